@@ -1,0 +1,216 @@
+/**
+ * Every code a refusal or failure can carry: the one table behind HTTP statuses, gRPC codes and docs/ERRORS.md.
+ * A code's name is its ErrorReason in proto/botrunner/v1/error.proto without the prefix.
+ */
+
+/** gRPC status names we answer with, by their canonical numbers (https://grpc.io/docs/guides/status-codes/). */
+export const grpcCodes = {
+  CANCELLED: 1,
+  INVALID_ARGUMENT: 3,
+  DEADLINE_EXCEEDED: 4,
+  NOT_FOUND: 5,
+  ALREADY_EXISTS: 6,
+  PERMISSION_DENIED: 7,
+  RESOURCE_EXHAUSTED: 8,
+  FAILED_PRECONDITION: 9,
+  INTERNAL: 13,
+  UNAVAILABLE: 14,
+  UNAUTHENTICATED: 16,
+} as const;
+
+export type GrpcCodeName = keyof typeof grpcCodes;
+
+export interface ProblemKind {
+  /** HTTP status of the refusal, or of a job's failure if it were one. */
+  readonly http: number;
+  readonly grpc: GrpcCodeName;
+  /** What causes it, for docs/ERRORS.md. */
+  readonly cause: string;
+  /** What to do about it; the hint where none more exact is given. */
+  readonly cure: string;
+  /** True when the same request may succeed later unchanged. */
+  readonly retryable?: true;
+}
+
+const refusal = (cause: string, cure: string): ProblemKind => ({ http: 400, grpc: 'INVALID_ARGUMENT', cause, cure });
+const notFound = (cause: string, cure: string): ProblemKind => ({ http: 404, grpc: 'NOT_FOUND', cause, cure });
+const failure = (cause: string, cure: string): ProblemKind => ({ http: 422, grpc: 'FAILED_PRECONDITION', cause, cure });
+
+export const problemCodes = {
+  MISSING_REQUIRED_FIELD: refusal(
+    'A field that the action needs is absent or empty.',
+    'Add the field that the message names.',
+  ),
+  INVALID_ACTION: refusal(
+    'The action is not known.',
+    'Use start, stop, logs, list, status, update, restart or delete.',
+  ),
+  INVALID_BOT_ID: refusal(
+    'The bot id does not match [a-zA-Z0-9_-]{1,64}.',
+    'Use 1 to 64 Latin letters, digits, "_" or "-".',
+  ),
+  INVALID_DEPLOYMENT_MODE: refusal(
+    'The deployment mode is not simple, custom or image.',
+    'Use simple (code), custom (Dockerfile) or image (a ready image).',
+  ),
+  INVALID_MODE: refusal(
+    'This version or the worker runtime does not offer the deployment mode.',
+    'Use simple mode, or a worker with the docker runtime.',
+  ),
+  INVALID_ENV_VARS: refusal(
+    'An environment variable has a bad name or value.',
+    'Names are [A-Za-z_][A-Za-z0-9_]*, values are text of at most 32 KiB; put numbers in quotes.',
+  ),
+  MISSING_CODE: refusal('Simple mode was asked for without code.', 'Give "code" or "files".'),
+  CONFLICTING_FIELDS: refusal('Two fields exclude each other.', 'Give only one of the fields that the message names.'),
+  INVALID_FILES_FORMAT: refusal(
+    '"files" is not an object of file name and content.',
+    'Write "files": {"bot.py": "print(1)"}.',
+  ),
+  EMPTY_FILES: refusal('"files" holds no file.', 'Give at least one file.'),
+  INVALID_FILE_CONTENT: refusal('The content of a file is not text, or too large.', 'Give the content as a string.'),
+  INVALID_FILE_PATH: refusal(
+    'A file name is absolute, leaves the folder of the bot or has forbidden characters.',
+    'Use relative names such as "bot.py" or "handlers/start.py".',
+  ),
+  INVALID_ENTRYPOINT: refusal(
+    'The entrypoint is not a plain relative path of one of the files of the bot.',
+    'Name one of the files, for example "bot.py".',
+  ),
+  INVALID_REQUIREMENTS: refusal(
+    'A requirement is not one plain requirement specifier.',
+    'Give one package per item, for example "aiogram>=3.0,<4".',
+  ),
+  MISSING_SOURCE: refusal(
+    'Custom mode was asked for without a source.',
+    'Give an archive, an archive URL or a git URL.',
+  ),
+  CONFLICTING_SOURCES: refusal('More than one source was given.', 'Give exactly one source.'),
+  MISSING_DOCKER_IMAGE: refusal('Image mode was asked for without an image.', 'Give "docker_image".'),
+  INVALID_IMAGE_NAME: refusal(
+    'The image reference breaks the grammar of image references.',
+    'Use a reference such as "ghcr.io/me/bot:1.0".',
+  ),
+  INVALID_RESOURCE_LIMITS: refusal(
+    'A resource limit is out of bounds or not known.',
+    'Use {"memory_mb": 256, "cpu_cores": 0.5} within the bounds that the message names.',
+  ),
+  INVALID_LINES: refusal('The number of log lines is not 1 to 10000.', 'Ask for 1 to 10000 lines.'),
+  INVALID_BLUEPRINT: refusal('The job names no known blueprint.', 'Use "bot_runner".'),
+  INVALID_ARCHIVE: refusal(
+    'An uploaded archive could not be read, or holds something that is not allowed.',
+    'Upload a tar of plain files with relative names.',
+  ),
+  INVALID_IDEMPOTENCY_KEY: refusal(
+    'The Idempotency-Key is empty, too long or has control characters.',
+    'Use 1 to 255 printable ASCII characters, for example a UUID.',
+  ),
+  INVALID_CURSOR: refusal('The log cursor is not one that this server handed out.', 'Begin without a cursor.'),
+  INVALID_WORKER: refusal(
+    'The id, version or message of a worker breaks the rules of the session.',
+    'Set WORKER_ID to 1 to 64 letters, digits, "_" or "-", and run the same release as the orchestrator.',
+  ),
+  MALFORMED_REQUEST: refusal(
+    'The request could not be read: not JSON, not UTF-8 or of the wrong shape.',
+    'Send one JSON object as UTF-8 with Content-Type: application/json.',
+  ),
+  UNAUTHENTICATED: {
+    http: 401,
+    grpc: 'UNAUTHENTICATED',
+    cause: 'No token was sent, or one that nobody has.',
+    cure: 'Set AVTOMATIKA_TOKEN to your token, or send "Authorization: Bearer TOKEN".',
+  },
+  PERMISSION_DENIED: {
+    http: 403,
+    grpc: 'PERMISSION_DENIED',
+    cause: 'The token is valid, but of the wrong kind for this call.',
+    cure: 'Use a client token for bots and jobs, and a worker token for workers.',
+  },
+  JOB_NOT_FOUND: notFound('There is no such job, or it is the job of another user.', 'Check the job id.'),
+  BOT_NOT_FOUND: notFound(
+    'There is no such bot, or it is the bot of another user.',
+    'See your bots with: avtomatika-bot list',
+  ),
+  WORKER_NOT_FOUND: notFound('There is no such worker.', 'Check the worker id.'),
+  ARTIFACT_NOT_FOUND: notFound(
+    'There is no such artifact, or another user uploaded it.',
+    'Upload the source again and use the sha256 of the answer.',
+  ),
+  ROUTE_NOT_FOUND: notFound('There is no such route.', 'See the routes in docs/REST.md.'),
+  IDEMPOTENCY_CONFLICT: {
+    http: 409,
+    grpc: 'ALREADY_EXISTS',
+    cause: 'The Idempotency-Key was used before with another body.',
+    cure: 'Use a new key for a new request.',
+  },
+  PAYLOAD_TOO_LARGE: {
+    http: 413,
+    grpc: 'RESOURCE_EXHAUSTED',
+    cause: 'The body of the request is larger than allowed.',
+    cure: 'Send at most 16 MiB as JSON; larger sources go through UploadArtifact, which the CLI uses by itself.',
+  },
+  ARCHIVE_TOO_LARGE: {
+    http: 413,
+    grpc: 'RESOURCE_EXHAUSTED',
+    cause: 'The archive is larger than allowed.',
+    cure: 'Leave out what the bot does not need; at most 200 MB are allowed.',
+  },
+  QUOTA_EXCEEDED: {
+    http: 429,
+    grpc: 'RESOURCE_EXHAUSTED',
+    cause: 'The user has as many bots as allowed.',
+    cure: 'Stop one first: avtomatika-bot stop BOT_ID',
+  },
+  STORAGE_FULL: {
+    http: 503,
+    grpc: 'UNAVAILABLE',
+    cause: 'The disk of the orchestrator is full. Reads still work.',
+    cure: 'Free space on the disk that holds DATA_DIR.',
+    retryable: true,
+  },
+  UNAVAILABLE: {
+    http: 503,
+    grpc: 'UNAVAILABLE',
+    cause: 'The orchestrator is stopping, or the worker of the bot is not connected.',
+    cure: 'Try again in a few seconds.',
+    retryable: true,
+  },
+  INTERNAL: {
+    http: 500,
+    grpc: 'INTERNAL',
+    cause: 'A bug in Bot Runner.',
+    cure: 'Report it with the id in the message; the log of the orchestrator has the details under that id.',
+  },
+  BUILD_FAILED: failure('The image of the bot could not be built.', 'Read the end of the build output.'),
+  BUILD_TIMEOUT: failure(
+    'The build took longer than the job may.',
+    'Make the build smaller, or ask for fewer packages.',
+  ),
+  IMAGE_NOT_FOUND: failure('The registry has no such image or tag.', 'Check the name and the tag of the image.'),
+  IMAGE_PULL_FAILED: failure('The image could not be pulled.', 'Check that the worker can reach the registry.'),
+  CONTAINER_ERROR: failure(
+    'The container engine refused or failed.',
+    'Read the message; the operator sees more in the log.',
+  ),
+  NO_WORKER: failure(
+    'No worker could take the bot before the deadline.',
+    'Start a worker, or stop bots to make room: avtomatika-bot list',
+  ),
+  DEADLINE_EXCEEDED: {
+    http: 504,
+    grpc: 'DEADLINE_EXCEEDED',
+    cause: 'The job did not end before its deadline.',
+    cure: 'Look at the bot with: avtomatika-bot status BOT_ID, then try again.',
+    retryable: true,
+  },
+  CANCELLED: {
+    http: 409,
+    grpc: 'CANCELLED',
+    cause: 'The job was cancelled, by its user or by a later stop or delete of the same bot.',
+    cure: 'Start the bot again if it shall run.',
+  },
+} as const satisfies Record<string, ProblemKind>;
+
+export type ProblemCode = keyof typeof problemCodes;
+
+export const isProblemCode = (value: string): value is ProblemCode => Object.hasOwn(problemCodes, value);

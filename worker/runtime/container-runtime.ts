@@ -1,0 +1,171 @@
+/**
+ * The seam to whatever runs bots. Three implementations (docker, process, fake) pass one contract suite
+ * (test/contract/container-runtime.ts); nothing above this file knows which one it has.
+ *
+ * The contract, in prose:
+ * 1. A container is named once: `create` with a name that exists fails with NameInUseError and changes nothing. This is
+ *    what keeps two copies of a bot from running on one host.
+ * 2. Calls that ask for a state succeed when it already holds: start of a running, stop of an ended, remove of an absent
+ *    container.
+ * 3. `stop` and `remove` return only when it is true: the process has ended, the container is gone.
+ * 4. `list` and `inspect` show only containers with this worker's id and a valid signature. Everything else on the
+ *    engine is invisible and is never touched.
+ * 5. A call that is aborted or loses its connection may still take effect: look again before trying again.
+ * 6. Expected failures are ProblemError (BUILD_FAILED, CONTAINER_ERROR, ...); an engine that does not answer is
+ *    EngineUnavailableError, which says nothing about the containers.
+ * 7. Environment values never appear in a label, an image, an error or a log.
+ */
+import type { BotKey } from '#common/ids.ts';
+import type { Secret } from '#common/secret.ts';
+
+export type RuntimeKind = 'docker' | 'process' | 'fake';
+export type Language = 'python' | 'node';
+
+export interface EngineInfo {
+  /** For people, for example "docker 20.10.24". */
+  readonly version: string;
+  /** What the machine has. */
+  readonly memoryBytes: number;
+  readonly cpuMillis: number;
+  /** Where a process of this host is reached from inside a bot: the bridge's gateway, or 127.0.0.1. */
+  readonly hostAddress: string;
+}
+
+/** Source files of simple mode to be made into an image. */
+export interface SimpleBuild {
+  readonly key: BotKey;
+  readonly workerId: string;
+  /** Name and tag of the image to make, from imageName(). */
+  readonly image: string;
+  readonly language: Language;
+  readonly requirements: readonly string[];
+  /** Path of a checked tar file: plain files and folders with safe relative names. */
+  readonly sourceTarPath: string;
+  /** Gets build output line by line, without line ends, as it comes. */
+  readonly onOutput: (line: string) => void;
+}
+
+/** What to run inside the image. */
+export interface SimpleRun {
+  readonly kind: 'simple';
+  readonly language: Language;
+  /** Relative path within the bot's folder. */
+  readonly entrypoint: string;
+}
+
+/** All that `create` needs. The runtime adds nothing that came from a user. */
+export interface ContainerPlan {
+  readonly key: BotKey;
+  readonly workerId: string;
+  /** The accepted spec this container is of; label `generation`. */
+  readonly revision: bigint;
+  readonly epoch: bigint;
+  /** From containerName(). */
+  readonly name: string;
+  readonly image: string;
+  readonly run: SimpleRun;
+  readonly env: Secret<Readonly<Record<string, string>>>;
+  readonly memoryBytes: number;
+  readonly cpuMillis: number;
+}
+
+export type ContainerStatus = 'created' | 'running' | 'exited';
+
+/** One container as the engine sees it now. */
+export interface ContainerFacts {
+  readonly id: string;
+  readonly name: string;
+  readonly key: BotKey;
+  readonly revision: bigint;
+  readonly epoch: bigint;
+  readonly image: string;
+  readonly status: ContainerStatus;
+  /** Wall time, ms since 1970, of the last start and the last end. */
+  readonly startedAtMs: number | undefined;
+  readonly finishedAtMs: number | undefined;
+  /** Of the last end; undefined while running, never started, or when the runtime could not see the end. */
+  readonly exitCode: number | undefined;
+  /** Whether the last end was an out-of-memory kill. */
+  readonly oomKilled: boolean;
+}
+
+export type OutputStream = 'stdout' | 'stderr';
+
+/** One line a bot printed, without its line end. Longer than 64 KiB: cut into several. */
+export interface OutputLine {
+  /** Wall time in ns since 1970, when the engine saw the line. */
+  readonly timeNs: bigint;
+  readonly stream: OutputStream;
+  readonly text: string;
+}
+
+export interface OutputBatch {
+  readonly lines: readonly OutputLine[];
+  /** Hand it to the next readOutput to go on. Opaque; survives restarts of worker and container, not its removal. */
+  readonly cursor: string;
+  /** True when lines between the given cursor and the first line here are known to be lost. */
+  readonly gap: boolean;
+  /** True when more can be read at once: the batch was cut at its size limit. */
+  readonly more: boolean;
+}
+
+export interface RuntimeEvent {
+  readonly containerId: string;
+  readonly kind: 'started' | 'ended' | 'oom';
+}
+
+export interface ContainerRuntime {
+  readonly kind: RuntimeKind;
+
+  /** Facts of the engine; EngineUnavailableError when it does not answer within 5 s. */
+  info(signal: AbortSignal): Promise<EngineInfo>;
+
+  /** Makes the image; on failure or abort nothing is left behind. ProblemError BUILD_FAILED, IMAGE_NOT_FOUND (base). */
+  buildImage(build: SimpleBuild, signal: AbortSignal): Promise<void>;
+  hasImage(image: string, signal: AbortSignal): Promise<boolean>;
+  /** Removes the bot's images but the ones to keep. Absent is success; an image in use stays. */
+  removeImages(key: BotKey, keep: readonly string[], signal: AbortSignal): Promise<void>;
+
+  /** Creates, does not start; returns the engine's id. NameInUseError, ProblemError CONTAINER_ERROR. */
+  create(plan: ContainerPlan, signal: AbortSignal): Promise<string>;
+  start(id: string, signal: AbortSignal): Promise<void>;
+  /** SIGTERM, after `graceMs` SIGKILL. */
+  stop(id: string, graceMs: number, signal: AbortSignal): Promise<void>;
+  /** Removes an ended container; ends a running one by SIGKILL first. */
+  remove(id: string, signal: AbortSignal): Promise<void>;
+  inspect(id: string, signal: AbortSignal): Promise<ContainerFacts | undefined>;
+  /** This worker's containers, in no order. */
+  list(signal: AbortSignal): Promise<readonly ContainerFacts[]>;
+
+  /**
+   * Lines after `cursor` (from the beginning without one), oldest first, about `maxBytes` at most. Empty when there is
+   * nothing new. Returns at once; never waits for output.
+   */
+  readOutput(id: string, cursor: string | undefined, maxBytes: number, signal: AbortSignal): Promise<OutputBatch>;
+  /** Calls `ring` when there may be new output, as a hint: it may ring too often or miss. Ends with the signal or the container. */
+  watchOutput(id: string, ring: () => void, signal: AbortSignal): Promise<void>;
+  /** Calls back for changes as a hint: events may be missed. Returns when the engine's stream ends or on abort. */
+  watchEvents(onEvent: (event: RuntimeEvent) => void, signal: AbortSignal): Promise<void>;
+
+  /** Called once at the worker's graceful end. docker leaves containers running; process stops them. */
+  shutdown(graceMs: number): Promise<void>;
+}
+
+/** A container of that name exists already. `id` is set when it is one of ours. */
+export class NameInUseError extends Error {
+  constructor(
+    readonly containerName: string,
+    readonly id?: string,
+  ) {
+    super(`a container named ${containerName} exists already`);
+    this.name = 'NameInUseError';
+  }
+}
+
+/** The engine did not answer, or the connection broke. Nothing is known about the containers. */
+export class EngineUnavailableError extends Error {
+  constructor(message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = 'EngineUnavailableError';
+  }
+}
