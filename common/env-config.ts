@@ -24,8 +24,10 @@ export class BadValue extends Error {}
 
 /** All mistakes of a start-up. `message` is ready to be shown: one line each. */
 export class ConfigError extends Error {
-  constructor(readonly mistakes: readonly string[]) {
+  readonly mistakes: readonly string[];
+  constructor(mistakes: readonly string[]) {
     super(mistakes.join('\n'));
+    this.mistakes = mistakes;
     this.name = 'ConfigError';
   }
 }

@@ -153,11 +153,12 @@ export interface ContainerRuntime {
 
 /** A container of that name exists already. `id` is set when it is one of ours. */
 export class NameInUseError extends Error {
-  constructor(
-    readonly containerName: string,
-    readonly id?: string,
-  ) {
+  readonly containerName: string;
+  readonly id: string | undefined;
+  constructor(containerName: string, id?: string) {
     super(`a container named ${containerName} exists already`);
+    this.containerName = containerName;
+    this.id = id;
     this.name = 'NameInUseError';
   }
 }
