@@ -1,0 +1,155 @@
+/** The orchestrator's settings, from environment variables. */
+import { join } from 'node:path';
+import {
+  BadValue,
+  ConfigError,
+  type ConfigOf,
+  choice,
+  custom,
+  flag,
+  integer,
+  readConfig,
+  text,
+} from '#common/env-config.ts';
+import { logLevels } from '#common/log.ts';
+import { isLoopbackHost } from '#common/loopback.ts';
+import { Secret } from '#common/secret.ts';
+
+const secretText = (name: string, doc: string, shownDefault: string, aliases: readonly string[] = []) =>
+  custom({ name, aliases, doc, shownDefault }, (value) => {
+    if (value === undefined) return undefined;
+    if (!/^[\x21-\x7e]{8,512}$/.test(value)) throw new BadValue('must be 8 to 512 printable characters without spaces');
+    return new Secret(value);
+  });
+
+/** 32 bytes as base64 or hex. */
+function parseKey(value: string | undefined): Secret<Uint8Array> | undefined {
+  if (value === undefined) return undefined;
+  const key = /^[0-9a-fA-F]{64}$/.test(value) ? Buffer.from(value, 'hex') : Buffer.from(value, 'base64');
+  if (key.length !== 32) throw new BadValue('must be 32 bytes as 64 hex digits or as base64');
+  return new Secret<Uint8Array>(key);
+}
+
+export const orchestratorVariables = {
+  host: text(
+    { name: 'HOST', doc: 'Address to listen on. Off loopback it needs TLS or ALLOW_CLEARTEXT=1.' },
+    '127.0.0.1',
+  ),
+  port: integer({ name: 'PORT', doc: 'Port for everything: REST, Connect, gRPC, gRPC-Web.', min: 0, max: 65535 }, 8000),
+  tlsCert: text({ name: 'TLS_CERT', doc: 'Path of the certificate chain, PEM.' }, undefined),
+  tlsKey: text({ name: 'TLS_KEY', doc: 'Path of the private key, PEM.' }, undefined),
+  allowCleartext: flag({
+    name: 'ALLOW_CLEARTEXT',
+    doc: '1 allows cleartext off loopback, behind a proxy that does TLS.',
+  }),
+  dataDir: text(
+    { name: 'DATA_DIR', doc: 'Folder for state; the orchestrator uses its sub-folder orchestrator.' },
+    './.data',
+  ),
+  clientToken: secretText(
+    'CLIENT_TOKEN',
+    'Token of the first user, dev.',
+    'test-client-token on loopback, else required',
+  ),
+  adminToken: secretText('ADMIN_TOKEN', 'Token with admin scope.', 'test-admin-token on loopback, else none'),
+  workerToken: secretText('WORKER_TOKEN', 'Join token of workers.', 'test-worker-token on loopback, else required', [
+    'GLOBAL_WORKER_TOKEN',
+  ]),
+  secretsKey: custom(
+    {
+      name: 'SECRETS_KEY',
+      doc: 'Key that seals env and credentials at rest: 32 bytes, base64 or hex.',
+      shownDefault: 'a 0600 key file in DATA_DIR',
+    },
+    parseKey,
+  ),
+  databaseUrl: custom(
+    { name: 'DATABASE_URL', doc: 'Not supported yet: the store is SQLite in DATA_DIR.', shownDefault: 'none' },
+    (value): undefined => {
+      if (value !== undefined) throw new BadValue('is not supported yet: unset it to use SQLite in DATA_DIR');
+      return undefined;
+    },
+  ),
+  natsUrl: custom(
+    { name: 'NATS_URL', doc: 'Not supported yet: status events stay in the process.', shownDefault: 'none' },
+    (value): undefined => {
+      if (value !== undefined) throw new BadValue('is not supported yet: unset it to keep events in the process');
+      return undefined;
+    },
+  ),
+  maxBotsPerUser: integer({ name: 'MAX_BOTS_PER_USER', doc: 'Running bots a user may have.', min: 0, max: 10_000 }, 3),
+  maxMemoryMb: integer(
+    { name: 'MAX_BOT_MEMORY_MB', doc: 'Most memory one bot may ask for, in MiB.', min: 16, max: 1_048_576 },
+    2048,
+  ),
+  maxCpuMillis: integer(
+    {
+      name: 'MAX_BOT_CPU_MILLIS',
+      doc: 'Most CPU one bot may ask for, in thousandths of a core.',
+      min: 10,
+      max: 1_000_000,
+    },
+    2000,
+  ),
+  logLevel: choice({ name: 'LOG_LEVEL', doc: 'Least severity that is logged.' }, logLevels, 'info'),
+};
+
+type RawConfig = ConfigOf<typeof orchestratorVariables>;
+
+/** Settings with every default filled in and the combinations checked. */
+export interface OrchestratorConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: { readonly certPath: string; readonly keyPath: string } | undefined;
+  /** The orchestrator's own folder within DATA_DIR. */
+  readonly dir: string;
+  readonly clientToken: Secret;
+  readonly adminToken: Secret | undefined;
+  readonly workerToken: Secret;
+  readonly secretsKey: Secret<Uint8Array> | undefined;
+  readonly maxBotsPerUser: number;
+  readonly maxMemoryBytes: number;
+  readonly maxCpuMillis: number;
+  readonly logLevel: RawConfig['logLevel'];
+}
+
+/** Throws ConfigError with all mistakes, among them unsafe combinations. */
+export function readOrchestratorConfig(env: NodeJS.ProcessEnv): OrchestratorConfig {
+  const raw = readConfig(orchestratorVariables, env);
+  const loopback = isLoopbackHost(raw.host);
+  const mistakes: string[] = [];
+  if ((raw.tlsCert === undefined) !== (raw.tlsKey === undefined)) {
+    mistakes.push('TLS_CERT and TLS_KEY must be set together');
+  }
+  const tls =
+    raw.tlsCert !== undefined && raw.tlsKey !== undefined ? { certPath: raw.tlsCert, keyPath: raw.tlsKey } : undefined;
+  if (!loopback && tls === undefined && !raw.allowCleartext) {
+    mistakes.push(
+      `HOST ${raw.host} is not loopback: set TLS_CERT and TLS_KEY, or ALLOW_CLEARTEXT=1 behind a TLS proxy`,
+    );
+  }
+  const development = (name: string, token: Secret | undefined, word: string): Secret => {
+    if (token === undefined && !loopback) mistakes.push(`${name} must be set when HOST is not loopback`);
+    return token ?? new Secret(word);
+  };
+  const config: OrchestratorConfig = {
+    host: raw.host,
+    port: raw.port,
+    tls,
+    dir: join(raw.dataDir, 'orchestrator'),
+    clientToken: development('CLIENT_TOKEN', raw.clientToken, 'test-client-token'),
+    adminToken: raw.adminToken ?? (loopback ? new Secret('test-admin-token') : undefined),
+    workerToken: development('WORKER_TOKEN', raw.workerToken, 'test-worker-token'),
+    secretsKey: raw.secretsKey,
+    maxBotsPerUser: raw.maxBotsPerUser,
+    maxMemoryBytes: raw.maxMemoryMb * 1024 * 1024,
+    maxCpuMillis: raw.maxCpuMillis,
+    logLevel: raw.logLevel,
+  };
+  const tokens = [config.clientToken, config.workerToken, ...(config.adminToken ? [config.adminToken] : [])];
+  if (new Set(tokens.map((token) => token.reveal())).size < tokens.length) {
+    mistakes.push('CLIENT_TOKEN, ADMIN_TOKEN and WORKER_TOKEN must differ');
+  }
+  if (mistakes.length > 0) throw new ConfigError(mistakes);
+  return config;
+}

@@ -1,0 +1,57 @@
+/** What a valid request to the bot_runner blueprint is, after parsing. */
+
+export const actions = ['start', 'stop', 'logs', 'list', 'status', 'update', 'restart', 'delete'] as const;
+export type Action = (typeof actions)[number];
+
+export const deploymentModes = ['simple', 'custom', 'image'] as const;
+export type DeploymentMode = (typeof deploymentModes)[number];
+
+export type Language = 'python' | 'node';
+
+/** Bounds asked for; absent means the default. */
+export interface LimitsRequest {
+  readonly memoryBytes?: number;
+  readonly cpuMillis?: number;
+}
+
+/** Simple mode with the files themselves, as REST sends them. */
+export interface InlineSource {
+  readonly kind: 'inline';
+  /** Relative path -> content. At least one. */
+  readonly files: ReadonlyMap<string, string>;
+  readonly entrypoint: string;
+  readonly requirements: readonly string[];
+  readonly language: Language;
+}
+
+/** Simple mode with an artifact that was uploaded before. */
+export interface ArtifactSource {
+  readonly kind: 'artifact';
+  readonly sha256: string;
+  readonly entrypoint: string;
+  readonly requirements: readonly string[];
+  readonly language: Language;
+}
+
+export type SourceRequest = InlineSource | ArtifactSource;
+
+export interface Deployment {
+  readonly source: SourceRequest;
+  readonly env: ReadonlyMap<string, string>;
+  readonly limits: LimitsRequest;
+}
+
+export type BotRequest =
+  | { readonly action: 'start' | 'update'; readonly botId: string; readonly deployment: Deployment }
+  | { readonly action: 'stop' | 'status' | 'restart' | 'delete'; readonly botId: string }
+  | { readonly action: 'logs'; readonly botId: string; readonly lines: number }
+  | { readonly action: 'list' };
+
+/** What the operator allows, for the checks that depend on it. */
+export interface Bounds {
+  readonly maxMemoryBytes: number;
+  readonly maxCpuMillis: number;
+}
+
+/** What the orchestrator uses unless its settings say otherwise. */
+export const defaultBounds: Bounds = { maxMemoryBytes: 2048 * 1024 * 1024, maxCpuMillis: 2000 };

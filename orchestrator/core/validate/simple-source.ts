@@ -1,0 +1,136 @@
+/** The source of simple mode: code or files, entrypoint, requirements. Pure. */
+import { fail, ok, problem, type Result } from '#common/problem.ts';
+import { checkEntrypoint, checkRelativePath } from '#common/safe-path.ts';
+import type { InlineSource, Language } from './bot-request.ts';
+import { examples } from './examples.ts';
+import { parseRequirements } from './requirements.ts';
+
+type Data = Readonly<Record<string, unknown>>;
+
+const isAbsent = (value: unknown): boolean => value === undefined || value === null;
+
+/** The language an entrypoint is written in, by its ending. */
+export const languageOf = (entrypoint: string): Language => (/\.[mc]?js$/.test(entrypoint) ? 'node' : 'python');
+
+/** The file that is run when none is named: the only one, or the first of the usual names. */
+export function defaultEntrypoint(names: readonly string[]): string | undefined {
+  const usual = ['bot.py', 'main.py', 'bot.mjs', 'bot.js', 'index.mjs', 'index.js'];
+  return names.length === 1 ? names[0] : usual.find((name) => names.includes(name));
+}
+
+function parseFiles(value: unknown): Result<ReadonlyMap<string, string>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return fail(
+      problem('INVALID_FILES_FORMAT', '"files" is not an object.', {
+        details: { field: 'files' },
+        example: examples.files,
+      }),
+    );
+  }
+  const files = new Map<string, string>();
+  for (const [name, content] of Object.entries(value)) {
+    const path = checkRelativePath(name);
+    if (!path.ok) return path;
+    if (typeof content !== 'string') {
+      return fail(
+        problem('INVALID_FILE_CONTENT', `The content of ${JSON.stringify(name.slice(0, 80))} is not text.`, {
+          details: { field: 'files', name: name.slice(0, 255) },
+          hint: 'Give the content as a string. Binary files are sent by the CLI: avtomatika-bot start BOT --simple DIR',
+          example: examples.files,
+        }),
+      );
+    }
+    files.set(name, content);
+  }
+  if (files.size === 0) {
+    return fail(
+      problem('EMPTY_FILES', '"files" holds no file.', { details: { field: 'files' }, example: examples.files }),
+    );
+  }
+  for (const name of files.keys()) {
+    const parent = [...files.keys()].find((other) => other !== name && name.startsWith(`${other}/`));
+    if (parent !== undefined) {
+      return fail(
+        problem('INVALID_FILE_PATH', `${JSON.stringify(parent.slice(0, 80))} is both a file and a folder.`, {
+          details: { field: 'files', name: parent.slice(0, 255) },
+          hint: 'Rename one of them.',
+          example: examples.files,
+        }),
+      );
+    }
+  }
+  return ok(files);
+}
+
+function parseLanguage(value: unknown): Result<Language | undefined> {
+  if (isAbsent(value)) return ok(undefined);
+  if (value === 'python' || value === 'node') return ok(value);
+  return fail(
+    problem('INVALID_ENTRYPOINT', '"runtime" is neither python nor node.', {
+      details: { field: 'runtime' },
+      hint: 'Leave it out to choose by the entrypoint, or use "python" or "node".',
+      example: examples.files,
+    }),
+  );
+}
+
+export function parseSimpleSource(data: Data): Result<InlineSource> {
+  const hasCode = !isAbsent(data['code']) && data['code'] !== '';
+  const hasFiles = !isAbsent(data['files']);
+  if (hasCode && hasFiles) {
+    return fail(
+      problem('CONFLICTING_FIELDS', '"code" and "files" exclude each other.', {
+        details: { fields: ['code', 'files'] },
+        hint: 'Use "code" for one file, "files" for several.',
+        example: examples.files,
+      }),
+    );
+  }
+  if (!hasCode && !hasFiles) {
+    return fail(
+      problem('MISSING_CODE', 'Simple mode needs "code" or "files".', {
+        details: { field: 'code' },
+        example: examples.start,
+      }),
+    );
+  }
+  const wanted = parseLanguage(data['runtime']);
+  if (!wanted.ok) return wanted;
+  let files: ReadonlyMap<string, string>;
+  if (hasCode) {
+    if (typeof data['code'] !== 'string') {
+      return fail(
+        problem('INVALID_FILE_CONTENT', '"code" is not text.', { details: { field: 'code' }, example: examples.start }),
+      );
+    }
+    const fallback = wanted.value === 'node' ? 'bot.mjs' : 'bot.py';
+    const name = isAbsent(data['entrypoint']) ? fallback : data['entrypoint'];
+    const entrypoint = checkEntrypoint(name);
+    if (!entrypoint.ok) return entrypoint;
+    files = new Map([[entrypoint.value, data['code']]]);
+  } else {
+    const parsed = parseFiles(data['files']);
+    if (!parsed.ok) return parsed;
+    files = parsed.value;
+  }
+  const names = [...files.keys()];
+  const entrypoint = checkEntrypoint(
+    isAbsent(data['entrypoint']) ? defaultEntrypoint(names) : data['entrypoint'],
+    names,
+  );
+  if (!entrypoint.ok) return entrypoint;
+  const language = wanted.value ?? languageOf(entrypoint.value);
+  const given = data['requirements'];
+  if (!isAbsent(given) && !Array.isArray(given)) {
+    return fail(
+      problem('INVALID_REQUIREMENTS', '"requirements" is not a list.', {
+        details: { field: 'requirements' },
+        hint: 'Give requirements as a list of strings.',
+        example: examples.start,
+      }),
+    );
+  }
+  const requirements = parseRequirements(Array.isArray(given) ? given : [], language);
+  if (!requirements.ok) return requirements;
+  return ok({ kind: 'inline', files, entrypoint: entrypoint.value, requirements: requirements.value, language });
+}

@@ -1,0 +1,173 @@
+/**
+ * The validator of the bot_runner blueprint: any JSON in, a BotRequest or the first problem out. Pure.
+ * Order of checks: action, bot_id, deployment_mode, source, env_vars, resource_limits, so that the first mistake a person
+ * made is the first one named.
+ */
+import { isBotId } from '#common/ids.ts';
+import { fail, ok, problem, type Result } from '#common/problem.ts';
+import {
+  type Action,
+  actions,
+  type BotRequest,
+  type Bounds,
+  type Deployment,
+  type DeploymentMode,
+  defaultBounds,
+  deploymentModes,
+} from './bot-request.ts';
+import { parseEnv } from './env.ts';
+import { examples } from './examples.ts';
+import { parseLimits } from './limits.ts';
+import { parseSimpleSource } from './simple-source.ts';
+import { suggest } from './suggest.ts';
+
+type Data = Readonly<Record<string, unknown>>;
+
+const isAbsent = (value: unknown): boolean => value === undefined || value === null || value === '';
+
+const missing = (field: string, message: string, hint: string) =>
+  fail(problem('MISSING_REQUIRED_FIELD', message, { details: { field }, hint, example: examples.start }));
+
+function parseAction(value: unknown): Result<Action> {
+  if (isAbsent(value)) return missing('action', 'The field "action" is missing.', `Use one of: ${actions.join(', ')}.`);
+  const known = actions.find((action) => action === value);
+  if (known !== undefined) return ok(known);
+  const meant =
+    typeof value === 'string'
+      ? suggest(value, actions, { run: 'start', kill: 'stop', ps: 'list', rm: 'delete' })
+      : undefined;
+  return fail(
+    problem('INVALID_ACTION', 'The action is not known.', {
+      details: { field: 'action', allowed: actions },
+      hint: `${meant === undefined ? '' : `Did you mean "${meant}"? `}Use one of: ${actions.join(', ')}.`,
+      example: examples.start,
+    }),
+  );
+}
+
+/** A bot id as any door gets it. */
+export function parseBotId(value: unknown): Result<string> {
+  if (isAbsent(value))
+    return missing('bot_id', 'The field "bot_id" is missing.', 'Give the bot a name, for example "my-bot".');
+  if (typeof value === 'string' && isBotId(value)) return ok(value);
+  return fail(
+    problem('INVALID_BOT_ID', 'The bot id is not valid.', { details: { field: 'bot_id' }, example: examples.start }),
+  );
+}
+
+const modeAliases: Readonly<Record<string, DeploymentMode>> = {
+  code: 'simple',
+  script: 'simple',
+  python: 'simple',
+  dockerfile: 'custom',
+  docker: 'custom',
+  git: 'custom',
+  archive: 'custom',
+  img: 'image',
+  registry: 'image',
+};
+
+function parseMode(value: unknown): Result<DeploymentMode> {
+  if (isAbsent(value)) {
+    return missing(
+      'deployment_mode',
+      'The field "deployment_mode" is missing.',
+      'Use simple (code), custom (Dockerfile) or image (a ready image).',
+    );
+  }
+  const known = deploymentModes.find((mode) => mode === value);
+  if (known !== undefined) return ok(known);
+  const meant = typeof value === 'string' ? suggest(value, deploymentModes, modeAliases) : undefined;
+  return fail(
+    problem('INVALID_DEPLOYMENT_MODE', 'The deployment mode is not known.', {
+      details: { field: 'deployment_mode', allowed: deploymentModes },
+      hint: `${meant === undefined ? '' : `Did you mean "${meant}"? `}Use simple (code), custom (Dockerfile) or image (a ready image).`,
+      example: examples.start,
+    }),
+  );
+}
+
+function parseDeployment(data: Data, bounds: Bounds): Result<Deployment> {
+  const mode = parseMode(data['deployment_mode']);
+  if (!mode.ok) return mode;
+  if (mode.value !== 'simple') {
+    return fail(
+      problem('INVALID_MODE', `Mode ${mode.value} is not offered by this version.`, {
+        details: { field: 'deployment_mode' },
+        hint: 'Use simple mode: send "code" or "files".',
+        example: examples.start,
+      }),
+    );
+  }
+  const source = parseSimpleSource(data);
+  if (!source.ok) return source;
+  const given = data['env_vars'];
+  if (given !== undefined && given !== null && (typeof given !== 'object' || Array.isArray(given))) {
+    return fail(
+      problem('INVALID_ENV_VARS', '"env_vars" is not an object.', {
+        details: { field: 'env_vars' },
+        hint: 'Write "env_vars": {"BOT_TOKEN": "123:ABC"}.',
+        example: examples.start,
+      }),
+    );
+  }
+  const env = parseEnv(Object.entries(given ?? {}));
+  if (!env.ok) return env;
+  const limits = parseLimits(data['resource_limits'], bounds);
+  if (!limits.ok) return limits;
+  return ok({ source: source.value, env: env.value, limits: limits.value });
+}
+
+const maxLines = 10_000;
+
+/** How many lines of a log: 100 unless given. Also takes the number as text, as some clients send it. */
+export function parseLines(value: unknown): Result<number> {
+  if (value === undefined || value === null) return ok(100);
+  const lines = typeof value === 'string' && /^\d{1,6}$/.test(value) ? Number(value) : value;
+  if (typeof lines === 'number' && Number.isInteger(lines) && lines >= 1 && lines <= maxLines) return ok(lines);
+  return fail(
+    problem('INVALID_LINES', `"lines" is not a whole number from 1 to ${maxLines}.`, {
+      details: { field: 'lines', min: 1, max: maxLines },
+      example: examples.logs,
+    }),
+  );
+}
+
+/** Checks the data of a bot_runner job. Keys it does not know, such as user_id, are ignored: who asks is the token's. */
+export function validateBotRequest(data: unknown, bounds: Bounds = defaultBounds): Result<BotRequest> {
+  if (typeof data !== 'object' || data === null || Array.isArray(data)) {
+    return fail(
+      problem('MALFORMED_REQUEST', 'The data of the job is not an object.', {
+        details: { field: 'data' },
+        example: examples.start,
+      }),
+    );
+  }
+  // A JSON object: its own enumerable keys are what was sent, "__proto__" included.
+  const fields = data as Data;
+  const own = (key: string): unknown => (Object.hasOwn(fields, key) ? fields[key] : undefined);
+  const action = parseAction(own('action'));
+  if (!action.ok) return action;
+  if (action.value === 'list') return ok({ action: 'list' });
+  const botId = parseBotId(own('bot_id'));
+  if (!botId.ok) return botId;
+  switch (action.value) {
+    case 'start':
+    case 'update': {
+      const safe: Data = Object.assign(Object.create(null), fields);
+      const deployment = parseDeployment(safe, bounds);
+      return deployment.ok
+        ? ok({ action: action.value, botId: botId.value, deployment: deployment.value })
+        : deployment;
+    }
+    case 'logs': {
+      const lines = parseLines(own('lines'));
+      return lines.ok ? ok({ action: 'logs', botId: botId.value, lines: lines.value }) : lines;
+    }
+    case 'stop':
+    case 'status':
+    case 'restart':
+    case 'delete':
+      return ok({ action: action.value, botId: botId.value });
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * A mutating job's turn: the bot's desired state changes, the task is made and, after the commit, sent.
+ * All in the transaction of the caller.
+ */
+import type { Effect } from '../core/blueprints/blueprint.ts';
+import { planPlacement } from '../core/placement.ts';
+import type { BotRecord, JobRecord, Undo } from '../core/records.ts';
+import type { Change } from './change.ts';
+import type { EngineContext } from './context.ts';
+import { openSpec, toEnsure } from './specs.ts';
+
+/** The bot's desired state as the job wants it. */
+function applyDesire(context: EngineContext, bot: BotRecord, job: JobRecord): BotRecord {
+  const generation = bot.generation + 1;
+  const undo: Undo = { desired: bot.desired, revision: bot.revision, specSealed: bot.specSealed };
+  switch (job.action) {
+    case 'start':
+    case 'update': {
+      const specSealed = job.specSealed;
+      if (specSealed === null) throw new Error(`job ${job.jobId} has no spec`);
+      const limits = openSpec(context.sealKey, bot, specSealed).limits;
+      return {
+        ...bot,
+        desired: 'running',
+        generation,
+        revision: generation,
+        specSealed,
+        undo,
+        memoryBytes: Number(limits?.memoryBytes || 0) || context.settings.defaultMemoryBytes,
+        cpuMillis: limits?.cpuMillis || context.settings.defaultCpuMillis,
+        ...(bot.desired === 'running' && bot.undo === null && bot.revision > 0
+          ? {}
+          : { state: 'pending', observed: {} }),
+      };
+    }
+    case 'restart':
+      return { ...bot, desired: 'running', generation, revision: generation, undo };
+    case 'stop':
+      return { ...bot, desired: 'stopped', generation, undo: null };
+    case 'delete':
+      return { ...bot, desired: 'removed', generation, undo: null };
+    default:
+      throw new Error(`action ${job.action} does not change a bot`);
+  }
+}
+
+/** Runs the dispatch effect of a job that has just begun. Returns the job as it is now. */
+export function dispatch(
+  context: EngineContext,
+  change: Change,
+  job: JobRecord,
+  effect: Extract<Effect, { kind: 'dispatch' }>,
+): JobRecord {
+  const before = change.tx.bots.get(job);
+  if (before === undefined) throw new Error(`job ${job.jobId} is about a bot that does not exist`);
+  const bot = change.putBot(applyDesire(context, before, job));
+  const taskId = context.newId();
+  change.tx.tasks.put({
+    taskId,
+    jobId: job.jobId,
+    type: effect.taskType,
+    workerId: null,
+    status: 'open',
+    createdAt: change.now,
+    acceptedAt: null,
+    finishedAt: null,
+  });
+  // The spec is the bot's from now on; a second sealed copy would only have to be cleaned up later.
+  return place(context, change, { ...job, taskId, specSealed: null }, bot);
+}
+
+/** Finds a worker for a job's task and sends it there; without one the job waits with the reason. */
+export function place(context: EngineContext, change: Change, job: JobRecord, bot: BotRecord): JobRecord {
+  const task = job.taskId === null ? undefined : change.tx.tasks.get(job.taskId);
+  if (task === undefined) throw new Error(`job ${job.jobId} has no task to place`);
+  const live = context.fleet.live();
+  const reserved = change.tx.bots.reserved();
+  const own = bot.desired === 'running' ? bot : undefined;
+  const candidates = live.map((worker) => {
+    const taken = reserved.filter((entry) => entry.workerId === worker.workerId);
+    const isHome = own?.workerId === worker.workerId;
+    return {
+      ...worker,
+      reservedMemoryBytes: taken.reduce((sum, entry) => sum + entry.memoryBytes, 0) - (isHome ? bot.memoryBytes : 0),
+      reservedCpuMillis: taken.reduce((sum, entry) => sum + entry.cpuMillis, 0) - (isHome ? bot.cpuMillis : 0),
+    };
+  });
+  // Stopping needs no room and no healthy engine to be told of: only the worker that has the bot.
+  const wanted = { memoryBytes: bot.memoryBytes, cpuMillis: bot.cpuMillis, home: bot.workerId };
+  const connected = live.some((worker) => worker.workerId === bot.workerId);
+  const placement =
+    bot.desired !== 'running' && connected && bot.workerId !== null
+      ? { placed: true as const, workerId: bot.workerId }
+      : planPlacement(candidates, wanted);
+  if (!placement.placed) {
+    return change.putJob({ ...job, status: 'waiting_for_worker', reason: placement.reason });
+  }
+  const { workerId } = placement;
+  const placed = bot.workerId === workerId ? bot : change.putBot({ ...bot, workerId, epoch: bot.epoch + 1 });
+  change.tx.tasks.put({ ...task, workerId });
+  change.afterCommit(() => {
+    const command = { taskId: task.taskId, deadlineAt: job.deadlineAt };
+    context.fleet.send(workerId, {
+      case: 'ensure',
+      value: toEnsure(context.sealKey, placed, command, context.settings.stopGraceMs),
+    });
+  });
+  return change.putJob({ ...job, status: 'running', reason: '' });
+}

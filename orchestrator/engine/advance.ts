@@ -1,0 +1,110 @@
+/** Moves jobs: one function takes a job through one event, in the caller's transaction. */
+import type { JobEvent } from '../core/blueprints/blueprint.ts';
+import { type BotRecord, isFinal, type JobRecord } from '../core/records.ts';
+import { dispatch } from './activate.ts';
+import type { Change } from './change.ts';
+import type { EngineContext } from './context.ts';
+import { answerNow } from './read.ts';
+import { toEnsure } from './specs.ts';
+
+/** Applies an event; an event that means nothing to the job's state changes nothing. Returns the job as it is now. */
+export function advance(context: EngineContext, change: Change, job: JobRecord, event: JobEvent): JobRecord {
+  if (isFinal(job.status)) return job;
+  const blueprint = context.blueprints.get(job.blueprint);
+  if (blueprint === undefined) throw new Error(`job ${job.jobId} has an unknown blueprint ${job.blueprint}`);
+  const step = blueprint.step(job, event);
+  if (step === undefined) return job;
+  for (const state of step.path) change.tx.jobs.addStep(job.jobId, state, change.now);
+  const state = step.path.at(-1) ?? job.state;
+  switch (step.status) {
+    case 'running': {
+      let current: JobRecord = { ...job, state, status: 'running' };
+      for (const effect of step.effects) {
+        if (effect.kind === 'dispatch') current = dispatch(context, change, current, effect);
+        else current = read(context, change, change.putJob(current), effect.what);
+      }
+      return current;
+    }
+    case 'completed':
+      return finish(context, change, { ...job, state, status: 'completed', reason: '', result: step.result });
+    case 'failed':
+    case 'cancelled': {
+      giveUp(context, change, job);
+      return finish(context, change, { ...job, state, status: step.status, reason: '', error: step.problem });
+    }
+  }
+}
+
+/** Ends a list or status job at once; a log is asked for after the commit. */
+function read(context: EngineContext, change: Change, job: JobRecord, what: 'list' | 'status' | 'logs'): JobRecord {
+  const result = answerNow(context, change.tx, job, what);
+  if (result !== undefined) return advance(context, change, job, { kind: 'answered', result });
+  change.afterCommit(() => context.requestLogs(job));
+  return job;
+}
+
+/** Stores a final job and gives the next one of its bot its turn. */
+function finish(context: EngineContext, change: Change, job: JobRecord): JobRecord {
+  const done = change.putJob({ ...job, specSealed: null });
+  const task = job.taskId === null ? undefined : change.tx.tasks.get(job.taskId);
+  if (task !== undefined && task.status !== 'done') {
+    change.tx.tasks.put({ ...task, status: 'done', finishedAt: change.now });
+  }
+  if (job.mutating) beginNext(context, change, job);
+  return done;
+}
+
+/** Begins the oldest waiting job of a bot, unless one is at work. */
+export function beginNext(context: EngineContext, change: Change, key: { userId: string; botId: string }): void {
+  const next = change.tx.jobs.openOfBot(key)[0];
+  if (next?.status === 'pending') advance(context, change, next, { kind: 'begin' });
+}
+
+/** Undoes what a job that did not succeed wanted of its bot. A stop or delete stays wanted. */
+function giveUp(context: EngineContext, change: Change, job: JobRecord): void {
+  if (job.taskId === null) {
+    forgetUnbornBot(change, job);
+    return;
+  }
+  const task = change.tx.tasks.get(job.taskId);
+  const bot = change.tx.bots.get(job);
+  if (task === undefined || bot === undefined || bot.undo === null) return;
+  const reverted = change.putBot(revert(bot));
+  const { workerId } = task;
+  if (workerId === null) return;
+  change.afterCommit(() => {
+    context.fleet.send(workerId, {
+      case: 'cancelTask',
+      value: { $typeName: 'botrunner.v1.CancelTask', taskId: task.taskId },
+    });
+    context.fleet.send(workerId, {
+      case: 'ensure',
+      value: toEnsure(context.sealKey, reverted, undefined, context.settings.stopGraceMs),
+    });
+  });
+}
+
+/** Back to what was desired before, as a decision of its own, so that the worker takes it as the newest. */
+function revert(bot: BotRecord): BotRecord {
+  const { undo } = bot;
+  if (undo === null) return bot;
+  const generation = bot.generation + 1;
+  const back = {
+    ...bot,
+    generation,
+    desired: undo.desired,
+    revision: undo.revision,
+    specSealed: undo.specSealed,
+    undo: null,
+  };
+  if (undo.desired === 'running') return back;
+  // Nothing ran before and nothing runs now: it never got to run, and its place is free again.
+  return { ...back, desired: 'stopped', state: undo.revision === 0 ? 'failed' : 'stopped' };
+}
+
+/** A start that never got its turn leaves no bot behind. */
+function forgetUnbornBot(change: Change, job: JobRecord): void {
+  const bot = change.tx.bots.get(job);
+  const others = change.tx.jobs.openOfBot(job).filter((other) => other.jobId !== job.jobId);
+  if (bot !== undefined && bot.generation === 0 && others.length === 0) change.tx.bots.remove(job);
+}

@@ -1,0 +1,67 @@
+/** What the parts of the engine share. Built once, in program.ts. */
+import type { Clock } from '#common/clock.ts';
+import type { BotKey } from '#common/ids.ts';
+import type { Logger } from '#common/log.ts';
+import type { Secret } from '#common/secret.ts';
+import type { SessionResponse } from '#gen/botrunner/v1/worker_service_pb.js';
+import type { Blueprint } from '../core/blueprints/blueprint.ts';
+import type { JobRecord } from '../core/records.ts';
+import type { Store } from '../store/store.ts';
+import type { BotView } from '../views/bot-view.ts';
+import type { Published } from './change.ts';
+
+/** A connected worker, as placement sees it. */
+export interface LiveWorker {
+  readonly workerId: string;
+  readonly ready: boolean;
+  readonly notReadyReason: string;
+  readonly memoryBytes: number;
+  readonly cpuMillis: number;
+}
+
+/** What the engine needs of the fleet. */
+export interface FleetPort {
+  live(): readonly LiveWorker[];
+  /** False when the worker has no session; it will get everything in its next Welcome. */
+  send(workerId: string, body: SessionResponse['body']): boolean;
+  /** Adds what only the fleet knows. */
+  view(bot: BotView['bot']): BotView;
+}
+
+/** Reads the end of a bot's log; rejects with ProblemError. */
+export type LogTextReader = (key: BotKey, lines: number, signal: AbortSignal) => Promise<string>;
+
+export interface EngineSettings {
+  readonly maxBotsPerUser: number;
+  /** Reserved for bots that ask for nothing. */
+  readonly defaultMemoryBytes: number;
+  readonly defaultCpuMillis: number;
+  /** Deadlines of jobs, ms. */
+  readonly deploymentDeadlineMs: number;
+  readonly otherDeadlineMs: number;
+  readonly stopGraceMs: number;
+}
+
+export const defaultEngineSettings: EngineSettings = {
+  maxBotsPerUser: 3,
+  defaultMemoryBytes: 256 * 1024 * 1024,
+  defaultCpuMillis: 500,
+  deploymentDeadlineMs: 600_000,
+  otherDeadlineMs: 60_000,
+  stopGraceMs: 10_000,
+};
+
+export interface EngineContext {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly sealKey: Secret<Uint8Array>;
+  readonly settings: EngineSettings;
+  readonly blueprints: ReadonlyMap<string, Blueprint>;
+  readonly fleet: FleetPort;
+  readonly published: Published;
+  /** Begins to read the log for a logs job; the answer comes as an event of its own. */
+  readonly requestLogs: (job: JobRecord) => void;
+  /** New job and task ids, ascending. */
+  readonly newId: () => string;
+}

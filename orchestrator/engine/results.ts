@@ -1,0 +1,87 @@
+/** The end of a task, as its worker reports it, applied in the caller's transaction. */
+
+import type { JsonObject } from '#common/problem.ts';
+import { problem } from '#common/problem.ts';
+import { problemFromProto } from '#common/problem-proto.ts';
+import type { TaskResult, TaskSucceeded } from '#gen/botrunner/v1/worker_service_pb.js';
+import type { JobEvent } from '../core/blueprints/blueprint.ts';
+import type { BotRecord, JobRecord } from '../core/records.ts';
+import { rfc3339OrNull } from '../views/time.ts';
+import { advance } from './advance.ts';
+import type { Change } from './change.ts';
+import type { EngineContext } from './context.ts';
+import { applyObservation } from './observe.ts';
+
+/** What a start, update or restart is answered with. */
+function deployedResult(job: JobRecord, bot: BotRecord, outcome: TaskSucceeded): JsonObject {
+  const { observed } = bot;
+  const unhealthy = bot.state === 'exited' || bot.state === 'crash_loop' ? bot.state : undefined;
+  const healthy = job.action === 'restart' ? 'restarted' : outcome.replaced ? 'updated' : 'started';
+  return {
+    status: unhealthy ?? healthy,
+    bot_id: bot.botId,
+    container_id: observed.containerId ?? null,
+    container_name: observed.containerName ?? null,
+    started_at: rfc3339OrNull(observed.startedAt),
+    ...(unhealthy === undefined
+      ? {}
+      : { exit_code: observed.exitCode ?? null, last_lines: outcome.lastLines.map((entry) => entry.text) }),
+  };
+}
+
+function resultOf(job: JobRecord, bot: BotRecord, outcome: TaskSucceeded, nameBefore: string | null): JsonObject {
+  switch (job.action) {
+    case 'stop':
+      return { status: 'stopped', bot_id: bot.botId, container_name: nameBefore };
+    case 'delete':
+      return { status: 'deleted', bot_id: bot.botId, container_name: nameBefore };
+    default:
+      return deployedResult(job, bot, outcome);
+  }
+}
+
+function toEvent(job: JobRecord, bot: BotRecord, outcome: TaskResult['outcome'], nameBefore: string | null): JobEvent {
+  switch (outcome.case) {
+    case 'succeeded':
+      return { kind: 'task_succeeded', result: resultOf(job, bot, outcome.value, nameBefore) };
+    case 'failed':
+      return { kind: 'task_failed', problem: problemFromProto(outcome.value) };
+    case undefined:
+      return { kind: 'task_failed', problem: problem('CONTAINER_ERROR', 'The worker gave no outcome.') };
+  }
+}
+
+/** Applies a result. A result that comes twice, late or for a task of another worker changes no job. */
+export function applyResult(context: EngineContext, change: Change, workerId: string, result: TaskResult): void {
+  const task = change.tx.tasks.get(result.taskId);
+  if (task === undefined || task.workerId !== workerId || task.status === 'done') return;
+  const job = change.tx.jobs.get(task.jobId);
+  if (job === undefined) return;
+  const nameBefore = change.tx.bots.get(job)?.observed.containerName ?? null;
+  if (result.observation !== undefined) applyObservation(change, workerId, result.observation);
+  let bot = change.tx.bots.get(job);
+  if (bot === undefined) return;
+  if (result.outcome.case === 'succeeded') bot = settle(change, job, bot);
+  else if (result.outcome.case === 'failed') {
+    // The cause stays readable in status after the job is forgotten.
+    bot = { ...bot, observed: { ...bot.observed, reason: result.outcome.value.message.slice(0, 500) } };
+    change.tx.bots.put(bot);
+  }
+  change.tx.tasks.put({ ...task, status: 'done', finishedAt: change.now });
+  advance(context, change, job, toEvent(job, bot, result.outcome, nameBefore));
+  if (job.action === 'delete' && result.outcome.case === 'succeeded') removeDeleted(change, job);
+}
+
+/** The wish came true: there is nothing to go back to any more. */
+function settle(change: Change, job: JobRecord, bot: BotRecord): BotRecord {
+  if (job.action === 'stop') return change.putBot({ ...bot, undo: null, state: 'stopped' });
+  const next = { ...bot, undo: null };
+  change.tx.bots.put(next);
+  return next;
+}
+
+/** A deleted bot is gone unless a later start already wants it back. */
+function removeDeleted(change: Change, job: JobRecord): void {
+  const bot = change.tx.bots.get(job);
+  if (bot?.desired === 'removed' && change.tx.jobs.openOfBot(job).length === 0) change.tx.bots.remove(job);
+}

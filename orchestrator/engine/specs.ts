@@ -1,0 +1,38 @@
+/** Sealing of bot specs: a spec is only ever in clear in memory and on the session of its own worker. */
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import type { BotKey } from '#common/ids.ts';
+import { botKeyText } from '#common/ids.ts';
+import type { Secret } from '#common/secret.ts';
+import { type BotSpec, BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
+import { type Ensure, EnsureSchema } from '#gen/botrunner/v1/worker_service_pb.js';
+import type { BotRecord } from '../core/records.ts';
+import { open, seal } from '../store/seal.ts';
+import { desiredToProto } from '../views/proto.ts';
+
+export const sealSpec = (key: Secret<Uint8Array>, bot: BotKey, spec: BotSpec): Uint8Array =>
+  seal(key, toBinary(BotSpecSchema, spec), `spec ${botKeyText(bot)}`);
+
+export const openSpec = (key: Secret<Uint8Array>, bot: BotKey, sealed: Uint8Array): BotSpec =>
+  fromBinary(BotSpecSchema, open(key, sealed, `spec ${botKeyText(bot)}`));
+
+/** The command for a bot's worker. `task` is the task it serves, if any. */
+export function toEnsure(
+  key: Secret<Uint8Array>,
+  bot: BotRecord,
+  task: { readonly taskId: string; readonly deadlineAt: number } | undefined,
+  stopGraceMs: number,
+): Ensure {
+  return create(EnsureSchema, {
+    taskId: task?.taskId ?? '',
+    userId: bot.userId,
+    botId: bot.botId,
+    generation: BigInt(bot.generation),
+    epoch: BigInt(bot.epoch),
+    desired: desiredToProto[bot.desired],
+    revision: BigInt(bot.revision),
+    ...(bot.desired === 'running' && bot.specSealed !== null ? { spec: openSpec(key, bot, bot.specSealed) } : {}),
+    stopGraceMs,
+    ...(task === undefined ? {} : { deadlineAt: timestampFromMs(task.deadlineAt) }),
+  });
+}

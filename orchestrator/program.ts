@@ -1,0 +1,168 @@
+/** The orchestrator, composed: store, engine, fleet and doors. Used by main.ts, by `npm start` and by tests. */
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { connectNodeAdapter } from '@connectrpc/connect-node';
+import type { Clock } from '#common/clock.ts';
+import type { Logger } from '#common/log.ts';
+import { Secret } from '#common/secret.ts';
+import { ArtifactService } from '#gen/botrunner/v1/artifact_service_pb.js';
+import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
+import { JobService } from '#gen/botrunner/v1/job_service_pb.js';
+import { WorkerService } from '#gen/botrunner/v1/worker_service_pb.js';
+import type { OrchestratorConfig } from './config.ts';
+import { botRunner } from './core/blueprints/bot-runner.ts';
+import { isFinal, type JobRecord } from './core/records.ts';
+import { defaultEngineSettings } from './engine/context.ts';
+import { Engine } from './engine/engine.ts';
+import { BuildOutputHub } from './events/build-output.ts';
+import { Hub } from './events/hub.ts';
+import { defaultFleetTimes, Fleet, type FleetTimes } from './fleet/fleet.ts';
+import { desiredSetOf, type SessionDeps } from './fleet/session.ts';
+import { Tails } from './fleet/tails.ts';
+import { type ConfiguredToken, TokenBook } from './server/auth.ts';
+import { openPort } from './server/port.ts';
+import { createRestHandler } from './server/rest/routes.ts';
+import { createArtifactService } from './server/rpc/artifact-service.ts';
+import { createBotService } from './server/rpc/bot-service.ts';
+import { createJobService } from './server/rpc/job-service.ts';
+import { createWorkerService } from './server/rpc/worker-service.ts';
+import { openSqliteStore } from './store/sqlite.ts';
+import { readLogText } from './views/log-text.ts';
+
+export interface OrchestratorOptions {
+  readonly config: OrchestratorConfig;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly fleetTimes?: FleetTimes;
+}
+
+export interface RunningOrchestrator {
+  readonly port: number;
+  readonly url: string;
+  /** Ends in good order: answers what is under way, ends streams, closes the store. Workers and bots go on. */
+  stop(): Promise<void>;
+}
+
+const maxBodyBytes = 16 * 1024 * 1024;
+const maxArtifactBytes = 200 * 1000 * 1000;
+const reconcileMs = 5_000;
+const closeGraceMs = 3_000;
+
+/** The key that seals secrets: from the settings, or a key file made once beside the store. */
+function sealKeyOf(config: OrchestratorConfig): Secret<Uint8Array> {
+  if (config.secretsKey !== undefined) return config.secretsKey;
+  mkdirSync(config.dir, { recursive: true, mode: 0o700 });
+  const path = join(config.dir, 'secrets.key');
+  if (!existsSync(path)) writeFileSync(path, randomBytes(32), { mode: 0o600, flag: 'wx' });
+  return new Secret<Uint8Array>(readFileSync(path));
+}
+
+function configuredTokens(config: OrchestratorConfig): readonly ConfiguredToken[] {
+  return [
+    { token: config.clientToken, userId: 'dev', scope: 'client', name: 'CLIENT_TOKEN' },
+    { token: config.workerToken, userId: 'worker', scope: 'worker', name: 'WORKER_TOKEN' },
+    ...(config.adminToken
+      ? [{ token: config.adminToken, userId: 'admin', scope: 'admin', name: 'ADMIN_TOKEN' } as const]
+      : []),
+  ];
+}
+
+export async function startOrchestrator(options: OrchestratorOptions): Promise<RunningOrchestrator> {
+  const { config, clock, logger } = options;
+  const times = options.fleetTimes ?? defaultFleetTimes;
+  const sealKey = sealKeyOf(config);
+  const store = openSqliteStore(config.dir);
+  const tokens = await TokenBook.load(store, configuredTokens(config), clock.wallMs());
+  const fleet = new Fleet(
+    clock,
+    times,
+    store.read.workers.all().map(({ workerId, runtime }) => [workerId, runtime] as const),
+  );
+  const tails = new Tails(fleet, clock);
+  const jobs = new Hub<JobRecord>();
+  const buildOutput = new BuildOutputHub();
+  const settings = { ...defaultEngineSettings, maxBotsPerUser: config.maxBotsPerUser };
+  const engine = new Engine({
+    store,
+    clock,
+    logger,
+    sealKey,
+    settings,
+    blueprints: new Map([[botRunner.name, botRunner]]),
+    fleet,
+    published: {
+      event: () => undefined,
+      job: (job) => {
+        jobs.publish(job.jobId, job);
+        if (isFinal(job.status)) buildOutput.forget(job.jobId);
+      },
+    },
+    readLogText: (bot, lines, signal) =>
+      readLogText(tails.read(bot, { lines, follow: false, afterCursor: '' }, signal)),
+  });
+  const bounds = { maxMemoryBytes: config.maxMemoryBytes, maxCpuMillis: config.maxCpuMillis };
+  const call = { tokens, logger };
+  const accept = { engine, bounds };
+  const session: SessionDeps = {
+    store,
+    engine,
+    fleet,
+    times,
+    clock,
+    logger,
+    sealKey,
+    stopGraceMs: settings.stopGraceMs,
+    buildOutput,
+  };
+  const stopping = new AbortController();
+  const handler = connectNodeAdapter({
+    routes: (router) => {
+      router.service(JobService, createJobService({ ...call, ...accept, jobs, buildOutput }));
+      router.service(
+        BotService,
+        createBotService({ ...call, ...accept, store, fleet, tails, maxBotsPerUser: config.maxBotsPerUser }),
+      );
+      router.service(ArtifactService, createArtifactService({ ...call, store, clock, maxArtifactBytes }));
+      router.service(WorkerService, createWorkerService({ ...call, session, tails, store }));
+    },
+    fallback: createRestHandler({ ...call, ...accept, maxBodyBytes }),
+    // gzip of every message over 1 KiB made dispatch 3 times and log tailing 6 times slower.
+    acceptCompression: [],
+    readMaxBytes: maxBodyBytes,
+    shutdownSignal: stopping.signal,
+  });
+  await engine.start();
+  const tls = config.tls && { cert: readFileSync(config.tls.certPath), key: readFileSync(config.tls.keyPath) };
+  const open = await openPort({ host: config.host, port: config.port, handler, ...(tls ? { tls } : {}) }).catch(
+    async (error: unknown) => {
+      engine.stop();
+      await store.close();
+      throw error;
+    },
+  );
+  let cancelReconcile: () => void = () => undefined;
+  const reconcile = () => {
+    for (const { workerId, queue } of fleet.sessions()) {
+      queue.push({ case: 'desiredSet', value: desiredSetOf(session, workerId) });
+    }
+    cancelReconcile = clock.after(reconcileMs, reconcile);
+  };
+  cancelReconcile = clock.after(reconcileMs, reconcile);
+  const host = config.host.includes(':') ? `[${config.host}]` : config.host;
+  const url = `${config.tls ? 'https' : 'http'}://${host === '127.0.0.1' ? 'localhost' : host}:${open.port}`;
+  logger.info({ url }, 'orchestrator is listening');
+  return {
+    port: open.port,
+    url,
+    async stop() {
+      cancelReconcile();
+      stopping.abort();
+      fleet.close();
+      await open.close(closeGraceMs);
+      engine.stop();
+      await store.close();
+      logger.info('orchestrator has stopped');
+    },
+  };
+}

@@ -1,0 +1,114 @@
+/**
+ * One port for everything. In cleartext the first bytes decide: the HTTP/2 preface (RFC 9113, section 3.4) goes to the
+ * http2 server, anything else to the http1 server. With TLS, ALPN decides.
+ */
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import http2, { type Http2ServerRequest, type Http2ServerResponse, type Http2Session } from 'node:http2';
+import net, { type AddressInfo, type Socket } from 'node:net';
+
+export type Handler = (
+  request: IncomingMessage | Http2ServerRequest,
+  response: ServerResponse | Http2ServerResponse,
+) => void;
+
+export interface OpenPort {
+  readonly port: number;
+  /** Stops listening, gives what is under way `graceMs` to end, then cuts it. */
+  close(graceMs: number): Promise<void>;
+}
+
+export interface PortOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly tls?: { readonly cert: Buffer; readonly key: Buffer };
+  readonly handler: Handler;
+}
+
+// How long a new connection may take to say what it speaks, and a request to send its headers.
+const prefaceTimeoutMs = 10_000;
+// A frozen peer keeps its connection open for ever; only an unanswered ping tells.
+const pingIntervalMs = 5_000;
+const pingTimeoutMs = 5_000;
+const maxHeaderBytes = 16 * 1024;
+const windowBytes = 1024 * 1024;
+const preface = Buffer.from('PRI ');
+
+function watch(session: Http2Session): void {
+  let answered = true;
+  const timer = setInterval(
+    () => {
+      if (!answered) return session.destroy(new Error('ping timed out'));
+      answered = false;
+      session.ping((error) => {
+        answered = error === null;
+      });
+    },
+    Math.max(pingIntervalMs, pingTimeoutMs),
+  );
+  timer.unref();
+  session.on('close', () => clearInterval(timer));
+  // The peer went away or broke the protocol: its session ends, and nothing else.
+  session.on('error', () => session.destroy());
+}
+
+function sniff(http1: http.Server, h2: http2.Http2Server): net.Server {
+  return net.createServer({ pauseOnConnect: false, noDelay: true }, (socket) => {
+    const timer = setTimeout(() => socket.destroy(), prefaceTimeoutMs);
+    socket.on('error', () => socket.destroy());
+    const decide = () => {
+      const head: Buffer | null = socket.read();
+      if (head === null) return;
+      if (head.length < preface.length && preface.subarray(0, head.length).equals(head)) {
+        socket.unshift(head);
+        socket.once('readable', decide);
+        return;
+      }
+      clearTimeout(timer);
+      socket.unshift(head);
+      const server = head.subarray(0, preface.length).equals(preface) ? h2 : http1;
+      server.emit('connection', socket);
+    };
+    socket.once('readable', decide);
+    socket.once('close', () => clearTimeout(timer));
+  });
+}
+
+export async function openPort({ host, port, tls, handler }: PortOptions): Promise<OpenPort> {
+  const sockets = new Set<Socket>();
+  const sessions = new Set<Http2Session>();
+  const http1 = http.createServer({ maxHeaderSize: maxHeaderBytes, headersTimeout: prefaceTimeoutMs }, handler);
+  const settings = { initialWindowSize: windowBytes, maxConcurrentStreams: 1_000, maxHeaderListSize: maxHeaderBytes };
+  const h2 = tls
+    ? http2.createSecureServer({ ...tls, allowHTTP1: true, settings }, handler)
+    : http2.createServer({ settings }, handler);
+  h2.on('session', (session: Http2Session) => {
+    sessions.add(session);
+    session.on('close', () => sessions.delete(session));
+    watch(session);
+  });
+  const listener: net.Server = tls ? (h2 as unknown as net.Server) : sniff(http1, h2 as http2.Http2Server); // a secure http2 server is a tls.Server
+  const onSocket = (socket: Socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+  };
+  listener.on('connection', onSocket);
+  await new Promise<void>((resolve, reject) => {
+    listener.once('error', reject);
+    listener.listen(port, host, resolve);
+  });
+  return {
+    // Listening on TCP, so the address is an AddressInfo.
+    port: (listener.address() as AddressInfo).port,
+    async close(graceMs) {
+      const closed = new Promise<void>((resolve) => listener.close(() => resolve()));
+      for (const session of sessions) session.close();
+      http1.closeIdleConnections();
+      const timer = setTimeout(() => {
+        for (const session of sessions) session.destroy();
+        for (const socket of sockets) socket.destroy();
+      }, graceMs);
+      await closed;
+      clearTimeout(timer);
+    },
+  };
+}

@@ -1,0 +1,81 @@
+/** ArtifactService: see proto/botrunner/v1/artifact_service.proto. Chunks go to the store as they come. */
+import { createHash } from 'node:crypto';
+import type { ServiceImpl } from '@connectrpc/connect';
+import { ulid } from 'ulid';
+import type { Clock } from '#common/clock.ts';
+import { sha256Pattern } from '#common/ids.ts';
+import { refuse } from '#common/problem.ts';
+import type { ArtifactService, UploadArtifactRequest } from '#gen/botrunner/v1/artifact_service_pb.js';
+import { artifactChunkBytes } from '../../engine/engine.ts';
+import { createTarCheck } from '../../requests/tar-check.ts';
+import type { Store } from '../../store/store.ts';
+import { type CallDeps, call } from './call.ts';
+
+export interface ArtifactServiceDeps extends CallDeps {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly maxArtifactBytes: number;
+}
+
+/** Takes the pieces in, in chunks of one size; checks the tar on the way. */
+async function receive(deps: ArtifactServiceDeps, userId: string, pieces: AsyncIterable<UploadArtifactRequest>) {
+  const { store, clock, maxArtifactBytes } = deps;
+  const uploadId = ulid();
+  const hash = createHash('sha256');
+  const check = createTarCheck();
+  let expected = '';
+  let sizeBytes = 0;
+  let n = 0;
+  let rest = Buffer.alloc(0);
+  const flush = async (last: boolean) => {
+    while (rest.length >= artifactChunkBytes || (last && rest.length > 0)) {
+      const bytes = rest.subarray(0, artifactChunkBytes);
+      rest = rest.subarray(bytes.length);
+      const index = n++;
+      await store.write((tx) => tx.artifacts.addChunk(uploadId, index, bytes));
+    }
+  };
+  try {
+    for await (const piece of pieces) {
+      expected ||= piece.expectedSha256;
+      sizeBytes += piece.chunk.length;
+      if (sizeBytes > maxArtifactBytes) {
+        refuse('ARCHIVE_TOO_LARGE', `The artifact is larger than ${Math.round(maxArtifactBytes / 1_000_000)} MB.`, {
+          details: { max_bytes: maxArtifactBytes },
+        });
+      }
+      hash.update(piece.chunk);
+      await check.write(piece.chunk);
+      rest = Buffer.concat([rest, piece.chunk]);
+      await flush(false);
+    }
+    await check.end();
+    await flush(true);
+    const sha256 = hash.digest('hex');
+    if (expected !== '' && (!sha256Pattern.test(expected) || expected !== sha256)) {
+      refuse('INVALID_ARCHIVE', 'The bytes do not have the expected sha256.', {
+        details: { sha256 },
+        hint: 'Upload again.',
+      });
+    }
+    await store.write((tx) => {
+      const now = clock.wallMs();
+      tx.artifacts.finish(uploadId, sha256, sizeBytes, now);
+      tx.artifacts.own(userId, sha256, now);
+    });
+    return { sha256, sizeBytes: BigInt(sizeBytes) };
+  } catch (error) {
+    await store.write((tx) => tx.artifacts.discardUpload(uploadId));
+    throw error;
+  } finally {
+    check.destroy();
+  }
+}
+
+export function createArtifactService(deps: ArtifactServiceDeps): ServiceImpl<typeof ArtifactService> {
+  return {
+    uploadArtifact: call(deps, 'client', (pieces: AsyncIterable<UploadArtifactRequest>, { userId }) =>
+      receive(deps, userId, pieces),
+    ),
+  };
+}

@@ -1,0 +1,77 @@
+/** BotService: see proto/botrunner/v1/bot_service.proto. */
+import { create, toJson } from '@bufbuild/protobuf';
+import type { ServiceImpl } from '@connectrpc/connect';
+import { ProblemError, problem, unwrap } from '#common/problem.ts';
+import { BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
+import {
+  type BotService,
+  type StreamLogsRequest,
+  type StreamLogsResponse,
+  StreamLogsResponseSchema,
+} from '#gen/botrunner/v1/bot_service_pb.js';
+import type { BotRequest } from '../../core/validate/bot-request.ts';
+import { parseBotId, parseLines } from '../../core/validate/validate-bot-request.ts';
+import { activeBots } from '../../engine/read.ts';
+import type { Fleet } from '../../fleet/fleet.ts';
+import type { Tails } from '../../fleet/tails.ts';
+import { type AcceptDeps, acceptBotRequest } from '../../requests/accept.ts';
+import { parseSpec } from '../../requests/spec-request.ts';
+import type { Store } from '../../store/store.ts';
+import { botToProto, jobToProto } from '../../views/proto.ts';
+import { readIdempotency } from '../idempotency.ts';
+import { type CallDeps, call, stream } from './call.ts';
+
+export interface BotServiceDeps extends CallDeps, AcceptDeps {
+  readonly store: Store;
+  readonly fleet: Fleet;
+  readonly tails: Tails;
+  readonly maxBotsPerUser: number;
+}
+
+async function* streamLogs(
+  deps: BotServiceDeps,
+  userId: string,
+  request: StreamLogsRequest,
+  signal: AbortSignal,
+): AsyncGenerator<StreamLogsResponse> {
+  const bot = deps.engine.getBot(userId, unwrap(parseBotId(request.botId)));
+  const lines = request.lines === 0 ? 100 : unwrap(parseLines(request.lines));
+  if (request.afterCursor.length > 256) throw new ProblemError(problem('INVALID_CURSOR', 'The cursor is not valid.'));
+  const query = { lines, follow: request.follow, afterCursor: request.afterCursor };
+  for await (const entries of deps.tails.read(bot, query, signal)) {
+    yield create(StreamLogsResponseSchema, { entries: [...entries] });
+  }
+}
+
+export function createBotService(deps: BotServiceDeps): ServiceImpl<typeof BotService> {
+  const accept = async (userId: string, request: BotRequest, header: string | null, body: unknown) => ({
+    job: jobToProto(await acceptBotRequest(deps, userId, request, readIdempotency(header, body))),
+  });
+  return {
+    startBot: call(deps, 'client', ({ botId, spec }, { userId }, context) => {
+      const request: BotRequest = {
+        action: 'start',
+        botId: unwrap(parseBotId(botId)),
+        deployment: unwrap(parseSpec(spec, deps.bounds)),
+      };
+      const body = { action: 'start', botId, spec: spec && toJson(BotSpecSchema, spec) };
+      return accept(userId, request, context.requestHeader.get('idempotency-key'), body);
+    }),
+    stopBot: call(deps, 'client', ({ botId }, { userId }, context) => {
+      const body = { action: 'stop', botId } as const;
+      const request: BotRequest = { action: 'stop', botId: unwrap(parseBotId(botId)) };
+      return accept(userId, request, context.requestHeader.get('idempotency-key'), body);
+    }),
+    getBot: call(deps, 'client', ({ botId }, { userId }) => ({
+      bot: botToProto(deps.fleet.view(deps.engine.getBot(userId, unwrap(parseBotId(botId))))),
+    })),
+    listBots: call(deps, 'client', (_request, { userId }) => ({
+      bots: deps.store.read.bots.ofUser(userId).map((bot) => botToProto(deps.fleet.view(bot))),
+      count: activeBots(deps.store.read, userId).size,
+      maxBots: deps.maxBotsPerUser,
+    })),
+    streamLogs: stream(deps, 'client', (request, { userId }, context) =>
+      streamLogs(deps, userId, request, context.signal),
+    ),
+  };
+}

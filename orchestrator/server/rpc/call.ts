@@ -1,0 +1,69 @@
+/** What every RPC shares: the caller's identity, and problems as Connect errors with an ErrorDetail. */
+import { Code, ConnectError, type HandlerContext } from '@connectrpc/connect';
+import type { Logger } from '#common/log.ts';
+import type { Problem } from '#common/problem.ts';
+import { grpcCodes, problemCodes } from '#common/problem-codes.ts';
+import { problemToProto } from '#common/problem-proto.ts';
+import { ErrorDetailSchema } from '#gen/botrunner/v1/error_pb.js';
+import type { Scope } from '../../core/records.ts';
+import { FencedError } from '../../fleet/fleet.ts';
+import { type Identity, requireScope, type TokenBook } from '../auth.ts';
+import { toProblem } from '../failures.ts';
+
+export interface CallDeps {
+  readonly tokens: TokenBook;
+  readonly logger: Logger;
+}
+
+export function toConnectError(problem: Problem): ConnectError {
+  // Connect's codes are gRPC's numbers.
+  const code: Code = grpcCodes[problemCodes[problem.code].grpc];
+  return new ConnectError(problem.message, code, undefined, [
+    { desc: ErrorDetailSchema, value: problemToProto(problem) },
+  ]);
+}
+
+function toError(error: unknown, context: HandlerContext, logger: Logger): ConnectError {
+  if (error instanceof ConnectError) return error;
+  if (error instanceof FencedError) return new ConnectError(error.message, Code.Aborted);
+  // What fails after the caller has gone is the consequence, not a bug.
+  if (context.signal.aborted)
+    return new ConnectError('the caller has gone', Code.Canceled, undefined, undefined, error);
+  return toConnectError(toProblem(error, logger));
+}
+
+const identify = (deps: CallDeps, context: HandlerContext, scope: Scope): Identity =>
+  requireScope(
+    deps.tokens.identify((name) => context.requestHeader.get(name)),
+    scope,
+  );
+
+/** A call with one answer. */
+export function call<In, Out>(
+  deps: CallDeps,
+  scope: Scope,
+  handle: (request: In, identity: Identity, context: HandlerContext) => Promise<Out> | Out,
+): (request: In, context: HandlerContext) => Promise<Out> {
+  return async (request, context) => {
+    try {
+      return await handle(request, identify(deps, context, scope), context);
+    } catch (error) {
+      throw toError(error, context, deps.logger);
+    }
+  };
+}
+
+/** A call that is answered with a stream. */
+export function stream<In, Out>(
+  deps: CallDeps,
+  scope: Scope,
+  handle: (request: In, identity: Identity, context: HandlerContext) => AsyncIterable<Out>,
+): (request: In, context: HandlerContext) => AsyncGenerator<Out> {
+  return async function* (request, context) {
+    try {
+      yield* handle(request, identify(deps, context, scope), context);
+    } catch (error) {
+      throw toError(error, context, deps.logger);
+    }
+  };
+}

@@ -1,0 +1,85 @@
+/**
+ * Group commit: all writes asked for in one turn of the event loop run in one transaction, so that they share one fsync.
+ * Each runs under its own savepoint: one that throws is undone and rejected alone.
+ */
+import type { DatabaseSync } from 'node:sqlite';
+import { ProblemError, problem } from '#common/problem.ts';
+
+interface Queued {
+  readonly run: () => unknown;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+export interface GroupCommit {
+  write<T>(run: () => T): Promise<T>;
+  /** Commits what is queued, at once. */
+  flush(): void;
+}
+
+// https://www.sqlite.org/rescode.html#full and #ioerr: what a full or failing disk answers with.
+const sqliteFull = 13;
+const sqliteIoError = 10;
+
+function toProblem(error: unknown): unknown {
+  const code = typeof error === 'object' && error !== null && 'errcode' in error ? Number(error.errcode) & 0xff : 0;
+  if (code !== sqliteFull && code !== sqliteIoError) return error;
+  return new ProblemError(problem('STORAGE_FULL', 'The disk of the orchestrator is full; nothing was changed.'), {
+    cause: error,
+  });
+}
+
+export function createGroupCommit(db: DatabaseSync): GroupCommit {
+  let queue: Queued[] = [];
+  let scheduled = false;
+
+  function flush(): void {
+    scheduled = false;
+    const batch = queue;
+    queue = [];
+    if (batch.length === 0) return;
+    const done: (() => void)[] = [];
+    try {
+      db.exec('BEGIN IMMEDIATE');
+      for (const item of batch) done.push(runOne(item));
+      db.exec('COMMIT');
+    } catch (error) {
+      // SQLite may have rolled back by itself already; then there is nothing left to undo.
+      if (db.isTransaction) db.exec('ROLLBACK');
+      const reason = toProblem(error);
+      for (const item of batch) item.reject(reason);
+      return;
+    }
+    for (const settle of done) settle();
+  }
+
+  function runOne(item: Queued): () => void {
+    db.exec('SAVEPOINT one');
+    try {
+      const value = item.run();
+      db.exec('RELEASE one');
+      return () => item.resolve(value);
+    } catch (error) {
+      // A full disk undoes the whole transaction: everybody in it must hear of it.
+      if (!db.isTransaction) throw error;
+      db.exec('ROLLBACK TO one');
+      db.exec('RELEASE one');
+      const reason = toProblem(error);
+      return () => item.reject(reason);
+    }
+  }
+
+  return {
+    write<T>(run: () => T): Promise<T> {
+      return new Promise<T>((resolve, reject) => {
+        // The value comes back from the very `run` given here, so its type is T.
+        queue.push({ run, resolve: resolve as (value: unknown) => void, reject });
+        if (!scheduled) {
+          scheduled = true;
+          setImmediate(flush);
+        }
+      });
+    },
+    flush,
+  };
+}

@@ -1,0 +1,153 @@
+/**
+ * The SQLite schema, as migrations that each run once, in order. `PRAGMA user_version` holds how many have run.
+ * Never change a migration that has been released: add one.
+ *
+ * Times are ms since 1970. Blobs named *_sealed are encrypted (seal.ts); no other column ever holds a secret.
+ */
+
+export const migrations: readonly string[] = [
+  `
+  CREATE TABLE meta (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  -- Who may call. Only the sha256 of a token is kept.
+  CREATE TABLE tokens (
+    token_sha256 TEXT PRIMARY KEY,
+    user_id TEXT NOT NULL,
+    scope TEXT NOT NULL CHECK (scope IN ('client', 'admin', 'worker')),
+    name TEXT NOT NULL,
+    source TEXT NOT NULL CHECK (source IN ('config', 'admin')),
+    created_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE bots (
+    user_id TEXT NOT NULL,
+    bot_id TEXT NOT NULL,
+    mode TEXT NOT NULL,
+    desired TEXT NOT NULL CHECK (desired IN ('running', 'stopped', 'removed')),
+    generation INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    worker_id TEXT,
+    memory_bytes INTEGER NOT NULL,
+    cpu_millis INTEGER NOT NULL,
+    spec_sealed BLOB,
+    -- What to go back to when the job at work fails; null while none is.
+    undo_desired TEXT,
+    undo_revision INTEGER,
+    undo_spec_sealed BLOB,
+    -- What the worker has reported.
+    state TEXT NOT NULL,
+    observed TEXT NOT NULL,
+    observed_at INTEGER,
+    event_seq INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    PRIMARY KEY (user_id, bot_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX bots_by_worker ON bots (worker_id);
+
+  CREATE TABLE jobs (
+    job_id TEXT PRIMARY KEY,
+    user_id TEXT NOT NULL,
+    blueprint TEXT NOT NULL,
+    action TEXT NOT NULL,
+    bot_id TEXT NOT NULL,
+    mutating INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    status TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    -- The action's own input: lines of logs and the like. Never a secret.
+    params TEXT NOT NULL,
+    -- The spec of a start or update, until it is the bot's.
+    spec_sealed BLOB,
+    result TEXT,
+    error TEXT,
+    task_id TEXT,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    deadline_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX jobs_open_by_bot ON jobs (user_id, bot_id, job_id) WHERE status NOT IN ('completed', 'failed', 'cancelled');
+  CREATE INDEX jobs_open_by_deadline ON jobs (deadline_at) WHERE status NOT IN ('completed', 'failed', 'cancelled');
+  CREATE INDEX jobs_by_user ON jobs (user_id, job_id);
+
+  -- Every state a job went through, in order.
+  CREATE TABLE job_steps (
+    job_id TEXT NOT NULL,
+    step INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (job_id, step)
+  ) STRICT, WITHOUT ROWID;
+
+  -- Work handed to a worker: durable before it is sent.
+  CREATE TABLE tasks (
+    task_id TEXT PRIMARY KEY,
+    job_id TEXT NOT NULL,
+    type TEXT NOT NULL,
+    worker_id TEXT,
+    status TEXT NOT NULL CHECK (status IN ('open', 'accepted', 'done')),
+    created_at INTEGER NOT NULL,
+    accepted_at INTEGER,
+    finished_at INTEGER
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE idempotency_keys (
+    user_id TEXT NOT NULL,
+    key TEXT NOT NULL,
+    body_sha256 TEXT NOT NULL,
+    job_id TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (user_id, key)
+  ) STRICT, WITHOUT ROWID;
+
+  -- One row for each change, written in the commit of the change. seq orders all, bot_seq those of one bot.
+  CREATE TABLE outbox (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    event_id TEXT NOT NULL UNIQUE,
+    user_id TEXT NOT NULL,
+    bot_id TEXT NOT NULL,
+    bot_seq INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    subject_id TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    at INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX outbox_by_bot ON outbox (user_id, bot_id, bot_seq);
+
+  CREATE TABLE workers (
+    worker_id TEXT PRIMARY KEY,
+    boot_id TEXT NOT NULL,
+    runtime TEXT NOT NULL,
+    engine_version TEXT NOT NULL,
+    version TEXT NOT NULL,
+    memory_bytes INTEGER NOT NULL,
+    cpu_millis INTEGER NOT NULL,
+    labels TEXT NOT NULL,
+    first_seen_at INTEGER NOT NULL,
+    last_seen_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE artifacts (
+    sha256 TEXT PRIMARY KEY,
+    upload_id TEXT NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    created_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE artifact_chunks (
+    upload_id TEXT NOT NULL,
+    n INTEGER NOT NULL,
+    bytes BLOB NOT NULL,
+    PRIMARY KEY (upload_id, n)
+  ) STRICT;
+  CREATE TABLE artifact_owners (
+    user_id TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (user_id, sha256)
+  ) STRICT, WITHOUT ROWID;
+  `,
+];

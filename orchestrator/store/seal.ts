@@ -1,0 +1,25 @@
+/** Sealing of secrets at rest: AES-256-GCM, bound to what they belong to, so that a row cannot be moved to another bot. */
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import type { Secret } from '#common/secret.ts';
+
+const formatVersion = 1;
+const nonceBytes = 12;
+const tagBytes = 16;
+
+/** version (1) | nonce (12) | tag (16) | ciphertext. `boundTo` must be the same when opening. */
+export function seal(key: Secret<Uint8Array>, plain: Uint8Array, boundTo: string): Uint8Array {
+  const nonce = randomBytes(nonceBytes);
+  const cipher = createCipheriv('aes-256-gcm', key.reveal(), nonce).setAAD(Buffer.from(boundTo));
+  const body = Buffer.concat([cipher.update(plain), cipher.final()]);
+  return Buffer.concat([Buffer.from([formatVersion]), nonce, cipher.getAuthTag(), body]);
+}
+
+/** Throws when the key is another one, or the bytes were changed or moved. */
+export function open(key: Secret<Uint8Array>, sealed: Uint8Array, boundTo: string): Uint8Array {
+  const bytes = Buffer.from(sealed);
+  if (bytes[0] !== formatVersion) throw new Error('sealed data has an unknown format');
+  const nonce = bytes.subarray(1, 1 + nonceBytes);
+  const tag = bytes.subarray(1 + nonceBytes, 1 + nonceBytes + tagBytes);
+  const decipher = createDecipheriv('aes-256-gcm', key.reveal(), nonce).setAAD(Buffer.from(boundTo)).setAuthTag(tag);
+  return Buffer.concat([decipher.update(bytes.subarray(1 + nonceBytes + tagBytes)), decipher.final()]);
+}

@@ -1,0 +1,80 @@
+/** The SQLite store: WAL, synchronous=FULL, group commit (https://www.sqlite.org/wal.html). */
+import { chmodSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { createGroupCommit } from './group-commit.ts';
+import { migrations } from './schema.ts';
+import type { Store, Tables } from './store.ts';
+import { createArtifactTable } from './tables/artifacts.ts';
+import { createBotTable } from './tables/bots.ts';
+import { createIdempotencyTable } from './tables/idempotency.ts';
+import { createJobTable } from './tables/jobs.ts';
+import { createOutboxTable } from './tables/outbox.ts';
+import { createTaskTable } from './tables/tasks.ts';
+import { createTokenTable } from './tables/tokens.ts';
+import { createWorkerTable } from './tables/workers.ts';
+
+/** The state folder was written by a newer release. */
+export class SchemaTooNewError extends Error {
+  constructor(found: number) {
+    super(`the store has schema version ${found}, this release knows up to ${migrations.length}: run a newer release`);
+    this.name = 'SchemaTooNewError';
+  }
+}
+
+/** Brings the schema up to date, each migration in its own transaction. Returns the version. */
+export function migrate(db: DatabaseSync, steps: readonly string[] = migrations): number {
+  const row = db.prepare('PRAGMA user_version').get();
+  const found = Number(row?.['user_version'] ?? 0);
+  if (found > steps.length) throw new SchemaTooNewError(found);
+  for (const [index, sql] of steps.entries()) {
+    if (index < found) continue;
+    db.exec(`BEGIN IMMEDIATE; ${sql}; PRAGMA user_version = ${index + 1}; COMMIT`);
+  }
+  return steps.length;
+}
+
+/** Opens (and makes, mode 0700/0600) the store in `dir`. */
+export function openSqliteStore(dir: string): Store {
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const path = join(dir, 'store.sqlite');
+  const db = new DatabaseSync(path);
+  chmodSync(path, 0o600);
+  // EXCLUSIVE: a second orchestrator on the same folder fails to open instead of sharing it.
+  db.exec(`
+    PRAGMA locking_mode = EXCLUSIVE;
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL;
+    PRAGMA foreign_keys = ON;
+  `);
+  migrate(db);
+  const tables: Tables = {
+    bots: createBotTable(db),
+    jobs: createJobTable(db),
+    tasks: createTaskTable(db),
+    idempotency: createIdempotencyTable(db),
+    outbox: createOutboxTable(db),
+    workers: createWorkerTable(db),
+    artifacts: createArtifactTable(db),
+    tokens: createTokenTable(db),
+  };
+  const commits = createGroupCommit(db);
+  const getMeta = db.prepare('SELECT value FROM meta WHERE key = ?');
+  const putMeta = db.prepare('INSERT INTO meta (key, value) VALUES (?, ?)');
+  return {
+    read: tables,
+    write: (work) => commits.write(() => work(tables)),
+    meta: (key, make) =>
+      commits.write(() => {
+        const found = getMeta.get(key);
+        if (found) return String(found['value']);
+        const value = make();
+        putMeta.run(key, value);
+        return value;
+      }),
+    async close() {
+      commits.flush();
+      db.close();
+    },
+  };
+}

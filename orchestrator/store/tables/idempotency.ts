@@ -1,0 +1,24 @@
+/** Table of Idempotency-Keys, each of one user. */
+import type { DatabaseSync } from 'node:sqlite';
+import type { IdempotencyTable } from '../store.ts';
+import { textOf } from './row.ts';
+
+export function createIdempotencyTable(db: DatabaseSync): IdempotencyTable {
+  const get = db.prepare('SELECT body_sha256, job_id FROM idempotency_keys WHERE user_id = ? AND key = ?');
+  const put = db.prepare(
+    'INSERT INTO idempotency_keys (user_id, key, body_sha256, job_id, created_at) VALUES (?, ?, ?, ?, ?)',
+  );
+  const removeOlderThan = db.prepare('DELETE FROM idempotency_keys WHERE created_at < ?');
+  return {
+    get: (userId, key) => {
+      const row = get.get(userId, key);
+      return row && { bodySha256: textOf(row, 'body_sha256'), jobId: textOf(row, 'job_id') };
+    },
+    put: (userId, key, bodySha256, jobId, createdAt) => {
+      put.run(userId, key, bodySha256, jobId, createdAt);
+    },
+    removeOlderThan: (createdAt) => {
+      removeOlderThan.run(createdAt);
+    },
+  };
+}

@@ -1,0 +1,91 @@
+/** Tables of jobs and of the states they went through. */
+import type { DatabaseSync } from 'node:sqlite';
+import type { JsonObject, Problem } from '#common/problem.ts';
+import type { JobRecord, JobStatusName } from '../../core/records.ts';
+import type { JobTable } from '../store.ts';
+import { bytesOrNull, jsonOf, jsonOrNull, numberOf, type Row, textOf, textOrNull } from './row.ts';
+
+function toJob(row: Row): JobRecord {
+  return {
+    jobId: textOf(row, 'job_id'),
+    userId: textOf(row, 'user_id'),
+    blueprint: textOf(row, 'blueprint'),
+    action: textOf(row, 'action'),
+    botId: textOf(row, 'bot_id'),
+    mutating: numberOf(row, 'mutating') === 1,
+    state: textOf(row, 'state'),
+    status: textOf(row, 'status') as JobStatusName, // written from a JobStatusName below
+    reason: textOf(row, 'reason'),
+    params: jsonOf<JsonObject>(row, 'params'),
+    specSealed: bytesOrNull(row, 'spec_sealed'),
+    result: jsonOrNull<JsonObject>(row, 'result'),
+    error: jsonOrNull<Problem>(row, 'error'),
+    taskId: textOrNull(row, 'task_id'),
+    createdAt: numberOf(row, 'created_at'),
+    updatedAt: numberOf(row, 'updated_at'),
+    deadlineAt: numberOf(row, 'deadline_at'),
+  };
+}
+
+const open = "status NOT IN ('completed', 'failed', 'cancelled')";
+
+export function createJobTable(db: DatabaseSync): JobTable {
+  const get = db.prepare('SELECT * FROM jobs WHERE job_id = ?');
+  const put = db.prepare(`
+    INSERT OR REPLACE INTO jobs (
+      job_id, user_id, blueprint, action, bot_id, mutating, state, status, reason, params, spec_sealed, result, error,
+      task_id, created_at, updated_at, deadline_at
+    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+  const addStep = db.prepare(`
+    INSERT INTO job_steps (job_id, step, state, at)
+    SELECT ?1, coalesce(max(step), 0) + 1, ?2, ?3 FROM job_steps WHERE job_id = ?1`);
+  const steps = db.prepare('SELECT state, at FROM job_steps WHERE job_id = ? ORDER BY step');
+  const openOfBot = db.prepare(
+    `SELECT * FROM jobs WHERE user_id = ? AND bot_id = ? AND ${open} AND mutating = 1 ORDER BY job_id`,
+  );
+  const startingBots = db.prepare(
+    `SELECT DISTINCT bot_id FROM jobs WHERE user_id = ? AND ${open} AND action IN ('start', 'update', 'restart')`,
+  );
+  const withStatus = db.prepare(`SELECT * FROM jobs WHERE ${open} AND status = ? ORDER BY job_id`);
+  const overdue = db.prepare(`SELECT * FROM jobs WHERE ${open} AND deadline_at <= ? ORDER BY deadline_at`);
+  const nextDeadline = db.prepare(`SELECT min(deadline_at) AS next FROM jobs WHERE ${open}`);
+  return {
+    get: (jobId) => {
+      const row = get.get(jobId);
+      return row && toJob(row);
+    },
+    put: (job) => {
+      put.run(
+        job.jobId,
+        job.userId,
+        job.blueprint,
+        job.action,
+        job.botId,
+        job.mutating ? 1 : 0,
+        job.state,
+        job.status,
+        job.reason,
+        JSON.stringify(job.params),
+        job.specSealed,
+        job.result && JSON.stringify(job.result),
+        job.error && JSON.stringify(job.error),
+        job.taskId,
+        job.createdAt,
+        job.updatedAt,
+        job.deadlineAt,
+      );
+    },
+    addStep: (jobId, state, at) => {
+      addStep.run(jobId, state, at);
+    },
+    steps: (jobId) => steps.all(jobId).map((row) => ({ state: textOf(row, 'state'), at: numberOf(row, 'at') })),
+    openOfBot: ({ userId, botId }) => openOfBot.all(userId, botId).map(toJob),
+    startingBots: (userId) => startingBots.all(userId).map((row) => textOf(row, 'bot_id')),
+    withStatus: (status) => withStatus.all(status).map(toJob),
+    overdue: (now) => overdue.all(now).map(toJob),
+    nextDeadline: () => {
+      const next = nextDeadline.get()?.['next'];
+      return typeof next === 'number' ? next : undefined;
+    },
+  };
+}

@@ -1,0 +1,26 @@
+/** A bot as REST and JSON events show it. Holds no secret. */
+import type { JsonObject } from '#common/problem.ts';
+import type { BotView } from './bot-view.ts';
+import { rfc3339OrNull } from './time.ts';
+
+export function botToJson({ bot, state, runtime }: BotView): JsonObject {
+  const { observed } = bot;
+  return {
+    bot_id: bot.botId,
+    status: state,
+    desired: bot.desired,
+    container_id: observed.containerId ?? null,
+    container_name: observed.containerName ?? null,
+    started_at: rfc3339OrNull(observed.startedAt),
+    finished_at: rfc3339OrNull(observed.finishedAt),
+    worker_id: bot.workerId,
+    runtime,
+    restarts: observed.restarts ?? 0,
+    exit_code: observed.exitCode ?? null,
+    oom_killed: observed.oomKilled ?? false,
+    next_try_at: rfc3339OrNull(observed.nextTryAt),
+    reason: observed.reason ?? '',
+    generation: bot.generation,
+    observed_at: rfc3339OrNull(bot.observedAt),
+  };
+}

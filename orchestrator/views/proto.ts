@@ -1,0 +1,90 @@
+/** Bots and jobs as messages of botrunner.v1. */
+import { create } from '@bufbuild/protobuf';
+import { problemToProto } from '#common/problem-proto.ts';
+import { type Bot, BotSchema, BotState, DesiredState } from '#gen/botrunner/v1/bot_pb.js';
+import { type Job, JobSchema, JobStatus } from '#gen/botrunner/v1/job_pb.js';
+import type { BotStateName, Desired, JobRecord, JobStatusName } from '../core/records.ts';
+import type { BotView } from './bot-view.ts';
+import { timestamp } from './time.ts';
+
+const stateToProto: Readonly<Record<BotStateName, BotState>> = {
+  pending: BotState.PENDING,
+  building: BotState.BUILDING,
+  pulling: BotState.PULLING,
+  starting: BotState.STARTING,
+  running: BotState.RUNNING,
+  crash_loop: BotState.CRASH_LOOP,
+  exited: BotState.EXITED,
+  failed: BotState.FAILED,
+  stopping: BotState.STOPPING,
+  stopped: BotState.STOPPED,
+  unknown: BotState.UNKNOWN,
+  lost: BotState.LOST,
+};
+
+/** Undefined for a number this release does not know. */
+export function stateFromProto(state: BotState): BotStateName | undefined {
+  const found = Object.entries(stateToProto).find(([, value]) => value === state);
+  return found?.[0] as BotStateName | undefined; // the keys of the table are BotStateNames
+}
+
+export const desiredToProto: Readonly<Record<Desired, DesiredState>> = {
+  running: DesiredState.RUNNING,
+  stopped: DesiredState.STOPPED,
+  removed: DesiredState.REMOVED,
+};
+
+const statusToProto: Readonly<Record<JobStatusName, JobStatus>> = {
+  pending: JobStatus.PENDING,
+  running: JobStatus.RUNNING,
+  waiting_for_worker: JobStatus.WAITING_FOR_WORKER,
+  completed: JobStatus.COMPLETED,
+  failed: JobStatus.FAILED,
+  cancelled: JobStatus.CANCELLED,
+};
+
+export function botToProto({ bot, state, runtime }: BotView): Bot {
+  const { observed } = bot;
+  return create(BotSchema, {
+    userId: bot.userId,
+    botId: bot.botId,
+    state: stateToProto[state],
+    desired: desiredToProto[bot.desired],
+    generation: BigInt(bot.generation),
+    revision: BigInt(bot.revision),
+    epoch: BigInt(bot.epoch),
+    workerId: bot.workerId ?? '',
+    runtime,
+    mode: bot.mode,
+    containerId: observed.containerId ?? '',
+    containerName: observed.containerName ?? '',
+    ...timestamp('startedAt', observed.startedAt),
+    ...timestamp('finishedAt', observed.finishedAt),
+    ...(observed.exitCode === undefined ? {} : { exitCode: observed.exitCode }),
+    oomKilled: observed.oomKilled ?? false,
+    restarts: observed.restarts ?? 0,
+    ...timestamp('nextTryAt', observed.nextTryAt),
+    reason: observed.reason ?? '',
+    ...timestamp('observedAt', bot.observedAt),
+    ...timestamp('createdAt', bot.createdAt),
+  });
+}
+
+export function jobToProto(job: JobRecord): Job {
+  return create(JobSchema, {
+    jobId: job.jobId,
+    userId: job.userId,
+    blueprint: job.blueprint,
+    action: job.action,
+    botId: job.botId,
+    state: job.state,
+    status: statusToProto[job.status],
+    reason: job.reason,
+    // A JsonObject is plain JSON; protobuf-es only wants it mutable in type.
+    ...(job.result === null ? {} : { result: job.result as Record<string, never> }),
+    ...(job.error === null ? {} : { error: problemToProto(job.error) }),
+    ...timestamp('createdAt', job.createdAt),
+    ...timestamp('updatedAt', job.updatedAt),
+    ...timestamp('deadlineAt', job.deadlineAt),
+  });
+}
