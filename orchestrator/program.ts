@@ -2,14 +2,9 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { connectNodeAdapter } from '@connectrpc/connect-node';
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import { Secret } from '#common/secret.ts';
-import { ArtifactService } from '#gen/botrunner/v1/artifact_service_pb.js';
-import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
-import { JobService } from '#gen/botrunner/v1/job_service_pb.js';
-import { WorkerService } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { OrchestratorConfig } from './config.ts';
 import { botRunner } from './core/blueprints/bot-runner.ts';
 import { isFinal, type JobRecord } from './core/records.ts';
@@ -21,12 +16,8 @@ import { defaultFleetTimes, Fleet, type FleetTimes } from './fleet/fleet.ts';
 import { desiredSetOf, type SessionDeps } from './fleet/session.ts';
 import { Tails } from './fleet/tails.ts';
 import { type ConfiguredToken, TokenBook } from './server/auth.ts';
+import { createDoors } from './server/doors.ts';
 import { openPort } from './server/port.ts';
-import { createRestHandler } from './server/rest/routes.ts';
-import { createArtifactService } from './server/rpc/artifact-service.ts';
-import { createBotService } from './server/rpc/bot-service.ts';
-import { createJobService } from './server/rpc/job-service.ts';
-import { createWorkerService } from './server/rpc/worker-service.ts';
 import { openSqliteStore } from './store/sqlite.ts';
 import { readLogText } from './views/log-text.ts';
 
@@ -102,8 +93,6 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
       readLogText(tails.read(bot, { lines, follow: false, afterCursor: '' }, signal)),
   });
   const bounds = { maxMemoryBytes: config.maxMemoryBytes, maxCpuMillis: config.maxCpuMillis };
-  const call = { tokens, logger };
-  const accept = { engine, bounds };
   const session: SessionDeps = {
     store,
     engine,
@@ -116,22 +105,25 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     buildOutput,
   };
   const stopping = new AbortController();
-  const handler = connectNodeAdapter({
-    routes: (router) => {
-      router.service(JobService, createJobService({ ...call, ...accept, jobs, buildOutput }));
-      router.service(
-        BotService,
-        createBotService({ ...call, ...accept, store, fleet, tails, maxBotsPerUser: config.maxBotsPerUser }),
-      );
-      router.service(ArtifactService, createArtifactService({ ...call, store, clock, maxArtifactBytes }));
-      router.service(WorkerService, createWorkerService({ ...call, session, tails, store }));
+  const handler = createDoors(
+    {
+      tokens,
+      logger,
+      engine,
+      bounds,
+      jobs,
+      buildOutput,
+      store,
+      fleet,
+      tails,
+      clock,
+      session,
+      maxBodyBytes,
+      maxArtifactBytes,
+      maxBotsPerUser: config.maxBotsPerUser,
     },
-    fallback: createRestHandler({ ...call, ...accept, maxBodyBytes }),
-    // gzip of every message over 1 KiB made dispatch 3 times and log tailing 6 times slower.
-    acceptCompression: [],
-    readMaxBytes: maxBodyBytes,
-    shutdownSignal: stopping.signal,
-  });
+    stopping.signal,
+  );
   await engine.start();
   const tls = config.tls && { cert: readFileSync(config.tls.certPath), key: readFileSync(config.tls.keyPath) };
   const open = await openPort({ host: config.host, port: config.port, handler, ...(tls ? { tls } : {}) }).catch(

@@ -6,6 +6,7 @@ import type { LogEntry } from '#gen/botrunner/v1/log_pb.js';
 import { Hub, type Subscription } from './hub.ts';
 
 const keptLines = 1_000;
+const keptJobs = 200;
 
 export class BuildOutputHub {
   readonly #hub = new Hub<readonly LogEntry[]>();
@@ -17,6 +18,8 @@ export class BuildOutputHub {
     kept.push(...entries.slice(-keptLines));
     if (kept.length > keptLines) kept.splice(0, kept.length - keptLines);
     this.#kept.set(jobId, kept);
+    const oldest = this.#kept.keys().next();
+    if (this.#kept.size > keptJobs && !oldest.done) this.#kept.delete(oldest.value);
     this.#hub.publish(jobId, entries);
   }
 

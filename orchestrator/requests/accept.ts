@@ -4,7 +4,8 @@ import { ProblemError, problem, refuse, unwrap } from '#common/problem.ts';
 import type { JobRecord } from '../core/records.ts';
 import type { BotRequest, Bounds } from '../core/validate/bot-request.ts';
 import { validateBotRequest } from '../core/validate/validate-bot-request.ts';
-import type { Engine, NewJob } from '../engine/engine.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { NewJob } from '../engine/new-job.ts';
 import { prepareDeployment } from './deployment.ts';
 
 export interface AcceptDeps {

@@ -10,9 +10,9 @@ import { examples } from './examples.ts';
 const maxCount = 200;
 const maxLength = 256;
 
-const pythonName = String.raw`[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?`;
-const pythonVersion = String.raw`(?:===|==|!=|~=|<=|>=|<|>)[ ]*[A-Za-z0-9.*+!_-]+`;
-const pythonMarker = String.raw`;[ A-Za-z0-9_.'"<>=!~()+*-]+`;
+const pythonName = `[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?`;
+const pythonVersion = `(?:===|==|!=|~=|<=|>=|<|>)[ ]*[A-Za-z0-9.*+!_-]+`;
+const pythonMarker = `;[ A-Za-z0-9_.'"<>=!~()+*-]+`;
 const pythonPattern = new RegExp(
   `^${pythonName}[ ]*(?:\\[[ ]*${pythonName}(?:[ ]*,[ ]*${pythonName})*[ ]*\\])?[ ]*` +
     `(?:${pythonVersion}(?:[ ]*,[ ]*${pythonVersion})*|\\([ ]*${pythonVersion}(?:[ ]*,[ ]*${pythonVersion})*[ ]*\\))?[ ]*(?:${pythonMarker})?$`,

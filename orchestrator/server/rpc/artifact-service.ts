@@ -6,7 +6,7 @@ import type { Clock } from '#common/clock.ts';
 import { sha256Pattern } from '#common/ids.ts';
 import { refuse } from '#common/problem.ts';
 import type { ArtifactService, UploadArtifactRequest } from '#gen/botrunner/v1/artifact_service_pb.js';
-import { artifactChunkBytes } from '../../engine/engine.ts';
+import { artifactChunkBytes } from '../../engine/artifacts.ts';
 import { createTarCheck } from '../../requests/tar-check.ts';
 import type { Store } from '../../store/store.ts';
 import { type CallDeps, call } from './call.ts';

@@ -2,7 +2,11 @@
 import { create } from '@bufbuild/protobuf';
 import type { ServiceImpl } from '@connectrpc/connect';
 import { refuse } from '#common/problem.ts';
-import { FetchArtifactResponseSchema, type WorkerService } from '#gen/botrunner/v1/worker_service_pb.js';
+import {
+  FetchArtifactResponseSchema,
+  type TailLogsResponse,
+  type WorkerService,
+} from '#gen/botrunner/v1/worker_service_pb.js';
 import { type SessionDeps, serveSession } from '../../fleet/session.ts';
 import type { Tails } from '../../fleet/tails.ts';
 import type { Store } from '../../store/store.ts';
@@ -24,14 +28,19 @@ async function* fetchArtifact(store: Store, sha256: string) {
   }
 }
 
+/** A stream that says nothing and ends with `over`. */
+const silentUntil = (over: Promise<void>): AsyncIterable<TailLogsResponse> => ({
+  [Symbol.asyncIterator]: () => ({ next: () => over.then(() => ({ done: true as const, value: undefined })) }),
+});
+
 export function createWorkerService(deps: WorkerServiceDeps): ServiceImpl<typeof WorkerService> {
   return {
     session: stream(deps, 'worker', (requests, _identity, context) =>
       serveSession(deps.session, requests, context.signal),
     ),
-    tailLogs: stream(deps, 'worker', async function* (requests, _identity, context) {
-      await deps.tails.serve(requests, context.signal);
-    }),
+    tailLogs: stream(deps, 'worker', (requests, _identity, context) =>
+      silentUntil(deps.tails.serve(requests, context.signal)),
+    ),
     fetchArtifact: stream(deps, 'worker', ({ sha256 }) => fetchArtifact(deps.store, sha256)),
   };
 }

@@ -1,0 +1,127 @@
+/** Takes a new job in: the checks that need the store, the rows, and the job's turn. All in the caller's transaction. */
+import { ProblemError, problem, refuse } from '#common/problem.ts';
+import { checkQuota } from '../core/quota.ts';
+import type { BotRecord, JobRecord } from '../core/records.ts';
+import type { Action } from '../core/validate/bot-request.ts';
+import type { Tables } from '../store/store.ts';
+import { advance, beginNext } from './advance.ts';
+import { storeArtifact } from './artifacts.ts';
+import type { Change } from './change.ts';
+import type { EngineContext } from './context.ts';
+import type { NewJob } from './new-job.ts';
+import { activeBots } from './read.ts';
+import { sealSpec } from './specs.ts';
+
+const mutatingActions: readonly Action[] = ['start', 'update', 'restart', 'stop', 'delete'];
+const deployingActions: readonly Action[] = ['start', 'update', 'restart'];
+
+/** The job that the same Idempotency-Key made before. */
+export function repeatedJob(tx: Tables, { userId, idempotency }: NewJob): JobRecord | undefined {
+  if (idempotency === undefined) return undefined;
+  const found = tx.idempotency.get(userId, idempotency.key);
+  if (found === undefined) return undefined;
+  if (found.bodySha256 !== idempotency.bodySha256) {
+    refuse('IDEMPOTENCY_CONFLICT', 'This Idempotency-Key was used before with another request.');
+  }
+  return tx.jobs.get(found.jobId);
+}
+
+/** Checks what depends on the store and writes the job; throws ProblemError and changes nothing when it refuses. */
+export function acceptJob(context: EngineContext, change: Change, request: NewJob): JobRecord {
+  const { settings, sealKey, newId } = context;
+  const { userId, botId, action, spec } = request;
+  const key = { userId, botId };
+  const existing = botId === '' ? undefined : change.tx.bots.get(key);
+  const alive = existing !== undefined && existing.desired !== 'removed';
+  if (botId !== '' && action !== 'start' && action !== 'status' && !alive) {
+    refuse('BOT_NOT_FOUND', `There is no bot named ${botId}.`);
+  }
+  if (action === 'restart' && existing?.specSealed === null) {
+    refuse('BOT_NOT_FOUND', `The bot ${botId} has never been started successfully.`, {
+      hint: `Start it: avtomatika-bot start ${botId} --simple bot.py`,
+    });
+  }
+  if (deployingActions.includes(action)) {
+    const quota = checkQuota(activeBots(change.tx, userId), botId, settings.maxBotsPerUser);
+    if (!quota.ok) throw new ProblemError(quota.problem);
+  }
+  if (request.artifact !== undefined) storeArtifact(change, userId, newId(), request.artifact);
+  if (spec !== undefined && !change.tx.artifacts.isOwnedBy(userId, spec.artifactSha256)) {
+    refuse('ARTIFACT_NOT_FOUND', 'There is no artifact with that sha256.');
+  }
+  const jobId = newId();
+  const mutating = mutatingActions.includes(action);
+  if (existing === undefined && spec !== undefined) change.putBot(newBot(context, key, spec.mode, change.now));
+  const deadlineMs = deployingActions.includes(action) ? settings.deploymentDeadlineMs : settings.otherDeadlineMs;
+  const job = change.putJob({
+    jobId,
+    userId,
+    blueprint: request.blueprint,
+    action,
+    botId,
+    mutating,
+    state: context.blueprints.get(request.blueprint)?.initialState ?? 'init',
+    status: 'pending',
+    reason: '',
+    params: request.params ?? {},
+    specSealed: spec === undefined ? null : sealSpec(sealKey, key, spec.spec),
+    result: null,
+    error: null,
+    taskId: null,
+    createdAt: change.now,
+    updatedAt: change.now,
+    deadlineAt: change.now + deadlineMs,
+  });
+  change.tx.jobs.addStep(jobId, job.state, change.now);
+  if (request.idempotency !== undefined) {
+    change.tx.idempotency.put(userId, request.idempotency.key, request.idempotency.bodySha256, jobId, change.now);
+  }
+  begin(context, change, job);
+  return job;
+}
+
+/** A bot that has been asked for and has not begun. */
+function newBot(context: EngineContext, key: { userId: string; botId: string }, mode: string, now: number): BotRecord {
+  const { settings } = context;
+  return {
+    ...key,
+    mode,
+    desired: 'stopped',
+    generation: 0,
+    revision: 0,
+    epoch: 0,
+    workerId: null,
+    memoryBytes: settings.defaultMemoryBytes,
+    cpuMillis: settings.defaultCpuMillis,
+    specSealed: null,
+    undo: null,
+    state: 'pending',
+    observed: {},
+    observedAt: null,
+    eventSeq: 0,
+    createdAt: now,
+    updatedAt: now,
+  };
+}
+
+/** Gives the job its turn, if it is. */
+function begin(context: EngineContext, change: Change, job: JobRecord): void {
+  if (!job.mutating) {
+    advance(context, change, job, { kind: 'begin' });
+    return;
+  }
+  if (job.action === 'stop' || job.action === 'delete') {
+    const reason = problem('CANCELLED', `A later ${job.action} of the bot ended this job.`);
+    // Newest first, so that none of them gets its turn when the one before it ends.
+    for (const other of change.tx.jobs.openOfBot(job).toReversed()) {
+      if (other.jobId !== job.jobId && other.action !== job.action) {
+        advance(context, change, other, { kind: 'aborted', problem: reason });
+      }
+    }
+  }
+  beginNext(context, change, job);
+  const now = change.tx.jobs.get(job.jobId);
+  if (now?.status === 'pending') {
+    change.putJob({ ...now, reason: 'waiting for an earlier job of the same bot' });
+  }
+}

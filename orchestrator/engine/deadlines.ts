@@ -1,0 +1,20 @@
+/** What a job ends with when its deadline passes. */
+import { type Problem, problem } from '#common/problem.ts';
+import type { JobRecord } from '../core/records.ts';
+
+/** Why a job could not end in time, with what is true of its bot now. */
+export function deadlineProblem(job: JobRecord): Problem {
+  const seconds = Math.round((job.deadlineAt - job.createdAt) / 1000);
+  const details = { job_id: job.jobId, waited_seconds: seconds };
+  const deploying = job.action === 'start' || job.action === 'update' || job.action === 'restart';
+  if (job.status === 'waiting_for_worker' && deploying) {
+    return problem('NO_WORKER', `No worker could take the bot within ${seconds} s: ${job.reason}.`, { details });
+  }
+  if (job.status === 'waiting_for_worker') {
+    return problem('DEADLINE_EXCEEDED', `The worker of the bot did not answer within ${seconds} s: ${job.reason}.`, {
+      details,
+      hint: 'The bot will be stopped as soon as its worker is back.',
+    });
+  }
+  return problem('DEADLINE_EXCEEDED', `The job did not end within ${seconds} s.`, { details });
+}

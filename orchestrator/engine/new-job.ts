@@ -1,0 +1,19 @@
+/** What the doors hand to the engine. */
+import type { JsonObject } from '#common/problem.ts';
+import type { BotSpec } from '#gen/botrunner/v1/bot_pb.js';
+import type { Action } from '../core/validate/bot-request.ts';
+
+/** A request that passed its validator. */
+export interface NewJob {
+  readonly userId: string;
+  readonly blueprint: string;
+  readonly action: Action;
+  /** Empty for list. */
+  readonly botId: string;
+  /** For start and update. */
+  readonly spec?: { readonly spec: BotSpec; readonly mode: string; readonly artifactSha256: string };
+  /** An artifact that came with the request; stored with the job, in one commit. */
+  readonly artifact?: { readonly sha256: string; readonly bytes: Uint8Array };
+  readonly params?: JsonObject;
+  readonly idempotency?: { readonly key: string; readonly bodySha256: string };
+}
