@@ -55,11 +55,12 @@ function sniff(http1: http.Server, h2: http2.Http2Server): net.Server {
   return net.createServer({ pauseOnConnect: false, noDelay: true }, (socket) => {
     const timer = setTimeout(() => socket.destroy(), prefaceTimeoutMs);
     socket.on('error', () => socket.destroy());
+    let head = Buffer.alloc(0);
     const decide = () => {
-      const head: Buffer | null = socket.read();
-      if (head === null) return;
+      const bytes: Buffer | null = socket.read();
+      if (bytes !== null) head = Buffer.concat([head, bytes]);
+      // Bytes are only given back once they decide: given back earlier they would be "readable" again at once, for ever.
       if (head.length < preface.length && preface.subarray(0, head.length).equals(head)) {
-        socket.unshift(head);
         socket.once('readable', decide);
         return;
       }

@@ -1,6 +1,6 @@
 /** The source of simple mode: code or files, entrypoint, requirements. Pure. */
 import { fail, ok, problem, type Result } from '#common/problem.ts';
-import { checkEntrypoint, checkRelativePath } from '#common/safe-path.ts';
+import { checkEntrypoint, checkFileSet } from '#common/safe-path.ts';
 import type { InlineSource, Language } from './bot-request.ts';
 import { examples } from './examples.ts';
 import { parseRequirements } from './requirements.ts';
@@ -27,10 +27,10 @@ function parseFiles(value: unknown): Result<ReadonlyMap<string, string>> {
       }),
     );
   }
+  const names = checkFileSet(Object.keys(value));
+  if (!names.ok) return fail({ ...names.problem, example: examples.files });
   const files = new Map<string, string>();
   for (const [name, content] of Object.entries(value)) {
-    const path = checkRelativePath(name);
-    if (!path.ok) return path;
     if (typeof content !== 'string') {
       return fail(
         problem('INVALID_FILE_CONTENT', `The content of ${JSON.stringify(name.slice(0, 80))} is not text.`, {
@@ -46,18 +46,6 @@ function parseFiles(value: unknown): Result<ReadonlyMap<string, string>> {
     return fail(
       problem('EMPTY_FILES', '"files" holds no file.', { details: { field: 'files' }, example: examples.files }),
     );
-  }
-  for (const name of files.keys()) {
-    const parent = [...files.keys()].find((other) => other !== name && name.startsWith(`${other}/`));
-    if (parent !== undefined) {
-      return fail(
-        problem('INVALID_FILE_PATH', `${JSON.stringify(parent.slice(0, 80))} is both a file and a folder.`, {
-          details: { field: 'files', name: parent.slice(0, 255) },
-          hint: 'Rename one of them.',
-          example: examples.files,
-        }),
-      );
-    }
   }
   return ok(files);
 }

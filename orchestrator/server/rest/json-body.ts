@@ -60,7 +60,8 @@ async function readBytes(request: IncomingMessage | Http2ServerRequest, maxBytes
   if (Number(request.headers['content-length'] ?? 0) > maxBytes) tooLarge();
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of request) {
+  // Leaving the loop early must not end the connection: the refusal still has to go out on it.
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     const bytes = chunk as Buffer; // no encoding is set on the stream
     length += bytes.length;
     if (length > maxBytes) tooLarge();

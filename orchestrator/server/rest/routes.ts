@@ -25,7 +25,7 @@ export interface Response {
   readonly writableEnded: boolean;
   readonly destroyed: boolean;
   writeHead(status: number, headers: OutgoingHttpHeaders): unknown;
-  end(body: Uint8Array): unknown;
+  end(body: Uint8Array, done: () => void): unknown;
 }
 
 interface Answer {
@@ -79,15 +79,25 @@ function route(deps: RestDeps, request: Request): Promise<Answer> | Answer {
   refuse('ROUTE_NOT_FOUND', `There is no route ${request.method} on this path.`);
 }
 
-function send(response: Response, { status, body }: Answer, withBody: boolean): void {
+const lingerMs = 500;
+
+function send(request: Request, response: Response, { status, body }: Answer): void {
   const text = Buffer.from(JSON.stringify(body));
-  response.writeHead(status, {
+  const headers = {
     'content-type': 'application/json; charset=utf-8',
     'content-length': text.length,
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
+  };
+  // A body that was refused may have no end: the connection (or, in HTTP/2, the stream) ends soon after the answer. Not at
+  // once, because bytes that nobody reads make the kernel reset the connection, and the answer is lost with it.
+  const unread = !request.complete;
+  response.writeHead(status, unread && request.httpVersionMajor === 1 ? { ...headers, connection: 'close' } : headers);
+  response.end(request.method === 'HEAD' ? Buffer.alloc(0) : text, () => {
+    if (!unread) return;
+    request.resume();
+    setTimeout(() => request.destroy(), lingerMs).unref();
   });
-  response.end(withBody ? text : Buffer.alloc(0));
 }
 
 export function createRestHandler(deps: RestDeps): (request: Request, response: Response) => void {
@@ -101,9 +111,7 @@ export function createRestHandler(deps: RestDeps): (request: Request, response: 
         answer = { status: problemCodes[problem.code].http, body: { error: problemToJson(problem) } };
       }
       if (response.writableEnded || response.destroyed) return;
-      send(response, answer, request.method !== 'HEAD');
-      // What is left of a body that was refused is not worth reading.
-      if (!request.readableEnded) request.resume();
+      send(request, response, answer);
     })();
   };
 }

@@ -1,0 +1,134 @@
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { BotRecord } from '../core/records.ts';
+import { migrations } from './schema.ts';
+import { migrate, openSqliteStore, SchemaTooNewError } from './sqlite.ts';
+
+const bot: BotRecord = {
+  userId: 'ann',
+  botId: 'echo',
+  mode: 'simple',
+  desired: 'running',
+  generation: 2,
+  revision: 1,
+  epoch: 1,
+  workerId: 'w1',
+  memoryBytes: 256,
+  cpuMillis: 500,
+  specSealed: new Uint8Array([1, 2, 3]),
+  undo: { desired: 'stopped', revision: 0, specSealed: null },
+  state: 'running',
+  observed: { containerId: 'c1', restarts: 2 },
+  observedAt: 5,
+  eventSeq: 7,
+  createdAt: 1,
+  updatedAt: 2,
+};
+
+describe('the SQLite store', () => {
+  let dir: string;
+  beforeEach(() => {
+    dir = mkdtempSync(join(tmpdir(), 'store-'));
+  });
+  afterEach(() => rmSync(dir, { recursive: true }));
+
+  it('gives back what was written, also after it was opened again', async () => {
+    const first = openSqliteStore(dir);
+    await first.write((tx) => tx.bots.put(bot));
+    expect(first.read.bots.get(bot)).toEqual(bot);
+    await first.close();
+    const second = openSqliteStore(dir);
+    expect(second.read.bots.get(bot)).toEqual(bot);
+    expect(second.read.bots.get({ userId: 'ann', botId: 'Echo' })).toBeUndefined();
+    await second.close();
+  });
+
+  it('undoes a write that throws, and only that one of its turn', async () => {
+    const store = openSqliteStore(dir);
+    const good = store.write((tx) => tx.bots.put(bot));
+    const bad = store.write((tx) => {
+      tx.bots.put({ ...bot, botId: 'bad' });
+      throw new Error('no');
+    });
+    const other = store.write((tx) => tx.bots.put({ ...bot, botId: 'other' }));
+    await expect(bad).rejects.toThrow('no');
+    await Promise.all([good, other]);
+    expect(store.read.bots.ofUser('ann').map(({ botId }) => botId)).toEqual(['echo', 'other']);
+    await store.close();
+  });
+
+  it('shares one commit among the writes of one turn', async () => {
+    const store = openSqliteStore(dir);
+    await store.write((tx) => tx.bots.put(bot));
+    const before = statSync(join(dir, 'store.sqlite-wal')).size;
+    await Promise.all(
+      Array.from({ length: 50 }, (_, n) => store.write((tx) => tx.bots.put({ ...bot, generation: n }))),
+    );
+    const together = statSync(join(dir, 'store.sqlite-wal')).size - before;
+    for (let n = 0; n < 50; n++) await store.write((tx) => tx.bots.put({ ...bot, generation: n }));
+    const oneByOne = statSync(join(dir, 'store.sqlite-wal')).size - before - together;
+    // Each commit writes the changed page again.
+    expect(oneByOne).toBeGreaterThan(together * 10);
+    await store.close();
+  });
+
+  it('numbers the events of all and lets them be read on from any number', async () => {
+    const store = openSqliteStore(dir);
+    const event = { userId: 'ann', botId: 'echo', kind: 'bot' as const, subjectId: 'echo', payload: { a: 1 }, at: 3 };
+    const seqs = await store.write((tx) =>
+      ['x', 'y', 'z'].map((eventId, index) => tx.outbox.add({ ...event, eventId, botSeq: index + 1 }).seq),
+    );
+    expect(seqs).toEqual([1, 2, 3]);
+    expect(store.read.outbox.after(1, 10).map(({ eventId }) => eventId)).toEqual(['y', 'z']);
+    await store.close();
+  });
+
+  it('keeps its files from other users of the machine', async () => {
+    const store = openSqliteStore(dir);
+    expect(statSync(join(dir, 'store.sqlite')).mode & 0o077).toBe(0);
+    await store.close();
+  });
+
+  it('is not shared by two orchestrators', async () => {
+    const store = openSqliteStore(dir);
+    await store.write((tx) => tx.bots.put(bot));
+    expect(() => openSqliteStore(dir)).toThrow(/locked|busy/);
+    await store.close();
+  });
+
+  it('refuses a store of a newer release', () => {
+    const db = new DatabaseSync(join(dir, 'store.sqlite'));
+    db.exec(`PRAGMA user_version = ${migrations.length + 1}`);
+    db.close();
+    expect(() => openSqliteStore(dir)).toThrow(SchemaTooNewError);
+  });
+
+  it('runs each migration once, and none by halves', () => {
+    const db = new DatabaseSync(':memory:');
+    const steps = ['CREATE TABLE a (x INTEGER) STRICT', 'CREATE TABLE b (x INTEGER) STRICT'];
+    expect(migrate(db, steps)).toBe(2);
+    expect(migrate(db, steps)).toBe(2);
+    expect(() => migrate(db, [...steps, 'CREATE TABLE c (x INTEGER) STRICT; CREATE TABLE a (x)'])).toThrow(/exists/);
+    if (db.isTransaction) db.exec('ROLLBACK');
+    expect(db.prepare("SELECT count(*) AS n FROM sqlite_master WHERE name = 'c'").get()).toEqual({ n: 0 });
+  });
+
+  it('finishes an upload once and drops one that has no end', async () => {
+    const store = openSqliteStore(dir);
+    await store.write((tx) => {
+      tx.artifacts.addChunk('u1', 0, Buffer.from('one'));
+      tx.artifacts.finish('u1', 'sha', 3, 1);
+      tx.artifacts.addChunk('u2', 0, Buffer.from('one'));
+      tx.artifacts.finish('u2', 'sha', 3, 1);
+      tx.artifacts.addChunk('u3', 0, Buffer.from('lost'));
+      tx.artifacts.discardUnfinished();
+    });
+    expect(store.read.artifacts.get('sha')).toEqual({ uploadId: 'u1', sizeBytes: 3 });
+    expect(store.read.artifacts.chunk('u2', 0)).toBeUndefined();
+    expect(store.read.artifacts.chunk('u3', 0)).toBeUndefined();
+    await store.close();
+  });
+});

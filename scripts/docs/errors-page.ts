@@ -1,0 +1,46 @@
+/** docs/ERRORS.md, from the table of codes that the programs answer with. */
+import { type ProblemKind, problemCodes } from '#common/problem-codes.ts';
+import { code, table } from './markdown.ts';
+
+export function errorsPage(): string {
+  const kinds: [string, ProblemKind][] = Object.entries(problemCodes);
+  const refusals = kinds.filter(([, kind]) => !isFailure(kind));
+  const failures = kinds.filter(([, kind]) => isFailure(kind));
+  return `# Errors
+
+<!-- Written by "npm run docs" from common/problem-codes.ts. -->
+
+Every refusal and every failed job carries one of these codes. REST answers hold it as \`error.code\` beside \`message\`,
+\`details\`, \`hint\` and \`example\`; Connect and gRPC errors carry the same fields as a \`botrunner.v1.ErrorDetail\`, whose
+\`reason\` is the code with \`ERROR_REASON_\` before it. In the last column, yes means that the same request may succeed
+later as it is.
+
+## Refused requests
+
+${rowsOf(refusals)}
+
+## Failed jobs
+
+The request was accepted and its job failed: the code stands in \`data.error\` of the job, in an answer with HTTP status
+200. The statuses below are for programs that tell a failed job as an error of their own.
+
+${rowsOf(failures)}
+`;
+}
+
+/** Codes of accepted jobs are FAILED_PRECONDITION, or how a job that did not end is told. */
+const isFailure = (kind: ProblemKind): boolean =>
+  kind.grpc === 'FAILED_PRECONDITION' || kind.grpc === 'DEADLINE_EXCEEDED' || kind.grpc === 'CANCELLED';
+
+const rowsOf = (kinds: readonly [string, ProblemKind][]): string =>
+  table(
+    ['Code', 'HTTP', 'gRPC', 'Cause', 'Cure', 'Retry'],
+    kinds.map(([name, kind]) => [
+      code(name),
+      String(kind.http),
+      kind.grpc,
+      kind.cause,
+      kind.cure,
+      kind.retryable === true ? 'yes' : 'no',
+    ]),
+  );

@@ -1,0 +1,36 @@
+/** Files that are written from other files and committed, and what each should hold now. */
+import { text } from '#common/env-config.ts';
+import { defaultUrl } from '../../cli/settings.ts';
+import { orchestratorVariables } from '../../orchestrator/config.ts';
+import { workerVariables } from '../../worker/config.ts';
+import { errorsPage } from '../docs/errors-page.ts';
+import { variablesPage } from '../docs/variables-page.ts';
+import { wantedBiomeConfig } from '../walls/biome-config.ts';
+
+export interface GeneratedFile {
+  /** Relative to the checkout. */
+  readonly path: string;
+  /** What it should hold. */
+  readonly wanted: (signal: AbortSignal) => Promise<string>;
+}
+
+// cli/settings.ts reads these together with the options of the same meaning, which win.
+const cliVariables = {
+  url: text({ name: 'AVTOMATIKA_URL', doc: 'Where the orchestrator is; --url wins.' }, defaultUrl),
+  token: text({ name: 'AVTOMATIKA_TOKEN', doc: 'Your token; --token wins.' }, undefined),
+};
+
+export const pages: readonly GeneratedFile[] = [
+  { path: 'docs/ERRORS.md', wanted: async () => errorsPage() },
+  {
+    path: 'docs/CONFIGURATION.md',
+    wanted: async () =>
+      variablesPage([
+        { program: 'Orchestrator', variables: orchestratorVariables },
+        { program: 'Worker', variables: workerVariables },
+        { program: 'Command line', variables: cliVariables },
+      ]),
+  },
+];
+
+export const biomeConfig: GeneratedFile = { path: 'biome.json', wanted: wantedBiomeConfig };

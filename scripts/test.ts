@@ -1,0 +1,37 @@
+/**
+ * Runs the tests: npm test [-- vitest's arguments: a path, -t NAME, ...]
+ * The last line is always `N passed, N failed, N skipped`, and the exit code is 0 only when it holds no failure.
+ */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { checkoutPath } from './process/checkout.ts';
+import { interrupted } from './process/interrupted.ts';
+import { run } from './process/run.ts';
+import { closing, type Tally } from './test/tally.ts';
+
+const args = process.argv.slice(2);
+const folder = mkdtempSync(join(tmpdir(), 'botrunner-tests-'));
+const tallyFile = join(folder, 'tally.json');
+
+const reporters = ['--reporter=default', `--reporter=${checkoutPath('scripts', 'test', 'closing-line-reporter.ts')}`];
+const ended = await run('vitest', ['run', ...reporters, ...args], {
+  print: 'show',
+  env: { BOTRUNNER_TEST_TALLY: tallyFile },
+  signal: interrupted(),
+});
+const filteredByName = args.some((arg) => /^(-t|--testNamePattern)/.test(arg));
+const { lines, exitCode } = closing(tallyOf(tallyFile), ended.code, filteredByName);
+rmSync(folder, { recursive: true, force: true });
+console.log(lines.join('\n'));
+process.exitCode = exitCode;
+
+/** Undefined when vitest ended before its reporters were called. */
+function tallyOf(path: string): Tally | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch {
+    // closing() tells it, with vitest's own exit code; what went wrong was printed by vitest.
+    return undefined;
+  }
+}

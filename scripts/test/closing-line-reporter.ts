@@ -1,0 +1,55 @@
+/**
+ * A vitest reporter that counts: writes a Tally as JSON to the file that BOTRUNNER_TEST_TALLY names, for scripts/test.ts,
+ * which prints it once vitest has ended and can print nothing more.
+ *
+ * The reason of a skip is the note of `context.skip(note)`, or `meta.skipReason` of the test or of a suite around it:
+ *     describe.skipIf(reason !== undefined)('on a real engine', { meta: { skipReason: reason } }, () => { ... })
+ */
+import { writeFileSync } from 'node:fs';
+import type { Reporter, SerializedError, TestCase, TestModule, TestSuite } from 'vitest/node';
+import type { Skipped, Tally } from './tally.ts';
+
+declare module 'vitest' {
+  interface TaskMeta {
+    /** Why the test, or everything in the suite, is skipped. */
+    skipReason?: string;
+  }
+}
+
+export default class ClosingLineReporter implements Reporter {
+  onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly SerializedError[]): void {
+    const file = process.env['BOTRUNNER_TEST_TALLY'];
+    if (file === undefined) throw new Error('BOTRUNNER_TEST_TALLY is not set: run the tests by npm test');
+    writeFileSync(file, JSON.stringify(tallyOf(modules, unhandledErrors.length)));
+  }
+}
+
+function tallyOf(modules: readonly TestModule[], unhandledErrors: number): Tally {
+  const tests = modules.flatMap((module) => [...module.children.allTests()]);
+  const broken = modules.flatMap((module) => [module, ...module.children.allSuites()]).filter(isBroken);
+  const stateIs = (state: string) => tests.filter((test) => test.result().state === state);
+  return {
+    passed: stateIs('passed').length,
+    // A pending test was begun and never came to an end.
+    failed: stateIs('failed').length + stateIs('pending').length + broken.length + unhandledErrors,
+    skipped: stateIs('skipped').map(skippedOf),
+  };
+}
+
+/** Whether a file or suite has errors of its own: it did not load, or its set-up or tear-down failed. */
+const isBroken = (part: TestModule | TestSuite): boolean => part.errors().length > 0;
+
+function skippedOf(test: TestCase): Skipped {
+  return { test: test.fullName, file: test.module.relativeModuleId, reason: reasonOf(test) };
+}
+
+function reasonOf(test: TestCase): string | undefined {
+  const result = test.result();
+  if (result.state === 'skipped' && result.note !== undefined) return result.note;
+  for (let part: TestCase | TestSuite | TestModule = test; ; part = part.parent) {
+    const stated = part.meta().skipReason;
+    if (stated !== undefined) return stated;
+    if (part.type !== 'test' && isBroken(part)) return `the set-up of ${part.type} failed`;
+    if (part.type === 'module') return undefined;
+  }
+}

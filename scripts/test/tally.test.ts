@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import { closing, type Skipped } from './tally.ts';
+
+const skip = (test: string, file: string, reason?: string): Skipped => ({ test, file, reason });
+
+describe('the end of a test run', () => {
+  it('is good when something passed and nothing failed', () => {
+    expect(closing({ passed: 2, failed: 0, skipped: [] }, 0, false)).toEqual({
+      lines: ['2 passed, 0 failed, 0 skipped'],
+      exitCode: 0,
+    });
+  });
+
+  it('is bad when a test failed, whatever the runner says', () => {
+    expect(closing({ passed: 2, failed: 1, skipped: [] }, 0, false).exitCode).toBe(1);
+  });
+
+  it('is bad when no test was executed, skipped ones or not', () => {
+    const end = closing({ passed: 0, failed: 0, skipped: [skip('a', 'a.test.ts', 'no engine')] }, 0, false);
+    expect(end.exitCode).toBe(1);
+    expect(end.lines.at(-2)).toContain('No test was executed');
+    expect(end.lines.at(-1)).toBe('0 passed, 0 failed, 1 skipped');
+  });
+
+  it('is bad when the runner broke before it could count', () => {
+    expect(closing(undefined, 134, false)).toMatchObject({ exitCode: 1 });
+  });
+
+  it('counts a failure when the runner failed although every test passed', () => {
+    const end = closing({ passed: 3, failed: 0, skipped: [] }, 1, false);
+    expect(end.lines.at(-1)).toBe('3 passed, 1 failed, 0 skipped');
+    expect(end.exitCode).toBe(1);
+  });
+
+  it('tells each reason of skips in one line, with how many tests and where', () => {
+    const skipped = [
+      skip('a', 'x.test.ts', 'no engine:\nstart one'),
+      skip('b', 'x.test.ts', 'no engine:\nstart one'),
+      skip('c', 'y.test.ts'),
+    ];
+    expect(closing({ passed: 1, failed: 0, skipped }, 0, false).lines).toEqual([
+      'skipped 2 tests in x.test.ts: no engine: start one',
+      expect.stringMatching(/^skipped "c" in y\.test\.ts: no reason given/),
+      '1 passed, 0 failed, 3 skipped',
+    ]);
+  });
+
+  it('is silent about tests that a name filter left out', () => {
+    const skipped = [skip('a', 'x.test.ts')];
+    expect(closing({ passed: 1, failed: 0, skipped }, 0, true).lines).toEqual(['1 passed, 0 failed, 1 skipped']);
+  });
+});

@@ -1,0 +1,71 @@
+/**
+ * Everything CI checks: npm run verify [-- --only NAME,..] [--skip NAME,..]
+ * Every step runs, whatever failed before it; the failures are shown together at the end. The tests come last.
+ */
+import { parseArgs } from 'node:util';
+import { checkoutPath } from './process/checkout.ts';
+import { interrupted } from './process/interrupted.ts';
+import { run } from './process/run.ts';
+import { type Step, steps } from './verify/steps.ts';
+
+interface Failure {
+  readonly step: Step;
+  readonly words: string;
+}
+
+const tests: Step = {
+  name: 'tests',
+  holds: 'every test',
+  cure: 'npm test -- PATH runs the tests of one file or folder',
+  async check(signal) {
+    // Its last line counts the tests; it is printed as it comes, so a failure is not repeated here.
+    const ended = await run(process.execPath, [checkoutPath('scripts', 'test.ts')], { print: 'show', signal });
+    return ended.code === 0 ? '' : 'Some tests failed: see above.';
+  },
+};
+
+const { values } = parseArgs({ options: { only: { type: 'string' }, skip: { type: 'string' } } });
+const chosen = choose([...steps, tests], values.only?.split(','), values.skip?.split(',') ?? []);
+process.exitCode = await verify(chosen, interrupted());
+
+function choose(all: readonly Step[], only: readonly string[] | undefined, skip: readonly string[]): Step[] {
+  const names = all.map(({ name }) => name);
+  const unknown = [...(only ?? []), ...skip].filter((name) => !names.includes(name));
+  if (unknown.length > 0) {
+    console.error(`No such step: ${unknown.join(', ')}. There are: ${names.join(', ')}.`);
+    process.exit(2);
+  }
+  return all.filter(({ name }) => (only?.includes(name) ?? true) && !skip.includes(name));
+}
+
+async function verify(wanted: readonly Step[], signal: AbortSignal): Promise<number> {
+  const failures: Failure[] = [];
+  const start = performance.now();
+  for (const step of wanted) {
+    if (step === tests) console.log(`      tests: ${step.holds}`);
+    const begun = performance.now();
+    const words = await wordsOf(step, signal);
+    if (signal.aborted) return 130;
+    if (words !== '') failures.push({ step, words });
+    console.log(`${words === '' ? 'ok  ' : 'FAIL'}  ${step.name}: ${step.holds} (${seconds(begun)})`);
+  }
+  for (const { step, words } of failures) {
+    console.log(`\n--- ${step.name}: ${step.holds}\n${words.trimEnd()}\nCure: ${step.cure}`);
+  }
+  const verdict = failures.length === 0 ? 'all is well' : `failed: ${failures.map(({ step }) => step.name).join(', ')}`;
+  console.log(`\nverify: ${verdict} (${wanted.length} steps, ${seconds(start)})`);
+  return failures.length === 0 ? 0 : 1;
+}
+
+/** A step that breaks is a failed step: the others still run. */
+async function wordsOf(step: Step, signal: AbortSignal): Promise<string> {
+  try {
+    return await step.check(signal);
+  } catch (error) {
+    return error instanceof Error ? (error.stack ?? error.message) : String(error);
+  }
+}
+
+function seconds(since: number): string {
+  return `${((performance.now() - since) / 1000).toFixed(1)} s`;
+}

@@ -1,0 +1,138 @@
+/**
+ * A worker played by a test over a real grpc-js channel: it says what the test tells it to, and keeps what it hears. An
+ * outside witness: it shares no code with our worker, only the contract.
+ */
+import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { Client, type ClientDuplexStream, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
+import { BotState } from '#gen/botrunner/v1/bot_pb.js';
+import {
+  type BotObservationSchema,
+  CapacitySchema,
+  type Ensure,
+  type HelloSchema,
+  type SessionRequest,
+  SessionRequestSchema,
+  type SessionResponse,
+  SessionResponseSchema,
+  type TailLogsRequest,
+  TailLogsRequestSchema,
+} from '#gen/botrunner/v1/worker_service_pb.js';
+import { eventually } from './eventually.ts';
+import { workerToken } from './orchestrator-for-tests.ts';
+
+type Body = NonNullable<Extract<MessageInitShape<typeof SessionRequestSchema>, { $typeName?: never }>['body']>;
+
+export interface ScriptedWorker {
+  readonly heard: SessionResponse[];
+  /** The status the session ended with, once it has. */
+  readonly ended: () => ServiceError | undefined;
+  send(body: Body): void;
+  /** Waits for the next message of a kind that was not taken yet. */
+  take<K extends SessionResponse['body']['case']>(
+    kind: K,
+  ): Promise<Extract<SessionResponse['body'], { case: K }>['value']>;
+  /** Reports a task as done with the bot running (or as told). */
+  succeed(ensure: Ensure, observation?: MessageInitShape<typeof BotObservationSchema>): void;
+  /** Opens the stream for a tail and sends entries. */
+  tail(messages: readonly MessageInitShape<typeof TailLogsRequestSchema>[]): void;
+  close(): void;
+}
+
+export const observed = (
+  ensure: Pick<Ensure, 'userId' | 'botId' | 'generation' | 'epoch' | 'revision'>,
+  extra: MessageInitShape<typeof BotObservationSchema> = {},
+): MessageInitShape<typeof BotObservationSchema> => ({
+  userId: ensure.userId,
+  botId: ensure.botId,
+  generation: ensure.generation,
+  epoch: ensure.epoch,
+  revision: ensure.revision,
+  state: BotState.RUNNING,
+  containerId: `c-${ensure.botId}-${ensure.revision}`,
+  containerName: `bot_${ensure.botId}`,
+  ...extra,
+});
+
+export async function connectScriptedWorker(
+  address: string,
+  hello: MessageInitShape<typeof HelloSchema> = {},
+  token = workerToken,
+): Promise<ScriptedWorker> {
+  const client = new Client(address, credentials.createInsecure());
+  const metadata = new Metadata();
+  metadata.set('authorization', `Bearer ${token}`);
+  const serialize = (message: SessionRequest) => Buffer.from(toBinary(SessionRequestSchema, message));
+  const stream: ClientDuplexStream<SessionRequest, SessionResponse> = client.makeBidiStreamRequest(
+    '/botrunner.v1.WorkerService/Session',
+    serialize,
+    (bytes) => fromBinary(SessionResponseSchema, bytes),
+    metadata,
+  );
+  const heard: SessionResponse[] = [];
+  const taken = new Set<SessionResponse>();
+  let ended: ServiceError | undefined;
+  stream.on('data', (message: SessionResponse) => heard.push(message));
+  stream.on('error', (error: ServiceError) => {
+    ended = error;
+  });
+  const send = (body: Body) => {
+    stream.write(create(SessionRequestSchema, { body: body }));
+  };
+  send({
+    case: 'hello',
+    value: {
+      workerId: 'w1',
+      bootId: 'boot',
+      protocolMin: 1,
+      protocolMax: 1,
+      runtime: 'docker',
+      version: '0',
+      ready: true,
+      capacity: create(CapacitySchema, { memoryBytes: BigInt(8 * 1024 ** 3), cpuMillis: 4000 }),
+      ...hello,
+    },
+  });
+  return {
+    heard,
+    ended: () => ended,
+    send,
+    async take(kind) {
+      const found = await eventually(
+        `the worker hears ${kind}`,
+        () =>
+          heard.find((message) => message.body.case === kind && !taken.has(message)) ?? {
+            heard: heard.map((m) => m.body.case),
+            ended,
+          },
+        (state) => '$typeName' in state,
+      );
+      // The predicate only lets a message through.
+      const message = found as SessionResponse;
+      taken.add(message);
+      return message.body.value as never; // its case is `kind`
+    },
+    succeed(ensure, observation = observed(ensure)) {
+      send({
+        case: 'result',
+        value: { taskId: ensure.taskId, outcome: { case: 'succeeded', value: {} }, observation },
+      });
+    },
+    tail(messages) {
+      const tail = client.makeBidiStreamRequest(
+        '/botrunner.v1.WorkerService/TailLogs',
+        (message: TailLogsRequest) => Buffer.from(toBinary(TailLogsRequestSchema, message)),
+        (bytes: Buffer) => bytes,
+        metadata,
+      );
+      tail.on('data', () => undefined);
+      // A tail that its reader has left ends with a status the test does not care about.
+      tail.on('error', () => undefined);
+      for (const message of messages) tail.write(create(TailLogsRequestSchema, message));
+      tail.end();
+    },
+    close() {
+      stream.cancel();
+      client.close();
+    },
+  };
+}
