@@ -1,0 +1,46 @@
+/** `npm start`: orchestrator and one worker on loopback, with development tokens, until Ctrl-C. */
+import { ProgramEndedError } from './platform/children.ts';
+import { engineAddress, probeEngine } from './platform/engine-probe.ts';
+import { startPlatform } from './platform/platform.ts';
+import { interrupted } from './process/interrupted.ts';
+
+const say = (line: string) => process.stderr.write(`${line}\n`);
+
+/** docker where an engine answers; else process, said loudly. A RUNTIME that the user set is never second-guessed. */
+async function chooseRuntime(env: NodeJS.ProcessEnv): Promise<'docker' | 'process' | undefined> {
+  if (env['RUNTIME']) return undefined;
+  const engine = await probeEngine(engineAddress(env));
+  if (engine.ok) return 'docker';
+  say(`No Docker: ${engine.why}.`);
+  say('Bots run as plain processes WITHOUT ISOLATION. Run only code you trust; set RUNTIME=docker to wait for Docker.');
+  return 'process';
+}
+
+const signal = interrupted();
+const port = Number(process.env['PORT'] || 8000);
+try {
+  const runtime = await chooseRuntime(process.env);
+  const env = { LOG_LEVEL: 'warn', ...process.env, ...(runtime === undefined ? {} : { RUNTIME: runtime }) };
+  const platform = await startPlatform({ env, port }, signal);
+  say(`Bot Runner is up: ${platform.url} (Ctrl-C ends it)`);
+  say('');
+  say('  export AVTOMATIKA_TOKEN=test-client-token');
+  if (port !== 8000) say(`  export AVTOMATIKA_URL=${platform.url}`);
+  say('  npx avtomatika-bot list');
+  const stopped = new Promise<undefined>((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
+  const broken = await Promise.race([platform.broken, stopped]);
+  if (broken !== undefined) {
+    say(`The ${broken.name} has ended; its lines above say why.`);
+    process.exitCode = 1;
+  }
+  await platform.stop();
+  // Ctrl-C is the way to end it: that is success.
+  if (broken === undefined) process.exitCode = 0;
+} catch (error) {
+  if (!(error instanceof ProgramEndedError) && !signal.aborted)
+    say(error instanceof Error ? error.message : String(error));
+  process.exitCode ||= 1;
+}
