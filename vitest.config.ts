@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['{common,orchestrator,worker,cli,test,scripts,examples}/**/*.test.ts'],
-    globalSetup: [],
+    globalSetup: ['test/kit/global-setup.ts'],
     testTimeout: 20_000,
     hookTimeout: 60_000,
   },

@@ -93,6 +93,21 @@ export async function openPort({ host, port, tls, handler }: PortOptions): Promi
     socket.on('close', () => sockets.delete(socket));
   };
   listener.on('connection', onSocket);
+  // node:http only keeps count of the connections it accepted itself, and these were handed to it.
+  const http1Requests = new Map<Socket, number>();
+  let closing = false;
+  http1.on('connection', (socket: Socket) => {
+    http1Requests.set(socket, 0);
+    socket.on('close', () => http1Requests.delete(socket));
+  });
+  http1.on('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
+    http1Requests.set(socket, (http1Requests.get(socket) ?? 0) + 1);
+    response.on('close', () => {
+      const left = (http1Requests.get(socket) ?? 1) - 1;
+      if (http1Requests.has(socket)) http1Requests.set(socket, left);
+      if (closing && left === 0) socket.destroy();
+    });
+  });
   await new Promise<void>((resolve, reject) => {
     listener.once('error', reject);
     listener.listen(port, host, resolve);
@@ -103,7 +118,8 @@ export async function openPort({ host, port, tls, handler }: PortOptions): Promi
     async close(graceMs) {
       const closed = new Promise<void>((resolve) => listener.close(() => resolve()));
       for (const session of sessions) session.close();
-      http1.closeIdleConnections();
+      closing = true;
+      for (const [socket, requests] of http1Requests) if (requests === 0) socket.destroy();
       const timer = setTimeout(() => {
         for (const session of sessions) session.destroy();
         for (const socket of sockets) socket.destroy();

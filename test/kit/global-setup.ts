@@ -1,0 +1,67 @@
+/**
+ * What tests on a real Docker engine get, brought up once for the whole run and only if one of its test files asks:
+ *
+ *     const docker = inject('docker');
+ *     describe.skipIf('skip' in docker)('on a Docker engine', () => {
+ *       const { host, hostAddress, pipIndexUrl } = usableDocker(docker);
+ *
+ * A test file asks by having the text inject('docker') in it. Where there is no engine, one line says why, and those tests
+ * are skipped; with BOTRUNNER_TEST_REQUIRE_DOCKER=1 the run fails instead. See find-engine.ts for the other settings.
+ */
+import { readFileSync } from 'node:fs';
+import type { TestProject } from 'vitest/node';
+import { baseImageNames, loadBaseImages } from './base-images/base-images.ts';
+import { startPackageIndex } from './package-index/package-index.ts';
+import { callEngine } from './private-engine/engine-api.ts';
+import { findEngine, type NoEngine, type TestEngine } from './private-engine/find-engine.ts';
+
+/** Called by vitest before the first test; what it returns is called after the last. */
+export default async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {
+  if (!isAskedFor(project)) {
+    project.provide('docker', { skip: 'no test file of this run asked for Docker when it began' });
+    return undefined;
+  }
+  const engine = await findUsableEngine();
+  if ('skip' in engine) {
+    if (process.env['BOTRUNNER_TEST_REQUIRE_DOCKER'] === '1') throw new Error(`no Docker engine: ${engine.skip}`);
+    console.warn(`Tests on a Docker engine are skipped: ${engine.skip}`);
+    project.provide('docker', engine);
+    return undefined;
+  }
+  try {
+    const index = await startPackageIndex({ host: engine.hostAddress });
+    const { dockerHost: host, hostAddress } = engine;
+    project.provide('docker', { host, hostAddress, pipIndexUrl: index.url });
+    return async () => {
+      await index.close();
+      await engine.stop();
+    };
+  } catch (error) {
+    await engine.stop();
+    throw error;
+  }
+}
+
+function isAskedFor(project: TestProject): boolean {
+  return project.vitest.state.getPaths().some((path) => readFileSync(path, 'utf8').includes("inject('docker')"));
+}
+
+/** An engine that has the base images. A private one gets them; another must have them already. */
+async function findUsableEngine(): Promise<TestEngine | NoEngine> {
+  const engine = await findEngine();
+  if ('skip' in engine) return engine;
+  if (engine.packages) {
+    try {
+      await loadBaseImages(engine.dockerHost, engine.packages);
+      return engine;
+    } catch (error) {
+      await engine.stop();
+      throw error;
+    }
+  }
+  for (const name of Object.values(baseImageNames)) {
+    const { status } = await callEngine(engine.dockerHost, `/images/${name}/json`);
+    if (status !== 200) return { skip: `the engine at ${engine.dockerHost} has no image ${name}` };
+  }
+  return engine;
+}
