@@ -8,7 +8,6 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Platform, startPlatform } from '../platform/platform.ts';
-import { checkoutPath } from '../process/checkout.ts';
 import { interrupted } from '../process/interrupted.ts';
 import { avtomatikaBot } from './cli.ts';
 import { type DemoPlan, type Found, planDemo } from './plan.ts';

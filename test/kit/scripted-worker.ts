@@ -27,6 +27,8 @@ export interface ScriptedWorker {
   /** The status the session ended with, once it has. */
   readonly ended: () => ServiceError | undefined;
   send(body: Body): void;
+  /** Calls back for each message at once, for measuring. */
+  onMessage(listener: (message: SessionResponse) => void): void;
   /** Waits for the next message of a kind that was not taken yet. */
   take<K extends SessionResponse['body']['case']>(
     kind: K,
@@ -96,6 +98,9 @@ export async function connectScriptedWorker(
     heard,
     ended: () => ended,
     send,
+    onMessage: (listener) => {
+      stream.on('data', listener);
+    },
     async take(kind) {
       const found = await eventually(
         `the worker hears ${kind}`,
