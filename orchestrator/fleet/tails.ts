@@ -39,7 +39,11 @@ export class Tails {
 
   /** The log as batches. Throws ProblemError UNAVAILABLE when the worker is away or goes away while following. */
   async *read(bot: BotRecord, query: TailQuery, signal: AbortSignal): AsyncGenerator<readonly LogEntry[]> {
-    if (bot.workerId === null) return;
+    if (bot.workerId === null) {
+      // Nothing can have been printed yet; a follower asks again until the bot has a worker.
+      if (query.follow) throw new ProblemError(problem('UNAVAILABLE', 'The bot has no worker yet.'));
+      return;
+    }
     const tailId = ulid();
     const opened = Promise.withResolvers<AsyncIterator<TailLogsRequest>>();
     const over = Promise.withResolvers<void>();

@@ -1,0 +1,27 @@
+import { expect, it } from 'vitest';
+import { createCli } from '../run.ts';
+import { readCommandSpecs } from './command-spec.ts';
+
+const commands = readCommandSpecs(createCli().definitions());
+
+it('reads commands, their positionals and their options from clipanion', () => {
+  expect(commands.map(({ name, positionals }) => [name, ...positionals].join(' '))).toEqual([
+    'start BOT',
+    'stop BOT',
+    'logs BOT',
+    'list',
+    'status BOT',
+  ]);
+  const lines = commands.find(({ name }) => name === 'logs')?.options.find(({ names }) => names.includes('-n'));
+  expect(lines).toMatchObject({ names: ['-n', '--lines'], takesValue: true });
+});
+
+it('finds every option of one spelling alike in all commands, so that it can be read before the command is known', () => {
+  const takesValue = new Map<string, boolean>();
+  for (const { names, takesValue: takes } of commands.flatMap(({ options }) => options)) {
+    for (const name of names) {
+      expect(takesValue.get(name) ?? takes, name).toBe(takes);
+      takesValue.set(name, takes);
+    }
+  }
+});

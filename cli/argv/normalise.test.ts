@@ -1,0 +1,182 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createCli } from '../run.ts';
+import { readCommandSpecs } from './command-spec.ts';
+import { normaliseArgv } from './normalise.ts';
+
+const commands = readCommandSpecs(createCli().definitions());
+const normalise = (argv: readonly string[]) => normaliseArgv(argv, commands);
+const argvOf = (line: readonly string[]) => {
+  const parsed = normalise(line);
+  return parsed.kind === 'run' ? parsed.argv : parsed;
+};
+
+describe('argv', () => {
+  it.each<[string[], string[]]>([
+    [['list'], ['list', '--']],
+    [
+      ['logs', 'b', '-n50'],
+      ['logs', '--lines=50', '--', 'b'],
+    ],
+    [
+      ['logs', '-n', '50', 'b'],
+      ['logs', '--lines=50', '--', 'b'],
+    ],
+    [
+      ['logs', 'b', '-n=50', '-f'],
+      ['logs', '--lines=50', '--follow', '--', 'b'],
+    ],
+    [
+      ['logs', 'b', '-vfn50'],
+      ['logs', '--verbose', '--follow', '--lines=50', '--', 'b'],
+    ],
+    [
+      ['-v', '--url', 'http://x', 'list'],
+      ['list', '--verbose', '--url=http://x', '--'],
+    ],
+    [
+      ['-n', '5', 'logs', 'b'],
+      ['logs', '--lines=5', '--', 'b'],
+    ],
+    [
+      ['logs', 'b', '-n', '-5'],
+      ['logs', '--lines=-5', '--', 'b'],
+    ],
+    [
+      ['status', '--', '-odd'],
+      ['status', '--', '-odd'],
+    ],
+    [
+      ['start', 'b', '--simple', 'a.py', '-e', 'K=-1'],
+      ['start', '--simple=a.py', '--env=K=-1', '--', 'b'],
+    ],
+    [
+      ['start', 'b', '--simple', 'a.py', '-e', '-X=1'],
+      ['start', '--simple=a.py', '--env=-X=1', '--', 'b'],
+    ],
+    [
+      ['start', 'b', '--simple', 'a.py', '-e=K=V'],
+      ['start', '--simple=a.py', '--env=K=V', '--', 'b'],
+    ],
+    [
+      ['start', 'b', '--simple', 'a.py', '-eK=V'],
+      ['start', '--simple=a.py', '--env=K=V', '--', 'b'],
+    ],
+    [
+      ['start', 'b', '--simple', 'a.py', '--env=K='],
+      ['start', '--simple=a.py', '--env=K=', '--', 'b'],
+    ],
+    [
+      ['start', 'b', '--simple', 'a.py', 'b.py', 'd/'],
+      ['start', '--simple=a.py', '--simple=b.py', '--simple=d/', '--', 'b'],
+    ],
+    [
+      ['start', 'b', '--simple', 'a.py', '-v', 'b.py'],
+      ['start', '--simple=a.py', '--verbose', '--simple=b.py', '--', 'b'],
+    ],
+    [
+      ['start', 'b', '--simple', 'a.py', '--', '-b.py'],
+      ['start', '--simple=a.py', '--simple=-b.py', '--', 'b'],
+    ],
+    [
+      ['start', '--simple=a.py', 'b'],
+      ['start', '--simple=a.py', '--', 'b'],
+    ],
+    [
+      ['start', '-r', 'a>=1,<2', 'b', '--simple', '.'],
+      ['start', '--requirements=a>=1,<2', '--simple=.', '--', 'b'],
+    ],
+  ])('%j becomes %j', (line, expected) => {
+    expect(argvOf(line)).toEqual(expected);
+  });
+
+  it.each<[string[], string, string]>([
+    [[], 'No command was given.', 'The commands are start, stop, logs, list, status. See: avtomatika-bot --help'],
+    [['lst'], 'There is no command "lst".', 'Did you mean list?'],
+    [
+      ['frobnicate'],
+      'There is no command "frobnicate".',
+      'The commands are start, stop, logs, list, status. See: avtomatika-bot --help',
+    ],
+    [['list', '--jsn'], 'There is no option "--jsn".', 'Did you mean --json?'],
+    [['list', '-x'], 'There is no option "-x".', 'See: avtomatika-bot --help'],
+    [['list', '-n', '5'], 'list has no option --lines.', 'See: avtomatika-bot list --help'],
+    [['list', '--json=1'], '--json takes no value.', 'Write --json alone.'],
+    [['logs', 'b', '-n'], '-n needs a value.', 'Write -n VALUE, or -n=VALUE if it looks like an option.'],
+    [['start', 'b', '-r', '-e', 'K=V'], '-r needs a value.', 'Write -r VALUE, or -r=VALUE if it looks like an option.'],
+    [['status'], 'status needs BOT.', 'Write: avtomatika-bot status BOT'],
+    [['status', 'a', 'b'], 'status does not know what to do with "b".', 'Write: avtomatika-bot status BOT'],
+    [
+      ['start', '--simple', 'a.py', 'b'],
+      'start needs BOT.',
+      'Write: avtomatika-bot start BOT --simple FILE... (--simple takes all that follows it)',
+    ],
+    [
+      ['start', 'b', '-e', 'A=1', 'B=secret'],
+      'start does not know what to do with "B=...".',
+      'Write: avtomatika-bot start BOT',
+    ],
+    [['list', '--tokne=secret'], 'There is no option "--tokne".', 'Did you mean --token?'],
+  ])('%j is a mistake that is told with its cure', (line, message, hint) => {
+    expect(normalise(line)).toEqual({ kind: 'usage', message, hint });
+  });
+
+  it('gives help and version even when the rest is wrong', () => {
+    expect(normalise(['start', '--nonsense', '-h'])).toEqual({ kind: 'help', command: 'start' });
+    expect(normalise(['--help'])).toEqual({ kind: 'help', command: undefined });
+    expect(normalise(['-v', '--version'])).toEqual({ kind: 'version' });
+  });
+
+  it('takes -v for verbose, not for the version', () => {
+    expect(argvOf(['list', '-v'])).toEqual(['list', '--verbose', '--']);
+  });
+
+  it('never throws, and what it lets through clipanion takes too', () => {
+    const words = [
+      'start',
+      'list',
+      'logs',
+      '-n',
+      '-n5',
+      '-e',
+      'K=V',
+      '--simple',
+      '--',
+      '-',
+      '',
+      '--json',
+      '-vf',
+      '=',
+      '--url=',
+      '\u0001',
+      '-é',
+    ];
+    const cli = createCli();
+    const context = { ...cliContext() };
+    fc.assert(
+      fc.property(
+        fc.array(fc.oneof(fc.constantFrom(...words), fc.string({ maxLength: 6 })), { maxLength: 8 }),
+        (line) => {
+          const parsed = normalise(line);
+          if (parsed.kind === 'run') expect(cli.process([...parsed.argv], context)).toBeDefined();
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+
+  it('binds a value to its option in every spelling', () => {
+    fc.assert(
+      fc.property(fc.string({ minLength: 1 }), (value) => {
+        const wanted = ['list', `--url=${value}`, '--'];
+        expect(argvOf(['list', `--url=${value}`])).toEqual(wanted);
+        expect(argvOf([`--url=${value}`, 'list'])).toEqual(wanted);
+      }),
+    );
+  });
+});
+
+/** Only clipanion's own part of it is read while it binds values. */
+function cliContext() {
+  return { env: {} } as Parameters<ReturnType<typeof createCli>['process']>[1];
+}

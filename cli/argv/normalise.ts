@@ -1,0 +1,200 @@
+/**
+ * Makes one plain form of every way to write a command line, so that clipanion only binds values.
+ * It mends, in this one place, what clipanion 3.2 does otherwise: it refuses `-n50` and values that begin with "-"
+ * (`-e -X=1`), prints usage errors on stdout, has no option that takes several words, and no options before the command
+ * when several commands share them.
+ *
+ * 1. Options may stand before or after the command. Short ones may be bundled (`-vf`) and carry their value (`-n50`).
+ * 2. `-e=K=V`, `-eK=V`, `-e K=V`, `--env K=V` and `--env=K=V` mean the same.
+ * 3. A value may begin with "-" unless it is exactly an option of some command: `-r -e K=V` forgot the value of -r.
+ * 4. After the command, `--simple` takes all following positionals; `--simple=FILE` takes only that one.
+ * 5. After `--` everything is a positional.
+ */
+import { closest } from './closest.ts';
+import { type CommandSpec, longNameOf, type OptionSpec } from './command-spec.ts';
+
+/** What a command line asks for. `argv` is for clipanion: command, options as `--name=value`, `--`, positionals. */
+export type ParsedArgv =
+  | { readonly kind: 'run'; readonly argv: readonly string[] }
+  | { readonly kind: 'help'; readonly command: string | undefined }
+  | { readonly kind: 'version' }
+  | UsageMistake;
+
+export interface UsageMistake {
+  readonly kind: 'usage';
+  /** What is wrong, one sentence. Never holds the value of an option: it may be a secret. */
+  readonly message: string;
+  /** What to do about it, one sentence. */
+  readonly hint: string;
+}
+
+/** The option that takes several words. */
+const greedyName = '--simple';
+
+interface Given {
+  readonly name: string;
+  readonly value: string | undefined;
+}
+
+interface Words {
+  command: string | undefined;
+  readonly options: Given[];
+  readonly positionals: string[];
+}
+
+class Mistake extends Error {
+  readonly hint: string;
+  constructor(message: string, hint: string) {
+    super(message);
+    this.hint = hint;
+  }
+}
+
+/** Never throws; reads nothing but its arguments. */
+export function normaliseArgv(argv: readonly string[], commands: readonly CommandSpec[]): ParsedArgv {
+  try {
+    const asked = askedFor(argv, commands);
+    if (asked) return asked;
+    const words = readWords(argv, commands);
+    return { kind: 'run', argv: arrange(words, commands) };
+  } catch (error) {
+    if (error instanceof Mistake) return { kind: 'usage', message: error.message, hint: error.hint };
+    throw error;
+  }
+}
+
+/** Help and version win over every mistake: who asks for help has often just made one. */
+function askedFor(argv: readonly string[], commands: readonly CommandSpec[]): ParsedArgv | undefined {
+  const end = argv.indexOf('--');
+  const words = end < 0 ? argv : argv.slice(0, end);
+  if (words.includes('--help') || words.includes('-h')) {
+    return { kind: 'help', command: words.find((word) => commands.some(({ name }) => name === word)) };
+  }
+  return words.includes('--version') ? { kind: 'version' } : undefined;
+}
+
+function readWords(argv: readonly string[], commands: readonly CommandSpec[]): Words {
+  const known = optionsByName(commands);
+  const words: Words = { command: undefined, options: [], positionals: [] };
+  const rest = [...argv];
+  let optionsOver = false;
+  let greedy = false;
+  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
+    if (!optionsOver && word === '--') optionsOver = true;
+    else if (optionsOver || word === '-' || !word.startsWith('-')) {
+      if (words.command === undefined) words.command = word;
+      else if (greedy) words.options.push({ name: greedyName, value: word });
+      else words.positionals.push(word);
+    } else {
+      const given = word.startsWith('--') ? [readLong(word, rest, known)] : readShort(word, rest, known);
+      words.options.push(...given);
+      greedy ||= words.command !== undefined && word === greedyName;
+    }
+  }
+  return words;
+}
+
+function readLong(word: string, rest: string[], known: ReadonlyMap<string, OptionSpec>): Given {
+  const split = word.indexOf('=');
+  const name = split < 0 ? word : word.slice(0, split);
+  const option = findOption(name, known);
+  if (!option.takesValue) {
+    if (split >= 0) throw new Mistake(`${name} takes no value.`, `Write ${name} alone.`);
+    return { name: longNameOf(option), value: undefined };
+  }
+  const value = split < 0 ? takeValue(name, rest, known) : word.slice(split + 1);
+  return { name: longNameOf(option), value };
+}
+
+/** A word of short options: "-v", "-vf", "-n50", "-fn=50". */
+function readShort(word: string, rest: string[], known: ReadonlyMap<string, OptionSpec>): Given[] {
+  const given: Given[] = [];
+  for (let index = 1; index < word.length; index++) {
+    const name = `-${word[index]}`;
+    const option = findOption(name, known);
+    if (!option.takesValue) {
+      given.push({ name: longNameOf(option), value: undefined });
+      continue;
+    }
+    const attached = word.slice(index + 1);
+    const value = attached === '' ? takeValue(name, rest, known) : attached.replace(/^=/, '');
+    given.push({ name: longNameOf(option), value });
+    break;
+  }
+  return given;
+}
+
+function takeValue(name: string, rest: string[], known: ReadonlyMap<string, OptionSpec>): string {
+  const next = rest[0];
+  if (next === undefined || next === '--' || known.has(next)) {
+    throw new Mistake(`${name} needs a value.`, `Write ${name} VALUE, or ${name}=VALUE if it looks like an option.`);
+  }
+  rest.shift();
+  return next;
+}
+
+function findOption(name: string, known: ReadonlyMap<string, OptionSpec>): OptionSpec {
+  const option = known.get(name);
+  if (option) return option;
+  const near = name.startsWith('--') ? closest(name, [...known.keys()]) : undefined;
+  const help = 'See: avtomatika-bot --help';
+  throw new Mistake(`There is no option ${shown(name)}.`, near === undefined ? help : `Did you mean ${near}?`);
+}
+
+/** Command first, options bound to their values, then `--`: the form in which clipanion has no surprises. */
+function arrange(words: Words, commands: readonly CommandSpec[]): readonly string[] {
+  const names = commands.map(({ name }) => name);
+  const list = `The commands are ${names.join(', ')}. See: avtomatika-bot --help`;
+  if (words.command === undefined) throw new Mistake('No command was given.', list);
+  const command = commands.find(({ name }) => name === words.command);
+  if (command === undefined) {
+    const near = closest(words.command, names);
+    throw new Mistake(
+      `There is no command ${shown(words.command)}.`,
+      near === undefined ? list : `Did you mean ${near}?`,
+    );
+  }
+  checkOptions(words, command);
+  checkPositionals(words, command);
+  const options = words.options.map(({ name, value }) => (value === undefined ? name : `${name}=${value}`));
+  return [command.name, ...options, '--', ...words.positionals];
+}
+
+function checkOptions(words: Words, command: CommandSpec): void {
+  const own = new Set(command.options.flatMap(({ names }) => names));
+  const foreign = words.options.find(({ name }) => !own.has(name));
+  if (foreign !== undefined) {
+    throw new Mistake(`${command.name} has no option ${foreign.name}.`, `See: avtomatika-bot ${command.name} --help`);
+  }
+}
+
+function checkPositionals(words: Words, command: CommandSpec): void {
+  const { positionals } = words;
+  const missing = command.positionals[positionals.length];
+  const usage = `avtomatika-bot ${[command.name, ...command.positionals].join(' ')}`;
+  if (missing !== undefined) {
+    const swallowed = words.options.some(({ name }) => name === greedyName);
+    const hint = swallowed ? `${usage} ${greedyName} FILE... (${greedyName} takes all that follows it)` : usage;
+    throw new Mistake(`${command.name} needs ${missing}.`, `Write: ${hint}`);
+  }
+  const extra = positionals[command.positionals.length];
+  if (extra !== undefined) {
+    throw new Mistake(`${command.name} does not know what to do with ${shown(extra)}.`, `Write: ${usage}`);
+  }
+}
+
+function optionsByName(commands: readonly CommandSpec[]): ReadonlyMap<string, OptionSpec> {
+  const known = new Map<string, OptionSpec>();
+  for (const command of commands) {
+    for (const option of command.options) {
+      for (const name of option.names) known.set(name, option);
+    }
+  }
+  return known;
+}
+
+/** A word for a message. What follows "=" is left out: `-e A=1 B=secret` is a likely slip. */
+function shown(word: string): string {
+  const name = word.replace(/=.*$/s, '=...');
+  return JSON.stringify(name.length > 40 ? `${name.slice(0, 40)}...` : name);
+}

@@ -1,0 +1,49 @@
+/** What all commands share: the global options, and the way to the orchestrator. */
+
+import type { JsonObject } from '#common/problem.ts';
+import type { Client } from '../client.ts';
+import { Command, Option } from '../clipanion.ts';
+import { type CliContext, write } from '../context.ts';
+import type { ExitCode } from '../exit-codes.ts';
+import { createStyle, type Style, wantsColour } from '../render/style.ts';
+import { cleartextWarning, readSettings } from '../settings.ts';
+
+export abstract class BotCommand extends Command<CliContext> {
+  url = Option.String('--url', {
+    description: 'Address of the orchestrator. Default: AVTOMATIKA_URL, else http://localhost:8000.',
+  });
+  token = Option.String('--token', {
+    description: 'Your token. Default: AVTOMATIKA_TOKEN. Others on this machine can see options in ps.',
+  });
+  json = Option.Boolean('--json', false, { description: 'Print JSON; one object per line where there are many.' });
+  verbose = Option.Boolean('-v,--verbose', false, { description: 'Tell more, for example the details of an error.' });
+
+  abstract override execute(): Promise<ExitCode>;
+
+  /** Runs `work` with a connection and ends it after. Throws CliError before connecting if the settings are wrong. */
+  protected async withClient<T>(work: (client: Client) => Promise<T>): Promise<T> {
+    const settings = readSettings(this, this.context.env);
+    const warning = cleartextWarning(settings.url);
+    if (warning !== undefined) this.context.stderr.write(`${this.errStyle().yellow(warning)}\n`);
+    const client = this.context.openClient(settings);
+    try {
+      return await work(client);
+    } finally {
+      client.close();
+    }
+  }
+
+  protected outStyle(): Style {
+    return createStyle({ terminal: this.context.terminal.stdout, colour: wantsColour(this.context.env) });
+  }
+
+  protected errStyle(): Style {
+    return createStyle({ terminal: this.context.terminal.stderr, colour: wantsColour(this.context.env) });
+  }
+
+  /** Prints the answer: JSON when asked for, else the text. */
+  protected answer(json: JsonObject, text: string): Promise<void> {
+    const { stdout, signal } = this.context;
+    return write(stdout, `${this.json ? JSON.stringify(json) : text}\n`, signal);
+  }
+}

@@ -1,0 +1,69 @@
+/** What commands share that start a job and wait for its end. */
+import { type Job, JobStatus } from '#gen/botrunner/v1/job_pb.js';
+import type { Client } from '../client.ts';
+import { CliError, complain, complaintOfDetail } from '../errors.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { createJsonProgress } from '../progress/json-progress.ts';
+import type { Progress } from '../progress/progress.ts';
+import { TextProgress } from '../progress/text-progress.ts';
+import { waitForJob } from '../wait-for-job.ts';
+import { BotCommand } from './bot-command.ts';
+
+export abstract class JobCommand extends BotCommand {
+  #progress: Progress | undefined;
+
+  /** Told on stderr; made at its first use. */
+  protected progress(): Progress {
+    const { stderr, clock, terminal } = this.context;
+    this.#progress ??= this.json
+      ? createJsonProgress(stderr)
+      : new TextProgress(stderr, this.errStyle(), clock, terminal.columns);
+    return this.#progress;
+  }
+
+  /** Waits on a stream and returns the completed job. Throws CliError for a failed one, and the signal's reason. */
+  protected async finish(client: Client, job: Job): Promise<Job> {
+    const progress = this.progress();
+    const { signal } = this.context;
+    try {
+      progress.job(job);
+      const watcher = {
+        onJob: (now: Job) => progress.job(now),
+        onBuildOutput: (entries: Parameters<Progress['buildOutput']>[0]) => progress.buildOutput(entries),
+        onBroken: () => progress.reconnecting(),
+      };
+      const last = await waitForJob(client, job, watcher, this.context);
+      if (last.status === JobStatus.COMPLETED) return last;
+      throw failureOf(last);
+    } catch (error) {
+      if (signal.aborted) {
+        progress.end();
+        progress.note(`Job ${job.jobId} goes on. Look at it with: avtomatika-bot status ${job.botId}`);
+      }
+      throw error;
+    } finally {
+      progress.end();
+    }
+  }
+}
+
+/** The job of an answer; absent only from a server that breaks its contract. */
+export function acceptedJob(job: Job | undefined): Job {
+  if (job !== undefined) return job;
+  throw complain(
+    exitCodes.failed,
+    'INTERNAL',
+    'The orchestrator answered without a job.',
+    'Report this to its operator.',
+  );
+}
+
+function failureOf(job: Job): CliError {
+  if (job.error !== undefined) return new CliError(complaintOfDetail(job.error));
+  return complain(
+    exitCodes.failed,
+    job.status === JobStatus.CANCELLED ? 'CANCELLED' : 'INTERNAL',
+    `Job ${job.jobId} ${job.status === JobStatus.CANCELLED ? 'was cancelled' : 'failed'} without a reason.`,
+    `Look at the bot with: avtomatika-bot status ${job.botId}`,
+  );
+}

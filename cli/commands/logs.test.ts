@@ -1,0 +1,97 @@
+import { describe, expect, it } from 'vitest';
+import { LogStream } from '#gen/botrunner/v1/log_pb.js';
+import { Interrupted } from '../errors.ts';
+import { connectionLost, FakeOrchestrator, logLines, refusal, type Step } from '../testing/fake-orchestrator.ts';
+import { runCli } from '../testing/run-cli.ts';
+
+function withLog(...scripts: Step[][]): FakeOrchestrator {
+  const orchestrator = new FakeOrchestrator();
+  orchestrator.addBot({ botId: 'b' });
+  orchestrator.logScripts.push(...scripts);
+  return orchestrator;
+}
+
+const mixed: Step[] = [
+  { lines: logLines(['Step 1/4'], LogStream.BUILD) },
+  { lines: logLines(['hello \u001b[31mred\u001b[0m', 'ERROR: no'], LogStream.STDOUT, 2) },
+];
+
+describe('logs', () => {
+  it('asks for 100 lines and gives a pipe exactly what the bot wrote', async () => {
+    const orchestrator = withLog(mixed);
+    expect(await runCli(['logs', 'b'], { orchestrator })).toEqual({
+      exitCode: 0,
+      stdout: 'Step 1/4\nhello \u001b[31mred\u001b[0m\nERROR: no\n',
+      stderr: '',
+    });
+    expect(orchestrator.logRequests).toMatchObject([{ botId: 'b', lines: 100, follow: false, afterCursor: '' }]);
+  });
+
+  it('is safe, marked and coloured on a terminal, with the state of the bot on stderr', async () => {
+    const { stdout, stderr } = await runCli(['logs', 'b'], { orchestrator: withLog(mixed), terminal: true });
+    expect(stdout).toBe(
+      '\u001b[2m[build] \u001b[22mStep 1/4\nhello \\x1b[31mred\\x1b[0m\n\u001b[31mERROR: no\u001b[39m\n',
+    );
+    expect(stderr).toBe('\u001b[2mb: 🟢 running\u001b[22m\n');
+  });
+
+  it('prints one JSON object per line', async () => {
+    const { stdout } = await runCli(['logs', 'b', '--json'], { orchestrator: withLog(mixed), terminal: true });
+    const entries = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(entries.map(({ stream, text }) => [stream, text])).toEqual([
+      ['build', 'Step 1/4'],
+      ['stdout', 'hello \u001b[31mred\u001b[0m'],
+      ['stdout', 'ERROR: no'],
+    ]);
+  });
+
+  it.each([['-n50'], ['-n', '50'], ['--lines=50'], ['-n=50']])(
+    'takes the number of lines as %j %j',
+    async (...words) => {
+      const orchestrator = withLog([]);
+      expect((await runCli(['logs', 'b', ...words], { orchestrator })).exitCode).toBe(0);
+      expect(orchestrator.logRequests[0]?.lines).toBe(50);
+    },
+  );
+
+  it.each(['0', '-1', '10001', 'many', '1.5', '', '1e3'])('refuses %j lines before it connects', async (lines) => {
+    const orchestrator = withLog([]);
+    const { exitCode, stderr } = await runCli(['logs', 'b', `-n=${lines}`], { orchestrator });
+    expect(exitCode).toBe(2);
+    expect(stderr).toBe(
+      'Error INVALID_LINES: -n takes a number from 1 to 10000. For example: avtomatika-bot logs my-bot -n 50\n',
+    );
+    expect(orchestrator.calls).toEqual([]);
+  });
+
+  it('follows through a restart of the orchestrator without losing or repeating a line, and ends on Ctrl-C', async () => {
+    const ending = new AbortController();
+    const orchestrator = withLog(
+      [{ lines: logLines(['one', 'two']) }, { error: connectionLost() }],
+      [{ lines: logLines(['three'], LogStream.STDOUT, 3) }, 'silence'],
+    );
+    const onOutput = (text: string) => {
+      if (text.includes('three')) ending.abort(new Interrupted());
+    };
+    const told = await runCli(['logs', 'b', '-f'], { orchestrator, signal: ending.signal, onOutput });
+    expect(told).toEqual({
+      exitCode: 130,
+      stdout: 'one\ntwo\nthree\n',
+      stderr: 'The connection was lost; trying again\n',
+    });
+    expect(orchestrator.logRequests[1]).toMatchObject({ follow: true, afterCursor: 'c2' });
+  });
+
+  it('ends with 1 for an unknown bot, and when the worker of the bot is away', async () => {
+    expect((await runCli(['logs', 'nope'])).stderr).toContain('Error BOT_NOT_FOUND');
+    const away = withLog([{ error: refusal('UNAVAILABLE', 'The worker w1 is not connected.') }]);
+    const told = await runCli(['logs', 'b'], { orchestrator: away });
+    expect(told).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(told.stderr).toBe(
+      'Error UNAVAILABLE: The worker w1 is not connected.\n  Hint: Try again in a few seconds.\n',
+    );
+  });
+});

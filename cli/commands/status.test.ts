@@ -1,0 +1,87 @@
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { describe, expect, it } from 'vitest';
+import { BotState } from '#gen/botrunner/v1/bot_pb.js';
+import { FakeOrchestrator, fakeTimeMs } from '../testing/fake-orchestrator.ts';
+import { runCli } from '../testing/run-cli.ts';
+
+const at = (seconds: number) => timestampFromMs(fakeTimeMs + seconds * 1000);
+
+describe('status', () => {
+  it('shows every known fact of a bot that crashes, and ends with 3', async () => {
+    const orchestrator = new FakeOrchestrator();
+    orchestrator.addBot({
+      botId: 'b',
+      state: BotState.CRASH_LOOP,
+      reason: 'it ended with exit code 137',
+      nextTryAt: at(4),
+      exitCode: 137,
+      oomKilled: true,
+      restarts: 3,
+      startedAt: at(-2),
+      finishedAt: at(-1),
+      containerName: 'bot_dev_b_abc',
+      runtime: 'docker',
+      workerId: 'w1',
+      observedAt: at(0),
+    });
+    expect(await runCli(['status', 'b'], { orchestrator })).toEqual({
+      exitCode: 3,
+      stdout: [
+        'b',
+        '  State      crash_loop',
+        '  Reason     it ended with exit code 137',
+        '  Next try   2026-11-22T15:00:04Z',
+        '  Exit code  137 (out of memory)',
+        '  Restarts   3',
+        '  Started    2026-11-22T14:59:58Z',
+        '  Ended      2026-11-22T14:59:59Z',
+        '  Container  bot_dev_b_abc',
+        '  Runtime    docker',
+        '  Worker     w1',
+        '  Observed   2026-11-22T15:00:00Z',
+        '  Logs       avtomatika-bot logs b',
+        '',
+      ].join('\n'),
+      stderr: '',
+    });
+  });
+
+  it.each<[BotState, number]>([
+    [BotState.PENDING, 0],
+    [BotState.BUILDING, 0],
+    [BotState.PULLING, 0],
+    [BotState.STARTING, 0],
+    [BotState.RUNNING, 0],
+    [BotState.EXITED, 0],
+    [BotState.STOPPING, 0],
+    [BotState.STOPPED, 0],
+    [BotState.CRASH_LOOP, 3],
+    [BotState.FAILED, 3],
+    [BotState.UNKNOWN, 3],
+    [BotState.LOST, 3],
+    [BotState.UNSPECIFIED, 3],
+    [99 as BotState, 3],
+  ])('of state %i ends with %i', async (state, exitCode) => {
+    const orchestrator = new FakeOrchestrator();
+    orchestrator.addBot({ botId: 'b', state });
+    expect((await runCli(['status', 'b'], { orchestrator })).exitCode).toBe(exitCode);
+  });
+
+  it('of an unknown bot is refused with 1', async () => {
+    expect(await runCli(['status', 'nope'])).toEqual({
+      exitCode: 1,
+      stdout: '',
+      stderr: 'Error BOT_NOT_FOUND: There is no such bot.\n  Hint: See your bots with: avtomatika-bot list\n',
+    });
+  });
+
+  it('prints one JSON object, and the refusal as one too', async () => {
+    const orchestrator = new FakeOrchestrator();
+    orchestrator.addBot({ botId: 'b', exitCode: 0 });
+    const found = await runCli(['--json', 'status', 'b'], { orchestrator });
+    expect(JSON.parse(found.stdout)).toMatchObject({ exists: true, bot_id: 'b', status: 'running', exit_code: 0 });
+    const missing = await runCli(['status', 'nope', '--json'], { orchestrator });
+    expect(missing.stdout).toBe('');
+    expect(JSON.parse(missing.stderr)).toMatchObject({ error: { code: 'BOT_NOT_FOUND', example: null } });
+  });
+});

@@ -1,0 +1,48 @@
+/** What the outside world gives to a command: streams, time, the network, all replaceable in tests. */
+import type { Writable } from 'node:stream';
+import type { Clock } from '#common/clock.ts';
+import type { Client } from './client.ts';
+import type { BaseContext } from './clipanion.ts';
+import type { ConnectionSettings } from './settings.ts';
+
+export interface Terminal {
+  /** Whether each stream is a terminal. */
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  /** Width of the terminal at stderr, in columns. */
+  readonly columns: () => number;
+}
+
+export interface CliContext extends BaseContext {
+  readonly terminal: Terminal;
+  /** File names of the command line are relative to it. */
+  readonly cwd: string;
+  readonly clock: Clock;
+  /** 0 <= value < 1, for the jitter of retries. */
+  readonly random: () => number;
+  /** 1 to 255 printable ASCII characters that were never used before. */
+  readonly newIdempotencyKey: () => string;
+  readonly openClient: (settings: ConnectionSettings) => Client;
+  /** Aborts with an Interrupted when the user wants the command to end. */
+  readonly signal: AbortSignal;
+}
+
+/** Writes and waits while the reader is slow, so that a fast log does not pile up in memory. */
+export function write(stream: Writable, text: string, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (stream.write(text)) return resolve();
+    const settle = (act: () => void) => () => {
+      stream.off('drain', onDrain);
+      stream.off('close', onDrain);
+      signal.removeEventListener('abort', onAbort);
+      act();
+    };
+    const onDrain = settle(resolve);
+    const onAbort = settle(() => reject(signal.reason));
+    stream.once('drain', onDrain);
+    // A reader that went away ends the command through the signal; there is nothing to wait for.
+    stream.once('close', onDrain);
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+  });
+}

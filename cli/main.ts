@@ -1,0 +1,55 @@
+/** The program: binds one run to this process, its streams, its signals and the network. */
+import { randomUUID } from 'node:crypto';
+import { systemClock } from '#common/clock.ts';
+import { openClient } from './client.ts';
+import { Cli } from './clipanion.ts';
+import type { CliContext } from './context.ts';
+import { Interrupted } from './errors.ts';
+import { exitCodes } from './exit-codes.ts';
+import { run } from './run.ts';
+
+// A terminal sends Ctrl-C to the whole process group and the launcher forwards it too: what follows this soon is the
+// same key press. A later one means that the user does not want to wait for the end.
+const samePressMs = 500;
+
+const ending = new AbortController();
+let interruptedAtMs: number | undefined;
+
+function onSignal(): void {
+  const nowMs = systemClock.monotonicMs();
+  interruptedAtMs ??= nowMs;
+  if (nowMs - interruptedAtMs > samePressMs) process.exit(exitCodes.interrupted);
+  ending.abort(new Interrupted());
+}
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
+
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    // The reader has enough (`logs -f | head`): that is no failure, and there is nobody left to tell.
+    process.exit(error.code === 'EPIPE' ? exitCodes.done : exitCodes.failed);
+  });
+}
+
+const context: CliContext = {
+  ...Cli.defaultContext,
+  terminal: {
+    stdout: process.stdout.isTTY === true,
+    stderr: process.stderr.isTTY === true,
+    columns: () => process.stderr.columns || 80,
+  },
+  cwd: process.cwd(),
+  clock: systemClock,
+  random: Math.random,
+  newIdempotencyKey: randomUUID,
+  openClient,
+  signal: ending.signal,
+};
+
+const exitCode = await run(process.argv.slice(2), context);
+// A connection that is still being opened would keep the process alive for minutes: Node.js cannot give it up. What was
+// written goes out first.
+await Promise.all(
+  [process.stdout, process.stderr].map((stream) => new Promise((resolve) => stream.write('', resolve))),
+);
+process.exit(exitCode);

@@ -1,0 +1,80 @@
+import { Writable } from 'node:stream';
+import { create } from '@bufbuild/protobuf';
+import { expect, it } from 'vitest';
+import { JobSchema, JobStatus } from '#gen/botrunner/v1/job_pb.js';
+import { LogStream } from '#gen/botrunner/v1/log_pb.js';
+import { createManualClock } from '../../test/kit/manual-clock.ts';
+import { createStyle } from '../render/style.ts';
+import { logLines } from '../testing/fake-orchestrator.ts';
+import { TextProgress } from './text-progress.ts';
+
+function setUp(terminal: boolean, columns = 80) {
+  let written = '';
+  const stream = new Writable({
+    decodeStrings: false,
+    write(chunk: string, _encoding, done) {
+      written += chunk;
+      done();
+    },
+  });
+  const clock = createManualClock();
+  const progress = new TextProgress(stream, createStyle({ terminal, colour: false }), clock, () => columns);
+  return { progress, clock, written: () => written };
+}
+
+const job = (status: JobStatus, reason = '', state = 'start_bot') => create(JobSchema, { status, reason, state });
+const erase = '\r\u001b[2K';
+
+it('writes only lines, each change once, when stderr is no terminal', () => {
+  const { progress, clock, written } = setUp(false);
+  progress.note('Uploaded 1 file (2.0 kB)');
+  progress.job(job(JobStatus.PENDING));
+  progress.job(job(JobStatus.WAITING_FOR_WORKER, 'no worker is connected'));
+  progress.job(job(JobStatus.WAITING_FOR_WORKER, 'no worker is connected'));
+  progress.job(job(JobStatus.RUNNING));
+  progress.buildOutput(logLines(['Step 1/4', 'evil\u001b[2J\r'], LogStream.BUILD));
+  clock.advance(10_000);
+  progress.reconnecting();
+  progress.reconnecting();
+  progress.job(job(JobStatus.RUNNING, 'starting'));
+  progress.job(job(JobStatus.COMPLETED, 'done'));
+  progress.end();
+  expect(written()).toBe(
+    [
+      'Uploaded 1 file (2.0 kB)',
+      'Accepted',
+      'Waiting for a worker: no worker is connected',
+      'start_bot',
+      '  | Step 1/4',
+      '  | evil\\x1b[2J',
+      'The connection was lost; trying again',
+      'starting',
+      '',
+    ].join('\n'),
+  );
+});
+
+it('moves a line at the bottom of a terminal and takes it away before every other line and at the end', () => {
+  const { progress, clock, written } = setUp(true);
+  progress.job(job(JobStatus.RUNNING, 'building'));
+  expect(written()).toBe('building\n⠋ building (0 s)');
+  clock.advance(120);
+  expect(written()).toBe(`building\n⠋ building (0 s)${erase}⠙ building (0 s)`);
+  clock.advance(1000);
+  expect(written()).toMatch(/ building \(1 s\)$/);
+  const before = written().length;
+  progress.buildOutput(logLines(['Step 1/4'], LogStream.BUILD));
+  expect(written().slice(before)).toMatch(/^\r\u001b\[2K {2}\| Step 1\/4\n. building \(1 s\)$/u);
+  progress.end();
+  expect(written().endsWith(erase)).toBe(true);
+  const atEnd = written();
+  clock.advance(10_000);
+  progress.end();
+  expect(written()).toBe(atEnd);
+});
+
+it('cuts the moving line at the width of the terminal', () => {
+  const { progress, written } = setUp(true, 10);
+  progress.job(job(JobStatus.RUNNING, 'a very long reason'));
+  expect(written()).toBe('a very long reason\n⠋ a very ');
+});

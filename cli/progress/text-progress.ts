@@ -1,0 +1,101 @@
+/**
+ * Progress for people: a line per change, build output dimmed, and on a terminal one moving line at the bottom that shows
+ * what goes on and for how long. Invariant: whatever is printed, the moving line is taken away before and drawn after it.
+ */
+import type { Writable } from 'node:stream';
+import type { Clock } from '#common/clock.ts';
+import type { Job } from '#gen/botrunner/v1/job_pb.js';
+import { type LogEntry, LogStream } from '#gen/botrunner/v1/log_pb.js';
+import { escapeControls } from '../render/escape.ts';
+import { jobActivity } from '../render/job.ts';
+import type { Style } from '../render/style.ts';
+import { isFinal } from '../wait-for-job.ts';
+import type { Progress } from './progress.ts';
+
+const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'] as const;
+const frameMs = 120;
+// CR to the first column, then EL 2: erase the line (ECMA-48 8.3.41).
+const eraseLine = '\r\u001b[2K';
+
+export class TextProgress implements Progress {
+  readonly #stream: Writable;
+  readonly #style: Style;
+  readonly #clock: Clock;
+  readonly #columns: () => number;
+  readonly #startedMs: number;
+  #activity = '';
+  #frame = 0;
+  #drawn = false;
+  #ended = false;
+  #cancelTick: () => void = () => {};
+
+  constructor(stream: Writable, style: Style, clock: Clock, columns: () => number) {
+    this.#stream = stream;
+    this.#style = style;
+    this.#clock = clock;
+    this.#columns = columns;
+    this.#startedMs = clock.monotonicMs();
+  }
+
+  note(text: string): void {
+    this.#print(escapeControls(text));
+  }
+
+  job(job: Job): void {
+    if (isFinal(job.status)) {
+      // How it ended is the command's result and not told twice.
+      this.end();
+      return;
+    }
+    const activity = jobActivity(job);
+    if (activity === this.#activity) return;
+    this.#activity = activity;
+    this.#print(activity);
+  }
+
+  buildOutput(entries: readonly LogEntry[]): void {
+    for (const { stream, text } of entries) {
+      const line = escapeControls(text.replace(/\r$/, ''));
+      this.#print(stream === LogStream.GAP ? this.#style.yellow(`  | ${line}`) : this.#style.dim(`  | ${line}`));
+    }
+  }
+
+  reconnecting(): void {
+    const activity = 'The connection was lost; trying again';
+    if (activity === this.#activity) return;
+    this.#activity = activity;
+    this.#print(this.#style.yellow(activity));
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#cancelTick();
+    this.#erase();
+  }
+
+  #print(line: string): void {
+    this.#erase();
+    this.#stream.write(`${line}\n`);
+    this.#draw();
+  }
+
+  #erase(): void {
+    if (this.#drawn) this.#stream.write(eraseLine);
+    this.#drawn = false;
+  }
+
+  #draw(): void {
+    if (!this.#style.terminal || this.#ended || this.#activity === '') return;
+    const seconds = Math.floor((this.#clock.monotonicMs() - this.#startedMs) / 1000);
+    const line = `${frames[this.#frame % frames.length]} ${this.#activity} (${seconds} s)`;
+    // A line that wraps could not be taken away whole. Code points, so that no character is cut in two.
+    this.#stream.write(this.#style.dim([...line].slice(0, Math.max(1, this.#columns() - 1)).join('')));
+    this.#drawn = true;
+    this.#cancelTick();
+    this.#cancelTick = this.#clock.after(frameMs, () => {
+      this.#frame++;
+      this.#erase();
+      this.#draw();
+    });
+  }
+}

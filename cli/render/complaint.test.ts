@@ -1,0 +1,69 @@
+import { expect, it } from 'vitest';
+import type { Complaint } from '../errors.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { complaintJson, renderComplaint } from './complaint.ts';
+import { createStyle } from './style.ts';
+
+const plain = createStyle({ terminal: false, colour: false });
+const complaint: Complaint = {
+  exitCode: exitCodes.failed,
+  code: 'QUOTA_EXCEEDED',
+  message: 'You have 3 of 3 bots.',
+  hint: 'Stop one first.',
+  details: { current_bots: 3, active_bots: ['a', 'b', 'c'] },
+  example: 'avtomatika-bot stop a',
+  short: false,
+};
+
+it('shows code, message, hint and example, and the details when asked for', () => {
+  const text =
+    'Error QUOTA_EXCEEDED: You have 3 of 3 bots.\n  Hint: Stop one first.\n  Example: avtomatika-bot stop a\n';
+  expect(renderComplaint(complaint, plain, false)).toBe(text);
+  expect(renderComplaint(complaint, plain, true)).toBe(`${text}  current_bots: 3\n  active_bots: ["a","b","c"]\n`);
+});
+
+it('tells what was found on this side in one line', () => {
+  expect(renderComplaint({ ...complaint, short: true }, plain, true)).toBe(
+    'Error QUOTA_EXCEEDED: You have 3 of 3 bots. Stop one first.\n',
+  );
+});
+
+it('shows only codes that the docs explain', () => {
+  expect(renderComplaint({ ...complaint, short: true, code: 'UNREACHABLE' }, plain, false)).toBe(
+    'Error: You have 3 of 3 bots. Stop one first.\n',
+  );
+});
+
+it.each([
+  [{ output_tail: 'one\r\ntwo\n' }],
+  [{ output_tail: ['one', 'two'] }],
+  [{ last_lines: [{ text: 'one' }, { text: 'two' }] }],
+])('shows the end of the output in %j', (details) => {
+  const text = renderComplaint({ ...complaint, details, hint: '', example: null }, plain, true);
+  expect(text).toBe('Error QUOTA_EXCEEDED: You have 3 of 3 bots.\n  | one\n  | two\n');
+});
+
+it('writes control characters out, wherever they come from', () => {
+  const evil = 'a\u001b]0;b\u0007';
+  const all = {
+    ...complaint,
+    code: evil,
+    message: evil,
+    hint: evil,
+    example: evil,
+    details: { [evil]: evil, tail: [evil] },
+  };
+  expect(renderComplaint(all, createStyle({ terminal: true, colour: false }), true)).not.toMatch(/(?!\n)\p{Cc}/u);
+});
+
+it('has the five fields of a REST error in JSON', () => {
+  expect(complaintJson(complaint)).toEqual({
+    error: {
+      code: 'QUOTA_EXCEEDED',
+      message: 'You have 3 of 3 bots.',
+      details: { current_bots: 3, active_bots: ['a', 'b', 'c'] },
+      hint: 'Stop one first.',
+      example: 'avtomatika-bot stop a',
+    },
+  });
+});

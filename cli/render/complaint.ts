@@ -1,0 +1,58 @@
+/** A failure as people read it, and as JSON. Pure. */
+import type { Json, JsonObject } from '#common/problem.ts';
+import { isProblemCode } from '#common/problem-codes.ts';
+import type { Complaint } from '../errors.ts';
+import { escapeControls, escapeLines } from './escape.ts';
+import type { Style } from './style.ts';
+
+/** `Error CODE: message`, then hint and example; with `verbose` the details too. Line ends included. */
+export function renderComplaint(complaint: Complaint, style: Style, verbose: boolean): string {
+  const message = escapeControls(complaint.message);
+  const hint = escapeControls(complaint.hint);
+  // Codes that docs/ERRORS.md explains help; those of this program alone would only be noise.
+  const named = !complaint.short || isProblemCode(complaint.code);
+  const head = style.red(named ? `Error ${escapeControls(complaint.code)}:` : 'Error:');
+  if (complaint.short) return `${head} ${message} ${hint}`.trimEnd().concat('\n');
+  const lines = [`${head} ${message}`];
+  const output = outputTail(complaint.details);
+  if (output !== undefined) lines.push(...output.map((line) => style.dim(`  | ${line}`)));
+  if (hint !== '') lines.push(`  Hint: ${hint}`);
+  const example = exampleText(complaint.example);
+  if (example !== undefined) lines.push(`  Example: ${example}`);
+  const details = verbose ? Object.entries(complaint.details).filter(([name]) => !outputNames.includes(name)) : [];
+  for (const [name, value] of details) lines.push(`  ${escapeControls(name)}: ${escapeControls(valueText(value))}`);
+  return `${lines.join('\n')}\n`;
+}
+
+/** The same five fields as the body of a REST error. */
+export function complaintJson({ code, message, details, hint, example }: Complaint): JsonObject {
+  return { error: { code, message, details, hint, example } };
+}
+
+/** Details that hold the end of an output, most likely of a build; always worth showing. */
+const outputNames: readonly string[] = ['output_tail', 'output', 'tail', 'last_lines'];
+
+function outputTail(details: JsonObject): readonly string[] | undefined {
+  for (const name of outputNames) {
+    const lines = linesOf(details[name]);
+    if (lines !== undefined) return lines.map(escapeControls);
+  }
+  return undefined;
+}
+
+/** Lines from a text, from a list of texts or from a list of objects with `text`; undefined for anything else. */
+export function linesOf(value: Json | undefined): readonly string[] | undefined {
+  if (typeof value === 'string') return value === '' ? undefined : value.replace(/\n$/, '').split(/\r\n|\n/);
+  if (!isList(value) || value.length === 0) return undefined;
+  return value.map((item) =>
+    typeof item === 'object' && item !== null && !isList(item) ? valueText(item['text'] ?? null) : valueText(item),
+  );
+}
+
+// Array.isArray does not narrow readonly arrays.
+const isList = (value: Json | undefined): value is readonly Json[] => Array.isArray(value);
+
+const exampleText = (example: Json): string | undefined =>
+  example === null || example === '' ? undefined : escapeLines(valueText(example));
+
+const valueText = (value: Json): string => (typeof value === 'string' ? value : JSON.stringify(value));

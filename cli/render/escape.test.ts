@@ -1,0 +1,35 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { escapeControls, escapeLines } from './escape.ts';
+
+it.each<[string, string]>([
+  ['plain text, тест, 日本, 👨‍👩‍👧 and a\ttab', 'plain text, тест, 日本, 👨‍👩‍👧 and a\ttab'],
+  ['\u001b[2J', '\\x1b[2J'],
+  ['\u001b]52;c;ZXZpbA==\u0007', '\\x1b]52;c;ZXZpbA==\\x07'],
+  ['\u009b31m', '\\x9b31m'],
+  ['done\rfake', 'done\\x0dfake'],
+  ['a\bb\u007f', 'a\\x08b\\x7f'],
+  ['\u202egnp.exe', '\\u{202e}gnp.exe'],
+  ['\u2066x\u2069\u200b\ufeff', '\\u{2066}x\\u{2069}\\u{200b}\\u{feff}'],
+  ['\u{e0041}', '\\u{e0041}'],
+  ['two\nlines', 'two\\x0alines'],
+  ['\ud800', '\ufffd'],
+])('%j is shown as %j', (text, shown) => {
+  expect(escapeControls(text)).toBe(shown);
+});
+
+it('leaves nothing that could act on a terminal, in any text', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (text) => {
+      expect(escapeControls(text)).not.toMatch(unsafe);
+      expect(escapeControls(escapeControls(text))).toBe(escapeControls(text));
+    }),
+  );
+});
+
+// All control characters but TAB, and the bidi controls by their Unicode property.
+const unsafe = /(?!\t)\p{Cc}|\p{Bidi_Control}|[\u2028\u2029]/u;
+
+it('keeps the line ends of a text of several lines', () => {
+  expect(escapeLines('a\u001b\r\nb')).toBe('a\\x1b\nb');
+});

@@ -1,0 +1,24 @@
+/**
+ * Makes text of bots, builds and servers safe to print on a terminal. Without it a log line could clear the screen, set
+ * the title, write to the clipboard (OSC 52), overwrite what stands there (CR, BS) or reorder it (bidi overrides).
+ */
+
+// C0 but TAB, DEL, C1; marks and overrides of the bidi algorithm (Unicode TR9); line separators that terminals may
+// honour; invisible characters without a use in plain text (but not U+200C and U+200D, which scripts and emoji need).
+const unsafe =
+  /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
+
+/** One line of text, with every character that could act on the terminal written as \xNN or \u{NNNN}. */
+export function escapeControls(text: string): string {
+  return text.toWellFormed().replace(unsafe, (character) => {
+    const code = (character.codePointAt(0) ?? 0).toString(16);
+    return code.length <= 2 ? `\\x${code.padStart(2, '0')}` : `\\u{${code}}`;
+  });
+}
+
+/** The same for a text of several lines: line ends stay. */
+export const escapeLines = (text: string): string =>
+  text
+    .split(/\r\n|\n/)
+    .map(escapeControls)
+    .join('\n');

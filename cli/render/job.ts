@@ -1,0 +1,79 @@
+/** What became of a job, as people and scripts see it. Pure. */
+import type { Json, JsonObject } from '#common/problem.ts';
+import { type Job, JobStatus } from '#gen/botrunner/v1/job_pb.js';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { marker } from './bots.ts';
+import { linesOf } from './complaint.ts';
+import { escapeControls } from './escape.ts';
+import type { Style } from './style.ts';
+import { renderFacts } from './table.ts';
+
+export interface Outcome {
+  readonly exitCode: ExitCode;
+  /** For stdout, without the last line end. */
+  readonly text: string;
+}
+
+const resultOf = (job: Job): JsonObject => (job.result ?? {}) as JsonObject; // a Struct is plain JSON
+const textField = (value: Json | undefined): string | undefined =>
+  typeof value === 'string' && value !== '' ? escapeControls(value) : undefined;
+
+/** A completed start: started, updated, or a bot that has already ended. */
+export function renderStarted(job: Job, style: Style): Outcome {
+  const result = resultOf(job);
+  const bot = escapeControls(job.botId);
+  const status = textField(result['status']) ?? 'started';
+  const title = style.bold(`${style.terminal ? `${marker(status)} ` : ''}${titleOf(bot, status, result['exit_code'])}`);
+  const stopped = status === 'exited' || status === 'crash_loop';
+  const facts = renderFacts([
+    ['Container', textField(result['container_name'])],
+    ['Started', textField(result['started_at'])],
+    ['Logs', stopped ? `avtomatika-bot logs ${bot}` : `avtomatika-bot logs ${bot} -f`],
+    ['Status', `avtomatika-bot status ${bot}`],
+    ['Stop', status === 'exited' ? undefined : `avtomatika-bot stop ${bot}`],
+  ]);
+  const lastLines = stopped ? (linesOf(result['last_lines']) ?? []) : [];
+  const lines = [title, ...lastLines.map((line) => `  | ${escapeControls(line)}`), facts];
+  return { exitCode: status === 'crash_loop' ? exitCodes.unhealthy : exitCodes.done, text: lines.join('\n') };
+}
+
+function titleOf(bot: string, status: string, exitCode: Json | undefined): string {
+  const code = typeof exitCode === 'number' ? ` with exit code ${exitCode}` : '';
+  switch (status) {
+    case 'started':
+      return `${bot} is running.`;
+    case 'updated':
+      return `${bot} was updated and is running.`;
+    case 'exited':
+      return `${bot} ran and ended${code || ' with exit code 0'}. It is not started again.`;
+    case 'crash_loop':
+      return `${bot} started, but ended${code || ' with an error'}. It is started again after a pause.`;
+    default:
+      return `${bot}: ${status}`;
+  }
+}
+
+export function renderStopped(job: Job, style: Style): Outcome {
+  const container = textField(resultOf(job)['container_name']);
+  const bot = escapeControls(job.botId);
+  const text = `${style.terminal ? '⚪ ' : ''}${bot} is stopped.${container === undefined ? '' : ` Container: ${container}`}`;
+  return { exitCode: exitCodes.done, text };
+}
+
+/** The job's result with its ids, or its acceptance. */
+export const jobResultJson = (job: Job): JsonObject => ({
+  job_id: job.jobId,
+  bot_id: job.botId,
+  ...(job.status === JobStatus.COMPLETED ? resultOf(job) : { status: 'accepted' }),
+});
+
+/** One line about what a job is doing now. */
+export function jobActivity(job: Job): string {
+  if (job.status === JobStatus.WAITING_FOR_WORKER) {
+    return job.reason === '' ? 'Waiting for a worker' : `Waiting for a worker: ${escapeControls(job.reason)}`;
+  }
+  if (job.reason !== '') return escapeControls(job.reason);
+  return job.status === JobStatus.PENDING ? 'Accepted' : escapeControls(job.state);
+}
+
+export const statusWord = (status: JobStatus): string => (JobStatus[status] ?? 'unspecified').toLowerCase();

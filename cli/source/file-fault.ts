@@ -1,0 +1,26 @@
+/** What to tell when a file or folder of the user cannot be read. */
+import { type CliError, complain } from '../errors.ts';
+import { exitCodes } from '../exit-codes.ts';
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown error';
+
+/** One line with the cure; `name` as the user wrote it. */
+export function fileFault(name: string, error: unknown): CliError {
+  const code = codeOf(error);
+  const cannot = (message: string, hint: string) => complain(exitCodes.failed, 'UNREADABLE_FILE', message, hint);
+  switch (code) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return cannot(`There is no file or folder ${name}.`, 'Check the name and the current folder.');
+    case 'EACCES':
+    case 'EPERM':
+      return cannot(`${name} may not be read.`, 'Give yourself permission to read it.');
+    case 'ELOOP':
+      return cannot(`${name} is a link that leads nowhere.`, 'Name the file itself.');
+    default:
+      return cannot(`${name} cannot be read (${code}).`, 'Check the file and its disk.');
+  }
+}
+
+export const isAbsent = (error: unknown): boolean => ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG'].includes(codeOf(error));

@@ -1,0 +1,81 @@
+import { createRouterTransport } from '@connectrpc/connect';
+import { expect, it } from 'vitest';
+import { Secret } from '#common/secret.ts';
+import { clientOver, sendToken } from './client.ts';
+import { Interrupted } from './errors.ts';
+import { streamLogs } from './stream-logs.ts';
+import {
+  connectionLost,
+  FakeOrchestrator,
+  goodToken,
+  logLines,
+  refusal,
+  type Step,
+} from './testing/fake-orchestrator.ts';
+import { instantClock } from './testing/run-cli.ts';
+
+async function read(scripts: Step[][], { follow = true, signal = new AbortController().signal } = {}) {
+  const orchestrator = new FakeOrchestrator();
+  orchestrator.logScripts.push(...scripts);
+  const transport = { interceptors: [sendToken(new Secret(goodToken))] };
+  const client = clientOver(createRouterTransport(orchestrator.routes, { transport }), () => {});
+  const seen: string[] = [];
+  const clock = instantClock();
+  const context = { clock, random: () => 1, signal, onBroken: () => seen.push('broken') };
+  let error: unknown;
+  try {
+    for await (const entries of streamLogs(client, { botId: 'b', lines: 7, follow }, context)) {
+      seen.push(...entries.map(({ text }) => text));
+    }
+  } catch (thrown) {
+    error = thrown;
+  }
+  const asked = orchestrator.logRequests.map(({ lines, follow: followed, afterCursor }) => ({
+    lines,
+    followed,
+    afterCursor,
+  }));
+  return { seen, error, asked, clock };
+}
+
+const lines = (texts: string[], from = 1): Step => ({ lines: logLines(texts, undefined, from) });
+const lost: Step = { error: connectionLost() };
+
+it('asks once and ends with the log', async () => {
+  const { seen, asked, error } = await read([[lines(['one', 'two'])]], { follow: false });
+  expect({ seen, error }).toEqual({ seen: ['one', 'two'], error: undefined });
+  expect(asked).toEqual([{ lines: 7, followed: false, afterCursor: '' }]);
+});
+
+it('goes on right after the last line when the stream breaks, and says so once', async () => {
+  const { seen, asked, error } = await read([
+    [lines(['one', 'two']), lost],
+    [{ error: refusal('UNAVAILABLE', 'the worker is not connected') }],
+    [lost],
+    [lines(['three'], 3)],
+  ]);
+  expect({ seen, error }).toEqual({ seen: ['one', 'two', 'broken', 'three'], error: undefined });
+  expect(asked.map(({ afterCursor }) => afterCursor)).toEqual(['', 'c2', 'c2', 'c2']);
+});
+
+it('does not try again without follow, nor after a refusal', async () => {
+  expect((await read([[lines(['one']), lost]], { follow: false })).error).toBeDefined();
+  const refused = await read([[lines(['one']), { error: refusal('BOT_NOT_FOUND', 'gone') }]]);
+  expect(refused.error).toMatchObject({ rawMessage: 'gone' });
+  expect(refused.asked).toHaveLength(1);
+});
+
+it('gives up when the orchestrator has been away for ten minutes', async () => {
+  const { error, clock } = await read(Array.from({ length: 500 }, () => [lost]));
+  expect(error).toMatchObject({ rawMessage: 'connection lost' });
+  expect(clock.monotonicMs()).toBeGreaterThan(600_000);
+  expect(clock.monotonicMs()).toBeLessThan(610_000);
+});
+
+it('ends with the interruption', async () => {
+  const ending = new AbortController();
+  const script: Step[] = [lines(['one']), { call: () => ending.abort(new Interrupted()) }, 'silence'];
+  const { error, seen } = await read([script], { signal: ending.signal });
+  expect(error).toBeInstanceOf(Interrupted);
+  expect(seen).toEqual(['one']);
+});

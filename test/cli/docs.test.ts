@@ -1,0 +1,71 @@
+/** Keeps docs/CLI.md true: its help pages, exit codes and examples are compared with the program. */
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { readCommandSpecs } from '../../cli/argv/command-spec.ts';
+import { normaliseArgv } from '../../cli/argv/normalise.ts';
+import { exitCodeMeanings, exitCodes } from '../../cli/exit-codes.ts';
+import { renderCommandHelp, renderGeneralHelp } from '../../cli/render/help.ts';
+import { createCli } from '../../cli/run.ts';
+import { version } from '../../common/version.ts';
+
+const page = await readFile(resolve(import.meta.dirname, '../../docs/CLI.md'), 'utf8');
+const commands = readCommandSpecs(createCli().definitions());
+const section = (title: string): string => page.split(/^## /m).find((part) => part.startsWith(`${title}\n`)) ?? '';
+const blocks = (language: string): string[] =>
+  [...page.matchAll(new RegExp(`\`\`\`${language}\n(.*?)\n\`\`\``, 'gs'))].map((match) => match[1] ?? '');
+
+describe('docs/CLI.md', () => {
+  it('shows the help of the program', () => {
+    expect(blocks('text')[0]).toBe(renderGeneralHelp(commands, version));
+  });
+
+  it.each(commands.map((command) => [command.name, command] as const))('shows the help of %s', (name, command) => {
+    expect(section(name)).toContain(`\`\`\`text\n${renderCommandHelp(command, commands)}\n\`\`\``);
+  });
+
+  it('has a section for each command and none for others', () => {
+    const titles = [...page.matchAll(/^## (\w+)$/gm)].map((match) => match[1]);
+    expect(titles).toEqual(commands.map(({ name }) => name));
+  });
+
+  it('lists every exit code with its meaning', () => {
+    const rows = [...section('Exit codes').matchAll(/^\| (\d+) \| (.*) \|$/gm)].map((match) => [
+      Number(match[1]),
+      match[2],
+    ]);
+    expect(rows).toEqual(
+      Object.entries(exitCodes).map(([name, code]) => [code, exitCodeMeanings[name as keyof typeof exitCodes]]),
+    );
+  });
+
+  const examples = [
+    ...blocks('sh')
+      .join('\n')
+      .matchAll(/^(?:npx )?avtomatika-bot (.*)$/gm),
+  ].map((match) => match[1] ?? '');
+  const ownExamples = commands.flatMap((command) =>
+    command.examples.map(([, line]) => line.replace(/^avtomatika-bot /, '')),
+  );
+
+  it.each([...examples, ...ownExamples])('gives an example that the program takes: %s', (line) => {
+    expect(normaliseArgv(shellWords(line), commands).kind).toMatch(/^(run|version)$/);
+  });
+
+  it('has an example with each option', () => {
+    const words = [...examples, ...ownExamples].flatMap(shellWords);
+    const unused = commands
+      .flatMap(({ options }) => options)
+      .filter(({ names }) => !words.some((word) => names.some((name) => word === name || word.startsWith(`${name}=`))));
+    expect(unused.map(({ names }) => names.join(', '))).toEqual([]);
+  });
+});
+
+/** As a shell would split the examples, up to a pipe or redirection: words, some of them in quotes. */
+function shellWords(line: string): string[] {
+  const words = [...line.matchAll(/"([^"]*)"|'([^']*)'|([^\s"']+)/g)].map(
+    (match) => match[1] ?? match[2] ?? match[3] ?? '',
+  );
+  const end = words.findIndex((word) => ['|', '||', '>', '#'].includes(word));
+  return end < 0 ? words : words.slice(0, end);
+}

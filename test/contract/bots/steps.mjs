@@ -1,0 +1,31 @@
+// A bot that does what the environment variable STEPS says: a JSON list of [name, value]. See ../steps.ts.
+import { writeFileSync, writeSync } from 'node:fs';
+
+const write = (descriptor, text) => {
+  for (let rest = Buffer.from(text); rest.length > 0; ) rest = rest.subarray(writeSync(descriptor, rest));
+};
+const print = (text) => write(1, `${text}\n`);
+const stop = () => {
+  print('got SIGTERM');
+  process.exit(0);
+};
+process.on('SIGTERM', stop);
+// Keeps the process alive.
+setInterval(() => {}, 1000);
+for (const [name, value] of JSON.parse(process.env.STEPS)) {
+  if (name === 'print') print(value);
+  else if (name === 'printError') write(2, `${value}\n`);
+  else if (name === 'write') write(1, value);
+  else if (name === 'printEnv') print(`${value}=${process.env[value]}`);
+  else if (name === 'count') for (let index = 0; index < value; index += 1) print(`line ${index}`);
+  else if (name === 'tick') {
+    let index = 0;
+    setInterval(() => print(`tick ${index++}`), value);
+  } else if (name === 'ignoreTerm') {
+    process.off('SIGTERM', stop);
+    process.on('SIGTERM', () => {});
+  } else if (name === 'touch') {
+    writeFileSync(value, '');
+    print(`wrote ${value}`);
+  } else if (name === 'exit') process.exit(value);
+}

@@ -1,0 +1,47 @@
+"""A bot that does what the environment variable STEPS says: a JSON list of [name, value]. See ../steps.ts."""
+import json
+import os
+import signal
+import sys
+import time
+
+
+def on_term(*_):
+    print("got SIGTERM", flush=True)
+    sys.exit(0)
+
+
+signal.signal(signal.SIGTERM, on_term)
+for name, value in json.loads(os.environ["STEPS"]):
+    if name == "print":
+        print(value)
+    elif name == "printError":
+        print(value, file=sys.stderr)
+    elif name == "write":
+        sys.stdout.write(value)
+        sys.stdout.flush()
+    elif name == "printEnv":
+        print(f"{value}={os.environ.get(value)}")
+    elif name == "count":
+        for index in range(value):
+            print(f"line {index}")
+    elif name == "tick":
+        index = 0
+        while True:
+            print(f"tick {index}")
+            index += 1
+            time.sleep(value / 1000)
+    elif name == "ignoreTerm":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    elif name == "import":
+        print(f"{value} {__import__(value).__version__}")
+    elif name == "touch":
+        open(value, "w").close()
+        print(f"wrote {value}")
+    elif name == "eat":
+        block = b"x" * (value * 1024 * 1024)
+        print(f"ate {len(block)}")
+    elif name == "exit":
+        sys.exit(value)
+while True:
+    signal.pause()

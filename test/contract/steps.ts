@@ -1,0 +1,44 @@
+/** What the bots of the contract suite do, as data: real ones get it in the variable STEPS, fake ones run it here. */
+import type { FakeBot } from '../../worker/runtime/fake/fake-engine.ts';
+
+/**
+ * After its last step a bot waits for SIGTERM, prints "got SIGTERM" and ends with 0. `write` prints without a line end,
+ * `count` prints "line 0", "line 1", ..., `tick` prints "tick N" every so many ms for ever.
+ */
+export type Step =
+  | readonly ['print' | 'printError' | 'write' | 'printEnv' | 'import' | 'touch', string]
+  | readonly ['count' | 'tick' | 'eat' | 'exit', number]
+  | readonly ['ignoreTerm', true];
+
+/** Runs the steps of a fake bot. */
+export function runSteps(bot: FakeBot): void {
+  bot.onTerminate(() => {
+    bot.print('got SIGTERM');
+    bot.exit(0);
+  });
+  const steps: readonly Step[] = JSON.parse(bot.env['STEPS'] ?? '[]');
+  for (const [name, value] of steps) {
+    if (name === 'print' || name === 'write') for (const line of cut(value)) bot.print(line);
+    else if (name === 'printError') bot.print(value, 'stderr');
+    else if (name === 'printEnv') bot.print(`${value}=${bot.env[value]}`);
+    else if (name === 'count') for (let index = 0; index < value; index += 1) bot.print(`line ${index}`);
+    else if (name === 'tick') tick(bot, value);
+    else if (name === 'ignoreTerm') bot.onTerminate(() => {});
+    else if (name === 'exit') return bot.exit(value);
+    else throw new Error(`fake bots have no step ${name}`);
+  }
+}
+
+function tick(bot: FakeBot, everyMs: number): void {
+  let index = 0;
+  const timer = setInterval(() => {
+    bot.print(`tick ${index}`);
+    index += 1;
+  }, everyMs);
+  bot.ended.addEventListener('abort', () => clearInterval(timer), { once: true });
+}
+
+/** Lines as a runtime cuts them; the texts of the suite are ASCII. */
+function cut(text: string): string[] {
+  return text.split('\n').flatMap((line) => line.match(/.{1,65536}/g) ?? ['']);
+}

@@ -1,0 +1,203 @@
+/** A registry of bots on a scripted engine, with everything it reports written down. Time is the test's. */
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { silentLogger } from '#common/log.ts';
+import { Secret } from '#common/secret.ts';
+import { BotSpecSchema, BotState, DesiredState } from '#gen/botrunner/v1/bot_pb.js';
+import type { LogEntry } from '#gen/botrunner/v1/log_pb.js';
+import {
+  type BotObservation,
+  DesiredSetSchema,
+  EnsureSchema,
+  type TaskResult,
+} from '#gen/botrunner/v1/worker_service_pb.js';
+import type { ArtifactSource } from '../../../worker/bots/image-preparation.ts';
+import { BotLogs } from '../../../worker/logs/bot-logs.ts';
+import { readLog } from '../../../worker/logs/log-reader.ts';
+import { BotRegistry } from '../../../worker/registry/bot-registry.ts';
+import { createContainerLookup } from '../../../worker/registry/container-lookup.ts';
+import { createBotRecords } from '../../../worker/state/bot-records.ts';
+import { openText, sealText } from '../../../worker/state/seal.ts';
+import { Slots } from '../../../worker/waiting/slots.ts';
+import { eventually } from '../../kit/eventually.ts';
+import { createManualClock, type ManualClock } from '../../kit/manual-clock.ts';
+import { createScriptedRuntime, type ScriptedRuntime } from './scripted-runtime.ts';
+
+export const echo = { userId: 'dev', botId: 'echo' };
+
+export interface Reports {
+  readonly accepted: string[];
+  readonly progress: { readonly taskId: string; readonly state: BotState; readonly message: string }[];
+  readonly output: LogEntry[];
+  readonly results: TaskResult[];
+  readonly observations: BotObservation[];
+}
+
+export interface RegistryForTests {
+  readonly clock: ManualClock;
+  readonly runtime: ScriptedRuntime;
+  readonly registry: BotRegistry;
+  readonly reports: Reports;
+  readonly logs: BotLogs;
+  /** Artifacts cannot be had while this is set. */
+  artifactError: Error | undefined;
+  /** The bot shall run at this revision; generation is the same unless given. */
+  run(revision: number, extra?: MessageInitShape<typeof EnsureSchema>): void;
+  stop(generation: number, extra?: MessageInitShape<typeof EnsureSchema>): void;
+  ensure(message: MessageInitShape<typeof EnsureSchema>): void;
+  /** Lets time pass in small steps, and waits for what follows from it, until the condition holds. */
+  until<T>(
+    what: string,
+    read: () => T | undefined | false | Promise<T | undefined | false>,
+    maxMs?: number,
+  ): Promise<T>;
+  /** Lets so much time pass. */
+  pass(ms: number): Promise<void>;
+  result(taskId: string): Promise<TaskResult>;
+  state(botId?: string): BotState | undefined;
+  observation(botId?: string): BotObservation | undefined;
+  logText(): Promise<string[]>;
+  /** Ends the worker's part and begins anew on the same folder and engine. */
+  restart(suspending?: boolean): Promise<void>;
+  close(): Promise<void>;
+}
+
+export const spec = (env: Record<string, string> = {}, sha = 'a') =>
+  create(BotSpecSchema, {
+    source: { case: 'simple', value: { artifactSha256: sha.repeat(64), entrypoint: 'bot.py' } },
+    env,
+  });
+
+export async function createRegistryForTests(
+  options: { buildSlots?: number; interrupted?: (finishedAtMs: number) => boolean; kind?: 'docker' | 'process' } = {},
+): Promise<RegistryForTests> {
+  const dir = await mkdtemp(join(tmpdir(), 'registry-'));
+  const clock = createManualClock();
+  const runtime = createScriptedRuntime(clock, options.kind ?? 'docker');
+  const reports: Reports = { accepted: [], progress: [], output: [], results: [], observations: [] };
+  const artifacts: ArtifactSource = {
+    async fetch(sha256) {
+      if (self.artifactError) throw self.artifactError;
+      return { path: `/artifacts/${sha256}.tar`, release: () => undefined };
+    },
+  };
+  const sealKey = new Secret(new Uint8Array(32).fill(9));
+  const compose = () => {
+    const logs = new BotLogs(join(dir, 'logs'), { runtime, clock, logger: silentLogger });
+    const lookup = createContainerLookup(runtime, clock);
+    const registry = new BotRegistry({
+      logs,
+      lookup,
+      resendResult: (taskId) => {
+        const known = reports.results.find((result) => result.taskId === taskId);
+        if (known) reports.results.push(known);
+        return known !== undefined;
+      },
+      onObservation: (observation) => reports.observations.push(observation),
+      worker: {
+        workerId: 'w1',
+        runtime,
+        clock,
+        logger: silentLogger,
+        random: () => 0,
+        defaults: { memoryBytes: 256 * 1024 ** 2, cpuMillis: 500, env: {} },
+        operatorSecrets: [],
+        slots: new Slots(options.buildSlots ?? 1),
+        artifacts,
+        records: createBotRecords(join(dir, 'bots'), silentLogger),
+        reports: {
+          accepted: (taskId) => reports.accepted.push(taskId),
+          progress(taskId, state, message, output) {
+            reports.progress.push({ taskId, state, message });
+            reports.output.push(...output);
+          },
+          ended: (result) => reports.results.push(result),
+        },
+        lookup: (key) => lookup.find(key),
+        wasInterrupted: (finishedAtMs) => finishedAtMs !== undefined && options.interrupted?.(finishedAtMs) === true,
+        sealFor: (key, plain) => sealText(sealKey, plain, key.botId),
+        openFor: (key, sealed) => openText(sealKey, sealed, key.botId),
+      },
+    });
+    return { logs, registry };
+  };
+  await mkdir(join(dir, 'bots'));
+  await mkdir(join(dir, 'logs'));
+  let parts = compose();
+
+  const self: RegistryForTests = {
+    clock,
+    runtime,
+    reports,
+    artifactError: undefined,
+    get registry() {
+      return parts.registry;
+    },
+    get logs() {
+      return parts.logs;
+    },
+    ensure: (message) => parts.registry.ensure(create(EnsureSchema, { ...echo, epoch: 1n, ...message })),
+    run(revision, extra = {}) {
+      self.ensure({
+        desired: DesiredState.RUNNING,
+        generation: BigInt(revision),
+        revision: BigInt(revision),
+        spec: spec(),
+        ...extra,
+      });
+    },
+    stop: (generation, extra = {}) =>
+      self.ensure({ desired: DesiredState.STOPPED, generation: BigInt(generation), ...extra }),
+    async until(what, read, maxMs = 60_000) {
+      const endMs = clock.monotonicMs() + maxMs;
+      const found = await eventually(
+        what,
+        async () => {
+          const value = await read();
+          if (!value && clock.monotonicMs() < endMs) await clock.advanceSettled(20);
+          return value || `nothing yet; calls: ${runtime.calls.join(', ')}; state ${BotState[self.state() ?? 0]}`;
+        },
+        (value) => typeof value !== 'string' || !value.startsWith('nothing yet'),
+        { everyMs: 1 },
+      );
+      // The predicate lets only found values through.
+      return found as Exclude<typeof found, string>;
+    },
+    async pass(ms) {
+      // Steps of 100 ms, with real time between them for what is written to disk.
+      for (let left = ms; left > 0; left -= 100) {
+        await clock.advanceSettled(Math.min(100, left));
+        for (let n = 0; n < 5; n += 1) await new Promise((resolve) => setImmediate(resolve));
+      }
+    },
+    result: (taskId) => self.until(`task ${taskId} ends`, () => reports.results.find((one) => one.taskId === taskId)),
+    observation: (botId = echo.botId) => reports.observations.findLast((one) => one.botId === botId),
+    state: (botId) => self.observation(botId)?.state,
+    async logText() {
+      const store = await parts.logs.of(echo).store();
+      const from = { afterSeq: 0, sameLog: true };
+      const lines: string[] = [];
+      const options = { follow: false, clock, signal: new AbortController().signal };
+      for await (const batch of readLog(store, from, options)) lines.push(...batch.map(({ text }) => text));
+      return lines;
+    },
+    async restart(suspending = false) {
+      await parts.registry.close(suspending);
+      await parts.logs.close();
+      if (suspending) await runtime.shutdown(0);
+      parts = compose();
+      await parts.registry.adopt();
+    },
+    async close() {
+      await parts.registry.close(false);
+      await parts.logs.close();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+  await parts.registry.adopt();
+  return self;
+}
+
+export const desiredSet = (...bots: MessageInitShape<typeof EnsureSchema>[]) => create(DesiredSetSchema, { bots });

@@ -1,0 +1,88 @@
+/** The task a bot's actor is at work on, with its deadline, and what it tells about its way. */
+import { create } from '@bufbuild/protobuf';
+import type { Clock } from '#common/clock.ts';
+import type { Problem } from '#common/problem.ts';
+import { problemToProto } from '#common/problem-proto.ts';
+import { BotState } from '#gen/botrunner/v1/bot_pb.js';
+import type { LogEntry } from '#gen/botrunner/v1/log_pb.js';
+import { type BotObservation, type TaskResult, TaskResultSchema } from '#gen/botrunner/v1/worker_service_pb.js';
+import type { Decision, EnsureCommand } from './desired.ts';
+
+/** Where tasks are reported to. Never throws: what cannot be sent now is kept or dropped there. */
+export interface TaskReports {
+  accepted(taskId: string): void;
+  /** May be dropped when the orchestrator is away. */
+  progress(taskId: string, state: BotState, message: string, output: readonly LogEntry[]): void;
+  /** Kept until acknowledged. */
+  ended(result: TaskResult): void;
+}
+
+export type Outcome =
+  | { readonly ok: true; readonly replaced: boolean; readonly lastLines: readonly LogEntry[] }
+  | { readonly ok: false; readonly problem: Problem };
+
+export interface ActiveTask {
+  readonly id: string;
+  readonly decision: Decision;
+  /** Set when the deadline has passed. */
+  readonly expired: boolean;
+  /** A container of another revision was replaced for it. */
+  replaced: boolean;
+  /** Tells the state if it is another one than told last. */
+  tell(state: BotState, message: string): void;
+  output(lines: readonly LogEntry[]): void;
+  end(outcome: Outcome, observation: BotObservation): void;
+  /** The worker stops; the orchestrator will send the task again. */
+  abandon(): void;
+}
+
+/** Says "accepted" at once. `onDeadline` is called once, unless the task ended before. */
+export function beginTask(
+  command: EnsureCommand,
+  reports: TaskReports,
+  clock: Clock,
+  onDeadline: () => void,
+): ActiveTask {
+  const { taskId, deadlineAtMs } = command;
+  let expired = false;
+  let told: { state: BotState; message: string } = { state: BotState.UNSPECIFIED, message: '' };
+  // The deadline is wall time; from here on only the time that is left counts, so that a jump of the clock changes nothing.
+  const cancelDeadline =
+    deadlineAtMs === undefined
+      ? () => undefined
+      : clock.after(Math.max(0, deadlineAtMs - clock.wallMs()), () => {
+          expired = true;
+          onDeadline();
+        });
+  reports.accepted(taskId);
+  return {
+    id: taskId,
+    decision: command.desired,
+    get expired() {
+      return expired;
+    },
+    replaced: false,
+    tell(state, message) {
+      if (told.state === state && told.message === message) return;
+      told = { state, message };
+      reports.progress(taskId, state, message, []);
+    },
+    output: (lines) => reports.progress(taskId, told.state, told.message, lines),
+    end(outcome, observation) {
+      cancelDeadline();
+      const result = create(TaskResultSchema, { taskId, observation });
+      result.outcome = outcome.ok
+        ? {
+            case: 'succeeded',
+            value: {
+              $typeName: 'botrunner.v1.TaskSucceeded',
+              replaced: outcome.replaced,
+              lastLines: [...outcome.lastLines],
+            },
+          }
+        : { case: 'failed', value: problemToProto(outcome.problem) };
+      reports.ended(result);
+    },
+    abandon: () => cancelDeadline(),
+  };
+}

@@ -1,0 +1,299 @@
+/**
+ * One actor per bot: takes what the bot shall be, looks at what it is, and does one step after the other until both agree.
+ *
+ * 1. Steps run one at a time; only the making of an image goes on beside them.
+ * 2. What comes in (a command, a hint, a timer) only changes what is known and wakes the loop; converge.ts decides.
+ * 3. What is decided is on disk before anything is done about it.
+ * 4. A step that failed in passing says nothing about the container: it is looked at again.
+ */
+import type { BotKey } from '#common/ids.ts';
+import { problem } from '#common/problem.ts';
+import { BotState } from '#gen/botrunner/v1/bot_pb.js';
+import type { LogEntry } from '#gen/botrunner/v1/log_pb.js';
+import type { BotObservation } from '#gen/botrunner/v1/worker_service_pb.js';
+import { entryToProto } from '../logs/log-entry.ts';
+import type { ContainerFacts } from '../runtime/container-runtime.ts';
+import type { BotRecord } from '../state/bot-records.ts';
+import { Bell } from '../waiting/bell.ts';
+import { type ActiveTask, beginTask, type Outcome } from './active-task.ts';
+import type { BotContext } from './bot-context.ts';
+import { type BotMemory, factsOf, newMemory, runIdOf, situationOf } from './bot-memory.ts';
+import { describeBot, describeWork, type Known, observeBot, saysTheSame } from './bot-state.ts';
+import { removeOldImages } from './container-steps.ts';
+import { nextStep, type Situation } from './converge.ts';
+import { isOutranked, learnSpec, noteRunning, recallSecrets, recordFailure, setDesired } from './decisions.ts';
+import { type Desired, defaultStopGraceMs, type EnsureCommand, isSameDecision } from './desired.ts';
+import { cancelPreparing } from './preparing.ts';
+import { takeStep } from './step-runner.ts';
+import { judgeTask } from './task-outcome.ts';
+
+const lastLinesMax = 20;
+// So many steps without a rest mean that two parts of this worker disagree; no real way to a goal is that long.
+const stepsWithoutRestMax = 40;
+const pauseWhenLostMs = 5000;
+// One failed look is told to nobody: the next one mostly succeeds.
+const failuresBeforeTold = 3;
+
+export class BotActor {
+  readonly key: BotKey;
+  readonly #context: BotContext;
+  readonly #memory: BotMemory;
+  readonly #bell = new Bell();
+  readonly #closing = new AbortController();
+  readonly #running: Promise<void>;
+  #task: ActiveTask | undefined;
+  #savedRecord: BotRecord;
+  #told: BotObservation | undefined;
+  #prunedRevision: bigint | undefined;
+  #stepsWithoutRest = 0;
+  #gone = false;
+
+  constructor(record: BotRecord, context: BotContext) {
+    this.key = record.key;
+    this.#context = context;
+    this.#memory = newMemory(record);
+    this.#savedRecord = record;
+    recallSecrets(this.#memory, context);
+    this.#running = this.#run();
+  }
+
+  /** What is known now; UNKNOWN before the first look. */
+  observation(): BotObservation {
+    return this.#observe() ?? this.#told ?? this.#notLookedAtYet();
+  }
+
+  /** The container as last seen. */
+  get container(): ContainerFacts | undefined {
+    return factsOf(this.#memory);
+  }
+
+  /** What the bot shall be; undefined while nobody has said. */
+  get desired(): Desired | undefined {
+    return this.#memory.record.desired;
+  }
+
+  /** True while its image is being made. */
+  get building(): boolean {
+    return this.#memory.preparing !== undefined;
+  }
+
+  /**
+   * Takes a command. One older than the newest is ignored (false), unless `anew`: the first set of a session is the truth,
+   * whatever was seen before.
+   */
+  ensure(command: EnsureCommand, anew: boolean): boolean {
+    const { desired, spec, taskId } = command;
+    if (!anew && isOutranked(this.#memory, desired)) return false;
+    const sameTask = taskId !== '' && this.#task?.id === taskId;
+    if (this.#task && !sameTask && (taskId !== '' || !isSameDecision(desired, this.#task.decision))) {
+      this.#endTask({ ok: false, problem: problem('CANCELLED', 'A later decision about the bot replaced this one.') });
+    }
+    setDesired(this.#memory, desired, taskId !== '' && !sameTask);
+    if (spec) learnSpec(this.#memory, this.#context, desired.revision, spec);
+    if (sameTask) this.#context.reports.accepted(taskId);
+    else if (taskId !== '') {
+      this.#task = beginTask(command, this.#context.reports, this.#context.clock, () => this.#bell.ring());
+    }
+    this.#bell.ring();
+    return true;
+  }
+
+  /** The orchestrator does not place the bot here any more. */
+  absent(): void {
+    if (this.desired?.kind === 'absent') return;
+    this.#endTask({ ok: false, problem: problem('CANCELLED', 'The bot is no longer placed on this worker.') });
+    const last = this.desired ?? { epoch: 0n, generation: 0n, revision: 0n, stopGraceMs: defaultStopGraceMs };
+    setDesired(this.#memory, { ...last, kind: 'absent' }, false);
+    this.#bell.ring();
+  }
+
+  /** Stops building for a task that is no longer wanted. Once its container is there it is too late, and it goes on. */
+  cancelTask(taskId: string): void {
+    const { preparing } = this.#memory;
+    if (this.#task?.id !== taskId || this.desired?.kind !== 'running') return;
+    if (preparing === undefined && factsOf(this.#memory)?.revision === this.desired.revision) return;
+    recordFailure(this.#memory, problem('CANCELLED', 'The job was cancelled.'));
+    this.#bell.ring();
+  }
+
+  /** The container may have changed. */
+  hint(): void {
+    this.#memory.stale = true;
+    this.#bell.ring();
+  }
+
+  /** The engine is back: an end that came with its going is judged again, and no pause is waited out. */
+  engineReturned(): void {
+    const { record } = this.#memory;
+    if (record.settledEnd?.kind === 'exited' && this.#context.wasInterrupted(record.lastEnd?.finishedAtMs)) {
+      this.#memory.record = { ...record, settledEnd: undefined };
+    }
+    this.#memory.pausedUntilMs = undefined;
+    this.hint();
+  }
+
+  /**
+   * Ends the actor, not the container; what is under way is broken off. `suspending`: the runtime is about to end the
+   * process, which is then not the bot's own doing.
+   */
+  async close(suspending: boolean): Promise<void> {
+    this.#closing.abort(new Error('the worker is stopping'));
+    cancelPreparing(this.#memory);
+    await this.#running;
+    this.#task?.abandon();
+    if (this.#gone) return;
+    const facts = factsOf(this.#memory);
+    if (suspending && facts?.status === 'running') {
+      this.#memory.record = { ...this.#memory.record, suspendedRun: runIdOf(facts) };
+    }
+    await this.#save();
+  }
+
+  async #run(): Promise<void> {
+    // The constructor returns before the first turn.
+    await Promise.resolve();
+    const { signal } = this.#closing;
+    while (!signal.aborted && !this.#gone) {
+      try {
+        await this.#turn(signal);
+      } catch (error) {
+        // A bug of ours. It must cost this bot a pause, and no other bot anything.
+        this.#context.logger.error({ err: error, bot: this.key }, 'an actor failed; it looks at its bot again');
+        this.#memory.stale = true;
+        this.#memory.pausedUntilMs = this.#now() + pauseWhenLostMs;
+      }
+    }
+  }
+
+  async #turn(signal: AbortSignal): Promise<void> {
+    const memory = this.#memory;
+    await this.#save();
+    noteRunning(memory);
+    await this.#followTask(signal);
+    this.#publish();
+    if (memory.record !== this.#savedRecord) return;
+    const step = nextStep(this.#situation());
+    if (step.kind === 'rest') {
+      this.#stepsWithoutRest = 0;
+      if (memory.pausedUntilMs === undefined || this.#now() >= memory.pausedUntilMs) memory.failures = 0;
+      const { clock } = this.#context;
+      const bounds = step.untilMs === undefined ? {} : { clock, afterMs: Math.max(0, step.untilMs - this.#now()) };
+      await this.#bell.wait({ signal, ...bounds });
+      return;
+    }
+    this.#stepsWithoutRest += 1;
+    if (this.#stepsWithoutRest > stepsWithoutRestMax) {
+      this.#stepsWithoutRest = 0;
+      throw new Error(`steps without an end; the next one was to be ${step.kind}`);
+    }
+    await takeStep(memory, this.#context, step, this.#hooks, signal);
+  }
+
+  readonly #hooks = {
+    task: () => this.#task,
+    wake: () => this.#bell.ring(),
+    gone: () => {
+      this.#gone = true;
+      this.#context.onGone();
+    },
+  };
+
+  async #followTask(signal: AbortSignal): Promise<void> {
+    const task = this.#task;
+    if (!task) return;
+    const { record, trouble } = this.#memory;
+    const judgement = judgeTask(this.#situation(), record, task.expired, trouble);
+    if (judgement.kind === 'pending') {
+      const told = describeWork(this.#known());
+      if (told) task.tell(told.state, told.reason);
+      return;
+    }
+    if (judgement.kind === 'failed') {
+      recordFailure(this.#memory, judgement.problem);
+      return this.#endTask({ ok: false, problem: judgement.problem });
+    }
+    const lastLines = judgement.endedInWatch ? await this.#lastLines(signal) : [];
+    // A later command may have ended it meanwhile.
+    if (this.#task !== task) return;
+    this.#endTask({ ok: true, replaced: task.replaced, lastLines });
+    this.#removeOldImages();
+  }
+
+  async #lastLines(signal: AbortSignal): Promise<readonly LogEntry[]> {
+    try {
+      const { storeId, entries } = await this.#context.log.lastLines(this.#memory.startSeq, lastLinesMax, signal);
+      return entries.map((entry) => entryToProto(storeId, entry));
+    } catch (error) {
+      // The result matters more than its last lines.
+      this.#context.logger.warn({ err: error, bot: this.key }, 'the last lines of a bot could not be read');
+      return [];
+    }
+  }
+
+  #endTask(outcome: Outcome): void {
+    const task = this.#task;
+    this.#task = undefined;
+    task?.end(outcome, this.observation());
+  }
+
+  /** Beside the steps: it changes nothing that they look at. */
+  #removeOldImages(): void {
+    const revision = factsOf(this.#memory)?.revision;
+    if (revision === undefined || revision === this.#prunedRevision) return;
+    this.#prunedRevision = revision;
+    removeOldImages(this.#memory, this.#context, revision, this.#closing.signal).catch((error: unknown) => {
+      this.#prunedRevision = undefined;
+      this.#context.logger.debug({ err: error, bot: this.key }, 'old images stay until the next start');
+    });
+  }
+
+  async #save(): Promise<void> {
+    const { record } = this.#memory;
+    if (record === this.#savedRecord) return;
+    try {
+      await this.#context.records.save(record);
+    } catch (error) {
+      // A full disk must not stop the bot; the orchestrator has every decision too.
+      this.#context.logger.warn({ err: error, bot: this.key }, 'the record of a bot could not be written');
+    }
+    this.#savedRecord = record;
+  }
+
+  #publish(): void {
+    const observation = this.#observe();
+    if (!observation || (this.#told && saysTheSame(this.#told, observation))) return;
+    this.#told = observation;
+    this.#context.onObservation(observation);
+  }
+
+  #observe(): BotObservation | undefined {
+    const known = this.#known();
+    const told = describeBot(known);
+    return told && observeBot(this.key, known, told, this.#context.clock.wallMs());
+  }
+
+  #notLookedAtYet(): BotObservation {
+    const told = { state: BotState.UNKNOWN, reason: 'its worker has not looked at it yet' };
+    return observeBot(this.key, this.#known(), told, this.#context.clock.wallMs());
+  }
+
+  #known(): Known {
+    const { record, preparing, watch, trouble, failures } = this.#memory;
+    return {
+      situation: this.#situation(),
+      record,
+      facts: factsOf(this.#memory),
+      phase: preparing?.phase,
+      startedAgain: watch?.again === true,
+      trouble: failures >= failuresBeforeTold ? trouble : '',
+    };
+  }
+
+  #situation(): Situation {
+    return situationOf(this.#memory, this.#now(), this.#task !== undefined);
+  }
+
+  #now(): number {
+    return this.#context.clock.monotonicMs();
+  }
+}

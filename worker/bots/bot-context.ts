@@ -1,0 +1,45 @@
+/** What an actor needs from the rest of the worker. */
+import type { Clock } from '#common/clock.ts';
+import type { BotKey } from '#common/ids.ts';
+import type { Logger } from '#common/log.ts';
+import type { BotObservation } from '#gen/botrunner/v1/worker_service_pb.js';
+import type { BotLog } from '../logs/bot-log.ts';
+import type { ContainerFacts, ContainerRuntime } from '../runtime/container-runtime.ts';
+import type { BotRecords } from '../state/bot-records.ts';
+import type { Slots } from '../waiting/slots.ts';
+import type { TaskReports } from './active-task.ts';
+import type { ArtifactSource } from './image-preparation.ts';
+import type { BotDefaults } from './spec-plan.ts';
+
+/** The same for all bots of a worker. */
+export interface WorkerContext {
+  readonly workerId: string;
+  readonly runtime: ContainerRuntime;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly defaults: BotDefaults;
+  /** More values to be masked in every bot's log, such as the proxy's password. */
+  readonly operatorSecrets: readonly string[];
+  /** How many images are made at once. */
+  readonly slots: Slots;
+  readonly artifacts: ArtifactSource;
+  readonly records: BotRecords;
+  readonly reports: TaskReports;
+  /** The bot's container, if the engine has one; asked after the call. */
+  lookup(key: BotKey, signal: AbortSignal): Promise<ContainerFacts | undefined>;
+  /** Whether the engine or the machine went down when this container ended. */
+  wasInterrupted(finishedAtMs: number | undefined): boolean;
+  /** Seals text for one bot's record, and opens it; undefined when it cannot be opened. */
+  sealFor(key: BotKey, plain: string): string;
+  openFor(key: BotKey, sealed: string): string | undefined;
+}
+
+export interface BotContext extends WorkerContext {
+  readonly log: BotLog;
+  /** The bot is something else than told before. */
+  onObservation(observation: BotObservation): void;
+  /** Nothing of an absent bot is left; the actor has ended. */
+  onGone(): void;
+}

@@ -1,0 +1,113 @@
+/** What an actor knows of its bot, and the situation that follows from it. Only the actor and its steps write it. */
+
+import type { BotKey } from '#common/ids.ts';
+import type { Result } from '#common/problem.ts';
+import type { Secret } from '#common/secret.ts';
+import type { ContainerFacts } from '../runtime/container-runtime.ts';
+import type { BotRecord, Failure, RunId } from '../state/bot-records.ts';
+import type { Container, Settled, Situation } from './converge.ts';
+import { type Desired, isSameDecision } from './desired.ts';
+import type { PreparationPhase } from './image-preparation.ts';
+import type { RunnableSpec } from './spec-plan.ts';
+
+export interface BotMemory {
+  readonly key: BotKey;
+  /** What is on disk, or will be before the next step. */
+  record: BotRecord;
+  /** The spec of a revision, or why this worker cannot run it. */
+  spec: { readonly revision: bigint; readonly value: Result<RunnableSpec> } | undefined;
+  /** Secrets of the specs whose output may still come. Undefined while they are not known. */
+  secrets: Secret<readonly string[]> | undefined;
+  /** The container as last seen. */
+  container: 'unknown' | 'none' | ContainerFacts;
+  /** The container may have changed since. */
+  stale: boolean;
+  /** The image of this revision is there. */
+  imageReady: bigint | undefined;
+  preparing: { readonly revision: bigint; phase: PreparationPhase; readonly abort: AbortController } | undefined;
+  /** A container started a moment ago is watched. */
+  watch: { readonly untilMs: number; readonly again: boolean } | undefined;
+  /** Monotonic time since when this process has seen the container run. */
+  runningSince: { readonly runId: RunId; readonly atMs: number } | undefined;
+  /** Monotonic time of the next try by the restart policy. */
+  retryAtMs: number | undefined;
+  pausedUntilMs: number | undefined;
+  /** Steps that failed in a row. */
+  failures: number;
+  /** Why the last step failed, for people. */
+  trouble: string;
+  /** Where in the log the last start by a user's decision began. */
+  startSeq: number;
+  cleaned: boolean;
+}
+
+export const newMemory = (record: BotRecord): BotMemory => ({
+  key: record.key,
+  record,
+  spec: undefined,
+  secrets: undefined,
+  container: 'unknown',
+  stale: false,
+  imageReady: undefined,
+  preparing: undefined,
+  watch: undefined,
+  runningSince: undefined,
+  retryAtMs: undefined,
+  pausedUntilMs: undefined,
+  failures: 0,
+  trouble: '',
+  startSeq: 1,
+  cleaned: false,
+});
+
+export const runIdOf = (facts: ContainerFacts): RunId => `${facts.id}@${facts.startedAtMs ?? 0}`;
+
+export const factsOf = ({ container }: BotMemory): ContainerFacts | undefined =>
+  typeof container === 'string' ? undefined : container;
+
+/** The failure that stands against what is desired now. */
+export function failureOf({ failure, desired }: BotRecord): Failure | undefined {
+  if (!failure || desired?.kind !== 'running') return undefined;
+  return isSameDecision(failure, desired) && failure.revision === desired.revision ? failure : undefined;
+}
+
+/** The spec of what shall run, once it is known and can be run. */
+export function runnableSpec({ spec, record }: BotMemory): RunnableSpec | undefined {
+  return spec && spec.revision === record.desired?.revision && spec.value.ok ? spec.value.value : undefined;
+}
+
+/** `hasTask`: a user waits for this very decision. */
+export function situationOf(memory: BotMemory, nowMs: number, hasTask: boolean): Situation {
+  const { record, container, stale, watch, preparing, imageReady, pausedUntilMs, cleaned } = memory;
+  const { desired } = record;
+  const mustLook = stale || (watch !== undefined && nowMs >= watch.untilMs);
+  return {
+    nowMs,
+    desired,
+    container: mustLook ? 'unknown' : typeof container === 'string' ? container : asContainer(memory, container),
+    imageReady: desired !== undefined && imageReady === desired.revision,
+    preparing: preparing?.revision,
+    specKnown: runnableSpec(memory) !== undefined,
+    failed: failureOf(record) !== undefined,
+    startAgain: hasTask && desired !== undefined && wantsStart(record, desired),
+    watchUntilMs: watch?.untilMs,
+    pausedUntilMs,
+    cleaned,
+  };
+}
+
+/** Whether this decision asks for a start that has not been made yet. */
+export const wantsStart = (record: BotRecord, desired: Desired): boolean =>
+  failureOf(record) === undefined && record.startedGeneration < desired.generation;
+
+function asContainer({ record, retryAtMs }: BotMemory, facts: ContainerFacts): Container {
+  const { settledEnd } = record;
+  const settled: Settled | undefined =
+    settledEnd?.runId !== runIdOf(facts)
+      ? undefined
+      : settledEnd.kind === 'exited'
+        ? { kind: 'exited' }
+        : { kind: 'crash_loop', retryAtMs: retryAtMs ?? 0 };
+  const status = facts.status === 'exited' ? 'ended' : facts.status;
+  return { revision: facts.revision, status, settled: status === 'ended' ? settled : undefined };
+}

@@ -1,0 +1,130 @@
+/** What is told of a bot: its state from the closed set, with the facts behind it. Pure. */
+import { create, equals } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import type { BotKey } from '#common/ids.ts';
+import { BotState } from '#gen/botrunner/v1/bot_pb.js';
+import { type BotObservation, BotObservationSchema } from '#gen/botrunner/v1/worker_service_pb.js';
+import type { ContainerFacts } from '../runtime/container-runtime.ts';
+import type { BotRecord } from '../state/bot-records.ts';
+import type { Situation } from './converge.ts';
+import type { PreparationPhase } from './image-preparation.ts';
+
+/** What the actor knows of its bot beyond the situation. */
+export interface Known {
+  readonly situation: Situation;
+  readonly record: BotRecord;
+  /** As last seen; undefined when there is none or nothing is known. */
+  readonly facts: ContainerFacts | undefined;
+  readonly phase: PreparationPhase | undefined;
+  /** The container that is being watched was started by the restart policy. */
+  readonly startedAgain: boolean;
+  /** Why the last try failed in passing, for people; empty when it did not. */
+  readonly trouble: string;
+}
+
+export interface Told {
+  readonly state: BotState;
+  readonly reason: string;
+}
+
+/** Undefined while it is being found out: then what was told last stands. */
+export function describeBot(known: Known): Told | undefined {
+  const { situation, trouble } = known;
+  const { desired, container } = situation;
+  if (container === 'unknown') return trouble ? { state: BotState.UNKNOWN, reason: trouble } : undefined;
+  const told = (() => {
+    if (desired && desired.kind !== 'running') {
+      return container === 'none' ? { state: BotState.STOPPED, reason: '' } : { state: BotState.STOPPING, reason: '' };
+    }
+    return container === 'none' ? withoutContainer(known) : withContainer(known, container);
+  })();
+  return told && { ...told, reason: told.reason || trouble };
+}
+
+/** As describeBot, for the one who waits for a task: what is done for it, also while an old version still runs. */
+export function describeWork(known: Known): Told | undefined {
+  if (known.phase === 'building') return { state: BotState.BUILDING, reason: 'the image is being built' };
+  if (known.phase === 'waiting') return { state: BotState.PENDING, reason: waitsForBuild };
+  if (known.phase === 'fetching') return { state: BotState.PENDING, reason: 'the source is being fetched' };
+  return describeBot(known);
+}
+
+const waitsForBuild = 'waits for another build on this worker to end';
+
+function withoutContainer({ situation, record, phase }: Known): Told {
+  if (!situation.desired) return { state: BotState.STOPPED, reason: '' };
+  if (situation.failed) return { state: BotState.FAILED, reason: record.failure?.problem.message ?? '' };
+  if (phase === 'building') return { state: BotState.BUILDING, reason: '' };
+  if (phase === 'waiting') return { state: BotState.PENDING, reason: waitsForBuild };
+  if (phase === 'fetching') return { state: BotState.PENDING, reason: 'the source is being fetched' };
+  if (situation.specKnown) return { state: BotState.STARTING, reason: '' };
+  return record.startedGeneration > 0n
+    ? { state: BotState.LOST, reason: 'its container is gone' }
+    : { state: BotState.PENDING, reason: 'waits for the orchestrator' };
+}
+
+function withContainer(known: Known, container: Exclude<Situation['container'], string>): Told | undefined {
+  const { situation, record, startedAgain } = known;
+  const updating = updateReason(known, container.revision);
+  switch (container.status) {
+    case 'created':
+      return { state: BotState.STARTING, reason: updating };
+    case 'running':
+      if (situation.watchUntilMs === undefined) return { state: BotState.RUNNING, reason: updating };
+      return startedAgain
+        ? { state: BotState.CRASH_LOOP, reason: `was started again (restart ${record.restarts})` }
+        : { state: BotState.STARTING, reason: updating };
+    case 'ended': {
+      const { settled } = container;
+      if (!settled) return undefined;
+      const reason = [record.settledEnd?.reason ?? '', updating].filter(Boolean).join('; ');
+      return { state: settled.kind === 'exited' ? BotState.EXITED : BotState.CRASH_LOOP, reason };
+    }
+  }
+}
+
+function updateReason({ situation, record, phase }: Known, revision: bigint): string {
+  const { desired, failed } = situation;
+  if (!desired || desired.revision === revision) return '';
+  if (failed) return `the update failed: ${record.failure?.problem.message ?? ''}`;
+  return phase === undefined ? '' : 'an update is being prepared';
+}
+
+/** The message for the orchestrator. */
+export function observeBot(key: BotKey, known: Known, told: Told, wallMs: number): BotObservation {
+  const { situation, record, facts } = known;
+  const observation = create(BotObservationSchema, {
+    userId: key.userId,
+    botId: key.botId,
+    generation: situation.desired?.generation ?? 0n,
+    epoch: situation.desired?.epoch ?? facts?.epoch ?? 0n,
+    revision: facts?.revision ?? 0n,
+    state: told.state,
+    containerId: facts?.id ?? '',
+    containerName: facts?.name ?? '',
+    oomKilled: false,
+    restarts: record.restarts,
+    reason: told.reason,
+    observedAt: timestampFromMs(wallMs),
+  });
+  const startedAtMs = facts?.startedAtMs ?? record.lastEnd?.startedAtMs;
+  if (startedAtMs !== undefined) observation.startedAt = timestampFromMs(startedAtMs);
+  const end = facts?.status === 'exited' ? facts : record.lastEnd;
+  if (end) {
+    observation.oomKilled = end.oomKilled;
+    if (end.finishedAtMs !== undefined) observation.finishedAt = timestampFromMs(end.finishedAtMs);
+    if (end.exitCode !== undefined) observation.exitCode = end.exitCode;
+  }
+  const nextTryAtMs = record.settledEnd?.nextTryAtMs;
+  if (told.state === BotState.CRASH_LOOP && facts?.status === 'exited' && nextTryAtMs !== undefined) {
+    observation.nextTryAt = timestampFromMs(nextTryAtMs);
+  }
+  return observation;
+}
+
+/** Whether two observations say the same, apart from when. */
+export function saysTheSame(a: BotObservation, b: BotObservation): boolean {
+  const { observedAt: _a, ...restA } = a;
+  const { observedAt: _b, ...restB } = b;
+  return equals(BotObservationSchema, restA as BotObservation, restB as BotObservation);
+}

@@ -1,0 +1,270 @@
+/**
+ * The steps that deal with the container. Each changes the world by one thing and the memory by what it has seen of it.
+ * They throw what the runtime throws; the actor decides what that means.
+ */
+import { containerName, imageName } from '#common/ids.ts';
+import { ProblemError, problem } from '#common/problem.ts';
+import { type ContainerFacts, EngineUnavailableError, NameInUseError } from '../runtime/container-runtime.ts';
+import { withTimeLimit } from '../waiting/time-limit.ts';
+import { passesByItself, TryLaterError } from '../waiting/try-later.ts';
+import type { BotContext } from './bot-context.ts';
+import { type BotMemory, factsOf, runIdOf, runnableSpec } from './bot-memory.ts';
+import { afterEnd, describeEnd } from './restart-policy.ts';
+import { planContainer } from './spec-plan.ts';
+
+export const watchMs = 2000;
+const lookLimitMs = 15_000;
+const changeLimitMs = 60_000;
+const drainLimitMs = 30_000;
+
+/** Takes in what the engine says of the container. */
+export function learn(memory: BotMemory, context: BotContext, facts: ContainerFacts | undefined): void {
+  const { clock } = context;
+  memory.container = facts ?? 'none';
+  if (facts?.status !== 'running') memory.watch = undefined;
+  if (!facts) return;
+  const runId = runIdOf(facts);
+  if (facts.status === 'running') {
+    if (memory.runningSince?.runId !== runId) memory.runningSince = { runId, atMs: clock.monotonicMs() };
+    if (memory.record.suspendedRun !== undefined) memory.record = { ...memory.record, suspendedRun: undefined };
+  }
+  const { settledEnd } = memory.record;
+  if (settledEnd?.runId === runId && settledEnd.nextTryAtMs !== undefined && memory.retryAtMs === undefined) {
+    // Settled by an earlier process: what is left of the delay, whatever the wall clock did since.
+    const leftMs = Math.min(Math.max(0, settledEnd.nextTryAtMs - clock.wallMs()), 300_000);
+    memory.retryAtMs = clock.monotonicMs() + leftMs;
+  }
+  if (facts.status !== 'created') void context.log.follow(facts.id);
+}
+
+export async function look(memory: BotMemory, context: BotContext, signal: AbortSignal): Promise<void> {
+  const { clock, runtime, lookup } = context;
+  // Before asking: what changes while the answer is on its way makes it stale again.
+  memory.stale = false;
+  const watchIsOver = memory.watch !== undefined && clock.monotonicMs() >= memory.watch.untilMs;
+  const known = factsOf(memory);
+  const find = async (limited: AbortSignal) => {
+    const same = known && (await runtime.inspect(known.id, limited));
+    // A call that was given up may have made another container since.
+    return same ?? (await lookup(memory.key, limited));
+  };
+  let facts: ContainerFacts | undefined;
+  try {
+    facts = await withTimeLimit(clock, 'looking at the container', lookLimitMs, signal, find);
+  } catch (error) {
+    memory.stale = true;
+    throw error;
+  }
+  if (watchIsOver) memory.watch = undefined;
+  learn(memory, context, facts);
+}
+
+/** Asks the restart policy about an end that it was not asked about yet. */
+export async function settle(memory: BotMemory, context: BotContext, signal: AbortSignal): Promise<void> {
+  const { clock, log, random } = context;
+  const facts = expectFacts(memory);
+  await storeLastOutput(memory, context, facts, signal);
+  const { record } = memory;
+  const runId = runIdOf(facts);
+  const suspended = record.suspendedRun === runId;
+  const ended = {
+    exitCode: facts.exitCode,
+    oomKilled: facts.oomKilled,
+    ranMs: ranMs(memory, context, facts),
+    interrupted: suspended || context.wasInterrupted(facts.finishedAtMs),
+  };
+  const verdict = afterEnd(ended, { crashes: record.crashes }, random());
+  const delayMs = verdict.kind === 'exited' ? undefined : suspended ? 0 : verdict.delayMs;
+  memory.retryAtMs = delayMs === undefined ? undefined : clock.monotonicMs() + delayMs;
+  memory.record = {
+    ...record,
+    crashes: verdict.policy.crashes,
+    settledEnd: {
+      runId,
+      kind: verdict.kind,
+      nextTryAtMs: delayMs === undefined ? undefined : clock.wallMs() + delayMs,
+      reason: verdict.reason,
+    },
+    lastEnd: endOf(facts),
+    suspendedRun: undefined,
+  };
+  const next = delayMs === undefined ? '' : `; starts again in ${(delayMs / 1000).toFixed(1)} s`;
+  await log.note(`${verdict.reason}${next}`);
+}
+
+export async function stop(memory: BotMemory, context: BotContext, signal: AbortSignal): Promise<void> {
+  const { runtime, clock, log } = context;
+  const { id } = expectFacts(memory);
+  const graceMs = memory.record.desired?.stopGraceMs ?? 0;
+  await log.note(memory.record.desired?.kind === 'running' ? 'stopping the old version' : 'stopping');
+  memory.stale = true;
+  await withTimeLimit(clock, 'stopping the container', graceMs + changeLimitMs, signal, (limited) =>
+    runtime.stop(id, graceMs, limited),
+  );
+  await look(memory, context, signal);
+  if (factsOf(memory)?.status === 'running') throw new TryLaterError('the container still runs after its stop');
+}
+
+export async function remove(memory: BotMemory, context: BotContext, signal: AbortSignal): Promise<void> {
+  const { runtime, clock, log } = context;
+  const facts = expectFacts(memory);
+  if (facts.status !== 'created') {
+    await storeLastOutput(memory, context, facts, signal);
+    memory.record = { ...memory.record, lastEnd: endOf(facts), settledEnd: undefined, suspendedRun: undefined };
+  }
+  memory.stale = true;
+  await withTimeLimit(clock, 'removing the container', changeLimitMs, signal, (limited) =>
+    runtime.remove(facts.id, limited),
+  );
+  await log.unfollow();
+  memory.retryAtMs = undefined;
+  memory.runningSince = undefined;
+  memory.stale = false;
+  learn(memory, context, undefined);
+  if (facts.status !== 'created') await log.note(describeEnd({ ...facts, interrupted: false }));
+}
+
+/** Throws ProblemError CONTAINER_ERROR when somebody else's container has the bot's name. */
+export async function create(memory: BotMemory, context: BotContext, signal: AbortSignal): Promise<void> {
+  const { runtime, clock, workerId } = context;
+  const { desired } = memory.record;
+  const spec = runnableSpec(memory);
+  if (!desired || !spec) throw new Error('create without a spec');
+  const plan = planContainer(memory.key, workerId, desired, spec);
+  memory.stale = true;
+  try {
+    await withTimeLimit(clock, 'creating the container', changeLimitMs, signal, (limited) =>
+      runtime.create(plan, limited),
+    );
+  } catch (error) {
+    if (!(error instanceof NameInUseError)) throw error;
+    if (error.id === undefined) throw nameTaken(memory);
+    // One of ours: an earlier create that was given up took effect after all. Look, and go on from there.
+  }
+  await look(memory, context, signal);
+  if (!factsOf(memory)) throw new TryLaterError('the container is not there after it was created');
+}
+
+/** `again`: by the restart policy. */
+export async function start(
+  memory: BotMemory,
+  context: BotContext,
+  again: boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  const { runtime, clock, log } = context;
+  const facts = expectFacts(memory);
+  const { desired } = memory.record;
+  const restarts = again ? memory.record.restarts + 1 : 0;
+  if (!again) {
+    memory.startSeq = await log.nextSeq();
+    memory.record = { ...memory.record, crashes: 0, startedGeneration: desired?.generation ?? 0n };
+    // On disk before it is done: after a crash of the worker this decision must not start the bot a second time.
+    await context.records.save(memory.record);
+  }
+  await log.note(again ? `starting again (restart ${restarts})` : 'starting');
+  // Something else may have been decided since this step was: then the next step is another one.
+  if (memory.record.desired !== desired) return;
+  memory.stale = true;
+  await withTimeLimit(clock, 'starting the container', changeLimitMs, signal, (limited) =>
+    runtime.start(facts.id, limited),
+  );
+  memory.watch = { untilMs: clock.monotonicMs() + watchMs, again };
+  memory.retryAtMs = undefined;
+  memory.record = { ...memory.record, restarts };
+  await look(memory, context, signal);
+  if (factsOf(memory)?.status === 'created') throw new TryLaterError('the container has not started');
+}
+
+/** A start by the restart policy that the engine refused counts as another crash. */
+export async function settleRefusedStart(memory: BotMemory, context: BotContext, why: string): Promise<void> {
+  const { clock, log, random } = context;
+  const facts = expectFacts(memory);
+  const ended = { exitCode: undefined, oomKilled: false, ranMs: 0, interrupted: false };
+  const verdict = afterEnd(ended, { crashes: memory.record.crashes }, random());
+  const delayMs = verdict.kind === 'crash_loop' ? verdict.delayMs : 0;
+  const reason = `could not be started again: ${why}`;
+  memory.retryAtMs = clock.monotonicMs() + delayMs;
+  memory.record = {
+    ...memory.record,
+    crashes: verdict.policy.crashes,
+    settledEnd: {
+      runId: runIdOf(facts),
+      kind: 'crash_loop',
+      nextTryAtMs: clock.wallMs() + delayMs,
+      reason,
+    },
+  };
+  await log.note(reason);
+}
+
+/** Removes the images, and of a removed bot the log. */
+export async function clean(memory: BotMemory, context: BotContext, signal: AbortSignal): Promise<void> {
+  const { runtime, clock, log } = context;
+  await withTimeLimit(clock, 'removing images', changeLimitMs, signal, (limited) =>
+    runtime.removeImages(memory.key, [], limited),
+  );
+  memory.imageReady = undefined;
+  memory.record = { ...memory.record, image: undefined };
+  if (memory.record.desired?.kind === 'removed') await log.remove();
+}
+
+/** Images of older revisions, once the newer one runs. */
+export async function removeOldImages(
+  memory: BotMemory,
+  context: BotContext,
+  revision: bigint,
+  signal: AbortSignal,
+): Promise<void> {
+  const { runtime, clock } = context;
+  await withTimeLimit(clock, 'removing old images', changeLimitMs, signal, (limited) =>
+    runtime.removeImages(memory.key, [imageName(memory.key, revision)], limited),
+  );
+}
+
+function expectFacts(memory: BotMemory): ContainerFacts {
+  const facts = factsOf(memory);
+  if (!facts) throw new Error('a step that needs a container was taken without one');
+  return facts;
+}
+
+/** By the monotonic clock where this process saw it run: the wall clock may have jumped meanwhile. */
+function ranMs(memory: BotMemory, { clock }: BotContext, facts: ContainerFacts): number {
+  const seen = memory.runningSince;
+  if (seen?.runId === runIdOf(facts)) return clock.monotonicMs() - seen.atMs;
+  return Math.max(0, (facts.finishedAtMs ?? 0) - (facts.startedAtMs ?? 0));
+}
+
+const endOf = (facts: ContainerFacts) => ({
+  exitCode: facts.exitCode,
+  oomKilled: facts.oomKilled,
+  startedAtMs: facts.startedAtMs,
+  finishedAtMs: facts.finishedAtMs,
+});
+
+/** A full disk or a broken log must not keep a bot from being stopped or started again; an engine that is away may. */
+async function storeLastOutput(
+  memory: BotMemory,
+  context: BotContext,
+  facts: ContainerFacts,
+  signal: AbortSignal,
+): Promise<void> {
+  const { clock, log, logger } = context;
+  try {
+    await withTimeLimit(clock, 'storing the last output', drainLimitMs, signal, (limited) =>
+      log.drain(facts.id, limited),
+    );
+  } catch (error) {
+    if (signal.aborted || error instanceof EngineUnavailableError) throw error;
+    if (passesByItself(error) && memory.failures === 0) throw error;
+    logger.warn({ err: error, bot: memory.key }, 'the last output of a bot could not be stored');
+    await log.noteGap('output is missing here; it could not be stored');
+  }
+}
+
+const nameTaken = (memory: BotMemory): ProblemError =>
+  new ProblemError(
+    problem('CONTAINER_ERROR', `Another container has the name ${containerName(memory.key)}.`, {
+      hint: 'The operator of the worker must remove that container.',
+    }),
+  );

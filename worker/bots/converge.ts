@@ -1,0 +1,106 @@
+/**
+ * The next step that brings a bot from what it is to what it shall be. Pure: the whole of a bot's life is this one
+ * function, called again after every step and every change.
+ *
+ * 1. A container is created only when none exists, and an old one is stopped only when the new image is ready.
+ * 2. Nothing is started once the bot shall not run.
+ * 3. What has failed for good is not tried again until something new is decided.
+ */
+import type { Desired } from './desired.ts';
+
+/** What the supervisor made of an ended container. */
+export type Settled = { readonly kind: 'exited' } | { readonly kind: 'crash_loop'; readonly retryAtMs: number };
+
+export interface Container {
+  readonly revision: bigint;
+  readonly status: 'created' | 'running' | 'ended';
+  /** For an ended one, once the restart policy was asked. */
+  readonly settled: Settled | undefined;
+}
+
+export interface Situation {
+  /** Monotonic. */
+  readonly nowMs: number;
+  /** Undefined while nobody has said: then what exists is only supervised. */
+  readonly desired: Desired | undefined;
+  readonly container: 'unknown' | 'none' | Container;
+  /** Whether the image of the desired revision is there. */
+  readonly imageReady: boolean;
+  /** The revision whose image is being made. */
+  readonly preparing: bigint | undefined;
+  /** False until the orchestrator has sent the spec of the desired revision to this process. */
+  readonly specKnown: boolean;
+  /** The desired revision could not be built, created or started. */
+  readonly failed: boolean;
+  /** A user asks, by this decision, for an ended bot to run again. */
+  readonly startAgain: boolean;
+  /** A started container is looked at again at this time, to see whether it stays up. */
+  readonly watchUntilMs: number | undefined;
+  /** Before this time nothing is tried, because the last try failed in passing. */
+  readonly pausedUntilMs: number | undefined;
+  /** Whether images, and the log if it must go, are removed; for removed and absent. */
+  readonly cleaned: boolean;
+}
+
+export type Step =
+  /** Ask the engine what there is. */
+  | { readonly kind: 'look' }
+  /** Begin to make the image; goes on beside the following steps. */
+  | { readonly kind: 'prepare' }
+  | { readonly kind: 'cancel-prepare' }
+  /** Ask the restart policy about the end, store the last output. */
+  | { readonly kind: 'settle' }
+  | { readonly kind: 'stop' }
+  /** Store the last output, then remove the container. */
+  | { readonly kind: 'remove' }
+  | { readonly kind: 'create' }
+  /** `again`: by the restart policy, else by a user's decision. */
+  | { readonly kind: 'start'; readonly again: boolean }
+  | { readonly kind: 'clean' }
+  /** Nothing to do until something changes, or until this time. */
+  | { readonly kind: 'rest'; readonly untilMs: number | undefined };
+
+const rest = (untilMs?: number): Step => ({ kind: 'rest', untilMs });
+
+export function nextStep(situation: Situation): Step {
+  const { desired, container, preparing, pausedUntilMs, nowMs } = situation;
+  if (preparing !== undefined && !isWanted(situation, preparing)) return { kind: 'cancel-prepare' };
+  if (pausedUntilMs !== undefined && nowMs < pausedUntilMs) return rest(pausedUntilMs);
+  if (container === 'unknown') return { kind: 'look' };
+  if (desired === undefined) return container === 'none' ? rest() : supervise(situation, container);
+  if (desired.kind === 'running') return towardsRunning(situation, desired);
+  if (container !== 'none') return { kind: container.status === 'running' ? 'stop' : 'remove' };
+  if (desired.kind !== 'stopped' && !situation.cleaned) return { kind: 'clean' };
+  return rest();
+}
+
+function isWanted({ desired, failed, container }: Situation, revision: bigint): boolean {
+  if (desired?.kind !== 'running' || failed || desired.revision !== revision) return false;
+  return container === 'unknown' || container === 'none' || container.revision !== revision;
+}
+
+function towardsRunning(situation: Situation, desired: Desired): Step {
+  const { container, imageReady, preparing, specKnown, failed, startAgain } = situation;
+  if (container === 'unknown') return { kind: 'look' };
+  if (container !== 'none' && container.revision === desired.revision) {
+    if (container.status === 'created') return failed ? { kind: 'remove' } : { kind: 'start', again: false };
+    if (container.status === 'ended' && container.settled && startAgain) return { kind: 'start', again: false };
+    return supervise(situation, container);
+  }
+  const canReplace = specKnown && !failed;
+  if (canReplace && imageReady) {
+    if (container === 'none') return { kind: 'create' };
+    return { kind: container.status === 'running' ? 'stop' : 'remove' };
+  }
+  if (canReplace && preparing === undefined) return { kind: 'prepare' };
+  return container === 'none' ? rest() : supervise(situation, container);
+}
+
+/** Keeps what exists going, by the restart policy. */
+function supervise({ nowMs, watchUntilMs }: Situation, container: Container): Step {
+  if (container.status === 'created') return rest();
+  if (container.status === 'running') return rest(watchUntilMs);
+  if (!container.settled) return { kind: 'settle' };
+  if (container.settled.kind === 'exited') return rest();
+  return nowMs < container.settled.retryAtMs ? rest(container.settled.retryAtMs) : { kind: 'start', again: true };
+}

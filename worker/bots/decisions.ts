@@ -1,0 +1,79 @@
+/** Takes what was decided about a bot into its memory: what it shall be, its spec and secrets, and that it failed. */
+import type { Problem } from '#common/problem.ts';
+import { Secret } from '#common/secret.ts';
+import type { BotSpec } from '#gen/botrunner/v1/bot_pb.js';
+import { secretValues } from '../logs/masking.ts';
+import type { BotContext } from './bot-context.ts';
+import { type BotMemory, factsOf, failureOf, wantsStart } from './bot-memory.ts';
+import { compareDecisions, type Desired, isSameDecision } from './desired.ts';
+import { readSpec } from './spec-plan.ts';
+
+/**
+ * Whether this decision is older than one seen before. What the worker itself concluded from a bot's absence is no
+ * decision that could outrank one.
+ */
+export function isOutranked({ record }: BotMemory, desired: Desired): boolean {
+  const before = record.desired;
+  return before !== undefined && before.kind !== 'absent' && compareDecisions(desired, before) < 0;
+}
+
+/** `newTask`: somebody waits for this decision, so that what failed before is tried once more. */
+export function setDesired(memory: BotMemory, desired: Desired, newTask: boolean): void {
+  const { record } = memory;
+  const before = record.desired;
+  const isNew = !before || !isSameDecision(before, desired) || before.kind !== desired.kind;
+  if (isNew) memory.cleaned = false;
+  if (isNew || newTask) memory.pausedUntilMs = undefined;
+  // Counting goes on from a lower number when the orchestrator began anew.
+  const startedGeneration = before && compareDecisions(desired, before) < 0 ? 0n : record.startedGeneration;
+  const failure = newTask ? undefined : record.failure;
+  const same = !isNew && before.revision === desired.revision && before.stopGraceMs === desired.stopGraceMs;
+  if (same && failure === record.failure) return;
+  memory.record = { ...record, desired: same ? before : desired, failure, startedGeneration };
+}
+
+/** What is desired cannot be had; nothing more is tried until something new is decided. */
+export function recordFailure(memory: BotMemory, problem: Problem): void {
+  const { desired } = memory.record;
+  if (desired?.kind !== 'running' || failureOf(memory.record)) return;
+  const { epoch, generation, revision } = desired;
+  memory.record = { ...memory.record, failure: { epoch, generation, revision, problem } };
+}
+
+/** A decision that finds its bot running already is fulfilled. */
+export function noteRunning(memory: BotMemory): void {
+  const { record, watch, stale } = memory;
+  const { desired } = record;
+  const facts = factsOf(memory);
+  if (desired?.kind !== 'running' || facts?.status !== 'running' || facts.revision !== desired.revision) return;
+  if (stale || watch !== undefined || !wantsStart(record, desired)) return;
+  memory.record = { ...record, startedGeneration: desired.generation };
+}
+
+export function learnSpec(memory: BotMemory, context: BotContext, revision: bigint, message: BotSpec): void {
+  const { defaults, operatorSecrets, log } = context;
+  const value = readSpec(message, defaults);
+  memory.spec = { revision, value };
+  const found = [...secretValues({ ...defaults.env, ...message.env }), ...operatorSecrets];
+  const before = memory.secrets?.reveal() ?? [];
+  // Those of an older version stay masked as long as its container may still print them.
+  const isRunningOne = factsOf(memory)?.revision === revision;
+  const secrets = [...new Set([...(isRunningOne ? [] : before), ...found])];
+  if (memory.secrets === undefined || secrets.join('\0') !== before.join('\0')) {
+    memory.secrets = new Secret(secrets);
+    memory.record = { ...memory.record, sealedSecrets: context.sealFor(memory.key, JSON.stringify(secrets)) };
+    log.setSecrets(secrets);
+  }
+  if (!value.ok) recordFailure(memory, value.problem);
+}
+
+/** Output of a container that was adopted can be masked before the orchestrator is heard. */
+export function recallSecrets(memory: BotMemory, context: BotContext): void {
+  const { sealedSecrets } = memory.record;
+  const text = sealedSecrets === undefined ? undefined : context.openFor(memory.key, sealedSecrets);
+  if (text === undefined) return;
+  // Only learnSpec seals, and GCM vouches that nobody changed it.
+  const secrets = JSON.parse(text) as string[];
+  memory.secrets = new Secret(secrets);
+  context.log.setSecrets(secrets);
+}

@@ -1,0 +1,79 @@
+/** What a bot shall be, as the worker keeps it, and how it is read from an Ensure. Pure. */
+import { timestampMs } from '@bufbuild/protobuf/wkt';
+import { type BotKey, isBotId, userIdPattern } from '#common/ids.ts';
+import { fail, ok, problem, type Result } from '#common/problem.ts';
+import { type BotSpec, DesiredState } from '#gen/botrunner/v1/bot_pb.js';
+import type { Ensure } from '#gen/botrunner/v1/worker_service_pb.js';
+
+/** When something was decided: by placement first, then by generation. */
+export interface Decision {
+  readonly epoch: bigint;
+  readonly generation: bigint;
+}
+
+/**
+ * `stopped` keeps image and log; `removed` keeps nothing; `absent`: the orchestrator does not place the bot here any more,
+ * so its container and image go, its log stays for its time.
+ */
+export type DesiredKind = 'running' | 'stopped' | 'removed' | 'absent';
+
+export interface Desired extends Decision {
+  readonly kind: DesiredKind;
+  /** The spec that shall run. */
+  readonly revision: bigint;
+  readonly stopGraceMs: number;
+}
+
+export interface EnsureCommand {
+  readonly key: BotKey;
+  /** Empty when sent to reconcile. */
+  readonly taskId: string;
+  readonly desired: Desired;
+  readonly spec: BotSpec | undefined;
+  /** Wall time, ms since 1970. */
+  readonly deadlineAtMs: number | undefined;
+}
+
+export const defaultStopGraceMs = 10_000;
+const longestStopGraceMs = 300_000;
+
+export const compareDecisions = (a: Decision, b: Decision): number =>
+  a.epoch !== b.epoch
+    ? a.epoch < b.epoch
+      ? -1
+      : 1
+    : a.generation !== b.generation
+      ? a.generation < b.generation
+        ? -1
+        : 1
+      : 0;
+
+export const isSameDecision = (a: Decision, b: Decision): boolean => compareDecisions(a, b) === 0;
+
+const kinds: Readonly<Partial<Record<DesiredState, DesiredKind>>> = {
+  [DesiredState.RUNNING]: 'running',
+  [DesiredState.STOPPED]: 'stopped',
+  [DesiredState.REMOVED]: 'removed',
+};
+
+/** INVALID_WORKER for an Ensure that this version cannot obey: bad ids, or a desired state it does not know. */
+export function readEnsure(message: Ensure): Result<EnsureCommand> {
+  const { userId, botId, taskId } = message;
+  const kind = kinds[message.desired];
+  if (!userIdPattern.test(userId) || !isBotId(botId) || kind === undefined) {
+    return fail(problem('INVALID_WORKER', 'The worker got a command that it does not understand.'));
+  }
+  return ok({
+    key: { userId, botId },
+    taskId,
+    desired: {
+      kind,
+      epoch: message.epoch,
+      generation: message.generation,
+      revision: message.revision,
+      stopGraceMs: Math.min(message.stopGraceMs > 0 ? message.stopGraceMs : defaultStopGraceMs, longestStopGraceMs),
+    },
+    spec: message.spec,
+    deadlineAtMs: message.deadlineAt ? timestampMs(message.deadlineAt) : undefined,
+  });
+}

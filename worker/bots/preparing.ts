@@ -1,0 +1,124 @@
+/** The making of an image beside the actor's steps: begun, cancelled, and its end taken into the memory. */
+import { imageName } from '#common/ids.ts';
+import { type Problem, ProblemError, problem } from '#common/problem.ts';
+import { entryToProto, LogStream } from '../logs/log-entry.ts';
+import { withTimeLimit } from '../waiting/time-limit.ts';
+import { passesByItself, pauseAfterFailures } from '../waiting/try-later.ts';
+import type { ActiveTask } from './active-task.ts';
+import type { BotContext } from './bot-context.ts';
+import { type BotMemory, runnableSpec } from './bot-memory.ts';
+import { createBuildOutput } from './build-output.ts';
+import { type PreparationPhase, prepareImage } from './image-preparation.ts';
+import { imageDigest, type RunnableSpec } from './spec-plan.ts';
+
+// For images that are made again without a task, which brings its own deadline.
+const prepareLimitMs = 20 * 60_000;
+const imageLookLimitMs = 15_000;
+
+/** How it ended: ready, failed for good, failed in passing (already noted in the memory), or not wanted any more. */
+export type Prepared =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'failed'; readonly problem: Problem }
+  | { readonly kind: 'again' }
+  | { readonly kind: 'cancelled' };
+
+export interface PreparingHooks {
+  /** The task that gets the output. */
+  task(): ActiveTask | undefined;
+  /** The phase has changed. */
+  wake(): void;
+}
+
+/** Begins to make the image of what shall run now. Never rejects; `memory.preparing` is set until it resolves. */
+export function beginPreparing(memory: BotMemory, context: BotContext, hooks: PreparingHooks): Promise<Prepared> {
+  const { desired } = memory.record;
+  const spec = runnableSpec(memory);
+  if (!desired || !spec) throw new Error('prepare without a spec');
+  const { revision } = desired;
+  const mine = { revision, phase: 'checking' as PreparationPhase, abort: new AbortController() };
+  memory.preparing = mine;
+  return make(memory, context, revision, spec, mine.abort.signal, hooks).then(
+    (): Prepared => {
+      if (memory.preparing !== mine) return { kind: 'cancelled' };
+      memory.preparing = undefined;
+      memory.imageReady = revision;
+      memory.record = { ...memory.record, image: { revision, digest: imageDigest(spec) } };
+      return { kind: 'ready' };
+    },
+    (error: unknown): Prepared => {
+      if (memory.preparing !== mine) return { kind: 'cancelled' };
+      memory.preparing = undefined;
+      if (error instanceof ProblemError) return { kind: 'failed', problem: error.problem };
+      if (!passesByItself(error)) {
+        context.logger.error({ err: error, bot: memory.key }, 'making an image failed unexpectedly');
+        return {
+          kind: 'failed',
+          problem: problem('INTERNAL', 'The worker failed while it made the image of the bot.'),
+        };
+      }
+      memory.failures += 1;
+      memory.trouble = error instanceof Error ? error.message : '';
+      memory.pausedUntilMs = context.clock.monotonicMs() + pauseAfterFailures(memory.failures);
+      return { kind: 'again' };
+    },
+  );
+}
+
+/** What is under way is told to stop and its end means nothing any more. */
+export function cancelPreparing(memory: BotMemory): void {
+  const { preparing } = memory;
+  memory.preparing = undefined;
+  preparing?.abort.abort(new Error('the image is not wanted any more'));
+}
+
+async function make(
+  memory: BotMemory,
+  context: BotContext,
+  revision: bigint,
+  spec: RunnableSpec,
+  signal: AbortSignal,
+  hooks: PreparingHooks,
+): Promise<void> {
+  const { clock, log, workerId } = context;
+  if (await isThere(memory, context, revision, spec, signal)) return;
+  const output = createBuildOutput(clock, async (lines) => {
+    const { storeId, entries } = await log.write(LogStream.BUILD, lines);
+    hooks.task()?.output(entries.map((entry) => entryToProto(storeId, entry)));
+  });
+  try {
+    await withTimeLimit(clock, 'making the image', prepareLimitMs, signal, (limited) =>
+      prepareImage(
+        context,
+        {
+          key: memory.key,
+          workerId,
+          revision,
+          spec,
+          onPhase(phase) {
+            if (memory.preparing?.revision !== revision) return;
+            memory.preparing.phase = phase;
+            hooks.wake();
+          },
+          onOutput: (line) => output.add(line),
+        },
+        limited,
+      ),
+    );
+  } finally {
+    await output.close();
+  }
+}
+
+/** An image of the right name counts only if this worker made it from the same source. */
+async function isThere(
+  { key, record }: BotMemory,
+  { runtime, clock }: BotContext,
+  revision: bigint,
+  spec: RunnableSpec,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (record.image?.revision !== revision || record.image.digest !== imageDigest(spec)) return false;
+  return withTimeLimit(clock, 'looking for the image', imageLookLimitMs, signal, (limited) =>
+    runtime.hasImage(imageName(key, revision), limited),
+  );
+}

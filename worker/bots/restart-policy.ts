@@ -1,0 +1,66 @@
+/** What happens when a bot's process has ended by itself: stays ended, or is started again, and when. Pure. */
+
+export interface PolicyState {
+  /** Ends with an error in a row; the backoff grows with it. */
+  readonly crashes: number;
+}
+
+/** How a process ended. */
+export interface Ended {
+  /** Undefined when nobody saw the end. */
+  readonly exitCode: number | undefined;
+  readonly oomKilled: boolean;
+  /** How long it had run. */
+  readonly ranMs: number;
+  /** It ended together with the engine or the machine, so not by its own doing. */
+  readonly interrupted: boolean;
+}
+
+export type Verdict =
+  | { readonly kind: 'exited'; readonly policy: PolicyState; readonly reason: string }
+  | { readonly kind: 'crash_loop'; readonly policy: PolicyState; readonly delayMs: number; readonly reason: string };
+
+const firstDelayMs = 1000;
+const longestDelayMs = 300_000;
+const jitter = 0.25;
+const healthyMs = 600_000;
+
+export const freshPolicy: PolicyState = { crashes: 0 };
+
+/**
+ * Exit code 0 means done. Everything else is tried again after 1, 2, 4 ... 300 s, each shortened by up to 25 % at random
+ * so that bots that fell together do not rise together; 10 minutes up begin the row anew. `random` is in [0, 1).
+ */
+export function afterEnd(ended: Ended, policy: PolicyState, random: number): Verdict {
+  const reason = describeEnd(ended);
+  if (ended.interrupted) return { kind: 'crash_loop', policy, delayMs: shortened(firstDelayMs, random), reason };
+  if (ended.exitCode === 0 && !ended.oomKilled) return { kind: 'exited', policy: freshPolicy, reason };
+  const crashes = ended.ranMs >= healthyMs ? 0 : policy.crashes;
+  // Beyond 2^20 the shift would overflow; the delay is at its longest long before.
+  const delayMs = Math.min(firstDelayMs * 2 ** Math.min(crashes, 20), longestDelayMs);
+  return { kind: 'crash_loop', policy: { crashes: crashes + 1 }, delayMs: shortened(delayMs, random), reason };
+}
+
+const shortened = (delayMs: number, random: number): number => Math.round(delayMs * (1 - jitter * random));
+
+const signalNames: Readonly<Record<number, string>> = {
+  4: 'SIGILL',
+  6: 'SIGABRT',
+  7: 'SIGBUS',
+  8: 'SIGFPE',
+  9: 'SIGKILL',
+  11: 'SIGSEGV',
+  13: 'SIGPIPE',
+  15: 'SIGTERM',
+};
+
+/** One line for people, with the cure where one is known. */
+export function describeEnd({ exitCode, oomKilled, interrupted }: Omit<Ended, 'ranMs'>): string {
+  if (interrupted) return 'ended when its container engine or machine went down';
+  if (oomKilled) return 'killed because it used more memory than its limit; give it more memory';
+  if (exitCode === undefined) return 'ended while nobody was watching; its exit code is not known';
+  if (exitCode === 126) return 'ended with exit code 126: its command cannot be executed';
+  if (exitCode === 127) return 'ended with exit code 127: its command was not found';
+  const signal = exitCode > 128 ? signalNames[exitCode - 128] : undefined;
+  return signal ? `ended with exit code ${exitCode} (${signal})` : `ended with exit code ${exitCode}`;
+}

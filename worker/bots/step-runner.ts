@@ -1,0 +1,110 @@
+/** Takes one step, and decides what a failed one means: tried again, given up, or another crash. */
+import { ProblemError, problem } from '#common/problem.ts';
+import { passesByItself, pauseAfterFailures } from '../waiting/try-later.ts';
+import type { ActiveTask } from './active-task.ts';
+import type { BotContext } from './bot-context.ts';
+import { type BotMemory, factsOf } from './bot-memory.ts';
+import * as container from './container-steps.ts';
+import type { Step } from './converge.ts';
+import { recordFailure } from './decisions.ts';
+import { beginPreparing, cancelPreparing } from './preparing.ts';
+
+export type WorkStep = Exclude<Step, { readonly kind: 'rest' }>;
+
+export interface StepHooks {
+  task(): ActiveTask | undefined;
+  wake(): void;
+  /** Nothing of an absent bot is left. */
+  gone(): void;
+}
+
+// After so many failures of a kind that nobody expects, a start is given up.
+const unexpectedFailuresMax = 5;
+
+/** Never throws, but for bugs; after an abort nothing is decided. */
+export async function takeStep(
+  memory: BotMemory,
+  context: BotContext,
+  step: WorkStep,
+  hooks: StepHooks,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await take(memory, context, step, hooks, signal);
+    memory.trouble = '';
+    if (step.kind !== 'look') memory.failures = 0;
+  } catch (error) {
+    if (!signal.aborted) await takeFailure(memory, context, step, error);
+  }
+}
+
+async function take(
+  memory: BotMemory,
+  context: BotContext,
+  step: WorkStep,
+  hooks: StepHooks,
+  signal: AbortSignal,
+): Promise<void> {
+  switch (step.kind) {
+    case 'look':
+      return container.look(memory, context, signal);
+    case 'prepare':
+      void beginPreparing(memory, context, hooks).then((prepared) => {
+        if (prepared.kind === 'failed') recordFailure(memory, prepared.problem);
+        hooks.wake();
+      });
+      return;
+    case 'cancel-prepare':
+      return cancelPreparing(memory);
+    case 'settle':
+      return container.settle(memory, context, signal);
+    case 'stop':
+      return container.stop(memory, context, signal);
+    case 'remove': {
+      const replaced = memory.record.desired?.kind === 'running' && factsOf(memory)?.status !== 'created';
+      await container.remove(memory, context, signal);
+      const task = hooks.task();
+      if (task && replaced) task.replaced = true;
+      return;
+    }
+    case 'create':
+      return container.create(memory, context, signal);
+    case 'start':
+      return container.start(memory, context, step.again, signal);
+    case 'clean':
+      return clean(memory, context, hooks, signal);
+  }
+}
+
+async function clean(memory: BotMemory, context: BotContext, hooks: StepHooks, signal: AbortSignal): Promise<void> {
+  const kind = memory.record.desired?.kind;
+  await container.clean(memory, context, signal);
+  if (kind === 'absent') await context.records.remove(memory.key);
+  // Something new may have been decided meanwhile.
+  if (memory.record.desired?.kind !== kind) return;
+  memory.cleaned = true;
+  if (kind === 'absent') hooks.gone();
+}
+
+async function takeFailure(memory: BotMemory, context: BotContext, step: WorkStep, error: unknown): Promise<void> {
+  memory.failures += 1;
+  memory.stale = true;
+  const isStart = step.kind === 'create' || step.kind === 'start';
+  if (error instanceof ProblemError && isStart) {
+    if (step.kind === 'start' && step.again) {
+      return container.settleRefusedStart(memory, context, error.problem.message);
+    }
+    if (error.problem.code !== 'IMAGE_NOT_FOUND' || memory.failures > 1) return recordFailure(memory, error.problem);
+    // Somebody removed the image since it was made: make it again, once.
+    memory.imageReady = undefined;
+    memory.record = { ...memory.record, image: undefined };
+    return;
+  }
+  const passing = passesByItself(error);
+  if (!passing) context.logger.error({ err: error, bot: memory.key, step: step.kind }, 'a step failed unexpectedly');
+  if (!passing && isStart && memory.failures >= unexpectedFailuresMax) {
+    return recordFailure(memory, problem('INTERNAL', 'The worker failed unexpectedly while it started the bot.'));
+  }
+  memory.trouble = passing && error instanceof Error ? error.message : 'the worker had an unexpected failure';
+  memory.pausedUntilMs = context.clock.monotonicMs() + pauseAfterFailures(memory.failures);
+}

@@ -1,0 +1,207 @@
+/** The worker's settings, from environment variables. */
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { BadValue, ConfigError, type ConfigOf, choice, custom, readConfig, text } from '#common/env-config.ts';
+import { workerIdPattern } from '#common/ids.ts';
+import { logLevels } from '#common/log.ts';
+import { isLoopbackHost } from '#common/loopback.ts';
+import { Secret } from '#common/secret.ts';
+
+/** Where an orchestrator is reached. */
+export interface Endpoint {
+  /** As people know it. */
+  readonly url: string;
+  /** host:port, an IPv6 address in brackets. */
+  readonly target: string;
+  readonly tls: boolean;
+  readonly loopback: boolean;
+}
+
+const defaultUrl = 'http://localhost:8000';
+
+function parseEndpoints(value: string | undefined): readonly Endpoint[] {
+  return (value ?? defaultUrl).split(',').map((part) => {
+    const url = URL.parse(part.trim());
+    if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:') || url.hostname === '') {
+      throw new BadValue('must be http://HOST:PORT or https://HOST:PORT, several separated by commas');
+    }
+    if (url.username || url.password) throw new BadValue('must not hold a user or password: set WORKER_TOKEN');
+    if (url.pathname !== '/' || url.search || url.hash) throw new BadValue('must end after the port');
+    const tls = url.protocol === 'https:';
+    const target = `${url.hostname}:${url.port || (tls ? '443' : '80')}`;
+    return { url: url.origin, target, tls, loopback: isLoopbackHost(url.hostname) };
+  });
+}
+
+function parseWorkerId(value: string | undefined): string | undefined {
+  if (value !== undefined && !workerIdPattern.test(value)) {
+    throw new BadValue('must be 1 to 64 letters, digits, "_" or "-"');
+  }
+  return value;
+}
+
+function parseToken(value: string | undefined): Secret | undefined {
+  if (value === undefined) return undefined;
+  if (!/^[\x21-\x7e]{8,512}$/.test(value)) throw new BadValue('must be 8 to 512 printable characters without spaces');
+  return new Secret(value);
+}
+
+/** An http(s) URL without user information: it is handed to builds, and what builds know their authors can read. */
+function parsePublicUrl(value: string | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  const url = URL.parse(value);
+  if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:'))
+    throw new BadValue('must be an http or https URL');
+  if (url.username || url.password) {
+    throw new BadValue('must not hold a user or password: every bot could read them; use an index that needs none');
+  }
+  return value;
+}
+
+function parseProxy(value: string | undefined): Secret | undefined {
+  if (value === undefined) return undefined;
+  const url = URL.parse(value);
+  if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:'))
+    throw new BadValue('must be an http or https URL');
+  return new Secret(value);
+}
+
+const units: Readonly<Record<string, number>> = { b: 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
+const leastMemoryBytes = 16 * 1024 ** 2;
+const mostMemoryBytes = 1024 ** 4;
+
+function parseMemory(value: string | undefined): number {
+  const match = /^(\d{1,13})([bkmg]?)$/i.exec(value ?? '256m');
+  const bytes = match ? Number(match[1]) * (units[(match[2] || 'b').toLowerCase()] ?? Number.NaN) : Number.NaN;
+  if (!(bytes >= leastMemoryBytes && bytes <= mostMemoryBytes)) {
+    throw new BadValue('must be a number with k, m or g, from 16m to 1024g, for example 256m');
+  }
+  return bytes;
+}
+
+function parseCpu(value: string | undefined): number {
+  const cores = /^\d{1,4}(\.\d{1,3})?$/.test(value ?? '0.5') ? Number(value ?? '0.5') : Number.NaN;
+  if (!(cores >= 0.01 && cores <= 1000)) throw new BadValue('must be a number of cores, for example 0.5');
+  return Math.round(cores * 1000);
+}
+
+/** Docker's own rule for names of networks; "host" and "none" would take the isolation away. */
+function parseNetwork(value: string | undefined): string {
+  const name = value ?? 'bot_runner_network';
+  if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/.test(name)) throw new BadValue('is not a name of a Docker network');
+  if (name === 'host' || name === 'none' || name === 'bridge') {
+    throw new BadValue('must be a network of its own, not host, none or bridge');
+  }
+  return name;
+}
+
+function parseImage(value: string | undefined, fallback: string): string {
+  const image = value ?? fallback;
+  if (!/^[a-zA-Z0-9][a-zA-Z0-9._/:@-]{0,255}$/.test(image)) throw new BadValue('is not an image reference');
+  return image;
+}
+
+export const workerVariables = {
+  orchestrators: custom(
+    {
+      name: 'ORCHESTRATOR_URL',
+      doc: 'Where the orchestrator listens; several separated by commas are tried in turn.',
+      shownDefault: defaultUrl,
+    },
+    parseEndpoints,
+  ),
+  workerId: custom(
+    {
+      name: 'WORKER_ID',
+      doc: 'Name of this worker: 1 to 64 letters, digits, "_" or "-".',
+      shownDefault: 'host name and a short id, kept in DATA_DIR',
+    },
+    parseWorkerId,
+  ),
+  workerToken: custom(
+    {
+      name: 'WORKER_TOKEN',
+      aliases: ['GLOBAL_WORKER_TOKEN'],
+      doc: 'Join token of workers.',
+      shownDefault: 'test-worker-token for an orchestrator on loopback, else required',
+    },
+    parseToken,
+  ),
+  runtime: choice(
+    { name: 'RUNTIME', doc: 'What runs bots: docker, or process, which does not isolate them.' },
+    ['docker', 'process'],
+    'docker',
+  ),
+  dockerHost: text(
+    { name: 'DOCKER_HOST', doc: 'Address of the Docker engine.', shownDefault: "the engine's default socket" },
+    undefined,
+  ),
+  dockerNetwork: custom(
+    { name: 'DOCKER_NETWORK', doc: 'Network of the bots; made if absent.', shownDefault: 'bot_runner_network' },
+    parseNetwork,
+  ),
+  baseImage: custom(
+    { name: 'BASE_IMAGE', doc: 'Base of Python bots in simple mode.', shownDefault: 'python:3.11-slim' },
+    (value) => parseImage(value, 'python:3.11-slim'),
+  ),
+  nodeBaseImage: custom(
+    { name: 'NODE_BASE_IMAGE', doc: 'Base of Node.js bots in simple mode.', shownDefault: 'node:24-slim' },
+    (value) => parseImage(value, 'node:24-slim'),
+  ),
+  pipIndexUrl: custom(
+    { name: 'PIP_INDEX_URL', doc: 'Package index for builds, without user information.', shownDefault: 'none' },
+    parsePublicUrl,
+  ),
+  npmRegistry: custom(
+    { name: 'NPM_CONFIG_REGISTRY', doc: 'npm registry for builds, without user information.', shownDefault: 'none' },
+    parsePublicUrl,
+  ),
+  httpsProxy: custom({ name: 'HTTPS_PROXY', doc: 'Proxy for builds.', shownDefault: 'none' }, parseProxy),
+  memoryBytes: custom(
+    {
+      name: 'CONTAINER_MEMORY_LIMIT',
+      doc: 'Memory of a bot that asks for none: a number with k, m or g.',
+      shownDefault: '256m',
+    },
+    parseMemory,
+  ),
+  cpuMillis: custom(
+    { name: 'CONTAINER_CPU_LIMIT', doc: 'CPU of a bot that asks for none, in cores.', shownDefault: '0.5' },
+    parseCpu,
+  ),
+  telegramApiBase: custom(
+    {
+      name: 'TELEGRAM_API_BASE',
+      doc: 'Base URL of the Telegram Bot API, handed to bots that do not set it themselves.',
+      shownDefault: 'none',
+    },
+    parsePublicUrl,
+  ),
+  dataDir: text({ name: 'DATA_DIR', doc: 'Folder for state; the worker uses its sub-folder worker.' }, './.data'),
+  logLevel: choice({ name: 'LOG_LEVEL', doc: 'Least severity that is logged.' }, logLevels, 'info'),
+};
+
+type RawConfig = ConfigOf<typeof workerVariables>;
+
+/** Settings with every default filled in and the combinations checked. */
+export interface WorkerConfig extends Omit<RawConfig, 'workerToken' | 'dataDir'> {
+  readonly workerToken: Secret;
+  /** The worker's own folder within DATA_DIR. */
+  readonly dir: string;
+  /** How many images are made at once: one for every two cores. */
+  readonly buildSlots: number;
+}
+
+/** Throws ConfigError with all mistakes. */
+export function readWorkerConfig(env: NodeJS.ProcessEnv): WorkerConfig {
+  const { workerToken, dataDir, ...raw } = readConfig(workerVariables, env);
+  if (workerToken === undefined && !raw.orchestrators.every(({ loopback }) => loopback)) {
+    throw new ConfigError(['WORKER_TOKEN must be set when ORCHESTRATOR_URL is not on this machine']);
+  }
+  return {
+    ...raw,
+    workerToken: workerToken ?? new Secret('test-worker-token'),
+    dir: join(dataDir, 'worker'),
+    buildSlots: Math.max(1, Math.floor(availableParallelism() / 2)),
+  };
+}

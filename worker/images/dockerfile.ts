@@ -1,0 +1,72 @@
+/**
+ * The Dockerfiles of simple mode. Their text is constant: nothing that a user wrote is ever formatted into it, files and
+ * requirements are data in the build context (build-context.ts), the entrypoint is the container's command.
+ *
+ * Order: what changes least comes first, so that an update of the code alone reuses the layer of the requirements.
+ * Every layer after the LABEL belongs to one bot on one worker: no two users share a cached layer, and what a failed or
+ * killed build left behind is found by that label.
+ */
+import type { Language } from '../runtime/container-runtime.ts';
+
+/** Uid and gid inside the container; owns /app, /data, /packages and its home. */
+export const botUid = 10001;
+export const botUser = `${botUid}:${botUid}`;
+
+export const appDir = '/app';
+export const dataDir = '/data';
+/** Label on each layer and step of a build; its value is buildScope(). */
+export const buildLabel = 'bot_runner.build';
+
+// skeleton/ holds the empty folders app, data and packages. Copied into "/" they get their owner even if the base image has
+// folders of these names, which COPY to the folder itself would leave to root.
+const beginning = `ARG BASE_IMAGE
+FROM \${BASE_IMAGE}
+ARG BOT_SCOPE
+LABEL ${buildLabel}=\${BOT_SCOPE}
+COPY --chown=${botUser} skeleton/ /
+COPY --chown=${botUser} home/ /home/bot/
+`;
+
+const ending = `COPY --chown=${botUser} app/ ${appDir}/
+WORKDIR ${appDir}
+ENTRYPOINT []
+`;
+
+const environment = `HOME=/home/bot LANG=C.UTF-8 PATH=/packages/bin:\${PATH}`;
+
+// pip runs as the bot's user: the build scripts of packages are code of strangers, and need no root.
+const python = {
+  environment: `ENV ${environment} PYTHONUNBUFFERED=1 PYTHONUSERBASE=/packages
+USER ${botUser}
+`,
+  requirements: `ARG PIP_INDEX_URL
+ARG PIP_TRUSTED_HOST
+COPY requirements/ /opt/bot-requirements/
+RUN python -m pip install --user --no-cache-dir --disable-pip-version-check --no-input -r /opt/bot-requirements/requirements.txt
+`,
+};
+
+// skeleton/ links /node_modules to /packages/node_modules: Node looks for packages in the folders above /app, and unlike
+// NODE_PATH this works for import as well as for require.
+const node = {
+  environment: `ENV ${environment} NODE_ENV=production NPM_CONFIG_UPDATE_NOTIFIER=false
+USER ${botUser}
+`,
+  requirements: `ARG NPM_CONFIG_REGISTRY
+COPY --chown=${botUser} requirements/ /packages/
+RUN cd /packages && npm install --omit=dev --no-audit --no-fund --no-package-lock --cache=/tmp/npm-cache && rm -rf /tmp/npm-cache
+`,
+};
+
+const parts = { python, node } as const satisfies Record<Language, unknown>;
+
+/** The Dockerfile for a language, with the step that installs requirements if there are any. */
+export function simpleDockerfile(language: Language, hasRequirements: boolean): string {
+  const { environment: settings, requirements } = parts[language];
+  return `${beginning}${settings}${hasRequirements ? requirements : ''}${ending}`;
+}
+
+/** What the container runs; the shapes are the ones of the interface. */
+export function simpleCommand(language: Language, entrypoint: string): readonly string[] {
+  return language === 'python' ? ['python', '-u', entrypoint] : ['node', entrypoint];
+}

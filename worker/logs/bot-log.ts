@@ -1,0 +1,182 @@
+/**
+ * The log of one bot as its actor uses it: container output, build output and the platform's own lines in one order,
+ * all masked.
+ */
+import type { Clock } from '#common/clock.ts';
+import type { Logger } from '#common/log.ts';
+import type { ContainerRuntime } from '../runtime/container-runtime.ts';
+import { LogStream, type NewEntry, type StoredEntry, wallNs } from './log-entry.ts';
+import { LogPump } from './log-pump.ts';
+import { readLog } from './log-reader.ts';
+import { defaultLogLimits, type LogLimits, LogStore } from './log-store.ts';
+import { createMasker, type Masker } from './masking.ts';
+
+export interface BotLogContext {
+  readonly runtime: Pick<ContainerRuntime, 'readOutput' | 'watchOutput'>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits?: LogLimits;
+}
+
+const gapWithoutSecrets = 'output is missing here; it was not kept because the secrets in it were not known';
+
+export class BotLog {
+  readonly #dir: string;
+  readonly #context: BotLogContext;
+  #store: Promise<LogStore> | undefined;
+  /** Undefined until the bot's secrets are known; until then no output is stored. */
+  #masker: Masker | undefined;
+  #wanted: string | undefined;
+  #pump: LogPump | undefined;
+  #lane: Promise<unknown> = Promise.resolve();
+
+  constructor(dir: string, context: BotLogContext) {
+    this.#dir = dir;
+    this.#context = context;
+  }
+
+  /** Opens the log on first use. */
+  store(): Promise<LogStore> {
+    const { clock, limits } = this.#context;
+    this.#store ??= LogStore.open(this.#dir, clock, limits ?? defaultLogLimits).catch((error: unknown) => {
+      this.#store = undefined;
+      throw error;
+    });
+    return this.#store;
+  }
+
+  /** What must not be shown from now on. */
+  setSecrets(values: readonly string[]): void {
+    this.#masker = createMasker(values);
+    if (this.#wanted !== undefined) void this.follow(this.#wanted);
+  }
+
+  /** Moves the output of this container into the log from now on, instead of any other's. Failures are logged and tried again by the pump. */
+  follow(containerId: string): Promise<void> {
+    this.#wanted = containerId;
+    return this.#inLane(async () => {
+      if (!this.#masker || this.#wanted !== containerId || this.#pump?.containerId === containerId) return;
+      await this.#pump?.stop();
+      this.#pump = await this.#newPump(containerId);
+    }).catch((error: unknown) => this.#context.logger.warn({ err: error }, 'the log of a bot cannot be opened'));
+  }
+
+  /** Moves what the container has printed so far. Throws what the runtime or the disk throws. */
+  drain(containerId: string, signal: AbortSignal): Promise<void> {
+    return this.#inLane(async () => {
+      if (!this.#masker) {
+        await this.#append([{ timeNs: this.#nowNs(), stream: LogStream.GAP, text: gapWithoutSecrets }]);
+        return;
+      }
+      if (this.#pump?.containerId === containerId) return this.#pump.drain(signal);
+      const pump = await this.#newPump(containerId);
+      try {
+        await pump.drain(signal);
+      } finally {
+        await pump.stop();
+      }
+    });
+  }
+
+  /** Stops moving output. */
+  unfollow(): Promise<void> {
+    this.#wanted = undefined;
+    return this.#inLane(async () => {
+      await this.#pump?.stop();
+      this.#pump = undefined;
+    });
+  }
+
+  /** Stores lines of a build, or the platform's own; returns them as stored. */
+  async write(
+    stream: LogStream.BUILD | LogStream.SYSTEM | LogStream.GAP,
+    lines: readonly string[],
+  ): Promise<{ readonly storeId: string; readonly entries: readonly StoredEntry[] }> {
+    // Without known secrets only token-shaped text can be masked; the platform's own lines hold no more than that.
+    const mask = this.#masker ?? createMasker([]);
+    const timeNs = this.#nowNs();
+    const entries = await this.#append(lines.map((line) => ({ timeNs, stream, text: mask(line) })));
+    return { storeId: (await this.store()).id, entries };
+  }
+
+  /** One line of the platform. A log that cannot be written must not stop the bot, so a failure is only logged. */
+  async note(text: string): Promise<void> {
+    await this.write(LogStream.SYSTEM, [text]).catch((error: unknown) =>
+      this.#context.logger.warn({ err: error }, 'a line could not be written to the log of a bot'),
+    );
+  }
+
+  /** As note, for lines that are lost. */
+  async noteGap(text: string): Promise<void> {
+    await this.write(LogStream.GAP, [text]).catch((error: unknown) =>
+      this.#context.logger.warn({ err: error }, 'a line could not be written to the log of a bot'),
+    );
+  }
+
+  /** The number of the entry that comes next; 1 if the log cannot be opened. */
+  async nextSeq(): Promise<number> {
+    return this.store().then(
+      (store) => store.nextSeq,
+      () => 1,
+    );
+  }
+
+  /** The last lines the bot itself printed from entry `fromSeq` on, at most `max`, with the id of their log. */
+  async lastLines(
+    fromSeq: number,
+    max: number,
+    signal: AbortSignal,
+  ): Promise<{ readonly storeId: string; readonly entries: readonly StoredEntry[] }> {
+    const store = await this.store();
+    const afterSeq = Math.max(fromSeq, store.nextSeq - lookBack) - 1;
+    let lines: StoredEntry[] = [];
+    const { clock } = this.#context;
+    for await (const batch of readLog(store, { afterSeq, sameLog: true }, { follow: false, clock, signal })) {
+      const printed = batch.filter(({ stream }) => stream === LogStream.STDOUT || stream === LogStream.STDERR);
+      lines = [...lines, ...printed].slice(-max);
+    }
+    return { storeId: store.id, entries: lines };
+  }
+
+  /** Drops what is too old. */
+  async sweep(): Promise<void> {
+    await (await this.store()).dropOld();
+  }
+
+  /** Deletes the log; it begins anew with the next line. */
+  async remove(): Promise<void> {
+    await this.unfollow();
+    const store = await this.store();
+    await store.remove();
+    this.#store = undefined;
+  }
+
+  async close(): Promise<void> {
+    await this.unfollow();
+    const store = await this.#store;
+    await store?.close();
+  }
+
+  async #newPump(containerId: string): Promise<LogPump> {
+    const store = await this.store();
+    const { runtime, clock, logger } = this.#context;
+    return new LogPump(containerId, { runtime, store, clock, logger, masker: () => this.#masker ?? createMasker([]) });
+  }
+
+  async #append(entries: readonly NewEntry[]): Promise<readonly StoredEntry[]> {
+    return (await this.store()).append(entries);
+  }
+
+  #inLane<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#lane.then(work);
+    this.#lane = done.catch(() => undefined);
+    return done;
+  }
+
+  #nowNs(): bigint {
+    return wallNs(this.#context.clock.wallMs());
+  }
+}
+
+// How many entries are searched for the last lines: among them may be lines of the platform.
+const lookBack = 200;

@@ -1,0 +1,62 @@
+/** The logs of all bots, each in its own folder. Logs outlive their bots' containers, and go by age. */
+import { readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type BotKey, botHash } from '#common/ids.ts';
+import { BotLog, type BotLogContext } from './bot-log.ts';
+import { defaultLogLimits } from './log-store.ts';
+
+export class BotLogs {
+  readonly #dir: string;
+  readonly #context: BotLogContext;
+  readonly #logs = new Map<string, BotLog>();
+
+  constructor(dir: string, context: BotLogContext) {
+    this.#dir = dir;
+    this.#context = context;
+  }
+
+  of(key: BotKey): BotLog {
+    const hash = botHash(key);
+    let log = this.#logs.get(hash);
+    if (!log) {
+      log = new BotLog(join(this.#dir, hash), this.#context);
+      this.#logs.set(hash, log);
+    }
+    return log;
+  }
+
+  /** Whether a log of the bot is on disk. */
+  async has(key: BotKey): Promise<boolean> {
+    return stat(join(this.#dir, botHash(key))).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** Drops what is too old, of bots that are here and of bots that were. Run it now and then. */
+  async sweep(): Promise<void> {
+    const { clock, limits, logger } = this.#context;
+    const oldest = clock.wallMs() - (limits ?? defaultLogLimits).maxAgeMs;
+    for (const hash of await readdir(this.#dir)) {
+      try {
+        const log = this.#logs.get(hash);
+        if (log) await log.sweep();
+        else if ((await newestChange(join(this.#dir, hash))) < oldest) {
+          await rm(join(this.#dir, hash), { recursive: true, force: true });
+        }
+      } catch (error) {
+        logger.warn({ err: error, log: hash }, 'an old log could not be cleaned up');
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#logs.values()].map((log) => log.close()));
+  }
+}
+
+async function newestChange(dir: string): Promise<number> {
+  const names = await readdir(dir);
+  const times = await Promise.all(names.map(async (name) => (await stat(join(dir, name))).mtimeMs));
+  return Math.max(0, ...times);
+}

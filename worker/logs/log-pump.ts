@@ -1,0 +1,122 @@
+/**
+ * Moves the output of one container from the runtime into the log. The place read up to is stored in the same record as
+ * the lines, so a crash anywhere neither loses nor doubles a line.
+ */
+import type { Clock } from '#common/clock.ts';
+import type { Logger } from '#common/log.ts';
+import type { ContainerRuntime, OutputBatch } from '../runtime/container-runtime.ts';
+import { Bell, pause } from '../waiting/bell.ts';
+import { withTimeLimit } from '../waiting/time-limit.ts';
+import { gapEntry, LogStream, type NewEntry, wallNs } from './log-entry.ts';
+import type { LogStore } from './log-store.ts';
+import type { Masker } from './masking.ts';
+
+const readBytes = 256 * 1024;
+const readLimitMs = 30_000;
+// Between two reads while output flows, and the longest pause when nothing does: the bell may miss.
+const shortestPauseMs = 25;
+const longestPauseMs = 2000;
+const bellAgainMs = 2000;
+
+export interface PumpContext {
+  readonly runtime: Pick<ContainerRuntime, 'readOutput' | 'watchOutput'>;
+  readonly store: LogStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly masker: () => Masker;
+}
+
+export class LogPump {
+  readonly containerId: string;
+  readonly #context: PumpContext;
+  readonly #bell = new Bell();
+  readonly #ending = new AbortController();
+  /** Reads go one after the other, whoever asks. */
+  #lane: Promise<unknown> = Promise.resolve();
+  readonly #running: Promise<void>;
+
+  constructor(containerId: string, context: PumpContext) {
+    this.containerId = containerId;
+    this.#context = context;
+    this.#running = Promise.all([this.#pump(), this.#listen()]).then(() => undefined);
+  }
+
+  /** Moves all that the container has printed so far. Throws what the runtime or the disk throws. */
+  drain(signal: AbortSignal): Promise<void> {
+    return this.#inLane(async () => {
+      while ((await this.#readOnce(signal)).more) signal.throwIfAborted();
+    });
+  }
+
+  /** Stops reading. What is not read yet stays with the runtime. */
+  async stop(): Promise<void> {
+    this.#ending.abort(new Error('the log pump was stopped'));
+    await this.#running;
+    await this.#lane;
+  }
+
+  #inLane<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#lane.then(work);
+    this.#lane = done.catch(() => undefined);
+    return done;
+  }
+
+  async #pump(): Promise<void> {
+    const { signal } = this.#ending;
+    const { clock, logger } = this.#context;
+    let pauseMs = shortestPauseMs;
+    while (!signal.aborted) {
+      try {
+        const moved = await this.#inLane(() => this.#readOnce(signal));
+        if (moved.more) continue;
+        pauseMs = moved.lines > 0 ? shortestPauseMs : Math.min(pauseMs * 2, longestPauseMs);
+      } catch (error) {
+        if (signal.aborted) return;
+        // An engine that is away or a full disk: nothing is lost, since the place read up to has not moved.
+        logger.debug(
+          { err: error, containerId: this.containerId },
+          'container output could not be moved; trying again',
+        );
+        pauseMs = longestPauseMs;
+      }
+      await this.#bell.wait({ signal, clock, afterMs: pauseMs });
+      // The bell rings for every line; let a few gather.
+      await pause(clock, shortestPauseMs, signal);
+    }
+  }
+
+  async #listen(): Promise<void> {
+    const { signal } = this.#ending;
+    const { runtime, clock } = this.#context;
+    while (!signal.aborted) {
+      // Only a hint: without it the pump looks every 2 s.
+      await runtime.watchOutput(this.containerId, () => this.#bell.ring(), signal).catch(() => undefined);
+      await pause(clock, bellAgainMs, signal);
+    }
+  }
+
+  async #readOnce(signal: AbortSignal): Promise<{ lines: number; more: boolean }> {
+    const { runtime, store, clock } = this.#context;
+    const after = store.mark?.containerId === this.containerId ? store.mark.cursor : undefined;
+    const batch = await withTimeLimit(clock, 'reading container output', readLimitMs, signal, (limited) =>
+      runtime.readOutput(this.containerId, after, readBytes, limited),
+    );
+    const entries = this.#toEntries(batch);
+    if (entries.length > 0) await store.append(entries, { containerId: this.containerId, cursor: batch.cursor });
+    return { lines: entries.length, more: batch.more && entries.length > 0 };
+  }
+
+  #toEntries(batch: OutputBatch): NewEntry[] {
+    // Without a line the place does not move, and a gap is told again with the next line.
+    if (batch.lines.length === 0) return [];
+    const mask = this.#context.masker();
+    const entries: NewEntry[] = batch.lines.map((line) => ({
+      timeNs: line.timeNs,
+      stream: line.stream === 'stdout' ? LogStream.STDOUT : LogStream.STDERR,
+      text: mask(line.text),
+    }));
+    if (!batch.gap) return entries;
+    const timeNs = entries[0]?.timeNs ?? wallNs(this.#context.clock.wallMs());
+    return [gapEntry(timeNs, 'lines are missing here; the container engine no longer had them'), ...entries];
+  }
+}

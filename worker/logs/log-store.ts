@@ -1,0 +1,272 @@
+/**
+ * The log of one bot on disk, in segment files, bounded in size and age: it outlives containers and the worker.
+ *
+ * 1. Entries are numbered from 1 without a hole; a number is given when the entry is written, so a failed write leaves none.
+ * 2. Only whole records, up to Segment.bytes, are ever read.
+ * 3. Appends are written in the order they were asked for; those of one tick in one write.
+ * 4. A segment begins with the newest mark, so that older segments can go.
+ */
+import { randomBytes } from 'node:crypto';
+import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock } from '#common/clock.ts';
+import { readFileIfAny, writeFileAtomic } from '../state/atomic-file.ts';
+import type { NewEntry, StoredEntry } from './log-entry.ts';
+import { findSegments, recoverSegment, type Segment, segmentPath } from './segment-file.ts';
+import { encodeRecord, type SourceMark } from './segment-record.ts';
+
+export interface LogLimits {
+  /** Of one bot's log; the oldest segment goes first. */
+  readonly maxBytes: number;
+  readonly maxAgeMs: number;
+  readonly segmentBytes: number;
+}
+
+export const defaultLogLimits: LogLimits = {
+  maxBytes: 50 * 1024 * 1024,
+  maxAgeMs: 7 * 24 * 3600 * 1000,
+  segmentBytes: 1024 * 1024,
+};
+
+interface Append {
+  readonly entries: readonly NewEntry[];
+  readonly mark: SourceMark | undefined;
+  readonly resolve: (stored: readonly StoredEntry[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Opened {
+  readonly id: string;
+  readonly segments: Segment[];
+  readonly nextSeq: number;
+  readonly mark: SourceMark | undefined;
+  readonly markIsInNewest: boolean;
+}
+
+export class LogStore {
+  readonly id: string;
+  readonly #dir: string;
+  readonly #clock: Clock;
+  readonly #limits: LogLimits;
+  readonly #segments: Segment[];
+  readonly #listeners = new Set<() => void>();
+  #nextSeq: number;
+  #mark: SourceMark | undefined;
+  /** False when a crash tore the mark off the beginning of the newest segment. */
+  #markIsInNewest: boolean;
+  #file: FileHandle | undefined;
+  #waiting: Append[] = [];
+  /** What touches the files goes one after the other. */
+  #lane: Promise<void> = Promise.resolve();
+  #ended = false;
+
+  private constructor(dir: string, clock: Clock, limits: LogLimits, opened: Opened) {
+    this.id = opened.id;
+    this.#dir = dir;
+    this.#clock = clock;
+    this.#limits = limits;
+    this.#segments = opened.segments;
+    this.#nextSeq = opened.nextSeq;
+    this.#mark = opened.mark;
+    this.#markIsInNewest = opened.markIsInNewest;
+  }
+
+  /** Opens the log in `dir`, or begins one. What a crash left half-written at the end is cut off. */
+  static async open(dir: string, clock: Clock, limits: LogLimits = defaultLogLimits): Promise<LogStore> {
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    const id = await readOrMakeId(join(dir, 'id'));
+    const segments = await findSegments(dir);
+    let nextSeq = 1;
+    let mark: SourceMark | undefined;
+    let markIsInNewest = false;
+    // Only the newest segment can be torn. It begins with the mark, so older ones are read only if that was torn off.
+    for (const segment of segments.toReversed()) {
+      const recovered = await recoverSegment(segment);
+      nextSeq = Math.max(nextSeq, recovered.nextSeq);
+      mark = recovered.mark;
+      if (mark === undefined) continue;
+      markIsInNewest = segment === segments.at(-1);
+      break;
+    }
+    const store = new LogStore(dir, clock, limits, { id, segments, nextSeq, mark, markIsInNewest });
+    await store.dropOld();
+    return store;
+  }
+
+  /** Up to where a container's output is in the log; of the container that wrote last. */
+  get mark(): SourceMark | undefined {
+    return this.#mark;
+  }
+
+  /** The number the next entry gets. */
+  get nextSeq(): number {
+    return this.#nextSeq;
+  }
+
+  /** The oldest entry that is still kept; nextSeq when there is none. */
+  get firstSeq(): number {
+    return this.#segments[0]?.firstSeq ?? this.#nextSeq;
+  }
+
+  /** Oldest first. */
+  get segments(): readonly Segment[] {
+    return this.#segments;
+  }
+
+  /** True once the log is closed or removed. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Calls back after every write and at the end; the returned function stops it. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Resolves with the entries and their numbers once they are written, together with the mark; on failure none of them is. */
+  append(entries: readonly NewEntry[], mark?: SourceMark): Promise<readonly StoredEntry[]> {
+    if (this.#ended) return Promise.reject(new Error('this log is closed'));
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ entries, mark, resolve, reject });
+      if (this.#waiting.length === 1) void this.#inLane(() => this.#writeWaiting());
+    });
+  }
+
+  /** Drops segments beyond the limits. Run it now and then: a silent log grows old without being written. */
+  dropOld(): Promise<void> {
+    return this.#inLane(async () => {
+      const oldest = this.#clock.wallMs() - this.#limits.maxAgeMs;
+      const active = this.#segments.at(-1);
+      if (active && active.newestMs < oldest) await this.#beginSegment();
+      const total = () => this.#segments.reduce((sum, segment) => sum + segment.bytes, 0);
+      for (let first = this.#segments[0]; first && this.#segments.length > 1; first = this.#segments[0]) {
+        if (first.newestMs >= oldest && total() <= this.#limits.maxBytes) break;
+        this.#segments.shift();
+        await rm(first.path, { force: true });
+      }
+    });
+  }
+
+  /** Waits for what is being written; nothing can be appended after. */
+  async close(): Promise<void> {
+    this.#ended = true;
+    await this.#inLane(() => this.#closeFile());
+    this.#notify();
+  }
+
+  /** Closes the log and deletes its files. */
+  async remove(): Promise<void> {
+    await this.close();
+    this.#segments.length = 0;
+    await rm(this.#dir, { recursive: true, force: true });
+  }
+
+  #inLane(work: () => Promise<void>): Promise<void> {
+    const done = this.#lane.then(work);
+    // The next one goes ahead either way; the failure belongs to whoever asked for this one.
+    this.#lane = done.catch(() => undefined);
+    return done;
+  }
+
+  async #writeWaiting(): Promise<void> {
+    // One turn of the loop, so that appends of the same tick go into one write.
+    await new Promise((resolve) => setImmediate(resolve));
+    const group = this.#waiting;
+    this.#waiting = [];
+    try {
+      const stored = await this.#write(group);
+      for (const [index, append] of group.entries()) append.resolve(stored[index] ?? []);
+    } catch (error) {
+      for (const append of group) append.reject(error);
+      return;
+    }
+    this.#notify();
+  }
+
+  async #write(group: readonly Append[]): Promise<readonly (readonly StoredEntry[])[]> {
+    const { segment, file } = await this.#openSegment();
+    const stored: StoredEntry[][] = [];
+    let lines = this.#mark && !this.#markIsInNewest ? encodeRecord(this.#nextSeq, [], this.#mark) : '';
+    let seq = this.#nextSeq;
+    let mark = this.#mark;
+    for (const append of group) {
+      lines += encodeRecord(seq, append.entries, append.mark);
+      const firstSeq = seq;
+      stored.push(append.entries.map((entry, index) => ({ ...entry, seq: firstSeq + index })));
+      seq += append.entries.length;
+      mark = append.mark ?? mark;
+    }
+    await writeAt(file, Buffer.from(lines), segment.bytes);
+    segment.bytes += Buffer.byteLength(lines);
+    segment.newestMs = this.#clock.wallMs();
+    this.#nextSeq = seq;
+    this.#mark = mark;
+    this.#markIsInNewest = true;
+    return stored;
+  }
+
+  async #openSegment(): Promise<{ segment: Segment; file: FileHandle }> {
+    const active = this.#segments.at(-1);
+    if (!active || active.bytes >= this.#limits.segmentBytes) {
+      await this.#beginSegment();
+      // Not awaited: it runs in the lane after this write.
+      void this.dropOld().catch(() => undefined);
+    }
+    const segment = this.#segments.at(-1);
+    if (!segment) throw new Error('a log without a segment');
+    this.#file ??= await open(segment.path, 'r+', 0o600);
+    return { segment, file: this.#file };
+  }
+
+  /** Nothing happens if the active segment has no entry yet: the new one would have its name. */
+  async #beginSegment(): Promise<void> {
+    if (this.#segments.at(-1)?.firstSeq === this.#nextSeq) return;
+    await this.#closeFile();
+    const path = segmentPath(this.#dir, this.#nextSeq);
+    const first = this.#mark ? Buffer.from(encodeRecord(this.#nextSeq, [], this.#mark)) : Buffer.alloc(0);
+    // w: a file of that name can only be the leftover of a beginning that failed, and holds no entry.
+    this.#file = await open(path, 'w', 0o600);
+    await writeAt(this.#file, first, 0);
+    this.#markIsInNewest = true;
+    this.#segments.push({
+      firstSeq: this.#nextSeq,
+      path,
+      bytes: first.length,
+      newestMs: this.#clock.wallMs(),
+    });
+  }
+
+  async #closeFile(): Promise<void> {
+    const file = this.#file;
+    this.#file = undefined;
+    await file?.close();
+  }
+
+  #notify(): void {
+    for (const listener of [...this.#listeners]) listener();
+  }
+}
+
+async function readOrMakeId(path: string): Promise<string> {
+  const kept = (await readFileIfAny(path))?.toString();
+  if (kept !== undefined && /^[0-9a-f]{16}$/.test(kept)) return kept;
+  const id = randomBytes(8).toString('hex');
+  await writeFileAtomic(path, id);
+  return id;
+}
+
+/** Writes all bytes at `offset`, or leaves the file as long as it was. */
+async function writeAt(file: FileHandle, bytes: Uint8Array, offset: number): Promise<void> {
+  let done = 0;
+  try {
+    while (done < bytes.length) {
+      const { bytesWritten } = await file.write(bytes, done, bytes.length - done, offset + done);
+      done += bytesWritten;
+    }
+  } catch (error) {
+    // A part of a record must not stay behind a shorter one written next. If this fails too, readers skip the rest.
+    await file.truncate(offset).catch(() => undefined);
+    throw error;
+  }
+}

@@ -1,0 +1,43 @@
+/** The runtime that the settings name. */
+import { join } from 'node:path';
+import type { Clock } from '#common/clock.ts';
+import type { Logger } from '#common/log.ts';
+import type { WorkerConfig } from './config.ts';
+import type { ContainerRuntime } from './runtime/container-runtime.ts';
+import { createDockerRuntime } from './runtime/docker/docker-runtime.ts';
+import { createProcessRuntime } from './runtime/process/process-runtime.ts';
+import type { StateDir } from './state/state-dir.ts';
+
+/** What a runtime is made with. */
+export interface RuntimeParts {
+  readonly config: WorkerConfig;
+  readonly state: StateDir;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export function createRuntime({ config, state, clock, logger }: RuntimeParts): ContainerRuntime {
+  const shared = { workerId: state.workerId, signingKey: state.labelKey, clock, logger };
+  const buildSettings = {
+    pipIndexUrl: config.pipIndexUrl,
+    npmRegistry: config.npmRegistry,
+    httpsProxy: config.httpsProxy?.reveal(),
+  };
+  switch (config.runtime) {
+    case 'docker':
+      return createDockerRuntime({
+        ...shared,
+        dockerHost: config.dockerHost,
+        network: config.dockerNetwork,
+        baseImages: { python: config.baseImage, node: config.nodeBaseImage },
+        buildSettings,
+      });
+    case 'process':
+      return createProcessRuntime({
+        ...shared,
+        dir: join(config.dir, 'process'),
+        sealKey: state.sealKey,
+        buildSettings,
+      });
+  }
+}

@@ -1,0 +1,231 @@
+/** The worker, composed: state, runtime, bots, logs, session. Used by main.ts, by `npm start` and by tests. */
+import { randomUUID } from 'node:crypto';
+import { uptime } from 'node:os';
+import { create } from '@bufbuild/protobuf';
+import type { Clock } from '#common/clock.ts';
+import { type BotKey, botKeyText } from '#common/ids.ts';
+import type { Logger } from '#common/log.ts';
+import { protocolMax, protocolMin, version } from '#common/version.ts';
+import { type Heartbeat, HeartbeatSchema, type Hello, HelloSchema } from '#gen/botrunner/v1/worker_service_pb.js';
+import type { WorkerConfig } from './config.ts';
+import { BotLogs } from './logs/bot-logs.ts';
+import { secretValues } from './logs/masking.ts';
+import { createRuntime, type RuntimeParts } from './make-runtime.ts';
+import { BotRegistry } from './registry/bot-registry.ts';
+import { createContainerLookup } from './registry/container-lookup.ts';
+import { type EngineHealth, EngineWatch } from './registry/engine-watch.ts';
+import { createOutages } from './registry/outages.ts';
+import type { ContainerRuntime } from './runtime/container-runtime.ts';
+import { ArtifactCache, defaultCacheMaxBytes } from './session/artifacts.ts';
+import { ResultJournal } from './session/result-journal.ts';
+import { Tails } from './session/tails.ts';
+import { complaintOf, Uplink } from './session/uplink.ts';
+import { createBotRecords } from './state/bot-records.ts';
+import { openText, sealText } from './state/seal.ts';
+import { openStateDir, type StateDir } from './state/state-dir.ts';
+import { pause } from './waiting/bell.ts';
+import { Slots } from './waiting/slots.ts';
+import { withTimeLimit } from './waiting/time-limit.ts';
+
+export interface WorkerOptions {
+  readonly config: WorkerConfig;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Instead of the one that config.runtime names. */
+  readonly runtime?: (parts: RuntimeParts) => ContainerRuntime;
+  /** In [0, 1); Math.random unless given. */
+  readonly random?: () => number;
+}
+
+export interface RunningWorker {
+  readonly workerId: string;
+  /** True while there is a session with an orchestrator. */
+  connected(): boolean;
+  health(): EngineHealth;
+  /** Ends in good order, within 30 s: Docker bots keep running, bots of the process runtime end and come back next time. */
+  stop(): Promise<void>;
+}
+
+/** The orchestrator does not take this worker as it is configured; the message says what to change. */
+export class WorkerRefusedError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'WorkerRefusedError';
+  }
+}
+
+const firstDialLimitMs = 5000;
+const shutdownGraceMs = 10_000;
+const shutdownLimitMs = 15_000;
+const sweepMs = 3600_000;
+
+/**
+ * Adopts what runs, then connects. Throws when the state folder is in use, and WorkerRefusedError when the first
+ * orchestrator dialled does not take this worker; an orchestrator or engine that is away is waited for.
+ */
+export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
+  const state = await openStateDir(options.config.dir, options.config.workerId);
+  try {
+    return await compose(options, state);
+  } catch (error) {
+    await state.close();
+    throw error;
+  }
+}
+
+async function compose(options: WorkerOptions, state: StateDir): Promise<RunningWorker> {
+  const { config, clock, logger, random = Math.random, runtime: makeRuntime = createRuntime } = options;
+  const { workerId } = state;
+  warnAboutSettings(config, state, logger);
+  const runtime = makeRuntime({ config, state, clock, logger });
+  const outages = createOutages(clock.wallMs() - uptime() * 1000);
+  const journal = await ResultJournal.open(state.resultsDir, logger);
+  const { orchestrators: endpoints, workerToken: token } = config;
+  const uplink = new Uplink({ endpoints, token, workerId, clock, logger, random, journal });
+  const logs = new BotLogs(state.logsDir, { runtime, clock, logger });
+  const lookup = createContainerLookup(runtime, clock);
+  const artifacts = await ArtifactCache.open({
+    dir: state.artifactsDir,
+    clock,
+    logger,
+    cacheMaxBytes: defaultCacheMaxBytes,
+    channel: () => uplink.channel,
+  });
+  const sealedTo = (key: BotKey) => `secrets of ${botKeyText(key)}`;
+  const registry = new BotRegistry({
+    logs,
+    lookup,
+    resendResult: (taskId) => uplink.resendResult(taskId),
+    onObservation: (observation) => uplink.observed(observation),
+    worker: {
+      workerId,
+      runtime,
+      clock,
+      logger,
+      random,
+      defaults: {
+        memoryBytes: config.memoryBytes,
+        cpuMillis: config.cpuMillis,
+        env: config.telegramApiBase === undefined ? {} : { TELEGRAM_API_BASE: config.telegramApiBase },
+      },
+      operatorSecrets: config.httpsProxy ? secretValues({ HTTPS_PROXY: config.httpsProxy.reveal() }) : [],
+      slots: new Slots(config.buildSlots),
+      artifacts,
+      records: createBotRecords(state.botsDir, logger),
+      reports: uplink,
+      lookup: (key) => lookup.find(key),
+      wasInterrupted: (finishedAtMs) => outages.covers(finishedAtMs),
+      sealFor: (key, plain) => sealText(state.sealKey, plain, sealedTo(key)),
+      openFor: (key, sealed) => openText(state.sealKey, sealed, sealedTo(key)),
+    },
+  });
+  const tails = new Tails({ logs, clock, logger, hasBot: (key) => registry.has(key) });
+  let helloKnewEngine = false;
+  const heartbeat = (): Heartbeat => {
+    const { ready, reason } = watch.health;
+    return create(HeartbeatSchema, { ready, notReadyReason: reason, builds: registry.builds });
+  };
+  const watch: EngineWatch = new EngineWatch(runtime, clock, logger, outages, {
+    onEvent: (containerId) => registry.hint(containerId),
+    onResync: () => registry.resync(),
+    onReturn: () => registry.engineReturned(),
+    onHealth(health) {
+      sayHealth(config, health, logger);
+      // What the machine has is only told in Hello.
+      if (health.info && !helloKnewEngine) uplink.renew();
+      else uplink.beat(heartbeat());
+    },
+  });
+  const bootId = randomUUID();
+  const hello = (): Hello => {
+    const { ready, reason, info } = watch.health;
+    helloKnewEngine = info !== undefined;
+    return create(HelloSchema, {
+      workerId,
+      bootId,
+      protocolMin,
+      protocolMax,
+      capabilities: ['mode.simple', 'language.python', 'language.node'],
+      runtime: runtime.kind,
+      engineVersion: info?.version ?? '',
+      version,
+      capacity: { memoryBytes: BigInt(info?.memoryBytes ?? 0), cpuMillis: info?.cpuMillis ?? 0 },
+      snapshot: [...registry.snapshot()],
+      ready,
+      notReadyReason: reason,
+    });
+  };
+  const stopping = new AbortController();
+  const stop = async () => {
+    if (stopping.signal.aborted) return;
+    stopping.abort();
+    // First nobody gives commands any more, then nothing acts, then the runtime and the files are let go.
+    await uplink.stop();
+    await watch.stop();
+    await registry.close(runtime.kind === 'process');
+    await journal.close();
+    await logs.close();
+    await withTimeLimit(clock, 'ending the runtime', shutdownLimitMs, undefined, () =>
+      runtime.shutdown(shutdownGraceMs),
+    ).catch((error: unknown) => logger.error({ err: error }, 'the runtime did not end in good order'));
+    await state.close();
+    logger.info('worker has stopped');
+  };
+  try {
+    await watch.start();
+    await registry.adopt();
+    uplink.start({
+      hello,
+      heartbeat,
+      applyDesiredSet: (set, anew) => registry.applyDesiredSet(set, anew),
+      ensure: (ensure) => registry.ensure(ensure),
+      cancelTask: (taskId) => registry.cancelTask(taskId),
+      openTail: (channel, tail, signal) => tails.serve(channel, tail, signal),
+    });
+    void keepSweeping(logs, clock, logger, stopping.signal);
+    const waited = new AbortController();
+    const first = await Promise.race([
+      uplink.firstDial,
+      pause(clock, firstDialLimitMs, waited.signal).then(() => undefined),
+    ]);
+    waited.abort();
+    if (first?.kind === 'refused') {
+      throw new WorkerRefusedError(complaintOf(endpoints[0] ?? { url: '' }, workerId, first).text);
+    }
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { workerId, connected: () => uplink.connected, health: () => watch.health, stop };
+}
+
+async function keepSweeping(logs: BotLogs, clock: Clock, logger: Logger, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await logs.sweep().catch((error: unknown) => logger.warn({ err: error }, 'old logs could not be cleaned up'));
+    await pause(clock, sweepMs, signal);
+  }
+}
+
+function sayHealth(config: WorkerConfig, { ready, reason }: EngineHealth, logger: Logger): void {
+  if (ready) {
+    logger.info('the container engine answers');
+    return;
+  }
+  const cure =
+    config.runtime === 'docker' ? 'start Docker or set DOCKER_HOST, or set RUNTIME=process to do without' : 'see above';
+  logger.warn(`${reason}; ${cure}; no bots are started until it does`);
+}
+
+function warnAboutSettings(config: WorkerConfig, state: StateDir, logger: Logger): void {
+  const { orchestrators, runtime } = config;
+  if (state.previousWorkerId !== undefined) {
+    logger.warn(
+      `this worker was ${state.previousWorkerId} before: bots started under that id are not seen; set WORKER_ID back to reach them`,
+    );
+  }
+  for (const { url, tls, loopback } of orchestrators) {
+    if (!tls && !loopback)
+      logger.warn(`${url} is cleartext: the worker token and all secrets of bots can be read on the way`);
+  }
+  if (runtime === 'process') logger.warn('RUNTIME=process does not isolate bots: run only code you trust');
+}

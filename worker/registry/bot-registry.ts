@@ -1,0 +1,150 @@
+/** All bots of this worker: one actor each, made for what the records, the engine or the orchestrator name. */
+
+import { create } from '@bufbuild/protobuf';
+import { type BotKey, botKeyText } from '#common/ids.ts';
+import { problemToProto } from '#common/problem-proto.ts';
+import {
+  type BotObservation,
+  type DesiredSet,
+  type Ensure,
+  TaskResultSchema,
+} from '#gen/botrunner/v1/worker_service_pb.js';
+import { BotActor } from '../bots/bot-actor.ts';
+import type { WorkerContext } from '../bots/bot-context.ts';
+import { runIdOf } from '../bots/bot-memory.ts';
+import { readEnsure } from '../bots/desired.ts';
+import type { BotLogs } from '../logs/bot-logs.ts';
+import { type BotRecord, emptyRecord } from '../state/bot-records.ts';
+import type { ContainerLookup } from './container-lookup.ts';
+
+export interface RegistryParts {
+  readonly worker: WorkerContext;
+  readonly logs: BotLogs;
+  readonly lookup: ContainerLookup;
+  /** Sends the result of a task that ended before once more; false if it is not known. */
+  resendResult(taskId: string): boolean;
+  onObservation(observation: BotObservation): void;
+}
+
+export class BotRegistry {
+  readonly #parts: RegistryParts;
+  readonly #actors = new Map<string, BotActor>();
+  /** True once the orchestrator has said what shall run here: from then on a container nobody knows is a stray. */
+  #wasTold = false;
+  #closed = false;
+
+  constructor(parts: RegistryParts) {
+    this.#parts = parts;
+  }
+
+  /** Takes over the bots of an earlier process. With an engine that is away, those of the records. */
+  async adopt(): Promise<void> {
+    for (const record of await this.#parts.worker.records.loadAll()) this.#actorFor(record.key, record);
+    await this.resync().catch((error: unknown) =>
+      this.#parts.worker.logger.debug({ err: error }, 'the containers could not be listed yet'),
+    );
+  }
+
+  /** Compares what the engine has with what the actors know, and lets them look where it differs. */
+  async resync(): Promise<void> {
+    const containers = await this.#parts.lookup.list();
+    const seen = new Map(containers.map((facts) => [botKeyText(facts.key), facts]));
+    for (const facts of containers) {
+      if (this.#closed || this.#actors.has(botKeyText(facts.key))) continue;
+      const actor = this.#actorFor(facts.key);
+      if (this.#wasTold) actor.absent();
+    }
+    for (const [key, actor] of this.#actors) {
+      const facts = seen.get(key);
+      const known = actor.container;
+      const differs = known?.status !== facts?.status || (known && facts && runIdOf(known) !== runIdOf(facts));
+      if (differs) actor.hint();
+    }
+  }
+
+  /** A container has changed, as far as the engine's events tell. */
+  hint(containerId: string): void {
+    for (const actor of this.#actors.values()) {
+      if (actor.container?.id === containerId) actor.hint();
+    }
+  }
+
+  engineReturned(): void {
+    for (const actor of this.#actors.values()) actor.engineReturned();
+  }
+
+  /** `anew`: the first set of a session, the truth whatever was seen before. */
+  applyDesiredSet(set: DesiredSet, anew: boolean): void {
+    this.#wasTold = true;
+    const named = new Set<string>();
+    for (const message of set.bots) {
+      named.add(botKeyText(message));
+      this.ensure(message, anew);
+    }
+    for (const [key, actor] of this.#actors) {
+      if (!named.has(key)) actor.absent();
+    }
+  }
+
+  ensure(message: Ensure, anew = false): void {
+    const { worker, resendResult } = this.#parts;
+    if (this.#closed) return;
+    const read = readEnsure(message);
+    if (!read.ok) {
+      worker.logger.error({ userId: message.userId, botId: message.botId }, read.problem.message);
+      if (message.taskId === '') return;
+      const outcome = { case: 'failed' as const, value: problemToProto(read.problem) };
+      worker.reports.ended(create(TaskResultSchema, { taskId: message.taskId, outcome }));
+      return;
+    }
+    const endedBefore = message.taskId !== '' && resendResult(message.taskId);
+    const command = endedBefore ? { ...read.value, taskId: '' } : read.value;
+    const taken = this.#actorFor(command.key).ensure(command, anew);
+    if (!taken) worker.logger.debug({ bot: command.key }, 'a command older than one seen before was ignored');
+  }
+
+  cancelTask(taskId: string): void {
+    for (const actor of this.#actors.values()) actor.cancelTask(taskId);
+  }
+
+  has(key: BotKey): boolean {
+    return this.#actors.has(botKeyText(key));
+  }
+
+  /** Every bot as it is now, but those that are on their way out because they are not placed here. */
+  snapshot(): readonly BotObservation[] {
+    return [...this.#actors.values()]
+      .filter((actor) => actor.desired?.kind !== 'absent')
+      .map((actor) => actor.observation());
+  }
+
+  /** How many images are being made. */
+  get builds(): number {
+    return [...this.#actors.values()].filter((actor) => actor.building).length;
+  }
+
+  /** Ends all actors; their containers stay as they are. See BotActor.close. */
+  async close(suspending: boolean): Promise<void> {
+    this.#closed = true;
+    await Promise.all([...this.#actors.values()].map((actor) => actor.close(suspending)));
+  }
+
+  #actorFor(key: BotKey, record: BotRecord = emptyRecord(key)): BotActor {
+    const text = botKeyText(key);
+    const existing = this.#actors.get(text);
+    if (existing) return existing;
+    const { worker, logs, onObservation } = this.#parts;
+    const actor: BotActor = new BotActor(record, {
+      ...worker,
+      log: logs.of(key),
+      onObservation: (observation) => {
+        if (actor.desired?.kind !== 'absent') onObservation(observation);
+      },
+      onGone: () => {
+        if (this.#actors.get(text) === actor) this.#actors.delete(text);
+      },
+    });
+    this.#actors.set(text, actor);
+    return actor;
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * Watches the container engine: whether it answers, what it reports, and when everything must be looked at again.
+ * Events are hints and may be missed, so all containers are listed again now and then whatever the events say.
+ */
+import type { Clock } from '#common/clock.ts';
+import type { Logger } from '#common/log.ts';
+import type { ContainerRuntime, EngineInfo } from '../runtime/container-runtime.ts';
+import { Bell, pause } from '../waiting/bell.ts';
+import { withTimeLimit } from '../waiting/time-limit.ts';
+import { pauseAfterFailures } from '../waiting/try-later.ts';
+import type { Outages } from './outages.ts';
+
+export interface EngineHealth {
+  readonly ready: boolean;
+  /** Why not, for people; empty when ready. */
+  readonly reason: string;
+  /** As told last; undefined until the engine answered once. */
+  readonly info: EngineInfo | undefined;
+}
+
+export interface EngineWatchHooks {
+  /** A container of this id has changed. */
+  onEvent(containerId: string): void;
+  /** Look at everything again. Failures are tried again at the next time. */
+  onResync(): Promise<void>;
+  /** The engine answers again after it was away. */
+  onReturn(): void;
+  /** It became ready or not ready. */
+  onHealth(health: EngineHealth): void;
+}
+
+const checkEveryMs = 10_000;
+const checkLimitMs = 5000;
+// One slow answer is no outage.
+const failuresForNotReady = 2;
+const resyncMs = 30_000;
+const resyncWithoutEventsMs = 5000;
+// A subscription that holds this long is taken to work.
+const eventsSettleMs = 500;
+
+export class EngineWatch {
+  readonly #runtime: ContainerRuntime;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #outages: Outages;
+  readonly #hooks: EngineWatchHooks;
+  readonly #ending = new AbortController();
+  readonly #checkBell = new Bell();
+  readonly #resyncBell = new Bell();
+  #health: EngineHealth = { ready: false, reason: 'engine_unavailable: not asked yet', info: undefined };
+  #failures = 0;
+  #eventsAlive = false;
+  #mustReturn = false;
+  #running: Promise<unknown> = Promise.resolve();
+
+  constructor(runtime: ContainerRuntime, clock: Clock, logger: Logger, outages: Outages, hooks: EngineWatchHooks) {
+    this.#runtime = runtime;
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#outages = outages;
+    this.#hooks = hooks;
+  }
+
+  get health(): EngineHealth {
+    return this.#health;
+  }
+
+  /** Asks the engine once, then watches until stopped. */
+  async start(): Promise<void> {
+    await this.#check();
+    this.#running = Promise.all([this.#keepChecking(), this.#keepListening(), this.#keepResyncing()]);
+  }
+
+  async stop(): Promise<void> {
+    this.#ending.abort(new Error('the engine is no longer watched'));
+    await this.#running;
+  }
+
+  async #keepChecking(): Promise<void> {
+    const { signal } = this.#ending;
+    while (!signal.aborted) {
+      const afterMs = this.#failures === 0 ? checkEveryMs : pauseAfterFailures(this.#failures);
+      await this.#checkBell.wait({ signal, clock: this.#clock, afterMs });
+      if (!signal.aborted) await this.#check();
+    }
+  }
+
+  async #check(): Promise<void> {
+    const { signal } = this.#ending;
+    try {
+      const info = await withTimeLimit(this.#clock, 'asking the engine', checkLimitMs, signal, (limited) =>
+        this.#runtime.info(limited),
+      );
+      this.#failures = 0;
+      this.#setHealth({ ready: true, reason: '', info });
+      if (!this.#mustReturn) return;
+      this.#mustReturn = false;
+      this.#outages.ended(this.#clock.wallMs());
+      this.#hooks.onReturn();
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#failures += 1;
+      const neverAnswered = this.#health.info === undefined;
+      if (!neverAnswered && this.#failures < failuresForNotReady) return;
+      this.#noteAway();
+      const message = error instanceof Error ? error.message : 'it does not answer';
+      this.#setHealth({ ready: false, reason: `engine_unavailable: ${message}`, info: this.#health.info });
+    }
+  }
+
+  #noteAway(): void {
+    this.#mustReturn = true;
+    this.#outages.began(this.#clock.wallMs());
+  }
+
+  #setHealth(health: EngineHealth): void {
+    const before = this.#health;
+    this.#health = health;
+    if (before.ready === health.ready && before.reason === health.reason) return;
+    this.#hooks.onHealth(health);
+  }
+
+  async #keepListening(): Promise<void> {
+    const { signal } = this.#ending;
+    let failures = 0;
+    while (!signal.aborted) {
+      const stream = new AbortController();
+      const ended = this.#runtime
+        .watchEvents((event) => this.#hooks.onEvent(event.containerId), signal)
+        .catch((error: unknown) => this.#logger.debug({ err: error }, 'the event stream of the engine broke'))
+        .then(() => stream.abort());
+      await pause(this.#clock, eventsSettleMs, stream.signal);
+      if (!stream.signal.aborted) {
+        failures = 0;
+        this.#eventsAlive = true;
+        // What happened before the subscription is seen by listing after it.
+        this.#resyncBell.ring();
+        await ended;
+        if (!signal.aborted) this.#noteAway();
+      }
+      this.#eventsAlive = false;
+      failures += 1;
+      this.#checkBell.ring();
+      await pause(this.#clock, pauseAfterFailures(failures), signal);
+    }
+  }
+
+  async #keepResyncing(): Promise<void> {
+    const { signal } = this.#ending;
+    while (!signal.aborted) {
+      const afterMs = this.#eventsAlive ? resyncMs : resyncWithoutEventsMs;
+      await this.#resyncBell.wait({ signal, clock: this.#clock, afterMs });
+      if (signal.aborted || !this.#health.ready) continue;
+      await this.#hooks
+        .onResync()
+        .catch((error: unknown) => this.#logger.debug({ err: error }, 'the containers could not be listed'));
+    }
+  }
+}

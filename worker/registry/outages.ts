@@ -1,0 +1,39 @@
+/**
+ * When the engine was away. A bot that ended with it did not end by itself, even with exit code 0: engines end their
+ * containers by SIGTERM when they stop, and most bots then leave in good order.
+ */
+
+export interface Outages {
+  began(wallMs: number): void;
+  ended(wallMs: number): void;
+  /** Whether a container that ended at this time ended with the engine or the machine. */
+  covers(finishedAtMs: number | undefined): boolean;
+}
+
+// An engine that stops gives its containers 15 s before it closes its event stream.
+const beforeMs = 20_000;
+const afterMs = 1000;
+const keptMax = 16;
+
+/** `hostBootMs`: when the machine was started; what ended before that ended at the latest with it. */
+export function createOutages(hostBootMs: number): Outages {
+  const past: { readonly fromMs: number; readonly toMs: number }[] = [];
+  let openSince: number | undefined;
+  return {
+    began(wallMs) {
+      openSince ??= wallMs;
+    },
+    ended(wallMs) {
+      if (openSince === undefined) return;
+      past.push({ fromMs: openSince, toMs: wallMs });
+      if (past.length > keptMax) past.shift();
+      openSince = undefined;
+    },
+    covers(finishedAtMs) {
+      if (finishedAtMs === undefined) return false;
+      if (finishedAtMs < hostBootMs) return true;
+      if (openSince !== undefined && finishedAtMs >= openSince - beforeMs) return true;
+      return past.some(({ fromMs, toMs }) => finishedAtMs >= fromMs - beforeMs && finishedAtMs <= toMs + afterMs);
+    },
+  };
+}

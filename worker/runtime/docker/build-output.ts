@@ -1,0 +1,63 @@
+/**
+ * The engine's report of a build, JSON objects on lines that may come in any pieces, as output lines and an outcome. The
+ * HTTP status of a build is 200 also when it fails: only an `error` in the report tells. Pure.
+ */
+import { createLineSplitter } from '../output-lines.ts';
+import { record, text } from './answers.ts';
+
+export interface BuildReport {
+  push(chunk: Buffer): void;
+  /** Call at the end of the stream. */
+  end(): void;
+  /** The engine's words for what went wrong. */
+  error(): string | undefined;
+  /** Whether the base image was found: the first step after FROM was reached. */
+  hasBase(): boolean;
+}
+
+// What the classic builder says about its own containers and layers tells a user nothing.
+const noise =
+  /^(?: ---> (?:Running in )?[0-9a-f]{12}| ---> Using cache|Removing intermediate container [0-9a-f]{12}|Successfully built [0-9a-f]{12}|Successfully tagged bot_image_\S+)?$/;
+
+// One object holds up to 32 KiB of output, each byte of it written as up to six.
+const objectMaxBytes = 1024 * 1024;
+
+export function createBuildReport(onLine: (line: string) => void): BuildReport {
+  let error: string | undefined;
+  let hasBase = false;
+  const take = (line: string) => {
+    if (/^Step [2-9]\d*\/\d+ : (?!FROM )/.test(line)) hasBase = true;
+    if (!noise.test(line)) onLine(line);
+  };
+  const printed = createLineSplitter(take);
+  const objects = createLineSplitter((line) => {
+    if (line === '') return;
+    const entry = record(parsed(line));
+    if (typeof entry['stream'] === 'string') printed.push(Buffer.from(entry['stream']));
+    // Progress of a pull repeats with each chunk; the words before and after it do not.
+    else if (typeof entry['status'] === 'string' && entry['progress'] === undefined) take(pullLine(entry));
+    const failure = text(record(entry['errorDetail'])['message']) || text(entry['error']);
+    if (failure !== '') error = failure;
+  }, objectMaxBytes);
+  return {
+    push: (chunk) => objects.push(chunk),
+    end() {
+      objects.end();
+      printed.end();
+    },
+    error: () => error,
+    hasBase: () => hasBase,
+  };
+}
+
+const pullLine = ({ id, status }: Readonly<Record<string, unknown>>): string =>
+  id === undefined ? text(status) : `${text(id)}: ${text(status)}`;
+
+/** Undefined for what is not JSON: a report whose end is cut has no outcome, which the builder checks by other means. */
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * Everything that building for one bot on one worker makes in the engine carries one label: layers, and the containers
+ * that build steps run in. This finds and removes what a failed, aborted or superseded build left.
+ */
+import { type BotKey, botHash } from '#common/ids.ts';
+import { buildLabel } from '../../images/dockerfile.ts';
+import { labelNames } from '../labels.ts';
+import { list, record, text, texts } from './answers.ts';
+import type { EngineClient } from './engine-client.ts';
+import { hasStatus } from './engine-errors.ts';
+
+/** The value of the label; both parts have patterns of their own and hold no dot. */
+export const buildScope = (key: BotKey, workerId: string): string => `${workerId}.${botHash(key)}`;
+
+/** A chain of layers is removed from its end; far more rounds than a Dockerfile of ours has steps. */
+const roundsMax = 64;
+
+/** Removes images of the scope that have no name and that no image or container builds on. */
+export async function removeDanglingImages(engine: EngineClient, scope: string, signal: AbortSignal): Promise<void> {
+  const query = { filters: { label: [`${buildLabel}=${scope}`], dangling: ['true'] } };
+  const kept = new Set<string>();
+  for (let round = 0; round < roundsMax; round += 1) {
+    const found = list(await engine.call({ method: 'GET', path: '/images/json', query }, signal));
+    const ids = found.map((image) => text(record(image)['Id'])).filter((id) => id !== '' && !kept.has(id));
+    if (ids.length === 0) return;
+    // An image in use stays; asking for it again would not end.
+    for (const id of ids) if (!(await removeImage(engine, id, signal))) kept.add(id);
+  }
+}
+
+/** Removes an image by name or id, never by force. False when it is in use. */
+export async function removeImage(engine: EngineClient, image: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    // noprune: the layers below may be what another build is just building on.
+    const path = `/images/${encodeURIComponent(image)}`;
+    await engine.call({ method: 'DELETE', path, query: { noprune: true } }, signal);
+    return true;
+  } catch (error) {
+    if (hasStatus(error, 404)) return true;
+    if (hasStatus(error, 409)) return false;
+    throw error;
+  }
+}
+
+/** Removes containers of build steps of the scope. Returns how many there were. */
+export async function removeStepContainers(engine: EngineClient, scope: string, signal: AbortSignal): Promise<number> {
+  const query = { all: true, filters: { label: [`${buildLabel}=${scope}`] } };
+  const found = list(await engine.call({ method: 'GET', path: '/containers/json', query }, signal));
+  // Bots have the label too, but empty: they are created with it so. The marker is looked at for good measure.
+  const steps = found.map(record).filter((container) => texts(container['Labels'])[labelNames.marker] === undefined);
+  for (const step of steps) {
+    try {
+      const path = `/containers/${text(step['Id'])}`;
+      await engine.call({ method: 'DELETE', path, query: { force: true, v: true } }, signal);
+    } catch (error) {
+      // The builder removes them itself at the same time.
+      if (!hasStatus(error, 404, 409)) throw error;
+    }
+  }
+  return steps.length;
+}

@@ -1,0 +1,57 @@
+/** An engine's answer about one container, as facts: undefined when it is not ours. Pure. */
+import type { ContainerFacts, ContainerStatus } from '../container-runtime.ts';
+import { type SigningKey, verifiedIdentity } from '../labels.ts';
+import { number, record, text, texts } from './answers.ts';
+import { parseTimeNs } from './log-frames.ts';
+
+export interface Owner {
+  readonly workerId: string;
+  readonly signingKey: SigningKey;
+}
+
+/** Reads the answer of GET /containers/{id}/json. */
+export function containerFacts(answer: unknown, { workerId, signingKey }: Owner): ContainerFacts | undefined {
+  const container = record(answer);
+  const name = text(container['Name']).replace(/^\//, '');
+  const config = record(container['Config']);
+  const identity = verifiedIdentity(signingKey, name, workerId, texts(config['Labels']));
+  if (!identity) return undefined;
+  const state = record(container['State']);
+  const status = statusOf(text(state['Status']));
+  const exitCode = status === 'exited' ? number(state['ExitCode']) : undefined;
+  return {
+    id: text(container['Id']),
+    name,
+    key: identity.key,
+    revision: identity.revision,
+    epoch: identity.epoch,
+    image: text(config['Image']),
+    status,
+    startedAtMs: timeMs(state['StartedAt']),
+    finishedAtMs: status === 'running' ? undefined : timeMs(state['FinishedAt']),
+    exitCode,
+    // The engine sets OOMKilled too when only a child of the bot was killed; the bot itself ends with 137 then.
+    oomKilled: state['OOMKilled'] === true && exitCode === 137,
+  };
+}
+
+function statusOf(status: string): ContainerStatus {
+  switch (status) {
+    case 'created':
+      return 'created';
+    case 'running':
+    case 'paused':
+    case 'restarting':
+      return 'running';
+    default:
+      // exited, dead, removing
+      return 'exited';
+  }
+}
+
+/** Undefined for 0001-01-01, the engine's "never". */
+function timeMs(value: unknown): number | undefined {
+  const time = text(value);
+  if (time === '' || time.startsWith('0001-')) return undefined;
+  return Number(parseTimeNs(time) / 1_000_000n);
+}

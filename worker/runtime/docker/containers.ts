@@ -1,0 +1,181 @@
+/** Containers of bots: create, start, stop, remove, look. Only those of this worker with a valid signature exist here. */
+import { type Clock, sleep } from '#common/clock.ts';
+import type { Logger } from '#common/log.ts';
+import { ProblemError, problem, refuse } from '#common/problem.ts';
+import {
+  type ContainerFacts,
+  type ContainerPlan,
+  EngineUnavailableError,
+  NameInUseError,
+} from '../container-runtime.ts';
+import { labelNames, signedLabels } from '../labels.ts';
+import { redact } from '../redact.ts';
+import { list, record, text } from './answers.ts';
+import { containerFacts, type Owner } from './container-facts.ts';
+import { containerOptions } from './container-options.ts';
+import type { EngineClient } from './engine-client.ts';
+import { EngineRefusal, hasStatus } from './engine-errors.ts';
+import type { BotNetwork } from './network.ts';
+import { refusalMessage } from './refusal-message.ts';
+
+export interface ContainerDeps {
+  readonly engine: EngineClient;
+  readonly network: BotNetwork;
+  readonly owner: Owner;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const removalMs = 30_000;
+const inspectsAtOnce = 4;
+
+/** As ContainerRuntime.create; IMAGE_NOT_FOUND when the plan's image is not there. */
+export async function createContainer(deps: ContainerDeps, plan: ContainerPlan, signal: AbortSignal): Promise<string> {
+  const { engine, network, owner, clock } = deps;
+  checkEnv(plan);
+  await network.ensure(signal);
+  const startedAt = new Date(clock.wallMs()).toISOString();
+  const { key, workerId, revision, epoch } = plan;
+  const labels = signedLabels(owner.signingKey, plan.name, { key, workerId, revision, epoch, startedAt });
+  const body = containerOptions(plan, labels, network.name);
+  try {
+    const path = '/containers/create';
+    const answer = await engine.call({ method: 'POST', path, query: { name: plan.name }, body }, signal);
+    return text(record(answer)['Id']);
+  } catch (error) {
+    if (hasStatus(error, 409)) throw new NameInUseError(plan.name, await idOfName(deps, plan.name, signal));
+    if (hasStatus(error, 404)) refuse('IMAGE_NOT_FOUND', `The image ${plan.image} is not on the worker.`);
+    throw told(deps, error, 'create', Object.values(plan.env.reveal()));
+  }
+}
+
+/** An engine takes a NUL and fails at the start with a text that holds the value. */
+function checkEnv({ env }: ContainerPlan): void {
+  for (const [name, value] of Object.entries(env.reveal())) {
+    if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && !value.includes('\0')) continue;
+    refuse('INVALID_ENV_VARS', 'An environment variable has a bad name, or a NUL in its value.', {
+      details: { field: 'env_vars' },
+    });
+  }
+}
+
+async function idOfName(deps: ContainerDeps, name: string, signal: AbortSignal): Promise<string | undefined> {
+  const facts = await inspectContainer(deps, name, signal);
+  // The engine also finds a container whose id begins with the name.
+  return facts?.name === name ? facts.id : undefined;
+}
+
+/** By id or, where only a name is known, by the whole name. */
+export async function inspectContainer(
+  { engine, owner }: ContainerDeps,
+  id: string,
+  signal: AbortSignal,
+): Promise<ContainerFacts | undefined> {
+  try {
+    const path = `/containers/${encodeURIComponent(id)}/json`;
+    return containerFacts(await engine.call({ method: 'GET', path }, signal), owner);
+  } catch (error) {
+    if (hasStatus(error, 404)) return undefined;
+    throw error;
+  }
+}
+
+export async function startContainer(deps: ContainerDeps, id: string, signal: AbortSignal): Promise<void> {
+  if (!(await inspectContainer(deps, id, signal))) throw noSuchContainer();
+  try {
+    await start(deps, id, signal);
+  } catch (error) {
+    throw told(deps, error, 'start', await envValues(deps, id, signal));
+  }
+}
+
+async function start({ engine, network }: ContainerDeps, id: string, signal: AbortSignal): Promise<void> {
+  const call = { method: 'POST', path: `/containers/${id}/start` } as const;
+  try {
+    await engine.call(call, signal);
+  } catch (error) {
+    // An operator's "docker network prune" takes a network that no running container uses.
+    if (!hasStatus(error, 404) || !/network/i.test(error.text)) throw error;
+    await network.ensure(signal);
+    await engine.call(call, signal);
+  }
+}
+
+export async function stopContainer(
+  deps: ContainerDeps,
+  id: string,
+  graceMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const facts = await inspectContainer(deps, id, signal);
+  if (facts?.status !== 'running') return;
+  const seconds = Math.ceil(graceMs / 1000);
+  try {
+    const path = `/containers/${id}/stop`;
+    const timeoutMs = seconds * 1000 + 30_000;
+    await deps.engine.call({ method: 'POST', path, query: { t: seconds }, slow: true, timeoutMs }, signal);
+  } catch (error) {
+    if (!hasStatus(error, 404)) throw told(deps, error, 'stop', await envValues(deps, id, signal));
+  }
+}
+
+export async function removeContainer(deps: ContainerDeps, id: string, signal: AbortSignal): Promise<void> {
+  const { engine, clock } = deps;
+  const endMs = clock.monotonicMs() + removalMs;
+  while (await inspectContainer(deps, id, signal)) {
+    try {
+      const path = `/containers/${id}`;
+      await engine.call({ method: 'DELETE', path, query: { force: true, v: true }, slow: true }, signal);
+    } catch (error) {
+      // 409: somebody else's removal is under way; it is done when the container is gone.
+      if (!hasStatus(error, 404, 409)) throw told(deps, error, 'remove', await envValues(deps, id, signal));
+      if (clock.monotonicMs() > endMs)
+        throw new EngineUnavailableError('the engine does not end the removal of a container');
+      await sleep(clock, 100, signal);
+    }
+  }
+}
+
+/** Labels come with the engine's list; what else there is to know takes a look at each. */
+export async function listContainers(deps: ContainerDeps, signal: AbortSignal): Promise<readonly ContainerFacts[]> {
+  const label = [`${labelNames.marker}=true`, `${labelNames.workerId}=${deps.owner.workerId}`];
+  const query = { all: true, filters: { label } };
+  const found = list(await deps.engine.call({ method: 'GET', path: '/containers/json', query }, signal));
+  const ids = found.map((container) => text(record(container)['Id']));
+  const facts: ContainerFacts[] = [];
+  const worker = async () => {
+    for (let id = ids.pop(); id !== undefined; id = ids.pop()) {
+      // Undefined for a forged one, and for one that was removed since.
+      const one = await inspectContainer(deps, id, signal);
+      if (one) facts.push(one);
+    }
+  };
+  await Promise.all(Array.from({ length: inspectsAtOnce }, worker));
+  return facts;
+}
+
+export const noSuchContainer = (): ProblemError =>
+  new ProblemError(
+    problem('CONTAINER_ERROR', 'The container does not exist any more.', { hint: 'Start the bot again.' }),
+  );
+
+/** The environment of a container, to be taken out of texts of the engine. */
+async function envValues({ engine }: ContainerDeps, id: string, signal: AbortSignal): Promise<readonly string[]> {
+  try {
+    const answer = await engine.call({ method: 'GET', path: `/containers/${id}/json` }, signal);
+    const env = list(record(record(answer)['Config'])['Env']).map(text);
+    return env.map((entry) => entry.slice(entry.indexOf('=') + 1));
+  } catch (error) {
+    // Without it the engine's text cannot be shown; the refusal itself is what the caller has to learn.
+    if (error instanceof EngineRefusal) return [];
+    throw error;
+  }
+}
+
+/** A refusal as a problem whose text is ours. The engine's words go to the operator's log, without the given secrets. */
+function told({ logger }: ContainerDeps, error: unknown, action: string, secrets: readonly string[]): unknown {
+  if (!(error instanceof EngineRefusal)) return error;
+  logger.warn({ action, status: error.status, engine: redact(error.text, secrets) }, 'the engine refused');
+  const { message, hint } = refusalMessage(action, error);
+  return new ProblemError(problem('CONTAINER_ERROR', message, hint === undefined ? {} : { hint }));
+}

@@ -1,0 +1,84 @@
+/** ContainerRuntime on a Docker engine: composes the files beside it. Containers outlive the worker. */
+import type { Clock } from '#common/clock.ts';
+import type { Logger } from '#common/log.ts';
+import { ProblemError } from '#common/problem.ts';
+import type { BaseImages, BuildSettings } from '../../images/build-settings.ts';
+import type { ContainerRuntime, EngineInfo } from '../container-runtime.ts';
+import type { SigningKey } from '../labels.ts';
+import { number, record, text } from './answers.ts';
+import { buildSimpleImage } from './build.ts';
+import {
+  type ContainerDeps,
+  createContainer,
+  inspectContainer,
+  listContainers,
+  removeContainer,
+  startContainer,
+  stopContainer,
+} from './containers.ts';
+import { createEngineClient, defaultDockerHost, type EngineClient } from './engine-client.ts';
+import { sortedError } from './engine-errors.ts';
+import { watchEngineEvents } from './events.ts';
+import { hasImage, removeBotImages } from './images.ts';
+import { type BotNetwork, createBotNetwork } from './network.ts';
+import { readContainerOutput, watchContainerOutput } from './output.ts';
+
+export interface DockerRuntimeOptions {
+  /** unix:///path, or tcp://127.0.0.1:PORT. Default unix:///var/run/docker.sock. */
+  readonly dockerHost?: string | undefined;
+  /** The network of the bots; made if it is absent. */
+  readonly network: string;
+  readonly baseImages: BaseImages;
+  readonly buildSettings: BuildSettings;
+  readonly workerId: string;
+  /** Signs the labels; the same after every restart of the worker, or it does not know its containers any more. */
+  readonly signingKey: SigningKey;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const infoMs = 5000;
+
+async function engineInfo(engine: EngineClient, network: BotNetwork, signal: AbortSignal): Promise<EngineInfo> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(infoMs)]);
+  try {
+    const facts = record(await engine.call({ method: 'GET', path: '/info' }, limit));
+    return {
+      version: `docker ${text(facts['ServerVersion'])}`,
+      memoryBytes: number(facts['MemTotal']),
+      cpuMillis: number(facts['NCPU']) * 1000,
+      hostAddress: await network.ensure(limit),
+    };
+  } catch (error) {
+    if (error instanceof ProblemError) throw error;
+    throw sortedError(error, 'GET /info', signal);
+  }
+}
+
+/** Connects at the first call. Throws an Error for a `dockerHost` that cannot be used. */
+export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRuntime {
+  const { workerId, signingKey, baseImages, buildSettings, clock, logger } = options;
+  const engine = createEngineClient(options.dockerHost ?? defaultDockerHost);
+  const network = createBotNetwork(engine, options.network, logger);
+  const owner = { workerId, signingKey };
+  const deps: ContainerDeps = { engine, network, owner, clock, logger };
+  return {
+    kind: 'docker',
+    info: (signal) => engineInfo(engine, network, signal),
+    buildImage: (build, signal) =>
+      buildSimpleImage({ engine, network, baseImages, settings: buildSettings, clock, logger }, build, signal),
+    hasImage: (image, signal) => hasImage(engine, image, signal),
+    removeImages: (key, keep, signal) => removeBotImages(engine, { key, workerId }, keep, signal),
+    create: (plan, signal) => createContainer(deps, plan, signal),
+    start: (id, signal) => startContainer(deps, id, signal),
+    stop: (id, graceMs, signal) => stopContainer(deps, id, graceMs, signal),
+    remove: (id, signal) => removeContainer(deps, id, signal),
+    inspect: (id, signal) => inspectContainer(deps, id, signal),
+    list: (signal) => listContainers(deps, signal),
+    readOutput: (id, cursor, maxBytes, signal) => readContainerOutput(deps, id, cursor, maxBytes, signal),
+    watchOutput: (id, ring, signal) => watchContainerOutput(deps, id, ring, signal),
+    watchEvents: (onEvent, signal) => watchEngineEvents({ engine, owner, clock }, onEvent, signal),
+    // The containers go on, and no connection of ours outlives its call.
+    shutdown: async () => {},
+  };
+}

@@ -1,0 +1,227 @@
+/**
+ * Calls to the Docker Engine API. The only file that knows dockerode; the rest of docker/ names paths and parameters as
+ * https://docs.docker.com/reference/api/engine/version/v1.41/ does.
+ *
+ * 1. Every call ends: short ones after 30 s, streams by their signal. docker-modem alone would wait for ever for an answer
+ *    whose connection broke in the middle.
+ * 2. Short calls share a few sockets. Streams and slow calls have their own: followers of many logs must not keep a stop
+ *    waiting.
+ * 3. An ended wait says nothing about the effect: the engine goes on with what it was asked (contract, point 5).
+ */
+import { Agent, type IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
+import Docker from 'dockerode';
+import { refuse } from '#common/problem.ts';
+import { EngineUnavailableError } from '../container-runtime.ts';
+import { sortedError } from './engine-errors.ts';
+
+export type QueryValue = string | number | boolean | readonly string[] | { readonly [key: string]: unknown };
+export type Query = Readonly<Record<string, QueryValue | undefined>>;
+
+export interface EngineCall {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** Without the version, for example /containers/json. */
+  readonly path: string;
+  readonly query?: Query;
+  readonly body?: unknown;
+  /** Default 30 s. */
+  readonly timeoutMs?: number;
+  /** The engine takes its time on purpose: the call gets a socket of its own. */
+  readonly slow?: boolean;
+}
+
+export interface EngineStream {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly query?: Query;
+  /** Sent as the body. */
+  readonly upload?: Readable;
+}
+
+export interface EngineClient {
+  /** The parsed JSON of the answer; null without a body. 304 counts as done. Throws EngineRefusal, EngineUnavailableError. */
+  call(call: EngineCall, signal: AbortSignal): Promise<unknown>;
+  /** The answer as it comes, until its end, the signal or `destroy()`. */
+  stream(stream: EngineStream, signal: AbortSignal): Promise<Readable>;
+}
+
+/** The API versions that this code was tested with. */
+export const apiMin = '1.41';
+export const apiMax = '1.51';
+
+const callTimeoutMs = 30_000;
+const shortSockets = 8;
+
+/** The largest version both sides know, or undefined. Versions are 1.N; the parts are numbers, not fractions. */
+export function negotiate(engineMin: string, engineMax: string): string | undefined {
+  const minor = (version: string): number => Number(/^1\.(\d+)$/.exec(version)?.[1] ?? Number.NaN);
+  const chosen = Math.min(minor(engineMax), minor(apiMax));
+  return chosen >= Math.max(minor(engineMin), minor(apiMin)) ? `1.${chosen}` : undefined;
+}
+
+export const defaultDockerHost = 'unix:///var/run/docker.sock';
+
+/** Throws an Error with the cure for an address that cannot be used. */
+export function parseDockerHost(
+  address: string,
+): { readonly socketPath: string } | { readonly host: string; readonly port: number } {
+  if (address.startsWith('unix:///')) return { socketPath: address.slice('unix://'.length) };
+  const url = URL.parse(address);
+  // Whoever can speak to the engine is root on its machine, so its API does not go over a network in cleartext.
+  if (url?.protocol === 'tcp:' && ['127.0.0.1', 'localhost', '[::1]'].includes(url.hostname) && url.port !== '') {
+    return { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port) };
+  }
+  throw new Error(
+    'DOCKER_HOST must be unix:///path/to/docker.sock, or tcp://127.0.0.1:PORT for an engine on this machine',
+  );
+}
+
+type Modem = Pick<Docker['modem'], 'dial'>;
+
+interface Connection {
+  readonly short: Modem;
+  readonly long: Modem;
+}
+
+export function createEngineClient(dockerHost: string): EngineClient {
+  const address = parseDockerHost(dockerHost);
+  const shortAgent = new Agent({ keepAlive: false, maxSockets: shortSockets });
+  const longAgent = new Agent({ keepAlive: false });
+  const modem = (agent: Agent, version?: string): Modem => {
+    // Every field is given, since dockerode fills in absent ones from this process's environment.
+    const options: Docker.DockerOptions & { agent: Agent } = {
+      socketPath: undefined,
+      host: undefined,
+      port: undefined,
+      protocol: 'http',
+      version: version === undefined ? undefined : `v${version}`,
+      agent,
+      ...address,
+    };
+    return new Docker(options).modem;
+  };
+
+  let connection: Promise<Connection> | undefined;
+  const connect = async (signal: AbortSignal): Promise<Connection> => {
+    const call: EngineCall = { method: 'GET', path: '/version' };
+    const answer = await bounded(call, signal, callTimeoutMs, (limit) => dial(modem(shortAgent), call, limit));
+    const version = versionOf(answer);
+    return { short: modem(shortAgent, version), long: modem(longAgent, version) };
+  };
+  const connected = async (signal: AbortSignal): Promise<Connection> => {
+    // Not shared while it is being made: one caller's abort must not fail another one.
+    const made = connection ?? connect(signal);
+    const result = await made;
+    connection = made;
+    return result;
+  };
+  /** The engine may come back as another version after an upgrade. */
+  const onFailure = (error: unknown): unknown => {
+    if (error instanceof EngineUnavailableError) connection = undefined;
+    return error;
+  };
+
+  return {
+    async call(call, signal) {
+      const timeoutMs = call.timeoutMs ?? callTimeoutMs;
+      try {
+        return await bounded(call, signal, timeoutMs, async (limit) => {
+          const { short, long } = await connected(limit);
+          return dial(call.slow ? long : short, call, limit);
+        });
+      } catch (error) {
+        throw onFailure(error);
+      }
+    },
+    async stream(stream, signal) {
+      try {
+        const { long } = await connected(signal);
+        // No limit of time: a build can be silent for long before its first output, which is when its answer begins.
+        return await raced(signal, () => open(long, stream, signal));
+      } catch (error) {
+        throw onFailure(sortedError(error, describe(stream), signal));
+      }
+    },
+  };
+}
+
+function versionOf(answer: unknown): string {
+  const { ApiVersion = '', MinAPIVersion = apiMin } = (answer ?? {}) as { ApiVersion?: string; MinAPIVersion?: string };
+  const version = negotiate(MinAPIVersion, ApiVersion);
+  if (version !== undefined) return version;
+  return refuse('CONTAINER_ERROR', `The Docker engine speaks API ${MinAPIVersion} to ${ApiVersion}.`, {
+    hint: `The operator needs an engine that speaks one of the versions ${apiMin} to ${apiMax}: Docker 20.10 or newer.`,
+  });
+}
+
+/** The path without ids, which says enough and cannot hold anything of a user. */
+const describe = ({ method, path }: { method: string; path: string }): string =>
+  `${method} ${path.replace(/(?<=^\/(?:containers|images|networks)\/)[^/]{12,}(?=\/|$)/, '...')}`;
+
+async function bounded<T>(
+  call: EngineCall,
+  signal: AbortSignal,
+  timeoutMs: number,
+  work: (limit: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+  try {
+    return await raced(limit, () => work(limit));
+  } catch (error) {
+    throw sortedError(error, describe(call), signal);
+  }
+}
+
+/** Rejects with the signal's reason even if the work never settles. */
+function raced<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    work()
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
+
+// Anything else becomes an error with `statusCode`.
+const doneStatuses = { 200: true, 201: true, 204: true, 304: true };
+
+function dial(modem: Modem, call: EngineCall, signal: AbortSignal): Promise<unknown> {
+  const { method, path, query = {}, body = {} } = call;
+  return new Promise((resolve, reject) => {
+    const options = method === 'POST' ? { _query: given(query), _body: body } : given(query);
+    modem.dial(
+      { method, path: `${path}?`, options, abortSignal: signal, statusCodes: doneStatuses },
+      (error, result) => (error ? reject(error) : resolve(Buffer.isBuffer(result) ? null : result)),
+    );
+  });
+}
+
+function open(modem: Modem, stream: EngineStream, signal: AbortSignal): Promise<Readable> {
+  const { method, path, query = {}, upload } = stream;
+  return new Promise((resolve, reject) => {
+    modem.dial(
+      {
+        method,
+        path: `${path}?`,
+        options: given(query),
+        file: upload,
+        isStream: true,
+        abortSignal: signal,
+        statusCodes: doneStatuses,
+      },
+      (error, result) => {
+        if (error) return reject(error);
+        // With isStream the result is the HTTP answer itself.
+        const answer = result as IncomingMessage;
+        // Until its reader listens, an abort would end the process; the reader gets the same error.
+        answer.on('error', () => {});
+        resolve(answer);
+      },
+    );
+  });
+}
+
+const given = (query: Query): Query =>
+  Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined));

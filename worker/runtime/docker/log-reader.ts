@@ -1,0 +1,101 @@
+/**
+ * Decides which lines of one look at a container's log are new. The engine's `follow` loses and doubles lines when it
+ * rotates its files, so every look asks for the log since a time and finds its place again. Pure.
+ *
+ * Invariants:
+ * 1. The place is found in the order of the file, not of the times: lines of stdout and stderr can stand in the file in
+ *    another order than that of their times. So a look begins `overlapNs` before the anchor and skips to it.
+ * 2. The anchor (log-cursor.ts) must come back. If it does not, lines were rotated away: the batch says `gap`.
+ * 3. A gap is told once: the cursor of that batch names a line after it, or a time without an anchor.
+ */
+import type { OutputBatch, OutputLine } from '../container-runtime.ts';
+import { formatLogCursor, type LogCursor, lineHash } from './log-cursor.ts';
+import type { LogFrame } from './log-frames.ts';
+import { createLineJoiner } from './log-lines.ts';
+
+/** How far two lines can be from the order of their times: the engine stamps a line before it queues for the file. */
+const overlapNs = 200_000_000n;
+/** What is kept while the anchor is looked for; with more than that before it, it is taken for lost. */
+const heldMaxBytes = 1024 * 1024;
+
+/**
+ * The time that a look must ask for; undefined for the whole log. The whole log also while the wall clock is behind the
+ * anchor: it was set back, and the lines since then have times before the anchor's.
+ */
+export function readSinceNs(cursor: LogCursor, nowNs: bigint): bigint | undefined {
+  const since = cursor.timeNs - overlapNs;
+  return since <= 0n || nowNs < since ? undefined : since;
+}
+
+export interface LogReader {
+  /** Takes the next frame; true when the batch is full and reading should end. */
+  push(frame: LogFrame): boolean;
+  /** Whether the last line has no end yet. */
+  hasUnfinished(): boolean;
+  /** The batch. `ended`: the container does not run, so an unfinished line is all there will be of it. */
+  finish(ended: boolean): OutputBatch;
+}
+
+const sizeOf = (line: OutputLine): number => Buffer.byteLength(line.text) + 1;
+
+export function createLogReader(cursor: LogCursor, maxBytes: number): LogReader {
+  const joiner = createLineJoiner();
+  /** How many lines of each time were seen in this look. */
+  const seen = new Map<bigint, number>();
+  const lines: OutputLine[] = [];
+  let held: { readonly line: OutputLine; readonly ordinal: number }[] = [];
+  let heldBytes = 0;
+  let bytes = 0;
+  let last = cursor;
+  let gap = false;
+  let full = false;
+  let searching = cursor.ordinal > 0;
+
+  const emit = (line: OutputLine, ordinal: number) => {
+    if (full) return;
+    lines.push(line);
+    bytes += sizeOf(line);
+    last = { timeNs: line.timeNs, ordinal, hash: lineHash(line) };
+    full = bytes >= maxBytes;
+  };
+  const anchorIsLost = () => {
+    searching = false;
+    gap = true;
+    last = { timeNs: cursor.timeNs, ordinal: 0, hash: '' };
+    for (const { line, ordinal } of held) emit(line, ordinal);
+    held = [];
+  };
+  const search = (line: OutputLine, ordinal: number) => {
+    if (line.timeNs === cursor.timeNs && ordinal === cursor.ordinal) {
+      if (lineHash(line) !== cursor.hash) return anchorIsLost();
+      // What was held stands before the anchor in the file: an earlier batch gave it out.
+      searching = false;
+      held = [];
+      return;
+    }
+    if (line.timeNs <= cursor.timeNs) return;
+    held.push({ line, ordinal });
+    heldBytes += sizeOf(line);
+    if (heldBytes > heldMaxBytes) anchorIsLost();
+  };
+  const take = (line: OutputLine) => {
+    const ordinal = (seen.get(line.timeNs) ?? 0) + 1;
+    seen.set(line.timeNs, ordinal);
+    if (searching) search(line, ordinal);
+    // After the anchor every line is new; without one only its time can tell.
+    else if ((cursor.ordinal > 0 && !gap) || line.timeNs > cursor.timeNs) emit(line, ordinal);
+  };
+
+  return {
+    push(frame) {
+      for (const line of joiner.push(frame)) take(line);
+      return full;
+    },
+    hasUnfinished: () => joiner.hasUnfinished(),
+    finish(ended) {
+      if (ended && !full) for (const line of joiner.end()) take(line);
+      if (searching) anchorIsLost();
+      return { lines, cursor: formatLogCursor(last), gap, more: full };
+    },
+  };
+}

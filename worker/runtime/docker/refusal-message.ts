@@ -1,0 +1,51 @@
+/**
+ * An engine's refusal in words of our own. The engine's can hold environment values, host paths and addresses, so none of
+ * them is passed on: a known phrase selects a sentence, anything else is told by its status alone. Pure.
+ */
+import type { EngineRefusal } from './engine-errors.ts';
+
+interface Meaning {
+  readonly phrase: RegExp;
+  readonly message: string;
+  readonly hint?: string;
+}
+
+const meanings: readonly Meaning[] = [
+  {
+    phrase: /executable file not found|no such file or directory: unknown|exec format error/i,
+    message: 'The image lacks the program that shall run the bot, or has it for another kind of processor.',
+    hint: 'The operator has to set BASE_IMAGE or NODE_BASE_IMAGE to an image with python or node in it.',
+  },
+  {
+    phrase: /no space left on device|disk quota exceeded/i,
+    message: 'The disk of the worker is full.',
+    hint: 'The operator has to free space on the worker.',
+  },
+  {
+    phrase: /minimum memory limit|cannot allocate memory|memory limit/i,
+    message: 'The memory limit is too small for a container.',
+    hint: 'Ask for at least 16 MB.',
+  },
+  {
+    phrase: /range of cpus|cpu limit|nanocpus/i,
+    message: 'The worker has fewer processors than the bot asks for.',
+    hint: 'Ask for fewer cpu_cores.',
+  },
+  {
+    phrase: /argument list too long/i,
+    message: 'The environment of the bot is too large.',
+    hint: 'Put large values into a file of the bot.',
+  },
+  {
+    phrase: /network .* not found|could not find an available|address pool|failed to create endpoint/i,
+    message: 'The network of the bots does not work on the worker.',
+    hint: 'The operator sees more in the log of the worker; DOCKER_NETWORK names the network.',
+  },
+];
+
+/** What to tell the user. `action` is the verb: create, start, stop, remove. */
+export function refusalMessage(action: string, { status, text }: EngineRefusal): { message: string; hint?: string } {
+  const meaning = meanings.find(({ phrase }) => phrase.test(text));
+  if (!meaning) return { message: `The container engine refused to ${action} the container (status ${status}).` };
+  return meaning.hint === undefined ? { message: meaning.message } : { message: meaning.message, hint: meaning.hint };
+}

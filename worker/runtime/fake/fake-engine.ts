@@ -1,0 +1,182 @@
+/**
+ * The engine behind the fake runtime: images and containers in memory. Several runtimes can share one, as workers share a
+ * host, and a runtime made later finds what an earlier one left. What a bot does is a function; without one it runs until
+ * it gets SIGTERM.
+ */
+import { type Clock, sleep } from '#common/clock.ts';
+import type { BotKey } from '#common/ids.ts';
+import type {
+  ContainerPlan,
+  ContainerStatus,
+  OutputLine,
+  OutputStream,
+  RuntimeEvent,
+  SimpleBuild,
+} from '../container-runtime.ts';
+import type { Labels } from '../labels.ts';
+
+/** A running bot, in the hands of its program. */
+export interface FakeBot {
+  readonly id: string;
+  readonly name: string;
+  readonly entrypoint: string;
+  readonly env: Readonly<Record<string, string>>;
+  print(line: string, stream?: OutputStream): void;
+  exit(code: number): void;
+  /** What SIGTERM does. Default: exit(143). */
+  onTerminate(handler: () => void): void;
+  /** Aborted when the bot has ended, however. */
+  readonly ended: AbortSignal;
+}
+
+export interface FakeEngineOptions {
+  readonly clock: Clock;
+  /** What a bot does when it is started. */
+  readonly program?: (bot: FakeBot) => void;
+  /** What a build does; throws to fail. Default: prints one line. */
+  readonly builder?: (build: SimpleBuild, signal: AbortSignal) => Promise<void>;
+  /** Lines kept for each container; older ones are lost, as by rotation. Default 10000. */
+  readonly linesMax?: number;
+}
+
+export interface FakeContainer {
+  readonly id: string;
+  readonly name: string;
+  readonly labels: Labels;
+  readonly plan: ContainerPlan;
+  status: ContainerStatus;
+  startedAtMs: number | undefined;
+  finishedAtMs: number | undefined;
+  exitCode: number | undefined;
+  oomKilled: boolean;
+  lines: OutputLine[];
+  /** How many lines were dropped before the first one kept. */
+  dropped: number;
+  terminate: () => void;
+  ended: AbortController;
+}
+
+export interface FakeImage {
+  readonly key: BotKey;
+  readonly workerId: string;
+}
+
+export class FakeEngine {
+  readonly containers = new Map<string, FakeContainer>();
+  readonly images = new Map<string, FakeImage>();
+  readonly options: FakeEngineOptions;
+  readonly #listeners = new Set<(event: RuntimeEvent, container: FakeContainer) => void>();
+  readonly #outputListeners = new Set<(id: string) => void>();
+  #count = 0;
+
+  constructor(options: FakeEngineOptions) {
+    this.options = options;
+  }
+
+  byName(name: string): FakeContainer | undefined {
+    return [...this.containers.values()].find((container) => container.name === name);
+  }
+
+  /** Adds a container as it is, checked by nobody: as another program on the host would. */
+  add(name: string, labels: Labels, plan: ContainerPlan): FakeContainer {
+    this.#count += 1;
+    const container: FakeContainer = {
+      id: this.#count.toString(16).padStart(64, '0'),
+      name,
+      labels,
+      plan,
+      status: 'created',
+      startedAtMs: undefined,
+      finishedAtMs: undefined,
+      exitCode: undefined,
+      oomKilled: false,
+      lines: [],
+      dropped: 0,
+      terminate: () => {},
+      ended: new AbortController(),
+    };
+    this.containers.set(container.id, container);
+    return container;
+  }
+
+  start(container: FakeContainer): void {
+    if (container.status === 'running') return;
+    const ended = new AbortController();
+    container.status = 'running';
+    container.startedAtMs = this.options.clock.wallMs();
+    container.finishedAtMs = undefined;
+    container.exitCode = undefined;
+    container.oomKilled = false;
+    container.ended = ended;
+    container.terminate = () => this.exit(container, 143);
+    this.#emit({ containerId: container.id, kind: 'started' }, container);
+    this.options.program?.({
+      id: container.id,
+      name: container.name,
+      entrypoint: container.plan.run.entrypoint,
+      env: container.plan.env.reveal(),
+      print: (line, stream) => this.print(container, line, stream),
+      exit: (code) => {
+        if (!ended.signal.aborted) this.exit(container, code);
+      },
+      onTerminate: (handler) => {
+        container.terminate = handler;
+      },
+      ended: ended.signal,
+    });
+  }
+
+  exit(container: FakeContainer, code: number, oomKilled = false): void {
+    if (container.status !== 'running') return;
+    container.status = 'exited';
+    container.finishedAtMs = this.options.clock.wallMs();
+    container.exitCode = code;
+    container.oomKilled = oomKilled;
+    container.ended.abort();
+    if (oomKilled) this.#emit({ containerId: container.id, kind: 'oom' }, container);
+    this.#emit({ containerId: container.id, kind: 'ended' }, container);
+  }
+
+  /** SIGTERM, and SIGKILL after the grace. */
+  async stop(container: FakeContainer, graceMs: number, signal: AbortSignal): Promise<void> {
+    if (container.status !== 'running') return;
+    const { ended } = container;
+    if (graceMs > 0) {
+      container.terminate();
+      const grace = AbortSignal.any([signal, ended.signal]);
+      // Rejects when the bot has ended, which is the better of the two ways.
+      await sleep(this.options.clock, graceMs, grace).catch(() => {});
+      if (!ended.signal.aborted) signal.throwIfAborted();
+    }
+    // Another run may have begun meanwhile; this stop was not meant for it.
+    if (container.ended === ended) this.exit(container, 137);
+  }
+
+  print(container: FakeContainer, text: string, stream: OutputStream = 'stdout'): void {
+    const timeNs = BigInt(Math.round(this.options.clock.wallMs() * 1e6));
+    container.lines.push({ timeNs, stream, text });
+    this.drop(container, container.lines.length - (this.options.linesMax ?? 10_000));
+    for (const listener of [...this.#outputListeners]) listener(container.id);
+  }
+
+  /** Loses the oldest lines. */
+  drop(container: FakeContainer, count: number): void {
+    container.dropped += container.lines.splice(0, Math.max(0, count)).length;
+  }
+
+  /** The returned function ends it. */
+  onEvent(listener: (event: RuntimeEvent, container: FakeContainer) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** The returned function ends it. */
+  onOutput(listener: (id: string) => void): () => void {
+    this.#outputListeners.add(listener);
+    return () => this.#outputListeners.delete(listener);
+  }
+
+  #emit(event: RuntimeEvent, container: FakeContainer): void {
+    for (const listener of [...this.#listeners]) listener(event, container);
+  }
+}

@@ -1,0 +1,197 @@
+/** ContainerRuntime in memory, for tests of what is above it: it keeps the contract, and fails where it is told to. */
+import { createReadStream } from 'node:fs';
+import { type Clock, sleep } from '#common/clock.ts';
+import { refuse } from '#common/problem.ts';
+import { listSafeTar } from '../../images/safe-tar.ts';
+import { type ContainerFacts, type ContainerRuntime, NameInUseError, type OutputStream } from '../container-runtime.ts';
+import { type SigningKey, signedLabels, verifiedIdentity } from '../labels.ts';
+import type { FakeContainer, FakeEngine } from './fake-engine.ts';
+
+export type FakeOperation = Exclude<keyof ContainerRuntime, 'kind'>;
+
+export interface FakeRuntimeOptions {
+  readonly engine: FakeEngine;
+  readonly workerId: string;
+  readonly signingKey: SigningKey;
+  readonly clock: Clock;
+}
+
+export interface FakeRuntime extends ContainerRuntime {
+  /** The next call of that operation throws `error`: before it does anything, or after it took effect. */
+  failNext(operation: FakeOperation, error: unknown, when?: 'before' | 'after'): void;
+  /** Every later call of that operation waits so long first, by the clock. 0 ends it. */
+  delay(operation: FakeOperation, ms: number): void;
+  /** The operations called so far, oldest first. */
+  readonly calls: readonly FakeOperation[];
+  /** A bot ends by itself. */
+  exit(id: string, code: number, how?: { readonly oomKilled: boolean }): void;
+  /** A bot prints. */
+  print(id: string, line: string, stream?: OutputStream): void;
+  /** The oldest lines are lost, as by rotation. */
+  dropOutput(id: string, lines: number): void;
+  /** All event streams end, as when the engine restarts. */
+  breakEvents(): void;
+}
+
+const cursorPattern = /^f1:([0-9a-f]{64}):(\d{1,12})$/;
+
+export function createFakeRuntime({ engine, workerId, signingKey, clock }: FakeRuntimeOptions): FakeRuntime {
+  const calls: FakeOperation[] = [];
+  const failures = new Map<FakeOperation, { readonly error: unknown; readonly when: 'before' | 'after' }[]>();
+  const delays = new Map<FakeOperation, number>();
+  let eventStreams = new AbortController();
+
+  const call = async <T>(operation: FakeOperation, signal: AbortSignal, work: () => T | Promise<T>): Promise<T> => {
+    calls.push(operation);
+    signal.throwIfAborted();
+    const delayMs = delays.get(operation) ?? 0;
+    if (delayMs > 0) await sleep(clock, delayMs, signal);
+    const failure = failures.get(operation)?.shift();
+    if (failure?.when === 'before') throw failure.error;
+    const result = await work();
+    if (failure) throw failure.error;
+    return result;
+  };
+  const factsOf = (container: FakeContainer): ContainerFacts | undefined => {
+    const identity = verifiedIdentity(signingKey, container.name, workerId, container.labels);
+    if (!identity) return undefined;
+    const { id, name, plan, status, startedAtMs, finishedAtMs, exitCode, oomKilled } = container;
+    const { key, revision, epoch } = identity;
+    return {
+      id,
+      name,
+      key,
+      revision,
+      epoch,
+      image: plan.image,
+      status,
+      startedAtMs,
+      finishedAtMs,
+      exitCode,
+      oomKilled,
+    };
+  };
+  const find = (id: string): FakeContainer | undefined => {
+    const container = engine.containers.get(id);
+    return container && factsOf(container) ? container : undefined;
+  };
+  const need = (id: string): FakeContainer =>
+    find(id) ?? refuse('CONTAINER_ERROR', 'The container does not exist any more.', { hint: 'Start the bot again.' });
+
+  return {
+    kind: 'fake',
+    calls,
+    failNext(operation, error, when = 'before') {
+      failures.set(operation, [...(failures.get(operation) ?? []), { error, when }]);
+    },
+    delay: (operation, ms) => void delays.set(operation, ms),
+    exit: (id, code, how) => engine.exit(need(id), code, how?.oomKilled),
+    print: (id, line, stream) => engine.print(need(id), line, stream),
+    dropOutput: (id, lines) => engine.drop(need(id), lines),
+    breakEvents() {
+      eventStreams.abort();
+      eventStreams = new AbortController();
+    },
+
+    info: (signal) =>
+      call('info', signal, () => ({ version: 'fake', memoryBytes: 8e9, cpuMillis: 4000, hostAddress: '127.0.0.1' })),
+    buildImage: (build, signal) =>
+      call('buildImage', signal, async () => {
+        await listSafeTar(createReadStream(build.sourceTarPath));
+        await (engine.options.builder ?? defaultBuilder)(build, signal);
+        signal.throwIfAborted();
+        engine.images.set(build.image, { key: build.key, workerId: build.workerId });
+      }),
+    hasImage: (image, signal) => call('hasImage', signal, () => engine.images.has(image)),
+    removeImages: (key, keep, signal) =>
+      call('removeImages', signal, () => {
+        const used = new Set([...engine.containers.values()].map(({ plan }) => plan.image));
+        for (const [name, image] of engine.images) {
+          const isBots = image.key.userId === key.userId && image.key.botId === key.botId;
+          if (isBots && !keep.includes(name) && !used.has(name)) engine.images.delete(name);
+        }
+      }),
+    create: (plan, signal) =>
+      call('create', signal, () => {
+        const existing = engine.byName(plan.name);
+        if (existing) throw new NameInUseError(plan.name, factsOf(existing)?.id);
+        if (!engine.images.has(plan.image)) refuse('IMAGE_NOT_FOUND', `The image ${plan.image} is not on the worker.`);
+        const { key, revision, epoch } = plan;
+        const startedAt = new Date(clock.wallMs()).toISOString();
+        const labels = signedLabels(signingKey, plan.name, { key, workerId, revision, epoch, startedAt });
+        return engine.add(plan.name, labels, plan).id;
+      }),
+    start: (id, signal) => call('start', signal, () => engine.start(need(id))),
+    stop: (id, graceMs, signal) =>
+      call('stop', signal, async () => {
+        const container = find(id);
+        if (container) await engine.stop(container, graceMs, signal);
+      }),
+    remove: (id, signal) =>
+      call('remove', signal, () => {
+        const container = find(id);
+        if (!container) return;
+        engine.exit(container, 137);
+        engine.containers.delete(id);
+      }),
+    inspect: (id, signal) =>
+      call('inspect', signal, () => {
+        const container = find(id);
+        return container && factsOf(container);
+      }),
+    list: (signal) =>
+      call('list', signal, () => [...engine.containers.values()].map(factsOf).filter((facts) => facts !== undefined)),
+    readOutput: (id, cursor, maxBytes, signal) =>
+      call('readOutput', signal, () => {
+        const container = need(id);
+        const match = cursorPattern.exec(cursor ?? `f1:${id}:${container.dropped}`);
+        if (!match) return refuse('INVALID_CURSOR', 'The log cursor is not one of this worker.');
+        const from = match[1] === id ? Number(match[2]) : -1;
+        const start = Math.max(0, from - container.dropped);
+        let end = start;
+        let bytes = 0;
+        while (end < container.lines.length && bytes < maxBytes) {
+          bytes += Buffer.byteLength(container.lines[end]?.text ?? '') + 1;
+          end += 1;
+        }
+        return {
+          lines: container.lines.slice(start, end),
+          cursor: `f1:${id}:${container.dropped + end}`,
+          gap: from < container.dropped,
+          more: end < container.lines.length,
+        };
+      }),
+    watchOutput: (id, ring, signal) =>
+      call('watchOutput', signal, async () => {
+        const container = find(id);
+        if (!container || container.status === 'exited') return;
+        const stop = engine.onOutput((printed) => {
+          if (printed === id) ring();
+        });
+        await aborted(AbortSignal.any([signal, container.ended.signal]));
+        stop();
+        ring();
+      }),
+    watchEvents: (onEvent, signal) =>
+      call('watchEvents', signal, async () => {
+        const stop = engine.onEvent((event, container) => {
+          if (factsOf(container)) onEvent(event);
+        });
+        await aborted(AbortSignal.any([signal, eventStreams.signal]));
+        stop();
+      }),
+    shutdown: async () => {
+      calls.push('shutdown');
+    },
+  };
+}
+
+async function defaultBuilder({ image, onOutput }: { image: string; onOutput: (line: string) => void }): Promise<void> {
+  onOutput(`built ${image}`);
+}
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });

@@ -1,0 +1,108 @@
+/**
+ * The labels that tell whose a container is, and the signature that makes them worth believing. Anyone who may use the
+ * engine can put labels on a container, and images hand theirs down; so a container counts as ours only with a valid `sig`.
+ */
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { type BotKey, botIdPattern, userIdPattern, workerIdPattern } from '#common/ids.ts';
+import type { Secret } from '#common/secret.ts';
+
+export const labelNames = {
+  marker: 'bot_runner',
+  userId: 'user_id',
+  botId: 'bot_id',
+  workerId: 'worker_id',
+  generation: 'generation',
+  epoch: 'epoch',
+  startedAt: 'started_at',
+  signature: 'sig',
+} as const;
+
+export type Labels = Readonly<Record<string, string>>;
+
+/** What the labels of one container say. `revision` is the label `generation`. */
+export interface Identity {
+  readonly key: BotKey;
+  readonly workerId: string;
+  readonly revision: bigint;
+  readonly epoch: bigint;
+  /** When the container was created, RFC 3339 UTC. */
+  readonly startedAt: string;
+}
+
+/** Key of the HMAC; local to one worker and kept with its id. */
+export type SigningKey = Secret<Uint8Array>;
+
+const signedNames = [
+  labelNames.marker,
+  labelNames.userId,
+  labelNames.botId,
+  labelNames.workerId,
+  labelNames.generation,
+  labelNames.epoch,
+  labelNames.startedAt,
+] as const;
+
+const countPattern = /^(?:0|[1-9][0-9]{0,18})$/;
+const timePattern = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/;
+
+/** All labels of a container of that name, with its signature. */
+export function signedLabels(key: SigningKey, containerName: string, identity: Identity): Labels {
+  const labels: Record<string, string> = {
+    [labelNames.marker]: 'true',
+    [labelNames.userId]: identity.key.userId,
+    [labelNames.botId]: identity.key.botId,
+    [labelNames.workerId]: identity.workerId,
+    [labelNames.generation]: identity.revision.toString(),
+    [labelNames.epoch]: identity.epoch.toString(),
+    [labelNames.startedAt]: identity.startedAt,
+  };
+  return { ...labels, [labelNames.signature]: sign(key, containerName, labels).toString('hex') };
+}
+
+/**
+ * What the labels say, or undefined when they are not of this worker, not well formed or not signed for that name.
+ * Labels of other names are ignored: an image hands its own down to its containers.
+ */
+export function verifiedIdentity(
+  key: SigningKey,
+  containerName: string,
+  workerId: string,
+  labels: Labels,
+): Identity | undefined {
+  const value = (name: string): string => (Object.hasOwn(labels, name) ? (labels[name] ?? '') : '');
+  if (value(labelNames.marker) !== 'true' || value(labelNames.workerId) !== workerId) return undefined;
+  const given = Buffer.from(value(labelNames.signature), 'hex');
+  const right = sign(key, containerName, labels);
+  if (given.length !== right.length || !timingSafeEqual(given, right)) return undefined;
+  return parseIdentity(value);
+}
+
+/** A valid signature over malformed labels cannot come from signedLabels; checked all the same, since others rely on it. */
+function parseIdentity(value: (name: string) => string): Identity | undefined {
+  const identity = {
+    userId: value(labelNames.userId),
+    botId: value(labelNames.botId),
+    workerId: value(labelNames.workerId),
+    generation: value(labelNames.generation),
+    epoch: value(labelNames.epoch),
+    startedAt: value(labelNames.startedAt),
+  };
+  if (!userIdPattern.test(identity.userId) || !botIdPattern.test(identity.botId)) return undefined;
+  if (!workerIdPattern.test(identity.workerId) || !timePattern.test(identity.startedAt)) return undefined;
+  if (!countPattern.test(identity.generation) || !countPattern.test(identity.epoch)) return undefined;
+  return {
+    key: { userId: identity.userId, botId: identity.botId },
+    workerId: identity.workerId,
+    revision: BigInt(identity.generation),
+    epoch: BigInt(identity.epoch),
+    startedAt: identity.startedAt,
+  };
+}
+
+// JSON of a fixed list of pairs is canonical and tells any two inputs apart, whatever characters they hold.
+function sign(key: SigningKey, containerName: string, labels: Labels): Buffer {
+  const pairs = signedNames.map((name) => [name, Object.hasOwn(labels, name) ? labels[name] : null]);
+  return createHmac('sha256', key.reveal())
+    .update(JSON.stringify(['bot-runner labels 1', containerName, pairs]))
+    .digest();
+}

@@ -1,0 +1,183 @@
+/**
+ * Images of the process runtime. A build is a folder with the bot's files and what its requirements installed; an image
+ * name is a file that says which build it means. Without that file a build does not count, so a failed one leaves nothing.
+ */
+import { randomBytes } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { BotKey } from '#common/ids.ts';
+import { imageRepository } from '#common/ids.ts';
+import { ProblemError, unwrap } from '#common/problem.ts';
+import { buildFailure, createOutputTail } from '../../images/build-failure.ts';
+import { type BuildSettings, buildVariables, settingSecrets } from '../../images/build-settings.ts';
+import { type RequirementsFile, requirementsFile } from '../../images/requirements.ts';
+import { readSafeTar } from '../../images/safe-tar.ts';
+import { readFileIfAny, writeFileAtomic } from '../../state/atomic-file.ts';
+import type { Language, SimpleBuild } from '../container-runtime.ts';
+import { redact } from '../redact.ts';
+import { findPython, programPath } from './interpreters.ts';
+import { buildsDir, imageFile, imagesDir, namesIn, removeFolder } from './layout.ts';
+import { type Command, runCommand } from './run-command.ts';
+
+/** What an image name means. */
+export interface ImageRecord {
+  /** Folder of the build. */
+  readonly build: string;
+  readonly language: Language;
+  /** Absolute path of the Python that runs it; empty for Node, which is the worker's own. */
+  readonly python: string;
+}
+
+export const buildFolder = (dir: string, build: string): string => join(buildsDir(dir), build);
+
+const pythonHint = 'The operator has to install Python 3.11 or newer with its venv module, or use the docker runtime.';
+
+export interface Builds {
+  /** As ContainerRuntime.buildImage. */
+  build(build: SimpleBuild, signal: AbortSignal): Promise<void>;
+  /** Undefined when there is no such image. */
+  read(image: string): Promise<ImageRecord | undefined>;
+  /** Removes the names of the bot's images but those to keep and in use, then every build that nothing needs. */
+  remove(key: BotKey, keep: readonly string[], usedBuilds: ReadonlySet<string>): Promise<void>;
+}
+
+export function createBuilds(dir: string, settings: BuildSettings): Builds {
+  /** Builds that no name means yet, because they are being made. */
+  const unfinished = new Set<string>();
+  return {
+    async build(build, signal) {
+      const id = randomBytes(12).toString('hex');
+      unfinished.add(id);
+      try {
+        await buildImage(dir, settings, build, id, signal);
+      } catch (error) {
+        await removeFolder(buildFolder(dir, id));
+        throw error;
+      } finally {
+        unfinished.delete(id);
+      }
+    },
+    read: (image) => readImage(imageFile(dir, image)),
+    remove: (key, keep, usedBuilds) => removeImages(dir, key, keep, usedBuilds, unfinished),
+  };
+}
+
+async function buildImage(
+  dir: string,
+  settings: BuildSettings,
+  build: SimpleBuild,
+  id: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const requirements = unwrap(requirementsFile(build.language, build.requirements));
+  const image = imageFile(dir, build.image);
+  const folder = buildFolder(dir, id);
+  await unpack(build.sourceTarPath, join(folder, 'app'), signal);
+  const python = await install(folder, settings, build, requirements, signal);
+  await mkdir(imagesDir(dir), { recursive: true, mode: 0o700 });
+  signal.throwIfAborted();
+  const record: ImageRecord = { build: id, language: build.language, python };
+  await writeFileAtomic(image, JSON.stringify(record));
+}
+
+async function readImage(path: string): Promise<ImageRecord | undefined> {
+  const bytes = await readFileIfAny(path);
+  // Written by buildImage in this worker's own folder, whole or not at all.
+  return bytes === undefined ? undefined : (JSON.parse(bytes.toString()) as ImageRecord);
+}
+
+async function removeImages(
+  dir: string,
+  key: BotKey,
+  keep: readonly string[],
+  usedBuilds: ReadonlySet<string>,
+  unfinished: ReadonlySet<string>,
+): Promise<void> {
+  const prefix = `${imageRepository(key)}@`;
+  const kept = new Set(keep.map((image) => imageFile(dir, image)));
+  const needed = new Set([...usedBuilds, ...unfinished]);
+  for (const name of await namesIn(imagesDir(dir))) {
+    const path = join(imagesDir(dir), name);
+    const record = await readImage(path);
+    if (record === undefined) continue;
+    const stays = !name.startsWith(prefix) || kept.has(path) || usedBuilds.has(record.build);
+    if (stays) needed.add(record.build);
+    else await rm(path, { force: true });
+  }
+  for (const build of await namesIn(buildsDir(dir))) {
+    if (!needed.has(build)) await removeFolder(buildFolder(dir, build));
+  }
+}
+
+async function unpack(tarPath: string, target: string, signal: AbortSignal): Promise<void> {
+  await mkdir(target, { recursive: true, mode: 0o700 });
+  for await (const entry of readSafeTar(createReadStream(tarPath))) {
+    signal.throwIfAborted();
+    // The name is a checked relative one, and nothing in the folder is a link: it cannot lead out.
+    const path = join(target, entry.name);
+    await mkdir(entry.kind === 'folder' ? path : dirname(path), { recursive: true });
+    const mode = entry.executable ? 0o755 : 0o644;
+    if (entry.kind === 'file') await writeFile(path, entry.content, { flag: 'wx', mode, signal });
+  }
+}
+
+/** Returns the path of the Python to run with; empty for Node. */
+async function install(
+  folder: string,
+  settings: BuildSettings,
+  build: SimpleBuild,
+  requirements: RequirementsFile | undefined,
+  signal: AbortSignal,
+): Promise<string> {
+  const run = commandRunner(folder, settings, build, signal);
+  if (requirements) await writeFile(join(folder, requirements.name), requirements.content);
+  if (build.language === 'node') {
+    if (requirements) {
+      const options = ['--omit=dev', '--no-audit', '--no-fund', '--no-package-lock', '--no-update-notifier'];
+      await run('Installing the requirements', [
+        'npm',
+        'install',
+        ...options,
+        `--cache=${join(folder, 'home', 'npm')}`,
+      ]);
+    }
+    await removeFolder(join(folder, 'home'));
+    return '';
+  }
+  const python = await findPython(signal);
+  if (!python) throw new ProblemError(buildFailure([], 'The worker has no Python to run the bot with.', pythonHint));
+  if (!requirements) return python.path;
+  await run('Making a virtual environment', [python.path, '-m', 'venv', join(folder, 'venv')], pythonHint);
+  const venvPython = join(folder, 'venv', 'bin', 'python');
+  const options = ['--no-cache-dir', '--disable-pip-version-check', '--no-input', '-r', requirements.name];
+  await run('Installing the requirements', [venvPython, '-m', 'pip', 'install', ...options]);
+  await removeFolder(join(folder, 'home'));
+  return venvPython;
+}
+
+type Run = (what: string, argv: Command['argv'], hint?: string) => Promise<void>;
+
+function commandRunner(folder: string, settings: BuildSettings, build: SimpleBuild, signal: AbortSignal): Run {
+  const tail = createOutputTail();
+  const secrets = settingSecrets(settings);
+  const onLine = (line: string) => {
+    const shown = redact(line, secrets);
+    tail.add(shown);
+    build.onOutput(shown);
+  };
+  // Nothing of the worker's own environment: it holds the worker's token.
+  const env = { PATH: programPath(), HOME: join(folder, 'home'), LANG: 'C.UTF-8', ...buildVariables(settings) };
+  return async (what, argv, hint) => {
+    await mkdir(env.HOME, { recursive: true, mode: 0o700 });
+    let code: number;
+    try {
+      code = await runCommand({ argv, cwd: folder, env, onLine }, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      const missing = `${what} failed: the worker has no ${argv[0].split('/').at(-1)}.`;
+      throw new ProblemError(buildFailure(tail.lines(), missing, hint), { cause: error });
+    }
+    if (code !== 0) throw new ProblemError(buildFailure(tail.lines(), `${what} failed with exit code ${code}.`, hint));
+  };
+}

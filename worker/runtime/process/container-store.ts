@@ -1,0 +1,158 @@
+/**
+ * Containers of the process runtime as folders. The name of the folder is the container's, so that the file system lets
+ * only one of that name be made; it appears whole, by rename. Env and command are sealed, never on disk in clear.
+ */
+import { randomBytes } from 'node:crypto';
+import { cp, mkdir, rename, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock } from '#common/clock.ts';
+import { refuse } from '#common/problem.ts';
+import type { Secret } from '#common/secret.ts';
+import { isErrno, readFileIfAny, writeFileAtomic } from '../../state/atomic-file.ts';
+import { openText, sealText } from '../../state/seal.ts';
+import { type ContainerPlan, NameInUseError, type SimpleRun } from '../container-runtime.ts';
+import { type Identity, type Labels, type SigningKey, signedLabels, verifiedIdentity } from '../labels.ts';
+import { type Builds, buildFolder, type ImageRecord } from './builds.ts';
+import { containerDir, containerFiles, containersDir, namesIn, removeFolder } from './layout.ts';
+
+/** One container of this worker. */
+export interface StoredContainer {
+  readonly id: string;
+  readonly name: string;
+  readonly folder: string;
+  readonly identity: Identity;
+  readonly image: string;
+  /** The build it runs. */
+  readonly build: string;
+  readonly sealed: string;
+}
+
+/** What is sealed. */
+export interface Program {
+  readonly run: SimpleRun;
+  readonly env: Readonly<Record<string, string>>;
+  readonly image: ImageRecord;
+}
+
+/** container.json */
+interface Description {
+  readonly id: string;
+  readonly labels: Labels;
+  readonly image: string;
+  readonly build: string;
+  readonly sealed: string;
+}
+
+export interface StoreOptions {
+  readonly dir: string;
+  readonly workerId: string;
+  readonly signingKey: SigningKey;
+  readonly sealKey: Secret<Uint8Array>;
+  readonly clock: Clock;
+}
+
+export interface ContainerStore {
+  create(plan: ContainerPlan): Promise<string>;
+  /** Undefined when there is none of that id, or it is not of this worker. */
+  find(id: string): Promise<StoredContainer | undefined>;
+  list(): Promise<readonly StoredContainer[]>;
+  /** Builds that containers run, those of other workers included. */
+  usedBuilds(): Promise<ReadonlySet<string>>;
+  open(container: StoredContainer): Program;
+  remove(container: StoredContainer): Promise<void>;
+}
+
+const boundTo = (id: string, name: string): string => `container ${id} ${name}`;
+
+export function createContainerStore(options: StoreOptions, builds: Builds): ContainerStore {
+  const { dir, workerId, signingKey, sealKey, clock } = options;
+
+  const describe = (plan: ContainerPlan, id: string, image: ImageRecord): Description => {
+    const { key, revision, epoch, name } = plan;
+    const startedAt = new Date(clock.wallMs()).toISOString();
+    const program: Program = { run: plan.run, env: plan.env.reveal(), image };
+    return {
+      id,
+      labels: signedLabels(signingKey, name, { key, workerId, revision, epoch, startedAt }),
+      image: plan.image,
+      build: image.build,
+      sealed: sealText(sealKey, JSON.stringify(program), boundTo(id, name)),
+    };
+  };
+  const readDescription = async (name: string): Promise<Description | undefined> => {
+    const bytes = await readFileIfAny(containerFiles(containerDir(dir, name)).description);
+    return bytes === undefined ? undefined : (JSON.parse(bytes.toString()) as Description);
+  };
+  const load = async (name: string): Promise<StoredContainer | undefined> => {
+    const description = await readDescription(name);
+    const identity = description && verifiedIdentity(signingKey, name, workerId, description.labels);
+    if (!identity) return undefined;
+    const { id, image, build, sealed } = description;
+    return { id, name, folder: containerDir(dir, name), identity, image, build, sealed };
+  };
+  // A name with a leading dot is a folder that is being made or removed.
+  const names = async () => (await namesIn(containersDir(dir))).filter((name) => !name.startsWith('.'));
+  const list = async () => {
+    const found: StoredContainer[] = [];
+    for (const name of await names()) {
+      const container = await load(name);
+      if (container) found.push(container);
+    }
+    return found;
+  };
+
+  return {
+    async create(plan) {
+      const image = await builds.read(plan.image);
+      if (!image) return refuse('IMAGE_NOT_FOUND', `The image ${plan.image} is not on the worker.`);
+      const id = randomBytes(32).toString('hex');
+      const prepared = join(containersDir(dir), `.new-${id}`);
+      try {
+        await fill(prepared, buildFolder(dir, image.build), describe(plan, id, image));
+        await rename(prepared, containerDir(dir, plan.name));
+        return id;
+      } catch (error) {
+        await removeFolder(prepared);
+        // A folder takes the place of an empty one only, and a container's is never empty.
+        if (isErrno(error, 'ENOTEMPTY', 'EEXIST')) throw new NameInUseError(plan.name, (await load(plan.name))?.id);
+        throw error;
+      }
+    },
+    async find(id) {
+      return (await list()).find((container) => container.id === id);
+    },
+    list,
+    async usedBuilds() {
+      const used = new Set<string>();
+      for (const name of await names()) {
+        const description = await readDescription(name);
+        if (description) used.add(description.build);
+      }
+      return used;
+    },
+    open({ id, name, sealed }) {
+      const program = openText(sealKey, sealed, boundTo(id, name));
+      if (program === undefined) return refuse('CONTAINER_ERROR', 'The description of the container was changed.');
+      return JSON.parse(program) as Program;
+    },
+    async remove({ id, folder }) {
+      const doomed = join(containersDir(dir), `.gone-${id}`);
+      try {
+        await rename(folder, doomed);
+      } catch (error) {
+        if (!isErrno(error, 'ENOENT')) throw error;
+      }
+      await removeFolder(doomed);
+    },
+  };
+}
+
+async function fill(folder: string, build: string, description: Description): Promise<void> {
+  const files = containerFiles(folder);
+  await mkdir(files.home, { recursive: true, mode: 0o700 });
+  // A copy, since a bot may write beside its code, and the next container of this image begins anew.
+  await cp(join(build, 'app'), files.app, { recursive: true });
+  // Node looks for packages in the folders above the bot's.
+  await symlink(join(build, 'node_modules'), files.packages);
+  await writeFileAtomic(files.description, JSON.stringify(description));
+}

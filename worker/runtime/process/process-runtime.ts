@@ -1,0 +1,229 @@
+/**
+ * ContainerRuntime without a container engine, for development: each bot is a child process with its own folder. It does
+ * not isolate: a bot can read and do whatever the worker's user can. Bots outlive a worker that is killed, and end with
+ * one that stops.
+ */
+
+import { mkdir, stat } from 'node:fs/promises';
+import { cpus, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { type Clock, sleep } from '#common/clock.ts';
+import type { Logger } from '#common/log.ts';
+import { refuse } from '#common/problem.ts';
+import type { Secret } from '#common/secret.ts';
+import type { BuildSettings } from '../../images/build-settings.ts';
+import { Bell } from '../../waiting/bell.ts';
+import type { ContainerFacts, ContainerRuntime, RuntimeEvent } from '../container-runtime.ts';
+import type { SigningKey } from '../labels.ts';
+import { createBuilds } from './builds.ts';
+import { type ContainerStore, createContainerStore, type StoredContainer } from './container-store.ts';
+import { findPython } from './interpreters.ts';
+import { createKeyedLock } from './keyed-lock.ts';
+import { containerFiles, containersDir, namesIn, removeFolder } from './layout.ts';
+import { logSizes, readLogs, trimLogs } from './log-files.ts';
+import { runFacts, startRun, stopRun } from './runs.ts';
+
+export interface ProcessRuntimeOptions {
+  /** Its own folder; one runtime at a time uses it. */
+  readonly dir: string;
+  readonly workerId: string;
+  readonly signingKey: SigningKey;
+  /** 32 bytes; env and command of a container are kept sealed with it. */
+  readonly sealKey: Secret<Uint8Array>;
+  readonly buildSettings: BuildSettings;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const infoMs = 5000;
+const halfDoneMs = 3_600_000;
+const eventsEveryMs = 250;
+const bellEveryMs = 150;
+
+export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerRuntime {
+  const { dir, clock, logger } = options;
+  logger.warn(
+    'RUNTIME=process: bots run as plain processes of this user. Nothing isolates them from this machine or from each other, ' +
+      'and no limit of memory or CPU holds. Use it for development only; RUNTIME=docker isolates.',
+  );
+  const builds = createBuilds(dir, options.buildSettings);
+  const store = createContainerStore(options, builds);
+  /** Start, stop and remove of one container exclude each other. */
+  const lifeLocks = createKeyedLock();
+  /** Reading, emptying and removing its output do, too; apart from the others, since a stop can take long. */
+  const logLocks = createKeyedLock();
+  const changed = new Bell();
+  let prepared: Promise<void> | undefined;
+  const prepare = () => {
+    prepared ??= removeHalfDone(dir, clock);
+    return prepared;
+  };
+  const withContainer = async <T>(
+    id: string,
+    work: (container: StoredContainer) => Promise<T>,
+  ): Promise<T | undefined> => {
+    const container = await store.find(id);
+    return container && lifeLocks.run(id, () => work(container));
+  };
+  const stop = (id: string, graceMs: number, signal: AbortSignal) =>
+    withContainer(id, ({ folder }) => stopRun(folder, graceMs, clock, signal)).then(() => changed.ring());
+
+  return {
+    kind: 'process',
+    async info(signal) {
+      // It throws only when it is given up: then it is not known whether there is a Python.
+      const python = await findPython(AbortSignal.any([signal, AbortSignal.timeout(infoMs)])).catch(() => undefined);
+      signal.throwIfAborted();
+      return {
+        version: `processes, Node ${process.version.slice(1)}, ${python ? `Python ${python.version}` : 'no Python'}`,
+        memoryBytes: totalmem(),
+        cpuMillis: cpus().length * 1000,
+        hostAddress: '127.0.0.1',
+      };
+    },
+    buildImage: (build, signal) => builds.build(build, signal),
+    async hasImage(image) {
+      return (await builds.read(image)) !== undefined;
+    },
+    async removeImages(key, keep) {
+      await builds.remove(key, keep, await store.usedBuilds());
+    },
+    async create(plan, signal) {
+      signal.throwIfAborted();
+      await prepare();
+      return store.create(plan);
+    },
+    async start(id, signal) {
+      signal.throwIfAborted();
+      const found = await withContainer(id, async (container) => {
+        if ((await runFacts(container.folder)).status !== 'running') {
+          await startRun(container.folder, store.open(container), clock, () => changed.ring());
+        }
+        return true;
+      });
+      if (!found) noSuchContainer();
+      changed.ring();
+    },
+    stop,
+    async remove(id, signal) {
+      await withContainer(id, async (container) => {
+        await stopRun(container.folder, 0, clock, signal);
+        await logLocks.run(id, () => store.remove(container));
+      });
+      changed.ring();
+    },
+    async inspect(id) {
+      const container = await store.find(id);
+      return container && factsOf(store, container);
+    },
+    list: () => listFacts(store),
+    async readOutput(id, cursor, maxBytes) {
+      return logLocks.run(id, async () => {
+        const container = await store.find(id);
+        if (!container) return noSuchContainer();
+        const { status } = await runFacts(container.folder);
+        const files = containerFiles(container.folder);
+        const batch = await readLogs(files, id, cursor, maxBytes, status === 'exited');
+        await trimLogs(files);
+        return batch;
+      });
+    },
+    watchOutput: (id, ring, signal) => watchOutput(store, id, ring, clock, signal),
+    async watchEvents(onEvent, signal) {
+      await watchChanges(store, changed, onEvent, clock, signal, async (container) => {
+        await logLocks.run(container.id, () => trimLogs(containerFiles(container.folder)));
+      });
+    },
+    async shutdown(graceMs) {
+      const running = (await listFacts(store)).filter(({ status }) => status === 'running');
+      const signal = AbortSignal.timeout(graceMs + 30_000);
+      await Promise.all(running.map(({ id }) => stop(id, graceMs, signal)));
+    },
+  };
+}
+
+const noSuchContainer = (): never =>
+  refuse('CONTAINER_ERROR', 'The container does not exist any more.', { hint: 'Start the bot again.' });
+
+/** What a worker that was killed left half made or half removed. Young ones may be in the making. */
+async function removeHalfDone(dir: string, clock: Clock): Promise<void> {
+  await mkdir(containersDir(dir), { recursive: true, mode: 0o700 });
+  for (const name of await namesIn(containersDir(dir))) {
+    if (!name.startsWith('.')) continue;
+    const path = join(containersDir(dir), name);
+    if (clock.wallMs() - (await stat(path)).mtimeMs > halfDoneMs) await removeFolder(path);
+  }
+}
+
+/** Undefined when it was removed meanwhile. */
+async function factsOf(store: ContainerStore, container: StoredContainer): Promise<ContainerFacts | undefined> {
+  const { id, name, identity, image, folder } = container;
+  const { key, revision, epoch } = identity;
+  const facts = { id, name, key, revision, epoch, image, ...(await runFacts(folder)), oomKilled: false };
+  // Without its files a container looks as if it had never run.
+  return (await store.find(id)) && facts;
+}
+
+async function listFacts(store: ContainerStore): Promise<readonly ContainerFacts[]> {
+  const found = await Promise.all((await store.list()).map((container) => factsOf(store, container)));
+  return found.filter((facts) => facts !== undefined);
+}
+
+/** Files have no bell that works on every system; their sizes are looked at. */
+async function watchOutput(
+  store: ContainerStore,
+  id: string,
+  ring: () => void,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  const container = await store.find(id);
+  if (!container) return;
+  const files = containerFiles(container.folder);
+  let last = '';
+  while (!signal.aborted) {
+    // First the end, then the sizes: the last output is rung for.
+    const { status } = await runFacts(container.folder);
+    const sizes = await logSizes(files);
+    if (sizes !== last) ring();
+    last = sizes;
+    if (status === 'exited') return;
+    try {
+      await sleep(clock, bellEveryMs, signal);
+    } catch {
+      // sleep rejects for one reason: the abort that ends this watch.
+      return;
+    }
+  }
+}
+
+/** Compares what runs with what ran, after each change that this worker made and a few times a second. */
+async function watchChanges(
+  store: ContainerStore,
+  changed: Bell,
+  onEvent: (event: RuntimeEvent) => void,
+  clock: Clock,
+  signal: AbortSignal,
+  tidy: (container: StoredContainer) => Promise<void>,
+): Promise<void> {
+  const startOf = async (): Promise<ReadonlyMap<string, number | undefined>> => {
+    const seen = new Map<string, number | undefined>();
+    for (const container of await store.list()) {
+      const { status, startedAtMs } = await runFacts(container.folder);
+      if (status === 'running') await tidy(container);
+      seen.set(container.id, status === 'running' ? startedAtMs : undefined);
+    }
+    return seen;
+  };
+  let before = await startOf();
+  while ((await changed.wait({ clock, afterMs: eventsEveryMs, signal })) !== 'aborted') {
+    const now = await startOf();
+    for (const id of new Set([...before.keys(), ...now.keys()])) {
+      const [was, is] = [before.get(id), now.get(id)];
+      if (was === is) continue;
+      if (was !== undefined) onEvent({ containerId: id, kind: 'ended' });
+      if (is !== undefined) onEvent({ containerId: id, kind: 'started' });
+    }
+    before = now;
+  }
+}

@@ -1,0 +1,170 @@
+/**
+ * Runs of a container: starting its program, seeing whether it runs, ending it. All that is known about a run is in files
+ * (wrapper.ts writes them), so a new worker finds a bot that the last one left running.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { open, readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { type Clock, sleep } from '#common/clock.ts';
+import { refuse } from '#common/problem.ts';
+import { simpleCommand } from '../../images/dockerfile.ts';
+import { isErrno, readFileIfAny, writeFileAtomic } from '../../state/atomic-file.ts';
+import type { ContainerStatus } from '../container-runtime.ts';
+import type { Program } from './container-store.ts';
+import { programPath } from './interpreters.ts';
+import { containerFiles } from './layout.ts';
+import { endLastLines } from './log-files.ts';
+import { livenessOf, type ProcessRecord, readExit, readProcessRecord, signalGroup, wrapperScript } from './wrapper.ts';
+
+/** run.json: the last run that was begun. */
+interface RunNote {
+  readonly run: number;
+  readonly startedAtMs: number;
+  /** Pids and start times mean nothing after the next boot. */
+  readonly bootId: string;
+}
+
+export interface RunFacts {
+  readonly status: ContainerStatus;
+  readonly startedAtMs: number | undefined;
+  readonly finishedAtMs: number | undefined;
+  readonly exitCode: number | undefined;
+}
+
+const startMs = 10_000;
+const killMs = 10_000;
+const lookMs = 25;
+const killedCode = 137;
+
+const never: RunFacts = { status: 'created', startedAtMs: undefined, finishedAtMs: undefined, exitCode: undefined };
+
+/** What is known of the last run of the container in that folder. */
+export async function runFacts(folder: string): Promise<RunFacts> {
+  const note = await readNote(folder);
+  if (!note) return never;
+  const { startedAtMs, run } = note;
+  if (await runningProcess(folder, note)) {
+    return { status: 'running', startedAtMs, finishedAtMs: undefined, exitCode: undefined };
+  }
+  // Read after the look at the process: a run that ended in between has written it by now.
+  const exit = await readExit(containerFiles(folder).exit(run));
+  return { status: 'exited', startedAtMs, finishedAtMs: exit?.atMs, exitCode: exit?.code };
+}
+
+/** Starts the program; returns when it runs. The caller has seen that none runs, and calls once at a time. */
+export async function startRun(folder: string, program: Program, clock: Clock, onEnd: () => void): Promise<void> {
+  const files = containerFiles(folder);
+  const last = await readNote(folder);
+  const run = (last?.run ?? 0) + 1;
+  await endLastLines(files);
+  const note: RunNote = { run, startedAtMs: clock.wallMs(), bootId: await bootId() };
+  await writeFileAtomic(files.run, JSON.stringify(note));
+  const stdout = await open(files.stdout, 'a', 0o600);
+  const stderr = await open(files.stderr, 'a', 0o600);
+  try {
+    const argv = ['-c', wrapperScript, 'bot-runner', files.record(run), files.exit(run), ...command(program)];
+    const child = spawn('/bin/sh', argv, {
+      cwd: files.app,
+      env: environment(program, files.home),
+      // A session of its own: neither a terminal's Ctrl-C nor the end of the worker reaches it.
+      detached: true,
+      stdio: ['ignore', stdout.fd, 'ignore', stderr.fd],
+    });
+    child.unref();
+    child.once('exit', onEnd);
+    await untilRecorded(child, files.record(run), clock);
+  } catch (error) {
+    refuse('CONTAINER_ERROR', 'The process of the bot could not be started.', { cause: error });
+  } finally {
+    await stdout.close();
+    await stderr.close();
+  }
+}
+
+/** Returns when the wrapper has said who it is. Throws if it cannot, and then nothing of it runs. */
+async function untilRecorded(child: ChildProcess, path: string, clock: Clock): Promise<void> {
+  let failure: unknown;
+  child.once('error', (error) => {
+    failure = error;
+  });
+  child.once('exit', (code) => {
+    failure ??= new Error(`the wrapper ended with code ${code}`);
+  });
+  const endMs = clock.monotonicMs() + startMs;
+  for (;;) {
+    // Looked at first: what has ended may well have begun before.
+    const failed = failure;
+    if (await readProcessRecord(path)) return;
+    if (failed !== undefined) throw failed;
+    if (clock.monotonicMs() > endMs) {
+      if (child.pid !== undefined) signalGroup(child.pid, 'SIGKILL');
+      throw new Error('the wrapper did not begin in time');
+    }
+    await sleep(clock, 5);
+  }
+}
+
+/** SIGTERM to the program's whole group, SIGKILL after the grace; returns when none of it runs. */
+export async function stopRun(folder: string, graceMs: number, clock: Clock, signal: AbortSignal): Promise<void> {
+  const note = await readNote(folder);
+  const running = note && (await runningProcess(folder, note));
+  if (!running) return;
+  if (graceMs > 0) {
+    signalGroup(running.pid, 'SIGTERM');
+    if (await untilGone(running, graceMs, clock, signal)) return;
+  }
+  signalGroup(running.pid, 'SIGKILL');
+  if (!(await untilGone(running, killMs, clock, signal))) {
+    refuse('CONTAINER_ERROR', 'The process of the bot does not end, not even by SIGKILL.');
+  }
+  const exit = containerFiles(folder).exit(note.run);
+  // The wrapper was killed with the rest and could not write it.
+  if ((await readExit(exit)) === undefined) await writeFileAtomic(exit, `${killedCode}\n`);
+}
+
+async function untilGone(running: ProcessRecord, limitMs: number, clock: Clock, signal: AbortSignal): Promise<boolean> {
+  const endMs = clock.monotonicMs() + limitMs;
+  while ((await livenessOf(running)) !== 'none') {
+    if (clock.monotonicMs() >= endMs) return false;
+    await sleep(clock, lookMs, signal);
+  }
+  return true;
+}
+
+async function readNote(folder: string): Promise<RunNote | undefined> {
+  const bytes = await readFileIfAny(containerFiles(folder).run);
+  // Written by startRun in this worker's own folder, whole or not at all.
+  return bytes === undefined ? undefined : (JSON.parse(bytes.toString()) as RunNote);
+}
+
+async function runningProcess(folder: string, note: RunNote): Promise<ProcessRecord | undefined> {
+  const record = await readProcessRecord(containerFiles(folder).record(note.run));
+  if (!record || note.bootId !== (await bootId())) return undefined;
+  return (await livenessOf(record)) === 'none' ? undefined : record;
+}
+
+async function bootId(): Promise<string> {
+  try {
+    return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return '';
+    throw error;
+  }
+}
+
+function command({ run, image }: Program): readonly string[] {
+  const [, ...args] = simpleCommand(run.language, run.entrypoint);
+  return [run.language === 'python' ? image.python : process.execPath, ...args];
+}
+
+/** Little, and nothing of the worker's own environment but PATH: it holds the worker's token. */
+function environment({ run, env, image }: Program, home: string): NodeJS.ProcessEnv {
+  const pythonPath = run.language === 'python' ? [dirname(image.python)] : [];
+  return {
+    PATH: programPath(...pythonPath),
+    HOME: home,
+    LANG: 'C.UTF-8',
+    PYTHONUNBUFFERED: '1',
+    ...env,
+  };
+}

@@ -1,0 +1,109 @@
+/**
+ * The small shell program around a bot's process. It outlives the worker: whoever looks later finds in its files who runs
+ * and how it ended. It is the leader of its own session and process group, which are the bot's too.
+ *
+ * 1. It writes who it is before it starts the bot, so a bot that runs is always found, even if the worker was killed in
+ *    the middle of starting it.
+ * 2. SIGTERM goes to the whole group. The wrapper only notes it, so that it lives to write the bot's exit code. (A trap
+ *    is not inherited by the bot; an ignored signal would be.)
+ * 3. When the bot has ended, what is left of its group is killed: a child must not run on unseen.
+ */
+import { readFile, stat } from 'node:fs/promises';
+import { isErrno, readFileIfAny } from '../../state/atomic-file.ts';
+
+// $1 file for the identity, $2 file for the exit code, the rest is the command. Descriptor 3 is the bot's stderr: the
+// shell's own notes, such as "Killed", go to descriptor 2, which is /dev/null. Files appear whole, by rename.
+// ulimit counts files in blocks of 512 bytes: no file of a bot grows beyond 1 GiB, its output without a worker included.
+export const wrapperScript = `
+trap : TERM INT HUP
+record=$1 exit=$2
+shift 2
+ulimit -c 0
+ulimit -f 2097152
+if [ -r "/proc/$$/stat" ]; then read -r stat < "/proc/$$/stat"; else stat=$(LC_ALL=C PATH=/usr/bin:/bin ps -o lstart= -p $$); fi
+printf '%s\\n%s\\n' "$$" "$stat" > "$record.new" && PATH=/usr/bin:/bin mv "$record.new" "$record" || exit 125
+"$@" 2>&3 3>&-
+code=$?
+printf '%s\\n' "$code" > "$exit.new" && PATH=/usr/bin:/bin mv "$exit.new" "$exit"
+set -- $stat
+if [ "$5" = "$$" ]; then kill -KILL 0; fi
+`;
+
+/** One process, told apart from a later one with the same pid. */
+export interface ProcessRecord {
+  readonly pid: number;
+  /** When it started, in whatever form this system has it. */
+  readonly startStamp: string;
+}
+
+/** What the wrapper wrote about itself; undefined when it did not get to it. */
+export async function readProcessRecord(path: string): Promise<ProcessRecord | undefined> {
+  const [pid = '', stat = ''] = (await readFileIfAny(path))?.toString().split('\n') ?? [];
+  if (!/^[1-9]\d{0,9}$/.test(pid)) return undefined;
+  return { pid: Number(pid), startStamp: startStampOf(stat) };
+}
+
+export interface Exit {
+  readonly code: number;
+  /** Wall time, ms since 1970. */
+  readonly atMs: number;
+}
+
+/** The exit that the wrapper wrote; undefined when it was killed itself, or the bot runs. */
+export async function readExit(path: string): Promise<Exit | undefined> {
+  try {
+    const text = (await readFile(path, 'utf8')).trim();
+    const { mtimeMs } = await stat(path);
+    return /^\d{1,3}$/.test(text) ? { code: Number(text), atMs: Math.round(mtimeMs) } : undefined;
+  } catch (error) {
+    // Not written, or its container was just removed.
+    if (isErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Field 22 of /proc/PID/stat, clock ticks since boot (https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html), or the
+ * line itself where it is the time from ps.
+ */
+function startStampOf(stat: string): string {
+  // The second field is the program's name in parentheses and may hold spaces; the rest begins after the last one.
+  const fields = /^\d+ \(.*\) (.*)$/s.exec(stat)?.[1]?.split(' ');
+  return fields ? (fields[19] ?? '') : stat.trim();
+}
+
+type Liveness = 'leader' | 'group' | 'none';
+
+/** Whether the process still runs; `group`: it does not, but others of its process group do. */
+export async function livenessOf({ pid, startStamp }: ProcessRecord): Promise<Liveness> {
+  const now = await currentStat(pid);
+  if (now !== undefined) {
+    // A zombie has ended: it only waits for its parent to notice.
+    if (startStampOf(now) !== startStamp) return 'none';
+    if (!/^\d+ \(.*\) Z /s.test(now)) return 'leader';
+  }
+  // The pid is not given to a new process while its group has members, so a group of that number is still ours.
+  return signalGroup(pid, 0) ? 'group' : 'none';
+}
+
+async function currentStat(pid: number): Promise<string | undefined> {
+  try {
+    const stat = await readFileIfAny(`/proc/${pid}/stat`);
+    return stat?.toString();
+  } catch (error) {
+    // The process ended between the opening of the file and the reading of it.
+    if (isErrno(error, 'ESRCH')) return undefined;
+    throw error;
+  }
+}
+
+/** Sends a signal to a process group. False when it has no members any more. */
+export function signalGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    process.kill(-pid, signal);
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'ESRCH')) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,194 @@
+/**
+ * Sources of bots, fetched once and kept by their sha256, bounded in size. A file under its final name is whole and checked.
+ */
+import { createHash } from 'node:crypto';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ServiceError } from '@grpc/grpc-js';
+import type { Clock } from '#common/clock.ts';
+import { sha256Pattern } from '#common/ids.ts';
+import type { Logger } from '#common/log.ts';
+import { ProblemError, problem } from '#common/problem.ts';
+import type { FetchArtifactResponse } from '#gen/botrunner/v1/worker_service_pb.js';
+import type { ArtifactSource } from '../bots/image-preparation.ts';
+import { withTimeLimit } from '../waiting/time-limit.ts';
+import { TryLaterError } from '../waiting/try-later.ts';
+import { type Channel, status } from './channel.ts';
+
+const artifactMaxBytes = 256 * 1024 * 1024;
+const idleLimitMs = 30_000;
+export const defaultCacheMaxBytes = 2 * 1024 ** 3;
+
+export interface ArtifactParts {
+  readonly dir: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly cacheMaxBytes: number;
+  /** The way to the orchestrator; undefined while there is no session. */
+  channel(): Channel | undefined;
+}
+
+interface Download {
+  readonly done: Promise<void>;
+  readonly abort: AbortController;
+  waiters: number;
+}
+
+export class ArtifactCache implements ArtifactSource {
+  readonly #parts: ArtifactParts;
+  readonly #downloads = new Map<string, Download>();
+  /** How many builds read a file now: it must stay. */
+  readonly #pinned = new Map<string, number>();
+
+  private constructor(parts: ArtifactParts) {
+    this.#parts = parts;
+  }
+
+  /** Removes what an earlier process left half-done. */
+  static async open(parts: ArtifactParts): Promise<ArtifactCache> {
+    await mkdir(parts.dir, { recursive: true, mode: 0o700 });
+    for (const name of await readdir(parts.dir)) {
+      if (!isArtifactName(name)) await rm(join(parts.dir, name), { force: true });
+    }
+    return new ArtifactCache(parts);
+  }
+
+  async fetch(sha256: string, signal: AbortSignal): Promise<{ readonly path: string; release(): void }> {
+    if (!sha256Pattern.test(sha256)) throw new Error('not a sha256');
+    const path = this.#pathOf(sha256);
+    this.#pin(sha256, 1);
+    try {
+      if (!(await exists(path))) await this.#download(sha256, signal);
+      const now = new Date(this.#parts.clock.wallMs());
+      await utimes(path, now, now);
+    } catch (error) {
+      this.#pin(sha256, -1);
+      throw error;
+    }
+    let held = true;
+    return {
+      path,
+      release: () => {
+        if (held) this.#pin(sha256, -1);
+        held = false;
+      },
+    };
+  }
+
+  /** Joins the download of this artifact, or begins it. It is broken off when nobody waits for it any more. */
+  async #download(sha256: string, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    let download = this.#downloads.get(sha256);
+    if (!download) {
+      const abort = new AbortController();
+      const done = this.#fetchFile(sha256, abort.signal).finally(() => this.#downloads.delete(sha256));
+      download = { done, abort, waiters: 0 };
+      this.#downloads.set(sha256, download);
+    }
+    download.waiters += 1;
+    const mine = download;
+    const aborted = Promise.withResolvers<never>();
+    const onAbort = () => aborted.reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      await Promise.race([mine.done, aborted.promise]);
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      mine.waiters -= 1;
+      if (mine.waiters === 0) mine.abort.abort(new Error('nobody waits for the artifact any more'));
+    }
+  }
+
+  async #fetchFile(sha256: string, signal: AbortSignal): Promise<void> {
+    const channel = this.#parts.channel();
+    if (!channel) throw new TryLaterError('the orchestrator is not connected');
+    const temporary = `${this.#pathOf(sha256)}.part`;
+    try {
+      await this.#makeRoom();
+      const file = await open(temporary, 'w', 0o600);
+      try {
+        await this.#receive(channel, sha256, file, signal);
+      } finally {
+        await file.close();
+      }
+      await rename(temporary, this.#pathOf(sha256));
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  }
+
+  async #receive(channel: Channel, sha256: string, file: FileHandle, signal: AbortSignal): Promise<void> {
+    const call = channel.fetchArtifact(sha256);
+    const chunks: AsyncIterator<FetchArtifactResponse> = call[Symbol.asyncIterator]();
+    const hash = createHash('sha256');
+    let bytes = 0;
+    try {
+      for (;;) {
+        const next = await withTimeLimit(this.#parts.clock, 'fetching the source', idleLimitMs, signal, () =>
+          chunks.next(),
+        );
+        if (next.done) break;
+        const { chunk } = next.value;
+        bytes += chunk.length;
+        if (bytes > artifactMaxBytes) {
+          throw new ProblemError(problem('ARCHIVE_TOO_LARGE', 'The source of the bot is larger than allowed.'));
+        }
+        hash.update(chunk);
+        await file.write(chunk);
+      }
+    } catch (error) {
+      throw explain(error);
+    } finally {
+      // Ends the call if it has not; its stream then fails, which is what we asked for.
+      call.on('error', () => undefined);
+      call.cancel();
+    }
+    if (hash.digest('hex') !== sha256) throw new TryLaterError('the source of the bot arrived damaged');
+  }
+
+  /** Drops what was used longest ago until the rest is within bounds. */
+  async #makeRoom(): Promise<void> {
+    const files = [];
+    for (const name of await readdir(this.#parts.dir)) {
+      if (!isArtifactName(name)) continue;
+      const { size, mtimeMs } = await stat(join(this.#parts.dir, name));
+      files.push({ name, size, mtimeMs });
+    }
+    let total = files.reduce((sum, { size }) => sum + size, 0);
+    for (const { name, size } of files.sort((a, b) => a.mtimeMs - b.mtimeMs)) {
+      if (total <= this.#parts.cacheMaxBytes) return;
+      if (this.#pinned.has(name.slice(0, 64))) continue;
+      await rm(join(this.#parts.dir, name), { force: true });
+      total -= size;
+    }
+  }
+
+  #pin(sha256: string, by: 1 | -1): void {
+    const count = (this.#pinned.get(sha256) ?? 0) + by;
+    if (count > 0) this.#pinned.set(sha256, count);
+    else this.#pinned.delete(sha256);
+  }
+
+  #pathOf(sha256: string): string {
+    return join(this.#parts.dir, `${sha256}.tar`);
+  }
+}
+
+const isArtifactName = (name: string): boolean => /^[0-9a-f]{64}\.tar$/.test(name);
+
+const exists = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );
+
+function explain(error: unknown): unknown {
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'number') return error;
+  const { code, details } = error as ServiceError;
+  if (code === status.NOT_FOUND) {
+    return new ProblemError(problem('ARTIFACT_NOT_FOUND', 'The orchestrator does not have the source of the bot.'), {
+      cause: error,
+    });
+  }
+  return new TryLaterError(`the source of the bot could not be fetched: ${details}`, { cause: error });
+}

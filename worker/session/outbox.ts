@@ -1,0 +1,135 @@
+/**
+ * What one session has still to send. Bounded: of a bot only the newest observation waits, build output is dropped when
+ * too much of it waits (with a mark), a heartbeat waits once. Results are not kept here but in the journal; they wait by id.
+ */
+import { create } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { botKeyText } from '#common/ids.ts';
+import type { BotState } from '#gen/botrunner/v1/bot_pb.js';
+import { type LogEntry, LogEntrySchema, LogStream } from '#gen/botrunner/v1/log_pb.js';
+import {
+  type BotObservation,
+  type Heartbeat,
+  type SessionRequest,
+  SessionRequestSchema,
+  type TaskResult,
+} from '#gen/botrunner/v1/worker_service_pb.js';
+import { Bell } from '../waiting/bell.ts';
+
+export type Body = SessionRequest['body'];
+
+interface Progress {
+  readonly kind: 'progress';
+  readonly taskId: string;
+  readonly state: BotState;
+  readonly message: string;
+  readonly output: LogEntry[];
+  bytes: number;
+}
+
+/** What belongs to tasks goes out in order. */
+type TaskItem = Progress | { readonly kind: 'accepted' | 'result'; readonly taskId: string };
+
+const outputMaxBytes = 1024 * 1024;
+const itemsMax = 10_000;
+const observationsPerMessage = 500;
+
+export class Outbox {
+  readonly #bell = new Bell();
+  readonly #observations = new Map<string, BotObservation>();
+  #tasks: TaskItem[] = [];
+  #outputBytes = 0;
+  #heartbeat: Heartbeat | undefined;
+
+  accepted(taskId: string): void {
+    this.#push({ kind: 'accepted', taskId });
+  }
+
+  progress(taskId: string, state: BotState, message: string, output: readonly LogEntry[], wallMs: number): void {
+    const bytes = output.reduce((sum, entry) => sum + entry.text.length, 0);
+    if (this.#outputBytes + bytes > outputMaxBytes) {
+      const last = this.#tasks.findLast((item) => item.kind === 'progress' && item.taskId === taskId);
+      if (last?.kind === 'progress' && last.output.at(-1)?.stream !== LogStream.GAP) last.output.push(leftOut(wallMs));
+      return;
+    }
+    this.#outputBytes += bytes;
+    this.#push({ kind: 'progress', taskId, state, message, output: [...output], bytes });
+  }
+
+  /** The result itself is fetched from the journal when its turn comes. */
+  result(taskId: string): void {
+    if (this.#tasks.some((item) => item.kind === 'result' && item.taskId === taskId)) return;
+    this.#push({ kind: 'result', taskId });
+  }
+
+  observed(observation: BotObservation): void {
+    this.#observations.set(botKeyText(observation), observation);
+    this.#bell.ring();
+  }
+
+  heartbeat(heartbeat: Heartbeat): void {
+    this.#heartbeat = heartbeat;
+    this.#bell.ring();
+  }
+
+  /** The next message, or undefined when nothing waits. `resultOf` gives a result, if it still has to be sent. */
+  next(resultOf: (taskId: string) => TaskResult | undefined): SessionRequest | undefined {
+    const body = this.#nextBody(resultOf);
+    return body && create(SessionRequestSchema, { body });
+  }
+
+  /** Returns when there may be something to send, or on abort. */
+  async wait(signal: AbortSignal): Promise<void> {
+    await this.#bell.wait({ signal });
+  }
+
+  #nextBody(resultOf: (taskId: string) => TaskResult | undefined): Body | undefined {
+    const heartbeat = this.#heartbeat;
+    if (heartbeat) {
+      this.#heartbeat = undefined;
+      return { case: 'heartbeat', value: heartbeat };
+    }
+    if (this.#observations.size > 0) {
+      const keys = [...this.#observations.keys()].slice(0, observationsPerMessage);
+      const bots = keys.flatMap((key) => this.#observations.get(key) ?? []);
+      for (const key of keys) this.#observations.delete(key);
+      return { case: 'observations', value: { $typeName: 'botrunner.v1.Observations', bots } };
+    }
+    for (let item = this.#tasks.shift(); item; item = this.#tasks.shift()) {
+      const body = this.#taskBody(item, resultOf);
+      if (body) return body;
+    }
+    return undefined;
+  }
+
+  #taskBody(item: TaskItem, resultOf: (taskId: string) => TaskResult | undefined): Body | undefined {
+    const { taskId } = item;
+    switch (item.kind) {
+      case 'accepted':
+        return { case: 'accepted', value: { $typeName: 'botrunner.v1.TaskAccepted', taskId } };
+      case 'progress': {
+        this.#outputBytes -= item.bytes;
+        const { state, message, output } = item;
+        return { case: 'progress', value: { $typeName: 'botrunner.v1.TaskProgress', taskId, state, message, output } };
+      }
+      case 'result': {
+        const value = resultOf(taskId);
+        return value && { case: 'result', value };
+      }
+    }
+  }
+
+  #push(item: TaskItem): void {
+    // Only a peer that reads nothing lets so many gather; progress is what can be missed.
+    if (this.#tasks.length >= itemsMax) this.#tasks = this.#tasks.filter(({ kind }) => kind !== 'progress');
+    this.#tasks.push(item);
+    this.#bell.ring();
+  }
+}
+
+const leftOut = (wallMs: number): LogEntry =>
+  create(LogEntrySchema, {
+    time: timestampFromMs(wallMs),
+    stream: LogStream.GAP,
+    text: 'build output is missing here; the log of the bot has it',
+  });

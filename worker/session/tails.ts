@@ -1,0 +1,99 @@
+/**
+ * Log tails: for each OpenTail a stream of its own, from the log on disk to the reader at the other end. One message is
+ * under way at a time, so a reader that stalls holds only its place in the log.
+ */
+import { create } from '@bufbuild/protobuf';
+import type { Clock } from '#common/clock.ts';
+import { type BotKey, isBotId, userIdPattern } from '#common/ids.ts';
+import type { Logger } from '#common/log.ts';
+import { type Problem, problem } from '#common/problem.ts';
+import { problemToProto } from '#common/problem-proto.ts';
+import { type OpenTail, type TailLogsRequest, TailLogsRequestSchema } from '#gen/botrunner/v1/worker_service_pb.js';
+import type { BotLogs } from '../logs/bot-logs.ts';
+import { entryToProto, parseCursor } from '../logs/log-entry.ts';
+import { type ReadFrom, readLog } from '../logs/log-reader.ts';
+import type { LogStore } from '../logs/log-store.ts';
+import { type Channel, endOf, send } from './channel.ts';
+
+const linesMax = 10_000;
+const linesDefault = 100;
+// Far more readers than a worker has bots; more means that somebody opens tails and forgets them.
+const tailsMax = 256;
+
+export interface TailParts {
+  readonly logs: BotLogs;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Whether the bot is placed on this worker. */
+  hasBot(key: BotKey): boolean;
+}
+
+export class Tails {
+  readonly #parts: TailParts;
+  readonly #open = new Set<Promise<void>>();
+
+  constructor(parts: TailParts) {
+    this.#parts = parts;
+  }
+
+  /** Serves the tail until its end; with the signal it is broken off. */
+  serve(channel: Channel, tail: OpenTail, signal: AbortSignal): void {
+    const serving = this.#serve(channel, tail, signal)
+      .catch((error: unknown) => this.#parts.logger.debug({ err: error }, 'a log tail broke'))
+      .finally(() => this.#open.delete(serving));
+    this.#open.add(serving);
+  }
+
+  async #serve(channel: Channel, tail: OpenTail, signal: AbortSignal): Promise<void> {
+    const call = channel.openTail();
+    const over = new AbortController();
+    const ended = endOf(call).then(() => over.abort());
+    // The orchestrator says nothing on a tail, but its end is only seen by reading.
+    call.resume();
+    const onAbort = () => call.cancel();
+    signal.addEventListener('abort', onAbort, { once: true });
+    const say = (message: Partial<Pick<TailLogsRequest, 'tailId' | 'entries' | 'error'>>) =>
+      send(call, create(TailLogsRequestSchema, message), ended);
+    try {
+      await say({ tailId: tail.tailId });
+      const refusal = await this.#pump(tail, say, over.signal);
+      if (refusal && !over.signal.aborted) await say({ error: problemToProto(refusal) });
+      call.end();
+      await ended;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      call.cancel();
+    }
+  }
+
+  async #pump(
+    tail: OpenTail,
+    say: (message: Pick<TailLogsRequest, 'entries'>) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<Problem | undefined> {
+    const { logs, clock } = this.#parts;
+    const key = { userId: tail.userId, botId: tail.botId };
+    if (this.#open.size > tailsMax) return problem('UNAVAILABLE', 'Too many logs of this worker are read at once.');
+    if (!(await this.#hasLog(key))) return problem('BOT_NOT_FOUND', 'The worker has no log of this bot.');
+    const store = await logs.of(key).store();
+    const from = whereFrom(tail, store);
+    if (!from) return problem('INVALID_CURSOR', 'The log cursor is not one that this worker handed out.');
+    for await (const entries of readLog(store, from, { follow: tail.follow, clock, signal })) {
+      await say({ entries: entries.map((entry) => entryToProto(store.id, entry)) });
+    }
+    return undefined;
+  }
+
+  async #hasLog(key: BotKey): Promise<boolean> {
+    if (!userIdPattern.test(key.userId) || !isBotId(key.botId)) return false;
+    return this.#parts.hasBot(key) || (await this.#parts.logs.has(key));
+  }
+}
+
+function whereFrom(tail: OpenTail, store: LogStore): ReadFrom | undefined {
+  if (tail.afterCursor === '') {
+    return { lastLines: Math.min(tail.lines > 0 ? tail.lines : linesDefault, linesMax) };
+  }
+  const cursor = parseCursor(tail.afterCursor);
+  return cursor && { afterSeq: cursor.seq, sameLog: cursor.storeId === store.id };
+}

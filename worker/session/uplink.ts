@@ -1,0 +1,268 @@
+/**
+ * Keeps the worker in a session: dials one orchestrator after the other, with jitter, for as long as the worker lives.
+ * What is said while there is no session is not lost where it matters: results are in the journal, observations are in
+ * the next Hello. Progress is.
+ */
+import type { Clock } from '#common/clock.ts';
+import type { Logger } from '#common/log.ts';
+import type { Secret } from '#common/secret.ts';
+import type { BotState } from '#gen/botrunner/v1/bot_pb.js';
+import type { LogEntry } from '#gen/botrunner/v1/log_pb.js';
+import type {
+  BotObservation,
+  DesiredSet,
+  Ensure,
+  Heartbeat,
+  Hello,
+  OpenTail,
+  TaskResult,
+} from '#gen/botrunner/v1/worker_service_pb.js';
+import type { TaskReports } from '../bots/active-task.ts';
+import type { Endpoint } from '../config.ts';
+import { pause } from '../waiting/bell.ts';
+import { dialDelayMs, fencedDelayMs } from './backoff.ts';
+import { type Channel, createChannel } from './channel.ts';
+import { Outbox } from './outbox.ts';
+import type { ResultJournal } from './result-journal.ts';
+import { runSession, type SessionEnd, type SessionWork } from './session.ts';
+
+/** The rest of the worker, as a session sees it. */
+export interface UplinkWork {
+  hello(): Hello;
+  heartbeat(): Heartbeat;
+  /** `anew`: the first set of a session. */
+  applyDesiredSet(set: DesiredSet, anew: boolean): void;
+  ensure(ensure: Ensure): void;
+  cancelTask(taskId: string): void;
+  openTail(channel: Channel, tail: OpenTail, signal: AbortSignal): void;
+}
+
+export interface UplinkParts {
+  readonly endpoints: readonly Endpoint[];
+  readonly token: Secret;
+  readonly workerId: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: () => number;
+  readonly journal: ResultJournal;
+}
+
+/** How the first dial went. */
+export type FirstDial = { readonly kind: 'connected' } | Exclude<SessionEnd, { kind: 'fenced' }>;
+
+interface Current {
+  readonly channel: Channel;
+  readonly outbox: Outbox;
+  /** Aborted when the session is over. */
+  readonly over: AbortController;
+  /** Aborted to begin a new session at once. */
+  readonly renewed: AbortController;
+}
+
+const resendResultMs = 10_000;
+const sayAgainMs = 60_000;
+const refusedDelayMs = 8000;
+
+export class Uplink implements TaskReports {
+  readonly #parts: UplinkParts;
+  readonly #ending = new AbortController();
+  readonly #firstDial = Promise.withResolvers<FirstDial>();
+  readonly #resultSentAt = new Map<string, number>();
+  #current: Current | undefined;
+  #welcomed = false;
+  #failures = 0;
+  #lastComplaint: { readonly text: string; readonly atMs: number } | undefined;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(parts: UplinkParts) {
+    this.#parts = parts;
+  }
+
+  /** Dials from now on until stopped. */
+  start(work: UplinkWork): void {
+    this.#running = this.#run(work);
+  }
+
+  /** Resolves when the first dial was answered, one way or the other; later ones are only logged. */
+  get firstDial(): Promise<FirstDial> {
+    return this.#firstDial.promise;
+  }
+
+  /** True between Welcome and the end of a session. */
+  get connected(): boolean {
+    return this.#welcomed;
+  }
+
+  /** The way to the orchestrator of the session there is. */
+  get channel(): Channel | undefined {
+    return this.#welcomed ? this.#current?.channel : undefined;
+  }
+
+  /** Ends the session and begins a new one at once: what Hello said is no longer true. */
+  renew(): void {
+    this.#current?.renewed.abort(new Error('the session begins anew'));
+  }
+
+  async stop(): Promise<void> {
+    this.#ending.abort(new Error('the worker is stopping'));
+    await this.#running;
+  }
+
+  accepted(taskId: string): void {
+    this.#current?.outbox.accepted(taskId);
+  }
+
+  progress(taskId: string, state: BotState, message: string, output: readonly LogEntry[]): void {
+    this.#current?.outbox.progress(taskId, state, message, output, this.#parts.clock.wallMs());
+  }
+
+  ended(result: TaskResult): void {
+    // On disk before it is sent: a result the orchestrator acts on is one this worker stands by after a crash, too.
+    void this.#parts.journal.add(result).then(() => this.#queueResult(result.taskId));
+  }
+
+  observed(observation: BotObservation): void {
+    this.#current?.outbox.observed(observation);
+  }
+
+  /** Sends a result once more, if the task has ended. */
+  resendResult(taskId: string): boolean {
+    if (!this.#parts.journal.get(taskId)) return false;
+    this.#queueResult(taskId);
+    return true;
+  }
+
+  /** Says how the worker is at once, instead of at the next heartbeat. */
+  beat(heartbeat: Heartbeat): void {
+    this.#current?.outbox.heartbeat(heartbeat);
+  }
+
+  async #run(work: UplinkWork): Promise<void> {
+    const { endpoints, clock, random } = this.#parts;
+    const { signal } = this.#ending;
+    for (let turn = 0; !signal.aborted; turn += 1) {
+      const endpoint = endpoints[turn % endpoints.length];
+      if (!endpoint) throw new Error('no orchestrator to dial');
+      const renewed = new AbortController();
+      const end = await this.#session(endpoint, work, renewed);
+      if (signal.aborted) return;
+      if (renewed.signal.aborted) continue;
+      this.#note(endpoint, end);
+      // One dial of each orchestrator in turn counts as one failure.
+      const lap = Math.floor(this.#failures / endpoints.length);
+      const delayMs =
+        end.kind === 'fenced'
+          ? fencedDelayMs(random())
+          : end.kind === 'refused'
+            ? refusedDelayMs
+            : dialDelayMs(lap, random());
+      await pause(clock, delayMs, signal);
+    }
+  }
+
+  async #session(endpoint: Endpoint, work: UplinkWork, renewed: AbortController): Promise<SessionEnd> {
+    const { token, clock, logger } = this.#parts;
+    const over = new AbortController();
+    const current: Current = { channel: createChannel(endpoint, token), outbox: new Outbox(), over, renewed };
+    this.#current = current;
+    const signal = AbortSignal.any([this.#ending.signal, renewed.signal]);
+    try {
+      const parts = { channel: current.channel, outbox: current.outbox, clock, logger };
+      return await runSession({ ...parts, work: this.#sessionWork(endpoint, current, work) }, signal);
+    } finally {
+      this.#current = undefined;
+      this.#welcomed = false;
+      over.abort(new Error('the session has ended'));
+      current.channel.close();
+    }
+  }
+
+  #sessionWork(endpoint: Endpoint, current: Current, work: UplinkWork): SessionWork {
+    const { journal, clock, logger, workerId } = this.#parts;
+    return {
+      hello: () => work.hello(),
+      heartbeat: () => work.heartbeat(),
+      welcomed: (set) => {
+        this.#welcomed = true;
+        this.#failures = 0;
+        this.#lastComplaint = undefined;
+        logger.info({ orchestrator: endpoint.url, workerId }, 'connected to the orchestrator');
+        this.#firstDial.resolve({ kind: 'connected' });
+        this.#resultSentAt.clear();
+        for (const taskId of journal.pending) this.#queueResult(taskId);
+        if (set) work.applyDesiredSet(set, true);
+      },
+      applyDesiredSet: (set) => work.applyDesiredSet(set, false),
+      ensure: (ensure) => work.ensure(ensure),
+      cancelTask: (taskId) => work.cancelTask(taskId),
+      openTail: (tail) => work.openTail(current.channel, tail, current.over.signal),
+      acknowledged: (taskId) => {
+        journal.acknowledge(taskId);
+        this.#resultSentAt.delete(taskId);
+      },
+      resultOf: (taskId) => journal.get(taskId),
+      resendResults: () => {
+        const now = clock.monotonicMs();
+        for (const taskId of journal.pending) {
+          const sentAt = this.#resultSentAt.get(taskId);
+          if (sentAt !== undefined && now - sentAt >= resendResultMs) this.#queueResult(taskId);
+        }
+      },
+    };
+  }
+
+  #queueResult(taskId: string): void {
+    if (!this.#current) return;
+    this.#resultSentAt.set(taskId, this.#parts.clock.monotonicMs());
+    this.#current.outbox.result(taskId);
+  }
+
+  #note(endpoint: Endpoint, end: SessionEnd): void {
+    const { logger, workerId } = this.#parts;
+    if (end.kind !== 'fenced') this.#firstDial.resolve(end);
+    if (end.kind === 'lost' && end.welcomed) this.#failures = 0;
+    else this.#failures += 1;
+    const { text, isError } = complaintOf(endpoint, workerId, end);
+    if (!this.#isNews(text)) return;
+    if (isError) logger.error(text);
+    else logger.warn(text);
+  }
+
+  /** The same complaint is made once, and again when it has lasted. */
+  #isNews(text: string): boolean {
+    const now = this.#parts.clock.monotonicMs();
+    const last = this.#lastComplaint;
+    if (last?.text === text && now - last.atMs < sayAgainMs) return false;
+    this.#lastComplaint = { text, atMs: now };
+    return true;
+  }
+}
+
+/** One line that says what is wrong and what to do about it. */
+export function complaintOf(
+  endpoint: Pick<Endpoint, 'url'>,
+  workerId: string,
+  end: SessionEnd,
+): { readonly text: string; readonly isError: boolean } {
+  switch (end.kind) {
+    case 'refused':
+      return {
+        isError: true,
+        text: end.tokenWrong
+          ? `the orchestrator at ${endpoint.url} refuses the worker token: set WORKER_TOKEN to the orchestrator's`
+          : `the orchestrator at ${endpoint.url} refuses this worker: ${end.message}`,
+      };
+    case 'fenced':
+      return {
+        isError: true,
+        text: `another worker with the id ${workerId} has connected: give each its own WORKER_ID and DATA_DIR`,
+      };
+    case 'lost':
+      return {
+        isError: false,
+        text: end.welcomed
+          ? `the connection to the orchestrator at ${endpoint.url} was lost; bots go on, dialling again`
+          : `the orchestrator at ${endpoint.url} cannot be reached: check that it runs and ORCHESTRATOR_URL; trying again`,
+      };
+  }
+}

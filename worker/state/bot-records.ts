@@ -1,0 +1,126 @@
+/**
+ * What the worker keeps of each bot across its own restarts, one small file per bot. Holds no secret in clear. Every part
+ * may be missing: the containers and the orchestrator are the truth, this only keeps counters and decisions from being forgotten.
+ */
+import { readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type BotKey, botHash, isBotId, userIdPattern } from '#common/ids.ts';
+import type { Logger } from '#common/log.ts';
+import type { Problem } from '#common/problem.ts';
+import type { Desired } from '../bots/desired.ts';
+import { readFileIfAny, writeFileAtomic } from './atomic-file.ts';
+
+/** One start and end of a process: container id and start time. */
+export type RunId = string;
+
+export interface LastEnd {
+  readonly exitCode: number | undefined;
+  readonly oomKilled: boolean;
+  readonly startedAtMs: number | undefined;
+  readonly finishedAtMs: number | undefined;
+}
+
+/** What was decided about one end. */
+export interface SettledEnd {
+  readonly runId: RunId;
+  readonly kind: 'exited' | 'crash_loop';
+  /** Wall time of the next try, ms since 1970. */
+  readonly nextTryAtMs: number | undefined;
+  readonly reason: string;
+}
+
+export interface Failure {
+  readonly epoch: bigint;
+  readonly generation: bigint;
+  readonly revision: bigint;
+  readonly problem: Problem;
+}
+
+export interface BotRecord {
+  readonly key: BotKey;
+  readonly desired: Desired | undefined;
+  /** The newest generation for which a container was started. */
+  readonly startedGeneration: bigint;
+  /** The image that was made last; the digest is of what it was made from. */
+  readonly image: { readonly revision: bigint; readonly digest: string } | undefined;
+  readonly failure: Failure | undefined;
+  readonly crashes: number;
+  readonly restarts: number;
+  readonly settledEnd: SettledEnd | undefined;
+  readonly lastEnd: LastEnd | undefined;
+  /** Set when this worker went away and took the process along: that end was not the bot's. */
+  readonly suspendedRun: RunId | undefined;
+  /** The values to be masked, sealed. */
+  readonly sealedSecrets: string | undefined;
+}
+
+export const emptyRecord = (key: BotKey): BotRecord => ({
+  key,
+  desired: undefined,
+  startedGeneration: 0n,
+  image: undefined,
+  failure: undefined,
+  crashes: 0,
+  restarts: 0,
+  settledEnd: undefined,
+  lastEnd: undefined,
+  suspendedRun: undefined,
+  sealedSecrets: undefined,
+});
+
+export interface BotRecords {
+  /** All that are kept. A damaged one is set aside under another name and logged. */
+  loadAll(): Promise<readonly BotRecord[]>;
+  save(record: BotRecord): Promise<void>;
+  remove(key: BotKey): Promise<void>;
+}
+
+export function createBotRecords(dir: string, logger: Logger): BotRecords {
+  const pathOf = (key: BotKey) => join(dir, `${botHash(key)}.json`);
+  return {
+    async loadAll() {
+      const records: BotRecord[] = [];
+      for (const name of await readdir(dir)) {
+        if (!name.endsWith('.json')) continue;
+        const path = join(dir, name);
+        const text = (await readFileIfAny(path))?.toString() ?? '';
+        const record = parseRecord(text);
+        if (record && pathOf(record.key) === path) records.push(record);
+        else {
+          logger.warn({ path }, 'a file of a bot is damaged; it is set aside and the bot is read from the engine');
+          await rename(path, `${path}.damaged`);
+        }
+      }
+      return records;
+    },
+    save: (record) => writeFileAtomic(pathOf(record.key), formatRecord(record)),
+    remove: (key) => rm(pathOf(key), { force: true }),
+  };
+}
+
+const formatVersion = 1;
+
+// Revisions and generations are 64-bit: JSON numbers would round them.
+const formatRecord = (record: BotRecord): string =>
+  JSON.stringify({ version: formatVersion, ...record }, (_name, value: unknown) =>
+    typeof value === 'bigint' ? { int64: String(value) } : value,
+  );
+
+/** Undefined for anything that formatRecord of this version did not write. */
+function parseRecord(text: string): BotRecord | undefined {
+  try {
+    const value: unknown = JSON.parse(text, (_name, part: unknown) => (isInt64(part) ? BigInt(part.int64) : part));
+    if (typeof value !== 'object' || value === null) return undefined;
+    // Only this program writes these files; the version and the key are checked, the rest has the shape of its version.
+    const { version, ...record } = value as { version?: unknown } & BotRecord;
+    const { userId, botId } = record.key;
+    if (version !== formatVersion || !userIdPattern.test(userId) || !isBotId(botId)) return undefined;
+    return { ...emptyRecord(record.key), ...record };
+  } catch {
+    // Torn or foreign text; the caller sets the file aside.
+    return undefined;
+  }
+}
+
+const isInt64 = (part: unknown): part is { int64: string } =>
+  typeof part === 'object' && part !== null && 'int64' in part && typeof part.int64 === 'string';

@@ -1,0 +1,92 @@
+/** The worker's own folder, DATA_DIR/worker: its id, its key, and what must outlive a restart. One worker per folder. */
+import { hkdfSync, randomBytes } from 'node:crypto';
+import { chmod, mkdir } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { workerIdPattern } from '#common/ids.ts';
+import { Secret } from '#common/secret.ts';
+import { readFileIfAny, writeFileAtomic } from './atomic-file.ts';
+import { takeLock } from './lock-file.ts';
+
+export interface StateDir {
+  readonly workerId: string;
+  /** True if WORKER_ID asks for another id than this folder had: bots of the old id are not seen any more. */
+  readonly previousWorkerId: string | undefined;
+  /** Signs the labels of containers. */
+  readonly labelKey: Secret<Uint8Array>;
+  /** Seals what is secret in the worker's files. */
+  readonly sealKey: Secret<Uint8Array>;
+  /** One file for each bot. */
+  readonly botsDir: string;
+  readonly logsDir: string;
+  readonly artifactsDir: string;
+  readonly resultsDir: string;
+  /** The runtime's own folder. */
+  readonly runtimeDir: string;
+  /** Gives the lock back. */
+  close(): Promise<void>;
+}
+
+/** Makes what is missing. Throws LockHeldError when another worker uses the folder. */
+export async function openStateDir(dir: string, wantedWorkerId: string | undefined): Promise<StateDir> {
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  // The folder may have been there before with wider rights.
+  await chmod(dir, 0o700);
+  const release = await takeLock(join(dir, 'lock'));
+  try {
+    const path = (name: string) => join(dir, name);
+    const names = ['bots', 'logs', 'artifacts', 'results', 'runtime'];
+    await Promise.all(names.map((name) => mkdir(path(name), { recursive: true, mode: 0o700 })));
+    const keptId = await readWorkerId(path('worker-id'));
+    const workerId = wantedWorkerId ?? keptId ?? newWorkerId();
+    if (workerId !== keptId) await writeFileAtomic(path('worker-id'), `${workerId}\n`);
+    const key = await readOrMakeKey(path('key'));
+    const derived = (purpose: string) => new Secret(new Uint8Array(hkdfSync('sha256', key, '', purpose, 32)));
+    return {
+      workerId,
+      previousWorkerId: keptId !== undefined && keptId !== workerId ? keptId : undefined,
+      labelKey: derived('labels'),
+      sealKey: derived('seal'),
+      botsDir: path('bots'),
+      logsDir: path('logs'),
+      artifactsDir: path('artifacts'),
+      resultsDir: path('results'),
+      runtimeDir: path('runtime'),
+      close: release,
+    };
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+async function readWorkerId(path: string): Promise<string | undefined> {
+  const kept = (await readFileIfAny(path))?.toString().trim();
+  if (kept === undefined) return undefined;
+  if (!workerIdPattern.test(kept)) throw new Error(`${path} holds no worker id; write one there, or remove the file`);
+  return kept;
+}
+
+/** Readable first, and unlike another host of the same name. */
+function newWorkerId(): string {
+  const host =
+    hostname()
+      .split('.')[0]
+      ?.replace(/[^A-Za-z0-9_-]/g, '-')
+      .slice(0, 48) || 'worker';
+  return `${host}-${randomBytes(3).toString('hex')}`;
+}
+
+async function readOrMakeKey(path: string): Promise<Uint8Array> {
+  const kept = await readFileIfAny(path);
+  if (kept?.length === 32) {
+    await chmod(path, 0o600);
+    return kept;
+  }
+  // A wrong length must not be replaced: with a new key this worker would no longer know its own containers.
+  if (kept)
+    throw new Error(`${path} is damaged: put back its 32 bytes, or remove it and the containers of this worker`);
+  const key = randomBytes(32);
+  await writeFileAtomic(path, key);
+  return key;
+}

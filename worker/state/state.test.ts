@@ -1,0 +1,130 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { silentLogger } from '#common/log.ts';
+import { problem } from '#common/problem.ts';
+import { Secret } from '#common/secret.ts';
+import { type BotRecord, createBotRecords, emptyRecord } from './bot-records.ts';
+import { LockHeldError, takeLock } from './lock-file.ts';
+import { openText, sealText } from './seal.ts';
+import { openStateDir } from './state-dir.ts';
+
+let dir = '';
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'worker-state-'));
+});
+afterEach(() => rm(dir, { recursive: true, force: true }));
+
+const modeOf = async (path: string) => ((await stat(path)).mode & 0o777).toString(8);
+
+describe('the lock', () => {
+  it('is held by one, and free after its release', async () => {
+    const path = join(dir, 'lock');
+    const release = await takeLock(path);
+    await expect(takeLock(path)).rejects.toThrow(LockHeldError);
+    await release();
+    await (await takeLock(path))();
+    expect(await readdir(dir)).toEqual([]);
+  });
+
+  it('is taken over from a process that has died, and by one of many who try', async () => {
+    const path = join(dir, 'lock');
+    const child = spawn(process.execPath, ['-e', '']);
+    await once(child, 'exit');
+    await writeFile(path, JSON.stringify({ pid: child.pid, startTime: '1', nonce: 'x' }));
+    const tries = await Promise.allSettled(Array.from({ length: 8 }, () => takeLock(path)));
+    expect(tries.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+  });
+
+  it('is taken over when its pid now belongs to another process', async () => {
+    const path = join(dir, 'lock');
+    await writeFile(path, JSON.stringify({ pid: process.pid, startTime: 'another', nonce: 'x' }));
+    await (await takeLock(path))();
+  });
+
+  it('that is torn is held by nobody', async () => {
+    const path = join(dir, 'lock');
+    await writeFile(path, '{"pid":');
+    await (await takeLock(path))();
+  });
+});
+
+describe('the state folder', () => {
+  it('is for this user alone and keeps id and key', async () => {
+    const path = join(dir, 'worker');
+    const first = await openStateDir(path, undefined);
+    expect(first.workerId).toMatch(/^[A-Za-z0-9_-]{1,64}$/);
+    await first.close();
+    const second = await openStateDir(path, undefined);
+    expect(second.workerId).toBe(first.workerId);
+    expect(second.labelKey.reveal()).toEqual(first.labelKey.reveal());
+    expect(second.labelKey.reveal()).not.toEqual(second.sealKey.reveal());
+    expect(await modeOf(path)).toBe('700');
+    expect(await modeOf(join(path, 'key'))).toBe('600');
+    await second.close();
+  });
+
+  it('takes the id that is asked for and says which one it had', async () => {
+    const first = await openStateDir(dir, 'one');
+    await first.close();
+    const second = await openStateDir(dir, 'two');
+    expect([second.workerId, second.previousWorkerId]).toEqual(['two', 'one']);
+    await second.close();
+  });
+
+  it('refuses a second worker and a damaged key, and lets the lock go then', async () => {
+    const first = await openStateDir(dir, undefined);
+    await expect(openStateDir(dir, undefined)).rejects.toThrow(LockHeldError);
+    await first.close();
+    await writeFile(join(dir, 'key'), 'short');
+    await expect(openStateDir(dir, undefined)).rejects.toThrow('is damaged');
+    expect(await readdir(dir)).not.toContain('lock');
+  });
+});
+
+describe('sealed text', () => {
+  const key = new Secret(new Uint8Array(32).fill(7));
+
+  it('opens with its key for what it was sealed for, and not otherwise', () => {
+    const sealed = sealText(key, 'a secret', 'u/b');
+    expect(sealed).not.toContain('secret');
+    expect(openText(key, sealed, 'u/b')).toBe('a secret');
+    expect(openText(key, sealed, 'u/c')).toBeUndefined();
+    expect(openText(new Secret(new Uint8Array(32)), sealed, 'u/b')).toBeUndefined();
+    expect(openText(key, 'AAAA', 'u/b')).toBeUndefined();
+  });
+});
+
+describe('the records of bots', () => {
+  const key = { userId: 'dev', botId: 'Echo' };
+  const full: BotRecord = {
+    ...emptyRecord(key),
+    desired: { kind: 'running', epoch: 2n ** 60n, generation: 9n, revision: 8n, stopGraceMs: 5 },
+    startedGeneration: 9n,
+    image: { revision: 8n, digest: 'd' },
+    failure: { epoch: 1n, generation: 2n, revision: 3n, problem: problem('BUILD_FAILED', 'no') },
+    crashes: 3,
+    settledEnd: { runId: 'c@1', kind: 'crash_loop', nextTryAtMs: 5, reason: 'r' },
+  };
+
+  it('come back as they were saved, and go when removed', async () => {
+    const records = createBotRecords(dir, silentLogger);
+    await records.save(full);
+    expect(await createBotRecords(dir, silentLogger).loadAll()).toEqual([full]);
+    await records.remove(key);
+    await records.remove(key);
+    expect(await records.loadAll()).toEqual([]);
+  });
+
+  it('that are damaged are set aside, not deleted, and the others stay', async () => {
+    const records = createBotRecords(dir, silentLogger);
+    await records.save(full);
+    await writeFile(join(dir, 'abc.json'), '{"version":1,"key":{"userId":"dev"');
+    await writeFile(join(dir, 'def.json'), await readFile(join(dir, (await readdir(dir)).sort().at(-1) ?? '')));
+    expect(await records.loadAll()).toEqual([full]);
+    expect((await readdir(dir)).filter((name) => name.endsWith('.damaged'))).toHaveLength(2);
+  });
+});
