@@ -6,7 +6,13 @@ import { buffer } from 'node:stream/consumers';
 import { pack } from 'tar-stream';
 import { type BotKey, containerName, imageName } from '#common/ids.ts';
 import { Secret } from '#common/secret.ts';
-import type { ContainerFacts, ContainerPlan, ContainerRuntime, Language, OutputLine } from '../../worker/runtime/container-runtime.ts';
+import type {
+  ContainerFacts,
+  ContainerPlan,
+  ContainerRuntime,
+  Language,
+  OutputLine,
+} from '../../worker/runtime/container-runtime.ts';
 import type { Labels } from '../../worker/runtime/labels.ts';
 import { eventually } from '../kit/eventually.ts';
 import type { Step } from './steps.ts';
@@ -72,11 +78,22 @@ export interface BuildChoice {
 
 /** Builds the suite's bot for a key; returns the image. */
 export async function buildBot(runtime: ContainerRuntime, language: Language, choice: BuildChoice): Promise<string> {
-  const { key, workerId, revision = 1n, requirements = [], files = {}, onOutput = () => {}, signal = patience() } = choice;
+  const {
+    key,
+    workerId,
+    revision = 1n,
+    requirements = [],
+    files = {},
+    onOutput = () => {},
+    signal = patience(),
+  } = choice;
   const image = imageName(key, revision);
   const tar = await sourceTar(language, files);
   try {
-    await runtime.buildImage({ key, workerId, image, language, requirements, sourceTarPath: tar.path, onOutput }, signal);
+    await runtime.buildImage(
+      { key, workerId, image, language, requirements, sourceTarPath: tar.path, onOutput },
+      signal,
+    );
   } finally {
     await tar.remove();
   }

@@ -18,14 +18,16 @@ export function runSteps(bot: FakeBot): void {
   });
   const steps: readonly Step[] = JSON.parse(bot.env['STEPS'] ?? '[]');
   for (const [name, value] of steps) {
-    if (name === 'print' || name === 'write') for (const line of cut(value)) bot.print(line);
+    if (name === 'print' || name === 'write') bot.print(value);
     else if (name === 'printError') bot.print(value, 'stderr');
     else if (name === 'printEnv') bot.print(`${value}=${bot.env[value]}`);
     else if (name === 'count') for (let index = 0; index < value; index += 1) bot.print(`line ${index}`);
     else if (name === 'tick') tick(bot, value);
     else if (name === 'ignoreTerm') bot.onTerminate(() => {});
-    else if (name === 'exit') return bot.exit(value);
-    else throw new Error(`fake bots have no step ${name}`);
+    else if (name === 'exit') {
+      bot.exit(value);
+      return;
+    } else throw new Error(`fake bots have no step ${name}`);
   }
 }
 
@@ -36,9 +38,4 @@ function tick(bot: FakeBot, everyMs: number): void {
     index += 1;
   }, everyMs);
   bot.ended.addEventListener('abort', () => clearInterval(timer), { once: true });
-}
-
-/** Lines as a runtime cuts them; the texts of the suite are ASCII. */
-function cut(text: string): string[] {
-  return text.split('\n').flatMap((line) => line.match(/.{1,65536}/g) ?? ['']);
 }

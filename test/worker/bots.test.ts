@@ -22,7 +22,7 @@ afterEach(async () => {
 
 const failure = ({ outcome }: TaskResult) => (outcome.case === 'failed' ? outcome.value : undefined);
 const success = ({ outcome }: TaskResult) => (outcome.case === 'succeeded' ? outcome.value : undefined);
-const starts = () => bots.runtime.calls.filter((call) => call.startsWith('start '));
+const starts = () => bots.runtime.done.filter((call) => call.startsWith('start '));
 
 describe('a start', () => {
   it('builds, creates, starts, watches for two seconds and reports', async () => {
@@ -44,7 +44,7 @@ describe('a start', () => {
       containerName: facts.name,
       restarts: 0,
     });
-    expect(bots.runtime.calls).toEqual(['build echo g1', 'create echo r1', 'start echo r1']);
+    expect(bots.runtime.done).toEqual(['build echo g1', 'create echo r1', 'start echo r1']);
     expect(bots.reports.output.map(({ text, stream }) => [text, stream])).toEqual([
       ['Step 1/2', LogStream.BUILD],
       ['Step 2/2', LogStream.BUILD],
@@ -67,7 +67,7 @@ describe('a start', () => {
       cpuMillis: 500,
     });
     expect(plan?.env.reveal()).toEqual({ A: 'b' });
-    expect(bots.runtime.builds).toMatchObject([{ sourceTarPath: `/artifacts/${'a'.repeat(64)}.tar` }]);
+    expect(bots.runtime.builds).toMatchObject([{ sourceTarPath: expect.stringMatching(/a{64}\.tar$/) }]);
   });
 
   it('of a bot that ends with 0 at once succeeds as exited, with its last lines', async () => {
@@ -97,13 +97,13 @@ describe('a start', () => {
   });
 
   it('whose build fails leaves nothing and says failed', async () => {
-    bots.runtime.failNext('build', new ProblemError(problem('BUILD_FAILED', 'pip found no such package.')));
+    bots.runtime.failNext('buildImage', new ProblemError(problem('BUILD_FAILED', 'pip found no such package.')));
     bots.run(1, { taskId: 't1' });
     const result = await bots.result('t1');
     expect(failure(result)).toMatchObject({ code: 'BUILD_FAILED', message: 'pip found no such package.' });
     expect(result.observation).toMatchObject({ state: BotState.FAILED, revision: 0n, containerId: '' });
     await bots.pass(30_000);
-    expect(bots.runtime.calls).toEqual([]);
+    expect(bots.runtime.done).toEqual([]);
   });
 
   it('whose container cannot be started leaves none', async () => {
@@ -116,12 +116,12 @@ describe('a start', () => {
   });
 
   it('is tried again by a new task, and not by a reconcile', async () => {
-    bots.runtime.failNext('build', new ProblemError(problem('BUILD_FAILED', 'no')));
+    bots.runtime.failNext('buildImage', new ProblemError(problem('BUILD_FAILED', 'no')));
     bots.run(1, { taskId: 't1' });
     await bots.result('t1');
     bots.run(1);
     await bots.pass(10_000);
-    expect(bots.runtime.calls).toEqual([]);
+    expect(bots.runtime.done).toEqual([]);
     bots.run(1, { taskId: 't2' });
     expect(success(await bots.result('t2'))).toBeDefined();
   });
@@ -147,7 +147,7 @@ describe('a start', () => {
     expect(failure(result)).toMatchObject({ code: 'BUILD_TIMEOUT' });
     expect(result.observation).toMatchObject({ state: BotState.FAILED });
     await bots.pass(1000);
-    expect(bots.runtime.images.size).toBe(0);
+    expect(bots.runtime.images().length).toBe(0);
   });
 
   it('counts its deadline by the time that is left, whatever the wall clock does', async () => {
@@ -166,7 +166,7 @@ describe('a start', () => {
     bots.registry.cancelTask('t1');
     expect(failure(await bots.result('t1'))).toMatchObject({ code: 'CANCELLED' });
     await bots.pass(10_000);
-    expect(bots.runtime.calls).toEqual(['build echo g1']);
+    expect(bots.runtime.done).toEqual(['build echo g1']);
   });
 });
 
@@ -187,7 +187,7 @@ describe('commands', () => {
     bots.run(4, { taskId: 't4' });
     bots.run(9, { taskId: 't9', epoch: 0n });
     await bots.pass(5000);
-    expect(bots.runtime.calls).toEqual([]);
+    expect(bots.runtime.done).toEqual([]);
     expect(bots.state()).toBe(BotState.STOPPED);
   });
 
@@ -199,7 +199,7 @@ describe('commands', () => {
     bots.stop(2, { taskId: 't2' });
     expect(failure(await bots.result('t1'))).toMatchObject({ code: 'CANCELLED' });
     expect(success(await bots.result('t2'))).toBeDefined();
-    expect(bots.runtime.calls).toEqual(['build echo g1']);
+    expect(bots.runtime.done).toEqual(['build echo g1']);
   });
 
   it('of a running bot that ask for what there is are answered at once', async () => {
@@ -242,20 +242,20 @@ describe('an update', () => {
     const result = await bots.result('t2');
     expect(success(result)).toMatchObject({ replaced: true });
     expect(result.observation).toMatchObject({ state: BotState.RUNNING, revision: 2n });
-    expect(bots.runtime.calls.slice(3)).toEqual([
+    expect(bots.runtime.done.slice(3)).toEqual([
       'build echo g2',
       'stop echo r1 10000',
       'remove echo r1',
       'create echo r2',
       'start echo r2',
     ]);
-    await bots.until('old images are removed', () => bots.runtime.images.size === 1);
+    await bots.until('old images are removed', () => bots.runtime.images().length === 1);
   });
 
   it('whose build fails leaves the old version running', async () => {
     bots.run(1, { taskId: 't1' });
     await bots.result('t1');
-    bots.runtime.failNext('build', new ProblemError(problem('BUILD_FAILED', 'Line 3 is wrong.')));
+    bots.runtime.failNext('buildImage', new ProblemError(problem('BUILD_FAILED', 'Line 3 is wrong.')));
     bots.run(2, { taskId: 't2' });
     const result = await bots.result('t2');
     expect(failure(result)).toMatchObject({ code: 'BUILD_FAILED' });
@@ -268,7 +268,7 @@ describe('an update', () => {
     bots.run(1, { generation: 2n });
     await bots.until('the bot runs without complaint', () => bots.observation()?.reason === '');
     await bots.pass(5000);
-    expect(bots.runtime.calls).toEqual(['build echo g1', 'create echo r1', 'start echo r1']);
+    expect(bots.runtime.done).toEqual(['build echo g1', 'create echo r1', 'start echo r1']);
   });
 
   it('keeps the old version going while it builds', async () => {
@@ -277,7 +277,7 @@ describe('an update', () => {
     bots.runtime.buildGate = new Promise(() => undefined);
     bots.run(2, { taskId: 't2' });
     await bots.until('it builds', () => bots.runtime.builds.length > 1);
-    bots.runtime.die(bots.runtime.only().id, 1);
+    bots.runtime.exit(bots.runtime.only().id, 1);
     bots.registry.hint(bots.runtime.only().id);
     await bots.until('the old version runs again', () => starts().length === 2);
   });
@@ -291,12 +291,12 @@ describe('a stop', () => {
     bots.stop(2, { taskId: 't2', stopGraceMs: 3000 });
     const result = await bots.result('t2');
     expect(bots.runtime.containers.size).toBe(0);
-    expect(bots.runtime.calls.slice(3)).toEqual(['stop echo r1 3000', 'remove echo r1']);
+    expect(bots.runtime.done.slice(3)).toEqual(['stop echo r1 3000', 'remove echo r1']);
     expect(result.observation).toMatchObject({ state: BotState.STOPPED, exitCode: 143, containerId: '', revision: 0n });
     const log = await bots.logText();
     expect(log.indexOf('last words')).toBeGreaterThan(log.indexOf('starting'));
     expect(log.at(-1)).toBe('ended with exit code 143 (SIGTERM)');
-    expect(bots.runtime.images.size).toBe(1);
+    expect(bots.runtime.images().length).toBe(1);
   });
 
   it('of a bot that is not there succeeds', async () => {
@@ -357,7 +357,7 @@ describe('a removal', () => {
     await bots.result('t1');
     bots.ensure({ taskId: 't2', desired: DesiredState.REMOVED, generation: 2n });
     await bots.result('t2');
-    expect([bots.runtime.containers.size, bots.runtime.images.size]).toEqual([0, 0]);
+    expect([bots.runtime.containers.size, bots.runtime.images().length]).toEqual([0, 0]);
     expect(await bots.logText()).toEqual([]);
     bots.registry.applyDesiredSet(desiredSet(), false);
     await bots.until('nobody speaks of it', () => bots.registry.snapshot().length === 0);
@@ -369,9 +369,9 @@ describe('supervision', () => {
     bots.run(1, { taskId: 't1' });
     await bots.result('t1');
   };
-  const die = (code: number, extra = {}) => {
+  const die = (code: number, how = { oomKilled: false }) => {
     const { id } = bots.runtime.only();
-    bots.runtime.die(id, code, extra);
+    bots.runtime.exit(id, code, how);
     bots.registry.hint(id);
   };
 
@@ -456,14 +456,14 @@ describe('supervision', () => {
 
 describe('calls whose answer is lost', () => {
   it.each(['create', 'start', 'remove', 'stop'] as const)('do not make %s happen twice', async (operation) => {
-    const lose = () => bots.runtime.failNext(operation, new EngineUnavailableError('connection lost'), true);
+    const lose = () => bots.runtime.failNext(operation, new EngineUnavailableError('connection lost'), 'after');
     if (operation === 'create' || operation === 'start') lose();
     bots.run(1, { taskId: 't1' });
     await bots.result('t1');
     if (operation === 'remove' || operation === 'stop') lose();
     bots.stop(2, { taskId: 't2' });
     await bots.result('t2');
-    expect(bots.runtime.calls).toEqual([
+    expect(bots.runtime.done).toEqual([
       'build echo g1',
       'create echo r1',
       'start echo r1',
@@ -491,7 +491,7 @@ describe('after a restart of the worker', () => {
     await bots.restart();
     await bots.until('it is seen', () => bots.registry.snapshot()[0]?.state === BotState.RUNNING);
     expect(bots.registry.snapshot()).toMatchObject([{ containerId: id, revision: 1n, generation: 1n }]);
-    bots.runtime.die(id, 1);
+    bots.runtime.exit(id, 1);
     bots.registry.hint(id);
     await bots.until('it is started again', () => starts().length === 2);
   });
@@ -499,7 +499,7 @@ describe('after a restart of the worker', () => {
   it('the true exit code of a bot that ended meanwhile is told', async () => {
     await run();
     const restarting = bots.restart();
-    bots.runtime.die(bots.runtime.only().id, 7, { silently: true });
+    bots.runtime.exit(bots.runtime.only().id, 7);
     await restarting;
     await bots.until('it is told', () => bots.observation()?.exitCode === 7);
     expect(bots.observation()).toMatchObject({ state: BotState.CRASH_LOOP });
@@ -508,7 +508,7 @@ describe('after a restart of the worker', () => {
   it('the backoff goes on where it was', async () => {
     await run();
     for (let n = 0; n < 4; n += 1) {
-      bots.runtime.die(bots.runtime.only().id, 1);
+      bots.runtime.exit(bots.runtime.only().id, 1);
       bots.registry.hint(bots.runtime.only().id);
       const seen = bots.reports.observations.length;
       await bots.until('the crash is seen', () =>
@@ -526,7 +526,7 @@ describe('after a restart of the worker', () => {
   });
 
   it('a failed build is not tried again', async () => {
-    bots.runtime.failNext('build', new ProblemError(problem('BUILD_FAILED', 'no')));
+    bots.runtime.failNext('buildImage', new ProblemError(problem('BUILD_FAILED', 'no')));
     bots.run(1, { taskId: 't1' });
     await bots.result('t1');
     await bots.restart();
@@ -665,13 +665,17 @@ describe('whatever happens in whatever order', () => {
               generation += 1;
               world.stop(generation);
             } else if (next === 'die') {
-              if (first?.facts.status === 'running') world.runtime.die(first.facts.id, 1);
+              if (first?.status === 'running') world.runtime.exit(first.id, 1);
             } else if (next === 'restart') await world.restart();
             else if (next === 'vanish') world.runtime.containers.clear();
             else if (next === 'away' || next === 'back') world.runtime.away = next === 'away';
             else if ('pass' in next) await world.pass(next.pass);
             else if ('lose' in next) {
-              world.runtime.failNext(next.lose, new EngineUnavailableError('lost'), generation % 2 === 0);
+              world.runtime.failNext(
+                next.lose,
+                new EngineUnavailableError('lost'),
+                generation % 2 === 0 ? 'after' : 'before',
+              );
             } else run(next.run + 1);
             expect(world.runtime.containers.size).toBeLessThanOrEqual(1);
           }
@@ -682,7 +686,7 @@ describe('whatever happens in whatever order', () => {
           await world.registry.resync();
           await world.until(atLast ? 'it runs' : 'it is stopped', () => {
             const [first] = world.runtime.containers.values();
-            return atLast ? first?.facts.revision === 9n && first.facts.status === 'running' : !first;
+            return atLast ? first?.plan.revision === 9n && first.status === 'running' : !first;
           });
           const wanted = atLast ? BotState.RUNNING : BotState.STOPPED;
           await world.until('and says so', () => world.registry.snapshot()[0]?.state === wanted);
@@ -733,7 +737,7 @@ describe('an engine that went down', () => {
     bots.run(1, { taskId: 't1' });
     await bots.result('t1');
     const { id } = bots.runtime.only();
-    bots.runtime.die(id, 0);
+    bots.runtime.exit(id, 0);
     bots.registry.hint(id);
     await bots.until('it is exited', () => bots.state() === BotState.EXITED);
     covered = true;

@@ -20,6 +20,8 @@ export interface StepHooks {
 
 // After so many failures of a kind that nobody expects, a start is given up.
 const unexpectedFailuresMax = 5;
+// How often in a row a container may vanish before its start before that counts as a failed start.
+const vanishedMax = 3;
 
 /** Never throws, but for bugs; after an abort nothing is decided. */
 export async function takeStep(
@@ -34,7 +36,7 @@ export async function takeStep(
     memory.trouble = '';
     if (step.kind !== 'look') memory.failures = 0;
   } catch (error) {
-    if (!signal.aborted) await takeFailure(memory, context, step, error);
+    if (!signal.aborted) await takeFailure(memory, context, step, error, signal);
   }
 }
 
@@ -86,11 +88,20 @@ async function clean(memory: BotMemory, context: BotContext, hooks: StepHooks, s
   if (kind === 'absent') hooks.gone();
 }
 
-async function takeFailure(memory: BotMemory, context: BotContext, step: WorkStep, error: unknown): Promise<void> {
+async function takeFailure(
+  memory: BotMemory,
+  context: BotContext,
+  step: WorkStep,
+  error: unknown,
+  signal: AbortSignal,
+): Promise<void> {
   memory.failures += 1;
   memory.stale = true;
   const isStart = step.kind === 'create' || step.kind === 'start';
   if (error instanceof ProblemError && isStart) {
+    // A start of a container that somebody removed meanwhile says nothing about the bot.
+    if (step.kind === 'start' && memory.failures <= vanishedMax && !(await isStillThere(memory, context, signal)))
+      return;
     if (step.kind === 'start' && step.again) {
       return container.settleRefusedStart(memory, context, error.problem.message);
     }
@@ -107,4 +118,15 @@ async function takeFailure(memory: BotMemory, context: BotContext, step: WorkSte
   }
   memory.trouble = passing && error instanceof Error ? error.message : 'the worker had an unexpected failure';
   memory.pausedUntilMs = context.clock.monotonicMs() + pauseAfterFailures(memory.failures);
+}
+
+async function isStillThere(memory: BotMemory, context: BotContext, signal: AbortSignal): Promise<boolean> {
+  try {
+    await container.look(memory, context, signal);
+    return factsOf(memory) !== undefined;
+  } catch (error) {
+    // Not to be told now. The failed start stands, and what there is is looked at again.
+    context.logger.debug({ err: error, bot: memory.key }, 'the container of a failed start could not be looked at');
+    return true;
+  }
 }

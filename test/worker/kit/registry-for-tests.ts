@@ -1,8 +1,10 @@
 /** A registry of bots on a scripted engine, with everything it reports written down. Time is the test's. */
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { pack } from 'tar-stream';
 import { silentLogger } from '#common/log.ts';
 import { Secret } from '#common/secret.ts';
 import { BotSpecSchema, BotState, DesiredState } from '#gen/botrunner/v1/bot_pb.js';
@@ -23,7 +25,7 @@ import { openText, sealText } from '../../../worker/state/seal.ts';
 import { Slots } from '../../../worker/waiting/slots.ts';
 import { eventually } from '../../kit/eventually.ts';
 import { createManualClock, type ManualClock } from '../../kit/manual-clock.ts';
-import { createScriptedRuntime, type ScriptedRuntime } from './scripted-runtime.ts';
+import { createScriptedRuntime, type ScriptedRuntime, testWorkerId } from './scripted-runtime.ts';
 
 export const echo = { userId: 'dev', botId: 'echo' };
 
@@ -70,17 +72,28 @@ export const spec = (env: Record<string, string> = {}, sha = 'a') =>
     env,
   });
 
+/** A tar of one file, bot.py. */
+export async function makeBotTar(): Promise<Buffer> {
+  const tar = pack();
+  tar.entry({ name: 'bot.py' }, 'print(1)\n');
+  tar.finalize();
+  return buffer(tar);
+}
+
 export async function createRegistryForTests(
   options: { buildSlots?: number; interrupted?: (finishedAtMs: number) => boolean; kind?: 'docker' | 'process' } = {},
 ): Promise<RegistryForTests> {
   const dir = await mkdtemp(join(tmpdir(), 'registry-'));
+  const botTar = await makeBotTar();
   const clock = createManualClock();
   const runtime = createScriptedRuntime(clock, options.kind ?? 'docker');
   const reports: Reports = { accepted: [], progress: [], output: [], results: [], observations: [] };
   const artifacts: ArtifactSource = {
     async fetch(sha256) {
       if (self.artifactError) throw self.artifactError;
-      return { path: `/artifacts/${sha256}.tar`, release: () => undefined };
+      const path = join(dir, `${sha256}.tar`);
+      await writeFile(path, botTar);
+      return { path, release: () => undefined };
     },
   };
   const sealKey = new Secret(new Uint8Array(32).fill(9));
@@ -97,7 +110,7 @@ export async function createRegistryForTests(
       },
       onObservation: (observation) => reports.observations.push(observation),
       worker: {
-        workerId: 'w1',
+        workerId: testWorkerId,
         runtime,
         clock,
         logger: silentLogger,
@@ -157,7 +170,7 @@ export async function createRegistryForTests(
         async () => {
           const value = await read();
           if (!value && clock.monotonicMs() < endMs) await clock.advanceSettled(20);
-          return value || `nothing yet; calls: ${runtime.calls.join(', ')}; state ${BotState[self.state() ?? 0]}`;
+          return value || `nothing yet; done: ${runtime.done.join(', ')}; state ${BotState[self.state() ?? 0]}`;
         },
         (value) => typeof value !== 'string' || !value.startsWith('nothing yet'),
         { everyMs: 1 },

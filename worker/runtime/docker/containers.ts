@@ -1,7 +1,9 @@
 /** Containers of bots: create, start, stop, remove, look. Only those of this worker with a valid signature exist here. */
+
 import { type Clock, sleep } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import { ProblemError, problem, refuse } from '#common/problem.ts';
+import { checkEnv } from '../check-env.ts';
 import {
   type ContainerFacts,
   type ContainerPlan,
@@ -46,16 +48,6 @@ export async function createContainer(deps: ContainerDeps, plan: ContainerPlan, 
     if (hasStatus(error, 409)) throw new NameInUseError(plan.name, await idOfName(deps, plan.name, signal));
     if (hasStatus(error, 404)) refuse('IMAGE_NOT_FOUND', `The image ${plan.image} is not on the worker.`);
     throw told(deps, error, 'create', Object.values(plan.env.reveal()));
-  }
-}
-
-/** An engine takes a NUL and fails at the start with a text that holds the value. */
-function checkEnv({ env }: ContainerPlan): void {
-  for (const [name, value] of Object.entries(env.reveal())) {
-    if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && !value.includes('\0')) continue;
-    refuse('INVALID_ENV_VARS', 'An environment variable has a bad name, or a NUL in its value.', {
-      details: { field: 'env_vars' },
-    });
   }
 }
 

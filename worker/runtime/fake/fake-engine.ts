@@ -14,6 +14,7 @@ import type {
   SimpleBuild,
 } from '../container-runtime.ts';
 import type { Labels } from '../labels.ts';
+import { createLineSplitter } from '../output-lines.ts';
 
 /** A running bot, in the hands of its program. */
 export interface FakeBot {
@@ -152,9 +153,11 @@ export class FakeEngine {
     if (container.ended === ended) this.exit(container, 137);
   }
 
+  /** Cuts the text into lines as real runtimes do; a line end at its end is not a line of its own. */
   print(container: FakeContainer, text: string, stream: OutputStream = 'stdout'): void {
     const timeNs = BigInt(Math.round(this.options.clock.wallMs() * 1e6));
-    container.lines.push({ timeNs, stream, text });
+    const splitter = createLineSplitter((line) => container.lines.push({ timeNs, stream, text: line }));
+    splitter.push(Buffer.from(text.endsWith('\n') ? text : `${text}\n`));
     this.drop(container, container.lines.length - (this.options.linesMax ?? 10_000));
     for (const listener of [...this.#outputListeners]) listener(container.id);
   }

@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { type Clock, sleep } from '#common/clock.ts';
 import { refuse } from '#common/problem.ts';
 import { listSafeTar } from '../../images/safe-tar.ts';
+import { checkEnv } from '../check-env.ts';
 import { type ContainerFacts, type ContainerRuntime, NameInUseError, type OutputStream } from '../container-runtime.ts';
 import { type SigningKey, signedLabels, verifiedIdentity } from '../labels.ts';
 import type { FakeContainer, FakeEngine } from './fake-engine.ts';
@@ -113,6 +114,7 @@ export function createFakeRuntime({ engine, workerId, signingKey, clock }: FakeR
       }),
     create: (plan, signal) =>
       call('create', signal, () => {
+        checkEnv(plan);
         const existing = engine.byName(plan.name);
         if (existing) throw new NameInUseError(plan.name, factsOf(existing)?.id);
         if (!engine.images.has(plan.image)) refuse('IMAGE_NOT_FOUND', `The image ${plan.image} is not on the worker.`);

@@ -13,6 +13,7 @@ import { refuse } from '#common/problem.ts';
 import type { Secret } from '#common/secret.ts';
 import type { BuildSettings } from '../../images/build-settings.ts';
 import { Bell } from '../../waiting/bell.ts';
+import { checkEnv } from '../check-env.ts';
 import type { ContainerFacts, ContainerRuntime, RuntimeEvent } from '../container-runtime.ts';
 import type { SigningKey } from '../labels.ts';
 import { createBuilds } from './builds.ts';
@@ -90,6 +91,7 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerR
     },
     async create(plan, signal) {
       signal.throwIfAborted();
+      checkEnv(plan);
       await prepare();
       return store.create(plan);
     },

@@ -1,0 +1,212 @@
+import { spawn } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { systemClock } from '#common/clock.ts';
+import { silentLogger } from '#common/log.ts';
+import { Secret } from '#common/secret.ts';
+import type { Language } from '../../worker/runtime/container-runtime.ts';
+import { findPython } from '../../worker/runtime/process/interpreters.ts';
+import { createProcessRuntime } from '../../worker/runtime/process/process-runtime.ts';
+import { startPackageIndex } from '../kit/package-index/package-index.ts';
+import { describeContainerRuntime } from './container-runtime.ts';
+import { absentRequirement, endlessRequirement, startEndlessIndex } from './endless-index.ts';
+import { botPlan, buildBot, type Harness, patience, second, untilExited, untilPrinted } from './harness.ts';
+
+const ownKey = new Secret(new Uint8Array(32).fill(1));
+const sealKey = new Secret(new Uint8Array(32).fill(2));
+const python = await findPython(patience());
+const languages: readonly Language[] = python ? ['node', 'python'] : ['node'];
+
+const runtimeIn = (dir: string, workerId = 'worker-1', signingKey = ownKey, pipIndexUrl?: string) =>
+  createProcessRuntime({
+    dir,
+    workerId,
+    signingKey,
+    sealKey,
+    buildSettings: { pipIndexUrl, npmRegistry: pipIndexUrl },
+    clock: systemClock,
+    logger: silentLogger,
+  });
+
+async function filesBelow(dir: string): Promise<string[]> {
+  const entries = await readdir(dir, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+}
+
+async function createProcessHarness(language: Language): Promise<Harness> {
+  const dir = await mkdtemp(join(tmpdir(), 'process-runtime-'));
+  const index = await startEndlessIndex('127.0.0.1');
+  const forged = new Map<string, { name: string; content: string }>();
+  return {
+    language,
+    absentRequirement,
+    endlessRequirement,
+    runtime: ({ workerId, signingKey }) => runtimeIn(dir, workerId, signingKey, index.url),
+    async forge(name, labels) {
+      const id = `${forged.size}`.padStart(64, 'f');
+      const content = JSON.stringify({ id, labels, image: 'x:y', build: 'x', sealed: '' });
+      await mkdir(join(dir, 'containers', name), { recursive: true });
+      await writeFile(join(dir, 'containers', name, 'container.json'), content);
+      forged.set(id, { name, content });
+      return id;
+    },
+    async forgedRuns(id) {
+      const { name = '', content } = forged.get(id) ?? {};
+      return (await readFile(join(dir, 'containers', name, 'container.json'), 'utf8')) === content;
+    },
+    async traces() {
+      const folders = await Promise.all(
+        ['images', 'builds', 'containers'].map((name) => readdir(join(dir, name)).catch(() => [])),
+      );
+      return folders.flat().sort();
+    },
+    async readable() {
+      // Everything on disk but what the bot itself printed there.
+      const files = (await filesBelow(dir)).filter((path) => !path.endsWith('.log'));
+      return (await Promise.all(files.map((path) => readFile(path, 'utf8')))).join('\n');
+    },
+    async close() {
+      await index.close();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+for (const language of languages) {
+  describeContainerRuntime(`the process runtime with ${language} bots`, () => createProcessHarness(language));
+}
+
+describe('the process runtime', { timeout: 60 * second }, () => {
+  const key = { userId: 'dev', botId: 'echo' };
+  const workerId = 'worker-1';
+  let dir: string;
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'process-runtime-'));
+  });
+  afterEach(async () => {
+    await runtimeIn(dir).shutdown(0);
+    await rm(dir, { recursive: true, force: true });
+  });
+  const plan = (...steps: Parameters<typeof botPlan>[0]['steps'] & object) =>
+    botPlan({ key, workerId, language: 'node', steps });
+
+  test('finds a bot whose worker was killed with SIGKILL, reads on, and learns its true exit code', async () => {
+    await buildBot(runtimeIn(dir), 'node', { key, workerId });
+    const worker = spawn(process.execPath, [join(import.meta.dirname, 'process-worker-main.ts'), dir], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let output = '';
+    for await (const chunk of worker.stdout) {
+      output += String(chunk);
+      if (output.includes('\n')) break;
+    }
+    const { id, cursor } = JSON.parse(output) as { id: string; cursor: string };
+    const ended = new Promise((resolve) => worker.once('exit', resolve));
+    worker.kill('SIGKILL');
+    await ended;
+
+    const runtime = runtimeIn(dir);
+    expect(await runtime.list(patience())).toMatchObject([{ id, status: 'running' }]);
+    await untilPrinted(runtime, id, 'tick 5');
+    const { lines, gap } = await runtime.readOutput(id, cursor, 1_000_000, patience());
+    expect(gap).toBe(false);
+    expect(lines[0]?.text).toBe('tick 0');
+    await runtime.stop(id, 10 * second, patience());
+    expect(await runtime.inspect(id, patience())).toMatchObject({ status: 'exited', exitCode: 0 });
+  });
+
+  test('stops its bots when it shuts down, and keeps their containers', async () => {
+    const runtime = runtimeIn(dir);
+    await buildBot(runtime, 'node', { key, workerId });
+    const id = await runtime.create(plan(['print', 'ready']), patience());
+    await runtime.start(id, patience());
+    await untilPrinted(runtime, id, 'ready');
+    await runtime.shutdown(10 * second);
+    expect(await runtimeIn(dir).inspect(id, patience())).toMatchObject({ status: 'exited', exitCode: 0 });
+  });
+
+  test('ends children of a bot with the bot', async () => {
+    const runtime = runtimeIn(dir);
+    const child =
+      "import { spawn } from 'node:child_process'; console.log(spawn('sleep', ['1000'], { stdio: 'ignore' }).pid); process.exit(6);";
+    await buildBot(runtime, 'node', { key, workerId, files: { 'child.mjs': child } });
+    const base = plan();
+    const id = await runtime.create({ ...base, run: { ...base.run, entrypoint: 'child.mjs' } }, patience());
+    await runtime.start(id, patience());
+    expect(await untilExited(runtime, id)).toMatchObject({ exitCode: 6 });
+    const { lines } = await runtime.readOutput(id, undefined, 1000, patience());
+    const pid = Number(lines[0]?.text);
+    expect(pid).toBeGreaterThan(1);
+    expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+  });
+
+  test('gives a bot little environment, a home of its own and its own copy of the files', async () => {
+    const runtime = runtimeIn(dir);
+    process.env['WORKER_TOKEN_OF_TEST'] = 'canary';
+    const show = 'console.log(JSON.stringify([Object.keys(process.env).sort(), process.cwd(), process.env.HOME]));';
+    await buildBot(runtime, 'node', { key, workerId, files: { 'show.mjs': show } });
+    const base = plan();
+    const id = await runtime.create({ ...base, run: { ...base.run, entrypoint: 'show.mjs' } }, patience());
+    await runtime.start(id, patience());
+    await untilExited(runtime, id);
+    delete process.env['WORKER_TOKEN_OF_TEST'];
+    const { lines } = await runtime.readOutput(id, undefined, 10_000, patience());
+    const [names, cwd, home] = JSON.parse(lines[0]?.text ?? '');
+    // The shell adds its own few.
+    const shells = ['PWD', 'OLDPWD', 'SHLVL', '_'];
+    expect(names.filter((name: string) => !shells.includes(name))).toEqual([
+      'HOME',
+      'LANG',
+      'PATH',
+      'PYTHONUNBUFFERED',
+      'STEPS',
+    ]);
+    expect([cwd, home].every((path: string) => path.startsWith(join(dir, 'containers')))).toBe(true);
+  });
+
+  test('empties an output file that has grown too large, and tells the gap once', async () => {
+    const runtime = runtimeIn(dir);
+    await buildBot(runtime, 'node', { key, workerId });
+    const id = await runtime.create(
+      plan(['print', 'first'], ['write', `${'x'.repeat(1000)}\n`.repeat(16_000)], ['print', 'ready']),
+      patience(),
+    );
+    await runtime.start(id, patience());
+    const before = await runtime.readOutput(id, undefined, 1, patience());
+    await untilExitedOrReady();
+    const lost = await runtime.readOutput(id, before.cursor, 1000, patience());
+    await runtime.stop(id, 10 * second, patience());
+    const after = await runtime.readOutput(id, lost.cursor, 1000, patience());
+    const last = await runtime.readOutput(id, after.cursor, 1000, patience());
+    expect([before.gap, lost.gap, after.gap, last.gap]).toEqual([false, false, true, false]);
+    expect(after.lines.map(({ text }) => text)).toEqual(['got SIGTERM']);
+
+    async function untilExitedOrReady(): Promise<void> {
+      const { eventually } = await import('../kit/eventually.ts');
+      const path = (await filesBelow(join(dir, 'containers'))).find((name) => name.endsWith('stdout.log')) ?? '';
+      await eventually(
+        'all was printed',
+        async () => (await readFile(path)).length,
+        (size) => size > 16_000_000,
+      );
+    }
+  });
+
+  test.skipIf(!python)('installs what a Python bot requires into an environment of its own', async () => {
+    const index = await startPackageIndex({ host: '127.0.0.1' });
+    try {
+      const runtime = runtimeIn(dir, workerId, ownKey, index.url);
+      await buildBot(runtime, 'python', { key, workerId, requirements: ['aiogram>=3.0'] });
+      const id = await runtime.create(
+        botPlan({ key, workerId, language: 'python', steps: [['import', 'aiogram']] }),
+        patience(),
+      );
+      await runtime.start(id, patience());
+      await untilPrinted(runtime, id, 'aiogram 3.4.1');
+    } finally {
+      await index.close();
+    }
+  });
+});

@@ -1,0 +1,215 @@
+/** An orchestrator played by a test over a real grpc-js server: it says what the test tells it to, and keeps what it hears. */
+import {
+  create,
+  type DescMessage,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from '@bufbuild/protobuf';
+import {
+  type handleBidiStreamingCall,
+  type handleServerStreamingCall,
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  status,
+} from '@grpc/grpc-js';
+import {
+  type FetchArtifactRequest,
+  FetchArtifactRequestSchema,
+  type FetchArtifactResponse,
+  FetchArtifactResponseSchema,
+  type SessionRequest,
+  SessionRequestSchema,
+  type SessionResponse,
+  SessionResponseSchema,
+  type TailLogsRequest,
+  TailLogsRequestSchema,
+  type TailLogsResponse,
+  TailLogsResponseSchema,
+  WelcomeSchema,
+} from '#gen/botrunner/v1/worker_service_pb.js';
+import { eventually } from '../../kit/eventually.ts';
+
+type RequestBody = SessionRequest['body'];
+type RequestCase = NonNullable<RequestBody['case']>;
+type RequestValue<K extends RequestCase> = Extract<RequestBody, { case: K }>['value'];
+
+export interface HeardSession {
+  readonly heard: SessionRequest[];
+  readonly authorization: string;
+  over: boolean;
+  send(body: MessageInitShape<typeof SessionResponseSchema>['body'] & object): void;
+  /** Ends the session: in good order, with a gRPC status, or as a cut connection does. */
+  end(code?: status, details?: string): void;
+  /** Waits for the n-th (from 0) message of a kind. */
+  hear<K extends RequestCase>(kind: K, n?: number): Promise<RequestValue<K>>;
+}
+
+export interface HeardTail {
+  readonly heard: TailLogsRequest[];
+  over: boolean;
+  /** Reads on, after the server was told to open tails paused. */
+  resume(): void;
+  end(): void;
+}
+
+export interface ScriptedOrchestrator {
+  readonly address: string;
+  readonly url: string;
+  readonly sessions: HeardSession[];
+  readonly tails: HeardTail[];
+  readonly artifacts: Map<string, Uint8Array>;
+  readonly fetches: string[];
+  /** Sent when Hello comes; undefined: no answer. */
+  welcome: MessageInitShape<typeof WelcomeSchema> | undefined;
+  /** Instead of a welcome, the session ends so. */
+  refusal: { code: status; details: string } | undefined;
+  tailsPaused: boolean;
+  session(n: number): Promise<HeardSession>;
+  tail(n: number): Promise<HeardTail>;
+  /** Cuts all connections at once, as kill -9 does. */
+  kill(): void;
+}
+
+const prefix = '/botrunner.v1.WorkerService';
+
+const serializer =
+  <D extends DescMessage>(schema: D) =>
+  (message: MessageShape<D>): Buffer =>
+    Buffer.from(toBinary(schema, message));
+const parser =
+  <D extends DescMessage>(schema: D) =>
+  (bytes: Buffer): MessageShape<D> =>
+    fromBinary(schema, bytes);
+
+const method = <Q extends DescMessage, S extends DescMessage>(
+  name: string,
+  request: Q,
+  response: S,
+  bidi: boolean,
+) => ({
+  path: `${prefix}/${name}`,
+  requestStream: bidi,
+  responseStream: true,
+  requestSerialize: serializer(request),
+  requestDeserialize: parser(request),
+  responseSerialize: serializer(response),
+  responseDeserialize: parser(response),
+});
+
+const definition = {
+  session: method('Session', SessionRequestSchema, SessionResponseSchema, true),
+  tailLogs: method('TailLogs', TailLogsRequestSchema, TailLogsResponseSchema, true),
+  fetchArtifact: method('FetchArtifact', FetchArtifactRequestSchema, FetchArtifactResponseSchema, false),
+};
+
+/** `port` 0 takes any; another one listens there again after a kill. */
+export async function startScriptedOrchestrator(port = 0): Promise<ScriptedOrchestrator> {
+  const server = new Server({ 'grpc.max_receive_message_length': -1 });
+  const session: handleBidiStreamingCall<SessionRequest, SessionResponse> = (call) => {
+    const heard = hearSession(call);
+    self.sessions.push(heard);
+    call.on('data', (message: SessionRequest) => {
+      heard.heard.push(message);
+      if (message.body.case !== 'hello') return;
+      if (self.refusal) heard.end(self.refusal.code, self.refusal.details);
+      else if (self.welcome) heard.send({ case: 'welcome', value: create(WelcomeSchema, self.welcome) });
+    });
+  };
+  const tailLogs: handleBidiStreamingCall<TailLogsRequest, TailLogsResponse> = (call) => {
+    const tail: HeardTail = { heard: [], over: false, resume: () => call.resume(), end: () => call.end() };
+    self.tails.push(tail);
+    call.on('data', (message: TailLogsRequest) => tail.heard.push(message));
+    call.on('error', () => undefined);
+    call.on('end', () => {
+      tail.over = true;
+      call.end();
+    });
+    call.on('cancelled', () => {
+      tail.over = true;
+    });
+    if (self.tailsPaused) call.pause();
+  };
+  const fetchArtifact: handleServerStreamingCall<FetchArtifactRequest, FetchArtifactResponse> = (call) => {
+    const { sha256 } = call.request;
+    self.fetches.push(sha256);
+    const bytes = self.artifacts.get(sha256);
+    if (!bytes) {
+      call.emit('error', { code: status.NOT_FOUND, details: 'no such artifact' });
+      return;
+    }
+    for (let at = 0; at < bytes.length; at += 1000) {
+      call.write(create(FetchArtifactResponseSchema, { chunk: bytes.subarray(at, at + 1000) }));
+    }
+    call.end();
+  };
+  server.addService(definition, { session, tailLogs, fetchArtifact });
+  const bound = await new Promise<number>((resolve, reject) => {
+    server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, got) =>
+      error ? reject(error) : resolve(got),
+    );
+  });
+  const self: ScriptedOrchestrator = {
+    address: `127.0.0.1:${bound}`,
+    url: `http://127.0.0.1:${bound}`,
+    sessions: [],
+    tails: [],
+    artifacts: new Map(),
+    fetches: [],
+    welcome: { sessionId: 's', protocol: 1, heartbeatIntervalMs: 200, desiredSet: {} },
+    refusal: undefined,
+    tailsPaused: false,
+    session: (n) => nth('session', self.sessions, n),
+    tail: (n) => nth('tail', self.tails, n),
+    kill: () => server.forceShutdown(),
+  };
+  return self;
+}
+
+async function nth<T>(what: string, list: readonly T[], n: number): Promise<T> {
+  await eventually(
+    `there is a ${what} ${n}`,
+    () => list.length,
+    (count) => count > n,
+    { timeoutMs: 15_000 },
+  );
+  const found = list[n];
+  if (!found) throw new Error(`no ${what} ${n}`);
+  return found;
+}
+
+function hearSession(call: ServerDuplexStream<SessionRequest, SessionResponse>): HeardSession {
+  const self: HeardSession = {
+    heard: [],
+    authorization: String(call.metadata.get('authorization')[0] ?? ''),
+    over: false,
+    send: (body) => void call.write(create(SessionResponseSchema, { body })),
+    end(code = status.OK, details = '') {
+      if (code === status.OK) call.end();
+      else call.emit('error', { code, details });
+    },
+    async hear(kind, n = 0) {
+      const found = await eventually(
+        `${kind} ${n} is heard`,
+        () => {
+          const values = self.heard.flatMap(({ body }) => (body.case === kind ? [body.value] : []));
+          return values[n] ?? `only ${self.heard.map(({ body }) => body.case).join(', ')}`;
+        },
+        (value) => typeof value !== 'string',
+        { timeoutMs: 15_000 },
+      );
+      // Taken from bodies of that case.
+      return found as RequestValue<typeof kind>;
+    },
+  };
+  call.on('cancelled', () => {
+    self.over = true;
+  });
+  call.on('end', () => {
+    self.over = true;
+  });
+  call.on('error', () => undefined);
+  return self;
+}
