@@ -206,9 +206,9 @@ async function keepSweeping(logs: BotLogs, clock: Clock, logger: Logger, signal:
   }
 }
 
-function sayHealth(config: WorkerConfig, { ready, reason }: EngineHealth, logger: Logger): void {
+function sayHealth(config: WorkerConfig, { ready, reason, info }: EngineHealth, logger: Logger): void {
   if (ready) {
-    logger.info('the container engine answers');
+    logger.info(`the engine answers: ${info?.version ?? 'of unknown version'}`);
     return;
   }
   const cure =
@@ -217,15 +217,13 @@ function sayHealth(config: WorkerConfig, { ready, reason }: EngineHealth, logger
 }
 
 function warnAboutSettings(config: WorkerConfig, state: StateDir, logger: Logger): void {
-  const { orchestrators, runtime } = config;
   if (state.previousWorkerId !== undefined) {
     logger.warn(
       `this worker was ${state.previousWorkerId} before: bots started under that id are not seen; set WORKER_ID back to reach them`,
     );
   }
-  for (const { url, tls, loopback } of orchestrators) {
+  for (const { url, tls, loopback } of config.orchestrators) {
     if (!tls && !loopback)
       logger.warn(`${url} is cleartext: the worker token and all secrets of bots can be read on the way`);
   }
-  if (runtime === 'process') logger.warn('RUNTIME=process does not isolate bots: run only code you trust');
 }

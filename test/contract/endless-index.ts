@@ -5,6 +5,8 @@ import type { AddressInfo } from 'node:net';
 
 export interface EndlessIndex {
   readonly url: string;
+  /** Whether a build waits here, or has. */
+  reached(): boolean;
   close(): Promise<void>;
 }
 
@@ -13,8 +15,12 @@ export const endlessRequirement = 'endless';
 
 /** Listens on an address that builds can reach. Serves pip and npm alike. */
 export async function startEndlessIndex(host: string): Promise<EndlessIndex> {
+  let reached = false;
   const server = createServer((request, response) => {
-    if (request.url?.includes(`/${endlessRequirement}`)) return;
+    if (request.url?.includes(`/${endlessRequirement}`)) {
+      reached = true;
+      return;
+    }
     response.writeHead(404).end('{}');
   });
   server.listen(0, host);
@@ -22,6 +28,7 @@ export async function startEndlessIndex(host: string): Promise<EndlessIndex> {
   // A TCP server that listens has an AddressInfo; only pipes have text and closed servers null.
   const { port } = server.address() as AddressInfo;
   return {
+    reached: () => reached,
     url: `http://${host}:${port}/simple/`,
     async close() {
       const closed = once(server, 'close');

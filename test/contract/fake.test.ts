@@ -9,6 +9,7 @@ import { runSteps } from './steps.ts';
 
 async function createFakeHarness(): Promise<Harness> {
   const ownKey = new Secret(new Uint8Array(32).fill(1));
+  let reached = false;
   const engine = new FakeEngine({
     clock: systemClock,
     linesMax: 50_000,
@@ -17,7 +18,7 @@ async function createFakeHarness(): Promise<Harness> {
       for (const requirement of requirements) {
         onOutput(`needs ${requirement}`);
         if (requirement === 'endless') {
-          onOutput('waits');
+          reached = true;
           await sleep(systemClock, 60_000, signal);
         }
         const details = { output_tail: `no package ${requirement}` };
@@ -30,6 +31,7 @@ async function createFakeHarness(): Promise<Harness> {
     language: 'node',
     absentRequirement: 'absent',
     endlessRequirement: 'endless',
+    endlessReached: () => reached,
     runtime: ({ workerId, signingKey = ownKey }) =>
       createFakeRuntime({ engine, workerId, signingKey, clock: systemClock }),
     async forge(name, labels, image) {

@@ -32,6 +32,8 @@ export interface Harness {
   readonly absentRequirement: string;
   /** A requirement whose installation does not end. */
   readonly endlessRequirement: string;
+  /** Whether a build has come to the point where it does not go on. */
+  endlessReached(): boolean;
   /** Makes a container with exactly these labels, running, past the runtime. Returns its id. */
   forge(name: string, labels: Labels, image: string): Promise<string>;
   /** Whether that forged container is there and runs. */

@@ -120,28 +120,31 @@ export function describeOutput(suite: SuiteContext): void {
       expect(textsOf(lines).map((text) => text.length)).toEqual([65_536, 65_536, 18_928, 5]);
     });
 
-    test.each([7, 16_384, 40_000])('of %i bytes without a line end at the end of the bot is there', async (length) => {
-      const id = await suite.run({
-        steps: [
-          ['print', 'begin'],
-          ['write', 'y'.repeat(length)],
-          ['exit', 0],
-        ],
-      });
-      await untilExited(suite.runtime, id);
-      const first = await readAll(suite.runtime, id);
-      expect(textsOf(first.lines).map((text) => text.length)).toEqual([5, length]);
-      await suite.runtime.start(id, patience());
-      await eventually(
-        'the second run has ended',
-        () => suite.runtime.inspect(id, patience()),
-        (facts) => facts?.status === 'exited',
-        { timeoutMs: 30 * second },
-      );
-      const next = await readAll(suite.runtime, id, first.cursor);
-      expect(textsOf(next.lines).map((text) => text.length)).toEqual([5, length]);
-      expect(next.gaps).toBe(0);
-    });
+    test.each([7, 16_384, 40_000])(
+      'of %i bytes without a line end, the last that a bot printed, is there',
+      async (length) => {
+        const id = await suite.run({
+          steps: [
+            ['print', 'begin'],
+            ['fill', length],
+            ['exit', 0],
+          ],
+        });
+        await untilExited(suite.runtime, id);
+        const first = await readAll(suite.runtime, id);
+        expect(textsOf(first.lines).map((text) => text.length)).toEqual([5, length]);
+        await suite.runtime.start(id, patience());
+        await eventually(
+          'the second run has ended',
+          () => suite.runtime.inspect(id, patience()),
+          (facts) => facts?.status === 'exited',
+          { timeoutMs: 30 * second },
+        );
+        const next = await readAll(suite.runtime, id, first.cursor);
+        expect(textsOf(next.lines).map((text) => text.length)).toEqual([5, length]);
+        expect(next.gaps).toBe(0);
+      },
+    );
 
     test('is not read at a cursor that nobody handed out', async () => {
       const id = await suite.run();

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -9,13 +9,14 @@ import { Secret } from '#common/secret.ts';
 import type { Language } from '../../worker/runtime/container-runtime.ts';
 import { findPython } from '../../worker/runtime/process/interpreters.ts';
 import { createProcessRuntime } from '../../worker/runtime/process/process-runtime.ts';
+import { eventually } from '../kit/eventually.ts';
 import { startPackageIndex } from '../kit/package-index/package-index.ts';
 import { describeContainerRuntime } from './container-runtime.ts';
 import { absentRequirement, endlessRequirement, startEndlessIndex } from './endless-index.ts';
 import { botPlan, buildBot, type Harness, patience, second, untilExited, untilPrinted } from './harness.ts';
 
-const ownKey = new Secret(new Uint8Array(32).fill(1));
-const sealKey = new Secret(new Uint8Array(32).fill(2));
+const ownKey = new Secret<Uint8Array>(new Uint8Array(32).fill(1));
+const sealKey = new Secret<Uint8Array>(new Uint8Array(32).fill(2));
 const python = await findPython(patience());
 const languages: readonly Language[] = python ? ['node', 'python'] : ['node'];
 
@@ -43,6 +44,7 @@ async function createProcessHarness(language: Language): Promise<Harness> {
     language,
     absentRequirement,
     endlessRequirement,
+    endlessReached: () => index.reached(),
     runtime: ({ workerId, signingKey }) => runtimeIn(dir, workerId, signingKey, index.url),
     async forge(name, labels) {
       const id = `${forged.size}`.padStart(64, 'f');
@@ -169,29 +171,24 @@ describe('the process runtime', { timeout: 60 * second }, () => {
   test('empties an output file that has grown too large, and tells the gap once', async () => {
     const runtime = runtimeIn(dir);
     await buildBot(runtime, 'node', { key, workerId });
-    const id = await runtime.create(
-      plan(['print', 'first'], ['write', `${'x'.repeat(1000)}\n`.repeat(16_000)], ['print', 'ready']),
-      patience(),
-    );
+    const id = await runtime.create(plan(['print', 'first'], ['fill', 16_000_000], ['print', '']), patience());
     await runtime.start(id, patience());
+    const path = (await filesBelow(join(dir, 'containers'))).find((name) => name.endsWith('stdout.log')) ?? '';
+    await eventually(
+      'all was printed',
+      async () => (await stat(path)).size,
+      (size) => size > 16_000_000,
+    );
     const before = await runtime.readOutput(id, undefined, 1, patience());
-    await untilExitedOrReady();
-    const lost = await runtime.readOutput(id, before.cursor, 1000, patience());
     await runtime.stop(id, 10 * second, patience());
-    const after = await runtime.readOutput(id, lost.cursor, 1000, patience());
+    const after = await runtime.readOutput(id, before.cursor, 1000, patience());
     const last = await runtime.readOutput(id, after.cursor, 1000, patience());
-    expect([before.gap, lost.gap, after.gap, last.gap]).toEqual([false, false, true, false]);
-    expect(after.lines.map(({ text }) => text)).toEqual(['got SIGTERM']);
-
-    async function untilExitedOrReady(): Promise<void> {
-      const { eventually } = await import('../kit/eventually.ts');
-      const path = (await filesBelow(join(dir, 'containers'))).find((name) => name.endsWith('stdout.log')) ?? '';
-      await eventually(
-        'all was printed',
-        async () => (await readFile(path)).length,
-        (size) => size > 16_000_000,
-      );
-    }
+    expect([before.gap, after.gap, last.gap]).toEqual([false, true, false]);
+    expect([before, after, last].map(({ lines }) => lines.map(({ text }) => text))).toEqual([
+      ['first'],
+      ['got SIGTERM'],
+      [],
+    ]);
   });
 
   test.skipIf(!python)('installs what a Python bot requires into an environment of its own', async () => {

@@ -2,12 +2,13 @@
 import type { FakeBot } from '../../worker/runtime/fake/fake-engine.ts';
 
 /**
- * After its last step a bot waits for SIGTERM, prints "got SIGTERM" and ends with 0. `write` prints without a line end,
+ * After its last step a bot waits for SIGTERM, prints "got SIGTERM" and ends with 0. `fill` prints so many bytes
+ * without a line end,
  * `count` prints "line 0", "line 1", ..., `tick` prints "tick N" every so many ms for ever.
  */
 export type Step =
-  | readonly ['print' | 'printError' | 'write' | 'printEnv' | 'import' | 'touch', string]
-  | readonly ['count' | 'tick' | 'eat' | 'exit', number]
+  | readonly ['print' | 'printError' | 'printEnv' | 'import' | 'touch', string]
+  | readonly ['count' | 'tick' | 'fill' | 'eat' | 'exit', number]
   | readonly ['ignoreTerm', true];
 
 /** Runs the steps of a fake bot. */
@@ -18,7 +19,8 @@ export function runSteps(bot: FakeBot): void {
   });
   const steps: readonly Step[] = JSON.parse(bot.env['STEPS'] ?? '[]');
   for (const [name, value] of steps) {
-    if (name === 'print' || name === 'write') bot.print(value);
+    if (name === 'print') bot.print(value);
+    else if (name === 'fill') bot.print('x'.repeat(value));
     else if (name === 'printError') bot.print(value, 'stderr');
     else if (name === 'printEnv') bot.print(`${value}=${bot.env[value]}`);
     else if (name === 'count') for (let index = 0; index < value; index += 1) bot.print(`line ${index}`);

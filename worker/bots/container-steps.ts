@@ -9,7 +9,7 @@ import { withTimeLimit } from '../waiting/time-limit.ts';
 import { passesByItself, TryLaterError } from '../waiting/try-later.ts';
 import type { BotContext } from './bot-context.ts';
 import { type BotMemory, factsOf, runIdOf, runnableSpec } from './bot-memory.ts';
-import { afterEnd, describeEnd } from './restart-policy.ts';
+import { afterEnd, describeEnd, type Ended } from './restart-policy.ts';
 import { planContainer } from './spec-plan.ts';
 
 export const watchMs = 2000;
@@ -66,15 +66,15 @@ export async function settle(memory: BotMemory, context: BotContext, signal: Abo
   await storeLastOutput(memory, context, facts, signal);
   const { record } = memory;
   const runId = runIdOf(facts);
-  const suspended = record.suspendedRun === runId;
-  const ended = {
+  const byEngine = context.wasInterrupted(facts.finishedAtMs) ? 'engine' : undefined;
+  const ended: Ended = {
     exitCode: facts.exitCode,
     oomKilled: facts.oomKilled,
     ranMs: ranMs(memory, context, facts),
-    interrupted: suspended || context.wasInterrupted(facts.finishedAtMs),
+    interruptedBy: record.suspendedRun === runId ? 'worker' : byEngine,
   };
   const verdict = afterEnd(ended, { crashes: record.crashes }, random());
-  const delayMs = verdict.kind === 'exited' ? undefined : suspended ? 0 : verdict.delayMs;
+  const delayMs = verdict.kind === 'exited' ? undefined : verdict.delayMs;
   memory.retryAtMs = delayMs === undefined ? undefined : clock.monotonicMs() + delayMs;
   memory.record = {
     ...record,
@@ -121,7 +121,7 @@ export async function remove(memory: BotMemory, context: BotContext, signal: Abo
   memory.runningSince = undefined;
   memory.stale = false;
   learn(memory, context, undefined);
-  if (facts.status !== 'created') await log.note(describeEnd({ ...facts, interrupted: false }));
+  if (facts.status !== 'created') await log.note(describeEnd({ ...facts, interruptedBy: undefined }));
 }
 
 /** Throws ProblemError CONTAINER_ERROR when somebody else's container has the bot's name. */
@@ -180,7 +180,7 @@ export async function start(
 export async function settleRefusedStart(memory: BotMemory, context: BotContext, why: string): Promise<void> {
   const { clock, log, random } = context;
   const facts = expectFacts(memory);
-  const ended = { exitCode: undefined, oomKilled: false, ranMs: 0, interrupted: false };
+  const ended: Ended = { exitCode: undefined, oomKilled: false, ranMs: 0, interruptedBy: undefined };
   const verdict = afterEnd(ended, { crashes: memory.record.crashes }, random());
   const delayMs = verdict.kind === 'crash_loop' ? verdict.delayMs : 0;
   const reason = `could not be started again: ${why}`;

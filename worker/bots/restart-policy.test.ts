@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { afterEnd, describeEnd, freshPolicy } from './restart-policy.ts';
 
-const crash = { exitCode: 1, oomKilled: false, ranMs: 100, interrupted: false };
+const crash = { exitCode: 1, oomKilled: false, ranMs: 100, interruptedBy: undefined };
 
 describe('the restart policy', () => {
   it('leaves a bot that ended with 0 alone', () => {
@@ -48,16 +48,16 @@ describe('the restart policy', () => {
     expect(afterEnd({ ...crash, exitCode: 0, oomKilled: true }, freshPolicy, 0).kind).toBe('crash_loop');
   });
 
-  it('starts a bot again that went down with its engine, even with exit code 0, and does not count it', () => {
-    expect(afterEnd({ ...crash, exitCode: 0, interrupted: true }, { crashes: 3 }, 0)).toMatchObject({
-      kind: 'crash_loop',
-      delayMs: 1000,
-      policy: { crashes: 3 },
-    });
+  it('starts a bot again that went down with its engine or worker, even with exit code 0, and does not count it', () => {
+    const end = { ...crash, exitCode: 0 };
+    const policy = { crashes: 3 };
+    const kind = 'crash_loop';
+    expect(afterEnd({ ...end, interruptedBy: 'engine' }, policy, 0)).toMatchObject({ kind, delayMs: 1000, policy });
+    expect(afterEnd({ ...end, interruptedBy: 'worker' }, policy, 0)).toMatchObject({ kind, delayMs: 0, policy });
   });
 
   it('explains the end, with the cure where there is one', () => {
-    const end = { exitCode: 1, oomKilled: false, interrupted: false };
+    const end = { exitCode: 1, oomKilled: false, interruptedBy: undefined };
     expect(describeEnd(end)).toBe('ended with exit code 1');
     expect(describeEnd({ ...end, exitCode: 139 })).toBe('ended with exit code 139 (SIGSEGV)');
     expect(describeEnd({ ...end, exitCode: 127 })).toContain('was not found');

@@ -12,8 +12,8 @@ export interface Ended {
   readonly oomKilled: boolean;
   /** How long it had run. */
   readonly ranMs: number;
-  /** It ended together with the engine or the machine, so not by its own doing. */
-  readonly interrupted: boolean;
+  /** It ended because the engine (or the machine), or its worker, ended; not by its own doing. */
+  readonly interruptedBy: 'engine' | 'worker' | undefined;
 }
 
 export type Verdict =
@@ -33,7 +33,10 @@ export const freshPolicy: PolicyState = { crashes: 0 };
  */
 export function afterEnd(ended: Ended, policy: PolicyState, random: number): Verdict {
   const reason = describeEnd(ended);
-  if (ended.interrupted) return { kind: 'crash_loop', policy, delayMs: shortened(firstDelayMs, random), reason };
+  if (ended.interruptedBy === 'worker') return { kind: 'crash_loop', policy, delayMs: 0, reason };
+  if (ended.interruptedBy === 'engine') {
+    return { kind: 'crash_loop', policy, delayMs: shortened(firstDelayMs, random), reason };
+  }
   if (ended.exitCode === 0 && !ended.oomKilled) return { kind: 'exited', policy: freshPolicy, reason };
   const crashes = ended.ranMs >= healthyMs ? 0 : policy.crashes;
   // Beyond 2^20 the shift would overflow; the delay is at its longest long before.
@@ -55,8 +58,9 @@ const signalNames: Readonly<Record<number, string>> = {
 };
 
 /** One line for people, with the cure where one is known. */
-export function describeEnd({ exitCode, oomKilled, interrupted }: Omit<Ended, 'ranMs'>): string {
-  if (interrupted) return 'ended when its container engine or machine went down';
+export function describeEnd({ exitCode, oomKilled, interruptedBy }: Omit<Ended, 'ranMs'>): string {
+  if (interruptedBy === 'engine') return 'ended when its container engine or machine went down';
+  if (interruptedBy === 'worker') return 'ended when its worker was stopped';
   if (oomKilled) return 'killed because it used more memory than its limit; give it more memory';
   if (exitCode === undefined) return 'ended while nobody was watching; its exit code is not known';
   if (exitCode === 126) return 'ended with exit code 126: its command cannot be executed';

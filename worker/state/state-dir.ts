@@ -21,8 +21,6 @@ export interface StateDir {
   readonly logsDir: string;
   readonly artifactsDir: string;
   readonly resultsDir: string;
-  /** The runtime's own folder. */
-  readonly runtimeDir: string;
   /** Gives the lock back. */
   close(): Promise<void>;
 }
@@ -35,7 +33,7 @@ export async function openStateDir(dir: string, wantedWorkerId: string | undefin
   const release = await takeLock(join(dir, 'lock'));
   try {
     const path = (name: string) => join(dir, name);
-    const names = ['bots', 'logs', 'artifacts', 'results', 'runtime'];
+    const names = ['bots', 'logs', 'artifacts', 'results'];
     await Promise.all(names.map((name) => mkdir(path(name), { recursive: true, mode: 0o700 })));
     const keptId = await readWorkerId(path('worker-id'));
     const workerId = wantedWorkerId ?? keptId ?? newWorkerId();
@@ -51,7 +49,6 @@ export async function openStateDir(dir: string, wantedWorkerId: string | undefin
       logsDir: path('logs'),
       artifactsDir: path('artifacts'),
       resultsDir: path('results'),
-      runtimeDir: path('runtime'),
       close: release,
     };
   } catch (error) {

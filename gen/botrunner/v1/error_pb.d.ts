@@ -14,8 +14,9 @@ import type { Value } from "@bufbuild/protobuf/wkt";
 export declare const file_botrunner_v1_error: GenFile;
 
 /**
- * A refusal or failure in full. Travels as a detail of Connect and gRPC errors, inside failed jobs, and, with the same
- * five fields, as the body {"error":{...}} of REST answers. Never holds a secret, a host path or another user's data.
+ * A refusal or failure in full. Travels as a detail of Connect and gRPC errors and once more in the gRPC trailer (Connect:
+ * header) botrunner-error-bin, inside failed jobs, and, with the same five fields, as the body {"error":{...}} of REST
+ * answers. Never holds a secret, a host path or another user's data.
  *
  * @generated from message botrunner.v1.ErrorDetail
  */

@@ -1,5 +1,5 @@
 /** What every RPC shares: the caller's identity, and problems as Connect errors with an ErrorDetail. */
-import { Code, ConnectError, type HandlerContext } from '@connectrpc/connect';
+import { Code, ConnectError, encodeBinaryHeader, type HandlerContext } from '@connectrpc/connect';
 import type { Logger } from '#common/log.ts';
 import type { Problem } from '#common/problem.ts';
 import { grpcCodes, problemCodes } from '#common/problem-codes.ts';
@@ -18,9 +18,11 @@ export interface CallDeps {
 export function toConnectError(problem: Problem): ConnectError {
   // Connect's codes are gRPC's numbers.
   const code: Code = grpcCodes[problemCodes[problem.code].grpc];
-  return new ConnectError(problem.message, code, undefined, [
-    { desc: ErrorDetailSchema, value: problemToProto(problem) },
-  ]);
+  const detail = problemToProto(problem);
+  // The same detail once more as a trailer of its own: without the googleapis packages a foreign client has no easy way
+  // to unpack google.rpc.Status.
+  const trailer = { 'botrunner-error-bin': encodeBinaryHeader(detail, ErrorDetailSchema) };
+  return new ConnectError(problem.message, code, trailer, [{ desc: ErrorDetailSchema, value: detail }]);
 }
 
 function toError(error: unknown, context: HandlerContext, logger: Logger): ConnectError {

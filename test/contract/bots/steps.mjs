@@ -15,7 +15,7 @@ setInterval(() => {}, 1000);
 for (const [name, value] of JSON.parse(process.env.STEPS)) {
   if (name === 'print') print(value);
   else if (name === 'printError') write(2, `${value}\n`);
-  else if (name === 'write') write(1, value);
+  else if (name === 'fill') write(1, 'x'.repeat(value));
   else if (name === 'printEnv') print(`${value}=${process.env[value]}`);
   else if (name === 'count') for (let index = 0; index < value; index += 1) print(`line ${index}`);
   else if (name === 'tick') {

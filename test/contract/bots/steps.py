@@ -17,8 +17,8 @@ for name, value in json.loads(os.environ["STEPS"]):
         print(value)
     elif name == "printError":
         print(value, file=sys.stderr)
-    elif name == "write":
-        sys.stdout.write(value)
+    elif name == "fill":
+        sys.stdout.write("x" * value)
         sys.stdout.flush()
     elif name == "printEnv":
         print(f"{value}={os.environ.get(value)}")

@@ -28,7 +28,8 @@ export interface PrivateEngineOptions {
 
 /** What the engine and the base images need. Installed packages are used from the machine. */
 const packages = ['docker.io', 'iptables', 'busybox-static', 'python3', 'python3-pip-whl', 'python3-setuptools-whl'];
-const defaultCacheDir = join(import.meta.dirname, '../../../node_modules/.cache/botrunner-test');
+/** Where downloads of the test kit are kept between runs. */
+export const defaultCacheDir = join(import.meta.dirname, '../../../node_modules/.cache/botrunner-test');
 const startTimeoutMs = 30_000;
 const endTimeoutMs = 10_000;
 

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { BotKey } from '#common/ids.ts';
 import { imageRepository } from '#common/ids.ts';
 import { ProblemError, unwrap } from '#common/problem.ts';
@@ -38,8 +38,10 @@ export interface Builds {
   build(build: SimpleBuild, signal: AbortSignal): Promise<void>;
   /** Undefined when there is no such image. */
   read(image: string): Promise<ImageRecord | undefined>;
-  /** Removes the names of the bot's images but those to keep and in use, then every build that nothing needs. */
-  remove(key: BotKey, keep: readonly string[], usedBuilds: ReadonlySet<string>): Promise<void>;
+  /** Removes the names of the bot's images but those to keep and in use. */
+  removeNames(key: BotKey, keep: readonly string[], usedBuilds: ReadonlySet<string>): Promise<void>;
+  /** Removes the builds that no image name and no container needs. */
+  sweep(usedBuilds: ReadonlySet<string>): Promise<void>;
 }
 
 export function createBuilds(dir: string, settings: BuildSettings): Builds {
@@ -59,7 +61,8 @@ export function createBuilds(dir: string, settings: BuildSettings): Builds {
       }
     },
     read: (image) => readImage(imageFile(dir, image)),
-    remove: (key, keep, usedBuilds) => removeImages(dir, key, keep, usedBuilds, unfinished),
+    removeNames: (key, keep, usedBuilds) => removeNames(dir, key, keep, usedBuilds),
+    sweep: (usedBuilds) => sweepBuilds(dir, new Set([...usedBuilds, ...unfinished])),
   };
 }
 
@@ -87,28 +90,34 @@ async function readImage(path: string): Promise<ImageRecord | undefined> {
   return bytes === undefined ? undefined : (JSON.parse(bytes.toString()) as ImageRecord);
 }
 
-async function removeImages(
+async function removeNames(
   dir: string,
   key: BotKey,
   keep: readonly string[],
   usedBuilds: ReadonlySet<string>,
-  unfinished: ReadonlySet<string>,
 ): Promise<void> {
   const prefix = `${imageRepository(key)}@`;
   const kept = new Set(keep.map((image) => imageFile(dir, image)));
-  const needed = new Set([...usedBuilds, ...unfinished]);
-  for (const name of await namesIn(imagesDir(dir))) {
-    const path = join(imagesDir(dir), name);
+  for (const path of await imagePaths(dir)) {
+    if (!basename(path).startsWith(prefix) || kept.has(path)) continue;
     const record = await readImage(path);
-    if (record === undefined) continue;
-    const stays = !name.startsWith(prefix) || kept.has(path) || usedBuilds.has(record.build);
-    if (stays) needed.add(record.build);
-    else await rm(path, { force: true });
+    if (record && !usedBuilds.has(record.build)) await rm(path, { force: true });
+  }
+}
+
+async function sweepBuilds(dir: string, usedBuilds: ReadonlySet<string>): Promise<void> {
+  const needed = new Set(usedBuilds);
+  for (const path of await imagePaths(dir)) {
+    const record = await readImage(path);
+    if (record) needed.add(record.build);
   }
   for (const build of await namesIn(buildsDir(dir))) {
     if (!needed.has(build)) await removeFolder(buildFolder(dir, build));
   }
 }
+
+const imagePaths = async (dir: string): Promise<readonly string[]> =>
+  (await namesIn(imagesDir(dir))).map((name) => join(imagesDir(dir), name));
 
 async function unpack(tarPath: string, target: string, signal: AbortSignal): Promise<void> {
   await mkdir(target, { recursive: true, mode: 0o700 });
@@ -170,6 +179,7 @@ function commandRunner(folder: string, settings: BuildSettings, build: SimpleBui
   const env = { PATH: programPath(), HOME: join(folder, 'home'), LANG: 'C.UTF-8', ...buildVariables(settings) };
   return async (what, argv, hint) => {
     await mkdir(env.HOME, { recursive: true, mode: 0o700 });
+    build.onOutput(`${what}.`);
     let code: number;
     try {
       code = await runCommand({ argv, cwd: folder, env, onLine }, signal);

@@ -118,15 +118,15 @@ async function readPart(
 ): Promise<Part> {
   const found = await statIfAny(path);
   const size = found?.size ?? 0;
-  // Before the base: emptied since. Beyond the end: not the file that the cursor was made for.
-  const gap = from < base || from > base + size;
-  const start = gap ? 0 : from - base;
+  // Before the base: emptied since. Beyond the end (but for the line end to come, see below): not the cursor's file.
+  const gap = from < base || from > base + size + 1;
+  const start = gap ? 0 : Math.min(from - base, size);
   // The time of the last write is the latest that any of these lines can have been printed.
   const timeNs = found?.mtimeNs ?? 0n;
   const bytes = await readBytes(path, start, Math.min(size - start, maxBytes + lineMaxBytes + 1));
   const atEnd = start + bytes.length === size;
   const lines: OutputLine[] = [];
-  let at = 0;
+  let at = Math.max(0, gap ? 0 : from - base - size);
   while (at < bytes.length && at < maxBytes) {
     const rest = bytes.subarray(at);
     const feed = rest.indexOf(0x0a);
@@ -136,7 +136,9 @@ async function readPart(
     else if (ended && atEnd) length = rest.length;
     else break;
     lines.push({ timeNs, stream, text: lineText(rest.subarray(0, length)) });
-    at += length === feed ? length + 1 : length;
+    // Past the line end, also past one that is not there yet: endLastLines writes it before the next run.
+    const isWhole = length === feed || (length === rest.length && rest.length <= lineMaxBytes);
+    at += isWhole ? length + 1 : length;
   }
   return { stream, lines, timeNs, next: base + start + at, gap, more: at >= maxBytes && start + at < size };
 }

@@ -82,12 +82,18 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerR
         hostAddress: '127.0.0.1',
       };
     },
-    buildImage: (build, signal) => builds.build(build, signal),
+    async buildImage(build, signal) {
+      await builds.build(build, signal);
+      // What the name meant before.
+      await builds.sweep(await store.usedBuilds());
+    },
     async hasImage(image) {
       return (await builds.read(image)) !== undefined;
     },
     async removeImages(key, keep) {
-      await builds.remove(key, keep, await store.usedBuilds());
+      const used = await store.usedBuilds();
+      await builds.removeNames(key, keep, used);
+      await builds.sweep(used);
     },
     async create(plan, signal) {
       signal.throwIfAborted();

@@ -12,7 +12,8 @@ import { readFile, stat } from 'node:fs/promises';
 import { isErrno, readFileIfAny } from '../../state/atomic-file.ts';
 
 // $1 file for the identity, $2 file for the exit code, the rest is the command. Descriptor 3 is the bot's stderr: the
-// shell's own notes, such as "Killed", go to descriptor 2, which is /dev/null. Files appear whole, by rename.
+// shell's own notes, such as "Killed", go to descriptor 2, which is /dev/null. The parentheses keep it so: some shells
+// redirect themselves while they wait for a command. Files appear whole, by rename.
 // ulimit counts files in blocks of 512 bytes: no file of a bot grows beyond 1 GiB, its output without a worker included.
 export const wrapperScript = `
 trap : TERM INT HUP
@@ -22,7 +23,7 @@ ulimit -c 0
 ulimit -f 2097152
 if [ -r "/proc/$$/stat" ]; then read -r stat < "/proc/$$/stat"; else stat=$(LC_ALL=C PATH=/usr/bin:/bin ps -o lstart= -p $$); fi
 printf '%s\\n%s\\n' "$$" "$stat" > "$record.new" && PATH=/usr/bin:/bin mv "$record.new" "$record" || exit 125
-"$@" 2>&3 3>&-
+( exec "$@" 2>&3 3>&- )
 code=$?
 printf '%s\\n' "$code" > "$exit.new" && PATH=/usr/bin:/bin mv "$exit.new" "$exit"
 set -- $stat
