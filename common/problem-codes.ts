@@ -110,6 +110,39 @@ export const problemCodes = {
     'The id, version or message of a worker breaks the rules of the session.',
     'Set WORKER_ID to 1 to 64 letters, digits, "_" or "-", and run the same release as the orchestrator.',
   ),
+  INVALID_GIT_URL: refusal(
+    'The git URL is not one that is allowed.',
+    'Use an https URL without user and password; give those apart (CLI: they are moved by themselves).',
+  ),
+  INVALID_GIT_REF: refusal(
+    'The branch or tag breaks the rules of git for names.',
+    'Use a name such as "main" or "v1.2".',
+  ),
+  INVALID_ARCHIVE_URL: refusal(
+    'The archive URL is not one that is allowed.',
+    'Use an http or https URL of a .tar or .tar.gz, without user and password.',
+  ),
+  INVALID_REGISTRY_AUTH: refusal(
+    'The registry credentials are not of the right shape.',
+    'Write "registry_auth": {"username": "me", "password": "..."}.',
+  ),
+  INCOMPLETE_REGISTRY_AUTH: refusal('The registry credentials lack a part.', 'Give both username and password.'),
+  INVALID_TELEGRAM_TOKEN: refusal(
+    'Telegram does not know the bot token.',
+    'Copy the token from @BotFather again, or make a new one there with /revoke.',
+  ),
+  CONFLICTING_WEBHOOK: refusal(
+    'A webhook is set for the bot token, so that polling would get nothing.',
+    'Remove it: call deleteWebhook of the Bot API with the token.',
+  ),
+  FORBIDDEN_URL: refusal(
+    'The URL leads to an address that sources of bots must not come from.',
+    'Use a public address; the operator can allow others with FETCH_ALLOW.',
+  ),
+  FORBIDDEN_REGISTRY: refusal(
+    'The registry is at an address that images must not come from.',
+    'Use a public registry; the operator can allow others with FETCH_ALLOW.',
+  ),
   MALFORMED_REQUEST: refusal(
     'The request could not be read: not JSON, not UTF-8 or of the wrong shape.',
     'Send one JSON object as UTF-8 with Content-Type: application/json.',
@@ -142,6 +175,12 @@ export const problemCodes = {
     grpc: 'ALREADY_EXISTS',
     cause: 'The Idempotency-Key was used before with another body.',
     cure: 'Use a new key for a new request.',
+  },
+  TOKEN_IN_USE: {
+    http: 409,
+    grpc: 'ALREADY_EXISTS',
+    cause: 'Another running bot has the same Telegram token; Telegram lets only one of them poll.',
+    cure: 'Stop the other bot first, or move the token with --takeover.',
   },
   PAYLOAD_TOO_LARGE: {
     http: 413,
@@ -188,6 +227,15 @@ export const problemCodes = {
   ),
   IMAGE_NOT_FOUND: failure('The registry has no such image or tag.', 'Check the name and the tag of the image.'),
   IMAGE_PULL_FAILED: failure('The image could not be pulled.', 'Check that the worker can reach the registry.'),
+  REGISTRY_AUTH_FAILED: failure(
+    'The registry refused the credentials, or wants some.',
+    'Check --registry-user and --registry-pass.',
+  ),
+  FETCH_FAILED: failure('The archive could not be fetched.', 'Open the URL in a browser to see whether it is there.'),
+  GIT_FAILED: failure(
+    'The repository could not be cloned.',
+    'Check the URL, the branch and, for a private repository, the credentials.',
+  ),
   CONTAINER_ERROR: failure(
     'The container engine refused or failed.',
     'Read the message; the operator sees more in the log.',

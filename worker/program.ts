@@ -11,6 +11,7 @@ import type { WorkerConfig } from './config.ts';
 import { BotLogs } from './logs/bot-logs.ts';
 import { secretValues } from './logs/masking.ts';
 import { createRuntime, type RuntimeParts } from './make-runtime.ts';
+import { sayHealth, warnAboutSettings } from './notices.ts';
 import { BotRegistry } from './registry/bot-registry.ts';
 import { createContainerLookup } from './registry/container-lookup.ts';
 import { type EngineHealth, EngineWatch } from './registry/engine-watch.ts';
@@ -57,7 +58,6 @@ export class WorkerRefusedError extends Error {
 const firstDialLimitMs = 5000;
 const shutdownGraceMs = 10_000;
 const shutdownLimitMs = 15_000;
-const sweepMs = 3600_000;
 
 /**
  * Adopts what runs, then connects. Throws when the state folder is in use, and WorkerRefusedError when the first
@@ -121,6 +121,7 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
   });
   const tails = new Tails({ logs, clock, logger, hasBot: (key) => registry.has(key) });
   let helloKnewEngine = false;
+  let saidReady: boolean | undefined;
   const heartbeat = (): Heartbeat => {
     const { ready, reason } = watch.health;
     return create(HeartbeatSchema, { ready, notReadyReason: reason, builds: registry.builds });
@@ -130,7 +131,8 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
     onResync: () => registry.resync(),
     onReturn: () => registry.engineReturned(),
     onHealth(health) {
-      sayHealth(config, health, logger);
+      if (health.ready !== saidReady) sayHealth(config, health, logger);
+      saidReady = health.ready;
       // What the machine has is only told in Hello.
       if (health.info && !helloKnewEngine) uplink.renew();
       else uplink.beat(heartbeat());
@@ -182,7 +184,7 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
       cancelTask: (taskId) => registry.cancelTask(taskId),
       openTail: (channel, tail, signal) => tails.serve(channel, tail, signal),
     });
-    void keepSweeping(logs, clock, logger, stopping.signal);
+    void logs.keepSweeping(stopping.signal);
     const waited = new AbortController();
     const first = await Promise.race([
       uplink.firstDial,
@@ -197,33 +199,4 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
     throw error;
   }
   return { workerId, connected: () => uplink.connected, health: () => watch.health, stop };
-}
-
-async function keepSweeping(logs: BotLogs, clock: Clock, logger: Logger, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    await logs.sweep().catch((error: unknown) => logger.warn({ err: error }, 'old logs could not be cleaned up'));
-    await pause(clock, sweepMs, signal);
-  }
-}
-
-function sayHealth(config: WorkerConfig, { ready, reason, info }: EngineHealth, logger: Logger): void {
-  if (ready) {
-    logger.info(`the engine answers: ${info?.version ?? 'of unknown version'}`);
-    return;
-  }
-  const cure =
-    config.runtime === 'docker' ? 'start Docker or set DOCKER_HOST, or set RUNTIME=process to do without' : 'see above';
-  logger.warn(`${reason}; ${cure}; no bots are started until it does`);
-}
-
-function warnAboutSettings(config: WorkerConfig, state: StateDir, logger: Logger): void {
-  if (state.previousWorkerId !== undefined) {
-    logger.warn(
-      `this worker was ${state.previousWorkerId} before: bots started under that id are not seen; set WORKER_ID back to reach them`,
-    );
-  }
-  for (const { url, tls, loopback } of config.orchestrators) {
-    if (!tls && !loopback)
-      logger.warn(`${url} is cleartext: the worker token and all secrets of bots can be read on the way`);
-  }
 }

@@ -32,6 +32,7 @@ export interface Observed {
   readonly restarts?: number;
   readonly nextTryAt?: number;
   readonly reason?: string;
+  readonly pinned?: string;
 }
 
 export interface Undo {
@@ -51,6 +52,8 @@ export interface BotRecord extends BotKey {
   readonly memoryBytes: number;
   readonly cpuMillis: number;
   readonly specSealed: Uint8Array | null;
+  /** Whether a removal takes the data volume too. */
+  readonly purge: boolean;
   readonly undo: Undo | null;
   readonly state: BotStateName;
   readonly observed: Observed;

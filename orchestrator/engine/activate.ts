@@ -2,12 +2,21 @@
  * A mutating job's turn: the bot's desired state changes, the task is made and, after the commit, sent.
  * All in the transaction of the caller.
  */
+import type { BotSpec } from '#gen/botrunner/v1/bot_pb.js';
 import type { Effect } from '../core/blueprints/blueprint.ts';
 import { planPlacement } from '../core/placement.ts';
 import type { BotRecord, JobRecord, Undo } from '../core/records.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
-import { openSpec, toEnsure } from './specs.ts';
+import { openSpec, sealSpec, toEnsure } from './specs.ts';
+
+/** The job's spec; an update that keeps the environment takes it from what the bot has by now. */
+function specOf(context: EngineContext, bot: BotRecord, job: JobRecord): BotSpec {
+  if (job.specSealed === null) throw new Error(`job ${job.jobId} has no spec`);
+  const spec = openSpec(context.sealKey, bot, job.specSealed);
+  if (job.params['keep_env'] !== true || bot.specSealed === null) return spec;
+  return { ...spec, env: openSpec(context.sealKey, bot, bot.specSealed).env };
+}
 
 /** The bot's desired state as the job wants it. */
 function applyDesire(context: EngineContext, bot: BotRecord, job: JobRecord): BotRecord {
@@ -16,15 +25,14 @@ function applyDesire(context: EngineContext, bot: BotRecord, job: JobRecord): Bo
   switch (job.action) {
     case 'start':
     case 'update': {
-      const specSealed = job.specSealed;
-      if (specSealed === null) throw new Error(`job ${job.jobId} has no spec`);
-      const limits = openSpec(context.sealKey, bot, specSealed).limits;
+      const spec = specOf(context, bot, job);
+      const { limits } = spec;
       return {
         ...bot,
         desired: 'running',
         generation,
         revision: generation,
-        specSealed,
+        specSealed: sealSpec(context.sealKey, bot, spec),
         undo,
         memoryBytes: Number(limits?.memoryBytes || 0) || context.settings.defaultMemoryBytes,
         cpuMillis: limits?.cpuMillis || context.settings.defaultCpuMillis,
@@ -38,7 +46,7 @@ function applyDesire(context: EngineContext, bot: BotRecord, job: JobRecord): Bo
     case 'stop':
       return { ...bot, desired: 'stopped', generation, undo: null };
     case 'delete':
-      return { ...bot, desired: 'removed', generation, undo: null };
+      return { ...bot, desired: 'removed', generation, undo: null, purge: job.params['purge'] === true };
     default:
       throw new Error(`action ${job.action} does not change a bot`);
   }

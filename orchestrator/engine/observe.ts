@@ -22,6 +22,7 @@ function toObserved(report: BotObservation): Observed {
     ...(report.oomKilled ? { oomKilled: true } : {}),
     ...(report.restarts > 0 ? { restarts: report.restarts } : {}),
     ...(nextTryAt === undefined ? {} : { nextTryAt }),
+    ...(report.pinned ? { pinned: report.pinned.slice(0, 300) } : {}),
     ...(report.reason ? { reason: report.reason.slice(0, 500) } : {}),
   };
 }

@@ -33,6 +33,7 @@ export function toEnsure(
     revision: BigInt(bot.revision),
     ...(bot.desired === 'running' && bot.specSealed !== null ? { spec: openSpec(key, bot, bot.specSealed) } : {}),
     stopGraceMs,
+    purge: bot.desired === 'removed' && bot.purge,
     ...(task === undefined ? {} : { deadlineAt: timestampFromMs(task.deadlineAt) }),
   });
 }

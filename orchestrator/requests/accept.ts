@@ -57,8 +57,11 @@ export async function acceptBotRequest(
     case 'start':
     case 'update': {
       const { artifact, ...spec } = await prepareDeployment(request.deployment);
-      return engine.createJob({ ...base, spec, ...(artifact === undefined ? {} : { artifact }) });
+      const params: JsonObject = request.action === 'update' && request.keepEnv ? { keep_env: true } : {};
+      return engine.createJob({ ...base, spec, params, ...(artifact === undefined ? {} : { artifact }) });
     }
+    case 'delete':
+      return engine.createJob({ ...base, params: { purge: request.purge } });
     case 'logs': {
       const params: JsonObject = { lines: request.lines };
       return engine.createJob({ ...base, params });

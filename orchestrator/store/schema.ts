@@ -34,6 +34,8 @@ export const migrations: readonly string[] = [
     memory_bytes INTEGER NOT NULL,
     cpu_millis INTEGER NOT NULL,
     spec_sealed BLOB,
+    -- Whether a removal takes the data volume too.
+    purge INTEGER NOT NULL,
     -- What to go back to when the job at work fails; null while none is.
     undo_desired TEXT,
     undo_revision INTEGER,

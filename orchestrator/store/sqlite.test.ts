@@ -19,6 +19,7 @@ const bot: BotRecord = {
   memoryBytes: 256,
   cpuMillis: 500,
   specSealed: new Uint8Array([1, 2, 3]),
+  purge: true,
   undo: { desired: 'stopped', revision: 0, specSealed: null },
   state: 'running',
   observed: { containerId: 'c1', restarts: 2 },

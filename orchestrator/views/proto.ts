@@ -65,6 +65,7 @@ export function botToProto({ bot, state, runtime }: BotView): Bot {
     restarts: observed.restarts ?? 0,
     ...timestamp('nextTryAt', observed.nextTryAt),
     reason: observed.reason ?? '',
+    pinned: observed.pinned ?? '',
     ...timestamp('observedAt', bot.observedAt),
     ...timestamp('createdAt', bot.createdAt),
   });

@@ -110,7 +110,8 @@ export function describeOutput(suite: SuiteContext): void {
     test('in long lines is cut at 64 KiB and joined to the same text', async () => {
       const id = await suite.run({
         steps: [
-          ['write', `${'x'.repeat(150_000)}\n`],
+          ['fill', 150_000],
+          ['print', ''],
           ['print', 'short'],
           ['exit', 0],
         ],

@@ -2,8 +2,11 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BotKey, botHash } from '#common/ids.ts';
+import { pause } from '../waiting/bell.ts';
 import { BotLog, type BotLogContext } from './bot-log.ts';
 import { defaultLogLimits } from './log-store.ts';
+
+const sweepMs = 3600_000;
 
 export class BotLogs {
   readonly #dir: string;
@@ -47,6 +50,15 @@ export class BotLogs {
       } catch (error) {
         logger.warn({ err: error, log: hash }, 'an old log could not be cleaned up');
       }
+    }
+  }
+
+  /** Sweeps every hour until aborted. */
+  async keepSweeping(signal: AbortSignal): Promise<void> {
+    const { clock, logger } = this.#context;
+    while (!signal.aborted) {
+      await this.sweep().catch((error: unknown) => logger.warn({ err: error }, 'old logs could not be cleaned up'));
+      await pause(clock, sweepMs, signal);
     }
   }
 

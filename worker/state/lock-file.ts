@@ -17,7 +17,7 @@ interface Owner {
 export class LockHeldError extends Error {
   readonly pid: number;
   constructor(path: string, pid: number) {
-    super(`${path} is held by the running process ${pid}`);
+    super(`${path} is held by the running process ${pid}: end it, or set DATA_DIR to another folder`);
     this.pid = pid;
     this.name = 'LockHeldError';
   }

@@ -25,7 +25,15 @@ export interface StateDir {
   close(): Promise<void>;
 }
 
-/** Makes what is missing. Throws LockHeldError when another worker uses the folder. */
+/** The folder holds something that this program did not write. The message says what to do. */
+export class StateDirError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'StateDirError';
+  }
+}
+
+/** Makes what is missing. Throws StateDirError, and LockHeldError when another worker uses the folder. */
 export async function openStateDir(dir: string, wantedWorkerId: string | undefined): Promise<StateDir> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   // The folder may have been there before with wider rights.
@@ -60,7 +68,8 @@ export async function openStateDir(dir: string, wantedWorkerId: string | undefin
 async function readWorkerId(path: string): Promise<string | undefined> {
   const kept = (await readFileIfAny(path))?.toString().trim();
   if (kept === undefined) return undefined;
-  if (!workerIdPattern.test(kept)) throw new Error(`${path} holds no worker id; write one there, or remove the file`);
+  if (!workerIdPattern.test(kept))
+    throw new StateDirError(`${path} holds no worker id; write one there, or remove the file`);
   return kept;
 }
 

@@ -82,6 +82,152 @@ export declare type SimpleSource = Message<"botrunner.v1.SimpleSource"> & {
 export declare const SimpleSourceSchema: GenMessage<SimpleSource>;
 
 /**
+ * Source files with a Dockerfile of their own.
+ *
+ * @generated from message botrunner.v1.CustomSource
+ */
+export declare type CustomSource = Message<"botrunner.v1.CustomSource"> & {
+  /**
+   * Where the build context comes from. The Dockerfile at its root is used.
+   *
+   * @generated from oneof botrunner.v1.CustomSource.from
+   */
+  from: {
+    /**
+     * An uploaded artifact: a tar, or a gzipped tar, of the build context; sha256 as in SimpleSource.
+     *
+     * @generated from field: string artifact_sha256 = 1;
+     */
+    value: string;
+    case: "artifactSha256";
+  } | {
+    /**
+     * An http or https URL of a tar or gzipped tar, at most 200 MB. A single folder around everything is looked through.
+     *
+     * @generated from field: string archive_url = 2;
+     */
+    value: string;
+    case: "archiveUrl";
+  } | {
+    /**
+     * A git repository.
+     *
+     * @generated from field: botrunner.v1.GitSource git = 3;
+     */
+    value: GitSource;
+    case: "git";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message botrunner.v1.CustomSource.
+ * Use `create(CustomSourceSchema)` to create a new message.
+ */
+export declare const CustomSourceSchema: GenMessage<CustomSource>;
+
+/**
+ * A git repository as build context. No submodules, hooks or filters are run.
+ *
+ * @generated from message botrunner.v1.GitSource
+ */
+export declare type GitSource = Message<"botrunner.v1.GitSource"> & {
+  /**
+   * An https URL without user information; http and git are refused unless the operator allows them.
+   *
+   * @generated from field: string url = 1;
+   */
+  url: string;
+
+  /**
+   * Branch or tag; empty means the repository's default branch.
+   *
+   * @generated from field: string ref = 2;
+   */
+  ref: string;
+
+  /**
+   * Folder of the Dockerfile within the repository; empty means its root.
+   *
+   * @generated from field: string subdir = 3;
+   */
+  subdir: string;
+
+  /**
+   * For a private repository.
+   *
+   * @generated from field: botrunner.v1.Credentials credentials = 4;
+   */
+  credentials?: Credentials | undefined;
+};
+
+/**
+ * Describes the message botrunner.v1.GitSource.
+ * Use `create(GitSourceSchema)` to create a new message.
+ */
+export declare const GitSourceSchema: GenMessage<GitSource>;
+
+/**
+ * A ready image.
+ *
+ * @generated from message botrunner.v1.ImageSource
+ */
+export declare type ImageSource = Message<"botrunner.v1.ImageSource"> & {
+  /**
+   * Image reference with optional registry, tag and digest; a missing tag means latest.
+   *
+   * @generated from field: string image = 1;
+   */
+  image: string;
+
+  /**
+   * For a private registry; only ever sent to the image's own registry.
+   *
+   * @generated from field: botrunner.v1.Credentials credentials = 2;
+   */
+  credentials?: Credentials | undefined;
+
+  /**
+   * Asks the registry even when the engine has the image.
+   *
+   * @generated from field: bool pull = 3;
+   */
+  pull: boolean;
+};
+
+/**
+ * Describes the message botrunner.v1.ImageSource.
+ * Use `create(ImageSourceSchema)` to create a new message.
+ */
+export declare const ImageSourceSchema: GenMessage<ImageSource>;
+
+/**
+ * A user name and a password or access token. Secret: sealed at rest, never in any output.
+ *
+ * @generated from message botrunner.v1.Credentials
+ */
+export declare type Credentials = Message<"botrunner.v1.Credentials"> & {
+  /**
+   * The user name; may be empty for a token.
+   *
+   * @generated from field: string username = 1;
+   */
+  username: string;
+
+  /**
+   * The password or token.
+   *
+   * @generated from field: string password = 2;
+   */
+  password: string;
+};
+
+/**
+ * Describes the message botrunner.v1.Credentials.
+ * Use `create(CredentialsSchema)` to create a new message.
+ */
+export declare const CredentialsSchema: GenMessage<Credentials>;
+
+/**
  * Everything needed to run a bot. Immutable: a change is a new spec with a new revision.
  *
  * @generated from message botrunner.v1.BotSpec
@@ -100,6 +246,22 @@ export declare type BotSpec = Message<"botrunner.v1.BotSpec"> & {
      */
     value: SimpleSource;
     case: "simple";
+  } | {
+    /**
+     * Source files with a Dockerfile.
+     *
+     * @generated from field: botrunner.v1.CustomSource custom = 2;
+     */
+    value: CustomSource;
+    case: "custom";
+  } | {
+    /**
+     * A ready image.
+     *
+     * @generated from field: botrunner.v1.ImageSource image = 3;
+     */
+    value: ImageSource;
+    case: "image";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -276,6 +438,13 @@ export declare type Bot = Message<"botrunner.v1.Bot"> & {
    * @generated from field: int64 revision = 21;
    */
   revision: bigint;
+
+  /**
+   * What exactly runs, once known: the repo digest or id of the image, or the commit it was built from.
+   *
+   * @generated from field: string pinned = 22;
+   */
+  pinned: string;
 };
 
 /**

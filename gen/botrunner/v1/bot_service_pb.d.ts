@@ -34,6 +34,13 @@ export declare type StartBotRequest = Message<"botrunner.v1.StartBotRequest"> & 
    * @generated from field: botrunner.v1.BotSpec spec = 2;
    */
   spec?: BotSpec | undefined;
+
+  /**
+   * Takes a Telegram token over from the bot that has it: that bot is stopped first.
+   *
+   * @generated from field: bool takeover = 3;
+   */
+  takeover: boolean;
 };
 
 /**
@@ -61,6 +68,154 @@ export declare type StartBotResponse = Message<"botrunner.v1.StartBotResponse"> 
  * Use `create(StartBotResponseSchema)` to create a new message.
  */
 export declare const StartBotResponseSchema: GenMessage<StartBotResponse>;
+
+/**
+ * Asks for a bot to run something else.
+ *
+ * @generated from message botrunner.v1.UpdateBotRequest
+ */
+export declare type UpdateBotRequest = Message<"botrunner.v1.UpdateBotRequest"> & {
+  /**
+   * The bot's name.
+   *
+   * @generated from field: string bot_id = 1;
+   */
+  botId: string;
+
+  /**
+   * What to run from now on.
+   *
+   * @generated from field: botrunner.v1.BotSpec spec = 2;
+   */
+  spec?: BotSpec | undefined;
+
+  /**
+   * Keeps the environment the bot has; spec.env must then be empty.
+   *
+   * @generated from field: bool keep_env = 3;
+   */
+  keepEnv: boolean;
+
+  /**
+   * As in StartBotRequest.
+   *
+   * @generated from field: bool takeover = 4;
+   */
+  takeover: boolean;
+};
+
+/**
+ * Describes the message botrunner.v1.UpdateBotRequest.
+ * Use `create(UpdateBotRequestSchema)` to create a new message.
+ */
+export declare const UpdateBotRequestSchema: GenMessage<UpdateBotRequest>;
+
+/**
+ * The accepted update.
+ *
+ * @generated from message botrunner.v1.UpdateBotResponse
+ */
+export declare type UpdateBotResponse = Message<"botrunner.v1.UpdateBotResponse"> & {
+  /**
+   * The job that does it.
+   *
+   * @generated from field: botrunner.v1.Job job = 1;
+   */
+  job?: Job | undefined;
+};
+
+/**
+ * Describes the message botrunner.v1.UpdateBotResponse.
+ * Use `create(UpdateBotResponseSchema)` to create a new message.
+ */
+export declare const UpdateBotResponseSchema: GenMessage<UpdateBotResponse>;
+
+/**
+ * Asks for a bot to run again.
+ *
+ * @generated from message botrunner.v1.RestartBotRequest
+ */
+export declare type RestartBotRequest = Message<"botrunner.v1.RestartBotRequest"> & {
+  /**
+   * The bot's name.
+   *
+   * @generated from field: string bot_id = 1;
+   */
+  botId: string;
+};
+
+/**
+ * Describes the message botrunner.v1.RestartBotRequest.
+ * Use `create(RestartBotRequestSchema)` to create a new message.
+ */
+export declare const RestartBotRequestSchema: GenMessage<RestartBotRequest>;
+
+/**
+ * The accepted restart.
+ *
+ * @generated from message botrunner.v1.RestartBotResponse
+ */
+export declare type RestartBotResponse = Message<"botrunner.v1.RestartBotResponse"> & {
+  /**
+   * The job that does it.
+   *
+   * @generated from field: botrunner.v1.Job job = 1;
+   */
+  job?: Job | undefined;
+};
+
+/**
+ * Describes the message botrunner.v1.RestartBotResponse.
+ * Use `create(RestartBotResponseSchema)` to create a new message.
+ */
+export declare const RestartBotResponseSchema: GenMessage<RestartBotResponse>;
+
+/**
+ * Asks for a bot to be forgotten.
+ *
+ * @generated from message botrunner.v1.DeleteBotRequest
+ */
+export declare type DeleteBotRequest = Message<"botrunner.v1.DeleteBotRequest"> & {
+  /**
+   * The bot's name.
+   *
+   * @generated from field: string bot_id = 1;
+   */
+  botId: string;
+
+  /**
+   * Removes its data volume too.
+   *
+   * @generated from field: bool purge = 2;
+   */
+  purge: boolean;
+};
+
+/**
+ * Describes the message botrunner.v1.DeleteBotRequest.
+ * Use `create(DeleteBotRequestSchema)` to create a new message.
+ */
+export declare const DeleteBotRequestSchema: GenMessage<DeleteBotRequest>;
+
+/**
+ * The accepted deletion.
+ *
+ * @generated from message botrunner.v1.DeleteBotResponse
+ */
+export declare type DeleteBotResponse = Message<"botrunner.v1.DeleteBotResponse"> & {
+  /**
+   * The job that does it.
+   *
+   * @generated from field: botrunner.v1.Job job = 1;
+   */
+  job?: Job | undefined;
+};
+
+/**
+ * Describes the message botrunner.v1.DeleteBotResponse.
+ * Use `create(DeleteBotResponseSchema)` to create a new message.
+ */
+export declare const DeleteBotResponseSchema: GenMessage<DeleteBotResponse>;
 
 /**
  * Asks for a bot to stop.
@@ -269,6 +424,40 @@ export declare const BotService: GenService<{
     methodKind: "unary";
     input: typeof StartBotRequestSchema;
     output: typeof StartBotResponseSchema;
+  },
+  /**
+   * Gives an existing bot a new spec: builds first while the old one runs, then stops the old one, waits until it is gone
+   * and starts the new one. A failed build leaves the old one running. Idempotent like StartBot. Refuses like StartBot,
+   * and with BOT_NOT_FOUND.
+   *
+   * @generated from rpc botrunner.v1.BotService.UpdateBot
+   */
+  updateBot: {
+    methodKind: "unary";
+    input: typeof UpdateBotRequestSchema;
+    output: typeof UpdateBotResponseSchema;
+  },
+  /**
+   * Runs the bot's spec again in a new container, without its source. Starts a stopped bot. Refuses with BOT_NOT_FOUND,
+   * QUOTA_EXCEEDED.
+   *
+   * @generated from rpc botrunner.v1.BotService.RestartBot
+   */
+  restartBot: {
+    methodKind: "unary";
+    input: typeof RestartBotRequestSchema;
+    output: typeof RestartBotResponseSchema;
+  },
+  /**
+   * Stops a bot and forgets it: container, images and log are removed, its data volume too with purge. Refuses with
+   * BOT_NOT_FOUND.
+   *
+   * @generated from rpc botrunner.v1.BotService.DeleteBot
+   */
+  deleteBot: {
+    methodKind: "unary";
+    input: typeof DeleteBotRequestSchema;
+    output: typeof DeleteBotResponseSchema;
   },
   /**
    * Stops a bot for good: no restart of any part revives it. Cancels a start that is under way. Idempotent: stopping a

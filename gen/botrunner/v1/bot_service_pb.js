@@ -13,7 +13,7 @@ import { file_botrunner_v1_log } from "./log_pb.js";
  * Describes the file botrunner/v1/bot_service.proto.
  */
 export const file_botrunner_v1_bot_service = /*@__PURE__*/
-  fileDesc("Ch5ib3RydW5uZXIvdjEvYm90X3NlcnZpY2UucHJvdG8SDGJvdHJ1bm5lci52MSJGCg9TdGFydEJvdFJlcXVlc3QSDgoGYm90X2lkGAEgASgJEiMKBHNwZWMYAiABKAsyFS5ib3RydW5uZXIudjEuQm90U3BlYyIyChBTdGFydEJvdFJlc3BvbnNlEh4KA2pvYhgBIAEoCzIRLmJvdHJ1bm5lci52MS5Kb2IiIAoOU3RvcEJvdFJlcXVlc3QSDgoGYm90X2lkGAEgASgJIjEKD1N0b3BCb3RSZXNwb25zZRIeCgNqb2IYASABKAsyES5ib3RydW5uZXIudjEuSm9iIh8KDUdldEJvdFJlcXVlc3QSDgoGYm90X2lkGAEgASgJIjAKDkdldEJvdFJlc3BvbnNlEh4KA2JvdBgBIAEoCzIRLmJvdHJ1bm5lci52MS5Cb3QiEQoPTGlzdEJvdHNSZXF1ZXN0IlQKEExpc3RCb3RzUmVzcG9uc2USHwoEYm90cxgBIAMoCzIRLmJvdHJ1bm5lci52MS5Cb3QSDQoFY291bnQYAiABKAUSEAoIbWF4X2JvdHMYAyABKAUiWAoRU3RyZWFtTG9nc1JlcXVlc3QSDgoGYm90X2lkGAEgASgJEg0KBWxpbmVzGAIgASgFEg4KBmZvbGxvdxgDIAEoCBIUCgxhZnRlcl9jdXJzb3IYBCABKAkiPQoSU3RyZWFtTG9nc1Jlc3BvbnNlEicKB2VudHJpZXMYASADKAsyFi5ib3RydW5uZXIudjEuTG9nRW50cnkyggMKCkJvdFNlcnZpY2USSQoIU3RhcnRCb3QSHS5ib3RydW5uZXIudjEuU3RhcnRCb3RSZXF1ZXN0Gh4uYm90cnVubmVyLnYxLlN0YXJ0Qm90UmVzcG9uc2USRgoHU3RvcEJvdBIcLmJvdHJ1bm5lci52MS5TdG9wQm90UmVxdWVzdBodLmJvdHJ1bm5lci52MS5TdG9wQm90UmVzcG9uc2USQwoGR2V0Qm90EhsuYm90cnVubmVyLnYxLkdldEJvdFJlcXVlc3QaHC5ib3RydW5uZXIudjEuR2V0Qm90UmVzcG9uc2USSQoITGlzdEJvdHMSHS5ib3RydW5uZXIudjEuTGlzdEJvdHNSZXF1ZXN0Gh4uYm90cnVubmVyLnYxLkxpc3RCb3RzUmVzcG9uc2USUQoKU3RyZWFtTG9ncxIfLmJvdHJ1bm5lci52MS5TdHJlYW1Mb2dzUmVxdWVzdBogLmJvdHJ1bm5lci52MS5TdHJlYW1Mb2dzUmVzcG9uc2UwAWIGcHJvdG8z", [file_botrunner_v1_bot, file_botrunner_v1_job, file_botrunner_v1_log]);
+  fileDesc("Ch5ib3RydW5uZXIvdjEvYm90X3NlcnZpY2UucHJvdG8SDGJvdHJ1bm5lci52MSJYCg9TdGFydEJvdFJlcXVlc3QSDgoGYm90X2lkGAEgASgJEiMKBHNwZWMYAiABKAsyFS5ib3RydW5uZXIudjEuQm90U3BlYxIQCgh0YWtlb3ZlchgDIAEoCCIyChBTdGFydEJvdFJlc3BvbnNlEh4KA2pvYhgBIAEoCzIRLmJvdHJ1bm5lci52MS5Kb2IiawoQVXBkYXRlQm90UmVxdWVzdBIOCgZib3RfaWQYASABKAkSIwoEc3BlYxgCIAEoCzIVLmJvdHJ1bm5lci52MS5Cb3RTcGVjEhAKCGtlZXBfZW52GAMgASgIEhAKCHRha2VvdmVyGAQgASgIIjMKEVVwZGF0ZUJvdFJlc3BvbnNlEh4KA2pvYhgBIAEoCzIRLmJvdHJ1bm5lci52MS5Kb2IiIwoRUmVzdGFydEJvdFJlcXVlc3QSDgoGYm90X2lkGAEgASgJIjQKElJlc3RhcnRCb3RSZXNwb25zZRIeCgNqb2IYASABKAsyES5ib3RydW5uZXIudjEuSm9iIjEKEERlbGV0ZUJvdFJlcXVlc3QSDgoGYm90X2lkGAEgASgJEg0KBXB1cmdlGAIgASgIIjMKEURlbGV0ZUJvdFJlc3BvbnNlEh4KA2pvYhgBIAEoCzIRLmJvdHJ1bm5lci52MS5Kb2IiIAoOU3RvcEJvdFJlcXVlc3QSDgoGYm90X2lkGAEgASgJIjEKD1N0b3BCb3RSZXNwb25zZRIeCgNqb2IYASABKAsyES5ib3RydW5uZXIudjEuSm9iIh8KDUdldEJvdFJlcXVlc3QSDgoGYm90X2lkGAEgASgJIjAKDkdldEJvdFJlc3BvbnNlEh4KA2JvdBgBIAEoCzIRLmJvdHJ1bm5lci52MS5Cb3QiEQoPTGlzdEJvdHNSZXF1ZXN0IlQKEExpc3RCb3RzUmVzcG9uc2USHwoEYm90cxgBIAMoCzIRLmJvdHJ1bm5lci52MS5Cb3QSDQoFY291bnQYAiABKAUSEAoIbWF4X2JvdHMYAyABKAUiWAoRU3RyZWFtTG9nc1JlcXVlc3QSDgoGYm90X2lkGAEgASgJEg0KBWxpbmVzGAIgASgFEg4KBmZvbGxvdxgDIAEoCBIUCgxhZnRlcl9jdXJzb3IYBCABKAkiPQoSU3RyZWFtTG9nc1Jlc3BvbnNlEicKB2VudHJpZXMYASADKAsyFi5ib3RydW5uZXIudjEuTG9nRW50cnky7wQKCkJvdFNlcnZpY2USSQoIU3RhcnRCb3QSHS5ib3RydW5uZXIudjEuU3RhcnRCb3RSZXF1ZXN0Gh4uYm90cnVubmVyLnYxLlN0YXJ0Qm90UmVzcG9uc2USTAoJVXBkYXRlQm90Eh4uYm90cnVubmVyLnYxLlVwZGF0ZUJvdFJlcXVlc3QaHy5ib3RydW5uZXIudjEuVXBkYXRlQm90UmVzcG9uc2USTwoKUmVzdGFydEJvdBIfLmJvdHJ1bm5lci52MS5SZXN0YXJ0Qm90UmVxdWVzdBogLmJvdHJ1bm5lci52MS5SZXN0YXJ0Qm90UmVzcG9uc2USTAoJRGVsZXRlQm90Eh4uYm90cnVubmVyLnYxLkRlbGV0ZUJvdFJlcXVlc3QaHy5ib3RydW5uZXIudjEuRGVsZXRlQm90UmVzcG9uc2USRgoHU3RvcEJvdBIcLmJvdHJ1bm5lci52MS5TdG9wQm90UmVxdWVzdBodLmJvdHJ1bm5lci52MS5TdG9wQm90UmVzcG9uc2USQwoGR2V0Qm90EhsuYm90cnVubmVyLnYxLkdldEJvdFJlcXVlc3QaHC5ib3RydW5uZXIudjEuR2V0Qm90UmVzcG9uc2USSQoITGlzdEJvdHMSHS5ib3RydW5uZXIudjEuTGlzdEJvdHNSZXF1ZXN0Gh4uYm90cnVubmVyLnYxLkxpc3RCb3RzUmVzcG9uc2USUQoKU3RyZWFtTG9ncxIfLmJvdHJ1bm5lci52MS5TdHJlYW1Mb2dzUmVxdWVzdBogLmJvdHJ1bm5lci52MS5TdHJlYW1Mb2dzUmVzcG9uc2UwAWIGcHJvdG8z", [file_botrunner_v1_bot, file_botrunner_v1_job, file_botrunner_v1_log]);
 
 /**
  * Describes the message botrunner.v1.StartBotRequest.
@@ -30,60 +30,102 @@ export const StartBotResponseSchema = /*@__PURE__*/
   messageDesc(file_botrunner_v1_bot_service, 1);
 
 /**
+ * Describes the message botrunner.v1.UpdateBotRequest.
+ * Use `create(UpdateBotRequestSchema)` to create a new message.
+ */
+export const UpdateBotRequestSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_bot_service, 2);
+
+/**
+ * Describes the message botrunner.v1.UpdateBotResponse.
+ * Use `create(UpdateBotResponseSchema)` to create a new message.
+ */
+export const UpdateBotResponseSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_bot_service, 3);
+
+/**
+ * Describes the message botrunner.v1.RestartBotRequest.
+ * Use `create(RestartBotRequestSchema)` to create a new message.
+ */
+export const RestartBotRequestSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_bot_service, 4);
+
+/**
+ * Describes the message botrunner.v1.RestartBotResponse.
+ * Use `create(RestartBotResponseSchema)` to create a new message.
+ */
+export const RestartBotResponseSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_bot_service, 5);
+
+/**
+ * Describes the message botrunner.v1.DeleteBotRequest.
+ * Use `create(DeleteBotRequestSchema)` to create a new message.
+ */
+export const DeleteBotRequestSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_bot_service, 6);
+
+/**
+ * Describes the message botrunner.v1.DeleteBotResponse.
+ * Use `create(DeleteBotResponseSchema)` to create a new message.
+ */
+export const DeleteBotResponseSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_bot_service, 7);
+
+/**
  * Describes the message botrunner.v1.StopBotRequest.
  * Use `create(StopBotRequestSchema)` to create a new message.
  */
 export const StopBotRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 2);
+  messageDesc(file_botrunner_v1_bot_service, 8);
 
 /**
  * Describes the message botrunner.v1.StopBotResponse.
  * Use `create(StopBotResponseSchema)` to create a new message.
  */
 export const StopBotResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 3);
+  messageDesc(file_botrunner_v1_bot_service, 9);
 
 /**
  * Describes the message botrunner.v1.GetBotRequest.
  * Use `create(GetBotRequestSchema)` to create a new message.
  */
 export const GetBotRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 4);
+  messageDesc(file_botrunner_v1_bot_service, 10);
 
 /**
  * Describes the message botrunner.v1.GetBotResponse.
  * Use `create(GetBotResponseSchema)` to create a new message.
  */
 export const GetBotResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 5);
+  messageDesc(file_botrunner_v1_bot_service, 11);
 
 /**
  * Describes the message botrunner.v1.ListBotsRequest.
  * Use `create(ListBotsRequestSchema)` to create a new message.
  */
 export const ListBotsRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 6);
+  messageDesc(file_botrunner_v1_bot_service, 12);
 
 /**
  * Describes the message botrunner.v1.ListBotsResponse.
  * Use `create(ListBotsResponseSchema)` to create a new message.
  */
 export const ListBotsResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 7);
+  messageDesc(file_botrunner_v1_bot_service, 13);
 
 /**
  * Describes the message botrunner.v1.StreamLogsRequest.
  * Use `create(StreamLogsRequestSchema)` to create a new message.
  */
 export const StreamLogsRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 8);
+  messageDesc(file_botrunner_v1_bot_service, 14);
 
 /**
  * Describes the message botrunner.v1.StreamLogsResponse.
  * Use `create(StreamLogsResponseSchema)` to create a new message.
  */
 export const StreamLogsResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 9);
+  messageDesc(file_botrunner_v1_bot_service, 15);
 
 /**
  * Bots of the caller. Called by the CLI and by clients in any language with a client token; every bot, job and log of

@@ -426,6 +426,97 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_INVALID_WORKER = 48;
    */
   INVALID_WORKER = 48,
+
+  /**
+   * The git URL is not one that is allowed.
+   *
+   * @generated from enum value: ERROR_REASON_INVALID_GIT_URL = 49;
+   */
+  INVALID_GIT_URL = 49,
+
+  /**
+   * The branch or tag breaks git's rules for names.
+   *
+   * @generated from enum value: ERROR_REASON_INVALID_GIT_REF = 50;
+   */
+  INVALID_GIT_REF = 50,
+
+  /**
+   * The archive URL is not one that is allowed.
+   *
+   * @generated from enum value: ERROR_REASON_INVALID_ARCHIVE_URL = 51;
+   */
+  INVALID_ARCHIVE_URL = 51,
+
+  /**
+   * The registry credentials are not of the right shape.
+   *
+   * @generated from enum value: ERROR_REASON_INVALID_REGISTRY_AUTH = 52;
+   */
+  INVALID_REGISTRY_AUTH = 52,
+
+  /**
+   * The registry credentials lack the user name or the password.
+   *
+   * @generated from enum value: ERROR_REASON_INCOMPLETE_REGISTRY_AUTH = 53;
+   */
+  INCOMPLETE_REGISTRY_AUTH = 53,
+
+  /**
+   * The URL leads to an address that bots' sources must not come from.
+   *
+   * @generated from enum value: ERROR_REASON_FORBIDDEN_URL = 54;
+   */
+  FORBIDDEN_URL = 54,
+
+  /**
+   * The registry is at an address that images must not come from.
+   *
+   * @generated from enum value: ERROR_REASON_FORBIDDEN_REGISTRY = 55;
+   */
+  FORBIDDEN_REGISTRY = 55,
+
+  /**
+   * The registry refused the credentials.
+   *
+   * @generated from enum value: ERROR_REASON_REGISTRY_AUTH_FAILED = 56;
+   */
+  REGISTRY_AUTH_FAILED = 56,
+
+  /**
+   * The archive could not be fetched.
+   *
+   * @generated from enum value: ERROR_REASON_FETCH_FAILED = 57;
+   */
+  FETCH_FAILED = 57,
+
+  /**
+   * The repository could not be cloned.
+   *
+   * @generated from enum value: ERROR_REASON_GIT_FAILED = 58;
+   */
+  GIT_FAILED = 58,
+
+  /**
+   * Another running bot has the Telegram token.
+   *
+   * @generated from enum value: ERROR_REASON_TOKEN_IN_USE = 59;
+   */
+  TOKEN_IN_USE = 59,
+
+  /**
+   * Telegram does not know the token.
+   *
+   * @generated from enum value: ERROR_REASON_INVALID_TELEGRAM_TOKEN = 60;
+   */
+  INVALID_TELEGRAM_TOKEN = 60,
+
+  /**
+   * A webhook is set for the Telegram token, so that polling gets nothing.
+   *
+   * @generated from enum value: ERROR_REASON_CONFLICTING_WEBHOOK = 61;
+   */
+  CONFLICTING_WEBHOOK = 61,
 }
 
 /**

@@ -454,6 +454,13 @@ export declare type Ensure = Message<"botrunner.v1.Ensure"> & {
    * @generated from field: google.protobuf.Timestamp deadline_at = 10;
    */
   deadlineAt?: Timestamp | undefined;
+
+  /**
+   * With REMOVED: whether the data volume goes too.
+   *
+   * @generated from field: bool purge = 11;
+   */
+  purge: boolean;
 };
 
 /**
@@ -737,6 +744,13 @@ export declare type BotObservation = Message<"botrunner.v1.BotObservation"> & {
    * @generated from field: google.protobuf.Timestamp observed_at = 16;
    */
   observedAt?: Timestamp | undefined;
+
+  /**
+   * What exactly runs: the repo digest or id of the image, or the commit it was built from.
+   *
+   * @generated from field: string pinned = 17;
+   */
+  pinned: string;
 };
 
 /**

@@ -42,8 +42,12 @@ export interface Deployment {
 }
 
 export type BotRequest =
-  | { readonly action: 'start' | 'update'; readonly botId: string; readonly deployment: Deployment }
-  | { readonly action: 'stop' | 'status' | 'restart' | 'delete'; readonly botId: string }
+  | { readonly action: 'start'; readonly botId: string; readonly deployment: Deployment }
+  /** `keepEnv`: the bot goes on with the environment it has. */
+  | { readonly action: 'update'; readonly botId: string; readonly deployment: Deployment; readonly keepEnv: boolean }
+  | { readonly action: 'stop' | 'status' | 'restart'; readonly botId: string }
+  /** `purge`: the data volume goes too. */
+  | { readonly action: 'delete'; readonly botId: string; readonly purge: boolean }
   | { readonly action: 'logs'; readonly botId: string; readonly lines: number }
   | { readonly action: 'list' };
 

@@ -156,9 +156,10 @@ export function validateBotRequest(data: unknown, bounds: Bounds = defaultBounds
     case 'update': {
       const safe: Data = Object.assign(Object.create(null), fields);
       const deployment = parseDeployment(safe, bounds);
-      return deployment.ok
-        ? ok({ action: action.value, botId: botId.value, deployment: deployment.value })
-        : deployment;
+      if (!deployment.ok) return deployment;
+      const base = { botId: botId.value, deployment: deployment.value };
+      const keepEnv = safe['env_vars'] === undefined || safe['env_vars'] === null;
+      return ok(action.value === 'start' ? { action: 'start', ...base } : { action: 'update', ...base, keepEnv });
     }
     case 'logs': {
       const lines = parseLines(own('lines'));
@@ -167,7 +168,8 @@ export function validateBotRequest(data: unknown, bounds: Bounds = defaultBounds
     case 'stop':
     case 'status':
     case 'restart':
-    case 'delete':
       return ok({ action: action.value, botId: botId.value });
+    case 'delete':
+      return ok({ action: 'delete', botId: botId.value, purge: own('purge') === true });
   }
 }

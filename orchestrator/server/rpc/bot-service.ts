@@ -1,7 +1,7 @@
 /** BotService: see proto/botrunner/v1/bot_service.proto. */
 import { create, toJson } from '@bufbuild/protobuf';
 import type { ServiceImpl } from '@connectrpc/connect';
-import { ProblemError, problem, unwrap } from '#common/problem.ts';
+import { ProblemError, problem, refuse, unwrap } from '#common/problem.ts';
 import { BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
 import {
   type BotService,
@@ -56,6 +56,31 @@ export function createBotService(deps: BotServiceDeps): ServiceImpl<typeof BotSe
       };
       const body = { action: 'start', botId, spec: spec && toJson(BotSpecSchema, spec) };
       return accept(userId, request, context.requestHeader.get('idempotency-key'), body);
+    }),
+    updateBot: call(deps, 'client', ({ botId, spec, keepEnv }, { userId }, context) => {
+      if (keepEnv && Object.keys(spec?.env ?? {}).length > 0) {
+        refuse('CONFLICTING_FIELDS', 'keep_env and spec.env exclude each other.', {
+          details: { fields: ['keep_env', 'spec.env'] },
+          hint: 'Leave spec.env empty to keep the environment, or give all of it and leave keep_env out.',
+          example: 'avtomatika-bot update my-bot --simple bot.py',
+        });
+      }
+      const request: BotRequest = {
+        action: 'update',
+        botId: unwrap(parseBotId(botId)),
+        deployment: unwrap(parseSpec(spec, deps.bounds)),
+        keepEnv,
+      };
+      const body = { action: 'update', botId, keepEnv, spec: spec && toJson(BotSpecSchema, spec) };
+      return accept(userId, request, context.requestHeader.get('idempotency-key'), body);
+    }),
+    restartBot: call(deps, 'client', ({ botId }, { userId }, context) => {
+      const request: BotRequest = { action: 'restart', botId: unwrap(parseBotId(botId)) };
+      return accept(userId, request, context.requestHeader.get('idempotency-key'), { action: 'restart', botId });
+    }),
+    deleteBot: call(deps, 'client', ({ botId, purge }, { userId }, context) => {
+      const request: BotRequest = { action: 'delete', botId: unwrap(parseBotId(botId)), purge };
+      return accept(userId, request, context.requestHeader.get('idempotency-key'), { action: 'delete', botId, purge });
     }),
     stopBot: call(deps, 'client', ({ botId }, { userId }, context) => {
       const body = { action: 'stop', botId } as const;

@@ -18,6 +18,7 @@ function toBot(row: Row): BotRecord {
     memoryBytes: numberOf(row, 'memory_bytes'),
     cpuMillis: numberOf(row, 'cpu_millis'),
     specSealed: bytesOrNull(row, 'spec_sealed'),
+    purge: numberOf(row, 'purge') === 1,
     undo:
       undoDesired === null
         ? null
@@ -45,8 +46,8 @@ export function createBotTable(db: DatabaseSync): BotTable {
   const put = db.prepare(`
     INSERT OR REPLACE INTO bots (
       user_id, bot_id, mode, desired, generation, revision, epoch, worker_id, memory_bytes, cpu_millis, spec_sealed,
-      undo_desired, undo_revision, undo_spec_sealed, state, observed, observed_at, event_seq, created_at, updated_at
-    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+      purge, undo_desired, undo_revision, undo_spec_sealed, state, observed, observed_at, event_seq, created_at, updated_at
+    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
   const remove = db.prepare('DELETE FROM bots WHERE user_id = ? AND bot_id = ?');
   return {
     get: ({ userId, botId }) => {
@@ -74,6 +75,7 @@ export function createBotTable(db: DatabaseSync): BotTable {
         bot.memoryBytes,
         bot.cpuMillis,
         bot.specSealed,
+        bot.purge ? 1 : 0,
         bot.undo?.desired ?? null,
         bot.undo?.revision ?? null,
         bot.undo?.specSealed ?? null,

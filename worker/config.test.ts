@@ -1,0 +1,90 @@
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { ConfigError } from '#common/env-config.ts';
+import { readWorkerConfig } from './config.ts';
+
+const mistakesOf = (env: NodeJS.ProcessEnv): readonly string[] => {
+  try {
+    readWorkerConfig(env);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.mistakes;
+    throw error;
+  }
+};
+
+describe("the worker's settings", () => {
+  it('have defaults that work with an orchestrator on this machine', () => {
+    const config = readWorkerConfig({});
+    expect(config).toMatchObject({
+      orchestrators: [{ url: 'http://localhost:8000', target: 'localhost:8000', tls: false, loopback: true }],
+      workerId: undefined,
+      runtime: 'docker',
+      dockerNetwork: 'bot_runner_network',
+      baseImage: 'python:3.11-slim',
+      nodeBaseImage: 'node:24-slim',
+      memoryBytes: 256 * 1024 ** 2,
+      cpuMillis: 500,
+      telegramApiBase: undefined,
+      dir: join('.data', 'worker'),
+      logLevel: 'info',
+    });
+    expect(config.workerToken.reveal()).toBe('test-worker-token');
+    expect(config.buildSlots).toBeGreaterThanOrEqual(1);
+  });
+
+  it('read what is set', () => {
+    const config = readWorkerConfig({
+      ORCHESTRATOR_URL: 'https://a.example, http://[::1]:9000',
+      GLOBAL_WORKER_TOKEN: 'a-worker-token',
+      WORKER_ID: 'w-1_A',
+      CONTAINER_MEMORY_LIMIT: '1g',
+      CONTAINER_CPU_LIMIT: '1.25',
+      DATA_DIR: '/data',
+    });
+    expect(config.orchestrators).toMatchObject([
+      { target: 'a.example:443', tls: true, loopback: false },
+      { target: '[::1]:9000', tls: false, loopback: true },
+    ]);
+    expect(config).toMatchObject({ workerId: 'w-1_A', memoryBytes: 1024 ** 3, cpuMillis: 1250, dir: '/data/worker' });
+    expect(config.workerToken.reveal()).toBe('a-worker-token');
+  });
+
+  it('need a token for an orchestrator elsewhere', () => {
+    expect(mistakesOf({ ORCHESTRATOR_URL: 'https://a.example' })).toEqual([
+      'WORKER_TOKEN must be set when ORCHESTRATOR_URL is not on this machine',
+    ]);
+    expect(mistakesOf({ ORCHESTRATOR_URL: 'https://a.example', WORKER_TOKEN: 'long-enough' })).toEqual([]);
+  });
+
+  it.each([
+    ['ORCHESTRATOR_URL', 'localhost:8000'],
+    ['ORCHESTRATOR_URL', 'ftp://localhost'],
+    ['ORCHESTRATOR_URL', 'http://me:pw@localhost'],
+    ['ORCHESTRATOR_URL', 'http://localhost/path'],
+    ['ORCHESTRATOR_URL', 'http://localhost,,'],
+    ['WORKER_ID', 'a b'],
+    ['WORKER_ID', 'x'.repeat(65)],
+    ['WORKER_TOKEN', 'short'],
+    ['RUNTIME', 'podman'],
+    ['DOCKER_NETWORK', 'host'],
+    ['BASE_IMAGE', '--privileged'],
+    ['PIP_INDEX_URL', 'https://me:pw@index.example/simple'],
+    ['PIP_INDEX_URL', 'not a url'],
+    ['NPM_CONFIG_REGISTRY', 'https://token@registry.example'],
+    ['CONTAINER_MEMORY_LIMIT', '1'],
+    ['CONTAINER_MEMORY_LIMIT', 'lots'],
+    ['CONTAINER_CPU_LIMIT', '0'],
+    ['CONTAINER_CPU_LIMIT', '-1'],
+    ['TELEGRAM_API_BASE', 'file:///x'],
+  ])('refuse %s=%s, by name and without showing the value', (name, value) => {
+    const [mistake, ...others] = mistakesOf({ [name]: value });
+    expect(others).toEqual([]);
+    expect(mistake).toMatch(new RegExp(`^${name} `));
+    if (value.includes('pw') || value.includes('token')) expect(mistake).not.toContain(value);
+  });
+
+  it('report all mistakes at once', () => {
+    expect(mistakesOf({ RUNTIME: 'x', WORKER_ID: '!' })).toHaveLength(2);
+  });
+});

@@ -1,0 +1,29 @@
+/** What the worker tells its operator in the log, each with the cure. */
+import type { Logger } from '#common/log.ts';
+import type { WorkerConfig } from './config.ts';
+import type { EngineHealth } from './registry/engine-watch.ts';
+import type { StateDir } from './state/state-dir.ts';
+
+/** Call it when the engine has become ready or not ready. */
+export function sayHealth(config: WorkerConfig, { ready, reason, info }: EngineHealth, logger: Logger): void {
+  if (ready) {
+    logger.info(`the engine answers: ${info?.version ?? 'of unknown version'}`);
+    return;
+  }
+  const cure =
+    config.runtime === 'docker' ? '; start Docker, set DOCKER_HOST, or set RUNTIME=process to do without' : '';
+  logger.warn(`${reason}${cure}; no bot is started until it answers`);
+}
+
+export function warnAboutSettings(config: WorkerConfig, state: StateDir, logger: Logger): void {
+  const { previousWorkerId } = state;
+  if (previousWorkerId !== undefined) {
+    logger.warn(
+      `this worker was ${previousWorkerId} before; bots started under that id are not seen: set WORKER_ID=${previousWorkerId} to reach them`,
+    );
+  }
+  for (const { url, tls, loopback } of config.orchestrators) {
+    if (tls || loopback) continue;
+    logger.warn(`${url} is cleartext: anyone on the way can read the worker token and the secrets of bots; use https`);
+  }
+}

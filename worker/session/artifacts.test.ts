@@ -1,0 +1,116 @@
+import { createHash } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '#common/clock.ts';
+import { silentLogger } from '#common/log.ts';
+import { ProblemError } from '#common/problem.ts';
+import { Secret } from '#common/secret.ts';
+import { type ScriptedOrchestrator, startScriptedOrchestrator } from '../../test/worker/kit/scripted-orchestrator.ts';
+import { TryLaterError } from '../waiting/try-later.ts';
+import { ArtifactCache } from './artifacts.ts';
+import { type Channel, createChannel } from './channel.ts';
+
+let dir = '';
+let orchestrator: ScriptedOrchestrator;
+let channel: Channel;
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'artifacts-'));
+  orchestrator = await startScriptedOrchestrator();
+  const endpoint = { url: orchestrator.url, target: orchestrator.address, tls: false, loopback: true };
+  channel = createChannel(endpoint, new Secret('a-token'));
+});
+afterEach(async () => {
+  channel.close();
+  orchestrator.kill();
+  await rm(dir, { recursive: true, force: true });
+});
+
+const never = new AbortController().signal;
+const open = (parts: { cacheMaxBytes?: number; channel?: () => Channel | undefined } = {}) =>
+  ArtifactCache.open({
+    dir,
+    clock: systemClock,
+    logger: silentLogger,
+    cacheMaxBytes: 1e9,
+    channel: () => channel,
+    ...parts,
+  });
+const offer = (fill: number, size = 5000): string => {
+  const bytes = new Uint8Array(size).fill(fill);
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  orchestrator.artifacts.set(sha256, bytes);
+  return sha256;
+};
+
+describe('artifacts', () => {
+  it('are fetched once, checked, and kept', async () => {
+    const cache = await open();
+    const sha256 = offer(1);
+    const { path, release } = await cache.fetch(sha256, never);
+    expect(await readFile(path)).toEqual(Buffer.alloc(5000, 1));
+    release();
+    (await cache.fetch(sha256, never)).release();
+    (await (await open()).fetch(sha256, never)).release();
+    expect(orchestrator.fetches).toEqual([sha256]);
+  });
+
+  it('are fetched once for many who ask at the same time', async () => {
+    const cache = await open();
+    const sha256 = offer(2);
+    const got = await Promise.all(Array.from({ length: 10 }, () => cache.fetch(sha256, never)));
+    for (const { release } of got) release();
+    expect(orchestrator.fetches).toHaveLength(1);
+  });
+
+  it('go on for the others when one gives up', async () => {
+    const cache = await open();
+    const sha256 = offer(3, 200_000);
+    const controller = new AbortController();
+    const givenUp = cache.fetch(sha256, controller.signal);
+    const kept = cache.fetch(sha256, never);
+    await Promise.resolve();
+    controller.abort(new Error('not wanted'));
+    await expect(givenUp).rejects.toThrow('not wanted');
+    (await kept).release();
+  });
+
+  it('that arrive damaged are not kept, and may be asked for again', async () => {
+    const cache = await open();
+    const sha256 = offer(4);
+    orchestrator.artifacts.set(sha256, new Uint8Array([9]));
+    await expect(cache.fetch(sha256, never)).rejects.toThrow(TryLaterError);
+    expect(await readdir(dir)).toEqual([]);
+  });
+
+  it('that the orchestrator does not have are a problem, an orchestrator that is away is none', async () => {
+    const missing = (await open()).fetch('0'.repeat(64), never);
+    await expect(missing).rejects.toThrow(ProblemError);
+    await expect(missing).rejects.toMatchObject({ problem: { code: 'ARTIFACT_NOT_FOUND' } });
+    const away = await open({ channel: () => undefined });
+    await expect(away.fetch(offer(5), never)).rejects.toThrow(TryLaterError);
+    const sha256 = offer(6);
+    orchestrator.kill();
+    await expect((await open()).fetch(sha256, never)).rejects.toThrow(TryLaterError);
+  });
+
+  it('make room, oldest first, but not those in use', async () => {
+    const cache = await open({ cacheMaxBytes: 11_000 });
+    const [first, second, third, fourth] = [offer(10), offer(11), offer(12), offer(13)] as const;
+    const held = await cache.fetch(first, never);
+    (await cache.fetch(second, never)).release();
+    (await cache.fetch(third, never)).release();
+    (await cache.fetch(fourth, never)).release();
+    const kept = await readdir(dir);
+    expect(kept).toContain(`${first}.tar`);
+    expect(kept).not.toContain(`${second}.tar`);
+    held.release();
+  });
+
+  it('left half-done by an earlier process are removed', async () => {
+    await writeFile(join(dir, `${'a'.repeat(64)}.tar.part`), 'half');
+    await open();
+    expect(await readdir(dir)).toEqual([]);
+  });
+});

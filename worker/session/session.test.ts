@@ -1,0 +1,120 @@
+import { create } from '@bufbuild/protobuf';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { silentLogger } from '#common/log.ts';
+import { Secret } from '#common/secret.ts';
+import { HeartbeatSchema, HelloSchema } from '#gen/botrunner/v1/worker_service_pb.js';
+import { eventually } from '../../test/kit/eventually.ts';
+import { createManualClock } from '../../test/kit/manual-clock.ts';
+import { type ScriptedOrchestrator, startScriptedOrchestrator } from '../../test/worker/kit/scripted-orchestrator.ts';
+import { type Channel, createChannel } from './channel.ts';
+import { Outbox } from './outbox.ts';
+import { runSession, type SessionEnd, type SessionWork } from './session.ts';
+
+let orchestrator: ScriptedOrchestrator;
+let channel: Channel;
+beforeEach(async () => {
+  orchestrator = await startScriptedOrchestrator();
+  const endpoint = { url: orchestrator.url, target: orchestrator.address, tls: false, loopback: true };
+  channel = createChannel(endpoint, new Secret('a-token'));
+});
+afterEach(() => {
+  channel.close();
+  orchestrator.kill();
+});
+
+const never = new AbortController().signal;
+
+function begin(work: Partial<SessionWork> = {}, signal = never) {
+  const clock = createManualClock();
+  const heard: string[] = [];
+  const outbox = new Outbox();
+  const whole: SessionWork = {
+    hello: () => create(HelloSchema, { workerId: 'w' }),
+    heartbeat: () => create(HeartbeatSchema, { ready: true }),
+    welcomed: () => void heard.push('welcomed'),
+    applyDesiredSet: () => void heard.push('set'),
+    ensure: () => void heard.push('ensure'),
+    cancelTask: () => void heard.push('cancel'),
+    openTail: () => void heard.push('tail'),
+    acknowledged: () => void heard.push('ack'),
+    resultOf: () => undefined,
+    resendResults: () => undefined,
+    ...work,
+  };
+  const parts = { channel, outbox, work: whole, clock, logger: silentLogger };
+  let end: SessionEnd | undefined;
+  const over = runSession(parts, signal).then((how) => {
+    end = how;
+    return how;
+  });
+  return { clock, heard, outbox, over, end: () => end };
+}
+
+const untilHeard = (heard: string[], what: string) =>
+  eventually(
+    `${what} is heard`,
+    () => heard,
+    (list) => list.includes(what),
+  );
+
+describe('a session', () => {
+  it('that hears nothing for 20 s is over', async () => {
+    const { clock, heard, over, end } = begin();
+    await untilHeard(heard, 'welcomed');
+    const session = await orchestrator.session(0);
+    clock.advance(15_000);
+    session.send({ case: 'desiredSet', value: { $typeName: 'botrunner.v1.DesiredSet', bots: [] } });
+    await untilHeard(heard, 'set');
+    clock.advance(19_900);
+    expect(end()).toBeUndefined();
+    clock.advance(200);
+    expect(await over).toEqual({ kind: 'lost', message: 'nothing was heard for 20 s', welcomed: true });
+    expect(clock.pendingTimers()).toBe(0);
+  });
+
+  it('that is not answered at all is over too', async () => {
+    orchestrator.welcome = undefined;
+    const { clock, over } = begin();
+    await orchestrator.session(0);
+    clock.advance(20_000);
+    expect(await over).toMatchObject({ kind: 'lost', welcomed: false });
+  });
+
+  it('ends whole when a message cannot be handled', async () => {
+    const { over } = begin({
+      applyDesiredSet() {
+        throw new Error('bug');
+      },
+    });
+    const session = await orchestrator.session(0);
+    session.send({ case: 'desiredSet', value: { $typeName: 'botrunner.v1.DesiredSet', bots: [] } });
+    expect(await over).toMatchObject({ kind: 'lost', message: 'a message could not be handled' });
+    await eventually('the orchestrator sees the end', () => session.over, Boolean);
+  });
+
+  it('ends when told to, and the orchestrator sees it', async () => {
+    const controller = new AbortController();
+    const { heard, over } = begin({}, controller.signal);
+    await untilHeard(heard, 'welcomed');
+    controller.abort();
+    expect(await over).toMatchObject({ kind: 'lost' });
+    const session = await orchestrator.session(0);
+    await eventually('the orchestrator sees the end', () => session.over, Boolean);
+  });
+
+  it('keeps heartbeats within sane bounds whatever it is told', async () => {
+    orchestrator.welcome = { heartbeatIntervalMs: 0 };
+    const { clock, heard } = begin();
+    await untilHeard(heard, 'welcomed');
+    const session = await orchestrator.session(0);
+    await session.hear('heartbeat', 0);
+    clock.advance(1000);
+    await session.hear('heartbeat', 1);
+    expect(session.heard.filter(({ body }) => body.case === 'heartbeat').length).toBeLessThanOrEqual(11);
+  });
+
+  it('to nobody is lost at once', async () => {
+    orchestrator.kill();
+    expect(await begin().over).toMatchObject({ kind: 'lost', welcomed: false });
+  });
+});
