@@ -1,6 +1,5 @@
 /** The two programs as child processes: started, waited for until they are up, ended in good order. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { openSync } from 'node:fs';
 import { checkout, checkoutPath } from '../process/checkout.ts';
 
@@ -72,7 +71,8 @@ export async function untilHealthy(url: string, program: Program, signal: AbortS
       if (performance.now() > end) throw error;
     }
     if (performance.now() > end) throw new Error(`${url} did not come up within ${upTimeoutMs / 1000} s`);
-    await once(AbortSignal.timeout(pollMs), 'abort');
+    // A timer that keeps the process alive, unlike AbortSignal.timeout: the program may be gone by now.
+    await new Promise((resolve) => setTimeout(resolve, pollMs));
   }
 }
 

@@ -8,7 +8,7 @@
  *    is not inherited by the bot; an ignored signal would be.)
  * 3. When the bot has ended, what is left of its group is killed: a child must not run on unseen.
  */
-import { readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { isErrno, readFileIfAny } from '../../state/atomic-file.ts';
 
 // $1 file for the identity, $2 file for the exit code, the rest is the command. Descriptor 3 is the bot's stderr: the
@@ -68,10 +68,14 @@ export async function readExit(path: string): Promise<Exit | undefined> {
  * line itself where it is the time from ps.
  */
 function startStampOf(stat: string): string {
-  // The second field is the program's name in parentheses and may hold spaces; the rest begins after the last one.
-  const fields = /^\d+ \(.*\) (.*)$/s.exec(stat)?.[1]?.split(' ');
+  const fields = fieldsOf(stat);
   return fields ? (fields[19] ?? '') : stat.trim();
 }
+
+/** The fields of /proc/PID/stat from the third on: state, parent, process group, ... Undefined for what is not such a line. */
+const fieldsOf = (stat: string): readonly string[] | undefined =>
+  // The second field is the program's name in parentheses and may hold spaces; the rest begins after the last one.
+  /^\d+ \(.*\) (.*)$/s.exec(stat)?.[1]?.split(' ');
 
 type Liveness = 'leader' | 'group' | 'none';
 
@@ -81,10 +85,27 @@ export async function livenessOf({ pid, startStamp }: ProcessRecord): Promise<Li
   if (now !== undefined) {
     // A zombie has ended: it only waits for its parent to notice.
     if (startStampOf(now) !== startStamp) return 'none';
-    if (!/^\d+ \(.*\) Z /s.test(now)) return 'leader';
+    if (fieldsOf(now)?.[0] !== 'Z') return 'leader';
   }
   // The pid is not given to a new process while its group has members, so a group of that number is still ours.
-  return signalGroup(pid, 0) ? 'group' : 'none';
+  return signalGroup(pid, 0) && (await groupLives(pid)) ? 'group' : 'none';
+}
+
+/** Whether a group has members that are more than zombies, which some systems leave for seconds. */
+async function groupLives(group: number): Promise<boolean> {
+  let pids: readonly string[];
+  try {
+    pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  } catch (error) {
+    // Without /proc a zombie cannot be told from a process; a moment later it is gone.
+    if (isErrno(error, 'ENOENT')) return true;
+    throw error;
+  }
+  for (const pid of pids) {
+    const [state, , processGroup] = fieldsOf((await currentStat(Number(pid))) ?? '') ?? [];
+    if (processGroup === String(group) && state !== 'Z') return true;
+  }
+  return false;
 }
 
 async function currentStat(pid: number): Promise<string | undefined> {

@@ -1,0 +1,155 @@
+/** The main job without Docker: the process runtime, through the real programs and the real CLI. */
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../kit/eventually.ts';
+import { deleteBot, startTestPlatform, type TestPlatform } from '../kit/platform-for-tests.ts';
+
+const canary = 'canary-secret-83b1dd0c57';
+const longMs = 90_000;
+
+describe('bots as plain processes', () => {
+  let platform: TestPlatform;
+  let files: string;
+  beforeAll(async () => {
+    platform = await startTestPlatform({ RUNTIME: 'process', MAX_BOTS_PER_USER: '20' });
+    files = mkdtempSync(join(tmpdir(), 'bots-'));
+  }, longMs);
+  afterAll(async () => {
+    await platform?.[Symbol.asyncDispose]();
+    if (files) rmSync(files, { recursive: true });
+  }, longMs);
+
+  /** A bot that says its pid and then counts. */
+  const counting = (name: string): string => {
+    const path = join(files, `${name}.mjs`);
+    writeFileSync(
+      path,
+      'console.log(`pid ${process.pid}`); let n = 0; setInterval(() => console.log(`tick ${++n}`), 50);\nprocess.on("SIGTERM", () => { console.log("bye"); process.exit(0); });\n',
+    );
+    return path;
+  };
+  const logOf = async (bot: string) => (await platform.cli(['logs', bot, '-n', '10000'])).stdout;
+  const pids = async (bot: string) =>
+    [...(await logOf(bot)).matchAll(/^pid (\d+)$/gm)].map((match) => Number(match[1]));
+  const runs = (pid: number) => existsSync(`/proc/${pid}`);
+
+  it('a bot starts, is listed as process, and stops', { timeout: longMs }, async () => {
+    expect(await platform.cli(['start', 'plain', '--simple', counting('plain')])).toMatchObject({ code: 0 });
+    expect((await platform.cli(['list'])).stdout).toMatch(/plain +running .* process/);
+    const [pid = 0] = await eventually(
+      'it says its pid',
+      () => pids('plain'),
+      (found) => found.length === 1,
+    );
+    expect(runs(pid)).toBe(true);
+    expect((await platform.cli(['stop', 'plain'])).code).toBe(0);
+    expect(runs(pid)).toBe(false);
+    expect(await logOf('plain')).toMatch(/bye/);
+    await deleteBot(platform, 'plain');
+  });
+
+  it('a running bot outlives kill -9 of both programs, is the same process after, and its log has no hole', {
+    timeout: longMs,
+  }, async () => {
+    expect((await platform.cli(['start', 'survivor', '--simple', counting('survivor')])).code).toBe(0);
+    const [pid = 0] = await eventually(
+      'it says its pid',
+      () => pids('survivor'),
+      (found) => found.length === 1,
+    );
+    const before = await platform.status('survivor');
+    await platform.kill('worker');
+    await platform.kill('orchestrator');
+    expect(runs(pid)).toBe(true);
+    await platform.start('orchestrator');
+    await platform.start('worker');
+    const after = await eventually(
+      'it is reported again',
+      () => platform.status('survivor'),
+      ({ status, observed_at }) => status === 'running' && observed_at > before.observed_at,
+      { timeoutMs: 20_000 },
+    );
+    expect(after).toMatchObject({ container_id: before.container_id, started_at: before.started_at, restarts: 0 });
+    expect(await pids('survivor')).toEqual([pid]);
+    const ticks = [...(await logOf('survivor')).matchAll(/^tick (\d+)$/gm)].map((match) => Number(match[1]));
+    expect(ticks).toEqual(ticks.map((_, index) => index + 1));
+    await deleteBot(platform, 'survivor');
+    expect(runs(pid)).toBe(false);
+  });
+
+  it('a graceful end of the worker ends its bots, and its next start brings them back', {
+    timeout: longMs,
+  }, async () => {
+    expect((await platform.cli(['start', 'returns', '--simple', counting('returns')])).code).toBe(0);
+    const [first = 0] = await eventually(
+      'it says its pid',
+      () => pids('returns'),
+      (found) => found.length === 1,
+    );
+    expect(await platform.stop('worker')).toBe(0);
+    expect(runs(first)).toBe(false);
+    await platform.start('worker');
+    const [, second = 0] = await eventually(
+      'it says a new pid',
+      () => pids('returns'),
+      (found) => found.length === 2,
+      { timeoutMs: 20_000 },
+    );
+    expect(runs(second)).toBe(true);
+    await eventually(
+      'it is reported as running',
+      () => platform.status('returns'),
+      (seen) => seen.status === 'running',
+    );
+    await deleteBot(platform, 'returns');
+  });
+
+  it('a secret of a bot is in no file of the platform, however the bot prints it', { timeout: longMs }, async () => {
+    const path = join(files, 'secret.mjs');
+    writeFileSync(path, 'process.stderr.write("up\\n"); setInterval(() => {}, 1000);\n');
+    expect((await platform.cli(['start', 'secretive', '--simple', path, '-e', `MY_SECRET=${canary}`])).code).toBe(0);
+    await platform.kill('worker');
+    await platform.kill('orchestrator');
+    const holding = readdirSync(platform.dir, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name))
+      .filter((file) => readFileSync(file).includes(canary));
+    expect(holding).toEqual([]);
+    await platform.start('orchestrator');
+    await platform.start('worker');
+    await eventually(
+      'the bot is reported again',
+      () => platform.status('secretive'),
+      ({ status }) => status === 'running',
+      { timeoutMs: 20_000 },
+    );
+    await deleteBot(platform, 'secretive');
+  });
+
+  it('logs -f shows a line soon after it was printed, and goes on after kill -9 of the orchestrator', {
+    timeout: longMs,
+  }, async () => {
+    expect((await platform.cli(['start', 'followed', '--simple', counting('followed')])).code).toBe(0);
+    const stop = new AbortController();
+    let seen = '';
+    const following = platform.cli(['logs', 'followed', '-f', '-n', '10000'], {
+      signal: stop.signal,
+      onStdout: (text) => {
+        seen += text;
+      },
+    });
+    const lastTick = () => Number([...seen.matchAll(/^tick (\d+)$/gm)].at(-1)?.[1] ?? 0);
+    await eventually('lines come', lastTick, (tick) => tick > 5);
+    await platform.kill('orchestrator');
+    const atKill = lastTick();
+    await platform.start('orchestrator');
+    await eventually('lines come again', lastTick, (tick) => tick > atKill + 20, { timeoutMs: 30_000 });
+    stop.abort();
+    expect((await following).code).toBe(130);
+    const ticks = [...seen.matchAll(/^tick (\d+)$/gm)].map((match) => Number(match[1]));
+    expect(ticks).toEqual(ticks.map((_, index) => index + 1));
+    await deleteBot(platform, 'followed');
+  });
+});
