@@ -1,5 +1,6 @@
 /** Takes a new job in: the checks that need the store, the rows, and the job's turn. All in the caller's transaction. */
 import { ProblemError, problem, refuse } from '#common/problem.ts';
+import type { BotSpec } from '#gen/botrunner/v1/bot_pb.js';
 import { checkQuota } from '../core/quota.ts';
 import type { BotRecord, JobRecord } from '../core/records.ts';
 import type { Action } from '../core/validate/bot-request.ts';
@@ -10,7 +11,8 @@ import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
 import type { NewJob } from './new-job.ts';
 import { activeBots } from './read.ts';
-import { sealSpec } from './specs.ts';
+import { openSpec, sealSpec } from './specs.ts';
+import { tokenHolders, tokenInUse } from './token-ownership.ts';
 
 const mutatingActions: readonly Action[] = ['start', 'update', 'restart', 'stop', 'delete'];
 const deployingActions: readonly Action[] = ['start', 'update', 'restart'];
@@ -49,6 +51,10 @@ export function acceptJob(context: EngineContext, change: Change, request: NewJo
   if (spec !== undefined && !change.tx.artifacts.isOwnedBy(userId, spec.artifactSha256)) {
     refuse('ARTIFACT_NOT_FOUND', 'There is no artifact with that sha256.');
   }
+  const wanted =
+    spec?.spec ??
+    (action === 'restart' && existing?.specSealed ? openSpec(sealKey, existing, existing.specSealed) : undefined);
+  const after = wanted === undefined ? [] : settleTokens(context, change, request, wanted);
   const jobId = newId();
   const mutating = mutatingActions.includes(action);
   if (existing === undefined && spec !== undefined) change.putBot(newBot(context, key, spec.mode, change.now));
@@ -63,7 +69,7 @@ export function acceptJob(context: EngineContext, change: Change, request: NewJo
     state: context.blueprints.get(request.blueprint)?.initialState ?? 'init',
     status: 'pending',
     reason: '',
-    params: request.params ?? {},
+    params: { ...request.params, ...(after.length > 0 ? { after } : {}) },
     specSealed: spec === undefined ? null : sealSpec(sealKey, key, spec.spec),
     result: null,
     error: null,
@@ -78,6 +84,19 @@ export function acceptJob(context: EngineContext, change: Change, request: NewJo
   }
   begin(context, change, job);
   return job;
+}
+
+/**
+ * Refuses a start whose Telegram token another bot has; with takeover that bot is stopped instead. Returns the jobs to wait
+ * for.
+ */
+function settleTokens(context: EngineContext, change: Change, request: NewJob, spec: BotSpec): readonly string[] {
+  const holders = tokenHolders(context, change.tx, request, spec);
+  if (holders.length === 0) return [];
+  if (request.takeover !== true) throw new ProblemError(tokenInUse(request.userId, holders));
+  return holders.map(
+    (holder) => acceptJob(context, change, { ...holder, blueprint: request.blueprint, action: 'stop' }).jobId,
+  );
 }
 
 /** A bot that has been asked for and has not begun. */
@@ -123,6 +142,9 @@ function begin(context: EngineContext, change: Change, job: JobRecord): void {
   beginNext(context, change, job);
   const now = change.tx.jobs.get(job.jobId);
   if (now?.status === 'pending') {
-    change.putJob({ ...now, reason: 'waiting for an earlier job of the same bot' });
+    const reason = Array.isArray(now.params['after'])
+      ? 'waiting until the other bot has let go of the Telegram token'
+      : 'waiting for an earlier job of the same bot';
+    change.putJob({ ...now, reason });
   }
 }

@@ -2,6 +2,7 @@
  * A mutating job's turn: the bot's desired state changes, the task is made and, after the commit, sent.
  * All in the transaction of the caller.
  */
+import type { Problem } from '#common/problem.ts';
 import type { BotSpec } from '#gen/botrunner/v1/bot_pb.js';
 import type { Effect } from '../core/blueprints/blueprint.ts';
 import { planPlacement } from '../core/placement.ts';
@@ -9,6 +10,7 @@ import type { BotRecord, JobRecord, Undo } from '../core/records.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
 import { openSpec, sealSpec, toEnsure } from './specs.ts';
+import { acquireTokens, tokenHolders, tokenInUse } from './token-ownership.ts';
 
 /** The job's spec; an update that keeps the environment takes it from what the bot has by now. */
 function specOf(context: EngineContext, bot: BotRecord, job: JobRecord): BotSpec {
@@ -52,6 +54,20 @@ function applyDesire(context: EngineContext, bot: BotRecord, job: JobRecord): Bo
   }
 }
 
+/** Why a job whose turn it is cannot begin after all: another bot has got its Telegram token meanwhile. */
+export function objectionToBegin(context: EngineContext, change: Change, job: JobRecord): Problem | undefined {
+  const bot = change.tx.bots.get(job);
+  if (bot === undefined || !deploying.includes(job.action)) return undefined;
+  const spec =
+    job.action === 'restart'
+      ? bot.specSealed && openSpec(context.sealKey, bot, bot.specSealed)
+      : specOf(context, bot, job);
+  const holders = spec === null ? [] : tokenHolders(context, change.tx, bot, spec);
+  return holders.length === 0 ? undefined : tokenInUse(job.userId, holders);
+}
+
+const deploying = ['start', 'update', 'restart'];
+
 /** Runs the dispatch effect of a job that has just begun. Returns the job as it is now. */
 export function dispatch(
   context: EngineContext,
@@ -62,6 +78,9 @@ export function dispatch(
   const before = change.tx.bots.get(job);
   if (before === undefined) throw new Error(`job ${job.jobId} is about a bot that does not exist`);
   const bot = change.putBot(applyDesire(context, before, job));
+  if (bot.desired === 'running' && bot.specSealed !== null) {
+    acquireTokens(context, change.tx, bot, openSpec(context.sealKey, bot, bot.specSealed));
+  }
   const taskId = context.newId();
   change.tx.tasks.put({
     taskId,

@@ -1,11 +1,12 @@
 /** Moves jobs: one function takes a job through one event, in the caller's transaction. */
 import type { JobEvent } from '../core/blueprints/blueprint.ts';
 import { type BotRecord, isFinal, type JobRecord } from '../core/records.ts';
-import { dispatch } from './activate.ts';
+import { dispatch, objectionToBegin } from './activate.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
 import { answerNow } from './read.ts';
 import { toEnsure } from './specs.ts';
+import { releaseTokens } from './token-ownership.ts';
 
 /** Applies an event; an event that means nothing to the job's state changes nothing. Returns the job as it is now. */
 export function advance(context: EngineContext, change: Change, job: JobRecord, event: JobEvent): JobRecord {
@@ -50,14 +51,39 @@ function finish(context: EngineContext, change: Change, job: JobRecord): JobReco
   if (task !== undefined && task.status !== 'done') {
     change.tx.tasks.put({ ...task, status: 'done', finishedAt: change.now });
   }
-  if (job.mutating) beginNext(context, change, job);
+  if (job.mutating) {
+    beginNext(context, change, job);
+    beginWaiting(context, change, job);
+  }
   return done;
 }
 
 /** Begins the oldest waiting job of a bot, unless one is at work. */
 export function beginNext(context: EngineContext, change: Change, key: { userId: string; botId: string }): void {
   const next = change.tx.jobs.openOfBot(key)[0];
-  if (next?.status === 'pending') advance(context, change, next, { kind: 'begin' });
+  if (next?.status !== 'pending' || isWaitingForOthers(change, next)) return;
+  const objection = objectionToBegin(context, change, next);
+  advance(context, change, next, objection === undefined ? { kind: 'begin' } : { kind: 'aborted', problem: objection });
+}
+
+/** A takeover begins only when the jobs that stop the former holders have ended. */
+function isWaitingForOthers(change: Change, job: JobRecord): boolean {
+  return waitsFor(job).some((jobId) => {
+    const other = change.tx.jobs.get(jobId);
+    return other !== undefined && !isFinal(other.status);
+  });
+}
+
+const waitsFor = (job: JobRecord): readonly string[] => {
+  const ids = job.params['after'];
+  return Array.isArray(ids) ? ids.map(String) : [];
+};
+
+/** Gives the jobs that waited for this one their turn. */
+function beginWaiting(context: EngineContext, change: Change, ended: JobRecord): void {
+  for (const job of change.tx.jobs.withStatus('pending')) {
+    if (waitsFor(job).includes(ended.jobId)) beginNext(context, change, job);
+  }
 }
 
 /** Undoes what a job that did not succeed wanted of its bot. A stop or delete stays wanted. */
@@ -70,6 +96,7 @@ function giveUp(context: EngineContext, change: Change, job: JobRecord): void {
   const bot = change.tx.bots.get(job);
   if (task === undefined || bot === undefined || bot.undo === null) return;
   const reverted = change.putBot(revert(bot));
+  releaseTokens(context, change.tx, reverted);
   const { workerId } = task;
   if (workerId === null) return;
   change.afterCommit(() => {

@@ -14,6 +14,8 @@ export interface NewJob {
   readonly spec?: { readonly spec: BotSpec; readonly mode: string; readonly artifactSha256: string };
   /** An artifact that came with the request; stored with the job, in one commit. */
   readonly artifact?: { readonly sha256: string; readonly bytes: Uint8Array };
+  /** Stops the bot that has the Telegram token of the spec, instead of refusing. */
+  readonly takeover?: boolean;
   readonly params?: JsonObject;
   readonly idempotency?: { readonly key: string; readonly bodySha256: string };
 }

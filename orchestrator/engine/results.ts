@@ -11,6 +11,7 @@ import { advance } from './advance.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
 import { applyObservation } from './observe.ts';
+import { releaseTokens } from './token-ownership.ts';
 
 /** What a start, update or restart is answered with. */
 function deployedResult(job: JobRecord, bot: BotRecord, outcome: TaskSucceeded): JsonObject {
@@ -61,7 +62,7 @@ export function applyResult(context: EngineContext, change: Change, workerId: st
   if (result.observation !== undefined) applyObservation(change, workerId, result.observation);
   let bot = change.tx.bots.get(job);
   if (bot === undefined) return;
-  if (result.outcome.case === 'succeeded') bot = settle(change, job, bot);
+  if (result.outcome.case === 'succeeded') bot = settle(context, change, job, bot);
   else if (result.outcome.case === 'failed') {
     // The cause stays readable in status after the job is forgotten.
     bot = { ...bot, observed: { ...bot.observed, reason: result.outcome.value.message.slice(0, 500) } };
@@ -73,9 +74,10 @@ export function applyResult(context: EngineContext, change: Change, workerId: st
 }
 
 /** The wish came true: there is nothing to go back to any more. */
-function settle(change: Change, job: JobRecord, bot: BotRecord): BotRecord {
-  if (job.action === 'stop') return change.putBot({ ...bot, undo: null, state: 'stopped' });
-  const next = { ...bot, undo: null };
+function settle(context: EngineContext, change: Change, job: JobRecord, bot: BotRecord): BotRecord {
+  const next: BotRecord = job.action === 'stop' ? { ...bot, undo: null, state: 'stopped' } : { ...bot, undo: null };
+  releaseTokens(context, change.tx, next);
+  if (job.action === 'stop') return change.putBot(next);
   change.tx.bots.put(next);
   return next;
 }

@@ -58,7 +58,13 @@ export async function acceptBotRequest(
     case 'update': {
       const { artifact, ...spec } = await prepareDeployment(request.deployment);
       const params: JsonObject = request.action === 'update' && request.keepEnv ? { keep_env: true } : {};
-      return engine.createJob({ ...base, spec, params, ...(artifact === undefined ? {} : { artifact }) });
+      return engine.createJob({
+        ...base,
+        spec,
+        params,
+        takeover: request.takeover,
+        ...(artifact === undefined ? {} : { artifact }),
+      });
     }
     case 'delete':
       return engine.createJob({ ...base, params: { purge: request.purge } });

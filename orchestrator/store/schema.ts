@@ -51,6 +51,14 @@ export const migrations: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX bots_by_worker ON bots (worker_id);
 
+  -- A Telegram token belongs to one running bot. token_key is a keyed hash of it.
+  CREATE TABLE telegram_tokens (
+    token_key TEXT PRIMARY KEY,
+    user_id TEXT NOT NULL,
+    bot_id TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX telegram_tokens_by_bot ON telegram_tokens (user_id, bot_id);
+
   CREATE TABLE jobs (
     job_id TEXT PRIMARY KEY,
     user_id TEXT NOT NULL,

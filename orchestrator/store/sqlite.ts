@@ -11,6 +11,7 @@ import { createIdempotencyTable } from './tables/idempotency.ts';
 import { createJobTable } from './tables/jobs.ts';
 import { createOutboxTable } from './tables/outbox.ts';
 import { createTaskTable } from './tables/tasks.ts';
+import { createTelegramTokenTable } from './tables/telegram-tokens.ts';
 import { createTokenTable } from './tables/tokens.ts';
 import { createWorkerTable } from './tables/workers.ts';
 
@@ -57,6 +58,7 @@ export function openSqliteStore(dir: string): Store {
     workers: createWorkerTable(db),
     artifacts: createArtifactTable(db),
     tokens: createTokenTable(db),
+    telegramTokens: createTelegramTokenTable(db),
   };
   const commits = createGroupCommit(db);
   const getMeta = db.prepare('SELECT value FROM meta WHERE key = ?');

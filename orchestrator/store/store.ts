@@ -84,6 +84,13 @@ export interface TokenTable {
   remove(tokenSha256: string): void;
 }
 
+export interface TelegramTokenTable {
+  owner(tokenKey: string): BotKey | undefined;
+  ofBot(bot: BotKey): readonly string[];
+  put(tokenKey: string, bot: BotKey): void;
+  remove(tokenKey: string): void;
+}
+
 export interface Tables {
   readonly bots: BotTable;
   readonly jobs: JobTable;
@@ -93,6 +100,7 @@ export interface Tables {
   readonly workers: WorkerTable;
   readonly artifacts: ArtifactTable;
   readonly tokens: TokenTable;
+  readonly telegramTokens: TelegramTokenTable;
 }
 
 export interface Store {

@@ -42,9 +42,16 @@ export interface Deployment {
 }
 
 export type BotRequest =
-  | { readonly action: 'start'; readonly botId: string; readonly deployment: Deployment }
+  /** `takeover`: a bot that has the Telegram token of this one is stopped first. */
+  | { readonly action: 'start'; readonly botId: string; readonly deployment: Deployment; readonly takeover: boolean }
   /** `keepEnv`: the bot goes on with the environment it has. */
-  | { readonly action: 'update'; readonly botId: string; readonly deployment: Deployment; readonly keepEnv: boolean }
+  | {
+      readonly action: 'update';
+      readonly botId: string;
+      readonly deployment: Deployment;
+      readonly takeover: boolean;
+      readonly keepEnv: boolean;
+    }
   | { readonly action: 'stop' | 'status' | 'restart'; readonly botId: string }
   /** `purge`: the data volume goes too. */
   | { readonly action: 'delete'; readonly botId: string; readonly purge: boolean }

@@ -157,7 +157,7 @@ export function validateBotRequest(data: unknown, bounds: Bounds = defaultBounds
       const safe: Data = Object.assign(Object.create(null), fields);
       const deployment = parseDeployment(safe, bounds);
       if (!deployment.ok) return deployment;
-      const base = { botId: botId.value, deployment: deployment.value };
+      const base = { botId: botId.value, deployment: deployment.value, takeover: safe['takeover'] === true };
       const keepEnv = safe['env_vars'] === undefined || safe['env_vars'] === null;
       return ok(action.value === 'start' ? { action: 'start', ...base } : { action: 'update', ...base, keepEnv });
     }

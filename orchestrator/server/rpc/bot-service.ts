@@ -48,16 +48,17 @@ export function createBotService(deps: BotServiceDeps): ServiceImpl<typeof BotSe
     job: jobToProto(await acceptBotRequest(deps, userId, request, readIdempotency(header, body))),
   });
   return {
-    startBot: call(deps, 'client', ({ botId, spec }, { userId }, context) => {
+    startBot: call(deps, 'client', ({ botId, spec, takeover }, { userId }, context) => {
       const request: BotRequest = {
         action: 'start',
         botId: unwrap(parseBotId(botId)),
         deployment: unwrap(parseSpec(spec, deps.bounds)),
+        takeover,
       };
-      const body = { action: 'start', botId, spec: spec && toJson(BotSpecSchema, spec) };
+      const body = { action: 'start', botId, takeover, spec: spec && toJson(BotSpecSchema, spec) };
       return accept(userId, request, context.requestHeader.get('idempotency-key'), body);
     }),
-    updateBot: call(deps, 'client', ({ botId, spec, keepEnv }, { userId }, context) => {
+    updateBot: call(deps, 'client', ({ botId, spec, keepEnv, takeover }, { userId }, context) => {
       if (keepEnv && Object.keys(spec?.env ?? {}).length > 0) {
         refuse('CONFLICTING_FIELDS', 'keep_env and spec.env exclude each other.', {
           details: { fields: ['keep_env', 'spec.env'] },
@@ -70,8 +71,9 @@ export function createBotService(deps: BotServiceDeps): ServiceImpl<typeof BotSe
         botId: unwrap(parseBotId(botId)),
         deployment: unwrap(parseSpec(spec, deps.bounds)),
         keepEnv,
+        takeover,
       };
-      const body = { action: 'update', botId, keepEnv, spec: spec && toJson(BotSpecSchema, spec) };
+      const body = { action: 'update', botId, keepEnv, takeover, spec: spec && toJson(BotSpecSchema, spec) };
       return accept(userId, request, context.requestHeader.get('idempotency-key'), body);
     }),
     restartBot: call(deps, 'client', ({ botId }, { userId }, context) => {

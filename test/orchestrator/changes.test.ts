@@ -1,0 +1,180 @@
+/** update, restart, delete and the ownership of Telegram tokens, over the typed door and a worker played over grpc-js. */
+import { type Client, Code, ConnectError, createClient } from '@connectrpc/connect';
+import { createGrpcTransport } from '@connectrpc/connect-node';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { BotState, DesiredState } from '#gen/botrunner/v1/bot_pb.js';
+import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
+import { ErrorDetailSchema } from '#gen/botrunner/v1/error_pb.js';
+import { type Job, JobStatus } from '#gen/botrunner/v1/job_pb.js';
+import { JobService } from '#gen/botrunner/v1/job_service_pb.js';
+import type { Ensure } from '#gen/botrunner/v1/worker_service_pb.js';
+import { eventually } from '../kit/eventually.ts';
+import { startTestOrchestrator, type TestOrchestrator } from '../kit/orchestrator-for-tests.ts';
+import { connectScriptedWorker, observed, type ScriptedWorker } from '../kit/scripted-worker.ts';
+
+let orchestrator: TestOrchestrator;
+let worker: ScriptedWorker;
+let bots: Client<typeof BotService>;
+let jobs: Client<typeof JobService>;
+const token = '123456789:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA';
+
+beforeEach(async () => {
+  orchestrator = await startTestOrchestrator({ env: { MAX_BOTS_PER_USER: '10' } });
+  const transport = createGrpcTransport({
+    baseUrl: orchestrator.url,
+    interceptors: [
+      (next) => (request) => {
+        request.header.set('authorization', 'Bearer test-client-token');
+        return next(request);
+      },
+    ],
+  });
+  bots = createClient(BotService, transport);
+  jobs = createClient(JobService, transport);
+  worker = await connectScriptedWorker(orchestrator.address);
+  await worker.take('welcome');
+});
+afterEach(async () => {
+  worker.close();
+  await orchestrator[Symbol.asyncDispose]();
+});
+
+/** Starts through REST, which brings its own files. */
+const start = (botId: string, env: Record<string, string> = {}, extra = {}) =>
+  orchestrator.post({
+    action: 'start',
+    bot_id: botId,
+    deployment_mode: 'simple',
+    code: 'print(1)',
+    env_vars: env,
+    ...extra,
+  });
+const gone = (ensure: Ensure) =>
+  observed(ensure, { state: BotState.STOPPED, revision: 0n, containerId: '', containerName: '' });
+const until = (jobId: string, status: JobStatus): Promise<Job | undefined> =>
+  eventually(
+    `the job is ${JobStatus[status]}`,
+    async () => (await jobs.getJob({ jobId })).job,
+    (job) => job?.status === status,
+  );
+async function started(botId: string, env: Record<string, string> = {}): Promise<Ensure> {
+  const { body } = await start(botId, env);
+  const ensure = await worker.take('ensure');
+  worker.succeed(ensure);
+  await until(body.job_id, JobStatus.COMPLETED);
+  return ensure;
+}
+const specOf = (ensure: Ensure) => {
+  if (ensure.spec === undefined) throw new Error('the worker was sent no spec');
+  return ensure.spec;
+};
+const codeOf = async (call: Promise<unknown>) => {
+  const error = await call.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  return error instanceof ConnectError ? [Code[error.code], error.findDetails(ErrorDetailSchema)[0]?.code] : error;
+};
+
+describe('an update', () => {
+  it('keeps the environment when asked to, and takes a new one when given', async () => {
+    const spec = specOf(await started('a', { SECRET: 'one' }));
+    const kept = await bots.updateBot({ botId: 'a', spec: { ...spec, env: {} }, keepEnv: true });
+    const first = await worker.take('ensure');
+    expect([first.revision, first.spec?.env]).toEqual([2n, { SECRET: 'one' }]);
+    worker.succeed(first);
+    await until(kept.job?.jobId ?? '', JobStatus.COMPLETED);
+    await bots.updateBot({ botId: 'a', spec: { ...spec, env: { SECRET: 'two' } } });
+    expect((await worker.take('ensure')).spec?.env).toEqual({ SECRET: 'two' });
+  });
+
+  it('of a bot that is not there is not a start', async () => {
+    const spec = specOf(await started('a'));
+    expect(await codeOf(bots.updateBot({ botId: 'b', spec }))).toEqual(['NotFound', 'BOT_NOT_FOUND']);
+    expect(await codeOf(bots.updateBot({ botId: 'a', spec: { ...spec, env: { A: '1' } }, keepEnv: true }))).toEqual([
+      'InvalidArgument',
+      'CONFLICTING_FIELDS',
+    ]);
+  });
+});
+
+describe('a restart', () => {
+  it('runs the same spec again under a new revision, without its source', async () => {
+    const ensure = await started('a', { SECRET: 'one' });
+    const { job } = await bots.restartBot({ botId: 'a' });
+    const again = await worker.take('ensure');
+    expect(again).toMatchObject({ generation: 2n, revision: 2n, spec: { env: { SECRET: 'one' } } });
+    expect(again.spec?.source).toEqual(ensure.spec?.source);
+    worker.succeed(again);
+    expect((await until(job?.jobId ?? '', JobStatus.COMPLETED))?.result).toMatchObject({ status: 'restarted' });
+  });
+});
+
+describe('a delete', () => {
+  it('removes the bot with all it has, and its name is free again', async () => {
+    await started('a');
+    const { job } = await bots.deleteBot({ botId: 'a', purge: true });
+    const ensure = await worker.take('ensure');
+    expect(ensure).toMatchObject({ desired: DesiredState.REMOVED, purge: true });
+    expect((await bots.listBots({})).bots).toEqual([]);
+    worker.succeed(ensure, gone(ensure));
+    await until(job?.jobId ?? '', JobStatus.COMPLETED);
+    expect(await codeOf(bots.getBot({ botId: 'a' }))).toEqual(['NotFound', 'BOT_NOT_FOUND']);
+    expect((await started('a')).generation).toBe(1n);
+  });
+});
+
+describe('a Telegram token', () => {
+  it('belongs to one running bot; a stop that is done sets it free', async () => {
+    await started('a', { BOT_TOKEN: token });
+    const refused = await start('b', { TOKEN: token });
+    expect([refused.status, refused.body.error]).toMatchObject([
+      409,
+      { code: 'TOKEN_IN_USE', details: { bot_id: 'a' } },
+    ]);
+    expect(JSON.stringify(refused.body)).not.toContain(token);
+    expect((await bots.listBots({})).bots.map(({ botId }) => botId)).toEqual(['a']);
+    const { job } = await bots.stopBot({ botId: 'a' });
+    const stop = await worker.take('ensure');
+    expect((await start('b', { TOKEN: token })).status).toBe(409);
+    worker.succeed(stop, gone(stop));
+    await until(job?.jobId ?? '', JobStatus.COMPLETED);
+    await started('b', { TOKEN: token });
+    expect(await codeOf(bots.restartBot({ botId: 'a' }))).toEqual(['AlreadyExists', 'TOKEN_IN_USE']);
+  });
+
+  it('moves with takeover: the other bot is gone before the new one begins', async () => {
+    await started('a', { BOT_TOKEN: token });
+    const { body } = await start('b', { BOT_TOKEN: token }, { takeover: true });
+    const stop = await worker.take('ensure');
+    expect(stop).toMatchObject({ botId: 'a', desired: DesiredState.STOPPED });
+    expect((await jobs.getJob({ jobId: body.job_id })).job).toMatchObject({
+      status: JobStatus.PENDING,
+      reason: 'waiting until the other bot has let go of the Telegram token',
+    });
+    worker.succeed(stop, gone(stop));
+    const begin = await worker.take('ensure');
+    expect(begin).toMatchObject({ botId: 'b', desired: DesiredState.RUNNING });
+    worker.succeed(begin);
+    await until(body.job_id, JobStatus.COMPLETED);
+  });
+
+  it('is free again after a start that failed', async () => {
+    const { body } = await start('a', { BOT_TOKEN: token });
+    const ensure = await worker.take('ensure');
+    worker.send({
+      case: 'result',
+      value: { taskId: ensure.taskId, outcome: { case: 'failed', value: { code: 'BUILD_FAILED', message: 'no' } } },
+    });
+    await until(body.job_id, JobStatus.FAILED);
+    await worker.take('ensure');
+    await started('b', { BOT_TOKEN: token });
+  });
+
+  it('is not seen in placeholders', async () => {
+    await started('a', { BOT_TOKEN: 'your_token' });
+    await started('b', { BOT_TOKEN: 'your_token' });
+    await started('c', { BOT_TOKEN: '123:ABC' });
+    await started('d', { BOT_TOKEN: '123:ABC' });
+  });
+});
