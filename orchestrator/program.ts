@@ -7,14 +7,17 @@ import type { Logger } from '#common/log.ts';
 import { Secret } from '#common/secret.ts';
 import type { OrchestratorConfig } from './config.ts';
 import { botRunner } from './core/blueprints/bot-runner.ts';
+import { testWorkflow } from './core/blueprints/test-workflow.ts';
 import { isFinal, type JobRecord } from './core/records.ts';
 import { defaultEngineSettings } from './engine/context.ts';
 import { Engine } from './engine/engine.ts';
 import { BuildOutputHub } from './events/build-output.ts';
 import { Hub } from './events/hub.ts';
 import { defaultFleetTimes, Fleet, type FleetTimes } from './fleet/fleet.ts';
+import { RestWorkers } from './fleet/rest-workers.ts';
 import { desiredSetOf, type SessionDeps } from './fleet/session.ts';
 import { Tails } from './fleet/tails.ts';
+import { taskParams } from './requests/task-params.ts';
 import { type ConfiguredToken, TokenBook } from './server/auth.ts';
 import { createDoors } from './server/doors.ts';
 import { openPort } from './server/port.ts';
@@ -80,7 +83,8 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     logger,
     sealKey,
     settings,
-    blueprints: new Map([[botRunner.name, botRunner]]),
+    blueprints: new Map([botRunner, testWorkflow].map((blueprint) => [blueprint.name, blueprint])),
+    taskOffered: () => restWorkers.ring(),
     fleet,
     published: {
       event: () => undefined,
@@ -91,6 +95,12 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     },
     readLogText: (bot, lines, signal) =>
       readLogText(tails.read(bot, { lines, follow: false, afterCursor: '' }, signal)),
+  });
+  const restWorkers: RestWorkers = new RestWorkers({
+    fleet,
+    engine,
+    clock,
+    paramsOf: (ensure) => taskParams(store, ensure),
   });
   const bounds = { maxMemoryBytes: config.maxMemoryBytes, maxCpuMillis: config.maxCpuMillis };
   const session: SessionDeps = {
@@ -118,6 +128,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
       tails,
       clock,
       session,
+      restWorkers,
       maxBodyBytes,
       maxArtifactBytes,
       maxBotsPerUser: config.maxBotsPerUser,

@@ -3,7 +3,6 @@ import { ProblemError, problem, refuse } from '#common/problem.ts';
 import type { BotSpec } from '#gen/botrunner/v1/bot_pb.js';
 import { checkQuota } from '../core/quota.ts';
 import type { BotRecord, JobRecord } from '../core/records.ts';
-import type { Action } from '../core/validate/bot-request.ts';
 import type { Tables } from '../store/store.ts';
 import { advance, beginNext } from './advance.ts';
 import { storeArtifact } from './artifacts.ts';
@@ -14,8 +13,8 @@ import { activeBots } from './read.ts';
 import { openSpec, sealSpec } from './specs.ts';
 import { tokenHolders, tokenInUse } from './token-ownership.ts';
 
-const mutatingActions: readonly Action[] = ['start', 'update', 'restart', 'stop', 'delete'];
-const deployingActions: readonly Action[] = ['start', 'update', 'restart'];
+const mutatingActions: readonly NewJob['action'][] = ['start', 'update', 'restart', 'stop', 'delete'];
+const deployingActions: readonly NewJob['action'][] = ['start', 'update', 'restart'];
 
 /** The job that the same Idempotency-Key made before. */
 export function repeatedJob(tx: Tables, { userId, idempotency }: NewJob): JobRecord | undefined {

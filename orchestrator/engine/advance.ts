@@ -4,6 +4,7 @@ import { type BotRecord, isFinal, type JobRecord } from '../core/records.ts';
 import { dispatch, objectionToBegin } from './activate.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
+import { offerTask } from './offer-task.ts';
 import { answerNow } from './read.ts';
 import { toEnsure } from './specs.ts';
 import { releaseTokens } from './token-ownership.ts';
@@ -21,8 +22,9 @@ export function advance(context: EngineContext, change: Change, job: JobRecord, 
     case 'running': {
       let current: JobRecord = { ...job, state, status: 'running' };
       for (const effect of step.effects) {
-        if (effect.kind === 'dispatch') current = dispatch(context, change, current, effect);
-        else current = read(context, change, change.putJob(current), effect.what);
+        if (effect.kind === 'dispatch') {
+          current = (job.botId === '' ? offerTask : dispatch)(context, change, current, effect);
+        } else current = read(context, change, change.putJob(current), effect.what);
       }
       return current;
     }

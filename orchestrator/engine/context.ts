@@ -62,6 +62,8 @@ export interface EngineContext {
   readonly published: Published;
   /** Begins to read the log for a logs job; the answer comes as an event of its own. */
   readonly requestLogs: (job: JobRecord) => void;
+  /** A task that any worker may take has been made. */
+  readonly taskOffered: () => void;
   /** New job and task ids, ascending. */
   readonly newId: () => string;
 }

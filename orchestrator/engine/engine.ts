@@ -17,6 +17,7 @@ import { advance } from './advance.ts';
 import { type Change, createChange } from './change.ts';
 import type { EngineContext } from './context.ts';
 import { deadlineProblem } from './deadlines.ts';
+import { endFreeTask, type HandedTask, type TaskOutcome, takeTask } from './free-tasks.ts';
 import { ascendingIds } from './ids.ts';
 import type { NewJob } from './new-job.ts';
 import { applyObservation } from './observe.ts';
@@ -156,6 +157,19 @@ export class Engine {
   /** A task has ended. Resolves once that is on disk and may be acknowledged. */
   taskEnded(workerId: string, result: TaskResult): Promise<void> {
     return this.#change((change) => applyResult(this.#context, change, workerId, result));
+  }
+
+  /** Hands a worker the oldest task of a type it knows, if there is one. */
+  takeTask(workerId: string, types: readonly string[]): Promise<HandedTask | undefined> {
+    return this.#change((change) => takeTask(change, workerId, types));
+  }
+
+  /** Takes the end of a task that is about no bot. False when there is none such of this worker. */
+  freeTaskEnded(workerId: string, taskId: string, outcome: TaskOutcome): Promise<boolean> {
+    return this.#change((change) => {
+      const task = change.tx.tasks.get(taskId);
+      return task !== undefined && endFreeTask(this.#context, change, workerId, task, outcome);
+    });
   }
 
   /** Tries again to place what waits for a worker: one has joined, become ready, or has room again. */

@@ -7,8 +7,9 @@ import type { Action } from '../core/validate/bot-request.ts';
 export interface NewJob {
   readonly userId: string;
   readonly blueprint: string;
-  readonly action: Action;
-  /** Empty for list. */
+  /** Empty for blueprints without actions. */
+  readonly action: Action | '';
+  /** Empty for list and for jobs that are about no bot. */
   readonly botId: string;
   /** For start and update. */
   readonly spec?: { readonly spec: BotSpec; readonly mode: string; readonly artifactSha256: string };

@@ -1,5 +1,5 @@
 /** The one way in: from a request of any door to an accepted job. */
-import type { JsonObject } from '#common/problem.ts';
+import type { Json, JsonObject } from '#common/problem.ts';
 import { ProblemError, problem, refuse, unwrap } from '#common/problem.ts';
 import type { JobRecord } from '../core/records.ts';
 import type { BotRequest, Bounds } from '../core/validate/bot-request.ts';
@@ -30,6 +30,11 @@ export async function acceptJob(
       }),
     );
   }
+  if (blueprint === 'test_workflow') {
+    const params: JsonObject = { input: inputOf(data) };
+    const job = { userId, blueprint, action: '' as const, botId: '', params };
+    return deps.engine.createJob({ ...job, ...(idempotency === undefined ? {} : { idempotency }) });
+  }
   if (blueprint !== 'bot_runner') {
     refuse('INVALID_BLUEPRINT', 'The blueprint is not known.', {
       details: { field: 'blueprint' },
@@ -38,6 +43,21 @@ export async function acceptJob(
   }
   return acceptBotRequest(deps, userId, unwrap(validateBotRequest(data, deps.bounds)), idempotency);
 }
+
+/** The data of a test_workflow job: {input}, any JSON of moderate size. */
+function inputOf(data: unknown): Json {
+  const input = typeof data === 'object' && data !== null && 'input' in data ? data.input : undefined;
+  if (input === undefined || JSON.stringify(input).length > maxInputLength) {
+    refuse('MISSING_REQUIRED_FIELD', `The field "input" is missing or longer than ${maxInputLength} characters.`, {
+      details: { field: 'data.input' },
+      hint: 'Give the input to work on.',
+      example: { blueprint: 'test_workflow', data: { input: 'hello' } },
+    });
+  }
+  return input as Json; // part of a parsed JSON body
+}
+
+const maxInputLength = 64 * 1024;
 
 /** A checked bot_runner request. */
 export async function acceptBotRequest(

@@ -104,6 +104,7 @@ export const migrations: readonly string[] = [
     accepted_at INTEGER,
     finished_at INTEGER
   ) STRICT, WITHOUT ROWID;
+  CREATE INDEX tasks_open ON tasks (type, task_id) WHERE status = 'open';
 
   CREATE TABLE idempotency_keys (
     user_id TEXT NOT NULL,

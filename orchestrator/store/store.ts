@@ -42,6 +42,8 @@ export interface JobTable {
 
 export interface TaskTable {
   get(taskId: string): TaskRecord | undefined;
+  /** The oldest task of one of the types that no worker has. */
+  oldestOpen(types: readonly string[]): TaskRecord | undefined;
   put(task: TaskRecord): void;
 }
 

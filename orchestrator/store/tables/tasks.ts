@@ -2,28 +2,34 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { TaskRecord } from '../../core/records.ts';
 import type { TaskTable } from '../store.ts';
-import { numberOf, numberOrNull, textOf, textOrNull } from './row.ts';
+import { numberOf, numberOrNull, type Row, textOf, textOrNull } from './row.ts';
 
 export function createTaskTable(db: DatabaseSync): TaskTable {
   const get = db.prepare('SELECT * FROM tasks WHERE task_id = ?');
   const put = db.prepare(`
     INSERT OR REPLACE INTO tasks (task_id, job_id, type, worker_id, status, created_at, accepted_at, finished_at)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`);
+  const oldestOpen = db.prepare(`
+    SELECT * FROM tasks WHERE status = 'open' AND worker_id IS NULL AND type IN (SELECT value FROM json_each(?))
+    ORDER BY task_id LIMIT 1`);
+  const toTask = (row: Row): TaskRecord => ({
+    taskId: textOf(row, 'task_id'),
+    jobId: textOf(row, 'job_id'),
+    type: textOf(row, 'type'),
+    workerId: textOrNull(row, 'worker_id'),
+    status: textOf(row, 'status') as TaskRecord['status'], // held by the column's CHECK
+    createdAt: numberOf(row, 'created_at'),
+    acceptedAt: numberOrNull(row, 'accepted_at'),
+    finishedAt: numberOrNull(row, 'finished_at'),
+  });
   return {
     get: (taskId) => {
       const row = get.get(taskId);
-      return (
-        row && {
-          taskId: textOf(row, 'task_id'),
-          jobId: textOf(row, 'job_id'),
-          type: textOf(row, 'type'),
-          workerId: textOrNull(row, 'worker_id'),
-          status: textOf(row, 'status') as TaskRecord['status'], // held by the column's CHECK
-          createdAt: numberOf(row, 'created_at'),
-          acceptedAt: numberOrNull(row, 'accepted_at'),
-          finishedAt: numberOrNull(row, 'finished_at'),
-        }
-      );
+      return row && toTask(row);
+    },
+    oldestOpen: (types) => {
+      const row = oldestOpen.get(JSON.stringify(types));
+      return row && toTask(row);
     },
     put: (task) => {
       put.run(

@@ -1,0 +1,58 @@
+/** What the REST routes share: requests of both protocols, answers, and how they are sent. */
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
+import type { Http2ServerRequest } from 'node:http2';
+import { type Json, refuse } from '#common/problem.ts';
+
+export type Request = IncomingMessage | Http2ServerRequest;
+
+/** What the responses of http1 and http2 have in common. */
+export interface Response {
+  readonly writableEnded: boolean;
+  readonly destroyed: boolean;
+  writeHead(status: number, headers: OutgoingHttpHeaders): unknown;
+  end(body: Uint8Array, done: () => void): unknown;
+}
+
+export interface Answer {
+  readonly status: number;
+  /** Not sent with status 204. */
+  readonly body: Json;
+}
+
+/** Reads a header by its lower-case name. */
+export const headerOf =
+  (request: Request) =>
+  (name: string): string | undefined => {
+    const value = request.headers[name];
+    return Array.isArray(value) ? value.join(', ') : value;
+  };
+
+/** A JSON object's fields, "__proto__" among them, as an object without a prototype. */
+export function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    return Object.assign(Object.create(null), value);
+  }
+  refuse('MALFORMED_REQUEST', 'The body is not a JSON object.', {
+    example: { blueprint: 'bot_runner', data: { action: 'list' } },
+  });
+}
+
+const lingerMs = 500;
+
+export function sendAnswer(request: Request, response: Response, { status, body }: Answer): void {
+  const text = status === 204 ? Buffer.alloc(0) : Buffer.from(JSON.stringify(body));
+  const headers: OutgoingHttpHeaders = {
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    ...(status === 204 ? {} : { 'content-type': 'application/json; charset=utf-8', 'content-length': text.length }),
+  };
+  // A body that was refused may have no end: the connection (or, in HTTP/2, the stream) ends soon after the answer. Not at
+  // once, because bytes that nobody reads make the kernel reset the connection, and the answer is lost with it.
+  const unread = !request.complete;
+  response.writeHead(status, unread && request.httpVersionMajor === 1 ? { ...headers, connection: 'close' } : headers);
+  response.end(request.method === 'HEAD' ? Buffer.alloc(0) : text, () => {
+    if (!unread) return;
+    request.resume();
+    setTimeout(() => request.destroy(), lingerMs).unref();
+  });
+}
