@@ -7,7 +7,7 @@ import type { FakeBot } from '../../worker/runtime/fake/fake-engine.ts';
  * `count` prints "line 0", "line 1", ..., `tick` prints "tick N" every so many ms for ever.
  */
 export type Step =
-  | readonly ['print' | 'printError' | 'printEnv' | 'import' | 'touch', string]
+  | readonly ['print' | 'printError' | 'printEnv' | 'import' | 'touch' | 'exists' | 'file', string]
   | readonly ['count' | 'tick' | 'fill' | 'eat' | 'exit', number]
   | readonly ['ignoreTerm', true];
 
@@ -17,16 +17,20 @@ export function runSteps(bot: FakeBot): void {
     bot.print('got SIGTERM');
     bot.exit(0);
   });
+  let unfinished = '';
   const steps: readonly Step[] = JSON.parse(bot.env['STEPS'] ?? '[]');
   for (const [name, value] of steps) {
-    if (name === 'print') bot.print(value);
-    else if (name === 'fill') bot.print('x'.repeat(value));
+    if (name === 'print') {
+      bot.print(unfinished + value);
+      unfinished = '';
+    } else if (name === 'fill') unfinished += 'x'.repeat(value);
     else if (name === 'printError') bot.print(value, 'stderr');
     else if (name === 'printEnv') bot.print(`${value}=${bot.env[value]}`);
     else if (name === 'count') for (let index = 0; index < value; index += 1) bot.print(`line ${index}`);
     else if (name === 'tick') tick(bot, value);
     else if (name === 'ignoreTerm') bot.onTerminate(() => {});
     else if (name === 'exit') {
+      if (unfinished !== '') bot.print(unfinished);
       bot.exit(value);
       return;
     } else throw new Error(`fake bots have no step ${name}`);

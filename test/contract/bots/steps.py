@@ -38,6 +38,10 @@ for name, value in json.loads(os.environ["STEPS"]):
     elif name == "touch":
         open(value, "w").close()
         print(f"wrote {value}")
+    elif name == "exists":
+        print(f"{value} {'yes' if os.path.exists(value) else 'no'}")
+    elif name == "file":
+        print(open(value).read(), end="")
     elif name == "eat":
         block = b"x" * (value * 1024 * 1024)
         print(f"ate {len(block)}")

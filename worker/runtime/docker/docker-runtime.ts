@@ -1,7 +1,6 @@
 /** ContainerRuntime on a Docker engine: composes the files beside it. Containers outlive the worker. */
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
-import { ProblemError } from '#common/problem.ts';
 import type { BaseImages, BuildSettings } from '../../images/build-settings.ts';
 import type { ContainerRuntime, EngineInfo } from '../container-runtime.ts';
 import type { SigningKey } from '../labels.ts';
@@ -50,7 +49,6 @@ async function engineInfo(engine: EngineClient, network: BotNetwork, signal: Abo
       hostAddress: await network.ensure(limit),
     };
   } catch (error) {
-    if (error instanceof ProblemError) throw error;
     throw sortedError(error, 'GET /info', signal);
   }
 }

@@ -1,4 +1,5 @@
 /** What the engine says when it says no, and telling that apart from saying nothing. */
+import { ProblemError } from '#common/problem.ts';
 import { EngineUnavailableError } from '../container-runtime.ts';
 
 /** An answer with an error status. `text` is the engine's own and can hold environment values: never show it as it is. */
@@ -18,12 +19,12 @@ export const hasStatus = (error: unknown, ...statuses: readonly number[]): error
   error instanceof EngineRefusal && statuses.includes(error.status);
 
 /**
- * Sorts what a call threw: the caller's abort reason when it was aborted, a refusal when the engine answered, else
- * EngineUnavailableError. `what` names the call without any value in it.
+ * Sorts what a call threw: the caller's abort reason when it was aborted, a refusal when the engine answered, a problem
+ * as it is, else EngineUnavailableError. `what` names the call without any value in it.
  */
 export function sortedError(error: unknown, what: string, signal: AbortSignal): unknown {
   if (signal.aborted) return signal.reason;
-  if (error instanceof EngineRefusal || error instanceof EngineUnavailableError) return error;
+  if ([EngineRefusal, EngineUnavailableError, ProblemError].some((kind) => error instanceof kind)) return error;
   const status = numberProperty(error, 'statusCode');
   if (status !== undefined && status !== 503) return new EngineRefusal(status, messageOf(error));
   const code = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : '';

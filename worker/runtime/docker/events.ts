@@ -3,7 +3,7 @@
  * without ending, which is why the engine is asked for a sign of life beside it.
  */
 import { type Clock, sleep } from '#common/clock.ts';
-import { EngineUnavailableError, type RuntimeEvent } from '../container-runtime.ts';
+import type { RuntimeEvent } from '../container-runtime.ts';
 import { labelNames, verifiedIdentity } from '../labels.ts';
 import { createLineSplitter } from '../output-lines.ts';
 import { record, text, texts } from './answers.ts';
@@ -77,10 +77,9 @@ export async function watchEngineEvents(
 const lineMaxBytes = 1024 * 1024;
 
 const isStreamEnd = (error: unknown): boolean =>
-  !(error instanceof EngineUnavailableError) &&
   error instanceof Error &&
   'code' in error &&
-  error.code === 'ECONNRESET';
+  ['ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE'].includes(String(error.code));
 
 /** Aborts the watch when the engine does not answer any more. Ends with the watch. */
 async function stopWhenSilent({ engine, clock }: EventDeps, watch: AbortController): Promise<void> {

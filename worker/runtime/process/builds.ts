@@ -175,10 +175,11 @@ function commandRunner(folder: string, settings: BuildSettings, build: SimpleBui
     tail.add(shown);
     build.onOutput(shown);
   };
-  // Nothing of the worker's own environment: it holds the worker's token.
-  const env = { PATH: programPath(), HOME: join(folder, 'home'), LANG: 'C.UTF-8', ...buildVariables(settings) };
+  const home = join(folder, 'home');
+  // Nothing of the worker's own environment: it holds the worker's token. Temporary files go with the build.
+  const env = { PATH: programPath(), HOME: home, TMPDIR: home, LANG: 'C.UTF-8', ...buildVariables(settings) };
   return async (what, argv, hint) => {
-    await mkdir(env.HOME, { recursive: true, mode: 0o700 });
+    await mkdir(home, { recursive: true, mode: 0o700 });
     build.onOutput(`${what}.`);
     let code: number;
     try {

@@ -1,0 +1,117 @@
+/** The docker runtime for the contract suite, on the engine that the test set-up provides. */
+import { systemClock } from '#common/clock.ts';
+import { silentLogger } from '#common/log.ts';
+import { Secret } from '#common/secret.ts';
+import type { BuildSettings } from '../../worker/images/build-settings.ts';
+import { buildLabel } from '../../worker/images/dockerfile.ts';
+import type { ContainerRuntime, Language } from '../../worker/runtime/container-runtime.ts';
+import { list, record, text, texts } from '../../worker/runtime/docker/answers.ts';
+import { createDockerRuntime } from '../../worker/runtime/docker/docker-runtime.ts';
+import { createEngineClient, type Query } from '../../worker/runtime/docker/engine-client.ts';
+import type { SigningKey } from '../../worker/runtime/labels.ts';
+import type { TestDocker } from '../kit/test-docker.ts';
+import { absentRequirement, endlessRequirement, startEndlessIndex } from './endless-index.ts';
+import { type Harness, patience } from './harness.ts';
+
+export const baseImages = { python: 'python:3.11-slim', node: 'node:24-slim' } as const;
+const ownKey = new Secret<Uint8Array>(new Uint8Array(32).fill(1));
+
+/** The engine's own API, for looking behind the runtime's back. */
+export interface RawEngine {
+  get(path: string, query?: Query): Promise<unknown>;
+  post(path: string, query: Query, body?: unknown): Promise<unknown>;
+  remove(path: string, query?: Query): Promise<unknown>;
+}
+
+export function rawEngine(docker: TestDocker): RawEngine {
+  const client = createEngineClient(docker.host);
+  return {
+    get: (path, query = {}) => client.call({ method: 'GET', path, query }, patience()),
+    post: (path, query, body = {}) => client.call({ method: 'POST', path, query, body }, patience()),
+    remove: (path, query = {}) => client.call({ method: 'DELETE', path, query }, patience()),
+  };
+}
+
+export interface DockerChoice {
+  readonly network: string;
+  readonly workerId: string;
+  readonly signingKey?: SigningKey | undefined;
+  readonly buildSettings?: BuildSettings;
+  readonly bases?: Readonly<Record<Language, string>>;
+}
+
+export function dockerRuntime(docker: TestDocker, choice: DockerChoice): ContainerRuntime {
+  return createDockerRuntime({
+    dockerHost: docker.host,
+    network: choice.network,
+    baseImages: choice.bases ?? baseImages,
+    buildSettings: choice.buildSettings ?? { pipIndexUrl: docker.pipIndexUrl },
+    workerId: choice.workerId,
+    signingKey: choice.signingKey ?? ownKey,
+    clock: systemClock,
+    logger: silentLogger,
+  });
+}
+
+const idsOf = (answer: unknown): readonly string[] => list(answer).map((entry) => text(record(entry)['Id']));
+
+/** Removes what tests made for bots of a user, and their network. */
+export async function removeAllOf(engine: RawEngine, userId: string, network: string): Promise<void> {
+  const filters = { label: [`user_id=${userId}`] };
+  for (const id of idsOf(await engine.get('/containers/json', { all: true, filters }))) {
+    await engine.remove(`/containers/${id}`, { force: true, v: true });
+  }
+  for (const id of idsOf(await engine.get('/images/json', { filters })))
+    await engine.remove(`/images/${id}`, { force: true });
+  for (const volume of list(record(await engine.get('/volumes', { filters }))['Volumes'])) {
+    await engine.remove(`/volumes/${text(record(volume)['Name'])}`);
+  }
+  await engine.remove(`/networks/${network}`);
+}
+
+/** `network` must be another one for each harness: test files share the engine. */
+export async function createDockerHarness(docker: TestDocker, language: Language, network: string): Promise<Harness> {
+  const engine = rawEngine(docker);
+  const index = await startEndlessIndex(docker.hostAddress);
+  const buildSettings = { pipIndexUrl: index.url, npmRegistry: index.url };
+  const userId = 'contract';
+  const ofSuite = { label: [`user_id=${userId}`] };
+  return {
+    language,
+    absentRequirement,
+    endlessRequirement,
+    endlessReached: () => index.reached(),
+    runtime: ({ workerId, signingKey }) => dockerRuntime(docker, { network, workerId, signingKey, buildSettings }),
+    async forge(name, labels, image) {
+      const body = { Image: image, Labels: labels, Cmd: ['sleep', '1000'] };
+      const id = text(record(await engine.post('/containers/create', { name }, body))['Id']);
+      await engine.post(`/containers/${id}/start`, {});
+      return id;
+    },
+    async forgedRuns(id) {
+      return record(record(await engine.get(`/containers/${id}/json`))['State'])['Running'] === true;
+    },
+    async traces() {
+      const filters = { label: [buildLabel] };
+      const images = list(await engine.get('/images/json', { all: true, filters })).map(record);
+      const ours = images.filter(({ Labels }) => texts(Labels)[buildLabel]?.startsWith('worker-1.'));
+      const named = ours.flatMap(({ Id, RepoTags }) => [text(Id), ...list(RepoTags).map(text)]);
+      const containers = list(await engine.get('/containers/json', { all: true, filters })).map(record);
+      const steps = containers.filter(({ Labels }) => texts(Labels)[buildLabel]?.startsWith('worker-1.'));
+      return [...named, ...steps.map(({ Id }) => text(Id))].toSorted();
+    },
+    async readable() {
+      const containers = await engine.get('/containers/json', { all: true, filters: ofSuite });
+      const images = idsOf(await engine.get('/images/json', { filters: ofSuite }));
+      const details = images.map(async (id) => [
+        await engine.get(`/images/${id}/json`),
+        await engine.get(`/images/${id}/history`),
+      ]);
+      return JSON.stringify([containers, await Promise.all(details)]);
+    },
+    async close() {
+      await index.close();
+      await removeAllOf(engine, userId, network);
+    },
+  };
+}
