@@ -35,8 +35,19 @@ export function explainStartError(error: unknown): string | undefined {
   }
 }
 
-/** Runs one program for the life of this process. A second signal ends it at once. */
+/**
+ * Runs one program for the life of this process. A signal that comes while it starts ends it as soon as it has started, so
+ * that nothing is left half-started; a second one ends it at once.
+ */
 export async function runProgram(name: string, start: () => Promise<Stoppable>): Promise<void> {
+  const signalled = new Promise<void>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.once(signal, () => {
+        process.once(signal, () => process.exit(130));
+        resolve();
+      });
+    }
+  });
   let running: Stoppable;
   try {
     running = await start();
@@ -50,16 +61,8 @@ export async function runProgram(name: string, start: () => Promise<Stoppable>):
             .map((line) => `${name}: ${line}\n`)
             .join(''),
     );
-    process.exitCode = 1;
-    return;
+    process.exit(1);
   }
-  await new Promise<void>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.once(signal, () => {
-        process.once(signal, () => process.exit(130));
-        resolve();
-      });
-    }
-  });
+  await signalled;
   await running.stop();
 }

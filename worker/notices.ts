@@ -5,14 +5,14 @@ import type { EngineHealth } from './registry/engine-watch.ts';
 import type { StateDir } from './state/state-dir.ts';
 
 /** Call it when the engine has become ready or not ready. */
-export function sayHealth(config: WorkerConfig, { ready, reason, info }: EngineHealth, logger: Logger): void {
+export function sayHealth(config: WorkerConfig, { ready, detail, info }: EngineHealth, logger: Logger): void {
   if (ready) {
     logger.info(`the engine answers: ${info?.version ?? 'of unknown version'}`);
     return;
   }
   const cure =
     config.runtime === 'docker' ? '; start Docker, set DOCKER_HOST, or set RUNTIME=process to do without' : '';
-  logger.warn(`${reason}${cure}; no bot is started until it answers`);
+  logger.warn(`the container engine does not answer: ${detail}${cure}; no bot is started until it answers`);
 }
 
 export function warnAboutSettings(config: WorkerConfig, state: StateDir, logger: Logger): void {

@@ -158,8 +158,12 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
     });
   };
   const stopping = new AbortController();
-  const stop = async () => {
-    if (stopping.signal.aborted) return;
+  let stopped: Promise<void> | undefined;
+  const stop = () => {
+    stopped ??= endAll();
+    return stopped;
+  };
+  const endAll = async () => {
     stopping.abort();
     // First nobody gives commands any more, then nothing acts, then the runtime and the files are let go.
     await uplink.stop();

@@ -43,12 +43,12 @@ function run(env: Record<string, string>) {
   return {
     child,
     stderr: () => stderr,
-    /** The exit code. */
+    /** The exit code, or the signal it died of: one that comes while it still starts ends it at once. */
     ended: () =>
       eventually(
         'the worker ends',
-        () => child.exitCode ?? `stderr so far: ${stderr}`,
-        (code) => typeof code === 'number',
+        () => child.exitCode ?? child.signalCode ?? `stderr so far: ${stderr}`,
+        (end) => typeof end === 'number' || end.startsWith('SIG'),
         { timeoutMs: endMs },
       ),
   };

@@ -9,9 +9,7 @@
 import type { BotKey } from '#common/ids.ts';
 import { problem } from '#common/problem.ts';
 import { BotState } from '#gen/botrunner/v1/bot_pb.js';
-import type { LogEntry } from '#gen/botrunner/v1/log_pb.js';
 import type { BotObservation } from '#gen/botrunner/v1/worker_service_pb.js';
-import { entryToProto } from '../logs/log-entry.ts';
 import type { ContainerFacts } from '../runtime/container-runtime.ts';
 import type { BotRecord } from '../state/bot-records.ts';
 import { Bell } from '../waiting/bell.ts';
@@ -23,11 +21,11 @@ import { removeOldImages } from './container-steps.ts';
 import { nextStep, type Situation } from './converge.ts';
 import { isOutranked, learnSpec, noteRunning, recallSecrets, recordFailure, setDesired } from './decisions.ts';
 import { type Desired, defaultStopGraceMs, type EnsureCommand, isSameDecision } from './desired.ts';
+import { readLastLines } from './last-lines.ts';
 import { cancelPreparing } from './preparing.ts';
 import { takeStep } from './step-runner.ts';
 import { judgeTask } from './task-outcome.ts';
 
-const lastLinesMax = 20;
 // So many steps without a rest mean that two parts of this worker disagree; no real way to a goal is that long.
 const stepsWithoutRestMax = 40;
 const pauseWhenLostMs = 5000;
@@ -47,6 +45,7 @@ export class BotActor {
   #prunedRevision: bigint | undefined;
   #stepsWithoutRest = 0;
   #gone = false;
+  readonly #lookedOnce = Promise.withResolvers<void>();
 
   constructor(record: BotRecord, context: BotContext) {
     this.key = record.key;
@@ -62,9 +61,22 @@ export class BotActor {
     return this.#observe() ?? this.#told ?? this.#notLookedAtYet();
   }
 
+  /** Resolves when the container was looked at for the first time, or could not be. */
+  get lookedOnce(): Promise<void> {
+    return this.#lookedOnce.promise;
+  }
+
   /** The container as last seen. */
   get container(): ContainerFacts | undefined {
     return factsOf(this.#memory);
+  }
+
+  /** Whether a list of containers, begun a moment ago, shows another one than this actor knows. */
+  differsFrom(listed: ContainerFacts | undefined): boolean {
+    // One that has not looked yet will.
+    if (this.#memory.container === 'unknown') return false;
+    const known = this.container;
+    return known?.status !== listed?.status || (!!known && !!listed && runIdOf(known) !== runIdOf(listed));
   }
 
   /** What the bot shall be; undefined while nobody has said. */
@@ -140,6 +152,7 @@ export class BotActor {
     this.#closing.abort(new Error('the worker is stopping'));
     cancelPreparing(this.#memory);
     await this.#running;
+    this.#lookedOnce.resolve();
     this.#task?.abandon();
     if (this.#gone) return;
     const facts = factsOf(this.#memory);
@@ -161,6 +174,7 @@ export class BotActor {
         this.#context.logger.error({ err: error, bot: this.key }, 'an actor failed; it looks at its bot again');
         this.#memory.stale = true;
         this.#memory.pausedUntilMs = this.#now() + pauseWhenLostMs;
+        this.#lookedOnce.resolve();
       }
     }
   }
@@ -187,6 +201,7 @@ export class BotActor {
       throw new Error(`steps without an end; the next one was to be ${step.kind}`);
     }
     await takeStep(memory, this.#context, step, this.#hooks, signal);
+    if (step.kind === 'look') this.#lookedOnce.resolve();
   }
 
   readonly #hooks = {
@@ -212,22 +227,11 @@ export class BotActor {
       recordFailure(this.#memory, judgement.problem);
       return this.#endTask({ ok: false, problem: judgement.problem });
     }
-    const lastLines = judgement.endedInWatch ? await this.#lastLines(signal) : [];
+    const lastLines = judgement.endedInWatch ? await readLastLines(this.#memory, this.#context, signal) : [];
     // A later command may have ended it meanwhile.
     if (this.#task !== task) return;
     this.#endTask({ ok: true, replaced: task.replaced, lastLines });
     this.#removeOldImages();
-  }
-
-  async #lastLines(signal: AbortSignal): Promise<readonly LogEntry[]> {
-    try {
-      const { storeId, entries } = await this.#context.log.lastLines(this.#memory.startSeq, lastLinesMax, signal);
-      return entries.map((entry) => entryToProto(storeId, entry));
-    } catch (error) {
-      // The result matters more than its last lines.
-      this.#context.logger.warn({ err: error, bot: this.key }, 'the last lines of a bot could not be read');
-      return [];
-    }
   }
 
   #endTask(outcome: Outcome): void {

@@ -34,7 +34,8 @@ export function learn(memory: BotMemory, context: BotContext, facts: ContainerFa
     const leftMs = Math.min(Math.max(0, settledEnd.nextTryAtMs - clock.wallMs()), 300_000);
     memory.retryAtMs = clock.monotonicMs() + leftMs;
   }
-  if (facts.status !== 'created') void context.log.follow(facts.id);
+  // An ended one has nothing more to say than settle and remove take from it.
+  if (facts.status === 'running') void context.log.follow(facts.id);
 }
 
 export async function look(memory: BotMemory, context: BotContext, signal: AbortSignal): Promise<void> {
@@ -64,6 +65,7 @@ export async function settle(memory: BotMemory, context: BotContext, signal: Abo
   const { clock, log, random } = context;
   const facts = expectFacts(memory);
   await storeLastOutput(memory, context, facts, signal);
+  await log.unfollow();
   const { record } = memory;
   const runId = runIdOf(facts);
   const byEngine = context.wasInterrupted(facts.finishedAtMs) ? 'engine' : undefined;
@@ -160,7 +162,9 @@ export async function start(
     memory.startSeq = await log.nextSeq();
     memory.record = { ...memory.record, crashes: 0, startedGeneration: desired?.generation ?? 0n };
     // On disk before it is done: after a crash of the worker this decision must not start the bot a second time.
-    await context.records.save(memory.record);
+    await context.records.save(memory.record).catch((error: unknown) => {
+      throw new TryLaterError('the worker cannot write to its disk', { cause: error });
+    });
   }
   await log.note(again ? `starting again (restart ${restarts})` : 'starting');
   // Something else may have been decided since this step was: then the next step is another one.

@@ -3,7 +3,7 @@ import { imageName } from '#common/ids.ts';
 import { type Problem, ProblemError, problem } from '#common/problem.ts';
 import { entryToProto, LogStream } from '../logs/log-entry.ts';
 import { withTimeLimit } from '../waiting/time-limit.ts';
-import { passesByItself, pauseAfterFailures } from '../waiting/try-later.ts';
+import { explainPassing, passesByItself, pauseAfterFailures } from '../waiting/try-later.ts';
 import type { ActiveTask } from './active-task.ts';
 import type { BotContext } from './bot-context.ts';
 import { type BotMemory, runnableSpec } from './bot-memory.ts';
@@ -57,7 +57,7 @@ export function beginPreparing(memory: BotMemory, context: BotContext, hooks: Pr
         };
       }
       memory.failures += 1;
-      memory.trouble = error instanceof Error ? error.message : '';
+      memory.trouble = explainPassing(error);
       memory.pausedUntilMs = context.clock.monotonicMs() + pauseAfterFailures(memory.failures);
       return { kind: 'again' };
     },

@@ -1,6 +1,6 @@
 /** Takes one step, and decides what a failed one means: tried again, given up, or another crash. */
 import { ProblemError, problem } from '#common/problem.ts';
-import { passesByItself, pauseAfterFailures } from '../waiting/try-later.ts';
+import { explainPassing, passesByItself, pauseAfterFailures } from '../waiting/try-later.ts';
 import type { ActiveTask } from './active-task.ts';
 import type { BotContext } from './bot-context.ts';
 import { type BotMemory, factsOf } from './bot-memory.ts';
@@ -116,7 +116,7 @@ async function takeFailure(
   if (!passing && isStart && memory.failures >= unexpectedFailuresMax) {
     return recordFailure(memory, problem('INTERNAL', 'The worker failed unexpectedly while it started the bot.'));
   }
-  memory.trouble = passing && error instanceof Error ? error.message : 'the worker had an unexpected failure';
+  memory.trouble = passing ? explainPassing(error) : 'the worker had an unexpected failure';
   memory.pausedUntilMs = context.clock.monotonicMs() + pauseAfterFailures(memory.failures);
 }
 

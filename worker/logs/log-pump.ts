@@ -5,7 +5,7 @@
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import type { ContainerRuntime, OutputBatch } from '../runtime/container-runtime.ts';
-import { Bell, pause } from '../waiting/bell.ts';
+import { Bell, pause, unlessAborted } from '../waiting/bell.ts';
 import { withTimeLimit } from '../waiting/time-limit.ts';
 import { gapEntry, LogStream, type NewEntry, wallNs } from './log-entry.ts';
 import type { LogStore } from './log-store.ts';
@@ -13,9 +13,11 @@ import type { Masker } from './masking.ts';
 
 const readBytes = 256 * 1024;
 const readLimitMs = 30_000;
-// Between two reads while output flows, and the longest pause when nothing does: the bell may miss.
+// Between two reads while output flows.
 const shortestPauseMs = 25;
-const longestPauseMs = 2000;
+// Between two reads while nothing comes. A bell may miss; without one only reading tells. Reading is not cheap: an engine
+// searches its files from their beginning.
+const longestPauseMs = { withBell: 10_000, withoutBell: 2000 };
 const bellAgainMs = 2000;
 
 export interface PumpContext {
@@ -31,6 +33,7 @@ export class LogPump {
   readonly #context: PumpContext;
   readonly #bell = new Bell();
   readonly #ending = new AbortController();
+  #hasBell = false;
   /** Reads go one after the other, whoever asks. */
   #lane: Promise<unknown> = Promise.resolve();
   readonly #running: Promise<void>;
@@ -55,6 +58,10 @@ export class LogPump {
     await this.#lane;
   }
 
+  get #longestPauseMs(): number {
+    return this.#hasBell ? longestPauseMs.withBell : longestPauseMs.withoutBell;
+  }
+
   #inLane<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#lane.then(work);
     this.#lane = done.catch(() => undefined);
@@ -69,7 +76,7 @@ export class LogPump {
       try {
         const moved = await this.#inLane(() => this.#readOnce(signal));
         if (moved.more) continue;
-        pauseMs = moved.lines > 0 ? shortestPauseMs : Math.min(pauseMs * 2, longestPauseMs);
+        pauseMs = moved.lines > 0 ? shortestPauseMs : Math.min(pauseMs * 2, this.#longestPauseMs);
       } catch (error) {
         if (signal.aborted) return;
         // An engine that is away or a full disk: nothing is lost, since the place read up to has not moved.
@@ -77,7 +84,7 @@ export class LogPump {
           { err: error, containerId: this.containerId },
           'container output could not be moved; trying again',
         );
-        pauseMs = longestPauseMs;
+        pauseMs = longestPauseMs.withoutBell;
       }
       await this.#bell.wait({ signal, clock, afterMs: pauseMs });
       // The bell rings for every line; let a few gather.
@@ -89,8 +96,13 @@ export class LogPump {
     const { signal } = this.#ending;
     const { runtime, clock } = this.#context;
     while (!signal.aborted) {
-      // Only a hint: without it the pump looks every 2 s.
-      await runtime.watchOutput(this.containerId, () => this.#bell.ring(), signal).catch(() => undefined);
+      // Only a hint: without it the pump looks more often.
+      const watching = runtime.watchOutput(this.containerId, () => this.#bell.ring(), signal);
+      this.#hasBell = true;
+      await unlessAborted(signal, watching).catch(() => undefined);
+      this.#hasBell = false;
+      // What came while it ended may not have rung.
+      this.#bell.ring();
       await pause(clock, bellAgainMs, signal);
     }
   }

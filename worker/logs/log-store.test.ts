@@ -106,6 +106,23 @@ describe('a log store', () => {
     await again.close();
   });
 
+  it('keeps its mark when a crash tore it off the newest segment and older ones are dropped after', async () => {
+    const mark = { containerId: 'c', cursor: '7' };
+    const store = await LogStore.open(dir, systemClock, small);
+    await store.append([line('x'.repeat(400))], mark);
+    await store.append([line('y')]);
+    await store.close();
+    const [first = '', second = ''] = await segmentsIn();
+    await truncate(join(dir, second), 5);
+    const torn = await LogStore.open(dir, systemClock, small);
+    await torn.append([line('z')]);
+    await torn.close();
+    await rm(join(dir, first));
+    const again = await LogStore.open(dir, systemClock, small);
+    expect(again.mark).toEqual(mark);
+    await again.close();
+  });
+
   it('shows a damaged record as a gap and goes on after it', async () => {
     const store = await LogStore.open(dir, systemClock);
     for (const text of ['one', 'two', 'three']) await store.append([line(text)]);

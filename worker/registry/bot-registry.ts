@@ -11,7 +11,6 @@ import {
 } from '#gen/botrunner/v1/worker_service_pb.js';
 import { BotActor } from '../bots/bot-actor.ts';
 import type { WorkerContext } from '../bots/bot-context.ts';
-import { runIdOf } from '../bots/bot-memory.ts';
 import { readEnsure } from '../bots/desired.ts';
 import type { BotLogs } from '../logs/bot-logs.ts';
 import { type BotRecord, emptyRecord } from '../state/bot-records.ts';
@@ -37,12 +36,13 @@ export class BotRegistry {
     this.#parts = parts;
   }
 
-  /** Takes over the bots of an earlier process. With an engine that is away, those of the records. */
+  /** Takes over the bots of an earlier process, and looks at each. With an engine that is away, those of the records. */
   async adopt(): Promise<void> {
     for (const record of await this.#parts.worker.records.loadAll()) this.#actorFor(record.key, record);
     await this.resync().catch((error: unknown) =>
       this.#parts.worker.logger.debug({ err: error }, 'the containers could not be listed yet'),
     );
+    await Promise.all([...this.#actors.values()].map((actor) => actor.lookedOnce));
   }
 
   /** Compares what the engine has with what the actors know, and lets them look where it differs. */
@@ -55,10 +55,7 @@ export class BotRegistry {
       if (this.#wasTold) actor.absent();
     }
     for (const [key, actor] of this.#actors) {
-      const facts = seen.get(key);
-      const known = actor.container;
-      const differs = known?.status !== facts?.status || (known && facts && runIdOf(known) !== runIdOf(facts));
-      if (differs) actor.hint();
+      if (actor.differsFrom(seen.get(key))) actor.hint();
     }
   }
 

@@ -42,7 +42,8 @@ describe('watching the engine', () => {
     await watch.start();
     expect(watch.health).toEqual({
       ready: false,
-      reason: 'engine_unavailable: the engine does not answer',
+      reason: 'engine_unavailable: the container engine does not answer',
+      detail: 'the engine does not answer',
       info: undefined,
     });
     await clock.advanceSettled(60_000);
@@ -62,7 +63,7 @@ describe('watching the engine', () => {
     await clock.advanceSettled(15_100);
     expect(watch.health.ready).toBe(true);
     await clock.advanceSettled(9900);
-    expect(watch.health).toMatchObject({ ready: false, reason: expect.stringContaining('did not end within 5000 ms') });
+    expect(watch.health).toMatchObject({ ready: false, detail: expect.stringContaining('did not end within 5000 ms') });
     expect(seen.healths.at(-1)?.ready).toBe(false);
     await watch.stop();
   });

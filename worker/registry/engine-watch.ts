@@ -5,15 +5,17 @@
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import type { ContainerRuntime, EngineInfo } from '../runtime/container-runtime.ts';
-import { Bell, pause } from '../waiting/bell.ts';
+import { Bell, pause, unlessAborted } from '../waiting/bell.ts';
 import { withTimeLimit } from '../waiting/time-limit.ts';
 import { pauseAfterFailures } from '../waiting/try-later.ts';
 import type { Outages } from './outages.ts';
 
 export interface EngineHealth {
   readonly ready: boolean;
-  /** Why not, for people; empty when ready. */
+  /** Why not, for everybody; empty when ready. */
   readonly reason: string;
+  /** What the engine's client said, for the operator alone: it may name paths of this machine. */
+  readonly detail: string;
   /** As told last; undefined until the engine answered once. */
   readonly info: EngineInfo | undefined;
 }
@@ -29,6 +31,7 @@ export interface EngineWatchHooks {
   onHealth(health: EngineHealth): void;
 }
 
+const awayReason = 'engine_unavailable: the container engine does not answer';
 const checkEveryMs = 10_000;
 const checkLimitMs = 5000;
 // One slow answer is no outage.
@@ -47,7 +50,7 @@ export class EngineWatch {
   readonly #ending = new AbortController();
   readonly #checkBell = new Bell();
   readonly #resyncBell = new Bell();
-  #health: EngineHealth = { ready: false, reason: 'engine_unavailable: not asked yet', info: undefined };
+  #health: EngineHealth = { ready: false, reason: awayReason, detail: 'not asked yet', info: undefined };
   #failures = 0;
   #eventsAlive = false;
   #mustReturn = false;
@@ -92,7 +95,7 @@ export class EngineWatch {
         this.#runtime.info(limited),
       );
       this.#failures = 0;
-      this.#setHealth({ ready: true, reason: '', info });
+      this.#setHealth({ ready: true, reason: '', detail: '', info });
       if (!this.#mustReturn) return;
       this.#mustReturn = false;
       this.#outages.ended(this.#clock.wallMs());
@@ -103,8 +106,8 @@ export class EngineWatch {
       const neverAnswered = this.#health.info === undefined;
       if (!neverAnswered && this.#failures < failuresForNotReady) return;
       this.#noteAway();
-      const message = error instanceof Error ? error.message : 'it does not answer';
-      this.#setHealth({ ready: false, reason: `engine_unavailable: ${message}`, info: this.#health.info });
+      const detail = error instanceof Error ? error.message : String(error);
+      this.#setHealth({ ready: false, reason: awayReason, detail, info: this.#health.info });
     }
   }
 
@@ -116,7 +119,7 @@ export class EngineWatch {
   #setHealth(health: EngineHealth): void {
     const before = this.#health;
     this.#health = health;
-    if (before.ready === health.ready && before.reason === health.reason) return;
+    if (before.ready === health.ready && before.detail === health.detail) return;
     this.#hooks.onHealth(health);
   }
 
@@ -125,8 +128,8 @@ export class EngineWatch {
     let failures = 0;
     while (!signal.aborted) {
       const stream = new AbortController();
-      const ended = this.#runtime
-        .watchEvents((event) => this.#hooks.onEvent(event.containerId), signal)
+      const watching = this.#runtime.watchEvents((event) => this.#hooks.onEvent(event.containerId), signal);
+      const ended = unlessAborted(signal, watching)
         .catch((error: unknown) => this.#logger.debug({ err: error }, 'the event stream of the engine broke'))
         .then(() => stream.abort());
       await pause(this.#clock, eventsSettleMs, stream.signal);

@@ -43,3 +43,13 @@ export class Bell {
 export async function pause(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   await new Bell().wait({ clock, afterMs: ms, signal });
 }
+
+/** Resolves when the work has ended, or at once when aborted, whether the work listens or not. Rejects as the work does. */
+export async function unlessAborted(signal: AbortSignal, work: Promise<unknown>): Promise<void> {
+  const over = new AbortController();
+  const finished = work.finally(() => over.abort());
+  // The work may fail after nobody waits for it any more.
+  finished.catch(() => undefined);
+  await Promise.race([finished, new Bell().wait({ signal: AbortSignal.any([signal, over.signal]) })]);
+  if (!signal.aborted) await finished;
+}

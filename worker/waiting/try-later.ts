@@ -13,6 +13,12 @@ export class TryLaterError extends Error {
 export const passesByItself = (error: unknown): boolean =>
   error instanceof EngineUnavailableError || error instanceof TimeLimitError || error instanceof TryLaterError;
 
+/** Why, for people; without what the engine's client said, which may name paths of this machine. */
+export const explainPassing = (error: unknown): string =>
+  error instanceof TimeLimitError || error instanceof TryLaterError
+    ? error.message
+    : 'the container engine of the worker does not answer';
+
 const firstPauseMs = 500;
 const longestPauseMs = 5000;
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createManualClock } from '../../test/kit/manual-clock.ts';
 import { EngineUnavailableError } from '../runtime/container-runtime.ts';
-import { Bell } from './bell.ts';
+import { Bell, unlessAborted } from './bell.ts';
 import { Slots } from './slots.ts';
 import { TimeLimitError, withTimeLimit } from './time-limit.ts';
 import { passesByItself, pauseAfterFailures } from './try-later.ts';
@@ -69,6 +69,21 @@ describe('a time limit', () => {
     parent.abort(new Error('over'));
     await expect(limited).rejects.toThrow('over');
     expect(clock.pendingTimers()).toBe(0);
+  });
+});
+
+describe('work that may not listen', () => {
+  it('is waited for to its end, good or bad', async () => {
+    const { signal } = new AbortController();
+    await unlessAborted(signal, Promise.resolve());
+    await expect(unlessAborted(signal, Promise.reject(new Error('no')))).rejects.toThrow('no');
+  });
+
+  it('is left behind on abort', async () => {
+    const controller = new AbortController();
+    const waiting = unlessAborted(controller.signal, new Promise(() => undefined));
+    controller.abort();
+    await waiting;
   });
 });
 

@@ -1,5 +1,5 @@
 /** A registry of bots on a scripted engine, with everything it reports written down. Time is the test's. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -61,6 +61,10 @@ export interface RegistryForTests {
   state(botId?: string): BotState | undefined;
   observation(botId?: string): BotObservation | undefined;
   logText(): Promise<string[]>;
+  /** Names of the files that keep something of bots. */
+  recordFiles(): Promise<string[]>;
+  /** What the only one of them holds. */
+  recordText(): Promise<string>;
   /** Ends the worker's part and begins anew on the same folder and engine. */
   restart(suspending?: boolean): Promise<void>;
   close(): Promise<void>;
@@ -196,6 +200,12 @@ export async function createRegistryForTests(
       for await (const batch of readLog(store, from, options)) lines.push(...batch.map(({ text }) => text));
       return lines;
     },
+    recordFiles: () => readdir(join(dir, 'bots')),
+    async recordText() {
+      const [name, ...others] = (await self.recordFiles()).filter((file) => file.endsWith('.json'));
+      if (name === undefined || others.length > 0) throw new Error('there is not one record');
+      return readFile(join(dir, 'bots', name), 'utf8');
+    },
     async restart(suspending = false) {
       await parts.registry.close(suspending);
       await parts.logs.close();
@@ -212,5 +222,8 @@ export async function createRegistryForTests(
   await parts.registry.adopt();
   return self;
 }
+
+export const failureOf = ({ outcome }: TaskResult) => (outcome.case === 'failed' ? outcome.value : undefined);
+export const successOf = ({ outcome }: TaskResult) => (outcome.case === 'succeeded' ? outcome.value : undefined);
 
 export const desiredSet = (...bots: MessageInitShape<typeof EnsureSchema>[]) => create(DesiredSetSchema, { bots });

@@ -1,0 +1,118 @@
+/**
+ * Image references: the grammar of github.com/distribution/reference (reference.go, normalize.go), read whole instead of by
+ * looking for spaces, and which registries and images a user may name. Pure.
+ */
+import { type FetchAllow, isForbiddenHost, isListed } from './fetch-policy.ts';
+import { fail, ok, problem, type Result } from './problem.ts';
+
+export interface ImageReference {
+  /** host or host:port in lower case; absent means Docker Hub. */
+  readonly registry?: string;
+  readonly repository: string;
+  /** Always there unless a digest is: asked for neither, an engine pulls every tag. */
+  readonly tag?: string;
+  /** sha256 or sha512. */
+  readonly digest?: string;
+}
+
+const component = '[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*';
+const repositoryPattern = new RegExp(`^${component}(?:/${component})*$`);
+const label = '[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?';
+const registryPattern = new RegExp(`^(?:${label}(?:\\.${label})*|\\[[a-fA-F0-9:]+\\])(?::(\\d{1,5}))?$`);
+const tagPattern = /^\w[\w.-]{0,127}$/;
+const digestPattern = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/;
+const nameMaxLength = 255;
+const textMaxLength = nameMaxLength + 1 + 128 + 1 + 135;
+
+const hubRegistries: readonly (string | undefined)[] = [undefined, 'docker.io', 'index.docker.io'];
+// Of the images that workers build; see imageRepository in ids.ts.
+const builtImagePrefix = 'bot_image_';
+
+const refused = (message: string, field: string, hint?: string) =>
+  fail(
+    problem('INVALID_IMAGE_NAME', message, {
+      details: { field },
+      ...(hint === undefined ? {} : { hint }),
+      example: 'ghcr.io/me/my-bot:1.0',
+    }),
+  );
+
+const forbidden = (field: string, hint?: string) =>
+  fail(
+    problem('FORBIDDEN_REGISTRY', 'The registry is at an address that images must not come from.', {
+      details: { field },
+      ...(hint === undefined ? {} : { hint }),
+    }),
+  );
+
+/** MISSING_DOCKER_IMAGE, INVALID_IMAGE_NAME or FORBIDDEN_REGISTRY. `allow` lists registries that would be forbidden. */
+export function parseImageReference(
+  text: unknown,
+  allow: FetchAllow = [],
+  field = 'docker_image',
+): Result<ImageReference> {
+  if (text === undefined || text === null || text === '') {
+    return fail(problem('MISSING_DOCKER_IMAGE', 'Image mode needs an image.', { details: { field } }));
+  }
+  if (typeof text !== 'string') return refused('The image is not text.', field);
+  if (text.length > textMaxLength) return refused('The image reference is too long.', field);
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) {
+    return refused('The image reference is a URL.', field, 'Leave out the "https://" in front.');
+  }
+  if (/@.*\//.test(text)) {
+    return forbidden(field, 'Take user and password out of the reference and send them as "registry_auth".');
+  }
+  const parts = split(text);
+  if (parts === undefined) return refused('The image reference breaks the grammar of image references.', field);
+  const { registry, repository, tag } = parts;
+  const isId = /^[0-9a-f]{64}$/.test(repository) || (repository === 'sha256' && /^[0-9a-f]{12,}$/.test(tag ?? ''));
+  const isBuilt = repository.split('/').at(-1)?.startsWith(builtImagePrefix) === true;
+  if (registry === undefined && isId) {
+    return refused('The image is given by its id.', field, 'Name it by registry, repository and tag.');
+  }
+  if (isBuilt && hubRegistries.includes(registry)) {
+    return refused(`Names that begin with ${builtImagePrefix} are of images that Bot Runner builds.`, field);
+  }
+  if (registry !== undefined && !mayPullFrom(registry, allow)) return forbidden(field);
+  return ok(parts);
+}
+
+/** The reference as it is sent to an engine: with a tag or a digest, always. */
+export function formatImageReference({ registry, repository, tag, digest }: ImageReference): string {
+  const name = registry === undefined ? repository : `${registry}/${repository}`;
+  return `${name}${tag === undefined ? '' : `:${tag}`}${digest === undefined ? '' : `@${digest}`}`;
+}
+
+function split(text: string): ImageReference | undefined {
+  const [named = '', digest, ...more] = text.split('@');
+  if (more.length > 0 || (digest !== undefined && !digestPattern.test(digest))) return undefined;
+  const colon = named.indexOf(':', named.lastIndexOf('/') + 1);
+  const name = colon === -1 ? named : named.slice(0, colon);
+  const tag = colon === -1 ? undefined : named.slice(colon + 1);
+  if (name.length > nameMaxLength || (tag !== undefined && !tagPattern.test(tag))) return undefined;
+  const slash = name.indexOf('/');
+  const first = slash === -1 ? '' : name.slice(0, slash);
+  // The first part is a host if it looks like one; without a dot or a port only localhost does.
+  const hasRegistry = /[.:]/.test(first) || first === 'localhost';
+  const repository = hasRegistry ? name.slice(slash + 1) : name;
+  if (!repositoryPattern.test(repository)) return undefined;
+  if (hasRegistry && !isRegistry(first)) return undefined;
+  return {
+    ...(hasRegistry ? { registry: first.toLowerCase() } : {}),
+    repository,
+    ...(tag !== undefined ? { tag } : digest === undefined ? { tag: 'latest' } : {}),
+    ...(digest === undefined ? {} : { digest }),
+  };
+}
+
+function isRegistry(text: string): boolean {
+  const match = registryPattern.exec(text);
+  const port = Number(match?.[1] ?? 443);
+  return match !== null && port >= 1 && port <= 65_535 && URL.canParse(`https://${text}/`);
+}
+
+function mayPullFrom(registry: string, allow: FetchAllow): boolean {
+  // The parser turns odd spellings of an address (0x7f000001, 2130706433) into the usual one.
+  const url = new URL(`https://${registry}/`);
+  return isListed(url, allow) || !isForbiddenHost(url.hostname);
+}

@@ -1,0 +1,81 @@
+/** The whole worker but its engine, with an orchestrator that the test plays over real gRPC. Time is real. */
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { systemClock } from '#common/clock.ts';
+import { silentLogger } from '#common/log.ts';
+import { BotSpecSchema, DesiredState } from '#gen/botrunner/v1/bot_pb.js';
+import { type Ensure, EnsureSchema } from '#gen/botrunner/v1/worker_service_pb.js';
+import { readWorkerConfig } from '../../../worker/config.ts';
+import { type RunningWorker, startWorker } from '../../../worker/program.ts';
+import { echo, makeBotTar } from './registry-for-tests.ts';
+import { type ScriptedOrchestrator, startScriptedOrchestrator } from './scripted-orchestrator.ts';
+import { createScriptedRuntime, type ScriptedRuntime } from './scripted-runtime.ts';
+
+/** A secret in the environment of every bot that `ensure` names. */
+export const canary = 'canary-secret-value';
+
+export interface WorkerForTests {
+  readonly dir: string;
+  /** A test may put another one in its place. */
+  orchestrator: ScriptedOrchestrator;
+  readonly runtime: ScriptedRuntime;
+  /** Of the artifact that the bot is made from. */
+  readonly sha256: string;
+  /** Starts a worker on the folder; `url` instead of the orchestrator's. */
+  start(url?: string): Promise<RunningWorker>;
+  /** The one started last. */
+  worker(): RunningWorker | undefined;
+  /** A command to run the bot at revision 1, for task t1, unless told otherwise. */
+  ensure(extra?: MessageInitShape<typeof EnsureSchema>): Ensure;
+  close(): Promise<void>;
+}
+
+export async function createWorkerForTests(): Promise<WorkerForTests> {
+  const dir = await mkdtemp(join(tmpdir(), 'worker-'));
+  const runtime = createScriptedRuntime(systemClock, 'docker');
+  const tar = await makeBotTar();
+  const sha256 = createHash('sha256').update(tar).digest('hex');
+  const orchestrator = await startScriptedOrchestrator();
+  orchestrator.artifacts.set(sha256, tar);
+  let worker: RunningWorker | undefined;
+  const self: WorkerForTests = {
+    dir,
+    orchestrator,
+    runtime,
+    sha256,
+    async start(url = self.orchestrator.url) {
+      worker = await startWorker({
+        config: readWorkerConfig({ ORCHESTRATOR_URL: url, DATA_DIR: dir, WORKER_ID: 'w1' }),
+        clock: systemClock,
+        logger: silentLogger,
+        runtime: () => runtime,
+        random: () => 0.5,
+      });
+      return worker;
+    },
+    worker: () => worker,
+    ensure: (extra = {}) =>
+      create(EnsureSchema, {
+        ...echo,
+        taskId: 't1',
+        generation: 1n,
+        epoch: 1n,
+        revision: 1n,
+        desired: DesiredState.RUNNING,
+        spec: create(BotSpecSchema, {
+          source: { case: 'simple', value: { artifactSha256: sha256, entrypoint: 'bot.py' } },
+          env: { API_KEY: canary },
+        }),
+        ...extra,
+      }),
+    async close() {
+      await worker?.stop();
+      self.orchestrator.kill();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+  return self;
+}
