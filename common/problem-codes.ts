@@ -143,6 +143,15 @@ export const problemCodes = {
     'The registry is at an address that images must not come from.',
     'Use a public registry; the operator can allow others with FETCH_ALLOW.',
   ),
+  INVALID_USER_ID: refusal(
+    'The user id does not match [a-z0-9][a-z0-9_-]{0,31}.',
+    'Use 1 to 32 small Latin letters, digits, "_" or "-", beginning with a letter or digit.',
+  ),
+  INVALID_TOKEN_NAME: refusal(
+    'The name of a token does not match [A-Za-z0-9_.-]{1,64}.',
+    'Use 1 to 64 Latin letters, digits, "_", "." or "-".',
+  ),
+  INVALID_SCOPE: refusal('The scope of a token is not known.', 'Use client, admin or worker.'),
   MALFORMED_REQUEST: refusal(
     'The request could not be read: not JSON, not UTF-8 or of the wrong shape.',
     'Send one JSON object as UTF-8 with Content-Type: application/json.',
@@ -169,6 +178,7 @@ export const problemCodes = {
     'There is no such artifact, or another user uploaded it.',
     'Upload the source again and use the sha256 of the answer.',
   ),
+  TOKEN_NOT_FOUND: notFound('The user has no token of that name.', 'See the tokens with: avtomatika-bot token list'),
   ROUTE_NOT_FOUND: notFound('There is no such route.', 'See the routes in docs/REST.md.'),
   IDEMPOTENCY_CONFLICT: {
     http: 409,

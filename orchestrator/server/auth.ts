@@ -2,15 +2,17 @@
  * Who is calling. Tokens are kept and looked up by their sha256 alone, so neither the store nor the time of a look-up
  * tells anything about a token.
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { refuse } from '#common/problem.ts';
-import type { Secret } from '#common/secret.ts';
+import { Secret } from '#common/secret.ts';
 import type { Scope, TokenRecord } from '../core/records.ts';
 import type { Store } from '../store/store.ts';
 
 export interface Identity {
   readonly userId: string;
   readonly scope: Scope;
+  /** Aborts when the token is revoked: what is open with it must end. */
+  readonly revoked: AbortSignal;
 }
 
 const sha256 = (token: string): string => createHash('sha256').update(token).digest('hex');
@@ -23,11 +25,21 @@ export interface ConfiguredToken {
   readonly name: string;
 }
 
-export class TokenBook {
-  readonly #byHash: ReadonlyMap<string, TokenRecord>;
+interface Entry {
+  readonly record: TokenRecord;
+  readonly revoked: AbortController;
+}
 
-  private constructor(records: readonly TokenRecord[]) {
-    this.#byHash = new Map(records.map((record) => [record.tokenSha256, record]));
+// 256 bits: far beyond guessing, so a plain sha256 of it is as safe at rest as a slow hash.
+const tokenBytes = 32;
+
+export class TokenBook {
+  readonly #store: Store;
+  readonly #byHash: Map<string, Entry>;
+
+  private constructor(store: Store, records: readonly TokenRecord[]) {
+    this.#store = store;
+    this.#byHash = new Map(records.map((record) => [record.tokenSha256, entryOf(record)]));
   }
 
   /** Stores the configured tokens' hashes and loads all. */
@@ -39,7 +51,7 @@ export class TokenBook {
       }
       return tx.tokens.all();
     });
-    return new TokenBook(records);
+    return new TokenBook(store, records);
   }
 
   /**
@@ -55,15 +67,56 @@ export class TokenBook {
       if (value) tokens.add(value);
     }
     const [token = ''] = tokens;
-    const record = tokens.size === 1 ? this.#byHash.get(sha256(token)) : undefined;
-    if (record === undefined) {
+    const entry = tokens.size === 1 ? this.#byHash.get(sha256(token)) : undefined;
+    if (entry === undefined) {
       refuse('UNAUTHENTICATED', tokens.size === 0 ? 'No token was sent.' : 'The token is not valid.', {
         example: 'export AVTOMATIKA_TOKEN=test-client-token',
       });
     }
-    return { userId: record.userId, scope: record.scope };
+    const { userId, scope } = entry.record;
+    return { userId, scope, revoked: entry.revoked.signal };
+  }
+
+  /** All tokens, by user and name. */
+  list(): readonly TokenRecord[] {
+    const key = ({ userId, name }: TokenRecord) => `${userId} ${name}`;
+    return [...this.#byHash.values()].map(({ record }) => record).sort((a, b) => (key(a) < key(b) ? -1 : 1));
+  }
+
+  find(userId: string, name: string): TokenRecord | undefined {
+    return this.list().find((record) => record.userId === userId && record.name === name);
+  }
+
+  /** Makes a token; its value is known only to the caller from then on. */
+  async create(
+    userId: string,
+    name: string,
+    scope: Scope,
+    now: number,
+  ): Promise<{ record: TokenRecord; value: Secret }> {
+    const value = new Secret(`bot_${randomBytes(tokenBytes).toString('base64url')}`);
+    const record: TokenRecord = {
+      tokenSha256: sha256(value.reveal()),
+      userId,
+      scope,
+      name,
+      source: 'admin',
+      createdAt: now,
+    };
+    await this.#store.write((tx) => tx.tokens.put(record));
+    this.#byHash.set(record.tokenSha256, entryOf(record));
+    return { record, value };
+  }
+
+  /** The token is of no use from now on, here and after a restart. */
+  async revoke(record: TokenRecord): Promise<void> {
+    await this.#store.write((tx) => tx.tokens.remove(record.tokenSha256));
+    this.#byHash.get(record.tokenSha256)?.revoked.abort();
+    this.#byHash.delete(record.tokenSha256);
   }
 }
+
+const entryOf = (record: TokenRecord): Entry => ({ record, revoked: new AbortController() });
 
 /** Throws PERMISSION_DENIED when the token is of another kind. */
 export function requireScope(identity: Identity, scope: Scope): Identity {

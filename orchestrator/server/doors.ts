@@ -1,5 +1,6 @@
 /** All doors of the orchestrator on one request handler: Connect, gRPC and gRPC-Web by procedure, REST for the rest. */
 import { connectNodeAdapter } from '@connectrpc/connect-node';
+import { AdminService } from '#gen/botrunner/v1/admin_service_pb.js';
 import { ArtifactService } from '#gen/botrunner/v1/artifact_service_pb.js';
 import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
 import { JobService } from '#gen/botrunner/v1/job_service_pb.js';
@@ -8,6 +9,7 @@ import { Health } from '#gen/grpc/health/v1/health_pb.js';
 import { ServerReflection } from '#gen/grpc/reflection/v1/reflection_pb.js';
 import type { Handler } from './port.ts';
 import { createRestHandler, type RestDeps } from './rest/routes.ts';
+import { createAdminService } from './rpc/admin-service.ts';
 import { type ArtifactServiceDeps, createArtifactService } from './rpc/artifact-service.ts';
 import { type BotServiceDeps, createBotService } from './rpc/bot-service.ts';
 import { createHealthService } from './rpc/health-service.ts';
@@ -15,7 +17,7 @@ import { createJobService, type JobServiceDeps } from './rpc/job-service.ts';
 import { createReflectionService } from './rpc/reflection-service.ts';
 import { createWorkerService, type WorkerServiceDeps } from './rpc/worker-service.ts';
 
-const own = [JobService, BotService, ArtifactService, WorkerService] as const;
+const own = [AdminService, JobService, BotService, ArtifactService, WorkerService] as const;
 
 export type DoorsDeps = JobServiceDeps & BotServiceDeps & ArtifactServiceDeps & WorkerServiceDeps & RestDeps;
 
@@ -27,6 +29,7 @@ export function createDoors(deps: DoorsDeps, shutdown: AbortSignal): Handler {
       router.service(BotService, createBotService(deps));
       router.service(ArtifactService, createArtifactService(deps));
       router.service(WorkerService, createWorkerService(deps));
+      router.service(AdminService, createAdminService(deps));
       router.service(
         Health,
         createHealthService(

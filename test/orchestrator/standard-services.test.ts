@@ -26,6 +26,7 @@ describe('buf curl with reflection', { timeout: 30_000 }, () => {
   it('lists the services', async () => {
     const { stdout } = await curl('', '--list-services');
     expect(stdout.trim().split('\n').sort()).toEqual([
+      'botrunner.v1.AdminService',
       'botrunner.v1.ArtifactService',
       'botrunner.v1.BotService',
       'botrunner.v1.JobService',

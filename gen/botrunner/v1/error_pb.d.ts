@@ -517,6 +517,34 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_CONFLICTING_WEBHOOK = 61;
    */
   CONFLICTING_WEBHOOK = 61,
+
+  /**
+   * The user id does not match [a-z0-9][a-z0-9_-]{0,31}.
+   *
+   * @generated from enum value: ERROR_REASON_INVALID_USER_ID = 62;
+   */
+  INVALID_USER_ID = 62,
+
+  /**
+   * The name of a token does not match [A-Za-z0-9_.-]{1,64}.
+   *
+   * @generated from enum value: ERROR_REASON_INVALID_TOKEN_NAME = 63;
+   */
+  INVALID_TOKEN_NAME = 63,
+
+  /**
+   * The scope of a token is not client, admin or worker.
+   *
+   * @generated from enum value: ERROR_REASON_INVALID_SCOPE = 64;
+   */
+  INVALID_SCOPE = 64,
+
+  /**
+   * The user has no token of that name.
+   *
+   * @generated from enum value: ERROR_REASON_TOKEN_NOT_FOUND = 65;
+   */
+  TOKEN_NOT_FOUND = 65,
 }
 
 /**

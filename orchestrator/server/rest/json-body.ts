@@ -1,37 +1,8 @@
-/** Reads a JSON request body, strictly: bounded, UTF-8 without BOM, no lone surrogates, not nested beyond reason. */
+/** Reads a JSON request body, strictly: bounded, declared as JSON, UTF-8 without BOM, and the rules of common/json-text.ts. */
 import type { IncomingMessage } from 'node:http';
 import type { Http2ServerRequest } from 'node:http2';
-import { refuse } from '#common/problem.ts';
-
-const maxDepth = 64;
-
-/** Nesting depth of JSON text; brackets inside strings do not count. */
-function depthOf(text: string): number {
-  let depth = 0;
-  let deepest = 0;
-  let inString = false;
-  for (let index = 0; index < text.length; index++) {
-    const character = text[index];
-    if (inString) {
-      if (character === '\\') index += 1;
-      else if (character === '"') inString = false;
-    } else if (character === '"') inString = true;
-    else if (character === '{' || character === '[') deepest = Math.max(deepest, ++depth);
-    else if (character === '}' || character === ']') depth -= 1;
-  }
-  return deepest;
-}
-
-function assertWellFormed(value: unknown): void {
-  if (typeof value === 'string') {
-    if (!value.isWellFormed()) refuse('MALFORMED_REQUEST', 'The body has text that is not valid Unicode.');
-  } else if (typeof value === 'object' && value !== null) {
-    for (const [key, member] of Object.entries(value)) {
-      assertWellFormed(key);
-      assertWellFormed(member);
-    }
-  }
-}
+import { parseStrictJson } from '#common/json-text.ts';
+import { refuse, unwrap } from '#common/problem.ts';
 
 /** Text to JSON; throws MALFORMED_REQUEST. */
 export function parseJson(bytes: Uint8Array): unknown {
@@ -41,16 +12,7 @@ export function parseJson(bytes: Uint8Array): unknown {
   } catch {
     refuse('MALFORMED_REQUEST', 'The body is not valid UTF-8.');
   }
-  if (depthOf(text) > maxDepth) refuse('MALFORMED_REQUEST', `The body is nested more than ${maxDepth} levels deep.`);
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    // The parser's own message quotes the body, which may hold secrets.
-    refuse('MALFORMED_REQUEST', 'The body is not valid JSON.');
-  }
-  assertWellFormed(value);
-  return value;
+  return unwrap(parseStrictJson(text));
 }
 
 /** The whole body; throws PAYLOAD_TOO_LARGE as soon as it is too long. */

@@ -1,7 +1,7 @@
 /** What every RPC shares: the caller's identity, and problems as Connect errors with an ErrorDetail. */
 import { Code, ConnectError, encodeBinaryHeader, type HandlerContext } from '@connectrpc/connect';
 import type { Logger } from '#common/log.ts';
-import type { Problem } from '#common/problem.ts';
+import { type Problem, ProblemError, problem } from '#common/problem.ts';
 import { grpcCodes, problemCodes } from '#common/problem-codes.ts';
 import { problemToProto } from '#common/problem-proto.ts';
 import { ErrorDetailSchema } from '#gen/botrunner/v1/error_pb.js';
@@ -55,7 +55,7 @@ export function call<In, Out>(
   };
 }
 
-/** A call that is answered with a stream. */
+/** A call that is answered with a stream. It ends when its token is revoked. */
 export function stream<In, Out>(
   deps: CallDeps,
   scope: Scope,
@@ -63,9 +63,32 @@ export function stream<In, Out>(
 ): (request: In, context: HandlerContext) => AsyncGenerator<Out> {
   return async function* (request, context) {
     try {
-      yield* handle(request, identify(deps, context, scope), context);
+      const identity = identify(deps, context, scope);
+      yield* untilRevoked(handle(request, identity, context), identity.revoked);
     } catch (error) {
       throw toError(error, context, deps.logger);
     }
   };
+}
+
+/** The same values; throws UNAUTHENTICATED as soon as the signal aborts, without waiting for the next one. */
+async function* untilRevoked<T>(values: AsyncIterable<T>, revoked: AbortSignal): AsyncGenerator<T> {
+  const ended = Promise.withResolvers<never>();
+  // Only ever seen through the race below.
+  ended.promise.catch(() => undefined);
+  const onRevoked = () => ended.reject(new ProblemError(problem('UNAUTHENTICATED', 'The token was revoked.')));
+  if (revoked.aborted) onRevoked();
+  revoked.addEventListener('abort', onRevoked, { once: true });
+  const iterator = values[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const next = await Promise.race([iterator.next(), ended.promise]);
+      if (next.done) return;
+      yield next.value;
+    }
+  } finally {
+    revoked.removeEventListener('abort', onRevoked);
+    // Not awaited: a source that waits for its next value would never come to its end; the call's own signal ends it.
+    void Promise.resolve(iterator.return?.()).catch(() => undefined);
+  }
 }
