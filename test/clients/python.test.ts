@@ -15,10 +15,14 @@ const python = '/usr/bin/python3';
 const packages = ['python3-grpcio', 'python3-protobuf', 'protobuf-compiler', 'protobuf-compiler-grpc'];
 
 describe('the Python client', () => {
-  it('deploys a bot, watches its job, follows its log and reads a typed error', { timeout: 180_000 }, async ({ skip }) => {
+  it('deploys a bot, watches its job, follows its log and reads a typed error', { timeout: 180_000 }, async ({
+    skip,
+  }) => {
     const tree = await debianPackages(join(defaultCacheDir, 'grpc-python'), packages).catch((error: unknown) => {
       // A machine that is not a Debian, or cannot reach its archive.
-      return skip(`Debian's gRPC packages are not to be had: ${error instanceof Error ? error.message : String(error)}`);
+      return skip(
+        `Debian's gRPC packages are not to be had: ${error instanceof Error ? error.message : String(error)}`,
+      );
     });
     const dir = mkdtempSync(join(tmpdir(), 'python-client-'));
     const env = {
@@ -29,7 +33,11 @@ describe('the Python client', () => {
     };
     await using platform = await startTestPlatform({ RUNTIME: 'process' });
     try {
-      await run(join(checkout, 'node_modules/.bin/buf'), ['generate', '--template', 'examples/clients/python/buf.gen.yaml'], { cwd: checkout, env });
+      await run(
+        join(checkout, 'node_modules/.bin/buf'),
+        ['generate', '--template', 'examples/clients/python/buf.gen.yaml'],
+        { cwd: checkout, env },
+      );
       const bot = join(dir, 'bot.py');
       writeFileSync(bot, 'import time\nfor n in range(1, 1000):\n  print("line", n, flush=True)\n  time.sleep(0.2)\n');
       const { stdout } = await run(python, [join(checkout, 'examples/clients/python/deploy.py'), 'py-bot', bot], {
