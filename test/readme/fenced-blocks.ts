@@ -1,0 +1,26 @@
+/** The fenced code blocks of a Markdown page, in order. */
+
+export interface FencedBlock {
+  /** The word after the fence: sh, json, js ...; empty when there is none. */
+  readonly language: string;
+  readonly text: string;
+  /** Line of the page, from 1, where the text begins. */
+  readonly line: number;
+  /** The name a reader saves it under: the comment `<!-- file: client.mjs -->` on the line before the fence. */
+  readonly file: string | undefined;
+}
+
+export function fencedBlocks(markdown: string): readonly FencedBlock[] {
+  const blocks: FencedBlock[] = [];
+  const lines = markdown.split('\n');
+  for (let at = 0; at < lines.length; at++) {
+    const language = /^```(\w*)$/.exec(lines[at] ?? '')?.[1];
+    if (language === undefined) continue;
+    const end = lines.indexOf('```', at + 1);
+    if (end < 0) throw new Error(`the code block of line ${at + 1} has no end`);
+    const file = /^<!-- file: (\S+) -->$/.exec(lines[at - 1] ?? '')?.[1];
+    blocks.push({ language, text: lines.slice(at + 1, end).join('\n'), line: at + 2, file });
+    at = end;
+  }
+  return blocks;
+}

@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest';
+import { fencedBlocks } from './fenced-blocks.ts';
+import { comparable } from './same-answer.ts';
+import { shellCommands } from './shell-commands.ts';
+
+describe('a page', () => {
+  it('has its blocks with their language, line and file', () => {
+    const page = 'text\n```sh\nls\n```\n<!-- file: a.mjs -->\n```js\nrun();\n\nend();\n```\n';
+    expect(fencedBlocks(page)).toEqual([
+      { language: 'sh', text: 'ls', line: 3, file: undefined },
+      { language: 'js', text: 'run();\n\nend();', line: 7, file: 'a.mjs' },
+    ]);
+    expect(() => fencedBlocks('```sh\nls\n')).toThrow('line 1');
+  });
+});
+
+describe('a sh block', () => {
+  const texts = (text: string) => shellCommands({ text, line: 10 }).map((command) => [command.line, command.text]);
+
+  it('has one command a line, without empty lines and comments of their own', () => {
+    expect(texts('a\n\n# why\nb -f  # it\'s "open"\nc')).toEqual([
+      [10, 'a'],
+      [13, 'b -f  # it\'s "open"'],
+      [14, 'c'],
+    ]);
+  });
+
+  it('has longer commands by a backslash or an open quote', () => {
+    expect(texts('curl -d \'{\n  "a": 1\n}\'\nx \\\n  y')).toEqual([
+      [10, 'curl -d \'{\n  "a": 1\n}\''],
+      [13, 'x \\\n  y'],
+    ]);
+    expect(() => texts("echo 'a")).toThrow('line 10');
+  });
+});
+
+describe('two answers', () => {
+  it('are the same when only ids and times differ, and else are not', () => {
+    const shown = '{"job_id":"01M823H42F9JV9HDVHMA0C6P43","logs":"2026-11-22T17:15:21.062Z hi\\n","n":1}';
+    const came = '{"n":1,"job_id":"01M824993A2N0QRZJZ16Q2RJEF","logs":"2027-01-01T00:00:00.000Z hi\\n"}';
+    expect(comparable(came)).toEqual(comparable(shown));
+    expect(comparable(came.replace('hi', 'ho'))).not.toEqual(comparable(shown));
+  });
+});
