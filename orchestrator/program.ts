@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ulid } from 'ulid';
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import { Secret } from '#common/secret.ts';
@@ -67,6 +68,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
   const times = options.fleetTimes ?? defaultFleetTimes;
   const sealKey = sealKeyOf(config);
   const store = openSqliteStore(config.dir);
+  const storeId = await store.meta('store_id', ulid);
   const tokens = await TokenBook.load(store, configuredTokens(config), clock.wallMs());
   const fleet = new Fleet(
     clock,
@@ -113,6 +115,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     sealKey,
     stopGraceMs: settings.stopGraceMs,
     buildOutput,
+    storeId,
   };
   const stopping = new AbortController();
   const handler = createDoors(

@@ -183,6 +183,14 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
     uplink.start({
       hello,
       heartbeat,
+      objectionTo(storeId) {
+        if (storeId === '' || storeId === state.storeId()) return undefined;
+        if (state.storeId() !== undefined && registry.snapshot().length > 0) return foreignStore(state);
+        state.rememberStore(storeId).catch((error: unknown) => {
+          logger.error({ err: error }, "the id of the orchestrator's store could not be written");
+        });
+        return undefined;
+      },
       applyDesiredSet: (set, anew) => registry.applyDesiredSet(set, anew),
       ensure: (ensure) => registry.ensure(ensure),
       cancelTask: (taskId) => registry.cancelTask(taskId),
@@ -204,3 +212,8 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
   }
   return { workerId, connected: () => uplink.connected, health: () => watch.health, stop };
 }
+
+/** An orchestrator that does not know these bots would have them removed. */
+const foreignStore = (state: StateDir): string =>
+  'the orchestrator has another store than the one that the bots of this worker belong to, and would remove them; ' +
+  `give it back its DATA_DIR, or remove ${state.storeIdPath} to let them go`;

@@ -47,7 +47,9 @@ export function acceptJob(context: EngineContext, change: Change, request: NewJo
     if (!quota.ok) throw new ProblemError(quota.problem);
   }
   if (request.artifact !== undefined) storeArtifact(change, userId, newId(), request.artifact);
-  if (spec !== undefined && !change.tx.artifacts.isOwnedBy(userId, spec.artifactSha256)) {
+  // Empty for a source that the worker fetches.
+  const artifact = spec?.artifactSha256 ?? '';
+  if (artifact !== '' && !change.tx.artifacts.isOwnedBy(userId, artifact)) {
     refuse('ARTIFACT_NOT_FOUND', 'There is no artifact with that sha256.');
   }
   const wanted =

@@ -1,5 +1,6 @@
 /** The end of a task, as its worker reports it, applied in the caller's transaction. */
 
+import { containerName } from '#common/ids.ts';
 import type { JsonObject } from '#common/problem.ts';
 import { problem } from '#common/problem.ts';
 import { problemFromProto } from '#common/problem-proto.ts';
@@ -30,7 +31,7 @@ function deployedResult(job: JobRecord, bot: BotRecord, outcome: TaskSucceeded):
   };
 }
 
-function resultOf(job: JobRecord, bot: BotRecord, outcome: TaskSucceeded, nameBefore: string | null): JsonObject {
+function resultOf(job: JobRecord, bot: BotRecord, outcome: TaskSucceeded, nameBefore: string): JsonObject {
   switch (job.action) {
     case 'stop':
       return { status: 'stopped', bot_id: bot.botId, container_name: nameBefore };
@@ -41,7 +42,7 @@ function resultOf(job: JobRecord, bot: BotRecord, outcome: TaskSucceeded, nameBe
   }
 }
 
-function toEvent(job: JobRecord, bot: BotRecord, outcome: TaskResult['outcome'], nameBefore: string | null): JobEvent {
+function toEvent(job: JobRecord, bot: BotRecord, outcome: TaskResult['outcome'], nameBefore: string): JobEvent {
   switch (outcome.case) {
     case 'succeeded':
       return { kind: 'task_succeeded', result: resultOf(job, bot, outcome.value, nameBefore) };
@@ -58,7 +59,8 @@ export function applyResult(context: EngineContext, change: Change, workerId: st
   if (task === undefined || task.workerId !== workerId || task.status === 'done') return;
   const job = change.tx.jobs.get(task.jobId);
   if (job === undefined) return;
-  const nameBefore = change.tx.bots.get(job)?.observed.containerName ?? null;
+  // Reports of "no container" may have come before the result: the name is known all the same.
+  const nameBefore = containerName(job);
   if (result.observation !== undefined) applyObservation(change, workerId, result.observation);
   let bot = change.tx.bots.get(job);
   if (bot === undefined) return;

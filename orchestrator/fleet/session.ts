@@ -35,6 +35,8 @@ export interface SessionDeps {
   readonly sealKey: Secret<Uint8Array>;
   readonly stopGraceMs: number;
   readonly buildOutput: BuildOutputHub;
+  /** Names the store; the same for its whole life. */
+  readonly storeId: string;
 }
 
 /** Everything a worker shall run, with the task each bot's open job is about. */
@@ -94,6 +96,7 @@ export async function* serveSession(
       protocol: Math.min(protocolMax, hello.protocolMax),
       heartbeatIntervalMs: times.heartbeatMs,
       desiredSet: desiredSetOf(deps, hello.workerId),
+      storeId: deps.storeId,
     },
   });
   void receive(deps, facts, incoming).then(

@@ -1,5 +1,5 @@
 /** The main job without Docker: the process runtime, through the real programs and the real CLI. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -104,6 +104,42 @@ describe('bots as plain processes', () => {
       (seen) => seen.status === 'running',
     );
     await deleteBot(platform, 'returns');
+  });
+
+  it('an orchestrator whose store was lost cannot make the worker remove its bots', { timeout: longMs }, async () => {
+    expect((await platform.cli(['start', 'kept', '--simple', counting('kept')])).code).toBe(0);
+    const [pid = 0] = await eventually(
+      'it says its pid',
+      () => pids('kept'),
+      (found) => found.length === 1,
+    );
+    await platform.kill('worker');
+    await platform.kill('orchestrator');
+    const store = join(platform.dir, 'data', 'orchestrator');
+    renameSync(store, `${store}.away`);
+    await platform.start('orchestrator');
+    await platform.start('worker');
+    await eventually(
+      'the worker says why it does not obey',
+      () => platform.log('worker'),
+      (text) => text.includes('another store than the one that the bots of this worker belong to'),
+      { timeoutMs: 20_000 },
+    );
+    expect(runs(pid)).toBe(true);
+    await platform.kill('worker');
+    await platform.kill('orchestrator');
+    rmSync(store, { recursive: true });
+    renameSync(`${store}.away`, store);
+    await platform.start('orchestrator');
+    await platform.start('worker');
+    await eventually(
+      'the bot is reported again',
+      () => platform.status('kept'),
+      ({ status }) => status === 'running',
+      { timeoutMs: 20_000 },
+    );
+    expect(await pids('kept')).toEqual([pid]);
+    await deleteBot(platform, 'kept');
   });
 
   it('a secret of a bot is in no file of the platform, however the bot prints it', { timeout: longMs }, async () => {

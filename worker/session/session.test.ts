@@ -31,6 +31,7 @@ function begin(work: Partial<SessionWork> = {}, signal = never) {
   const whole: SessionWork = {
     hello: () => create(HelloSchema, { workerId: 'w' }),
     heartbeat: () => create(HeartbeatSchema, { ready: true }),
+    objectionTo: () => undefined,
     welcomed: () => void heard.push('welcomed'),
     applyDesiredSet: () => void heard.push('set'),
     ensure: () => void heard.push('ensure'),

@@ -14,6 +14,7 @@ import {
   SessionRequestSchema,
   type SessionResponse,
   type TaskResult,
+  type Welcome,
 } from '#gen/botrunner/v1/worker_service_pb.js';
 import { type Channel, endOf, type SessionCall, type StatusObject, send, status } from './channel.ts';
 import type { Outbox } from './outbox.ts';
@@ -22,6 +23,8 @@ import type { Outbox } from './outbox.ts';
 export interface SessionWork {
   hello(): Hello;
   heartbeat(): Heartbeat;
+  /** Why this orchestrator must not be obeyed; asked before the session begins. */
+  objectionTo(welcome: Welcome): string | undefined;
   /** The session has begun: everything this worker shall run. */
   welcomed(desiredSet: DesiredSet | undefined): void;
   applyDesiredSet(set: DesiredSet): void;
@@ -83,6 +86,11 @@ export async function runSession(parts: SessionParts, signal: AbortSignal): Prom
     if (!welcomed) {
       if (body.case !== 'welcome') {
         breakOff('the orchestrator did not begin with Welcome');
+        return;
+      }
+      const objection = work.objectionTo(body.value);
+      if (objection !== undefined) {
+        breakOff(objection);
         return;
       }
       welcomed = true;

@@ -30,6 +30,8 @@ import { runSession, type SessionEnd, type SessionWork } from './session.ts';
 export interface UplinkWork {
   hello(): Hello;
   heartbeat(): Heartbeat;
+  /** Why the orchestrator with this store must not be obeyed. */
+  objectionTo(storeId: string): string | undefined;
   /** `anew`: the first set of a session. */
   applyDesiredSet(set: DesiredSet, anew: boolean): void;
   ensure(ensure: Ensure): void;
@@ -182,6 +184,7 @@ export class Uplink implements TaskReports {
     return {
       hello: () => work.hello(),
       heartbeat: () => work.heartbeat(),
+      objectionTo: ({ storeId }) => work.objectionTo(storeId),
       welcomed: (set) => {
         this.#welcomed = true;
         this.#failures = 0;

@@ -21,6 +21,12 @@ export interface StateDir {
   readonly logsDir: string;
   readonly artifactsDir: string;
   readonly resultsDir: string;
+  /** The file that names the store. */
+  readonly storeIdPath: string;
+  /** The orchestrator's store that the bots here belong to; undefined until the first session. */
+  storeId(): string | undefined;
+  /** From now on the bots here belong to this store. */
+  rememberStore(storeId: string): Promise<void>;
   /** Gives the lock back. */
   close(): Promise<void>;
 }
@@ -47,6 +53,7 @@ export async function openStateDir(dir: string, wantedWorkerId: string | undefin
     const workerId = wantedWorkerId ?? keptId ?? newWorkerId();
     if (workerId !== keptId) await writeFileAtomic(path('worker-id'), `${workerId}\n`);
     const key = await readOrMakeKey(path('key'));
+    let storeId = (await readFileIfAny(path('store-id')))?.toString().trim();
     const derived = (purpose: string) => new Secret(new Uint8Array(hkdfSync('sha256', key, '', purpose, 32)));
     return {
       workerId,
@@ -57,6 +64,13 @@ export async function openStateDir(dir: string, wantedWorkerId: string | undefin
       logsDir: path('logs'),
       artifactsDir: path('artifacts'),
       resultsDir: path('results'),
+      storeIdPath: path('store-id'),
+      storeId: () => storeId,
+      async rememberStore(newId) {
+        if (newId === storeId) return;
+        storeId = newId;
+        await writeFileAtomic(path('store-id'), `${newId}\n`);
+      },
       close: release,
     };
   } catch (error) {

@@ -316,6 +316,14 @@ export declare type Welcome = Message<"botrunner.v1.Welcome"> & {
    * @generated from field: botrunner.v1.DesiredSet desired_set = 4;
    */
   desiredSet?: DesiredSet | undefined;
+
+  /**
+   * Names the store behind this orchestrator, for its whole life. A worker that has bots of another store does not obey: an
+   * orchestrator whose store was lost or mixed up would make it remove them all.
+   *
+   * @generated from field: string store_id = 5;
+   */
+  storeId: string;
 };
 
 /**
