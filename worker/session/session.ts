@@ -41,6 +41,8 @@ export interface SessionWork {
 export type SessionEnd =
   /** The orchestrator does not take this worker as it is: a wrong token, id or version. */
   | { readonly kind: 'refused'; readonly message: string; readonly tokenWrong: boolean }
+  /** This worker must not obey that orchestrator. */
+  | { readonly kind: 'disobeyed'; readonly message: string }
   /** A newer session of the same worker id has begun. */
   | { readonly kind: 'fenced' }
   | { readonly kind: 'lost'; readonly message: string; readonly welcomed: boolean };
@@ -65,6 +67,7 @@ export async function runSession(parts: SessionParts, signal: AbortSignal): Prom
   const over = new AbortController();
   let ownReason: string | undefined;
   let welcomed = false;
+  let disobeyed: string | undefined;
   let cancelHeartbeat = () => {};
   const breakOff = (reason: string) => {
     ownReason ??= reason;
@@ -90,6 +93,7 @@ export async function runSession(parts: SessionParts, signal: AbortSignal): Prom
       }
       const objection = work.objectionTo(body.value);
       if (objection !== undefined) {
+        disobeyed = objection;
         breakOff(objection);
         return;
       }
@@ -120,6 +124,7 @@ export async function runSession(parts: SessionParts, signal: AbortSignal): Prom
   cancelWatchdog();
   cancelHeartbeat();
   signal.removeEventListener('abort', onAbort);
+  if (disobeyed !== undefined) return { kind: 'disobeyed', message: disobeyed };
   return howItEnded(final, ownReason, welcomed);
 }
 

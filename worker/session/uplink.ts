@@ -155,7 +155,7 @@ export class Uplink implements TaskReports {
       const delayMs =
         end.kind === 'fenced'
           ? fencedDelayMs(random())
-          : end.kind === 'refused'
+          : end.kind === 'refused' || end.kind === 'disobeyed'
             ? refusedDelayMs
             : dialDelayMs(lap, random());
       await pause(clock, delayMs, signal);
@@ -255,6 +255,8 @@ export function complaintOf(
           ? `the orchestrator at ${endpoint.url} refuses the worker token: set WORKER_TOKEN to the orchestrator's`
           : `the orchestrator at ${endpoint.url} refuses this worker: ${end.message}`,
       };
+    case 'disobeyed':
+      return { isError: true, text: `the orchestrator at ${endpoint.url} is not obeyed: ${end.message}` };
     case 'fenced':
       return {
         isError: true,
