@@ -59,11 +59,13 @@ export async function* readContextTar(
   limits: TarLimits = defaultTarLimits,
 ): AsyncGenerator<ContextEntry, void, undefined> {
   const bytes = createByteReader(source);
+  let tar = bytes;
   const tree = createFileTree('archive');
   let entries = 0;
   let totalBytes = 0;
   try {
-    for await (const entry of readTar(await unpacked(bytes, limits))) {
+    tar = await unpacked(bytes, limits);
+    for await (const entry of readTar(tar)) {
       entries += 1;
       if (entries > limits.entries) refuse('ARCHIVE_TOO_LARGE', `The archive has more than ${limits.entries} entries.`);
       totalBytes += entry.sizeBytes;
@@ -89,8 +91,10 @@ export async function* readContextTar(
       }
     }
   } finally {
-    await bytes.close();
+    // First, so that nothing waits for more of it.
     source.destroy();
+    await tar.close();
+    await bytes.close();
   }
 }
 
@@ -153,7 +157,8 @@ async function unpacked(bytes: ByteReader, limits: TarLimits): Promise<ByteReade
   if (gzipMagic.every((value, at) => head[at] === value)) {
     return createByteReader(gunzip(bytes, limits.inflate ?? defaultInflateLimits));
   }
-  const other = Object.entries(otherFormats).find(([, magic]) => head.toString('latin1').startsWith(magic));
+  const text = head.toString('latin1');
+  const other = otherFormats.find(([, magic]) => magic.test(text));
   if (other !== undefined) {
     refuse('INVALID_ARCHIVE', `The archive is of the format ${other[0]}.`, {
       hint: 'Only tar and tar.gz are taken: tar -czf bot.tar.gz -C FOLDER .',
@@ -162,7 +167,14 @@ async function unpacked(bytes: ByteReader, limits: TarLimits): Promise<ByteReade
   return bytes;
 }
 
-const otherFormats = { zip: 'PK\x03\x04', xz: '\xfd7zXZ', bzip2: 'BZh', zstd: '\x28\xb5\x2f\xfd', '7z': '7z\xbc\xaf' };
+// Longer than the usual magic where a plain tar could begin with it: there the name of the first file stands.
+const otherFormats: readonly (readonly [string, RegExp])[] = [
+  ['zip', /^PK\x03\x04/],
+  ['xz', /^\xfd7zXZ/],
+  ['bzip2', /^BZh[1-9]1A/],
+  ['zstd', /^\x28\xb5\x2f\xfd/],
+  ['7z', /^7z\xbc\xaf/],
+];
 
 /** Names and sizes of all files; reads the whole tar. */
 export async function listSafeTar(

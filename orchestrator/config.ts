@@ -11,6 +11,7 @@ import {
   readConfig,
   text,
 } from '#common/env-config.ts';
+import { parseFetchAllow } from '#common/fetch-policy.ts';
 import { logLevels } from '#common/log.ts';
 import { isLoopbackHost } from '#common/loopback.ts';
 import { Secret } from '#common/secret.ts';
@@ -91,6 +92,18 @@ export const orchestratorVariables = {
     },
     2000,
   ),
+  fetchAllow: custom(
+    {
+      name: 'FETCH_ALLOW',
+      doc: 'Private host:port addresses that sources may come from all the same, separated by commas.',
+      shownDefault: 'none',
+    },
+    (value) => {
+      const allow = parseFetchAllow(value ?? '');
+      if (allow === undefined) throw new BadValue('must be a list of HOST:PORT separated by commas');
+      return allow;
+    },
+  ),
   logLevel: choice({ name: 'LOG_LEVEL', doc: 'Least severity that is logged.' }, logLevels, 'info'),
 };
 
@@ -110,6 +123,7 @@ export interface OrchestratorConfig {
   readonly maxBotsPerUser: number;
   readonly maxMemoryBytes: number;
   readonly maxCpuMillis: number;
+  readonly fetchAllow: readonly string[];
   readonly logLevel: RawConfig['logLevel'];
 }
 
@@ -144,6 +158,7 @@ export function readOrchestratorConfig(env: NodeJS.ProcessEnv): OrchestratorConf
     maxBotsPerUser: raw.maxBotsPerUser,
     maxMemoryBytes: raw.maxMemoryMb * 1024 * 1024,
     maxCpuMillis: raw.maxCpuMillis,
+    fetchAllow: raw.fetchAllow,
     logLevel: raw.logLevel,
   };
   const tokens = [config.clientToken, config.workerToken, ...(config.adminToken ? [config.adminToken] : [])];

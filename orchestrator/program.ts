@@ -104,7 +104,11 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     clock,
     paramsOf: (ensure) => taskParams(store, ensure),
   });
-  const bounds = { maxMemoryBytes: config.maxMemoryBytes, maxCpuMillis: config.maxCpuMillis };
+  const bounds = {
+    maxMemoryBytes: config.maxMemoryBytes,
+    maxCpuMillis: config.maxCpuMillis,
+    fetchAllow: config.fetchAllow,
+  };
   const session: SessionDeps = {
     store,
     engine,

@@ -31,6 +31,7 @@ function applyDesire(context: EngineContext, bot: BotRecord, job: JobRecord): Bo
       const { limits } = spec;
       return {
         ...bot,
+        mode: spec.source.case ?? bot.mode,
         desired: 'running',
         generation,
         revision: generation,

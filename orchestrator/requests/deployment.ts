@@ -1,13 +1,15 @@
-/** From a checked deployment to the spec a job carries, with the artifact made of inline files. */
+/** From a checked deployment to the spec a job carries, with the artifact that came inside the request. */
 import { createHash } from 'node:crypto';
-import { create } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import tar from 'tar-stream';
 import { BotLanguage, type BotSpec, BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
-import type { Deployment } from '../core/validate/bot-request.ts';
+import type { Deployment, Login, SourceRequest } from '../core/validate/bot-request.ts';
+import { checkInlineArchive } from './inline-archive.ts';
 
 export interface PreparedDeployment {
   readonly spec: BotSpec;
   readonly mode: string;
+  /** Empty for a source that is fetched. */
   readonly artifactSha256: string;
   /** The artifact's bytes, when they came with the request. */
   readonly artifact?: { readonly sha256: string; readonly bytes: Uint8Array };
@@ -31,30 +33,60 @@ export async function packFiles(files: ReadonlyMap<string, string>): Promise<Uin
 const languages = { python: BotLanguage.PYTHON, node: BotLanguage.NODE } as const;
 
 export async function prepareDeployment({ source, env, limits }: Deployment): Promise<PreparedDeployment> {
-  const bytes = source.kind === 'inline' ? await packFiles(source.files) : undefined;
-  const sha256 =
-    source.kind === 'inline' && bytes !== undefined
-      ? createHash('sha256').update(bytes).digest('hex')
-      : source.kind === 'artifact'
-        ? source.sha256
-        : '';
+  const bytes = await bytesOf(source);
+  const sha256 = bytes === undefined ? uploadedSha256(source) : createHash('sha256').update(bytes).digest('hex');
   const spec = create(BotSpecSchema, {
-    source: {
-      case: 'simple',
-      value: {
-        artifactSha256: sha256,
-        entrypoint: source.entrypoint,
-        requirements: [...source.requirements],
-        language: languages[source.language],
-      },
-    },
+    source: sourceOf(source, sha256),
     env: Object.fromEntries(env),
     limits: { memoryBytes: BigInt(limits.memoryBytes ?? 0), cpuMillis: limits.cpuMillis ?? 0 },
   });
   return {
     spec,
-    mode: 'simple',
+    mode: spec.source.case ?? '',
     artifactSha256: sha256,
     ...(bytes === undefined ? {} : { artifact: { sha256, bytes } }),
   };
+}
+
+/** The artifact that came with the request. An archive is kept as it was sent once it was read and found fine. */
+async function bytesOf(source: SourceRequest): Promise<Uint8Array | undefined> {
+  if (source.kind === 'inline') return packFiles(source.files);
+  if (source.kind !== 'inline_archive') return undefined;
+  await checkInlineArchive(source.bytes);
+  return source.bytes;
+}
+
+const uploadedSha256 = (source: SourceRequest): string =>
+  source.kind === 'artifact' || source.kind === 'custom_artifact' ? source.sha256 : '';
+
+const credentialsOf = (login: Login | undefined) =>
+  login === undefined ? {} : { credentials: { username: login.username, password: login.password.reveal() } };
+
+type SpecInit = MessageInitShape<typeof BotSpecSchema>;
+
+function sourceOf(source: SourceRequest, artifactSha256: string): NonNullable<SpecInit['source']> {
+  switch (source.kind) {
+    case 'inline':
+    case 'artifact':
+      return {
+        case: 'simple',
+        value: {
+          artifactSha256,
+          entrypoint: source.entrypoint,
+          requirements: [...source.requirements],
+          language: languages[source.language],
+        },
+      };
+    case 'inline_archive':
+    case 'custom_artifact':
+      return { case: 'custom', value: { from: { case: 'artifactSha256', value: artifactSha256 } } };
+    case 'archive_url':
+      return { case: 'custom', value: { from: { case: 'archiveUrl', value: source.url } } };
+    case 'git': {
+      const { url, ref, subdir, login } = source;
+      return { case: 'custom', value: { from: { case: 'git', value: { url, ref, subdir, ...credentialsOf(login) } } } };
+    }
+    case 'image':
+      return { case: 'image', value: { image: source.image, pull: source.pull, ...credentialsOf(source.login) } };
+  }
 }

@@ -1,36 +1,73 @@
 /** A BotSpec as gRPC clients send it, checked with the same rules as JSON requests. */
-
 import { sha256Pattern } from '#common/ids.ts';
 import { fail, ok, problem, type Result } from '#common/problem.ts';
+import type { ProblemCode } from '#common/problem-codes.ts';
 import { checkEntrypoint } from '#common/safe-path.ts';
-import { BotLanguage, type BotSpec } from '#gen/botrunner/v1/bot_pb.js';
-import type { Bounds, Deployment } from '../core/validate/bot-request.ts';
+import {
+  BotLanguage,
+  type BotSpec,
+  type Credentials,
+  type CustomSource,
+  type ImageSource,
+  type SimpleSource,
+} from '#gen/botrunner/v1/bot_pb.js';
+import type {
+  Bounds,
+  CustomSourceRequest,
+  Deployment,
+  ImageRepositorySource,
+  SimpleSourceRequest,
+  SourceRequest,
+} from '../core/validate/bot-request.ts';
+import { checkArchiveUrl, checkGit } from '../core/validate/custom-source.ts';
 import { parseEnv } from '../core/validate/env.ts';
+import { checkImage } from '../core/validate/image-source.ts';
 import { checkLimits } from '../core/validate/limits.ts';
 import { parseRequirements } from '../core/validate/requirements.ts';
 import { languageOf } from '../core/validate/simple-source.ts';
 
-const example = 'avtomatika-bot start my-bot --simple bot.py -r "aiogram>=3.0" -e BOT_TOKEN=123:ABC';
+const simpleExample = 'avtomatika-bot start my-bot --simple bot.py -r "aiogram>=3.0" -e BOT_TOKEN=123:ABC';
+const customExample = 'avtomatika-bot start my-bot --git https://github.com/me/my-bot.git -e BOT_TOKEN=123:ABC';
+const imageExample = 'avtomatika-bot start my-bot --image ghcr.io/me/my-bot:1.0 -e BOT_TOKEN=123:ABC';
+
+const missing = (code: ProblemCode, message: string, field: string, hint: string, example: string) =>
+  fail(problem(code, message, { details: { field }, hint, example }));
 
 export function parseSpec(spec: BotSpec | undefined, bounds: Bounds): Result<Deployment> {
-  if (spec?.source.case !== 'simple') {
-    return fail(
-      problem('MISSING_REQUIRED_FIELD', 'The spec has no source.', {
-        details: { field: 'spec.simple' },
-        hint: 'Set spec.simple.',
-        example,
-      }),
-    );
+  const source = parseSource(spec, bounds);
+  if (!source.ok) return source;
+  const env = parseEnv(Object.entries(spec?.env ?? {}));
+  if (!env.ok) return env;
+  const limits = checkLimits(Number(spec?.limits?.memoryBytes ?? 0), spec?.limits?.cpuMillis ?? 0, bounds);
+  if (!limits.ok) return limits;
+  return ok({ source: source.value, env: env.value, limits: limits.value });
+}
+
+function parseSource(spec: BotSpec | undefined, bounds: Bounds): Result<SourceRequest> {
+  switch (spec?.source.case) {
+    case 'simple':
+      return parseSimple(spec.source.value);
+    case 'custom':
+      return inTerms(parseCustom(spec.source.value, bounds), customExample);
+    case 'image':
+      return inTerms(parseImage(spec.source.value, bounds), imageExample);
+    default:
+      return missing(
+        'MISSING_REQUIRED_FIELD',
+        'The spec has no source.',
+        'spec.source',
+        'Set spec.simple, spec.custom or spec.image.',
+        simpleExample,
+      );
   }
-  const simple = spec.source.value;
+}
+
+const uploadHint = 'Upload it with ArtifactService.UploadArtifact and use the sha256 of its answer.';
+
+function parseSimple(simple: SimpleSource): Result<SimpleSourceRequest> {
   if (!sha256Pattern.test(simple.artifactSha256)) {
-    return fail(
-      problem('MISSING_CODE', 'The source names no artifact.', {
-        details: { field: 'spec.simple.artifact_sha256' },
-        hint: 'Upload the files with ArtifactService.UploadArtifact and use the sha256 of its answer.',
-        example,
-      }),
-    );
+    const field = 'spec.simple.artifact_sha256';
+    return missing('MISSING_CODE', 'The source names no artifact.', field, uploadHint, simpleExample);
   }
   const entrypoint = checkEntrypoint(simple.entrypoint);
   if (!entrypoint.ok) return entrypoint;
@@ -42,19 +79,53 @@ export function parseSpec(spec: BotSpec | undefined, bounds: Bounds): Result<Dep
         : languageOf(entrypoint.value);
   const requirements = parseRequirements(simple.requirements, language);
   if (!requirements.ok) return requirements;
-  const env = parseEnv(Object.entries(spec.env));
-  if (!env.ok) return env;
-  const limits = checkLimits(Number(spec.limits?.memoryBytes ?? 0), spec.limits?.cpuMillis ?? 0, bounds);
-  if (!limits.ok) return limits;
   return ok({
-    source: {
-      kind: 'artifact',
-      sha256: simple.artifactSha256,
-      entrypoint: entrypoint.value,
-      requirements: requirements.value,
-      language,
-    },
-    env: env.value,
-    limits: limits.value,
+    kind: 'artifact',
+    sha256: simple.artifactSha256,
+    entrypoint: entrypoint.value,
+    requirements: requirements.value,
+    language,
   });
+}
+
+function parseCustom({ from }: CustomSource, bounds: Bounds): Result<CustomSourceRequest> {
+  switch (from.case) {
+    case 'artifactSha256':
+      if (sha256Pattern.test(from.value)) return ok({ kind: 'custom_artifact', sha256: from.value });
+      break;
+    case 'archiveUrl':
+      return checkArchiveUrl(from.value, bounds);
+    case 'git': {
+      const { url, ref, subdir, credentials } = from.value;
+      return checkGit({ url, ref, subdir, login: loginOf(credentials) }, bounds);
+    }
+  }
+  const field = from.case === undefined ? 'spec.custom.from' : 'spec.custom.artifact_sha256';
+  return missing('MISSING_SOURCE', 'The source names no archive and no repository.', field, uploadHint, customExample);
+}
+
+const parseImage = ({ image, credentials, pull }: ImageSource, bounds: Bounds): Result<ImageRepositorySource> =>
+  checkImage({ image, login: loginOf(credentials), pull }, bounds);
+
+/** As JSON requests have it. */
+const loginOf = (credentials: Credentials | undefined) =>
+  credentials && { username: credentials.username, password: credentials.password };
+
+/** What a field of JSON requests is called in a BotSpec. */
+const fieldNames: Readonly<Record<string, string>> = {
+  archive_url: 'spec.custom.archive_url',
+  git_repo: 'spec.custom.git.url',
+  git_branch: 'spec.custom.git.ref',
+  git_subdir: 'spec.custom.git.subdir',
+  git_auth: 'spec.custom.git.credentials',
+  docker_image: 'spec.image.image',
+  registry_auth: 'spec.image.credentials',
+};
+
+/** The result, its problem told in the terms of gRPC: field names of the spec, and an example for the command line. */
+function inTerms<T>(result: Result<T>, example: string): Result<T> {
+  if (result.ok) return result;
+  const { details } = result.problem;
+  const field = fieldNames[String(details['field'])] ?? details['field'] ?? null;
+  return fail({ ...result.problem, details: { ...details, field }, example });
 }

@@ -1,7 +1,9 @@
 /** A start as a task for a REST worker: the spec with the files themselves, in the words of the original system. */
 import { Readable } from 'node:stream';
-import tar from 'tar-stream';
+import { buffer } from 'node:stream/consumers';
 import type { JsonObject } from '#common/problem.ts';
+import { readContextTar } from '#common/safe-tar.ts';
+import type { Credentials, CustomSource, ImageSource, SimpleSource } from '#gen/botrunner/v1/bot_pb.js';
 import type { Ensure } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { Store } from '../store/store.ts';
 
@@ -18,29 +20,61 @@ function* chunksOf(store: Store, sha256: string): Generator<Uint8Array> {
 async function filesOf(store: Store, sha256: string): Promise<JsonObject> {
   const files: Record<string, string> = Object.create(null);
   const binary: Record<string, string> = Object.create(null);
-  const extract = tar.extract();
-  Readable.from(chunksOf(store, sha256)).pipe(extract);
-  for await (const entry of extract) {
-    const pieces: Buffer[] = [];
-    for await (const piece of entry) pieces.push(piece as Buffer); // tar-stream gives Buffers
-    if (entry.header.type !== 'file') continue;
-    const bytes = Buffer.concat(pieces);
+  const source = Readable.from(chunksOf(store, sha256), { objectMode: false });
+  for await (const entry of readContextTar(source)) {
+    if (entry.kind !== 'file') continue;
+    const bytes = await buffer(entry.content);
     const text = bytes.toString('utf8');
-    if (Buffer.from(text).equals(bytes)) files[entry.header.name] = text;
-    else binary[entry.header.name] = bytes.toString('base64');
+    if (Buffer.from(text).equals(bytes)) files[entry.name] = text;
+    else binary[entry.name] = bytes.toString('base64');
   }
   return { files, ...(Object.keys(binary).length > 0 ? { binary_files: binary } : {}) };
 }
 
+async function simpleParams(store: Store, source: SimpleSource): Promise<JsonObject> {
+  const { artifactSha256, entrypoint, requirements } = source;
+  return { ...(await filesOf(store, artifactSha256)), entrypoint, requirements: [...requirements] };
+}
+
+const loginOf = (name: string, credentials: Credentials | undefined): JsonObject =>
+  credentials === undefined ? {} : { [name]: { username: credentials.username, password: credentials.password } };
+
+function customParams(store: Store, { from }: CustomSource): JsonObject {
+  switch (from.case) {
+    case 'artifactSha256':
+      return { archive: Buffer.concat([...chunksOf(store, from.value)]).toString('base64') };
+    case 'archiveUrl':
+      return { archive_url: from.value };
+    case 'git': {
+      const { url, ref, subdir, credentials } = from.value;
+      return {
+        git_repo: url,
+        ...(ref === '' ? {} : { git_branch: ref }),
+        ...(subdir === '' ? {} : { git_subdir: subdir }),
+        ...loginOf('git_auth', credentials),
+      };
+    }
+    case undefined:
+      return {};
+  }
+}
+
+const imageParams = ({ image, pull, credentials }: ImageSource): JsonObject => ({
+  docker_image: image,
+  pull,
+  ...loginOf('registry_auth', credentials),
+});
+
 export async function taskParams(store: Store, { spec }: Ensure): Promise<JsonObject> {
   const env = { env_vars: { ...spec?.env } };
-  if (spec?.source.case !== 'simple') return env;
-  const { artifactSha256, entrypoint, requirements } = spec.source.value;
-  return {
-    deployment_mode: 'simple',
-    ...(await filesOf(store, artifactSha256)),
-    entrypoint,
-    requirements: [...requirements],
-    ...env,
-  };
+  switch (spec?.source.case) {
+    case 'simple':
+      return { deployment_mode: 'simple', ...(await simpleParams(store, spec.source.value)), ...env };
+    case 'custom':
+      return { deployment_mode: 'custom', ...customParams(store, spec.source.value), ...env };
+    case 'image':
+      return { deployment_mode: 'image', ...imageParams(spec.source.value), ...env };
+    default:
+      return env;
+  }
 }

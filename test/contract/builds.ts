@@ -139,7 +139,7 @@ export function describeBuilds(suite: SuiteContext): void {
           () => 'built',
           (error: unknown) => (error instanceof ProblemError ? error.problem.code : error),
         );
-      expect(await codeOf({})).toBe('INVALID_FILE_PATH');
+      expect(await codeOf({})).toBe('INVALID_ARCHIVE');
       await writeFile(tar.path, 'not a tar'.repeat(1000));
       expect(await codeOf({})).toBe('INVALID_ARCHIVE');
       await tar.remove();

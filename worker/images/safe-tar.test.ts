@@ -70,18 +70,18 @@ describe('a tar from a user', () => {
     ['a hard link', 'INVALID_ARCHIVE', (tar) => void tar.entry({ name: 'l', type: 'link', linkname: 'bot.py' })],
     ['a device', 'INVALID_ARCHIVE', (tar) => void tar.entry({ name: 'd', type: 'character-device' })],
     ['a pipe', 'INVALID_ARCHIVE', (tar) => void tar.entry({ name: 'p', type: 'fifo' })],
-    ['a name that leaves the folder', 'INVALID_FILE_PATH', (tar) => void tar.entry({ name: '../x' }, '')],
-    ['an absolute name', 'INVALID_FILE_PATH', (tar) => void tar.entry({ name: '/etc/cron.d/x' }, '')],
-    ['an absolute name behind "./"', 'INVALID_FILE_PATH', (tar) => void tar.entry({ name: './/etc/x' }, '')],
-    ['a name with a line break', 'INVALID_FILE_PATH', (tar) => void tar.entry({ name: 'a\nb' }, '')],
+    ['a name that leaves the folder', 'INVALID_ARCHIVE', (tar) => void tar.entry({ name: '../x' }, '')],
+    ['an absolute name', 'INVALID_ARCHIVE', (tar) => void tar.entry({ name: '/etc/cron.d/x' }, '')],
+    ['an absolute name behind "./"', 'INVALID_ARCHIVE', (tar) => void tar.entry({ name: './/etc/x' }, '')],
+    ['a name with a line break', 'INVALID_ARCHIVE', (tar) => void tar.entry({ name: 'a\nb' }, '')],
     [
       'a folder that leaves the folder',
-      'INVALID_FILE_PATH',
+      'INVALID_ARCHIVE',
       (tar) => void tar.entry({ name: 'a/..', type: 'directory' }),
     ],
     [
       'a name twice',
-      'INVALID_FILE_PATH',
+      'INVALID_ARCHIVE',
       (tar) => {
         tar.entry({ name: 'bot.py' }, 'a');
         tar.entry({ name: './bot.py' }, 'b');
@@ -89,7 +89,7 @@ describe('a tar from a user', () => {
     ],
     [
       'a file in a file',
-      'INVALID_FILE_PATH',
+      'INVALID_ARCHIVE',
       (tar) => {
         tar.entry({ name: 'a' }, 'a');
         tar.entry({ name: 'a/b' }, 'b');
@@ -97,7 +97,7 @@ describe('a tar from a user', () => {
     ],
     [
       'a file that was a folder',
-      'INVALID_FILE_PATH',
+      'INVALID_ARCHIVE',
       (tar) => {
         tar.entry({ name: 'a', type: 'directory' });
         tar.entry({ name: 'a' }, 'b');

@@ -1,4 +1,6 @@
 /** What a valid request to the bot_runner blueprint is, after parsing. */
+import type { FetchAllow } from '#common/fetch-policy.ts';
+import type { Secret } from '#common/secret.ts';
 
 export const actions = ['start', 'stop', 'logs', 'list', 'status', 'update', 'restart', 'delete'] as const;
 export type Action = (typeof actions)[number];
@@ -33,7 +35,54 @@ export interface ArtifactSource {
   readonly language: Language;
 }
 
-export type SourceRequest = InlineSource | ArtifactSource;
+/** Custom mode with the archive itself, as REST sends it: tar or tar.gz, not read yet. */
+export interface InlineArchiveSource {
+  readonly kind: 'inline_archive';
+  readonly bytes: Uint8Array;
+}
+
+/** Custom mode with an archive that was uploaded before. */
+export interface CustomArtifactSource {
+  readonly kind: 'custom_artifact';
+  readonly sha256: string;
+}
+
+/** Custom mode with an archive that the worker fetches. */
+export interface ArchiveUrlSource {
+  readonly kind: 'archive_url';
+  readonly url: string;
+}
+
+/** A user name, empty for some tokens, and a password or token. */
+export interface Login {
+  readonly username: string;
+  readonly password: Secret;
+}
+
+/** Custom mode with a repository that the worker clones. */
+export interface GitRepositorySource {
+  readonly kind: 'git';
+  readonly url: string;
+  /** Branch or tag; empty for the default branch. */
+  readonly ref: string;
+  /** Folder of the Dockerfile; empty for the root. */
+  readonly subdir: string;
+  readonly login?: Login;
+}
+
+/** Image mode. */
+export interface ImageRepositorySource {
+  readonly kind: 'image';
+  /** With a tag or a digest, always. */
+  readonly image: string;
+  readonly login?: Login;
+  /** Asks the registry even when the engine has the image. */
+  readonly pull: boolean;
+}
+
+export type SimpleSourceRequest = InlineSource | ArtifactSource;
+export type CustomSourceRequest = InlineArchiveSource | CustomArtifactSource | ArchiveUrlSource | GitRepositorySource;
+export type SourceRequest = SimpleSourceRequest | CustomSourceRequest | ImageRepositorySource;
 
 export interface Deployment {
   readonly source: SourceRequest;
@@ -62,7 +111,9 @@ export type BotRequest =
 export interface Bounds {
   readonly maxMemoryBytes: number;
   readonly maxCpuMillis: number;
+  /** Places that sources and images may come from although their addresses are not public; none unless given. */
+  readonly fetchAllow?: FetchAllow;
 }
 
 /** What the orchestrator uses unless its settings say otherwise. */
-export const defaultBounds: Bounds = { maxMemoryBytes: 2048 * 1024 * 1024, maxCpuMillis: 2000 };
+export const defaultBounds: Bounds = { maxMemoryBytes: 2048 * 1024 * 1024, maxCpuMillis: 2000, fetchAllow: [] };

@@ -3,11 +3,10 @@ import { fail, ok, problem, type Result } from '#common/problem.ts';
 import { checkEntrypoint, checkFileSet } from '#common/safe-path.ts';
 import type { InlineSource, Language } from './bot-request.ts';
 import { examples } from './examples.ts';
+import { type Data, isAbsent, refuseForeignFields } from './fields.ts';
 import { parseRequirements } from './requirements.ts';
 
-type Data = Readonly<Record<string, unknown>>;
-
-const isAbsent = (value: unknown): boolean => value === undefined || value === null;
+const filesMax = 10_000;
 
 /** The language an entrypoint is written in, by its ending. */
 export const languageOf = (entrypoint: string): Language => (/\.[mc]?js$/.test(entrypoint) ? 'node' : 'python');
@@ -27,7 +26,17 @@ function parseFiles(value: unknown): Result<ReadonlyMap<string, string>> {
       }),
     );
   }
-  const names = checkFileSet(Object.keys(value));
+  const given = Object.keys(value);
+  if (given.length > filesMax) {
+    return fail(
+      problem('INVALID_FILES_FORMAT', `"files" holds ${given.length} files; at most ${filesMax} are allowed.`, {
+        details: { field: 'files', max: filesMax },
+        hint: 'Leave out what the bot does not need.',
+        example: examples.files,
+      }),
+    );
+  }
+  const names = checkFileSet(given);
   if (!names.ok) return fail({ ...names.problem, example: examples.files });
   const files = new Map<string, string>();
   for (const [name, content] of Object.entries(value)) {
@@ -82,6 +91,8 @@ export function parseSimpleSource(data: Data): Result<InlineSource> {
       }),
     );
   }
+  const foreign = refuseForeignFields('simple', data);
+  if (!foreign.ok) return foreign;
   const wanted = parseLanguage(data['runtime']);
   if (!wanted.ok) return wanted;
   let files: ReadonlyMap<string, string>;

@@ -84,7 +84,9 @@ describe('the validator of bot_runner', () => {
   it('takes the only file, or the usual name, as the entrypoint', () => {
     const entrypoint = (files: object) => {
       const result = validateBotRequest({ ...start, code: undefined, files });
-      return result.ok && result.value.action === 'start' ? result.value.deployment.source.entrypoint : result;
+      if (!result.ok || result.value.action !== 'start') return result;
+      const { source } = result.value.deployment;
+      return source.kind === 'inline' ? source.entrypoint : source.kind;
     };
     expect(entrypoint({ 'telegram.py': '' })).toBe('telegram.py');
     expect(entrypoint({ 'a.py': '', 'main.py': '', 'bot.py': '' })).toBe('bot.py');

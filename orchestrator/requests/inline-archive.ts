@@ -1,0 +1,41 @@
+/** Reads an archive that came inside a request, for custom mode, before the request is accepted: within bounds of time too. */
+import { addAbortSignal, Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
+import { refuse } from '#common/problem.ts';
+import { readContextTar, type TarLimits } from '#common/safe-tar.ts';
+
+const readMs = 30_000;
+
+/** Throws ProblemError: INVALID_ARCHIVE, also without a Dockerfile, or ARCHIVE_TOO_LARGE. */
+export async function checkInlineArchive(bytes: Uint8Array, limits?: TarLimits, timeoutMs = readMs): Promise<void> {
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const source = addAbortSignal(timeout, Readable.from(inPieces(bytes), { objectMode: false }));
+  const files = new Set<string>();
+  const tops = new Set<string>();
+  try {
+    for await (const entry of readContextTar(source, limits)) {
+      tops.add(entry.name.split('/')[0] ?? '');
+      if (entry.kind === 'file') files.add(entry.name);
+    }
+  } catch (error) {
+    if (timeout.aborted) refuse('ARCHIVE_TOO_LARGE', `The archive takes longer than ${timeoutMs / 1000} s to read.`);
+    throw error;
+  }
+  // A folder around everything, as many sites pack it, is looked through.
+  const [top, ...others] = tops;
+  const inFolder = top !== undefined && others.length === 0 && files.has(`${top}/Dockerfile`);
+  if (files.has('Dockerfile') || inFolder) return;
+  refuse('INVALID_ARCHIVE', 'The archive has no Dockerfile at its root.', {
+    details: { field: 'archive', rule: 'no_dockerfile' },
+    hint: 'Pack the folder that holds the Dockerfile: tar -czf bot.tar.gz -C FOLDER . (for code without one use simple mode)',
+  });
+}
+
+/** Other requests, and the timeout, get their turn between two pieces. */
+async function* inPieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  const pieceBytes = 64 * 1024;
+  for (let at = 0; at < bytes.length; at += pieceBytes) {
+    yield bytes.subarray(at, at + pieceBytes);
+    await setImmediate();
+  }
+}
