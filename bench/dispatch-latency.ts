@@ -34,7 +34,9 @@ function request(method: string, path: string, body?: string): Promise<number> {
 function quantiles(name: string, values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const at = (q: number) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? Number.NaN;
-  process.stdout.write(`${name.padEnd(46)} p50 ${at(0.5).toFixed(2)} ms  p99 ${at(0.99).toFixed(2)} ms  (n=${sorted.length})\n`);
+  process.stdout.write(
+    `${name.padEnd(46)} p50 ${at(0.5).toFixed(2)} ms  p99 ${at(0.99).toFixed(2)} ms  (n=${sorted.length})\n`,
+  );
   return at(0.5);
 }
 
