@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { BadValue, ConfigError, type ConfigOf, choice, custom, readConfig, text } from '#common/env-config.ts';
+import { type FetchAllow, parseFetchAllow } from '#common/fetch-policy.ts';
 import { workerIdPattern } from '#common/ids.ts';
 import { logLevels } from '#common/log.ts';
 import { isLoopbackHost } from '#common/loopback.ts';
@@ -101,6 +102,12 @@ function parseImage(value: string | undefined, fallback: string): string {
   return image;
 }
 
+function parseAllow(value: string | undefined): FetchAllow {
+  const allow = parseFetchAllow(value ?? '');
+  if (allow === undefined) throw new BadValue('must be HOST:PORT, several separated by commas');
+  return allow;
+}
+
 export const workerVariables = {
   orchestrators: custom(
     {
@@ -157,6 +164,14 @@ export const workerVariables = {
     parsePublicUrl,
   ),
   httpsProxy: custom({ name: 'HTTPS_PROXY', doc: 'Proxy for builds.', shownDefault: 'none' }, parseProxy),
+  fetchAllow: custom(
+    {
+      name: 'FETCH_ALLOW',
+      doc: 'HOST:PORT list that sources and images may come from although it is not public.',
+      shownDefault: 'none',
+    },
+    parseAllow,
+  ),
   memoryBytes: custom(
     {
       name: 'CONTAINER_MEMORY_LIMIT',

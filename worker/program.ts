@@ -1,6 +1,8 @@
 /** The worker, composed: state, runtime, bots, logs, session. Used by main.ts, by `npm start` and by tests. */
 import { randomUUID } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
 import { uptime } from 'node:os';
+import { join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
 import type { Clock } from '#common/clock.ts';
 import { type BotKey, botKeyText } from '#common/ids.ts';
@@ -91,6 +93,10 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
     cacheMaxBytes: defaultCacheMaxBytes,
     channel: () => uplink.channel,
   });
+  const fetchDir = join(config.dir, 'fetch');
+  // What a process before this one was fetching when it was killed.
+  await rm(fetchDir, { recursive: true, force: true });
+  await mkdir(fetchDir, { mode: 0o700 });
   const sealedTo = (key: BotKey) => `secrets of ${botKeyText(key)}`;
   const registry = new BotRegistry({
     logs,
@@ -111,6 +117,7 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
       operatorSecrets: config.httpsProxy ? secretValues({ HTTPS_PROXY: config.httpsProxy.reveal() }) : [],
       slots: new Slots(config.buildSlots),
       artifacts,
+      fetching: { dir: fetchDir, allow: config.fetchAllow, clock },
       records: createBotRecords(state.botsDir, logger),
       reports: uplink,
       lookup: (key) => lookup.find(key),
@@ -147,7 +154,13 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
       bootId,
       protocolMin,
       protocolMax,
-      capabilities: ['mode.simple', 'language.python', 'language.node'],
+      capabilities: [
+        'mode.simple',
+        // Plain processes have no images.
+        ...(runtime.kind === 'process' ? [] : ['mode.custom', 'mode.image']),
+        'language.python',
+        'language.node',
+      ],
       runtime: runtime.kind,
       engineVersion: info?.version ?? '',
       version,

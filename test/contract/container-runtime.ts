@@ -8,6 +8,7 @@ import type { ContainerRuntime } from '../../worker/runtime/container-runtime.ts
 import { describeBuilds } from './builds.ts';
 import { describeEvents, describeFailures } from './failures.ts';
 import { botPlan, buildBot, type Harness, type PlanChoice, patience, second } from './harness.ts';
+import { describeImages } from './images.ts';
 import { describeOutput } from './output.ts';
 import { describeNames, describeOwnership } from './ownership.ts';
 import { describeStates } from './states.ts';
@@ -79,6 +80,7 @@ export function describeContainerRuntime(title: string, createHarness: () => Pro
     describeFailures(context);
     describeEvents(context);
     describeBuilds(context);
+    describeImages(context);
     describeOutput(context);
   });
 }

@@ -78,6 +78,7 @@ export async function createDockerHarness(docker: TestDocker, language: Language
   const ofSuite = { label: [`user_id=${userId}`] };
   return {
     language,
+    hasImages: true,
     absentRequirement,
     endlessRequirement,
     endlessReached: () => index.reached(),

@@ -187,7 +187,10 @@ function describeDocker(docker: TestDocker): void {
         const files = { 'greet.mjs': `import text from '${npmPackage}'; console.log(text);` };
         await buildBot(npm, 'node', { key, workerId, revision: 2n, requirements: [npmPackage], files });
         const plan = botPlan({ key, workerId, language: 'node', revision: 2n });
-        const greeter = await npm.create({ ...plan, run: { ...plan.run, entrypoint: 'greet.mjs' } }, patience());
+        const greeter = await npm.create(
+          { ...plan, run: { kind: 'simple', language: 'node', entrypoint: 'greet.mjs' } },
+          patience(),
+        );
         await npm.start(greeter, patience());
         await untilPrinted(npm, greeter, 'hello from the package');
       } finally {

@@ -29,6 +29,7 @@ async function createFakeHarness(): Promise<Harness> {
   });
   return {
     language: 'node',
+    hasImages: true,
     absentRequirement: 'absent',
     endlessRequirement: 'endless',
     endlessReached: () => reached,

@@ -26,6 +26,8 @@ export interface RuntimeChoice {
 export interface Harness {
   /** The language of the suite's bots here. */
   readonly language: Language;
+  /** Whether it has images other than those of simple mode. */
+  readonly hasImages: boolean;
   /** A runtime on the one engine of this harness; several may be made, also of one worker id, as after a restart. */
   runtime(choice: RuntimeChoice): ContainerRuntime;
   /** A requirement that no index has. */

@@ -42,6 +42,7 @@ async function createProcessHarness(language: Language): Promise<Harness> {
   const forged = new Map<string, { name: string; content: string }>();
   return {
     language,
+    hasImages: false,
     absentRequirement,
     endlessRequirement,
     endlessReached: () => index.reached(),
@@ -135,7 +136,10 @@ describe('the process runtime', { timeout: 60 * second }, () => {
       "import { spawn } from 'node:child_process'; console.log(spawn('sleep', ['1000'], { stdio: 'ignore' }).pid); process.exit(6);";
     await buildBot(runtime, 'node', { key, workerId, files: { 'child.mjs': child } });
     const base = plan();
-    const id = await runtime.create({ ...base, run: { ...base.run, entrypoint: 'child.mjs' } }, patience());
+    const id = await runtime.create(
+      { ...base, run: { kind: 'simple', language: 'node', entrypoint: 'child.mjs' } },
+      patience(),
+    );
     await runtime.start(id, patience());
     expect(await untilExited(runtime, id)).toMatchObject({ exitCode: 6 });
     const { lines } = await runtime.readOutput(id, undefined, 1000, patience());
@@ -156,7 +160,10 @@ describe('the process runtime', { timeout: 60 * second }, () => {
     const show = 'console.log(JSON.stringify([Object.keys(process.env).sort(), process.cwd(), process.env.HOME]));';
     await buildBot(runtime, 'node', { key, workerId, files: { 'show.mjs': show } });
     const base = plan();
-    const id = await runtime.create({ ...base, run: { ...base.run, entrypoint: 'show.mjs' } }, patience());
+    const id = await runtime.create(
+      { ...base, run: { kind: 'simple', language: 'node', entrypoint: 'show.mjs' } },
+      patience(),
+    );
     await runtime.start(id, patience());
     await untilExited(runtime, id);
     delete process.env['WORKER_TOKEN_OF_TEST'];

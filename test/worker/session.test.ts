@@ -27,7 +27,7 @@ describe('a session', () => {
       runtime: 'docker',
       ready: true,
       snapshot: [],
-      capabilities: ['mode.simple', 'language.python', 'language.node'],
+      capabilities: ['mode.simple', 'mode.custom', 'mode.image', 'language.python', 'language.node'],
       capacity: { memoryBytes: 8_000_000_000n, cpuMillis: 4000 },
     });
     expect(session.authorization).toBe('Bearer test-worker-token');

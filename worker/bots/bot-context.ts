@@ -3,6 +3,7 @@ import type { Clock } from '#common/clock.ts';
 import type { BotKey } from '#common/ids.ts';
 import type { Logger } from '#common/log.ts';
 import type { BotObservation } from '#gen/botrunner/v1/worker_service_pb.js';
+import type { FetchParts } from '../fetch/fetched.ts';
 import type { BotLog } from '../logs/bot-log.ts';
 import type { ContainerFacts, ContainerRuntime } from '../runtime/container-runtime.ts';
 import type { BotRecords } from '../state/bot-records.ts';
@@ -25,6 +26,8 @@ export interface WorkerContext {
   /** How many images are made at once. */
   readonly slots: Slots;
   readonly artifacts: ArtifactSource;
+  /** How sources are fetched from elsewhere. */
+  readonly fetching: FetchParts;
   readonly records: BotRecords;
   readonly reports: TaskReports;
   /** The bot's container, if the engine has one; asked after the call. */

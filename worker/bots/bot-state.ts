@@ -44,6 +44,7 @@ export function describeBot(known: Known): Told | undefined {
 /** As describeBot, for the one who waits for a task: what is done for it, also while an old version still runs. */
 export function describeWork(known: Known): Told | undefined {
   if (known.phase === 'building') return { state: BotState.BUILDING, reason: 'the image is being built' };
+  if (known.phase === 'pulling') return { state: BotState.PULLING, reason: 'the image is being pulled' };
   if (known.phase === 'waiting') return { state: BotState.PENDING, reason: waitsForBuild };
   if (known.phase === 'fetching') return { state: BotState.PENDING, reason: 'the source is being fetched' };
   return describeBot(known);
@@ -55,6 +56,7 @@ function withoutContainer({ situation, record, phase }: Known): Told {
   if (!situation.desired) return { state: BotState.STOPPED, reason: '' };
   if (situation.failed) return { state: BotState.FAILED, reason: record.failure?.problem.message ?? '' };
   if (phase === 'building') return { state: BotState.BUILDING, reason: '' };
+  if (phase === 'pulling') return { state: BotState.PULLING, reason: '' };
   if (phase === 'waiting') return { state: BotState.PENDING, reason: waitsForBuild };
   if (phase === 'fetching') return { state: BotState.PENDING, reason: 'the source is being fetched' };
   if (situation.specKnown) return { state: BotState.STARTING, reason: '' };
@@ -105,6 +107,7 @@ export function observeBot(key: BotKey, known: Known, told: Told, wallMs: number
     oomKilled: false,
     restarts: record.restarts,
     reason: told.reason,
+    pinned: facts && record.image?.revision === facts.revision ? (record.image.pinned ?? '') : '',
     observedAt: timestampFromMs(wallMs),
   });
   const startedAtMs = facts?.startedAtMs ?? record.lastEnd?.startedAtMs;

@@ -132,7 +132,9 @@ export async function create(memory: BotMemory, context: BotContext, signal: Abo
   const { desired } = memory.record;
   const spec = runnableSpec(memory);
   if (!desired || !spec) throw new Error('create without a spec');
-  const plan = planContainer(memory.key, workerId, desired, spec);
+  const { image } = memory.record;
+  const pinned = image?.revision === desired.revision ? image.pinned : undefined;
+  const plan = planContainer(memory.key, workerId, desired, spec, pinned);
   memory.stale = true;
   try {
     await withTimeLimit(clock, 'creating the container', changeLimitMs, signal, (limited) =>
@@ -202,7 +204,7 @@ export async function settleRefusedStart(memory: BotMemory, context: BotContext,
   await log.note(reason);
 }
 
-/** Removes the images, and of a removed bot the log. */
+/** Removes the images, and of a removed bot the log, and its data if it shall be purged. */
 export async function clean(memory: BotMemory, context: BotContext, signal: AbortSignal): Promise<void> {
   const { runtime, clock, log } = context;
   await withTimeLimit(clock, 'removing images', changeLimitMs, signal, (limited) =>
@@ -210,6 +212,12 @@ export async function clean(memory: BotMemory, context: BotContext, signal: Abor
   );
   memory.imageReady = undefined;
   memory.record = { ...memory.record, image: undefined };
+  const { desired } = memory.record;
+  if (desired?.kind === 'removed' && desired.purge) {
+    await withTimeLimit(clock, 'removing the data', changeLimitMs, signal, (limited) =>
+      runtime.removeVolume(memory.key, limited),
+    );
+  }
   if (memory.record.desired?.kind === 'removed') await log.remove();
 }
 

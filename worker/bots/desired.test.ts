@@ -44,7 +44,7 @@ describe('a spec', () => {
 
   it('takes the defaults of the worker where it says nothing, and its own variables over those of the operator', () => {
     const read = unwrap(readSpec(spec({}, { env: { LANG: 'de' } }), defaults));
-    expect(read).toMatchObject({ language: 'python', memoryBytes: 256, cpuMillis: 500 });
+    expect(read).toMatchObject({ source: { language: 'python' }, memoryBytes: 256, cpuMillis: 500 });
     expect(read.env.reveal()).toEqual({ TELEGRAM_API_BASE: 'http://base', LANG: 'de' });
     const limited = spec({}, { limits: { memoryBytes: 9n, cpuMillis: 7 } });
     expect(readSpec(limited, defaults)).toMatchObject({ value: { memoryBytes: 9, cpuMillis: 7 } });
@@ -56,7 +56,7 @@ describe('a spec', () => {
     ['bot', BotLanguage.NODE, 'node'],
     ['bot.js', BotLanguage.PYTHON, 'python'],
   ])('runs %s with language %s as %s', (entrypoint, language, expected) => {
-    expect(unwrap(readSpec(spec({ entrypoint, language }), defaults)).language).toBe(expected);
+    expect(unwrap(readSpec(spec({ entrypoint, language }), defaults)).source).toMatchObject({ language: expected });
   });
 
   it('that this version cannot run is refused, not guessed', () => {

@@ -22,6 +22,8 @@ export interface Desired extends Decision {
   /** The spec that shall run. */
   readonly revision: bigint;
   readonly stopGraceMs: number;
+  /** With `removed`: what it kept in /data goes too. */
+  readonly purge?: boolean;
 }
 
 export interface EnsureCommand {
@@ -72,6 +74,7 @@ export function readEnsure(message: Ensure): Result<EnsureCommand> {
       generation: message.generation,
       revision: message.revision,
       stopGraceMs: Math.min(message.stopGraceMs > 0 ? message.stopGraceMs : defaultStopGraceMs, longestStopGraceMs),
+      ...(message.purge ? { purge: true } : {}),
     },
     spec: message.spec,
     deadlineAtMs: message.deadlineAt ? timestampMs(message.deadlineAt) : undefined,

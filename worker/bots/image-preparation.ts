@@ -1,10 +1,15 @@
-/** Makes the image of one spec: fetches the source, waits for a build slot, builds. */
+/** Makes the image of one spec: fetches the source, waits for a build slot, builds; or pulls a ready image. */
 import { type BotKey, imageName } from '#common/ids.ts';
+import { formatImageReference, parseImageReference } from '#common/image-reference.ts';
+import { unwrap } from '#common/problem.ts';
+import { fetchArchive } from '../fetch/fetch-archive.ts';
+import { fetchGit } from '../fetch/fetch-git.ts';
+import type { FetchParts } from '../fetch/fetched.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import type { Slots } from '../waiting/slots.ts';
-import type { RunnableSpec } from './spec-plan.ts';
+import type { CustomOrigin, RunnableSource, RunnableSpec } from './spec-plan.ts';
 
-/** Where sources come from. */
+/** Where uploaded sources come from. */
 export interface ArtifactSource {
   /**
    * The path of the artifact's bytes, checked by their sha256; it stays until released. ProblemError ARTIFACT_NOT_FOUND,
@@ -14,7 +19,7 @@ export interface ArtifactSource {
 }
 
 /** `checking`: whether the image is there already. */
-export type PreparationPhase = 'checking' | 'fetching' | 'waiting' | 'building';
+export type PreparationPhase = 'checking' | 'fetching' | 'waiting' | 'building' | 'pulling';
 
 export interface Preparation {
   readonly key: BotKey;
@@ -25,36 +30,98 @@ export interface Preparation {
   readonly onOutput: (line: string) => void;
 }
 
+export interface PreparationParts {
+  readonly runtime: ContainerRuntime;
+  readonly artifacts: ArtifactSource;
+  readonly slots: Slots;
+  readonly fetching: FetchParts;
+}
+
+/** What was made: the repo digest or id of a pulled image, the commit of a repository, else empty. */
+export interface PreparedImage {
+  readonly pinned: string;
+}
+
 /** Resolves when the image is there. Throws what the parts throw; on abort nothing is left behind. */
 export async function prepareImage(
-  parts: { readonly runtime: ContainerRuntime; readonly artifacts: ArtifactSource; readonly slots: Slots },
+  parts: PreparationParts,
   preparation: Preparation,
   signal: AbortSignal,
-): Promise<void> {
-  const { key, workerId, revision, spec, onPhase, onOutput } = preparation;
-  onPhase('fetching');
-  const artifact = await parts.artifacts.fetch(spec.artifactSha256, signal);
+): Promise<PreparedImage> {
+  const { source } = preparation.spec;
+  if (source.mode === 'image') return pull(parts, preparation, source, signal);
+  preparation.onPhase('fetching');
+  const fetched = await fetchSource(parts, source, preparation.onOutput, signal);
   try {
-    onPhase('waiting');
+    preparation.onPhase('waiting');
     const releaseSlot = await parts.slots.take(signal);
     try {
-      onPhase('building');
-      await parts.runtime.buildImage(
-        {
-          key,
-          workerId,
-          image: imageName(key, revision),
-          language: spec.language,
-          requirements: spec.requirements,
-          sourceTarPath: artifact.path,
-          onOutput,
-        },
-        signal,
-      );
+      preparation.onPhase('building');
+      await build(parts.runtime, preparation, source, fetched, signal);
     } finally {
       releaseSlot();
     }
   } finally {
-    artifact.release();
+    await fetched.release();
+  }
+  return { pinned: fetched.commit ?? '' };
+}
+
+async function pull(
+  { runtime, fetching }: PreparationParts,
+  { onPhase, onOutput }: Preparation,
+  { image, credentials, pull: ask }: RunnableSource & { readonly mode: 'image' },
+  signal: AbortSignal,
+): Promise<PreparedImage> {
+  // Judged here too: what the engine pulls from is up to this machine's operator.
+  const reference = formatImageReference(unwrap(parseImageReference(image, fetching.allow)));
+  onPhase('pulling');
+  return runtime.pullImage({ reference, credentials, pull: ask, onOutput }, signal);
+}
+
+interface FetchedSource {
+  readonly path: string;
+  readonly commit?: string;
+  release(): void | Promise<void>;
+}
+
+type BuiltSource = Exclude<RunnableSource, { readonly mode: 'image' }>;
+
+async function fetchSource(
+  { artifacts, fetching }: PreparationParts,
+  source: BuiltSource,
+  onOutput: (line: string) => void,
+  signal: AbortSignal,
+): Promise<FetchedSource> {
+  if (source.mode === 'simple') return artifacts.fetch(source.artifactSha256, signal);
+  const { from } = source;
+  switch (from.kind) {
+    case 'artifact':
+      return artifacts.fetch(from.sha256, signal);
+    case 'archive':
+      return fetchArchive(fetching, from.url, signal);
+    case 'git': {
+      const fetched = await fetchGit(fetching, from.request, signal);
+      onOutput(`building commit ${fetched.commit}`);
+      return fetched;
+    }
   }
 }
+
+function build(
+  runtime: ContainerRuntime,
+  { key, workerId, revision, onOutput }: Preparation,
+  source: BuiltSource,
+  { path }: FetchedSource,
+  signal: AbortSignal,
+): Promise<void> {
+  const common = { key, workerId, image: imageName(key, revision), onOutput };
+  if (source.mode === 'simple') {
+    const { language, requirements } = source;
+    return runtime.buildImage({ ...common, language, requirements, sourceTarPath: path }, signal);
+  }
+  return runtime.buildCustomImage({ ...common, contextTarPath: path, unwrap: mayBeWrapped(source.from) }, signal);
+}
+
+/** Forges put a folder around everything; in an archive that somebody made for us its own root counts. */
+const mayBeWrapped = (from: CustomOrigin): boolean => from.kind === 'archive';

@@ -8,7 +8,7 @@ import type { ActiveTask } from './active-task.ts';
 import type { BotContext } from './bot-context.ts';
 import { type BotMemory, runnableSpec } from './bot-memory.ts';
 import { createBuildOutput } from './build-output.ts';
-import { type PreparationPhase, prepareImage } from './image-preparation.ts';
+import { type PreparationPhase, type PreparedImage, prepareImage } from './image-preparation.ts';
 import { imageDigest, type RunnableSpec } from './spec-plan.ts';
 
 // For images that are made again without a task, which brings its own deadline.
@@ -38,11 +38,11 @@ export function beginPreparing(memory: BotMemory, context: BotContext, hooks: Pr
   const mine = { revision, phase: 'checking' as PreparationPhase, abort: new AbortController() };
   memory.preparing = mine;
   return make(memory, context, revision, spec, mine.abort.signal, hooks).then(
-    (): Prepared => {
+    ({ pinned }): Prepared => {
       if (memory.preparing !== mine) return { kind: 'cancelled' };
       memory.preparing = undefined;
       memory.imageReady = revision;
-      memory.record = { ...memory.record, image: { revision, digest: imageDigest(spec) } };
+      memory.record = { ...memory.record, image: { revision, digest: imageDigest(spec), pinned } };
       return { kind: 'ready' };
     },
     (error: unknown): Prepared => {
@@ -78,15 +78,15 @@ async function make(
   spec: RunnableSpec,
   signal: AbortSignal,
   hooks: PreparingHooks,
-): Promise<void> {
+): Promise<PreparedImage> {
   const { clock, log, workerId } = context;
-  if (await isThere(memory, context, revision, spec, signal)) return;
+  if (await isThere(memory, context, revision, spec, signal)) return { pinned: memory.record.image?.pinned ?? '' };
   const output = createBuildOutput(clock, async (lines) => {
     const { storeId, entries } = await log.write(LogStream.BUILD, lines);
     hooks.task()?.output(entries.map((entry) => entryToProto(storeId, entry)));
   });
   try {
-    await withTimeLimit(clock, 'making the image', prepareLimitMs, signal, (limited) =>
+    return await withTimeLimit(clock, 'making the image', prepareLimitMs, signal, (limited) =>
       prepareImage(
         context,
         {
@@ -118,7 +118,9 @@ async function isThere(
   signal: AbortSignal,
 ): Promise<boolean> {
   if (record.image?.revision !== revision || record.image.digest !== imageDigest(spec)) return false;
+  const name = spec.source.mode === 'image' ? record.image.pinned : imageName(key, revision);
+  if (!name) return false;
   return withTimeLimit(clock, 'looking for the image', imageLookLimitMs, signal, (limited) =>
-    runtime.hasImage(imageName(key, revision), limited),
+    runtime.hasImage(name, limited),
   );
 }

@@ -3,8 +3,15 @@ import { createHash } from 'node:crypto';
 import { type BotKey, containerName, imageName, sha256Pattern } from '#common/ids.ts';
 import { fail, ok, problem, type Result } from '#common/problem.ts';
 import { Secret } from '#common/secret.ts';
-import { BotLanguage, type BotSpec } from '#gen/botrunner/v1/bot_pb.js';
-import type { ContainerPlan, Language } from '../runtime/container-runtime.ts';
+import {
+  BotLanguage,
+  type BotSpec,
+  type Credentials,
+  type CustomSource,
+  type SimpleSource,
+} from '#gen/botrunner/v1/bot_pb.js';
+import type { GitRequest } from '../fetch/fetch-git.ts';
+import type { ContainerPlan, Language, RegistryCredentials } from '../runtime/container-runtime.ts';
 
 /** What the operator gives to every bot. */
 export interface BotDefaults {
@@ -14,40 +21,92 @@ export interface BotDefaults {
   readonly env: Readonly<Record<string, string>>;
 }
 
+/** Where the code comes from, checked as far as it can be without fetching it. */
+export type RunnableSource =
+  | {
+      readonly mode: 'simple';
+      readonly artifactSha256: string;
+      readonly entrypoint: string;
+      readonly language: Language;
+      readonly requirements: readonly string[];
+    }
+  | { readonly mode: 'custom'; readonly from: CustomOrigin }
+  | {
+      readonly mode: 'image';
+      readonly image: string;
+      readonly credentials: Secret<RegistryCredentials> | undefined;
+      readonly pull: boolean;
+    };
+
+export type CustomOrigin =
+  | { readonly kind: 'artifact'; readonly sha256: string }
+  | { readonly kind: 'archive'; readonly url: string }
+  | { readonly kind: 'git'; readonly request: GitRequest };
+
 /** A spec this worker can run. */
 export interface RunnableSpec {
-  readonly artifactSha256: string;
-  readonly entrypoint: string;
-  readonly language: Language;
-  readonly requirements: readonly string[];
+  readonly source: RunnableSource;
   readonly env: Secret<Readonly<Record<string, string>>>;
   readonly memoryBytes: number;
   readonly cpuMillis: number;
 }
 
-/** Refuses with INVALID_MODE what this version cannot run, INVALID_ENTRYPOINT when the language cannot be told. */
+/** Refuses with INVALID_MODE or MISSING_SOURCE what this version cannot run, INVALID_ENTRYPOINT when the language cannot be told. */
 export function readSpec(spec: BotSpec, defaults: BotDefaults): Result<RunnableSpec> {
-  if (spec.source.case !== 'simple') {
-    return fail(problem('INVALID_MODE', 'This worker cannot run the deployment mode of the bot.'));
-  }
-  const { artifactSha256, entrypoint, requirements, language } = spec.source.value;
-  if (!sha256Pattern.test(artifactSha256)) {
-    return fail(problem('ARTIFACT_NOT_FOUND', 'The spec of the bot names no artifact.'));
-  }
-  const known = languageOf(language, entrypoint);
-  if (!known) {
-    return fail(problem('INVALID_ENTRYPOINT', 'The language of the bot cannot be told from its entrypoint.'));
-  }
+  const source = readSource(spec.source);
+  if (!source.ok) return source;
   return ok({
-    artifactSha256,
-    entrypoint,
-    language: known,
-    requirements,
+    source: source.value,
     env: new Secret({ ...defaults.env, ...spec.env }),
     memoryBytes: Number(spec.limits?.memoryBytes ?? 0n) || defaults.memoryBytes,
     cpuMillis: (spec.limits?.cpuMillis ?? 0) || defaults.cpuMillis,
   });
 }
+
+function readSource(source: BotSpec['source']): Result<RunnableSource> {
+  switch (source.case) {
+    case 'simple':
+      return readSimple(source.value);
+    case 'custom':
+      return readCustom(source.value);
+    case 'image': {
+      const { image, credentials, pull } = source.value;
+      return ok({ mode: 'image', image, pull, credentials: credentialsOf(credentials) });
+    }
+    default:
+      return fail(problem('INVALID_MODE', 'This worker cannot run the deployment mode of the bot.'));
+  }
+}
+
+const noArtifact = () => fail(problem('ARTIFACT_NOT_FOUND', 'The spec of the bot names no artifact.'));
+
+function readSimple({ artifactSha256, entrypoint, requirements, language }: SimpleSource): Result<RunnableSource> {
+  if (!sha256Pattern.test(artifactSha256)) return noArtifact();
+  const known = languageOf(language, entrypoint);
+  return known
+    ? ok({ mode: 'simple', artifactSha256, entrypoint, language: known, requirements })
+    : fail(problem('INVALID_ENTRYPOINT', 'The language of the bot cannot be told from its entrypoint.'));
+}
+
+function readCustom({ from }: CustomSource): Result<RunnableSource> {
+  switch (from.case) {
+    case 'artifactSha256':
+      if (!sha256Pattern.test(from.value)) return noArtifact();
+      return ok({ mode: 'custom', from: { kind: 'artifact', sha256: from.value } });
+    case 'archiveUrl':
+      return ok({ mode: 'custom', from: { kind: 'archive', url: from.value } });
+    case 'git': {
+      const { url, ref, subdir, credentials } = from.value;
+      const request = { url, ref, subdir, credentials: credentialsOf(credentials) };
+      return ok({ mode: 'custom', from: { kind: 'git', request } });
+    }
+    default:
+      return fail(problem('MISSING_SOURCE', 'The spec of the bot names no source.'));
+  }
+}
+
+const credentialsOf = (given: Credentials | undefined): Secret<RegistryCredentials> | undefined =>
+  given && new Secret({ username: given.username, password: given.password });
 
 function languageOf(language: BotLanguage, entrypoint: string): Language | undefined {
   if (language === BotLanguage.PYTHON) return 'python';
@@ -57,25 +116,49 @@ function languageOf(language: BotLanguage, entrypoint: string): Language | undef
 }
 
 /** Of all that goes into an image: an image of another digest is not the one that is wanted, whatever its name says. */
-export const imageDigest = (spec: RunnableSpec): string =>
+export const imageDigest = ({ source }: RunnableSpec): string =>
   createHash('sha256')
-    .update(JSON.stringify([spec.artifactSha256, spec.language, spec.requirements]))
+    .update(JSON.stringify(digested(source)))
     .digest('hex');
 
+// Of a URL, a branch or a tag only the name counts: what it means is asked again when something new is decided. Whoever may
+// fetch it is no part of what it is.
+function digested(source: RunnableSource): readonly unknown[] {
+  switch (source.mode) {
+    case 'simple':
+      return [source.artifactSha256, source.language, source.requirements];
+    case 'image':
+      return ['image', source.image];
+    case 'custom': {
+      const { from } = source;
+      if (from.kind === 'artifact') return ['artifact', from.sha256];
+      if (from.kind === 'archive') return ['archive', from.url];
+      return ['git', from.request.url, from.request.ref, from.request.subdir];
+    }
+  }
+}
+
+/** `pinned` is what a ready image was pinned to when it was pulled. */
 export function planContainer(
   key: BotKey,
   workerId: string,
   decision: { readonly revision: bigint; readonly epoch: bigint },
   spec: RunnableSpec,
+  pinned?: string | undefined,
 ): ContainerPlan {
+  const { source } = spec;
+  const run =
+    source.mode === 'simple'
+      ? ({ kind: 'simple', language: source.language, entrypoint: source.entrypoint } as const)
+      : ({ kind: 'image' } as const);
   return {
     key,
     workerId,
     revision: decision.revision,
     epoch: decision.epoch,
     name: containerName(key),
-    image: imageName(key, decision.revision),
-    run: { kind: 'simple', language: spec.language, entrypoint: spec.entrypoint },
+    image: source.mode === 'image' && pinned ? pinned : imageName(key, decision.revision),
+    run,
     env: spec.env,
     memoryBytes: spec.memoryBytes,
     cpuMillis: spec.cpuMillis,

@@ -45,12 +45,56 @@ export interface SimpleBuild {
   readonly onOutput: (line: string) => void;
 }
 
-/** What to run inside the image. */
+/** A build context with a Dockerfile of its own to be made into an image. */
+export interface CustomBuild {
+  readonly key: BotKey;
+  readonly workerId: string;
+  /** Name and tag of the image to make, from imageName(). */
+  readonly image: string;
+  /** Path of a tar or gzipped tar as it came from a user; it is checked while it is read. */
+  readonly contextTarPath: string;
+  /** A single folder around everything is looked through when there is no Dockerfile beside it. */
+  readonly unwrap?: boolean;
+  /** As in SimpleBuild. */
+  readonly onOutput: (line: string) => void;
+}
+
+/** A ready image to be made available. */
+export interface ImagePull {
+  /** Checked, with a tag or a digest: from formatImageReference(). */
+  readonly reference: string;
+  /** For the image's own registry and no other. */
+  readonly credentials?: Secret<RegistryCredentials> | undefined;
+  /** Asks the registry even when the engine has the image. */
+  readonly pull: boolean;
+  /** As in SimpleBuild; progress is told in few lines. */
+  readonly onOutput: (line: string) => void;
+}
+
+export interface RegistryCredentials {
+  readonly username: string;
+  readonly password: string;
+}
+
+export interface PulledImage {
+  /** What exactly is there, fit for ContainerPlan.image: the repo digest if the image has one, else its id. */
+  readonly pinned: string;
+}
+
+/** What to run inside an image of simple mode. */
 export interface SimpleRun {
   readonly kind: 'simple';
   readonly language: Language;
   /** Relative path within the bot's folder. */
   readonly entrypoint: string;
+}
+
+/**
+ * Runs what the image itself says, as the image's user if that is not root, else as the bot's. Volumes that the image
+ * declares are small and gone with the container; its health check is off.
+ */
+export interface ImageRun {
+  readonly kind: 'image';
 }
 
 /** All that `create` needs. The runtime adds nothing that came from a user. */
@@ -63,7 +107,7 @@ export interface ContainerPlan {
   /** From containerName(). */
   readonly name: string;
   readonly image: string;
-  readonly run: SimpleRun;
+  readonly run: SimpleRun | ImageRun;
   readonly env: Secret<Readonly<Record<string, string>>>;
   readonly memoryBytes: number;
   readonly cpuMillis: number;
@@ -122,9 +166,23 @@ export interface ContainerRuntime {
 
   /** Makes the image; on failure or abort nothing is left behind. ProblemError BUILD_FAILED, IMAGE_NOT_FOUND (base). */
   buildImage(build: SimpleBuild, signal: AbortSignal): Promise<void>;
+  /**
+   * The same for a context with a Dockerfile. ProblemError BUILD_FAILED, INVALID_ARCHIVE, ARCHIVE_TOO_LARGE; INVALID_MODE
+   * from a runtime without images.
+   */
+  buildCustomImage(build: CustomBuild, signal: AbortSignal): Promise<void>;
+  /**
+   * Makes a ready image available: one that the engine has is used as it is, unless its tag is "latest" or `pull` is set; it
+   * is also used, and said to be, when its registry cannot be reached. ProblemError IMAGE_NOT_FOUND, REGISTRY_AUTH_FAILED,
+   * IMAGE_PULL_FAILED; INVALID_MODE from a runtime without images.
+   */
+  pullImage(pull: ImagePull, signal: AbortSignal): Promise<PulledImage>;
   hasImage(image: string, signal: AbortSignal): Promise<boolean>;
   /** Removes the bot's images but the ones to keep. Absent is success; an image in use stays. */
   removeImages(key: BotKey, keep: readonly string[], signal: AbortSignal): Promise<void>;
+
+  /** Removes what the bot keeps in /data, if this worker made it. Absent is success; in use is ProblemError CONTAINER_ERROR. */
+  removeVolume(key: BotKey, signal: AbortSignal): Promise<void>;
 
   /** Creates, does not start; returns the engine's id. NameInUseError, ProblemError CONTAINER_ERROR. */
   create(plan: ContainerPlan, signal: AbortSignal): Promise<string>;

@@ -41,8 +41,8 @@ export interface BotRecord {
   readonly desired: Desired | undefined;
   /** The newest generation for which a container was started. */
   readonly startedGeneration: bigint;
-  /** The image that was made last; the digest is of what it was made from. */
-  readonly image: { readonly revision: bigint; readonly digest: string } | undefined;
+  /** The image that was made last; the digest is of what it was made from, `pinned` as in PreparedImage. */
+  readonly image: { readonly revision: bigint; readonly digest: string; readonly pinned?: string } | undefined;
   readonly failure: Failure | undefined;
   readonly crashes: number;
   readonly restarts: number;

@@ -123,6 +123,7 @@ export async function createRegistryForTests(
         operatorSecrets: [],
         slots: new Slots(options.buildSlots ?? 1),
         artifacts,
+        fetching: { dir, allow: [], clock },
         records: createBotRecords(join(dir, 'bots'), silentLogger),
         reports: {
           accepted: (taskId) => reports.accepted.push(taskId),

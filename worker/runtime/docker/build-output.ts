@@ -13,7 +13,11 @@ export interface BuildReport {
   error(): string | undefined;
   /** Whether the base image was found: the first step after FROM was reached. */
   hasBase(): boolean;
+  /** Short ids of the layers that this build made, oldest first. A step can print such a line too: look before you act on it. */
+  made(): readonly string[];
 }
+
+const madeMax = 1000;
 
 // What the classic builder says about its own containers and layers tells a user nothing.
 const noise =
@@ -25,7 +29,13 @@ const objectMaxBytes = 1024 * 1024;
 export function createBuildReport(onLine: (line: string) => void): BuildReport {
   let error: string | undefined;
   let hasBase = false;
+  let isOwnLayer = false;
+  const made: string[] = [];
   const take = (line: string) => {
+    if (/^Step \d+\/\d+ : /.test(line)) isOwnLayer = !/ : FROM /i.test(line);
+    if (line === ' ---> Using cache') isOwnLayer = false;
+    const layer = /^ ---> ([0-9a-f]{12})$/.exec(line)?.[1];
+    if (layer !== undefined && isOwnLayer && made.length < madeMax) made.push(layer);
     if (/^Step [2-9]\d*\/\d+ : (?!FROM )/.test(line)) hasBase = true;
     if (!noise.test(line)) onLine(line);
   };
@@ -47,6 +57,7 @@ export function createBuildReport(onLine: (line: string) => void): BuildReport {
     },
     error: () => error,
     hasBase: () => hasBase,
+    made: () => made,
   };
 }
 

@@ -12,6 +12,12 @@ import { hasStatus } from './engine-errors.ts';
 /** The value of the label; both parts have patterns of their own and hold no dot. */
 export const buildScope = (key: BotKey, workerId: string): string => `${workerId}.${botHash(key)}`;
 
+/**
+ * Label of images whose layers come from a Dockerfile of a user: these layers do not carry the label of the build, so they
+ * have to go together with the image.
+ */
+export const customLabel = 'bot_runner.custom';
+
 /** A chain of layers is removed from its end; far more rounds than a Dockerfile of ours has steps. */
 const roundsMax = 64;
 
@@ -21,24 +27,47 @@ export async function removeDanglingImages(engine: EngineClient, scope: string, 
   const kept = new Set<string>();
   for (let round = 0; round < roundsMax; round += 1) {
     const found = list(await engine.call({ method: 'GET', path: '/images/json', query }, signal));
-    const ids = found.map((image) => text(record(image)['Id'])).filter((id) => id !== '' && !kept.has(id));
-    if (ids.length === 0) return;
-    // An image in use stays; asking for it again would not end.
-    for (const id of ids) if (!(await removeImage(engine, id, signal))) kept.add(id);
+    const fresh = found.map(record).filter(({ Id }) => text(Id) !== '' && !kept.has(text(Id)));
+    if (fresh.length === 0) return;
+    for (const { Id, Labels } of fresh) {
+      // An image in use stays; asking for it again would not end.
+      if (!(await removeImage(engine, text(Id), signal, isCustom(Labels)))) kept.add(text(Id));
+    }
   }
 }
 
-/** Removes an image by name or id, never by force. False when it is in use. */
-export async function removeImage(engine: EngineClient, image: string, signal: AbortSignal): Promise<boolean> {
+export const isCustom = (labels: unknown): boolean => texts(labels)[customLabel] !== undefined;
+
+/** Removes an image by name or id, never by force; with the layers below that nothing else uses only if asked. False when it is in use. */
+export async function removeImage(
+  engine: EngineClient,
+  image: string,
+  signal: AbortSignal,
+  withLayers = false,
+): Promise<boolean> {
   try {
     // noprune: the layers below may be what another build is just building on.
     const path = `/images/${encodeURIComponent(image)}`;
-    await engine.call({ method: 'DELETE', path, query: { noprune: true } }, signal);
+    await engine.call({ method: 'DELETE', path, query: { noprune: !withLayers } }, signal);
     return true;
   } catch (error) {
     if (hasStatus(error, 404)) return true;
     if (hasStatus(error, 409)) return false;
     throw error;
+  }
+}
+
+/** Removes layers that a build which failed had made, if they are nothing else by now: named, or in use. Newest first. */
+export async function removeLayers(engine: EngineClient, ids: readonly string[], signal: AbortSignal): Promise<void> {
+  for (const id of ids.toReversed()) {
+    try {
+      const image = record(await engine.call({ method: 'GET', path: `/images/${id}/json` }, signal));
+      if (list(image['RepoTags']).length + list(image['RepoDigests']).length > 0) continue;
+      await removeImage(engine, id, signal);
+    } catch (error) {
+      // 404: gone with a layer above it.
+      if (!hasStatus(error, 404)) throw error;
+    }
   }
 }
 

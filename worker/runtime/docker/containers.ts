@@ -15,8 +15,10 @@ import { redact } from '../redact.ts';
 import { list, record, text } from './answers.ts';
 import { containerFacts, type Owner } from './container-facts.ts';
 import { containerOptions } from './container-options.ts';
+import { giveDataFolder } from './data-folder.ts';
 import type { EngineClient } from './engine-client.ts';
 import { EngineRefusal, hasStatus } from './engine-errors.ts';
+import { imageFacts } from './images.ts';
 import type { BotNetwork } from './network.ts';
 import { refusalMessage } from './refusal-message.ts';
 
@@ -39,15 +41,28 @@ export async function createContainer(deps: ContainerDeps, plan: ContainerPlan, 
   const startedAt = new Date(clock.wallMs()).toISOString();
   const { key, workerId, revision, epoch } = plan;
   const labels = signedLabels(owner.signingKey, plan.name, { key, workerId, revision, epoch, startedAt });
-  const body = containerOptions(plan, labels, network.name);
   try {
+    const image = plan.run.kind === 'image' ? await imageFacts(engine, plan.image, signal) : undefined;
+    const body = containerOptions(plan, labels, network.name, image);
     const path = '/containers/create';
     const answer = await engine.call({ method: 'POST', path, query: { name: plan.name }, body }, signal);
-    return text(record(answer)['Id']);
+    const id = text(record(answer)['Id']);
+    if (plan.run.kind === 'image') await withDataFolder(deps, id, body.User, signal);
+    return id;
   } catch (error) {
     if (hasStatus(error, 409)) throw new NameInUseError(plan.name, await idOfName(deps, plan.name, signal));
     if (hasStatus(error, 404)) refuse('IMAGE_NOT_FOUND', `The image ${plan.image} is not on the worker.`);
     throw told(deps, error, 'create', Object.values(plan.env.reveal()));
+  }
+}
+
+/** A container whose data folder could not be prepared must not be found and started later. */
+async function withDataFolder(deps: ContainerDeps, id: string, user: string, signal: AbortSignal): Promise<void> {
+  try {
+    await giveDataFolder(deps.engine, id, user, signal);
+  } catch (error) {
+    await removeContainer(deps, id, AbortSignal.timeout(removalMs));
+    throw error;
   }
 }
 

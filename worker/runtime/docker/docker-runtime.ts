@@ -15,12 +15,15 @@ import {
   startContainer,
   stopContainer,
 } from './containers.ts';
+import { buildCustomImage } from './custom-build.ts';
+import { removeBotVolume } from './data-folder.ts';
 import { createEngineClient, defaultDockerHost, type EngineClient } from './engine-client.ts';
 import { sortedError } from './engine-errors.ts';
 import { watchEngineEvents } from './events.ts';
 import { hasImage, removeBotImages } from './images.ts';
 import { type BotNetwork, createBotNetwork } from './network.ts';
 import { readContainerOutput, watchContainerOutput } from './output.ts';
+import { pullImage } from './pull.ts';
 
 export interface DockerRuntimeOptions {
   /** unix:///path, or tcp://127.0.0.1:PORT. Default unix:///var/run/docker.sock. */
@@ -65,8 +68,12 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     info: (signal) => engineInfo(engine, network, signal),
     buildImage: (build, signal) =>
       buildSimpleImage({ engine, network, baseImages, settings: buildSettings, clock, logger }, build, signal),
+    buildCustomImage: (build, signal) =>
+      buildCustomImage({ engine, network, settings: buildSettings, clock, logger }, build, signal),
+    pullImage: (pull, signal) => pullImage({ engine, clock, logger }, pull, signal),
     hasImage: (image, signal) => hasImage(engine, image, signal),
     removeImages: (key, keep, signal) => removeBotImages(engine, { key, workerId }, keep, signal),
+    removeVolume: (key, signal) => removeBotVolume(engine, { key, workerId }, signal),
     create: (plan, signal) => createContainer(deps, plan, signal),
     start: (id, signal) => startContainer(deps, id, signal),
     stop: (id, graceMs, signal) => stopContainer(deps, id, graceMs, signal),

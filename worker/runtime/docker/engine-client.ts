@@ -31,11 +31,13 @@ export interface EngineCall {
 }
 
 export interface EngineStream {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PUT';
   readonly path: string;
   readonly query?: Query;
   /** Sent as the body. */
   readonly upload?: Readable;
+  /** Sent as X-Registry-Auth, which never is part of an error. */
+  readonly registryAuth?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface EngineClient {
@@ -199,7 +201,7 @@ function dial(modem: Modem, call: EngineCall, signal: AbortSignal): Promise<unkn
 }
 
 function open(modem: Modem, stream: EngineStream, signal: AbortSignal): Promise<Readable> {
-  const { method, path, query = {}, upload } = stream;
+  const { method, path, query = {}, upload, registryAuth } = stream;
   return new Promise((resolve, reject) => {
     modem.dial(
       {
@@ -207,6 +209,7 @@ function open(modem: Modem, stream: EngineStream, signal: AbortSignal): Promise<
         path: `${path}?`,
         options: given(query),
         file: upload,
+        authconfig: registryAuth,
         isStream: true,
         abortSignal: signal,
         statusCodes: doneStatuses,

@@ -12,6 +12,16 @@ interface Meaning {
 
 const meanings: readonly Meaning[] = [
   {
+    phrase: /no command specified/i,
+    message: 'The image does not say what to run.',
+    hint: 'Give it a CMD or an ENTRYPOINT in its Dockerfile.',
+  },
+  {
+    phrase: /unable to find (?:user|group)|no matching entries in (?:passwd|group) file/i,
+    message: 'The image names a user that it does not have.',
+    hint: 'Correct USER in its Dockerfile.',
+  },
+  {
     phrase: /executable file not found|no such file or directory: unknown|exec format error/i,
     message: 'The image lacks the program that shall run the bot, or has it for another kind of processor.',
     hint: 'The operator has to set BASE_IMAGE or NODE_BASE_IMAGE to an image with python or node in it.',

@@ -4,10 +4,12 @@
  * it gets SIGTERM.
  */
 import { type Clock, sleep } from '#common/clock.ts';
-import type { BotKey } from '#common/ids.ts';
+import { type BotKey, botKeyText } from '#common/ids.ts';
 import type {
   ContainerPlan,
   ContainerStatus,
+  CustomBuild,
+  ImagePull,
   OutputLine,
   OutputStream,
   RuntimeEvent,
@@ -20,6 +22,7 @@ import { createLineSplitter } from '../output-lines.ts';
 export interface FakeBot {
   readonly id: string;
   readonly name: string;
+  /** Empty for a bot that runs what its image says. */
   readonly entrypoint: string;
   readonly env: Readonly<Record<string, string>>;
   print(line: string, stream?: OutputStream): void;
@@ -36,6 +39,10 @@ export interface FakeEngineOptions {
   readonly program?: (bot: FakeBot) => void;
   /** What a build does; throws to fail. Default: prints one line. */
   readonly builder?: (build: SimpleBuild, signal: AbortSignal) => Promise<void>;
+  /** What a build with a Dockerfile does; throws to fail. Default: prints one line. */
+  readonly customBuilder?: (build: CustomBuild, signal: AbortSignal) => Promise<void>;
+  /** What a registry answers: the digest ("sha256:...") of the image; throws to fail. Default: one made of the reference. */
+  readonly registry?: (pull: ImagePull, signal: AbortSignal) => Promise<string>;
   /** Lines kept for each container; older ones are lost, as by rotation. Default 10000. */
   readonly linesMax?: number;
 }
@@ -65,6 +72,10 @@ export interface FakeImage {
 export class FakeEngine {
   readonly containers = new Map<string, FakeContainer>();
   readonly images = new Map<string, FakeImage>();
+  /** Images that were pulled: pinned name by reference. */
+  readonly pulled = new Map<string, string>();
+  /** Bots that have kept data, as botKeyText. */
+  readonly volumes = new Set<string>();
   readonly options: FakeEngineOptions;
   readonly #listeners = new Set<(event: RuntimeEvent, container: FakeContainer) => void>();
   readonly #outputListeners = new Set<(id: string) => void>();
@@ -97,6 +108,7 @@ export class FakeEngine {
       ended: new AbortController(),
     };
     this.containers.set(container.id, container);
+    this.volumes.add(botKeyText(plan.key));
     return container;
   }
 
@@ -114,7 +126,7 @@ export class FakeEngine {
     this.options.program?.({
       id: container.id,
       name: container.name,
-      entrypoint: container.plan.run.entrypoint,
+      entrypoint: container.plan.run.kind === 'simple' ? container.plan.run.entrypoint : '',
       env: container.plan.env.reveal(),
       print: (line, stream) => this.print(container, line, stream),
       exit: (code) => {

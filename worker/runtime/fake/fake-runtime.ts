@@ -1,10 +1,19 @@
 /** ContainerRuntime in memory, for tests of what is above it: it keeps the contract, and fails where it is told to. */
+import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type Clock, sleep } from '#common/clock.ts';
+import { botKeyText } from '#common/ids.ts';
 import { refuse } from '#common/problem.ts';
+import { createCustomContext } from '../../images/custom-context.ts';
 import { listSafeTar } from '../../images/safe-tar.ts';
 import { checkEnv } from '../check-env.ts';
-import { type ContainerFacts, type ContainerRuntime, NameInUseError, type OutputStream } from '../container-runtime.ts';
+import {
+  type ContainerFacts,
+  type ContainerRuntime,
+  type ImagePull,
+  NameInUseError,
+  type OutputStream,
+} from '../container-runtime.ts';
 import { type SigningKey, signedLabels, verifiedIdentity } from '../labels.ts';
 import type { FakeContainer, FakeEngine } from './fake-engine.ts';
 
@@ -79,6 +88,8 @@ export function createFakeRuntime({ engine, workerId, signingKey, clock }: FakeR
   const need = (id: string): FakeContainer =>
     find(id) ?? refuse('CONTAINER_ERROR', 'The container does not exist any more.', { hint: 'Start the bot again.' });
 
+  const isThere = (image: string): boolean => engine.images.has(image) || [...engine.pulled.values()].includes(image);
+
   return {
     kind: 'fake',
     calls,
@@ -103,7 +114,26 @@ export function createFakeRuntime({ engine, workerId, signingKey, clock }: FakeR
         signal.throwIfAborted();
         engine.images.set(build.image, { key: build.key, workerId: build.workerId });
       }),
-    hasImage: (image, signal) => call('hasImage', signal, () => engine.images.has(image)),
+    buildCustomImage: (build, signal) =>
+      call('buildCustomImage', signal, async () => {
+        const { stream, done } = await createCustomContext(build);
+        stream.resume();
+        await done;
+        await (engine.options.customBuilder ?? defaultBuilder)(build, signal);
+        signal.throwIfAborted();
+        engine.images.set(build.image, { key: build.key, workerId: build.workerId });
+      }),
+    pullImage: (pull, signal) =>
+      call('pullImage', signal, async () => {
+        const present = engine.pulled.get(pull.reference);
+        if (present !== undefined && !pull.pull && !pull.reference.endsWith(':latest')) return { pinned: present };
+        const digest = await (engine.options.registry ?? defaultRegistry)(pull, signal);
+        signal.throwIfAborted();
+        const pinned = `${pull.reference.replace(/(?::[^/:@]*)?(?:@.*)?$/, '')}@${digest}`;
+        engine.pulled.set(pull.reference, pinned);
+        return { pinned };
+      }),
+    hasImage: (image, signal) => call('hasImage', signal, () => isThere(image)),
     removeImages: (key, keep, signal) =>
       call('removeImages', signal, () => {
         const used = new Set([...engine.containers.values()].map(({ plan }) => plan.image));
@@ -112,12 +142,18 @@ export function createFakeRuntime({ engine, workerId, signingKey, clock }: FakeR
           if (isBots && !keep.includes(name) && !used.has(name)) engine.images.delete(name);
         }
       }),
+    removeVolume: (key, signal) =>
+      call('removeVolume', signal, () => {
+        const used = [...engine.containers.values()].some(({ plan }) => botKeyText(plan.key) === botKeyText(key));
+        if (used) refuse('CONTAINER_ERROR', 'The data of the bot is still in use.');
+        engine.volumes.delete(botKeyText(key));
+      }),
     create: (plan, signal) =>
       call('create', signal, () => {
         checkEnv(plan);
         const existing = engine.byName(plan.name);
         if (existing) throw new NameInUseError(plan.name, factsOf(existing)?.id);
-        if (!engine.images.has(plan.image)) refuse('IMAGE_NOT_FOUND', `The image ${plan.image} is not on the worker.`);
+        if (!isThere(plan.image)) refuse('IMAGE_NOT_FOUND', `The image ${plan.image} is not on the worker.`);
         const { key, revision, epoch } = plan;
         const startedAt = new Date(clock.wallMs()).toISOString();
         const labels = signedLabels(signingKey, plan.name, { key, workerId, revision, epoch, startedAt });
@@ -191,6 +227,9 @@ export function createFakeRuntime({ engine, workerId, signingKey, clock }: FakeR
 async function defaultBuilder({ image, onOutput }: { image: string; onOutput: (line: string) => void }): Promise<void> {
   onOutput(`built ${image}`);
 }
+
+const defaultRegistry = async ({ reference }: ImagePull): Promise<string> =>
+  `sha256:${createHash('sha256').update(reference).digest('hex')}`;
 
 const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {

@@ -67,10 +67,10 @@ const boundTo = (id: string, name: string): string => `container ${id} ${name}`;
 export function createContainerStore(options: StoreOptions, builds: Builds): ContainerStore {
   const { dir, workerId, signingKey, sealKey, clock } = options;
 
-  const describe = (plan: ContainerPlan, id: string, image: ImageRecord): Description => {
+  const describe = (plan: ContainerPlan, run: SimpleRun, id: string, image: ImageRecord): Description => {
     const { key, revision, epoch, name } = plan;
     const startedAt = new Date(clock.wallMs()).toISOString();
-    const program: Program = { run: plan.run, env: plan.env.reveal(), image };
+    const program: Program = { run, env: plan.env.reveal(), image };
     return {
       id,
       labels: signedLabels(signingKey, name, { key, workerId, revision, epoch, startedAt }),
@@ -103,12 +103,14 @@ export function createContainerStore(options: StoreOptions, builds: Builds): Con
 
   return {
     async create(plan) {
+      const { run } = plan;
+      if (run.kind === 'image') return refuse('INVALID_MODE', 'A worker with RUNTIME=process has no images to run.');
       const image = await builds.read(plan.image);
       if (!image) return refuse('IMAGE_NOT_FOUND', `The image ${plan.image} is not on the worker.`);
       const id = randomBytes(32).toString('hex');
       const prepared = join(containersDir(dir), `.new-${id}`);
       try {
-        await fill(prepared, buildFolder(dir, image.build), describe(plan, id, image));
+        await fill(prepared, buildFolder(dir, image.build), describe(plan, run, id, image));
         await rename(prepared, containerDir(dir, plan.name));
         return id;
       } catch (error) {

@@ -87,6 +87,8 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerR
       // What the name meant before.
       await builds.sweep(await store.usedBuilds());
     },
+    buildCustomImage: async () => noImages('custom'),
+    pullImage: async () => noImages('image'),
     async hasImage(image) {
       return (await builds.read(image)) !== undefined;
     },
@@ -95,6 +97,8 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerR
       await builds.removeNames(key, keep, used);
       await builds.sweep(used);
     },
+    // A bot's folder goes with its container: there is nothing that outlives it.
+    removeVolume: async () => {},
     async create(plan, signal) {
       signal.throwIfAborted();
       checkEnv(plan);
@@ -149,6 +153,11 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerR
     },
   };
 }
+
+const noImages = (mode: string): never =>
+  refuse('INVALID_MODE', `A worker with RUNTIME=process cannot run bots of mode ${mode}: it has no images.`, {
+    hint: 'Use simple mode, or have the operator start a worker with RUNTIME=docker.',
+  });
 
 const noSuchContainer = (): never =>
   refuse('CONTAINER_ERROR', 'The container does not exist any more.', { hint: 'Start the bot again.' });

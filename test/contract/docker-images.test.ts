@@ -1,0 +1,255 @@
+import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest';
+import { imageName, volumeName } from '#common/ids.ts';
+import { Secret } from '#common/secret.ts';
+import type { ImagePull } from '../../worker/runtime/container-runtime.ts';
+import { list, record, text } from '../../worker/runtime/docker/answers.ts';
+import { createEngineClient } from '../../worker/runtime/docker/engine-client.ts';
+import { hasStatus } from '../../worker/runtime/docker/engine-errors.ts';
+import { startRegistry, type TestRegistry } from '../kit/registry/registry.ts';
+import { type TestDocker, usableDocker } from '../kit/test-docker.ts';
+import { dockerRuntime, rawEngine, removeAllOf } from './docker-harness.ts';
+import { botPlan, patience, readAll, second, textsOf, untilExited, untilPrinted } from './harness.ts';
+import { buildContext, type ContextChoice } from './images.ts';
+
+const given = inject('docker');
+const docker = usableDocker(given);
+
+describe.skipIf('skip' in given)('images on a Docker engine', { timeout: 120 * second }, () => {
+  const userId = 'docker-images';
+  const workerId = 'worker-i';
+  const network = 'contract_images';
+  const engine = rawEngine(docker);
+  const runtime = dockerRuntime(docker, { network, workerId });
+  const build = (botId: string, choice: Omit<ContextChoice, 'key' | 'workerId'>) =>
+    buildContext(runtime, { ...choice, key: { userId, botId }, workerId });
+  const run = async (botId: string, image: string, env: Record<string, string> = {}) => {
+    const plan = botPlan({ key: { userId, botId }, workerId, language: 'python', env });
+    const id = await runtime.create({ ...plan, image, run: { kind: 'image' } }, patience());
+    await runtime.start(id, patience());
+    return id;
+  };
+  const printed = async (id: string) => {
+    await untilExited(runtime, id);
+    return textsOf((await readAll(runtime, id)).lines);
+  };
+  const imageIds = async (all = true) =>
+    list(await engine.get('/images/json', { all }))
+      .map((image) => text(record(image)['Id']))
+      .toSorted();
+
+  afterEach(async () => {
+    for (const { id } of await runtime.list(patience())) await runtime.remove(id, patience());
+  });
+  afterAll(() => removeAllOf(engine, userId, network));
+
+  describe('built with a Dockerfile', () => {
+    test.each([
+      ['', '10001'],
+      ['USER root', '10001'],
+      ['USER 0:0', '10001'],
+      ['USER 00', '10001'],
+      ['USER nobody', '65534'],
+      ['USER 4321:1234', '4321'],
+      ['USER games', '777'],
+    ])('with "%s" run as %s, which owns /data', async (user, uid) => {
+      const botId = `user-${user.replaceAll(/\W/g, '-')}`;
+      // A name that this machine does not have, or has with another number.
+      const users = 'RUN echo "games:x:777:778::/:/bin/sh" >> /etc/passwd';
+      const dockerfile = `FROM busybox:stable\n${users}\n${user}\nCMD ["sh", "-c", "id -u; echo x > /data/x && echo kept"]\n`;
+      const image = await build(botId, { dockerfile });
+      expect(await printed(await run(botId, image))).toEqual([uid, 'kept']);
+    });
+
+    test('get small memory in place of their volumes, no health check, and no command of ours', async () => {
+      const dockerfile = `FROM busybox:stable
+VOLUME /var/big /data/
+HEALTHCHECK CMD false
+WORKDIR /srv
+ENTRYPOINT ["sh", "-c"]
+CMD ["pwd; echo x > /var/big/x && grep -c 'tmpfs /var/big' /proc/mounts; sleep 1000"]
+`;
+      const image = await build('volumes', { dockerfile });
+      const id = await run('volumes', image);
+      await untilPrinted(runtime, id, '1');
+      expect(textsOf((await readAll(runtime, id)).lines)).toEqual(['/srv', '1']);
+      const facts = record(await engine.get(`/containers/${id}/json`));
+      const mounts = list(facts['Mounts']).map((mount) => [record(mount)['Type'], record(mount)['Destination']]);
+      expect(mounts.toSorted()).toEqual([
+        ['tmpfs', '/var/big'],
+        ['volume', '/data'],
+      ]);
+      expect(record(facts['Config'])['Healthcheck']).toEqual({ Test: ['NONE'] });
+      expect(record(facts['HostConfig'])).toMatchObject({ CapDrop: ['ALL'], NetworkMode: network, PidsLimit: 128 });
+    });
+
+    test('say in one sentence why they could not be built, and leave no layer', async () => {
+      const before = await imageIds();
+      const failing = [
+        ['FROM busybox:stable\nRUN echo one > /one\nRUN echo oops && exit 7\n', /exit code 7/],
+        ['FROM busybox:stable\nRUN true\nCOPY absent /x\n', /step of the Dockerfile failed/],
+        ['FROM busybox:stable\nNONSENSE x\n', /unknown instruction in line 2: NONSENSE/],
+        ['', /no Dockerfile/],
+      ] as const;
+      for (const [dockerfile, message] of failing) {
+        const error = await build('fails', { dockerfile }).catch((reason: unknown) => reason);
+        expect(error).toMatchObject({ problem: { message: expect.stringMatching(message) } });
+      }
+      expect(await imageIds()).toEqual(before);
+    });
+
+    test('end soon when aborted, and leave nothing', async () => {
+      const before = await imageIds();
+      const containers = async () => list(await engine.get('/containers/json', { all: true })).length;
+      const running = await containers();
+      const abort = new AbortController();
+      const dockerfile = 'FROM busybox:stable\nRUN echo a > /a\nRUN echo begun && sleep 1000\n';
+      const outcome = build('aborted', {
+        dockerfile,
+        signal: abort.signal,
+        onOutput: (line) => line === 'begun' && abort.abort(new Error('cancelled')),
+      });
+      await expect(outcome).rejects.toThrow('cancelled');
+      expect(await imageIds()).toEqual(before);
+      expect(await containers()).toBe(running);
+    });
+
+    test('go with their layers when they are removed', async () => {
+      const before = await imageIds();
+      const key = { userId, botId: 'layers' };
+      for (const revision of [1n, 2n]) {
+        const dockerfile = `FROM busybox:stable\nRUN echo common > /common\nRUN echo ${revision} > /own\nCMD ["true"]\n`;
+        await build('layers', { dockerfile, revision });
+      }
+      await runtime.removeImages(key, [imageName(key, 2n)], patience());
+      expect(await runtime.hasImage(imageName(key, 1n), patience())).toBe(false);
+      expect(await runtime.hasImage(imageName(key, 2n), patience())).toBe(true);
+      await runtime.removeImages(key, [], patience());
+      expect(await imageIds()).toEqual(before);
+    });
+
+    test('that say nothing to run are refused in words of ours', async () => {
+      const image = await build('empty', { dockerfile: 'FROM scratch\nCOPY steps.py /\n' });
+      await expect(run('empty', image)).rejects.toMatchObject({
+        problem: { code: 'CONTAINER_ERROR', message: 'The image does not say what to run.' },
+      });
+    });
+  });
+
+  test("the data of a bot is removed with its volume, another worker's is not", async () => {
+    const image = await build('data', { dockerfile: 'FROM busybox:stable\nCMD ["true"]\n' });
+    const key = { userId, botId: 'data' };
+    const id = await run('data', image);
+    await expect(runtime.removeVolume(key, patience())).rejects.toMatchObject({ problem: { code: 'CONTAINER_ERROR' } });
+    await runtime.remove(id, patience());
+    await dockerRuntime(docker, { network, workerId: 'another' }).removeVolume(key, patience());
+    expect(record(await engine.get(`/volumes/${volumeName(key)}`))['Name']).toBe(volumeName(key));
+    await runtime.removeVolume(key, patience());
+    await expect(engine.get(`/volumes/${volumeName(key)}`)).rejects.toMatchObject({ status: 404 });
+  });
+
+  describe('of a private registry', () => {
+    let registry: TestRegistry;
+    let right: Secret<{ username: string; password: string }>;
+    let wrong: Secret<{ username: string; password: string }>;
+    const name = () => `${registry.address}/team/bot`;
+    const pull = async (reference: string, choice: Partial<ImagePull> = {}) => {
+      const lines: string[] = [];
+      const onOutput = (line: string) => lines.push(line);
+      const { pinned } = await runtime.pullImage({ reference, pull: false, ...choice, onOutput }, patience());
+      return { pinned, lines };
+    };
+    const forget = () => forgetImages(docker, name());
+
+    beforeAll(async () => {
+      registry = await startRegistry(docker.hostAddress);
+      const { username, password } = registry;
+      right = new Secret({ username, password });
+      wrong = new Secret({ username, password: 'wrong-canary' });
+      await push(docker, registry, `${name()}`, ['1', 'latest']);
+      await forget();
+    });
+    afterAll(async () => {
+      await forget();
+      await registry?.close();
+    });
+    afterEach(() => forget());
+
+    test('are pulled with the right password, pinned by digest, and run', async () => {
+      const { pinned, lines } = await pull(`${name()}:1`, { credentials: right });
+      expect(pinned).toMatch(new RegExp(`^${name()}@sha256:[0-9a-f]{64}$`));
+      expect(lines.join('\n')).toContain('Digest: sha256:');
+      expect(lines.length).toBeLessThan(8);
+      const plan = botPlan({ key: { userId, botId: 'pulled' }, workerId, language: 'python' });
+      const id = await runtime.create({ ...plan, image: pinned, run: { kind: 'image' } }, patience());
+      await runtime.start(id, patience());
+      await untilExited(runtime, id);
+      await runtime.remove(id, patience());
+      await forget();
+      expect((await pull(pinned, { credentials: right })).pinned).toBe(pinned);
+    });
+
+    test('are told apart: wrong password, no password, absent tag, absent repository', async () => {
+      const code = (code: string) => ({ problem: { code } });
+      const refused = pull(`${name()}:1`, { credentials: wrong });
+      await expect(refused).rejects.toMatchObject(code('REGISTRY_AUTH_FAILED'));
+      expect(JSON.stringify(await refused.catch((error: unknown) => [error, String(error)]))).not.toContain('canary');
+      await expect(pull(`${name()}:1`)).rejects.toMatchObject(code('REGISTRY_AUTH_FAILED'));
+      await expect(pull(`${name()}:absent`, { credentials: right })).rejects.toMatchObject(code('IMAGE_NOT_FOUND'));
+      await expect(pull(`${registry.address}/no/such:1`, { credentials: right })).rejects.toMatchObject(
+        code('IMAGE_NOT_FOUND'),
+      );
+    });
+
+    test('are used without pulling when they are there, unless the tag is latest or a pull is asked for', async () => {
+      await pull(`${name()}:1`, { credentials: right });
+      await pull(`${name()}:latest`, { credentials: right });
+      expect((await pull(`${name()}:1`)).lines.join()).toContain('has already');
+      const code = { problem: { code: 'REGISTRY_AUTH_FAILED' } };
+      await expect(pull(`${name()}:1`, { pull: true })).rejects.toMatchObject(code);
+      await expect(pull(`${name()}:latest`)).rejects.toMatchObject(code);
+    });
+
+    test('are used, and said to be, when the registry has gone; absent ones are not', async () => {
+      const short = await startRegistry(docker.hostAddress);
+      const other = `${short.address}/team/bot`;
+      await push(docker, short, other, ['1']);
+      await short.close();
+      const { pinned, lines } = await pull(`${other}:1`, { pull: true, credentials: right });
+      expect(pinned).toContain(`${other}@sha256:`);
+      expect(lines.join()).toContain('could not be reached');
+      await forgetImages(docker, other);
+      await expect(pull(`${other}:1`)).rejects.toMatchObject({ problem: { code: 'IMAGE_PULL_FAILED' } });
+    });
+  });
+});
+
+/** Pushes the busybox image under a name. */
+async function push(docker: TestDocker, registry: TestRegistry, repo: string, tags: readonly string[]): Promise<void> {
+  const engine = rawEngine(docker);
+  const client = createEngineClient(docker.host);
+  const { username, password, address } = registry;
+  for (const tag of tags) {
+    await engine.post('/images/busybox:stable/tag', { repo, tag });
+    const registryAuth = { username, password, serveraddress: address };
+    const path = `/images/${repo}/push`;
+    const answer = await client.stream({ method: 'POST', path, query: { tag }, registryAuth }, patience());
+    let report = '';
+    for await (const chunk of answer) report += String(chunk);
+    if (report.includes('"error"')) throw new Error(`the push failed: ${report}`);
+  }
+}
+
+/** Takes all names of a repository off the engine; the image keeps its other ones. */
+async function forgetImages(docker: TestDocker, repository: string): Promise<void> {
+  const engine = rawEngine(docker);
+  const images = list(await engine.get('/images/json', { filters: { reference: [repository] } })).map(record);
+  for (const { RepoTags, RepoDigests } of images) {
+    for (const name of [...list(RepoTags), ...list(RepoDigests)].map(text)) {
+      if (!name.startsWith(repository) || name.includes('<none>')) continue;
+      // The digests of a repository go with its last tag.
+      await engine.remove(`/images/${name}`, { noprune: true }).catch((error: unknown) => {
+        if (!hasStatus(error, 404)) throw error;
+      });
+    }
+  }
+}

@@ -1,0 +1,153 @@
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { pack } from 'tar-stream';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { systemClock } from '#common/clock.ts';
+import { unwrap } from '#common/problem.ts';
+import { Secret } from '#common/secret.ts';
+import { BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
+import { startGitServer, type TestGitServer } from '../../test/kit/git-server/git-server.ts';
+import type { FetchParts } from '../fetch/fetched.ts';
+import { FakeEngine } from '../runtime/fake/fake-engine.ts';
+import { createFakeRuntime } from '../runtime/fake/fake-runtime.ts';
+import { Slots } from '../waiting/slots.ts';
+import { type PreparationPhase, prepareImage } from './image-preparation.ts';
+import { imageDigest, readSpec } from './spec-plan.ts';
+
+const defaults = { memoryBytes: 1, cpuMillis: 1, env: {} };
+type Source = MessageInitShape<typeof BotSpecSchema>['source'];
+const read = (source: Source) =>
+  readSpec(create(BotSpecSchema, { source } as MessageInitShape<typeof BotSpecSchema>), defaults);
+const key = { userId: 'dev', botId: 'modes' };
+
+describe('making an image', () => {
+  let dir: string;
+  let server: Server;
+  let place: string;
+  let git: TestGitServer;
+  let fetching: FetchParts;
+  let released = 0;
+  const engine = new FakeEngine({ clock: systemClock });
+  const signingKey = new Secret(new Uint8Array(32));
+  const runtime = createFakeRuntime({ engine, workerId: 'w', signingKey, clock: systemClock });
+
+  const contextTar = (prefix: string) => {
+    const tar = pack();
+    tar.entry({ name: `${prefix}Dockerfile` }, 'FROM scratch');
+    tar.finalize();
+    return buffer(tar);
+  };
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'preparation-'));
+    await mkdir(join(dir, 'fetch'));
+    await writeFile(join(dir, 'artifact'), await contextTar(''));
+    const wrapped = await contextTar('bot-main/');
+    server = createServer((_, response) => response.end(wrapped)).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    // A TCP server that listens has an AddressInfo.
+    place = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    git = await startGitServer();
+    fetching = { dir: join(dir, 'fetch'), allow: [place, git.place, 'registry.lan:5000'], clock: systemClock };
+  });
+  afterAll(async () => {
+    const closed = once(server, 'close');
+    server.close();
+    server.closeAllConnections();
+    await Promise.all([closed, git.close()]);
+    await rm(dir, { recursive: true });
+  });
+
+  const prepare = async (source: Source) => {
+    const phases: PreparationPhase[] = [];
+    const release = () => {
+      released += 1;
+    };
+    const artifacts = { fetch: async () => ({ path: join(dir, 'artifact'), release }) };
+    const slots = new Slots(1);
+    const spec = unwrap(read(source));
+    const preparation = {
+      key,
+      workerId: 'w',
+      revision: 1n,
+      spec,
+      onPhase: (phase: PreparationPhase) => void phases.push(phase),
+      onOutput: () => {},
+    };
+    const { pinned } = await prepareImage(
+      { runtime, artifacts, slots, fetching },
+      preparation,
+      AbortSignal.timeout(20_000),
+    );
+    expect(await readdir(fetching.dir)).toEqual([]);
+    return { pinned, phases };
+  };
+  const custom = (from: NonNullable<Extract<Source, { case: 'custom' }>['value']>['from']): Source => ({
+    case: 'custom',
+    value: { from } as NonNullable<Extract<Source, { case: 'custom' }>['value']>,
+  });
+  const built = ['fetching', 'waiting', 'building'];
+
+  test('builds from an uploaded archive, and lets it go', async () => {
+    expect(await prepare(custom({ case: 'artifactSha256', value: 'a'.repeat(64) }))).toEqual({
+      pinned: '',
+      phases: built,
+    });
+    expect(released).toBe(1);
+    expect(runtime.calls).toContain('buildCustomImage');
+  });
+
+  test('builds from an archive at a URL, with a folder around everything', async () => {
+    const source = custom({ case: 'archiveUrl', value: `http://${place}/bot.tar` });
+    expect(await prepare(source)).toEqual({ pinned: '', phases: built });
+    await expect(prepare(custom({ case: 'archiveUrl', value: 'http://127.0.0.1:1/x' }))).rejects.toMatchObject({
+      problem: { code: 'FORBIDDEN_URL' },
+    });
+  });
+
+  test('builds from a git repository, pinned to the commit', async () => {
+    const commit = await git.commit('bot', 'main', { 'sub/Dockerfile': 'FROM scratch' });
+    const at = (subdir: string) => custom({ case: 'git', value: { url: `${git.url}/bot`, subdir } as never });
+    expect(await prepare(at('sub'))).toEqual({ pinned: commit, phases: built });
+    await expect(prepare(at(''))).rejects.toMatchObject({ problem: { code: 'INVALID_ARCHIVE' } });
+    expect(await readdir(fetching.dir)).toEqual([]);
+  });
+
+  test('pulls a ready image, with a tag always, from where images may come from', async () => {
+    const image = (name: string): Source => ({ case: 'image', value: { image: name } as never });
+    const { pinned, phases } = await prepare(image('registry.lan:5000/team/bot'));
+    expect(pinned).toMatch(/^registry\.lan:5000\/team\/bot@sha256:[0-9a-f]{64}$/);
+    expect([...engine.pulled.keys()]).toEqual(['registry.lan:5000/team/bot:latest']);
+    expect(phases).toEqual(['pulling']);
+    await expect(prepare(image('10.0.0.5:5000/bot'))).rejects.toMatchObject({
+      problem: { code: 'FORBIDDEN_REGISTRY' },
+    });
+  });
+});
+
+describe('a source of other modes', () => {
+  test('needs to be named', () => {
+    expect(read({ case: 'custom', value: { from: { case: undefined } } as never })).toMatchObject({
+      problem: { code: 'MISSING_SOURCE' },
+    });
+    expect(read({ case: 'custom', value: { from: { case: 'artifactSha256', value: '../x' } } as never })).toMatchObject(
+      {
+        problem: { code: 'ARTIFACT_NOT_FOUND' },
+      },
+    );
+  });
+
+  test('has a digest of what it is, without the credentials', () => {
+    const digest = (password: string, ref: string) => {
+      const value = { url: 'https://h.org/x', ref, subdir: '', credentials: { username: 'u', password } };
+      return imageDigest(unwrap(read({ case: 'custom', value: { from: { case: 'git', value } } as never })));
+    };
+    expect(digest('a', 'main')).toBe(digest('b', 'main'));
+    expect(digest('a', 'main')).not.toBe(digest('a', 'dev'));
+  });
+});

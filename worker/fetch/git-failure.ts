@@ -1,0 +1,35 @@
+/** What git's complaint means, in words of our own: its own can hold addresses, paths and text of the server. Pure. */
+import { type Problem, problem } from '#common/problem.ts';
+
+/** GIT_FAILED with a short reason. */
+export function gitFailure(stderr: string, hasCredentials: boolean): Problem {
+  const found = meanings.find(([phrase]) => phrase.test(stderr));
+  const [, reason, hint] = found ?? [];
+  if (reason === undefined) return problem('GIT_FAILED', 'The repository could not be fetched.');
+  if (reason !== 'auth') return problem('GIT_FAILED', reason, hint === undefined ? {} : { hint });
+  return hasCredentials
+    ? problem('GIT_FAILED', 'The git server refused the credentials.', { hint: 'Check user and token.' })
+    : problem('GIT_FAILED', 'The git server wants credentials, or has no such repository.', {
+        hint: 'Check the URL; for a private repository send "git_auth": {"username": "me", "password": "TOKEN"}.',
+      });
+}
+
+const meanings: readonly (readonly [RegExp, string, string?])[] = [
+  [/could not read (?:Username|Password)|Authentication failed|returned error: 40[13]/i, 'auth'],
+  [
+    /repository '.*' not found|returned error: 404|not valid: is this a git repository/i,
+    'There is no repository at the URL.',
+  ],
+  [
+    /returned error: 30\d|redirect/i,
+    'The git server redirects, which is not followed.',
+    'Give the address at which the repository itself lies.',
+  ],
+  [/SSL|certificate/i, 'The certificate of the git server is not valid.'],
+  [
+    /Could not resolve|Failed to connect|Couldn't connect|Connection (?:refused|timed out|reset)|timed out/i,
+    'The git server could not be reached.',
+  ],
+  [/File size limit exceeded|No space left/i, 'The repository is too large.'],
+  [/transport '.*' not allowed/i, 'The protocol of the git URL is not allowed.'],
+];

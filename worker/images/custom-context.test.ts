@@ -1,0 +1,119 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { gzipSync } from 'node:zlib';
+import { extract, type Header, pack } from 'tar-stream';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createCustomContext } from './custom-context.ts';
+
+describe('the build context of custom mode', () => {
+  let dir: string;
+  let count = 0;
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'custom-context-'));
+  });
+  afterAll(() => rm(dir, { recursive: true }));
+
+  type Entry = readonly [Partial<Header> & { name: string }, string?];
+  const save = async (entries: readonly Entry[], gzip = false): Promise<string> => {
+    const tar = pack();
+    for (const [header, content = ''] of entries) tar.entry(header, content);
+    tar.finalize();
+    const bytes = await buffer(tar);
+    count += 1;
+    const path = join(dir, `${count}.tar`);
+    await writeFile(path, gzip ? gzipSync(bytes) : bytes);
+    return path;
+  };
+  const read = async (
+    contextTarPath: string,
+    unwrap = false,
+  ): Promise<Map<string, { header: Header; text: string }>> => {
+    const { stream, done } = await createCustomContext({ contextTarPath, unwrap });
+    const tar = extract();
+    stream.pipe(tar);
+    const found = new Map<string, { header: Header; text: string }>();
+    for await (const entry of tar) {
+      const chunks: Buffer[] = [];
+      for await (const chunk of entry) chunks.push(chunk as Buffer);
+      found.set(entry.header.name, { header: entry.header, text: Buffer.concat(chunks).toString() });
+    }
+    await done;
+    return found;
+  };
+
+  test('holds files, folders and inner links of a tar or tar.gz, with masked modes and no owner', async () => {
+    for (const gzip of [false, true]) {
+      const found = await read(
+        await save(
+          [
+            [{ name: './', type: 'directory' }],
+            [{ name: './Dockerfile' }, 'FROM scratch'],
+            [{ name: 'sub/', type: 'directory', mode: 0o777 }],
+            [{ name: 'sub/run.sh', mode: 0o6777, uid: 5, gid: 6 }, 'echo'],
+            [{ name: 'sub/link', type: 'symlink', linkname: '../Dockerfile' }],
+          ],
+          gzip,
+        ),
+      );
+      expect([...found.keys()]).toEqual(['Dockerfile', 'sub/', 'sub/run.sh', 'sub/link']);
+      expect(found.get('sub/run.sh')).toMatchObject({ header: { mode: 0o755, uid: 0, gid: 0 }, text: 'echo' });
+      expect(found.get('sub/')?.header.mode).toBe(0o755);
+      expect(found.get('sub/link')?.header.linkname).toBe('../Dockerfile');
+    }
+  });
+
+  test('looks through one folder around everything only where it is told to', async () => {
+    const entries: Entry[] = [
+      [{ name: 'bot-main/', type: 'directory' }],
+      [{ name: 'bot-main/Dockerfile' }, 'FROM scratch'],
+      [{ name: 'bot-main/a/b.txt' }, 'b'],
+    ];
+    const path = await save(entries);
+    expect([...(await read(path, true)).keys()]).toEqual(['Dockerfile', 'a/b.txt']);
+    await expect(read(path)).rejects.toMatchObject({ problem: { code: 'INVALID_ARCHIVE' } });
+    const two = await save([...entries, [{ name: 'other.txt' }, '']]);
+    await expect(read(two, true)).rejects.toMatchObject({ problem: { code: 'INVALID_ARCHIVE' } });
+  });
+
+  test.each<[string, readonly Entry[]]>([
+    ['has no Dockerfile', [[{ name: 'bot.py' }, '']]],
+    [
+      'has its Dockerfile deeper',
+      [
+        [{ name: 'a/Dockerfile' }, ''],
+        [{ name: 'b' }, ''],
+      ],
+    ],
+    ['has a folder named Dockerfile', [[{ name: 'Dockerfile/', type: 'directory' }]]],
+    [
+      'has a link named Dockerfile',
+      [[{ name: 'real' }, ''], [{ name: 'Dockerfile', type: 'symlink', linkname: 'real' }]],
+    ],
+    [
+      'has two of them',
+      [
+        [{ name: 'Dockerfile' }, 'a'],
+        [{ name: 'Dockerfile' }, 'b'],
+      ],
+    ],
+    ['holds a hard link', [[{ name: 'Dockerfile' }, ''], [{ name: 'l', type: 'link', linkname: 'Dockerfile' }]]],
+    ['holds a device', [[{ name: 'Dockerfile' }, ''], [{ name: 'd', type: 'character-device' }]]],
+    ['holds a pipe', [[{ name: 'Dockerfile' }, ''], [{ name: 'p', type: 'fifo' }]]],
+    ['holds a link out of it', [[{ name: 'Dockerfile' }, ''], [{ name: 'l', type: 'symlink', linkname: '/etc' }]]],
+    [
+      'goes up',
+      [
+        [{ name: 'Dockerfile' }, ''],
+        [{ name: '../x' }, ''],
+      ],
+    ],
+    [
+      'links out of the folder looked through',
+      [[{ name: 'w/Dockerfile' }, ''], [{ name: 'w/l', type: 'symlink', linkname: '../w/Dockerfile' }]],
+    ],
+  ])('is refused when the archive %s', async (_, entries) => {
+    await expect(read(await save(entries), true)).rejects.toMatchObject({ problem: { code: 'INVALID_ARCHIVE' } });
+  });
+});

@@ -1,0 +1,63 @@
+/** Builds the image of custom mode: the user's own Dockerfile, with the bounds and the clean-up of every build. */
+import { type Problem, problem } from '#common/problem.ts';
+import { buildFailure } from '../../images/build-failure.ts';
+import { createCustomContext } from '../../images/custom-context.ts';
+import { buildLabel } from '../../images/dockerfile.ts';
+import type { CustomBuild } from '../container-runtime.ts';
+import { buildScope, customLabel } from './build-scope.ts';
+import { ownerLabels } from './container-options.ts';
+import { type BuildDeps, runEngineBuild } from './engine-build.ts';
+import type { EngineRefusal } from './engine-errors.ts';
+
+/** As ContainerRuntime.buildCustomImage. */
+export async function buildCustomImage(deps: BuildDeps, build: CustomBuild, signal: AbortSignal): Promise<void> {
+  const { key, workerId, image, onOutput } = build;
+  const context = await createCustomContext(build);
+  // The labels go on the last step only: the layers below it are found by the report, or go with the image.
+  const labels = { ...ownerLabels(build), [buildLabel]: buildScope(key, workerId), [customLabel]: 'true' };
+  await runEngineBuild(
+    deps,
+    { key, workerId, image, onOutput, context, labels, buildargs: {}, explain: explainFailure, explainRefusal },
+    signal,
+  );
+}
+
+function explainFailure(failure: string, hasBase: boolean, tail: readonly string[]): Problem {
+  const [, command = '', code = ''] =
+    /^The command '(.{0,200}?).*' returned a non-zero code: (\d+)/s.exec(failure) ?? [];
+  if (code === '137') {
+    return buildFailure(tail, `A step was ended from outside, probably for lack of memory: ${command}`);
+  }
+  if (code !== '') return buildFailure(tail, `A step of the Dockerfile failed with exit code ${code}: ${command}`);
+  if (/requires? BuildKit|the --mount option/i.test(failure)) {
+    return buildFailure(
+      tail,
+      'The Dockerfile needs BuildKit, which Bot Runner does not use.',
+      'Leave out RUN --mount, here-documents and other features of BuildKit.',
+    );
+  }
+  if (!hasBase && /manifest unknown|not found|pull access denied|unauthorized|no such host|connection/i.test(failure)) {
+    return buildFailure(
+      tail,
+      'The image after FROM could not be pulled.',
+      'Check its name and tag; the end of the build output says more.',
+    );
+  }
+  return buildFailure(tail, 'A step of the Dockerfile failed.', 'The end of the build output says which and why.');
+}
+
+/** The words are taken apart: only what stands in the user's own Dockerfile is told. */
+function explainRefusal({ status, text }: EngineRefusal): Problem {
+  const line = /parse error (?:on )?line (\d+)/i.exec(text)?.[1];
+  const instruction = /unknown instruction: ([A-Za-z]{1,40})/i.exec(text)?.[1];
+  const where = line === undefined ? '' : ` in line ${line}`;
+  if (instruction !== undefined) {
+    return problem('BUILD_FAILED', `The Dockerfile has an unknown instruction${where}: ${instruction}.`);
+  }
+  if (status === 400 || line !== undefined) {
+    return problem('BUILD_FAILED', `The Dockerfile cannot be read${where}.`, {
+      hint: 'Check it with: docker build .',
+    });
+  }
+  return problem('BUILD_FAILED', `The container engine refused the build with status ${status}.`);
+}

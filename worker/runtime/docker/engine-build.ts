@@ -1,0 +1,154 @@
+/** One run of the engine's classic builder, the only one that bounds what a build step may use. Leaves an image or nothing. */
+import { type Clock, sleep } from '#common/clock.ts';
+import type { BotKey } from '#common/ids.ts';
+import type { Logger } from '#common/log.ts';
+import { type Problem, ProblemError } from '#common/problem.ts';
+import type { BuildContext } from '../../images/build-context.ts';
+import { buildFailure, createOutputTail } from '../../images/build-failure.ts';
+import { type BuildSettings, buildVariables, settingSecrets } from '../../images/build-settings.ts';
+import { redact } from '../redact.ts';
+import { type BuildReport, createBuildReport } from './build-output.ts';
+import { buildScope, removeDanglingImages, removeImage, removeLayers, removeStepContainers } from './build-scope.ts';
+import type { EngineClient, Query } from './engine-client.ts';
+import { EngineRefusal, sortedError } from './engine-errors.ts';
+import { hasImage } from './images.ts';
+import type { BotNetwork } from './network.ts';
+
+export interface BuildDeps {
+  readonly engine: EngineClient;
+  readonly network: BotNetwork;
+  readonly settings: BuildSettings;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const defaultMemoryBytes = 1024 * 1024 * 1024;
+const defaultCpuMillis = 1000;
+const cleanUpMs = 20_000;
+const stepEndsMs = 10_000;
+
+/** What to build, and how to tell of a failure. */
+export interface BuildRequest {
+  readonly key: BotKey;
+  readonly workerId: string;
+  readonly image: string;
+  readonly context: BuildContext;
+  readonly buildargs: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly onOutput: (line: string) => void;
+  /** The problem of a build that ended with the engine's words `failure`. `hasBase`: it came further than FROM. */
+  explain(failure: string, hasBase: boolean, tail: readonly string[]): Problem;
+  /** The problem of a build that the engine did not even begin. */
+  explainRefusal(refusal: EngineRefusal): Problem;
+}
+
+/** Resolves when the image is there under its name. */
+export async function runEngineBuild(deps: BuildDeps, request: BuildRequest, signal: AbortSignal): Promise<void> {
+  const { engine, network, settings } = deps;
+  const { key, workerId, image, context } = request;
+  const scope = buildScope(key, workerId);
+  const secrets = settingSecrets(settings);
+  const tail = createOutputTail();
+  const report = createBuildReport((line) => {
+    const shown = redact(line, secrets);
+    tail.add(shown);
+    request.onOutput(shown);
+  });
+  let wasThere = true;
+  try {
+    wasThere = await hasImage(engine, image, signal);
+    await network.ensure(signal);
+    // An engine that was killed during a build starts its step again when it comes back.
+    await removeStepContainers(engine, scope, signal);
+    await readReport(deps, report, request, buildQuery(deps, request), signal);
+    const failure = report.error();
+    if (failure !== undefined) {
+      const shown = redact(failure, secrets);
+      tail.add(shown);
+      throw new ProblemError(request.explain(shown, report.hasBase(), tail.lines()), { cause: shown });
+    }
+    // A report that ended early looks like success; the image tells.
+    if (!(await hasImage(engine, image, signal))) {
+      throw new ProblemError(buildFailure(tail.lines(), 'The build ended without an image.'));
+    }
+  } catch (error) {
+    await removeLeftovers(deps, scope, wasThere ? undefined : image, report.made());
+    throw error;
+  } finally {
+    context.stream.destroy();
+  }
+  // What the image of that name was before has no name now.
+  await removeDanglingImages(engine, scope, signal);
+}
+
+/** Parameters of POST /build. `pull` is not among them: an image that the engine has is used. */
+function buildQuery({ network, settings }: BuildDeps, { image, buildargs, labels }: BuildRequest): Query {
+  const memory = settings.memoryBytes ?? defaultMemoryBytes;
+  return {
+    t: image,
+    buildargs: { ...buildargs, ...buildVariables(settings) },
+    labels,
+    // Without forcerm every failed build leaves a container.
+    rm: true,
+    forcerm: true,
+    networkmode: network.name,
+    memory,
+    memswap: memory,
+    cpuperiod: 100_000,
+    cpuquota: (settings.cpuMillis ?? defaultCpuMillis) * 100,
+    // The builder has no limit of processes. This one counts all processes of the bots' uid on the host, so it is wide:
+    // it is there against a fork bomb, not to share out.
+    ulimits: JSON.stringify([
+      { Name: 'nproc', Soft: 4096, Hard: 4096 },
+      { Name: 'nofile', Soft: 4096, Hard: 4096 },
+      { Name: 'core', Soft: 0, Hard: 0 },
+    ]),
+  };
+}
+
+async function readReport(
+  { engine }: BuildDeps,
+  report: BuildReport,
+  { context, explainRefusal }: BuildRequest,
+  query: Query,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    const answer = await engine.stream({ method: 'POST', path: '/build', query, upload: context.stream }, signal);
+    for await (const chunk of answer) report.push(chunk);
+    report.end();
+  } catch (error) {
+    signal.throwIfAborted();
+    // The source could not be read: then the engine only saw its upload break off.
+    await context.done;
+    const sorted = sortedError(error, 'POST /build', signal);
+    if (!(sorted instanceof EngineRefusal)) throw sorted;
+    throw new ProblemError(explainRefusal(sorted), { cause: sorted });
+  }
+}
+
+/** After a failure or an abort. Its own failure is only logged: the caller has a reason already, and it goes first. */
+async function removeLeftovers(
+  { engine, clock, logger }: BuildDeps,
+  scope: string,
+  image: string | undefined,
+  layers: readonly string[],
+): Promise<void> {
+  const signal = AbortSignal.timeout(cleanUpMs);
+  try {
+    // The engine takes a moment to notice an abort, and goes on with its step until then.
+    const endMs = clock.monotonicMs() + stepEndsMs;
+    for (let quiet = 0; quiet < 2 && clock.monotonicMs() < endMs; ) {
+      quiet = (await removeStepContainers(engine, scope, signal)) === 0 ? quiet + 1 : 0;
+      if (quiet < 2) await sleep(clock, 250, signal);
+    }
+    if (image !== undefined) await removeImage(engine, image, signal, true);
+    await removeLayers(engine, layers, signal);
+    await removeDanglingImages(engine, scope, signal);
+  } catch (error) {
+    logger.warn(
+      { scope, err: error },
+      'could not remove what a failed build left; the next build of this bot tries again',
+    );
+  }
+}

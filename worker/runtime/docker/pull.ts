@@ -1,0 +1,121 @@
+/** Makes a ready image available, by the policy of ContainerRuntime.pullImage, and tells what exactly it is. */
+import type { Clock } from '#common/clock.ts';
+import { type ImageReference, parseImageReference } from '#common/image-reference.ts';
+import type { Logger } from '#common/log.ts';
+import { ProblemError, unwrap } from '#common/problem.ts';
+import { TimeLimitError, withTimeLimit } from '../../waiting/time-limit.ts';
+import type { ImagePull, PulledImage } from '../container-runtime.ts';
+import { redact } from '../redact.ts';
+import { list, record, text } from './answers.ts';
+import type { EngineClient } from './engine-client.ts';
+import { EngineRefusal, hasStatus, sortedError } from './engine-errors.ts';
+import { type PullFailure, pullFailureKind, pullProblem } from './pull-failure.ts';
+import { createPullReport, type PullReport } from './pull-output.ts';
+
+export interface PullDeps {
+  readonly engine: EngineClient;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** A registry that says nothing for so long is one that cannot be reached. */
+const silenceLimitMs = 120_000;
+
+/** As ContainerRuntime.pullImage. */
+export async function pullImage(deps: PullDeps, pull: ImagePull, signal: AbortSignal): Promise<PulledImage> {
+  const { engine } = deps;
+  const reference = parts(pull.reference);
+  const present = await pinnedOf(engine, pull.reference, reference, signal);
+  if (present !== undefined && !pull.pull && reference.tag !== 'latest') {
+    pull.onOutput(`using ${pull.reference}, which the worker has already`);
+    return { pinned: present };
+  }
+  const failure = await request(deps, pull, reference, signal);
+  if (failure === undefined) {
+    const pinned = await pinnedOf(engine, pull.reference, reference, signal);
+    if (pinned !== undefined) return { pinned };
+  }
+  const kind = failure ?? 'other';
+  if (kind === 'unreachable' && present !== undefined) {
+    pull.onOutput(`the registry could not be reached; using ${pull.reference} as the worker has it`);
+    return { pinned: present };
+  }
+  throw new ProblemError(pullProblem(kind, pull.reference, pull.credentials !== undefined));
+}
+
+/** Whether its registry may be used was judged before; this only takes the reference apart. */
+function parts(reference: string): ImageReference {
+  const registry = reference.split('/')[0]?.toLowerCase() ?? '';
+  return unwrap(parseImageReference(reference, [registry, `${registry}:443`]));
+}
+
+/** The repo digest of an image that is there, else its id; undefined when it is not there. */
+async function pinnedOf(
+  engine: EngineClient,
+  image: string,
+  { registry, repository }: ImageReference,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  try {
+    const path = `/images/${encodeURIComponent(image)}/json`;
+    const facts = record(await engine.call({ method: 'GET', path }, signal));
+    const name = registry === undefined ? repository : `${registry}/${repository}`;
+    const digests = list(facts['RepoDigests']).map(text);
+    return digests.find((digest) => digest.startsWith(`${name}@`)) ?? text(facts['Id']);
+  } catch (error) {
+    if (hasStatus(error, 404)) return undefined;
+    throw error;
+  }
+}
+
+/** Undefined when the engine reports success. */
+async function request(
+  { engine, clock, logger }: PullDeps,
+  { credentials, onOutput }: ImagePull,
+  { registry, repository, tag, digest }: ImageReference,
+  signal: AbortSignal,
+): Promise<PullFailure | undefined> {
+  const fromImage = registry === undefined ? repository : `${registry}/${repository}`;
+  // Asked for neither, an engine pulls every tag. A digest says more than a tag beside it.
+  const query = { fromImage, tag: digest ?? tag ?? 'latest' };
+  const secret = credentials?.reveal();
+  const registryAuth = secret && { ...secret, serveraddress: registry ?? 'https://index.docker.io/v1/' };
+  const report = createPullReport(onOutput);
+  const ended = new AbortController();
+  try {
+    const limit = AbortSignal.any([signal, ended.signal]);
+    const answer = await withTimeLimit(clock, 'the registry', silenceLimitMs, signal, () =>
+      engine.stream({ method: 'POST', path: '/images/create', query, registryAuth }, limit),
+    );
+    await readAll(answer, report, clock, signal);
+  } catch (error) {
+    if (error instanceof TimeLimitError) return 'unreachable';
+    const sorted = sortedError(error, 'POST /images/create', signal);
+    if (!(sorted instanceof EngineRefusal)) throw sorted;
+    return failureOf(sorted.text, logger, secret?.password);
+  } finally {
+    ended.abort();
+  }
+  const words = report.error();
+  return words === undefined ? undefined : failureOf(words, logger, secret?.password);
+}
+
+async function readAll(
+  answer: AsyncIterable<Buffer>,
+  report: PullReport,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  const chunks = answer[Symbol.asyncIterator]();
+  for (;;) {
+    const next = await withTimeLimit(clock, 'the registry', silenceLimitMs, signal, () => chunks.next());
+    if (next.done) break;
+    report.push(next.value);
+  }
+  report.end();
+}
+
+function failureOf(words: string, logger: Logger, password: string | undefined): PullFailure {
+  logger.warn({ engine: redact(words, password === undefined ? [] : [password]) }, 'an image could not be pulled');
+  return pullFailureKind(words);
+}
