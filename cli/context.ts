@@ -7,6 +7,7 @@ import type { ConnectionSettings } from './settings.ts';
 
 export interface Terminal {
   /** Whether each stream is a terminal. */
+  readonly stdin: boolean;
   readonly stdout: boolean;
   readonly stderr: boolean;
   /** Width of the terminal at stderr, in columns. */

@@ -1,9 +1,18 @@
 import { expect, it } from 'vitest';
 import { parseEnvVars } from './env-vars.ts';
 
-it('keeps everything after the first "=", and the last of two values', () => {
-  const result = parseEnvVars(['A=1=2', 'EMPTY=', 'B=-1', 'A=3', 'MANY=x\ny', '_0=é']);
-  expect(result).toEqual({ ok: true, value: { A: '3', EMPTY: '', B: '-1', MANY: 'x\ny', _0: 'é' } });
+it('keeps everything after the first "="', () => {
+  const result = parseEnvVars(['A=1=2', 'EMPTY=', 'B=-1', 'MANY=x\ny', '_0=é']);
+  expect(result).toEqual({
+    ok: true,
+    value: [
+      ['A', '1=2'],
+      ['EMPTY', ''],
+      ['B', '-1'],
+      ['MANY', 'x\ny'],
+      ['_0', 'é'],
+    ],
+  });
 });
 
 it.each(['secret', '=secret', '1A=secret', 'A B=secret', '123:secret==', '', 'Ä=secret'])(

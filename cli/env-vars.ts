@@ -1,20 +1,22 @@
 /** The bot's environment from repeated `-e NAME=VALUE`. Pure. Messages never hold a value, nor a text that may be one. */
 import { fail, ok, problem, type Result } from '#common/problem.ts';
 
+export type EnvPair = readonly [name: string, value: string];
+
 const namePattern = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-/** Names and values; when a name is given twice the last one wins, as in a shell. */
-export function parseEnvVars(pairs: readonly string[]): Result<Readonly<Record<string, string>>> {
-  const env = new Map<string, string>();
-  for (const [index, pair] of pairs.entries()) {
-    const split = pair.indexOf('=');
-    const name = pair.slice(0, split);
+/** Names and values in their order. */
+export function parseEnvVars(words: readonly string[]): Result<readonly EnvPair[]> {
+  const pairs: EnvPair[] = [];
+  for (const [index, word] of words.entries()) {
+    const split = word.indexOf('=');
+    const name = word.slice(0, split);
     if (split < 0) return refused(index, 'has no "="');
     // The text before "=" is not shown: of "-e 123:ABC==" it would be a part of the token.
     if (!namePattern.test(name)) return refused(index, 'has a name that is not letters, digits and "_"');
-    env.set(name, pair.slice(split + 1));
+    pairs.push([name, word.slice(split + 1)]);
   }
-  return ok(Object.fromEntries(env));
+  return ok(pairs);
 }
 
 function refused(index: number, fault: string) {

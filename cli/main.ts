@@ -34,6 +34,7 @@ for (const stream of [process.stdout, process.stderr]) {
 const context: CliContext = {
   ...Cli.defaultContext,
   terminal: {
+    stdin: process.stdin.isTTY === true,
     stdout: process.stdout.isTTY === true,
     stderr: process.stderr.isTTY === true,
     columns: () => process.stderr.columns || 80,

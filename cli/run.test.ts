@@ -16,7 +16,7 @@ describe('the command line', () => {
       exitCode: 2,
       stdout: '',
       stderr:
-        'Error: No command was given. The commands are start, stop, logs, list, status. See: avtomatika-bot --help\n',
+        'Error: No command was given. The commands are start, update, restart, stop, delete, logs, list, status, job, cancel. See: avtomatika-bot --help\n',
     });
     expect((await runCli(['lst', '--json'])).stderr).toBe(
       '{"error":{"code":"USAGE","message":"There is no command \\"lst\\".","details":{},"hint":"Did you mean list?","example":null}}\n',
@@ -27,7 +27,17 @@ describe('the command line', () => {
     expect(await runCli(['--version'])).toEqual({ exitCode: 0, stdout: `${version}\n`, stderr: '' });
     const help = await runCli(['--help']);
     expect(help).toMatchObject({ exitCode: 0, stderr: '' });
-    for (const word of ['start BOT', 'stop BOT', 'logs BOT', 'list', 'status BOT', '--url URL', '-v, --verbose']) {
+    for (const word of [
+      'start BOT',
+      'update BOT',
+      'stop BOT',
+      'logs BOT',
+      'list',
+      'status BOT',
+      'job JOB',
+      '--url URL',
+      '-v, --verbose',
+    ]) {
       expect(help.stdout).toContain(`  ${word}`);
     }
     expect((await runCli(['logs', '-h'])).stdout).toContain('-n, --lines N');

@@ -4,11 +4,16 @@ import { version } from '#common/version.ts';
 import { readCommandSpecs } from './argv/command-spec.ts';
 import { normaliseArgv, type UsageMistake } from './argv/normalise.ts';
 import { Cli } from './clipanion.ts';
+import { CancelCommand } from './commands/cancel.ts';
+import { DeleteCommand } from './commands/delete.ts';
+import { JobStatusCommand } from './commands/job.ts';
 import { ListCommand } from './commands/list.ts';
 import { LogsCommand } from './commands/logs.ts';
+import { RestartCommand } from './commands/restart.ts';
 import { StartCommand } from './commands/start.ts';
 import { StatusCommand } from './commands/status.ts';
 import { StopCommand } from './commands/stop.ts';
+import { UpdateCommand } from './commands/update.ts';
 import type { CliContext } from './context.ts';
 import { type Complaint, complain, Interrupted, toComplaint } from './errors.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
@@ -19,7 +24,18 @@ import { createStyle, wantsColour } from './render/style.ts';
 import { defaultUrl } from './settings.ts';
 
 /** In the order of the help page. */
-const commandClasses = [StartCommand, StopCommand, LogsCommand, ListCommand, StatusCommand];
+const commandClasses = [
+  StartCommand,
+  UpdateCommand,
+  RestartCommand,
+  StopCommand,
+  DeleteCommand,
+  LogsCommand,
+  ListCommand,
+  StatusCommand,
+  JobStatusCommand,
+  CancelCommand,
+];
 
 export function createCli(): Cli<CliContext> {
   return Cli.from<CliContext>(commandClasses, { binaryName: 'avtomatika-bot', binaryVersion: version });

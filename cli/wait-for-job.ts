@@ -33,6 +33,8 @@ const deadlineDefaultMs = 600_000;
 export const isFinal = (status: JobStatus): boolean =>
   status === JobStatus.COMPLETED || status === JobStatus.FAILED || status === JobStatus.CANCELLED;
 
+export const didFail = ({ status }: Job): boolean => status === JobStatus.FAILED || status === JobStatus.CANCELLED;
+
 /** The job after its final status. Throws the signal's reason, the refusal of the call, or a complaint at the deadline. */
 export async function waitForJob(client: Client, job: Job, watcher: JobWatcher, context: WaitContext): Promise<Job> {
   const { clock, random, signal } = context;
@@ -73,7 +75,7 @@ function remainingMs({ deadlineAt, updatedAt, createdAt }: Job): number {
 }
 
 function tooLate(job: Job, broken: unknown): CliError {
-  const look = `Look at it with: avtomatika-bot status ${job.botId}`;
+  const look = `Look at it with: avtomatika-bot job ${job.jobId}`;
   return broken === undefined
     ? complain(exitCodes.failed, 'DEADLINE_EXCEEDED', `Job ${job.jobId} did not end before its deadline.`, look)
     : complain(exitCodes.unreachable, 'UNREACHABLE', `The connection was lost while job ${job.jobId} went on.`, look);

@@ -7,10 +7,15 @@ const commands = readCommandSpecs(createCli().definitions());
 it('reads commands, their positionals and their options from clipanion', () => {
   expect(commands.map(({ name, positionals }) => [name, ...positionals].join(' '))).toEqual([
     'start BOT',
+    'update BOT',
+    'restart BOT',
     'stop BOT',
+    'delete BOT',
     'logs BOT',
     'list',
     'status BOT',
+    'job JOB',
+    'cancel JOB',
   ]);
   const lines = commands.find(({ name }) => name === 'logs')?.options.find(({ names }) => names.includes('-n'));
   expect(lines).toMatchObject({ names: ['-n', '--lines'], takesValue: true });

@@ -83,6 +83,14 @@ describe('argv', () => {
       ['start', '--simple=a.py', '--', 'b'],
     ],
     [
+      ['start', 'b', '--simple', '--inline', '--code', 'print(1)'],
+      ['start', '--simple=', '--inline', '--code=print(1)', '--', 'b'],
+    ],
+    [
+      ['start', 'b', '--simple', '--code=-x', '-r', 'a'],
+      ['start', '--simple=', '--code=-x', '--requirements=a', '--', 'b'],
+    ],
+    [
       ['start', '-r', 'a>=1,<2', 'b', '--simple', '.'],
       ['start', '--requirements=a>=1,<2', '--simple=.', '--', 'b'],
     ],
@@ -91,18 +99,27 @@ describe('argv', () => {
   });
 
   it.each<[string[], string, string]>([
-    [[], 'No command was given.', 'The commands are start, stop, logs, list, status. See: avtomatika-bot --help'],
+    [
+      [],
+      'No command was given.',
+      'The commands are start, update, restart, stop, delete, logs, list, status, job, cancel. See: avtomatika-bot --help',
+    ],
     [['lst'], 'There is no command "lst".', 'Did you mean list?'],
     [
       ['frobnicate'],
       'There is no command "frobnicate".',
-      'The commands are start, stop, logs, list, status. See: avtomatika-bot --help',
+      'The commands are start, update, restart, stop, delete, logs, list, status, job, cancel. See: avtomatika-bot --help',
     ],
     [['list', '--jsn'], 'There is no option "--jsn".', 'Did you mean --json?'],
     [['list', '-x'], 'There is no option "-x".', 'See: avtomatika-bot --help'],
     [['list', '-n', '5'], 'list has no option --lines.', 'See: avtomatika-bot list --help'],
     [['list', '--json=1'], '--json takes no value.', 'Write --json alone.'],
     [['logs', 'b', '-n'], '-n needs a value.', 'Write -n VALUE, or -n=VALUE if it looks like an option.'],
+    [
+      ['start', 'b', '--git', '--branch=main'],
+      '--git needs a value.',
+      'Write --git VALUE, or --git=VALUE if it looks like an option.',
+    ],
     [['start', 'b', '-r', '-e', 'K=V'], '-r needs a value.', 'Write -r VALUE, or -r=VALUE if it looks like an option.'],
     [['status'], 'status needs BOT.', 'Write: avtomatika-bot status BOT'],
     [['status', 'a', 'b'], 'status does not know what to do with "b".', 'Write: avtomatika-bot status BOT'],
@@ -114,6 +131,21 @@ describe('argv', () => {
     [
       ['start', 'b', '-e', 'A=1', 'B=secret'],
       'start does not know what to do with "B=...".',
+      'Write: avtomatika-bot start BOT',
+    ],
+    [
+      ['start', 'b', '-e', 'BOT_TOKEN=', '123456:secret'],
+      'start does not know what to do with "123456:...".',
+      'Write: avtomatika-bot start BOT',
+    ],
+    [
+      ['start', 'b', 'https://user:secret@host/x.git'],
+      'start does not know what to do with "https:...".',
+      'Write: avtomatika-bot start BOT',
+    ],
+    [
+      ['start', 'b', '--image', 'x', '--registry-user', 'me', '--registry-pass-stdin', 'secret'],
+      'start does not know what to do with one of its words.',
       'Write: avtomatika-bot start BOT',
     ],
     [['list', '--tokne=secret'], 'There is no option "--tokne".', 'Did you mean --token?'],

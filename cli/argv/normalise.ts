@@ -6,8 +6,10 @@
  *
  * 1. Options may stand before or after the command. Short ones may be bundled (`-vf`) and carry their value (`-n50`).
  * 2. `-e=K=V`, `-eK=V`, `-e K=V`, `--env K=V` and `--env=K=V` mean the same.
- * 3. A value may begin with "-" unless it is exactly an option of some command: `-r -e K=V` forgot the value of -r.
- * 4. After the command, `--simple` takes all following positionals; `--simple=FILE` takes only that one.
+ * 3. A value may begin with "-" unless it is exactly an option of some command, with or without "=VALUE": in `-r -e K=V`
+ *    the value of -r was forgotten.
+ * 4. After the command, `--simple` takes all following positionals; `--simple=FILE` takes only that one. It may stand
+ *    before another option without a file, as in `--simple --inline --code TEXT`: then its value is empty.
  * 5. After `--` everything is a positional.
  */
 import { closest } from './closest.ts';
@@ -126,12 +128,17 @@ function readShort(word: string, rest: string[], known: ReadonlyMap<string, Opti
 
 function takeValue(name: string, rest: string[], known: ReadonlyMap<string, OptionSpec>): string {
   const next = rest[0];
-  if (next === undefined || next === '--' || known.has(next)) {
+  if (next === undefined || next === '--' || isOption(next, known)) {
+    if (name === greedyName) return '';
     throw new Mistake(`${name} needs a value.`, `Write ${name} VALUE, or ${name}=VALUE if it looks like an option.`);
   }
   rest.shift();
   return next;
 }
+
+/** Whether a word is exactly an option of some command, with its value or without. */
+const isOption = (word: string, known: ReadonlyMap<string, OptionSpec>): boolean =>
+  known.has(word) || (word.startsWith('--') && known.has(word.replace(/=.*$/s, '')));
 
 function findOption(name: string, known: ReadonlyMap<string, OptionSpec>): OptionSpec {
   const option = known.get(name);
@@ -179,7 +186,10 @@ function checkPositionals(words: Words, command: CommandSpec): void {
   }
   const extra = positionals[command.positionals.length];
   if (extra !== undefined) {
-    throw new Mistake(`${command.name} does not know what to do with ${shown(extra)}.`, `Write: ${usage}`);
+    // Next to options of a password a word that is left over may be the password.
+    const isRisky = words.options.some(({ name }) => name.startsWith('--registry-'));
+    const what = isRisky ? 'one of its words' : shown(extra);
+    throw new Mistake(`${command.name} does not know what to do with ${what}.`, `Write: ${usage}`);
   }
 }
 
@@ -193,8 +203,8 @@ function optionsByName(commands: readonly CommandSpec[]): ReadonlyMap<string, Op
   return known;
 }
 
-/** A word for a message. What follows "=" is left out: `-e A=1 B=secret` is a likely slip. */
+/** A word for a message. What follows "=" or ":" is left out: `-e A=1 B=secret` and `-e TOKEN= 123:ABC` are likely slips. */
 function shown(word: string): string {
-  const name = word.replace(/=.*$/s, '=...');
+  const name = word.replace(/(?<=[=:]).*$/s, '...');
   return JSON.stringify(name.length > 40 ? `${name.slice(0, 40)}...` : name);
 }

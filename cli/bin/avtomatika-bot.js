@@ -46,7 +46,10 @@ if (node === undefined) {
 // Node.js strips types from .ts files, but not under node_modules; there a hook of ours does.
 const installed = /[\\/]node_modules[\\/]/.test(here);
 const flags = installed ? ['--disable-warning=ExperimentalWarning', '--import', join(here, 'strip-types.js')] : [];
-const child = spawn(node, [...flags, join(here, '..', 'main.ts'), ...process.argv.slice(2)], { stdio: 'inherit' });
+// Without the "--" Node.js would take a bot's --env-file for its own and obey a NODE_OPTIONS in it, wherever it stands
+// (https://github.com/nodejs/node/issues/54232).
+const args = [...flags, '--', join(here, '..', 'main.ts'), ...process.argv.slice(2)];
+const child = spawn(node, args, { stdio: 'inherit' });
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
 

@@ -2,11 +2,13 @@
 import { type Job, JobStatus } from '#gen/botrunner/v1/job_pb.js';
 import type { Client } from '../client.ts';
 import { CliError, complain, complaintOfDetail } from '../errors.ts';
-import { exitCodes } from '../exit-codes.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { createJsonProgress } from '../progress/json-progress.ts';
 import type { Progress } from '../progress/progress.ts';
 import { TextProgress } from '../progress/text-progress.ts';
-import { waitForJob } from '../wait-for-job.ts';
+import { jobResultJson, type Outcome } from '../render/job.ts';
+import type { Style } from '../render/style.ts';
+import { isFinal, waitForJob } from '../wait-for-job.ts';
 import { BotCommand } from './bot-command.ts';
 
 export abstract class JobCommand extends BotCommand {
@@ -23,6 +25,14 @@ export abstract class JobCommand extends BotCommand {
 
   /** Waits on a stream and returns the completed job. Throws CliError for a failed one, and the signal's reason. */
   protected async finish(client: Client, job: Job): Promise<Job> {
+    const last = await this.watch(client, job);
+    if (last.status === JobStatus.COMPLETED) return last;
+    throw failureOf(last);
+  }
+
+  /** Waits on a stream and returns the job after its end, whichever that was. */
+  protected async watch(client: Client, job: Job): Promise<Job> {
+    if (isFinal(job.status)) return job;
     const progress = this.progress();
     const { signal } = this.context;
     try {
@@ -32,30 +42,32 @@ export abstract class JobCommand extends BotCommand {
         onBuildOutput: (entries: Parameters<Progress['buildOutput']>[0]) => progress.buildOutput(entries),
         onBroken: () => progress.reconnecting(),
       };
-      const last = await waitForJob(client, job, watcher, this.context);
-      if (last.status === JobStatus.COMPLETED) return last;
-      throw failureOf(last);
+      return await waitForJob(client, job, watcher, this.context);
     } catch (error) {
       if (signal.aborted) {
         progress.end();
-        progress.note(`Job ${job.jobId} goes on. Look at it with: avtomatika-bot status ${job.botId}`);
+        progress.note(`Job ${job.jobId} goes on. Look at it with: avtomatika-bot job ${job.jobId}`);
+        progress.note(`End it with: avtomatika-bot cancel ${job.jobId}`);
       }
       throw error;
     } finally {
       progress.end();
     }
   }
-}
 
-/** The job of an answer; absent only from a server that breaks its contract. */
-export function acceptedJob(job: Job | undefined): Job {
-  if (job !== undefined) return job;
-  throw complain(
-    exitCodes.failed,
-    'INTERNAL',
-    'The orchestrator answered without a job.',
-    'Report this to its operator.',
-  );
+  /** Prints how the job ended. */
+  protected async tellEnd(job: Job, render: (job: Job, style: Style) => Outcome): Promise<ExitCode> {
+    const { exitCode, text } = render(job, this.outStyle());
+    await this.answer(jobResultJson(job), text);
+    return exitCode;
+  }
+
+  /** Prints that the job was accepted, for those who do not wait. */
+  protected async tellAccepted(job: Job): Promise<ExitCode> {
+    const text = `Job ${job.jobId} is accepted. Look at it with: avtomatika-bot job ${job.jobId}`;
+    await this.answer(jobResultJson(job), text);
+    return exitCodes.done;
+  }
 }
 
 function failureOf(job: Job): CliError {

@@ -59,8 +59,7 @@ describe('start', () => {
         '',
       ].join('\n'),
       stderr: [
-        'Uploaded 1 file (9 B)',
-        'init',
+        'Uploading 1 file (9 B)',
         'Waiting for a worker: no worker is connected',
         'building',
         '  | Step 1/4 : FROM python:3.11-slim',
@@ -95,11 +94,10 @@ describe('start', () => {
     expect(told.stderr).toBe(
       [
         'Packages from requirements.txt: aiogram>=3.0,<4',
-        'Uploaded 3 files (16 B)',
+        'Uploading 3 files (16 B)',
         '  handlers/start.py',
         '  main.py',
         '  requirements.txt',
-        'init',
         '',
       ].join('\n'),
     );
@@ -115,7 +113,8 @@ describe('start', () => {
     const told = await runCli(['start', 'b', '--no-wait', '--simple', 'bot.py'], { orchestrator, cwd });
     expect(told).toMatchObject({
       exitCode: 0,
-      stdout: 'Job 01JD00000000000000000000J1 is accepted. Look at it with: avtomatika-bot status b\n',
+      stdout:
+        'Job 01JD00000000000000000000J1 is accepted. Look at it with: avtomatika-bot job 01JD00000000000000000000J1\n',
     });
     expect(orchestrator.calls).not.toContain('watchJob');
     const json = await runCli(['start', 'b', '--no-wait', '--json', '--simple', 'bot.py'], { cwd });
@@ -184,8 +183,7 @@ describe('a start that fails', () => {
       exitCode: 1,
       stdout: '',
       stderr: [
-        'Uploaded 1 file (9 B)',
-        'init',
+        'Uploading 1 file (9 B)',
         'Error BUILD_FAILED: The packages could not be installed.',
         '  | ERROR: No matching distribution found for aiogramm',
         '  Hint: Read the end of the build output.',
@@ -221,7 +219,7 @@ describe('a start that fails', () => {
     orchestrator.failNext('uploadArtifact', refusal('STORAGE_FULL', 'The disk is full.'));
     const told = await runCli(['start', 'b', '--simple', 'bot.py'], { orchestrator, cwd: await oneFile() });
     expect(told).toMatchObject({ exitCode: 1, stdout: '' });
-    expect(told.stderr).toMatch(/^Error STORAGE_FULL: The disk is full\.\n/);
+    expect(told.stderr).toMatch(/^Uploading .*\nError STORAGE_FULL: The disk is full\.\n/);
     expect(orchestrator.starts).toEqual([]);
   });
 
@@ -231,13 +229,18 @@ describe('a start that fails', () => {
     const told = await runCli(['start', 'b', '--simple', 'bot.py'], { orchestrator, cwd: await oneFile() });
     expect(told).toMatchObject({
       exitCode: 1,
-      stderr: 'Error INVALID_ARCHIVE: The files were damaged on their way. Try again.\n',
+      stderr: 'Uploading 1 file (9 B)\nError INVALID_ARCHIVE: The files were damaged on their way. Try again.\n',
     });
     expect(orchestrator.starts).toEqual([]);
   });
 
   it.each<[string[], string, number]>([
-    [['start', 'b'], 'Error: start needs the files of the bot. Write: avtomatika-bot start b --simple FILE...', 2],
+    [
+      ['start', 'b'],
+      'Error: The source of the bot is missing. ' +
+        'Give one of --simple FILE..., --code TEXT, --custom PATH, --git URL and --image REF.',
+      2,
+    ],
     [
       ['start', 'b', '--simple', 'nope.py'],
       'Error: There is no file or folder nope.py. Check the name and the current folder.',
@@ -318,7 +321,8 @@ it('Ctrl-C while it waits says that the job goes on, and how to look', async () 
   expect(told.exitCode).toBe(130);
   expect(told.stdout).toBe('');
   expect(told.stderr).toContain(
-    'building\nJob 01JD00000000000000000000J1 goes on. Look at it with: avtomatika-bot status b\n',
+    'building\nJob 01JD00000000000000000000J1 goes on. Look at it with: avtomatika-bot job 01JD00000000000000000000J1\n' +
+      'End it with: avtomatika-bot cancel 01JD00000000000000000000J1\n',
   );
 });
 

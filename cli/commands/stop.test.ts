@@ -21,7 +21,7 @@ it('waits until the bot is stopped', async () => {
   expect(await runCli(['stop', 'b'], { orchestrator })).toEqual({
     exitCode: 0,
     stdout: 'b is stopped. Container: bot_dev_b_abc\n',
-    stderr: 'init\nstopping\n',
+    stderr: 'stopping\n',
   });
 });
 

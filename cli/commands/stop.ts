@@ -1,10 +1,9 @@
 /** avtomatika-bot stop BOT */
-
-import { callTimeoutMs } from '../client.ts';
 import { Command, Option } from '../clipanion.ts';
 import type { ExitCode } from '../exit-codes.ts';
-import { jobResultJson, renderStopped } from '../render/job.ts';
-import { acceptedJob, JobCommand } from './job-command.ts';
+import { renderStopped } from '../render/job.ts';
+import { submit } from '../submit.ts';
+import { JobCommand } from './job-command.ts';
 
 export class StopCommand extends JobCommand {
   static override paths = [['stop']];
@@ -17,13 +16,9 @@ export class StopCommand extends JobCommand {
   bot = Option.String();
 
   async execute(): Promise<ExitCode> {
-    const { signal } = this.context;
-    const job = await this.withClient(async (client) => {
-      const stopping = await client.bots.stopBot({ botId: this.bot }, { signal, timeoutMs: callTimeoutMs });
-      return this.finish(client, acceptedJob(stopping.job));
+    return this.withClient(async (client) => {
+      const job = await submit(this.context, (options) => client.bots.stopBot({ botId: this.bot }, options));
+      return this.tellEnd(await this.finish(client, job), renderStopped);
     });
-    const outcome = renderStopped(job, this.outStyle());
-    await this.answer(jobResultJson(job), outcome.text);
-    return outcome.exitCode;
   }
 }

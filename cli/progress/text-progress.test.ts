@@ -22,12 +22,13 @@ function setUp(terminal: boolean, columns = 80) {
   return { progress, clock, written: () => written };
 }
 
-const job = (status: JobStatus, reason = '', state = 'start_bot') => create(JobSchema, { status, reason, state });
+const job = (status: JobStatus, reason = '', state = 'start_bot') =>
+  create(JobSchema, { status, reason, state, action: 'start' });
 const erase = '\r\u001b[2K';
 
-it('writes only lines, each change once, when stderr is no terminal', () => {
+it('writes only lines, each change once and no bare state of the job, when stderr is no terminal', () => {
   const { progress, clock, written } = setUp(false);
-  progress.note('Uploaded 1 file (2.0 kB)');
+  progress.note('Uploading 1 file (2.0 kB)');
   progress.job(job(JobStatus.PENDING));
   progress.job(job(JobStatus.WAITING_FOR_WORKER, 'no worker is connected'));
   progress.job(job(JobStatus.WAITING_FOR_WORKER, 'no worker is connected'));
@@ -41,10 +42,8 @@ it('writes only lines, each change once, when stderr is no terminal', () => {
   progress.end();
   expect(written()).toBe(
     [
-      'Uploaded 1 file (2.0 kB)',
-      'Accepted',
+      'Uploading 1 file (2.0 kB)',
       'Waiting for a worker: no worker is connected',
-      'start_bot',
       '  | Step 1/4',
       '  | evil\\x1b[2J',
       'The connection was lost; trying again',
@@ -71,6 +70,16 @@ it('moves a line at the bottom of a terminal and takes it away before every othe
   clock.advance(10_000);
   progress.end();
   expect(written()).toBe(atEnd);
+});
+
+it('says with the moving line alone that a job goes on of which nothing is told', () => {
+  const { progress, clock, written } = setUp(true);
+  progress.job(job(JobStatus.RUNNING));
+  expect(written()).toBe('⠋ Starting (0 s)');
+  clock.advance(120);
+  expect(written()).toBe(`⠋ Starting (0 s)${erase}⠙ Starting (0 s)`);
+  progress.job(job(JobStatus.RUNNING, 'the image is being built'));
+  expect(written()).toMatch(/\u001b\[2Kthe image is being built\n. the image is being built \(0 s\)$/);
 });
 
 it('cuts the moving line at the width of the terminal', () => {

@@ -7,7 +7,7 @@ import type { Clock } from '#common/clock.ts';
 import type { Job } from '#gen/botrunner/v1/job_pb.js';
 import { type LogEntry, LogStream } from '#gen/botrunner/v1/log_pb.js';
 import { escapeControls } from '../render/escape.ts';
-import { jobActivity } from '../render/job.ts';
+import { actionWord, jobActivity } from '../render/job.ts';
 import type { Style } from '../render/style.ts';
 import { isFinal } from '../wait-for-job.ts';
 import type { Progress } from './progress.ts';
@@ -47,10 +47,13 @@ export class TextProgress implements Progress {
       this.end();
       return;
     }
-    const activity = jobActivity(job);
+    const news = jobActivity(job);
+    const activity = news ?? actionWord(job);
     if (activity === this.#activity) return;
     this.#activity = activity;
-    this.#print(activity);
+    // That it goes on is said by the moving line alone.
+    if (news === undefined) this.#redraw();
+    else this.#print(news);
   }
 
   buildOutput(entries: readonly LogEntry[]): void {
@@ -79,6 +82,11 @@ export class TextProgress implements Progress {
     this.#draw();
   }
 
+  #redraw(): void {
+    this.#erase();
+    this.#draw();
+  }
+
   #erase(): void {
     if (this.#drawn) this.#stream.write(eraseLine);
     this.#drawn = false;
@@ -94,8 +102,7 @@ export class TextProgress implements Progress {
     this.#cancelTick();
     this.#cancelTick = this.#clock.after(frameMs, () => {
       this.#frame++;
-      this.#erase();
-      this.#draw();
+      this.#redraw();
     });
   }
 }

@@ -37,7 +37,7 @@ export function isHealthy(state: BotState): boolean {
 
 /** The state's marker on a terminal. */
 export function marker(stateName: string): string {
-  if (stateName === 'running' || stateName === 'started' || stateName === 'updated') return '🟢';
+  if (['running', 'started', 'updated', 'restarted'].includes(stateName)) return '🟢';
   return stateName === 'crash_loop' || stateName === 'failed' ? '🔴' : '⚪';
 }
 
@@ -84,6 +84,7 @@ export function renderBot(bot: Bot, style: Style): string {
     ['Container', escapeControls(bot.containerName)],
     ['Runtime', escapeControls(bot.runtime)],
     ['Worker', escapeControls(bot.workerId)],
+    ['Pinned', escapeControls(bot.pinned)],
     ['Observed', timeText(bot.observedAt)],
     ['Logs', bot.state === BotState.RUNNING ? `${command} -f` : command],
   ]);
@@ -111,6 +112,7 @@ export function botJson(bot: Bot): JsonObject {
     observed_at: exactTime(bot.observedAt),
     created_at: exactTime(bot.createdAt),
     mode: orNull(bot.mode),
+    pinned: orNull(bot.pinned),
     generation: Number(bot.generation),
     revision: Number(bot.revision),
   };

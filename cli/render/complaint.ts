@@ -3,6 +3,7 @@ import type { Json, JsonObject } from '#common/problem.ts';
 import { isProblemCode } from '#common/problem-codes.ts';
 import type { Complaint } from '../errors.ts';
 import { escapeControls, escapeLines } from './escape.ts';
+import { exampleFor } from './examples.ts';
 import type { Style } from './style.ts';
 
 /** `Error CODE: message`, then hint and example; with `verbose` the details too. Line ends included. */
@@ -17,16 +18,16 @@ export function renderComplaint(complaint: Complaint, style: Style, verbose: boo
   const output = outputTail(complaint.details);
   if (output !== undefined) lines.push(...output.map((line) => style.dim(`  | ${line}`)));
   if (hint !== '') lines.push(`  Hint: ${hint}`);
-  const example = exampleText(complaint.example);
+  const example = exampleText(exampleFor(complaint.code, complaint.example));
   if (example !== undefined) lines.push(`  Example: ${example}`);
   const details = verbose ? Object.entries(complaint.details).filter(([name]) => !outputNames.includes(name)) : [];
   for (const [name, value] of details) lines.push(`  ${escapeControls(name)}: ${escapeControls(valueText(value))}`);
   return `${lines.join('\n')}\n`;
 }
 
-/** The same five fields as the body of a REST error. */
+/** The same five fields as the body of a REST error; an example is a command line here too. */
 export function complaintJson({ code, message, details, hint, example }: Complaint): JsonObject {
-  return { error: { code, message, details, hint, example } };
+  return { error: { code, message, details, hint, example: exampleFor(code, example) } };
 }
 
 /** Details that hold the end of an output, most likely of a build; always worth showing. */

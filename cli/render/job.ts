@@ -14,11 +14,11 @@ export interface Outcome {
   readonly text: string;
 }
 
-const resultOf = (job: Job): JsonObject => (job.result ?? {}) as JsonObject; // a Struct is plain JSON
+export const resultOf = (job: Job): JsonObject => (job.result ?? {}) as JsonObject; // a Struct is plain JSON
 const textField = (value: Json | undefined): string | undefined =>
   typeof value === 'string' && value !== '' ? escapeControls(value) : undefined;
 
-/** A completed start: started, updated, or a bot that has already ended. */
+/** A completed start, update or restart, or one whose bot has already ended. */
 export function renderStarted(job: Job, style: Style): Outcome {
   const result = resultOf(job);
   const bot = escapeControls(job.botId);
@@ -44,6 +44,8 @@ function titleOf(bot: string, status: string, exitCode: Json | undefined): strin
       return `${bot} is running.`;
     case 'updated':
       return `${bot} was updated and is running.`;
+    case 'restarted':
+      return `${bot} was restarted and is running.`;
     case 'exited':
       return `${bot} ran and ended${code || ' with exit code 0'}. It is not started again.`;
     case 'crash_loop':
@@ -60,6 +62,12 @@ export function renderStopped(job: Job, style: Style): Outcome {
   return { exitCode: exitCodes.done, text };
 }
 
+export function renderDeleted(job: Job, style: Style, purge = false): Outcome {
+  const bot = escapeControls(job.botId);
+  const text = `${style.terminal ? '⚪ ' : ''}${bot} is deleted${purge ? ' with its data' : ''}.`;
+  return { exitCode: exitCodes.done, text };
+}
+
 /** The job's result with its ids, or its acceptance. */
 export const jobResultJson = (job: Job): JsonObject => ({
   job_id: job.jobId,
@@ -67,13 +75,23 @@ export const jobResultJson = (job: Job): JsonObject => ({
   ...(job.status === JobStatus.COMPLETED ? resultOf(job) : { status: 'accepted' }),
 });
 
-/** One line about what a job is doing now. */
-export function jobActivity(job: Job): string {
+/** One line about what a job is doing now; undefined while all that is known is that it goes on. */
+export function jobActivity(job: Job): string | undefined {
   if (job.status === JobStatus.WAITING_FOR_WORKER) {
     return job.reason === '' ? 'Waiting for a worker' : `Waiting for a worker: ${escapeControls(job.reason)}`;
   }
-  if (job.reason !== '') return escapeControls(job.reason);
-  return job.status === JobStatus.PENDING ? 'Accepted' : escapeControls(job.state);
+  return job.reason === '' ? undefined : escapeControls(job.reason);
 }
+
+const actionWords: Readonly<Record<string, string>> = {
+  start: 'Starting',
+  update: 'Updating',
+  restart: 'Restarting',
+  stop: 'Stopping',
+  delete: 'Deleting',
+};
+
+/** What a job is for, in a word, for the moving line of a terminal. */
+export const actionWord = (job: Job): string => actionWords[job.action] ?? 'Working';
 
 export const statusWord = (status: JobStatus): string => (JobStatus[status] ?? 'unspecified').toLowerCase();

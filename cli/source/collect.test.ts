@@ -23,9 +23,9 @@ describe('the source of a bot', () => {
   it('is one file under its base name', async () => {
     const cwd = await tempFolder({ 'a/b/bot.py': 'x' });
     const source = await collectSource(['a/b/bot.py'], cwd, signal);
-    expect(source).toMatchObject({ wholeFolder: false, firstFile: 'bot.py', leftOut: [] });
+    expect(source).toMatchObject({ wholeFolder: false, namedFiles: ['bot.py'], leftOut: [] });
     expect(source.files).toEqual([
-      { path: 'bot.py', diskPath: join(cwd, 'a/b/bot.py'), sizeBytes: 1, executable: false },
+      { kind: 'file', path: 'bot.py', diskPath: join(cwd, 'a/b/bot.py'), sizeBytes: 1, executable: false },
     ]);
   });
 
@@ -42,7 +42,7 @@ describe('the source of a bot', () => {
       'handlers/.hidden': '',
     });
     expect(await pathsOf(['.'], cwd)).toEqual(['bot.py', 'data.bin', 'handlers/start.py']);
-    expect(await collectSource([cwd], '/', signal)).toMatchObject({ wholeFolder: true, firstFile: undefined });
+    expect(await collectSource([cwd], '/', signal)).toMatchObject({ wholeFolder: true, namedFiles: [] });
   });
 
   it('keeps the name of a folder that stands next to files', async () => {

@@ -8,33 +8,26 @@
  * 3. Two sources never overwrite each other: the same name twice is an error.
  * 4. The result is sorted, so that the same files always give the same archive.
  */
+import type { Stats } from 'node:fs';
 import { lstat, readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { unwrap } from '#common/problem.ts';
 import { checkFileSet } from '#common/safe-path.ts';
 import { complain } from '../errors.ts';
 import { exitCodes } from '../exit-codes.ts';
+import { checkBounds, inPathOrder } from './file-bounds.ts';
 import { fileFault } from './file-fault.ts';
+import type { PackEntry } from './pack.ts';
 
-/** 200 MB, as ArtifactService takes them. */
-export const sourceMaxBytes = 200 * 1000 * 1000;
-
-export interface SourceFile {
-  /** Where it will be in the bot's folder, with "/" between segments. */
-  readonly path: string;
-  /** Where it is now. */
-  readonly diskPath: string;
-  readonly sizeBytes: number;
-  readonly executable: boolean;
-}
+export type SourceFile = Extract<PackEntry, { kind: 'file' }>;
 
 export interface Source {
   /** Sorted by path. At least one. */
   readonly files: readonly SourceFile[];
   /** True when one folder alone was given: its usual entrypoint is looked for. */
   readonly wholeFolder: boolean;
-  /** Path of the first file that was named itself; undefined if only folders were. */
-  readonly firstFile: string | undefined;
+  /** Paths of the files that were named themselves, in their order. */
+  readonly namedFiles: readonly string[];
   /** Links and special files in folders, as given by the user. */
   readonly leftOut: readonly string[];
 }
@@ -50,7 +43,7 @@ export async function collectSource(names: readonly string[], cwd: string, signa
   const files: SourceFile[] = [];
   const leftOut: string[] = [];
   let wholeFolder = false;
-  let firstFile: string | undefined;
+  const namedFiles: string[] = [];
   for (const name of names) {
     const diskPath = resolve(cwd, name);
     // A link that the user names is meant; only links found inside folders are left out.
@@ -61,12 +54,20 @@ export async function collectSource(names: readonly string[], cwd: string, signa
       await walk({ folder: diskPath, shownAs: name, prefix, files, leftOut, signal });
     } else if (facts.isFile()) {
       const path = basename(diskPath);
-      firstFile ??= path;
-      files.push({ path, diskPath, sizeBytes: facts.size, executable: (facts.mode & 0o100) !== 0 });
+      namedFiles.push(path);
+      files.push(fileEntry(path, diskPath, facts));
     } else throw fault(`${name} is neither a file nor a folder.`, 'Name plain files or a folder.');
   }
-  return { files: checkedFiles(names, files), wholeFolder, firstFile, leftOut: leftOut.toSorted() };
+  return { files: checkedFiles(names, files), wholeFolder, namedFiles, leftOut: leftOut.toSorted() };
 }
+
+export const fileEntry = (path: string, diskPath: string, facts: Pick<Stats, 'size' | 'mode'>): SourceFile => ({
+  kind: 'file',
+  path,
+  diskPath,
+  sizeBytes: facts.size,
+  executable: (facts.mode & 0o100) !== 0,
+});
 
 interface Walk {
   readonly folder: string;
@@ -91,35 +92,27 @@ async function walk({ folder, shownAs, prefix, files, leftOut, signal }: Walk): 
       await walk({ folder: diskPath, shownAs: shown, prefix: `${path}/`, files, leftOut, signal });
     } else if (entry.isFile()) {
       const facts = await lstat(diskPath).catch((error: unknown) => Promise.reject(fileFault(shown, error)));
-      files.push({ path, diskPath, sizeBytes: facts.size, executable: (facts.mode & 0o100) !== 0 });
+      files.push(fileEntry(path, diskPath, facts));
     } else leftOut.push(shown);
   }
 }
 
 function checkedFiles(names: readonly string[], files: readonly SourceFile[]): readonly SourceFile[] {
-  const byPath = new Map<string, SourceFile>();
+  const known = new Map<string, SourceFile>();
   for (const file of files) {
-    const other = byPath.get(file.path);
+    const other = known.get(file.path);
     if (other !== undefined) {
       throw fault(
         `${other.diskPath} and ${file.diskPath} would both be ${file.path}.`,
         'Rename one, or put them into folders and name their common folder.',
       );
     }
-    byPath.set(file.path, file);
+    known.set(file.path, file);
   }
   if (files.length === 0) throw fault(`There are no files in ${names.join(', ')}.`, 'Name a file, or another folder.');
-  unwrap(checkFileSet(byPath.keys()));
-  const total = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  if (total > sourceMaxBytes) {
-    const largest = files.reduce((left, right) => (left.sizeBytes >= right.sizeBytes ? left : right));
-    throw fault(
-      `The files of the bot are ${Math.ceil(total / 1e6)} MB; at most ${sourceMaxBytes / 1e6} MB are allowed.`,
-      `The largest is ${largest.path}; leave out what the bot does not need.`,
-    );
-  }
-  // Code units, not the user's language: the order must be the same everywhere.
-  return files.toSorted((left, right) => (left.path < right.path ? -1 : 1));
+  unwrap(checkFileSet(known.keys()));
+  checkBounds(files);
+  return files.toSorted(inPathOrder);
 }
 
 const fault = (message: string, hint: string) => complain(exitCodes.failed, 'INVALID_FILES', message, hint);

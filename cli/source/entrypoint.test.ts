@@ -1,30 +1,39 @@
 import { expect, it } from 'vitest';
 import { CliError } from '../errors.ts';
+import type { Runtime } from './choice.ts';
 import type { Source } from './collect.ts';
 import { chooseEntrypoint } from './entrypoint.ts';
 
-const source = (paths: readonly string[], firstFile?: string): Source => ({
-  files: paths.map((path) => ({ path, diskPath: `/x/${path}`, sizeBytes: 0, executable: false })),
-  wholeFolder: firstFile === undefined,
-  firstFile,
-  leftOut: [],
+const source = (
+  paths: readonly string[],
+  namedFiles: readonly string[] = [],
+): Pick<Source, 'files' | 'namedFiles'> => ({
+  files: paths.map((path) => ({ kind: 'file', path, diskPath: `/x/${path}`, sizeBytes: 0, executable: false })),
+  namedFiles,
 });
+const asking = (entrypoint: string | undefined, runtime?: Runtime) => ({ entrypoint, runtime });
 
-it.each<[readonly string[], string | undefined, string | undefined, string]>([
-  [['a.py', 'bot.py'], 'a.py', undefined, 'a.py'],
-  [['a.py', 'bot.py', 'main.py'], undefined, undefined, 'bot.py'],
-  [['a.py', 'main.py'], undefined, undefined, 'main.py'],
-  [['bot.mjs', 'lib.js'], undefined, undefined, 'bot.mjs'],
-  [['index.js', 'lib.js'], undefined, undefined, 'index.js'],
-  [['bot.py', 'src/run.py'], undefined, 'src/run.py', 'src/run.py'],
-  [['bot.py'], 'bot.py', './bot.py', 'bot.py'],
-])('of %j with first file %j and --entrypoint %j is %s', (paths, firstFile, asked, expected) => {
-  expect(chooseEntrypoint(source(paths, firstFile), asked)).toBe(expected);
-});
+it.each<[readonly string[], readonly string[], string | undefined, Runtime | undefined, string]>([
+  [['a.py', 'bot.py'], ['a.py', 'bot.py'], undefined, undefined, 'a.py'],
+  [['a.py', 'bot.py', 'main.py'], [], undefined, undefined, 'bot.py'],
+  [['a.py', 'main.py'], [], undefined, undefined, 'main.py'],
+  [['bot.mjs', 'lib.js'], [], undefined, undefined, 'bot.mjs'],
+  [['index.js', 'lib.js'], [], undefined, undefined, 'index.js'],
+  [['bot.py', 'src/run.py'], [], 'src/run.py', undefined, 'src/run.py'],
+  [['bot.py'], ['bot.py'], './bot.py', undefined, 'bot.py'],
+  [['bot.py', 'index.js'], [], undefined, 'node', 'index.js'],
+  [['bot.js', 'main.py'], [], undefined, 'python', 'main.py'],
+  [['a.py', 'b.mjs'], ['a.py', 'b.mjs'], undefined, 'node', 'b.mjs'],
+])(
+  'of %j with named files %j, --entrypoint %j and --runtime %j is %s',
+  (paths, named, entrypoint, runtime, expected) => {
+    expect(chooseEntrypoint(source(paths, named), { entrypoint, runtime })).toBe(expected);
+  },
+);
 
-const hintOf = (paths: readonly string[], asked?: string): string => {
+const hintOf = (paths: readonly string[], asked?: string, runtime?: Runtime): string => {
   try {
-    return chooseEntrypoint(source(paths), asked);
+    return chooseEntrypoint(source(paths), asking(asked, runtime));
   } catch (error) {
     if (error instanceof CliError) return `${error.message} ${error.complaint.hint}`;
     throw error;
@@ -39,7 +48,7 @@ it('lists the candidates when there is no usual one', () => {
     'None of the files is a usual entrypoint. There is no .py, .js, .mjs or .cjs file to run.',
   );
   const many = Array.from({ length: 12 }, (_, index) => `f${index}.py`);
-  expect(hintOf(many)).toMatch(/f9\.py, and 2 more\.$/);
+  expect(hintOf(many)).toMatch(/f9\.py and 2 more\.$/);
 });
 
 it('refuses one that is not among the files', () => {
@@ -49,5 +58,16 @@ it('refuses one that is not among the files', () => {
 });
 
 it('refuses one that cannot be run', () => {
-  expect(() => chooseEntrypoint(source(['notes.txt'], 'notes.txt'), undefined)).toThrow('does not end in .py');
+  expect(() => chooseEntrypoint(source(['notes.txt'], ['notes.txt']), asking(undefined))).toThrow(
+    'does not end in .py',
+  );
+});
+
+it('refuses one that does not fit the runtime', () => {
+  expect(hintOf(['bot.py', 'bot.mjs'], 'bot.py', 'node')).toBe(
+    'The entrypoint bot.py does not fit --runtime node. Leave --runtime out: the ending of the file decides.',
+  );
+  expect(hintOf(['bot.py'], undefined, 'node')).toBe(
+    'None of the files is a usual entrypoint. There is no .js, .mjs or .cjs file to run.',
+  );
 });

@@ -3,30 +3,48 @@ import { unwrap } from '#common/problem.ts';
 import { checkEntrypoint } from '#common/safe-path.ts';
 import { complain } from '../errors.ts';
 import { exitCodes } from '../exit-codes.ts';
+import type { RunOptions, Runtime } from './choice.ts';
 import type { Source } from './collect.ts';
+import { namesText } from './files-text.ts';
+import { isRunBy } from './language.ts';
 
 /** What a folder's entrypoint is usually called, the likeliest first. */
 const usualNames = ['bot', 'main', 'index'].flatMap((name) => ['.py', '.mjs', '.js', '.cjs'].map((end) => name + end));
 
-const isRunnable = (path: string): boolean => /\.(py|mjs|js|cjs)$/.test(path);
-
 /** The path to run: the one asked for, else the first named file, else a usual name in the folder. Throws with the candidates. */
-export function chooseEntrypoint(source: Source, asked: string | undefined): string {
-  const paths = source.files.map(({ path }) => path);
-  const wanted = asked?.replace(/^(\.\/)+/, '') ?? source.firstFile ?? usualNames.find((name) => paths.includes(name));
-  if (wanted === undefined) throw refused('None of the files is a usual entrypoint.', paths);
-  if (!paths.includes(wanted)) throw refused(`The entrypoint ${wanted} is not one of the files.`, paths);
-  return unwrap(checkEntrypoint(wanted, paths));
+export function chooseEntrypoint(
+  { files, namedFiles }: Pick<Source, 'files' | 'namedFiles'>,
+  { entrypoint, runtime }: Pick<RunOptions, 'entrypoint' | 'runtime'>,
+): string {
+  const paths = files.map(({ path }) => path);
+  const named = runtime === undefined ? namedFiles[0] : namedFiles.find((path) => isRunBy(path, runtime));
+  const usual = usualNames.find((name) => isRunBy(name, runtime) && paths.includes(name));
+  const wanted = entrypoint?.replace(/^(\.\/)+/, '') ?? named ?? usual;
+  if (wanted === undefined) throw refused('None of the files is a usual entrypoint.', paths, runtime);
+  if (!paths.includes(wanted)) throw refused(`The entrypoint ${wanted} is not one of the files.`, paths, runtime);
+  const checked = unwrap(checkEntrypoint(wanted, paths));
+  checkRuntime(checked, runtime);
+  return checked;
 }
 
-const shownMax = 10;
+/** Throws CliError if the file is not one that the asked runtime runs. */
+export function checkRuntime(entrypoint: string, runtime: Runtime | undefined): void {
+  if (isRunBy(entrypoint, runtime)) return;
+  const message = `The entrypoint ${entrypoint} does not fit --runtime ${runtime}.`;
+  throw complain(
+    exitCodes.usage,
+    'INVALID_ENTRYPOINT',
+    message,
+    'Leave --runtime out: the ending of the file decides.',
+  );
+}
 
-function refused(message: string, paths: readonly string[]) {
-  const candidates = paths.filter(isRunnable);
-  const more = candidates.length > shownMax ? `, and ${candidates.length - shownMax} more` : '';
+function refused(message: string, paths: readonly string[], runtime: Runtime | undefined) {
+  const candidates = paths.filter((path) => isRunBy(path, runtime));
+  const endings = { python: '.py', node: '.js, .mjs or .cjs' };
   const hint =
     candidates.length === 0
-      ? 'There is no .py, .js, .mjs or .cjs file to run.'
-      : `Say --entrypoint FILE with one of: ${candidates.slice(0, shownMax).join(', ')}${more}.`;
+      ? `There is no ${runtime === undefined ? '.py, .js, .mjs or .cjs' : endings[runtime]} file to run.`
+      : `Say --entrypoint FILE with one of: ${namesText(candidates)}.`;
   return complain(exitCodes.failed, 'INVALID_ENTRYPOINT', message, hint);
 }

@@ -1,19 +1,22 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { chmod, rm, truncate, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { gunzipSync } from 'node:zlib';
 import tar from 'tar-stream';
 import { describe, expect, it } from 'vitest';
 import { tempFolder } from '../testing/temp-folder.ts';
 import { collectSource } from './collect.ts';
-import { chunkBytes, packSource } from './pack.ts';
+import { chunkBytes, type PackEntry, packEntries } from './pack.ts';
 
 const { signal } = new AbortController();
+const plain = { gzip: false };
+const zipped = { gzip: true };
 
 async function pack(folder: string): Promise<{ bytes: Buffer; sizes: number[] }> {
   const { files } = await collectSource([folder], '/', signal);
   const chunks: Uint8Array[] = [];
-  for await (const chunk of packSource(files, signal)) chunks.push(chunk);
+  for await (const chunk of packEntries(files, plain, signal)) chunks.push(chunk);
   return { bytes: Buffer.concat(chunks), sizes: chunks.map(({ byteLength }) => byteLength) };
 }
 
@@ -86,13 +89,61 @@ describe('the archive', () => {
   it('can be left unfinished', async () => {
     const folder = await tempFolder({ 'a.bin': Buffer.alloc(20 * chunkBytes), 'bot.py': '' });
     const { files } = await collectSource([folder], '/', signal);
-    const chunks = packSource(files, signal);
+    const chunks = packEntries(files, plain, signal);
     expect((await chunks.next()).done).toBe(false);
     await chunks.return(undefined);
     expect((await chunks.next()).done).toBe(true);
   });
 });
 
-async function readAll(files: Parameters<typeof packSource>[0]): Promise<void> {
-  for await (const chunk of packSource(files, signal)) expect(chunk.byteLength).toBeGreaterThan(0);
+describe('a gzipped archive', () => {
+  it('is the same archive, gzipped', async () => {
+    const folder = await tempFolder({ 'bot.py': 'print(1)\n'.repeat(100_000), Dockerfile: 'FROM scratch\n' });
+    const { files } = await collectSource([folder], '/', signal);
+    const bytes = await readAll(files, zipped);
+    expect(gunzipSync(bytes).equals(await readAll(files))).toBe(true);
+    expect((await readAll(files, zipped)).equals(bytes)).toBe(true);
+  });
+
+  it('ends with the cause when a file went away since', async () => {
+    const folder = await tempFolder({ 'a.bin': randomBytes(4 * chunkBytes), 'bot.py': '12345' });
+    const { files } = await collectSource([folder], '/', signal);
+    await rm(join(folder, 'bot.py'));
+    await expect(readAll(files, zipped)).rejects.toThrow('There is no file or folder bot.py.');
+  });
+
+  it('can be left unfinished', async () => {
+    const folder = await tempFolder({ 'a.bin': randomBytes(20 * chunkBytes), 'bot.py': '' });
+    const { files } = await collectSource([folder], '/', signal);
+    const chunks = packEntries(files, zipped, signal);
+    expect((await chunks.next()).done).toBe(false);
+    await chunks.return(undefined);
+    expect((await chunks.next()).done).toBe(true);
+  });
+});
+
+it('holds folders, links and texts too', async () => {
+  const long = `${'d'.repeat(120)}/x`;
+  const entries = await unpack(
+    await readAll([
+      { kind: 'folder', path: 'empty' },
+      { kind: 'link', path: 'current', target: 'v1/bot.py' },
+      { kind: 'link', path: 'far', target: long },
+      { kind: 'text', path: 'v1/bot.py', content: 'print("é")\n' },
+    ]),
+  );
+  expect(
+    entries.map(({ name, type, linkname, mode, content }) => [name, type, linkname, mode, String(content)]),
+  ).toEqual([
+    ['empty', 'directory', null, 0o755, ''],
+    ['current', 'symlink', 'v1/bot.py', 0o777, ''],
+    ['far', 'symlink', long, 0o777, ''],
+    ['v1/bot.py', 'file', null, 0o644, 'print("é")\n'],
+  ]);
+});
+
+async function readAll(entries: readonly PackEntry[], options = plain): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of packEntries(entries, options, signal)) chunks.push(chunk);
+  return Buffer.concat(chunks);
 }

@@ -1,46 +1,61 @@
 /**
- * One tar of a bot's files, as a stream: the same files give the same bytes on every machine, so that nothing is built or
+ * One tar of a bot's files, as a stream: the same files give the same tar on every machine, so that nothing is built or
  * stored twice. Times, owners and permissions beyond "executable" are left out for that.
  */
 import { constants, type FileHandle, open } from 'node:fs/promises';
+import { type Duplex, pipeline, type Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
+import { createGzip } from 'node:zlib';
 import tar from 'tar-stream';
 import { complain } from '../errors.ts';
 import { exitCodes } from '../exit-codes.ts';
-import type { SourceFile } from './collect.ts';
 import { fileFault } from './file-fault.ts';
+
+/** Paths are where things will be in the bot's folder, with "/" between segments. */
+export type PackEntry =
+  /** A file on disk. */
+  | {
+      readonly kind: 'file';
+      readonly path: string;
+      readonly diskPath: string;
+      readonly sizeBytes: number;
+      readonly executable: boolean;
+    }
+  /** A file that exists nowhere yet. */
+  | { readonly kind: 'text'; readonly path: string; readonly content: string }
+  | { readonly kind: 'link'; readonly path: string; readonly target: string }
+  | { readonly kind: 'folder'; readonly path: string };
 
 /** Messages of an upload; ArtifactService takes up to 1 MiB. */
 export const chunkBytes = 256 * 1024;
+
+export interface PackOptions {
+  /** Compresses; for sources that may be large. */
+  readonly gzip: boolean;
+}
 
 /**
  * The archive in chunks of `chunkBytes`, the last one shorter. Holds one file in memory at a time at most. Throws CliError
  * for a file that cannot be read or that changed its size since it was collected.
  */
-export async function* packSource(files: readonly SourceFile[], signal: AbortSignal): AsyncGenerator<Uint8Array> {
+export async function* packEntries(
+  entries: readonly PackEntry[],
+  { gzip }: PackOptions,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
   const archive = tar.pack();
   // Awaited below; until then a failure is reported by the archive stream, which it destroys.
-  const filling = fill(archive, files, signal).catch((error: unknown) => {
+  const filling = fill(archive, entries, signal).catch((error: unknown) => {
     archive.destroy(error instanceof Error ? error : new Error(String(error)));
     throw error;
   });
   filling.catch(() => {
     // Thrown again by the await below.
   });
-  let waiting: Uint8Array[] = [];
-  let waitingBytes = 0;
+  const output = gzip ? compress(archive) : archive;
   try {
     // A stream of bytes yields nothing else; its type does not say so.
-    for await (const piece of archive as AsyncIterable<Buffer>) {
-      waiting.push(piece);
-      waitingBytes += piece.byteLength;
-      if (waitingBytes < chunkBytes) continue;
-      const all = Buffer.concat(waiting);
-      let start = 0;
-      for (; all.byteLength - start >= chunkBytes; start += chunkBytes) yield all.subarray(start, start + chunkBytes);
-      waiting = [all.subarray(start)];
-      waitingBytes = all.byteLength - start;
-    }
+    yield* inChunks(output as AsyncIterable<Buffer>);
     await filling;
   } catch (error) {
     // The archive stream wraps what destroyed it; the reason itself is what people should read.
@@ -48,33 +63,65 @@ export async function* packSource(files: readonly SourceFile[], signal: AbortSig
     throw error;
   } finally {
     archive.destroy();
+    output.destroy();
+  }
+}
+
+/** tar-stream's Pack is a readable stream of streamx, which pipeline takes; only its type is not Node's. */
+const compress = (archive: tar.Pack): Duplex =>
+  pipeline(archive as unknown as Readable, createGzip(), () => {
+    // A failure destroys both ends, and is thrown where the output is read.
+  });
+
+/** The same bytes in pieces of `chunkBytes`, the last one shorter. */
+export async function* inChunks(pieces: AsyncIterable<Buffer>): AsyncGenerator<Uint8Array> {
+  let waiting: Uint8Array[] = [];
+  let waitingBytes = 0;
+  for await (const piece of pieces) {
+    waiting.push(piece);
+    waitingBytes += piece.byteLength;
+    if (waitingBytes < chunkBytes) continue;
+    const all = Buffer.concat(waiting);
+    let start = 0;
+    for (; all.byteLength - start >= chunkBytes; start += chunkBytes) yield all.subarray(start, start + chunkBytes);
+    waiting = [all.subarray(start)];
+    waitingBytes = all.byteLength - start;
   }
   if (waitingBytes > 0) yield Buffer.concat(waiting);
 }
 
-async function fill(archive: tar.Pack, files: readonly SourceFile[], signal: AbortSignal): Promise<void> {
-  for (const file of files) {
+const anonymous = { mtime: new Date(0), uid: 0, gid: 0, uname: '', gname: '' };
+
+async function fill(archive: tar.Pack, entries: readonly PackEntry[], signal: AbortSignal): Promise<void> {
+  for (const entry of entries) {
     signal.throwIfAborted();
-    const content = await readWhole(file, signal);
-    const entry = archive.entry({
-      name: file.path,
-      type: 'file',
-      size: content.byteLength,
-      mode: file.executable ? 0o755 : 0o644,
-      mtime: new Date(0),
-      uid: 0,
-      gid: 0,
-      uname: '',
-      gname: '',
-    });
-    const done = finished(entry);
-    entry.end(content);
-    await done;
+    switch (entry.kind) {
+      case 'file':
+        await addFile(archive, entry.path, entry.executable, await readWhole(entry, signal));
+        break;
+      case 'text':
+        await addFile(archive, entry.path, false, Buffer.from(entry.content));
+        break;
+      case 'link':
+        archive.entry({ name: entry.path, type: 'symlink', linkname: entry.target, mode: 0o777, ...anonymous });
+        break;
+      case 'folder':
+        archive.entry({ name: entry.path, type: 'directory', mode: 0o755, ...anonymous });
+        break;
+    }
   }
   archive.finalize();
 }
 
-async function readWhole(file: SourceFile, signal: AbortSignal): Promise<Buffer> {
+async function addFile(archive: tar.Pack, name: string, executable: boolean, content: Buffer): Promise<void> {
+  const mode = executable ? 0o755 : 0o644;
+  const entry = archive.entry({ name, type: 'file', size: content.byteLength, mode, ...anonymous });
+  const done = finished(entry);
+  entry.end(content);
+  await done;
+}
+
+async function readWhole(file: Extract<PackEntry, { kind: 'file' }>, signal: AbortSignal): Promise<Buffer> {
   let handle: FileHandle | undefined;
   try {
     // O_NONBLOCK: should a pipe have taken the file's place since, opening it must not wait for a writer.

@@ -1,12 +1,16 @@
-/** Which packages a start asks for: from -r, else from a requirements.txt among the bot's files. */
-import { readFile, stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
+/** Which packages a bot asks for: from -r, else from a requirements.txt or package.json among its files. */
+import { stat } from 'node:fs/promises';
+import { posix, resolve } from 'node:path';
 import { unwrap } from '#common/problem.ts';
-import { complain } from '../errors.ts';
-import { exitCodes } from '../exit-codes.ts';
+import { readTextFile } from '../read-text.ts';
 import { looksLikeFile, readRequirementsFile, splitRequirements } from '../requirements.ts';
-import type { Source } from './collect.ts';
+import type { RunOptions } from './choice.ts';
+import type { SourceFile } from './collect.ts';
 import { fileFault, isAbsent } from './file-fault.ts';
+import { textFileMaxBytes } from './file-limits.ts';
+import { isRunBy } from './language.ts';
+import { readPackageJson } from './package-json.ts';
+import type { SourceContext } from './source.ts';
 
 export interface Requirements {
   readonly list: readonly string[];
@@ -14,27 +18,27 @@ export interface Requirements {
   readonly from: string | undefined;
 }
 
-/** At most 200 packages are taken; a longer file than this is something else. */
-const fileMaxBytes = 1024 * 1024;
+type Context = Pick<SourceContext, 'cwd' | 'signal'>;
 
-/** `asked` holds the values of -r, each a file or a comma list; undefined without -r. Throws with the cure. */
+/** `requirements` holds the values of -r, each a file or a comma list; undefined without -r. Throws with the cure. */
 export async function chooseRequirements(
-  asked: readonly string[] | undefined,
-  source: Source,
+  { requirements: asked, runtime }: Pick<RunOptions, 'requirements' | 'runtime'>,
+  files: readonly SourceFile[],
   entrypoint: string,
-  cwd: string,
+  { cwd, signal }: Context,
 ): Promise<Requirements> {
   if (asked !== undefined) {
-    const lists = await Promise.all(asked.map((value) => readAsked(value, cwd)));
+    const lists = await Promise.all(asked.map((value) => readAsked(value, { cwd, signal })));
     return { list: lists.flat(), from: undefined };
   }
-  // Packages of pip are of no use to a bot that runs on Node.js.
-  const own = entrypoint.endsWith('.py') ? source.files.find(({ path }) => path === 'requirements.txt') : undefined;
+  // Packages of pip are of no use to a bot that runs on Node.js, and the other way round.
+  const isPython = runtime === undefined ? isRunBy(entrypoint, 'python') : runtime === 'python';
+  const own = files.find(({ path }) => path === (isPython ? 'requirements.txt' : 'package.json'));
   if (own === undefined) return { list: [], from: undefined };
-  return { list: await readList(own.diskPath, own.path), from: own.path };
+  return { list: await readList(own.diskPath, own.path, signal), from: own.path };
 }
 
-async function readAsked(value: string, cwd: string): Promise<readonly string[]> {
+async function readAsked(value: string, { cwd, signal }: Context): Promise<readonly string[]> {
   const diskPath = resolve(cwd, value);
   const facts = await stat(diskPath).catch((error: unknown) => {
     if (isAbsent(error) && !looksLikeFile(value)) return undefined;
@@ -42,19 +46,11 @@ async function readAsked(value: string, cwd: string): Promise<readonly string[]>
   });
   // A folder may well be called like a package.
   if (facts === undefined || (facts.isDirectory() && !looksLikeFile(value))) return unwrap(splitRequirements(value));
-  return readList(diskPath, value);
+  return readList(diskPath, value, signal);
 }
 
-async function readList(diskPath: string, name: string): Promise<readonly string[]> {
-  const facts = await stat(diskPath).catch((error: unknown) => Promise.reject(fileFault(name, error)));
-  if (!facts.isFile() || facts.size > fileMaxBytes) {
-    throw complain(
-      exitCodes.failed,
-      'UNREADABLE_FILE',
-      `${name} is not a requirements file.`,
-      'Name a text file, or packages.',
-    );
-  }
-  const content = await readFile(diskPath, 'utf8').catch((error: unknown) => Promise.reject(fileFault(name, error)));
-  return unwrap(readRequirementsFile(content, name));
+async function readList(diskPath: string, name: string, signal: AbortSignal): Promise<readonly string[]> {
+  const content = await readTextFile(diskPath, name, textFileMaxBytes, signal);
+  const isPackageJson = posix.basename(name) === 'package.json';
+  return unwrap(isPackageJson ? readPackageJson(content, name) : readRequirementsFile(content, name));
 }

@@ -1,33 +1,32 @@
-/** Brings a bot's files to the orchestrator. */
+/** Brings a source to the orchestrator. */
 import { createHash } from 'node:crypto';
 import type { Client } from '../client.ts';
 import { complain } from '../errors.ts';
 import { exitCodes } from '../exit-codes.ts';
-import type { Source } from './collect.ts';
-import { packSource } from './pack.ts';
+import type { Upload } from './source.ts';
 
 /** 200 MB at about 1 Mbit/s; a line that is dead is noticed much earlier, by pings. */
 const uploadTimeoutMs = 30 * 60_000;
 
-/** Packs and uploads in one pass; returns the sha256 of the archive. Throws what packing or the call throws. */
-export async function uploadSource(client: Client, source: Source, signal: AbortSignal): Promise<string> {
+/** Reads and uploads in one pass; returns the sha256 of the archive. Throws what reading or the call throws. */
+export async function uploadSource(client: Client, upload: Upload, signal: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
-  let packingFault: unknown;
+  let readFault: unknown;
   async function* messages() {
     try {
-      for await (const chunk of packSource(source.files, signal)) {
+      for await (const chunk of upload.read(signal)) {
         hash.update(chunk);
         yield { chunk };
       }
     } catch (error) {
       // The call would report that its input failed, not why.
-      packingFault = error;
+      readFault = error;
       throw error;
     }
   }
   const stored = await client.artifacts
     .uploadArtifact(messages(), { signal, timeoutMs: uploadTimeoutMs })
-    .catch((error: unknown) => Promise.reject(packingFault ?? error));
+    .catch((error: unknown) => Promise.reject(readFault ?? error));
   const sha256 = hash.digest('hex');
   if (stored.sha256 !== sha256) {
     throw complain(exitCodes.failed, 'INVALID_ARCHIVE', 'The files were damaged on their way.', 'Try again.');

@@ -29,16 +29,22 @@ export const goodToken = 'test-client-token';
 /** 2026-11-22T15:00:00Z; all times of the fake are this. */
 export const fakeTimeMs = Date.UTC(2026, 10, 22, 15, 0, 0);
 
-export interface StartSeen {
+/** A start or update as it came. */
+export interface DeploySeen {
   readonly botId: string;
   readonly spec: BotSpec | undefined;
+  readonly takeover: boolean;
+  /** Undefined for a start. */
+  readonly keepEnv: boolean | undefined;
   readonly idempotencyKey: string | null;
 }
 
 export class FakeOrchestrator {
   readonly bots = new Map<string, Bot>();
   readonly artifacts = new Map<string, Buffer>();
-  readonly starts: StartSeen[] = [];
+  readonly starts: DeploySeen[] = [];
+  readonly updates: DeploySeen[] = [];
+  readonly deletes: { botId: string; purge: boolean }[] = [];
   readonly logRequests: StreamLogsRequest[] = [];
   /** Names of the calls, in order. */
   readonly calls: string[] = [];
@@ -53,7 +59,13 @@ export class FakeOrchestrator {
   result: JsonObject = {};
   readonly #jobs = new Map<string, Job>();
   readonly #jobsByKey = new Map<string, Job>();
+  #keys = 0;
   readonly #failures = new Map<string, ConnectError[]>();
+
+  /** An Idempotency-Key: key-1, key-2 ... */
+  newKey(): string {
+    return `key-${++this.#keys}`;
+  }
 
   /** The next call of that name ends with the error, before it did anything. */
   failNext(call: string, error: ConnectError): void {
@@ -78,16 +90,34 @@ export class FakeOrchestrator {
       },
     });
     router.service(BotService, {
-      startBot: ({ botId, spec }, context) => {
+      startBot: ({ botId, spec, takeover }, context) => {
         this.#enter('startBot', context);
-        const idempotencyKey = context.requestHeader.get('Idempotency-Key');
-        this.starts.push({ botId, spec, idempotencyKey });
-        return { job: this.#accept('start', botId, idempotencyKey ?? '') };
+        const idempotencyKey = keyOf(context);
+        this.starts.push({ botId, spec, takeover, keepEnv: undefined, idempotencyKey });
+        return { job: this.#accept('start', botId, idempotencyKey) };
+      },
+      updateBot: ({ botId, spec, takeover, keepEnv }, context) => {
+        this.#enter('updateBot', context);
+        this.#find(botId);
+        const idempotencyKey = keyOf(context);
+        this.updates.push({ botId, spec, takeover, keepEnv, idempotencyKey });
+        return { job: this.#accept('update', botId, idempotencyKey) };
+      },
+      restartBot: ({ botId }, context) => {
+        this.#enter('restartBot', context);
+        this.#find(botId);
+        return { job: this.#accept('restart', botId, keyOf(context)) };
+      },
+      deleteBot: ({ botId, purge }, context) => {
+        this.#enter('deleteBot', context);
+        this.#find(botId);
+        this.deletes.push({ botId, purge });
+        return { job: this.#accept('delete', botId, keyOf(context)) };
       },
       stopBot: ({ botId }, context) => {
         this.#enter('stopBot', context);
         this.#find(botId);
-        return { job: this.#accept('stop', botId, '') };
+        return { job: this.#accept('stop', botId, keyOf(context)) };
       },
       getBot: ({ botId }, context) => {
         this.#enter('getBot', context);
@@ -106,10 +136,17 @@ export class FakeOrchestrator {
       }.bind(this),
     });
     router.service(JobService, {
+      getJob: ({ jobId }, context) => {
+        this.#enter('getJob', context);
+        return { job: this.#findJob(jobId) };
+      },
+      cancelJob: ({ jobId }, context) => {
+        this.#enter('cancelJob', context);
+        return { job: this.#findJob(jobId) };
+      },
       watchJob: async function* (this: FakeOrchestrator, { jobId }: { jobId: string }, context: HandlerContext) {
         this.#enter('watchJob', context);
-        const job = this.#jobs.get(jobId);
-        if (job === undefined) throw refusal('JOB_NOT_FOUND', 'There is no such job.');
+        const job = this.#findJob(jobId);
         const script = this.watchScripts.shift() ?? [
           { job: { state: 'completed', status: JobStatus.COMPLETED, result: this.result } },
         ];
@@ -139,26 +176,39 @@ export class FakeOrchestrator {
     return bot;
   }
 
-  #accept(action: string, botId: string, key: string): Job {
-    const known = key === '' ? undefined : this.#jobsByKey.get(key);
+  #findJob(jobId: string): Job {
+    const job = this.#jobs.get(jobId);
+    if (job === undefined) throw refusal('JOB_NOT_FOUND', 'There is no such job.');
+    return job;
+  }
+
+  #accept(action: string, botId: string, key: string | null): Job {
+    const known = key === null ? undefined : this.#jobsByKey.get(key);
     if (known !== undefined) return known;
+    const job = this.addJob({ action, botId });
+    if (key !== null) this.#jobsByKey.set(key, job);
+    return job;
+  }
+
+  /** A job that was accepted before; RUNNING unless it says otherwise. */
+  addJob(fields: MessageInitShape<typeof JobSchema>): Job {
     const job = create(JobSchema, {
       jobId: `01JD00000000000000000000J${this.#jobs.size + 1}`,
       userId: 'dev',
       blueprint: 'bot_runner',
-      action,
-      botId,
       state: 'init',
       status: JobStatus.RUNNING,
       createdAt: timestampFromMs(fakeTimeMs),
       updatedAt: timestampFromMs(fakeTimeMs),
       deadlineAt: timestampFromMs(fakeTimeMs + this.deadlineMs),
+      ...fields,
     });
     this.#jobs.set(job.jobId, job);
-    if (key !== '') this.#jobsByKey.set(key, job);
     return job;
   }
 }
+
+const keyOf = (context: HandlerContext): string | null => context.requestHeader.get('Idempotency-Key');
 
 async function* play(script: readonly Step[], signal: AbortSignal) {
   for (const step of script) {

@@ -1,5 +1,5 @@
 /** Runs the CLI inside the test, against a fake orchestrator, and returns all it said. */
-import { Writable } from 'node:stream';
+import { PassThrough, type Readable, Writable } from 'node:stream';
 import { createRouterTransport } from '@connectrpc/connect';
 import type { Clock } from '#common/clock.ts';
 import { clientOver, sendToken } from '../client.ts';
@@ -19,8 +19,10 @@ export interface RunOptions {
   readonly openClient?: CliContext['openClient'];
   /** Default: only AVTOMATIKA_TOKEN, a good one. */
   readonly env?: Record<string, string>;
-  /** Whether stdout and stderr are terminals; default false. */
+  /** Whether stdin, stdout and stderr are terminals; default false. */
   readonly terminal?: boolean;
+  /** What is piped in or typed; default: nothing, and then the end. */
+  readonly stdin?: string | Readable;
   readonly cwd?: string;
   readonly clock?: Clock;
   readonly signal?: AbortSignal;
@@ -29,22 +31,21 @@ export interface RunOptions {
 }
 
 export async function runCli(argv: readonly string[], options: RunOptions = {}): Promise<Told> {
-  const { orchestrator = new FakeOrchestrator(), onOutput } = options;
+  const { orchestrator = new FakeOrchestrator(), onOutput, stdin = '' } = options;
   const stdout = collector(onOutput);
   const stderr = collector(onOutput);
   const terminal = options.terminal ?? false;
-  let keys = 0;
   const exitCode = await run(argv, {
-    stdin: process.stdin,
+    stdin: typeof stdin === 'string' ? piped(stdin) : stdin,
     stdout: stdout.stream,
     stderr: stderr.stream,
     colorDepth: 1,
     env: options.env ?? { AVTOMATIKA_TOKEN: goodToken },
-    terminal: { stdout: terminal, stderr: terminal, columns: () => 80 },
+    terminal: { stdin: terminal, stdout: terminal, stderr: terminal, columns: () => 80 },
     cwd: options.cwd ?? process.cwd(),
     clock: options.clock ?? instantClock(),
     random: () => 1,
-    newIdempotencyKey: () => `key-${++keys}`,
+    newIdempotencyKey: () => orchestrator.newKey(),
     openClient:
       options.openClient ??
       (({ token }) => {
@@ -54,6 +55,13 @@ export async function runCli(argv: readonly string[], options: RunOptions = {}):
     signal: options.signal ?? new AbortController().signal,
   });
   return { exitCode, stdout: stdout.text(), stderr: stderr.text() };
+}
+
+/** A stream that has all of it at once. */
+function piped(text: string): Readable {
+  const stream = new PassThrough();
+  stream.end(text);
+  return stream;
 }
 
 function collector(onOutput: ((text: string) => void) | undefined) {

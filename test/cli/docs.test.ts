@@ -4,9 +4,12 @@ import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readCommandSpecs } from '../../cli/argv/command-spec.ts';
 import { normaliseArgv } from '../../cli/argv/normalise.ts';
+import { DeployCommand } from '../../cli/commands/deploy-command.ts';
+import type { CliContext } from '../../cli/context.ts';
 import { exitCodeMeanings, exitCodes } from '../../cli/exit-codes.ts';
 import { renderCommandHelp, renderGeneralHelp } from '../../cli/render/help.ts';
 import { createCli } from '../../cli/run.ts';
+import { chooseSource } from '../../cli/source/choose.ts';
 import { version } from '../../common/version.ts';
 
 const page = await readFile(resolve(import.meta.dirname, '../../docs/CLI.md'), 'utf8');
@@ -49,7 +52,11 @@ describe('docs/CLI.md', () => {
   );
 
   it.each([...examples, ...ownExamples])('gives an example that the program takes: %s', (line) => {
-    expect(normaliseArgv(shellWords(line), commands).kind).toMatch(/^(run|version)$/);
+    const parsed = normaliseArgv(shellWords(line), commands);
+    expect(parsed.kind).toMatch(/^(run|version)$/);
+    if (parsed.kind !== 'run') return;
+    const command = createCli().process([...parsed.argv], { env: {} } as CliContext); // no more of it is read to bind values
+    if (command instanceof DeployCommand) expect(() => chooseSource(command)).not.toThrow();
   });
 
   it('has an example with each option', () => {
@@ -66,6 +73,6 @@ function shellWords(line: string): string[] {
   const words = [...line.matchAll(/"([^"]*)"|'([^']*)'|([^\s"']+)/g)].map(
     (match) => match[1] ?? match[2] ?? match[3] ?? '',
   );
-  const end = words.findIndex((word) => ['|', '||', '>', '#'].includes(word));
+  const end = words.findIndex((word) => ['|', '||', '>', '<', '#'].includes(word));
   return end < 0 ? words : words.slice(0, end);
 }

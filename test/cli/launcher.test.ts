@@ -67,6 +67,15 @@ describe('the launcher', () => {
     });
   });
 
+  it('keeps the environment of a bot away from the Node.js that runs the program', async () => {
+    const folder = await tempFolder({ 'bot.env': 'NODE_OPTIONS=--require=/nowhere/to/be/found.cjs\n' });
+    const words = ['start', 'b', '--image', 'x', '--env-file', join(folder, 'bot.env')];
+    expect(await finish(systemNode, ['--', launcher, ...words])).toMatchObject({
+      exitCode: 5,
+      stderr: expect.stringContaining('No token is set.'),
+    });
+  });
+
   it('is executable, also through a link, as package managers install it', async () => {
     const folder = await tempFolder();
     await symlink(launcher, join(folder, 'avtomatika-bot'));

@@ -1,0 +1,119 @@
+/** What start and update share: the options that name a source and how it runs, and the way from them to a bot. */
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { CallOptions } from '@connectrpc/connect';
+import { isBotId } from '#common/ids.ts';
+import { refuse } from '#common/problem.ts';
+import type { BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
+import type { Job } from '#gen/botrunner/v1/job_pb.js';
+import type { Client } from '../client.ts';
+import { Option } from '../clipanion.ts';
+import { isEnvGiven, readEnvironment } from '../environment.ts';
+import type { ExitCode } from '../exit-codes.ts';
+import { type Limits, parseLimits } from '../limits.ts';
+import { renderStarted } from '../render/job.ts';
+import { chooseSource } from '../source/choose.ts';
+import { prepareSource } from '../source/prepare.ts';
+import type { ReadySource } from '../source/source.ts';
+import { uploadSource } from '../source/upload.ts';
+import { readPassword } from '../stdin.ts';
+import { submit } from '../submit.ts';
+import { JobCommand } from './job-command.ts';
+
+/** What start and update send; `keepEnv` only says something to update. */
+export interface DeployRequest {
+  readonly botId: string;
+  readonly spec: MessageInitShape<typeof BotSpecSchema>;
+  readonly keepEnv: boolean;
+  readonly takeover: boolean;
+}
+
+interface Plan {
+  readonly source: ReadySource;
+  readonly env: Readonly<Record<string, string>>;
+  readonly limits: Limits | undefined;
+}
+
+export abstract class DeployCommand extends JobCommand {
+  bot = Option.String();
+  simple = Option.Array('--simple', [], {
+    description: 'The files, or the folder, of the bot. Takes all that follows.',
+  });
+  inline = Option.Boolean('--inline', false, { description: 'Says that --code follows; may be left out.' });
+  code = Option.String('--code', { description: 'The code itself, for a bot of one file.' });
+  entrypoint = Option.String('--entrypoint', {
+    description: 'The file to run. Default: the first file, or bot.*, main.* or index.* of a folder.',
+  });
+  requirements = Option.Array('-r,--requirements', {
+    description: 'Packages to install: a requirements file, or a comma list. Repeatable.',
+  });
+  runtime = Option.String('--runtime', { description: 'python or node. Default: by the ending of the entrypoint.' });
+  custom = Option.String('--custom', {
+    description: 'A folder with a Dockerfile, a .tar, .tar.gz or .tgz file, or a URL of an archive or git repository.',
+  });
+  git = Option.String('--git', { description: 'The https URL of a git repository with a Dockerfile.' });
+  branch = Option.String('--branch', { description: 'Its branch or tag. Default: the default branch.' });
+  subdir = Option.String('--subdir', { description: 'The folder of the Dockerfile in it. Default: its root.' });
+  image = Option.String('--image', { description: 'A ready image.' });
+  registryUser = Option.String('--registry-user', { description: 'User name for a private registry.' });
+  registryPass = Option.String('--registry-pass', {
+    description: 'Its password. Others on this machine can see options in ps.',
+  });
+  registryPassStdin = Option.Boolean('--registry-pass-stdin', false, {
+    description: 'Read the password from the standard input.',
+  });
+  pull = Option.Boolean('--pull', false, { description: 'Ask the registry even for an image that is there.' });
+  env = Option.Array('-e,--env', [], { description: 'An environment variable of the bot. Repeatable.' });
+  envFile = Option.Array('--env-file', [], { description: 'A file of NAME=VALUE lines; -e wins over it. Repeatable.' });
+  memory = Option.String('--memory', { description: "Memory it may use, such as 256m or 1g. Default: the worker's." });
+  cpus = Option.String('--cpus', { description: "Cores it may use, such as 0.5. Default: the worker's." });
+  takeover = Option.Boolean('--takeover', false, {
+    description: 'Stop the bot that has the same Telegram token, and take it over.',
+  });
+  noWait = Option.Boolean('--no-wait', false, { description: 'Do not wait until the bot runs.' });
+
+  protected abstract send(
+    client: Client,
+    request: DeployRequest,
+    options: CallOptions,
+  ): Promise<{ readonly job?: Job | undefined }>;
+
+  async execute(): Promise<ExitCode> {
+    const plan = await this.plan();
+    for (const note of plan.source.notes) this.progress().note(note);
+    return this.withClient(async (client) => {
+      const request = await this.upload(client, plan);
+      const job = await submit(this.context, (options) => this.send(client, request, options));
+      return this.noWait ? this.tellAccepted(job) : this.tellEnd(await this.finish(client, job), renderStarted);
+    });
+  }
+
+  /** All that can be checked without the orchestrator. */
+  private async plan(): Promise<Plan> {
+    if (!isBotId(this.bot)) {
+      refuse('INVALID_BOT_ID', 'The bot id breaks the rules.', {
+        hint: 'Use 1 to 64 Latin letters, digits, "_" or "-": avtomatika-bot start my-bot --simple bot.py',
+      });
+    }
+    const choice = chooseSource(this);
+    const limits = parseLimits(this);
+    const { cwd, signal } = this.context;
+    const env = await readEnvironment(this, cwd, signal);
+    const source = await prepareSource(choice, { cwd, signal, readStdin: () => readPassword(this.context) });
+    return { source, env, limits };
+  }
+
+  private async upload(client: Client, { source, env, limits }: Plan): Promise<DeployRequest> {
+    let sha256 = '';
+    if (source.upload !== undefined) {
+      this.progress().note(`Uploading ${source.upload.what}`);
+      if (this.verbose) for (const path of source.upload.paths) this.progress().note(`  ${path}`);
+      sha256 = await uploadSource(client, source.upload, this.context.signal);
+    }
+    return {
+      botId: this.bot,
+      spec: { source: source.spec(sha256), env: { ...env }, ...(limits === undefined ? {} : { limits }) },
+      keepEnv: !isEnvGiven(this),
+      takeover: this.takeover,
+    };
+  }
+}

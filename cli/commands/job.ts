@@ -1,0 +1,33 @@
+/** avtomatika-bot job JOB */
+import { callTimeoutMs } from '../client.ts';
+import { Command, Option } from '../clipanion.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { jobJson, renderJob } from '../render/job-panel.ts';
+import { acceptedJob } from '../submit.ts';
+import { didFail } from '../wait-for-job.ts';
+import { BotCommand } from './bot-command.ts';
+
+export class JobStatusCommand extends BotCommand {
+  static override paths = [['job']];
+  static override usage = Command.Usage({
+    description: 'Show what became of a job.',
+    details:
+      'Every start, update, restart, stop and delete is a job; its id is shown when a command does not wait for its end. ' +
+      'Exit code 1 if the job failed or was cancelled.',
+    examples: [
+      ['How far is it?', 'avtomatika-bot job 01JD0000000000000000000000'],
+      ['Its error, for programs', 'avtomatika-bot job 01JD0000000000000000000000 --json | jq .data.error'],
+    ],
+  });
+
+  job = Option.String();
+
+  async execute(): Promise<ExitCode> {
+    const answer = await this.withClient((client) =>
+      client.jobs.getJob({ jobId: this.job }, { signal: this.context.signal, timeoutMs: callTimeoutMs }),
+    );
+    const job = acceptedJob(answer.job);
+    await this.answer(jobJson(job), renderJob(job, this.outStyle(), this.verbose));
+    return didFail(job) ? exitCodes.failed : exitCodes.done;
+  }
+}

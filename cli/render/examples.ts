@@ -1,0 +1,68 @@
+/**
+ * Command lines that work, for refusals whose example is a request of the REST API: whoever types commands wants to see one.
+ * Examples that are texts already are shown as they came.
+ */
+import type { Json } from '#common/problem.ts';
+import { isProblemCode, type ProblemCode } from '#common/problem-codes.ts';
+
+const start = 'avtomatika-bot start my-bot --simple bot.py -r "aiogram>=3.0" -e BOT_TOKEN=123:ABC';
+const folder = 'avtomatika-bot start my-bot --simple my_bot/ --entrypoint bot.py';
+const custom = 'avtomatika-bot start my-bot --custom my_bot/';
+const archive = 'avtomatika-bot start my-bot --custom https://example.com/my-bot.tar.gz';
+const git = 'avtomatika-bot start my-bot --git https://github.com/user/telegram-bot.git --branch main';
+const image = 'avtomatika-bot start my-bot --image ghcr.io/user/bot:1.0';
+const registry = 'avtomatika-bot start my-bot --image ghcr.io/user/bot:1.0 --registry-user user --registry-pass-stdin';
+const list = 'avtomatika-bot list';
+const job = 'avtomatika-bot job 01JD0000000000000000000000';
+
+export const commandExamples: Readonly<Partial<Record<ProblemCode, string>>> = {
+  MISSING_REQUIRED_FIELD: start,
+  INVALID_ACTION: start,
+  INVALID_BOT_ID: start,
+  INVALID_DEPLOYMENT_MODE: start,
+  INVALID_MODE: start,
+  INVALID_ENV_VARS: start,
+  MISSING_CODE: start,
+  CONFLICTING_FIELDS: start,
+  INVALID_FILES_FORMAT: folder,
+  EMPTY_FILES: folder,
+  INVALID_FILE_CONTENT: folder,
+  INVALID_FILE_PATH: folder,
+  INVALID_ENTRYPOINT: folder,
+  INVALID_REQUIREMENTS: start,
+  MISSING_SOURCE: custom,
+  CONFLICTING_SOURCES: custom,
+  MISSING_DOCKER_IMAGE: image,
+  INVALID_IMAGE_NAME: image,
+  INVALID_RESOURCE_LIMITS: 'avtomatika-bot start my-bot --simple bot.py --memory 256m --cpus 0.5',
+  INVALID_LINES: 'avtomatika-bot logs my-bot -n 50',
+  INVALID_BLUEPRINT: list,
+  INVALID_ARCHIVE: custom,
+  INVALID_GIT_URL: git,
+  INVALID_GIT_REF: git,
+  INVALID_ARCHIVE_URL: archive,
+  INVALID_REGISTRY_AUTH: registry,
+  INCOMPLETE_REGISTRY_AUTH: registry,
+  INVALID_TELEGRAM_TOKEN: start,
+  CONFLICTING_WEBHOOK: start,
+  FORBIDDEN_URL: archive,
+  FORBIDDEN_REGISTRY: image,
+  MALFORMED_REQUEST: start,
+  JOB_NOT_FOUND: job,
+  BOT_NOT_FOUND: list,
+  ARTIFACT_NOT_FOUND: start,
+  TOKEN_IN_USE: 'avtomatika-bot start my-bot --simple bot.py -e BOT_TOKEN=123:ABC --takeover',
+  PAYLOAD_TOO_LARGE: folder,
+  ARCHIVE_TOO_LARGE: custom,
+  QUOTA_EXCEEDED: 'avtomatika-bot stop my-bot',
+  IMAGE_NOT_FOUND: image,
+  REGISTRY_AUTH_FAILED: registry,
+  FETCH_FAILED: archive,
+  GIT_FAILED: git,
+};
+
+/** The example of a refusal for people at a command line; null where there is none. */
+export function exampleFor(code: string, example: Json): Json {
+  if (typeof example !== 'object' || example === null) return example;
+  return (isProblemCode(code) ? commandExamples[code] : undefined) ?? null;
+}

@@ -1,0 +1,45 @@
+/** `--custom FILE` of a tar: it is uploaded as it is. */
+import { createReadStream } from 'node:fs';
+import { complain } from '../errors.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { sizeText } from '../render/size.ts';
+import { fileFault } from './file-fault.ts';
+import { sourceMaxBytes } from './file-limits.ts';
+import { chunkBytes, inChunks } from './pack.ts';
+import type { ReadySource } from './source.ts';
+
+const isArchiveName = (name: string): boolean => /\.(tar|tar\.gz|tgz)$/i.test(name);
+
+/** `name` as the user wrote it. Throws CliError for what is no such file or too large. */
+export function prepareArchiveFile(name: string, diskPath: string, sizeBytes: number): ReadySource {
+  if (!isArchiveName(name)) {
+    throw complain(
+      exitCodes.failed,
+      'INVALID_ARCHIVE',
+      `${name} is neither a folder nor a .tar, .tar.gz or .tgz file.`,
+      'Name a folder with a Dockerfile, or such a file; a file of code goes to --simple.',
+    );
+  }
+  if (sizeBytes > sourceMaxBytes) {
+    throw complain(
+      exitCodes.failed,
+      'ARCHIVE_TOO_LARGE',
+      `${name} has ${Math.ceil(sizeBytes / 1e6)} MB; at most ${sourceMaxBytes / 1e6} MB are allowed.`,
+      'Leave out what the bot does not need.',
+    );
+  }
+  return {
+    notes: [],
+    upload: { what: `${name} (${sizeText(sizeBytes)})`, paths: [], read: (signal) => read(name, diskPath, signal) },
+    spec: (artifactSha256) => ({ case: 'custom', value: { from: { case: 'artifactSha256', value: artifactSha256 } } }),
+  };
+}
+
+async function* read(name: string, diskPath: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  try {
+    yield* inChunks(createReadStream(diskPath, { signal, highWaterMark: chunkBytes }));
+  } catch (error) {
+    signal.throwIfAborted();
+    throw fileFault(name, error);
+  }
+}

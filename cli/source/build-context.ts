@@ -1,0 +1,102 @@
+/**
+ * What of a folder with a Dockerfile goes to the build: everything its .dockerignore and the defaults leave in.
+ *
+ * 1. Links are kept as links if they are relative and cannot lead out of the folder; others, and special files, are left
+ *    out and reported. Nothing is ever read through a link that was found.
+ * 2. A folder is named in the archive only where it would be missing otherwise: when nothing in it is kept.
+ * 3. The result is sorted, so that the same files always give the same archive.
+ */
+import type { Dirent } from 'node:fs';
+import { lstat, readdir, readlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { unwrap } from '#common/problem.ts';
+import { brokenPathRule, createFileTree } from '#common/safe-path.ts';
+import { fileEntry } from './collect.ts';
+import { checkBounds, inPathOrder } from './file-bounds.ts';
+import { fileFault } from './file-fault.ts';
+import type { IgnorePattern } from './ignore/dockerignore.ts';
+import { judge, type Verdict } from './ignore/judge.ts';
+import type { PackEntry } from './pack.ts';
+
+export interface BuildContext {
+  /** Sorted by path. */
+  readonly entries: readonly PackEntry[];
+  /** Links and special files that are left out, sorted. */
+  readonly leftOut: readonly string[];
+  /** What is left out though no pattern says so, sorted; of a folder only the folder itself. */
+  readonly byDefault: readonly string[];
+}
+
+interface Walk {
+  readonly root: string;
+  readonly patterns: readonly IgnorePattern[];
+  readonly signal: AbortSignal;
+  readonly entries: PackEntry[];
+  readonly leftOut: string[];
+  readonly byDefault: string[];
+}
+
+/** Throws CliError with the cure, or ProblemError for names that no bot may have. */
+export async function collectContext(
+  root: string,
+  patterns: readonly IgnorePattern[],
+  signal: AbortSignal,
+): Promise<BuildContext> {
+  const walk: Walk = { root, patterns, signal, entries: [], leftOut: [], byDefault: [] };
+  await visit(walk, '', undefined);
+  const tree = createFileTree();
+  for (const { kind, path } of walk.entries) unwrap(kind === 'folder' ? tree.addFolder(path) : tree.addFile(path));
+  checkBounds(walk.entries);
+  return {
+    entries: walk.entries.toSorted(inPathOrder),
+    leftOut: walk.leftOut.toSorted(),
+    byDefault: walk.byDefault.toSorted(),
+  };
+}
+
+async function visit(walk: Walk, folder: string, parent: Verdict | undefined): Promise<void> {
+  walk.signal.throwIfAborted();
+  const found = await readdir(join(walk.root, folder), { withFileTypes: true }).catch((error: unknown) =>
+    Promise.reject(fileFault(folder === '' ? walk.root : folder, error)),
+  );
+  for (const entry of found) {
+    const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
+    const verdict = judge(walk.patterns, path, parent);
+    if (verdict.byDefault) walk.byDefault.push(path);
+    if (!entry.isDirectory()) {
+      if (verdict.keep) await add(walk, path, entry);
+    } else if (verdict.keep || verdict.lookInside) {
+      const before = walk.entries.length;
+      await visit(walk, path, verdict);
+      if (verdict.keep && walk.entries.length === before) walk.entries.push({ kind: 'folder', path });
+    }
+  }
+}
+
+async function add(walk: Walk, path: string, entry: Dirent): Promise<void> {
+  const diskPath = join(walk.root, path);
+  const refuse = (error: unknown) => Promise.reject(fileFault(path, error));
+  if (entry.isFile()) {
+    walk.entries.push(fileEntry(path, diskPath, await lstat(diskPath).catch(refuse)));
+    return;
+  }
+  const target = entry.isSymbolicLink() ? insideTarget(path, await readlink(diskPath).catch(refuse)) : undefined;
+  if (target === undefined) walk.leftOut.push(path);
+  else walk.entries.push({ kind: 'link', path, target });
+}
+
+/**
+ * The target of a link at `path`, made plain, if it is somewhere in the folder and not the link itself; else undefined.
+ * Up-steps may only stand at its beginning: after a name they would start from wherever that leads, which may be a link too.
+ */
+export function insideTarget(path: string, target: string): string | undefined {
+  if (target === '' || target.startsWith('/')) return undefined;
+  const folders = path.split('/').slice(0, -1);
+  const steps = target.split('/').filter((step) => step !== '' && step !== '.');
+  const firstName = steps.findIndex((step) => step !== '..');
+  const ups = firstName < 0 ? steps.length : firstName;
+  const names = steps.slice(ups);
+  if (ups > folders.length || (names.length > 0 && brokenPathRule(names.join('/')) !== undefined)) return undefined;
+  const reached = [...folders.slice(0, folders.length - ups), ...names].join('/');
+  return reached === path ? undefined : steps.join('/') || '.';
+}

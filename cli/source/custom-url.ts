@@ -1,0 +1,20 @@
+/** Whether the URL of --custom is a git repository or an archive. Pure. */
+
+/** Sites where the address of a repository need not end in ".git". */
+const gitHosts = new Set(['github.com', 'gitlab.com', 'bitbucket.org', 'codeberg.org']);
+
+const isArchivePath = (path: string): boolean =>
+  /\.(tar(\.\w+)?|tgz|zip)$|\/(archive|tarball|zipball|releases)\//i.test(path);
+
+/** Any URL, or a repository as ssh names it; such a thing is no file name. */
+export const isUrl = (text: string): boolean => /^[a-z][a-z0-9+.-]+:\/\/|^[\w.-]+@[\w.-]+:/i.test(text);
+
+/** By its ending, else by its host. `text` is a URL; see isUrl. */
+export function isGitRepository(text: string): boolean {
+  const url = URL.parse(text);
+  // What ssh takes is git's; the refusal of git sources explains it.
+  if (url === null || /^(ssh|git):$/.test(url.protocol)) return true;
+  const path = url.pathname.replace(/\/+$/, '');
+  if (path.endsWith('.git')) return true;
+  return gitHosts.has(url.hostname.replace(/^www\./, '')) && !isArchivePath(path);
+}

@@ -1,0 +1,10 @@
+/** Bounds of what the orchestrator takes, checked here so that nothing is uploaded in vain. */
+
+/** 200 MB, of the files and of the archive. */
+export const sourceMaxBytes = 200 * 1000 * 1000;
+
+/** Files, links and folders of one archive. */
+export const entriesMax = 10_000;
+
+/** Of an environment, requirements or ignore file; a longer one is something else. */
+export const textFileMaxBytes = 1024 * 1024;

@@ -1,0 +1,75 @@
+/** Which options go with which sources. Pure. */
+import { complain } from '../errors.ts';
+import { exitCodes } from '../exit-codes.ts';
+import type { SourceChoice, SourceOptions } from './choice.ts';
+import { isUrl } from './custom-url.ts';
+
+type Kind = SourceChoice['kind'];
+
+/** For each option that goes with some sources only: these, and what to do with others. */
+const fits: readonly {
+  readonly name: string;
+  readonly isGiven: (options: SourceOptions) => boolean;
+  readonly kinds: readonly Kind[];
+  readonly hint: string;
+}[] = [
+  {
+    name: '--entrypoint',
+    isGiven: ({ entrypoint }) => entrypoint !== undefined,
+    kinds: ['simple', 'inline'],
+    hint: 'It goes with --simple and --code; a Dockerfile or an image says itself what is run.',
+  },
+  {
+    name: '-r',
+    isGiven: ({ requirements }) => requirements !== undefined,
+    kinds: ['simple', 'inline'],
+    hint: 'It goes with --simple and --code; a Dockerfile installs its packages itself, and an image has them.',
+  },
+  {
+    name: '--runtime',
+    isGiven: ({ runtime }) => runtime !== undefined,
+    kinds: ['simple', 'inline'],
+    hint: 'It goes with --simple and --code; a Dockerfile or an image brings its own.',
+  },
+  {
+    name: '--branch',
+    isGiven: ({ branch }) => branch !== undefined,
+    kinds: ['git'],
+    hint: 'It goes with a git repository.',
+  },
+  {
+    name: '--subdir',
+    isGiven: ({ subdir }) => subdir !== undefined,
+    kinds: ['git'],
+    hint: 'It goes with a git repository; of a folder on this machine give the path.',
+  },
+  {
+    name: '--registry-user',
+    isGiven: ({ registryUser }) => registryUser !== undefined,
+    kinds: ['image'],
+    hint: 'It goes with --image.',
+  },
+  {
+    name: '--registry-pass',
+    isGiven: ({ registryPass, registryPassStdin }) => registryPass !== undefined || registryPassStdin,
+    kinds: ['image'],
+    hint: 'It goes with --image.',
+  },
+  { name: '--pull', isGiven: ({ pull }) => pull, kinds: ['image'], hint: 'It goes with --image.' },
+];
+
+/** Throws CliError for the first option that means nothing to the source: ignoring it would surprise. */
+export function checkFit(options: SourceOptions, kind: Kind): void {
+  const misfit = fits.find((option) => option.isGiven(options) && !option.kinds.includes(kind));
+  if (misfit !== undefined) {
+    throw complain(exitCodes.usage, 'USAGE', `${misfit.name} does not go with ${sourceName(options)}.`, misfit.hint);
+  }
+}
+
+/** The option that named the source. */
+function sourceName({ custom, git, image, code }: SourceOptions): string {
+  if (custom !== undefined) return isUrl(custom.trim()) ? '--custom and this URL' : '--custom';
+  if (git !== undefined) return '--git';
+  if (image !== undefined) return '--image';
+  return code === undefined ? '--simple' : '--code';
+}

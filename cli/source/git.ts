@@ -1,0 +1,25 @@
+/** A git repository as a source: the worker clones it. Pure. */
+import type { GitChoice } from './choice.ts';
+import { parseGitUrl } from './git-url.ts';
+import type { ReadySource } from './source.ts';
+
+/** Throws CliError for a URL that cannot be used. */
+export function prepareGit({ url: text, branch, subdir, byUrl }: GitChoice): ReadySource {
+  const { url, login } = parseGitUrl(text);
+  const credentials = login && { username: login.username, password: login.password.reveal() };
+  const value = {
+    url,
+    ref: branch ?? '',
+    // "./bots/echo/" is what a shell completes.
+    subdir: (subdir ?? '').replace(/^(\.\/+)+|\/+$/g, '').replace(/^\.$/, ''),
+    ...(credentials === undefined ? {} : { credentials }),
+  };
+  return {
+    notes: [
+      ...(byUrl ? ['Taken as a git repository: the worker clones it'] : []),
+      ...(login === undefined ? [] : ['User and password of the git URL are taken out of it and sent as a secret']),
+    ],
+    upload: undefined,
+    spec: () => ({ case: 'custom', value: { from: { case: 'git', value } } }),
+  };
+}

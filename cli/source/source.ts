@@ -1,0 +1,32 @@
+/** What a source of a bot is to the commands: something to upload, if anything, and the part of the spec that names it. */
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
+
+export type SpecSource = NonNullable<MessageInitShape<typeof BotSpecSchema>['source']>;
+
+export interface Upload {
+  /** What goes out, for people: "3 files (16 B)". */
+  readonly what: string;
+  /** Paths of its files, for -v; empty where it is sent as it is. */
+  readonly paths: readonly string[];
+  /** The bytes, in messages that ArtifactService takes. Throws CliError for what cannot be read. */
+  readonly read: (signal: AbortSignal) => AsyncIterable<Uint8Array>;
+}
+
+/** A source after all checks that need no orchestrator. Holds secrets only in what `spec` returns. */
+export interface ReadySource {
+  /** What the user should know, a line each, told before anything is sent. */
+  readonly notes: readonly string[];
+  readonly upload: Upload | undefined;
+  /** `artifactSha256` is that of the upload; empty without one. */
+  readonly spec: (artifactSha256: string) => SpecSource;
+}
+
+/** What the preparation of a source may use. */
+export interface SourceContext {
+  /** File names are relative to it. */
+  readonly cwd: string;
+  readonly signal: AbortSignal;
+  /** All of stdin, for --registry-pass-stdin. Throws CliError when there is nothing to wait for. */
+  readonly readStdin: () => Promise<string>;
+}

@@ -1,0 +1,66 @@
+/** What a person or a pipe says on stdin. */
+import type { Readable } from 'node:stream';
+import type { Clock } from '#common/clock.ts';
+import { complain } from './errors.ts';
+import { exitCodes } from './exit-codes.ts';
+import { decode } from './read-text.ts';
+
+export interface StdinContext {
+  readonly stdin: Readable;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** A person may have to look something up, or to unlock a store of passwords, but not longer. */
+const patienceMs = 5 * 60_000;
+const bytesMax = 64 * 1024;
+
+/** All of it, to its end. Throws CliError when it does not come or is too long, and the signal's reason. */
+const readAllStdin = (context: StdinContext): Promise<string> => readUntil(context, () => false);
+
+/** A password that is piped in. On a terminal it would show while it is typed, so that is refused. */
+export function readPassword(
+  context: StdinContext & { readonly terminal: { readonly stdin: boolean } },
+): Promise<string> {
+  if (!context.terminal.stdin) return readAllStdin(context);
+  const hint =
+    'For example: avtomatika-bot start my-bot --image REF --registry-user me --registry-pass-stdin < pass.txt';
+  throw complain(exitCodes.usage, 'USAGE', 'The password is to be piped in, not typed where it shows.', hint);
+}
+
+/** One line, without its end; what there is when the input ends before. */
+export async function readLine(context: StdinContext): Promise<string> {
+  const text = await readUntil(context, (piece) => piece.includes(0x0a));
+  return (text.split('\n')[0] ?? '').replace(/\r$/, '');
+}
+
+function readUntil({ stdin, clock, signal }: StdinContext, isEnd: (piece: Buffer) => boolean): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  const finish = (): void => {
+    try {
+      resolve(decode(Buffer.concat(pieces), 'The standard input', bytesMax));
+    } catch (error) {
+      reject(error);
+    }
+  };
+  const onData = (piece: Buffer | string): void => {
+    const next = Buffer.from(piece);
+    pieces.push(next);
+    bytes += next.byteLength;
+    if (bytes > bytesMax || isEnd(next)) finish();
+  };
+  const onAbort = (): void => reject(signal.reason);
+  const cancelTimer = clock.after(patienceMs, () =>
+    reject(complain(exitCodes.failed, 'NO_INPUT', 'Nothing came on the standard input.', 'Try again, or pipe it in.')),
+  );
+  stdin.on('data', onData).once('end', finish).once('error', reject);
+  signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  return promise.finally(() => {
+    cancelTimer();
+    stdin.off('data', onData).off('end', finish).off('error', reject).pause();
+    signal.removeEventListener('abort', onAbort);
+  });
+}
