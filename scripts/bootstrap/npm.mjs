@@ -15,7 +15,18 @@ const longestOutput = 64 * 1024;
  */
 export function runNpm(root, args, holder) {
   return new Promise((resolve, reject) => {
+    /** @type {NodeJS.Signals | undefined} */
+    let interruptedBy;
+    /** @type {import('node:child_process').ChildProcess | undefined} */
+    let running;
+    const interrupt = (/** @type {NodeJS.Signals} */ signal) => {
+      interruptedBy = signal;
+      running?.kill('SIGTERM');
+    };
+    // Before npm is started: a signal in between would end only us and leave npm and the lock behind.
+    process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
     const child = spawn('npm', args, { cwd: root, env: machineEnv(root), stdio: ['ignore', 'pipe', 'pipe'] });
+    running = child;
     holder.noteChild(child.pid);
     let output = '';
     const keep = (/** @type {Buffer} */ chunk) => {
@@ -25,13 +36,6 @@ export function runNpm(root, args, holder) {
     child.stderr.on('data', keep);
 
     const timer = setTimeout(() => child.kill('SIGTERM'), longestMs);
-    /** @type {NodeJS.Signals | undefined} */
-    let interruptedBy;
-    const interrupt = (/** @type {NodeJS.Signals} */ signal) => {
-      interruptedBy = signal;
-      child.kill('SIGTERM');
-    };
-    process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
     const finish = () => {
       clearTimeout(timer);
       process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
