@@ -33,7 +33,7 @@ const wholeStory = [
   /^\$ avtomatika-bot list$/m,
   /^\$ avtomatika-bot status echo-bot$/m,
   /^\$ avtomatika-bot logs echo-bot /m,
-  /^echo-bot is stopped\.$/m,
+  /^echo-bot is stopped\./m,
   /^The demo is over/m,
 ];
 

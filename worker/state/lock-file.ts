@@ -2,8 +2,8 @@
  * One program per folder: a lock file that names its owner by pid and start time.
  * A lock whose owner is gone is taken over; pid alone would not do, since pids are used again.
  */
-import { randomBytes } from 'node:crypto';
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { createHash, randomBytes } from 'node:crypto';
+import { link, rename, rm, writeFile } from 'node:fs/promises';
 import { isErrno, readFileIfAny } from './atomic-file.ts';
 
 interface Owner {
@@ -33,11 +33,11 @@ export async function takeLock(path: string): Promise<() => Promise<void>> {
   const prepared = `${path}.${mine.nonce}`;
   await writeFile(prepared, JSON.stringify(mine), { mode: 0o600, flag: 'wx' });
   try {
-    // Each round either wins, meets a living owner, or moves one dead lock away.
+    // Each round either wins, meets a living owner, or clears away what a dead one left.
     for (let round = 0; round < 10; round += 1) {
       // link fails if the name exists: of two programs exactly one wins.
       if (await tryLink(prepared, path)) return () => releaseLock(path, mine);
-      await moveDeadLockAway(path);
+      if (await takeOverDeadLock(path, prepared)) return () => releaseLock(path, mine);
     }
     throw new Error(`${path} could not be taken: its owner changes all the time`);
   } finally {
@@ -55,22 +55,36 @@ async function tryLink(from: string, to: string): Promise<boolean> {
   }
 }
 
-async function moveDeadLockAway(path: string): Promise<void> {
+/**
+ * Puts our lock in the place of a dead one. Only who holds the claim on that very lock may replace it, and looks again once
+ * it has the claim: so of many who saw the same dead lock one wins. False when there is nothing to take over any more.
+ */
+async function takeOverDeadLock(path: string, prepared: string): Promise<boolean> {
   const seen = await readFileIfAny(path);
-  if (seen === undefined) return;
-  const owner = parseOwner(seen.toString());
-  if (owner && (await isAlive(owner))) throw new LockHeldError(path, owner.pid);
-  const grave = `${path}.${randomBytes(8).toString('hex')}.dead`;
-  try {
-    await rename(path, grave);
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return;
-    throw error;
+  if (seen === undefined) return false;
+  await refuseLiving(path, seen);
+  const claim = `${path}.${createHash('sha256').update(seen).digest('hex').slice(0, 16)}.claim`;
+  if (!(await tryLink(prepared, claim))) {
+    const other = await readFileIfAny(claim);
+    if (other === undefined) return false;
+    await refuseLiving(path, other);
+    // Its holder died between claiming and replacing.
+    await rm(claim, { force: true });
+    return false;
   }
-  // Another program may have taken the dead lock over between our look and our rename: then this is its lock, put it back.
-  const moved = await readFile(grave);
-  if (!moved.equals(seen)) await tryLink(grave, path);
-  await rm(grave, { force: true });
+  try {
+    const now = await readFileIfAny(path);
+    if (now === undefined || !now.equals(seen)) return false;
+    await rename(prepared, path);
+    return true;
+  } finally {
+    await rm(claim, { force: true });
+  }
+}
+
+async function refuseLiving(path: string, text: Buffer): Promise<void> {
+  const owner = parseOwner(text.toString());
+  if (owner && (await isAlive(owner))) throw new LockHeldError(path, owner.pid);
 }
 
 async function releaseLock(path: string, mine: Owner): Promise<void> {
