@@ -157,16 +157,15 @@ describe('POST /jobs', () => {
         });
         request.on('close', () => resolve(status));
         request.on('error', () => resolve(status));
-        setTimeout(() => reject(new Error(`still sending; status ${status}`)), 10_000).unref();
+        setTimeout(() => reject(new Error(`still sending; status ${status}`)), 30_000).unref();
         const chunk = Buffer.alloc(1024 * 1024, 0x20);
         const more = (left: number) => {
           if (left > 0 && !request.destroyed) request.write(chunk, () => more(left - 1));
         };
-        more(200);
+        more(60);
       });
-    // undefined: the connection was reset before this side, still busy sending, could read the answer.
-    expect([413, undefined]).toContain(await send({}));
-    expect([413, undefined]).toContain(await send({ 'content-length': String(200 * 1024 * 1024) }));
+    expect(await send({})).toBe(413);
+    expect(await send({ 'content-length': String(200 * 1024 * 1024) })).toBe(413);
   });
 });
 
