@@ -2,6 +2,7 @@
 import { type Client as ConnectClient, createClient, type Interceptor, type Transport } from '@connectrpc/connect';
 import { createConnectTransport, Http2SessionManager } from '@connectrpc/connect-node';
 import type { Secret } from '#common/secret.ts';
+import { AdminService } from '#gen/botrunner/v1/admin_service_pb.js';
 import { ArtifactService } from '#gen/botrunner/v1/artifact_service_pb.js';
 import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
 import { JobService } from '#gen/botrunner/v1/job_service_pb.js';
@@ -11,6 +12,7 @@ export interface Client {
   readonly bots: ConnectClient<typeof BotService>;
   readonly jobs: ConnectClient<typeof JobService>;
   readonly artifacts: ConnectClient<typeof ArtifactService>;
+  readonly admin: ConnectClient<typeof AdminService>;
   /** Ends the connection and everything on it, so that the program can end. */
   readonly close: () => void;
 }
@@ -66,6 +68,7 @@ export function clientOver(transport: Transport, close: () => void): Client {
     bots: createClient(BotService, transport),
     jobs: createClient(JobService, transport),
     artifacts: createClient(ArtifactService, transport),
+    admin: createClient(AdminService, transport),
     close,
   };
 }

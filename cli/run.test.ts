@@ -12,12 +12,11 @@ const failing = (error: ConnectError): FakeOrchestrator => {
 
 describe('the command line', () => {
   it('without a command is a usage error on stderr', async () => {
-    expect(await runCli([])).toEqual({
-      exitCode: 2,
-      stdout: '',
-      stderr:
-        'Error: No command was given. The commands are start, update, restart, stop, delete, logs, list, status, job, cancel. See: avtomatika-bot --help\n',
-    });
+    const told = await runCli([]);
+    expect(told).toMatchObject({ exitCode: 2, stdout: '' });
+    expect(told.stderr).toMatch(
+      /^Error: No command was given\. The commands are start, .*, token, worker\. See: avtomatika-bot --help\n$/,
+    );
     expect((await runCli(['lst', '--json'])).stderr).toBe(
       '{"error":{"code":"USAGE","message":"There is no command \\"lst\\".","details":{},"hint":"Did you mean list?","example":null}}\n',
     );
@@ -41,6 +40,10 @@ describe('the command line', () => {
       expect(help.stdout).toContain(`  ${word}`);
     }
     expect((await runCli(['logs', '-h'])).stdout).toContain('-n, --lines N');
+    const token = (await runCli(['token', '--help'])).stdout;
+    for (const word of ['token add', 'token list', 'token revoke']) expect(token).toContain(`  ${word}`);
+    expect(token).not.toContain('start BOT');
+    expect((await runCli(['token', 'add', '--help'])).stdout).toContain('Usage: avtomatika-bot token add [options]');
   });
 });
 
@@ -58,7 +61,8 @@ describe('the token', () => {
     expect(told).toMatchObject({ exitCode: 5, stdout: '' });
     expect(told.stderr).toBe(
       'Error UNAUTHENTICATED: The token is not known.\n' +
-        '  Hint: Set AVTOMATIKA_TOKEN to your token, or send "Authorization: Bearer TOKEN".\n',
+        '  Hint: Set AVTOMATIKA_TOKEN to your token, or give --token.\n' +
+        '  Example: avtomatika-bot list --token test-client-token\n',
     );
   });
 

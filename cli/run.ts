@@ -6,6 +6,7 @@ import { normaliseArgv, type UsageMistake } from './argv/normalise.ts';
 import { Cli } from './clipanion.ts';
 import { CancelCommand } from './commands/cancel.ts';
 import { DeleteCommand } from './commands/delete.ts';
+import { EventsCommand } from './commands/events.ts';
 import { JobStatusCommand } from './commands/job.ts';
 import { ListCommand } from './commands/list.ts';
 import { LogsCommand } from './commands/logs.ts';
@@ -13,13 +14,20 @@ import { RestartCommand } from './commands/restart.ts';
 import { StartCommand } from './commands/start.ts';
 import { StatusCommand } from './commands/status.ts';
 import { StopCommand } from './commands/stop.ts';
+import { TokenAddCommand } from './commands/token-add.ts';
+import { TokenListCommand } from './commands/token-list.ts';
+import { TokenRevokeCommand } from './commands/token-revoke.ts';
 import { UpdateCommand } from './commands/update.ts';
+import { WorkerCordonCommand, WorkerUncordonCommand } from './commands/worker-cordon.ts';
+import { WorkerDrainCommand } from './commands/worker-drain.ts';
+import { WorkerListCommand } from './commands/worker-list.ts';
+import { WorkerReadmitCommand, WorkerRevokeCommand } from './commands/worker-revoke.ts';
 import type { CliContext } from './context.ts';
 import { type Complaint, complain, Interrupted, toComplaint } from './errors.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { complaintJson, renderComplaint } from './render/complaint.ts';
 import { escapeControls } from './render/escape.ts';
-import { renderCommandHelp, renderGeneralHelp } from './render/help.ts';
+import { renderHelp } from './render/help.ts';
 import { createStyle, wantsColour } from './render/style.ts';
 import { defaultUrl } from './settings.ts';
 
@@ -31,10 +39,20 @@ const commandClasses = [
   StopCommand,
   DeleteCommand,
   LogsCommand,
+  EventsCommand,
   ListCommand,
   StatusCommand,
   JobStatusCommand,
   CancelCommand,
+  TokenAddCommand,
+  TokenListCommand,
+  TokenRevokeCommand,
+  WorkerListCommand,
+  WorkerCordonCommand,
+  WorkerUncordonCommand,
+  WorkerDrainCommand,
+  WorkerRevokeCommand,
+  WorkerReadmitCommand,
 ];
 
 export function createCli(): Cli<CliContext> {
@@ -51,9 +69,7 @@ export async function run(argv: readonly string[], context: CliContext): Promise
       context.stdout.write(`${version}\n`);
       return exitCodes.done;
     case 'help': {
-      const command = commands.find(({ name }) => name === parsed.command);
-      const page = command ? renderCommandHelp(command, commands) : renderGeneralHelp(commands, version);
-      context.stdout.write(`${page}\n`);
+      context.stdout.write(`${renderHelp(parsed.command, commands, version)}\n`);
       return exitCodes.done;
     }
     case 'usage':

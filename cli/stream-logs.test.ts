@@ -24,7 +24,7 @@ async function read(scripts: Step[][], { follow = true, signal = new AbortContro
   const context = { clock, random: () => 1, signal, onBroken: () => seen.push('broken') };
   let error: unknown;
   try {
-    for await (const entries of streamLogs(client, { botId: 'b', lines: 7, follow }, context)) {
+    for await (const { entries } of streamLogs(client, { botId: 'b', lines: 7, follow }, context)) {
       seen.push(...entries.map(({ text }) => text));
     }
   } catch (thrown) {

@@ -1,4 +1,5 @@
 /** A bot's log as batches of lines. When it is followed, it goes on after the last line once a broken stream is back. */
+import type { Timestamp } from '@bufbuild/protobuf/wkt';
 import { type Clock, sleep } from '#common/clock.ts';
 import type { LogEntry } from '#gen/botrunner/v1/log_pb.js';
 import { backoffMs } from './backoff.ts';
@@ -7,8 +8,20 @@ import { isBrokenStream } from './errors.ts';
 
 export interface LogRequest {
   readonly botId: string;
+  /** 0 with since: all. */
   readonly lines: number;
   readonly follow: boolean;
+  readonly afterCursor?: string;
+  readonly since?: Timestamp | undefined;
+  readonly until?: Timestamp | undefined;
+  readonly grep?: string;
+  readonly buildOnly?: boolean;
+}
+
+/** Some lines, and where to go on after them. */
+export interface LogPart {
+  readonly entries: readonly LogEntry[];
+  readonly cursor: string;
 }
 
 export interface LogContext {
@@ -27,20 +40,27 @@ const awayMaxMs = 10 * 60_000;
 /** Throws the signal's reason or the call's error. Ends when the log is over: without follow, or when the bot is deleted. */
 export async function* streamLogs(
   client: Client,
-  { botId, lines, follow }: LogRequest,
+  request: LogRequest,
   { clock, random, signal, onBroken }: LogContext,
-): AsyncGenerator<readonly LogEntry[]> {
-  let afterCursor = '';
+): AsyncGenerator<LogPart> {
+  const { follow, since, until, ...rest } = request;
+  const times = { ...(since && { since }), ...(until && { until }) };
+  let { afterCursor = '' } = request;
   let failures = 0;
   let awaySinceMs: number | undefined;
   for (;;) {
     try {
       const options = follow ? { signal } : { signal, timeoutMs: wholeTimeoutMs };
-      for await (const { entries } of client.bots.streamLogs({ botId, lines, follow, afterCursor }, options)) {
+      for await (const { entries, cursor } of client.bots.streamLogs(
+        { ...rest, ...times, follow, afterCursor },
+        options,
+      )) {
         failures = 0;
         awaySinceMs = undefined;
-        yield entries;
-        afterCursor = entries.at(-1)?.cursor || afterCursor;
+        // Without lines too: what the request leaves out need not be looked at again.
+        const next = cursor || entries.at(-1)?.cursor || afterCursor;
+        yield { entries, cursor: next };
+        afterCursor = next;
       }
       return;
     } catch (error) {

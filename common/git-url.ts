@@ -10,7 +10,7 @@ import { checkRelativePath } from './safe-path.ts';
 const example = 'https://github.com/me/my-bot.git';
 
 const refusedUrl = (rule: string, message: string, hint: string, field: string) =>
-  fail(problem('INVALID_GIT_URL', message, { details: { field, rule }, hint, example }));
+  fail(problem('INVALID_GIT_URL', message, { details: { field, rule }, hint }));
 
 /** The URL as text, fit to stand behind "--" on git's command line: INVALID_GIT_URL or FORBIDDEN_URL otherwise. */
 export function parseGitUrl(text: unknown, allow: FetchAllow, field = 'git_repo'): Result<string> {
@@ -26,12 +26,7 @@ export function parseGitUrl(text: unknown, allow: FetchAllow, field = 'git_repo'
     return refusedUrl('path', 'The git URL names no repository.', `Use an address such as ${example}.`, field);
   }
   if (/\.(?:tar|tar\.gz|tgz|zip)$/i.test(url.pathname)) {
-    return refusedUrl(
-      'archive',
-      'The git URL is the address of an archive.',
-      'Send it as "archive_url" (CLI: --custom URL).',
-      field,
-    );
+    return refusedUrl('archive', 'The git URL is the address of an archive.', 'Send it as "archive_url".', field);
   }
   const host = checkHost(url, allow, field);
   return host.ok ? ok(url.href) : host;
@@ -60,7 +55,6 @@ export function checkGitRef(ref: unknown, field = 'git_branch'): Result<string> 
   return fail(
     problem('INVALID_GIT_REF', `The branch or tag ${refSentences[rule]}.`, {
       details: { field, rule },
-      example: 'main',
     }),
   );
 }

@@ -33,7 +33,6 @@ const refused = (message: string, field: string, hint?: string) =>
     problem('INVALID_IMAGE_NAME', message, {
       details: { field },
       ...(hint === undefined ? {} : { hint }),
-      example: 'ghcr.io/me/my-bot:1.0',
     }),
   );
 

@@ -93,9 +93,21 @@ export const problemCodes = {
   ),
   INVALID_RESOURCE_LIMITS: refusal(
     'A resource limit is out of bounds or not known.',
-    'Use {"memory_mb": 256, "cpu_cores": 0.5} within the bounds that the message names.',
+    'Set "memory_mb" and "cpu_cores" within the bounds of the operator.',
   ),
   INVALID_LINES: refusal('The number of log lines is not 1 to 10000.', 'Ask for 1 to 10000 lines.'),
+  INVALID_LABELS: refusal(
+    'The labels that the worker of the bot must have ("on") are malformed, or more than 16.',
+    'Use "on": {"zone": "eu"} with letters, digits, "_", "." and "-", at most 63 of them.',
+  ),
+  INVALID_TIME: refusal(
+    'A time of a log request is not one, or since is later than until.',
+    'Use a duration such as 10m, or a time such as 2026-11-22T15:00:00Z.',
+  ),
+  INVALID_GREP: refusal(
+    'The text to look for in a log is empty, longer than 256 characters, or holds a line end.',
+    'Use a part of one line, 1 to 256 characters. It is plain text, not a pattern.',
+  ),
   INVALID_BLUEPRINT: refusal('The job names no known blueprint.', 'Use "bot_runner".'),
   INVALID_ARCHIVE: refusal(
     'An uploaded archive could not be read, or holds something that is not allowed.',
@@ -105,14 +117,17 @@ export const problemCodes = {
     'The Idempotency-Key is empty, too long or has control characters.',
     'Use 1 to 255 printable ASCII characters, for example a UUID.',
   ),
-  INVALID_CURSOR: refusal('The log cursor is not one that this server handed out.', 'Begin without a cursor.'),
+  INVALID_CURSOR: refusal(
+    'The cursor of a log, or the place to resume events from, is not one that this server handed out.',
+    'Begin without it.',
+  ),
   INVALID_WORKER: refusal(
     'The id, version or message of a worker breaks the rules of the session.',
     'Set WORKER_ID to 1 to 64 letters, digits, "_" or "-", and run the same release as the orchestrator.',
   ),
   INVALID_GIT_URL: refusal(
     'The git URL is not one that is allowed.',
-    'Use an https URL without user and password; give those apart (CLI: they are moved by themselves).',
+    'Use an https URL without user and password; give those as "git_auth".',
   ),
   INVALID_GIT_REF: refusal(
     'The branch or tag breaks the rules of git for names.',
@@ -160,18 +175,18 @@ export const problemCodes = {
     http: 401,
     grpc: 'UNAUTHENTICATED',
     cause: 'No token was sent, or one that nobody has.',
-    cure: 'Set AVTOMATIKA_TOKEN to your token, or send "Authorization: Bearer TOKEN".',
+    cure: 'Send your token in the header "Authorization: Bearer TOKEN".',
   },
   PERMISSION_DENIED: {
     http: 403,
     grpc: 'PERMISSION_DENIED',
     cause: 'The token is valid, but of the wrong kind for this call.',
-    cure: 'Use a client token for bots and jobs, and a worker token for workers.',
+    cure: 'Use a client token for bots and jobs, a worker token for workers, and an admin token for tokens.',
   },
   JOB_NOT_FOUND: notFound('There is no such job, or it is the job of another user.', 'Check the job id.'),
   BOT_NOT_FOUND: notFound(
     'There is no such bot, or it is the bot of another user.',
-    'See your bots with: avtomatika-bot list',
+    'See your bots with the action "list".',
   ),
   WORKER_NOT_FOUND: notFound('There is no such worker.', 'Check the worker id.'),
   ARTIFACT_NOT_FOUND: notFound(
@@ -190,7 +205,7 @@ export const problemCodes = {
     http: 409,
     grpc: 'ALREADY_EXISTS',
     cause: 'Another running bot has the same Telegram token; Telegram lets only one of them poll.',
-    cure: 'Stop the other bot first, or move the token with --takeover.',
+    cure: 'Stop the other bot first, or move the token with "takeover": true.',
   },
   PAYLOAD_TOO_LARGE: {
     http: 413,
@@ -208,7 +223,7 @@ export const problemCodes = {
     http: 429,
     grpc: 'RESOURCE_EXHAUSTED',
     cause: 'The user has as many bots as allowed.',
-    cure: 'Stop one first: avtomatika-bot stop BOT_ID',
+    cure: 'Stop one first.',
   },
   STORAGE_FULL: {
     http: 503,
@@ -239,7 +254,7 @@ export const problemCodes = {
   IMAGE_PULL_FAILED: failure('The image could not be pulled.', 'Check that the worker can reach the registry.'),
   REGISTRY_AUTH_FAILED: failure(
     'The registry refused the credentials, or wants some.',
-    'Check --registry-user and --registry-pass.',
+    'Check user name and password.',
   ),
   FETCH_FAILED: failure('The archive could not be fetched.', 'Open the URL in a browser to see whether it is there.'),
   GIT_FAILED: failure(
@@ -250,15 +265,16 @@ export const problemCodes = {
     'The container engine refused or failed.',
     'Read the message; the operator sees more in the log.',
   ),
-  NO_WORKER: failure(
-    'No worker could take the bot before the deadline.',
-    'Start a worker, or stop bots to make room: avtomatika-bot list',
+  UPDATE_ROLLED_BACK: failure(
+    'The new version of the bot ended with an error right after its start; the former one runs again.',
+    'Read the end of the log of the bot, mend the code and update again.',
   ),
+  NO_WORKER: failure('No worker could take the bot before the deadline.', 'Start a worker, or stop bots to make room.'),
   DEADLINE_EXCEEDED: {
     http: 504,
     grpc: 'DEADLINE_EXCEEDED',
     cause: 'The job did not end before its deadline.',
-    cure: 'Look at the bot with: avtomatika-bot status BOT_ID, then try again.',
+    cure: 'Look at the bot with the action "status", then try again.',
     retryable: true,
   },
   CANCELLED: {

@@ -4,6 +4,7 @@
  * Invariant: no problem holds a secret, a host path or another user's data.
  */
 import { type ProblemCode, type ProblemKind, problemCodes } from './problem-codes.ts';
+import { problemExamples } from './problem-examples.ts';
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 export type JsonObject = { readonly [key: string]: Json };
@@ -14,7 +15,7 @@ export interface Problem {
   readonly message: string;
   /** Facts for programs; the field at fault is `field`. */
   readonly details: JsonObject;
-  /** What to do about it. */
+  /** What to do about it, in the words of requests: fields in double quotes. The CLI puts its options in their place. */
   readonly hint: string;
   /** A request or command that would work. */
   readonly example: Json;
@@ -27,7 +28,7 @@ export interface ProblemExtras {
   readonly example?: Json;
 }
 
-/** A problem with the code's own cure as hint unless a more exact one is given. */
+/** A problem with the code's own cure as hint, and its own example, unless more exact ones are given. */
 export function problem(code: ProblemCode, message: string, extras: ProblemExtras = {}): Problem {
   const kind: ProblemKind = problemCodes[code];
   return {
@@ -35,7 +36,7 @@ export function problem(code: ProblemCode, message: string, extras: ProblemExtra
     message,
     details: extras.details ?? {},
     hint: extras.hint ?? kind.cure,
-    example: extras.example ?? null,
+    example: extras.example ?? problemExamples[code],
     retryable: kind.retryable === true,
   };
 }

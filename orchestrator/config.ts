@@ -15,6 +15,8 @@ import { parseFetchAllow } from '#common/fetch-policy.ts';
 import { logLevels } from '#common/log.ts';
 import { isLoopbackHost } from '#common/loopback.ts';
 import { Secret } from '#common/secret.ts';
+import { type NatsTarget, parseNatsUrl } from './events/nats/nats-url.ts';
+import type { Retention } from './store/pruning.ts';
 
 const secretText = (name: string, doc: string, shownDefault: string, aliases: readonly string[] = []) =>
   custom({ name, aliases, doc, shownDefault }, (value) => {
@@ -42,6 +44,10 @@ export const orchestratorVariables = {
   allowCleartext: flag({
     name: 'ALLOW_CLEARTEXT',
     doc: '1 allows cleartext off loopback, behind a proxy that does TLS.',
+  }),
+  allowDevelopmentTokens: flag({
+    name: 'ALLOW_DEVELOPMENT_TOKENS',
+    doc: '1 allows the development tokens off loopback, for a container whose port is published on loopback only.',
   }),
   dataDir: text(
     { name: 'DATA_DIR', doc: 'Folder for state; the orchestrator uses its sub-folder orchestrator.' },
@@ -72,13 +78,28 @@ export const orchestratorVariables = {
     },
   ),
   natsUrl: custom(
-    { name: 'NATS_URL', doc: 'Not supported yet: status events stay in the process.', shownDefault: 'none' },
-    (value): undefined => {
-      if (value !== undefined) throw new BadValue('is not supported yet: unset it to keep events in the process');
-      return undefined;
+    {
+      name: 'NATS_URL',
+      doc: 'NATS servers that events are published to, separated by commas: nats://[USER:PASSWORD@|TOKEN@]HOST[:PORT], or tls://.',
+      shownDefault: 'none: events stay in the process',
+    },
+    (value) => {
+      if (value === undefined) return undefined;
+      const target = parseNatsUrl(value);
+      if (target === undefined) throw new BadValue('must be nats:// or tls:// addresses, with the same login in each');
+      return target;
     },
   ),
   maxBotsPerUser: integer({ name: 'MAX_BOTS_PER_USER', doc: 'Running bots a user may have.', min: 0, max: 10_000 }, 3),
+  maxRuntimeHours: integer(
+    {
+      name: 'MAX_RUNTIME_HOURS',
+      doc: 'Hours after which a bot is stopped unless its user restarts it, with a warning 10 minutes before; 0: never.',
+      min: 0,
+      max: 87_600,
+    },
+    0,
+  ),
   maxMemoryMb: integer(
     { name: 'MAX_BOT_MEMORY_MB', doc: 'Most memory one bot may ask for, in MiB.', min: 16, max: 1_048_576 },
     2048,
@@ -104,8 +125,30 @@ export const orchestratorVariables = {
       return allow;
     },
   ),
+  eventsKeepDays: integer(
+    { name: 'EVENTS_KEEP_DAYS', doc: 'Days that events are kept for resuming.', min: 1, max: 365 },
+    7,
+  ),
+  eventsKeepMax: integer(
+    { name: 'EVENTS_KEEP_MAX', doc: 'Most events that are kept; of more, the oldest go.', min: 1_000, max: 10_000_000 },
+    100_000,
+  ),
+  jobsKeepDays: integer(
+    { name: 'JOBS_KEEP_DAYS', doc: 'Days that jobs are kept after they ended.', min: 1, max: 3_650 },
+    30,
+  ),
   logLevel: choice({ name: 'LOG_LEVEL', doc: 'Least severity that is logged.' }, logLevels, 'info'),
 };
+
+/** Everybody can read these in the docs, so they are no secret: for loopback only. */
+const developmentTokens = {
+  CLIENT_TOKEN: 'test-client-token',
+  ADMIN_TOKEN: 'test-admin-token',
+  WORKER_TOKEN: 'test-worker-token',
+} as const;
+const developmentWords: readonly string[] = Object.values(developmentTokens);
+
+const dayMs = 24 * 60 * 60 * 1000;
 
 type RawConfig = ConfigOf<typeof orchestratorVariables>;
 
@@ -121,9 +164,13 @@ export interface OrchestratorConfig {
   readonly workerToken: Secret;
   readonly secretsKey: Secret<Uint8Array> | undefined;
   readonly maxBotsPerUser: number;
+  /** 0: without an end. */
+  readonly maxRuntimeMs: number;
   readonly maxMemoryBytes: number;
   readonly maxCpuMillis: number;
   readonly fetchAllow: readonly string[];
+  readonly retention: Retention;
+  readonly nats: NatsTarget | undefined;
   readonly logLevel: RawConfig['logLevel'];
 }
 
@@ -142,23 +189,40 @@ export function readOrchestratorConfig(env: NodeJS.ProcessEnv): OrchestratorConf
       `HOST ${raw.host} is not loopback: set TLS_CERT and TLS_KEY, or ALLOW_CLEARTEXT=1 behind a TLS proxy`,
     );
   }
-  const development = (name: string, token: Secret | undefined, word: string): Secret => {
-    if (token === undefined && !loopback) mistakes.push(`${name} must be set when HOST is not loopback`);
-    return token ?? new Secret(word);
+  const refuseDevelopment = (name: string, token: Secret | undefined): void => {
+    if (loopback || raw.allowDevelopmentTokens || token === undefined) return;
+    if (developmentWords.includes(token.reveal())) {
+      mistakes.push(
+        `${name} is a development token, which everybody knows, and HOST ${raw.host} is not loopback: set a token of your own; sh scripts/make-tokens.sh makes them`,
+      );
+    }
   };
+  const development = (name: 'CLIENT_TOKEN' | 'WORKER_TOKEN', token: Secret | undefined): Secret => {
+    if (token === undefined && !loopback) mistakes.push(`${name} must be set when HOST is not loopback`);
+    refuseDevelopment(name, token);
+    return token ?? new Secret(developmentTokens[name]);
+  };
+  refuseDevelopment('ADMIN_TOKEN', raw.adminToken);
   const config: OrchestratorConfig = {
     host: raw.host,
     port: raw.port,
     tls,
     dir: join(raw.dataDir, 'orchestrator'),
-    clientToken: development('CLIENT_TOKEN', raw.clientToken, 'test-client-token'),
-    adminToken: raw.adminToken ?? (loopback ? new Secret('test-admin-token') : undefined),
-    workerToken: development('WORKER_TOKEN', raw.workerToken, 'test-worker-token'),
+    clientToken: development('CLIENT_TOKEN', raw.clientToken),
+    adminToken: raw.adminToken ?? (loopback ? new Secret(developmentTokens.ADMIN_TOKEN) : undefined),
+    workerToken: development('WORKER_TOKEN', raw.workerToken),
     secretsKey: raw.secretsKey,
     maxBotsPerUser: raw.maxBotsPerUser,
+    maxRuntimeMs: raw.maxRuntimeHours * 3_600_000,
     maxMemoryBytes: raw.maxMemoryMb * 1024 * 1024,
     maxCpuMillis: raw.maxCpuMillis,
     fetchAllow: raw.fetchAllow,
+    retention: {
+      eventsMs: raw.eventsKeepDays * dayMs,
+      eventsMax: raw.eventsKeepMax,
+      jobsMs: raw.jobsKeepDays * dayMs,
+    },
+    nats: raw.natsUrl,
     logLevel: raw.logLevel,
   };
   const tokens = [config.clientToken, config.workerToken, ...(config.adminToken ? [config.adminToken] : [])];

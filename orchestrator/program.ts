@@ -9,11 +9,14 @@ import { Secret } from '#common/secret.ts';
 import type { OrchestratorConfig } from './config.ts';
 import { botRunner } from './core/blueprints/bot-runner.ts';
 import { testWorkflow } from './core/blueprints/test-workflow.ts';
-import { isFinal, type JobRecord } from './core/records.ts';
+import { isFinal } from './core/records.ts';
 import { defaultEngineSettings } from './engine/context.ts';
 import { Engine } from './engine/engine.ts';
 import { BuildOutputHub } from './events/build-output.ts';
-import { Hub } from './events/hub.ts';
+import { EventFeed } from './events/feed.ts';
+import { NatsPublisher } from './events/nats/publisher.ts';
+import { WorkerWatch } from './events/worker-watch.ts';
+import { Drain } from './fleet/drain.ts';
 import { defaultFleetTimes, Fleet, type FleetTimes } from './fleet/fleet.ts';
 import { RestWorkers } from './fleet/rest-workers.ts';
 import { desiredSetOf, type SessionDeps } from './fleet/session.ts';
@@ -22,6 +25,8 @@ import { taskParams } from './requests/task-params.ts';
 import { type ConfiguredToken, TokenBook } from './server/auth.ts';
 import { createDoors } from './server/doors.ts';
 import { openPort } from './server/port.ts';
+import { WorkerCredentials } from './server/worker-credentials.ts';
+import { Pruning } from './store/pruning.ts';
 import { openSqliteStore } from './store/sqlite.ts';
 import { readLogText } from './views/log-text.ts';
 
@@ -69,16 +74,18 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
   const sealKey = sealKeyOf(config);
   const store = openSqliteStore(config.dir);
   const storeId = await store.meta('store_id', ulid);
-  const tokens = await TokenBook.load(store, configuredTokens(config), clock.wallMs());
+  const credentials = new WorkerCredentials(store);
+  const tokens = await TokenBook.load(store, configuredTokens(config), clock.wallMs(), credentials);
   const fleet = new Fleet(
     clock,
     times,
     store.read.workers.all().map(({ workerId, runtime }) => [workerId, runtime] as const),
   );
-  const tails = new Tails(fleet, clock);
-  const jobs = new Hub<JobRecord>();
+  const tails = new Tails(fleet, clock, (bot) => store.read.bots.get(bot)?.workerId);
+  const feed = new EventFeed({ store, clock, logger, runtimeOf: (workerId) => fleet.runtimeOf(workerId) });
   const buildOutput = new BuildOutputHub();
-  const settings = { ...defaultEngineSettings, maxBotsPerUser: config.maxBotsPerUser };
+  const { maxBotsPerUser, maxRuntimeMs } = config;
+  const settings = { ...defaultEngineSettings, maxBotsPerUser, maxRuntimeMs };
   const engine = new Engine({
     store,
     clock,
@@ -89,9 +96,11 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     taskOffered: () => restWorkers.ring(),
     fleet,
     published: {
-      event: () => undefined,
+      seen: (shown) => {
+        const { bot, state } = fleet.view(shown);
+        return { ...bot, state };
+      },
       job: (job) => {
-        jobs.publish(job.jobId, job);
         if (isFinal(job.status)) buildOutput.forget(job.jobId);
       },
     },
@@ -99,11 +108,14 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
       readLogText(tails.read(bot, { lines, follow: false, afterCursor: '' }, signal)),
   });
   const restWorkers: RestWorkers = new RestWorkers({
+    store,
     fleet,
     engine,
     clock,
     paramsOf: (ensure) => taskParams(store, ensure),
   });
+  const drain = new Drain({ store, engine, clock });
+  const workerWatch = new WorkerWatch({ store, fleet, engine, clock, logger });
   const bounds = {
     maxMemoryBytes: config.maxMemoryBytes,
     maxCpuMillis: config.maxCpuMillis,
@@ -125,10 +137,14 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
   const handler = createDoors(
     {
       tokens,
+      credentials,
+      drain,
       logger,
       engine,
       bounds,
-      jobs,
+      feed,
+      storeId,
+      workerStatuses: () => workerWatch.statuses(),
       buildOutput,
       store,
       fleet,
@@ -151,6 +167,13 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
       throw error;
     },
   );
+  const pruning = new Pruning(store, clock, logger, config.retention);
+  void pruning.run();
+  const natsPublisher =
+    config.nats &&
+    new NatsPublisher({ store, clock, logger, target: config.nats, render: (record) => feed.render(record) });
+  natsPublisher?.start();
+  workerWatch.start();
   let cancelReconcile: () => void = () => undefined;
   const reconcile = () => {
     for (const { workerId, queue } of fleet.sessions()) {
@@ -171,6 +194,10 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
       fleet.close();
       await open.close(closeGraceMs);
       engine.stop();
+      pruning.stop();
+      workerWatch.stop();
+      feed.close();
+      await natsPublisher?.stop();
       await store.close();
       logger.info('orchestrator has stopped');
     },

@@ -25,7 +25,10 @@ describe("the worker's settings", () => {
       nodeBaseImage: 'node:24-slim',
       memoryBytes: 256 * 1024 ** 2,
       cpuMillis: 500,
+      botLogMaxBytes: 50 * 1024 ** 2,
+      botLogMaxAgeMs: 7 * 24 * 3_600_000,
       telegramApiBase: undefined,
+      telegramPreflight: undefined,
       dir: join('.data', 'worker'),
       logLevel: 'info',
     });
@@ -33,11 +36,19 @@ describe("the worker's settings", () => {
     expect(config.buildSlots).toBeGreaterThanOrEqual(1);
   });
 
+  it('bound what is kept of a log by size and age', () => {
+    expect(readWorkerConfig({ BOT_LOG_MAX_SIZE: '200M', BOT_LOG_MAX_AGE: '36h' })).toMatchObject({
+      botLogMaxBytes: 200 * 1024 ** 2,
+      botLogMaxAgeMs: 36 * 3_600_000,
+    });
+  });
+
   it('read what is set', () => {
     const config = readWorkerConfig({
       ORCHESTRATOR_URL: 'https://a.example, http://[::1]:9000',
       GLOBAL_WORKER_TOKEN: 'a-worker-token',
       WORKER_ID: 'w-1_A',
+      WORKER_LABELS: 'zone=eu, gpu=',
       CONTAINER_MEMORY_LIMIT: '1g',
       CONTAINER_CPU_LIMIT: '1.25',
       DATA_DIR: '/data',
@@ -48,6 +59,7 @@ describe("the worker's settings", () => {
     ]);
     expect(config).toMatchObject({ workerId: 'w-1_A', memoryBytes: 1024 ** 3, cpuMillis: 1250, dir: '/data/worker' });
     expect(config.workerToken.reveal()).toBe('a-worker-token');
+    expect(config.labels).toEqual({ zone: 'eu', gpu: '' });
   });
 
   it('need a token for an orchestrator elsewhere', () => {
@@ -66,17 +78,27 @@ describe("the worker's settings", () => {
     ['WORKER_ID', 'a b'],
     ['WORKER_ID', 'x'.repeat(65)],
     ['WORKER_TOKEN', 'short'],
+    ['WORKER_LABELS', 'zone'],
+    ['WORKER_LABELS', 'zone=a b'],
     ['RUNTIME', 'podman'],
     ['DOCKER_NETWORK', 'host'],
     ['BASE_IMAGE', '--privileged'],
     ['PIP_INDEX_URL', 'https://me:pw@index.example/simple'],
     ['PIP_INDEX_URL', 'not a url'],
     ['NPM_CONFIG_REGISTRY', 'https://token@registry.example'],
+    ['REGISTRY_MIRROR', 'https://mirror.example'],
+    ['REGISTRY_MIRROR', 'mirror'],
+    ['REGISTRY_MIRROR', 'me:pw@mirror.example'],
     ['CONTAINER_MEMORY_LIMIT', '1'],
     ['CONTAINER_MEMORY_LIMIT', 'lots'],
     ['CONTAINER_CPU_LIMIT', '0'],
     ['CONTAINER_CPU_LIMIT', '-1'],
+    ['BOT_LOG_MAX_SIZE', '1m'],
+    ['BOT_LOG_MAX_SIZE', 'much'],
+    ['BOT_LOG_MAX_AGE', '7'],
+    ['BOT_LOG_MAX_AGE', '0d'],
     ['TELEGRAM_API_BASE', 'file:///x'],
+    ['TELEGRAM_PREFLIGHT', 'yes'],
   ])('refuse %s=%s, by name and without showing the value', (name, value) => {
     const [mistake, ...others] = mistakesOf({ [name]: value });
     expect(others).toEqual([]);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { BadValue, ConfigError, type ConfigOf, choice, custom, readConfig, text } from '#common/env-config.ts';
 import { type FetchAllow, parseFetchAllow } from '#common/fetch-policy.ts';
 import { workerIdPattern } from '#common/ids.ts';
+import { type Labels, parseLabels, workerLabelsMax } from '#common/labels.ts';
 import { logLevels } from '#common/log.ts';
 import { isLoopbackHost } from '#common/loopback.ts';
 import { Secret } from '#common/secret.ts';
@@ -39,6 +40,13 @@ function parseWorkerId(value: string | undefined): string | undefined {
     throw new BadValue('must be 1 to 64 letters, digits, "_" or "-"');
   }
   return value;
+}
+
+function parseWorkerLabels(value: string | undefined): Labels {
+  const words = (value ?? '').split(',').flatMap((word) => word.trim() || []);
+  const labels = parseLabels(words, workerLabelsMax);
+  if (!labels.ok) throw new BadValue(`must be like zone=eu,gpu=yes. ${labels.problem.message}`);
+  return labels.value;
 }
 
 function parseToken(value: string | undefined): Secret | undefined {
@@ -80,6 +88,30 @@ function parseMemory(value: string | undefined): number {
   return bytes;
 }
 
+const leastLogBytes = 2 * 1024 ** 2;
+const mostLogBytes = 1024 ** 4;
+
+function parseLogBytes(value: string | undefined): number {
+  const match = /^(\d{1,13})([bkmg]?)$/i.exec(value ?? '50m');
+  const bytes = match ? Number(match[1]) * (units[(match[2] || 'b').toLowerCase()] ?? Number.NaN) : Number.NaN;
+  if (!(bytes >= leastLogBytes && bytes <= mostLogBytes)) {
+    throw new BadValue('must be a number with k, m or g, from 2m to 1024g, for example 50m');
+  }
+  return bytes;
+}
+
+const hourMs = 3_600_000;
+const mostLogDays = 3650;
+
+function parseLogAge(value: string | undefined): number {
+  const match = /^(\d{1,6})([hd])$/i.exec(value ?? '7d');
+  const ms = match ? Number(match[1]) * (match[2]?.toLowerCase() === 'd' ? 24 : 1) * hourMs : Number.NaN;
+  if (!(ms >= hourMs && ms <= mostLogDays * 24 * hourMs)) {
+    throw new BadValue('must be a number with h or d, from 1h to 3650d, for example 7d');
+  }
+  return ms;
+}
+
 function parseCpu(value: string | undefined): number {
   const cores = /^\d{1,4}(\.\d{1,3})?$/.test(value ?? '0.5') ? Number(value ?? '0.5') : Number.NaN;
   if (!(cores >= 0.01 && cores <= 1000)) throw new BadValue('must be a number of cores, for example 0.5');
@@ -102,10 +134,34 @@ function parseImage(value: string | undefined, fallback: string): string {
   return image;
 }
 
+function parseMirror(value: string | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  const mirror = value.replace(/\/$/, '');
+  const [host = '', ...prefix] = mirror.split('/');
+  // As in image references: without a dot or a port the first part would be a folder of Docker Hub.
+  const isHost = /^[a-z0-9][a-z0-9.-]*(:\d{1,5})?$|^\[[0-9a-f:]+\](:\d{1,5})?$/.test(host);
+  if (
+    !isHost ||
+    !/[.:]|^localhost$/.test(host) ||
+    !prefix.every((part) => /^[a-z0-9]+([._-]+[a-z0-9]+)*$/.test(part))
+  ) {
+    throw new BadValue(
+      'must be HOST[:PORT][/PREFIX] without https:// and in lower case, for example mirror.example.org:5000',
+    );
+  }
+  return mirror;
+}
+
 function parseAllow(value: string | undefined): FetchAllow {
   const allow = parseFetchAllow(value ?? '');
   if (allow === undefined) throw new BadValue('must be HOST:PORT, several separated by commas');
   return allow;
+}
+
+/** The length is the kernel's: https://man7.org/linux/man-pages/man7/unix.7.html (sun_path). */
+function parseSocketPath(value: string | undefined): string | undefined {
+  if (value !== undefined && Buffer.byteLength(value) > 107) throw new BadValue('must be a path of at most 107 bytes');
+  return value;
 }
 
 export const workerVariables = {
@@ -129,10 +185,18 @@ export const workerVariables = {
     {
       name: 'WORKER_TOKEN',
       aliases: ['GLOBAL_WORKER_TOKEN'],
-      doc: 'Join token of workers.',
+      doc: 'Join token: lets the worker in the first time. From then on it has a credential of its own in DATA_DIR.',
       shownDefault: 'test-worker-token for an orchestrator on loopback, else required',
     },
     parseToken,
+  ),
+  labels: custom(
+    {
+      name: 'WORKER_LABELS',
+      doc: 'Labels that users may ask for with --on: key=value, several separated by commas.',
+      shownDefault: 'none',
+    },
+    parseWorkerLabels,
   ),
   runtime: choice(
     { name: 'RUNTIME', doc: 'What runs bots: docker, or process, which does not isolate them.' },
@@ -156,14 +220,45 @@ export const workerVariables = {
     (value) => parseImage(value, 'node:24-slim'),
   ),
   pipIndexUrl: custom(
-    { name: 'PIP_INDEX_URL', doc: 'Package index for builds, without user information.', shownDefault: 'none' },
+    {
+      name: 'PIP_INDEX_URL',
+      doc: 'Package index for pip in builds, without user information. Dockerfiles get it too if they declare ARG PIP_INDEX_URL.',
+      shownDefault: 'none',
+    },
     parsePublicUrl,
   ),
   npmRegistry: custom(
-    { name: 'NPM_CONFIG_REGISTRY', doc: 'npm registry for builds, without user information.', shownDefault: 'none' },
+    {
+      name: 'NPM_CONFIG_REGISTRY',
+      doc: 'Registry for npm in builds, without user information. Dockerfiles get it too if they declare ARG NPM_CONFIG_REGISTRY.',
+      shownDefault: 'none',
+    },
     parsePublicUrl,
   ),
-  httpsProxy: custom({ name: 'HTTPS_PROXY', doc: 'Proxy for builds.', shownDefault: 'none' }, parseProxy),
+  registryMirror: custom(
+    {
+      name: 'REGISTRY_MIRROR',
+      doc: 'Registry without a password that images of Docker Hub are pulled from, base images too: HOST[:PORT][/PREFIX]. The engine decides whether it takes it without TLS.',
+      shownDefault: 'none',
+    },
+    parseMirror,
+  ),
+  httpsProxy: custom(
+    {
+      name: 'HTTPS_PROXY',
+      doc: 'Proxy for builds; what is fetched and pulled does not use it. The engine has a proxy setting of its own.',
+      shownDefault: 'none',
+    },
+    parseProxy,
+  ),
+  noProxy: text(
+    {
+      name: 'NO_PROXY',
+      doc: 'Hosts that builds reach without HTTPS_PROXY, separated by commas.',
+      shownDefault: 'none',
+    },
+    undefined,
+  ),
   fetchAllow: custom(
     {
       name: 'FETCH_ALLOW',
@@ -184,6 +279,18 @@ export const workerVariables = {
     { name: 'CONTAINER_CPU_LIMIT', doc: 'CPU of a bot that asks for none, in cores.', shownDefault: '0.5' },
     parseCpu,
   ),
+  botLogMaxBytes: custom(
+    {
+      name: 'BOT_LOG_MAX_SIZE',
+      doc: 'How much of the log of one bot is kept, about: a number with k, m or g. The oldest lines go first.',
+      shownDefault: '50m',
+    },
+    parseLogBytes,
+  ),
+  botLogMaxAgeMs: custom(
+    { name: 'BOT_LOG_MAX_AGE', doc: 'How long lines of a log are kept: a number with h or d.', shownDefault: '7d' },
+    parseLogAge,
+  ),
   telegramApiBase: custom(
     {
       name: 'TELEGRAM_API_BASE',
@@ -191,6 +298,25 @@ export const workerVariables = {
       shownDefault: 'none',
     },
     parsePublicUrl,
+  ),
+  healthSocket: custom(
+    {
+      name: 'HEALTH_SOCKET',
+      doc: 'Path of a socket at which worker/health-check.ts can ask how the worker is.',
+      shownDefault: 'none',
+    },
+    parseSocketPath,
+  ),
+  telegramPreflight: custom(
+    {
+      name: 'TELEGRAM_PREFLIGHT',
+      doc: "1 asks Telegram about a bot's token before each start, 0 never does. Not reached is only a warning.",
+      shownDefault: '1 with TELEGRAM_API_BASE, else 0',
+    },
+    (value) => {
+      if (value !== undefined && value !== '0' && value !== '1') throw new BadValue('must be 1 or 0');
+      return value === undefined ? undefined : value === '1';
+    },
   ),
   dataDir: text({ name: 'DATA_DIR', doc: 'Folder for state; the worker uses its sub-folder worker.' }, './.data'),
   logLevel: choice({ name: 'LOG_LEVEL', doc: 'Least severity that is logged.' }, logLevels, 'info'),

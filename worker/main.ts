@@ -3,10 +3,25 @@ import { systemClock } from '#common/clock.ts';
 import { createLogger } from '#common/log.ts';
 import { runProgram } from '#common/run-program.ts';
 import { readWorkerConfig } from './config.ts';
+import { serveHealth } from './health-socket.ts';
 import { startWorker } from './program.ts';
 
 await runProgram('worker', async () => {
   const config = readWorkerConfig(process.env);
   const logger = createLogger('worker', config.logLevel);
-  return startWorker({ config, clock: systemClock, logger });
+  const worker = await startWorker({ config, clock: systemClock, logger });
+  if (config.healthSocket === undefined) return worker;
+  const socket = await serveHealth(config.healthSocket, () => {
+    const { ready, reason } = worker.health();
+    return { connected: worker.connected(), engineReady: ready, reason };
+  }).catch(async (error: unknown) => {
+    await worker.stop();
+    throw error;
+  });
+  return {
+    async stop() {
+      await socket.close();
+      await worker.stop();
+    },
+  };
 });

@@ -22,6 +22,7 @@ export function createRuntime({ config, state, clock, logger }: RuntimeParts): C
     pipIndexUrl: config.pipIndexUrl,
     npmRegistry: config.npmRegistry,
     httpsProxy: config.httpsProxy?.reveal(),
+    noProxy: config.noProxy,
   };
   switch (config.runtime) {
     case 'docker':
@@ -31,6 +32,7 @@ export function createRuntime({ config, state, clock, logger }: RuntimeParts): C
         network: config.dockerNetwork,
         baseImages: { python: config.baseImage, node: config.nodeBaseImage },
         buildSettings,
+        registryMirror: config.registryMirror,
       });
     case 'process':
       return createProcessRuntime({

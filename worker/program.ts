@@ -10,7 +10,10 @@ import type { Logger } from '#common/log.ts';
 import { protocolMax, protocolMin, version } from '#common/version.ts';
 import { type Heartbeat, HeartbeatSchema, type Hello, HelloSchema } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { WorkerConfig } from './config.ts';
+import { createAskTelegram } from './diagnosis/ask-telegram.ts';
+import { createPreflight, noPreflight, preflightBase } from './diagnosis/preflight.ts';
 import { BotLogs } from './logs/bot-logs.ts';
+import { logLimits } from './logs/log-store.ts';
 import { secretValues } from './logs/masking.ts';
 import { createRuntime, type RuntimeParts } from './make-runtime.ts';
 import { sayHealth, warnAboutSettings } from './notices.ts';
@@ -82,9 +85,11 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
   const runtime = makeRuntime({ config, state, clock, logger });
   const outages = createOutages(clock.wallMs() - uptime() * 1000);
   const journal = await ResultJournal.open(state.resultsDir, logger);
-  const { orchestrators: endpoints, workerToken: token } = config;
-  const uplink = new Uplink({ endpoints, token, workerId, clock, logger, random, journal });
-  const logs = new BotLogs(state.logsDir, { runtime, clock, logger });
+  const { orchestrators: endpoints, workerToken: joinToken } = config;
+  const { credential } = state;
+  const uplink = new Uplink({ endpoints, joinToken, credential, workerId, clock, logger, random, journal });
+  const limits = logLimits(config.botLogMaxBytes, config.botLogMaxAgeMs);
+  const logs = new BotLogs(state.logsDir, { runtime, clock, logger, limits });
   const lookup = createContainerLookup(runtime, clock);
   const artifacts = await ArtifactCache.open({
     dir: state.artifactsDir,
@@ -97,6 +102,7 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
   // What a process before this one was fetching when it was killed.
   await rm(fetchDir, { recursive: true, force: true });
   await mkdir(fetchDir, { mode: 0o700 });
+  const base = preflightBase(config.telegramPreflight, config.telegramApiBase);
   const sealedTo = (key: BotKey) => `secrets of ${botKeyText(key)}`;
   const registry = new BotRegistry({
     logs,
@@ -118,6 +124,7 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
       slots: new Slots(config.buildSlots),
       artifacts,
       fetching: { dir: fetchDir, allow: config.fetchAllow, clock },
+      preflight: base === undefined ? noPreflight : createPreflight(base, createAskTelegram(base, clock)),
       records: createBotRecords(state.botsDir, logger),
       reports: uplink,
       lookup: (key) => lookup.find(key),
@@ -164,6 +171,7 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
       runtime: runtime.kind,
       engineVersion: info?.version ?? '',
       version,
+      labels: { ...config.labels },
       capacity: { memoryBytes: BigInt(info?.memoryBytes ?? 0), cpuMillis: info?.cpuMillis ?? 0 },
       snapshot: [...registry.snapshot()],
       ready,
@@ -207,6 +215,7 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
       applyDesiredSet: (set, anew) => registry.applyDesiredSet(set, anew),
       ensure: (ensure) => registry.ensure(ensure),
       cancelTask: (taskId) => registry.cancelTask(taskId),
+      hold: (held) => registry.hold(held),
       openTail: (channel, tail, signal) => tails.serve(channel, tail, signal),
     });
     void logs.keepSweeping(stopping.signal);

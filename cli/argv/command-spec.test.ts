@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { createCli } from '../run.ts';
-import { readCommandSpecs } from './command-spec.ts';
+import { groupOf, readCommandSpecs } from './command-spec.ts';
 
 const commands = readCommandSpecs(createCli().definitions());
 
@@ -12,11 +12,22 @@ it('reads commands, their positionals and their options from clipanion', () => {
     'stop BOT',
     'delete BOT',
     'logs BOT',
+    'events',
     'list',
     'status BOT',
     'job JOB',
     'cancel JOB',
+    'token add',
+    'token list',
+    'token revoke',
+    'worker list',
+    'worker cordon WORKER',
+    'worker uncordon WORKER',
+    'worker drain WORKER',
+    'worker revoke WORKER',
+    'worker readmit WORKER',
   ]);
+  expect(commands.filter((command) => groupOf(command) === 'token')).toHaveLength(3);
   const lines = commands.find(({ name }) => name === 'logs')?.options.find(({ names }) => names.includes('-n'));
   expect(lines).toMatchObject({ names: ['-n', '--lines'], takesValue: true });
 });

@@ -9,6 +9,7 @@ export interface OptionSpec {
 }
 
 export interface CommandSpec {
+  /** One word, or two: "token add". */
   readonly name: string;
   readonly description: string;
   readonly details: string;
@@ -37,5 +38,8 @@ export function readCommandSpecs(definitions: readonly Definition[]): readonly C
 
 /** clipanion wraps texts and leaves white space at the ends of lines. */
 const tidy = (text: string | undefined): string => (text ?? '').replace(/[ \t]+$/gm, '').trim();
+
+/** The first word of a command of two; undefined for a command of one. */
+export const groupOf = ({ name }: CommandSpec): string | undefined => /^(\S+) /.exec(name)?.[1];
 
 export const longNameOf = (option: OptionSpec): string => option.names.at(-1) ?? '';

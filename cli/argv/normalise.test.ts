@@ -5,6 +5,8 @@ import { readCommandSpecs } from './command-spec.ts';
 import { normaliseArgv } from './normalise.ts';
 
 const commands = readCommandSpecs(createCli().definitions());
+const names = [...new Set(commands.map(({ name }) => name.split(' ')[0]))];
+const allCommands = `The commands are ${names.join(', ')}. See: avtomatika-bot --help`;
 const normalise = (argv: readonly string[]) => normaliseArgv(argv, commands);
 const argvOf = (line: readonly string[]) => {
   const parsed = normalise(line);
@@ -94,22 +96,22 @@ describe('argv', () => {
       ['start', '-r', 'a>=1,<2', 'b', '--simple', '.'],
       ['start', '--requirements=a>=1,<2', '--simple=.', '--', 'b'],
     ],
+    [
+      ['--json', 'token', '-v', 'revoke', '--user=ann', '--name', 'laptop'],
+      ['token', 'revoke', '--json', '--verbose', '--user=ann', '--name=laptop', '--'],
+    ],
   ])('%j becomes %j', (line, expected) => {
     expect(argvOf(line)).toEqual(expected);
   });
 
   it.each<[string[], string, string]>([
-    [
-      [],
-      'No command was given.',
-      'The commands are start, update, restart, stop, delete, logs, list, status, job, cancel. See: avtomatika-bot --help',
-    ],
+    [[], 'No command was given.', allCommands],
     [['lst'], 'There is no command "lst".', 'Did you mean list?'],
-    [
-      ['frobnicate'],
-      'There is no command "frobnicate".',
-      'The commands are start, update, restart, stop, delete, logs, list, status, job, cancel. See: avtomatika-bot --help',
-    ],
+    [['frobnicate'], 'There is no command "frobnicate".', allCommands],
+    [['token'], 'token needs a second word.', 'Write one of: token add, token list, token revoke.'],
+    [['token', 'lst'], 'There is no command "token lst".', 'Did you mean token list?'],
+    [['tokn', 'list'], 'There is no command "tokn".', 'Did you mean token?'],
+    [['token', 'frob'], 'There is no command "token frob".', 'Write one of: token add, token list, token revoke.'],
     [['list', '--jsn'], 'There is no option "--jsn".', 'Did you mean --json?'],
     [['list', '-x'], 'There is no option "-x".', 'See: avtomatika-bot --help'],
     [['list', '-n', '5'], 'list has no option --lines.', 'See: avtomatika-bot list --help'],
@@ -156,6 +158,8 @@ describe('argv', () => {
   it('gives help and version even when the rest is wrong', () => {
     expect(normalise(['start', '--nonsense', '-h'])).toEqual({ kind: 'help', command: 'start' });
     expect(normalise(['--help'])).toEqual({ kind: 'help', command: undefined });
+    expect(normalise(['token', 'list', '-h'])).toEqual({ kind: 'help', command: 'token list' });
+    expect(normalise(['token', '-h'])).toEqual({ kind: 'help', command: 'token' });
     expect(normalise(['-v', '--version'])).toEqual({ kind: 'version' });
   });
 

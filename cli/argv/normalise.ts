@@ -11,9 +11,10 @@
  * 4. After the command, `--simple` takes all following positionals; `--simple=FILE` takes only that one. It may stand
  *    before another option without a file, as in `--simple --inline --code TEXT`: then its value is empty.
  * 5. After `--` everything is a positional.
+ * 6. A command may have two words (`token add`); both stand before its positionals.
  */
 import { closest } from './closest.ts';
-import { type CommandSpec, longNameOf, type OptionSpec } from './command-spec.ts';
+import { type CommandSpec, groupOf, longNameOf, type OptionSpec } from './command-spec.ts';
 
 /** What a command line asks for. `argv` is for clipanion: command, options as `--name=value`, `--`, positionals. */
 export type ParsedArgv =
@@ -69,14 +70,25 @@ export function normaliseArgv(argv: readonly string[], commands: readonly Comman
 function askedFor(argv: readonly string[], commands: readonly CommandSpec[]): ParsedArgv | undefined {
   const end = argv.indexOf('--');
   const words = end < 0 ? argv : argv.slice(0, end);
-  if (words.includes('--help') || words.includes('-h')) {
-    return { kind: 'help', command: words.find((word) => commands.some(({ name }) => name === word)) };
-  }
+  if (words.includes('--help') || words.includes('-h')) return { kind: 'help', command: commandIn(words, commands) };
   return words.includes('--version') ? { kind: 'version' } : undefined;
+}
+
+/** The name of the first command, or group of commands, among the words. */
+function commandIn(words: readonly string[], commands: readonly CommandSpec[]): string | undefined {
+  const groups = commands.map(groupOf);
+  const plain = words.filter((word) => !word.startsWith('-'));
+  for (const [at, word] of plain.entries()) {
+    const both = `${word} ${plain[at + 1]}`;
+    if (commands.some(({ name }) => name === both)) return both;
+    if (commands.some(({ name }) => name === word) || groups.includes(word)) return word;
+  }
+  return undefined;
 }
 
 function readWords(argv: readonly string[], commands: readonly CommandSpec[]): Words {
   const known = optionsByName(commands);
+  const groups = commands.map(groupOf);
   const words: Words = { command: undefined, options: [], positionals: [] };
   const rest = [...argv];
   let optionsOver = false;
@@ -85,6 +97,7 @@ function readWords(argv: readonly string[], commands: readonly CommandSpec[]): W
     if (!optionsOver && word === '--') optionsOver = true;
     else if (optionsOver || word === '-' || !word.startsWith('-')) {
       if (words.command === undefined) words.command = word;
+      else if (groups.includes(words.command)) words.command += ` ${word}`;
       else if (greedy) words.options.push({ name: greedyName, value: word });
       else words.positionals.push(word);
     } else {
@@ -150,21 +163,25 @@ function findOption(name: string, known: ReadonlyMap<string, OptionSpec>): Optio
 
 /** Command first, options bound to their values, then `--`: the form in which clipanion has no surprises. */
 function arrange(words: Words, commands: readonly CommandSpec[]): readonly string[] {
-  const names = commands.map(({ name }) => name);
+  const names = [...new Set(commands.map((command) => groupOf(command) ?? command.name))];
   const list = `The commands are ${names.join(', ')}. See: avtomatika-bot --help`;
   if (words.command === undefined) throw new Mistake('No command was given.', list);
   const command = commands.find(({ name }) => name === words.command);
-  if (command === undefined) {
-    const near = closest(words.command, names);
-    throw new Mistake(
-      `There is no command ${shown(words.command)}.`,
-      near === undefined ? list : `Did you mean ${near}?`,
-    );
-  }
+  if (command === undefined) throw noCommand(words.command, commands, names, list);
   checkOptions(words, command);
   checkPositionals(words, command);
   const options = words.options.map(({ name, value }) => (value === undefined ? name : `${name}=${value}`));
-  return [command.name, ...options, '--', ...words.positionals];
+  return [...command.name.split(' '), ...options, '--', ...words.positionals];
+}
+
+function noCommand(word: string, commands: readonly CommandSpec[], names: readonly string[], list: string): Mistake {
+  const [group = ''] = word.split(' ');
+  const ofGroup = commands.filter((command) => groupOf(command) === group).map(({ name }) => name);
+  const oneOf = `Write one of: ${ofGroup.join(', ')}.`;
+  if (word === group && ofGroup.length > 0) return new Mistake(`${group} needs a second word.`, oneOf);
+  const near = closest(word, ofGroup.length > 0 ? ofGroup : names);
+  const all = ofGroup.length > 0 ? oneOf : list;
+  return new Mistake(`There is no command ${shown(word)}.`, near === undefined ? all : `Did you mean ${near}?`);
 }
 
 function checkOptions(words: Words, command: CommandSpec): void {

@@ -2,7 +2,8 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { CallOptions } from '@connectrpc/connect';
 import { isBotId } from '#common/ids.ts';
-import { refuse } from '#common/problem.ts';
+import { type Labels, parseLabels, wantedLabelsMax } from '#common/labels.ts';
+import { refuse, unwrap } from '#common/problem.ts';
 import type { BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
 import type { Job } from '#gen/botrunner/v1/job_pb.js';
 import type { Client } from '../client.ts';
@@ -31,6 +32,7 @@ interface Plan {
   readonly source: ReadySource;
   readonly env: Readonly<Record<string, string>>;
   readonly limits: Limits | undefined;
+  readonly on: Labels;
 }
 
 export abstract class DeployCommand extends JobCommand {
@@ -66,6 +68,7 @@ export abstract class DeployCommand extends JobCommand {
   envFile = Option.Array('--env-file', [], { description: 'A file of NAME=VALUE lines; -e wins over it. Repeatable.' });
   memory = Option.String('--memory', { description: "Memory it may use, such as 256m or 1g. Default: the worker's." });
   cpus = Option.String('--cpus', { description: "Cores it may use, such as 0.5. Default: the worker's." });
+  on = Option.Array('--on', [], { description: 'A label that the worker must have, such as zone=eu. Repeatable.' });
   takeover = Option.Boolean('--takeover', false, {
     description: 'Stop the bot that has the same Telegram token, and take it over.',
   });
@@ -96,13 +99,14 @@ export abstract class DeployCommand extends JobCommand {
     }
     const choice = chooseSource(this);
     const limits = parseLimits(this);
+    const on = unwrap(parseLabels(this.on, wantedLabelsMax));
     const { cwd, signal } = this.context;
     const env = await readEnvironment(this, cwd, signal);
     const source = await prepareSource(choice, { cwd, signal, readStdin: () => readPassword(this.context) });
-    return { source, env, limits };
+    return { source, env, limits, on };
   }
 
-  private async upload(client: Client, { source, env, limits }: Plan): Promise<DeployRequest> {
+  private async upload(client: Client, { source, env, limits, on }: Plan): Promise<DeployRequest> {
     let sha256 = '';
     if (source.upload !== undefined) {
       this.progress().note(`Uploading ${source.upload.what}`);
@@ -111,7 +115,12 @@ export abstract class DeployCommand extends JobCommand {
     }
     return {
       botId: this.bot,
-      spec: { source: source.spec(sha256), env: { ...env }, ...(limits === undefined ? {} : { limits }) },
+      spec: {
+        source: source.spec(sha256),
+        env: { ...env },
+        on: { ...on },
+        ...(limits === undefined ? {} : { limits }),
+      },
       keepEnv: !isEnvGiven(this),
       takeover: this.takeover,
     };

@@ -94,7 +94,8 @@ describe('job', () => {
     expect(await runCli(['job', 'nonsense'])).toEqual({
       exitCode: 1,
       stdout: '',
-      stderr: 'Error JOB_NOT_FOUND: There is no such job.\n  Hint: Check the job id.\n',
+      stderr:
+        'Error JOB_NOT_FOUND: There is no such job.\n  Hint: Check the job id.\n  Example: avtomatika-bot job 01JD0000000000000000000000\n',
     });
   });
 });

@@ -21,7 +21,7 @@ describe('logs', () => {
     const orchestrator = withLog(mixed);
     expect(await runCli(['logs', 'b'], { orchestrator })).toEqual({
       exitCode: 0,
-      stdout: 'Step 1/4\nhello \u001b[31mred\u001b[0m\nERROR: no\n',
+      stdout: '[build] Step 1/4\nhello \u001b[31mred\u001b[0m\nERROR: no\n',
       stderr: '',
     });
     expect(orchestrator.logRequests).toMatchObject([{ botId: 'b', lines: 100, follow: false, afterCursor: '' }]);
@@ -67,6 +67,37 @@ describe('logs', () => {
     expect(orchestrator.calls).toEqual([]);
   });
 
+  it('hands on what to leave out, and begins each line with its time', async () => {
+    const orchestrator = withLog([{ lines: logLines(['ERROR: no']) }]);
+    const words = ['--since', '10m', '--until', '2026-11-22T15:00:00.5Z', '--grep', 'ERROR', '--build', '-t'];
+    const { exitCode, stdout } = await runCli(['logs', 'b', ...words], { orchestrator });
+    expect([exitCode, stdout]).toEqual([0, '2026-11-22T15:00:00.000000000Z ERROR: no\n']);
+    const [request] = orchestrator.logRequests;
+    expect(request).toMatchObject({ lines: 0, grep: 'ERROR', buildOnly: true, afterCursor: '' });
+    expect(request?.until).toMatchObject({ seconds: 1_795_359_600n, nanos: 500_000_000 });
+    expect(request?.since).toBeDefined();
+  });
+
+  it('goes on after a cursor', async () => {
+    const orchestrator = withLog([]);
+    expect((await runCli(['logs', 'b', '--cursor', 'c7', '-f'], { orchestrator })).exitCode).toBe(0);
+    expect(orchestrator.logRequests).toMatchObject([{ afterCursor: 'c7', follow: true }]);
+  });
+
+  it.each<[string, string[], string]>([
+    ['a time', ['--since', 'yesterday'], 'INVALID_TIME'],
+    ['a time', ['--until=2026-11-22'], 'INVALID_TIME'],
+    ['an empty text', ['--grep', ''], 'INVALID_GREP'],
+    ['a text of two lines', ['--grep', 'a\nb'], 'INVALID_GREP'],
+    ['a long text', ['--grep', 'x'.repeat(257)], 'INVALID_GREP'],
+    ['a number and a cursor', ['-n', '5', '--cursor', 'c1'], 'CONFLICTING_FIELDS'],
+  ])('refuses %s that makes no sense before it connects: %j', async (_what, words, code) => {
+    const orchestrator = withLog([]);
+    const { exitCode, stderr } = await runCli(['logs', 'b', ...words], { orchestrator });
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining(`Error ${code}: `)]);
+    expect(orchestrator.calls).toEqual([]);
+  });
+
   it('follows through a restart of the orchestrator without losing or repeating a line, and ends on Ctrl-C', async () => {
     const ending = new AbortController();
     const orchestrator = withLog(
@@ -91,7 +122,7 @@ describe('logs', () => {
     const told = await runCli(['logs', 'b'], { orchestrator: away });
     expect(told).toMatchObject({ exitCode: 1, stdout: '' });
     expect(told.stderr).toBe(
-      'Error UNAVAILABLE: The worker w1 is not connected.\n  Hint: Try again in a few seconds.\n',
+      'Error UNAVAILABLE: The worker w1 is not connected.\n  Hint: Try again in a few seconds.\n  Example: avtomatika-bot list\n',
     );
   });
 });

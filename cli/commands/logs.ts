@@ -6,10 +6,11 @@ import { Command, Option } from '../clipanion.ts';
 import { write } from '../context.ts';
 import { unwrapWords } from '../errors.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { parseLogTime } from '../log-time.ts';
 import { markedState, stateWord } from '../render/bots.ts';
 import { escapeControls } from '../render/escape.ts';
 import { logEntryJson, renderLogLine } from '../render/log-lines.ts';
-import { streamLogs } from '../stream-logs.ts';
+import { type LogRequest, streamLogs } from '../stream-logs.ts';
 import { BotCommand } from './bot-command.ts';
 
 const linesMax = 10_000;
@@ -19,26 +20,46 @@ export class LogsCommand extends BotCommand {
   static override usage = Command.Usage({
     description: 'Show the last lines of the log of a bot.',
     details:
-      'The log holds what the bot wrote, the output of its build and what the platform did to it. On a terminal control ' +
-      'characters are written out; in a pipe lines come exactly as the bot wrote them.',
+      'The log holds what the bot wrote, the output of its builds and what the platform did to it; it outlives restarts, ' +
+      'updates and stops. On a terminal control characters are written out; in a pipe lines of the bot come exactly as ' +
+      'it wrote them.\n\nTIME is how long ago, such as 10m or 1h30m (units ms, s, m, h, d), or a time such as ' +
+      '2026-11-22T15:00:00Z.',
     examples: [
       ['The last 100 lines', 'avtomatika-bot logs my-bot'],
       ['The last 50 lines', 'avtomatika-bot logs my-bot -n 50'],
       ['Every new line too, until Ctrl-C', 'avtomatika-bot logs my-bot -f'],
-      ['With times, for programs', 'avtomatika-bot logs my-bot --lines 1000 --json'],
+      ['What went wrong in the last hour', 'avtomatika-bot logs my-bot --since 1h --grep ERROR --timestamps'],
+      ['How it was built', 'avtomatika-bot logs my-bot --build -n 1000'],
+      ['For programs', 'avtomatika-bot logs my-bot --lines 1000 --json'],
     ],
   });
 
   bot = Option.String();
-  lines = Option.String('-n,--lines', '100', { description: 'How many of the last lines, 1 to 10000. Default: 100.' });
-  follow = Option.Boolean('-f,--follow', false, {
-    description: 'Go on with new lines until Ctrl-C, also when the orchestrator restarts.',
+  lines = Option.String('-n,--lines', {
+    description: 'How many of the last lines, 1 to 10000. Default: 100, or all of them with --since.',
   });
+  follow = Option.Boolean('-f,--follow', false, {
+    description: 'Go on with new lines until Ctrl-C, also when the orchestrator or the worker restarts.',
+  });
+  since = Option.String('--since', { description: 'Only lines of TIME or later.' });
+  until = Option.String('--until', { description: 'Only lines of TIME or earlier.' });
+  grep = Option.String('--grep', { description: 'Only lines that hold TEXT; it is no pattern.' });
+  timestamps = Option.Boolean('-t,--timestamps', false, { description: 'Begin each line with its time, in UTC.' });
+  build = Option.Boolean('--build', false, { description: 'Only the output of builds and pulls.' });
+  cursor = Option.String('--cursor', { description: 'Begin after the line with this cursor, which --json shows.' });
 
   async execute(): Promise<ExitCode> {
-    const lines = parseLines(this.lines);
-    const { context, json, follow } = this;
+    const { context, json, follow, timestamps } = this;
     const { clock, random, signal, stdout, stderr } = context;
+    const request: LogRequest = {
+      botId: this.bot,
+      lines: this.#lines(),
+      follow,
+      ...this.#times(clock.wallMs()),
+      grep: this.#grep(),
+      buildOnly: this.build,
+      afterCursor: this.cursor ?? '',
+    };
     const style = this.outStyle();
     await this.withClient(async (client) => {
       // Tells at once, and within a bound, whether there is such a bot and an orchestrator at all: the stream of a silent
@@ -51,15 +72,34 @@ export class LogsCommand extends BotCommand {
       const onBroken = () => {
         stderr.write(`${this.errStyle().yellow('The connection was lost; trying again')}\n`);
       };
-      const batches = streamLogs(client, { botId: this.bot, lines, follow }, { clock, random, signal, onBroken });
-      for await (const entries of batches) {
+      for await (const { entries } of streamLogs(client, request, { clock, random, signal, onBroken })) {
         const render = json
           ? entries.map((entry) => `${JSON.stringify(logEntryJson(entry))}\n`)
-          : entries.map((entry) => renderLogLine(entry, style));
+          : entries.map((entry) => renderLogLine(entry, style, timestamps));
         await write(stdout, render.join(''), signal);
       }
     });
     return exitCodes.done;
+  }
+
+  #lines(): number {
+    if (this.lines === undefined) return this.since === undefined ? 100 : 0;
+    if (this.cursor === undefined) return parseLines(this.lines);
+    const hint = 'Leave -n out: with --cursor all lines after it come.';
+    return unwrapWords(fail(problem('CONFLICTING_FIELDS', '-n and --cursor exclude each other.', { hint })));
+  }
+
+  #times(nowMs: number): Pick<LogRequest, 'since' | 'until'> {
+    const read = (option: string, text: string | undefined) =>
+      text === undefined ? undefined : unwrapWords(parseLogTime(option, text, nowMs));
+    return { since: read('--since', this.since), until: read('--until', this.until) };
+  }
+
+  #grep(): string {
+    if (this.grep === undefined || (this.grep !== '' && this.grep.length <= 256 && !/[\r\n]/.test(this.grep))) {
+      return this.grep ?? '';
+    }
+    return unwrapWords(fail(problem('INVALID_GREP', '--grep takes a part of one line, 1 to 256 characters.')));
   }
 }
 

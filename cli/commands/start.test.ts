@@ -187,6 +187,7 @@ describe('a start that fails', () => {
         'Error BUILD_FAILED: The packages could not be installed.',
         '  | ERROR: No matching distribution found for aiogramm',
         '  Hint: Read the end of the build output.',
+        '  Example: avtomatika-bot logs my-bot -n 50',
         '',
       ].join('\n'),
     });
@@ -197,7 +198,8 @@ describe('a start that fails', () => {
     orchestrator.failNext(
       'startBot',
       refusal('QUOTA_EXCEEDED', 'You have 3 of 3 bots.', {
-        example: 'avtomatika-bot stop bot-1',
+        hint: 'Stop one first, for example bot-1.',
+        example: { blueprint: 'bot_runner', data: { action: 'stop', bot_id: 'bot-1' } },
         details: { max_bots: 3 },
       }),
     );
@@ -206,7 +208,7 @@ describe('a start that fails', () => {
     expect(told.stderr).toContain(
       [
         'Error QUOTA_EXCEEDED: You have 3 of 3 bots.',
-        '  Hint: Stop one first: avtomatika-bot stop BOT_ID',
+        '  Hint: Stop one first, for example bot-1.',
         '  Example: avtomatika-bot stop bot-1',
         '  max_bots: 3',
         '',

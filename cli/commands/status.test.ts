@@ -46,6 +46,22 @@ describe('status', () => {
     });
   });
 
+  it('shows what the log says is wrong, and what the operator has to say', async () => {
+    const orchestrator = new FakeOrchestrator();
+    orchestrator.addBot({
+      botId: 'b',
+      state: BotState.RUNNING,
+      diagnosis: 'Telegram answers 409 Conflict: another program polls',
+      notice: 'The bot will be stopped soon.',
+      stopsAt: at(600),
+    });
+    const { exitCode, stdout } = await runCli(['status', 'b'], { orchestrator });
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain('  Diagnosis  Telegram answers 409 Conflict: another program polls\n');
+    expect(stdout).toContain('  Notice     The bot will be stopped soon.\n');
+    expect(stdout).toContain('  Stops at   2026-11-22T15:10:00Z\n');
+  });
+
   it.each<[BotState, number]>([
     [BotState.PENDING, 0],
     [BotState.BUILDING, 0],
@@ -71,7 +87,8 @@ describe('status', () => {
     expect(await runCli(['status', 'nope'])).toEqual({
       exitCode: 1,
       stdout: '',
-      stderr: 'Error BOT_NOT_FOUND: There is no such bot.\n  Hint: See your bots with: avtomatika-bot list\n',
+      stderr:
+        'Error BOT_NOT_FOUND: There is no such bot.\n  Hint: See your bots with: avtomatika-bot list\n  Example: avtomatika-bot list\n',
     });
   });
 
@@ -82,6 +99,8 @@ describe('status', () => {
     expect(JSON.parse(found.stdout)).toMatchObject({ exists: true, bot_id: 'b', status: 'running', exit_code: 0 });
     const missing = await runCli(['status', 'nope', '--json'], { orchestrator });
     expect(missing.stdout).toBe('');
-    expect(JSON.parse(missing.stderr)).toMatchObject({ error: { code: 'BOT_NOT_FOUND', example: null } });
+    expect(JSON.parse(missing.stderr)).toMatchObject({
+      error: { code: 'BOT_NOT_FOUND', hint: 'See your bots with: avtomatika-bot list', example: 'avtomatika-bot list' },
+    });
   });
 });

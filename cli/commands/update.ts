@@ -11,7 +11,8 @@ export class UpdateCommand extends DeployCommand {
     details: [
       'The new image is built while the old bot runs. Then the old one is stopped, and the new one is started when it is ' +
         'gone. If the build fails the old one goes on. The options are those of start.',
-      'The environment stays as it is unless -e or --env-file is given; then it is replaced as a whole.',
+      'The environment stays as it is unless -e or --env-file is given; then it is replaced as a whole. So are ' +
+        'the labels of --on.',
     ].join('\n\n'),
     examples: [
       ['New code, same environment', 'avtomatika-bot update my-bot --simple bot.py'],

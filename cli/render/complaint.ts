@@ -4,12 +4,13 @@ import { isProblemCode } from '#common/problem-codes.ts';
 import type { Complaint } from '../errors.ts';
 import { escapeControls, escapeLines } from './escape.ts';
 import { exampleFor } from './examples.ts';
+import { hintFor } from './hints.ts';
 import type { Style } from './style.ts';
 
 /** `Error CODE: message`, then hint and example; with `verbose` the details too. Line ends included. */
 export function renderComplaint(complaint: Complaint, style: Style, verbose: boolean): string {
   const message = escapeControls(complaint.message);
-  const hint = escapeControls(complaint.hint);
+  const hint = escapeControls(hintFor(complaint.code, complaint.hint));
   // Codes that docs/ERRORS.md explains help; those of this program alone would only be noise.
   const named = !complaint.short || isProblemCode(complaint.code);
   const head = style.red(named ? `Error ${escapeControls(complaint.code)}:` : 'Error:');
@@ -25,9 +26,9 @@ export function renderComplaint(complaint: Complaint, style: Style, verbose: boo
   return `${lines.join('\n')}\n`;
 }
 
-/** The same five fields as the body of a REST error; an example is a command line here too. */
+/** The same five fields as the body of a REST error; hint and example are about command lines here too. */
 export function complaintJson({ code, message, details, hint, example }: Complaint): JsonObject {
-  return { error: { code, message, details, hint, example: exampleFor(code, example) } };
+  return { error: { code, message, details, hint: hintFor(code, hint), example: exampleFor(code, example) } };
 }
 
 /** Details that hold the end of an output, most likely of a build; always worth showing. */

@@ -2,6 +2,7 @@
  * Command lines that work, for refusals whose example is a request of the REST API: whoever types commands wants to see one.
  * Examples that are texts already are shown as they came.
  */
+import { botIdPattern } from '#common/ids.ts';
 import type { Json } from '#common/problem.ts';
 import { isProblemCode, type ProblemCode } from '#common/problem-codes.ts';
 
@@ -12,7 +13,6 @@ const archive = 'avtomatika-bot start my-bot --custom https://example.com/my-bot
 const git = 'avtomatika-bot start my-bot --git https://github.com/user/telegram-bot.git --branch main';
 const image = 'avtomatika-bot start my-bot --image ghcr.io/user/bot:1.0';
 const registry = 'avtomatika-bot start my-bot --image ghcr.io/user/bot:1.0 --registry-user user --registry-pass-stdin';
-const list = 'avtomatika-bot list';
 const job = 'avtomatika-bot job 01JD0000000000000000000000';
 
 export const commandExamples: Readonly<Partial<Record<ProblemCode, string>>> = {
@@ -35,8 +35,7 @@ export const commandExamples: Readonly<Partial<Record<ProblemCode, string>>> = {
   MISSING_DOCKER_IMAGE: image,
   INVALID_IMAGE_NAME: image,
   INVALID_RESOURCE_LIMITS: 'avtomatika-bot start my-bot --simple bot.py --memory 256m --cpus 0.5',
-  INVALID_LINES: 'avtomatika-bot logs my-bot -n 50',
-  INVALID_BLUEPRINT: list,
+  INVALID_LABELS: 'avtomatika-bot start my-bot --simple bot.py --on zone=eu',
   INVALID_ARCHIVE: custom,
   INVALID_GIT_URL: git,
   INVALID_GIT_REF: git,
@@ -48,13 +47,13 @@ export const commandExamples: Readonly<Partial<Record<ProblemCode, string>>> = {
   FORBIDDEN_URL: archive,
   FORBIDDEN_REGISTRY: image,
   MALFORMED_REQUEST: start,
+  UNAUTHENTICATED: 'avtomatika-bot list --token test-client-token',
+  PERMISSION_DENIED: 'avtomatika-bot list --token test-client-token',
   JOB_NOT_FOUND: job,
-  BOT_NOT_FOUND: list,
   ARTIFACT_NOT_FOUND: start,
   TOKEN_IN_USE: 'avtomatika-bot start my-bot --simple bot.py -e BOT_TOKEN=123:ABC --takeover',
   PAYLOAD_TOO_LARGE: folder,
   ARCHIVE_TOO_LARGE: custom,
-  QUOTA_EXCEEDED: 'avtomatika-bot stop my-bot',
   IMAGE_NOT_FOUND: image,
   REGISTRY_AUTH_FAILED: registry,
   FETCH_FAILED: archive,
@@ -64,5 +63,24 @@ export const commandExamples: Readonly<Partial<Record<ProblemCode, string>>> = {
 /** The example of a refusal for people at a command line; null where there is none. */
 export function exampleFor(code: string, example: Json): Json {
   if (typeof example !== 'object' || example === null) return example;
-  return (isProblemCode(code) ? commandExamples[code] : undefined) ?? null;
+  return (isProblemCode(code) ? commandExamples[code] : undefined) ?? plainCommand(example) ?? null;
+}
+
+/** The command of a request that needs no more than a bot: {"data":{"action":"stop","bot_id":"my-bot"}}. */
+function plainCommand(example: object): string | undefined {
+  const data = 'data' in example && typeof example.data === 'object' && example.data !== null ? example.data : {};
+  const { action, bot_id: bot, lines } = data as { action?: unknown; bot_id?: unknown; lines?: unknown };
+  if (action === 'list') return 'avtomatika-bot list';
+  if (typeof bot !== 'string' || !botIdPattern.test(bot)) return undefined;
+  switch (action) {
+    case 'stop':
+    case 'restart':
+    case 'status':
+    case 'delete':
+      return `avtomatika-bot ${action} ${bot}`;
+    case 'logs':
+      return `avtomatika-bot logs ${bot}${typeof lines === 'number' ? ` -n ${lines}` : ''}`;
+    default:
+      return undefined;
+  }
 }

@@ -1,5 +1,5 @@
 /** The help pages, from the definitions of the commands. Pure. */
-import type { CommandSpec, OptionSpec } from '../argv/command-spec.ts';
+import { type CommandSpec, groupOf, type OptionSpec } from '../argv/command-spec.ts';
 import { renderFacts } from './table.ts';
 
 /** What stands for the value of an option. */
@@ -19,10 +19,19 @@ const valueNames: Readonly<Record<string, string>> = {
   '--registry-pass': 'PASSWORD',
   '--env-file': 'FILE',
   '--memory': 'SIZE',
+  '--on': 'KEY=VALUE',
   '--cpus': 'N',
   '--lines': 'N',
+  '--since': 'TIME',
+  '--until': 'TIME',
+  '--grep': 'TEXT',
+  '--cursor': 'CURSOR',
+  '--bot': 'BOT',
   '--url': 'URL',
   '--token': 'TOKEN',
+  '--user': 'USER',
+  '--name': 'NAME',
+  '--scope': 'SCOPE',
 };
 
 /** "-n, --lines N". */
@@ -36,6 +45,20 @@ const isGlobal = (name: string, commands: readonly CommandSpec[]): boolean =>
 
 const optionLines = (options: readonly OptionSpec[]): string =>
   renderFacts(options.map((option) => [optionUsage(option), option.description]));
+
+/** The page of a command, of a group of commands, or the general one, without the last line end. */
+export function renderHelp(asked: string | undefined, commands: readonly CommandSpec[], version: string): string {
+  const command = commands.find(({ name }) => name === asked);
+  if (command !== undefined) return renderCommandHelp(command, commands);
+  const group = commands.filter((candidate) => asked !== undefined && groupOf(candidate) === asked);
+  return group.length === 0 ? renderGeneralHelp(commands, version) : renderGroupHelp(group);
+}
+
+const renderGroupHelp = (group: readonly CommandSpec[]): string =>
+  `Commands:\n${commandLines(group)}\n\nSee also: avtomatika-bot COMMAND --help`;
+
+const commandLines = (commands: readonly CommandSpec[]): string =>
+  renderFacts(commands.map((command) => [[command.name, ...command.positionals].join(' '), command.description]));
 
 /** One command's page, without the last line end. */
 export function renderCommandHelp(command: CommandSpec, commands: readonly CommandSpec[]): string {
@@ -56,7 +79,7 @@ export function renderGeneralHelp(commands: readonly CommandSpec[], version: str
   return [
     `avtomatika-bot ${version} runs long-lived bots on a Bot Runner orchestrator.\n`,
     'Usage: avtomatika-bot COMMAND [options]\n',
-    `Commands:\n${renderFacts(commands.map((command) => [[command.name, ...command.positionals].join(' '), command.description]))}\n`,
+    `Commands:\n${commandLines(commands)}\n`,
     globalOptions(commands, [{ names: ['--version'], takesValue: false, description: 'Print the version.' }]),
     '\nSee also: avtomatika-bot COMMAND --help',
   ].join('\n');

@@ -19,6 +19,8 @@ it.each<[readonly string[], readonly string[], string | undefined, Runtime | und
   [['a.py', 'main.py'], [], undefined, undefined, 'main.py'],
   [['bot.mjs', 'lib.js'], [], undefined, undefined, 'bot.mjs'],
   [['index.js', 'lib.js'], [], undefined, undefined, 'index.js'],
+  [['bot.ts', 'lib.ts'], [], undefined, undefined, 'bot.ts'],
+  [['bot.ts', 'bot.js'], [], undefined, undefined, 'bot.js'],
   [['bot.py', 'src/run.py'], [], 'src/run.py', undefined, 'src/run.py'],
   [['bot.py'], ['bot.py'], './bot.py', undefined, 'bot.py'],
   [['bot.py', 'index.js'], [], undefined, 'node', 'index.js'],
@@ -45,7 +47,7 @@ it('lists the candidates when there is no usual one', () => {
     'None of the files is a usual entrypoint. Say --entrypoint FILE with one of: app.py, lib/x.py.',
   );
   expect(hintOf(['notes.txt'])).toBe(
-    'None of the files is a usual entrypoint. There is no .py, .js, .mjs or .cjs file to run.',
+    'None of the files is a usual entrypoint. There is no .py, .js, .mjs, .cjs, .ts or .mts file to run.',
   );
   const many = Array.from({ length: 12 }, (_, index) => `f${index}.py`);
   expect(hintOf(many)).toMatch(/f9\.py and 2 more\.$/);
@@ -68,6 +70,6 @@ it('refuses one that does not fit the runtime', () => {
     'The entrypoint bot.py does not fit --runtime node. Leave --runtime out: the ending of the file decides.',
   );
   expect(hintOf(['bot.py'], undefined, 'node')).toBe(
-    'None of the files is a usual entrypoint. There is no .js, .mjs or .cjs file to run.',
+    'None of the files is a usual entrypoint. There is no .js, .mjs, .cjs, .ts or .mts file to run.',
   );
 });

@@ -9,7 +9,9 @@ import { namesText } from './files-text.ts';
 import { isRunBy } from './language.ts';
 
 /** What a folder's entrypoint is usually called, the likeliest first. */
-const usualNames = ['bot', 'main', 'index'].flatMap((name) => ['.py', '.mjs', '.js', '.cjs'].map((end) => name + end));
+const usualNames = ['bot', 'main', 'index'].flatMap((name) =>
+  ['.py', '.mjs', '.js', '.cjs', '.ts', '.mts'].map((end) => name + end),
+);
 
 /** The path to run: the one asked for, else the first named file, else a usual name in the folder. Throws with the candidates. */
 export function chooseEntrypoint(
@@ -41,10 +43,10 @@ export function checkRuntime(entrypoint: string, runtime: Runtime | undefined): 
 
 function refused(message: string, paths: readonly string[], runtime: Runtime | undefined) {
   const candidates = paths.filter((path) => isRunBy(path, runtime));
-  const endings = { python: '.py', node: '.js, .mjs or .cjs' };
+  const endings = { python: '.py', node: '.js, .mjs, .cjs, .ts or .mts' };
   const hint =
     candidates.length === 0
-      ? `There is no ${runtime === undefined ? '.py, .js, .mjs or .cjs' : endings[runtime]} file to run.`
+      ? `There is no ${runtime === undefined ? '.py, .js, .mjs, .cjs, .ts or .mts' : endings[runtime]} file to run.`
       : `Say --entrypoint FILE with one of: ${namesText(candidates)}.`;
   return complain(exitCodes.failed, 'INVALID_ENTRYPOINT', message, hint);
 }

@@ -11,7 +11,12 @@ import type { ProblemCode } from '#common/problem-codes.ts';
 import { problemToProto } from '#common/problem-proto.ts';
 import { ArtifactService } from '#gen/botrunner/v1/artifact_service_pb.js';
 import { type Bot, BotSchema, type BotSpec, BotState } from '#gen/botrunner/v1/bot_pb.js';
-import { BotService, type StreamLogsRequest } from '#gen/botrunner/v1/bot_service_pb.js';
+import {
+  BotService,
+  type StreamLogsRequest,
+  type WatchBotsRequest,
+  type WatchBotsResponseSchema,
+} from '#gen/botrunner/v1/bot_service_pb.js';
 import { ErrorDetailSchema } from '#gen/botrunner/v1/error_pb.js';
 import { type Job, JobSchema, JobStatus } from '#gen/botrunner/v1/job_pb.js';
 import { JobService } from '#gen/botrunner/v1/job_service_pb.js';
@@ -21,6 +26,7 @@ import { type LogEntry, LogEntrySchema, LogStream } from '#gen/botrunner/v1/log_
 export type Step =
   | { readonly job: Partial<Job> }
   | { readonly lines: readonly LogEntry[] }
+  | { readonly watched: MessageInitShape<typeof WatchBotsResponseSchema> }
   | { readonly error: ConnectError }
   | { readonly call: () => void }
   | 'silence';
@@ -50,6 +56,9 @@ export class FakeOrchestrator {
   readonly calls: string[] = [];
   /** One script per WatchJob call; without one the job completes at once with `result`. */
   readonly watchScripts: Step[][] = [];
+  readonly eventRequests: WatchBotsRequest[] = [];
+  /** One script per WatchBots call. */
+  readonly eventScripts: Step[][] = [];
   /** One script per StreamLogs call. */
   readonly logScripts: Step[][] = [];
   readonly deadlineMs: number = 600_000;
@@ -127,6 +136,13 @@ export class FakeOrchestrator {
         this.#enter('listBots', context);
         return { bots: [...this.bots.values()], count: this.bots.size, maxBots: this.maxBots };
       },
+      watchBots: async function* (this: FakeOrchestrator, request: WatchBotsRequest, context: HandlerContext) {
+        this.#enter('watchBots', context);
+        this.eventRequests.push(request);
+        for await (const step of play(this.eventScripts.shift() ?? [], context.signal)) {
+          if ('watched' in step) yield step.watched;
+        }
+      }.bind(this),
       streamLogs: async function* (this: FakeOrchestrator, request: StreamLogsRequest, context: HandlerContext) {
         this.#enter('streamLogs', context);
         this.logRequests.push(request);

@@ -3,7 +3,9 @@
  *
  *     avtomatika-bot start echo-bot --simple examples/bots/echo_bot.mjs -e BOT_TOKEN=123:ABC
  *
- * or without the platform:  BOT_TOKEN=123:ABC node echo_bot.mjs
+ * or without the platform:
+ *
+ *     BOT_TOKEN=123:ABC node examples/bots/echo_bot.mjs
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 

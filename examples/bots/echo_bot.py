@@ -2,7 +2,10 @@
 
     avtomatika-bot start echo-bot --simple examples/bots/echo_bot.py -r "aiogram>=3.0" -e BOT_TOKEN=123:ABC
 
-or without the platform:  pip install "aiogram>=3.0" && BOT_TOKEN=123:ABC python echo_bot.py
+or without the platform:
+
+    pip install "aiogram>=3.0"
+    BOT_TOKEN=123:ABC python examples/bots/echo_bot.py
 """
 import asyncio
 import logging

@@ -2,7 +2,9 @@
 
     avtomatika-bot start echo-bot --simple examples/bots/echo_bot_stdlib.py -e BOT_TOKEN=123:ABC
 
-or without the platform:  BOT_TOKEN=123:ABC python echo_bot_stdlib.py
+or without the platform:
+
+    BOT_TOKEN=123:ABC python examples/bots/echo_bot_stdlib.py
 """
 import json
 import os

@@ -1,10 +1,18 @@
 /** Where a bot shall run: filters that explain themselves, then bin-packing. Pure. */
+import { type Labels, labelsText } from '#common/labels.ts';
 
 export interface Candidate {
   readonly workerId: string;
   readonly ready: boolean;
   /** Why it is not ready, for people. */
   readonly notReadyReason: string;
+  /** How long nothing was heard of it; 0 while that is in order. */
+  readonly silentMs: number;
+  /** True: the operator wants no more bots there. */
+  readonly cordoned: boolean;
+  /** What it can do, as in Hello: mode.simple, language.node ... */
+  readonly capabilities: readonly string[];
+  readonly labels: Labels;
   readonly memoryBytes: number;
   readonly cpuMillis: number;
   /** Taken by the other bots that shall run there. */
@@ -12,11 +20,22 @@ export interface Candidate {
   readonly reservedCpuMillis: number;
 }
 
+/** The worker that has the bot's volume and log. */
+export interface Home {
+  readonly workerId: string;
+  /**
+   * True while a container may exist there: then the bot waits for it, whatever speaks against it. False: it only goes there
+   * first, and elsewhere if its home can never take it.
+   */
+  readonly bound: boolean;
+}
+
 export interface Wanted {
   readonly memoryBytes: number;
   readonly cpuMillis: number;
-  /** The worker that has the bot's container, volume and log. A bot never moves by itself: it waits for its home. */
-  readonly home: string | null;
+  readonly capabilities: readonly string[];
+  readonly labels: Labels;
+  readonly home: Home | undefined;
 }
 
 export type Placement =
@@ -26,38 +45,80 @@ export type Placement =
 // CPU is a share, not a reservation: several times as many bots fit as there are cores.
 const cpuOvercommit = 4;
 
-function objection(worker: Candidate, wanted: Wanted): string | undefined {
-  if (!worker.ready) return `${worker.workerId} is not ready (${worker.notReadyReason || 'no reason given'})`;
+/** What waiting does not change. */
+function lastingObjection(worker: Candidate, { capabilities, labels }: Wanted): string | undefined {
+  const lacking = capabilities.filter((name) => !worker.capabilities.includes(name));
+  if (lacking.length > 0) return `${worker.workerId} cannot do ${lacking.join(', ')}`;
+  const missing = Object.entries(labels).filter(([key, value]) => labelOf(worker, key) !== value);
+  if (missing.length > 0) return `${worker.workerId} is not labelled ${labelsText(Object.fromEntries(missing))}`;
+  return undefined;
+}
+
+/** An own key only: labels are named by people. */
+const labelOf = ({ labels }: Candidate, key: string): string | undefined =>
+  Object.hasOwn(labels, key) ? labels[key] : undefined;
+
+/** What speaks against the worker now. */
+function passingObjection(worker: Candidate, wanted: Wanted): string | undefined {
+  const { workerId } = worker;
+  if (worker.silentMs > 0) return `${workerId} has not been heard of for ${Math.round(worker.silentMs / 1000)} s`;
+  if (!worker.ready) return `${workerId} is not ready (${worker.notReadyReason || 'no reason given'})`;
   const freeMemory = worker.memoryBytes - worker.reservedMemoryBytes;
   if (freeMemory < wanted.memoryBytes) {
     const mb = (bytes: number) => Math.round(bytes / 1024 / 1024);
-    return `${worker.workerId} has ${Math.max(0, mb(freeMemory))} of ${mb(worker.memoryBytes)} MiB free, ${mb(wanted.memoryBytes)} are needed`;
+    return `${workerId} has ${Math.max(0, mb(freeMemory))} of ${mb(worker.memoryBytes)} MiB free, ${mb(wanted.memoryBytes)} are needed`;
   }
   if (worker.cpuMillis * cpuOvercommit - worker.reservedCpuMillis < wanted.cpuMillis) {
-    return `${worker.workerId} has no CPU share left`;
+    return `${workerId} has no CPU share left`;
   }
   return undefined;
 }
 
+const objection = (worker: Candidate, wanted: Wanted): string | undefined =>
+  lastingObjection(worker, wanted) ?? passingObjection(worker, wanted);
+
+/** What speaks against a worker that the bot is not on. */
+const newcomerObjection = (worker: Candidate, wanted: Wanted): string | undefined =>
+  worker.cordoned ? `${worker.workerId} is cordoned` : objection(worker, wanted);
+
 /** Chooses the fullest worker that still has room, so that large bots find room elsewhere. */
 export function planPlacement(workers: readonly Candidate[], wanted: Wanted): Placement {
-  if (wanted.home !== null) {
-    const home = workers.find((worker) => worker.workerId === wanted.home);
-    const reason =
-      home === undefined ? `worker ${wanted.home}, which has the bot, is not connected` : objection(home, wanted);
-    return reason === undefined ? { placed: true, workerId: wanted.home } : { placed: false, reason };
+  const { home } = wanted;
+  if (home === undefined) return fullest(workers, wanted);
+  const worker = workers.find(({ workerId }) => workerId === home.workerId);
+  const away = `worker ${home.workerId}, which has the bot, is not connected`;
+  if (worker === undefined) return { placed: false, reason: away };
+  const lasting = lastingObjection(worker, wanted);
+  if (home.bound && lasting !== undefined) {
+    return { placed: false, reason: `${lasting}, and has the bot: stop it first, then start it` };
   }
+  if (!home.bound && (worker.cordoned || lasting !== undefined)) return fullest(workers, wanted);
+  const reason = passingObjection(worker, wanted);
+  return reason === undefined ? { placed: true, workerId: home.workerId } : { placed: false, reason };
+}
+
+function fullest(workers: readonly Candidate[], wanted: Wanted): Placement {
   if (workers.length === 0) return { placed: false, reason: 'no worker is connected' };
   const objections: string[] = [];
   const fitting: Candidate[] = [];
-  for (const worker of workers) {
-    const reason = objection(worker, wanted);
+  for (const worker of workers.toSorted((a, b) => (a.workerId < b.workerId ? -1 : 1))) {
+    const reason = newcomerObjection(worker, wanted);
     if (reason === undefined) fitting.push(worker);
     else objections.push(reason);
   }
   const free = (worker: Candidate) => worker.memoryBytes - worker.reservedMemoryBytes;
   const best = fitting.sort((a, b) => free(a) - free(b) || (a.workerId < b.workerId ? -1 : 1))[0];
   return best === undefined
-    ? { placed: false, reason: objections.join('; ') }
+    ? { placed: false, reason: shorten(objections) }
     : { placed: true, workerId: best.workerId };
 }
+
+const objectionsMax = 8;
+
+/** With many workers nobody reads them all. */
+const shorten = (objections: readonly string[]): string => {
+  const more = objections.length - objectionsMax;
+  return [...objections.slice(0, objectionsMax), ...(more > 0 ? [`and ${more} more workers cannot take it`] : [])].join(
+    '; ',
+  );
+};

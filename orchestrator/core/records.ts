@@ -1,6 +1,6 @@
 /** What the orchestrator knows and the store keeps, as plain values. Times are ms since 1970. */
 import type { BotKey } from '#common/ids.ts';
-import type { Json, JsonObject, Problem } from '#common/problem.ts';
+import type { JsonObject, Problem } from '#common/problem.ts';
 
 export type Desired = 'running' | 'stopped' | 'removed';
 
@@ -22,6 +22,8 @@ export type BotStateName = (typeof botStates)[number];
 
 /** What a worker last reported of a bot; all absent until it did. */
 export interface Observed {
+  /** The decision the report was about. */
+  readonly generation?: number;
   readonly revision?: number;
   readonly containerId?: string;
   readonly containerName?: string;
@@ -33,11 +35,15 @@ export interface Observed {
   readonly nextTryAt?: number;
   readonly reason?: string;
   readonly pinned?: string;
+  /** What its log says is wrong. */
+  readonly diagnosis?: string;
 }
 
 export interface Undo {
   readonly desired: Desired;
   readonly revision: number;
+  /** Whether that version ran: one that did not is not worth going back to for a new one that does not run either. */
+  readonly wasUp: boolean;
   readonly specSealed: Uint8Array | null;
 }
 
@@ -48,6 +54,8 @@ export interface BotRecord extends BotKey {
   readonly revision: number;
   readonly epoch: number;
   readonly workerId: string | null;
+  /** True while its worker shall stop it because it moves to another one. */
+  readonly leaving: boolean;
   /** Reserved for placement: the limits of the spec, or the defaults. */
   readonly memoryBytes: number;
   readonly cpuMillis: number;
@@ -58,11 +66,22 @@ export interface BotRecord extends BotKey {
   readonly state: BotStateName;
   readonly observed: Observed;
   readonly observedAt: number | null;
+  /** When its user last decided that it shall run. */
+  readonly runsSince: number;
+  /** When the operator's limit on the age of bots stops it; null without one. */
+  readonly stopsAt: number | null;
+  /** Whether its owner was told of that. */
+  readonly ageWarned: boolean;
+  /** One line from the operator's rules; empty mostly. */
+  readonly notice: string;
   /** The number of the bot's last event. */
   readonly eventSeq: number;
   readonly createdAt: number;
   readonly updatedAt: number;
 }
+
+/** A bot without what is nobody's to see: what views and events are made from. */
+export type ShownBot = Omit<BotRecord, 'specSealed' | 'undo' | 'purge'>;
 
 export type JobStatusName = 'pending' | 'running' | 'waiting_for_worker' | 'completed' | 'failed' | 'cancelled';
 export const isFinal = (status: JobStatusName): boolean =>
@@ -89,6 +108,9 @@ export interface JobRecord {
   readonly deadlineAt: number;
 }
 
+/** A job without its input: what views and events are made from. */
+export type ShownJob = Omit<JobRecord, 'specSealed' | 'params'>;
+
 export interface TaskRecord {
   readonly taskId: string;
   readonly jobId: string;
@@ -100,7 +122,30 @@ export interface TaskRecord {
   readonly finishedAt: number | null;
 }
 
-export type EventKind = 'bot' | 'job' | 'worker';
+/** Something a bot's owner should know though nothing of the bot has changed. */
+export interface Notice {
+  /** For programs, for example MAX_RUNTIME_SOON. */
+  readonly code: string;
+  /** One sentence for people. */
+  readonly message: string;
+}
+
+/** How the orchestrator sees a worker. */
+export interface WorkerStatus {
+  readonly workerId: string;
+  readonly condition: 'ready' | 'not_ready' | 'silent';
+  readonly reason: string;
+  readonly cordoned: boolean;
+  readonly runtime: string;
+  readonly version: string;
+  readonly engineVersion: string;
+}
+
+/** What an event tells: the thing as it was right after the change. */
+export type EventBody =
+  | { readonly kind: 'bot'; readonly bot: ShownBot; readonly notice?: Notice; readonly deleted?: true }
+  | { readonly kind: 'job'; readonly job: ShownJob }
+  | { readonly kind: 'worker'; readonly worker: WorkerStatus };
 
 export interface EventRecord {
   /** Orders all events. */
@@ -108,12 +153,11 @@ export interface EventRecord {
   readonly eventId: string;
   readonly userId: string;
   readonly botId: string;
-  /** Orders the events of one bot, from 1 without a hole. */
+  /** Orders the events of one bot, from 1 without a hole; 0 for jobs and workers. */
   readonly botSeq: number;
-  readonly kind: EventKind;
   /** The job's or worker's id; the bot's for kind bot. */
   readonly subjectId: string;
-  readonly payload: Json;
+  readonly body: EventBody;
   readonly at: number;
 }
 
@@ -126,8 +170,19 @@ export interface WorkerRecord {
   readonly memoryBytes: number;
   readonly cpuMillis: number;
   readonly labels: Readonly<Record<string, string>>;
+  /** What it can do, as in Hello. */
+  readonly capabilities: readonly string[];
   readonly firstSeenAt: number;
   readonly lastSeenAt: number;
+}
+
+/** Who may speak as a worker. */
+export interface WorkerAccess {
+  readonly workerId: string;
+  /** Null while the id may join with a new credential. */
+  readonly credentialSha256: string | null;
+  /** True: the id may not join. */
+  readonly revoked: boolean;
 }
 
 export type Scope = 'client' | 'admin' | 'worker';

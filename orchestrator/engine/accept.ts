@@ -1,6 +1,7 @@
 /** Takes a new job in: the checks that need the store, the rows, and the job's turn. All in the caller's transaction. */
 import { ProblemError, problem, refuse } from '#common/problem.ts';
 import type { BotSpec } from '#gen/botrunner/v1/bot_pb.js';
+import { freshAge } from '../core/max-runtime.ts';
 import { checkQuota } from '../core/quota.ts';
 import type { BotRecord, JobRecord } from '../core/records.ts';
 import type { Tables } from '../store/store.ts';
@@ -39,7 +40,7 @@ export function acceptJob(context: EngineContext, change: Change, request: NewJo
   }
   if (action === 'restart' && existing?.specSealed === null) {
     refuse('BOT_NOT_FOUND', `The bot ${botId} has never been started successfully.`, {
-      hint: `Start it: avtomatika-bot start ${botId} --simple bot.py`,
+      hint: 'Give it code with the action "start".',
     });
   }
   if (deployingActions.includes(action)) {
@@ -84,7 +85,8 @@ export function acceptJob(context: EngineContext, change: Change, request: NewJo
     change.tx.idempotency.put(userId, request.idempotency.key, request.idempotency.bodySha256, jobId, change.now);
   }
   begin(context, change, job);
-  return job;
+  // What its turn has made of it: the caller shows it to people.
+  return change.tx.jobs.get(jobId) ?? job;
 }
 
 /**
@@ -111,6 +113,7 @@ function newBot(context: EngineContext, key: { userId: string; botId: string }, 
     revision: 0,
     epoch: 0,
     workerId: null,
+    leaving: false,
     memoryBytes: settings.defaultMemoryBytes,
     cpuMillis: settings.defaultCpuMillis,
     specSealed: null,
@@ -119,6 +122,7 @@ function newBot(context: EngineContext, key: { userId: string; botId: string }, 
     state: 'pending',
     observed: {},
     observedAt: null,
+    ...freshAge(now, 0),
     eventSeq: 0,
     createdAt: now,
     updatedAt: now,

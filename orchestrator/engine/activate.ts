@@ -5,30 +5,46 @@
 import type { Problem } from '#common/problem.ts';
 import type { BotSpec } from '#gen/botrunner/v1/bot_pb.js';
 import type { Effect } from '../core/blueprints/blueprint.ts';
-import { planPlacement } from '../core/placement.ts';
+import { freshAge } from '../core/max-runtime.ts';
 import type { BotRecord, JobRecord, Undo } from '../core/records.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
-import { openSpec, sealSpec, toEnsure } from './specs.ts';
+import { movedBot, objectionToMove } from './moving.ts';
+import { place } from './placing.ts';
+import { openSpec, sealSpec, shapeOf } from './specs.ts';
 import { acquireTokens, tokenHolders, tokenInUse } from './token-ownership.ts';
 
-/** The job's spec; an update that keeps the environment takes it from what the bot has by now. */
+/** The job's spec; what an update does not give, environment or labels, it takes from what the bot has by now. */
 function specOf(context: EngineContext, bot: BotRecord, job: JobRecord): BotSpec {
   if (job.specSealed === null) throw new Error(`job ${job.jobId} has no spec`);
   const spec = openSpec(context.sealKey, bot, job.specSealed);
-  if (job.params['keep_env'] !== true || bot.specSealed === null) return spec;
-  return { ...spec, env: openSpec(context.sealKey, bot, bot.specSealed).env };
+  if (job.action !== 'update' || bot.specSealed === null) return spec;
+  const before = openSpec(context.sealKey, bot, bot.specSealed);
+  return {
+    ...spec,
+    env: job.params['keep_env'] === true ? before.env : spec.env,
+    on: Object.keys(spec.on).length === 0 ? before.on : spec.on,
+  };
 }
 
+/** Of what was observed, only which decision it was about: placement asks whether the worker knew of the last one. */
+const settledAt = ({ observed }: BotRecord): BotRecord['observed'] =>
+  observed.generation === undefined || observed.containerId !== undefined ? {} : { generation: observed.generation };
+
 /** The bot's desired state as the job wants it. */
-function applyDesire(context: EngineContext, bot: BotRecord, job: JobRecord): BotRecord {
+function applyDesire(context: EngineContext, bot: BotRecord, job: JobRecord, now: number): BotRecord {
   const generation = bot.generation + 1;
-  const undo: Undo = { desired: bot.desired, revision: bot.revision, specSealed: bot.specSealed };
+  const undo: Undo = {
+    desired: bot.desired,
+    revision: bot.revision,
+    wasUp: bot.state === 'running',
+    specSealed: bot.specSealed,
+  };
+  const age = freshAge(now, context.settings.maxRuntimeMs);
   switch (job.action) {
     case 'start':
     case 'update': {
       const spec = specOf(context, bot, job);
-      const { limits } = spec;
       return {
         ...bot,
         mode: spec.source.case ?? bot.mode,
@@ -37,27 +53,40 @@ function applyDesire(context: EngineContext, bot: BotRecord, job: JobRecord): Bo
         revision: generation,
         specSealed: sealSpec(context.sealKey, bot, spec),
         undo,
-        memoryBytes: Number(limits?.memoryBytes || 0) || context.settings.defaultMemoryBytes,
-        cpuMillis: limits?.cpuMillis || context.settings.defaultCpuMillis,
+        ...shapeOf(spec, context.settings),
+        ...age,
         ...(bot.desired === 'running' && bot.undo === null && bot.revision > 0
           ? {}
-          : { state: 'pending', observed: {} }),
+          : { state: 'pending', observed: settledAt(bot) }),
       };
     }
     case 'restart':
-      return { ...bot, desired: 'running', generation, revision: generation, undo };
+      return { ...bot, ...age, desired: 'running', generation, revision: generation, undo };
+    case 'move':
+      return movedBot(bot);
     case 'stop':
-      return { ...bot, desired: 'stopped', generation, undo: null };
+      return { ...bot, desired: 'stopped', generation, undo: null, leaving: false, notice: noticeOf(job) };
     case 'delete':
-      return { ...bot, desired: 'removed', generation, undo: null, purge: job.params['purge'] === true };
+      return {
+        ...bot,
+        desired: 'removed',
+        generation,
+        undo: null,
+        leaving: false,
+        purge: job.params['purge'] === true,
+      };
     default:
       throw new Error(`action ${job.action} does not change a bot`);
   }
 }
 
+/** Why the orchestrator itself stops the bot. */
+const noticeOf = ({ params }: JobRecord): string => (typeof params['notice'] === 'string' ? params['notice'] : '');
+
 /** Why a job whose turn it is cannot begin after all: another bot has got its Telegram token meanwhile. */
 export function objectionToBegin(context: EngineContext, change: Change, job: JobRecord): Problem | undefined {
   const bot = change.tx.bots.get(job);
+  if (bot !== undefined && job.action === 'move') return objectionToMove(bot, job);
   if (bot === undefined || !deploying.includes(job.action)) return undefined;
   const spec =
     job.action === 'restart'
@@ -78,7 +107,7 @@ export function dispatch(
 ): JobRecord {
   const before = change.tx.bots.get(job);
   if (before === undefined) throw new Error(`job ${job.jobId} is about a bot that does not exist`);
-  const bot = change.putBot(applyDesire(context, before, job));
+  const bot = change.putBot(applyDesire(context, before, job, change.now));
   if (bot.desired === 'running' && bot.specSealed !== null) {
     acquireTokens(context, change.tx, bot, openSpec(context.sealKey, bot, bot.specSealed));
   }
@@ -95,43 +124,4 @@ export function dispatch(
   });
   // The spec is the bot's from now on; a second sealed copy would only have to be cleaned up later.
   return place(context, change, { ...job, taskId, specSealed: null }, bot);
-}
-
-/** Finds a worker for a job's task and sends it there; without one the job waits with the reason. */
-export function place(context: EngineContext, change: Change, job: JobRecord, bot: BotRecord): JobRecord {
-  const task = job.taskId === null ? undefined : change.tx.tasks.get(job.taskId);
-  if (task === undefined) throw new Error(`job ${job.jobId} has no task to place`);
-  const live = context.fleet.live();
-  const reserved = change.tx.bots.reserved();
-  const own = bot.desired === 'running' ? bot : undefined;
-  const candidates = live.map((worker) => {
-    const taken = reserved.filter((entry) => entry.workerId === worker.workerId);
-    const isHome = own?.workerId === worker.workerId;
-    return {
-      ...worker,
-      reservedMemoryBytes: taken.reduce((sum, entry) => sum + entry.memoryBytes, 0) - (isHome ? bot.memoryBytes : 0),
-      reservedCpuMillis: taken.reduce((sum, entry) => sum + entry.cpuMillis, 0) - (isHome ? bot.cpuMillis : 0),
-    };
-  });
-  // Stopping needs no room and no healthy engine to be told of: only the worker that has the bot.
-  const wanted = { memoryBytes: bot.memoryBytes, cpuMillis: bot.cpuMillis, home: bot.workerId };
-  const connected = live.some((worker) => worker.workerId === bot.workerId);
-  const placement =
-    bot.desired !== 'running' && connected && bot.workerId !== null
-      ? { placed: true as const, workerId: bot.workerId }
-      : planPlacement(candidates, wanted);
-  if (!placement.placed) {
-    return change.putJob({ ...job, status: 'waiting_for_worker', reason: placement.reason });
-  }
-  const { workerId } = placement;
-  const placed = bot.workerId === workerId ? bot : change.putBot({ ...bot, workerId, epoch: bot.epoch + 1 });
-  change.tx.tasks.put({ ...task, workerId });
-  change.afterCommit(() => {
-    const command = { taskId: task.taskId, deadlineAt: job.deadlineAt };
-    context.fleet.send(workerId, {
-      case: 'ensure',
-      value: toEnsure(context.sealKey, placed, command, context.settings.stopGraceMs),
-    });
-  });
-  return change.putJob({ ...job, status: 'running', reason: '' });
 }

@@ -4,9 +4,10 @@ import { type BotRecord, isFinal, type JobRecord } from '../core/records.ts';
 import { dispatch, objectionToBegin } from './activate.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
+import { giveUpMove } from './moving.ts';
 import { offerTask } from './offer-task.ts';
 import { answerNow } from './read.ts';
-import { toEnsure } from './specs.ts';
+import { openSpec, shapeOf, toEnsure } from './specs.ts';
 import { releaseTokens } from './token-ownership.ts';
 
 /** Applies an event; an event that means nothing to the job's state changes nothing. Returns the job as it is now. */
@@ -32,7 +33,8 @@ export function advance(context: EngineContext, change: Change, job: JobRecord, 
       return finish(context, change, { ...job, state, status: 'completed', reason: '', result: step.result });
     case 'failed':
     case 'cancelled': {
-      giveUp(context, change, job);
+      if (job.action === 'move') giveUpMove(context, change, job, event.kind === 'task_failed');
+      else giveUp(context, change, job);
       return finish(context, change, { ...job, state, status: step.status, reason: '', error: step.problem });
     }
   }
@@ -97,7 +99,7 @@ function giveUp(context: EngineContext, change: Change, job: JobRecord): void {
   const task = change.tx.tasks.get(job.taskId);
   const bot = change.tx.bots.get(job);
   if (task === undefined || bot === undefined || bot.undo === null) return;
-  const reverted = change.putBot(revert(bot));
+  const reverted = change.putBot(revert(context, bot));
   releaseTokens(context, change.tx, reverted);
   const { workerId } = task;
   if (workerId === null) return;
@@ -114,12 +116,14 @@ function giveUp(context: EngineContext, change: Change, job: JobRecord): void {
 }
 
 /** Back to what was desired before, as a decision of its own, so that the worker takes it as the newest. */
-function revert(bot: BotRecord): BotRecord {
+function revert(context: EngineContext, bot: BotRecord): BotRecord {
   const { undo } = bot;
   if (undo === null) return bot;
   const generation = bot.generation + 1;
+  const spec = undo.specSealed === null ? undefined : openSpec(context.sealKey, bot, undo.specSealed);
   const back = {
     ...bot,
+    ...(spec === undefined ? {} : { ...shapeOf(spec, context.settings), mode: spec.source.case ?? bot.mode }),
     generation,
     desired: undo.desired,
     revision: undo.revision,
@@ -135,5 +139,5 @@ function revert(bot: BotRecord): BotRecord {
 function forgetUnbornBot(change: Change, job: JobRecord): void {
   const bot = change.tx.bots.get(job);
   const others = change.tx.jobs.openOfBot(job).filter((other) => other.jobId !== job.jobId);
-  if (bot !== undefined && bot.generation === 0 && others.length === 0) change.tx.bots.remove(job);
+  if (bot !== undefined && bot.generation === 0 && others.length === 0) change.removeBot(bot);
 }

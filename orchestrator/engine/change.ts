@@ -1,11 +1,12 @@
-/** One change: a transaction, the time it happens at, and what to do once it is on disk. */
+/**
+ * One change: a transaction, the time it happens at, and what to do once it is on disk. What changes a bot, a job or a
+ * worker goes through here, so that no change is without its event.
+ */
 import { ulid } from 'ulid';
 import type { BotKey } from '#common/ids.ts';
-import type { Json } from '#common/problem.ts';
-import type { BotRecord, EventKind, EventRecord, JobRecord } from '../core/records.ts';
+import type { BotRecord, EventBody, JobRecord, Notice, ShownBot, WorkerStatus } from '../core/records.ts';
+import { shownBot, shownJob } from '../events/shown.ts';
 import type { Tables } from '../store/store.ts';
-import { botToJson } from '../views/bot-json.ts';
-import { jobToJson } from '../views/job-json.ts';
 
 export interface Change {
   readonly tx: Tables;
@@ -17,10 +18,22 @@ export interface Change {
   putBot(bot: BotRecord): BotRecord;
   /** Writes the job and the event that tells of it. */
   putJob(job: JobRecord): JobRecord;
+  /** Removes the bot's row; its last event says that it is deleted. */
+  removeBot(bot: BotRecord): void;
+  /**
+   * Tells the bot's owner something though nothing of the bot changes: an event with the bot as it is and the notice.
+   * Returns the bot with its new event number, which is the one to go on with.
+   */
+  tellNotice(bot: BotRecord, notice: Notice): BotRecord;
+  /** Tells how a bot looks from now on though its row says what it said: its worker is silent, or is back. */
+  tellBot(bot: BotRecord): BotRecord;
+  /** Tells how a worker is from now on. */
+  tellWorker(worker: WorkerStatus): void;
 }
 
 export interface Published {
-  event(event: EventRecord): void;
+  /** The bot as people see it: `unknown`, with the reason, while its worker is silent. */
+  seen(bot: ShownBot): ShownBot;
   job(job: JobRecord): void;
 }
 
@@ -29,26 +42,38 @@ export function createChange(tx: Tables, now: number, published: Published, effe
   const afterCommit = (effect: () => void) => {
     effects.push(effect);
   };
-  function tell(key: BotKey, botSeq: number, kind: EventKind, subjectId: string, payload: Json): void {
-    const event = tx.outbox.add({ ...key, botSeq, kind, subjectId, payload, eventId: ulid(now), at: now });
-    afterCommit(() => published.event(event));
+  function tell(key: BotKey, botSeq: number, subjectId: string, body: EventBody): void {
+    tx.outbox.add({ userId: key.userId, botId: key.botId, botSeq, subjectId, body, eventId: ulid(now), at: now });
+  }
+  /** A bot that was deleted and made again goes on counting, as far as its events are kept. */
+  const nextSeq = (bot: BotRecord): number => (bot.eventSeq || tx.outbox.lastBotSeq(bot)) + 1;
+  function tellBot(bot: BotRecord, notice?: Notice): BotRecord {
+    const next: BotRecord = { ...bot, eventSeq: nextSeq(bot), updatedAt: now };
+    tx.bots.put(next);
+    const shown = published.seen(shownBot(next));
+    tell(next, next.eventSeq, next.botId, { kind: 'bot', bot: shown, ...(notice ? { notice } : {}) });
+    return next;
   }
   return {
     tx,
     now,
     afterCommit,
-    putBot(bot) {
-      const next: BotRecord = { ...bot, eventSeq: bot.eventSeq + 1, updatedAt: now };
-      tx.bots.put(next);
-      tell(next, next.eventSeq, 'bot', next.botId, botToJson({ bot: next, state: next.state, runtime: '' }));
-      return next;
+    putBot: (bot) => tellBot(bot),
+    tellNotice: (bot, notice) => tellBot(bot, notice),
+    tellBot: (bot) => tellBot(bot),
+    removeBot(bot) {
+      tx.bots.remove(bot);
+      tell(bot, nextSeq(bot), bot.botId, { kind: 'bot', bot: shownBot({ ...bot, desired: 'removed' }), deleted: true });
     },
     putJob(job) {
       const next: JobRecord = { ...job, updatedAt: now };
       tx.jobs.put(next);
-      tell({ userId: next.userId, botId: next.botId }, 0, 'job', next.jobId, jobToJson(next));
+      tell({ userId: next.userId, botId: next.botId }, 0, next.jobId, { kind: 'job', job: shownJob(next) });
       afterCommit(() => published.job(next));
       return next;
+    },
+    tellWorker(worker) {
+      tell({ userId: '', botId: '' }, 0, worker.workerId, { kind: 'worker', worker });
     },
   };
 }

@@ -1,6 +1,7 @@
 /** What the parts of the engine share. Built once, in program.ts. */
 import type { Clock } from '#common/clock.ts';
 import type { BotKey } from '#common/ids.ts';
+import type { Labels } from '#common/labels.ts';
 import type { Logger } from '#common/log.ts';
 import type { Secret } from '#common/secret.ts';
 import type { SessionResponse } from '#gen/botrunner/v1/worker_service_pb.js';
@@ -15,6 +16,10 @@ export interface LiveWorker {
   readonly workerId: string;
   readonly ready: boolean;
   readonly notReadyReason: string;
+  /** How long nothing was heard of it; 0 while that is in order. */
+  readonly silentMs: number;
+  readonly capabilities: readonly string[];
+  readonly labels: Labels;
   readonly memoryBytes: number;
   readonly cpuMillis: number;
 }
@@ -33,6 +38,8 @@ export type LogTextReader = (key: BotKey, lines: number, signal: AbortSignal) =>
 
 export interface EngineSettings {
   readonly maxBotsPerUser: number;
+  /** How long a bot may run without a new decision of its user; 0: for ever. */
+  readonly maxRuntimeMs: number;
   /** Reserved for bots that ask for nothing. */
   readonly defaultMemoryBytes: number;
   readonly defaultCpuMillis: number;
@@ -44,6 +51,7 @@ export interface EngineSettings {
 
 export const defaultEngineSettings: EngineSettings = {
   maxBotsPerUser: 3,
+  maxRuntimeMs: 0,
   defaultMemoryBytes: 256 * 1024 * 1024,
   defaultCpuMillis: 500,
   deploymentDeadlineMs: 600_000,

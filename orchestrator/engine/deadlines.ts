@@ -6,7 +6,8 @@ import type { JobRecord } from '../core/records.ts';
 export function deadlineProblem(job: JobRecord): Problem {
   const seconds = Math.round((job.deadlineAt - job.createdAt) / 1000);
   const details = { job_id: job.jobId, waited_seconds: seconds };
-  const deploying = job.action === 'start' || job.action === 'update' || job.action === 'restart';
+  const deploying =
+    job.action === 'start' || job.action === 'update' || job.action === 'restart' || job.action === 'move';
   if (job.status === 'waiting_for_worker' && deploying) {
     return problem('NO_WORKER', `No worker could take the bot within ${seconds} s: ${job.reason}.`, { details });
   }

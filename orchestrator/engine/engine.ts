@@ -7,13 +7,15 @@
  * 3. Every job has a deadline and ends by then.
  * 4. A stop or delete does not wait for a start: it ends it.
  */
+import type { BotKey } from '#common/ids.ts';
 import { ProblemError, problem, refuse } from '#common/problem.ts';
 import type { BotObservation, TaskResult } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { JobEvent } from '../core/blueprints/blueprint.ts';
-import { type BotRecord, isFinal, type JobRecord } from '../core/records.ts';
+import { type BotRecord, isFinal, type JobRecord, type WorkerStatus } from '../core/records.ts';
 import { acceptJob, repeatedJob } from './accept.ts';
-import { place } from './activate.ts';
 import { advance } from './advance.ts';
+import { endOldBots, nextAging } from './aging.ts';
+import { beginMove, type MoveBegun } from './begin-move.ts';
 import { type Change, createChange } from './change.ts';
 import type { EngineContext } from './context.ts';
 import { deadlineProblem } from './deadlines.ts';
@@ -21,8 +23,10 @@ import { endFreeTask, type HandedTask, type TaskOutcome, takeTask } from './free
 import { ascendingIds } from './ids.ts';
 import type { NewJob } from './new-job.ts';
 import { applyObservation } from './observe.ts';
+import { place } from './placing.ts';
 import { logsResult, readFailure } from './read.ts';
 import { applyResult } from './results.ts';
+import { tellWorkers } from './tell-workers.ts';
 
 /** Where a bot's log is read from; given to the engine as a function. */
 export interface EnginePorts extends Omit<EngineContext, 'requestLogs' | 'newId'> {
@@ -31,6 +35,7 @@ export interface EnginePorts extends Omit<EngineContext, 'requestLogs' | 'newId'
 }
 
 const dayMs = 24 * 60 * 60 * 1000;
+const never = Number.POSITIVE_INFINITY;
 
 export class Engine {
   readonly #context: EngineContext;
@@ -53,8 +58,8 @@ export class Engine {
   async start(): Promise<void> {
     await this.#change(({ tx, now }) => {
       tx.idempotency.removeOlderThan(now - dayMs);
-      tx.outbox.removeOlderThan(now - 7 * dayMs);
       tx.artifacts.discardUnfinished();
+      tx.bots.setMaxRuntime(this.#context.settings.maxRuntimeMs);
       return undefined;
     });
     await this.#change((change) => {
@@ -172,6 +177,21 @@ export class Engine {
     });
   }
 
+  /** Tells of workers that are seen differently now, and of their bots where those look different by it. */
+  tellWorkers(workers: readonly WorkerStatus[]): Promise<void> {
+    return this.#change((change) => tellWorkers(this.#context, change, workers));
+  }
+
+  /** Begins to move a bot away from a worker, or says why it stays there. */
+  moveAway(key: BotKey, workerId: string): Promise<MoveBegun> {
+    return this.#change((change) => beginMove(this.#context, change, key, workerId));
+  }
+
+  /** A job of any user, for the orchestrator's own watching. */
+  findJob(jobId: string): JobRecord | undefined {
+    return this.#store.read.jobs.get(jobId);
+  }
+
   /** Tries again to place what waits for a worker: one has joined, become ready, or has room again. */
   placeWaiting(): Promise<void> {
     return this.#change((change) => {
@@ -207,26 +227,28 @@ export class Engine {
     });
   }
 
-  /** One timer for all deadlines: set for the next one after each change. */
+  /** One timer for all deadlines, of jobs and of bots that get too old: set for the next one after each change. */
   #armTimer(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     if (this.#stopping.signal.aborted) return;
-    const next = this.#store.read.jobs.nextDeadline();
-    if (next === undefined) return;
+    const { read } = this.#store;
+    const next = Math.min(read.jobs.nextDeadline() ?? never, nextAging(read) ?? never);
+    if (next === never) return;
     this.#cancelTimer = this.#context.clock.after(next - this.#context.clock.wallMs(), () => {
       this.#expire().catch((error: unknown) => {
-        this.#context.logger.error({ err: error }, 'ending overdue jobs failed');
+        this.#context.logger.error({ err: error }, 'ending overdue jobs and old bots failed');
       });
     });
   }
 
-  #expire(): Promise<void> {
-    return this.#change((change) => {
+  async #expire(): Promise<void> {
+    await this.#change((change) => {
       for (const job of change.tx.jobs.overdue(change.now)) {
         advance(this.#context, change, job, { kind: 'aborted', problem: deadlineProblem(job) });
       }
     });
+    await this.#change((change) => endOldBots(this.#context, change));
   }
 }
 

@@ -13,6 +13,7 @@ function toObserved(report: BotObservation): Observed {
   const finishedAt = ms(report.finishedAt);
   const nextTryAt = ms(report.nextTryAt);
   return {
+    ...(report.generation > 0n ? { generation: Number(report.generation) } : {}),
     ...(report.revision > 0n ? { revision: Number(report.revision) } : {}),
     ...(report.containerId ? { containerId: report.containerId } : {}),
     ...(report.containerName ? { containerName: report.containerName } : {}),
@@ -24,6 +25,7 @@ function toObserved(report: BotObservation): Observed {
     ...(nextTryAt === undefined ? {} : { nextTryAt }),
     ...(report.pinned ? { pinned: report.pinned.slice(0, 300) } : {}),
     ...(report.reason ? { reason: report.reason.slice(0, 500) } : {}),
+    ...(report.diagnosis ? { diagnosis: report.diagnosis.slice(0, 500) } : {}),
   };
 }
 

@@ -12,13 +12,15 @@ import { advance } from './advance.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
 import { applyObservation } from './observe.ts';
+import { reasonToRollBack } from './rolling-back.ts';
 import { releaseTokens } from './token-ownership.ts';
 
 /** What a start, update or restart is answered with. */
 function deployedResult(job: JobRecord, bot: BotRecord, outcome: TaskSucceeded): JsonObject {
   const { observed } = bot;
   const unhealthy = bot.state === 'exited' || bot.state === 'crash_loop' ? bot.state : undefined;
-  const healthy = job.action === 'restart' ? 'restarted' : outcome.replaced ? 'updated' : 'started';
+  const healthy =
+    job.action === 'move' ? 'moved' : job.action === 'restart' ? 'restarted' : outcome.replaced ? 'updated' : 'started';
   return {
     status: unhealthy ?? healthy,
     bot_id: bot.botId,
@@ -27,7 +29,11 @@ function deployedResult(job: JobRecord, bot: BotRecord, outcome: TaskSucceeded):
     started_at: rfc3339OrNull(observed.startedAt),
     ...(unhealthy === undefined
       ? {}
-      : { exit_code: observed.exitCode ?? null, last_lines: outcome.lastLines.map((entry) => entry.text) }),
+      : {
+          exit_code: observed.exitCode ?? null,
+          last_lines: outcome.lastLines.map((entry) => entry.text),
+          diagnosis: observed.diagnosis ?? '',
+        }),
   };
 }
 
@@ -64,11 +70,20 @@ export function applyResult(context: EngineContext, change: Change, workerId: st
   if (result.observation !== undefined) applyObservation(change, workerId, result.observation);
   let bot = change.tx.bots.get(job);
   if (bot === undefined) return;
-  if (result.outcome.case === 'succeeded') bot = settle(context, change, job, bot);
+  const setback = result.outcome.case === 'succeeded' ? reasonToRollBack(job, bot, result.outcome.value) : undefined;
+  if (setback !== undefined) {
+    change.tx.tasks.put({ ...task, status: 'done', finishedAt: change.now });
+    advance(context, change, job, { kind: 'task_failed', problem: setback });
+    return;
+  }
+  // A bot that moves is not settled before it runs again.
+  if (result.outcome.case === 'succeeded') bot = job.state === 'move_out' ? bot : settle(context, change, job, bot);
   else if (result.outcome.case === 'failed') {
     // The cause stays readable in status after the job is forgotten.
-    bot = { ...bot, observed: { ...bot.observed, reason: result.outcome.value.message.slice(0, 500) } };
-    change.tx.bots.put(bot);
+    bot = change.putBot({
+      ...bot,
+      observed: { ...bot.observed, reason: result.outcome.value.message.slice(0, 500) },
+    });
   }
   change.tx.tasks.put({ ...task, status: 'done', finishedAt: change.now });
   advance(context, change, job, toEvent(job, bot, result.outcome, nameBefore));
@@ -87,5 +102,5 @@ function settle(context: EngineContext, change: Change, job: JobRecord, bot: Bot
 /** A deleted bot is gone unless a later start already wants it back. */
 function removeDeleted(change: Change, job: JobRecord): void {
   const bot = change.tx.bots.get(job);
-  if (bot?.desired === 'removed' && change.tx.jobs.openOfBot(job).length === 0) change.tx.bots.remove(job);
+  if (bot?.desired === 'removed' && change.tx.jobs.openOfBot(job).length === 0) change.removeBot(bot);
 }

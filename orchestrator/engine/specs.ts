@@ -9,6 +9,7 @@ import { type Ensure, EnsureSchema } from '#gen/botrunner/v1/worker_service_pb.j
 import type { BotRecord } from '../core/records.ts';
 import { open, seal } from '../store/seal.ts';
 import { desiredToProto } from '../views/proto.ts';
+import type { EngineSettings } from './context.ts';
 
 export const sealSpec = (key: Secret<Uint8Array>, bot: BotKey, spec: BotSpec): Uint8Array =>
   seal(key, toBinary(BotSpecSchema, spec), `spec ${botKeyText(bot)}`);
@@ -16,22 +17,29 @@ export const sealSpec = (key: Secret<Uint8Array>, bot: BotKey, spec: BotSpec): U
 export const openSpec = (key: Secret<Uint8Array>, bot: BotKey, sealed: Uint8Array): BotSpec =>
   fromBinary(BotSpecSchema, open(key, sealed, `spec ${botKeyText(bot)}`));
 
-/** The command for a bot's worker. `task` is the task it serves, if any. */
+/** What a spec makes of its bot's row. */
+export const shapeOf = (spec: BotSpec, settings: EngineSettings): Pick<BotRecord, 'memoryBytes' | 'cpuMillis'> => ({
+  memoryBytes: Number(spec.limits?.memoryBytes || 0) || settings.defaultMemoryBytes,
+  cpuMillis: spec.limits?.cpuMillis || settings.defaultCpuMillis,
+});
+
+/** The command for a bot's worker. `task` is the task it serves, if any. A bot that leaves shall be stopped there. */
 export function toEnsure(
   key: Secret<Uint8Array>,
   bot: BotRecord,
   task: { readonly taskId: string; readonly deadlineAt: number } | undefined,
   stopGraceMs: number,
 ): Ensure {
+  const desired = bot.leaving && bot.desired === 'running' ? 'stopped' : bot.desired;
   return create(EnsureSchema, {
     taskId: task?.taskId ?? '',
     userId: bot.userId,
     botId: bot.botId,
     generation: BigInt(bot.generation),
     epoch: BigInt(bot.epoch),
-    desired: desiredToProto[bot.desired],
+    desired: desiredToProto[desired],
     revision: BigInt(bot.revision),
-    ...(bot.desired === 'running' && bot.specSealed !== null ? { spec: openSpec(key, bot, bot.specSealed) } : {}),
+    ...(desired === 'running' && bot.specSealed !== null ? { spec: openSpec(key, bot, bot.specSealed) } : {}),
     stopGraceMs,
     purge: bot.desired === 'removed' && bot.purge,
     ...(task === undefined ? {} : { deadlineAt: timestampFromMs(task.deadlineAt) }),

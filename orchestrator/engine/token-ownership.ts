@@ -6,9 +6,9 @@ import { createHmac } from 'node:crypto';
 import type { BotKey } from '#common/ids.ts';
 import { type Problem, problem } from '#common/problem.ts';
 import type { Secret } from '#common/secret.ts';
+import { telegramTokensOf } from '#common/telegram-token.ts';
 import type { BotSpec } from '#gen/botrunner/v1/bot_pb.js';
 import type { BotRecord } from '../core/records.ts';
-import { telegramTokensOf } from '../core/telegram-token.ts';
 import type { Tables } from '../store/store.ts';
 import type { EngineContext } from './context.ts';
 import { openSpec } from './specs.ts';
@@ -45,9 +45,8 @@ export function tokenInUse(userId: string, holders: readonly BotKey[]): Problem 
       details: own === undefined ? {} : { bot_id: own.botId },
       hint:
         own === undefined
-          ? 'Move the token with --takeover, or revoke it with @BotFather and use the new one.'
-          : `Stop it first (avtomatika-bot stop ${own.botId}), or move the token with --takeover.`,
-      example: 'avtomatika-bot start my-bot --simple bot.py -e BOT_TOKEN=... --takeover',
+          ? 'Move the token with "takeover": true, or revoke it with @BotFather and use the new one.'
+          : `Stop ${own.botId} first, or move the token with "takeover": true.`,
     },
   );
 }

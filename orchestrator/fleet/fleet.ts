@@ -3,11 +3,14 @@
  *
  * Invariants:
  * 1. One live session per worker id; a newer one ends the older.
- * 2. Whether a worker is silent follows from monotonic time alone.
+ * 2. A process whose session was ended by a newer process does not get one again while that one is there: two that have
+ *    the same id and credential would else take the session from each other for ever.
+ * 3. Whether a worker is silent follows from monotonic time alone.
  */
 import type { Clock } from '#common/clock.ts';
+import type { Labels } from '#common/labels.ts';
 import type { SessionResponse } from '#gen/botrunner/v1/worker_service_pb.js';
-import type { BotRecord } from '../core/records.ts';
+import type { ShownBot } from '../core/records.ts';
 import type { FleetPort, LiveWorker } from '../engine/context.ts';
 import type { BotView } from '../views/bot-view.ts';
 import type { SendQueue } from './send-queue.ts';
@@ -15,6 +18,12 @@ import type { SendQueue } from './send-queue.ts';
 export interface SessionFacts {
   readonly workerId: string;
   readonly sessionId: string;
+  /** Names the worker's process. */
+  readonly bootId: string;
+  readonly capabilities: readonly string[];
+  readonly labels: Labels;
+  /** How much longer than others it may be silent: a worker that asks is only heard of when it does. */
+  readonly patienceMs: number;
   readonly runtime: string;
   readonly memoryBytes: number;
   readonly cpuMillis: number;
@@ -29,19 +38,36 @@ interface Session extends SessionFacts {
 export interface FleetTimes {
   /** How often workers send a heartbeat. */
   readonly heartbeatMs: number;
+  /** How long a worker may be silent before no bots are placed on it: three heartbeats. */
+  readonly suspectAfterMs: number;
   /** How long a worker may be silent before its bots' state is unknown. */
   readonly unknownAfterMs: number;
 }
 
-export const defaultFleetTimes: FleetTimes = { heartbeatMs: 2_000, unknownAfterMs: 10_000 };
+export const defaultFleetTimes: FleetTimes = { heartbeatMs: 2_000, suspectAfterMs: 6_000, unknownAfterMs: 10_000 };
 
-/** Ends a session that a newer one of the same worker replaced. */
+/** What the fleet knows of a worker. */
+export interface Presence {
+  readonly connected: boolean;
+  readonly ready: boolean;
+  readonly notReadyReason: string;
+  /** How long nothing was heard of it; undefined when nothing was since this process began. */
+  readonly silentMs: number | undefined;
+  readonly suspect: boolean;
+  /** True when the state of its bots is unknown. */
+  readonly away: boolean;
+}
+
+/** Ends, or refuses, a session because another one of the same worker has it. */
 export class FencedError extends Error {
-  constructor() {
-    super('a newer session of this worker has begun');
+  constructor(workerId: string) {
+    super(`another process has connected as worker ${workerId}`);
     this.name = 'FencedError';
   }
 }
+
+// Of one worker; more than a few means that somebody starts copies of it over and over.
+const fencedMax = 64;
 
 export class Fleet implements FleetPort {
   readonly #clock: Clock;
@@ -51,6 +77,12 @@ export class Fleet implements FleetPort {
   readonly #lastSeen = new Map<string, number>();
   /** docker or process, by worker; kept after the session. */
   readonly #runtimes = new Map<string, string>();
+  /** How much longer than others each may be silent. */
+  readonly #patience = new Map<string, number>();
+  /** Heard of again after it was suspect, and not yet asked to take what waits. */
+  readonly #wasQuiet = new Set<string>();
+  /** Processes whose session a newer process has ended, by worker. */
+  readonly #fenced = new Map<string, Set<string>>();
   readonly #startedAt: number;
 
   constructor(clock: Clock, times: FleetTimes, runtimes: Iterable<readonly [string, string]>) {
@@ -60,9 +92,20 @@ export class Fleet implements FleetPort {
     for (const [workerId, runtime] of runtimes) this.#runtimes.set(workerId, runtime);
   }
 
+  /** Throws FencedError for a process that lost its session to one that is still there. */
+  assertNotFenced(workerId: string, bootId: string): void {
+    const current = this.#sessions.get(workerId);
+    if (current === undefined || current.bootId === bootId || this.#isQuiet(workerId)) return;
+    if (this.#fenced.get(workerId)?.has(bootId)) throw new FencedError(workerId);
+  }
+
   /** Makes this the worker's session and ends an older one. */
   join(facts: SessionFacts, ready: boolean, notReadyReason: string): void {
-    this.#sessions.get(facts.workerId)?.queue.end(new FencedError());
+    this.assertNotFenced(facts.workerId, facts.bootId);
+    const older = this.#sessions.get(facts.workerId);
+    older?.queue.end(new FencedError(facts.workerId));
+    this.#noteFenced(facts, older?.bootId);
+    this.#patience.set(facts.workerId, facts.patienceMs);
     this.#sessions.set(facts.workerId, { ...facts, ready, notReadyReason });
     this.#runtimes.set(facts.workerId, facts.runtime);
     this.heard(facts);
@@ -73,33 +116,75 @@ export class Fleet implements FleetPort {
     return this.#sessions.get(workerId)?.sessionId === sessionId;
   }
 
+  #noteFenced({ workerId, bootId }: SessionFacts, older: string | undefined): void {
+    const fenced = this.#fenced.get(workerId) ?? new Set();
+    fenced.delete(bootId);
+    if (older !== undefined && older !== bootId) fenced.add(older);
+    const [oldest] = fenced;
+    if (fenced.size > fencedMax && oldest !== undefined) fenced.delete(oldest);
+    if (fenced.size > 0) this.#fenced.set(workerId, fenced);
+  }
+
+  /** Ends the worker's session with the error: it may not go on. */
+  expel(workerId: string, error: Error): void {
+    this.#sessions.get(workerId)?.queue.end(error);
+    this.#sessions.delete(workerId);
+  }
+
   leave(facts: SessionFacts): void {
     if (this.isCurrent(facts)) this.#sessions.delete(facts.workerId);
   }
 
   heard({ workerId }: SessionFacts): void {
+    if (this.#isQuiet(workerId)) this.#wasQuiet.add(workerId);
     this.#lastSeen.set(workerId, this.#clock.monotonicMs());
   }
 
-  /** Takes a heartbeat; true when the worker has just become ready. */
+  /** Takes a heartbeat; true when the worker has just become ready, or was silent for long. */
   heartbeat(facts: SessionFacts, ready: boolean, notReadyReason: string): boolean {
+    const wasQuiet = this.#wasQuiet.delete(facts.workerId) || this.#isQuiet(facts.workerId);
     this.heard(facts);
     const session = this.#sessions.get(facts.workerId);
     if (session === undefined || session.sessionId !== facts.sessionId) return false;
-    const becameReady = ready && !session.ready;
+    const becameReady = ready && (!session.ready || wasQuiet);
     session.ready = ready;
     session.notReadyReason = notReadyReason;
     return becameReady;
   }
 
   live(): readonly LiveWorker[] {
-    return [...this.#sessions.values()].map(({ workerId, ready, notReadyReason, memoryBytes, cpuMillis }) => ({
-      workerId,
-      ready,
-      notReadyReason,
-      memoryBytes,
-      cpuMillis,
+    return [...this.#sessions.values()].map((session) => ({
+      workerId: session.workerId,
+      ready: session.ready,
+      notReadyReason: session.notReadyReason,
+      silentMs: this.#isQuiet(session.workerId) ? this.#silenceMs(session.workerId) : 0,
+      capabilities: session.capabilities,
+      labels: session.labels,
+      memoryBytes: session.memoryBytes,
+      cpuMillis: session.cpuMillis,
     }));
+  }
+
+  presence(workerId: string): Presence {
+    const session = this.#sessions.get(workerId);
+    return {
+      connected: session !== undefined,
+      ready: session?.ready ?? false,
+      notReadyReason: session?.notReadyReason ?? '',
+      silentMs: this.#lastSeen.has(workerId) ? Math.round(this.#silenceMs(workerId)) : undefined,
+      suspect: this.#isQuiet(workerId),
+      away: session === undefined || this.isSilent(workerId),
+    };
+  }
+
+  /** A worker that was never heard of counts from this process's start. */
+  #silenceMs(workerId: string): number {
+    return this.#clock.monotonicMs() - (this.#lastSeen.get(workerId) ?? this.#startedAt);
+  }
+
+  /** Silent for so long that nothing new goes to it. */
+  #isQuiet(workerId: string): boolean {
+    return this.#silenceMs(workerId) >= this.#times.suspectAfterMs + (this.#patience.get(workerId) ?? 0);
   }
 
   send(workerId: string, body: SessionResponse['body']): boolean {
@@ -110,17 +195,24 @@ export class Fleet implements FleetPort {
     return [...this.#sessions.values()];
   }
 
-  /** A worker that was never heard of counts from this process's start. */
+  /** Silent for so long that the state of its bots is unknown. */
   isSilent(workerId: string): boolean {
-    const since = this.#lastSeen.get(workerId) ?? this.#startedAt;
-    return this.#clock.monotonicMs() - since >= this.#times.unknownAfterMs;
+    return this.#silenceMs(workerId) >= this.#times.unknownAfterMs + (this.#patience.get(workerId) ?? 0);
   }
 
-  view(bot: BotRecord): BotView {
-    const runtime = bot.workerId === null ? '' : (this.#runtimes.get(bot.workerId) ?? '');
+  /** docker, process or rest; empty for a worker that was never heard of. */
+  runtimeOf(workerId: string): string {
+    return this.#runtimes.get(workerId) ?? '';
+  }
+
+  view(bot: ShownBot): BotView {
+    const runtime = bot.workerId === null ? '' : this.runtimeOf(bot.workerId);
     const settled = bot.state === 'stopped' || bot.state === 'failed';
     const unknown = bot.workerId !== null && !settled && this.isSilent(bot.workerId);
-    return { bot, state: unknown ? 'unknown' : bot.state, runtime };
+    if (!unknown || bot.workerId === null) return { bot, state: bot.state, runtime };
+    const seconds = Math.round(this.#silenceMs(bot.workerId) / 1000);
+    const reason = `its worker ${bot.workerId} has not been heard of for ${seconds} s; it may well run on`;
+    return { bot: { ...bot, observed: { ...bot.observed, reason } }, state: 'unknown', runtime };
   }
 
   /** Ends every session, for shutdown; workers dial again. */

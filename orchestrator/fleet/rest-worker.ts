@@ -34,6 +34,9 @@ export interface RestResult {
 /** Files of a bot for the task's params; how they are read is the caller's. */
 export type ParamsOf = (ensure: Ensure) => Promise<JsonObject>;
 
+/** The job that a task belongs to; undefined when the job is gone. */
+export type JobOf = (taskId: string) => string | undefined;
+
 const mailboxMax = 1_000;
 
 /** The type of task that a command is, in the words of the original system. */
@@ -45,14 +48,16 @@ export class RestWorker {
   readonly queue = new SendQueue();
   readonly supportedTasks: readonly string[];
   readonly #paramsOf: ParamsOf;
+  readonly #jobOf: JobOf;
   readonly #mailbox: Ensure[] = [];
   /** Commands that are in the mailbox or with the worker, by task. */
   readonly #open = new Map<string, Ensure>();
   #bell: (() => void) | undefined;
 
-  constructor(supportedTasks: readonly string[], paramsOf: ParamsOf) {
+  constructor(supportedTasks: readonly string[], paramsOf: ParamsOf, jobOf: JobOf) {
     this.supportedTasks = supportedTasks;
     this.#paramsOf = paramsOf;
+    this.#jobOf = jobOf;
   }
 
   /** Turns the session's messages into tasks until the session ends. */
@@ -83,7 +88,8 @@ export class RestWorker {
     if (ensure === undefined) return undefined;
     const base = { user_id: ensure.userId, bot_id: ensure.botId };
     const params = ensure.desired === DesiredState.RUNNING ? await this.#paramsOf(ensure) : {};
-    return { task_id: ensure.taskId, job_id: ensure.taskId, type: typeOf(ensure), params: { ...base, ...params } };
+    const ids = { task_id: ensure.taskId, job_id: this.#jobOf(ensure.taskId) ?? '' };
+    return { ...ids, type: typeOf(ensure), params: { ...base, ...params } };
   }
 
   /** Calls back once when there may be a new task. */

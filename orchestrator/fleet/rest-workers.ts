@@ -3,7 +3,9 @@ import { ulid } from 'ulid';
 import { type Clock, sleep } from '#common/clock.ts';
 import { workerIdPattern } from '#common/ids.ts';
 import { problem, refuse } from '#common/problem.ts';
+import { allCapabilities } from '../core/placement-needs.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { Store } from '../store/store.ts';
 import type { Fleet, SessionFacts } from './fleet.ts';
 import { type ParamsOf, type RestResult, type RestTask, RestWorker } from './rest-worker.ts';
 
@@ -13,6 +15,7 @@ export interface Registration {
 }
 
 export interface RestWorkersDeps {
+  readonly store: Store;
   readonly fleet: Fleet;
   readonly engine: Engine;
   readonly clock: Clock;
@@ -27,6 +30,8 @@ interface Member {
 // A REST worker is only heard of when it asks. One that has not asked for this long has no session any more.
 export const restWorkerTtlMs = 120_000;
 const maxMembers = 1_000;
+// It waits up to 30 s for a task without saying anything.
+const restPatienceMs = 35_000;
 // Such a worker tells no capacity; it does not ask for what it cannot do.
 const assumedMemoryBytes = 2 ** 40;
 const assumedCpuMillis = 1_000_000;
@@ -44,14 +49,25 @@ export class RestWorkers {
   /** Makes the worker a member of the fleet; registering again begins a new session. */
   async register({ workerId, supportedTasks }: Registration): Promise<void> {
     if (!workerIdPattern.test(workerId)) refuse('INVALID_WORKER', 'The worker id is not valid.');
+    if (this.#deps.store.read.workers.access(workerId) !== undefined) {
+      refuse('PERMISSION_DENIED', `The id ${workerId} is that of a worker with a credential of its own.`, {
+        hint: 'Register under another id.',
+      });
+    }
     this.#expire();
     if (this.#members.size >= maxMembers && !this.#members.has(workerId)) {
       refuse('UNAVAILABLE', 'There are too many workers.');
     }
-    const worker = new RestWorker(supportedTasks, this.#deps.paramsOf);
+    const jobOf = (taskId: string) => this.#deps.store.read.tasks.get(taskId)?.jobId;
+    const worker = new RestWorker(supportedTasks, this.#deps.paramsOf, jobOf);
     const facts: SessionFacts = {
       workerId,
       sessionId: ulid(),
+      // Registering again is the same worker's way to begin anew: it is never fenced.
+      bootId: 'rest',
+      capabilities: allCapabilities,
+      labels: {},
+      patienceMs: restPatienceMs,
       runtime: 'rest',
       memoryBytes: assumedMemoryBytes,
       cpuMillis: assumedCpuMillis,
@@ -59,11 +75,23 @@ export class RestWorkers {
     };
     this.#members.set(workerId, { facts, worker });
     this.#seen(workerId);
+    await this.#remember(facts);
     const runsBots = supportedTasks.includes('start_bot');
     this.#deps.fleet.join(facts, runsBots, 'it does not run bots');
     // Ends with an error when a newer session takes its place: then there is nothing left to do here.
     void worker.run().catch(() => undefined);
     if (runsBots) await this.#deps.engine.placeWaiting();
+  }
+
+  /** Among the workers that an operator sees. */
+  async #remember({ workerId, runtime, memoryBytes, cpuMillis, labels, capabilities }: SessionFacts): Promise<void> {
+    const now = this.#deps.clock.wallMs();
+    await this.#deps.store.write((tx) => {
+      const firstSeenAt = tx.workers.get(workerId)?.firstSeenAt ?? now;
+      const none = { bootId: '', engineVersion: '', version: '' };
+      const facts = { workerId, runtime, memoryBytes, cpuMillis, labels, capabilities };
+      tx.workers.put({ ...none, ...facts, firstSeenAt, lastSeenAt: now });
+    });
   }
 
   heartbeat(workerId: string): void {

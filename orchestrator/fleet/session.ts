@@ -6,6 +6,7 @@ import { create } from '@bufbuild/protobuf';
 import { ulid } from 'ulid';
 import type { Clock } from '#common/clock.ts';
 import { workerIdPattern } from '#common/ids.ts';
+import { checkLabels, workerLabelsMax } from '#common/labels.ts';
 import type { Logger } from '#common/log.ts';
 import { refuse } from '#common/problem.ts';
 import type { Secret } from '#common/secret.ts';
@@ -19,11 +20,15 @@ import {
   SessionResponseSchema,
 } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { Engine } from '../engine/engine.ts';
+import { beforeItsJob } from '../engine/placing.ts';
 import { toEnsure } from '../engine/specs.ts';
 import type { BuildOutputHub } from '../events/build-output.ts';
 import type { Store } from '../store/store.ts';
 import type { Fleet, FleetTimes, SessionFacts } from './fleet.ts';
 import { SendQueue } from './send-queue.ts';
+
+// Far more names than there are; the rest would only fill the store.
+const capabilitiesMax = 100;
 
 export interface SessionDeps {
   readonly store: Store;
@@ -44,16 +49,27 @@ export function desiredSetOf({ store, sealKey, stopGraceMs }: SessionDeps, worke
   const bots = store.read.bots.ofWorker(workerId).map((bot) => {
     const job = store.read.jobs.openOfBot(bot)[0];
     const task = job?.taskId ? store.read.tasks.get(job.taskId) : undefined;
-    const open = job !== undefined && task !== undefined && task.status !== 'done' && task.workerId === workerId;
-    return toEnsure(sealKey, bot, open ? { taskId: task.taskId, deadlineAt: job.deadlineAt } : undefined, stopGraceMs);
+    const open = job !== undefined && task !== undefined && task.status !== 'done';
+    // Not placed yet: what the job wants may not fit here, and what there was goes on.
+    if (open && task.workerId === null) return toEnsure(sealKey, beforeItsJob(bot), undefined, stopGraceMs);
+    const command =
+      open && task.workerId === workerId ? { taskId: task.taskId, deadlineAt: job.deadlineAt } : undefined;
+    return toEnsure(sealKey, bot, command, stopGraceMs);
   });
   return create(DesiredSetSchema, { bots });
 }
 
-function checkHello(message: SessionRequest | undefined): Hello {
+function checkHello(message: SessionRequest | undefined, workerId: string): Hello {
   if (message?.body.case !== 'hello') refuse('INVALID_WORKER', 'The first message of a session must be Hello.');
   const hello = message.body.value;
   if (!workerIdPattern.test(hello.workerId)) refuse('INVALID_WORKER', 'The worker id is not valid.');
+  if (hello.workerId !== workerId) {
+    refuse('PERMISSION_DENIED', `The credential is that of worker ${workerId}.`, {
+      hint: 'Give each worker its own DATA_DIR.',
+    });
+  }
+  const labels = checkLabels(Object.entries(hello.labels), workerLabelsMax);
+  if (!labels.ok) refuse('INVALID_WORKER', labels.problem.message);
   if (hello.protocolMin > protocolMax || hello.protocolMax < protocolMin) {
     refuse(
       'INVALID_WORKER',
@@ -63,26 +79,32 @@ function checkHello(message: SessionRequest | undefined): Hello {
   return hello;
 }
 
-/** Serves one session; the generator ends when the session does. */
+/** Serves one session of the worker that the caller's credential names; the generator ends when the session does. */
 export async function* serveSession(
   deps: SessionDeps,
   requests: AsyncIterable<SessionRequest>,
+  workerId: string,
   signal: AbortSignal,
 ): AsyncGenerator<SessionResponse> {
   const incoming = requests[Symbol.asyncIterator]();
   const first = await incoming.next();
-  const hello = checkHello(first.done ? undefined : first.value);
+  const hello = checkHello(first.done ? undefined : first.value, workerId);
   const queue = new SendQueue();
   const facts: SessionFacts = {
     workerId: hello.workerId,
     sessionId: ulid(),
+    bootId: hello.bootId,
+    capabilities: hello.capabilities.slice(0, capabilitiesMax),
+    labels: { ...hello.labels },
+    patienceMs: 0,
     runtime: hello.runtime,
     memoryBytes: Number(hello.capacity?.memoryBytes ?? 0),
     cpuMillis: hello.capacity?.cpuMillis ?? 0,
     queue,
   };
   const { fleet, engine, logger, times } = deps;
-  await remember(deps, hello);
+  fleet.assertNotFenced(workerId, hello.bootId);
+  await remember(deps, hello, facts);
   await engine.observe(hello.workerId, hello.snapshot);
   fleet.join(facts, hello.ready, hello.notReadyReason);
   logger.info({ workerId: hello.workerId, runtime: hello.runtime, version: hello.version }, 'worker joined');
@@ -108,7 +130,9 @@ export async function* serveSession(
     for await (const body of queue.drain()) yield create(SessionResponseSchema, { body });
   } finally {
     signal.removeEventListener('abort', onAbort);
+    const wasCurrent = fleet.isCurrent(facts);
     fleet.leave(facts);
+    if (wasCurrent) await noteLeaving(deps, facts);
     logger.info({ workerId: hello.workerId }, 'worker session ended');
   }
 }
@@ -156,7 +180,15 @@ async function handle(deps: SessionDeps, facts: SessionFacts, { body }: SessionR
   }
 }
 
-function remember({ store, clock }: SessionDeps, hello: Hello): Promise<void> {
+/** When it was last heard of, for the time after a restart; only a date, so that failing to write it costs nothing more. */
+async function noteLeaving({ store, fleet, clock, logger }: SessionDeps, facts: SessionFacts): Promise<void> {
+  const at = clock.wallMs() - (fleet.presence(facts.workerId).silentMs ?? 0);
+  await store
+    .write((tx) => tx.workers.seen(facts.workerId, at))
+    .catch((error: unknown) => logger.debug({ err: error }, 'when a worker was last heard of could not be written'));
+}
+
+function remember({ store, clock }: SessionDeps, hello: Hello, facts: SessionFacts): Promise<void> {
   return store.write((tx) => {
     const now = clock.wallMs();
     tx.workers.put({
@@ -167,7 +199,8 @@ function remember({ store, clock }: SessionDeps, hello: Hello): Promise<void> {
       version: hello.version,
       memoryBytes: Number(hello.capacity?.memoryBytes ?? 0),
       cpuMillis: hello.capacity?.cpuMillis ?? 0,
-      labels: { ...hello.labels },
+      labels: facts.labels,
+      capabilities: facts.capabilities,
       firstSeenAt: tx.workers.get(hello.workerId)?.firstSeenAt ?? now,
       lastSeenAt: now,
     });

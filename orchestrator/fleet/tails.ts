@@ -1,127 +1,213 @@
 /**
- * Log tails: a reader asks, the bot's worker is told on its session to open a stream of its own, and the two are joined.
- * Backpressure is the transport's: the reader pulls, so a stalled reader stalls only its own stream.
+ * Logs for people who read them. What is already in a log comes page by page, each on a short stream of the worker, so that
+ * a reader who stalls holds one page and nothing at the worker. Who follows then shares the bot's one live tail with all
+ * others who do (tail-live.ts), and goes back to pages when it falls behind.
  */
-import { ulid } from 'ulid';
+import { type Timestamp, timestampMs } from '@bufbuild/protobuf/wkt';
 import { type Clock, sleep } from '#common/clock.ts';
+import { type BotKey, botKeyText } from '#common/ids.ts';
+import { type LogCursor, parseLogCursor } from '#common/log-cursor.ts';
 import { ProblemError, problem } from '#common/problem.ts';
-import { problemFromProto } from '#common/problem-proto.ts';
-import type { LogEntry } from '#gen/botrunner/v1/log_pb.js';
-import type { TailLogsRequest } from '#gen/botrunner/v1/worker_service_pb.js';
+import { type LogEntry, LogStream } from '#gen/botrunner/v1/log_pb.js';
+import type { TailEnd, TailLogsRequest } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { BotRecord } from '../core/records.ts';
 import type { FleetPort } from '../engine/context.ts';
+import { LiveTail, type LogPart } from './tail-live.ts';
+import { TailStreams, workerAway } from './tail-streams.ts';
+import { Turns } from './turns.ts';
+
+export type { LogPart };
 
 export interface TailQuery {
+  /** How many of the last lines to begin with; 0 with since: all. */
   readonly lines: number;
   readonly follow: boolean;
   readonly afterCursor: string;
+  readonly since?: Timestamp | undefined;
+  readonly until?: Timestamp | undefined;
+  readonly grep?: string;
+  readonly buildOnly?: boolean;
 }
 
-interface Waiting {
-  readonly attach: (stream: AsyncIterator<TailLogsRequest>) => void;
-  /** Resolves when the reader is done with the stream. */
-  readonly over: Promise<void>;
-  readonly workerId: string;
-}
+type LoggedBot = BotKey & Pick<BotRecord, 'workerId'>;
 
-// A worker answers within milliseconds; one that does not within this time is treated as not connected.
-const openTimeoutMs = 10_000;
+/** Says which worker has a bot now; undefined when the bot is gone. */
+export type HomeOf = (bot: BotKey) => string | null | undefined;
+
+// What one reader holds at most, by the worker's count of 128 bytes an entry and its text.
+const pageBytes = 256 * 1024;
+const pagesAtOnce = 32;
+// Lines reach the log a moment after they were printed.
+const untilSlackMs = 2000;
+const homeCheckMs = 2000;
+
+interface Page {
+  readonly batches: readonly (readonly LogEntry[])[];
+  readonly end: TailEnd;
+}
 
 export class Tails {
-  readonly #fleet: FleetPort;
+  readonly #streams: TailStreams;
   readonly #clock: Clock;
-  readonly #waiting = new Map<string, Waiting>();
+  readonly #homeOf: HomeOf | undefined;
+  readonly #live = new Map<string, LiveTail>();
+  readonly #turns = new Turns(pagesAtOnce);
 
-  constructor(fleet: FleetPort, clock: Clock) {
-    this.#fleet = fleet;
+  constructor(fleet: Pick<FleetPort, 'send'>, clock: Clock, homeOf?: HomeOf) {
+    this.#streams = new TailStreams(fleet, clock);
     this.#clock = clock;
+    this.#homeOf = homeOf;
   }
 
-  /** The log as batches. Throws ProblemError UNAVAILABLE when the worker is away or goes away while following. */
-  async *read(bot: BotRecord, query: TailQuery, signal: AbortSignal): AsyncGenerator<readonly LogEntry[]> {
-    if (bot.workerId === null) {
+  /** Serves a worker's TailLogs call until its reader is done. */
+  serve(requests: AsyncIterable<TailLogsRequest>, signal: AbortSignal, workerId: string): Promise<void> {
+    return this.#streams.serve(requests, signal, workerId);
+  }
+
+  /** The log in parts. Throws ProblemError UNAVAILABLE when the worker is away or goes away while following. */
+  async *read(bot: LoggedBot, query: TailQuery, signal: AbortSignal): AsyncGenerator<LogPart> {
+    const { workerId } = bot;
+    if (workerId === null) {
       // Nothing can have been printed yet; a follower asks again until the bot has a worker.
       if (query.follow) throw new ProblemError(problem('UNAVAILABLE', 'The bot has no worker yet.'));
       return;
     }
-    const tailId = ulid();
-    const opened = Promise.withResolvers<AsyncIterator<TailLogsRequest>>();
-    const over = Promise.withResolvers<void>();
-    this.#waiting.set(tailId, { attach: opened.resolve, over: over.promise, workerId: bot.workerId });
-    try {
-      const sent = this.#fleet.send(bot.workerId, {
-        case: 'openTail',
-        value: { $typeName: 'botrunner.v1.OpenTail', tailId, userId: bot.userId, botId: bot.botId, ...query },
-      });
-      if (!sent) throw away(bot.workerId);
-      const stream = await this.#bounded(opened.promise, bot.workerId, signal);
-      yield* entriesOf(stream, bot.workerId, signal);
-    } finally {
-      this.#waiting.delete(tailId);
-      over.resolve();
+    const untilMs = query.until && timestampMs(query.until) + untilSlackMs - this.#clock.wallMs();
+    if (!query.follow || (untilMs !== undefined && untilMs <= 0)) {
+      yield* this.#pages(bot, workerId, { ...query, follow: false }, signal);
+      return;
+    }
+    const over = untilMs === undefined ? undefined : this.#abortAfter(untilMs, signal);
+    yield* this.#follow(bot, workerId, query, over === undefined ? signal : AbortSignal.any([signal, over]));
+  }
+
+  async *#follow(bot: LoggedBot, workerId: string, query: TailQuery, signal: AbortSignal): AsyncGenerator<LogPart> {
+    const wanted = wantedBy(query);
+    let afterCursor = query.afterCursor;
+    while (!signal.aborted) {
+      const end = yield* this.#pages(bot, workerId, { ...query, afterCursor }, signal);
+      const place = parseLogCursor(end ?? '');
+      if (end === undefined || place === undefined || signal.aborted) return;
+      afterCursor = end;
+      const live = this.#liveOf(bot, workerId, place);
+      const reading = live.read(place, signal);
+      let next = await reading.next();
+      for (; !next.done; next = await reading.next()) {
+        const { entries, cursor } = next.value;
+        afterCursor = cursor;
+        yield { entries: wanted === undefined ? entries : entries.filter(wanted), cursor };
+      }
+      if (next.value === 'over') return;
     }
   }
 
-  async #bounded<T>(wanted: Promise<T>, workerId: string, signal: AbortSignal): Promise<T> {
-    const timer = new AbortController();
-    const timeout = sleep(this.#clock, openTimeoutMs, AbortSignal.any([timer.signal, signal])).then(() => {
-      throw away(workerId);
-    });
-    try {
-      return await Promise.race([wanted, timeout]);
-    } finally {
-      timer.abort();
-      // Its rejection is either the one thrown above or the abort just made.
-      timeout.catch(() => undefined);
-    }
-  }
-
-  /** Serves a worker's TailLogs call: joins it to the reader that asked, and returns when the reader is done. */
-  async serve(requests: AsyncIterable<TailLogsRequest>, signal: AbortSignal): Promise<void> {
-    const stream = requests[Symbol.asyncIterator]();
-    const first = await stream.next();
-    const tailId = first.done ? '' : first.value.tailId;
-    const waiting = this.#waiting.get(tailId);
-    // Its reader has gone already: not an error, the worker just ends the tail.
-    if (waiting === undefined) return;
-    this.#waiting.delete(tailId);
-    let firstMessage: TailLogsRequest | undefined = first.done ? undefined : first.value;
-    waiting.attach({
-      next: async () => {
-        const value = firstMessage;
-        if (value === undefined) return stream.next();
-        firstMessage = undefined;
-        return { done: false, value };
-      },
-    });
-    const gone = Promise.withResolvers<void>();
-    signal.addEventListener('abort', () => gone.resolve(), { once: true });
-    await Promise.race([waiting.over, gone.promise]);
-  }
-}
-
-async function* entriesOf(
-  stream: AsyncIterator<TailLogsRequest>,
-  workerId: string,
-  signal: AbortSignal,
-): AsyncGenerator<readonly LogEntry[]> {
-  const aborted = Promise.withResolvers<undefined>();
-  const onAbort = () => aborted.resolve(undefined);
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
+  /** Up to the end of the log, as it is when the end is reached (follow) or as it was at the beginning. Returns the place. */
+  async *#pages(
+    bot: BotKey,
+    workerId: string,
+    query: TailQuery,
+    signal: AbortSignal,
+  ): AsyncGenerator<LogPart, string | undefined> {
+    let { afterCursor } = query;
+    let goal: LogCursor | undefined;
     for (;;) {
-      const next = await Promise.race([stream.next(), aborted.promise]);
-      if (next === undefined || signal.aborted) return;
-      if (next.done) return;
-      if (next.value.error !== undefined) throw new ProblemError(problemFromProto(next.value.error));
-      if (next.value.entries.length > 0) yield next.value.entries;
+      const page = await this.#page(bot, workerId, { ...query, afterCursor }, signal);
+      if (page === undefined) return undefined;
+      const { batches, end } = page;
+      const newest = parseLogCursor(end.newestCursor);
+      goal = query.follow ? newest : (goal ?? newest);
+      for (const entries of batches) yield { entries, cursor: entries.at(-1)?.cursor ?? '' };
+      // Also without lines: whoever breaks off now knows where to go on.
+      if (end.cursor !== (batches.at(-1)?.at(-1)?.cursor ?? '')) yield { entries: [], cursor: end.cursor };
+      const place = parseLogCursor(end.cursor);
+      const stuck = end.cursor === afterCursor;
+      afterCursor = end.cursor;
+      if (stuck || place === undefined || goal === undefined) return afterCursor;
+      if (place.logId !== goal.logId || place.seq >= goal.seq) return afterCursor;
     }
-  } catch (error) {
-    throw error instanceof ProblemError ? error : away(workerId, error);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
+  }
+
+  /** Undefined when aborted. Nothing of it is at the worker any more when it is here. */
+  async #page(bot: BotKey, workerId: string, query: TailQuery, signal: AbortSignal): Promise<Page | undefined> {
+    const { userId, botId } = bot;
+    const { lines, afterCursor, since, until, grep = '', buildOnly = false } = query;
+    const times = { ...(since && { since }), ...(until && { until }) };
+    const request = { userId, botId, lines, afterCursor, ...times, grep, buildOnly, maxBytes: pageBytes };
+    return this.#turns.take(signal, async () => {
+      const batches: (readonly LogEntry[])[] = [];
+      for await (const { entries, end } of this.#streams.open(workerId, request, signal)) {
+        if (entries.length > 0) batches.push(entries);
+        if (end !== undefined) return { batches, end };
+      }
+      return undefined;
+    });
+  }
+
+  #liveOf(bot: BotKey, workerId: string, from: LogCursor): LiveTail {
+    const key = `${workerId} ${botKeyText(bot)}`;
+    const known = this.#live.get(key);
+    if (known?.fits(from)) return known;
+    const { userId, botId } = bot;
+    const request = { userId, botId, follow: true, afterCursor: `${from.logId}-${from.seq}` };
+    const live: LiveTail = new LiveTail(from, (signal) =>
+      this.#whileHere(key, bot, workerId, request, signal, () => live),
+    );
+    this.#live.set(key, live);
+    return live;
+  }
+
+  /** The tail's messages. When the bot gets another home its readers are told, since nothing more can come from this one. */
+  async *#whileHere(
+    key: string,
+    bot: BotKey,
+    workerId: string,
+    request: Parameters<TailStreams['open']>[1],
+    signal: AbortSignal,
+    live: () => LiveTail,
+  ): AsyncGenerator<TailLogsRequest> {
+    const check = () => {
+      const home = this.#homeOf?.(bot);
+      if (home !== undefined && home !== workerId) live().fail(workerAway(workerId));
+      else cancel = this.#clock.after(homeCheckMs, check);
+    };
+    let cancel = this.#clock.after(homeCheckMs, check);
+    try {
+      yield* this.#streams.open(workerId, request, signal);
+    } finally {
+      cancel();
+      if (this.#live.get(key) === live()) this.#live.delete(key);
+    }
+  }
+
+  #abortAfter(ms: number, signal: AbortSignal): AbortSignal {
+    const ending = new AbortController();
+    // It rejects with the caller's signal, and then nobody waits for it.
+    sleep(this.#clock, ms, signal).then(
+      () => ending.abort(),
+      () => undefined,
+    );
+    return ending.signal;
   }
 }
 
-const away = (workerId: string, cause?: unknown): ProblemError =>
-  new ProblemError(problem('UNAVAILABLE', `The worker ${workerId}, which has the log, is not connected.`), { cause });
+/** As the worker picks the lines of a page; undefined for every line. */
+function wantedBy({
+  since,
+  until,
+  grep = '',
+  buildOnly = false,
+}: TailQuery): ((entry: LogEntry) => boolean) | undefined {
+  if (since === undefined && until === undefined && grep === '' && !buildOnly) return undefined;
+  const sinceNs = nsOf(since);
+  const untilNs = nsOf(until);
+  return ({ time, stream, text }) => {
+    const timeNs = nsOf(time) ?? 0n;
+    if (sinceNs !== undefined && timeNs < sinceNs) return false;
+    if (untilNs !== undefined && timeNs > untilNs) return false;
+    if (stream === LogStream.GAP) return true;
+    return (!buildOnly || stream === LogStream.BUILD) && text.includes(grep);
+  };
+}
+
+const nsOf = (time: Timestamp | undefined): bigint | undefined =>
+  time && time.seconds * 1_000_000_000n + BigInt(time.nanos);

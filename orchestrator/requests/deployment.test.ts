@@ -11,7 +11,7 @@ import { type Deployment, defaultBounds, type SourceRequest } from '../core/vali
 import { packFiles, prepareDeployment } from './deployment.ts';
 import { parseSpec } from './spec-request.ts';
 
-const deployment = (source: SourceRequest): Deployment => ({ source, env: new Map([['A', 'b']]), limits: {} });
+const deployment = (source: SourceRequest): Deployment => ({ source, env: new Map([['A', 'b']]), limits: {}, on: {} });
 const sha256 = 'a'.repeat(64);
 const login = { username: 'me', password: new Secret('pw') };
 

@@ -32,13 +32,14 @@ export async function packFiles(files: ReadonlyMap<string, string>): Promise<Uin
 
 const languages = { python: BotLanguage.PYTHON, node: BotLanguage.NODE } as const;
 
-export async function prepareDeployment({ source, env, limits }: Deployment): Promise<PreparedDeployment> {
+export async function prepareDeployment({ source, env, limits, on }: Deployment): Promise<PreparedDeployment> {
   const bytes = await bytesOf(source);
   const sha256 = bytes === undefined ? uploadedSha256(source) : createHash('sha256').update(bytes).digest('hex');
   const spec = create(BotSpecSchema, {
     source: sourceOf(source, sha256),
     env: Object.fromEntries(env),
     limits: { memoryBytes: BigInt(limits.memoryBytes ?? 0), cpuMillis: limits.cpuMillis ?? 0 },
+    on: { ...on },
   });
   return {
     spec,

@@ -1,5 +1,6 @@
 /** A BotSpec as gRPC clients send it, checked with the same rules as JSON requests. */
 import { sha256Pattern } from '#common/ids.ts';
+import { checkLabels, wantedLabelsMax } from '#common/labels.ts';
 import { fail, ok, problem, type Result } from '#common/problem.ts';
 import type { ProblemCode } from '#common/problem-codes.ts';
 import { checkEntrypoint } from '#common/safe-path.ts';
@@ -40,7 +41,9 @@ export function parseSpec(spec: BotSpec | undefined, bounds: Bounds): Result<Dep
   if (!env.ok) return env;
   const limits = checkLimits(Number(spec?.limits?.memoryBytes ?? 0), spec?.limits?.cpuMillis ?? 0, bounds);
   if (!limits.ok) return limits;
-  return ok({ source: source.value, env: env.value, limits: limits.value });
+  const on = checkLabels(Object.entries(spec?.on ?? {}), wantedLabelsMax);
+  if (!on.ok) return on;
+  return ok({ source: source.value, env: env.value, limits: limits.value, on: on.value });
 }
 
 function parseSource(spec: BotSpec | undefined, bounds: Bounds): Result<SourceRequest> {

@@ -7,10 +7,13 @@ import { refuse } from '#common/problem.ts';
 import { Secret } from '#common/secret.ts';
 import type { Scope, TokenRecord } from '../core/records.ts';
 import type { Store } from '../store/store.ts';
+import type { WorkerCredentials } from './worker-credentials.ts';
 
 export interface Identity {
   readonly userId: string;
   readonly scope: Scope;
+  /** The worker that the credential stands for; undefined for every token, join tokens among them. */
+  readonly workerId?: string;
   /** Aborts when the token is revoked: what is open with it must end. */
   readonly revoked: AbortSignal;
 }
@@ -36,14 +39,21 @@ const tokenBytes = 32;
 export class TokenBook {
   readonly #store: Store;
   readonly #byHash: Map<string, Entry>;
+  readonly #workers: WorkerCredentials;
 
-  private constructor(store: Store, records: readonly TokenRecord[]) {
+  private constructor(store: Store, records: readonly TokenRecord[], workers: WorkerCredentials) {
     this.#store = store;
+    this.#workers = workers;
     this.#byHash = new Map(records.map((record) => [record.tokenSha256, entryOf(record)]));
   }
 
-  /** Stores the configured tokens' hashes and loads all. */
-  static async load(store: Store, configured: readonly ConfiguredToken[], now: number): Promise<TokenBook> {
+  /** Stores the configured tokens' hashes and loads all. Callers may also come with the credential of a worker. */
+  static async load(
+    store: Store,
+    configured: readonly ConfiguredToken[],
+    now: number,
+    workers: WorkerCredentials,
+  ): Promise<TokenBook> {
     const records = await store.write((tx) => {
       for (const old of tx.tokens.all()) if (old.source === 'config') tx.tokens.remove(old.tokenSha256);
       for (const { token, userId, scope, name } of configured) {
@@ -51,7 +61,7 @@ export class TokenBook {
       }
       return tx.tokens.all();
     });
-    return new TokenBook(store, records);
+    return new TokenBook(store, records, workers);
   }
 
   /**
@@ -67,11 +77,12 @@ export class TokenBook {
       if (value) tokens.add(value);
     }
     const [token = ''] = tokens;
-    const entry = tokens.size === 1 ? this.#byHash.get(sha256(token)) : undefined;
+    const hash = tokens.size === 1 ? sha256(token) : '';
+    const worker = this.#workers.find(hash);
+    if (worker !== undefined) return { userId: 'worker', scope: 'worker', ...worker };
+    const entry = this.#byHash.get(hash);
     if (entry === undefined) {
-      refuse('UNAUTHENTICATED', tokens.size === 0 ? 'No token was sent.' : 'The token is not valid.', {
-        example: 'export AVTOMATIKA_TOKEN=test-client-token',
-      });
+      refuse('UNAUTHENTICATED', tokens.size === 0 ? 'No token was sent.' : 'The token is not valid.');
     }
     const { userId, scope } = entry.record;
     return { userId, scope, revoked: entry.revoked.signal };
@@ -121,7 +132,27 @@ const entryOf = (record: TokenRecord): Entry => ({ record, revoked: new AbortCon
 /** Throws PERMISSION_DENIED when the token is of another kind. */
 export function requireScope(identity: Identity, scope: Scope): Identity {
   if (identity.scope !== scope) {
-    refuse('PERMISSION_DENIED', `This call needs a ${scope} token; this is a ${identity.scope} token.`);
+    refuse('PERMISSION_DENIED', `This call needs ${kindOf(scope)} token; this is ${kindOf(identity.scope)} token.`);
   }
   return identity;
+}
+
+const kindOf = (scope: Scope): string => (scope === 'admin' ? 'an admin' : `a ${scope}`);
+
+/** Throws PERMISSION_DENIED for the credential of a worker, which joins nobody and does nothing over REST. */
+export function requireJoinToken(identity: Identity): Identity {
+  if (requireScope(identity, 'worker').workerId !== undefined) {
+    refuse('PERMISSION_DENIED', 'This call needs a join token; this is the credential of a worker.');
+  }
+  return identity;
+}
+
+/** The worker that calls. Throws PERMISSION_DENIED for a join token. */
+export function requireWorker(identity: Identity): string {
+  if (identity.workerId === undefined) {
+    refuse('PERMISSION_DENIED', 'This call needs the credential of a worker; this is a join token.', {
+      hint: 'Call WorkerService.Join first, and use the credential from then on.',
+    });
+  }
+  return identity.workerId;
 }

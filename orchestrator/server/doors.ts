@@ -9,7 +9,7 @@ import { Health } from '#gen/grpc/health/v1/health_pb.js';
 import { ServerReflection } from '#gen/grpc/reflection/v1/reflection_pb.js';
 import type { Handler } from './port.ts';
 import { createRestHandler, type RestDeps } from './rest/routes.ts';
-import { createAdminService } from './rpc/admin-service.ts';
+import { type AdminServiceDeps, createAdminService } from './rpc/admin-service.ts';
 import { type ArtifactServiceDeps, createArtifactService } from './rpc/artifact-service.ts';
 import { type BotServiceDeps, createBotService } from './rpc/bot-service.ts';
 import { createHealthService } from './rpc/health-service.ts';
@@ -19,7 +19,12 @@ import { createWorkerService, type WorkerServiceDeps } from './rpc/worker-servic
 
 const own = [AdminService, JobService, BotService, ArtifactService, WorkerService] as const;
 
-export type DoorsDeps = JobServiceDeps & BotServiceDeps & ArtifactServiceDeps & WorkerServiceDeps & RestDeps;
+export type DoorsDeps = JobServiceDeps &
+  BotServiceDeps &
+  ArtifactServiceDeps &
+  WorkerServiceDeps &
+  AdminServiceDeps &
+  RestDeps;
 
 /** `shutdown` ends every call that is under way. */
 export function createDoors(deps: DoorsDeps, shutdown: AbortSignal): Handler {
@@ -39,7 +44,7 @@ export function createDoors(deps: DoorsDeps, shutdown: AbortSignal): Handler {
       );
       router.service(ServerReflection, createReflectionService([...own, Health, ServerReflection]));
     },
-    fallback: createRestHandler(deps),
+    fallback: createRestHandler(deps, shutdown),
     // gzip of every message over 1 KiB made dispatch 3 times and log tailing 6 times slower.
     acceptCompression: [],
     readMaxBytes: deps.maxBodyBytes,

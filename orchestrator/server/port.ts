@@ -37,6 +37,8 @@ function watch(session: Http2Session): void {
   let answered = true;
   const timer = setInterval(
     () => {
+      // It may be destroyed for a while before it says that it is closed; a ping would then throw.
+      if (session.destroyed) return;
       if (!answered) return session.destroy(new Error('ping timed out'));
       answered = false;
       session.ping((error) => {

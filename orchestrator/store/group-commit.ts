@@ -29,7 +29,8 @@ function toProblem(error: unknown): unknown {
   });
 }
 
-export function createGroupCommit(db: DatabaseSync): GroupCommit {
+/** `committed` is called after each commit, when the writes of it have been answered; it must not throw. */
+export function createGroupCommit(db: DatabaseSync, committed: () => void = () => undefined): GroupCommit {
   let queue: Queued[] = [];
   let scheduled = false;
 
@@ -51,6 +52,7 @@ export function createGroupCommit(db: DatabaseSync): GroupCommit {
       return;
     }
     for (const settle of done) settle();
+    committed();
   }
 
   function runOne(item: Queued): () => void {

@@ -31,6 +31,8 @@ export const migrations: readonly string[] = [
     revision INTEGER NOT NULL,
     epoch INTEGER NOT NULL,
     worker_id TEXT,
+    -- Whether its worker shall stop it because it moves to another one.
+    leaving INTEGER NOT NULL,
     memory_bytes INTEGER NOT NULL,
     cpu_millis INTEGER NOT NULL,
     spec_sealed BLOB,
@@ -39,17 +41,24 @@ export const migrations: readonly string[] = [
     -- What to go back to when the job at work fails; null while none is.
     undo_desired TEXT,
     undo_revision INTEGER,
+    undo_was_up INTEGER,
     undo_spec_sealed BLOB,
     -- What the worker has reported.
     state TEXT NOT NULL,
     observed TEXT NOT NULL,
     observed_at INTEGER,
+    -- When its user last decided that it shall run, and what the operator's limit on that means for it.
+    runs_since INTEGER NOT NULL,
+    stops_at INTEGER,
+    age_warned INTEGER NOT NULL,
+    notice TEXT NOT NULL,
     event_seq INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
     PRIMARY KEY (user_id, bot_id)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX bots_by_worker ON bots (worker_id);
+  CREATE INDEX bots_by_age ON bots (age_warned, stops_at) WHERE desired = 'running' AND stops_at IS NOT NULL;
 
   -- A Telegram token belongs to one running bot. token_key is a keyed hash of it.
   CREATE TABLE telegram_tokens (
@@ -128,6 +137,7 @@ export const migrations: readonly string[] = [
     at INTEGER NOT NULL
   ) STRICT;
   CREATE INDEX outbox_by_bot ON outbox (user_id, bot_id, bot_seq);
+  CREATE INDEX outbox_by_user ON outbox (user_id, seq);
 
   CREATE TABLE workers (
     worker_id TEXT PRIMARY KEY,
@@ -138,8 +148,18 @@ export const migrations: readonly string[] = [
     memory_bytes INTEGER NOT NULL,
     cpu_millis INTEGER NOT NULL,
     labels TEXT NOT NULL,
+    capabilities TEXT NOT NULL,
+    -- Whether the operator wants no more bots there.
+    cordoned INTEGER NOT NULL DEFAULT 0,
     first_seen_at INTEGER NOT NULL,
     last_seen_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  -- Who may speak as a worker. Only the sha256 of a credential is kept.
+  CREATE TABLE worker_access (
+    worker_id TEXT PRIMARY KEY,
+    credential_sha256 TEXT UNIQUE,
+    revoked INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
 
   CREATE TABLE artifacts (

@@ -16,14 +16,19 @@ const bot: BotRecord = {
   revision: 1,
   epoch: 1,
   workerId: 'w1',
+  leaving: true,
   memoryBytes: 256,
   cpuMillis: 500,
   specSealed: new Uint8Array([1, 2, 3]),
   purge: true,
-  undo: { desired: 'stopped', revision: 0, specSealed: null },
+  undo: { desired: 'stopped', revision: 0, wasUp: true, specSealed: null },
   state: 'running',
   observed: { containerId: 'c1', restarts: 2 },
   observedAt: 5,
+  runsSince: 3,
+  stopsAt: 9,
+  ageWarned: true,
+  notice: 'soon',
   eventSeq: 7,
   createdAt: 1,
   updatedAt: 2,
@@ -78,7 +83,9 @@ describe('the SQLite store', () => {
 
   it('numbers the events of all and lets them be read on from any number', async () => {
     const store = openSqliteStore(dir);
-    const event = { userId: 'ann', botId: 'echo', kind: 'bot' as const, subjectId: 'echo', payload: { a: 1 }, at: 3 };
+    const { specSealed: _, undo: _undo, purge: _purge, ...shown } = bot;
+    const body = { kind: 'bot' as const, bot: shown };
+    const event = { userId: 'ann', botId: 'echo', subjectId: 'echo', body, at: 3 };
     const seqs = await store.write((tx) =>
       ['x', 'y', 'z'].map((eventId, index) => tx.outbox.add({ ...event, eventId, botSeq: index + 1 }).seq),
     );

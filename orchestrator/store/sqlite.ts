@@ -60,12 +60,25 @@ export function openSqliteStore(dir: string): Store {
     tokens: createTokenTable(db),
     telegramTokens: createTelegramTokenTable(db),
   };
-  const commits = createGroupCommit(db);
+  const listeners = new Set<() => void>();
+  let told = tables.outbox.lastSeq();
+  const commits = createGroupCommit(db, () => {
+    const last = tables.outbox.lastSeq();
+    if (last === told) return;
+    told = last;
+    for (const listener of listeners) listener();
+  });
   const getMeta = db.prepare('SELECT value FROM meta WHERE key = ?');
   const putMeta = db.prepare('INSERT INTO meta (key, value) VALUES (?, ?)');
   return {
     read: tables,
     write: (work) => commits.write(() => work(tables)),
+    onEvents(listener) {
+      listeners.add(listener);
+      return () => {
+        listeners.delete(listener);
+      };
+    },
     meta: (key, make) =>
       commits.write(() => {
         const found = getMeta.get(key);

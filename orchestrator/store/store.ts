@@ -9,7 +9,15 @@
  * 4. Reads see the last commit.
  */
 import type { BotKey } from '#common/ids.ts';
-import type { BotRecord, EventRecord, JobRecord, TaskRecord, TokenRecord, WorkerRecord } from '../core/records.ts';
+import type {
+  BotRecord,
+  EventRecord,
+  JobRecord,
+  TaskRecord,
+  TokenRecord,
+  WorkerAccess,
+  WorkerRecord,
+} from '../core/records.ts';
 
 export interface BotTable {
   get(key: BotKey): BotRecord | undefined;
@@ -19,6 +27,12 @@ export interface BotTable {
   ofWorker(workerId: string): readonly BotRecord[];
   /** Desired running, on any worker: what placement has to reckon with. */
   reserved(): readonly { readonly workerId: string; readonly memoryBytes: number; readonly cpuMillis: number }[];
+  /** Desired running, with a time to be stopped at that is not later. */
+  aging(stopsAt: number): readonly BotRecord[];
+  /** The next times at which bots are to be stopped, by whether their owners were warned. */
+  nextAging(): { readonly unwarned: number | undefined; readonly warned: number | undefined };
+  /** Sets those times anew for a limit that may have changed; a warning that was given stands unless there is more time now. */
+  setMaxRuntime(maxRuntimeMs: number): void;
   put(bot: BotRecord): void;
   remove(key: BotKey): void;
 }
@@ -36,6 +50,8 @@ export interface JobTable {
   withStatus(status: JobRecord['status']): readonly JobRecord[];
   /** Open jobs whose deadline has passed. */
   overdue(now: number): readonly JobRecord[];
+  /** Removes final jobs made before the time, with their states and tasks, at most `limit`. Returns how many. */
+  prune(before: number, limit: number): number;
   /** The next deadline of any open job. */
   nextDeadline(): number | undefined;
 }
@@ -58,13 +74,49 @@ export interface OutboxTable {
   add(event: Omit<EventRecord, 'seq'>): EventRecord;
   /** Events after `seq`, oldest first, at most `limit`. */
   after(seq: number, limit: number): readonly EventRecord[];
-  removeOlderThan(at: number): void;
+  /** The same of one user; the empty user has the events of workers. */
+  ofUserAfter(userId: string, seq: number, limit: number): readonly EventRecord[];
+  /** The newest events of a user, or of one bot of it, oldest first. */
+  lastOf(
+    userId: string,
+    query: { readonly botId?: string; readonly jobs: boolean },
+    limit: number,
+  ): readonly EventRecord[];
+  /** The newest event of each bot that is not deleted, by seq, after `seq`: at most `limit`. */
+  latestOfBots(seq: number, limit: number): readonly EventRecord[];
+  /** The newest event of one bot. */
+  latestOfBot(bot: BotKey): EventRecord | undefined;
+  /** The newest kept event of each worker. */
+  latestOfWorkers(): readonly EventRecord[];
+  /** The number of the newest kept event of the bot; 0 when none is. */
+  lastBotSeq(bot: BotKey): number;
+  /** The seq of the newest event there ever was; 0 for none. */
+  lastSeq(): number;
+  /** How far a reader that remembers its place has got; undefined before its first. */
+  place(reader: string): number | undefined;
+  setPlace(reader: string, seq: number): void;
+  /** Events up to this seq may be missing. */
+  floor(): number;
+  /**
+   * Removes the oldest events, at most `limit`: those before the time, and those beyond the newest `keep`. The newest event
+   * of each bot that is not deleted stays. Returns how far it got; 0 when there is nothing left to do.
+   */
+  prune(bounds: { readonly before: number; readonly keep: number; readonly limit: number }): number;
 }
 
 export interface WorkerTable {
   get(workerId: string): WorkerRecord | undefined;
   all(): readonly WorkerRecord[];
+  /** Leaves the cordon as it is. */
   put(worker: WorkerRecord): void;
+  seen(workerId: string, at: number): void;
+  isCordoned(workerId: string): boolean;
+  /** False when there is no such worker. */
+  setCordoned(workerId: string, cordoned: boolean): boolean;
+  /** Who may speak as the worker; undefined for an id that never joined. */
+  access(workerId: string): WorkerAccess | undefined;
+  allAccess(): readonly WorkerAccess[];
+  putAccess(access: WorkerAccess): void;
 }
 
 export interface ArtifactTable {
@@ -110,6 +162,8 @@ export interface Store {
   readonly read: Tables;
   /** Runs `work` in a transaction. A throw undoes it and rejects; a full disk rejects with STORAGE_FULL. */
   write<T>(work: (tx: Tables) => T): Promise<T>;
+  /** Calls back after each commit that added events. Returns how to end that. */
+  onEvents(listener: () => void): () => void;
   /** A value that is made once and kept, such as the store's own id. */
   meta(key: string, make: () => string): Promise<string>;
   /** Commits what is queued and closes. */

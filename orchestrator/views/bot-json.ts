@@ -20,6 +20,9 @@ export function botToJson({ bot, state, runtime }: BotView): JsonObject {
     oom_killed: observed.oomKilled ?? false,
     next_try_at: rfc3339OrNull(observed.nextTryAt),
     reason: observed.reason ?? '',
+    diagnosis: observed.diagnosis ?? '',
+    notice: bot.notice,
+    stops_at: bot.desired === 'running' ? rfc3339OrNull(bot.stopsAt) : null,
     generation: bot.generation,
     observed_at: rfc3339OrNull(bot.observedAt),
   };

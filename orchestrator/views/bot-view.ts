@@ -1,8 +1,8 @@
 /** A bot with what only the fleet knows: whether its worker is silent, and how its worker runs bots. */
-import type { BotRecord, BotStateName } from '../core/records.ts';
+import type { BotStateName, ShownBot } from '../core/records.ts';
 
 export interface BotView {
-  readonly bot: BotRecord;
+  readonly bot: ShownBot;
   /** The recorded state, or `unknown` while the worker is silent. */
   readonly state: BotStateName;
   /** docker or process; empty while the bot has no worker. */

@@ -3,7 +3,7 @@
  * there; no other key named `state` exists at any depth.
  */
 import type { JsonObject, Problem } from '#common/problem.ts';
-import type { JobRecord } from '../core/records.ts';
+import type { ShownJob } from '../core/records.ts';
 import { rfc3339 } from './time.ts';
 
 /** A problem as the value of "error". */
@@ -15,7 +15,7 @@ export const problemToJson = ({ code, message, details, hint, example }: Problem
   example,
 });
 
-export function jobToJson(job: JobRecord): JsonObject {
+export function jobToJson(job: ShownJob): JsonObject {
   const data: JsonObject =
     job.error !== null ? { error: problemToJson(job.error) } : job.result !== null ? { result: job.result } : {};
   return {

@@ -5,8 +5,8 @@ import type { LogEntry } from '#gen/botrunner/v1/log_pb.js';
 const lineOf = ({ time, text }: LogEntry): string =>
   time === undefined ? text : `${timestampDate(time).toISOString()} ${text}`;
 
-export async function readLogText(batches: AsyncIterable<readonly LogEntry[]>): Promise<string> {
+export async function readLogText(parts: AsyncIterable<{ readonly entries: readonly LogEntry[] }>): Promise<string> {
   const lines: string[] = [];
-  for await (const batch of batches) for (const entry of batch) lines.push(`${lineOf(entry)}\n`);
+  for await (const { entries } of parts) for (const entry of entries) lines.push(`${lineOf(entry)}\n`);
   return lines.join('');
 }

@@ -3,7 +3,7 @@ import { create } from '@bufbuild/protobuf';
 import { problemToProto } from '#common/problem-proto.ts';
 import { type Bot, BotSchema, BotState, DesiredState } from '#gen/botrunner/v1/bot_pb.js';
 import { type Job, JobSchema, JobStatus } from '#gen/botrunner/v1/job_pb.js';
-import type { BotStateName, Desired, JobRecord, JobStatusName } from '../core/records.ts';
+import type { BotStateName, Desired, JobStatusName, ShownJob } from '../core/records.ts';
 import type { BotView } from './bot-view.ts';
 import { timestamp } from './time.ts';
 
@@ -66,12 +66,15 @@ export function botToProto({ bot, state, runtime }: BotView): Bot {
     ...timestamp('nextTryAt', observed.nextTryAt),
     reason: observed.reason ?? '',
     pinned: observed.pinned ?? '',
+    diagnosis: observed.diagnosis ?? '',
+    notice: bot.notice,
+    ...timestamp('stopsAt', bot.desired === 'running' ? bot.stopsAt : null),
     ...timestamp('observedAt', bot.observedAt),
     ...timestamp('createdAt', bot.createdAt),
   });
 }
 
-export function jobToProto(job: JobRecord): Job {
+export function jobToProto(job: ShownJob): Job {
   return create(JobSchema, {
     jobId: job.jobId,
     userId: job.userId,

@@ -4,9 +4,9 @@
  * Exit 0 when all of that worked. `--keep` leaves the platform running until Ctrl-C.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '../platform/free-port.ts';
 import { type Platform, startPlatform } from '../platform/platform.ts';
 import { interrupted } from '../process/interrupted.ts';
 import { avtomatikaBot } from './cli.ts';
@@ -28,18 +28,6 @@ function report(found: Found, plan: DemoPlan): void {
   line('base image', found.pythonImage?.ok || found.nodeImage === undefined ? found.pythonImage : found.nodeImage);
   line('package index', found.packageIndex);
   say(`So the demo runs ${plan.says}.`);
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() =>
-        typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port')),
-      );
-    });
-  });
 }
 
 async function talk(

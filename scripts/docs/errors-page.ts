@@ -13,7 +13,7 @@ export function errorsPage(): string {
 Every refusal and every failed job carries one of these codes. REST answers hold it as \`error.code\` beside \`message\`,
 \`details\`, \`hint\` and \`example\`; Connect and gRPC errors carry the same fields as a \`botrunner.v1.ErrorDetail\`, whose
 \`reason\` is the code with \`ERROR_REASON_\` before it. In the last column, yes means that the same request may succeed
-later as it is.
+later as it is. Hints name the fields of a request in double quotes; the command line shows its options instead.
 
 ## Refused requests
 

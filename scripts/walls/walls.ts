@@ -15,6 +15,7 @@ const packages = {
   '@grpc/grpc-js': 'worker/session and test',
   'node:sqlite': 'orchestrator/store',
   clipanion: 'cli',
+  nats: 'orchestrator/events/nats and test',
   pino: 'common/log.ts',
   '@connectrpc/connect-node': 'orchestrator/server, cli/client.ts and test',
 } as const;
@@ -45,14 +46,25 @@ const areas: readonly Area[] = [
   { files: ['orchestrator/**'], programs: ['orchestrator'] },
   { files: ['orchestrator/core/**', '!**/*.test.ts'], programs: ['orchestrator'], pure: true },
   { files: ['orchestrator/store/**'], programs: ['orchestrator'], packages: ['node:sqlite'] },
+  { files: ['orchestrator/events/nats/**'], programs: ['orchestrator'], packages: ['nats'] },
   { files: ['orchestrator/server/**'], programs: ['orchestrator'], packages: ['@connectrpc/connect-node'] },
   { files: ['worker/**'], programs: ['worker'] },
-  { files: ['worker/bots/converge.ts', 'worker/bots/restart-policy.ts'], programs: ['worker'], pure: true },
+  {
+    files: [
+      'worker/bots/converge.ts',
+      'worker/bots/restart-policy.ts',
+      'worker/diagnosis/causes.ts',
+      'worker/diagnosis/diagnosis.ts',
+      'worker/diagnosis/preflight.ts',
+    ],
+    programs: ['worker'],
+    pure: true,
+  },
   { files: ['worker/runtime/docker/**'], programs: ['worker'], packages: ['dockerode'] },
   { files: ['worker/session/**'], programs: ['worker'], packages: ['@grpc/grpc-js'] },
   { files: ['cli/**'], programs: ['cli'], packages: ['clipanion'] },
   { files: ['cli/client.ts'], programs: ['cli'], packages: ['clipanion', '@connectrpc/connect-node'] },
-  { files: ['test/**'], programs, packages: ['@grpc/grpc-js', '@connectrpc/connect-node'] },
+  { files: ['test/**', 'bench/**'], programs, packages: ['@grpc/grpc-js', '@connectrpc/connect-node', 'nats'] },
 ];
 
 /** The `overrides` of biome.json. */

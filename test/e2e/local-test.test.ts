@@ -1,11 +1,11 @@
 /** examples/local_test, the guide's test without Docker: three terminals, played by three processes. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { freePort } from '../../scripts/platform/free-port.ts';
 import { eventually } from '../kit/eventually.ts';
 
 const checkout = join(import.meta.dirname, '../..');
@@ -15,13 +15,6 @@ const hasPython = await run('python3', ['--version']).then(
   () => true,
   () => false,
 );
-const freePort = () =>
-  new Promise<number>((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 const ended = (child: ChildProcess) => new Promise((resolve) => child.once('exit', resolve));
 
 describe.skipIf(!hasPython)('the local test', { timeout: 60_000, meta: { skipReason: 'there is no python3' } }, () => {

@@ -1,7 +1,10 @@
 /**
  * What the tests of hostile requests share. Each refusal must have the right status and code, tell what to do, and leave
- * nothing: the list of bots is the same before and after.
+ * nothing: not a byte of what the orchestrator has on disk is another one, and the list of bots is the same before and after.
  */
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { type Client, ConnectError, createClient } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
@@ -28,6 +31,8 @@ export interface HostileDoors {
   readonly artifacts: Client<typeof ArtifactService>;
   /** The result of the action list. */
   list(): Promise<JsonBody>;
+  /** The files that the orchestrator has on disk, and what is in them. */
+  onDisk(): Readonly<Record<string, string>>;
   /** A test for each case: sends it over REST and holds the refusal to all it must be. */
   refuses(cases: readonly HostileCase[]): void;
 }
@@ -60,6 +65,14 @@ export function openHostileDoors(): HostileDoors {
     const { body } = await orchestrator().post({ action: 'list' });
     return (await orchestrator().get(`/jobs/${body.job_id}`)).body.data.result;
   };
+  const onDisk = () =>
+    Object.fromEntries(
+      readdirSync(orchestrator().dir, { recursive: true, withFileTypes: true })
+        // SQLite keeps locks of readers in the -shm file.
+        .filter((entry) => entry.isFile() && !entry.name.endsWith('-shm'))
+        .map((entry) => join(entry.parentPath, entry.name))
+        .map((path) => [path, createHash('sha256').update(readFileSync(path)).digest('hex')]),
+    );
   return {
     get orchestrator() {
       return orchestrator();
@@ -73,11 +86,14 @@ export function openHostileDoors(): HostileDoors {
       return artifacts;
     },
     list,
+    onDisk,
     refuses(cases) {
       it.each(cases)('%s', async (_title, data, code, status = 400) => {
         const before = await list();
+        const stored = onDisk();
         const { status: got, body } = await orchestrator().post(data);
         expect([got, body.error?.code]).toEqual([status, code]);
+        expect(onDisk()).toEqual(stored);
         expect(Object.keys(body.error)).toEqual(['code', 'message', 'details', 'hint', 'example']);
         expect(body.error.hint).not.toBe('');
         expect(JSON.stringify(body).length).toBeLessThan(4096);

@@ -4,10 +4,10 @@
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { endProgram, type Program, startProgram, untilHealthy } from '../../scripts/platform/children.ts';
+import { freePort } from '../../scripts/platform/free-port.ts';
 import { eventually } from './eventually.ts';
 import type { JsonBody } from './orchestrator-for-tests.ts';
 
@@ -33,26 +33,16 @@ export interface TestPlatform {
   /** SIGTERM, and waits for the end in good order. Returns the exit code. */
   stop(name: Program['name']): Promise<number>;
   start(name: Program['name']): Promise<void>;
+  /** The process number of a program that runs. */
+  pid(name: Program['name']): number;
   /** The programs' own logs, for an assertion or a message. */
   log(name: Program['name']): string;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() =>
-        typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port')),
-      );
-    });
-  });
-}
-
 const cliTimeoutMs = 120_000;
 
-/** `env` goes to both programs: RUNTIME, DOCKER_HOST, PIP_INDEX_URL and the like. */
+/** `env` goes to both programs: RUNTIME, DOCKER_HOST, PIP_INDEX_URL and the like; ORCHESTRATOR_URL to dial by a proxy. */
 export async function startTestPlatform(env: Readonly<Record<string, string>>): Promise<TestPlatform> {
   const dir = mkdtempSync(join(tmpdir(), 'platform-'));
   const port = await freePort();
@@ -67,7 +57,7 @@ export async function startTestPlatform(env: Readonly<Record<string, string>>): 
         ...env,
         PORT: String(port),
         DATA_DIR: join(dir, 'data'),
-        ORCHESTRATOR_URL: url,
+        ORCHESTRATOR_URL: env['ORCHESTRATOR_URL'] ?? url,
       },
       logFile: logFile(name),
     });
@@ -119,6 +109,7 @@ export async function startTestPlatform(env: Readonly<Record<string, string>>): 
     },
     stop: (name) => endProgram(running(name)),
     start,
+    pid: (name) => running(name).child.pid ?? Number.NaN,
     log: (name) => readFileSync(logFile(name), 'utf8'),
     async [Symbol.asyncDispose]() {
       const worker = programs.get('worker');

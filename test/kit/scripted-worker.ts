@@ -2,6 +2,7 @@
  * A worker played by a test over a real grpc-js channel: it says what the test tells it to, and keeps what it hears. An
  * outside witness: it shares no code with our worker, only the contract.
  */
+import { createHash } from 'node:crypto';
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { Client, type ClientDuplexStream, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { BotState } from '#gen/botrunner/v1/bot_pb.js';
@@ -10,6 +11,8 @@ import {
   CapacitySchema,
   type Ensure,
   type HelloSchema,
+  type JoinRequest,
+  JoinRequestSchema,
   type SessionRequest,
   SessionRequestSchema,
   type SessionResponse,
@@ -55,14 +58,50 @@ export const observed = (
   ...extra,
 });
 
+/** As workers derive nothing from it, a test's credential may be made of its id: the same worker has the same one. */
+export const credentialOf = (workerId: string): string =>
+  createHash('sha256').update(`credential of ${workerId}`).digest('base64url');
+
+/** Makes the credential known with a join token; the error that Join was refused with, if it was. */
+export function joinScriptedWorker(
+  address: string,
+  workerId: string,
+  token = workerToken,
+  credential = credentialOf(workerId),
+): Promise<ServiceError | undefined> {
+  const client = new Client(address, credentials.createInsecure());
+  const metadata = new Metadata();
+  metadata.set('authorization', `Bearer ${token}`);
+  const request = create(JoinRequestSchema, {
+    workerId,
+    credentialSha256: createHash('sha256').update(credential).digest('hex'),
+  });
+  return new Promise((resolve) => {
+    client.makeUnaryRequest(
+      '/botrunner.v1.WorkerService/Join',
+      (message: JoinRequest) => Buffer.from(toBinary(JoinRequestSchema, message)),
+      (bytes: Buffer) => bytes,
+      request,
+      metadata,
+      (error) => {
+        client.close();
+        resolve(error ?? undefined);
+      },
+    );
+  });
+}
+
+/** Joins, then opens a session. A Join that is refused is the session's end. */
 export async function connectScriptedWorker(
   address: string,
   hello: MessageInitShape<typeof HelloSchema> = {},
   token = workerToken,
+  credential = credentialOf(hello.workerId ?? 'w1'),
 ): Promise<ScriptedWorker> {
+  const refused = await joinScriptedWorker(address, hello.workerId ?? 'w1', token, credential);
   const client = new Client(address, credentials.createInsecure());
   const metadata = new Metadata();
-  metadata.set('authorization', `Bearer ${token}`);
+  metadata.set('authorization', `Bearer ${credential}`);
   const serialize = (message: SessionRequest) => Buffer.from(toBinary(SessionRequestSchema, message));
   const stream: ClientDuplexStream<SessionRequest, SessionResponse> = client.makeBidiStreamRequest(
     '/botrunner.v1.WorkerService/Session',
@@ -72,10 +111,10 @@ export async function connectScriptedWorker(
   );
   const heard: SessionResponse[] = [];
   const taken = new Set<SessionResponse>();
-  let ended: ServiceError | undefined;
+  let ended: ServiceError | undefined = refused;
   stream.on('data', (message: SessionResponse) => heard.push(message));
   stream.on('error', (error: ServiceError) => {
-    ended = error;
+    ended ??= error;
   });
   const send = (body: Body) => {
     stream.write(create(SessionRequestSchema, { body: body }));
@@ -90,6 +129,7 @@ export async function connectScriptedWorker(
       runtime: 'docker',
       version: '0',
       ready: true,
+      capabilities: ['mode.simple', 'mode.custom', 'mode.image', 'language.python', 'language.node'],
       capacity: create(CapacitySchema, { memoryBytes: BigInt(8 * 1024 ** 3), cpuMillis: 4000 }),
       ...hello,
     },

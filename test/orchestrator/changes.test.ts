@@ -124,6 +124,34 @@ describe('a delete', () => {
   });
 });
 
+describe('a job that waits for its turn', () => {
+  it('says for what from its first answer on, in every door, until it begins', async () => {
+    const spec = specOf(await started('a'));
+    const first = (await bots.updateBot({ botId: 'a', spec })).job;
+    const second = (await bots.restartBot({ botId: 'a' })).job;
+    const reason = 'waiting for an earlier job of the same bot';
+    expect([first?.status, second?.status, second?.reason]).toEqual([JobStatus.RUNNING, JobStatus.PENDING, reason]);
+    const jobId = second?.jobId ?? '';
+    expect((await jobs.getJob({ jobId })).job?.reason).toBe(reason);
+    expect((await orchestrator.get(`/jobs/${jobId}`)).body).toMatchObject({ status: 'pending', reason });
+    for await (const { update } of jobs.watchJob({ jobId })) {
+      expect(update.value).toMatchObject({ status: JobStatus.PENDING, reason });
+      break;
+    }
+    worker.succeed(await worker.take('ensure'));
+    expect((await until(jobId, JobStatus.RUNNING))?.reason).toBe('');
+  });
+
+  it('says so too when it waits for another bot to let go of its token', async () => {
+    await started('a', { BOT_TOKEN: token });
+    const { body } = await start('b', { BOT_TOKEN: token }, { takeover: true });
+    expect((await orchestrator.get(`/jobs/${body.job_id}`)).body).toMatchObject({
+      status: 'pending',
+      reason: 'waiting until the other bot has let go of the Telegram token',
+    });
+  });
+});
+
 describe('a Telegram token', () => {
   it('belongs to one running bot; a stop that is done sets it free', async () => {
     await started('a', { BOT_TOKEN: token });

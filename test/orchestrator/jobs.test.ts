@@ -1,58 +1,13 @@
 /** The life of jobs, seen from both ends: REST on one side, a worker played over grpc-js on the other. */
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { BotState, DesiredState } from '#gen/botrunner/v1/bot_pb.js';
-import { ErrorReason } from '#gen/botrunner/v1/error_pb.js';
 import { LogStream } from '#gen/botrunner/v1/log_pb.js';
 import { eventually } from '../kit/eventually.ts';
-import { createManualClock } from '../kit/manual-clock.ts';
-import { type JsonBody, startTestOrchestrator, type TestOrchestrator } from '../kit/orchestrator-for-tests.ts';
-import { connectScriptedWorker, observed, type ScriptedWorker } from '../kit/scripted-worker.ts';
+import { observed } from '../kit/scripted-worker.ts';
+import { failed, openJobBench, start } from './job-bench.ts';
 
-let orchestrator: TestOrchestrator;
-const workers: ScriptedWorker[] = [];
-
-beforeEach(async () => {
-  orchestrator = await startTestOrchestrator();
-});
-afterEach(async () => {
-  for (const worker of workers.splice(0)) worker.close();
-  await orchestrator[Symbol.asyncDispose]();
-});
-
-const connect = async (hello = {}) => {
-  const worker = await connectScriptedWorker(orchestrator.address, hello);
-  workers.push(worker);
-  return worker;
-};
-const start = (botId: string, extra = {}) => ({
-  action: 'start',
-  bot_id: botId,
-  deployment_mode: 'simple',
-  code: 'print(1)',
-  ...extra,
-});
-const accepted = async (data: unknown): Promise<string> => {
-  const { status, body } = await orchestrator.post(data);
-  expect({ status, body }).toMatchObject({ status: 202 });
-  return body.job_id;
-};
-const job = async (jobId: string): Promise<JsonBody> => (await orchestrator.get(`/jobs/${jobId}`)).body;
-const untilFinal = (jobId: string): Promise<JsonBody> =>
-  eventually(
-    'the job is final',
-    () => job(jobId),
-    ({ status }) => ['completed', 'failed', 'cancelled'].includes(status),
-  );
-const bot = async (botId: string): Promise<JsonBody> =>
-  (await job(await accepted({ action: 'status', bot_id: botId }))).data.result;
-const failed = (taskId: string, code: string, extra = {}) => ({
-  case: 'result' as const,
-  value: {
-    taskId,
-    outcome: { case: 'failed' as const, value: { code, message: 'it broke', hint: 'mend it' } },
-    ...extra,
-  },
-});
+const bench = openJobBench();
+const { accepted, bot, connect, job, untilFinal } = bench;
 
 describe('a start', () => {
   it('goes to the worker with its spec, and is completed by the worker’s result', async () => {
@@ -244,7 +199,9 @@ describe('jobs of one bot', () => {
 describe('the quota', () => {
   it('lets exactly 3 of 100 concurrent starts in, and a stop frees exactly one place', async () => {
     const worker = await connect();
-    const answers = await Promise.all(Array.from({ length: 100 }, (_, n) => orchestrator.post(start(`bot-${n}`))));
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, (_, n) => bench.orchestrator.post(start(`bot-${n}`))),
+    );
     const refused = answers.filter(({ status }) => status === 429);
     expect([answers.filter(({ status }) => status === 202).length, refused.length]).toEqual([3, 97]);
     expect(refused[0]?.body.error).toMatchObject({
@@ -254,7 +211,7 @@ describe('the quota', () => {
     const [ensure] = [await worker.take('ensure')];
     worker.succeed(ensure);
     const stop = await accepted({ action: 'stop', bot_id: ensure.botId });
-    const again = await Promise.all(Array.from({ length: 20 }, (_, n) => orchestrator.post(start(`again-${n}`))));
+    const again = await Promise.all(Array.from({ length: 20 }, (_, n) => bench.orchestrator.post(start(`again-${n}`))));
     expect(again.filter(({ status }) => status === 202)).toHaveLength(1);
     expect(stop).toBeTruthy();
   });
@@ -265,7 +222,7 @@ describe('a restart of the orchestrator', () => {
     const id = await accepted(start('echo', { env_vars: { BOT_TOKEN: 'canary-9d1f' } }));
     const worker = await connect();
     const before = await worker.take('ensure');
-    await orchestrator.restart();
+    await bench.orchestrator.restart();
     expect(await job(id)).toMatchObject({ status: 'running', state: 'start_bot' });
     const again = await connect();
     const welcome = await again.take('welcome');
@@ -277,141 +234,5 @@ describe('a restart of the orchestrator', () => {
     });
     if (ensure) again.succeed(ensure);
     expect(await untilFinal(id)).toMatchObject({ status: 'completed' });
-  });
-});
-
-describe('a worker session', () => {
-  it('of the same worker that is newer ends the older one', async () => {
-    const older = await connect();
-    await older.take('welcome');
-    const newer = await connect();
-    await newer.take('welcome');
-    const error = await eventually(
-      'the older session has ended',
-      () => older.ended(),
-      (ended) => ended !== undefined,
-    );
-    expect(error?.code).toBe(10); // ABORTED
-    await accepted(start('echo'));
-    expect((await newer.take('ensure')).botId).toBe('echo');
-  });
-
-  it.each([
-    ['a bad id', { workerId: 'a b' }],
-    ['no common protocol', { protocolMin: 2, protocolMax: 3 }],
-  ])('with %s is refused', async (_name, hello) => {
-    const worker = await connect(hello);
-    const error = await eventually(
-      'the session has ended',
-      () => worker.ended(),
-      (ended) => ended !== undefined,
-    );
-    expect(error?.code).toBe(3); // INVALID_ARGUMENT
-  });
-
-  it('with a client’s token is refused', async () => {
-    const worker = await connectScriptedWorker(orchestrator.address, {}, 'test-client-token');
-    workers.push(worker);
-    const error = await eventually(
-      'the session has ended',
-      () => worker.ended(),
-      (ended) => ended !== undefined,
-    );
-    expect(error?.code).toBe(7); // PERMISSION_DENIED
-  });
-
-  it('may not speak of a bot that is placed elsewhere', async () => {
-    const worker = await connect();
-    const id = await accepted(start('echo'));
-    const ensure = await worker.take('ensure');
-    worker.succeed(ensure);
-    await untilFinal(id);
-    const liar = await connect({ workerId: 'w2' });
-    liar.send({ case: 'observations', value: { bots: [observed(ensure, { state: BotState.FAILED })] } });
-    liar.send({ case: 'result', value: { taskId: 'none' } });
-    await liar.take('resultAck');
-    expect(await bot('echo')).toMatchObject({ status: 'running', worker_id: 'w1' });
-  });
-});
-
-describe('logs through REST', () => {
-  it('come from the worker on a stream of their own', async () => {
-    const worker = await connect();
-    const id = await accepted(start('echo'));
-    worker.succeed(await worker.take('ensure'));
-    await untilFinal(id);
-    const logs = await accepted({ action: 'logs', bot_id: 'echo', lines: 5 });
-    const open = await worker.take('openTail');
-    expect(open).toMatchObject({ botId: 'echo', lines: 5, follow: false });
-    worker.tail([{ tailId: open.tailId }, { entries: [{ text: 'one' }, { text: 'two' }] }]);
-    expect((await untilFinal(logs)).data.result).toEqual({
-      status: 'success',
-      logs: 'one\ntwo\n',
-      container_status: 'running',
-      container_name: 'bot_echo',
-    });
-  });
-
-  it('fail clearly when the worker is away or cannot read them', async () => {
-    const worker = await connect();
-    const id = await accepted(start('echo'));
-    worker.succeed(await worker.take('ensure'));
-    await untilFinal(id);
-    const broken = await accepted({ action: 'logs', bot_id: 'echo' });
-    const open = await worker.take('openTail');
-    worker.tail([
-      { tailId: open.tailId, error: { reason: ErrorReason.CONTAINER_ERROR, code: 'CONTAINER_ERROR', message: 'no' } },
-    ]);
-    expect((await untilFinal(broken)).data.error.code).toBe('CONTAINER_ERROR');
-    worker.close();
-    await eventually(
-      'the worker is gone',
-      async () => (await untilFinal(await accepted({ action: 'logs', bot_id: 'echo' }))).data.error?.code,
-      (code) => code === 'UNAVAILABLE',
-    );
-  });
-});
-
-describe('deadlines', () => {
-  it('end a job that nobody does, and say why', async () => {
-    const clock = createManualClock();
-    await using slow = await startTestOrchestrator({ clock });
-    const { body } = await slow.post(start('echo'));
-    clock.advance(599_000);
-    expect((await slow.get(`/jobs/${body.job_id}`)).body.status).toBe('waiting_for_worker');
-    clock.advance(1_000);
-    const ended = await eventually(
-      'the job has ended',
-      async () => (await slow.get(`/jobs/${body.job_id}`)).body,
-      ({ status }) => status === 'failed',
-    );
-    expect(ended.data.error).toMatchObject({
-      code: 'NO_WORKER',
-      message: 'No worker could take the bot within 600 s: no worker is connected.',
-    });
-    const list = (await slow.get(`/jobs/${(await slow.post({ action: 'list' })).body.job_id}`)).body.data.result;
-    expect(list).toMatchObject({ count: 0, bots: [{ bot_id: 'echo', status: 'failed' }] });
-  });
-
-  it('turn the state of a silent worker’s bots into unknown, and back', async () => {
-    const clock = createManualClock();
-    await using slow = await startTestOrchestrator({ clock });
-    const worker = await connectScriptedWorker(slow.address);
-    const stateOf = async () =>
-      (await slow.get(`/jobs/${(await slow.post({ action: 'status', bot_id: 'echo' })).body.job_id}`)).body.data.result
-        .status;
-    try {
-      await slow.post(start('echo'));
-      worker.succeed(await worker.take('ensure'));
-      await eventually('the bot runs', stateOf, (state) => state === 'running');
-      clock.advance(9_000);
-      expect(await stateOf()).toBe('running');
-      clock.advance(1_000);
-      expect(await stateOf()).toBe('unknown');
-      worker.send({ case: 'heartbeat', value: { ready: true } });
-      await eventually('the bot runs again', stateOf, (state) => state === 'running');
-    } finally {
-      worker.close();
-    }
   });
 });

@@ -1,4 +1,4 @@
-/** The fenced code blocks of a Markdown page, in order. */
+/** The fenced code blocks of a Markdown page, in order, each with what the comment on the line before it says. */
 
 export interface FencedBlock {
   /** The word after the fence: sh, json, js ...; empty when there is none. */
@@ -8,6 +8,10 @@ export interface FencedBlock {
   readonly line: number;
   /** The name a reader saves it under: the comment `<!-- file: client.mjs -->` on the line before the fence. */
   readonly file: string | undefined;
+  /** The test that runs its commands instead: `<!-- run by: test/e2e/x.test.ts -->`. */
+  readonly runBy: string | undefined;
+  /** The exit code of its last command: `<!-- ends with: 1 -->`; else 0. */
+  readonly endsWith: number;
 }
 
 export function fencedBlocks(markdown: string): readonly FencedBlock[] {
@@ -18,8 +22,15 @@ export function fencedBlocks(markdown: string): readonly FencedBlock[] {
     if (language === undefined) continue;
     const end = lines.indexOf('```', at + 1);
     if (end < 0) throw new Error(`the code block of line ${at + 1} has no end`);
-    const file = /^<!-- file: (\S+) -->$/.exec(lines[at - 1] ?? '')?.[1];
-    blocks.push({ language, text: lines.slice(at + 1, end).join('\n'), line: at + 2, file });
+    const said = (key: string) => new RegExp(`^<!-- ${key}: (\\S+) -->$`).exec(lines[at - 1] ?? '')?.[1];
+    blocks.push({
+      language,
+      text: lines.slice(at + 1, end).join('\n'),
+      line: at + 2,
+      file: said('file'),
+      runBy: said('run by'),
+      endsWith: Number(said('ends with') ?? 0),
+    });
     at = end;
   }
   return blocks;

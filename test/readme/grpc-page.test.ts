@@ -10,8 +10,8 @@ import { runPage } from './run-page.ts';
 
 const page = 'docs/GRPC.md';
 const skipReason = missingProgram('curl', 'tar');
-// Run by test/clients/python.test.ts, which brings Python's gRPC packages.
-const isPython = /examples\/clients\/python/;
+// Run by test/clients, which brings the gRPC packages of the languages.
+const isForeignClient = /examples\/clients\//;
 
 describe.skipIf(skipReason !== undefined)(page, { meta: { skipReason: skipReason ?? '' } }, () => {
   it('has calls that work as they stand, with the answers they get', { timeout: 180_000 }, async () => {
@@ -21,7 +21,7 @@ describe.skipIf(skipReason !== undefined)(page, { meta: { skipReason: skipReason
       symlinkSync(checkoutPath('node_modules'), join(dir, 'node_modules'));
       const saved = fencedBlocks(readFileSync(checkoutPath(page), 'utf8')).filter(({ file }) => file !== undefined);
       await runPage(page, {
-        leftOut: (command) => isPython.test(command),
+        leftOut: (command) => isForeignClient.test(command),
         adapt(command, adapted) {
           const file = saved.find((block) => command.endsWith(` ${block.file}`));
           if (file?.file === undefined) return adapted(command);

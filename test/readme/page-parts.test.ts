@@ -6,9 +6,15 @@ import { shellCommands } from './shell-commands.ts';
 describe('a page', () => {
   it('has its blocks with their language, line and file', () => {
     const page = 'text\n```sh\nls\n```\n<!-- file: a.mjs -->\n```js\nrun();\n\nend();\n```\n';
+    const plain = { file: undefined, runBy: undefined, endsWith: 0 };
     expect(fencedBlocks(page)).toEqual([
-      { language: 'sh', text: 'ls', line: 3, file: undefined },
-      { language: 'js', text: 'run();\n\nend();', line: 7, file: 'a.mjs' },
+      { ...plain, language: 'sh', text: 'ls', line: 3 },
+      { ...plain, language: 'js', text: 'run();\n\nend();', line: 7, file: 'a.mjs' },
+    ]);
+    const said = '<!-- run by: test/x.test.ts -->\n```sh\nls\n```\n<!-- ends with: 3 -->\n```sh\nls\n```\n';
+    expect(fencedBlocks(said)).toMatchObject([
+      { runBy: 'test/x.test.ts', endsWith: 0 },
+      { runBy: undefined, endsWith: 3 },
     ]);
     expect(() => fencedBlocks('```sh\nls\n')).toThrow('line 1');
   });
@@ -31,6 +37,19 @@ describe('a sh block', () => {
       [13, 'x \\\n  y'],
     ]);
     expect(() => texts("echo 'a")).toThrow('line 10');
+  });
+
+  it('has a here-document and a loop as one command', () => {
+    expect(texts("cat > a.py << 'EOF'\n# it's\n\nrun(\"x)\nEOF\nls")).toEqual([
+      [10, "cat > a.py << 'EOF'\n# it's\n\nrun(\"x)\nEOF"],
+      [15, 'ls'],
+    ]);
+    expect(texts('for i in 1 2; do\n  a $i \\\n    b\ndone\nls')).toEqual([
+      [10, 'for i in 1 2; do\n  a $i \\\n    b\ndone'],
+      [14, 'ls'],
+    ]);
+    expect(() => texts('cat << EOF\na')).toThrow('line 10');
+    expect(() => texts('for i in 1; do\na')).toThrow('line 10');
   });
 });
 

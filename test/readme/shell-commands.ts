@@ -1,4 +1,4 @@
-/** The commands of a `sh` block: one a line, longer with a backslash at the line's end or an open quote. */
+/** The commands of a `sh` block: one a line, longer with a backslash at its end, an open quote, a here-document or a loop. */
 
 export interface ShellCommand {
   /** As written, without comment lines. */
@@ -24,6 +24,10 @@ export function shellCommands(block: { readonly text: string; readonly line: num
 
 /** Whether the shell would ask for another line. */
 function isOpen(text: string): boolean {
+  const lines = text.split('\n');
+  const ending = /<<\s*'?(\w+)'?$/.exec(lines[0] ?? '')?.[1];
+  if (ending !== undefined) return lines.at(-1) !== ending;
+  if (/^for .*; do$/.test(lines[0] ?? '')) return lines.at(-1) !== 'done';
   let quote = '';
   for (let at = 0; at < text.length; at++) {
     const character = text[at] ?? '';

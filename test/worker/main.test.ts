@@ -67,7 +67,7 @@ describe('the worker program', { timeout: 60_000 }, () => {
   });
 
   it('ends with one line when its token is refused', async () => {
-    orchestrator.refusal = { code: status.UNAUTHENTICATED, details: 'no' };
+    orchestrator.joinRefusal = { code: status.UNAUTHENTICATED, details: 'no' };
     const worker = run({});
     expect(await worker.ended()).toBe(1);
     expect(plainLines(worker.stderr())).toEqual([

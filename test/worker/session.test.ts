@@ -1,5 +1,6 @@
 /** A worker in session with an orchestrator that the test plays over real gRPC. */
-import { readdir } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -30,7 +31,7 @@ describe('a session', () => {
       capabilities: ['mode.simple', 'mode.custom', 'mode.image', 'language.python', 'language.node'],
       capacity: { memoryBytes: 8_000_000_000n, cpuMillis: 4000 },
     });
-    expect(session.authorization).toBe('Bearer test-worker-token');
+    expect(session.authorization).toMatch(/^Bearer [A-Za-z0-9_-]{43}$/);
     const began = performance.now();
     expect(await session.hear('heartbeat', 5)).toMatchObject({ ready: true, builds: 0 });
     expect(performance.now() - began).toBeGreaterThan(500);
@@ -196,7 +197,7 @@ describe('an orchestrator', () => {
     await world.start();
     const first = await world.orchestrator.session(0);
     await first.hear('hello');
-    first.end(status.ABORTED, 'a newer session');
+    first.end(status.ABORTED, 'another process has connected');
     await eventually(
       'the session is over',
       () => world.worker()?.connected(),
@@ -208,9 +209,43 @@ describe('an orchestrator', () => {
   });
 
   it('that refuses the token ends the start with one line and nothing left behind', async () => {
-    world.orchestrator.refusal = { code: status.UNAUTHENTICATED, details: 'unknown token' };
+    world.orchestrator.joinRefusal = { code: status.UNAUTHENTICATED, details: 'unknown token' };
     await expect(world.start()).rejects.toThrow(/refuses the worker token: set WORKER_TOKEN/);
     expect(await readdir(join(world.dir, 'worker'))).not.toContain('lock');
+  });
+
+  it('is joined once with the join token, and from then on is shown a credential that only this worker has', async () => {
+    const running = await world.start();
+    const session = await world.orchestrator.session(0);
+    const credential = session.authorization.replace('Bearer ', '');
+    const sha256 = createHash('sha256').update(credential).digest('hex');
+    expect(world.orchestrator.joins).toEqual([
+      { workerId: 'w1', credentialSha256: sha256, authorization: 'Bearer test-worker-token' },
+    ]);
+    const path = join(world.dir, 'worker', 'credential');
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    expect(await readFile(path, 'utf8')).toBe(`w1 ${credential}\n`);
+    await running.stop();
+    await world.start();
+    expect((await world.orchestrator.session(1)).authorization).toBe(session.authorization);
+    expect(world.orchestrator.joins).toHaveLength(1);
+  });
+
+  it('that does not know the credential any more is joined again', async () => {
+    await world.start();
+    const first = await world.orchestrator.session(0);
+    await first.hear('hello');
+    first.end(status.UNAUTHENTICATED, 'the credential is unknown');
+    expect((await world.orchestrator.session(1)).authorization).toBe(first.authorization);
+    expect(world.orchestrator.joins).toHaveLength(2);
+  });
+
+  it('that does not let the worker join again is told of with its own words', async () => {
+    world.orchestrator.joinRefusal = {
+      code: status.PERMISSION_DENIED,
+      details: 'The worker id w1 belongs to a worker with another credential.',
+    };
+    await expect(world.start()).rejects.toThrow('The worker id w1 belongs to a worker with another credential.');
   });
 
   it('that refuses the protocol ends the start with its own words', async () => {

@@ -59,6 +59,20 @@ describe('supervision', () => {
     expect(new Set(states)).toEqual(new Set([BotState.CRASH_LOOP]));
   });
 
+  it('leaves its bots as they are while another process is this worker, and goes on when that one is gone', async () => {
+    await run();
+    bots.registry.hold(true);
+    die(1);
+    await bots.pass(60_000);
+    bots.run(2, { taskId: 't2' });
+    await bots.pass(60_000);
+    expect(starts()).toHaveLength(1);
+    expect(bots.runtime.done.filter((what) => what.startsWith('build '))).toHaveLength(1);
+    bots.registry.hold(false);
+    expect(successOf(await bots.result('t2'))).toBeDefined();
+    expect(starts()).toEqual(['start echo r1', 'start echo r2']);
+  });
+
   it('begins the backoff anew after ten minutes up', async () => {
     await run();
     for (let n = 0; n < 3; n += 1) {

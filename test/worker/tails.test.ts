@@ -22,6 +22,9 @@ describe('a log tail', () => {
       lines: 10,
       follow: false,
       afterCursor: '',
+      grep: '',
+      buildOnly: false,
+      maxBytes: 0,
       ...extra,
     },
   });

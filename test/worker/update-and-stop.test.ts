@@ -68,6 +68,51 @@ describe('an update', () => {
     expect(bots.runtime.done).toEqual(['build echo g1', 'create echo r1', 'start echo r1']);
   });
 
+  it('that does not stay up makes way for the old version, whose image is still there', async () => {
+    bots.run(1, { taskId: 't1' });
+    await bots.result('t1');
+    bots.runtime.behaviour = { prints: ['Traceback'], exits: 1 };
+    bots.run(2, { taskId: 't2' });
+    const result = await bots.result('t2');
+    expect(result.observation?.state).toBe(BotState.CRASH_LOOP);
+    expect(bots.runtime.images()).toHaveLength(2);
+    // The orchestrator goes back: the old spec, by a new decision.
+    bots.runtime.behaviour = {};
+    bots.run(1, { generation: 3n });
+    await bots.until(
+      'the old version runs',
+      () => bots.observation()?.revision === 1n && bots.state() === BotState.RUNNING,
+    );
+    expect(bots.runtime.done.filter((what) => what.startsWith('build'))).toEqual(['build echo g1', 'build echo g2']);
+    await bots.until('the image of the new one is removed', () => bots.runtime.images().length === 1);
+    expect(bots.runtime.images()[0]).toContain(':g1');
+  });
+
+  it('right after another one builds only when the images of the one before are removed', async () => {
+    bots.run(1, { taskId: 't1' });
+    await bots.result('t1');
+    let open = () => {};
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    let removing = 0;
+    const remove = bots.runtime.removeImages;
+    bots.runtime.removeImages = async (...words) => {
+      removing += 1;
+      await gate;
+      await remove(...words);
+    };
+    bots.run(2, { taskId: 't2' });
+    await bots.result('t2');
+    await bots.until('old images are being removed', () => removing === 1);
+    bots.run(3, { taskId: 't3' });
+    await bots.pass(5000);
+    expect(bots.runtime.builds).toHaveLength(2);
+    open();
+    await bots.result('t3');
+    expect(bots.runtime.builds).toHaveLength(3);
+  });
+
   it('keeps the old version going while it builds', async () => {
     bots.run(1, { taskId: 't1' });
     await bots.result('t1');

@@ -10,18 +10,28 @@ import type { BotKey } from '#common/ids.ts';
 import { problem } from '#common/problem.ts';
 import { BotState } from '#gen/botrunner/v1/bot_pb.js';
 import type { BotObservation } from '#gen/botrunner/v1/worker_service_pb.js';
+import { readLines } from '../diagnosis/diagnosis.ts';
 import type { ContainerFacts } from '../runtime/container-runtime.ts';
 import type { BotRecord } from '../state/bot-records.ts';
 import { Bell } from '../waiting/bell.ts';
 import { type ActiveTask, beginTask, type Outcome } from './active-task.ts';
 import type { BotContext } from './bot-context.ts';
-import { type BotMemory, factsOf, newMemory, runIdOf, situationOf } from './bot-memory.ts';
+import { type BotMemory, factsOf, mayForgetFormer, newMemory, runIdOf, situationOf } from './bot-memory.ts';
 import { describeBot, describeWork, type Known, observeBot, saysTheSame } from './bot-state.ts';
-import { removeOldImages } from './container-steps.ts';
-import { nextStep, type Situation } from './converge.ts';
-import { isOutranked, learnSpec, noteRunning, recallSecrets, recordFailure, setDesired } from './decisions.ts';
+import { nextStep, type Situation, type Step } from './converge.ts';
+import {
+  diagnosisUntilMs,
+  isOutranked,
+  learnSpec,
+  noteDiagnosis,
+  noteRunning,
+  recallSecrets,
+  recordFailure,
+  setDesired,
+} from './decisions.ts';
 import { type Desired, defaultStopGraceMs, type EnsureCommand, isSameDecision } from './desired.ts';
 import { readLastLines } from './last-lines.ts';
+import { OldImages } from './old-images.ts';
 import { cancelPreparing } from './preparing.ts';
 import { takeStep } from './step-runner.ts';
 import { judgeTask } from './task-outcome.ts';
@@ -38,21 +48,24 @@ export class BotActor {
   readonly #memory: BotMemory;
   readonly #bell = new Bell();
   readonly #closing = new AbortController();
+  readonly #oldImages: OldImages;
   readonly #running: Promise<void>;
   #task: ActiveTask | undefined;
   #savedRecord: BotRecord;
   #told: BotObservation | undefined;
-  #prunedRevision: bigint | undefined;
   #stepsWithoutRest = 0;
   #gone = false;
+  #held = false;
   readonly #lookedOnce = Promise.withResolvers<void>();
 
   constructor(record: BotRecord, context: BotContext) {
     this.key = record.key;
     this.#context = context;
-    this.#memory = newMemory(record);
+    this.#memory = newMemory(record, context.clock.monotonicMs());
     this.#savedRecord = record;
+    this.#oldImages = new OldImages(this.#memory, context, this.#closing.signal, () => this.#bell.ring());
     recallSecrets(this.#memory, context);
+    context.log.listen((texts) => this.#read(texts));
     this.#running = this.#run();
   }
 
@@ -95,8 +108,8 @@ export class BotActor {
    */
   ensure(command: EnsureCommand, anew: boolean): boolean {
     const { desired, spec, taskId } = command;
-    if (!anew && isOutranked(this.#memory, desired)) return false;
     const sameTask = taskId !== '' && this.#task?.id === taskId;
+    if (!anew && isOutranked(this.#memory, desired, taskId !== '' && !sameTask)) return false;
     if (this.#task && !sameTask && (taskId !== '' || !isSameDecision(desired, this.#task.decision))) {
       this.#endTask({ ok: false, problem: problem('CANCELLED', 'A later decision about the bot replaced this one.') });
     }
@@ -125,6 +138,12 @@ export class BotActor {
     if (this.#task?.id !== taskId || this.desired?.kind !== 'running') return;
     if (preparing === undefined && factsOf(this.#memory)?.revision === this.desired.revision) return;
     recordFailure(this.#memory, problem('CANCELLED', 'The job was cancelled.'));
+    this.#bell.ring();
+  }
+
+  /** While held, it only looks. */
+  hold(held: boolean): void {
+    this.#held = held;
     this.#bell.ring();
   }
 
@@ -181,17 +200,21 @@ export class BotActor {
 
   async #turn(signal: AbortSignal): Promise<void> {
     const memory = this.#memory;
+    noteDiagnosis(memory, this.#now());
     await this.#save();
     noteRunning(memory);
     await this.#followTask(signal);
     this.#publish();
     if (memory.record !== this.#savedRecord) return;
-    const step = nextStep(this.#situation());
+    const wanted = nextStep(this.#situation());
+    const step: Step = this.#held && wanted.kind !== 'look' ? { kind: 'rest', untilMs: undefined } : wanted;
     if (step.kind === 'rest') {
+      if (mayForgetFormer(memory) && !this.#task) this.#oldImages.remove();
       this.#stepsWithoutRest = 0;
       if (memory.pausedUntilMs === undefined || this.#now() >= memory.pausedUntilMs) memory.failures = 0;
       const { clock } = this.#context;
-      const bounds = step.untilMs === undefined ? {} : { clock, afterMs: Math.max(0, step.untilMs - this.#now()) };
+      const untilMs = Math.min(step.untilMs ?? Number.POSITIVE_INFINITY, diagnosisUntilMs(memory));
+      const bounds = Number.isFinite(untilMs) ? { clock, afterMs: Math.max(0, untilMs - this.#now()) } : {};
       await this.#bell.wait({ signal, ...bounds });
       return;
     }
@@ -207,6 +230,7 @@ export class BotActor {
   readonly #hooks = {
     task: () => this.#task,
     wake: () => this.#bell.ring(),
+    untilPruned: () => this.#oldImages.untilQuiet,
     gone: () => {
       this.#gone = true;
       this.#context.onGone();
@@ -231,7 +255,9 @@ export class BotActor {
     // A later command may have ended it meanwhile.
     if (this.#task !== task) return;
     this.#endTask({ ok: true, replaced: task.replaced, lastLines });
-    this.#removeOldImages();
+    // A new version that did not stay up may have to make way for the old one.
+    if (judgement.endedInWatch && task.replaced) this.#oldImages.keep();
+    else this.#oldImages.remove();
   }
 
   #endTask(outcome: Outcome): void {
@@ -240,15 +266,12 @@ export class BotActor {
     task?.end(outcome, this.observation());
   }
 
-  /** Beside the steps: it changes nothing that they look at. */
-  #removeOldImages(): void {
-    const revision = factsOf(this.#memory)?.revision;
-    if (revision === undefined || revision === this.#prunedRevision) return;
-    this.#prunedRevision = revision;
-    removeOldImages(this.#memory, this.#context, revision, this.#closing.signal).catch((error: unknown) => {
-      this.#prunedRevision = undefined;
-      this.#context.logger.debug({ err: error, bot: this.key }, 'old images stay until the next start');
-    });
+  /** What the bot prints; nothing but the one line of its diagnosis comes of it. */
+  #read(texts: readonly string[]): void {
+    const { diagnosis } = this.#memory;
+    const before = diagnosis.text;
+    readLines(diagnosis, texts, this.#now());
+    if (diagnosis.text !== before) this.#bell.ring();
   }
 
   async #save(): Promise<void> {

@@ -3,6 +3,7 @@ import type { Clock } from '#common/clock.ts';
 import type { BotKey } from '#common/ids.ts';
 import type { Logger } from '#common/log.ts';
 import type { BotObservation } from '#gen/botrunner/v1/worker_service_pb.js';
+import type { Preflight } from '../diagnosis/preflight.ts';
 import type { FetchParts } from '../fetch/fetched.ts';
 import type { BotLog } from '../logs/bot-log.ts';
 import type { ContainerFacts, ContainerRuntime } from '../runtime/container-runtime.ts';
@@ -28,6 +29,7 @@ export interface WorkerContext {
   readonly artifacts: ArtifactSource;
   /** How sources are fetched from elsewhere. */
   readonly fetching: FetchParts;
+  readonly preflight: Preflight;
   readonly records: BotRecords;
   readonly reports: TaskReports;
   /** The bot's container, if the engine has one; asked after the call. */

@@ -3,6 +3,7 @@
 import type { BotKey } from '#common/ids.ts';
 import type { Result } from '#common/problem.ts';
 import type { Secret } from '#common/secret.ts';
+import { type Diagnosis, recallDiagnosis } from '../diagnosis/diagnosis.ts';
 import type { ContainerFacts } from '../runtime/container-runtime.ts';
 import type { BotRecord, Failure, RunId } from '../state/bot-records.ts';
 import type { Container, Settled, Situation } from './converge.ts';
@@ -39,9 +40,11 @@ export interface BotMemory {
   /** Where in the log the last start by a user's decision began. */
   startSeq: number;
   cleaned: boolean;
+  /** What its log says is wrong. Written by whoever reads its output too. */
+  readonly diagnosis: Diagnosis;
 }
 
-export const newMemory = (record: BotRecord): BotMemory => ({
+export const newMemory = (record: BotRecord, nowMs: number): BotMemory => ({
   key: record.key,
   record,
   spec: undefined,
@@ -58,6 +61,7 @@ export const newMemory = (record: BotRecord): BotMemory => ({
   trouble: '',
   startSeq: 1,
   cleaned: false,
+  diagnosis: recallDiagnosis(record.diagnosis, nowMs),
 });
 
 export const runIdOf = (facts: ContainerFacts): RunId => `${facts.id}@${facts.startedAtMs ?? 0}`;
@@ -70,6 +74,10 @@ export function failureOf({ failure, desired }: BotRecord): Failure | undefined 
   if (!failure || desired?.kind !== 'running') return undefined;
   return isSameDecision(failure, desired) && failure.revision === desired.revision ? failure : undefined;
 }
+
+/** What is known of the image of a revision, if it was made here and may still be there. */
+export const imageOf = ({ image, formerImage }: BotRecord, revision: bigint): BotRecord['image'] =>
+  [image, formerImage].find((made) => made?.revision === revision);
 
 /** The spec of what shall run, once it is known and can be run. */
 export function runnableSpec({ spec, record }: BotMemory): RunnableSpec | undefined {
@@ -94,6 +102,14 @@ export function situationOf(memory: BotMemory, nowMs: number, hasTask: boolean):
     pausedUntilMs,
     cleaned,
   };
+}
+
+/** Whether an image is kept that the bot does not go back to any more: what shall run runs, and has stayed up. */
+export function mayForgetFormer(memory: BotMemory): boolean {
+  const { record, watch, stale } = memory;
+  const facts = factsOf(memory);
+  if (record.formerImage === undefined || stale || watch !== undefined) return false;
+  return facts?.status === 'running' && facts.revision === record.desired?.revision;
 }
 
 /** Whether this decision asks for a start that has not been made yet. */

@@ -6,6 +6,7 @@ import { BotState } from '#gen/botrunner/v1/bot_pb.js';
 import { type BotObservation, BotObservationSchema } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { ContainerFacts } from '../runtime/container-runtime.ts';
 import type { BotRecord } from '../state/bot-records.ts';
+import { imageOf } from './bot-memory.ts';
 import type { Situation } from './converge.ts';
 import type { PreparationPhase } from './image-preparation.ts';
 
@@ -107,8 +108,9 @@ export function observeBot(key: BotKey, known: Known, told: Told, wallMs: number
     oomKilled: false,
     restarts: record.restarts,
     reason: told.reason,
-    pinned: facts && record.image?.revision === facts.revision ? (record.image.pinned ?? '') : '',
+    pinned: facts ? (imageOf(record, facts.revision)?.pinned ?? '') : '',
     observedAt: timestampFromMs(wallMs),
+    diagnosis: record.diagnosis ?? '',
   });
   const startedAtMs = facts?.startedAtMs ?? record.lastEnd?.startedAtMs;
   if (startedAtMs !== undefined) observation.startedAt = timestampFromMs(startedAtMs);

@@ -4,11 +4,12 @@
  */
 import { containerName, imageName } from '#common/ids.ts';
 import { ProblemError, problem } from '#common/problem.ts';
+import { runBegins, runEnded } from '../diagnosis/diagnosis.ts';
 import { type ContainerFacts, EngineUnavailableError, NameInUseError } from '../runtime/container-runtime.ts';
 import { withTimeLimit } from '../waiting/time-limit.ts';
 import { passesByItself, TryLaterError } from '../waiting/try-later.ts';
 import type { BotContext } from './bot-context.ts';
-import { type BotMemory, factsOf, runIdOf, runnableSpec } from './bot-memory.ts';
+import { type BotMemory, factsOf, imageOf, runIdOf, runnableSpec } from './bot-memory.ts';
 import { afterEnd, describeEnd, type Ended } from './restart-policy.ts';
 import { planContainer } from './spec-plan.ts';
 
@@ -66,6 +67,7 @@ export async function settle(memory: BotMemory, context: BotContext, signal: Abo
   const facts = expectFacts(memory);
   await storeLastOutput(memory, context, facts, signal);
   await log.unfollow();
+  runEnded(memory.diagnosis);
   const { record } = memory;
   const runId = runIdOf(facts);
   const byEngine = context.wasInterrupted(facts.finishedAtMs) ? 'engine' : undefined;
@@ -132,8 +134,7 @@ export async function create(memory: BotMemory, context: BotContext, signal: Abo
   const { desired } = memory.record;
   const spec = runnableSpec(memory);
   if (!desired || !spec) throw new Error('create without a spec');
-  const { image } = memory.record;
-  const pinned = image?.revision === desired.revision ? image.pinned : undefined;
+  const pinned = imageOf(memory.record, desired.revision)?.pinned;
   const plan = planContainer(memory.key, workerId, desired, spec, pinned);
   memory.stale = true;
   try {
@@ -172,6 +173,7 @@ export async function start(
   // Something else may have been decided since this step was: then the next step is another one.
   if (memory.record.desired !== desired) return;
   memory.stale = true;
+  runBegins(memory.diagnosis, again);
   await withTimeLimit(clock, 'starting the container', changeLimitMs, signal, (limited) =>
     runtime.start(facts.id, limited),
   );
@@ -211,7 +213,7 @@ export async function clean(memory: BotMemory, context: BotContext, signal: Abor
     runtime.removeImages(memory.key, [], limited),
   );
   memory.imageReady = undefined;
-  memory.record = { ...memory.record, image: undefined };
+  memory.record = { ...memory.record, image: undefined, formerImage: undefined };
   const { desired } = memory.record;
   if (desired?.kind === 'removed' && desired.purge) {
     await withTimeLimit(clock, 'removing the data', changeLimitMs, signal, (limited) =>
@@ -232,6 +234,7 @@ export async function removeOldImages(
   await withTimeLimit(clock, 'removing old images', changeLimitMs, signal, (limited) =>
     runtime.removeImages(memory.key, [imageName(memory.key, revision)], limited),
   );
+  if (memory.record.image?.revision === revision) memory.record = { ...memory.record, formerImage: undefined };
 }
 
 function expectFacts(memory: BotMemory): ContainerFacts {

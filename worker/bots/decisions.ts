@@ -2,23 +2,38 @@
 import type { Problem } from '#common/problem.ts';
 import { Secret } from '#common/secret.ts';
 import type { BotSpec } from '#gen/botrunner/v1/bot_pb.js';
-import { secretValues } from '../logs/masking.ts';
+import { passTime, wellAtMs } from '../diagnosis/diagnosis.ts';
+import { emptyRecord } from '../state/bot-records.ts';
 import type { BotContext } from './bot-context.ts';
 import { type BotMemory, factsOf, failureOf, wantsStart } from './bot-memory.ts';
 import { compareDecisions, type Desired, isSameDecision } from './desired.ts';
 import { readSpec } from './spec-plan.ts';
+import { specSecrets } from './spec-secrets.ts';
 
 /**
  * Whether this decision is older than one seen before. What the worker itself concluded from a bot's absence is no
- * decision that could outrank one.
+ * decision that could outrank one, nor is the removal of another bot of the same name. `newTask`: somebody waits for it.
  */
-export function isOutranked({ record }: BotMemory, desired: Desired): boolean {
-  const before = record.desired;
-  return before !== undefined && before.kind !== 'absent' && compareDecisions(desired, before) < 0;
+export function isOutranked(memory: BotMemory, desired: Desired, newTask: boolean): boolean {
+  const before = memory.record.desired;
+  if (before === undefined || before.kind === 'absent' || compareDecisions(desired, before) >= 0) return false;
+  return !(newTask && isAnotherBot(memory, desired));
 }
+
+/**
+ * Nothing is left of a bot whose removal is done: a start of its name that comes then is that of another bot, whose
+ * decisions are counted from 1 again. Commands come in order, so it is none from before the removal.
+ */
+const isAnotherBot = ({ record, container, cleaned }: BotMemory, desired: Desired): boolean =>
+  record.desired?.kind === 'removed' && container === 'none' && cleaned && desired.kind === 'running';
 
 /** `newTask`: somebody waits for this decision, so that what failed before is tried once more. */
 export function setDesired(memory: BotMemory, desired: Desired, newTask: boolean): void {
+  if (isAnotherBot(memory, desired)) {
+    memory.record = emptyRecord(memory.key);
+    memory.imageReady = undefined;
+    memory.secrets = undefined;
+  }
   const { record } = memory;
   const before = record.desired;
   const isNew = !before || !isSameDecision(before, desired) || before.kind !== desired.kind;
@@ -50,11 +65,23 @@ export function noteRunning(memory: BotMemory): void {
   memory.record = { ...record, startedGeneration: desired.generation };
 }
 
+/** Lets time pass over what the log of a running bot said; what is told from now on is also what is kept. */
+export function noteDiagnosis(memory: BotMemory, nowMs: number): void {
+  const { diagnosis, record } = memory;
+  if (factsOf(memory)?.status === 'running') passTime(diagnosis, nowMs);
+  else if (record.desired !== undefined && record.desired.kind !== 'running') diagnosis.text = undefined;
+  if (record.diagnosis !== diagnosis.text) memory.record = { ...record, diagnosis: diagnosis.text };
+}
+
+/** When that has to be asked again. */
+export const diagnosisUntilMs = (memory: BotMemory): number =>
+  (factsOf(memory)?.status === 'running' ? wellAtMs(memory.diagnosis) : undefined) ?? Number.POSITIVE_INFINITY;
+
 export function learnSpec(memory: BotMemory, context: BotContext, revision: bigint, message: BotSpec): void {
   const { defaults, operatorSecrets, log } = context;
   const value = readSpec(message, defaults);
   memory.spec = { revision, value };
-  const found = [...secretValues({ ...defaults.env, ...message.env }), ...operatorSecrets];
+  const found = [...specSecrets(message, defaults.env), ...operatorSecrets];
   const before = memory.secrets?.reveal() ?? [];
   // Those of an older version stay masked as long as its container may still print them.
   const isRunningOne = factsOf(memory)?.revision === revision;

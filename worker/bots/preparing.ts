@@ -1,12 +1,12 @@
 /** The making of an image beside the actor's steps: begun, cancelled, and its end taken into the memory. */
 import { imageName } from '#common/ids.ts';
-import { type Problem, ProblemError, problem } from '#common/problem.ts';
+import { type Problem, ProblemError, problem, unwrap } from '#common/problem.ts';
 import { entryToProto, LogStream } from '../logs/log-entry.ts';
 import { withTimeLimit } from '../waiting/time-limit.ts';
 import { explainPassing, passesByItself, pauseAfterFailures } from '../waiting/try-later.ts';
 import type { ActiveTask } from './active-task.ts';
 import type { BotContext } from './bot-context.ts';
-import { type BotMemory, runnableSpec } from './bot-memory.ts';
+import { type BotMemory, imageOf, runnableSpec } from './bot-memory.ts';
 import { createBuildOutput } from './build-output.ts';
 import { type PreparationPhase, type PreparedImage, prepareImage } from './image-preparation.ts';
 import { imageDigest, type RunnableSpec } from './spec-plan.ts';
@@ -27,6 +27,8 @@ export interface PreparingHooks {
   task(): ActiveTask | undefined;
   /** The phase has changed. */
   wake(): void;
+  /** Resolves when no images of the bot are being removed: among what they are told by are those of a build. */
+  untilPruned(): Promise<void>;
 }
 
 /** Begins to make the image of what shall run now. Never rejects; `memory.preparing` is set until it resolves. */
@@ -42,13 +44,18 @@ export function beginPreparing(memory: BotMemory, context: BotContext, hooks: Pr
       if (memory.preparing !== mine) return { kind: 'cancelled' };
       memory.preparing = undefined;
       memory.imageReady = revision;
-      memory.record = { ...memory.record, image: { revision, digest: imageDigest(spec), pinned } };
+      const { image, formerImage } = memory.record;
+      memory.record = {
+        ...memory.record,
+        image: { revision, digest: imageDigest(spec), pinned },
+        formerImage: image?.revision === revision ? formerImage : image,
+      };
       return { kind: 'ready' };
     },
     (error: unknown): Prepared => {
       if (memory.preparing !== mine) return { kind: 'cancelled' };
       memory.preparing = undefined;
-      if (error instanceof ProblemError) return { kind: 'failed', problem: error.problem };
+      if (error instanceof ProblemError) return { kind: 'failed', problem: context.log.maskProblem(error.problem) };
       if (!passesByItself(error)) {
         context.logger.error({ err: error, bot: memory.key }, 'making an image failed unexpectedly');
         return {
@@ -80,7 +87,12 @@ async function make(
   hooks: PreparingHooks,
 ): Promise<PreparedImage> {
   const { clock, log, workerId } = context;
-  if (await isThere(memory, context, revision, spec, signal)) return { pinned: memory.record.image?.pinned ?? '' };
+  await askBefore(context, spec, hooks, signal);
+  await hooks.untilPruned();
+  signal.throwIfAborted();
+  if (await isThere(memory, context, revision, spec, signal)) {
+    return { pinned: imageOf(memory.record, revision)?.pinned ?? '' };
+  }
   const output = createBuildOutput(clock, async (lines) => {
     const { storeId, entries } = await log.write(LogStream.BUILD, lines);
     hooks.task()?.output(entries.map((entry) => entryToProto(storeId, entry)));
@@ -109,6 +121,23 @@ async function make(
   }
 }
 
+/**
+ * The preflight of a start that somebody waits for, before anything is built; what is only made again was started before.
+ * Throws ProblemError.
+ */
+async function askBefore(
+  { preflight, log }: BotContext,
+  spec: RunnableSpec,
+  hooks: PreparingHooks,
+  signal: AbortSignal,
+): Promise<void> {
+  if (hooks.task() === undefined) return;
+  const warnings = unwrap(await preflight.check(spec.env.reveal(), signal));
+  if (warnings.length === 0) return;
+  const { storeId, entries } = await log.write(LogStream.SYSTEM, warnings);
+  hooks.task()?.output(entries.map((entry) => entryToProto(storeId, entry)));
+}
+
 /** An image of the right name counts only if this worker made it from the same source. */
 async function isThere(
   { key, record }: BotMemory,
@@ -117,8 +146,9 @@ async function isThere(
   spec: RunnableSpec,
   signal: AbortSignal,
 ): Promise<boolean> {
-  if (record.image?.revision !== revision || record.image.digest !== imageDigest(spec)) return false;
-  const name = spec.source.mode === 'image' ? record.image.pinned : imageName(key, revision);
+  const image = imageOf(record, revision);
+  if (image === undefined || image.digest !== imageDigest(spec)) return false;
+  const name = spec.source.mode === 'image' ? image.pinned : imageName(key, revision);
   if (!name) return false;
   return withTimeLimit(clock, 'looking for the image', imageLookLimitMs, signal, (limited) =>
     runtime.hasImage(name, limited),

@@ -112,7 +112,7 @@ function languageOf(language: BotLanguage, entrypoint: string): Language | undef
   if (language === BotLanguage.PYTHON) return 'python';
   if (language === BotLanguage.NODE) return 'node';
   if (entrypoint.endsWith('.py')) return 'python';
-  return /\.[cm]?js$/.test(entrypoint) ? 'node' : undefined;
+  return /\.(?:[cm]?js|m?ts)$/.test(entrypoint) ? 'node' : undefined;
 }
 
 /** Of all that goes into an image: an image of another digest is not the one that is wanted, whatever its name says. */

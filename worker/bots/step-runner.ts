@@ -14,6 +14,8 @@ export type WorkStep = Exclude<Step, { readonly kind: 'rest' }>;
 export interface StepHooks {
   task(): ActiveTask | undefined;
   wake(): void;
+  /** As in PreparingHooks. */
+  untilPruned(): Promise<void>;
   /** Nothing of an absent bot is left. */
   gone(): void;
 }

@@ -10,7 +10,7 @@ export function gitFailure(stderr: string, hasCredentials: boolean): Problem {
   return hasCredentials
     ? problem('GIT_FAILED', 'The git server refused the credentials.', { hint: 'Check user and token.' })
     : problem('GIT_FAILED', 'The git server wants credentials, or has no such repository.', {
-        hint: 'Check the URL; for a private repository send "git_auth": {"username": "me", "password": "TOKEN"}.',
+        hint: 'Check the URL; for a private repository give "git_auth".',
       });
 }
 

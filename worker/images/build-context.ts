@@ -8,10 +8,10 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Header, type Pack, pack } from 'tar-stream';
 import { unwrap } from '#common/problem.ts';
+import { readSafeTar } from '#common/safe-tar.ts';
 import type { Language } from '../runtime/container-runtime.ts';
 import { botUid, simpleDockerfile } from './dockerfile.ts';
 import { requirementsFile } from './requirements.ts';
-import { readSafeTar } from './safe-tar.ts';
 
 export interface BuildContext {
   /** The tar. Destroying it ends the reading of the source. */

@@ -8,6 +8,8 @@ export interface BuildSettings {
   readonly npmRegistry?: string | undefined;
   /** Proxy for builds. May hold credentials: never shown. */
   readonly httpsProxy?: string | undefined;
+  /** Hosts that builds reach without the proxy, as a comma list. */
+  readonly noProxy?: string | undefined;
   /** Memory of one build step in bytes; default 1 GiB. */
   readonly memoryBytes?: number | undefined;
   /** CPU time of one build step in thousandths of a core; default 1000. */
@@ -29,6 +31,7 @@ export function buildVariables(settings: BuildSettings): Readonly<Record<string,
   }
   if (settings.npmRegistry) variables['NPM_CONFIG_REGISTRY'] = settings.npmRegistry;
   if (settings.httpsProxy) variables['HTTPS_PROXY'] = settings.httpsProxy;
+  if (settings.httpsProxy && settings.noProxy) variables['NO_PROXY'] = settings.noProxy;
   return variables;
 }
 

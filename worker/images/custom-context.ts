@@ -10,12 +10,17 @@ import { type Pack, pack } from 'tar-stream';
 import { unwrap as orThrow, refuse } from '#common/problem.ts';
 import { type ContextEntry, readContextTar } from '#common/safe-tar.ts';
 import type { BuildContext } from './build-context.ts';
-import { checkBases } from './dockerfile-bases.ts';
+import { basesOf, checkBases } from './dockerfile-bases.ts';
 
 export interface CustomContextSource {
   readonly contextTarPath: string;
   /** Look through a single folder around everything if there is no Dockerfile beside it. */
   readonly unwrap?: boolean | undefined;
+}
+
+export interface CustomContext extends BuildContext {
+  /** The images that the Dockerfile names, as it names them. */
+  readonly bases: readonly string[];
 }
 
 const dockerfile = 'Dockerfile';
@@ -24,9 +29,9 @@ const dockerfileMaxBytes = 1024 * 1024;
 const modified = new Date('2000-01-01T00:00:00Z');
 
 /** Refuses with INVALID_ARCHIVE and ARCHIVE_TOO_LARGE as readContextTar does, and when there is no fitting Dockerfile. */
-export async function createCustomContext(source: CustomContextSource): Promise<BuildContext> {
+export async function createCustomContext(source: CustomContextSource): Promise<CustomContext> {
   // Two readings: what is wrong shows before the engine begins, and where the root is can only be told at the end.
-  const root = await findRoot(source);
+  const { root, bases } = await findRoot(source);
   const tar = pack();
   const done = addEntries(tar, source.contextTarPath, root).catch((error: unknown) => {
     tar.destroy(error instanceof Error ? error : new Error(String(error)));
@@ -34,11 +39,14 @@ export async function createCustomContext(source: CustomContextSource): Promise<
   });
   // Whoever reads only the stream learns of the failure there; this keeps an unread `done` from ending the process.
   done.catch(() => {});
-  return { stream: Readable.from(tar, { objectMode: false }), done };
+  return { stream: Readable.from(tar, { objectMode: false }), done, bases };
 }
 
-/** Reads the whole archive, and so checks it. Returns the folder to look through with a trailing slash, or ''. */
-async function findRoot({ contextTarPath, unwrap = false }: CustomContextSource): Promise<string> {
+/** Reads the whole archive, and so checks it. `root` is the folder to look through with a trailing slash, or ''. */
+async function findRoot({ contextTarPath, unwrap = false }: CustomContextSource): Promise<{
+  readonly root: string;
+  readonly bases: readonly string[];
+}> {
   const seen = new Map<string, Seen>();
   const tops = new Set<string>();
   let leavesTop = false;
@@ -50,18 +58,17 @@ async function findRoot({ contextTarPath, unwrap = false }: CustomContextSource)
     if (isDockerfile || below.length === 0) seen.set(entry.name, await seenEntry(entry, isDockerfile));
   }
   if (seen.has(dockerfile)) {
-    checkDockerfile(seen.get(dockerfile));
-    return '';
+    return { root: '', bases: checkDockerfile(seen.get(dockerfile)) };
   }
   const [only = ''] = tops;
   const wrapped = unwrap && tops.size === 1 && seen.get(only)?.kind !== 'file';
-  checkDockerfile(wrapped ? seen.get(`${only}/${dockerfile}`) : undefined);
+  const bases = checkDockerfile(wrapped ? seen.get(`${only}/${dockerfile}`) : undefined);
   if (leavesTop) {
     refuse('INVALID_ARCHIVE', 'The archive holds a link that leads out of it, or nowhere.', {
       hint: 'Only relative links to files of the same archive are allowed; put the files themselves in.',
     });
   }
-  return `${only}/`;
+  return { root: `${only}/`, bases };
 }
 
 const countUps = (target: string): number => target.split('/').filter((part) => part === '..').length;
@@ -80,7 +87,8 @@ async function seenEntry(entry: ContextEntry, isDockerfile: boolean): Promise<Se
   return { kind: 'file', text: Buffer.concat(chunks).toString() };
 }
 
-function checkDockerfile(seen: Seen | undefined): void {
+/** Returns the images it builds on. */
+function checkDockerfile(seen: Seen | undefined): readonly string[] {
   const hint = 'Put a file named Dockerfile at the top of the folder that you send.';
   if (seen === undefined) refuse('INVALID_ARCHIVE', 'There is no Dockerfile at the root of the source.', { hint });
   if (seen.kind !== 'file') refuse('INVALID_ARCHIVE', 'The Dockerfile at the root is not a plain file.', { hint });
@@ -88,6 +96,7 @@ function checkDockerfile(seen: Seen | undefined): void {
     refuse('INVALID_ARCHIVE', `The Dockerfile is larger than ${dockerfileMaxBytes} bytes.`, { hint });
   }
   orThrow(checkBases(seen.text));
+  return basesOf(seen.text);
 }
 
 async function addEntries(tar: Pack, path: string, root: string): Promise<void> {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { checkBases } from './dockerfile-bases.ts';
+import { basesOf, checkBases } from './dockerfile-bases.ts';
 
 describe('the images that a Dockerfile builds on', () => {
   test.each([
@@ -33,5 +33,16 @@ describe('the images that a Dockerfile builds on', () => {
     'FROM scratch\nCOPY --from=$A / /x',
   ])('are refused when they are of another bot or cannot be told: %j', (dockerfile) => {
     expect(checkBases(dockerfile)).toMatchObject({ ok: false, problem: { code: 'BUILD_FAILED' } });
+  });
+});
+
+describe('the bases of a Dockerfile', () => {
+  test.each([
+    ['FROM python:3.11-slim', ['python:3.11-slim']],
+    ['ARG BASE=node:24\nFROM --platform=linux/amd64 ${BASE} AS build\nFROM build\nCOPY --from=0 /a /a', ['node:24']],
+    ['FROM a/b:1 as One\nFROM scratch\nCOPY --from=one / /\nCOPY --from=other:2 / /', ['a/b:1', 'other:2']],
+    ['FROM python:${VERSION}', []],
+  ])('%j are %j', (dockerfile, bases) => {
+    expect(basesOf(dockerfile)).toEqual(bases);
   });
 });

@@ -23,6 +23,27 @@ export function checkBases(dockerfile: string): Result<undefined> {
   return ok(undefined);
 }
 
+/** The images that a Dockerfile names, those of a checked one: as written, or the value of the one ARG they are named by. */
+export function basesOf(dockerfile: string): readonly string[] {
+  const lines = logicalLines(dockerfile);
+  const stages = new Set<string>(['scratch']);
+  const bases = new Set<string>();
+  const note = (word: string): void => {
+    const [, variable] = /^\$\{?(\w+)\}?$/.exec(word) ?? [];
+    const name = variable === undefined ? word : (lines.flatMap((line) => defaultsIn(line, variable))[0] ?? '');
+    // A stage may be told by its number too; a name with a variable for its tag is the engine's to put together.
+    if (plainWord.test(name) && !/^\d+$/.test(name) && !stages.has(name.toLowerCase())) bases.add(name);
+  };
+  for (const line of lines) {
+    const [, from, stage] = /^\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?/i.exec(line) ?? [];
+    if (from !== undefined) note(from);
+    if (stage !== undefined) stages.add(stage.toLowerCase());
+    if (!/^\s*COPY\s/i.test(line)) continue;
+    for (const [, value = ''] of line.matchAll(/--from=(\S*)/gi)) note(value);
+  }
+  return [...bases];
+}
+
 /** Comments and empty lines out, then continued lines joined, as the engine does it; for either escape character. */
 function logicalLines(dockerfile: string): readonly string[] {
   const lines = dockerfile.split(/\r\n|\n|\r/).filter((line) => line.trim() !== '' && !/^\s*#/.test(line));

@@ -4,12 +4,14 @@
  */
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
+import type { Problem } from '#common/problem.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
+import { cutLine } from '../runtime/output-lines.ts';
 import { LogStream, type NewEntry, type StoredEntry, wallNs } from './log-entry.ts';
 import { LogPump } from './log-pump.ts';
 import { readLog } from './log-reader.ts';
 import { defaultLogLimits, type LogLimits, LogStore } from './log-store.ts';
-import { createMasker, type Masker } from './masking.ts';
+import { createMasker, type Masker, maskTexts } from './masking.ts';
 
 export interface BotLogContext {
   readonly runtime: Pick<ContainerRuntime, 'readOutput' | 'watchOutput'>;
@@ -29,6 +31,7 @@ export class BotLog {
   #wanted: string | undefined;
   #pump: LogPump | undefined;
   #lane: Promise<unknown> = Promise.resolve();
+  #onLines: ((texts: readonly string[]) => void) | undefined;
 
   constructor(dir: string, context: BotLogContext) {
     this.#dir = dir;
@@ -49,6 +52,11 @@ export class BotLog {
   setSecrets(values: readonly string[]): void {
     this.#masker = createMasker(values);
     if (this.#wanted !== undefined) void this.follow(this.#wanted);
+  }
+
+  /** Tells one listener what the bot prints, as it is stored. It must not throw. */
+  listen(onLines: (texts: readonly string[]) => void): void {
+    this.#onLines = onLines;
   }
 
   /** Moves the output of this container into the log from now on, instead of any other's. Failures are logged and tried again by the pump. */
@@ -95,8 +103,15 @@ export class BotLog {
     // Without known secrets only token-shaped text can be masked; the platform's own lines hold no more than that.
     const mask = this.#masker ?? createMasker([]);
     const timeNs = this.#nowNs();
-    const entries = await this.#append(lines.map((line) => ({ timeNs, stream, text: mask(line) })));
+    // Cut after masking, so that no secret is.
+    const texts = lines.flatMap((line) => cutLine(mask(line)));
+    const entries = await this.#append(texts.map((text) => ({ timeNs, stream, text })));
     return { storeId: (await this.store()).id, entries };
+  }
+
+  /** Takes the bot's secrets out of what is told about it elsewhere. */
+  maskProblem(problem: Problem): Problem {
+    return maskTexts(problem, this.#masker ?? createMasker([]));
   }
 
   /** One line of the platform. A log that cannot be written must not stop the bot, so a failure is only logged. */
@@ -160,7 +175,14 @@ export class BotLog {
   async #newPump(containerId: string): Promise<LogPump> {
     const store = await this.store();
     const { runtime, clock, logger } = this.#context;
-    return new LogPump(containerId, { runtime, store, clock, logger, masker: () => this.#masker ?? createMasker([]) });
+    return new LogPump(containerId, {
+      runtime,
+      store,
+      clock,
+      logger,
+      masker: () => this.#masker ?? createMasker([]),
+      onLines: (texts) => this.#onLines?.(texts),
+    });
   }
 
   async #append(entries: readonly NewEntry[]): Promise<readonly StoredEntry[]> {

@@ -1,6 +1,7 @@
 /** One stored line, its place in the log, and its form on the wire. */
 import { create } from '@bufbuild/protobuf';
 import { TimestampSchema } from '@bufbuild/protobuf/wkt';
+import { formatLogCursor } from '#common/log-cursor.ts';
 import { type LogEntry, LogEntrySchema, LogStream } from '#gen/botrunner/v1/log_pb.js';
 
 export interface NewEntry {
@@ -15,20 +16,9 @@ export interface StoredEntry extends NewEntry {
   readonly seq: number;
 }
 
-const cursorPattern = /^([0-9a-f]{16})-([0-9]{1,15})$/;
-
-/** Opaque to everyone else: which log, and the entry within it. */
-export const formatCursor = (storeId: string, seq: number): string => `${storeId}-${seq}`;
-
-/** Undefined for text that is no cursor of any log. */
-export function parseCursor(cursor: string): { readonly storeId: string; readonly seq: number } | undefined {
-  const match = cursorPattern.exec(cursor);
-  return match ? { storeId: match[1] ?? '', seq: Number(match[2]) } : undefined;
-}
-
 export function entryToProto(storeId: string, entry: StoredEntry): LogEntry {
   return create(LogEntrySchema, {
-    cursor: formatCursor(storeId, entry.seq),
+    cursor: formatLogCursor({ logId: storeId, seq: entry.seq }),
     time: create(TimestampSchema, {
       seconds: entry.timeNs / 1_000_000_000n,
       nanos: Number(entry.timeNs % 1_000_000_000n),

@@ -11,7 +11,9 @@ import { gapEntry, LogStream, type NewEntry, wallNs } from './log-entry.ts';
 import type { LogStore } from './log-store.ts';
 import type { Masker } from './masking.ts';
 
-const readBytes = 256 * 1024;
+// How much is read at once. An engine looks for the place from the beginning of its files, again for each read, so that a
+// bot that floods is caught up with in few large ones.
+const readBytes = { first: 1024 * 1024, most: 4 * 1024 * 1024 };
 const readLimitMs = 30_000;
 // Between two reads while output flows.
 const shortestPauseMs = 25;
@@ -26,6 +28,8 @@ export interface PumpContext {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly masker: () => Masker;
+  /** Gets the lines once they are stored, masked. Must not throw. */
+  readonly onLines?: (texts: readonly string[]) => void;
 }
 
 export class LogPump {
@@ -34,6 +38,7 @@ export class LogPump {
   readonly #bell = new Bell();
   readonly #ending = new AbortController();
   #hasBell = false;
+  #readBytes = readBytes.first;
   /** Reads go one after the other, whoever asks. */
   #lane: Promise<unknown> = Promise.resolve();
   readonly #running: Promise<void>;
@@ -77,6 +82,8 @@ export class LogPump {
         const moved = await this.#inLane(() => this.#readOnce(signal));
         if (moved.more) continue;
         pauseMs = moved.lines > 0 ? shortestPauseMs : Math.min(pauseMs * 2, this.#longestPauseMs);
+        // The first line after a silence goes at once; then a few may gather, since the bell rings for every line.
+        if (moved.lines > 0) await pause(clock, shortestPauseMs, signal);
       } catch (error) {
         if (signal.aborted) return;
         // An engine that is away or a full disk: nothing is lost, since the place read up to has not moved.
@@ -87,8 +94,6 @@ export class LogPump {
         pauseMs = longestPauseMs.withoutBell;
       }
       await this.#bell.wait({ signal, clock, afterMs: pauseMs });
-      // The bell rings for every line; let a few gather.
-      await pause(clock, shortestPauseMs, signal);
     }
   }
 
@@ -108,13 +113,17 @@ export class LogPump {
   }
 
   async #readOnce(signal: AbortSignal): Promise<{ lines: number; more: boolean }> {
-    const { runtime, store, clock } = this.#context;
+    const { runtime, store, clock, onLines } = this.#context;
     const after = store.mark?.containerId === this.containerId ? store.mark.cursor : undefined;
     const batch = await withTimeLimit(clock, 'reading container output', readLimitMs, signal, (limited) =>
-      runtime.readOutput(this.containerId, after, readBytes, limited),
+      runtime.readOutput(this.containerId, after, this.#readBytes, limited),
     );
+    this.#readBytes = batch.more ? Math.min(this.#readBytes * 2, readBytes.most) : readBytes.first;
     const entries = this.#toEntries(batch);
-    if (entries.length > 0) await store.append(entries, { containerId: this.containerId, cursor: batch.cursor });
+    if (entries.length > 0) {
+      await store.append(entries, { containerId: this.containerId, cursor: batch.cursor });
+      onLines?.(entries.filter(({ stream }) => stream !== LogStream.GAP).map(({ text }) => text));
+    }
     return { lines: entries.length, more: batch.more && entries.length > 0 };
   }
 
@@ -125,7 +134,7 @@ export class LogPump {
     const entries: NewEntry[] = batch.lines.map((line) => ({
       timeNs: line.timeNs,
       stream: line.stream === 'stdout' ? LogStream.STDOUT : LogStream.STDERR,
-      text: mask(line.text),
+      text: mask(line.text, line.around),
     }));
     if (!batch.gap) return entries;
     const timeNs = entries[0]?.timeNs ?? wallNs(this.#context.clock.wallMs());

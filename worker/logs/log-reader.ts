@@ -13,6 +13,8 @@ import { decodeRecord } from './segment-record.ts';
 export type ReadFrom = { readonly lastLines: number } | { readonly afterSeq: number; readonly sameLog: boolean };
 
 const batchBytes = 64 * 1024;
+// Cursor, time and stream of an entry on the wire.
+const entryOverheadBytes = 40;
 const batchMs = 25;
 
 /**
@@ -40,7 +42,7 @@ export async function* readLog(
         const { entries, next } = decodeBatch(bytes, nextSeq, clock);
         place.offset += bytes.length;
         nextSeq = next;
-        if (entries.length > 0) yield entries;
+        yield* batchesOf(entries);
         // Lines come in bursts: at the end of the log, let some gather for the next batch.
         if (follow && bytes.length < batchBytes / 2) await pause(clock, batchMs, signal);
         continue;
@@ -57,6 +59,21 @@ export async function* readLog(
   } finally {
     stopListening();
   }
+}
+
+/** One record can be much larger than a batch. */
+function* batchesOf(entries: readonly StoredEntry[]): Generator<readonly StoredEntry[]> {
+  let first = 0;
+  let bytes = 0;
+  for (const [index, { text }] of entries.entries()) {
+    if (bytes > 0 && bytes + text.length > batchBytes) {
+      yield entries.slice(first, index);
+      first = index;
+      bytes = 0;
+    }
+    bytes += text.length + entryOverheadBytes;
+  }
+  if (first < entries.length) yield first === 0 ? entries : entries.slice(first);
 }
 
 function firstWanted(store: LogStore, from: ReadFrom): number {

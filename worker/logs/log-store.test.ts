@@ -87,6 +87,41 @@ describe('a log store', () => {
     await store.close();
   });
 
+  it('keeps about 50 MiB of a bot that floods, and 7 days of one that does not', async () => {
+    expect(defaultLogLimits).toMatchObject({ maxBytes: 50 * 1024 ** 2, maxAgeMs: 7 * 24 * 3_600_000 });
+    const store = await LogStore.open(dir, systemClock);
+    const batch = Array.from({ length: 1000 }, () => line('x'.repeat(1000)));
+    for (let n = 0; n < 70; n += 1) await store.append(batch);
+    await store.dropOld();
+    const sizes = await Promise.all((await segmentsIn()).map(async (name) => (await stat(join(dir, name))).size));
+    const total = sizes.reduce((sum, size) => sum + size, 0);
+    expect(total).toBeLessThanOrEqual(50 * 1024 ** 2);
+    expect(total).toBeGreaterThan(45 * 1024 ** 2);
+    expect(store.nextSeq).toBe(70_001);
+    await store.close();
+  });
+
+  it('takes back all of a long batch whose end a crash tore off, with its mark', async () => {
+    const store = await LogStore.open(dir, systemClock);
+    await store.append([line('before')], { containerId: 'c', cursor: '1' });
+    const [name = ''] = await segmentsIn();
+    const { size } = await stat(join(dir, name));
+    await store.append(
+      Array.from({ length: 8 }, () => line('y'.repeat(40_000))),
+      { containerId: 'c', cursor: '9' },
+    );
+    await store.close();
+    const whole = await readFile(join(dir, name));
+    expect(whole.subarray(size).filter((byte) => byte === 10).length).toBeGreaterThan(3);
+    for (const left of [whole.length - 1, whole.length - 50_000, size + 100_000, size + 3]) {
+      await writeFile(join(dir, name), whole.subarray(0, left));
+      const torn = await LogStore.open(dir, systemClock);
+      expect(torn.mark).toEqual({ containerId: 'c', cursor: '1' });
+      expect(texts(await readAll(torn))).toEqual(['before']);
+      await torn.close();
+    }
+  });
+
   it('drops the oldest segments beyond its size, and old ones by age, but never its mark', async () => {
     const clock = createManualClock({ wallMs: Date.now() });
     const limits = { ...small, maxBytes: 1500 };

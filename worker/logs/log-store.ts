@@ -13,7 +13,7 @@ import type { Clock } from '#common/clock.ts';
 import { readFileIfAny, writeFileAtomic } from '../state/atomic-file.ts';
 import type { NewEntry, StoredEntry } from './log-entry.ts';
 import { findSegments, recoverSegment, type Segment, segmentPath } from './segment-file.ts';
-import { encodeRecord, type SourceMark } from './segment-record.ts';
+import { encodeRecords, type SourceMark } from './segment-record.ts';
 
 export interface LogLimits {
   /** Of one bot's log; the oldest segment goes first. */
@@ -22,11 +22,14 @@ export interface LogLimits {
   readonly segmentBytes: number;
 }
 
-export const defaultLogLimits: LogLimits = {
-  maxBytes: 50 * 1024 * 1024,
-  maxAgeMs: 7 * 24 * 3600 * 1000,
-  segmentBytes: 1024 * 1024,
-};
+/** What goes at once is a segment: small enough for what is kept to be about `maxBytes`. */
+export const logLimits = (maxBytes: number, maxAgeMs: number): LogLimits => ({
+  maxBytes,
+  maxAgeMs,
+  segmentBytes: Math.min(1024 * 1024, Math.floor(maxBytes / 8)),
+});
+
+export const defaultLogLimits: LogLimits = logLimits(50 * 1024 * 1024, 7 * 24 * 3600 * 1000);
 
 interface Append {
   readonly entries: readonly NewEntry[];
@@ -187,18 +190,19 @@ export class LogStore {
   async #write(group: readonly Append[]): Promise<readonly (readonly StoredEntry[])[]> {
     const { segment, file } = await this.#openSegment();
     const stored: StoredEntry[][] = [];
-    let lines = this.#mark && !this.#markIsInNewest ? encodeRecord(this.#nextSeq, [], this.#mark) : '';
+    let lines = this.#mark && !this.#markIsInNewest ? encodeRecords(this.#nextSeq, [], this.#mark) : '';
     let seq = this.#nextSeq;
     let mark = this.#mark;
     for (const append of group) {
-      lines += encodeRecord(seq, append.entries, append.mark);
+      lines += encodeRecords(seq, append.entries, append.mark);
       const firstSeq = seq;
       stored.push(append.entries.map((entry, index) => ({ ...entry, seq: firstSeq + index })));
       seq += append.entries.length;
       mark = append.mark ?? mark;
     }
-    await writeAt(file, Buffer.from(lines), segment.bytes);
-    segment.bytes += Buffer.byteLength(lines);
+    const bytes = Buffer.from(lines);
+    await writeAt(file, bytes, segment.bytes);
+    segment.bytes += bytes.length;
     segment.newestMs = this.#clock.wallMs();
     this.#nextSeq = seq;
     this.#mark = mark;
@@ -224,7 +228,7 @@ export class LogStore {
     if (this.#segments.at(-1)?.firstSeq === this.#nextSeq) return;
     await this.#closeFile();
     const path = segmentPath(this.#dir, this.#nextSeq);
-    const first = this.#mark ? Buffer.from(encodeRecord(this.#nextSeq, [], this.#mark)) : Buffer.alloc(0);
+    const first = this.#mark ? Buffer.from(encodeRecords(this.#nextSeq, [], this.#mark)) : Buffer.alloc(0);
     // w: a file of that name can only be the leftover of a beginning that failed, and holds no entry.
     this.#file = await open(path, 'w', 0o600);
     await writeAt(this.#file, first, 0);

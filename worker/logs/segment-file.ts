@@ -36,7 +36,7 @@ export interface Recovered {
   readonly mark: SourceMark | undefined;
 }
 
-/** Reads a segment through and cuts off what follows its last whole record. Damage before that stays for readers to tell. */
+/** Reads a segment through and cuts off what follows its last whole record or group of records. Damage before that stays for readers to tell. */
 export async function recoverSegment(segment: Segment): Promise<Recovered> {
   const content = await readFile(segment.path);
   let whole = 0;
@@ -47,7 +47,7 @@ export async function recoverSegment(segment: Segment): Promise<Recovered> {
     if (end < 0) break;
     const record = decodeRecord(content.toString('utf8', start, end));
     start = end + 1;
-    if (!record) continue;
+    if (!record || record.isPart) continue;
     whole = start;
     nextSeq = Math.max(nextSeq, record.firstSeq + record.entries.length);
     mark = record.mark ?? mark;

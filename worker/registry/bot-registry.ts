@@ -31,6 +31,7 @@ export class BotRegistry {
   /** True once the orchestrator has said what shall run here: from then on a container nobody knows is a stray. */
   #wasTold = false;
   #closed = false;
+  #held = false;
 
   constructor(parts: RegistryParts) {
     this.#parts = parts;
@@ -100,6 +101,13 @@ export class BotRegistry {
     if (!taken) worker.logger.debug({ bot: command.key }, 'a command older than one seen before was ignored');
   }
 
+  /** While held, nothing is done to any container: another process is this worker. */
+  hold(held: boolean): void {
+    if (held === this.#held) return;
+    this.#held = held;
+    for (const actor of this.#actors.values()) actor.hold(held);
+  }
+
   cancelTask(taskId: string): void {
     for (const actor of this.#actors.values()) actor.cancelTask(taskId);
   }
@@ -141,6 +149,7 @@ export class BotRegistry {
         if (this.#actors.get(text) === actor) this.#actors.delete(text);
       },
     });
+    actor.hold(this.#held);
     this.#actors.set(text, actor);
     return actor;
   }

@@ -17,6 +17,7 @@
  */
 import type { BotKey } from '#common/ids.ts';
 import type { Secret } from '#common/secret.ts';
+import type { Around } from './output-lines.ts';
 
 export type RuntimeKind = 'docker' | 'process' | 'fake';
 export type Language = 'python' | 'node';
@@ -141,6 +142,8 @@ export interface OutputLine {
   readonly timeNs: bigint;
   readonly stream: OutputStream;
   readonly text: string;
+  /** Only for a piece of a longer line: what stands around it, so that what was cut in two can be known for what it is. */
+  readonly around?: Around;
 }
 
 export interface OutputBatch {

@@ -2,38 +2,38 @@
  * The worker's way to one orchestrator: gRPC over @grpc/grpc-js, with messages of protobuf-es. Two connections: one for
  * the session alone, one for what is large (logs, artifacts), so that a full pipe never holds up a command or a heartbeat.
  */
-import { type DescMessage, fromBinary, type MessageShape, toBinary } from '@bufbuild/protobuf';
+import { create, fromBinary } from '@bufbuild/protobuf';
 import {
   Client,
   type ClientDuplexStream,
   type ClientReadableStream,
   credentials,
   Metadata,
+  type ServiceError,
   type StatusObject,
   status,
 } from '@grpc/grpc-js';
 import type { Secret } from '#common/secret.ts';
+import { ErrorDetailSchema } from '#gen/botrunner/v1/error_pb.js';
 import {
-  type FetchArtifactRequest,
   FetchArtifactRequestSchema,
   type FetchArtifactResponse,
-  FetchArtifactResponseSchema,
+  JoinRequestSchema,
   type SessionRequest,
-  SessionRequestSchema,
   type SessionResponse,
-  SessionResponseSchema,
   type TailLogsRequest,
-  TailLogsRequestSchema,
   type TailLogsResponse,
-  TailLogsResponseSchema,
 } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { Endpoint } from '../config.ts';
+import { workerService } from './worker-service.ts';
 
 export type SessionCall = ClientDuplexStream<SessionRequest, SessionResponse>;
 export type TailCall = ClientDuplexStream<TailLogsRequest, TailLogsResponse>;
 export type ArtifactCall = ClientReadableStream<FetchArtifactResponse>;
 
 export interface Channel {
+  /** Makes the credential known. Rejects with a ServiceError. */
+  join(joinToken: Secret, request: { readonly workerId: string; readonly credentialSha256: string }): Promise<void>;
   openSession(): SessionCall;
   openTail(): TailCall;
   fetchArtifact(sha256: string): ArtifactCall;
@@ -41,7 +41,6 @@ export interface Channel {
   close(): void;
 }
 
-const service = '/botrunner.v1.WorkerService';
 const desiredSetMaxBytes = 64 * 1024 * 1024;
 
 /** https://github.com/grpc/grpc-node/blob/master/packages/grpc-js/README.md#supported-channel-options */
@@ -60,37 +59,43 @@ const channelOptions = {
   'grpc.service_config_disable_resolution': 1,
 };
 
-export function createChannel(endpoint: Endpoint, token: Secret): Channel {
+const joinLimitMs = 10_000;
+const { join, session, tailLogs, fetchArtifact } = workerService;
+
+/** Every call but Join is made with the credential. */
+export function createChannel(endpoint: Endpoint, credential: Secret): Channel {
   const secure = endpoint.tls ? credentials.createSsl() : credentials.createInsecure();
   const control = new Client(endpoint.target, secure, channelOptions);
   const bulk = new Client(endpoint.target, secure, channelOptions);
-  const metadata = () => {
+  const metadata = (token = credential) => {
     const headers = new Metadata();
     headers.set('authorization', `Bearer ${token.reveal()}`);
     return headers;
   };
   return {
+    join(joinToken, request) {
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      control.makeUnaryRequest(
+        join.path,
+        join.requestSerialize,
+        join.responseDeserialize,
+        create(JoinRequestSchema, request),
+        metadata(joinToken),
+        { deadline: Date.now() + joinLimitMs },
+        (error) => (error ? reject(error) : resolve()),
+      );
+      return promise;
+    },
     openSession: () =>
-      control.makeBidiStreamRequest(
-        `${service}/Session`,
-        encoder(SessionRequestSchema),
-        decoder(SessionResponseSchema),
-        metadata(),
-      ),
+      control.makeBidiStreamRequest(session.path, session.requestSerialize, session.responseDeserialize, metadata()),
     openTail: () =>
-      bulk.makeBidiStreamRequest(
-        `${service}/TailLogs`,
-        encoder(TailLogsRequestSchema),
-        decoder(TailLogsResponseSchema),
-        metadata(),
-      ),
+      bulk.makeBidiStreamRequest(tailLogs.path, tailLogs.requestSerialize, tailLogs.responseDeserialize, metadata()),
     fetchArtifact(sha256) {
-      const request: FetchArtifactRequest = { $typeName: 'botrunner.v1.FetchArtifactRequest', sha256 };
       return bulk.makeServerStreamRequest(
-        `${service}/FetchArtifact`,
-        encoder(FetchArtifactRequestSchema),
-        decoder(FetchArtifactResponseSchema),
-        request,
+        fetchArtifact.path,
+        fetchArtifact.requestSerialize,
+        fetchArtifact.responseDeserialize,
+        create(FetchArtifactRequestSchema, { sha256 }),
         metadata(),
       );
     },
@@ -101,17 +106,6 @@ export function createChannel(endpoint: Endpoint, token: Secret): Channel {
   };
 }
 
-function encoder<D extends DescMessage>(schema: D): (message: MessageShape<D>) => Buffer {
-  return (message) => {
-    const bytes = toBinary(schema, message);
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  };
-}
-
-function decoder<D extends DescMessage>(schema: D): (bytes: Buffer) => MessageShape<D> {
-  return (bytes) => fromBinary(schema, bytes);
-}
-
 /** Resolves with how the call ended; never rejects. Messages must be read for it to resolve. */
 export function endOf(call: SessionCall | TailCall): Promise<StatusObject> {
   return new Promise((resolve) => {
@@ -119,6 +113,25 @@ export function endOf(call: SessionCall | TailCall): Promise<StatusObject> {
     // The same as the status, and an unheard 'error' would end the process.
     call.on('error', () => undefined);
   });
+}
+
+/**
+ * What a refusal says, and what the operator should do about it; see ErrorDetail in error.proto. The status' own text comes
+ * with some of its punctuation escaped.
+ */
+export function refusalOf({ details, metadata }: Pick<StatusObject, 'details' | 'metadata'>): {
+  readonly message: string;
+  readonly hint: string;
+} {
+  const [detail] = metadata.get('botrunner-error-bin');
+  if (typeof detail !== 'object') return { message: details, hint: '' };
+  try {
+    const { message, hint } = fromBinary(ErrorDetailSchema, detail);
+    return { message, hint };
+  } catch {
+    // Not a detail of ours: the status alone must do.
+    return { message: details, hint: '' };
+  }
 }
 
 /** Sends one message, and resolves when the transport wants the next. `ended` keeps a dead call from holding the sender. */
@@ -133,4 +146,4 @@ export function send<T>(
   return Promise.race([written, ended.then(() => Promise.reject(new Error('the call has ended')))]);
 }
 
-export { type StatusObject, status };
+export { type ServiceError, type StatusObject, status };

@@ -16,7 +16,7 @@ import {
   type TaskResult,
   type Welcome,
 } from '#gen/botrunner/v1/worker_service_pb.js';
-import { type Channel, endOf, type SessionCall, type StatusObject, send, status } from './channel.ts';
+import { type Channel, endOf, refusalOf, type SessionCall, type StatusObject, send, status } from './channel.ts';
 import type { Outbox } from './outbox.ts';
 
 /** What the worker does in a session. Must not throw; a throw ends the session. */
@@ -40,7 +40,9 @@ export interface SessionWork {
 
 export type SessionEnd =
   /** The orchestrator does not take this worker as it is: a wrong token, id or version. */
-  | { readonly kind: 'refused'; readonly message: string; readonly tokenWrong: boolean }
+  | { readonly kind: 'refused'; readonly message: string; readonly hint: string; readonly tokenWrong: boolean }
+  /** The orchestrator does not know the credential: it has to be made known first. */
+  | { readonly kind: 'unknown' }
   /** This worker must not obey that orchestrator. */
   | { readonly kind: 'disobeyed'; readonly message: string }
   /** A newer session of the same worker id has begun. */
@@ -171,11 +173,11 @@ function howItEnded(final: StatusObject, ownReason: string | undefined, welcomed
   if (ownReason !== undefined) return { kind: 'lost', message: ownReason, welcomed };
   switch (final.code) {
     case status.UNAUTHENTICATED:
+      return { kind: 'unknown' };
     case status.PERMISSION_DENIED:
-      return { kind: 'refused', message: final.details, tokenWrong: true };
     case status.INVALID_ARGUMENT:
     case status.UNIMPLEMENTED:
-      return { kind: 'refused', message: final.details, tokenWrong: false };
+      return { kind: 'refused', ...refusalOf(final), tokenWrong: false };
     case status.ABORTED:
       return { kind: 'fenced' };
     default:

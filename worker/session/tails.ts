@@ -3,15 +3,24 @@
  * under way at a time, so a reader that stalls holds only its place in the log.
  */
 import { create } from '@bufbuild/protobuf';
+import type { Timestamp } from '@bufbuild/protobuf/wkt';
 import type { Clock } from '#common/clock.ts';
 import { type BotKey, isBotId, userIdPattern } from '#common/ids.ts';
 import type { Logger } from '#common/log.ts';
+import { formatLogCursor, parseLogCursor } from '#common/log-cursor.ts';
 import { type Problem, problem } from '#common/problem.ts';
 import { problemToProto } from '#common/problem-proto.ts';
-import { type OpenTail, type TailLogsRequest, TailLogsRequestSchema } from '#gen/botrunner/v1/worker_service_pb.js';
+import {
+  type OpenTail,
+  TailEndSchema,
+  type TailLogsRequest,
+  TailLogsRequestSchema,
+} from '#gen/botrunner/v1/worker_service_pb.js';
 import type { BotLogs } from '../logs/bot-logs.ts';
-import { entryToProto, parseCursor } from '../logs/log-entry.ts';
-import { type ReadFrom, readLog } from '../logs/log-reader.ts';
+import { entryToProto, type StoredEntry } from '../logs/log-entry.ts';
+import { createLogFilter, type LogFilter } from '../logs/log-filter.ts';
+import { type PageQuery, readPage } from '../logs/log-page.ts';
+import { readLog } from '../logs/log-reader.ts';
 import type { LogStore } from '../logs/log-store.ts';
 import { type Channel, endOf, send } from './channel.ts';
 
@@ -52,8 +61,7 @@ export class Tails {
     call.resume();
     const onAbort = () => call.cancel();
     signal.addEventListener('abort', onAbort, { once: true });
-    const say = (message: Partial<Pick<TailLogsRequest, 'tailId' | 'entries' | 'error'>>) =>
-      send(call, create(TailLogsRequestSchema, message), ended);
+    const say: Say = (message) => send(call, create(TailLogsRequestSchema, message), ended);
     try {
       await say({ tailId: tail.tailId });
       const refusal = await this.#pump(tail, say, over.signal);
@@ -66,21 +74,32 @@ export class Tails {
     }
   }
 
-  async #pump(
-    tail: OpenTail,
-    say: (message: Pick<TailLogsRequest, 'entries'>) => Promise<void>,
-    signal: AbortSignal,
-  ): Promise<Problem | undefined> {
+  async #pump(tail: OpenTail, say: Say, signal: AbortSignal): Promise<Problem | undefined> {
     const { logs, clock } = this.#parts;
     const key = { userId: tail.userId, botId: tail.botId };
     if (this.#open.size > tailsMax) return problem('UNAVAILABLE', 'Too many logs of this worker are read at once.');
     if (!(await this.#hasLog(key))) return problem('BOT_NOT_FOUND', 'The worker has no log of this bot.');
     const store = await logs.of(key).store();
-    const from = whereFrom(tail, store);
-    if (!from) return problem('INVALID_CURSOR', 'The log cursor is not one that this worker handed out.');
-    for await (const entries of readLog(store, from, { follow: tail.follow, clock, signal })) {
-      await say({ entries: entries.map((entry) => entryToProto(store.id, entry)) });
+    const query = toQuery(tail, store);
+    if (!query) return problem('INVALID_CURSOR', 'The log cursor is not one that this worker handed out.');
+    const cursorOf = (seq: number) => formatLogCursor({ logId: store.id, seq });
+    const newestCursor = cursorOf(store.nextSeq - 1);
+    const tell = (entries: readonly StoredEntry[]) =>
+      say({ entries: entries.map((entry) => entryToProto(store.id, entry)) });
+    const page = readPage(store, query, { clock, signal });
+    let next = await page.next();
+    for (; !next.done; next = await page.next()) await tell(next.value);
+    let lastSeq = next.value;
+    if (tail.follow) {
+      const wanted = createLogFilter(query.filter);
+      const from = { afterSeq: lastSeq, sameLog: true };
+      for await (const entries of readLog(store, from, { follow: true, clock, signal })) {
+        lastSeq = entries.at(-1)?.seq ?? lastSeq;
+        const passing = wanted ? entries.filter(wanted) : entries;
+        if (passing.length > 0) await tell(passing);
+      }
     }
+    if (!signal.aborted) await say({ end: create(TailEndSchema, { cursor: cursorOf(lastSeq), newestCursor }) });
     return undefined;
   }
 
@@ -90,10 +109,24 @@ export class Tails {
   }
 }
 
-function whereFrom(tail: OpenTail, store: LogStore): ReadFrom | undefined {
-  if (tail.afterCursor === '') {
-    return { lastLines: Math.min(tail.lines > 0 ? tail.lines : linesDefault, linesMax) };
+type Say = (message: Partial<Pick<TailLogsRequest, 'tailId' | 'entries' | 'error' | 'end'>>) => Promise<void>;
+
+/** Undefined for a cursor that no log handed out. */
+function toQuery(tail: OpenTail, store: LogStore): PageQuery | undefined {
+  const filter: LogFilter = {
+    sinceNs: nsOf(tail.since),
+    untilNs: nsOf(tail.until),
+    grep: tail.grep,
+    buildOnly: tail.buildOnly,
+  };
+  const maxBytes = tail.follow ? 0 : tail.maxBytes;
+  if (tail.afterCursor !== '') {
+    const cursor = parseLogCursor(tail.afterCursor);
+    return cursor && { from: { afterSeq: cursor.seq, sameLog: cursor.logId === store.id }, filter, maxBytes };
   }
-  const cursor = parseCursor(tail.afterCursor);
-  return cursor && { afterSeq: cursor.seq, sameLog: cursor.storeId === store.id };
+  if (tail.lines <= 0 && tail.since) return { from: { all: true }, filter, maxBytes };
+  return { from: { lastLines: Math.min(tail.lines > 0 ? tail.lines : linesDefault, linesMax) }, filter, maxBytes };
 }
+
+const nsOf = (time: Timestamp | undefined): bigint | undefined =>
+  time && time.seconds * 1_000_000_000n + BigInt(time.nanos);

@@ -19,9 +19,10 @@ import type {
 } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { TaskReports } from '../bots/active-task.ts';
 import type { Endpoint } from '../config.ts';
+import type { Credential } from '../state/credential.ts';
 import { pause } from '../waiting/bell.ts';
 import { dialDelayMs, fencedDelayMs } from './backoff.ts';
-import { type Channel, createChannel } from './channel.ts';
+import { type Channel, createChannel, refusalOf, type ServiceError, status } from './channel.ts';
 import { Outbox } from './outbox.ts';
 import type { ResultJournal } from './result-journal.ts';
 import { runSession, type SessionEnd, type SessionWork } from './session.ts';
@@ -36,12 +37,16 @@ export interface UplinkWork {
   applyDesiredSet(set: DesiredSet, anew: boolean): void;
   ensure(ensure: Ensure): void;
   cancelTask(taskId: string): void;
+  /** True: another process is this worker, so leave its bots as they are; false: this one is it again. */
+  hold(held: boolean): void;
   openTail(channel: Channel, tail: OpenTail, signal: AbortSignal): void;
 }
 
 export interface UplinkParts {
   readonly endpoints: readonly Endpoint[];
-  readonly token: Secret;
+  /** Lets a worker in that the orchestrator does not know yet. */
+  readonly joinToken: Secret;
+  readonly credential: Credential;
   readonly workerId: string;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -50,7 +55,7 @@ export interface UplinkParts {
 }
 
 /** How the first dial went. */
-export type FirstDial = { readonly kind: 'connected' } | Exclude<SessionEnd, { kind: 'fenced' }>;
+export type FirstDial = { readonly kind: 'connected' } | Exclude<SessionEnd, { kind: 'fenced' | 'unknown' }>;
 
 interface Current {
   readonly channel: Channel;
@@ -72,12 +77,15 @@ export class Uplink implements TaskReports {
   readonly #resultSentAt = new Map<string, number>();
   #current: Current | undefined;
   #welcomed = false;
+  /** Whether the orchestrator is believed to know the credential. */
+  #known: boolean;
   #failures = 0;
   #lastComplaint: { readonly text: string; readonly atMs: number } | undefined;
   #running: Promise<void> = Promise.resolve();
 
   constructor(parts: UplinkParts) {
     this.#parts = parts;
+    this.#known = !parts.credential.isNew;
   }
 
   /** Dials from now on until stopped. */
@@ -149,13 +157,20 @@ export class Uplink implements TaskReports {
       const end = await this.#session(endpoint, work, renewed);
       if (signal.aborted) return;
       if (renewed.signal.aborted) continue;
+      if (end.kind === 'unknown' && this.#known) {
+        // It has another store than last time, or lets this id join anew: the same one is asked again at once.
+        this.#known = false;
+        turn -= 1;
+        continue;
+      }
+      if (end.kind === 'fenced') work.hold(true);
       this.#note(endpoint, end);
       // One dial of each orchestrator in turn counts as one failure.
       const lap = Math.floor(this.#failures / endpoints.length);
       const delayMs =
         end.kind === 'fenced'
           ? fencedDelayMs(random())
-          : end.kind === 'refused' || end.kind === 'disobeyed'
+          : end.kind === 'refused' || end.kind === 'unknown' || end.kind === 'disobeyed'
             ? refusedDelayMs
             : dialDelayMs(lap, random());
       await pause(clock, delayMs, signal);
@@ -163,12 +178,19 @@ export class Uplink implements TaskReports {
   }
 
   async #session(endpoint: Endpoint, work: UplinkWork, renewed: AbortController): Promise<SessionEnd> {
-    const { token, clock, logger } = this.#parts;
+    const { credential, clock, logger } = this.#parts;
     const over = new AbortController();
-    const current: Current = { channel: createChannel(endpoint, token), outbox: new Outbox(), over, renewed };
+    const current: Current = {
+      channel: createChannel(endpoint, credential.value),
+      outbox: new Outbox(),
+      over,
+      renewed,
+    };
     this.#current = current;
     const signal = AbortSignal.any([this.#ending.signal, renewed.signal]);
     try {
+      const refused = this.#known ? undefined : await this.#join(current.channel, signal);
+      if (refused) return refused;
       const parts = { channel: current.channel, outbox: current.outbox, clock, logger };
       return await runSession({ ...parts, work: this.#sessionWork(endpoint, current, work) }, signal);
     } finally {
@@ -176,6 +198,23 @@ export class Uplink implements TaskReports {
       this.#welcomed = false;
       over.abort(new Error('the session has ended'));
       current.channel.close();
+    }
+  }
+
+  /** Makes the credential known. Returns why not, if it could not. */
+  async #join(channel: Channel, signal: AbortSignal): Promise<SessionEnd | undefined> {
+    const { joinToken, credential, workerId } = this.#parts;
+    // Ends the call with the session, whose channel is closed then.
+    const onAbort = () => channel.close();
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      await channel.join(joinToken, { workerId, credentialSha256: credential.sha256 });
+      this.#known = true;
+      return undefined;
+    } catch (error) {
+      return notJoined(error as ServiceError); // what a call of grpc-js rejects with
+    } finally {
+      signal.removeEventListener('abort', onAbort);
     }
   }
 
@@ -187,6 +226,8 @@ export class Uplink implements TaskReports {
       objectionTo: ({ storeId }) => work.objectionTo(storeId),
       welcomed: (set) => {
         this.#welcomed = true;
+        this.#known = true;
+        work.hold(false);
         this.#failures = 0;
         this.#lastComplaint = undefined;
         logger.info({ orchestrator: endpoint.url, workerId }, 'connected to the orchestrator');
@@ -222,7 +263,7 @@ export class Uplink implements TaskReports {
 
   #note(endpoint: Endpoint, end: SessionEnd): void {
     const { logger, workerId } = this.#parts;
-    if (end.kind !== 'fenced') this.#firstDial.resolve(end);
+    if (end.kind !== 'fenced' && end.kind !== 'unknown') this.#firstDial.resolve(end);
     if (end.kind === 'lost' && end.welcomed) this.#failures = 0;
     else this.#failures += 1;
     const { text, isError } = complaintOf(endpoint, workerId, end);
@@ -241,6 +282,21 @@ export class Uplink implements TaskReports {
   }
 }
 
+/** How a Join that failed ends the try. */
+function notJoined(error: ServiceError): SessionEnd {
+  const { code, details } = error;
+  switch (code) {
+    case status.UNAUTHENTICATED:
+      return { kind: 'refused', ...refusalOf(error), tokenWrong: true };
+    case status.PERMISSION_DENIED:
+    case status.INVALID_ARGUMENT:
+    case status.UNIMPLEMENTED:
+      return { kind: 'refused', ...refusalOf(error), tokenWrong: false };
+    default:
+      return { kind: 'lost', message: details || status[code] || 'no answer', welcomed: false };
+  }
+}
+
 /** One line that says what is wrong and what to do about it. */
 export function complaintOf(
   endpoint: Pick<Endpoint, 'url'>,
@@ -253,14 +309,21 @@ export function complaintOf(
         isError: true,
         text: end.tokenWrong
           ? `the orchestrator at ${endpoint.url} refuses the worker token: set WORKER_TOKEN to the orchestrator's`
-          : `the orchestrator at ${endpoint.url} refuses this worker: ${end.message}`,
+          : `the orchestrator at ${endpoint.url} refuses this worker: ${[end.message, end.hint].filter(Boolean).join(' ')}`,
+      };
+    case 'unknown':
+      return {
+        isError: true,
+        text: `the orchestrator at ${endpoint.url} forgot this worker right after it had joined; trying again`,
       };
     case 'disobeyed':
       return { isError: true, text: `the orchestrator at ${endpoint.url} is not obeyed: ${end.message}` };
     case 'fenced':
       return {
         isError: true,
-        text: `another worker with the id ${workerId} has connected: give each its own WORKER_ID and DATA_DIR`,
+        text:
+          `another process has connected as worker ${workerId}: this one reports nothing and leaves its bots as they are ` +
+          `until that one is gone; give each its own WORKER_ID and DATA_DIR`,
       };
     case 'lost':
       return {

@@ -43,6 +43,8 @@ export interface BotRecord {
   readonly startedGeneration: bigint;
   /** The image that was made last; the digest is of what it was made from, `pinned` as in PreparedImage. */
   readonly image: { readonly revision: bigint; readonly digest: string; readonly pinned?: string } | undefined;
+  /** The one before it, for as long as the bot may go back to it. */
+  readonly formerImage: BotRecord['image'];
   readonly failure: Failure | undefined;
   readonly crashes: number;
   readonly restarts: number;
@@ -52,6 +54,8 @@ export interface BotRecord {
   readonly suspendedRun: RunId | undefined;
   /** The values to be masked, sealed. */
   readonly sealedSecrets: string | undefined;
+  /** What its log says is wrong, as told last. */
+  readonly diagnosis: string | undefined;
 }
 
 export const emptyRecord = (key: BotKey): BotRecord => ({
@@ -59,6 +63,7 @@ export const emptyRecord = (key: BotKey): BotRecord => ({
   desired: undefined,
   startedGeneration: 0n,
   image: undefined,
+  formerImage: undefined,
   failure: undefined,
   crashes: 0,
   restarts: 0,
@@ -66,6 +71,7 @@ export const emptyRecord = (key: BotKey): BotRecord => ({
   lastEnd: undefined,
   suspendedRun: undefined,
   sealedSecrets: undefined,
+  diagnosis: undefined,
 });
 
 export interface BotRecords {

@@ -6,12 +6,15 @@ import { join } from 'node:path';
 import { workerIdPattern } from '#common/ids.ts';
 import { Secret } from '#common/secret.ts';
 import { readFileIfAny, writeFileAtomic } from './atomic-file.ts';
+import { type Credential, readOrMakeCredential } from './credential.ts';
 import { takeLock } from './lock-file.ts';
 
 export interface StateDir {
   readonly workerId: string;
   /** True if WORKER_ID asks for another id than this folder had: bots of the old id are not seen any more. */
   readonly previousWorkerId: string | undefined;
+  /** Proves to an orchestrator that this is this worker. */
+  readonly credential: Credential;
   /** Signs the labels of containers. */
   readonly labelKey: Secret<Uint8Array>;
   /** Seals what is secret in the worker's files. */
@@ -53,11 +56,13 @@ export async function openStateDir(dir: string, wantedWorkerId: string | undefin
     const workerId = wantedWorkerId ?? keptId ?? newWorkerId();
     if (workerId !== keptId) await writeFileAtomic(path('worker-id'), `${workerId}\n`);
     const key = await readOrMakeKey(path('key'));
+    const credential = await readOrMakeCredential(path('credential'), workerId);
     let storeId = (await readFileIfAny(path('store-id')))?.toString().trim();
     const derived = (purpose: string) => new Secret(new Uint8Array(hkdfSync('sha256', key, '', purpose, 32)));
     return {
       workerId,
       previousWorkerId: keptId !== undefined && keptId !== workerId ? keptId : undefined,
+      credential,
       labelKey: derived('labels'),
       sealKey: derived('seal'),
       botsDir: path('bots'),

@@ -2,7 +2,9 @@
 
     avtomatika-bot start custom-bot --custom examples/bots/custom_bot/ -e BOT_TOKEN=123:ABC
 
-or without the platform:  BOT_TOKEN=123:ABC python bot.py
+or without the platform:
+
+    BOT_TOKEN=123:ABC python examples/bots/custom_bot/bot.py
 """
 import json
 import os
@@ -42,7 +44,7 @@ def main():
                 if "text" in message:
                     count = len(message["text"].split())
                     call("sendMessage", chat_id=message["chat"]["id"], text=f"Words: {count}")
-                    print(f"Counted {count}", flush=True)
+                    print(f"Answered {message['chat'].get('first_name', 'someone')}: {count} words", flush=True)
         except OSError as error:
             print(f"Telegram: {error}; trying again", flush=True)
             time.sleep(2)

@@ -2,6 +2,11 @@
 
     avtomatika-bot start multi-bot --simple examples/bots/multi_file_bot/ --entrypoint bot.py \
         -r "aiogram>=3.0" -e BOT_TOKEN=123:ABC
+
+or without the platform:
+
+    pip install "aiogram>=3.0"
+    BOT_TOKEN=123:ABC python examples/bots/multi_file_bot/bot.py
 """
 import asyncio
 import logging

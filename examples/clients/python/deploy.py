@@ -1,7 +1,7 @@
 """Deploys a bot over gRPC, watches its job, follows its log, and shows what a refusal looks like.
 
     apt install python3-grpcio python3-protobuf protobuf-compiler protobuf-compiler-grpc
-    npx buf generate --template examples/clients/python/buf.gen.yaml
+    npx buf generate --template examples/clients/buf.gen.yaml
     AVTOMATIKA_TOKEN=test-client-token python3 examples/clients/python/deploy.py my-bot examples/bots/echo_bot_stdlib.py
 
 Environment: AVTOMATIKA_ADDRESS (default localhost:8000), AVTOMATIKA_TOKEN, BOT_TOKEN (handed to the bot if set).

@@ -7,6 +7,7 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Capacity } from "./worker_service_pb.js";
 
 /**
  * Describes the file botrunner/v1/admin_service.proto.
@@ -198,6 +199,381 @@ export declare type RevokeTokenResponse = Message<"botrunner.v1.RevokeTokenRespo
 export declare const RevokeTokenResponseSchema: GenMessage<RevokeTokenResponse>;
 
 /**
+ * A worker as operators see it.
+ *
+ * @generated from message botrunner.v1.Worker
+ */
+export declare type Worker = Message<"botrunner.v1.Worker"> & {
+  /**
+   * Its id.
+   *
+   * @generated from field: string worker_id = 1;
+   */
+  workerId: string;
+
+  /**
+   * How it is.
+   *
+   * @generated from field: botrunner.v1.WorkerState state = 2;
+   */
+  state: WorkerState;
+
+  /**
+   * One line that explains the state where it needs explaining.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * True: no more bots are placed on it.
+   *
+   * @generated from field: bool cordoned = 4;
+   */
+  cordoned: boolean;
+
+  /**
+   * True: its credential was revoked and its id may not join.
+   *
+   * @generated from field: bool revoked = 5;
+   */
+  revoked: boolean;
+
+  /**
+   * docker, process or rest.
+   *
+   * @generated from field: string runtime = 6;
+   */
+  runtime: string;
+
+  /**
+   * The engine's own version.
+   *
+   * @generated from field: string engine_version = 7;
+   */
+  engineVersion: string;
+
+  /**
+   * The worker's version.
+   *
+   * @generated from field: string version = 8;
+   */
+  version: string;
+
+  /**
+   * What it has for bots.
+   *
+   * @generated from field: botrunner.v1.Capacity capacity = 9;
+   */
+  capacity?: Capacity | undefined;
+
+  /**
+   * What the bots that shall run there have reserved of it.
+   *
+   * @generated from field: botrunner.v1.Capacity reserved = 10;
+   */
+  reserved?: Capacity | undefined;
+
+  /**
+   * The operator's labels.
+   *
+   * @generated from field: map<string, string> labels = 11;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * What it can do, as in Hello.
+   *
+   * @generated from field: repeated string capabilities = 12;
+   */
+  capabilities: string[];
+
+  /**
+   * How many bots are placed on it, stopped ones among them.
+   *
+   * @generated from field: int32 bots = 13;
+   */
+  bots: number;
+
+  /**
+   * How many of them shall run.
+   *
+   * @generated from field: int32 running_bots = 14;
+   */
+  runningBots: number;
+
+  /**
+   * When it first joined.
+   *
+   * @generated from field: google.protobuf.Timestamp first_seen_at = 15;
+   */
+  firstSeenAt?: Timestamp | undefined;
+
+  /**
+   * When it was last heard of.
+   *
+   * @generated from field: google.protobuf.Timestamp last_seen_at = 16;
+   */
+  lastSeenAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message botrunner.v1.Worker.
+ * Use `create(WorkerSchema)` to create a new message.
+ */
+export declare const WorkerSchema: GenMessage<Worker>;
+
+/**
+ * Asks for all workers.
+ *
+ * @generated from message botrunner.v1.ListWorkersRequest
+ */
+export declare type ListWorkersRequest = Message<"botrunner.v1.ListWorkersRequest"> & {
+};
+
+/**
+ * Describes the message botrunner.v1.ListWorkersRequest.
+ * Use `create(ListWorkersRequestSchema)` to create a new message.
+ */
+export declare const ListWorkersRequestSchema: GenMessage<ListWorkersRequest>;
+
+/**
+ * All workers.
+ *
+ * @generated from message botrunner.v1.ListWorkersResponse
+ */
+export declare type ListWorkersResponse = Message<"botrunner.v1.ListWorkersResponse"> & {
+  /**
+   * By id.
+   *
+   * @generated from field: repeated botrunner.v1.Worker workers = 1;
+   */
+  workers: Worker[];
+};
+
+/**
+ * Describes the message botrunner.v1.ListWorkersResponse.
+ * Use `create(ListWorkersResponseSchema)` to create a new message.
+ */
+export declare const ListWorkersResponseSchema: GenMessage<ListWorkersResponse>;
+
+/**
+ * Asks for no more bots on a worker.
+ *
+ * @generated from message botrunner.v1.CordonWorkerRequest
+ */
+export declare type CordonWorkerRequest = Message<"botrunner.v1.CordonWorkerRequest"> & {
+  /**
+   * The worker.
+   *
+   * @generated from field: string worker_id = 1;
+   */
+  workerId: string;
+};
+
+/**
+ * Describes the message botrunner.v1.CordonWorkerRequest.
+ * Use `create(CordonWorkerRequestSchema)` to create a new message.
+ */
+export declare const CordonWorkerRequestSchema: GenMessage<CordonWorkerRequest>;
+
+/**
+ * The worker is cordoned.
+ *
+ * @generated from message botrunner.v1.CordonWorkerResponse
+ */
+export declare type CordonWorkerResponse = Message<"botrunner.v1.CordonWorkerResponse"> & {
+  /**
+   * As it is now.
+   *
+   * @generated from field: botrunner.v1.Worker worker = 1;
+   */
+  worker?: Worker | undefined;
+};
+
+/**
+ * Describes the message botrunner.v1.CordonWorkerResponse.
+ * Use `create(CordonWorkerResponseSchema)` to create a new message.
+ */
+export declare const CordonWorkerResponseSchema: GenMessage<CordonWorkerResponse>;
+
+/**
+ * Asks for bots on a worker again.
+ *
+ * @generated from message botrunner.v1.UncordonWorkerRequest
+ */
+export declare type UncordonWorkerRequest = Message<"botrunner.v1.UncordonWorkerRequest"> & {
+  /**
+   * The worker.
+   *
+   * @generated from field: string worker_id = 1;
+   */
+  workerId: string;
+};
+
+/**
+ * Describes the message botrunner.v1.UncordonWorkerRequest.
+ * Use `create(UncordonWorkerRequestSchema)` to create a new message.
+ */
+export declare const UncordonWorkerRequestSchema: GenMessage<UncordonWorkerRequest>;
+
+/**
+ * The worker is no longer cordoned.
+ *
+ * @generated from message botrunner.v1.UncordonWorkerResponse
+ */
+export declare type UncordonWorkerResponse = Message<"botrunner.v1.UncordonWorkerResponse"> & {
+  /**
+   * As it is now.
+   *
+   * @generated from field: botrunner.v1.Worker worker = 1;
+   */
+  worker?: Worker | undefined;
+};
+
+/**
+ * Describes the message botrunner.v1.UncordonWorkerResponse.
+ * Use `create(UncordonWorkerResponseSchema)` to create a new message.
+ */
+export declare const UncordonWorkerResponseSchema: GenMessage<UncordonWorkerResponse>;
+
+/**
+ * Asks for a worker to be emptied.
+ *
+ * @generated from message botrunner.v1.DrainWorkerRequest
+ */
+export declare type DrainWorkerRequest = Message<"botrunner.v1.DrainWorkerRequest"> & {
+  /**
+   * The worker.
+   *
+   * @generated from field: string worker_id = 1;
+   */
+  workerId: string;
+};
+
+/**
+ * Describes the message botrunner.v1.DrainWorkerRequest.
+ * Use `create(DrainWorkerRequestSchema)` to create a new message.
+ */
+export declare const DrainWorkerRequestSchema: GenMessage<DrainWorkerRequest>;
+
+/**
+ * One bot of a drain.
+ *
+ * @generated from message botrunner.v1.DrainWorkerResponse
+ */
+export declare type DrainWorkerResponse = Message<"botrunner.v1.DrainWorkerResponse"> & {
+  /**
+   * The owner.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The bot's name.
+   *
+   * @generated from field: string bot_id = 2;
+   */
+  botId: string;
+
+  /**
+   * What becomes of it.
+   *
+   * @generated from field: botrunner.v1.DrainOutcome outcome = 3;
+   */
+  outcome: DrainOutcome;
+
+  /**
+   * Where it is now.
+   *
+   * @generated from field: string worker_id = 4;
+   */
+  workerId: string;
+
+  /**
+   * One line for people.
+   *
+   * @generated from field: string reason = 5;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message botrunner.v1.DrainWorkerResponse.
+ * Use `create(DrainWorkerResponseSchema)` to create a new message.
+ */
+export declare const DrainWorkerResponseSchema: GenMessage<DrainWorkerResponse>;
+
+/**
+ * Asks for a worker to be shut out.
+ *
+ * @generated from message botrunner.v1.RevokeWorkerRequest
+ */
+export declare type RevokeWorkerRequest = Message<"botrunner.v1.RevokeWorkerRequest"> & {
+  /**
+   * The worker.
+   *
+   * @generated from field: string worker_id = 1;
+   */
+  workerId: string;
+};
+
+/**
+ * Describes the message botrunner.v1.RevokeWorkerRequest.
+ * Use `create(RevokeWorkerRequestSchema)` to create a new message.
+ */
+export declare const RevokeWorkerRequestSchema: GenMessage<RevokeWorkerRequest>;
+
+/**
+ * The worker is shut out.
+ *
+ * @generated from message botrunner.v1.RevokeWorkerResponse
+ */
+export declare type RevokeWorkerResponse = Message<"botrunner.v1.RevokeWorkerResponse"> & {
+};
+
+/**
+ * Describes the message botrunner.v1.RevokeWorkerResponse.
+ * Use `create(RevokeWorkerResponseSchema)` to create a new message.
+ */
+export declare const RevokeWorkerResponseSchema: GenMessage<RevokeWorkerResponse>;
+
+/**
+ * Asks for a worker id to be let in again.
+ *
+ * @generated from message botrunner.v1.ReadmitWorkerRequest
+ */
+export declare type ReadmitWorkerRequest = Message<"botrunner.v1.ReadmitWorkerRequest"> & {
+  /**
+   * The worker.
+   *
+   * @generated from field: string worker_id = 1;
+   */
+  workerId: string;
+};
+
+/**
+ * Describes the message botrunner.v1.ReadmitWorkerRequest.
+ * Use `create(ReadmitWorkerRequestSchema)` to create a new message.
+ */
+export declare const ReadmitWorkerRequestSchema: GenMessage<ReadmitWorkerRequest>;
+
+/**
+ * The id may join.
+ *
+ * @generated from message botrunner.v1.ReadmitWorkerResponse
+ */
+export declare type ReadmitWorkerResponse = Message<"botrunner.v1.ReadmitWorkerResponse"> & {
+};
+
+/**
+ * Describes the message botrunner.v1.ReadmitWorkerResponse.
+ * Use `create(ReadmitWorkerResponseSchema)` to create a new message.
+ */
+export declare const ReadmitWorkerResponseSchema: GenMessage<ReadmitWorkerResponse>;
+
+/**
  * What a token may be used for.
  *
  * @generated from enum botrunner.v1.TokenScope
@@ -238,7 +614,94 @@ export enum TokenScope {
 export declare const TokenScopeSchema: GenEnum<TokenScope>;
 
 /**
- * Users and their tokens. Called with an admin token.
+ * How a worker is.
+ *
+ * @generated from enum botrunner.v1.WorkerState
+ */
+export enum WorkerState {
+  /**
+   * Not set, or a state newer than this client.
+   *
+   * @generated from enum value: WORKER_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Connected, and its engine answers.
+   *
+   * @generated from enum value: WORKER_STATE_READY = 1;
+   */
+  READY = 1,
+
+  /**
+   * Connected; Worker.reason says why it takes no bots.
+   *
+   * @generated from enum value: WORKER_STATE_NOT_READY = 2;
+   */
+  NOT_READY = 2,
+
+  /**
+   * Connected, but nothing was heard of it for 6 seconds.
+   *
+   * @generated from enum value: WORKER_STATE_SUSPECT = 3;
+   */
+  SUSPECT = 3,
+
+  /**
+   * Not connected, or nothing was heard of it for 10 seconds: the state of its bots is unknown.
+   *
+   * @generated from enum value: WORKER_STATE_AWAY = 4;
+   */
+  AWAY = 4,
+}
+
+/**
+ * Describes the enum botrunner.v1.WorkerState.
+ */
+export declare const WorkerStateSchema: GenEnum<WorkerState>;
+
+/**
+ * What becomes of a bot in a drain.
+ *
+ * @generated from enum botrunner.v1.DrainOutcome
+ */
+export enum DrainOutcome {
+  /**
+   * Not set.
+   *
+   * @generated from enum value: DRAIN_OUTCOME_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Its move has begun.
+   *
+   * @generated from enum value: DRAIN_OUTCOME_MOVING = 1;
+   */
+  MOVING = 1,
+
+  /**
+   * It runs on another worker.
+   *
+   * @generated from enum value: DRAIN_OUTCOME_MOVED = 2;
+   */
+  MOVED = 2,
+
+  /**
+   * It stays; the reason says why.
+   *
+   * @generated from enum value: DRAIN_OUTCOME_STAYS = 3;
+   */
+  STAYS = 3,
+}
+
+/**
+ * Describes the enum botrunner.v1.DrainOutcome.
+ */
+export declare const DrainOutcomeSchema: GenEnum<DrainOutcome>;
+
+/**
+ * Users, their tokens, and workers. Called with an admin token.
  *
  * @generated from service botrunner.v1.AdminService
  */
@@ -275,6 +738,72 @@ export declare const AdminService: GenService<{
     methodKind: "unary";
     input: typeof RevokeTokenRequestSchema;
     output: typeof RevokeTokenResponseSchema;
+  },
+  /**
+   * All workers that ever joined, by id. Safe to repeat.
+   *
+   * @generated from rpc botrunner.v1.AdminService.ListWorkers
+   */
+  listWorkers: {
+    methodKind: "unary";
+    input: typeof ListWorkersRequestSchema;
+    output: typeof ListWorkersResponseSchema;
+  },
+  /**
+   * Places no more bots on a worker; those it has stay. Holds until UncordonWorker, also over restarts. Safe to repeat.
+   * Refuses with WORKER_NOT_FOUND.
+   *
+   * @generated from rpc botrunner.v1.AdminService.CordonWorker
+   */
+  cordonWorker: {
+    methodKind: "unary";
+    input: typeof CordonWorkerRequestSchema;
+    output: typeof CordonWorkerResponseSchema;
+  },
+  /**
+   * Places bots on the worker again. Safe to repeat. Refuses with WORKER_NOT_FOUND.
+   *
+   * @generated from rpc botrunner.v1.AdminService.UncordonWorker
+   */
+  uncordonWorker: {
+    methodKind: "unary";
+    input: typeof UncordonWorkerRequestSchema;
+    output: typeof UncordonWorkerResponseSchema;
+  },
+  /**
+   * Cordons a worker and moves its running bots to others, one after the other: a bot is stopped, its container is gone, and
+   * only then it is started elsewhere. Answers twice for a bot that moves, when it begins and when it has ended, and once
+   * for one that stays. Ending the call ends the drain after the bot at work; calling again goes on. What a bot kept in
+   * /data and its log stay on the old worker. Refuses with WORKER_NOT_FOUND.
+   *
+   * @generated from rpc botrunner.v1.AdminService.DrainWorker
+   */
+  drainWorker: {
+    methodKind: "server_streaming";
+    input: typeof DrainWorkerRequestSchema;
+    output: typeof DrainWorkerResponseSchema;
+  },
+  /**
+   * Makes a worker's credential useless and bars its id: its session ends at once. Its bots run on, and are commanded by
+   * nobody. Safe to repeat. Refuses with WORKER_NOT_FOUND.
+   *
+   * @generated from rpc botrunner.v1.AdminService.RevokeWorker
+   */
+  revokeWorker: {
+    methodKind: "unary";
+    input: typeof RevokeWorkerRequestSchema;
+    output: typeof RevokeWorkerResponseSchema;
+  },
+  /**
+   * Lets a worker id join anew, with a new credential: after a revocation, or when the worker has lost its credential.
+   * A session that is open with the old one ends. Safe to repeat. Refuses with WORKER_NOT_FOUND.
+   *
+   * @generated from rpc botrunner.v1.AdminService.ReadmitWorker
+   */
+  readmitWorker: {
+    methodKind: "unary";
+    input: typeof ReadmitWorkerRequestSchema;
+    output: typeof ReadmitWorkerResponseSchema;
   },
 }>;
 

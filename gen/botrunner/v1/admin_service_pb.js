@@ -5,13 +5,14 @@
 /* eslint-disable */
 
 import { enumDesc, fileDesc, messageDesc, serviceDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { file_botrunner_v1_worker_service } from "./worker_service_pb.js";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file botrunner/v1/admin_service.proto.
  */
 export const file_botrunner_v1_admin_service = /*@__PURE__*/
-  fileDesc("CiBib3RydW5uZXIvdjEvYWRtaW5fc2VydmljZS5wcm90bxIMYm90cnVubmVyLnYxIpMBCgVUb2tlbhIPCgd1c2VyX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSJwoFc2NvcGUYAyABKA4yGC5ib3RydW5uZXIudjEuVG9rZW5TY29wZRIuCgpjcmVhdGVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpjb25maWd1cmVkGAUgASgIIlwKEkNyZWF0ZVRva2VuUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSJwoFc2NvcGUYAyABKA4yGC5ib3RydW5uZXIudjEuVG9rZW5TY29wZSJIChNDcmVhdGVUb2tlblJlc3BvbnNlEiIKBXRva2VuGAEgASgLMhMuYm90cnVubmVyLnYxLlRva2VuEg0KBXZhbHVlGAIgASgJIhMKEUxpc3RUb2tlbnNSZXF1ZXN0IjkKEkxpc3RUb2tlbnNSZXNwb25zZRIjCgZ0b2tlbnMYASADKAsyEy5ib3RydW5uZXIudjEuVG9rZW4iMwoSUmV2b2tlVG9rZW5SZXF1ZXN0Eg8KB3VzZXJfaWQYASABKAkSDAoEbmFtZRgCIAEoCSIVChNSZXZva2VUb2tlblJlc3BvbnNlKnAKClRva2VuU2NvcGUSGwoXVE9LRU5fU0NPUEVfVU5TUEVDSUZJRUQQABIWChJUT0tFTl9TQ09QRV9DTElFTlQQARIVChFUT0tFTl9TQ09QRV9BRE1JThACEhYKElRPS0VOX1NDT1BFX1dPUktFUhADMocCCgxBZG1pblNlcnZpY2USUgoLQ3JlYXRlVG9rZW4SIC5ib3RydW5uZXIudjEuQ3JlYXRlVG9rZW5SZXF1ZXN0GiEuYm90cnVubmVyLnYxLkNyZWF0ZVRva2VuUmVzcG9uc2USTwoKTGlzdFRva2VucxIfLmJvdHJ1bm5lci52MS5MaXN0VG9rZW5zUmVxdWVzdBogLmJvdHJ1bm5lci52MS5MaXN0VG9rZW5zUmVzcG9uc2USUgoLUmV2b2tlVG9rZW4SIC5ib3RydW5uZXIudjEuUmV2b2tlVG9rZW5SZXF1ZXN0GiEuYm90cnVubmVyLnYxLlJldm9rZVRva2VuUmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("CiBib3RydW5uZXIvdjEvYWRtaW5fc2VydmljZS5wcm90bxIMYm90cnVubmVyLnYxIpMBCgVUb2tlbhIPCgd1c2VyX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSJwoFc2NvcGUYAyABKA4yGC5ib3RydW5uZXIudjEuVG9rZW5TY29wZRIuCgpjcmVhdGVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpjb25maWd1cmVkGAUgASgIIlwKEkNyZWF0ZVRva2VuUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSJwoFc2NvcGUYAyABKA4yGC5ib3RydW5uZXIudjEuVG9rZW5TY29wZSJIChNDcmVhdGVUb2tlblJlc3BvbnNlEiIKBXRva2VuGAEgASgLMhMuYm90cnVubmVyLnYxLlRva2VuEg0KBXZhbHVlGAIgASgJIhMKEUxpc3RUb2tlbnNSZXF1ZXN0IjkKEkxpc3RUb2tlbnNSZXNwb25zZRIjCgZ0b2tlbnMYASADKAsyEy5ib3RydW5uZXIudjEuVG9rZW4iMwoSUmV2b2tlVG9rZW5SZXF1ZXN0Eg8KB3VzZXJfaWQYASABKAkSDAoEbmFtZRgCIAEoCSIVChNSZXZva2VUb2tlblJlc3BvbnNlIoYECgZXb3JrZXISEQoJd29ya2VyX2lkGAEgASgJEigKBXN0YXRlGAIgASgOMhkuYm90cnVubmVyLnYxLldvcmtlclN0YXRlEg4KBnJlYXNvbhgDIAEoCRIQCghjb3Jkb25lZBgEIAEoCBIPCgdyZXZva2VkGAUgASgIEg8KB3J1bnRpbWUYBiABKAkSFgoOZW5naW5lX3ZlcnNpb24YByABKAkSDwoHdmVyc2lvbhgIIAEoCRIoCghjYXBhY2l0eRgJIAEoCzIWLmJvdHJ1bm5lci52MS5DYXBhY2l0eRIoCghyZXNlcnZlZBgKIAEoCzIWLmJvdHJ1bm5lci52MS5DYXBhY2l0eRIwCgZsYWJlbHMYCyADKAsyIC5ib3RydW5uZXIudjEuV29ya2VyLkxhYmVsc0VudHJ5EhQKDGNhcGFiaWxpdGllcxgMIAMoCRIMCgRib3RzGA0gASgFEhQKDHJ1bm5pbmdfYm90cxgOIAEoBRIxCg1maXJzdF9zZWVuX2F0GA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxsYXN0X3NlZW5fYXQYECABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiFAoSTGlzdFdvcmtlcnNSZXF1ZXN0IjwKE0xpc3RXb3JrZXJzUmVzcG9uc2USJQoHd29ya2VycxgBIAMoCzIULmJvdHJ1bm5lci52MS5Xb3JrZXIiKAoTQ29yZG9uV29ya2VyUmVxdWVzdBIRCgl3b3JrZXJfaWQYASABKAkiPAoUQ29yZG9uV29ya2VyUmVzcG9uc2USJAoGd29ya2VyGAEgASgLMhQuYm90cnVubmVyLnYxLldvcmtlciIqChVVbmNvcmRvbldvcmtlclJlcXVlc3QSEQoJd29ya2VyX2lkGAEgASgJIj4KFlVuY29yZG9uV29ya2VyUmVzcG9uc2USJAoGd29ya2VyGAEgASgLMhQuYm90cnVubmVyLnYxLldvcmtlciInChJEcmFpbldvcmtlclJlcXVlc3QSEQoJd29ya2VyX2lkGAEgASgJIoYBChNEcmFpbldvcmtlclJlc3BvbnNlEg8KB3VzZXJfaWQYASABKAkSDgoGYm90X2lkGAIgASgJEisKB291dGNvbWUYAyABKA4yGi5ib3RydW5uZXIudjEuRHJhaW5PdXRjb21lEhEKCXdvcmtlcl9pZBgEIAEoCRIOCgZyZWFzb24YBSABKAkiKAoTUmV2b2tlV29ya2VyUmVxdWVzdBIRCgl3b3JrZXJfaWQYASABKAkiFgoUUmV2b2tlV29ya2VyUmVzcG9uc2UiKQoUUmVhZG1pdFdvcmtlclJlcXVlc3QSEQoJd29ya2VyX2lkGAEgASgJIhcKFVJlYWRtaXRXb3JrZXJSZXNwb25zZSpwCgpUb2tlblNjb3BlEhsKF1RPS0VOX1NDT1BFX1VOU1BFQ0lGSUVEEAASFgoSVE9LRU5fU0NPUEVfQ0xJRU5UEAESFQoRVE9LRU5fU0NPUEVfQURNSU4QAhIWChJUT0tFTl9TQ09QRV9XT1JLRVIQAyqQAQoLV29ya2VyU3RhdGUSHAoYV09SS0VSX1NUQVRFX1VOU1BFQ0lGSUVEEAASFgoSV09SS0VSX1NUQVRFX1JFQURZEAESGgoWV09SS0VSX1NUQVRFX05PVF9SRUFEWRACEhgKFFdPUktFUl9TVEFURV9TVVNQRUNUEAMSFQoRV09SS0VSX1NUQVRFX0FXQVkQBCp5CgxEcmFpbk91dGNvbWUSHQoZRFJBSU5fT1VUQ09NRV9VTlNQRUNJRklFRBAAEhgKFERSQUlOX09VVENPTUVfTU9WSU5HEAESFwoTRFJBSU5fT1VUQ09NRV9NT1ZFRBACEhcKE0RSQUlOX09VVENPTUVfU1RBWVMQAzKWBgoMQWRtaW5TZXJ2aWNlElIKC0NyZWF0ZVRva2VuEiAuYm90cnVubmVyLnYxLkNyZWF0ZVRva2VuUmVxdWVzdBohLmJvdHJ1bm5lci52MS5DcmVhdGVUb2tlblJlc3BvbnNlEk8KCkxpc3RUb2tlbnMSHy5ib3RydW5uZXIudjEuTGlzdFRva2Vuc1JlcXVlc3QaIC5ib3RydW5uZXIudjEuTGlzdFRva2Vuc1Jlc3BvbnNlElIKC1Jldm9rZVRva2VuEiAuYm90cnVubmVyLnYxLlJldm9rZVRva2VuUmVxdWVzdBohLmJvdHJ1bm5lci52MS5SZXZva2VUb2tlblJlc3BvbnNlElIKC0xpc3RXb3JrZXJzEiAuYm90cnVubmVyLnYxLkxpc3RXb3JrZXJzUmVxdWVzdBohLmJvdHJ1bm5lci52MS5MaXN0V29ya2Vyc1Jlc3BvbnNlElUKDENvcmRvbldvcmtlchIhLmJvdHJ1bm5lci52MS5Db3Jkb25Xb3JrZXJSZXF1ZXN0GiIuYm90cnVubmVyLnYxLkNvcmRvbldvcmtlclJlc3BvbnNlElsKDlVuY29yZG9uV29ya2VyEiMuYm90cnVubmVyLnYxLlVuY29yZG9uV29ya2VyUmVxdWVzdBokLmJvdHJ1bm5lci52MS5VbmNvcmRvbldvcmtlclJlc3BvbnNlElQKC0RyYWluV29ya2VyEiAuYm90cnVubmVyLnYxLkRyYWluV29ya2VyUmVxdWVzdBohLmJvdHJ1bm5lci52MS5EcmFpbldvcmtlclJlc3BvbnNlMAESVQoMUmV2b2tlV29ya2VyEiEuYm90cnVubmVyLnYxLlJldm9rZVdvcmtlclJlcXVlc3QaIi5ib3RydW5uZXIudjEuUmV2b2tlV29ya2VyUmVzcG9uc2USWAoNUmVhZG1pdFdvcmtlchIiLmJvdHJ1bm5lci52MS5SZWFkbWl0V29ya2VyUmVxdWVzdBojLmJvdHJ1bm5lci52MS5SZWFkbWl0V29ya2VyUmVzcG9uc2ViBnByb3RvMw", [file_botrunner_v1_worker_service, file_google_protobuf_timestamp]);
 
 /**
  * Describes the message botrunner.v1.Token.
@@ -63,6 +64,97 @@ export const RevokeTokenResponseSchema = /*@__PURE__*/
   messageDesc(file_botrunner_v1_admin_service, 6);
 
 /**
+ * Describes the message botrunner.v1.Worker.
+ * Use `create(WorkerSchema)` to create a new message.
+ */
+export const WorkerSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_admin_service, 7);
+
+/**
+ * Describes the message botrunner.v1.ListWorkersRequest.
+ * Use `create(ListWorkersRequestSchema)` to create a new message.
+ */
+export const ListWorkersRequestSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_admin_service, 8);
+
+/**
+ * Describes the message botrunner.v1.ListWorkersResponse.
+ * Use `create(ListWorkersResponseSchema)` to create a new message.
+ */
+export const ListWorkersResponseSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_admin_service, 9);
+
+/**
+ * Describes the message botrunner.v1.CordonWorkerRequest.
+ * Use `create(CordonWorkerRequestSchema)` to create a new message.
+ */
+export const CordonWorkerRequestSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_admin_service, 10);
+
+/**
+ * Describes the message botrunner.v1.CordonWorkerResponse.
+ * Use `create(CordonWorkerResponseSchema)` to create a new message.
+ */
+export const CordonWorkerResponseSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_admin_service, 11);
+
+/**
+ * Describes the message botrunner.v1.UncordonWorkerRequest.
+ * Use `create(UncordonWorkerRequestSchema)` to create a new message.
+ */
+export const UncordonWorkerRequestSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_admin_service, 12);
+
+/**
+ * Describes the message botrunner.v1.UncordonWorkerResponse.
+ * Use `create(UncordonWorkerResponseSchema)` to create a new message.
+ */
+export const UncordonWorkerResponseSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_admin_service, 13);
+
+/**
+ * Describes the message botrunner.v1.DrainWorkerRequest.
+ * Use `create(DrainWorkerRequestSchema)` to create a new message.
+ */
+export const DrainWorkerRequestSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_admin_service, 14);
+
+/**
+ * Describes the message botrunner.v1.DrainWorkerResponse.
+ * Use `create(DrainWorkerResponseSchema)` to create a new message.
+ */
+export const DrainWorkerResponseSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_admin_service, 15);
+
+/**
+ * Describes the message botrunner.v1.RevokeWorkerRequest.
+ * Use `create(RevokeWorkerRequestSchema)` to create a new message.
+ */
+export const RevokeWorkerRequestSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_admin_service, 16);
+
+/**
+ * Describes the message botrunner.v1.RevokeWorkerResponse.
+ * Use `create(RevokeWorkerResponseSchema)` to create a new message.
+ */
+export const RevokeWorkerResponseSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_admin_service, 17);
+
+/**
+ * Describes the message botrunner.v1.ReadmitWorkerRequest.
+ * Use `create(ReadmitWorkerRequestSchema)` to create a new message.
+ */
+export const ReadmitWorkerRequestSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_admin_service, 18);
+
+/**
+ * Describes the message botrunner.v1.ReadmitWorkerResponse.
+ * Use `create(ReadmitWorkerResponseSchema)` to create a new message.
+ */
+export const ReadmitWorkerResponseSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_admin_service, 19);
+
+/**
  * Describes the enum botrunner.v1.TokenScope.
  */
 export const TokenScopeSchema = /*@__PURE__*/
@@ -77,7 +169,35 @@ export const TokenScope = /*@__PURE__*/
   tsEnum(TokenScopeSchema);
 
 /**
- * Users and their tokens. Called with an admin token.
+ * Describes the enum botrunner.v1.WorkerState.
+ */
+export const WorkerStateSchema = /*@__PURE__*/
+  enumDesc(file_botrunner_v1_admin_service, 1);
+
+/**
+ * How a worker is.
+ *
+ * @generated from enum botrunner.v1.WorkerState
+ */
+export const WorkerState = /*@__PURE__*/
+  tsEnum(WorkerStateSchema);
+
+/**
+ * Describes the enum botrunner.v1.DrainOutcome.
+ */
+export const DrainOutcomeSchema = /*@__PURE__*/
+  enumDesc(file_botrunner_v1_admin_service, 2);
+
+/**
+ * What becomes of a bot in a drain.
+ *
+ * @generated from enum botrunner.v1.DrainOutcome
+ */
+export const DrainOutcome = /*@__PURE__*/
+  tsEnum(DrainOutcomeSchema);
+
+/**
+ * Users, their tokens, and workers. Called with an admin token.
  *
  * @generated from service botrunner.v1.AdminService
  */

@@ -278,6 +278,13 @@ export declare type BotSpec = Message<"botrunner.v1.BotSpec"> & {
    * @generated from field: botrunner.v1.ResourceLimits limits = 11;
    */
   limits?: ResourceLimits | undefined;
+
+  /**
+   * Labels that the worker must have, for example zone=eu. At most 16; keys and values as in Hello.labels. Empty: any worker.
+   *
+   * @generated from field: map<string, string> on = 12;
+   */
+  on: { [key: string]: string };
 };
 
 /**
@@ -445,6 +452,28 @@ export declare type Bot = Message<"botrunner.v1.Bot"> & {
    * @generated from field: string pinned = 22;
    */
   pinned: string;
+
+  /**
+   * What its log says is wrong, recognised by the worker: one line of ours with the cure, for example that Telegram answers
+   * 409 or that a package is missing. Empty while nothing is known to be wrong.
+   *
+   * @generated from field: string diagnosis = 23;
+   */
+  diagnosis: string;
+
+  /**
+   * When the operator's limit on the age of bots will stop it; absent without a limit and while it shall not run.
+   *
+   * @generated from field: google.protobuf.Timestamp stops_at = 24;
+   */
+  stopsAt?: Timestamp | undefined;
+
+  /**
+   * One line from the operator's rules, for example that it will be, or was, stopped for its age. Empty mostly.
+   *
+   * @generated from field: string notice = 25;
+   */
+  notice: string;
 };
 
 /**

@@ -8,7 +8,9 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import type { Message } from "@bufbuild/protobuf";
 import type { Bot, BotSpec } from "./bot_pb.js";
 import type { Job } from "./job_pb.js";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { LogEntry } from "./log_pb.js";
+import type { Event } from "./event_pb.js";
 
 /**
  * Describes the file botrunner/v1/bot_service.proto.
@@ -359,7 +361,8 @@ export declare type StreamLogsRequest = Message<"botrunner.v1.StreamLogsRequest"
   botId: string;
 
   /**
-   * How many of the last lines to begin with, 1 to 10000; 0 means 100. Ignored with a cursor.
+   * How many of the last lines to begin with, 1 to 10000; 0 means 100, or with since all of them. What the fields below
+   * leave out does not count. Ignored with a cursor.
    *
    * @generated from field: int32 lines = 2;
    */
@@ -378,6 +381,35 @@ export declare type StreamLogsRequest = Message<"botrunner.v1.StreamLogsRequest"
    * @generated from field: string after_cursor = 4;
    */
   afterCursor: string;
+
+  /**
+   * Only lines that the runtime saw at this time or later.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 5;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * Only lines that the runtime saw at this time or earlier; with follow the call ends soon after it.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 6;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * Only lines that hold this text, 1 to 256 characters, upper and lower case being different. Lines that say that others
+   * are missing come all the same.
+   *
+   * @generated from field: string grep = 7;
+   */
+  grep: string;
+
+  /**
+   * Only the output of builds and pulls.
+   *
+   * @generated from field: bool build_only = 8;
+   */
+  buildOnly: boolean;
 };
 
 /**
@@ -393,11 +425,18 @@ export declare const StreamLogsRequestSchema: GenMessage<StreamLogsRequest>;
  */
 export declare type StreamLogsResponse = Message<"botrunner.v1.StreamLogsResponse"> & {
   /**
-   * The lines; at least one.
+   * The lines. May be empty: such a message only brings a cursor.
    *
    * @generated from field: repeated botrunner.v1.LogEntry entries = 1;
    */
   entries: LogEntry[];
+
+  /**
+   * Where to go on after this message: past these lines, and past those that the request left out.
+   *
+   * @generated from field: string cursor = 2;
+   */
+  cursor: string;
 };
 
 /**
@@ -405,6 +444,125 @@ export declare type StreamLogsResponse = Message<"botrunner.v1.StreamLogsRespons
  * Use `create(StreamLogsResponseSchema)` to create a new message.
  */
 export declare const StreamLogsResponseSchema: GenMessage<StreamLogsResponse>;
+
+/**
+ * Asks for events.
+ *
+ * @generated from message botrunner.v1.WatchBotsRequest
+ */
+export declare type WatchBotsRequest = Message<"botrunner.v1.WatchBotsRequest"> & {
+  /**
+   * Only of this bot; empty means all of the caller's.
+   *
+   * @generated from field: string bot_id = 1;
+   */
+  botId: string;
+
+  /**
+   * Begin right after this place: resume_from of the last message that was dealt with. Empty means: from now on, with a
+   * snapshot first.
+   *
+   * @generated from field: string resume_from = 2;
+   */
+  resumeFrom: string;
+
+  /**
+   * Without resume_from: begin with this many of the last events instead of with a snapshot, at most 1000.
+   *
+   * @generated from field: int32 last = 3;
+   */
+  last: number;
+
+  /**
+   * Events of jobs too.
+   *
+   * @generated from field: bool include_jobs = 4;
+   */
+  includeJobs: boolean;
+
+  /**
+   * End as soon as everything up to now was sent.
+   *
+   * @generated from field: bool until_now = 5;
+   */
+  untilNow: boolean;
+};
+
+/**
+ * Describes the message botrunner.v1.WatchBotsRequest.
+ * Use `create(WatchBotsRequestSchema)` to create a new message.
+ */
+export declare const WatchBotsRequestSchema: GenMessage<WatchBotsRequest>;
+
+/**
+ * An event, a snapshot, or (with neither) only a newer place to resume from.
+ *
+ * @generated from message botrunner.v1.WatchBotsResponse
+ */
+export declare type WatchBotsResponse = Message<"botrunner.v1.WatchBotsResponse"> & {
+  /**
+   * What happened.
+   *
+   * @generated from oneof botrunner.v1.WatchBotsResponse.update
+   */
+  update: {
+    /**
+     * One change.
+     *
+     * @generated from field: botrunner.v1.Event event = 1;
+     */
+    value: Event;
+    case: "event";
+  } | {
+    /**
+     * All bots that were asked for, as they are: what was known before does not count any more.
+     *
+     * @generated from field: botrunner.v1.BotsSnapshot snapshot = 2;
+     */
+    value: BotsSnapshot;
+    case: "snapshot";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Where to go on after this message. Opaque.
+   *
+   * @generated from field: string resume_from = 3;
+   */
+  resumeFrom: string;
+};
+
+/**
+ * Describes the message botrunner.v1.WatchBotsResponse.
+ * Use `create(WatchBotsResponseSchema)` to create a new message.
+ */
+export declare const WatchBotsResponseSchema: GenMessage<WatchBotsResponse>;
+
+/**
+ * The bots at one moment. Events after it follow.
+ *
+ * @generated from message botrunner.v1.BotsSnapshot
+ */
+export declare type BotsSnapshot = Message<"botrunner.v1.BotsSnapshot"> & {
+  /**
+   * By bot id.
+   *
+   * @generated from field: repeated botrunner.v1.Bot bots = 1;
+   */
+  bots: Bot[];
+
+  /**
+   * Why events before this moment cannot be had; empty when none were asked for.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message botrunner.v1.BotsSnapshot.
+ * Use `create(BotsSnapshotSchema)` to create a new message.
+ */
+export declare const BotsSnapshotSchema: GenMessage<BotsSnapshot>;
 
 /**
  * Bots of the caller. Called by the CLI and by clients in any language with a client token; every bot, job and log of
@@ -492,8 +650,9 @@ export declare const BotService: GenService<{
   },
   /**
    * The log of a bot: its last lines, then, with follow, every new one until the caller ends the call or the bot is
-   * deleted. A reader that stalls is held back by flow control and slows nobody. Safe to repeat. Refuses with
-   * BOT_NOT_FOUND, INVALID_LINES, INVALID_CURSOR; ends with UNAVAILABLE while the bot's worker is not connected.
+   * deleted. A reader that stalls is held back by flow control and slows nobody. Safe to repeat: go on with the newest
+   * cursor that came. Refuses with BOT_NOT_FOUND, INVALID_LINES, INVALID_CURSOR, INVALID_TIME, INVALID_GREP; ends with
+   * UNAVAILABLE while the bot's worker is not connected.
    *
    * @generated from rpc botrunner.v1.BotService.StreamLogs
    */
@@ -501,6 +660,20 @@ export declare const BotService: GenService<{
     methodKind: "server_streaming";
     input: typeof StreamLogsRequestSchema;
     output: typeof StreamLogsResponseSchema;
+  },
+  /**
+   * The events of the caller's bots and, if asked for, jobs: none missed, none doubled, in order. Every message has a
+   * place to resume from; a call that gives it goes on right after. Where that cannot be (the place is older than the
+   * events that are kept, or of another store) the first message is a snapshot instead of a hole. A watcher that stalls
+   * is held back by flow control and slows nobody. Safe to repeat. Refuses with BOT_NOT_FOUND, INVALID_CURSOR,
+   * UNAVAILABLE (too many watchers).
+   *
+   * @generated from rpc botrunner.v1.BotService.WatchBots
+   */
+  watchBots: {
+    methodKind: "server_streaming";
+    input: typeof WatchBotsRequestSchema;
+    output: typeof WatchBotsResponseSchema;
   },
 }>;
 

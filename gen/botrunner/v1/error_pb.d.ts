@@ -545,6 +545,34 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_TOKEN_NOT_FOUND = 65;
    */
   TOKEN_NOT_FOUND = 65,
+
+  /**
+   * A time of a log request is not one, or since is later than until.
+   *
+   * @generated from enum value: ERROR_REASON_INVALID_TIME = 66;
+   */
+  INVALID_TIME = 66,
+
+  /**
+   * The text to look for in a log is longer than 256 characters, or holds a line end.
+   *
+   * @generated from enum value: ERROR_REASON_INVALID_GREP = 67;
+   */
+  INVALID_GREP = 67,
+
+  /**
+   * The labels that the bot's worker must have are malformed, or too many.
+   *
+   * @generated from enum value: ERROR_REASON_INVALID_LABELS = 68;
+   */
+  INVALID_LABELS = 68,
+
+  /**
+   * The new version of a bot did not stay up; the former one runs again.
+   *
+   * @generated from enum value: ERROR_REASON_UPDATE_ROLLED_BACK = 69;
+   */
+  UPDATE_ROLLED_BACK = 69,
 }
 
 /**

@@ -113,6 +113,14 @@ export declare type WatchJobRequest = Message<"botrunner.v1.WatchJobRequest"> & 
    * @generated from field: string job_id = 1;
    */
   jobId: string;
+
+  /**
+   * Begin with every change after this place instead of with the job as it is: resume_from of the last message that was
+   * dealt with. If those changes are not kept any more, the call begins with the job as it is.
+   *
+   * @generated from field: string resume_from = 2;
+   */
+  resumeFrom: string;
 };
 
 /**
@@ -149,6 +157,13 @@ export declare type WatchJobResponse = Message<"botrunner.v1.WatchJobResponse"> 
     value: BuildOutput;
     case: "buildOutput";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * Where to go on after this message; set with job. Opaque.
+   *
+   * @generated from field: string resume_from = 3;
+   */
+  resumeFrom: string;
 };
 
 /**
@@ -246,7 +261,8 @@ export declare const JobService: GenService<{
   },
   /**
    * The job now, then its every change and the build output, and ends after its final status. Safe to repeat: a new
-   * call begins with the job as it is by then. Refuses with JOB_NOT_FOUND.
+   * call begins with the job as it is by then or, with resume_from, with the changes since. Refuses with JOB_NOT_FOUND,
+   * INVALID_CURSOR, UNAVAILABLE (too many watchers).
    *
    * @generated from rpc botrunner.v1.JobService.WatchJob
    */

@@ -17,6 +17,48 @@ import type { ErrorDetail } from "./error_pb.js";
 export declare const file_botrunner_v1_worker_service: GenFile;
 
 /**
+ * A worker wants to be known.
+ *
+ * @generated from message botrunner.v1.JoinRequest
+ */
+export declare type JoinRequest = Message<"botrunner.v1.JoinRequest"> & {
+  /**
+   * As in Hello.
+   *
+   * @generated from field: string worker_id = 1;
+   */
+  workerId: string;
+
+  /**
+   * sha256, 64 lower-case hex digits, of the credential. The worker makes the credential itself (32 random bytes as 43
+   * characters of base64url) and writes it to its disk before it joins, so that no crash can lose it.
+   *
+   * @generated from field: string credential_sha256 = 2;
+   */
+  credentialSha256: string;
+};
+
+/**
+ * Describes the message botrunner.v1.JoinRequest.
+ * Use `create(JoinRequestSchema)` to create a new message.
+ */
+export declare const JoinRequestSchema: GenMessage<JoinRequest>;
+
+/**
+ * The worker is known by its credential.
+ *
+ * @generated from message botrunner.v1.JoinResponse
+ */
+export declare type JoinResponse = Message<"botrunner.v1.JoinResponse"> & {
+};
+
+/**
+ * Describes the message botrunner.v1.JoinResponse.
+ * Use `create(JoinResponseSchema)` to create a new message.
+ */
+export declare const JoinResponseSchema: GenMessage<JoinResponse>;
+
+/**
  * From worker to orchestrator. Receivers ignore a body they do not know.
  *
  * @generated from message botrunner.v1.SessionRequest
@@ -222,7 +264,8 @@ export declare type Hello = Message<"botrunner.v1.Hello"> & {
   capacity?: Capacity | undefined;
 
   /**
-   * The operator's labels for placement.
+   * The operator's labels for placement: at most 32, keys [A-Za-z0-9][A-Za-z0-9_.-]{0,62}, values
+   * [A-Za-z0-9_.-]{0,63}.
    *
    * @generated from field: map<string, string> labels = 10;
    */
@@ -759,6 +802,13 @@ export declare type BotObservation = Message<"botrunner.v1.BotObservation"> & {
    * @generated from field: string pinned = 17;
    */
   pinned: string;
+
+  /**
+   * What its log says is wrong: one line, as in Bot.diagnosis.
+   *
+   * @generated from field: string diagnosis = 18;
+   */
+  diagnosis: string;
 };
 
 /**
@@ -834,6 +884,41 @@ export declare type OpenTail = Message<"botrunner.v1.OpenTail"> & {
    * @generated from field: string after_cursor = 6;
    */
   afterCursor: string;
+
+  /**
+   * Only lines of this time or later.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 7;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * Only lines of this time or earlier.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 8;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * Only lines that hold this text, and gaps.
+   *
+   * @generated from field: string grep = 9;
+   */
+  grep: string;
+
+  /**
+   * Only the output of builds and pulls, and gaps.
+   *
+   * @generated from field: bool build_only = 10;
+   */
+  buildOnly: boolean;
+
+  /**
+   * Without follow: stop after about this many bytes, 128 for each line and its text; 0 means at the end of the log.
+   *
+   * @generated from field: uint32 max_bytes = 11;
+   */
+  maxBytes: number;
 };
 
 /**
@@ -888,6 +973,13 @@ export declare type TailLogsRequest = Message<"botrunner.v1.TailLogsRequest"> & 
    * @generated from field: botrunner.v1.ErrorDetail error = 3;
    */
   error?: ErrorDetail | undefined;
+
+  /**
+   * In the last message, if all that was asked for was sent: how far it was read. A tail that ends without it was cut.
+   *
+   * @generated from field: botrunner.v1.TailEnd end = 4;
+   */
+  end?: TailEnd | undefined;
 };
 
 /**
@@ -895,6 +987,34 @@ export declare type TailLogsRequest = Message<"botrunner.v1.TailLogsRequest"> & 
  * Use `create(TailLogsRequestSchema)` to create a new message.
  */
 export declare const TailLogsRequestSchema: GenMessage<TailLogsRequest>;
+
+/**
+ * How far a part of a log was read. A cursor is the id of the log, "-" and the number of an entry in it; the orchestrator
+ * may compare cursors of the same id by their numbers. To people they are opaque.
+ *
+ * @generated from message botrunner.v1.TailEnd
+ */
+export declare type TailEnd = Message<"botrunner.v1.TailEnd"> & {
+  /**
+   * Of the last entry that was looked at, whether it was sent or left out.
+   *
+   * @generated from field: string cursor = 1;
+   */
+  cursor: string;
+
+  /**
+   * Of the newest entry of the log when the reading began; of the number 0 for an empty log.
+   *
+   * @generated from field: string newest_cursor = 2;
+   */
+  newestCursor: string;
+};
+
+/**
+ * Describes the message botrunner.v1.TailEnd.
+ * Use `create(TailEndSchema)` to create a new message.
+ */
+export declare const TailEndSchema: GenMessage<TailEnd>;
 
 /**
  * From the orchestrator; it says nothing but ends the call when the reader has enough.
@@ -951,17 +1071,32 @@ export declare type FetchArtifactResponse = Message<"botrunner.v1.FetchArtifactR
 export declare const FetchArtifactResponseSchema: GenMessage<FetchArtifactResponse>;
 
 /**
- * Called by workers with the worker token.
+ * Called by workers. Join with a join token (WORKER_TOKEN); everything else with the credential that Join made known: it
+ * stands for one worker id, so that no worker can speak for another.
  *
  * @generated from service botrunner.v1.WorkerService
  */
 export declare const WorkerService: GenService<{
   /**
+   * Makes a worker id the caller's: from now on whoever has the credential is that worker. Called with a join token, before
+   * the first session and whenever the credential is refused. Safe to repeat with the same credential. Refuses with
+   * INVALID_WORKER, and with PERMISSION_DENIED when the id has another credential or was revoked; the hint says how the
+   * operator lets it in again.
+   *
+   * @generated from rpc botrunner.v1.WorkerService.Join
+   */
+  join: {
+    methodKind: "unary";
+    input: typeof JoinRequestSchema;
+    output: typeof JoinResponseSchema;
+  },
+  /**
    * The one session of a worker. The worker sends Hello; the orchestrator answers Welcome with everything the worker
    * shall run; then both sides send messages as things happen. A newer session of the same worker_id ends the older one
-   * with ABORTED. Any failure ends the session whole: the worker dials again with jitter and starts with Hello. Commands
-   * are level-triggered: an Ensure delivered twice, late or out of order does no harm. Ends with INVALID_WORKER for a
-   * bad worker id or a protocol range without a common version.
+   * with ABORTED; a process that was ended so is refused with ABORTED for as long as the newer one is there. Any failure
+   * ends the session whole: the worker dials again with jitter and starts with Hello. Commands are level-triggered: an
+   * Ensure delivered twice, late or out of order does no harm. Ends with INVALID_WORKER for a bad worker id or a protocol
+   * range without a common version.
    *
    * @generated from rpc botrunner.v1.WorkerService.Session
    */

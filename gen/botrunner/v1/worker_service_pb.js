@@ -14,157 +14,179 @@ import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
  * Describes the file botrunner/v1/worker_service.proto.
  */
 export const file_botrunner_v1_worker_service = /*@__PURE__*/
-  fileDesc("CiFib3RydW5uZXIvdjEvd29ya2VyX3NlcnZpY2UucHJvdG8SDGJvdHJ1bm5lci52MSKsAgoOU2Vzc2lvblJlcXVlc3QSJAoFaGVsbG8YASABKAsyEy5ib3RydW5uZXIudjEuSGVsbG9IABIsCgloZWFydGJlYXQYAiABKAsyFy5ib3RydW5uZXIudjEuSGVhcnRiZWF0SAASLgoIYWNjZXB0ZWQYAyABKAsyGi5ib3RydW5uZXIudjEuVGFza0FjY2VwdGVkSAASLgoIcHJvZ3Jlc3MYBCABKAsyGi5ib3RydW5uZXIudjEuVGFza1Byb2dyZXNzSAASKgoGcmVzdWx0GAUgASgLMhguYm90cnVubmVyLnYxLlRhc2tSZXN1bHRIABIyCgxvYnNlcnZhdGlvbnMYBiABKAsyGi5ib3RydW5uZXIudjEuT2JzZXJ2YXRpb25zSABCBgoEYm9keSKpAgoPU2Vzc2lvblJlc3BvbnNlEigKB3dlbGNvbWUYASABKAsyFS5ib3RydW5uZXIudjEuV2VsY29tZUgAEiYKBmVuc3VyZRgCIAEoCzIULmJvdHJ1bm5lci52MS5FbnN1cmVIABItCgpyZXN1bHRfYWNrGAMgASgLMhcuYm90cnVubmVyLnYxLlJlc3VsdEFja0gAEisKCW9wZW5fdGFpbBgEIAEoCzIWLmJvdHJ1bm5lci52MS5PcGVuVGFpbEgAEi8KC2NhbmNlbF90YXNrGAUgASgLMhguYm90cnVubmVyLnYxLkNhbmNlbFRhc2tIABIvCgtkZXNpcmVkX3NldBgGIAEoCzIYLmJvdHJ1bm5lci52MS5EZXNpcmVkU2V0SABCBgoEYm9keSKKAwoFSGVsbG8SEQoJd29ya2VyX2lkGAEgASgJEg8KB2Jvb3RfaWQYAiABKAkSFAoMcHJvdG9jb2xfbWluGAMgASgFEhQKDHByb3RvY29sX21heBgEIAEoBRIUCgxjYXBhYmlsaXRpZXMYBSADKAkSDwoHcnVudGltZRgGIAEoCRIWCg5lbmdpbmVfdmVyc2lvbhgHIAEoCRIPCgd2ZXJzaW9uGAggASgJEigKCGNhcGFjaXR5GAkgASgLMhYuYm90cnVubmVyLnYxLkNhcGFjaXR5Ei8KBmxhYmVscxgKIAMoCzIfLmJvdHJ1bm5lci52MS5IZWxsby5MYWJlbHNFbnRyeRIuCghzbmFwc2hvdBgLIAMoCzIcLmJvdHJ1bm5lci52MS5Cb3RPYnNlcnZhdGlvbhINCgVyZWFkeRgMIAEoCBIYChBub3RfcmVhZHlfcmVhc29uGA0gASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiNAoIQ2FwYWNpdHkSFAoMbWVtb3J5X2J5dGVzGAEgASgDEhIKCmNwdV9taWxsaXMYAiABKAUijwEKB1dlbGNvbWUSEgoKc2Vzc2lvbl9pZBgBIAEoCRIQCghwcm90b2NvbBgCIAEoBRIdChVoZWFydGJlYXRfaW50ZXJ2YWxfbXMYAyABKAUSLQoLZGVzaXJlZF9zZXQYBCABKAsyGC5ib3RydW5uZXIudjEuRGVzaXJlZFNldBIQCghzdG9yZV9pZBgFIAEoCSIwCgpEZXNpcmVkU2V0EiIKBGJvdHMYASADKAsyFC5ib3RydW5uZXIudjEuRW5zdXJlIkQKCUhlYXJ0YmVhdBINCgVyZWFkeRgBIAEoCBIYChBub3RfcmVhZHlfcmVhc29uGAIgASgJEg4KBmJ1aWxkcxgDIAEoBSKYAgoGRW5zdXJlEg8KB3Rhc2tfaWQYASABKAkSDwoHdXNlcl9pZBgCIAEoCRIOCgZib3RfaWQYAyABKAkSEgoKZ2VuZXJhdGlvbhgEIAEoAxINCgVlcG9jaBgFIAEoAxIrCgdkZXNpcmVkGAYgASgOMhouYm90cnVubmVyLnYxLkRlc2lyZWRTdGF0ZRIQCghyZXZpc2lvbhgHIAEoAxIjCgRzcGVjGAggASgLMhUuYm90cnVubmVyLnYxLkJvdFNwZWMSFQoNc3RvcF9ncmFjZV9tcxgJIAEoBRIvCgtkZWFkbGluZV9hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFcHVyZ2UYCyABKAgiHwoMVGFza0FjY2VwdGVkEg8KB3Rhc2tfaWQYASABKAkifwoMVGFza1Byb2dyZXNzEg8KB3Rhc2tfaWQYASABKAkSJQoFc3RhdGUYAiABKA4yFi5ib3RydW5uZXIudjEuQm90U3RhdGUSDwoHbWVzc2FnZRgDIAEoCRImCgZvdXRwdXQYBCADKAsyFi5ib3RydW5uZXIudjEuTG9nRW50cnkiugEKClRhc2tSZXN1bHQSDwoHdGFza19pZBgBIAEoCRIwCglzdWNjZWVkZWQYAiABKAsyGy5ib3RydW5uZXIudjEuVGFza1N1Y2NlZWRlZEgAEisKBmZhaWxlZBgDIAEoCzIZLmJvdHJ1bm5lci52MS5FcnJvckRldGFpbEgAEjEKC29ic2VydmF0aW9uGAQgASgLMhwuYm90cnVubmVyLnYxLkJvdE9ic2VydmF0aW9uQgkKB291dGNvbWUiTQoNVGFza1N1Y2NlZWRlZBIQCghyZXBsYWNlZBgBIAEoCBIqCgpsYXN0X2xpbmVzGAIgAygLMhYuYm90cnVubmVyLnYxLkxvZ0VudHJ5IjoKDE9ic2VydmF0aW9ucxIqCgRib3RzGAEgAygLMhwuYm90cnVubmVyLnYxLkJvdE9ic2VydmF0aW9uIuoDCg5Cb3RPYnNlcnZhdGlvbhIPCgd1c2VyX2lkGAEgASgJEg4KBmJvdF9pZBgCIAEoCRISCgpnZW5lcmF0aW9uGAMgASgDEg0KBWVwb2NoGAQgASgDEhAKCHJldmlzaW9uGAUgASgDEiUKBXN0YXRlGAYgASgOMhYuYm90cnVubmVyLnYxLkJvdFN0YXRlEhQKDGNvbnRhaW5lcl9pZBgHIAEoCRIWCg5jb250YWluZXJfbmFtZRgIIAEoCRIuCgpzdGFydGVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtmaW5pc2hlZF9hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoJZXhpdF9jb2RlGAsgASgFSACIAQESEgoKb29tX2tpbGxlZBgMIAEoCBIQCghyZXN0YXJ0cxgNIAEoBRIvCgtuZXh0X3RyeV9hdBgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGcmVhc29uGA8gASgJEi8KC29ic2VydmVkX2F0GBAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZwaW5uZWQYESABKAlCDAoKX2V4aXRfY29kZSIcCglSZXN1bHRBY2sSDwoHdGFza19pZBgBIAEoCSJxCghPcGVuVGFpbBIPCgd0YWlsX2lkGAEgASgJEg8KB3VzZXJfaWQYAiABKAkSDgoGYm90X2lkGAMgASgJEg0KBWxpbmVzGAQgASgFEg4KBmZvbGxvdxgFIAEoCBIUCgxhZnRlcl9jdXJzb3IYBiABKAkiHQoKQ2FuY2VsVGFzaxIPCgd0YXNrX2lkGAEgASgJInUKD1RhaWxMb2dzUmVxdWVzdBIPCgd0YWlsX2lkGAEgASgJEicKB2VudHJpZXMYAiADKAsyFi5ib3RydW5uZXIudjEuTG9nRW50cnkSKAoFZXJyb3IYAyABKAsyGS5ib3RydW5uZXIudjEuRXJyb3JEZXRhaWwiEgoQVGFpbExvZ3NSZXNwb25zZSImChRGZXRjaEFydGlmYWN0UmVxdWVzdBIOCgZzaGEyNTYYASABKAkiJgoVRmV0Y2hBcnRpZmFjdFJlc3BvbnNlEg0KBWNodW5rGAEgASgMMoYCCg1Xb3JrZXJTZXJ2aWNlEkoKB1Nlc3Npb24SHC5ib3RydW5uZXIudjEuU2Vzc2lvblJlcXVlc3QaHS5ib3RydW5uZXIudjEuU2Vzc2lvblJlc3BvbnNlKAEwARJNCghUYWlsTG9ncxIdLmJvdHJ1bm5lci52MS5UYWlsTG9nc1JlcXVlc3QaHi5ib3RydW5uZXIudjEuVGFpbExvZ3NSZXNwb25zZSgBMAESWgoNRmV0Y2hBcnRpZmFjdBIiLmJvdHJ1bm5lci52MS5GZXRjaEFydGlmYWN0UmVxdWVzdBojLmJvdHJ1bm5lci52MS5GZXRjaEFydGlmYWN0UmVzcG9uc2UwAWIGcHJvdG8z", [file_botrunner_v1_bot, file_botrunner_v1_error, file_botrunner_v1_log, file_google_protobuf_timestamp]);
+  fileDesc("CiFib3RydW5uZXIvdjEvd29ya2VyX3NlcnZpY2UucHJvdG8SDGJvdHJ1bm5lci52MSI7CgtKb2luUmVxdWVzdBIRCgl3b3JrZXJfaWQYASABKAkSGQoRY3JlZGVudGlhbF9zaGEyNTYYAiABKAkiDgoMSm9pblJlc3BvbnNlIqwCCg5TZXNzaW9uUmVxdWVzdBIkCgVoZWxsbxgBIAEoCzITLmJvdHJ1bm5lci52MS5IZWxsb0gAEiwKCWhlYXJ0YmVhdBgCIAEoCzIXLmJvdHJ1bm5lci52MS5IZWFydGJlYXRIABIuCghhY2NlcHRlZBgDIAEoCzIaLmJvdHJ1bm5lci52MS5UYXNrQWNjZXB0ZWRIABIuCghwcm9ncmVzcxgEIAEoCzIaLmJvdHJ1bm5lci52MS5UYXNrUHJvZ3Jlc3NIABIqCgZyZXN1bHQYBSABKAsyGC5ib3RydW5uZXIudjEuVGFza1Jlc3VsdEgAEjIKDG9ic2VydmF0aW9ucxgGIAEoCzIaLmJvdHJ1bm5lci52MS5PYnNlcnZhdGlvbnNIAEIGCgRib2R5IqkCCg9TZXNzaW9uUmVzcG9uc2USKAoHd2VsY29tZRgBIAEoCzIVLmJvdHJ1bm5lci52MS5XZWxjb21lSAASJgoGZW5zdXJlGAIgASgLMhQuYm90cnVubmVyLnYxLkVuc3VyZUgAEi0KCnJlc3VsdF9hY2sYAyABKAsyFy5ib3RydW5uZXIudjEuUmVzdWx0QWNrSAASKwoJb3Blbl90YWlsGAQgASgLMhYuYm90cnVubmVyLnYxLk9wZW5UYWlsSAASLwoLY2FuY2VsX3Rhc2sYBSABKAsyGC5ib3RydW5uZXIudjEuQ2FuY2VsVGFza0gAEi8KC2Rlc2lyZWRfc2V0GAYgASgLMhguYm90cnVubmVyLnYxLkRlc2lyZWRTZXRIAEIGCgRib2R5IooDCgVIZWxsbxIRCgl3b3JrZXJfaWQYASABKAkSDwoHYm9vdF9pZBgCIAEoCRIUCgxwcm90b2NvbF9taW4YAyABKAUSFAoMcHJvdG9jb2xfbWF4GAQgASgFEhQKDGNhcGFiaWxpdGllcxgFIAMoCRIPCgdydW50aW1lGAYgASgJEhYKDmVuZ2luZV92ZXJzaW9uGAcgASgJEg8KB3ZlcnNpb24YCCABKAkSKAoIY2FwYWNpdHkYCSABKAsyFi5ib3RydW5uZXIudjEuQ2FwYWNpdHkSLwoGbGFiZWxzGAogAygLMh8uYm90cnVubmVyLnYxLkhlbGxvLkxhYmVsc0VudHJ5Ei4KCHNuYXBzaG90GAsgAygLMhwuYm90cnVubmVyLnYxLkJvdE9ic2VydmF0aW9uEg0KBXJlYWR5GAwgASgIEhgKEG5vdF9yZWFkeV9yZWFzb24YDSABKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASI0CghDYXBhY2l0eRIUCgxtZW1vcnlfYnl0ZXMYASABKAMSEgoKY3B1X21pbGxpcxgCIAEoBSKPAQoHV2VsY29tZRISCgpzZXNzaW9uX2lkGAEgASgJEhAKCHByb3RvY29sGAIgASgFEh0KFWhlYXJ0YmVhdF9pbnRlcnZhbF9tcxgDIAEoBRItCgtkZXNpcmVkX3NldBgEIAEoCzIYLmJvdHJ1bm5lci52MS5EZXNpcmVkU2V0EhAKCHN0b3JlX2lkGAUgASgJIjAKCkRlc2lyZWRTZXQSIgoEYm90cxgBIAMoCzIULmJvdHJ1bm5lci52MS5FbnN1cmUiRAoJSGVhcnRiZWF0Eg0KBXJlYWR5GAEgASgIEhgKEG5vdF9yZWFkeV9yZWFzb24YAiABKAkSDgoGYnVpbGRzGAMgASgFIpgCCgZFbnN1cmUSDwoHdGFza19pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEg4KBmJvdF9pZBgDIAEoCRISCgpnZW5lcmF0aW9uGAQgASgDEg0KBWVwb2NoGAUgASgDEisKB2Rlc2lyZWQYBiABKA4yGi5ib3RydW5uZXIudjEuRGVzaXJlZFN0YXRlEhAKCHJldmlzaW9uGAcgASgDEiMKBHNwZWMYCCABKAsyFS5ib3RydW5uZXIudjEuQm90U3BlYxIVCg1zdG9wX2dyYWNlX21zGAkgASgFEi8KC2RlYWRsaW5lX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVwdXJnZRgLIAEoCCIfCgxUYXNrQWNjZXB0ZWQSDwoHdGFza19pZBgBIAEoCSJ/CgxUYXNrUHJvZ3Jlc3MSDwoHdGFza19pZBgBIAEoCRIlCgVzdGF0ZRgCIAEoDjIWLmJvdHJ1bm5lci52MS5Cb3RTdGF0ZRIPCgdtZXNzYWdlGAMgASgJEiYKBm91dHB1dBgEIAMoCzIWLmJvdHJ1bm5lci52MS5Mb2dFbnRyeSK6AQoKVGFza1Jlc3VsdBIPCgd0YXNrX2lkGAEgASgJEjAKCXN1Y2NlZWRlZBgCIAEoCzIbLmJvdHJ1bm5lci52MS5UYXNrU3VjY2VlZGVkSAASKwoGZmFpbGVkGAMgASgLMhkuYm90cnVubmVyLnYxLkVycm9yRGV0YWlsSAASMQoLb2JzZXJ2YXRpb24YBCABKAsyHC5ib3RydW5uZXIudjEuQm90T2JzZXJ2YXRpb25CCQoHb3V0Y29tZSJNCg1UYXNrU3VjY2VlZGVkEhAKCHJlcGxhY2VkGAEgASgIEioKCmxhc3RfbGluZXMYAiADKAsyFi5ib3RydW5uZXIudjEuTG9nRW50cnkiOgoMT2JzZXJ2YXRpb25zEioKBGJvdHMYASADKAsyHC5ib3RydW5uZXIudjEuQm90T2JzZXJ2YXRpb24i/QMKDkJvdE9ic2VydmF0aW9uEg8KB3VzZXJfaWQYASABKAkSDgoGYm90X2lkGAIgASgJEhIKCmdlbmVyYXRpb24YAyABKAMSDQoFZXBvY2gYBCABKAMSEAoIcmV2aXNpb24YBSABKAMSJQoFc3RhdGUYBiABKA4yFi5ib3RydW5uZXIudjEuQm90U3RhdGUSFAoMY29udGFpbmVyX2lkGAcgASgJEhYKDmNvbnRhaW5lcl9uYW1lGAggASgJEi4KCnN0YXJ0ZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaGVkX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIWCglleGl0X2NvZGUYCyABKAVIAIgBARISCgpvb21fa2lsbGVkGAwgASgIEhAKCHJlc3RhcnRzGA0gASgFEi8KC25leHRfdHJ5X2F0GA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZyZWFzb24YDyABKAkSLwoLb2JzZXJ2ZWRfYXQYECABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnBpbm5lZBgRIAEoCRIRCglkaWFnbm9zaXMYEiABKAlCDAoKX2V4aXRfY29kZSIcCglSZXN1bHRBY2sSDwoHdGFza19pZBgBIAEoCSL8AQoIT3BlblRhaWwSDwoHdGFpbF9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEg4KBmJvdF9pZBgDIAEoCRINCgVsaW5lcxgEIAEoBRIOCgZmb2xsb3cYBSABKAgSFAoMYWZ0ZXJfY3Vyc29yGAYgASgJEikKBXNpbmNlGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCgV1bnRpbBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEZ3JlcBgJIAEoCRISCgpidWlsZF9vbmx5GAogASgIEhEKCW1heF9ieXRlcxgLIAEoDSIdCgpDYW5jZWxUYXNrEg8KB3Rhc2tfaWQYASABKAkimQEKD1RhaWxMb2dzUmVxdWVzdBIPCgd0YWlsX2lkGAEgASgJEicKB2VudHJpZXMYAiADKAsyFi5ib3RydW5uZXIudjEuTG9nRW50cnkSKAoFZXJyb3IYAyABKAsyGS5ib3RydW5uZXIudjEuRXJyb3JEZXRhaWwSIgoDZW5kGAQgASgLMhUuYm90cnVubmVyLnYxLlRhaWxFbmQiMAoHVGFpbEVuZBIOCgZjdXJzb3IYASABKAkSFQoNbmV3ZXN0X2N1cnNvchgCIAEoCSISChBUYWlsTG9nc1Jlc3BvbnNlIiYKFEZldGNoQXJ0aWZhY3RSZXF1ZXN0Eg4KBnNoYTI1NhgBIAEoCSImChVGZXRjaEFydGlmYWN0UmVzcG9uc2USDQoFY2h1bmsYASABKAwyxQIKDVdvcmtlclNlcnZpY2USPQoESm9pbhIZLmJvdHJ1bm5lci52MS5Kb2luUmVxdWVzdBoaLmJvdHJ1bm5lci52MS5Kb2luUmVzcG9uc2USSgoHU2Vzc2lvbhIcLmJvdHJ1bm5lci52MS5TZXNzaW9uUmVxdWVzdBodLmJvdHJ1bm5lci52MS5TZXNzaW9uUmVzcG9uc2UoATABEk0KCFRhaWxMb2dzEh0uYm90cnVubmVyLnYxLlRhaWxMb2dzUmVxdWVzdBoeLmJvdHJ1bm5lci52MS5UYWlsTG9nc1Jlc3BvbnNlKAEwARJaCg1GZXRjaEFydGlmYWN0EiIuYm90cnVubmVyLnYxLkZldGNoQXJ0aWZhY3RSZXF1ZXN0GiMuYm90cnVubmVyLnYxLkZldGNoQXJ0aWZhY3RSZXNwb25zZTABYgZwcm90bzM", [file_botrunner_v1_bot, file_botrunner_v1_error, file_botrunner_v1_log, file_google_protobuf_timestamp]);
+
+/**
+ * Describes the message botrunner.v1.JoinRequest.
+ * Use `create(JoinRequestSchema)` to create a new message.
+ */
+export const JoinRequestSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_worker_service, 0);
+
+/**
+ * Describes the message botrunner.v1.JoinResponse.
+ * Use `create(JoinResponseSchema)` to create a new message.
+ */
+export const JoinResponseSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_worker_service, 1);
 
 /**
  * Describes the message botrunner.v1.SessionRequest.
  * Use `create(SessionRequestSchema)` to create a new message.
  */
 export const SessionRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 0);
+  messageDesc(file_botrunner_v1_worker_service, 2);
 
 /**
  * Describes the message botrunner.v1.SessionResponse.
  * Use `create(SessionResponseSchema)` to create a new message.
  */
 export const SessionResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 1);
+  messageDesc(file_botrunner_v1_worker_service, 3);
 
 /**
  * Describes the message botrunner.v1.Hello.
  * Use `create(HelloSchema)` to create a new message.
  */
 export const HelloSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 2);
+  messageDesc(file_botrunner_v1_worker_service, 4);
 
 /**
  * Describes the message botrunner.v1.Capacity.
  * Use `create(CapacitySchema)` to create a new message.
  */
 export const CapacitySchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 3);
+  messageDesc(file_botrunner_v1_worker_service, 5);
 
 /**
  * Describes the message botrunner.v1.Welcome.
  * Use `create(WelcomeSchema)` to create a new message.
  */
 export const WelcomeSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 4);
+  messageDesc(file_botrunner_v1_worker_service, 6);
 
 /**
  * Describes the message botrunner.v1.DesiredSet.
  * Use `create(DesiredSetSchema)` to create a new message.
  */
 export const DesiredSetSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 5);
+  messageDesc(file_botrunner_v1_worker_service, 7);
 
 /**
  * Describes the message botrunner.v1.Heartbeat.
  * Use `create(HeartbeatSchema)` to create a new message.
  */
 export const HeartbeatSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 6);
+  messageDesc(file_botrunner_v1_worker_service, 8);
 
 /**
  * Describes the message botrunner.v1.Ensure.
  * Use `create(EnsureSchema)` to create a new message.
  */
 export const EnsureSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 7);
+  messageDesc(file_botrunner_v1_worker_service, 9);
 
 /**
  * Describes the message botrunner.v1.TaskAccepted.
  * Use `create(TaskAcceptedSchema)` to create a new message.
  */
 export const TaskAcceptedSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 8);
+  messageDesc(file_botrunner_v1_worker_service, 10);
 
 /**
  * Describes the message botrunner.v1.TaskProgress.
  * Use `create(TaskProgressSchema)` to create a new message.
  */
 export const TaskProgressSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 9);
+  messageDesc(file_botrunner_v1_worker_service, 11);
 
 /**
  * Describes the message botrunner.v1.TaskResult.
  * Use `create(TaskResultSchema)` to create a new message.
  */
 export const TaskResultSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 10);
+  messageDesc(file_botrunner_v1_worker_service, 12);
 
 /**
  * Describes the message botrunner.v1.TaskSucceeded.
  * Use `create(TaskSucceededSchema)` to create a new message.
  */
 export const TaskSucceededSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 11);
+  messageDesc(file_botrunner_v1_worker_service, 13);
 
 /**
  * Describes the message botrunner.v1.Observations.
  * Use `create(ObservationsSchema)` to create a new message.
  */
 export const ObservationsSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 12);
+  messageDesc(file_botrunner_v1_worker_service, 14);
 
 /**
  * Describes the message botrunner.v1.BotObservation.
  * Use `create(BotObservationSchema)` to create a new message.
  */
 export const BotObservationSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 13);
+  messageDesc(file_botrunner_v1_worker_service, 15);
 
 /**
  * Describes the message botrunner.v1.ResultAck.
  * Use `create(ResultAckSchema)` to create a new message.
  */
 export const ResultAckSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 14);
+  messageDesc(file_botrunner_v1_worker_service, 16);
 
 /**
  * Describes the message botrunner.v1.OpenTail.
  * Use `create(OpenTailSchema)` to create a new message.
  */
 export const OpenTailSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 15);
+  messageDesc(file_botrunner_v1_worker_service, 17);
 
 /**
  * Describes the message botrunner.v1.CancelTask.
  * Use `create(CancelTaskSchema)` to create a new message.
  */
 export const CancelTaskSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 16);
+  messageDesc(file_botrunner_v1_worker_service, 18);
 
 /**
  * Describes the message botrunner.v1.TailLogsRequest.
  * Use `create(TailLogsRequestSchema)` to create a new message.
  */
 export const TailLogsRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 17);
+  messageDesc(file_botrunner_v1_worker_service, 19);
+
+/**
+ * Describes the message botrunner.v1.TailEnd.
+ * Use `create(TailEndSchema)` to create a new message.
+ */
+export const TailEndSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_worker_service, 20);
 
 /**
  * Describes the message botrunner.v1.TailLogsResponse.
  * Use `create(TailLogsResponseSchema)` to create a new message.
  */
 export const TailLogsResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 18);
+  messageDesc(file_botrunner_v1_worker_service, 21);
 
 /**
  * Describes the message botrunner.v1.FetchArtifactRequest.
  * Use `create(FetchArtifactRequestSchema)` to create a new message.
  */
 export const FetchArtifactRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 19);
+  messageDesc(file_botrunner_v1_worker_service, 22);
 
 /**
  * Describes the message botrunner.v1.FetchArtifactResponse.
  * Use `create(FetchArtifactResponseSchema)` to create a new message.
  */
 export const FetchArtifactResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 20);
+  messageDesc(file_botrunner_v1_worker_service, 23);
 
 /**
- * Called by workers with the worker token.
+ * Called by workers. Join with a join token (WORKER_TOKEN); everything else with the credential that Join made known: it
+ * stands for one worker id, so that no worker can speak for another.
  *
  * @generated from service botrunner.v1.WorkerService
  */

@@ -6,6 +6,7 @@
  */
 import type { Action } from '../validate/bot-request.ts';
 import type { Blueprint, Effect, JobEvent, Step } from './blueprint.ts';
+import { moveStep } from './bot-move.ts';
 
 interface Route {
   readonly working: string;
@@ -29,6 +30,7 @@ const routes: Readonly<Record<Action, Route>> = {
 const isAction = (action: string): action is Action => Object.hasOwn(routes, action);
 
 function step(job: { readonly state: string; readonly action: string }, event: JobEvent): Step | undefined {
+  if (job.action === 'move') return moveStep(job.state, event);
   if (!isAction(job.action)) throw new Error(`bot_runner has no action ${job.action}`);
   const route = routes[job.action];
   const waiting = job.state === 'init';

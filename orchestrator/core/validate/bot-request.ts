@@ -1,5 +1,6 @@
 /** What a valid request to the bot_runner blueprint is, after parsing. */
 import type { FetchAllow } from '#common/fetch-policy.ts';
+import type { Labels } from '#common/labels.ts';
 import type { Secret } from '#common/secret.ts';
 
 export const actions = ['start', 'stop', 'logs', 'list', 'status', 'update', 'restart', 'delete'] as const;
@@ -88,6 +89,8 @@ export interface Deployment {
   readonly source: SourceRequest;
   readonly env: ReadonlyMap<string, string>;
   readonly limits: LimitsRequest;
+  /** Labels that its worker must have. */
+  readonly on: Labels;
 }
 
 export type BotRequest =

@@ -52,16 +52,16 @@ export function checkLimits(memoryBytes: number, cpuMillis: number, bounds: Boun
   const minBytes = minMemoryMb * mib;
   if (memoryBytes !== 0 && !(memoryBytes >= minBytes && memoryBytes <= bounds.maxMemoryBytes)) {
     return refusal(
-      'memory_bytes is out of bounds.',
+      'The memory asked for is out of bounds.',
       'memory_bytes',
-      `Give ${minBytes} to ${bounds.maxMemoryBytes}, or 0.`,
+      `Ask for ${minMemoryMb} to ${Math.floor(bounds.maxMemoryBytes / mib)} MB, or leave it out.`,
     );
   }
   if (cpuMillis !== 0 && !(cpuMillis >= minCpuCores * 1000 && cpuMillis <= bounds.maxCpuMillis)) {
     return refusal(
-      'cpu_millis is out of bounds.',
+      'The number of cores asked for is out of bounds.',
       'cpu_millis',
-      `Give ${minCpuCores * 1000} to ${bounds.maxCpuMillis}, or 0.`,
+      `Ask for ${minCpuCores} to ${bounds.maxCpuMillis / 1000} cores, or leave it out.`,
     );
   }
   return ok({ ...(memoryBytes === 0 ? {} : { memoryBytes }), ...(cpuMillis === 0 ? {} : { cpuMillis }) });

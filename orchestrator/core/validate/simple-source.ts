@@ -9,7 +9,8 @@ import { parseRequirements } from './requirements.ts';
 const filesMax = 10_000;
 
 /** The language an entrypoint is written in, by its ending. */
-export const languageOf = (entrypoint: string): Language => (/\.[mc]?js$/.test(entrypoint) ? 'node' : 'python');
+export const languageOf = (entrypoint: string): Language =>
+  /\.(?:[mc]?js|m?ts)$/.test(entrypoint) ? 'node' : 'python';
 
 /** The file that is run when none is named: the only one, or the first of the usual names. */
 export function defaultEntrypoint(names: readonly string[]): string | undefined {

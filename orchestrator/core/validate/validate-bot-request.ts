@@ -1,9 +1,10 @@
 /**
  * The validator of the bot_runner blueprint: any JSON in, a BotRequest or the first problem out. Pure.
- * Order of checks: action, bot_id, deployment_mode, source, env_vars, resource_limits, so that the first mistake a person
+ * Order of checks: action, bot_id, deployment_mode, source, env_vars, resource_limits, on, so that the first mistake a person
  * made is the first one named.
  */
 import { isBotId } from '#common/ids.ts';
+import { checkLabels, type Labels, wantedLabelsMax } from '#common/labels.ts';
 import { fail, ok, problem, type Result } from '#common/problem.ts';
 import {
   type Action,
@@ -18,7 +19,7 @@ import {
 } from './bot-request.ts';
 import { parseCustomSource } from './custom-source.ts';
 import { parseEnv } from './env.ts';
-import { examples } from './examples.ts';
+import { examples, withExample } from './examples.ts';
 import { type Data, isEmpty } from './fields.ts';
 import { parseImageSource } from './image-source.ts';
 import { parseLimits } from './limits.ts';
@@ -117,7 +118,20 @@ function parseDeployment(data: Data, bounds: Bounds): Result<Deployment> {
   if (!env.ok) return env;
   const limits = parseLimits(data['resource_limits'], bounds);
   if (!limits.ok) return limits;
-  return ok({ source: source.value, env: env.value, limits: limits.value });
+  const on = parseOn(data['on']);
+  if (!on.ok) return withExample(on, examples.labels);
+  return ok({ source: source.value, env: env.value, limits: limits.value, on: on.value });
+}
+
+function parseOn(value: unknown): Result<Labels> {
+  if (value === undefined || value === null) return ok({});
+  if (typeof value === 'object' && !Array.isArray(value)) return checkLabels(Object.entries(value), wantedLabelsMax);
+  return fail(
+    problem('INVALID_LABELS', '"on" is not an object.', {
+      details: { field: 'on' },
+      hint: 'Write "on": {"zone": "eu"}.',
+    }),
+  );
 }
 
 const maxLines = 10_000;

@@ -8,8 +8,14 @@ export type Request = IncomingMessage | Http2ServerRequest;
 /** What the responses of http1 and http2 have in common. */
 export interface Response {
   readonly writableEnded: boolean;
+  readonly headersSent: boolean;
   readonly destroyed: boolean;
   writeHead(status: number, headers: OutgoingHttpHeaders): unknown;
+  /** False when `drain` is to be waited for. */
+  write(text: string): boolean;
+  once(event: 'drain' | 'close', listener: () => void): unknown;
+  removeListener(event: 'drain' | 'close', listener: () => void): unknown;
+  destroy(): unknown;
   end(body: Uint8Array, done: () => void): unknown;
 }
 

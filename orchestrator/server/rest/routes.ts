@@ -10,11 +10,12 @@ import { type Identity, requireScope } from '../auth.ts';
 import { toProblem } from '../failures.ts';
 import { readIdempotency } from '../idempotency.ts';
 import type { CallDeps } from '../rpc/call.ts';
+import { type EventsRouteDeps, serveEvents } from './events-route.ts';
 import { type Answer, fieldsOf, headerOf, type Request, type Response, sendAnswer } from './http.ts';
 import { readJsonBody } from './json-body.ts';
 import { type WorkerRouteDeps, workerRoute } from './worker-routes.ts';
 
-export interface RestDeps extends CallDeps, AcceptDeps, WorkerRouteDeps {
+export interface RestDeps extends CallDeps, AcceptDeps, WorkerRouteDeps, EventsRouteDeps {
   readonly maxBodyBytes: number;
 }
 
@@ -51,16 +52,25 @@ function route(deps: RestDeps, request: Request): Promise<Answer> | Answer {
   refuse('ROUTE_NOT_FOUND', `There is no route ${request.method} on this path.`);
 }
 
-export function createRestHandler(deps: RestDeps): (request: Request, response: Response) => void {
+const isEvents = ({ method, url = '/' }: Request): boolean => method === 'GET' && /^\/events(?:[?#]|$)/.test(url);
+
+/** `shutdown` ends the streams that are open. */
+export function createRestHandler(
+  deps: RestDeps,
+  shutdown: AbortSignal,
+): (request: Request, response: Response) => void {
   return (request, response) => {
     void (async () => {
       let answer: Answer;
       try {
+        if (isEvents(request)) return await serveEvents(deps, request, response, shutdown);
         answer = await route(deps, request);
       } catch (error) {
         const problem = toProblem(error, deps.logger);
         answer = { status: problemCodes[problem.code].http, body: { error: problemToJson(problem) } };
       }
+      // A stream of events that has begun can only be broken off: the reader resumes.
+      if (response.headersSent) response.destroy();
       if (response.writableEnded || response.destroyed) return;
       sendAnswer(request, response, answer);
     })();

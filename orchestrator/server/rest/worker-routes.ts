@@ -1,7 +1,7 @@
 /** The REST routes of workers, under the guide's paths and under those of the original's worker SDK. */
 import { type JsonObject, refuse } from '#common/problem.ts';
 import type { RestWorkers } from '../../fleet/rest-workers.ts';
-import { requireScope, type TokenBook } from '../auth.ts';
+import { requireJoinToken, type TokenBook } from '../auth.ts';
 import { type Answer, fieldsOf, headerOf, type Request } from './http.ts';
 import { readJsonBody } from './json-body.ts';
 
@@ -94,7 +94,7 @@ export function workerRoute(
     line === 'POST /tasks/result' ||
     (worker !== null && (worker[2] === undefined ? request.method === 'PATCH' : request.method === 'GET'));
   if (!known) return undefined;
-  requireScope(deps.tokens.identify(headerOf(request)), 'worker');
+  requireJoinToken(deps.tokens.identify(headerOf(request)));
   if (line === 'POST /workers/register') return register(deps, request);
   if (line === 'POST /tasks/result') return result(deps, request);
   const workerId = decodeURIComponent(worker?.[1] ?? '');

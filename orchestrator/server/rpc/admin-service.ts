@@ -6,11 +6,10 @@ import { userIdPattern } from '#common/ids.ts';
 import { refuse } from '#common/problem.ts';
 import { type AdminService, TokenScope } from '#gen/botrunner/v1/admin_service_pb.js';
 import type { Scope, TokenRecord } from '../../core/records.ts';
-import { type CallDeps, call } from './call.ts';
+import { type AdminWorkersDeps, createAdminWorkers } from './admin-workers.ts';
+import { call } from './call.ts';
 
-export interface AdminServiceDeps extends CallDeps {
-  readonly clock: Clock;
-}
+export type AdminServiceDeps = AdminWorkersDeps & { readonly clock: Clock };
 
 const scopes: Readonly<Record<Scope, TokenScope>> = {
   client: TokenScope.CLIENT,
@@ -36,6 +35,7 @@ const show = ({ userId, name, scope, createdAt, source }: TokenRecord) => ({
 export function createAdminService(deps: AdminServiceDeps): ServiceImpl<typeof AdminService> {
   const { tokens, clock } = deps;
   return {
+    ...createAdminWorkers(deps),
     createToken: call(deps, 'admin', async ({ userId, name, scope }) => {
       if (!userIdPattern.test(userId)) {
         refuse('INVALID_USER_ID', 'The user id is not valid.', { details: { field: 'user_id' }, example });

@@ -1,7 +1,7 @@
 /** BotService: see proto/botrunner/v1/bot_service.proto. */
 import { create, toJson } from '@bufbuild/protobuf';
 import type { ServiceImpl } from '@connectrpc/connect';
-import { ProblemError, problem, refuse, unwrap } from '#common/problem.ts';
+import { refuse, unwrap } from '#common/problem.ts';
 import { BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
 import {
   type BotService,
@@ -10,20 +10,19 @@ import {
   StreamLogsResponseSchema,
 } from '#gen/botrunner/v1/bot_service_pb.js';
 import type { BotRequest } from '../../core/validate/bot-request.ts';
-import { parseBotId, parseLines } from '../../core/validate/validate-bot-request.ts';
+import { parseLogRequest } from '../../core/validate/log-request.ts';
+import { parseBotId } from '../../core/validate/validate-bot-request.ts';
 import { activeBots } from '../../engine/read.ts';
-import type { Fleet } from '../../fleet/fleet.ts';
+import type { BotEventsDeps } from '../../events/bot-events.ts';
 import type { Tails } from '../../fleet/tails.ts';
 import { type AcceptDeps, acceptBotRequest } from '../../requests/accept.ts';
 import { parseSpec } from '../../requests/spec-request.ts';
-import type { Store } from '../../store/store.ts';
 import { botToProto, jobToProto } from '../../views/proto.ts';
 import { readIdempotency } from '../idempotency.ts';
 import { type CallDeps, call, stream } from './call.ts';
+import { watchBots } from './watch-bots.ts';
 
-export interface BotServiceDeps extends CallDeps, AcceptDeps {
-  readonly store: Store;
-  readonly fleet: Fleet;
+export interface BotServiceDeps extends CallDeps, AcceptDeps, BotEventsDeps {
   readonly tails: Tails;
   readonly maxBotsPerUser: number;
 }
@@ -35,11 +34,9 @@ async function* streamLogs(
   signal: AbortSignal,
 ): AsyncGenerator<StreamLogsResponse> {
   const bot = deps.engine.getBot(userId, unwrap(parseBotId(request.botId)));
-  const lines = request.lines === 0 ? 100 : unwrap(parseLines(request.lines));
-  if (request.afterCursor.length > 256) throw new ProblemError(problem('INVALID_CURSOR', 'The cursor is not valid.'));
-  const query = { lines, follow: request.follow, afterCursor: request.afterCursor };
-  for await (const entries of deps.tails.read(bot, query, signal)) {
-    yield create(StreamLogsResponseSchema, { entries: [...entries] });
+  const query = unwrap(parseLogRequest(request));
+  for await (const { entries, cursor } of deps.tails.read(bot, query, signal)) {
+    yield create(StreamLogsResponseSchema, { entries: [...entries], cursor });
   }
 }
 
@@ -97,6 +94,9 @@ export function createBotService(deps: BotServiceDeps): ServiceImpl<typeof BotSe
       count: activeBots(deps.store.read, userId).size,
       maxBots: deps.maxBotsPerUser,
     })),
+    watchBots: stream(deps, 'client', (request, { userId }, context) =>
+      watchBots(deps, userId, request, context.signal),
+    ),
     streamLogs: stream(deps, 'client', (request, { userId }, context) =>
       streamLogs(deps, userId, request, context.signal),
     ),

@@ -10,16 +10,21 @@ import {
 import { type SessionDeps, serveSession } from '../../fleet/session.ts';
 import type { Tails } from '../../fleet/tails.ts';
 import type { Store } from '../../store/store.ts';
-import { type CallDeps, stream } from './call.ts';
+import { requireJoinToken, requireWorker } from '../auth.ts';
+import type { WorkerCredentials } from '../worker-credentials.ts';
+import { type CallDeps, call, stream } from './call.ts';
+import { mayFetch } from './worker-artifacts.ts';
 
 export interface WorkerServiceDeps extends CallDeps {
   readonly session: SessionDeps;
   readonly tails: Tails;
   readonly store: Store;
+  readonly credentials: WorkerCredentials;
 }
 
-async function* fetchArtifact(store: Store, sha256: string) {
-  const artifact = store.read.artifacts.get(sha256);
+async function* fetchArtifact({ store, session }: WorkerServiceDeps, workerId: string, sha256: string) {
+  // Of a bot that is not placed there it does not exist, as for every other stranger.
+  const artifact = mayFetch(store, session.sealKey, workerId, sha256) ? store.read.artifacts.get(sha256) : undefined;
   if (artifact === undefined) refuse('ARTIFACT_NOT_FOUND', 'There is no artifact with that sha256.');
   for (let n = 0; ; n++) {
     const chunk = store.read.artifacts.chunk(artifact.uploadId, n);
@@ -35,12 +40,19 @@ const silentUntil = (over: Promise<void>): AsyncIterable<TailLogsResponse> => ({
 
 export function createWorkerService(deps: WorkerServiceDeps): ServiceImpl<typeof WorkerService> {
   return {
-    session: stream(deps, 'worker', (requests, _identity, context) =>
-      serveSession(deps.session, requests, context.signal),
+    join: call(deps, 'worker', async ({ workerId, credentialSha256 }, identity) => {
+      requireJoinToken(identity);
+      await deps.credentials.join(workerId, credentialSha256);
+      return {};
+    }),
+    session: stream(deps, 'worker', (requests, identity, context) =>
+      serveSession(deps.session, requests, requireWorker(identity), context.signal),
     ),
-    tailLogs: stream(deps, 'worker', (requests, _identity, context) =>
-      silentUntil(deps.tails.serve(requests, context.signal)),
+    tailLogs: stream(deps, 'worker', (requests, identity, context) =>
+      silentUntil(deps.tails.serve(requests, context.signal, requireWorker(identity))),
     ),
-    fetchArtifact: stream(deps, 'worker', ({ sha256 }) => fetchArtifact(deps.store, sha256)),
+    fetchArtifact: stream(deps, 'worker', ({ sha256 }, identity) =>
+      fetchArtifact(deps, requireWorker(identity), sha256),
+    ),
   };
 }

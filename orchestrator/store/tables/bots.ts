@@ -15,6 +15,7 @@ function toBot(row: Row): BotRecord {
     revision: numberOf(row, 'revision'),
     epoch: numberOf(row, 'epoch'),
     workerId: textOrNull(row, 'worker_id'),
+    leaving: numberOf(row, 'leaving') === 1,
     memoryBytes: numberOf(row, 'memory_bytes'),
     cpuMillis: numberOf(row, 'cpu_millis'),
     specSealed: bytesOrNull(row, 'spec_sealed'),
@@ -25,11 +26,16 @@ function toBot(row: Row): BotRecord {
         : {
             desired: undoDesired as Desired, // written from a Desired below
             revision: numberOf(row, 'undo_revision'),
+            wasUp: numberOf(row, 'undo_was_up') === 1,
             specSealed: bytesOrNull(row, 'undo_spec_sealed'),
           },
     state: textOf(row, 'state') as BotStateName, // written from a BotStateName below
     observed: jsonOf<Observed>(row, 'observed'),
     observedAt: numberOrNull(row, 'observed_at'),
+    runsSince: numberOf(row, 'runs_since'),
+    stopsAt: numberOrNull(row, 'stops_at'),
+    ageWarned: numberOf(row, 'age_warned') === 1,
+    notice: textOf(row, 'notice'),
     eventSeq: numberOf(row, 'event_seq'),
     createdAt: numberOf(row, 'created_at'),
     updatedAt: numberOf(row, 'updated_at'),
@@ -45,9 +51,18 @@ export function createBotTable(db: DatabaseSync): BotTable {
   );
   const put = db.prepare(`
     INSERT OR REPLACE INTO bots (
-      user_id, bot_id, mode, desired, generation, revision, epoch, worker_id, memory_bytes, cpu_millis, spec_sealed,
-      purge, undo_desired, undo_revision, undo_spec_sealed, state, observed, observed_at, event_seq, created_at, updated_at
-    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+      user_id, bot_id, mode, desired, generation, revision, epoch, worker_id, leaving, memory_bytes, cpu_millis, spec_sealed,
+      purge, undo_desired, undo_revision, undo_was_up, undo_spec_sealed, state, observed, observed_at, runs_since, stops_at, age_warned, notice, event_seq, created_at, updated_at
+    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+  const aging = db.prepare("SELECT * FROM bots WHERE desired = 'running' AND stops_at <= ? ORDER BY stops_at");
+  // Two lookups in an index, since this is asked after every change.
+  const nextStop = db.prepare(
+    "SELECT min(stops_at) AS next FROM bots WHERE desired = 'running' AND stops_at IS NOT NULL AND age_warned = ?",
+  );
+  const setMaxRuntime = db.prepare(`
+    UPDATE bots SET stops_at = nullif(runs_since + ?1, runs_since), age_warned = 0, notice = ''
+    WHERE desired = 'running' AND stops_at IS NOT nullif(runs_since + ?1, runs_since)
+      AND (age_warned = 0 OR ?1 = 0 OR runs_since + ?1 > stops_at)`);
   const remove = db.prepare('DELETE FROM bots WHERE user_id = ? AND bot_id = ?');
   return {
     get: ({ userId, botId }) => {
@@ -62,6 +77,17 @@ export function createBotTable(db: DatabaseSync): BotTable {
         memoryBytes: numberOf(row, 'memory_bytes'),
         cpuMillis: numberOf(row, 'cpu_millis'),
       })),
+    aging: (stopsAt) => aging.all(stopsAt).map(toBot),
+    nextAging: () => {
+      const nextOf = (warned: 0 | 1) => {
+        const next = nextStop.get(warned)?.['next'];
+        return typeof next === 'number' ? next : undefined;
+      };
+      return { unwarned: nextOf(0), warned: nextOf(1) };
+    },
+    setMaxRuntime: (maxRuntimeMs) => {
+      setMaxRuntime.run(maxRuntimeMs);
+    },
     put: (bot) => {
       put.run(
         bot.userId,
@@ -72,16 +98,22 @@ export function createBotTable(db: DatabaseSync): BotTable {
         bot.revision,
         bot.epoch,
         bot.workerId,
+        bot.leaving ? 1 : 0,
         bot.memoryBytes,
         bot.cpuMillis,
         bot.specSealed,
         bot.purge ? 1 : 0,
         bot.undo?.desired ?? null,
         bot.undo?.revision ?? null,
+        bot.undo === null ? null : bot.undo.wasUp ? 1 : 0,
         bot.undo?.specSealed ?? null,
         bot.state,
         JSON.stringify(bot.observed),
         bot.observedAt,
+        bot.runsSince,
+        bot.stopsAt,
+        bot.ageWarned ? 1 : 0,
+        bot.notice,
         bot.eventSeq,
         bot.createdAt,
         bot.updatedAt,

@@ -1,5 +1,6 @@
 /** Tables of jobs and of the states they went through. */
 import type { DatabaseSync } from 'node:sqlite';
+import { encodeTime } from 'ulid';
 import type { JsonObject, Problem } from '#common/problem.ts';
 import type { JobRecord, JobStatusName } from '../../core/records.ts';
 import type { JobTable } from '../store.ts';
@@ -49,6 +50,11 @@ export function createJobTable(db: DatabaseSync): JobTable {
   const withStatus = db.prepare(`SELECT * FROM jobs WHERE ${open} AND status = ? ORDER BY job_id`);
   const overdue = db.prepare(`SELECT * FROM jobs WHERE ${open} AND deadline_at <= ? ORDER BY deadline_at`);
   const nextDeadline = db.prepare(`SELECT min(deadline_at) AS next FROM jobs WHERE ${open}`);
+  // An id begins with the time it was made at, so old jobs are those with the lowest ids.
+  const oldFinal = db.prepare(`SELECT job_id, task_id FROM jobs WHERE job_id < ? AND NOT (${open}) LIMIT ?`);
+  const remove = db.prepare('DELETE FROM jobs WHERE job_id = ?');
+  const removeSteps = db.prepare('DELETE FROM job_steps WHERE job_id = ?');
+  const removeTask = db.prepare('DELETE FROM tasks WHERE task_id = ?');
   return {
     get: (jobId) => {
       const row = get.get(jobId);
@@ -83,6 +89,16 @@ export function createJobTable(db: DatabaseSync): JobTable {
     startingBots: (userId) => startingBots.all(userId).map((row) => textOf(row, 'bot_id')),
     withStatus: (status) => withStatus.all(status).map(toJob),
     overdue: (now) => overdue.all(now).map(toJob),
+    prune: (before, limit) => {
+      const rows = oldFinal.all(encodeTime(Math.max(0, before)), limit);
+      for (const row of rows) {
+        const jobId = textOf(row, 'job_id');
+        removeTask.run(textOrNull(row, 'task_id'));
+        removeSteps.run(jobId);
+        remove.run(jobId);
+      }
+      return rows.length;
+    },
     nextDeadline: () => {
       const next = nextDeadline.get()?.['next'];
       return typeof next === 'number' ? next : undefined;

@@ -1,6 +1,6 @@
 /** Table of events, each written in the commit of the change it tells. */
 import type { DatabaseSync } from 'node:sqlite';
-import type { EventKind, EventRecord } from '../../core/records.ts';
+import type { EventBody, EventRecord } from '../../core/records.ts';
 import type { OutboxTable } from '../store.ts';
 import { jsonOf, numberOf, type Row, textOf } from './row.ts';
 
@@ -10,18 +10,45 @@ const toEvent = (row: Row): EventRecord => ({
   userId: textOf(row, 'user_id'),
   botId: textOf(row, 'bot_id'),
   botSeq: numberOf(row, 'bot_seq'),
-  kind: textOf(row, 'kind') as EventKind, // written from an EventKind below
   subjectId: textOf(row, 'subject_id'),
-  payload: jsonOf(row, 'payload'),
+  body: jsonOf<EventBody>(row, 'payload'),
   at: numberOf(row, 'at'),
 });
+
+const floorKey = 'events_floor';
+const placeKey = (reader: string): string => `events_place_${reader}`;
 
 export function createOutboxTable(db: DatabaseSync): OutboxTable {
   const add = db.prepare(`
     INSERT INTO outbox (event_id, user_id, bot_id, bot_seq, kind, subject_id, payload, at)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`);
   const after = db.prepare('SELECT * FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?');
-  const removeOlderThan = db.prepare('DELETE FROM outbox WHERE at < ?');
+  const ofUserAfter = db.prepare('SELECT * FROM outbox WHERE user_id = ? AND seq > ? ORDER BY seq LIMIT ?');
+  const lastOf = db.prepare(`
+    SELECT * FROM outbox WHERE user_id = ?1 AND (?2 = '' OR bot_id = ?2) AND (kind = 'bot' OR (?3 AND kind = 'job'))
+    ORDER BY seq DESC LIMIT ?4`);
+  // Not the bots' own order but that of events: a page can end anywhere and the next one begins after it.
+  const latest = `
+    SELECT outbox.* FROM bots JOIN outbox USING (user_id, bot_id)
+    WHERE outbox.bot_seq = bots.event_seq AND outbox.kind = 'bot'`;
+  const latestOfBots = db.prepare(`${latest} AND outbox.seq > ? ORDER BY outbox.seq LIMIT ?`);
+  const latestOfBot = db.prepare(`
+    SELECT * FROM outbox WHERE user_id = ? AND bot_id = ? AND kind = 'bot' ORDER BY bot_seq DESC LIMIT 1`);
+  const latestOfWorkers = db.prepare(`
+    SELECT * FROM outbox WHERE seq IN (SELECT max(seq) FROM outbox WHERE user_id = '' GROUP BY subject_id)`);
+  const lastBotSeq = db.prepare('SELECT max(bot_seq) AS last FROM outbox WHERE user_id = ? AND bot_id = ?');
+  // AUTOINCREMENT keeps this (https://www.sqlite.org/autoinc.html): no number comes twice, whatever is removed.
+  const lastSeq = db.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'");
+  const getMeta = db.prepare('SELECT value FROM meta WHERE key = ?');
+  const setMeta = db.prepare('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)');
+  const oldest = db.prepare('SELECT seq, at FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?');
+  const removeBetween = db.prepare(`
+    DELETE FROM outbox WHERE seq <= ?1 AND NOT (kind = 'bot' AND EXISTS (
+      SELECT 1 FROM bots
+      WHERE bots.user_id = outbox.user_id AND bots.bot_id = outbox.bot_id AND bots.event_seq = outbox.bot_seq))`);
+
+  const readLastSeq = () => Number(lastSeq.get()?.['seq'] ?? 0);
+  const readFloor = () => Number(getMeta.get(floorKey)?.['value'] ?? 0);
   return {
     add: (event) => {
       const { lastInsertRowid } = add.run(
@@ -29,16 +56,47 @@ export function createOutboxTable(db: DatabaseSync): OutboxTable {
         event.userId,
         event.botId,
         event.botSeq,
-        event.kind,
+        event.body.kind,
         event.subjectId,
-        JSON.stringify(event.payload),
+        JSON.stringify(event.body),
         event.at,
       );
       return { ...event, seq: Number(lastInsertRowid) };
     },
     after: (seq, limit) => after.all(seq, limit).map(toEvent),
-    removeOlderThan: (at) => {
-      removeOlderThan.run(at);
+    ofUserAfter: (userId, seq, limit) => ofUserAfter.all(userId, seq, limit).map(toEvent),
+    lastOf: (userId, { botId = '', jobs }, limit) =>
+      lastOf
+        .all(userId, botId, jobs ? 1 : 0, limit)
+        .map(toEvent)
+        .reverse(),
+    latestOfBots: (seq, limit) => latestOfBots.all(seq, limit).map(toEvent),
+    latestOfBot: ({ userId, botId }) => {
+      const row = latestOfBot.get(userId, botId);
+      return row && toEvent(row);
+    },
+    latestOfWorkers: () => latestOfWorkers.all().map(toEvent),
+    lastBotSeq: ({ userId, botId }) => Number(lastBotSeq.get(userId, botId)?.['last'] ?? 0),
+    lastSeq: readLastSeq,
+    place: (reader) => {
+      const value = getMeta.get(placeKey(reader))?.['value'];
+      return value === undefined ? undefined : Number(value);
+    },
+    setPlace: (reader, seq) => {
+      setMeta.run(placeKey(reader), String(seq));
+    },
+    floor: readFloor,
+    prune: ({ before, keep, limit }) => {
+      const excess = readLastSeq() - keep;
+      const rows = oldest.all(readFloor(), limit);
+      // The clock may have jumped; what is missing shall be everything up to one number all the same.
+      const stays = rows.findIndex((row) => numberOf(row, 'at') >= before && numberOf(row, 'seq') > excess);
+      const count = stays === -1 ? rows.length : stays;
+      const last = rows[count - 1];
+      if (last === undefined) return 0;
+      setMeta.run(floorKey, String(numberOf(last, 'seq')));
+      removeBetween.run(numberOf(last, 'seq'));
+      return count;
     },
   };
 }

@@ -1,8 +1,8 @@
-/** Table of workers that have ever joined. */
+/** Tables of workers that have ever joined, and of who may speak as them. */
 import type { DatabaseSync } from 'node:sqlite';
-import type { WorkerRecord } from '../../core/records.ts';
+import type { WorkerAccess, WorkerRecord } from '../../core/records.ts';
 import type { WorkerTable } from '../store.ts';
-import { jsonOf, numberOf, type Row, textOf } from './row.ts';
+import { jsonOf, numberOf, type Row, textOf, textOrNull } from './row.ts';
 
 const toWorker = (row: Row): WorkerRecord => ({
   workerId: textOf(row, 'worker_id'),
@@ -13,17 +13,36 @@ const toWorker = (row: Row): WorkerRecord => ({
   memoryBytes: numberOf(row, 'memory_bytes'),
   cpuMillis: numberOf(row, 'cpu_millis'),
   labels: jsonOf<Record<string, string>>(row, 'labels'),
+  capabilities: jsonOf<string[]>(row, 'capabilities'),
   firstSeenAt: numberOf(row, 'first_seen_at'),
   lastSeenAt: numberOf(row, 'last_seen_at'),
+});
+
+const toAccess = (row: Row): WorkerAccess => ({
+  workerId: textOf(row, 'worker_id'),
+  credentialSha256: textOrNull(row, 'credential_sha256'),
+  revoked: numberOf(row, 'revoked') === 1,
 });
 
 export function createWorkerTable(db: DatabaseSync): WorkerTable {
   const get = db.prepare('SELECT * FROM workers WHERE worker_id = ?');
   const all = db.prepare('SELECT * FROM workers ORDER BY worker_id');
   const put = db.prepare(`
-    INSERT OR REPLACE INTO workers (
-      worker_id, boot_id, runtime, engine_version, version, memory_bytes, cpu_millis, labels, first_seen_at, last_seen_at
-    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+    INSERT INTO workers (
+      worker_id, boot_id, runtime, engine_version, version, memory_bytes, cpu_millis, labels, capabilities,
+      first_seen_at, last_seen_at
+    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (worker_id) DO UPDATE SET
+      boot_id = excluded.boot_id, runtime = excluded.runtime, engine_version = excluded.engine_version,
+      version = excluded.version, memory_bytes = excluded.memory_bytes, cpu_millis = excluded.cpu_millis,
+      labels = excluded.labels, capabilities = excluded.capabilities, last_seen_at = excluded.last_seen_at`);
+  const seen = db.prepare('UPDATE workers SET last_seen_at = ?2 WHERE worker_id = ?1');
+  const setCordoned = db.prepare('UPDATE workers SET cordoned = ?2 WHERE worker_id = ?1');
+  const access = db.prepare('SELECT * FROM worker_access WHERE worker_id = ?');
+  const allAccess = db.prepare('SELECT * FROM worker_access ORDER BY worker_id');
+  const putAccess = db.prepare(
+    'INSERT OR REPLACE INTO worker_access (worker_id, credential_sha256, revoked) VALUES (?, ?, ?)',
+  );
   return {
     get: (workerId) => {
       const row = get.get(workerId);
@@ -40,9 +59,23 @@ export function createWorkerTable(db: DatabaseSync): WorkerTable {
         worker.memoryBytes,
         worker.cpuMillis,
         JSON.stringify(worker.labels),
+        JSON.stringify(worker.capabilities),
         worker.firstSeenAt,
         worker.lastSeenAt,
       );
+    },
+    seen: (workerId, at) => {
+      seen.run(workerId, at);
+    },
+    isCordoned: (workerId) => get.get(workerId)?.['cordoned'] === 1,
+    setCordoned: (workerId, cordoned) => setCordoned.run(workerId, cordoned ? 1 : 0).changes > 0,
+    access: (workerId) => {
+      const row = access.get(workerId);
+      return row && toAccess(row);
+    },
+    allAccess: () => allAccess.all().map(toAccess),
+    putAccess: (record) => {
+      putAccess.run(record.workerId, record.credentialSha256, record.revoked ? 1 : 0);
     },
   };
 }

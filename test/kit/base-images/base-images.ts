@@ -22,6 +22,9 @@ export const baseImageNames = {
 
 export type BaseImage = keyof typeof baseImageNames;
 
+/** As in the real Python image: libraries read it even for a server without TLS. */
+const authorities = '/etc/ssl/certs/ca-certificates.crt';
+
 /** Puts base images on the engine, all of them unless told which. Only for a private engine: see above. */
 export async function loadBaseImages(
   dockerHost: string,
@@ -42,6 +45,7 @@ async function loadBaseImage(dockerHost: string, tree: PackageTree, image: BaseI
       const work = await mkdtemp(join(tmpdir(), 'botrunner-base-'));
       try {
         const files = await pythonFiles(tree, work);
+        if (existsSync(authorities)) files.file(authorities, authorities);
         const settings = 'ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore';
         return await importImage(dockerHost, name, files, [settings, 'CMD ["python3"]']);
       } finally {

@@ -95,10 +95,17 @@ function missingPackages(simulation: string): string[] {
   return [...simulation.matchAll(/^Inst (\S+)/gm)].map(([, name = '']) => name);
 }
 
-/** apt-get with every folder it writes to inside `work`. */
-async function createPrivateApt(work: string): Promise<(args: readonly string[], cwd: string) => Promise<string>> {
+export type Apt = (args: readonly string[], cwd: string) => Promise<string>;
+
+/** Where this machine's apt gets Debian from. */
+export function debianSources(): string {
   const sources = ['/etc/apt/sources.list.d/debian.sources', '/etc/apt/sources.list'].find((path) => existsSync(path));
   if (!sources) throw new Error('this machine has no Debian sources for apt');
+  return sources;
+}
+
+/** apt-get with every folder it writes to inside `work`. `more` are lines of apt.conf. */
+export async function createPrivateApt(work: string, sources = debianSources(), more = ''): Promise<Apt> {
   for (const folder of ['lists/partial', 'cache/archives/partial', 'log']) {
     await mkdir(join(work, 'apt', folder), { recursive: true });
   }
@@ -119,7 +126,7 @@ APT::Sandbox::User "root";
 Acquire::Languages "none";
 Acquire::Retries "2";
 Acquire::http::Timeout "20";
-`,
+${more}`,
   );
   return (args, cwd) =>
     runProgram('apt-get', ['-c', settings, ...args], {

@@ -8,9 +8,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '../../../scripts/platform/free-port.ts';
 import { eventually } from '../eventually.ts';
 import { hasEnded, killChild } from '../private-engine/child-end.ts';
 import { debianPackages } from '../private-engine/debian-packages.ts';
@@ -31,7 +31,10 @@ const password = 's3cret-pass';
 const passwordHash = '$2b$05$abcdefghijklmnopqrstuuV7fpPozvyqJfnY19y0802WTlXUm6Rjy';
 
 /** Listens on a free port of `host`, which the engine must take without TLS. Throws when it cannot be had or started. */
-export async function startRegistry(host: string): Promise<TestRegistry> {
+export async function startRegistry(
+  host: string,
+  { open = false }: { /** Anybody may push and pull. */ readonly open?: boolean } = {},
+): Promise<TestRegistry> {
   const tree = await debianPackages(join(defaultCacheDir, 'registry'), ['docker-registry']);
   const program = tree.find('/usr/bin/docker-registry');
   if (!program) throw new Error('the package docker-registry has no such program');
@@ -44,8 +47,7 @@ export async function startRegistry(host: string): Promise<TestRegistry> {
 log: {level: warn}
 storage: {filesystem: {rootdirectory: ${dir}/data}}
 http: {addr: "${address}"}
-auth: {htpasswd: {realm: test, path: ${dir}/htpasswd}}
-`,
+${open ? '' : `auth: {htpasswd: {realm: test, path: ${dir}/htpasswd}}\n`}`,
   );
   const log = openSync(join(dir, 'log'), 'a');
   const child = spawn(program, ['serve', join(dir, 'config.yml')], { stdio: ['ignore', log, log], env: {} });
@@ -56,7 +58,7 @@ auth: {htpasswd: {realm: test, path: ${dir}/htpasswd}}
     await rm(dir, { recursive: true, force: true });
   };
   try {
-    await untilUp(child, address, join(dir, 'log'));
+    await untilUp(child, address, join(dir, 'log'), open ? 200 : 401);
   } catch (error) {
     await close();
     throw error;
@@ -64,28 +66,17 @@ auth: {htpasswd: {realm: test, path: ${dir}/htpasswd}}
   return { address, username, password, close };
 }
 
-async function untilUp(child: ChildProcess, address: string, log: string): Promise<void> {
+async function untilUp(child: ChildProcess, address: string, log: string, status: number): Promise<void> {
   await eventually(
-    'the registry asks for a password',
+    `the registry answers with ${status}`,
     async () => {
       if (hasEnded(child)) throw new Error(`the registry ended: ${readFileSync(log, 'utf8').slice(-500)}`);
       return fetch(`http://${address}/v2/`).then(
-        ({ status }) => status,
+        (answer) => answer.status,
         () => 'no answer',
       );
     },
-    (seen) => seen === 401,
+    (seen) => seen === status,
     { timeoutMs: 10_000 },
   );
-}
-
-function freePort(host: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on('error', reject);
-    server.listen(0, host, () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 }

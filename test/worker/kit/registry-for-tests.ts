@@ -16,6 +16,7 @@ import {
   type TaskResult,
 } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { ArtifactSource } from '../../../worker/bots/image-preparation.ts';
+import { noPreflight, type Preflight } from '../../../worker/diagnosis/preflight.ts';
 import { BotLogs } from '../../../worker/logs/bot-logs.ts';
 import { readLog } from '../../../worker/logs/log-reader.ts';
 import { BotRegistry } from '../../../worker/registry/bot-registry.ts';
@@ -85,7 +86,12 @@ export async function makeBotTar(): Promise<Buffer> {
 }
 
 export async function createRegistryForTests(
-  options: { buildSlots?: number; interrupted?: (finishedAtMs: number) => boolean; kind?: 'docker' | 'process' } = {},
+  options: {
+    buildSlots?: number;
+    interrupted?: (finishedAtMs: number) => boolean;
+    kind?: 'docker' | 'process';
+    preflight?: Preflight;
+  } = {},
 ): Promise<RegistryForTests> {
   const dir = await mkdtemp(join(tmpdir(), 'registry-'));
   const botTar = await makeBotTar();
@@ -124,6 +130,7 @@ export async function createRegistryForTests(
         slots: new Slots(options.buildSlots ?? 1),
         artifacts,
         fetching: { dir, allow: [], clock },
+        preflight: options.preflight ?? noPreflight,
         records: createBotRecords(join(dir, 'bots'), silentLogger),
         reports: {
           accepted: (taskId) => reports.accepted.push(taskId),

@@ -1,15 +1,9 @@
 /** An orchestrator played by a test over a real grpc-js server: it says what the test tells it to, and keeps what it hears. */
-import {
-  create,
-  type DescMessage,
-  fromBinary,
-  type MessageInitShape,
-  type MessageShape,
-  toBinary,
-} from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import {
   type handleBidiStreamingCall,
   type handleServerStreamingCall,
+  type handleUnaryCall,
   Server,
   ServerCredentials,
   type ServerDuplexStream,
@@ -17,19 +11,19 @@ import {
 } from '@grpc/grpc-js';
 import {
   type FetchArtifactRequest,
-  FetchArtifactRequestSchema,
   type FetchArtifactResponse,
   FetchArtifactResponseSchema,
+  type JoinRequest,
+  type JoinResponse,
+  JoinResponseSchema,
   type SessionRequest,
-  SessionRequestSchema,
   type SessionResponse,
   SessionResponseSchema,
   type TailLogsRequest,
-  TailLogsRequestSchema,
   type TailLogsResponse,
-  TailLogsResponseSchema,
   WelcomeSchema,
 } from '#gen/botrunner/v1/worker_service_pb.js';
+import { workerService } from '../../../worker/session/worker-service.ts';
 import { eventually } from '../../kit/eventually.ts';
 
 type RequestBody = SessionRequest['body'];
@@ -59,6 +53,10 @@ export interface ScriptedOrchestrator {
   readonly address: string;
   readonly url: string;
   readonly sessions: HeardSession[];
+  /** Every Join, in order. */
+  readonly joins: { readonly workerId: string; readonly credentialSha256: string; readonly authorization: string }[];
+  /** Instead of an answer, Join fails so. */
+  joinRefusal: { code: status; details: string } | undefined;
   readonly tails: HeardTail[];
   readonly artifacts: Map<string, Uint8Array>;
   readonly fetches: string[];
@@ -72,38 +70,6 @@ export interface ScriptedOrchestrator {
   /** Cuts all connections at once, as kill -9 does. */
   kill(): void;
 }
-
-const prefix = '/botrunner.v1.WorkerService';
-
-const serializer =
-  <D extends DescMessage>(schema: D) =>
-  (message: MessageShape<D>): Buffer =>
-    Buffer.from(toBinary(schema, message));
-const parser =
-  <D extends DescMessage>(schema: D) =>
-  (bytes: Buffer): MessageShape<D> =>
-    fromBinary(schema, bytes);
-
-const method = <Q extends DescMessage, S extends DescMessage>(
-  name: string,
-  request: Q,
-  response: S,
-  bidi: boolean,
-) => ({
-  path: `${prefix}/${name}`,
-  requestStream: bidi,
-  responseStream: true,
-  requestSerialize: serializer(request),
-  requestDeserialize: parser(request),
-  responseSerialize: serializer(response),
-  responseDeserialize: parser(response),
-});
-
-const definition = {
-  session: method('Session', SessionRequestSchema, SessionResponseSchema, true),
-  tailLogs: method('TailLogs', TailLogsRequestSchema, TailLogsResponseSchema, true),
-  fetchArtifact: method('FetchArtifact', FetchArtifactRequestSchema, FetchArtifactResponseSchema, false),
-};
 
 /** `port` 0 takes any; another one listens there again after a kill. */
 export async function startScriptedOrchestrator(port = 0): Promise<ScriptedOrchestrator> {
@@ -132,6 +98,15 @@ export async function startScriptedOrchestrator(port = 0): Promise<ScriptedOrche
     });
     if (self.tailsPaused) call.pause();
   };
+  const join: handleUnaryCall<JoinRequest, JoinResponse> = (call, done) => {
+    self.joins.push({
+      workerId: call.request.workerId,
+      credentialSha256: call.request.credentialSha256,
+      authorization: String(call.metadata.get('authorization')[0] ?? ''),
+    });
+    if (self.joinRefusal) done({ code: self.joinRefusal.code, details: self.joinRefusal.details });
+    else done(null, create(JoinResponseSchema));
+  };
   const fetchArtifact: handleServerStreamingCall<FetchArtifactRequest, FetchArtifactResponse> = (call) => {
     const { sha256 } = call.request;
     self.fetches.push(sha256);
@@ -145,7 +120,7 @@ export async function startScriptedOrchestrator(port = 0): Promise<ScriptedOrche
     }
     call.end();
   };
-  server.addService(definition, { session, tailLogs, fetchArtifact });
+  server.addService(workerService, { join, session, tailLogs, fetchArtifact });
   const bound = await new Promise<number>((resolve, reject) => {
     server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, got) =>
       error ? reject(error) : resolve(got),
@@ -155,6 +130,8 @@ export async function startScriptedOrchestrator(port = 0): Promise<ScriptedOrche
     address: `127.0.0.1:${bound}`,
     url: `http://127.0.0.1:${bound}`,
     sessions: [],
+    joins: [],
+    joinRefusal: undefined,
     tails: [],
     artifacts: new Map(),
     fetches: [],

@@ -2,7 +2,7 @@
  * The engine's report of a build, JSON objects on lines that may come in any pieces, as output lines and an outcome. The
  * HTTP status of a build is 200 also when it fails: only an `error` in the report tells. Pure.
  */
-import { createLineSplitter } from '../output-lines.ts';
+import { createLineSplitter, createWholeLineSplitter } from '../output-lines.ts';
 import { record, text } from './answers.ts';
 
 export interface BuildReport {
@@ -19,9 +19,10 @@ export interface BuildReport {
 
 const madeMax = 1000;
 
-// What the classic builder says about its own containers and layers tells a user nothing.
+// What the classic builder says about its own containers and layers tells a user nothing, and the build arguments that a
+// Dockerfile does not use are the worker's settings. "Using cache" stays: it tells why a step prints nothing.
 const noise =
-  /^(?: ---> (?:Running in )?[0-9a-f]{12}| ---> Using cache|Removing intermediate container [0-9a-f]{12}|Successfully built [0-9a-f]{12}|Successfully tagged bot_image_\S+)?$/;
+  /^(?: ---> (?:Running in )?[0-9a-f]{12}|Removing intermediate container [0-9a-f]{12}|Successfully built [0-9a-f]{12}|Successfully tagged bot_image_\S+|\[Warning\] One or more build-args \[[A-Z_ ]+\] were not consumed)?$/;
 
 // One object holds up to 32 KiB of output, each byte of it written as up to six.
 const objectMaxBytes = 1024 * 1024;
@@ -39,7 +40,7 @@ export function createBuildReport(onLine: (line: string) => void): BuildReport {
     if (/^Step [2-9]\d*\/\d+ : (?!FROM )/.test(line)) hasBase = true;
     if (!noise.test(line)) onLine(line);
   };
-  const printed = createLineSplitter(take);
+  const printed = createWholeLineSplitter(take);
   const objects = createLineSplitter((line) => {
     if (line === '') return;
     const entry = record(parsed(line));

@@ -8,6 +8,7 @@ import { buildScope } from './build-scope.ts';
 import { ownerLabels } from './container-options.ts';
 import { type BuildDeps, runEngineBuild } from './engine-build.ts';
 import { hasImage } from './images.ts';
+import { pullBases } from './pull-bases.ts';
 
 /** As ContainerRuntime.buildImage; also IMAGE_PULL_FAILED when the registry of an absent base cannot be reached. */
 export async function buildSimpleImage(
@@ -17,6 +18,7 @@ export async function buildSimpleImage(
 ): Promise<void> {
   const { key, workerId, image, language, onOutput } = build;
   const base = deps.baseImages[language];
+  await pullBases(deps, [base], onOutput, signal);
   const hadBase = await hasImage(deps.engine, base, signal);
   const request = {
     key,

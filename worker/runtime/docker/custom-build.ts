@@ -8,11 +8,18 @@ import { buildScope, customLabel } from './build-scope.ts';
 import { ownerLabels } from './container-options.ts';
 import { type BuildDeps, runEngineBuild } from './engine-build.ts';
 import type { EngineRefusal } from './engine-errors.ts';
+import { pullBases } from './pull-bases.ts';
 
 /** As ContainerRuntime.buildCustomImage. */
 export async function buildCustomImage(deps: BuildDeps, build: CustomBuild, signal: AbortSignal): Promise<void> {
   const { key, workerId, image, onOutput } = build;
   const context = await createCustomContext(build);
+  try {
+    await pullBases(deps, context.bases, onOutput, signal);
+  } catch (error) {
+    context.stream.destroy();
+    throw error;
+  }
   // The labels go on the last step only: the layers below it are found by the report, or go with the image.
   const labels = { ...ownerLabels(build), [buildLabel]: buildScope(key, workerId), [customLabel]: 'true' };
   await runEngineBuild(

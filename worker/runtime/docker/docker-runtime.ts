@@ -32,6 +32,8 @@ export interface DockerRuntimeOptions {
   readonly network: string;
   readonly baseImages: BaseImages;
   readonly buildSettings: BuildSettings;
+  /** HOST[:PORT][/PREFIX] that images of Docker Hub are pulled from; Docker Hub itself when undefined. */
+  readonly registryMirror?: string | undefined;
   readonly workerId: string;
   /** Signs the labels; the same after every restart of the worker, or it does not know its containers any more. */
   readonly signingKey: SigningKey;
@@ -58,7 +60,7 @@ async function engineInfo(engine: EngineClient, network: BotNetwork, signal: Abo
 
 /** Connects at the first call. Throws an Error for a `dockerHost` that cannot be used. */
 export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRuntime {
-  const { workerId, signingKey, baseImages, buildSettings, clock, logger } = options;
+  const { workerId, signingKey, baseImages, buildSettings, registryMirror: mirror, clock, logger } = options;
   const engine = createEngineClient(options.dockerHost ?? defaultDockerHost);
   const network = createBotNetwork(engine, options.network, logger);
   const owner = { workerId, signingKey };
@@ -67,10 +69,10 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     kind: 'docker',
     info: (signal) => engineInfo(engine, network, signal),
     buildImage: (build, signal) =>
-      buildSimpleImage({ engine, network, baseImages, settings: buildSettings, clock, logger }, build, signal),
+      buildSimpleImage({ engine, network, baseImages, settings: buildSettings, clock, logger, mirror }, build, signal),
     buildCustomImage: (build, signal) =>
-      buildCustomImage({ engine, network, settings: buildSettings, clock, logger }, build, signal),
-    pullImage: (pull, signal) => pullImage({ engine, clock, logger }, pull, signal),
+      buildCustomImage({ engine, network, settings: buildSettings, clock, logger, mirror }, build, signal),
+    pullImage: (pull, signal) => pullImage({ engine, clock, logger, mirror }, pull, signal),
     hasImage: (image, signal) => hasImage(engine, image, signal),
     removeImages: (key, keep, signal) => removeBotImages(engine, { key, workerId }, keep, signal),
     removeVolume: (key, signal) => removeBotVolume(engine, { key, workerId }, signal),

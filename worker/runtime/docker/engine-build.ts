@@ -20,6 +20,8 @@ export interface BuildDeps {
   readonly settings: BuildSettings;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** As in PullDeps. */
+  readonly mirror?: string | undefined;
 }
 
 const defaultMemoryBytes = 1024 * 1024 * 1024;

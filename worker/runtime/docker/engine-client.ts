@@ -10,6 +10,7 @@
  */
 import { Agent, type IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
+import { inspect } from 'node:util';
 import Docker from 'dockerode';
 import { refuse } from '#common/problem.ts';
 import { EngineUnavailableError } from '../container-runtime.ts';
@@ -87,8 +88,8 @@ interface Connection {
 
 export function createEngineClient(dockerHost: string): EngineClient {
   const address = parseDockerHost(dockerHost);
-  const shortAgent = new Agent({ keepAlive: false, maxSockets: shortSockets });
-  const longAgent = new Agent({ keepAlive: false });
+  const shortAgent = withoutInspection(new Agent({ keepAlive: false, maxSockets: shortSockets }));
+  const longAgent = withoutInspection(new Agent({ keepAlive: false }));
   const modem = (agent: Agent, version?: string): Modem => {
     // Every field is given, since dockerode fills in absent ones from this process's environment.
     const options: Docker.DockerOptions & { agent: Agent } = {
@@ -173,6 +174,12 @@ async function bounded<T>(
     throw sortedError(error, describe(call), signal);
   }
 }
+
+/**
+ * docker-modem makes a text of all its options for every request, for a debug output that nobody reads. With the sockets of
+ * an agent in it that took more time than the rest of the request.
+ */
+const withoutInspection = (agent: Agent): Agent => Object.assign(agent, { [inspect.custom]: () => 'Agent' });
 
 /** Rejects with the signal's reason even if the work never settles. */
 function raced<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {

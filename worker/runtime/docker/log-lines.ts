@@ -30,7 +30,7 @@ export function createLineJoiner(): LineJoiner {
   };
   const begin = (stream: OutputStream, timeNs: bigint): Unfinished => ({
     timeNs,
-    splitter: createLineSplitter((text) => done.push({ timeNs, stream, text })),
+    splitter: createLineSplitter((text, around) => done.push({ timeNs, stream, text, ...(around && { around }) })),
   });
   const finish = (stream: OutputStream) => {
     unfinished.get(stream)?.splitter.end();

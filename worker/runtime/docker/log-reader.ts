@@ -46,7 +46,8 @@ export function createLogReader(cursor: LogCursor, maxBytes: number): LogReader 
   let held: { readonly line: OutputLine; readonly ordinal: number }[] = [];
   let heldBytes = 0;
   let bytes = 0;
-  let last = cursor;
+  /** The line given out last, which the next look has to find again. */
+  let newest: { readonly line: OutputLine; readonly ordinal: number } | undefined;
   let gap = false;
   let full = false;
   let searching = cursor.ordinal > 0;
@@ -55,13 +56,12 @@ export function createLogReader(cursor: LogCursor, maxBytes: number): LogReader 
     if (full) return;
     lines.push(line);
     bytes += sizeOf(line);
-    last = { timeNs: line.timeNs, ordinal, hash: lineHash(line) };
+    newest = { line, ordinal };
     full = bytes >= maxBytes;
   };
   const anchorIsLost = () => {
     searching = false;
     gap = true;
-    last = { timeNs: cursor.timeNs, ordinal: 0, hash: '' };
     for (const { line, ordinal } of held) emit(line, ordinal);
     held = [];
   };
@@ -86,6 +86,11 @@ export function createLogReader(cursor: LogCursor, maxBytes: number): LogReader 
     else if ((cursor.ordinal > 0 && !gap) || line.timeNs > cursor.timeNs) emit(line, ordinal);
   };
 
+  const place = (): LogCursor => {
+    if (newest) return { timeNs: newest.line.timeNs, ordinal: newest.ordinal, hash: lineHash(newest.line) };
+    return gap ? { timeNs: cursor.timeNs, ordinal: 0, hash: '' } : cursor;
+  };
+
   return {
     push(frame) {
       for (const line of joiner.push(frame)) take(line);
@@ -95,7 +100,7 @@ export function createLogReader(cursor: LogCursor, maxBytes: number): LogReader 
     finish(ended) {
       if (ended && !full) for (const line of joiner.end()) take(line);
       if (searching) anchorIsLost();
-      return { lines, cursor: formatLogCursor(last), gap, more: full };
+      return { lines, cursor: formatLogCursor(place()), gap, more: full };
     },
   };
 }

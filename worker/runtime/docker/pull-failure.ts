@@ -28,13 +28,13 @@ export function pullProblem(kind: PullFailure, reference: string, hasCredentials
       return hasCredentials
         ? problem('REGISTRY_AUTH_FAILED', `The registry refused the credentials for ${reference}.`)
         : problem('REGISTRY_AUTH_FAILED', `The registry wants credentials for ${reference}.`, {
-            hint: 'Give --registry-user and --registry-pass.',
+            hint: 'Give "registry_auth".',
           });
     case 'absent':
       return problem('IMAGE_NOT_FOUND', `The registry has no image ${reference}.`, {
         hint: hasCredentials
           ? 'Check the name and the tag of the image.'
-          : 'Check the name and the tag of the image; a private one needs --registry-user and --registry-pass.',
+          : 'Check the name and the tag of the image; a private one needs "registry_auth".',
       });
     case 'platform':
       return problem('IMAGE_PULL_FAILED', `The image ${reference} does not fit the worker's kind of machine.`, {

@@ -1,14 +1,15 @@
 /** Makes a ready image available, by the policy of ContainerRuntime.pullImage, and tells what exactly it is. */
 import type { Clock } from '#common/clock.ts';
-import { type ImageReference, parseImageReference } from '#common/image-reference.ts';
+import { formatImageReference, type ImageReference, parseImageReference } from '#common/image-reference.ts';
 import type { Logger } from '#common/log.ts';
-import { ProblemError, unwrap } from '#common/problem.ts';
+import { type Problem, ProblemError, problem, unwrap } from '#common/problem.ts';
 import { TimeLimitError, withTimeLimit } from '../../waiting/time-limit.ts';
 import type { ImagePull, PulledImage } from '../container-runtime.ts';
 import { redact } from '../redact.ts';
 import { list, record, text } from './answers.ts';
 import type { EngineClient } from './engine-client.ts';
 import { EngineRefusal, hasStatus, sortedError } from './engine-errors.ts';
+import { mirrored } from './mirror.ts';
 import { type PullFailure, pullFailureKind, pullProblem } from './pull-failure.ts';
 import { createPullReport, type PullReport } from './pull-output.ts';
 
@@ -16,6 +17,8 @@ export interface PullDeps {
   readonly engine: EngineClient;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** HOST[:PORT][/PREFIX] that images of Docker Hub are pulled from. */
+  readonly mirror?: string | undefined;
 }
 
 /** A registry that says nothing for so long is one that cannot be reached. */
@@ -23,16 +26,22 @@ const silenceLimitMs = 120_000;
 
 /** As ContainerRuntime.pullImage. */
 export async function pullImage(deps: PullDeps, pull: ImagePull, signal: AbortSignal): Promise<PulledImage> {
-  const { engine } = deps;
+  const { engine, mirror } = deps;
   const reference = parts(pull.reference);
-  const present = await pinnedOf(engine, pull.reference, reference, signal);
+  // A user's password for Docker Hub is none of the mirror's business.
+  const there = mirror === undefined || pull.credentials ? undefined : mirrored(reference, mirror);
+  const from = there ?? reference;
+  const present =
+    (await pinnedOf(engine, pull.reference, reference, signal)) ??
+    (there && (await pinnedOf(engine, formatImageReference(there), there, signal)));
   if (present !== undefined && !pull.pull && reference.tag !== 'latest') {
     pull.onOutput(`using ${pull.reference}, which the worker has already`);
     return { pinned: present };
   }
-  const failure = await request(deps, pull, reference, signal);
+  if (there) pull.onOutput(`pulling ${pull.reference} from the mirror ${mirror}`);
+  const failure = await request(deps, pull, from, signal);
   if (failure === undefined) {
-    const pinned = await pinnedOf(engine, pull.reference, reference, signal);
+    const pinned = await pinnedOf(engine, formatImageReference(from), from, signal);
     if (pinned !== undefined) return { pinned };
   }
   const kind = failure ?? 'other';
@@ -40,8 +49,14 @@ export async function pullImage(deps: PullDeps, pull: ImagePull, signal: AbortSi
     pull.onOutput(`the registry could not be reached; using ${pull.reference} as the worker has it`);
     return { pinned: present };
   }
+  if (there && kind === 'auth') throw new ProblemError(mirrorProblem(pull.reference));
   throw new ProblemError(pullProblem(kind, pull.reference, pull.credentials !== undefined));
 }
+
+const mirrorProblem = (reference: string): Problem =>
+  problem('IMAGE_PULL_FAILED', `The worker's mirror of Docker Hub refused ${reference}.`, {
+    hint: 'The operator sets REGISTRY_MIRROR on the worker; it has to be a registry that needs no password.',
+  });
 
 /** Whether its registry may be used was judged before; this only takes the reference apart. */
 function parts(reference: string): ImageReference {

@@ -39,7 +39,7 @@ const meanings: readonly Meaning[] = [
   {
     phrase: /range of cpus|cpu limit|nanocpus/i,
     message: 'The worker has fewer processors than the bot asks for.',
-    hint: 'Ask for fewer cpu_cores.',
+    hint: 'Ask for fewer cores.',
   },
   {
     phrase: /argument list too long/i,

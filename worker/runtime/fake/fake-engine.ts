@@ -168,7 +168,9 @@ export class FakeEngine {
   /** Cuts the text into lines as real runtimes do; a line end at its end is not a line of its own. */
   print(container: FakeContainer, text: string, stream: OutputStream = 'stdout'): void {
     const timeNs = BigInt(Math.round(this.options.clock.wallMs() * 1e6));
-    const splitter = createLineSplitter((line) => container.lines.push({ timeNs, stream, text: line }));
+    const splitter = createLineSplitter((line, around) =>
+      container.lines.push({ timeNs, stream, text: line, ...(around && { around }) }),
+    );
     splitter.push(Buffer.from(text.endsWith('\n') ? text : `${text}\n`));
     this.drop(container, container.lines.length - (this.options.linesMax ?? 10_000));
     for (const listener of [...this.#outputListeners]) listener(container.id);

@@ -4,8 +4,8 @@ import { createReadStream } from 'node:fs';
 import { type Clock, sleep } from '#common/clock.ts';
 import { botKeyText } from '#common/ids.ts';
 import { refuse } from '#common/problem.ts';
+import { listSafeTar } from '#common/safe-tar.ts';
 import { createCustomContext } from '../../images/custom-context.ts';
-import { listSafeTar } from '../../images/safe-tar.ts';
 import { checkEnv } from '../check-env.ts';
 import {
   type ContainerFacts,

@@ -9,10 +9,10 @@ import { basename, dirname, join } from 'node:path';
 import type { BotKey } from '#common/ids.ts';
 import { imageRepository } from '#common/ids.ts';
 import { ProblemError, unwrap } from '#common/problem.ts';
+import { readSafeTar } from '#common/safe-tar.ts';
 import { buildFailure, createOutputTail } from '../../images/build-failure.ts';
 import { type BuildSettings, buildVariables, settingSecrets } from '../../images/build-settings.ts';
 import { type RequirementsFile, requirementsFile } from '../../images/requirements.ts';
-import { readSafeTar } from '../../images/safe-tar.ts';
 import { readFileIfAny, writeFileAtomic } from '../../state/atomic-file.ts';
 import type { Language, SimpleBuild } from '../container-runtime.ts';
 import { redact } from '../redact.ts';
@@ -62,7 +62,14 @@ export function createBuilds(dir: string, settings: BuildSettings): Builds {
     },
     read: (image) => readImage(imageFile(dir, image)),
     removeNames: (key, keep, usedBuilds) => removeNames(dir, key, keep, usedBuilds),
-    sweep: (usedBuilds) => sweepBuilds(dir, new Set([...usedBuilds, ...unfinished])),
+    async sweep(usedBuilds) {
+      // In this order: one that is begun after the first line is not looked at, one that is done after the second has its
+      // name by the third.
+      const found = await namesIn(buildsDir(dir));
+      const needed = new Set([...usedBuilds, ...unfinished]);
+      for (const build of await namedBuilds(dir)) needed.add(build);
+      for (const build of found) if (!needed.has(build)) await removeFolder(buildFolder(dir, build));
+    },
   };
 }
 
@@ -105,15 +112,9 @@ async function removeNames(
   }
 }
 
-async function sweepBuilds(dir: string, usedBuilds: ReadonlySet<string>): Promise<void> {
-  const needed = new Set(usedBuilds);
-  for (const path of await imagePaths(dir)) {
-    const record = await readImage(path);
-    if (record) needed.add(record.build);
-  }
-  for (const build of await namesIn(buildsDir(dir))) {
-    if (!needed.has(build)) await removeFolder(buildFolder(dir, build));
-  }
+async function namedBuilds(dir: string): Promise<readonly string[]> {
+  const records = await Promise.all((await imagePaths(dir)).map(readImage));
+  return records.flatMap((record) => (record === undefined ? [] : [record.build]));
 }
 
 const imagePaths = async (dir: string): Promise<readonly string[]> =>

@@ -7,7 +7,7 @@ import { open, stat, truncate } from 'node:fs/promises';
 import { refuse } from '#common/problem.ts';
 import { isErrno, readFileIfAny, writeFileAtomic } from '../../state/atomic-file.ts';
 import type { OutputBatch, OutputLine, OutputStream } from '../container-runtime.ts';
-import { cutAt, lineMaxBytes, lineText } from '../output-lines.ts';
+import { type Around, aroundMaxBytes, cutAt, lineMaxBytes, lineText } from '../output-lines.ts';
 import type { containerFiles } from './layout.ts';
 
 type Files = ReturnType<typeof containerFiles>;
@@ -123,24 +123,40 @@ async function readPart(
   const start = gap ? 0 : Math.min(from - base, size);
   // The time of the last write is the latest that any of these lines can have been printed.
   const timeNs = found?.mtimeNs ?? 0n;
-  const bytes = await readBytes(path, start, Math.min(size - start, maxBytes + lineMaxBytes + 1));
-  const atEnd = start + bytes.length === size;
+  // What stands before may be the beginning of the line.
+  const lead = Math.min(start, aroundMaxBytes);
+  const wanted = Math.min(size - start, maxBytes + lineMaxBytes + aroundMaxBytes + 1);
+  const bytes = await readBytes(path, start - lead, lead + wanted);
+  const atEnd = start - lead + bytes.length === size;
   const lines: OutputLine[] = [];
-  let at = Math.max(0, gap ? 0 : from - base - size);
-  while (at < bytes.length && at < maxBytes) {
+  let at = lead + Math.max(0, gap ? 0 : from - base - size);
+  while (at < bytes.length && at - lead < maxBytes) {
     const rest = bytes.subarray(at);
     const feed = rest.indexOf(0x0a);
-    let length: number;
-    if (feed >= 0 && feed <= lineMaxBytes) length = feed;
-    else if (rest.length > lineMaxBytes) length = cutAt(rest, lineMaxBytes);
-    else if (ended && atEnd) length = rest.length;
-    else break;
-    lines.push({ timeNs, stream, text: lineText(rest.subarray(0, length)) });
+    const isOver = feed >= 0 || (ended && atEnd);
+    const lineEnd = feed >= 0 ? feed : rest.length;
+    // A piece is given out when enough is there of what follows it.
+    if (!isOver && lineEnd <= lineMaxBytes + aroundMaxBytes) break;
+    const length = lineEnd > lineMaxBytes ? cutAt(rest, lineMaxBytes) : lineEnd;
+    const isLast = length === lineEnd;
+    const text = isLast ? lineText(rest.subarray(0, length)) : rest.toString('utf8', 0, length);
+    const around = aroundOf(bytes, at, at + length, at + lineEnd);
+    lines.push({ timeNs, stream, text, ...(around && { around }) });
     // Past the line end, also past one that is not there yet: endLastLines writes it before the next run.
-    const isWhole = length === feed || (length === rest.length && rest.length <= lineMaxBytes);
-    at += isWhole ? length + 1 : length;
+    at += isLast ? length + 1 : length;
   }
-  return { stream, lines, timeNs, next: base + start + at, gap, more: at >= maxBytes && start + at < size };
+  const more = at - lead >= maxBytes && start - lead + at < size;
+  return { stream, lines, timeNs, next: base + start - lead + at, gap, more };
+}
+
+/** Undefined for a whole line. */
+function aroundOf(bytes: Buffer, start: number, end: number, lineEnd: number): Around | undefined {
+  const lineStart = start === 0 ? 0 : bytes.lastIndexOf(0x0a, start - 1) + 1;
+  if (lineStart === start && end === lineEnd) return undefined;
+  return {
+    before: bytes.toString('utf8', Math.max(lineStart, start - aroundMaxBytes), start),
+    after: bytes.toString('utf8', end, Math.min(lineEnd, end + aroundMaxBytes)),
+  };
 }
 
 async function readBytes(path: string, start: number, length: number): Promise<Buffer> {

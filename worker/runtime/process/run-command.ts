@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
-import { createLineSplitter } from '../output-lines.ts';
+import { createWholeLineSplitter } from '../output-lines.ts';
 import { signalGroup } from './wrapper.ts';
 
 export interface Command {
@@ -47,7 +47,7 @@ export async function runCommand(command: Command, signal: AbortSignal): Promise
 }
 
 async function readLines(stream: Readable, onLine: (line: string) => void): Promise<void> {
-  const splitter = createLineSplitter(onLine);
+  const splitter = createWholeLineSplitter(onLine);
   for await (const chunk of stream) splitter.push(chunk);
   splitter.end();
 }

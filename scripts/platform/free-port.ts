@@ -1,10 +1,11 @@
-/** A port of loopback that nobody listens on. Another program may take it before it is used; tests here then fail loudly. */
+/** A port of an address of this machine that nobody listens on. */
 import { createServer } from 'node:net';
 
-export function freePort(): Promise<number> {
+/** Another program may take it before it is used; whoever listens there then fails loudly. */
+export function freePort(host = '127.0.0.1'): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
+    server.listen(0, host, () => {
       const address = server.address();
       server.close(() =>
         typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port')),

@@ -1,0 +1,66 @@
+/** avtomatika-bot events */
+import { fail, problem } from '#common/problem.ts';
+import { Command, Option } from '../clipanion.ts';
+import { write } from '../context.ts';
+import { unwrapWords } from '../errors.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { eventMessageJson, renderEventMessage } from '../render/events.ts';
+import { type EventsRequest, streamEvents } from '../stream-events.ts';
+import { BotCommand } from './bot-command.ts';
+
+const linesMax = 1_000;
+
+export class EventsCommand extends BotCommand {
+  static override paths = [['events']];
+  static override usage = Command.Usage({
+    description: 'Show what happened to your bots and jobs.',
+    details:
+      'Every change of a bot or a job is an event. None is missed and none comes twice, also when the connection breaks; ' +
+      'events that are not kept any more are replaced by the state of the bots, and a line says so.',
+    examples: [
+      ['The last 50 events', 'avtomatika-bot events'],
+      ['Everything that happens to one bot, until Ctrl-C', 'avtomatika-bot events --bot my-bot -f'],
+      [
+        'The moments at which bots crash, for programs',
+        `avtomatika-bot events -f --json | jq -c 'select(.bot.status=="crash_loop")'`,
+      ],
+    ],
+  });
+
+  bot = Option.String('--bot', { description: 'Only of this bot.' });
+  lines = Option.String('-n,--lines', { description: 'How many of the last events, 0 to 1000. Default: 50.' });
+  follow = Option.Boolean('-f,--follow', false, {
+    description: 'Go on with new events until Ctrl-C, also when the orchestrator restarts.',
+  });
+  cursor = Option.String('--cursor', { description: 'Begin after the event with this cursor, which --json shows.' });
+
+  async execute(): Promise<ExitCode> {
+    const { context, json, follow, cursor } = this;
+    const { clock, random, signal, stdout, stderr } = context;
+    const request: EventsRequest = { botId: this.bot ?? '', last: this.#last(), follow, resumeFrom: cursor ?? '' };
+    const style = this.outStyle();
+    const onBroken = () => {
+      stderr.write(`${this.errStyle().yellow('The connection was lost; trying again')}\n`);
+    };
+    await this.withClient(async (client) => {
+      for await (const message of streamEvents(client, request, { clock, random, signal, onBroken })) {
+        const shown = json ? eventMessageJson(message) : undefined;
+        const text = json ? shown && `${JSON.stringify(shown)}\n` : renderEventMessage(message, style);
+        if (text) await write(stdout, text, signal);
+      }
+    });
+    return exitCodes.done;
+  }
+
+  #last(): number {
+    const { lines = '50', cursor } = this;
+    if (cursor !== undefined && this.lines !== undefined) {
+      const hint = 'Leave -n out: with --cursor all events after it come.';
+      return unwrapWords(fail(problem('CONFLICTING_FIELDS', '-n and --cursor exclude each other.', { hint })));
+    }
+    const last = /^\d{1,9}$/.test(lines) ? Number(lines) : Number.NaN;
+    if (last <= linesMax) return last;
+    const hint = 'For example: avtomatika-bot events -n 100';
+    return unwrapWords(fail(problem('INVALID_LINES', `-n takes a number from 0 to ${linesMax}.`, { hint })));
+  }
+}

@@ -1,0 +1,58 @@
+/** avtomatika-bot token add */
+import { callTimeoutMs } from '../client.ts';
+import { Command, Option } from '../clipanion.ts';
+import { write } from '../context.ts';
+import { complain } from '../errors.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { escapeControls } from '../render/escape.ts';
+import { tokenJson } from '../render/tokens.ts';
+import { parseScope, requireOption } from '../token-words.ts';
+import { BotCommand } from './bot-command.ts';
+
+export class TokenAddCommand extends BotCommand {
+  static override paths = [['token', 'add']];
+  static override usage = Command.Usage({
+    description: 'Make a token for a user.',
+    details:
+      'Needs an admin token. A user exists as soon as it has a token. The new token is printed once, alone on the standard ' +
+      'output: only its hash is kept.',
+    examples: [
+      ['A token for the bots of ann', 'avtomatika-bot token add --user ann --name laptop'],
+      [
+        'Kept in a file, with the token of the admin',
+        'avtomatika-bot token add --user ann --name ci --token "$ADMIN_TOKEN" > ann.token',
+      ],
+      ['For a worker', 'avtomatika-bot token add --user ops --name host-2 --scope worker'],
+    ],
+  });
+
+  user = Option.String('--user', { description: 'Whose token: 1 to 32 small letters, digits, "_" or "-".' });
+  name = Option.String('--name', { description: 'What to call it; unique for its user.' });
+  scope = Option.String('--scope', 'client', {
+    description: 'client for bots and jobs, worker for joining workers, admin for tokens. Default: client.',
+  });
+
+  async execute(): Promise<ExitCode> {
+    const request = {
+      userId: requireOption('token add', '--user', this.user),
+      name: requireOption('token add', '--name', this.name),
+      scope: parseScope(this.scope),
+    };
+    const { signal, stderr } = this.context;
+    // Not repeated when the connection breaks: each call makes another token.
+    const { token, value } = await this.withClient((client) =>
+      client.admin.createToken(request, { signal, timeoutMs: callTimeoutMs }),
+    );
+    if (value === '') {
+      const hint = 'Report this to its operator.';
+      throw complain(exitCodes.failed, 'INTERNAL', 'The orchestrator answered without a token.', hint);
+    }
+    if (!this.json) {
+      const whose = `${escapeControls(request.name)} of ${escapeControls(request.userId)}`;
+      stderr.write(`The token ${whose} may be used for: ${this.scope}. Keep it now: it is never shown again.\n`);
+    }
+    const text = this.json ? JSON.stringify({ ...(token ? tokenJson(token) : {}), value }) : value;
+    await write(this.context.stdout, `${text}\n`, signal);
+    return exitCodes.done;
+  }
+}

@@ -1,0 +1,26 @@
+/** avtomatika-bot token list */
+import { callTimeoutMs } from '../client.ts';
+import { Command } from '../clipanion.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { renderTokens, tokenJson } from '../render/tokens.ts';
+import { BotCommand } from './bot-command.ts';
+
+export class TokenListCommand extends BotCommand {
+  static override paths = [['token', 'list']];
+  static override usage = Command.Usage({
+    description: 'List all tokens, without their values.',
+    details: 'Needs an admin token. Those made by the settings are CLIENT_TOKEN, ADMIN_TOKEN and WORKER_TOKEN.',
+    examples: [
+      ['Who has tokens?', 'avtomatika-bot token list'],
+      ['The users', `avtomatika-bot token list --json | jq -r '.tokens[].user_id' | sort -u`],
+    ],
+  });
+
+  async execute(): Promise<ExitCode> {
+    const { tokens } = await this.withClient((client) =>
+      client.admin.listTokens({}, { signal: this.context.signal, timeoutMs: callTimeoutMs }),
+    );
+    await this.answer({ tokens: tokens.map(tokenJson) }, renderTokens(tokens));
+    return exitCodes.done;
+  }
+}

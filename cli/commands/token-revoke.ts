@@ -1,0 +1,33 @@
+/** avtomatika-bot token revoke */
+import { callTimeoutMs } from '../client.ts';
+import { Command, Option } from '../clipanion.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { escapeControls } from '../render/escape.ts';
+import { requireOption } from '../token-words.ts';
+import { BotCommand } from './bot-command.ts';
+
+export class TokenRevokeCommand extends BotCommand {
+  static override paths = [['token', 'revoke']];
+  static override usage = Command.Usage({
+    description: 'Make a token useless at once.',
+    details: 'Needs an admin token. What is open with it ends. The bots of its user run on.',
+    examples: [['The laptop was lost', 'avtomatika-bot token revoke --user ann --name laptop']],
+  });
+
+  user = Option.String('--user', { description: 'Whose token.' });
+  name = Option.String('--name', { description: 'Its name.' });
+
+  async execute(): Promise<ExitCode> {
+    const request = {
+      userId: requireOption('token revoke', '--user', this.user),
+      name: requireOption('token revoke', '--name', this.name),
+    };
+    await this.withClient((client) =>
+      client.admin.revokeToken(request, { signal: this.context.signal, timeoutMs: callTimeoutMs }),
+    );
+    const json = { status: 'revoked', user_id: request.userId, name: request.name };
+    const whose = `${escapeControls(request.name)} of ${escapeControls(request.userId)}`;
+    await this.answer(json, `The token ${whose} is revoked.`);
+    return exitCodes.done;
+  }
+}

@@ -1,0 +1,45 @@
+/** avtomatika-bot worker drain WORKER */
+import { callTimeoutMs } from '../client.ts';
+import { Command, Option } from '../clipanion.ts';
+import { write } from '../context.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { escapeControls } from '../render/escape.ts';
+import { drainStepJson, renderDrainStep } from '../render/workers.ts';
+import { BotCommand } from './bot-command.ts';
+
+export class WorkerDrainCommand extends BotCommand {
+  static override paths = [['worker', 'drain']];
+  static override usage = Command.Usage({
+    description: 'Move the running bots of a worker to others, one after the other.',
+    details: [
+      'Needs an admin token. The worker is cordoned first. Each bot is stopped, and started on another worker when it is ' +
+        'gone: it never runs twice. Its log and what it kept in /data stay on the old worker.',
+      'What stays is told with the reason. Ends with 3 when running bots stay. Ctrl-C ends the drain after the bot at work; ' +
+        'the same command goes on with the rest.',
+    ].join('\n\n'),
+    examples: [['Before the machine is switched off', 'avtomatika-bot worker drain worker-1']],
+  });
+
+  worker = Option.String();
+
+  async execute(): Promise<ExitCode> {
+    const { signal } = this.context;
+    const name = escapeControls(this.worker);
+    return this.withClient(async (client) => {
+      for await (const step of client.admin.drainWorker({ workerId: this.worker }, { signal })) {
+        await this.tell(this.json ? JSON.stringify(drainStepJson(step)) : renderDrainStep(step));
+      }
+      const { workers } = await client.admin.listWorkers({}, { signal, timeoutMs: callTimeoutMs });
+      const left = workers.find(({ workerId }) => workerId === this.worker)?.runningBots ?? 0;
+      const end = left === 0 ? `${name} runs no bots.` : `${name} still has ${left} running ${plural(left)}.`;
+      await this.tell(this.json ? JSON.stringify({ worker_id: this.worker, running_bots: left }) : end);
+      return left === 0 ? exitCodes.done : exitCodes.unhealthy;
+    });
+  }
+
+  private tell(line: string): Promise<void> {
+    return write(this.context.stdout, `${line}\n`, this.context.signal);
+  }
+}
+
+const plural = (count: number): string => (count === 1 ? 'bot' : 'bots');

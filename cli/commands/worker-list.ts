@@ -1,0 +1,31 @@
+/** avtomatika-bot worker list */
+import { callTimeoutMs } from '../client.ts';
+import { Command } from '../clipanion.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { renderWorkers, workerJson } from '../render/workers.ts';
+import { BotCommand } from './bot-command.ts';
+
+export class WorkerListCommand extends BotCommand {
+  static override paths = [['worker', 'list']];
+  static override usage = Command.Usage({
+    description: 'List the workers that ever joined, with what they have and how they are.',
+    details:
+      'Needs an admin token. ready: takes bots. not_ready: its engine does not answer. suspect: silent for 6 seconds. ' +
+      'away: not connected, or silent for 10 seconds; the state of its bots is then unknown.',
+    examples: [
+      ['All workers', 'avtomatika-bot worker list'],
+      [
+        'Those that take bots',
+        `avtomatika-bot worker list --json | jq -r '.workers[] | select(.state=="ready" and (.cordoned|not)).worker_id'`,
+      ],
+    ],
+  });
+
+  async execute(): Promise<ExitCode> {
+    const { workers } = await this.withClient((client) =>
+      client.admin.listWorkers({}, { signal: this.context.signal, timeoutMs: callTimeoutMs }),
+    );
+    await this.answer({ workers: workers.map(workerJson) }, renderWorkers(workers));
+    return exitCodes.done;
+  }
+}

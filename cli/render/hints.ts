@@ -1,0 +1,50 @@
+/**
+ * Hints of the orchestrator are written in the words of requests: `give "registry_auth"`, `with the action "list"`. Whoever
+ * types commands wants to read of options and commands instead. Pure.
+ */
+import { isProblemCode, type ProblemCode } from '#common/problem-codes.ts';
+
+/** What stands for a field of a request on a command line; the longest match comes first. */
+const fieldWords: readonly (readonly [string, string])[] = [
+  ['"takeover": true', '--takeover'],
+  ['"pull": true', '--pull'],
+  ['"on": {"zone": "eu"}', '--on zone=eu'],
+  ['"registry_auth"', '--registry-user and --registry-pass-stdin'],
+  ['"git_auth"', 'user:token@ in the URL'],
+  ['"docker_image"', '--image'],
+  ['"archive_url"', '--custom URL'],
+  ['"archive"', '--custom'],
+  ['"git_repo"', '--git'],
+  ['"git_branch"', '--branch'],
+  ['"git_subdir"', '--subdir'],
+  ['"code"', '--code'],
+  ['"files"', '--simple'],
+  ['"entrypoint"', '--entrypoint'],
+  ['"runtime"', '--runtime'],
+  ['"requirements"', '-r'],
+  ['"env_vars"', '-e'],
+  ['"resource_limits"', '--memory and --cpus'],
+  ['"memory_mb"', '--memory'],
+  ['"cpu_cores"', '--cpus'],
+  ['"lines"', '-n'],
+];
+
+/** The names of requests that a hint for the command line must not have. */
+export const requestWords: readonly string[] = fieldWords.map(([word]) => word.replace(/:.*$/, ''));
+
+/** Where the words of requests say nothing to whoever types commands. */
+const ownHints: Readonly<Partial<Record<ProblemCode, string>>> = {
+  UNAUTHENTICATED: 'Set AVTOMATIKA_TOKEN to your token, or give --token.',
+  ARTIFACT_NOT_FOUND: 'Run the command again: it uploads the files anew.',
+  MALFORMED_REQUEST: 'Use a command line and an orchestrator of the same release.',
+};
+
+/** The hint of a refusal or failure for people at a command line. */
+export function hintFor(code: string, hint: string): string {
+  const own = isProblemCode(code) ? ownHints[code] : undefined;
+  if (own !== undefined && hint !== '') return own;
+  const commands = hint.replace(/ the action "(\w+)"(\.$)?/g, (_, action: string) =>
+    action === 'list' ? ': avtomatika-bot list' : `: avtomatika-bot ${action} BOT`,
+  );
+  return fieldWords.reduce((text, [word, option]) => text.replaceAll(word, option), commands);
+}

@@ -1,0 +1,105 @@
+/** Workers as people and scripts see them, and the steps of a drain. Pure. */
+import { labelsText } from '#common/labels.ts';
+import type { JsonObject } from '#common/problem.ts';
+import {
+  DrainOutcome,
+  type DrainWorkerResponse,
+  type Worker,
+  WorkerState,
+} from '#gen/botrunner/v1/admin_service_pb.js';
+import type { Capacity } from '#gen/botrunner/v1/worker_service_pb.js';
+import { exactTime, timeText } from './bots.ts';
+import { escapeControls } from './escape.ts';
+import { renderTable } from './table.ts';
+
+/** ready, not_ready, suspect or away. */
+const stateWord = (state: WorkerState): string => (WorkerState[state] ?? 'unspecified').toLowerCase();
+
+/** The state with what an operator decided beside it. */
+function standing({ state, cordoned, revoked }: Worker): string {
+  return [stateWord(state), ...(cordoned ? ['cordoned'] : []), ...(revoked ? ['revoked'] : [])].join(', ');
+}
+
+const mib = (bytes: bigint): number => Math.round(Number(bytes) / 1024 / 1024);
+
+/** "512 of 4096 MiB". A worker that speaks REST tells nothing of this. */
+function memory({ runtime, reserved, capacity }: Worker): string {
+  if (runtime === 'rest') return '-';
+  return `${mib(reserved?.memoryBytes ?? 0n)} of ${mib(capacity?.memoryBytes ?? 0n)} MiB`;
+}
+
+const runtimeText = ({ runtime, engineVersion }: Worker): string =>
+  escapeControls([runtime, engineVersion].filter(Boolean).join(' ')) || '-';
+
+/** The table of `worker list`; a reason has its own line under it. */
+export function renderWorkers(workers: readonly Worker[]): string {
+  if (workers.length === 0) return 'No workers. The first one joins with: npm run worker';
+  const rows = workers.map((worker) => [
+    escapeControls(worker.workerId),
+    standing(worker),
+    `${worker.runningBots}/${worker.bots}`,
+    memory(worker),
+    runtimeText(worker),
+    escapeControls(worker.version) || '-',
+    timeText(worker.lastSeenAt) ?? '-',
+    escapeControls(labelsText(worker.labels)) || '-',
+  ]);
+  const table = renderTable(
+    ['WORKER', 'STATE', 'RUNNING/BOTS', 'RESERVED', 'RUNTIME', 'VERSION', 'LAST SEEN', 'LABELS'],
+    rows,
+  );
+  const reasons = workers
+    .filter(({ reason }) => reason !== '')
+    .map(({ workerId, reason }) => `${escapeControls(workerId)}: ${escapeControls(reason)}`);
+  return [table, ...reasons].join('\n');
+}
+
+const capacityJson = (capacity: Capacity | undefined): JsonObject => ({
+  memory_bytes: Number(capacity?.memoryBytes ?? 0n),
+  cpu_millis: capacity?.cpuMillis ?? 0,
+});
+
+export const workerJson = (worker: Worker): JsonObject => ({
+  worker_id: worker.workerId,
+  state: stateWord(worker.state),
+  reason: worker.reason === '' ? null : worker.reason,
+  cordoned: worker.cordoned,
+  revoked: worker.revoked,
+  runtime: worker.runtime,
+  engine_version: worker.engineVersion,
+  version: worker.version,
+  capacity: capacityJson(worker.capacity),
+  reserved: capacityJson(worker.reserved),
+  labels: { ...worker.labels },
+  capabilities: [...worker.capabilities],
+  bots: worker.bots,
+  running_bots: worker.runningBots,
+  first_seen_at: exactTime(worker.firstSeenAt),
+  last_seen_at: exactTime(worker.lastSeenAt),
+});
+
+/** moving, moved or stays. */
+const outcomeWord = (outcome: DrainOutcome): string => (DrainOutcome[outcome] ?? 'unspecified').toLowerCase();
+
+/** One line for a step of a drain. Bots of different users may have one name. */
+export function renderDrainStep(step: DrainWorkerResponse): string {
+  const bot = escapeControls(`${step.botId} of ${step.userId}`);
+  const reason = escapeControls(step.reason);
+  const because = reason === '' ? '' : `: ${reason}`;
+  switch (step.outcome) {
+    case DrainOutcome.MOVING:
+      return `${bot} is being moved`;
+    case DrainOutcome.MOVED:
+      return `${bot} is on ${escapeControls(step.workerId)}${because}`;
+    default:
+      return `${bot} stays${because}`;
+  }
+}
+
+export const drainStepJson = (step: DrainWorkerResponse): JsonObject => ({
+  user_id: step.userId,
+  bot_id: step.botId,
+  outcome: outcomeWord(step.outcome),
+  worker_id: step.workerId === '' ? null : step.workerId,
+  reason: step.reason === '' ? null : step.reason,
+});

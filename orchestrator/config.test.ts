@@ -1,0 +1,57 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigError } from '#common/env-config.ts';
+import { readOrchestratorConfig } from './config.ts';
+
+const mistakesOf = (env: NodeJS.ProcessEnv): readonly string[] => {
+  try {
+    readOrchestratorConfig(env);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.mistakes;
+    throw error;
+  }
+};
+
+describe('the development tokens', () => {
+  const open = { HOST: '0.0.0.0', ALLOW_CLEARTEXT: '1' };
+  const own = { CLIENT_TOKEN: 'client-of-our-own', WORKER_TOKEN: 'worker-of-our-own', ADMIN_TOKEN: 'admin-of-our-own' };
+  const words = ['test-client-token', 'test-admin-token', 'test-worker-token'];
+
+  it.each(['CLIENT_TOKEN', 'ADMIN_TOKEN', 'WORKER_TOKEN', 'GLOBAL_WORKER_TOKEN'])(
+    'are refused off loopback in %s, whichever of them it is, with the cure and without the value',
+    (name) => {
+      const rest = name === 'GLOBAL_WORKER_TOKEN' ? { ...own, WORKER_TOKEN: '' } : own;
+      for (const word of words) {
+        const mistakes = mistakesOf({ ...open, ...rest, [name]: word });
+        expect(mistakes).toEqual([
+          `${name.replace('GLOBAL_', '')} is a development token, which everybody knows, and HOST 0.0.0.0 is not loopback: set a token of your own; sh scripts/make-tokens.sh makes them`,
+        ]);
+      }
+    },
+  );
+
+  it('are refused with TLS too', () => {
+    const tls = { HOST: '::', TLS_CERT: 'cert.pem', TLS_KEY: 'key.pem' };
+    expect(mistakesOf({ ...tls, ...own, CLIENT_TOKEN: 'test-client-token' })).toHaveLength(1);
+  });
+
+  it('are taken off loopback when ALLOW_DEVELOPMENT_TOKENS says so, and then have to be given all the same', () => {
+    const allowed = { ...open, ALLOW_DEVELOPMENT_TOKENS: '1' };
+    expect(mistakesOf({ ...allowed, CLIENT_TOKEN: 'test-client-token', WORKER_TOKEN: 'test-worker-token' })).toEqual(
+      [],
+    );
+    expect(mistakesOf(allowed)).toEqual([
+      'CLIENT_TOKEN must be set when HOST is not loopback',
+      'WORKER_TOKEN must be set when HOST is not loopback',
+    ]);
+  });
+
+  it('are the defaults on loopback', () => {
+    const { clientToken, adminToken, workerToken } = readOrchestratorConfig({});
+    expect([clientToken, adminToken, workerToken].map((token) => token?.reveal())).toEqual(words);
+  });
+
+  it("do not stand in the way of tokens of one's own", () => {
+    expect(mistakesOf({ ...open, ...own })).toEqual([]);
+  });
+});

@@ -1,0 +1,41 @@
+/**
+ * The operator's limit on how long a bot may run (MAX_RUNTIME_HOURS). Pure; times are wall time in ms.
+ *
+ * 1. What counts is the time since its user last started, updated or restarted it, whatever crashes lie between.
+ * 2. Nobody's bot is stopped without a warning ten minutes before, also when the limit is new or nobody could warn in time.
+ */
+import type { BotRecord, Notice } from './records.ts';
+
+export const warnBeforeMs = 10 * 60_000;
+const hourMs = 3_600_000;
+
+/** What a bot's row has of its age. */
+export type Age = Pick<BotRecord, 'runsSince' | 'stopsAt' | 'ageWarned' | 'notice'>;
+
+/** Of a bot whose user decides now that it shall run. `maxRuntimeMs` 0: as long as it likes. */
+export const freshAge = (now: number, maxRuntimeMs: number): Age => ({
+  runsSince: now,
+  stopsAt: maxRuntimeMs > 0 ? now + maxRuntimeMs : null,
+  ageWarned: false,
+  notice: '',
+});
+
+export type Verdict =
+  | { readonly kind: 'too-early' }
+  | { readonly kind: 'warn'; readonly stopsAt: number; readonly notice: Notice }
+  | { readonly kind: 'stop'; readonly notice: Notice };
+
+/** What is to be done about a bot that shall run. */
+export function judgeAge(bot: Age, now: number, maxRuntimeMs: number): Verdict {
+  if (bot.stopsAt === null || now < bot.stopsAt - warnBeforeMs) return { kind: 'too-early' };
+  const limit = `${maxRuntimeMs / hourMs} h`;
+  if (!bot.ageWarned) {
+    const stopsAt = Math.max(bot.stopsAt, now + warnBeforeMs);
+    const when = new Date(stopsAt).toISOString();
+    const message = `The bot will be stopped at ${when}: the operator lets bots run for ${limit}. Restart it to let it run on.`;
+    return { kind: 'warn', stopsAt, notice: { code: 'MAX_RUNTIME_SOON', message } };
+  }
+  if (now < bot.stopsAt) return { kind: 'too-early' };
+  const message = `The bot was stopped because it has run for ${limit}, as long as the operator lets bots run. Start it again if it shall go on.`;
+  return { kind: 'stop', notice: { code: 'MAX_RUNTIME_REACHED', message } };
+}

@@ -1,0 +1,29 @@
+/** What a spec needs of the worker that runs it, in the words of Hello.capabilities. Pure. */
+import { BotLanguage, type BotSpec } from '#gen/botrunner/v1/bot_pb.js';
+
+/** Everything a worker can be asked for; a worker that does not say what it can do is taken to do all of it. */
+export const allCapabilities = [
+  'mode.simple',
+  'mode.custom',
+  'mode.image',
+  'language.python',
+  'language.node',
+] as const;
+
+export function neededCapabilities({ source }: BotSpec): readonly string[] {
+  switch (source.case) {
+    case 'simple':
+      return ['mode.simple', ...languageOf(source.value.language)];
+    case 'custom':
+      return ['mode.custom'];
+    case 'image':
+      return ['mode.image'];
+    case undefined:
+      return [];
+  }
+}
+
+function languageOf(language: BotLanguage): readonly string[] {
+  if (language === BotLanguage.PYTHON) return ['language.python'];
+  return language === BotLanguage.NODE ? ['language.node'] : [];
+}

@@ -1,0 +1,35 @@
+/** Warns the owners of bots that get too old, and stops those bots. In the transaction of the caller. */
+import { judgeAge, warnBeforeMs } from '../core/max-runtime.ts';
+import type { BotRecord, Notice } from '../core/records.ts';
+import type { Tables } from '../store/store.ts';
+import { acceptJob } from './accept.ts';
+import type { Change } from './change.ts';
+import type { EngineContext } from './context.ts';
+
+/** Does what is due. Every bot it looks at is dealt with, so that the next time is later than now. */
+export function endOldBots(context: EngineContext, change: Change): void {
+  const { maxRuntimeMs } = context.settings;
+  for (const bot of change.tx.bots.aging(change.now + warnBeforeMs)) {
+    const verdict = judgeAge(bot, change.now, maxRuntimeMs);
+    if (verdict.kind === 'warn') {
+      const { stopsAt, notice } = verdict;
+      change.tellNotice({ ...bot, stopsAt, ageWarned: true, notice: notice.message }, notice);
+    } else if (verdict.kind === 'stop') endBot(context, change, bot, verdict.notice);
+  }
+}
+
+/** By a job of its owner like any other stop: it ends what is open of the bot, and can be seen. */
+function endBot(context: EngineContext, change: Change, bot: BotRecord, notice: Notice): void {
+  context.logger.info({ userId: bot.userId, botId: bot.botId }, 'a bot has reached MAX_RUNTIME_HOURS and is stopped');
+  const { userId, botId } = change.tellNotice(bot, notice);
+  const params = { notice: notice.message };
+  acceptJob(context, change, { userId, botId, blueprint: 'bot_runner', action: 'stop', params });
+}
+
+/** When endOldBots has something to do next. */
+export const nextAging = (tables: Tables): number | undefined => {
+  const next = tables.bots.nextAging();
+  const times = [next.unwarned === undefined ? undefined : next.unwarned - warnBeforeMs, next.warned];
+  const known = times.filter((time) => time !== undefined);
+  return known.length === 0 ? undefined : Math.min(...known);
+};

@@ -1,0 +1,119 @@
+/** Gives a job's task to a worker: the bot's home, or the one that placement chooses. In the transaction of the caller. */
+import { type Candidate, planPlacement, type Wanted } from '../core/placement.ts';
+import { neededCapabilities } from '../core/placement-needs.ts';
+import type { BotRecord, JobRecord, TaskRecord } from '../core/records.ts';
+import type { Tables } from '../store/store.ts';
+import type { Change } from './change.ts';
+import type { EngineContext } from './context.ts';
+import { openSpec, toEnsure } from './specs.ts';
+
+/** The connected workers with what is taken of them, the bot itself not counted. */
+export function candidatesFor(context: EngineContext, tx: Tables, bot: BotRecord): readonly Candidate[] {
+  const reserved = tx.bots.reserved();
+  return context.fleet.live().map((worker) => {
+    const taken = reserved.filter((entry) => entry.workerId === worker.workerId);
+    const own = bot.desired === 'running' && bot.workerId === worker.workerId;
+    return {
+      ...worker,
+      cordoned: tx.workers.isCordoned(worker.workerId),
+      reservedMemoryBytes: taken.reduce((sum, entry) => sum + entry.memoryBytes, 0) - (own ? bot.memoryBytes : 0),
+      reservedCpuMillis: taken.reduce((sum, entry) => sum + entry.cpuMillis, 0) - (own ? bot.cpuMillis : 0),
+    };
+  });
+}
+
+/** What a bot that shall run needs. */
+export function wantedFor(context: EngineContext, bot: BotRecord): Omit<Wanted, 'home'> {
+  const spec = bot.specSealed === null ? undefined : openSpec(context.sealKey, bot, bot.specSealed);
+  return {
+    memoryBytes: bot.memoryBytes,
+    cpuMillis: bot.cpuMillis,
+    capabilities: spec === undefined ? [] : neededCapabilities(spec),
+    labels: spec?.on ?? {},
+  };
+}
+
+/**
+ * Whether the bot has no container for certain: it was not to run before this job, and its worker has said so of that very
+ * decision. A worker that was silent while its bot was to stop has not.
+ */
+function isGone({ undo, observed, generation }: BotRecord): boolean {
+  if (undo === null || undo.desired === 'running') return false;
+  return observed.containerId === undefined && observed.generation === generation - 1;
+}
+
+/** Finds a worker for a job's task and sends it there; without one the job waits with the reason. */
+export function place(context: EngineContext, change: Change, job: JobRecord, bot: BotRecord): JobRecord {
+  const task = job.taskId === null ? undefined : change.tx.tasks.get(job.taskId);
+  if (task === undefined) throw new Error(`job ${job.jobId} has no task to place`);
+  if (bot.desired !== 'running' || job.state === 'move_out') return placeStop(context, change, job, bot, task);
+  const wanted = wantedFor(context, bot);
+  const all = candidatesFor(context, change.tx, bot);
+  const plan =
+    job.state === 'move_in'
+      ? planPlacement(
+          all.filter(({ workerId }) => workerId !== bot.workerId),
+          { ...wanted, home: undefined },
+        )
+      : planPlacement(all, { ...wanted, home: homeOf(bot) });
+  if (!plan.placed) return change.putJob({ ...job, status: 'waiting_for_worker', reason: plan.reason });
+  return assign(context, change, job, bot, task, plan.workerId);
+}
+
+const homeOf = (bot: BotRecord): Wanted['home'] =>
+  bot.workerId === null ? undefined : { workerId: bot.workerId, bound: !isGone(bot) };
+
+/** Stopping needs no room and no healthy engine to be told of: only the worker that has the bot. */
+function placeStop(
+  context: EngineContext,
+  change: Change,
+  job: JobRecord,
+  bot: BotRecord,
+  task: TaskRecord,
+): JobRecord {
+  const live = context.fleet.live();
+  // A bot that never had a worker is nowhere: any worker can say so.
+  const worker = live.find(({ workerId }) => bot.workerId === null || workerId === bot.workerId);
+  if (worker === undefined) {
+    const reason =
+      bot.workerId === null ? 'no worker is connected' : `worker ${bot.workerId}, which has the bot, is not connected`;
+    return change.putJob({ ...job, status: 'waiting_for_worker', reason });
+  }
+  const silent = `${worker.workerId} has not been heard of for ${Math.round(worker.silentMs / 1000)} s`;
+  return assign(context, change, job, bot, task, worker.workerId, worker.silentMs > 0 ? silent : '');
+}
+
+function assign(
+  context: EngineContext,
+  change: Change,
+  job: JobRecord,
+  bot: BotRecord,
+  task: TaskRecord,
+  workerId: string,
+  reason = '',
+): JobRecord {
+  const placed = bot.workerId === workerId ? bot : change.putBot(onWorker(bot, workerId));
+  change.tx.tasks.put({ ...task, workerId });
+  change.afterCommit(() => {
+    const command = { taskId: task.taskId, deadlineAt: job.deadlineAt };
+    context.fleet.send(workerId, {
+      case: 'ensure',
+      value: toEnsure(context.sealKey, placed, command, context.settings.stopGraceMs),
+    });
+  });
+  return change.putJob({ ...job, status: 'running', reason });
+}
+
+/** The bot on another worker than before: what was observed there says nothing here. */
+export function onWorker(bot: BotRecord, workerId: string): BotRecord {
+  const state = bot.leaving ? ('pending' as const) : bot.state;
+  return { ...bot, workerId, epoch: bot.epoch + 1, leaving: false, state, observed: {} };
+}
+
+/** The bot as it was before a job whose task no worker has yet: what its worker is to keep up meanwhile. */
+export function beforeItsJob(bot: BotRecord): BotRecord {
+  const { undo } = bot;
+  if (undo === null) return bot;
+  const { desired, revision, specSealed } = undo;
+  return { ...bot, desired, revision, specSealed, generation: bot.generation - 1 };
+}

@@ -1,0 +1,226 @@
+/**
+ * The feed of events for people who watch. It reads the outbox once after each commit and hands every event to those it
+ * concerns.
+ *
+ * Invariants:
+ * 1. A watcher gets every event of its query after its place once, in the order of seq, or is told of a reset.
+ * 2. Nobody waits for a watcher. What is kept for one that falls behind is bounded; it then reads on from the store.
+ * 3. Only events on disk are handed out.
+ */
+import type { Clock } from '#common/clock.ts';
+import type { Logger } from '#common/log.ts';
+import { refuse } from '#common/problem.ts';
+import type { EventRecord } from '../core/records.ts';
+import type { Store } from '../store/store.ts';
+import { createLiveEvent, type LiveEvent, type RuntimeOf } from './live-event.ts';
+
+export interface EventQuery {
+  /** Whose events; empty for those of workers. */
+  readonly userId: string;
+  readonly wants: (event: EventRecord) => boolean;
+}
+
+export type FeedItem =
+  | { readonly kind: 'event'; readonly seq: number; readonly event: LiveEvent }
+  /** Events are missing: take the state as it is now, `seq` being its place. */
+  | { readonly kind: 'reset'; readonly seq: number }
+  /** Nothing happened; the place to resume from has moved on all the same. */
+  | { readonly kind: 'mark'; readonly seq: number };
+
+export interface FeedSettings {
+  /** Events kept for a watcher before it is sent to the store. */
+  readonly bufferMax: number;
+  /** Rows read at once. */
+  readonly batch: number;
+  /** How often a quiet watcher gets a mark, so that its place does not grow too old. */
+  readonly markMs: number;
+  readonly watchersMax: number;
+  readonly watchersPerUserMax: number;
+}
+
+export const defaultFeedSettings: FeedSettings = {
+  bufferMax: 256,
+  batch: 256,
+  markMs: 15_000,
+  watchersMax: 8_000,
+  watchersPerUserMax: 2_000,
+};
+
+export interface FeedDeps {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly runtimeOf: RuntimeOf;
+  readonly settings?: Partial<FeedSettings>;
+}
+
+interface Watcher {
+  readonly query: EventQuery;
+  /** Of the newest event that was handed out or may be skipped. */
+  position: number;
+  /** True while it reads from the store; then nothing is kept for it. */
+  behind: boolean;
+  buffer: LiveEvent[];
+  wake: () => void;
+}
+
+export class EventFeed {
+  readonly #deps: FeedDeps;
+  readonly #settings: FeedSettings;
+  readonly #watchers = new Map<string, Set<Watcher>>();
+  readonly #end: () => void;
+  #count = 0;
+  /** Of the newest event handed to the watchers. */
+  #position: number;
+
+  constructor(deps: FeedDeps) {
+    this.#deps = deps;
+    this.#settings = { ...defaultFeedSettings, ...deps.settings };
+    this.#position = deps.store.read.outbox.lastSeq();
+    this.#end = deps.store.onEvents(() => this.#pump());
+  }
+
+  close(): void {
+    this.#end();
+  }
+
+  /** The place right now. */
+  now(): number {
+    return this.#deps.store.read.outbox.lastSeq();
+  }
+
+  /** For renderings of the same events elsewhere. */
+  render(record: EventRecord): LiveEvent {
+    return createLiveEvent(record, this.#deps.runtimeOf);
+  }
+
+  #pump(): void {
+    const { store, logger } = this.#deps;
+    try {
+      for (;;) {
+        const events = store.read.outbox.after(this.#position, this.#settings.batch);
+        for (const record of events) this.#hand(record);
+        if (events.length < this.#settings.batch) return;
+      }
+    } catch (error) {
+      // The watchers stay where they are; the next commit tries again.
+      logger.error({ err: error }, 'reading the outbox failed');
+    }
+  }
+
+  #hand(record: EventRecord): void {
+    this.#position = record.seq;
+    const watchers = this.#watchers.get(record.userId);
+    if (watchers === undefined) return;
+    const event = this.render(record);
+    for (const watcher of watchers) {
+      if (watcher.behind || !watcher.query.wants(record)) continue;
+      if (watcher.buffer.length >= this.#settings.bufferMax) {
+        watcher.buffer = [];
+        watcher.behind = true;
+      } else watcher.buffer.push(event);
+      watcher.wake();
+    }
+  }
+
+  /**
+   * Events after `from`; undefined when that place is not of this store, which is answered with a reset. Ends with the
+   * signal or, with `untilNow`, when all up to now was given. Refuses with UNAVAILABLE when there are too many watchers.
+   */
+  async *watch(
+    query: EventQuery,
+    from: number | undefined,
+    signal: AbortSignal,
+    options: { readonly untilNow?: boolean } = {},
+  ): AsyncGenerator<FeedItem> {
+    const watcher = this.#join(query);
+    try {
+      const end = this.now();
+      // A place in the future can only be of a store that was set back.
+      if (from === undefined || from > end) yield this.#reset(watcher);
+      else watcher.position = from;
+      for (;;) {
+        if (signal.aborted) return;
+        if (watcher.behind) yield* this.#catchUp(watcher, signal);
+        else if (options.untilNow && watcher.position >= end) return;
+        const event = watcher.buffer.shift();
+        if (event !== undefined) {
+          if (event.record.seq <= watcher.position) continue;
+          watcher.position = event.record.seq;
+          yield { kind: 'event', seq: watcher.position, event };
+        } else if (!watcher.behind) {
+          if (options.untilNow) return;
+          const woken = await this.#wait(watcher, signal);
+          if (!woken && !signal.aborted && watcher.buffer.length === 0 && !watcher.behind) {
+            // Whatever concerned it up to here has been handed out.
+            watcher.position = Math.max(watcher.position, this.#position);
+            yield { kind: 'mark', seq: watcher.position };
+          }
+        }
+      }
+    } finally {
+      this.#leave(watcher);
+    }
+  }
+
+  /** Reads from the store until nothing is left; from then on events come by the buffer. */
+  async *#catchUp(watcher: Watcher, signal: AbortSignal): AsyncGenerator<FeedItem> {
+    const { outbox } = this.#deps.store.read;
+    const { batch } = this.#settings;
+    while (!signal.aborted) {
+      if (watcher.position < outbox.floor()) yield this.#reset(watcher);
+      const rows = outbox.ofUserAfter(watcher.query.userId, watcher.position, batch);
+      // In the same turn as the read, so that no commit falls in between.
+      if (rows.length < batch) watcher.behind = false;
+      for (const record of rows) {
+        if (signal.aborted) return;
+        watcher.position = record.seq;
+        if (watcher.query.wants(record)) yield { kind: 'event', seq: record.seq, event: this.render(record) };
+      }
+      // A long way back without a match must not keep others waiting.
+      if (watcher.behind) await new Promise((resolve) => setImmediate(resolve));
+      else return;
+    }
+  }
+
+  /** The caller reads the state in the same turn as it takes this item. */
+  #reset(watcher: Watcher): FeedItem {
+    watcher.position = this.now();
+    watcher.behind = true;
+    watcher.buffer = [];
+    return { kind: 'reset', seq: watcher.position };
+  }
+
+  /** False when nothing came in time. */
+  async #wait(watcher: Watcher, signal: AbortSignal): Promise<boolean> {
+    const bell = Promise.withResolvers<boolean>();
+    watcher.wake = () => bell.resolve(true);
+    const wake = () => bell.resolve(false);
+    signal.addEventListener('abort', wake, { once: true });
+    const cancel = this.#deps.clock.after(this.#settings.markMs, wake);
+    try {
+      return await bell.promise;
+    } finally {
+      cancel();
+      signal.removeEventListener('abort', wake);
+      watcher.wake = () => undefined;
+    }
+  }
+
+  #join(query: EventQuery): Watcher {
+    const ofUser = this.#watchers.get(query.userId) ?? new Set();
+    if (this.#count >= this.#settings.watchersMax || ofUser.size >= this.#settings.watchersPerUserMax) {
+      refuse('UNAVAILABLE', 'Too many streams of events are open.', { hint: 'End some, or try again later.' });
+    }
+    const watcher: Watcher = { query, position: 0, behind: true, buffer: [], wake: () => undefined };
+    this.#watchers.set(query.userId, ofUser.add(watcher));
+    this.#count++;
+    return watcher;
+  }
+
+  #leave(watcher: Watcher): void {
+    const ofUser = this.#watchers.get(watcher.query.userId);
+    if (ofUser?.delete(watcher)) this.#count--;
+    if (ofUser?.size === 0) this.#watchers.delete(watcher.query.userId);
+  }
+}

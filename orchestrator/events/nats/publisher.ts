@@ -1,0 +1,203 @@
+/**
+ * Publishes the outbox to NATS.
+ *
+ * Invariants:
+ * 1. The outbox is the queue: nothing else holds events, so an outage costs disk, and no more of it than the outbox keeps.
+ * 2. Every event kept in the outbox is published at least once, in order; its place is moved on only when NATS has it.
+ * 3. Nobody waits for this: it reads after commits and holds no lock.
+ */
+import { toBinary } from '@bufbuild/protobuf';
+import { type Clock, sleep } from '#common/clock.ts';
+import type { Logger } from '#common/log.ts';
+import { EventSchema } from '#gen/botrunner/v1/event_pb.js';
+import type { EventRecord } from '../../core/records.ts';
+import type { Store } from '../../store/store.ts';
+import type { LiveEvent } from '../live-event.ts';
+import { type NatsLink, type NatsMessage, openNatsLink } from './link.ts';
+import type { NatsTarget } from './nats-url.ts';
+import { subjectsOf } from './subjects.ts';
+
+export interface NatsPublisherDeps {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly target: NatsTarget;
+  readonly render: (record: EventRecord) => LiveEvent;
+}
+
+/** The longest pause before the next try to connect. */
+const redialMs = { least: 500, most: 2_000 };
+const repeatMs = 30_000;
+// Subscribers dial again too, every two seconds by the clients' default: most are there by now.
+const firstRepeatMs = 3_000;
+// How often the place is written down: a kill -9 repeats at most the events of this long.
+const saveMs = 1_000;
+const batch = 64;
+const stopMs = 1_000;
+const placeName = 'nats';
+
+export class NatsPublisher {
+  readonly #deps: NatsPublisherDeps;
+  readonly #stopping = new AbortController();
+  #bell: () => void = () => undefined;
+  /** Of the newest event that NATS has. */
+  #place: number;
+  #savedPlace: number;
+  #savedAtMs = Number.NEGATIVE_INFINITY;
+  #running: Promise<void> | undefined;
+
+  constructor(deps: NatsPublisherDeps) {
+    this.#deps = deps;
+    const { outbox } = deps.store.read;
+    // Whoever begins to publish begins with now: the state of all bots is told at once, their past is not.
+    this.#savedPlace = outbox.place(placeName) ?? -1;
+    this.#place = this.#savedPlace === -1 ? outbox.lastSeq() : this.#savedPlace;
+  }
+
+  start(): void {
+    const stopListening = this.#deps.store.onEvents(() => this.#bell());
+    // The very first place is written down at once: a restart before NATS was ever reached must not move it.
+    this.#running = this.#save()
+      .then(() => this.#run())
+      .finally(stopListening);
+  }
+
+  /** Bounded: what is not published by then is after the next start. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    const over = new AbortController();
+    await Promise.race([
+      this.#running,
+      sleep(this.#deps.clock, stopMs, over.signal).catch(() => undefined), // aborted below: the work ended in time
+    ]);
+    over.abort();
+    await this.#save();
+  }
+
+  async #run(): Promise<void> {
+    const { clock, logger, target } = this.#deps;
+    const { signal } = this.#stopping;
+    let tries = 0;
+    while (!signal.aborted) {
+      let link: NatsLink | undefined;
+      try {
+        link = await openNatsLink(target);
+        logger.info({ server: link.server }, 'connected to NATS');
+        tries = 0;
+        await this.#serve(link);
+      } catch (error) {
+        if (signal.aborted) return;
+        // Once for each outage: it can last for days.
+        if (tries++ === 0) logger.warn({ servers: target.servers, why: reasonOf(error) }, 'NATS is away; events wait');
+      } finally {
+        link?.close();
+      }
+      const pause = Math.min(redialMs.most, redialMs.least * 2 ** Math.min(tries, 8));
+      await sleep(clock, pause, signal).catch(() => undefined); // aborted: the loop's condition sees it
+    }
+  }
+
+  /** Until the connection fails, which rejects, or the end. */
+  async #serve(link: NatsLink): Promise<void> {
+    const { clock } = this.#deps;
+    const { signal } = this.#stopping;
+    const ended = link.closed.then(() => {
+      throw new Error('the connection was closed');
+    });
+    // Only ever looked at through the races below.
+    ended.catch(() => undefined);
+    let repeatAt = clock.monotonicMs();
+    let nextRepeatMs = firstRepeatMs;
+    while (!signal.aborted) {
+      // Set before the look, so that no commit falls between the look and the wait.
+      const rung = new Promise<void>((resolve) => {
+        this.#bell = resolve;
+      });
+      await Promise.race([this.#publishNew(link), ended]);
+      if (clock.monotonicMs() >= repeatAt) {
+        await Promise.race([this.#repeatLatest(link), ended]);
+        repeatAt = clock.monotonicMs() + nextRepeatMs;
+        nextRepeatMs = repeatMs;
+      }
+      await this.#saveNowAndThen();
+      const timer = new AbortController();
+      const wait = this.#place === this.#savedPlace ? repeatAt - clock.monotonicMs() : saveMs;
+      const pause = sleep(clock, Math.max(0, wait), AbortSignal.any([signal, timer.signal])).catch(() => undefined);
+      await Promise.race([rung, pause, ended]).finally(() => timer.abort());
+    }
+  }
+
+  async #publishNew(link: NatsLink): Promise<void> {
+    const { outbox } = this.#deps.store.read;
+    while (!this.#stopping.signal.aborted) {
+      const records = outbox.after(this.#place, batch);
+      const last = records.at(-1);
+      if (last === undefined) return;
+      await link.publish(records.flatMap((record) => this.#messagesOf(record)));
+      this.#place = last.seq;
+      await this.#saveNowAndThen();
+    }
+  }
+
+  /** The newest event of each bot once more, for subscribers that came late or lost something. */
+  async #repeatLatest(link: NatsLink): Promise<void> {
+    const { outbox } = this.#deps.store.read;
+    await link.findStreams();
+    for (let from = 0; !this.#stopping.signal.aborted; ) {
+      const records = outbox.latestOfBots(from, batch);
+      const last = records.at(-1);
+      if (last === undefined) return;
+      // Newer ones are on their way in their order.
+      const known = records.filter(({ seq }) => seq <= this.#place);
+      await link.publish(known.flatMap((record) => this.#messagesOf(record)));
+      from = last.seq;
+    }
+  }
+
+  #messagesOf(record: EventRecord): readonly NatsMessage[] {
+    const subjects = subjectsOf(record);
+    if (subjects === undefined) {
+      this.#deps.logger.error({ eventId: record.eventId }, 'an event has no subject to be published on');
+      return [];
+    }
+    const event = this.#deps.render(record);
+    const { eventId, seq } = record;
+    const binary: NatsMessage = {
+      subject: subjects.binary,
+      data: toBinary(EventSchema, event.message()),
+      messageId: eventId,
+      contentType: 'application/protobuf',
+      seq,
+    };
+    if (subjects.json === undefined) return [binary];
+    // An id of its own: a stream over both subjects would take the twin for a repeat and drop it.
+    const json = {
+      subject: subjects.json,
+      data: Buffer.from(event.json()),
+      messageId: `${eventId}.json`,
+      contentType: 'application/json',
+      seq,
+    };
+    return [binary, json];
+  }
+
+  async #saveNowAndThen(): Promise<void> {
+    if (this.#deps.clock.monotonicMs() - this.#savedAtMs >= saveMs) await this.#save();
+  }
+
+  async #save(): Promise<void> {
+    const place = this.#place;
+    if (place === this.#savedPlace) return;
+    this.#savedAtMs = this.#deps.clock.monotonicMs();
+    try {
+      await this.#deps.store.write((tx) => tx.outbox.setPlace(placeName, place));
+      this.#savedPlace = place;
+    } catch (error) {
+      // A full disk: after a crash some events come once more, which subscribers have to bear anyway.
+      this.#deps.logger.warn({ err: error }, 'the place in NATS could not be written down');
+    }
+  }
+}
+
+/** Never the address as it was given: it may hold a login. */
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : 'unknown').slice(0, 200);

@@ -1,0 +1,26 @@
+/** What an event keeps of a bot and of a job: no spec, no input, and nothing large. Pure. */
+import type { BotRecord, JobRecord, ShownBot, ShownJob } from '../core/records.ts';
+
+/** An event is a hint, not the answer: GetJob has the whole result. Far below what NATS takes (1 MiB by default). */
+export const resultMaxBytes = 16 * 1024;
+
+export function shownBot(bot: BotRecord): ShownBot {
+  const { specSealed: _spec, undo: _undo, purge: _purge, ...shown } = bot;
+  return shown;
+}
+
+/** What a reading answers (a log, a list) is no change, and goes to nobody but who asked. */
+const readings: readonly string[] = ['logs', 'list', 'status'];
+
+export function shownJob(job: JobRecord): ShownJob {
+  const { specSealed: _spec, params: _params, ...shown } = job;
+  const { result, error } = shown;
+  const left = readings.includes(job.action) || isLarge(result);
+  return {
+    ...shown,
+    result: left ? null : result,
+    error: error !== null && isLarge(error.details) ? { ...error, details: {} } : error,
+  };
+}
+
+const isLarge = (value: unknown): boolean => Buffer.byteLength(JSON.stringify(value)) > resultMaxBytes;

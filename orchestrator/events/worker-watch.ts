@@ -1,0 +1,103 @@
+/**
+ * Looks once a second how each worker is, and tells what has changed since it was told last: ready or not, silent, cordoned.
+ * Being silent is nothing that happens, so nobody else could tell of it.
+ */
+import type { Clock } from '#common/clock.ts';
+import type { Logger } from '#common/log.ts';
+import type { WorkerStatus } from '../core/records.ts';
+import type { LiveWorker } from '../engine/context.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { Fleet } from '../fleet/fleet.ts';
+import type { Store } from '../store/store.ts';
+
+export interface WorkerWatchDeps {
+  readonly store: Store;
+  readonly fleet: Fleet;
+  readonly engine: Pick<Engine, 'tellWorkers'>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const lookMs = 1_000;
+
+export class WorkerWatch {
+  readonly #deps: WorkerWatchDeps;
+  /** What was told last, by worker. */
+  readonly #told = new Map<string, WorkerStatus>();
+  #cancel: () => void = () => undefined;
+  #stopped = false;
+
+  constructor(deps: WorkerWatchDeps) {
+    this.#deps = deps;
+    // A restart of the orchestrator is no change of a worker.
+    for (const event of deps.store.read.outbox.latestOfWorkers()) {
+      if (event.body.kind === 'worker') this.#told.set(event.body.worker.workerId, event.body.worker);
+    }
+  }
+
+  start(): void {
+    this.#cancel = this.#deps.clock.after(lookMs, () => {
+      void this.look().finally(() => {
+        if (!this.#stopped) this.start();
+      });
+    });
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#cancel();
+  }
+
+  /** All workers as they were told last, by id. */
+  statuses(): readonly WorkerStatus[] {
+    return [...this.#told.values()].sort((a, b) => (a.workerId < b.workerId ? -1 : 1));
+  }
+
+  async look(): Promise<void> {
+    const changed = this.#seen().filter((worker) => !same(worker, this.#told.get(worker.workerId)));
+    if (changed.length === 0) return;
+    try {
+      await this.#deps.engine.tellWorkers(changed);
+      for (const worker of changed) this.#told.set(worker.workerId, worker);
+    } catch (error) {
+      // The next look finds the same difference and tries again.
+      this.#deps.logger.warn({ err: error }, 'telling of workers failed');
+    }
+  }
+
+  /** Workers as they are. One that has just gone may be back within seconds: so far it is as it was told. */
+  #seen(): readonly WorkerStatus[] {
+    const { store, fleet } = this.#deps;
+    const live = new Map(fleet.live().map((worker) => [worker.workerId, worker]));
+    const records = new Map(store.read.workers.all().map((record) => [record.workerId, record]));
+    const seen: WorkerStatus[] = [];
+    for (const workerId of new Set([...records.keys(), ...live.keys(), ...this.#told.keys()])) {
+      const told = this.#told.get(workerId);
+      const condition = conditionOf(live.get(workerId), fleet.isSilent(workerId)) ?? told;
+      if (condition === undefined) continue;
+      seen.push({
+        workerId,
+        condition: condition.condition,
+        reason: condition.reason,
+        cordoned: store.read.workers.isCordoned(workerId),
+        runtime: fleet.runtimeOf(workerId),
+        version: records.get(workerId)?.version ?? '',
+        engineVersion: records.get(workerId)?.engineVersion ?? '',
+      });
+    }
+    return seen;
+  }
+}
+
+function conditionOf(
+  worker: LiveWorker | undefined,
+  silent: boolean,
+): Pick<WorkerStatus, 'condition' | 'reason'> | undefined {
+  if (silent) return { condition: 'silent', reason: '' };
+  if (worker === undefined) return undefined;
+  return worker.ready
+    ? { condition: 'ready', reason: '' }
+    : { condition: 'not_ready', reason: worker.notReadyReason.slice(0, 500) };
+}
+
+const same = (a: WorkerStatus, b: WorkerStatus | undefined): boolean => JSON.stringify(a) === JSON.stringify(b);

@@ -1,0 +1,156 @@
+/**
+ * The end of one bot's log as it grows, for all who follow it: one tail of the worker, the newest lines kept once, and
+ * readers that are no more than a place among them.
+ *
+ * Invariants:
+ * 1. It never waits for a reader. Who is so slow that its place is no longer kept is told so and reads on from the worker.
+ * 2. It keeps `keptBytes` at most, however many read.
+ * 3. It ends when nobody reads, or everybody who reads has fallen behind: nothing is pulled for nobody.
+ */
+import { type LogCursor, parseLogCursor } from '#common/log-cursor.ts';
+import type { LogEntry } from '#gen/botrunner/v1/log_pb.js';
+import type { TailLogsRequest } from '#gen/botrunner/v1/worker_service_pb.js';
+
+export interface LogPart {
+  readonly entries: readonly LogEntry[];
+  /** Where to go on after this part. */
+  readonly cursor: string;
+}
+
+/** behind: read on from the worker. over: the log has ended. */
+export type LiveEnd = 'behind' | 'over';
+
+interface Kept {
+  readonly entries: readonly LogEntry[];
+  readonly lastSeq: number;
+  readonly bytes: number;
+}
+
+interface Reader {
+  /** Counts all batches there ever were; the next one it takes. */
+  next: number;
+  wake: () => void;
+}
+
+const keptBytes = 1024 * 1024;
+// What an entry takes in memory besides its text.
+const entryBytes = 200;
+
+export class LiveTail {
+  readonly #logId: string;
+  /** What comes before the first batch kept. */
+  #seqBeforeKept: number;
+  #kept: Kept[] = [];
+  #keptBytes = 0;
+  /** The number of the first batch kept. */
+  #firstKept = 0;
+  readonly #readers = new Set<Reader>();
+  readonly #ending = new AbortController();
+  #end: { readonly how: LiveEnd } | { readonly error: unknown } | undefined;
+
+  /** `open` opens the worker's tail with a signal that ends it; it must begin right after `from`. */
+  constructor(from: LogCursor, open: (signal: AbortSignal) => AsyncIterable<TailLogsRequest>) {
+    this.#logId = from.logId;
+    this.#seqBeforeKept = from.seq;
+    void this.#pull(open(this.#ending.signal));
+  }
+
+  /** False when a reader at this place has to look elsewhere. */
+  fits({ logId }: LogCursor): boolean {
+    return this.#end === undefined && logId === this.#logId;
+  }
+
+  /** Ends it for all its readers with this error. */
+  fail(error: unknown): void {
+    this.#finish({ error });
+  }
+
+  /** What follows `from`, as it comes. Throws what the tail threw, when all that came before was read. */
+  async *read(from: LogCursor, signal: AbortSignal): AsyncGenerator<LogPart, LiveEnd> {
+    if (from.seq < this.#seqBeforeKept) {
+      this.#endIfIdle();
+      return 'behind';
+    }
+    const ahead = this.#kept.findIndex(({ lastSeq }) => lastSeq > from.seq);
+    const reader: Reader = { next: this.#firstKept + (ahead < 0 ? this.#kept.length : ahead), wake: () => undefined };
+    const onAbort = () => reader.wake();
+    signal.addEventListener('abort', onAbort, { once: true });
+    this.#readers.add(reader);
+    try {
+      while (!signal.aborted) {
+        const kept = this.#kept[reader.next - this.#firstKept];
+        if (reader.next < this.#firstKept) return 'behind';
+        if (kept !== undefined) {
+          reader.next += 1;
+          const entries = kept.lastSeq > from.seq ? after(kept.entries, from.seq) : [];
+          if (entries.length > 0) yield { entries, cursor: entries.at(-1)?.cursor ?? '' };
+        } else if (this.#end !== undefined) {
+          if ('error' in this.#end) throw this.#end.error;
+          return this.#end.how;
+        } else {
+          await new Promise<void>((resolve) => {
+            reader.wake = resolve;
+          });
+        }
+      }
+      return 'over';
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      this.#readers.delete(reader);
+      this.#endIfIdle();
+    }
+  }
+
+  async #pull(messages: AsyncIterable<TailLogsRequest>): Promise<void> {
+    try {
+      for await (const { entries } of messages) {
+        if (entries.length > 0 && !this.#take(entries)) return this.#finish({ how: 'behind' });
+      }
+      this.#finish({ how: 'over' });
+    } catch (error) {
+      this.#finish({ error });
+    }
+  }
+
+  /** False when these are lines of another log: it was begun anew. */
+  #take(entries: readonly LogEntry[]): boolean {
+    const last = parseLogCursor(entries.at(-1)?.cursor ?? '');
+    if (last?.logId !== this.#logId) return false;
+    const bytes = entries.reduce((sum, { text }) => sum + text.length + entryBytes, 0);
+    this.#kept.push({ entries, lastSeq: last.seq, bytes });
+    this.#keptBytes += bytes;
+    let dropped = 0;
+    // The newest batch stays whatever its size: the transport bounds it.
+    for (; this.#keptBytes > keptBytes && dropped < this.#kept.length - 1; dropped += 1) {
+      this.#keptBytes -= this.#kept[dropped]?.bytes ?? 0;
+      this.#seqBeforeKept = this.#kept[dropped]?.lastSeq ?? this.#seqBeforeKept;
+    }
+    this.#kept.splice(0, dropped);
+    this.#firstKept += dropped;
+    for (const reader of [...this.#readers]) {
+      // It finds out when it comes back; until then it keeps nothing alive.
+      if (reader.next < this.#firstKept) this.#readers.delete(reader);
+      else reader.wake();
+    }
+    this.#endIfIdle();
+    return true;
+  }
+
+  #endIfIdle(): void {
+    if (this.#readers.size === 0) this.#finish({ how: 'behind' });
+  }
+
+  #finish(end: { readonly how: LiveEnd } | { readonly error: unknown }): void {
+    if (this.#end !== undefined) return;
+    this.#end = end;
+    this.#ending.abort();
+    for (const { wake } of this.#readers) wake();
+  }
+}
+
+/** The entries with a higher number. */
+function after(entries: readonly LogEntry[], seq: number): readonly LogEntry[] {
+  const numberOf = (entry: LogEntry | undefined) => parseLogCursor(entry?.cursor ?? '')?.seq ?? 0;
+  if (numberOf(entries[0]) > seq) return entries;
+  return entries.filter((entry) => numberOf(entry) > seq);
+}

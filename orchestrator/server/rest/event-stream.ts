@@ -1,0 +1,63 @@
+/**
+ * Writes a Server-Sent Events answer (https://html.spec.whatwg.org/multipage/server-sent-events.html). Each piece is written
+ * when the one before has gone out; a reader that takes nothing for a minute is cut off, and may resume.
+ */
+import type { Response } from './http.ts';
+
+/** What goes between two blank lines; `id` alone moves the place to resume from and is no event to the reader. */
+export interface EventFrame {
+  readonly id: string;
+  readonly event?: string;
+  /** One line. */
+  readonly data?: string;
+}
+
+const stallMs = 60_000;
+// What a browser waits before it connects again.
+const retryMs = 1_000;
+
+export const formatFrame = ({ id, event, data }: EventFrame): string =>
+  `id: ${id}\n${event === undefined ? '' : `event: ${event}\n`}${data === undefined ? '' : `data: ${data}\n`}\n`;
+
+/** Resolves at the end of the frames, or when the reader has gone. Rejects with what the frames throw. */
+export async function sendEventStream(
+  response: Response,
+  frames: AsyncIterable<EventFrame>,
+  signal: AbortSignal,
+): Promise<void> {
+  response.writeHead(200, {
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    // nginx and its like would hold events back otherwise.
+    'x-accel-buffering': 'no',
+  });
+  if (!(await written(response, `retry: ${retryMs}\n\n`, signal))) return;
+  for await (const frame of frames) {
+    if (!(await written(response, formatFrame(frame), signal))) break;
+  }
+  if (!response.destroyed) response.end(Buffer.alloc(0), () => undefined);
+}
+
+/** False when there is nobody to write to any more. */
+async function written(response: Response, text: string, signal: AbortSignal): Promise<boolean> {
+  if (response.destroyed || signal.aborted) return false;
+  if (response.write(text)) return true;
+  const drained = Promise.withResolvers<boolean>();
+  const yes = () => drained.resolve(true);
+  const no = () => drained.resolve(false);
+  const timer = setTimeout(no, stallMs).unref();
+  response.once('drain', yes);
+  response.once('close', no);
+  signal.addEventListener('abort', no, { once: true });
+  try {
+    if (await drained.promise) return true;
+    response.destroy();
+    return false;
+  } finally {
+    clearTimeout(timer);
+    response.removeListener('drain', yes);
+    response.removeListener('close', no);
+    signal.removeEventListener('abort', no);
+  }
+}

@@ -1,0 +1,25 @@
+/** Which artifacts a worker may have: those of bots placed on it, as they shall be or were before the job at work. */
+import type { Secret } from '#common/secret.ts';
+import type { BotRecord } from '../../core/records.ts';
+import { openSpec } from '../../engine/specs.ts';
+import type { Store } from '../../store/store.ts';
+
+/** Specs are opened for the look: they are few, and an index beside them could be wrong. */
+export function mayFetch(store: Store, sealKey: Secret<Uint8Array>, workerId: string, sha256: string): boolean {
+  return store.read.bots
+    .ofWorker(workerId)
+    .some((bot) => [bot.specSealed, bot.undo?.specSealed].some((sealed) => names(sealKey, bot, sealed, sha256)));
+}
+
+function names(
+  sealKey: Secret<Uint8Array>,
+  bot: BotRecord,
+  sealed: Uint8Array | null | undefined,
+  sha256: string,
+): boolean {
+  if (!sealed) return false;
+  const { source } = openSpec(sealKey, bot, sealed);
+  if (source.case === 'simple') return source.value.artifactSha256 === sha256;
+  if (source.case !== 'custom') return false;
+  return source.value.from.case === 'artifactSha256' && source.value.from.value === sha256;
+}

@@ -1,0 +1,116 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { silentLogger } from '#common/log.ts';
+import { eventually } from '../../test/kit/eventually.ts';
+import { createManualClock, type ManualClock } from '../../test/kit/manual-clock.ts';
+import type { JobRecord } from '../core/records.ts';
+import { ascendingIds } from '../engine/ids.ts';
+import { Pruning } from './pruning.ts';
+import { openSqliteStore } from './sqlite.ts';
+import type { Store } from './store.ts';
+
+const dayMs = 24 * 60 * 60 * 1000;
+let dir: string;
+let store: Store;
+let clock: ManualClock;
+let pruning: Pruning;
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'pruning-'));
+  store = openSqliteStore(dir);
+  clock = createManualClock();
+  const retention = { eventsMs: 7 * dayMs, eventsMax: 2_500, jobsMs: 30 * dayMs };
+  pruning = new Pruning(store, clock, silentLogger, retention);
+});
+afterEach(async () => {
+  pruning.stop();
+  await store.close();
+  rmSync(dir, { recursive: true });
+});
+
+let made = 0;
+const worker = {
+  workerId: 'w',
+  condition: 'ready',
+  reason: '',
+  cordoned: false,
+  runtime: '',
+  version: '',
+  engineVersion: '',
+} as const;
+const addEvents = (count: number) =>
+  store.write((tx) => {
+    for (let n = 0; n < count; n++) {
+      const head = { eventId: `e${++made}`, userId: '', botId: '', botSeq: 0, subjectId: 'w', at: clock.wallMs() };
+      tx.outbox.add({ ...head, body: { kind: 'worker', worker } });
+    }
+  });
+const kept = () => store.read.outbox.after(0, 100_000).map(({ seq }) => seq);
+
+const newId = ascendingIds(() => clock.wallMs());
+async function addJob(status: JobRecord['status']): Promise<string> {
+  const [jobId, taskId, now] = [newId(), newId(), clock.wallMs()];
+  const times = { createdAt: now, updatedAt: now, deadlineAt: now + 1 };
+  const empty = { reason: '', params: {}, specSealed: null, result: null, error: null };
+  await store.write((tx) => {
+    const base = { blueprint: 'bot_runner', action: 'stop', botId: 'b', mutating: true, state: 'init' };
+    tx.jobs.put({ jobId, userId: 'ann', ...base, status, ...empty, taskId, ...times });
+    tx.jobs.addStep(jobId, 'init', now);
+    tx.tasks.put({
+      taskId,
+      jobId,
+      type: 'stop_bot',
+      workerId: 'w',
+      status: 'done',
+      createdAt: now,
+      acceptedAt: now,
+      finishedAt: now,
+    });
+  });
+  return jobId;
+}
+
+describe('pruning', () => {
+  it('removes events by age and by number, in portions, and says up to where', async () => {
+    await addEvents(3_000);
+    await pruning.prune();
+    expect(kept()).toHaveLength(2_500);
+    expect(store.read.outbox.floor()).toBe(500);
+    clock.advance(8 * dayMs);
+    await addEvents(10);
+    await pruning.prune();
+    expect(kept()).toEqual(Array.from({ length: 10 }, (_, n) => 3_001 + n));
+    expect(store.read.outbox.floor()).toBe(3_000);
+    // Numbers never come twice, also when the table is empty.
+    clock.advance(8 * dayMs);
+    await pruning.prune();
+    await addEvents(1);
+    expect(kept()).toEqual([3_011]);
+  });
+
+  it('goes on by itself, every minute', async () => {
+    await pruning.run();
+    await addEvents(2_600);
+    clock.advance(60_000);
+    await eventually(
+      'the next round',
+      () => kept().length,
+      (count) => count === 2_500,
+    );
+  });
+
+  it('removes jobs that ended long ago with all they have, and no job that is open', async () => {
+    const old = await addJob('completed');
+    const open = await addJob('waiting_for_worker');
+    clock.advance(31 * dayMs);
+    const young = await addJob('failed');
+    const task = store.read.jobs.get(old)?.taskId ?? '';
+    await pruning.prune();
+    expect([old, open, young].map((jobId) => store.read.jobs.get(jobId)?.jobId)).toEqual([undefined, open, young]);
+    expect(store.read.jobs.steps(old)).toEqual([]);
+    expect(store.read.tasks.get(task)).toBeUndefined();
+    expect(store.read.jobs.steps(young)).toHaveLength(1);
+  });
+});

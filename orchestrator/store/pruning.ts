@@ -1,0 +1,65 @@
+/**
+ * Removes what is old, a little at a time, so that the store stays bounded and no request waits: events beyond their age or
+ * number, and jobs that ended long ago. Artifacts stay: sealed specs refer to them, and a restart may need them years later.
+ */
+import { setImmediate } from 'node:timers/promises';
+import type { Clock } from '#common/clock.ts';
+import type { Logger } from '#common/log.ts';
+import type { Store } from './store.ts';
+
+export interface Retention {
+  /** Events older than this go; ms. */
+  readonly eventsMs: number;
+  /** Of more events than this the oldest go. */
+  readonly eventsMax: number;
+  /** Jobs that ended and were made longer ago than this go; ms. */
+  readonly jobsMs: number;
+}
+
+const everyMs = 60_000;
+// Rows of one transaction: some ten milliseconds of one turn.
+const batch = 1_000;
+
+export class Pruning {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #retention: Retention;
+  #cancel: () => void = () => undefined;
+  #stopped = false;
+
+  constructor(store: Store, clock: Clock, logger: Logger, retention: Retention) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#retention = retention;
+  }
+
+  /** Prunes once, then again every minute after the end of the last time. */
+  async run(): Promise<void> {
+    try {
+      await this.prune();
+    } catch (error) {
+      // A full disk, for example: the next round tries again.
+      this.#logger.warn({ err: error }, 'removing old events and jobs failed');
+    }
+    if (!this.#stopped) this.#cancel = this.#clock.after(everyMs, () => void this.run());
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#cancel();
+  }
+
+  async prune(): Promise<void> {
+    const now = this.#clock.wallMs();
+    const { eventsMs, eventsMax, jobsMs } = this.#retention;
+    const events = { before: now - eventsMs, keep: eventsMax, limit: batch };
+    await this.#whileRowsGo(() => this.#store.write((tx) => tx.outbox.prune(events)));
+    await this.#whileRowsGo(() => this.#store.write((tx) => tx.jobs.prune(now - jobsMs, batch)));
+  }
+
+  async #whileRowsGo(remove: () => Promise<number>): Promise<void> {
+    while (!this.#stopped && (await remove()) > 0) await setImmediate();
+  }
+}

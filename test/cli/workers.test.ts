@@ -1,0 +1,126 @@
+/** `avtomatika-bot worker`, against a real orchestrator over its real port, with workers that the test plays. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '#common/clock.ts';
+import { DesiredState } from '#gen/botrunner/v1/bot_pb.js';
+import { openClient } from '../../cli/client.ts';
+import { runCli } from '../../cli/testing/run-cli.ts';
+import { startTestOrchestrator, type TestOrchestrator } from '../kit/orchestrator-for-tests.ts';
+import { connectScriptedWorker, type ScriptedWorker } from '../kit/scripted-worker.ts';
+
+let orchestrator: TestOrchestrator;
+let worker: ScriptedWorker;
+beforeAll(async () => {
+  orchestrator = await startTestOrchestrator();
+  worker = await connectScriptedWorker(orchestrator.address, {
+    workerId: 'docker-1',
+    version: '0.1.0',
+    engineVersion: '20.10.24',
+    labels: { zone: 'eu', gpu: 'yes' },
+  });
+  await worker.take('welcome');
+});
+afterAll(async () => {
+  worker.close();
+  await orchestrator[Symbol.asyncDispose]();
+});
+
+const run = (words: readonly string[], token = 'test-admin-token') => {
+  const env = { AVTOMATIKA_URL: orchestrator.url, AVTOMATIKA_TOKEN: token };
+  return runCli(words, { openClient, clock: systemClock, env });
+};
+
+describe('worker', () => {
+  it('list shows what each worker has and how it is, as a table and as JSON', async () => {
+    const table = await run(['worker', 'list']);
+    expect(table).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(table.stdout.split('\n')[0]).toMatch(
+      /^WORKER +STATE +RUNNING\/BOTS +RESERVED +RUNTIME +VERSION +LAST SEEN +LABELS$/,
+    );
+    expect(table.stdout.split('\n')[1]).toMatch(
+      /^docker-1 +ready +0\/0 +0 of 8192 MiB +docker 20\.10\.24 +0\.1\.0 +\d{4}-\S+Z +gpu=yes, zone=eu$/,
+    );
+    const { stdout } = await run(['worker', 'list', '--json']);
+    expect(JSON.parse(stdout).workers).toEqual([
+      {
+        worker_id: 'docker-1',
+        state: 'ready',
+        reason: null,
+        cordoned: false,
+        revoked: false,
+        runtime: 'docker',
+        engine_version: '20.10.24',
+        version: '0.1.0',
+        capacity: { memory_bytes: 8 * 1024 ** 3, cpu_millis: 4000 },
+        reserved: { memory_bytes: 0, cpu_millis: 0 },
+        labels: { zone: 'eu', gpu: 'yes' },
+        capabilities: ['mode.simple', 'mode.custom', 'mode.image', 'language.python', 'language.node'],
+        bots: 0,
+        running_bots: 0,
+        first_seen_at: expect.stringMatching(/Z$/),
+        last_seen_at: expect.stringMatching(/Z$/),
+      },
+    ]);
+  });
+
+  it('cordon and uncordon say what holds from now on', async () => {
+    expect(await run(['worker', 'cordon', 'docker-1'])).toMatchObject({
+      exitCode: 0,
+      stdout: 'docker-1 is cordoned: it gets no more bots.\n',
+    });
+    expect((await run(['worker', 'list'])).stdout).toMatch(/docker-1 +ready, cordoned/);
+    const json = await run(['worker', 'uncordon', 'docker-1', '--json']);
+    expect(JSON.parse(json.stdout)).toMatchObject({ worker_id: 'docker-1', cordoned: false });
+  });
+
+  it('drain tells what stays and why, one line or object each, and ends with 3', async () => {
+    await orchestrator.post({ action: 'start', bot_id: 'echo', deployment_mode: 'simple', code: 'print(1)' });
+    const ensure = await worker.take('ensure');
+    expect(ensure.desired).toBe(DesiredState.RUNNING);
+    worker.succeed(ensure);
+    await worker.take('resultAck');
+    expect(await run(['worker', 'drain', 'docker-1'])).toEqual({
+      exitCode: 3,
+      stdout: 'echo of dev stays: no other worker is connected\ndocker-1 still has 1 running bot.\n',
+      stderr: '',
+    });
+    const lines = (await run(['worker', 'drain', 'docker-1', '--json'])).stdout.trim().split('\n');
+    expect(lines.map((line) => JSON.parse(line))).toEqual([
+      {
+        user_id: 'dev',
+        bot_id: 'echo',
+        outcome: 'stays',
+        worker_id: 'docker-1',
+        reason: 'no other worker is connected',
+      },
+      { worker_id: 'docker-1', running_bots: 1 },
+    ]);
+  });
+
+  it.each(['cordon', 'uncordon', 'drain', 'revoke', 'readmit'])(
+    '%s of a worker that is not there is refused',
+    async (word) => {
+      expect(await run(['worker', word, 'nobody'])).toMatchObject({
+        exitCode: 1,
+        stdout: '',
+        stderr: expect.stringMatching(/^Error WORKER_NOT_FOUND: There is no worker of that id\./),
+      });
+    },
+  );
+
+  it('needs an admin token', async () => {
+    expect(await run(['worker', 'list'], 'test-client-token')).toMatchObject({ exitCode: 5, stdout: '' });
+  });
+
+  it('revoke and readmit say what holds from now on', async () => {
+    expect((await run(['worker', 'revoke', 'docker-1'])).stdout).toBe(
+      'docker-1 is revoked: it may not join until it is readmitted.\n',
+    );
+    expect((await run(['worker', 'list'])).stdout).toMatch(
+      /docker-1 +away, cordoned, revoked[^]*docker-1: not connected/,
+    );
+    expect(JSON.parse((await run(['worker', 'readmit', 'docker-1', '--json'])).stdout)).toEqual({
+      worker_id: 'docker-1',
+      status: 'readmitted',
+    });
+  });
+});
