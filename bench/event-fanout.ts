@@ -3,10 +3,11 @@
  *
  *     npx node bench/event-fanout.ts [WATCHERS] [ROUNDS]
  *
- * The orchestrator is the real program; the watchers are gRPC streams of this process, 100 on each connection. A round is
- * one request that changes a bot; its time ends, for each watcher, when the first event of the change is there, so request,
+ * The orchestrator is the real program; the watchers are streams of this process: gRPC, 100 on each connection, then SSE. A round is
+ * one request that starts a bot; its time ends, for each watcher, when the first event of the change is there, so request,
  * commit with fsync and the decoding of all watchers in this one process are in it.
  */
+import http from 'node:http';
 import { fromBinary } from '@bufbuild/protobuf';
 import { createClient } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
@@ -26,46 +27,82 @@ const quantile = (sorted: readonly number[], q: number): number =>
 const ms = (value: number): string => `${value.toFixed(1)} ms`;
 const mb = (bytes: number): string => `${(bytes / 1024 / 1024).toFixed(0)} MiB`;
 
-const change = (orchestrator: OrchestratorProgram, n: number) =>
-  orchestrator.post(
-    n % 2 === 0
-      ? { action: 'start', bot_id: 'bench', deployment_mode: 'simple', code: 'print(1)' }
-      : { action: 'stop', bot_id: 'bench' },
-  );
+let made = 0;
+/** Starts a bot that waits for a worker: two events of the bot, two of its job. */
+const change = (orchestrator: OrchestratorProgram) =>
+  orchestrator.post({ action: 'start', bot_id: `bench-${++made}`, deployment_mode: 'simple', code: 'print(1)' });
 
-async function fanOut(): Promise<void> {
-  await using orchestrator = await startOrchestratorProgram({ LOG_LEVEL: 'warn' });
-  const over = new AbortController();
-  const before = orchestrator.rssBytes();
-  /** When each watcher heard its newest event; and of how many it heard in all. */
-  const heardAt = new Array<number>(watchers).fill(0);
-  let ready = 0;
-  let events = 0;
-  const streams = Array.from({ length: Math.ceil(watchers / perConnection) }, (_, connection) => {
-    const transport = createGrpcTransport({
-      baseUrl: orchestrator.url,
+interface Watcher {
+  readonly signal: AbortSignal;
+  readonly onReady: () => void;
+  readonly onEvent: (index: number) => void;
+}
+
+const botsOf = (url: string) =>
+  createClient(
+    BotService,
+    createGrpcTransport({
+      baseUrl: url,
       interceptors: [
         (next) => (request) => {
           request.header.set('authorization', 'Bearer test-client-token');
           return next(request);
         },
       ],
-    });
-    const bots = createClient(BotService, transport);
-    return Array.from({ length: Math.min(perConnection, watchers - connection * perConnection) }, async (__, n) => {
-      const index = connection * perConnection + n;
-      try {
-        for await (const { update } of bots.watchBots({}, { signal: over.signal })) {
-          if (update.case === 'snapshot') ready++;
-          if (update.case !== 'event') continue;
-          events++;
-          if (heardAt[index] === 0) heardAt[index] = performance.now();
-        }
-      } catch (error) {
-        if (!over.signal.aborted) throw error;
+    }),
+  );
+
+/** BotService.WatchBots, many streams on each connection. */
+function watchOverGrpc(url: string, { signal, onReady, onEvent }: Watcher): Promise<void>[] {
+  const connections = Array.from({ length: Math.ceil(watchers / perConnection) }, () => botsOf(url));
+  return Array.from({ length: watchers }, async (_, index) => {
+    const bots = connections[Math.floor(index / perConnection)];
+    try {
+      for await (const { update } of bots?.watchBots({}, { signal }) ?? []) {
+        if (update.case === 'snapshot') onReady();
+        if (update.case === 'event') onEvent(index);
       }
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  });
+}
+
+/** GET /events, a connection each. An event is counted by its first line; nothing is parsed. */
+function watchOverSse(url: string, { signal, onReady, onEvent }: Watcher): Promise<void>[] {
+  const headers = { authorization: 'Bearer test-client-token' };
+  const ask = (index: number) =>
+    new Promise<void>((resolve, reject) => {
+      const end = (error?: Error) => (error === undefined || signal.aborted ? resolve() : reject(error));
+      const request = http.get(`${url}/events?jobs=0`, { headers, agent: false, signal }, (response) => {
+        response.setEncoding('utf8').on('data', (text: string) => {
+          if (text.includes('event: snapshot')) onReady();
+          for (const _ of text.matchAll(/^event: bot$/gm)) onEvent(index);
+        });
+        response.once('error', end).once('end', () => end());
+      });
+      request.once('error', end);
     });
-  }).flat();
+  return Array.from({ length: watchers }, (_, index) => ask(index));
+}
+
+async function fanOut(way: 'gRPC' | 'SSE'): Promise<void> {
+  await using orchestrator = await startOrchestratorProgram({ LOG_LEVEL: 'warn', MAX_BOTS_PER_USER: '10000' });
+  const over = new AbortController();
+  const before = orchestrator.rssBytes();
+  /** When each watcher heard its newest event; and of how many it heard in all. */
+  const heardAt = new Array<number>(watchers).fill(0);
+  let ready = 0;
+  let events = 0;
+  const watcher: Watcher = {
+    signal: over.signal,
+    onReady: () => ready++,
+    onEvent: (index) => {
+      events++;
+      if (heardAt[index] === 0) heardAt[index] = performance.now();
+    },
+  };
+  const streams = way === 'gRPC' ? watchOverGrpc(orchestrator.url, watcher) : watchOverSse(orchestrator.url, watcher);
   await eventually(
     'all watch',
     () => ready,
@@ -78,7 +115,7 @@ async function fanOut(): Promise<void> {
     const last = events;
     heardAt.fill(0);
     const began = performance.now();
-    await change(orchestrator, round + 3);
+    await change(orchestrator);
     await eventually(
       'all have heard',
       () => heardAt.filter((at) => at === 0).length,
@@ -106,7 +143,7 @@ async function fanOut(): Promise<void> {
   const after = orchestrator.rssBytes();
   over.abort();
   await Promise.all(streams);
-  console.log(`${watchers} watchers, ${rounds} changes, ${events} events heard`);
+  console.log(`${watchers} watchers over ${way}, ${rounds} changes, ${events} events heard`);
   console.log(
     `  request to event at a watcher: p50 ${ms(quantile(times, 0.5))}, p99 ${ms(quantile(times, 0.99))}, most ${ms(times.at(-1) ?? 0)}`,
   );
@@ -116,22 +153,26 @@ async function fanOut(): Promise<void> {
   console.log(`  orchestrator: ${mb(before)} without watchers, ${mb(after)} after`);
 }
 
-/** Changes of one bot, evenly, while `fault` happens in the midst; what a subscriber without JetStream heard of it. */
+/** Starts of bots one after the other, with a kill in the midst; what a subscriber without JetStream heard of it. */
 async function acrossKill(what: 'nats-server' | 'orchestrator'): Promise<void> {
   const nats = await createNatsServer();
   await nats.start();
-  const orchestrator = await startOrchestratorProgram({ NATS_URL: nats.url, LOG_LEVEL: 'warn' });
+  const orchestrator = await startOrchestratorProgram({
+    NATS_URL: nats.url,
+    LOG_LEVEL: 'warn',
+    MAX_BOTS_PER_USER: '10000',
+  });
   const subscriber = await connect({
     servers: `127.0.0.1:${nats.port}`,
     maxReconnectAttempts: -1,
     reconnectTimeWait: 100,
   });
-  const heard: { id: string; botSeq: number; at: number }[] = [];
+  const heard: { id: string; seq: number; at: number }[] = [];
   const subscription = subscriber.subscribe('botrunner.v1.events.>');
   void (async () => {
     for await (const { data } of subscription) {
-      const { eventId, botSeq } = fromBinary(EventSchema, data);
-      heard.push({ id: eventId, botSeq: Number(botSeq), at: performance.now() });
+      const { eventId, seq } = fromBinary(EventSchema, data);
+      heard.push({ id: eventId, seq: Number(seq), at: performance.now() });
     }
   })();
   try {
@@ -143,7 +184,7 @@ async function acrossKill(what: 'nats-server' | 'orchestrator'): Promise<void> {
       for (let n = 0; n < 200; n++) {
         const began = performance.now();
         try {
-          await change(orchestrator, n);
+          await change(orchestrator);
           taken++;
           slowest = Math.max(slowest, performance.now() - began);
         } catch {
@@ -162,31 +203,20 @@ async function acrossKill(what: 'nats-server' | 'orchestrator'): Promise<void> {
     await changes;
     await fault.start();
     const backAt = performance.now();
-    await change(orchestrator, 0);
-    await change(orchestrator, 1);
+    await change(orchestrator);
+    await change(orchestrator);
 
-    const bots = createClient(
-      BotService,
-      createGrpcTransport({
-        baseUrl: orchestrator.url,
-        interceptors: [
-          (next) => (request) => {
-            request.header.set('authorization', 'Bearer test-client-token');
-            return next(request);
-          },
-        ],
-      }),
-    );
+    const bots = botsOf(orchestrator.url);
     const told: string[] = [];
     for await (const { update } of bots.watchBots({ last: 1000, untilNow: true })) {
       if (update.case === 'event') told.push(update.value.eventId);
     }
     await eventually('it knows the latest', () => heard.some(({ id }) => id === told.at(-1)), Boolean, bound);
     const knewAt = heard.find(({ id }) => id === told.at(-1))?.at ?? Number.NaN;
-    const all = new Set(heard.map(({ botSeq }) => botSeq));
+    const all = new Set(heard.map(({ seq }) => seq));
     const ids = new Set(heard.map(({ id }) => id));
     const missed = told.filter((id) => !ids.has(id)).length;
-    const order = [...new Map(heard.map(({ id, botSeq }) => [id, botSeq])).values()];
+    const order = [...new Map(heard.map(({ id, seq }) => [id, seq])).values()];
     const inOrder = order.every((seq, index) => index === 0 || seq > (order[index - 1] ?? 0));
     console.log(
       `kill -9 of the ${what} under load: ${taken} requests taken, slowest ${ms(slowest)}, ${refused} not taken`,
@@ -202,6 +232,7 @@ async function acrossKill(what: 'nats-server' | 'orchestrator'): Promise<void> {
   }
 }
 
-await fanOut();
+await fanOut('gRPC');
+await fanOut('SSE');
 await acrossKill('nats-server');
 await acrossKill('orchestrator');

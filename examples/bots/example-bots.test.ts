@@ -112,6 +112,7 @@ describe.each(examples)('$name', ({ name, language, file }) => {
       env: {
         PATH: process.env['PATH'],
         PYTHONPATH: importFolders.join(delimiter),
+        PYTHONDONTWRITEBYTECODE: '1',
         TELEGRAM_API_BASE: telegram.url,
         ...env,
       },

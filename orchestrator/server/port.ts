@@ -122,6 +122,8 @@ export async function openPort({ host, port, tls, handler }: PortOptions): Promi
       for (const session of sessions) session.close();
       closing = true;
       for (const [socket, requests] of http1Requests) if (requests === 0) socket.destroy();
+      // Opened ahead of need, as clients do: it has nothing to lose.
+      for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
       const timer = setTimeout(() => {
         for (const session of sessions) session.destroy();
         for (const socket of sockets) socket.destroy();

@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { integer, text } from '#common/env-config.ts';
 import { problemCodes } from '#common/problem-codes.ts';
+import { checkoutPath } from '../process/checkout.ts';
 import { errorsPage } from './errors-page.ts';
 import { table } from './markdown.ts';
 import { variablesPage } from './variables-page.ts';
@@ -12,6 +14,10 @@ it('a table keeps its shape whatever its cells hold', () => {
 });
 
 describe('docs/ERRORS.md', () => {
+  it('is what the table of codes makes', () => {
+    expect(readFileSync(checkoutPath('docs/ERRORS.md'), 'utf8'), 'cure: npm run docs').toBe(errorsPage());
+  });
+
   it('lists every code once, with its cause and cure', () => {
     const lines = errorsPage().split('\n');
     for (const [name, kind] of Object.entries(problemCodes)) {

@@ -116,7 +116,7 @@ describe('worker', () => {
       'docker-1 is revoked: it may not join until it is readmitted.\n',
     );
     expect((await run(['worker', 'list'])).stdout).toMatch(
-      /docker-1 +away, cordoned, revoked[^]*docker-1: not connected/,
+      /docker-1 +away, cordoned, revoked[\s\S]*docker-1: not connected/,
     );
     expect(JSON.parse((await run(['worker', 'readmit', 'docker-1', '--json'])).stdout)).toEqual({
       worker_id: 'docker-1',

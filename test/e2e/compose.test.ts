@@ -81,7 +81,10 @@ describe('the platform by compose', { timeout: longMs }, () => {
   const canary = 'canary-of-the-checkout-7d1f2c';
   type Skip = (why: string) => never;
   const world = (skip: Skip): ComposeWorld => ('skip' in found ? skip(found.skip) : found);
-  const platform = (skip: Skip): ComposeWorld => (up ? world(skip) : skip('the platform did not come up'));
+  const platform = (skip: Skip): ComposeWorld => {
+    const all = world(skip);
+    return up ? all : skip('the platform did not come up');
+  };
   const done = async (shell: PageShell, command: string, options?: RunOptions): Promise<CommandEnd> => {
     const end = await shell.run(command, options);
     assertCode(end, 0, command);
@@ -152,7 +155,12 @@ describe('the platform by compose', { timeout: longMs }, () => {
     const chat = telegram.chat(token);
     chat.say('hello');
     expect((await chat.answer(30_000)).text).toBe('Echo: hello');
-    expect((await done(dev, 'avtomatika-bot list')).stdout).toMatch(/echo-bot +running/);
+    await eventually(
+      'it is listed as running',
+      () => done(dev, 'avtomatika-bot list'),
+      ({ stdout }) => /echo-bot +running/.test(stdout),
+      { timeoutMs: 30_000, everyMs: 250 },
+    );
     const logs = await eventually(
       'the log has the answer',
       () => done(dev, 'avtomatika-bot logs echo-bot'),
@@ -325,7 +333,12 @@ describe('the platform by compose', { timeout: longMs }, () => {
     await done(shell, `set -e; ${block('restore.sh')}`);
     // It ran when the copy was made.
     expect(await answers('after')).toBe('Echo: after');
-    expect((await done(shell, 'avtomatika-bot list')).stdout).toMatch(/echo-bot +running/);
+    await eventually(
+      'it is told as running',
+      () => done(shell, 'avtomatika-bot list'),
+      ({ stdout }) => /echo-bot +running/.test(stdout),
+      { timeoutMs: 30_000, everyMs: 250 },
+    );
   });
 
   it('a worker of a second host joins with its token and the address alone', async ({ skip }) => {

@@ -18,6 +18,7 @@ import { knownToken, type SeedPlatform, startSeedPlatform } from './seed/seed-pl
 const docker = inject('docker');
 const longMs = 120_000;
 const gitToken = 'git-canary-5d1f0c9a7e';
+const envSecret = 'env-canary-2b7e91d4c0';
 /** Prints its files and ends well. */
 const listing =
   'FROM busybox:stable\nWORKDIR /bot\nCOPY . .\nCMD ["sh", "-c", "echo files: $(find . -type f -o -type l | sort)"]\n';
@@ -195,21 +196,35 @@ describe.skipIf('skip' in docker)('other sources on Docker', { timeout: longMs }
     expect(option.code).toBe(0);
   });
 
-  it('no password of git or of a registry is in any output, log, record, image or container', async () => {
-    await cli(`start private --git http://ann:${gitToken}@${privateGit.place}/bot.git`);
+  it('no password of git or of a registry, and no secret of an env, is in any output, log, record, image or label', async () => {
+    await privateGit.commit('secret.git', 'main', { Dockerfile: listing });
+    const env = `-e API_TOKEN=${envSecret}`;
+    await cli(`start private --git http://ann:${gitToken}@${privateGit.place}/secret.git ${env}`);
     const image = `--image ${privateImage} --registry-user ann --registry-pass ${registry.password}`;
-    await cli(`start pulled ${image}`);
+    await cli(`start pulled ${image} ${env}`);
     const seen = [printed];
     for (const bot of ['private', 'pulled']) {
       const { container_id } = await seed.platform.status(bot);
       const inspect = await callEngine(host, `/containers/${container_id}/json`);
       expect(inspect.status).toBe(200);
-      const history = await callEngine(host, `/images/${encodeURIComponent(JSON.parse(inspect.text).Image)}/history`);
+      const { Image, Config, ...facts } = JSON.parse(inspect.text);
+      const { Env, ...config } = Config;
+      // The engine hands the variables to the bot, and shows them to whoever may use its socket; docs/SECURITY.md says so.
+      expect(Env).toContain(`API_TOKEN=${envSecret}`);
+      const history = await callEngine(host, `/images/${encodeURIComponent(Image)}/history`);
+      const image = await callEngine(host, `/images/${encodeURIComponent(Image)}/json`);
+      expect(image.status).toBe(200);
       expect(history.status).toBe(200);
       const logs = await seed.platform.cli(['logs', bot, '-n', '10000']);
-      seen.push(inspect.text, history.text, logs.stdout, JSON.stringify(await seed.platform.status(bot)));
+      seen.push(
+        JSON.stringify([facts, config]),
+        history.text,
+        image.text,
+        logs.stdout,
+        JSON.stringify(await seed.platform.status(bot)),
+      );
     }
-    for (const secret of [gitToken, registry.password, 'wrong-canary']) {
+    for (const secret of [gitToken, registry.password, envSecret, 'wrong-canary']) {
       expect(seen.join('\n')).not.toContain(secret);
       expect(filesHolding(seed.platform.dir, secret)).toEqual([]);
     }

@@ -4,9 +4,13 @@ import { connect } from 'nats';
 import { expect, it } from 'vitest';
 import { EventSchema } from '#gen/botrunner/v1/event_pb.js';
 import { type EventReader, readEvents } from '../kit/event-reader.ts';
-import { eventually } from '../kit/eventually.ts';
+import { eventually as eventuallyWithin } from '../kit/eventually.ts';
 import { createNatsServer } from '../kit/nats/nats-server.ts';
 import { startOrchestratorProgram } from '../kit/orchestrator-program.ts';
+
+/** Generous: the machine of the tests is a busy one. */
+const eventually: typeof eventuallyWithin = (what, read, holds, options = {}) =>
+  eventuallyWithin(what, read, holds, { timeoutMs: 30_000, ...options });
 
 const login = { user: 'runner', pass: 'canary-secret' };
 

@@ -2,14 +2,14 @@
 import { type Client, Code, ConnectError, createClient } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { BotService, type WatchBotsRequest, type WatchBotsResponse } from '#gen/botrunner/v1/bot_service_pb.js';
 import type { Event } from '#gen/botrunner/v1/event_pb.js';
 import { JobStatus } from '#gen/botrunner/v1/job_pb.js';
 import { JobService } from '#gen/botrunner/v1/job_service_pb.js';
 import { defaultFleetTimes } from '../../orchestrator/fleet/fleet.ts';
 import { type EventReader, readEvents } from '../kit/event-reader.ts';
-import { eventually } from '../kit/eventually.ts';
+import { eventually as eventuallyWithin } from '../kit/eventually.ts';
 import {
   clientToken,
   type JsonBody,
@@ -17,6 +17,12 @@ import {
   type TestOrchestrator,
 } from '../kit/orchestrator-for-tests.ts';
 import { connectScriptedWorker } from '../kit/scripted-worker.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
+
+/** Generous: the machine of the tests is a busy one. */
+const eventually: typeof eventuallyWithin = (what, read, holds, options = {}) =>
+  eventuallyWithin(what, read, holds, { timeoutMs: 30_000, ...options });
 
 let orchestrator: TestOrchestrator;
 let bots: Client<typeof BotService>;

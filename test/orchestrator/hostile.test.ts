@@ -17,6 +17,13 @@ const withEnv = (env_vars: unknown) => ({ ...simple, env_vars });
 const withLimits = (resource_limits: unknown) => ({ ...simple, resource_limits });
 const withRequirements = (...requirements: unknown[]) => ({ ...simple, requirements });
 
+it('what is accepted does change what is on disk, which no refusal does', async () => {
+  const before = doors.onDisk();
+  expect((await doors.orchestrator.post({ ...simple, bot_id: 'stored' })).status).toBe(202);
+  expect(doors.onDisk()).not.toEqual(before);
+  await doors.orchestrator.post({ action: 'delete', bot_id: 'stored' });
+});
+
 describe('5: a body beyond all bounds is refused', () => {
   it('17 MiB of JSON', async () => {
     const { status, body } = await doors.orchestrator.post({ ...simple, code: 'x'.repeat(17 * 1024 * 1024) });

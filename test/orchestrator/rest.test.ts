@@ -122,6 +122,7 @@ describe('POST /jobs', () => {
     expect([refused.status, refused.body.error?.code]).toEqual([status, code]);
     expect(Object.keys(refused.body.error)).toEqual(['code', 'message', 'details', 'hint', 'example']);
     expect(refused.body.error.hint).not.toBe('');
+    expect(refused.body.error.example).not.toBeNull();
     const after = (await orchestrator.get(`/jobs/${(await orchestrator.post({ action: 'list' })).body.job_id}`)).body
       .data;
     expect(after).toEqual(before);

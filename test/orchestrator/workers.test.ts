@@ -251,6 +251,20 @@ describe('quota and views', () => {
   });
 });
 
+describe('100 starts at once', () => {
+  it('on two workers make exactly as many bots as the quota allows', async () => {
+    await orchestrator[Symbol.asyncDispose]();
+    await begin();
+    await connect('one');
+    await connect('two');
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, (_, n) => orchestrator.post(simple(`b${n}`, { resource_limits: { memory_mb: 16 } }))),
+    );
+    expect(answers.filter(({ status }) => status === 202)).toHaveLength(3);
+    expect(answers.filter(({ status }) => status === 429)).toHaveLength(97);
+  });
+});
+
 describe('a silent worker', () => {
   it('is suspect at 6 s and gets nothing new, its bots are unknown at 10 s, and both are true again with its next word', async () => {
     const clock = createManualClock();

@@ -230,7 +230,7 @@ const proofs: readonly Proof[] = [
   [
     'the git URL with its token is logged',
     'test/e2e/sources.test.ts',
-    'no password of git or of a registry is in any output, log, record, image or container',
+    'no password of git or of a registry, and no secret of an env, is in any output, log, record, image or label',
   ],
   [
     'CLIENT_TOKEN has no effect',
@@ -274,6 +274,11 @@ const proofs: readonly Proof[] = [
     'stop, logs and list block everything else',
     'test/worker/tails.test.ts',
     'that nobody reads holds up neither the bot nor heartbeats nor another tail',
+  ],
+  [
+    'a job that ran out of time is waited for to the end of 300 s, and the CLI ends with 0',
+    'cli/wait-for-job.test.ts',
+    'gives up at the deadline of the job, and a little later, not earlier',
   ],
   [
     'the event listener dies on an error for good',

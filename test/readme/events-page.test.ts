@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { checkout, checkoutPath } from '../../scripts/process/checkout.ts';
-import { eventually } from '../kit/eventually.ts';
+import { eventually as eventuallyWithin } from '../kit/eventually.ts';
 import { createNatsServer } from '../kit/nats/nats-server.ts';
 import { startTestOrchestrator } from '../kit/orchestrator-for-tests.ts';
 import { killChild } from '../kit/private-engine/child-end.ts';
@@ -13,6 +13,10 @@ import { fencedBlocks } from './fenced-blocks.ts';
 import { assertCode, PageShell } from './page-shell.ts';
 import { missingProgram } from './programs.ts';
 import { shellCommands } from './shell-commands.ts';
+
+/** Generous: the machine of the tests is a busy one. */
+const eventually: typeof eventuallyWithin = (what, read, holds, options = {}) =>
+  eventuallyWithin(what, read, holds, { timeoutMs: 30_000, ...options });
 
 const page = 'docs/EVENTS.md';
 const blocks = fencedBlocks(readFileSync(checkoutPath(page), 'utf8'));

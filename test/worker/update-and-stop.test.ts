@@ -1,5 +1,6 @@
 /** Updates, stops and removals. On a scripted engine and a clock that the test moves. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { sleep } from '#common/clock.ts';
 import { ProblemError, problem } from '#common/problem.ts';
 import { BotState, DesiredState } from '#gen/botrunner/v1/bot_pb.js';
 import { EngineUnavailableError } from '../../worker/runtime/container-runtime.ts';
@@ -91,26 +92,25 @@ describe('an update', () => {
   it('right after another one builds only when the images of the one before are removed', async () => {
     bots.run(1, { taskId: 't1' });
     await bots.result('t1');
-    let open = () => {};
-    const gate = new Promise<void>((resolve) => {
-      open = resolve;
-    });
+    const { removeImages, buildImage } = bots.runtime;
     let removing = 0;
-    const remove = bots.runtime.removeImages;
+    let buildsBeside = 0;
     bots.runtime.removeImages = async (...words) => {
       removing += 1;
-      await gate;
-      await remove(...words);
+      await sleep(bots.clock, 10_000);
+      await removeImages(...words);
+      removing -= 1;
+    };
+    bots.runtime.buildImage = (...words) => {
+      buildsBeside += removing;
+      return buildImage(...words);
     };
     bots.run(2, { taskId: 't2' });
     await bots.result('t2');
     await bots.until('old images are being removed', () => removing === 1);
     bots.run(3, { taskId: 't3' });
-    await bots.pass(5000);
-    expect(bots.runtime.builds).toHaveLength(2);
-    open();
     await bots.result('t3');
-    expect(bots.runtime.builds).toHaveLength(3);
+    expect([bots.runtime.builds.length, buildsBeside]).toEqual([3, 0]);
   });
 
   it('keeps the old version going while it builds', async () => {

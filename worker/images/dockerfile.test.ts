@@ -40,13 +40,16 @@ describe('the settings of the operator', () => {
       pipIndexUrl: 'http://10.0.0.5:3141/simple/',
       npmRegistry: 'https://npm.example.org/',
       httpsProxy: 'http://proxy.example.org:3128',
+      noProxy: 'npm.example.org,10.0.0.5',
     };
     expect(buildVariables(settings)).toEqual({
       PIP_INDEX_URL: 'http://10.0.0.5:3141/simple/',
       PIP_TRUSTED_HOST: '10.0.0.5:3141',
       NPM_CONFIG_REGISTRY: 'https://npm.example.org/',
       HTTPS_PROXY: 'http://proxy.example.org:3128',
+      NO_PROXY: 'npm.example.org,10.0.0.5',
     });
+    expect(buildVariables({ noProxy: 'npm.example.org' })).toEqual({});
     expect(buildVariables({ pipIndexUrl: 'https://pypi.example.org/simple' })).toEqual({
       PIP_INDEX_URL: 'https://pypi.example.org/simple',
     });

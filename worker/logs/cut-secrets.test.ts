@@ -47,7 +47,7 @@ function readDocker(sent: Buffer, piece: number): OutputLine[] {
   const lines: OutputLine[] = [];
   let cursor = startCursor;
   for (let more = true; more; ) {
-    const reader = createLogReader(cursor, 1);
+    const reader = createLogReader(cursor, () => 1);
     const parse = createFrameParser();
     for (let at = 0; at < sent.length; at += piece) {
       if (parse(sent.subarray(at, at + piece)).some((frame) => reader.push(frame))) break;

@@ -11,9 +11,7 @@ import { gapEntry, LogStream, type NewEntry, wallNs } from './log-entry.ts';
 import type { LogStore } from './log-store.ts';
 import type { Masker } from './masking.ts';
 
-// How much is read at once. An engine looks for the place from the beginning of its files, again for each read, so that a
-// bot that floods is caught up with in few large ones.
-const readBytes = { first: 1024 * 1024, most: 4 * 1024 * 1024 };
+const readBytes = 512 * 1024;
 const readLimitMs = 30_000;
 // Between two reads while output flows.
 const shortestPauseMs = 25;
@@ -38,7 +36,6 @@ export class LogPump {
   readonly #bell = new Bell();
   readonly #ending = new AbortController();
   #hasBell = false;
-  #readBytes = readBytes.first;
   /** Reads go one after the other, whoever asks. */
   #lane: Promise<unknown> = Promise.resolve();
   readonly #running: Promise<void>;
@@ -116,9 +113,8 @@ export class LogPump {
     const { runtime, store, clock, onLines } = this.#context;
     const after = store.mark?.containerId === this.containerId ? store.mark.cursor : undefined;
     const batch = await withTimeLimit(clock, 'reading container output', readLimitMs, signal, (limited) =>
-      runtime.readOutput(this.containerId, after, this.#readBytes, limited),
+      runtime.readOutput(this.containerId, after, readBytes, limited),
     );
-    this.#readBytes = batch.more ? Math.min(this.#readBytes * 2, readBytes.most) : readBytes.first;
     const entries = this.#toEntries(batch);
     if (entries.length > 0) {
       await store.append(entries, { containerId: this.containerId, cursor: batch.cursor });

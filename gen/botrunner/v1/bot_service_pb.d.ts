@@ -585,8 +585,9 @@ export declare const BotService: GenService<{
   },
   /**
    * Gives an existing bot a new spec: builds first while the old one runs, then stops the old one, waits until it is gone
-   * and starts the new one. A failed build leaves the old one running. Idempotent like StartBot. Refuses like StartBot,
-   * and with BOT_NOT_FOUND.
+   * and starts the new one. A failed build leaves the old one running; a new one that ends with an error right after its
+   * start makes way for the old one again (UPDATE_ROLLED_BACK). Idempotent like StartBot. Refuses like StartBot, and with
+   * BOT_NOT_FOUND.
    *
    * @generated from rpc botrunner.v1.BotService.UpdateBot
    */

@@ -101,11 +101,12 @@ export class NatsPublisher {
   async #serve(link: NatsLink): Promise<void> {
     const { clock } = this.#deps;
     const { signal } = this.#stopping;
-    const ended = link.closed.then(() => {
-      throw new Error('the connection was closed');
+    let closed = false;
+    // By the bell, not by a race against one promise that lives as long as the connection: each race would stay with it.
+    void link.closed.then(() => {
+      closed = true;
+      this.#bell();
     });
-    // Only ever looked at through the races below.
-    ended.catch(() => undefined);
     let repeatAt = clock.monotonicMs();
     let nextRepeatMs = firstRepeatMs;
     while (!signal.aborted) {
@@ -113,9 +114,10 @@ export class NatsPublisher {
       const rung = new Promise<void>((resolve) => {
         this.#bell = resolve;
       });
-      await Promise.race([this.#publishNew(link), ended]);
+      if (closed) throw new Error('the connection was closed');
+      await this.#publishNew(link);
       if (clock.monotonicMs() >= repeatAt) {
-        await Promise.race([this.#repeatLatest(link), ended]);
+        await this.#repeatLatest(link);
         repeatAt = clock.monotonicMs() + nextRepeatMs;
         nextRepeatMs = repeatMs;
       }
@@ -123,7 +125,7 @@ export class NatsPublisher {
       const timer = new AbortController();
       const wait = this.#place === this.#savedPlace ? repeatAt - clock.monotonicMs() : saveMs;
       const pause = sleep(clock, Math.max(0, wait), AbortSignal.any([signal, timer.signal])).catch(() => undefined);
-      await Promise.race([rung, pause, ended]).finally(() => timer.abort());
+      await Promise.race([rung, pause]).finally(() => timer.abort());
     }
   }
 

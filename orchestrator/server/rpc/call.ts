@@ -73,16 +73,20 @@ export function stream<In, Out>(
 
 /** The same values; throws UNAUTHENTICATED as soon as the signal aborts, without waiting for the next one. */
 async function* untilRevoked<T>(values: AsyncIterable<T>, revoked: AbortSignal): AsyncGenerator<T> {
-  const ended = Promise.withResolvers<never>();
-  // Only ever seen through the race below.
-  ended.promise.catch(() => undefined);
-  const onRevoked = () => ended.reject(new ProblemError(problem('UNAUTHENTICATED', 'The token was revoked.')));
-  if (revoked.aborted) onRevoked();
+  // One promise for each value: a race against one that lives as long as the call would leave something of itself there
+  // with every value.
+  let fail: (reason: unknown) => void = () => undefined;
+  const refusal = () => new ProblemError(problem('UNAUTHENTICATED', 'The token was revoked.'));
+  const onRevoked = () => fail(refusal());
   revoked.addEventListener('abort', onRevoked, { once: true });
   const iterator = values[Symbol.asyncIterator]();
   try {
     for (;;) {
-      const next = await Promise.race([iterator.next(), ended.promise]);
+      if (revoked.aborted) throw refusal();
+      const next = await new Promise<IteratorResult<T>>((resolve, reject) => {
+        fail = reject;
+        iterator.next().then(resolve, reject);
+      });
       if (next.done) return;
       yield next.value;
     }

@@ -8,7 +8,7 @@ import { usableDocker } from '../../kit/test-docker.ts';
 import { type SeedPlatform, startSeedPlatform } from './seed-platform.ts';
 
 const docker = inject('docker');
-const longMs = 120_000;
+const longMs = 240_000;
 
 /** The command of scenario 1 that makes the bot, which scenario 6 uses too. */
 const makeTestBot = `cat > /tmp/test_bot.py << 'EOF'

@@ -26,7 +26,8 @@ export function composeV2(): Promise<ComposeOrNot> {
   return orSkip('docker compose v2', async () => {
     const packages = await suitePackages(cacheDir, 'trixie', ['docker-compose']);
     const program = join(packages.get('docker-compose') ?? '', 'usr/libexec/docker/cli-plugins/docker-compose');
-    return { version: await versionOf(program), script: `exec ${program} "$@"\n` };
+    // One build after the other, so that the second finds what they share.
+    return { version: await versionOf(program), script: `export COMPOSE_PARALLEL_LIMIT=1\nexec ${program} "$@"\n` };
   });
 }
 

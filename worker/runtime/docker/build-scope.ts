@@ -57,18 +57,23 @@ export async function removeImage(
   }
 }
 
-/** Removes layers that a build which failed had made, if they are nothing else by now: named, or in use. Newest first. */
-export async function removeLayers(engine: EngineClient, ids: readonly string[], signal: AbortSignal): Promise<void> {
+/**
+ * Removes layers that a build which failed had made, if they are nothing else by now: named, or in use. Newest first.
+ * Returns how many are in use: a step that has not ended yet holds the layer below it.
+ */
+export async function removeLayers(engine: EngineClient, ids: readonly string[], signal: AbortSignal): Promise<number> {
+  let inUse = 0;
   for (const id of ids.toReversed()) {
     try {
       const image = record(await engine.call({ method: 'GET', path: `/images/${id}/json` }, signal));
       if (list(image['RepoTags']).length + list(image['RepoDigests']).length > 0) continue;
-      await removeImage(engine, id, signal);
+      if (!(await removeImage(engine, id, signal))) inUse += 1;
     } catch (error) {
       // 404: gone with a layer above it.
       if (!hasStatus(error, 404)) throw error;
     }
   }
+  return inUse;
 }
 
 /** Removes containers of build steps of the scope. Returns how many there were. */

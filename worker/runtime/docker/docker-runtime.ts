@@ -22,7 +22,7 @@ import { sortedError } from './engine-errors.ts';
 import { watchEngineEvents } from './events.ts';
 import { hasImage, removeBotImages } from './images.ts';
 import { type BotNetwork, createBotNetwork } from './network.ts';
-import { readContainerOutput, watchContainerOutput } from './output.ts';
+import { createOutputReader, watchContainerOutput } from './output.ts';
 import { pullImage } from './pull.ts';
 
 export interface DockerRuntimeOptions {
@@ -82,7 +82,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     remove: (id, signal) => removeContainer(deps, id, signal),
     inspect: (id, signal) => inspectContainer(deps, id, signal),
     list: (signal) => listContainers(deps, signal),
-    readOutput: (id, cursor, maxBytes, signal) => readContainerOutput(deps, id, cursor, maxBytes, signal),
+    readOutput: createOutputReader(deps),
     watchOutput: (id, ring, signal) => watchContainerOutput(deps, id, ring, signal),
     watchEvents: (onEvent, signal) => watchEngineEvents({ engine, owner, clock }, onEvent, signal),
     // The containers go on, and no connection of ours outlives its call.

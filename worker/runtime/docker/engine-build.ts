@@ -26,7 +26,7 @@ export interface BuildDeps {
 
 const defaultMemoryBytes = 1024 * 1024 * 1024;
 const defaultCpuMillis = 1000;
-const cleanUpMs = 20_000;
+const cleanUpMs = 30_000;
 const stepEndsMs = 10_000;
 
 /** What to build, and how to tell of a failure. */
@@ -145,7 +145,11 @@ async function removeLeftovers(
       if (quiet < 2) await sleep(clock, 250, signal);
     }
     if (image !== undefined) await removeImage(engine, image, signal, true);
-    await removeLayers(engine, layers, signal);
+    // The containers of a user's own Dockerfile cannot be found by label: their layers tell when they are gone.
+    const layersEndMs = clock.monotonicMs() + stepEndsMs;
+    while ((await removeLayers(engine, layers, signal)) > 0 && clock.monotonicMs() < layersEndMs) {
+      await sleep(clock, 250, signal);
+    }
     await removeDanglingImages(engine, scope, signal);
   } catch (error) {
     logger.warn(

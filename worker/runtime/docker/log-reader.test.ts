@@ -41,7 +41,7 @@ function look(
 ): OutputBatch {
   const { maxBytes = 1_000_000, piece = 777, nowNs = epoch * 2n } = options;
   const from = cursor === undefined ? startCursor : parseLogCursor(cursor);
-  const reader = createLogReader(from, maxBytes);
+  const reader = createLogReader(from, () => maxBytes);
   const parse = createFrameParser();
   const answer = engineAnswer(log, readSinceNs(from, nowNs));
   for (let at = 0; at < answer.length; at += piece) {
@@ -139,7 +139,7 @@ describe('the reader of a container log', () => {
     const long = 'y'.repeat(50_000);
     const parts = engineAnswer([line(0n, long)], undefined);
     const other = engineAnswer([line(1n, 'other', 'stderr')], undefined);
-    const reader = createLogReader(startCursor, 1_000_000);
+    const reader = createLogReader(startCursor, () => 1_000_000);
     const parse = createFrameParser();
     const firstFrame = 8 + parts.readUInt32BE(4);
     const mixed = Buffer.concat([parts.subarray(0, firstFrame), other, parts.subarray(firstFrame)]);
@@ -155,7 +155,7 @@ describe('the reader of a container log', () => {
     const whole = 8 + bytes.readUInt32BE(4);
     const begun = bytes.subarray(0, whole + 8 + bytes.readUInt32BE(whole + 4));
     const read = (ended: boolean) => {
-      const reader = createLogReader(startCursor, 1_000_000);
+      const reader = createLogReader(startCursor, () => 1_000_000);
       for (const frame of createFrameParser()(begun)) reader.push(frame);
       expect(reader.hasUnfinished()).toBe(true);
       return texts(reader.finish(ended)).map((text) => text.length);

@@ -28,39 +28,48 @@ export function readSinceNs(cursor: LogCursor, nowNs: bigint): bigint | undefine
 }
 
 export interface LogReader {
-  /** Takes the next frame; true when the batch is full and reading should end. */
+  /** Takes the next frame; true when the batch is full, and is to be taken before the next frame. */
   push(frame: LogFrame): boolean;
+  /** Whether a batch is to be taken: after taking one there may be more. */
+  isFull(): boolean;
+  /** The batch that is full. The reader goes on with the next one, in the same look. */
+  takeFull(): OutputBatch;
   /** Whether the last line has no end yet. */
   hasUnfinished(): boolean;
-  /** The batch. `ended`: the container does not run, so an unfinished line is all there will be of it. */
+  /** The last batch of the look. `ended`: the container does not run, so an unfinished line is all there will be of it. */
   finish(ended: boolean): OutputBatch;
 }
 
 const sizeOf = (line: OutputLine): number => Buffer.byteLength(line.text) + 1;
 
-export function createLogReader(cursor: LogCursor, maxBytes: number): LogReader {
+/** `maxBytes` is asked again for each batch. */
+export function createLogReader(cursor: LogCursor, maxBytes: () => number): LogReader {
   const joiner = createLineJoiner();
-  /** How many lines of each time were seen in this look. */
-  const seen = new Map<bigint, number>();
-  const lines: OutputLine[] = [];
+  const ordinalOf = countByTime();
+  let lines: OutputLine[] = [];
+  /** Lines that are new, beyond what fits into the batch. */
+  let over: { readonly line: OutputLine; readonly ordinal: number }[] = [];
   let held: { readonly line: OutputLine; readonly ordinal: number }[] = [];
   let heldBytes = 0;
   let bytes = 0;
   /** The line given out last, which the next look has to find again. */
   let newest: { readonly line: OutputLine; readonly ordinal: number } | undefined;
+  /** The place was not found; and that has still to be told. */
+  let lost = false;
   let gap = false;
   let full = false;
   let searching = cursor.ordinal > 0;
 
   const emit = (line: OutputLine, ordinal: number) => {
-    if (full) return;
+    if (full) return void over.push({ line, ordinal });
     lines.push(line);
     bytes += sizeOf(line);
     newest = { line, ordinal };
-    full = bytes >= maxBytes;
+    full = bytes >= maxBytes();
   };
   const anchorIsLost = () => {
     searching = false;
+    lost = true;
     gap = true;
     for (const { line, ordinal } of held) emit(line, ordinal);
     held = [];
@@ -79,16 +88,15 @@ export function createLogReader(cursor: LogCursor, maxBytes: number): LogReader 
     if (heldBytes > heldMaxBytes) anchorIsLost();
   };
   const take = (line: OutputLine) => {
-    const ordinal = (seen.get(line.timeNs) ?? 0) + 1;
-    seen.set(line.timeNs, ordinal);
+    const ordinal = ordinalOf(line.timeNs);
     if (searching) search(line, ordinal);
     // After the anchor every line is new; without one only its time can tell.
-    else if ((cursor.ordinal > 0 && !gap) || line.timeNs > cursor.timeNs) emit(line, ordinal);
+    else if ((cursor.ordinal > 0 && !lost) || line.timeNs > cursor.timeNs) emit(line, ordinal);
   };
 
   const place = (): LogCursor => {
     if (newest) return { timeNs: newest.line.timeNs, ordinal: newest.ordinal, hash: lineHash(newest.line) };
-    return gap ? { timeNs: cursor.timeNs, ordinal: 0, hash: '' } : cursor;
+    return lost ? { timeNs: cursor.timeNs, ordinal: 0, hash: '' } : cursor;
   };
 
   return {
@@ -96,11 +104,43 @@ export function createLogReader(cursor: LogCursor, maxBytes: number): LogReader 
       for (const line of joiner.push(frame)) take(line);
       return full;
     },
+    isFull: () => full,
+    takeFull() {
+      const batch = { lines, cursor: formatLogCursor(place()), gap, more: true };
+      const waiting = over;
+      lines = [];
+      over = [];
+      bytes = 0;
+      gap = false;
+      full = false;
+      for (const { line, ordinal } of waiting) emit(line, ordinal);
+      return batch;
+    },
     hasUnfinished: () => joiner.hasUnfinished(),
     finish(ended) {
       if (ended && !full) for (const line of joiner.end()) take(line);
       if (searching) anchorIsLost();
       return { lines, cursor: formatLogCursor(place()), gap, more: full };
     },
+  };
+}
+
+// Far more than the difference between the order of lines and that of their times.
+const countedNs = 10n * overlapNs;
+
+/** Tells the how many-th line of its time a line is. Forgets times long before the newest, so that a long look costs no more. */
+function countByTime(): (timeNs: bigint) => number {
+  let before = new Map<bigint, number>();
+  let now = new Map<bigint, number>();
+  let sinceNs = 0n;
+  return (timeNs) => {
+    if (timeNs > sinceNs + countedNs) {
+      before = now;
+      now = new Map();
+      sinceNs = timeNs;
+    }
+    const ordinal = (now.get(timeNs) ?? before.get(timeNs) ?? 0) + 1;
+    now.set(timeNs, ordinal);
+    return ordinal;
   };
 }

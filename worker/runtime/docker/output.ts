@@ -1,41 +1,99 @@
 /** What containers print: reading it from a cursor on (log-reader.ts decides what is new), and a bell for new output. */
 import type { Readable } from 'node:stream';
 import { sleep } from '#common/clock.ts';
-import { EngineUnavailableError, type OutputBatch } from '../container-runtime.ts';
+import { type ContainerRuntime, EngineUnavailableError, type OutputBatch } from '../container-runtime.ts';
 import { type ContainerDeps, inspectContainer, noSuchContainer } from './containers.ts';
 import type { Query } from './engine-client.ts';
 import { hasStatus, sortedError } from './engine-errors.ts';
 import { parseLogCursor, startCursor } from './log-cursor.ts';
-import { createFrameParser, sinceParameter } from './log-frames.ts';
-import { createLogReader, type LogReader, readSinceNs } from './log-reader.ts';
+import { createFrameParser, type LogFrame, sinceParameter } from './log-frames.ts';
+import { createLogReader, readSinceNs } from './log-reader.ts';
 
 const readMs = 30_000;
+/** How long a look that can go on is kept for whoever comes back. */
+const keptMs = 2000;
 
-/** As ContainerRuntime.readOutput. */
-export async function readContainerOutput(
+interface OpenLook {
+  /** Where its next batch begins. */
+  readonly cursor: string;
+  readonly batches: AsyncGenerator<OutputBatch, OutputBatch>;
+  /** How large a batch may be; whoever goes on may want another size. */
+  readonly bound: { bytes: number };
+  readonly close: () => void;
+}
+
+/**
+ * ContainerRuntime.readOutput. An engine searches its files from their beginning for each request, so a look that was cut at
+ * its size limit stays open for a moment: whoever comes back with its cursor gets what follows from the same answer.
+ */
+export function createOutputReader(deps: ContainerDeps): ContainerRuntime['readOutput'] {
+  const kept = new Map<string, OpenLook & { readonly forget: () => void }>();
+  return async (id, cursorText, maxBytes, signal) => {
+    const known = kept.get(id);
+    known?.forget();
+    if (known && known.cursor !== cursorText) known.close();
+    const goesOn = known !== undefined && known.cursor === cursorText;
+    const look = goesOn ? known : beginLook(deps, id, cursorText, maxBytes);
+    look.bound.bytes = maxBytes;
+    const onAbort = () => look.close();
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      const next = await look.batches.next();
+      if (next.done) return next.value;
+      const cancel = deps.clock.after(keptMs, () => {
+        kept.delete(id);
+        look.close();
+      });
+      const forget = () => {
+        kept.delete(id);
+        cancel();
+      };
+      kept.set(id, { ...look, cursor: next.value.cursor, forget });
+      return next.value;
+    } catch (error) {
+      signal.throwIfAborted();
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  };
+}
+
+function beginLook(deps: ContainerDeps, id: string, cursorText: string | undefined, maxBytes: number): OpenLook {
+  const ending = new AbortController();
+  const bound = { bytes: maxBytes };
+  const batches = lookThrough(deps, id, cursorText, bound, ending.signal);
+  return { cursor: cursorText ?? '', batches, bound, close: () => ending.abort(new Error('this look is over')) };
+}
+
+/** Yields what fills a batch; returns the last one. */
+async function* lookThrough(
   deps: ContainerDeps,
   id: string,
   cursorText: string | undefined,
-  maxBytes: number,
+  bound: { readonly bytes: number },
   signal: AbortSignal,
-): Promise<OutputBatch> {
+): AsyncGenerator<OutputBatch, OutputBatch> {
   const cursor = cursorText === undefined ? startCursor : parseLogCursor(cursorText);
   if (!(await inspectContainer(deps, id, signal))) throw noSuchContainer();
-  const reader = createLogReader(cursor, maxBytes);
+  const reader = createLogReader(cursor, () => bound.bytes);
   const sinceNs = readSinceNs(cursor, BigInt(deps.clock.wallMs()) * 1_000_000n);
-  await readLog(deps, id, { since: sinceNs === undefined ? undefined : sinceParameter(sinceNs) }, reader, signal);
+  const query = { since: sinceNs === undefined ? undefined : sinceParameter(sinceNs) };
+  for await (const frame of readFrames(deps, id, query, signal)) {
+    for (let full = reader.push(frame); full; full = reader.isFull()) yield reader.takeFull();
+  }
   // Looked at after the log: had it ended before, nothing could follow; had it not, it is too early to tell.
   const ended = reader.hasUnfinished() && (await inspectContainer(deps, id, signal))?.status === 'exited';
   return reader.finish(ended);
 }
 
-async function readLog(
+async function* readFrames(
   { engine }: ContainerDeps,
   id: string,
   query: Query,
-  reader: LogReader,
   signal: AbortSignal,
-): Promise<void> {
+): AsyncGenerator<LogFrame> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(readMs)]);
   const path = `/containers/${id}/logs`;
   let answer: Readable | undefined;
@@ -45,9 +103,7 @@ async function readLog(
       limit,
     );
     const parse = createFrameParser();
-    for await (const piece of answer) {
-      for (const frame of parse(piece)) if (reader.push(frame)) return;
-    }
+    for await (const piece of answer) yield* parse(piece);
   } catch (error) {
     if (hasStatus(error, 404, 409)) throw noSuchContainer();
     throw sortedError(error, 'GET logs', signal);
@@ -97,8 +153,11 @@ export async function watchContainerOutput(
   }
 }
 
+const floodBytes = 16 * 1024;
+const floodPauseMs = 250;
+
 async function followUntilEnd(
-  { engine }: ContainerDeps,
+  { engine, clock }: ContainerDeps,
   id: string,
   ring: () => void,
   signal: AbortSignal,
@@ -107,7 +166,11 @@ async function followUntilEnd(
   let answer: Readable | undefined;
   try {
     answer = await engine.stream({ method: 'GET', path: `/containers/${id}/logs`, query }, signal);
-    for await (const _piece of answer) ring();
+    for await (const piece of answer) {
+      ring();
+      // A bot that floods keeps its reader busy without a bell; the engine need not send all of it for nothing.
+      if (Buffer.byteLength(piece) >= floodBytes) await sleep(clock, floodPauseMs, signal);
+    }
   } catch (error) {
     // Gone, or just being removed: the look that follows tells.
     if (!hasStatus(error, 404, 409)) throw sortedError(error, 'GET logs', signal);
