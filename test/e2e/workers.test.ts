@@ -10,6 +10,7 @@ import { endProgram, type Program, startProgram } from '../../scripts/platform/c
 import { eventually } from '../kit/eventually.ts';
 import type { JsonBody } from '../kit/orchestrator-for-tests.ts';
 import { deleteBot, startTestPlatform, type TestPlatform } from '../kit/platform-for-tests.ts';
+import { usableDocker } from '../kit/test-docker.ts';
 
 const docker = inject('docker');
 const longMs = 150_000;
@@ -89,7 +90,7 @@ describe('three workers', () => {
     startWorker('three', {
       WORKER_ID: 'three',
       WORKER_LABELS: 'zone=asia',
-      ...('skip' in docker ? {} : { RUNTIME: 'docker', DOCKER_HOST: docker.host }),
+      ...('skip' in docker ? {} : { RUNTIME: 'docker', DOCKER_HOST: usableDocker(docker).host }),
     });
     for (const name of ['one', 'two', 'three']) await until(name, 'READY');
   }, longMs);
@@ -303,7 +304,7 @@ process.on('SIGTERM', () => { say('end'); process.exit(0); });
     const env = {
       WORKER_ID: 'three',
       WORKER_LABELS: 'zone=asia',
-      ...('skip' in docker ? {} : { RUNTIME: 'docker', DOCKER_HOST: docker.host }),
+      ...('skip' in docker ? {} : { RUNTIME: 'docker', DOCKER_HOST: usableDocker(docker).host }),
     };
     await endProgram(other('three').program);
     rmSync(join(other('three').dataDir, 'worker', 'credential'));

@@ -1,5 +1,6 @@
 /**
- * What tests on a real Docker engine get, brought up once for the whole run and only if one of its test files asks:
+ * What tests on a real Docker engine get, one engine for each file that runs at a time, brought up once for the whole run
+ * and only if one of its test files asks:
  *
  *     const docker = inject('docker');
  *     describe.skipIf('skip' in docker)('on a Docker engine', () => {
@@ -14,6 +15,7 @@ import { baseImageNames, loadBaseImages } from './base-images/base-images.ts';
 import { startPackageIndex } from './package-index/package-index.ts';
 import { callEngine } from './private-engine/engine-api.ts';
 import { findEngine, type NoEngine, type TestEngine } from './private-engine/find-engine.ts';
+import type { TestDocker } from './test-docker.ts';
 
 /** Called by vitest before the first test; what it returns is called after the last. */
 export default async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {
@@ -21,24 +23,44 @@ export default async function setup(project: TestProject): Promise<(() => Promis
     project.provide('docker', { skip: 'no test file of this run asked for Docker when it began' });
     return undefined;
   }
-  const engine = await findUsableEngine();
-  if ('skip' in engine) {
-    if (process.env['BOTRUNNER_TEST_REQUIRE_DOCKER'] === '1') throw new Error(`no Docker engine: ${engine.skip}`);
-    console.warn(`Tests on a Docker engine are skipped: ${engine.skip}`);
-    project.provide('docker', engine);
-    return undefined;
+  const { config, state } = project.vitest;
+  const count = Math.min(config.maxWorkers, state.getPaths().length);
+  const slots = await Promise.all(Array.from({ length: count }, startSlot));
+  const stop = async () => {
+    for (const slot of slots) if ('stop' in slot) await slot.stop();
+  };
+  const missing = slots.find((slot) => 'skip' in slot);
+  if (missing === undefined) {
+    project.provide('docker', { slots: slots.flatMap((slot) => ('docker' in slot ? [slot.docker] : [])) });
+    return stop;
   }
+  await stop();
+  if (process.env['BOTRUNNER_TEST_REQUIRE_DOCKER'] === '1') throw new Error(`no Docker engine: ${missing.skip}`);
+  console.warn(`Tests on a Docker engine are skipped: ${missing.skip}`);
+  project.provide('docker', missing);
+  return undefined;
+}
+
+interface Slot {
+  readonly docker: TestDocker;
+  stop(): Promise<void>;
+}
+
+async function startSlot(): Promise<Slot | NoEngine> {
+  const engine = await findUsableEngine();
+  if ('skip' in engine) return engine;
   try {
     const index = await startPackageIndex({ host: engine.hostAddress });
-    const { dockerHost: host, hostAddress } = engine;
-    project.provide('docker', { host, hostAddress, pipIndexUrl: index.url });
-    return async () => {
-      await index.close();
-      await engine.stop();
+    return {
+      docker: { host: engine.dockerHost, hostAddress: engine.hostAddress, pipIndexUrl: index.url },
+      stop: async () => {
+        await index.close();
+        await engine.stop();
+      },
     };
   } catch (error) {
     await engine.stop();
-    throw error;
+    return { skip: `the engine is of no use: ${error instanceof Error ? error.message : error}` };
   }
 }
 
@@ -56,7 +78,7 @@ async function findUsableEngine(): Promise<TestEngine | NoEngine> {
       return engine;
     } catch (error) {
       await engine.stop();
-      throw error;
+      return { skip: `its base images could not be made: ${error instanceof Error ? error.message : error}` };
     }
   }
   for (const name of Object.values(baseImageNames)) {

@@ -9,6 +9,14 @@ export interface TestDocker {
   readonly pipIndexUrl: string;
 }
 
+/**
+ * One engine for each test file that runs at a time: names of bots, counts of containers and the network's name are an
+ * engine's, and files of different slots would meet there.
+ */
+export interface TestDockers {
+  readonly slots: readonly TestDocker[];
+}
+
 export interface NoDocker {
   /** One line for people: why there is no engine. */
   readonly skip: string;
@@ -16,14 +24,18 @@ export interface NoDocker {
 
 declare module 'vitest' {
   interface ProvidedContext {
-    docker: TestDocker | NoDocker;
+    docker: TestDockers | NoDocker;
   }
 }
 
 /**
- * The engine for the body of a `describe.skipIf('skip' in docker)`. Without an engine vitest still runs that body, to
+ * The engine of this file's slot, for the body of a `describe.skipIf('skip' in docker)`. Without an engine vitest still runs that body, to
  * count its tests as skipped: then the addresses are empty, and nothing may use them before a test runs.
  */
-export function usableDocker(docker: TestDocker | NoDocker): TestDocker {
-  return 'skip' in docker ? { host: '', hostAddress: '', pipIndexUrl: '' } : docker;
+export function usableDocker(docker: TestDockers | NoDocker): TestDocker {
+  if ('skip' in docker) return { host: '', hostAddress: '', pipIndexUrl: '' };
+  const slot = Number(process.env['VITEST_POOL_ID']); // from 1 to vitest's maxWorkers
+  const mine = docker.slots[slot - 1];
+  if (mine === undefined) throw new Error(`no engine for slot ${slot} of ${docker.slots.length}`);
+  return mine;
 }
