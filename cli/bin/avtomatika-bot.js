@@ -7,7 +7,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const neededMajor = 24;
 const here = dirname(fileURLToPath(import.meta.url));
@@ -43,21 +43,32 @@ if (node === undefined) {
   process.exit(1);
 }
 
-// Node.js strips types from .ts files, but not under node_modules; there a hook of ours does.
 const installed = /[\\/]node_modules[\\/]/.test(here);
-const flags = installed ? ['--disable-warning=ExperimentalWarning', '--import', join(here, 'strip-types.js')] : [];
-// Without the "--" Node.js would take a bot's --env-file for its own and obey a NODE_OPTIONS in it, wherever it stands
-// (https://github.com/nodejs/node/issues/54232).
-const args = [...flags, '--', join(here, '..', 'main.ts'), ...process.argv.slice(2)];
-const child = spawn(node, args, { stdio: 'inherit' });
+const args = process.argv.slice(2);
+const program = join(here, '..', 'main.ts');
 
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+// In this process where that is the same: a second Node.js would double the time until the first answer.
+if (node === process.execPath && !installed && !args.some((arg) => arg.startsWith('--env-file'))) {
+  await import(pathToFileURL(program).href);
+} else {
+  start(node);
+}
 
-child.on('error', (error) => {
-  console.error(`Error: ${node} cannot be started (${error.code}). Run "npm install" in the folder of the package.`);
-  process.exit(1);
-});
-child.on('exit', (code, signal) => {
-  // Killed by a signal: 128 and its number, as shells say it.
-  process.exit(code ?? 128 + (constants.signals[signal] ?? 0));
-});
+function start(node) {
+  // Node.js strips types from .ts files, but not under node_modules; there a hook of ours does.
+  const flags = installed ? ['--disable-warning=ExperimentalWarning', '--import', join(here, 'strip-types.js')] : [];
+  // Without the "--" Node.js would take a bot's --env-file for its own and obey a NODE_OPTIONS in it, wherever it stands
+  // (https://github.com/nodejs/node/issues/54232).
+  const child = spawn(node, [...flags, '--', program, ...args], { stdio: 'inherit' });
+
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+
+  child.on('error', (error) => {
+    console.error(`Error: ${node} cannot be started (${error.code}). Run "npm install" in the folder of the package.`);
+    process.exit(1);
+  });
+  child.on('exit', (code, signal) => {
+    // Killed by a signal: 128 and its number, as shells say it.
+    process.exit(code ?? 128 + (constants.signals[signal] ?? 0));
+  });
+}
