@@ -3,6 +3,7 @@ import { type Client, Code, ConnectError, createClient } from '@connectrpc/conne
 import { createGrpcTransport } from '@connectrpc/connect-node';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { BotState } from '#gen/botrunner/v1/bot_pb.js';
 import { BotService, type WatchBotsRequest, type WatchBotsResponse } from '#gen/botrunner/v1/bot_service_pb.js';
 import type { Event } from '#gen/botrunner/v1/event_pb.js';
 import { JobStatus } from '#gen/botrunner/v1/job_pb.js';
@@ -16,7 +17,7 @@ import {
   startTestOrchestrator,
   type TestOrchestrator,
 } from '../kit/orchestrator-for-tests.ts';
-import { connectScriptedWorker } from '../kit/scripted-worker.ts';
+import { connectScriptedWorker, observed } from '../kit/scripted-worker.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -148,11 +149,24 @@ describe('the events of a user', () => {
   });
 
   it('go on counting for a bot that was deleted and made again, and say that it was deleted', async () => {
-    const job = (await start('again')).body.job_id;
-    await jobs.cancelJob({ jobId: job });
+    const worker = await connectScriptedWorker(orchestrator.address);
     await start('again');
+    worker.succeed(await worker.take('ensure'));
+    const { job } = await bots.deleteBot({ botId: 'again' });
+    const removal = await worker.take('ensure');
+    worker.succeed(removal, observed(removal, { state: BotState.STOPPED, containerId: '' }));
+    await eventually(
+      'the bot is deleted',
+      async () => (await jobs.getJob({ jobId: job?.jobId ?? '' })).job?.status,
+      (status) => status === JobStatus.COMPLETED,
+    );
+    await start('again');
+    worker.close();
     const own = (await all()).filter(({ subject }) => subject.case === 'bot');
     expect(own.map(({ botSeq }) => Number(botSeq))).toEqual(own.map((_, index) => index + 1));
+    const told = own.map(({ deleted }) => deleted);
+    expect(told.filter(Boolean)).toHaveLength(1);
+    expect(told.indexOf(true)).toBeLessThan(told.length - 1);
   });
 
   it('leave out what a reading answered, which only its caller gets', async () => {

@@ -307,6 +307,11 @@ const proofs: readonly Proof[] = [
     'test/e2e/docker.test.ts',
     'a start with requirements builds, runs, answers, is listed, logged and stopped',
   ],
+  [
+    'job states never expire',
+    'orchestrator/store/pruning.test.ts',
+    'removes jobs that ended long ago with all they have, and no job that is open',
+  ],
   ['/health does not exist', 'test/orchestrator/rest.test.ts', 'answers {"status":"ok"} to anybody, byte for byte'],
 ];
 
