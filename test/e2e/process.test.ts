@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../kit/eventually.ts';
+import { followLog, type LogFollower } from '../kit/log-follower.ts';
 import { deleteBot, startTestPlatform, type TestPlatform } from '../kit/platform-for-tests.ts';
 
 const canary = 'canary-secret-83b1dd0c57';
@@ -48,6 +49,53 @@ describe('bots as plain processes', () => {
     expect(runs(pid)).toBe(false);
     expect(await logOf('plain')).toMatch(/bye/);
     await deleteBot(platform, 'plain');
+  });
+
+  it('a follower that stalls holds up neither the bot nor another follower, and misses nothing when it goes on', {
+    timeout: longMs,
+  }, async () => {
+    const count = 60_000;
+    const path = join(files, 'flood.mjs');
+    writeFileSync(
+      path,
+      `console.log(\`pid \${process.pid}\`); setInterval(() => {}, 1000); process.on("SIGUSR2", () => {
+        for (let n = 1; n <= ${count}; n++) console.log(\`line \${n} \${"x".repeat(100)}\`);
+      });\n`,
+    );
+    expect((await platform.cli(['start', 'flood', '--simple', path])).code).toBe(0);
+    const numbers = (follower: LogFollower) =>
+      follower.lines.flatMap(({ text }) => (text.startsWith('line ') ? [Number(text.split(' ')[1])] : []));
+    const followers = [followLog(platform, ['flood', '-f']), followLog(platform, ['flood', '-f'])] as const;
+    const [stalled, quick] = followers;
+    try {
+      for (const { lines } of followers) {
+        await eventually(
+          'it follows',
+          () => lines.length,
+          (shown) => shown > 0,
+          { timeoutMs: 30_000 },
+        );
+      }
+      const pid = Number(/^pid (\d+)/.exec(quick.lines.find(({ text }) => text.startsWith('pid '))?.text ?? '')?.[1]);
+      stalled.child.kill('SIGSTOP');
+      process.kill(pid, 'SIGUSR2');
+      const seen = async (follower: LogFollower) =>
+        eventually(
+          'it saw the last line',
+          () => numbers(follower).at(-1),
+          (last) => last === count,
+          { timeoutMs: 60_000 },
+        );
+      await seen(quick);
+      expect(numbers(stalled).at(-1) ?? 0).toBeLessThan(count);
+      stalled.child.kill('SIGCONT');
+      await seen(stalled);
+      const all = Array.from({ length: count }, (_, index) => index + 1);
+      for (const follower of followers) expect(numbers(follower)).toEqual(all);
+    } finally {
+      for (const follower of followers) await follower.kill();
+    }
+    await deleteBot(platform, 'flood');
   });
 
   it('a running bot outlives kill -9 of both programs, is the same process after, and its log has no hole', {
