@@ -1,10 +1,8 @@
 /** A bot's log as batches of lines. When it is followed, it goes on after the last line once a broken stream is back. */
 import type { Timestamp } from '@bufbuild/protobuf/wkt';
-import { type Clock, sleep } from '#common/clock.ts';
 import type { LogEntry } from '#gen/botrunner/v1/log_pb.js';
-import { backoffMs } from './backoff.ts';
 import type { Client } from './client.ts';
-import { isBrokenStream } from './errors.ts';
+import { type FollowContext, followStream } from './follow-stream.ts';
 
 export interface LogRequest {
   readonly botId: string;
@@ -24,53 +22,27 @@ export interface LogPart {
   readonly cursor: string;
 }
 
-export interface LogContext {
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly signal: AbortSignal;
-  /** The stream broke; called once until lines come again. */
-  readonly onBroken: () => void;
-}
-
-/** Without follow: how long the whole log may take. 10000 lines are a few MB. */
+// 10000 lines are a few MB.
 const wholeTimeoutMs = 120_000;
-/** With follow: how long the orchestrator or the worker may be away before this gives up. */
-const awayMaxMs = 10 * 60_000;
 
 /** Throws the signal's reason or the call's error. Ends when the log is over: without follow, or when the bot is deleted. */
 export async function* streamLogs(
   client: Client,
   request: LogRequest,
-  { clock, random, signal, onBroken }: LogContext,
+  context: FollowContext,
 ): AsyncGenerator<LogPart> {
   const { follow, since, until, ...rest } = request;
-  const times = { ...(since && { since }), ...(until && { until }) };
+  const asked = { ...rest, ...(since && { since }), ...(until && { until }), follow };
   let { afterCursor = '' } = request;
-  let failures = 0;
-  let awaySinceMs: number | undefined;
-  for (;;) {
-    try {
-      const options = follow ? { signal } : { signal, timeoutMs: wholeTimeoutMs };
-      for await (const { entries, cursor } of client.bots.streamLogs(
-        { ...rest, ...times, follow, afterCursor },
-        options,
-      )) {
-        failures = 0;
-        awaySinceMs = undefined;
-        // Without lines too: what the request leaves out need not be looked at again.
-        const next = cursor || entries.at(-1)?.cursor || afterCursor;
-        yield { entries, cursor: next };
-        afterCursor = next;
-      }
-      return;
-    } catch (error) {
-      signal.throwIfAborted();
-      if (!follow || !isBrokenStream(error)) throw error;
-      const nowMs = clock.monotonicMs();
-      if (awaySinceMs === undefined) onBroken();
-      awaySinceMs ??= nowMs;
-      if (nowMs - awaySinceMs > awayMaxMs) throw error;
-    }
-    await sleep(clock, backoffMs(failures++, random()), signal);
+  const messages = followStream(
+    (options) => client.bots.streamLogs({ ...asked, afterCursor }, options),
+    { follow, wholeTimeoutMs, endless: false },
+    context,
+  );
+  for await (const { entries, cursor } of messages) {
+    // Without lines too: what the request leaves out need not be looked at again.
+    const next = cursor || entries.at(-1)?.cursor || afterCursor;
+    yield { entries, cursor: next };
+    afterCursor = next;
   }
 }
