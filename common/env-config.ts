@@ -2,6 +2,8 @@
  * Reads a program's settings from environment variables, once, at start-up. Every variable is declared in one place with
  * its meaning and default; the tables in the docs are written from the declarations. All mistakes are reported together.
  */
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
 
 /** One environment variable. `T` is what the program gets. */
 export interface Variable<T> {
@@ -59,6 +61,28 @@ export function text<D extends string | undefined>(declared: Declared, fallback:
     shownDefault: declared.shownDefault ?? fallback ?? 'none',
     parse: (value) => value ?? fallback,
   };
+}
+
+/**
+ * The path of a file or folder, absolute from here on: what is given a path may run in another folder than this program.
+ * A relative one counts from the folder that the program was started in. `~` is the home folder as in a shell, because
+ * where no shell reads the value (.env files, service managers) it would else become a folder of that name.
+ */
+export function path<D extends string | undefined>(declared: Declared, fallback: D): Variable<string | D> {
+  return {
+    ...declared,
+    shownDefault: declared.shownDefault ?? fallback ?? 'none',
+    // Only an absent value with an absent default stays undefined.
+    parse: (value) => (value === undefined && fallback === undefined ? fallback : absolutePath(value ?? `${fallback}`)),
+  };
+}
+
+/** Throws BadValue for another user's home folder. */
+export function absolutePath(text: string): string {
+  const home = /^~([^/]*)(?:\/|$)/.exec(text);
+  if (home === null) return resolve(text);
+  if (home[1] !== '') throw new BadValue('must not begin with "~" and a name: write the folder out');
+  return join(homedir(), text.slice(1));
 }
 
 /** A whole number within bounds. */

@@ -1,3 +1,5 @@
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '#common/env-config.ts';
 import { readOrchestratorConfig } from './config.ts';
@@ -11,6 +13,15 @@ const mistakesOf = (env: NodeJS.ProcessEnv): readonly string[] => {
     throw error;
   }
 };
+
+it('every path is absolute, from the folder that the orchestrator was started in', () => {
+  expect(readOrchestratorConfig({}).dir).toBe(resolve('.data', 'orchestrator'));
+  const config = readOrchestratorConfig({ DATA_DIR: '~/bots', TLS_CERT: 'tls/cert.pem', TLS_KEY: '../key.pem' });
+  expect(config).toMatchObject({
+    dir: join(homedir(), 'bots', 'orchestrator'),
+    tls: { certPath: resolve('tls/cert.pem'), keyPath: resolve('../key.pem') },
+  });
+});
 
 describe('the development tokens', () => {
   const open = { HOST: '0.0.0.0', ALLOW_CLEARTEXT: '1' };

@@ -8,6 +8,7 @@ import {
   custom,
   flag,
   integer,
+  path,
   readConfig,
   text,
 } from '#common/env-config.ts';
@@ -39,8 +40,8 @@ export const orchestratorVariables = {
     '127.0.0.1',
   ),
   port: integer({ name: 'PORT', doc: 'Port for everything: REST, Connect, gRPC, gRPC-Web.', min: 0, max: 65535 }, 8000),
-  tlsCert: text({ name: 'TLS_CERT', doc: 'Path of the certificate chain, PEM.' }, undefined),
-  tlsKey: text({ name: 'TLS_KEY', doc: 'Path of the private key, PEM.' }, undefined),
+  tlsCert: path({ name: 'TLS_CERT', doc: 'Path of the certificate chain, PEM.' }, undefined),
+  tlsKey: path({ name: 'TLS_KEY', doc: 'Path of the private key, PEM.' }, undefined),
   allowCleartext: flag({
     name: 'ALLOW_CLEARTEXT',
     doc: '1 allows cleartext off loopback, behind a proxy that does TLS.',
@@ -49,7 +50,7 @@ export const orchestratorVariables = {
     name: 'ALLOW_DEVELOPMENT_TOKENS',
     doc: '1 allows the development tokens off loopback, for a container whose port is published on loopback only.',
   }),
-  dataDir: text(
+  dataDir: path(
     { name: 'DATA_DIR', doc: 'Folder for state; the orchestrator uses its sub-folder orchestrator.' },
     './.data',
   ),
@@ -157,7 +158,7 @@ export interface OrchestratorConfig {
   readonly host: string;
   readonly port: number;
   readonly tls: { readonly certPath: string; readonly keyPath: string } | undefined;
-  /** The orchestrator's own folder within DATA_DIR. */
+  /** The orchestrator's own folder within DATA_DIR, absolute. */
   readonly dir: string;
   readonly clientToken: Secret;
   readonly adminToken: Secret | undefined;

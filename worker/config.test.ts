@@ -1,4 +1,5 @@
-import { join } from 'node:path';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '#common/env-config.ts';
 import { readWorkerConfig } from './config.ts';
@@ -29,7 +30,7 @@ describe("the worker's settings", () => {
       botLogMaxAgeMs: 7 * 24 * 3_600_000,
       telegramApiBase: undefined,
       telegramPreflight: undefined,
-      dir: join('.data', 'worker'),
+      dir: resolve('.data', 'worker'),
       logLevel: 'info',
     });
     expect(config.workerToken.reveal()).toBe('test-worker-token');
@@ -41,6 +42,36 @@ describe("the worker's settings", () => {
       botLogMaxBytes: 200 * 1024 ** 2,
       botLogMaxAgeMs: 36 * 3_600_000,
     });
+  });
+
+  it.each([
+    ['./d a/../d', resolve('d')],
+    ['данные', resolve('данные')],
+    ['~', homedir()],
+    ['~/bots', join(homedir(), 'bots')],
+    ['./~/bots', resolve('./~/bots')],
+    ['/data/', '/data'],
+  ])('make the folder of DATA_DIR %j and the socket in it absolute', (given, absolute) => {
+    expect(readWorkerConfig({ DATA_DIR: given, HEALTH_SOCKET: `${given}/s` })).toMatchObject({
+      dir: join(absolute, 'worker'),
+      healthSocket: join(absolute, 's'),
+    });
+  });
+
+  it('refuse the home folder of another user, which only a shell can look up', () => {
+    expect(mistakesOf({ DATA_DIR: '~ann/bots' })).toEqual([
+      'DATA_DIR must not begin with "~" and a name: write the folder out',
+    ]);
+  });
+
+  it('refuse an engine that the worker cannot reach, if it is to use one', () => {
+    const refused = [
+      'DOCKER_HOST must be unix:///path/to/docker.sock, or tcp://127.0.0.1:PORT for an engine on this machine',
+    ];
+    for (const address of ['tcp://10.0.0.1:2375', 'ssh://host', '/var/run/docker.sock']) {
+      expect(mistakesOf({ DOCKER_HOST: address })).toEqual(refused);
+      expect(mistakesOf({ DOCKER_HOST: address, RUNTIME: 'process' })).toEqual([]);
+    }
   });
 
   it('read what is set', () => {

@@ -1,13 +1,24 @@
 /** The worker's settings, from environment variables. */
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { BadValue, ConfigError, type ConfigOf, choice, custom, readConfig, text } from '#common/env-config.ts';
+import {
+  absolutePath,
+  BadValue,
+  ConfigError,
+  type ConfigOf,
+  choice,
+  custom,
+  path,
+  readConfig,
+  text,
+} from '#common/env-config.ts';
 import { type FetchAllow, parseFetchAllow } from '#common/fetch-policy.ts';
 import { workerIdPattern } from '#common/ids.ts';
 import { type Labels, parseLabels, workerLabelsMax } from '#common/labels.ts';
 import { logLevels } from '#common/log.ts';
 import { isLoopbackHost } from '#common/loopback.ts';
 import { Secret } from '#common/secret.ts';
+import { dockerHostRule, parseDockerHost } from './runtime/docker/docker-host.ts';
 
 /** Where an orchestrator is reached. */
 export interface Endpoint {
@@ -160,8 +171,10 @@ function parseAllow(value: string | undefined): FetchAllow {
 
 /** The length is the kernel's: https://man7.org/linux/man-pages/man7/unix.7.html (sun_path). */
 function parseSocketPath(value: string | undefined): string | undefined {
-  if (value !== undefined && Buffer.byteLength(value) > 107) throw new BadValue('must be a path of at most 107 bytes');
-  return value;
+  if (value === undefined) return undefined;
+  const path = absolutePath(value);
+  if (Buffer.byteLength(path) > 107) throw new BadValue('must be a path of at most 107 bytes, counted from /');
+  return path;
 }
 
 export const workerVariables = {
@@ -204,7 +217,11 @@ export const workerVariables = {
     'docker',
   ),
   dockerHost: text(
-    { name: 'DOCKER_HOST', doc: 'Address of the Docker engine.', shownDefault: "the engine's default socket" },
+    {
+      name: 'DOCKER_HOST',
+      doc: 'Address of the Docker engine: unix:///PATH, or tcp://127.0.0.1:PORT for an engine on this machine.',
+      shownDefault: "the engine's default socket",
+    },
     undefined,
   ),
   dockerNetwork: custom(
@@ -318,7 +335,7 @@ export const workerVariables = {
       return value === undefined ? undefined : value === '1';
     },
   ),
-  dataDir: text({ name: 'DATA_DIR', doc: 'Folder for state; the worker uses its sub-folder worker.' }, './.data'),
+  dataDir: path({ name: 'DATA_DIR', doc: 'Folder for state; the worker uses its sub-folder worker.' }, './.data'),
   logLevel: choice({ name: 'LOG_LEVEL', doc: 'Least severity that is logged.' }, logLevels, 'info'),
 };
 
@@ -327,7 +344,7 @@ type RawConfig = ConfigOf<typeof workerVariables>;
 /** Settings with every default filled in and the combinations checked. */
 export interface WorkerConfig extends Omit<RawConfig, 'workerToken' | 'dataDir'> {
   readonly workerToken: Secret;
-  /** The worker's own folder within DATA_DIR. */
+  /** The worker's own folder within DATA_DIR, absolute. */
   readonly dir: string;
   /** How many images are made at once: one for every two cores. */
   readonly buildSlots: number;
@@ -336,6 +353,10 @@ export interface WorkerConfig extends Omit<RawConfig, 'workerToken' | 'dataDir'>
 /** Throws ConfigError with all mistakes. */
 export function readWorkerConfig(env: NodeJS.ProcessEnv): WorkerConfig {
   const { workerToken, dataDir, ...raw } = readConfig(workerVariables, env);
+  // Other programs use DOCKER_HOST too, so one that the process runtime has no use for is no mistake.
+  if (raw.runtime === 'docker' && raw.dockerHost !== undefined && parseDockerHost(raw.dockerHost) === undefined) {
+    throw new ConfigError([`DOCKER_HOST ${dockerHostRule}`]);
+  }
   if (workerToken === undefined && !raw.orchestrators.every(({ loopback }) => loopback)) {
     throw new ConfigError(['WORKER_TOKEN must be set when ORCHESTRATOR_URL is not on this machine']);
   }

@@ -2,13 +2,14 @@
  * Run by the container's health check: ends with 0 when the worker has a session and its engine answers, else with 1 and
  * one line that says what is missing.
  */
+import { ConfigError, readConfig } from '#common/env-config.ts';
+import { workerVariables } from './config.ts';
 import { askHealth } from './health-socket.ts';
 
 const limitMs = 3000;
-const path = process.env['HEALTH_SOCKET'];
 
-async function complaint(): Promise<string> {
-  if (!path) return 'HEALTH_SOCKET is not set';
+async function complaint(path: string | undefined): Promise<string> {
+  if (path === undefined) return 'HEALTH_SOCKET is not set';
   try {
     const { connected, engineReady, reason } = await askHealth(path, limitMs);
     if (!connected) return 'no session with an orchestrator';
@@ -18,6 +19,16 @@ async function complaint(): Promise<string> {
   }
 }
 
-const found = await complaint();
+/** The socket's path as the worker of the same settings reads it; what is wrong with it otherwise. */
+async function check(): Promise<string> {
+  try {
+    return await complaint(readConfig({ path: workerVariables.healthSocket }, process.env).path);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+}
+
+const found = await check();
 process.stdout.write(found === '' ? 'healthy\n' : `${found}\n`);
 process.exitCode = found === '' ? 0 : 1;

@@ -14,7 +14,8 @@ export function variablesPage(programs: readonly ProgramVariables[]): string {
 <!-- Written by "npm run docs" from the declarations in the programs. -->
 
 The programs read environment variables, once, at their start. An empty value counts as not set. Wrong values are all
-named at once, and nothing is half started. Values of secrets are never printed.
+named at once, and nothing is half started. Values of secrets are never printed. Paths may be relative to the folder that a
+program is started in (with npm, the checkout), and may begin with \`~/\`.
 
 ${programs.map(section).join('\n')}`;
 }

@@ -1,7 +1,7 @@
 /** The two programs as child processes: started, waited for until they are up, ended in good order. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { openSync } from 'node:fs';
-import { checkout, checkoutPath } from '../process/checkout.ts';
+import { checkoutPath } from '../process/checkout.ts';
 
 export interface Program {
   readonly name: 'orchestrator' | 'worker';
@@ -20,7 +20,6 @@ export function startProgram(name: Program['name'], { env, logFile }: StartOptio
   const out = logFile === undefined ? 'inherit' : openSync(logFile, 'a', 0o600);
   // Its own process group: Ctrl-C in the terminal then reaches only this script, which ends the programs in order.
   const child = spawn(process.execPath, [checkoutPath(name, 'main.ts')], {
-    cwd: checkout,
     env,
     stdio: ['ignore', out, out],
     detached: true,

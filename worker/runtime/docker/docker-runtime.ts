@@ -17,7 +17,8 @@ import {
 } from './containers.ts';
 import { buildCustomImage } from './custom-build.ts';
 import { removeBotVolume } from './data-folder.ts';
-import { createEngineClient, defaultDockerHost, type EngineClient } from './engine-client.ts';
+import { defaultDockerHost } from './docker-host.ts';
+import { createEngineClient, type EngineClient } from './engine-client.ts';
 import { sortedError } from './engine-errors.ts';
 import { watchEngineEvents } from './events.ts';
 import { hasImage, removeBotImages } from './images.ts';

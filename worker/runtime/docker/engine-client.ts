@@ -14,6 +14,7 @@ import { inspect } from 'node:util';
 import Docker from 'dockerode';
 import { refuse } from '#common/problem.ts';
 import { EngineUnavailableError } from '../container-runtime.ts';
+import { dockerHostRule, parseDockerHost } from './docker-host.ts';
 import { sortedError } from './engine-errors.ts';
 
 export type QueryValue = string | number | boolean | readonly string[] | { readonly [key: string]: unknown };
@@ -62,23 +63,6 @@ export function negotiate(engineMin: string, engineMax: string): string | undefi
   return chosen >= Math.max(minor(engineMin), minor(apiMin)) ? `1.${chosen}` : undefined;
 }
 
-export const defaultDockerHost = 'unix:///var/run/docker.sock';
-
-/** Throws an Error with the cure for an address that cannot be used. */
-export function parseDockerHost(
-  address: string,
-): { readonly socketPath: string } | { readonly host: string; readonly port: number } {
-  if (address.startsWith('unix:///')) return { socketPath: address.slice('unix://'.length) };
-  const url = URL.parse(address);
-  // Whoever can speak to the engine is root on its machine, so its API does not go over a network in cleartext.
-  if (url?.protocol === 'tcp:' && ['127.0.0.1', 'localhost', '[::1]'].includes(url.hostname) && url.port !== '') {
-    return { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port) };
-  }
-  throw new Error(
-    'DOCKER_HOST must be unix:///path/to/docker.sock, or tcp://127.0.0.1:PORT for an engine on this machine',
-  );
-}
-
 type Modem = Pick<Docker['modem'], 'dial'>;
 
 interface Connection {
@@ -88,6 +72,7 @@ interface Connection {
 
 export function createEngineClient(dockerHost: string): EngineClient {
   const address = parseDockerHost(dockerHost);
+  if (address === undefined) throw new Error(`DOCKER_HOST ${dockerHostRule}`);
   const shortAgent = withoutInspection(new Agent({ keepAlive: false, maxSockets: shortSockets }));
   const longAgent = withoutInspection(new Agent({ keepAlive: false }));
   const modem = (agent: Agent, version?: string): Modem => {

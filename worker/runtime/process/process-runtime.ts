@@ -25,7 +25,7 @@ import { logSizes, readLogs, trimLogs } from './log-files.ts';
 import { runFacts, startRun, stopRun } from './runs.ts';
 
 export interface ProcessRuntimeOptions {
-  /** Its own folder; one runtime at a time uses it. */
+  /** Its own folder, absolute: builds and bots run in folders below it. One runtime at a time uses it. */
   readonly dir: string;
   readonly workerId: string;
   readonly signingKey: SigningKey;
