@@ -36,7 +36,7 @@ def create_bot() -> Bot:
 
 
 async def main() -> None:
-    # aiogram ends its polling on SIGTERM by itself.
+    # aiogram ends its polling on SIGTERM.
     await dp.start_polling(create_bot())
 
 

@@ -42,7 +42,7 @@ def main() -> None:
     application = create_application()
     application.add_handler(MessageHandler(filters.TEXT, echo))
     try:
-        # Ends on SIGTERM and SIGINT by itself, and goes on after a conflict with another copy.
+        # Ends on SIGTERM and SIGINT, and polls again after a conflict with another copy.
         application.run_polling(timeout=30)
     except InvalidToken:
         # The library's own message holds the token.
@@ -53,4 +53,6 @@ if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     # httpx logs the address of each request, and the token is part of it.
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    # The trace of a refused token holds the token.
+    logging.getLogger("telegram.ext").addFilter(lambda record: record.exc_info is None)
     main()

@@ -9,10 +9,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { eventually } from '../../test/kit/eventually.ts';
 import { exampleBots, examplesFolder } from '../../test/kit/example-bots.ts';
 import { type FakeTelegram, startFakeTelegram } from '../../test/kit/fake-telegram/fake-telegram.ts';
-import { pythonTelegramBot } from '../../test/kit/package-index/debian-wheels.ts';
+import {
+  aiogram as aiogramLibrary,
+  pyTelegramBotApi,
+  pythonTelegramBot,
+} from '../../test/kit/package-index/bot-libraries.ts';
 import { npmPackages } from '../../test/kit/package-index/npm-packages.ts';
 import { startNpmRegistry } from '../../test/kit/package-index/npm-registry.ts';
-import { standInFolders } from '../../test/kit/package-index/stand-in-wheels.ts';
 
 const token = '123456:secret-part-of-the-token';
 
@@ -39,7 +42,7 @@ const plain: Expected = { unknownToken: 'does not know this BOT_TOKEN', answer: 
 const aiogram: Expected = {
   unknownToken: 'TelegramUnauthorizedError',
   answer: echo,
-  install: async () => standInFolders,
+  install: async () => (await aiogramLibrary()).folders,
 };
 
 /** Every bot of the folder by name: a new one without a line here fails. */
@@ -49,20 +52,24 @@ const expected: Readonly<Record<string, Expected>> = {
   'echo_bot.py': aiogram,
   'echo_bot_ptb.py': { ...plain, install: async () => (await pythonTelegramBot()).folders },
   'echo_bot_stdlib.py': plain,
-  grammy_bot: { ...plain, install: installGrammy },
+  'echo_bot_telebot.py': { ...plain, install: async () => (await pyTelegramBotApi()).folders },
+  grammy_bot: { ...plain, install: installNpm('grammy_bot', 'grammy@^1.30') },
   multi_file_bot: aiogram,
+  telegraf_bot: { ...plain, install: installNpm('telegraf_bot', 'telegraf@^4.16') },
 };
 
-async function installGrammy(root: string): Promise<readonly string[]> {
-  const registry = await startNpmRegistry('127.0.0.1', await npmPackages('grammy@^1.30'));
-  try {
-    const args = ['install', '--no-audit', '--no-fund', '--prefix', 'examples/bots/grammy_bot'];
-    const env = { ...process.env, NPM_CONFIG_REGISTRY: registry.url, npm_config_cache: join(root, 'npm-cache') };
-    await promisify(execFile)('npm', args, { cwd: root, env, timeout: 60_000 });
-  } finally {
-    await registry.close();
-  }
-  return [];
+function installNpm(folder: string, requirement: string): (root: string) => Promise<readonly string[]> {
+  return async (root) => {
+    const registry = await startNpmRegistry('127.0.0.1', await npmPackages(requirement));
+    try {
+      const args = ['install', '--no-audit', '--no-fund', '--prefix', `examples/bots/${folder}`];
+      const env = { ...process.env, NPM_CONFIG_REGISTRY: registry.url, npm_config_cache: join(root, 'npm-cache') };
+      await promisify(execFile)('npm', args, { cwd: root, env, timeout: 60_000 });
+    } finally {
+      await registry.close();
+    }
+    return [];
+  };
 }
 
 const examples = exampleBots();
@@ -213,7 +220,7 @@ describe.skipIf(!python)('multi_file_bot', () => {
       cwd: join(examplesFolder, 'multi_file_bot'),
       stdio: 'ignore',
       env: {
-        PYTHONPATH: standInFolders.join(delimiter),
+        PYTHONPATH: (await aiogramLibrary()).folders.join(delimiter),
         PYTHONDONTWRITEBYTECODE: '1',
         TELEGRAM_API_BASE: telegram.url,
         BOT_TOKEN: token,

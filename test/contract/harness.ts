@@ -163,11 +163,11 @@ export async function readAll(
 export const textsOf = (lines: readonly OutputLine[]): string[] => lines.map((line) => line.text);
 
 /** Waits until the container has printed a line. */
-export async function untilPrinted(runtime: ContainerRuntime, id: string, text: string): Promise<void> {
+export async function untilPrinted(runtime: ContainerRuntime, id: string, text: string | RegExp): Promise<void> {
   await eventually(
     `the container has printed ${text}`,
     async () => textsOf((await readAll(runtime, id)).lines),
-    (texts) => texts.includes(text),
+    (texts) => texts.some((printed) => (typeof text === 'string' ? printed === text : text.test(printed))),
     { timeoutMs: 30 * second, everyMs: 50 },
   );
 }

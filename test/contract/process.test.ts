@@ -11,6 +11,7 @@ import { findPython } from '../../worker/runtime/process/interpreters.ts';
 import { createProcessRuntime } from '../../worker/runtime/process/process-runtime.ts';
 import { eventually } from '../kit/eventually.ts';
 import { startPackageIndex } from '../kit/package-index/package-index.ts';
+import { createStandInWheels } from '../kit/package-index/stand-in-wheels.ts';
 import { describeContainerRuntime } from './container-runtime.ts';
 import { absentRequirement, endlessRequirement, startEndlessIndex } from './endless-index.ts';
 import { botPlan, buildBot, type Harness, patience, second, untilExited, untilPrinted } from './harness.ts';
@@ -205,7 +206,7 @@ describe('the process runtime', { timeout: 60 * second }, () => {
   });
 
   test.skipIf(!python)('installs what a Python bot requires into an environment of its own', async () => {
-    const index = await startPackageIndex({ host: '127.0.0.1' });
+    const index = await startPackageIndex({ host: '127.0.0.1', wheels: createStandInWheels() });
     try {
       const runtime = runtimeIn(dir, workerId, ownKey, index.url);
       await buildBot(runtime, 'python', { key, workerId, requirements: ['aiogram>=3.0'] });

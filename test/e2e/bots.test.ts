@@ -1,6 +1,6 @@
 /**
  * Every bot of examples/bots, deployed by the command that it names itself, with the libraries it asks for: the real
- * python-telegram-bot and grammY among them. Each answers a person and ends in good order.
+ * aiogram, python-telegram-bot, pyTelegramBotAPI, grammY and Telegraf where pip and npm reach an index. Each answers a person and ends in good order.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,11 +9,10 @@ import { afterAll, beforeAll, describe, expect, inject, it, type TestContext } f
 import { eventually } from '../kit/eventually.ts';
 import { type ExampleBot, exampleBots } from '../kit/example-bots.ts';
 import { type FakeTelegram, startFakeTelegram } from '../kit/fake-telegram/fake-telegram.ts';
-import { pythonTelegramBot } from '../kit/package-index/debian-wheels.ts';
+import { aiogram, type BotLibrary, pyTelegramBotApi, pythonTelegramBot } from '../kit/package-index/bot-libraries.ts';
 import { npmPackages } from '../kit/package-index/npm-packages.ts';
 import { startNpmRegistry } from '../kit/package-index/npm-registry.ts';
 import { startPackageIndex } from '../kit/package-index/package-index.ts';
-import { createStandInWheels } from '../kit/package-index/stand-in-wheels.ts';
 import { deleteBot, startTestPlatform, type TestPlatform } from '../kit/platform-for-tests.ts';
 import { usableDocker } from '../kit/test-docker.ts';
 
@@ -33,11 +32,13 @@ const echo: Expected = { answer: (text) => `Echo: ${text}` };
 const expected: Readonly<Record<string, Expected>> = {
   custom_bot: { answer: (text) => `Words: ${text.split(' ').length}`, installs: /built with Python/ },
   'echo_bot.mjs': echo,
-  'echo_bot.py': { ...echo, installs: /Successfully installed aiogram-3/ },
+  'echo_bot.py': { ...echo, installs: /Successfully installed .*aiogram-3/ },
   'echo_bot_ptb.py': { ...echo, installs: /Successfully installed .*httpx-.*python-telegram-bot-21/ },
   'echo_bot_stdlib.py': echo,
+  'echo_bot_telebot.py': { ...echo, installs: /Successfully installed .*pyTelegramBotAPI-4/i },
   grammy_bot: { ...echo, installs: /added \d+ packages/ },
-  multi_file_bot: { ...echo, installs: /Successfully installed aiogram-3/ },
+  multi_file_bot: { ...echo, installs: /Successfully installed .*aiogram-3/ },
+  telegraf_bot: { ...echo, installs: /added \d+ packages/ },
 };
 
 const examples = exampleBots();
@@ -66,17 +67,23 @@ async function startStage(host: string, env: Readonly<Record<string, string>>): 
       return [];
     }
   };
-  const [real, npm] = await Promise.all([
-    ifAvailable(
-      'echo_bot_ptb.py',
-      pythonTelegramBot().then(({ wheels }) => wheels),
-    ),
-    ifAvailable('grammy_bot', npmPackages('grammy@^1.30')),
-  ]);
+  const wheelsOf = async (library: Promise<BotLibrary>) => (await library).wheels;
+  const wheels = [
+    ...(await wheelsOf(aiogram())),
+    ...(await ifAvailable('echo_bot_ptb.py', wheelsOf(pythonTelegramBot()))),
+    ...(await ifAvailable('echo_bot_telebot.py', wheelsOf(pyTelegramBotApi()))),
+  ];
+  const packages = [
+    ...(await ifAvailable('grammy_bot', npmPackages('grammy@^1.30'))),
+    ...(await ifAvailable('telegraf_bot', npmPackages('telegraf@^4.16'))),
+  ];
   await using stack = new AsyncDisposableStack();
-  const index = await startPackageIndex({ host, wheels: [...createStandInWheels(), ...real] });
+  const index = await startPackageIndex({ host, wheels: distinct(wheels, ({ fileName }) => fileName) });
   stack.defer(() => index.close());
-  const registry = await startNpmRegistry(host, npm);
+  const registry = await startNpmRegistry(
+    host,
+    distinct(packages, (one) => `${one.name}@${one.version}`),
+  );
   stack.defer(() => registry.close());
   const telegram = await startFakeTelegram({ host, tokens: examples.map(token) });
   stack.defer(() => telegram.close());
@@ -92,6 +99,11 @@ async function startStage(host: string, env: Readonly<Record<string, string>>): 
   const kept = stack.move();
   return { platform, telegram, unavailable, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
+
+/** Two libraries may need the same release of a third. */
+const distinct = <T>(items: readonly T[], key: (item: T) => string): T[] => [
+  ...new Map(items.map((item) => [key(item), item])).values(),
+];
 
 /** Deploys a bot, talks to it, and stops it. */
 async function walkThrough({ platform, telegram, unavailable }: Stage, example: ExampleBot, skip: Skip): Promise<void> {

@@ -38,7 +38,7 @@ describe.skipIf('skip' in docker)('on the engine of the tests', () => {
     });
     const output = await readAll(building);
     expect(output).not.toContain('"error"');
-    expect(output).toMatch(/Successfully installed aiogram-3\.4\.1 magic-filter-1\.0\.12/);
+    expect(output).toMatch(/Successfully installed .*aiogram-3\./);
 
     const telegram = await startFakeTelegram({ host: hostAddress, tokens: [token] });
     const container = await engine.createContainer({

@@ -12,7 +12,9 @@
 import { readFileSync } from 'node:fs';
 import type { TestProject } from 'vitest/node';
 import { baseImageNames, loadBaseImages } from './base-images/base-images.ts';
+import { aiogram } from './package-index/bot-libraries.ts';
 import { startPackageIndex } from './package-index/package-index.ts';
+import type { Wheel } from './package-index/wheel.ts';
 import { callEngine } from './private-engine/engine-api.ts';
 import { findEngine, type NoEngine, type TestEngine } from './private-engine/find-engine.ts';
 import type { TestDocker } from './test-docker.ts';
@@ -25,7 +27,8 @@ export default async function setup(project: TestProject): Promise<(() => Promis
   }
   const { config, state } = project.vitest;
   const count = Math.min(config.maxWorkers, state.getPaths().length);
-  const slots = await Promise.all(Array.from({ length: count }, startSlot));
+  const { wheels } = await aiogram();
+  const slots = await Promise.all(Array.from({ length: count }, () => startSlot(wheels)));
   const stop = async () => {
     for (const slot of slots) if ('stop' in slot) await slot.stop();
   };
@@ -46,11 +49,11 @@ interface Slot {
   stop(): Promise<void>;
 }
 
-async function startSlot(): Promise<Slot | NoEngine> {
+async function startSlot(wheels: readonly Wheel[]): Promise<Slot | NoEngine> {
   const engine = await findUsableEngine();
   if ('skip' in engine) return engine;
   try {
-    const index = await startPackageIndex({ host: engine.hostAddress });
+    const index = await startPackageIndex({ host: engine.hostAddress, wheels });
     return {
       docker: { host: engine.dockerHost, hostAddress: engine.hostAddress, pipIndexUrl: index.url },
       stop: async () => {

@@ -5,7 +5,7 @@ export interface TestDocker {
   readonly host: string;
   /** An address of this machine that containers can reach: servers of tests listen there. */
   readonly hostAddress: string;
-  /** For pip's --index-url, with `hostAddress` as a trusted host: it has aiogram 2.25.1, 3.0.0 and 3.4.1. */
+  /** For pip's --index-url, with `hostAddress` as a trusted host: it has aiogram 3 in several versions, the real one where pip reaches an index. */
   readonly pipIndexUrl: string;
 }
 

@@ -5,7 +5,7 @@
  */
 import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { arch, tmpdir } from 'node:os';
 import { basename, delimiter, dirname, join } from 'node:path';
 import type { PackageTree } from '../private-engine/debian-packages.ts';
 import { callEngine } from '../private-engine/engine-api.ts';
@@ -21,6 +21,9 @@ export const baseImageNames = {
 } as const;
 
 export type BaseImage = keyof typeof baseImageNames;
+
+/** In the real image too: packages with native modules are linked with them. */
+const commonLibraries = ['libgcc_s.so.1', 'libstdc++.so.6', 'librt.so.1', 'libpthread.so.0', 'libdl.so.2', 'libm.so.6'];
 
 /** As in the real Python image: libraries read it even for a server without TLS. */
 const authorities = '/etc/ssl/certs/ca-certificates.crt';
@@ -109,6 +112,7 @@ async function pythonFiles(tree: PackageTree, work: string): Promise<FileSet> {
   const modules = join(library, 'lib-dynload');
   const programs = [python, ...readdirSync(modules).map((module) => join(modules, module))];
   for (const { path, source } of await sharedLibraries(tree, programs)) files.file(path, source);
+  for (const path of commonLibraries.map((file) => join(multiarchFolder, file))) files.file(path, found(tree, path));
 
   const wheels = found(tree, '/usr/share/python-wheels');
   const env = { LD_LIBRARY_PATH: (await tree.libraryFolders()).join(':') };
@@ -122,6 +126,8 @@ async function pythonFiles(tree: PackageTree, work: string): Promise<FileSet> {
   }
   return files;
 }
+
+const multiarchFolder = `/usr/lib/${arch() === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`;
 
 /** The Node that runs the tests, and npm if this machine has one. */
 async function nodeFiles(tree: PackageTree): Promise<FileSet> {

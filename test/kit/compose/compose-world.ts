@@ -5,6 +5,7 @@
 
 import { loadBaseImages } from '../base-images/base-images.ts';
 import { type FakeTelegram, startFakeTelegram } from '../fake-telegram/fake-telegram.ts';
+import { aiogram } from '../package-index/bot-libraries.ts';
 import { startPackageIndex } from '../package-index/package-index.ts';
 import { findEngine } from '../private-engine/find-engine.ts';
 import { PrivateEngine } from '../private-engine/private-engine.ts';
@@ -37,7 +38,8 @@ export async function startComposeWorld(telegramTokens: readonly string[]): Prom
   await loadBaseImages(engine.dockerHost, engine.packages);
   await loadComposeImages(engine.dockerHost, engine.packages);
   const { hostAddress } = engine;
-  const index = parts.use(disposable(await startPackageIndex({ host: hostAddress })));
+  const { wheels } = await aiogram();
+  const index = parts.use(disposable(await startPackageIndex({ host: hostAddress, wheels })));
   const mirror = parts.use(disposable(await startNpmMirror(hostAddress)));
   const telegram = parts.use(disposable(await startFakeTelegram({ host: hostAddress, tokens: telegramTokens })));
   const host = parts.use(new ComposeHost(engine));

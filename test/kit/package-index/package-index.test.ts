@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type PackageIndex, startPackageIndex } from './package-index.ts';
+import { createStandInWheels } from './stand-in-wheels.ts';
 import { createWheel } from './wheel.ts';
 import { createZip } from './zip.ts';
 
 let index: PackageIndex;
 beforeEach(async () => {
-  index = await startPackageIndex({ host: '127.0.0.1' });
+  index = await startPackageIndex({ host: '127.0.0.1', wheels: createStandInWheels() });
 });
 afterEach(() => index.close());
 

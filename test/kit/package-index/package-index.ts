@@ -2,7 +2,6 @@
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createStandInWheels } from './stand-in-wheels.ts';
 import type { Wheel } from './wheel.ts';
 
 export interface PackageIndexOptions {
@@ -10,8 +9,7 @@ export interface PackageIndexOptions {
   readonly host: string;
   /** Default 0: any free port. */
   readonly port?: number;
-  /** Default: the stand-ins for aiogram and magic-filter. */
-  readonly wheels?: readonly Wheel[];
+  readonly wheels: readonly Wheel[];
 }
 
 export interface PackageIndex {
@@ -23,7 +21,7 @@ export interface PackageIndex {
 }
 
 export async function startPackageIndex(options: PackageIndexOptions): Promise<PackageIndex> {
-  const wheels = options.wheels ?? createStandInWheels();
+  const { wheels } = options;
   const downloads = new Set<string>();
   const server = createServer((request, response) => {
     const path = new URL(request.url ?? '/', 'http://index').pathname;
@@ -54,7 +52,8 @@ export async function startPackageIndex(options: PackageIndexOptions): Promise<P
 
 function projectPage(wheels: readonly Wheel[]): string {
   const links = wheels.map(({ fileName, sha256, requiresPython }) => {
-    return `<a href="/files/${fileName}#sha256=${sha256}" data-requires-python="${escapeHtml(requiresPython)}">${fileName}</a>`;
+    const python = requiresPython && ` data-requires-python="${escapeHtml(requiresPython)}"`;
+    return `<a href="/files/${fileName}#sha256=${sha256}"${python}>${fileName}</a>`;
   });
   return `<!DOCTYPE html><html><body>${links.join('\n')}</body></html>`;
 }

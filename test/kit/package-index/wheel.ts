@@ -18,6 +18,7 @@ export interface Wheel {
   readonly fileName: string;
   /** The name as an index spells it (PEP 503). */
   readonly project: string;
+  /** Empty: pip is not told. */
   readonly requiresPython: string;
   readonly content: Buffer;
   /** Hexadecimal. */
@@ -52,6 +53,19 @@ export function createWheel(source: WheelSource): Wheel {
     fileName: `${distribution}-${version}-py3-none-any.whl`,
     project: name.replace(/[-_.]+/g, '-').toLowerCase(),
     requiresPython,
+    content,
+    sha256: createHash('sha256').update(content).digest('hex'),
+  };
+}
+
+/** A wheel that somebody else has made, by its file: https://packaging.python.org/en/latest/specifications/binary-distribution-format/#file-name-convention. */
+export function readWheel(fileName: string, content: Buffer): Wheel {
+  const [distribution] = fileName.split('-');
+  if (!fileName.endsWith('.whl') || !distribution) throw new Error(`${fileName} is not a wheel`);
+  return {
+    fileName,
+    project: distribution.replace(/[-_.]+/g, '-').toLowerCase(),
+    requiresPython: '',
     content,
     sha256: createHash('sha256').update(content).digest('hex'),
   };
