@@ -9,7 +9,10 @@ const { signal } = new AbortController();
 it('takes the last of several values, and -e before any file', async () => {
   const cwd = await tempFolder({ 'a.env': 'A=a\nB=a\nC=a\n', 'b.env': 'B=b\nC=b\n' });
   const options = { env: ['C=1', 'C=2', 'D='], envFile: ['a.env', 'b.env'] };
-  expect(await readEnvironment(options, cwd, signal)).toEqual({ A: 'a', B: 'b', C: '2', D: '' });
+  expect(await readEnvironment(options, cwd, signal)).toEqual({
+    values: { A: 'a', B: 'b', C: '2', D: '' },
+    removed: [],
+  });
 });
 
 it('knows whether any was given', () => {

@@ -6,6 +6,7 @@ import { type EnvPair, parseEnvVars } from './env-vars.ts';
 import { unwrapWords } from './errors.ts';
 import { readTextFile } from './read-text.ts';
 import { textFileMaxBytes } from './source/file-limits.ts';
+import { splitRemovals } from './spec-words.ts';
 
 export interface EnvOptions {
   readonly env: readonly string[];
@@ -13,6 +14,12 @@ export interface EnvOptions {
 }
 
 export const isEnvGiven = ({ env, envFile }: EnvOptions): boolean => env.length > 0 || envFile.length > 0;
+
+export interface Environment {
+  readonly values: Readonly<Record<string, string>>;
+  /** Names that the bot shall not have any more. */
+  readonly removed: readonly string[];
+}
 
 /**
  * Names and values. Of two values for a name the last one wins, as in a shell, and -e wins over any file. Throws CliError or
@@ -22,8 +29,10 @@ export async function readEnvironment(
   { env, envFile }: EnvOptions,
   cwd: string,
   signal: AbortSignal,
-): Promise<Readonly<Record<string, string>>> {
-  const words = unwrapWords(parseEnvVars(env));
+): Promise<Environment> {
+  const { given, removed } = splitRemovals(env);
+  const words = unwrapWords(parseEnvVars(given));
+  for (const name of removed) unwrapWords(parseEnvVars([`${name}=`]));
   const all = new Map<string, string>();
   const add = (pairs: readonly EnvPair[]): void => {
     for (const [name, value] of pairs) all.set(name, value);
@@ -34,5 +43,5 @@ export async function readEnvironment(
   add(words);
   // As a key of the message it would be lost without a word.
   if (all.has('__proto__')) refuse('INVALID_ENV_VARS', 'No variable can be named __proto__.');
-  return Object.fromEntries(all);
+  return { values: Object.fromEntries(all), removed: removed.filter((name) => !all.has(name)) };
 }

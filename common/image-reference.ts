@@ -76,6 +76,12 @@ export function parseImageReference(
   return ok(parts);
 }
 
+/** The registry of a reference that was checked before; Docker Hub under one name. */
+export function registryOf(image: string): string {
+  const registry = split(image)?.registry;
+  return registry === undefined || hubRegistries.includes(registry) ? 'docker.io' : registry;
+}
+
 /** The reference as it is sent to an engine: with a tag or a digest, always. */
 export function formatImageReference({ registry, repository, tag, digest }: ImageReference): string {
   const name = registry === undefined ? repository : `${registry}/${repository}`;

@@ -5,10 +5,11 @@ import { isBotId } from '#common/ids.ts';
 import { type Labels, parseLabels, wantedLabelsMax } from '#common/labels.ts';
 import { refuse, unwrap } from '#common/problem.ts';
 import type { BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
+import type { SpecResetSchema } from '#gen/botrunner/v1/bot_service_pb.js';
 import type { Job } from '#gen/botrunner/v1/job_pb.js';
 import type { Client } from '../client.ts';
 import { Option } from '../clipanion.ts';
-import { isEnvGiven, readEnvironment } from '../environment.ts';
+import { type Environment, isEnvGiven, readEnvironment } from '../environment.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { type Limits, parseLimits } from '../limits.ts';
 import { renderStarted } from '../render/job.ts';
@@ -16,6 +17,7 @@ import { chooseSource } from '../source/choose.ts';
 import { prepareSource } from '../source/prepare.ts';
 import type { ReadySource } from '../source/source.ts';
 import { uploadSource } from '../source/upload.ts';
+import { isDefault, splitRemovals } from '../spec-words.ts';
 import { readPassword } from '../stdin.ts';
 import { submit } from '../submit.ts';
 import { JobCommand } from './job-command.ts';
@@ -24,15 +26,19 @@ import { JobCommand } from './job-command.ts';
 export interface DeployRequest {
   readonly botId: string;
   readonly spec: MessageInitShape<typeof BotSpecSchema>;
+  /** An orchestrator of 0.1.0 drops the environment without it. */
   readonly keepEnv: boolean;
   readonly takeover: boolean;
+  readonly replaceEnv: boolean;
+  readonly reset?: MessageInitShape<typeof SpecResetSchema>;
 }
 
 interface Plan {
   readonly source: ReadySource;
-  readonly env: Readonly<Record<string, string>>;
+  readonly env: Environment;
   readonly limits: Limits | undefined;
   readonly on: Labels;
+  readonly labelsRemoved: readonly string[];
 }
 
 export abstract class DeployCommand extends JobCommand {
@@ -64,11 +70,20 @@ export abstract class DeployCommand extends JobCommand {
     description: 'Read the password from the standard input.',
   });
   pull = Option.Boolean('--pull', false, { description: 'Ask the registry even for an image that is there.' });
-  env = Option.Array('-e,--env', [], { description: 'An environment variable of the bot. Repeatable.' });
+  env = Option.Array('-e,--env', [], {
+    description: 'An environment variable of the bot; NAME- takes one away from a bot that has it. Repeatable.',
+  });
   envFile = Option.Array('--env-file', [], { description: 'A file of NAME=VALUE lines; -e wins over it. Repeatable.' });
-  memory = Option.String('--memory', { description: "Memory it may use, such as 256m or 1g. Default: the worker's." });
-  cpus = Option.String('--cpus', { description: "Cores it may use, such as 0.5. Default: the worker's." });
-  on = Option.Array('--on', [], { description: 'A label that the worker must have, such as zone=eu. Repeatable.' });
+  replaceEnv = Option.Boolean('--replace-env', false, {
+    description: 'These variables are all that the bot has; it keeps none of before.',
+  });
+  memory = Option.String('--memory', {
+    description: 'Memory it may use, such as 256m or 1g; default is what the worker gives.',
+  });
+  cpus = Option.String('--cpus', { description: 'Cores it may use, such as 0.5; default is what the worker gives.' });
+  on = Option.Array('--on', [], {
+    description: 'A label that the worker must have, such as zone=eu; zone- asks for it no longer. Repeatable.',
+  });
   takeover = Option.Boolean('--takeover', false, {
     description: 'Stop the bot that has the same Telegram token, and take it over.',
   });
@@ -99,14 +114,16 @@ export abstract class DeployCommand extends JobCommand {
     }
     const choice = chooseSource(this);
     const limits = parseLimits(this);
-    const on = unwrap(parseLabels(this.on, wantedLabelsMax));
+    const labels = splitRemovals(this.on);
+    const on = unwrap(parseLabels(labels.given, wantedLabelsMax));
     const { cwd, signal } = this.context;
     const env = await readEnvironment(this, cwd, signal);
     const source = await prepareSource(choice, { cwd, signal, readStdin: () => readPassword(this.context) });
-    return { source, env, limits, on };
+    return { source, env, limits, on, labelsRemoved: labels.removed.filter((key) => !Object.hasOwn(on, key)) };
   }
 
-  private async upload(client: Client, { source, env, limits, on }: Plan): Promise<DeployRequest> {
+  private async upload(client: Client, plan: Plan): Promise<DeployRequest> {
+    const { source, env, limits, on } = plan;
     let sha256 = '';
     if (source.upload !== undefined) {
       this.progress().note(`Uploading ${source.upload.what}`);
@@ -117,12 +134,22 @@ export abstract class DeployCommand extends JobCommand {
       botId: this.bot,
       spec: {
         source: source.spec(sha256),
-        env: { ...env },
+        env: { ...env.values },
         on: { ...on },
         ...(limits === undefined ? {} : { limits }),
       },
-      keepEnv: !isEnvGiven(this),
+      keepEnv: !isEnvGiven(this) && !this.replaceEnv,
       takeover: this.takeover,
+      replaceEnv: this.replaceEnv,
+      ...this.reset(plan),
     };
+  }
+
+  private reset({ source, env, labelsRemoved }: Plan): Pick<DeployRequest, 'reset'> {
+    const memory = isDefault(this.memory);
+    const cpus = isDefault(this.cpus);
+    const requirements = source.hasNoRequirements === true;
+    const isNothing = !memory && !cpus && !requirements && env.removed.length === 0 && labelsRemoved.length === 0;
+    return isNothing ? {} : { reset: { memory, cpus, requirements, env: [...env.removed], on: [...labelsRemoved] } };
   }
 }

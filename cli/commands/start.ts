@@ -10,6 +10,7 @@ export class StartCommand extends DeployCommand {
     description: 'Start a bot, or update it if it runs.',
     details: [
       'Give exactly one source: --simple, --code, --custom, --git or --image.',
+      'A bot that runs is updated: what is not named stays, as update says.',
       '--simple takes one file, several, or a folder with all its sub-folders. From folders hidden files, node_modules, ' +
         '__pycache__ and links are left out. The packages of a requirements.txt or package.json among the files are ' +
         'installed unless -r is given.',
@@ -28,7 +29,7 @@ export class StartCommand extends DeployCommand {
     ],
   });
 
-  protected send(client: Client, { botId, spec, takeover }: DeployRequest, options: CallOptions) {
-    return client.bots.startBot({ botId, spec, takeover }, options);
+  protected send(client: Client, { keepEnv: _, ...request }: DeployRequest, options: CallOptions) {
+    return client.bots.startBot(request, options);
   }
 }

@@ -53,6 +53,33 @@ describe('update', () => {
     expect(orchestrator.updates[0]).toMatchObject({ keepEnv, takeover: false, spec: { env } });
   });
 
+  it.each<[string[], object]>([
+    [['-e', 'A=1', '-e', 'B-', '--on', 'zone-'], { reset: { env: ['B'], on: ['zone'] } }],
+    [['--memory', 'default', '--cpus', '0.5'], { reset: { memory: true, cpus: false } }],
+    [['--replace-env'], { replaceEnv: true, keepEnv: false }],
+    // Of one name given and taken away the value is meant.
+    [['-e', 'A-', '-e', 'A=1'], { reset: undefined, spec: { env: { A: '1' } } }],
+  ])('with %j takes away what it says', async (words, request) => {
+    const orchestrator = oneBot();
+    const told = await runCli(['update', 'b', '--image', 'x', ...words], { orchestrator });
+    expect(told).toMatchObject({ exitCode: 0 });
+    expect(orchestrator.updates[0]).toMatchObject(request);
+  });
+
+  it('takes the packages away with an empty -r, and keeps them without -r', async () => {
+    const orchestrator = oneBot();
+    const cwd = await tempFolder({ 'v2.py': 'print(2)\n' });
+    await runCli(['update', 'b', '--simple', 'v2.py', '-r', ''], { orchestrator, cwd });
+    await runCli(['update', 'b', '--simple', 'v2.py'], { orchestrator, cwd });
+    expect(orchestrator.updates.map(({ reset }) => reset?.requirements)).toEqual([true, undefined]);
+  });
+
+  it('refuses a name to take away that is none', async () => {
+    const told = await runCli(['update', 'b', '--image', 'x', '-e', '1x-'], { orchestrator: oneBot() });
+    expect(told.exitCode).toBe(2);
+    expect(told.stderr).not.toContain('1x');
+  });
+
   it('takes a token over when asked to', async () => {
     const orchestrator = oneBot();
     await runCli(['update', 'b', '--image', 'x', '--takeover'], { orchestrator });

@@ -11,11 +11,15 @@ export class UpdateCommand extends DeployCommand {
     details: [
       'The new image is built while the old bot runs. Then the old one is stopped, and the new one is started when it is ' +
         'gone. If the build fails the old one goes on. The options are those of start.',
-      'The environment stays as it is unless -e or --env-file is given; then it is replaced as a whole. So are ' +
-        'the labels of --on.',
+      'What is not named stays: variables, limits, labels, packages of the same language, the branch and login of the ' +
+        'same repository, the login of the same registry. -e and --on add or replace single ones.',
+      'To take something away: -e NAME-, --on KEY-, --memory default, --cpus default, -r "". With --replace-env the variables ' +
+        'given are all there are.',
     ].join('\n\n'),
     examples: [
       ['New code, same environment', 'avtomatika-bot update my-bot --simple bot.py'],
+      ['One variable replaced, one gone', 'avtomatika-bot update my-bot --simple bot.py -e DEBUG=1 -e OLD_NAME-'],
+      ['The default memory again', 'avtomatika-bot update my-bot --simple bot.py --memory default'],
       ['From a folder with a Dockerfile to a ready image', 'avtomatika-bot update my-bot --image ghcr.io/user/bot:1.1'],
       ['With another token', 'avtomatika-bot update my-bot --simple my_bot/ -e BOT_TOKEN=456:DEF --takeover'],
     ],

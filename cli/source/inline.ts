@@ -26,6 +26,7 @@ export async function prepareInline(
       paths: [entrypoint],
       read: (uploadSignal) => packEntries(entries, { gzip: false }, uploadSignal),
     },
+    hasNoRequirements: requirements.isGiven && requirements.list.length === 0,
     spec: (artifactSha256) => ({
       case: 'simple',
       value: { artifactSha256, entrypoint, requirements: [...requirements.list], language: languageOption(run) },

@@ -21,19 +21,23 @@ async function choose(requirements: string[] | undefined, entrypoint = 'bot.py',
 }
 
 it('takes a file, a comma list, or several of them', async () => {
-  expect(await choose(['deps.txt', 'c>=3,<4,d'])).toEqual({ list: ['a>=1,<2', 'b', 'c>=3,<4', 'd'], from: undefined });
+  expect(await choose(['deps.txt', 'c>=3,<4,d'])).toEqual({
+    list: ['a>=1,<2', 'b', 'c>=3,<4', 'd'],
+    isGiven: true,
+    from: undefined,
+  });
 });
 
 it('takes a name for a package even when a folder is called like it', async () => {
-  expect(await choose(['aiogram'])).toEqual({ list: ['aiogram'], from: undefined });
+  expect(await choose(['aiogram'])).toEqual({ list: ['aiogram'], isGiven: true, from: undefined });
 });
 
 it('falls back on the requirements.txt of a Python bot and on the package.json of a Node.js bot', async () => {
-  expect(await choose(undefined)).toEqual({ list: ['httpx'], from: 'requirements.txt' });
-  const node = { list: ['grammy@^1.30', '@scope/x'], from: 'package.json' };
+  expect(await choose(undefined)).toEqual({ list: ['httpx'], isGiven: true, from: 'requirements.txt' });
+  const node = { list: ['grammy@^1.30', '@scope/x'], isGiven: true, from: 'package.json' };
   expect(await choose(undefined, 'bot.mjs')).toEqual(node);
   expect(await choose(undefined, 'bot.mjs', 'node')).toEqual(node);
-  expect(await choose([''])).toEqual({ list: [], from: undefined });
+  expect(await choose([''])).toEqual({ list: [], isGiven: true, from: undefined });
 });
 
 it('takes a package.json by name', async () => {

@@ -14,6 +14,8 @@ import type { SourceContext } from './source.ts';
 
 export interface Requirements {
   readonly list: readonly string[];
+  /** Whether -r or a file says so, even if it names none. */
+  readonly isGiven: boolean;
   /** The file that was used without being asked for. */
   readonly from: string | undefined;
 }
@@ -29,13 +31,13 @@ export async function chooseRequirements(
 ): Promise<Requirements> {
   if (asked !== undefined) {
     const lists = await Promise.all(asked.map((value) => readAsked(value, { cwd, signal })));
-    return { list: lists.flat(), from: undefined };
+    return { list: lists.flat(), isGiven: true, from: undefined };
   }
   // Packages of pip are of no use to a bot that runs on Node.js, and the other way round.
   const isPython = runtime === undefined ? isRunBy(entrypoint, 'python') : runtime === 'python';
   const own = files.find(({ path }) => path === (isPython ? 'requirements.txt' : 'package.json'));
-  if (own === undefined) return { list: [], from: undefined };
-  return { list: await readList(own.diskPath, own.path, signal), from: own.path };
+  if (own === undefined) return { list: [], isGiven: false, from: undefined };
+  return { list: await readList(own.diskPath, own.path, signal), isGiven: true, from: own.path };
 }
 
 async function readAsked(value: string, { cwd, signal }: Context): Promise<readonly string[]> {

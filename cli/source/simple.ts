@@ -32,6 +32,7 @@ export async function prepareSimple(
       paths: files.map(({ path }) => path),
       read: (uploadSignal) => packEntries(files, { gzip: false }, uploadSignal),
     },
+    hasNoRequirements: requirements.isGiven && requirements.list.length === 0,
     spec: (artifactSha256) => ({
       case: 'simple',
       value: { artifactSha256, entrypoint, requirements: [...requirements.list], language: languageOption(run) },

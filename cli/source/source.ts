@@ -18,6 +18,8 @@ export interface ReadySource {
   /** What the user should know, a line each, told before anything is sent. */
   readonly notes: readonly string[];
   readonly upload: Upload | undefined;
+  /** True: it says that there are no packages, for a bot that has some. */
+  readonly hasNoRequirements?: boolean;
   /** `artifactSha256` is that of the upload; empty without one. */
   readonly spec: (artifactSha256: string) => SpecSource;
 }

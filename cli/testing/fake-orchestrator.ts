@@ -13,6 +13,7 @@ import { ArtifactService } from '#gen/botrunner/v1/artifact_service_pb.js';
 import { type Bot, BotSchema, type BotSpec, BotState } from '#gen/botrunner/v1/bot_pb.js';
 import {
   BotService,
+  type SpecReset,
   type StreamLogsRequest,
   type WatchBotsRequest,
   type WatchBotsResponseSchema,
@@ -42,6 +43,8 @@ export interface DeploySeen {
   readonly takeover: boolean;
   /** Undefined for a start. */
   readonly keepEnv: boolean | undefined;
+  readonly replaceEnv: boolean;
+  readonly reset: SpecReset | undefined;
   readonly idempotencyKey: string | null;
 }
 
@@ -99,17 +102,17 @@ export class FakeOrchestrator {
       },
     });
     router.service(BotService, {
-      startBot: ({ botId, spec, takeover }, context) => {
+      startBot: ({ botId, spec, takeover, replaceEnv, reset }, context) => {
         this.#enter('startBot', context);
         const idempotencyKey = keyOf(context);
-        this.starts.push({ botId, spec, takeover, keepEnv: undefined, idempotencyKey });
+        this.starts.push({ botId, spec, takeover, keepEnv: undefined, replaceEnv, reset, idempotencyKey });
         return { job: this.#accept('start', botId, idempotencyKey) };
       },
-      updateBot: ({ botId, spec, takeover, keepEnv }, context) => {
+      updateBot: ({ botId, spec, takeover, keepEnv, replaceEnv, reset }, context) => {
         this.#enter('updateBot', context);
         this.#find(botId);
         const idempotencyKey = keyOf(context);
-        this.updates.push({ botId, spec, takeover, keepEnv, idempotencyKey });
+        this.updates.push({ botId, spec, takeover, keepEnv, replaceEnv, reset, idempotencyKey });
         return { job: this.#accept('update', botId, idempotencyKey) };
       },
       restartBot: ({ botId }, context) => {

@@ -1,9 +1,10 @@
 /** Takes a new job in: the checks that need the store, the rows, and the job's turn. All in the caller's transaction. */
-import { ProblemError, problem, refuse } from '#common/problem.ts';
+import { ProblemError, problem, refuse, unwrap } from '#common/problem.ts';
 import type { BotSpec } from '#gen/botrunner/v1/bot_pb.js';
 import { freshAge } from '../core/max-runtime.ts';
 import { checkQuota } from '../core/quota.ts';
 import type { BotRecord, JobRecord } from '../core/records.ts';
+import { noChange } from '../core/validate/bot-request.ts';
 import type { Tables } from '../store/store.ts';
 import { advance, beginNext } from './advance.ts';
 import { storeArtifact } from './artifacts.ts';
@@ -13,6 +14,7 @@ import type { NewJob } from './new-job.ts';
 import { activeBots } from './read.ts';
 import { openSpec, sealSpec } from './specs.ts';
 import { tokenHolders, tokenInUse } from './token-ownership.ts';
+import { changeParams, wantedSpec } from './wanted-spec.ts';
 
 const mutatingActions: readonly NewJob['action'][] = ['start', 'update', 'restart', 'stop', 'delete'];
 const deployingActions: readonly NewJob['action'][] = ['start', 'update', 'restart'];
@@ -53,9 +55,7 @@ export function acceptJob(context: EngineContext, change: Change, request: NewJo
   if (artifact !== '' && !change.tx.artifacts.isOwnedBy(userId, artifact)) {
     refuse('ARTIFACT_NOT_FOUND', 'There is no artifact with that sha256.');
   }
-  const wanted =
-    spec?.spec ??
-    (action === 'restart' && existing?.specSealed ? openSpec(sealKey, existing, existing.specSealed) : undefined);
+  const wanted = wantedNow(context, change, request, existing);
   const after = wanted === undefined ? [] : settleTokens(context, change, request, wanted);
   const jobId = newId();
   const mutating = mutatingActions.includes(action);
@@ -71,7 +71,7 @@ export function acceptJob(context: EngineContext, change: Change, request: NewJo
     state: context.blueprints.get(request.blueprint)?.initialState ?? 'init',
     status: 'pending',
     reason: '',
-    params: { ...request.params, ...(after.length > 0 ? { after } : {}) },
+    params: { ...request.params, ...changeParams(request.change), ...(after.length > 0 ? { after } : {}) },
     specSealed: spec === undefined ? null : sealSpec(sealKey, key, spec.spec),
     result: null,
     error: null,
@@ -87,6 +87,22 @@ export function acceptJob(context: EngineContext, change: Change, request: NewJo
   begin(context, change, job);
   // What its turn has made of it: the caller shows it to people.
   return change.tx.jobs.get(jobId) ?? job;
+}
+
+/** The spec that the job would make its bot run, as far as can be told before its turn. */
+function wantedNow(
+  context: EngineContext,
+  { tx }: Change,
+  { action, spec, change = noChange }: NewJob,
+  bot: BotRecord | undefined,
+): BotSpec | undefined {
+  if (spec === undefined) {
+    return action === 'restart' && bot?.specSealed ? openSpec(context.sealKey, bot, bot.specSealed) : undefined;
+  }
+  const wanted = wantedSpec(context, bot, action, spec.spec, change);
+  // An earlier job may still make room for it.
+  if (!wanted.ok && bot !== undefined && tx.jobs.openOfBot(bot).length > 0) return spec.spec;
+  return unwrap(wanted);
 }
 
 /**

@@ -2,7 +2,7 @@
  * A mutating job's turn: the bot's desired state changes, the task is made and, after the commit, sent.
  * All in the transaction of the caller.
  */
-import type { Problem } from '#common/problem.ts';
+import { ok, type Problem, type Result, unwrap } from '#common/problem.ts';
 import type { BotSpec } from '#gen/botrunner/v1/bot_pb.js';
 import type { Effect } from '../core/blueprints/blueprint.ts';
 import { freshAge } from '../core/max-runtime.ts';
@@ -13,19 +13,7 @@ import { movedBot, objectionToMove } from './moving.ts';
 import { place } from './placing.ts';
 import { openSpec, sealSpec, shapeOf } from './specs.ts';
 import { acquireTokens, tokenHolders, tokenInUse } from './token-ownership.ts';
-
-/** The job's spec; what an update does not give, environment or labels, it takes from what the bot has by now. */
-function specOf(context: EngineContext, bot: BotRecord, job: JobRecord): BotSpec {
-  if (job.specSealed === null) throw new Error(`job ${job.jobId} has no spec`);
-  const spec = openSpec(context.sealKey, bot, job.specSealed);
-  if (job.action !== 'update' || bot.specSealed === null) return spec;
-  const before = openSpec(context.sealKey, bot, bot.specSealed);
-  return {
-    ...spec,
-    env: job.params['keep_env'] === true ? before.env : spec.env,
-    on: Object.keys(spec.on).length === 0 ? before.on : spec.on,
-  };
-}
+import { wantedByJob } from './wanted-spec.ts';
 
 /** Of what was observed, only which decision it was about: placement asks whether the worker knew of the last one. */
 const settledAt = ({ observed }: BotRecord): BotRecord['observed'] =>
@@ -44,7 +32,7 @@ function applyDesire(context: EngineContext, bot: BotRecord, job: JobRecord, now
   switch (job.action) {
     case 'start':
     case 'update': {
-      const spec = specOf(context, bot, job);
+      const spec = unwrap(wantedByJob(context, bot, job));
       return {
         ...bot,
         mode: spec.source.case ?? bot.mode,
@@ -83,18 +71,23 @@ function applyDesire(context: EngineContext, bot: BotRecord, job: JobRecord, now
 /** Why the orchestrator itself stops the bot. */
 const noticeOf = ({ params }: JobRecord): string => (typeof params['notice'] === 'string' ? params['notice'] : '');
 
-/** Why a job whose turn it is cannot begin after all: another bot has got its Telegram token meanwhile. */
+/**
+ * Why a job whose turn it is cannot begin after all: another bot has got its Telegram token meanwhile, or what it adds is too
+ * much for what the bot has by now.
+ */
 export function objectionToBegin(context: EngineContext, change: Change, job: JobRecord): Problem | undefined {
   const bot = change.tx.bots.get(job);
   if (bot !== undefined && job.action === 'move') return objectionToMove(bot, job);
   if (bot === undefined || !deploying.includes(job.action)) return undefined;
-  const spec =
-    job.action === 'restart'
-      ? bot.specSealed && openSpec(context.sealKey, bot, bot.specSealed)
-      : specOf(context, bot, job);
-  const holders = spec === null ? [] : tokenHolders(context, change.tx, bot, spec);
+  const wanted = job.action === 'restart' ? ownSpec(context, bot) : wantedByJob(context, bot, job);
+  if (wanted === undefined) return undefined;
+  if (!wanted.ok) return wanted.problem;
+  const holders = tokenHolders(context, change.tx, bot, wanted.value);
   return holders.length === 0 ? undefined : tokenInUse(job.userId, holders);
 }
+
+const ownSpec = (context: EngineContext, bot: BotRecord): Result<BotSpec> | undefined =>
+  bot.specSealed === null ? undefined : ok(openSpec(context.sealKey, bot, bot.specSealed));
 
 const deploying = ['start', 'update', 'restart'];
 

@@ -1,7 +1,7 @@
 /** What the doors hand to the engine. */
 import type { JsonObject } from '#common/problem.ts';
 import type { BotSpec } from '#gen/botrunner/v1/bot_pb.js';
-import type { Action } from '../core/validate/bot-request.ts';
+import type { Action, SpecChange } from '../core/validate/bot-request.ts';
 
 /** A request that passed its validator. */
 export interface NewJob {
@@ -13,6 +13,8 @@ export interface NewJob {
   readonly botId: string;
   /** For start and update. */
   readonly spec?: { readonly spec: BotSpec; readonly mode: string; readonly artifactSha256: string };
+  /** For start and update: what it takes from what the bot has. */
+  readonly change?: SpecChange;
   /** An artifact that came with the request; stored with the job, in one commit. */
   readonly artifact?: { readonly sha256: string; readonly bytes: Uint8Array };
   /** Stops the bot that has the Telegram token of the spec, instead of refusing. */

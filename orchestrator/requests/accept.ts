@@ -77,11 +77,10 @@ export async function acceptBotRequest(
     case 'start':
     case 'update': {
       const { artifact, ...spec } = await prepareDeployment(request.deployment);
-      const params: JsonObject = request.action === 'update' && request.keepEnv ? { keep_env: true } : {};
       return engine.createJob({
         ...base,
         spec,
-        params,
+        change: request.change,
         takeover: request.takeover,
         ...(artifact === undefined ? {} : { artifact }),
       });

@@ -12,13 +12,16 @@ import {
   type ImageSource,
   type SimpleSource,
 } from '#gen/botrunner/v1/bot_pb.js';
-import type {
-  Bounds,
-  CustomSourceRequest,
-  Deployment,
-  ImageRepositorySource,
-  SimpleSourceRequest,
-  SourceRequest,
+import type { UpdateBotRequest } from '#gen/botrunner/v1/bot_service_pb.js';
+import {
+  type Bounds,
+  type CustomSourceRequest,
+  type Deployment,
+  type ImageRepositorySource,
+  noChange,
+  type SimpleSourceRequest,
+  type SourceRequest,
+  type SpecChange,
 } from '../core/validate/bot-request.ts';
 import { checkArchiveUrl, checkGit } from '../core/validate/custom-source.ts';
 import { parseEnv } from '../core/validate/env.ts';
@@ -26,6 +29,7 @@ import { checkImage } from '../core/validate/image-source.ts';
 import { checkLimits } from '../core/validate/limits.ts';
 import { parseRequirements } from '../core/validate/requirements.ts';
 import { languageOf } from '../core/validate/simple-source.ts';
+import { checkNames } from '../core/validate/spec-change.ts';
 
 const simpleExample = 'avtomatika-bot start my-bot --simple bot.py -r "aiogram>=3.0" -e BOT_TOKEN=123:ABC';
 const customExample = 'avtomatika-bot start my-bot --git https://github.com/me/my-bot.git -e BOT_TOKEN=123:ABC';
@@ -44,6 +48,14 @@ export function parseSpec(spec: BotSpec | undefined, bounds: Bounds): Result<Dep
   const on = checkLabels(Object.entries(spec?.on ?? {}), wantedLabelsMax);
   if (!on.ok) return on;
   return ok({ source: source.value, env: env.value, limits: limits.value, on: on.value });
+}
+
+/** What a start or update takes from what the bot has. */
+export function readChange({ replaceEnv, reset }: Pick<UpdateBotRequest, 'replaceEnv' | 'reset'>): Result<SpecChange> {
+  if (reset === undefined) return ok({ ...noChange, replaceEnv });
+  const { memory, cpus, requirements, env, on } = reset;
+  const names = checkNames(env, on);
+  return names.ok ? ok({ replaceEnv, reset: { memory, cpus, requirements, env, on } }) : names;
 }
 
 function parseSource(spec: BotSpec | undefined, bounds: Bounds): Result<SourceRequest> {

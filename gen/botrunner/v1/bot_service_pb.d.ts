@@ -43,6 +43,21 @@ export declare type StartBotRequest = Message<"botrunner.v1.StartBotRequest"> & 
    * @generated from field: bool takeover = 3;
    */
   takeover: boolean;
+
+  /**
+   * For a bot that runs: spec.env is its whole environment from now on. Otherwise the variables that spec.env does not name
+   * stay.
+   *
+   * @generated from field: bool replace_env = 4;
+   */
+  replaceEnv: boolean;
+
+  /**
+   * For a bot that runs: what it has and shall not have any more.
+   *
+   * @generated from field: botrunner.v1.SpecReset reset = 5;
+   */
+  reset?: SpecReset | undefined;
 };
 
 /**
@@ -50,6 +65,54 @@ export declare type StartBotRequest = Message<"botrunner.v1.StartBotRequest"> & 
  * Use `create(StartBotRequestSchema)` to create a new message.
  */
 export declare const StartBotRequestSchema: GenMessage<StartBotRequest>;
+
+/**
+ * What an update takes from a bot. All else that the spec does not name stays as it is; what the spec names wins.
+ *
+ * @generated from message botrunner.v1.SpecReset
+ */
+export declare type SpecReset = Message<"botrunner.v1.SpecReset"> & {
+  /**
+   * The default of the worker for memory.
+   *
+   * @generated from field: bool memory = 1;
+   */
+  memory: boolean;
+
+  /**
+   * The default of the worker for CPU time.
+   *
+   * @generated from field: bool cpus = 2;
+   */
+  cpus: boolean;
+
+  /**
+   * Simple mode: no packages but those that the spec names.
+   *
+   * @generated from field: bool requirements = 3;
+   */
+  requirements: boolean;
+
+  /**
+   * Names of environment variables. At most 200.
+   *
+   * @generated from field: repeated string env = 4;
+   */
+  env: string[];
+
+  /**
+   * Keys of the labels that its worker must have. At most 16.
+   *
+   * @generated from field: repeated string on = 5;
+   */
+  on: string[];
+};
+
+/**
+ * Describes the message botrunner.v1.SpecReset.
+ * Use `create(SpecResetSchema)` to create a new message.
+ */
+export declare const SpecResetSchema: GenMessage<SpecReset>;
 
 /**
  * The accepted start.
@@ -85,14 +148,16 @@ export declare type UpdateBotRequest = Message<"botrunner.v1.UpdateBotRequest"> 
   botId: string;
 
   /**
-   * What to run from now on.
+   * What to run from now on: the source, and what else shall change. Environment, labels and, in simple mode for the same
+   * language, packages that it does not name stay; so do limits that are zero, the branch, folder and credentials of the
+   * same git repository, and the credentials for the same registry.
    *
    * @generated from field: botrunner.v1.BotSpec spec = 2;
    */
   spec?: BotSpec | undefined;
 
   /**
-   * Keeps the environment the bot has; spec.env must then be empty.
+   * Says that nothing of the environment changes; spec.env and replace_env must then be empty.
    *
    * @generated from field: bool keep_env = 3;
    */
@@ -104,6 +169,20 @@ export declare type UpdateBotRequest = Message<"botrunner.v1.UpdateBotRequest"> 
    * @generated from field: bool takeover = 4;
    */
   takeover: boolean;
+
+  /**
+   * spec.env is the whole environment from now on.
+   *
+   * @generated from field: bool replace_env = 5;
+   */
+  replaceEnv: boolean;
+
+  /**
+   * What the bot has and shall not have any more.
+   *
+   * @generated from field: botrunner.v1.SpecReset reset = 6;
+   */
+  reset?: SpecReset | undefined;
 };
 
 /**
@@ -572,7 +651,7 @@ export declare const BotsSnapshotSchema: GenMessage<BotsSnapshot>;
  */
 export declare const BotService: GenService<{
   /**
-   * Starts a bot, or updates it if it runs. Returns at once with the accepted job; follow it with JobService.WatchJob.
+   * Starts a bot, or updates it if it runs: then all that UpdateBot says holds. Returns at once with the accepted job; follow it with JobService.WatchJob.
    * Idempotent with an Idempotency-Key header: the same key and body give the same job. Refuses with INVALID_*,
    * MISSING_*, QUOTA_EXCEEDED, IDEMPOTENCY_CONFLICT, ARTIFACT_NOT_FOUND, STORAGE_FULL.
    *
@@ -584,7 +663,8 @@ export declare const BotService: GenService<{
     output: typeof StartBotResponseSchema;
   },
   /**
-   * Gives an existing bot a new spec: builds first while the old one runs, then stops the old one, waits until it is gone
+   * Gives an existing bot a new source. The environment, limits, labels and packages that the spec does not name stay as
+   * the bot has them when it is this job's turn; see StartBotRequest.replace_env and reset. Builds first while the old one runs, then stops the old one, waits until it is gone
    * and starts the new one. A failed build leaves the old one running; a new one that ends with an error right after its
    * start makes way for the old one again (UPDATE_ROLLED_BACK). Idempotent like StartBot. Refuses like StartBot, and with
    * BOT_NOT_FOUND.

@@ -93,16 +93,35 @@ export interface Deployment {
   readonly on: Labels;
 }
 
+/** What an update takes from what the bot has; all else that its deployment does not name stays. */
+export interface SpecChange {
+  /** The environment of the deployment is the whole one. */
+  readonly replaceEnv: boolean;
+  readonly reset: {
+    /** Back to the worker's defaults. */
+    readonly memory: boolean;
+    readonly cpus: boolean;
+    /** No packages but those of the deployment. */
+    readonly requirements: boolean;
+    /** Names of environment variables, and keys of labels. */
+    readonly env: readonly string[];
+    readonly on: readonly string[];
+  };
+}
+
+export const noChange: SpecChange = {
+  replaceEnv: false,
+  reset: { memory: false, cpus: false, requirements: false, env: [], on: [] },
+};
+
 export type BotRequest =
-  /** `takeover`: a bot that has the Telegram token of this one is stopped first. */
-  | { readonly action: 'start'; readonly botId: string; readonly deployment: Deployment; readonly takeover: boolean }
-  /** `keepEnv`: the bot goes on with the environment it has. */
+  /** `takeover`: a bot that has the Telegram token of this one is stopped. `change` says something where a bot runs. */
   | {
-      readonly action: 'update';
+      readonly action: 'start' | 'update';
       readonly botId: string;
       readonly deployment: Deployment;
       readonly takeover: boolean;
-      readonly keepEnv: boolean;
+      readonly change: SpecChange;
     }
   | { readonly action: 'stop' | 'status' | 'restart'; readonly botId: string }
   /** `purge`: the data volume goes too. */

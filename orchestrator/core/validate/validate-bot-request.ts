@@ -24,6 +24,7 @@ import { type Data, isEmpty } from './fields.ts';
 import { parseImageSource } from './image-source.ts';
 import { parseLimits } from './limits.ts';
 import { parseSimpleSource } from './simple-source.ts';
+import { parseChange } from './spec-change.ts';
 import { suggest } from './suggest.ts';
 
 const missing = (field: string, message: string, hint: string) =>
@@ -171,11 +172,13 @@ export function validateBotRequest(data: unknown, bounds: Bounds = defaultBounds
     case 'start':
     case 'update': {
       const safe: Data = Object.assign(Object.create(null), fields);
-      const deployment = parseDeployment(safe, bounds);
+      const parsed = parseChange(action.value, safe);
+      if (!parsed.ok) return parsed;
+      const { change, rest } = parsed.value;
+      const deployment = parseDeployment(rest, bounds);
       if (!deployment.ok) return deployment;
-      const base = { botId: botId.value, deployment: deployment.value, takeover: safe['takeover'] === true };
-      const keepEnv = safe['env_vars'] === undefined || safe['env_vars'] === null;
-      return ok(action.value === 'start' ? { action: 'start', ...base } : { action: 'update', ...base, keepEnv });
+      const takeover = safe['takeover'] === true;
+      return ok({ action: action.value, botId: botId.value, deployment: deployment.value, takeover, change });
     }
     case 'logs': {
       const lines = parseLines(own('lines'));

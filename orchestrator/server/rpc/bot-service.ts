@@ -5,9 +5,11 @@ import { refuse, unwrap } from '#common/problem.ts';
 import { BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
 import {
   type BotService,
+  SpecResetSchema,
   type StreamLogsRequest,
   type StreamLogsResponse,
   StreamLogsResponseSchema,
+  type UpdateBotRequest,
 } from '#gen/botrunner/v1/bot_service_pb.js';
 import type { BotRequest } from '../../core/validate/bot-request.ts';
 import { parseLogRequest } from '../../core/validate/log-request.ts';
@@ -16,7 +18,7 @@ import { activeBots } from '../../engine/read.ts';
 import type { BotEventsDeps } from '../../events/bot-events.ts';
 import type { Tails } from '../../fleet/tails.ts';
 import { type AcceptDeps, acceptBotRequest } from '../../requests/accept.ts';
-import { parseSpec } from '../../requests/spec-request.ts';
+import { parseSpec, readChange } from '../../requests/spec-request.ts';
 import { botToProto, jobToProto } from '../../views/proto.ts';
 import { readIdempotency } from '../idempotency.ts';
 import { type CallDeps, call, stream } from './call.ts';
@@ -40,26 +42,42 @@ async function* streamLogs(
   }
 }
 
+/** Nothing where nothing is said, so that a request of an older client stays the same request. */
+const changeBody = ({ replaceEnv, reset }: Pick<UpdateBotRequest, 'replaceEnv' | 'reset'>) => ({
+  ...(replaceEnv ? { replaceEnv } : {}),
+  ...(reset === undefined ? {} : { reset: toJson(SpecResetSchema, reset) }),
+});
+
 export function createBotService(deps: BotServiceDeps): ServiceImpl<typeof BotService> {
   const accept = async (userId: string, request: BotRequest, header: string | null, body: unknown) => ({
     job: jobToProto(await acceptBotRequest(deps, userId, request, readIdempotency(header, body))),
   });
   return {
-    startBot: call(deps, 'client', ({ botId, spec, takeover }, { userId }, context) => {
+    startBot: call(deps, 'client', (message, { userId }, context) => {
+      const { botId, spec, takeover } = message;
       const request: BotRequest = {
         action: 'start',
         botId: unwrap(parseBotId(botId)),
         deployment: unwrap(parseSpec(spec, deps.bounds)),
         takeover,
+        change: unwrap(readChange(message)),
       };
-      const body = { action: 'start', botId, takeover, spec: spec && toJson(BotSpecSchema, spec) };
+      const body = {
+        action: 'start',
+        botId,
+        takeover,
+        spec: spec && toJson(BotSpecSchema, spec),
+        ...changeBody(message),
+      };
       return accept(userId, request, context.requestHeader.get('idempotency-key'), body);
     }),
-    updateBot: call(deps, 'client', ({ botId, spec, keepEnv, takeover }, { userId }, context) => {
-      if (keepEnv && Object.keys(spec?.env ?? {}).length > 0) {
-        refuse('CONFLICTING_FIELDS', 'keep_env and spec.env exclude each other.', {
-          details: { fields: ['keep_env', 'spec.env'] },
-          hint: 'Leave spec.env empty to keep the environment, or give all of it and leave keep_env out.',
+    updateBot: call(deps, 'client', (message, { userId }, context) => {
+      const { botId, spec, keepEnv, takeover } = message;
+      const changesEnv = message.replaceEnv || (message.reset?.env.length ?? 0) > 0;
+      if (keepEnv && (changesEnv || Object.keys(spec?.env ?? {}).length > 0)) {
+        refuse('CONFLICTING_FIELDS', 'keep_env excludes spec.env, replace_env and reset.env.', {
+          details: { fields: ['keep_env', changesEnv ? 'replace_env' : 'spec.env'] },
+          hint: 'Leave keep_env out: what spec.env does not name stays anyway.',
           example: 'avtomatika-bot update my-bot --simple bot.py',
         });
       }
@@ -67,10 +85,17 @@ export function createBotService(deps: BotServiceDeps): ServiceImpl<typeof BotSe
         action: 'update',
         botId: unwrap(parseBotId(botId)),
         deployment: unwrap(parseSpec(spec, deps.bounds)),
+        takeover,
+        change: unwrap(readChange(message)),
+      };
+      const body = {
+        action: 'update',
+        botId,
         keepEnv,
         takeover,
+        spec: spec && toJson(BotSpecSchema, spec),
+        ...changeBody(message),
       };
-      const body = { action: 'update', botId, keepEnv, takeover, spec: spec && toJson(BotSpecSchema, spec) };
       return accept(userId, request, context.requestHeader.get('idempotency-key'), body);
     }),
     restartBot: call(deps, 'client', ({ botId }, { userId }, context) => {
