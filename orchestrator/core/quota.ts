@@ -1,9 +1,17 @@
 /** How many bots a user may have. Pure; the caller counts and inserts in one transaction. */
 import { fail, ok, problem, type Result } from '#common/problem.ts';
 import { stopExample } from '#common/request-examples.ts';
+import type { BotRecord } from './records.ts';
 
 /**
- * Whether one more bot may run. `active` are the ids that count: desired running, or about to be. A bot that is among
+ * Whether a bot runs or may yet run: then it has a place in the quota and room on its worker. One that ended with exit code 0,
+ * or that could never be started, is not started again until its user asks for it.
+ */
+export const mayRun = ({ desired, state }: Pick<BotRecord, 'desired' | 'state'>): boolean =>
+  desired === 'running' && state !== 'exited' && state !== 'failed';
+
+/**
+ * Whether one more bot may run. `active` are the ids that count: those that may run, or are about to. A bot that is among
  * them already does not count twice.
  */
 export function checkQuota(active: ReadonlySet<string>, botId: string, maxBots: number): Result<undefined> {

@@ -6,6 +6,7 @@ import { ok, type Problem, type Result, unwrap } from '#common/problem.ts';
 import type { BotSpec } from '#gen/botrunner/v1/bot_pb.js';
 import type { Effect } from '../core/blueprints/blueprint.ts';
 import { freshAge } from '../core/max-runtime.ts';
+import { mayRun } from '../core/quota.ts';
 import type { BotRecord, JobRecord, Undo } from '../core/records.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
@@ -18,6 +19,10 @@ import { wantedByJob } from './wanted-spec.ts';
 /** Of what was observed, only which decision it was about: placement asks whether the worker knew of the last one. */
 const settledAt = ({ observed }: BotRecord): BotRecord['observed'] =>
   observed.generation === undefined || observed.containerId !== undefined ? {} : { generation: observed.generation };
+
+/** One that had ended may run from now on; one that runs goes on meanwhile. */
+const begun = (bot: BotRecord): Partial<BotRecord> =>
+  bot.desired === 'running' && !mayRun(bot) ? { state: 'pending' } : {};
 
 /** The bot's desired state as the job wants it. */
 function applyDesire(context: EngineContext, bot: BotRecord, job: JobRecord, now: number): BotRecord {
@@ -44,12 +49,12 @@ function applyDesire(context: EngineContext, bot: BotRecord, job: JobRecord, now
         ...shapeOf(spec, context.settings),
         ...age,
         ...(bot.desired === 'running' && bot.undo === null && bot.revision > 0
-          ? {}
+          ? begun(bot)
           : { state: 'pending', observed: settledAt(bot) }),
       };
     }
     case 'restart':
-      return { ...bot, ...age, desired: 'running', generation, revision: generation, undo };
+      return { ...bot, ...begun(bot), ...age, desired: 'running', generation, revision: generation, undo };
     case 'move':
       return movedBot(bot);
     case 'stop':

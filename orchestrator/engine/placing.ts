@@ -1,6 +1,7 @@
 /** Gives a job's task to a worker: the bot's home, or the one that placement chooses. In the transaction of the caller. */
 import { type Candidate, planPlacement, type Wanted } from '../core/placement.ts';
 import { neededCapabilities } from '../core/placement-needs.ts';
+import { mayRun } from '../core/quota.ts';
 import type { BotRecord, JobRecord, TaskRecord } from '../core/records.ts';
 import type { Tables } from '../store/store.ts';
 import type { Change } from './change.ts';
@@ -12,7 +13,7 @@ export function candidatesFor(context: EngineContext, tx: Tables, bot: BotRecord
   const reserved = tx.bots.reserved();
   return context.fleet.live().map((worker) => {
     const taken = reserved.filter((entry) => entry.workerId === worker.workerId);
-    const own = bot.desired === 'running' && bot.workerId === worker.workerId;
+    const own = mayRun(bot) && bot.workerId === worker.workerId;
     return {
       ...worker,
       cordoned: tx.workers.isCordoned(worker.workerId),

@@ -1,14 +1,15 @@
 /** Answers the reading actions: list and status from the store, logs from the bot's worker. */
 import type { JsonObject } from '#common/problem.ts';
 import { ProblemError, problem } from '#common/problem.ts';
+import { mayRun } from '../core/quota.ts';
 import type { JobRecord } from '../core/records.ts';
 import type { Tables } from '../store/store.ts';
 import { botToJson } from '../views/bot-json.ts';
 import type { EngineContext } from './context.ts';
 
-/** Ids of a user's bots that count against the quota: desired running, or with an open start. */
+/** Ids of a user's bots that count against the quota: those that may run, and those with an open start. */
 export function activeBots(tables: Tables, userId: string): ReadonlySet<string> {
-  const running = tables.bots.ofUser(userId).filter((bot) => bot.desired === 'running');
+  const running = tables.bots.ofUser(userId).filter(mayRun);
   return new Set([...running.map((bot) => bot.botId), ...tables.jobs.startingBots(userId)]);
 }
 

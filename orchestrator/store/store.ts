@@ -25,7 +25,7 @@ export interface BotTable {
   ofUser(userId: string): readonly BotRecord[];
   /** Placed on one worker, whatever is desired of them. */
   ofWorker(workerId: string): readonly BotRecord[];
-  /** Desired running, on any worker: what placement has to reckon with. */
+  /** Those that run or may yet run (mayRun), on any worker: what placement has to reckon with. */
   reserved(): readonly { readonly workerId: string; readonly memoryBytes: number; readonly cpuMillis: number }[];
   /** Desired running, with a time to be stopped at that is not later. */
   aging(stopsAt: number): readonly BotRecord[];

@@ -5,6 +5,7 @@ import type { ServiceImpl } from '@connectrpc/connect';
 import type { Clock } from '#common/clock.ts';
 import { ProblemError, problem, refuse } from '#common/problem.ts';
 import { type AdminService, DrainOutcome, type WorkerSchema, WorkerState } from '#gen/botrunner/v1/admin_service_pb.js';
+import { mayRun } from '../../core/quota.ts';
 import type { WorkerRecord } from '../../core/records.ts';
 import type { Engine } from '../../engine/engine.ts';
 import type { Drain, DrainStep } from '../../fleet/drain.ts';
@@ -82,7 +83,7 @@ function show(deps: AdminWorkersDeps, worker: WorkerRecord): MessageInitShape<ty
   const { workerId } = worker;
   const presence = fleet.presence(workerId);
   const bots = store.read.bots.ofWorker(workerId).filter(({ desired }) => desired !== 'removed');
-  const running = bots.filter(({ desired }) => desired === 'running');
+  const running = bots.filter(mayRun);
   const lastSeenAt =
     presence.silentMs === undefined ? worker.lastSeenAt : Math.round(clock.wallMs()) - presence.silentMs;
   return {

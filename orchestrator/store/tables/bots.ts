@@ -47,7 +47,8 @@ export function createBotTable(db: DatabaseSync): BotTable {
   const ofUser = db.prepare("SELECT * FROM bots WHERE user_id = ? AND desired <> 'removed' ORDER BY bot_id");
   const ofWorker = db.prepare('SELECT * FROM bots WHERE worker_id = ?');
   const reserved = db.prepare(
-    "SELECT worker_id, memory_bytes, cpu_millis FROM bots WHERE desired = 'running' AND worker_id IS NOT NULL",
+    `SELECT worker_id, memory_bytes, cpu_millis FROM bots
+     WHERE desired = 'running' AND state NOT IN ('exited', 'failed') AND worker_id IS NOT NULL`,
   );
   const put = db.prepare(`
     INSERT OR REPLACE INTO bots (
