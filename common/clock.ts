@@ -3,8 +3,13 @@
 export interface Clock {
   /** Wall time in ms since 1970, for display and storage only; it may jump. */
   wallMs(): number;
-  /** Monotonic ms, for durations; its zero means nothing and it is never stored. */
+  /** Monotonic ms, for durations; what its zero means is only known to those who compare `bootId` first. */
   monotonicMs(): number;
+  /**
+   * Names what monotonicMs counts from. Two processes may compare their monotonic times when both have the same one;
+   * undefined: nobody may.
+   */
+  readonly bootId?: string | undefined;
   /** Calls back once after `delayMs` (monotonic). The returned function cancels; calling it twice is harmless. */
   after(delayMs: number, callback: () => void): () => void;
 }
@@ -12,9 +17,10 @@ export interface Clock {
 // setTimeout treats longer delays as 1 ms (https://nodejs.org/api/timers.html#settimeoutcallback-delay-args).
 const longestTimeoutMs = 2 ** 31 - 1;
 
+/** On Linux hrtime counts from the machine's boot, for every process alike; a program that wants to use that adds `bootId`. */
 export const systemClock: Clock = {
   wallMs: () => Date.now(),
-  monotonicMs: () => performance.now(),
+  monotonicMs: () => Number(process.hrtime.bigint()) / 1e6,
   after(delayMs, callback) {
     const timer = setTimeout(callback, Math.min(Math.max(0, delayMs), longestTimeoutMs));
     return () => clearTimeout(timer);

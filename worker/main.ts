@@ -5,11 +5,12 @@ import { runProgram } from '#common/run-program.ts';
 import { readWorkerConfig } from './config.ts';
 import { serveHealth } from './health-socket.ts';
 import { startWorker } from './program.ts';
+import { readBootId } from './state/boot-id.ts';
 
 await runProgram('worker', async () => {
   const config = readWorkerConfig(process.env);
   const logger = createLogger('worker', config.logLevel);
-  const worker = await startWorker({ config, clock: systemClock, logger });
+  const worker = await startWorker({ config, clock: { ...systemClock, bootId: readBootId() }, logger });
   if (config.healthSocket === undefined) return worker;
   const socket = await serveHealth(config.healthSocket, () => {
     const { ready, reason } = worker.health();

@@ -26,6 +26,7 @@ import { ArtifactCache, defaultCacheMaxBytes } from './session/artifacts.ts';
 import { ResultJournal } from './session/result-journal.ts';
 import { Tails } from './session/tails.ts';
 import { complaintOf, Uplink } from './session/uplink.ts';
+import { openAgeClock } from './state/age-mark.ts';
 import { createBotRecords } from './state/bot-records.ts';
 import { openText, sealText } from './state/seal.ts';
 import { openStateDir, type StateDir } from './state/state-dir.ts';
@@ -89,7 +90,8 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
   const { credential } = state;
   const uplink = new Uplink({ endpoints, joinToken, credential, workerId, clock, logger, random, journal });
   const limits = logLimits(config.botLogMaxBytes, config.botLogMaxAgeMs);
-  const logs = new BotLogs(state.logsDir, { runtime, clock, logger, limits });
+  const ages = await openAgeClock(config.dir, clock, logger);
+  const logs = new BotLogs(state.logsDir, { runtime, clock, logger, limits, ageNowMs: () => ages.nowMs() });
   const lookup = createContainerLookup(runtime, clock);
   const artifacts = await ArtifactCache.open({
     dir: state.artifactsDir,
@@ -167,6 +169,7 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
         ...(runtime.kind === 'process' ? [] : ['mode.custom', 'mode.image']),
         'language.python',
         'language.node',
+        'deadline.remaining',
       ],
       runtime: runtime.kind,
       engineVersion: info?.version ?? '',

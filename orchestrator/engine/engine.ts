@@ -7,6 +7,8 @@
  * 3. Every job has a deadline and ends by then.
  * 4. A stop or delete does not wait for a start: it ends it.
  */
+import { AgeClock } from '#common/age-clock.ts';
+import { ClockSteps } from '#common/clock-steps.ts';
 import type { BotKey } from '#common/ids.ts';
 import { ProblemError, problem, refuse } from '#common/problem.ts';
 import type { BotObservation, TaskResult } from '#gen/botrunner/v1/worker_service_pb.js';
@@ -41,13 +43,18 @@ export class Engine {
   readonly #context: EngineContext;
   readonly #readLogText: EnginePorts['readLogText'];
   readonly #stopping = new AbortController();
+  readonly #steps: ClockSteps;
   #cancelTimer: (() => void) | undefined;
 
   constructor(ports: EnginePorts) {
+    const { clock } = ports;
+    const { jobs, tasks, clock: kept } = ports.store.read;
     this.#readLogText = ports.readLogText;
+    this.#steps = new ClockSteps(clock, kept.mark());
+    const newest = [jobs.newestId() ?? '', tasks.newestId() ?? ''].sort().at(-1);
     this.#context = {
       ...ports,
-      newId: ascendingIds(() => ports.clock.wallMs()),
+      newId: ascendingIds(() => clock.wallMs(), newest),
       requestLogs: (job) => {
         void this.#answerLogs(job);
       },
@@ -57,7 +64,12 @@ export class Engine {
   /** Takes up what an earlier run left: deadlines that passed meanwhile, old keys. */
   async start(): Promise<void> {
     await this.#change(({ tx, now }) => {
-      tx.idempotency.removeOlderThan(now - dayMs);
+      const mark = this.#steps.mark();
+      if (mark !== undefined) tx.clock.setMark(mark);
+      // Between two boots of the machine only the wall clock tells how long it was; set back, it must not give more time.
+      tx.jobs.boundDeadlines(now);
+      tx.bots.boundAges(now);
+      tx.idempotency.removeOlderThan(new AgeClock(this.#context.clock, tx.clock.ageMark()).nowMs() - dayMs);
       tx.artifacts.discardUnfinished();
       tx.bots.setMaxRuntime(this.#context.settings.maxRuntimeMs);
       return undefined;
@@ -78,7 +90,35 @@ export class Engine {
     return this.#context.store;
   }
 
+  /**
+   * Moves what is stored of times that lie ahead, so that a clock that is set shortens or lengthens no deadline. Its write is
+   * queued before that of its caller.
+   */
+  #followClock(): void {
+    const stepMs = this.#steps.take();
+    if (stepMs === 0) return;
+    const { logger } = this.#context;
+    logger.warn({ stepMs }, 'the clock of this machine was set; deadlines are kept by the time that is left');
+    this.#store
+      .write((tx) => {
+        tx.jobs.followClock(stepMs);
+        tx.bots.followClock(stepMs);
+        const mark = this.#steps.mark();
+        if (mark !== undefined) tx.clock.setMark(mark);
+      })
+      .catch((error: unknown) => {
+        this.#steps.giveBack(stepMs);
+        logger.error({ err: error }, 'the times of jobs could not be moved with the clock; trying again');
+      });
+  }
+
+  /** What is left of a job's time, ms. */
+  remainingMs(job: Pick<JobRecord, 'deadlineAt'>): number {
+    return job.deadlineAt + this.#steps.pending() - this.#context.clock.wallMs();
+  }
+
   async #change<T>(work: (change: Change) => T): Promise<T> {
+    this.#followClock();
     const effects: (() => void)[] = [];
     const { clock, published, logger } = this.#context;
     const value = await this.#store.write((tx) => {
@@ -204,7 +244,7 @@ export class Engine {
 
   async #answerLogs(job: JobRecord): Promise<void> {
     const lines = Number(job.params['lines'] ?? 100);
-    const left = Math.max(1, job.deadlineAt - this.#context.clock.wallMs());
+    const left = Math.max(1, this.remainingMs(job));
     const signal = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(left)]);
     const bot = this.#store.read.bots.get(job);
     let event: JobEvent;
@@ -235,7 +275,7 @@ export class Engine {
     const { read } = this.#store;
     const next = Math.min(read.jobs.nextDeadline() ?? never, nextAging(read) ?? never);
     if (next === never) return;
-    this.#cancelTimer = this.#context.clock.after(next - this.#context.clock.wallMs(), () => {
+    this.#cancelTimer = this.#context.clock.after(this.remainingMs({ deadlineAt: next }), () => {
       this.#expire().catch((error: unknown) => {
         this.#context.logger.error({ err: error }, 'ending overdue jobs and old bots failed');
       });

@@ -1,12 +1,12 @@
 /** Ids of jobs and tasks: ULIDs that ascend, because their order is the order of a bot's queue. */
 import { ulid } from 'ulid';
 
-/** Ids that ascend also within one millisecond. */
-export function ascendingIds(wallMs: () => number): () => string {
-  let last = '';
+/** Ids that ascend also within one millisecond, and go on after `last`, the newest one there is. */
+export function ascendingIds(wallMs: () => number, last = ''): () => string {
   return () => {
     let id = ulid(wallMs());
-    // Ids order jobs in the queue of a bot. Two of one millisecond, or of a clock that jumped back, must still ascend.
+    // Ids order jobs in the queue of a bot. Two of one millisecond, or of a clock that was set back, must still ascend, over
+    // restarts too.
     while (id <= last) id = increment(last);
     last = id;
     return id;

@@ -96,7 +96,8 @@ function assign(
   const placed = bot.workerId === workerId ? bot : change.putBot(onWorker(bot, workerId));
   change.tx.tasks.put({ ...task, workerId });
   change.afterCommit(() => {
-    const command = { taskId: task.taskId, deadlineAt: job.deadlineAt };
+    const { deadlineAt } = job;
+    const command = { taskId: task.taskId, deadlineAt, remainingMs: deadlineAt - change.now };
     context.fleet.send(workerId, {
       case: 'ensure',
       value: toEnsure(context.sealKey, placed, command, context.settings.stopGraceMs),

@@ -23,11 +23,20 @@ export const shapeOf = (spec: BotSpec, settings: EngineSettings): Pick<BotRecord
   cpuMillis: spec.limits?.cpuMillis || settings.defaultCpuMillis,
 });
 
+/** The task that a command serves. */
+export interface CommandTask {
+  readonly taskId: string;
+  /** By the wall clock of now. */
+  readonly deadlineAt: number;
+  /** What is left until then, ms. */
+  readonly remainingMs: number;
+}
+
 /** The command for a bot's worker. `task` is the task it serves, if any. A bot that leaves shall be stopped there. */
 export function toEnsure(
   key: Secret<Uint8Array>,
   bot: BotRecord,
-  task: { readonly taskId: string; readonly deadlineAt: number } | undefined,
+  task: CommandTask | undefined,
   stopGraceMs: number,
 ): Ensure {
   const desired = bot.leaving && bot.desired === 'running' ? 'stopped' : bot.desired;
@@ -42,6 +51,11 @@ export function toEnsure(
     ...(desired === 'running' && bot.specSealed !== null ? { spec: openSpec(key, bot, bot.specSealed) } : {}),
     stopGraceMs,
     purge: bot.desired === 'removed' && bot.purge,
-    ...(task === undefined ? {} : { deadlineAt: timestampFromMs(task.deadlineAt) }),
+    ...(task === undefined
+      ? {}
+      : {
+          deadlineAt: timestampFromMs(task.deadlineAt),
+          remainingMs: BigInt(Math.max(0, Math.ceil(task.remainingMs))),
+        }),
   });
 }

@@ -14,6 +14,7 @@ import { protocolMax, protocolMin } from '#common/version.ts';
 import {
   type DesiredSet,
   DesiredSetSchema,
+  type Ensure,
   type Hello,
   type SessionRequest,
   type SessionResponse,
@@ -45,7 +46,7 @@ export interface SessionDeps {
 }
 
 /** Everything a worker shall run, with the task each bot's open job is about. */
-export function desiredSetOf({ store, sealKey, stopGraceMs }: SessionDeps, workerId: string): DesiredSet {
+export function desiredSetOf({ store, engine, sealKey, stopGraceMs }: SessionDeps, workerId: string): DesiredSet {
   const bots = store.read.bots.ofWorker(workerId).map((bot) => {
     const job = store.read.jobs.openOfBot(bot)[0];
     const task = job?.taskId ? store.read.tasks.get(job.taskId) : undefined;
@@ -53,7 +54,9 @@ export function desiredSetOf({ store, sealKey, stopGraceMs }: SessionDeps, worke
     // Not placed yet: what the job wants may not fit here, and what there was goes on.
     if (open && task.workerId === null) return toEnsure(sealKey, beforeItsJob(bot), undefined, stopGraceMs);
     const command =
-      open && task.workerId === workerId ? { taskId: task.taskId, deadlineAt: job.deadlineAt } : undefined;
+      open && task.workerId === workerId
+        ? { taskId: task.taskId, deadlineAt: job.deadlineAt, remainingMs: engine.remainingMs(job) }
+        : undefined;
     return toEnsure(sealKey, bot, command, stopGraceMs);
   });
   return create(DesiredSetSchema, { bots });
@@ -127,13 +130,39 @@ export async function* serveSession(
   );
   try {
     await engine.placeWaiting();
-    for await (const body of queue.drain()) yield create(SessionResponseSchema, { body });
+    const knowsRemaining = facts.capabilities.includes('deadline.remaining');
+    for await (const body of queue.drain())
+      yield create(SessionResponseSchema, { body: asKnown(body, knowsRemaining) });
   } finally {
     signal.removeEventListener('abort', onAbort);
     const wasCurrent = fleet.isCurrent(facts);
     fleet.leave(facts);
     if (wasCurrent) await noteLeaving(deps, facts);
     logger.info({ workerId: hello.workerId }, 'worker session ended');
+  }
+}
+
+/**
+ * A worker before `deadline.remaining` compares the deadline with its own clock, which may be wrong: it gets none, and the
+ * orchestrator ends the job. One that knows it gets what is left and no instant.
+ */
+function asKnown(body: SessionResponse['body'], knowsRemaining: boolean): SessionResponse['body'] {
+  const known = ({ deadlineAt: _instant, remainingMs, ...rest }: Ensure): Ensure =>
+    knowsRemaining && remainingMs !== undefined ? { ...rest, remainingMs } : rest;
+  const knownSet = (set: DesiredSet): DesiredSet => ({ ...set, bots: set.bots.map(known) });
+  switch (body.case) {
+    case 'ensure':
+      return { case: 'ensure', value: known(body.value) };
+    case 'desiredSet':
+      return { case: 'desiredSet', value: knownSet(body.value) };
+    case 'welcome': {
+      const { desiredSet } = body.value;
+      return desiredSet === undefined
+        ? body
+        : { case: 'welcome', value: { ...body.value, desiredSet: knownSet(desiredSet) } };
+    }
+    default:
+      return body;
   }
 }
 

@@ -101,6 +101,20 @@ describe('pruning', () => {
     );
   });
 
+  it('removes nothing young because the clock was set forward', async () => {
+    await addEvents(10);
+    const young = await addJob('completed');
+    clock.setWall(clock.wallMs() + 365 * dayMs);
+    await pruning.prune();
+    expect(kept()).toHaveLength(10);
+    expect(store.read.jobs.get(young)?.jobId).toBe(young);
+    // A clock that stays so is right.
+    clock.advance(dayMs);
+    await pruning.prune();
+    expect(kept()).toEqual([]);
+    expect(store.read.jobs.get(young)).toBeUndefined();
+  });
+
   it('removes jobs that ended long ago with all they have, and no job that is open', async () => {
     const old = await addJob('completed');
     const open = await addJob('waiting_for_worker');

@@ -3,6 +3,7 @@
  * number, and jobs that ended long ago. Artifacts stay: sealed specs refer to them, and a restart may need them years later.
  */
 import { setImmediate } from 'node:timers/promises';
+import { AgeClock } from '#common/age-clock.ts';
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import type { Store } from './store.ts';
@@ -25,6 +26,7 @@ export class Pruning {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #retention: Retention;
+  readonly #ages: AgeClock;
   #cancel: () => void = () => undefined;
   #stopped = false;
 
@@ -33,6 +35,11 @@ export class Pruning {
     this.#clock = clock;
     this.#logger = logger;
     this.#retention = retention;
+    this.#ages = new AgeClock(clock, store.read.clock.ageMark(), (mark) => {
+      store
+        .write((tx) => tx.clock.setAgeMark(mark))
+        .catch((error: unknown) => logger.warn({ err: error }, 'what the clock said could not be written'));
+    });
   }
 
   /** Prunes once, then again every minute after the end of the last time. */
@@ -52,7 +59,7 @@ export class Pruning {
   }
 
   async prune(): Promise<void> {
-    const now = this.#clock.wallMs();
+    const now = this.#ages.nowMs();
     const { eventsMs, eventsMax, jobsMs } = this.#retention;
     const events = { before: now - eventsMs, keep: eventsMax, limit: batch };
     await this.#whileRowsGo(() => this.#store.write((tx) => tx.outbox.prune(events)));

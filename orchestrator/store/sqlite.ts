@@ -7,6 +7,7 @@ import { migrations } from './schema.ts';
 import type { Store, Tables } from './store.ts';
 import { createArtifactTable } from './tables/artifacts.ts';
 import { createBotTable } from './tables/bots.ts';
+import { createClockTable } from './tables/clock.ts';
 import { createIdempotencyTable } from './tables/idempotency.ts';
 import { createJobTable } from './tables/jobs.ts';
 import { createOutboxTable } from './tables/outbox.ts';
@@ -59,6 +60,7 @@ export function openSqliteStore(dir: string): Store {
     artifacts: createArtifactTable(db),
     tokens: createTokenTable(db),
     telegramTokens: createTelegramTokenTable(db),
+    clock: createClockTable(db),
   };
   const listeners = new Set<() => void>();
   let told = tables.outbox.lastSeq();

@@ -8,6 +8,8 @@
  *    belong together cannot race.
  * 4. Reads see the last commit.
  */
+import type { AgeMark } from '#common/age-clock.ts';
+import type { ClockMark } from '#common/clock-steps.ts';
 import type { BotKey } from '#common/ids.ts';
 import type {
   BotRecord,
@@ -33,6 +35,10 @@ export interface BotTable {
   nextAging(): { readonly unwarned: number | undefined; readonly warned: number | undefined };
   /** Sets those times anew for a limit that may have changed; a warning that was given stands unless there is more time now. */
   setMaxRuntime(maxRuntimeMs: number): void;
+  /** The wall clock was set: times that lie ahead move with it, by `stepMs`. */
+  followClock(stepMs: number): void;
+  /** No bot may run longer from now on than if it had been started now. */
+  boundAges(now: number): void;
   put(bot: BotRecord): void;
   remove(key: BotKey): void;
 }
@@ -54,6 +60,12 @@ export interface JobTable {
   prune(before: number, limit: number): number;
   /** The next deadline of any open job. */
   nextDeadline(): number | undefined;
+  /** The newest id of a job; undefined without one. */
+  newestId(): string | undefined;
+  /** The wall clock was set: the times of open jobs move with it, by `stepMs`, so that what is left of them stays. */
+  followClock(stepMs: number): void;
+  /** No open job may last longer from now on than it was given when it was made. */
+  boundDeadlines(now: number): void;
 }
 
 export interface TaskTable {
@@ -61,12 +73,22 @@ export interface TaskTable {
   /** The oldest task of one of the types that no worker has. */
   oldestOpen(types: readonly string[]): TaskRecord | undefined;
   put(task: TaskRecord): void;
+  /** The newest id of a task; undefined without one. */
+  newestId(): string | undefined;
 }
 
 export interface IdempotencyTable {
   get(userId: string, key: string): { readonly bodySha256: string; readonly jobId: string } | undefined;
   put(userId: string, key: string, bodySha256: string, jobId: string, createdAt: number): void;
   removeOlderThan(createdAt: number): void;
+}
+
+/** What the program remembers of the clock between its runs; see common/clock-steps.ts and common/age-clock.ts. */
+export interface ClockTable {
+  mark(): ClockMark | undefined;
+  setMark(mark: ClockMark): void;
+  ageMark(): AgeMark | undefined;
+  setAgeMark(mark: AgeMark): void;
 }
 
 export interface OutboxTable {
@@ -155,6 +177,7 @@ export interface Tables {
   readonly artifacts: ArtifactTable;
   readonly tokens: TokenTable;
   readonly telegramTokens: TelegramTokenTable;
+  readonly clock: ClockTable;
 }
 
 export interface Store {

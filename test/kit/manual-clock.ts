@@ -25,8 +25,11 @@ interface Timer {
   readonly callback: () => void;
 }
 
-/** The wall clock starts at 2026-01-01 unless given; the monotonic one at 1000. */
-export function createManualClock(start: { wallMs?: number; monotonicMs?: number } = {}): ManualClock {
+/**
+ * The wall clock starts at 2026-01-01 unless given; the monotonic one at 1000. With `bootId` it is one that processes of one
+ * machine share; else a restart of a program cannot compare monotonic times.
+ */
+export function createManualClock(start: { wallMs?: number; monotonicMs?: number; bootId?: string } = {}): ManualClock {
   let wallMs = start.wallMs ?? Date.UTC(2026, 0, 1);
   let monotonicMs = start.monotonicMs ?? 1000;
   const timers = new Set<Timer>();
@@ -58,6 +61,7 @@ export function createManualClock(start: { wallMs?: number; monotonicMs?: number
   return {
     wallMs: () => wallMs,
     monotonicMs: () => monotonicMs,
+    bootId: start.bootId,
     after(delayMs, callback) {
       const timer = { dueMs: monotonicMs + Math.max(0, delayMs), callback };
       timers.add(timer);

@@ -28,7 +28,14 @@ describe('a session', () => {
       runtime: 'docker',
       ready: true,
       snapshot: [],
-      capabilities: ['mode.simple', 'mode.custom', 'mode.image', 'language.python', 'language.node'],
+      capabilities: [
+        'mode.simple',
+        'mode.custom',
+        'mode.image',
+        'language.python',
+        'language.node',
+        'deadline.remaining',
+      ],
       capacity: { memoryBytes: 8_000_000_000n, cpuMillis: 4000 },
     });
     expect(session.authorization).toMatch(/^Bearer [A-Za-z0-9_-]{43}$/);

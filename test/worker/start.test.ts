@@ -1,5 +1,4 @@
 /** A start of a bot, and commands that come twice or late. On a scripted engine and a clock that the test moves. */
-import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ProblemError, problem } from '#common/problem.ts';
 import { BotState } from '#gen/botrunner/v1/bot_pb.js';
@@ -168,7 +167,7 @@ describe('a start', () => {
 
   it('that is not done by its deadline fails with what it was at', async () => {
     bots.runtime.buildGate = new Promise(() => undefined);
-    bots.run(1, { taskId: 't1', deadlineAt: timestampFromMs(bots.clock.wallMs() + 30_000) });
+    bots.run(1, { taskId: 't1', remainingMs: 30_000n });
     const result = await bots.result('t1');
     expect(failureOf(result)).toMatchObject({ code: 'BUILD_TIMEOUT' });
     expect(result.observation).toMatchObject({ state: BotState.FAILED });
@@ -178,7 +177,7 @@ describe('a start', () => {
 
   it('counts its deadline by the time that is left, whatever the wall clock does', async () => {
     bots.runtime.buildGate = new Promise(() => undefined);
-    bots.run(1, { taskId: 't1', deadlineAt: timestampFromMs(bots.clock.wallMs() + 30_000) });
+    bots.run(1, { taskId: 't1', remainingMs: 30_000n });
     bots.clock.setWall(bots.clock.wallMs() + 3600_000);
     await bots.pass(20_000);
     expect(bots.reports.results).toEqual([]);

@@ -71,6 +71,18 @@ describe('after a restart of the worker', () => {
     expect(bots.observation()).toMatchObject({ restarts: 4 });
   });
 
+  it('the backoff is no longer than it was, though the clock was set back meanwhile', async () => {
+    await run();
+    bots.runtime.exit(bots.runtime.only().id, 1);
+    bots.registry.hint(bots.runtime.only().id);
+    await bots.until('the crash is seen', () => bots.observation()?.nextTryAt !== undefined);
+    bots.clock.setWall(bots.clock.wallMs() - 3600_000);
+    await bots.restart();
+    const begun = bots.clock.monotonicMs();
+    await bots.until('it is started again', () => starts().length === 2);
+    expect(bots.clock.monotonicMs() - begun).toBeLessThan(2000);
+  });
+
   it('a failed build is not tried again', async () => {
     bots.runtime.failNext('buildImage', new ProblemError(problem('BUILD_FAILED', 'no')));
     bots.run(1, { taskId: 't1' });

@@ -43,14 +43,13 @@ export function beginTask(
   clock: Clock,
   onDeadline: () => void,
 ): ActiveTask {
-  const { taskId, deadlineAtMs } = command;
+  const { taskId, limitMs } = command;
   let expired = false;
   let told: { state: BotState; message: string } = { state: BotState.UNSPECIFIED, message: '' };
-  // The deadline is wall time; from here on only the time that is left counts, so that a jump of the clock changes nothing.
   const cancelDeadline =
-    deadlineAtMs === undefined
+    limitMs === undefined
       ? () => undefined
-      : clock.after(Math.max(0, deadlineAtMs - clock.wallMs()), () => {
+      : clock.after(Math.max(0, limitMs), () => {
           expired = true;
           onDeadline();
         });

@@ -31,8 +31,8 @@ export function learn(memory: BotMemory, context: BotContext, facts: ContainerFa
   }
   const { settledEnd } = memory.record;
   if (settledEnd?.runId === runId && settledEnd.nextTryAtMs !== undefined && memory.retryAtMs === undefined) {
-    // Settled by an earlier process: what is left of the delay, whatever the wall clock did since.
-    const leftMs = Math.min(Math.max(0, settledEnd.nextTryAtMs - clock.wallMs()), 300_000);
+    // Settled by an earlier process: what is left of the delay. A clock that was set since can make it no longer than it was.
+    const leftMs = Math.min(Math.max(0, settledEnd.nextTryAtMs - clock.wallMs()), settledEnd.delayMs ?? 300_000);
     memory.retryAtMs = clock.monotonicMs() + leftMs;
   }
   // An ended one has nothing more to say than settle and remove take from it.
@@ -87,6 +87,7 @@ export async function settle(memory: BotMemory, context: BotContext, signal: Abo
       runId,
       kind: verdict.kind,
       nextTryAtMs: delayMs === undefined ? undefined : clock.wallMs() + delayMs,
+      delayMs,
       reason: verdict.reason,
     },
     lastEnd: endOf(facts),
@@ -200,6 +201,7 @@ export async function settleRefusedStart(memory: BotMemory, context: BotContext,
       runId: runIdOf(facts),
       kind: 'crash_loop',
       nextTryAtMs: clock.wallMs() + delayMs,
+      delayMs,
       reason,
     },
   };

@@ -11,12 +11,14 @@ const ensure = { userId: 'dev', botId: 'Echo', desired: DesiredState.RUNNING, ge
 
 describe('an Ensure', () => {
   it('is read with its defaults', () => {
-    const read = unwrap(readEnsure(create(EnsureSchema, { ...ensure, deadlineAt: timestampFromMs(5000) })));
+    const read = unwrap(
+      readEnsure(create(EnsureSchema, { ...ensure, deadlineAt: timestampFromMs(5000), remainingMs: 70n })),
+    );
     expect(read).toMatchObject({
       key: { userId: 'dev', botId: 'Echo' },
       taskId: '',
       desired: { kind: 'running', generation: 3n, epoch: 1n, revision: 3n, stopGraceMs: 10_000 },
-      deadlineAtMs: 5000,
+      limitMs: 70,
     });
   });
 

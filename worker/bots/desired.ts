@@ -1,5 +1,4 @@
 /** What a bot shall be, as the worker keeps it, and how it is read from an Ensure. Pure. */
-import { timestampMs } from '@bufbuild/protobuf/wkt';
 import { type BotKey, isBotId, userIdPattern } from '#common/ids.ts';
 import { fail, ok, problem, type Result } from '#common/problem.ts';
 import { type BotSpec, DesiredState } from '#gen/botrunner/v1/bot_pb.js';
@@ -32,12 +31,14 @@ export interface EnsureCommand {
   readonly taskId: string;
   readonly desired: Desired;
   readonly spec: BotSpec | undefined;
-  /** Wall time, ms since 1970. */
-  readonly deadlineAtMs: number | undefined;
+  /** How long its task may take from now on, ms; undefined: until the orchestrator ends it. */
+  readonly limitMs: number | undefined;
 }
 
 export const defaultStopGraceMs = 10_000;
 const longestStopGraceMs = 300_000;
+// Beyond what timers take, and far beyond any deadline.
+const longestTaskMs = 24 * 60 * 60 * 1000;
 
 export const compareDecisions = (a: Decision, b: Decision): number =>
   a.epoch !== b.epoch
@@ -77,6 +78,7 @@ export function readEnsure(message: Ensure): Result<EnsureCommand> {
       ...(message.purge ? { purge: true } : {}),
     },
     spec: message.spec,
-    deadlineAtMs: message.deadlineAt ? timestampMs(message.deadlineAt) : undefined,
+    // deadline_at is an instant of the orchestrator's clock, which means nothing here; see session/peer-clock.ts.
+    limitMs: message.remainingMs === undefined ? undefined : Math.min(Number(message.remainingMs), longestTaskMs),
   });
 }

@@ -10,7 +10,7 @@ import { cutLine } from '../runtime/output-lines.ts';
 import { LogStream, type NewEntry, type StoredEntry, wallNs } from './log-entry.ts';
 import { LogPump } from './log-pump.ts';
 import { readLog } from './log-reader.ts';
-import { defaultLogLimits, type LogLimits, LogStore } from './log-store.ts';
+import { type LogLimits, LogStore } from './log-store.ts';
 import { createMasker, type Masker, maskTexts } from './masking.ts';
 
 export interface BotLogContext {
@@ -18,6 +18,8 @@ export interface BotLogContext {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits?: LogLimits;
+  /** Wall time to reckon ages with; the clock's own unless given. */
+  readonly ageNowMs?: () => number;
 }
 
 const gapWithoutSecrets = 'output is missing here; it was not kept because the secrets in it were not known';
@@ -40,8 +42,8 @@ export class BotLog {
 
   /** Opens the log on first use. */
   store(): Promise<LogStore> {
-    const { clock, limits } = this.#context;
-    this.#store ??= LogStore.open(this.#dir, clock, limits ?? defaultLogLimits).catch((error: unknown) => {
+    const { clock, limits, ageNowMs } = this.#context;
+    this.#store ??= LogStore.open(this.#dir, clock, limits, ageNowMs).catch((error: unknown) => {
       this.#store = undefined;
       throw error;
     });

@@ -38,8 +38,8 @@ export class BotLogs {
 
   /** Drops what is too old, of bots that are here and of bots that were. Run it now and then. */
   async sweep(): Promise<void> {
-    const { clock, limits, logger } = this.#context;
-    const oldest = clock.wallMs() - (limits ?? defaultLogLimits).maxAgeMs;
+    const { clock, limits, logger, ageNowMs = () => clock.wallMs() } = this.#context;
+    const oldest = ageNowMs() - (limits ?? defaultLogLimits).maxAgeMs;
     for (const hash of await readdir(this.#dir)) {
       try {
         const log = this.#logs.get(hash);

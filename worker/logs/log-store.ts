@@ -50,6 +50,7 @@ export class LogStore {
   readonly id: string;
   readonly #dir: string;
   readonly #clock: Clock;
+  readonly #ageNowMs: () => number;
   readonly #limits: LogLimits;
   readonly #segments: Segment[];
   readonly #listeners = new Set<() => void>();
@@ -63,10 +64,11 @@ export class LogStore {
   #lane: Promise<void> = Promise.resolve();
   #ended = false;
 
-  private constructor(dir: string, clock: Clock, limits: LogLimits, opened: Opened) {
+  private constructor(dir: string, clock: Clock, limits: LogLimits, ageNowMs: () => number, opened: Opened) {
     this.id = opened.id;
     this.#dir = dir;
     this.#clock = clock;
+    this.#ageNowMs = ageNowMs;
     this.#limits = limits;
     this.#segments = opened.segments;
     this.#nextSeq = opened.nextSeq;
@@ -75,7 +77,12 @@ export class LogStore {
   }
 
   /** Opens the log in `dir`, or begins one. What a crash left half-written at the end is cut off. */
-  static async open(dir: string, clock: Clock, limits: LogLimits = defaultLogLimits): Promise<LogStore> {
+  static async open(
+    dir: string,
+    clock: Clock,
+    limits: LogLimits = defaultLogLimits,
+    ageNowMs: () => number = () => clock.wallMs(),
+  ): Promise<LogStore> {
     await mkdir(dir, { recursive: true, mode: 0o700 });
     const id = await readOrMakeId(join(dir, 'id'));
     const segments = await findSegments(dir);
@@ -91,7 +98,7 @@ export class LogStore {
       markIsInNewest = segment === segments.at(-1);
       break;
     }
-    const store = new LogStore(dir, clock, limits, { id, segments, nextSeq, mark, markIsInNewest });
+    const store = new LogStore(dir, clock, limits, ageNowMs, { id, segments, nextSeq, mark, markIsInNewest });
     await store.dropOld();
     return store;
   }
@@ -139,7 +146,7 @@ export class LogStore {
   /** Drops segments beyond the limits. Run it now and then: a silent log grows old without being written. */
   dropOld(): Promise<void> {
     return this.#inLane(async () => {
-      const oldest = this.#clock.wallMs() - this.#limits.maxAgeMs;
+      const oldest = this.#ageNowMs() - this.#limits.maxAgeMs;
       const active = this.#segments.at(-1);
       if (active && active.newestMs < oldest) await this.#beginSegment();
       const total = () => this.#segments.reduce((sum, segment) => sum + segment.bytes, 0);

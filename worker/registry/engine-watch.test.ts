@@ -96,14 +96,29 @@ describe('watching the engine', () => {
 });
 
 describe('outages', () => {
+  const moment = (wallMs: number, monotonicMs = wallMs) => ({ wallMs, monotonicMs });
+
+  it('cover what ended during one in which the clock was set, by either reading', () => {
+    const outages = createOutages(0);
+    outages.began(moment(10_000_000, 0));
+    // 60 s later the clock shows an hour less.
+    outages.ended(moment(6_460_000, 60_000));
+    expect([10_030_000, 6_430_000, 11_000_000, 5_000_000].map((ms) => outages.covers(ms))).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ]);
+  });
+
   it('cover what ended shortly before, during, and before the machine was started', () => {
     const outages = createOutages(1_000_000);
     expect(outages.covers(999_999)).toBe(true);
     expect(outages.covers(undefined)).toBe(false);
-    outages.began(2_000_000);
-    outages.began(2_005_000);
+    outages.began(moment(2_000_000));
+    outages.began(moment(2_005_000));
     expect(outages.covers(2_100_000)).toBe(true);
-    outages.ended(2_010_000);
+    outages.ended(moment(2_010_000));
     expect([1_979_000, 1_985_000, 2_010_500, 2_012_000].map((ms) => outages.covers(ms))).toEqual([
       false,
       true,

@@ -8,7 +8,7 @@ import type { ContainerRuntime, EngineInfo } from '../runtime/container-runtime.
 import { Bell, pause, unlessAborted } from '../waiting/bell.ts';
 import { withTimeLimit } from '../waiting/time-limit.ts';
 import { pauseAfterFailures } from '../waiting/try-later.ts';
-import type { Outages } from './outages.ts';
+import type { Moment, Outages } from './outages.ts';
 
 export interface EngineHealth {
   readonly ready: boolean;
@@ -98,7 +98,7 @@ export class EngineWatch {
       this.#setHealth({ ready: true, reason: '', detail: '', info });
       if (!this.#mustReturn) return;
       this.#mustReturn = false;
-      this.#outages.ended(this.#clock.wallMs());
+      this.#outages.ended(this.#now());
       this.#hooks.onReturn();
     } catch (error) {
       if (signal.aborted) return;
@@ -111,9 +111,13 @@ export class EngineWatch {
     }
   }
 
+  #now(): Moment {
+    return { wallMs: this.#clock.wallMs(), monotonicMs: this.#clock.monotonicMs() };
+  }
+
   #noteAway(): void {
     this.#mustReturn = true;
-    this.#outages.began(this.#clock.wallMs());
+    this.#outages.began(this.#now());
   }
 
   #setHealth(health: EngineHealth): void {

@@ -3,9 +3,15 @@
  * containers by SIGTERM when they stop, and most bots then leave in good order.
  */
 
+/** One moment by both clocks. */
+export interface Moment {
+  readonly wallMs: number;
+  readonly monotonicMs: number;
+}
+
 export interface Outages {
-  began(wallMs: number): void;
-  ended(wallMs: number): void;
+  began(at: Moment): void;
+  ended(at: Moment): void;
   /** Whether a container that ended at this time ended with the engine or the machine. */
   covers(finishedAtMs: number | undefined): boolean;
 }
@@ -18,21 +24,26 @@ const keptMax = 16;
 /** `hostBootMs`: when the machine was started; what ended before that ended at the latest with it. */
 export function createOutages(hostBootMs: number): Outages {
   const past: { readonly fromMs: number; readonly toMs: number }[] = [];
-  let openSince: number | undefined;
+  let openSince: Moment | undefined;
   return {
-    began(wallMs) {
-      openSince ??= wallMs;
+    began(at) {
+      openSince ??= at;
     },
-    ended(wallMs) {
+    ended(at) {
       if (openSince === undefined) return;
-      past.push({ fromMs: openSince, toMs: wallMs });
+      // The engine dates ends by the wall clock. Where that was set meanwhile, both of its readings are meant.
+      const lastedMs = at.monotonicMs - openSince.monotonicMs;
+      past.push({
+        fromMs: Math.min(openSince.wallMs, at.wallMs - lastedMs),
+        toMs: Math.max(at.wallMs, openSince.wallMs + lastedMs),
+      });
       if (past.length > keptMax) past.shift();
       openSince = undefined;
     },
     covers(finishedAtMs) {
       if (finishedAtMs === undefined) return false;
       if (finishedAtMs < hostBootMs) return true;
-      if (openSince !== undefined && finishedAtMs >= openSince - beforeMs) return true;
+      if (openSince !== undefined && finishedAtMs >= openSince.wallMs - beforeMs) return true;
       return past.some(({ fromMs, toMs }) => finishedAtMs >= fromMs - beforeMs && finishedAtMs <= toMs + afterMs);
     },
   };

@@ -18,6 +18,7 @@ import {
 } from '#gen/botrunner/v1/worker_service_pb.js';
 import { type Channel, endOf, refusalOf, type SessionCall, type StatusObject, send, status } from './channel.ts';
 import type { Outbox } from './outbox.ts';
+import { createPeerClock, type PeerClock } from './peer-clock.ts';
 
 /** What the worker does in a session. Must not throw; a throw ends the session. */
 export interface SessionWork {
@@ -69,6 +70,7 @@ export async function runSession(parts: SessionParts, signal: AbortSignal): Prom
   const over = new AbortController();
   let ownReason: string | undefined;
   let welcomed = false;
+  let peer = createPeerClock('', () => clock.monotonicMs());
   let disobeyed: string | undefined;
   let cancelHeartbeat = () => {};
   const breakOff = (reason: string) => {
@@ -100,13 +102,15 @@ export async function runSession(parts: SessionParts, signal: AbortSignal): Prom
         return;
       }
       welcomed = true;
-      work.welcomed(body.value.desiredSet);
+      const { sessionId, desiredSet } = body.value;
+      peer = createPeerClock(sessionId, () => clock.monotonicMs());
+      work.welcomed(desiredSet && peer.setWithRemaining(desiredSet));
       const wanted = body.value.heartbeatIntervalMs;
       beat(Math.min(Math.max(wanted, heartbeatBounds.minMs), heartbeatBounds.maxMs));
       void sendAll(call, ended, parts, over.signal).catch((error: unknown) => breakOff(messageOf(error)));
       return;
     }
-    handle(work, body);
+    handle(work, peer, body);
   };
   call.on('data', (message: SessionResponse) => {
     try {
@@ -130,13 +134,13 @@ export async function runSession(parts: SessionParts, signal: AbortSignal): Prom
   return howItEnded(final, ownReason, welcomed);
 }
 
-function handle(work: SessionWork, body: SessionResponse['body']): void {
+function handle(work: SessionWork, peer: PeerClock, body: SessionResponse['body']): void {
   switch (body.case) {
     case 'ensure':
-      work.ensure(body.value);
+      work.ensure(peer.withRemaining(body.value));
       break;
     case 'desiredSet':
-      work.applyDesiredSet(body.value);
+      work.applyDesiredSet(peer.setWithRemaining(body.value));
       break;
     case 'cancelTask':
       work.cancelTask(body.value.taskId);

@@ -24,8 +24,10 @@ export interface LastEnd {
 export interface SettledEnd {
   readonly runId: RunId;
   readonly kind: 'exited' | 'crash_loop';
-  /** Wall time of the next try, ms since 1970. */
+  /** Wall time of the next try, ms since 1970: for people, and for the time after a restart of the worker. */
   readonly nextTryAtMs: number | undefined;
+  /** How long the whole wait is, which bounds what a clock that was set makes of it. Absent from older files. */
+  readonly delayMs?: number | undefined;
   readonly reason: string;
 }
 

@@ -489,6 +489,21 @@ export declare type StreamLogsRequest = Message<"botrunner.v1.StreamLogsRequest"
    * @generated from field: bool build_only = 8;
    */
   buildOnly: boolean;
+
+  /**
+   * As since, but so many milliseconds ago, which does not depend on the caller's clock; it goes before since. At most 100
+   * years.
+   *
+   * @generated from field: optional int64 since_ago_ms = 9;
+   */
+  sinceAgoMs?: bigint | undefined;
+
+  /**
+   * As until, in the same way.
+   *
+   * @generated from field: optional int64 until_ago_ms = 10;
+   */
+  untilAgoMs?: bigint | undefined;
 };
 
 /**

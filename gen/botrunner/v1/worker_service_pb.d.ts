@@ -229,7 +229,7 @@ export declare type Hello = Message<"botrunner.v1.Hello"> & {
   protocolMax: number;
 
   /**
-   * What it can do beyond protocol 1: names, for example mode.simple, language.node.
+   * What it can do beyond protocol 1: names, for example mode.simple, language.node, deadline.remaining.
    *
    * @generated from field: repeated string capabilities = 5;
    */
@@ -500,7 +500,8 @@ export declare type Ensure = Message<"botrunner.v1.Ensure"> & {
   stopGraceMs: number;
 
   /**
-   * When the task must be over; absent without a task.
+   * When the task must be over, by the orchestrator's clock; absent without a task, and for workers that know remaining_ms.
+   * A worker must not compare it with a clock of its own: see Session.
    *
    * @generated from field: google.protobuf.Timestamp deadline_at = 10;
    */
@@ -512,6 +513,14 @@ export declare type Ensure = Message<"botrunner.v1.Ensure"> & {
    * @generated from field: bool purge = 11;
    */
   purge: boolean;
+
+  /**
+   * How long the task may still take, in milliseconds from when this message was sent; absent without a task. Sent to
+   * workers with the capability deadline.remaining.
+   *
+   * @generated from field: optional int64 remaining_ms = 12;
+   */
+  remainingMs?: bigint | undefined;
 };
 
 /**
@@ -919,6 +928,20 @@ export declare type OpenTail = Message<"botrunner.v1.OpenTail"> & {
    * @generated from field: uint32 max_bytes = 11;
    */
   maxBytes: number;
+
+  /**
+   * As since, but so many milliseconds before this message came, by the worker's own clock; it goes before since.
+   *
+   * @generated from field: optional int64 since_ago_ms = 12;
+   */
+  sinceAgoMs?: bigint | undefined;
+
+  /**
+   * As until, in the same way.
+   *
+   * @generated from field: optional int64 until_ago_ms = 13;
+   */
+  untilAgoMs?: bigint | undefined;
 };
 
 /**
@@ -1096,7 +1119,8 @@ export declare const WorkerService: GenService<{
    * with ABORTED; a process that was ended so is refused with ABORTED for as long as the newer one is there. Any failure
    * ends the session whole: the worker dials again with jitter and starts with Hello. Commands are level-triggered: an
    * Ensure delivered twice, late or out of order does no harm. Ends with INVALID_WORKER for a bad worker id or a protocol
-   * range without a common version.
+   * range without a common version. Clocks differ: neither side compares a time of the other with its own clock; how long
+   * something may take goes over the wire as a duration.
    *
    * @generated from rpc botrunner.v1.WorkerService.Session
    */

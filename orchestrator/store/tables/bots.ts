@@ -64,6 +64,10 @@ export function createBotTable(db: DatabaseSync): BotTable {
     UPDATE bots SET stops_at = nullif(runs_since + ?1, runs_since), age_warned = 0, notice = ''
     WHERE desired = 'running' AND stops_at IS NOT nullif(runs_since + ?1, runs_since)
       AND (age_warned = 0 OR ?1 = 0 OR runs_since + ?1 > stops_at)`);
+  const followClock = db.prepare(`
+    UPDATE bots SET runs_since = runs_since + ?1, stops_at = stops_at + ?1 WHERE desired = 'running'`);
+  const boundAges = db.prepare(`
+    UPDATE bots SET stops_at = ?1 + (stops_at - runs_since), runs_since = ?1 WHERE desired = 'running' AND runs_since > ?1`);
   const remove = db.prepare('DELETE FROM bots WHERE user_id = ? AND bot_id = ?');
   return {
     get: ({ userId, botId }) => {
@@ -88,6 +92,12 @@ export function createBotTable(db: DatabaseSync): BotTable {
     },
     setMaxRuntime: (maxRuntimeMs) => {
       setMaxRuntime.run(maxRuntimeMs);
+    },
+    followClock: (stepMs) => {
+      followClock.run(stepMs);
+    },
+    boundAges: (now) => {
+      boundAges.run(now);
     },
     put: (bot) => {
       put.run(

@@ -50,6 +50,12 @@ export function createJobTable(db: DatabaseSync): JobTable {
   const withStatus = db.prepare(`SELECT * FROM jobs WHERE ${open} AND status = ? ORDER BY job_id`);
   const overdue = db.prepare(`SELECT * FROM jobs WHERE ${open} AND deadline_at <= ? ORDER BY deadline_at`);
   const nextDeadline = db.prepare(`SELECT min(deadline_at) AS next FROM jobs WHERE ${open}`);
+  const newestId = db.prepare('SELECT max(job_id) AS newest FROM jobs');
+  const followClock = db.prepare(`
+    UPDATE jobs SET created_at = created_at + ?1, updated_at = updated_at + ?1, deadline_at = deadline_at + ?1
+    WHERE ${open}`);
+  const boundDeadlines = db.prepare(`
+    UPDATE jobs SET deadline_at = ?1 + (deadline_at - created_at), created_at = ?1 WHERE ${open} AND created_at > ?1`);
   // An id begins with the time it was made at, so old jobs are those with the lowest ids.
   const oldFinal = db.prepare(`SELECT job_id, task_id FROM jobs WHERE job_id < ? AND NOT (${open}) LIMIT ?`);
   const remove = db.prepare('DELETE FROM jobs WHERE job_id = ?');
@@ -102,6 +108,13 @@ export function createJobTable(db: DatabaseSync): JobTable {
     nextDeadline: () => {
       const next = nextDeadline.get()?.['next'];
       return typeof next === 'number' ? next : undefined;
+    },
+    newestId: () => textOrNull(newestId.get() ?? { newest: null }, 'newest') ?? undefined,
+    followClock: (stepMs) => {
+      followClock.run(stepMs);
+    },
+    boundDeadlines: (now) => {
+      boundDeadlines.run(now);
     },
   };
 }

@@ -12,6 +12,7 @@ export function createTaskTable(db: DatabaseSync): TaskTable {
   const oldestOpen = db.prepare(`
     SELECT * FROM tasks WHERE status = 'open' AND worker_id IS NULL AND type IN (SELECT value FROM json_each(?))
     ORDER BY task_id LIMIT 1`);
+  const newestId = db.prepare('SELECT max(task_id) AS newest FROM tasks');
   const toTask = (row: Row): TaskRecord => ({
     taskId: textOf(row, 'task_id'),
     jobId: textOf(row, 'job_id'),
@@ -43,5 +44,6 @@ export function createTaskTable(db: DatabaseSync): TaskTable {
         task.finishedAt,
       );
     },
+    newestId: () => textOrNull(newestId.get() ?? { newest: null }, 'newest') ?? undefined,
   };
 }

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
-import { systemClock } from '#common/clock.ts';
+import { type Clock, systemClock } from '#common/clock.ts';
 import { silentLogger } from '#common/log.ts';
 import { BotSpecSchema, DesiredState } from '#gen/botrunner/v1/bot_pb.js';
 import { type Ensure, EnsureSchema } from '#gen/botrunner/v1/worker_service_pb.js';
@@ -33,9 +33,9 @@ export interface WorkerForTests {
   close(): Promise<void>;
 }
 
-export async function createWorkerForTests(): Promise<WorkerForTests> {
+export async function createWorkerForTests(clock: Clock = systemClock): Promise<WorkerForTests> {
   const dir = await mkdtemp(join(tmpdir(), 'worker-'));
-  const runtime = createScriptedRuntime(systemClock, 'docker');
+  const runtime = createScriptedRuntime(clock, 'docker');
   const tar = await makeBotTar();
   const sha256 = createHash('sha256').update(tar).digest('hex');
   const orchestrator = await startScriptedOrchestrator();
@@ -49,7 +49,7 @@ export async function createWorkerForTests(): Promise<WorkerForTests> {
     async start(url = self.orchestrator.url) {
       worker = await startWorker({
         config: readWorkerConfig({ ORCHESTRATOR_URL: url, DATA_DIR: dir, WORKER_ID: 'w1' }),
-        clock: systemClock,
+        clock,
         logger: silentLogger,
         runtime: () => runtime,
         random: () => 0.5,
