@@ -138,6 +138,21 @@ export function describeStates(suite: SuiteContext): void {
       expect(await suite.runtime.inspect(id, patience())).toBeUndefined();
     });
 
+    test('shows the CPU time it has used, until it has ended', async () => {
+      const id = await suite.run({ steps: [['work', 1500]] });
+      const samples: number[] = [];
+      const watching = suite.runtime.watchCpu(id, (usedMs) => samples.push(usedMs), patience());
+      await eventually(
+        'it has used what it was to use',
+        () => samples.at(-1) ?? 0,
+        (usedMs) => usedMs >= 1400,
+        { timeoutMs: 30 * second },
+      );
+      await suite.runtime.stop(id, 20 * second, patience());
+      await watching;
+      expect(samples).toEqual(samples.toSorted((one, other) => one - other));
+    });
+
     test('may be stopped and removed by several at once', async () => {
       const id = await suite.run({ steps: [['print', 'ready']] });
       await untilPrinted(suite.runtime, id, 'ready');

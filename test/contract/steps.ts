@@ -3,12 +3,11 @@ import type { FakeBot } from '../../worker/runtime/fake/fake-engine.ts';
 
 /**
  * After its last step a bot waits for SIGTERM, prints "got SIGTERM" and ends with 0. `fill` prints so many bytes
- * without a line end,
- * `count` prints "line 0", "line 1", ..., `tick` prints "tick N" every so many ms for ever.
+ * without a line end, `work` uses so many ms of CPU time, `count` prints "line 0", "line 1", ..., `tick` prints "tick N" every so many ms for ever.
  */
 export type Step =
   | readonly ['print' | 'printError' | 'printEnv' | 'import' | 'touch' | 'exists' | 'file', string]
-  | readonly ['count' | 'tick' | 'fill' | 'eat' | 'exit', number]
+  | readonly ['count' | 'tick' | 'fill' | 'eat' | 'work' | 'exit', number]
   | readonly ['ignoreTerm', true];
 
 /** Runs the steps of a fake bot. */
@@ -28,6 +27,7 @@ export function runSteps(bot: FakeBot): void {
     else if (name === 'printEnv') bot.print(`${value}=${bot.env[value]}`);
     else if (name === 'count') for (let index = 0; index < value; index += 1) bot.print(`line ${index}`);
     else if (name === 'tick') tick(bot, value);
+    else if (name === 'work') bot.useCpu(value);
     else if (name === 'ignoreTerm') bot.onTerminate(() => {});
     else if (name === 'exit') {
       if (unfinished !== '') bot.print(unfinished);

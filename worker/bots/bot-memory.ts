@@ -10,6 +10,7 @@ import type { Container, Settled, Situation } from './converge.ts';
 import { type Desired, isSameDecision } from './desired.ts';
 import type { PreparationPhase } from './image-preparation.ts';
 import type { RunnableSpec } from './spec-plan.ts';
+import type { StartWatch } from './start-watch.ts';
 
 export interface BotMemory {
   readonly key: BotKey;
@@ -27,7 +28,7 @@ export interface BotMemory {
   imageReady: bigint | undefined;
   preparing: { readonly revision: bigint; phase: PreparationPhase; readonly abort: AbortController } | undefined;
   /** A container started a moment ago is watched. */
-  watch: { readonly untilMs: number; readonly again: boolean } | undefined;
+  watch: StartWatch | undefined;
   /** Monotonic time since when this process has seen the container run. */
   runningSince: { readonly runId: RunId; readonly atMs: number } | undefined;
   /** Monotonic time of the next try by the restart policy. */

@@ -12,8 +12,8 @@ import type { BotContext } from './bot-context.ts';
 import { type BotMemory, factsOf, imageOf, runIdOf, runnableSpec } from './bot-memory.ts';
 import { afterEnd, describeEnd, type Ended } from './restart-policy.ts';
 import { planContainer } from './spec-plan.ts';
+import { StartWatch } from './start-watch.ts';
 
-export const watchMs = 2000;
 const lookLimitMs = 15_000;
 const changeLimitMs = 60_000;
 const drainLimitMs = 30_000;
@@ -22,7 +22,7 @@ const drainLimitMs = 30_000;
 export function learn(memory: BotMemory, context: BotContext, facts: ContainerFacts | undefined): void {
   const { clock } = context;
   memory.container = facts ?? 'none';
-  if (facts?.status !== 'running') memory.watch = undefined;
+  if (facts?.status !== 'running') endWatch(memory);
   if (!facts) return;
   const runId = runIdOf(facts);
   if (facts.status === 'running') {
@@ -43,7 +43,8 @@ export async function look(memory: BotMemory, context: BotContext, signal: Abort
   const { clock, runtime, lookup } = context;
   // Before asking: what changes while the answer is on its way makes it stale again.
   memory.stale = false;
-  const watchIsOver = memory.watch !== undefined && clock.monotonicMs() >= memory.watch.untilMs;
+  const watched = memory.watch;
+  const watchIsOver = watched !== undefined && clock.monotonicMs() >= watched.untilMs;
   const known = factsOf(memory);
   const find = async (limited: AbortSignal) => {
     const same = known && (await runtime.inspect(known.id, limited));
@@ -57,7 +58,7 @@ export async function look(memory: BotMemory, context: BotContext, signal: Abort
     memory.stale = true;
     throw error;
   }
-  if (watchIsOver) memory.watch = undefined;
+  if (watchIsOver && !watched.prolong(clock.monotonicMs())) endWatch(memory);
   learn(memory, context, facts);
 }
 
@@ -178,11 +179,24 @@ export async function start(
   await withTimeLimit(clock, 'starting the container', changeLimitMs, signal, (limited) =>
     runtime.start(facts.id, limited),
   );
-  memory.watch = { untilMs: clock.monotonicMs() + watchMs, again };
+  beginWatch(memory, context, facts.id, again, signal);
   memory.retryAtMs = undefined;
   memory.record = { ...memory.record, restarts };
   await look(memory, context, signal);
   if (factsOf(memory)?.status === 'created') throw new TryLaterError('the container has not started');
+}
+
+function beginWatch(memory: BotMemory, context: BotContext, id: string, again: boolean, signal: AbortSignal): void {
+  endWatch(memory);
+  // Without a spec, a start by the restart policy after the worker was restarted, it has the operator's limit.
+  const { cpuMillis } = runnableSpec(memory) ?? context.defaults;
+  memory.watch = new StartWatch(context.clock.monotonicMs(), again, cpuMillis / 1000);
+  void memory.watch.measure(id, context, signal);
+}
+
+function endWatch(memory: BotMemory): void {
+  memory.watch?.end();
+  memory.watch = undefined;
 }
 
 /** A start by the restart policy that the engine refused counts as another crash. */

@@ -205,6 +205,11 @@ export interface ContainerRuntime {
   readOutput(id: string, cursor: string | undefined, maxBytes: number, signal: AbortSignal): Promise<OutputBatch>;
   /** Calls `ring` when there may be new output, as a hint: it may ring too often or miss. Ends with the signal or the container. */
   watchOutput(id: string, ring: () => void, signal: AbortSignal): Promise<void>;
+  /**
+   * Calls back about once a second with the CPU time that the container has used since its start, in ms. A hint: samples
+   * may be late or missing. Ends with the signal or the container.
+   */
+  watchCpu(id: string, onSample: (usedMs: number) => void, signal: AbortSignal): Promise<void>;
   /** Calls back for changes as a hint: events may be missed. Returns when the engine's stream ends or on abort. */
   watchEvents(onEvent: (event: RuntimeEvent) => void, signal: AbortSignal): Promise<void>;
 

@@ -27,5 +27,7 @@ for (const [name, value] of JSON.parse(process.env.STEPS)) {
   } else if (name === 'touch') {
     writeFileSync(value, '');
     print(`wrote ${value}`);
+  } else if (name === 'work') {
+    while (process.cpuUsage().user / 1000 < value);
   } else if (name === 'exit') process.exit(value);
 }

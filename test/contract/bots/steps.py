@@ -45,6 +45,9 @@ for name, value in json.loads(os.environ["STEPS"]):
     elif name == "eat":
         block = b"x" * (value * 1024 * 1024)
         print(f"ate {len(block)}")
+    elif name == "work":
+        while time.process_time() * 1000 < value:
+            pass
     elif name == "exit":
         sys.exit(value)
 while True:

@@ -15,6 +15,7 @@ import {
   startContainer,
   stopContainer,
 } from './containers.ts';
+import { watchContainerCpu } from './cpu-time.ts';
 import { buildCustomImage } from './custom-build.ts';
 import { removeBotVolume } from './data-folder.ts';
 import { defaultDockerHost } from './docker-host.ts';
@@ -85,6 +86,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     list: (signal) => listContainers(deps, signal),
     readOutput: createOutputReader(deps),
     watchOutput: (id, ring, signal) => watchContainerOutput(deps, id, ring, signal),
+    watchCpu: (id, onSample, signal) => watchContainerCpu(engine, id, onSample, signal),
     watchEvents: (onEvent, signal) => watchEngineEvents({ engine, owner, clock }, onEvent, signal),
     // The containers go on, and no connection of ours outlives its call.
     shutdown: async () => {},

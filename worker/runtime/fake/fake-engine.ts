@@ -29,6 +29,8 @@ export interface FakeBot {
   exit(code: number): void;
   /** What SIGTERM does. Default: exit(143). */
   onTerminate(handler: () => void): void;
+  /** Uses CPU time, without taking any. */
+  useCpu(ms: number): void;
   /** Aborted when the bot has ended, however. */
   readonly ended: AbortSignal;
 }
@@ -57,6 +59,8 @@ export interface FakeContainer {
   finishedAtMs: number | undefined;
   exitCode: number | undefined;
   oomKilled: boolean;
+  /** CPU time it has used since its start. */
+  cpuMs: number;
   lines: OutputLine[];
   /** How many lines were dropped before the first one kept. */
   dropped: number;
@@ -79,6 +83,7 @@ export class FakeEngine {
   readonly options: FakeEngineOptions;
   readonly #listeners = new Set<(event: RuntimeEvent, container: FakeContainer) => void>();
   readonly #outputListeners = new Set<(id: string) => void>();
+  readonly #cpuListeners = new Set<(container: FakeContainer) => void>();
   #count = 0;
 
   constructor(options: FakeEngineOptions) {
@@ -102,6 +107,7 @@ export class FakeEngine {
       finishedAtMs: undefined,
       exitCode: undefined,
       oomKilled: false,
+      cpuMs: 0,
       lines: [],
       dropped: 0,
       terminate: () => {},
@@ -120,6 +126,7 @@ export class FakeEngine {
     container.finishedAtMs = undefined;
     container.exitCode = undefined;
     container.oomKilled = false;
+    container.cpuMs = 0;
     container.ended = ended;
     container.terminate = () => this.exit(container, 143);
     this.#emit({ containerId: container.id, kind: 'started' }, container);
@@ -135,6 +142,7 @@ export class FakeEngine {
       onTerminate: (handler) => {
         container.terminate = handler;
       },
+      useCpu: (ms) => this.useCpu(container, ms),
       ended: ended.signal,
     });
   }
@@ -191,6 +199,17 @@ export class FakeEngine {
   onOutput(listener: (id: string) => void): () => void {
     this.#outputListeners.add(listener);
     return () => this.#outputListeners.delete(listener);
+  }
+
+  useCpu(container: FakeContainer, ms: number): void {
+    container.cpuMs += ms;
+    for (const listener of [...this.#cpuListeners]) listener(container);
+  }
+
+  /** The returned function ends it. */
+  onCpu(listener: (container: FakeContainer) => void): () => void {
+    this.#cpuListeners.add(listener);
+    return () => this.#cpuListeners.delete(listener);
   }
 
   #emit(event: RuntimeEvent, container: FakeContainer): void {

@@ -210,6 +210,17 @@ export function createFakeRuntime({ engine, workerId, signingKey, clock }: FakeR
         stop();
         ring();
       }),
+    watchCpu: (id, onSample, signal) =>
+      call('watchCpu', signal, async () => {
+        const container = find(id);
+        if (container?.status !== 'running') return;
+        onSample(container.cpuMs);
+        const stop = engine.onCpu((of) => {
+          if (of === container) onSample(of.cpuMs);
+        });
+        await aborted(AbortSignal.any([signal, container.ended.signal]));
+        stop();
+      }),
     watchEvents: (onEvent, signal) =>
       call('watchEvents', signal, async () => {
         const stop = engine.onEvent((event, container) => {

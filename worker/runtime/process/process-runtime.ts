@@ -18,11 +18,12 @@ import type { ContainerFacts, ContainerRuntime, RuntimeEvent } from '../containe
 import type { SigningKey } from '../labels.ts';
 import { createBuilds } from './builds.ts';
 import { type ContainerStore, createContainerStore, type StoredContainer } from './container-store.ts';
+import { watchProcessCpu } from './cpu-time.ts';
 import { findPython } from './interpreters.ts';
 import { createKeyedLock } from './keyed-lock.ts';
 import { containerFiles, containersDir, namesIn, removeFolder } from './layout.ts';
 import { logSizes, readLogs, trimLogs } from './log-files.ts';
-import { runFacts, startRun, stopRun } from './runs.ts';
+import { runFacts, runningPid, startRun, stopRun } from './runs.ts';
 
 export interface ProcessRuntimeOptions {
   /** Its own folder, absolute: builds and bots run in folders below it. One runtime at a time uses it. */
@@ -141,6 +142,16 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerR
       });
     },
     watchOutput: (id, ring, signal) => watchOutput(store, id, ring, clock, signal),
+    watchCpu: (id, onSample, signal) =>
+      watchProcessCpu(
+        async () => {
+          const container = await store.find(id);
+          return container && runningPid(container.folder);
+        },
+        clock,
+        onSample,
+        signal,
+      ),
     async watchEvents(onEvent, signal) {
       await watchChanges(store, changed, onEvent, clock, signal, async (container) => {
         await logLocks.run(container.id, () => trimLogs(containerFiles(container.folder)));

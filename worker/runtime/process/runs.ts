@@ -51,6 +51,12 @@ export async function runFacts(folder: string): Promise<RunFacts> {
   return { status: 'exited', startedAtMs, finishedAtMs: exit?.atMs, exitCode: exit?.code };
 }
 
+/** The pid of the wrapper around the program that runs; undefined when none does. */
+export async function runningPid(folder: string): Promise<number | undefined> {
+  const note = await readNote(folder);
+  return note && (await runningProcess(folder, note))?.pid;
+}
+
 /** Starts the program; returns when it runs. The caller has seen that none runs, and calls once at a time. */
 export async function startRun(folder: string, program: Program, clock: Clock, onEnd: () => void): Promise<void> {
   const files = containerFiles(folder);
