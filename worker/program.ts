@@ -170,6 +170,7 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
         'language.python',
         'language.node',
         'deadline.remaining',
+        'restart.in_place',
       ],
       runtime: runtime.kind,
       engineVersion: info?.version ?? '',

@@ -9,7 +9,9 @@ export class RestartCommand extends JobCommand {
   static override paths = [['restart']];
   static override usage = Command.Usage({
     description: 'Run a bot again as it is, without its source.',
-    details: 'What was deployed last runs in a new container, with the same environment. A stopped bot is started.',
+    details:
+      'The bot is stopped and started again in the same container: what it wrote beside itself stays, and nothing is ' +
+      'built or pulled. A stopped bot is started from the image that is there.',
     examples: [['Run it again', 'avtomatika-bot restart my-bot']],
   });
 

@@ -61,3 +61,11 @@ it('that failed or was cancelled ends with 1 and the reason', async () => {
   expect(cancelled.exitCode).toBe(1);
   expect(cancelled.stderr).toContain('Job 01JD00000000000000000000J2 was cancelled without a reason.');
 });
+
+it('says what the worker had to do', async () => {
+  const orchestrator = oneBot();
+  orchestrator.result = { status: 'stopped', container_name: 'c', notices: ['did not end, and was \u001b[1mkilled'] };
+  expect((await runCli(['stop', 'b'], { orchestrator })).stdout).toBe(
+    'b is stopped. Container: c\n  Note: did not end, and was \\x1b[1mkilled\n',
+  );
+});

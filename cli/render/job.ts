@@ -33,7 +33,7 @@ export function renderStarted(job: Job, style: Style): Outcome {
     ['Stop', status === 'exited' ? undefined : `avtomatika-bot stop ${bot}`],
   ]);
   const lastLines = stopped ? (linesOf(result['last_lines']) ?? []) : [];
-  const lines = [title, ...lastLines.map((line) => `  | ${escapeControls(line)}`), facts];
+  const lines = [title, ...lastLines.map((line) => `  | ${escapeControls(line)}`), ...noticesOf(result), facts];
   return { exitCode: status === 'crash_loop' ? exitCodes.unhealthy : exitCodes.done, text: lines.join('\n') };
 }
 
@@ -59,14 +59,18 @@ export function renderStopped(job: Job, style: Style): Outcome {
   const container = textField(resultOf(job)['container_name']);
   const bot = escapeControls(job.botId);
   const text = `${style.terminal ? '⚪ ' : ''}${bot} is stopped.${container === undefined ? '' : ` Container: ${container}`}`;
-  return { exitCode: exitCodes.done, text };
+  return { exitCode: exitCodes.done, text: [text, ...noticesOf(resultOf(job))].join('\n') };
 }
 
 export function renderDeleted(job: Job, style: Style, purge = false): Outcome {
   const bot = escapeControls(job.botId);
   const text = `${style.terminal ? '⚪ ' : ''}${bot} is deleted${purge ? ' with its data' : ''}.`;
-  return { exitCode: exitCodes.done, text };
+  return { exitCode: exitCodes.done, text: [text, ...noticesOf(resultOf(job))].join('\n') };
 }
+
+/** What the worker says beside the success. */
+const noticesOf = (result: JsonObject): readonly string[] =>
+  (linesOf(result['notices']) ?? []).map((notice) => `  Note: ${escapeControls(notice)}`);
 
 /** The job's result with its ids, or its acceptance. */
 export const jobResultJson = (job: Job): JsonObject => ({

@@ -2,8 +2,9 @@
  * A mutating job's turn: the bot's desired state changes, the task is made and, after the commit, sent.
  * All in the transaction of the caller.
  */
+import { equals } from '@bufbuild/protobuf';
 import { ok, type Problem, type Result, unwrap } from '#common/problem.ts';
-import type { BotSpec } from '#gen/botrunner/v1/bot_pb.js';
+import { type BotSpec, BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
 import type { Effect } from '../core/blueprints/blueprint.ts';
 import { freshAge } from '../core/max-runtime.ts';
 import { mayRun } from '../core/quota.ts';
@@ -24,8 +25,29 @@ const settledAt = ({ observed }: BotRecord): BotRecord['observed'] =>
 const begun = (bot: BotRecord): Partial<BotRecord> =>
   bot.desired === 'running' && !mayRun(bot) ? { state: 'pending' } : {};
 
+/** Whether a stopped bot is started with the very content it had: its image serves again, wherever that came from. */
+function startsAsItWas(context: EngineContext, bot: BotRecord, job: JobRecord, spec: BotSpec): boolean {
+  if (job.action !== 'start' || bot.desired !== 'stopped' || bot.revision === 0 || bot.specSealed === null)
+    return false;
+  // What a URL, a branch or a tag means is asked again.
+  const { source } = spec;
+  const isFixed = source.case === 'simple' || (source.case === 'custom' && source.value.from.case === 'artifactSha256');
+  return isFixed && equals(BotSpecSchema, spec, openSpec(context.sealKey, bot, bot.specSealed));
+}
+
+/**
+ * Whether a restart keeps the revision, and with it the image and, if the bot runs, the container. A worker from before
+ * that would take a running container of the revision for the wish come true: it is given a revision of its own, for which
+ * it makes everything anew.
+ */
+function restartsInPlace(change: Change, { desired, workerId }: BotRecord): boolean {
+  if (desired !== 'running' || workerId === null) return true;
+  return change.tx.workers.get(workerId)?.capabilities.includes('restart.in_place') === true;
+}
+
 /** The bot's desired state as the job wants it. */
-function applyDesire(context: EngineContext, bot: BotRecord, job: JobRecord, now: number): BotRecord {
+function applyDesire(context: EngineContext, change: Change, bot: BotRecord, job: JobRecord): BotRecord {
+  const { now } = change;
   const generation = bot.generation + 1;
   const undo: Undo = {
     desired: bot.desired,
@@ -43,7 +65,7 @@ function applyDesire(context: EngineContext, bot: BotRecord, job: JobRecord, now
         mode: spec.source.case ?? bot.mode,
         desired: 'running',
         generation,
-        revision: generation,
+        revision: startsAsItWas(context, bot, job, spec) ? bot.revision : generation,
         specSealed: sealSpec(context.sealKey, bot, spec),
         undo,
         ...shapeOf(spec, context.settings),
@@ -54,7 +76,15 @@ function applyDesire(context: EngineContext, bot: BotRecord, job: JobRecord, now
       };
     }
     case 'restart':
-      return { ...bot, ...begun(bot), ...age, desired: 'running', generation, revision: generation, undo };
+      return {
+        ...bot,
+        ...age,
+        desired: 'running',
+        generation,
+        revision: restartsInPlace(change, bot) ? bot.revision : generation,
+        undo,
+        ...(bot.desired === 'running' ? begun(bot) : { state: 'pending', observed: settledAt(bot) }),
+      };
     case 'move':
       return movedBot(bot);
     case 'stop':
@@ -105,7 +135,7 @@ export function dispatch(
 ): JobRecord {
   const before = change.tx.bots.get(job);
   if (before === undefined) throw new Error(`job ${job.jobId} is about a bot that does not exist`);
-  const bot = change.putBot(applyDesire(context, before, job, change.now));
+  const bot = change.putBot(applyDesire(context, change, before, job));
   if (bot.desired === 'running' && bot.specSealed !== null) {
     acquireTokens(context, change.tx, bot, openSpec(context.sealKey, bot, bot.specSealed));
   }

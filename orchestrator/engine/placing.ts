@@ -6,7 +6,7 @@ import type { BotRecord, JobRecord, TaskRecord } from '../core/records.ts';
 import type { Tables } from '../store/store.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
-import { openSpec, toEnsure } from './specs.ts';
+import { openSpec, taskCommand, toEnsure } from './specs.ts';
 
 /** The connected workers with what is taken of them, the bot itself not counted. */
 export function candidatesFor(context: EngineContext, tx: Tables, bot: BotRecord): readonly Candidate[] {
@@ -96,8 +96,7 @@ function assign(
   const placed = bot.workerId === workerId ? bot : change.putBot(onWorker(bot, workerId));
   change.tx.tasks.put({ ...task, workerId });
   change.afterCommit(() => {
-    const { deadlineAt } = job;
-    const command = { taskId: task.taskId, deadlineAt, remainingMs: deadlineAt - change.now };
+    const command = taskCommand(task.taskId, job, job.deadlineAt - change.now);
     context.fleet.send(workerId, {
       case: 'ensure',
       value: toEnsure(context.sealKey, placed, command, context.settings.stopGraceMs),

@@ -27,6 +27,7 @@ function deployedResult(job: JobRecord, bot: BotRecord, outcome: TaskSucceeded):
     container_id: observed.containerId ?? null,
     container_name: observed.containerName ?? null,
     started_at: rfc3339OrNull(observed.startedAt),
+    ...noticesOf(outcome),
     ...(unhealthy === undefined
       ? {}
       : {
@@ -37,12 +38,21 @@ function deployedResult(job: JobRecord, bot: BotRecord, outcome: TaskSucceeded):
   };
 }
 
+const noticesMax = 8;
+const noticeLengthMax = 500;
+
+/** What the worker says beside the success, for people. */
+const noticesOf = ({ notices }: TaskSucceeded): JsonObject =>
+  notices.length === 0
+    ? {}
+    : { notices: notices.slice(0, noticesMax).map((notice) => notice.slice(0, noticeLengthMax)) };
+
 function resultOf(job: JobRecord, bot: BotRecord, outcome: TaskSucceeded, nameBefore: string): JsonObject {
   switch (job.action) {
     case 'stop':
-      return { status: 'stopped', bot_id: bot.botId, container_name: nameBefore };
+      return { status: 'stopped', bot_id: bot.botId, container_name: nameBefore, ...noticesOf(outcome) };
     case 'delete':
-      return { status: 'deleted', bot_id: bot.botId, container_name: nameBefore };
+      return { status: 'deleted', bot_id: bot.botId, container_name: nameBefore, ...noticesOf(outcome) };
     default:
       return deployedResult(job, bot, outcome);
   }

@@ -6,7 +6,7 @@ import { botKeyText } from '#common/ids.ts';
 import type { Secret } from '#common/secret.ts';
 import { type BotSpec, BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
 import { type Ensure, EnsureSchema } from '#gen/botrunner/v1/worker_service_pb.js';
-import type { BotRecord } from '../core/records.ts';
+import type { BotRecord, JobRecord } from '../core/records.ts';
 import { open, seal } from '../store/seal.ts';
 import { desiredToProto } from '../views/proto.ts';
 import type { EngineSettings } from './context.ts';
@@ -24,19 +24,28 @@ export const shapeOf = (spec: BotSpec, settings: EngineSettings): Pick<BotRecord
 });
 
 /** The task that a command serves. */
-export interface CommandTask {
+export interface TaskCommand {
   readonly taskId: string;
   /** By the wall clock of now. */
   readonly deadlineAt: number;
   /** What is left until then, ms. */
   readonly remainingMs: number;
+  /** The bot's process starts afresh, whatever runs already. */
+  readonly restart: boolean;
 }
+
+export const taskCommand = (taskId: string, { action, deadlineAt }: JobRecord, remainingMs: number): TaskCommand => ({
+  taskId,
+  deadlineAt,
+  remainingMs,
+  restart: action === 'restart',
+});
 
 /** The command for a bot's worker. `task` is the task it serves, if any. A bot that leaves shall be stopped there. */
 export function toEnsure(
   key: Secret<Uint8Array>,
   bot: BotRecord,
-  task: CommandTask | undefined,
+  task: TaskCommand | undefined,
   stopGraceMs: number,
 ): Ensure {
   const desired = bot.leaving && bot.desired === 'running' ? 'stopped' : bot.desired;
@@ -50,6 +59,7 @@ export function toEnsure(
     revision: BigInt(bot.revision),
     ...(desired === 'running' && bot.specSealed !== null ? { spec: openSpec(key, bot, bot.specSealed) } : {}),
     stopGraceMs,
+    restart: desired === 'running' && task?.restart === true,
     purge: bot.desired === 'removed' && bot.purge,
     ...(task === undefined
       ? {}

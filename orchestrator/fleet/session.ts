@@ -22,7 +22,7 @@ import {
 } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { Engine } from '../engine/engine.ts';
 import { beforeItsJob } from '../engine/placing.ts';
-import { toEnsure } from '../engine/specs.ts';
+import { taskCommand, toEnsure } from '../engine/specs.ts';
 import type { BuildOutputHub } from '../events/build-output.ts';
 import type { Store } from '../store/store.ts';
 import type { Fleet, FleetTimes, SessionFacts } from './fleet.ts';
@@ -54,9 +54,7 @@ export function desiredSetOf({ store, engine, sealKey, stopGraceMs }: SessionDep
     // Not placed yet: what the job wants may not fit here, and what there was goes on.
     if (open && task.workerId === null) return toEnsure(sealKey, beforeItsJob(bot), undefined, stopGraceMs);
     const command =
-      open && task.workerId === workerId
-        ? { taskId: task.taskId, deadlineAt: job.deadlineAt, remainingMs: engine.remainingMs(job) }
-        : undefined;
+      open && task.workerId === workerId ? taskCommand(task.taskId, job, engine.remainingMs(job)) : undefined;
     return toEnsure(sealKey, bot, command, stopGraceMs);
   });
   return create(DesiredSetSchema, { bots });

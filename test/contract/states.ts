@@ -1,6 +1,7 @@
 /** The part of the contract suite about the life of a container. */
 import { describe, expect, test } from 'vitest';
 import { containerName } from '#common/ids.ts';
+import { Secret } from '#common/secret.ts';
 import { eventually } from '../kit/eventually.ts';
 import type { SuiteContext } from './container-runtime.ts';
 import { botPlan, patience, readAll, second, untilExited, untilPrinted } from './harness.ts';
@@ -16,7 +17,9 @@ export function describeStates(suite: SuiteContext): void {
       const startedFrom = Date.now() - second;
       const id = await suite.runtime.create({ ...plan, revision: 7n, epoch: 9n }, patience());
       const created = await suite.runtime.inspect(id, patience());
-      expect(created).toEqual({
+      // Program and arguments are told where the runtime knows them.
+      const { command: _, ...facts } = created ?? {};
+      expect(facts).toEqual({
         id,
         name: containerName(key),
         key,
@@ -28,6 +31,7 @@ export function describeStates(suite: SuiteContext): void {
         finishedAtMs: undefined,
         exitCode: undefined,
         oomKilled: false,
+        settings: await suite.runtime.settingsOf({ ...plan, revision: 8n, epoch: 10n }, patience()),
       });
       await suite.runtime.start(id, patience());
       const running = await suite.runtime.inspect(id, patience());
@@ -42,6 +46,19 @@ export function describeStates(suite: SuiteContext): void {
       await suite.runtime.remove(id, patience());
       expect(await suite.runtime.inspect(id, patience())).toBeUndefined();
       expect(await suite.runtime.list(patience())).toEqual([]);
+    });
+
+    test('would be made differently with another environment or program', async () => {
+      const plan = {
+        ...botPlan({ key: suite.newKey(), workerId: suite.workerId, language: suite.harness.language }),
+        image: suite.image,
+      };
+      const settings = await suite.runtime.settingsOf(plan, patience());
+      expect(settings).toMatch(/^[0-9a-f]{64}$/);
+      const inOtherOrder = new Secret(Object.fromEntries(Object.entries(plan.env.reveal()).toReversed()));
+      expect(await suite.runtime.settingsOf({ ...plan, env: inOtherOrder }, patience())).toBe(settings);
+      const more = new Secret({ ...plan.env.reveal(), MORE: '1' });
+      expect(await suite.runtime.settingsOf({ ...plan, env: more }, patience())).not.toBe(settings);
     });
 
     test.each([0, 1, 3, 77])('that ends by itself with %i keeps that exit code', async (code) => {

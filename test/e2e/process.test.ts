@@ -51,6 +51,24 @@ describe('bots as plain processes', () => {
     await deleteBot(platform, 'plain');
   });
 
+  it('a restart keeps what the bot wrote beside itself, and its log has no hole', { timeout: longMs }, async () => {
+    const path = join(files, 'keeper.mjs');
+    writeFileSync(
+      path,
+      `import { appendFileSync, readFileSync } from 'node:fs';
+      appendFileSync('kept.txt', 'x');
+      console.log('pid ' + process.pid + ' kept ' + readFileSync('kept.txt', 'utf8').length);
+      setInterval(() => {}, 1000);\n`,
+    );
+    const kept = async () => [...(await logOf('keeper')).matchAll(/^pid \d+ kept (\d)$/gm)].map(([, count]) => count);
+    expect(await platform.cli(['start', 'keeper', '--simple', path])).toMatchObject({ code: 0 });
+    expect(await platform.cli(['restart', 'keeper'])).toMatchObject({ code: 0 });
+    expect(await kept()).toEqual(['1', '2']);
+    expect(await platform.cli(['stop', 'keeper'])).toMatchObject({ code: 0 });
+    expect(await platform.cli(['restart', 'keeper'])).toMatchObject({ code: 0 });
+    await deleteBot(platform, 'keeper');
+  });
+
   it('a follower that stalls holds up neither the bot nor another follower, and misses nothing when it goes on', {
     timeout: longMs,
   }, async () => {

@@ -99,14 +99,65 @@ describe('an update', () => {
 });
 
 describe('a restart', () => {
-  it('runs the same spec again under a new revision, without its source', async () => {
+  it('is asked for of the same revision, without its source', async () => {
     const ensure = await started('a', { SECRET: 'one' });
     const { job } = await bots.restartBot({ botId: 'a' });
     const again = await worker.take('ensure');
-    expect(again).toMatchObject({ generation: 2n, revision: 2n, spec: { env: { SECRET: 'one' } } });
+    expect(again).toMatchObject({ generation: 2n, revision: 1n, restart: true, spec: { env: { SECRET: 'one' } } });
     expect(again.spec?.source).toEqual(ensure.spec?.source);
     worker.succeed(again);
     expect((await until(job?.jobId ?? '', JobStatus.COMPLETED))?.result).toMatchObject({ status: 'restarted' });
+  });
+});
+
+describe('a restart of a worker from before restarts in place', () => {
+  it('has a revision of its own while the bot runs, or that worker would do nothing', async () => {
+    worker.close();
+    worker = await connectScriptedWorker(orchestrator.address, {
+      capabilities: ['mode.simple', 'language.python', 'language.node'],
+    });
+    await worker.take('welcome');
+    await started('a');
+    await bots.restartBot({ botId: 'a' });
+    expect(await worker.take('ensure')).toMatchObject({ generation: 2n, revision: 2n });
+  });
+});
+
+describe('a stopped bot', () => {
+  const stop = async () => {
+    const { job } = await bots.stopBot({ botId: 'a' });
+    const ensure = await worker.take('ensure');
+    worker.succeed(ensure, gone(ensure));
+    expect((await until(job?.jobId ?? '', JobStatus.COMPLETED))?.result).not.toHaveProperty('notices');
+  };
+
+  it('keeps its revision, and with it its image, in a restart and in a start with the same content', async () => {
+    await started('a', { SECRET: 'one' });
+    await stop();
+    const { job } = await bots.restartBot({ botId: 'a' });
+    const again = await worker.take('ensure');
+    expect(again).toMatchObject({ generation: 3n, revision: 1n });
+    worker.succeed(again);
+    await until(job?.jobId ?? '', JobStatus.COMPLETED);
+    await stop();
+    expect(await started('a', { SECRET: 'one' })).toMatchObject({ generation: 5n, revision: 1n, restart: false });
+    await stop();
+    expect(await started('a', { SECRET: 'two' })).toMatchObject({ generation: 7n, revision: 7n });
+  });
+
+  it('says in the result of its stop what its worker had to do', async () => {
+    await started('a');
+    const { job } = await bots.stopBot({ botId: 'a' });
+    const ensure = await worker.take('ensure');
+    worker.send({
+      case: 'result',
+      value: {
+        taskId: ensure.taskId,
+        outcome: { case: 'succeeded', value: { notices: ['was killed'] } },
+        observation: gone(ensure),
+      },
+    });
+    expect((await until(job?.jobId ?? '', JobStatus.COMPLETED))?.result).toMatchObject({ notices: ['was killed'] });
   });
 });
 

@@ -35,6 +35,7 @@ describe('a session', () => {
         'language.python',
         'language.node',
         'deadline.remaining',
+        'restart.in_place',
       ],
       capacity: { memoryBytes: 8_000_000_000n, cpuMillis: 4000 },
     });

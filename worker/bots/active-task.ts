@@ -28,6 +28,8 @@ export interface ActiveTask {
   readonly expired: boolean;
   /** A container of another revision was replaced for it. */
   replaced: boolean;
+  /** What its user should know beside the success. */
+  readonly notices: string[];
   /** Tells the state if it is another one than told last. */
   tell(state: BotState, message: string): void;
   output(lines: readonly LogEntry[]): void;
@@ -35,6 +37,9 @@ export interface ActiveTask {
   /** The worker stops; the orchestrator will send the task again. */
   abandon(): void;
 }
+
+// As TaskSucceeded.notices has it.
+const noticesMax = 8;
 
 /** Says "accepted" at once. `onDeadline` is called once, unless the task ended before. */
 export function beginTask(
@@ -53,6 +58,7 @@ export function beginTask(
           expired = true;
           onDeadline();
         });
+  const notices: string[] = [];
   reports.accepted(taskId);
   return {
     id: taskId,
@@ -61,6 +67,7 @@ export function beginTask(
       return expired;
     },
     replaced: false,
+    notices,
     tell(state, message) {
       if (told.state === state && told.message === message) return;
       told = { state, message };
@@ -77,6 +84,7 @@ export function beginTask(
               $typeName: 'botrunner.v1.TaskSucceeded',
               replaced: outcome.replaced,
               lastLines: [...outcome.lastLines],
+              notices: notices.slice(0, noticesMax),
             },
           }
         : { case: 'failed', value: problemToProto(outcome.problem) };

@@ -41,6 +41,8 @@ export interface BotMemory {
   /** Where in the log the last start by a user's decision began. */
   startSeq: number;
   cleaned: boolean;
+  /** Whether this container would be made differently today, as compared for this decision. */
+  compared: { readonly containerId: string; readonly generation: bigint; readonly outdated: boolean } | undefined;
   /** What its log says is wrong. Written by whoever reads its output too. */
   readonly diagnosis: Diagnosis;
 }
@@ -62,6 +64,7 @@ export const newMemory = (record: BotRecord, nowMs: number): BotMemory => ({
   trouble: '',
   startSeq: 1,
   cleaned: false,
+  compared: undefined,
   diagnosis: recallDiagnosis(record.diagnosis, nowMs),
 });
 
@@ -98,7 +101,9 @@ export function situationOf(memory: BotMemory, nowMs: number, hasTask: boolean):
     preparing: preparing?.revision,
     specKnown: runnableSpec(memory) !== undefined,
     failed: failureOf(record) !== undefined,
-    startAgain: hasTask && desired !== undefined && wantsStart(record, desired),
+    startAgain: mustStartAgain(memory, hasTask),
+    restart: mustRestart(record),
+    outdated: isOutdated(memory),
     watchUntilMs: watch?.untilMs,
     pausedUntilMs,
     cleaned,
@@ -116,6 +121,25 @@ export function mayForgetFormer(memory: BotMemory): boolean {
 /** Whether this decision asks for a start that has not been made yet. */
 export const wantsStart = (record: BotRecord, desired: Desired): boolean =>
   failureOf(record) === undefined && record.startedGeneration < desired.generation;
+
+/** Whether the decision asks that a process started for an older one be started again. */
+export const mustRestart = (record: BotRecord): boolean =>
+  record.desired?.kind === 'running' && record.desired.restart === true && wantsStart(record, record.desired);
+
+/** Whether an ended container is to be started by a user's decision, whatever the restart policy says of its end. */
+function mustStartAgain(memory: BotMemory, hasTask: boolean): boolean {
+  const { record } = memory;
+  if (record.desired?.kind !== 'running' || failureOf(record)) return false;
+  if ((hasTask || record.desired.restart === true) && wantsStart(record, record.desired)) return true;
+  const facts = factsOf(memory);
+  return facts !== undefined && record.endedForRestart === runIdOf(facts);
+}
+
+function isOutdated(memory: BotMemory): boolean | undefined {
+  const { compared, record } = memory;
+  const isThis = compared?.containerId === factsOf(memory)?.id && compared?.generation === record.desired?.generation;
+  return isThis ? compared?.outdated : undefined;
+}
 
 function asContainer({ record, retryAtMs }: BotMemory, facts: ContainerFacts): Container {
   const { settledEnd } = record;

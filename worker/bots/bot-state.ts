@@ -9,6 +9,7 @@ import type { BotRecord } from '../state/bot-records.ts';
 import { imageOf } from './bot-memory.ts';
 import type { Situation } from './converge.ts';
 import type { PreparationPhase } from './image-preparation.ts';
+import { describeKill } from './kill.ts';
 
 /** What the actor knows of its bot beyond the situation. */
 export interface Known {
@@ -35,12 +36,17 @@ export function describeBot(known: Known): Told | undefined {
   if (container === 'unknown') return trouble ? { state: BotState.UNKNOWN, reason: trouble } : undefined;
   const told = (() => {
     if (desired && desired.kind !== 'running') {
-      return container === 'none' ? { state: BotState.STOPPED, reason: '' } : { state: BotState.STOPPING, reason: '' };
+      return container === 'none'
+        ? { state: BotState.STOPPED, reason: howItWasStopped(known) }
+        : { state: BotState.STOPPING, reason: '' };
     }
     return container === 'none' ? withoutContainer(known) : withContainer(known, container);
   })();
   return told && { ...told, reason: told.reason || trouble };
 }
+
+const howItWasStopped = ({ record: { lastEnd } }: Known): string =>
+  lastEnd?.killedAfterMs === undefined ? '' : describeKill(lastEnd.killedAfterMs);
 
 /** As describeBot, for the one who waits for a task: what is done for it, also while an old version still runs. */
 export function describeWork(known: Known): Told | undefined {
@@ -79,6 +85,9 @@ function withContainer(known: Known, container: Exclude<Situation['container'], 
         : { state: BotState.STARTING, reason: updating };
     case 'ended': {
       const { settled } = container;
+      if (situation.startAgain && situation.desired?.revision === container.revision) {
+        return { state: BotState.STARTING, reason: '' };
+      }
       if (!settled) return undefined;
       const reason = [record.settledEnd?.reason ?? '', updating].filter(Boolean).join('; ');
       return { state: settled.kind === 'exited' ? BotState.EXITED : BotState.CRASH_LOOP, reason };

@@ -5,11 +5,18 @@
 import { containerName, imageName } from '#common/ids.ts';
 import { ProblemError, problem } from '#common/problem.ts';
 import { runBegins, runEnded } from '../diagnosis/diagnosis.ts';
-import { type ContainerFacts, EngineUnavailableError, NameInUseError } from '../runtime/container-runtime.ts';
+import {
+  type ContainerFacts,
+  type ContainerPlan,
+  EngineUnavailableError,
+  NameInUseError,
+} from '../runtime/container-runtime.ts';
+import type { LastEnd } from '../state/bot-records.ts';
 import { withTimeLimit } from '../waiting/time-limit.ts';
 import { passesByItself, TryLaterError } from '../waiting/try-later.ts';
 import type { BotContext } from './bot-context.ts';
 import { type BotMemory, factsOf, imageOf, runIdOf, runnableSpec } from './bot-memory.ts';
+import { describeKill, wasKilled } from './kill.ts';
 import { afterEnd, describeEnd, type Ended } from './restart-policy.ts';
 import { planContainer } from './spec-plan.ts';
 import { StartWatch } from './start-watch.ts';
@@ -28,6 +35,10 @@ export function learn(memory: BotMemory, context: BotContext, facts: ContainerFa
   if (facts.status === 'running') {
     if (memory.runningSince?.runId !== runId) memory.runningSince = { runId, atMs: clock.monotonicMs() };
     if (memory.record.suspendedRun !== undefined) memory.record = { ...memory.record, suspendedRun: undefined };
+    const { endedForRestart } = memory.record;
+    if (endedForRestart !== undefined && endedForRestart !== runId) {
+      memory.record = { ...memory.record, endedForRestart: undefined };
+    }
   }
   const { settledEnd } = memory.record;
   if (settledEnd?.runId === runId && settledEnd.nextTryAtMs !== undefined && memory.retryAtMs === undefined) {
@@ -91,24 +102,77 @@ export async function settle(memory: BotMemory, context: BotContext, signal: Abo
       delayMs,
       reason: verdict.reason,
     },
-    lastEnd: endOf(facts),
+    lastEnd: endOf(memory, facts),
     suspendedRun: undefined,
   };
   const next = delayMs === undefined ? '' : `; starts again in ${(delayMs / 1000).toFixed(1)} s`;
   await log.note(`${verdict.reason}${next}`);
 }
 
-export async function stop(memory: BotMemory, context: BotContext, signal: AbortSignal): Promise<void> {
-  const { runtime, clock, log } = context;
-  const { id } = expectFacts(memory);
-  const graceMs = memory.record.desired?.stopGraceMs ?? 0;
-  await log.note(memory.record.desired?.kind === 'running' ? 'stopping the old version' : 'stopping');
-  memory.stale = true;
-  await withTimeLimit(clock, 'stopping the container', graceMs + changeLimitMs, signal, (limited) =>
-    runtime.stop(id, graceMs, limited),
+/**
+ * For a restart in the same container: whether the platform would make that container differently today. Returns the line
+ * that says so.
+ */
+export async function compare(
+  memory: BotMemory,
+  context: BotContext,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const { runtime, clock } = context;
+  const facts = expectFacts(memory);
+  const { desired } = memory.record;
+  const plan = planNow(memory, context);
+  const settings = await withTimeLimit(clock, 'comparing the container', lookLimitMs, signal, (limited) =>
+    runtime.settingsOf(plan, limited),
   );
+  const outdated = settings !== undefined && settings !== facts.settings;
+  memory.compared = { containerId: facts.id, generation: desired?.generation ?? 0n, outdated };
+  return outdated ? outdatedNotice : undefined;
+}
+
+const outdatedNotice =
+  "the platform's settings for containers have changed since this one was made: a new one is made from the same image, " +
+  'and files that the bot wrote outside of its volumes stay behind';
+
+/** Returns the line that says that the bot had to be killed, if it had. */
+export async function stop(memory: BotMemory, context: BotContext, signal: AbortSignal): Promise<string | undefined> {
+  const { runtime, clock, log } = context;
+  const facts = expectFacts(memory);
+  const graceMs = memory.record.desired?.stopGraceMs ?? 0;
+  await log.note(whyStopped(memory, facts));
+  if (memory.record.desired?.kind === 'running') await markEndedForRestart(memory, context, facts);
+  memory.stale = true;
+  const beganMs = clock.monotonicMs();
+  await withTimeLimit(clock, 'stopping the container', graceMs + changeLimitMs, signal, (limited) =>
+    runtime.stop(facts.id, graceMs, limited),
+  );
+  const tookMs = clock.monotonicMs() - beganMs;
   await look(memory, context, signal);
-  if (factsOf(memory)?.status === 'running') throw new TryLaterError('the container still runs after its stop');
+  const now = factsOf(memory);
+  if (now?.status === 'running') throw new TryLaterError('the container still runs after its stop');
+  if (now === undefined || !wasKilled(now, tookMs, graceMs)) return undefined;
+  memory.record = { ...memory.record, killed: { runId: runIdOf(now), afterMs: graceMs } };
+  return describeKill(graceMs, now.command);
+}
+
+function whyStopped({ record }: BotMemory, facts: ContainerFacts): string {
+  if (record.desired?.kind !== 'running') return 'stopping';
+  return record.desired.revision === facts.revision ? 'stopping, to be started again' : 'stopping the old version';
+}
+
+/**
+ * On disk before the run is ended: whatever happens to this worker meanwhile, the end is its doing, and a start has to
+ * follow, whatever the exit code.
+ */
+async function markEndedForRestart(memory: BotMemory, { records }: BotContext, facts: ContainerFacts): Promise<void> {
+  memory.record = { ...memory.record, endedForRestart: runIdOf(facts) };
+  await saveBeforeActing(memory, records);
+}
+
+async function saveBeforeActing(memory: BotMemory, records: BotContext['records']): Promise<void> {
+  await records.save(memory.record).catch((error: unknown) => {
+    throw new TryLaterError('the worker cannot write to its disk', { cause: error });
+  });
 }
 
 export async function remove(memory: BotMemory, context: BotContext, signal: AbortSignal): Promise<void> {
@@ -116,7 +180,13 @@ export async function remove(memory: BotMemory, context: BotContext, signal: Abo
   const facts = expectFacts(memory);
   if (facts.status !== 'created') {
     await storeLastOutput(memory, context, facts, signal);
-    memory.record = { ...memory.record, lastEnd: endOf(facts), settledEnd: undefined, suspendedRun: undefined };
+    memory.record = {
+      ...memory.record,
+      lastEnd: endOf(memory, facts),
+      settledEnd: undefined,
+      suspendedRun: undefined,
+      endedForRestart: undefined,
+    };
   }
   memory.stale = true;
   await withTimeLimit(clock, 'removing the container', changeLimitMs, signal, (limited) =>
@@ -132,12 +202,8 @@ export async function remove(memory: BotMemory, context: BotContext, signal: Abo
 
 /** Throws ProblemError CONTAINER_ERROR when somebody else's container has the bot's name. */
 export async function create(memory: BotMemory, context: BotContext, signal: AbortSignal): Promise<void> {
-  const { runtime, clock, workerId } = context;
-  const { desired } = memory.record;
-  const spec = runnableSpec(memory);
-  if (!desired || !spec) throw new Error('create without a spec');
-  const pinned = imageOf(memory.record, desired.revision)?.pinned;
-  const plan = planContainer(memory.key, workerId, desired, spec, pinned);
+  const { runtime, clock } = context;
+  const plan = planNow(memory, context);
   memory.stale = true;
   try {
     await withTimeLimit(clock, 'creating the container', changeLimitMs, signal, (limited) =>
@@ -152,6 +218,14 @@ export async function create(memory: BotMemory, context: BotContext, signal: Abo
   if (!factsOf(memory)) throw new TryLaterError('the container is not there after it was created');
 }
 
+/** The container that would be made now. */
+function planNow({ key, record, ...memory }: BotMemory, { workerId }: BotContext): ContainerPlan {
+  const { desired } = record;
+  const spec = runnableSpec({ key, record, ...memory });
+  if (!desired || !spec) throw new Error('a step that needs the spec was taken without one');
+  return planContainer(key, workerId, desired, spec, imageOf(record, desired.revision)?.pinned);
+}
+
 /** `again`: by the restart policy. */
 export async function start(
   memory: BotMemory,
@@ -164,12 +238,18 @@ export async function start(
   const { desired } = memory.record;
   const restarts = again ? memory.record.restarts + 1 : 0;
   if (!again) {
+    if (facts.status === 'exited') await noteEnd(memory, context, facts, signal);
     memory.startSeq = await log.nextSeq();
-    memory.record = { ...memory.record, crashes: 0, startedGeneration: desired?.generation ?? 0n };
+    memory.record = {
+      ...memory.record,
+      crashes: 0,
+      startedGeneration: desired?.generation ?? 0n,
+      settledEnd: undefined,
+      // Until it has been seen to run again, the start is still owed.
+      endedForRestart: facts.status === 'exited' ? runIdOf(facts) : undefined,
+    };
     // On disk before it is done: after a crash of the worker this decision must not start the bot a second time.
-    await context.records.save(memory.record).catch((error: unknown) => {
-      throw new TryLaterError('the worker cannot write to its disk', { cause: error });
-    });
+    await saveBeforeActing(memory, context.records);
   }
   await log.note(again ? `starting again (restart ${restarts})` : 'starting');
   // Something else may have been decided since this step was: then the next step is another one.
@@ -197,6 +277,22 @@ function beginWatch(memory: BotMemory, context: BotContext, id: string, again: b
 function endWatch(memory: BotMemory): void {
   memory.watch?.end();
   memory.watch = undefined;
+}
+
+/** An end that the restart policy is not asked about, because a user's decision starts the bot again. */
+async function noteEnd(
+  memory: BotMemory,
+  context: BotContext,
+  facts: ContainerFacts,
+  signal: AbortSignal,
+): Promise<void> {
+  const { log } = context;
+  if (memory.record.settledEnd?.runId === runIdOf(facts)) return;
+  await storeLastOutput(memory, context, facts, signal);
+  await log.unfollow();
+  runEnded(memory.diagnosis);
+  memory.record = { ...memory.record, lastEnd: endOf(memory, facts) };
+  await log.note(describeEnd({ ...facts, interruptedBy: undefined }));
 }
 
 /** A start by the restart policy that the engine refused counts as another crash. */
@@ -266,12 +362,11 @@ function ranMs(memory: BotMemory, { clock }: BotContext, facts: ContainerFacts):
   return Math.max(0, (facts.finishedAtMs ?? 0) - (facts.startedAtMs ?? 0));
 }
 
-const endOf = (facts: ContainerFacts) => ({
-  exitCode: facts.exitCode,
-  oomKilled: facts.oomKilled,
-  startedAtMs: facts.startedAtMs,
-  finishedAtMs: facts.finishedAtMs,
-});
+function endOf({ record }: BotMemory, facts: ContainerFacts): LastEnd {
+  const { exitCode, oomKilled, startedAtMs, finishedAtMs } = facts;
+  const killedAfterMs = record.killed?.runId === runIdOf(facts) ? record.killed.afterMs : undefined;
+  return { exitCode, oomKilled, startedAtMs, finishedAtMs, ...(killedAfterMs === undefined ? {} : { killedAfterMs }) };
+}
 
 /** A full disk or a broken log must not keep a bot from being stopped or started again; an engine that is away may. */
 async function storeLastOutput(

@@ -34,6 +34,10 @@ export interface Situation {
   readonly failed: boolean;
   /** A user asks, by this decision, for an ended bot to run again. */
   readonly startAgain: boolean;
+  /** The decision asks for a fresh start of a container that was started for an older one. */
+  readonly restart: boolean;
+  /** For a restart: whether the platform would make the container differently today. Undefined until compared. */
+  readonly outdated: boolean | undefined;
   /** A started container is looked at again at this time, to see whether it stays up. */
   readonly watchUntilMs: number | undefined;
   /** Before this time nothing is tried, because the last try failed in passing. */
@@ -48,6 +52,8 @@ export type Step =
   /** Begin to make the image; goes on beside the following steps. */
   | { readonly kind: 'prepare' }
   | { readonly kind: 'cancel-prepare' }
+  /** Compare the container with the one that would be made today. */
+  | { readonly kind: 'compare' }
   /** Ask the restart policy about the end, store the last output. */
   | { readonly kind: 'settle' }
   | { readonly kind: 'stop' }
@@ -74,17 +80,23 @@ export function nextStep(situation: Situation): Step {
   return rest();
 }
 
-function isWanted({ desired, failed, container }: Situation, revision: bigint): boolean {
+function isWanted(situation: Situation, revision: bigint): boolean {
+  const { desired, failed, container } = situation;
   if (desired?.kind !== 'running' || failed || desired.revision !== revision) return false;
-  return container === 'unknown' || container === 'none' || container.revision !== revision;
+  return container === 'unknown' || container === 'none' || container.revision !== revision || mustReplace(situation);
 }
 
+/** A restart takes the same container, unless the platform would make it differently today. */
+const mustReplace = ({ restart, outdated }: Situation): boolean => restart && outdated === true;
+
 function towardsRunning(situation: Situation, desired: Desired): Step {
-  const { container, imageReady, preparing, specKnown, failed, startAgain } = situation;
+  const { container, imageReady, preparing, specKnown, failed, startAgain, restart, outdated } = situation;
   if (container === 'unknown') return { kind: 'look' };
-  if (container !== 'none' && container.revision === desired.revision) {
+  if (container !== 'none' && container.revision === desired.revision && !mustReplace(situation)) {
     if (container.status === 'created') return failed ? { kind: 'remove' } : { kind: 'start', again: false };
-    if (container.status === 'ended' && container.settled && startAgain) return { kind: 'start', again: false };
+    if (restart && specKnown && outdated === undefined) return { kind: 'compare' };
+    if (restart && container.status === 'running') return { kind: 'stop' };
+    if (container.status === 'ended' && startAgain) return { kind: 'start', again: false };
     return supervise(situation, container);
   }
   const canReplace = specKnown && !failed;

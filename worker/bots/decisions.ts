@@ -5,7 +5,7 @@ import type { BotSpec } from '#gen/botrunner/v1/bot_pb.js';
 import { passTime, wellAtMs } from '../diagnosis/diagnosis.ts';
 import { emptyRecord } from '../state/bot-records.ts';
 import type { BotContext } from './bot-context.ts';
-import { type BotMemory, factsOf, failureOf, wantsStart } from './bot-memory.ts';
+import { type BotMemory, factsOf, failureOf, mustRestart, wantsStart } from './bot-memory.ts';
 import { compareDecisions, type Desired, isSameDecision } from './desired.ts';
 import { readSpec } from './spec-plan.ts';
 import { specSecrets } from './spec-secrets.ts';
@@ -42,7 +42,11 @@ export function setDesired(memory: BotMemory, desired: Desired, newTask: boolean
   // Counting goes on from a lower number when the orchestrator began anew.
   const startedGeneration = before && compareDecisions(desired, before) < 0 ? 0n : record.startedGeneration;
   const failure = newTask ? undefined : record.failure;
-  const same = !isNew && before.revision === desired.revision && before.stopGraceMs === desired.stopGraceMs;
+  const same =
+    !isNew &&
+    before.revision === desired.revision &&
+    before.stopGraceMs === desired.stopGraceMs &&
+    (before.restart === true || desired.restart !== true);
   if (same && failure === record.failure) return;
   memory.record = { ...record, desired: same ? before : desired, failure, startedGeneration };
 }
@@ -61,8 +65,8 @@ export function noteRunning(memory: BotMemory): void {
   const { desired } = record;
   const facts = factsOf(memory);
   if (desired?.kind !== 'running' || facts?.status !== 'running' || facts.revision !== desired.revision) return;
-  if (stale || watch !== undefined || !wantsStart(record, desired)) return;
-  memory.record = { ...record, startedGeneration: desired.generation };
+  if (stale || watch !== undefined || !wantsStart(record, desired) || mustRestart(record)) return;
+  memory.record = { ...record, startedGeneration: desired.generation, endedForRestart: undefined };
 }
 
 /** Lets time pass over what the log of a running bot said; what is told from now on is also what is kept. */

@@ -23,6 +23,8 @@ export interface Desired extends Decision {
   readonly stopGraceMs: number;
   /** With `removed`: what it kept in /data goes too. */
   readonly purge?: boolean;
+  /** With `running`: a process started for an older decision is ended and started again, in the same container. */
+  readonly restart?: boolean;
 }
 
 export interface EnsureCommand {
@@ -76,6 +78,7 @@ export function readEnsure(message: Ensure): Result<EnsureCommand> {
       revision: message.revision,
       stopGraceMs: Math.min(message.stopGraceMs > 0 ? message.stopGraceMs : defaultStopGraceMs, longestStopGraceMs),
       ...(message.purge ? { purge: true } : {}),
+      ...(message.restart ? { restart: true } : {}),
     },
     spec: message.spec,
     // deadline_at is an instant of the orchestrator's clock, which means nothing here; see session/peer-clock.ts.

@@ -60,10 +60,12 @@ async function take(
       return;
     case 'cancel-prepare':
       return cancelPreparing(memory);
+    case 'compare':
+      return tell(context, hooks, await container.compare(memory, context, signal));
     case 'settle':
       return container.settle(memory, context, signal);
     case 'stop':
-      return container.stop(memory, context, signal);
+      return tell(context, hooks, await container.stop(memory, context, signal));
     case 'remove': {
       const replaced = memory.record.desired?.kind === 'running' && factsOf(memory)?.status !== 'created';
       await container.remove(memory, context, signal);
@@ -78,6 +80,13 @@ async function take(
     case 'clean':
       return clean(memory, context, hooks, signal);
   }
+}
+
+/** A line for the bot's log, and for the result that the user waits for. */
+async function tell({ log }: BotContext, hooks: StepHooks, notice: string | undefined): Promise<void> {
+  if (notice === undefined) return;
+  hooks.task()?.notices.push(notice);
+  await log.note(notice);
 }
 
 async function clean(memory: BotMemory, context: BotContext, hooks: StepHooks, signal: AbortSignal): Promise<void> {

@@ -132,6 +132,10 @@ export interface ContainerFacts {
   readonly exitCode: number | undefined;
   /** Whether the last end was an out-of-memory kill. */
   readonly oomKilled: boolean;
+  /** What the container was made with, as settingsOf told then; undefined for one made before that was kept. */
+  readonly settings?: string | undefined;
+  /** Program and arguments, if the runtime can say. */
+  readonly command?: readonly string[] | undefined;
 }
 
 export type OutputStream = 'stdout' | 'stderr';
@@ -189,6 +193,11 @@ export interface ContainerRuntime {
 
   /** Creates, does not start; returns the engine's id. NameInUseError, ProblemError CONTAINER_ERROR. */
   create(plan: ContainerPlan, signal: AbortSignal): Promise<string>;
+  /**
+   * A digest of all that `create` would make the container with now, but for what tells it apart (revision, epoch, time).
+   * Undefined when that cannot be told, because the image is not there.
+   */
+  settingsOf(plan: ContainerPlan, signal: AbortSignal): Promise<string | undefined>;
   start(id: string, signal: AbortSignal): Promise<void>;
   /** SIGTERM, after `graceMs` SIGKILL. */
   stop(id: string, graceMs: number, signal: AbortSignal): Promise<void>;

@@ -18,6 +18,8 @@ export interface LastEnd {
   readonly oomKilled: boolean;
   readonly startedAtMs: number | undefined;
   readonly finishedAtMs: number | undefined;
+  /** Set when it did not end by itself within so many ms of a stop, and was killed. */
+  readonly killedAfterMs?: number;
 }
 
 /** What was decided about one end. */
@@ -54,6 +56,10 @@ export interface BotRecord {
   readonly lastEnd: LastEnd | undefined;
   /** Set when this worker went away and took the process along: that end was not the bot's. */
   readonly suspendedRun: RunId | undefined;
+  /** The run that a stop had to kill, and how long it had been given. */
+  readonly killed: { readonly runId: RunId; readonly afterMs: number } | undefined;
+  /** The run that is being ended, or has ended, so that the bot can be started again by a user's decision. */
+  readonly endedForRestart: RunId | undefined;
   /** The values to be masked, sealed. */
   readonly sealedSecrets: string | undefined;
   /** What its log says is wrong, as told last. */
@@ -72,6 +78,8 @@ export const emptyRecord = (key: BotKey): BotRecord => ({
   settledEnd: undefined,
   lastEnd: undefined,
   suspendedRun: undefined,
+  killed: undefined,
+  endedForRestart: undefined,
   sealedSecrets: undefined,
   diagnosis: undefined,
 });

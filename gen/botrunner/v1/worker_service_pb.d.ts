@@ -521,6 +521,15 @@ export declare type Ensure = Message<"botrunner.v1.Ensure"> & {
    * @generated from field: optional int64 remaining_ms = 12;
    */
   remainingMs?: bigint | undefined;
+
+  /**
+   * With RUNNING: the bot starts afresh. If its container is of `revision` and was started for an older decision, that same
+   * container is stopped and started again; a repeat of this Ensure after that does nothing. Only for workers with the
+   * capability restart.in_place.
+   *
+   * @generated from field: bool restart = 13;
+   */
+  restart: boolean;
 };
 
 /**
@@ -659,6 +668,14 @@ export declare type TaskSucceeded = Message<"botrunner.v1.TaskSucceeded"> & {
    * @generated from field: repeated botrunner.v1.LogEntry last_lines = 2;
    */
   lastLines: LogEntry[];
+
+  /**
+   * What the user should know beside the success, one line each: for example that the bot did not end by itself and was
+   * killed. At most 8.
+   *
+   * @generated from field: repeated string notices = 3;
+   */
+  notices: string[];
 };
 
 /**

@@ -1,7 +1,8 @@
 /** An engine's answer about one container, as facts: undefined when it is not ours. Pure. */
 import type { ContainerFacts, ContainerStatus } from '../container-runtime.ts';
 import { type SigningKey, verifiedIdentity } from '../labels.ts';
-import { number, record, text, texts } from './answers.ts';
+import { settingsLabel } from '../settings-digest.ts';
+import { list, number, record, text, texts } from './answers.ts';
 import { parseTimeNs } from './log-frames.ts';
 
 export interface Owner {
@@ -32,6 +33,8 @@ export function containerFacts(answer: unknown, { workerId, signingKey }: Owner)
     exitCode,
     // The engine sets OOMKilled too when only a child of the bot was killed; the bot itself ends with 137 then.
     oomKilled: state['OOMKilled'] === true && exitCode === 137,
+    settings: texts(config['Labels'])[settingsLabel],
+    command: [text(container['Path']), ...list(container['Args']).map(text)],
   };
 }
 

@@ -12,9 +12,10 @@ import {
 } from '../container-runtime.ts';
 import { labelNames, signedLabels } from '../labels.ts';
 import { redact } from '../redact.ts';
+import { settingsDigest, settingsLabel, sortedEnv } from '../settings-digest.ts';
 import { list, record, text } from './answers.ts';
 import { containerFacts, type Owner } from './container-facts.ts';
-import { containerOptions } from './container-options.ts';
+import { containerOptions, type ImageFacts } from './container-options.ts';
 import { giveDataFolder } from './data-folder.ts';
 import type { EngineClient } from './engine-client.ts';
 import { EngineRefusal, hasStatus } from './engine-errors.ts';
@@ -40,9 +41,10 @@ export async function createContainer(deps: ContainerDeps, plan: ContainerPlan, 
   await network.ensure(signal);
   const startedAt = new Date(clock.wallMs()).toISOString();
   const { key, workerId, revision, epoch } = plan;
-  const labels = signedLabels(owner.signingKey, plan.name, { key, workerId, revision, epoch, startedAt });
+  const signed = signedLabels(owner.signingKey, plan.name, { key, workerId, revision, epoch, startedAt });
   try {
-    const image = plan.run.kind === 'image' ? await imageFacts(engine, plan.image, signal) : undefined;
+    const image = await imageOf(deps, plan, signal);
+    const labels = { ...signed, [settingsLabel]: digestOf(deps, plan, image) };
     const body = containerOptions(plan, labels, network.name, image);
     const path = '/containers/create';
     const answer = await engine.call({ method: 'POST', path, query: { name: plan.name }, body }, signal);
@@ -54,6 +56,28 @@ export async function createContainer(deps: ContainerDeps, plan: ContainerPlan, 
     if (hasStatus(error, 404)) refuse('IMAGE_NOT_FOUND', `The image ${plan.image} is not on the worker.`);
     throw told(deps, error, 'create', Object.values(plan.env.reveal()));
   }
+}
+
+/** As ContainerRuntime.settingsOf. */
+export async function containerSettings(
+  deps: ContainerDeps,
+  plan: ContainerPlan,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  try {
+    return digestOf(deps, plan, await imageOf(deps, plan, signal));
+  } catch (error) {
+    if (hasStatus(error, 404)) return undefined;
+    throw error;
+  }
+}
+
+const imageOf = async ({ engine }: ContainerDeps, { run, image }: ContainerPlan, signal: AbortSignal) =>
+  run.kind === 'image' ? imageFacts(engine, image, signal) : undefined;
+
+function digestOf({ network, owner }: ContainerDeps, plan: ContainerPlan, image: ImageFacts | undefined): string {
+  const { Env: _, ...settings } = containerOptions(plan, {}, network.name, image);
+  return settingsDigest(owner.signingKey, [settings, sortedEnv(plan.env.reveal())]);
 }
 
 /** A container whose data folder could not be prepared must not be found and started later. */

@@ -8,6 +8,7 @@ import { number, record, text } from './answers.ts';
 import { buildSimpleImage } from './build.ts';
 import {
   type ContainerDeps,
+  containerSettings,
   createContainer,
   inspectContainer,
   listContainers,
@@ -79,6 +80,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     removeImages: (key, keep, signal) => removeBotImages(engine, { key, workerId }, keep, signal),
     removeVolume: (key, signal) => removeBotVolume(engine, { key, workerId }, signal),
     create: (plan, signal) => createContainer(deps, plan, signal),
+    settingsOf: (plan, signal) => containerSettings(deps, plan, signal),
     start: (id, signal) => startContainer(deps, id, signal),
     stop: (id, graceMs, signal) => stopContainer(deps, id, graceMs, signal),
     remove: (id, signal) => removeContainer(deps, id, signal),

@@ -9,12 +9,14 @@ import { createCustomContext } from '../../images/custom-context.ts';
 import { checkEnv } from '../check-env.ts';
 import {
   type ContainerFacts,
+  type ContainerPlan,
   type ContainerRuntime,
   type ImagePull,
   NameInUseError,
   type OutputStream,
 } from '../container-runtime.ts';
 import { type SigningKey, signedLabels, verifiedIdentity } from '../labels.ts';
+import { settingsDigest, settingsLabel, sortedEnv } from '../settings-digest.ts';
 import type { FakeContainer, FakeEngine } from './fake-engine.ts';
 
 export type FakeOperation = Exclude<keyof ContainerRuntime, 'kind'>;
@@ -79,6 +81,7 @@ export function createFakeRuntime({ engine, workerId, signingKey, clock }: FakeR
       finishedAtMs,
       exitCode,
       oomKilled,
+      settings: container.labels[settingsLabel],
     };
   };
   const find = (id: string): FakeContainer | undefined => {
@@ -88,6 +91,8 @@ export function createFakeRuntime({ engine, workerId, signingKey, clock }: FakeR
   const need = (id: string): FakeContainer =>
     find(id) ?? refuse('CONTAINER_ERROR', 'The container does not exist any more.', { hint: 'Start the bot again.' });
 
+  const settingsOf = ({ run, env, memoryBytes, cpuMillis }: ContainerPlan) =>
+    settingsDigest(signingKey, [run, sortedEnv(env.reveal()), memoryBytes, cpuMillis]);
   const isThere = (image: string): boolean => engine.images.has(image) || [...engine.pulled.values()].includes(image);
 
   return {
@@ -157,8 +162,10 @@ export function createFakeRuntime({ engine, workerId, signingKey, clock }: FakeR
         const { key, revision, epoch } = plan;
         const startedAt = new Date(clock.wallMs()).toISOString();
         const labels = signedLabels(signingKey, plan.name, { key, workerId, revision, epoch, startedAt });
-        return engine.add(plan.name, labels, plan).id;
+        return engine.add(plan.name, { ...labels, [settingsLabel]: settingsOf(plan) }, plan).id;
       }),
+    settingsOf: (plan, signal) =>
+      call('settingsOf', signal, () => (isThere(plan.image) ? settingsOf(plan) : undefined)),
     start: (id, signal) => call('start', signal, () => engine.start(need(id))),
     stop: (id, graceMs, signal) =>
       call('stop', signal, async () => {

@@ -12,6 +12,7 @@ import { isErrno, readFileIfAny, writeFileAtomic } from '../../state/atomic-file
 import { openText, sealText } from '../../state/seal.ts';
 import { type ContainerPlan, NameInUseError, type SimpleRun } from '../container-runtime.ts';
 import { type Identity, type Labels, type SigningKey, signedLabels, verifiedIdentity } from '../labels.ts';
+import { settingsDigest, sortedEnv } from '../settings-digest.ts';
 import { type Builds, buildFolder, type ImageRecord } from './builds.ts';
 import { containerDir, containerFiles, containersDir, namesIn, removeFolder } from './layout.ts';
 
@@ -25,6 +26,8 @@ export interface StoredContainer {
   /** The build it runs. */
   readonly build: string;
   readonly sealed: string;
+  /** As ContainerFacts.settings. */
+  readonly settings: string | undefined;
 }
 
 /** What is sealed. */
@@ -41,6 +44,7 @@ interface Description {
   readonly image: string;
   readonly build: string;
   readonly sealed: string;
+  readonly settings?: string;
 }
 
 export interface StoreOptions {
@@ -53,6 +57,7 @@ export interface StoreOptions {
 
 export interface ContainerStore {
   create(plan: ContainerPlan): Promise<string>;
+  settingsOf(plan: ContainerPlan): string;
   /** Undefined when there is none of that id, or it is not of this worker. */
   find(id: string): Promise<StoredContainer | undefined>;
   list(): Promise<readonly StoredContainer[]>;
@@ -67,6 +72,7 @@ const boundTo = (id: string, name: string): string => `container ${id} ${name}`;
 export function createContainerStore(options: StoreOptions, builds: Builds): ContainerStore {
   const { dir, workerId, signingKey, sealKey, clock } = options;
 
+  const settingsOf = ({ run, env }: ContainerPlan) => settingsDigest(signingKey, [run, sortedEnv(env.reveal())]);
   const describe = (plan: ContainerPlan, run: SimpleRun, id: string, image: ImageRecord): Description => {
     const { key, revision, epoch, name } = plan;
     const startedAt = new Date(clock.wallMs()).toISOString();
@@ -77,6 +83,7 @@ export function createContainerStore(options: StoreOptions, builds: Builds): Con
       image: plan.image,
       build: image.build,
       sealed: sealText(sealKey, JSON.stringify(program), boundTo(id, name)),
+      settings: settingsOf(plan),
     };
   };
   const readDescription = async (name: string): Promise<Description | undefined> => {
@@ -87,8 +94,8 @@ export function createContainerStore(options: StoreOptions, builds: Builds): Con
     const description = await readDescription(name);
     const identity = description && verifiedIdentity(signingKey, name, workerId, description.labels);
     if (!identity) return undefined;
-    const { id, image, build, sealed } = description;
-    return { id, name, folder: containerDir(dir, name), identity, image, build, sealed };
+    const { id, image, build, sealed, settings } = description;
+    return { id, name, folder: containerDir(dir, name), identity, image, build, sealed, settings };
   };
   // A name with a leading dot is a folder that is being made or removed.
   const names = async () => (await namesIn(containersDir(dir))).filter((name) => !name.startsWith('.'));
@@ -102,6 +109,7 @@ export function createContainerStore(options: StoreOptions, builds: Builds): Con
   };
 
   return {
+    settingsOf,
     async create(plan) {
       const { run } = plan;
       if (run.kind === 'image') return refuse('INVALID_MODE', 'A worker with RUNTIME=process has no images to run.');

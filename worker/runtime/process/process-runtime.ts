@@ -106,6 +106,7 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerR
       await prepare();
       return store.create(plan);
     },
+    settingsOf: async (plan) => store.settingsOf(plan),
     async start(id, signal) {
       signal.throwIfAborted();
       const found = await withContainer(id, async (container) => {
@@ -185,9 +186,9 @@ async function removeHalfDone(dir: string, clock: Clock): Promise<void> {
 
 /** Undefined when it was removed meanwhile. */
 async function factsOf(store: ContainerStore, container: StoredContainer): Promise<ContainerFacts | undefined> {
-  const { id, name, identity, image, folder } = container;
+  const { id, name, identity, image, folder, settings } = container;
   const { key, revision, epoch } = identity;
-  const facts = { id, name, key, revision, epoch, image, ...(await runFacts(folder)), oomKilled: false };
+  const facts = { id, name, key, revision, epoch, image, settings, ...(await runFacts(folder)), oomKilled: false };
   // Without its files a container looks as if it had never run.
   return (await store.find(id)) && facts;
 }
