@@ -134,7 +134,8 @@ avtomatika-bot stop echo || exit 1`);
     -r "aiogram>=3.0" \\
     -e BOT_TOKEN=your_token
 done`);
-    expect(three.stdout.match(/bot-\d started/g)).toEqual(['bot-1 started', 'bot-2 started', 'bot-3 started']);
+    // Three that import aiogram again and again: on a busy machine the last one is still at it when its start has been watched.
+    expect(three.stdout.match(/bot-\d(?= started| is running)/g)).toEqual(['bot-1', 'bot-2', 'bot-3']);
     const fourth = await seed.run(`avtomatika-bot start bot-4 --simple /tmp/test_bot.py \\
   -r "aiogram>=3.0" \\
   -e BOT_TOKEN=your_token`);
