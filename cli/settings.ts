@@ -1,6 +1,7 @@
 /** Where the orchestrator is and who is asking, from options and environment. */
 import { isLoopbackHost } from '#common/loopback.ts';
 import { Secret } from '#common/secret.ts';
+import { trimEnd } from '#common/trim-end.ts';
 import { type CliError, complain } from './errors.ts';
 import { exitCodes } from './exit-codes.ts';
 
@@ -52,7 +53,7 @@ function parseUrl(text: string): string {
   if (url.username !== '' || url.password !== '') throw wrong("The orchestrator's address must not hold a password.");
   if (url.search !== '' || url.hash !== '')
     throw wrong("The orchestrator's address must not have a query or fragment.");
-  return `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
+  return `${url.origin}${trimEnd(url.pathname, '/')}`;
 }
 
 /** What to say before the token leaves this machine unencrypted; undefined when it does not. */

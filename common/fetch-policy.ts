@@ -8,6 +8,7 @@ import { isIP } from 'node:net';
 import { isForbiddenAddress } from './forbidden-address.ts';
 import { readUrl, urlSentences } from './plain-url.ts';
 import { fail, ok, problem, type Result } from './problem.ts';
+import { trimEnd } from './trim-end.ts';
 
 /** host:port pairs exempt from the block, as parseFetchAllow gives them. */
 export type FetchAllow = readonly string[];
@@ -44,11 +45,10 @@ export function isForbiddenHost(hostname: string): boolean {
   return !bare.includes('.') || localSuffixes.some((suffix) => bare.endsWith(suffix));
 }
 
-const bareHost = (hostname: string): string =>
-  hostname
-    .toLowerCase()
-    .replace(/^\[(.*)\]$/, '$1')
-    .replace(/\.+$/, '');
+const bareHost = (hostname: string): string => {
+  const host = hostname.toLowerCase();
+  return host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : trimEnd(host, '.');
+};
 
 const forbidden = (field: string) =>
   fail(

@@ -58,7 +58,8 @@ export function parseImageReference(
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) {
     return refused('The image reference is a URL.', field, 'Leave out the "https://" in front.');
   }
-  if (/@.*\//.test(text)) {
+  const user = text.indexOf('@');
+  if (user >= 0 && text.includes('/', user)) {
     return forbidden(field, 'Take user and password out of the reference and send them as "registry_auth".');
   }
   const parts = split(text);

@@ -1,4 +1,5 @@
 /** Whether the URL of --custom is a git repository or an archive. Pure. */
+import { trimEnd } from '#common/trim-end.ts';
 
 /** Sites where the address of a repository need not end in ".git". */
 const gitHosts = new Set(['github.com', 'gitlab.com', 'bitbucket.org', 'codeberg.org']);
@@ -14,7 +15,7 @@ export function isGitRepository(text: string): boolean {
   const url = URL.parse(text);
   // What ssh takes is git's; the refusal of git sources explains it.
   if (url === null || /^(ssh|git):$/.test(url.protocol)) return true;
-  const path = url.pathname.replace(/\/+$/, '');
+  const path = trimEnd(url.pathname, '/');
   if (path.endsWith('.git')) return true;
   return gitHosts.has(url.hostname.replace(/^www\./, '')) && !isArchivePath(path);
 }

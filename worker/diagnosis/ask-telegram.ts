@@ -6,6 +6,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Clock } from '#common/clock.ts';
 import type { Secret } from '#common/secret.ts';
+import { trimEnd } from '#common/trim-end.ts';
 import { withTimeLimit } from '../waiting/time-limit.ts';
 
 /** What the Bot API answers: https://core.telegram.org/bots/api#making-requests. */
@@ -28,7 +29,7 @@ const answerBytesMax = 64 * 1024;
 
 /** `base` is the operator's word; no redirect is followed. */
 export function createAskTelegram(base: string, clock: Clock): AskTelegram {
-  const root = base.replace(/\/+$/, '');
+  const root = trimEnd(base, '/');
   return async (token, method, signal) => {
     try {
       return await withTimeLimit(clock, 'asking the Bot API', answerLimitMs, signal, (limited) =>

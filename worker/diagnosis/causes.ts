@@ -9,7 +9,7 @@ import { packageOf } from './python-packages.ts';
 
 export interface Line {
   readonly text: string;
-  /** What the bot printed just before, oldest first; at most linesBefore. */
+  /** What the bot printed just before, oldest first, each shortened; at most linesBefore. */
   readonly before: readonly string[];
   /** Which line since the process was started, from 1. */
   readonly number: number;
@@ -73,10 +73,14 @@ const causes: readonly Cause[] = [
   tells('conflict', /Conflict: terminated by (other getUpdates request|setWebhook request)/, (match) =>
     match[1]?.startsWith('set') ? webhook : conflict,
   ),
-  tells('unauthorized', /\bTelegramUnauthorizedError\b|\b(aiogram|telegram)[\w.]*\.Unauthorized\b/, () => unauthorized),
   tells(
     'unauthorized',
-    /\btelegram\.error\.(InvalidToken: (The token .* was rejected|Unauthorized|Not Found)|Unauthorized)/,
+    /\bTelegramUnauthorizedError\b|\b(aiogram|telegram)[\w.]{0,60}\.Unauthorized\b/,
+    () => unauthorized,
+  ),
+  tells(
+    'unauthorized',
+    /\btelegram\.error\.(InvalidToken: (The token .{0,100} was rejected|Unauthorized|Not Found)|Unauthorized)/,
     () => unauthorized,
   ),
   tells('unauthorized', /\((401: Unauthorized|404: Not Found)\)|TelegramError: 401: Unauthorized/, (_, line) =>
@@ -92,16 +96,16 @@ const causes: readonly Cause[] = [
     /\bTokenValidationError: |\baiogram\.utils\.exceptions\.ValidationError: Token is invalid|\btelegram\.error\.InvalidToken\b|^(Error: )?(Empty token!|Bot Token is required)|^ValueError: Token must (contain a colon|not contain spaces)|^Exception: Bot token is not defined/,
     () => badToken,
   ),
-  tells(
-    'network',
-    /\b(TelegramNetworkError|aiogram\.utils\.exceptions\.NetworkError): .*(Cannot connect to host|Temporary failure|timeout|ClientConnector|ServerDisconnected)/i,
-    () => unreachable,
+  tells('network', /\b(TelegramNetworkError|aiogram\.utils\.exceptions\.NetworkError): /i, (_, { text }) =>
+    /Cannot connect to host|Temporary failure|timeout|ClientConnector|ServerDisconnected/i.test(text)
+      ? unreachable
+      : undefined,
   ),
   tells('network', /\btelegram\.error\.(NetworkError: (httpx\.)?Connect|TimedOut)/, () => unreachable),
   tells(
     'network',
-    /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENETUNREACH)\b.*api\.telegram\.org|api\.telegram\.org.*(Temporary failure in name resolution|Name or service not known|Network is unreachable|\bENOTFOUND|\bEAI_AGAIN)/,
-    () => unreachable,
+    /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENETUNREACH)\b|Temporary failure in name resolution|Name or service not known|Network is unreachable/,
+    (_, { text }) => (text.includes('api.telegram.org') ? unreachable : undefined),
   ),
   tells(
     'wrong_version',
@@ -120,7 +124,7 @@ const causes: readonly Cause[] = [
     ([, name = '']) => missingNodeModule(name),
   ),
   tells('missing_variable', /^KeyError: '([A-Za-z_]\w{0,80})'$/, ([, name = ''], { before }) =>
-    before.some((text) => /environ\b|File "(<frozen os>|.*\/os\.py)", line \d+, in __getitem__/.test(text))
+    before.some((text) => /environ\b|(<frozen os>|\/os\.py)", line \d{1,7}, in __getitem__/.test(text))
       ? missingVariable(name)
       : undefined,
   ),
@@ -157,13 +161,16 @@ function placeIn(text: string): string | undefined {
 /** No line that says more is longer; one that is costs no time to look at. */
 const longestLine = 2000;
 
+/** As much of a line as is looked at. */
+export const shortened = (text: string): string => (text.length > longestLine ? text.slice(0, longestLine) : text);
+
 /** Nearly every line fails this one look, which costs far less than all the others. */
 const worthALook =
   /Error|Conflict|Unauthorized|GetUpdates|[Tt]oken|No module|Cannot find|[Pp]ermission denied|[Rr]ead-only|[.]telegram|telegram[.]|\bE[A-Z]{3}/;
 
 /** What the line says is wrong; undefined for nearly every line. */
 export function explainLine(line: Line): { readonly id: string; readonly text: string } | undefined {
-  const short = line.text.length > longestLine ? { ...line, text: line.text.slice(0, longestLine) } : line;
+  const short = { ...line, text: shortened(line.text) };
   if (!worthALook.test(short.text)) return undefined;
   for (const { id, explain } of causes) {
     const text = explain(short);
@@ -173,4 +180,4 @@ export function explainLine(line: Line): { readonly id: string; readonly text: s
 }
 
 /** Whether the line says that talking to Telegram works again (aiogram prints it after a failed poll). */
-export const saysRecovered = (text: string): boolean => /\bConnection established \(tryings = \d+/.test(text);
+export const saysRecovered = (text: string): boolean => /\bConnection established \(tryings = \d/.test(shortened(text));

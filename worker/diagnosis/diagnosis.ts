@@ -5,7 +5,7 @@
  * 2. An end that its own log does not explain takes an older explanation away.
  * 3. A bot that runs and has not said it for a while is well again, at once if it says so itself.
  */
-import { explainLine, linesBefore, saysRecovered } from './causes.ts';
+import { explainLine, linesBefore, saysRecovered, shortened } from './causes.ts';
 
 export interface Diagnosis {
   /** One line for `status`; undefined while nothing is known to be wrong. */
@@ -42,7 +42,7 @@ export function readLines(diagnosis: Diagnosis, texts: readonly string[], nowMs:
       diagnosis.seenAtMs = nowMs;
       diagnosis.inThisRun = true;
     } else if (saysRecovered(text)) diagnosis.text = undefined;
-    diagnosis.recent = [...diagnosis.recent.slice(1 - linesBefore), text];
+    diagnosis.recent = [...diagnosis.recent.slice(1 - linesBefore), shortened(text)];
   }
 }
 

@@ -5,6 +5,7 @@
 import { fail, ok, type Problem, problem, type Result } from '#common/problem.ts';
 import { Secret } from '#common/secret.ts';
 import { telegramTokenVariables } from '#common/telegram-token.ts';
+import { trimEnd } from '#common/trim-end.ts';
 import type { AskTelegram } from './ask-telegram.ts';
 
 export interface Preflight {
@@ -48,7 +49,7 @@ export function createPreflight(base: string, ask: AskTelegram): Preflight {
   };
 }
 
-const plain = (url: string): string => url.replace(/\/+$/, '');
+const plain = (url: string): string => trimEnd(url, '/');
 
 /** Undefined when all is well, a warning when nobody knows. */
 async function checkToken(

@@ -16,10 +16,7 @@ export function gitFailure(stderr: string, hasCredentials: boolean): Problem {
 
 const meanings: readonly (readonly [RegExp, string, string?])[] = [
   [/could not read (?:Username|Password)|Authentication failed|returned error: 40[13]/i, 'auth'],
-  [
-    /repository '.*' not found|returned error: 404|not valid: is this a git repository/i,
-    'There is no repository at the URL.',
-  ],
+  [/' not found|returned error: 404|not valid: is this a git repository/i, 'There is no repository at the URL.'],
   [
     /returned error: 30\d|redirect/i,
     'The git server redirects, which is not followed.',
@@ -31,5 +28,5 @@ const meanings: readonly (readonly [RegExp, string, string?])[] = [
     'The git server could not be reached.',
   ],
   [/File size limit exceeded|No space left/i, 'The repository is too large.'],
-  [/transport '.*' not allowed/i, 'The protocol of the git URL is not allowed.'],
+  [/' not allowed/i, 'The protocol of the git URL is not allowed.'],
 ];

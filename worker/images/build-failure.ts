@@ -61,8 +61,7 @@ const meanings: readonly Meaning[] = [
     hint: 'The operator has to free space on the worker.',
   },
   {
-    pattern:
-      /(?:Failed building wheel|error: command '.*(?:gcc|cc|g\+\+)' failed|Microsoft Visual C\+\+|unable to execute 'gcc')/,
+    pattern: /(?:Failed building wheel|(?:cc|g\+\+)' failed|Microsoft Visual C\+\+|unable to execute 'gcc')/,
     message: () => 'A package has to be compiled, and the base image has no compiler for it.',
     hint: 'Ask for a version of the package that has a ready wheel, or use a base image with a compiler.',
   },

@@ -7,18 +7,16 @@ import { fail, ok, problem, type Result } from '#common/problem.ts';
 
 const builtImage = /bot_image_/i;
 const plainWord = /^[A-Za-z0-9._:/@-]+$/;
-const wordWithVariables = /^(?:[A-Za-z0-9._:/@-]|\$\w+|\$\{\w+\})+$/;
+const variable = /\$(?:\w+|\{\w+\})/g;
 
 /** Nothing, or BUILD_FAILED for a Dockerfile that names an image in a way that is not allowed. */
 export function checkBases(dockerfile: string): Result<undefined> {
   const lines = logicalLines(dockerfile);
+  const defaults = defaultsOf(lines);
   for (const line of lines) {
-    const from = /^\s*(?:ONBUILD\s+)?FROM\s+(?:--\S+\s+)*(\S+)/i.exec(line)?.[1];
-    if (from !== undefined && !isReadable(from, lines)) return refused('FROM');
-    if (!/^\s*(?:ONBUILD\s+)?COPY\s/i.test(line)) continue;
-    for (const [, value = ''] of line.matchAll(/--from=(\S*)/gi)) {
-      if (!plainWord.test(value) || builtImage.test(value)) return refused('COPY --from');
-    }
+    const { from, copiedFrom } = imagesIn(line);
+    if (from !== undefined && !isReadable(from, defaults)) return refused('FROM');
+    if (copiedFrom.some((value) => !plainWord.test(value) || builtImage.test(value))) return refused('COPY --from');
   }
   return ok(undefined);
 }
@@ -26,22 +24,45 @@ export function checkBases(dockerfile: string): Result<undefined> {
 /** The images that a Dockerfile names, those of a checked one: as written, or the value of the one ARG they are named by. */
 export function basesOf(dockerfile: string): readonly string[] {
   const lines = logicalLines(dockerfile);
+  const defaults = defaultsOf(lines);
   const stages = new Set<string>(['scratch']);
   const bases = new Set<string>();
   const note = (word: string): void => {
-    const [, variable] = /^\$\{?(\w+)\}?$/.exec(word) ?? [];
-    const name = variable === undefined ? word : (lines.flatMap((line) => defaultsIn(line, variable))[0] ?? '');
+    const name = variableIn(word) === undefined ? word : (defaults.get(variableIn(word) ?? '')?.[0] ?? '');
     // A stage may be told by its number too; a name with a variable for its tag is the engine's to put together.
     if (plainWord.test(name) && !/^\d+$/.test(name) && !stages.has(name.toLowerCase())) bases.add(name);
   };
   for (const line of lines) {
-    const [, from, stage] = /^\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?/i.exec(line) ?? [];
+    const { onBuild, from, stage, copiedFrom } = imagesIn(line);
+    if (onBuild) continue;
     if (from !== undefined) note(from);
     if (stage !== undefined) stages.add(stage.toLowerCase());
-    if (!/^\s*COPY\s/i.test(line)) continue;
-    for (const [, value = ''] of line.matchAll(/--from=(\S*)/gi)) note(value);
+    for (const value of copiedFrom) note(value);
   }
   return [...bases];
+}
+
+/** What one line names: FROM [--option ...] IMAGE [AS STAGE], COPY --from=IMAGE ..., either behind ONBUILD too. */
+function imagesIn(line: string): {
+  readonly onBuild: boolean;
+  readonly from: string | undefined;
+  readonly stage: string | undefined;
+  readonly copiedFrom: readonly string[];
+} {
+  const words = line.trim().split(/\s+/);
+  const onBuild = words[0]?.toUpperCase() === 'ONBUILD';
+  const [keyword = '', ...rest] = onBuild ? words.slice(1) : words;
+  const isFrom = keyword.toUpperCase() === 'FROM';
+  const at = isFrom ? rest.findIndex((word) => !/^--./.test(word)) : -1;
+  const hasStage = isFrom && rest[at + 1]?.toUpperCase() === 'AS';
+  const isCopy = keyword.toUpperCase() === 'COPY';
+  return {
+    onBuild,
+    // An option without an image behind it is no option to the engine, and no name either.
+    from: isFrom ? (rest[at] ?? rest.at(-1)) : undefined,
+    stage: hasStage ? rest[at + 2] : undefined,
+    copiedFrom: isCopy ? [...line.matchAll(/--from=(\S*)/gi)].map(([, value = '']) => value) : [],
+  };
 }
 
 /** Comments and empty lines out, then continued lines joined, as the engine does it; for either escape character. */
@@ -53,28 +74,44 @@ function logicalLines(dockerfile: string): readonly string[] {
     .split('\n');
 }
 
+/** The variable that a word consists of. */
+const variableIn = (word: string): string | undefined => /^\$(?:(\w+)|\{(\w+)\})$/.exec(word)?.slice(1).find(Boolean);
+
 /** Whether the name of the repository, the last part before tag or digest, is told by the text and is not of a bot. */
-function isReadable(word: string, lines: readonly string[]): boolean {
-  if (builtImage.test(word) || !wordWithVariables.test(word)) return false;
+function isReadable(word: string, defaults: ReadonlyMap<string, readonly string[]>): boolean {
+  if (builtImage.test(word) || !plainWord.test(word.replace(variable, 'x'))) return false;
   if (plainWord.test(word)) return true;
-  const [, variable] = /^\$\{?(\w+)\}?$/.exec(word) ?? [];
-  if (variable === undefined) {
+  const name = variableIn(word);
+  if (name === undefined) {
     const repository = word.slice(word.lastIndexOf('/') + 1).split(/[:@]/)[0] ?? '';
     return repository !== '' && plainWord.test(repository);
   }
-  const values = lines.flatMap((line) => defaultsIn(line, variable));
+  const values = defaults.get(name) ?? [];
   const [value = ''] = values;
   return values.length === 1 && plainWord.test(value) && !builtImage.test(value);
 }
 
-/** Values that ARG and ENV of that name have in one line; an odd one reads as "". */
-function defaultsIn(line: string, variable: string): readonly string[] {
-  const [, names = ''] = /^\s*ARG\s+(.*)$/i.exec(line) ?? [];
-  return names.split(/\s+/).flatMap((part) => {
-    const equals = part.indexOf('=');
-    if (equals === -1 || part.slice(0, equals) !== variable) return [];
-    return [part.slice(equals + 1).replace(/^(["'])(.*)\1$/, '$2')];
-  });
+/** Values that ARG gives to each variable, in order; an odd one reads as "". */
+function defaultsOf(lines: readonly string[]): ReadonlyMap<string, readonly string[]> {
+  const defaults = new Map<string, string[]>();
+  for (const line of lines) {
+    const [keyword, ...parts] = line.trim().split(/\s+/);
+    if (keyword?.toUpperCase() !== 'ARG') continue;
+    for (const part of parts) {
+      const equals = part.indexOf('=');
+      if (equals === -1) continue;
+      const name = part.slice(0, equals);
+      const values = defaults.get(name) ?? [];
+      values.push(unquoted(part.slice(equals + 1)));
+      defaults.set(name, values);
+    }
+  }
+  return defaults;
+}
+
+function unquoted(text: string): string {
+  const quote = text.charAt(0);
+  return text.length > 1 && (quote === '"' || quote === "'") && text.endsWith(quote) ? text.slice(1, -1) : text;
 }
 
 const refused = (what: string) =>

@@ -3,6 +3,7 @@
  * everything shaped like a Telegram token. Pure.
  */
 
+import { createStringFinder, mergeSpans, type Span } from '#common/find-strings.ts';
 import type { Json, Problem } from '#common/problem.ts';
 import type { Around } from '../runtime/output-lines.ts';
 
@@ -18,8 +19,7 @@ export type Masker = (text: string, around?: Around) => string;
 const leastLength = 8;
 const secretName = /TOKEN|KEY|SECRET|PASS|PWD|AUTH|CREDENTIAL|CRED|DSN|COOKIE|PRIVATE|SIGNATURE|SALT|SESSION|WEBHOOK/i;
 // https://core.telegram.org/bots/api#authorizing-your-bot. Also within a word: URLs of the Bot API hold it as bot<token>.
-const telegramToken = /[0-9]{6,12}:[A-Za-z0-9_-]{30,64}/;
-const urlWithUser = /[a-z][a-z0-9+.-]*:\/\/([^\s/?#@]+)@/gi;
+const telegramToken = /[0-9]{6,12}:[A-Za-z0-9_-]{30,64}/g;
 
 /** The values of an environment that must not be shown: those worth keeping for a masker, in no order, without doubles. */
 export function secretValues(env: Readonly<Record<string, string>>): readonly string[] {
@@ -33,9 +33,8 @@ export function secretValues(env: Readonly<Record<string, string>>): readonly st
       // Output comes line by line, so a value of several lines (a PEM key) is never seen whole.
       for (const line of value.split(/\r?\n/)) add(line.trim());
     }
-    for (const match of value.matchAll(urlWithUser)) {
+    for (const user of usersOfUrls(value)) {
       add(value);
-      const user = match[1] ?? '';
       add(user);
       add(user.slice(user.indexOf(':') + 1));
     }
@@ -43,8 +42,37 @@ export function secretValues(env: Readonly<Record<string, string>>): readonly st
   return [...values];
 }
 
+/** What stands between "://" and "@" in the URLs of a text. One look from each "://", which ends at the next slash at the latest. */
+function usersOfUrls(text: string): readonly string[] {
+  const users: string[] = [];
+  for (let at = text.indexOf('://'); at >= 0; at = text.indexOf('://', at + 3)) {
+    userEnd.lastIndex = at + 3;
+    const end = userEnd.test(text) ? userEnd.lastIndex - 1 : -1;
+    // Something must have stood for the scheme, and for the user.
+    if (text[end] === '@' && end > at + 3 && schemeEnd.test(text.charAt(at - 1))) users.push(text.slice(at + 3, end));
+  }
+  return users;
+}
+const userEnd = /[\s/?#@]/g;
+const schemeEnd = /[a-z0-9+.-]/i;
+
 /** A masker for these values, in plain and in their usual escaped forms, and for token-shaped text. */
 export function createMasker(values: readonly string[]): Masker {
+  // Made when the first line comes: many bots with large environments are taken in at once when a worker starts.
+  let find: ((text: string) => readonly Span[]) | undefined;
+  const spansOf = (text: string): readonly Span[] => {
+    find ??= createStringFinder(formsOf(values));
+    return mergeSpans(find(text), tokensIn(text));
+  };
+  return (text, around) => {
+    if (around === undefined) return cover(text, spansOf(text), 0, text.length);
+    const start = around.before.length;
+    const whole = around.before + text + around.after;
+    return cover(whole, spansOf(whole), start, start + text.length);
+  };
+}
+
+function formsOf(values: readonly string[]): ReadonlySet<string> {
   const forms = new Set<string>();
   for (const value of values) {
     if (value.length < leastLength) continue;
@@ -52,50 +80,18 @@ export function createMasker(values: readonly string[]): Masker {
     forms.add(encodeURIComponent(wellFormed(value)));
     forms.add(JSON.stringify(value).slice(1, -1));
   }
-  const any = forms.size > 0 ? new RegExp([...forms].map(escapeForRegExp).join('|')) : undefined;
+  return forms;
+}
+
+function tokensIn(text: string): readonly Span[] {
   // Nearly all lines hold none, and bots can print a hundred thousand in a second.
-  const mayHold = (text: string) => any?.test(text) === true || (text.includes(':') && telegramToken.test(text));
-  return (text, around) => {
-    if (around === undefined) return mayHold(text) ? cover(text, spansOf(text, forms), 0, text.length) : text;
-    const whole = around.before + text + around.after;
-    if (!mayHold(whole)) return text;
-    const start = around.before.length;
-    return cover(whole, spansOf(whole, forms), start, start + text.length);
-  };
-}
-
-interface Span {
-  readonly start: number;
-  readonly end: number;
-}
-
-/**
- * All that is secret in a text, in order; what overlaps is one span. Every occurrence counts, also within another one, so
- * that a span is the same from wherever the text is looked at.
- */
-function spansOf(text: string, forms: Iterable<string>): readonly Span[] {
-  const found: Span[] = [];
-  for (const form of forms) {
-    for (let at = text.indexOf(form); at >= 0; at = text.indexOf(form, at + 1)) {
-      found.push({ start: at, end: at + form.length });
-    }
-  }
-  for (const { index, 0: token } of text.matchAll(new RegExp(telegramToken, 'g'))) {
-    found.push({ start: index, end: index + token.length });
-  }
-  found.sort((a, b) => a.start - b.start);
-  const spans: Span[] = [];
-  for (const span of found) {
-    const last = spans.at(-1);
-    if (last && span.start < last.end)
-      spans[spans.length - 1] = { start: last.start, end: Math.max(last.end, span.end) };
-    else spans.push(span);
-  }
-  return spans;
+  if (!text.includes(':')) return [];
+  return [...text.matchAll(telegramToken)].map(({ index, 0: token }) => ({ start: index, end: index + token.length }));
 }
 
 /** The part of a text from `start` to `end`, with each span replaced where it begins. */
 function cover(text: string, spans: readonly Span[], start: number, end: number): string {
+  if (spans.length === 0) return text.slice(start, end);
   let shown = '';
   let at = start;
   for (const span of spans) {
@@ -124,8 +120,6 @@ export function maskTexts(problem: Problem, mask: Masker): Problem {
     example: inside(problem.example),
   };
 }
-
-const escapeForRegExp = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
 
 // encodeURIComponent throws on lone surrogates.
 const wellFormed = (text: string): string => text.toWellFormed();

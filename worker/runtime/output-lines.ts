@@ -36,54 +36,83 @@ export interface LineSplitter {
 
 /**
  * Calls back for each line as soon as it is whole. A line that is too long comes in pieces, each as soon as enough of what
- * follows it is there. Holds one line or about three pieces.
+ * follows it is there. Holds one line or about three pieces. However small the chunks are, each byte is searched and copied
+ * a few times at most: what prints decides how it writes.
  */
 export function createLineSplitter(
   onLine: (text: string, around?: Around) => void,
   maxBytes = lineMaxBytes,
 ): LineSplitter {
+  /** What has no line end yet are the first `length` bytes. */
   let held: Buffer = Buffer.alloc(0);
+  let length = 0;
   /** The end of the pieces of this line that were given out. */
   let before: Buffer = Buffer.alloc(0);
-  const take = (length: number, lineEnd: number) => {
-    const isLast = length === lineEnd;
-    const text = isLast ? lineText(held.subarray(0, length)) : held.toString('utf8', 0, length);
-    const after = held.subarray(length, Math.min(lineEnd, length + aroundMaxBytes));
+  const give = (piece: Buffer, rest: Buffer) => {
+    const isLast = rest.length === 0;
+    const text = isLast ? lineText(piece) : piece.toString('utf8');
+    const after = rest.subarray(0, aroundMaxBytes);
     if (isLast && before.length === 0) onLine(text);
     else onLine(text, { before: before.toString('utf8'), after: after.toString('utf8') });
-    before = isLast
-      ? Buffer.alloc(0)
-      : Buffer.from(Buffer.concat([before, held.subarray(0, length)]).subarray(-aroundMaxBytes));
+    before = isLast ? Buffer.alloc(0) : Buffer.from(Buffer.concat([before, piece]).subarray(-aroundMaxBytes));
   };
-  /** Gives out the line that ends at `lineEnd`, in pieces if it is too long. */
-  const takeLine = (lineEnd: number, skip: number) => {
-    let end = lineEnd;
-    while (end > maxBytes) {
-      const length = cutAt(held, maxBytes);
-      take(length, end);
-      held = held.subarray(length);
-      end -= length;
+  /** Gives out a whole line, in pieces if it is too long. */
+  const giveLine = (line: Buffer) => {
+    let rest = line;
+    while (rest.length > maxBytes) {
+      const end = cutAt(rest, maxBytes);
+      give(rest.subarray(0, end), rest.subarray(end));
+      rest = rest.subarray(end);
     }
-    take(end, end);
-    held = held.subarray(end + skip);
+    give(rest, rest.subarray(rest.length));
+  };
+  /** What is held, with the chunk behind it. A copy only where something is held; room grows by doubling. */
+  const joined = (chunk: Buffer): Buffer => {
+    if (length === 0) return chunk;
+    const needed = length + chunk.length;
+    if (needed > held.length) {
+      const grown = Buffer.alloc(Math.max(needed, 2 * held.length));
+      held.copy(grown, 0, 0, length);
+      held = grown;
+    }
+    chunk.copy(held, length);
+    return held.subarray(0, needed);
+  };
+  /** Keeps the end of `bytes` for later. */
+  const keep = (bytes: Buffer, from: number) => {
+    const rest = bytes.subarray(from);
+    const isThere = from === 0 && length > 0;
+    // A view would keep a whole chunk alive, and room for one long line; what is held here may stay for hours.
+    if (!isThere && (rest.length > held.length || held.length > 4 * rest.length)) held = Buffer.from(rest);
+    else if (!isThere) rest.copy(held);
+    length = rest.length;
   };
   return {
     push(chunk) {
-      held = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
+      let searched = length;
+      const bytes = joined(chunk);
+      let at = 0;
       for (;;) {
-        const end = held.indexOf(lineFeed);
-        if (end >= 0) takeLine(end, 1);
-        else if (held.length > maxBytes + aroundMaxBytes) {
-          const length = cutAt(held, maxBytes);
-          take(length, held.length);
-          held = held.subarray(length);
-        } else break;
+        const end = bytes.indexOf(lineFeed, searched);
+        if (end >= 0) {
+          giveLine(bytes.subarray(at, end));
+          at = end + 1;
+          searched = at;
+          continue;
+        }
+        searched = bytes.length;
+        if (bytes.length - at <= maxBytes + aroundMaxBytes) break;
+        const rest = bytes.subarray(at);
+        const cut = cutAt(rest, maxBytes);
+        give(rest.subarray(0, cut), rest.subarray(cut));
+        at += cut;
       }
-      // A view keeps the whole chunk alive; what is held here may stay for hours.
-      held = Buffer.from(held);
+      keep(bytes, at);
     },
     end() {
-      if (held.length > 0) takeLine(held.length, 0);
+      const rest = held.subarray(0, length);
+      length = 0;
+      if (rest.length > 0) giveLine(rest);
     },
   };
 }

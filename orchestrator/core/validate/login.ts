@@ -74,11 +74,11 @@ export function parseRegistryAuth(value: unknown, registry: string | undefined):
 const hub = 'docker.io';
 
 function canonicalHost(address: string): string {
-  const host = address
+  const [host] = address
     .toLowerCase()
     .replace(/^https?:\/\//, '')
-    .replace(/\/.*$/, '');
-  return host === 'index.docker.io' || host === 'registry-1.docker.io' ? hub : host;
+    .split('/', 1);
+  return host === undefined || host === 'index.docker.io' || host === 'registry-1.docker.io' ? hub : host;
 }
 
 /** "git_auth"; a token may come without a user name. INVALID_GIT_URL for a bad shape, MISSING_REQUIRED_FIELD for no password. */

@@ -11,11 +11,13 @@ const maxCount = 200;
 const maxLength = 256;
 
 const pythonName = `[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?`;
-const pythonVersion = `(?:===|==|!=|~=|<=|>=|<|>)[ ]*[A-Za-z0-9.*+!_-]+`;
+const pythonVersion = `(?:===|==|!=|~=|<=|>=|<|>)[ ]?[A-Za-z0-9.*+!_-]+`;
 const pythonMarker = `;[ A-Za-z0-9_.'"<>=!~()+*-]+`;
+// For text in which no two spaces stand together: places where any number of them may stand, side by side, would be tried in
+// all ways to share them out.
 const pythonPattern = new RegExp(
-  `^${pythonName}[ ]*(?:\\[[ ]*${pythonName}(?:[ ]*,[ ]*${pythonName})*[ ]*\\])?[ ]*` +
-    `(?:${pythonVersion}(?:[ ]*,[ ]*${pythonVersion})*|\\([ ]*${pythonVersion}(?:[ ]*,[ ]*${pythonVersion})*[ ]*\\))?[ ]*(?:${pythonMarker})?$`,
+  `^${pythonName}[ ]?(?:\\[[ ]?${pythonName}(?:[ ]?,[ ]?${pythonName})*[ ]?\\])?[ ]?` +
+    `(?:${pythonVersion}(?:[ ]?,[ ]?${pythonVersion})*|\\([ ]?${pythonVersion}(?:[ ]?,[ ]?${pythonVersion})*[ ]?\\))?[ ]?(?:${pythonMarker})?$`,
 );
 
 // Ranges: digits, words such as "latest", comparators; no ":" or "/", which would make it a URL, alias or folder.
@@ -34,7 +36,10 @@ function refusal(item: string, index: number, hint: string) {
 function hintFor(item: string, language: Language): string {
   if (/[\r\n]/.test(item)) return 'Give each requirement as an item of its own, without line breaks.';
   if (item.startsWith('-')) return 'Options such as --index-url are set by the operator, not by a bot.';
-  if (/@\s*\S+:|:\/\//.test(item)) return 'Only packages of the package index are installed; URLs are not.';
+  const reference = item.indexOf('@');
+  if (item.includes('://') || (reference >= 0 && item.includes(':', reference))) {
+    return 'Only packages of the package index are installed; URLs are not.';
+  }
   return language === 'python'
     ? 'Write name and version, for example "aiogram>=3.0,<4".'
     : 'Write name@version, for example "grammy@^1.30".';
@@ -59,7 +64,7 @@ export function parseRequirements(items: readonly unknown[], language: Language)
     const trimmed = item.trim();
     if (trimmed === '') continue;
     const pattern = language === 'python' ? pythonPattern : nodePattern;
-    if (trimmed.length > maxLength || !pattern.test(trimmed))
+    if (trimmed.length > maxLength || !pattern.test(trimmed.replace(/ +/g, ' ')))
       return refusal(trimmed, index, hintFor(trimmed, language));
     parsed.push(trimmed);
   }

@@ -39,7 +39,7 @@ function getJob(deps: RestDeps, request: Request, jobId: string): Answer {
 }
 
 function route(deps: RestDeps, request: Request): Promise<Answer> | Answer {
-  const path = (request.url ?? '/').replace(/[?#].*$/, '');
+  const path = (request.url ?? '/').split(/[?#]/, 1)[0] ?? '/';
   const line = `${request.method} ${path}`;
   if (line === 'GET /health' || line === 'HEAD /health') return { status: 200, body: { status: 'ok' } };
   if (line === 'POST /jobs') return createJob(deps, request);

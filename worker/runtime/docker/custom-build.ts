@@ -30,8 +30,7 @@ export async function buildCustomImage(deps: BuildDeps, build: CustomBuild, sign
 }
 
 function explainFailure(failure: string, hasBase: boolean, tail: readonly string[]): Problem {
-  const [, command = '', code = ''] =
-    /^The command '(.{0,200}?).*' returned a non-zero code: (\d+)/s.exec(failure) ?? [];
+  const { command, code } = failedStep(failure);
   if (code === '137') {
     return buildFailure(tail, `A step was ended from outside, probably for lack of memory: ${command}`);
   }
@@ -52,6 +51,17 @@ function explainFailure(failure: string, hasBase: boolean, tail: readonly string
   }
   return buildFailure(tail, 'A step of the Dockerfile failed.', 'The end of the build output says which and why.');
 }
+
+/** "The command 'COMMAND' returned a non-zero code: CODE"; the command is the user's text, and may hold such words itself. */
+function failedStep(failure: string): { readonly command: string; readonly code: string } {
+  const before = "The command '";
+  const end = failure.lastIndexOf("' returned a non-zero code: ");
+  const code = end < 0 ? '' : (/: (\d{1,3})/.exec(failure.slice(end))?.[1] ?? '');
+  return failure.startsWith(before) && code !== ''
+    ? { command: failure.slice(before.length, Math.min(end, before.length + commandMaxLength)), code }
+    : { command: '', code: '' };
+}
+const commandMaxLength = 200;
 
 /** The words are taken apart: only what stands in the user's own Dockerfile is told. */
 function explainRefusal({ status, text }: EngineRefusal): Problem {

@@ -6,7 +6,7 @@ import { type Problem, ProblemError } from '#common/problem.ts';
 import type { BuildContext } from '../../images/build-context.ts';
 import { buildFailure, createOutputTail } from '../../images/build-failure.ts';
 import { type BuildSettings, buildVariables, settingSecrets } from '../../images/build-settings.ts';
-import { redact } from '../redact.ts';
+import { createRedactor } from '../redact.ts';
 import { type BuildReport, createBuildReport } from './build-output.ts';
 import { buildScope, removeDanglingImages, removeImage, removeLayers, removeStepContainers } from './build-scope.ts';
 import type { EngineClient, Query } from './engine-client.ts';
@@ -49,10 +49,10 @@ export async function runEngineBuild(deps: BuildDeps, request: BuildRequest, sig
   const { engine, network, settings } = deps;
   const { key, workerId, image, context } = request;
   const scope = buildScope(key, workerId);
-  const secrets = settingSecrets(settings);
+  const redact = createRedactor(settingSecrets(settings));
   const tail = createOutputTail();
   const report = createBuildReport((line) => {
-    const shown = redact(line, secrets);
+    const shown = redact(line);
     tail.add(shown);
     request.onOutput(shown);
   });
@@ -65,7 +65,7 @@ export async function runEngineBuild(deps: BuildDeps, request: BuildRequest, sig
     await readReport(deps, report, request, buildQuery(deps, request), signal);
     const failure = report.error();
     if (failure !== undefined) {
-      const shown = redact(failure, secrets);
+      const shown = redact(failure);
       tail.add(shown);
       throw new ProblemError(request.explain(shown, report.hasBase(), tail.lines()), { cause: shown });
     }

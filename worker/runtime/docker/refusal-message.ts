@@ -47,7 +47,7 @@ const meanings: readonly Meaning[] = [
     hint: 'Put large values into a file of the bot.',
   },
   {
-    phrase: /network .* not found|could not find an available|address pool|failed to create endpoint/i,
+    phrase: /network \S{1,200} not found|could not find an available|address pool|failed to create endpoint/i,
     message: 'The network of the bots does not work on the worker.',
     hint: 'The operator sees more in the log of the worker; DOCKER_NETWORK names the network.',
   },

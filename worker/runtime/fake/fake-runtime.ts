@@ -134,7 +134,9 @@ export function createFakeRuntime({ engine, workerId, signingKey, clock }: FakeR
         if (present !== undefined && !pull.pull && !pull.reference.endsWith(':latest')) return { pinned: present };
         const digest = await (engine.options.registry ?? defaultRegistry)(pull, signal);
         signal.throwIfAborted();
-        const pinned = `${pull.reference.replace(/(?::[^/:@]*)?(?:@.*)?$/, '')}@${digest}`;
+        const [named = ''] = pull.reference.split('@', 1);
+        const colon = named.indexOf(':', named.lastIndexOf('/') + 1);
+        const pinned = `${colon < 0 ? named : named.slice(0, colon)}@${digest}`;
         engine.pulled.set(pull.reference, pinned);
         return { pinned };
       }),

@@ -15,7 +15,7 @@ import { type BuildSettings, buildVariables, settingSecrets } from '../../images
 import { type RequirementsFile, requirementsFile } from '../../images/requirements.ts';
 import { readFileIfAny, writeFileAtomic } from '../../state/atomic-file.ts';
 import type { Language, SimpleBuild } from '../container-runtime.ts';
-import { redact } from '../redact.ts';
+import { createRedactor } from '../redact.ts';
 import { findPython, programPath } from './interpreters.ts';
 import { buildsDir, imageFile, imagesDir, namesIn, removeFolder } from './layout.ts';
 import { type Command, runCommand } from './run-command.ts';
@@ -170,9 +170,9 @@ type Run = (what: string, argv: Command['argv'], hint?: string) => Promise<void>
 
 function commandRunner(folder: string, settings: BuildSettings, build: SimpleBuild, signal: AbortSignal): Run {
   const tail = createOutputTail();
-  const secrets = settingSecrets(settings);
+  const redact = createRedactor(settingSecrets(settings));
   const onLine = (line: string) => {
-    const shown = redact(line, secrets);
+    const shown = redact(line);
     tail.add(shown);
     build.onOutput(shown);
   };
