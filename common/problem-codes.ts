@@ -265,6 +265,12 @@ export const problemCodes = {
     'The container engine refused or failed.',
     'Read the message; the operator sees more in the log.',
   ),
+  BOT_DAMAGED: {
+    http: 409,
+    grpc: 'FAILED_PRECONDITION',
+    cause: 'What the orchestrator has stored of the bot cannot be opened: its bytes were changed on disk.',
+    cure: 'Update the bot with its source and its whole environment, or delete it.',
+  },
   UPDATE_ROLLED_BACK: failure(
     'The new version of the bot ended with an error right after its start; the former one runs again.',
     'Read the end of the log of the bot, mend the code and update again.',

@@ -54,6 +54,7 @@ export const problemExamples: Readonly<Record<ProblemCode, Json>> = {
   PERMISSION_DENIED: { headers: { Authorization: 'Bearer test-client-token' } },
   JOB_NOT_FOUND: examples.list,
   BOT_NOT_FOUND: examples.list,
+  BOT_DAMAGED: examples.start,
   WORKER_NOT_FOUND: { worker_id: 'worker-1', supported_tasks: ['process_data'] },
   ARTIFACT_NOT_FOUND: examples.start,
   TOKEN_NOT_FOUND: 'avtomatika-bot token list',

@@ -71,6 +71,20 @@ export const orchestratorVariables = {
     },
     parseKey,
   ),
+  acceptLostKey: text(
+    {
+      name: 'ACCEPT_LOST_KEY',
+      doc: 'Goes on without the former key of the store: the id that the refusal to start printed. Good once.',
+    },
+    undefined,
+  ),
+  acceptRestore: text(
+    {
+      name: 'ACCEPT_RESTORE',
+      doc: 'Lets bots follow a store that was restored from a backup: the id that the log printed for those that wait. Good once.',
+    },
+    undefined,
+  ),
   databaseUrl: custom(
     { name: 'DATABASE_URL', doc: 'Not supported yet: the store is SQLite in DATA_DIR.', shownDefault: 'none' },
     (value): undefined => {
@@ -164,6 +178,9 @@ export interface OrchestratorConfig {
   readonly adminToken: Secret | undefined;
   readonly workerToken: Secret;
   readonly secretsKey: Secret<Uint8Array> | undefined;
+  /** The ids that refusals printed; undefined mostly. */
+  readonly acceptLostKey: string | undefined;
+  readonly acceptRestore: string | undefined;
   readonly maxBotsPerUser: number;
   /** 0: without an end. */
   readonly maxRuntimeMs: number;
@@ -213,6 +230,8 @@ export function readOrchestratorConfig(env: NodeJS.ProcessEnv): OrchestratorConf
     adminToken: raw.adminToken ?? (loopback ? new Secret(developmentTokens.ADMIN_TOKEN) : undefined),
     workerToken: development('WORKER_TOKEN', raw.workerToken),
     secretsKey: raw.secretsKey,
+    acceptLostKey: raw.acceptLostKey,
+    acceptRestore: raw.acceptRestore,
     maxBotsPerUser: raw.maxBotsPerUser,
     maxRuntimeMs: raw.maxRuntimeHours * 3_600_000,
     maxMemoryBytes: raw.maxMemoryMb * 1024 * 1024,

@@ -1,17 +1,15 @@
 /** The orchestrator, composed: store, engine, fleet and doors. Used by main.ts, by `npm start` and by tests. */
-import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { ulid } from 'ulid';
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
-import { Secret } from '#common/secret.ts';
 import type { OrchestratorConfig } from './config.ts';
 import { botRunner } from './core/blueprints/bot-runner.ts';
 import { testWorkflow } from './core/blueprints/test-workflow.ts';
-import { isFinal } from './core/records.ts';
+import { type BotRecord, isFinal, type ShownBot } from './core/records.ts';
 import { defaultEngineSettings } from './engine/context.ts';
 import { Engine } from './engine/engine.ts';
+import { damagedReason, isDamaged } from './engine/specs.ts';
 import { BuildOutputHub } from './events/build-output.ts';
 import { EventFeed } from './events/feed.ts';
 import { NatsPublisher } from './events/nats/publisher.ts';
@@ -27,6 +25,7 @@ import { createDoors } from './server/doors.ts';
 import { openPort } from './server/port.ts';
 import { WorkerCredentials } from './server/worker-credentials.ts';
 import { Pruning } from './store/pruning.ts';
+import { openSecretsKey } from './store/secrets-key.ts';
 import { openSqliteStore } from './store/sqlite.ts';
 import { readLogText } from './views/log-text.ts';
 
@@ -49,15 +48,6 @@ const maxArtifactBytes = 200 * 1000 * 1000;
 const reconcileMs = 5_000;
 const closeGraceMs = 3_000;
 
-/** The key that seals secrets: from the settings, or a key file made once beside the store. */
-function sealKeyOf(config: OrchestratorConfig): Secret<Uint8Array> {
-  if (config.secretsKey !== undefined) return config.secretsKey;
-  mkdirSync(config.dir, { recursive: true, mode: 0o700 });
-  const path = join(config.dir, 'secrets.key');
-  if (!existsSync(path)) writeFileSync(path, randomBytes(32), { mode: 0o600, flag: 'wx' });
-  return new Secret<Uint8Array>(readFileSync(path));
-}
-
 function configuredTokens(config: OrchestratorConfig): readonly ConfiguredToken[] {
   return [
     { token: config.clientToken, userId: 'dev', scope: 'client', name: 'CLIENT_TOKEN' },
@@ -68,11 +58,17 @@ function configuredTokens(config: OrchestratorConfig): readonly ConfiguredToken[
   ];
 }
 
+/** A bot's row; what events keep of one has no spec. */
+const hasSpec = (bot: ShownBot): bot is BotRecord => 'specSealed' in bot;
+
 export async function startOrchestrator(options: OrchestratorOptions): Promise<RunningOrchestrator> {
   const { config, clock, logger } = options;
   const times = options.fleetTimes ?? defaultFleetTimes;
-  const sealKey = sealKeyOf(config);
   const store = openSqliteStore(config.dir);
+  const sealKey = await openSecretsKey(config, store).catch(async (error: unknown) => {
+    await store.close();
+    throw error;
+  });
   const storeId = await store.meta('store_id', ulid);
   const credentials = new WorkerCredentials(store);
   const tokens = await TokenBook.load(store, configuredTokens(config), clock.wallMs(), credentials);
@@ -80,6 +76,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     clock,
     times,
     store.read.workers.all().map(({ workerId, runtime }) => [workerId, runtime] as const),
+    (bot) => (hasSpec(bot) && isDamaged(sealKey, bot) ? damagedReason : undefined),
   );
   const tails = new Tails(fleet, clock, (bot) => store.read.bots.get(bot)?.workerId);
   const feed = new EventFeed({ store, clock, logger, runtimeOf: (workerId) => fleet.runtimeOf(workerId) });

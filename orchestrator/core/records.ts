@@ -83,7 +83,8 @@ export interface BotRecord extends BotKey {
 /** A bot without what is nobody's to see: what views and events are made from. */
 export type ShownBot = Omit<BotRecord, 'specSealed' | 'undo' | 'purge'>;
 
-export type JobStatusName = 'pending' | 'running' | 'waiting_for_worker' | 'completed' | 'failed' | 'cancelled';
+export const jobStatuses = ['pending', 'running', 'waiting_for_worker', 'completed', 'failed', 'cancelled'] as const;
+export type JobStatusName = (typeof jobStatuses)[number];
 export const isFinal = (status: JobStatusName): boolean =>
   status === 'completed' || status === 'failed' || status === 'cancelled';
 

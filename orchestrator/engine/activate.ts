@@ -3,7 +3,7 @@
  * All in the transaction of the caller.
  */
 import { equals } from '@bufbuild/protobuf';
-import { ok, type Problem, type Result, unwrap } from '#common/problem.ts';
+import { ok, type Problem, ProblemError, problem, type Result, unwrap } from '#common/problem.ts';
 import { type BotSpec, BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
 import type { Effect } from '../core/blueprints/blueprint.ts';
 import { freshAge } from '../core/max-runtime.ts';
@@ -13,7 +13,7 @@ import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
 import { movedBot, objectionToMove } from './moving.ts';
 import { place } from './placing.ts';
-import { openSpec, sealSpec, shapeOf } from './specs.ts';
+import { openSoundSpec, openSpec, sealSpec, shapeOf } from './specs.ts';
 import { acquireTokens, tokenHolders, tokenInUse } from './token-ownership.ts';
 import { wantedByJob } from './wanted-spec.ts';
 
@@ -32,7 +32,8 @@ function startsAsItWas(context: EngineContext, bot: BotRecord, job: JobRecord, s
   // What a URL, a branch or a tag means is asked again.
   const { source } = spec;
   const isFixed = source.case === 'simple' || (source.case === 'custom' && source.value.from.case === 'artifactSha256');
-  return isFixed && equals(BotSpecSchema, spec, openSpec(context.sealKey, bot, bot.specSealed));
+  const before = isFixed ? openSoundSpec(context.sealKey, bot, bot.specSealed) : undefined;
+  return before !== undefined && equals(BotSpecSchema, spec, before);
 }
 
 /**
@@ -107,24 +108,33 @@ function applyDesire(context: EngineContext, change: Change, bot: BotRecord, job
 const noticeOf = ({ params }: JobRecord): string => (typeof params['notice'] === 'string' ? params['notice'] : '');
 
 /**
- * Why a job whose turn it is cannot begin after all: another bot has got its Telegram token meanwhile, or what it adds is too
- * much for what the bot has by now.
+ * Why a job whose turn it is cannot begin after all: another bot has got its Telegram token meanwhile, what it adds is too much
+ * for what the bot has by now, or what is stored of it cannot be read any more.
  */
 export function objectionToBegin(context: EngineContext, change: Change, job: JobRecord): Problem | undefined {
   const bot = change.tx.bots.get(job);
   if (bot !== undefined && job.action === 'move') return objectionToMove(bot, job);
+  if (!changing.includes(job.action)) {
+    return problem('BOT_DAMAGED', 'What was asked for cannot be read any more: the row of the job is damaged.');
+  }
   if (bot === undefined || !deploying.includes(job.action)) return undefined;
-  const wanted = job.action === 'restart' ? ownSpec(context, bot) : wantedByJob(context, bot, job);
-  if (wanted === undefined) return undefined;
-  if (!wanted.ok) return wanted.problem;
-  const holders = tokenHolders(context, change.tx, bot, wanted.value);
-  return holders.length === 0 ? undefined : tokenInUse(job.userId, holders);
+  try {
+    const wanted = job.action === 'restart' ? ownSpec(context, bot) : wantedByJob(context, bot, job);
+    if (wanted === undefined) return undefined;
+    if (!wanted.ok) return wanted.problem;
+    const holders = tokenHolders(context, change.tx, bot, wanted.value);
+    return holders.length === 0 ? undefined : tokenInUse(job.userId, holders);
+  } catch (error) {
+    if (error instanceof ProblemError) return error.problem;
+    throw error;
+  }
 }
 
 const ownSpec = (context: EngineContext, bot: BotRecord): Result<BotSpec> | undefined =>
   bot.specSealed === null ? undefined : ok(openSpec(context.sealKey, bot, bot.specSealed));
 
 const deploying = ['start', 'update', 'restart'];
+const changing = [...deploying, 'stop', 'delete', 'move'];
 
 /** Runs the dispatch effect of a job that has just begun. Returns the job as it is now. */
 export function dispatch(

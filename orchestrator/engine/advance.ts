@@ -1,5 +1,5 @@
 /** Moves jobs: one function takes a job through one event, in the caller's transaction. */
-import type { JobEvent } from '../core/blueprints/blueprint.ts';
+import type { JobEvent, Step } from '../core/blueprints/blueprint.ts';
 import { type BotRecord, isFinal, type JobRecord } from '../core/records.ts';
 import { dispatch, objectionToBegin } from './activate.ts';
 import type { Change } from './change.ts';
@@ -7,15 +7,15 @@ import type { EngineContext } from './context.ts';
 import { giveUpMove } from './moving.ts';
 import { offerTask } from './offer-task.ts';
 import { answerNow } from './read.ts';
-import { openSpec, shapeOf, toEnsure } from './specs.ts';
+import { openSoundSpec, shapeOf, toEnsure } from './specs.ts';
 import { releaseTokens } from './token-ownership.ts';
 
 /** Applies an event; an event that means nothing to the job's state changes nothing. Returns the job as it is now. */
 export function advance(context: EngineContext, change: Change, job: JobRecord, event: JobEvent): JobRecord {
   if (isFinal(job.status)) return job;
   const blueprint = context.blueprints.get(job.blueprint);
-  if (blueprint === undefined) throw new Error(`job ${job.jobId} has an unknown blueprint ${job.blueprint}`);
-  const step = blueprint.step(job, event);
+  // One whose row cannot be told any more must still end.
+  const step = blueprint === undefined ? lost(event) : blueprint.step(job, event);
   if (step === undefined) return job;
   for (const state of step.path) change.tx.jobs.addStep(job.jobId, state, change.now);
   const state = step.path.at(-1) ?? job.state;
@@ -39,6 +39,9 @@ export function advance(context: EngineContext, change: Change, job: JobRecord, 
     }
   }
 }
+
+const lost = (event: JobEvent): Step | undefined =>
+  event.kind === 'aborted' ? { status: 'failed', path: ['failed'], problem: event.problem } : undefined;
 
 /** Ends a list or status job at once; a log is asked for after the commit. */
 function read(context: EngineContext, change: Change, job: JobRecord, what: 'list' | 'status' | 'logs'): JobRecord {
@@ -120,7 +123,7 @@ function revert(context: EngineContext, bot: BotRecord): BotRecord {
   const { undo } = bot;
   if (undo === null) return bot;
   const generation = bot.generation + 1;
-  const spec = undo.specSealed === null ? undefined : openSpec(context.sealKey, bot, undo.specSealed);
+  const spec = openSoundSpec(context.sealKey, bot, undo.specSealed);
   const back = {
     ...bot,
     ...(spec === undefined ? {} : { ...shapeOf(spec, context.settings), mode: spec.source.case ?? bot.mode }),

@@ -28,6 +28,7 @@ import { applyObservation } from './observe.ts';
 import { place } from './placing.ts';
 import { logsResult, readFailure } from './read.ts';
 import { applyResult } from './results.ts';
+import { damaged, isDamaged } from './specs.ts';
 import { tellWorkers } from './tell-workers.ts';
 
 /** Where a bot's log is read from; given to the engine as a function. */
@@ -78,7 +79,28 @@ export class Engine {
       // A reading was waiting for an answer that died with the process.
       for (const job of change.tx.jobs.withStatus('running')) if (!job.mutating) this.#context.requestLogs(job);
     });
+    await this.#noteDamaged();
     await this.#expire();
+  }
+
+  /** Says which bots are damaged, and ends the jobs that were to run one: their worker could not be given its spec. */
+  async #noteDamaged(): Promise<void> {
+    const { sealKey, logger } = this.#context;
+    const found = this.#store.read.bots.sealed().filter((bot) => isDamaged(sealKey, bot));
+    if (found.length === 0) return;
+    const bots = found.map(({ userId, botId }) => `${userId}/${botId}`);
+    logger.error(
+      { bots },
+      'what is stored of these bots cannot be opened; they are shown as damaged and left untouched',
+    );
+    await this.#change((change) => {
+      for (const key of found) {
+        const bot = change.tx.bots.get(key);
+        const [job] = change.tx.jobs.openOfBot(key);
+        if (bot?.desired !== 'running' || job === undefined || job.status === 'pending') continue;
+        advance(this.#context, change, job, { kind: 'aborted', problem: damaged(bot.botId) });
+      }
+    });
   }
 
   stop(): void {
@@ -237,7 +259,10 @@ export class Engine {
     return this.#change((change) => {
       for (const job of change.tx.jobs.withStatus('waiting_for_worker')) {
         const bot = change.tx.bots.get(job);
-        if (bot !== undefined) place(this.#context, change, job, bot);
+        if (bot === undefined) continue;
+        if (bot.desired === 'running' && isDamaged(this.#context.sealKey, bot)) {
+          advance(this.#context, change, job, { kind: 'aborted', problem: damaged(bot.botId) });
+        } else place(this.#context, change, job, bot);
       }
     });
   }

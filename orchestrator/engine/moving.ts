@@ -8,7 +8,7 @@ import type { BotRecord, JobRecord } from '../core/records.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
 import { candidatesFor, wantedFor } from './placing.ts';
-import { toEnsure } from './specs.ts';
+import { isDamaged, toEnsure } from './specs.ts';
 
 export type MovePlan =
   | { readonly moves: true; readonly to: string }
@@ -21,6 +21,7 @@ export function planMove(context: EngineContext, change: Change, bot: BotRecord)
   if (bot.desired !== 'running') {
     return stays('it does not run; when it is started again it goes to another worker');
   }
+  if (isDamaged(context.sealKey, bot)) return stays('it is damaged: it could not be started elsewhere');
   if (bot.state === 'exited') return stays('it has ended by itself; elsewhere it would run once more');
   const all = candidatesFor(context, change.tx, bot);
   const home = all.find(({ workerId }) => workerId === bot.workerId);

@@ -6,7 +6,7 @@ import type { BotRecord, JobRecord, TaskRecord } from '../core/records.ts';
 import type { Tables } from '../store/store.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
-import { openSpec, taskCommand, toEnsure } from './specs.ts';
+import { openSoundSpec, taskCommand, toEnsure } from './specs.ts';
 
 /** The connected workers with what is taken of them, the bot itself not counted. */
 export function candidatesFor(context: EngineContext, tx: Tables, bot: BotRecord): readonly Candidate[] {
@@ -25,7 +25,7 @@ export function candidatesFor(context: EngineContext, tx: Tables, bot: BotRecord
 
 /** What a bot that shall run needs. */
 export function wantedFor(context: EngineContext, bot: BotRecord): Omit<Wanted, 'home'> {
-  const spec = bot.specSealed === null ? undefined : openSpec(context.sealKey, bot, bot.specSealed);
+  const spec = openSoundSpec(context.sealKey, bot, bot.specSealed);
   return {
     memoryBytes: bot.memoryBytes,
     cpuMillis: bot.cpuMillis,

@@ -2,20 +2,49 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { BotKey } from '#common/ids.ts';
-import { botKeyText } from '#common/ids.ts';
+import { type Problem, ProblemError, problem } from '#common/problem.ts';
 import type { Secret } from '#common/secret.ts';
 import { type BotSpec, BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
 import { type Ensure, EnsureSchema } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { BotRecord, JobRecord } from '../core/records.ts';
-import { open, seal } from '../store/seal.ts';
+import { open, seal, specBinding } from '../store/seal.ts';
 import { desiredToProto } from '../views/proto.ts';
 import type { EngineSettings } from './context.ts';
 
 export const sealSpec = (key: Secret<Uint8Array>, bot: BotKey, spec: BotSpec): Uint8Array =>
-  seal(key, toBinary(BotSpecSchema, spec), `spec ${botKeyText(bot)}`);
+  seal(key, toBinary(BotSpecSchema, spec), specBinding(bot));
 
-export const openSpec = (key: Secret<Uint8Array>, bot: BotKey, sealed: Uint8Array): BotSpec =>
-  fromBinary(BotSpecSchema, open(key, sealed, `spec ${botKeyText(bot)}`));
+/** `so`: what follows from it. */
+export const damaged = (botId: string, so = 'it cannot be started from it'): Problem =>
+  problem('BOT_DAMAGED', `What the orchestrator has stored of the bot ${botId} cannot be opened any more: ${so}.`);
+
+/** Throws ProblemError BOT_DAMAGED when the sealed bytes were changed, or another key sealed them. */
+export function openSpec(key: Secret<Uint8Array>, bot: BotKey, sealed: Uint8Array): BotSpec {
+  try {
+    return fromBinary(BotSpecSchema, open(key, sealed, specBinding(bot)));
+  } catch (cause) {
+    throw new ProblemError(damaged(bot.botId), { cause });
+  }
+}
+
+/** As openSpec; undefined without a spec, and for one that cannot be opened: then the bot is left as it is. */
+export function openSoundSpec(key: Secret<Uint8Array>, bot: BotKey, sealed: Uint8Array | null): BotSpec | undefined {
+  try {
+    return sealed === null ? undefined : openSpec(key, bot, sealed);
+  } catch (error) {
+    if (error instanceof ProblemError) return undefined;
+    throw error;
+  }
+}
+
+/** Whether the bot has a spec that cannot be opened. */
+export const isDamaged = (key: Secret<Uint8Array>, bot: BotKey & { readonly specSealed: Uint8Array | null }): boolean =>
+  bot.specSealed !== null && openSoundSpec(key, bot, bot.specSealed) === undefined;
+
+/** What `reason` says of such a bot. */
+export const damagedReason =
+  'damaged: what the orchestrator has stored of it cannot be opened any more; what runs is left untouched, ' +
+  'but it cannot be restarted: update it with its source and its environment, or delete it';
 
 /** What a spec makes of its bot's row. */
 export const shapeOf = (spec: BotSpec, settings: EngineSettings): Pick<BotRecord, 'memoryBytes' | 'cpuMillis'> => ({
@@ -49,6 +78,8 @@ export function toEnsure(
   stopGraceMs: number,
 ): Ensure {
   const desired = bot.leaving && bot.desired === 'running' ? 'stopped' : bot.desired;
+  // Without a spec its worker leaves what runs as it is, and starts nothing new.
+  const spec = desired === 'running' ? openSoundSpec(key, bot, bot.specSealed) : undefined;
   return create(EnsureSchema, {
     taskId: task?.taskId ?? '',
     userId: bot.userId,
@@ -57,7 +88,7 @@ export function toEnsure(
     epoch: BigInt(bot.epoch),
     desired: desiredToProto[desired],
     revision: BigInt(bot.revision),
-    ...(desired === 'running' && bot.specSealed !== null ? { spec: openSpec(key, bot, bot.specSealed) } : {}),
+    ...(spec === undefined ? {} : { spec }),
     stopGraceMs,
     restart: desired === 'running' && task?.restart === true,
     purge: bot.desired === 'removed' && bot.purge,

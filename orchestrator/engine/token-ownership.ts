@@ -11,7 +11,7 @@ import type { BotSpec } from '#gen/botrunner/v1/bot_pb.js';
 import type { BotRecord } from '../core/records.ts';
 import type { Tables } from '../store/store.ts';
 import type { EngineContext } from './context.ts';
-import { openSpec } from './specs.ts';
+import { openSoundSpec } from './specs.ts';
 
 /** A keyed hash: without the key nobody can try tokens against the store. */
 const tokenKeys = (sealKey: Secret<Uint8Array>, spec: BotSpec): readonly string[] =>
@@ -59,9 +59,9 @@ export function acquireTokens(context: EngineContext, tx: Tables, bot: BotKey, s
 
 /** Lets go of tokens that the bot, as it is now, does not run with. */
 export function releaseTokens(context: EngineContext, tx: Tables, bot: BotRecord): void {
-  const kept =
-    bot.desired === 'running' && bot.specSealed !== null
-      ? tokenKeys(context.sealKey, openSpec(context.sealKey, bot, bot.specSealed))
-      : [];
+  const spec = bot.desired === 'running' ? openSoundSpec(context.sealKey, bot, bot.specSealed) : undefined;
+  // Which tokens it runs with cannot be told: it keeps those that it has.
+  if (spec === undefined && bot.desired === 'running' && bot.specSealed !== null) return;
+  const kept = spec === undefined ? [] : tokenKeys(context.sealKey, spec);
   for (const key of tx.telegramTokens.ofBot(bot)) if (!kept.includes(key)) tx.telegramTokens.remove(key);
 }

@@ -2,13 +2,13 @@
  * The spec that a job makes its bot run. What an update does not name it takes from what the bot has when it is asked: at the
  * job's turn, so that updates that were waiting one after the other add up.
  */
-import { type JsonObject, ok, type Result } from '#common/problem.ts';
+import { fail, type JsonObject, ok, type Result } from '#common/problem.ts';
 import type { BotSpec } from '#gen/botrunner/v1/bot_pb.js';
 import { mergeSpec } from '../core/merge-spec.ts';
 import type { BotRecord, JobRecord } from '../core/records.ts';
 import { noChange, type SpecChange } from '../core/validate/bot-request.ts';
 import type { EngineContext } from './context.ts';
-import { openSpec } from './specs.ts';
+import { damaged, openSoundSpec, openSpec } from './specs.ts';
 
 /** A start of a bot that shall run already is an update of it. */
 const isUpdate = (action: string, { desired }: BotRecord): boolean =>
@@ -23,12 +23,16 @@ export function wantedSpec(
   change: SpecChange,
 ): Result<BotSpec> {
   if (bot === undefined || bot.specSealed === null || !isUpdate(action, bot)) return ok(given);
-  return mergeSpec(openSpec(context.sealKey, bot, bot.specSealed), given, change);
+  const before = openSoundSpec(context.sealKey, bot, bot.specSealed);
+  if (before !== undefined) return mergeSpec(before, given, change);
+  // What it had cannot be told, so that it must not be kept in silence.
+  if (change.replaceEnv || Object.keys(given.env).length > 0) return ok(given);
+  return fail(damaged(bot.botId, 'its environment cannot be kept'));
 }
 
 /** The same for a start or update that was accepted before. */
 export function wantedByJob(context: EngineContext, bot: BotRecord, job: JobRecord): Result<BotSpec> {
-  if (job.specSealed === null) throw new Error(`job ${job.jobId} has no spec`);
+  if (job.specSealed === null) return fail(damaged(bot.botId, 'the request that waited is lost'));
   return wantedSpec(context, bot, job.action, openSpec(context.sealKey, bot, job.specSealed), changeOf(job));
 }
 

@@ -66,6 +66,9 @@ export class FencedError extends Error {
   }
 }
 
+/** What is wrong with a bot as the orchestrator has it; shown as its reason. Undefined mostly. */
+export type OddityOf = (bot: ShownBot) => string | undefined;
+
 // Of one worker; more than a few means that somebody starts copies of it over and over.
 const fencedMax = 64;
 
@@ -84,10 +87,17 @@ export class Fleet implements FleetPort {
   /** Processes whose session a newer process has ended, by worker. */
   readonly #fenced = new Map<string, Set<string>>();
   readonly #startedAt: number;
+  readonly #oddityOf: OddityOf;
 
-  constructor(clock: Clock, times: FleetTimes, runtimes: Iterable<readonly [string, string]>) {
+  constructor(
+    clock: Clock,
+    times: FleetTimes,
+    runtimes: Iterable<readonly [string, string]>,
+    oddityOf: OddityOf = () => undefined,
+  ) {
     this.#clock = clock;
     this.#times = times;
+    this.#oddityOf = oddityOf;
     this.#startedAt = clock.monotonicMs();
     for (const [workerId, runtime] of runtimes) this.#runtimes.set(workerId, runtime);
   }
@@ -209,6 +219,11 @@ export class Fleet implements FleetPort {
     const runtime = bot.workerId === null ? '' : this.runtimeOf(bot.workerId);
     const settled = bot.state === 'stopped' || bot.state === 'failed';
     const unknown = bot.workerId !== null && !settled && this.isSilent(bot.workerId);
+    const oddity = this.#oddityOf(bot);
+    if (oddity !== undefined) {
+      const odd = { ...bot, observed: { ...bot.observed, reason: oddity } };
+      return { bot: odd, state: unknown ? 'unknown' : bot.state, runtime };
+    }
     if (!unknown || bot.workerId === null) return { bot, state: bot.state, runtime };
     const seconds = Math.round(this.#silenceMs(bot.workerId) / 1000);
     const reason = `its worker ${bot.workerId} has not been heard of for ${seconds} s; it may well run on`;

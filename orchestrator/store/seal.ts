@@ -1,10 +1,14 @@
 /** Sealing of secrets at rest: AES-256-GCM, bound to what they belong to, so that a row cannot be moved to another bot. */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { type BotKey, botKeyText } from '#common/ids.ts';
 import type { Secret } from '#common/secret.ts';
 
 const formatVersion = 1;
 const nonceBytes = 12;
 const tagBytes = 16;
+
+/** What the spec of a bot is bound to. */
+export const specBinding = (bot: BotKey): string => `spec ${botKeyText(bot)}`;
 
 /** version (1) | nonce (12) | tag (16) | ciphertext. `boundTo` must be the same when opening. */
 export function seal(key: Secret<Uint8Array>, plain: Uint8Array, boundTo: string): Uint8Array {

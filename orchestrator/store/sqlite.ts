@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { createGroupCommit } from './group-commit.ts';
 import { migrations } from './schema.ts';
+import { specBinding } from './seal.ts';
 import type { Store, Tables } from './store.ts';
 import { createArtifactTable } from './tables/artifacts.ts';
 import { createBotTable } from './tables/bots.ts';
@@ -11,6 +12,7 @@ import { createClockTable } from './tables/clock.ts';
 import { createIdempotencyTable } from './tables/idempotency.ts';
 import { createJobTable } from './tables/jobs.ts';
 import { createOutboxTable } from './tables/outbox.ts';
+import { bytesOf, textOf } from './tables/row.ts';
 import { createTaskTable } from './tables/tasks.ts';
 import { createTelegramTokenTable } from './tables/telegram-tokens.ts';
 import { createTokenTable } from './tables/tokens.ts';
@@ -71,6 +73,12 @@ export function openSqliteStore(dir: string): Store {
     for (const listener of listeners) listener();
   });
   const getMeta = db.prepare('SELECT value FROM meta WHERE key = ?');
+  const replaceMeta = db.prepare('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)');
+  const sealed = db.prepare(`
+    SELECT user_id, bot_id, spec_sealed AS sealed FROM bots WHERE spec_sealed IS NOT NULL
+    UNION ALL SELECT user_id, bot_id, undo_spec_sealed FROM bots WHERE undo_spec_sealed IS NOT NULL
+    UNION ALL SELECT user_id, bot_id, spec_sealed FROM jobs WHERE spec_sealed IS NOT NULL
+    LIMIT 20`);
   const putMeta = db.prepare('INSERT INTO meta (key, value) VALUES (?, ?)');
   return {
     read: tables,
@@ -89,6 +97,19 @@ export function openSqliteStore(dir: string): Store {
         putMeta.run(key, value);
         return value;
       }),
+    getMeta: (key) => {
+      const value = getMeta.get(key)?.['value'];
+      return value === undefined ? undefined : String(value);
+    },
+    setMeta: (key, value) =>
+      commits.write(() => {
+        replaceMeta.run(key, value);
+      }),
+    sealedSamples: () =>
+      sealed.all().map((row) => ({
+        boundTo: specBinding({ userId: textOf(row, 'user_id'), botId: textOf(row, 'bot_id') }),
+        sealed: bytesOf(row, 'sealed'),
+      })),
     async close() {
       commits.flush();
       db.close();

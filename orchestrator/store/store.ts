@@ -25,6 +25,8 @@ export interface BotTable {
   get(key: BotKey): BotRecord | undefined;
   /** Of one user, not deleted, by bot id. */
   ofUser(userId: string): readonly BotRecord[];
+  /** All that have a spec. */
+  sealed(): readonly (BotKey & { readonly specSealed: Uint8Array })[];
   /** Placed on one worker, whatever is desired of them. */
   ofWorker(workerId: string): readonly BotRecord[];
   /** Those that run or may yet run (mayRun), on any worker: what placement has to reckon with. */
@@ -180,6 +182,11 @@ export interface Tables {
   readonly clock: ClockTable;
 }
 
+export interface SealedSample {
+  readonly boundTo: string;
+  readonly sealed: Uint8Array;
+}
+
 export interface Store {
   /** For reading outside of a write. */
   readonly read: Tables;
@@ -189,6 +196,11 @@ export interface Store {
   onEvents(listener: () => void): () => void;
   /** A value that is made once and kept, such as the store's own id. */
   meta(key: string, make: () => string): Promise<string>;
+  /** The value as it is on disk. */
+  getMeta(key: string): string | undefined;
+  setMeta(key: string, value: string): Promise<void>;
+  /** Some of what is sealed; none when nothing is. */
+  sealedSamples(): readonly SealedSample[];
   /** Commits what is queued and closes. */
   close(): Promise<void>;
 }

@@ -50,8 +50,8 @@ export function createRest(url: string, token: string) {
     ended(
       await post({ blueprint: 'bot_runner', data: { action, ...(botId === '' ? {} : { bot_id: botId }), ...extra } }),
     );
-  const resultOf = async (botId: string, action: string) => {
-    const { data } = (await act(botId, action)) as { data?: { result?: Record<string, unknown> } };
+  const resultOf = async (botId: string, action: string, extra = {}) => {
+    const { data } = (await act(botId, action, extra)) as { data?: { result?: Record<string, unknown> } };
     return data?.result ?? {};
   };
   return {
@@ -68,7 +68,7 @@ export function createRest(url: string, token: string) {
     run: async (botId: string, bot: SampleBot, extra = {}, action = 'start') =>
       ended(await post(startBody(botId, bot, extra, action))),
     list: async () => ((await resultOf('', 'list'))['bots'] ?? []) as readonly Record<string, unknown>[],
-    logs: async (botId: string) => String((await resultOf(botId, 'logs'))['logs'] ?? ''),
+    logs: async (botId: string) => String((await resultOf(botId, 'logs', { lines: 5000 }))['logs'] ?? ''),
     /** Of the newest event there is. */
     async lastEventId(): Promise<string> {
       const answer = await fetch(`${url}/events?last=1`, { headers });

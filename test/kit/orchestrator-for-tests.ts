@@ -18,8 +18,8 @@ export interface TestOrchestrator extends RunningOrchestrator {
   /** POST /jobs with the client token; `status` and the parsed body. */
   post(data: unknown, headers?: Record<string, string>): Promise<{ status: number; body: JsonBody }>;
   get(path: string, token?: string): Promise<{ status: number; body: JsonBody }>;
-  /** Stops and starts again on the same folder and port. */
-  restart(): Promise<void>;
+  /** Stops and starts again on the same folder and port; `between` runs while nobody has the store. */
+  restart(between?: () => void, env?: Readonly<Record<string, string>>): Promise<void>;
   /** Stops and removes the folder. */
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -36,9 +36,9 @@ export interface TestOrchestratorOptions {
 
 export async function startTestOrchestrator(options: TestOrchestratorOptions = {}): Promise<TestOrchestrator> {
   const dir = mkdtempSync(join(tmpdir(), 'orchestrator-'));
-  const begin = (port: number) =>
+  const begin = (port: number, env: Readonly<Record<string, string>> = {}) =>
     startOrchestrator({
-      config: readOrchestratorConfig({ PORT: String(port), DATA_DIR: dir, ...options.env }),
+      config: readOrchestratorConfig({ PORT: String(port), DATA_DIR: dir, ...options.env, ...env }),
       clock: options.clock ?? systemClock,
       logger: silentLogger,
       ...(options.fleetTimes ? { fleetTimes: options.fleetTimes } : {}),
@@ -62,9 +62,10 @@ export async function startTestOrchestrator(options: TestOrchestratorOptions = {
       ),
     get: async (path, token = clientToken) =>
       answer(await fetch(`${base}${path}`, { headers: { authorization: `Bearer ${token}` } })),
-    async restart() {
+    async restart(between, env = {}) {
       await running.stop();
-      running = await begin(port);
+      between?.();
+      running = await begin(port, env);
     },
     stop: () => running.stop(),
     async [Symbol.asyncDispose]() {

@@ -26,3 +26,19 @@ export async function readFileIfAny(path: string): Promise<Buffer | undefined> {
 
 export const isErrno = (error: unknown, ...codes: readonly string[]): boolean =>
   error instanceof Error && 'code' in error && codes.includes(String(error.code));
+
+/**
+ * The object in a JSON file that this program wrote, `T`; undefined when there is none, or a failing disk or a strange hand has
+ * made something else of it: one file must not keep the bots of all others from being seen.
+ */
+export async function readJsonIfAny<T extends object>(path: string): Promise<T | undefined> {
+  const text = (await readFileIfAny(path))?.toString();
+  if (text === undefined) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as T) : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}

@@ -110,7 +110,9 @@ async function readOrMakeKey(path: string): Promise<Uint8Array> {
   }
   // A wrong length must not be replaced: with a new key this worker would no longer know its own containers.
   if (kept)
-    throw new Error(`${path} is damaged: put back its 32 bytes, or remove it and the containers of this worker`);
+    throw new StateDirError(
+      `${path} is damaged: put back its 32 bytes, or remove it and the containers of this worker`,
+    );
   const key = randomBytes(32);
   await writeFileAtomic(path, key);
   return key;

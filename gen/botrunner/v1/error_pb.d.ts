@@ -573,6 +573,13 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_UPDATE_ROLLED_BACK = 69;
    */
   UPDATE_ROLLED_BACK = 69,
+
+  /**
+   * What the orchestrator has stored of the bot cannot be opened any more.
+   *
+   * @generated from enum value: ERROR_REASON_BOT_DAMAGED = 70;
+   */
+  BOT_DAMAGED = 70,
 }
 
 /**

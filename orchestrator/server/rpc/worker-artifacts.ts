@@ -1,7 +1,7 @@
 /** Which artifacts a worker may have: those of bots placed on it, as they shall be or were before the job at work. */
 import type { Secret } from '#common/secret.ts';
 import type { BotRecord } from '../../core/records.ts';
-import { openSpec } from '../../engine/specs.ts';
+import { openSoundSpec } from '../../engine/specs.ts';
 import type { Store } from '../../store/store.ts';
 
 /** Specs are opened for the look: they are few, and an index beside them could be wrong. */
@@ -18,7 +18,8 @@ function names(
   sha256: string,
 ): boolean {
   if (!sealed) return false;
-  const { source } = openSpec(sealKey, bot, sealed);
+  const source = openSoundSpec(sealKey, bot, sealed)?.source;
+  if (source === undefined) return false;
   if (source.case === 'simple') return source.value.artifactSha256 === sha256;
   if (source.case !== 'custom') return false;
   return source.value.from.case === 'artifactSha256' && source.value.from.value === sha256;

@@ -1,8 +1,10 @@
 /** Table of bots. */
 import type { DatabaseSync } from 'node:sqlite';
-import type { BotRecord, BotStateName, Desired, Observed } from '../../core/records.ts';
+import { type BotRecord, botStates, type Desired, type Observed } from '../../core/records.ts';
 import type { BotTable } from '../store.ts';
-import { bytesOrNull, jsonOf, numberOf, numberOrNull, type Row, textOf, textOrNull } from './row.ts';
+import { bytesOf, bytesOrNull, jsonOf, numberOf, numberOrNull, type Row, textOf, textOrNull, wordOf } from './row.ts';
+
+const desires: readonly Desired[] = ['running', 'stopped', 'removed'];
 
 function toBot(row: Row): BotRecord {
   const undoDesired = textOrNull(row, 'undo_desired');
@@ -24,13 +26,13 @@ function toBot(row: Row): BotRecord {
       undoDesired === null
         ? null
         : {
-            desired: undoDesired as Desired, // written from a Desired below
+            desired: wordOf(row, 'undo_desired', desires, 'stopped'),
             revision: numberOf(row, 'undo_revision'),
             wasUp: numberOf(row, 'undo_was_up') === 1,
             specSealed: bytesOrNull(row, 'undo_spec_sealed'),
           },
-    state: textOf(row, 'state') as BotStateName, // written from a BotStateName below
-    observed: jsonOf<Observed>(row, 'observed'),
+    state: wordOf(row, 'state', botStates, 'unknown'),
+    observed: jsonOf<Observed>(row, 'observed', {}),
     observedAt: numberOrNull(row, 'observed_at'),
     runsSince: numberOf(row, 'runs_since'),
     stopsAt: numberOrNull(row, 'stops_at'),
@@ -45,6 +47,7 @@ function toBot(row: Row): BotRecord {
 export function createBotTable(db: DatabaseSync): BotTable {
   const get = db.prepare('SELECT * FROM bots WHERE user_id = ? AND bot_id = ?');
   const ofUser = db.prepare("SELECT * FROM bots WHERE user_id = ? AND desired <> 'removed' ORDER BY bot_id");
+  const sealed = db.prepare('SELECT user_id, bot_id, spec_sealed FROM bots WHERE spec_sealed IS NOT NULL');
   const ofWorker = db.prepare('SELECT * FROM bots WHERE worker_id = ?');
   const reserved = db.prepare(
     `SELECT worker_id, memory_bytes, cpu_millis FROM bots
@@ -75,6 +78,12 @@ export function createBotTable(db: DatabaseSync): BotTable {
       return row && toBot(row);
     },
     ofUser: (userId) => ofUser.all(userId).map(toBot),
+    sealed: () =>
+      sealed.all().map((row) => ({
+        userId: textOf(row, 'user_id'),
+        botId: textOf(row, 'bot_id'),
+        specSealed: bytesOf(row, 'spec_sealed'),
+      })),
     ofWorker: (workerId) => ofWorker.all(workerId).map(toBot),
     reserved: () =>
       reserved.all().map((row) => ({

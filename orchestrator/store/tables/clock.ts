@@ -10,7 +10,7 @@ export function createClockTable(db: DatabaseSync): ClockTable {
   const set = db.prepare('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)');
   const read = <T>(key: string): T | undefined => {
     const row = get.get(key);
-    return row && jsonOf<T>(row, 'value');
+    return row && jsonOf<T | undefined>(row, 'value', undefined);
   };
   const write = (key: string, value: unknown) => {
     set.run(key, JSON.stringify(value));

@@ -1,10 +1,13 @@
 /** Tables of jobs and of the states they went through. */
 import type { DatabaseSync } from 'node:sqlite';
 import { encodeTime } from 'ulid';
-import type { JsonObject, Problem } from '#common/problem.ts';
-import type { JobRecord, JobStatusName } from '../../core/records.ts';
+import { type JsonObject, type Problem, problem } from '#common/problem.ts';
+import { type JobRecord, jobStatuses } from '../../core/records.ts';
 import type { JobTable } from '../store.ts';
-import { bytesOrNull, jsonOf, jsonOrNull, numberOf, type Row, textOf, textOrNull } from './row.ts';
+import { bytesOrNull, jsonOf, jsonOrNull, numberOf, type Row, textOf, textOrNull, wordOf } from './row.ts';
+
+const unreadable = (): Problem =>
+  problem('INTERNAL', 'Why the job failed cannot be read: its row in the store is damaged.');
 
 function toJob(row: Row): JobRecord {
   return {
@@ -15,12 +18,13 @@ function toJob(row: Row): JobRecord {
     botId: textOf(row, 'bot_id'),
     mutating: numberOf(row, 'mutating') === 1,
     state: textOf(row, 'state'),
-    status: textOf(row, 'status') as JobStatusName, // written from a JobStatusName below
+    // A job that cannot be told to have ended is at work until its deadline.
+    status: wordOf(row, 'status', jobStatuses, 'running'),
     reason: textOf(row, 'reason'),
-    params: jsonOf<JsonObject>(row, 'params'),
+    params: jsonOf<JsonObject>(row, 'params', {}),
     specSealed: bytesOrNull(row, 'spec_sealed'),
-    result: jsonOrNull<JsonObject>(row, 'result'),
-    error: jsonOrNull<Problem>(row, 'error'),
+    result: jsonOrNull<JsonObject>(row, 'result', {}),
+    error: jsonOrNull<Problem>(row, 'error', unreadable()),
     taskId: textOrNull(row, 'task_id'),
     createdAt: numberOf(row, 'created_at'),
     updatedAt: numberOf(row, 'updated_at'),

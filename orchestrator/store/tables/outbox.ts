@@ -4,16 +4,37 @@ import type { EventBody, EventRecord } from '../../core/records.ts';
 import type { OutboxTable } from '../store.ts';
 import { jsonOf, numberOf, type Row, textOf } from './row.ts';
 
-const toEvent = (row: Row): EventRecord => ({
+const noBody = {};
+
+const toEventRow = (row: Row): Omit<EventRecord, 'body'> & { readonly body: EventBody | typeof noBody } => ({
   seq: numberOf(row, 'seq'),
   eventId: textOf(row, 'event_id'),
   userId: textOf(row, 'user_id'),
   botId: textOf(row, 'bot_id'),
   botSeq: numberOf(row, 'bot_seq'),
   subjectId: textOf(row, 'subject_id'),
-  body: jsonOf<EventBody>(row, 'payload'),
+  body: jsonOf<EventBody | typeof noBody>(row, 'payload', noBody),
   at: numberOf(row, 'at'),
 });
+
+/** None for an event that cannot be read any more: its readers go on with the next one. */
+function toEvents(row: Row): readonly EventRecord[] {
+  const { body, ...event } = toEventRow(row);
+  return 'kind' in body && ['bot', 'job', 'worker'].includes(body.kind) ? [{ ...event, body }] : [];
+}
+
+/** A page of `limit` events, so that a shorter one means the end, whatever could not be read on the way. */
+function page(seq: number, limit: number, rowsAfter: (seq: number, limit: number) => readonly Row[]) {
+  const events: EventRecord[] = [];
+  for (let after = seq; ; ) {
+    const rows = rowsAfter(after, limit - events.length);
+    const last = rows.at(-1);
+    const full = rows.length === limit - events.length;
+    events.push(...rows.flatMap(toEvents));
+    if (last === undefined || !full || events.length >= limit) return events;
+    after = numberOf(last, 'seq');
+  }
+}
 
 const floorKey = 'events_floor';
 const placeKey = (reader: string): string => `events_place_${reader}`;
@@ -63,19 +84,19 @@ export function createOutboxTable(db: DatabaseSync): OutboxTable {
       );
       return { ...event, seq: Number(lastInsertRowid) };
     },
-    after: (seq, limit) => after.all(seq, limit).map(toEvent),
-    ofUserAfter: (userId, seq, limit) => ofUserAfter.all(userId, seq, limit).map(toEvent),
+    after: (seq, limit) => page(seq, limit, (from, count) => after.all(from, count)),
+    ofUserAfter: (userId, seq, limit) => page(seq, limit, (from, count) => ofUserAfter.all(userId, from, count)),
     lastOf: (userId, { botId = '', jobs }, limit) =>
       lastOf
         .all(userId, botId, jobs ? 1 : 0, limit)
-        .map(toEvent)
+        .flatMap(toEvents)
         .reverse(),
-    latestOfBots: (seq, limit) => latestOfBots.all(seq, limit).map(toEvent),
+    latestOfBots: (seq, limit) => page(seq, limit, (from, count) => latestOfBots.all(from, count)),
     latestOfBot: ({ userId, botId }) => {
       const row = latestOfBot.get(userId, botId);
-      return row && toEvent(row);
+      return row && toEvents(row)[0];
     },
-    latestOfWorkers: () => latestOfWorkers.all().map(toEvent),
+    latestOfWorkers: () => latestOfWorkers.all().flatMap(toEvents),
     lastBotSeq: ({ userId, botId }) => Number(lastBotSeq.get(userId, botId)?.['last'] ?? 0),
     lastSeq: readLastSeq,
     place: (reader) => {

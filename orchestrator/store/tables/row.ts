@@ -30,7 +30,29 @@ export function bytesOf(row: Row, column: string): Uint8Array {
 export const bytesOrNull = (row: Row, column: string): Uint8Array | null =>
   row[column] === null ? null : bytesOf(row, column);
 
-/** JSON that this program wrote itself; `T` is what it wrote. */
-export const jsonOf = <T = Json>(row: Row, column: string): T => JSON.parse(textOf(row, column)) as T;
-export const jsonOrNull = <T = Json>(row: Row, column: string): T | null =>
-  row[column] === null ? null : jsonOf<T>(row, column);
+/**
+ * JSON that this program wrote itself; `T` is what it wrote, and `damaged` stands for text that a failing disk or a strange
+ * hand has changed: one such row must not keep all others from being read.
+ */
+export function jsonOf<T = Json>(row: Row, column: string, damaged: T): T {
+  try {
+    const value: unknown = JSON.parse(textOf(row, column));
+    // Only objects and lists are ever written.
+    return typeof value === 'object' && value !== null && Array.isArray(value) === Array.isArray(damaged)
+      ? (value as T)
+      : damaged;
+  } catch (error) {
+    if (error instanceof SyntaxError) return damaged;
+    throw error;
+  }
+}
+
+/** As jsonOf; null stays null. */
+export const jsonOrNull = <T = Json>(row: Row, column: string, damaged: T): T | null =>
+  row[column] === null ? null : jsonOf<T>(row, column, damaged);
+
+/** One of a closed set of words; `damaged` for any other, such as one of a newer release. */
+export function wordOf<W extends string>(row: Row, column: string, words: readonly W[], damaged: W): W {
+  const value = textOf(row, column);
+  return words.find((word) => word === value) ?? damaged;
+}

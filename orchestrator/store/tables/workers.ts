@@ -12,8 +12,8 @@ const toWorker = (row: Row): WorkerRecord => ({
   version: textOf(row, 'version'),
   memoryBytes: numberOf(row, 'memory_bytes'),
   cpuMillis: numberOf(row, 'cpu_millis'),
-  labels: jsonOf<Record<string, string>>(row, 'labels'),
-  capabilities: jsonOf<string[]>(row, 'capabilities'),
+  labels: jsonOf<Record<string, string>>(row, 'labels', {}),
+  capabilities: jsonOf<string[]>(row, 'capabilities', []),
   firstSeenAt: numberOf(row, 'first_seen_at'),
   lastSeenAt: numberOf(row, 'last_seen_at'),
 });

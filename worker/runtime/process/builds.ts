@@ -13,7 +13,7 @@ import { readSafeTar } from '#common/safe-tar.ts';
 import { buildFailure, createOutputTail } from '../../images/build-failure.ts';
 import { type BuildSettings, buildVariables, settingSecrets } from '../../images/build-settings.ts';
 import { type RequirementsFile, requirementsFile } from '../../images/requirements.ts';
-import { readFileIfAny, writeFileAtomic } from '../../state/atomic-file.ts';
+import { readJsonIfAny, writeFileAtomic } from '../../state/atomic-file.ts';
 import type { Language, SimpleBuild } from '../container-runtime.ts';
 import { createRedactor } from '../redact.ts';
 import { findPython, programPath } from './interpreters.ts';
@@ -92,9 +92,9 @@ async function buildImage(
 }
 
 async function readImage(path: string): Promise<ImageRecord | undefined> {
-  const bytes = await readFileIfAny(path);
-  // Written by buildImage in this worker's own folder, whole or not at all.
-  return bytes === undefined ? undefined : (JSON.parse(bytes.toString()) as ImageRecord);
+  const record = await readJsonIfAny<ImageRecord>(path);
+  // Damaged, it names no build: the image is made again.
+  return typeof record?.build === 'string' && typeof record.python === 'string' ? record : undefined;
 }
 
 async function removeNames(

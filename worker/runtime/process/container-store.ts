@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { Clock } from '#common/clock.ts';
 import { refuse } from '#common/problem.ts';
 import type { Secret } from '#common/secret.ts';
-import { isErrno, readFileIfAny, writeFileAtomic } from '../../state/atomic-file.ts';
+import { isErrno, readJsonIfAny, writeFileAtomic } from '../../state/atomic-file.ts';
 import { openText, sealText } from '../../state/seal.ts';
 import { type ContainerPlan, NameInUseError, type SimpleRun } from '../container-runtime.ts';
 import { type Identity, type Labels, type SigningKey, signedLabels, verifiedIdentity } from '../labels.ts';
@@ -86,14 +86,12 @@ export function createContainerStore(options: StoreOptions, builds: Builds): Con
       settings: settingsOf(plan),
     };
   };
-  const readDescription = async (name: string): Promise<Description | undefined> => {
-    const bytes = await readFileIfAny(containerFiles(containerDir(dir, name)).description);
-    return bytes === undefined ? undefined : (JSON.parse(bytes.toString()) as Description);
-  };
+  const readDescription = (name: string): Promise<Description | undefined> =>
+    readJsonIfAny<Description>(containerFiles(containerDir(dir, name)).description);
   const load = async (name: string): Promise<StoredContainer | undefined> => {
     const description = await readDescription(name);
-    const identity = description && verifiedIdentity(signingKey, name, workerId, description.labels);
-    if (!identity) return undefined;
+    const identity = description?.labels && verifiedIdentity(signingKey, name, workerId, description.labels);
+    if (!description || !identity) return undefined;
     const { id, image, build, sealed, settings } = description;
     return { id, name, folder: containerDir(dir, name), identity, image, build, sealed, settings };
   };

@@ -5,7 +5,7 @@
  */
 import { open, stat, truncate } from 'node:fs/promises';
 import { refuse } from '#common/problem.ts';
-import { isErrno, readFileIfAny, writeFileAtomic } from '../../state/atomic-file.ts';
+import { isErrno, readJsonIfAny, writeFileAtomic } from '../../state/atomic-file.ts';
 import type { OutputBatch, OutputLine, OutputStream } from '../container-runtime.ts';
 import { type Around, aroundMaxBytes, cutAt, lineMaxBytes, lineText } from '../output-lines.ts';
 import type { containerFiles } from './layout.ts';
@@ -21,8 +21,8 @@ export const logMaxBytes = 15 * 1024 * 1024;
 type Bases = Readonly<Record<OutputStream, number>>;
 
 async function readBases(files: Files): Promise<Bases> {
-  const bytes = await readFileIfAny(files.logBases);
-  return bytes === undefined ? { stdout: 0, stderr: 0 } : (JSON.parse(bytes.toString()) as Bases);
+  const bases = await readJsonIfAny<Bases>(files.logBases);
+  return { stdout: Number(bases?.stdout) || 0, stderr: Number(bases?.stderr) || 0 };
 }
 
 /** Empties a file that has grown too large. The caller sees to it that nobody reads at the same time. */

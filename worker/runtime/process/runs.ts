@@ -3,12 +3,12 @@
  * (wrapper.ts writes them), so a new worker finds a bot that the last one left running.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { open, readFile } from 'node:fs/promises';
+import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Clock, sleep } from '#common/clock.ts';
 import { refuse } from '#common/problem.ts';
 import { simpleCommand } from '../../images/dockerfile.ts';
-import { isErrno, readFileIfAny, writeFileAtomic } from '../../state/atomic-file.ts';
+import { isErrno, readFileIfAny, readJsonIfAny, writeFileAtomic } from '../../state/atomic-file.ts';
 import type { ContainerStatus } from '../container-runtime.ts';
 import type { Program } from './container-store.ts';
 import { programPath } from './interpreters.ts';
@@ -138,9 +138,19 @@ async function untilGone(running: ProcessRecord, limitMs: number, clock: Clock, 
 }
 
 async function readNote(folder: string): Promise<RunNote | undefined> {
-  const bytes = await readFileIfAny(containerFiles(folder).run);
-  // Written by startRun in this worker's own folder, whole or not at all.
-  return bytes === undefined ? undefined : (JSON.parse(bytes.toString()) as RunNote);
+  const { run } = containerFiles(folder);
+  const note = await readJsonIfAny<RunNote>(run);
+  if (note && Number.isInteger(note.run)) return note;
+  return (await readFileIfAny(run)) === undefined ? undefined : lastRun(folder);
+}
+
+/** What the wrappers' own files tell where run.json is damaged: a bot that runs must not be started a second time. */
+async function lastRun(folder: string): Promise<RunNote | undefined> {
+  const runs = (await readdir(folder)).map((name) => Number(/^process\.(\d+)$/.exec(name)?.[1] ?? 0));
+  const run = Math.max(0, ...runs);
+  if (run === 0) return undefined;
+  const { mtimeMs } = await stat(containerFiles(folder).record(run));
+  return { run, startedAtMs: Math.round(mtimeMs), bootId: await bootId() };
 }
 
 async function runningProcess(folder: string, note: RunNote): Promise<ProcessRecord | undefined> {
