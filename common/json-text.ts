@@ -6,11 +6,18 @@
  */
 import { fail, ok, type Problem, problem, type Result } from './problem.ts';
 
-export const jsonMaxDepth = 64;
+export interface JsonBounds {
+  readonly depthMax: number;
+  /** Objects, lists, strings, numbers and words; keys are bounded by as many again. */
+  readonly valuesMax: number;
+}
+
+/** A value takes some 100 bytes of memory however short it is written: the length of a text alone bounds nothing. */
+export const jsonBounds: JsonBounds = { depthMax: 64, valuesMax: 10_000 };
 
 /** The value, or the first thing that is wrong with the text. No refusal quotes a value: it may be a secret. */
-export function parseStrictJson(text: string, maxDepth = jsonMaxDepth): Result<unknown> {
-  const refusal = text.isWellFormed() ? scan(text, maxDepth) : notUnicode();
+export function parseStrictJson(text: string, bounds: JsonBounds = jsonBounds): Result<unknown> {
+  const refusal = text.isWellFormed() ? scan(text, bounds, true) : notUnicode();
   if (refusal !== undefined) return fail(refusal);
   try {
     return ok(JSON.parse(text));
@@ -20,6 +27,10 @@ export function parseStrictJson(text: string, maxDepth = jsonMaxDepth): Result<u
   }
 }
 
+/** What is wrong with the size and shape of a text that is parsed elsewhere, by rules of its own. */
+export const checkJsonBounds = (text: string, bounds: JsonBounds = jsonBounds): Problem | undefined =>
+  scan(text, bounds, false);
+
 const malformed = (message: string, hint?: string): Problem =>
   problem('MALFORMED_REQUEST', message, hint === undefined ? {} : { hint });
 const notJson = () => malformed('The body is not valid JSON.');
@@ -28,42 +39,59 @@ const notUnicode = () => malformed('The body has text that is not valid Unicode.
 const numberPattern = /-?\d[\d.eE+-]*/y;
 
 /** One pass without recursion over any text; what is no JSON at all is left to the parser. */
-function scan(text: string, maxDepth: number): Problem | undefined {
+function scan(text: string, { depthMax, valuesMax }: JsonBounds, strict: boolean): Problem | undefined {
   // One for each open bracket: the keys of an object so far, nothing for a list.
   const open: (Set<string> | undefined)[] = [];
   let keyComes = false;
+  let inWord = false;
+  let values = 0;
+  let keys = 0;
   let at = 0;
   while (at < text.length) {
     const character = text[at] ?? '';
+    const isWord = character >= 'a' && character <= 'z';
+    const isNumber = character === '-' || (character >= '0' && character <= '9');
+    if (character === '"' && keyComes) keys += 1;
+    else if (character === '"' || character === '{' || character === '[' || isNumber || (isWord && !inWord))
+      values += 1;
+    inWord = isWord;
+    if (values > valuesMax || keys > valuesMax) {
+      return malformed(`The body holds more than ${valuesMax} values.`, 'Send many or large files as one archive.');
+    }
+    if (character === '"' && !strict) {
+      keyComes = false;
+      at = endOfString(text, at) ?? text.length;
+      continue;
+    }
     if (character === '"') {
       const end = endOfString(text, at);
       const value = end === undefined ? undefined : stringValue(text.slice(at, end));
       if (end === undefined || value === undefined) return notJson();
       if (!value.isWellFormed()) return notUnicode();
-      const keys = keyComes ? open.at(-1) : undefined;
-      if (keys?.has(value)) {
+      const known = keyComes ? open.at(-1) : undefined;
+      if (known?.has(value)) {
         return malformed(
           `The key ${JSON.stringify(value.slice(0, 40))} comes twice in one object.`,
           'Give each key once.',
         );
       }
-      keys?.add(value);
+      known?.add(value);
       keyComes = false;
       at = end;
       continue;
     }
-    if (character === '-' || (character >= '0' && character <= '9')) {
+    if (isNumber) {
       numberPattern.lastIndex = at;
       const literal = numberPattern.exec(text)?.[0] ?? character;
-      if (!isExactNumber(literal)) {
+      if (strict && !isExactNumber(literal)) {
         return malformed('The body has a number that cannot be kept as it is written.', 'Write it as text, in quotes.');
       }
       at += literal.length;
       continue;
     }
     if (character === '{' || character === '[') {
-      if (open.push(character === '{' ? new Set() : undefined) > maxDepth) {
-        return malformed(`The body is nested more than ${maxDepth} levels deep.`);
+      if (open.push(character === '{' ? new Set() : undefined) > depthMax) {
+        return malformed(`The body is nested more than ${depthMax} levels deep.`);
       }
       keyComes = character === '{';
     } else if (character === '}' || character === ']') {

@@ -13,6 +13,7 @@ export const grpcCodes = {
   PERMISSION_DENIED: 7,
   RESOURCE_EXHAUSTED: 8,
   FAILED_PRECONDITION: 9,
+  UNIMPLEMENTED: 12,
   INTERNAL: 13,
   UNAVAILABLE: 14,
   UNAUTHENTICATED: 16,
@@ -194,7 +195,24 @@ export const problemCodes = {
     'Upload the source again and use the sha256 of the answer.',
   ),
   TOKEN_NOT_FOUND: notFound('The user has no token of that name.', 'See the tokens with: avtomatika-bot token list'),
-  ROUTE_NOT_FOUND: notFound('There is no such route.', 'See the routes in docs/REST.md.'),
+  ROUTE_NOT_FOUND: {
+    http: 404,
+    grpc: 'UNIMPLEMENTED',
+    cause: 'There is no such route or procedure.',
+    cure: 'See the routes in docs/REST.md and the procedures in docs/GRPC.md.',
+  },
+  METHOD_NOT_ALLOWED: {
+    http: 405,
+    grpc: 'UNIMPLEMENTED',
+    cause: 'The route or procedure is there, but not for this method of HTTP.',
+    cure: 'Use one of the methods that the header Allow names.',
+  },
+  UNSUPPORTED_MEDIA_TYPE: {
+    http: 415,
+    grpc: 'UNIMPLEMENTED',
+    cause: 'The Content-Type or version of HTTP is none that the procedure can be called with.',
+    cure: 'Send application/json or application/proto for Connect, application/grpc over HTTP/2 for gRPC.',
+  },
   IDEMPOTENCY_CONFLICT: {
     http: 409,
     grpc: 'ALREADY_EXISTS',

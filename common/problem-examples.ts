@@ -59,6 +59,8 @@ export const problemExamples: Readonly<Record<ProblemCode, Json>> = {
   ARTIFACT_NOT_FOUND: examples.start,
   TOKEN_NOT_FOUND: 'avtomatika-bot token list',
   ROUTE_NOT_FOUND: examples.list,
+  METHOD_NOT_ALLOWED: examples.list,
+  UNSUPPORTED_MEDIA_TYPE: { headers: { 'Content-Type': 'application/json' } },
   IDEMPOTENCY_CONFLICT: 'Idempotency-Key: 8e03978e-40d5-43dd-bc93-6894a57f9324',
   TOKEN_IN_USE: examples.takeover,
   PAYLOAD_TOO_LARGE: 'avtomatika-bot start my-bot --simple my_bot/',

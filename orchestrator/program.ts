@@ -23,6 +23,7 @@ import { taskParams } from './requests/task-params.ts';
 import { type ConfiguredToken, TokenBook } from './server/auth.ts';
 import { createDoors } from './server/doors.ts';
 import { openPort } from './server/port.ts';
+import { stoppingError } from './server/rpc/cut-short.ts';
 import { WorkerCredentials } from './server/worker-credentials.ts';
 import { Pruning } from './store/pruning.ts';
 import { openSecretsKey } from './store/secrets-key.ts';
@@ -187,7 +188,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     url,
     async stop() {
       cancelReconcile();
-      stopping.abort();
+      stopping.abort(stoppingError());
       fleet.close();
       await open.close(closeGraceMs);
       engine.stop();

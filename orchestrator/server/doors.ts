@@ -1,5 +1,5 @@
 /** All doors of the orchestrator on one request handler: Connect, gRPC and gRPC-Web by procedure, REST for the rest. */
-import { connectNodeAdapter } from '@connectrpc/connect-node';
+import type { DescMethod } from '@bufbuild/protobuf';
 import { AdminService } from '#gen/botrunner/v1/admin_service_pb.js';
 import { ArtifactService } from '#gen/botrunner/v1/artifact_service_pb.js';
 import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
@@ -7,6 +7,7 @@ import { JobService } from '#gen/botrunner/v1/job_service_pb.js';
 import { WorkerService } from '#gen/botrunner/v1/worker_service_pb.js';
 import { Health } from '#gen/grpc/health/v1/health_pb.js';
 import { ServerReflection } from '#gen/grpc/reflection/v1/reflection_pb.js';
+import { guard } from './guard.ts';
 import type { Handler } from './port.ts';
 import { createRestHandler, type RestDeps } from './rest/routes.ts';
 import { type AdminServiceDeps, createAdminService } from './rpc/admin-service.ts';
@@ -14,6 +15,7 @@ import { type ArtifactServiceDeps, createArtifactService } from './rpc/artifact-
 import { type BotServiceDeps, createBotService } from './rpc/bot-service.ts';
 import { createHealthService } from './rpc/health-service.ts';
 import { createJobService, type JobServiceDeps } from './rpc/job-service.ts';
+import { createProcedures, served } from './rpc/procedures.ts';
 import { createReflectionService } from './rpc/reflection-service.ts';
 import { createWorkerService, type WorkerServiceDeps } from './rpc/worker-service.ts';
 
@@ -24,30 +26,58 @@ export type DoorsDeps = JobServiceDeps &
   ArtifactServiceDeps &
   WorkerServiceDeps &
   AdminServiceDeps &
-  RestDeps;
+  Omit<RestDeps, 'smallMaxBytes'>;
 
-/** `shutdown` ends every call that is under way. */
+const kib = 1024;
+/** For calls that carry no source. */
+const smallMaxBytes = 256 * kib;
+
+/** `shutdown` ends every call that is under way, with its reason. */
 export function createDoors(deps: DoorsDeps, shutdown: AbortSignal): Handler {
-  return connectNodeAdapter({
-    routes: (router) => {
-      router.service(JobService, createJobService(deps));
-      router.service(BotService, createBotService(deps));
-      router.service(ArtifactService, createArtifactService(deps));
-      router.service(WorkerService, createWorkerService(deps));
-      router.service(AdminService, createAdminService(deps));
-      router.service(
+  // Calls that carry a source or, between our own programs, all that a worker has.
+  const large = new Set<DescMethod>([
+    JobService.method.createJob,
+    BotService.method.startBot,
+    BotService.method.updateBot,
+    ArtifactService.method.uploadArtifact,
+    WorkerService.method.session,
+    WorkerService.method.tailLogs,
+  ]);
+  const procedures = createProcedures({
+    ...deps,
+    services: [
+      served(JobService, createJobService(deps), 'client'),
+      served(BotService, createBotService(deps), 'client'),
+      served(ArtifactService, createArtifactService(deps), 'client'),
+      served(WorkerService, createWorkerService(deps), 'worker'),
+      served(AdminService, createAdminService(deps), 'admin'),
+      served(
         Health,
         createHealthService(
           own.map(({ typeName }) => typeName),
           shutdown,
         ),
-      );
-      router.service(ServerReflection, createReflectionService([...own, Health, ServerReflection]));
-    },
-    fallback: createRestHandler(deps, shutdown),
-    // gzip of every message over 1 KiB made dispatch 3 times and log tailing 6 times slower.
-    acceptCompression: [],
-    readMaxBytes: deps.maxBodyBytes,
-    shutdownSignal: shutdown,
+      ),
+      served(ServerReflection, createReflectionService([...own, Health, ServerReflection])),
+    ],
+    rulesOf: (method) => ({
+      messageMaxBytes: large.has(method) ? deps.maxBodyBytes : smallMaxBytes,
+      boundValues: method.parent !== WorkerService && method !== ArtifactService.method.uploadArtifact,
+    }),
+    shutdown,
   });
+  const rest = createRestHandler({ ...deps, smallMaxBytes }, shutdown);
+  return guard(
+    {
+      handle: (request, response, target) =>
+        procedures.takes(request, target)
+          ? procedures.handle(request, response, target)
+          : rest.handle(request, response),
+      refuse: (request, response, problem) =>
+        procedures.takes(request, { path: request.url ?? '', query: '' })
+          ? procedures.refuse(request, response, problem)
+          : rest.refuse(request, response, problem),
+    },
+    deps.logger,
+  );
 }

@@ -5,11 +5,13 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import http2, { type Http2ServerRequest, type Http2ServerResponse, type Http2Session } from 'node:http2';
 import net, { type AddressInfo, type Socket } from 'node:net';
+import { awaitContinue } from './request-bytes.ts';
 
-export type Handler = (
-  request: IncomingMessage | Http2ServerRequest,
-  response: ServerResponse | Http2ServerResponse,
-) => void;
+export type NodeRequest = IncomingMessage | Http2ServerRequest;
+export type NodeResponse = ServerResponse | Http2ServerResponse;
+
+/** Must not throw. */
+export type Handler = (request: NodeRequest, response: NodeResponse) => void;
 
 export interface OpenPort {
   readonly port: number;
@@ -29,6 +31,9 @@ const prefaceTimeoutMs = 10_000;
 // A frozen peer keeps its connection open for ever; only an unanswered ping tells.
 const pingIntervalMs = 5_000;
 const pingTimeoutMs = 5_000;
+// Longer than the 60 s for which proxies commonly keep an idle connection: who closes first must be the one that asks, or a
+// request meets a connection that is just being closed.
+const keepAliveMs = 75_000;
 const maxHeaderBytes = 16 * 1024;
 const windowBytes = 1024 * 1024;
 const preface = Buffer.from('PRI ');
@@ -79,11 +84,23 @@ function sniff(http1: http.Server, h2: http2.Http2Server): net.Server {
 export async function openPort({ host, port, tls, handler }: PortOptions): Promise<OpenPort> {
   const sockets = new Set<Socket>();
   const sessions = new Set<Http2Session>();
-  const http1 = http.createServer({ maxHeaderSize: maxHeaderBytes, headersTimeout: prefaceTimeoutMs }, handler);
+  const http1 = http.createServer({
+    maxHeaderSize: maxHeaderBytes,
+    headersTimeout: prefaceTimeoutMs,
+    keepAliveTimeout: keepAliveMs,
+  });
   const settings = { initialWindowSize: windowBytes, maxConcurrentStreams: 1_000, maxHeaderListSize: maxHeaderBytes };
   const h2 = tls
-    ? http2.createSecureServer({ ...tls, allowHTTP1: true, settings }, handler)
-    : http2.createServer({ settings }, handler);
+    ? http2.createSecureServer({ ...tls, allowHTTP1: true, settings, http1Options: { keepAliveTimeout: keepAliveMs } })
+    : http2.createServer({ settings });
+  for (const server of [http1, h2]) {
+    server.on('request', handler);
+    server.on('checkExpectation', handler);
+    server.on('checkContinue', (request: NodeRequest, response: NodeResponse) => {
+      awaitContinue(request, response);
+      handler(request, response);
+    });
+  }
   h2.on('session', (session: Http2Session) => {
     sessions.add(session);
     session.on('close', () => sessions.delete(session));

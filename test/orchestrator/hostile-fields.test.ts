@@ -117,7 +117,8 @@ describe('30, 31, 32: requirements', () => {
       'x'.repeat(1_000_000),
       5,
     ].map(item),
-    ['10,000 of them', withRequirements(...Array.from({ length: 10_000 }, (_, n) => `p${n}`)), 'INVALID_REQUIREMENTS'],
+    ['5,000 of them', withRequirements(...Array.from({ length: 5_000 }, (_, n) => `p${n}`)), 'INVALID_REQUIREMENTS'],
+    ['10,000 of them', withRequirements(...Array.from({ length: 10_000 }, (_, n) => `p${n}`)), 'MALFORMED_REQUEST'],
   ]);
 });
 
@@ -162,7 +163,7 @@ describe('34 to 38: files and the entrypoint', () => {
     [
       '37: 100,000 files',
       files(Object.fromEntries(Array.from({ length: 100_000 }, (_, n) => [`f${n}`, '']))),
-      'INVALID_FILES_FORMAT',
+      'MALFORMED_REQUEST',
     ],
     ['37: a file of 20 MB', files({ 'bot.py': 'x'.repeat(20_000_000) }), 'PAYLOAD_TOO_LARGE', 413],
     ['37: a file that is no text', files({ 'bot.py': 5 }), 'INVALID_FILE_CONTENT'],

@@ -580,6 +580,20 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_BOT_DAMAGED = 70;
    */
   BOT_DAMAGED = 70,
+
+  /**
+   * The route or procedure is there, but not for this method of HTTP.
+   *
+   * @generated from enum value: ERROR_REASON_METHOD_NOT_ALLOWED = 75;
+   */
+  METHOD_NOT_ALLOWED = 75,
+
+  /**
+   * The Content-Type or version of HTTP is none that the procedure can be called with.
+   *
+   * @generated from enum value: ERROR_REASON_UNSUPPORTED_MEDIA_TYPE = 76;
+   */
+  UNSUPPORTED_MEDIA_TYPE = 76,
 }
 
 /**

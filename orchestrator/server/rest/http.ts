@@ -2,6 +2,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import type { Http2ServerRequest } from 'node:http2';
 import { type Json, refuse } from '#common/problem.ts';
+import { discardRest } from '../discard-rest.ts';
 
 export type Request = IncomingMessage | Http2ServerRequest;
 
@@ -43,36 +44,14 @@ export function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
   });
 }
 
-const lingerMs = { idle: 2_000, total: 30_000 };
-
 export function sendAnswer(request: Request, response: Response, { status, body }: Answer): void {
   const text = status === 204 ? Buffer.alloc(0) : Buffer.from(JSON.stringify(body));
-  const unread = !request.complete;
   response.writeHead(status, {
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
     ...(status === 204 ? {} : { 'content-type': 'application/json; charset=utf-8', 'content-length': text.length }),
   });
   response.end(request.method === 'HEAD' ? Buffer.alloc(0) : text, () => {
-    if (unread) discardRest(request);
+    discardRest(request);
   });
-}
-
-/**
- * Reads on after a refusal and throws away what comes, then ends the connection (in HTTP/2, the stream), because a refused
- * body may have no end. Not at once, and without the header "connection: close", at which Node would do it at once: bytes
- * that nobody reads make the kernel reset the connection, and the answer is lost with it. Many clients send all before they
- * read, hence the long total.
- */
-function discardRest(request: Request): void {
-  const give = () => request.destroy();
-  const total = setTimeout(give, lingerMs.total).unref();
-  const idle = setTimeout(give, lingerMs.idle).unref();
-  request.on('data', () => idle.refresh());
-  for (const event of ['end', 'close', 'error']) {
-    request.once(event, () => {
-      clearTimeout(total);
-      clearTimeout(idle);
-    });
-  }
 }

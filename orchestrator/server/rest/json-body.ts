@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Http2ServerRequest } from 'node:http2';
 import { parseStrictJson } from '#common/json-text.ts';
 import { refuse, unwrap } from '#common/problem.ts';
+import { bytesOf } from '../request-bytes.ts';
 
 /** Text to JSON; throws MALFORMED_REQUEST. */
 export function parseJson(bytes: Uint8Array): unknown {
@@ -17,14 +18,11 @@ export function parseJson(bytes: Uint8Array): unknown {
 
 /** The whole body; throws PAYLOAD_TOO_LARGE as soon as it is too long. */
 async function readBytes(request: IncomingMessage | Http2ServerRequest, maxBytes: number): Promise<Uint8Array> {
-  const tooLarge = () =>
-    refuse('PAYLOAD_TOO_LARGE', `The body is larger than ${Math.round(maxBytes / 1024 / 1024)} MiB.`);
+  const tooLarge = () => refuse('PAYLOAD_TOO_LARGE', `The body is larger than ${Math.round(maxBytes / 1024)} KiB.`);
   if (Number(request.headers['content-length'] ?? 0) > maxBytes) tooLarge();
   const chunks: Buffer[] = [];
   let length = 0;
-  // Leaving the loop early must not end the connection: the refusal still has to go out on it.
-  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
-    const bytes = chunk as Buffer; // no encoding is set on the stream
+  for await (const bytes of bytesOf(request)) {
     length += bytes.length;
     if (length > maxBytes) tooLarge();
     chunks.push(bytes);

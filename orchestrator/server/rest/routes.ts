@@ -2,7 +2,7 @@
  * The REST routes. A thin translation onto the same doors that gRPC uses; no rule lives here. Everything that is not a
  * Connect or gRPC procedure ends here.
  */
-import { type JsonObject, refuse } from '#common/problem.ts';
+import { type JsonObject, type Problem, refuse } from '#common/problem.ts';
 import { problemCodes } from '#common/problem-codes.ts';
 import { type AcceptDeps, acceptJob } from '../../requests/accept.ts';
 import { jobToJson, problemToJson } from '../../views/job-json.ts';
@@ -16,7 +16,13 @@ import { readJsonBody } from './json-body.ts';
 import { type WorkerRouteDeps, workerRoute } from './worker-routes.ts';
 
 export interface RestDeps extends CallDeps, AcceptDeps, WorkerRouteDeps, EventsRouteDeps {
+  /** For bodies that carry a source. */
   readonly maxBodyBytes: number;
+}
+
+export interface RestHandler {
+  handle(request: Request, response: Response): Promise<void>;
+  refuse(request: Request, response: Response, problem: Problem): Promise<void>;
 }
 
 const client = (deps: RestDeps, request: Request): Identity =>
@@ -55,24 +61,28 @@ function route(deps: RestDeps, request: Request): Promise<Answer> | Answer {
 const isEvents = ({ method, url = '/' }: Request): boolean => method === 'GET' && /^\/events(?:[?#]|$)/.test(url);
 
 /** `shutdown` ends the streams that are open. */
-export function createRestHandler(
-  deps: RestDeps,
-  shutdown: AbortSignal,
-): (request: Request, response: Response) => void {
-  return (request, response) => {
-    void (async () => {
-      let answer: Answer;
+export function createRestHandler(deps: RestDeps, shutdown: AbortSignal): RestHandler {
+  const refuse = async (request: Request, response: Response, problem: Problem): Promise<void> => {
+    sendAnswer(request, response, {
+      status: problemCodes[problem.code].http,
+      body: { error: problemToJson(problem) },
+    });
+  };
+  return {
+    refuse,
+    async handle(request, response) {
       try {
         if (isEvents(request)) return await serveEvents(deps, request, response, shutdown);
-        answer = await route(deps, request);
+        const answer = await route(deps, request);
+        if (!response.writableEnded && !response.destroyed) sendAnswer(request, response, answer);
       } catch (error) {
+        // Whoever breaks off in the middle of a body is gone, and there is nothing to be told.
+        if (response.destroyed) return;
         const problem = toProblem(error, deps.logger);
-        answer = { status: problemCodes[problem.code].http, body: { error: problemToJson(problem) } };
+        // A stream of events that has begun can only be broken off: the reader resumes.
+        if (response.headersSent) response.destroy();
+        else await refuse(request, response, problem);
       }
-      // A stream of events that has begun can only be broken off: the reader resumes.
-      if (response.headersSent) response.destroy();
-      if (response.writableEnded || response.destroyed) return;
-      sendAnswer(request, response, answer);
-    })();
+    },
   };
 }

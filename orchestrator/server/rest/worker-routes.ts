@@ -8,7 +8,8 @@ import { readJsonBody } from './json-body.ts';
 export interface WorkerRouteDeps {
   readonly tokens: TokenBook;
   readonly restWorkers: RestWorkers;
-  readonly maxBodyBytes: number;
+  /** For bodies that carry no source. */
+  readonly smallMaxBytes: number;
 }
 
 const defaultWaitSeconds = 30;
@@ -29,7 +30,7 @@ function whenGone(request: Request): AbortSignal {
 }
 
 async function register(deps: WorkerRouteDeps, request: Request): Promise<Answer> {
-  const body = fieldsOf(await readJsonBody(request, deps.maxBodyBytes));
+  const body = fieldsOf(await readJsonBody(request, deps.smallMaxBytes));
   const workerId = body['worker_id'];
   if (typeof workerId !== 'string' || workerId === '') {
     refuse('MISSING_REQUIRED_FIELD', 'The field "worker_id" is missing.', {
@@ -55,7 +56,7 @@ async function nextTask(deps: WorkerRouteDeps, request: Request, workerId: strin
 }
 
 async function result(deps: WorkerRouteDeps, request: Request): Promise<Answer> {
-  const body = fieldsOf(await readJsonBody(request, deps.maxBodyBytes));
+  const body = fieldsOf(await readJsonBody(request, deps.smallMaxBytes));
   const { worker_id: workerId, task_id: taskId } = body;
   if (typeof workerId !== 'string' || typeof taskId !== 'string') {
     refuse('MISSING_REQUIRED_FIELD', 'A result needs "worker_id" and "task_id".', {
@@ -79,6 +80,15 @@ async function result(deps: WorkerRouteDeps, request: Request): Promise<Answer> 
   return { status: 200, body: { status: 'result_accepted_success' } };
 }
 
+/** A segment of a path; as it is when its escapes are none, and then no id matches it. */
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
+}
+
 /** Undefined when the path is not a worker's. */
 export function workerRoute(
   deps: WorkerRouteDeps,
@@ -97,7 +107,7 @@ export function workerRoute(
   requireJoinToken(deps.tokens.identify(headerOf(request)));
   if (line === 'POST /workers/register') return register(deps, request);
   if (line === 'POST /tasks/result') return result(deps, request);
-  const workerId = decodeURIComponent(worker?.[1] ?? '');
+  const workerId = decoded(worker?.[1] ?? '');
   if (worker?.[2] === '/tasks') return tasks(deps, request, workerId);
   if (worker?.[2] === '/tasks/next') return nextTask(deps, request, workerId);
   deps.restWorkers.heartbeat(workerId);

@@ -1,0 +1,246 @@
+/**
+ * Serves procedures by Connect, gRPC and gRPC-Web to requests of Node.js. The protocols themselves are the library's; this
+ * is the way in: what is refused before there is a handler, the bounds of the body, and how the answer is written.
+ */
+import type { DescMethod, DescService } from '@bufbuild/protobuf';
+import { MethodOptions_IdempotencyLevel } from '@bufbuild/protobuf/wkt';
+import { Code, ConnectError, createConnectRouter, createContextValues, type ServiceImpl } from '@connectrpc/connect';
+import type { UniversalHandler, UniversalServerRequest } from '@connectrpc/connect/protocol';
+import { compressionGzip } from '@connectrpc/connect-node';
+import { type Problem, problem } from '#common/problem.ts';
+import { problemCodes } from '#common/problem-codes.ts';
+import { Health } from '#gen/grpc/health/v1/health_pb.js';
+import type { Scope } from '../../core/records.ts';
+import { discardRest } from '../discard-rest.ts';
+import type { NodeRequest, NodeResponse } from '../port.ts';
+import { bytesOf } from '../request-bytes.ts';
+import type { Target } from '../request-target.ts';
+import { type AccessDeps, createGate, refusalKey, signalKey } from './access.ts';
+import { toConnectError } from './connect-error.ts';
+import { cutShort } from './cut-short.ts';
+import { type BodyRules, recursionLimit, requestBody } from './request-body.ts';
+import { sendResponse } from './send-response.ts';
+import { encodingHeaders, isEndless, type Wire, wireOf } from './wire.ts';
+
+export interface Served {
+  readonly service: DescService;
+  readonly implementation: Partial<ServiceImpl<DescService>>;
+  /** What its callers need a token of; undefined for a service that is open to everybody. */
+  readonly scope: Scope | undefined;
+}
+
+export const served = <S extends DescService>(service: S, implementation: ServiceImpl<S>, scope?: Scope): Served => ({
+  service,
+  // The router takes each method from it by the descriptor that it was made for.
+  implementation: implementation as Partial<ServiceImpl<DescService>>,
+  scope,
+});
+
+export interface ProceduresDeps extends AccessDeps {
+  readonly services: readonly Served[];
+  readonly rulesOf: (method: DescMethod) => Omit<BodyRules, 'method'>;
+  /** Ends every call that is under way, with its reason. */
+  readonly shutdown: AbortSignal;
+}
+
+export interface Procedures {
+  /** True when the request is for a procedure, known or not. */
+  takes(request: NodeRequest, target: Target): boolean;
+  handle(request: NodeRequest, response: NodeResponse, target: Target): Promise<void>;
+  refuse(request: NodeRequest, response: NodeResponse, problem: Problem): Promise<void>;
+}
+
+// Below this gzip costs more time than it saves; a list of a few bots is below.
+const compressMinBytes = 16 * 1024;
+const procedurePath = /^\/[\w]+(?:\.[\w]+)+\/[\w]+$/;
+
+export function createProcedures(deps: ProceduresDeps): Procedures {
+  const { services, rulesOf, shutdown } = deps;
+  const scopes = new Map(services.map(({ service, scope }) => [service.typeName, scope]));
+  const options = {
+    binaryOptions: { recursionLimit },
+    interceptors: [cutShort],
+    requestGate: createGate(deps, (typeName) => scopes.get(typeName)),
+    shutdownSignal: shutdown,
+  };
+  // A stream is never compressed: gzip of every message made dispatch 3 times and log tailing 6 times slower.
+  const plain = createConnectRouter({ ...options, acceptCompression: [] });
+  const compressing = createConnectRouter({ ...options, acceptCompression: [compressionGzip], compressMinBytes });
+  for (const router of [plain, compressing]) {
+    for (const { service, implementation } of services) router.service(service, implementation);
+  }
+  const byPath = new Map([
+    ...compressing.handlers.map((handler) => [handler.requestPath, handler] as const),
+    ...plain.handlers
+      .filter(({ method }) => method.methodKind !== 'unary')
+      .map((handler) => [handler.requestPath, handler] as const),
+  ]);
+  const refuser = createRefuser();
+
+  const answer = async (
+    handler: UniversalHandler,
+    request: NodeRequest,
+    response: NodeResponse,
+    call: Omit<UniversalServerRequest, 'httpVersion' | 'url' | 'signal'>,
+    fixed: { readonly status?: number; readonly headers?: Record<string, string> } = {},
+  ): Promise<void> => {
+    const gone = new AbortController();
+    response.once('close', () => gone.abort(new ConnectError('the caller has gone', Code.Canceled)));
+    // The address it was sent to means nothing to any handler, and no text of the request gets into a URL.
+    const url = `http://localhost${handler.requestPath}`;
+    const answered = await handler({ httpVersion: request.httpVersion, url, signal: gone.signal, ...call });
+    const header = new Headers(answered.header);
+    for (const [name, value] of Object.entries(fixed.headers ?? {})) header.set(name, value);
+    await sendResponse({ ...answered, header, status: fixed.status ?? answered.status }, response);
+    discardRest(request);
+  };
+
+  const refuse = async (request: NodeRequest, response: NodeResponse, refused: Problem, allow?: string) => {
+    const wire = wireOf(request.headers['content-type']);
+    const contextValues = createContextValues();
+    contextValues.set(refusalKey, toConnectError(refused));
+    const header = new Headers({ 'content-type': 'application/json' });
+    if (wire !== undefined) header.set('content-type', String(request.headers['content-type']));
+    const handler = wire?.protocol === 'connect-stream' ? refuser.stream : refuser.unary;
+    // gRPC and streams have their own place for the error, and 200 as status.
+    const own = wire === undefined || wire.protocol === 'connect' ? { status: problemCodes[refused.code].http } : {};
+    const headers = allow === undefined ? {} : { headers: { allow } };
+    await answer(
+      handler,
+      request,
+      response,
+      { method: 'POST', header, body: none(), contextValues },
+      { ...own, ...headers },
+    );
+  };
+
+  return {
+    takes: (request, { path }) =>
+      byPath.has(path) ||
+      procedurePath.test(path) ||
+      /^application\/(grpc|connect\+)/i.test(request.headers['content-type'] ?? ''),
+    refuse,
+    async handle(request, response, { path, query }) {
+      const handler = byPath.get(path);
+      if (handler === undefined) {
+        return refuse(request, response, problem('ROUTE_NOT_FOUND', 'This server has no such procedure.'));
+      }
+      const call = readCall(request, handler.method, query);
+      if ('refused' in call) return refuse(request, response, call.refused, call.allow);
+      const contextValues = createContextValues();
+      const header = headersOf(request, call.wire);
+      const compression = call.encoding === 'gzip' ? compressionGzip : null;
+      if (compression === null && call.encoding !== 'identity') {
+        contextValues.set(refusalKey, unknownEncoding(call.wire));
+      }
+      const source = {
+        bytes: call.message ?? bytesOf(request),
+        compression,
+        signal: () => contextValues.get(signalKey) ?? shutdown,
+      };
+      const body = requestBody(source, call.wire, { method: handler.method, ...rulesOf(handler.method) });
+      await answer(handler, request, response, { method: 'POST', header, body, contextValues });
+    },
+  };
+}
+
+/** Handlers of which every call ends with the error in its context values, as each protocol has it. */
+function createRefuser() {
+  const router = createConnectRouter({
+    requestGate: ({ values }) => {
+      throw values.get(refusalKey) ?? new Error('a refusal without an error');
+    },
+  }).service(Health, {});
+  const handlerOf = (method: DescMethod): UniversalHandler => {
+    const found = router.handlers.find((handler) => handler.method === method);
+    if (found === undefined) throw new Error('the router serves all methods of its services');
+    return found;
+  };
+  return { unary: handlerOf(Health.method.check), stream: handlerOf(Health.method.watch) };
+}
+
+interface Call {
+  readonly wire: Wire;
+  /** Of the request's messages: identity, gzip, or one that is not known. */
+  readonly encoding: string;
+  /** Where it is not the body of the request. */
+  readonly message?: AsyncIterable<Uint8Array>;
+}
+
+/** Chooses the protocol, or says why there is none. */
+function readCall(
+  request: NodeRequest,
+  { methodKind, idempotency }: DescMethod,
+  query: string,
+): Call | { readonly refused: Problem; readonly allow?: string } {
+  const byGet = methodKind === 'unary' && idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
+  if (request.method === 'GET' && byGet) return readGet(new URLSearchParams(query));
+  if (request.method !== 'POST') {
+    const allow = byGet ? 'POST, GET' : 'POST';
+    return {
+      refused: problem('METHOD_NOT_ALLOWED', `This procedure is called with ${allow.replace(', ', ' or ')}.`),
+      allow,
+    };
+  }
+  const wire = wireOf(request.headers['content-type']);
+  const streams = wire !== undefined && wire.protocol !== 'connect';
+  const unary = wire !== undefined && wire.protocol !== 'connect-stream';
+  if (wire === undefined || (methodKind === 'unary' ? !unary : !streams)) {
+    const type =
+      methodKind === 'unary' ? 'application/json or application/proto' : 'application/connect+json or +proto';
+    return {
+      refused: problem('UNSUPPORTED_MEDIA_TYPE', 'The Content-Type is none that this procedure can be called with.', {
+        hint: `Send Content-Type: ${type} for Connect, application/grpc for gRPC.`,
+      }),
+    };
+  }
+  if (methodKind === 'bidi_streaming' && request.httpVersionMajor < 2) {
+    return {
+      refused: problem('UNSUPPORTED_MEDIA_TYPE', 'This procedure needs HTTP/2.', { hint: 'Call it over HTTP/2.' }),
+    };
+  }
+  const encoding = request.headers[encodingHeaders[wire.protocol].sent];
+  return { wire, encoding: encoding === undefined ? 'identity' : String(encoding) };
+}
+
+/** https://connectrpc.com/docs/protocol/#unary-get-request */
+function readGet(query: URLSearchParams): Call | { readonly refused: Problem } {
+  const encoding = query.get('encoding');
+  if (encoding !== 'json' && encoding !== 'proto') {
+    const hint = 'Call it with POST, or give encoding=json and message=... in the query.';
+    return { refused: problem('MALFORMED_REQUEST', 'The query has no encoding that is known.', { hint }) };
+  }
+  const text = query.get('message') ?? '';
+  const message = Buffer.from(text, query.get('base64') === '1' ? 'base64url' : 'utf8');
+  return {
+    wire: { protocol: 'connect', binary: encoding === 'proto' },
+    encoding: query.get('compression') || 'identity',
+    message: one(message),
+  };
+}
+
+/** What the handler sees: without what has been dealt with here. */
+function headersOf(request: NodeRequest, wire: Wire): Headers {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(request.headers)) {
+    if (name.startsWith(':') || value === undefined || name === 'content-length') continue;
+    if (name === encodingHeaders[wire.protocol].sent) continue;
+    if ((name === 'grpc-timeout' || name === 'connect-timeout-ms') && isEndless(name, String(value))) continue;
+    for (const each of [value].flat()) headers.append(name, each);
+  }
+  if (request.method === 'GET') headers.set('content-type', `application/${wire.binary ? 'proto' : 'json'}`);
+  return headers;
+}
+
+function unknownEncoding({ protocol }: Wire): ConnectError {
+  const refused = problem('MALFORMED_REQUEST', 'The messages are compressed in a way that is not known here.', {
+    hint: 'Send them plain or with gzip.',
+  });
+  return toConnectError(refused, Code.Unimplemented, { [encodingHeaders[protocol].accepted]: 'gzip' });
+}
+
+async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+async function* none(): AsyncGenerator<Uint8Array> {}

@@ -1,0 +1,153 @@
+/**
+ * The body of a request for a procedure, checked before anything is decoded: the size of each message, how much is in it,
+ * and whether it can be decoded at all. Refusals are errors of ours, with a detail, whichever layer found the fault.
+ */
+import type { DescMethod } from '@bufbuild/protobuf';
+import { fromBinary, fromJsonString } from '@bufbuild/protobuf';
+import { Code, ConnectError } from '@connectrpc/connect';
+import {
+  type Compression,
+  type EnvelopedMessage,
+  pipe,
+  readAllBytes,
+  transformDecompressEnvelope,
+  transformJoinEnvelopes,
+  transformSplitEnvelope,
+} from '@connectrpc/connect/protocol';
+import { checkJsonBounds, jsonBounds } from '#common/json-text.ts';
+import { type Problem, type ProblemExtras, problem } from '#common/problem.ts';
+import { hasDetail, toConnectError } from './connect-error.ts';
+import { endOfCall, untilEnd } from './cut-short.ts';
+import { checkMessageBounds } from './message-bounds.ts';
+import type { Wire } from './wire.ts';
+
+export interface BodyRules {
+  readonly method: DescMethod;
+  readonly messageMaxBytes: number;
+  /** False for a stream of many messages between our own programs, or of bytes. */
+  readonly boundValues: boolean;
+}
+
+export interface BodySource {
+  readonly bytes: AsyncIterable<Uint8Array>;
+  readonly compression: Compression | null;
+  /** Of the call, its deadline included; known when the body is read. */
+  readonly signal: () => AbortSignal;
+}
+
+// A level of JSON is up to three of protobuf: the object, its entry and its value.
+export const recursionLimit = jsonBounds.depthMax * 3 + 8;
+
+/** What the protocol's handler is given to read: the same, uncompressed. Throws ConnectError with a detail. */
+export async function* requestBody(source: BodySource, wire: Wire, rules: BodyRules): AsyncGenerator<Uint8Array> {
+  const bytes = untilEnd(source.bytes, [endOfCall(source.signal())]);
+  try {
+    if (wire.protocol === 'connect') yield await wholeMessage(bytes, source.compression, wire, rules);
+    else yield* envelopes(bytes, source.compression, wire, rules);
+  } catch (error) {
+    throw explained(error, rules);
+  } finally {
+    void bytes.return(undefined).catch(() => undefined);
+  }
+}
+
+async function wholeMessage(
+  bytes: AsyncIterable<Uint8Array>,
+  compression: Compression | null,
+  wire: Wire,
+  rules: BodyRules,
+): Promise<Uint8Array> {
+  const read = await readAllBytes(bytes, rules.messageMaxBytes);
+  const message = compression === null ? read : await compression.decompress(read, rules.messageMaxBytes);
+  checkMessage(message, wire, rules);
+  return message;
+}
+
+function envelopes(
+  bytes: AsyncIterable<Uint8Array>,
+  compression: Compression | null,
+  wire: Wire,
+  rules: BodyRules,
+): AsyncIterable<Uint8Array> {
+  const check = (all: AsyncIterable<EnvelopedMessage>) => checkEach(all, wire, rules);
+  const split = transformSplitEnvelope(rules.messageMaxBytes);
+  const decompress = transformDecompressEnvelope(compression, rules.messageMaxBytes);
+  return pipe(bytes, split, decompress, check, transformJoinEnvelopes());
+}
+
+async function* checkEach(
+  all: AsyncIterable<EnvelopedMessage>,
+  wire: Wire,
+  rules: BodyRules,
+): AsyncGenerator<EnvelopedMessage> {
+  const { methodKind } = rules.method;
+  const single = methodKind === 'unary' || methodKind === 'server_streaming';
+  let count = 0;
+  for await (const envelope of all) {
+    count += 1;
+    if (single && count > 1)
+      throw toConnectError(malformed('The call takes one message, and got more.'), Code.Unimplemented);
+    checkMessage(envelope.data, wire, rules);
+    yield envelope;
+  }
+  if (single && count === 0)
+    throw toConnectError(malformed('The call takes one message, and got none.'), Code.Unimplemented);
+}
+
+function checkMessage(bytes: Uint8Array, { binary }: Wire, { method, boundValues }: BodyRules): void {
+  const { input } = method;
+  const text = binary ? '' : utf8(bytes);
+  if (boundValues) {
+    const tooMuch = binary ? checkMessageBounds(input, bytes) : checkJsonBounds(text);
+    if (tooMuch !== undefined) throw toConnectError(tooMuch);
+  }
+  // Messages of a longer stream are decoded once, by the handler, whose errors are told by explained().
+  if (method.methodKind !== 'unary' && method.methodKind !== 'server_streaming') return;
+  try {
+    if (binary) fromBinary(input, bytes, { recursionLimit });
+    else fromJsonString(input, text, { ignoreUnknownFields: true });
+  } catch (error) {
+    throw toConnectError(undecodable(error, input.typeName));
+  }
+}
+
+function utf8(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw toConnectError(malformed('The message is not valid UTF-8.'));
+  }
+}
+
+/** Any error of a request's body as one of ours. */
+export function explained(error: unknown, { method, messageMaxBytes }: BodyRules): unknown {
+  if (!(error instanceof ConnectError) || hasDetail(error)) return error;
+  switch (error.code) {
+    case Code.ResourceExhausted: {
+      const limit = `${Math.round(messageMaxBytes / 1024)} KiB`;
+      return toConnectError(problem('PAYLOAD_TOO_LARGE', `A message of this call holds at most ${limit}.`));
+    }
+    case Code.InvalidArgument:
+    case Code.Internal:
+    case Code.DataLoss:
+      return toConnectError(undecodable(error, method.input.typeName));
+    default:
+      return error;
+  }
+}
+
+// Without the decoder's own words: they quote the value, which may be a secret.
+function undecodable(error: unknown, typeName: string): Problem {
+  const [, field] = /field ([\w.]+)/.exec(error instanceof Error ? error.message : '') ?? [];
+  const where = field === undefined ? '' : `: the field ${field.split('.').at(-1)} is wrong`;
+  return malformed(
+    `The message cannot be decoded as ${typeName}${where}.`,
+    field === undefined ? {} : { details: { field } },
+  );
+}
+
+const malformed = (message: string, extras: ProblemExtras = {}): Problem =>
+  problem('MALFORMED_REQUEST', message, {
+    hint: 'Generate the client from the proto files of this release.',
+    ...extras,
+  });

@@ -1,0 +1,260 @@
+/** The one port as strangers meet it: odd requests, bodies that nobody has to read, bounds of what a call may hold. */
+import http2 from 'node:http2';
+import { Code, ConnectError, createClient, type Transport } from '@connectrpc/connect';
+import {
+  compressionGzip,
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+} from '@connectrpc/connect-node';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
+import { ErrorDetailSchema } from '#gen/botrunner/v1/error_pb.js';
+import { JobService } from '#gen/botrunner/v1/job_service_pb.js';
+import {
+  clientToken,
+  startTestOrchestrator,
+  type TestOrchestrator,
+  workerToken,
+} from '../kit/orchestrator-for-tests.ts';
+import { rawRequest } from '../kit/raw-request.ts';
+
+let orchestrator: TestOrchestrator;
+beforeAll(async () => {
+  orchestrator = await startTestOrchestrator();
+});
+afterAll(() => orchestrator[Symbol.asyncDispose]());
+
+const listBots = '/botrunner.v1.BotService/ListBots';
+const mib = 1024 * 1024;
+const healthy = async () => (await orchestrator.get('/health')).status;
+
+describe('a request that is none', () => {
+  it.each([
+    ['a host that is none', 'POST', listBots, 'HTTP/1.1', ['Host: [']],
+    ['a host that is none, for REST', 'GET', '/health', 'HTTP/1.1', ['Host: [']],
+    ['two hosts', 'POST', listBots, 'HTTP/1.1', ['Host: a', 'Host: b']],
+    ['a user before the host', 'POST', listBots, 'HTTP/1.1', ['Host: u:p@localhost']],
+    ['a host with a zone', 'POST', listBots, 'HTTP/1.1', ['Host: [fe80::1%25eth0]:8000']],
+    ['a target that is no path', 'POST', 'botrunner.v1.BotService/ListBots', 'HTTP/1.1', ['Host: a']],
+    ['a whole URL with a bad host', 'POST', `http://[${listBots}`, 'HTTP/1.1', ['Host: a']],
+  ])('with %s is refused, and nothing else happens', async (_title, method, target, version, lines) => {
+    const head = [
+      `${method} ${target} ${version}`,
+      ...lines,
+      'Content-Type: application/json',
+      'Content-Length: 2',
+      '',
+      '{}',
+    ];
+    const { status, text } = await rawRequest(orchestrator.port, head.join('\r\n'));
+    expect(status).toBe(400);
+    if (!lines.includes('Host: a')) expect(text).toContain('MALFORMED_REQUEST');
+    expect(await healthy()).toBe(200);
+  });
+
+  it('may leave the host out in HTTP/1.0, or ask with a whole URL', async () => {
+    const old = await rawRequest(
+      orchestrator.port,
+      `POST ${listBots} HTTP/1.0\r\nContent-Type: application/json\r\n\r\n`,
+    );
+    expect(old.status).toBe(401);
+    const whole = await rawRequest(
+      orchestrator.port,
+      'GET http://any.example/health HTTP/1.1\r\nHost: any.example\r\n\r\n',
+    );
+    expect(whole.status).toBe(200);
+  });
+
+  it('over HTTP/2 with a bad authority is refused', async () => {
+    const session = http2.connect(orchestrator.url);
+    const status = await new Promise((resolve, reject) => {
+      session
+        .request({ ':method': 'POST', ':path': listBots, 'content-type': 'application/json', ':authority': '[' })
+        .on('response', (answer) => resolve(answer[':status']))
+        .on('error', reject)
+        .end('{}');
+    });
+    session.destroy();
+    expect(status).toBe(400);
+    expect(await healthy()).toBe(200);
+  });
+
+  it('with a broken escape in its path is not found', async () => {
+    expect((await orchestrator.get('/workers/%/tasks', workerToken)).status).toBe(404);
+  });
+});
+
+describe('a body without a token', () => {
+  const types = [
+    'application/json',
+    'application/proto',
+    'application/grpc',
+    'application/grpc-web+proto',
+    'application/connect+json',
+  ];
+  const paths = types.flatMap((type) => [
+    ['/botrunner.v1.JobService/CreateJob', type],
+    ['/botrunner.v1.ArtifactService/UploadArtifact', type],
+    ['/botrunner.v1.WorkerService/Join', type],
+    ['/botrunner.v1.AdminService/CreateToken', type],
+  ]);
+
+  it.each([
+    ...paths,
+    ['/jobs', 'application/json'],
+    ['/api/jobs/bot_runner', 'application/json'],
+    ['/tasks/result', 'application/json'],
+  ])('to %s as %s is answered before it is read', async (path, type) => {
+    const head = `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Type: ${type}\r\nContent-Length: ${16 * mib}\r\n\r\n`;
+    const before = process.memoryUsage().rss;
+    const { text, bodyBytesSent } = await rawRequest(orchestrator.port, head, { bodyBytes: 16 * mib });
+    expect(text).toMatch(/^HTTP\/1\.1 (401|415)|grpc-status: 16|"code":"unauthenticated"|^HTTP\/1\.1 200/);
+    expect(text).not.toMatch(/grpc-status: 0/);
+    // What fits in the buffers of two sockets, whatever the size of the body.
+    expect(bodyBytesSent).toBeLessThan(8 * mib);
+    expect(process.memoryUsage().rss - before).toBeLessThan(64 * mib);
+  });
+
+  it('is not even asked for when it is announced', async () => {
+    const head = `POST /jobs HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n`;
+    expect((await rawRequest(orchestrator.port, head)).status).toBe(401);
+    const known = head.replace('Expect', `Authorization: Bearer ${clientToken}\r\nExpect`);
+    expect((await rawRequest(orchestrator.port, known)).status).toBe(100);
+  });
+});
+
+const withToken = [
+  (next: Parameters<import('@connectrpc/connect').Interceptor>[0]) => (request: Parameters<typeof next>[0]) => {
+    request.header.set('authorization', `Bearer ${clientToken}`);
+    return next(request);
+  },
+];
+// Else Node's own client takes no answer while it has more than 10 MB left to send.
+const nodeOptions = { maxSessionMemory: 100 };
+const transports: readonly (readonly [string, () => Transport])[] = [
+  [
+    'Connect with JSON',
+    () =>
+      createConnectTransport({
+        baseUrl: orchestrator.url,
+        httpVersion: '1.1',
+        interceptors: withToken,
+        useBinaryFormat: false,
+      }),
+  ],
+  ['Connect', () => createConnectTransport({ baseUrl: orchestrator.url, httpVersion: '2', interceptors: withToken })],
+  ['gRPC', () => createGrpcTransport({ baseUrl: orchestrator.url, interceptors: withToken, nodeOptions })],
+  [
+    'gRPC-Web',
+    () => createGrpcWebTransport({ baseUrl: orchestrator.url, httpVersion: '1.1', interceptors: withToken }),
+  ],
+  [
+    'gRPC with gzip',
+    () =>
+      createGrpcTransport({
+        baseUrl: orchestrator.url,
+        interceptors: withToken,
+        sendCompression: compressionGzip,
+        compressMinBytes: 0,
+      }),
+  ],
+];
+
+async function refusal(call: Promise<unknown>) {
+  const error = await call.then(
+    () => 'it was taken',
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof ConnectError)) return error;
+  return [Code[error.code], error.findDetails(ErrorDetailSchema)[0]?.code];
+}
+
+describe.each(transports)('what a call may hold, over %s', (_title, transport) => {
+  it('is 256 KiB for one that carries no source', async () => {
+    const bots = createClient(BotService, transport());
+    const tooLarge = ['ResourceExhausted', 'PAYLOAD_TOO_LARGE'];
+    expect(await refusal(bots.getBot({ botId: 'x'.repeat(257 * 1024) }))).toEqual(tooLarge);
+    expect(await refusal(bots.getBot({ botId: 'x'.repeat(200 * 1024) }))).toEqual([
+      'InvalidArgument',
+      'INVALID_BOT_ID',
+    ]);
+    const stream = bots.streamLogs({ botId: 'x'.repeat(257 * 1024) })[Symbol.asyncIterator]();
+    expect(await refusal(stream.next())).toEqual(tooLarge);
+  });
+
+  it('is 16 MiB for one that carries a source', async () => {
+    const jobs = createClient(JobService, transport());
+    const job = (length: number) => jobs.createJob({ blueprint: 'bot_runner', data: { action: 'x'.repeat(length) } });
+    expect(await refusal(job(15 * mib))).toEqual(['InvalidArgument', 'INVALID_ACTION']);
+    expect(await refusal(job(17 * mib))).toEqual(['ResourceExhausted', 'PAYLOAD_TOO_LARGE']);
+  });
+
+  it('is 10,000 values, 64 levels deep', async () => {
+    const jobs = createClient(JobService, transport());
+    const malformed = ['InvalidArgument', 'MALFORMED_REQUEST'];
+    const list = Array.from({ length: 10_000 }, () => []);
+    expect(await refusal(jobs.createJob({ blueprint: 'bot_runner', data: { x: list } }))).toEqual(malformed);
+    const deep = JSON.parse(`${'{"x":'.repeat(65)}0${'}'.repeat(65)}`);
+    expect(await refusal(jobs.createJob({ blueprint: 'bot_runner', data: deep }))).toEqual(malformed);
+    const fine = JSON.parse(`${'{"x":'.repeat(62)}0${'}'.repeat(62)}`);
+    expect(await refusal(jobs.createJob({ blueprint: 'bot_runner', data: fine }))).toEqual([
+      'InvalidArgument',
+      'MISSING_REQUIRED_FIELD',
+    ]);
+    const env = Object.fromEntries(Array.from({ length: 10_000 }, (_, n) => [`A${n}`, '']));
+    expect(await refusal(createClient(BotService, transport()).startBot({ botId: 'a', spec: { env } }))).toEqual(
+      malformed,
+    );
+  });
+});
+
+describe('the bounds of REST', () => {
+  it('are those of the typed calls', async () => {
+    const list = JSON.stringify({ blueprint: 'bot_runner', data: { x: Array.from({ length: 10_000 }, () => []) } });
+    expect((await orchestrator.post(list)).body.error.code).toBe('MALFORMED_REQUEST');
+    const answer = await fetch(`${orchestrator.url}/workers/register`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${workerToken}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ worker_id: 'x'.repeat(257 * 1024) }),
+    });
+    expect(answer.status).toBe(413);
+  });
+
+  it('take many small values in no more memory than they are worth', async () => {
+    // The same text that took 2.9 GB when it was parsed whole.
+    const text = `{"blueprint":"bot_runner","data":{"x":[${Array.from({ length: 3_000_000 }, () => '[[]]').join(',')}]}}`;
+    const before = process.memoryUsage().rss;
+    expect((await orchestrator.post(text)).body.error.code).toBe('MALFORMED_REQUEST');
+    expect(process.memoryUsage().rss - before).toBeLessThan(256 * mib);
+  });
+});
+
+describe('an undecodable message', () => {
+  it.each([
+    ['application/proto', Buffer.from([0xff, 0xff])],
+    ['application/json', Buffer.from('{"botId":5}')],
+    ['application/json', Buffer.from('{')],
+    ['application/json', Buffer.from([0x22, 0xff, 0x22])],
+  ])('as %s is INVALID_ARGUMENT, and is not repeated', async (type, body) => {
+    const response = await fetch(`${orchestrator.url}/botrunner.v1.BotService/GetBot`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${clientToken}`, 'content-type': type },
+      body,
+    });
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({
+      code: 'invalid_argument',
+      details: [{ type: 'botrunner.v1.ErrorDetail' }],
+    });
+  });
+
+  it('never shows its value', async () => {
+    const response = await fetch(`${orchestrator.url}/botrunner.v1.BotService/StartBot`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${clientToken}`, 'content-type': 'application/json' },
+      body: '{"botId":"a","spec":{"env":"canary-secret"}}',
+    });
+    expect([response.status, await response.text()]).toEqual([400, expect.not.stringContaining('canary')]);
+  });
+});
