@@ -1,26 +1,30 @@
 /** `npm start`: orchestrator and one worker on loopback, with development tokens, until Ctrl-C. */
 import { ProgramEndedError } from './platform/children.ts';
-import { engineAddress, probeEngine } from './platform/engine-probe.ts';
+import { findEngine } from './platform/engine-probe.ts';
 import { startPlatform } from './platform/platform.ts';
 import { interrupted } from './process/interrupted.ts';
 
 const say = (line: string) => process.stderr.write(`${line}\n`);
 
-/** docker where an engine answers; else process, said loudly. A RUNTIME that the user set is never second-guessed. */
-async function chooseRuntime(env: NodeJS.ProcessEnv): Promise<'docker' | 'process' | undefined> {
-  if (env['RUNTIME']) return undefined;
-  const engine = await probeEngine(engineAddress(env));
-  if (engine.ok) return 'docker';
+/**
+ * What the programs are to have of RUNTIME and DOCKER_HOST: docker where an engine answers; else process, said loudly. A
+ * RUNTIME that the user set is never second-guessed.
+ */
+async function chooseRuntime(env: NodeJS.ProcessEnv): Promise<NodeJS.ProcessEnv> {
+  const wanted = env['RUNTIME'];
+  if (wanted && wanted !== 'docker') return {};
+  const engine = await findEngine(env);
+  if (engine.ok) return { RUNTIME: 'docker', DOCKER_HOST: engine.dockerHost };
+  if (wanted) return {};
   say(`No Docker: ${engine.why}.`);
   say('Bots run as plain processes WITHOUT ISOLATION. Run only code you trust; set RUNTIME=docker to wait for Docker.');
-  return 'process';
+  return { RUNTIME: 'process' };
 }
 
 const signal = interrupted();
 const port = Number(process.env['PORT'] || 8000);
 try {
-  const runtime = await chooseRuntime(process.env);
-  const env = { LOG_LEVEL: 'warn', ...process.env, ...(runtime === undefined ? {} : { RUNTIME: runtime }) };
+  const env = { LOG_LEVEL: 'warn', ...process.env, ...(await chooseRuntime(process.env)) };
   const platform = await startPlatform({ env, port }, signal);
   say(`Bot Runner is up: ${platform.url} (Ctrl-C ends it)`);
   say('');

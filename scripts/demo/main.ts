@@ -1,7 +1,7 @@
 /**
  * `npm run demo`: the main job from nothing to its visible end. Starts the platform and a Telegram of its own, deploys the
  * example echo bot through the CLI, lets a person write to it and shows the answer, looks at the bot, and stops it.
- * Exit 0 when all of that worked. `--keep` leaves the platform running until Ctrl-C.
+ * Exit 0 when all of that worked. `--keep` leaves the platform running until Ctrl-C. Its bots are deleted at the end.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,14 +9,15 @@ import { join } from 'node:path';
 import { freePort } from '../platform/free-port.ts';
 import { type Platform, startPlatform } from '../platform/platform.ts';
 import { interrupted } from '../process/interrupted.ts';
-import { avtomatikaBot } from './cli.ts';
+import { avtomatikaBot, deleteBots } from './cli.ts';
 import { type DemoPlan, type Found, planDemo } from './plan.ts';
 import { probe } from './probes.ts';
 import { startDemoTelegram } from './telegram.ts';
 
 const say = (line = '') => process.stdout.write(`${line}\n`);
 const token = '424242:demo-token-that-only-the-demo-telegram-knows';
-const botName = 'echo-bot';
+// Not the name of the guides' examples: the engine may have that bot already, from an `npm start`.
+const botName = 'demo-bot';
 // A first build on a slow machine, and a bot that has to start Python and import its library.
 const answerTimeoutMs = 60_000;
 
@@ -26,6 +27,7 @@ function report(found: Found, plan: DemoPlan): void {
   say('What is there:');
   line('engine', found.engine);
   line('base image', found.pythonImage?.ok || found.nodeImage === undefined ? found.pythonImage : found.nodeImage);
+  line('this machine', found.thisMachine);
   line('package index', found.packageIndex);
   say(`So the demo runs ${plan.says}.`);
 }
@@ -82,22 +84,40 @@ function showLogs(dir: string): void {
   }
 }
 
+/** Leaves nothing on the engine but the network of the bots, also after Ctrl-C and after a demo that went wrong. */
+async function clearUp(platform: Platform, cliEnv: NodeJS.ProcessEnv): Promise<void> {
+  const broken = platform.broken.then((program) => {
+    throw new Error(`the ${program.name} has ended`);
+  });
+  try {
+    await Promise.race([deleteBots(cliEnv), broken]);
+  } catch (error) {
+    say(`The bots of the demo could not be deleted: ${error instanceof Error ? error.message : error}`);
+  }
+  // It ends now because it is ended.
+  broken.catch(() => {});
+  await platform.stop();
+}
+
 async function demo(keep: boolean, signal: AbortSignal): Promise<void> {
-  const found = await probe(process.env);
+  const found = await probe(process.env, signal);
   const plan = planDemo(found);
   report(found, plan);
   const dir = mkdtempSync(join(tmpdir(), 'bot-runner-demo-'));
   const port = await freePort();
-  const telegram = await startDemoTelegram(token, plan.runtime === 'docker' ? found.address : undefined, process.env);
+  const loopback = { listen: '127.0.0.1', called: '127.0.0.1' };
+  const telegram = await startDemoTelegram(token, (plan.runtime === 'docker' && found.address) || loopback);
   let platform: Platform | undefined;
+  let cliEnv: NodeJS.ProcessEnv = process.env;
   try {
     const env = {
       ...process.env,
       DATA_DIR: dir,
       HOST: '127.0.0.1',
       RUNTIME: plan.runtime,
+      ...(found.dockerHost === undefined ? {} : { DOCKER_HOST: found.dockerHost }),
       LOG_LEVEL: 'info',
-      TELEGRAM_API_BASE: telegram.url,
+      TELEGRAM_API_BASE: telegram.calledUrl,
       CLIENT_TOKEN: 'test-client-token',
       WORKER_TOKEN: 'test-worker-token',
       ADMIN_TOKEN: 'test-admin-token',
@@ -105,7 +125,7 @@ async function demo(keep: boolean, signal: AbortSignal): Promise<void> {
     const logs = { orchestratorLog: join(dir, 'orchestrator.log'), workerLog: join(dir, 'worker.log') };
     platform = await startPlatform({ env, port, ...logs }, signal);
     say(`\nOrchestrator and worker are up at ${platform.url}.`);
-    const cliEnv = { ...process.env, AVTOMATIKA_URL: platform.url, AVTOMATIKA_TOKEN: 'test-client-token' };
+    cliEnv = { ...process.env, AVTOMATIKA_URL: platform.url, AVTOMATIKA_TOKEN: 'test-client-token' };
     await talk(cliEnv, plan, telegram, signal);
     if (keep) await keepRunning(platform, signal);
     else {
@@ -116,7 +136,7 @@ async function demo(keep: boolean, signal: AbortSignal): Promise<void> {
     if (!signal.aborted) showLogs(dir);
     throw error;
   } finally {
-    await platform?.stop();
+    if (platform !== undefined) await clearUp(platform, cliEnv);
     await telegram.close();
     rmSync(dir, { recursive: true, force: true });
   }

@@ -6,6 +6,8 @@ export interface Found {
   /** Images that are on the engine; undefined when there is no engine to ask. */
   readonly pythonImage: { readonly ok: boolean; readonly says: string } | undefined;
   readonly nodeImage: { readonly ok: boolean; readonly says: string } | undefined;
+  /** Whether containers reach this machine, where the demo's Telegram is; undefined when there are none to try it. */
+  readonly thisMachine: { readonly ok: boolean; readonly says: string } | undefined;
   /** Undefined when nothing depends on it. */
   readonly packageIndex: { readonly ok: boolean; readonly says: string } | undefined;
   /** A Python of this machine, for the process runtime. */
@@ -22,7 +24,8 @@ export interface DemoPlan {
 }
 
 export function planDemo(found: Found): DemoPlan {
-  if (found.engine.ok && found.pythonImage?.ok && found.packageIndex?.ok) {
+  const containers = found.engine.ok && found.thisMachine?.ok;
+  if (containers && found.pythonImage?.ok && found.packageIndex?.ok) {
     return {
       runtime: 'docker',
       bot: 'examples/bots/echo_bot.py',
@@ -30,7 +33,7 @@ export function planDemo(found: Found): DemoPlan {
       says: 'the aiogram bot in a Docker container',
     };
   }
-  if (found.engine.ok && found.pythonImage?.ok) {
+  if (containers && found.pythonImage?.ok) {
     return {
       runtime: 'docker',
       bot: 'examples/bots/echo_bot_stdlib.py',
@@ -38,7 +41,7 @@ export function planDemo(found: Found): DemoPlan {
       says: 'the bot without dependencies in a Docker container, because there is no package index',
     };
   }
-  if (found.engine.ok && found.nodeImage?.ok) {
+  if (containers && found.nodeImage?.ok) {
     return {
       runtime: 'docker',
       bot: 'examples/bots/echo_bot.mjs',
@@ -46,7 +49,7 @@ export function planDemo(found: Found): DemoPlan {
       says: 'the JavaScript bot in a Docker container, because only its base image is there',
     };
   }
-  const why = found.engine.ok ? 'no base image is there' : 'there is no Docker engine';
+  const why = whyNoContainers(found);
   return found.hostPython !== undefined
     ? {
         runtime: 'process',
@@ -60,4 +63,9 @@ export function planDemo(found: Found): DemoPlan {
         requirements: [],
         says: `the JavaScript bot as a plain process, NOT ISOLATED, because ${why} and no Python`,
       };
+}
+
+function whyNoContainers({ engine, pythonImage, nodeImage }: Found): string {
+  if (!engine.ok) return 'there is no Docker engine';
+  return pythonImage?.ok || nodeImage?.ok ? 'containers do not reach this machine' : 'no base image is there';
 }

@@ -1,22 +1,7 @@
-/** Questions to a Docker engine that change nothing: does it answer, has it an image, where is its bridge. */
+/** Questions to a Docker engine that change nothing: where is one that answers, has it an image. */
 import http from 'node:http';
-
-export interface EngineAddress {
-  /** As DOCKER_HOST writes it. */
-  readonly shown: string;
-  readonly request: http.RequestOptions;
-}
-
-/** Undefined for an address that needs more than a plain socket (ssh, TLS): the worker knows those, a probe does not. */
-export function engineAddress(env: NodeJS.ProcessEnv): EngineAddress | undefined {
-  const shown = env['DOCKER_HOST'] || 'unix:///var/run/docker.sock';
-  const url = URL.parse(shown);
-  if (url?.protocol === 'unix:') return { shown, request: { socketPath: url.pathname } };
-  if (url?.protocol === 'tcp:' || url?.protocol === 'http:') {
-    return { shown, request: { host: url.hostname, port: url.port || '2375' } };
-  }
-  return undefined;
-}
+import { join } from 'node:path';
+import { defaultDockerHost, dockerHostRule, parseDockerHost } from '../../worker/runtime/docker/docker-host.ts';
 
 export interface EngineAnswer {
   readonly status: number;
@@ -25,10 +10,12 @@ export interface EngineAnswer {
 
 const timeoutMs = 3_000;
 
-/** GET on the engine; rejects when it does not answer within 3 s. */
-export function askEngine(address: EngineAddress, path: string): Promise<EngineAnswer> {
+/** GET on the engine at that DOCKER_HOST; rejects when it does not answer within 3 s. */
+export function askEngine(dockerHost: string, path: string): Promise<EngineAnswer> {
   return new Promise((resolve, reject) => {
-    const request = http.get({ ...address.request, path, timeout: timeoutMs }, (response) => {
+    const address = parseDockerHost(dockerHost);
+    if (address === undefined) throw new Error(`DOCKER_HOST ${dockerHostRule}`);
+    const request = http.get({ ...address, path, timeout: timeoutMs }, (response) => {
       let body = '';
       response.setEncoding('utf8').on('data', (text: string) => {
         body += text;
@@ -41,30 +28,58 @@ export function askEngine(address: EngineAddress, path: string): Promise<EngineA
   });
 }
 
-/** The engine's version for people, or why there is none. */
-export async function probeEngine(
-  address: EngineAddress | undefined,
-): Promise<{ readonly ok: true; readonly version: string } | { readonly ok: false; readonly why: string }> {
-  if (address === undefined) return { ok: false, why: 'DOCKER_HOST is not a socket that can be asked directly' };
+export type FoundEngine =
+  | { readonly ok: true; readonly dockerHost: string; readonly version: string }
+  | { readonly ok: false; readonly why: string };
+
+/**
+ * DOCKER_HOST alone if it is set. Otherwise the first that answers of the sockets that Docker's own packages make: the
+ * system's, a rootless engine's, Docker Desktop's. Without any, why the first of them is none.
+ */
+export async function findEngine(env: NodeJS.ProcessEnv): Promise<FoundEngine> {
+  const [first, ...others] = env['DOCKER_HOST'] ? [env['DOCKER_HOST']] : usualAddresses(env);
+  const answer = await probeEngine(first ?? defaultDockerHost);
+  if (answer.ok) return answer;
+  for (const address of others) {
+    const other = await probeEngine(address);
+    if (other.ok) return other;
+  }
+  return answer;
+}
+
+/** Rootless: https://docs.docker.com/engine/security/rootless/; Desktop: https://docs.docker.com/desktop/setup/install/linux/. */
+const usualAddresses = ({ XDG_RUNTIME_DIR, HOME }: NodeJS.ProcessEnv): readonly string[] => [
+  defaultDockerHost,
+  ...(XDG_RUNTIME_DIR?.startsWith('/') ? [`unix://${join(XDG_RUNTIME_DIR, 'docker.sock')}`] : []),
+  ...(HOME?.startsWith('/') ? [`unix://${join(HOME, '.docker/desktop/docker.sock')}`] : []),
+];
+
+async function probeEngine(dockerHost: string): Promise<FoundEngine> {
   try {
-    const { status, body } = await askEngine(address, '/version');
-    if (status !== 200) return { ok: false, why: `${address.shown} answers ${status}` };
-    return { ok: true, version: String((JSON.parse(body) as { Version?: unknown }).Version ?? 'unknown') };
+    const { status, body } = await askEngine(dockerHost, '/version');
+    if (status !== 200) return { ok: false, why: `${dockerHost} answers ${status}` };
+    const { Version } = JSON.parse(body) as { Version?: unknown };
+    return { ok: true, dockerHost, version: String(Version ?? 'unknown') };
   } catch (error) {
-    const { code = '', message } = error as NodeJS.ErrnoException;
-    const why = code === 'ENOENT' ? 'there is no engine' : code === 'EACCES' ? 'no permission for the socket' : message;
-    return { ok: false, why: `${why} (${address.shown})` };
+    return { ok: false, why: whyNot(error, dockerHost) };
   }
 }
 
-export async function hasImage(address: EngineAddress, image: string): Promise<boolean> {
-  return (await askEngine(address, `/images/${encodeURIComponent(image)}/json`)).status === 200;
+function whyNot(error: unknown, dockerHost: string): string {
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  if (parseDockerHost(dockerHost) === undefined) return message;
+  switch (code) {
+    case 'ENOENT':
+      return `there is no engine (${dockerHost})`;
+    case 'ECONNREFUSED':
+      return `the engine is not running (${dockerHost})`;
+    case 'EACCES':
+      return `no permission for the socket (${dockerHost}); put this user into the group docker`;
+    default:
+      return `${message} (${dockerHost})`;
+  }
 }
 
-/** The address of this host that containers on a bridge reach. Undefined when the engine has no default bridge. */
-export async function bridgeGateway(address: EngineAddress): Promise<string | undefined> {
-  const { status, body } = await askEngine(address, '/networks/bridge');
-  if (status !== 200) return undefined;
-  const network = JSON.parse(body) as { IPAM?: { Config?: readonly { Gateway?: string }[] | null } };
-  return network.IPAM?.Config?.find((config) => config.Gateway)?.Gateway;
+export async function hasImage(dockerHost: string, image: string): Promise<boolean> {
+  return (await askEngine(dockerHost, `/images/${encodeURIComponent(image)}/json`)).status === 200;
 }

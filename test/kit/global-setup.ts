@@ -55,7 +55,12 @@ async function startSlot(wheels: readonly Wheel[]): Promise<Slot | NoEngine> {
   try {
     const index = await startPackageIndex({ host: engine.hostAddress, wheels });
     return {
-      docker: { host: engine.dockerHost, hostAddress: engine.hostAddress, pipIndexUrl: index.url },
+      docker: {
+        host: engine.dockerHost,
+        hostAddress: engine.hostAddress,
+        namespacePath: engine.namespacePath,
+        pipIndexUrl: index.url,
+      },
       stop: async () => {
         await index.close();
         await engine.stop();

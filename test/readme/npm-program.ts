@@ -18,8 +18,10 @@ export async function startNpmProgram(
   up: string,
   cwd: string,
   env: Readonly<Record<string, string>>,
+  inside: readonly string[] = [],
 ): Promise<NpmProgram> {
-  const child = spawn('sh', ['-c', command], {
+  const [program = 'sh', ...args] = [...inside, 'sh', '-c', command];
+  const child = spawn(program, args, {
     cwd,
     env: readerEnv(env),
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -5,7 +5,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
+import type { Variable } from '#common/env-config.ts';
+import { orchestratorVariables } from '../../orchestrator/config.ts';
+import { workerVariables } from '../../worker/config.ts';
 
 export interface CommandEnd {
   /** 128 + number when a signal ended it. */
@@ -26,11 +29,14 @@ const signalNumbers: Readonly<Record<string, number>> = { SIGINT: 2, SIGKILL: 9,
 export class PageShell {
   readonly #env: NodeJS.ProcessEnv;
   readonly #cwd: string;
+  readonly #inside: readonly string[];
   readonly #dir = mkdtempSync(join(tmpdir(), 'page-shell-'));
 
-  constructor(cwd: string, env: Readonly<Record<string, string>>) {
+  /** `inside`: the beginning of a command that runs another one somewhere else (newcomers-machine.ts). */
+  constructor(cwd: string, env: Readonly<Record<string, string>>, inside: readonly string[] = []) {
     this.#cwd = cwd;
     this.#env = readerEnv(env);
+    this.#inside = inside;
   }
 
   /** Resolves when the command has ended, whatever its exit code. Throws when it hangs. */
@@ -39,7 +45,8 @@ export class PageShell {
     // allexport: plain assignments are kept like exports.
     const restore = existsSync(kept) ? `set -a; . '${kept}'` : 'set -a';
     const script = `${restore}\n${command}\nshell_code=$?; export -p > '${kept}'; exit $shell_code`;
-    const child = spawn('sh', ['-c', script], {
+    const [program = 'sh', ...args] = [...this.#inside, 'sh', '-c', script];
+    const child = spawn(program, args, {
       cwd: this.#cwd,
       env: this.#env,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -102,12 +109,25 @@ export function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   }
 }
 
-/** Settings of the machine or of the test runner that would steer the programs; a reader has none of them set. */
-const foreign = /^(VITEST|NODE_ENV$|NODE_OPTIONS$|TEST$|DEV$|PROD$|AVTOMATIKA_|BOTRUNNER_|npm_)/;
-const settings = ['HOST', 'PORT', 'RUNTIME', 'DATA_DIR', 'DOCKER_HOST', 'LOG_LEVEL', 'TELEGRAM_API_BASE', 'WORKER_ID'];
+/** What the test runner, npm and a user of the CLI would steer the programs with; a newcomer has none of it set. */
+const foreign =
+  /^(VITEST|NODE_ENV$|NODE_OPTIONS$|TEST$|DEV$|PROD$|AVTOMATIKA_|BOTRUNNER_|npm_|TELEGRAM_HOST$|BOT_TOKEN$)/;
+/** Every setting of the two programs. */
+const settings = new Set(
+  [...Object.values(orchestratorVariables), ...Object.values(workerVariables)].flatMap(
+    ({ name, aliases = [] }: Pick<Variable<unknown>, 'name' | 'aliases'>) => [name, ...aliases],
+  ),
+);
 
 /** The environment of a reader's terminal, with what the test gives in its place. */
 export function readerEnv(given: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
-  const own = Object.entries(process.env).filter(([name]) => !foreign.test(name) && !settings.includes(name));
-  return { ...Object.fromEntries(own), NO_COLOR: '1', ...given };
+  const own = Object.entries(process.env).filter(([name]) => !foreign.test(name) && !settings.has(name));
+  return { ...Object.fromEntries(own), PATH: pathOfMachine(), NO_COLOR: '1', ...given };
 }
+
+/** Without the Node.js and the tools of this checkout, which npm and the test runner put first. */
+const pathOfMachine = (): string =>
+  (process.env['PATH'] ?? '')
+    .split(delimiter)
+    .filter((folder) => !folder.includes('node_modules'))
+    .join(delimiter);

@@ -43,7 +43,7 @@ const commandLimitMs = 240_000;
 const headers = { authorization: 'Bearer test-client-token', 'content-type': 'application/json' };
 
 export async function startSeedPlatform(
-  docker: TestDocker,
+  docker: Pick<TestDocker, 'host' | 'hostAddress' | 'pipIndexUrl'>,
   env: Readonly<Record<string, string>> = {},
 ): Promise<SeedPlatform> {
   const telegram = await startFakeTelegram({ host: docker.hostAddress, tokens: [knownToken] });

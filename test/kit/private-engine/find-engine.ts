@@ -11,6 +11,8 @@ export interface TestEngine {
   readonly dockerHost: string;
   /** An address of this machine that containers can reach. */
   readonly hostAddress: string;
+  /** For `nsenter --net=`: the network that the engine is on; undefined for an engine that is not private. */
+  readonly namespacePath: string | undefined;
   /** Files to make base images of; undefined for an engine that is not private. */
   readonly packages: PackageTree | undefined;
   stop(): Promise<void>;
@@ -66,7 +68,7 @@ async function namedEngine(dockerHost: string): Promise<TestEngine | NoEngine> {
     if (!gateway || !own.some(({ address }) => address === gateway)) {
       return { skip: `${name} has no bridge on this machine (gateway ${gateway ?? 'unknown'})` };
     }
-    return { dockerHost, hostAddress: gateway, packages: undefined, stop: async () => {} };
+    return { dockerHost, hostAddress: gateway, namespacePath: undefined, packages: undefined, stop: async () => {} };
   } catch (error) {
     return { skip: `${name} does not answer: ${oneLine(error)}` };
   }

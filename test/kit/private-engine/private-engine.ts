@@ -84,9 +84,7 @@ export class PrivateEngine {
       'exec-root': join(this.#dir, 'exec'),
       pidfile: join(this.#dir, 'dockerd.pid'),
       'live-restore': liveRestore,
-      // The namespace is private, so these only have to differ from its link's 10.99.
-      bip: '10.98.0.1/24',
-      'default-address-pools': [{ base: '10.97.0.0/16', size: 24 }],
+      // No addresses: the engine takes them as a newly installed one does, whose bridge has no named gateway at first.
       'insecure-registries': [`${this.hostAddress}/32`],
       'cgroup-parent': `/${cgroupOf(this.#dir)}`,
       'exec-opts': ['native.cgroupdriver=cgroupfs'],
