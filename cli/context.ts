@@ -2,7 +2,7 @@
 import type { Writable } from 'node:stream';
 import type { Clock } from '#common/clock.ts';
 import type { Client } from './client.ts';
-import type { BaseContext } from './clipanion.ts';
+import type { BaseContext } from './command.ts';
 import type { ConnectionSettings } from './settings.ts';
 
 export interface Terminal {
@@ -23,7 +23,7 @@ export interface CliContext extends BaseContext {
   readonly random: () => number;
   /** 1 to 255 printable ASCII characters that were never used before. */
   readonly newIdempotencyKey: () => string;
-  readonly openClient: (settings: ConnectionSettings) => Client;
+  readonly openClient: (settings: ConnectionSettings) => Client | Promise<Client>;
   /** Aborts with an Interrupted when the user wants the command to end. */
   readonly signal: AbortSignal;
 }

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { isEnvGiven, readEnvironment } from './environment.ts';
@@ -21,10 +22,12 @@ it('knows whether any was given', () => {
   expect(isEnvGiven({ env: [], envFile: ['x'] })).toBe(true);
 });
 
-it('does not read a pipe, of which Node.js may have taken everything', async () => {
+it('reads a pipe, such as <(command) of a shell', async () => {
   const cwd = await tempFolder();
   execFileSync('mkfifo', [join(cwd, 'pipe')]);
-  await expect(readEnvironment({ env: [], envFile: ['pipe'] }, cwd, signal)).rejects.toThrow('pipe is no plain file.');
+  const written = writeFile(join(cwd, 'pipe'), 'A=1\n');
+  expect(await readEnvironment({ env: [], envFile: ['pipe'] }, cwd, signal)).toMatchObject({ values: { A: '1' } });
+  await written;
 });
 
 it.each<[string, Record<string, string | Uint8Array>, string]>([

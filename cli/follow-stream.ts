@@ -2,7 +2,7 @@
 import type { CallOptions } from '@connectrpc/connect';
 import { type Clock, sleep } from '#common/clock.ts';
 import { backoffMs } from './backoff.ts';
-import { isBrokenStream } from './errors.ts';
+import { isBrokenStream } from './wire/refusals.ts';
 
 export interface FollowContext {
   readonly clock: Clock;

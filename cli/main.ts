@@ -1,8 +1,6 @@
 /** The program: binds one run to this process, its streams, its signals and the network. */
-import { randomUUID } from 'node:crypto';
+import { isatty } from 'node:tty';
 import { systemClock } from '#common/clock.ts';
-import { openClient } from './client.ts';
-import { Cli } from './clipanion.ts';
 import type { CliContext } from './context.ts';
 import { Interrupted } from './errors.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -32,25 +30,31 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 
 const context: CliContext = {
-  ...Cli.defaultContext,
-  terminal: {
-    stdin: process.stdin.isTTY === true,
-    stdout: process.stdout.isTTY === true,
-    stderr: process.stderr.isTTY === true,
-    columns: () => process.stderr.columns || 80,
+  env: process.env,
+  // Opened when a command reads it: most never do.
+  get stdin() {
+    return process.stdin;
   },
+  stdout: process.stdout,
+  stderr: process.stderr,
+  terminal: { stdin: isatty(0), stdout: isatty(1), stderr: isatty(2), columns: () => process.stderr.columns || 80 },
   cwd: process.cwd(),
   clock: systemClock,
   random: Math.random,
-  newIdempotencyKey: randomUUID,
-  openClient,
+  newIdempotencyKey: () => crypto.randomUUID(),
+  openClient: async (settings) => (await import('./client.ts')).openClient(settings),
   signal: ending.signal,
 };
 
-const exitCode = await run(process.argv.slice(2), context);
-// A connection that is still being opened would keep the process alive for minutes: Node.js cannot give it up. What was
-// written goes out first.
-await Promise.all(
-  [process.stdout, process.stderr].map((stream) => new Promise((resolve) => stream.write('', resolve))),
-);
-process.exit(exitCode);
+// No await at the top level: the packed program is CommonJS, which starts faster.
+void main();
+
+async function main(): Promise<void> {
+  const exitCode = await run(process.argv.slice(2), context);
+  // A connection that is still being opened would keep the process alive for minutes: Node.js cannot give it up. What was
+  // written goes out first.
+  await Promise.all(
+    [process.stdout, process.stderr].map((stream) => new Promise((resolve) => stream.write('', resolve))),
+  );
+  process.exit(exitCode);
+}

@@ -5,10 +5,7 @@ import { complain } from './errors.ts';
 import { exitCodes } from './exit-codes.ts';
 import { fileFault } from './source/file-fault.ts';
 
-/**
- * A plain UTF-8 file. Throws CliError; `name` as the user wrote it. No pipe such as <(command): Node.js reads an --env-file
- * itself before the program begins (see bin/avtomatika-bot.js), and what is left of a pipe then is empty.
- */
+/** A UTF-8 file, or a pipe such as <(command). Throws CliError; `name` as the user wrote it. */
 export async function readTextFile(
   diskPath: string,
   name: string,
@@ -17,8 +14,8 @@ export async function readTextFile(
 ): Promise<string> {
   const pieces: Buffer[] = [];
   const facts = await stat(diskPath).catch((error: unknown) => Promise.reject(fileFault(name, error)));
-  if (!facts.isFile()) {
-    const what = facts.isDirectory() ? 'a folder' : 'no plain file';
+  if (!facts.isFile() && !facts.isFIFO()) {
+    const what = facts.isDirectory() ? 'a folder' : 'neither a file nor a pipe';
     throw complain(exitCodes.failed, 'UNREADABLE_FILE', `${name} is ${what}.`, 'Name a plain text file.');
   }
   try {

@@ -1,85 +1,43 @@
-/** One run of the program from words to exit code. All output goes to the context's streams. */
+/**
+ * One run of the program from words to exit code. All output goes to the context's streams. What only some runs need is
+ * imported where it is needed: the time until the first answer is mostly that of loading code.
+ */
 
 import { version } from '#common/version.ts';
-import { readCommandSpecs } from './argv/command-spec.ts';
+import type { CommandSpec } from './argv/command-spec.ts';
 import { normaliseArgv, type UsageMistake } from './argv/normalise.ts';
-import { Cli } from './clipanion.ts';
-import { CancelCommand } from './commands/cancel.ts';
-import { DeleteCommand } from './commands/delete.ts';
-import { EventsCommand } from './commands/events.ts';
-import { JobStatusCommand } from './commands/job.ts';
-import { ListCommand } from './commands/list.ts';
-import { LogsCommand } from './commands/logs.ts';
-import { RestartCommand } from './commands/restart.ts';
-import { StartCommand } from './commands/start.ts';
-import { StatusCommand } from './commands/status.ts';
-import { StopCommand } from './commands/stop.ts';
-import { TokenAddCommand } from './commands/token-add.ts';
-import { TokenListCommand } from './commands/token-list.ts';
-import { TokenRevokeCommand } from './commands/token-revoke.ts';
-import { UpdateCommand } from './commands/update.ts';
-import { WorkerCordonCommand, WorkerUncordonCommand } from './commands/worker-cordon.ts';
-import { WorkerDrainCommand } from './commands/worker-drain.ts';
-import { WorkerListCommand } from './commands/worker-list.ts';
-import { WorkerReadmitCommand, WorkerRevokeCommand } from './commands/worker-revoke.ts';
+import { bindWords } from './command.ts';
+import commandSpecs from './command-specs.json' with { type: 'json' };
+import { loadCommand } from './commands/catalogue.ts';
 import type { CliContext } from './context.ts';
-import { type Complaint, complain, Interrupted, toComplaint } from './errors.ts';
+import { type Complaint, complain, Interrupted, ownComplaint } from './errors.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
-import { complaintJson, renderComplaint } from './render/complaint.ts';
 import { escapeControls } from './render/escape.ts';
-import { renderHelp } from './render/help.ts';
 import { createStyle, wantsColour } from './render/style.ts';
 import { defaultUrl } from './settings.ts';
 
-/** In the order of the help page. */
-const commandClasses = [
-  StartCommand,
-  UpdateCommand,
-  RestartCommand,
-  StopCommand,
-  DeleteCommand,
-  LogsCommand,
-  EventsCommand,
-  ListCommand,
-  StatusCommand,
-  JobStatusCommand,
-  CancelCommand,
-  TokenAddCommand,
-  TokenListCommand,
-  TokenRevokeCommand,
-  WorkerListCommand,
-  WorkerCordonCommand,
-  WorkerUncordonCommand,
-  WorkerDrainCommand,
-  WorkerRevokeCommand,
-  WorkerReadmitCommand,
-];
-
-export function createCli(): Cli<CliContext> {
-  return Cli.from<CliContext>(commandClasses, { binaryName: 'avtomatika-bot', binaryVersion: version });
-}
+/** What there is, without a single class loaded: `npm run verify` sees that it is what the classes say. */
+const commands = commandSpecs as unknown as readonly CommandSpec[]; // JSON has no tuples
 
 /** Never throws. `argv` is without the names of Node.js and the program. */
 export async function run(argv: readonly string[], context: CliContext): Promise<ExitCode> {
-  const cli = createCli();
-  const commands = readCommandSpecs(cli.definitions());
   const parsed = normaliseArgv(argv, commands);
   switch (parsed.kind) {
     case 'version':
       context.stdout.write(`${version}\n`);
       return exitCodes.done;
     case 'help': {
+      const { renderHelp } = await import('./render/help.ts');
       context.stdout.write(`${renderHelp(parsed.command, commands, version)}\n`);
       return exitCodes.done;
     }
     case 'usage':
       return tell(usageComplaint(parsed), context, argv.includes('--json'), false);
     case 'run': {
-      // The words were checked against the same definitions, so that this cannot refuse them.
-      const command = cli.process([...parsed.argv], context);
       const options = { json: parsed.argv.includes('--json'), verbose: parsed.argv.includes('--verbose') };
       try {
-        return (await command.validateAndExecute()) as ExitCode; // BotCommand.execute returns nothing else
+        const command = bindWords(await loadCommand(parsed.command), parsed.argv, context);
+        return (await command.execute()) as ExitCode; // BotCommand.execute returns nothing else
       } catch (error) {
         return endEarly(error, context, options, urlOf(parsed.argv, context));
       }
@@ -92,9 +50,14 @@ interface OutputOptions {
   readonly verbose: boolean;
 }
 
-function endEarly(error: unknown, context: CliContext, { json, verbose }: OutputOptions, url: string): ExitCode {
+async function endEarly(
+  error: unknown,
+  context: CliContext,
+  { json, verbose }: OutputOptions,
+  url: string,
+): Promise<ExitCode> {
   if (error instanceof Interrupted || context.signal.reason instanceof Interrupted) return exitCodes.interrupted;
-  const complaint = toComplaint(error, url);
+  const complaint = ownComplaint(error) ?? (await import('./wire/refusals.ts')).complaintOfCall(error, url);
   if (complaint !== undefined) return tell(complaint, context, json, verbose);
   if (verbose && error instanceof Error) context.stderr.write(`${escapeControls(error.stack ?? '')}\n`);
   const name = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
@@ -107,7 +70,8 @@ function endEarly(error: unknown, context: CliContext, { json, verbose }: Output
   );
 }
 
-function tell(complaint: Complaint, context: CliContext, json: boolean, verbose: boolean): ExitCode {
+async function tell(complaint: Complaint, context: CliContext, json: boolean, verbose: boolean): Promise<ExitCode> {
+  const { complaintJson, renderComplaint } = await import('./render/complaint.ts');
   const { stderr, terminal, env } = context;
   const style = createStyle({ terminal: terminal.stderr, colour: wantsColour(env) });
   stderr.write(json ? `${JSON.stringify(complaintJson(complaint))}\n` : renderComplaint(complaint, style, verbose));

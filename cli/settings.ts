@@ -1,5 +1,6 @@
 /** Where the orchestrator is and who is asking, from options and environment. */
 import { isLoopbackHost } from '#common/loopback.ts';
+import { parseUrl } from '#common/parse-url.ts';
 import { Secret } from '#common/secret.ts';
 import { trimEnd } from '#common/trim-end.ts';
 import { type CliError, complain } from './errors.ts';
@@ -20,7 +21,7 @@ export interface Given {
 
 /** Options win over the environment. Throws CliError with the cure; never shows the token. */
 export function readSettings(given: Given, env: Readonly<Record<string, string | undefined>>): ConnectionSettings {
-  const url = parseUrl(given.url ?? (env['AVTOMATIKA_URL'] || defaultUrl));
+  const url = parseAddress(given.url ?? (env['AVTOMATIKA_URL'] || defaultUrl));
   const token = given.token ?? env['AVTOMATIKA_TOKEN'] ?? '';
   if (token === '') {
     throw complain(
@@ -43,10 +44,10 @@ export function readSettings(given: Given, env: Readonly<Record<string, string |
 }
 
 /** The cure is always the same; a URL with credentials is not shown. */
-function parseUrl(text: string): string {
+function parseAddress(text: string): string {
   const wrong = (fault: string): CliError =>
     complain(exitCodes.usage, 'INVALID_URL', fault, `Set AVTOMATIKA_URL or --url to something like ${defaultUrl}.`);
-  const url = URL.parse(text);
+  const url = parseUrl(text);
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
     throw wrong("The orchestrator's address is not an http:// or https:// URL.");
   }

@@ -1,6 +1,7 @@
 /** What a person or a pipe says on stdin. */
 import type { Readable } from 'node:stream';
 import type { Clock } from '#common/clock.ts';
+import { createDeferred } from '#common/deferred.ts';
 import { complain } from './errors.ts';
 import { exitCodes } from './exit-codes.ts';
 import { decode } from './read-text.ts';
@@ -35,7 +36,7 @@ export async function readLine(context: StdinContext): Promise<string> {
 }
 
 function readUntil({ stdin, clock, signal }: StdinContext, isEnd: (piece: Buffer) => boolean): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const { promise, resolve, reject } = createDeferred<string>();
   const pieces: Buffer[] = [];
   let bytes = 0;
   const finish = (): void => {

@@ -1,5 +1,5 @@
 /** Events of the user's bots. When they are followed, a stream that broke goes on right after the last message. */
-import type { WatchBotsResponse } from '#gen/botrunner/v1/bot_service_pb.js';
+import { BotService, type WatchBotsResponse } from '#gen/botrunner/v1/bot_service_pb.js';
 import type { Client } from './client.ts';
 import { type FollowContext, followStream } from './follow-stream.ts';
 
@@ -22,7 +22,8 @@ export async function* streamEvents(
 ): AsyncGenerator<WatchBotsResponse> {
   let resumeFrom = from;
   const messages = followStream(
-    (options) => client.bots.watchBots({ botId, last, resumeFrom, includeJobs: true, untilNow: !follow }, options),
+    (options) =>
+      client.for(BotService).watchBots({ botId, last, resumeFrom, includeJobs: true, untilNow: !follow }, options),
     { follow, wholeTimeoutMs, endless: true },
     context,
   );

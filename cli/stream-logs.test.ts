@@ -1,7 +1,7 @@
 import { createRouterTransport } from '@connectrpc/connect';
 import { expect, it } from 'vitest';
 import { Secret } from '#common/secret.ts';
-import { clientOver, sendToken } from './client.ts';
+import { clientOver } from './client.ts';
 import { Interrupted } from './errors.ts';
 import { streamLogs } from './stream-logs.ts';
 import {
@@ -13,6 +13,7 @@ import {
   type Step,
 } from './testing/fake-orchestrator.ts';
 import { instantClock } from './testing/run-cli.ts';
+import { sendToken } from './wire/send-token.ts';
 
 async function read(scripts: Step[][], { follow = true, signal = new AbortController().signal } = {}) {
   const orchestrator = new FakeOrchestrator();

@@ -1,5 +1,7 @@
 /** A bot's log as batches of lines. When it is followed, it goes on after the last line once a broken stream is back. */
+
 import type { Timestamp } from '@bufbuild/protobuf/wkt';
+import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
 import type { LogEntry } from '#gen/botrunner/v1/log_pb.js';
 import type { Client } from './client.ts';
 import { type FollowContext, followStream } from './follow-stream.ts';
@@ -35,7 +37,7 @@ export async function* streamLogs(
   const asked = { ...rest, ...(since && { since }), ...(until && { until }), follow };
   let { afterCursor = '' } = request;
   const messages = followStream(
-    (options) => client.bots.streamLogs({ ...asked, afterCursor }, options),
+    (options) => client.for(BotService).streamLogs({ ...asked, afterCursor }, options),
     { follow, wholeTimeoutMs, endless: false },
     context,
   );

@@ -5,8 +5,9 @@ import type { Job } from '#gen/botrunner/v1/job_pb.js';
 import { backoffMs } from './backoff.ts';
 import { callTimeoutMs } from './client.ts';
 import type { CliContext } from './context.ts';
-import { complain, detailOf } from './errors.ts';
+import { complain } from './errors.ts';
 import { exitCodes } from './exit-codes.ts';
+import { detailOf } from './wire/refusals.ts';
 
 const triesMax = 4;
 

@@ -3,8 +3,9 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError, createRouterTransport } from '@connectrpc/connect';
 import { expect, it } from 'vitest';
 import { Secret } from '#common/secret.ts';
+import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
 import { type Job, JobSchema, JobStatus } from '#gen/botrunner/v1/job_pb.js';
-import { clientOver, sendToken } from './client.ts';
+import { clientOver } from './client.ts';
 import { Interrupted } from './errors.ts';
 import {
   connectionLost,
@@ -16,6 +17,7 @@ import {
 } from './testing/fake-orchestrator.ts';
 import { type InstantClock, instantClock } from './testing/run-cli.ts';
 import { waitForJob } from './wait-for-job.ts';
+import { sendToken } from './wire/send-token.ts';
 
 const done: Step = { job: { state: 'completed', status: JobStatus.COMPLETED } };
 const running = (reason: string): Step => ({ job: { status: JobStatus.RUNNING, reason } });
@@ -25,7 +27,7 @@ async function wait(scripts: Step[][], options: { signal?: AbortSignal; clock?: 
   orchestrator.watchScripts.push(...scripts);
   const interceptors = [sendToken(new Secret(goodToken))];
   const client = clientOver(createRouterTransport(orchestrator.routes, { transport: { interceptors } }), () => {});
-  const { job } = await client.bots.startBot({ botId: 'b' });
+  const { job } = await client.for(BotService).startBot({ botId: 'b' });
   const seen: string[] = [];
   const clock = options.clock ?? instantClock();
   const watcher = {
@@ -111,7 +113,7 @@ it('reckons the time that is left by the clock of the orchestrator', async () =>
     createRouterTransport(orchestrator.routes, { transport: { interceptors: [sendToken(new Secret(goodToken))] } }),
     () => {},
   );
-  const { job } = await client.bots.startBot({ botId: 'b' });
+  const { job } = await client.for(BotService).startBot({ botId: 'b' });
   const clock = instantClock();
   const old = { ...(job ?? create(JobSchema)), updatedAt: timestampFromMs(1_000), deadlineAt: timestampFromMs(6_000) };
   const watcher = { onJob: () => {}, onBuildOutput: () => {}, onBroken: () => {} };

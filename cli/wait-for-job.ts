@@ -2,15 +2,18 @@
  * Waits for a job's end on a stream, through restarts of the orchestrator, until the job's own deadline.
  * Nothing is polled: a new stream is opened only when the old one broke, and it begins with the job as it is by then.
  */
+
 import { timestampMs } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { type Clock, sleep } from '#common/clock.ts';
 import { type Job, JobStatus } from '#gen/botrunner/v1/job_pb.js';
+import { JobService } from '#gen/botrunner/v1/job_service_pb.js';
 import type { LogEntry } from '#gen/botrunner/v1/log_pb.js';
 import { backoffMs } from './backoff.ts';
 import type { Client } from './client.ts';
-import { type CliError, complain, isBrokenStream } from './errors.ts';
+import { type CliError, complain } from './errors.ts';
 import { exitCodes } from './exit-codes.ts';
+import { isBrokenStream } from './wire/refusals.ts';
 
 export interface JobWatcher {
   /** The job as it is now, on every change and after every new beginning. */
@@ -45,7 +48,9 @@ export async function waitForJob(client: Client, job: Job, watcher: JobWatcher, 
     let broken: unknown;
     let messages = 0;
     try {
-      const updates = client.jobs.watchJob({ jobId: job.jobId }, { signal, timeoutMs: Math.max(1, Math.ceil(leftMs)) });
+      const updates = client
+        .for(JobService)
+        .watchJob({ jobId: job.jobId }, { signal, timeoutMs: Math.max(1, Math.ceil(leftMs)) });
       for await (const { update } of updates) {
         // The first message always comes; only a stream that went on from there was a good one.
         if (++messages > 1) failures = 0;

@@ -6,6 +6,7 @@
  */
 import { isIP } from 'node:net';
 import { isForbiddenAddress } from './forbidden-address.ts';
+import { parseUrl } from './parse-url.ts';
 import { readUrl, urlSentences } from './plain-url.ts';
 import { fail, ok, problem, type Result } from './problem.ts';
 import { trimEnd } from './trim-end.ts';
@@ -74,7 +75,7 @@ export function checkUrl(text: unknown, allow: FetchAllow, field = 'archive_url'
 
 /** Where a redirect leads. FETCH_FAILED for what is no plain http(s) URL and for https to http; FORBIDDEN_URL as checkHost. */
 export function checkRedirect(from: URL, location: unknown, allow: FetchAllow, field = 'archive_url'): Result<URL> {
-  const target = typeof location === 'string' && location.length <= 2048 ? URL.parse(location, from.href) : null;
+  const target = typeof location === 'string' && location.length <= 2048 ? parseUrl(location, from.href) : null;
   const reading = readUrl(target?.href, from.protocol === 'https:' ? ['https'] : ['http', 'https']);
   if (reading.ok) return checkHost(reading.url, allow, field);
   return fail(

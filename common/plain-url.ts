@@ -2,6 +2,7 @@
  * Reads a URL that a user gave as a source: absolute, with a host, and written so that no two readers take it for different
  * things. Where it leads is judged in fetch-policy.ts. Pure.
  */
+import { parseUrl } from './parse-url.ts';
 
 /** What is wrong with a URL, for programs (details.rule). */
 export type UrlRule =
@@ -51,7 +52,7 @@ export function readUrl(text: unknown, schemes: readonly string[]): UrlReading {
   if (!schemes.includes(scheme.toLowerCase())) return broken('scheme');
   if (authority.includes('@')) return broken('user_info');
   if (text.includes('#')) return broken('fragment');
-  const url = URL.parse(text);
+  const url = parseUrl(text);
   if (url === null || !schemes.includes(url.protocol.slice(0, -1))) return broken('unreadable');
   const { hostname } = url;
   const labels = hostname.replace(/\.$/, '').split('.');

@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
-import { createCli } from '../run.ts';
-import { groupOf, readCommandSpecs } from './command-spec.ts';
+import { readCommandSpecs } from '../commands/catalogue.ts';
+import { groupOf } from './command-spec.ts';
 
-const commands = readCommandSpecs(createCli().definitions());
+const commands = await readCommandSpecs();
 
-it('reads commands, their positionals and their options from clipanion', () => {
+it('reads commands, their positionals and their options from their classes', () => {
   expect(commands.map(({ name, positionals }) => [name, ...positionals].join(' '))).toEqual([
     'start BOT',
     'update BOT',

@@ -1,5 +1,4 @@
-/** What the argv normaliser and the help pages know of a command, read from its clipanion definition: one truth for all. */
-import type { Definition } from '../clipanion.ts';
+/** What the argv normaliser and the help pages know of a command, read from its class: one truth for all. */
 
 export interface OptionSpec {
   /** All spellings, short ones first: ["-n", "--lines"]. */
@@ -11,33 +10,19 @@ export interface OptionSpec {
 export interface CommandSpec {
   /** One word, or two: "token add". */
   readonly name: string;
+  /** Other names for it, which people type out of habit: "ls". */
+  readonly aliases: readonly string[];
   readonly description: string;
+  /** Paragraphs, with an empty line between them. */
   readonly details: string;
   /** Names of the required positionals, for example ["BOT"]. */
   readonly positionals: readonly string[];
+  /** Whether the last positional may be given several times. */
+  readonly takesRest: boolean;
   readonly options: readonly OptionSpec[];
   /** Pairs of explanation and command line. */
   readonly examples: readonly (readonly [string, string])[];
 }
-
-/** Reads clipanion's `cli.definitions()`. Its notation: usage "bin start <bot>", option "-n,--lines #0". */
-export function readCommandSpecs(definitions: readonly Definition[]): readonly CommandSpec[] {
-  return definitions.map((definition) => ({
-    name: definition.path.split(' ').slice(1).join(' '),
-    description: tidy(definition.description),
-    details: tidy(definition.details),
-    positionals: [...definition.usage.matchAll(/<([^<>]+)>/g)].map((match) => (match[1] ?? '').toUpperCase()),
-    options: definition.options.map((option) => ({
-      names: (option.definition.split(' ')[0] ?? '').split(','),
-      takesValue: option.definition.includes('#'),
-      description: tidy(option.description),
-    })),
-    examples: (definition.examples ?? []).map(([what, line]) => [tidy(what), line]),
-  }));
-}
-
-/** clipanion wraps texts and leaves white space at the ends of lines. */
-const tidy = (text: string | undefined): string => (text ?? '').replace(/[ \t]+$/gm, '').trim();
 
 /** The first word of a command of two; undefined for a command of one. */
 export const groupOf = ({ name }: CommandSpec): string | undefined => /^(\S+) /.exec(name)?.[1];

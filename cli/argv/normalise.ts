@@ -1,8 +1,5 @@
 /**
- * Makes one plain form of every way to write a command line, so that clipanion only binds values.
- * It mends, in this one place, what clipanion 3.2 does otherwise: it refuses `-n50` and values that begin with "-"
- * (`-e -X=1`), prints usage errors on stdout, has no option that takes several words, and no options before the command
- * when several commands share them.
+ * Makes one plain form of every way to write a command line, so that all that is left is to bind values to fields.
  *
  * 1. Options may stand before or after the command. Short ones may be bundled (`-vf`) and carry their value (`-n50`).
  * 2. `-e=K=V`, `-eK=V`, `-e K=V`, `--env K=V` and `--env=K=V` mean the same.
@@ -16,9 +13,9 @@
 import { closest } from './closest.ts';
 import { type CommandSpec, groupOf, longNameOf, type OptionSpec } from './command-spec.ts';
 
-/** What a command line asks for. `argv` is for clipanion: command, options as `--name=value`, `--`, positionals. */
+/** What a command line asks for. `argv` is for bindWords(): command, options as `--name=value`, `--`, positionals. */
 export type ParsedArgv =
-  | { readonly kind: 'run'; readonly argv: readonly string[] }
+  | { readonly kind: 'run'; readonly command: string; readonly argv: readonly string[] }
   | { readonly kind: 'help'; readonly command: string | undefined }
   | { readonly kind: 'version' }
   | UsageMistake;
@@ -59,7 +56,7 @@ export function normaliseArgv(argv: readonly string[], commands: readonly Comman
     const asked = askedFor(argv, commands);
     if (asked) return asked;
     const words = readWords(argv, commands);
-    return { kind: 'run', argv: arrange(words, commands) };
+    return arrange(words, commands);
   } catch (error) {
     if (error instanceof Mistake) return { kind: 'usage', message: error.message, hint: error.hint };
     throw error;
@@ -161,8 +158,8 @@ function findOption(name: string, known: ReadonlyMap<string, OptionSpec>): Optio
   throw new Mistake(`There is no option ${shown(name)}.`, near === undefined ? help : `Did you mean ${near}?`);
 }
 
-/** Command first, options bound to their values, then `--`: the form in which clipanion has no surprises. */
-function arrange(words: Words, commands: readonly CommandSpec[]): readonly string[] {
+/** Command first, options bound to their values, then `--` and the positionals. */
+function arrange(words: Words, commands: readonly CommandSpec[]): ParsedArgv {
   const names = [...new Set(commands.map((command) => groupOf(command) ?? command.name))];
   const list = `The commands are ${names.join(', ')}. See: avtomatika-bot --help`;
   if (words.command === undefined) throw new Mistake('No command was given.', list);
@@ -171,7 +168,8 @@ function arrange(words: Words, commands: readonly CommandSpec[]): readonly strin
   checkOptions(words, command);
   checkPositionals(words, command);
   const options = words.options.map(({ name, value }) => (value === undefined ? name : `${name}=${value}`));
-  return [...command.name.split(' '), ...options, '--', ...words.positionals];
+  const argv = [...command.name.split(' '), ...options, '--', ...words.positionals];
+  return { kind: 'run', command: command.name, argv };
 }
 
 function noCommand(word: string, commands: readonly CommandSpec[], names: readonly string[], list: string): Mistake {

@@ -2,7 +2,7 @@
 
 import type { JsonObject } from '#common/problem.ts';
 import type { Client } from '../client.ts';
-import { Command, Option } from '../clipanion.ts';
+import { Command, Option } from '../command.ts';
 import { type CliContext, write } from '../context.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { createStyle, type Style, wantsColour } from '../render/style.ts';
@@ -25,7 +25,7 @@ export abstract class BotCommand extends Command<CliContext> {
     const settings = readSettings(this, this.context.env);
     const warning = cleartextWarning(settings.url);
     if (warning !== undefined) this.context.stderr.write(`${this.errStyle().yellow(warning)}\n`);
-    const client = this.context.openClient(settings);
+    const client = await this.context.openClient(settings);
     try {
       return await work(client);
     } finally {

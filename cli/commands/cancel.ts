@@ -1,6 +1,7 @@
 /** avtomatika-bot cancel JOB */
+import { JobService } from '#gen/botrunner/v1/job_service_pb.js';
 import { callTimeoutMs } from '../client.ts';
-import { Command, Option } from '../clipanion.ts';
+import { Command, Option } from '../command.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { jobJson, renderCancelled } from '../render/job-panel.ts';
 import { acceptedJob } from '../submit.ts';
@@ -21,7 +22,7 @@ export class CancelCommand extends JobCommand {
   async execute(): Promise<ExitCode> {
     const { signal } = this.context;
     return this.withClient(async (client) => {
-      const answer = await client.jobs.cancelJob({ jobId: this.job }, { signal, timeoutMs: callTimeoutMs });
+      const answer = await client.for(JobService).cancelJob({ jobId: this.job }, { signal, timeoutMs: callTimeoutMs });
       const ended = await this.watch(client, acceptedJob(answer.job));
       const { exitCode, text } = renderCancelled(ended, this.outStyle());
       await this.answer(jobJson(ended), text);

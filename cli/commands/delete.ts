@@ -1,5 +1,6 @@
 /** avtomatika-bot delete BOT */
-import { Command, Option } from '../clipanion.ts';
+import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
+import { Command, Option } from '../command.ts';
 import { complain } from '../errors.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { escapeControls } from '../render/escape.ts';
@@ -32,7 +33,7 @@ export class DeleteCommand extends JobCommand {
     }
     return this.withClient(async (client) => {
       const request = { botId: this.bot, purge: this.purge };
-      const job = await submit(this.context, (options) => client.bots.deleteBot(request, options));
+      const job = await submit(this.context, (options) => client.for(BotService).deleteBot(request, options));
       const render: typeof renderDeleted = (ended, style) => renderDeleted(ended, style, this.purge);
       return this.tellEnd(await this.finish(client, job), render);
     });

@@ -8,7 +8,7 @@ import type { BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
 import type { SpecResetSchema } from '#gen/botrunner/v1/bot_service_pb.js';
 import type { Job } from '#gen/botrunner/v1/job_pb.js';
 import type { Client } from '../client.ts';
-import { Option } from '../clipanion.ts';
+import { Option } from '../command.ts';
 import { type Environment, isEnvGiven, readEnvironment } from '../environment.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { type Limits, parseLimits } from '../limits.ts';

@@ -1,7 +1,7 @@
 /** What commands share that start a job and wait for its end. */
 import { type Job, JobStatus } from '#gen/botrunner/v1/job_pb.js';
 import type { Client } from '../client.ts';
-import { CliError, complain, complaintOfDetail } from '../errors.ts';
+import { CliError, complain } from '../errors.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { createJsonProgress } from '../progress/json-progress.ts';
 import type { Progress } from '../progress/progress.ts';
@@ -9,6 +9,7 @@ import { TextProgress } from '../progress/text-progress.ts';
 import { jobResultJson, type Outcome } from '../render/job.ts';
 import type { Style } from '../render/style.ts';
 import { isFinal, waitForJob } from '../wait-for-job.ts';
+import { complaintOfDetail } from '../wire/refusals.ts';
 import { BotCommand } from './bot-command.ts';
 
 export abstract class JobCommand extends BotCommand {

@@ -1,6 +1,7 @@
 /** avtomatika-bot job JOB */
+import { JobService } from '#gen/botrunner/v1/job_service_pb.js';
 import { callTimeoutMs } from '../client.ts';
-import { Command, Option } from '../clipanion.ts';
+import { Command, Option } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { jobJson, renderJob } from '../render/job-panel.ts';
 import { acceptedJob } from '../submit.ts';
@@ -24,7 +25,7 @@ export class JobStatusCommand extends BotCommand {
 
   async execute(): Promise<ExitCode> {
     const answer = await this.withClient((client) =>
-      client.jobs.getJob({ jobId: this.job }, { signal: this.context.signal, timeoutMs: callTimeoutMs }),
+      client.for(JobService).getJob({ jobId: this.job }, { signal: this.context.signal, timeoutMs: callTimeoutMs }),
     );
     const job = acceptedJob(answer.job);
     await this.answer(jobJson(job), renderJob(job, this.outStyle(), this.verbose));

@@ -1,7 +1,8 @@
 /** avtomatika-bot list */
 
+import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
 import { callTimeoutMs } from '../client.ts';
-import { Command } from '../clipanion.ts';
+import { Command } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { botJson, renderBots } from '../render/bots.ts';
 import { BotCommand } from './bot-command.ts';
@@ -21,7 +22,7 @@ export class ListCommand extends BotCommand {
 
   async execute(): Promise<ExitCode> {
     const answer = await this.withClient((client) =>
-      client.bots.listBots({}, { signal: this.context.signal, timeoutMs: callTimeoutMs }),
+      client.for(BotService).listBots({}, { signal: this.context.signal, timeoutMs: callTimeoutMs }),
     );
     const json = { bots: answer.bots.map(botJson), count: answer.count, max_bots: answer.maxBots };
     await this.answer(json, renderBots(answer, this.outStyle()));

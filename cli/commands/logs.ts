@@ -1,8 +1,9 @@
 /** avtomatika-bot logs BOT */
 
 import { fail, problem } from '#common/problem.ts';
+import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
 import { callTimeoutMs } from '../client.ts';
-import { Command, Option } from '../clipanion.ts';
+import { Command, Option } from '../command.ts';
 import { write } from '../context.ts';
 import { unwrapWords } from '../errors.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
@@ -64,7 +65,7 @@ export class LogsCommand extends BotCommand {
     await this.withClient(async (client) => {
       // Tells at once, and within a bound, whether there is such a bot and an orchestrator at all: the stream of a silent
       // bot has nothing to say for hours.
-      const answer = await client.bots.getBot({ botId: this.bot }, { signal, timeoutMs: callTimeoutMs });
+      const answer = await client.for(BotService).getBot({ botId: this.bot }, { signal, timeoutMs: callTimeoutMs });
       if (style.terminal && !json && answer.bot !== undefined) {
         const state = markedState(stateWord(answer.bot.state), this.errStyle());
         stderr.write(`${this.errStyle().dim(`${escapeControls(answer.bot.botId)}: ${state}`)}\n`);

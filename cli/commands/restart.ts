@@ -1,5 +1,6 @@
 /** avtomatika-bot restart BOT */
-import { Command, Option } from '../clipanion.ts';
+import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
+import { Command, Option } from '../command.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { renderStarted } from '../render/job.ts';
 import { submit } from '../submit.ts';
@@ -19,7 +20,9 @@ export class RestartCommand extends JobCommand {
 
   async execute(): Promise<ExitCode> {
     return this.withClient(async (client) => {
-      const job = await submit(this.context, (options) => client.bots.restartBot({ botId: this.bot }, options));
+      const job = await submit(this.context, (options) =>
+        client.for(BotService).restartBot({ botId: this.bot }, options),
+      );
       return this.tellEnd(await this.finish(client, job), renderStarted);
     });
   }

@@ -1,7 +1,9 @@
 /** avtomatika-bot start BOT, with its source. */
+
 import type { CallOptions } from '@connectrpc/connect';
+import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
 import type { Client } from '../client.ts';
-import { Command } from '../clipanion.ts';
+import { Command } from '../command.ts';
 import { DeployCommand, type DeployRequest } from './deploy-command.ts';
 
 export class StartCommand extends DeployCommand {
@@ -30,6 +32,6 @@ export class StartCommand extends DeployCommand {
   });
 
   protected send(client: Client, { keepEnv: _, ...request }: DeployRequest, options: CallOptions) {
-    return client.bots.startBot(request, options);
+    return client.for(BotService).startBot(request, options);
   }
 }

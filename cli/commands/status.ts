@@ -1,8 +1,10 @@
 /** avtomatika-bot status BOT */
+
 import { create } from '@bufbuild/protobuf';
 import { BotSchema } from '#gen/botrunner/v1/bot_pb.js';
+import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
 import { callTimeoutMs } from '../client.ts';
-import { Command, Option } from '../clipanion.ts';
+import { Command, Option } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { botJson, isHealthy, renderBot } from '../render/bots.ts';
 import { BotCommand } from './bot-command.ts';
@@ -22,7 +24,7 @@ export class StatusCommand extends BotCommand {
 
   async execute(): Promise<ExitCode> {
     const answer = await this.withClient((client) =>
-      client.bots.getBot({ botId: this.bot }, { signal: this.context.signal, timeoutMs: callTimeoutMs }),
+      client.for(BotService).getBot({ botId: this.bot }, { signal: this.context.signal, timeoutMs: callTimeoutMs }),
     );
     const bot = answer.bot ?? create(BotSchema, { botId: this.bot });
     await this.answer({ exists: true, ...botJson(bot) }, renderBot(bot, this.outStyle()));

@@ -1,5 +1,6 @@
 /** avtomatika-bot stop BOT */
-import { Command, Option } from '../clipanion.ts';
+import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
+import { Command, Option } from '../command.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { renderStopped } from '../render/job.ts';
 import { submit } from '../submit.ts';
@@ -17,7 +18,7 @@ export class StopCommand extends JobCommand {
 
   async execute(): Promise<ExitCode> {
     return this.withClient(async (client) => {
-      const job = await submit(this.context, (options) => client.bots.stopBot({ botId: this.bot }, options));
+      const job = await submit(this.context, (options) => client.for(BotService).stopBot({ botId: this.bot }, options));
       return this.tellEnd(await this.finish(client, job), renderStopped);
     });
   }

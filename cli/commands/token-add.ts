@@ -1,6 +1,7 @@
 /** avtomatika-bot token add */
+import { AdminService } from '#gen/botrunner/v1/admin_service_pb.js';
 import { callTimeoutMs } from '../client.ts';
-import { Command, Option } from '../clipanion.ts';
+import { Command, Option } from '../command.ts';
 import { write } from '../context.ts';
 import { complain } from '../errors.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
@@ -41,7 +42,7 @@ export class TokenAddCommand extends BotCommand {
     const { signal, stderr } = this.context;
     // Not repeated when the connection breaks: each call makes another token.
     const { token, value } = await this.withClient((client) =>
-      client.admin.createToken(request, { signal, timeoutMs: callTimeoutMs }),
+      client.for(AdminService).createToken(request, { signal, timeoutMs: callTimeoutMs }),
     );
     if (value === '') {
       const hint = 'Report this to its operator.';

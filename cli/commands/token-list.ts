@@ -1,6 +1,7 @@
 /** avtomatika-bot token list */
+import { AdminService } from '#gen/botrunner/v1/admin_service_pb.js';
 import { callTimeoutMs } from '../client.ts';
-import { Command } from '../clipanion.ts';
+import { Command } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { renderTokens, tokenJson } from '../render/tokens.ts';
 import { BotCommand } from './bot-command.ts';
@@ -18,7 +19,7 @@ export class TokenListCommand extends BotCommand {
 
   async execute(): Promise<ExitCode> {
     const { tokens } = await this.withClient((client) =>
-      client.admin.listTokens({}, { signal: this.context.signal, timeoutMs: callTimeoutMs }),
+      client.for(AdminService).listTokens({}, { signal: this.context.signal, timeoutMs: callTimeoutMs }),
     );
     await this.answer({ tokens: tokens.map(tokenJson) }, renderTokens(tokens));
     return exitCodes.done;

@@ -1,6 +1,7 @@
 /** avtomatika-bot token revoke */
+import { AdminService } from '#gen/botrunner/v1/admin_service_pb.js';
 import { callTimeoutMs } from '../client.ts';
-import { Command, Option } from '../clipanion.ts';
+import { Command, Option } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { escapeControls } from '../render/escape.ts';
 import { requireOption } from '../token-words.ts';
@@ -23,7 +24,7 @@ export class TokenRevokeCommand extends BotCommand {
       name: requireOption('token revoke', '--name', this.name),
     };
     await this.withClient((client) =>
-      client.admin.revokeToken(request, { signal: this.context.signal, timeoutMs: callTimeoutMs }),
+      client.for(AdminService).revokeToken(request, { signal: this.context.signal, timeoutMs: callTimeoutMs }),
     );
     const json = { status: 'revoked', user_id: request.userId, name: request.name };
     const whose = `${escapeControls(request.name)} of ${escapeControls(request.userId)}`;

@@ -1,7 +1,9 @@
 /** avtomatika-bot update BOT, with its new source. */
+
 import type { CallOptions } from '@connectrpc/connect';
+import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
 import type { Client } from '../client.ts';
-import { Command } from '../clipanion.ts';
+import { Command } from '../command.ts';
 import { DeployCommand, type DeployRequest } from './deploy-command.ts';
 
 export class UpdateCommand extends DeployCommand {
@@ -26,6 +28,6 @@ export class UpdateCommand extends DeployCommand {
   });
 
   protected send(client: Client, request: DeployRequest, options: CallOptions) {
-    return client.bots.updateBot(request, options);
+    return client.for(BotService).updateBot(request, options);
   }
 }

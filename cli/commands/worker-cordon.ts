@@ -1,8 +1,8 @@
 /** avtomatika-bot worker cordon|uncordon WORKER */
 import type { CallOptions } from '@connectrpc/connect';
-import type { Worker } from '#gen/botrunner/v1/admin_service_pb.js';
+import { AdminService, type Worker } from '#gen/botrunner/v1/admin_service_pb.js';
 import { type Client, callTimeoutMs } from '../client.ts';
-import { Command, Option } from '../clipanion.ts';
+import { Command, Option } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { escapeControls } from '../render/escape.ts';
 import { workerJson } from '../render/workers.ts';
@@ -37,7 +37,7 @@ export class WorkerCordonCommand extends CordoningCommand {
   protected readonly told = 'is cordoned: it gets no more bots.';
 
   protected send(client: Client, options: CallOptions) {
-    return client.admin.cordonWorker({ workerId: this.worker }, options);
+    return client.for(AdminService).cordonWorker({ workerId: this.worker }, options);
   }
 }
 
@@ -52,6 +52,6 @@ export class WorkerUncordonCommand extends CordoningCommand {
   protected readonly told = 'gets bots again.';
 
   protected send(client: Client, options: CallOptions) {
-    return client.admin.uncordonWorker({ workerId: this.worker }, options);
+    return client.for(AdminService).uncordonWorker({ workerId: this.worker }, options);
   }
 }

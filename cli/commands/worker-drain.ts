@@ -1,6 +1,7 @@
 /** avtomatika-bot worker drain WORKER */
+import { AdminService } from '#gen/botrunner/v1/admin_service_pb.js';
 import { callTimeoutMs } from '../client.ts';
-import { Command, Option } from '../clipanion.ts';
+import { Command, Option } from '../command.ts';
 import { write } from '../context.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { escapeControls } from '../render/escape.ts';
@@ -26,10 +27,10 @@ export class WorkerDrainCommand extends BotCommand {
     const { signal } = this.context;
     const name = escapeControls(this.worker);
     return this.withClient(async (client) => {
-      for await (const step of client.admin.drainWorker({ workerId: this.worker }, { signal })) {
+      for await (const step of client.for(AdminService).drainWorker({ workerId: this.worker }, { signal })) {
         await this.tell(this.json ? JSON.stringify(drainStepJson(step)) : renderDrainStep(step));
       }
-      const { workers } = await client.admin.listWorkers({}, { signal, timeoutMs: callTimeoutMs });
+      const { workers } = await client.for(AdminService).listWorkers({}, { signal, timeoutMs: callTimeoutMs });
       const left = workers.find(({ workerId }) => workerId === this.worker)?.runningBots ?? 0;
       const end = left === 0 ? `${name} runs no bots.` : `${name} still has ${left} running ${plural(left)}.`;
       await this.tell(this.json ? JSON.stringify({ worker_id: this.worker, running_bots: left }) : end);

@@ -1,6 +1,7 @@
 /** avtomatika-bot worker list */
+import { AdminService } from '#gen/botrunner/v1/admin_service_pb.js';
 import { callTimeoutMs } from '../client.ts';
-import { Command } from '../clipanion.ts';
+import { Command } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { renderWorkers, workerJson } from '../render/workers.ts';
 import { BotCommand } from './bot-command.ts';
@@ -23,7 +24,7 @@ export class WorkerListCommand extends BotCommand {
 
   async execute(): Promise<ExitCode> {
     const { workers } = await this.withClient((client) =>
-      client.admin.listWorkers({}, { signal: this.context.signal, timeoutMs: callTimeoutMs }),
+      client.for(AdminService).listWorkers({}, { signal: this.context.signal, timeoutMs: callTimeoutMs }),
     );
     await this.answer({ workers: workers.map(workerJson) }, renderWorkers(workers));
     return exitCodes.done;

@@ -1,7 +1,9 @@
 /** avtomatika-bot worker revoke|readmit WORKER */
+
 import type { CallOptions } from '@connectrpc/connect';
+import { AdminService } from '#gen/botrunner/v1/admin_service_pb.js';
 import { type Client, callTimeoutMs } from '../client.ts';
-import { Command, Option } from '../clipanion.ts';
+import { Command, Option } from '../command.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { escapeControls } from '../render/escape.ts';
 import { BotCommand } from './bot-command.ts';
@@ -34,7 +36,7 @@ export class WorkerRevokeCommand extends AccessCommand {
   protected readonly told = 'is revoked: it may not join until it is readmitted.';
 
   protected send(client: Client, options: CallOptions) {
-    return client.admin.revokeWorker({ workerId: this.worker }, options);
+    return client.for(AdminService).revokeWorker({ workerId: this.worker }, options);
   }
 }
 
@@ -52,6 +54,6 @@ export class WorkerReadmitCommand extends AccessCommand {
   protected readonly told = 'may join anew with a join token.';
 
   protected send(client: Client, options: CallOptions) {
-    return client.admin.readmitWorker({ workerId: this.worker }, options);
+    return client.for(AdminService).readmitWorker({ workerId: this.worker }, options);
   }
 }

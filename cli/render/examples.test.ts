@@ -1,10 +1,9 @@
 import { expect, it } from 'vitest';
-import { readCommandSpecs } from '../argv/command-spec.ts';
 import { normaliseArgv } from '../argv/normalise.ts';
-import { createCli } from '../run.ts';
+import { readCommandSpecs } from '../commands/catalogue.ts';
 import { commandExamples, exampleFor } from './examples.ts';
 
-const commands = readCommandSpecs(createCli().definitions());
+const commands = await readCommandSpecs();
 
 it.each(Object.entries(commandExamples))('the example for %s is a command line that the program takes', (_, line) => {
   const [program, ...words] = [...line.matchAll(/"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2] ?? '');

@@ -1,6 +1,7 @@
 /** The help pages, from the definitions of the commands. Pure. */
 import { type CommandSpec, groupOf, type OptionSpec } from '../argv/command-spec.ts';
-import { renderFacts } from './table.ts';
+import { displayWidth } from './table.ts';
+import { helpColumns, wrapCommand, wrapParagraphs, wrapText } from './wrap.ts';
 
 /** What stands for the value of an option. */
 const valueNames: Readonly<Record<string, string>> = {
@@ -44,7 +45,25 @@ const isGlobal = (name: string, commands: readonly CommandSpec[]): boolean =>
   commands.every(({ options }) => options.some(({ names }) => names.includes(name)));
 
 const optionLines = (options: readonly OptionSpec[]): string =>
-  renderFacts(options.map((option) => [optionUsage(option), option.description]));
+  renderTerms(options.map((option) => [optionUsage(option), option.description]));
+
+/** A name that is wider than this stands on a line of its own, so that it does not push all texts to the right. */
+const termColumnsMax = 24;
+
+/** "  NAME  text" lines; a text that does not fit goes on below itself. */
+function renderTerms(terms: readonly (readonly [string, string])[]): string {
+  const widths = terms.map(([name]) => displayWidth(name)).filter((width) => width <= termColumnsMax);
+  const indent = Math.max(0, ...widths) + 4;
+  const lines = terms.flatMap(([name, text]) => {
+    const [first = '', ...more] = wrapText(text, helpColumns - indent);
+    const begin = `  ${name}`;
+    const below = more.map((line) => `${' '.repeat(indent)}${line}`);
+    return begin.length + 2 <= indent
+      ? [`${begin.padEnd(indent)}${first}`, ...below]
+      : [begin, `${' '.repeat(indent)}${first}`, ...below];
+  });
+  return lines.map((line) => line.trimEnd()).join('\n');
+}
 
 /** The page of a command, of a group of commands, or the general one, without the last line end. */
 export function renderHelp(asked: string | undefined, commands: readonly CommandSpec[], version: string): string {
@@ -58,19 +77,30 @@ const renderGroupHelp = (group: readonly CommandSpec[]): string =>
   `Commands:\n${commandLines(group)}\n\nSee also: avtomatika-bot COMMAND --help`;
 
 const commandLines = (commands: readonly CommandSpec[]): string =>
-  renderFacts(commands.map((command) => [[command.name, ...command.positionals].join(' '), command.description]));
+  renderTerms(commands.map((command) => [wordsOf(command), command.description]));
+
+/** "stop BOT...". */
+const wordsOf = (command: CommandSpec): string =>
+  `${[command.name, ...command.positionals].join(' ')}${command.takesRest ? '...' : ''}`;
 
 /** One command's page, without the last line end. */
 export function renderCommandHelp(command: CommandSpec, commands: readonly CommandSpec[]): string {
   const own = command.options.filter(({ names }) => !isGlobal(names[0] ?? '', commands));
-  const usage = ['avtomatika-bot', command.name, ...command.positionals, '[options]'].join(' ');
+  const usage = `avtomatika-bot ${wordsOf(command)} [options]`;
+  const examples = command.examples.flatMap(([what, line]) => [
+    ...wrapText(what, helpColumns - 4).map((part) => `# ${part}`),
+    ...wrapCommand(line, helpColumns - 2),
+  ]);
   return [
-    `${command.description}\n`,
+    `${wrapText(command.description, helpColumns).join('\n')}\n`,
     `Usage: ${usage}`,
-    ...(command.details === '' ? [] : [`\n${command.details}`]),
+    ...(command.aliases.length === 0
+      ? []
+      : [`Also:  ${command.aliases.map((name) => `avtomatika-bot ${name}`).join(', ')}`]),
+    ...(command.details === '' ? [] : [`\n${wrapParagraphs(command.details, helpColumns)}`]),
     ...(own.length === 0 ? [] : [`\nOptions:\n${optionLines(own)}`]),
     `\n${globalOptions(commands)}`,
-    `\nExamples:\n${command.examples.map(([what, line]) => `  # ${what}\n  ${line}`).join('\n')}`,
+    `\nExamples:\n${examples.map((line) => `  ${line}`).join('\n')}`,
   ].join('\n');
 }
 

@@ -1,9 +1,9 @@
 /** A job as `job` and `cancel` show it. Pure. */
 import type { JsonObject } from '#common/problem.ts';
 import { type Job, JobStatus } from '#gen/botrunner/v1/job_pb.js';
-import { complaintOfDetail } from '../errors.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { isFinal } from '../wait-for-job.ts';
+import { complaintOfDetail } from '../wire/refusals.ts';
 import { exactTime, timeText } from './bots.ts';
 import { complaintJson, renderComplaint } from './complaint.ts';
 import { escapeControls } from './escape.ts';

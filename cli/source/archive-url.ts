@@ -1,11 +1,12 @@
 /** `--custom URL` of an archive: the worker fetches it. Pure. */
+import { parseUrl } from '#common/parse-url.ts';
 import { complain } from '../errors.ts';
 import { exitCodes } from '../exit-codes.ts';
 import type { ReadySource } from './source.ts';
 
 /** Throws CliError; never shows the URL, whose query may hold a key. */
 export function prepareArchiveUrl(text: string): ReadySource {
-  const url = URL.parse(text);
+  const url = parseUrl(text);
   if (url === null || !/^https?:$/.test(url.protocol)) {
     throw refused('This URL is not supported.', 'Give an http or https URL of a .tar, .tar.gz or .tgz file.');
   }

@@ -1,4 +1,6 @@
 /** Whether the URL of --custom is a git repository or an archive. Pure. */
+
+import { parseUrl } from '#common/parse-url.ts';
 import { trimEnd } from '#common/trim-end.ts';
 
 /** Sites where the address of a repository need not end in ".git". */
@@ -12,7 +14,7 @@ export const isUrl = (text: string): boolean => /^[a-z][a-z0-9+.-]+:\/\/|^[\w.-]
 
 /** By its ending, else by its host. `text` is a URL; see isUrl. */
 export function isGitRepository(text: string): boolean {
-  const url = URL.parse(text);
+  const url = parseUrl(text);
   // What ssh takes is git's; the refusal of git sources explains it.
   if (url === null || /^(ssh|git):$/.test(url.protocol)) return true;
   const path = trimEnd(url.pathname, '/');

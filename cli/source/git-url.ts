@@ -1,4 +1,5 @@
 /** The URL of a git repository as people write it: with user and password in it, or in ways that are not supported. Pure. */
+import { parseUrl } from '#common/parse-url.ts';
 import { Secret } from '#common/secret.ts';
 import { type CliError, complain } from '../errors.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -21,7 +22,7 @@ export function parseGitUrl(text: string): GitUrl {
   if (/^([^/]*@)?[^/:]+:(?!\/\/)/.test(text) || /^ssh:/i.test(text)) {
     throw refused('Git over ssh is not supported.', `Use the https address of the repository, such as ${example}.`);
   }
-  const url = URL.parse(text);
+  const url = parseUrl(text);
   if (url === null || !/^(https?|git):$/.test(url.protocol) || url.hostname === '') {
     throw refused('This is no URL of a git repository.', `Write one such as ${example}; for a folder use --custom.`);
   }

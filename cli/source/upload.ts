@@ -1,5 +1,7 @@
 /** Brings a source to the orchestrator. */
+
 import { createHash } from 'node:crypto';
+import { ArtifactService } from '#gen/botrunner/v1/artifact_service_pb.js';
 import type { Client } from '../client.ts';
 import { complain } from '../errors.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -24,7 +26,8 @@ export async function uploadSource(client: Client, upload: Upload, signal: Abort
       throw error;
     }
   }
-  const stored = await client.artifacts
+  const stored = await client
+    .for(ArtifactService)
     .uploadArtifact(messages(), { signal, timeoutMs: uploadTimeoutMs })
     .catch((error: unknown) => Promise.reject(readFault ?? error));
   const sha256 = hash.digest('hex');

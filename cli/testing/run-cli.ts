@@ -2,9 +2,10 @@
 import { PassThrough, type Readable, Writable } from 'node:stream';
 import { createRouterTransport } from '@connectrpc/connect';
 import type { Clock } from '#common/clock.ts';
-import { clientOver, sendToken } from '../client.ts';
+import { clientOver } from '../client.ts';
 import type { CliContext } from '../context.ts';
 import { run } from '../run.ts';
+import { sendToken } from '../wire/send-token.ts';
 import { FakeOrchestrator, goodToken } from './fake-orchestrator.ts';
 
 export interface Told {
@@ -39,7 +40,6 @@ export async function runCli(argv: readonly string[], options: RunOptions = {}):
     stdin: typeof stdin === 'string' ? piped(stdin) : stdin,
     stdout: stdout.stream,
     stderr: stderr.stream,
-    colorDepth: 1,
     env: options.env ?? { AVTOMATIKA_TOKEN: goodToken },
     terminal: { stdin: terminal, stdout: terminal, stderr: terminal, columns: () => 80 },
     cwd: options.cwd ?? process.cwd(),

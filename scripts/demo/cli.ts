@@ -15,7 +15,7 @@ export async function avtomatikaBot(
   signal: AbortSignal,
 ): Promise<void> {
   process.stdout.write(`\n$ avtomatika-bot ${args.map(quoted).join(' ')}\n`);
-  const child = spawn(process.execPath, [program, ...args], {
+  const child = spawn(process.execPath, ['--', program, ...args], {
     env,
     stdio: ['ignore', 'inherit', 'inherit'],
   });

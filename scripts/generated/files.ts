@@ -1,8 +1,10 @@
 /** Files that are written from other files and committed, and what each should hold now. */
 import { text } from '#common/env-config.ts';
+import { readCommandSpecs } from '../../cli/commands/catalogue.ts';
 import { defaultUrl } from '../../cli/settings.ts';
 import { orchestratorVariables } from '../../orchestrator/config.ts';
 import { workerVariables } from '../../worker/config.ts';
+import { cliPage } from '../docs/cli-page.ts';
 import { errorsPage } from '../docs/errors-page.ts';
 import { variablesPage } from '../docs/variables-page.ts';
 import { wantedBiomeConfig } from '../walls/biome-config.ts';
@@ -21,6 +23,7 @@ const cliVariables = {
 };
 
 export const pages: readonly GeneratedFile[] = [
+  { path: 'docs/CLI.md', wanted: cliPage },
   { path: 'docs/ERRORS.md', wanted: async () => errorsPage() },
   {
     path: 'docs/CONFIGURATION.md',
@@ -32,5 +35,11 @@ export const pages: readonly GeneratedFile[] = [
       ]),
   },
 ];
+
+/** What the CLI knows of its commands before it has loaded one. */
+export const commandSpecs: GeneratedFile = {
+  path: 'cli/command-specs.json',
+  wanted: async () => `${JSON.stringify(await readCommandSpecs(), null, 2)}\n`,
+};
 
 export const biomeConfig: GeneratedFile = { path: 'biome.json', wanted: wantedBiomeConfig };

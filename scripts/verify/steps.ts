@@ -1,6 +1,6 @@
 /** What `npm run verify` checks, each step on its own, offline. */
 import { readFileSync } from 'node:fs';
-import { biomeConfig, pages } from '../generated/files.ts';
+import { biomeConfig, commandSpecs, pages } from '../generated/files.ts';
 import { stale } from '../generated/write.ts';
 import { type LockFile, lockMistakes } from '../lock/lock-file.ts';
 import { checkoutPath } from '../process/checkout.ts';
@@ -63,6 +63,12 @@ export const steps: readonly Step[] = [
     holds: 'gen/ is what proto/ generates',
     cure: 'npm run generate',
     check: staleGenerated,
+  },
+  {
+    name: 'commands',
+    holds: 'cli/command-specs.json is what the classes of the commands say',
+    cure: 'npm run generate',
+    check: async (signal) => (await stale([commandSpecs], signal)).join('\n'),
   },
   {
     name: 'docs',

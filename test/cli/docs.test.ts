@@ -2,18 +2,18 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readCommandSpecs } from '../../cli/argv/command-spec.ts';
 import { normaliseArgv } from '../../cli/argv/normalise.ts';
+import { bindWords } from '../../cli/command.ts';
+import { loadCommand, readCommandSpecs } from '../../cli/commands/catalogue.ts';
 import { DeployCommand } from '../../cli/commands/deploy-command.ts';
 import type { CliContext } from '../../cli/context.ts';
 import { exitCodeMeanings, exitCodes } from '../../cli/exit-codes.ts';
 import { renderCommandHelp, renderGeneralHelp } from '../../cli/render/help.ts';
-import { createCli } from '../../cli/run.ts';
 import { chooseSource } from '../../cli/source/choose.ts';
 import { version } from '../../common/version.ts';
 
 const page = await readFile(resolve(import.meta.dirname, '../../docs/CLI.md'), 'utf8');
-const commands = readCommandSpecs(createCli().definitions());
+const commands = await readCommandSpecs();
 const section = (title: string): string => page.split(/^## /m).find((part) => part.startsWith(`${title}\n`)) ?? '';
 const blocks = (language: string): string[] =>
   [...page.matchAll(new RegExp(`\`\`\`${language}\n(.*?)\n\`\`\``, 'gs'))].map((match) => match[1] ?? '');
@@ -51,11 +51,12 @@ describe('docs/CLI.md', () => {
     command.examples.map(([, line]) => line.replace(/^avtomatika-bot /, '')),
   );
 
-  it.each([...examples, ...ownExamples])('gives an example that the program takes: %s', (line) => {
+  it.each([...examples, ...ownExamples])('gives an example that the program takes: %s', async (line) => {
     const parsed = normaliseArgv(shellWords(line), commands);
     expect(parsed.kind).toMatch(/^(run|version)$/);
     if (parsed.kind !== 'run') return;
-    const command = createCli().process([...parsed.argv], { env: {} } as CliContext); // no more of it is read to bind values
+    // No more of the context is read to bind values.
+    const command = bindWords(await loadCommand(parsed.command), parsed.argv, { env: {} } as CliContext);
     if (command instanceof DeployCommand) expect(() => chooseSource(command)).not.toThrow();
   });
 

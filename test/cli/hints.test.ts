@@ -4,9 +4,8 @@ import { describe, expect, it } from 'vitest';
 import type { Problem, Result } from '#common/problem.ts';
 import { type ProblemCode, problemCodes } from '#common/problem-codes.ts';
 import { BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
-import { readCommandSpecs } from '../../cli/argv/command-spec.ts';
+import { readCommandSpecs } from '../../cli/commands/catalogue.ts';
 import { hintFor, requestWords } from '../../cli/render/hints.ts';
-import { createCli } from '../../cli/run.ts';
 import { checkQuota } from '../../orchestrator/core/quota.ts';
 import { defaultBounds } from '../../orchestrator/core/validate/bot-request.ts';
 import { validateBotRequest } from '../../orchestrator/core/validate/validate-bot-request.ts';
@@ -15,7 +14,7 @@ import { parseSpec } from '../../orchestrator/requests/spec-request.ts';
 import { gitFailure } from '../../worker/fetch/git-failure.ts';
 import { pullProblem } from '../../worker/runtime/docker/pull-failure.ts';
 
-const options = readCommandSpecs(createCli().definitions())
+const options = (await readCommandSpecs())
   .flatMap(({ options: own }) => own.flatMap(({ names }) => names))
   .filter((name) => name.startsWith('--'));
 const namesOption = (hint: string) => options.find((name) => new RegExp(`(^|[ (])${name}\\b`).test(hint));

@@ -1,4 +1,4 @@
-/** The program as people start it: cli/bin/avtomatika-bot.js as a child process, under the system's own Node.js. */
+/** The program as people start it: cli/bin/avtomatika-bot.js as a child process, under the system's own Node.js or by itself. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, readdir, readFile, symlink } from 'node:fs/promises';
@@ -67,12 +67,68 @@ describe('the launcher', () => {
     });
   });
 
-  it('keeps the environment of a bot away from the Node.js that runs the program', async () => {
-    const folder = await tempFolder({ 'bot.env': 'NODE_OPTIONS=--require=/nowhere/to/be/found.cjs\n' });
-    const words = ['start', 'b', '--image', 'x', '--env-file', join(folder, 'bot.env')];
-    expect(await finish(systemNode, ['--', launcher, ...words])).toMatchObject({
-      exitCode: 5,
-      stderr: expect.stringContaining('No token is set.'),
+  describe('run by its name, as people do', () => {
+    const env = { PATH: `${join(systemNode, '..')}:/usr/bin:/bin` };
+    const byName = (words: readonly string[], more: Record<string, string> = {}) =>
+      finish(launcher, words, { ...env, ...more });
+
+    it.each(['apart', 'joined'])(
+      'gives a NODE_OPTIONS of --env-file to the bot, and does not obey it: %s',
+      async (form) => {
+        const { orchestrator, url } = await startFakeServer();
+        const folder = await tempFolder({ 'bot.env': 'NODE_OPTIONS=--require=@x/y\nA=1\n' });
+        const file = join(folder, 'bot.env');
+        const words = [
+          'start',
+          'b',
+          '--image',
+          'x',
+          ...(form === 'apart' ? ['--env-file', file] : [`--env-file=${file}`]),
+        ];
+        const told = await byName(words, { AVTOMATIKA_URL: url, AVTOMATIKA_TOKEN: goodToken });
+        expect(told).toMatchObject({ exitCode: 0, stderr: '' });
+        expect(orchestrator.starts[0]?.spec?.env).toEqual({ NODE_OPTIONS: '--require=@x/y', A: '1' });
+      },
+    );
+
+    it('says itself that there is no such --env-file', async () => {
+      expect(await byName(['start', 'b', '--image', 'x', '--env-file', 'nope.env'])).toEqual({
+        exitCode: 1,
+        stdout: '',
+        stderr: 'Error: There is no file or folder nope.env. Check the name and the current folder.\n',
+      });
+    });
+
+    it('takes an --env-file whose name begins with a dash, and what a shell hands in as a pipe', async () => {
+      const { orchestrator, url } = await startFakeServer();
+      const folder = await tempFolder({ '-bot.env': 'A=1\n', 'bot.py': 'print(1)' });
+      const more = { AVTOMATIKA_URL: url, AVTOMATIKA_TOKEN: goodToken };
+      const script = `cd "$1"; exec "$0" start b --env-file=-bot.env --env-file <(echo B=2) --simple bot.py`;
+      const told = await finish('/bin/bash', ['-c', script, launcher, folder], { ...env, ...more });
+      expect(told).toMatchObject({ exitCode: 0 });
+      expect(orchestrator.starts[0]?.spec?.env).toEqual({ A: '1', B: '2' });
+    });
+
+    it.each([
+      '--env-file-if-exists=x',
+      '--require=x',
+      '--import=x',
+      '--eval=x',
+      '--inspect',
+      '--watch',
+      '--run=x',
+      '--test',
+      '--snapshot-blob=x',
+    ])('has no %s, which is an option of Node.js', async (option) => {
+      const told = await byName(['list', option]);
+      expect(told).toMatchObject({ exitCode: 2, stdout: '' });
+      expect(told.stderr).toMatch(/^Error: There is no option "--[^\n]+\n$/);
+    });
+
+    it.each(['-e!', '-r!', '-p', '-c', '-i'])('takes %s as its own option or none', async (word) => {
+      const told = await byName(['list', word]);
+      expect(told).toMatchObject({ exitCode: 2, stdout: '' });
+      expect(told.stderr).toMatch(/^Error: [^\n]+ has no option[^\n]+\n$|^Error: There is no option[^\n]+\n$/);
     });
   });
 
@@ -86,10 +142,12 @@ describe('the launcher', () => {
   it('says in one line what to do when no Node.js will do', async ({ skip }) => {
     if (systemMajor >= 24) skip(`the Node.js of this system (${systemMajor}) is new enough for everything`);
     const folder = await tempFolder({ 'package.json': '{"type":"module"}' });
-    await cp(launcher, join(folder, 'avtomatika-bot.js'));
+    await cp(join(root, 'cli/bin'), folder, { recursive: true });
     const told = await finish(systemNode, [join(folder, 'avtomatika-bot.js'), 'list']);
     expect(told).toMatchObject({ exitCode: 1, stdout: '' });
-    expect(told.stderr).toMatch(/^Error: avtomatika-bot needs Node\.js 24 or newer, and this is [^\n]+\n$/);
+    expect(told.stderr).toMatch(
+      /^Error: avtomatika-bot from the sources needs Node\.js 24 or newer, and this is [^\n]+\n$/,
+    );
   });
 
   it('works when the package is installed under node_modules', async () => {

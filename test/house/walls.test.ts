@@ -49,7 +49,6 @@ const refused: Record<string, readonly string[]> = {
     '@grpc/grpc-js',
     '@grpc/grpc-js/build/src/channel.js',
     'node:sqlite',
-    'clipanion',
   ],
   'worker/bots/converge.ts': ['node:fs', 'node:child_process', '../../orchestrator/main.ts'],
   'worker/bots/restart-policy.ts': ['node:fs', 'node:http'],
@@ -57,9 +56,9 @@ const refused: Record<string, readonly string[]> = {
   'worker/runtime/docker/a.ts': ['@grpc/grpc-js', '../../../orchestrator/main.ts'],
   'worker/session/a.ts': ['dockerode', '@connectrpc/connect-node', '../../orchestrator/main.ts'],
   'cli/commands/a.ts': ['../../worker/main.ts', '../../orchestrator/main.ts', '@connectrpc/connect-node', 'pino'],
-  'cli/client.ts': ['../worker/main.ts', '@grpc/grpc-js'],
+  'cli/client.ts': ['../worker/main.ts', '@grpc/grpc-js', '@connectrpc/connect-node'],
   'test/e2e/a.ts': ['dockerode', 'node:sqlite', 'pino'],
-  'scripts/a.ts': ['dockerode', 'pino', 'clipanion'],
+  'scripts/a.ts': ['dockerode', 'pino'],
 };
 
 /** What stands right beside a wall and is allowed. */
@@ -74,8 +73,8 @@ const allowed: Record<string, readonly string[]> = {
   'worker/bots/a.ts': ['node:fs', '../session/a.ts'],
   'worker/runtime/docker/a.ts': ['dockerode', '../container-runtime.ts'],
   'worker/session/a.ts': ['@grpc/grpc-js'],
-  'cli/commands/a.ts': ['clipanion', '../client.ts'],
-  'cli/client.ts': ['@connectrpc/connect-node'],
+  'cli/commands/a.ts': ['../client.ts'],
+  'cli/wire/a.ts': ['@connectrpc/connect-node'],
   'test/e2e/a.ts': ['@grpc/grpc-js', '@connectrpc/connect-node', '../../worker/main.ts', '../../cli/client.ts'],
   'examples/bots/a.ts': ['@grpc/grpc-js'],
 };

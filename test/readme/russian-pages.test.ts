@@ -3,10 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { type ProblemKind, problemCodes } from '#common/problem-codes.ts';
 import { BotStateSchema } from '#gen/botrunner/v1/bot_pb.js';
-import { readCommandSpecs } from '../../cli/argv/command-spec.ts';
 import { normaliseArgv } from '../../cli/argv/normalise.ts';
+import { readCommandSpecs } from '../../cli/commands/catalogue.ts';
 import { exitCodes } from '../../cli/exit-codes.ts';
-import { createCli } from '../../cli/run.ts';
 import { checkoutPath } from '../../scripts/process/checkout.ts';
 
 const textOf = (page: string): string => readFileSync(checkoutPath(page), 'utf8');
@@ -19,9 +18,9 @@ function rowsBelow(page: string, heading: string): string[][] {
 const plain = (cell: string | undefined): string => (cell ?? '').replace(/^`(.*)`$/, '$1');
 const cyrillic = /[а-яё]/i;
 
-describe('docs/ru/07-reference.md', () => {
-  const commands = readCommandSpecs(createCli().definitions());
+const commands = await readCommandSpecs();
 
+describe('docs/ru/07-reference.md', () => {
   it('lists every command in the order of the help, with an example that the program takes', () => {
     const rows = rowsBelow(reference, 'Команды CLI').filter(([, , example]) => example?.includes('avtomatika-bot'));
     expect(rows.map(([name]) => plain(name))).toEqual(commands.map(({ name }) => name));

@@ -39,7 +39,7 @@ export class ComposeHost {
     this.#command('docker', `exec ${docker} "$@"\n`);
     this.#command('curl', `exec ${enter} /usr/bin/curl --silent --show-error --max-time 30 "$@"\n`);
     const cli = checkoutPath('cli/bin/avtomatika-bot.js');
-    this.#command('avtomatika-bot', `exec ${enter} ${process.execPath} ${cli} "$@"\n`);
+    this.#command('avtomatika-bot', `exec ${enter} ${process.execPath} -- ${cli} "$@"\n`);
   }
 
   /** From now on this is docker-compose. */

@@ -1,0 +1,41 @@
+/** Every command, in the order of the help page. A class is loaded when its command is given, and not before. */
+import type { CommandSpec } from '../argv/command-spec.ts';
+import { type CommandClass, specOf } from '../command.ts';
+import type { CliContext } from '../context.ts';
+
+type Load = () => Promise<CommandClass<CliContext>>;
+
+/** After a change here or in a class: npm run generate, which writes cli/command-specs.json. */
+const loaders: Readonly<Record<string, Load>> = {
+  start: async () => (await import('./start.ts')).StartCommand,
+  update: async () => (await import('./update.ts')).UpdateCommand,
+  restart: async () => (await import('./restart.ts')).RestartCommand,
+  stop: async () => (await import('./stop.ts')).StopCommand,
+  delete: async () => (await import('./delete.ts')).DeleteCommand,
+  logs: async () => (await import('./logs.ts')).LogsCommand,
+  events: async () => (await import('./events.ts')).EventsCommand,
+  list: async () => (await import('./list.ts')).ListCommand,
+  status: async () => (await import('./status.ts')).StatusCommand,
+  job: async () => (await import('./job.ts')).JobStatusCommand,
+  cancel: async () => (await import('./cancel.ts')).CancelCommand,
+  'token add': async () => (await import('./token-add.ts')).TokenAddCommand,
+  'token list': async () => (await import('./token-list.ts')).TokenListCommand,
+  'token revoke': async () => (await import('./token-revoke.ts')).TokenRevokeCommand,
+  'worker list': async () => (await import('./worker-list.ts')).WorkerListCommand,
+  'worker cordon': async () => (await import('./worker-cordon.ts')).WorkerCordonCommand,
+  'worker uncordon': async () => (await import('./worker-cordon.ts')).WorkerUncordonCommand,
+  'worker drain': async () => (await import('./worker-drain.ts')).WorkerDrainCommand,
+  'worker revoke': async () => (await import('./worker-revoke.ts')).WorkerRevokeCommand,
+  'worker readmit': async () => (await import('./worker-revoke.ts')).WorkerReadmitCommand,
+};
+
+/** The class of a command, by the name of its spec. */
+export function loadCommand(name: string): Promise<CommandClass<CliContext>> {
+  const load = loaders[name];
+  if (load === undefined) throw new Error(`there is no command ${name}`);
+  return load();
+}
+
+/** The specs as the classes have them now. */
+export const readCommandSpecs = (): Promise<readonly CommandSpec[]> =>
+  Promise.all(Object.values(loaders).map(async (load) => specOf(await load())));

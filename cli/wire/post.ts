@@ -1,0 +1,67 @@
+/** One POST over HTTP/1.1, on a connection of its own. Follows no redirect, so that the token goes nowhere else. */
+import { request as httpRequest } from 'node:http';
+import { Code, ConnectError } from '@connectrpc/connect';
+import { createDeferred } from '#common/deferred.ts';
+import { answerBytesMax } from './answer-bytes.ts';
+
+export interface Post {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+  readonly signal: AbortSignal | undefined;
+  /** For the whole of it. */
+  readonly timeoutMs: number | undefined;
+}
+
+export interface Answer {
+  readonly status: number;
+  /** Empty where there is none. */
+  readonly contentType: string;
+  readonly body: Uint8Array;
+}
+
+/** Throws what went wrong on the network as Node.js has it, a ConnectError for an end of ours, and the signal's reason. */
+export async function post(target: URL, { headers, body, signal, timeoutMs }: Post): Promise<Answer> {
+  signal?.throwIfAborted();
+  const open = target.protocol === 'https:' ? (await import('node:https')).request : httpRequest;
+  const { promise, resolve, reject } = createDeferred<Answer>();
+  // Without an agent's pool: a connection that the other side has just closed is never taken for a good one.
+  const request = open(target, {
+    method: 'POST',
+    agent: false,
+    headers: { ...headers, 'content-length': body.byteLength },
+  });
+  const onAbort = (): void => void request.destroy(asError(signal?.reason));
+  const timer =
+    timeoutMs === undefined
+      ? undefined
+      : setTimeout(
+          () => request.destroy(new ConnectError('the answer took too long', Code.DeadlineExceeded)),
+          timeoutMs,
+        );
+  signal?.addEventListener('abort', onAbort, { once: true });
+  request.once('response', (response) => {
+    const pieces: Buffer[] = [];
+    let bytes = 0;
+    response.on('data', (piece: Buffer) => {
+      pieces.push(piece);
+      bytes += piece.byteLength;
+      if (bytes > answerBytesMax) request.destroy(new ConnectError('the answer is too long', Code.ResourceExhausted));
+    });
+    response.once('error', reject);
+    response.once('end', () => {
+      const { statusCode = 0, headers: answered } = response;
+      resolve({ status: statusCode, contentType: answered['content-type'] ?? '', body: Buffer.concat(pieces) });
+    });
+  });
+  // Stays: a second error may follow the first, and one after the answer says nothing more.
+  request.on('error', reject);
+  request.end(body);
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', onAbort);
+  }
+}
+
+const asError = (reason: unknown): Error => (reason instanceof Error ? reason : new Error('aborted'));
