@@ -18,6 +18,7 @@ import { type ActiveTask, beginTask, type Outcome } from './active-task.ts';
 import type { BotContext } from './bot-context.ts';
 import { type BotMemory, factsOf, mayForgetFormer, newMemory, runIdOf, situationOf } from './bot-memory.ts';
 import { describeBot, describeWork, type Known, observeBot, saysTheSame } from './bot-state.ts';
+import { isOwnDoing } from './container-steps.ts';
 import { nextStep, type Situation, type Step } from './converge.ts';
 import {
   diagnosisUntilMs,
@@ -114,6 +115,8 @@ export class BotActor {
       this.#endTask({ ok: false, problem: problem('CANCELLED', 'A later decision about the bot replaced this one.') });
     }
     setDesired(this.#memory, desired, taskId !== '' && !sameTask);
+    // A session has begun: a source can be fetched again.
+    if (anew) this.#makeNow();
     if (spec) learnSpec(this.#memory, this.#context, desired.revision, spec);
     if (sameTask) this.#context.reports.accepted(taskId);
     else if (taskId !== '') {
@@ -160,7 +163,14 @@ export class BotActor {
       this.#memory.record = { ...record, settledEnd: undefined };
     }
     this.#memory.pausedUntilMs = undefined;
+    this.#makeNow();
     this.hint();
+  }
+
+  /** What a try to make the image waited for may be there now. */
+  #makeNow(): void {
+    const { making } = this.#memory;
+    if (making.failures > 0) this.#memory.making = { ...making, againAtMs: 0 };
   }
 
   /**
@@ -213,7 +223,7 @@ export class BotActor {
       this.#stepsWithoutRest = 0;
       if (memory.pausedUntilMs === undefined || this.#now() >= memory.pausedUntilMs) memory.failures = 0;
       const { clock } = this.#context;
-      const untilMs = Math.min(step.untilMs ?? Number.POSITIVE_INFINITY, diagnosisUntilMs(memory));
+      const untilMs = Math.min(step.untilMs ?? Number.POSITIVE_INFINITY, diagnosisUntilMs(memory), this.#askAtMs());
       const bounds = Number.isFinite(untilMs) ? { clock, afterMs: Math.max(0, untilMs - this.#now()) } : {};
       await this.#bell.wait({ signal, ...bounds });
       return;
@@ -225,6 +235,13 @@ export class BotActor {
     }
     await takeStep(memory, this.#context, step, this.#hooks, signal);
     if (step.kind === 'look') this.#lookedOnce.resolve();
+  }
+
+  /** When the engine is asked again about an end; a time that has passed waits for what keeps it from being asked. */
+  #askAtMs(): number {
+    const { suspected } = this.#memory;
+    const waits = suspected?.confirmed === false && suspected.askAtMs > this.#now();
+    return waits ? suspected.askAtMs : Number.POSITIVE_INFINITY;
   }
 
   readonly #hooks = {
@@ -240,12 +257,15 @@ export class BotActor {
   async #followTask(signal: AbortSignal): Promise<void> {
     const task = this.#task;
     if (!task) return;
-    const { record, trouble } = this.#memory;
-    const judgement = judgeTask(this.#situation(), record, task.expired, trouble);
+    const { record, trouble, making } = this.#memory;
+    const judgement = judgeTask(this.#situation(), record, task.expired, { trouble, making });
     if (judgement.kind === 'pending') {
       const told = describeWork(this.#known());
       if (told) task.tell(told.state, told.reason);
       return;
+    }
+    if (judgement.kind === 'succeeded' && judgement.endedInWatch && task.replaced) {
+      if (!isOwnDoing(this.#memory, this.#context)) return;
     }
     if (judgement.kind === 'failed') {
       recordFailure(this.#memory, judgement.problem);
@@ -305,7 +325,7 @@ export class BotActor {
   }
 
   #known(): Known {
-    const { record, preparing, watch, trouble, failures } = this.#memory;
+    const { record, preparing, watch, trouble, failures, making } = this.#memory;
     return {
       situation: this.#situation(),
       record,
@@ -313,6 +333,7 @@ export class BotActor {
       phase: preparing?.phase,
       startedAgain: watch?.again === true,
       trouble: failures >= failuresBeforeTold ? trouble : '',
+      making,
     };
   }
 

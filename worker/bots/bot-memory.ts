@@ -1,7 +1,7 @@
 /** What an actor knows of its bot, and the situation that follows from it. Only the actor and its steps write it. */
 
 import type { BotKey } from '#common/ids.ts';
-import type { Result } from '#common/problem.ts';
+import type { Problem, Result } from '#common/problem.ts';
 import type { Secret } from '#common/secret.ts';
 import { type Diagnosis, recallDiagnosis } from '../diagnosis/diagnosis.ts';
 import type { ContainerFacts } from '../runtime/container-runtime.ts';
@@ -29,6 +29,10 @@ export interface BotMemory {
   preparing: { readonly revision: bigint; phase: PreparationPhase; readonly abort: AbortController } | undefined;
   /** A container started a moment ago is watched. */
   watch: StartWatch | undefined;
+  /** The run that this process started and watched; an end of any other one says nothing about a start that is waited for. */
+  watchedRun: RunId | undefined;
+  /** An end that an update would be blamed for, until the engine was asked once more, at this time: it may be going down. */
+  suspected: { readonly runId: RunId; readonly askAtMs: number; readonly confirmed: boolean } | undefined;
   /** Monotonic time since when this process has seen the container run. */
   runningSince: { readonly runId: RunId; readonly atMs: number } | undefined;
   /** Monotonic time of the next try by the restart policy. */
@@ -36,6 +40,8 @@ export interface BotMemory {
   pausedUntilMs: number | undefined;
   /** Steps that failed in a row. */
   failures: number;
+  /** How the making of the image went so far. */
+  making: Making;
   /** Why the last step failed, for people. */
   trouble: string;
   /** Where in the log the last start by a user's decision began. */
@@ -47,6 +53,20 @@ export interface BotMemory {
   readonly diagnosis: Diagnosis;
 }
 
+/** Tries to make an image that failed in passing. */
+export interface Making {
+  /** In a row. */
+  readonly failures: number;
+  /** Why the last one failed, for people. */
+  readonly trouble: string;
+  /** What the job fails with if no try succeeds before its deadline; undefined: nothing better than the trouble. */
+  readonly problem: Problem | undefined;
+  /** Monotonic time of the next try. */
+  readonly againAtMs: number;
+}
+
+export const nothingFailed: Making = { failures: 0, trouble: '', problem: undefined, againAtMs: 0 };
+
 export const newMemory = (record: BotRecord, nowMs: number): BotMemory => ({
   key: record.key,
   record,
@@ -57,10 +77,13 @@ export const newMemory = (record: BotRecord, nowMs: number): BotMemory => ({
   imageReady: undefined,
   preparing: undefined,
   watch: undefined,
+  watchedRun: undefined,
+  suspected: undefined,
   runningSince: undefined,
   retryAtMs: undefined,
   pausedUntilMs: undefined,
   failures: 0,
+  making: nothingFailed,
   trouble: '',
   startSeq: 1,
   cleaned: false,
@@ -92,7 +115,8 @@ export function runnableSpec({ spec, record }: BotMemory): RunnableSpec | undefi
 export function situationOf(memory: BotMemory, nowMs: number, hasTask: boolean): Situation {
   const { record, container, stale, watch, preparing, imageReady, pausedUntilMs, cleaned } = memory;
   const { desired } = record;
-  const mustLook = stale || (watch !== undefined && nowMs >= watch.untilMs);
+  const mustAsk = memory.suspected?.confirmed === false && nowMs >= memory.suspected.askAtMs;
+  const mustLook = stale || mustAsk || (watch !== undefined && nowMs >= watch.untilMs);
   return {
     nowMs,
     desired,
@@ -106,6 +130,7 @@ export function situationOf(memory: BotMemory, nowMs: number, hasTask: boolean):
     outdated: isOutdated(memory),
     watchUntilMs: watch?.untilMs,
     pausedUntilMs,
+    makeAgainAtMs: memory.making.againAtMs,
     cleaned,
   };
 }

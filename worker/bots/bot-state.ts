@@ -6,7 +6,7 @@ import { BotState } from '#gen/botrunner/v1/bot_pb.js';
 import { type BotObservation, BotObservationSchema } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { ContainerFacts } from '../runtime/container-runtime.ts';
 import type { BotRecord } from '../state/bot-records.ts';
-import { imageOf } from './bot-memory.ts';
+import { imageOf, type Making } from './bot-memory.ts';
 import type { Situation } from './converge.ts';
 import type { PreparationPhase } from './image-preparation.ts';
 import { describeKill } from './kill.ts';
@@ -22,6 +22,8 @@ export interface Known {
   readonly startedAgain: boolean;
   /** Why the last try failed in passing, for people; empty when it did not. */
   readonly trouble: string;
+  /** How the making of its image went so far. */
+  readonly making: Making;
 }
 
 export interface Told {
@@ -31,7 +33,8 @@ export interface Told {
 
 /** Undefined while it is being found out: then what was told last stands. */
 export function describeBot(known: Known): Told | undefined {
-  const { situation, trouble } = known;
+  const { situation, making } = known;
+  const trouble = known.trouble || afterFailures(making);
   const { desired, container } = situation;
   if (container === 'unknown') return trouble ? { state: BotState.UNKNOWN, reason: trouble } : undefined;
   const told = (() => {
@@ -50,12 +53,19 @@ const howItWasStopped = ({ record: { lastEnd } }: Known): string =>
 
 /** As describeBot, for the one who waits for a task: what is done for it, also while an old version still runs. */
 export function describeWork(known: Known): Told | undefined {
-  if (known.phase === 'building') return { state: BotState.BUILDING, reason: 'the image is being built' };
-  if (known.phase === 'pulling') return { state: BotState.PULLING, reason: 'the image is being pulled' };
+  const { failures, trouble } = known.making;
+  const again = failures === 0 ? '' : `, try ${failures + 1}; the last one failed: ${trouble}`;
+  if (known.phase === 'building') return { state: BotState.BUILDING, reason: `the image is being built${again}` };
+  if (known.phase === 'pulling') return { state: BotState.PULLING, reason: `the image is being pulled${again}` };
   if (known.phase === 'waiting') return { state: BotState.PENDING, reason: waitsForBuild };
-  if (known.phase === 'fetching') return { state: BotState.PENDING, reason: 'the source is being fetched' };
-  return describeBot(known);
+  if (known.phase === 'fetching') return { state: BotState.PENDING, reason: `the source is being fetched${again}` };
+  // Between two tries: why it waits goes before what the bot does meanwhile.
+  const told = describeBot(known);
+  return told && again !== '' ? { ...told, reason: afterFailures(known.making) } : told;
 }
+
+const afterFailures = ({ failures, trouble }: Making): string =>
+  failures === 0 ? '' : `the image is not ready yet, try ${failures + 1} follows; the last one failed: ${trouble}`;
 
 const waitsForBuild = 'waits for another build on this worker to end';
 

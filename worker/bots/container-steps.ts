@@ -56,6 +56,7 @@ export async function look(memory: BotMemory, context: BotContext, signal: Abort
   memory.stale = false;
   const watched = memory.watch;
   const watchIsOver = watched !== undefined && clock.monotonicMs() >= watched.untilMs;
+  const askedAtMs = clock.monotonicMs();
   const known = factsOf(memory);
   const find = async (limited: AbortSignal) => {
     const same = known && (await runtime.inspect(known.id, limited));
@@ -70,7 +71,27 @@ export async function look(memory: BotMemory, context: BotContext, signal: Abort
     throw error;
   }
   if (watchIsOver && !watched.prolong(clock.monotonicMs())) endWatch(memory);
+  const { suspected } = memory;
+  if (suspected !== undefined && askedAtMs >= suspected.askAtMs) memory.suspected = { ...suspected, confirmed: true };
   learn(memory, context, facts);
+}
+
+// Shorter than the shortest pause before the next start.
+const suspicionMs = 500;
+
+/**
+ * Whether the end of a new version is its own doing for certain. An engine that goes down ends its containers first and is
+ * seen to be away only after that, so it is asked again a moment later.
+ */
+export function isOwnDoing(memory: BotMemory, context: BotContext): boolean {
+  const facts = factsOf(memory);
+  if (facts === undefined) return false;
+  const runId = runIdOf(facts);
+  if (memory.suspected?.runId !== runId) {
+    memory.suspected = { runId, askAtMs: context.clock.monotonicMs() + suspicionMs, confirmed: false };
+    return false;
+  }
+  return memory.suspected.confirmed && !context.wasInterrupted(facts.finishedAtMs);
 }
 
 /** Asks the restart policy about an end that it was not asked about yet. */
@@ -101,6 +122,7 @@ export async function settle(memory: BotMemory, context: BotContext, signal: Abo
       nextTryAtMs: delayMs === undefined ? undefined : clock.wallMs() + delayMs,
       delayMs,
       reason: verdict.reason,
+      blameless: ended.interruptedBy !== undefined || memory.watchedRun !== runId,
     },
     lastEnd: endOf(memory, facts),
     suspendedRun: undefined,
@@ -263,7 +285,9 @@ export async function start(
   memory.retryAtMs = undefined;
   memory.record = { ...memory.record, restarts };
   await look(memory, context, signal);
-  if (factsOf(memory)?.status === 'created') throw new TryLaterError('the container has not started');
+  const started = factsOf(memory);
+  if (started?.status === 'created') throw new TryLaterError('the container has not started');
+  if (started !== undefined) memory.watchedRun = runIdOf(started);
 }
 
 function beginWatch(memory: BotMemory, context: BotContext, id: string, again: boolean, signal: AbortSignal): void {

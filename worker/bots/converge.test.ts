@@ -48,6 +48,13 @@ describe('the next step', () => {
     ],
     ['does nothing about a bot that nobody asked for', { desired: undefined }, rest],
     ['makes the image', {}, { kind: 'prepare' }],
+    ['waits before it makes the image again', { makeAgainAtMs: 1500 }, { ...rest, untilMs: 1500 }],
+    ['makes the image again then', { makeAgainAtMs: 1000 }, { kind: 'prepare' }],
+    [
+      'supervises what runs meanwhile',
+      { makeAgainAtMs: 1500, container: container('ended', 1n, crashed(900)) },
+      { kind: 'start', again: true },
+    ],
     ['waits for the image', { preparing: 2n }, rest],
     ['waits for the spec', { specKnown: false }, rest],
     ['creates once the image is ready', { imageReady: true }, { kind: 'create' }],

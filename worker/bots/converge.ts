@@ -42,6 +42,8 @@ export interface Situation {
   readonly watchUntilMs: number | undefined;
   /** Before this time nothing is tried, because the last try failed in passing. */
   readonly pausedUntilMs: number | undefined;
+  /** Before this time no image is made, because the last try failed in passing; what there is is supervised meanwhile. */
+  readonly makeAgainAtMs?: number;
   /** Whether images, and the log if it must go, are removed; for removed and absent. */
   readonly cleaned: boolean;
 }
@@ -104,8 +106,12 @@ function towardsRunning(situation: Situation, desired: Desired): Step {
     if (container === 'none') return { kind: 'create' };
     return { kind: container.status === 'running' ? 'stop' : 'remove' };
   }
-  if (canReplace && preparing === undefined) return { kind: 'prepare' };
-  return container === 'none' ? rest() : supervise(situation, container);
+  const meanwhile = container === 'none' ? rest() : supervise(situation, container);
+  if (!canReplace || preparing !== undefined) return meanwhile;
+  const { nowMs, makeAgainAtMs = nowMs } = situation;
+  if (nowMs >= makeAgainAtMs) return { kind: 'prepare' };
+  if (meanwhile.kind !== 'rest') return meanwhile;
+  return rest(Math.min(meanwhile.untilMs ?? Number.POSITIVE_INFINITY, makeAgainAtMs));
 }
 
 /** Keeps what exists going, by the restart policy. */

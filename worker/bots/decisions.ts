@@ -5,7 +5,7 @@ import type { BotSpec } from '#gen/botrunner/v1/bot_pb.js';
 import { passTime, wellAtMs } from '../diagnosis/diagnosis.ts';
 import { emptyRecord } from '../state/bot-records.ts';
 import type { BotContext } from './bot-context.ts';
-import { type BotMemory, factsOf, failureOf, mustRestart, wantsStart } from './bot-memory.ts';
+import { type BotMemory, factsOf, failureOf, mustRestart, nothingFailed, wantsStart } from './bot-memory.ts';
 import { compareDecisions, type Desired, isSameDecision } from './desired.ts';
 import { readSpec } from './spec-plan.ts';
 import { specSecrets } from './spec-secrets.ts';
@@ -38,7 +38,10 @@ export function setDesired(memory: BotMemory, desired: Desired, newTask: boolean
   const before = record.desired;
   const isNew = !before || !isSameDecision(before, desired) || before.kind !== desired.kind;
   if (isNew) memory.cleaned = false;
-  if (isNew || newTask) memory.pausedUntilMs = undefined;
+  if (isNew || newTask) {
+    memory.pausedUntilMs = undefined;
+    memory.making = nothingFailed;
+  }
   // Counting goes on from a lower number when the orchestrator began anew.
   const startedGeneration = before && compareDecisions(desired, before) < 0 ? 0n : record.startedGeneration;
   const failure = newTask ? undefined : record.failure;

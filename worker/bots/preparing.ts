@@ -3,10 +3,10 @@ import { imageName } from '#common/ids.ts';
 import { type Problem, ProblemError, problem, unwrap } from '#common/problem.ts';
 import { entryToProto, LogStream } from '../logs/log-entry.ts';
 import { withTimeLimit } from '../waiting/time-limit.ts';
-import { explainPassing, passesByItself, pauseAfterFailures } from '../waiting/try-later.ts';
+import { explainPassing, passesByItself, retryPauseMs, TryLaterError } from '../waiting/try-later.ts';
 import type { ActiveTask } from './active-task.ts';
 import type { BotContext } from './bot-context.ts';
-import { type BotMemory, imageOf, runnableSpec } from './bot-memory.ts';
+import { type BotMemory, imageOf, nothingFailed, runnableSpec } from './bot-memory.ts';
 import { createBuildOutput } from './build-output.ts';
 import { type PreparationPhase, type PreparedImage, prepareImage } from './image-preparation.ts';
 import { imageDigest, type RunnableSpec } from './spec-plan.ts';
@@ -15,7 +15,7 @@ import { imageDigest, type RunnableSpec } from './spec-plan.ts';
 const prepareLimitMs = 20 * 60_000;
 const imageLookLimitMs = 15_000;
 
-/** How it ended: ready, failed for good, failed in passing (already noted in the memory), or not wanted any more. */
+/** How it ended: ready, failed for good, failed in passing (noted in the memory), or not wanted any more. */
 export type Prepared =
   | { readonly kind: 'ready' }
   | { readonly kind: 'failed'; readonly problem: Problem }
@@ -43,6 +43,7 @@ export function beginPreparing(memory: BotMemory, context: BotContext, hooks: Pr
     ({ pinned }): Prepared => {
       if (memory.preparing !== mine) return { kind: 'cancelled' };
       memory.preparing = undefined;
+      memory.making = nothingFailed;
       memory.imageReady = revision;
       const { image, formerImage } = memory.record;
       memory.record = {
@@ -63,13 +64,18 @@ export function beginPreparing(memory: BotMemory, context: BotContext, hooks: Pr
           problem: problem('INTERNAL', 'The worker failed while it made the image of the bot.'),
         };
       }
-      memory.failures += 1;
-      memory.trouble = explainPassing(error);
-      memory.pausedUntilMs = context.clock.monotonicMs() + pauseAfterFailures(memory.failures);
+      const failures = memory.making.failures + 1;
+      const { problem: last, triesMax } = error instanceof TryLaterError ? error : withoutLimit;
+      const masked = last && context.log.maskProblem(last);
+      if (masked !== undefined && failures >= triesMax) return { kind: 'failed', problem: masked };
+      const againAtMs = context.clock.monotonicMs() + retryPauseMs(failures, context.random());
+      memory.making = { failures, trouble: explainPassing(error), problem: masked, againAtMs };
       return { kind: 'again' };
     },
   );
 }
+
+const withoutLimit = { problem: undefined, triesMax: Number.POSITIVE_INFINITY };
 
 /** What is under way is told to stop and its end means nothing any more. */
 export function cancelPreparing(memory: BotMemory): void {

@@ -1,8 +1,8 @@
 /** Whether a task has reached what it is for. Pure. */
 import { type Problem, problem } from '#common/problem.ts';
 import type { BotRecord } from '../state/bot-records.ts';
-import { failureOf } from './bot-memory.ts';
-import type { Situation } from './converge.ts';
+import { failureOf, type Making } from './bot-memory.ts';
+import type { Settled, Situation } from './converge.ts';
 
 export type Judgement =
   | { readonly kind: 'pending' }
@@ -13,8 +13,18 @@ export type Judgement =
 const pending: Judgement = { kind: 'pending' };
 const succeeded: Judgement = { kind: 'succeeded', endedInWatch: false };
 
-/** `trouble`: why the last try failed in passing; it explains a deadline that passed. */
-export function judgeTask(situation: Situation, record: BotRecord, expired: boolean, trouble: string): Judgement {
+/** Why the last tries failed in passing: what explains a deadline that passed. */
+export interface Setbacks {
+  readonly trouble: string;
+  readonly making: Making;
+}
+
+export function judgeTask(
+  situation: Situation,
+  record: BotRecord,
+  expired: boolean,
+  { trouble, making }: Setbacks,
+): Judgement {
   const { desired, container, watchUntilMs, preparing, cleaned } = situation;
   if (!desired) return pending;
   if (desired.kind !== 'running') {
@@ -29,14 +39,25 @@ export function judgeTask(situation: Situation, record: BotRecord, expired: bool
   if (typeof container !== 'string' && container.revision === desired.revision) {
     const started = record.startedGeneration >= desired.generation;
     if (started && container.status === 'running') return watchUntilMs === undefined ? succeeded : pending;
-    if (started && container.settled) return { kind: 'succeeded', endedInWatch: true };
+    if (started && container.settled && !isBlameless(record, container.settled)) {
+      return { kind: 'succeeded', endedInWatch: true };
+    }
   }
   if (!expired) return pending;
-  const late =
-    preparing !== undefined
-      ? problem('BUILD_TIMEOUT', 'The image of the bot was not ready before the deadline.')
-      : deadlineProblem('The bot was not started in time.', trouble);
-  return { kind: 'failed', problem: late };
+  return { kind: 'failed', problem: lateStart(preparing !== undefined, trouble, making) };
+}
+
+/** The engine or the worker went away while it was watched: it is started again, and judged by that. */
+const isBlameless = ({ settledEnd }: BotRecord, settled: Settled): boolean =>
+  settled.kind === 'crash_loop' && settledEnd?.blameless === true;
+
+function lateStart(preparing: boolean, trouble: string, { failures, problem: last, trouble: why }: Making): Problem {
+  if (last !== undefined) {
+    return { ...last, message: `${last.message} It was tried ${failures} times until the deadline of the job.` };
+  }
+  if (failures > 0) return deadlineProblem('The bot was not started in time.', why);
+  if (preparing) return problem('BUILD_TIMEOUT', 'The image of the bot was not ready before the deadline.');
+  return deadlineProblem('The bot was not started in time.', trouble);
 }
 
 const deadlineProblem = (message: string, trouble: string): Problem =>

@@ -11,7 +11,10 @@ import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { checkRedirect, checkUrl, type GuardedLookup, guardedLookup, pinnedLookup } from '#common/fetch-policy.ts';
 import { ProblemError, problem, refuse, unwrap } from '#common/problem.ts';
+import { isMachineFailure } from '../waiting/system-failures.ts';
 import { TimeLimitError, withTimeLimit } from '../waiting/time-limit.ts';
+import { asFailure, chanceOfConnection, chanceOfStatus } from '../waiting/transient.ts';
+import { TryLaterError } from '../waiting/try-later.ts';
 import { createFetchFolder, type Fetched, type FetchParts, systemResolve } from './fetched.ts';
 
 export interface ArchiveLimits {
@@ -68,7 +71,7 @@ async function follow(
     }
     answer.destroy();
     if (![301, 302, 303, 307, 308].includes(status)) {
-      refuse('FETCH_FAILED', `The server answered with status ${status}.`);
+      throw asFailure(problem('FETCH_FAILED', `The server answered with status ${status}.`), chanceOfStatus(status));
     }
     url = unwrap(checkRedirect(url, headers.location, parts.allow));
   }
@@ -142,8 +145,11 @@ async function save(
 }
 
 function told(error: unknown): unknown {
-  if (error instanceof ProblemError) return error;
+  if (error instanceof ProblemError || error instanceof TryLaterError) return error;
+  // Of this machine, not of the server: the disk, for example.
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (isMachineFailure(code)) return error;
   const message =
     error instanceof TimeLimitError ? 'The server took too long.' : 'The server could not be reached, or broke off.';
-  return new ProblemError(problem('FETCH_FAILED', message), { cause: error });
+  return asFailure(problem('FETCH_FAILED', message), chanceOfConnection(code), { cause: error });
 }

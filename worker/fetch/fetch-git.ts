@@ -6,9 +6,10 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { guardedLookup, type ResolvedAddress } from '#common/fetch-policy.ts';
 import { checkGitRef, checkGitSubdir, parseGitUrl } from '#common/git-url.ts';
-import { ProblemError, problem, refuse, unwrap } from '#common/problem.ts';
+import { problem, refuse, unwrap } from '#common/problem.ts';
 import type { Secret } from '#common/secret.ts';
 import { TimeLimitError, withTimeLimit } from '../waiting/time-limit.ts';
+import { asFailure, chanceOfGit } from '../waiting/transient.ts';
 import { createFetchFolder, type Fetched, type FetchParts, systemResolve } from './fetched.ts';
 import { gitFailure } from './git-failure.ts';
 import { type GitCredentials, type GitOutcome, type GitSetting, runGit, writeAskpass } from './run-git.ts';
@@ -63,9 +64,8 @@ export async function fetchGit(parts: FetchParts, request: GitRequest, signal: A
     await folder.remove();
     if (signal.aborted) throw signal.reason;
     if (!(error instanceof TimeLimitError)) throw error;
-    throw new ProblemError(problem('GIT_FAILED', `The repository could not be fetched within ${totalMs / 1000} s.`), {
-      cause: error,
-    });
+    const late = problem('GIT_FAILED', `The repository could not be fetched within ${totalMs / 1000} s.`);
+    throw asFailure(late, 'again', { cause: error });
   }
 }
 
@@ -124,5 +124,5 @@ async function writeTree(
 
 function succeeded({ code, stdout, stderr }: GitOutcome, { credentials }: GitSetting): string {
   if (code === 0) return stdout;
-  throw new ProblemError(gitFailure(stderr, credentials !== undefined));
+  throw asFailure(gitFailure(stderr, credentials !== undefined), chanceOfGit(stderr));
 }

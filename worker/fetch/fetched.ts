@@ -4,7 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '#common/clock.ts';
 import type { FetchAllow, Resolve } from '#common/fetch-policy.ts';
-import { refuse } from '#common/problem.ts';
+import { problem } from '#common/problem.ts';
+import { asFailure, chanceOfConnection } from '../waiting/transient.ts';
 
 export interface FetchParts {
   /** Where temporary folders are made. */
@@ -30,7 +31,11 @@ export const systemResolve: Resolve = async (hostname) => {
     const found = await lookup(hostname, { all: true });
     return found.map(({ address, family }) => ({ address, family: family === 6 ? 6 : 4 }));
   } catch (error) {
-    return refuse('FETCH_FAILED', 'The name of the server is not known.', { cause: error });
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    const chance = chanceOfConnection(code);
+    const message =
+      chance === 'final' ? 'The name of the server is not known.' : 'The name of the server cannot be looked up now.';
+    throw asFailure(problem('FETCH_FAILED', message), chance, { cause: error });
   }
 };
 

@@ -27,6 +27,8 @@ const meanings: readonly (readonly [RegExp, string, string?])[] = [
     /Could not resolve|Failed to connect|Couldn't connect|Connection (?:refused|timed out|reset)|timed out/i,
     'The git server could not be reached.',
   ],
+  [/returned error: (?:408|425|429|5\d\d)/i, 'The git server cannot answer now.'],
+  [/early EOF|unexpected disconnect|RPC failed|hung up unexpectedly|Empty reply/i, 'The git server broke off.'],
   [/File size limit exceeded|No space left/i, 'The repository is too large.'],
   [/' not allowed/i, 'The protocol of the git URL is not allowed.'],
 ];

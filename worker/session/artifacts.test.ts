@@ -56,6 +56,17 @@ describe('artifacts', () => {
     expect(orchestrator.fetches).toEqual([sha256]);
   });
 
+  it('of a session that ends right then are fetched later, like those of one that broke', async () => {
+    const sha256 = offer(2);
+    const cache = await open();
+    // The look at the session and the call are two moments: it can end in between.
+    const fetching = cache.fetch(sha256, never);
+    channel.close();
+    await expect(fetching).rejects.toBeInstanceOf(TryLaterError);
+    await expect(cache.fetch(sha256, never)).rejects.toBeInstanceOf(TryLaterError);
+    expect(await readdir(dir)).toEqual([]);
+  });
+
   it('are fetched once for many who ask at the same time', async () => {
     const cache = await open();
     const sha256 = offer(2);

@@ -13,7 +13,7 @@ import type { FetchArtifactResponse } from '#gen/botrunner/v1/worker_service_pb.
 import type { ArtifactSource } from '../bots/image-preparation.ts';
 import { withTimeLimit } from '../waiting/time-limit.ts';
 import { TryLaterError } from '../waiting/try-later.ts';
-import { type Channel, status } from './channel.ts';
+import { type ArtifactCall, type Channel, status } from './channel.ts';
 
 const artifactMaxBytes = 256 * 1024 * 1024;
 const idleLimitMs = 30_000;
@@ -118,7 +118,7 @@ export class ArtifactCache implements ArtifactSource {
   }
 
   async #receive(channel: Channel, sha256: string, file: FileHandle, signal: AbortSignal): Promise<void> {
-    const call = channel.fetchArtifact(sha256);
+    const call = openCall(channel, sha256);
     const chunks: AsyncIterator<FetchArtifactResponse> = call[Symbol.asyncIterator]();
     const hash = createHash('sha256');
     let bytes = 0;
@@ -182,6 +182,15 @@ const exists = (path: string): Promise<boolean> =>
     () => false,
   );
 
+/** A session may end between the look at it and the call; then its channel throws. */
+function openCall(channel: Channel, sha256: string): ArtifactCall {
+  try {
+    return channel.fetchArtifact(sha256);
+  } catch (error) {
+    throw new TryLaterError('the connection to the orchestrator was lost', { cause: error });
+  }
+}
+
 function explain(error: unknown): unknown {
   if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'number') return error;
   const { code, details } = error as ServiceError;
@@ -190,5 +199,6 @@ function explain(error: unknown): unknown {
       cause: error,
     });
   }
+  // Whatever else ended the call: the orchestrator has the source, and will be there again.
   return new TryLaterError(`the source of the bot could not be fetched: ${details}`, { cause: error });
 }

@@ -31,6 +31,8 @@ export interface SettledEnd {
   /** How long the whole wait is, which bounds what a clock that was set makes of it. Absent from older files. */
   readonly delayMs?: number | undefined;
   readonly reason: string;
+  /** It says nothing about the version that ran: the engine or this worker ended it, or nobody watched. */
+  readonly blameless?: boolean;
 }
 
 export interface Failure {

@@ -4,7 +4,7 @@ import { EngineUnavailableError } from '../runtime/container-runtime.ts';
 import { Bell, unlessAborted } from './bell.ts';
 import { Slots } from './slots.ts';
 import { TimeLimitError, withTimeLimit } from './time-limit.ts';
-import { passesByItself, pauseAfterFailures } from './try-later.ts';
+import { passesByItself, pauseAfterFailures, retryPauseMs } from './try-later.ts';
 
 describe('a bell', () => {
   it('remembers one ring that nobody waited for', async () => {
@@ -122,6 +122,13 @@ describe('failures that pass', () => {
     expect(passesByItself(new EngineUnavailableError('gone'))).toBe(true);
     expect(passesByItself(new TimeLimitError('x', 1))).toBe(true);
     expect(passesByItself(new TypeError('bug'))).toBe(false);
+  });
+
+  it('of other machines are tried again after pauses that grow to 30 s, each up to a quarter shorter', () => {
+    expect([1, 2, 3, 4, 5, 6, 7, 50].map((n) => retryPauseMs(n, 0))).toEqual([
+      500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000,
+    ]);
+    expect(retryPauseMs(50, 0.999)).toBe(22_508);
   });
 
   it('are tried again after pauses that grow to 5 s', () => {

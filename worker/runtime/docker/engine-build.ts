@@ -6,6 +6,7 @@ import { type Problem, ProblemError } from '#common/problem.ts';
 import type { BuildContext } from '../../images/build-context.ts';
 import { buildFailure, createOutputTail } from '../../images/build-failure.ts';
 import { type BuildSettings, buildVariables, settingSecrets } from '../../images/build-settings.ts';
+import { asFailure, chanceOfPull } from '../../waiting/transient.ts';
 import { createRedactor } from '../redact.ts';
 import { type BuildReport, createBuildReport } from './build-output.ts';
 import { buildScope, removeDanglingImages, removeImage, removeLayers, removeStepContainers } from './build-scope.ts';
@@ -67,11 +68,16 @@ export async function runEngineBuild(deps: BuildDeps, request: BuildRequest, sig
     if (failure !== undefined) {
       const shown = redact(failure);
       tail.add(shown);
-      throw new ProblemError(request.explain(shown, report.hasBase(), tail.lines()), { cause: shown });
+      // An engine that is going down ends its steps as if they had failed: ask whether it is still there before anyone is
+      // blamed.
+      await engine.call({ method: 'GET', path: '/version' }, signal);
+      const explained = request.explain(shown, report.hasBase(), tail.lines());
+      // Before the first step only the base was pulled, which is the registry's business.
+      throw asFailure(explained, report.hasBase() ? 'final' : chanceOfPull(shown), { cause: shown });
     }
     // A report that ended early looks like success; the image tells.
     if (!(await hasImage(engine, image, signal))) {
-      throw new ProblemError(buildFailure(tail.lines(), 'The build ended without an image.'));
+      throw asFailure(buildFailure(tail.lines(), 'The build ended without an image.'), 'again');
     }
   } catch (error) {
     await removeLeftovers(deps, scope, wasThere ? undefined : image, report.made());
@@ -121,9 +127,15 @@ async function readReport(
     report.end();
   } catch (error) {
     signal.throwIfAborted();
-    // The source could not be read: then the engine only saw its upload break off.
-    await context.done;
     const sorted = sortedError(error, 'POST /build', signal);
+    // A source that could not be read looks to the engine like an upload that broke off. An upload that broke off because the
+    // engine has gone says nothing about the source.
+    context.stream.destroy();
+    const bad = await context.done.then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    if (bad instanceof ProblemError) throw bad;
     if (!(sorted instanceof EngineRefusal)) throw sorted;
     throw new ProblemError(explainRefusal(sorted), { cause: sorted });
   }

@@ -26,10 +26,17 @@ export function sortedError(error: unknown, what: string, signal: AbortSignal): 
   if (signal.aborted) return signal.reason;
   if ([EngineRefusal, EngineUnavailableError, ProblemError].some((kind) => error instanceof kind)) return error;
   const status = numberProperty(error, 'statusCode');
-  if (status !== undefined && status !== 503) return new EngineRefusal(status, messageOf(error));
+  const text = messageOf(error);
+  if (status !== undefined && status !== 503 && !(status >= 500 && goingDown.test(text))) {
+    return new EngineRefusal(status, text);
+  }
   const code = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : '';
   return new EngineUnavailableError(`the container engine did not answer: ${what}${code}`, { cause: error });
 }
+
+// What an engine answers with while it or its containerd goes down or comes up: it has not looked at the request.
+const goingDown =
+  /ttrpc: closed|transport is closing|client connection is closing|shutting down|containerd\.sock|cannot connect to the docker daemon|context canceled/i;
 
 function numberProperty(value: unknown, name: string): number | undefined {
   if (typeof value !== 'object' || value === null || !(name in value)) return undefined;

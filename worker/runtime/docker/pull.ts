@@ -4,6 +4,7 @@ import { formatImageReference, type ImageReference, parseImageReference } from '
 import type { Logger } from '#common/log.ts';
 import { type Problem, ProblemError, problem, unwrap } from '#common/problem.ts';
 import { TimeLimitError, withTimeLimit } from '../../waiting/time-limit.ts';
+import { asFailure, type Chance, chanceOfPull } from '../../waiting/transient.ts';
 import type { ImagePull, PulledImage } from '../container-runtime.ts';
 import { redact } from '../redact.ts';
 import { list, record, text } from './answers.ts';
@@ -44,13 +45,14 @@ export async function pullImage(deps: PullDeps, pull: ImagePull, signal: AbortSi
     const pinned = await pinnedOf(engine, formatImageReference(from), from, signal);
     if (pinned !== undefined) return { pinned };
   }
-  const kind = failure ?? 'other';
+  // A report whose end is cut looks like success.
+  const { kind, chance } = failure ?? { kind: 'other', chance: 'again' };
   if (kind === 'unreachable' && present !== undefined) {
     pull.onOutput(`the registry could not be reached; using ${pull.reference} as the worker has it`);
     return { pinned: present };
   }
   if (there && kind === 'auth') throw new ProblemError(mirrorProblem(pull.reference));
-  throw new ProblemError(pullProblem(kind, pull.reference, pull.credentials !== undefined));
+  throw asFailure(pullProblem(kind, pull.reference, pull.credentials !== undefined), chance);
 }
 
 const mirrorProblem = (reference: string): Problem =>
@@ -89,7 +91,7 @@ async function request(
   { credentials, onOutput }: ImagePull,
   { registry, repository, tag, digest }: ImageReference,
   signal: AbortSignal,
-): Promise<PullFailure | undefined> {
+): Promise<FailedPull | undefined> {
   const fromImage = registry === undefined ? repository : `${registry}/${repository}`;
   // Asked for neither, an engine pulls every tag. A digest says more than a tag beside it.
   const query = { fromImage, tag: digest ?? tag ?? 'latest' };
@@ -104,7 +106,7 @@ async function request(
     );
     await readAll(answer, report, clock, signal);
   } catch (error) {
-    if (error instanceof TimeLimitError) return 'unreachable';
+    if (error instanceof TimeLimitError) return { kind: 'unreachable', chance: 'again' };
     const sorted = sortedError(error, 'POST /images/create', signal);
     if (!(sorted instanceof EngineRefusal)) throw sorted;
     return failureOf(sorted.text, logger, secret?.password);
@@ -130,7 +132,12 @@ async function readAll(
   report.end();
 }
 
-function failureOf(words: string, logger: Logger, password: string | undefined): PullFailure {
+interface FailedPull {
+  readonly kind: PullFailure;
+  readonly chance: Chance;
+}
+
+function failureOf(words: string, logger: Logger, password: string | undefined): FailedPull {
   logger.warn({ engine: redact(words, password === undefined ? [] : [password]) }, 'an image could not be pulled');
-  return pullFailureKind(words);
+  return { kind: pullFailureKind(words), chance: chanceOfPull(words) };
 }

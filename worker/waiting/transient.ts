@@ -1,0 +1,58 @@
+/**
+ * Which failures pass by themselves. A table for each place that failures come from; what stands in none of them is final.
+ * Pure.
+ */
+import { type Problem, ProblemError } from '#common/problem.ts';
+import { TryLaterError } from './try-later.ts';
+
+/**
+ * `again`: tried until the job's deadline. `briefly`: a few times, because it is mostly a mistake and seldom a restart.
+ * `final`: not tried again.
+ */
+export type Chance = 'again' | 'briefly' | 'final';
+
+export const briefTriesMax = 4;
+
+/** The error to throw for a problem with this chance. */
+export function asFailure(problem: Problem, chance: Chance, options: { readonly cause?: unknown } = {}): Error {
+  if (chance === 'final') return new ProblemError(problem, options);
+  const message = problem.message.replace(/\.$/, '');
+  return new TryLaterError(`${message.charAt(0).toLowerCase()}${message.slice(1)}`, {
+    ...options,
+    problem,
+    ...(chance === 'briefly' ? { triesMax: briefTriesMax } : {}),
+  });
+}
+
+/** Of another server, by what its connection said: https://nodejs.org/api/errors.html#common-system-errors. */
+export function chanceOfConnection(code: string): Chance {
+  if (code === 'ECONNREFUSED') return 'briefly';
+  // A name that nobody has stays so; only "try again" of the resolver is about now.
+  if (code === 'ENOTFOUND' || code === 'EAI_NODATA' || code === 'EAI_NONAME') return 'final';
+  // TLS: the certificate of the other side, or no TLS at all.
+  if (/^(?:CERT_|ERR_TLS_|ERR_SSL_|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_)/.test(code) || code === 'EPROTO') return 'final';
+  return 'again';
+}
+
+/** Of another server, by the status it answered with: https://www.rfc-editor.org/rfc/rfc9110#section-15. */
+export const chanceOfStatus = (status: number): Chance =>
+  status >= 500 || status === 408 || status === 425 || status === 429 ? 'again' : 'final';
+
+/** Of git, by its complaint: what curl or the other side said. */
+export function chanceOfGit(stderr: string): Chance {
+  if (/Connection refused|Failed to connect|Couldn't connect/i.test(stderr)) return 'briefly';
+  return gitPhrases.test(stderr) ? 'again' : 'final';
+}
+
+const gitPhrases =
+  /returned error: (?:408|425|429|5\d\d)|Connection (?:was )?(?:reset|timed out|died|closed)|timed out|early EOF|unexpected (?:disconnect|EOF)|RPC failed|hung up unexpectedly|Recv failure|Send failure|Empty reply|transfer closed|Temporary failure|SSL_ERROR_SYSCALL|stream \d+ was not closed cleanly|invalid index-pack output|bad pack header/i;
+
+/** Of a registry, by the engine's words. */
+export function chanceOfPull(words: string): Chance {
+  if (/x509|tls:|server gave HTTP response|no such host/i.test(words)) return 'final';
+  if (/connection refused/i.test(words)) return 'briefly';
+  return pullPhrases.test(words) ? 'again' : 'final';
+}
+
+const pullPhrases =
+  /connection reset|broken pipe|\bEOF\b|timeout|timed out|deadline exceeded|unreachable|no route to host|server misbehaving|temporary failure|try again|toomanyrequests|too many requests|(?:status|code|response)[^.\n]{0,40}\b5\d\d\b|\b50[0-4] (?:Internal|Bad|Service|Gateway)|short read|unexpected http code: 5\d\d|received unexpected HTTP status: 5\d\d|filesystem layer verification failed|context canceled|transport is closing|ttrpc: closed/i;
