@@ -20,11 +20,20 @@ export interface Response {
   end(body: Uint8Array, done: () => void): unknown;
 }
 
-export interface Answer {
-  readonly status: number;
-  /** Not sent with status 204. */
-  readonly body: Json;
-}
+export type Answer =
+  | {
+      readonly status: number;
+      /** Not sent with status 204. */
+      readonly body: Json;
+      readonly headers?: OutgoingHttpHeaders;
+    }
+  | {
+      readonly status: number;
+      readonly text: string;
+      /** The content type. */
+      readonly type: string;
+      readonly headers?: OutgoingHttpHeaders;
+    };
 
 /** Reads a header by its lower-case name. */
 export const headerOf =
@@ -44,14 +53,18 @@ export function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
   });
 }
 
-export function sendAnswer(request: Request, response: Response, { status, body }: Answer): void {
-  const text = status === 204 ? Buffer.alloc(0) : Buffer.from(JSON.stringify(body));
+export function sendAnswer(request: Request, response: Response, answer: Answer): void {
+  const { status, headers = {} } = answer;
+  const { text, type } =
+    'body' in answer ? { text: JSON.stringify(answer.body), type: 'application/json; charset=utf-8' } : answer;
+  const content = Buffer.from(status === 204 ? '' : text);
   response.writeHead(status, {
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
-    ...(status === 204 ? {} : { 'content-type': 'application/json; charset=utf-8', 'content-length': text.length }),
+    ...headers,
+    ...(status === 204 ? {} : { 'content-type': type, 'content-length': content.length }),
   });
-  response.end(request.method === 'HEAD' ? Buffer.alloc(0) : text, () => {
+  response.end(request.method === 'HEAD' ? Buffer.alloc(0) : content, () => {
     discardRest(request);
   });
 }

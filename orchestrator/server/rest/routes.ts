@@ -2,10 +2,9 @@
  * The REST routes. A thin translation onto the same doors that gRPC uses; no rule lives here. Everything that is not a
  * Connect or gRPC procedure ends here.
  */
-import { type JsonObject, type Problem, refuse } from '#common/problem.ts';
-import { problemCodes } from '#common/problem-codes.ts';
+import { type JsonObject, type Problem, ProblemError } from '#common/problem.ts';
 import { type AcceptDeps, acceptJob } from '../../requests/accept.ts';
-import { jobToJson, problemToJson } from '../../views/job-json.ts';
+import { jobToJson } from '../../views/job-json.ts';
 import { type Identity, requireScope } from '../auth.ts';
 import { toProblem } from '../failures.ts';
 import { readIdempotency } from '../idempotency.ts';
@@ -13,6 +12,9 @@ import type { CallDeps } from '../rpc/call.ts';
 import { type EventsRouteDeps, serveEvents } from './events-route.ts';
 import { type Answer, fieldsOf, headerOf, type Request, type Response, sendAnswer } from './http.ts';
 import { readJsonBody } from './json-body.ts';
+import { noRoute } from './pages/no-route.ts';
+import { problemAnswer } from './pages/problem-page.ts';
+import { publicRoute } from './pages/public-routes.ts';
 import { type WorkerRouteDeps, workerRoute } from './worker-routes.ts';
 
 export interface RestDeps extends CallDeps, AcceptDeps, WorkerRouteDeps, EventsRouteDeps {
@@ -46,16 +48,18 @@ function getJob(deps: RestDeps, request: Request, jobId: string): Answer {
 
 function route(deps: RestDeps, request: Request): Promise<Answer> | Answer {
   const path = (request.url ?? '/').split(/[?#]/, 1)[0] ?? '/';
-  const line = `${request.method} ${path}`;
-  if (line === 'GET /health' || line === 'HEAD /health') return { status: 200, body: { status: 'ok' } };
-  if (line === 'POST /jobs') return createJob(deps, request);
+  const open = publicRoute(request, path);
+  if (open !== undefined) return open;
+  const { method = '' } = request;
+  const reads = method === 'GET' || method === 'HEAD';
+  if (method === 'POST' && path === '/jobs') return createJob(deps, request);
   const job = /^(?:\/api)?\/jobs\/([^/]+)$/.exec(path)?.[1];
-  if (job !== undefined && request.method === 'GET') return getJob(deps, request, job);
+  if (job !== undefined && reads) return getJob(deps, request, job);
   const blueprint = /^\/api\/jobs\/([^/]+)$/.exec(path)?.[1];
-  if (blueprint !== undefined && request.method === 'POST') return createJob(deps, request, blueprint);
+  if (blueprint !== undefined && method === 'POST') return createJob(deps, request, blueprint);
   const worker = workerRoute(deps, request, path);
   if (worker !== undefined) return worker;
-  refuse('ROUTE_NOT_FOUND', `There is no route ${request.method} on this path.`);
+  throw new ProblemError(noRoute(method, path));
 }
 
 const isEvents = ({ method, url = '/' }: Request): boolean => method === 'GET' && /^\/events(?:[?#]|$)/.test(url);
@@ -63,10 +67,7 @@ const isEvents = ({ method, url = '/' }: Request): boolean => method === 'GET' &
 /** `shutdown` ends the streams that are open. */
 export function createRestHandler(deps: RestDeps, shutdown: AbortSignal): RestHandler {
   const refuse = async (request: Request, response: Response, problem: Problem): Promise<void> => {
-    sendAnswer(request, response, {
-      status: problemCodes[problem.code].http,
-      body: { error: problemToJson(problem) },
-    });
+    sendAnswer(request, response, problemAnswer(request, problem));
   };
   return {
     refuse,

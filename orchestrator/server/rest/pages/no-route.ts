@@ -1,0 +1,111 @@
+/** The refusal of a path that is not there, or not with that method: what is there instead. Pure. */
+import { type Problem, problem } from '#common/problem.ts';
+
+const here = 'http://localhost:8000';
+const jobsExample = `curl ${here}/jobs -H "Authorization: Bearer YOUR_TOKEN" -H "Content-Type: application/json" -d '{"blueprint":"bot_runner","data":{"action":"list"}}'`;
+
+interface Known {
+  readonly path: RegExp;
+  /** As the header Allow has them. */
+  readonly allow: string;
+  readonly example: string;
+}
+
+/** What there is, for a request with another method. */
+const known: readonly Known[] = [
+  {
+    path: /^\/(?:health|healthz|livez|readyz|version|robots\.txt|favicon\.ico)?$/,
+    allow: 'GET, HEAD',
+    example: `curl ${here}/health`,
+  },
+  { path: /^\/jobs$/, allow: 'POST', example: jobsExample },
+  {
+    path: /^\/api\/jobs\/[^/]+$/,
+    allow: 'GET, HEAD, POST',
+    example: `curl ${here}/api/jobs/JOB_ID -H "Authorization: Bearer YOUR_TOKEN"`,
+  },
+  {
+    path: /^\/jobs\/[^/]+$/,
+    allow: 'GET, HEAD',
+    example: `curl ${here}/jobs/JOB_ID -H "Authorization: Bearer YOUR_TOKEN"`,
+  },
+  { path: /^\/events$/, allow: 'GET', example: `curl -N ${here}/events -H "Authorization: Bearer YOUR_TOKEN"` },
+];
+
+interface Other {
+  readonly words: RegExp;
+  readonly message: string;
+  readonly hint: string;
+  readonly example: string;
+}
+
+const connect = `curl ${here}/`;
+
+/** What people look for, by the first part of the path. */
+const others: readonly Other[] = [
+  {
+    words: /^(?:metrics|prometheus|stats|actuator)$/,
+    message: 'There are no metrics here yet.',
+    hint: 'GET /health says whether the orchestrator runs; GET /events tells every change of bots, jobs and workers.',
+    example: `curl ${here}/health`,
+  },
+  {
+    words: /^(?:dashboard|ui|admin|console|login|index\.html?)$/,
+    message: 'There is no dashboard here yet.',
+    hint: 'Use the command line; GET / says how to connect it.',
+    example: 'avtomatika-bot list',
+  },
+  {
+    words: /^(?:docs|doc|documentation|help|swagger.*|openapi.*|redoc|api-docs)$/,
+    message: 'The documentation is not served here.',
+    hint: 'Read docs/REST.md, docs/GRPC.md and docs/CLI.md in the source; GET / says how to connect.',
+    example: connect,
+  },
+  {
+    words: /^(?:status|ping|alive|live|ready|up|health.*|livez|readyz)$/,
+    message: 'The health of the orchestrator is at another path.',
+    hint: 'GET /health.',
+    example: `curl ${here}/health`,
+  },
+  {
+    words: /^(?:bots?|list|start|stop|logs?)$/,
+    message: 'Bots have no path of their own.',
+    hint: 'What is asked of a bot is a job: POST /jobs, and GET /jobs/{id} for its result.',
+    example: jobsExample,
+  },
+  {
+    words: /^(?:_?workers?|tasks?)$/,
+    message: 'There is no such route for workers.',
+    hint: 'An operator sees the workers by the command line; the routes for workers are in docs/REST.md.',
+    example: 'avtomatika-bot worker list',
+  },
+  {
+    words: /^(?:api|v\d+|rest|jobs?|graphql|rpc)$/,
+    message: 'There is no such route in the API.',
+    hint: 'POST /jobs asks for something, GET /jobs/{id} for its result, GET /events tells what happens: docs/REST.md.',
+    example: jobsExample,
+  },
+  {
+    words: /^events?$/,
+    message: 'The events are at another path.',
+    hint: 'GET /events, as docs/EVENTS.md says.',
+    example: `curl -N ${here}/events -H "Authorization: Bearer YOUR_TOKEN"`,
+  },
+];
+
+/** METHOD_NOT_ALLOWED or ROUTE_NOT_FOUND. Nothing of the path is repeated. */
+export function noRoute(method: string, path: string): Problem {
+  const there = known.find((candidate) => candidate.path.test(path));
+  if (there !== undefined) {
+    return problem('METHOD_NOT_ALLOWED', `This path does not take the method ${method}.`, {
+      details: { allow: there.allow },
+      hint: `Use ${there.allow}, as docs/REST.md says.`,
+      example: there.example,
+    });
+  }
+  const [, first = ''] = path.toLowerCase().split('/', 2);
+  const other = others.find(({ words }) => words.test(first.slice(0, 32)));
+  if (other === undefined) return problem('ROUTE_NOT_FOUND', 'There is nothing at this path.');
+  const { message, hint, example } = other;
+  return problem('ROUTE_NOT_FOUND', message, { hint, example });
+}
