@@ -148,6 +148,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
       fleet,
       tails,
       clock,
+      sealKey,
       session,
       restWorkers,
       maxBodyBytes,

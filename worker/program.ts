@@ -25,6 +25,7 @@ import type { ContainerRuntime } from './runtime/container-runtime.ts';
 import { ArtifactCache, defaultCacheMaxBytes } from './session/artifacts.ts';
 import { ResultJournal } from './session/result-journal.ts';
 import { Tails } from './session/tails.ts';
+import { createTokenClaims } from './session/token-claims.ts';
 import { complaintOf, Uplink } from './session/uplink.ts';
 import { openAgeClock } from './state/age-mark.ts';
 import { createBotRecords } from './state/bot-records.ts';
@@ -127,6 +128,7 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
       artifacts,
       fetching: { dir: fetchDir, allow: config.fetchAllow, clock },
       preflight: base === undefined ? noPreflight : createPreflight(base, createAskTelegram(base, clock)),
+      tokenClaims: createTokenClaims(() => uplink.channel),
       records: createBotRecords(state.botsDir, logger),
       reports: uplink,
       lookup: (key) => lookup.find(key),

@@ -49,7 +49,7 @@ export function acceptJob(context: EngineContext, change: Change, request: NewJo
     const quota = checkQuota(activeBots(change.tx, userId), botId, settings.maxBotsPerUser);
     if (!quota.ok) throw new ProblemError(quota.problem);
   }
-  if (request.artifact !== undefined) storeArtifact(change, userId, newId(), request.artifact);
+  if (request.artifact !== undefined) storeArtifact(context, change, userId, newId(), request.artifact);
   // Empty for a source that the worker fetches.
   const artifact = spec?.artifactSha256 ?? '';
   if (artifact !== '' && !change.tx.artifacts.isOwnedBy(userId, artifact)) {
@@ -71,7 +71,12 @@ export function acceptJob(context: EngineContext, change: Change, request: NewJo
     state: context.blueprints.get(request.blueprint)?.initialState ?? 'init',
     status: 'pending',
     reason: '',
-    params: { ...request.params, ...changeParams(request.change), ...(after.length > 0 ? { after } : {}) },
+    params: {
+      ...request.params,
+      ...(request.takeover === true ? { takeover: true } : {}),
+      ...changeParams(request.change),
+      ...(after.length > 0 ? { after } : {}),
+    },
     specSealed: spec === undefined ? null : sealSpec(sealKey, key, spec.spec),
     result: null,
     error: null,

@@ -11,7 +11,7 @@ import { AgeClock } from '#common/age-clock.ts';
 import { ClockSteps } from '#common/clock-steps.ts';
 import type { BotKey } from '#common/ids.ts';
 import { ProblemError, problem, refuse } from '#common/problem.ts';
-import type { BotObservation, TaskResult } from '#gen/botrunner/v1/worker_service_pb.js';
+import type { BotObservation, ClaimTokensRequest, TaskResult } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { JobEvent } from '../core/blueprints/blueprint.ts';
 import { type BotRecord, isFinal, type JobRecord, type WorkerStatus } from '../core/records.ts';
 import { acceptJob, repeatedJob } from './accept.ts';
@@ -19,6 +19,7 @@ import { advance } from './advance.ts';
 import { endOldBots, nextAging } from './aging.ts';
 import { beginMove, type MoveBegun } from './begin-move.ts';
 import { type Change, createChange } from './change.ts';
+import { claimTokens } from './claim-tokens.ts';
 import type { EngineContext } from './context.ts';
 import { deadlineProblem } from './deadlines.ts';
 import { endFreeTask, type HandedTask, type TaskOutcome, takeTask } from './free-tasks.ts';
@@ -30,6 +31,7 @@ import { logsResult, readFailure } from './read.ts';
 import { applyResult } from './results.ts';
 import { damaged, isDamaged } from './specs.ts';
 import { tellWorkers } from './tell-workers.ts';
+import { renewTokenKeys } from './token-ownership.ts';
 
 /** Where a bot's log is read from; given to the engine as a function. */
 export interface EnginePorts extends Omit<EngineContext, 'requestLogs' | 'newId'> {
@@ -72,6 +74,7 @@ export class Engine {
       tx.bots.boundAges(now);
       tx.idempotency.removeOlderThan(new AgeClock(this.#context.clock, tx.clock.ageMark()).nowMs() - dayMs);
       tx.artifacts.discardUnfinished();
+      renewTokenKeys(this.#context, tx);
       tx.bots.setMaxRuntime(this.#context.settings.maxRuntimeMs);
       return undefined;
     });
@@ -198,6 +201,11 @@ export class Engine {
     return this.#change((change) => {
       for (const report of reports) applyObservation(change, workerId, report);
     });
+  }
+
+  /** A worker asks for the Telegram tokens in the source of a bot it is about to build. Throws ProblemError. */
+  claimTokens(workerId: string, claim: ClaimTokensRequest): Promise<{ readonly pending: boolean }> {
+    return this.#change((change) => claimTokens(this.#context, change, workerId, claim));
   }
 
   /** A task has arrived at its worker. */

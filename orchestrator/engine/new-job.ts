@@ -16,7 +16,12 @@ export interface NewJob {
   /** For start and update: what it takes from what the bot has. */
   readonly change?: SpecChange;
   /** An artifact that came with the request; stored with the job, in one commit. */
-  readonly artifact?: { readonly sha256: string; readonly bytes: Uint8Array };
+  readonly artifact?: {
+    readonly sha256: string;
+    readonly bytes: Uint8Array;
+    /** sha256 of each Telegram token in its code. */
+    readonly tokenSha256s: readonly string[];
+  };
   /** Stops the bot that has the Telegram token of the spec, instead of refusing. */
   readonly takeover?: boolean;
   readonly params?: JsonObject;

@@ -2,29 +2,92 @@
  * A Telegram token belongs to one running bot at a time, across users and workers: Telegram answers 409 to a second one
  * that polls. A bot has its tokens from the moment its start begins until its container is gone.
  */
-import { createHmac } from 'node:crypto';
-import type { BotKey } from '#common/ids.ts';
+import { createHash, createHmac } from 'node:crypto';
+import { toBinary } from '@bufbuild/protobuf';
+import { type BotKey, botKeyText } from '#common/ids.ts';
 import { type Problem, problem } from '#common/problem.ts';
 import type { Secret } from '#common/secret.ts';
 import { telegramTokensOf } from '#common/telegram-token.ts';
-import type { BotSpec } from '#gen/botrunner/v1/bot_pb.js';
+import { type BotSpec, CustomSourceSchema } from '#gen/botrunner/v1/bot_pb.js';
 import type { BotRecord } from '../core/records.ts';
 import type { Tables } from '../store/store.ts';
 import type { EngineContext } from './context.ts';
 import { openSoundSpec } from './specs.ts';
 
-/** A keyed hash: without the key nobody can try tokens against the store. */
-const tokenKeys = (sealKey: Secret<Uint8Array>, spec: BotSpec): readonly string[] =>
-  telegramTokensOf(spec.env).map((token) =>
-    createHmac('sha256', sealKey.reveal()).update(`telegram token ${token}`).digest('hex'),
-  );
+/** The form of the keys. Before, they were made of the token itself, which what a worker reports could not be. */
+const keyForm = 'h:';
+
+/** A keyed hash of a token's sha256: without the key nobody can try tokens against the store. */
+export const tokenKeyOf = (sealKey: Secret<Uint8Array>, tokenSha256: string): string =>
+  keyForm + createHmac('sha256', sealKey.reveal()).update(`telegram token ${tokenSha256}`).digest('hex');
+
+export const tokenSha256 = (token: string): string => createHash('sha256').update(token).digest('hex');
+
+const envKeys = (sealKey: Secret<Uint8Array>, spec: BotSpec): readonly string[] =>
+  telegramTokensOf(spec.env).map((token) => tokenKeyOf(sealKey, tokenSha256(token)));
+
+/** Those of its environment; a bot that gets none from there uses the one in its source. */
+function tokenKeys(context: EngineContext, tx: Tables, bot: BotKey, spec: BotSpec): readonly string[] {
+  const keys = envKeys(context.sealKey, spec);
+  const source = keys.length > 0 ? undefined : sourceIdOf(context.sealKey, bot, spec);
+  if (source === undefined) return keys;
+  return tx.sourceTokens.of(source, source.startsWith(artifactPrefix) ? 0 : (tx.bots.get(bot)?.revision ?? 0)) ?? [];
+}
+
+const artifactPrefix = 'artifact ';
+
+/** What the tokens in an uploaded source are kept under. */
+export const artifactSourceId = (sha256: string): string => `${artifactPrefix}${sha256}`;
+
+/** What the tokens in the source of a spec are kept under; undefined for a ready image, which nobody looks into. */
+function sourceIdOf(sealKey: Secret<Uint8Array>, bot: BotKey, { source }: BotSpec): string | undefined {
+  if (source.case === 'simple') return artifactSourceId(source.value.artifactSha256);
+  if (source.case !== 'custom') return undefined;
+  if (source.value.from.case === 'artifactSha256') return artifactSourceId(source.value.from.value);
+  const bytes = toBinary(CustomSourceSchema, source.value);
+  return `fetched ${createHmac('sha256', sealKey.reveal())
+    .update(`${botKeyText(bot)} `)
+    .update(bytes)
+    .digest('hex')}`;
+}
+
+/** What a worker found in a source that it fetched; false where that does not count: the environment has a token. */
+export function noteSourceTokens(
+  context: EngineContext,
+  tx: Tables,
+  bot: BotRecord,
+  spec: BotSpec,
+  tokenSha256s: readonly string[],
+): boolean {
+  const source = sourceIdOf(context.sealKey, bot, spec);
+  const hasOwn = envKeys(context.sealKey, spec).length > 0;
+  if (source === undefined || source.startsWith(artifactPrefix) || hasOwn) return false;
+  const keys = tokenSha256s.slice(0, sourceTokensMax).map((sha256) => tokenKeyOf(context.sealKey, sha256));
+  tx.sourceTokens.put(source, bot.revision, bot, keys);
+  return true;
+}
+
+const sourceTokensMax = 16;
+
+/** Brings the keys of an older release into the form of this one, from the specs of the bots that have them. */
+export function renewTokenKeys(context: EngineContext, tx: Tables): void {
+  for (const key of tx.telegramTokens.withOtherKeys(keyForm)) {
+    const bot = tx.bots.get(key);
+    const sealed = [bot?.specSealed, bot?.undo?.specSealed].flatMap((each) => each ?? []);
+    for (const each of sealed) {
+      const spec = openSoundSpec(context.sealKey, key, each);
+      if (spec !== undefined) acquireTokens(context, tx, key, spec);
+    }
+    for (const old of tx.telegramTokens.ofBot(key)) if (!old.startsWith(keyForm)) tx.telegramTokens.remove(old);
+  }
+}
 
 const isSame = (a: BotKey, b: BotKey): boolean => a.userId === b.userId && a.botId === b.botId;
 
 /** The other bots that have a token of the spec. */
 export function tokenHolders(context: EngineContext, tx: Tables, bot: BotKey, spec: BotSpec): readonly BotKey[] {
   const holders: BotKey[] = [];
-  for (const key of tokenKeys(context.sealKey, spec)) {
+  for (const key of tokenKeys(context, tx, bot, spec)) {
     const owner = tx.telegramTokens.owner(key);
     if (owner !== undefined && !isSame(owner, bot) && !holders.some((holder) => isSame(holder, owner))) {
       holders.push(owner);
@@ -53,15 +116,17 @@ export function tokenInUse(userId: string, holders: readonly BotKey[]): Problem 
 
 /** Makes the bot the owner of its spec's tokens, beside those it has. The caller has checked that nobody else is. */
 export function acquireTokens(context: EngineContext, tx: Tables, bot: BotKey, spec: BotSpec): void {
-  for (const key of tokenKeys(context.sealKey, spec))
+  for (const key of tokenKeys(context, tx, bot, spec))
     if (tx.telegramTokens.owner(key) === undefined) tx.telegramTokens.put(key, bot);
 }
 
 /** Lets go of tokens that the bot, as it is now, does not run with. */
 export function releaseTokens(context: EngineContext, tx: Tables, bot: BotRecord): void {
-  const spec = bot.desired === 'running' ? openSoundSpec(context.sealKey, bot, bot.specSealed) : undefined;
+  const spec = openSoundSpec(context.sealKey, bot, bot.specSealed);
   // Which tokens it runs with cannot be told: it keeps those that it has.
   if (spec === undefined && bot.desired === 'running' && bot.specSealed !== null) return;
-  const kept = spec === undefined ? [] : tokenKeys(context.sealKey, spec);
+  const source = spec && sourceIdOf(context.sealKey, bot, spec);
+  if (source !== undefined) tx.sourceTokens.settle(source, bot.revision, bot);
+  const kept = bot.desired === 'running' && spec !== undefined ? tokenKeys(context, tx, bot, spec) : [];
   for (const key of tx.telegramTokens.ofBot(bot)) if (!kept.includes(key)) tx.telegramTokens.remove(key);
 }

@@ -77,7 +77,7 @@ describe('a deployment', () => {
     tar.finalize();
     const bytes = await buffer(tar);
     const { artifact, artifactSha256, spec } = await prepareDeployment(deployment({ kind: 'inline_archive', bytes }));
-    expect(artifact).toEqual({ sha256: createHash('sha256').update(bytes).digest('hex'), bytes });
+    expect(artifact).toEqual({ sha256: createHash('sha256').update(bytes).digest('hex'), bytes, tokenSha256s: [] });
     expect(spec.source.value).toMatchObject({ from: { case: 'artifactSha256', value: artifactSha256 } });
   });
 });

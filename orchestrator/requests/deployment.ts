@@ -1,9 +1,13 @@
 /** From a checked deployment to the spec a job carries, with the artifact that came inside the request. */
 import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import tar from 'tar-stream';
+import { createSourceTokenSearch } from '#common/source-tokens.ts';
 import { BotLanguage, type BotSpec, BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
 import type { Deployment, Login, SourceRequest } from '../core/validate/bot-request.ts';
+import type { NewJob } from '../engine/new-job.ts';
+import { tokenSha256 } from '../engine/token-ownership.ts';
 import { checkInlineArchive } from './inline-archive.ts';
 
 export interface PreparedDeployment {
@@ -12,7 +16,7 @@ export interface PreparedDeployment {
   /** Empty for a source that is fetched. */
   readonly artifactSha256: string;
   /** The artifact's bytes, when they came with the request. */
-  readonly artifact?: { readonly sha256: string; readonly bytes: Uint8Array };
+  readonly artifact?: NonNullable<NewJob['artifact']>;
 }
 
 /** A tar of the files, the same bytes for the same files: sorted, without times and owners. */
@@ -33,7 +37,8 @@ export async function packFiles(files: ReadonlyMap<string, string>): Promise<Uin
 const languages = { python: BotLanguage.PYTHON, node: BotLanguage.NODE } as const;
 
 export async function prepareDeployment({ source, env, limits, on }: Deployment): Promise<PreparedDeployment> {
-  const bytes = await bytesOf(source);
+  const content = await contentOf(source);
+  const bytes = content?.bytes;
   const sha256 = bytes === undefined ? uploadedSha256(source) : createHash('sha256').update(bytes).digest('hex');
   const spec = create(BotSpecSchema, {
     source: sourceOf(source, sha256),
@@ -45,16 +50,28 @@ export async function prepareDeployment({ source, env, limits, on }: Deployment)
     spec,
     mode: spec.source.case ?? '',
     artifactSha256: sha256,
-    ...(bytes === undefined ? {} : { artifact: { sha256, bytes } }),
+    ...(content === undefined ? {} : { artifact: { sha256, ...content } }),
   };
 }
 
 /** The artifact that came with the request. An archive is kept as it was sent once it was read and found fine. */
-async function bytesOf(source: SourceRequest): Promise<Uint8Array | undefined> {
-  if (source.kind === 'inline') return packFiles(source.files);
+async function contentOf(
+  source: SourceRequest,
+): Promise<Pick<NonNullable<NewJob['artifact']>, 'bytes' | 'tokenSha256s'> | undefined> {
+  if (source.kind === 'inline') {
+    return { bytes: await packFiles(source.files), tokenSha256s: await tokensIn(source.files) };
+  }
   if (source.kind !== 'inline_archive') return undefined;
-  await checkInlineArchive(source.bytes);
-  return source.bytes;
+  return { bytes: source.bytes, tokenSha256s: await checkInlineArchive(source.bytes) };
+}
+
+async function tokensIn(files: ReadonlyMap<string, string>): Promise<readonly string[]> {
+  const tokens = createSourceTokenSearch();
+  for (const [name, text] of files) {
+    const bytes = Buffer.from(text);
+    await tokens.read({ name, sizeBytes: bytes.length, content: Readable.from([bytes]) });
+  }
+  return [...tokens.found.used].map(tokenSha256);
 }
 
 const uploadedSha256 = (source: SourceRequest): string =>

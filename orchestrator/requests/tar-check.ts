@@ -6,12 +6,14 @@
 import { PassThrough } from 'node:stream';
 import { refuse } from '#common/problem.ts';
 import { readContextTar } from '#common/safe-tar.ts';
+import { createSourceTokenSearch } from '#common/source-tokens.ts';
+import { tokenSha256 } from '../engine/token-ownership.ts';
 
 export interface TarCheck {
   /** Rejects with INVALID_ARCHIVE or ARCHIVE_TOO_LARGE as soon as something is wrong. */
   write(chunk: Uint8Array): Promise<void>;
-  /** Resolves once the whole archive was seen and is fine. */
-  end(): Promise<void>;
+  /** Resolves once the whole archive was seen and is fine, with the sha256 of each Telegram token in its code. */
+  end(): Promise<readonly string[]>;
   destroy(): void;
 }
 
@@ -41,7 +43,7 @@ export function createTarCheck(): TarCheck {
     },
     async end() {
       stream.end();
-      await done;
+      return done;
     },
     destroy: () => {
       stream.destroy();
@@ -49,8 +51,14 @@ export function createTarCheck(): TarCheck {
   };
 }
 
-async function read(stream: PassThrough): Promise<void> {
+async function read(stream: PassThrough): Promise<readonly string[]> {
   let files = 0;
-  for await (const entry of readContextTar(stream)) if (entry.kind === 'file') files += 1;
+  const tokens = createSourceTokenSearch();
+  for await (const entry of readContextTar(stream)) {
+    if (entry.kind !== 'file') continue;
+    files += 1;
+    await tokens.read(entry);
+  }
   if (files === 0) refuse('INVALID_ARCHIVE', 'The archive holds no file.');
+  return [...tokens.found.used].map(tokenSha256);
 }

@@ -181,4 +181,23 @@ export const migrations: readonly string[] = [
     PRIMARY KEY (user_id, sha256)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- Telegram tokens in sources, as keyed hashes: token_keys is a JSON list of them. An artifact has one row; a source that a
+  -- worker fetches has one for each revision of its bot that it was fetched for.
+  CREATE TABLE source_tokens (
+    source_id TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    user_id TEXT NOT NULL,
+    bot_id TEXT NOT NULL,
+    token_keys TEXT NOT NULL,
+    PRIMARY KEY (source_id, revision)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX source_tokens_by_bot ON source_tokens (user_id, bot_id);
+  CREATE TRIGGER source_tokens_of_artifact AFTER DELETE ON artifacts BEGIN
+    DELETE FROM source_tokens WHERE source_id = 'artifact ' || OLD.sha256;
+  END;
+  CREATE TRIGGER source_tokens_of_bot AFTER DELETE ON bots BEGIN
+    DELETE FROM source_tokens WHERE user_id = OLD.user_id AND bot_id = OLD.bot_id;
+  END;
+  `,
 ];

@@ -13,6 +13,7 @@ import { createIdempotencyTable } from './tables/idempotency.ts';
 import { createJobTable } from './tables/jobs.ts';
 import { createOutboxTable } from './tables/outbox.ts';
 import { bytesOf, textOf } from './tables/row.ts';
+import { createSourceTokenTable } from './tables/source-tokens.ts';
 import { createTaskTable } from './tables/tasks.ts';
 import { createTelegramTokenTable } from './tables/telegram-tokens.ts';
 import { createTokenTable } from './tables/tokens.ts';
@@ -62,6 +63,7 @@ export function openSqliteStore(dir: string): Store {
     artifacts: createArtifactTable(db),
     tokens: createTokenTable(db),
     telegramTokens: createTelegramTokenTable(db),
+    sourceTokens: createSourceTokenTable(db),
     clock: createClockTable(db),
   };
   const listeners = new Set<() => void>();

@@ -167,6 +167,17 @@ export interface TelegramTokenTable {
   ofBot(bot: BotKey): readonly string[];
   put(tokenKey: string, bot: BotKey): void;
   remove(tokenKey: string): void;
+  /** Whose tokens are kept under keys of an older form, those that do not begin with this. */
+  withOtherKeys(prefix: string): readonly BotKey[];
+}
+
+export interface SourceTokenTable {
+  /** The keys of the tokens in a source as it was fetched last for a revision up to this one; undefined for one nobody has read. */
+  of(sourceId: string, revision: number): readonly string[] | undefined;
+  /** `bot`: the one a source was fetched for; an artifact is nobody's and has revision 0. */
+  put(sourceId: string, revision: number, bot: BotKey | undefined, tokenKeys: readonly string[]): void;
+  /** The bot runs with this source as fetched for a revision up to this one: what it was fetched for besides is forgotten. */
+  settle(sourceId: string, revision: number, bot: BotKey): void;
 }
 
 export interface Tables {
@@ -179,6 +190,7 @@ export interface Tables {
   readonly artifacts: ArtifactTable;
   readonly tokens: TokenTable;
   readonly telegramTokens: TelegramTokenTable;
+  readonly sourceTokens: SourceTokenTable;
   readonly clock: ClockTable;
 }
 

@@ -9,6 +9,10 @@ import { BotState } from '#gen/botrunner/v1/bot_pb.js';
 import {
   type BotObservationSchema,
   CapacitySchema,
+  type ClaimTokensRequest,
+  ClaimTokensRequestSchema,
+  type ClaimTokensResponse,
+  ClaimTokensResponseSchema,
   type Ensure,
   type HelloSchema,
   type JoinRequest,
@@ -38,6 +42,8 @@ export interface ScriptedWorker {
   ): Promise<Extract<SessionResponse['body'], { case: K }>['value']>;
   /** Reports a task as done with the bot running (or as told). */
   succeed(ensure: Ensure, observation?: MessageInitShape<typeof BotObservationSchema>): void;
+  /** Asks for the Telegram tokens in a source; rejects with a ServiceError. */
+  claimTokens(request: MessageInitShape<typeof ClaimTokensRequestSchema>): Promise<ClaimTokensResponse>;
   /** Opens the stream for a tail and sends entries. */
   tail(messages: readonly MessageInitShape<typeof TailLogsRequestSchema>[]): void;
   close(): void;
@@ -163,6 +169,17 @@ export async function connectScriptedWorker(
       taken.add(message);
       return message.body.value as never; // its case is `kind`
     },
+    claimTokens: (request) =>
+      new Promise((resolve, reject) => {
+        client.makeUnaryRequest(
+          '/botrunner.v1.WorkerService/ClaimTokens',
+          (message: ClaimTokensRequest) => Buffer.from(toBinary(ClaimTokensRequestSchema, message)),
+          (bytes: Buffer) => fromBinary(ClaimTokensResponseSchema, bytes),
+          create(ClaimTokensRequestSchema, request),
+          metadata,
+          (error, response) => (response ? resolve(response) : reject(error)),
+        );
+      }),
     succeed(ensure, observation = observed(ensure)) {
       send({
         case: 'result',

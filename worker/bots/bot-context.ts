@@ -4,6 +4,7 @@ import type { BotKey } from '#common/ids.ts';
 import type { Logger } from '#common/log.ts';
 import type { BotObservation } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { Preflight } from '../diagnosis/preflight.ts';
+import type { TokenClaims } from '../diagnosis/source-tokens.ts';
 import type { FetchParts } from '../fetch/fetched.ts';
 import type { BotLog } from '../logs/bot-log.ts';
 import type { ContainerFacts, ContainerRuntime } from '../runtime/container-runtime.ts';
@@ -30,6 +31,7 @@ export interface WorkerContext {
   /** How sources are fetched from elsewhere. */
   readonly fetching: FetchParts;
   readonly preflight: Preflight;
+  readonly tokenClaims: TokenClaims;
   readonly records: BotRecords;
   readonly reports: TaskReports;
   /** The bot's container, if the engine has one; asked after the call. */

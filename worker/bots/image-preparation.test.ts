@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
@@ -9,10 +10,11 @@ import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { pack } from 'tar-stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '#common/clock.ts';
-import { unwrap } from '#common/problem.ts';
+import { ProblemError, problem, unwrap } from '#common/problem.ts';
 import { Secret } from '#common/secret.ts';
 import { BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
 import { startGitServer, type TestGitServer } from '../../test/kit/git-server/git-server.ts';
+import type { TokenClaims } from '../diagnosis/source-tokens.ts';
 import type { FetchParts } from '../fetch/fetched.ts';
 import { FakeEngine } from '../runtime/fake/fake-engine.ts';
 import { createFakeRuntime } from '../runtime/fake/fake-runtime.ts';
@@ -33,6 +35,17 @@ describe('making an image', () => {
   let git: TestGitServer;
   let fetching: FetchParts;
   let released = 0;
+  let warnings: string[] = [];
+  let claimed: unknown[] = [];
+  let answers: ('granted' | 'pending' | Error)[] = [];
+  const tokenClaims: TokenClaims = {
+    async claim({ tokenSha256s }, built) {
+      claimed.push({ tokenSha256s, built });
+      const answer = answers.shift() ?? 'granted';
+      if (answer instanceof Error) throw answer;
+      return answer;
+    },
+  };
   const engine = new FakeEngine({ clock: systemClock });
   const signingKey = new Secret(new Uint8Array(32));
   const runtime = createFakeRuntime({ engine, workerId: 'w', signingKey, clock: systemClock });
@@ -64,6 +77,8 @@ describe('making an image', () => {
   });
 
   const prepare = async (source: Source) => {
+    warnings = [];
+    claimed = [];
     const phases: PreparationPhase[] = [];
     const release = () => {
       released += 1;
@@ -74,13 +89,15 @@ describe('making an image', () => {
     const preparation = {
       key,
       workerId: 'w',
+      epoch: 1n,
       revision: 1n,
       spec,
       onPhase: (phase: PreparationPhase) => void phases.push(phase),
       onOutput: () => {},
+      onWarnings: async (lines: readonly string[]) => void warnings.push(...lines),
     };
     const { pinned } = await prepareImage(
-      { runtime, artifacts, slots, fetching },
+      { runtime, artifacts, slots, fetching, tokenClaims },
       preparation,
       AbortSignal.timeout(20_000),
     );
@@ -116,6 +133,24 @@ describe('making an image', () => {
     expect(await prepare(at('sub'))).toEqual({ pinned: commit, phases: built });
     await expect(prepare(at(''))).rejects.toMatchObject({ problem: { code: 'INVALID_ARCHIVE' } });
     expect(await readdir(fetching.dir)).toEqual([]);
+  });
+
+  test('asks about the Telegram tokens in what it has fetched, and tells of them', async () => {
+    const token = '123456789:AAabcdefghijklmnopqrstuvwxyz0123456';
+    await git.commit('leaky', 'main', { Dockerfile: 'FROM scratch', 'bot.py': `T = "${token}"`, 'notes.md': token });
+    const source = custom({ case: 'git', value: { url: `${git.url}/leaky` } as never });
+    const tokenSha256s = [createHash('sha256').update(token).digest('hex')];
+    await prepare(source);
+    expect(claimed).toEqual([{ tokenSha256s, built: false }]);
+    expect(warnings.join()).toMatch(/^there is a Telegram token in bot\.py, notes\.md: /);
+    expect(warnings.join()).not.toContain(token);
+    answers = ['pending', 'pending', 'granted'];
+    await prepare(source);
+    expect(claimed).toEqual([false, true, true].map((built) => ({ tokenSha256s, built })));
+    answers = [new ProblemError(problem('TOKEN_IN_USE', 'no'))];
+    await expect(prepare(source)).rejects.toMatchObject({ problem: { code: 'TOKEN_IN_USE' } });
+    await prepare(custom({ case: 'artifactSha256', value: 'a'.repeat(64) }));
+    expect(claimed).toEqual([]);
   });
 
   test('pulls a ready image, with a tag always, from where images may come from', async () => {

@@ -2,6 +2,7 @@
 import { type BotKey, imageName } from '#common/ids.ts';
 import { formatImageReference, parseImageReference } from '#common/image-reference.ts';
 import { unwrap } from '#common/problem.ts';
+import { awaitTokens, judgeSource, type TokenClaim, type TokenClaims } from '../diagnosis/source-tokens.ts';
 import { fetchArchive } from '../fetch/fetch-archive.ts';
 import { fetchGit } from '../fetch/fetch-git.ts';
 import type { FetchParts } from '../fetch/fetched.ts';
@@ -24,10 +25,13 @@ export type PreparationPhase = 'checking' | 'fetching' | 'waiting' | 'building' 
 export interface Preparation {
   readonly key: BotKey;
   readonly workerId: string;
+  readonly epoch: bigint;
   readonly revision: bigint;
   readonly spec: RunnableSpec;
   readonly onPhase: (phase: PreparationPhase) => void;
   readonly onOutput: (line: string) => void;
+  /** What the bot's user should know of its source. */
+  readonly onWarnings: (warnings: readonly string[]) => Promise<void>;
 }
 
 export interface PreparationParts {
@@ -35,6 +39,7 @@ export interface PreparationParts {
   readonly artifacts: ArtifactSource;
   readonly slots: Slots;
   readonly fetching: FetchParts;
+  readonly tokenClaims: TokenClaims;
 }
 
 /** What was made: the repo digest or id of a pulled image, the commit of a repository, else empty. */
@@ -53,6 +58,7 @@ export async function prepareImage(
   preparation.onPhase('fetching');
   const fetched = await fetchSource(parts, source, preparation.onOutput, signal);
   try {
+    const pending = await judge(parts, preparation, source, fetched.path, signal);
     preparation.onPhase('waiting');
     const releaseSlot = await parts.slots.take(signal);
     try {
@@ -61,6 +67,7 @@ export async function prepareImage(
     } finally {
       releaseSlot();
     }
+    if (pending) await awaitTokens(pending, parts.tokenClaims, parts.fetching.clock, signal);
   } finally {
     await fetched.release();
   }
@@ -77,6 +84,21 @@ async function pull(
   const reference = formatImageReference(unwrap(parseImageReference(image, fetching.allow)));
   onPhase('pulling');
   return runtime.pullImage({ reference, credentials, pull: ask, onOutput }, signal);
+}
+
+/** Before it waits for its turn to be built: a refusal costs nobody a build. */
+async function judge(
+  { tokenClaims }: PreparationParts,
+  { key, epoch, revision, spec, onWarnings }: Preparation,
+  source: BuiltSource,
+  path: string,
+  signal: AbortSignal,
+): Promise<TokenClaim | undefined> {
+  const isFetched = source.mode === 'custom' && source.from.kind !== 'artifact';
+  const judged = { key, epoch, revision, path, isFetched, env: spec.env.reveal() };
+  const { warnings, pending } = await judgeSource(judged, tokenClaims, signal);
+  if (warnings.length > 0) await onWarnings(warnings);
+  return pending;
 }
 
 interface FetchedSource {

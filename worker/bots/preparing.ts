@@ -110,6 +110,7 @@ async function make(
         {
           key: memory.key,
           workerId,
+          epoch: memory.record.desired?.epoch ?? 0n,
           revision,
           spec,
           onPhase(phase) {
@@ -118,6 +119,7 @@ async function make(
             hooks.wake();
           },
           onOutput: (line) => output.add(line),
+          onWarnings: (warnings) => tellUser(warnings, context, hooks),
         },
         limited,
       ),
@@ -132,15 +134,19 @@ async function make(
  * Throws ProblemError.
  */
 async function askBefore(
-  { preflight, log }: BotContext,
+  context: BotContext,
   spec: RunnableSpec,
   hooks: PreparingHooks,
   signal: AbortSignal,
 ): Promise<void> {
   if (hooks.task() === undefined) return;
-  const warnings = unwrap(await preflight.check(spec.env.reveal(), signal));
-  if (warnings.length === 0) return;
-  const { storeId, entries } = await log.write(LogStream.SYSTEM, warnings);
+  const warnings = unwrap(await context.preflight.check(spec.env.reveal(), signal));
+  if (warnings.length > 0) await tellUser(warnings, context, hooks);
+}
+
+/** Lines of the platform in the bot's log, and where its start is watched. */
+async function tellUser(lines: readonly string[], { log }: BotContext, hooks: PreparingHooks): Promise<void> {
+  const { storeId, entries } = await log.write(LogStream.SYSTEM, lines);
   hooks.task()?.output(entries.map((entry) => entryToProto(storeId, entry)));
 }
 

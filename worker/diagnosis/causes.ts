@@ -40,7 +40,7 @@ const tells = (
 });
 
 const conflict =
-  'Telegram answers 409 Conflict: another program polls with the same bot token, outside of this platform; stop it there, or get a new token from @BotFather with /revoke';
+  'Telegram answers 409 Conflict: another program polls with the same bot token; stop it, wherever it runs, or get a new token from @BotFather with /revoke';
 const webhook =
   'Telegram answers 409 Conflict: a webhook is set for the bot token, so polling gets nothing; remove it with deleteWebhook of the Bot API';
 const unauthorized =

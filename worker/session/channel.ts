@@ -2,7 +2,7 @@
  * The worker's way to one orchestrator: gRPC over @grpc/grpc-js, with messages of protobuf-es. Two connections: one for
  * the session alone, one for what is large (logs, artifacts), so that a full pipe never holds up a command or a heartbeat.
  */
-import { create, fromBinary } from '@bufbuild/protobuf';
+import { create, fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
 import {
   Client,
   type ClientDuplexStream,
@@ -16,6 +16,8 @@ import {
 import type { Secret } from '#common/secret.ts';
 import { ErrorDetailSchema } from '#gen/botrunner/v1/error_pb.js';
 import {
+  ClaimTokensRequestSchema,
+  type ClaimTokensResponse,
   FetchArtifactRequestSchema,
   type FetchArtifactResponse,
   JoinRequestSchema,
@@ -37,6 +39,8 @@ export interface Channel {
   openSession(): SessionCall;
   openTail(): TailCall;
   fetchArtifact(sha256: string): ArtifactCall;
+  /** Rejects with a ServiceError. */
+  claimTokens(request: MessageInitShape<typeof ClaimTokensRequestSchema>): Promise<ClaimTokensResponse>;
   /** Ends both connections and every call on them. */
   close(): void;
 }
@@ -60,7 +64,8 @@ const channelOptions = {
 };
 
 const joinLimitMs = 10_000;
-const { join, session, tailLogs, fetchArtifact } = workerService;
+const claimLimitMs = 10_000;
+const { join, session, tailLogs, fetchArtifact, claimTokens } = workerService;
 
 /** Every call but Join is made with the credential. */
 export function createChannel(endpoint: Endpoint, credential: Secret): Channel {
@@ -98,6 +103,19 @@ export function createChannel(endpoint: Endpoint, credential: Secret): Channel {
         create(FetchArtifactRequestSchema, { sha256 }),
         metadata(),
       );
+    },
+    claimTokens(request) {
+      const { promise, resolve, reject } = Promise.withResolvers<ClaimTokensResponse>();
+      bulk.makeUnaryRequest(
+        claimTokens.path,
+        claimTokens.requestSerialize,
+        claimTokens.responseDeserialize,
+        create(ClaimTokensRequestSchema, request),
+        metadata(),
+        { deadline: Date.now() + claimLimitMs },
+        (error, response) => (response ? resolve(response) : reject(error ?? new Error('no answer'))),
+      );
+      return promise;
     },
     close() {
       control.close();

@@ -1,6 +1,8 @@
 /** The calls of botrunner.v1.WorkerService as @grpc/grpc-js takes them: their paths, and messages to bytes and back. */
 import { type DescMessage, fromBinary, type MessageShape, toBinary } from '@bufbuild/protobuf';
 import {
+  ClaimTokensRequestSchema,
+  ClaimTokensResponseSchema,
   FetchArtifactRequestSchema,
   FetchArtifactResponseSchema,
   JoinRequestSchema,
@@ -38,6 +40,10 @@ export const workerService = {
   fetchArtifact: method('FetchArtifact', FetchArtifactRequestSchema, FetchArtifactResponseSchema, {
     requests: false,
     responses: true,
+  }),
+  claimTokens: method('ClaimTokens', ClaimTokensRequestSchema, ClaimTokensResponseSchema, {
+    requests: false,
+    responses: false,
   }),
 };
 

@@ -1091,6 +1091,82 @@ export declare type FetchArtifactRequest = Message<"botrunner.v1.FetchArtifactRe
 export declare const FetchArtifactRequestSchema: GenMessage<FetchArtifactRequest>;
 
 /**
+ * The Telegram tokens in the source of a bot.
+ *
+ * @generated from message botrunner.v1.ClaimTokensRequest
+ */
+export declare type ClaimTokensRequest = Message<"botrunner.v1.ClaimTokensRequest"> & {
+  /**
+   * The owner.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The bot's name.
+   *
+   * @generated from field: string bot_id = 2;
+   */
+  botId: string;
+
+  /**
+   * The placement it is made for.
+   *
+   * @generated from field: int64 epoch = 3;
+   */
+  epoch: bigint;
+
+  /**
+   * The revision it is made for.
+   *
+   * @generated from field: int64 revision = 4;
+   */
+  revision: bigint;
+
+  /**
+   * sha256 of each token, 64 lower-case hex digits; at most 16. None of them: the source has no token.
+   *
+   * @generated from field: repeated string token_sha256 = 5;
+   */
+  tokenSha256: string[];
+
+  /**
+   * Whether the bot is built and could run: only then a bot that it takes over from is stopped.
+   *
+   * @generated from field: bool built = 6;
+   */
+  built: boolean;
+};
+
+/**
+ * Describes the message botrunner.v1.ClaimTokensRequest.
+ * Use `create(ClaimTokensRequestSchema)` to create a new message.
+ */
+export declare const ClaimTokensRequestSchema: GenMessage<ClaimTokensRequest>;
+
+/**
+ * The bot may run with them, or may later.
+ *
+ * @generated from message botrunner.v1.ClaimTokensResponse
+ */
+export declare type ClaimTokensResponse = Message<"botrunner.v1.ClaimTokensResponse"> & {
+  /**
+   * Another bot has one of the tokens and makes room for this one, which takes over: build it, then ask again with `built`
+   * until this is false.
+   *
+   * @generated from field: bool pending = 1;
+   */
+  pending: boolean;
+};
+
+/**
+ * Describes the message botrunner.v1.ClaimTokensResponse.
+ * Use `create(ClaimTokensResponseSchema)` to create a new message.
+ */
+export declare const ClaimTokensResponseSchema: GenMessage<ClaimTokensResponse>;
+
+/**
  * The next bytes of an artifact, at most 256 KiB.
  *
  * @generated from message botrunner.v1.FetchArtifactResponse
@@ -1168,6 +1244,20 @@ export declare const WorkerService: GenService<{
     methodKind: "server_streaming";
     input: typeof FetchArtifactRequestSchema;
     output: typeof FetchArtifactResponseSchema;
+  },
+  /**
+   * Asks whether a bot may run with the Telegram tokens in its source: called before it is built, and after if the answer says so, where the worker fetches
+   * the source itself and the environment has no token. From the answer on the tokens are the bot's. The orchestrator
+   * decides in one transaction, so that of two workers that ask for the same token one is refused. Safe to repeat. Refuses
+   * with TOKEN_IN_USE; with BOT_NOT_FOUND when the bot is not placed there, or something newer was decided about it. A
+   * worker that finds no such call (UNIMPLEMENTED) starts the bot all the same.
+   *
+   * @generated from rpc botrunner.v1.WorkerService.ClaimTokens
+   */
+  claimTokens: {
+    methodKind: "unary";
+    input: typeof ClaimTokensRequestSchema;
+    output: typeof ClaimTokensResponseSchema;
   },
 }>;
 

@@ -5,8 +5,9 @@ import { ulid } from 'ulid';
 import type { Clock } from '#common/clock.ts';
 import { sha256Pattern } from '#common/ids.ts';
 import { refuse } from '#common/problem.ts';
+import type { Secret } from '#common/secret.ts';
 import type { ArtifactService, UploadArtifactRequest } from '#gen/botrunner/v1/artifact_service_pb.js';
-import { artifactChunkBytes } from '../../engine/artifacts.ts';
+import { artifactChunkBytes, putArtifactTokens } from '../../engine/artifacts.ts';
 import { createTarCheck } from '../../requests/tar-check.ts';
 import type { Store } from '../../store/store.ts';
 import { type CallDeps, call } from './call.ts';
@@ -14,6 +15,7 @@ import { type CallDeps, call } from './call.ts';
 export interface ArtifactServiceDeps extends CallDeps {
   readonly store: Store;
   readonly clock: Clock;
+  readonly sealKey: Secret<Uint8Array>;
   readonly maxArtifactBytes: number;
 }
 
@@ -49,7 +51,7 @@ async function receive(deps: ArtifactServiceDeps, userId: string, pieces: AsyncI
       rest = Buffer.concat([rest, piece.chunk]);
       await flush(false);
     }
-    await check.end();
+    const tokenSha256s = await check.end();
     await flush(true);
     const sha256 = hash.digest('hex');
     if (expected !== '' && (!sha256Pattern.test(expected) || expected !== sha256)) {
@@ -62,6 +64,7 @@ async function receive(deps: ArtifactServiceDeps, userId: string, pieces: AsyncI
       const now = clock.wallMs();
       tx.artifacts.finish(uploadId, sha256, sizeBytes, now);
       tx.artifacts.own(userId, sha256, now);
+      putArtifactTokens(deps.sealKey, tx, sha256, tokenSha256s);
     });
     return { sha256, sizeBytes: BigInt(sizeBytes) };
   } catch (error) {

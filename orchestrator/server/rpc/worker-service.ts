@@ -51,6 +51,9 @@ export function createWorkerService(deps: WorkerServiceDeps): ServiceImpl<typeof
     tailLogs: stream(deps, 'worker', (requests, identity, context) =>
       silentUntil(deps.tails.serve(requests, context.signal, requireWorker(identity))),
     ),
+    claimTokens: call(deps, 'worker', (request, identity) =>
+      deps.session.engine.claimTokens(requireWorker(identity), request),
+    ),
     fetchArtifact: stream(deps, 'worker', ({ sha256 }, identity) =>
       fetchArtifact(deps, requireWorker(identity), sha256),
     ),

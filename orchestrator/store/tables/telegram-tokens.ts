@@ -8,6 +8,9 @@ export function createTelegramTokenTable(db: DatabaseSync): TelegramTokenTable {
   const ofBot = db.prepare('SELECT token_key FROM telegram_tokens WHERE user_id = ? AND bot_id = ?');
   const put = db.prepare('INSERT INTO telegram_tokens (token_key, user_id, bot_id) VALUES (?, ?, ?)');
   const remove = db.prepare('DELETE FROM telegram_tokens WHERE token_key = ?');
+  const withOtherKeys = db.prepare(
+    'SELECT DISTINCT user_id, bot_id FROM telegram_tokens WHERE substr(token_key, 1, ?) <> ?',
+  );
   return {
     owner: (tokenKey) => {
       const row = owner.get(tokenKey);
@@ -20,5 +23,9 @@ export function createTelegramTokenTable(db: DatabaseSync): TelegramTokenTable {
     remove: (tokenKey) => {
       remove.run(tokenKey);
     },
+    withOtherKeys: (prefix) =>
+      withOtherKeys
+        .all(prefix.length, prefix)
+        .map((row) => ({ userId: textOf(row, 'user_id'), botId: textOf(row, 'bot_id') })),
   };
 }

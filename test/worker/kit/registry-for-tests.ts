@@ -130,6 +130,7 @@ export async function createRegistryForTests(
         slots: new Slots(options.buildSlots ?? 1),
         artifacts,
         fetching: { dir, allow: [], clock },
+        tokenClaims: { claim: async () => 'granted' },
         preflight: options.preflight ?? noPreflight,
         records: createBotRecords(join(dir, 'bots'), silentLogger),
         reports: {

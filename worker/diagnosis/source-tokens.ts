@@ -1,0 +1,90 @@
+/**
+ * Telegram tokens in a bot's source, before it is built: its user is told of them, and where the worker has fetched the source
+ * itself the orchestrator is asked whether the bot may run with them. Uploaded sources it has judged itself.
+ */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { type Clock, sleep } from '#common/clock.ts';
+import type { BotKey } from '#common/ids.ts';
+import { readContextTar } from '#common/safe-tar.ts';
+import { createSourceTokenSearch, type SourceTokens } from '#common/source-tokens.ts';
+import { telegramTokensOf } from '#common/telegram-token.ts';
+
+export interface TokenClaim {
+  readonly key: BotKey;
+  readonly epoch: bigint;
+  readonly revision: bigint;
+  /** sha256 of each token, as hex. */
+  readonly tokenSha256s: readonly string[];
+}
+
+export interface TokenClaims {
+  /**
+   * `granted`: the bot may run with the tokens, they are its own from now on. `pending`: it may once the bot is gone that it takes
+   * over from, which is stopped when this is asked with `built`. ProblemError TOKEN_IN_USE; TryLaterError while the
+   * orchestrator cannot be asked.
+   */
+  claim(claim: TokenClaim, built: boolean, signal: AbortSignal): Promise<'granted' | 'pending'>;
+}
+
+export interface JudgedSource extends Omit<TokenClaim, 'tokenSha256s'> {
+  /** A tar or gzipped tar. */
+  readonly path: string;
+  /** Whether the worker has fetched it itself. */
+  readonly isFetched: boolean;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export interface Judgement {
+  /** What the user should know. */
+  readonly warnings: readonly string[];
+  /** To be claimed again once the bot is built. */
+  readonly pending: TokenClaim | undefined;
+}
+
+/** Throws what `claim` throws; a source that cannot be read is the build's to refuse. */
+export async function judgeSource(source: JudgedSource, claims: TokenClaims, signal: AbortSignal): Promise<Judgement> {
+  const tokens = await tokensIn(source.path, signal);
+  const warnings = warningsOf(tokens);
+  if (!source.isFetched || telegramTokensOf(source.env).length > 0) return { warnings, pending: undefined };
+  const { key, epoch, revision } = source;
+  const tokenSha256s = [...tokens.used].map((token) => createHash('sha256').update(token).digest('hex'));
+  const claim: TokenClaim = { key, epoch, revision, tokenSha256s };
+  return { warnings, pending: (await claims.claim(claim, false, signal)) === 'granted' ? undefined : claim };
+}
+
+const askAgainMs = 500;
+
+/** Resolves when the tokens are the bot's: the one that it takes over from is gone. */
+export async function awaitTokens(
+  claim: TokenClaim,
+  claims: TokenClaims,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  while ((await claims.claim(claim, true, signal)) !== 'granted') await sleep(clock, askAgainMs, signal);
+}
+
+async function tokensIn(path: string, signal: AbortSignal): Promise<SourceTokens> {
+  const search = createSourceTokenSearch();
+  try {
+    for await (const entry of readContextTar(createReadStream(path, { signal }))) {
+      if (entry.kind === 'file') await search.read(entry);
+    }
+  } catch {
+    signal.throwIfAborted();
+    // The build reads it again, and says what is wrong with it.
+  }
+  return search.found;
+}
+
+const namedMax = 3;
+
+function warningsOf({ files }: SourceTokens): readonly string[] {
+  if (files.size === 0) return [];
+  const named = [...files].slice(0, namedMax).join(', ');
+  const more = files.size > namedMax ? ' and other files' : '';
+  return [
+    `there is a Telegram token in ${named}${more}: whoever gets the source can use it; give it with -e BOT_TOKEN=... instead and revoke this one with @BotFather`,
+  ];
+}
