@@ -17,6 +17,7 @@ import { WorkerWatch } from './events/worker-watch.ts';
 import { Drain } from './fleet/drain.ts';
 import { defaultFleetTimes, Fleet, type FleetTimes } from './fleet/fleet.ts';
 import { RestWorkers } from './fleet/rest-workers.ts';
+import { Restore } from './fleet/restore.ts';
 import { desiredSetOf, type SessionDeps } from './fleet/session.ts';
 import { Tails } from './fleet/tails.ts';
 import { taskParams } from './requests/task-params.ts';
@@ -71,13 +72,14 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     throw error;
   });
   const storeId = await store.meta('store_id', ulid);
+  const restore = await Restore.open({ store, logger, accepted: config.acceptRestore }, clock.wallMs());
   const credentials = new WorkerCredentials(store);
   const tokens = await TokenBook.load(store, configuredTokens(config), clock.wallMs(), credentials);
   const fleet = new Fleet(
     clock,
     times,
     store.read.workers.all().map(({ workerId, runtime }) => [workerId, runtime] as const),
-    (bot) => (hasSpec(bot) && isDamaged(sealKey, bot) ? damagedReason : undefined),
+    (bot) => (hasSpec(bot) && isDamaged(sealKey, bot) ? damagedReason : restore.reasonOf(bot)),
   );
   const tails = new Tails(fleet, clock, (bot) => store.read.bots.get(bot)?.workerId);
   const feed = new EventFeed({ store, clock, logger, runtimeOf: (workerId) => fleet.runtimeOf(workerId) });
@@ -93,7 +95,10 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     blueprints: new Map([botRunner, testWorkflow].map((blueprint) => [blueprint.name, blueprint])),
     taskOffered: () => restWorkers.ring(),
     fleet,
+    decided: (bot) => restore.decided(bot),
+    isHeld: (bot) => restore.isHeld(bot),
     published: {
+      seenNumbers: (bot) => restore.seen(bot),
       seen: (shown) => {
         const { bot, state } = fleet.view(shown);
         return { ...bot, state };
@@ -121,6 +126,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
   };
   const session: SessionDeps = {
     store,
+    restore,
     engine,
     fleet,
     times,

@@ -180,6 +180,8 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
       labels: { ...config.labels },
       capacity: { memoryBytes: BigInt(info?.memoryBytes ?? 0), cpuMillis: info?.cpuMillis ?? 0 },
       snapshot: [...registry.snapshot()],
+      openings: state.history.openings,
+      ...(state.history.heard ? { heard: state.history.heard } : {}),
       ready,
       notReadyReason: reason,
     });
@@ -218,7 +220,12 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
         });
         return undefined;
       },
-      applyDesiredSet: (set, anew) => registry.applyDesiredSet(set, anew),
+      applyDesiredSet(set, anew) {
+        registry.applyDesiredSet(set, anew);
+        state.history.learn(state.storeId() ?? '', set).catch((error: unknown) => {
+          logger.warn({ err: error }, "the history of the orchestrator's store could not be written");
+        });
+      },
       ensure: (ensure) => registry.ensure(ensure),
       cancelTask: (taskId) => registry.cancelTask(taskId),
       hold: (held) => registry.hold(held),

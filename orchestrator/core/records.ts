@@ -76,6 +76,8 @@ export interface BotRecord extends BotKey {
   readonly notice: string;
   /** The number of the bot's last event. */
   readonly eventSeq: number;
+  /** How far the store had got when its generation or epoch was raised last; 0: before that was kept. */
+  readonly decidedSeq: number;
   readonly createdAt: number;
   readonly updatedAt: number;
 }

@@ -145,6 +145,7 @@ function newBot(context: EngineContext, key: { userId: string; botId: string }, 
     observedAt: null,
     ...freshAge(now, 0),
     eventSeq: 0,
+    decidedSeq: 0,
     createdAt: now,
     updatedAt: now,
   };

@@ -113,7 +113,7 @@ function giveUp(context: EngineContext, change: Change, job: JobRecord): void {
     });
     context.fleet.send(workerId, {
       case: 'ensure',
-      value: toEnsure(context.sealKey, reverted, undefined, context.settings.stopGraceMs),
+      value: toEnsure(context.sealKey, reverted, undefined, context.settings.stopGraceMs, context.decided(reverted)),
     });
   });
 }

@@ -35,6 +35,21 @@ export interface Published {
   /** The bot as people see it: `unknown`, with the reason, while its worker is silent. */
   seen(bot: ShownBot): ShownBot;
   job(job: JobRecord): void;
+  /** The numbers of the bot that its worker has seen in another history of the store. */
+  seenNumbers(bot: BotRecord): SeenNumbers | undefined;
+}
+
+export interface SeenNumbers {
+  readonly generation: number;
+  readonly epoch: number;
+}
+
+/** The bot with numbers above those. Two, so that what comes before a decision that waits has one of its own. */
+function above(bot: BotRecord, seen: SeenNumbers | undefined): BotRecord {
+  if (seen === undefined || bot.generation > seen.generation + 1) return bot;
+  const generation = seen.generation + 2;
+  const revision = bot.revision === bot.generation ? generation : bot.revision;
+  return { ...bot, generation, revision, epoch: Math.max(bot.epoch, seen.epoch) };
 }
 
 /** Builds the change for one transaction; `effects` collects what is to run after the commit. */
@@ -47,8 +62,16 @@ export function createChange(tx: Tables, now: number, published: Published, effe
   }
   /** A bot that was deleted and made again goes on counting, as far as its events are kept. */
   const nextSeq = (bot: BotRecord): number => (bot.eventSeq || tx.outbox.lastBotSeq(bot)) + 1;
+  /** A raised generation or epoch is a decision: it is of this moment of the store. */
+  function decided(bot: BotRecord): BotRecord {
+    const before = tx.bots.get(bot);
+    if (before?.generation === bot.generation && before.epoch === bot.epoch) {
+      return { ...bot, decidedSeq: before.decidedSeq };
+    }
+    return { ...above(bot, published.seenNumbers(bot)), decidedSeq: tx.outbox.lastSeq() + 1 };
+  }
   function tellBot(bot: BotRecord, notice?: Notice): BotRecord {
-    const next: BotRecord = { ...bot, eventSeq: nextSeq(bot), updatedAt: now };
+    const next: BotRecord = { ...decided(bot), eventSeq: nextSeq(bot), updatedAt: now };
     tx.bots.put(next);
     const shown = published.seen(shownBot(next));
     tell(next, next.eventSeq, next.botId, { kind: 'bot', bot: shown, ...(notice ? { notice } : {}) });

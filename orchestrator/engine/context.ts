@@ -4,9 +4,9 @@ import type { BotKey } from '#common/ids.ts';
 import type { Labels } from '#common/labels.ts';
 import type { Logger } from '#common/log.ts';
 import type { Secret } from '#common/secret.ts';
-import type { SessionResponse } from '#gen/botrunner/v1/worker_service_pb.js';
+import type { SessionResponse, StoreMoment } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { Blueprint } from '../core/blueprints/blueprint.ts';
-import type { JobRecord } from '../core/records.ts';
+import type { BotRecord, JobRecord } from '../core/records.ts';
 import type { Store } from '../store/store.ts';
 import type { BotView } from '../views/bot-view.ts';
 import type { Published } from './change.ts';
@@ -70,6 +70,10 @@ export interface EngineContext {
   readonly published: Published;
   /** Begins to read the log for a logs job; the answer comes as an event of its own. */
   readonly requestLogs: (job: JobRecord) => void;
+  /** The moment of the store at which the bot's newest decision was made; for its worker. */
+  readonly decided: (bot: BotRecord) => StoreMoment | undefined;
+  /** Whether its worker knows later decisions about the bot than the store, which was restored: what it says is of those. */
+  readonly isHeld: (bot: BotRecord) => boolean;
   /** A task that any worker may take has been made. */
   readonly taskOffered: () => void;
   /** New job and task ids, ascending. */

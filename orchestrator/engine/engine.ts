@@ -199,7 +199,21 @@ export class Engine {
   /** What workers report. */
   observe(workerId: string, reports: readonly BotObservation[]): Promise<void> {
     return this.#change((change) => {
-      for (const report of reports) applyObservation(change, workerId, report);
+      for (const report of reports) {
+        const bot = change.tx.bots.get(report);
+        if (bot !== undefined && !this.#context.isHeld(bot)) applyObservation(change, workerId, report);
+      }
+    });
+  }
+
+  /** Decides once more what was decided about these bots, with numbers and a revision above all that their worker has seen. */
+  decideAnew(keys: readonly BotKey[]): Promise<void> {
+    return this.#change((change) => {
+      for (const key of keys) {
+        const bot = change.tx.bots.get(key);
+        const generation = (bot?.generation ?? 0) + 1;
+        if (bot !== undefined) change.putBot({ ...bot, generation, revision: generation });
+      }
     });
   }
 

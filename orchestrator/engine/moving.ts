@@ -79,7 +79,7 @@ export function giveUpMove(context: EngineContext, change: Change, job: JobRecor
   change.afterCommit(() => {
     context.fleet.send(from, {
       case: 'ensure',
-      value: toEnsure(context.sealKey, returned, undefined, context.settings.stopGraceMs),
+      value: toEnsure(context.sealKey, returned, undefined, context.settings.stopGraceMs, context.decided(returned)),
     });
   });
 }

@@ -99,7 +99,7 @@ function assign(
     const command = taskCommand(task.taskId, job, job.deadlineAt - change.now);
     context.fleet.send(workerId, {
       case: 'ensure',
-      value: toEnsure(context.sealKey, placed, command, context.settings.stopGraceMs),
+      value: toEnsure(context.sealKey, placed, command, context.settings.stopGraceMs, context.decided(placed)),
     });
   });
   return change.putJob({ ...job, status: 'running', reason });

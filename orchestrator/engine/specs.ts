@@ -5,7 +5,7 @@ import type { BotKey } from '#common/ids.ts';
 import { type Problem, ProblemError, problem } from '#common/problem.ts';
 import type { Secret } from '#common/secret.ts';
 import { type BotSpec, BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
-import { type Ensure, EnsureSchema } from '#gen/botrunner/v1/worker_service_pb.js';
+import { type Ensure, EnsureSchema, type StoreMoment } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { BotRecord, JobRecord } from '../core/records.ts';
 import { open, seal, specBinding } from '../store/seal.ts';
 import { desiredToProto } from '../views/proto.ts';
@@ -76,6 +76,7 @@ export function toEnsure(
   bot: BotRecord,
   task: TaskCommand | undefined,
   stopGraceMs: number,
+  decided?: StoreMoment | undefined,
 ): Ensure {
   const desired = bot.leaving && bot.desired === 'running' ? 'stopped' : bot.desired;
   // Without a spec its worker leaves what runs as it is, and starts nothing new.
@@ -92,6 +93,7 @@ export function toEnsure(
     stopGraceMs,
     restart: desired === 'running' && task?.restart === true,
     purge: bot.desired === 'removed' && bot.purge,
+    ...(decided ? { decided } : {}),
     ...(task === undefined
       ? {}
       : {

@@ -12,6 +12,7 @@ import { refuse } from '#common/problem.ts';
 import type { Secret } from '#common/secret.ts';
 import { protocolMax, protocolMin } from '#common/version.ts';
 import {
+  BotNameSchema,
   type DesiredSet,
   DesiredSetSchema,
   type Ensure,
@@ -26,6 +27,7 @@ import { taskCommand, toEnsure } from '../engine/specs.ts';
 import type { BuildOutputHub } from '../events/build-output.ts';
 import type { Store } from '../store/store.ts';
 import type { Fleet, FleetTimes, SessionFacts } from './fleet.ts';
+import type { Restore } from './restore.ts';
 import { SendQueue } from './send-queue.ts';
 
 // Far more names than there are; the rest would only fill the store.
@@ -33,6 +35,7 @@ const capabilitiesMax = 100;
 
 export interface SessionDeps {
   readonly store: Store;
+  readonly restore: Restore;
   readonly engine: Engine;
   readonly fleet: Fleet;
   readonly times: FleetTimes;
@@ -46,18 +49,26 @@ export interface SessionDeps {
 }
 
 /** Everything a worker shall run, with the task each bot's open job is about. */
-export function desiredSetOf({ store, engine, sealKey, stopGraceMs }: SessionDeps, workerId: string): DesiredSet {
-  const bots = store.read.bots.ofWorker(workerId).map((bot) => {
+export function desiredSetOf(
+  { restore, store, engine, sealKey, stopGraceMs }: SessionDeps,
+  workerId: string,
+): DesiredSet {
+  const rows = store.read.bots.ofWorker(workerId).filter((bot) => !restore.isHeld(bot));
+  const bots = rows.map((bot) => {
     const job = store.read.jobs.openOfBot(bot)[0];
     const task = job?.taskId ? store.read.tasks.get(job.taskId) : undefined;
     const open = job !== undefined && task !== undefined && task.status !== 'done';
     // Not placed yet: what the job wants may not fit here, and what there was goes on.
-    if (open && task.workerId === null) return toEnsure(sealKey, beforeItsJob(bot), undefined, stopGraceMs);
+    if (open && task.workerId === null)
+      return toEnsure(sealKey, beforeItsJob(bot), undefined, stopGraceMs, restore.decided(bot));
     const command =
       open && task.workerId === workerId ? taskCommand(task.taskId, job, engine.remainingMs(job)) : undefined;
-    return toEnsure(sealKey, bot, command, stopGraceMs);
+    return toEnsure(sealKey, bot, command, stopGraceMs, restore.decided(bot));
   });
-  return create(DesiredSetSchema, { bots });
+  const kept = restore.kept(workerId).map(({ userId, botId }) => create(BotNameSchema, { userId, botId }));
+  // While it holds something, the worker goes on to remember the history in which it knows it.
+  const now = restore.holdsAny(workerId) ? undefined : restore.now();
+  return create(DesiredSetSchema, { bots, kept, ...(now ? { now } : {}) });
 }
 
 function checkHello(message: SessionRequest | undefined, workerId: string): Hello {
@@ -106,6 +117,7 @@ export async function* serveSession(
   const { fleet, engine, logger, times } = deps;
   fleet.assertNotFenced(workerId, hello.bootId);
   await remember(deps, hello, facts);
+  await engine.decideAnew(await deps.restore.meet(hello));
   await engine.observe(hello.workerId, hello.snapshot);
   fleet.join(facts, hello.ready, hello.notReadyReason);
   logger.info({ workerId: hello.workerId, runtime: hello.runtime, version: hello.version }, 'worker joined');
@@ -118,7 +130,7 @@ export async function* serveSession(
       sessionId: facts.sessionId,
       protocol: Math.min(protocolMax, hello.protocolMax),
       heartbeatIntervalMs: times.heartbeatMs,
-      desiredSet: desiredSetOf(deps, hello.workerId),
+      desiredSet: { ...desiredSetOf(deps, hello.workerId), openings: deps.restore.openings() },
       storeId: deps.storeId,
     },
   });

@@ -200,4 +200,16 @@ export const migrations: readonly string[] = [
     DELETE FROM source_tokens WHERE user_id = OLD.user_id AND bot_id = OLD.bot_id;
   END;
   `,
+  `
+  -- Each start of an orchestrator on this store. A restored store lacks those after the backup.
+  CREATE TABLE openings (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    -- The newest event by then.
+    from_seq INTEGER NOT NULL,
+    at INTEGER NOT NULL
+  ) STRICT;
+  -- About which event the generation or epoch was raised last; 0 before there were openings.
+  ALTER TABLE bots ADD COLUMN decided_seq INTEGER NOT NULL DEFAULT 0;
+  `,
 ];

@@ -29,6 +29,7 @@ const bot: BotRecord = {
   stopsAt: 9,
   ageWarned: true,
   notice: 'soon',
+  decidedSeq: 8,
   eventSeq: 7,
   createdAt: 1,
   updatedAt: 2,

@@ -11,6 +11,7 @@ import { createBotTable } from './tables/bots.ts';
 import { createClockTable } from './tables/clock.ts';
 import { createIdempotencyTable } from './tables/idempotency.ts';
 import { createJobTable } from './tables/jobs.ts';
+import { createOpeningTable } from './tables/openings.ts';
 import { createOutboxTable } from './tables/outbox.ts';
 import { bytesOf, textOf } from './tables/row.ts';
 import { createSourceTokenTable } from './tables/source-tokens.ts';
@@ -54,6 +55,7 @@ export function openSqliteStore(dir: string): Store {
   `);
   migrate(db);
   const tables: Tables = {
+    openings: createOpeningTable(db),
     bots: createBotTable(db),
     jobs: createJobTable(db),
     tasks: createTaskTable(db),

@@ -11,6 +11,7 @@
 import type { AgeMark } from '#common/age-clock.ts';
 import type { ClockMark } from '#common/clock-steps.ts';
 import type { BotKey } from '#common/ids.ts';
+import type { Opening } from '../core/history.ts';
 import type {
   BotRecord,
   EventRecord,
@@ -181,6 +182,7 @@ export interface SourceTokenTable {
 }
 
 export interface Tables {
+  readonly openings: OpeningTable;
   readonly bots: BotTable;
   readonly jobs: JobTable;
   readonly tasks: TaskTable;
@@ -192,6 +194,13 @@ export interface Tables {
   readonly telegramTokens: TelegramTokenTable;
   readonly sourceTokens: SourceTokenTable;
   readonly clock: ClockTable;
+}
+
+export interface OpeningTable {
+  /** All that are kept, oldest first. */
+  all(): readonly Opening[];
+  /** Adds one that begins now and drops those beyond the newest ten thousand. */
+  add(id: string, at: number): void;
 }
 
 export interface SealedSample {

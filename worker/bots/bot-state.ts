@@ -3,7 +3,7 @@ import { create, equals } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { BotKey } from '#common/ids.ts';
 import { BotState } from '#gen/botrunner/v1/bot_pb.js';
-import { type BotObservation, BotObservationSchema } from '#gen/botrunner/v1/worker_service_pb.js';
+import { type BotObservation, BotObservationSchema, StoreMomentSchema } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { ContainerFacts } from '../runtime/container-runtime.ts';
 import type { BotRecord } from '../state/bot-records.ts';
 import { imageOf, type Making } from './bot-memory.ts';
@@ -131,6 +131,8 @@ export function observeBot(key: BotKey, known: Known, told: Told, wallMs: number
     observedAt: timestampFromMs(wallMs),
     diagnosis: record.diagnosis ?? '',
   });
+  const { decided } = situation.desired ?? {};
+  if (decided) observation.decided = create(StoreMomentSchema, decided);
   const startedAtMs = facts?.startedAtMs ?? record.lastEnd?.startedAtMs;
   if (startedAtMs !== undefined) observation.startedAt = timestampFromMs(startedAtMs);
   const end = facts?.status === 'exited' ? facts : record.lastEnd;

@@ -49,10 +49,14 @@ export function setDesired(memory: BotMemory, desired: Desired, newTask: boolean
     !isNew &&
     before.revision === desired.revision &&
     before.stopGraceMs === desired.stopGraceMs &&
+    isSameMoment(before.decided, desired.decided) &&
     (before.restart === true || desired.restart !== true);
   if (same && failure === record.failure) return;
   memory.record = { ...record, desired: same ? before : desired, failure, startedGeneration };
 }
+
+const isSameMoment = (a: Desired['decided'], b: Desired['decided']): boolean =>
+  a?.opening === b?.opening && a?.seq === b?.seq;
 
 /** What is desired cannot be had; nothing more is tried until something new is decided. */
 export function recordFailure(memory: BotMemory, problem: Problem): void {

@@ -25,6 +25,8 @@ export interface Desired extends Decision {
   readonly purge?: boolean;
   /** With `running`: a process started for an older decision is ended and started again, in the same container. */
   readonly restart?: boolean;
+  /** When it was decided, by the history of the orchestrator's store; only handed back. */
+  readonly decided?: { readonly opening: string; readonly seq: bigint };
 }
 
 export interface EnsureCommand {
@@ -78,6 +80,7 @@ export function readEnsure(message: Ensure): Result<EnsureCommand> {
       revision: message.revision,
       stopGraceMs: Math.min(message.stopGraceMs > 0 ? message.stopGraceMs : defaultStopGraceMs, longestStopGraceMs),
       ...(message.purge ? { purge: true } : {}),
+      ...(message.decided ? { decided: { opening: message.decided.opening, seq: message.decided.seq } } : {}),
       ...(message.restart ? { restart: true } : {}),
     },
     spec: message.spec,

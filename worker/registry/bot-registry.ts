@@ -74,7 +74,7 @@ export class BotRegistry {
   /** `anew`: the first set of a session, the truth whatever was seen before. */
   applyDesiredSet(set: DesiredSet, anew: boolean): void {
     this.#wasTold = true;
-    const named = new Set<string>();
+    const named = new Set(set.kept.map(botKeyText));
     for (const message of set.bots) {
       named.add(botKeyText(message));
       this.ensure(message, anew);

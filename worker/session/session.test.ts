@@ -2,7 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '#common/log.ts';
 import { Secret } from '#common/secret.ts';
-import { HeartbeatSchema, HelloSchema } from '#gen/botrunner/v1/worker_service_pb.js';
+import { DesiredSetSchema, HeartbeatSchema, HelloSchema } from '#gen/botrunner/v1/worker_service_pb.js';
 import { eventually } from '../../test/kit/eventually.ts';
 import { createManualClock } from '../../test/kit/manual-clock.ts';
 import { type ScriptedOrchestrator, startScriptedOrchestrator } from '../../test/worker/kit/scripted-orchestrator.ts';
@@ -64,7 +64,7 @@ describe('a session', () => {
     await untilHeard(heard, 'welcomed');
     const session = await orchestrator.session(0);
     clock.advance(15_000);
-    session.send({ case: 'desiredSet', value: { $typeName: 'botrunner.v1.DesiredSet', bots: [] } });
+    session.send({ case: 'desiredSet', value: create(DesiredSetSchema) });
     await untilHeard(heard, 'set');
     clock.advance(19_900);
     expect(end()).toBeUndefined();
@@ -88,7 +88,7 @@ describe('a session', () => {
       },
     });
     const session = await orchestrator.session(0);
-    session.send({ case: 'desiredSet', value: { $typeName: 'botrunner.v1.DesiredSet', bots: [] } });
+    session.send({ case: 'desiredSet', value: create(DesiredSetSchema) });
     expect(await over).toMatchObject({ kind: 'lost', message: 'a message could not be handled' });
     await eventually('the orchestrator sees the end', () => session.over, Boolean);
   });

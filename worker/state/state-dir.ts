@@ -8,6 +8,7 @@ import { Secret } from '#common/secret.ts';
 import { readFileIfAny, writeFileAtomic } from './atomic-file.ts';
 import { type Credential, readOrMakeCredential } from './credential.ts';
 import { takeLock } from './lock-file.ts';
+import { openStoreHistory, type StoreHistory } from './store-history.ts';
 
 export interface StateDir {
   readonly workerId: string;
@@ -26,6 +27,7 @@ export interface StateDir {
   readonly resultsDir: string;
   /** The file that names the store. */
   readonly storeIdPath: string;
+  readonly history: StoreHistory;
   /** The orchestrator's store that the bots here belong to; undefined until the first session. */
   storeId(): string | undefined;
   /** From now on the bots here belong to this store. */
@@ -70,6 +72,7 @@ export async function openStateDir(dir: string, wantedWorkerId: string | undefin
       artifactsDir: path('artifacts'),
       resultsDir: path('results'),
       storeIdPath: path('store-id'),
+      history: await openStoreHistory(path('store-history')),
       storeId: () => storeId,
       async rememberStore(newId) {
         if (newId === storeId) return;

@@ -291,6 +291,20 @@ export declare type Hello = Message<"botrunner.v1.Hello"> & {
    * @generated from field: string not_ready_reason = 13;
    */
   notReadyReason: string;
+
+  /**
+   * The openings of the store that it has heard of, oldest first, at most 64; empty from a worker that keeps none.
+   *
+   * @generated from field: repeated botrunner.v1.StoreOpening openings = 14;
+   */
+  openings: StoreOpening[];
+
+  /**
+   * The last moment of the store that a DesiredSet named. An orchestrator whose store does not have it was set back.
+   *
+   * @generated from field: botrunner.v1.StoreMoment heard = 15;
+   */
+  heard?: StoreMoment | undefined;
 };
 
 /**
@@ -298,6 +312,68 @@ export declare type Hello = Message<"botrunner.v1.Hello"> & {
  * Use `create(HelloSchema)` to create a new message.
  */
 export declare const HelloSchema: GenMessage<Hello>;
+
+/**
+ * One opening of the store by an orchestrator: its history from there to the next one. A store that was restored from a
+ * backup is opened anew, so that what is decided then is told apart from what was decided after the backup.
+ *
+ * @generated from message botrunner.v1.StoreOpening
+ */
+export declare type StoreOpening = Message<"botrunner.v1.StoreOpening"> & {
+  /**
+   * Random.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * How far the store had got when it was opened.
+   *
+   * @generated from field: int64 from_seq = 2;
+   */
+  fromSeq: bigint;
+
+  /**
+   * The opening before it; empty for the first.
+   *
+   * @generated from field: string after = 3;
+   */
+  after: string;
+};
+
+/**
+ * Describes the message botrunner.v1.StoreOpening.
+ * Use `create(StoreOpeningSchema)` to create a new message.
+ */
+export declare const StoreOpeningSchema: GenMessage<StoreOpening>;
+
+/**
+ * A point in the history of a store.
+ *
+ * @generated from message botrunner.v1.StoreMoment
+ */
+export declare type StoreMoment = Message<"botrunner.v1.StoreMoment"> & {
+  /**
+   * StoreOpening.id.
+   *
+   * @generated from field: string opening = 1;
+   */
+  opening: string;
+
+  /**
+   * How far the store had got.
+   *
+   * @generated from field: int64 seq = 2;
+   */
+  seq: bigint;
+};
+
+/**
+ * Describes the message botrunner.v1.StoreMoment.
+ * Use `create(StoreMomentSchema)` to create a new message.
+ */
+export declare const StoreMomentSchema: GenMessage<StoreMoment>;
 
 /**
  * What a worker can give to bots.
@@ -387,6 +463,28 @@ export declare type DesiredSet = Message<"botrunner.v1.DesiredSet"> & {
    * @generated from field: repeated botrunner.v1.Ensure bots = 1;
    */
   bots: Ensure[];
+
+  /**
+   * Bots that the worker is to leave as they are, though they are not among bots: it knows later decisions about them than
+   * the store does, which was restored from a backup, and its operator has not accepted that yet.
+   *
+   * @generated from field: repeated botrunner.v1.BotName kept = 2;
+   */
+  kept: BotName[];
+
+  /**
+   * How far the store has got, for Hello.heard; absent while something is kept.
+   *
+   * @generated from field: botrunner.v1.StoreMoment now = 3;
+   */
+  now?: StoreMoment | undefined;
+
+  /**
+   * In Welcome: the last openings of the store, oldest first, at most 32.
+   *
+   * @generated from field: repeated botrunner.v1.StoreOpening openings = 4;
+   */
+  openings: StoreOpening[];
 };
 
 /**
@@ -394,6 +492,33 @@ export declare type DesiredSet = Message<"botrunner.v1.DesiredSet"> & {
  * Use `create(DesiredSetSchema)` to create a new message.
  */
 export declare const DesiredSetSchema: GenMessage<DesiredSet>;
+
+/**
+ * Names a bot.
+ *
+ * @generated from message botrunner.v1.BotName
+ */
+export declare type BotName = Message<"botrunner.v1.BotName"> & {
+  /**
+   * The owner.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The bot's name.
+   *
+   * @generated from field: string bot_id = 2;
+   */
+  botId: string;
+};
+
+/**
+ * Describes the message botrunner.v1.BotName.
+ * Use `create(BotNameSchema)` to create a new message.
+ */
+export declare const BotNameSchema: GenMessage<BotName>;
 
 /**
  * I am alive, and this is how I am.
@@ -530,6 +655,13 @@ export declare type Ensure = Message<"botrunner.v1.Ensure"> & {
    * @generated from field: bool restart = 13;
    */
   restart: boolean;
+
+  /**
+   * When this was decided; absent for decisions of a release that kept no history.
+   *
+   * @generated from field: botrunner.v1.StoreMoment decided = 14;
+   */
+  decided?: StoreMoment | undefined;
 };
 
 /**
@@ -835,6 +967,13 @@ export declare type BotObservation = Message<"botrunner.v1.BotObservation"> & {
    * @generated from field: string diagnosis = 18;
    */
   diagnosis: string;
+
+  /**
+   * Ensure.decided of the newest decision the worker has seen; generations of two histories of a store can be the same.
+   *
+   * @generated from field: botrunner.v1.StoreMoment decided = 19;
+   */
+  decided?: StoreMoment | undefined;
 };
 
 /**

@@ -39,6 +39,7 @@ function toBot(row: Row): BotRecord {
     ageWarned: numberOf(row, 'age_warned') === 1,
     notice: textOf(row, 'notice'),
     eventSeq: numberOf(row, 'event_seq'),
+    decidedSeq: numberOf(row, 'decided_seq'),
     createdAt: numberOf(row, 'created_at'),
     updatedAt: numberOf(row, 'updated_at'),
   };
@@ -56,8 +57,8 @@ export function createBotTable(db: DatabaseSync): BotTable {
   const put = db.prepare(`
     INSERT OR REPLACE INTO bots (
       user_id, bot_id, mode, desired, generation, revision, epoch, worker_id, leaving, memory_bytes, cpu_millis, spec_sealed,
-      purge, undo_desired, undo_revision, undo_was_up, undo_spec_sealed, state, observed, observed_at, runs_since, stops_at, age_warned, notice, event_seq, created_at, updated_at
-    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+      purge, undo_desired, undo_revision, undo_was_up, undo_spec_sealed, state, observed, observed_at, runs_since, stops_at, age_warned, notice, event_seq, decided_seq, created_at, updated_at
+    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
   const aging = db.prepare("SELECT * FROM bots WHERE desired = 'running' AND stops_at <= ? ORDER BY stops_at");
   // Two lookups in an index, since this is asked after every change.
   const nextStop = db.prepare(
@@ -135,6 +136,7 @@ export function createBotTable(db: DatabaseSync): BotTable {
         bot.ageWarned ? 1 : 0,
         bot.notice,
         bot.eventSeq,
+        bot.decidedSeq,
         bot.createdAt,
         bot.updatedAt,
       );

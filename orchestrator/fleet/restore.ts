@@ -1,0 +1,210 @@
+/**
+ * What to do with bots about which their worker knows later decisions than the store does, because the store was restored from
+ * a backup (docs/adr/0022-a-store-that-went-back.md).
+ *
+ * 1. Such a bot is left as it is, neither removed nor set back nor started, until its operator accepts the restore or somebody
+ *    decides about it anew. All others go on.
+ * 2. What is decided after the restore gets higher numbers than those the worker has seen, so that it is always the newest.
+ * 3. What a restore removes, sets back and starts again is logged before it is done.
+ */
+import { randomBytes } from 'node:crypto';
+import { type BotKey, botKeyText } from '#common/ids.ts';
+import type { Logger } from '#common/log.ts';
+import type { BotObservation, Hello, StoreMoment, StoreOpening } from '#gen/botrunner/v1/worker_service_pb.js';
+import { forkOf, type History, type Moment, momentAt, type Opening } from '../core/history.ts';
+import type { BotRecord, ShownBot } from '../core/records.ts';
+import type { Store } from '../store/store.ts';
+
+/** What a worker knew when its session began. */
+interface Meeting {
+  /** Where its history parted from ours; undefined when it did not. */
+  readonly fork: number | undefined;
+  readonly reported: ReadonlyMap<string, Report>;
+}
+
+interface Report extends BotKey {
+  readonly fork: number | undefined;
+  readonly generation: number;
+  readonly epoch: number;
+}
+
+export interface RestoreParts {
+  readonly store: Store;
+  readonly logger: Logger;
+  /** The id that the log printed; undefined mostly. */
+  readonly accepted: string | undefined;
+}
+
+const pendingName = 'restore_pending';
+const acceptedName = 'restore_accepted_seq';
+const openingsTold = 32;
+
+const fromProto = ({ opening, seq }: StoreMoment): Moment => ({ opening, seq: Number(seq) });
+const openingFromProto = ({ id, fromSeq, after }: StoreOpening): Opening => ({ id, fromSeq: Number(fromSeq), after });
+const toMoment = ({ opening, seq }: Moment): StoreMoment => ({
+  $typeName: 'botrunner.v1.StoreMoment',
+  opening,
+  seq: BigInt(seq),
+});
+
+export class Restore {
+  readonly #store: Store;
+  readonly #logger: Logger;
+  readonly #openings: readonly Opening[];
+  readonly #meetings = new Map<string, Meeting>();
+  /** Histories that parted up to here were accepted. */
+  readonly #acceptedSeq: number;
+  #pending: string;
+
+  private constructor({ store, logger }: RestoreParts, acceptedSeq: number, pending: string) {
+    this.#store = store;
+    this.#logger = logger;
+    this.#openings = store.read.openings.all();
+    this.#acceptedSeq = acceptedSeq;
+    this.#pending = pending;
+  }
+
+  /** Opens the store's history anew; accepts the restore that waits, if its id is given. */
+  static async open(parts: RestoreParts, now: number): Promise<Restore> {
+    const { store, logger, accepted } = parts;
+    await store.write((tx) => tx.openings.add(randomBytes(9).toString('base64url'), now));
+    const pending = store.getMeta(pendingName) ?? '';
+    let acceptedSeq = Number(store.getMeta(acceptedName) ?? -1);
+    if (accepted !== undefined && accepted === pending) {
+      acceptedSeq = store.read.outbox.lastSeq();
+      await store.setMeta(acceptedName, String(acceptedSeq));
+      await store.setMeta(pendingName, '');
+      logger.warn({ accepted }, 'the restore of the store is accepted: bots follow it as their workers connect');
+      return new Restore(parts, acceptedSeq, '');
+    }
+    if (accepted !== undefined) {
+      logger.warn(
+        { accepted, waiting: pending },
+        'ACCEPT_RESTORE is not the id of a restore that waits; it is ignored',
+      );
+    }
+    return new Restore(parts, acceptedSeq, pending);
+  }
+
+  get #history(): History {
+    return { openings: this.#openings, now: this.#store.read.outbox.lastSeq() };
+  }
+
+  /** For Ensure.decided. */
+  decided(bot: Pick<BotRecord, 'decidedSeq'>): StoreMoment | undefined {
+    const moment = momentAt(this.#history, bot.decidedSeq);
+    return moment && toMoment(moment);
+  }
+
+  /** For DesiredSet.now. */
+  now(): StoreMoment | undefined {
+    const opening = this.#openings.at(-1);
+    return opening && toMoment({ opening: opening.id, seq: this.#store.read.outbox.lastSeq() });
+  }
+
+  /** For DesiredSet.openings. */
+  openings(): StoreOpening[] {
+    return this.#openings.slice(-openingsTold).map(({ id, fromSeq, after }) => ({
+      $typeName: 'botrunner.v1.StoreOpening',
+      id,
+      fromSeq: BigInt(fromSeq),
+      after,
+    }));
+  }
+
+  /** Takes in what a worker knows. Resolves to the bots whose newest decision must get numbers above those it has seen. */
+  async meet({ workerId, heard, openings, snapshot }: Hello): Promise<readonly BotKey[]> {
+    const theirs = openings.map(openingFromProto);
+    const fork = (moment: StoreMoment | undefined) => moment && forkOf(this.#history, theirs, fromProto(moment));
+    const reported = new Map(snapshot.map((seen) => [botKeyText(seen), reportOf(seen, fork(seen.decided))]));
+    this.#meetings.set(workerId, { fork: fork(heard), reported });
+    const differing = [...reported.values()].filter((report) => report.fork !== undefined);
+    const rows = this.#store.read.bots.ofWorker(workerId);
+    const absent = rows.filter((bot) => bot.desired === 'running' && !reported.has(botKeyText(bot)));
+    const held = {
+      kept: differing.filter((report) => this.#isHeldAt(workerId, report)).map(botKeyText),
+      notStarted: absent.filter((bot) => this.#isHeldAt(workerId, bot)).map(botKeyText),
+    };
+    if (held.kept.length + held.notStarted.length > 0) await this.#refuse(workerId, held);
+    else if (fork(heard) !== undefined) this.#logFollowing(workerId, differing, absent);
+    const mine = new Set(rows.map(botKeyText));
+    return differing.filter((report) => mine.has(botKeyText(report)) && !this.#isHeldAt(workerId, report));
+  }
+
+  async #refuse(workerId: string, held: { readonly kept: readonly string[]; readonly notStarted: readonly string[] }) {
+    if (this.#pending === '') {
+      this.#pending = randomBytes(4).toString('hex');
+      await this.#store.setMeta(pendingName, this.#pending);
+    }
+    this.#logger.error(
+      { workerId, ...held },
+      'the store was set back: the worker knows later decisions than it has. "kept" bots run on as they are and would be removed or ' +
+        'set back, "notStarted" ones would be started again; all others go on. A new update, restart, stop or delete decides ' +
+        `about a bot; to let all of them follow the store, connect all workers, then start once with ACCEPT_RESTORE=${this.#pending}`,
+    );
+  }
+
+  #logFollowing(workerId: string, differing: readonly BotKey[], absent: readonly BotKey[]): void {
+    const known = (key: BotKey) => this.#store.read.bots.get(key)?.workerId === workerId;
+    this.#logger.warn(
+      {
+        workerId,
+        removes: differing.filter((key) => !known(key)).map(botKeyText),
+        setsBack: differing.filter(known).map(botKeyText),
+        starts: absent.map(botKeyText),
+      },
+      'the worker follows the restored store',
+    );
+  }
+
+  /** Whether the worker leaves the bot as it is, whatever the store says. */
+  #isHeldAt(workerId: string, key: BotKey): boolean {
+    const meeting = this.#meetings.get(workerId);
+    if (meeting === undefined) return false;
+    const report = meeting.reported.get(botKeyText(key));
+    const fork = report === undefined ? meeting.fork : report.fork;
+    if (fork === undefined || fork <= this.#acceptedSeq) return false;
+    const bot = this.#store.read.bots.get(key);
+    return bot === undefined || bot.workerId !== workerId || bot.decidedSeq <= fork;
+  }
+
+  isHeld(bot: BotKey & { readonly workerId: string | null }): boolean {
+    return bot.workerId !== null && this.#isHeldAt(bot.workerId, bot);
+  }
+
+  /** For DesiredSet.kept. */
+  kept(workerId: string): readonly BotKey[] {
+    const reported = this.#meetings.get(workerId)?.reported.values() ?? [];
+    return [...reported].filter((report) => report.fork !== undefined && this.#isHeldAt(workerId, report));
+  }
+
+  /** Whether something of the worker is held, started or not. */
+  holdsAny(workerId: string): boolean {
+    if (this.#meetings.get(workerId) === undefined) return false;
+    if (this.kept(workerId).length > 0) return true;
+    return this.#store.read.bots.ofWorker(workerId).some((bot) => bot.desired === 'running' && this.isHeld(bot));
+  }
+
+  /** Shown as the bot's reason. */
+  reasonOf(bot: ShownBot): string | undefined {
+    if (!this.isHeld(bot)) return undefined;
+    return (
+      'the store was restored from a backup, and its worker knows later decisions about it: it is left as it is until it is ' +
+      'updated, restarted, stopped or deleted, or the operator accepts the restore'
+    );
+  }
+
+  /** The numbers that its worker has seen in another history: what is decided now must be above them. */
+  seen(bot: BotKey & { readonly workerId: string | null }): { generation: number; epoch: number } | undefined {
+    const report = bot.workerId === null ? undefined : this.#meetings.get(bot.workerId)?.reported.get(botKeyText(bot));
+    return report?.fork === undefined ? undefined : report;
+  }
+}
+
+const reportOf = ({ userId, botId, generation, epoch }: BotObservation, fork: number | undefined): Report => ({
+  userId,
+  botId,
+  fork,
+  generation: Number(generation),
+  epoch: Number(epoch),
+});
