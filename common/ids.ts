@@ -51,3 +51,6 @@ export const containerName = (key: BotKey): string =>
 export const imageRepository = (key: BotKey): string => `bot_image_${botHash(key)}`;
 export const imageName = (key: BotKey, revision: bigint | number): string => `${imageRepository(key)}:g${revision}`;
 export const volumeName = (key: BotKey): string => `bot_data_${botHash(key)}`;
+/** The volume behind a path that the bot's image declares with VOLUME. */
+export const imageVolumeName = (key: BotKey, path: string): string =>
+  `${volumeName(key)}_${base32(createHash('sha256').update(path).digest()).slice(0, 16)}`;

@@ -14,8 +14,8 @@ export class DeleteCommand extends JobCommand {
   static override usage = Command.Usage({
     description: 'Stop a bot and forget it.',
     details:
-      'Its container, its images and its log are removed. What it stored in /data stays for a later bot of the same name ' +
-      'unless --purge is given. Asks first on a terminal.',
+      'Its container, its images and its log are removed. What it stored in /data and in the volumes of its image stays ' +
+      'for a later bot of the same name unless --purge is given. Asks first on a terminal.',
     examples: [
       ['Delete it, but keep its data', 'avtomatika-bot delete my-bot'],
       ['Delete it with its data, without being asked', 'avtomatika-bot delete my-bot --purge -y'],

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest';
-import { imageName, volumeName } from '#common/ids.ts';
+import { imageName, imageVolumeName, volumeName } from '#common/ids.ts';
 import { Secret } from '#common/secret.ts';
 import type { ImagePull } from '../../worker/runtime/container-runtime.ts';
 import { list, record, text } from '../../worker/runtime/docker/answers.ts';
@@ -43,43 +43,99 @@ describe.skipIf('skip' in given)('images on a Docker engine', { timeout: 120 * s
   afterAll(() => removeAllOf(engine, userId, network));
 
   describe('built with a Dockerfile', () => {
+    // CHOWN, DAC_OVERRIDE, FOWNER, KILL, SETGID, SETUID
+    const rootsOwn = 0xebn;
     test.each([
-      ['', '10001'],
-      ['USER root', '10001'],
-      ['USER 0:0', '10001'],
-      ['USER 00', '10001'],
-      ['USER nobody', '65534'],
-      ['USER 4321:1234', '4321'],
-      ['USER games', '777'],
-    ])('with "%s" run as %s, which owns /data', async (user, uid) => {
-      const botId = `user-${user.replaceAll(/\W/g, '-')}`;
-      // A name that this machine does not have, or has with another number.
-      const users = 'RUN echo "games:x:777:778::/:/bin/sh" >> /etc/passwd';
-      const dockerfile = `FROM busybox:stable\n${users}\n${user}\nCMD ["sh", "-c", "id -u; echo x > /data/x && echo kept"]\n`;
-      const image = await build(botId, { dockerfile });
-      expect(await printed(await run(botId, image))).toEqual([uid, 'kept']);
+      ['', '0', rootsOwn],
+      ['USER root', '0', rootsOwn],
+      ['USER 0:0', '0', rootsOwn],
+      ['USER 00', '0', rootsOwn],
+      ['USER toor', '0', rootsOwn],
+      ['USER nobody', '65534', 0n],
+      ['USER 4321:1234', '4321', 0n],
+      ['USER games', '777', 0n],
+    ])(
+      'with "%s" run as %s, with no more capabilities than that needs, and write to /data',
+      async (user, uid, caps) => {
+        const botId = `user-${user.replaceAll(/\W/g, '-')}`;
+        // A name that this machine does not have, or has with another number.
+        const users = 'RUN printf "games:x:777:778::/:/bin/sh\\ntoor:x:0:0::/:/bin/sh\\n" >> /etc/passwd';
+        const say = 'id -u; grep -E "CapEff|CapBnd|NoNewPrivs" /proc/self/status; echo x > /data/x && echo kept';
+        const image = await build(botId, { dockerfile: `FROM busybox:stable\n${users}\n${user}\nCMD ${say}\n` });
+        const hex = caps.toString(16).padStart(16, '0');
+        expect(await printed(await run(botId, image))).toEqual([
+          uid,
+          `CapEff:\t${hex}`,
+          `CapBnd:\t${hex}`,
+          'NoNewPrivs:\t1',
+          'kept',
+        ]);
+      },
+    );
+
+    test('keep the data of an earlier version that ran as another user, whoever runs now', async () => {
+      const key = { userId, botId: 'older' };
+      const say = 'cat /data/d/kept; echo more >> /data/d/kept && touch /data/new && id -u';
+      const of = (user: string) => `FROM busybox:stable\nUSER ${user}\nCMD ${say}\n`;
+      const older = `FROM busybox:stable\nUSER 10001\nCMD umask 077; mkdir /data/d; echo first > /data/d/kept; ln -s /etc/passwd /data/link\n`;
+      const versions: [string, string[]][] = [
+        [older, []],
+        [of('0'), ['first', '0']],
+        [of('1000:1000'), ['first', 'more', '1000']],
+        [of('10001'), ['first', 'more', 'more', '10001']],
+      ];
+      for (const [dockerfile, lines] of versions) {
+        const id = await run('older', await build('older', { dockerfile }));
+        expect(await printed(id)).toEqual(lines);
+        await runtime.remove(id, patience());
+      }
+      await runtime.removeVolumes(key, patience());
     });
 
-    test('get small memory in place of their volumes, no health check, and no command of ours', async () => {
+    test('keep command, folder, health check and stop signal of their own, and their output comes at once', async () => {
       const dockerfile = `FROM busybox:stable
-VOLUME /var/big /data/
-HEALTHCHECK CMD false
+STOPSIGNAL SIGINT
+HEALTHCHECK --interval=1h CMD true
 WORKDIR /srv
 ENTRYPOINT ["sh", "-c"]
-CMD ["pwd; echo x > /var/big/x && grep -c 'tmpfs /var/big' /proc/mounts; sleep 1000"]
+CMD ["trap 'echo saved; exit 0' INT; trap 'echo wrong; exit 1' TERM; pwd; echo unbuffered $PYTHONUNBUFFERED; while :; do sleep 0.1; done"]
 `;
-      const image = await build('volumes', { dockerfile });
-      const id = await run('volumes', image);
-      await untilPrinted(runtime, id, '1');
-      expect(textsOf((await readAll(runtime, id)).lines)).toEqual(['/srv', '1']);
+      const id = await run('own', await build('own', { dockerfile }));
+      await untilPrinted(runtime, id, 'unbuffered 1');
       const facts = record(await engine.get(`/containers/${id}/json`));
-      const mounts = list(facts['Mounts']).map((mount) => [record(mount)['Type'], record(mount)['Destination']]);
-      expect(mounts.toSorted()).toEqual([
-        ['tmpfs', '/var/big'],
-        ['volume', '/data'],
-      ]);
-      expect(record(facts['Config'])['Healthcheck']).toEqual({ Test: ['NONE'] });
+      expect(record(facts['Config'])['Healthcheck']).toMatchObject({ Test: ['CMD-SHELL', 'true'] });
       expect(record(facts['HostConfig'])).toMatchObject({ CapDrop: ['ALL'], NetworkMode: network, PidsLimit: 128 });
+      await runtime.stop(id, 10 * second, patience());
+      expect(textsOf((await readAll(runtime, id)).lines)).toEqual(['/srv', 'unbuffered 1', 'saved']);
+      expect(await runtime.inspect(id, patience())).toMatchObject({ exitCode: 0 });
+      const quiet = 'FROM busybox:stable\nENV PYTHONUNBUFFERED=\nCMD echo "said: $PYTHONUNBUFFERED."\n';
+      expect(await printed(await run('quiet', await build('quiet', { dockerfile: quiet })))).toEqual(['said: .']);
+    });
+
+    test('keep what is in their volumes over new containers and versions, until it is purged', async () => {
+      const key = { userId, botId: 'volumes' };
+      const before = list(record(await engine.get('/volumes'))['Volumes']).length;
+      const of = (version: number) => `FROM busybox:stable
+RUN mkdir -p /app/storage && echo seed > /app/storage/seed && chown -R 1000 /app/storage && echo ${version} > /version
+VOLUME /app/storage/ /data
+USER 1000
+CMD cat /app/storage/seed; echo x >> /app/storage/count && wc -l < /app/storage/count
+`;
+      for (const count of [1, 2, 3]) {
+        const id = await run('volumes', await build('volumes', { dockerfile: of(count) }));
+        expect(await printed(id)).toEqual(['seed', String(count)]);
+        const facts = record(await engine.get(`/containers/${id}/json`));
+        const mounts = list(facts['Mounts']).map((mount) => [record(mount)['Destination'], record(mount)['Name']]);
+        expect(Object.fromEntries(mounts)).toEqual({
+          '/data': volumeName(key),
+          '/app/storage': imageVolumeName(key, '/app/storage'),
+        });
+        await runtime.remove(id, patience());
+      }
+      await dockerRuntime(docker, { network, workerId: 'another' }).removeVolumes(key, patience());
+      expect(list(record(await engine.get('/volumes'))['Volumes'])).toHaveLength(before + 2);
+      await runtime.removeVolumes(key, patience());
+      expect(list(record(await engine.get('/volumes'))['Volumes'])).toHaveLength(before);
     });
 
     test('say in one sentence why they could not be built, and leave no layer', async () => {
@@ -139,11 +195,13 @@ CMD ["pwd; echo x > /var/big/x && grep -c 'tmpfs /var/big' /proc/mounts; sleep 1
     const image = await build('data', { dockerfile: 'FROM busybox:stable\nCMD ["true"]\n' });
     const key = { userId, botId: 'data' };
     const id = await run('data', image);
-    await expect(runtime.removeVolume(key, patience())).rejects.toMatchObject({ problem: { code: 'CONTAINER_ERROR' } });
+    await expect(runtime.removeVolumes(key, patience())).rejects.toMatchObject({
+      problem: { code: 'CONTAINER_ERROR' },
+    });
     await runtime.remove(id, patience());
-    await dockerRuntime(docker, { network, workerId: 'another' }).removeVolume(key, patience());
+    await dockerRuntime(docker, { network, workerId: 'another' }).removeVolumes(key, patience());
     expect(record(await engine.get(`/volumes/${volumeName(key)}`))['Name']).toBe(volumeName(key));
-    await runtime.removeVolume(key, patience());
+    await runtime.removeVolumes(key, patience());
     await expect(engine.get(`/volumes/${volumeName(key)}`)).rejects.toMatchObject({ status: 404 });
   });
 

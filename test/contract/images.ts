@@ -123,8 +123,8 @@ export function describeImages(suite: SuiteContext): void {
       const key = suite.newKey();
       const id = await suite.run({ key });
       await suite.runtime.remove(id, patience());
-      await suite.runtime.removeVolume(key, patience());
-      await suite.runtime.removeVolume(key, patience());
+      await suite.runtime.removeVolumes(key, patience());
+      await suite.runtime.removeVolumes(key, patience());
     });
   });
 }

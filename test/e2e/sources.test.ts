@@ -88,6 +88,56 @@ describe.skipIf('skip' in docker)('other sources on Docker', { timeout: longMs }
     expect((await chat.answer(30_000)).text).toBe('Words: 3');
   });
 
+  it('an ordinary bot with a database beside its code, a volume and a stop signal runs, and keeps what it wrote', async () => {
+    const dockerfile = 'FROM python:3.11-slim\nWORKDIR /app\nCOPY bot.py .\nVOLUME /app/storage\nSTOPSIGNAL SIGINT\n';
+    file('ordinary/Dockerfile', `${dockerfile}CMD ["python", "bot.py"]\n`);
+    file(
+      'ordinary/bot.py',
+      `import sqlite3, time
+db = sqlite3.connect("users.db")
+db.execute("create table if not exists users (id integer)")
+db.execute("insert into users values (1)")
+db.commit()
+users = db.execute("select count(*) from users").fetchone()[0]
+open("/app/storage/runs", "a").write("x")
+print("users", users, "runs", len(open("/app/storage/runs").read()))
+try:
+    while True: time.sleep(0.1)
+except KeyboardInterrupt:
+    print("saved", users)
+`,
+    );
+    const logged = async (line: string) => expect(await seed.untilLogged('ordinary', line)).toContain(line);
+    expect(await cli('start ordinary --custom /tmp/ordinary/')).toMatchObject({ code: 0 });
+    await logged('users 1 runs 1');
+    expect(await cli('restart ordinary')).toMatchObject({ code: 0 });
+    await logged('saved 1');
+    await logged('users 2 runs 2');
+    const status = await seed.platform.status('ordinary');
+    await callEngine(host, `/containers/${status.container_id}/kill`, { method: 'POST' });
+    await logged('users 3 runs 3');
+    file('ordinary/Dockerfile', `${dockerfile}ENV NEW=1\nCMD ["python", "bot.py"]\n`);
+    expect(await cli('update ordinary --custom /tmp/ordinary/')).toMatchObject({ code: 0 });
+    await logged('users 1 runs 4');
+    expect(await cli('stop ordinary')).toMatchObject({ code: 0 });
+    expect(await seed.platform.status('ordinary')).toMatchObject({ status: 'stopped', exit_code: 0 });
+    expect(await cli('restart ordinary')).toMatchObject({ code: 0 });
+    await logged('users 1 runs 5');
+    const left = async () => (await callEngine(host, '/volumes')).text.split('"bot_id":"ordinary"').length - 1;
+    expect(await left()).toBe(2);
+    expect(await cli('delete ordinary --purge -y')).toMatchObject({ code: 0 });
+    expect(await left()).toBe(0);
+  });
+
+  it('a stop whose signal meets a shell in place of the bot says so, and how to do better', async () => {
+    file('shell/Dockerfile', 'FROM busybox:stable\nCOPY run.sh /\nCMD ["sh", "/run.sh"]\n');
+    file('shell/run.sh', 'echo up\nsleep 1000\necho over\n');
+    expect(await cli('start shell --custom /tmp/shell/')).toMatchObject({ code: 0 });
+    const { stdout } = await cli('stop shell');
+    expect(stdout).toContain('shell is stopped.');
+    expect(stdout).toMatch(/Note: its command is a shell.*put "exec" before/);
+  });
+
   describe('a local directory', () => {
     let output: string;
     beforeAll(async () => {

@@ -58,7 +58,7 @@ describe('a bot of image mode', () => {
       bots.stop(generation + 1, { desired: DesiredState.REMOVED, purge });
       await bots.until('it is removed', () => bots.runtime.containers.size === 0 && bots.state() === BotState.STOPPED);
       await bots.pass(2000);
-      expect(bots.runtime.calls.includes('removeVolume')).toBe(purge);
+      expect(bots.runtime.calls.includes('removeVolumes')).toBe(purge);
     }
   });
 });

@@ -176,7 +176,7 @@ describe('a stop', () => {
     bots.stop(2, { taskId: 't2', stopGraceMs: 3000 });
     const result = await bots.result('t2');
     expect(successOf(result)?.notices).toEqual([
-      'did not end within 3 s of being asked to, and was killed; what it had not saved is lost',
+      'it did not end within 3 s of being asked to, and was killed; what it had not saved is lost',
     ]);
     expect(result.observation).toMatchObject({
       state: BotState.STOPPED,

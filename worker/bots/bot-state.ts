@@ -9,7 +9,7 @@ import type { BotRecord } from '../state/bot-records.ts';
 import { imageOf, type Making } from './bot-memory.ts';
 import type { Situation } from './converge.ts';
 import type { PreparationPhase } from './image-preparation.ts';
-import { describeKill } from './kill.ts';
+import { describeKill } from './stop-notice.ts';
 
 /** What the actor knows of its bot beyond the situation. */
 export interface Known {

@@ -16,10 +16,10 @@ import { withTimeLimit } from '../waiting/time-limit.ts';
 import { passesByItself, TryLaterError } from '../waiting/try-later.ts';
 import type { BotContext } from './bot-context.ts';
 import { type BotMemory, factsOf, imageOf, runIdOf, runnableSpec } from './bot-memory.ts';
-import { describeKill, wasKilled } from './kill.ts';
 import { afterEnd, describeEnd, type Ended } from './restart-policy.ts';
 import { planContainer } from './spec-plan.ts';
 import { StartWatch } from './start-watch.ts';
+import { noticeOfStop, wasKilled } from './stop-notice.ts';
 
 const lookLimitMs = 15_000;
 const changeLimitMs = 60_000;
@@ -156,7 +156,7 @@ const outdatedNotice =
   "the platform's settings for containers have changed since this one was made: a new one is made from the same image, " +
   'and files that the bot wrote outside of its volumes stay behind';
 
-/** Returns the line that says that the bot had to be killed, if it had. */
+/** Returns the line that says that the bot had to be killed, or was not asked itself. */
 export async function stop(memory: BotMemory, context: BotContext, signal: AbortSignal): Promise<string | undefined> {
   const { runtime, clock, log } = context;
   const facts = expectFacts(memory);
@@ -165,16 +165,16 @@ export async function stop(memory: BotMemory, context: BotContext, signal: Abort
   if (memory.record.desired?.kind === 'running') await markEndedForRestart(memory, context, facts);
   memory.stale = true;
   const beganMs = clock.monotonicMs();
-  await withTimeLimit(clock, 'stopping the container', graceMs + changeLimitMs, signal, (limited) =>
+  const report = await withTimeLimit(clock, 'stopping the container', graceMs + changeLimitMs, signal, (limited) =>
     runtime.stop(facts.id, graceMs, limited),
   );
   const tookMs = clock.monotonicMs() - beganMs;
   await look(memory, context, signal);
   const now = factsOf(memory);
   if (now?.status === 'running') throw new TryLaterError('the container still runs after its stop');
-  if (now === undefined || !wasKilled(now, tookMs, graceMs)) return undefined;
-  memory.record = { ...memory.record, killed: { runId: runIdOf(now), afterMs: graceMs } };
-  return describeKill(graceMs, now.command);
+  const killed = now !== undefined && wasKilled(now, tookMs, graceMs);
+  if (killed) memory.record = { ...memory.record, killed: { runId: runIdOf(now), afterMs: graceMs } };
+  return noticeOfStop(report, killed ? graceMs : undefined);
 }
 
 function whyStopped({ record }: BotMemory, facts: ContainerFacts): string {
@@ -353,7 +353,7 @@ export async function clean(memory: BotMemory, context: BotContext, signal: Abor
   const { desired } = memory.record;
   if (desired?.kind === 'removed' && desired.purge) {
     await withTimeLimit(clock, 'removing the data', changeLimitMs, signal, (limited) =>
-      runtime.removeVolume(memory.key, limited),
+      runtime.removeVolumes(memory.key, limited),
     );
   }
   if (memory.record.desired?.kind === 'removed') await log.remove();

@@ -91,8 +91,8 @@ export interface SimpleRun {
 }
 
 /**
- * Runs what the image itself says, as the image's user if that is not root, else as the bot's. Volumes that the image
- * declares are small and gone with the container; its health check is off.
+ * Runs what the image itself says: command, folder, user, stop signal, health check. Volumes that it declares are the bot's
+ * own and outlive the container, as /data does.
  */
 export interface ImageRun {
   readonly kind: 'image';
@@ -134,8 +134,11 @@ export interface ContainerFacts {
   readonly oomKilled: boolean;
   /** What the container was made with, as settingsOf told then; undefined for one made before that was kept. */
   readonly settings?: string | undefined;
-  /** Program and arguments, if the runtime can say. */
-  readonly command?: readonly string[] | undefined;
+}
+
+export interface StopReport {
+  /** A shell stood before the bot: it got the signal, and did not pass it on. */
+  readonly behindShell: boolean;
 }
 
 export type OutputStream = 'stdout' | 'stderr';
@@ -188,8 +191,11 @@ export interface ContainerRuntime {
   /** Removes the bot's images but the ones to keep. Absent is success; an image in use stays. */
   removeImages(key: BotKey, keep: readonly string[], signal: AbortSignal): Promise<void>;
 
-  /** Removes what the bot keeps in /data, if this worker made it. Absent is success; in use is ProblemError CONTAINER_ERROR. */
-  removeVolume(key: BotKey, signal: AbortSignal): Promise<void>;
+  /**
+   * Removes what the bot keeps in /data and in the volumes of its images, if this worker made them. Absent is success; in use
+   * is ProblemError CONTAINER_ERROR.
+   */
+  removeVolumes(key: BotKey, signal: AbortSignal): Promise<void>;
 
   /** Creates, does not start; returns the engine's id. NameInUseError, ProblemError CONTAINER_ERROR. */
   create(plan: ContainerPlan, signal: AbortSignal): Promise<string>;
@@ -199,8 +205,8 @@ export interface ContainerRuntime {
    */
   settingsOf(plan: ContainerPlan, signal: AbortSignal): Promise<string | undefined>;
   start(id: string, signal: AbortSignal): Promise<void>;
-  /** SIGTERM, after `graceMs` SIGKILL. */
-  stop(id: string, graceMs: number, signal: AbortSignal): Promise<void>;
+  /** The image's stop signal, or SIGTERM; after `graceMs` SIGKILL. */
+  stop(id: string, graceMs: number, signal: AbortSignal): Promise<StopReport>;
   /** Removes an ended container; ends a running one by SIGKILL first. */
   remove(id: string, signal: AbortSignal): Promise<void>;
   inspect(id: string, signal: AbortSignal): Promise<ContainerFacts | undefined>;

@@ -74,11 +74,11 @@ export function createScriptedRuntime(clock: Clock, kind: RuntimeKind): Scripted
     if (runtime.away) throw new EngineUnavailableError('the engine does not answer');
   };
   /** Notes what a call did, also when its answer is lost. */
-  const noting = async (what: string, holds: () => boolean, work: () => Promise<void>) => {
+  const noting = async <T>(what: string, holds: () => boolean, work: () => Promise<T>): Promise<T> => {
     reach();
     const before = holds();
     try {
-      await work();
+      return await work();
     } finally {
       if (!before && holds()) runtime.done.push(what);
     }
@@ -144,7 +144,7 @@ export function createScriptedRuntime(clock: Clock, kind: RuntimeKind): Scripted
     async stop(id, graceMs, signal) {
       const container = engine.containers.get(id);
       const what = container ? `stop ${nameOf(container.plan)} ${graceMs}` : 'stop nothing';
-      await noting(
+      return noting(
         what,
         () => container?.status !== 'running',
         () => fake.stop(id, graceMs, signal),

@@ -81,7 +81,7 @@ export async function removeStepContainers(engine: EngineClient, scope: string, 
   const query = { all: true, filters: { label: [`${buildLabel}=${scope}`] } };
   const found = list(await engine.call({ method: 'GET', path: '/containers/json', query }, signal));
   // Bots have the label too, but empty: they are created with it so. The marker is looked at for good measure.
-  const steps = found.map(record).filter((container) => texts(container['Labels'])[labelNames.marker] === undefined);
+  const steps = found.map(record).filter((container) => texts(container['Labels'])[labelNames.marker] !== 'true');
   for (const step of steps) {
     try {
       const path = `/containers/${text(step['Id'])}`;

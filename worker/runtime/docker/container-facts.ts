@@ -2,7 +2,7 @@
 import type { ContainerFacts, ContainerStatus } from '../container-runtime.ts';
 import { type SigningKey, verifiedIdentity } from '../labels.ts';
 import { settingsLabel } from '../settings-digest.ts';
-import { list, number, record, text, texts } from './answers.ts';
+import { number, record, text, texts } from './answers.ts';
 import { parseTimeNs } from './log-frames.ts';
 
 export interface Owner {
@@ -34,7 +34,6 @@ export function containerFacts(answer: unknown, { workerId, signingKey }: Owner)
     // The engine sets OOMKilled too when only a child of the bot was killed; the bot itself ends with 137 then.
     oomKilled: state['OOMKilled'] === true && exitCode === 137,
     settings: texts(config['Labels'])[settingsLabel],
-    command: [text(container['Path']), ...list(container['Args']).map(text)],
   };
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { containerName, imageName } from '#common/ids.ts';
+import { containerName, imageName, imageVolumeName } from '#common/ids.ts';
 import { Secret } from '#common/secret.ts';
-import { containerOptions } from './container-options.ts';
+import { containerOptions, type ImageFacts } from './container-options.ts';
 
 describe('what a container is created with', () => {
   test('is exactly this', () => {
@@ -27,7 +27,6 @@ describe('what a container is created with', () => {
       Hostname: 'i42g76oo4toonhej',
       Labels: { 'bot_runner.build': '', bot_runner: 'true', sig: 'abc' },
       Healthcheck: { Test: ['NONE'] },
-      StopSignal: 'SIGTERM',
       StopTimeout: 10,
       Tty: false,
       OpenStdin: false,
@@ -64,6 +63,67 @@ describe('what a container is created with', () => {
           },
         ],
       },
+    });
+  });
+
+  describe('of what an image says', () => {
+    const key = { userId: 'dev', botId: 'echo' };
+    const plan = {
+      key,
+      workerId: 'w1',
+      revision: 2n,
+      epoch: 1n,
+      name: containerName(key),
+      image: 'python@sha256:1',
+      run: { kind: 'image' },
+      env: new Secret({ BOT_TOKEN: '1=2' }),
+      memoryBytes: 268_435_456,
+      cpuMillis: 500,
+    } as const;
+    const of = (image: Partial<ImageFacts>) =>
+      containerOptions(plan, {}, 'bots', { user: '', volumes: [], env: [], ...image });
+
+    test.each(['', 'root', 'root:wheel', '0', '0:5', '00', '+0', '-0', ':5'])(
+      'is root for USER "%s", with little',
+      (user) => {
+        expect(of({ user })).toMatchObject({
+          User: user,
+          HostConfig: { CapDrop: ['ALL'], CapAdd: ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'SETUID', 'SETGID', 'KILL'] },
+        });
+      },
+    );
+
+    test.each(['1000', 'node', '10001:10001', 'rooty', '0x0'])('is USER %s without any', (user) => {
+      expect(of({ user })).toMatchObject({ User: user, HostConfig: { CapDrop: ['ALL'], CapAdd: [] } });
+    });
+
+    test('sets nothing that the image decides', () => {
+      const options = of({});
+      for (const name of ['Cmd', 'Entrypoint', 'WorkingDir', 'Healthcheck', 'StopSignal']) {
+        expect(options).not.toHaveProperty(name);
+      }
+    });
+
+    test.each([
+      [{}, ['BOT_TOKEN=1=2', 'PYTHONUNBUFFERED=1']],
+      [{ env: ['PATH=/bin', 'PYTHONUNBUFFERED=0'] }, ['BOT_TOKEN=1=2']],
+    ])('unbuffers Python where the image does not say otherwise: %j', (image, env) => {
+      expect(of(image).Env).toEqual(env);
+    });
+
+    test('has one volume for each path, whatever way it is written', () => {
+      const { Mounts } = of({ volumes: ['/app/storage/', 'app/storage', '/data/', '/', '/a/../b'] }).HostConfig;
+      expect(Mounts.map(({ Source, Target }) => [Target, Source])).toEqual([
+        ['/data', 'bot_data_i42g76oo4toonhej'],
+        ['/app/storage', imageVolumeName(key, '/app/storage')],
+        ['/b', imageVolumeName(key, '/b')],
+      ]);
+      expect(new Set(Mounts.map(({ VolumeOptions }) => JSON.stringify(VolumeOptions))).size).toBe(1);
+    });
+
+    test('is refused with more volumes than anybody needs', () => {
+      const volumes = Array.from({ length: 33 }, (_, n) => `/v${n}`);
+      expect(() => of({ volumes })).toThrow(/declares 33 volumes/);
     });
   });
 });

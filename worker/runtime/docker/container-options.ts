@@ -3,32 +3,47 @@
  * holds the whole as data. Why each limit is what it is stands beside it.
  */
 import { posix } from 'node:path';
-import { botHash, volumeName } from '#common/ids.ts';
+import { botHash, imageVolumeName, volumeName } from '#common/ids.ts';
+import { refuse } from '#common/problem.ts';
 import { appDir, botUser, buildLabel, dataDir, simpleCommand } from '../../images/dockerfile.ts';
 import type { ContainerPlan } from '../container-runtime.ts';
 import { type Labels, labelNames } from '../labels.ts';
 
-// Counts as memory of the bot as far as it is filled.
-const replacedVolumeBytes = 64 * 1024 * 1024;
+// Far more than images have; each is a volume on the operator's disk.
+const volumesMax = 32;
 
-/** What an image says of itself, as far as it matters here: its USER and its VOLUMEs. */
+/**
+ * What root in a container may do beyond its own files, without which ordinary images do not run: hand over files, and go
+ * on as another user. Nothing that reaches beyond the container.
+ */
+const rootCapabilities = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'SETUID', 'SETGID', 'KILL'];
+
+/** What an image says of itself, as far as it matters here: its USER, its VOLUMEs, and its ENV as NAME=value. */
 export interface ImageFacts {
   readonly user: string;
   readonly volumes: readonly string[];
+  readonly env: readonly string[];
 }
 
-/** Body of POST /containers/create. `image` is only looked at for a plan that runs what the image says. */
-export function containerOptions(plan: ContainerPlan, labels: Labels, network: string, image?: ImageFacts) {
+/**
+ * Body of POST /containers/create. `image` is only looked at for a plan that runs what the image says; `asRoot` is for a
+ * user of another name that turned out to have the uid 0. ProblemError CONTAINER_ERROR for an image that cannot be run.
+ */
+export function containerOptions(
+  plan: ContainerPlan,
+  labels: Labels,
+  network: string,
+  image?: ImageFacts,
+  asRoot = image !== undefined && isRoot(image.user),
+) {
   return {
     Image: plan.image,
     ...runOptions(plan, image),
-    Env: Object.entries(plan.env.reveal()).map(([name, value]) => `${name}=${value}`),
+    Env: environmentOf(plan, image),
     Hostname: botHash(plan.key),
     // Images hand their labels down: the build's label would make this container look like a step of a build.
     Labels: { [buildLabel]: '', ...labels },
-    // A health check of the image would use the bot's CPU time and tell nothing that is asked for.
-    Healthcheck: { Test: ['NONE'] },
-    StopSignal: 'SIGTERM',
+    // No StopSignal: it is the image's, or else SIGTERM.
     StopTimeout: 10,
     Tty: false,
     OpenStdin: false,
@@ -40,10 +55,10 @@ export function containerOptions(plan: ContainerPlan, labels: Labels, network: s
       AutoRemove: false,
       Privileged: false,
       CapDrop: ['ALL'],
-      CapAdd: [],
+      CapAdd: plan.run.kind === 'image' && asRoot ? rootCapabilities : [],
       SecurityOpt: ['no-new-privileges:true'],
       ReadonlyRootfs: false,
-      // An init as first process passes SIGTERM on and reaps; a first process without a handler would ignore SIGTERM.
+      // An init as first process passes signals on and reaps; a first process without a handler would ignore SIGTERM.
       Init: true,
       PidsLimit: 128,
       Memory: plan.memoryBytes,
@@ -60,41 +75,62 @@ export function containerOptions(plan: ContainerPlan, labels: Labels, network: s
       CgroupnsMode: 'private',
       PublishAllPorts: false,
       Mounts: [
-        {
-          Type: 'volume',
-          Source: volumeName(plan.key),
-          Target: dataDir,
-          ReadOnly: false,
-          VolumeOptions: { Labels: ownerLabels(plan) },
-        },
-        ...(plan.run.kind === 'image' ? replacedVolumes(image?.volumes ?? []) : []),
+        volumeAt(plan, volumeName(plan.key), dataDir),
+        ...(plan.run.kind === 'image' ? imageVolumes(plan, image?.volumes ?? []) : []),
       ],
     },
   };
 }
 
 function runOptions({ run }: ContainerPlan, image: ImageFacts | undefined) {
-  // Command, entrypoint and folder stay the image's own.
-  if (run.kind === 'image') return { User: userOf(image?.user ?? '') };
-  return { Cmd: simpleCommand(run.language, run.entrypoint), WorkingDir: appDir, User: botUser };
+  // Command, entrypoint, folder, health check and stop signal stay the image's own too.
+  if (run.kind === 'image') return { User: image?.user ?? '' };
+  return {
+    Cmd: simpleCommand(run.language, run.entrypoint),
+    WorkingDir: appDir,
+    User: botUser,
+    // One of the operator's base image would use the bot's CPU time and tell nothing that is asked for.
+    Healthcheck: { Test: ['NONE'] },
+  };
 }
 
-/** The image's user unless that is root, in any spelling of the number 0 that the engine takes. */
-export function userOf(imageUser: string): string {
-  const [name = ''] = imageUser.split(':');
-  return name === '' || name === 'root' || /^[+-]?0+$/.test(name) ? botUser : imageUser;
+/** Root by its usual name or in any spelling of the number 0 that the engine takes; another name is looked up later. */
+export function isRoot(user: string): boolean {
+  const [name = ''] = user.split(':');
+  return name === '' || name === 'root' || /^[+-]?0+$/.test(name);
 }
 
-/** The engine would make a volume of unlimited size for each; a bot keeps what it wants to keep in its data folder. */
-function replacedVolumes(volumes: readonly string[]) {
+/** What Python prints would else be held back until a block is full, and the log of a quiet bot stay empty for hours. */
+const unbuffered = 'PYTHONUNBUFFERED';
+
+function environmentOf({ run, env }: ContainerPlan, image: ImageFacts | undefined): readonly string[] {
+  const given = Object.entries(env.reveal()).map(([name, value]) => `${name}=${value}`);
+  const isSet = [...given, ...(image?.env ?? [])].some((entry) => entry.startsWith(`${unbuffered}=`));
+  return run.kind === 'image' && !isSet ? [...given, `${unbuffered}=1`] : given;
+}
+
+const volumeAt = (plan: ContainerPlan, name: string, target: string) => ({
+  Type: 'volume',
+  Source: name,
+  Target: target,
+  ReadOnly: false,
+  VolumeOptions: { Labels: ownerLabels(plan) },
+});
+
+/**
+ * A volume of the bot for each VOLUME of its image, which the engine fills from the image while it is empty. The engine's
+ * own would have no name and be gone with the container.
+ */
+function imageVolumes(plan: ContainerPlan, volumes: readonly string[]) {
   const targets = new Set(volumes.map((path) => posix.resolve('/', path)));
-  return [...targets]
-    .filter((target) => target !== dataDir && target !== '/')
-    .map((target) => ({
-      Type: 'tmpfs',
-      Target: target,
-      TmpfsOptions: { SizeBytes: replacedVolumeBytes, Mode: 0o1777 },
-    }));
+  targets.delete(dataDir);
+  targets.delete('/');
+  if (targets.size > volumesMax) {
+    refuse('CONTAINER_ERROR', `The image declares ${targets.size} volumes; at most ${volumesMax} are taken.`, {
+      hint: 'Leave out VOLUME instructions, and keep files in one folder, or in /data.',
+    });
+  }
+  return [...targets].map((target) => volumeAt(plan, imageVolumeName(plan.key, target), target));
 }
 
 /** Labels of what belongs to a bot and is no container: its volume and its images. They identify, they prove nothing. */

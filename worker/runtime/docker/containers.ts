@@ -9,18 +9,20 @@ import {
   type ContainerPlan,
   EngineUnavailableError,
   NameInUseError,
+  type StopReport,
 } from '../container-runtime.ts';
 import { labelNames, signedLabels } from '../labels.ts';
 import { redact } from '../redact.ts';
-import { settingsDigest, settingsLabel, sortedEnv } from '../settings-digest.ts';
+import { settingsDigest, settingsLabel } from '../settings-digest.ts';
 import { list, record, text } from './answers.ts';
 import { containerFacts, type Owner } from './container-facts.ts';
-import { containerOptions, type ImageFacts } from './container-options.ts';
-import { giveDataFolder } from './data-folder.ts';
+import { containerOptions, type ImageFacts, isRoot } from './container-options.ts';
+import { type FolderOwner, prepareDataFolder } from './data-folder.ts';
 import type { EngineClient } from './engine-client.ts';
 import { EngineRefusal, hasStatus } from './engine-errors.ts';
 import { imageFacts } from './images.ts';
 import type { BotNetwork } from './network.ts';
+import { isBehindShell } from './processes.ts';
 import { refusalMessage } from './refusal-message.ts';
 
 export interface ContainerDeps {
@@ -36,7 +38,7 @@ const inspectsAtOnce = 4;
 
 /** As ContainerRuntime.create; IMAGE_NOT_FOUND when the plan's image is not there. */
 export async function createContainer(deps: ContainerDeps, plan: ContainerPlan, signal: AbortSignal): Promise<string> {
-  const { engine, network, owner, clock } = deps;
+  const { network, owner, clock } = deps;
   checkEnv(plan);
   await network.ensure(signal);
   const startedAt = new Date(clock.wallMs()).toISOString();
@@ -46,11 +48,12 @@ export async function createContainer(deps: ContainerDeps, plan: ContainerPlan, 
     const image = await imageOf(deps, plan, signal);
     const labels = { ...signed, [settingsLabel]: digestOf(deps, plan, image) };
     const body = containerOptions(plan, labels, network.name, image);
-    const path = '/containers/create';
-    const answer = await engine.call({ method: 'POST', path, query: { name: plan.name }, body }, signal);
-    const id = text(record(answer)['Id']);
-    if (plan.run.kind === 'image') await withDataFolder(deps, id, body.User, signal);
-    return id;
+    const id = await create(deps, plan.name, body, signal);
+    const user = await prepareOrRemove(deps, id, body.User, plan, signal);
+    if (user?.uid !== 0 || image === undefined || isRoot(image.user)) return id;
+    // Root by another name, which is only known from inside.
+    await removeContainer(deps, id, signal);
+    return await create(deps, plan.name, containerOptions(plan, labels, network.name, image, true), signal);
   } catch (error) {
     if (hasStatus(error, 409)) throw new NameInUseError(plan.name, await idOfName(deps, plan.name, signal));
     if (hasStatus(error, 404)) refuse('IMAGE_NOT_FOUND', `The image ${plan.image} is not on the worker.`);
@@ -76,14 +79,30 @@ const imageOf = async ({ engine }: ContainerDeps, { run, image }: ContainerPlan,
   run.kind === 'image' ? imageFacts(engine, image, signal) : undefined;
 
 function digestOf({ network, owner }: ContainerDeps, plan: ContainerPlan, image: ImageFacts | undefined): string {
-  const { Env: _, ...settings } = containerOptions(plan, {}, network.name, image);
-  return settingsDigest(owner.signingKey, [settings, sortedEnv(plan.env.reveal())]);
+  const { Env: env, ...settings } = containerOptions(plan, {}, network.name, image);
+  return settingsDigest(owner.signingKey, [settings, env.toSorted()]);
+}
+
+async function create(
+  { engine }: ContainerDeps,
+  name: string,
+  body: ReturnType<typeof containerOptions>,
+  signal: AbortSignal,
+): Promise<string> {
+  const answer = await engine.call({ method: 'POST', path: '/containers/create', query: { name }, body }, signal);
+  return text(record(answer)['Id']);
 }
 
 /** A container whose data folder could not be prepared must not be found and started later. */
-async function withDataFolder(deps: ContainerDeps, id: string, user: string, signal: AbortSignal): Promise<void> {
+async function prepareOrRemove(
+  deps: ContainerDeps,
+  id: string,
+  user: string,
+  plan: ContainerPlan,
+  signal: AbortSignal,
+): Promise<FolderOwner | undefined> {
   try {
-    await giveDataFolder(deps.engine, id, user, signal);
+    return await prepareDataFolder(deps, { id, user, plan }, signal);
   } catch (error) {
     await removeContainer(deps, id, AbortSignal.timeout(removalMs));
     throw error;
@@ -137,9 +156,10 @@ export async function stopContainer(
   id: string,
   graceMs: number,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<StopReport> {
   const facts = await inspectContainer(deps, id, signal);
-  if (facts?.status !== 'running') return;
+  if (facts?.status !== 'running') return { behindShell: false };
+  const behindShell = await isBehindShell(deps.engine, id, signal);
   const seconds = Math.ceil(graceMs / 1000);
   try {
     const path = `/containers/${id}/stop`;
@@ -148,6 +168,7 @@ export async function stopContainer(
   } catch (error) {
     if (!hasStatus(error, 404)) throw told(deps, error, 'stop', await envValues(deps, id, signal));
   }
+  return { behindShell };
 }
 
 export async function removeContainer(deps: ContainerDeps, id: string, signal: AbortSignal): Promise<void> {

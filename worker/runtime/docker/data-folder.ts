@@ -1,39 +1,63 @@
 /**
- * The volume behind a bot's /data: its owner, and its removal. Simple images have a /data of the bot's user, which the
- * engine copies to a new volume; other images have none, and the volume would be root's.
+ * Who owns a bot's /data. The volume is the property of whoever used it last: an older version of the bot, or of the
+ * platform, may have run as another user. Root needs nothing: it reads and writes what anyone owns.
  */
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { extract, pack } from 'tar-stream';
-import { type BotKey, volumeName } from '#common/ids.ts';
-import { refuse } from '#common/problem.ts';
+import { extract, type Header, pack } from 'tar-stream';
+import type { Logger } from '#common/log.ts';
 import { dataDir } from '../../images/dockerfile.ts';
-import { labelNames } from '../labels.ts';
-import { record, texts } from './answers.ts';
+import type { ContainerPlan } from '../container-runtime.ts';
 import type { EngineClient } from './engine-client.ts';
 import { hasStatus } from './engine-errors.ts';
+import { handOver } from './hand-over.ts';
 
-/** Makes /data of a created container the property of the user that it will run as: "user" or "user:group", names or numbers. */
-export async function giveDataFolder(
+export interface FolderOwner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface Prepared {
+  /** The created container. */
+  readonly id: string;
+  /** Who it will run as: "user" or "user:group", names or numbers; empty is root. */
+  readonly user: string;
+  readonly plan: ContainerPlan;
+}
+
+/**
+ * Makes /data of a created container, with all that is in it, the property of the user that it will run as, unless that is
+ * root. Returns who that is; undefined for a name that the image does not know: then the engine refuses the start and says why.
+ */
+export async function prepareDataFolder(
+  deps: { readonly engine: EngineClient; readonly logger: Logger },
+  { id, user, plan }: Prepared,
+  signal: AbortSignal,
+): Promise<FolderOwner | undefined> {
+  const { engine } = deps;
+  const owner = await ownerOf(engine, id, user, signal);
+  if (owner === undefined || owner.uid === 0) return owner;
+  const [folder, first] = await firstEntries(engine, id, signal);
+  if (folder === undefined || folder.uid === owner.uid) return owner;
+  // What is in it first: an interrupted change is begun anew as long as the folder itself is another's.
+  if (first !== undefined) await handOver(deps, plan, owner, signal);
+  await giveFolder(engine, id, owner, folder.mode ?? 0o755, signal);
+  return owner;
+}
+
+async function giveFolder(
   engine: EngineClient,
   id: string,
-  user: string,
+  owner: FolderOwner,
+  mode: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const owner = await ownerOf(engine, id, user, signal);
-  // The engine will refuse to start it, and say why.
-  if (owner === undefined) return;
   const tar = pack();
-  tar.entry({ name: `${dataDir.slice(1)}/`, type: 'directory', mode: 0o755, ...owner });
+  tar.entry({ name: `${dataDir.slice(1)}/`, type: 'directory', mode, ...owner });
   tar.finalize();
   const upload = Readable.from([await buffer(Readable.from(tar))]);
   const path = `/containers/${id}/archive`;
   await buffer(await engine.stream({ method: 'PUT', path, query: { path: '/' }, upload }, signal));
-}
-
-interface FolderOwner {
-  readonly uid: number;
-  readonly gid: number;
 }
 
 // The engine's own way, copyUIDGID, looks names up on the host and not in the image.
@@ -44,7 +68,10 @@ async function ownerOf(
   signal: AbortSignal,
 ): Promise<FolderOwner | undefined> {
   const [name = '', group = ''] = user.split(':');
-  const known = /^\d+$/.test(name) ? { uid: Number(name), gid: 0 } : userIn(await passwd(engine, id, signal), name);
+  if (name === '' || name === 'root') return { uid: 0, gid: 0 };
+  const known = /^[+-]?\d+$/.test(name)
+    ? { uid: Math.abs(Number(name)), gid: 0 }
+    : userIn(await passwd(engine, id, signal), name);
   return known && (/^\d+$/.test(group) ? { ...known, gid: Number(group) } : known);
 }
 
@@ -59,39 +86,46 @@ const passwdMaxBytes = 1024 * 1024;
 
 /** The image's own list of users; empty when it has none that can be read. */
 async function passwd(engine: EngineClient, id: string, signal: AbortSignal): Promise<string> {
-  const query = { path: '/etc/passwd' };
-  const tar = extract();
-  try {
-    const answer = await engine.stream({ method: 'GET', path: `/containers/${id}/archive`, query }, signal);
-    answer.on('error', (error) => tar.destroy(error));
-    answer.pipe(tar);
-    for await (const entry of tar) {
-      const { type, size = 0 } = entry.header;
-      return type === 'file' && size <= passwdMaxBytes ? (await buffer(entry)).toString() : '';
-    }
-    return '';
-  } catch (error) {
-    if (hasStatus(error, 404)) return '';
-    throw error;
-  } finally {
-    tar.destroy();
-  }
+  let text = '';
+  await readArchive(engine, id, '/etc/passwd', signal, async ({ type, size = 0 }, content) => {
+    if (type === 'file' && size <= passwdMaxBytes) text = (await buffer(content)).toString();
+    return false;
+  });
+  return text;
 }
 
-/** As ContainerRuntime.removeVolume. */
-export async function removeBotVolume(
+/** /data itself and the first thing in it, as far as they are there. */
+async function firstEntries(engine: EngineClient, id: string, signal: AbortSignal): Promise<readonly Header[]> {
+  const found: Header[] = [];
+  await readArchive(engine, id, dataDir, signal, async (header) => {
+    found.push(header);
+    return found.length < 2;
+  });
+  return found;
+}
+
+/** Reads a path of a container entry by entry until `onEntry` says false. Nothing is read when the path is absent. */
+async function readArchive(
   engine: EngineClient,
-  owner: { readonly key: BotKey; readonly workerId: string },
+  id: string,
+  path: string,
   signal: AbortSignal,
+  onEntry: (header: Header, content: AsyncIterable<unknown>) => Promise<boolean>,
 ): Promise<void> {
-  const path = `/volumes/${volumeName(owner.key)}`;
+  const tar = extract();
   try {
-    const labels = texts(record(await engine.call({ method: 'GET', path }, signal))['Labels']);
-    if (labels[labelNames.workerId] !== owner.workerId) return;
-    await engine.call({ method: 'DELETE', path }, signal);
+    const query = { path };
+    const answer = await engine.stream({ method: 'GET', path: `/containers/${id}/archive`, query }, signal);
+    answer.on('error', (error) => tar.destroy(error));
+    tar.on('close', () => answer.destroy());
+    answer.pipe(tar);
+    for await (const entry of tar) {
+      if (!(await onEntry(entry.header, entry))) return;
+      entry.resume();
+    }
   } catch (error) {
-    if (hasStatus(error, 404)) return;
-    if (hasStatus(error, 409)) refuse('CONTAINER_ERROR', 'The data of the bot is still in use.', { cause: error });
-    throw error;
+    if (!hasStatus(error, 404)) throw error;
+  } finally {
+    tar.destroy();
   }
 }

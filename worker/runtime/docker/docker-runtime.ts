@@ -18,7 +18,6 @@ import {
 } from './containers.ts';
 import { watchContainerCpu } from './cpu-time.ts';
 import { buildCustomImage } from './custom-build.ts';
-import { removeBotVolume } from './data-folder.ts';
 import { defaultDockerHost } from './docker-host.ts';
 import { createEngineClient, type EngineClient } from './engine-client.ts';
 import { sortedError } from './engine-errors.ts';
@@ -27,6 +26,7 @@ import { hasImage, removeBotImages } from './images.ts';
 import { type BotNetwork, createBotNetwork } from './network.ts';
 import { createOutputReader, watchContainerOutput } from './output.ts';
 import { pullImage } from './pull.ts';
+import { removeBotVolumes } from './volumes.ts';
 
 export interface DockerRuntimeOptions {
   /** unix:///path, or tcp://127.0.0.1:PORT. Default unix:///var/run/docker.sock. */
@@ -78,7 +78,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     pullImage: (pull, signal) => pullImage({ engine, clock, logger, mirror }, pull, signal),
     hasImage: (image, signal) => hasImage(engine, image, signal),
     removeImages: (key, keep, signal) => removeBotImages(engine, { key, workerId }, keep, signal),
-    removeVolume: (key, signal) => removeBotVolume(engine, { key, workerId }, signal),
+    removeVolumes: (key, signal) => removeBotVolumes(engine, { key, workerId }, signal),
     create: (plan, signal) => createContainer(deps, plan, signal),
     settingsOf: (plan, signal) => containerSettings(deps, plan, signal),
     start: (id, signal) => startContainer(deps, id, signal),

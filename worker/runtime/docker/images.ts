@@ -22,7 +22,11 @@ export async function hasImage(engine: EngineClient, image: string, signal: Abor
 export async function imageFacts(engine: EngineClient, image: string, signal: AbortSignal): Promise<ImageFacts> {
   const answer = await engine.call({ method: 'GET', path: `/images/${encodeURIComponent(image)}/json` }, signal);
   const config = record(record(answer)['Config']);
-  return { user: text(config['User']), volumes: Object.keys(record(config['Volumes'])) };
+  return {
+    user: text(config['User']),
+    volumes: Object.keys(record(config['Volumes'])),
+    env: list(config['Env']).map(text),
+  };
 }
 
 /** Removes what this worker built for the bot, but the names to keep and what is in use. */

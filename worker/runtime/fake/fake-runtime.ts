@@ -149,8 +149,8 @@ export function createFakeRuntime({ engine, workerId, signingKey, clock }: FakeR
           if (isBots && !keep.includes(name) && !used.has(name)) engine.images.delete(name);
         }
       }),
-    removeVolume: (key, signal) =>
-      call('removeVolume', signal, () => {
+    removeVolumes: (key, signal) =>
+      call('removeVolumes', signal, () => {
         const used = [...engine.containers.values()].some(({ plan }) => botKeyText(plan.key) === botKeyText(key));
         if (used) refuse('CONTAINER_ERROR', 'The data of the bot is still in use.');
         engine.volumes.delete(botKeyText(key));
@@ -173,6 +173,7 @@ export function createFakeRuntime({ engine, workerId, signingKey, clock }: FakeR
       call('stop', signal, async () => {
         const container = find(id);
         if (container) await engine.stop(container, graceMs, signal);
+        return { behindShell: false };
       }),
     remove: (id, signal) =>
       call('remove', signal, () => {

@@ -68,7 +68,11 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerR
     return container && lifeLocks.run(id, () => work(container));
   };
   const stop = (id: string, graceMs: number, signal: AbortSignal) =>
-    withContainer(id, ({ folder }) => stopRun(folder, graceMs, clock, signal)).then(() => changed.ring());
+    withContainer(id, ({ folder }) => stopRun(folder, graceMs, clock, signal)).then(() => {
+      changed.ring();
+      // The signal goes to all processes of the bot.
+      return { behindShell: false };
+    });
 
   return {
     kind: 'process',
@@ -99,7 +103,7 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerR
       await builds.sweep(used);
     },
     // A bot's folder goes with its container: there is nothing that outlives it.
-    removeVolume: async () => {},
+    removeVolumes: async () => {},
     async create(plan, signal) {
       signal.throwIfAborted();
       checkEnv(plan);

@@ -1,0 +1,33 @@
+/** The removal of what a bot keeps: its /data, and the volumes that its images declared. */
+import { type BotKey, volumeName } from '#common/ids.ts';
+import { refuse } from '#common/problem.ts';
+import { labelNames } from '../labels.ts';
+import { list, record, text } from './answers.ts';
+import type { EngineClient } from './engine-client.ts';
+import { hasStatus } from './engine-errors.ts';
+
+/** As ContainerRuntime.removeVolumes. */
+export async function removeBotVolumes(
+  engine: EngineClient,
+  { key, workerId }: { readonly key: BotKey; readonly workerId: string },
+  signal: AbortSignal,
+): Promise<void> {
+  const own = volumeName(key);
+  // Another worker on this engine may have volumes of the same bot.
+  const label = [
+    `${labelNames.marker}=true`,
+    `${labelNames.workerId}=${workerId}`,
+    `${labelNames.userId}=${key.userId}`,
+    `${labelNames.botId}=${key.botId}`,
+  ];
+  const answer = record(await engine.call({ method: 'GET', path: '/volumes', query: { filters: { label } } }, signal));
+  const names = list(answer['Volumes']).map((volume) => text(record(volume)['Name']));
+  for (const name of names.filter((one) => one === own || one.startsWith(`${own}_`))) {
+    try {
+      await engine.call({ method: 'DELETE', path: `/volumes/${encodeURIComponent(name)}` }, signal);
+    } catch (error) {
+      if (hasStatus(error, 409)) refuse('CONTAINER_ERROR', 'The data of the bot is still in use.', { cause: error });
+      if (!hasStatus(error, 404)) throw error;
+    }
+  }
+}
