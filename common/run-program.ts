@@ -5,26 +5,63 @@
 import { ConfigError } from './env-config.ts';
 
 export interface Stoppable {
+  /** Where it is reached; for a program that listens. */
+  readonly url?: string;
   stop(): Promise<void>;
 }
+
+/** What a program says to the one that started it with a channel (`npm start`), once it is up and never before. */
+export interface UpMessage {
+  readonly up: { readonly url: string | undefined };
+}
+
+type SystemError = NodeJS.ErrnoException & {
+  readonly address?: string;
+  readonly port?: number;
+  readonly hostname?: string;
+};
 
 /** What start-up errors of the system mean to an operator. */
 export function explainStartError(error: unknown): string | undefined {
   if (error instanceof ConfigError) return error.message;
   if (!(error instanceof Error)) return undefined;
-  const { code, address, port, path } = error as NodeJS.ErrnoException & { address?: string; port?: number };
+  const { code = '', address, port, path, hostname } = error as SystemError;
+  // Of a socket in a folder the address is its path, and the port none.
+  const file = path ?? (port === -1 ? address : undefined);
   switch (code) {
     case 'EADDRINUSE':
-      return `port ${port} on ${address} is in use: end the program that uses it, or set PORT to another one`;
+      return file === undefined
+        ? `port ${port} on ${address} is in use: end the program that uses it, or set PORT to another one`
+        : `${file} is in use: end the program that listens there, or choose another path`;
     case 'EADDRNOTAVAIL':
       return `this machine has no address ${address}: set HOST to one of its addresses`;
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `${hostname} is neither an address nor a known name: set HOST to an address of this machine`;
     case 'EACCES':
-      return port === undefined
-        ? `no permission for ${path}: choose another DATA_DIR or fix its owner`
-        : `no permission to listen on port ${port}: set PORT to 1024 or more`;
+    case 'EPERM':
+      return file === undefined
+        ? `no permission to listen on port ${port}: set PORT to 1024 or more`
+        : `no permission for ${file}: choose another path, such as another DATA_DIR, or fix its owner`;
     case 'ENOENT':
-      return `${path} does not exist`;
+      return `${file} does not exist`;
+    case 'EEXIST':
+    case 'ENOTDIR':
+      return `${file} is not a folder, or is in something that is none: choose another path, such as another DATA_DIR`;
+    case 'EISDIR':
+      return `a folder stands where a file is to be${file === undefined ? '' : `: ${file}`}`;
+    case 'EROFS':
+      return `${file} is on a disk that cannot be written to: choose another path, such as another DATA_DIR`;
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return `the disk is full${file === undefined ? '' : ` (${file})`}: free some space on it`;
+    case 'ELOOP':
+    case 'ENAMETOOLONG':
+      return `${file} cannot be followed (${code}): choose another path, such as another DATA_DIR`;
     default:
+      if (code.startsWith('ERR_OSSL_')) {
+        return `TLS_CERT and TLS_KEY are not a certificate chain and its private key in PEM (${error.message})`;
+      }
       // https://www.sqlite.org/rescode.html#busy: the store is open elsewhere.
       if ('errcode' in error && error.errcode === 5) {
         return 'the store is in use by another orchestrator: end it, or set DATA_DIR to another folder';
@@ -63,6 +100,15 @@ export async function runProgram(name: string, start: () => Promise<Stoppable>):
     );
     process.exit(1);
   }
+  sayUp({ up: { url: running.url } });
   await signalled;
   await running.stop();
+}
+
+/** Nothing is said where there is nobody to say it to, or when who started this is gone. */
+function sayUp(message: UpMessage): void {
+  if (process.send === undefined) return;
+  process.send(message, undefined, undefined, () => {
+    if (process.connected) process.disconnect();
+  });
 }

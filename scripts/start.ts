@@ -22,14 +22,14 @@ async function chooseRuntime(env: NodeJS.ProcessEnv): Promise<NodeJS.ProcessEnv>
 }
 
 const signal = interrupted();
-const port = Number(process.env['PORT'] || 8000);
+const defaultUrl = 'http://localhost:8000';
 try {
   const env = { LOG_LEVEL: 'warn', ...process.env, ...(await chooseRuntime(process.env)) };
-  const platform = await startPlatform({ env, port }, signal);
+  const platform = await startPlatform({ env }, signal);
   say(`Bot Runner is up: ${platform.url} (Ctrl-C ends it)`);
   say('');
-  say('  export AVTOMATIKA_TOKEN=test-client-token');
-  if (port !== 8000) say(`  export AVTOMATIKA_URL=${platform.url}`);
+  say(`  export AVTOMATIKA_TOKEN=${process.env['CLIENT_TOKEN'] ? 'YOUR_CLIENT_TOKEN' : 'test-client-token'}`);
+  if (platform.url !== defaultUrl) say(`  export AVTOMATIKA_URL=${platform.url}`);
   say('  npx avtomatika-bot list');
   const stopped = new Promise<undefined>((resolve) => {
     if (signal.aborted) resolve(undefined);

@@ -6,7 +6,6 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from '../platform/free-port.ts';
 import { type Platform, startPlatform } from '../platform/platform.ts';
 import { interrupted } from '../process/interrupted.ts';
 import { avtomatikaBot, deleteBots } from './cli.ts';
@@ -104,7 +103,6 @@ async function demo(keep: boolean, signal: AbortSignal): Promise<void> {
   const plan = planDemo(found);
   report(found, plan);
   const dir = mkdtempSync(join(tmpdir(), 'bot-runner-demo-'));
-  const port = await freePort();
   const loopback = { listen: '127.0.0.1', called: '127.0.0.1' };
   const telegram = await startDemoTelegram(token, (plan.runtime === 'docker' && found.address) || loopback);
   let platform: Platform | undefined;
@@ -114,6 +112,7 @@ async function demo(keep: boolean, signal: AbortSignal): Promise<void> {
       ...process.env,
       DATA_DIR: dir,
       HOST: '127.0.0.1',
+      PORT: '0',
       RUNTIME: plan.runtime,
       ...(found.dockerHost === undefined ? {} : { DOCKER_HOST: found.dockerHost }),
       LOG_LEVEL: 'info',
@@ -123,7 +122,7 @@ async function demo(keep: boolean, signal: AbortSignal): Promise<void> {
       ADMIN_TOKEN: 'test-admin-token',
     };
     const logs = { orchestratorLog: join(dir, 'orchestrator.log'), workerLog: join(dir, 'worker.log') };
-    platform = await startPlatform({ env, port, ...logs }, signal);
+    platform = await startPlatform({ env, ...logs }, signal);
     say(`\nOrchestrator and worker are up at ${platform.url}.`);
     cliEnv = { ...process.env, AVTOMATIKA_URL: platform.url, AVTOMATIKA_TOKEN: 'test-client-token' };
     await talk(cliEnv, plan, telegram, signal);

@@ -1,6 +1,7 @@
 /** The two programs as child processes: started, waited for until they are up, ended in good order. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { openSync } from 'node:fs';
+import type { UpMessage } from '#common/run-program.ts';
 import { checkoutPath } from '../process/checkout.ts';
 
 export interface Program {
@@ -8,6 +9,8 @@ export interface Program {
   readonly child: ChildProcess;
   /** Resolves with the exit code (128 + number for a signal) once it has ended. */
   readonly ended: Promise<number>;
+  /** Resolves when it has said itself that it is up, with its address if it listens. ProgramEndedError when it ends first. */
+  readonly up: Promise<string | undefined>;
 }
 
 export interface StartOptions {
@@ -21,15 +24,27 @@ export function startProgram(name: Program['name'], { env, logFile }: StartOptio
   // Its own process group: Ctrl-C in the terminal then reaches only this script, which ends the programs in order.
   const child = spawn(process.execPath, [checkoutPath(name, 'main.ts')], {
     env,
-    stdio: ['ignore', out, out],
+    // By the channel it says that it is up: whoever answers at its address may be another program.
+    stdio: ['ignore', out, out, 'ipc'],
     detached: true,
   });
   const ended = new Promise<number>((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (code, signal) => resolve(code ?? (signal === null ? 1 : 137)));
   });
-  return { name, child, ended };
+  const up = new Promise<string | undefined>((resolve, reject) => {
+    child.on('message', (message) => {
+      if (isUp(message)) resolve(message.up.url);
+    });
+    ended.then((code) => reject(new ProgramEndedError(name, code)), reject);
+  });
+  // Not everybody waits for it.
+  up.catch(() => {});
+  return { name, child, ended, up };
 }
+
+const isUp = (message: unknown): message is UpMessage =>
+  typeof message === 'object' && message !== null && 'up' in message;
 
 /** SIGTERM, and SIGKILL when it has not ended within `graceMs`. */
 export async function endProgram({ child, ended }: Program, graceMs = 30_000): Promise<number> {
@@ -43,36 +58,21 @@ export async function endProgram({ child, ended }: Program, graceMs = 30_000): P
   }
 }
 
-const pollMs = 50;
-const upTimeoutMs = 20_000;
+/** Generous: a worker gives its first connection 5 s, and the machine may be a busy one. */
+const upTimeoutMs = 60_000;
 
-/** Resolves once GET /health answers; throws when the program ends first or 20 s pass. */
-export async function untilHealthy(url: string, program: Program, signal: AbortSignal): Promise<void> {
-  const end = performance.now() + upTimeoutMs;
-  let exited: number | undefined;
-  program.ended.then(
-    (code) => {
-      exited = code;
-    },
-    () => {
-      exited = 1;
-    },
-  );
-  for (;;) {
-    signal.throwIfAborted();
-    // Its own lines on the terminal have said why.
-    if (exited !== undefined) throw new ProgramEndedError(program.name, exited);
-    try {
-      const response = await fetch(`${url}/health`, { signal: AbortSignal.any([signal, AbortSignal.timeout(1_000)]) });
-      if (response.ok) return;
-    } catch (error) {
-      signal.throwIfAborted();
-      if (performance.now() > end) throw error;
-    }
-    if (performance.now() > end) throw new Error(`${url} did not come up within ${upTimeoutMs / 1000} s`);
-    // A timer that keeps the process alive, unlike AbortSignal.timeout: the program may be gone by now.
-    await new Promise((resolve) => setTimeout(resolve, pollMs));
-  }
+/** Where it listens, once it is up. Throws when it ends first, the signal aborts or a minute passes. */
+export async function untilUp(program: Program, signal: AbortSignal): Promise<string | undefined> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(upTimeoutMs)]);
+  limit.throwIfAborted();
+  const aborted = new Promise<never>((_, reject) => {
+    limit.addEventListener(
+      'abort',
+      () => reject(signal.aborted ? signal.reason : new Error(`the ${program.name} did not come up within a minute`)),
+      { once: true },
+    );
+  });
+  return Promise.race([program.up, aborted]);
 }
 
 /** A program ended before it was up. */

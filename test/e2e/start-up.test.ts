@@ -1,11 +1,12 @@
 /** What a user sees who starts something wrong: one clear line with the cure, another exit code than 0, nothing left. */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startTestOrchestrator } from '../kit/orchestrator-for-tests.ts';
+import { startNpmProgram } from '../readme/npm-program.ts';
 
 const checkout = join(import.meta.dirname, '../..');
 let dir: string;
@@ -113,13 +114,69 @@ describe('the CLI', { timeout: 60_000 }, () => {
   });
 });
 
-describe('npm start', { timeout: 60_000 }, () => {
+describe('npm start', { timeout: 120_000 }, () => {
+  const start = 'scripts/start.ts';
+
   it('ends with the same line when the port is in use, and leaves no worker behind', async () => {
     await withPortTaken(async (port) => {
-      const { code, output } = await run('scripts/start.ts', { PORT: String(port), RUNTIME: 'process' });
+      const { code, output } = await run(start, { PORT: String(port), RUNTIME: 'process' });
       expect(code).toBe(1);
       expect(output).toContain(`port ${port} on 127.0.0.1 is in use`);
-      expect(output).not.toContain('worker:');
+      expect(output).not.toMatch(/worker:|is up/);
     });
+  });
+
+  it('does not take another Bot Runner on its port for its own', async () => {
+    await using other = await startTestOrchestrator();
+    const { code, output } = await run(start, { PORT: String(other.port), RUNTIME: 'process' });
+    expect([code, output]).toEqual([
+      1,
+      `orchestrator: port ${other.port} on 127.0.0.1 is in use: end the program that uses it, or set PORT to another one\n`,
+    ]);
+  });
+
+  it('names what is wrong with PORT', async () => {
+    for (const port of ['http', '80 80', '70000', '-1']) {
+      const { code, output } = await run(start, { PORT: port, RUNTIME: 'process' });
+      expect([code, output]).toEqual([1, 'orchestrator: PORT must be a whole number from 0 to 65535\n']);
+    }
+  });
+
+  it('says where it is up once it is, with any free port, and a second one says what it lacks', async () => {
+    const env = { PORT: '0', RUNTIME: 'process', DATA_DIR: dir, CLIENT_TOKEN: 'a-token-of-my-own' };
+    const first = await startNpmProgram(`exec ${process.execPath} ${start}`, 'npx avtomatika-bot list', checkout, env);
+    try {
+      const [, url = ''] = /^Bot Runner is up: (http:\/\/localhost:\d+) /m.exec(first.output()) ?? [];
+      expect((await fetch(`${url}/health`)).status).toBe(200);
+      expect(first.output()).toContain(`export AVTOMATIKA_URL=${url}`);
+      expect(first.output()).not.toMatch(/test-client-token|a-token-of-my-own/);
+      const headers = { authorization: 'Bearer test-admin-token', 'content-type': 'application/json' };
+      const workers = await fetch(`${url}/botrunner.v1.AdminService/ListWorkers`, {
+        method: 'POST',
+        headers,
+        body: '{}',
+      });
+      expect(await workers.text()).toContain('WORKER_STATE_READY');
+
+      const sameFolder = await run(start, env);
+      expect([sameFolder.code, sameFolder.output]).toEqual([1, expect.stringMatching(/^orchestrator: .*in use.*\n$/)]);
+      const worker = await run('worker/main.ts', { ...env, ORCHESTRATOR_URL: url });
+      expect([worker.code, worker.output]).toEqual([
+        1,
+        expect.stringMatching(
+          /^worker: \S+lock is held by the running process \d+: end it, or set DATA_DIR to another folder$/m,
+        ),
+      ]);
+    } finally {
+      expect(await first.interrupt()).toBe(0);
+    }
+  });
+
+  it('does not say that it is up when its worker does not come up', async () => {
+    const file = join(dir, 'worker');
+    writeFileSync(file, 'not a folder');
+    const { code, output } = await run(start, { PORT: '0', RUNTIME: 'process' });
+    expect([code, output]).toEqual([1, expect.stringMatching(/^worker: /m)]);
+    expect(output).not.toContain('is up');
   });
 });

@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { endProgram, type Program, startProgram, untilHealthy } from '../../scripts/platform/children.ts';
+import { endProgram, type Program, startProgram, untilUp } from '../../scripts/platform/children.ts';
 import { freePort } from '../../scripts/platform/free-port.ts';
 import { clientToken, type JsonBody } from './orchestrator-for-tests.ts';
 
@@ -36,7 +36,7 @@ export async function startOrchestratorProgram(
         env: { ...process.env, ...env, PORT: String(port), DATA_DIR: dir },
         logFile,
       });
-      await untilHealthy(url, program, AbortSignal.timeout(30_000));
+      await untilUp(program, AbortSignal.timeout(30_000));
     },
     async kill() {
       program?.child.kill('SIGKILL');

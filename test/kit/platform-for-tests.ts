@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { endProgram, type Program, startProgram, untilHealthy } from '../../scripts/platform/children.ts';
+import { endProgram, type Program, startProgram, untilUp } from '../../scripts/platform/children.ts';
 import { freePort } from '../../scripts/platform/free-port.ts';
 import { eventually } from './eventually.ts';
 import type { JsonBody } from './orchestrator-for-tests.ts';
@@ -62,7 +62,7 @@ export async function startTestPlatform(env: Readonly<Record<string, string>>): 
       logFile: logFile(name),
     });
     programs.set(name, program);
-    if (name === 'orchestrator') await untilHealthy(url, program, AbortSignal.timeout(30_000));
+    if (name === 'orchestrator') await untilUp(program, AbortSignal.timeout(30_000));
   };
   const running = (name: Program['name']): Program => {
     const program = programs.get(name);
