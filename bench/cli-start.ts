@@ -10,7 +10,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { endProgram, startProgram, untilHealthy } from '../scripts/platform/children.ts';
+import { endProgram, startProgram, untilUp } from '../scripts/platform/children.ts';
 import { freePort } from '../scripts/platform/free-port.ts';
 import { checkoutPath } from '../scripts/process/checkout.ts';
 import { installGlobally, packCli, pathWithNode } from '../test/kit/packed-cli/packed-cli.ts';
@@ -34,7 +34,7 @@ const orchestrator = startProgram('orchestrator', {
   logFile: join(folder, 'orchestrator.log'),
 });
 try {
-  await untilHealthy(url, orchestrator, AbortSignal.timeout(30_000));
+  await untilUp(orchestrator, AbortSignal.timeout(30_000));
   const packed = await installGlobally(await packCli(join(folder, 'dist')), join(folder, 'prefix'));
   for (const [index, node] of nodes.entries()) {
     const path = pathWithNode(node, join(folder, `path-${index}`));
