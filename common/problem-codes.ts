@@ -190,6 +190,18 @@ export const problemCodes = {
     'See your bots with the action "list".',
   ),
   WORKER_NOT_FOUND: notFound('There is no such worker.', 'Check the worker id.'),
+  WORKER_CONNECTED: {
+    http: 409,
+    grpc: 'FAILED_PRECONDITION',
+    cause: 'The worker that is to be forgotten was heard of within the last 10 seconds.',
+    cure: 'Stop the worker or switch its host off first; a worker that runs is emptied with: avtomatika-bot worker drain ID',
+  },
+  DATA_LEFT_BEHIND: {
+    http: 409,
+    grpc: 'FAILED_PRECONDITION',
+    cause: 'The bots that a drain moves would leave what they keep in /data on their worker.',
+    cure: 'Save what is needed first, then drain with "leave_data": true.',
+  },
   ARTIFACT_NOT_FOUND: notFound(
     'There is no such artifact, or another user uploaded it.',
     'Upload the source again and use the sha256 of the answer.',

@@ -56,6 +56,8 @@ export const problemExamples: Readonly<Record<ProblemCode, Json>> = {
   BOT_NOT_FOUND: examples.list,
   BOT_DAMAGED: examples.start,
   WORKER_NOT_FOUND: { worker_id: 'worker-1', supported_tasks: ['process_data'] },
+  WORKER_CONNECTED: 'avtomatika-bot worker list',
+  DATA_LEFT_BEHIND: 'avtomatika-bot worker drain worker-1 --leave-data',
   ARTIFACT_NOT_FOUND: examples.start,
   TOKEN_NOT_FOUND: 'avtomatika-bot token list',
   ROUTE_NOT_FOUND: 'curl http://localhost:8000/',

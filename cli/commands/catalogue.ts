@@ -27,6 +27,7 @@ const loaders: Readonly<Record<string, Load>> = {
   'worker drain': async () => (await import('./worker-drain.ts')).WorkerDrainCommand,
   'worker revoke': async () => (await import('./worker-revoke.ts')).WorkerRevokeCommand,
   'worker readmit': async () => (await import('./worker-revoke.ts')).WorkerReadmitCommand,
+  'worker forget': async () => (await import('./worker-forget.ts')).WorkerForgetCommand,
 };
 
 /** The class of a command, by the name of its spec. */

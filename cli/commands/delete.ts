@@ -15,7 +15,8 @@ export class DeleteCommand extends JobCommand {
     description: 'Stop a bot and forget it.',
     details:
       'Its container, its images and its log are removed. What it stored in /data and in the volumes of its image stays ' +
-      'for a later bot of the same name unless --purge is given. Asks first on a terminal.',
+      'for a later bot of the same name unless --purge is given, which removes it on every worker that the bot was on. When ' +
+      'its worker is silent, the bot is gone from list at once, and removed when that is back. Asks first on a terminal.',
     examples: [
       ['Delete it, but keep its data', 'avtomatika-bot delete my-bot'],
       ['Delete it with its data, without being asked', 'avtomatika-bot delete my-bot --purge -y'],

@@ -10,7 +10,10 @@ export class StopCommand extends JobCommand {
   static override paths = [['stop']];
   static override usage = Command.Usage({
     description: 'Stop a bot for good.',
-    details: 'It gets 10 seconds to end by itself. Its log stays readable. Stopping a stopped bot succeeds.',
+    details: [
+      'It gets 10 seconds to end by itself. Its log stays readable. Stopping a stopped bot succeeds.',
+      'When its worker is silent the stop is done as a decision, and carried out when that is back.',
+    ].join('\n\n'),
     examples: [['Stop it', 'avtomatika-bot stop my-bot']],
   });
 

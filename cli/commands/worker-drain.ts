@@ -14,20 +14,26 @@ export class WorkerDrainCommand extends BotCommand {
     description: 'Move the running bots of a worker to others, one after the other.',
     details: [
       'Needs an admin token. The worker is cordoned first. Each bot is stopped, and started on another worker when it is ' +
-        'gone: it never runs twice. Its log and what it kept in /data stay on the old worker.',
+        'gone: it never runs twice. Its log and what it kept in /data stay on the old worker; if any bot has a /data, the ' +
+        'drain is refused with their names unless --leave-data says that this is meant.',
       'What stays is told with the reason. Ends with 3 when running bots stay. Ctrl-C ends the drain after the bot at work; ' +
         'the same command goes on with the rest.',
     ].join('\n\n'),
-    examples: [['Before the machine is switched off', 'avtomatika-bot worker drain worker-1']],
+    examples: [
+      ['Before the machine is switched off', 'avtomatika-bot worker drain worker-1'],
+      ['The data is saved, or not needed', 'avtomatika-bot worker drain worker-1 --leave-data'],
+    ],
   });
 
   worker = Option.String();
+  leaveData = Option.Boolean('--leave-data', false, { description: 'What bots keep in /data may stay there.' });
 
   async execute(): Promise<ExitCode> {
     const { signal } = this.context;
     const name = escapeControls(this.worker);
+    const request = { workerId: this.worker, leaveData: this.leaveData };
     return this.withClient(async (client) => {
-      for await (const step of client.for(AdminService).drainWorker({ workerId: this.worker }, { signal })) {
+      for await (const step of client.for(AdminService).drainWorker(request, { signal })) {
         await this.tell(this.json ? JSON.stringify(drainStepJson(step)) : renderDrainStep(step));
       }
       const { workers } = await client.for(AdminService).listWorkers({}, { signal, timeoutMs: callTimeoutMs });

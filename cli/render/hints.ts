@@ -7,6 +7,8 @@ import { isProblemCode, type ProblemCode } from '#common/problem-codes.ts';
 /** What stands for a field of a request on a command line; the longest match comes first. */
 const fieldWords: readonly (readonly [string, string])[] = [
   ['"takeover": true', '--takeover'],
+  ['"leave_data": true', '--leave-data'],
+  ['"replace_env": true', '--replace-env'],
   ['"pull": true', '--pull'],
   ['"on": {"zone": "eu"}', '--on zone=eu'],
   ['"registry_auth"', '--registry-user and --registry-pass-stdin'],

@@ -55,7 +55,17 @@ function titleOf(bot: string, status: string, exitCode: Json | undefined): strin
   }
 }
 
+/** A stop or removal that is decided, and carried out when the bot's worker is back; undefined for one that is done. */
+function renderPending(job: Job, style: Style): Outcome | undefined {
+  const result = resultOf(job);
+  if (result['status'] !== 'pending_on_worker') return undefined;
+  const reason = textField(result['reason']) ?? `${escapeControls(job.botId)} waits for its worker`;
+  return { exitCode: exitCodes.done, text: `${style.terminal ? '⏳ ' : ''}${reason}.` };
+}
+
 export function renderStopped(job: Job, style: Style): Outcome {
+  const pending = renderPending(job, style);
+  if (pending !== undefined) return pending;
   const container = textField(resultOf(job)['container_name']);
   const bot = escapeControls(job.botId);
   const text = `${style.terminal ? '⚪ ' : ''}${bot} is stopped.${container === undefined ? '' : ` Container: ${container}`}`;
@@ -63,6 +73,8 @@ export function renderStopped(job: Job, style: Style): Outcome {
 }
 
 export function renderDeleted(job: Job, style: Style, purge = false): Outcome {
+  const pending = renderPending(job, style);
+  if (pending !== undefined) return pending;
   const bot = escapeControls(job.botId);
   const text = `${style.terminal ? '⚪ ' : ''}${bot} is deleted${purge ? ' with its data' : ''}.`;
   return { exitCode: exitCodes.done, text: [text, ...noticesOf(resultOf(job))].join('\n') };

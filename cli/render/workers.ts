@@ -4,6 +4,8 @@ import type { JsonObject } from '#common/problem.ts';
 import {
   DrainOutcome,
   type DrainWorkerResponse,
+  type FreedBot,
+  FreedBotOutcome,
   type Worker,
   WorkerState,
 } from '#gen/botrunner/v1/admin_service_pb.js';
@@ -74,6 +76,7 @@ export const workerJson = (worker: Worker): JsonObject => ({
   capabilities: [...worker.capabilities],
   bots: worker.bots,
   running_bots: worker.runningBots,
+  pending: worker.pending,
   first_seen_at: exactTime(worker.firstSeenAt),
   last_seen_at: exactTime(worker.lastSeenAt),
 });
@@ -88,7 +91,7 @@ export function renderDrainStep(step: DrainWorkerResponse): string {
   const because = reason === '' ? '' : `: ${reason}`;
   switch (step.outcome) {
     case DrainOutcome.MOVING:
-      return `${bot} is being moved`;
+      return `${bot} is being moved${because}`;
     case DrainOutcome.MOVED:
       return `${bot} is on ${escapeControls(step.workerId)}${because}`;
     default:
@@ -103,3 +106,24 @@ export const drainStepJson = (step: DrainWorkerResponse): JsonObject => ({
   worker_id: step.workerId === '' ? null : step.workerId,
   reason: step.reason === '' ? null : step.reason,
 });
+
+const freedWord = (outcome: FreedBotOutcome): string => (FreedBotOutcome[outcome] ?? 'unspecified').toLowerCase();
+
+/** What became of the bots of a forgotten worker, a line each. */
+export function renderForgotten(workerId: string, bots: readonly FreedBot[]): string {
+  const lines = bots.map(({ userId, botId, outcome }) => {
+    const bot = escapeControls(`${botId} of ${userId}`);
+    switch (outcome) {
+      case FreedBotOutcome.REMOVED:
+        return `${bot} is removed`;
+      case FreedBotOutcome.MOVED:
+        return `${bot} is started on another worker`;
+      default:
+        return `${bot} is stopped, and can be started elsewhere`;
+    }
+  });
+  return [`${escapeControls(workerId)} is forgotten.`, ...lines].join('\n');
+}
+
+export const freedBotsJson = (bots: readonly FreedBot[]): JsonObject[] =>
+  bots.map(({ userId, botId, outcome }) => ({ user_id: userId, bot_id: botId, outcome: freedWord(outcome) }));

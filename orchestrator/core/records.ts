@@ -63,6 +63,8 @@ export interface BotRecord extends BotKey {
   /** Whether a removal takes the data volume too. */
   readonly purge: boolean;
   readonly undo: Undo | null;
+  /** The task of a stop or removal that is decided, and that its worker has yet to carry out. */
+  readonly pendingTask: string | null;
   readonly state: BotStateName;
   readonly observed: Observed;
   readonly observedAt: number | null;
@@ -83,7 +85,7 @@ export interface BotRecord extends BotKey {
 }
 
 /** A bot without what is nobody's to see: what views and events are made from. */
-export type ShownBot = Omit<BotRecord, 'specSealed' | 'undo' | 'purge'>;
+export type ShownBot = Omit<BotRecord, 'specSealed' | 'undo' | 'purge' | 'pendingTask'>;
 
 export const jobStatuses = ['pending', 'running', 'waiting_for_worker', 'completed', 'failed', 'cancelled'] as const;
 export type JobStatusName = (typeof jobStatuses)[number];
@@ -177,6 +179,18 @@ export interface WorkerRecord {
   readonly capabilities: readonly string[];
   readonly firstSeenAt: number;
   readonly lastSeenAt: number;
+}
+
+/** What a worker may still have of a bot that is not placed there, and has to remove. */
+export interface Leftover extends BotKey {
+  readonly workerId: string;
+  readonly epoch: number;
+  readonly generation: number;
+  /** Whether the data volume goes too. */
+  readonly purge: boolean;
+  /** Whether a copy of the bot may run there. */
+  readonly copy: boolean;
+  readonly taskId: string;
 }
 
 /** Who may speak as a worker. */

@@ -13,7 +13,7 @@ import type { EngineContext } from './context.ts';
 import type { NewJob } from './new-job.ts';
 import { activeBots } from './read.ts';
 import { openSpec, sealSpec } from './specs.ts';
-import { tokenHolders, tokenInUse } from './token-ownership.ts';
+import { refusedToken, silentHolder, tokenHolders } from './token-ownership.ts';
 import { changeParams, wantedSpec } from './wanted-spec.ts';
 
 const mutatingActions: readonly NewJob['action'][] = ['start', 'update', 'restart', 'stop', 'delete'];
@@ -117,7 +117,8 @@ function wantedNow(
 function settleTokens(context: EngineContext, change: Change, request: NewJob, spec: BotSpec): readonly string[] {
   const holders = tokenHolders(context, change.tx, request, spec);
   if (holders.length === 0) return [];
-  if (request.takeover !== true) throw new ProblemError(tokenInUse(request.userId, holders));
+  if (request.takeover !== true || silentHolder(context, change.tx, holders) !== undefined)
+    throw new ProblemError(refusedToken(context, change.tx, request.userId, holders));
   return holders.map(
     (holder) => acceptJob(context, change, { ...holder, blueprint: request.blueprint, action: 'stop' }).jobId,
   );
@@ -140,6 +141,7 @@ function newBot(context: EngineContext, key: { userId: string; botId: string }, 
     specSealed: null,
     purge: false,
     undo: null,
+    pendingTask: null,
     state: 'pending',
     observed: {},
     observedAt: null,
@@ -168,7 +170,7 @@ function begin(context: EngineContext, change: Change, job: JobRecord): void {
   }
   beginNext(context, change, job);
   const now = change.tx.jobs.get(job.jobId);
-  if (now?.status === 'pending') {
+  if (now?.status === 'pending' && now.reason === '') {
     const reason = Array.isArray(now.params['after'])
       ? 'waiting until the other bot has let go of the Telegram token'
       : 'waiting for an earlier job of the same bot';

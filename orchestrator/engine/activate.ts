@@ -13,8 +13,10 @@ import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
 import { movedBot, objectionToMove } from './moving.ts';
 import { place } from './placing.ts';
+import { purgeElsewhere } from './purging.ts';
+import { reborn } from './settling.ts';
 import { openSoundSpec, openSpec, sealSpec, shapeOf } from './specs.ts';
-import { acquireTokens, tokenHolders, tokenInUse } from './token-ownership.ts';
+import { acquireTokens, refusedToken, tokenHolders } from './token-ownership.ts';
 import { wantedByJob } from './wanted-spec.ts';
 
 /** Of what was observed, only which decision it was about: placement asks whether the worker knew of the last one. */
@@ -47,8 +49,9 @@ function restartsInPlace(change: Change, { desired, workerId }: BotRecord): bool
 }
 
 /** The bot's desired state as the job wants it. */
-function applyDesire(context: EngineContext, change: Change, bot: BotRecord, job: JobRecord): BotRecord {
+function applyDesire(context: EngineContext, change: Change, row: BotRecord, job: JobRecord): BotRecord {
   const { now } = change;
+  const bot = row.desired === 'removed' && job.action === 'start' ? reborn(row, now) : row;
   const generation = bot.generation + 1;
   const undo: Undo = {
     desired: bot.desired,
@@ -89,13 +92,22 @@ function applyDesire(context: EngineContext, change: Change, bot: BotRecord, job
     case 'move':
       return movedBot(bot);
     case 'stop':
-      return { ...bot, desired: 'stopped', generation, undo: null, leaving: false, notice: noticeOf(job) };
+      return {
+        ...bot,
+        desired: 'stopped',
+        generation,
+        undo: null,
+        pendingTask: null,
+        leaving: false,
+        notice: noticeOf(job),
+      };
     case 'delete':
       return {
         ...bot,
         desired: 'removed',
         generation,
         undo: null,
+        pendingTask: null,
         leaving: false,
         purge: job.params['purge'] === true,
       };
@@ -123,7 +135,7 @@ export function objectionToBegin(context: EngineContext, change: Change, job: Jo
     if (wanted === undefined) return undefined;
     if (!wanted.ok) return wanted.problem;
     const holders = tokenHolders(context, change.tx, bot, wanted.value);
-    return holders.length === 0 ? undefined : tokenInUse(job.userId, holders);
+    return holders.length === 0 ? undefined : refusedToken(context, change.tx, job.userId, holders);
   } catch (error) {
     if (error instanceof ProblemError) return error.problem;
     throw error;
@@ -146,6 +158,7 @@ export function dispatch(
   const before = change.tx.bots.get(job);
   if (before === undefined) throw new Error(`job ${job.jobId} is about a bot that does not exist`);
   const bot = change.putBot(applyDesire(context, change, before, job));
+  if (bot.desired === 'removed' && bot.purge) purgeElsewhere(context, change, bot);
   if (bot.desired === 'running' && bot.specSealed !== null) {
     acquireTokens(context, change.tx, bot, openSpec(context.sealKey, bot, bot.specSealed));
   }

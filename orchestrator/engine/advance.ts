@@ -6,7 +6,9 @@ import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
 import { giveUpMove } from './moving.ts';
 import { offerTask } from './offer-task.ts';
+import { awaitsRemoval, endWithoutWorker, keepPending } from './pending.ts';
 import { answerNow } from './read.ts';
+import { removeDeleted, settle } from './settling.ts';
 import { openSoundSpec, shapeOf, toEnsure } from './specs.ts';
 import { releaseTokens } from './token-ownership.ts';
 
@@ -25,6 +27,7 @@ export function advance(context: EngineContext, change: Change, job: JobRecord, 
       for (const effect of step.effects) {
         if (effect.kind === 'dispatch') {
           current = (job.botId === '' ? offerTask : dispatch)(context, change, current, effect);
+          current = decideAlone(context, change, current) ?? current;
         } else current = read(context, change, change.putJob(current), effect.what);
       }
       return current;
@@ -35,13 +38,29 @@ export function advance(context: EngineContext, change: Change, job: JobRecord, 
     case 'cancelled': {
       if (job.action === 'move') giveUpMove(context, change, job, event.kind === 'task_failed');
       else giveUp(context, change, job);
-      return finish(context, change, { ...job, state, status: step.status, reason: '', error: step.problem });
+      const ended = finish(context, change, { ...job, state, status: step.status, reason: '', error: step.problem });
+      // Its bot is gone; what was left to wait for goes on by itself.
+      if (job.action === 'delete' && change.tx.bots.get(job)?.pendingTask === null) removeDeleted(change, job);
+      return ended;
     }
   }
 }
 
 const lost = (event: JobEvent): Step | undefined =>
   event.kind === 'aborted' ? { status: 'failed', path: ['failed'], problem: event.problem } : undefined;
+
+/** Ends a stop or delete that no worker has to be waited for: the bot is nowhere, or its worker is silent. */
+export function decideAlone(context: EngineContext, change: Change, job: JobRecord): JobRecord | undefined {
+  if (isFinal(job.status) || job.taskId === null) return undefined;
+  const end = endWithoutWorker(context, change, job);
+  const bot = change.tx.bots.get(job);
+  if (end === undefined || bot === undefined) return undefined;
+  if (end.kind === 'pending') keepPending(change, bot, job);
+  else settle(context, change, job, bot);
+  const ended = advance(context, change, job, { kind: 'task_succeeded', result: end.result });
+  if (end.kind === 'carried_out') removeDeleted(change, job);
+  return ended;
+}
 
 /** Ends a list or status job at once; a log is asked for after the commit. */
 function read(context: EngineContext, change: Change, job: JobRecord, what: 'list' | 'status' | 'logs'): JobRecord {
@@ -69,6 +88,11 @@ function finish(context: EngineContext, change: Change, job: JobRecord): JobReco
 export function beginNext(context: EngineContext, change: Change, key: { userId: string; botId: string }): void {
   const next = change.tx.jobs.openOfBot(key)[0];
   if (next?.status !== 'pending' || isWaitingForOthers(change, next)) return;
+  const bot = change.tx.bots.get(key);
+  if (awaitsRemoval(bot)) {
+    change.putJob({ ...next, reason: `worker ${bot.workerId} has yet to remove the deleted bot of that name` });
+    return;
+  }
   const objection = objectionToBegin(context, change, next);
   advance(context, change, next, objection === undefined ? { kind: 'begin' } : { kind: 'aborted', problem: objection });
 }
@@ -101,6 +125,11 @@ function giveUp(context: EngineContext, change: Change, job: JobRecord): void {
   }
   const task = change.tx.tasks.get(job.taskId);
   const bot = change.tx.bots.get(job);
+  if (bot !== undefined && (job.action === 'stop' || job.action === 'delete')) {
+    // It stays wanted; what its worker has done of it need not be done again.
+    if (task?.status !== 'done') keepPending(change, bot, job);
+    return;
+  }
   if (task === undefined || bot === undefined || bot.undo === null) return;
   const reverted = change.putBot(revert(context, bot));
   releaseTokens(context, change.tx, reverted);

@@ -29,6 +29,8 @@ export interface FleetPort {
   live(): readonly LiveWorker[];
   /** False when the worker has no session; it will get everything in its next Welcome. */
   send(workerId: string, body: SessionResponse['body']): boolean;
+  /** Whether nothing was heard of it for so long (10 s) that nobody can say what its bots do. */
+  isSilent(workerId: string): boolean;
   /** Adds what only the fleet knows. */
   view(bot: BotView['bot']): BotView;
 }

@@ -15,15 +15,17 @@ import type { BotObservation, ClaimTokensRequest, TaskResult } from '#gen/botrun
 import type { JobEvent } from '../core/blueprints/blueprint.ts';
 import { type BotRecord, isFinal, type JobRecord, type WorkerStatus } from '../core/records.ts';
 import { acceptJob, repeatedJob } from './accept.ts';
-import { advance } from './advance.ts';
+import { advance, decideAlone } from './advance.ts';
 import { endOldBots, nextAging } from './aging.ts';
 import { beginMove, type MoveBegun } from './begin-move.ts';
 import { type Change, createChange } from './change.ts';
 import { claimTokens } from './claim-tokens.ts';
 import type { EngineContext } from './context.ts';
 import { deadlineProblem } from './deadlines.ts';
+import { type FreedBot, forgetWorker } from './forgetting.ts';
 import { endFreeTask, type HandedTask, type TaskOutcome, takeTask } from './free-tasks.ts';
 import { ascendingIds } from './ids.ts';
+import { endDeleteOf } from './leftovers.ts';
 import type { NewJob } from './new-job.ts';
 import { applyObservation } from './observe.ts';
 import { place } from './placing.ts';
@@ -269,6 +271,23 @@ export class Engine {
   /** Begins to move a bot away from a worker, or says why it stays there. */
   moveAway(key: BotKey, workerId: string): Promise<MoveBegun> {
     return this.#change((change) => beginMove(this.#context, change, key, workerId));
+  }
+
+  /** A worker is silent now: what was to be stopped or removed there stays a decision, and its jobs end. */
+  workerSilent(workerId: string): Promise<void> {
+    return this.#change((change) => {
+      const { bots, jobs, leftovers } = change.tx;
+      for (const bot of bots.ofWorker(workerId)) {
+        const job = jobs.openOfBot(bot)[0];
+        if (job !== undefined && job.status !== 'pending') decideAlone(this.#context, change, job);
+      }
+      for (const leftover of leftovers.ofWorker(workerId)) endDeleteOf(this.#context, change, leftover);
+    });
+  }
+
+  /** Frees what a worker holds whose host is off. The caller has made sure that it is silent. */
+  forgetWorker(workerId: string): Promise<readonly FreedBot[]> {
+    return this.#change((change) => forgetWorker(this.#context, change, workerId));
   }
 
   /** A job of any user, for the orchestrator's own watching. */

@@ -11,11 +11,15 @@ import { openSoundSpec, taskCommand, toEnsure } from './specs.ts';
 /** The connected workers with what is taken of them, the bot itself not counted. */
 export function candidatesFor(context: EngineContext, tx: Tables, bot: BotRecord): readonly Candidate[] {
   const reserved = tx.bots.reserved();
+  const removing = tx.leftovers.workersWith(bot);
   return context.fleet.live().map((worker) => {
     const taken = reserved.filter((entry) => entry.workerId === worker.workerId);
     const own = mayRun(bot) && bot.workerId === worker.workerId;
     return {
       ...worker,
+      ...(removing.has(worker.workerId)
+        ? { ready: false, notReadyReason: 'it first removes what it has of bots that were deleted or freed' }
+        : {}),
       cordoned: tx.workers.isCordoned(worker.workerId),
       reservedMemoryBytes: taken.reduce((sum, entry) => sum + entry.memoryBytes, 0) - (own ? bot.memoryBytes : 0),
       reservedCpuMillis: taken.reduce((sum, entry) => sum + entry.cpuMillis, 0) - (own ? bot.cpuMillis : 0),
@@ -95,6 +99,9 @@ function assign(
 ): JobRecord {
   const placed = bot.workerId === workerId ? bot : change.putBot(onWorker(bot, workerId));
   change.tx.tasks.put({ ...task, workerId });
+  if (placed.desired === 'running' && change.tx.workers.get(workerId)?.runtime === 'docker') {
+    change.tx.botVolumes.put(placed, workerId);
+  }
   change.afterCommit(() => {
     const command = taskCommand(task.taskId, job, job.deadlineAt - change.now);
     context.fleet.send(workerId, {

@@ -9,11 +9,13 @@ import type { JobEvent } from '../core/blueprints/blueprint.ts';
 import type { BotRecord, JobRecord } from '../core/records.ts';
 import { rfc3339OrNull } from '../views/time.ts';
 import { advance } from './advance.ts';
+import { applyPendingResult } from './carry-out.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
+import { applyRemoval, endDelete } from './leftovers.ts';
 import { applyObservation } from './observe.ts';
 import { reasonToRollBack } from './rolling-back.ts';
-import { releaseTokens } from './token-ownership.ts';
+import { settle } from './settling.ts';
 
 /** What a start, update or restart is answered with. */
 function deployedResult(job: JobRecord, bot: BotRecord, outcome: TaskSucceeded): JsonObject {
@@ -51,8 +53,6 @@ function resultOf(job: JobRecord, bot: BotRecord, outcome: TaskSucceeded, nameBe
   switch (job.action) {
     case 'stop':
       return { status: 'stopped', bot_id: bot.botId, container_name: nameBefore, ...noticesOf(outcome) };
-    case 'delete':
-      return { status: 'deleted', bot_id: bot.botId, container_name: nameBefore, ...noticesOf(outcome) };
     default:
       return deployedResult(job, bot, outcome);
   }
@@ -71,6 +71,7 @@ function toEvent(job: JobRecord, bot: BotRecord, outcome: TaskResult['outcome'],
 
 /** Applies a result. A result that comes twice, late or for a task of another worker changes no job. */
 export function applyResult(context: EngineContext, change: Change, workerId: string, result: TaskResult): void {
+  if (applyPendingResult(context, change, workerId, result) || applyRemoval(context, change, workerId, result)) return;
   const task = change.tx.tasks.get(result.taskId);
   if (task === undefined || task.workerId !== workerId || task.status === 'done') return;
   const job = change.tx.jobs.get(task.jobId);
@@ -96,21 +97,7 @@ export function applyResult(context: EngineContext, change: Change, workerId: st
     });
   }
   change.tx.tasks.put({ ...task, status: 'done', finishedAt: change.now });
-  advance(context, change, job, toEvent(job, bot, result.outcome, nameBefore));
-  if (job.action === 'delete' && result.outcome.case === 'succeeded') removeDeleted(change, job);
-}
-
-/** The wish came true: there is nothing to go back to any more. */
-function settle(context: EngineContext, change: Change, job: JobRecord, bot: BotRecord): BotRecord {
-  const next: BotRecord = job.action === 'stop' ? { ...bot, undo: null, state: 'stopped' } : { ...bot, undo: null };
-  releaseTokens(context, change.tx, next);
-  if (job.action === 'stop') return change.putBot(next);
-  change.tx.bots.put(next);
-  return next;
-}
-
-/** A deleted bot is gone unless a later start already wants it back. */
-function removeDeleted(change: Change, job: JobRecord): void {
-  const bot = change.tx.bots.get(job);
-  if (bot?.desired === 'removed' && change.tx.jobs.openOfBot(job).length === 0) change.removeBot(bot);
+  if (job.action === 'delete' && result.outcome.case === 'succeeded') {
+    endDelete(context, change, job, noticesOf(result.outcome.value));
+  } else advance(context, change, job, toEvent(job, bot, result.outcome, nameBefore));
 }

@@ -4,9 +4,9 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { BotKey } from '#common/ids.ts';
 import { type Problem, ProblemError, problem } from '#common/problem.ts';
 import type { Secret } from '#common/secret.ts';
-import { type BotSpec, BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
+import { type BotSpec, BotSpecSchema, DesiredState } from '#gen/botrunner/v1/bot_pb.js';
 import { type Ensure, EnsureSchema, type StoreMoment } from '#gen/botrunner/v1/worker_service_pb.js';
-import type { BotRecord, JobRecord } from '../core/records.ts';
+import type { BotRecord, JobRecord, Leftover } from '../core/records.ts';
 import { open, seal, specBinding } from '../store/seal.ts';
 import { desiredToProto } from '../views/proto.ts';
 import type { EngineSettings } from './context.ts';
@@ -55,18 +55,20 @@ export const shapeOf = (spec: BotSpec, settings: EngineSettings): Pick<BotRecord
 /** The task that a command serves. */
 export interface TaskCommand {
   readonly taskId: string;
-  /** By the wall clock of now. */
-  readonly deadlineAt: number;
-  /** What is left until then, ms. */
-  readonly remainingMs: number;
+  /** None for a decision that stands until it is carried out. */
+  readonly deadline?: {
+    /** By the wall clock of now. */
+    readonly at: number;
+    /** What is left until then, ms. */
+    readonly remainingMs: number;
+  };
   /** The bot's process starts afresh, whatever runs already. */
   readonly restart: boolean;
 }
 
 export const taskCommand = (taskId: string, { action, deadlineAt }: JobRecord, remainingMs: number): TaskCommand => ({
   taskId,
-  deadlineAt,
-  remainingMs,
+  deadline: { at: deadlineAt, remainingMs },
   restart: action === 'restart',
 });
 
@@ -94,11 +96,24 @@ export function toEnsure(
     restart: desired === 'running' && task?.restart === true,
     purge: bot.desired === 'removed' && bot.purge,
     ...(decided ? { decided } : {}),
-    ...(task === undefined
+    ...(task?.deadline === undefined
       ? {}
       : {
-          deadlineAt: timestampFromMs(task.deadlineAt),
-          remainingMs: BigInt(Math.max(0, Math.ceil(task.remainingMs))),
+          deadlineAt: timestampFromMs(task.deadline.at),
+          remainingMs: BigInt(Math.max(0, Math.ceil(task.deadline.remainingMs))),
         }),
   });
 }
+
+/** The command that rids a worker of what it has of a bot that is not placed there. */
+export const toRemoval = (leftover: Leftover, stopGraceMs: number): Ensure =>
+  create(EnsureSchema, {
+    taskId: leftover.taskId,
+    userId: leftover.userId,
+    botId: leftover.botId,
+    generation: BigInt(leftover.generation),
+    epoch: BigInt(leftover.epoch),
+    desired: DesiredState.REMOVED,
+    stopGraceMs,
+    purge: leftover.purge,
+  });

@@ -96,7 +96,13 @@ export function tokenHolders(context: EngineContext, tx: Tables, bot: BotKey, sp
   return holders;
 }
 
-/** What a start that meets another holder is refused with. Another user's bot is not named. */
+/** What a start that meets another holder is refused with; it names the worker of one that nobody can stop now. */
+export function refusedToken(context: EngineContext, tx: Tables, userId: string, holders: readonly BotKey[]): Problem {
+  const silent = silentHolder(context, tx, holders);
+  return silent === undefined ? tokenInUse(userId, holders) : heldBySilentWorker(userId, silent);
+}
+
+/** Another user's bot is not named. */
 export function tokenInUse(userId: string, holders: readonly BotKey[]): Problem {
   const own = holders.find((holder) => holder.userId === userId);
   return problem(
@@ -110,6 +116,35 @@ export function tokenInUse(userId: string, holders: readonly BotKey[]): Problem 
         own === undefined
           ? 'Move the token with "takeover": true, or revoke it with @BotFather and use the new one.'
           : `Stop ${own.botId} first, or move the token with "takeover": true.`,
+    },
+  );
+}
+
+interface SilentHolder extends BotKey {
+  readonly workerId: string;
+}
+
+/** The holder that nobody can stop now: its worker is silent. */
+export function silentHolder(
+  { fleet }: EngineContext,
+  tx: Tables,
+  holders: readonly BotKey[],
+): SilentHolder | undefined {
+  for (const { userId, botId } of holders) {
+    const workerId = tx.bots.get({ userId, botId })?.workerId;
+    if (workerId !== undefined && workerId !== null && fleet.isSilent(workerId)) return { userId, botId, workerId };
+  }
+  return undefined;
+}
+
+function heldBySilentWorker(userId: string, { userId: owner, botId, workerId }: SilentHolder): Problem {
+  const isOwn = owner === userId;
+  return problem(
+    'TOKEN_IN_USE',
+    `${isOwn ? `Your bot ${botId}` : 'A bot of another user'} may still run with this Telegram token: its worker ${workerId} is silent.`,
+    {
+      details: { ...(isOwn ? { bot_id: botId } : {}), worker_id: workerId },
+      hint: `Bring ${workerId} back; if its host is off for good, an operator frees the token with: avtomatika-bot worker forget ${workerId}`,
     },
   );
 }

@@ -5,7 +5,7 @@ import type { BotRecord, JobRecord, ShownBot, ShownJob } from '../core/records.t
 export const resultMaxBytes = 16 * 1024;
 
 export function shownBot(bot: BotRecord): ShownBot {
-  const { specSealed: _spec, undo: _undo, purge: _purge, ...shown } = bot;
+  const { specSealed: _spec, undo: _undo, purge: _purge, pendingTask: _pending, ...shown } = bot;
   return shown;
 }
 

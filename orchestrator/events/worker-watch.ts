@@ -13,7 +13,7 @@ import type { Store } from '../store/store.ts';
 export interface WorkerWatchDeps {
   readonly store: Store;
   readonly fleet: Fleet;
-  readonly engine: Pick<Engine, 'tellWorkers'>;
+  readonly engine: Pick<Engine, 'tellWorkers' | 'workerSilent'>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -24,6 +24,8 @@ export class WorkerWatch {
   readonly #deps: WorkerWatchDeps;
   /** What was told last, by worker. */
   readonly #told = new Map<string, WorkerStatus>();
+  /** Those whose silence the engine knows of. */
+  readonly #silent = new Set<string>();
   #cancel: () => void = () => undefined;
   #stopped = false;
 
@@ -50,10 +52,14 @@ export class WorkerWatch {
 
   /** All workers as they were told last, by id. */
   statuses(): readonly WorkerStatus[] {
-    return [...this.#told.values()].sort((a, b) => (a.workerId < b.workerId ? -1 : 1));
+    const { workers } = this.#deps.store.read;
+    return [...this.#told.values()]
+      .filter(({ workerId }) => !workers.isForgotten(workerId))
+      .sort((a, b) => (a.workerId < b.workerId ? -1 : 1));
   }
 
   async look(): Promise<void> {
+    await this.#noteSilence();
     const changed = this.#seen().filter((worker) => !same(worker, this.#told.get(worker.workerId)));
     if (changed.length === 0) return;
     try {
@@ -62,6 +68,21 @@ export class WorkerWatch {
     } catch (error) {
       // The next look finds the same difference and tries again.
       this.#deps.logger.warn({ err: error }, 'telling of workers failed');
+    }
+  }
+
+  async #noteSilence(): Promise<void> {
+    const { store, fleet, engine, logger } = this.#deps;
+    for (const { workerId } of store.read.workers.all()) {
+      if (!fleet.isSilent(workerId)) this.#silent.delete(workerId);
+      else if (!this.#silent.has(workerId)) {
+        try {
+          await engine.workerSilent(workerId);
+          this.#silent.add(workerId);
+        } catch (error) {
+          logger.warn({ err: error, workerId }, 'what waits for a silent worker could not be decided; trying again');
+        }
+      }
     }
   }
 

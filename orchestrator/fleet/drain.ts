@@ -44,7 +44,8 @@ export class Drain {
         yield { ...key, outcome: 'stays', workerId, reason: begun.reason };
         continue;
       }
-      yield { ...key, outcome: 'moving', workerId, reason: '' };
+      const keepsData = store.read.botVolumes.workersOf(key).includes(workerId);
+      yield { ...key, outcome: 'moving', workerId, reason: keepsData ? `its /data stays on ${workerId}` : '' };
       const job = await this.#ended(begun.jobId, signal);
       if (job !== undefined) yield this.#howItWent(key, workerId, job);
     }

@@ -21,9 +21,10 @@ import {
   type SessionResponse,
   SessionResponseSchema,
 } from '#gen/botrunner/v1/worker_service_pb.js';
+import type { BotRecord } from '../core/records.ts';
 import type { Engine } from '../engine/engine.ts';
 import { beforeItsJob } from '../engine/placing.ts';
-import { taskCommand, toEnsure } from '../engine/specs.ts';
+import { taskCommand, toEnsure, toRemoval } from '../engine/specs.ts';
 import type { BuildOutputHub } from '../events/build-output.ts';
 import type { Store } from '../store/store.ts';
 import type { Fleet, FleetTimes, SessionFacts } from './fleet.ts';
@@ -60,16 +61,21 @@ export function desiredSetOf(
     const open = job !== undefined && task !== undefined && task.status !== 'done';
     // Not placed yet: what the job wants may not fit here, and what there was goes on.
     if (open && task.workerId === null)
-      return toEnsure(sealKey, beforeItsJob(bot), undefined, stopGraceMs, restore.decided(bot));
+      return toEnsure(sealKey, beforeItsJob(bot), pendingTaskOf(bot), stopGraceMs, restore.decided(bot));
     const command =
-      open && task.workerId === workerId ? taskCommand(task.taskId, job, engine.remainingMs(job)) : undefined;
+      open && task.workerId === workerId ? taskCommand(task.taskId, job, engine.remainingMs(job)) : pendingTaskOf(bot);
     return toEnsure(sealKey, bot, command, stopGraceMs, restore.decided(bot));
   });
+  const removals = store.read.leftovers.ofWorker(workerId).map((leftover) => toRemoval(leftover, stopGraceMs));
   const kept = restore.kept(workerId).map(({ userId, botId }) => create(BotNameSchema, { userId, botId }));
   // While it holds something, the worker goes on to remember the history in which it knows it.
   const now = restore.holdsAny(workerId) ? undefined : restore.now();
-  return create(DesiredSetSchema, { bots, kept, ...(now ? { now } : {}) });
+  return create(DesiredSetSchema, { bots: [...bots, ...removals], kept, ...(now ? { now } : {}) });
 }
+
+/** A stop or removal that was decided while the worker was away; it stands until it is carried out. */
+const pendingTaskOf = ({ pendingTask }: BotRecord) =>
+  pendingTask === null ? undefined : { taskId: pendingTask, restart: false };
 
 function checkHello(message: SessionRequest | undefined, workerId: string): Hello {
   if (message?.body.case !== 'hello') refuse('INVALID_WORKER', 'The first message of a session must be Hello.');

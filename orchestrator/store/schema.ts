@@ -212,4 +212,39 @@ export const migrations: readonly string[] = [
   -- About which event the generation or epoch was raised last; 0 before there were openings.
   ALTER TABLE bots ADD COLUMN decided_seq INTEGER NOT NULL DEFAULT 0;
   `,
+  `
+  -- A stop or removal whose job has ended before the worker has carried it out: the task that the worker is sent for it.
+  ALTER TABLE bots ADD COLUMN pending_task TEXT;
+  CREATE INDEX bots_by_pending_task ON bots (pending_task) WHERE pending_task IS NOT NULL;
+
+  -- An operator has said that the worker's host is off: its id is free, and it is not listed until it joins again.
+  ALTER TABLE workers ADD COLUMN forgotten INTEGER NOT NULL DEFAULT 0;
+
+  -- What a worker may still have of a bot that is not placed there, and has to remove. A row goes when it has.
+  CREATE TABLE leftovers (
+    worker_id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    bot_id TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    -- Whether the data volume goes too.
+    purge INTEGER NOT NULL,
+    -- Whether a copy of the bot may run there: until it is gone the worker gets no bots.
+    copy INTEGER NOT NULL,
+    task_id TEXT NOT NULL UNIQUE,
+    PRIMARY KEY (worker_id, user_id, bot_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX leftovers_by_bot ON leftovers (user_id, bot_id);
+
+  -- Workers that may have a data volume of a bot, also of one that was deleted without its data.
+  CREATE TABLE bot_volumes (
+    user_id TEXT NOT NULL,
+    bot_id TEXT NOT NULL,
+    worker_id TEXT NOT NULL,
+    PRIMARY KEY (user_id, bot_id, worker_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX bot_volumes_by_worker ON bot_volumes (worker_id);
+  INSERT INTO bot_volumes SELECT user_id, bot_id, worker_id FROM bots
+    WHERE worker_id IN (SELECT worker_id FROM workers WHERE runtime = 'docker');
+  `,
 ];

@@ -21,6 +21,7 @@ const bot: BotRecord = {
   cpuMillis: 500,
   specSealed: new Uint8Array([1, 2, 3]),
   purge: true,
+  pendingTask: null,
   undo: { desired: 'stopped', revision: 0, wasUp: true, specSealed: null },
   state: 'running',
   observed: { containerId: 'c1', restarts: 2 },

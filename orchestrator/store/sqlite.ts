@@ -7,10 +7,12 @@ import { migrations } from './schema.ts';
 import { specBinding } from './seal.ts';
 import type { Store, Tables } from './store.ts';
 import { createArtifactTable } from './tables/artifacts.ts';
+import { createBotVolumeTable } from './tables/bot-volumes.ts';
 import { createBotTable } from './tables/bots.ts';
 import { createClockTable } from './tables/clock.ts';
 import { createIdempotencyTable } from './tables/idempotency.ts';
 import { createJobTable } from './tables/jobs.ts';
+import { createLeftoverTable } from './tables/leftovers.ts';
 import { createOpeningTable } from './tables/openings.ts';
 import { createOutboxTable } from './tables/outbox.ts';
 import { bytesOf, textOf } from './tables/row.ts';
@@ -62,6 +64,8 @@ export function openSqliteStore(dir: string): Store {
     idempotency: createIdempotencyTable(db),
     outbox: createOutboxTable(db),
     workers: createWorkerTable(db),
+    leftovers: createLeftoverTable(db),
+    botVolumes: createBotVolumeTable(db),
     artifacts: createArtifactTable(db),
     tokens: createTokenTable(db),
     telegramTokens: createTelegramTokenTable(db),

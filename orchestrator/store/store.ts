@@ -16,6 +16,7 @@ import type {
   BotRecord,
   EventRecord,
   JobRecord,
+  Leftover,
   TaskRecord,
   TokenRecord,
   WorkerAccess,
@@ -30,6 +31,8 @@ export interface BotTable {
   sealed(): readonly (BotKey & { readonly specSealed: Uint8Array })[];
   /** Placed on one worker, whatever is desired of them. */
   ofWorker(workerId: string): readonly BotRecord[];
+  /** The bot whose decided stop or removal this task carries out. */
+  withPendingTask(taskId: string): BotRecord | undefined;
   /** Those that run or may yet run (mayRun), on any worker: what placement has to reckon with. */
   reserved(): readonly { readonly workerId: string; readonly memoryBytes: number; readonly cpuMillis: number }[];
   /** Desired running, with a time to be stopped at that is not later. */
@@ -130,11 +133,16 @@ export interface OutboxTable {
 }
 
 export interface WorkerTable {
+  /** Also one that is forgotten. */
   get(workerId: string): WorkerRecord | undefined;
+  /** Those that are not forgotten. */
   all(): readonly WorkerRecord[];
-  /** Leaves the cordon as it is. */
+  /** Leaves the cordon as it is. A worker that was forgotten is so no longer. */
   put(worker: WorkerRecord): void;
   seen(workerId: string, at: number): void;
+  isForgotten(workerId: string): boolean;
+  /** It is not listed any more, and not cordoned. */
+  forget(workerId: string): void;
   isCordoned(workerId: string): boolean;
   /** False when there is no such worker. */
   setCordoned(workerId: string, cordoned: boolean): boolean;
@@ -142,6 +150,24 @@ export interface WorkerTable {
   access(workerId: string): WorkerAccess | undefined;
   allAccess(): readonly WorkerAccess[];
   putAccess(access: WorkerAccess): void;
+}
+
+export interface LeftoverTable {
+  ofWorker(workerId: string): readonly Leftover[];
+  ofBot(bot: BotKey): readonly Leftover[];
+  withTask(taskId: string): Leftover | undefined;
+  /** Workers that may run a copy of some bot, or that have anything of this one. */
+  workersWith(bot: BotKey): ReadonlySet<string>;
+  put(leftover: Leftover): void;
+  remove(leftover: Pick<Leftover, 'workerId' | 'userId' | 'botId'>): void;
+}
+
+/** Workers that may have a data volume of a bot. */
+export interface BotVolumeTable {
+  workersOf(bot: BotKey): readonly string[];
+  put(bot: BotKey, workerId: string): void;
+  remove(bot: BotKey, workerId: string): void;
+  removeWorker(workerId: string): void;
 }
 
 export interface ArtifactTable {
@@ -189,6 +215,8 @@ export interface Tables {
   readonly idempotency: IdempotencyTable;
   readonly outbox: OutboxTable;
   readonly workers: WorkerTable;
+  readonly leftovers: LeftoverTable;
+  readonly botVolumes: BotVolumeTable;
   readonly artifacts: ArtifactTable;
   readonly tokens: TokenTable;
   readonly telegramTokens: TelegramTokenTable;

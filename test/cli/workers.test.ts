@@ -63,6 +63,7 @@ describe('worker', () => {
         ],
         bots: 0,
         running_bots: 0,
+        pending: 0,
         first_seen_at: expect.stringMatching(/Z$/),
         last_seen_at: expect.stringMatching(/Z$/),
       },
@@ -86,11 +87,22 @@ describe('worker', () => {
     worker.succeed(ensure);
     await worker.take('resultAck');
     expect(await run(['worker', 'drain', 'docker-1'])).toEqual({
+      exitCode: 1,
+      stdout: '',
+      stderr: [
+        'Error DATA_LEFT_BEHIND: What these bots keep in /data would stay on docker-1: echo of dev.',
+        '  Hint: Save what is needed first, then drain with --leave-data.',
+        '  Example: avtomatika-bot worker drain docker-1 --leave-data',
+        '',
+      ].join('\n'),
+    });
+    expect((await run(['worker', 'list'])).stdout).not.toContain('cordoned');
+    expect(await run(['worker', 'drain', 'docker-1', '--leave-data'])).toEqual({
       exitCode: 3,
       stdout: 'echo of dev stays: no other worker is connected\ndocker-1 still has 1 running bot.\n',
       stderr: '',
     });
-    const lines = (await run(['worker', 'drain', 'docker-1', '--json'])).stdout.trim().split('\n');
+    const lines = (await run(['worker', 'drain', 'docker-1', '--json', '--leave-data'])).stdout.trim().split('\n');
     expect(lines.map((line) => JSON.parse(line))).toEqual([
       {
         user_id: 'dev',
@@ -103,16 +115,27 @@ describe('worker', () => {
     ]);
   });
 
-  it.each(['cordon', 'uncordon', 'drain', 'revoke', 'readmit'])(
+  it.each(['cordon', 'uncordon', 'drain', 'revoke', 'readmit', 'forget --yes'])(
     '%s of a worker that is not there is refused',
     async (word) => {
-      expect(await run(['worker', word, 'nobody'])).toMatchObject({
+      expect(await run(['worker', ...word.split(' '), 'nobody'])).toMatchObject({
         exitCode: 1,
         stdout: '',
         stderr: expect.stringMatching(/^Error WORKER_NOT_FOUND: There is no worker of that id\./),
       });
     },
   );
+
+  it('forget asks first, and is refused while the worker is there', async () => {
+    expect(await run(['worker', 'forget', 'docker-1'])).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('Add --yes once its host is off.'),
+    });
+    expect(await run(['worker', 'forget', 'docker-1', '--yes'])).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringMatching(/^Error WORKER_CONNECTED: The worker docker-1 was heard of \d+ s ago\./),
+    });
+  });
 
   it('needs an admin token', async () => {
     expect(await run(['worker', 'list'], 'test-client-token')).toMatchObject({ exitCode: 5, stdout: '' });

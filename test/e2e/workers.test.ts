@@ -228,7 +228,7 @@ process.on('SIGTERM', () => { say('end'); process.exit(0); });
     await start('roaming', '--on', 'plain=yes');
     const { worker_id: home } = await platform.status('roaming');
     const before = pidOf('roaming');
-    const drained = await admin('drain', home, '--json');
+    const drained = await admin('drain', home, '--leave-data', '--json');
     const steps = drained.stdout
       .trim()
       .split('\n')

@@ -1,5 +1,6 @@
 /** Clocks that are set while jobs are open: a deadline is a duration, whatever the wall clock says meanwhile. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { defaultFleetTimes } from '../../orchestrator/fleet/fleet.ts';
 import { eventually } from '../kit/eventually.ts';
 import { createManualClock, type ManualClock } from '../kit/manual-clock.ts';
 import { type JsonBody, startTestOrchestrator, type TestOrchestrator } from '../kit/orchestrator-for-tests.ts';
@@ -11,13 +12,16 @@ const hour = 60 * minute;
 const remaining = 'deadline.remaining';
 const modes = ['mode.simple', 'language.python'];
 
+// The played workers send no heartbeats while the clock is moved.
+const heardOfAlways = { ...defaultFleetTimes, suspectAfterMs: 100 * hour, unknownAfterMs: 100 * hour };
+
 let clock: ManualClock;
 let orchestrator: TestOrchestrator;
 const workers: ScriptedWorker[] = [];
 
 const begin = async (options: { bootId?: string; env?: Record<string, string> } = {}) => {
   clock = createManualClock(options.bootId === undefined ? {} : { bootId: options.bootId });
-  orchestrator = await startTestOrchestrator({ clock, env: options.env ?? {} });
+  orchestrator = await startTestOrchestrator({ clock, env: options.env ?? {}, fleetTimes: heardOfAlways });
 };
 const connect = async (hello: object = {}) => {
   const worker = await connectScriptedWorker(orchestrator.address, { capabilities: [...modes, remaining], ...hello });

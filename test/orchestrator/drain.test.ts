@@ -72,7 +72,10 @@ describe('cordon and drain', () => {
     const fresh = await connect('fresh');
     const steps: unknown[] = [];
     const draining = (async () => {
-      for await (const { botId, outcome, workerId, reason } of admin().drainWorker({ workerId: 'old' })) {
+      for await (const { botId, outcome, workerId, reason } of admin().drainWorker({
+        workerId: 'old',
+        leaveData: true,
+      })) {
         steps.push([botId, DrainOutcome[outcome], workerId, reason]);
       }
     })();
@@ -93,9 +96,9 @@ describe('cordon and drain', () => {
     }
     await draining;
     expect(steps).toEqual([
-      ['a', 'MOVING', 'old', ''],
+      ['a', 'MOVING', 'old', 'its /data stays on old'],
       ['a', 'MOVED', 'fresh', ''],
-      ['b', 'MOVING', 'old', ''],
+      ['b', 'MOVING', 'old', 'its /data stays on old'],
       ['b', 'MOVED', 'fresh', ''],
       ['idle', 'STAYS', 'old', 'it does not run; when it is started again it goes to another worker'],
     ]);
@@ -110,7 +113,10 @@ describe('cordon and drain', () => {
     const fresh = await connect('fresh');
     const steps: unknown[] = [];
     const draining = (async () => {
-      for await (const { botId, outcome, workerId, reason } of admin().drainWorker({ workerId: 'old' })) {
+      for await (const { botId, outcome, workerId, reason } of admin().drainWorker({
+        workerId: 'old',
+        leaveData: true,
+      })) {
         steps.push([botId, DrainOutcome[outcome], workerId, reason]);
       }
     })();
@@ -130,7 +136,7 @@ describe('cordon and drain', () => {
     await draining;
     expect(steps).toEqual([
       ['bound', 'STAYS', 'old', 'fresh is not labelled zone=eu'],
-      ['picky', 'MOVING', 'old', ''],
+      ['picky', 'MOVING', 'old', 'its /data stays on old'],
       ['picky', 'STAYS', 'old', 'The image could not be built.'],
     ]);
     fresh.close();
@@ -139,7 +145,7 @@ describe('cordon and drain', () => {
       () => listed('fresh'),
       (worker) => worker?.state === WorkerState.AWAY,
     );
-    for await (const { botId, reason } of admin().drainWorker({ workerId: 'old' })) {
+    for await (const { botId, reason } of admin().drainWorker({ workerId: 'old', leaveData: true })) {
       expect([botId, reason]).toEqual([botId, 'no other worker is connected']);
     }
   });
@@ -150,7 +156,8 @@ describe('cordon and drain', () => {
     await connect('fresh');
     const draining = (async () => {
       const outcomes = [];
-      for await (const { outcome } of admin().drainWorker({ workerId: 'old' })) outcomes.push(DrainOutcome[outcome]);
+      for await (const { outcome } of admin().drainWorker({ workerId: 'old', leaveData: true }))
+        outcomes.push(DrainOutcome[outcome]);
       return outcomes;
     })();
     await old.take('ensure');

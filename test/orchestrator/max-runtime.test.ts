@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { DesiredState } from '#gen/botrunner/v1/bot_pb.js';
 import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
 import type { Ensure } from '#gen/botrunner/v1/worker_service_pb.js';
+import { defaultFleetTimes } from '../../orchestrator/fleet/fleet.ts';
 import { eventually } from '../kit/eventually.ts';
 import { createManualClock, type ManualClock } from '../kit/manual-clock.ts';
 import {
@@ -20,6 +21,9 @@ const hour = 3_600_000;
 const minute = 60_000;
 const born = Date.UTC(2026, 0, 1);
 
+// The played worker sends no heartbeats while the clock is moved.
+const heardOfAlways = { ...defaultFleetTimes, suspectAfterMs: 6_000 * minute, unknownAfterMs: 6_000 * minute };
+
 let clock: ManualClock;
 let orchestrator: TestOrchestrator;
 let worker: ScriptedWorker;
@@ -29,7 +33,7 @@ const connect = async () => {
 };
 beforeEach(async () => {
   clock = createManualClock({ wallMs: born });
-  orchestrator = await startTestOrchestrator({ clock, env: { MAX_RUNTIME_HOURS: '1' } });
+  orchestrator = await startTestOrchestrator({ clock, env: { MAX_RUNTIME_HOURS: '1' }, fleetTimes: heardOfAlways });
   await connect();
 });
 afterEach(async () => {

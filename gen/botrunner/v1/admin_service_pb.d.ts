@@ -296,7 +296,7 @@ export declare type Worker = Message<"botrunner.v1.Worker"> & {
   bots: number;
 
   /**
-   * How many of them shall run.
+   * How many of them run or may yet run.
    *
    * @generated from field: int32 running_bots = 14;
    */
@@ -315,6 +315,13 @@ export declare type Worker = Message<"botrunner.v1.Worker"> & {
    * @generated from field: google.protobuf.Timestamp last_seen_at = 16;
    */
   lastSeenAt?: Timestamp | undefined;
+
+  /**
+   * How many stops and removals it has yet to carry out that were decided while it was away.
+   *
+   * @generated from field: int32 pending = 17;
+   */
+  pending: number;
 };
 
 /**
@@ -449,6 +456,13 @@ export declare type DrainWorkerRequest = Message<"botrunner.v1.DrainWorkerReques
    * @generated from field: string worker_id = 1;
    */
   workerId: string;
+
+  /**
+   * The operator's word that what bots keep in /data may stay on the worker.
+   *
+   * @generated from field: bool leave_data = 2;
+   */
+  leaveData: boolean;
 };
 
 /**
@@ -572,6 +586,87 @@ export declare type ReadmitWorkerResponse = Message<"botrunner.v1.ReadmitWorkerR
  * Use `create(ReadmitWorkerResponseSchema)` to create a new message.
  */
 export declare const ReadmitWorkerResponseSchema: GenMessage<ReadmitWorkerResponse>;
+
+/**
+ * Asks for a worker to be forgotten.
+ *
+ * @generated from message botrunner.v1.ForgetWorkerRequest
+ */
+export declare type ForgetWorkerRequest = Message<"botrunner.v1.ForgetWorkerRequest"> & {
+  /**
+   * Its id.
+   *
+   * @generated from field: string worker_id = 1;
+   */
+  workerId: string;
+
+  /**
+   * The operator's word that its host is off, and that no bot runs there. Must be true.
+   *
+   * @generated from field: bool host_is_off = 2;
+   */
+  hostIsOff: boolean;
+};
+
+/**
+ * Describes the message botrunner.v1.ForgetWorkerRequest.
+ * Use `create(ForgetWorkerRequestSchema)` to create a new message.
+ */
+export declare const ForgetWorkerRequestSchema: GenMessage<ForgetWorkerRequest>;
+
+/**
+ * The worker is forgotten.
+ *
+ * @generated from message botrunner.v1.ForgetWorkerResponse
+ */
+export declare type ForgetWorkerResponse = Message<"botrunner.v1.ForgetWorkerResponse"> & {
+  /**
+   * What became of the bots it had.
+   *
+   * @generated from field: repeated botrunner.v1.FreedBot bots = 1;
+   */
+  bots: FreedBot[];
+};
+
+/**
+ * Describes the message botrunner.v1.ForgetWorkerResponse.
+ * Use `create(ForgetWorkerResponseSchema)` to create a new message.
+ */
+export declare const ForgetWorkerResponseSchema: GenMessage<ForgetWorkerResponse>;
+
+/**
+ * What became of a bot of a forgotten worker.
+ *
+ * @generated from message botrunner.v1.FreedBot
+ */
+export declare type FreedBot = Message<"botrunner.v1.FreedBot"> & {
+  /**
+   * Its user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string bot_id = 2;
+   */
+  botId: string;
+
+  /**
+   * How it ended.
+   *
+   * @generated from field: botrunner.v1.FreedBotOutcome outcome = 3;
+   */
+  outcome: FreedBotOutcome;
+};
+
+/**
+ * Describes the message botrunner.v1.FreedBot.
+ * Use `create(FreedBotSchema)` to create a new message.
+ */
+export declare const FreedBotSchema: GenMessage<FreedBot>;
 
 /**
  * What a token may be used for.
@@ -701,6 +796,46 @@ export enum DrainOutcome {
 export declare const DrainOutcomeSchema: GenEnum<DrainOutcome>;
 
 /**
+ * How a bot of a forgotten worker ended.
+ *
+ * @generated from enum botrunner.v1.FreedBotOutcome
+ */
+export enum FreedBotOutcome {
+  /**
+   * Not set, or newer than this client.
+   *
+   * @generated from enum value: FREED_BOT_OUTCOME_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It is stopped, and can be started elsewhere.
+   *
+   * @generated from enum value: FREED_BOT_OUTCOME_STOPPED = 1;
+   */
+  STOPPED = 1,
+
+  /**
+   * It was deleted already; its name is free.
+   *
+   * @generated from enum value: FREED_BOT_OUTCOME_REMOVED = 2;
+   */
+  REMOVED = 2,
+
+  /**
+   * An open start of it goes to another worker.
+   *
+   * @generated from enum value: FREED_BOT_OUTCOME_MOVED = 3;
+   */
+  MOVED = 3,
+}
+
+/**
+ * Describes the enum botrunner.v1.FreedBotOutcome.
+ */
+export declare const FreedBotOutcomeSchema: GenEnum<FreedBotOutcome>;
+
+/**
  * Users, their tokens, and workers. Called with an admin token.
  *
  * @generated from service botrunner.v1.AdminService
@@ -774,7 +909,8 @@ export declare const AdminService: GenService<{
    * Cordons a worker and moves its running bots to others, one after the other: a bot is stopped, its container is gone, and
    * only then it is started elsewhere. Answers twice for a bot that moves, when it begins and when it has ended, and once
    * for one that stays. Ending the call ends the drain after the bot at work; calling again goes on. What a bot kept in
-   * /data and its log stay on the old worker. Refuses with WORKER_NOT_FOUND.
+   * /data and its log stay on the old worker: without leave_data, a drain that would leave any is refused with
+   * DATA_LEFT_BEHIND, whose details name the bots, and nothing is changed. Refuses with WORKER_NOT_FOUND too.
    *
    * @generated from rpc botrunner.v1.AdminService.DrainWorker
    */
@@ -804,6 +940,20 @@ export declare const AdminService: GenService<{
     methodKind: "unary";
     input: typeof ReadmitWorkerRequestSchema;
     output: typeof ReadmitWorkerResponseSchema;
+  },
+  /**
+   * Frees what a silent worker holds: names, Telegram tokens and places of its bots. The operator confirms that its host is
+   * off: a bot that runs there all the same would run twice. Bots that should run are stopped and can be started elsewhere,
+   * deleted ones are gone, open starts go to another worker. The worker is not listed any more; should it come back, it joins
+   * anew and removes all it had before it gets a bot. Safe to repeat. Refuses with WORKER_NOT_FOUND, WORKER_CONNECTED (heard
+   * of within the last 10 seconds), MISSING_REQUIRED_FIELD (host_is_off).
+   *
+   * @generated from rpc botrunner.v1.AdminService.ForgetWorker
+   */
+  forgetWorker: {
+    methodKind: "unary";
+    input: typeof ForgetWorkerRequestSchema;
+    output: typeof ForgetWorkerResponseSchema;
   },
 }>;
 

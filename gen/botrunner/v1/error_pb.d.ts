@@ -594,6 +594,20 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_UNSUPPORTED_MEDIA_TYPE = 76;
    */
   UNSUPPORTED_MEDIA_TYPE = 76,
+
+  /**
+   * A worker cannot be forgotten that was heard of a moment ago.
+   *
+   * @generated from enum value: ERROR_REASON_WORKER_CONNECTED = 80;
+   */
+  WORKER_CONNECTED = 80,
+
+  /**
+   * A drain would leave what bots keep in /data on the worker, and was not told that this is meant.
+   *
+   * @generated from enum value: ERROR_REASON_DATA_LEFT_BEHIND = 81;
+   */
+  DATA_LEFT_BEHIND = 81,
 }
 
 /**

@@ -4,10 +4,17 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { ServiceImpl } from '@connectrpc/connect';
 import type { Clock } from '#common/clock.ts';
 import { ProblemError, problem, refuse } from '#common/problem.ts';
-import { type AdminService, DrainOutcome, type WorkerSchema, WorkerState } from '#gen/botrunner/v1/admin_service_pb.js';
+import {
+  type AdminService,
+  DrainOutcome,
+  FreedBotOutcome,
+  type WorkerSchema,
+  WorkerState,
+} from '#gen/botrunner/v1/admin_service_pb.js';
 import { mayRun } from '../../core/quota.ts';
 import type { WorkerRecord } from '../../core/records.ts';
 import type { Engine } from '../../engine/engine.ts';
+import type { FreedBot } from '../../engine/forgetting.ts';
 import type { Drain, DrainStep } from '../../fleet/drain.ts';
 import type { Fleet, Presence } from '../../fleet/fleet.ts';
 import type { Store } from '../../store/store.ts';
@@ -25,13 +32,19 @@ export interface AdminWorkersDeps extends CallDeps {
 
 type WorkerCalls = Pick<
   ServiceImpl<typeof AdminService>,
-  'listWorkers' | 'cordonWorker' | 'uncordonWorker' | 'drainWorker' | 'revokeWorker' | 'readmitWorker'
+  'listWorkers' | 'cordonWorker' | 'uncordonWorker' | 'drainWorker' | 'revokeWorker' | 'readmitWorker' | 'forgetWorker'
 >;
 
 const outcomes: Readonly<Record<DrainStep['outcome'], DrainOutcome>> = {
   moving: DrainOutcome.MOVING,
   moved: DrainOutcome.MOVED,
   stays: DrainOutcome.STAYS,
+};
+
+const freedOutcomes: Readonly<Record<FreedBot['outcome'], FreedBotOutcome>> = {
+  stopped: FreedBotOutcome.STOPPED,
+  removed: FreedBotOutcome.REMOVED,
+  moved: FreedBotOutcome.MOVED,
 };
 
 export function createAdminWorkers(deps: AdminWorkersDeps): WorkerCalls {
@@ -67,14 +80,65 @@ export function createAdminWorkers(deps: AdminWorkersDeps): WorkerCalls {
     listWorkers: call(deps, 'admin', () => ({ workers: store.read.workers.all().map((worker) => show(deps, worker)) })),
     cordonWorker: call(deps, 'admin', ({ workerId }) => cordon(workerId, true)),
     uncordonWorker: call(deps, 'admin', ({ workerId }) => cordon(workerId, false)),
-    drainWorker: stream(deps, 'admin', async function* ({ workerId }, _identity, context) {
+    drainWorker: stream(deps, 'admin', async function* ({ workerId, leaveData }, _identity, context) {
       find(workerId);
+      if (!leaveData) refuseToLeaveData(deps, workerId);
       for await (const step of drain.run(workerId, context.signal)) yield { ...step, outcome: outcomes[step.outcome] };
     }),
     revokeWorker: call(deps, 'admin', ({ workerId }) => shutOut(workerId, true)),
     readmitWorker: call(deps, 'admin', ({ workerId }) => shutOut(workerId, false)),
+    forgetWorker: call(deps, 'admin', async ({ workerId, hostIsOff }) => {
+      find(workerId);
+      if (!hostIsOff) {
+        refuse('MISSING_REQUIRED_FIELD', 'Whether the host of the worker is off was not confirmed.', {
+          details: { field: 'host_is_off' },
+          hint: 'Make sure that no bot runs there, then confirm it.',
+          example: `avtomatika-bot worker forget ${workerId}`,
+        });
+      }
+      if (store.read.workers.isForgotten(workerId)) return { bots: [] };
+      refuseConnected(deps, workerId);
+      // From here on nobody speaks as the worker; whoever joins under its id starts anew.
+      if (store.read.workers.access(workerId)?.revoked === false) await credentials.readmit(workerId);
+      fleet.expel(workerId, new ProblemError(problem('UNAUTHENTICATED', 'The worker was forgotten.')));
+      const freed = await engine.forgetWorker(workerId);
+      logger.warn({ workerId, bots: freed.length }, 'a worker was forgotten by its operator; its bots are free');
+      return { bots: freed.map((bot) => ({ ...bot, outcome: freedOutcomes[bot.outcome] })) };
+    }),
   };
 }
+
+/** What a session was heard of a moment ago may run its bots. */
+function refuseConnected({ fleet }: AdminWorkersDeps, workerId: string): void {
+  if (fleet.isSilent(workerId)) return;
+  const { silentMs } = fleet.presence(workerId);
+  refuse(
+    'WORKER_CONNECTED',
+    silentMs === undefined
+      ? `Whether the worker ${workerId} is away cannot be told yet: this orchestrator has just started.`
+      : `The worker ${workerId} was heard of ${Math.round(silentMs / 1000)} s ago.`,
+    { details: { worker_id: workerId } },
+  );
+}
+
+/** Names the bots that a drain would part from their data. */
+function refuseToLeaveData({ store }: AdminWorkersDeps, workerId: string): void {
+  const { bots, botVolumes } = store.read;
+  const left = bots
+    .ofWorker(workerId)
+    .filter((bot) => mayRun(bot) && botVolumes.workersOf(bot).includes(workerId))
+    .map(({ userId, botId }) => `${botId} of ${userId}`)
+    .sort();
+  if (left.length === 0) return;
+  const shown = left.slice(0, namedMax).join(', ');
+  const more = left.length > namedMax ? ` and ${left.length - namedMax} more` : '';
+  refuse('DATA_LEFT_BEHIND', `What these bots keep in /data would stay on ${workerId}: ${shown}${more}.`, {
+    details: { worker_id: workerId, bots: left },
+    example: `avtomatika-bot worker drain ${workerId} --leave-data`,
+  });
+}
+
+const namedMax = 10;
 
 const notFound = () => new ProblemError(problem('WORKER_NOT_FOUND', 'There is no worker of that id.'));
 
@@ -82,13 +146,17 @@ function show(deps: AdminWorkersDeps, worker: WorkerRecord): MessageInitShape<ty
   const { store, fleet, clock, credentials } = deps;
   const { workerId } = worker;
   const presence = fleet.presence(workerId);
-  const bots = store.read.bots.ofWorker(workerId).filter(({ desired }) => desired !== 'removed');
+  const placed = store.read.bots.ofWorker(workerId);
+  const bots = placed.filter(({ desired }) => desired !== 'removed');
+  const pending =
+    placed.filter(({ pendingTask }) => pendingTask !== null).length + store.read.leftovers.ofWorker(workerId).length;
   const running = bots.filter(mayRun);
   const lastSeenAt =
     presence.silentMs === undefined ? worker.lastSeenAt : Math.round(clock.wallMs()) - presence.silentMs;
   return {
     workerId,
-    ...stateOf(presence),
+    ...withPending(stateOf(presence), pending),
+    pending,
     cordoned: store.read.workers.isCordoned(workerId),
     revoked: credentials.isRevoked(workerId),
     runtime: worker.runtime,
@@ -106,6 +174,13 @@ function show(deps: AdminWorkersDeps, worker: WorkerRecord): MessageInitShape<ty
     firstSeenAt: timestampFromMs(worker.firstSeenAt),
     lastSeenAt: timestampFromMs(lastSeenAt),
   };
+}
+
+/** What waits for the worker belongs to the reason. */
+function withPending<T extends { readonly reason: string }>(state: T, pending: number): T {
+  if (pending === 0) return state;
+  const waits = pending === 1 ? '1 stop or removal waits for it' : `${pending} stops and removals wait for it`;
+  return { ...state, reason: state.reason === '' ? waits : `${state.reason}; ${waits}` };
 }
 
 function stateOf(presence: Presence): { readonly state: WorkerState; readonly reason: string } {

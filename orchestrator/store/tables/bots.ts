@@ -31,6 +31,7 @@ function toBot(row: Row): BotRecord {
             wasUp: numberOf(row, 'undo_was_up') === 1,
             specSealed: bytesOrNull(row, 'undo_spec_sealed'),
           },
+    pendingTask: textOrNull(row, 'pending_task'),
     state: wordOf(row, 'state', botStates, 'unknown'),
     observed: jsonOf<Observed>(row, 'observed', {}),
     observedAt: numberOrNull(row, 'observed_at'),
@@ -50,6 +51,7 @@ export function createBotTable(db: DatabaseSync): BotTable {
   const ofUser = db.prepare("SELECT * FROM bots WHERE user_id = ? AND desired <> 'removed' ORDER BY bot_id");
   const sealed = db.prepare('SELECT user_id, bot_id, spec_sealed FROM bots WHERE spec_sealed IS NOT NULL');
   const ofWorker = db.prepare('SELECT * FROM bots WHERE worker_id = ?');
+  const withPendingTask = db.prepare('SELECT * FROM bots WHERE pending_task = ?');
   const reserved = db.prepare(
     `SELECT worker_id, memory_bytes, cpu_millis FROM bots
      WHERE desired = 'running' AND state NOT IN ('exited', 'failed') AND worker_id IS NOT NULL`,
@@ -57,8 +59,9 @@ export function createBotTable(db: DatabaseSync): BotTable {
   const put = db.prepare(`
     INSERT OR REPLACE INTO bots (
       user_id, bot_id, mode, desired, generation, revision, epoch, worker_id, leaving, memory_bytes, cpu_millis, spec_sealed,
-      purge, undo_desired, undo_revision, undo_was_up, undo_spec_sealed, state, observed, observed_at, runs_since, stops_at, age_warned, notice, event_seq, decided_seq, created_at, updated_at
-    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+      purge, undo_desired, undo_revision, undo_was_up, undo_spec_sealed, state, observed, observed_at, runs_since, stops_at, age_warned, notice, event_seq, decided_seq, created_at, updated_at,
+      pending_task
+    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
   const aging = db.prepare("SELECT * FROM bots WHERE desired = 'running' AND stops_at <= ? ORDER BY stops_at");
   // Two lookups in an index, since this is asked after every change.
   const nextStop = db.prepare(
@@ -86,6 +89,10 @@ export function createBotTable(db: DatabaseSync): BotTable {
         specSealed: bytesOf(row, 'spec_sealed'),
       })),
     ofWorker: (workerId) => ofWorker.all(workerId).map(toBot),
+    withPendingTask: (taskId) => {
+      const row = withPendingTask.get(taskId);
+      return row && toBot(row);
+    },
     reserved: () =>
       reserved.all().map((row) => ({
         workerId: textOf(row, 'worker_id'),
@@ -139,6 +146,7 @@ export function createBotTable(db: DatabaseSync): BotTable {
         bot.decidedSeq,
         bot.createdAt,
         bot.updatedAt,
+        bot.pendingTask,
       );
     },
     remove: ({ userId, botId }) => {

@@ -26,7 +26,7 @@ const toAccess = (row: Row): WorkerAccess => ({
 
 export function createWorkerTable(db: DatabaseSync): WorkerTable {
   const get = db.prepare('SELECT * FROM workers WHERE worker_id = ?');
-  const all = db.prepare('SELECT * FROM workers ORDER BY worker_id');
+  const all = db.prepare('SELECT * FROM workers WHERE forgotten = 0 ORDER BY worker_id');
   const put = db.prepare(`
     INSERT INTO workers (
       worker_id, boot_id, runtime, engine_version, version, memory_bytes, cpu_millis, labels, capabilities,
@@ -35,8 +35,9 @@ export function createWorkerTable(db: DatabaseSync): WorkerTable {
     ON CONFLICT (worker_id) DO UPDATE SET
       boot_id = excluded.boot_id, runtime = excluded.runtime, engine_version = excluded.engine_version,
       version = excluded.version, memory_bytes = excluded.memory_bytes, cpu_millis = excluded.cpu_millis,
-      labels = excluded.labels, capabilities = excluded.capabilities, last_seen_at = excluded.last_seen_at`);
+      labels = excluded.labels, capabilities = excluded.capabilities, last_seen_at = excluded.last_seen_at, forgotten = 0`);
   const seen = db.prepare('UPDATE workers SET last_seen_at = ?2 WHERE worker_id = ?1');
+  const forget = db.prepare('UPDATE workers SET forgotten = 1, cordoned = 0 WHERE worker_id = ?');
   const setCordoned = db.prepare('UPDATE workers SET cordoned = ?2 WHERE worker_id = ?1');
   const access = db.prepare('SELECT * FROM worker_access WHERE worker_id = ?');
   const allAccess = db.prepare('SELECT * FROM worker_access ORDER BY worker_id');
@@ -66,6 +67,10 @@ export function createWorkerTable(db: DatabaseSync): WorkerTable {
     },
     seen: (workerId, at) => {
       seen.run(workerId, at);
+    },
+    isForgotten: (workerId) => get.get(workerId)?.['forgotten'] === 1,
+    forget: (workerId) => {
+      forget.run(workerId);
     },
     isCordoned: (workerId) => get.get(workerId)?.['cordoned'] === 1,
     setCordoned: (workerId, cordoned) => setCordoned.run(workerId, cordoned ? 1 : 0).changes > 0,

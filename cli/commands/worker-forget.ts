@@ -1,0 +1,55 @@
+/** avtomatika-bot worker forget WORKER */
+import { AdminService } from '#gen/botrunner/v1/admin_service_pb.js';
+import { callTimeoutMs } from '../client.ts';
+import { Command, Option } from '../command.ts';
+import { complain } from '../errors.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { escapeControls } from '../render/escape.ts';
+import { freedBotsJson, renderForgotten } from '../render/workers.ts';
+import { readLine } from '../stdin.ts';
+import { BotCommand } from './bot-command.ts';
+
+export class WorkerForgetCommand extends BotCommand {
+  static override paths = [['worker', 'forget']];
+  static override usage = Command.Usage({
+    description: 'Give up a worker whose host is off for good.',
+    details: [
+      'Needs an admin token. Frees the names, Telegram tokens and places of its bots: those that should run are stopped, and ' +
+        'restart runs them on another worker; deleted ones are gone; what they kept in /data and their logs are lost.',
+      'You say with it that the host is off: a bot that runs there all the same would run twice. A worker that was heard of ' +
+        'within the last 10 seconds is not forgotten. One that comes back joins anew and removes its copies first.',
+    ].join('\n\n'),
+    examples: [
+      ['The machine is broken', 'avtomatika-bot worker forget worker-1'],
+      ['Without being asked', 'avtomatika-bot worker forget worker-1 --yes'],
+    ],
+  });
+
+  worker = Option.String();
+  yes = Option.Boolean('-y,--yes', false, { description: 'Do not ask: its host is off.' });
+
+  async execute(): Promise<ExitCode> {
+    if (!this.yes && !(await this.isConfirmed())) {
+      this.context.stderr.write('Nothing was changed.\n');
+      return exitCodes.failed;
+    }
+    const { signal } = this.context;
+    const request = { workerId: this.worker, hostIsOff: true };
+    const { bots } = await this.withClient((client) =>
+      client.for(AdminService).forgetWorker(request, { signal, timeoutMs: callTimeoutMs }),
+    );
+    const json = { worker_id: this.worker, status: 'forgotten', bots: freedBotsJson(bots) };
+    await this.answer(json, renderForgotten(this.worker, bots));
+    return exitCodes.done;
+  }
+
+  private async isConfirmed(): Promise<boolean> {
+    const { stderr, terminal } = this.context;
+    if (this.json || !terminal.stdin || !terminal.stderr) {
+      const hint = 'Add --yes once its host is off.';
+      throw complain(exitCodes.usage, 'USAGE', 'worker forget asks first, and there is no terminal to ask on.', hint);
+    }
+    stderr.write(`Is the host of ${escapeControls(this.worker)} off, so that no bot runs there? [y/N] `);
+    return /^y(es)?$/i.test((await readLine(this.context)).trim());
+  }
+}
