@@ -11,8 +11,8 @@ const limitMs = 3000;
 async function complaint(path: string | undefined): Promise<string> {
   if (path === undefined) return 'HEALTH_SOCKET is not set';
   try {
-    const { connected, engineReady, reason } = await askHealth(path, limitMs);
-    if (!connected) return 'no session with an orchestrator';
+    const { connected, complaint: why = '', engineReady, reason } = await askHealth(path, limitMs);
+    if (!connected) return `no session with an orchestrator${why === '' ? '' : `: ${why}`}`;
     return engineReady ? '' : reason;
   } catch (error) {
     return `the worker does not answer: ${error instanceof Error ? error.message : String(error)}`;

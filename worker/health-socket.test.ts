@@ -27,6 +27,8 @@ it('tells each asker how the worker is at that moment', async () => {
   expect(await askHealth(path, 5000)).toEqual(healthy);
   now = { connected: false, engineReady: false, reason: 'engine_unavailable' };
   expect(await askHealth(path, 5000)).toEqual(now);
+  now = { ...now, complaint: 'the orchestrator refuses this worker' };
+  expect(await askHealth(path, 5000)).toEqual(now);
 });
 
 it('takes the place of a socket that a killed worker left, and of nothing else', async () => {

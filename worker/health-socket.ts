@@ -9,6 +9,8 @@ import { text } from 'node:stream/consumers';
 export interface WorkerHealth {
   /** There is a session with an orchestrator. */
   readonly connected: boolean;
+  /** Why there is no session. */
+  readonly complaint?: string;
   /** The engine answers. */
   readonly engineReady: boolean;
   /** Why the engine is not ready; empty when it is. */
@@ -64,8 +66,14 @@ export async function askHealth(path: string, limitMs: number): Promise<WorkerHe
 function parseHealth(line: string): WorkerHealth {
   const value: unknown = JSON.parse(line);
   if (typeof value === 'object' && value !== null && 'connected' in value && 'engineReady' in value) {
-    const reason = 'reason' in value && typeof value.reason === 'string' ? value.reason : '';
-    return { connected: value.connected === true, engineReady: value.engineReady === true, reason };
+    const textOf = (part: unknown) => (typeof part === 'string' ? part : '');
+    const complaint = textOf('complaint' in value ? value.complaint : '');
+    return {
+      connected: value.connected === true,
+      ...(complaint === '' ? {} : { complaint }),
+      engineReady: value.engineReady === true,
+      reason: textOf('reason' in value ? value.reason : ''),
+    };
   }
   throw new Error('the answer is not that of a worker');
 }

@@ -14,7 +14,7 @@ await runProgram('worker', async () => {
   if (config.healthSocket === undefined) return worker;
   const socket = await serveHealth(config.healthSocket, () => {
     const { ready, reason } = worker.health();
-    return { connected: worker.connected(), engineReady: ready, reason };
+    return { connected: worker.connected(), complaint: worker.complaint(), engineReady: ready, reason };
   }).catch(async (error: unknown) => {
     await worker.stop();
     throw error;

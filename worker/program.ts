@@ -49,6 +49,8 @@ export interface RunningWorker {
   readonly workerId: string;
   /** True while there is a session with an orchestrator. */
   connected(): boolean;
+  /** Why there is no session; empty while there is one. */
+  complaint(): string;
   health(): EngineHealth;
   /** Ends in good order, within 30 s: Docker bots keep running, bots of the process runtime end and come back next time. */
   stop(): Promise<void>;
@@ -67,8 +69,9 @@ const shutdownGraceMs = 10_000;
 const shutdownLimitMs = 15_000;
 
 /**
- * Adopts what runs, then connects. Throws when the state folder is in use, and WorkerRefusedError when the first
- * orchestrator dialled does not take this worker; an orchestrator or engine that is away is waited for.
+ * Adopts what runs, then connects. Throws when the state folder is in use, and WorkerRefusedError when the worker never had a
+ * session and the first orchestrator dialled does not take its token. An orchestrator or engine that is away is waited for,
+ * and one that refuses the worker until it does not.
  */
 export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
   const state = await openStateDir(options.config.dir, options.config.workerId);
@@ -238,14 +241,22 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
       pause(clock, firstDialLimitMs, waited.signal).then(() => undefined),
     ]);
     waited.abort();
-    if (first?.kind === 'refused') {
+    // A folder that never had a session, and a token that is not taken: a mistake in the settings, told at once. Every other
+    // refusal can be taken back by an operator, and is waited out.
+    if (first?.kind === 'refused' && first.tokenWrong && state.storeId() === undefined) {
       throw new WorkerRefusedError(complaintOf(endpoints[0] ?? { url: '' }, workerId, first).text);
     }
   } catch (error) {
     await stop();
     throw error;
   }
-  return { workerId, connected: () => uplink.connected, health: () => watch.health, stop };
+  return {
+    workerId,
+    connected: () => uplink.connected,
+    complaint: () => uplink.complaint,
+    health: () => watch.health,
+    stop,
+  };
 }
 
 /** An orchestrator that does not know these bots would have them removed. */

@@ -4,6 +4,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { silentLogger } from '#common/log.ts';
 import { BotState } from '#gen/botrunner/v1/bot_pb.js';
 import { eventually } from '../kit/eventually.ts';
 import { echo } from './kit/registry-for-tests.ts';
@@ -200,6 +201,14 @@ describe('a connection that breaks', () => {
   });
 });
 
+const untilConnected = () =>
+  eventually(
+    'the worker is back',
+    () => world.worker()?.connected(),
+    (connected) => connected === true,
+    { timeoutMs: 15_000 },
+  );
+
 describe('an orchestrator', () => {
   it('that takes the session for a newer one is not fought', async () => {
     await world.start();
@@ -248,18 +257,78 @@ describe('an orchestrator', () => {
     expect(world.orchestrator.joins).toHaveLength(2);
   });
 
-  it('that does not let the worker join again is told of with its own words', async () => {
-    world.orchestrator.joinRefusal = {
-      code: status.PERMISSION_DENIED,
-      details: 'The worker id w1 belongs to a worker with another credential.',
-    };
-    await expect(world.start()).rejects.toThrow('The worker id w1 belongs to a worker with another credential.');
+  it.each([
+    ['revoked it, until it is readmitted', 'join', status.PERMISSION_DENIED, 'The worker w1 was revoked.'],
+    [
+      'gave its id to another credential, until that is forgotten',
+      'join',
+      status.PERMISSION_DENIED,
+      'The worker id w1 belongs to a worker with another credential.',
+    ],
+    [
+      'speaks another protocol, until it is upgraded',
+      'session',
+      status.INVALID_ARGUMENT,
+      'The worker speaks session protocol 1 to 1, the orchestrator 2 to 2.',
+    ],
+  ])('that %s, is waited for and told of in its own words', async (_, where, code, details) => {
+    if (where === 'join') world.orchestrator.joinRefusal = { code, details };
+    else world.orchestrator.refusal = { code, details };
+    const running = await world.start();
+    expect(running.connected()).toBe(false);
+    expect(running.complaint()).toContain(`refuses this worker: ${details}`);
+    world.orchestrator.joinRefusal = undefined;
+    world.orchestrator.refusal = undefined;
+    await untilConnected();
+    expect(running.complaint()).toBe('');
   });
 
-  it('that refuses the protocol ends the start with its own words', async () => {
-    world.orchestrator.refusal = { code: status.INVALID_ARGUMENT, details: 'The worker speaks protocol 1.' };
-    await expect(world.start()).rejects.toThrow('The worker speaks protocol 1.');
+  it('that had an empty store and another token for a while gets the worker back as soon as it has the right one', async () => {
+    const running = await world.start();
+    await (await world.orchestrator.session(0)).hear('hello');
+    // Another DATA_DIR, and a join token that is not the worker's.
+    world.orchestrator.refusal = { code: status.UNAUTHENTICATED, details: 'The token is not valid.' };
+    world.orchestrator.joinRefusal = { code: status.UNAUTHENTICATED, details: 'The token is not valid.' };
+    world.orchestrator.sessions[0]?.end(status.UNAVAILABLE, 'going away');
+    await eventually(
+      'it is refused',
+      () => running.complaint(),
+      (complaint) => complaint.includes('refuses the worker token'),
+    );
+    // Its own store again, which knows the credential; the join token stays as it is.
+    world.orchestrator.refusal = undefined;
+    await untilConnected();
   });
+
+  it('whose refusals last is told of once for each change', async () => {
+    const said: string[] = [];
+    const note = (text: unknown) => said.push(String(text));
+    const logger = { ...silentLogger, error: note, warn: note, info: () => undefined, debug: () => undefined };
+    const refuse = (details: string) => {
+      world.orchestrator.joinRefusal = { code: status.PERMISSION_DENIED, details };
+    };
+    world.orchestrator.refusal = { code: status.UNAUTHENTICATED, details: 'The token is not valid.' };
+    refuse('one');
+    await world.start(undefined, logger as unknown as typeof silentLogger);
+    await eventually(
+      'it has tried three times',
+      () => world.orchestrator.joins.length,
+      (count) => count >= 3,
+      { timeoutMs: 15_000 },
+    );
+    refuse('two');
+    const before = world.orchestrator.joins.length;
+    await eventually(
+      'it has tried twice more',
+      () => world.orchestrator.joins.length,
+      (count) => count >= before + 2,
+      { timeoutMs: 20_000 },
+    );
+    expect(said.filter((text) => text.includes('refuses this worker')).map((text) => text.slice(-3))).toEqual([
+      'one',
+      'two',
+    ]);
+  }, 40_000);
 
   it('that is not there is waited for', async () => {
     world.orchestrator.kill();

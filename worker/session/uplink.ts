@@ -21,7 +21,7 @@ import type { TaskReports } from '../bots/active-task.ts';
 import type { Endpoint } from '../config.ts';
 import type { Credential } from '../state/credential.ts';
 import { pause } from '../waiting/bell.ts';
-import { dialDelayMs, fencedDelayMs } from './backoff.ts';
+import { dialDelayMs, fencedDelayMs, refusedDelayMs } from './backoff.ts';
 import { type Channel, createChannel, refusalOf, type ServiceError, status } from './channel.ts';
 import { Outbox } from './outbox.ts';
 import type { ResultJournal } from './result-journal.ts';
@@ -67,8 +67,6 @@ interface Current {
 }
 
 const resendResultMs = 10_000;
-const sayAgainMs = 60_000;
-const refusedDelayMs = 8000;
 
 export class Uplink implements TaskReports {
   readonly #parts: UplinkParts;
@@ -77,15 +75,17 @@ export class Uplink implements TaskReports {
   readonly #resultSentAt = new Map<string, number>();
   #current: Current | undefined;
   #welcomed = false;
-  /** Whether the orchestrator is believed to know the credential. */
-  #known: boolean;
+  /** Whether the credential is so new that no orchestrator can know it. */
+  #isNew: boolean;
   #failures = 0;
-  #lastComplaint: { readonly text: string; readonly atMs: number } | undefined;
+  /** What was said last about each orchestrator, by its URL. */
+  readonly #complaints = new Map<string, string>();
+  #lastComplaint = '';
   #running: Promise<void> = Promise.resolve();
 
   constructor(parts: UplinkParts) {
     this.#parts = parts;
-    this.#known = !parts.credential.isNew;
+    this.#isNew = parts.credential.isNew;
   }
 
   /** Dials from now on until stopped. */
@@ -101,6 +101,12 @@ export class Uplink implements TaskReports {
   /** True between Welcome and the end of a session. */
   get connected(): boolean {
     return this.#welcomed;
+  }
+
+  /** Why there is no session, as told last; empty while there is one. */
+  get complaint(): string {
+    if (this.#welcomed) return '';
+    return this.#lastComplaint || 'the orchestrator has not answered yet';
   }
 
   /** The way to the orchestrator of the session there is. */
@@ -154,30 +160,34 @@ export class Uplink implements TaskReports {
       const endpoint = endpoints[turn % endpoints.length];
       if (!endpoint) throw new Error('no orchestrator to dial');
       const renewed = new AbortController();
-      const end = await this.#session(endpoint, work, renewed);
+      const end = await this.#dial(endpoint, work, renewed);
       if (signal.aborted) return;
       if (renewed.signal.aborted) continue;
-      if (end.kind === 'unknown' && this.#known) {
-        // It has another store than last time, or lets this id join anew: the same one is asked again at once.
-        this.#known = false;
-        turn -= 1;
-        continue;
-      }
       if (end.kind === 'fenced') work.hold(true);
-      this.#note(endpoint, end);
       // One dial of each orchestrator in turn counts as one failure.
       const lap = Math.floor(this.#failures / endpoints.length);
-      const delayMs =
-        end.kind === 'fenced'
-          ? fencedDelayMs(random())
-          : end.kind === 'refused' || end.kind === 'unknown' || end.kind === 'disobeyed'
-            ? refusedDelayMs
-            : dialDelayMs(lap, random());
-      await pause(clock, delayMs, signal);
+      this.#note(endpoint, end);
+      await pause(clock, delayAfter(end, lap, random()), signal);
     }
   }
 
-  async #session(endpoint: Endpoint, work: UplinkWork, renewed: AbortController): Promise<SessionEnd> {
+  /**
+   * One try: with the credential, and only where that is not known with the join token first. Every try is made so: an
+   * orchestrator that did not know this worker once, because it had another store or token, may know it the next time.
+   */
+  async #dial(endpoint: Endpoint, work: UplinkWork, renewed: AbortController): Promise<SessionEnd> {
+    const end = await this.#session(endpoint, work, renewed, this.#isNew);
+    this.#isNew = false;
+    if (end.kind !== 'unknown' || this.#ending.signal.aborted || renewed.signal.aborted) return end;
+    return this.#session(endpoint, work, renewed, true);
+  }
+
+  async #session(
+    endpoint: Endpoint,
+    work: UplinkWork,
+    renewed: AbortController,
+    joinFirst: boolean,
+  ): Promise<SessionEnd> {
     const { credential, clock, logger } = this.#parts;
     const over = new AbortController();
     const current: Current = {
@@ -189,7 +199,7 @@ export class Uplink implements TaskReports {
     this.#current = current;
     const signal = AbortSignal.any([this.#ending.signal, renewed.signal]);
     try {
-      const refused = this.#known ? undefined : await this.#join(current.channel, signal);
+      const refused = joinFirst ? await this.#join(current.channel, signal) : undefined;
       if (refused) return refused;
       const parts = { channel: current.channel, outbox: current.outbox, clock, logger };
       return await runSession({ ...parts, work: this.#sessionWork(endpoint, current, work) }, signal);
@@ -209,7 +219,6 @@ export class Uplink implements TaskReports {
     signal.addEventListener('abort', onAbort, { once: true });
     try {
       await channel.join(joinToken, { workerId, credentialSha256: credential.sha256 });
-      this.#known = true;
       return undefined;
     } catch (error) {
       return notJoined(error as ServiceError); // what a call of grpc-js rejects with
@@ -226,10 +235,9 @@ export class Uplink implements TaskReports {
       objectionTo: ({ storeId }) => work.objectionTo(storeId),
       welcomed: (set) => {
         this.#welcomed = true;
-        this.#known = true;
         work.hold(false);
         this.#failures = 0;
-        this.#lastComplaint = undefined;
+        this.#complaints.clear();
         logger.info({ orchestrator: endpoint.url, workerId }, 'connected to the orchestrator');
         this.#firstDial.resolve({ kind: 'connected' });
         this.#resultSentAt.clear();
@@ -267,18 +275,25 @@ export class Uplink implements TaskReports {
     if (end.kind === 'lost' && end.welcomed) this.#failures = 0;
     else this.#failures += 1;
     const { text, isError } = complaintOf(endpoint, workerId, end);
-    if (!this.#isNews(text)) return;
+    this.#lastComplaint = text;
+    // Once for each change, not for each try.
+    if (this.#complaints.get(endpoint.url) === text) return;
+    this.#complaints.set(endpoint.url, text);
     if (isError) logger.error(text);
     else logger.warn(text);
   }
+}
 
-  /** The same complaint is made once, and again when it has lasted. */
-  #isNews(text: string): boolean {
-    const now = this.#parts.clock.monotonicMs();
-    const last = this.#lastComplaint;
-    if (last?.text === text && now - last.atMs < sayAgainMs) return false;
-    this.#lastComplaint = { text, atMs: now };
-    return true;
+function delayAfter(end: SessionEnd, failures: number, random: number): number {
+  switch (end.kind) {
+    case 'fenced':
+      return fencedDelayMs(random);
+    case 'refused':
+    case 'unknown':
+    case 'disobeyed':
+      return refusedDelayMs(failures, random);
+    case 'lost':
+      return dialDelayMs(failures, random);
   }
 }
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { type Clock, systemClock } from '#common/clock.ts';
-import { silentLogger } from '#common/log.ts';
+import { type Logger, silentLogger } from '#common/log.ts';
 import { BotSpecSchema, DesiredState } from '#gen/botrunner/v1/bot_pb.js';
 import { type Ensure, EnsureSchema } from '#gen/botrunner/v1/worker_service_pb.js';
 import { readWorkerConfig } from '../../../worker/config.ts';
@@ -25,7 +25,7 @@ export interface WorkerForTests {
   /** Of the artifact that the bot is made from. */
   readonly sha256: string;
   /** Starts a worker on the folder; `url` instead of the orchestrator's. */
-  start(url?: string): Promise<RunningWorker>;
+  start(url?: string, logger?: Logger): Promise<RunningWorker>;
   /** The one started last. */
   worker(): RunningWorker | undefined;
   /** A command to run the bot at revision 1, for task t1, unless told otherwise. */
@@ -46,11 +46,11 @@ export async function createWorkerForTests(clock: Clock = systemClock): Promise<
     orchestrator,
     runtime,
     sha256,
-    async start(url = self.orchestrator.url) {
+    async start(url = self.orchestrator.url, logger = silentLogger) {
       worker = await startWorker({
         config: readWorkerConfig({ ORCHESTRATOR_URL: url, DATA_DIR: dir, WORKER_ID: 'w1' }),
         clock,
-        logger: silentLogger,
+        logger,
         runtime: () => runtime,
         random: () => 0.5,
       });
