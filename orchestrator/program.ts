@@ -115,6 +115,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     fleet,
     engine,
     clock,
+    logger,
     paramsOf: (ensure) => taskParams(store, ensure),
   });
   const drain = new Drain({ store, engine, clock });
@@ -164,10 +165,12 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     stopping.signal,
   );
   await engine.start();
+  restWorkers.start();
   const tls = config.tls && { cert: readFileSync(config.tls.certPath), key: readFileSync(config.tls.keyPath) };
   const open = await openPort({ host: config.host, port: config.port, handler, ...(tls ? { tls } : {}) }).catch(
     async (error: unknown) => {
       engine.stop();
+      restWorkers.stop();
       await store.close();
       throw error;
     },
@@ -199,6 +202,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
       fleet.close();
       await open.close(closeGraceMs);
       engine.stop();
+      restWorkers.stop();
       pruning.stop();
       workerWatch.stop();
       feed.close();

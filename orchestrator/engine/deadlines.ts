@@ -11,6 +11,9 @@ export function deadlineProblem(job: JobRecord): Problem {
   if (job.status === 'waiting_for_worker' && deploying) {
     return problem('NO_WORKER', `No worker could take the bot within ${seconds} s: ${job.reason}.`, { details });
   }
+  if (job.status === 'waiting_for_worker' && job.botId === '') {
+    return problem('NO_WORKER', `No worker did the job within ${seconds} s: ${job.reason}.`, { details });
+  }
   if (job.status === 'waiting_for_worker') {
     return problem('DEADLINE_EXCEEDED', `The worker of the bot did not answer within ${seconds} s: ${job.reason}.`, {
       details,

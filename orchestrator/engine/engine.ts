@@ -23,7 +23,14 @@ import { claimTokens } from './claim-tokens.ts';
 import type { EngineContext } from './context.ts';
 import { deadlineProblem } from './deadlines.ts';
 import { type FreedBot, forgetWorker } from './forgetting.ts';
-import { endFreeTask, type HandedTask, type TaskOutcome, takeTask } from './free-tasks.ts';
+import {
+  endFreeTask,
+  giveBackTask,
+  giveBackTasksOf,
+  type HandedTask,
+  type TaskOutcome,
+  takeTask,
+} from './free-tasks.ts';
 import { ascendingIds } from './ids.ts';
 import { endDeleteOf } from './leftovers.ts';
 import type { NewJob } from './new-job.ts';
@@ -82,7 +89,7 @@ export class Engine {
     });
     await this.#change((change) => {
       // A reading was waiting for an answer that died with the process.
-      for (const job of change.tx.jobs.withStatus('running')) if (!job.mutating) this.#context.requestLogs(job);
+      for (const job of change.tx.jobs.withStatus('running')) if (job.action === 'logs') this.#context.requestLogs(job);
     });
     await this.#noteDamaged();
     await this.#expire();
@@ -250,9 +257,19 @@ export class Engine {
     return this.#change((change) => applyResult(this.#context, change, workerId, result));
   }
 
-  /** Hands a worker the oldest task of a type it knows, if there is one. */
-  takeTask(workerId: string, types: readonly string[]): Promise<HandedTask | undefined> {
-    return this.#change((change) => takeTask(change, workerId, types));
+  /** Hands a worker the oldest task of a type it knows, if there is one besides `except`. */
+  takeTask(workerId: string, types: readonly string[], except: readonly string[]): Promise<HandedTask | undefined> {
+    return this.#change((change) => takeTask(change, workerId, types, except));
+  }
+
+  /** Lets the next worker have a task that is about no bot. False when it is not this worker's, or has ended. */
+  giveBackTask(workerId: string, taskId: string, reason: string): Promise<boolean> {
+    return this.#change((change) => giveBackTask(change, workerId, taskId, reason));
+  }
+
+  /** As giveBackTask, for all that the worker has. Resolves with whether there were any. */
+  giveBackTasksOf(workerId: string, reason: string): Promise<boolean> {
+    return this.#change((change) => giveBackTasksOf(change, workerId, reason));
   }
 
   /** Takes the end of a task that is about no bot. False when there is none such of this worker. */

@@ -2,7 +2,7 @@
  * Tasks that are about no bot: any worker that names their type may take them. In the caller's transaction.
  */
 import type { JsonObject, Problem } from '#common/problem.ts';
-import type { TaskRecord } from '../core/records.ts';
+import { isFinal, type TaskRecord } from '../core/records.ts';
 import { advance } from './advance.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
@@ -15,9 +15,14 @@ export interface HandedTask {
   readonly params: JsonObject;
 }
 
-/** Gives the worker the oldest task of a type it knows. */
-export function takeTask(change: Change, workerId: string, types: readonly string[]): HandedTask | undefined {
-  const task = change.tx.tasks.oldestOpen(types);
+/** Gives the worker the oldest task of a type it knows, but for those in `except`, which wait. */
+export function takeTask(
+  change: Change,
+  workerId: string,
+  types: readonly string[],
+  except: readonly string[],
+): HandedTask | undefined {
+  const task = change.tx.tasks.oldestOpen(types, except);
   const job = task && change.tx.jobs.get(task.jobId);
   if (task === undefined || job === undefined) return undefined;
   change.tx.tasks.put({ ...task, workerId, status: 'accepted', acceptedAt: change.now });
@@ -28,6 +33,24 @@ export function takeTask(change: Change, workerId: string, types: readonly strin
     type: task.type,
     params: { job_id: job.jobId, payload: job.params['input'] ?? null },
   };
+}
+
+/** Lets the next worker have a task that this one has taken. False when it is not this worker's, or has ended. */
+export function giveBackTask(change: Change, workerId: string, taskId: string, reason: string): boolean {
+  const task = change.tx.tasks.get(taskId);
+  const job = task && change.tx.jobs.get(task.jobId);
+  if (task === undefined || job === undefined || isFinal(job.status)) return false;
+  // A task about a bot stays with the worker that the bot is placed on.
+  if (task.workerId !== workerId || task.status === 'done' || job.botId !== '') return false;
+  change.tx.tasks.put({ ...task, workerId: null, status: 'open', acceptedAt: null });
+  change.putJob({ ...job, status: 'waiting_for_worker', reason: reason.slice(0, 500) });
+  return true;
+}
+
+/** The worker is gone: what it had taken may be had by the next one. Returns whether there was anything. */
+export function giveBackTasksOf(change: Change, workerId: string, reason: string): boolean {
+  const given = change.tx.tasks.takenBy(workerId).map(({ taskId }) => giveBackTask(change, workerId, taskId, reason));
+  return given.includes(true);
 }
 
 export type TaskOutcome =

@@ -49,12 +49,20 @@ export class RestWorker {
   readonly supportedTasks: readonly string[];
   readonly #paramsOf: ParamsOf;
   readonly #jobOf: JobOf;
+  readonly #isTaken: (taskId: string) => boolean;
   readonly #mailbox: Ensure[] = [];
   /** Commands that are in the mailbox or with the worker, by task. */
   readonly #open = new Map<string, Ensure>();
   #bell: (() => void) | undefined;
 
-  constructor(supportedTasks: readonly string[], paramsOf: ParamsOf, jobOf: JobOf) {
+  /** `isTaken`: whether this worker has the task already, from before a restart of the orchestrator. */
+  constructor(
+    supportedTasks: readonly string[],
+    paramsOf: ParamsOf,
+    jobOf: JobOf,
+    isTaken: (taskId: string) => boolean,
+  ) {
+    this.#isTaken = isTaken;
     this.supportedTasks = supportedTasks;
     this.#paramsOf = paramsOf;
     this.#jobOf = jobOf;
@@ -72,14 +80,29 @@ export class RestWorker {
       if (ensure.taskId === '' || this.#open.has(ensure.taskId) || this.#mailbox.length >= mailboxMax) continue;
       if (!this.supportedTasks.includes(typeOf(ensure))) continue;
       this.#open.set(ensure.taskId, ensure);
-      this.#mailbox.push(ensure);
-      this.#bell?.();
+      if (!this.#isTaken(ensure.taskId)) this.#offer(ensure);
     }
     if (body.case === 'cancelTask') {
       const index = this.#mailbox.findIndex(({ taskId }) => taskId === body.value.taskId);
       if (index >= 0) this.#mailbox.splice(index, 1);
       this.#open.delete(body.value.taskId);
     }
+  }
+
+  #offer(ensure: Ensure): void {
+    this.#mailbox.push(ensure);
+    this.#bell?.();
+  }
+
+  /** Hands the task out once more; nothing happens when it was cancelled meanwhile. */
+  offerAgain(taskId: string): void {
+    const ensure = this.#open.get(taskId);
+    if (ensure !== undefined && !this.#mailbox.includes(ensure)) this.#offer(ensure);
+  }
+
+  /** Whether it has the task, or is about to get it. */
+  has(taskId: string): boolean {
+    return this.#open.has(taskId);
   }
 
   /** The next task about a bot, if there is one. */

@@ -76,8 +76,10 @@ export interface JobTable {
 
 export interface TaskTable {
   get(taskId: string): TaskRecord | undefined;
-  /** The oldest task of one of the types that no worker has. */
-  oldestOpen(types: readonly string[]): TaskRecord | undefined;
+  /** The oldest task of one of the types that no worker has, but for those in `except`. */
+  oldestOpen(types: readonly string[], except?: readonly string[]): TaskRecord | undefined;
+  /** Tasks of open jobs that the worker has taken. */
+  takenBy(workerId: string): readonly TaskRecord[];
   put(task: TaskRecord): void;
   /** The newest id of a task; undefined without one. */
   newestId(): string | undefined;

@@ -230,15 +230,39 @@ describe('the worker SDK of the original', () => {
     expect(await finished(jobId)).toMatchObject({ current_state: 'completed' });
   });
 
-  it('is answered 404 when it is not known, registers again and goes on', async () => {
-    expect((await heartbeat()).status).toBe(404);
+  it('is registered by its heartbeat with an orchestrator that does not know it: it never registers again itself', async () => {
     expect((await nextTask()).status).toBe(404);
-    expect((await register()).status).toBe(200);
     expect((await heartbeat()).status).toBe(200);
+    await startBot();
+  });
+
+  it('works on after a restart of the orchestrator, with the task that it had', async () => {
+    await register();
+    const jobId = await accepted(startData);
+    const { body: task } = await nextTask();
+    await orchestrator.restart();
+    expect((await nextTask204()).status).toBe(204);
+    expect((await report(task, { status: 'success', data: started })).status).toBe(200);
+    expect(await finished(jobId)).toMatchObject({ current_state: 'completed' });
+  });
+
+  it('gets a task again that it could not do in passing, after a pause', async () => {
+    await register();
+    const jobId = await accepted(startData);
+    const { body: task } = await nextTask();
+    await report(task, { status: 'failure', error: { code: 'TRANSIENT_ERROR', message: 'the registry is busy' } });
+    expect(await poll(jobId)).toMatchObject({
+      status: 'running',
+      reason: 'try 2 follows; worker bot-runner-1 said of the last one: the registry is busy',
+    });
+    expect((await nextTask204()).status).toBe(204);
+    const { body: again } = await nextTask();
+    expect(again).toMatchObject({ task_id: task.task_id, type: 'start_bot' });
+    await report(again, { status: 'success', data: started });
+    expect(await finished(jobId)).toMatchObject({ current_state: 'completed' });
   });
 
   it.each([
-    ['TRANSIENT_ERROR', 'failed'],
     ['PERMANENT_ERROR', 'failed'],
     ['INVALID_INPUT_ERROR', 'failed'],
   ])('ends the job by a failure of class %s', async (code, state) => {

@@ -94,6 +94,109 @@ describe('test_workflow', () => {
     });
   });
 
+  const report = (task: JsonBody, result: unknown, workerId = 'w1') =>
+    ask('POST', '/tasks/result', { job_id: task.job_id, task_id: task.task_id, worker_id: workerId, result });
+
+  it.each([
+    ['another status', { status: 'retry', data: {} }, 'the status "retry"'],
+    ['the status of another system', { status: 'ok' }, 'the status "ok"'],
+    ['a status that is no text', { status: 1 }, 'no status'],
+    ['none', { data: {} }, 'no status'],
+    ['no result at all', undefined, 'no status'],
+    ['a result that is no object', 'done', 'no status'],
+  ])('fails at once when its worker reports %s', async (_, result, said) => {
+    await register('w1', ['process_data']);
+    const { body } = await workflow('x');
+    const [task] = (await ask('GET', '/workers/w1/tasks')).body;
+    const answer = await report(task, result);
+    expect([answer.status, answer.body.error.code]).toEqual([400, 'MALFORMED_REQUEST']);
+    expect(await done(body.job_id)).toMatchObject({
+      status: 'failed',
+      data: {
+        error: {
+          code: 'CONTAINER_ERROR',
+          message: `Worker w1 reported ${said}; it must be success, failure or cancelled.`,
+        },
+      },
+    });
+  });
+
+  it('is not failed by a bad report of a worker that does not have it', async () => {
+    await register('w1', ['process_data']);
+    await register('w2', ['process_data']);
+    const { body } = await workflow('x');
+    const [task] = (await ask('GET', '/workers/w1/tasks')).body;
+    expect((await report(task, { status: 'retry' }, 'w2')).status).toBe(403);
+    expect((await report(task, { status: 'success', data: { result: 'X' } })).status).toBe(200);
+    expect(await done(body.job_id)).toMatchObject({ status: 'completed' });
+  });
+
+  it('is tried again when its worker says that it may pass', async () => {
+    await register('w1', ['process_data']);
+    const { body } = await workflow('x');
+    const [task] = (await ask('GET', '/workers/w1/tasks')).body;
+    const transient = { status: 'failure', error: { code: 'TRANSIENT_ERROR', message: 'busy' } };
+    expect((await report(task, transient)).status).toBe(200);
+    expect((await orchestrator.get(`/jobs/${body.job_id}`)).body).toMatchObject({
+      status: 'waiting_for_worker',
+      reason: 'try 2 follows; worker w1 said of the last one: busy',
+    });
+    expect((await ask('GET', '/workers/w1/tasks')).body).toEqual([]);
+    const [again] = (await ask('GET', '/workers/w1/tasks?wait=10')).body;
+    expect(again).toEqual(task);
+    await report(again, { status: 'success', data: { result: 'X' } });
+    expect(await done(body.job_id)).toMatchObject({ status: 'completed' });
+  });
+
+  it('is handed out again when its worker begins anew', async () => {
+    await register('w1', ['process_data']);
+    const { body } = await workflow('x');
+    const [task] = (await ask('GET', '/workers/w1/tasks')).body;
+    await register('w1', ['process_data']);
+    expect((await ask('GET', '/workers/w1/tasks')).body).toEqual([task]);
+    await report(task, { status: 'success', data: { result: 'X' } });
+    expect(await done(body.job_id)).toMatchObject({ status: 'completed' });
+  });
+
+  it('stays with its worker over a restart of the orchestrator, which knows the worker still', async () => {
+    await register('w1', ['process_data']);
+    const { body } = await workflow('x');
+    const [task] = (await ask('GET', '/workers/w1/tasks')).body;
+    await orchestrator.restart();
+    expect(await ask('GET', '/workers/w1/tasks')).toEqual({ status: 200, body: [] });
+    expect((await report(task, { status: 'success', data: { result: 'X' } })).status).toBe(200);
+    expect(await done(body.job_id)).toMatchObject({ status: 'completed' });
+    await workflow('y');
+    expect((await ask('GET', '/workers/w1/tasks')).body).toMatchObject([{ params: { payload: 'y' } }]);
+  });
+
+  it('ends by its deadline when its worker is not heard of any more, also over a restart', async () => {
+    const clock = createManualClock();
+    await using slow = await startTestOrchestrator({ clock });
+    const call = (method: string, path: string, body?: object) =>
+      fetch(`${slow.url}${path}`, {
+        method,
+        headers: { 'x-worker-token': 'test-worker-token', 'content-type': 'application/json' },
+        ...(body ? { body: JSON.stringify(body) } : {}),
+      });
+    const enter = (worker_id: string) =>
+      call('POST', '/workers/register', { worker_id, supported_tasks: ['process_data'] });
+    const tasksOf = async (workerId: string) => (await call('GET', `/workers/${workerId}/tasks`)).json();
+    for (const restarts of [false, true]) {
+      await enter('w1');
+      const { body } = await slow.post(JSON.stringify({ blueprint: 'test_workflow', data: { input: 'x' } }));
+      expect(await tasksOf('w1')).toHaveLength(1);
+      if (restarts) await slow.restart();
+      clock.advance(60_000);
+      const ended = await eventually(
+        'the job has ended by its deadline',
+        async () => (await slow.get(`/jobs/${body.job_id}`)).body,
+        ({ status }) => status === 'failed',
+      );
+      expect(ended.data.error.code).toBe('DEADLINE_EXCEEDED');
+    }
+  });
+
   it('is not handed to a worker of another kind, nor twice', async () => {
     await register('other', ['something_else']);
     await register('w1', ['process_data']);

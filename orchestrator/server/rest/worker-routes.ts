@@ -1,5 +1,5 @@
 /** The REST routes of workers, under the guide's paths and under those of the original's worker SDK. */
-import { type JsonObject, refuse } from '#common/problem.ts';
+import { type JsonObject, ProblemError, problem, refuse } from '#common/problem.ts';
 import type { RestWorkers } from '../../fleet/rest-workers.ts';
 import { requireJoinToken, type TokenBook } from '../auth.ts';
 import { type Answer, fieldsOf, headerOf, type Request } from './http.ts';
@@ -67,8 +67,13 @@ async function result(deps: WorkerRouteDeps, request: Request): Promise<Answer> 
   const error = objectOf(outcome['error']);
   const { status } = outcome;
   if (status !== 'success' && status !== 'failure' && status !== 'cancelled') {
-    refuse('MALFORMED_REQUEST', 'The status of a result is success, failure or cancelled.', {
+    const said = typeof status === 'string' ? `the status ${JSON.stringify(status.slice(0, 40))}` : 'no status';
+    const failure = `Worker ${workerId} reported ${said}; it must be success, failure or cancelled.`;
+    // The task is over for its worker, which will not report it again: whoever waits for the job must hear of it.
+    await deps.restWorkers.unreadableResult(workerId, taskId, problem('CONTAINER_ERROR', failure));
+    refuse('MALFORMED_REQUEST', `The status of a result is success, failure or cancelled, not ${said}.`, {
       details: { field: 'result.status' },
+      hint: 'The task was ended as failed.',
       example: { job_id: 'J', task_id: 'T', worker_id: 'worker-1', result: { status: 'success', data: {} } },
     });
   }
@@ -110,7 +115,22 @@ export function workerRoute(
   const workerId = decoded(worker?.[1] ?? '');
   if (worker?.[2] === '/tasks') return tasks(deps, request, workerId);
   if (worker?.[2] === '/tasks/next') return nextTask(deps, request, workerId);
-  deps.restWorkers.heartbeat(workerId);
-  request.resume();
+  return heartbeat(deps, request, workerId);
+}
+
+async function heartbeat(deps: WorkerRouteDeps, request: Request, workerId: string): Promise<Answer> {
+  const supportedTasks = await supportedTasksOf(deps, request);
+  await deps.restWorkers.heartbeat({ workerId, supportedTasks });
   return { status: 200, body: { status: 'ok' } };
+}
+
+/** A sign of life counts whatever comes with it. */
+async function supportedTasksOf(deps: WorkerRouteDeps, request: Request): Promise<readonly string[]> {
+  try {
+    return strings(objectOf(await readJsonBody(request, deps.smallMaxBytes))['supported_tasks']);
+  } catch (error) {
+    if (!(error instanceof ProblemError)) throw error;
+    request.resume();
+    return [];
+  }
 }

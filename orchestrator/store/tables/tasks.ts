@@ -10,8 +10,14 @@ export function createTaskTable(db: DatabaseSync): TaskTable {
     INSERT OR REPLACE INTO tasks (task_id, job_id, type, worker_id, status, created_at, accepted_at, finished_at)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`);
   const oldestOpen = db.prepare(`
-    SELECT * FROM tasks WHERE status = 'open' AND worker_id IS NULL AND type IN (SELECT value FROM json_each(?))
+    SELECT * FROM tasks WHERE status = 'open' AND worker_id IS NULL AND type IN (SELECT value FROM json_each(?1))
+      AND task_id NOT IN (SELECT value FROM json_each(?2))
     ORDER BY task_id LIMIT 1`);
+  // By way of the open jobs, which are few.
+  const takenBy = db.prepare(`
+    SELECT tasks.* FROM jobs JOIN tasks ON tasks.task_id = jobs.task_id
+    WHERE jobs.status NOT IN ('completed', 'failed', 'cancelled') AND tasks.status = 'accepted' AND tasks.worker_id = ?
+    ORDER BY tasks.task_id`);
   const newestId = db.prepare('SELECT max(task_id) AS newest FROM tasks');
   const toTask = (row: Row): TaskRecord => ({
     taskId: textOf(row, 'task_id'),
@@ -28,10 +34,11 @@ export function createTaskTable(db: DatabaseSync): TaskTable {
       const row = get.get(taskId);
       return row && toTask(row);
     },
-    oldestOpen: (types) => {
-      const row = oldestOpen.get(JSON.stringify(types));
+    oldestOpen: (types, except = []) => {
+      const row = oldestOpen.get(JSON.stringify(types), JSON.stringify(except));
       return row && toTask(row);
     },
+    takenBy: (workerId) => takenBy.all(workerId).map(toTask),
     put: (task) => {
       put.run(
         task.taskId,
