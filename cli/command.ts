@@ -87,8 +87,8 @@ export const Option = {
   /** `--name`, without a value. */
   Boolean: (names: string, missing: boolean, described: Described): boolean =>
     declare('boolean', names, missing, described),
-  /** One word or more, up to the end; named after its field. */
-  Rest: (): string[] => declare<string[]>('rest', '', [], {}),
+  /** One word or more, up to the end. `label` stands for each of them in the help. */
+  Rest: (label: string): string[] => declare<string[]>('rest', label, [], {}),
 };
 
 type Fields = Record<string, unknown>;
@@ -108,7 +108,7 @@ export function specOf<Context extends BaseContext>(commandClass: CommandClass<C
     aliases,
     description: usage.description,
     details: usage.details ?? '',
-    positionals: words.map(([field]) => field.toUpperCase()),
+    positionals: words.map(([field, { kind, names }]) => (kind === 'rest' ? (names[0] ?? '') : field.toUpperCase())),
     takesRest: words.some(([, { kind }]) => kind === 'rest'),
     options: options.map(
       ([, { names, kind, description }]): OptionSpec => ({ names, takesValue: kind !== 'boolean', description }),

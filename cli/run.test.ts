@@ -39,7 +39,7 @@ describe('the command line', () => {
     ]) {
       expect(help.stdout).toContain(`  ${word}`);
     }
-    expect((await runCli(['logs', '-h'])).stdout).toContain('-n, --lines N');
+    expect((await runCli(['logs', '-h'])).stdout).toContain('-n, --tail, --lines N');
     const token = (await runCli(['token', '--help'])).stdout;
     for (const word of ['token add', 'token list', 'token revoke']) expect(token).toContain(`  ${word}`);
     expect(token).not.toContain('start BOT');

@@ -1,6 +1,7 @@
 /** A bot's log as batches of lines. When it is followed, it goes on after the last line once a broken stream is back. */
 
-import type { Timestamp } from '@bufbuild/protobuf/wkt';
+import { type Timestamp, timestampFromMs } from '@bufbuild/protobuf/wkt';
+import type { Clock } from '#common/clock.ts';
 import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
 import type { LogEntry } from '#gen/botrunner/v1/log_pb.js';
 import type { Client } from './client.ts';
@@ -8,8 +9,10 @@ import { type FollowContext, followStream } from './follow-stream.ts';
 
 export interface LogRequest {
   readonly botId: string;
-  /** 0 with since: all. */
+  /** 0 with since: all. Ignored with newOnly. */
   readonly lines: number;
+  /** None of the lines that are there: only those that come. */
+  readonly newOnly?: boolean;
   readonly follow: boolean;
   readonly afterCursor?: string;
   readonly since?: Timestamp | undefined;
@@ -33,11 +36,15 @@ export async function* streamLogs(
   request: LogRequest,
   context: FollowContext,
 ): AsyncGenerator<LogPart> {
-  const { follow, since, until, ...rest } = request;
+  const { follow, since, until, newOnly = false, ...rest } = request;
   const asked = { ...rest, ...(since && { since }), ...(until && { until }), follow };
   let { afterCursor = '' } = request;
+  const beganMs = context.clock.monotonicMs();
   const messages = followStream(
-    (options) => client.for(BotService).streamLogs({ ...asked, afterCursor }, options),
+    (options) => {
+      const from = newOnly && afterCursor === '' ? sinceAgo(context.clock.monotonicMs() - beganMs, context.clock) : {};
+      return client.for(BotService).streamLogs({ ...asked, ...from, afterCursor }, options);
+    },
     { follow, wholeTimeoutMs, endless: false },
     context,
   );
@@ -48,3 +55,10 @@ export async function* streamLogs(
     afterCursor = next;
   }
 }
+
+/** All lines from so long ago on, by the worker's clock; one of an older release goes by ours. */
+const sinceAgo = (agoMs: number, clock: Clock) => ({
+  lines: 0,
+  sinceAgoMs: BigInt(Math.round(agoMs)),
+  since: timestampFromMs(clock.wallMs() - agoMs),
+});

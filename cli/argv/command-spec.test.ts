@@ -5,12 +5,14 @@ import { groupOf } from './command-spec.ts';
 const commands = await readCommandSpecs();
 
 it('reads commands, their positionals and their options from their classes', () => {
-  expect(commands.map(({ name, positionals }) => [name, ...positionals].join(' '))).toEqual([
+  expect(
+    commands.map(({ name, positionals, takesRest }) => [name, ...positionals].join(' ') + (takesRest ? '...' : '')),
+  ).toEqual([
     'start BOT',
     'update BOT',
-    'restart BOT',
-    'stop BOT',
-    'delete BOT',
+    'restart BOT...',
+    'stop BOT...',
+    'delete BOT...',
     'logs BOT',
     'events',
     'list',
@@ -26,10 +28,11 @@ it('reads commands, their positionals and their options from their classes', () 
     'worker drain WORKER',
     'worker revoke WORKER',
     'worker readmit WORKER',
+    'worker forget WORKER',
   ]);
   expect(commands.filter((command) => groupOf(command) === 'token')).toHaveLength(3);
   const lines = commands.find(({ name }) => name === 'logs')?.options.find(({ names }) => names.includes('-n'));
-  expect(lines).toMatchObject({ names: ['-n', '--lines'], takesValue: true });
+  expect(lines).toMatchObject({ names: ['-n', '--tail', '--lines'], takesValue: true });
 });
 
 it('finds every option of one spelling alike in all commands, so that it can be read before the command is known', () => {

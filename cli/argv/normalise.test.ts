@@ -164,6 +164,53 @@ describe('argv', () => {
     expect(normalise(['-v', '--version'])).toEqual({ kind: 'version' });
   });
 
+  it.each<[string[], string | undefined]>([
+    [['help'], undefined],
+    [['help', 'start'], 'start'],
+    [['help', 'token', 'add'], 'token add'],
+    [['help', 'token'], 'token'],
+    [['help', 'rm'], 'delete'],
+    [['--url', 'http://x', 'help', 'logs'], 'logs'],
+  ])('%j is help', (line, command) => {
+    expect(normalise(line)).toEqual({ kind: 'help', command });
+  });
+
+  it('version is the version, and a bot may be called so', () => {
+    expect(normalise(['version'])).toEqual({ kind: 'version' });
+    expect(argvOf(['status', 'version'])).toEqual(['status', '--', 'version']);
+    expect(argvOf(['stop', 'help'])).toEqual(['stop', '--', 'help']);
+  });
+
+  it.each([
+    ['ls', 'list'],
+    ['ps', 'list'],
+    ['worker ls', 'worker list'],
+    ['token ls', 'token list'],
+  ])('%s is %s', (alias, name) => {
+    expect(normalise(alias.split(' '))).toMatchObject({ kind: 'run', command: name });
+  });
+
+  it.each([
+    [['help', 'strat'], 'There is no command "strat".', 'Did you mean start?'],
+    [['run', 'b'], 'There is no command "run".', 'Did you mean start?'],
+    [['kill', 'b'], 'There is no command "kill".', 'Did you mean stop?'],
+    [['log', 'b'], 'There is no command "log".', 'Did you mean logs?'],
+    [['constructor'], 'There is no command "constructor".', allCommands],
+  ])('%j is a mistake with its cure', (line, message, hint) => {
+    expect(normalise(line)).toEqual({ kind: 'usage', message, hint });
+  });
+
+  it('takes several bots where that makes sense', () => {
+    expect(argvOf(['stop', 'a', '-v', 'b', 'c'])).toEqual(['stop', '--verbose', '--', 'a', 'b', 'c']);
+    expect(normalise(['stop'])).toMatchObject({ kind: 'usage', message: 'stop needs BOT.' });
+    expect(normalise(['status', 'a', 'b'])).toMatchObject({ kind: 'usage' });
+  });
+
+  it('takes --tail for -n', () => {
+    expect(argvOf(['logs', 'b', '--tail', '5'])).toEqual(['logs', '--lines=5', '--', 'b']);
+    expect(argvOf(['logs', 'b', '--tail=5', '-f'])).toEqual(['logs', '--lines=5', '--follow', '--', 'b']);
+  });
+
   it('takes -v for verbose, not for the version', () => {
     expect(argvOf(['list', '-v'])).toEqual(['list', '--verbose', '--']);
   });

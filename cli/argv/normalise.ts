@@ -8,7 +8,8 @@
  * 4. After the command, `--simple` takes all following positionals; `--simple=FILE` takes only that one. It may stand
  *    before another option without a file, as in `--simple --inline --code TEXT`: then its value is empty.
  * 5. After `--` everything is a positional.
- * 6. A command may have two words (`token add`); both stand before its positionals.
+ * 6. A command may have two words (`token add`); both stand before its positionals. It may have other names (`ls`).
+ * 7. `help`, `help COMMAND` and `version` are what --help and --version are.
  */
 import { closest } from './closest.ts';
 import { type CommandSpec, groupOf, longNameOf, type OptionSpec } from './command-spec.ts';
@@ -71,14 +72,21 @@ function askedFor(argv: readonly string[], commands: readonly CommandSpec[]): Pa
   return words.includes('--version') ? { kind: 'version' } : undefined;
 }
 
+function helpFor(words: readonly string[], commands: readonly CommandSpec[]): ParsedArgv {
+  const command = commandIn(words, commands);
+  if (words.length === 0 || command !== undefined) return { kind: 'help', command };
+  throw noCommand(words.join(' '), commands);
+}
+
 /** The name of the first command, or group of commands, among the words. */
 function commandIn(words: readonly string[], commands: readonly CommandSpec[]): string | undefined {
   const groups = commands.map(groupOf);
   const plain = words.filter((word) => !word.startsWith('-'));
   for (const [at, word] of plain.entries()) {
     const both = `${word} ${plain[at + 1]}`;
-    if (commands.some(({ name }) => name === both)) return both;
-    if (commands.some(({ name }) => name === word) || groups.includes(word)) return word;
+    const found = commandNamed(both, commands) ?? commandNamed(word, commands);
+    if (found !== undefined) return found.name;
+    if (groups.includes(word)) return word;
   }
   return undefined;
 }
@@ -160,11 +168,11 @@ function findOption(name: string, known: ReadonlyMap<string, OptionSpec>): Optio
 
 /** Command first, options bound to their values, then `--` and the positionals. */
 function arrange(words: Words, commands: readonly CommandSpec[]): ParsedArgv {
-  const names = [...new Set(commands.map((command) => groupOf(command) ?? command.name))];
-  const list = `The commands are ${names.join(', ')}. See: avtomatika-bot --help`;
-  if (words.command === undefined) throw new Mistake('No command was given.', list);
-  const command = commands.find(({ name }) => name === words.command);
-  if (command === undefined) throw noCommand(words.command, commands, names, list);
+  if (words.command === undefined) throw new Mistake('No command was given.', listOf(commands));
+  if (words.command === 'help') return helpFor(words.positionals, commands);
+  if (words.command === 'version') return { kind: 'version' };
+  const command = commandNamed(words.command, commands);
+  if (command === undefined) throw noCommand(words.command, commands);
   checkOptions(words, command);
   checkPositionals(words, command);
   const options = words.options.map(({ name, value }) => (value === undefined ? name : `${name}=${value}`));
@@ -172,13 +180,38 @@ function arrange(words: Words, commands: readonly CommandSpec[]): ParsedArgv {
   return { kind: 'run', command: command.name, argv };
 }
 
-function noCommand(word: string, commands: readonly CommandSpec[], names: readonly string[], list: string): Mistake {
+const commandNamed = (word: string, commands: readonly CommandSpec[]): CommandSpec | undefined =>
+  commands.find(({ name, aliases }) => name === word || aliases.includes(word));
+
+const namesOf = (commands: readonly CommandSpec[]): readonly string[] => [
+  ...new Set(commands.map((command) => groupOf(command) ?? command.name)),
+];
+
+const listOf = (commands: readonly CommandSpec[]): string =>
+  `The commands are ${namesOf(commands).join(', ')}. See: avtomatika-bot --help`;
+
+/** What other programs call the same thing. */
+const synonyms: Readonly<Record<string, string>> = {
+  create: 'start',
+  deploy: 'start',
+  down: 'stop',
+  info: 'status',
+  inspect: 'status',
+  kill: 'stop',
+  run: 'start',
+  show: 'status',
+  tail: 'logs',
+  up: 'start',
+};
+
+function noCommand(word: string, commands: readonly CommandSpec[]): Mistake {
   const [group = ''] = word.split(' ');
   const ofGroup = commands.filter((command) => groupOf(command) === group).map(({ name }) => name);
   const oneOf = `Write one of: ${ofGroup.join(', ')}.`;
   if (word === group && ofGroup.length > 0) return new Mistake(`${group} needs a second word.`, oneOf);
-  const near = closest(word, ofGroup.length > 0 ? ofGroup : names);
-  const all = ofGroup.length > 0 ? oneOf : list;
+  const synonym = Object.hasOwn(synonyms, word) ? synonyms[word] : undefined;
+  const near = synonym ?? closest(word, ofGroup.length > 0 ? ofGroup : namesOf(commands));
+  const all = ofGroup.length > 0 ? oneOf : listOf(commands);
   return new Mistake(`There is no command ${shown(word)}.`, near === undefined ? all : `Did you mean ${near}?`);
 }
 
@@ -193,14 +226,14 @@ function checkOptions(words: Words, command: CommandSpec): void {
 function checkPositionals(words: Words, command: CommandSpec): void {
   const { positionals } = words;
   const missing = command.positionals[positionals.length];
-  const usage = `avtomatika-bot ${[command.name, ...command.positionals].join(' ')}`;
+  const usage = `avtomatika-bot ${[command.name, ...command.positionals].join(' ')}${command.takesRest ? '...' : ''}`;
   if (missing !== undefined) {
     const swallowed = words.options.some(({ name }) => name === greedyName);
     const hint = swallowed ? `${usage} ${greedyName} FILE... (${greedyName} takes all that follows it)` : usage;
     throw new Mistake(`${command.name} needs ${missing}.`, `Write: ${hint}`);
   }
   const extra = positionals[command.positionals.length];
-  if (extra !== undefined) {
+  if (extra !== undefined && !command.takesRest) {
     // Next to options of a password a word that is left over may be the password.
     const isRisky = words.options.some(({ name }) => name.startsWith('--registry-'));
     const what = isRisky ? 'one of its words' : shown(extra);

@@ -1,16 +1,19 @@
 /** avtomatika-bot delete BOT */
+import type { CallOptions } from '@connectrpc/connect';
 import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
+import type { Job } from '#gen/botrunner/v1/job_pb.js';
+import type { Client } from '../client.ts';
 import { Command, Option } from '../command.ts';
 import { complain } from '../errors.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { escapeControls } from '../render/escape.ts';
 import { renderDeleted } from '../render/job.ts';
+import type { Style } from '../render/style.ts';
 import { readLine } from '../stdin.ts';
-import { submit } from '../submit.ts';
-import { JobCommand } from './job-command.ts';
+import { BotsCommand } from './bots-command.ts';
 
-export class DeleteCommand extends JobCommand {
-  static override paths = [['delete']];
+export class DeleteCommand extends BotsCommand {
+  static override paths = [['delete'], ['rm'], ['remove']];
   static override usage = Command.Usage({
     description: 'Stop a bot and forget it.',
     details:
@@ -19,11 +22,11 @@ export class DeleteCommand extends JobCommand {
       'its worker is silent, the bot is gone from list at once, and removed when that is back. Asks first on a terminal.',
     examples: [
       ['Delete it, but keep its data', 'avtomatika-bot delete my-bot'],
+      ['Several', 'avtomatika-bot rm my-bot other-bot'],
       ['Delete it with its data, without being asked', 'avtomatika-bot delete my-bot --purge -y'],
     ],
   });
 
-  bot = Option.String();
   purge = Option.Boolean('--purge', false, { description: 'Remove its data too.' });
   yes = Option.Boolean('-y,--yes', false, { description: 'Do not ask.' });
 
@@ -32,12 +35,15 @@ export class DeleteCommand extends JobCommand {
       this.context.stderr.write('Nothing was deleted.\n');
       return exitCodes.failed;
     }
-    return this.withClient(async (client) => {
-      const request = { botId: this.bot, purge: this.purge };
-      const job = await submit(this.context, (options) => client.for(BotService).deleteBot(request, options));
-      const render: typeof renderDeleted = (ended, style) => renderDeleted(ended, style, this.purge);
-      return this.tellEnd(await this.finish(client, job), render);
-    });
+    return this.forEachBot();
+  }
+
+  protected send(client: Client, botId: string, options: CallOptions) {
+    return client.for(BotService).deleteBot({ botId, purge: this.purge }, options);
+  }
+
+  protected render(job: Job, style: Style) {
+    return renderDeleted(job, style, this.purge);
   }
 
   private async isConfirmed(): Promise<boolean> {
@@ -47,7 +53,8 @@ export class DeleteCommand extends JobCommand {
       throw complain(exitCodes.usage, 'USAGE', 'delete asks first, and there is no terminal to ask on.', hint);
     }
     const things = this.purge ? 'container, images, log and data' : 'container, images and log';
-    stderr.write(`Stop ${escapeControls(this.bot)} and remove its ${things}? [y/N] `);
+    const whose = this.bots.length === 1 ? 'its' : 'their';
+    stderr.write(`Stop ${this.bots.map(escapeControls).join(', ')} and remove ${whose} ${things}? [y/N] `);
     return /^y(es)?$/i.test((await readLine(this.context)).trim());
   }
 }

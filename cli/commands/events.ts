@@ -28,7 +28,7 @@ export class EventsCommand extends BotCommand {
   });
 
   bot = Option.String('--bot', { description: 'Only of this bot.' });
-  lines = Option.String('-n,--lines', { description: 'How many of the last events, 0 to 1000. Default: 50.' });
+  lines = Option.String('-n,--tail,--lines', { description: 'How many of the last events, 0 to 1000. Default: 50.' });
   follow = Option.Boolean('-f,--follow', false, {
     description: 'Go on with new events until Ctrl-C, also when the orchestrator restarts.',
   });

@@ -8,7 +8,7 @@ import { botJson, renderBots } from '../render/bots.ts';
 import { BotCommand } from './bot-command.ts';
 
 export class ListCommand extends BotCommand {
-  static override paths = [['list']];
+  static override paths = [['list'], ['ls'], ['ps']];
   static override usage = Command.Usage({
     description: 'List your bots.',
     examples: [

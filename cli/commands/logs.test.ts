@@ -48,7 +48,7 @@ describe('logs', () => {
     ]);
   });
 
-  it.each([['-n50'], ['-n', '50'], ['--lines=50'], ['-n=50']])(
+  it.each([['-n50'], ['-n', '50'], ['--lines=50'], ['-n=50'], ['--tail', '50']])(
     'takes the number of lines as %j %j',
     async (...words) => {
       const orchestrator = withLog([]);
@@ -57,12 +57,34 @@ describe('logs', () => {
     },
   );
 
-  it.each(['0', '-1', '10001', 'many', '1.5', '', '1e3'])('refuses %j lines before it connects', async (lines) => {
+  it('follows new lines only with -n 0, and goes on from the same moment when the stream breaks before one came', async () => {
+    const orchestrator = withLog([{ error: connectionLost() }]);
+    orchestrator.logScripts.push([{ lines: logLines(['new']) }]);
+    const told = await runCli(['logs', 'b', '-n', '0', '-f'], { orchestrator });
+    expect(told).toMatchObject({ exitCode: 0, stdout: 'new\n' });
+    const [first, second] = orchestrator.logRequests;
+    expect(first).toMatchObject({ lines: 0, follow: true, sinceAgoMs: 0n });
+    expect(Number(second?.sinceAgoMs)).toBeGreaterThan(0);
+  });
+
+  it('prints nothing with -n 0 alone, but says that there is no such bot', async () => {
+    const orchestrator = withLog([{ lines: logLines(['old']) }]);
+    expect(await runCli(['logs', 'b', '-n0'], { orchestrator })).toEqual({ exitCode: 0, stdout: '', stderr: '' });
+    expect(await runCli(['logs', 'nope', '-n0'], { orchestrator })).toMatchObject({ exitCode: 1, stdout: '' });
+  });
+
+  it('asks for every line there is with -n all', async () => {
+    const orchestrator = withLog([{ lines: logLines(['old']) }]);
+    await runCli(['logs', 'b', '--tail', 'all'], { orchestrator });
+    expect(orchestrator.logRequests[0]).toMatchObject({ lines: 0, since: { seconds: 0n } });
+  });
+
+  it.each(['-1', '10001', 'many', '1.5', '', '1e3'])('refuses %j lines before it connects', async (lines) => {
     const orchestrator = withLog([]);
     const { exitCode, stderr } = await runCli(['logs', 'b', `-n=${lines}`], { orchestrator });
     expect(exitCode).toBe(2);
     expect(stderr).toBe(
-      'Error INVALID_LINES: -n takes a number from 1 to 10000. For example: avtomatika-bot logs my-bot -n 50\n',
+      'Error INVALID_LINES: -n takes a number from 1 to 10000, all, or 0 with -f. For example: avtomatika-bot logs my-bot -n 50\n',
     );
     expect(orchestrator.calls).toEqual([]);
   });

@@ -1,5 +1,6 @@
 /** avtomatika-bot logs BOT */
 
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { fail, problem } from '#common/problem.ts';
 import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
 import { callTimeoutMs } from '../client.ts';
@@ -29,6 +30,7 @@ export class LogsCommand extends BotCommand {
       ['The last 100 lines', 'avtomatika-bot logs my-bot'],
       ['The last 50 lines', 'avtomatika-bot logs my-bot -n 50'],
       ['Every new line too, until Ctrl-C', 'avtomatika-bot logs my-bot -f'],
+      ['Only new lines', 'avtomatika-bot logs my-bot -n 0 -f'],
       ['What went wrong in the last hour', 'avtomatika-bot logs my-bot --since 1h --grep ERROR --timestamps'],
       ['How it was built', 'avtomatika-bot logs my-bot --build -n 1000'],
       ['For programs', 'avtomatika-bot logs my-bot --lines 1000 --json'],
@@ -36,8 +38,9 @@ export class LogsCommand extends BotCommand {
   });
 
   bot = Option.String();
-  lines = Option.String('-n,--lines', {
-    description: 'How many of the last lines, 1 to 10000. Default: 100, or all of them with --since.',
+  lines = Option.String('-n,--tail,--lines', {
+    description:
+      'How many of the last lines, 1 to 10000, or all. 0 with -f: only new ones. Default: 100, or all with --since.',
   });
   follow = Option.Boolean('-f,--follow', false, {
     description: 'Go on with new lines until Ctrl-C, also when the orchestrator or the worker restarts.',
@@ -52,11 +55,15 @@ export class LogsCommand extends BotCommand {
   async execute(): Promise<ExitCode> {
     const { context, json, follow, timestamps } = this;
     const { clock, random, signal, stdout, stderr } = context;
+    const lines = this.#lines();
+    const times = this.#times(clock.wallMs());
     const request: LogRequest = {
       botId: this.bot,
-      lines: this.#lines(),
+      lines: lines === 'all' ? 0 : lines,
+      newOnly: this.lines !== undefined && lines === 0,
       follow,
-      ...this.#times(clock.wallMs()),
+      ...times,
+      ...(lines === 'all' && { since: times.since ?? timestampFromMs(0) }),
       grep: this.#grep(),
       buildOnly: this.build,
       afterCursor: this.cursor ?? '',
@@ -70,6 +77,7 @@ export class LogsCommand extends BotCommand {
         const state = markedState(stateWord(answer.bot.state), this.errStyle());
         stderr.write(`${this.errStyle().dim(`${escapeControls(answer.bot.botId)}: ${state}`)}\n`);
       }
+      if (request.newOnly === true && !follow) return;
       const onBroken = () => {
         stderr.write(`${this.errStyle().yellow('The connection was lost; trying again')}\n`);
       };
@@ -83,7 +91,7 @@ export class LogsCommand extends BotCommand {
     return exitCodes.done;
   }
 
-  #lines(): number {
+  #lines(): number | 'all' {
     if (this.lines === undefined) return this.since === undefined ? 100 : 0;
     if (this.cursor === undefined) return parseLines(this.lines);
     const hint = 'Leave -n out: with --cursor all lines after it come.';
@@ -104,9 +112,12 @@ export class LogsCommand extends BotCommand {
   }
 }
 
-function parseLines(text: string): number {
+function parseLines(text: string): number | 'all' {
+  if (text === 'all') return text;
   const lines = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
-  if (lines >= 1 && lines <= linesMax) return lines;
+  if (lines <= linesMax) return lines;
   const hint = 'For example: avtomatika-bot logs my-bot -n 50';
-  return unwrapWords(fail(problem('INVALID_LINES', `-n takes a number from 1 to ${linesMax}.`, { hint })));
+  return unwrapWords(
+    fail(problem('INVALID_LINES', `-n takes a number from 1 to ${linesMax}, all, or 0 with -f.`, { hint })),
+  );
 }

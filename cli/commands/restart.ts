@@ -1,29 +1,32 @@
 /** avtomatika-bot restart BOT */
+import type { CallOptions } from '@connectrpc/connect';
 import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
-import { Command, Option } from '../command.ts';
+import type { Client } from '../client.ts';
+import { Command } from '../command.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { renderStarted } from '../render/job.ts';
-import { submit } from '../submit.ts';
-import { JobCommand } from './job-command.ts';
+import { BotsCommand } from './bots-command.ts';
 
-export class RestartCommand extends JobCommand {
+export class RestartCommand extends BotsCommand {
   static override paths = [['restart']];
   static override usage = Command.Usage({
     description: 'Run a bot again as it is, without its source.',
     details:
       'The bot is stopped and started again in the same container: what it wrote beside itself stays, and nothing is ' +
       'built or pulled. A stopped bot is started from the image that is there.',
-    examples: [['Run it again', 'avtomatika-bot restart my-bot']],
+    examples: [
+      ['Run it again', 'avtomatika-bot restart my-bot'],
+      ['Several', 'avtomatika-bot restart my-bot other-bot'],
+    ],
   });
 
-  bot = Option.String();
+  protected send(client: Client, botId: string, options: CallOptions) {
+    return client.for(BotService).restartBot({ botId }, options);
+  }
 
-  async execute(): Promise<ExitCode> {
-    return this.withClient(async (client) => {
-      const job = await submit(this.context, (options) =>
-        client.for(BotService).restartBot({ botId: this.bot }, options),
-      );
-      return this.tellEnd(await this.finish(client, job), renderStarted);
-    });
+  protected readonly render = renderStarted;
+
+  execute(): Promise<ExitCode> {
+    return this.forEachBot();
   }
 }

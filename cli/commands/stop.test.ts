@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { problem } from '#common/problem.ts';
 import { problemToProto } from '#common/problem-proto.ts';
 import { JobStatus } from '#gen/botrunner/v1/job_pb.js';
@@ -68,4 +68,40 @@ it('says what the worker had to do', async () => {
   expect((await runCli(['stop', 'b'], { orchestrator })).stdout).toBe(
     'b is stopped. Container: c\n  Note: did not end, and was \\x1b[1mkilled\n',
   );
+});
+
+describe('of several bots', () => {
+  const three = (): FakeOrchestrator => {
+    const orchestrator = oneBot();
+    orchestrator.addBot({ botId: 'c' });
+    return orchestrator;
+  };
+
+  it('asks for all of them before it waits for the first, and tells each end', async () => {
+    const orchestrator = three();
+    const told = await runCli(['stop', 'b', 'c', 'b'], { orchestrator });
+    expect(told.stdout).toBe('b is stopped. Container: bot_dev_b_abc\nc is stopped. Container: bot_dev_b_abc\n');
+    expect(told.exitCode).toBe(0);
+    expect(orchestrator.calls).toEqual(['stopBot', 'stopBot', 'watchJob', 'watchJob']);
+  });
+
+  it('stops the others when one is refused or fails, and ends with the code of the first that did', async () => {
+    const orchestrator = three();
+    const error = problemToProto(problem('CONTAINER_ERROR', 'The engine does not answer.'));
+    orchestrator.watchScripts.push([{ job: { status: JobStatus.FAILED, error } }]);
+    const told = await runCli(['stop', 'nope', 'b', 'c'], { orchestrator });
+    expect(told).toMatchObject({ exitCode: 1, stdout: 'c is stopped. Container: bot_dev_b_abc\n' });
+    expect(told.stderr).toContain('Error BOT_NOT_FOUND: There is no such bot.\n');
+    expect(told.stderr).toContain('Error CONTAINER_ERROR: The engine does not answer.\n');
+  });
+
+  it('prints one object per bot with --json', async () => {
+    const told = await runCli(['stop', 'b', 'c', '--json'], { orchestrator: three() });
+    expect(
+      told.stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line).bot_id),
+    ).toEqual(['b', 'c']);
+  });
 });

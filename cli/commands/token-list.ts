@@ -7,7 +7,10 @@ import { renderTokens, tokenJson } from '../render/tokens.ts';
 import { BotCommand } from './bot-command.ts';
 
 export class TokenListCommand extends BotCommand {
-  static override paths = [['token', 'list']];
+  static override paths = [
+    ['token', 'list'],
+    ['token', 'ls'],
+  ];
   static override usage = Command.Usage({
     description: 'List all tokens, without their values.',
     details: 'Needs an admin token. Those made by the settings are CLIENT_TOKEN, ADMIN_TOKEN and WORKER_TOKEN.',

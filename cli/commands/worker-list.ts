@@ -7,7 +7,10 @@ import { renderWorkers, workerJson } from '../render/workers.ts';
 import { BotCommand } from './bot-command.ts';
 
 export class WorkerListCommand extends BotCommand {
-  static override paths = [['worker', 'list']];
+  static override paths = [
+    ['worker', 'list'],
+    ['worker', 'ls'],
+  ];
   static override usage = Command.Usage({
     description: 'List the workers that ever joined, with what they have and how they are.',
     details:

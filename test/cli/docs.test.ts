@@ -8,7 +8,7 @@ import { loadCommand, readCommandSpecs } from '../../cli/commands/catalogue.ts';
 import { DeployCommand } from '../../cli/commands/deploy-command.ts';
 import type { CliContext } from '../../cli/context.ts';
 import { exitCodeMeanings, exitCodes } from '../../cli/exit-codes.ts';
-import { renderCommandHelp, renderGeneralHelp } from '../../cli/render/help.ts';
+import { renderCommandHelp, renderGeneralHelp, renderHelp } from '../../cli/render/help.ts';
 import { chooseSource } from '../../cli/source/choose.ts';
 import { version } from '../../common/version.ts';
 
@@ -25,6 +25,13 @@ describe('docs/CLI.md', () => {
 
   it.each(commands.map((command) => [command.name, command] as const))('shows the help of %s', (name, command) => {
     expect(section(name)).toContain(`\`\`\`text\n${renderCommandHelp(command, commands)}\n\`\`\``);
+  });
+
+  it.each([undefined, ...commands.map(({ name }) => name)])('fits 80 columns: the help of %s', (name) => {
+    const wide = renderHelp(name, commands, version)
+      .split('\n')
+      .filter((line) => line.length > 80);
+    expect(wide).toEqual([]);
   });
 
   it('has a section for each command and none for others', () => {

@@ -1,0 +1,66 @@
+/** What commands share that do the same to one bot or several. */
+import type { CallOptions } from '@connectrpc/connect';
+import type { Job } from '#gen/botrunner/v1/job_pb.js';
+import type { Client } from '../client.ts';
+import { Option } from '../command.ts';
+import { endEarly } from '../end-early.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import type { Outcome } from '../render/job.ts';
+import type { Style } from '../render/style.ts';
+import { submit } from '../submit.ts';
+import { JobCommand } from './job-command.ts';
+
+export abstract class BotsCommand extends JobCommand {
+  bots = Option.Rest('BOT');
+
+  protected abstract send(
+    client: Client,
+    botId: string,
+    options: CallOptions,
+  ): Promise<{ readonly job?: Job | undefined }>;
+  protected abstract render(job: Job, style: Style): Outcome;
+
+  /**
+   * All are asked for before the first is waited for, so that they happen together; how each ended is told in the order of
+   * the words. A bot that fails does not keep the others: the exit code is that of the first one that did.
+   */
+  protected async forEachBot(): Promise<ExitCode> {
+    const codes = await this.withClient(async (client) => {
+      const asked: { readonly job: Job | undefined; readonly code: ExitCode }[] = [];
+      for (const botId of new Set(this.bots)) {
+        asked.push(
+          await this.#orComplain(async () => ({
+            job: await submit(this.context, (options) => this.send(client, botId, options)),
+            code: exitCodes.done,
+          })),
+        );
+      }
+      const ended: ExitCode[] = [];
+      for (const { job, code } of asked) {
+        if (job === undefined) ended.push(code);
+        else {
+          const told = await this.#orComplain(async () => ({
+            job,
+            code: await this.tellEnd(await this.finish(client, job), (last, style) => this.render(last, style)),
+          }));
+          ended.push(told.code);
+        }
+      }
+      return ended;
+    });
+    return codes.find((code) => code !== exitCodes.done) ?? exitCodes.done;
+  }
+
+  /** The result, or the complaint told. The only bot's failure is the command's. */
+  async #orComplain(
+    act: () => Promise<{ readonly job: Job; readonly code: ExitCode }>,
+  ): Promise<{ readonly job: Job | undefined; readonly code: ExitCode }> {
+    try {
+      return await act();
+    } catch (error) {
+      this.context.signal.throwIfAborted();
+      if (this.bots.length === 1) throw error;
+      return { job: undefined, code: await endEarly(error, this.context, this) };
+    }
+  }
+}

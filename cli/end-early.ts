@@ -1,0 +1,40 @@
+/** A command that ends early: the complaint on stderr, and the exit code that goes with it. */
+import type { CliContext } from './context.ts';
+import { type Complaint, complain, Interrupted, ownComplaint } from './errors.ts';
+import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { escapeControls } from './render/escape.ts';
+import { createStyle, wantsColour } from './render/style.ts';
+import { defaultUrl } from './settings.ts';
+
+export interface OutputOptions {
+  readonly json: boolean;
+  readonly verbose: boolean;
+}
+
+/** Of anything that was thrown. `url` is the address that was given, if any. */
+export async function endEarly(
+  error: unknown,
+  context: CliContext,
+  { url, ...options }: OutputOptions & { readonly url: string | undefined },
+): Promise<ExitCode> {
+  if (error instanceof Interrupted || context.signal.reason instanceof Interrupted) return exitCodes.interrupted;
+  const address = url ?? (context.env['AVTOMATIKA_URL'] || defaultUrl);
+  const complaint = ownComplaint(error) ?? (await import('./wire/refusals.ts')).complaintOfCall(error, address);
+  if (complaint !== undefined) return tell(complaint, context, options);
+  if (options.verbose && error instanceof Error) context.stderr.write(`${escapeControls(error.stack ?? '')}\n`);
+  const name = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  const hint = 'Please report it, with the output of the same command with -v.';
+  const bug = complain(exitCodes.failed, 'INTERNAL', `A bug in avtomatika-bot: ${name}.`, hint);
+  return tell(bug.complaint, context, options);
+}
+
+export async function tell(
+  complaint: Complaint,
+  { env, stderr, terminal }: CliContext,
+  { json, verbose }: OutputOptions,
+): Promise<ExitCode> {
+  const { complaintJson, renderComplaint } = await import('./render/complaint.ts');
+  const style = createStyle({ terminal: terminal.stderr, colour: wantsColour(env) });
+  stderr.write(json ? `${JSON.stringify(complaintJson(complaint))}\n` : renderComplaint(complaint, style, verbose));
+  return complaint.exitCode;
+}
