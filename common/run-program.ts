@@ -72,15 +72,24 @@ export function explainStartError(error: unknown): string | undefined {
   }
 }
 
+/** How long an end in good order may take, whatever the others that it waits for do. */
+export const shutdownMaxMs = 10_000;
+
 /**
  * Runs one program for the life of this process. A signal that comes while it starts ends it as soon as it has started, so
- * that nothing is left half-started; a second one ends it at once.
+ * that nothing is left half-started; a second one ends it at once. From the first signal on it is over within 10 s: what does
+ * not end by then (a peer that is silent, an engine that hangs) is left behind, as at a crash, which every store here outlives.
  */
 export async function runProgram(name: string, start: () => Promise<Stoppable>): Promise<void> {
+  let doing = 'starting';
   const signalled = new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       process.once(signal, () => {
         process.once(signal, () => process.exit(130));
+        setTimeout(() => {
+          process.stderr.write(`${name}: ${doing} took more than ${shutdownMaxMs / 1000} s; it was broken off\n`);
+          process.exit(1);
+        }, shutdownMaxMs);
         resolve();
       });
     }
@@ -102,7 +111,10 @@ export async function runProgram(name: string, start: () => Promise<Stoppable>):
   }
   sayUp({ up: { url: running.url } });
   await signalled;
+  doing = 'stopping';
   await running.stop();
+  // Not by waiting for the event loop: a connection that a peer keeps open would hold it.
+  process.exit(0);
 }
 
 /** Nothing is said where there is nobody to say it to, or when who started this is gone. */

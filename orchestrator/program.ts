@@ -138,6 +138,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     buildOutput,
     storeId,
   };
+  const draining = new AbortController();
   const stopping = new AbortController();
   const handler = createDoors(
     {
@@ -162,7 +163,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
       maxArtifactBytes,
       maxBotsPerUser: config.maxBotsPerUser,
     },
-    stopping.signal,
+    { draining: draining.signal, shutdown: stopping.signal },
   );
   await engine.start();
   restWorkers.start();
@@ -198,6 +199,9 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     url,
     async stop() {
       cancelReconcile();
+      draining.abort();
+      // What was said just now goes out before the streams end.
+      await new Promise((resolve) => setImmediate(resolve));
       stopping.abort(stoppingError());
       fleet.close();
       await open.close(closeGraceMs);

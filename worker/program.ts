@@ -52,7 +52,7 @@ export interface RunningWorker {
   /** Why there is no session; empty while there is one. */
   complaint(): string;
   health(): EngineHealth;
-  /** Ends in good order, within 30 s: Docker bots keep running, bots of the process runtime end and come back next time. */
+  /** Ends in good order, within 10 s: Docker bots keep running, bots of the process runtime end and come back next time. */
   stop(): Promise<void>;
 }
 
@@ -65,8 +65,11 @@ export class WorkerRefusedError extends Error {
 }
 
 const firstDialLimitMs = 5000;
-const shutdownGraceMs = 10_000;
-const shutdownLimitMs = 15_000;
+// Within the bound of common/run-program.ts. Of it bots of the process runtime have what the steps before leave, usually
+// nearly all, for their own end.
+const shutdownMs = 9_000;
+const botGraceMs = 7_000;
+const killMs = 1_000;
 
 /**
  * Adopts what runs, then connects. Throws when the state folder is in use, and WorkerRefusedError when the worker never had a
@@ -197,16 +200,22 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
   };
   const endAll = async () => {
     stopping.abort();
-    // First nobody gives commands any more, then nothing acts, then the runtime and the files are let go.
-    await uplink.stop();
-    await watch.stop();
-    await registry.close(runtime.kind === 'process');
-    await journal.close();
-    await logs.close();
-    await withTimeLimit(clock, 'ending the runtime', shutdownLimitMs, undefined, () =>
-      runtime.shutdown(shutdownGraceMs),
-    ).catch((error: unknown) => logger.error({ err: error }, 'the runtime did not end in good order'));
-    await state.close();
+    // First nobody gives commands any more, then nothing acts, then the runtime and the files are let go. Each has a bound, so
+    // that a hung engine or disk keeps nothing from the steps behind it.
+    const endMs = clock.monotonicMs() + shutdownMs;
+    const leftMs = () => Math.max(0, endMs - clock.monotonicMs());
+    const step = (what: string, mostMs: number, work: () => Promise<void>) =>
+      withTimeLimit(clock, what, Math.min(mostMs, leftMs() + killMs), undefined, work).catch((error: unknown) =>
+        logger.error({ err: error, step: what }, 'a step of the end did not succeed'),
+      );
+    await step('ending the session', 1_000, () => uplink.stop());
+    await step('ending the watch of the engine', 500, () => watch.stop());
+    await step('ending work on bots', 2_000, () => registry.close(runtime.kind === 'process'));
+    await step('closing the journal', 500, () => journal.close());
+    await step('closing the logs', 1_000, () => logs.close());
+    const graceMs = Math.min(botGraceMs, Math.max(0, leftMs() - killMs));
+    await step('ending the runtime', graceMs + killMs, () => runtime.shutdown(graceMs));
+    await step('letting go of the folder', killMs, () => state.close());
     logger.info('worker has stopped');
   };
   try {

@@ -32,8 +32,14 @@ const kib = 1024;
 /** For calls that carry no source. */
 const smallMaxBytes = 256 * kib;
 
-/** `shutdown` ends every call that is under way, with its reason. */
-export function createDoors(deps: DoorsDeps, shutdown: AbortSignal): Handler {
+export interface Ending {
+  /** Tells those who ask for the health of the server that it is about to end. */
+  readonly draining: AbortSignal;
+  /** Ends every call that is under way, with its reason. */
+  readonly shutdown: AbortSignal;
+}
+
+export function createDoors(deps: DoorsDeps, { draining, shutdown }: Ending): Handler {
   // Calls that carry a source or, between our own programs, all that a worker has.
   const large = new Set<DescMethod>([
     JobService.method.createJob,
@@ -55,7 +61,7 @@ export function createDoors(deps: DoorsDeps, shutdown: AbortSignal): Handler {
         Health,
         createHealthService(
           own.map(({ typeName }) => typeName),
-          shutdown,
+          draining,
         ),
       ),
       served(ServerReflection, createReflectionService([...own, Health, ServerReflection])),

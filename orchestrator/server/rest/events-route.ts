@@ -1,4 +1,5 @@
 /** GET /events: the events of the caller's bots and jobs or, with an admin token, of workers. */
+import { linkSignals } from '#common/abort.ts';
 import { type JsonObject, refuse, unwrap } from '#common/problem.ts';
 import type { WorkerStatus } from '../../core/records.ts';
 import { parseBotId } from '../../core/validate/validate-bot-request.ts';
@@ -9,7 +10,8 @@ import { botToJson } from '../../views/bot-json.ts';
 import { requireScope } from '../auth.ts';
 import type { CallDeps } from '../rpc/call.ts';
 import { type EventFrame, sendEventStream } from './event-stream.ts';
-import { headerOf, type Request, type Response } from './http.ts';
+import { headerOf, type Request } from './http.ts';
+import type { RouteCall } from './route.ts';
 
 export interface EventsRouteDeps extends CallDeps, BotEventsDeps {
   readonly workerStatuses: () => readonly WorkerStatus[];
@@ -21,22 +23,22 @@ const known = ['bot', 'resume_from', 'last', 'jobs'];
 /** Answers for as long as the reader stays. Rejects with ProblemError before anything was sent. */
 export async function serveEvents(
   deps: EventsRouteDeps,
-  request: Request,
-  response: Response,
-  shutdown: AbortSignal,
-): Promise<void> {
+  { request, response, query: params, shutdown }: RouteCall,
+): Promise<undefined> {
   const identity = deps.tokens.identify(headerOf(request));
   if (identity.scope !== 'admin') requireScope(identity, 'client');
   const gone = new AbortController();
   response.once('close', () => gone.abort());
-  if (response.destroyed) return;
-  const signal = AbortSignal.any([gone.signal, identity.revoked, shutdown]);
-  const query = readQuery(request);
+  if (response.destroyed) return undefined;
+  using ends = linkSignals(gone.signal, identity.revoked, shutdown);
+  const { signal } = ends;
+  const query = readQuery(request, params);
   const frames =
     identity.scope === 'admin' ? workerFrames(deps, query, signal) : botFrames(deps, identity.userId, query, signal);
   // Taken before the head is sent, so that a refusal still has its own status.
   const first = await frames.next();
   await sendEventStream(response, startingWith(first, frames), signal);
+  return undefined;
 }
 
 interface Query {
@@ -46,8 +48,7 @@ interface Query {
   readonly jobs: boolean;
 }
 
-function readQuery(request: Request): Query {
-  const params = new URL(request.url ?? '/', 'http://localhost').searchParams;
+function readQuery(request: Request, params: URLSearchParams): Query {
   for (const name of params.keys()) {
     if (known.includes(name)) continue;
     const hint = `Known are ${known.join(', ')}.`;

@@ -2,7 +2,7 @@
  * The REST routes. A thin translation onto the same doors that gRPC uses; no rule lives here. Everything that is not a
  * Connect or gRPC procedure ends here.
  */
-import { type JsonObject, type Problem, ProblemError } from '#common/problem.ts';
+import type { JsonObject, Problem } from '#common/problem.ts';
 import { type AcceptDeps, acceptJob } from '../../requests/accept.ts';
 import { jobToJson } from '../../views/job-json.ts';
 import { type Identity, requireScope } from '../auth.ts';
@@ -12,10 +12,11 @@ import type { CallDeps } from '../rpc/call.ts';
 import { type EventsRouteDeps, serveEvents } from './events-route.ts';
 import { type Answer, fieldsOf, headerOf, type Request, type Response, sendAnswer } from './http.ts';
 import { readJsonBody } from './json-body.ts';
-import { noRoute } from './pages/no-route.ts';
+import { noRoute, wrongMethod } from './pages/no-route.ts';
 import { problemAnswer } from './pages/problem-page.ts';
-import { publicRoute } from './pages/public-routes.ts';
-import { type WorkerRouteDeps, workerRoute } from './worker-routes.ts';
+import { publicRoutes } from './pages/public-routes.ts';
+import { findRoute, type Route, type RouteHandler } from './route.ts';
+import { type WorkerRouteDeps, workerRoutes } from './worker-routes.ts';
 
 export interface RestDeps extends CallDeps, AcceptDeps, WorkerRouteDeps, EventsRouteDeps {
   /** For bodies that carry a source. */
@@ -46,43 +47,55 @@ function getJob(deps: RestDeps, request: Request, jobId: string): Answer {
   return { status: 200, body: jobToJson(deps.engine.getJob(userId, jobId)) };
 }
 
-function route(deps: RestDeps, request: Request): Promise<Answer> | Answer {
-  const path = (request.url ?? '/').split(/[?#]/, 1)[0] ?? '/';
-  const open = publicRoute(request, path);
-  if (open !== undefined) return open;
-  const { method = '' } = request;
-  const reads = method === 'GET' || method === 'HEAD';
-  if (method === 'POST' && path === '/jobs') return createJob(deps, request);
-  const job = /^(?:\/api)?\/jobs\/([^/]+)$/.exec(path)?.[1];
-  if (job !== undefined && reads) return getJob(deps, request, job);
-  const blueprint = /^\/api\/jobs\/([^/]+)$/.exec(path)?.[1];
-  if (blueprint !== undefined && method === 'POST') return createJob(deps, request, blueprint);
-  const worker = workerRoute(deps, request, path);
-  if (worker !== undefined) return worker;
-  throw new ProblemError(noRoute(method, path));
+function routesOf(deps: RestDeps): readonly Route[] {
+  const job: RouteHandler = ({ request, params }) => getJob(deps, request, params[0] ?? '');
+  return [
+    ...publicRoutes,
+    { pattern: /^\/jobs$/, methods: { POST: ({ request }) => createJob(deps, request) } },
+    { pattern: /^\/jobs\/([^/]+)$/, methods: { GET: job } },
+    {
+      pattern: /^\/api\/jobs\/([^/]+)$/,
+      methods: { GET: job, POST: ({ request, params }) => createJob(deps, request, params[0] ?? '') },
+    },
+    { pattern: /^\/events$/, methods: { GET: (call) => serveEvents(deps, call) }, noHead: true },
+    ...workerRoutes(deps),
+  ];
 }
-
-const isEvents = ({ method, url = '/' }: Request): boolean => method === 'GET' && /^\/events(?:[?#]|$)/.test(url);
 
 /** `shutdown` ends the streams that are open. */
 export function createRestHandler(deps: RestDeps, shutdown: AbortSignal): RestHandler {
-  const refuse = async (request: Request, response: Response, problem: Problem): Promise<void> => {
-    sendAnswer(request, response, problemAnswer(request, problem));
+  const routes = routesOf(deps);
+  const answerTo = (request: Request, response: Response): ReturnType<RouteHandler> => {
+    const [path = '/', query = ''] = (request.url ?? '/').split(/\?(.*)/s);
+    const found = findRoute(routes, request.method ?? '', path);
+    switch (found.kind) {
+      case 'route': {
+        const { params } = found;
+        return found.handler({ request, response, params, query: new URLSearchParams(query), shutdown });
+      }
+      case 'options':
+        return { status: 204, body: null, headers: { allow: found.allow } };
+      case 'wrong-method':
+        return problemAnswer(request, wrongMethod(request.method ?? '', found.path, found.allow));
+      case 'none':
+        return problemAnswer(request, noRoute(found.path));
+    }
   };
   return {
-    refuse,
+    async refuse(request, response, problem) {
+      sendAnswer(request, response, problemAnswer(request, problem));
+    },
     async handle(request, response) {
       try {
-        if (isEvents(request)) return await serveEvents(deps, request, response, shutdown);
-        const answer = await route(deps, request);
-        if (!response.writableEnded && !response.destroyed) sendAnswer(request, response, answer);
+        const answer = await answerTo(request, response);
+        if (answer !== undefined && !response.destroyed) sendAnswer(request, response, answer);
       } catch (error) {
         // Whoever breaks off in the middle of a body is gone, and there is nothing to be told.
         if (response.destroyed) return;
         const problem = toProblem(error, deps.logger);
         // A stream of events that has begun can only be broken off: the reader resumes.
         if (response.headersSent) response.destroy();
-        else await refuse(request, response, problem);
+        else sendAnswer(request, response, problemAnswer(request, problem));
       }
     },
   };

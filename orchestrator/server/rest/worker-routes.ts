@@ -1,9 +1,12 @@
 /** The REST routes of workers, under the guide's paths and under those of the original's worker SDK. */
+import { linkSignals } from '#common/abort.ts';
 import { type JsonObject, ProblemError, problem, refuse } from '#common/problem.ts';
+import type { RestTask } from '../../fleet/rest-worker.ts';
 import type { RestWorkers } from '../../fleet/rest-workers.ts';
 import { requireJoinToken, type TokenBook } from '../auth.ts';
 import { type Answer, fieldsOf, headerOf, type Request } from './http.ts';
 import { readJsonBody } from './json-body.ts';
+import type { Route, RouteCall, RouteHandler } from './route.ts';
 
 export interface WorkerRouteDeps {
   readonly tokens: TokenBook;
@@ -21,12 +24,15 @@ const objectOf = (value: unknown): JsonObject =>
   // Parsed JSON: an object of it is a JsonObject.
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : {};
 
-/** The signal ends with the connection: nobody waits for a worker that has gone. */
-function whenGone(request: Request): AbortSignal {
+/** The next task, if one comes before the worker goes, the program ends or the time is over. */
+async function taskOf(deps: WorkerRouteDeps, call: RouteCall, waitMs: number): Promise<RestTask | undefined> {
+  const { response, shutdown, params } = call;
+  // Of the response: a request is over as soon as it was read, and its connection may serve a thousand others.
   const gone = new AbortController();
-  request.on('close', () => gone.abort());
-  request.socket?.once('close', () => gone.abort());
-  return gone.signal;
+  response.once('close', () => gone.abort());
+  if (response.destroyed) return undefined;
+  using ends = linkSignals(gone.signal, shutdown);
+  return deps.restWorkers.nextTask(decoded(params[0] ?? ''), waitMs, ends.signal);
 }
 
 async function register(deps: WorkerRouteDeps, request: Request): Promise<Answer> {
@@ -43,15 +49,14 @@ async function register(deps: WorkerRouteDeps, request: Request): Promise<Answer
   return { status: 200, body: { status: 'registered', worker_id: workerId } };
 }
 
-async function tasks(deps: WorkerRouteDeps, request: Request, workerId: string): Promise<Answer> {
-  const wait = new URL(request.url ?? '/', 'http://x').searchParams.get('wait');
-  const seconds = wait === null ? 0 : Math.min(defaultWaitSeconds, Math.max(0, Number(wait) || 0));
-  const task = await deps.restWorkers.nextTask(workerId, seconds * 1000, whenGone(request));
+async function tasks(deps: WorkerRouteDeps, call: RouteCall): Promise<Answer> {
+  const wait = Number(call.query.get('wait')) || 0;
+  const task = await taskOf(deps, call, Math.min(defaultWaitSeconds, Math.max(0, wait)) * 1000);
   return { status: 200, body: task === undefined ? [] : [{ ...task }] };
 }
 
-async function nextTask(deps: WorkerRouteDeps, request: Request, workerId: string): Promise<Answer> {
-  const task = await deps.restWorkers.nextTask(workerId, defaultWaitSeconds * 1000, whenGone(request));
+async function nextTask(deps: WorkerRouteDeps, call: RouteCall): Promise<Answer> {
+  const task = await taskOf(deps, call, defaultWaitSeconds * 1000);
   return task === undefined ? { status: 204, body: null } : { status: 200, body: { ...task } };
 }
 
@@ -94,33 +99,36 @@ function decoded(segment: string): string {
   }
 }
 
-/** Undefined when the path is not a worker's. */
-export function workerRoute(
-  deps: WorkerRouteDeps,
-  request: Request,
-  path: string,
-): Promise<Answer> | Answer | undefined {
-  const route = /^(?:\/_worker)?\/(workers|tasks)(\/.*)$/.exec(path);
-  if (route === null) return undefined;
-  const line = `${request.method} /${route[1]}${route[2]}`;
-  const worker = /^\/workers\/([^/]+)(\/tasks|\/tasks\/next)?$/.exec(`/${route[1]}${route[2]}`);
-  const known =
-    line === 'POST /workers/register' ||
-    line === 'POST /tasks/result' ||
-    (worker !== null && (worker[2] === undefined ? request.method === 'PATCH' : request.method === 'GET'));
-  if (!known) return undefined;
-  requireJoinToken(deps.tokens.identify(headerOf(request)));
-  if (line === 'POST /workers/register') return register(deps, request);
-  if (line === 'POST /tasks/result') return result(deps, request);
-  const workerId = decoded(worker?.[1] ?? '');
-  if (worker?.[2] === '/tasks') return tasks(deps, request, workerId);
-  if (worker?.[2] === '/tasks/next') return nextTask(deps, request, workerId);
-  return heartbeat(deps, request, workerId);
+export function workerRoutes(deps: WorkerRouteDeps): readonly Route[] {
+  const worker =
+    (handle: RouteHandler): RouteHandler =>
+    (call) => {
+      requireJoinToken(deps.tokens.identify(headerOf(call.request)));
+      return handle(call);
+    };
+  return [
+    {
+      pattern: /^(?:\/_worker)?\/workers\/register$/,
+      methods: { POST: worker(({ request }) => register(deps, request)) },
+    },
+    { pattern: /^(?:\/_worker)?\/tasks\/result$/, methods: { POST: worker(({ request }) => result(deps, request)) } },
+    { pattern: /^(?:\/_worker)?\/workers\/([^/]+)$/, methods: { PATCH: worker((call) => heartbeat(deps, call)) } },
+    {
+      pattern: /^(?:\/_worker)?\/workers\/([^/]+)\/tasks$/,
+      methods: { GET: worker((call) => tasks(deps, call)) },
+      noHead: true,
+    },
+    {
+      pattern: /^(?:\/_worker)?\/workers\/([^/]+)\/tasks\/next$/,
+      methods: { GET: worker((call) => nextTask(deps, call)) },
+      noHead: true,
+    },
+  ];
 }
 
-async function heartbeat(deps: WorkerRouteDeps, request: Request, workerId: string): Promise<Answer> {
+async function heartbeat(deps: WorkerRouteDeps, { request, params }: RouteCall): Promise<Answer> {
   const supportedTasks = await supportedTasksOf(deps, request);
-  await deps.restWorkers.heartbeat({ workerId, supportedTasks });
+  await deps.restWorkers.heartbeat({ workerId: decoded(params[0] ?? ''), supportedTasks });
   return { status: 200, body: { status: 'ok' } };
 }
 

@@ -6,30 +6,25 @@ const jobsExample = `curl ${here}/jobs -H "Authorization: Bearer YOUR_TOKEN" -H 
 
 interface Known {
   readonly path: RegExp;
-  /** As the header Allow has them. */
-  readonly allow: string;
   readonly example: string;
 }
 
-/** What there is, for a request with another method. */
+/** A request that would work, by path. */
 const known: readonly Known[] = [
   {
     path: /^\/(?:health|healthz|livez|readyz|version|robots\.txt|favicon\.ico)?$/,
-    allow: 'GET, HEAD',
     example: `curl ${here}/health`,
   },
-  { path: /^\/jobs$/, allow: 'POST', example: jobsExample },
+  { path: /^\/jobs$/, example: jobsExample },
   {
     path: /^\/api\/jobs\/[^/]+$/,
-    allow: 'GET, HEAD, POST',
     example: `curl ${here}/api/jobs/JOB_ID -H "Authorization: Bearer YOUR_TOKEN"`,
   },
   {
     path: /^\/jobs\/[^/]+$/,
-    allow: 'GET, HEAD',
     example: `curl ${here}/jobs/JOB_ID -H "Authorization: Bearer YOUR_TOKEN"`,
   },
-  { path: /^\/events$/, allow: 'GET', example: `curl -N ${here}/events -H "Authorization: Bearer YOUR_TOKEN"` },
+  { path: /^\/events$/, example: `curl -N ${here}/events -H "Authorization: Bearer YOUR_TOKEN"` },
 ];
 
 interface Other {
@@ -93,16 +88,19 @@ const others: readonly Other[] = [
   },
 ];
 
-/** METHOD_NOT_ALLOWED or ROUTE_NOT_FOUND. Nothing of the path is repeated. */
-export function noRoute(method: string, path: string): Problem {
+/** METHOD_NOT_ALLOWED. `allow`: as the header has it. */
+export function wrongMethod(method: string, path: string, allow: string): Problem {
   const there = known.find((candidate) => candidate.path.test(path));
-  if (there !== undefined) {
-    return problem('METHOD_NOT_ALLOWED', `This path does not take the method ${method}.`, {
-      details: { allow: there.allow },
-      hint: `Use ${there.allow}, as docs/REST.md says.`,
-      example: there.example,
-    });
-  }
+  const named = /^[A-Z]{1,16}$/.test(method) ? `the method ${method}` : 'this method';
+  return problem('METHOD_NOT_ALLOWED', `This path does not take ${named}.`, {
+    details: { allow },
+    hint: `Use ${allow}, as docs/REST.md says.`,
+    ...(there === undefined ? {} : { example: there.example }),
+  });
+}
+
+/** ROUTE_NOT_FOUND. Nothing of the path is repeated. */
+export function noRoute(path: string): Problem {
   const [, first = ''] = path.toLowerCase().split('/', 2);
   const other = others.find(({ words }) => words.test(first.slice(0, 32)));
   if (other === undefined) return problem('ROUTE_NOT_FOUND', 'There is nothing at this path.');

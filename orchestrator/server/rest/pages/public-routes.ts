@@ -2,33 +2,28 @@
 import type { TLSSocket } from 'node:tls';
 import { version } from '#common/version.ts';
 import { type Answer, headerOf, type Request } from '../http.ts';
+import type { Route } from '../route.ts';
 import { addressOf, frontParts, frontTitle } from './front-page.ts';
 import { htmlPage, pageHeaders, textPage } from './html.ts';
 import { preferredType } from './preferred-type.ts';
 
-const names = ['/health', '/healthz', '/livez', '/readyz'];
 const plain = 'text/plain; charset=utf-8';
 export const htmlType = 'text/html; charset=utf-8';
 
-/** Undefined for every other path, and for other methods than GET and HEAD. */
-export function publicRoute(request: Request, path: string): Answer | undefined {
-  if (request.method !== 'GET' && request.method !== 'HEAD') return undefined;
-  if (names.includes(path)) return { status: 200, body: { status: 'ok' } };
-  switch (path) {
-    case '/':
-      return frontPage(request);
-    case '/version':
-      return { status: 200, body: { name: 'bot-runner', version } };
-    // Nothing here is for search engines.
-    case '/robots.txt':
-      return { status: 200, text: 'User-agent: *\nDisallow: /\n', type: plain };
-    // Browsers ask for it by themselves.
-    case '/favicon.ico':
-      return { status: 204, body: null };
-    default:
-      return undefined;
-  }
-}
+const ok = (): Answer => ({ status: 200, body: { status: 'ok' } });
+
+export const publicRoutes: readonly Route[] = [
+  { pattern: /^\/$/, methods: { GET: ({ request }) => frontPage(request) } },
+  { pattern: /^\/(?:health|healthz|livez|readyz)$/, methods: { GET: ok } },
+  { pattern: /^\/version$/, methods: { GET: () => ({ status: 200, body: { name: 'bot-runner', version } }) } },
+  // Nothing here is for search engines.
+  {
+    pattern: /^\/robots\.txt$/,
+    methods: { GET: () => ({ status: 200, text: 'User-agent: *\nDisallow: /\n', type: plain }) },
+  },
+  // Browsers ask for it by themselves.
+  { pattern: /^\/favicon\.ico$/, methods: { GET: () => ({ status: 204, body: null }) } },
+];
 
 function frontPage(request: Request): Answer {
   const header = headerOf(request);
