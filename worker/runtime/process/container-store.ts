@@ -106,6 +106,8 @@ export function createContainerStore(options: StoreOptions, builds: Builds): Con
     return found;
   };
 
+  const nameOf = new Map<string, string>();
+
   return {
     settingsOf,
     async create(plan) {
@@ -118,6 +120,7 @@ export function createContainerStore(options: StoreOptions, builds: Builds): Con
       try {
         await fill(prepared, buildFolder(dir, image.build), describe(plan, run, id, image));
         await rename(prepared, containerDir(dir, plan.name));
+        nameOf.set(id, plan.name);
         return id;
       } catch (error) {
         await removeFolder(prepared);
@@ -127,7 +130,14 @@ export function createContainerStore(options: StoreOptions, builds: Builds): Con
       }
     },
     async find(id) {
-      return (await list()).find((container) => container.id === id);
+      // A hint: what is told is what stands there.
+      const hinted = nameOf.get(id);
+      const container = hinted === undefined ? undefined : await load(hinted);
+      if (container?.id === id) return container;
+      nameOf.delete(id);
+      const found = (await list()).find((each) => each.id === id);
+      if (found) nameOf.set(id, found.name);
+      return found;
     },
     list,
     async usedBuilds() {
@@ -144,6 +154,7 @@ export function createContainerStore(options: StoreOptions, builds: Builds): Con
       return JSON.parse(program) as Program;
     },
     async remove({ id, folder }) {
+      nameOf.delete(id);
       const doomed = join(containersDir(dir), `.gone-${id}`);
       try {
         await rename(folder, doomed);

@@ -1,5 +1,7 @@
 /** The programs of this machine that run bots: this Node itself, and a Python if there is one. */
 import { execFile } from 'node:child_process';
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -26,6 +28,21 @@ export async function findPython(signal: AbortSignal): Promise<Python | undefine
     }
   }
   return undefined;
+}
+
+/** As findPython, without running one that was found before and is still there. */
+export function rememberPython(): (signal: AbortSignal) => Promise<Python | undefined> {
+  let known: Python | undefined;
+  return async (signal) => {
+    const isThere =
+      known !== undefined &&
+      (await access(known.path, constants.X_OK).then(
+        () => true,
+        () => false,
+      ));
+    if (!isThere) known = await findPython(signal);
+    return known;
+  };
 }
 
 /** PATH of bots and builds: this Node first, so that `node` and `npm` fit together. */

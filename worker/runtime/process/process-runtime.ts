@@ -7,22 +7,22 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { type Clock, sleep } from '#common/clock.ts';
+import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import { refuse } from '#common/problem.ts';
 import type { Secret } from '#common/secret.ts';
 import type { BuildSettings } from '../../images/build-settings.ts';
-import { Bell } from '../../waiting/bell.ts';
 import { checkEnv } from '../check-env.ts';
-import type { ContainerFacts, ContainerRuntime, RuntimeEvent } from '../container-runtime.ts';
+import type { ContainerFacts, ContainerRuntime } from '../container-runtime.ts';
 import type { SigningKey } from '../labels.ts';
 import { createBuilds } from './builds.ts';
+import { createChanges, watchPrinting, watchRuns } from './change-watch.ts';
 import { type ContainerStore, createContainerStore, type StoredContainer } from './container-store.ts';
 import { watchProcessCpu } from './cpu-time.ts';
-import { findPython } from './interpreters.ts';
+import { rememberPython } from './interpreters.ts';
 import { createKeyedLock } from './keyed-lock.ts';
 import { containerFiles, containersDir, namesIn, removeFolder } from './layout.ts';
-import { logSizes, readLogs, trimLogs } from './log-files.ts';
+import { readLogs, trimLogs } from './log-files.ts';
 import { runFacts, runningPid, startRun, stopRun } from './runs.ts';
 
 export interface ProcessRuntimeOptions {
@@ -39,8 +39,6 @@ export interface ProcessRuntimeOptions {
 
 const infoMs = 5000;
 const halfDoneMs = 3_600_000;
-const eventsEveryMs = 250;
-const bellEveryMs = 150;
 
 export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerRuntime {
   const { dir, clock, logger } = options;
@@ -54,7 +52,8 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerR
   const lifeLocks = createKeyedLock();
   /** Reading, emptying and removing its output do, too; apart from the others, since a stop can take long. */
   const logLocks = createKeyedLock();
-  const changed = new Bell();
+  const changes = createChanges();
+  const python = rememberPython();
   let prepared: Promise<void> | undefined;
   const prepare = () => {
     prepared ??= removeHalfDone(dir, clock);
@@ -69,7 +68,7 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerR
   };
   const stop = (id: string, graceMs: number, signal: AbortSignal) =>
     withContainer(id, ({ folder }) => stopRun(folder, graceMs, clock, signal)).then(() => {
-      changed.ring();
+      changes.note(id);
       // The signal goes to all processes of the bot.
       return { behindShell: false };
     });
@@ -78,10 +77,10 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerR
     kind: 'process',
     async info(signal) {
       // It throws only when it is given up: then it is not known whether there is a Python.
-      const python = await findPython(AbortSignal.any([signal, AbortSignal.timeout(infoMs)])).catch(() => undefined);
+      const found = await python(AbortSignal.any([signal, AbortSignal.timeout(infoMs)])).catch(() => undefined);
       signal.throwIfAborted();
       return {
-        version: `processes, Node ${process.version.slice(1)}, ${python ? `Python ${python.version}` : 'no Python'}`,
+        version: `processes, Node ${process.version.slice(1)}, ${found ? `Python ${found.version}` : 'no Python'}`,
         memoryBytes: totalmem(),
         cpuMillis: cpus().length * 1000,
         hostAddress: '127.0.0.1',
@@ -115,12 +114,12 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerR
       signal.throwIfAborted();
       const found = await withContainer(id, async (container) => {
         if ((await runFacts(container.folder)).status !== 'running') {
-          await startRun(container.folder, store.open(container), clock, () => changed.ring());
+          await startRun(container.folder, store.open(container), clock, () => changes.note(id));
         }
         return true;
       });
       if (!found) noSuchContainer();
-      changed.ring();
+      changes.note(id);
     },
     stop,
     async remove(id, signal) {
@@ -128,7 +127,7 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerR
         await stopRun(container.folder, 0, clock, signal);
         await logLocks.run(id, () => store.remove(container));
       });
-      changed.ring();
+      changes.note(id);
     },
     async inspect(id) {
       const container = await store.find(id);
@@ -146,7 +145,13 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerR
         return batch;
       });
     },
-    watchOutput: (id, ring, signal) => watchOutput(store, id, ring, clock, signal),
+    async watchOutput(id, ring, signal) {
+      const container = await store.find(id);
+      if (!container) return;
+      await watchPrinting(container, ring, clock, signal);
+      // Its end, as its files told it.
+      if (!signal.aborted) changes.note(id);
+    },
     watchCpu: (id, onSample, signal) =>
       watchProcessCpu(
         async () => {
@@ -157,11 +162,18 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerR
         onSample,
         signal,
       ),
-    async watchEvents(onEvent, signal) {
-      await watchChanges(store, changed, onEvent, clock, signal, async (container) => {
-        await logLocks.run(container.id, () => trimLogs(containerFiles(container.folder)));
-      });
-    },
+    watchEvents: (onEvent, signal) =>
+      watchRuns(
+        store,
+        changes,
+        clock,
+        {
+          onStart: (containerId) => onEvent({ containerId, kind: 'started' }),
+          onEnd: (containerId) => onEvent({ containerId, kind: 'ended' }),
+          tidy: ({ id, folder }) => logLocks.run(id, () => trimLogs(containerFiles(folder))),
+        },
+        signal,
+      ),
     async shutdown(graceMs) {
       const running = (await listFacts(store)).filter(({ status }) => status === 'running');
       const signal = AbortSignal.timeout(graceMs + 30_000);
@@ -200,63 +212,4 @@ async function factsOf(store: ContainerStore, container: StoredContainer): Promi
 async function listFacts(store: ContainerStore): Promise<readonly ContainerFacts[]> {
   const found = await Promise.all((await store.list()).map((container) => factsOf(store, container)));
   return found.filter((facts) => facts !== undefined);
-}
-
-/** Files have no bell that works on every system; their sizes are looked at. */
-async function watchOutput(
-  store: ContainerStore,
-  id: string,
-  ring: () => void,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<void> {
-  const container = await store.find(id);
-  if (!container) return;
-  const files = containerFiles(container.folder);
-  let last = '';
-  while (!signal.aborted) {
-    // First the end, then the sizes: the last output is rung for.
-    const { status } = await runFacts(container.folder);
-    const sizes = await logSizes(files);
-    if (sizes !== last) ring();
-    last = sizes;
-    if (status === 'exited') return;
-    try {
-      await sleep(clock, bellEveryMs, signal);
-    } catch {
-      // sleep rejects for one reason: the abort that ends this watch.
-      return;
-    }
-  }
-}
-
-/** Compares what runs with what ran, after each change that this worker made and a few times a second. */
-async function watchChanges(
-  store: ContainerStore,
-  changed: Bell,
-  onEvent: (event: RuntimeEvent) => void,
-  clock: Clock,
-  signal: AbortSignal,
-  tidy: (container: StoredContainer) => Promise<void>,
-): Promise<void> {
-  const startOf = async (): Promise<ReadonlyMap<string, number | undefined>> => {
-    const seen = new Map<string, number | undefined>();
-    for (const container of await store.list()) {
-      const { status, startedAtMs } = await runFacts(container.folder);
-      if (status === 'running') await tidy(container);
-      seen.set(container.id, status === 'running' ? startedAtMs : undefined);
-    }
-    return seen;
-  };
-  let before = await startOf();
-  while ((await changed.wait({ clock, afterMs: eventsEveryMs, signal })) !== 'aborted') {
-    const now = await startOf();
-    for (const id of new Set([...before.keys(), ...now.keys()])) {
-      const [was, is] = [before.get(id), now.get(id)];
-      if (was === is) continue;
-      if (was !== undefined) onEvent({ containerId: id, kind: 'ended' });
-      if (is !== undefined) onEvent({ containerId: id, kind: 'started' });
-    }
-    before = now;
-  }
 }

@@ -51,11 +51,21 @@ export async function runFacts(folder: string): Promise<RunFacts> {
   return { status: 'exited', startedAtMs, finishedAtMs: exit?.atMs, exitCode: exit?.code };
 }
 
-/** The pid of the wrapper around the program that runs; undefined when none does. */
-export async function runningPid(folder: string): Promise<number | undefined> {
-  const note = await readNote(folder);
-  return note && (await runningProcess(folder, note))?.pid;
+export interface Running {
+  /** Of the wrapper around the program. */
+  readonly pid: number;
+  readonly startedAtMs: number;
 }
+
+/** The run that goes on; undefined when none does. */
+export async function runningRun(folder: string): Promise<Running | undefined> {
+  const note = await readNote(folder);
+  const found = note && (await runningProcess(folder, note));
+  return found && { pid: found.pid, startedAtMs: note.startedAtMs };
+}
+
+/** The pid of the wrapper around the program that runs; undefined when none does. */
+export const runningPid = async (folder: string): Promise<number | undefined> => (await runningRun(folder))?.pid;
 
 /** Starts the program; returns when it runs. The caller has seen that none runs, and calls once at a time. */
 export async function startRun(folder: string, program: Program, clock: Clock, onEnd: () => void): Promise<void> {
@@ -159,6 +169,7 @@ async function runningProcess(folder: string, note: RunNote): Promise<ProcessRec
   return (await livenessOf(record)) === 'none' ? undefined : record;
 }
 
+/** Of this boot, which the worker does not outlive. */
 async function bootId(): Promise<string> {
   try {
     return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
