@@ -44,7 +44,7 @@ export class AgeClock {
     } else if (nowMs - this.#ahead.sinceMs >= believedAfterMs) {
       this.#believe(offsetMs);
     }
-    return nowMs + this.#offsetMs;
+    return Math.floor(nowMs + this.#offsetMs);
   }
 
   #believe(offsetMs: number): void {

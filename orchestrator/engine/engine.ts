@@ -7,7 +7,6 @@
  * 3. Every job has a deadline and ends by then.
  * 4. A stop or delete does not wait for a start: it ends it.
  */
-import { AgeClock } from '#common/age-clock.ts';
 import { ClockSteps } from '#common/clock-steps.ts';
 import type { BotKey } from '#common/ids.ts';
 import { ProblemError, problem, refuse } from '#common/problem.ts';
@@ -48,7 +47,6 @@ export interface EnginePorts extends Omit<EngineContext, 'requestLogs' | 'newId'
   readonly readLogText: (bot: BotRecord, lines: number, signal: AbortSignal) => Promise<string>;
 }
 
-const dayMs = 24 * 60 * 60 * 1000;
 const never = Number.POSITIVE_INFINITY;
 
 export class Engine {
@@ -73,7 +71,7 @@ export class Engine {
     };
   }
 
-  /** Takes up what an earlier run left: deadlines that passed meanwhile, old keys. */
+  /** Takes up what an earlier run left: deadlines that passed meanwhile. */
   async start(): Promise<void> {
     await this.#change(({ tx, now }) => {
       const mark = this.#steps.mark();
@@ -81,7 +79,6 @@ export class Engine {
       // Between two boots of the machine only the wall clock tells how long it was; set back, it must not give more time.
       tx.jobs.boundDeadlines(now);
       tx.bots.boundAges(now);
-      tx.idempotency.removeOlderThan(new AgeClock(this.#context.clock, tx.clock.ageMark()).nowMs() - dayMs);
       tx.artifacts.discardUnfinished();
       renewTokenKeys(this.#context, tx);
       tx.bots.setMaxRuntime(this.#context.settings.maxRuntimeMs);

@@ -21,6 +21,8 @@ beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'pruning-'));
   store = openSqliteStore(dir);
   clock = createManualClock();
+  // The time of a machine has fractions of a millisecond.
+  clock.advance(0.25);
   const retention = { eventsMs: 7 * dayMs, eventsMax: 2_500, jobsMs: 30 * dayMs };
   pruning = new Pruning(store, clock, silentLogger, retention);
 });
@@ -43,15 +45,22 @@ const worker = {
 const addEvents = (count: number) =>
   store.write((tx) => {
     for (let n = 0; n < count; n++) {
-      const head = { eventId: `e${++made}`, userId: '', botId: '', botSeq: 0, subjectId: 'w', at: clock.wallMs() };
+      const head = {
+        eventId: `e${++made}`,
+        userId: '',
+        botId: '',
+        botSeq: 0,
+        subjectId: 'w',
+        at: Math.floor(clock.wallMs()),
+      };
       tx.outbox.add({ ...head, body: { kind: 'worker', worker } });
     }
   });
 const kept = () => store.read.outbox.after(0, 100_000).map(({ seq }) => seq);
 
-const newId = ascendingIds(() => clock.wallMs());
+const newId = ascendingIds(() => Math.floor(clock.wallMs()));
 async function addJob(status: JobRecord['status']): Promise<string> {
-  const [jobId, taskId, now] = [newId(), newId(), clock.wallMs()];
+  const [jobId, taskId, now] = [newId(), newId(), Math.floor(clock.wallMs())];
   const times = { createdAt: now, updatedAt: now, deadlineAt: now + 1 };
   const empty = { reason: '', params: {}, specSealed: null, result: null, error: null };
   await store.write((tx) => {
@@ -88,6 +97,20 @@ describe('pruning', () => {
     await pruning.prune();
     await addEvents(1);
     expect(kept()).toEqual([3_011]);
+  });
+
+  it('forgets Idempotency-Keys after a day, while it runs', async () => {
+    const put = (key: string) =>
+      store.write((tx) => tx.idempotency.put('ann', key, 'body', 'job', Math.floor(clock.wallMs())));
+    await put('old');
+    clock.advance(dayMs - 60_000);
+    await put('young');
+    await pruning.prune();
+    expect(store.read.idempotency.get('ann', 'old')).toBeDefined();
+    clock.advance(120_000);
+    await pruning.prune();
+    expect(store.read.idempotency.get('ann', 'old')).toBeUndefined();
+    expect(store.read.idempotency.get('ann', 'young')).toBeDefined();
   });
 
   it('goes on by itself, every minute', async () => {

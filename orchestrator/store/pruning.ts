@@ -1,6 +1,6 @@
 /**
  * Removes what is old, a little at a time, so that the store stays bounded and no request waits: events beyond their age or
- * number, and jobs that ended long ago. Artifacts stay: sealed specs refer to them, and a restart may need them years later.
+ * number, jobs that ended long ago, and Idempotency-Keys of yesterday. Artifacts stay: sealed specs refer to them, and a restart may need them years later.
  */
 import { setImmediate } from 'node:timers/promises';
 import { AgeClock } from '#common/age-clock.ts';
@@ -18,6 +18,8 @@ export interface Retention {
 }
 
 const everyMs = 60_000;
+/** How long an Idempotency-Key is known: longer than any client tries again. */
+const keysMs = 24 * 60 * 60 * 1000;
 // Rows of one transaction: some ten milliseconds of one turn.
 const batch = 1_000;
 
@@ -63,6 +65,7 @@ export class Pruning {
     const { eventsMs, eventsMax, jobsMs } = this.#retention;
     const events = { before: now - eventsMs, keep: eventsMax, limit: batch };
     await this.#whileRowsGo(() => this.#store.write((tx) => tx.outbox.prune(events)));
+    await this.#whileRowsGo(() => this.#store.write((tx) => tx.idempotency.prune(now - keysMs, batch)));
     await this.#whileRowsGo(() => this.#store.write((tx) => tx.jobs.prune(now - jobsMs, batch)));
   }
 

@@ -247,4 +247,7 @@ export const migrations: readonly string[] = [
   INSERT INTO bot_volumes SELECT user_id, bot_id, worker_id FROM bots
     WHERE worker_id IN (SELECT worker_id FROM workers WHERE runtime = 'docker');
   `,
+  `
+  CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);
+  `,
 ];

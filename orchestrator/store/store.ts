@@ -88,7 +88,8 @@ export interface TaskTable {
 export interface IdempotencyTable {
   get(userId: string, key: string): { readonly bodySha256: string; readonly jobId: string } | undefined;
   put(userId: string, key: string, bodySha256: string, jobId: string, createdAt: number): void;
-  removeOlderThan(createdAt: number): void;
+  /** Forgets keys that were used before the time, at most `limit`. Returns how many. */
+  prune(before: number, limit: number): number;
 }
 
 /** What the program remembers of the clock between its runs; see common/clock-steps.ts and common/age-clock.ts. */

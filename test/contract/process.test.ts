@@ -82,6 +82,19 @@ for (const language of languages) {
   describeContainerRuntime(`the process runtime with ${language} bots`, () => createProcessHarness(language));
 }
 
+test('what a worker that was killed left half made is gone after the next one begins', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'process-runtime-'));
+  const left = ['containers/.new-1/app/bot.py', 'containers/.gone-2/x', 'builds/half/app/bot.py'];
+  const temporary = ['images/bot@g1.json.0123456789ab.tmp', 'containers/bot/run.json.0123456789ab.tmp'];
+  for (const path of [...left, ...temporary, 'containers/bot/container.json']) {
+    await mkdir(join(dir, path, '..'), { recursive: true });
+    await writeFile(join(dir, path), '{}');
+  }
+  await runtimeIn(dir).info(patience());
+  expect(await filesBelow(dir)).toEqual([join(dir, 'containers/bot/container.json')]);
+  await rm(dir, { recursive: true });
+});
+
 describe('the process runtime', { timeout: 60 * second }, () => {
   const key = { userId: 'dev', botId: 'echo' };
   const workerId = 'worker-1';

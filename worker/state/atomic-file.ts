@@ -1,6 +1,7 @@
 /** Files that are whole or absent, also after a crash of the program: written beside their place, then renamed. */
 import { randomBytes } from 'node:crypto';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 
 /** Replaces the file. Only this user can read it. On failure the old content stays. */
 export async function writeFileAtomic(path: string, content: string | Uint8Array): Promise<void> {
@@ -11,6 +12,15 @@ export async function writeFileAtomic(path: string, content: string | Uint8Array
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;
+  }
+}
+
+const temporaryName = /\.[0-9a-f]{12}\.tmp$/;
+
+/** Removes what writeFileAtomic of a process that was killed left in a folder. Nobody may be writing there. */
+export async function removeTemporaryFiles(dir: string): Promise<void> {
+  for (const name of await readdir(dir)) {
+    if (temporaryName.test(name)) await rm(join(dir, name), { force: true });
   }
 }
 

@@ -3,7 +3,8 @@
  * A lock whose owner is gone is taken over; pid alone would not do, since pids are used again.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { link, rename, rm, writeFile } from 'node:fs/promises';
+import { link, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { isErrno, readFileIfAny } from './atomic-file.ts';
 
 interface Owner {
@@ -36,8 +37,10 @@ export async function takeLock(path: string): Promise<() => Promise<void>> {
     // Each round either wins, meets a living owner, or clears away what a dead one left.
     for (let round = 0; round < 10; round += 1) {
       // link fails if the name exists: of two programs exactly one wins.
-      if (await tryLink(prepared, path)) return () => releaseLock(path, mine);
-      if (await takeOverDeadLock(path, prepared)) return () => releaseLock(path, mine);
+      if ((await tryLink(prepared, path)) || (await takeOverDeadLock(path, prepared))) {
+        await removeOld(path, mine);
+        return () => releaseLock(path, mine);
+      }
     }
     throw new Error(`${path} could not be taken: its owner changes all the time`);
   } finally {
@@ -52,6 +55,17 @@ async function tryLink(from: string, to: string): Promise<boolean> {
   } catch (error) {
     if (isErrno(error, 'EEXIST')) return false;
     throw error;
+  }
+}
+
+/** What programs that were killed while they took the lock have left. One that is taking it now loses, and only says so later. */
+async function removeOld(path: string, mine: Owner): Promise<void> {
+  const [folder, name] = [dirname(path), basename(path)];
+  for (const found of await readdir(folder)) {
+    const rest = found.startsWith(`${name}.`) ? found.slice(name.length + 1) : '';
+    if (!/^[0-9a-f]{16}(\.claim)?$/.test(rest) || rest === mine.nonce) continue;
+    const owner = parseOwner((await readFileIfAny(join(folder, found)))?.toString() ?? '');
+    if (owner === undefined || !(await isAlive(owner))) await rm(join(folder, found), { force: true });
   }
 }
 

@@ -5,7 +5,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { workerIdPattern } from '#common/ids.ts';
 import { Secret } from '#common/secret.ts';
-import { readFileIfAny, writeFileAtomic } from './atomic-file.ts';
+import { readFileIfAny, removeTemporaryFiles, writeFileAtomic } from './atomic-file.ts';
 import { type Credential, readOrMakeCredential } from './credential.ts';
 import { takeLock } from './lock-file.ts';
 import { openStoreHistory, type StoreHistory } from './store-history.ts';
@@ -54,6 +54,8 @@ export async function openStateDir(dir: string, wantedWorkerId: string | undefin
     const path = (name: string) => join(dir, name);
     const names = ['bots', 'logs', 'artifacts', 'results'];
     await Promise.all(names.map((name) => mkdir(path(name), { recursive: true, mode: 0o700 })));
+    // What a process that was killed was writing.
+    for (const folder of [dir, path('bots'), path('results')]) await removeTemporaryFiles(folder);
     const keptId = await readWorkerId(path('worker-id'));
     const workerId = wantedWorkerId ?? keptId ?? newWorkerId();
     if (workerId !== keptId) await writeFileAtomic(path('worker-id'), `${workerId}\n`);

@@ -75,6 +75,19 @@ describe('the state folder', () => {
     await second.close();
   });
 
+  it('is rid of what a process that was killed was writing', async () => {
+    await (await openStateDir(dir, undefined)).close();
+    const dead = JSON.stringify({ pid: 2 ** 22 + 1, startTime: '1', nonce: 'x' });
+    const left = ['key.0123456789ab.tmp', 'bots/x.json.0123456789ab.tmp', 'results/y.result.0123456789ab.tmp'];
+    for (const name of left) await writeFile(join(dir, name), 'half');
+    for (const name of ['lock.0123456789abcdef', 'lock.0123456789abcdef.claim']) await writeFile(join(dir, name), dead);
+    await writeFile(join(dir, 'notes.tmp'), 'mine');
+    const state = await openStateDir(dir, undefined);
+    const there = await readdir(dir, { recursive: true });
+    expect(there.filter((name) => /\.tmp$|lock\./.test(name))).toEqual(['notes.tmp']);
+    await state.close();
+  });
+
   it('refuses a second worker and a damaged key, and lets the lock go then', async () => {
     const first = await openStateDir(dir, undefined);
     await expect(openStateDir(dir, undefined)).rejects.toThrow(LockHeldError);

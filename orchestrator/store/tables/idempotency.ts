@@ -8,7 +8,10 @@ export function createIdempotencyTable(db: DatabaseSync): IdempotencyTable {
   const put = db.prepare(
     'INSERT INTO idempotency_keys (user_id, key, body_sha256, job_id, created_at) VALUES (?, ?, ?, ?, ?)',
   );
-  const removeOlderThan = db.prepare('DELETE FROM idempotency_keys WHERE created_at < ?');
+  const prune = db.prepare(
+    `DELETE FROM idempotency_keys WHERE (user_id, key) IN
+       (SELECT user_id, key FROM idempotency_keys WHERE created_at < ? ORDER BY created_at LIMIT ?)`,
+  );
   return {
     get: (userId, key) => {
       const row = get.get(userId, key);
@@ -17,8 +20,6 @@ export function createIdempotencyTable(db: DatabaseSync): IdempotencyTable {
     put: (userId, key, bodySha256, jobId, createdAt) => {
       put.run(userId, key, bodySha256, jobId, createdAt);
     },
-    removeOlderThan: (createdAt) => {
-      removeOlderThan.run(createdAt);
-    },
+    prune: (before, limit) => Number(prune.run(before, limit).changes),
   };
 }

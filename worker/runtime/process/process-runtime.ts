@@ -4,7 +4,7 @@
  * one that stops.
  */
 
-import { mkdir, stat } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '#common/clock.ts';
@@ -12,6 +12,7 @@ import type { Logger } from '#common/log.ts';
 import { refuse } from '#common/problem.ts';
 import type { Secret } from '#common/secret.ts';
 import type { BuildSettings } from '../../images/build-settings.ts';
+import { removeTemporaryFiles } from '../../state/atomic-file.ts';
 import { checkEnv } from '../check-env.ts';
 import type { ContainerFacts, ContainerRuntime } from '../container-runtime.ts';
 import type { SigningKey } from '../labels.ts';
@@ -21,7 +22,7 @@ import { type ContainerStore, createContainerStore, type StoredContainer } from 
 import { watchProcessCpu } from './cpu-time.ts';
 import { rememberPython } from './interpreters.ts';
 import { createKeyedLock } from './keyed-lock.ts';
-import { containerFiles, containersDir, namesIn, removeFolder } from './layout.ts';
+import { containerFiles, containersDir, imagesDir, namesIn, removeFolder } from './layout.ts';
 import { readLogs, trimLogs } from './log-files.ts';
 import { runFacts, runningPid, startRun, stopRun } from './runs.ts';
 
@@ -38,7 +39,6 @@ export interface ProcessRuntimeOptions {
 }
 
 const infoMs = 5000;
-const halfDoneMs = 3_600_000;
 
 export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerRuntime {
   const { dir, clock, logger } = options;
@@ -56,7 +56,12 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerR
   const python = rememberPython();
   let prepared: Promise<void> | undefined;
   const prepare = () => {
-    prepared ??= removeHalfDone(dir, clock);
+    prepared ??= removeHalfDone(dir)
+      .then(async () => builds.sweep(await store.usedBuilds()))
+      .catch((error: unknown) => {
+        prepared = undefined;
+        throw error;
+      });
     return prepared;
   };
   const withContainer = async <T>(
@@ -76,6 +81,7 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerR
   return {
     kind: 'process',
     async info(signal) {
+      await prepare();
       // It throws only when it is given up: then it is not known whether there is a Python.
       const found = await python(AbortSignal.any([signal, AbortSignal.timeout(infoMs)])).catch(() => undefined);
       signal.throwIfAborted();
@@ -190,13 +196,15 @@ const noImages = (mode: string): never =>
 const noSuchContainer = (): never =>
   refuse('CONTAINER_ERROR', 'The container does not exist any more.', { hint: 'Start the bot again.' });
 
-/** What a worker that was killed left half made or half removed. Young ones may be in the making. */
-async function removeHalfDone(dir: string, clock: Clock): Promise<void> {
+/** What a worker that was killed left half made or half removed. One runtime at a time uses the folder, so it is nobody's. */
+async function removeHalfDone(dir: string): Promise<void> {
   await mkdir(containersDir(dir), { recursive: true, mode: 0o700 });
+  await mkdir(imagesDir(dir), { recursive: true, mode: 0o700 });
+  await removeTemporaryFiles(imagesDir(dir));
   for (const name of await namesIn(containersDir(dir))) {
-    if (!name.startsWith('.')) continue;
     const path = join(containersDir(dir), name);
-    if (clock.wallMs() - (await stat(path)).mtimeMs > halfDoneMs) await removeFolder(path);
+    if (name.startsWith('.')) await removeFolder(path);
+    else await removeTemporaryFiles(path);
   }
 }
 
