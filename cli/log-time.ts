@@ -27,11 +27,19 @@ export function parseLogTime(option: string, text: string, nowMs: number): Resul
   );
 }
 
-function ago(text: string, nowMs: number): Timestamp | undefined {
-  let ms = Math.round(nowMs);
+/** How long ago `10m` or `1h30m` is, ms; undefined for a time. It needs no clock of this machine. */
+export const parseAgoMs = (text: string): number | undefined => (duration.test(text) ? sumOf(text) : undefined);
+
+function sumOf(text: string): number {
+  let ms = 0;
   for (const [, amount, unit = ''] of text.matchAll(/([\d.]+)(ms|s|m|h|d)/g)) {
-    ms -= Math.round(Number(amount) * (unitMs[unit] ?? Number.NaN));
+    ms += Math.round(Number(amount) * (unitMs[unit] ?? Number.NaN));
   }
+  return ms;
+}
+
+function ago(text: string, nowMs: number): Timestamp | undefined {
+  const ms = Math.round(nowMs) - sumOf(text);
   return timestampOf(Math.floor(ms / 1000), (((ms % 1000) + 1000) % 1000) * 1_000_000);
 }
 

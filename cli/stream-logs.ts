@@ -17,6 +17,9 @@ export interface LogRequest {
   readonly afterCursor?: string;
   readonly since?: Timestamp | undefined;
   readonly until?: Timestamp | undefined;
+  /** So long before now, ms; goes before since and until, which say the same by this machine's clock for older orchestrators. */
+  readonly sinceAgoMs?: number | undefined;
+  readonly untilAgoMs?: number | undefined;
   readonly grep?: string;
   readonly buildOnly?: boolean;
 }
@@ -36,14 +39,23 @@ export async function* streamLogs(
   request: LogRequest,
   context: FollowContext,
 ): AsyncGenerator<LogPart> {
-  const { follow, since, until, newOnly = false, ...rest } = request;
-  const asked = { ...rest, ...(since && { since }), ...(until && { until }), follow };
+  const { follow, since, until, sinceAgoMs, untilAgoMs, newOnly = false, ...rest } = request;
   let { afterCursor = '' } = request;
   const beganMs = context.clock.monotonicMs();
+  // What lay so long in the past when it was asked lies further back when the stream is opened again.
+  const ago = (ms: number) => BigInt(Math.round(ms + context.clock.monotonicMs() - beganMs));
+  const asked = () => ({
+    ...rest,
+    ...(since && { since }),
+    ...(until && { until }),
+    ...(sinceAgoMs === undefined ? {} : { sinceAgoMs: ago(sinceAgoMs) }),
+    ...(untilAgoMs === undefined ? {} : { untilAgoMs: ago(untilAgoMs) }),
+    follow,
+  });
   const messages = followStream(
     (options) => {
       const from = newOnly && afterCursor === '' ? sinceAgo(context.clock.monotonicMs() - beganMs, context.clock) : {};
-      return client.for(BotService).streamLogs({ ...asked, ...from, afterCursor }, options);
+      return client.for(BotService).streamLogs({ ...asked(), ...from, afterCursor }, options);
     },
     { follow, wholeTimeoutMs, endless: false },
     context,

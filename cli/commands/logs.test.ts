@@ -98,6 +98,8 @@ describe('logs', () => {
     expect(request).toMatchObject({ lines: 0, grep: 'ERROR', buildOnly: true, afterCursor: '' });
     expect(request?.until).toMatchObject({ seconds: 1_795_359_600n, nanos: 500_000_000 });
     expect(request?.since).toBeDefined();
+    // How long ago it is does not depend on the clock of the caller.
+    expect([request?.sinceAgoMs, request?.untilAgoMs]).toEqual([600_000n, undefined]);
   });
 
   it('goes on after a cursor', async () => {

@@ -8,7 +8,7 @@ import { Command, Option } from '../command.ts';
 import { write } from '../context.ts';
 import { unwrapWords } from '../errors.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
-import { parseLogTime } from '../log-time.ts';
+import { parseAgoMs, parseLogTime } from '../log-time.ts';
 import { markedState, stateWord } from '../render/bots.ts';
 import { escapeControls } from '../render/escape.ts';
 import { logEntryJson, renderLogLine } from '../render/log-lines.ts';
@@ -98,10 +98,15 @@ export class LogsCommand extends BotCommand {
     return unwrapWords(fail(problem('CONFLICTING_FIELDS', '-n and --cursor exclude each other.', { hint })));
   }
 
-  #times(nowMs: number): Pick<LogRequest, 'since' | 'until'> {
+  #times(nowMs: number): Pick<LogRequest, 'since' | 'until' | 'sinceAgoMs' | 'untilAgoMs'> {
     const read = (option: string, text: string | undefined) =>
       text === undefined ? undefined : unwrapWords(parseLogTime(option, text, nowMs));
-    return { since: read('--since', this.since), until: read('--until', this.until) };
+    return {
+      since: read('--since', this.since),
+      until: read('--until', this.until),
+      sinceAgoMs: parseAgoMs(this.since ?? ''),
+      untilAgoMs: parseAgoMs(this.until ?? ''),
+    };
   }
 
   #grep(): string {

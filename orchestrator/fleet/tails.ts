@@ -3,7 +3,7 @@
  * a reader who stalls holds one page and nothing at the worker. Who follows then shares the bot's one live tail with all
  * others who do (tail-live.ts), and goes back to pages when it falls behind.
  */
-import { type Timestamp, timestampMs } from '@bufbuild/protobuf/wkt';
+import { type Timestamp, timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt';
 import { type Clock, sleep } from '#common/clock.ts';
 import { type BotKey, botKeyText } from '#common/ids.ts';
 import { type LogCursor, parseLogCursor } from '#common/log-cursor.ts';
@@ -25,6 +25,9 @@ export interface TailQuery {
   readonly afterCursor: string;
   readonly since?: Timestamp | undefined;
   readonly until?: Timestamp | undefined;
+  /** So long before the query, ms: by the worker's clock. They go before since and until. */
+  readonly sinceAgoMs?: number | undefined;
+  readonly untilAgoMs?: number | undefined;
   readonly grep?: string;
   readonly buildOnly?: boolean;
 }
@@ -72,20 +75,32 @@ export class Tails {
       if (query.follow) throw new ProblemError(problem('UNAVAILABLE', 'The bot has no worker yet.'));
       return;
     }
-    const untilMs = query.until && timestampMs(query.until) + untilSlackMs - this.#clock.wallMs();
+    const askedAtMs = this.#clock.monotonicMs();
+    // What was printed before this moment may be on its way still, so such an end is waited for a little too.
+    const untilMs =
+      query.untilAgoMs === undefined
+        ? query.until && timestampMs(query.until) + untilSlackMs - this.#clock.wallMs()
+        : untilSlackMs - query.untilAgoMs;
     if (!query.follow || (untilMs !== undefined && untilMs <= 0)) {
-      yield* this.#pages(bot, workerId, { ...query, follow: false }, signal);
+      yield* this.#pages(bot, workerId, { ...query, follow: false }, askedAtMs, signal);
       return;
     }
     const over = untilMs === undefined ? undefined : this.#abortAfter(untilMs, signal);
-    yield* this.#follow(bot, workerId, query, over === undefined ? signal : AbortSignal.any([signal, over]));
+    const ending = over === undefined ? signal : AbortSignal.any([signal, over]);
+    yield* this.#follow(bot, workerId, query, askedAtMs, ending);
   }
 
-  async *#follow(bot: LoggedBot, workerId: string, query: TailQuery, signal: AbortSignal): AsyncGenerator<LogPart> {
+  async *#follow(
+    bot: LoggedBot,
+    workerId: string,
+    query: TailQuery,
+    askedAtMs: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<LogPart> {
     const wanted = wantedBy(query);
     let afterCursor = query.afterCursor;
     while (!signal.aborted) {
-      const end = yield* this.#pages(bot, workerId, { ...query, afterCursor }, signal);
+      const end = yield* this.#pages(bot, workerId, { ...query, afterCursor }, askedAtMs, signal);
       const place = parseLogCursor(end ?? '');
       if (end === undefined || place === undefined || signal.aborted) return;
       afterCursor = end;
@@ -106,12 +121,13 @@ export class Tails {
     bot: BotKey,
     workerId: string,
     query: TailQuery,
+    askedAtMs: number,
     signal: AbortSignal,
   ): AsyncGenerator<LogPart, string | undefined> {
     let { afterCursor } = query;
     let goal: LogCursor | undefined;
     for (;;) {
-      const page = await this.#page(bot, workerId, { ...query, afterCursor }, signal);
+      const page = await this.#page(bot, workerId, { ...query, afterCursor }, askedAtMs, signal);
       if (page === undefined) return undefined;
       const { batches, end } = page;
       const newest = parseLogCursor(end.newestCursor);
@@ -128,10 +144,19 @@ export class Tails {
   }
 
   /** Undefined when aborted. Nothing of it is at the worker any more when it is here. */
-  async #page(bot: BotKey, workerId: string, query: TailQuery, signal: AbortSignal): Promise<Page | undefined> {
+  async #page(
+    bot: BotKey,
+    workerId: string,
+    query: TailQuery,
+    askedAtMs: number,
+    signal: AbortSignal,
+  ): Promise<Page | undefined> {
     const { userId, botId } = bot;
-    const { lines, afterCursor, since, until, grep = '', buildOnly = false } = query;
-    const times = { ...(since && { since }), ...(until && { until }) };
+    const { lines, afterCursor, grep = '', buildOnly = false } = query;
+    const times = {
+      ...this.#time('since', query.since, query.sinceAgoMs, askedAtMs),
+      ...this.#time('until', query.until, query.untilAgoMs, askedAtMs),
+    };
     const request = { userId, botId, lines, afterCursor, ...times, grep, buildOnly, maxBytes: pageBytes };
     return this.#turns.take(signal, async () => {
       const batches: (readonly LogEntry[])[] = [];
@@ -141,6 +166,20 @@ export class Tails {
       }
       return undefined;
     });
+  }
+
+  /** A bound of a page. An instant goes with a distance, for workers that do not know the latter. */
+  #time<N extends 'since' | 'until'>(
+    name: N,
+    time: Timestamp | undefined,
+    agoMs: number | undefined,
+    askedAtMs: number,
+  ): object {
+    if (agoMs === undefined) return time === undefined ? {} : { [name]: time };
+    const nowMs = this.#clock.monotonicMs();
+    // Later pages mean the same moment.
+    const ago = Math.round(agoMs + nowMs - askedAtMs);
+    return { [name]: time ?? timestampFromMs(this.#clock.wallMs() - ago), [`${name}AgoMs`]: BigInt(ago) };
   }
 
   #liveOf(bot: BotKey, workerId: string, from: LogCursor): LiveTail {
@@ -196,10 +235,13 @@ function wantedBy({
   until,
   grep = '',
   buildOnly = false,
+  sinceAgoMs,
+  untilAgoMs,
 }: TailQuery): ((entry: LogEntry) => boolean) | undefined {
-  if (since === undefined && until === undefined && grep === '' && !buildOnly) return undefined;
-  const sinceNs = nsOf(since);
-  const untilNs = nsOf(until);
+  // What is live is newer than any distance into the past; until such an end only pages are read.
+  const sinceNs = sinceAgoMs === undefined ? nsOf(since) : undefined;
+  const untilNs = untilAgoMs === undefined ? nsOf(until) : undefined;
+  if (sinceNs === undefined && untilNs === undefined && grep === '' && !buildOnly) return undefined;
   return ({ time, stream, text }) => {
     const timeNs = nsOf(time) ?? 0n;
     if (sinceNs !== undefined && timeNs < sinceNs) return false;

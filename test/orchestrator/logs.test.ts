@@ -63,6 +63,8 @@ describe('StreamLogs', () => {
     ['a negative number of lines', { lines: -1 }, 'INVALID_LINES', 'lines'],
     ['a time after the year 9999', { since: at(253_402_300_800) }, 'INVALID_TIME', 'since'],
     ['a time with bad nanoseconds', { until: at(1, 1_000_000_000) }, 'INVALID_TIME', 'until'],
+    ['a time in the future', { sinceAgoMs: -1n }, 'INVALID_TIME', 'since_ago_ms'],
+    ['an end before its beginning, in the past', { sinceAgoMs: 1n, untilAgoMs: 2n }, 'INVALID_TIME', 'since_ago_ms'],
     ['an end before its beginning', { since: at(2), until: at(1) }, 'INVALID_TIME', 'since'],
     ['a text that is too long', { grep: 'x'.repeat(257) }, 'INVALID_GREP', 'grep'],
     ['a text of two lines', { grep: 'a\nb' }, 'INVALID_GREP', 'grep'],
@@ -85,12 +87,30 @@ describe('StreamLogs', () => {
     expect((await refused)[1]).toBe('INVALID_CURSOR');
   });
 
+  it('hands on how long ago, for the clock of the worker, and the instant for workers that know no more', async () => {
+    const answered = refusalOf({ sinceAgoMs: 60_000n, untilAgoMs: 30_000n, follow: true });
+    const open = await worker.take('openTail');
+    expect(open.follow).toBe(false);
+    for (const [ago, least] of [
+      [open.sinceAgoMs, 60_000],
+      [open.untilAgoMs, 30_000],
+    ] as const) {
+      expect(Number(ago)).toBeGreaterThanOrEqual(least);
+      expect(Number(ago)).toBeLessThan(least + 20_000);
+    }
+    expect([open.since, open.until]).toMatchObject([expect.anything(), expect.anything()]);
+    const end = { cursor: `${'0'.repeat(16)}-0`, newestCursor: `${'0'.repeat(16)}-0` };
+    worker.tail([{ tailId: open.tailId }, { end }]);
+    expect(await answered).toEqual(['not refused']);
+  });
+
   it('asks for all lines since a time when no number is given, else for 100', async () => {
     const end = { cursor: `${'0'.repeat(16)}-0`, newestCursor: `${'0'.repeat(16)}-0` };
     for (const [request, lines] of [
       [{ since: at(5) }, 0],
       [{}, 100],
       [{ since: at(5), lines: 7 }, 7],
+      [{ sinceAgoMs: 5000n }, 0],
     ] as const) {
       const answered = refusalOf(request);
       const open = await worker.take('openTail');

@@ -14,6 +14,7 @@ import type { Channel, TailCall } from './channel.ts';
 import { Tails } from './tails.ts';
 
 let dir = '';
+const never = new AbortController().signal;
 let logs: BotLogs;
 const key = { userId: 'dev', botId: 'echo' };
 const source = {
@@ -63,6 +64,31 @@ function slowChannel() {
 }
 
 describe('a tail', () => {
+  it('counts how long ago by the clock that dates the lines, whatever the asker’s says', async () => {
+    const log = logs.of(key);
+    await log.write(LogStream.BUILD, ['a moment ago']);
+    const texts = async (times: { sinceAgoMs?: bigint; untilAgoMs?: bigint }) => {
+      const { channel, written, takeOne } = slowChannel();
+      const tails = new Tails({ logs, clock: systemClock, logger: silentLogger, hasBot: () => true });
+      // By the asker's clock everything here is long over.
+      const since = { seconds: 99_999_999_999n, nanos: 0 };
+      tails.serve(channel, create(OpenTailSchema, { tailId: 't', ...key, since, ...times }), never);
+      const said = () => written.flatMap(({ entries }) => entries.map(({ text }) => text));
+      await eventually(
+        'the tail has ended',
+        () => {
+          takeOne();
+          return written.at(-1)?.end;
+        },
+        Boolean,
+      );
+      return said();
+    };
+    expect(await texts({ sinceAgoMs: 3_600_000n })).toEqual(['a moment ago']);
+    expect(await texts({ sinceAgoMs: 3_600_000n, untilAgoMs: 1_800_000n })).toEqual([]);
+    expect(await texts({})).toEqual([]);
+  });
+
   it('has one message under way at a time, however much there is to tell', async () => {
     const log = logs.of(key);
     for (let n = 0; n < 50; n += 1) await log.write(LogStream.BUILD, [`${n} ${'x'.repeat(60_000)}`]);

@@ -17,7 +17,7 @@ import {
   TailLogsRequestSchema,
 } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { BotLogs } from '../logs/bot-logs.ts';
-import { entryToProto, type StoredEntry } from '../logs/log-entry.ts';
+import { entryToProto, type StoredEntry, wallNs } from '../logs/log-entry.ts';
 import { createLogFilter, type LogFilter } from '../logs/log-filter.ts';
 import { type PageQuery, readPage } from '../logs/log-page.ts';
 import { readLog } from '../logs/log-reader.ts';
@@ -80,7 +80,7 @@ export class Tails {
     if (this.#open.size > tailsMax) return problem('UNAVAILABLE', 'Too many logs of this worker are read at once.');
     if (!(await this.#hasLog(key))) return problem('BOT_NOT_FOUND', 'The worker has no log of this bot.');
     const store = await logs.of(key).store();
-    const query = toQuery(tail, store);
+    const query = toQuery(tail, store, wallNs(clock.wallMs()));
     if (!query) return problem('INVALID_CURSOR', 'The log cursor is not one that this worker handed out.');
     const cursorOf = (seq: number) => formatLogCursor({ logId: store.id, seq });
     const newestCursor = cursorOf(store.nextSeq - 1);
@@ -112,10 +112,11 @@ export class Tails {
 type Say = (message: Partial<Pick<TailLogsRequest, 'tailId' | 'entries' | 'error' | 'end'>>) => Promise<void>;
 
 /** Undefined for a cursor that no log handed out. */
-function toQuery(tail: OpenTail, store: LogStore): PageQuery | undefined {
+function toQuery(tail: OpenTail, store: LogStore, nowNs: bigint): PageQuery | undefined {
+  const ago = (ms: bigint | undefined) => (ms === undefined ? undefined : nowNs - ms * 1_000_000n);
   const filter: LogFilter = {
-    sinceNs: nsOf(tail.since),
-    untilNs: nsOf(tail.until),
+    sinceNs: ago(tail.sinceAgoMs) ?? nsOf(tail.since),
+    untilNs: ago(tail.untilAgoMs) ?? nsOf(tail.until),
     grep: tail.grep,
     buildOnly: tail.buildOnly,
   };
@@ -124,7 +125,7 @@ function toQuery(tail: OpenTail, store: LogStore): PageQuery | undefined {
     const cursor = parseLogCursor(tail.afterCursor);
     return cursor && { from: { afterSeq: cursor.seq, sameLog: cursor.logId === store.id }, filter, maxBytes };
   }
-  if (tail.lines <= 0 && tail.since) return { from: { all: true }, filter, maxBytes };
+  if (tail.lines <= 0 && filter.sinceNs !== undefined) return { from: { all: true }, filter, maxBytes };
   return { from: { lastLines: Math.min(tail.lines > 0 ? tail.lines : linesDefault, linesMax) }, filter, maxBytes };
 }
 
