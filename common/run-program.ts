@@ -2,6 +2,7 @@
  * The life of a program: start, run until SIGTERM or SIGINT, stop. A mistake of the operator is one clear line per mistake
  * on stderr and exit code 1, with nothing left half-started.
  */
+import { systemClock } from './clock.ts';
 import { ConfigError } from './env-config.ts';
 
 export interface Stoppable {
@@ -86,10 +87,10 @@ export async function runProgram(name: string, start: () => Promise<Stoppable>):
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       process.once(signal, () => {
         process.once(signal, () => process.exit(130));
-        setTimeout(() => {
+        systemClock.after(shutdownMaxMs, () => {
           process.stderr.write(`${name}: ${doing} took more than ${shutdownMaxMs / 1000} s; it was broken off\n`);
           process.exit(1);
-        }, shutdownMaxMs);
+        });
         resolve();
       });
     }
@@ -108,6 +109,14 @@ export async function runProgram(name: string, start: () => Promise<Stoppable>):
             .join(''),
     );
     process.exit(1);
+  }
+  // The last resort for what no guard has caught (common/background.ts): what one request, timer or stream broke is not worth
+  // the end of all others.
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(event, (error: unknown) => {
+      const text = error instanceof Error ? error.stack : String(error);
+      process.stderr.write(`${name}: a bug, and the program goes on: ${text}\n`);
+    });
   }
   sayUp({ up: { url: running.url } });
   await signalled;

@@ -1,6 +1,8 @@
 /** The orchestrator, composed: store, engine, fleet and doors. Used by main.ts, by `npm start` and by tests. */
+
 import { readFileSync } from 'node:fs';
 import { ulid } from 'ulid';
+import { guardedClock, nextTurn, repeat } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import type { OrchestratorConfig } from './config.ts';
@@ -64,9 +66,12 @@ function configuredTokens(config: OrchestratorConfig): readonly ConfiguredToken[
 const hasSpec = (bot: ShownBot): bot is BotRecord => 'specSealed' in bot;
 
 export async function startOrchestrator(options: OrchestratorOptions): Promise<RunningOrchestrator> {
-  const { config, clock, logger } = options;
+  const { config, logger } = options;
+  const clock = guardedClock(options.clock, (error) =>
+    logger.error({ err: error }, 'a timer failed; the others go on'),
+  );
   const times = options.fleetTimes ?? defaultFleetTimes;
-  const store = openSqliteStore(config.dir);
+  const store = openSqliteStore(config.dir, logger);
   const sealKey = await openSecretsKey(config, store).catch(async (error: unknown) => {
     await store.close();
     throw error;
@@ -177,20 +182,20 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     },
   );
   const pruning = new Pruning(store, clock, logger, config.retention);
-  void pruning.run();
+  pruning.run();
   const natsPublisher =
     config.nats &&
     new NatsPublisher({ store, clock, logger, target: config.nats, render: (record) => feed.render(record) });
   natsPublisher?.start();
   workerWatch.start();
-  let cancelReconcile: () => void = () => undefined;
   const reconcile = () => {
     for (const { workerId, queue } of fleet.sessions()) {
       queue.push({ case: 'desiredSet', value: desiredSetOf(session, workerId) });
     }
-    cancelReconcile = clock.after(reconcileMs, reconcile);
   };
-  cancelReconcile = clock.after(reconcileMs, reconcile);
+  const cancelReconcile = repeat(clock, reconcileMs, reconcile, (error) => {
+    logger.error({ err: error }, 'telling workers what they are to run failed');
+  });
   const host = config.host.includes(':') ? `[${config.host}]` : config.host;
   const url = `${config.tls ? 'https' : 'http'}://${host === '127.0.0.1' ? 'localhost' : host}:${open.port}`;
   logger.info({ url }, 'orchestrator is listening');
@@ -201,7 +206,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
       cancelReconcile();
       draining.abort();
       // What was said just now goes out before the streams end.
-      await new Promise((resolve) => setImmediate(resolve));
+      await nextTurn();
       stopping.abort(stoppingError());
       fleet.close();
       await open.close(closeGraceMs);

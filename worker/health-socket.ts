@@ -2,9 +2,11 @@
  * How a worker tells a health check of its own machine how it is: whoever connects to its socket reads one line of JSON.
  * A socket, not a file: only a live worker answers, so the check needs no clock to tell fresh news from old.
  */
+
 import { lstat, rm } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { later } from '#common/background.ts';
 
 export interface WorkerHealth {
   /** There is a session with an orchestrator. */
@@ -54,11 +56,11 @@ async function removeOldSocket(path: string): Promise<void> {
 /** Rejects when no worker answers within the limit. */
 export async function askHealth(path: string, limitMs: number): Promise<WorkerHealth> {
   const socket = connect(path);
-  const timer = setTimeout(() => socket.destroy(new Error(`no answer within ${limitMs} ms`)), limitMs);
+  const cancel = later(limitMs, () => socket.destroy(new Error(`no answer within ${limitMs} ms`)));
   try {
     return parseHealth(await text(socket));
   } finally {
-    clearTimeout(timer);
+    cancel();
     socket.destroy();
   }
 }

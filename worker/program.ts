@@ -1,9 +1,11 @@
 /** The worker, composed: state, runtime, bots, logs, session. Used by main.ts, by `npm start` and by tests. */
+
 import { randomUUID } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { uptime } from 'node:os';
 import { join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
+import { guardedClock, inBackground } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
 import { type BotKey, botKeyText } from '#common/ids.ts';
 import type { Logger } from '#common/log.ts';
@@ -87,8 +89,11 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
 }
 
 async function compose(options: WorkerOptions, state: StateDir): Promise<RunningWorker> {
-  const { config, clock, logger, random = Math.random, runtime: makeRuntime = createRuntime } = options;
+  const { config, logger, random = Math.random, runtime: makeRuntime = createRuntime } = options;
   const { workerId } = state;
+  const clock = guardedClock(options.clock, (error) =>
+    logger.error({ err: error }, 'a timer failed; the others go on'),
+  );
   warnAboutSettings(config, state, logger);
   const runtime = makeRuntime({ config, state, clock, logger });
   const outages = createOutages(clock.wallMs() - uptime() * 1000);
@@ -243,7 +248,7 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
       hold: (held) => registry.hold(held),
       openTail: (channel, tail, signal) => tails.serve(channel, tail, signal),
     });
-    void logs.keepSweeping(stopping.signal);
+    inBackground(logs.keepSweeping(stopping.signal), (error) => logger.error({ err: error }, 'old logs stay'));
     const waited = new AbortController();
     const first = await Promise.race([
       uplink.firstDial,

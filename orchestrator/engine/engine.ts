@@ -7,6 +7,7 @@
  * 3. Every job has a deadline and ends by then.
  * 4. A stop or delete does not wait for a start: it ends it.
  */
+import { inBackground } from '#common/background.ts';
 import { ClockSteps } from '#common/clock-steps.ts';
 import type { BotKey } from '#common/ids.ts';
 import { ProblemError, problem, refuse } from '#common/problem.ts';
@@ -66,7 +67,9 @@ export class Engine {
       ...ports,
       newId: ascendingIds(() => clock.wallMs(), newest),
       requestLogs: (job) => {
-        void this.#answerLogs(job);
+        inBackground(this.#answerLogs(job), (error) => {
+          ports.logger.error({ err: error }, 'a log was read, but its job could not be ended; it ends by its deadline');
+        });
       },
     };
   }

@@ -7,6 +7,7 @@
  * 2. Nobody waits for a watcher. What is kept for one that falls behind is bounded; it then reads on from the store.
  * 3. Only events on disk are handed out.
  */
+import { nextTurn } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import { refuse } from '#common/problem.ts';
@@ -178,7 +179,7 @@ export class EventFeed {
         if (watcher.query.wants(record)) yield { kind: 'event', seq: record.seq, event: this.render(record) };
       }
       // A long way back without a match must not keep others waiting.
-      if (watcher.behind) await new Promise((resolve) => setImmediate(resolve));
+      if (watcher.behind) await nextTurn();
       else return;
     }
   }

@@ -2,6 +2,7 @@
  * Looks once a second how each worker is, and tells what has changed since it was told last: ready or not, silent, cordoned.
  * Being silent is nothing that happens, so nobody else could tell of it.
  */
+import { repeat } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import type { WorkerStatus } from '../core/records.ts';
@@ -27,7 +28,6 @@ export class WorkerWatch {
   /** Those whose silence the engine knows of. */
   readonly #silent = new Set<string>();
   #cancel: () => void = () => undefined;
-  #stopped = false;
 
   constructor(deps: WorkerWatchDeps) {
     this.#deps = deps;
@@ -38,15 +38,18 @@ export class WorkerWatch {
   }
 
   start(): void {
-    this.#cancel = this.#deps.clock.after(lookMs, () => {
-      void this.look().finally(() => {
-        if (!this.#stopped) this.start();
-      });
-    });
+    const { clock, logger } = this.#deps;
+    this.#cancel = repeat(
+      clock,
+      lookMs,
+      () => this.look(),
+      (error) => {
+        logger.warn({ err: error }, 'looking at the workers failed');
+      },
+    );
   }
 
   stop(): void {
-    this.#stopped = true;
     this.#cancel();
   }
 

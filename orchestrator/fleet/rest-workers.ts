@@ -7,6 +7,7 @@
  * 3. A task that its worker could not do in passing is handed out again after a pause, until the deadline of its job.
  */
 import { ulid } from 'ulid';
+import { inBackground } from '#common/background.ts';
 import { type Clock, sleep } from '#common/clock.ts';
 import { workerIdPattern } from '#common/ids.ts';
 import type { Logger } from '#common/log.ts';
@@ -125,7 +126,7 @@ export class RestWorkers {
     const runsBots = supportedTasks.includes('start_bot');
     this.#deps.fleet.join(facts, runsBots, 'it does not run bots');
     // Ends with an error when a newer session takes its place: then there is nothing left to do here.
-    void worker.run().catch(() => undefined);
+    inBackground(worker.run(), () => undefined);
     if (runsBots) await this.#deps.engine.placeWaiting();
     return member;
   }

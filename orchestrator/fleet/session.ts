@@ -140,7 +140,7 @@ export async function* serveSession(
       storeId: deps.storeId,
     },
   });
-  void receive(deps, facts, incoming).then(
+  receive(deps, facts, incoming).then(
     () => queue.end(),
     (error: unknown) => queue.end(error instanceof Error ? error : new Error(String(error))),
   );

@@ -7,6 +7,7 @@
  * 2. It keeps `keptBytes` at most, however many read.
  * 3. It ends when nobody reads, or everybody who reads has fallen behind: nothing is pulled for nobody.
  */
+import { inBackground } from '#common/background.ts';
 import { type LogCursor, parseLogCursor } from '#common/log-cursor.ts';
 import type { LogEntry } from '#gen/botrunner/v1/log_pb.js';
 import type { TailLogsRequest } from '#gen/botrunner/v1/worker_service_pb.js';
@@ -52,7 +53,7 @@ export class LiveTail {
   constructor(from: LogCursor, open: (signal: AbortSignal) => AsyncIterable<TailLogsRequest>) {
     this.#logId = from.logId;
     this.#seqBeforeKept = from.seq;
-    void this.#pull(open(this.#ending.signal));
+    inBackground(this.#pull(open(this.#ending.signal)), (error) => this.#finish({ error }));
   }
 
   /** False when a reader at this place has to look elsewhere. */

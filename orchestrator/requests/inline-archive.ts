@@ -1,6 +1,6 @@
 /** Reads an archive that came inside a request, for custom mode, before the request is accepted: within bounds of time too. */
 import { addAbortSignal, Readable } from 'node:stream';
-import { setImmediate } from 'node:timers/promises';
+import { nextTurn } from '#common/background.ts';
 import { refuse } from '#common/problem.ts';
 import { readContextTar, type TarLimits } from '#common/safe-tar.ts';
 import { createSourceTokenSearch } from '#common/source-tokens.ts';
@@ -45,6 +45,6 @@ async function* inPieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   const pieceBytes = 64 * 1024;
   for (let at = 0; at < bytes.length; at += pieceBytes) {
     yield bytes.subarray(at, at + pieceBytes);
-    await setImmediate();
+    await nextTurn();
   }
 }

@@ -1,4 +1,5 @@
 /** What happens to the rest of a body that was answered before it was read. */
+import { later } from '#common/background.ts';
 import type { NodeRequest } from './port.ts';
 
 const lingerMs = { idle: 2_000, total: 30_000 };
@@ -12,13 +13,16 @@ const lingerMs = { idle: 2_000, total: 30_000 };
 export function discardRest(request: NodeRequest): void {
   if (request.complete || request.destroyed) return;
   const give = () => request.destroy();
-  const total = setTimeout(give, lingerMs.total).unref();
-  const idle = setTimeout(give, lingerMs.idle).unref();
-  request.on('data', () => idle.refresh());
+  const cancelTotal = later(lingerMs.total, give);
+  let cancelIdle = later(lingerMs.idle, give);
+  request.on('data', () => {
+    cancelIdle();
+    cancelIdle = later(lingerMs.idle, give);
+  });
   for (const event of ['end', 'close', 'error']) {
     request.once(event, () => {
-      clearTimeout(total);
-      clearTimeout(idle);
+      cancelTotal();
+      cancelIdle();
     });
   }
 }

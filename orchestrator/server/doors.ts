@@ -62,6 +62,7 @@ export function createDoors(deps: DoorsDeps, { draining, shutdown }: Ending): Ha
         createHealthService(
           own.map(({ typeName }) => typeName),
           draining,
+          () => deps.store.trouble() === undefined,
         ),
       ),
       served(ServerReflection, createReflectionService([...own, Health, ServerReflection])),

@@ -19,7 +19,7 @@ export function guard(doors: Doors, logger: Logger): Handler {
     // Without a listener, a connection that breaks would be an error of the process.
     request.on('error', () => undefined);
     response.on('error', () => undefined);
-    void serve(doors, request, response).catch((error: unknown) => {
+    serve(doors, request, response).catch((error: unknown) => {
       logger.error({ err: error }, 'a request failed outside of its handler');
       return giveUp(doors, request, response, logger);
     });

@@ -2,9 +2,11 @@
  * One port for everything. In cleartext the first bytes decide: the HTTP/2 preface (RFC 9113, section 3.4) goes to the
  * http2 server, anything else to the http1 server. With TLS, ALPN decides.
  */
+
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import http2, { type Http2ServerRequest, type Http2ServerResponse, type Http2Session } from 'node:http2';
 import net, { type AddressInfo, type Socket } from 'node:net';
+import { always, later } from '#common/background.ts';
 import { awaitContinue } from './request-bytes.ts';
 
 export type NodeRequest = IncomingMessage | Http2ServerRequest;
@@ -40,27 +42,23 @@ const preface = Buffer.from('PRI ');
 
 function watch(session: Http2Session): void {
   let answered = true;
-  const timer = setInterval(
-    () => {
-      // It may be destroyed for a while before it says that it is closed; a ping would then throw.
-      if (session.destroyed) return;
-      if (!answered) return session.destroy(new Error('ping timed out'));
-      answered = false;
-      session.ping((error) => {
-        answered = error === null;
-      });
-    },
-    Math.max(pingIntervalMs, pingTimeoutMs),
-  );
-  timer.unref();
-  session.on('close', () => clearInterval(timer));
+  const end = always(Math.max(pingIntervalMs, pingTimeoutMs), () => {
+    // It may be destroyed for a while before it says that it is closed; a ping would then throw.
+    if (session.destroyed) return;
+    if (!answered) return session.destroy(new Error('ping timed out'));
+    answered = false;
+    session.ping((error) => {
+      answered = error === null;
+    });
+  });
+  session.on('close', end);
   // The peer went away or broke the protocol: its session ends, and nothing else.
   session.on('error', () => session.destroy());
 }
 
 function sniff(http1: http.Server, h2: http2.Http2Server): net.Server {
   return net.createServer({ pauseOnConnect: false, noDelay: true }, (socket) => {
-    const timer = setTimeout(() => socket.destroy(), prefaceTimeoutMs);
+    const cancel = later(prefaceTimeoutMs, () => socket.destroy());
     socket.on('error', () => socket.destroy());
     let head = Buffer.alloc(0);
     const decide = () => {
@@ -71,13 +69,13 @@ function sniff(http1: http.Server, h2: http2.Http2Server): net.Server {
         socket.once('readable', decide);
         return;
       }
-      clearTimeout(timer);
+      cancel();
       socket.unshift(head);
       const server = head.subarray(0, preface.length).equals(preface) ? h2 : http1;
       server.emit('connection', socket);
     };
     socket.once('readable', decide);
-    socket.once('close', () => clearTimeout(timer));
+    socket.once('close', cancel);
   });
 }
 
@@ -141,12 +139,12 @@ export async function openPort({ host, port, tls, handler }: PortOptions): Promi
       for (const [socket, requests] of http1Requests) if (requests === 0) socket.destroy();
       // Opened ahead of need, as clients do: it has nothing to lose.
       for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
-      const timer = setTimeout(() => {
+      const cancel = later(graceMs, () => {
         for (const session of sessions) session.destroy();
         for (const socket of sockets) socket.destroy();
-      }, graceMs);
+      });
       await closed;
-      clearTimeout(timer);
+      cancel();
     },
   };
 }

@@ -3,7 +3,7 @@
  * Each runs under its own savepoint: one that throws is undone and rejected alone.
  */
 import type { DatabaseSync } from 'node:sqlite';
-import { ProblemError, problem } from '#common/problem.ts';
+import type { StoreHealth } from './damage.ts';
 
 interface Queued {
   readonly run: () => unknown;
@@ -17,20 +17,12 @@ export interface GroupCommit {
   flush(): void;
 }
 
-// https://www.sqlite.org/rescode.html#full and #ioerr: what a full or failing disk answers with.
-const sqliteFull = 13;
-const sqliteIoError = 10;
-
-function toProblem(error: unknown): unknown {
-  const code = typeof error === 'object' && error !== null && 'errcode' in error ? Number(error.errcode) & 0xff : 0;
-  if (code !== sqliteFull && code !== sqliteIoError) return error;
-  return new ProblemError(problem('STORAGE_FULL', 'The disk of the orchestrator is full; nothing was changed.'), {
-    cause: error,
-  });
-}
-
-/** `committed` is called after each commit, when the writes of it have been answered; it must not throw. */
-export function createGroupCommit(db: DatabaseSync, committed: () => void = () => undefined): GroupCommit {
+/** `committed` is called after each commit, when the writes of it have been answered. */
+export function createGroupCommit(
+  db: DatabaseSync,
+  health: StoreHealth,
+  committed: () => void = () => undefined,
+): GroupCommit {
   let queue: Queued[] = [];
   let scheduled = false;
 
@@ -45,14 +37,29 @@ export function createGroupCommit(db: DatabaseSync, committed: () => void = () =
       for (const item of batch) done.push(runOne(item));
       db.exec('COMMIT');
     } catch (error) {
-      // SQLite may have rolled back by itself already; then there is nothing left to undo.
-      if (db.isTransaction) db.exec('ROLLBACK');
-      const reason = toProblem(error);
+      const reason = health.judge(error);
+      rollBack();
       for (const item of batch) item.reject(reason);
       return;
     }
     for (const settle of done) settle();
-    committed();
+    try {
+      health.worked();
+      committed();
+    } catch (error) {
+      // What was written is on disk; who listens reads it after the next commit.
+      health.judge(error);
+    }
+  }
+
+  function rollBack(): void {
+    try {
+      // SQLite may have rolled back by itself already; then there is nothing left to undo.
+      if (db.isTransaction) db.exec('ROLLBACK');
+    } catch (error) {
+      // Of a store that answers nothing any more.
+      health.judge(error);
+    }
   }
 
   function runOne(item: Queued): () => void {
@@ -66,7 +73,7 @@ export function createGroupCommit(db: DatabaseSync, committed: () => void = () =
       if (!db.isTransaction) throw error;
       db.exec('ROLLBACK TO one');
       db.exec('RELEASE one');
-      const reason = toProblem(error);
+      const reason = health.judge(error);
       return () => item.reject(reason);
     }
   }

@@ -2,8 +2,9 @@
  * Removes what is old, a little at a time, so that the store stays bounded and no request waits: events beyond their age or
  * number, jobs that ended long ago, and Idempotency-Keys of yesterday. Artifacts stay: sealed specs refer to them, and a restart may need them years later.
  */
-import { setImmediate } from 'node:timers/promises';
+
 import { AgeClock } from '#common/age-clock.ts';
+import { inBackground, nextTurn, repeat } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import type { Store } from './store.ts';
@@ -45,14 +46,11 @@ export class Pruning {
   }
 
   /** Prunes once, then again every minute after the end of the last time. */
-  async run(): Promise<void> {
-    try {
-      await this.prune();
-    } catch (error) {
-      // A full disk, for example: the next round tries again.
-      this.#logger.warn({ err: error }, 'removing old events and jobs failed');
-    }
-    if (!this.#stopped) this.#cancel = this.#clock.after(everyMs, () => void this.run());
+  run(): void {
+    // A full disk, for example: the next round tries again.
+    const report = (error: unknown) => this.#logger.warn({ err: error }, 'removing what is old failed');
+    inBackground(this.prune(), report);
+    this.#cancel = repeat(this.#clock, everyMs, () => this.prune(), report);
   }
 
   stop(): void {
@@ -70,6 +68,6 @@ export class Pruning {
   }
 
   async #whileRowsGo(remove: () => Promise<number>): Promise<void> {
-    while (!this.#stopped && (await remove()) > 0) await setImmediate();
+    while (!this.#stopped && (await remove()) > 0) await nextTurn();
   }
 }

@@ -2,6 +2,8 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import type { Logger } from '#common/log.ts';
+import { openSound, StoreHealth } from './damage.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { migrations } from './schema.ts';
 import { specBinding } from './seal.ts';
@@ -42,52 +44,64 @@ export function migrate(db: DatabaseSync, steps: readonly string[] = migrations)
   return steps.length;
 }
 
+function openFile(path: string): DatabaseSync {
+  const db = new DatabaseSync(path);
+  try {
+    chmodSync(path, 0o600);
+    // EXCLUSIVE: a second orchestrator on the same folder fails to open instead of sharing it.
+    db.exec(`
+      PRAGMA locking_mode = EXCLUSIVE;
+      PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = FULL;
+      PRAGMA foreign_keys = ON;
+    `);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
 /** Opens (and makes, mode 0700/0600) the store in `dir`. */
-export function openSqliteStore(dir: string): Store {
+export function openSqliteStore(dir: string, logger?: Logger): Store {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const path = join(dir, 'store.sqlite');
-  const db = new DatabaseSync(path);
-  chmodSync(path, 0o600);
-  // EXCLUSIVE: a second orchestrator on the same folder fails to open instead of sharing it.
-  db.exec(`
-    PRAGMA locking_mode = EXCLUSIVE;
-    PRAGMA journal_mode = WAL;
-    PRAGMA synchronous = FULL;
-    PRAGMA foreign_keys = ON;
-  `);
+  const db = openSound(path, () => openFile(path), logger);
   migrate(db);
+  const health = new StoreHealth(logger);
+  const watched = health.watched(db);
   const tables: Tables = {
-    openings: createOpeningTable(db),
-    bots: createBotTable(db),
-    jobs: createJobTable(db),
-    tasks: createTaskTable(db),
-    idempotency: createIdempotencyTable(db),
-    outbox: createOutboxTable(db),
-    workers: createWorkerTable(db),
-    leftovers: createLeftoverTable(db),
-    botVolumes: createBotVolumeTable(db),
-    artifacts: createArtifactTable(db),
-    tokens: createTokenTable(db),
-    telegramTokens: createTelegramTokenTable(db),
-    sourceTokens: createSourceTokenTable(db),
-    clock: createClockTable(db),
+    openings: createOpeningTable(watched),
+    bots: createBotTable(watched),
+    jobs: createJobTable(watched),
+    tasks: createTaskTable(watched),
+    idempotency: createIdempotencyTable(watched),
+    outbox: createOutboxTable(watched),
+    workers: createWorkerTable(watched),
+    leftovers: createLeftoverTable(watched),
+    botVolumes: createBotVolumeTable(watched),
+    artifacts: createArtifactTable(watched),
+    tokens: createTokenTable(watched),
+    telegramTokens: createTelegramTokenTable(watched),
+    sourceTokens: createSourceTokenTable(watched),
+    clock: createClockTable(watched),
   };
   const listeners = new Set<() => void>();
   let told = tables.outbox.lastSeq();
-  const commits = createGroupCommit(db, () => {
+  const commits = createGroupCommit(db, health, () => {
     const last = tables.outbox.lastSeq();
     if (last === told) return;
     told = last;
     for (const listener of listeners) listener();
   });
-  const getMeta = db.prepare('SELECT value FROM meta WHERE key = ?');
-  const replaceMeta = db.prepare('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)');
-  const sealed = db.prepare(`
+  const getMeta = watched.prepare('SELECT value FROM meta WHERE key = ?');
+  const replaceMeta = watched.prepare('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)');
+  const sealed = watched.prepare(`
     SELECT user_id, bot_id, spec_sealed AS sealed FROM bots WHERE spec_sealed IS NOT NULL
     UNION ALL SELECT user_id, bot_id, undo_spec_sealed FROM bots WHERE undo_spec_sealed IS NOT NULL
     UNION ALL SELECT user_id, bot_id, spec_sealed FROM jobs WHERE spec_sealed IS NOT NULL
     LIMIT 20`);
-  const putMeta = db.prepare('INSERT INTO meta (key, value) VALUES (?, ?)');
+  const putMeta = watched.prepare('INSERT INTO meta (key, value) VALUES (?, ?)');
   return {
     read: tables,
     write: (work) => commits.write(() => work(tables)),
@@ -118,6 +132,7 @@ export function openSqliteStore(dir: string): Store {
         boundTo: specBinding({ userId: textOf(row, 'user_id'), botId: textOf(row, 'bot_id') }),
         sealed: bytesOf(row, 'sealed'),
       })),
+    trouble: () => health.trouble,
     async close() {
       commits.flush();
       db.close();

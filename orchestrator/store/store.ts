@@ -251,6 +251,8 @@ export interface Store {
   /** The value as it is on disk. */
   getMeta(key: string): string | undefined;
   setMeta(key: string, value: string): Promise<void>;
+  /** What is wrong with it, for people: damaged, or its disk fails. Undefined when nothing is known to be. */
+  trouble(): string | undefined;
   /** Some of what is sealed; none when nothing is. */
   sealedSamples(): readonly SealedSample[];
   /** Commits what is queued and closes. */

@@ -1,4 +1,5 @@
 /** Gathers build output into batches of 64 KiB or 25 ms, bounded: a build that floods loses lines, with a mark, not memory. */
+import { inBackground } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
 
 export interface BuildOutput {
@@ -54,8 +55,9 @@ export function createBuildOutput(clock: Clock, store: (lines: readonly string[]
       }
       waiting.push(line);
       waitingBytes += bytes;
-      if (waitingBytes >= batchBytes) void flush();
-      else cancelTimer ??= clock.after(batchMs, () => void flush());
+      // storeAll keeps what it could not store, and rejects with nothing.
+      if (waitingBytes >= batchBytes) inBackground(flush(), () => undefined);
+      else cancelTimer ??= clock.after(batchMs, () => inBackground(flush(), () => undefined));
     },
     async close() {
       await flush();

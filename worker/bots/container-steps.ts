@@ -2,6 +2,7 @@
  * The steps that deal with the container. Each changes the world by one thing and the memory by what it has seen of it.
  * They throw what the runtime throws; the actor decides what that means.
  */
+import { inBackground } from '#common/background.ts';
 import { containerName, imageName } from '#common/ids.ts';
 import { ProblemError, problem } from '#common/problem.ts';
 import { runBegins, runEnded } from '../diagnosis/diagnosis.ts';
@@ -47,7 +48,10 @@ export function learn(memory: BotMemory, context: BotContext, facts: ContainerFa
     memory.retryAtMs = clock.monotonicMs() + leftMs;
   }
   // An ended one has nothing more to say than settle and remove take from it.
-  if (facts.status === 'running') void context.log.follow(facts.id);
+  if (facts.status === 'running')
+    inBackground(context.log.follow(facts.id), (error) => {
+      context.logger.warn({ err: error, bot: memory.key }, 'the log of a bot cannot be followed');
+    });
 }
 
 export async function look(memory: BotMemory, context: BotContext, signal: AbortSignal): Promise<void> {
@@ -295,7 +299,9 @@ function beginWatch(memory: BotMemory, context: BotContext, id: string, again: b
   // Without a spec, a start by the restart policy after the worker was restarted, it has the operator's limit.
   const { cpuMillis } = runnableSpec(memory) ?? context.defaults;
   memory.watch = new StartWatch(context.clock.monotonicMs(), again, cpuMillis / 1000);
-  void memory.watch.measure(id, context, signal);
+  inBackground(memory.watch.measure(id, context, signal), (error) => {
+    context.logger.debug({ err: error }, 'the CPU time of a starting bot cannot be seen');
+  });
 }
 
 function endWatch(memory: BotMemory): void {

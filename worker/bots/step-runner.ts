@@ -1,4 +1,5 @@
 /** Takes one step, and decides what a failed one means: tried again, given up, or another crash. */
+import { inBackground } from '#common/background.ts';
 import { ProblemError, problem } from '#common/problem.ts';
 import { explainPassing, passesByItself, pauseAfterFailures } from '../waiting/try-later.ts';
 import type { ActiveTask } from './active-task.ts';
@@ -53,10 +54,13 @@ async function take(
     case 'look':
       return container.look(memory, context, signal);
     case 'prepare':
-      void beginPreparing(memory, context, hooks).then((prepared) => {
-        if (prepared.kind === 'failed') recordFailure(memory, prepared.problem);
-        hooks.wake();
-      });
+      inBackground(
+        beginPreparing(memory, context, hooks).then((prepared) => {
+          if (prepared.kind === 'failed') recordFailure(memory, prepared.problem);
+          hooks.wake();
+        }),
+        (error) => context.logger.error({ err: error, bot: memory.key }, 'the end of a build could not be taken in'),
+      );
       return;
     case 'cancel-prepare':
       return cancelPreparing(memory);

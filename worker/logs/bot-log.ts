@@ -2,6 +2,7 @@
  * The log of one bot as its actor uses it: container output, build output and the platform's own lines in one order,
  * all masked.
  */
+import { inBackground } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import type { Problem } from '#common/problem.ts';
@@ -53,7 +54,10 @@ export class BotLog {
   /** What must not be shown from now on. */
   setSecrets(values: readonly string[]): void {
     this.#masker = createMasker(values);
-    if (this.#wanted !== undefined) void this.follow(this.#wanted);
+    if (this.#wanted !== undefined)
+      inBackground(this.follow(this.#wanted), (error) =>
+        this.#context.logger.warn({ err: error }, 'a log stays closed'),
+      );
   }
 
   /** Tells one listener what the bot prints, as it is stored. It must not throw. */

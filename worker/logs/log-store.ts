@@ -6,9 +6,11 @@
  * 3. Appends are written in the order they were asked for; those of one tick in one write.
  * 4. A segment begins with the newest mark, so that older segments can go.
  */
+
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { inBackground, nextTurn } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
 import { readFileIfAny, writeFileAtomic } from '../state/atomic-file.ts';
 import type { NewEntry, StoredEntry } from './log-entry.ts';
@@ -139,7 +141,11 @@ export class LogStore {
     if (this.#ended) return Promise.reject(new Error('this log is closed'));
     return new Promise((resolve, reject) => {
       this.#waiting.push({ entries, mark, resolve, reject });
-      if (this.#waiting.length === 1) void this.#inLane(() => this.#writeWaiting());
+      if (this.#waiting.length === 1)
+        inBackground(
+          this.#inLane(() => this.#writeWaiting()),
+          () => undefined,
+        );
     });
   }
 
@@ -181,7 +187,7 @@ export class LogStore {
 
   async #writeWaiting(): Promise<void> {
     // One turn of the loop, so that appends of the same tick go into one write.
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
     const group = this.#waiting;
     this.#waiting = [];
     try {
@@ -222,7 +228,7 @@ export class LogStore {
     if (!active || active.bytes >= this.#limits.segmentBytes) {
       await this.#beginSegment();
       // Not awaited: it runs in the lane after this write.
-      void this.dropOld().catch(() => undefined);
+      inBackground(this.dropOld(), () => undefined);
     }
     const segment = this.#segments.at(-1);
     if (!segment) throw new Error('a log without a segment');

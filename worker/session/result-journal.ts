@@ -1,8 +1,10 @@
 /** Results of tasks, on disk until the orchestrator has them: a task that ended is never told to have vanished. */
+
 import { createHash } from 'node:crypto';
 import { readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { inBackground } from '#common/background.ts';
 import type { Logger } from '#common/log.ts';
 import { type TaskResult, TaskResultSchema } from '#gen/botrunner/v1/worker_service_pb.js';
 import { writeFileAtomic } from '../state/atomic-file.ts';
@@ -64,7 +66,11 @@ export class ResultJournal {
     this.#acknowledged.set(taskId, result);
     const oldest = this.#acknowledged.keys().next().value;
     if (this.#acknowledged.size > rememberedMax && oldest !== undefined) this.#acknowledged.delete(oldest);
-    void this.#inLane(() => rm(this.#pathOf(taskId), { force: true }));
+    // inLane logs what fails.
+    inBackground(
+      this.#inLane(() => rm(this.#pathOf(taskId), { force: true })),
+      () => undefined,
+    );
   }
 
   /** Waits for what is being written. */

@@ -2,7 +2,9 @@
  * One session with one orchestrator, from Hello to its end. Any failure ends it whole; nothing else ends with it.
  * What the worker says goes through the outbox, what it hears is handled in the order it came.
  */
+
 import { create } from '@bufbuild/protobuf';
+import { inBackground } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import {
@@ -107,7 +109,7 @@ export async function runSession(parts: SessionParts, signal: AbortSignal): Prom
       work.welcomed(desiredSet && peer.setWithRemaining(desiredSet));
       const wanted = body.value.heartbeatIntervalMs;
       beat(Math.min(Math.max(wanted, heartbeatBounds.minMs), heartbeatBounds.maxMs));
-      void sendAll(call, ended, parts, over.signal).catch((error: unknown) => breakOff(messageOf(error)));
+      inBackground(sendAll(call, ended, parts, over.signal), (error) => breakOff(messageOf(error)));
       return;
     }
     handle(work, peer, body);

@@ -3,6 +3,7 @@
  * What is said while there is no session is not lost where it matters: results are in the journal, observations are in
  * the next Hello. Progress is.
  */
+import { inBackground } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import type { Secret } from '#common/secret.ts';
@@ -134,7 +135,11 @@ export class Uplink implements TaskReports {
 
   ended(result: TaskResult): void {
     // On disk before it is sent: a result the orchestrator acts on is one this worker stands by after a crash, too.
-    void this.#parts.journal.add(result).then(() => this.#queueResult(result.taskId));
+    inBackground(
+      this.#parts.journal.add(result).then(() => this.#queueResult(result.taskId)),
+      (error) =>
+        this.#parts.logger.error({ err: error }, 'a result could not be queued; it is sent in the next session'),
+    );
   }
 
   observed(observation: BotObservation): void {

@@ -2,7 +2,9 @@
  * One connection to NATS; the only file that knows the package. It does not reconnect by itself: the package would keep what
  * it could not send and drop it at the next dial. A link that fails in any way is closed, and the publisher opens another.
  */
+
 import { connect, type ErrorCode, headers, type JetStreamClient, type NatsConnection, NatsError } from 'nats';
+import { later } from '#common/background.ts';
 import type { NatsTarget } from './nats-url.ts';
 import { covers } from './subjects.ts';
 
@@ -116,8 +118,8 @@ const noResponders = '503' satisfies `${ErrorCode.NoResponders}`;
 
 function within<T>(promise: Promise<T>, ms: number): Promise<T> {
   const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error(`no answer within ${ms} ms`)), ms);
+  const cancel = later(ms, () => late.reject(new Error(`no answer within ${ms} ms`)));
   // The loser of the race may still reject.
   promise.catch(() => undefined);
-  return Promise.race([promise, late.promise]).finally(() => clearTimeout(timer));
+  return Promise.race([promise, late.promise]).finally(cancel);
 }

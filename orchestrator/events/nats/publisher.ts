@@ -6,7 +6,9 @@
  * 2. Every event kept in the outbox is published at least once, in order; its place is moved on only when NATS has it.
  * 3. Nobody waits for this: it reads after commits and holds no lock.
  */
+
 import { toBinary } from '@bufbuild/protobuf';
+import { inBackground } from '#common/background.ts';
 import { type Clock, sleep } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import { EventSchema } from '#gen/botrunner/v1/event_pb.js';
@@ -103,10 +105,11 @@ export class NatsPublisher {
     const { signal } = this.#stopping;
     let closed = false;
     // By the bell, not by a race against one promise that lives as long as the connection: each race would stay with it.
-    void link.closed.then(() => {
+    const over = () => {
       closed = true;
       this.#bell();
-    });
+    };
+    inBackground(link.closed.then(over), over);
     let repeatAt = clock.monotonicMs();
     let nextRepeatMs = firstRepeatMs;
     while (!signal.aborted) {

@@ -2,6 +2,7 @@
  * Writes a Server-Sent Events answer (https://html.spec.whatwg.org/multipage/server-sent-events.html). Each piece is written
  * when the one before has gone out; a reader that takes nothing for a minute is cut off, and may resume.
  */
+import { later } from '#common/background.ts';
 import type { Response } from './http.ts';
 
 /** What goes between two blank lines; `id` alone moves the place to resume from and is no event to the reader. */
@@ -46,7 +47,7 @@ async function written(response: Response, text: string, signal: AbortSignal): P
   const drained = Promise.withResolvers<boolean>();
   const yes = () => drained.resolve(true);
   const no = () => drained.resolve(false);
-  const timer = setTimeout(no, stallMs).unref();
+  const cancel = later(stallMs, no);
   response.once('drain', yes);
   response.once('close', no);
   signal.addEventListener('abort', no, { once: true });
@@ -55,7 +56,7 @@ async function written(response: Response, text: string, signal: AbortSignal): P
     response.destroy();
     return false;
   } finally {
-    clearTimeout(timer);
+    cancel();
     response.removeListener('drain', yes);
     response.removeListener('close', no);
     signal.removeEventListener('abort', no);

@@ -50,7 +50,7 @@ function getJob(deps: RestDeps, request: Request, jobId: string): Answer {
 function routesOf(deps: RestDeps): readonly Route[] {
   const job: RouteHandler = ({ request, params }) => getJob(deps, request, params[0] ?? '');
   return [
-    ...publicRoutes,
+    ...publicRoutes(() => deps.store.trouble()),
     { pattern: /^\/jobs$/, methods: { POST: ({ request }) => createJob(deps, request) } },
     { pattern: /^\/jobs\/([^/]+)$/, methods: { GET: job } },
     {

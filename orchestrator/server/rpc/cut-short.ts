@@ -3,7 +3,9 @@
  * Otherwise a stream that was cut reads like one that is complete. Whatever an implementation does when its signal aborts, this is what its caller
  * sees, and it sees it at once.
  */
+
 import { Code, ConnectError, type Interceptor } from '@connectrpc/connect';
+import { inBackground } from '#common/background.ts';
 import { type Problem, problem } from '#common/problem.ts';
 import { identityKey } from './access.ts';
 import { toConnectError } from './connect-error.ts';
@@ -79,6 +81,6 @@ export async function* untilEnd<T>(values: AsyncIterable<T>, ends: readonly End[
     }
   } finally {
     // Not awaited: a source that waits for its next value would never come to its end; the call's own signal ends it.
-    void Promise.resolve(iterator.return?.()).catch(() => undefined);
+    inBackground(Promise.resolve(iterator.return?.()), () => undefined);
   }
 }

@@ -3,10 +3,14 @@ import { Code, ConnectError, type ServiceImpl } from '@connectrpc/connect';
 import { whenAborted } from '#common/abort.ts';
 import { type Health, HealthCheckResponse_ServingStatus as Status } from '#gen/grpc/health/v1/health_pb.js';
 
-/** From `draining` on every watch and check says NOT_SERVING. A watch ends with its call, and says how. */
-export function createHealthService(services: readonly string[], draining: AbortSignal): ServiceImpl<typeof Health> {
+/** From `draining` on, and while not `isWell`, checks say NOT_SERVING, as does every watch from `draining` on. A watch ends with its call, and says how. */
+export function createHealthService(
+  services: readonly string[],
+  draining: AbortSignal,
+  isWell: () => boolean,
+): ServiceImpl<typeof Health> {
   const known = new Set(['', ...services]);
-  const now = () => (draining.aborted ? Status.NOT_SERVING : Status.SERVING);
+  const now = () => (draining.aborted || !isWell() ? Status.NOT_SERVING : Status.SERVING);
   return {
     check({ service }) {
       if (!known.has(service)) throw new ConnectError(`there is no service ${service.slice(0, 200)}`, Code.NotFound);

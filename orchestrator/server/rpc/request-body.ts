@@ -2,6 +2,7 @@
  * The body of a request for a procedure, checked before anything is decoded: the size of each message, how much is in it,
  * and whether it can be decoded at all. Refusals are errors of ours, with a detail, whichever layer found the fault.
  */
+
 import type { DescMethod } from '@bufbuild/protobuf';
 import { fromBinary, fromJsonString } from '@bufbuild/protobuf';
 import { Code, ConnectError } from '@connectrpc/connect';
@@ -14,6 +15,7 @@ import {
   transformJoinEnvelopes,
   transformSplitEnvelope,
 } from '@connectrpc/connect/protocol';
+import { inBackground } from '#common/background.ts';
 import { checkJsonBounds, jsonBounds } from '#common/json-text.ts';
 import { type Problem, type ProblemExtras, problem } from '#common/problem.ts';
 import { hasDetail, toConnectError } from './connect-error.ts';
@@ -47,7 +49,7 @@ export async function* requestBody(source: BodySource, wire: Wire, rules: BodyRu
   } catch (error) {
     throw explained(error, rules);
   } finally {
-    void bytes.return(undefined).catch(() => undefined);
+    inBackground(bytes.return(undefined), () => undefined);
   }
 }
 

@@ -1,6 +1,8 @@
 /** Writes what a procedure's handler answers to a response of Node.js, of either version of HTTP. */
+
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { UniversalServerResponse } from '@connectrpc/connect/protocol';
+import { inBackground } from '#common/background.ts';
 
 /** What the responses of both versions have in common. */
 export interface Writable {
@@ -31,7 +33,7 @@ export async function sendResponse(answer: UniversalServerResponse, response: Wr
     response.end();
   } finally {
     // Not awaited: a source that waits for its next value ends by the call's signal.
-    void body?.return?.().catch(() => undefined);
+    inBackground(Promise.resolve(body?.return?.()), () => undefined);
   }
 }
 

@@ -1,9 +1,9 @@
 /** Tables of artifacts: chunks by upload, uploads by the sha256 of their bytes, and who uploaded them. */
-import type { DatabaseSync } from 'node:sqlite';
+import type { Statements } from '../damage.ts';
 import type { ArtifactTable } from '../store.ts';
 import { bytesOf, numberOf, textOf } from './row.ts';
 
-export function createArtifactTable(db: DatabaseSync): ArtifactTable {
+export function createArtifactTable(db: Statements): ArtifactTable {
   const addChunk = db.prepare('INSERT INTO artifact_chunks (upload_id, n, bytes) VALUES (?, ?, ?)');
   const finish = db.prepare(
     'INSERT INTO artifacts (sha256, upload_id, size_bytes, created_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',

@@ -1,9 +1,9 @@
 /** Table of the workers that may have a data volume of a bot. */
-import type { DatabaseSync } from 'node:sqlite';
+import type { Statements } from '../damage.ts';
 import type { BotVolumeTable } from '../store.ts';
 import { textOf } from './row.ts';
 
-export function createBotVolumeTable(db: DatabaseSync): BotVolumeTable {
+export function createBotVolumeTable(db: Statements): BotVolumeTable {
   const workersOf = db.prepare('SELECT worker_id FROM bot_volumes WHERE user_id = ? AND bot_id = ? ORDER BY worker_id');
   const put = db.prepare('INSERT OR IGNORE INTO bot_volumes (user_id, bot_id, worker_id) VALUES (?, ?, ?)');
   const remove = db.prepare('DELETE FROM bot_volumes WHERE user_id = ? AND bot_id = ? AND worker_id = ?');

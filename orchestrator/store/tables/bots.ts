@@ -1,6 +1,7 @@
 /** Table of bots. */
-import type { DatabaseSync } from 'node:sqlite';
+
 import { type BotRecord, botStates, type Desired, type Observed } from '../../core/records.ts';
+import type { Statements } from '../damage.ts';
 import type { BotTable } from '../store.ts';
 import { bytesOf, bytesOrNull, jsonOf, numberOf, numberOrNull, type Row, textOf, textOrNull, wordOf } from './row.ts';
 
@@ -46,7 +47,7 @@ function toBot(row: Row): BotRecord {
   };
 }
 
-export function createBotTable(db: DatabaseSync): BotTable {
+export function createBotTable(db: Statements): BotTable {
   const get = db.prepare('SELECT * FROM bots WHERE user_id = ? AND bot_id = ?');
   const ofUser = db.prepare("SELECT * FROM bots WHERE user_id = ? AND desired <> 'removed' ORDER BY bot_id");
   const sealed = db.prepare('SELECT user_id, bot_id, spec_sealed FROM bots WHERE spec_sealed IS NOT NULL');

@@ -1,11 +1,12 @@
 /** What is remembered of the clock, in the table of single values. */
-import type { DatabaseSync } from 'node:sqlite';
+
 import type { AgeMark } from '#common/age-clock.ts';
 import type { ClockMark } from '#common/clock-steps.ts';
+import type { Statements } from '../damage.ts';
 import type { ClockTable } from '../store.ts';
 import { jsonOf } from './row.ts';
 
-export function createClockTable(db: DatabaseSync): ClockTable {
+export function createClockTable(db: Statements): ClockTable {
   const get = db.prepare('SELECT value FROM meta WHERE key = ?');
   const set = db.prepare('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)');
   const read = <T>(key: string): T | undefined => {

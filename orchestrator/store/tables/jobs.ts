@@ -1,8 +1,9 @@
 /** Tables of jobs and of the states they went through. */
-import type { DatabaseSync } from 'node:sqlite';
+
 import { encodeTime } from 'ulid';
 import { type JsonObject, type Problem, problem } from '#common/problem.ts';
 import { type JobRecord, jobStatuses } from '../../core/records.ts';
+import type { Statements } from '../damage.ts';
 import type { JobTable } from '../store.ts';
 import { bytesOrNull, jsonOf, jsonOrNull, numberOf, type Row, textOf, textOrNull, wordOf } from './row.ts';
 
@@ -34,7 +35,7 @@ function toJob(row: Row): JobRecord {
 
 const open = "status NOT IN ('completed', 'failed', 'cancelled')";
 
-export function createJobTable(db: DatabaseSync): JobTable {
+export function createJobTable(db: Statements): JobTable {
   const get = db.prepare('SELECT * FROM jobs WHERE job_id = ?');
   const put = db.prepare(`
     INSERT OR REPLACE INTO jobs (

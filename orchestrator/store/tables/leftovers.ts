@@ -1,6 +1,7 @@
 /** Table of what workers may still have of bots that are not placed there. */
-import type { DatabaseSync } from 'node:sqlite';
+
 import type { Leftover } from '../../core/records.ts';
+import type { Statements } from '../damage.ts';
 import type { LeftoverTable } from '../store.ts';
 import { numberOf, type Row, textOf } from './row.ts';
 
@@ -15,7 +16,7 @@ const toLeftover = (row: Row): Leftover => ({
   taskId: textOf(row, 'task_id'),
 });
 
-export function createLeftoverTable(db: DatabaseSync): LeftoverTable {
+export function createLeftoverTable(db: Statements): LeftoverTable {
   const ofWorker = db.prepare('SELECT * FROM leftovers WHERE worker_id = ?');
   const ofBot = db.prepare('SELECT * FROM leftovers WHERE user_id = ? AND bot_id = ? ORDER BY worker_id');
   const withTask = db.prepare('SELECT * FROM leftovers WHERE task_id = ?');

@@ -1,11 +1,11 @@
 /** Table of the openings of the store. */
-import type { DatabaseSync } from 'node:sqlite';
+import type { Statements } from '../damage.ts';
 import type { OpeningTable } from '../store.ts';
 import { numberOf, textOf } from './row.ts';
 
 const kept = 10_000;
 
-export function createOpeningTable(db: DatabaseSync): OpeningTable {
+export function createOpeningTable(db: Statements): OpeningTable {
   const all = db.prepare('SELECT id, from_seq FROM openings ORDER BY n');
   const add = db.prepare(`
     INSERT INTO openings (id, from_seq, at)

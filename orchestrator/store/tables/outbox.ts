@@ -1,6 +1,7 @@
 /** Table of events, each written in the commit of the change it tells. */
-import type { DatabaseSync } from 'node:sqlite';
+
 import type { EventBody, EventRecord } from '../../core/records.ts';
+import type { Statements } from '../damage.ts';
 import type { OutboxTable } from '../store.ts';
 import { jsonOf, numberOf, type Row, textOf } from './row.ts';
 
@@ -39,7 +40,7 @@ function page(seq: number, limit: number, rowsAfter: (seq: number, limit: number
 const floorKey = 'events_floor';
 const placeKey = (reader: string): string => `events_place_${reader}`;
 
-export function createOutboxTable(db: DatabaseSync): OutboxTable {
+export function createOutboxTable(db: Statements): OutboxTable {
   const add = db.prepare(`
     INSERT INTO outbox (event_id, user_id, bot_id, bot_seq, kind, subject_id, payload, at)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`);

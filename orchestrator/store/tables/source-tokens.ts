@@ -1,9 +1,9 @@
 /** Telegram tokens in the sources of bots, as keyed hashes. Rows go with their artifact or bot, by triggers. */
-import type { DatabaseSync } from 'node:sqlite';
+import type { Statements } from '../damage.ts';
 import type { SourceTokenTable } from '../store.ts';
 import { textOf } from './row.ts';
 
-export function createSourceTokenTable(db: DatabaseSync): SourceTokenTable {
+export function createSourceTokenTable(db: Statements): SourceTokenTable {
   const newest = db.prepare(
     'SELECT token_keys FROM source_tokens WHERE source_id = ? AND revision <= ? ORDER BY revision DESC LIMIT 1',
   );

@@ -1,10 +1,11 @@
 /** Table of tasks: work handed to workers. */
-import type { DatabaseSync } from 'node:sqlite';
+
 import type { TaskRecord } from '../../core/records.ts';
+import type { Statements } from '../damage.ts';
 import type { TaskTable } from '../store.ts';
 import { numberOf, numberOrNull, type Row, textOf, textOrNull } from './row.ts';
 
-export function createTaskTable(db: DatabaseSync): TaskTable {
+export function createTaskTable(db: Statements): TaskTable {
   const get = db.prepare('SELECT * FROM tasks WHERE task_id = ?');
   const put = db.prepare(`
     INSERT OR REPLACE INTO tasks (task_id, job_id, type, worker_id, status, created_at, accepted_at, finished_at)

@@ -1,9 +1,9 @@
 /** Which bot has which Telegram token. Only a keyed hash of the token is kept. */
-import type { DatabaseSync } from 'node:sqlite';
+import type { Statements } from '../damage.ts';
 import type { TelegramTokenTable } from '../store.ts';
 import { textOf } from './row.ts';
 
-export function createTelegramTokenTable(db: DatabaseSync): TelegramTokenTable {
+export function createTelegramTokenTable(db: Statements): TelegramTokenTable {
   const owner = db.prepare('SELECT user_id, bot_id FROM telegram_tokens WHERE token_key = ?');
   const ofBot = db.prepare('SELECT token_key FROM telegram_tokens WHERE user_id = ? AND bot_id = ?');
   const put = db.prepare('INSERT INTO telegram_tokens (token_key, user_id, bot_id) VALUES (?, ?, ?)');

@@ -1,10 +1,11 @@
 /** Table of tokens, by their sha256. */
-import type { DatabaseSync } from 'node:sqlite';
+
 import type { Scope, TokenRecord } from '../../core/records.ts';
+import type { Statements } from '../damage.ts';
 import type { TokenTable } from '../store.ts';
 import { numberOf, textOf } from './row.ts';
 
-export function createTokenTable(db: DatabaseSync): TokenTable {
+export function createTokenTable(db: Statements): TokenTable {
   const all = db.prepare('SELECT * FROM tokens ORDER BY created_at, token_sha256');
   const put = db.prepare(`
     INSERT OR REPLACE INTO tokens (token_sha256, user_id, scope, name, source, created_at) VALUES (?, ?, ?, ?, ?, ?)`);

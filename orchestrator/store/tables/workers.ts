@@ -1,6 +1,7 @@
 /** Tables of workers that have ever joined, and of who may speak as them. */
-import type { DatabaseSync } from 'node:sqlite';
+
 import type { WorkerAccess, WorkerRecord } from '../../core/records.ts';
+import type { Statements } from '../damage.ts';
 import type { WorkerTable } from '../store.ts';
 import { jsonOf, numberOf, type Row, textOf, textOrNull } from './row.ts';
 
@@ -24,7 +25,7 @@ const toAccess = (row: Row): WorkerAccess => ({
   revoked: numberOf(row, 'revoked') === 1,
 });
 
-export function createWorkerTable(db: DatabaseSync): WorkerTable {
+export function createWorkerTable(db: Statements): WorkerTable {
   const get = db.prepare('SELECT * FROM workers WHERE worker_id = ?');
   const all = db.prepare('SELECT * FROM workers WHERE forgotten = 0 ORDER BY worker_id');
   const put = db.prepare(`

@@ -2,6 +2,7 @@
  * The engine's events of our containers. Hints only: the engine forgets them when it restarts, and a stream can fall silent
  * without ending, which is why the engine is asked for a sign of life beside it.
  */
+import { inBackground } from '#common/background.ts';
 import { type Clock, sleep } from '#common/clock.ts';
 import type { RuntimeEvent } from '../container-runtime.ts';
 import { labelNames, verifiedIdentity } from '../labels.ts';
@@ -54,7 +55,7 @@ export async function watchEngineEvents(
     const label = [`${labelNames.marker}=true`, `${labelNames.workerId}=${deps.owner.workerId}`];
     const query = { filters: { type: ['container'], event: Object.keys(kinds), label } };
     const answer = await deps.engine.stream({ method: 'GET', path: '/events', query }, watch.signal);
-    void stopWhenSilent(deps, watch);
+    inBackground(stopWhenSilent(deps, watch), () => watch.abort());
     const lines = createLineSplitter((line) => {
       const event = line === '' ? undefined : parseEvent(line, deps.owner);
       if (event) onEvent(event);

@@ -10,11 +10,14 @@ import { preferredType } from './preferred-type.ts';
 const plain = 'text/plain; charset=utf-8';
 export const htmlType = 'text/html; charset=utf-8';
 
-const ok = (): Answer => ({ status: 200, body: { status: 'ok' } });
+/** Why it is not well is for the operator, in the log. */
+const health = (trouble: string | undefined): Answer =>
+  trouble === undefined ? { status: 200, body: { status: 'ok' } } : { status: 503, body: { status: 'failing' } };
 
-export const publicRoutes: readonly Route[] = [
+/** `trouble`: what is wrong with the store. */
+export const publicRoutes = (trouble: () => string | undefined): readonly Route[] => [
   { pattern: /^\/$/, methods: { GET: ({ request }) => frontPage(request) } },
-  { pattern: /^\/(?:health|healthz|livez|readyz)$/, methods: { GET: ok } },
+  { pattern: /^\/(?:health|healthz|livez|readyz)$/, methods: { GET: () => health(trouble()) } },
   { pattern: /^\/version$/, methods: { GET: () => ({ status: 200, body: { name: 'bot-runner', version } }) } },
   // Nothing here is for search engines.
   {
