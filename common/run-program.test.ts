@@ -21,6 +21,13 @@ it.each<[Error, string]>([
   [systemError('EISDIR'), 'a folder stands where a file is to be'],
   [systemError('EROFS', folder), '/data/worker is on a disk that cannot be written to'],
   [systemError('ENOSPC', folder), 'the disk is full (/data/worker)'],
+  [
+    systemError('ENOENT', { ...folder, syscall: 'mkdir' }),
+    '/data/worker cannot be made: its disk cannot be written to',
+  ],
+  [systemError('ERR_SQLITE_ERROR', { errcode: 13 }), 'the disk is full: free some space on it (DATA_DIR)'],
+  [systemError('ERR_SQLITE_ERROR', { errcode: 8 + 256 }), 'the disk cannot be written to'],
+  [systemError('ERR_SQLITE_ERROR', { errcode: 14 }), 'no permission to write'],
   [systemError('ELOOP', folder), '/data/worker cannot be followed'],
   [systemError('ERR_OSSL_PEM_NO_START_LINE'), 'TLS_CERT and TLS_KEY are not a certificate chain and its private key'],
 ])('%s is told in one line each', (error, line) => {

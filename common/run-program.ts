@@ -3,7 +3,9 @@
  * on stderr and exit code 1, with nothing left half-started.
  */
 import { systemClock } from './clock.ts';
+import { diskFaultOf, diskFaultSentences } from './disk-fault.ts';
 import { ConfigError } from './env-config.ts';
+import { ProblemError } from './problem.ts';
 
 export interface Stoppable {
   /** Where it is reached; for a program that listens. */
@@ -26,7 +28,7 @@ type SystemError = NodeJS.ErrnoException & {
 export function explainStartError(error: unknown): string | undefined {
   if (error instanceof ConfigError) return error.message;
   if (!(error instanceof Error)) return undefined;
-  const { code = '', address, port, path, hostname } = error as SystemError;
+  const { code = '', address, port, path, hostname, syscall } = error as SystemError;
   // Of a socket in a folder the address is its path, and the port none.
   const file = path ?? (port === -1 ? address : undefined);
   switch (code) {
@@ -45,6 +47,10 @@ export function explainStartError(error: unknown): string | undefined {
         ? `no permission to listen on port ${port}: set PORT to 1024 or more`
         : `no permission for ${file}: choose another path, such as another DATA_DIR, or fix its owner`;
     case 'ENOENT':
+      // What Node.js says of a folder that is to be made on a disk that cannot be written to.
+      if (syscall === 'mkdir' && file !== undefined) {
+        return `${file} cannot be made: its disk cannot be written to, or is gone; choose another path, such as another DATA_DIR`;
+      }
       return `${file} does not exist`;
     case 'EEXIST':
     case 'ENOTDIR':
@@ -66,6 +72,10 @@ export function explainStartError(error: unknown): string | undefined {
       // https://www.sqlite.org/rescode.html#busy: the store is open elsewhere.
       if ('errcode' in error && error.errcode === 5) {
         return 'the store is in use by another orchestrator: end it, or set DATA_DIR to another folder';
+      }
+      if ('errcode' in error || error instanceof ProblemError) {
+        const fault = diskFaultOf(error);
+        if (fault !== undefined) return `${diskFaultSentences[fault]} (DATA_DIR)`;
       }
       return error.name.endsWith('Error') && error.name !== 'Error' && error.name !== 'TypeError'
         ? error.message
