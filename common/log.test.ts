@@ -20,8 +20,8 @@ it('tells a disk that cannot be written to in one line without a stack, however 
     logger.warn({ err: systemError('EACCES', 'open') }, 'no file');
   });
   expect(lines.map(({ msg }) => msg)).toEqual([
-    expect.stringMatching(/^the disk is full: free some space on it; /),
-    expect.stringMatching(/^the disk cannot be written to: mount it for writing; /),
+    expect.stringMatching(/^the disk that holds DATA_DIR is full: free some space on it; /),
+    expect.stringMatching(/^the disk that holds DATA_DIR cannot be written to: mount it for writing; /),
     expect.stringMatching(/^no permission to write: fix the owner of DATA_DIR/),
   ]);
   expect(JSON.stringify(lines)).not.toContain('stack');

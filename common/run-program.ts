@@ -75,7 +75,7 @@ export function explainStartError(error: unknown): string | undefined {
       }
       if ('errcode' in error || error instanceof ProblemError) {
         const fault = diskFaultOf(error);
-        if (fault !== undefined) return `${diskFaultSentences[fault]} (DATA_DIR)`;
+        if (fault !== undefined) return diskFaultSentences[fault];
       }
       return error.name.endsWith('Error') && error.name !== 'Error' && error.name !== 'TypeError'
         ? error.message
