@@ -184,6 +184,7 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
         'language.node',
         'deadline.remaining',
         'restart.in_place',
+        'takeover.claim',
       ],
       runtime: runtime.kind,
       engineVersion: info?.version ?? '',

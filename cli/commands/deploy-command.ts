@@ -85,7 +85,7 @@ export abstract class DeployCommand extends JobCommand {
     description: 'A label that the worker must have, such as zone=eu; zone- asks for it no longer. Repeatable.',
   });
   takeover = Option.Boolean('--takeover', false, {
-    description: 'Stop the bot that has the same Telegram token, and take it over.',
+    description: 'Take the Telegram token over from the bot that has it, which is stopped once this one is built.',
   });
   noWait = Option.Boolean('--no-wait', false, { description: 'Do not wait until the bot runs.' });
 

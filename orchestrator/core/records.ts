@@ -63,7 +63,10 @@ export interface BotRecord extends BotKey {
   /** Whether a removal takes the data volume too. */
   readonly purge: boolean;
   readonly undo: Undo | null;
-  /** The task of a stop or removal that is decided, and that its worker has yet to carry out. */
+  /**
+   * The task of a stop or removal that is decided, and that its worker has yet to carry out. After a takeover that failed late
+   * it is the id of that job.
+   */
   readonly pendingTask: string | null;
   readonly state: BotStateName;
   readonly observed: Observed;

@@ -56,7 +56,7 @@ export function acceptJob(context: EngineContext, change: Change, request: NewJo
     refuse('ARTIFACT_NOT_FOUND', 'There is no artifact with that sha256.');
   }
   const wanted = wantedNow(context, change, request, existing);
-  const after = wanted === undefined ? [] : settleTokens(context, change, request, wanted);
+  if (wanted !== undefined) checkTokens(context, change, request, wanted);
   const jobId = newId();
   const mutating = mutatingActions.includes(action);
   if (existing === undefined && spec !== undefined) change.putBot(newBot(context, key, spec.mode, change.now));
@@ -75,7 +75,6 @@ export function acceptJob(context: EngineContext, change: Change, request: NewJo
       ...request.params,
       ...(request.takeover === true ? { takeover: true } : {}),
       ...changeParams(request.change),
-      ...(after.length > 0 ? { after } : {}),
     },
     specSealed: spec === undefined ? null : sealSpec(sealKey, key, spec.spec),
     result: null,
@@ -110,18 +109,12 @@ function wantedNow(
   return unwrap(wanted);
 }
 
-/**
- * Refuses a start whose Telegram token another bot has; with takeover that bot is stopped instead. Returns the jobs to wait
- * for.
- */
-function settleTokens(context: EngineContext, change: Change, request: NewJob, spec: BotSpec): readonly string[] {
-  const holders = tokenHolders(context, change.tx, request, spec);
-  if (holders.length === 0) return [];
-  if (request.takeover !== true || silentHolder(context, change.tx, holders) !== undefined)
-    throw new ProblemError(refusedToken(context, change.tx, request.userId, holders));
-  return holders.map(
-    (holder) => acceptJob(context, change, { ...holder, blueprint: request.blueprint, action: 'stop' }).jobId,
-  );
+/** Refuses a start whose Telegram token another bot has, unless it takes it over from bots that can be stopped. */
+function checkTokens(context: EngineContext, { tx }: Change, request: NewJob, spec: BotSpec): void {
+  const holders = tokenHolders(context, tx, request, spec);
+  if (holders.length === 0) return;
+  if (request.takeover === true && silentHolder(context, tx, holders) === undefined) return;
+  throw new ProblemError(refusedToken(context, tx, request.userId, holders));
 }
 
 /** A bot that has been asked for and has not begun. */
@@ -171,9 +164,6 @@ function begin(context: EngineContext, change: Change, job: JobRecord): void {
   beginNext(context, change, job);
   const now = change.tx.jobs.get(job.jobId);
   if (now?.status === 'pending' && now.reason === '') {
-    const reason = Array.isArray(now.params['after'])
-      ? 'waiting until the other bot has let go of the Telegram token'
-      : 'waiting for an earlier job of the same bot';
-    change.putJob({ ...now, reason });
+    change.putJob({ ...now, reason: 'waiting for an earlier job of the same bot' });
   }
 }

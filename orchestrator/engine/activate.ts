@@ -16,7 +16,8 @@ import { place } from './placing.ts';
 import { purgeElsewhere } from './purging.ts';
 import { reborn } from './settling.ts';
 import { openSoundSpec, openSpec, sealSpec, shapeOf } from './specs.ts';
-import { acquireTokens, refusedToken, tokenHolders } from './token-ownership.ts';
+import { takesOver } from './takeover.ts';
+import { acquireTokens, refusedToken, silentHolder, tokenHolders } from './token-ownership.ts';
 import { wantedByJob } from './wanted-spec.ts';
 
 /** Of what was observed, only which decision it was about: placement asks whether the worker knew of the last one. */
@@ -135,7 +136,10 @@ export function objectionToBegin(context: EngineContext, change: Change, job: Jo
     if (wanted === undefined) return undefined;
     if (!wanted.ok) return wanted.problem;
     const holders = tokenHolders(context, change.tx, bot, wanted.value);
-    return holders.length === 0 ? undefined : refusedToken(context, change.tx, job.userId, holders);
+    if (holders.length === 0) return undefined;
+    return takesOver(job) && silentHolder(context, change.tx, holders) === undefined
+      ? undefined
+      : refusedToken(context, change.tx, job.userId, holders);
   } catch (error) {
     if (error instanceof ProblemError) return error.problem;
     throw error;

@@ -1,4 +1,5 @@
 /** Moves jobs: one function takes a job through one event, in the caller's transaction. */
+import { problem } from '#common/problem.ts';
 import type { JobEvent, Step } from '../core/blueprints/blueprint.ts';
 import { type BotRecord, isFinal, type JobRecord } from '../core/records.ts';
 import { dispatch, objectionToBegin } from './activate.ts';
@@ -10,6 +11,7 @@ import { awaitsRemoval, endWithoutWorker, keepPending } from './pending.ts';
 import { answerNow } from './read.ts';
 import { removeDeleted, settle } from './settling.ts';
 import { openSoundSpec, shapeOf, toEnsure } from './specs.ts';
+import { hasGot, resumeHolder, stoppedHolders } from './takeover.ts';
 import { releaseTokens } from './token-ownership.ts';
 
 /** Applies an event; an event that means nothing to the job's state changes nothing. Returns the job as it is now. */
@@ -77,17 +79,14 @@ function finish(context: EngineContext, change: Change, job: JobRecord): JobReco
   if (task !== undefined && task.status !== 'done') {
     change.tx.tasks.put({ ...task, status: 'done', finishedAt: change.now });
   }
-  if (job.mutating) {
-    beginNext(context, change, job);
-    beginWaiting(context, change, job);
-  }
+  if (job.mutating) beginNext(context, change, job);
   return done;
 }
 
 /** Begins the oldest waiting job of a bot, unless one is at work. */
 export function beginNext(context: EngineContext, change: Change, key: { userId: string; botId: string }): void {
   const next = change.tx.jobs.openOfBot(key)[0];
-  if (next?.status !== 'pending' || isWaitingForOthers(change, next)) return;
+  if (next?.status !== 'pending') return;
   const bot = change.tx.bots.get(key);
   if (awaitsRemoval(bot)) {
     change.putJob({ ...next, reason: `worker ${bot.workerId} has yet to remove the deleted bot of that name` });
@@ -95,26 +94,6 @@ export function beginNext(context: EngineContext, change: Change, key: { userId:
   }
   const objection = objectionToBegin(context, change, next);
   advance(context, change, next, objection === undefined ? { kind: 'begin' } : { kind: 'aborted', problem: objection });
-}
-
-/** A takeover begins only when the jobs that stop the former holders have ended. */
-function isWaitingForOthers(change: Change, job: JobRecord): boolean {
-  return waitsFor(job).some((jobId) => {
-    const other = change.tx.jobs.get(jobId);
-    return other !== undefined && !isFinal(other.status);
-  });
-}
-
-const waitsFor = (job: JobRecord): readonly string[] => {
-  const ids = job.params['after'];
-  return Array.isArray(ids) ? ids.map(String) : [];
-};
-
-/** Gives the jobs that waited for this one their turn. */
-function beginWaiting(context: EngineContext, change: Change, ended: JobRecord): void {
-  for (const job of change.tx.jobs.withStatus('pending')) {
-    if (waitsFor(job).includes(ended.jobId)) beginNext(context, change, job);
-  }
 }
 
 /** Undoes what a job that did not succeed wanted of its bot. A stop or delete stays wanted. */
@@ -131,10 +110,17 @@ function giveUp(context: EngineContext, change: Change, job: JobRecord): void {
     return;
   }
   if (task === undefined || bot === undefined || bot.undo === null) return;
-  const reverted = change.putBot(revert(context, bot));
-  releaseTokens(context, change.tx, reverted);
+  // It may run with a token that others were stopped for: they run again when its worker says that it does not.
+  const mayRun = hasGot(job);
+  const back = revert(context, bot);
+  const reverted = change.putBot(mayRun ? { ...back, pendingTask: job.jobId } : back);
+  if (!mayRun) {
+    releaseTokens(context, change.tx, reverted);
+    resumeHolders(context, change, job);
+  }
   const { workerId } = task;
   if (workerId === null) return;
+  const confirm = mayRun ? { taskId: job.jobId, restart: false, takeover: false } : undefined;
   change.afterCommit(() => {
     context.fleet.send(workerId, {
       case: 'cancelTask',
@@ -142,9 +128,21 @@ function giveUp(context: EngineContext, change: Change, job: JobRecord): void {
     });
     context.fleet.send(workerId, {
       case: 'ensure',
-      value: toEnsure(context.sealKey, reverted, undefined, context.settings.stopGraceMs, context.decided(reverted)),
+      value: toEnsure(context.sealKey, reverted, confirm, context.settings.stopGraceMs, context.decided(reverted)),
     });
   });
+}
+
+/** Lets the holders run again that were stopped for a takeover, also those whose stop is not done yet. */
+export function resumeHolders(context: EngineContext, change: Change, job: JobRecord): void {
+  for (const holder of stoppedHolders(job)) {
+    const stop = change.tx.jobs.openOfBot(holder).find(({ action }) => action === 'stop');
+    if (stop !== undefined) {
+      const reason = problem('CANCELLED', 'The takeover that this stop was for did not succeed.');
+      advance(context, change, stop, { kind: 'aborted', problem: reason });
+    }
+    resumeHolder(context, change, holder);
+  }
 }
 
 /** Back to what was desired before, as a decision of its own, so that the worker takes it as the newest. */

@@ -1,6 +1,7 @@
 /** The end of a decision that was kept for a silent worker, as that worker reports it. In the transaction of the caller. */
 import type { TaskResult } from '#gen/botrunner/v1/worker_service_pb.js';
-import { beginNext } from './advance.ts';
+import type { BotRecord } from '../core/records.ts';
+import { beginNext, resumeHolders } from './advance.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
 import { applyObservation } from './observe.ts';
@@ -20,10 +21,15 @@ export function applyPendingResult(
   if (outcome.case !== 'succeeded') return true;
   const bot = change.tx.bots.get(found) ?? found;
   if (bot.desired === 'removed' && bot.purge) change.tx.botVolumes.remove(bot, workerId);
-  const settled = { ...bot, pendingTask: null };
-  const next = change.putBot(bot.desired === 'stopped' ? { ...settled, state: 'stopped' } : settled);
+  const settled: BotRecord = { ...bot, pendingTask: null };
+  const state = bot.desired === 'stopped' && bot.state !== 'failed' ? 'stopped' : bot.state;
+  const next = change.putBot({ ...settled, state });
   // A later start may already want it back, and have its tokens.
-  if (next.desired !== 'running') releaseTokens(context, change.tx, next);
+  if (next.desired !== 'running' || change.tx.jobs.openOfBot(next).length === 0) {
+    releaseTokens(context, change.tx, next);
+  }
+  const takeover = change.tx.jobs.get(taskId);
+  if (takeover !== undefined) resumeHolders(context, change, takeover);
   removeDeleted(change, next);
   beginNext(context, change, next);
   return true;

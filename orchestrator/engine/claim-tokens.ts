@@ -1,11 +1,12 @@
 /** A worker asks whether a bot may run with the Telegram tokens in the source that it has fetched. In the caller's transaction. */
 import { ProblemError, refuse } from '#common/problem.ts';
 import type { ClaimTokensRequest } from '#gen/botrunner/v1/worker_service_pb.js';
-import { acceptJob } from './accept.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
+import { makeRoom } from './make-room.ts';
 import { openSpec } from './specs.ts';
-import { acquireTokens, noteSourceTokens, tokenHolders, tokenInUse } from './token-ownership.ts';
+import { hasGot, noteGot, stoppedHolders, takesOver } from './takeover.ts';
+import { acquireTokens, noteSourceTokens, refusedToken, tokenHolders } from './token-ownership.ts';
 
 /**
  * The tokens are the bot's from now on, or, with `pending`, once the bot that it takes over from is gone. Throws TOKEN_IN_USE;
@@ -25,18 +26,19 @@ export function claimTokens(
     refuse('BOT_NOT_FOUND', 'The bot is not to be started on this worker.');
   }
   const spec = openSpec(context.sealKey, bot, bot.specSealed);
-  if (!noteSourceTokens(context, tx, bot, spec, claim.tokenSha256)) return { pending: false };
+  // A bot that is built names none when its source was judged before.
+  if (!claim.built || claim.tokenSha256.length > 0) noteSourceTokens(context, tx, bot, spec, claim.tokenSha256);
+  const job = tx.jobs.openOfBot(bot).find(({ status }) => status === 'running');
   const holders = tokenHolders(context, tx, bot, spec);
   if (holders.length === 0) {
     acquireTokens(context, tx, bot, spec);
+    if (job !== undefined && stoppedHolders(job).length > 0 && !hasGot(job)) {
+      change.putJob({ ...job, reason: '', params: noteGot(job) });
+    }
     return { pending: false };
   }
-  const job = tx.jobs.openOfBot(bot).find(({ status }) => status === 'running');
-  if (job?.params['takeover'] !== true) throw new ProblemError(tokenInUse(bot.userId, holders));
+  if (job === undefined || !takesOver(job)) throw new ProblemError(refusedToken(context, tx, bot.userId, holders));
   // Not before the new one could run: if it cannot be built, the other one goes on.
-  for (const holder of claim.built ? holders : []) {
-    const isStopping = tx.bots.get(holder)?.desired !== 'running' || tx.jobs.openOfBot(holder).length > 0;
-    if (!isStopping) acceptJob(context, change, { ...holder, blueprint: job.blueprint, action: 'stop' });
-  }
+  if (claim.built) makeRoom(context, change, job, holders);
   return { pending: true };
 }

@@ -72,6 +72,8 @@ export interface EngineContext {
   readonly published: Published;
   /** Begins to read the log for a logs job; the answer comes as an event of its own. */
   readonly requestLogs: (job: JobRecord) => void;
+  /** Begins to stop the bots that have the tokens of a job that waits to take them over. */
+  readonly makeRoom: (jobId: string) => void;
   /** The moment of the store at which the bot's newest decision was made; for its worker. */
   readonly decided: (bot: BotRecord) => StoreMoment | undefined;
   /** Whether its worker knows later decisions about the bot than the store, which was restored: what it says is of those. */

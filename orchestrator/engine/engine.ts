@@ -33,17 +33,18 @@ import {
 } from './free-tasks.ts';
 import { ascendingIds } from './ids.ts';
 import { endDeleteOf } from './leftovers.ts';
+import { makeRoom } from './make-room.ts';
 import type { NewJob } from './new-job.ts';
 import { applyObservation } from './observe.ts';
 import { place } from './placing.ts';
 import { logsResult, readFailure } from './read.ts';
 import { applyResult } from './results.ts';
-import { damaged, isDamaged } from './specs.ts';
+import { damaged, isDamaged, openSoundSpec } from './specs.ts';
 import { tellWorkers } from './tell-workers.ts';
-import { renewTokenKeys } from './token-ownership.ts';
+import { renewTokenKeys, tokenHolders } from './token-ownership.ts';
 
 /** Where a bot's log is read from; given to the engine as a function. */
-export interface EnginePorts extends Omit<EngineContext, 'requestLogs' | 'newId'> {
+export interface EnginePorts extends Omit<EngineContext, 'requestLogs' | 'makeRoom' | 'newId'> {
   /** The end of a bot's log as text; rejects with ProblemError. */
   readonly readLogText: (bot: BotRecord, lines: number, signal: AbortSignal) => Promise<string>;
 }
@@ -69,6 +70,11 @@ export class Engine {
       requestLogs: (job) => {
         inBackground(this.#answerLogs(job), (error) => {
           ports.logger.error({ err: error }, 'a log was read, but its job could not be ended; it ends by its deadline');
+        });
+      },
+      makeRoom: (jobId) => {
+        this.#makeRoom(jobId).catch((error: unknown) => {
+          ports.logger.error({ err: error, jobId }, 'the bots that a takeover waits for could not be stopped');
         });
       },
     };
@@ -341,6 +347,24 @@ export class Engine {
       event = { kind: 'aborted', problem: readFailure(error) };
     }
     await this.#advanceById(job.jobId, event);
+  }
+
+  /** Stops the bots whose tokens the job takes over; it goes to its worker when they are gone. */
+  #makeRoom(jobId: string): Promise<void> {
+    return this.#change((change) => {
+      const job = change.tx.jobs.get(jobId);
+      const bot = job && change.tx.bots.get(job);
+      if (job?.status !== 'waiting_for_worker' || bot === undefined) return;
+      const spec = openSoundSpec(this.#context.sealKey, bot, bot.specSealed);
+      const holders = spec === undefined ? [] : tokenHolders(this.#context, change.tx, bot, spec);
+      try {
+        if (holders.length > 0) makeRoom(this.#context, change, job, holders);
+        else place(this.#context, change, job, bot);
+      } catch (error) {
+        if (!(error instanceof ProblemError)) throw error;
+        advance(this.#context, change, job, { kind: 'aborted', problem: error.problem });
+      }
+    });
   }
 
   #advanceById(jobId: string, event: JobEvent): Promise<void> {

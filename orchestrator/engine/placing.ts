@@ -7,6 +7,8 @@ import type { Tables } from '../store/store.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
 import { openSoundSpec, taskCommand, toEnsure } from './specs.ts';
+import { noteGot, stoppedHolders, takesOver, waitsForHolders, waitsForTokens } from './takeover.ts';
+import { acquireTokens, tokenHolders } from './token-ownership.ts';
 
 /** The connected workers with what is taken of them, the bot itself not counted. */
 export function candidatesFor(context: EngineContext, tx: Tables, bot: BotRecord): readonly Candidate[] {
@@ -62,7 +64,29 @@ export function place(context: EngineContext, change: Change, job: JobRecord, bo
         )
       : planPlacement(all, { ...wanted, home: homeOf(bot) });
   if (!plan.placed) return change.putJob({ ...job, status: 'waiting_for_worker', reason: plan.reason });
-  return assign(context, change, job, bot, task, plan.workerId);
+  const ready = takesOver(job) ? takeOver(context, change, job, bot, plan.workerId) : job;
+  return ready === undefined
+    ? change.putJob({ ...job, status: 'waiting_for_worker', reason: waitsForHolders })
+    : assign(context, change, ready, bot, task, plan.workerId);
+}
+
+/** A worker that cannot wait before it starts a bot gets it when its tokens are free: undefined until then. */
+function takeOver(
+  context: EngineContext,
+  { tx, afterCommit }: Change,
+  job: JobRecord,
+  bot: BotRecord,
+  workerId: string,
+): JobRecord | undefined {
+  const worker = context.fleet.live().find((live) => live.workerId === workerId);
+  const spec = openSoundSpec(context.sealKey, bot, bot.specSealed);
+  if (worker?.capabilities.includes(waitsForTokens) || spec === undefined) return job;
+  if (tokenHolders(context, tx, bot, spec).length > 0) {
+    afterCommit(() => context.makeRoom(job.jobId));
+    return undefined;
+  }
+  acquireTokens(context, tx, bot, spec);
+  return stoppedHolders(job).length > 0 ? { ...job, params: noteGot(job) } : job;
 }
 
 const homeOf = (bot: BotRecord): Wanted['home'] =>

@@ -64,12 +64,15 @@ export interface TaskCommand {
   };
   /** The bot's process starts afresh, whatever runs already. */
   readonly restart: boolean;
+  /** Between building and starting the worker asks for the Telegram tokens. */
+  readonly takeover: boolean;
 }
 
-export const taskCommand = (taskId: string, { action, deadlineAt }: JobRecord, remainingMs: number): TaskCommand => ({
+export const taskCommand = (taskId: string, job: JobRecord, remainingMs: number): TaskCommand => ({
   taskId,
-  deadline: { at: deadlineAt, remainingMs },
-  restart: action === 'restart',
+  deadline: { at: job.deadlineAt, remainingMs },
+  restart: job.action === 'restart',
+  takeover: job.params['takeover'] === true,
 });
 
 /** The command for a bot's worker. `task` is the task it serves, if any. A bot that leaves shall be stopped there. */
@@ -94,6 +97,7 @@ export function toEnsure(
     ...(spec === undefined ? {} : { spec }),
     stopGraceMs,
     restart: desired === 'running' && task?.restart === true,
+    claimTokens: desired === 'running' && task?.takeover === true,
     purge: bot.desired === 'removed' && bot.purge,
     ...(decided ? { decided } : {}),
     ...(task?.deadline === undefined

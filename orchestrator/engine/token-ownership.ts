@@ -145,6 +145,7 @@ function heldBySilentWorker(userId: string, { userId: owner, botId, workerId }: 
     {
       details: { ...(isOwn ? { bot_id: botId } : {}), worker_id: workerId },
       hint: `Bring ${workerId} back; if its host is off for good, an operator frees the token with: avtomatika-bot worker forget ${workerId}`,
+      example: `avtomatika-bot worker forget ${workerId}`,
     },
   );
 }

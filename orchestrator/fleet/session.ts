@@ -75,7 +75,7 @@ export function desiredSetOf(
 
 /** A stop or removal that was decided while the worker was away; it stands until it is carried out. */
 const pendingTaskOf = ({ pendingTask }: BotRecord) =>
-  pendingTask === null ? undefined : { taskId: pendingTask, restart: false };
+  pendingTask === null ? undefined : { taskId: pendingTask, restart: false, takeover: false };
 
 function checkHello(message: SessionRequest | undefined, workerId: string): Hello {
   if (message?.body.case !== 'hello') refuse('INVALID_WORKER', 'The first message of a session must be Hello.');

@@ -197,7 +197,7 @@ describe('a job that waits for its turn', () => {
     await started('a', { BOT_TOKEN: token });
     const { body } = await start('b', { BOT_TOKEN: token }, { takeover: true });
     expect((await orchestrator.get(`/jobs/${body.job_id}`)).body).toMatchObject({
-      status: 'pending',
+      status: 'waiting_for_worker',
       reason: 'waiting until the other bot has let go of the Telegram token',
     });
   });
@@ -222,13 +222,13 @@ describe('a Telegram token', () => {
     expect(await codeOf(bots.restartBot({ botId: 'a' }))).toEqual(['AlreadyExists', 'TOKEN_IN_USE']);
   });
 
-  it('moves with takeover: the other bot is gone before the new one begins', async () => {
+  it('moves with takeover: for a worker that cannot wait, the other bot is gone before the new one begins', async () => {
     await started('a', { BOT_TOKEN: token });
     const { body } = await start('b', { BOT_TOKEN: token }, { takeover: true });
     const stop = await worker.take('ensure');
     expect(stop).toMatchObject({ botId: 'a', desired: DesiredState.STOPPED });
     expect((await jobs.getJob({ jobId: body.job_id })).job).toMatchObject({
-      status: JobStatus.PENDING,
+      status: JobStatus.WAITING_FOR_WORKER,
       reason: 'waiting until the other bot has let go of the Telegram token',
     });
     worker.succeed(stop, gone(stop));

@@ -7,7 +7,7 @@ import { type Diagnosis, recallDiagnosis } from '../diagnosis/diagnosis.ts';
 import type { ContainerFacts } from '../runtime/container-runtime.ts';
 import type { BotRecord, Failure, RunId } from '../state/bot-records.ts';
 import type { Container, Settled, Situation } from './converge.ts';
-import { type Desired, isSameDecision } from './desired.ts';
+import { type Decision, type Desired, isSameDecision } from './desired.ts';
 import type { PreparationPhase } from './image-preparation.ts';
 import type { RunnableSpec } from './spec-plan.ts';
 import type { StartWatch } from './start-watch.ts';
@@ -26,6 +26,8 @@ export interface BotMemory {
   stale: boolean;
   /** The image of this revision is there. */
   imageReady: bigint | undefined;
+  /** The decision with claimTokens whose tokens are the bot's. */
+  tokensGranted: Decision | undefined;
   preparing: { readonly revision: bigint; phase: PreparationPhase; readonly abort: AbortController } | undefined;
   /** A container started a moment ago is watched. */
   watch: StartWatch | undefined;
@@ -75,6 +77,7 @@ export const newMemory = (record: BotRecord, nowMs: number): BotMemory => ({
   container: 'unknown',
   stale: false,
   imageReady: undefined,
+  tokensGranted: undefined,
   preparing: undefined,
   watch: undefined,
   watchedRun: undefined,
@@ -106,6 +109,10 @@ export function failureOf({ failure, desired }: BotRecord): Failure | undefined 
 export const imageOf = ({ image, formerImage }: BotRecord, revision: bigint): BotRecord['image'] =>
   [image, formerImage].find((made) => made?.revision === revision);
 
+/** Whether the orchestrator has yet to say that the bot may start. */
+const awaitsTokens = ({ tokensGranted }: BotMemory, desired: Desired): boolean =>
+  desired.claimTokens === true && (tokensGranted === undefined || !isSameDecision(tokensGranted, desired));
+
 /** The spec of what shall run, once it is known and can be run. */
 export function runnableSpec({ spec, record }: BotMemory): RunnableSpec | undefined {
   return spec && spec.revision === record.desired?.revision && spec.value.ok ? spec.value.value : undefined;
@@ -121,7 +128,7 @@ export function situationOf(memory: BotMemory, nowMs: number, hasTask: boolean):
     nowMs,
     desired,
     container: mustLook ? 'unknown' : typeof container === 'string' ? container : asContainer(memory, container),
-    imageReady: desired !== undefined && imageReady === desired.revision,
+    imageReady: desired !== undefined && imageReady === desired.revision && !awaitsTokens(memory, desired),
     preparing: preparing?.revision,
     specKnown: runnableSpec(memory) !== undefined,
     failed: failureOf(record) !== undefined,

@@ -59,6 +59,7 @@ export function describeWork(known: Known): Told | undefined {
   if (known.phase === 'pulling') return { state: BotState.PULLING, reason: `the image is being pulled${again}` };
   if (known.phase === 'waiting') return { state: BotState.PENDING, reason: waitsForBuild };
   if (known.phase === 'fetching') return { state: BotState.PENDING, reason: `the source is being fetched${again}` };
+  if (known.phase === 'tokens') return { state: BotState.PENDING, reason: waitsForTokens };
   // Between two tries: why it waits goes before what the bot does meanwhile.
   const told = describeBot(known);
   return told && again !== '' ? { ...told, reason: afterFailures(known.making) } : told;
@@ -67,6 +68,7 @@ export function describeWork(known: Known): Told | undefined {
 const afterFailures = ({ failures, trouble }: Making): string =>
   failures === 0 ? '' : `the image is not ready yet, try ${failures + 1} follows; the last one failed: ${trouble}`;
 
+const waitsForTokens = 'it is built, and waits until the other bot has let go of the Telegram token';
 const waitsForBuild = 'waits for another build on this worker to end';
 
 function withoutContainer({ situation, record, phase }: Known): Told {
@@ -75,6 +77,7 @@ function withoutContainer({ situation, record, phase }: Known): Told {
   if (phase === 'building') return { state: BotState.BUILDING, reason: '' };
   if (phase === 'pulling') return { state: BotState.PULLING, reason: '' };
   if (phase === 'waiting') return { state: BotState.PENDING, reason: waitsForBuild };
+  if (phase === 'tokens') return { state: BotState.PENDING, reason: waitsForTokens };
   if (phase === 'fetching') return { state: BotState.PENDING, reason: 'the source is being fetched' };
   if (situation.specKnown) return { state: BotState.STARTING, reason: '' };
   return record.startedGeneration > 0n

@@ -50,7 +50,8 @@ export function setDesired(memory: BotMemory, desired: Desired, newTask: boolean
     before.revision === desired.revision &&
     before.stopGraceMs === desired.stopGraceMs &&
     isSameMoment(before.decided, desired.decided) &&
-    (before.restart === true || desired.restart !== true);
+    (before.restart === true || desired.restart !== true) &&
+    (before.claimTokens === true || desired.claimTokens !== true);
   if (same && failure === record.failure) return;
   memory.record = { ...record, desired: same ? before : desired, failure, startedGeneration };
 }

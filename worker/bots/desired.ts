@@ -25,6 +25,8 @@ export interface Desired extends Decision {
   readonly purge?: boolean;
   /** With `running`: a process started for an older decision is ended and started again, in the same container. */
   readonly restart?: boolean;
+  /** With `running`: between building and starting the orchestrator is asked for the Telegram tokens. */
+  readonly claimTokens?: boolean;
   /** When it was decided, by the history of the orchestrator's store; only handed back. */
   readonly decided?: { readonly opening: string; readonly seq: bigint };
 }
@@ -82,6 +84,7 @@ export function readEnsure(message: Ensure): Result<EnsureCommand> {
       ...(message.purge ? { purge: true } : {}),
       ...(message.decided ? { decided: { opening: message.decided.opening, seq: message.decided.seq } } : {}),
       ...(message.restart ? { restart: true } : {}),
+      ...(message.claimTokens ? { claimTokens: true } : {}),
     },
     spec: message.spec,
     // deadline_at is an instant of the orchestrator's clock, which means nothing here; see session/peer-clock.ts.

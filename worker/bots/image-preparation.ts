@@ -19,8 +19,8 @@ export interface ArtifactSource {
   fetch(sha256: string, signal: AbortSignal): Promise<{ readonly path: string; release(): void }>;
 }
 
-/** `checking`: whether the image is there already. */
-export type PreparationPhase = 'checking' | 'fetching' | 'waiting' | 'building' | 'pulling';
+/** `checking`: whether the image is there already. `tokens`: it is, and another bot has yet to let go of its tokens. */
+export type PreparationPhase = 'checking' | 'fetching' | 'waiting' | 'building' | 'pulling' | 'tokens';
 
 export interface Preparation {
   readonly key: BotKey;

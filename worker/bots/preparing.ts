@@ -1,6 +1,7 @@
 /** The making of an image beside the actor's steps: begun, cancelled, and its end taken into the memory. */
 import { imageName } from '#common/ids.ts';
 import { type Problem, ProblemError, problem, unwrap } from '#common/problem.ts';
+import { awaitTokens } from '../diagnosis/source-tokens.ts';
 import { entryToProto, LogStream } from '../logs/log-entry.ts';
 import { withTimeLimit } from '../waiting/time-limit.ts';
 import { explainPassing, passesByItself, retryPauseMs, TryLaterError } from '../waiting/try-later.ts';
@@ -39,7 +40,19 @@ export function beginPreparing(memory: BotMemory, context: BotContext, hooks: Pr
   const { revision } = desired;
   const mine = { revision, phase: 'checking' as PreparationPhase, abort: new AbortController() };
   memory.preparing = mine;
-  return make(memory, context, revision, spec, mine.abort.signal, hooks).then(
+  const { signal } = mine.abort;
+  const made = async () => {
+    const image = await make(memory, context, revision, spec, signal, hooks);
+    if (desired.claimTokens) {
+      mine.phase = 'tokens';
+      hooks.wake();
+      const claim = { key: memory.key, epoch: desired.epoch, revision, tokenSha256s: [] };
+      await awaitTokens(claim, context.tokenClaims, context.clock, signal);
+      if (memory.preparing === mine) memory.tokensGranted = { epoch: desired.epoch, generation: desired.generation };
+    }
+    return image;
+  };
+  return made().then(
     ({ pinned }): Prepared => {
       if (memory.preparing !== mine) return { kind: 'cancelled' };
       memory.preparing = undefined;

@@ -9,6 +9,7 @@ import type { BotKey } from '#common/ids.ts';
 import { readContextTar } from '#common/safe-tar.ts';
 import { createSourceTokenSearch, type SourceTokens } from '#common/source-tokens.ts';
 import { telegramTokensOf } from '#common/telegram-token.ts';
+import { TryLaterError } from '../waiting/try-later.ts';
 
 export interface TokenClaim {
   readonly key: BotKey;
@@ -55,14 +56,22 @@ export async function judgeSource(source: JudgedSource, claims: TokenClaims, sig
 
 const askAgainMs = 500;
 
-/** Resolves when the tokens are the bot's: the one that it takes over from is gone. */
+/**
+ * Resolves when the tokens are the bot's: the one that it takes over from is gone. An orchestrator that cannot be asked now is
+ * asked again: nothing has to be built anew for it.
+ */
 export async function awaitTokens(
   claim: TokenClaim,
   claims: TokenClaims,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<void> {
-  while ((await claims.claim(claim, true, signal)) !== 'granted') await sleep(clock, askAgainMs, signal);
+  const ask = () =>
+    claims.claim(claim, true, signal).catch((error: unknown) => {
+      if (error instanceof TryLaterError) return 'pending' as const;
+      throw error;
+    });
+  while ((await ask()) !== 'granted') await sleep(clock, askAgainMs, signal);
 }
 
 async function tokensIn(path: string, signal: AbortSignal): Promise<SourceTokens> {

@@ -38,7 +38,8 @@ export declare type StartBotRequest = Message<"botrunner.v1.StartBotRequest"> & 
   spec?: BotSpec | undefined;
 
   /**
-   * Takes a Telegram token over from the bot that has it: that bot is stopped first.
+   * Takes a Telegram token over from the bot that has it. This bot is built first; only then the other one is stopped, and
+   * this one starts when that is gone. If this one cannot be built or started, the other one runs on, or again.
    *
    * @generated from field: bool takeover = 3;
    */

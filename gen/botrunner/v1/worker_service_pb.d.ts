@@ -662,6 +662,15 @@ export declare type Ensure = Message<"botrunner.v1.Ensure"> & {
    * @generated from field: botrunner.v1.StoreMoment decided = 14;
    */
   decided?: StoreMoment | undefined;
+
+  /**
+   * With RUNNING: the bot takes Telegram tokens over from others that run. When it is built, and before anything of it is
+   * created or stopped, ClaimTokens is called with `built` until the answer is not pending. Sent to all workers; one without
+   * the capability takeover.claim gets this Ensure only when the tokens are free.
+   *
+   * @generated from field: bool claim_tokens = 15;
+   */
+  claimTokens: boolean;
 };
 
 /**
@@ -1264,7 +1273,8 @@ export declare type ClaimTokensRequest = Message<"botrunner.v1.ClaimTokensReques
   revision: bigint;
 
   /**
-   * sha256 of each token, 64 lower-case hex digits; at most 16. None of them: the source has no token.
+   * sha256 of each token, 64 lower-case hex digits; at most 16. None of them: the source has no token, or, with `built`, was
+   * judged before: then the tokens of the bot are meant, wherever they come from.
    *
    * @generated from field: repeated string token_sha256 = 5;
    */

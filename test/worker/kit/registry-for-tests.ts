@@ -46,6 +46,9 @@ export interface RegistryForTests {
   readonly logs: BotLogs;
   /** Artifacts cannot be had while this is set. */
   artifactError: Error | undefined;
+  /** What the orchestrator was asked about tokens: whether the bot was built by then. */
+  readonly claims: boolean[];
+  claimAnswer: () => 'granted' | 'pending';
   /** The bot shall run at this revision; generation is the same unless given. */
   run(revision: number, extra?: MessageInitShape<typeof EnsureSchema>): void;
   stop(generation: number, extra?: MessageInitShape<typeof EnsureSchema>): void;
@@ -130,7 +133,12 @@ export async function createRegistryForTests(
         slots: new Slots(options.buildSlots ?? 1),
         artifacts,
         fetching: { dir, allow: [], clock },
-        tokenClaims: { claim: async () => 'granted' },
+        tokenClaims: {
+          claim: async (_, built) => {
+            self.claims.push(built);
+            return self.claimAnswer();
+          },
+        },
         preflight: options.preflight ?? noPreflight,
         records: createBotRecords(join(dir, 'bots'), silentLogger),
         reports: {
@@ -158,6 +166,8 @@ export async function createRegistryForTests(
     runtime,
     reports,
     artifactError: undefined,
+    claims: [],
+    claimAnswer: () => 'granted',
     get registry() {
       return parts.registry;
     },

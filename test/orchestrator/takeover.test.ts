@@ -1,0 +1,253 @@
+/** A start that takes a Telegram token over: built first, and nothing stops before the new bot could run. Workers are played. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { BotState, DesiredState } from '#gen/botrunner/v1/bot_pb.js';
+import type { Ensure } from '#gen/botrunner/v1/worker_service_pb.js';
+import { eventually } from '../kit/eventually.ts';
+import { observed, type ScriptedWorker } from '../kit/scripted-worker.ts';
+import {
+  accepted,
+  begin,
+  bot,
+  connect,
+  job,
+  orchestrator,
+  run,
+  simple,
+  stopped,
+  untilFinal,
+  workers,
+} from './played-workers.ts';
+
+const token = '123456789:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA';
+const env_vars = { BOT_TOKEN: token };
+const fleetTimes = { heartbeatMs: 100, suspectAfterMs: 1_200, unknownAfterMs: 2_000 };
+const capabilities = ['mode.simple', 'language.python', 'restart.in_place'];
+const beats: NodeJS.Timeout[] = [];
+
+beforeEach(() => begin({ env: { MAX_BOTS_PER_USER: '10' }, fleetTimes }));
+afterEach(async () => {
+  for (const beat of beats.splice(0)) clearInterval(beat);
+  for (const worker of workers.splice(0)) worker.close();
+  await orchestrator[Symbol.asyncDispose]();
+});
+
+/** A worker that is heard of; `waits`: it can wait between building and starting. */
+async function alive(workerId: string, waits = true): Promise<ScriptedWorker> {
+  const hello = { labels: { n: workerId }, capabilities: waits ? [...capabilities, 'takeover.claim'] : capabilities };
+  const worker = await connect(workerId, hello);
+  const beat = setInterval(() => worker.send({ case: 'heartbeat', value: { ready: true } }), fleetTimes.heartbeatMs);
+  beats.push(beat);
+  return {
+    ...worker,
+    close: () => {
+      clearInterval(beat);
+      worker.close();
+    },
+  };
+}
+const claim = (worker: ScriptedWorker, { userId, botId, epoch, revision }: Ensure) =>
+  worker.claimTokens({ userId, botId, epoch, revision, built: true }).then(
+    ({ pending }) => (pending ? 'pending' : 'granted'),
+    ({ details }: { details: string }) => details,
+  );
+const granted = (worker: ScriptedWorker, ensure: Ensure) =>
+  eventually(
+    "the tokens are the new bot's",
+    () => claim(worker, ensure),
+    (answer) => answer === 'granted',
+  );
+const fails = (worker: ScriptedWorker, ensure: Ensure, code = 'BUILD_FAILED') =>
+  worker.send({
+    case: 'result',
+    value: {
+      taskId: ensure.taskId,
+      outcome: { case: 'failed', value: { code, message: 'no' } },
+      observation: observed(ensure, { state: BotState.FAILED, containerId: '', containerName: '', revision: 0n }),
+    },
+  });
+const takeover = (botId: string, more = {}) => accepted(simple(botId, { env_vars, takeover: true, ...more }));
+/** Everything the worker was told of a bot, by what it shall be. */
+const told = (worker: ScriptedWorker, botId: string): DesiredState[] =>
+  worker.heard.flatMap(({ body }) =>
+    body.case === 'ensure' && body.value.botId === botId ? [body.value.desired] : [],
+  );
+const startElsewhere = async (botId: string) => (await orchestrator.post(simple(botId, { env_vars }))).body.error?.code;
+
+describe('a takeover', () => {
+  it('builds first: the other bot runs until the new one could, and is gone before it starts', async () => {
+    const worker = await alive('w');
+    await run(worker, 'old', { env_vars });
+    const id = await takeover('new');
+    const ensure = await worker.take('ensure');
+    expect(ensure).toMatchObject({ botId: 'new', claimTokens: true });
+    expect(told(worker, 'old')).toEqual([DesiredState.RUNNING]);
+    expect(await bot('old')).toMatchObject({ status: 'running', desired: 'running' });
+    expect(await claim(worker, ensure)).toBe('pending');
+    const stop = await worker.take('ensure');
+    expect(stop).toMatchObject({ botId: 'old', desired: DesiredState.STOPPED });
+    expect(await job(id)).toMatchObject({
+      status: 'running',
+      reason: 'waiting until the other bot has let go of the Telegram token',
+    });
+    expect(await claim(worker, ensure)).toBe('pending');
+    // Nobody gets it in between.
+    expect(await startElsewhere('third')).toBe('TOKEN_IN_USE');
+    worker.succeed(stop, stopped(stop));
+    await granted(worker, ensure);
+    expect(await startElsewhere('third')).toBe('TOKEN_IN_USE');
+    worker.succeed(ensure);
+    expect((await untilFinal(id)).data.result.status).toBe('started');
+    expect((await bot('old')).status).toBe('stopped');
+  });
+
+  it.each([
+    ['its build fails', async (worker: ScriptedWorker, ensure: Ensure) => fails(worker, ensure)],
+    [
+      'it is cancelled',
+      async (_: ScriptedWorker, __: Ensure, id: string) => {
+        await fetch(`${orchestrator.url}/botrunner.v1.JobService/CancelJob`, {
+          method: 'POST',
+          headers: { authorization: 'Bearer test-client-token', 'content-type': 'application/json' },
+          body: JSON.stringify({ jobId: id }),
+        });
+      },
+    ],
+    [
+      'it is stopped',
+      async () => {
+        await accepted({ action: 'stop', bot_id: 'new' });
+      },
+    ],
+  ])('leaves the other bot alone when %s', async (_, how) => {
+    const worker = await alive('w');
+    await run(worker, 'old', { env_vars });
+    const id = await takeover('new');
+    const ensure = await worker.take('ensure');
+    await how(worker, ensure, id);
+    expect((await untilFinal(id)).status).toMatch(/failed|cancelled/);
+    expect(told(worker, 'old')).toEqual([DesiredState.RUNNING]);
+    expect(await bot('old')).toMatchObject({ status: 'running', desired: 'running' });
+    expect(await startElsewhere('third')).toBe('TOKEN_IN_USE');
+  });
+
+  it('goes on after kill -9 of the orchestrator and a new session of the worker', async () => {
+    const worker = await alive('w');
+    await run(worker, 'old', { env_vars });
+    const id = await takeover('new');
+    const ensure = await worker.take('ensure');
+    expect(await claim(worker, ensure)).toBe('pending');
+    await worker.take('ensure');
+    worker.close();
+    await orchestrator.restart();
+    const back = await alive('w');
+    const welcome = back.heard.find(({ body }) => body.case === 'welcome')?.body;
+    const bots = welcome?.case === 'welcome' ? (welcome.value.desiredSet?.bots ?? []) : [];
+    expect(bots).toMatchObject([
+      { botId: 'new', desired: DesiredState.RUNNING, claimTokens: true, taskId: ensure.taskId },
+      { botId: 'old', desired: DesiredState.STOPPED },
+    ]);
+    expect(await claim(back, ensure)).toBe('pending');
+    for (const stop of bots.filter(({ botId }) => botId === 'old')) back.succeed(stop, stopped(stop));
+    await granted(back, ensure);
+    back.succeed(ensure);
+    expect((await untilFinal(id)).status).toBe('completed');
+  });
+
+  it('starts the other bot again when the new one could not be started after all, and is gone', async () => {
+    const worker = await alive('w');
+    const old = await run(worker, 'old', { env_vars });
+    const id = await takeover('new');
+    const ensure = await worker.take('ensure');
+    await claim(worker, ensure);
+    const stop = await worker.take('ensure');
+    worker.succeed(stop, stopped(stop));
+    await granted(worker, ensure);
+    fails(worker, ensure, 'CONTAINER_ERROR');
+    expect((await untilFinal(id)).data.error.code).toBe('CONTAINER_ERROR');
+    // Not before its worker says that the new one does not run.
+    const last = await worker.take('ensure');
+    expect(last).toMatchObject({ botId: 'new', desired: DesiredState.STOPPED, taskId: id });
+    expect(await bot('old')).toMatchObject({ desired: 'stopped' });
+    worker.succeed(last, stopped(last));
+    const resumed = await eventually(
+      'the other bot is to run again',
+      () =>
+        worker.heard.flatMap(({ body }) => (body.case === 'ensure' && body.value.botId === 'old' ? [body.value] : [])),
+      (all) => all.length === 3,
+    );
+    expect(resumed.at(-1)).toMatchObject({ desired: DesiredState.RUNNING, revision: old.revision });
+    expect(await bot('old')).toMatchObject({
+      desired: 'running',
+      notice: 'it was stopped for a takeover that did not succeed, and was started again',
+    });
+    expect((await bot('new')).status).toBe('failed');
+    expect(await startElsewhere('third')).toBe('TOKEN_IN_USE');
+  });
+
+  it('ends, and leaves the other bot, when that is on a worker that is silent', async () => {
+    const far = await alive('far');
+    await run(far, 'old', { env_vars, on: { n: 'far' } });
+    const near = await alive('near');
+    const id = await takeover('new', { on: { n: 'near' } });
+    const ensure = await near.take('ensure');
+    far.close();
+    const answer = await eventually(
+      'it is refused',
+      async () => {
+        const { status } = await bot('old');
+        return status === 'unknown' ? claim(near, ensure) : 'not yet';
+      },
+      (text) => text.startsWith('Your bot old may still run'),
+      { timeoutMs: 10_000 },
+    );
+    expect(answer).toContain('its worker far is silent');
+    fails(near, ensure, 'TOKEN_IN_USE');
+    await untilFinal(id);
+    expect(await bot('old')).toMatchObject({ desired: 'running' });
+  });
+
+  it('lets the other bot run on when its worker falls silent while it is stopped', async () => {
+    const far = await alive('far');
+    const old = await run(far, 'old', { env_vars, on: { n: 'far' } });
+    const near = await alive('near');
+    const id = await takeover('new', { on: { n: 'near' } });
+    const ensure = await near.take('ensure');
+    expect(await claim(near, ensure)).toBe('pending');
+    await far.take('ensure');
+    far.close();
+    await eventually(
+      'the takeover is refused',
+      () => claim(near, ensure),
+      (text) => text.startsWith('Your bot old may still run'),
+      { timeoutMs: 10_000 },
+    );
+    fails(near, ensure, 'TOKEN_IN_USE');
+    await untilFinal(id);
+    expect(await bot('old')).toMatchObject({ desired: 'running' });
+    const back = await alive('far');
+    const welcome = back.heard.find(({ body }) => body.case === 'welcome')?.body;
+    const bots = welcome?.case === 'welcome' ? (welcome.value.desiredSet?.bots ?? []) : [];
+    expect(bots).toMatchObject([{ botId: 'old', desired: DesiredState.RUNNING, revision: old.revision, taskId: '' }]);
+  });
+
+  it('with a worker that cannot wait starts the other bot again when the build fails', async () => {
+    const worker = await alive('w', false);
+    await run(worker, 'old', { env_vars });
+    const id = await takeover('new');
+    const stop = await worker.take('ensure');
+    expect(stop).toMatchObject({ botId: 'old', desired: DesiredState.STOPPED });
+    worker.succeed(stop, stopped(stop));
+    const ensure = await worker.take('ensure');
+    expect(ensure).toMatchObject({ botId: 'new', desired: DesiredState.RUNNING });
+    fails(worker, ensure);
+    await untilFinal(id);
+    const confirm = await worker.take('ensure');
+    expect(confirm).toMatchObject({ botId: 'new', desired: DesiredState.STOPPED, taskId: id });
+    worker.succeed(confirm, stopped(confirm));
+    await eventually(
+      'the other bot is to run again',
+      () => bot('old'),
+      ({ desired }) => desired === 'running',
+    );
+  });
+});
