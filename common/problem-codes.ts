@@ -305,7 +305,12 @@ export const problemCodes = {
     'The new version of the bot ended with an error right after its start; the former one runs again.',
     'Read the end of the log of the bot, mend the code and update again.',
   ),
-  NO_WORKER: failure('No worker could take the bot before the deadline.', 'Start a worker, or stop bots to make room.'),
+  NO_WORKER: {
+    http: 409,
+    grpc: 'FAILED_PRECONDITION',
+    cause: 'No worker could take the bot before the deadline, or none that is known has the labels it asks for.',
+    cure: 'Start a worker, or stop bots to make room.',
+  },
   DEADLINE_EXCEEDED: {
     http: 504,
     grpc: 'DEADLINE_EXCEEDED',

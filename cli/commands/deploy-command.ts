@@ -1,13 +1,13 @@
 /** What start and update share: the options that name a source and how it runs, and the way from them to a bot. */
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { CallOptions } from '@connectrpc/connect';
+import { type CallOptions, Code, ConnectError } from '@connectrpc/connect';
 import { isBotId } from '#common/ids.ts';
 import { type Labels, parseLabels, wantedLabelsMax } from '#common/labels.ts';
 import { refuse, unwrap } from '#common/problem.ts';
 import type { BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
-import type { SpecResetSchema } from '#gen/botrunner/v1/bot_service_pb.js';
+import { BotService, type CheckDeployRequestSchema, type SpecResetSchema } from '#gen/botrunner/v1/bot_service_pb.js';
 import type { Job } from '#gen/botrunner/v1/job_pb.js';
-import type { Client } from '../client.ts';
+import { type Client, callTimeoutMs } from '../client.ts';
 import { Option } from '../command.ts';
 import { type Environment, isEnvGiven, readEnvironment } from '../environment.ts';
 import type { ExitCode } from '../exit-codes.ts';
@@ -40,6 +40,11 @@ interface Plan {
   readonly on: Labels;
   readonly labelsRemoved: readonly string[];
 }
+
+type CheckDeployRequestInit = NonNullable<MessageInitShape<typeof CheckDeployRequestSchema>['request']>;
+
+/** Stands for the source that is not there yet. */
+const unknownSha256 = '0'.repeat(64);
 
 export abstract class DeployCommand extends JobCommand {
   bot = Option.String();
@@ -89,6 +94,8 @@ export abstract class DeployCommand extends JobCommand {
   });
   noWait = Option.Boolean('--no-wait', false, { description: 'Do not wait until the bot runs.' });
 
+  /** The request in the form in which it is checked before anything is uploaded. */
+  protected abstract checked(request: DeployRequest): CheckDeployRequestInit;
   protected abstract send(
     client: Client,
     request: DeployRequest,
@@ -99,7 +106,8 @@ export abstract class DeployCommand extends JobCommand {
     const plan = await this.plan();
     for (const note of plan.source.notes) this.progress().note(note);
     return this.withClient(async (client) => {
-      const request = await this.upload(client, plan);
+      if (plan.source.upload !== undefined) await this.check(client, this.request(plan, unknownSha256));
+      const request = this.request(plan, await this.upload(client, plan));
       const job = await submit(this.context, (options) => this.send(client, request, options));
       return this.noWait ? this.tellAccepted(job) : this.tellEnd(await this.finish(client, job), renderStarted);
     });
@@ -122,14 +130,26 @@ export abstract class DeployCommand extends JobCommand {
     return { source, env, limits, on, labelsRemoved: labels.removed.filter((key) => !Object.hasOwn(on, key)) };
   }
 
-  private async upload(client: Client, plan: Plan): Promise<DeployRequest> {
-    const { source, env, limits, on } = plan;
-    let sha256 = '';
-    if (source.upload !== undefined) {
-      this.progress().note(`Uploading ${source.upload.what}`);
-      if (this.verbose) for (const path of source.upload.paths) this.progress().note(`  ${path}`);
-      sha256 = await uploadSource(client, source.upload, this.context.signal);
+  /** Refuses what is refused whatever is uploaded: quota, limits, labels, tokens. An orchestrator of 0.1.0 cannot say. */
+  private async check(client: Client, request: DeployRequest): Promise<void> {
+    const options = { signal: this.context.signal, timeoutMs: callTimeoutMs };
+    try {
+      await client.for(BotService).checkDeploy({ request: this.checked(request) }, options);
+    } catch (error) {
+      if (!(error instanceof ConnectError && error.code === Code.Unimplemented)) throw error;
     }
+  }
+
+  /** The sha256 of what was uploaded; empty for a source that the worker fetches. */
+  private async upload(client: Client, { source: { upload } }: Plan): Promise<string> {
+    if (upload === undefined) return '';
+    this.progress().note(`Uploading ${upload.what}`);
+    if (this.verbose) for (const path of upload.paths) this.progress().note(`  ${path}`);
+    return uploadSource(client, upload, this.context.signal);
+  }
+
+  private request(plan: Plan, sha256: string): DeployRequest {
+    const { source, env, limits, on } = plan;
     return {
       botId: this.bot,
       spec: {

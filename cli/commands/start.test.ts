@@ -68,7 +68,7 @@ describe('start', () => {
         '',
       ].join('\n'),
     });
-    expect(orchestrator.calls).toEqual(['uploadArtifact', 'startBot', 'watchJob']);
+    expect(orchestrator.calls).toEqual(['checkDeploy', 'uploadArtifact', 'startBot', 'watchJob']);
     const [start] = orchestrator.starts;
     const [sha256, archive] = [...orchestrator.artifacts][0] ?? expect.unreachable();
     expect(start).toMatchObject({ botId: 'b', idempotencyKey: 'key-1' });
@@ -216,6 +216,23 @@ describe('a start that fails', () => {
     );
   });
 
+  it('is checked before anything is uploaded', async () => {
+    const orchestrator = new FakeOrchestrator();
+    orchestrator.failNext('checkDeploy', refusal('QUOTA_EXCEEDED', 'You have 3 of 3 bots.'));
+    const cwd = await tempFolder({ 'bot.py': 'print(1)' });
+    const told = await runCli(['start', 'b', '--simple', 'bot.py', '--on', 'zone=eu'], { orchestrator, cwd });
+    expect(told).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(told.stderr).toMatch(/^Error QUOTA_EXCEEDED: /);
+    expect(orchestrator.calls).toEqual(['checkDeploy']);
+  });
+
+  it('is uploaded all the same to an orchestrator that cannot check it', async () => {
+    const orchestrator = new FakeOrchestrator();
+    orchestrator.failNext('checkDeploy', new ConnectError('HTTP 404', Code.Unimplemented));
+    const cwd = await tempFolder({ 'bot.py': 'print(1)' });
+    expect(await runCli(['start', 'b', '--simple', 'bot.py'], { orchestrator, cwd })).toMatchObject({ exitCode: 0 });
+  });
+
   it('shows why an upload was refused', async () => {
     const orchestrator = new FakeOrchestrator();
     orchestrator.failNext('uploadArtifact', refusal('STORAGE_FULL', 'The disk is full.'));
@@ -297,7 +314,14 @@ describe('a connection that breaks', () => {
     const told = await runCli(['start', 'b', '--simple', 'bot.py'], { orchestrator, cwd: await oneFile() });
     expect(told.exitCode).toBe(0);
     expect(orchestrator.starts.map(({ idempotencyKey }) => idempotencyKey)).toEqual(['key-1']);
-    expect(orchestrator.calls).toEqual(['uploadArtifact', 'startBot', 'startBot', 'startBot', 'watchJob']);
+    expect(orchestrator.calls).toEqual([
+      'checkDeploy',
+      'uploadArtifact',
+      'startBot',
+      'startBot',
+      'startBot',
+      'watchJob',
+    ]);
   });
 
   it('while it waits is told and opened again', async () => {

@@ -31,6 +31,10 @@ export class StartCommand extends DeployCommand {
     ],
   });
 
+  protected checked({ keepEnv: _, ...value }: DeployRequest) {
+    return { case: 'start' as const, value };
+  }
+
   protected send(client: Client, { keepEnv: _, ...request }: DeployRequest, options: CallOptions) {
     return client.for(BotService).startBot(request, options);
   }

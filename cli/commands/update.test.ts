@@ -35,7 +35,7 @@ describe('update', () => {
       ].join('\n'),
       stderr: 'Uploading 1 file (9 B)\nthe image is being built\n',
     });
-    expect(orchestrator.calls).toEqual(['uploadArtifact', 'updateBot', 'watchJob']);
+    expect(orchestrator.calls).toEqual(['checkDeploy', 'uploadArtifact', 'updateBot', 'watchJob']);
     expect(orchestrator.updates).toMatchObject([{ botId: 'b', spec: { source: { case: 'simple' } } }]);
   });
 

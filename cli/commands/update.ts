@@ -27,6 +27,10 @@ export class UpdateCommand extends DeployCommand {
     ],
   });
 
+  protected checked(value: DeployRequest) {
+    return { case: 'update' as const, value };
+  }
+
   protected send(client: Client, request: DeployRequest, options: CallOptions) {
     return client.for(BotService).updateBot(request, options);
   }

@@ -115,6 +115,11 @@ export class FakeOrchestrator {
         this.updates.push({ botId, spec, takeover, keepEnv, replaceEnv, reset, idempotencyKey });
         return { job: this.#accept('update', botId, idempotencyKey) };
       },
+      checkDeploy: ({ request }, context) => {
+        this.#enter('checkDeploy', context);
+        if (request.case === 'update') this.#find(request.value.botId);
+        return {};
+      },
       restartBot: ({ botId }, context) => {
         this.#enter('restartBot', context);
         this.#find(botId);

@@ -49,14 +49,19 @@ const cpuOvercommit = 4;
 function lastingObjection(worker: Candidate, { capabilities, labels }: Wanted): string | undefined {
   const lacking = capabilities.filter((name) => !worker.capabilities.includes(name));
   if (lacking.length > 0) return `${worker.workerId} cannot do ${lacking.join(', ')}`;
-  const missing = Object.entries(labels).filter(([key, value]) => labelOf(worker, key) !== value);
+  const missing = Object.entries(labels).filter(([key, value]) => labelOf(worker.labels, key) !== value);
   if (missing.length > 0) return `${worker.workerId} is not labelled ${labelsText(Object.fromEntries(missing))}`;
   return undefined;
 }
 
 /** An own key only: labels are named by people. */
-const labelOf = ({ labels }: Candidate, key: string): string | undefined =>
+const labelOf = (labels: Labels, key: string): string | undefined =>
   Object.hasOwn(labels, key) ? labels[key] : undefined;
+
+/** Whether any of the workers carries all the labels; without labels that is so. */
+export const anyCarries = (workers: readonly { readonly labels: Labels }[], wanted: Labels): boolean =>
+  Object.keys(wanted).length === 0 ||
+  workers.some(({ labels }) => Object.entries(wanted).every(([key, value]) => labelOf(labels, key) === value));
 
 /** What speaks against the worker now. */
 function passingObjection(worker: Candidate, wanted: Wanted): string | undefined {

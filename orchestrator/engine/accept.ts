@@ -1,7 +1,9 @@
 /** Takes a new job in: the checks that need the store, the rows, and the job's turn. All in the caller's transaction. */
+import { labelsText } from '#common/labels.ts';
 import { ProblemError, problem, refuse, unwrap } from '#common/problem.ts';
 import type { BotSpec } from '#gen/botrunner/v1/bot_pb.js';
 import { freshAge } from '../core/max-runtime.ts';
+import { anyCarries } from '../core/placement.ts';
 import { checkQuota } from '../core/quota.ts';
 import type { BotRecord, JobRecord } from '../core/records.ts';
 import { noChange } from '../core/validate/bot-request.ts';
@@ -35,28 +37,15 @@ export function acceptJob(context: EngineContext, change: Change, request: NewJo
   const { settings, sealKey, newId } = context;
   const { userId, botId, action, spec } = request;
   const key = { userId, botId };
-  const existing = botId === '' ? undefined : change.tx.bots.get(key);
-  const alive = existing !== undefined && existing.desired !== 'removed';
-  if (botId !== '' && action !== 'start' && action !== 'status' && !alive) {
-    refuse('BOT_NOT_FOUND', `There is no bot named ${botId}.`);
-  }
-  if (action === 'restart' && existing?.specSealed === null) {
-    refuse('BOT_NOT_FOUND', `The bot ${botId} has never been started successfully.`, {
-      hint: 'Give it code with the action "start".',
-    });
-  }
-  if (deployingActions.includes(action)) {
-    const quota = checkQuota(activeBots(change.tx, userId), botId, settings.maxBotsPerUser);
-    if (!quota.ok) throw new ProblemError(quota.problem);
-  }
+  const existing = botIfAllowed(context, change.tx, request);
   if (request.artifact !== undefined) storeArtifact(context, change, userId, newId(), request.artifact);
   // Empty for a source that the worker fetches.
   const artifact = spec?.artifactSha256 ?? '';
   if (artifact !== '' && !change.tx.artifacts.isOwnedBy(userId, artifact)) {
     refuse('ARTIFACT_NOT_FOUND', 'There is no artifact with that sha256.');
   }
-  const wanted = wantedNow(context, change, request, existing);
-  if (wanted !== undefined) checkTokens(context, change, request, wanted);
+  const wanted = wantedNow(context, change.tx, request, existing);
+  if (wanted !== undefined) checkTokens(context, change.tx, request, wanted);
   const jobId = newId();
   const mutating = mutatingActions.includes(action);
   if (existing === undefined && spec !== undefined) change.putBot(newBot(context, key, spec.mode, change.now));
@@ -93,24 +82,74 @@ export function acceptJob(context: EngineContext, change: Change, request: NewJo
   return change.tx.jobs.get(jobId) ?? job;
 }
 
+/** Refuses what acceptJob would refuse whatever the artifact holds, so that nobody uploads it in vain. Writes nothing. */
+export function checkRequest(context: EngineContext, tx: Tables, request: NewJob): void {
+  const wanted = wantedNow(context, tx, request, botIfAllowed(context, tx, request));
+  if (wanted !== undefined) checkTokens(context, tx, request, wanted);
+}
+
+/** The bot that the request is about, if there is one. Refuses a bot that must be there and is not, and one too many. */
+function botIfAllowed(context: EngineContext, tx: Tables, { userId, botId, action }: NewJob): BotRecord | undefined {
+  const existing = botId === '' ? undefined : tx.bots.get({ userId, botId });
+  const alive = existing !== undefined && existing.desired !== 'removed';
+  if (botId !== '' && action !== 'start' && action !== 'status' && !alive) {
+    refuse('BOT_NOT_FOUND', `There is no bot named ${botId}.`);
+  }
+  if (action === 'restart' && existing?.specSealed === null) {
+    refuse('BOT_NOT_FOUND', `The bot ${botId} has never been started successfully.`, {
+      hint: 'Give it code with the action "start".',
+    });
+  }
+  if (deployingActions.includes(action)) {
+    const quota = checkQuota(activeBots(tx, userId), botId, context.settings.maxBotsPerUser);
+    if (!quota.ok) throw new ProblemError(quota.problem);
+  }
+  return existing;
+}
+
 /** The spec that the job would make its bot run, as far as can be told before its turn. */
 function wantedNow(
   context: EngineContext,
-  { tx }: Change,
+  tx: Tables,
   { action, spec, change = noChange }: NewJob,
   bot: BotRecord | undefined,
 ): BotSpec | undefined {
   if (spec === undefined) {
     return action === 'restart' && bot?.specSealed ? openSpec(context.sealKey, bot, bot.specSealed) : undefined;
   }
-  const wanted = wantedSpec(context, bot, action, spec.spec, change);
+  const merged = wantedSpec(context, bot, action, spec.spec, change);
   // An earlier job may still make room for it.
-  if (!wanted.ok && bot !== undefined && tx.jobs.openOfBot(bot).length > 0) return spec.spec;
-  return unwrap(wanted);
+  const isEarly = !merged.ok && bot !== undefined && tx.jobs.openOfBot(bot).length > 0;
+  const wanted = isEarly ? spec.spec : unwrap(merged);
+  refuseUnknownLabels(tx, wanted);
+  return wanted;
 }
 
+/** A worker that is away may come back; for one that nobody knows a bot would wait in vain. */
+function refuseUnknownLabels(tx: Tables, { on }: BotSpec): void {
+  const known = tx.workers.all();
+  if (anyCarries(known, on)) return;
+  const there = [
+    ...new Set(
+      known.flatMap(({ labels }) => Object.keys(labels).map((key) => labelsText({ [key]: labels[key] ?? '' }))),
+    ),
+  ];
+  refuse('NO_WORKER', `No worker that is known here has ${labelsText(on)}.`, {
+    details: { field: 'on', labels: on },
+    hint:
+      there.length === 0
+        ? `Start a worker with WORKER_LABELS=${Object.entries(on)
+            .map((pair) => pair.join('='))
+            .join(',')}.`
+        : `Workers have: ${there.sort().slice(0, labelsShown).join(', ')}.`,
+    example: { blueprint: 'bot_runner', data: { action: 'list' } },
+  });
+}
+
+const labelsShown = 8;
+
 /** Refuses a start whose Telegram token another bot has, unless it takes it over from bots that can be stopped. */
-function checkTokens(context: EngineContext, { tx }: Change, request: NewJob, spec: BotSpec): void {
+function checkTokens(context: EngineContext, tx: Tables, request: NewJob, spec: BotSpec): void {
   const holders = tokenHolders(context, tx, request, spec);
   if (holders.length === 0) return;
   if (request.takeover === true && silentHolder(context, tx, holders) === undefined) return;

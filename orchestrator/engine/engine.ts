@@ -14,7 +14,7 @@ import { ProblemError, problem, refuse } from '#common/problem.ts';
 import type { BotObservation, ClaimTokensRequest, TaskResult } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { JobEvent } from '../core/blueprints/blueprint.ts';
 import { type BotRecord, isFinal, type JobRecord, type WorkerStatus } from '../core/records.ts';
-import { acceptJob, repeatedJob } from './accept.ts';
+import { acceptJob, checkRequest, repeatedJob } from './accept.ts';
 import { advance, decideAlone } from './advance.ts';
 import { endOldBots, nextAging } from './aging.ts';
 import { beginMove, type MoveBegun } from './begin-move.ts';
@@ -183,6 +183,11 @@ export class Engine {
     return this.#change((change) => {
       return repeatedJob(change.tx, request) ?? acceptJob(this.#context, change, request);
     });
+  }
+
+  /** Refuses now what createJob would refuse whatever its artifact holds. Throws ProblemError. */
+  checkRequest(request: NewJob): void {
+    checkRequest(this.#context, this.#store.read, request);
   }
 
   /** Ends a job early; a job that is final stays as it is. Returns it as it is now. */

@@ -95,3 +95,13 @@ export async function acceptBotRequest(
       return engine.createJob(base);
   }
 }
+
+/** Throws what acceptBotRequest would throw whatever the artifact holds. */
+export async function checkDeployment(
+  { engine }: AcceptDeps,
+  userId: string,
+  { action, botId, deployment, change, takeover }: Extract<BotRequest, { action: 'start' | 'update' }>,
+): Promise<void> {
+  const spec = await prepareDeployment(deployment);
+  engine.checkRequest({ userId, blueprint: 'bot_runner', action, botId, spec, change, takeover });
+}

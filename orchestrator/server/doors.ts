@@ -45,6 +45,7 @@ export function createDoors(deps: DoorsDeps, { draining, shutdown }: Ending): Ha
     JobService.method.createJob,
     BotService.method.startBot,
     BotService.method.updateBot,
+    BotService.method.checkDeploy,
     ArtifactService.method.uploadArtifact,
     WorkerService.method.session,
     WorkerService.method.tailLogs,

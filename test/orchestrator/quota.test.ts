@@ -57,6 +57,7 @@ describe('the quota', () => {
   it('counts a bot that crashes, and one that waits for a worker', async () => {
     await orchestrator[Symbol.asyncDispose]();
     await begin({ env: { MAX_BOTS_PER_USER: '2' } });
+    (await connect('away', { labels: { zone: 'mars' } })).close();
     await accepted(simple('waits', { on: { zone: 'mars' } }));
     const worker = await connect('w');
     await ends(worker, await run(worker, 'crashes'), BotState.CRASH_LOOP, 1);

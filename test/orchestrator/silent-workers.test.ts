@@ -216,7 +216,8 @@ describe('a stop of a bot whose worker is silent', () => {
   });
 
   it('needs no worker at all for a bot that was never on one', async () => {
-    await accepted(simple('a', { on: { n: 'nowhere' } }));
+    (await connect('away', { labels: { n: 'away' } })).close();
+    await accepted(simple('a', { on: { n: 'away' } }));
     expect((await act('stop', 'a')).data.result.status).toBe('stopped');
     expect((await act('delete', 'a')).data.result.status).toBe('deleted');
     expect((await list()).bots).toEqual([]);
@@ -237,6 +238,8 @@ describe('worker forget', () => {
     expect(await listed('two')).toBeUndefined();
     expect(await list()).toMatchObject({ count: 0, bots: [{ bot_id: 'b', status: 'stopped', worker_id: null }] });
     expect((await forget('two')).bots).toEqual([]);
+    const onTwo = await orchestrator.post(simple('c', { on: { n: 'two' } }));
+    expect(onTwo).toMatchObject({ status: 409, body: { error: { code: 'NO_WORKER' } } });
     const one = await alive('one');
     const restart = await accepted({ action: 'restart', bot_id: 'b' });
     one.succeed(await one.take('ensure'));

@@ -14,6 +14,7 @@ import {
   begin,
   bot,
   connect,
+  detailOf,
   eachWithOrchestrator,
   image,
   job,
@@ -59,12 +60,51 @@ describe('placement', () => {
       (found) => found.length === 2,
     );
     expect(update[1]?.spec?.on).toEqual({ zone: 'eu' });
-    const id = await accepted(simple('d', { on: { zone: 'mars' } }));
-    expect((await job(id)).reason).toBe('eu is not labelled zone=mars; us is not labelled zone=mars');
     expect((await orchestrator.post(simple('e', { on: { zone: 'a b' } }))).body.error).toMatchObject({
       code: 'INVALID_LABELS',
       details: { field: 'on' },
     });
+  });
+
+  it('refuses at once what no known worker is labelled for, and waits for one that is only away', async () => {
+    expect((await orchestrator.post(simple('a', { on: { zone: 'mars' } }))).body.error).toMatchObject({
+      code: 'NO_WORKER',
+      message: 'No worker that is known here has zone=mars.',
+      hint: 'Start a worker with WORKER_LABELS=zone=mars.',
+    });
+    const eu = await connect('eu', { labels: { zone: 'eu', gpu: 'yes' } });
+    const refused = await orchestrator.post(simple('a', { on: { zone: 'mars' } }));
+    expect(refused).toMatchObject({ status: 409, body: { error: { hint: 'Workers have: gpu=yes, zone=eu.' } } });
+    const bots = createClient(BotService, transport('test-client-token'));
+    const source = { case: 'image' as const, value: { image: 'ghcr.io/me/bot:1' } };
+    for (const on of [{ zone: 'mars' }, { zone: 'eu', gpu: 'no' }, { constructor: 'x' }]) {
+      expect((await detailOf(bots.startBot({ botId: 'a', spec: { source, on } }))).code).toBe('FailedPrecondition');
+    }
+    await run(eu, 'b', { on: { zone: 'eu' } });
+    expect((await orchestrator.post({ ...simple('b', { on: { zone: 'mars' } }), action: 'update' })).status).toBe(409);
+    eu.close();
+    const id = await accepted(simple('c', { on: { zone: 'eu', gpu: 'yes' } }));
+    expect((await job(id)).status).toBe('waiting_for_worker');
+  });
+
+  it('says before an upload what would be refused after it, and changes nothing', async () => {
+    await orchestrator[Symbol.asyncDispose]();
+    await begin({ env: { MAX_BOTS_PER_USER: '1' } });
+    const eu = await connect('eu', { labels: { zone: 'eu' } });
+    const bots = createClient(BotService, transport('test-client-token'));
+    const source = { case: 'simple' as const, value: { artifactSha256: '0'.repeat(64), entrypoint: 'bot.py' } };
+    const check = (botId: string, more: object = {}) =>
+      bots.checkDeploy({ request: { case: 'start', value: { botId, spec: { source, ...more } } } });
+    await check('a', { on: { zone: 'eu' } });
+    expect((await detailOf(check('a', { on: { zone: 'mars' } }))).message).toMatch(/zone=mars/);
+    expect((await detailOf(check('a', { limits: { memoryBytes: 1n << 50n } }))).code).toBe('InvalidArgument');
+    expect((await detailOf(bots.checkDeploy({}))).code).toBe('InvalidArgument');
+    const update = { case: 'update' as const, value: { botId: 'a', spec: { source } } };
+    expect((await detailOf(bots.checkDeploy({ request: update }))).code).toBe('NotFound');
+    await run(eu, 'only');
+    expect((await detailOf(check('a'))).code).toBe('ResourceExhausted');
+    await check('only');
+    expect((await bots.listBots({})).bots.map(({ botId }) => botId)).toEqual(['only']);
   });
 
   it('reckons with what other bots have reserved, and places what waits as soon as there is room', async () => {

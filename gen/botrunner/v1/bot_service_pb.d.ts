@@ -18,6 +18,56 @@ import type { Event } from "./event_pb.js";
 export declare const file_botrunner_v1_bot_service: GenFile;
 
 /**
+ * A request that may be sent later.
+ *
+ * @generated from message botrunner.v1.CheckDeployRequest
+ */
+export declare type CheckDeployRequest = Message<"botrunner.v1.CheckDeployRequest"> & {
+  /**
+   * The request. Without one the call is refused with MISSING_REQUIRED_FIELD.
+   *
+   * @generated from oneof botrunner.v1.CheckDeployRequest.request
+   */
+  request: {
+    /**
+     * As StartBot would get it.
+     *
+     * @generated from field: botrunner.v1.StartBotRequest start = 1;
+     */
+    value: StartBotRequest;
+    case: "start";
+  } | {
+    /**
+     * As UpdateBot would get it.
+     *
+     * @generated from field: botrunner.v1.UpdateBotRequest update = 2;
+     */
+    value: UpdateBotRequest;
+    case: "update";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message botrunner.v1.CheckDeployRequest.
+ * Use `create(CheckDeployRequestSchema)` to create a new message.
+ */
+export declare const CheckDeployRequestSchema: GenMessage<CheckDeployRequest>;
+
+/**
+ * It would be taken.
+ *
+ * @generated from message botrunner.v1.CheckDeployResponse
+ */
+export declare type CheckDeployResponse = Message<"botrunner.v1.CheckDeployResponse"> & {
+};
+
+/**
+ * Describes the message botrunner.v1.CheckDeployResponse.
+ * Use `create(CheckDeployResponseSchema)` to create a new message.
+ */
+export declare const CheckDeployResponseSchema: GenMessage<CheckDeployResponse>;
+
+/**
  * Asks for a bot to run.
  *
  * @generated from message botrunner.v1.StartBotRequest
@@ -669,7 +719,7 @@ export declare const BotService: GenService<{
   /**
    * Starts a bot, or updates it if it runs: then all that UpdateBot says holds. Returns at once with the accepted job; follow it with JobService.WatchJob.
    * Idempotent with an Idempotency-Key header: the same key and body give the same job. Refuses with INVALID_*,
-   * MISSING_*, QUOTA_EXCEEDED, IDEMPOTENCY_CONFLICT, ARTIFACT_NOT_FOUND, STORAGE_FULL.
+   * MISSING_*, QUOTA_EXCEEDED, NO_WORKER (no worker that is known has the labels), IDEMPOTENCY_CONFLICT, ARTIFACT_NOT_FOUND, STORAGE_FULL.
    *
    * @generated from rpc botrunner.v1.BotService.StartBot
    */
@@ -691,6 +741,18 @@ export declare const BotService: GenService<{
     methodKind: "unary";
     input: typeof UpdateBotRequestSchema;
     output: typeof UpdateBotResponseSchema;
+  },
+  /**
+   * Says whether StartBot or UpdateBot would be taken as things are now, for callers with a large source to upload first: all
+   * that they refuse is refused, but for the artifact, which need not be there yet (any 64 hex digits stand for it).
+   * Changes nothing. Safe to repeat.
+   *
+   * @generated from rpc botrunner.v1.BotService.CheckDeploy
+   */
+  checkDeploy: {
+    methodKind: "unary";
+    input: typeof CheckDeployRequestSchema;
+    output: typeof CheckDeployResponseSchema;
   },
   /**
    * Runs the bot's spec again in a new container, without its source. Starts a stopped bot. Refuses with BOT_NOT_FOUND,

@@ -15,147 +15,161 @@ import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
  * Describes the file botrunner/v1/bot_service.proto.
  */
 export const file_botrunner_v1_bot_service = /*@__PURE__*/
-  fileDesc("Ch5ib3RydW5uZXIvdjEvYm90X3NlcnZpY2UucHJvdG8SDGJvdHJ1bm5lci52MSKVAQoPU3RhcnRCb3RSZXF1ZXN0Eg4KBmJvdF9pZBgBIAEoCRIjCgRzcGVjGAIgASgLMhUuYm90cnVubmVyLnYxLkJvdFNwZWMSEAoIdGFrZW92ZXIYAyABKAgSEwoLcmVwbGFjZV9lbnYYBCABKAgSJgoFcmVzZXQYBSABKAsyFy5ib3RydW5uZXIudjEuU3BlY1Jlc2V0IlgKCVNwZWNSZXNldBIOCgZtZW1vcnkYASABKAgSDAoEY3B1cxgCIAEoCBIUCgxyZXF1aXJlbWVudHMYAyABKAgSCwoDZW52GAQgAygJEgoKAm9uGAUgAygJIjIKEFN0YXJ0Qm90UmVzcG9uc2USHgoDam9iGAEgASgLMhEuYm90cnVubmVyLnYxLkpvYiKoAQoQVXBkYXRlQm90UmVxdWVzdBIOCgZib3RfaWQYASABKAkSIwoEc3BlYxgCIAEoCzIVLmJvdHJ1bm5lci52MS5Cb3RTcGVjEhAKCGtlZXBfZW52GAMgASgIEhAKCHRha2VvdmVyGAQgASgIEhMKC3JlcGxhY2VfZW52GAUgASgIEiYKBXJlc2V0GAYgASgLMhcuYm90cnVubmVyLnYxLlNwZWNSZXNldCIzChFVcGRhdGVCb3RSZXNwb25zZRIeCgNqb2IYASABKAsyES5ib3RydW5uZXIudjEuSm9iIiMKEVJlc3RhcnRCb3RSZXF1ZXN0Eg4KBmJvdF9pZBgBIAEoCSI0ChJSZXN0YXJ0Qm90UmVzcG9uc2USHgoDam9iGAEgASgLMhEuYm90cnVubmVyLnYxLkpvYiIxChBEZWxldGVCb3RSZXF1ZXN0Eg4KBmJvdF9pZBgBIAEoCRINCgVwdXJnZRgCIAEoCCIzChFEZWxldGVCb3RSZXNwb25zZRIeCgNqb2IYASABKAsyES5ib3RydW5uZXIudjEuSm9iIiAKDlN0b3BCb3RSZXF1ZXN0Eg4KBmJvdF9pZBgBIAEoCSIxCg9TdG9wQm90UmVzcG9uc2USHgoDam9iGAEgASgLMhEuYm90cnVubmVyLnYxLkpvYiIfCg1HZXRCb3RSZXF1ZXN0Eg4KBmJvdF9pZBgBIAEoCSIwCg5HZXRCb3RSZXNwb25zZRIeCgNib3QYASABKAsyES5ib3RydW5uZXIudjEuQm90IhEKD0xpc3RCb3RzUmVxdWVzdCJUChBMaXN0Qm90c1Jlc3BvbnNlEh8KBGJvdHMYASADKAsyES5ib3RydW5uZXIudjEuQm90Eg0KBWNvdW50GAIgASgFEhAKCG1heF9ib3RzGAMgASgFIqgCChFTdHJlYW1Mb2dzUmVxdWVzdBIOCgZib3RfaWQYASABKAkSDQoFbGluZXMYAiABKAUSDgoGZm9sbG93GAMgASgIEhQKDGFmdGVyX2N1cnNvchgEIAEoCRIpCgVzaW5jZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoFdW50aWwYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGdyZXAYByABKAkSEgoKYnVpbGRfb25seRgIIAEoCBIZCgxzaW5jZV9hZ29fbXMYCSABKANIAIgBARIZCgx1bnRpbF9hZ29fbXMYCiABKANIAYgBAUIPCg1fc2luY2VfYWdvX21zQg8KDV91bnRpbF9hZ29fbXMiTQoSU3RyZWFtTG9nc1Jlc3BvbnNlEicKB2VudHJpZXMYASADKAsyFi5ib3RydW5uZXIudjEuTG9nRW50cnkSDgoGY3Vyc29yGAIgASgJIm4KEFdhdGNoQm90c1JlcXVlc3QSDgoGYm90X2lkGAEgASgJEhMKC3Jlc3VtZV9mcm9tGAIgASgJEgwKBGxhc3QYAyABKAUSFAoMaW5jbHVkZV9qb2JzGAQgASgIEhEKCXVudGlsX25vdxgFIAEoCCKIAQoRV2F0Y2hCb3RzUmVzcG9uc2USJAoFZXZlbnQYASABKAsyEy5ib3RydW5uZXIudjEuRXZlbnRIABIuCghzbmFwc2hvdBgCIAEoCzIaLmJvdHJ1bm5lci52MS5Cb3RzU25hcHNob3RIABITCgtyZXN1bWVfZnJvbRgDIAEoCUIICgZ1cGRhdGUiPwoMQm90c1NuYXBzaG90Eh8KBGJvdHMYASADKAsyES5ib3RydW5uZXIudjEuQm90Eg4KBnJlYXNvbhgCIAEoCTK/BQoKQm90U2VydmljZRJJCghTdGFydEJvdBIdLmJvdHJ1bm5lci52MS5TdGFydEJvdFJlcXVlc3QaHi5ib3RydW5uZXIudjEuU3RhcnRCb3RSZXNwb25zZRJMCglVcGRhdGVCb3QSHi5ib3RydW5uZXIudjEuVXBkYXRlQm90UmVxdWVzdBofLmJvdHJ1bm5lci52MS5VcGRhdGVCb3RSZXNwb25zZRJPCgpSZXN0YXJ0Qm90Eh8uYm90cnVubmVyLnYxLlJlc3RhcnRCb3RSZXF1ZXN0GiAuYm90cnVubmVyLnYxLlJlc3RhcnRCb3RSZXNwb25zZRJMCglEZWxldGVCb3QSHi5ib3RydW5uZXIudjEuRGVsZXRlQm90UmVxdWVzdBofLmJvdHJ1bm5lci52MS5EZWxldGVCb3RSZXNwb25zZRJGCgdTdG9wQm90EhwuYm90cnVubmVyLnYxLlN0b3BCb3RSZXF1ZXN0Gh0uYm90cnVubmVyLnYxLlN0b3BCb3RSZXNwb25zZRJDCgZHZXRCb3QSGy5ib3RydW5uZXIudjEuR2V0Qm90UmVxdWVzdBocLmJvdHJ1bm5lci52MS5HZXRCb3RSZXNwb25zZRJJCghMaXN0Qm90cxIdLmJvdHJ1bm5lci52MS5MaXN0Qm90c1JlcXVlc3QaHi5ib3RydW5uZXIudjEuTGlzdEJvdHNSZXNwb25zZRJRCgpTdHJlYW1Mb2dzEh8uYm90cnVubmVyLnYxLlN0cmVhbUxvZ3NSZXF1ZXN0GiAuYm90cnVubmVyLnYxLlN0cmVhbUxvZ3NSZXNwb25zZTABEk4KCVdhdGNoQm90cxIeLmJvdHJ1bm5lci52MS5XYXRjaEJvdHNSZXF1ZXN0Gh8uYm90cnVubmVyLnYxLldhdGNoQm90c1Jlc3BvbnNlMAFiBnByb3RvMw", [file_botrunner_v1_bot, file_botrunner_v1_event, file_botrunner_v1_job, file_botrunner_v1_log, file_google_protobuf_timestamp]);
+  fileDesc("Ch5ib3RydW5uZXIvdjEvYm90X3NlcnZpY2UucHJvdG8SDGJvdHJ1bm5lci52MSKBAQoSQ2hlY2tEZXBsb3lSZXF1ZXN0Ei4KBXN0YXJ0GAEgASgLMh0uYm90cnVubmVyLnYxLlN0YXJ0Qm90UmVxdWVzdEgAEjAKBnVwZGF0ZRgCIAEoCzIeLmJvdHJ1bm5lci52MS5VcGRhdGVCb3RSZXF1ZXN0SABCCQoHcmVxdWVzdCIVChNDaGVja0RlcGxveVJlc3BvbnNlIpUBCg9TdGFydEJvdFJlcXVlc3QSDgoGYm90X2lkGAEgASgJEiMKBHNwZWMYAiABKAsyFS5ib3RydW5uZXIudjEuQm90U3BlYxIQCgh0YWtlb3ZlchgDIAEoCBITCgtyZXBsYWNlX2VudhgEIAEoCBImCgVyZXNldBgFIAEoCzIXLmJvdHJ1bm5lci52MS5TcGVjUmVzZXQiWAoJU3BlY1Jlc2V0Eg4KBm1lbW9yeRgBIAEoCBIMCgRjcHVzGAIgASgIEhQKDHJlcXVpcmVtZW50cxgDIAEoCBILCgNlbnYYBCADKAkSCgoCb24YBSADKAkiMgoQU3RhcnRCb3RSZXNwb25zZRIeCgNqb2IYASABKAsyES5ib3RydW5uZXIudjEuSm9iIqgBChBVcGRhdGVCb3RSZXF1ZXN0Eg4KBmJvdF9pZBgBIAEoCRIjCgRzcGVjGAIgASgLMhUuYm90cnVubmVyLnYxLkJvdFNwZWMSEAoIa2VlcF9lbnYYAyABKAgSEAoIdGFrZW92ZXIYBCABKAgSEwoLcmVwbGFjZV9lbnYYBSABKAgSJgoFcmVzZXQYBiABKAsyFy5ib3RydW5uZXIudjEuU3BlY1Jlc2V0IjMKEVVwZGF0ZUJvdFJlc3BvbnNlEh4KA2pvYhgBIAEoCzIRLmJvdHJ1bm5lci52MS5Kb2IiIwoRUmVzdGFydEJvdFJlcXVlc3QSDgoGYm90X2lkGAEgASgJIjQKElJlc3RhcnRCb3RSZXNwb25zZRIeCgNqb2IYASABKAsyES5ib3RydW5uZXIudjEuSm9iIjEKEERlbGV0ZUJvdFJlcXVlc3QSDgoGYm90X2lkGAEgASgJEg0KBXB1cmdlGAIgASgIIjMKEURlbGV0ZUJvdFJlc3BvbnNlEh4KA2pvYhgBIAEoCzIRLmJvdHJ1bm5lci52MS5Kb2IiIAoOU3RvcEJvdFJlcXVlc3QSDgoGYm90X2lkGAEgASgJIjEKD1N0b3BCb3RSZXNwb25zZRIeCgNqb2IYASABKAsyES5ib3RydW5uZXIudjEuSm9iIh8KDUdldEJvdFJlcXVlc3QSDgoGYm90X2lkGAEgASgJIjAKDkdldEJvdFJlc3BvbnNlEh4KA2JvdBgBIAEoCzIRLmJvdHJ1bm5lci52MS5Cb3QiEQoPTGlzdEJvdHNSZXF1ZXN0IlQKEExpc3RCb3RzUmVzcG9uc2USHwoEYm90cxgBIAMoCzIRLmJvdHJ1bm5lci52MS5Cb3QSDQoFY291bnQYAiABKAUSEAoIbWF4X2JvdHMYAyABKAUiqAIKEVN0cmVhbUxvZ3NSZXF1ZXN0Eg4KBmJvdF9pZBgBIAEoCRINCgVsaW5lcxgCIAEoBRIOCgZmb2xsb3cYAyABKAgSFAoMYWZ0ZXJfY3Vyc29yGAQgASgJEikKBXNpbmNlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCgV1bnRpbBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEZ3JlcBgHIAEoCRISCgpidWlsZF9vbmx5GAggASgIEhkKDHNpbmNlX2Fnb19tcxgJIAEoA0gAiAEBEhkKDHVudGlsX2Fnb19tcxgKIAEoA0gBiAEBQg8KDV9zaW5jZV9hZ29fbXNCDwoNX3VudGlsX2Fnb19tcyJNChJTdHJlYW1Mb2dzUmVzcG9uc2USJwoHZW50cmllcxgBIAMoCzIWLmJvdHJ1bm5lci52MS5Mb2dFbnRyeRIOCgZjdXJzb3IYAiABKAkibgoQV2F0Y2hCb3RzUmVxdWVzdBIOCgZib3RfaWQYASABKAkSEwoLcmVzdW1lX2Zyb20YAiABKAkSDAoEbGFzdBgDIAEoBRIUCgxpbmNsdWRlX2pvYnMYBCABKAgSEQoJdW50aWxfbm93GAUgASgIIogBChFXYXRjaEJvdHNSZXNwb25zZRIkCgVldmVudBgBIAEoCzITLmJvdHJ1bm5lci52MS5FdmVudEgAEi4KCHNuYXBzaG90GAIgASgLMhouYm90cnVubmVyLnYxLkJvdHNTbmFwc2hvdEgAEhMKC3Jlc3VtZV9mcm9tGAMgASgJQggKBnVwZGF0ZSI/CgxCb3RzU25hcHNob3QSHwoEYm90cxgBIAMoCzIRLmJvdHJ1bm5lci52MS5Cb3QSDgoGcmVhc29uGAIgASgJMpMGCgpCb3RTZXJ2aWNlEkkKCFN0YXJ0Qm90Eh0uYm90cnVubmVyLnYxLlN0YXJ0Qm90UmVxdWVzdBoeLmJvdHJ1bm5lci52MS5TdGFydEJvdFJlc3BvbnNlEkwKCVVwZGF0ZUJvdBIeLmJvdHJ1bm5lci52MS5VcGRhdGVCb3RSZXF1ZXN0Gh8uYm90cnVubmVyLnYxLlVwZGF0ZUJvdFJlc3BvbnNlElIKC0NoZWNrRGVwbG95EiAuYm90cnVubmVyLnYxLkNoZWNrRGVwbG95UmVxdWVzdBohLmJvdHJ1bm5lci52MS5DaGVja0RlcGxveVJlc3BvbnNlEk8KClJlc3RhcnRCb3QSHy5ib3RydW5uZXIudjEuUmVzdGFydEJvdFJlcXVlc3QaIC5ib3RydW5uZXIudjEuUmVzdGFydEJvdFJlc3BvbnNlEkwKCURlbGV0ZUJvdBIeLmJvdHJ1bm5lci52MS5EZWxldGVCb3RSZXF1ZXN0Gh8uYm90cnVubmVyLnYxLkRlbGV0ZUJvdFJlc3BvbnNlEkYKB1N0b3BCb3QSHC5ib3RydW5uZXIudjEuU3RvcEJvdFJlcXVlc3QaHS5ib3RydW5uZXIudjEuU3RvcEJvdFJlc3BvbnNlEkMKBkdldEJvdBIbLmJvdHJ1bm5lci52MS5HZXRCb3RSZXF1ZXN0GhwuYm90cnVubmVyLnYxLkdldEJvdFJlc3BvbnNlEkkKCExpc3RCb3RzEh0uYm90cnVubmVyLnYxLkxpc3RCb3RzUmVxdWVzdBoeLmJvdHJ1bm5lci52MS5MaXN0Qm90c1Jlc3BvbnNlElEKClN0cmVhbUxvZ3MSHy5ib3RydW5uZXIudjEuU3RyZWFtTG9nc1JlcXVlc3QaIC5ib3RydW5uZXIudjEuU3RyZWFtTG9nc1Jlc3BvbnNlMAESTgoJV2F0Y2hCb3RzEh4uYm90cnVubmVyLnYxLldhdGNoQm90c1JlcXVlc3QaHy5ib3RydW5uZXIudjEuV2F0Y2hCb3RzUmVzcG9uc2UwAWIGcHJvdG8z", [file_botrunner_v1_bot, file_botrunner_v1_event, file_botrunner_v1_job, file_botrunner_v1_log, file_google_protobuf_timestamp]);
+
+/**
+ * Describes the message botrunner.v1.CheckDeployRequest.
+ * Use `create(CheckDeployRequestSchema)` to create a new message.
+ */
+export const CheckDeployRequestSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_bot_service, 0);
+
+/**
+ * Describes the message botrunner.v1.CheckDeployResponse.
+ * Use `create(CheckDeployResponseSchema)` to create a new message.
+ */
+export const CheckDeployResponseSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_bot_service, 1);
 
 /**
  * Describes the message botrunner.v1.StartBotRequest.
  * Use `create(StartBotRequestSchema)` to create a new message.
  */
 export const StartBotRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 0);
+  messageDesc(file_botrunner_v1_bot_service, 2);
 
 /**
  * Describes the message botrunner.v1.SpecReset.
  * Use `create(SpecResetSchema)` to create a new message.
  */
 export const SpecResetSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 1);
+  messageDesc(file_botrunner_v1_bot_service, 3);
 
 /**
  * Describes the message botrunner.v1.StartBotResponse.
  * Use `create(StartBotResponseSchema)` to create a new message.
  */
 export const StartBotResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 2);
+  messageDesc(file_botrunner_v1_bot_service, 4);
 
 /**
  * Describes the message botrunner.v1.UpdateBotRequest.
  * Use `create(UpdateBotRequestSchema)` to create a new message.
  */
 export const UpdateBotRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 3);
+  messageDesc(file_botrunner_v1_bot_service, 5);
 
 /**
  * Describes the message botrunner.v1.UpdateBotResponse.
  * Use `create(UpdateBotResponseSchema)` to create a new message.
  */
 export const UpdateBotResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 4);
+  messageDesc(file_botrunner_v1_bot_service, 6);
 
 /**
  * Describes the message botrunner.v1.RestartBotRequest.
  * Use `create(RestartBotRequestSchema)` to create a new message.
  */
 export const RestartBotRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 5);
+  messageDesc(file_botrunner_v1_bot_service, 7);
 
 /**
  * Describes the message botrunner.v1.RestartBotResponse.
  * Use `create(RestartBotResponseSchema)` to create a new message.
  */
 export const RestartBotResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 6);
+  messageDesc(file_botrunner_v1_bot_service, 8);
 
 /**
  * Describes the message botrunner.v1.DeleteBotRequest.
  * Use `create(DeleteBotRequestSchema)` to create a new message.
  */
 export const DeleteBotRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 7);
+  messageDesc(file_botrunner_v1_bot_service, 9);
 
 /**
  * Describes the message botrunner.v1.DeleteBotResponse.
  * Use `create(DeleteBotResponseSchema)` to create a new message.
  */
 export const DeleteBotResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 8);
+  messageDesc(file_botrunner_v1_bot_service, 10);
 
 /**
  * Describes the message botrunner.v1.StopBotRequest.
  * Use `create(StopBotRequestSchema)` to create a new message.
  */
 export const StopBotRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 9);
+  messageDesc(file_botrunner_v1_bot_service, 11);
 
 /**
  * Describes the message botrunner.v1.StopBotResponse.
  * Use `create(StopBotResponseSchema)` to create a new message.
  */
 export const StopBotResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 10);
+  messageDesc(file_botrunner_v1_bot_service, 12);
 
 /**
  * Describes the message botrunner.v1.GetBotRequest.
  * Use `create(GetBotRequestSchema)` to create a new message.
  */
 export const GetBotRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 11);
+  messageDesc(file_botrunner_v1_bot_service, 13);
 
 /**
  * Describes the message botrunner.v1.GetBotResponse.
  * Use `create(GetBotResponseSchema)` to create a new message.
  */
 export const GetBotResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 12);
+  messageDesc(file_botrunner_v1_bot_service, 14);
 
 /**
  * Describes the message botrunner.v1.ListBotsRequest.
  * Use `create(ListBotsRequestSchema)` to create a new message.
  */
 export const ListBotsRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 13);
+  messageDesc(file_botrunner_v1_bot_service, 15);
 
 /**
  * Describes the message botrunner.v1.ListBotsResponse.
  * Use `create(ListBotsResponseSchema)` to create a new message.
  */
 export const ListBotsResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 14);
+  messageDesc(file_botrunner_v1_bot_service, 16);
 
 /**
  * Describes the message botrunner.v1.StreamLogsRequest.
  * Use `create(StreamLogsRequestSchema)` to create a new message.
  */
 export const StreamLogsRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 15);
+  messageDesc(file_botrunner_v1_bot_service, 17);
 
 /**
  * Describes the message botrunner.v1.StreamLogsResponse.
  * Use `create(StreamLogsResponseSchema)` to create a new message.
  */
 export const StreamLogsResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 16);
+  messageDesc(file_botrunner_v1_bot_service, 18);
 
 /**
  * Describes the message botrunner.v1.WatchBotsRequest.
  * Use `create(WatchBotsRequestSchema)` to create a new message.
  */
 export const WatchBotsRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 17);
+  messageDesc(file_botrunner_v1_bot_service, 19);
 
 /**
  * Describes the message botrunner.v1.WatchBotsResponse.
  * Use `create(WatchBotsResponseSchema)` to create a new message.
  */
 export const WatchBotsResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 18);
+  messageDesc(file_botrunner_v1_bot_service, 20);
 
 /**
  * Describes the message botrunner.v1.BotsSnapshot.
  * Use `create(BotsSnapshotSchema)` to create a new message.
  */
 export const BotsSnapshotSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 19);
+  messageDesc(file_botrunner_v1_bot_service, 21);
 
 /**
  * Bots of the caller. Called by the CLI and by clients in any language with a client token; every bot, job and log of

@@ -6,18 +6,19 @@ import { BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
 import {
   type BotService,
   SpecResetSchema,
+  type StartBotRequest,
   type StreamLogsRequest,
   type StreamLogsResponse,
   StreamLogsResponseSchema,
   type UpdateBotRequest,
 } from '#gen/botrunner/v1/bot_service_pb.js';
-import type { BotRequest } from '../../core/validate/bot-request.ts';
+import type { BotRequest, Bounds } from '../../core/validate/bot-request.ts';
 import { parseLogRequest } from '../../core/validate/log-request.ts';
 import { parseBotId } from '../../core/validate/validate-bot-request.ts';
 import { activeBots } from '../../engine/read.ts';
 import type { BotEventsDeps } from '../../events/bot-events.ts';
 import type { Tails } from '../../fleet/tails.ts';
-import { type AcceptDeps, acceptBotRequest } from '../../requests/accept.ts';
+import { type AcceptDeps, acceptBotRequest, checkDeployment } from '../../requests/accept.ts';
 import { parseSpec, readChange } from '../../requests/spec-request.ts';
 import { botToProto, jobToProto } from '../../views/proto.ts';
 import { readIdempotency } from '../idempotency.ts';
@@ -48,55 +49,84 @@ const changeBody = ({ replaceEnv, reset }: Pick<UpdateBotRequest, 'replaceEnv' |
   ...(reset === undefined ? {} : { reset: toJson(SpecResetSchema, reset) }),
 });
 
+type DeployRequest = Extract<BotRequest, { action: 'start' | 'update' }>;
+
+const startRequest = (message: StartBotRequest, bounds: Bounds): DeployRequest => ({
+  action: 'start',
+  botId: unwrap(parseBotId(message.botId)),
+  deployment: unwrap(parseSpec(message.spec, bounds)),
+  takeover: message.takeover,
+  change: unwrap(readChange(message)),
+});
+
+function updateRequest(message: UpdateBotRequest, bounds: Bounds): DeployRequest {
+  const { spec, keepEnv } = message;
+  const changesEnv = message.replaceEnv || (message.reset?.env.length ?? 0) > 0;
+  if (keepEnv && (changesEnv || Object.keys(spec?.env ?? {}).length > 0)) {
+    refuse('CONFLICTING_FIELDS', 'keep_env excludes spec.env, replace_env and reset.env.', {
+      details: { fields: ['keep_env', changesEnv ? 'replace_env' : 'spec.env'] },
+      hint: 'Leave keep_env out: what spec.env does not name stays anyway.',
+      example: 'avtomatika-bot update my-bot --simple bot.py',
+    });
+  }
+  return {
+    action: 'update',
+    botId: unwrap(parseBotId(message.botId)),
+    deployment: unwrap(parseSpec(spec, bounds)),
+    takeover: message.takeover,
+    change: unwrap(readChange(message)),
+  };
+}
+
+/** What makes two requests with one Idempotency-Key the same. */
+const startBody = (message: StartBotRequest) => ({
+  action: 'start',
+  botId: message.botId,
+  takeover: message.takeover,
+  spec: message.spec && toJson(BotSpecSchema, message.spec),
+  ...changeBody(message),
+});
+
+const updateBody = (message: UpdateBotRequest) => ({
+  action: 'update',
+  botId: message.botId,
+  keepEnv: message.keepEnv,
+  takeover: message.takeover,
+  spec: message.spec && toJson(BotSpecSchema, message.spec),
+  ...changeBody(message),
+});
+
 export function createBotService(deps: BotServiceDeps): ServiceImpl<typeof BotService> {
   const accept = async (userId: string, request: BotRequest, header: string | null, body: unknown) => ({
     job: jobToProto(await acceptBotRequest(deps, userId, request, readIdempotency(header, body))),
   });
   return {
-    startBot: call(deps, 'client', (message, { userId }, context) => {
-      const { botId, spec, takeover } = message;
-      const request: BotRequest = {
-        action: 'start',
-        botId: unwrap(parseBotId(botId)),
-        deployment: unwrap(parseSpec(spec, deps.bounds)),
-        takeover,
-        change: unwrap(readChange(message)),
-      };
-      const body = {
-        action: 'start',
-        botId,
-        takeover,
-        spec: spec && toJson(BotSpecSchema, spec),
-        ...changeBody(message),
-      };
-      return accept(userId, request, context.requestHeader.get('idempotency-key'), body);
-    }),
-    updateBot: call(deps, 'client', (message, { userId }, context) => {
-      const { botId, spec, keepEnv, takeover } = message;
-      const changesEnv = message.replaceEnv || (message.reset?.env.length ?? 0) > 0;
-      if (keepEnv && (changesEnv || Object.keys(spec?.env ?? {}).length > 0)) {
-        refuse('CONFLICTING_FIELDS', 'keep_env excludes spec.env, replace_env and reset.env.', {
-          details: { fields: ['keep_env', changesEnv ? 'replace_env' : 'spec.env'] },
-          hint: 'Leave keep_env out: what spec.env does not name stays anyway.',
-          example: 'avtomatika-bot update my-bot --simple bot.py',
+    startBot: call(deps, 'client', (message, { userId }, context) =>
+      accept(
+        userId,
+        startRequest(message, deps.bounds),
+        context.requestHeader.get('idempotency-key'),
+        startBody(message),
+      ),
+    ),
+    updateBot: call(deps, 'client', (message, { userId }, context) =>
+      accept(
+        userId,
+        updateRequest(message, deps.bounds),
+        context.requestHeader.get('idempotency-key'),
+        updateBody(message),
+      ),
+    ),
+    checkDeploy: call(deps, 'client', async ({ request: { case: kind, value } }, { userId }) => {
+      if (kind === undefined) {
+        refuse('MISSING_REQUIRED_FIELD', 'There is no request to check.', {
+          details: { field: 'request' },
+          hint: 'Set "start" or "update".',
         });
       }
-      const request: BotRequest = {
-        action: 'update',
-        botId: unwrap(parseBotId(botId)),
-        deployment: unwrap(parseSpec(spec, deps.bounds)),
-        takeover,
-        change: unwrap(readChange(message)),
-      };
-      const body = {
-        action: 'update',
-        botId,
-        keepEnv,
-        takeover,
-        spec: spec && toJson(BotSpecSchema, spec),
-        ...changeBody(message),
-      };
-      return accept(userId, request, context.requestHeader.get('idempotency-key'), body);
+      const request = kind === 'start' ? startRequest(value, deps.bounds) : updateRequest(value, deps.bounds);
+      await checkDeployment(deps, userId, request);
+      return {};
     }),
     restartBot: call(deps, 'client', ({ botId }, { userId }, context) => {
       const request: BotRequest = { action: 'restart', botId: unwrap(parseBotId(botId)) };
