@@ -5,6 +5,7 @@ import type { ImagePull } from '../../worker/runtime/container-runtime.ts';
 import { list, record, text } from '../../worker/runtime/docker/answers.ts';
 import { createEngineClient } from '../../worker/runtime/docker/engine-client.ts';
 import { hasStatus } from '../../worker/runtime/docker/engine-errors.ts';
+import { eventually } from '../kit/eventually.ts';
 import { startRegistry, type TestRegistry } from '../kit/registry/registry.ts';
 import { type TestDocker, usableDocker } from '../kit/test-docker.ts';
 import { dockerRuntime, rawEngine, removeAllOf } from './docker-harness.ts';
@@ -41,6 +42,34 @@ describe.skipIf('skip' in given)('images on a Docker engine', { timeout: 120 * s
     for (const { id } of await runtime.list(patience())) await runtime.remove(id, patience());
   });
   afterAll(() => removeAllOf(engine, userId, network));
+
+  test('build steps of a worker that was killed are removed by the next one, and nothing else without a name', async () => {
+    const unnamed = await engine.post('/containers/create', {}, { Image: 'busybox:stable', Cmd: ['sleep', '900'] });
+    const others = text(record(unnamed)['Id']);
+    const containers = async () =>
+      list(await engine.get('/containers/json', { all: true })).map((container) => text(record(container)['Id']));
+    const before = await containers();
+    const building = build('killed', { dockerfile: 'FROM busybox:stable\nRUN sleep 900\n' });
+    building.catch(() => undefined);
+    const steps = await eventually(
+      'a step runs',
+      async () => (await containers()).filter((id) => !before.includes(id)),
+      (ids) => ids.length > 0,
+      { timeoutMs: 60 * second },
+    );
+    // Another worker's: it has another key.
+    const stranger = new Secret<Uint8Array>(new Uint8Array(32).fill(9));
+    await dockerRuntime(docker, { network, workerId, signingKey: stranger }).info(patience());
+    expect(await containers()).toEqual(expect.arrayContaining([...steps, others]));
+    const next = dockerRuntime(docker, { network, workerId });
+    await next.info(patience());
+    await eventually('the step is gone', containers, (ids) => !steps.some((id) => ids.includes(id)), {
+      timeoutMs: 30 * second,
+    });
+    expect(await containers()).toContain(others);
+    await expect(building).rejects.toThrow();
+    await engine.remove(`/containers/${others}`, { force: true });
+  });
 
   describe('built with a Dockerfile', () => {
     // CHOWN, DAC_OVERRIDE, FOWNER, KILL, SETGID, SETUID

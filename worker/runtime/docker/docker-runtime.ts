@@ -6,6 +6,7 @@ import type { ContainerRuntime, EngineInfo } from '../container-runtime.ts';
 import type { SigningKey } from '../labels.ts';
 import { number, record, text } from './answers.ts';
 import { buildSimpleImage } from './build.ts';
+import { createBuildLeftovers, stepMark } from './build-leftovers.ts';
 import {
   type ContainerDeps,
   containerSettings,
@@ -45,6 +46,7 @@ export interface DockerRuntimeOptions {
 }
 
 const infoMs = 5000;
+const leftoversMs = 60_000;
 
 async function engineInfo(engine: EngineClient, network: BotNetwork, signal: AbortSignal): Promise<EngineInfo> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(infoMs)]);
@@ -68,13 +70,29 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
   const network = createBotNetwork(engine, options.network, logger);
   const owner = { workerId, signingKey };
   const deps: ContainerDeps = { engine, network, owner, clock, logger };
+  const leftovers = createBuildLeftovers(engine, owner, logger);
+  const builds = {
+    engine,
+    network,
+    settings: buildSettings,
+    clock,
+    logger,
+    mirror,
+    leftovers,
+    stepMark: stepMark(owner),
+  };
   return {
     kind: 'docker',
-    info: (signal) => engineInfo(engine, network, signal),
-    buildImage: (build, signal) =>
-      buildSimpleImage({ engine, network, baseImages, settings: buildSettings, clock, logger, mirror }, build, signal),
-    buildCustomImage: (build, signal) =>
-      buildCustomImage({ engine, network, settings: buildSettings, clock, logger, mirror }, build, signal),
+    async info(signal) {
+      const info = await engineInfo(engine, network, signal);
+      // Not waited for: a build waits for it, and tries again if it fails now.
+      leftovers.gone(AbortSignal.timeout(leftoversMs)).catch((error: unknown) => {
+        logger.debug({ err: error }, 'what earlier builds left could not be removed yet');
+      });
+      return info;
+    },
+    buildImage: (build, signal) => buildSimpleImage({ ...builds, baseImages }, build, signal),
+    buildCustomImage: (build, signal) => buildCustomImage(builds, build, signal),
     pullImage: (pull, signal) => pullImage({ engine, clock, logger, mirror }, pull, signal),
     hasImage: (image, signal) => hasImage(engine, image, signal),
     removeImages: (key, keep, signal) => removeBotImages(engine, { key, workerId }, keep, signal),

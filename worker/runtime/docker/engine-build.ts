@@ -8,6 +8,7 @@ import { buildFailure, createOutputTail } from '../../images/build-failure.ts';
 import { type BuildSettings, buildVariables, settingSecrets } from '../../images/build-settings.ts';
 import { asFailure, chanceOfPull } from '../../waiting/transient.ts';
 import { createRedactor } from '../redact.ts';
+import type { BuildLeftovers } from './build-leftovers.ts';
 import { type BuildReport, createBuildReport } from './build-output.ts';
 import { buildScope, removeDanglingImages, removeImage, removeLayers, removeStepContainers } from './build-scope.ts';
 import type { EngineClient, Query } from './engine-client.ts';
@@ -16,6 +17,9 @@ import { hasImage } from './images.ts';
 import type { BotNetwork } from './network.ts';
 
 export interface BuildDeps {
+  /** What this worker's build steps are known by; see build-leftovers.ts. */
+  readonly stepMark: string;
+  readonly leftovers: BuildLeftovers;
   readonly engine: EngineClient;
   readonly network: BotNetwork;
   readonly settings: BuildSettings;
@@ -47,7 +51,7 @@ export interface BuildRequest {
 
 /** Resolves when the image is there under its name. */
 export async function runEngineBuild(deps: BuildDeps, request: BuildRequest, signal: AbortSignal): Promise<void> {
-  const { engine, network, settings } = deps;
+  const { engine, network, settings, leftovers } = deps;
   const { key, workerId, image, context } = request;
   const scope = buildScope(key, workerId);
   const redact = createRedactor(settingSecrets(settings));
@@ -61,6 +65,7 @@ export async function runEngineBuild(deps: BuildDeps, request: BuildRequest, sig
   try {
     wasThere = await hasImage(engine, image, signal);
     await network.ensure(signal);
+    await leftovers.gone(signal);
     // An engine that was killed during a build starts its step again when it comes back.
     await removeStepContainers(engine, scope, signal);
     await readReport(deps, report, request, buildQuery(deps, request), signal);
@@ -90,7 +95,7 @@ export async function runEngineBuild(deps: BuildDeps, request: BuildRequest, sig
 }
 
 /** Parameters of POST /build. `pull` is not among them: an image that the engine has is used. */
-function buildQuery({ network, settings }: BuildDeps, { image, buildargs, labels }: BuildRequest): Query {
+function buildQuery({ network, settings, stepMark }: BuildDeps, { image, buildargs, labels }: BuildRequest): Query {
   const memory = settings.memoryBytes ?? defaultMemoryBytes;
   return {
     t: image,
@@ -100,6 +105,7 @@ function buildQuery({ network, settings }: BuildDeps, { image, buildargs, labels
     rm: true,
     forcerm: true,
     networkmode: network.name,
+    extrahosts: stepMark,
     memory,
     memswap: memory,
     cpuperiod: 100_000,
