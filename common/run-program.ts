@@ -6,6 +6,7 @@ import { systemClock } from './clock.ts';
 import { diskFaultOf, diskFaultSentences } from './disk-fault.ts';
 import { ConfigError } from './env-config.ts';
 import { ProblemError } from './problem.ts';
+import { complaintAbout } from './start-main.js';
 
 export interface Stoppable {
   /** Where it is reached; for a program that listens. */
@@ -107,6 +108,9 @@ export async function runProgram(name: string, start: () => Promise<Stoppable>):
   });
   let running: Stoppable;
   try {
+    // Some older ones run TypeScript, too, and then fail in the middle of their work.
+    const complaint = complaintAbout(process.versions.node);
+    if (complaint !== undefined) throw new ConfigError([complaint]);
     running = await start();
   } catch (error) {
     const explained = explainStartError(error);

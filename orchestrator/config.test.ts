@@ -23,6 +23,35 @@ it('every path is absolute, from the folder that the orchestrator was started in
   });
 });
 
+describe('cleartext', () => {
+  const inContainer = { HOST: '0.0.0.0', CLIENT_TOKEN: 'client-of-our-own', WORKER_TOKEN: 'worker-of-our-own' };
+  it.each(['127.0.0.1:8000', '127.0.0.2:80', 'localhost:8000', '[::1]:8000'])(
+    'is for the host alone when a container is published at %s',
+    (at) => {
+      expect(mistakesOf({ ...inContainer, PUBLISHED_AT: at })).toEqual([]);
+    },
+  );
+  it.each([
+    '',
+    '8000',
+    '0.0.0.0:8000',
+    '192.0.2.1:8000',
+    '[::]:8000',
+    'bots.example.org:8000',
+    '127.0.0.1',
+    ':8000',
+    'x',
+  ])('is refused when it is published at %j', (at) => {
+    expect(mistakesOf({ ...inContainer, PUBLISHED_AT: at })).toEqual([
+      'HOST 0.0.0.0 is not loopback: set TLS_CERT and TLS_KEY, or ALLOW_CLEARTEXT=1 behind a TLS proxy',
+    ]);
+  });
+  it('lets development tokens in no more than elsewhere', () => {
+    const seeds = { ...inContainer, PUBLISHED_AT: '127.0.0.1:8000', CLIENT_TOKEN: 'test-client-token' };
+    expect(mistakesOf(seeds)).toHaveLength(1);
+  });
+});
+
 describe('the development tokens', () => {
   const open = { HOST: '0.0.0.0', ALLOW_CLEARTEXT: '1' };
   const own = { CLIENT_TOKEN: 'client-of-our-own', WORKER_TOKEN: 'worker-of-our-own', ADMIN_TOKEN: 'admin-of-our-own' };

@@ -34,9 +34,19 @@ function parseKey(value: string | undefined): Secret<Uint8Array> | undefined {
   return new Secret<Uint8Array>(key);
 }
 
+/** As Docker has it for -p: without an address the port is published on all of the host's. */
+function parsePublishedAt(value: string | undefined): { readonly loopback: boolean } | undefined {
+  if (value === undefined) return undefined;
+  const [, host = ''] = /^(?:(.+):)?\d{1,5}$/.exec(value) ?? [];
+  return { loopback: isLoopbackHost(host) };
+}
+
 export const orchestratorVariables = {
   host: text(
-    { name: 'HOST', doc: 'Address to listen on. Off loopback it needs TLS or ALLOW_CLEARTEXT=1.' },
+    {
+      name: 'HOST',
+      doc: 'Address to listen on. Off loopback it needs TLS, ALLOW_CLEARTEXT=1, or PUBLISHED_AT on loopback.',
+    },
     '127.0.0.1',
   ),
   port: integer({ name: 'PORT', doc: 'Port for everything: REST, Connect, gRPC, gRPC-Web.', min: 0, max: 65535 }, 8000),
@@ -46,6 +56,14 @@ export const orchestratorVariables = {
     name: 'ALLOW_CLEARTEXT',
     doc: '1 allows cleartext off loopback, behind a proxy that does TLS.',
   }),
+  publishedAt: custom(
+    {
+      name: 'PUBLISHED_AT',
+      doc: 'In a container: where its port is published, as [ADDRESS:]PORT. On loopback cleartext is allowed.',
+      shownDefault: 'none',
+    },
+    parsePublishedAt,
+  ),
   allowDevelopmentTokens: flag({
     name: 'ALLOW_DEVELOPMENT_TOKENS',
     doc: '1 allows the development tokens off loopback, for a container whose port is published on loopback only.',
@@ -202,7 +220,7 @@ export function readOrchestratorConfig(env: NodeJS.ProcessEnv): OrchestratorConf
   }
   const tls =
     raw.tlsCert !== undefined && raw.tlsKey !== undefined ? { certPath: raw.tlsCert, keyPath: raw.tlsKey } : undefined;
-  if (!loopback && tls === undefined && !raw.allowCleartext) {
+  if (!loopback && tls === undefined && !raw.allowCleartext && raw.publishedAt?.loopback !== true) {
     mistakes.push(
       `HOST ${raw.host} is not loopback: set TLS_CERT and TLS_KEY, or ALLOW_CLEARTEXT=1 behind a TLS proxy`,
     );

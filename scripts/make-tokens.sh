@@ -29,13 +29,14 @@ CLIENT_TOKEN=$client
 ADMIN_TOKEN=$admin
 WORKER_TOKEN=$worker
 
-# One of the two (docs/DEPLOY.md, "TLS"):
-# ALLOW_CLEARTEXT=1
+# The port is published to this host alone. For others to reach it: an address here, and one of the two ways to TLS below
+# (docs/DEPLOY.md, "TLS").
+ORCHESTRATOR_LISTEN=127.0.0.1:8000
+
 # COMPOSE_FILE=compose.yml:compose.tls.yml
 # TLS_FOLDER=/etc/bot-runner/tls
 # PUBLIC_NAME=bots.example.org
 
-# Where the port is published. Only with TLS to others than this machine: ORCHESTRATOR_LISTEN=0.0.0.0:8000
-ORCHESTRATOR_LISTEN=127.0.0.1:8000
+# ALLOW_CLEARTEXT=1
 END
 echo "make-tokens: .env is written; the token of users is CLIENT_TOKEN in it"

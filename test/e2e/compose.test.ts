@@ -34,6 +34,13 @@ function privateAuthority(dir: string): string {
   return block?.text.replace('/etc/bot-runner/ca.pem', './tls/cert.pem') ?? '';
 }
 
+/** A block of docs/DEPLOY.md by its name, for the docker-compose of the test. */
+function pageBlock(name: string): string {
+  const block = fencedBlocks(readFileSync(checkoutPath('docs/DEPLOY.md'), 'utf8')).find(({ file }) => file === name);
+  if (block === undefined) throw new Error(`docs/DEPLOY.md has no block ${name}`);
+  return block.text.replaceAll('docker compose', 'docker-compose');
+}
+
 describe('the compose files', () => {
   const text = readFileSync(checkoutPath('compose.services.yml'), 'utf8');
   const [orchestrator = '', worker = ''] =
@@ -43,7 +50,7 @@ describe('the compose files', () => {
   it('hand every setting of the orchestrator on, but those that the container or the other files fix', () => {
     // The image and the published port fix the first five; the others are in compose.yml, compose.tls.yml and .env.development.
     const fixed = ['HOST', 'PORT', 'DATA_DIR', 'DATABASE_URL', 'SECRETS_KEY'];
-    const elsewhere = ['TLS_CERT', 'TLS_KEY', 'ALLOW_CLEARTEXT', 'ALLOW_DEVELOPMENT_TOKENS'];
+    const elsewhere = ['TLS_CERT', 'TLS_KEY', 'ALLOW_CLEARTEXT', 'PUBLISHED_AT', 'ALLOW_DEVELOPMENT_TOKENS'];
     const tokens = ['CLIENT_TOKEN', 'ADMIN_TOKEN', 'WORKER_TOKEN'];
     const left = namesOf(orchestratorVariables).filter((name) => !orchestrator.includes(`      ${name}: `));
     expect(left.toSorted()).toEqual([...fixed, ...elsewhere, ...tokens].toSorted());
@@ -281,7 +288,19 @@ describe('the platform by compose', { timeout: longMs }, () => {
     expect(seeds.stdout + seeds.stderr).toContain('sh scripts/make-tokens.sh makes them');
 
     await done(shell, 'rm .env');
-    const made = await done(shell, 'sh scripts/make-tokens.sh');
+    using plain = host.shell(env);
+    // The page's two lines, with nothing else: reached from this host alone.
+    const [makes = '', starts = ''] = pageBlock('production.sh').split('\n');
+    const made = await done(plain, makes);
+    await done(plain, starts, { limitMs: longMs });
+    const [reads = '', lists = ''] = pageBlock('client.sh').split('\n');
+    await eventually(
+      'the bot of the development platform is there with the new token',
+      () => plain.run(`${reads}\n${lists.replace('npx ', '')}`),
+      ({ stdout }) => /echo-bot +running/.test(stdout),
+      { timeoutMs: 60_000, everyMs: 250 },
+    );
+    await done(plain, 'docker-compose down');
     const file = join(host.dir, '.env');
     expect(statSync(file).mode & 0o777).toBe(0o600);
     const tokens = [...readFileSync(file, 'utf8').matchAll(/^\w+_TOKEN=([\w-]{32})$/gm)].map(([, value = '']) => value);
@@ -317,9 +336,6 @@ describe('the platform by compose', { timeout: longMs }, () => {
   it('a backup by the page is a store that can be restored by the page', async ({ skip }) => {
     const { env, host, telegram } = platform(skip);
     using shell = host.shell(env);
-    const page = fencedBlocks(readFileSync(checkoutPath('docs/DEPLOY.md'), 'utf8'));
-    const block = (name: string) =>
-      (page.find(({ file }) => file === name)?.text ?? '').replaceAll('docker compose', 'docker-compose');
     await done(shell, 'set -a; AVTOMATIKA_URL=https://localhost:8000; NODE_EXTRA_CA_CERTS=tls/cert.pem');
     await done(shell, 'export AVTOMATIKA_TOKEN=$(sed -n s/^CLIENT_TOKEN=//p .env)');
     const answers = async (text: string) => {
@@ -328,9 +344,9 @@ describe('the platform by compose', { timeout: longMs }, () => {
       return (await chat.answer(60_000)).text;
     };
     expect(await answers('before')).toBe('Echo: before');
-    await done(shell, `set -e; ${block('backup.sh')}`);
+    await done(shell, `set -e; ${pageBlock('backup.sh')}`);
     await done(shell, 'avtomatika-bot stop echo-bot');
-    await done(shell, `set -e; ${block('restore.sh')}`);
+    await done(shell, `set -e; ${pageBlock('restore.sh')}`);
     // It ran when the copy was made.
     expect(await answers('after')).toBe('Echo: after');
     await eventually(

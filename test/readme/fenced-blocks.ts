@@ -1,4 +1,4 @@
-/** The fenced code blocks of a Markdown page, in order, each with what the comment on the line before it says. */
+/** The fenced code blocks of a Markdown page, in order, each with what the comments on the lines before it say. */
 
 export interface FencedBlock {
   /** The word after the fence: sh, json, js ...; empty when there is none. */
@@ -22,7 +22,9 @@ export function fencedBlocks(markdown: string): readonly FencedBlock[] {
     if (language === undefined) continue;
     const end = lines.indexOf('```', at + 1);
     if (end < 0) throw new Error(`the code block of line ${at + 1} has no end`);
-    const said = (key: string) => new RegExp(`^<!-- ${key}: (\\S+) -->$`).exec(lines[at - 1] ?? '')?.[1];
+    const comments = commentsAbove(lines, at);
+    const said = (key: string) =>
+      comments.map((comment) => new RegExp(`^<!-- ${key}: (\\S+) -->$`).exec(comment)?.[1]).find(Boolean);
     blocks.push({
       language,
       text: lines.slice(at + 1, end).join('\n'),
@@ -34,4 +36,11 @@ export function fencedBlocks(markdown: string): readonly FencedBlock[] {
     at = end;
   }
   return blocks;
+}
+
+/** The lines of comments that stand directly above a line. */
+function commentsAbove(lines: readonly string[], at: number): readonly string[] {
+  let first = at;
+  while (/^<!-- .* -->$/.test(lines[first - 1] ?? '')) first -= 1;
+  return lines.slice(first, at);
 }

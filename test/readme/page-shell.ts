@@ -111,7 +111,7 @@ export function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
 
 /** What the test runner, npm and a user of the CLI would steer the programs with; a newcomer has none of it set. */
 const foreign =
-  /^(VITEST|NODE_ENV$|NODE_OPTIONS$|TEST$|DEV$|PROD$|AVTOMATIKA_|BOTRUNNER_|npm_|TELEGRAM_HOST$|BOT_TOKEN$)/;
+  /^(VITEST|NODE_ENV$|NODE_OPTIONS$|TEST$|DEV$|PROD$|AVTOMATIKA_|BOTRUNNER_|npm_|TELEGRAM_HOST$|BOT_TOKEN$|GRPC_)/;
 /** Every setting of the two programs. */
 const settings = new Set(
   [...Object.values(orchestratorVariables), ...Object.values(workerVariables)].flatMap(

@@ -47,13 +47,13 @@ describe.each(pages)('%s', (page) => {
   });
 
   it('names npm scripts that exist', () => {
-    const named = [...textOf(page).matchAll(/npm run ([a-z-]+)/g)].map(([, name = '']) => name);
+    const named = [...textOf(page).matchAll(/npm run ([a-z:-]+)/g)].map(([, name = '']) => name);
     expect(named.filter((name) => !Object.hasOwn(packageJson.scripts, name))).toEqual([]);
   });
 });
 
 /** Paths below DATA_DIR that begin like a room of the checkout. */
 const isOnDiskOnly = (path: string): boolean =>
-  /^(orchestrator\/(store\.sqlite|secrets\.key)|worker\/(worker-id|credential|key|lock|bots\/|logs\/|results\/|artifacts\/|process\/))$/.test(
+  /^(orchestrator\/(store\.sqlite|secrets\.key)|worker\/(worker-id|clock|credential|key|lock|bots\/|logs\/|results\/|artifacts\/|process\/))$/.test(
     path,
   );

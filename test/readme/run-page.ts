@@ -1,35 +1,39 @@
-/** Runs the `sh` blocks of a page against a platform of its own, and holds each `json` block against the answer before it. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+/**
+ * Runs the `sh` blocks of a page against `npm start` in a fresh clone with nothing set, without Docker, and holds each
+ * `json` block against the answer before it.
+ */
+import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
-import { freePort } from '../../scripts/platform/free-port.ts';
-import { startPlatform } from '../../scripts/platform/platform.ts';
-import { checkout, checkoutPath } from '../../scripts/process/checkout.ts';
+import { checkoutPath } from '../../scripts/process/checkout.ts';
 import { eventually } from '../kit/eventually.ts';
+import { freshClone, linkPackages } from '../kit/newcomer/fresh-clone.ts';
+import { newcomersMachine } from '../kit/newcomer/newcomers-machine.ts';
 import { fencedBlocks } from './fenced-blocks.ts';
-import { assertCode, PageShell, readerEnv } from './page-shell.ts';
+import { startNpmProgram } from './npm-program.ts';
+import { assertCode, PageShell } from './page-shell.ts';
 import { comparable } from './same-answer.ts';
 import { shellCommands } from './shell-commands.ts';
 
 export interface PageOptions {
   /** Commands that another test runs. */
   readonly leftOut?: (command: string) => boolean;
-  /** The command to run instead of the page's; `adapted` puts this run's address, job and task in a text. */
+  /** The command to run instead of the page's; `adapted` puts this run's job and task in a text. */
   readonly adapt?: (command: string, adapted: (text: string) => string) => string;
 }
 
-/** `{id}` and `{task}` in a command stand for the job and the task named last; a job that is asked for is waited for. */
-export async function runPage(page: string, options: PageOptions = {}): Promise<void> {
-  const dir = mkdtempSync(join(tmpdir(), 'page-'));
-  const port = await freePort();
-  // Nothing answers there: bots of the examples must not reach for the real Telegram.
-  const env = { DATA_DIR: join(dir, 'data'), RUNTIME: 'process', TELEGRAM_API_BASE: 'http://127.0.0.1:9' };
-  const logs = { orchestratorLog: join(dir, 'orchestrator.log'), workerLog: join(dir, 'worker.log') };
-  const signal = new AbortController().signal;
-  const platform = await startPlatform({ env: readerEnv({ ...env, PORT: `${port}` }), ...logs }, signal);
-  const address = `localhost:${port}`;
-  using shell = new PageShell(checkout, { AVTOMATIKA_URL: platform.url });
+/**
+ * `{id}` and `{task}` in a command stand for the job and the task named last; a job that is asked for is waited for. Where a
+ * newcomer's machine cannot be made, `skip` is told why.
+ */
+export async function runPage(page: string, skip: (why: string) => never, options: PageOptions = {}): Promise<void> {
+  const machine = await newcomersMachine();
+  if ('skip' in machine) return skip(machine.skip);
+  await using _ = machine;
+  using clone = freshClone();
+  linkPackages(clone);
+  const inside = machine.inside(clone.dir);
+  using shell = new PageShell(clone.dir, {}, inside);
+  const platform = await startNpmProgram('npm start', 'Bot Runner is up', clone.dir, {}, inside);
   let jobId = '';
   let taskId = '';
   let answer = '';
@@ -42,9 +46,8 @@ export async function runPage(page: string, options: PageOptions = {}): Promise<
       if (block.language !== 'sh') continue;
       for (const { text, line } of shellCommands(block)) {
         if (options.leftOut?.(text)) continue;
-        if (/\bjobs\/\{id\}/.test(text)) await untilFinal(platform.url, jobId);
-        const adapted = (from: string) =>
-          from.replaceAll('localhost:8000', address).replaceAll('{id}', jobId).replaceAll('{task}', taskId);
+        if (/\bjobs\/\{id\}/.test(text)) await untilFinal(shell, jobId);
+        const adapted = (from: string) => from.replaceAll('{id}', jobId).replaceAll('{task}', taskId);
         const end = await shell.run(options.adapt?.(text, adapted) ?? adapted(text));
         assertCode(end, 0, `${page}, line ${line}: ${text}`);
         answer = end.stdout;
@@ -55,16 +58,19 @@ export async function runPage(page: string, options: PageOptions = {}): Promise<
     }
     expect(commands, `${page} has commands`).toBeGreaterThan(0);
   } finally {
-    await platform.stop();
-    rmSync(dir, { recursive: true, force: true });
+    await platform.interrupt();
   }
 }
 
-const untilFinal = (url: string, jobId: string): Promise<string> =>
+const untilFinal = (shell: PageShell, jobId: string): Promise<string> =>
   eventually(
     `job ${jobId} is final`,
     async () =>
-      (await fetch(`${url}/jobs/${jobId}`, { headers: { authorization: 'Bearer test-client-token' } })).text(),
+      (
+        await shell.run(
+          `curl --silent http://localhost:8000/jobs/${jobId} -H "Authorization: Bearer test-client-token"`,
+        )
+      ).stdout,
     (job) => /"status":"(completed|failed|cancelled)","reason"/.test(job),
     { timeoutMs: 60_000 },
   );
