@@ -19,7 +19,7 @@ export async function endEarly(
 ): Promise<ExitCode> {
   if (error instanceof Interrupted || context.signal.reason instanceof Interrupted) return exitCodes.interrupted;
   const address = url ?? (context.env['AVTOMATIKA_URL'] || defaultUrl);
-  const complaint = ownComplaint(error) ?? (await import('./wire/refusals.ts')).complaintOfCall(error, address);
+  const complaint = ownComplaint(error) ?? (await (await import('./wire/refusals.ts')).complaintOfCall(error, address));
   if (complaint !== undefined) return tell(complaint, context, options);
   if (options.verbose && error instanceof Error) context.stderr.write(`${escapeControls(error.stack ?? '')}\n`);
   const name = error instanceof Error ? `${error.name}: ${error.message}` : String(error);

@@ -25,6 +25,7 @@ import { type EngineHealth, EngineWatch } from './registry/engine-watch.ts';
 import { createOutages } from './registry/outages.ts';
 import type { ContainerRuntime } from './runtime/container-runtime.ts';
 import { ArtifactCache, defaultCacheMaxBytes } from './session/artifacts.ts';
+import { probe } from './session/probe.ts';
 import { ResultJournal } from './session/result-journal.ts';
 import { Tails } from './session/tails.ts';
 import { createTokenClaims } from './session/token-claims.ts';
@@ -100,7 +101,7 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
   const journal = await ResultJournal.open(state.resultsDir, logger);
   const { orchestrators: endpoints, workerToken: joinToken } = config;
   const { credential } = state;
-  const uplink = new Uplink({ endpoints, joinToken, credential, workerId, clock, logger, random, journal });
+  const uplink = new Uplink({ endpoints, joinToken, credential, workerId, clock, logger, random, journal, probe });
   const limits = logLimits(config.botLogMaxBytes, config.botLogMaxAgeMs);
   const ages = await openAgeClock(config.dir, clock, logger);
   const logs = new BotLogs(state.logsDir, { runtime, clock, logger, limits, ageNowMs: () => ages.nowMs() });

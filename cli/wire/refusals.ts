@@ -1,9 +1,11 @@
 /** Refusals of the orchestrator, and an orchestrator that cannot be reached, as complaints. */
 import { Code, ConnectError } from '@connectrpc/connect';
+import { type ConnectionFailure, connectionFailureOf, describeConnectionFailure } from '#common/connection-failure.ts';
 import { problemFromProto } from '#common/problem-proto.ts';
 import { type ErrorDetail, ErrorDetailSchema } from '#gen/botrunner/v1/error_pb.js';
 import { type Complaint, complain, complaintOfProblem } from '../errors.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { speaksTls } from './speaks-tls.ts';
 
 /** A failed job's error, or a refusal, as the orchestrator told it. */
 export function complaintOfDetail(detail: ErrorDetail): Complaint {
@@ -36,16 +38,26 @@ export function isBrokenStream(error: unknown): boolean {
 }
 
 /** What a call threw, as a complaint; undefined for a bug, which has no cure to tell. */
-export function complaintOfCall(error: unknown, url: string): Complaint | undefined {
+export async function complaintOfCall(error: unknown, url: string): Promise<Complaint | undefined> {
   if (!(error instanceof ConnectError)) return undefined;
   const detail = detailOf(error);
-  return detail === undefined ? complaintOfWire(error, url) : complaintOfDetail(detail);
+  if (detail !== undefined) return complaintOfDetail(detail);
+  const failure = connectionFailureOf(error);
+  const wantsTls = failure === 'closed' && url.startsWith('http:') && (await speaksTls(url));
+  return complaintOfWire(error, wantsTls ? 'needs-tls' : failure, url);
 }
 
 /** An error without our detail: the network failed, or what answered is not a Bot Runner orchestrator. */
-function complaintOfWire(error: ConnectError, url: string): Complaint {
+function complaintOfWire(error: ConnectError, failure: ConnectionFailure | undefined, url: string): Complaint {
   const one = (exitCode: ExitCode, code: string, message: string, hint: string): Complaint =>
     complain(exitCode, code, message, hint).complaint;
+  const other = (): Complaint =>
+    one(
+      exitCodes.unreachable,
+      'UNREACHABLE',
+      `${url} did not answer as a Bot Runner orchestrator (${networkReason(error)}).`,
+      'Check AVTOMATIKA_URL or --url.',
+    );
   switch (error.code) {
     case Code.Unauthenticated:
     case Code.PermissionDenied:
@@ -64,19 +76,27 @@ function complaintOfWire(error: ConnectError, url: string): Complaint {
       );
     case Code.Unavailable:
     case Code.Aborted:
+    case Code.Internal: {
+      // That nobody listens, or that the connection broke, its code says as well.
+      if (failure !== undefined && failure !== 'refused' && failure !== 'closed') {
+        const words = describeConnectionFailure(failure, { url, setting: 'AVTOMATIKA_URL' });
+        return one(
+          exitCodes.unreachable,
+          'UNREACHABLE',
+          `The orchestrator at ${url} cannot be reached: ${words.sentence}.`,
+          words.cure,
+        );
+      }
+      if (error.code === Code.Internal) return other();
       return one(
         exitCodes.unreachable,
         'UNREACHABLE',
         `The orchestrator at ${url} cannot be reached (${networkReason(error)}).`,
         'Start it with "npm start", or set AVTOMATIKA_URL or --url to its address.',
       );
+    }
     default:
-      return one(
-        exitCodes.unreachable,
-        'UNREACHABLE',
-        `${url} did not answer as a Bot Runner orchestrator (${networkReason(error)}).`,
-        'Check AVTOMATIKA_URL or --url.',
-      );
+      return other();
   }
 }
 

@@ -91,6 +91,22 @@ describe('an address without an orchestrator', () => {
     });
   });
 
+  it.each([
+    [
+      'https',
+      () => createHttp1Server((_, response) => response.end('hello')),
+      'it does not speak TLS. Set AVTOMATIKA_URL to http://',
+    ],
+    ['http', undefined, /the name host\.invalid (?:is not known|cannot be looked up: no name server answers)\. Check /],
+  ] as const)('over %s is told of in one true sentence', async (protocol, create, sentence) => {
+    const url =
+      create === undefined ? 'http://host.invalid:8000' : (await listenTcp(create())).replace('http:', `${protocol}:`);
+    const told = await runReal(['list'], url);
+    expect(told).toMatchObject({ exitCode: 4, stdout: '' });
+    expect(told.stderr).toMatch(sentence);
+    expect(told.stderr).toContain(`Error: The orchestrator at ${url} cannot be reached: `);
+  });
+
   it.each<[string, () => Server]>([
     ['a web server that speaks only HTTP/1.1', () => createHttp1Server((_, response) => response.end('hello'))],
     ['a server that hangs up', () => createTcpServer((socket) => socket.destroy())],

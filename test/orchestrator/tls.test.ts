@@ -1,5 +1,5 @@
 /** The same doors behind TLS: ALPN decides between HTTP/2 and HTTP/1.1 on one port. */
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import http2 from 'node:http2';
 import https from 'node:https';
@@ -9,6 +9,8 @@ import { createClient } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
+import { endProgram, startProgram } from '../../scripts/platform/children.ts';
+import { eventually } from '../kit/eventually.ts';
 import { startTestOrchestrator, type TestOrchestrator } from '../kit/orchestrator-for-tests.ts';
 
 const noOpenssl = (() => {
@@ -83,6 +85,77 @@ describe.skipIf(noOpenssl)('TLS', { meta: { skipReason: 'there is no openssl to 
       ],
     });
     expect(await createClient(BotService, transport).listBots({})).toMatchObject({ maxBots: 3 });
+  });
+
+  describe('with a certificate that nobody vouches for', () => {
+    const cli = (env: Record<string, string>, protocol = 'https') =>
+      new Promise<{ code: number; stderr: string }>((resolve) => {
+        const url = `${protocol}://localhost:${orchestrator.port}`;
+        const child = execFile(
+          process.execPath,
+          [join(import.meta.dirname, '../../cli/bin/avtomatika-bot.js'), 'list', '--url', url],
+          { env: { PATH: process.env['PATH'], AVTOMATIKA_TOKEN: 'test-client-token', ...env } },
+          (_, _stdout, stderr) => resolve({ code: child.exitCode ?? -1, stderr }),
+        );
+      });
+
+    it('tells a command line why it cannot connect, and lets it in with NODE_EXTRA_CA_CERTS', async () => {
+      const told = await cli({});
+      expect(told.code).toBe(4);
+      expect(told.stderr).toContain('its certificate is not trusted: it is self-signed. Set NODE_EXTRA_CA_CERTS to ');
+      expect((await cli({}, 'http')).stderr).toContain(
+        'cannot be reached: it speaks TLS. Set AVTOMATIKA_URL to https://',
+      );
+      expect(await cli({ NODE_EXTRA_CA_CERTS: join(dir, 'cert.pem') })).toEqual({ code: 0, stderr: '' });
+    });
+
+    it('tells a worker why, and lets it in with NODE_EXTRA_CA_CERTS, whatever else is set', async () => {
+      const logFile = join(dir, 'worker.log');
+      const run = (folder: string, env: Record<string, string>) =>
+        startProgram('worker', {
+          env: {
+            PATH: process.env['PATH'],
+            ORCHESTRATOR_URL: `https://localhost:${orchestrator.port}`,
+            WORKER_TOKEN: 'test-worker-token',
+            DATA_DIR: join(dir, folder),
+            RUNTIME: 'process',
+            ...env,
+          },
+          logFile,
+        });
+      const said = () => readFileSync(logFile, 'utf8');
+      const stranger = run('stranger', {});
+      try {
+        await eventually('it says why', said, (text) => text.includes('its certificate is not trusted'), {
+          timeoutMs: 30_000,
+        });
+      } finally {
+        await endProgram(stranger);
+      }
+      // gRPC's own variable: what it names would be all that counts.
+      const roots = join(dir, 'roots.pem');
+      execFileSync(
+        'openssl',
+        ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '1', '-subj', '/CN=other'].concat([
+          '-keyout',
+          join(dir, 'other.key'),
+          '-out',
+          roots,
+        ]),
+        { stdio: 'ignore' },
+      );
+      const friend = run('friend', {
+        NODE_EXTRA_CA_CERTS: join(dir, 'cert.pem'),
+        GRPC_DEFAULT_SSL_ROOTS_FILE_PATH: roots,
+      });
+      try {
+        await eventually('it is connected', said, (text) => text.includes('connected to the orchestrator'), {
+          timeoutMs: 30_000,
+        });
+      } finally {
+        await endProgram(friend);
+      }
+    }, 90_000);
   });
 
   it('does not speak cleartext', async () => {

@@ -27,6 +27,7 @@ import {
   type TailLogsResponse,
 } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { Endpoint } from '../config.ts';
+import { trustedRoots } from './trusted-roots.ts';
 import { workerService } from './worker-service.ts';
 
 export type SessionCall = ClientDuplexStream<SessionRequest, SessionResponse>;
@@ -69,7 +70,10 @@ const { join, session, tailLogs, fetchArtifact, claimTokens } = workerService;
 
 /** Every call but Join is made with the credential. */
 export function createChannel(endpoint: Endpoint, credential: Secret): Channel {
-  const secure = endpoint.tls ? credentials.createSsl() : credentials.createInsecure();
+  const roots = trustedRoots(process.env);
+  const secure = endpoint.tls
+    ? credentials.createSsl(roots === undefined ? null : Buffer.from(roots))
+    : credentials.createInsecure();
   const control = new Client(endpoint.target, secure, channelOptions);
   const bulk = new Client(endpoint.target, secure, channelOptions);
   const metadata = (token = credential) => {
@@ -150,6 +154,14 @@ export function refusalOf({ details, metadata }: Pick<StatusObject, 'details' | 
     // Not a detail of ours: the status alone must do.
     return { message: details, hint: '' };
   }
+}
+
+/**
+ * The status of an answer that is not one of gRPC, from a proxy mostly; gRPC's own status is then only guessed from it, and a
+ * 403 of a proxy is no refusal of ours. https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md
+ */
+export function httpStatusOf({ details }: Pick<StatusObject, 'details'>): string | undefined {
+  return /HTTP status code (\d{3})/.exec(details)?.[1];
 }
 
 /** Sends one message, and resolves when the transport wants the next. `ended` keeps a dead call from holding the sender. */

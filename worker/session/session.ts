@@ -18,7 +18,16 @@ import {
   type TaskResult,
   type Welcome,
 } from '#gen/botrunner/v1/worker_service_pb.js';
-import { type Channel, endOf, refusalOf, type SessionCall, type StatusObject, send, status } from './channel.ts';
+import {
+  type Channel,
+  endOf,
+  httpStatusOf,
+  refusalOf,
+  type SessionCall,
+  type StatusObject,
+  send,
+  status,
+} from './channel.ts';
 import type { Outbox } from './outbox.ts';
 import { createPeerClock, type PeerClock } from './peer-clock.ts';
 
@@ -177,6 +186,7 @@ async function sendAll(
 
 function howItEnded(final: StatusObject, ownReason: string | undefined, welcomed: boolean): SessionEnd {
   if (ownReason !== undefined) return { kind: 'lost', message: ownReason, welcomed };
+  if (httpStatusOf(final) !== undefined) return { kind: 'lost', message: final.details, welcomed };
   switch (final.code) {
     case status.UNAUTHENTICATED:
       return { kind: 'unknown' };

@@ -5,6 +5,7 @@
  */
 import { inBackground } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
+import { describeConnectionFailure } from '#common/connection-failure.ts';
 import type { Logger } from '#common/log.ts';
 import type { Secret } from '#common/secret.ts';
 import type { BotState } from '#gen/botrunner/v1/bot_pb.js';
@@ -23,8 +24,9 @@ import type { Endpoint } from '../config.ts';
 import type { Credential } from '../state/credential.ts';
 import { pause } from '../waiting/bell.ts';
 import { dialDelayMs, fencedDelayMs, refusedDelayMs } from './backoff.ts';
-import { type Channel, createChannel, refusalOf, type ServiceError, status } from './channel.ts';
+import { type Channel, createChannel, httpStatusOf, refusalOf, type ServiceError, status } from './channel.ts';
 import { Outbox } from './outbox.ts';
+import type { Probed } from './probe.ts';
 import type { ResultJournal } from './result-journal.ts';
 import { runSession, type SessionEnd, type SessionWork } from './session.ts';
 
@@ -53,6 +55,8 @@ export interface UplinkParts {
   readonly logger: Logger;
   readonly random: () => number;
   readonly journal: ResultJournal;
+  /** Finds out why an orchestrator cannot be dialled. */
+  readonly probe: (endpoint: Endpoint, signal: AbortSignal) => Promise<Probed | undefined>;
 }
 
 /** How the first dial went. */
@@ -82,6 +86,7 @@ export class Uplink implements TaskReports {
   /** What was said last about each orchestrator, by its URL. */
   readonly #complaints = new Map<string, string>();
   #lastComplaint = '';
+  #explaining = false;
   #running: Promise<void> = Promise.resolve();
 
   constructor(parts: UplinkParts) {
@@ -275,11 +280,30 @@ export class Uplink implements TaskReports {
   }
 
   #note(endpoint: Endpoint, end: SessionEnd): void {
-    const { logger, workerId } = this.#parts;
+    const { workerId } = this.#parts;
     if (end.kind !== 'fenced' && end.kind !== 'unknown') this.#firstDial.resolve(end);
     if (end.kind === 'lost' && end.welcomed) this.#failures = 0;
     else this.#failures += 1;
-    const { text, isError } = complaintOf(endpoint, workerId, end);
+    if (end.kind === 'lost' && !end.welcomed) void this.#explain(endpoint, end.message);
+    else this.#say(endpoint, complaintOf(endpoint, workerId, end));
+  }
+
+  /** Beside the next tries, which must not wait for it. One look at a time. */
+  async #explain(endpoint: Endpoint, message: string): Promise<void> {
+    if (this.#explaining) return;
+    this.#explaining = true;
+    const httpStatus = httpStatusOf({ details: message });
+    const why: Probed | undefined =
+      httpStatus === undefined
+        ? await this.#parts.probe(endpoint, this.#ending.signal)
+        : { failure: 'not-an-orchestrator', detail: `HTTP status ${httpStatus}` };
+    this.#explaining = false;
+    if (this.#ending.signal.aborted || this.#welcomed) return;
+    this.#say(endpoint, { isError: false, text: unreachable(endpoint, why) });
+  }
+
+  #say(endpoint: Endpoint, { text, isError }: Complaint): void {
+    const { logger } = this.#parts;
     this.#lastComplaint = text;
     // Once for each change, not for each try.
     if (this.#complaints.get(endpoint.url) === text) return;
@@ -305,6 +329,7 @@ function delayAfter(end: SessionEnd, failures: number, random: number): number {
 /** How a Join that failed ends the try. */
 function notJoined(error: ServiceError): SessionEnd {
   const { code, details } = error;
+  if (httpStatusOf(error) !== undefined) return { kind: 'lost', message: details, welcomed: false };
   switch (code) {
     case status.UNAUTHENTICATED:
       return { kind: 'refused', ...refusalOf(error), tokenWrong: true };
@@ -318,11 +343,19 @@ function notJoined(error: ServiceError): SessionEnd {
 }
 
 /** One line that says what is wrong and what to do about it. */
-export function complaintOf(
-  endpoint: Pick<Endpoint, 'url'>,
-  workerId: string,
-  end: SessionEnd,
-): { readonly text: string; readonly isError: boolean } {
+export interface Complaint {
+  readonly text: string;
+  readonly isError: boolean;
+}
+
+function unreachable({ url }: Pick<Endpoint, 'url'>, why: Probed | undefined): string {
+  const words = why && describeConnectionFailure(why.failure, { url, setting: 'ORCHESTRATOR_URL', ...why });
+  const cure = words === undefined ? '' : `${words.cure.charAt(0).toLowerCase()}${words.cure.slice(1, -1)}`;
+  const reason = words === undefined ? 'check that it runs and ORCHESTRATOR_URL' : `${words.sentence}; ${cure}`;
+  return `the orchestrator at ${url} cannot be reached: ${reason}; trying again`;
+}
+
+export function complaintOf(endpoint: Pick<Endpoint, 'url'>, workerId: string, end: SessionEnd): Complaint {
   switch (end.kind) {
     case 'refused':
       return {
@@ -350,7 +383,7 @@ export function complaintOf(
         isError: false,
         text: end.welcomed
           ? `the connection to the orchestrator at ${endpoint.url} was lost; bots go on, dialling again`
-          : `the orchestrator at ${endpoint.url} cannot be reached: check that it runs and ORCHESTRATOR_URL; trying again`,
+          : unreachable(endpoint, undefined),
       };
   }
 }
