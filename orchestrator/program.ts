@@ -11,6 +11,7 @@ import { testWorkflow } from './core/blueprints/test-workflow.ts';
 import { type BotRecord, isFinal, type ShownBot } from './core/records.ts';
 import { defaultEngineSettings } from './engine/context.ts';
 import { Engine } from './engine/engine.ts';
+import { SourcePruning } from './engine/source-pruning.ts';
 import { damagedReason, isDamaged } from './engine/specs.ts';
 import { BuildOutputHub } from './events/build-output.ts';
 import { EventFeed } from './events/feed.ts';
@@ -183,6 +184,8 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
   );
   const pruning = new Pruning(store, clock, logger, config.retention);
   pruning.run();
+  const sourcePruning = new SourcePruning({ store, sealKey, clock, logger });
+  sourcePruning.run();
   const natsPublisher =
     config.nats &&
     new NatsPublisher({ store, clock, logger, target: config.nats, render: (record) => feed.render(record) });
@@ -213,6 +216,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
       engine.stop();
       restWorkers.stop();
       pruning.stop();
+      sourcePruning.stop();
       workerWatch.stop();
       feed.close();
       await natsPublisher?.stop();

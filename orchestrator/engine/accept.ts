@@ -44,6 +44,7 @@ export function acceptJob(context: EngineContext, change: Change, request: NewJo
   if (artifact !== '' && !change.tx.artifacts.isOwnedBy(userId, artifact)) {
     refuse('ARTIFACT_NOT_FOUND', 'There is no artifact with that sha256.');
   }
+  if (artifact !== '') change.tx.artifacts.touch(artifact);
   const wanted = wantedNow(context, change.tx, request, existing);
   if (wanted !== undefined) checkTokens(context, change.tx, request, wanted);
   const jobId = newId();

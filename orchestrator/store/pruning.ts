@@ -1,6 +1,7 @@
 /**
  * Removes what is old, a little at a time, so that the store stays bounded and no request waits: events beyond their age or
- * number, jobs that ended long ago, and Idempotency-Keys of yesterday. Artifacts stay: sealed specs refer to them, and a restart may need them years later.
+ * number, jobs that ended long ago, and Idempotency-Keys of yesterday. Sources are another matter:
+ * engine/source-pruning.ts.
  */
 
 import { AgeClock } from '#common/age-clock.ts';

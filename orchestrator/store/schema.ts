@@ -250,4 +250,8 @@ export const migrations: readonly string[] = [
   `
   CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);
   `,
+  `
+  -- Since when no bot and no open job needs it; null while one does, or may: see engine/source-pruning.ts.
+  ALTER TABLE artifacts ADD COLUMN unneeded_at INTEGER;
+  `,
 ];

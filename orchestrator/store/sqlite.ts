@@ -1,5 +1,5 @@
 /** The SQLite store: WAL, synchronous=FULL, group commit (https://www.sqlite.org/wal.html). */
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Logger } from '#common/log.ts';
@@ -62,11 +62,35 @@ function openFile(path: string): DatabaseSync {
   }
 }
 
+const pragma = (db: DatabaseSync, name: string): number => Number(db.prepare(`PRAGMA ${name}`).get()?.[name] ?? 0);
+
+/** What incremental_vacuum could give back: none in a store that is not set up for it. */
+const freePages = (db: DatabaseSync): number => (pragma(db, 'auto_vacuum') === 2 ? pragma(db, 'freelist_count') : 0);
+
+// Written anew within a second or so; a larger one is left to its operator (docs/DEPLOY.md).
+const rewrittenMaxBytes = 256 * 1024 * 1024;
+
+/** Makes a store of an earlier release one whose file can shrink. It must be written anew for that, once. */
+function letShrink(db: DatabaseSync, path: string, logger: Logger | undefined): void {
+  if (pragma(db, 'auto_vacuum') === 2) return;
+  if (statSync(path).size > rewrittenMaxBytes) {
+    logger?.info('the file of the store does not shrink yet: see "The size of the store" in docs/DEPLOY.md');
+    return;
+  }
+  try {
+    db.exec('PRAGMA auto_vacuum = INCREMENTAL; VACUUM');
+  } catch (error) {
+    // A disk too full for a copy: the free space in the file is used again all the same.
+    logger?.warn({ err: error }, 'the store could not be written anew, so that its file does not shrink');
+  }
+}
+
 /** Opens (and makes, mode 0700/0600) the store in `dir`. */
 export function openSqliteStore(dir: string, logger?: Logger): Store {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const path = join(dir, 'store.sqlite');
   const db = openSound(path, () => openFile(path), logger);
+  letShrink(db, path, logger);
   migrate(db);
   const health = new StoreHealth(logger);
   const watched = health.watched(db);
@@ -133,6 +157,16 @@ export function openSqliteStore(dir: string, logger?: Logger): Store {
         sealed: bytesOf(row, 'sealed'),
       })),
     trouble: () => health.trouble,
+    shrink(pages) {
+      // A commit is one synchronous piece of work: none is open now.
+      if (freePages(db) < pages) return false;
+      try {
+        db.exec(`PRAGMA incremental_vacuum(${Math.floor(pages)})`);
+      } catch (error) {
+        throw health.judge(error);
+      }
+      return freePages(db) >= pages;
+    },
     async close() {
       commits.flush();
       db.close();

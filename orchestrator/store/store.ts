@@ -27,6 +27,8 @@ export interface BotTable {
   get(key: BotKey): BotRecord | undefined;
   /** Of one user, not deleted, by bot id. */
   ofUser(userId: string): readonly BotRecord[];
+  /** By user and bot, after one, with their sealed specs, also the one to go back to; at most `limit`. */
+  sealedAfter(after: BotKey, limit: number): readonly (BotKey & { readonly sealed: readonly Uint8Array[] })[];
   /** All that have a spec. */
   sealed(): readonly (BotKey & { readonly specSealed: Uint8Array })[];
   /** Placed on one worker, whatever is desired of them. */
@@ -60,6 +62,11 @@ export interface JobTable {
   startingBots(userId: string): readonly string[];
   /** Open jobs with the given status, oldest first. */
   withStatus(status: JobRecord['status']): readonly JobRecord[];
+  /** Open jobs that have a spec of their own, by id, after one; at most `limit`. */
+  sealedAfter(
+    jobId: string,
+    limit: number,
+  ): readonly (BotKey & { readonly jobId: string; readonly sealed: Uint8Array })[];
   /** Open jobs whose deadline has passed. */
   overdue(now: number): readonly JobRecord[];
   /** Removes final jobs made before the time, with their states and tasks, at most `limit`. Returns how many. */
@@ -183,6 +190,16 @@ export interface ArtifactTable {
   own(userId: string, sha256: string, createdAt: number): void;
   isOwnedBy(userId: string, sha256: string): boolean;
   get(sha256: string): { readonly uploadId: string; readonly sizeBytes: number } | undefined;
+  /** Somebody needs it again, or may. */
+  touch(sha256: string): void;
+  /** By sha256, after one; at most `limit`. */
+  page(after: string, limit: number): readonly { readonly sha256: string; readonly unneededAt: number | null }[];
+  ownersOf(sha256: string): readonly string[];
+  setUnneeded(sha256: string, at: number): void;
+  /** Removes it but its chunks; returns the upload that they are of. */
+  remove(sha256: string): string | undefined;
+  /** Removes chunks of an upload, at most `limit`. Returns how many. */
+  removeChunks(uploadId: string, limit: number): number;
   chunk(uploadId: string, n: number): Uint8Array | undefined;
 }
 
@@ -251,6 +268,8 @@ export interface Store {
   /** The value as it is on disk. */
   getMeta(key: string): string | undefined;
   setMeta(key: string, value: string): Promise<void>;
+  /** Gives some of the free space in the file back to the disk: at most `pages`. False when there is none, or it cannot. */
+  shrink(pages: number): boolean;
   /** What is wrong with it, for people: damaged, or its disk fails. Undefined when nothing is known to be. */
   trouble(): string | undefined;
   /** Some of what is sealed; none when nothing is. */

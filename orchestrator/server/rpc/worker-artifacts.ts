@@ -1,6 +1,7 @@
 /** Which artifacts a worker may have: those of bots placed on it, as they shall be or were before the job at work. */
 import type { Secret } from '#common/secret.ts';
 import type { BotRecord } from '../../core/records.ts';
+import { artifactOf } from '../../engine/source-pruning.ts';
 import { openSoundSpec } from '../../engine/specs.ts';
 import type { Store } from '../../store/store.ts';
 
@@ -18,9 +19,6 @@ function names(
   sha256: string,
 ): boolean {
   if (!sealed) return false;
-  const source = openSoundSpec(sealKey, bot, sealed)?.source;
-  if (source === undefined) return false;
-  if (source.case === 'simple') return source.value.artifactSha256 === sha256;
-  if (source.case !== 'custom') return false;
-  return source.value.from.case === 'artifactSha256' && source.value.from.value === sha256;
+  const spec = openSoundSpec(sealKey, bot, sealed);
+  return spec !== undefined && artifactOf(spec) === sha256;
 }

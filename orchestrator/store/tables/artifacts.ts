@@ -1,7 +1,7 @@
 /** Tables of artifacts: chunks by upload, uploads by the sha256 of their bytes, and who uploaded them. */
 import type { Statements } from '../damage.ts';
 import type { ArtifactTable } from '../store.ts';
-import { bytesOf, numberOf, textOf } from './row.ts';
+import { bytesOf, numberOf, numberOrNull, textOf } from './row.ts';
 
 export function createArtifactTable(db: Statements): ArtifactTable {
   const addChunk = db.prepare('INSERT INTO artifact_chunks (upload_id, n, bytes) VALUES (?, ?, ?)');
@@ -17,6 +17,14 @@ export function createArtifactTable(db: Statements): ArtifactTable {
   );
   const isOwnedBy = db.prepare('SELECT 1 FROM artifact_owners WHERE user_id = ? AND sha256 = ?');
   const get = db.prepare('SELECT upload_id, size_bytes FROM artifacts WHERE sha256 = ?');
+  const touch = db.prepare('UPDATE artifacts SET unneeded_at = NULL WHERE sha256 = ?');
+  const page = db.prepare('SELECT sha256, unneeded_at FROM artifacts WHERE sha256 > ? ORDER BY sha256 LIMIT ?');
+  const owners = db.prepare('SELECT user_id FROM artifact_owners WHERE sha256 = ?');
+  const setUnneeded = db.prepare('UPDATE artifacts SET unneeded_at = ?2 WHERE sha256 = ?1');
+  const remove = db.prepare('DELETE FROM artifacts WHERE sha256 = ?');
+  const disown = db.prepare('DELETE FROM artifact_owners WHERE sha256 = ?');
+  const removeChunks = db.prepare(`
+    DELETE FROM artifact_chunks WHERE rowid IN (SELECT rowid FROM artifact_chunks WHERE upload_id = ? LIMIT ?)`);
   const chunk = db.prepare('SELECT bytes FROM artifact_chunks WHERE upload_id = ? AND n = ?');
   return {
     addChunk: (uploadId, n, bytes) => {
@@ -33,7 +41,27 @@ export function createArtifactTable(db: Statements): ArtifactTable {
     },
     own: (userId, sha256, createdAt) => {
       own.run(userId, sha256, createdAt);
+      touch.run(sha256);
     },
+    touch: (sha256) => {
+      touch.run(sha256);
+    },
+    page: (after, limit) =>
+      page.all(after, limit).map((row) => ({
+        sha256: textOf(row, 'sha256'),
+        unneededAt: numberOrNull(row, 'unneeded_at'),
+      })),
+    ownersOf: (sha256) => owners.all(sha256).map((row) => textOf(row, 'user_id')),
+    setUnneeded: (sha256, at) => {
+      setUnneeded.run(sha256, at);
+    },
+    remove: (sha256) => {
+      const row = get.get(sha256);
+      disown.run(sha256);
+      remove.run(sha256);
+      return row && textOf(row, 'upload_id');
+    },
+    removeChunks: (uploadId, limit) => Number(removeChunks.run(uploadId, limit).changes),
     isOwnedBy: (userId, sha256) => isOwnedBy.get(userId, sha256) !== undefined,
     get: (sha256) => {
       const row = get.get(sha256);

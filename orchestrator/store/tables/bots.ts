@@ -50,6 +50,9 @@ function toBot(row: Row): BotRecord {
 export function createBotTable(db: Statements): BotTable {
   const get = db.prepare('SELECT * FROM bots WHERE user_id = ? AND bot_id = ?');
   const ofUser = db.prepare("SELECT * FROM bots WHERE user_id = ? AND desired <> 'removed' ORDER BY bot_id");
+  const sealedAfter = db.prepare(`
+    SELECT user_id, bot_id, spec_sealed, undo_spec_sealed FROM bots WHERE (user_id, bot_id) > (?, ?)
+    ORDER BY user_id, bot_id LIMIT ?`);
   const sealed = db.prepare('SELECT user_id, bot_id, spec_sealed FROM bots WHERE spec_sealed IS NOT NULL');
   const ofWorker = db.prepare('SELECT * FROM bots WHERE worker_id = ?');
   const withPendingTask = db.prepare('SELECT * FROM bots WHERE pending_task = ?');
@@ -83,6 +86,12 @@ export function createBotTable(db: Statements): BotTable {
       return row && toBot(row);
     },
     ofUser: (userId) => ofUser.all(userId).map(toBot),
+    sealedAfter: ({ userId, botId }, limit) =>
+      sealedAfter.all(userId, botId, limit).map((row) => ({
+        userId: textOf(row, 'user_id'),
+        botId: textOf(row, 'bot_id'),
+        sealed: ['spec_sealed', 'undo_spec_sealed'].flatMap((column) => bytesOrNull(row, column) ?? []),
+      })),
     sealed: () =>
       sealed.all().map((row) => ({
         userId: textOf(row, 'user_id'),

@@ -5,7 +5,7 @@ import { type JsonObject, type Problem, problem } from '#common/problem.ts';
 import { type JobRecord, jobStatuses } from '../../core/records.ts';
 import type { Statements } from '../damage.ts';
 import type { JobTable } from '../store.ts';
-import { bytesOrNull, jsonOf, jsonOrNull, numberOf, type Row, textOf, textOrNull, wordOf } from './row.ts';
+import { bytesOf, bytesOrNull, jsonOf, jsonOrNull, numberOf, type Row, textOf, textOrNull, wordOf } from './row.ts';
 
 const unreadable = (): Problem =>
   problem('INTERNAL', 'Why the job failed cannot be read: its row in the store is damaged.');
@@ -53,6 +53,9 @@ export function createJobTable(db: Statements): JobTable {
     `SELECT DISTINCT bot_id FROM jobs WHERE user_id = ? AND ${open} AND action IN ('start', 'update', 'restart')`,
   );
   const withStatus = db.prepare(`SELECT * FROM jobs WHERE ${open} AND status = ? ORDER BY job_id`);
+  const sealedAfter = db.prepare(`
+    SELECT user_id, bot_id, job_id, spec_sealed FROM jobs WHERE ${open} AND spec_sealed IS NOT NULL AND job_id > ?
+    ORDER BY job_id LIMIT ?`);
   const overdue = db.prepare(`SELECT * FROM jobs WHERE ${open} AND deadline_at <= ? ORDER BY deadline_at`);
   const nextDeadline = db.prepare(`SELECT min(deadline_at) AS next FROM jobs WHERE ${open}`);
   const newestId = db.prepare('SELECT max(job_id) AS newest FROM jobs');
@@ -99,6 +102,13 @@ export function createJobTable(db: Statements): JobTable {
     openOfBot: ({ userId, botId }) => openOfBot.all(userId, botId).map(toJob),
     startingBots: (userId) => startingBots.all(userId).map((row) => textOf(row, 'bot_id')),
     withStatus: (status) => withStatus.all(status).map(toJob),
+    sealedAfter: (jobId, limit) =>
+      sealedAfter.all(jobId, limit).map((row) => ({
+        userId: textOf(row, 'user_id'),
+        botId: textOf(row, 'bot_id'),
+        jobId: textOf(row, 'job_id'),
+        sealed: bytesOf(row, 'spec_sealed'),
+      })),
     overdue: (now) => overdue.all(now).map(toJob),
     prune: (before, limit) => {
       const rows = oldFinal.all(encodeTime(Math.max(0, before)), limit);

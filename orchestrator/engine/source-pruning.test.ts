@@ -1,0 +1,181 @@
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { create } from '@bufbuild/protobuf';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { Clock } from '#common/clock.ts';
+import { silentLogger } from '#common/log.ts';
+import { Secret } from '#common/secret.ts';
+import { BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
+import type { BotRecord, JobRecord, Undo } from '../core/records.ts';
+import { openSqliteStore } from '../store/sqlite.ts';
+import type { Store } from '../store/store.ts';
+import { SourcePruning } from './source-pruning.ts';
+import { sealSpec } from './specs.ts';
+
+const sealKey = new Secret<Uint8Array>(new Uint8Array(32).fill(3));
+const hour = 3_600_000;
+const chunkBytes = 256 * 1024;
+let dir: string;
+let store: Store;
+let nowMs: number;
+let pruning: SourcePruning;
+const clock: Clock = { wallMs: () => nowMs, monotonicMs: () => nowMs, after: () => () => undefined };
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'sources-'));
+  store = openSqliteStore(dir);
+  nowMs = 1_800_000_000_000;
+  pruning = new SourcePruning({ store, sealKey, clock, logger: silentLogger });
+});
+afterEach(async () => {
+  await store.close();
+  rmSync(dir, { recursive: true });
+});
+
+const sha256 = (name: string) => createHash('sha256').update(name).digest('hex');
+const is = (name: string) => store.read.artifacts.get(sha256(name)) !== undefined;
+
+async function upload(name: string, chunks = 1, userId = 'dev'): Promise<void> {
+  const upload = `upload-${name}${store.read.artifacts.get(sha256(name)) ? '-again' : ''}`;
+  for (let n = 0; n < chunks; n++)
+    await store.write((tx) => tx.artifacts.addChunk(upload, n, new Uint8Array(chunkBytes).fill(n + 1)));
+  await store.write((tx) => {
+    tx.artifacts.finish(upload, sha256(name), chunks * chunkBytes, nowMs);
+    tx.artifacts.own(userId, sha256(name), nowMs);
+  });
+}
+
+const specOf = (userId: string, botId: string, name: string, custom = false) => {
+  const artifactSha256 = sha256(name);
+  const source = custom
+    ? ({ case: 'custom', value: { from: { case: 'artifactSha256', value: artifactSha256 } } } as const)
+    : ({ case: 'simple', value: { artifactSha256, entrypoint: 'bot.py' } } as const);
+  return sealSpec(sealKey, { userId, botId }, create(BotSpecSchema, { source }));
+};
+
+function bot(botId: string, extra: Partial<BotRecord> = {}): BotRecord {
+  return {
+    userId: 'dev',
+    botId,
+    mode: 'simple',
+    desired: 'running',
+    generation: 1,
+    revision: 1,
+    epoch: 1,
+    workerId: 'w1',
+    leaving: false,
+    memoryBytes: 1,
+    cpuMillis: 1,
+    specSealed: null,
+    purge: false,
+    undo: null,
+    state: 'running',
+    observed: {},
+    observedAt: null,
+    runsSince: 1,
+    stopsAt: null,
+    ageWarned: false,
+    notice: '',
+    eventSeq: 1,
+    decidedSeq: 1,
+    pendingTask: null,
+    createdAt: 1,
+    updatedAt: 1,
+    ...extra,
+  };
+}
+
+const job = (jobId: string, status: JobRecord['status'], specSealed: Uint8Array): JobRecord => ({
+  jobId,
+  userId: 'dev',
+  blueprint: 'bot_runner',
+  action: 'update',
+  botId: 'waits',
+  mutating: true,
+  state: 'init',
+  status,
+  reason: '',
+  params: {},
+  specSealed,
+  result: null,
+  error: null,
+  taskId: null,
+  createdAt: 1,
+  updatedAt: 1,
+  deadlineAt: 1,
+});
+
+it('keeps what bots of every state, a way back and open jobs need, and removes the rest after a day', async () => {
+  for (const name of ['running', 'stopped', 'exited', 'former', 'asked', 'done', 'nobody']) await upload(name);
+  const undo: Undo = { desired: 'running', revision: 1, wasUp: true, specSealed: specOf('dev', 'running', 'former') };
+  await store.write((tx) => {
+    tx.bots.put(bot('running', { specSealed: specOf('dev', 'running', 'running'), undo }));
+    tx.bots.put(bot('stopped', { desired: 'stopped', specSealed: specOf('dev', 'stopped', 'stopped', true) }));
+    tx.bots.put(bot('exited', { state: 'exited', specSealed: specOf('dev', 'exited', 'exited') }));
+    tx.jobs.put(job('j1', 'pending', specOf('dev', 'waits', 'asked')));
+    tx.jobs.put(job('j2', 'failed', specOf('dev', 'waits', 'done')));
+  });
+  await pruning.prune();
+  nowMs += 23 * hour;
+  await pruning.prune();
+  expect(['done', 'nobody'].map(is)).toEqual([true, true]);
+  nowMs += 2 * hour;
+  await pruning.prune();
+  expect(['running', 'stopped', 'exited', 'former', 'asked'].map(is)).toEqual([true, true, true, true, true]);
+  expect(['done', 'nobody'].map(is)).toEqual([false, false]);
+  expect(store.read.artifacts.isOwnedBy('dev', sha256('nobody'))).toBe(false);
+  expect(store.read.artifacts.chunk('upload-nobody', 0)).toBeUndefined();
+});
+
+it('what is asked for again within the day is needed for a day more', async () => {
+  await upload('again');
+  await pruning.prune();
+  nowMs += 23 * hour;
+  await upload('again');
+  nowMs += 2 * hour;
+  await pruning.prune();
+  expect(is('again')).toBe(true);
+  nowMs += 25 * hour;
+  await pruning.prune();
+  expect(is('again')).toBe(false);
+});
+
+it('nothing goes of a user with a spec that cannot be opened', async () => {
+  await upload('lost');
+  await upload('other', 1, 'ann');
+  await store.write((tx) => tx.bots.put(bot('hurt', { specSealed: new Uint8Array(64) })));
+  for (let day = 0; day < 3; day++) {
+    await pruning.prune();
+    nowMs += 25 * hour;
+  }
+  expect([is('lost'), is('other')]).toEqual([true, false]);
+});
+
+it('the file shrinks, a little at a time, and others are served meanwhile', async () => {
+  await upload('large', 160);
+  await store.close();
+  store = openSqliteStore(dir);
+  pruning = new SourcePruning({ store, sealKey, clock, logger: silentLogger });
+  const before = statSync(join(dir, 'store.sqlite')).size;
+  expect(before).toBeGreaterThan(160 * chunkBytes);
+  await pruning.prune();
+  nowMs += 25 * hour;
+  let served = 0;
+  let over = false;
+  const others = (async () => {
+    while (!over) {
+      await store.write((tx) => tx.openings.all());
+      served += 1;
+    }
+  })();
+  await pruning.prune();
+  over = true;
+  await others;
+  await store.close();
+  expect(statSync(join(dir, 'store.sqlite')).size).toBeLessThan(before / 10);
+  // One turn for every 8 MiB of chunks and every MiB of the file, at least.
+  expect(served).toBeGreaterThan(20);
+  store = openSqliteStore(dir);
+});
