@@ -37,6 +37,7 @@ describe('a session', () => {
         'language.node',
         'deadline.remaining',
         'restart.in_place',
+        'takeover.claim',
       ],
       capacity: { memoryBytes: 8_000_000_000n, cpuMillis: 4000 },
     });
