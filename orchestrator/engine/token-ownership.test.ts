@@ -19,12 +19,20 @@ it('knows tokens that an older release kept under keys of another form', async (
   const context = { sealKey } as EngineContext; // all that these functions take of it
   const token = '123456789:AAabcdefghijklmnopqrstuvwxyz0123456';
   const spec = create(BotSpecSchema, { env: { BOT_TOKEN: token } });
-  const [ann, bob] = ['ann', 'bob'].map((userId) => ({ userId, botId: 'echo' })) as [BotRecord, BotRecord];
+  const [ann, bob] = [
+    { userId: 'ann', botId: 'echo' },
+    { userId: 'bob', botId: 'echo' },
+  ];
   const oldKey = (text: string) =>
     createHmac('sha256', sealKey.reveal()).update(`telegram token ${text}`).digest('hex');
   await store.write((tx) => {
-    const row = { mode: 'simple', desired: 'running', generation: 1, revision: 1, epoch: 1, workerId: 'w1' };
-    const rest = {
+    const row: Omit<BotRecord, 'userId' | 'botId' | 'specSealed'> = {
+      mode: 'simple',
+      desired: 'running',
+      generation: 1,
+      revision: 1,
+      epoch: 1,
+      workerId: 'w1',
       leaving: false,
       memoryBytes: 1,
       cpuMillis: 1,
@@ -32,18 +40,18 @@ it('knows tokens that an older release kept under keys of another form', async (
       undo: null,
       state: 'running',
       observed: {},
-    };
-    const times = {
       observedAt: 1,
       runsSince: 1,
       stopsAt: null,
       ageWarned: false,
       notice: '',
       eventSeq: 1,
+      decidedSeq: 1,
+      pendingTask: null,
       createdAt: 1,
       updatedAt: 1,
     };
-    tx.bots.put({ ...row, ...rest, ...times, ...ann, specSealed: sealSpec(sealKey, ann, spec) } as BotRecord);
+    tx.bots.put({ ...row, ...ann, specSealed: sealSpec(sealKey, ann, spec) });
     tx.telegramTokens.put(oldKey(token), ann);
     tx.telegramTokens.put(oldKey('of a bot that is gone'), bob);
   });
