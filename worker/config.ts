@@ -346,7 +346,7 @@ export interface WorkerConfig extends Omit<RawConfig, 'workerToken' | 'dataDir'>
   readonly workerToken: Secret;
   /** The worker's own folder within DATA_DIR, absolute. */
   readonly dir: string;
-  /** How many images are made at once: one for every two cores. */
+  /** How many images are made at once: one for every two cores, and two at least. */
   readonly buildSlots: number;
 }
 
@@ -364,6 +364,7 @@ export function readWorkerConfig(env: NodeJS.ProcessEnv): WorkerConfig {
     ...raw,
     workerToken: workerToken ?? new Secret('test-worker-token'),
     dir: join(dataDir, 'worker'),
-    buildSlots: Math.max(1, Math.floor(availableParallelism() / 2)),
+    // Two at least: of one, nothing could be kept free for others.
+    buildSlots: Math.max(2, Math.floor(availableParallelism() / 2)),
   };
 }

@@ -137,6 +137,7 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
       },
       operatorSecrets: config.httpsProxy ? secretValues({ HTTPS_PROXY: config.httpsProxy.reveal() }) : [],
       slots: new Slots(config.buildSlots),
+      quickSlots: new Slots(config.buildSlots),
       artifacts,
       fetching: { dir: fetchDir, allow: config.fetchAllow, clock },
       preflight: base === undefined ? noPreflight : createPreflight(base, createAskTelegram(base, clock)),

@@ -27,6 +27,8 @@ export interface WorkerContext {
   readonly operatorSecrets: readonly string[];
   /** How many images are made at once. */
   readonly slots: Slots;
+  /** As in PreparationParts. */
+  readonly quickSlots?: Slots;
   readonly artifacts: ArtifactSource;
   /** How sources are fetched from elsewhere. */
   readonly fetching: FetchParts;

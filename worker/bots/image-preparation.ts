@@ -38,6 +38,8 @@ export interface PreparationParts {
   readonly runtime: ContainerRuntime;
   readonly artifacts: ArtifactSource;
   readonly slots: Slots;
+  /** For builds that only copy files, which are over in seconds; `slots` unless given. */
+  readonly quickSlots?: Slots;
   readonly fetching: FetchParts;
   readonly tokenClaims: TokenClaims;
 }
@@ -60,7 +62,7 @@ export async function prepareImage(
   try {
     const pending = await judge(parts, preparation, source, fetched.path, signal);
     preparation.onPhase('waiting');
-    const releaseSlot = await parts.slots.take(signal);
+    const releaseSlot = await slotsFor(parts, source).take(signal, preparation.key.userId);
     try {
       preparation.onPhase('building');
       await build(parts.runtime, preparation, source, fetched, signal);
@@ -73,6 +75,10 @@ export async function prepareImage(
   }
   return { pinned: fetched.commit ?? '' };
 }
+
+/** What installs nothing and runs nothing of its user's waits for no build that does. */
+const slotsFor = ({ slots, quickSlots = slots }: PreparationParts, source: BuiltSource): Slots =>
+  source.mode === 'simple' && source.requirements.length === 0 ? quickSlots : slots;
 
 async function pull(
   { runtime, fetching }: PreparationParts,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { eventually } from '../../test/kit/eventually.ts';
 import { createManualClock } from '../../test/kit/manual-clock.ts';
 import { EngineUnavailableError } from '../runtime/container-runtime.ts';
 import { Bell, unlessAborted } from './bell.ts';
@@ -103,6 +104,63 @@ describe('slots', () => {
     first();
     await Promise.all(others);
     expect(order).toEqual(['b', 'c']);
+  });
+
+  /** Who gets a slot, in order, as the ones before let go; each asks for as many as it is named. */
+  async function order(count: number, asked: string): Promise<string> {
+    const slots = new Slots(count);
+    const served: string[] = [];
+    const releases: (() => void)[] = [];
+    const all = [...asked].map((user) =>
+      slots.take(never, user).then((release) => {
+        served.push(user);
+        releases.push(release);
+      }),
+    );
+    for (let n = 0; n < asked.length; n += 1) {
+      await eventually(
+        'somebody is served',
+        () => releases.length,
+        (length) => length > n,
+      );
+      releases[n]?.();
+    }
+    await Promise.all(all);
+    return served.join('');
+  }
+
+  it('go round among users, however many one of them asks for', async () => {
+    expect(await order(1, 'bbbbbac')).toBe('bacbbbb');
+    expect(await order(1, 'bbbaaa')).toBe('bababa');
+    expect(await order(3, 'bbbbba')).toMatch(/^bba/);
+  });
+
+  it('are never all one user’s: one is there for the others at once', async () => {
+    const slots = new Slots(2);
+    await slots.take(never, 'bob');
+    let second = false;
+    const waiting = slots.take(never, 'bob').then((release) => {
+      second = true;
+      return release;
+    });
+    const alices = await slots.take(never, 'alice');
+    expect(second).toBe(false);
+    alices();
+    expect(second).toBe(false);
+    (await slots.take(never, 'carol'))();
+    expect(second).toBe(false);
+    void waiting;
+  });
+
+  it('keep nothing of users who are gone', async () => {
+    const slots = new Slots(1);
+    const release = await slots.take(never, 'a');
+    const controller = new AbortController();
+    const givenUp = slots.take(controller.signal, 'b');
+    controller.abort(new Error('no longer'));
+    await expect(givenUp).rejects.toThrow('no longer');
+    release();
+    (await slots.take(never, 'c'))();
   });
 
   it('do not count one who gave up waiting', async () => {

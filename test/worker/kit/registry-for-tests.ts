@@ -91,6 +91,7 @@ export async function makeBotTar(): Promise<Buffer> {
 export async function createRegistryForTests(
   options: {
     buildSlots?: number;
+    quickSlots?: number;
     interrupted?: (finishedAtMs: number) => boolean;
     kind?: 'docker' | 'process';
     preflight?: Preflight;
@@ -131,6 +132,7 @@ export async function createRegistryForTests(
         defaults: { memoryBytes: 256 * 1024 ** 2, cpuMillis: 500, env: {} },
         operatorSecrets: [],
         slots: new Slots(options.buildSlots ?? 1),
+        ...(options.quickSlots === undefined ? {} : { quickSlots: new Slots(options.quickSlots) }),
         artifacts,
         fetching: { dir, allow: [], clock },
         tokenClaims: {

@@ -1,0 +1,45 @@
+/** Builds of several users on one worker: nobody waits for what another user builds. */
+import { create } from '@bufbuild/protobuf';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { BotSpecSchema, BotState } from '#gen/botrunner/v1/bot_pb.js';
+import { createRegistryForTests, type RegistryForTests } from './kit/registry-for-tests.ts';
+
+let bots: RegistryForTests;
+let building: string[];
+beforeEach(async () => {
+  bots = await createRegistryForTests({ buildSlots: 2, quickSlots: 2 });
+  building = [];
+  const { buildImage } = bots.runtime;
+  bots.runtime.buildImage = (build, signal) => {
+    building.push(`${build.key.userId}/${build.key.botId}`);
+    // RUN sleep 900
+    if (build.key.userId === 'bob') return new Promise((_, reject) => signal.addEventListener('abort', reject));
+    return buildImage(build, signal);
+  };
+});
+afterEach(() => bots.close());
+
+const start = (userId: string, botId: string, requirements: readonly string[]) => {
+  const value = { artifactSha256: 'a'.repeat(64), entrypoint: 'bot.py', requirements: [...requirements] };
+  const spec = create(BotSpecSchema, { source: { case: 'simple', value } });
+  bots.run(1, { userId, botId, spec, taskId: `${userId}-${botId}` });
+};
+const stateOf = (userId: string) => bots.reports.observations.findLast((one) => one.userId === userId)?.state;
+
+it('one user’s long builds leave a slot to the others, and take turns among themselves', async () => {
+  for (const botId of ['one', 'two', 'three']) start('bob', botId, ['aiogram']);
+  await bots.until('bob builds', () => building.length > 0);
+  start('alice', 'hers', ['aiogram']);
+  await bots.until('alice’s bot runs', () => stateOf('alice') === BotState.RUNNING);
+  expect(building).toEqual(['bob/one', 'alice/hers']);
+  const waits = bots.reports.progress.filter(({ taskId }) => taskId === 'bob-two').map(({ message }) => message);
+  expect(waits.at(-1)).toBe('waits for another build on this worker to end');
+});
+
+it('a bot without packages starts at once, whoever builds', async () => {
+  start('bob', 'one', ['aiogram']);
+  await bots.until('bob builds', () => building.length === 1);
+  start('carol', 'hers', ['aiogram']);
+  start('alice', 'light', []);
+  await bots.until('alice’s bot runs', () => stateOf('alice') === BotState.RUNNING);
+});
