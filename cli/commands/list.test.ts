@@ -28,6 +28,13 @@ it('shows the quota and a table', async () => {
   });
 });
 
+it('says below the table what is wrong with a bot that runs', async () => {
+  const orchestrator = new FakeOrchestrator();
+  orchestrator.addBot({ botId: 'hurt', reason: 'damaged: update it\u001b[2J' });
+  const { stdout } = await runCli(['list'], { orchestrator });
+  expect(stdout.trimEnd().split('\n').at(-1)).toBe('hurt: damaged: update it\\x1b[2J');
+});
+
 it('shows markers on a terminal, and colours unless NO_COLOR is set', async () => {
   const env = { AVTOMATIKA_TOKEN: 'test-client-token' };
   const { stdout } = await runCli(['list'], { orchestrator: twoBots(), terminal: true, env });

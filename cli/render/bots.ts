@@ -65,8 +65,14 @@ export function renderBots(answer: ListBotsResponse, style: Style): string {
     String(bot.restarts),
   ]);
   const table = renderTable(['BOT', 'STATE', 'STARTED', 'WORKER', 'RUNTIME', 'RESTARTS'], rows);
-  return `${style.bold(`Bots (${quota})`)}\n${table}`;
+  return [`${style.bold(`Bots (${quota})`)}`, table, ...remarks(answer.bots)].join('\n');
 }
+
+/** A bot that runs says nothing of what is wrong with it by its state. */
+const remarks = (bots: readonly Bot[]): readonly string[] =>
+  bots
+    .filter(({ state, reason }) => state === BotState.RUNNING && reason !== '')
+    .map(({ botId, reason }) => `${escapeControls(botId)}: ${escapeControls(reason)}`);
 
 /** Everything known of one bot. */
 export function renderBot(bot: Bot, style: Style): string {

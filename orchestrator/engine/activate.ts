@@ -163,9 +163,8 @@ export function dispatch(
   if (before === undefined) throw new Error(`job ${job.jobId} is about a bot that does not exist`);
   const bot = change.putBot(applyDesire(context, change, before, job));
   if (bot.desired === 'removed' && bot.purge) purgeElsewhere(context, change, bot);
-  if (bot.desired === 'running' && bot.specSealed !== null) {
-    acquireTokens(context, change.tx, bot, openSpec(context.sealKey, bot, bot.specSealed));
-  }
+  const spec = bot.desired === 'running' ? openSoundSpec(context.sealKey, bot, bot.specSealed) : undefined;
+  if (spec !== undefined) acquireTokens(context, change.tx, bot, spec);
   const taskId = context.newId();
   change.tx.tasks.put({
     taskId,

@@ -4,7 +4,7 @@ import { timestampMs } from '@bufbuild/protobuf/wkt';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ProblemError, problem } from '#common/problem.ts';
 import { BotState, DesiredState } from '#gen/botrunner/v1/bot_pb.js';
-import { TaskResultSchema } from '#gen/botrunner/v1/worker_service_pb.js';
+import { DesiredSetSchema, TaskResultSchema } from '#gen/botrunner/v1/worker_service_pb.js';
 import {
   createRegistryForTests,
   desiredSet,
@@ -40,6 +40,33 @@ describe('after a restart of the worker', () => {
     bots.runtime.exit(id, 1);
     bots.registry.hint(id);
     await bots.until('it is started again', () => starts().length === 2);
+  });
+
+  it('a running bot whose spec does not come any more is left as it is, and supervised', async () => {
+    await run();
+    const { id } = bots.runtime.only();
+    await bots.restart();
+    const same = { ...echo, generation: 1n, epoch: 1n, revision: 1n, desired: DesiredState.RUNNING };
+    bots.registry.applyDesiredSet(desiredSet(same), true);
+    await bots.until('it is seen', () => bots.registry.snapshot()[0]?.state === BotState.RUNNING);
+    bots.runtime.exit(id, 1);
+    bots.registry.hint(id);
+    await bots.until('it is started again', () => starts().length === 2);
+    expect(bots.runtime.only().id).toBe(id);
+  });
+
+  it('a bot that is kept while a restored store is not accepted is left as it is', async () => {
+    await run();
+    const { id } = bots.runtime.only();
+    bots.registry.applyDesiredSet(create(DesiredSetSchema, { kept: [echo] }), true);
+    bots.registry.applyDesiredSet(create(DesiredSetSchema, { kept: [echo] }), false);
+    await bots.pass(1000);
+    expect(bots.runtime.only().id).toBe(id);
+    bots.registry.applyDesiredSet(create(DesiredSetSchema), false);
+    await bots.until(
+      'it goes',
+      () => bots.runtime.done.includes(`remove ${id}`) || bots.registry.snapshot().length === 0,
+    );
   });
 
   it('the true exit code of a bot that ended meanwhile is told', async () => {
