@@ -1,11 +1,15 @@
 /** A Telegram token that stands in the code of a bot belongs to one running bot, as one in its environment does. */
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { Secret } from '#common/secret.ts';
 import { BotState, DesiredState } from '#gen/botrunner/v1/bot_pb.js';
 import type { Ensure } from '#gen/botrunner/v1/worker_service_pb.js';
+import { createChannel } from '../../worker/session/channel.ts';
+import { createTokenClaims } from '../../worker/session/token-claims.ts';
+import { TryLaterError } from '../../worker/waiting/try-later.ts';
 import { eventually } from '../kit/eventually.ts';
 import { startTestOrchestrator, type TestOrchestrator } from '../kit/orchestrator-for-tests.ts';
-import { connectScriptedWorker, observed, type ScriptedWorker } from '../kit/scripted-worker.ts';
+import { connectScriptedWorker, credentialOf, observed, type ScriptedWorker } from '../kit/scripted-worker.ts';
 
 let orchestrator: TestOrchestrator;
 let worker: ScriptedWorker;
@@ -125,4 +129,30 @@ it('moves a token in a fetched source with takeover, once the new bot is built',
   worker.succeed(ensure);
   expect(await done(body.job_id)).toMatchObject({ status: 'completed' });
   expect((await start('c', code(token))).body.error.code).toBe('TOKEN_IN_USE');
+});
+
+it("is asked by the worker's own client, which tells a refusal and an orchestrator that is away", async () => {
+  const endpoint = { url: orchestrator.url, target: orchestrator.address, tls: false, loopback: true };
+  const channel = createChannel(endpoint, new Secret(credentialOf('w1')));
+  const { signal } = new AbortController();
+  const claimOf = ({ userId, botId, epoch, revision }: Ensure) => ({
+    key: { userId, botId },
+    epoch,
+    revision,
+    tokenSha256s: [sha256(token)],
+  });
+  await start('a', git);
+  const first = await worker.take('ensure');
+  const claims = createTokenClaims(() => channel);
+  expect(await claims.claim(claimOf(first), false, signal)).toBe('granted');
+  await start('b', git);
+  const second = await worker.take('ensure');
+  await expect(claims.claim(claimOf(second), false, signal)).rejects.toMatchObject({
+    problem: { code: 'TOKEN_IN_USE', message: inUseBy('a') },
+  });
+  await start('c', git, { takeover: true });
+  expect(await claims.claim(claimOf(await worker.take('ensure')), false, signal)).toBe('pending');
+  channel.close();
+  await expect(claims.claim(claimOf(first), false, signal)).rejects.toThrow(TryLaterError);
+  await expect(createTokenClaims(() => undefined).claim(claimOf(first), false, signal)).rejects.toThrow(TryLaterError);
 });
