@@ -1,0 +1,67 @@
+/**
+ * Whether a regular expression may take more than linear time. Tried, not proved: on texts made of its own literals and of
+ * characters it names, repeated, with an end that keeps it from matching. A pattern without repetition cannot be slow.
+ */
+import { createContext, Script } from 'node:vm';
+
+const textLength = 16 * 1024;
+/** Where each repetition is a whole word, there are fewer of them. */
+const wordsLength = 64 * 1024;
+/** Linear work on that takes about a millisecond; quadratic work takes hundreds. */
+const limitMs = 60;
+
+const unbounded = /[*+]|\{\d+,\}/;
+
+/** The text that makes it slow; undefined when none does. */
+export function slowTextOf(pattern: string, flags: string): string | undefined {
+  if (!unbounded.test(pattern)) return undefined;
+  const literals = literalsOf(pattern);
+  const characters = [...new Set([...literals.join(''), ...' a0./_-@:$"\'\\=[{\n\t!'])];
+  const words = literals.flatMap((each) => [each, `${each}a`]);
+  const pairs = characters.filter((each) => /\W/.test(each)).map((each) => `${each}aa`);
+  for (const start of ['', ...literals.slice(0, 3)]) {
+    for (const part of [...words, ...characters, ...pairs]) {
+      for (const end of ['\u0000', 'x\u2028\n!']) {
+        // Short first: what is exponential does not end with the long one.
+        for (const length of [60, part.length > 4 ? wordsLength : textLength]) {
+          const text = start + part.repeat(Math.ceil(length / part.length)).slice(0, length) + end;
+          if (isSlow(pattern, flags, text)) return text.slice(0, 60);
+        }
+      }
+    }
+  }
+  return undefined;
+}
+
+const context = createContext({});
+const search = new Script('new RegExp(pattern, flags).test(text)');
+
+function isSlow(pattern: string, flags: string, text: string): boolean {
+  Object.assign(context, { pattern, flags: flags.replace('y', ''), text });
+  // Another program may have had the processor: only what is slow each time is.
+  for (let run = 0; run < 3; run += 1) {
+    const startMs = process.threadCpuUsage().user;
+    try {
+      search.runInContext(context, { timeout: 5000 });
+    } catch {
+      // It had to be ended.
+      return true;
+    }
+    if (process.threadCpuUsage().user - startMs < limitMs * 1000) return false;
+  }
+  return true;
+}
+
+/** What a pattern says letter by letter, at least two of them together. */
+function literalsOf(pattern: string): readonly string[] {
+  const plain = pattern
+    .replace(/\[(?:\\.|[^\]\\])*\]/g, '\u0001')
+    .replace(/\\[bBdDsSwWpP](?:\{[^}]*\})?/g, '\u0001')
+    .replace(/\\u[0-9a-f]{4}|\\x[0-9a-f]{2}|\\[nrt0]/gi, '\u0001')
+    .replace(/\(\?(?:<[^>]*>|[:=!]|<[=!])/g, '\u0001')
+    .replace(/\{\d+(?:,\d*)?\}/g, '\u0001')
+    .replace(/\\(.)/g, '$1\u0002')
+    .replace(/[()|^$.*+?](?!\u0002)/g, '\u0001')
+    .replaceAll('\u0002', '');
+  return [...new Set(plain.split('\u0001').filter((each) => each.length >= 2))];
+}
