@@ -28,13 +28,21 @@ async function receive(deps: ArtifactServiceDeps, userId: string, pieces: AsyncI
   let expected = '';
   let sizeBytes = 0;
   let n = 0;
-  let rest = Buffer.alloc(0);
-  const flush = async (last: boolean) => {
-    while (rest.length >= artifactChunkBytes || (last && rest.length > 0)) {
-      const bytes = rest.subarray(0, artifactChunkBytes);
-      rest = rest.subarray(bytes.length);
-      const index = n++;
-      await store.write((tx) => tx.artifacts.addChunk(uploadId, index, bytes));
+  // Filled and stored, whatever the size of the pieces is that a client sends.
+  const held = Buffer.alloc(artifactChunkBytes);
+  let heldBytes = 0;
+  const flush = async () => {
+    const [index, bytes] = [n++, Buffer.from(held.subarray(0, heldBytes))];
+    heldBytes = 0;
+    await store.write((tx) => tx.artifacts.addChunk(uploadId, index, bytes));
+  };
+  const keep = async (chunk: Uint8Array) => {
+    for (let at = 0; at < chunk.length; ) {
+      const part = chunk.subarray(at, at + artifactChunkBytes - heldBytes);
+      held.set(part, heldBytes);
+      heldBytes += part.length;
+      at += part.length;
+      if (heldBytes === artifactChunkBytes) await flush();
     }
   };
   try {
@@ -48,11 +56,10 @@ async function receive(deps: ArtifactServiceDeps, userId: string, pieces: AsyncI
       }
       hash.update(piece.chunk);
       await check.write(piece.chunk);
-      rest = Buffer.concat([rest, piece.chunk]);
-      await flush(false);
+      await keep(piece.chunk);
     }
     const tokenSha256s = await check.end();
-    await flush(true);
+    if (heldBytes > 0) await flush();
     const sha256 = hash.digest('hex');
     if (expected !== '' && (!sha256Pattern.test(expected) || expected !== sha256)) {
       refuse('INVALID_ARCHIVE', 'The bytes do not have the expected sha256.', {
