@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { forkOf, type History, momentAt, type Opening } from './history.ts';
+import { createForkOf, type History, momentAt, type Opening } from './history.ts';
 
 const line = (...parts: readonly (readonly [string, number])[]): readonly Opening[] =>
   parts.map(([id, fromSeq], index) => ({ id, fromSeq, after: parts[index - 1]?.[0] ?? '' }));
@@ -19,11 +19,11 @@ describe('where histories part', () => {
     ['in one that nobody knows', [], at('x', 5), 0],
     ['before there were openings', line(['y', 30], ['z', 60]), at('z', 70), 0],
   ] as const)('%s', (_name, theirs, moment, fork) => {
-    expect(forkOf(ours, theirs, moment)).toBe(fork);
+    expect(createForkOf(ours, theirs)(moment)).toBe(fork);
   });
 
   it('a backup of a store without openings is the same up to its first', () => {
-    expect(forkOf({ openings: line(['n', 80]), now: 95 }, line(['y', 90], ['z', 99]), at('z', 120))).toBe(80);
+    expect(createForkOf({ openings: line(['n', 80]), now: 95 }, line(['y', 90], ['z', 99]))(at('z', 120))).toBe(80);
   });
 
   it('a circle in what somebody tells ends', () => {
@@ -31,12 +31,12 @@ describe('where histories part', () => {
       { id: 'p', fromSeq: 1, after: 'q' },
       { id: 'q', fromSeq: 1, after: 'p' },
     ];
-    expect(forkOf(ours, circle, at('p', 1))).toBe(0);
+    expect(createForkOf(ours, circle)(at('p', 1))).toBe(0);
   });
 });
 
 it('a moment is named by the opening in which it came about', () => {
-  expect(momentAt(ours, 100)).toEqual(at('a', 100));
-  expect(momentAt(ours, 101)).toEqual(at('b', 101));
-  expect(momentAt(ours, 0)).toBeUndefined();
+  expect(momentAt(ours.openings, 100)).toEqual(at('a', 100));
+  expect(momentAt(ours.openings, 101)).toEqual(at('b', 101));
+  expect(momentAt(ours.openings, 0)).toBeUndefined();
 });

@@ -27,29 +27,37 @@ export interface History {
 const stepsMax = 200;
 
 /**
- * Where the history in which `moment` lies and this one part: undefined when the moment is of this one's past, else how far
- * both are the same. `theirs`: the openings that whoever remembers the moment knows.
+ * Where the history in which a moment lies and this one part: undefined when the moment is of this one's past, else how far both
+ * are the same. `theirs`: the openings that whoever remembers the moment knows.
  */
-export function forkOf(ours: History, theirs: readonly Opening[], moment: Moment): number | undefined {
+export function createForkOf(ours: History, theirs: readonly Opening[]): (moment: Moment) => number | undefined {
   const ends = new Map(ours.openings.map(({ id }, index) => [id, ours.openings[index + 1]?.fromSeq ?? ours.now]));
   const known = new Map(theirs.map((opening) => [opening.id, opening]));
   const first = ours.openings[0]?.fromSeq ?? ours.now;
-  let { opening, seq } = moment;
-  for (let step = 0; step < stepsMax; step++) {
-    const end = ends.get(opening);
-    if (end !== undefined) return step === 0 && seq <= end ? undefined : Math.min(seq, end);
-    const other = known.get(opening);
-    if (other === undefined) return 0;
-    // What was before its first opening is the same store without a history.
-    if (other.after === '') return Math.min(other.fromSeq, first);
-    opening = other.after;
-    seq = Math.min(seq, other.fromSeq);
-  }
-  return 0;
+  return (moment) => {
+    let { opening, seq } = moment;
+    for (let step = 0; step < stepsMax; step++) {
+      const end = ends.get(opening);
+      if (end !== undefined) return step === 0 && seq <= end ? undefined : Math.min(seq, end);
+      const other = known.get(opening);
+      if (other === undefined) return 0;
+      // What was before its first opening is the same store without a history.
+      if (other.after === '') return Math.min(other.fromSeq, first);
+      opening = other.after;
+      seq = Math.min(seq, other.fromSeq);
+    }
+    return 0;
+  };
 }
 
-/** The moment at which the store had got so far; undefined before its first opening. */
-export function momentAt({ openings }: History, seq: number): Moment | undefined {
-  const opening = openings.findLast(({ fromSeq }) => fromSeq < seq);
+/** The moment at which the store had got so far; undefined before its first opening. Asked for every bot of a worker. */
+export function momentAt(openings: readonly Opening[], seq: number): Moment | undefined {
+  let [low, high] = [0, openings.length];
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    if ((openings[middle]?.fromSeq ?? 0) < seq) low = middle + 1;
+    else high = middle;
+  }
+  const opening = openings[low - 1];
   return opening && { opening: opening.id, seq };
 }

@@ -11,7 +11,7 @@ import { randomBytes } from 'node:crypto';
 import { type BotKey, botKeyText } from '#common/ids.ts';
 import type { Logger } from '#common/log.ts';
 import type { BotObservation, Hello, StoreMoment, StoreOpening } from '#gen/botrunner/v1/worker_service_pb.js';
-import { forkOf, type History, type Moment, momentAt, type Opening } from '../core/history.ts';
+import { createForkOf, type Moment, momentAt, type Opening } from '../core/history.ts';
 import type { BotRecord, ShownBot } from '../core/records.ts';
 import type { Store } from '../store/store.ts';
 
@@ -86,13 +86,9 @@ export class Restore {
     return new Restore(parts, acceptedSeq, pending);
   }
 
-  get #history(): History {
-    return { openings: this.#openings, now: this.#store.read.outbox.lastSeq() };
-  }
-
   /** For Ensure.decided. */
   decided(bot: Pick<BotRecord, 'decidedSeq'>): StoreMoment | undefined {
-    const moment = momentAt(this.#history, bot.decidedSeq);
+    const moment = momentAt(this.#openings, bot.decidedSeq);
     return moment && toMoment(moment);
   }
 
@@ -114,8 +110,9 @@ export class Restore {
 
   /** Takes in what a worker knows. Resolves to the bots whose newest decision must get numbers above those it has seen. */
   async meet({ workerId, heard, openings, snapshot }: Hello): Promise<readonly BotKey[]> {
-    const theirs = openings.map(openingFromProto);
-    const fork = (moment: StoreMoment | undefined) => moment && forkOf(this.#history, theirs, fromProto(moment));
+    const ours = { openings: this.#openings, now: this.#store.read.outbox.lastSeq() };
+    const forkOf = createForkOf(ours, openings.map(openingFromProto));
+    const fork = (moment: StoreMoment | undefined) => moment && forkOf(fromProto(moment));
     const reported = new Map(snapshot.map((seen) => [botKeyText(seen), reportOf(seen, fork(seen.decided))]));
     this.#meetings.set(workerId, { fork: fork(heard), reported });
     const differing = [...reported.values()].filter((report) => report.fork !== undefined);
