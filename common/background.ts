@@ -16,6 +16,7 @@ export function guardedClock(clock: Clock, report: Report): Clock {
   return {
     wallMs: () => clock.wallMs(),
     monotonicMs: () => clock.monotonicMs(),
+    bootId: clock.bootId,
     after: (delayMs, callback) => clock.after(delayMs, () => attempt(callback, report)),
   };
 }

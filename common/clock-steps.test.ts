@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createManualClock } from '../test/kit/manual-clock.ts';
 import { AgeClock, type AgeMark } from './age-clock.ts';
+import { guardedClock } from './background.ts';
 import { ClockSteps } from './clock-steps.ts';
 
 const hour = 3_600_000;
@@ -44,6 +45,11 @@ describe('steps of the wall clock', () => {
     expect(new ClockSteps(createManualClock({ bootId: 'b' }), mark).pending()).toBe(0);
     expect(new ClockSteps(createManualClock()).mark()).toBeUndefined();
   });
+});
+
+it('is seen through a guarded clock, as programs use it', () => {
+  const clock = guardedClock(createManualClock({ bootId: 'a' }), () => undefined);
+  expect(new ClockSteps(clock).mark()?.bootId).toBe('a');
 });
 
 describe('the clock for ages', () => {

@@ -29,6 +29,7 @@ import { createDoors } from './server/doors.ts';
 import { openPort } from './server/port.ts';
 import { stoppingError } from './server/rpc/cut-short.ts';
 import { WorkerCredentials } from './server/worker-credentials.ts';
+import { openAgeClock } from './store/ages.ts';
 import { Pruning } from './store/pruning.ts';
 import { openSecretsKey } from './store/secrets-key.ts';
 import { openSqliteStore } from './store/sqlite.ts';
@@ -182,9 +183,10 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
       throw error;
     },
   );
-  const pruning = new Pruning(store, clock, logger, config.retention);
+  const ages = openAgeClock(store, clock, logger);
+  const pruning = new Pruning(store, clock, logger, config.retention, ages);
   pruning.run();
-  const sourcePruning = new SourcePruning({ store, sealKey, clock, logger });
+  const sourcePruning = new SourcePruning({ store, sealKey, clock, logger, ageNowMs: () => ages.nowMs() });
   sourcePruning.run();
   const natsPublisher =
     config.nats &&

@@ -28,6 +28,8 @@ export interface SourcePruningParts {
   readonly sealKey: Secret<Uint8Array>;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Wall time to reckon ages with; the clock's own unless given. */
+  readonly ageNowMs?: () => number;
 }
 
 /** The sha256 of the source that was uploaded for it; undefined for other sources. */
@@ -66,18 +68,19 @@ export class SourcePruning {
   }
 
   async prune(): Promise<void> {
-    const { store, clock, logger } = this.#parts;
+    const { store, clock, logger, ageNowMs = () => clock.wallMs() } = this.#parts;
     const needed = await this.#needed();
     const uploads: string[] = [];
     for (let after: string | undefined = ''; after !== undefined && !this.#stopped; ) {
       const from: string = after;
       after = await store.write(({ artifacts }) => {
         const page = artifacts.page(from, artifactsAtOnce);
+        const now = ageNowMs();
         for (const { sha256, unneededAt } of page) {
           if (this.#isNeeded(needed, sha256, artifacts.ownersOf(sha256))) {
             if (unneededAt !== null) artifacts.touch(sha256);
-          } else if (unneededAt === null || unneededAt > clock.wallMs()) artifacts.setUnneeded(sha256, clock.wallMs());
-          else if (clock.wallMs() - unneededAt >= keptMs) uploads.push(artifacts.remove(sha256) ?? '');
+          } else if (unneededAt === null || unneededAt > now) artifacts.setUnneeded(sha256, now);
+          else if (now - unneededAt >= keptMs) uploads.push(artifacts.remove(sha256) ?? '');
         }
         return page.length < artifactsAtOnce ? undefined : page.at(-1)?.sha256;
       });

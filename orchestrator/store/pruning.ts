@@ -4,10 +4,11 @@
  * engine/source-pruning.ts.
  */
 
-import { AgeClock } from '#common/age-clock.ts';
+import type { AgeClock } from '#common/age-clock.ts';
 import { inBackground, nextTurn, repeat } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
+import { openAgeClock } from './ages.ts';
 import type { Store } from './store.ts';
 
 export interface Retention {
@@ -34,16 +35,18 @@ export class Pruning {
   #cancel: () => void = () => undefined;
   #stopped = false;
 
-  constructor(store: Store, clock: Clock, logger: Logger, retention: Retention) {
+  constructor(
+    store: Store,
+    clock: Clock,
+    logger: Logger,
+    retention: Retention,
+    ages: AgeClock = openAgeClock(store, clock, logger),
+  ) {
     this.#store = store;
     this.#clock = clock;
     this.#logger = logger;
     this.#retention = retention;
-    this.#ages = new AgeClock(clock, store.read.clock.ageMark(), (mark) => {
-      store
-        .write((tx) => tx.clock.setAgeMark(mark))
-        .catch((error: unknown) => logger.warn({ err: error }, 'what the clock said could not be written'));
-    });
+    this.#ages = ages;
   }
 
   /** Prunes once, then again every minute after the end of the last time. */

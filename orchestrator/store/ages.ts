@@ -1,0 +1,14 @@
+/** The clock that ages in the store are reckoned with; what it believes is kept in the store. */
+import { AgeClock } from '#common/age-clock.ts';
+import { inBackground } from '#common/background.ts';
+import type { Clock } from '#common/clock.ts';
+import type { Logger } from '#common/log.ts';
+import type { Store } from './store.ts';
+
+export const openAgeClock = (store: Store, clock: Clock, logger: Logger): AgeClock =>
+  new AgeClock(clock, store.read.clock.ageMark(), (mark) =>
+    inBackground(
+      store.write((tx) => tx.clock.setAgeMark(mark)),
+      (error) => logger.warn({ err: error }, 'what the clock said could not be written'),
+    ),
+  );
