@@ -1,5 +1,5 @@
 /** Where the orchestrator is and who is asking, from options and environment. */
-import { isLoopbackHost } from '#common/loopback.ts';
+import { hasZone, isLoopbackHost } from '#common/loopback.ts';
 import { parseUrl } from '#common/parse-url.ts';
 import { Secret } from '#common/secret.ts';
 import { trimEnd } from '#common/trim-end.ts';
@@ -47,6 +47,7 @@ export function readSettings(given: Given, env: Readonly<Record<string, string |
 function parseAddress(text: string): string {
   const wrong = (fault: string): CliError =>
     complain(exitCodes.usage, 'INVALID_URL', fault, `Set AVTOMATIKA_URL or --url to something like ${defaultUrl}.`);
+  if (hasZone(text)) throw wrong('A URL cannot hold an IPv6 address with a zone (the part after "%").');
   const url = parseUrl(text);
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
     throw wrong("The orchestrator's address is not an http:// or https:// URL.");

@@ -42,12 +42,14 @@ function parsePublishedAt(value: string | undefined): { readonly loopback: boole
 }
 
 export const orchestratorVariables = {
-  host: text(
+  host: custom(
     {
       name: 'HOST',
       doc: 'Address to listen on. Off loopback it needs TLS, ALLOW_CLEARTEXT=1, or PUBLISHED_AT on loopback.',
+      shownDefault: '127.0.0.1',
     },
-    '127.0.0.1',
+    // An IPv6 address may stand in brackets, as in a URL.
+    (value = '127.0.0.1') => value.replace(/^\[([^\]]*)\]$/, '$1'),
   ),
   port: integer({ name: 'PORT', doc: 'Port for everything: REST, Connect, gRPC, gRPC-Web.', min: 0, max: 65535 }, 8000),
   tlsCert: path({ name: 'TLS_CERT', doc: 'Path of the certificate chain, PEM.' }, undefined),

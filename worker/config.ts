@@ -16,7 +16,7 @@ import { type FetchAllow, parseFetchAllow } from '#common/fetch-policy.ts';
 import { workerIdPattern } from '#common/ids.ts';
 import { type Labels, parseLabels, workerLabelsMax } from '#common/labels.ts';
 import { logLevels } from '#common/log.ts';
-import { isLoopbackHost } from '#common/loopback.ts';
+import { hasZone, isLoopbackHost } from '#common/loopback.ts';
 import { Secret } from '#common/secret.ts';
 import { dockerHostRule, parseDockerHost } from './runtime/docker/docker-host.ts';
 
@@ -34,6 +34,7 @@ const defaultUrl = 'http://localhost:8000';
 
 function parseEndpoints(value: string | undefined): readonly Endpoint[] {
   return (value ?? defaultUrl).split(',').map((part) => {
+    if (hasZone(part)) throw new BadValue('cannot hold an IPv6 address with a zone (the part after "%")');
     const url = URL.parse(part.trim());
     if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:') || url.hostname === '') {
       throw new BadValue('must be http://HOST:PORT or https://HOST:PORT, several separated by commas');

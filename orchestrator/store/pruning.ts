@@ -63,7 +63,7 @@ export class Pruning {
   }
 
   async prune(): Promise<void> {
-    const now = this.#ages.nowMs();
+    const now = Math.floor(this.#ages.nowMs());
     const { eventsMs, eventsMax, jobsMs } = this.#retention;
     const events = { before: now - eventsMs, keep: eventsMax, limit: batch };
     await this.#whileRowsGo(() => this.#store.write((tx) => tx.outbox.prune(events)));
