@@ -190,6 +190,10 @@ export const problemCodes = {
     'See your bots with the action "list".',
   ),
   WORKER_NOT_FOUND: notFound('There is no such worker.', 'Check the worker id.'),
+  CONTAINER_NOT_FOUND: notFound(
+    "The worker's engine has no container of that id that an operator could decide about.",
+    'See what there is: avtomatika-bot worker adopt WORKER --list',
+  ),
   WORKER_CONNECTED: {
     http: 409,
     grpc: 'FAILED_PRECONDITION',
@@ -295,6 +299,13 @@ export const problemCodes = {
     'The container engine refused or failed.',
     'Read the message; the operator sees more in the log.',
   ),
+  CONTAINER_NOT_OWNED: {
+    http: 409,
+    grpc: 'FAILED_PRECONDITION',
+    cause:
+      "A container of the bot is on its worker's engine and is not the worker's own any more: it lost its DATA_DIR or key.",
+    cure: 'The operator decides about the container: avtomatika-bot worker adopt WORKER --list',
+  },
   BOT_DAMAGED: {
     http: 409,
     grpc: 'FAILED_PRECONDITION',

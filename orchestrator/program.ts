@@ -17,6 +17,7 @@ import { BuildOutputHub } from './events/build-output.ts';
 import { EventFeed } from './events/feed.ts';
 import { NatsPublisher } from './events/nats/publisher.ts';
 import { WorkerWatch } from './events/worker-watch.ts';
+import { Adoption } from './fleet/adoption.ts';
 import { Drain } from './fleet/drain.ts';
 import { defaultFleetTimes, Fleet, type FleetTimes } from './fleet/fleet.ts';
 import { RestWorkers } from './fleet/rest-workers.ts';
@@ -125,6 +126,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     logger,
     paramsOf: (ensure) => taskParams(store, ensure),
   });
+  const adoption = new Adoption(fleet, clock);
   const drain = new Drain({ store, engine, clock });
   const workerWatch = new WorkerWatch({ store, fleet, engine, clock, logger });
   const bounds = {
@@ -137,6 +139,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     restore,
     engine,
     fleet,
+    adoption,
     times,
     clock,
     logger,
@@ -152,6 +155,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
       tokens,
       credentials,
       drain,
+      adoption,
       logger,
       engine,
       bounds,

@@ -17,7 +17,7 @@ export interface RuntimeParts {
 }
 
 export function createRuntime({ config, state, clock, logger }: RuntimeParts): ContainerRuntime {
-  const shared = { workerId: state.workerId, signingKey: state.labelKey, clock, logger };
+  const shared = { workerId: state.workerId, signingKey: state.labelKey, taken: state.taken, clock, logger };
   const buildSettings = {
     pipIndexUrl: config.pipIndexUrl,
     npmRegistry: config.npmRegistry,

@@ -19,6 +19,7 @@ import { logLimits } from './logs/log-store.ts';
 import { secretValues } from './logs/masking.ts';
 import { createRuntime, type RuntimeParts } from './make-runtime.ts';
 import { sayHealth, warnAboutSettings } from './notices.ts';
+import { Adoption } from './registry/adoption.ts';
 import { BotRegistry } from './registry/bot-registry.ts';
 import { createContainerLookup } from './registry/container-lookup.ts';
 import { type EngineHealth, EngineWatch } from './registry/engine-watch.ts';
@@ -124,6 +125,7 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
     lookup,
     resendResult: (taskId) => uplink.resendResult(taskId),
     onObservation: (observation) => uplink.observed(observation),
+    onStrays: (strays) => adoption.seen(strays),
     worker: {
       workerId,
       runtime,
@@ -145,10 +147,20 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
       records: createBotRecords(state.botsDir, logger),
       reports: uplink,
       lookup: (key) => lookup.find(key),
+      strayOf: (key) => lookup.strayOf(key),
       wasInterrupted: (finishedAtMs) => outages.covers(finishedAtMs),
       sealFor: (key, plain) => sealText(state.sealKey, plain, sealedTo(key)),
       openFor: (key, sealed) => openText(state.sealKey, sealed, sealedTo(key)),
     },
+  });
+  const adoption: Adoption = new Adoption({
+    workerId,
+    runtime,
+    clock,
+    logger,
+    onStrays: (strays) => uplink.strays(strays),
+    onAdopted: (adopted) => uplink.adopted(adopted),
+    resync: () => registry.resync(),
   });
   const tails = new Tails({ logs, clock, logger, hasBot: (key) => registry.has(key) });
   let helloKnewEngine = false;
@@ -187,6 +199,7 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
         'deadline.remaining',
         'restart.in_place',
         'takeover.claim',
+        'adopt',
       ],
       runtime: runtime.kind,
       engineVersion: info?.version ?? '',
@@ -248,6 +261,8 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
       },
       ensure: (ensure) => registry.ensure(ensure),
       cancelTask: (taskId) => registry.cancelTask(taskId),
+      strays: () => adoption.strays,
+      adopt: (decision) => void adoption.decide(decision),
       hold: (held) => registry.hold(held),
       openTail: (channel, tail, signal) => tails.serve(channel, tail, signal),
     });

@@ -27,6 +27,7 @@ const loaders: Readonly<Record<string, Load>> = {
   'worker drain': async () => (await import('./worker-drain.ts')).WorkerDrainCommand,
   'worker revoke': async () => (await import('./worker-revoke.ts')).WorkerRevokeCommand,
   'worker readmit': async () => (await import('./worker-revoke.ts')).WorkerReadmitCommand,
+  'worker adopt': async () => (await import('./worker-adopt.ts')).WorkerAdoptCommand,
   'worker forget': async () => (await import('./worker-forget.ts')).WorkerForgetCommand,
 };
 

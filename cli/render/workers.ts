@@ -74,6 +74,7 @@ export const workerJson = (worker: Worker): JsonObject => ({
   reserved: capacityJson(worker.reserved),
   labels: { ...worker.labels },
   capabilities: [...worker.capabilities],
+  strays: worker.strays,
   bots: worker.bots,
   running_bots: worker.runningBots,
   pending: worker.pending,

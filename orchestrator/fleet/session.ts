@@ -27,6 +27,7 @@ import { beforeItsJob } from '../engine/placing.ts';
 import { taskCommand, toEnsure, toRemoval } from '../engine/specs.ts';
 import type { BuildOutputHub } from '../events/build-output.ts';
 import type { Store } from '../store/store.ts';
+import type { Adoption } from './adoption.ts';
 import type { Fleet, FleetTimes, SessionFacts } from './fleet.ts';
 import type { Restore } from './restore.ts';
 import { SendQueue } from './send-queue.ts';
@@ -39,6 +40,7 @@ export interface SessionDeps {
   readonly restore: Restore;
   readonly engine: Engine;
   readonly fleet: Fleet;
+  readonly adoption: Adoption;
   readonly times: FleetTimes;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -153,6 +155,7 @@ export async function* serveSession(
     signal.removeEventListener('abort', onAbort);
     const wasCurrent = fleet.isCurrent(facts);
     fleet.leave(facts);
+    deps.adoption.left(facts);
     if (wasCurrent) await noteLeaving(deps, facts);
     logger.info({ workerId: hello.workerId }, 'worker session ended');
   }
@@ -215,6 +218,12 @@ async function handle(deps: SessionDeps, facts: SessionFacts, { body }: SessionR
       return;
     case 'observations':
       await engine.observe(facts.workerId, body.value.bots);
+      return;
+    case 'strays':
+      deps.adoption.told(facts, body.value.containers);
+      return;
+    case 'adopted':
+      deps.adoption.answered(facts.workerId, body.value);
       return;
     case 'hello':
       refuse('INVALID_WORKER', 'A session has one Hello.');

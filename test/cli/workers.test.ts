@@ -1,9 +1,14 @@
 /** `avtomatika-bot worker`, against a real orchestrator over its real port, with workers that the test plays. */
+import { create } from '@bufbuild/protobuf';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '#common/clock.ts';
+import { problem } from '#common/problem.ts';
+import { problemToProto } from '#common/problem-proto.ts';
 import { DesiredState } from '#gen/botrunner/v1/bot_pb.js';
+import { type StrayContainer, StrayContainerSchema } from '#gen/botrunner/v1/worker_service_pb.js';
 import { openClient } from '../../cli/client.ts';
 import { runCli } from '../../cli/testing/run-cli.ts';
+import { eventually } from '../kit/eventually.ts';
 import { startTestOrchestrator, type TestOrchestrator } from '../kit/orchestrator-for-tests.ts';
 import { connectScriptedWorker, type ScriptedWorker } from '../kit/scripted-worker.ts';
 
@@ -23,6 +28,8 @@ afterAll(async () => {
   worker.close();
   await orchestrator[Symbol.asyncDispose]();
 });
+
+const stray = (fields: Omit<StrayContainer, '$typeName'>): StrayContainer => create(StrayContainerSchema, fields);
 
 const run = (words: readonly string[], token = 'test-admin-token') => {
   const env = { AVTOMATIKA_URL: orchestrator.url, AVTOMATIKA_TOKEN: token };
@@ -60,7 +67,9 @@ describe('worker', () => {
           'language.python',
           'language.node',
           'restart.in_place',
+          'adopt',
         ],
+        strays: 0,
         bots: 0,
         running_bots: 0,
         pending: 0,
@@ -113,6 +122,60 @@ describe('worker', () => {
       },
       { worker_id: 'docker-1', running_bots: 1 },
     ]);
+  });
+
+  it('adopt shows containers that the worker does not own, and has it do what the operator decides', async () => {
+    const of = (id: string, workerId: string, botId: string) => ({
+      id: id.repeat(64),
+      name: `bot_dev_${botId}_x`,
+      userId: 'dev',
+      botId,
+      workerId,
+      running: true,
+    });
+    const other = await connectScriptedWorker(orchestrator.address, { workerId: 'other', bootId: 'other' });
+    const found = [of('a', 'docker-1', 'echo'), of('b', 'long-gone', 'stale'), of('c', 'other', 'live')];
+    worker.send({ case: 'strays', value: { $typeName: 'botrunner.v1.Strays', containers: found.map(stray) } });
+    const list = await eventually(
+      'the orchestrator knows of them',
+      () => run(['worker', 'adopt', 'docker-1', '--list']),
+      ({ stdout }) => stdout.includes('echo'),
+    );
+    expect(list.stdout.split('\n')).toEqual([
+      expect.stringMatching(/^ID +STATE +BOT +USER +MADE BY +NAME$/),
+      expect.stringMatching(/^aaaaaaaaaaaa +running +echo +dev +docker-1 +bot_dev_echo_x$/),
+      expect.stringMatching(/^bbbbbbbbbbbb +running +stale +dev +long-gone +bot_dev_stale_x$/),
+      '',
+    ]);
+    expect((await run(['worker', 'list'])).stdout).toContain(
+      'docker-1: 2 containers of bots are there and not its own: avtomatika-bot worker adopt docker-1 --list',
+    );
+    const answer = async (failing?: string) => {
+      const { requestId, take, remove } = await worker.take('adopt');
+      const outcomes = [...take, ...remove].map((id) => ({
+        $typeName: 'botrunner.v1.StrayOutcome' as const,
+        id,
+        ...(id === failing ? { error: problemToProto(problem('CONTAINER_NOT_FOUND', 'It is gone.')) } : {}),
+      }));
+      worker.send({ case: 'adopted', value: { $typeName: 'botrunner.v1.StraysAdopted', requestId, outcomes } });
+    };
+    const taken = run(['worker', 'adopt', 'docker-1', '--take', 'aaaa']);
+    await answer();
+    expect(await taken).toEqual({ exitCode: 0, stdout: 'aaaaaaaaaaaa bot_dev_echo_x: taken\n', stderr: '' });
+    const removed = run(['worker', 'adopt', 'docker-1', '--remove', 'b', '--json']);
+    await answer('b'.repeat(64));
+    expect((await removed).exitCode).toBe(1);
+    expect(JSON.parse((await removed).stdout).containers).toMatchObject([{ status: 'failed' }]);
+    const refused = async (...words: string[]) => (await run(['worker', 'adopt', ...words])).stderr.split('\n')[0];
+    expect(await refused('docker-1', '--take', 'bbbb')).toMatch(
+      /CONTAINER_NOT_OWNED: The bot .* is not placed on docker-1/,
+    );
+    expect(await refused('docker-1', '--remove', 'cccc')).toMatch(/CONTAINER_NOT_FOUND/);
+    expect(await refused('docker-1', '--take')).toMatch(/No container is named/);
+    expect(await refused('docker-1')).toMatch(/Give one of --list, --take and --remove/);
+    expect(await refused('nobody', '--list')).toMatch(/WORKER_NOT_FOUND/);
+    worker.send({ case: 'strays', value: { $typeName: 'botrunner.v1.Strays', containers: [] } });
+    other.close();
   });
 
   it.each(['cordon', 'uncordon', 'drain', 'revoke', 'readmit', 'forget --yes'])(

@@ -9,6 +9,7 @@ import { list, record, text, texts } from '../../worker/runtime/docker/answers.t
 import { createDockerRuntime } from '../../worker/runtime/docker/docker-runtime.ts';
 import { createEngineClient, type Query } from '../../worker/runtime/docker/engine-client.ts';
 import type { SigningKey } from '../../worker/runtime/labels.ts';
+import type { TakenContainers } from '../../worker/runtime/strays.ts';
 import type { TestDocker } from '../kit/test-docker.ts';
 import { absentRequirement, endlessRequirement, startEndlessIndex } from './endless-index.ts';
 import { type Harness, patience } from './harness.ts';
@@ -48,9 +49,15 @@ export function dockerRuntime(docker: TestDocker, choice: DockerChoice): Contain
     buildSettings: choice.buildSettings ?? { pipIndexUrl: docker.pipIndexUrl },
     workerId: choice.workerId,
     signingKey: choice.signingKey ?? ownKey,
+    taken: takenInMemory(choice.workerId),
     clock: systemClock,
     logger: silentLogger,
   });
+}
+
+function takenInMemory(workerId: string): TakenContainers {
+  const ids = new Set<string>();
+  return { has: (id) => ids.has(id), add: async (id) => void ids.add(id), workerIds: [workerId] };
 }
 
 const idsOf = (answer: unknown): readonly string[] => list(answer).map((entry) => text(record(entry)['Id']));

@@ -83,6 +83,34 @@ export function describeOwnership(suite: SuiteContext): void {
       expect(await stranger.inspect(id, patience())).toBeUndefined();
     });
 
+    test('of the same worker, signed with a lost key, is touched by an operator alone, who may take or remove it (4)', async () => {
+      const ids = [await suite.run(), await suite.run()].toSorted();
+      const signingKey = new Secret(new Uint8Array(32).fill(97));
+      const heir = suite.harness.runtime({ workerId: suite.workerId, signingKey });
+      const seen = (await heir.strays(patience())).filter(({ id }) => ids.includes(id));
+      expect(seen.map(({ id }) => id).toSorted()).toEqual(ids);
+      expect(seen[0]).toMatchObject({ workerId: suite.workerId, running: true, key: { userId: expect.any(String) } });
+      expect((await suite.runtime.strays(patience())).filter(({ id }) => ids.includes(id))).toEqual([]);
+      const [first = '', second = ''] = ids;
+      await heir.removeStray(first, patience());
+      expect(await suite.runtime.inspect(first, patience())).toBeUndefined();
+      await expect(heir.removeStray(first, patience())).rejects.toMatchObject({
+        problem: { code: 'CONTAINER_NOT_FOUND' },
+      });
+      if (suite.runtime.kind === 'process') {
+        await expect(heir.takeStray(second, patience())).rejects.toMatchObject({
+          problem: { code: 'CONTAINER_ERROR' },
+        });
+        return;
+      }
+      await heir.takeStray(second, patience());
+      expect(await heir.inspect(second, patience())).toMatchObject({ status: 'running' });
+      expect((await heir.list(patience())).map(({ id }) => id)).toEqual([second]);
+      await heir.stop(second, 10_000, patience());
+      await heir.remove(second, patience());
+      expect(await suite.runtime.inspect(second, patience())).toBeUndefined();
+    });
+
     test('with copied or forged labels is not seen and not touched (4)', async () => {
       const key = suite.newKey();
       const genuine = signedLabels(new Secret(new Uint8Array(32).fill(98)), containerName(key), {

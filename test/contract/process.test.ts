@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '#common/clock.ts';
+import { containerName } from '#common/ids.ts';
 import { silentLogger } from '#common/log.ts';
 import { Secret } from '#common/secret.ts';
 import type { Language } from '../../worker/runtime/container-runtime.ts';
@@ -216,6 +217,20 @@ describe('the process runtime', { timeout: 60 * second }, () => {
       ['got SIGTERM'],
       [],
     ]);
+  });
+
+  test('finds and ends a bot whose folder is gone', async () => {
+    const runtime = runtimeIn(dir, workerId, ownKey);
+    await buildBot(runtime, 'node', { key, workerId });
+    const id = await runtime.create(botPlan({ key, workerId, language: 'node', steps: [['print', 'up']] }), patience());
+    await runtime.start(id, patience());
+    await untilPrinted(runtime, id, 'up');
+    const name = containerName(key);
+    await rm(join(dir, 'containers', name), { recursive: true });
+    const [stray, ...others] = await runtime.strays(patience());
+    expect([stray, others]).toMatchObject([{ name, key: undefined, running: true }, []]);
+    await runtime.removeStray(stray?.id ?? '', patience());
+    expect(await runtime.strays(patience())).toEqual([]);
   });
 
   test.skipIf(!python)('installs what a Python bot requires into an environment of its own', async () => {

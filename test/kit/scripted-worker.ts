@@ -142,6 +142,7 @@ export async function connectScriptedWorker(
         'language.python',
         'language.node',
         'restart.in_place',
+        'adopt',
       ],
       capacity: create(CapacitySchema, { memoryBytes: BigInt(8 * 1024 ** 3), cpuMillis: 4000 }),
       ...hello,

@@ -12,6 +12,7 @@ import { BotState } from '#gen/botrunner/v1/bot_pb.js';
 import type { BotObservation } from '#gen/botrunner/v1/worker_service_pb.js';
 import { readLines } from '../diagnosis/diagnosis.ts';
 import type { ContainerFacts } from '../runtime/container-runtime.ts';
+import type { Stray } from '../runtime/strays.ts';
 import type { BotRecord } from '../state/bot-records.ts';
 import { Bell } from '../waiting/bell.ts';
 import { type ActiveTask, beginTask, type Outcome } from './active-task.ts';
@@ -93,6 +94,12 @@ export class BotActor {
     return known?.status !== listed?.status || (!!known && !!listed && runIdOf(known) !== runIdOf(listed));
   }
 
+  /** Whether there is another stray of the bot than this actor knows. */
+  missesStray(listed: Stray | undefined): boolean {
+    const { container, stray } = this.#memory;
+    return container === 'none' && (stray?.id !== listed?.id || stray?.running !== listed?.running);
+  }
+
   /** What the bot shall be; undefined while nobody has said. */
   get desired(): Desired | undefined {
     return this.#memory.record.desired;
@@ -118,6 +125,8 @@ export class BotActor {
     // A session has begun: a source can be fetched again.
     if (anew) this.#makeNow();
     if (spec) learnSpec(this.#memory, this.#context, desired.revision, spec);
+    // What a hand on the engine may have settled meanwhile must not be held against what a user asks for now.
+    if (taskId !== '' && this.#memory.stray) this.#memory.stale = true;
     if (sameTask) this.#context.reports.accepted(taskId);
     else if (taskId !== '') {
       this.#task = beginTask(command, this.#context.reports, this.#context.clock, () => this.#bell.ring());
@@ -325,13 +334,14 @@ export class BotActor {
   }
 
   #known(): Known {
-    const { record, preparing, watch, trouble, failures, making } = this.#memory;
+    const { record, preparing, watch, trouble, failures, making, stray } = this.#memory;
     return {
       situation: this.#situation(),
       record,
       facts: factsOf(this.#memory),
       phase: preparing?.phase,
       startedAgain: watch?.again === true,
+      strayReason: strayReason(this.#context.workerId, stray),
       trouble: failures >= failuresBeforeTold ? trouble : '',
       making,
     };
@@ -345,3 +355,7 @@ export class BotActor {
     return this.#context.clock.monotonicMs();
   }
 }
+
+const strayReason = (workerId: string, stray: Stray | undefined): string =>
+  `${stray?.running === true ? 'it runs, but' : 'its container has ended, and'} is not its worker's own any more, ` +
+  `which has lost its DATA_DIR or key; the operator decides: avtomatika-bot worker adopt ${workerId} --list`;

@@ -8,6 +8,7 @@ import type { TokenClaims } from '../diagnosis/source-tokens.ts';
 import type { FetchParts } from '../fetch/fetched.ts';
 import type { BotLog } from '../logs/bot-log.ts';
 import type { ContainerFacts, ContainerRuntime } from '../runtime/container-runtime.ts';
+import type { Stray } from '../runtime/strays.ts';
 import type { BotRecords } from '../state/bot-records.ts';
 import type { Slots } from '../waiting/slots.ts';
 import type { TaskReports } from './active-task.ts';
@@ -38,6 +39,8 @@ export interface WorkerContext {
   readonly reports: TaskReports;
   /** The bot's container, if the engine has one; asked after the call. */
   lookup(key: BotKey, signal: AbortSignal): Promise<ContainerFacts | undefined>;
+  /** The container that has the name of the bot's own and is not this worker's, if the engine has one. */
+  strayOf(key: BotKey, signal: AbortSignal): Promise<Stray | undefined>;
   /** Whether the engine or the machine went down when this container ended. */
   wasInterrupted(finishedAtMs: number | undefined): boolean;
   /** Seals text for one bot's record, and opens it; undefined when it cannot be opened. */

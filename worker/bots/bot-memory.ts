@@ -5,6 +5,7 @@ import type { Problem, Result } from '#common/problem.ts';
 import type { Secret } from '#common/secret.ts';
 import { type Diagnosis, recallDiagnosis } from '../diagnosis/diagnosis.ts';
 import type { ContainerFacts } from '../runtime/container-runtime.ts';
+import type { Stray } from '../runtime/strays.ts';
 import type { BotRecord, Failure, RunId } from '../state/bot-records.ts';
 import type { Container, Settled, Situation } from './converge.ts';
 import { type Decision, type Desired, isSameDecision } from './desired.ts';
@@ -22,6 +23,8 @@ export interface BotMemory {
   secrets: Secret<readonly string[]> | undefined;
   /** The container as last seen. */
   container: 'unknown' | 'none' | ContainerFacts;
+  /** Without a container of its own: one of the bot that is not this worker's. */
+  stray: Stray | undefined;
   /** The container may have changed since. */
   stale: boolean;
   /** The image of this revision is there. */
@@ -75,6 +78,7 @@ export const newMemory = (record: BotRecord, nowMs: number): BotMemory => ({
   spec: undefined,
   secrets: undefined,
   container: 'unknown',
+  stray: undefined,
   stale: false,
   imageReady: undefined,
   tokensGranted: undefined,
@@ -128,6 +132,7 @@ export function situationOf(memory: BotMemory, nowMs: number, hasTask: boolean):
     nowMs,
     desired,
     container: mustLook ? 'unknown' : typeof container === 'string' ? container : asContainer(memory, container),
+    stray: memory.stray === undefined ? undefined : memory.stray.running ? 'running' : 'ended',
     imageReady: desired !== undefined && imageReady === desired.revision && !awaitsTokens(memory, desired),
     preparing: preparing?.revision,
     specKnown: runnableSpec(memory) !== undefined,

@@ -20,6 +20,8 @@ export interface Known {
   readonly phase: PreparationPhase | undefined;
   /** The container that is being watched was started by the restart policy. */
   readonly startedAgain: boolean;
+  /** What people read of a container of the bot that is not this worker's. */
+  readonly strayReason: string;
   /** Why the last try failed in passing, for people; empty when it did not. */
   readonly trouble: string;
   /** How the making of its image went so far. */
@@ -38,6 +40,7 @@ export function describeBot(known: Known): Told | undefined {
   const { desired, container } = situation;
   if (container === 'unknown') return trouble ? { state: BotState.UNKNOWN, reason: trouble } : undefined;
   const told = (() => {
+    if (container === 'none' && hasStray(situation)) return { state: BotState.UNKNOWN, reason: known.strayReason };
     if (desired && desired.kind !== 'running') {
       return container === 'none'
         ? { state: BotState.STOPPED, reason: howItWasStopped(known) }
@@ -47,6 +50,10 @@ export function describeBot(known: Known): Told | undefined {
   })();
   return told && { ...told, reason: told.reason || trouble };
 }
+
+/** One that has ended is in the way of a bot that shall run, and of nothing else. */
+const hasStray = ({ desired, stray }: Situation): boolean =>
+  stray === 'running' || (stray === 'ended' && desired?.kind === 'running');
 
 const howItWasStopped = ({ record: { lastEnd } }: Known): string =>
   lastEnd?.killedAfterMs === undefined ? '' : describeKill(lastEnd.killedAfterMs);

@@ -70,6 +70,7 @@ export async function look(memory: BotMemory, context: BotContext, signal: Abort
   let facts: ContainerFacts | undefined;
   try {
     facts = await withTimeLimit(clock, 'looking at the container', lookLimitMs, signal, find);
+    memory.stray = facts ? undefined : await context.strayOf(memory.key, signal);
   } catch (error) {
     memory.stale = true;
     throw error;

@@ -21,6 +21,7 @@ const situation = (part: Partial<Situation>): Situation => ({
   nowMs: 1000,
   desired: desire('running'),
   container: 'none',
+  stray: undefined,
   imageReady: false,
   preparing: undefined,
   specKnown: true,
@@ -48,6 +49,9 @@ describe('the next step', () => {
     ],
     ['does nothing about a bot that nobody asked for', { desired: undefined }, rest],
     ['makes the image', {}, { kind: 'prepare' }],
+    ['makes nothing beside a container that is not its own', { stray: 'running', imageReady: true }, rest],
+    ['not even beside one that has ended', { stray: 'ended' }, rest],
+    ['and removes nothing', { stray: 'running', desired: desire('removed') }, rest],
     ['waits before it makes the image again', { makeAgainAtMs: 1500 }, { ...rest, untilMs: 1500 }],
     ['makes the image again then', { makeAgainAtMs: 1000 }, { kind: 'prepare' }],
     [

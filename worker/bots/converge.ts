@@ -4,7 +4,8 @@
  *
  * 1. A container is created only when none exists, and an old one is stopped only when the new image is ready.
  * 2. Nothing is started once the bot shall not run.
- * 3. What has failed for good is not tried again until something new is decided.
+ * 3. Beside a container of the bot that is not this worker's, nothing is made and nothing removed.
+ * 4. What has failed for good is not tried again until something new is decided.
  */
 import type { Desired } from './desired.ts';
 
@@ -24,6 +25,8 @@ export interface Situation {
   /** Undefined while nobody has said: then what exists is only supervised. */
   readonly desired: Desired | undefined;
   readonly container: 'unknown' | 'none' | Container;
+  /** With `none`: a container of the bot that is not this worker's, about which only an operator decides. */
+  readonly stray: 'running' | 'ended' | undefined;
   /** Whether the image of the desired revision is there. */
   readonly imageReady: boolean;
   /** The revision whose image is being made. */
@@ -76,6 +79,8 @@ export function nextStep(situation: Situation): Step {
   if (pausedUntilMs !== undefined && nowMs < pausedUntilMs) return rest(pausedUntilMs);
   if (container === 'unknown') return { kind: 'look' };
   if (desired === undefined) return container === 'none' ? rest() : supervise(situation, container);
+  // A second copy must not run, and what the first one uses stays.
+  if (container === 'none' && situation.stray && desired.kind !== 'absent') return rest();
   if (desired.kind === 'running') return towardsRunning(situation, desired);
   if (container !== 'none') return { kind: container.status === 'running' ? 'stop' : 'remove' };
   if (desired.kind !== 'stopped' && !situation.cleaned) return { kind: 'clean' };

@@ -27,6 +27,7 @@ export function judgeTask(
 ): Judgement {
   const { desired, container, watchUntilMs, preparing, cleaned } = situation;
   if (!desired) return pending;
+  if (container === 'none' && mustDecide(situation)) return { kind: 'failed', problem: notOwned };
   if (desired.kind !== 'running') {
     const done = container === 'none' && (desired.kind === 'stopped' || cleaned);
     if (done) return succeeded;
@@ -59,6 +60,15 @@ function lateStart(preparing: boolean, trouble: string, { failures, problem: las
   if (preparing) return problem('BUILD_TIMEOUT', 'The image of the bot was not ready before the deadline.');
   return deadlineProblem('The bot was not started in time.', trouble);
 }
+
+/** Whether the task cannot be done beside a container of the bot that is not this worker's. One that has ended is stopped. */
+const mustDecide = ({ desired, stray }: Situation): boolean =>
+  stray === 'running' || (stray === 'ended' && desired?.kind !== 'stopped');
+
+const notOwned = problem(
+  'CONTAINER_NOT_OWNED',
+  "A container of the bot is on its worker and is not the worker's own any more: it has lost its DATA_DIR or key.",
+);
 
 const deadlineProblem = (message: string, trouble: string): Problem =>
   trouble ? problem('CONTAINER_ERROR', `${message} ${sentence(trouble)}`) : problem('DEADLINE_EXCEEDED', message);

@@ -1,7 +1,7 @@
 /** All bots of this worker: one actor each, made for what the records, the engine or the orchestrator name. */
 
 import { create } from '@bufbuild/protobuf';
-import { type BotKey, botKeyText } from '#common/ids.ts';
+import { type BotKey, botKeyText, containerName } from '#common/ids.ts';
 import { problemToProto } from '#common/problem-proto.ts';
 import {
   type BotObservation,
@@ -13,6 +13,7 @@ import { BotActor } from '../bots/bot-actor.ts';
 import type { WorkerContext } from '../bots/bot-context.ts';
 import { readEnsure } from '../bots/desired.ts';
 import type { BotLogs } from '../logs/bot-logs.ts';
+import type { Stray } from '../runtime/strays.ts';
 import { type BotRecord, emptyRecord } from '../state/bot-records.ts';
 import type { ContainerLookup } from './container-lookup.ts';
 
@@ -23,6 +24,8 @@ export interface RegistryParts {
   /** Sends the result of a task that ended before once more; false if it is not known. */
   resendResult(taskId: string): boolean;
   onObservation(observation: BotObservation): void;
+  /** Containers of bots that are not this worker's, each time they were listed. */
+  onStrays(strays: readonly Stray[]): void;
 }
 
 export class BotRegistry {
@@ -48,7 +51,10 @@ export class BotRegistry {
 
   /** Compares what the engine has with what the actors know, and lets them look where it differs. */
   async resync(): Promise<void> {
-    const containers = await this.#parts.lookup.list();
+    const { lookup, onStrays } = this.#parts;
+    const [containers, strays] = await Promise.all([lookup.list(), lookup.strays()]);
+    const strayByName = new Map(strays.map((stray) => [stray.name, stray]));
+    onStrays(strays);
     const seen = new Map(containers.map((facts) => [botKeyText(facts.key), facts]));
     for (const facts of containers) {
       if (this.#closed || this.#actors.has(botKeyText(facts.key))) continue;
@@ -56,7 +62,8 @@ export class BotRegistry {
       if (this.#wasTold) actor.absent();
     }
     for (const [key, actor] of this.#actors) {
-      if (actor.differsFrom(seen.get(key))) actor.hint();
+      const isNews = actor.differsFrom(seen.get(key)) || actor.missesStray(strayByName.get(containerName(actor.key)));
+      if (isNews) actor.hint();
     }
   }
 

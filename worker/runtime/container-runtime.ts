@@ -8,8 +8,8 @@
  * 2. Calls that ask for a state succeed when it already holds: start of a running, stop of an ended, remove of an absent
  *    container.
  * 3. `stop` and `remove` return only when it is true: the process has ended, the container is gone.
- * 4. `list` and `inspect` show only containers with this worker's id and a valid signature. Everything else on the
- *    engine is invisible and is never touched.
+ * 4. `list` and `inspect` show only containers with this worker's id and a valid signature, and those that an operator gave
+ *    to it by takeStray. Everything else on the engine is never touched; of it only `strays` is seen.
  * 5. A call that is aborted or loses its connection may still take effect: look again before trying again.
  * 6. Expected failures are ProblemError (BUILD_FAILED, CONTAINER_ERROR, ...); an engine that does not answer is
  *    EngineUnavailableError, which says nothing about the containers.
@@ -18,6 +18,7 @@
 import type { BotKey } from '#common/ids.ts';
 import type { Secret } from '#common/secret.ts';
 import type { Around } from './output-lines.ts';
+import type { Stray } from './strays.ts';
 
 export type RuntimeKind = 'docker' | 'process' | 'fake';
 export type Language = 'python' | 'node';
@@ -212,6 +213,13 @@ export interface ContainerRuntime {
   inspect(id: string, signal: AbortSignal): Promise<ContainerFacts | undefined>;
   /** This worker's containers, in no order. */
   list(signal: AbortSignal): Promise<readonly ContainerFacts[]>;
+
+  /** Containers of bots on this engine that are not this worker's. */
+  strays(signal: AbortSignal): Promise<readonly Stray[]>;
+  /** Makes a stray this worker's own. By an operator's word only. ProblemError CONTAINER_NOT_FOUND, CONTAINER_ERROR. */
+  takeStray(id: string, signal: AbortSignal): Promise<void>;
+  /** Stops and removes a stray. By an operator's word only. ProblemError CONTAINER_NOT_FOUND, CONTAINER_ERROR. */
+  removeStray(id: string, signal: AbortSignal): Promise<void>;
 
   /**
    * Lines after `cursor` (from the beginning without one), oldest first, about `maxBytes` at most. Empty when there is

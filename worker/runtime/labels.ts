@@ -3,7 +3,7 @@
  * engine can put labels on a container, and images hand theirs down; so a container counts as ours only with a valid `sig`.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { type BotKey, botIdPattern, userIdPattern, workerIdPattern } from '#common/ids.ts';
+import { type BotKey, botIdPattern, containerName, userIdPattern, workerIdPattern } from '#common/ids.ts';
 import type { Secret } from '#common/secret.ts';
 
 export const labelNames = {
@@ -75,6 +75,14 @@ export function verifiedIdentity(
   const right = sign(key, containerName, labels);
   if (given.length !== right.length || !timingSafeEqual(given, right)) return undefined;
   return parseIdentity(value);
+}
+
+/** What the labels say, signed or not; undefined when they are not those of a bot's container of that name. */
+export function claimedIdentity(name: string, labels: Labels): Identity | undefined {
+  const value = (label: string): string => (Object.hasOwn(labels, label) ? (labels[label] ?? '') : '');
+  if (value(labelNames.marker) !== 'true') return undefined;
+  const identity = parseIdentity(value);
+  return identity && containerName(identity.key) === name ? identity : undefined;
 }
 
 /** A valid signature over malformed labels cannot come from signedLabels; checked all the same, since others rely on it. */

@@ -12,6 +12,8 @@ import {
   type Heartbeat,
   type SessionRequest,
   SessionRequestSchema,
+  type Strays,
+  type StraysAdopted,
   type TaskResult,
 } from '#gen/botrunner/v1/worker_service_pb.js';
 import { Bell } from '../waiting/bell.ts';
@@ -33,6 +35,7 @@ type TaskItem = Progress | { readonly kind: 'accepted' | 'result'; readonly task
 const outputMaxBytes = 1024 * 1024;
 const itemsMax = 10_000;
 const observationsPerMessage = 500;
+const adoptedMax = 100;
 
 export class Outbox {
   readonly #bell = new Bell();
@@ -40,6 +43,9 @@ export class Outbox {
   #tasks: TaskItem[] = [];
   #outputBytes = 0;
   #heartbeat: Heartbeat | undefined;
+  /** Of them only what is true now waits. */
+  #strays: Strays | undefined;
+  #adopted: StraysAdopted[] = [];
 
   accepted(taskId: string): void {
     this.#push({ kind: 'accepted', taskId });
@@ -72,6 +78,17 @@ export class Outbox {
     this.#bell.ring();
   }
 
+  strays(strays: Strays): void {
+    this.#strays = strays;
+    this.#bell.ring();
+  }
+
+  /** Somebody waits for it, not for long: the oldest can be missed. */
+  adopted(adopted: StraysAdopted): void {
+    this.#adopted = [...this.#adopted.slice(1 - adoptedMax), adopted];
+    this.#bell.ring();
+  }
+
   /** The next message, or undefined when nothing waits. `resultOf` gives a result, if it still has to be sent. */
   next(resultOf: (taskId: string) => TaskResult | undefined): SessionRequest | undefined {
     const body = this.#nextBody(resultOf);
@@ -89,6 +106,13 @@ export class Outbox {
       this.#heartbeat = undefined;
       return { case: 'heartbeat', value: heartbeat };
     }
+    const strays = this.#strays;
+    if (strays) {
+      this.#strays = undefined;
+      return { case: 'strays', value: strays };
+    }
+    const adopted = this.#adopted.shift();
+    if (adopted) return { case: 'adopted', value: adopted };
     if (this.#observations.size > 0) {
       const keys = [...this.#observations.keys()].slice(0, observationsPerMessage);
       const bots = keys.flatMap((key) => this.#observations.get(key) ?? []);

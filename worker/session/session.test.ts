@@ -37,6 +37,7 @@ function begin(work: Partial<SessionWork> = {}, signal = never) {
     ensure: () => void heard.push('ensure'),
     cancelTask: () => void heard.push('cancel'),
     openTail: () => void heard.push('tail'),
+    adopt: () => void heard.push('adopt'),
     acknowledged: () => void heard.push('ack'),
     resultOf: () => undefined,
     resendResults: () => undefined,

@@ -8,6 +8,7 @@ import { inBackground } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import {
+  type AdoptStrays,
   type DesiredSet,
   type Ensure,
   type Heartbeat,
@@ -43,6 +44,7 @@ export interface SessionWork {
   ensure(ensure: Ensure): void;
   cancelTask(taskId: string): void;
   openTail(tail: OpenTail): void;
+  adopt(decision: AdoptStrays): void;
   acknowledged(taskId: string): void;
   /** A result, if it still has to be sent. */
   resultOf(taskId: string): TaskResult | undefined;
@@ -158,6 +160,9 @@ function handle(work: SessionWork, peer: PeerClock, body: SessionResponse['body'
       break;
     case 'openTail':
       work.openTail(body.value);
+      break;
+    case 'adopt':
+      work.adopt(body.value);
       break;
     case 'resultAck':
       work.acknowledged(body.value.taskId);

@@ -11,12 +11,15 @@ import type { Secret } from '#common/secret.ts';
 import type { BotState } from '#gen/botrunner/v1/bot_pb.js';
 import type { LogEntry } from '#gen/botrunner/v1/log_pb.js';
 import type {
+  AdoptStrays,
   BotObservation,
   DesiredSet,
   Ensure,
   Heartbeat,
   Hello,
   OpenTail,
+  Strays,
+  StraysAdopted,
   TaskResult,
 } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { TaskReports } from '../bots/active-task.ts';
@@ -43,6 +46,9 @@ export interface UplinkWork {
   /** True: another process is this worker, so leave its bots as they are; false: this one is it again. */
   hold(held: boolean): void;
   openTail(channel: Channel, tail: OpenTail, signal: AbortSignal): void;
+  /** Containers on the engine that are not this worker's. */
+  strays(): Strays;
+  adopt(decision: AdoptStrays): void;
 }
 
 export interface UplinkParts {
@@ -151,6 +157,14 @@ export class Uplink implements TaskReports {
     this.#current?.outbox.observed(observation);
   }
 
+  strays(strays: Strays): void {
+    if (this.#welcomed) this.#current?.outbox.strays(strays);
+  }
+
+  adopted(adopted: StraysAdopted): void {
+    this.#current?.outbox.adopted(adopted);
+  }
+
   /** Sends a result once more, if the task has ended. */
   resendResult(taskId: string): boolean {
     if (!this.#parts.journal.get(taskId)) return false;
@@ -252,12 +266,14 @@ export class Uplink implements TaskReports {
         this.#firstDial.resolve({ kind: 'connected' });
         this.#resultSentAt.clear();
         for (const taskId of journal.pending) this.#queueResult(taskId);
+        current.outbox.strays(work.strays());
         if (set) work.applyDesiredSet(set, true);
       },
       applyDesiredSet: (set) => work.applyDesiredSet(set, false),
       ensure: (ensure) => work.ensure(ensure),
       cancelTask: (taskId) => work.cancelTask(taskId),
       openTail: (tail) => work.openTail(current.channel, tail, current.over.signal),
+      adopt: (decision) => work.adopt(decision),
       acknowledged: (taskId) => {
         journal.acknowledge(taskId);
         this.#resultSentAt.delete(taskId);

@@ -5,10 +5,12 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { workerIdPattern } from '#common/ids.ts';
 import { Secret } from '#common/secret.ts';
+import type { TakenContainers } from '../runtime/strays.ts';
 import { readFileIfAny, removeTemporaryFiles, writeFileAtomic } from './atomic-file.ts';
 import { type Credential, readOrMakeCredential } from './credential.ts';
 import { takeLock } from './lock-file.ts';
 import { openStoreHistory, type StoreHistory } from './store-history.ts';
+import { openTakenContainers } from './taken-containers.ts';
 
 export interface StateDir {
   readonly workerId: string;
@@ -32,6 +34,8 @@ export interface StateDir {
   storeId(): string | undefined;
   /** From now on the bots here belong to this store. */
   rememberStore(storeId: string): Promise<void>;
+  /** Containers that an operator gave to this worker. */
+  readonly taken: TakenContainers;
   /** Gives the lock back. */
   close(): Promise<void>;
 }
@@ -62,6 +66,7 @@ export async function openStateDir(dir: string, wantedWorkerId: string | undefin
     const key = await readOrMakeKey(path('key'));
     const credential = await readOrMakeCredential(path('credential'), workerId);
     let storeId = (await readFileIfAny(path('store-id')))?.toString().trim();
+    const taken = await openTakenContainers(path('taken.json'), workerId);
     const derived = (purpose: string) => new Secret(new Uint8Array(hkdfSync('sha256', key, '', purpose, 32)));
     return {
       workerId,
@@ -81,6 +86,7 @@ export async function openStateDir(dir: string, wantedWorkerId: string | undefin
         storeId = newId;
         await writeFileAtomic(path('store-id'), `${newId}\n`);
       },
+      taken,
       close: release,
     };
   } catch (error) {

@@ -7,7 +7,7 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import type { Capacity } from "./worker_service_pb.js";
+import type { Capacity, StrayContainer, StrayOutcome } from "./worker_service_pb.js";
 
 /**
  * Describes the file botrunner/v1/admin_service.proto.
@@ -322,6 +322,13 @@ export declare type Worker = Message<"botrunner.v1.Worker"> & {
    * @generated from field: int32 pending = 17;
    */
   pending: number;
+
+  /**
+   * Containers on its engine that are not its own any more: see ListStrays.
+   *
+   * @generated from field: int32 strays = 18;
+   */
+  strays: number;
 };
 
 /**
@@ -669,6 +676,100 @@ export declare type FreedBot = Message<"botrunner.v1.FreedBot"> & {
 export declare const FreedBotSchema: GenMessage<FreedBot>;
 
 /**
+ * Asks for the containers that are not a worker's own any more.
+ *
+ * @generated from message botrunner.v1.ListStraysRequest
+ */
+export declare type ListStraysRequest = Message<"botrunner.v1.ListStraysRequest"> & {
+  /**
+   * The worker.
+   *
+   * @generated from field: string worker_id = 1;
+   */
+  workerId: string;
+};
+
+/**
+ * Describes the message botrunner.v1.ListStraysRequest.
+ * Use `create(ListStraysRequestSchema)` to create a new message.
+ */
+export declare const ListStraysRequestSchema: GenMessage<ListStraysRequest>;
+
+/**
+ * What there is to decide about.
+ *
+ * @generated from message botrunner.v1.ListStraysResponse
+ */
+export declare type ListStraysResponse = Message<"botrunner.v1.ListStraysResponse"> & {
+  /**
+   * By name.
+   *
+   * @generated from field: repeated botrunner.v1.StrayContainer strays = 1;
+   */
+  strays: StrayContainer[];
+};
+
+/**
+ * Describes the message botrunner.v1.ListStraysResponse.
+ * Use `create(ListStraysResponseSchema)` to create a new message.
+ */
+export declare const ListStraysResponseSchema: GenMessage<ListStraysResponse>;
+
+/**
+ * Decides about containers. At most 100 ids in all.
+ *
+ * @generated from message botrunner.v1.AdoptStraysRequest
+ */
+export declare type AdoptStraysRequest = Message<"botrunner.v1.AdoptStraysRequest"> & {
+  /**
+   * The worker.
+   *
+   * @generated from field: string worker_id = 1;
+   */
+  workerId: string;
+
+  /**
+   * Ids of those that become the worker's own.
+   *
+   * @generated from field: repeated string take = 2;
+   */
+  take: string[];
+
+  /**
+   * Ids of those that are stopped and removed.
+   *
+   * @generated from field: repeated string remove = 3;
+   */
+  remove: string[];
+};
+
+/**
+ * Describes the message botrunner.v1.AdoptStraysRequest.
+ * Use `create(AdoptStraysRequestSchema)` to create a new message.
+ */
+export declare const AdoptStraysRequestSchema: GenMessage<AdoptStraysRequest>;
+
+/**
+ * What became of each.
+ *
+ * @generated from message botrunner.v1.AdoptStraysResponse
+ */
+export declare type AdoptStraysResponse = Message<"botrunner.v1.AdoptStraysResponse"> & {
+  /**
+   * One for each id, those to take first, in the order of the request.
+   *
+   * @generated from field: repeated botrunner.v1.StrayOutcome outcomes = 1;
+   */
+  outcomes: StrayOutcome[];
+};
+
+/**
+ * Describes the message botrunner.v1.AdoptStraysResponse.
+ * Use `create(AdoptStraysResponseSchema)` to create a new message.
+ */
+export declare const AdoptStraysResponseSchema: GenMessage<AdoptStraysResponse>;
+
+/**
  * What a token may be used for.
  *
  * @generated from enum botrunner.v1.TokenScope
@@ -954,6 +1055,31 @@ export declare const AdminService: GenService<{
     methodKind: "unary";
     input: typeof ForgetWorkerRequestSchema;
     output: typeof ForgetWorkerResponseSchema;
+  },
+  /**
+   * The containers on a worker's engine that are not its own any more, because it lost its DATA_DIR or key, or that are of a
+   * worker nobody knows. Those of other known workers are not shown. Safe to repeat. Refuses with WORKER_NOT_FOUND and
+   * UNAVAILABLE (the worker is not connected, or older than this call).
+   *
+   * @generated from rpc botrunner.v1.AdminService.ListStrays
+   */
+  listStrays: {
+    methodKind: "unary";
+    input: typeof ListStraysRequestSchema;
+    output: typeof ListStraysResponseSchema;
+  },
+  /**
+   * Decides about such containers, one by one: taken, a container is the worker's own again, and its bot is commanded as
+   * before; removed, it is stopped and gone. Answers when it is done, at most 90 s. Safe to repeat. Refuses with
+   * WORKER_NOT_FOUND, UNAVAILABLE, MISSING_REQUIRED_FIELD (no id), CONFLICTING_FIELDS (an id in both lists),
+   * CONTAINER_NOT_FOUND, and CONTAINER_NOT_OWNED for one to take whose bot is not placed on this worker.
+   *
+   * @generated from rpc botrunner.v1.AdminService.AdoptStrays
+   */
+  adoptStrays: {
+    methodKind: "unary";
+    input: typeof AdoptStraysRequestSchema;
+    output: typeof AdoptStraysResponseSchema;
   },
 }>;
 

@@ -608,6 +608,20 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_DATA_LEFT_BEHIND = 81;
    */
   DATA_LEFT_BEHIND = 81,
+
+  /**
+   * A container of the bot is on its worker's engine and is not the worker's own any more.
+   *
+   * @generated from enum value: ERROR_REASON_CONTAINER_NOT_OWNED = 85;
+   */
+  CONTAINER_NOT_OWNED = 85,
+
+  /**
+   * The worker's engine has no container of that id for an operator to decide about.
+   *
+   * @generated from enum value: ERROR_REASON_CONTAINER_NOT_FOUND = 86;
+   */
+  CONTAINER_NOT_FOUND = 86,
 }
 
 /**

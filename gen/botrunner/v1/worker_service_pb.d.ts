@@ -6,10 +6,10 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { ErrorDetail } from "./error_pb.js";
 import type { BotSpec, BotState, DesiredState } from "./bot_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { LogEntry } from "./log_pb.js";
-import type { ErrorDetail } from "./error_pb.js";
 
 /**
  * Describes the file botrunner/v1/worker_service.proto.
@@ -117,6 +117,22 @@ export declare type SessionRequest = Message<"botrunner.v1.SessionRequest"> & {
      */
     value: Observations;
     case: "observations";
+  } | {
+    /**
+     * Containers of bots that are not the worker's; after Welcome, and whenever they change.
+     *
+     * @generated from field: botrunner.v1.Strays strays = 7;
+     */
+    value: Strays;
+    case: "strays";
+  } | {
+    /**
+     * What became of an AdoptStrays.
+     *
+     * @generated from field: botrunner.v1.StraysAdopted adopted = 8;
+     */
+    value: StraysAdopted;
+    case: "adopted";
   } | { case: undefined; value?: undefined };
 };
 
@@ -185,6 +201,14 @@ export declare type SessionResponse = Message<"botrunner.v1.SessionResponse"> & 
      */
     value: DesiredSet;
     case: "desiredSet";
+  } | {
+    /**
+     * What an operator decided about containers that are not the worker's. Only for workers with the capability adopt.
+     *
+     * @generated from field: botrunner.v1.AdoptStrays adopt = 7;
+     */
+    value: AdoptStrays;
+    case: "adopt";
   } | { case: undefined; value?: undefined };
 };
 
@@ -193,6 +217,170 @@ export declare type SessionResponse = Message<"botrunner.v1.SessionResponse"> & 
  * Use `create(SessionResponseSchema)` to create a new message.
  */
 export declare const SessionResponseSchema: GenMessage<SessionResponse>;
+
+/**
+ * Containers of bots on the worker's engine that are not its own: it lost its folder or key, or they are of another worker.
+ * Their labels say whose they are; nothing proves it.
+ *
+ * @generated from message botrunner.v1.Strays
+ */
+export declare type Strays = Message<"botrunner.v1.Strays"> & {
+  /**
+   * At most 1000, the worker's former own first.
+   *
+   * @generated from field: repeated botrunner.v1.StrayContainer containers = 1;
+   */
+  containers: StrayContainer[];
+};
+
+/**
+ * Describes the message botrunner.v1.Strays.
+ * Use `create(StraysSchema)` to create a new message.
+ */
+export declare const StraysSchema: GenMessage<Strays>;
+
+/**
+ * One container that is not the worker's.
+ *
+ * @generated from message botrunner.v1.StrayContainer
+ */
+export declare type StrayContainer = Message<"botrunner.v1.StrayContainer"> & {
+  /**
+   * The engine's id, or what stands for it.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * The container's name.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * The owner, as its labels say; empty when that is not known.
+   *
+   * @generated from field: string user_id = 3;
+   */
+  userId: string;
+
+  /**
+   * The bot's name, as its labels say; empty when that is not known.
+   *
+   * @generated from field: string bot_id = 4;
+   */
+  botId: string;
+
+  /**
+   * The worker that made it, as its labels say; empty when that is not known.
+   *
+   * @generated from field: string worker_id = 5;
+   */
+  workerId: string;
+
+  /**
+   * Whether it runs.
+   *
+   * @generated from field: bool running = 6;
+   */
+  running: boolean;
+};
+
+/**
+ * Describes the message botrunner.v1.StrayContainer.
+ * Use `create(StrayContainerSchema)` to create a new message.
+ */
+export declare const StrayContainerSchema: GenMessage<StrayContainer>;
+
+/**
+ * An operator's decision, container by container. Safe to repeat: what is done already is answered with CONTAINER_NOT_FOUND.
+ *
+ * @generated from message botrunner.v1.AdoptStrays
+ */
+export declare type AdoptStrays = Message<"botrunner.v1.AdoptStrays"> & {
+  /**
+   * Comes back with the answer.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * Ids of those that become the worker's own.
+   *
+   * @generated from field: repeated string take = 2;
+   */
+  take: string[];
+
+  /**
+   * Ids of those that are stopped and removed.
+   *
+   * @generated from field: repeated string remove = 3;
+   */
+  remove: string[];
+};
+
+/**
+ * Describes the message botrunner.v1.AdoptStrays.
+ * Use `create(AdoptStraysSchema)` to create a new message.
+ */
+export declare const AdoptStraysSchema: GenMessage<AdoptStrays>;
+
+/**
+ * The answer to AdoptStrays.
+ *
+ * @generated from message botrunner.v1.StraysAdopted
+ */
+export declare type StraysAdopted = Message<"botrunner.v1.StraysAdopted"> & {
+  /**
+   * As in the request.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * One for each id, those to take first, in the order of the request.
+   *
+   * @generated from field: repeated botrunner.v1.StrayOutcome outcomes = 2;
+   */
+  outcomes: StrayOutcome[];
+};
+
+/**
+ * Describes the message botrunner.v1.StraysAdopted.
+ * Use `create(StraysAdoptedSchema)` to create a new message.
+ */
+export declare const StraysAdoptedSchema: GenMessage<StraysAdopted>;
+
+/**
+ * What became of one container.
+ *
+ * @generated from message botrunner.v1.StrayOutcome
+ */
+export declare type StrayOutcome = Message<"botrunner.v1.StrayOutcome"> & {
+  /**
+   * Its id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Why it was not done; absent when it was.
+   *
+   * @generated from field: botrunner.v1.ErrorDetail error = 2;
+   */
+  error?: ErrorDetail | undefined;
+};
+
+/**
+ * Describes the message botrunner.v1.StrayOutcome.
+ * Use `create(StrayOutcomeSchema)` to create a new message.
+ */
+export declare const StrayOutcomeSchema: GenMessage<StrayOutcome>;
 
 /**
  * Who a worker is and what it has.

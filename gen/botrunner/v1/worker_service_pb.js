@@ -14,7 +14,7 @@ import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
  * Describes the file botrunner/v1/worker_service.proto.
  */
 export const file_botrunner_v1_worker_service = /*@__PURE__*/
-  fileDesc("CiFib3RydW5uZXIvdjEvd29ya2VyX3NlcnZpY2UucHJvdG8SDGJvdHJ1bm5lci52MSI7CgtKb2luUmVxdWVzdBIRCgl3b3JrZXJfaWQYASABKAkSGQoRY3JlZGVudGlhbF9zaGEyNTYYAiABKAkiDgoMSm9pblJlc3BvbnNlIqwCCg5TZXNzaW9uUmVxdWVzdBIkCgVoZWxsbxgBIAEoCzITLmJvdHJ1bm5lci52MS5IZWxsb0gAEiwKCWhlYXJ0YmVhdBgCIAEoCzIXLmJvdHJ1bm5lci52MS5IZWFydGJlYXRIABIuCghhY2NlcHRlZBgDIAEoCzIaLmJvdHJ1bm5lci52MS5UYXNrQWNjZXB0ZWRIABIuCghwcm9ncmVzcxgEIAEoCzIaLmJvdHJ1bm5lci52MS5UYXNrUHJvZ3Jlc3NIABIqCgZyZXN1bHQYBSABKAsyGC5ib3RydW5uZXIudjEuVGFza1Jlc3VsdEgAEjIKDG9ic2VydmF0aW9ucxgGIAEoCzIaLmJvdHJ1bm5lci52MS5PYnNlcnZhdGlvbnNIAEIGCgRib2R5IqkCCg9TZXNzaW9uUmVzcG9uc2USKAoHd2VsY29tZRgBIAEoCzIVLmJvdHJ1bm5lci52MS5XZWxjb21lSAASJgoGZW5zdXJlGAIgASgLMhQuYm90cnVubmVyLnYxLkVuc3VyZUgAEi0KCnJlc3VsdF9hY2sYAyABKAsyFy5ib3RydW5uZXIudjEuUmVzdWx0QWNrSAASKwoJb3Blbl90YWlsGAQgASgLMhYuYm90cnVubmVyLnYxLk9wZW5UYWlsSAASLwoLY2FuY2VsX3Rhc2sYBSABKAsyGC5ib3RydW5uZXIudjEuQ2FuY2VsVGFza0gAEi8KC2Rlc2lyZWRfc2V0GAYgASgLMhguYm90cnVubmVyLnYxLkRlc2lyZWRTZXRIAEIGCgRib2R5IuIDCgVIZWxsbxIRCgl3b3JrZXJfaWQYASABKAkSDwoHYm9vdF9pZBgCIAEoCRIUCgxwcm90b2NvbF9taW4YAyABKAUSFAoMcHJvdG9jb2xfbWF4GAQgASgFEhQKDGNhcGFiaWxpdGllcxgFIAMoCRIPCgdydW50aW1lGAYgASgJEhYKDmVuZ2luZV92ZXJzaW9uGAcgASgJEg8KB3ZlcnNpb24YCCABKAkSKAoIY2FwYWNpdHkYCSABKAsyFi5ib3RydW5uZXIudjEuQ2FwYWNpdHkSLwoGbGFiZWxzGAogAygLMh8uYm90cnVubmVyLnYxLkhlbGxvLkxhYmVsc0VudHJ5Ei4KCHNuYXBzaG90GAsgAygLMhwuYm90cnVubmVyLnYxLkJvdE9ic2VydmF0aW9uEg0KBXJlYWR5GAwgASgIEhgKEG5vdF9yZWFkeV9yZWFzb24YDSABKAkSLAoIb3BlbmluZ3MYDiADKAsyGi5ib3RydW5uZXIudjEuU3RvcmVPcGVuaW5nEigKBWhlYXJkGA8gASgLMhkuYm90cnVubmVyLnYxLlN0b3JlTW9tZW50Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiOwoMU3RvcmVPcGVuaW5nEgoKAmlkGAEgASgJEhAKCGZyb21fc2VxGAIgASgDEg0KBWFmdGVyGAMgASgJIisKC1N0b3JlTW9tZW50Eg8KB29wZW5pbmcYASABKAkSCwoDc2VxGAIgASgDIjQKCENhcGFjaXR5EhQKDG1lbW9yeV9ieXRlcxgBIAEoAxISCgpjcHVfbWlsbGlzGAIgASgFIo8BCgdXZWxjb21lEhIKCnNlc3Npb25faWQYASABKAkSEAoIcHJvdG9jb2wYAiABKAUSHQoVaGVhcnRiZWF0X2ludGVydmFsX21zGAMgASgFEi0KC2Rlc2lyZWRfc2V0GAQgASgLMhguYm90cnVubmVyLnYxLkRlc2lyZWRTZXQSEAoIc3RvcmVfaWQYBSABKAkiqwEKCkRlc2lyZWRTZXQSIgoEYm90cxgBIAMoCzIULmJvdHJ1bm5lci52MS5FbnN1cmUSIwoEa2VwdBgCIAMoCzIVLmJvdHJ1bm5lci52MS5Cb3ROYW1lEiYKA25vdxgDIAEoCzIZLmJvdHJ1bm5lci52MS5TdG9yZU1vbWVudBIsCghvcGVuaW5ncxgEIAMoCzIaLmJvdHJ1bm5lci52MS5TdG9yZU9wZW5pbmciKgoHQm90TmFtZRIPCgd1c2VyX2lkGAEgASgJEg4KBmJvdF9pZBgCIAEoCSJECglIZWFydGJlYXQSDQoFcmVhZHkYASABKAgSGAoQbm90X3JlYWR5X3JlYXNvbhgCIAEoCRIOCgZidWlsZHMYAyABKAUilwMKBkVuc3VyZRIPCgd0YXNrX2lkGAEgASgJEg8KB3VzZXJfaWQYAiABKAkSDgoGYm90X2lkGAMgASgJEhIKCmdlbmVyYXRpb24YBCABKAMSDQoFZXBvY2gYBSABKAMSKwoHZGVzaXJlZBgGIAEoDjIaLmJvdHJ1bm5lci52MS5EZXNpcmVkU3RhdGUSEAoIcmV2aXNpb24YByABKAMSIwoEc3BlYxgIIAEoCzIVLmJvdHJ1bm5lci52MS5Cb3RTcGVjEhUKDXN0b3BfZ3JhY2VfbXMYCSABKAUSLwoLZGVhZGxpbmVfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBXB1cmdlGAsgASgIEhkKDHJlbWFpbmluZ19tcxgMIAEoA0gAiAEBEg8KB3Jlc3RhcnQYDSABKAgSKgoHZGVjaWRlZBgOIAEoCzIZLmJvdHJ1bm5lci52MS5TdG9yZU1vbWVudBIUCgxjbGFpbV90b2tlbnMYDyABKAhCDwoNX3JlbWFpbmluZ19tcyIfCgxUYXNrQWNjZXB0ZWQSDwoHdGFza19pZBgBIAEoCSJ/CgxUYXNrUHJvZ3Jlc3MSDwoHdGFza19pZBgBIAEoCRIlCgVzdGF0ZRgCIAEoDjIWLmJvdHJ1bm5lci52MS5Cb3RTdGF0ZRIPCgdtZXNzYWdlGAMgASgJEiYKBm91dHB1dBgEIAMoCzIWLmJvdHJ1bm5lci52MS5Mb2dFbnRyeSK6AQoKVGFza1Jlc3VsdBIPCgd0YXNrX2lkGAEgASgJEjAKCXN1Y2NlZWRlZBgCIAEoCzIbLmJvdHJ1bm5lci52MS5UYXNrU3VjY2VlZGVkSAASKwoGZmFpbGVkGAMgASgLMhkuYm90cnVubmVyLnYxLkVycm9yRGV0YWlsSAASMQoLb2JzZXJ2YXRpb24YBCABKAsyHC5ib3RydW5uZXIudjEuQm90T2JzZXJ2YXRpb25CCQoHb3V0Y29tZSJeCg1UYXNrU3VjY2VlZGVkEhAKCHJlcGxhY2VkGAEgASgIEioKCmxhc3RfbGluZXMYAiADKAsyFi5ib3RydW5uZXIudjEuTG9nRW50cnkSDwoHbm90aWNlcxgDIAMoCSI6CgxPYnNlcnZhdGlvbnMSKgoEYm90cxgBIAMoCzIcLmJvdHJ1bm5lci52MS5Cb3RPYnNlcnZhdGlvbiKpBAoOQm90T2JzZXJ2YXRpb24SDwoHdXNlcl9pZBgBIAEoCRIOCgZib3RfaWQYAiABKAkSEgoKZ2VuZXJhdGlvbhgDIAEoAxINCgVlcG9jaBgEIAEoAxIQCghyZXZpc2lvbhgFIAEoAxIlCgVzdGF0ZRgGIAEoDjIWLmJvdHJ1bm5lci52MS5Cb3RTdGF0ZRIUCgxjb250YWluZXJfaWQYByABKAkSFgoOY29udGFpbmVyX25hbWUYCCABKAkSLgoKc3RhcnRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZmluaXNoZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhYKCWV4aXRfY29kZRgLIAEoBUgAiAEBEhIKCm9vbV9raWxsZWQYDCABKAgSEAoIcmVzdGFydHMYDSABKAUSLwoLbmV4dF90cnlfYXQYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnJlYXNvbhgPIAEoCRIvCgtvYnNlcnZlZF9hdBgQIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGcGlubmVkGBEgASgJEhEKCWRpYWdub3NpcxgSIAEoCRIqCgdkZWNpZGVkGBMgASgLMhkuYm90cnVubmVyLnYxLlN0b3JlTW9tZW50QgwKCl9leGl0X2NvZGUiHAoJUmVzdWx0QWNrEg8KB3Rhc2tfaWQYASABKAki1AIKCE9wZW5UYWlsEg8KB3RhaWxfaWQYASABKAkSDwoHdXNlcl9pZBgCIAEoCRIOCgZib3RfaWQYAyABKAkSDQoFbGluZXMYBCABKAUSDgoGZm9sbG93GAUgASgIEhQKDGFmdGVyX2N1cnNvchgGIAEoCRIpCgVzaW5jZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoFdW50aWwYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGdyZXAYCSABKAkSEgoKYnVpbGRfb25seRgKIAEoCBIRCgltYXhfYnl0ZXMYCyABKA0SGQoMc2luY2VfYWdvX21zGAwgASgDSACIAQESGQoMdW50aWxfYWdvX21zGA0gASgDSAGIAQFCDwoNX3NpbmNlX2Fnb19tc0IPCg1fdW50aWxfYWdvX21zIh0KCkNhbmNlbFRhc2sSDwoHdGFza19pZBgBIAEoCSKZAQoPVGFpbExvZ3NSZXF1ZXN0Eg8KB3RhaWxfaWQYASABKAkSJwoHZW50cmllcxgCIAMoCzIWLmJvdHJ1bm5lci52MS5Mb2dFbnRyeRIoCgVlcnJvchgDIAEoCzIZLmJvdHJ1bm5lci52MS5FcnJvckRldGFpbBIiCgNlbmQYBCABKAsyFS5ib3RydW5uZXIudjEuVGFpbEVuZCIwCgdUYWlsRW5kEg4KBmN1cnNvchgBIAEoCRIVCg1uZXdlc3RfY3Vyc29yGAIgASgJIhIKEFRhaWxMb2dzUmVzcG9uc2UiJgoURmV0Y2hBcnRpZmFjdFJlcXVlc3QSDgoGc2hhMjU2GAEgASgJInsKEkNsYWltVG9rZW5zUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJEg4KBmJvdF9pZBgCIAEoCRINCgVlcG9jaBgDIAEoAxIQCghyZXZpc2lvbhgEIAEoAxIUCgx0b2tlbl9zaGEyNTYYBSADKAkSDQoFYnVpbHQYBiABKAgiJgoTQ2xhaW1Ub2tlbnNSZXNwb25zZRIPCgdwZW5kaW5nGAEgASgIIiYKFUZldGNoQXJ0aWZhY3RSZXNwb25zZRINCgVjaHVuaxgBIAEoDDKZAwoNV29ya2VyU2VydmljZRI9CgRKb2luEhkuYm90cnVubmVyLnYxLkpvaW5SZXF1ZXN0GhouYm90cnVubmVyLnYxLkpvaW5SZXNwb25zZRJKCgdTZXNzaW9uEhwuYm90cnVubmVyLnYxLlNlc3Npb25SZXF1ZXN0Gh0uYm90cnVubmVyLnYxLlNlc3Npb25SZXNwb25zZSgBMAESTQoIVGFpbExvZ3MSHS5ib3RydW5uZXIudjEuVGFpbExvZ3NSZXF1ZXN0Gh4uYm90cnVubmVyLnYxLlRhaWxMb2dzUmVzcG9uc2UoATABEloKDUZldGNoQXJ0aWZhY3QSIi5ib3RydW5uZXIudjEuRmV0Y2hBcnRpZmFjdFJlcXVlc3QaIy5ib3RydW5uZXIudjEuRmV0Y2hBcnRpZmFjdFJlc3BvbnNlMAESUgoLQ2xhaW1Ub2tlbnMSIC5ib3RydW5uZXIudjEuQ2xhaW1Ub2tlbnNSZXF1ZXN0GiEuYm90cnVubmVyLnYxLkNsYWltVG9rZW5zUmVzcG9uc2ViBnByb3RvMw", [file_botrunner_v1_bot, file_botrunner_v1_error, file_botrunner_v1_log, file_google_protobuf_timestamp]);
+  fileDesc("CiFib3RydW5uZXIvdjEvd29ya2VyX3NlcnZpY2UucHJvdG8SDGJvdHJ1bm5lci52MSI7CgtKb2luUmVxdWVzdBIRCgl3b3JrZXJfaWQYASABKAkSGQoRY3JlZGVudGlhbF9zaGEyNTYYAiABKAkiDgoMSm9pblJlc3BvbnNlIoQDCg5TZXNzaW9uUmVxdWVzdBIkCgVoZWxsbxgBIAEoCzITLmJvdHJ1bm5lci52MS5IZWxsb0gAEiwKCWhlYXJ0YmVhdBgCIAEoCzIXLmJvdHJ1bm5lci52MS5IZWFydGJlYXRIABIuCghhY2NlcHRlZBgDIAEoCzIaLmJvdHJ1bm5lci52MS5UYXNrQWNjZXB0ZWRIABIuCghwcm9ncmVzcxgEIAEoCzIaLmJvdHJ1bm5lci52MS5UYXNrUHJvZ3Jlc3NIABIqCgZyZXN1bHQYBSABKAsyGC5ib3RydW5uZXIudjEuVGFza1Jlc3VsdEgAEjIKDG9ic2VydmF0aW9ucxgGIAEoCzIaLmJvdHJ1bm5lci52MS5PYnNlcnZhdGlvbnNIABImCgZzdHJheXMYByABKAsyFC5ib3RydW5uZXIudjEuU3RyYXlzSAASLgoHYWRvcHRlZBgIIAEoCzIbLmJvdHJ1bm5lci52MS5TdHJheXNBZG9wdGVkSABCBgoEYm9keSLVAgoPU2Vzc2lvblJlc3BvbnNlEigKB3dlbGNvbWUYASABKAsyFS5ib3RydW5uZXIudjEuV2VsY29tZUgAEiYKBmVuc3VyZRgCIAEoCzIULmJvdHJ1bm5lci52MS5FbnN1cmVIABItCgpyZXN1bHRfYWNrGAMgASgLMhcuYm90cnVubmVyLnYxLlJlc3VsdEFja0gAEisKCW9wZW5fdGFpbBgEIAEoCzIWLmJvdHJ1bm5lci52MS5PcGVuVGFpbEgAEi8KC2NhbmNlbF90YXNrGAUgASgLMhguYm90cnVubmVyLnYxLkNhbmNlbFRhc2tIABIvCgtkZXNpcmVkX3NldBgGIAEoCzIYLmJvdHJ1bm5lci52MS5EZXNpcmVkU2V0SAASKgoFYWRvcHQYByABKAsyGS5ib3RydW5uZXIudjEuQWRvcHRTdHJheXNIAEIGCgRib2R5IjoKBlN0cmF5cxIwCgpjb250YWluZXJzGAEgAygLMhwuYm90cnVubmVyLnYxLlN0cmF5Q29udGFpbmVyIm8KDlN0cmF5Q29udGFpbmVyEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSDwoHdXNlcl9pZBgDIAEoCRIOCgZib3RfaWQYBCABKAkSEQoJd29ya2VyX2lkGAUgASgJEg8KB3J1bm5pbmcYBiABKAgiPwoLQWRvcHRTdHJheXMSEgoKcmVxdWVzdF9pZBgBIAEoCRIMCgR0YWtlGAIgAygJEg4KBnJlbW92ZRgDIAMoCSJRCg1TdHJheXNBZG9wdGVkEhIKCnJlcXVlc3RfaWQYASABKAkSLAoIb3V0Y29tZXMYAiADKAsyGi5ib3RydW5uZXIudjEuU3RyYXlPdXRjb21lIkQKDFN0cmF5T3V0Y29tZRIKCgJpZBgBIAEoCRIoCgVlcnJvchgCIAEoCzIZLmJvdHJ1bm5lci52MS5FcnJvckRldGFpbCLiAwoFSGVsbG8SEQoJd29ya2VyX2lkGAEgASgJEg8KB2Jvb3RfaWQYAiABKAkSFAoMcHJvdG9jb2xfbWluGAMgASgFEhQKDHByb3RvY29sX21heBgEIAEoBRIUCgxjYXBhYmlsaXRpZXMYBSADKAkSDwoHcnVudGltZRgGIAEoCRIWCg5lbmdpbmVfdmVyc2lvbhgHIAEoCRIPCgd2ZXJzaW9uGAggASgJEigKCGNhcGFjaXR5GAkgASgLMhYuYm90cnVubmVyLnYxLkNhcGFjaXR5Ei8KBmxhYmVscxgKIAMoCzIfLmJvdHJ1bm5lci52MS5IZWxsby5MYWJlbHNFbnRyeRIuCghzbmFwc2hvdBgLIAMoCzIcLmJvdHJ1bm5lci52MS5Cb3RPYnNlcnZhdGlvbhINCgVyZWFkeRgMIAEoCBIYChBub3RfcmVhZHlfcmVhc29uGA0gASgJEiwKCG9wZW5pbmdzGA4gAygLMhouYm90cnVubmVyLnYxLlN0b3JlT3BlbmluZxIoCgVoZWFyZBgPIAEoCzIZLmJvdHJ1bm5lci52MS5TdG9yZU1vbWVudBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjsKDFN0b3JlT3BlbmluZxIKCgJpZBgBIAEoCRIQCghmcm9tX3NlcRgCIAEoAxINCgVhZnRlchgDIAEoCSIrCgtTdG9yZU1vbWVudBIPCgdvcGVuaW5nGAEgASgJEgsKA3NlcRgCIAEoAyI0CghDYXBhY2l0eRIUCgxtZW1vcnlfYnl0ZXMYASABKAMSEgoKY3B1X21pbGxpcxgCIAEoBSKPAQoHV2VsY29tZRISCgpzZXNzaW9uX2lkGAEgASgJEhAKCHByb3RvY29sGAIgASgFEh0KFWhlYXJ0YmVhdF9pbnRlcnZhbF9tcxgDIAEoBRItCgtkZXNpcmVkX3NldBgEIAEoCzIYLmJvdHJ1bm5lci52MS5EZXNpcmVkU2V0EhAKCHN0b3JlX2lkGAUgASgJIqsBCgpEZXNpcmVkU2V0EiIKBGJvdHMYASADKAsyFC5ib3RydW5uZXIudjEuRW5zdXJlEiMKBGtlcHQYAiADKAsyFS5ib3RydW5uZXIudjEuQm90TmFtZRImCgNub3cYAyABKAsyGS5ib3RydW5uZXIudjEuU3RvcmVNb21lbnQSLAoIb3BlbmluZ3MYBCADKAsyGi5ib3RydW5uZXIudjEuU3RvcmVPcGVuaW5nIioKB0JvdE5hbWUSDwoHdXNlcl9pZBgBIAEoCRIOCgZib3RfaWQYAiABKAkiRAoJSGVhcnRiZWF0Eg0KBXJlYWR5GAEgASgIEhgKEG5vdF9yZWFkeV9yZWFzb24YAiABKAkSDgoGYnVpbGRzGAMgASgFIpcDCgZFbnN1cmUSDwoHdGFza19pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJEg4KBmJvdF9pZBgDIAEoCRISCgpnZW5lcmF0aW9uGAQgASgDEg0KBWVwb2NoGAUgASgDEisKB2Rlc2lyZWQYBiABKA4yGi5ib3RydW5uZXIudjEuRGVzaXJlZFN0YXRlEhAKCHJldmlzaW9uGAcgASgDEiMKBHNwZWMYCCABKAsyFS5ib3RydW5uZXIudjEuQm90U3BlYxIVCg1zdG9wX2dyYWNlX21zGAkgASgFEi8KC2RlYWRsaW5lX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVwdXJnZRgLIAEoCBIZCgxyZW1haW5pbmdfbXMYDCABKANIAIgBARIPCgdyZXN0YXJ0GA0gASgIEioKB2RlY2lkZWQYDiABKAsyGS5ib3RydW5uZXIudjEuU3RvcmVNb21lbnQSFAoMY2xhaW1fdG9rZW5zGA8gASgIQg8KDV9yZW1haW5pbmdfbXMiHwoMVGFza0FjY2VwdGVkEg8KB3Rhc2tfaWQYASABKAkifwoMVGFza1Byb2dyZXNzEg8KB3Rhc2tfaWQYASABKAkSJQoFc3RhdGUYAiABKA4yFi5ib3RydW5uZXIudjEuQm90U3RhdGUSDwoHbWVzc2FnZRgDIAEoCRImCgZvdXRwdXQYBCADKAsyFi5ib3RydW5uZXIudjEuTG9nRW50cnkiugEKClRhc2tSZXN1bHQSDwoHdGFza19pZBgBIAEoCRIwCglzdWNjZWVkZWQYAiABKAsyGy5ib3RydW5uZXIudjEuVGFza1N1Y2NlZWRlZEgAEisKBmZhaWxlZBgDIAEoCzIZLmJvdHJ1bm5lci52MS5FcnJvckRldGFpbEgAEjEKC29ic2VydmF0aW9uGAQgASgLMhwuYm90cnVubmVyLnYxLkJvdE9ic2VydmF0aW9uQgkKB291dGNvbWUiXgoNVGFza1N1Y2NlZWRlZBIQCghyZXBsYWNlZBgBIAEoCBIqCgpsYXN0X2xpbmVzGAIgAygLMhYuYm90cnVubmVyLnYxLkxvZ0VudHJ5Eg8KB25vdGljZXMYAyADKAkiOgoMT2JzZXJ2YXRpb25zEioKBGJvdHMYASADKAsyHC5ib3RydW5uZXIudjEuQm90T2JzZXJ2YXRpb24iqQQKDkJvdE9ic2VydmF0aW9uEg8KB3VzZXJfaWQYASABKAkSDgoGYm90X2lkGAIgASgJEhIKCmdlbmVyYXRpb24YAyABKAMSDQoFZXBvY2gYBCABKAMSEAoIcmV2aXNpb24YBSABKAMSJQoFc3RhdGUYBiABKA4yFi5ib3RydW5uZXIudjEuQm90U3RhdGUSFAoMY29udGFpbmVyX2lkGAcgASgJEhYKDmNvbnRhaW5lcl9uYW1lGAggASgJEi4KCnN0YXJ0ZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaGVkX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIWCglleGl0X2NvZGUYCyABKAVIAIgBARISCgpvb21fa2lsbGVkGAwgASgIEhAKCHJlc3RhcnRzGA0gASgFEi8KC25leHRfdHJ5X2F0GA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZyZWFzb24YDyABKAkSLwoLb2JzZXJ2ZWRfYXQYECABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnBpbm5lZBgRIAEoCRIRCglkaWFnbm9zaXMYEiABKAkSKgoHZGVjaWRlZBgTIAEoCzIZLmJvdHJ1bm5lci52MS5TdG9yZU1vbWVudEIMCgpfZXhpdF9jb2RlIhwKCVJlc3VsdEFjaxIPCgd0YXNrX2lkGAEgASgJItQCCghPcGVuVGFpbBIPCgd0YWlsX2lkGAEgASgJEg8KB3VzZXJfaWQYAiABKAkSDgoGYm90X2lkGAMgASgJEg0KBWxpbmVzGAQgASgFEg4KBmZvbGxvdxgFIAEoCBIUCgxhZnRlcl9jdXJzb3IYBiABKAkSKQoFc2luY2UYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBXVudGlsGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRncmVwGAkgASgJEhIKCmJ1aWxkX29ubHkYCiABKAgSEQoJbWF4X2J5dGVzGAsgASgNEhkKDHNpbmNlX2Fnb19tcxgMIAEoA0gAiAEBEhkKDHVudGlsX2Fnb19tcxgNIAEoA0gBiAEBQg8KDV9zaW5jZV9hZ29fbXNCDwoNX3VudGlsX2Fnb19tcyIdCgpDYW5jZWxUYXNrEg8KB3Rhc2tfaWQYASABKAkimQEKD1RhaWxMb2dzUmVxdWVzdBIPCgd0YWlsX2lkGAEgASgJEicKB2VudHJpZXMYAiADKAsyFi5ib3RydW5uZXIudjEuTG9nRW50cnkSKAoFZXJyb3IYAyABKAsyGS5ib3RydW5uZXIudjEuRXJyb3JEZXRhaWwSIgoDZW5kGAQgASgLMhUuYm90cnVubmVyLnYxLlRhaWxFbmQiMAoHVGFpbEVuZBIOCgZjdXJzb3IYASABKAkSFQoNbmV3ZXN0X2N1cnNvchgCIAEoCSISChBUYWlsTG9nc1Jlc3BvbnNlIiYKFEZldGNoQXJ0aWZhY3RSZXF1ZXN0Eg4KBnNoYTI1NhgBIAEoCSJ7ChJDbGFpbVRva2Vuc1JlcXVlc3QSDwoHdXNlcl9pZBgBIAEoCRIOCgZib3RfaWQYAiABKAkSDQoFZXBvY2gYAyABKAMSEAoIcmV2aXNpb24YBCABKAMSFAoMdG9rZW5fc2hhMjU2GAUgAygJEg0KBWJ1aWx0GAYgASgIIiYKE0NsYWltVG9rZW5zUmVzcG9uc2USDwoHcGVuZGluZxgBIAEoCCImChVGZXRjaEFydGlmYWN0UmVzcG9uc2USDQoFY2h1bmsYASABKAwymQMKDVdvcmtlclNlcnZpY2USPQoESm9pbhIZLmJvdHJ1bm5lci52MS5Kb2luUmVxdWVzdBoaLmJvdHJ1bm5lci52MS5Kb2luUmVzcG9uc2USSgoHU2Vzc2lvbhIcLmJvdHJ1bm5lci52MS5TZXNzaW9uUmVxdWVzdBodLmJvdHJ1bm5lci52MS5TZXNzaW9uUmVzcG9uc2UoATABEk0KCFRhaWxMb2dzEh0uYm90cnVubmVyLnYxLlRhaWxMb2dzUmVxdWVzdBoeLmJvdHJ1bm5lci52MS5UYWlsTG9nc1Jlc3BvbnNlKAEwARJaCg1GZXRjaEFydGlmYWN0EiIuYm90cnVubmVyLnYxLkZldGNoQXJ0aWZhY3RSZXF1ZXN0GiMuYm90cnVubmVyLnYxLkZldGNoQXJ0aWZhY3RSZXNwb25zZTABElIKC0NsYWltVG9rZW5zEiAuYm90cnVubmVyLnYxLkNsYWltVG9rZW5zUmVxdWVzdBohLmJvdHJ1bm5lci52MS5DbGFpbVRva2Vuc1Jlc3BvbnNlYgZwcm90bzM", [file_botrunner_v1_bot, file_botrunner_v1_error, file_botrunner_v1_log, file_google_protobuf_timestamp]);
 
 /**
  * Describes the message botrunner.v1.JoinRequest.
@@ -45,179 +45,214 @@ export const SessionResponseSchema = /*@__PURE__*/
   messageDesc(file_botrunner_v1_worker_service, 3);
 
 /**
+ * Describes the message botrunner.v1.Strays.
+ * Use `create(StraysSchema)` to create a new message.
+ */
+export const StraysSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_worker_service, 4);
+
+/**
+ * Describes the message botrunner.v1.StrayContainer.
+ * Use `create(StrayContainerSchema)` to create a new message.
+ */
+export const StrayContainerSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_worker_service, 5);
+
+/**
+ * Describes the message botrunner.v1.AdoptStrays.
+ * Use `create(AdoptStraysSchema)` to create a new message.
+ */
+export const AdoptStraysSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_worker_service, 6);
+
+/**
+ * Describes the message botrunner.v1.StraysAdopted.
+ * Use `create(StraysAdoptedSchema)` to create a new message.
+ */
+export const StraysAdoptedSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_worker_service, 7);
+
+/**
+ * Describes the message botrunner.v1.StrayOutcome.
+ * Use `create(StrayOutcomeSchema)` to create a new message.
+ */
+export const StrayOutcomeSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_worker_service, 8);
+
+/**
  * Describes the message botrunner.v1.Hello.
  * Use `create(HelloSchema)` to create a new message.
  */
 export const HelloSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 4);
+  messageDesc(file_botrunner_v1_worker_service, 9);
 
 /**
  * Describes the message botrunner.v1.StoreOpening.
  * Use `create(StoreOpeningSchema)` to create a new message.
  */
 export const StoreOpeningSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 5);
+  messageDesc(file_botrunner_v1_worker_service, 10);
 
 /**
  * Describes the message botrunner.v1.StoreMoment.
  * Use `create(StoreMomentSchema)` to create a new message.
  */
 export const StoreMomentSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 6);
+  messageDesc(file_botrunner_v1_worker_service, 11);
 
 /**
  * Describes the message botrunner.v1.Capacity.
  * Use `create(CapacitySchema)` to create a new message.
  */
 export const CapacitySchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 7);
+  messageDesc(file_botrunner_v1_worker_service, 12);
 
 /**
  * Describes the message botrunner.v1.Welcome.
  * Use `create(WelcomeSchema)` to create a new message.
  */
 export const WelcomeSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 8);
+  messageDesc(file_botrunner_v1_worker_service, 13);
 
 /**
  * Describes the message botrunner.v1.DesiredSet.
  * Use `create(DesiredSetSchema)` to create a new message.
  */
 export const DesiredSetSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 9);
+  messageDesc(file_botrunner_v1_worker_service, 14);
 
 /**
  * Describes the message botrunner.v1.BotName.
  * Use `create(BotNameSchema)` to create a new message.
  */
 export const BotNameSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 10);
+  messageDesc(file_botrunner_v1_worker_service, 15);
 
 /**
  * Describes the message botrunner.v1.Heartbeat.
  * Use `create(HeartbeatSchema)` to create a new message.
  */
 export const HeartbeatSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 11);
+  messageDesc(file_botrunner_v1_worker_service, 16);
 
 /**
  * Describes the message botrunner.v1.Ensure.
  * Use `create(EnsureSchema)` to create a new message.
  */
 export const EnsureSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 12);
+  messageDesc(file_botrunner_v1_worker_service, 17);
 
 /**
  * Describes the message botrunner.v1.TaskAccepted.
  * Use `create(TaskAcceptedSchema)` to create a new message.
  */
 export const TaskAcceptedSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 13);
+  messageDesc(file_botrunner_v1_worker_service, 18);
 
 /**
  * Describes the message botrunner.v1.TaskProgress.
  * Use `create(TaskProgressSchema)` to create a new message.
  */
 export const TaskProgressSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 14);
+  messageDesc(file_botrunner_v1_worker_service, 19);
 
 /**
  * Describes the message botrunner.v1.TaskResult.
  * Use `create(TaskResultSchema)` to create a new message.
  */
 export const TaskResultSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 15);
+  messageDesc(file_botrunner_v1_worker_service, 20);
 
 /**
  * Describes the message botrunner.v1.TaskSucceeded.
  * Use `create(TaskSucceededSchema)` to create a new message.
  */
 export const TaskSucceededSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 16);
+  messageDesc(file_botrunner_v1_worker_service, 21);
 
 /**
  * Describes the message botrunner.v1.Observations.
  * Use `create(ObservationsSchema)` to create a new message.
  */
 export const ObservationsSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 17);
+  messageDesc(file_botrunner_v1_worker_service, 22);
 
 /**
  * Describes the message botrunner.v1.BotObservation.
  * Use `create(BotObservationSchema)` to create a new message.
  */
 export const BotObservationSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 18);
+  messageDesc(file_botrunner_v1_worker_service, 23);
 
 /**
  * Describes the message botrunner.v1.ResultAck.
  * Use `create(ResultAckSchema)` to create a new message.
  */
 export const ResultAckSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 19);
+  messageDesc(file_botrunner_v1_worker_service, 24);
 
 /**
  * Describes the message botrunner.v1.OpenTail.
  * Use `create(OpenTailSchema)` to create a new message.
  */
 export const OpenTailSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 20);
+  messageDesc(file_botrunner_v1_worker_service, 25);
 
 /**
  * Describes the message botrunner.v1.CancelTask.
  * Use `create(CancelTaskSchema)` to create a new message.
  */
 export const CancelTaskSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 21);
+  messageDesc(file_botrunner_v1_worker_service, 26);
 
 /**
  * Describes the message botrunner.v1.TailLogsRequest.
  * Use `create(TailLogsRequestSchema)` to create a new message.
  */
 export const TailLogsRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 22);
+  messageDesc(file_botrunner_v1_worker_service, 27);
 
 /**
  * Describes the message botrunner.v1.TailEnd.
  * Use `create(TailEndSchema)` to create a new message.
  */
 export const TailEndSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 23);
+  messageDesc(file_botrunner_v1_worker_service, 28);
 
 /**
  * Describes the message botrunner.v1.TailLogsResponse.
  * Use `create(TailLogsResponseSchema)` to create a new message.
  */
 export const TailLogsResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 24);
+  messageDesc(file_botrunner_v1_worker_service, 29);
 
 /**
  * Describes the message botrunner.v1.FetchArtifactRequest.
  * Use `create(FetchArtifactRequestSchema)` to create a new message.
  */
 export const FetchArtifactRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 25);
+  messageDesc(file_botrunner_v1_worker_service, 30);
 
 /**
  * Describes the message botrunner.v1.ClaimTokensRequest.
  * Use `create(ClaimTokensRequestSchema)` to create a new message.
  */
 export const ClaimTokensRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 26);
+  messageDesc(file_botrunner_v1_worker_service, 31);
 
 /**
  * Describes the message botrunner.v1.ClaimTokensResponse.
  * Use `create(ClaimTokensResponseSchema)` to create a new message.
  */
 export const ClaimTokensResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 27);
+  messageDesc(file_botrunner_v1_worker_service, 32);
 
 /**
  * Describes the message botrunner.v1.FetchArtifactResponse.
  * Use `create(FetchArtifactResponseSchema)` to create a new message.
  */
 export const FetchArtifactResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_worker_service, 28);
+  messageDesc(file_botrunner_v1_worker_service, 33);
 
 /**
  * Called by workers. Join with a join token (WORKER_TOKEN); everything else with the credential that Join made known: it

@@ -6,6 +6,7 @@ import { userIdPattern } from '#common/ids.ts';
 import { refuse } from '#common/problem.ts';
 import { type AdminService, TokenScope } from '#gen/botrunner/v1/admin_service_pb.js';
 import type { Scope, TokenRecord } from '../../core/records.ts';
+import { createAdminStrays } from './admin-strays.ts';
 import { type AdminWorkersDeps, createAdminWorkers } from './admin-workers.ts';
 import { call } from './call.ts';
 
@@ -36,6 +37,7 @@ export function createAdminService(deps: AdminServiceDeps): ServiceImpl<typeof A
   const { tokens, clock } = deps;
   return {
     ...createAdminWorkers(deps),
+    ...createAdminStrays(deps),
     createToken: call(deps, 'admin', async ({ userId, name, scope }) => {
       if (!userIdPattern.test(userId)) {
         refuse('INVALID_USER_ID', 'The user id is not valid.', { details: { field: 'user_id' }, example });

@@ -19,9 +19,10 @@ import type { Drain, DrainStep } from '../../fleet/drain.ts';
 import type { Fleet, Presence } from '../../fleet/fleet.ts';
 import type { Store } from '../../store/store.ts';
 import type { WorkerCredentials } from '../worker-credentials.ts';
-import { type CallDeps, call, stream } from './call.ts';
+import { type AdminStraysDeps, decidableStrays } from './admin-strays.ts';
+import { call, stream } from './call.ts';
 
-export interface AdminWorkersDeps extends CallDeps {
+export interface AdminWorkersDeps extends AdminStraysDeps {
   readonly clock: Clock;
   readonly store: Store;
   readonly fleet: Fleet;
@@ -151,12 +152,14 @@ function show(deps: AdminWorkersDeps, worker: WorkerRecord): MessageInitShape<ty
   const pending =
     placed.filter(({ pendingTask }) => pendingTask !== null).length + store.read.leftovers.ofWorker(workerId).length;
   const running = bots.filter(mayRun);
+  const strays = decidableStrays(deps, workerId).length;
   const lastSeenAt =
     presence.silentMs === undefined ? worker.lastSeenAt : Math.round(clock.wallMs()) - presence.silentMs;
   return {
     workerId,
-    ...withPending(stateOf(presence), pending),
+    ...withStrays(withPending(stateOf(presence), pending), workerId, strays),
     pending,
+    strays,
     cordoned: store.read.workers.isCordoned(workerId),
     revoked: credentials.isRevoked(workerId),
     runtime: worker.runtime,
@@ -181,6 +184,14 @@ function withPending<T extends { readonly reason: string }>(state: T, pending: n
   if (pending === 0) return state;
   const waits = pending === 1 ? '1 stop or removal waits for it' : `${pending} stops and removals wait for it`;
   return { ...state, reason: state.reason === '' ? waits : `${state.reason}; ${waits}` };
+}
+
+/** What an operator has to decide about belongs to it too. */
+function withStrays<T extends { readonly reason: string }>(state: T, workerId: string, strays: number): T {
+  if (strays === 0) return state;
+  const what = strays === 1 ? '1 container of a bot is' : `${strays} containers of bots are`;
+  const reason = `${what} there and not its own: avtomatika-bot worker adopt ${workerId} --list`;
+  return { ...state, reason: state.reason === '' ? reason : `${state.reason}; ${reason}` };
 }
 
 function stateOf(presence: Presence): { readonly state: WorkerState; readonly reason: string } {

@@ -21,6 +21,7 @@ import { BotLogs } from '../../../worker/logs/bot-logs.ts';
 import { readLog } from '../../../worker/logs/log-reader.ts';
 import { BotRegistry } from '../../../worker/registry/bot-registry.ts';
 import { createContainerLookup } from '../../../worker/registry/container-lookup.ts';
+import type { Stray } from '../../../worker/runtime/strays.ts';
 import { createBotRecords } from '../../../worker/state/bot-records.ts';
 import { openText, sealText } from '../../../worker/state/seal.ts';
 import { Slots } from '../../../worker/waiting/slots.ts';
@@ -36,6 +37,8 @@ export interface Reports {
   readonly output: LogEntry[];
   readonly results: TaskResult[];
   readonly observations: BotObservation[];
+  /** As told last. */
+  readonly strays: Stray[];
 }
 
 export interface RegistryForTests {
@@ -101,7 +104,7 @@ export async function createRegistryForTests(
   const botTar = await makeBotTar();
   const clock = createManualClock();
   const runtime = createScriptedRuntime(clock, options.kind ?? 'docker');
-  const reports: Reports = { accepted: [], progress: [], output: [], results: [], observations: [] };
+  const reports: Reports = { accepted: [], progress: [], output: [], results: [], observations: [], strays: [] };
   const artifacts: ArtifactSource = {
     async fetch(sha256) {
       if (self.artifactError) throw self.artifactError;
@@ -123,6 +126,7 @@ export async function createRegistryForTests(
         return known !== undefined;
       },
       onObservation: (observation) => reports.observations.push(observation),
+      onStrays: (strays) => reports.strays.splice(0, reports.strays.length, ...strays),
       worker: {
         workerId: testWorkerId,
         runtime,
@@ -152,6 +156,7 @@ export async function createRegistryForTests(
           ended: (result) => reports.results.push(result),
         },
         lookup: (key) => lookup.find(key),
+        strayOf: (key) => lookup.strayOf(key),
         wasInterrupted: (finishedAtMs) => finishedAtMs !== undefined && options.interrupted?.(finishedAtMs) === true,
         sealFor: (key, plain) => sealText(sealKey, plain, key.botId),
         openFor: (key, sealed) => openText(sealKey, sealed, key.botId),

@@ -6,8 +6,8 @@
 import { createHmac } from 'node:crypto';
 import type { Logger } from '#common/log.ts';
 import { labelNames, type SigningKey } from '../labels.ts';
+import type { Owner } from '../strays.ts';
 import { list, record, text, texts } from './answers.ts';
-import type { Owner } from './container-facts.ts';
 import type { EngineClient } from './engine-client.ts';
 import { hasStatus } from './engine-errors.ts';
 

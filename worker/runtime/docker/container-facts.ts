@@ -1,21 +1,17 @@
 /** An engine's answer about one container, as facts: undefined when it is not ours. Pure. */
 import type { ContainerFacts, ContainerStatus } from '../container-runtime.ts';
-import { type SigningKey, verifiedIdentity } from '../labels.ts';
 import { settingsLabel } from '../settings-digest.ts';
+import { type Owner, ownIdentity } from '../strays.ts';
 import { number, record, text, texts } from './answers.ts';
 import { parseTimeNs } from './log-frames.ts';
 
-export interface Owner {
-  readonly workerId: string;
-  readonly signingKey: SigningKey;
-}
-
 /** Reads the answer of GET /containers/{id}/json. */
-export function containerFacts(answer: unknown, { workerId, signingKey }: Owner): ContainerFacts | undefined {
+export function containerFacts(answer: unknown, owner: Owner): ContainerFacts | undefined {
   const container = record(answer);
   const name = text(container['Name']).replace(/^\//, '');
   const config = record(container['Config']);
-  const identity = verifiedIdentity(signingKey, name, workerId, texts(config['Labels']));
+  const labels = texts(config['Labels']);
+  const identity = ownIdentity(owner, { id: text(container['Id']), name, labels });
   if (!identity) return undefined;
   const state = record(container['State']);
   const status = statusOf(text(state['Status']));
@@ -33,7 +29,7 @@ export function containerFacts(answer: unknown, { workerId, signingKey }: Owner)
     exitCode,
     // The engine sets OOMKilled too when only a child of the bot was killed; the bot itself ends with 137 then.
     oomKilled: state['OOMKilled'] === true && exitCode === 137,
-    settings: texts(config['Labels'])[settingsLabel],
+    settings: labels[settingsLabel],
   };
 }
 

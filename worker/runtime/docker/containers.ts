@@ -11,11 +11,12 @@ import {
   NameInUseError,
   type StopReport,
 } from '../container-runtime.ts';
-import { labelNames, signedLabels } from '../labels.ts';
+import { type Labels, labelNames, signedLabels } from '../labels.ts';
 import { redact } from '../redact.ts';
 import { settingsDigest, settingsLabel } from '../settings-digest.ts';
-import { list, record, text } from './answers.ts';
-import { containerFacts, type Owner } from './container-facts.ts';
+import { type Owner, ownIdentity } from '../strays.ts';
+import { list, record, text, texts } from './answers.ts';
+import { containerFacts } from './container-facts.ts';
 import { containerOptions, type ImageFacts, isRoot } from './container-options.ts';
 import { type FolderOwner, prepareDataFolder } from './data-folder.ts';
 import type { EngineClient } from './engine-client.ts';
@@ -188,12 +189,35 @@ export async function removeContainer(deps: ContainerDeps, id: string, signal: A
   }
 }
 
+export interface ListedContainer {
+  readonly id: string;
+  readonly name: string;
+  readonly labels: Labels;
+  readonly running: boolean;
+}
+
+/** Containers of bots of whatever worker, as the engine's list has them. */
+export async function listMarked({ engine }: ContainerDeps, signal: AbortSignal): Promise<readonly ListedContainer[]> {
+  const query = { all: true, filters: { label: [`${labelNames.marker}=true`] } };
+  const found = list(await engine.call({ method: 'GET', path: '/containers/json', query }, signal)).map(record);
+  return found.map((container) => ({
+    id: text(container['Id']),
+    // One of its names has no further slash; the others are links of other containers to it.
+    name: (
+      list(container['Names'])
+        .map(text)
+        .find((name) => name.lastIndexOf('/') === 0) ?? ''
+    ).slice(1),
+    labels: texts(container['Labels']),
+    running: ['running', 'paused', 'restarting'].includes(text(container['State'])),
+  }));
+}
+
 /** Labels come with the engine's list; what else there is to know takes a look at each. */
 export async function listContainers(deps: ContainerDeps, signal: AbortSignal): Promise<readonly ContainerFacts[]> {
-  const label = [`${labelNames.marker}=true`, `${labelNames.workerId}=${deps.owner.workerId}`];
-  const query = { all: true, filters: { label } };
-  const found = list(await deps.engine.call({ method: 'GET', path: '/containers/json', query }, signal));
-  const ids = found.map((container) => text(record(container)['Id']));
+  const { owner } = deps;
+  const found = await listMarked(deps, signal);
+  const ids = found.filter((container) => ownIdentity(owner, container)).map(({ id }) => id);
   const facts: ContainerFacts[] = [];
   const worker = async () => {
     for (let id = ids.pop(); id !== undefined; id = ids.pop()) {

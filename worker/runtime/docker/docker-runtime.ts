@@ -4,6 +4,7 @@ import type { Logger } from '#common/log.ts';
 import type { BaseImages, BuildSettings } from '../../images/build-settings.ts';
 import type { ContainerRuntime, EngineInfo } from '../container-runtime.ts';
 import type { SigningKey } from '../labels.ts';
+import { noneTaken, type TakenContainers } from '../strays.ts';
 import { number, record, text } from './answers.ts';
 import { buildSimpleImage } from './build.ts';
 import { createBuildLeftovers, stepMark } from './build-leftovers.ts';
@@ -27,6 +28,7 @@ import { hasImage, removeBotImages } from './images.ts';
 import { type BotNetwork, createBotNetwork } from './network.ts';
 import { createOutputReader, watchContainerOutput } from './output.ts';
 import { pullImage } from './pull.ts';
+import { listStrays, removeStray, takeStray } from './strays.ts';
 import { removeBotVolumes } from './volumes.ts';
 
 export interface DockerRuntimeOptions {
@@ -41,6 +43,8 @@ export interface DockerRuntimeOptions {
   readonly workerId: string;
   /** Signs the labels; the same after every restart of the worker, or it does not know its containers any more. */
   readonly signingKey: SigningKey;
+  /** What an operator gave to this worker. */
+  readonly taken?: TakenContainers;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -66,9 +70,10 @@ async function engineInfo(engine: EngineClient, network: BotNetwork, signal: Abo
 /** Connects at the first call. Throws an Error for a `dockerHost` that cannot be used. */
 export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRuntime {
   const { workerId, signingKey, baseImages, buildSettings, registryMirror: mirror, clock, logger } = options;
+  const { taken = noneTaken(workerId) } = options;
   const engine = createEngineClient(options.dockerHost ?? defaultDockerHost);
   const network = createBotNetwork(engine, options.network, logger);
-  const owner = { workerId, signingKey };
+  const owner = { workerId, signingKey, taken };
   const deps: ContainerDeps = { engine, network, owner, clock, logger };
   const leftovers = createBuildLeftovers(engine, owner, logger);
   const builds = {
@@ -95,8 +100,12 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     buildCustomImage: (build, signal) => buildCustomImage(builds, build, signal),
     pullImage: (pull, signal) => pullImage({ engine, clock, logger, mirror }, pull, signal),
     hasImage: (image, signal) => hasImage(engine, image, signal),
-    removeImages: (key, keep, signal) => removeBotImages(engine, { key, workerId }, keep, signal),
-    removeVolumes: (key, signal) => removeBotVolumes(engine, { key, workerId }, signal),
+    removeImages: async (key, keep, signal) => {
+      for (const id of taken.workerIds) await removeBotImages(engine, { key, workerId: id }, keep, signal);
+    },
+    removeVolumes: async (key, signal) => {
+      for (const id of taken.workerIds) await removeBotVolumes(engine, { key, workerId: id }, signal);
+    },
     create: (plan, signal) => createContainer(deps, plan, signal),
     settingsOf: (plan, signal) => containerSettings(deps, plan, signal),
     start: (id, signal) => startContainer(deps, id, signal),
@@ -104,6 +113,9 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     remove: (id, signal) => removeContainer(deps, id, signal),
     inspect: (id, signal) => inspectContainer(deps, id, signal),
     list: (signal) => listContainers(deps, signal),
+    strays: (signal) => listStrays(deps, signal),
+    takeStray: (id, signal) => takeStray(deps, id, signal),
+    removeStray: (id, signal) => removeStray(deps, id, signal),
     readOutput: createOutputReader(deps),
     watchOutput: (id, ring, signal) => watchContainerOutput(deps, id, ring, signal),
     watchCpu: (id, onSample, signal) => watchContainerCpu(engine, id, onSample, signal),

@@ -1,13 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import { Secret } from '#common/secret.ts';
 import { signedLabels } from '../labels.ts';
+import { noneTaken } from '../strays.ts';
 import { createBuildReport } from './build-output.ts';
 import { containerFacts } from './container-facts.ts';
 import { EngineRefusal } from './engine-errors.ts';
 import { parseEvent } from './events.ts';
 import { refusalMessage } from './refusal-message.ts';
 
-const owner = { workerId: 'w1', signingKey: new Secret<Uint8Array>(new Uint8Array(32).fill(1)) };
+const signingKey = new Secret<Uint8Array>(new Uint8Array(32).fill(1));
+const owner = { workerId: 'w1', signingKey, taken: noneTaken('w1') };
 const identity = {
   key: { userId: 'dev', botId: 'echo' },
   workerId: 'w1',

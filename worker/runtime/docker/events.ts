@@ -5,10 +5,10 @@
 import { inBackground } from '#common/background.ts';
 import { type Clock, sleep } from '#common/clock.ts';
 import type { RuntimeEvent } from '../container-runtime.ts';
-import { labelNames, verifiedIdentity } from '../labels.ts';
+import { labelNames } from '../labels.ts';
 import { createLineSplitter } from '../output-lines.ts';
+import { type Owner, ownIdentity } from '../strays.ts';
 import { record, text, texts } from './answers.ts';
-import type { Owner } from './container-facts.ts';
 import type { EngineClient } from './engine-client.ts';
 import { sortedError } from './engine-errors.ts';
 
@@ -23,7 +23,7 @@ const signOfLife = { everyMs: 10_000, timeoutMs: 5000 } as const;
 const kinds: Readonly<Record<string, RuntimeEvent['kind']>> = { start: 'started', die: 'ended', oom: 'oom' };
 
 /** The event of one line of the engine's stream; undefined for what is not ours or not of interest. Pure. */
-export function parseEvent(line: string, { workerId, signingKey }: Owner): RuntimeEvent | undefined {
+export function parseEvent(line: string, owner: Owner): RuntimeEvent | undefined {
   let event: unknown;
   try {
     event = JSON.parse(line);
@@ -37,7 +37,7 @@ export function parseEvent(line: string, { workerId, signingKey }: Owner): Runti
   const attributes = texts(record(actor)['Attributes']);
   const containerId = text(record(actor)['ID']);
   if (kind === undefined || containerId === '') return undefined;
-  if (!verifiedIdentity(signingKey, attributes['name'] ?? '', workerId, attributes)) return undefined;
+  if (!ownIdentity(owner, { id: containerId, name: attributes['name'] ?? '', labels: attributes })) return undefined;
   return { containerId, kind };
 }
 
@@ -52,7 +52,7 @@ export async function watchEngineEvents(
   signal.addEventListener('abort', stop, { once: true });
   if (signal.aborted) stop();
   try {
-    const label = [`${labelNames.marker}=true`, `${labelNames.workerId}=${deps.owner.workerId}`];
+    const label = [`${labelNames.marker}=true`];
     const query = { filters: { type: ['container'], event: Object.keys(kinds), label } };
     const answer = await deps.engine.stream({ method: 'GET', path: '/events', query }, watch.signal);
     inBackground(stopWhenSilent(deps, watch), () => watch.abort());

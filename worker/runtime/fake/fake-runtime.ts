@@ -15,8 +15,9 @@ import {
   NameInUseError,
   type OutputStream,
 } from '../container-runtime.ts';
-import { type SigningKey, signedLabels, verifiedIdentity } from '../labels.ts';
+import { claimedIdentity, type SigningKey, signedLabels } from '../labels.ts';
 import { settingsDigest, settingsLabel, sortedEnv } from '../settings-digest.ts';
+import { noneTaken, noSuchStray, type Owner, ownIdentity, type Stray } from '../strays.ts';
 import type { FakeContainer, FakeEngine } from './fake-engine.ts';
 
 export type FakeOperation = Exclude<keyof ContainerRuntime, 'kind'>;
@@ -64,8 +65,14 @@ export function createFakeRuntime({ engine, workerId, signingKey, clock }: FakeR
     if (failure) throw failure.error;
     return result;
   };
+  const taken = new Set<string>();
+  const owner: Owner = {
+    workerId,
+    signingKey,
+    taken: { ...noneTaken(workerId), has: (id) => taken.has(id) },
+  };
   const factsOf = (container: FakeContainer): ContainerFacts | undefined => {
-    const identity = verifiedIdentity(signingKey, container.name, workerId, container.labels);
+    const identity = ownIdentity(owner, container);
     if (!identity) return undefined;
     const { id, name, plan, status, startedAtMs, finishedAtMs, exitCode, oomKilled } = container;
     const { key, revision, epoch } = identity;
@@ -83,6 +90,17 @@ export function createFakeRuntime({ engine, workerId, signingKey, clock }: FakeR
       oomKilled,
       settings: container.labels[settingsLabel],
     };
+  };
+  const strayOf = (container: FakeContainer): Stray | undefined => {
+    const { id, name, labels, status } = container;
+    const claimed = claimedIdentity(name, labels);
+    if (claimed === undefined || ownIdentity(owner, container)) return undefined;
+    return { id, name, key: claimed.key, workerId: claimed.workerId, running: status === 'running' };
+  };
+  const needStray = (id: string): FakeContainer => {
+    const container = engine.containers.get(id);
+    if (container === undefined || strayOf(container) === undefined) throw noSuchStray(id);
+    return container;
   };
   const find = (id: string): FakeContainer | undefined => {
     const container = engine.containers.get(id);
@@ -189,6 +207,18 @@ export function createFakeRuntime({ engine, workerId, signingKey, clock }: FakeR
       }),
     list: (signal) =>
       call('list', signal, () => [...engine.containers.values()].map(factsOf).filter((facts) => facts !== undefined)),
+    strays: (signal) =>
+      call('strays', signal, () => [...engine.containers.values()].flatMap((one) => strayOf(one) ?? [])),
+    takeStray: (id, signal) =>
+      call('takeStray', signal, () => {
+        needStray(id);
+        taken.add(id);
+      }),
+    removeStray: (id, signal) =>
+      call('removeStray', signal, () => {
+        engine.exit(needStray(id), 137);
+        engine.containers.delete(id);
+      }),
     readOutput: (id, cursor, maxBytes, signal) =>
       call('readOutput', signal, () => {
         const container = need(id);

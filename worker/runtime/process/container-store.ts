@@ -11,7 +11,14 @@ import type { Secret } from '#common/secret.ts';
 import { isErrno, readJsonIfAny, writeFileAtomic } from '../../state/atomic-file.ts';
 import { openText, sealText } from '../../state/seal.ts';
 import { type ContainerPlan, NameInUseError, type SimpleRun } from '../container-runtime.ts';
-import { type Identity, type Labels, type SigningKey, signedLabels, verifiedIdentity } from '../labels.ts';
+import {
+  claimedIdentity,
+  type Identity,
+  type Labels,
+  type SigningKey,
+  signedLabels,
+  verifiedIdentity,
+} from '../labels.ts';
 import { settingsDigest, sortedEnv } from '../settings-digest.ts';
 import { type Builds, buildFolder, type ImageRecord } from './builds.ts';
 import { containerDir, containerFiles, containersDir, namesIn, removeFolder } from './layout.ts';
@@ -61,6 +68,8 @@ export interface ContainerStore {
   /** Undefined when there is none of that id, or it is not of this worker. */
   find(id: string): Promise<StoredContainer | undefined>;
   list(): Promise<readonly StoredContainer[]>;
+  /** Folders that are well formed and not of this worker. */
+  strays(): Promise<readonly Omit<StoredContainer, 'image' | 'build' | 'sealed' | 'settings'>[]>;
   /** Builds that containers run, those of other workers included. */
   usedBuilds(): Promise<ReadonlySet<string>>;
   open(container: StoredContainer): Program;
@@ -140,6 +149,17 @@ export function createContainerStore(options: StoreOptions, builds: Builds): Con
       return found;
     },
     list,
+    async strays() {
+      const found = await Promise.all(
+        (await names()).map(async (name) => {
+          const description = await readDescription(name);
+          const identity = description?.labels && claimedIdentity(name, description.labels);
+          if (!description || !identity || (await load(name))) return [];
+          return [{ id: description.id, name, folder: containerDir(dir, name), identity }];
+        }),
+      );
+      return found.flat();
+    },
     async usedBuilds() {
       const used = new Set<string>();
       for (const name of await names()) {

@@ -25,6 +25,7 @@ import { createKeyedLock } from './keyed-lock.ts';
 import { containerFiles, containersDir, imagesDir, namesIn, removeFolder } from './layout.ts';
 import { readLogs, trimLogs } from './log-files.ts';
 import { runFacts, runningPid, startRun, stopRun } from './runs.ts';
+import { listStrays, removeStray, takeNoStray } from './strays.ts';
 
 export interface ProcessRuntimeOptions {
   /** Its own folder, absolute: builds and bots run in folders below it. One runtime at a time uses it. */
@@ -140,6 +141,9 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerR
       return container && factsOf(store, container);
     },
     list: () => listFacts(store),
+    strays: () => listStrays(dir, store),
+    takeStray: async () => takeNoStray(),
+    removeStray: (id, signal) => removeStray(dir, store, id, clock, signal),
     async readOutput(id, cursor, maxBytes) {
       return logLocks.run(id, async () => {
         const container = await store.find(id);

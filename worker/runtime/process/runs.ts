@@ -124,18 +124,28 @@ async function untilRecorded(child: ChildProcess, path: string, clock: Clock): P
 export async function stopRun(folder: string, graceMs: number, clock: Clock, signal: AbortSignal): Promise<void> {
   const note = await readNote(folder);
   const running = note && (await runningProcess(folder, note));
-  if (!running) return;
+  if (!running || (await endProcess(running, graceMs, clock, signal)) === 'followed') return;
+  const exit = containerFiles(folder).exit(note.run);
+  // The wrapper was killed with the rest and could not write it.
+  if ((await readExit(exit)) === undefined) await writeFileAtomic(exit, `${killedCode}\n`);
+}
+
+/** Returns when nothing of the process's group runs: it followed SIGTERM, or was killed. */
+export async function endProcess(
+  running: ProcessRecord,
+  graceMs: number,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<'followed' | 'killed'> {
   if (graceMs > 0) {
     signalGroup(running.pid, 'SIGTERM');
-    if (await untilGone(running, graceMs, clock, signal)) return;
+    if (await untilGone(running, graceMs, clock, signal)) return 'followed';
   }
   signalGroup(running.pid, 'SIGKILL');
   if (!(await untilGone(running, killMs, clock, signal))) {
     refuse('CONTAINER_ERROR', 'The process of the bot does not end, not even by SIGKILL.');
   }
-  const exit = containerFiles(folder).exit(note.run);
-  // The wrapper was killed with the rest and could not write it.
-  if ((await readExit(exit)) === undefined) await writeFileAtomic(exit, `${killedCode}\n`);
+  return 'killed';
 }
 
 async function untilGone(running: ProcessRecord, limitMs: number, clock: Clock, signal: AbortSignal): Promise<boolean> {

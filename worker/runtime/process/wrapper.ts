@@ -44,6 +44,22 @@ export async function readProcessRecord(path: string): Promise<ProcessRecord | u
   return { pid: Number(pid), startStamp: startStampOf(stat) };
 }
 
+/** A process that runs; undefined when there is none of that pid. */
+export async function processRecordOf(pid: number): Promise<ProcessRecord | undefined> {
+  const stat = await currentStat(pid);
+  return stat === undefined ? undefined : { pid, startStamp: startStampOf(stat) };
+}
+
+/** The program of a process and its arguments; empty when it has ended, or is another user's. */
+export async function commandLine(pid: number): Promise<readonly string[]> {
+  try {
+    return (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0');
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ESRCH', 'EACCES')) return [];
+    throw error;
+  }
+}
+
 export interface Exit {
   readonly code: number;
   /** Wall time, ms since 1970. */

@@ -1,0 +1,88 @@
+/**
+ * Containers that workers found on their engines and do not own, as far as the workers that are connected have told, and
+ * the way of an operator's decision to a worker and back.
+ */
+import { ulid } from 'ulid';
+import { type Clock, sleep } from '#common/clock.ts';
+import { refuse } from '#common/problem.ts';
+import type { StrayContainer, StrayOutcome, StraysAdopted } from '#gen/botrunner/v1/worker_service_pb.js';
+import type { Fleet, SessionFacts } from './fleet.ts';
+
+export const adoptCapability = 'adopt';
+// As Strays.containers has it; a worker that says more is not heard further.
+const straysMax = 1000;
+const answerLimitMs = 90_000;
+
+interface Pending {
+  readonly workerId: string;
+  readonly answer: (outcomes: readonly StrayOutcome[]) => void;
+}
+
+export interface Decision {
+  readonly take: readonly string[];
+  readonly remove: readonly string[];
+}
+
+export class Adoption {
+  readonly #fleet: Fleet;
+  readonly #clock: Clock;
+  /** By worker, with the session that told. */
+  readonly #strays = new Map<string, { readonly sessionId: string; readonly found: readonly StrayContainer[] }>();
+  readonly #pending = new Map<string, Pending>();
+
+  constructor(fleet: Fleet, clock: Clock) {
+    this.#fleet = fleet;
+    this.#clock = clock;
+  }
+
+  /** What a worker has told. */
+  told({ workerId, sessionId }: SessionFacts, found: readonly StrayContainer[]): void {
+    this.#strays.set(workerId, { sessionId, found: found.slice(0, straysMax) });
+  }
+
+  /** The session is over: it is told anew in the next one. */
+  left({ workerId, sessionId }: SessionFacts): void {
+    if (this.#strays.get(workerId)?.sessionId === sessionId) this.#strays.delete(workerId);
+  }
+
+  straysOf(workerId: string): readonly StrayContainer[] {
+    return this.#strays.get(workerId)?.found ?? [];
+  }
+
+  /** Refuses with UNAVAILABLE when the worker is not there, or is older than this. */
+  assertAble(workerId: string): void {
+    const session = this.#fleet.sessions().find((one) => one.workerId === workerId);
+    if (session === undefined) refuse('UNAVAILABLE', `The worker ${workerId} is not connected.`);
+    if (session.capabilities.includes(adoptCapability)) return;
+    refuse('UNAVAILABLE', `The worker ${workerId} is older than this orchestrator and cannot do that.`, {
+      hint: 'Update the worker first.',
+    });
+  }
+
+  /** Sends the decision to the worker and waits for what became of it. */
+  async decide(workerId: string, { take, remove }: Decision, signal: AbortSignal): Promise<readonly StrayOutcome[]> {
+    this.assertAble(workerId);
+    const requestId = ulid();
+    const over = new AbortController();
+    try {
+      const answered = new Promise<readonly StrayOutcome[]>((answer) => {
+        this.#pending.set(requestId, { workerId, answer });
+      });
+      const value = { $typeName: 'botrunner.v1.AdoptStrays' as const, requestId, take: [...take], remove: [...remove] };
+      if (!this.#fleet.send(workerId, { case: 'adopt', value })) {
+        refuse('UNAVAILABLE', `The worker ${workerId} is not connected.`);
+      }
+      const late = sleep(this.#clock, answerLimitMs, AbortSignal.any([signal, over.signal])).then(() => undefined);
+      const outcomes = await Promise.race([answered, late]);
+      return outcomes ?? refuse('UNAVAILABLE', `The worker ${workerId} has not answered in time.`);
+    } finally {
+      over.abort();
+      this.#pending.delete(requestId);
+    }
+  }
+
+  answered(workerId: string, { requestId, outcomes }: StraysAdopted): void {
+    const pending = this.#pending.get(requestId);
+    if (pending?.workerId === workerId) pending.answer(outcomes);
+  }
+}

@@ -1,0 +1,25 @@
+/** The file that remembers which containers an operator gave to this worker. */
+import type { TakenContainers } from '../runtime/strays.ts';
+import { readFileIfAny, writeFileAtomic } from './atomic-file.ts';
+
+interface Entry {
+  readonly id: string;
+  readonly workerId: string;
+}
+
+export async function openTakenContainers(path: string, ownWorkerId: string): Promise<TakenContainers> {
+  const text = (await readFileIfAny(path))?.toString();
+  // Written below, whole or not at all.
+  let entries: readonly Entry[] = text === undefined ? [] : (JSON.parse(text) as Entry[]);
+  return {
+    has: (id) => entries.some((entry) => entry.id === id),
+    async add(id, workerId) {
+      const next = [...entries.filter((entry) => entry.id !== id), { id, workerId }];
+      await writeFileAtomic(path, JSON.stringify(next));
+      entries = next;
+    },
+    get workerIds() {
+      return [...new Set([ownWorkerId, ...entries.map((entry) => entry.workerId)])];
+    },
+  };
+}
