@@ -53,7 +53,10 @@ describe("a bot whose container is not its worker's own any more", () => {
   ])('is never said to be %s', async (_what, ensure) => {
     bots.ensure({ ...ensure, generation: 2n, taskId: 't2' });
     const result = await bots.result('t2');
-    expect(failureOf(result)).toMatchObject({ code: 'CONTAINER_NOT_OWNED', hint: expect.stringContaining('adopt') });
+    expect(failureOf(result)).toMatchObject({
+      code: 'CONTAINER_NOT_OWNED',
+      message: expect.stringMatching(/^Nothing was done about the bot: it runs, but .* worker adopt w1 --list$/),
+    });
     expect(result.observation?.state).toBe(BotState.UNKNOWN);
     expect(only().status).toBe('running');
     expect(bots.runtime.images()).toHaveLength(1);

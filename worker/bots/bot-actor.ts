@@ -267,7 +267,11 @@ export class BotActor {
     const task = this.#task;
     if (!task) return;
     const { record, trouble, making } = this.#memory;
-    const judgement = judgeTask(this.#situation(), record, task.expired, { trouble, making });
+    const judgement = judgeTask(this.#situation(), record, task.expired, {
+      trouble,
+      making,
+      strayReason: strayReason(this.#context.workerId, this.#memory.stray),
+    });
     if (judgement.kind === 'pending') {
       const told = describeWork(this.#known());
       if (told) task.tell(told.state, told.reason);

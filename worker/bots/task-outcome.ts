@@ -13,21 +13,23 @@ export type Judgement =
 const pending: Judgement = { kind: 'pending' };
 const succeeded: Judgement = { kind: 'succeeded', endedInWatch: false };
 
-/** Why the last tries failed in passing: what explains a deadline that passed. */
+/** What explains that a task is not done: why the last tries failed in passing, and what is in the way. */
 export interface Setbacks {
   readonly trouble: string;
   readonly making: Making;
+  /** What is said of a container of the bot that is not this worker's. */
+  readonly strayReason: string;
 }
 
 export function judgeTask(
   situation: Situation,
   record: BotRecord,
   expired: boolean,
-  { trouble, making }: Setbacks,
+  { trouble, making, strayReason }: Setbacks,
 ): Judgement {
   const { desired, container, watchUntilMs, preparing, cleaned } = situation;
   if (!desired) return pending;
-  if (container === 'none' && mustDecide(situation)) return { kind: 'failed', problem: notOwned };
+  if (container === 'none' && mustDecide(situation)) return { kind: 'failed', problem: notOwned(strayReason) };
   if (desired.kind !== 'running') {
     const done = container === 'none' && (desired.kind === 'stopped' || cleaned);
     if (done) return succeeded;
@@ -65,10 +67,8 @@ function lateStart(preparing: boolean, trouble: string, { failures, problem: las
 const mustDecide = ({ desired, stray }: Situation): boolean =>
   stray === 'running' || (stray === 'ended' && desired?.kind !== 'stopped');
 
-const notOwned = problem(
-  'CONTAINER_NOT_OWNED',
-  "A container of the bot is on its worker and is not the worker's own any more: it has lost its DATA_DIR or key.",
-);
+const notOwned = (strayReason: string): Problem =>
+  problem('CONTAINER_NOT_OWNED', `Nothing was done about the bot: ${strayReason}`);
 
 const deadlineProblem = (message: string, trouble: string): Problem =>
   trouble ? problem('CONTAINER_ERROR', `${message} ${sentence(trouble)}`) : problem('DEADLINE_EXCEEDED', message);

@@ -70,7 +70,12 @@ function assertPlaced({ store }: AdminStraysDeps, workerId: string, stray: Stray
   if (stray === undefined) return;
   const bot = store.read.bots.get(stray);
   if (bot?.workerId === workerId) return;
-  refuse('CONTAINER_NOT_OWNED', `The bot of container ${stray.name.slice(0, 100)} is not placed on ${workerId}.`, {
+  const name = stray.name.slice(0, 100);
+  const why =
+    stray.botId === ''
+      ? `Of container ${name} nothing but a process is left.`
+      : `The bot of container ${name} is not placed on ${workerId}.`;
+  refuse('CONTAINER_NOT_OWNED', why, {
     hint: `It can only be removed: avtomatika-bot worker adopt ${workerId} --remove ${stray.id.slice(0, 12)}`,
   });
 }
