@@ -1,6 +1,5 @@
 /** The orchestrator, composed: store, engine, fleet and doors. Used by main.ts, by `npm start` and by tests. */
 
-import { readFileSync } from 'node:fs';
 import { ulid } from 'ulid';
 import { guardedClock, nextTurn, repeat } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
@@ -29,6 +28,7 @@ import { type ConfiguredToken, TokenBook } from './server/auth.ts';
 import { createDoors } from './server/doors.ts';
 import { openPort } from './server/port.ts';
 import { stoppingError } from './server/rpc/cut-short.ts';
+import { readTlsPair, watchTlsFiles } from './server/tls-files.ts';
 import { WorkerCredentials } from './server/worker-credentials.ts';
 import { openAgeClock } from './store/ages.ts';
 import { Pruning } from './store/pruning.ts';
@@ -178,15 +178,20 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
   );
   await engine.start();
   restWorkers.start();
-  const tls = config.tls && { cert: readFileSync(config.tls.certPath), key: readFileSync(config.tls.keyPath) };
-  const open = await openPort({ host: config.host, port: config.port, handler, ...(tls ? { tls } : {}) }).catch(
-    async (error: unknown) => {
-      engine.stop();
-      restWorkers.stop();
-      await store.close();
-      throw error;
-    },
-  );
+  const tls = config.tls && (await readTlsPair(config.tls));
+  const onError = (error: Error) => logger.error({ err: error }, 'a connection could not be taken');
+  const open = await openPort({
+    host: config.host,
+    port: config.port,
+    handler,
+    onError,
+    ...(tls ? { tls } : {}),
+  }).catch(async (error: unknown) => {
+    engine.stop();
+    restWorkers.stop();
+    await store.close();
+    throw error;
+  });
   const ages = openAgeClock(store, clock, logger);
   const pruning = new Pruning(store, clock, logger, config.retention, ages);
   pruning.run();
@@ -205,6 +210,10 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
   const cancelReconcile = repeat(clock, reconcileMs, reconcile, (error) => {
     logger.error({ err: error }, 'telling workers what they are to run failed');
   });
+  const stopWatchingTls =
+    config.tls && tls
+      ? watchTlsFiles({ paths: config.tls, current: tls, clock, logger, use: (pair) => open.useTls(pair) })
+      : () => undefined;
   const host = config.host.includes(':') ? `[${config.host}]` : config.host;
   const url = `${config.tls ? 'https' : 'http'}://${host === '127.0.0.1' ? 'localhost' : host}:${open.port}`;
   logger.info({ url }, 'orchestrator is listening');
@@ -213,6 +222,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     url,
     async stop() {
       cancelReconcile();
+      stopWatchingTls();
       draining.abort();
       // What was said just now goes out before the streams end.
       await nextTurn();

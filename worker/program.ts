@@ -30,7 +30,8 @@ import { probe } from './session/probe.ts';
 import { ResultJournal } from './session/result-journal.ts';
 import { Tails } from './session/tails.ts';
 import { createTokenClaims } from './session/token-claims.ts';
-import { complaintOf, Uplink } from './session/uplink.ts';
+import { createTrustedRoots, rootsFilesOf } from './session/trusted-roots.ts';
+import { complaintOf, Uplink, type UplinkParts } from './session/uplink.ts';
 import { openAgeClock } from './state/age-mark.ts';
 import { createBotRecords } from './state/bot-records.ts';
 import { openText, sealText } from './state/seal.ts';
@@ -102,7 +103,20 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
   const journal = await ResultJournal.open(state.resultsDir, logger);
   const { orchestrators: endpoints, workerToken: joinToken } = config;
   const { credential } = state;
-  const uplink = new Uplink({ endpoints, joinToken, credential, workerId, clock, logger, random, journal, probe });
+  const roots = createTrustedRoots(rootsFilesOf(process.env), logger);
+  const probeWith: UplinkParts['probe'] = (endpoint, signal) => probe(endpoint, signal, { roots });
+  const uplink = new Uplink({
+    endpoints,
+    joinToken,
+    credential,
+    workerId,
+    clock,
+    logger,
+    random,
+    journal,
+    roots,
+    probe: probeWith,
+  });
   const limits = logLimits(config.botLogMaxBytes, config.botLogMaxAgeMs);
   const ages = await openAgeClock(config.dir, clock, logger);
   const logs = new BotLogs(state.logsDir, { runtime, clock, logger, limits, ageNowMs: () => ages.nowMs() });

@@ -8,6 +8,7 @@ import http2, { type Http2ServerRequest, type Http2ServerResponse, type Http2Ses
 import net, { type AddressInfo, type Socket } from 'node:net';
 import { always, later } from '#common/background.ts';
 import { awaitContinue } from './request-bytes.ts';
+import type { TlsPair } from './tls-files.ts';
 
 export type NodeRequest = IncomingMessage | Http2ServerRequest;
 export type NodeResponse = ServerResponse | Http2ServerResponse;
@@ -19,13 +20,17 @@ export interface OpenPort {
   readonly port: number;
   /** Stops listening, gives what is under way `graceMs` to end, then cuts it. */
   close(graceMs: number): Promise<void>;
+  /** For connections from now on. */
+  useTls(pair: TlsPair): void;
 }
 
 export interface PortOptions {
   readonly host: string;
   readonly port: number;
-  readonly tls?: { readonly cert: Buffer; readonly key: Buffer };
+  readonly tls?: TlsPair;
   readonly handler: Handler;
+  /** Called with what is wrong with the listening itself, such as no file descriptor being left for a connection. */
+  readonly onError: (error: Error) => void;
 }
 
 // How long a new connection may take to say what it speaks, and a request to send its headers.
@@ -36,6 +41,9 @@ const pingTimeoutMs = 5_000;
 // Longer than the 60 s for which proxies commonly keep an idle connection: who closes first must be the one that asks, or a
 // request meets a connection that is just being closed.
 const keepAliveMs = 75_000;
+// Beyond it the session is ended (CVE-2023-44487). Node's own limit of 1,000 at once is soon reached by a program that looks
+// into many streams and breaks them off.
+const resets = { streamResetBurst: 10_000, streamResetRate: 100 };
 const maxHeaderBytes = 16 * 1024;
 const windowBytes = 1024 * 1024;
 const preface = Buffer.from('PRI ');
@@ -79,7 +87,7 @@ function sniff(http1: http.Server, h2: http2.Http2Server): net.Server {
   });
 }
 
-export async function openPort({ host, port, tls, handler }: PortOptions): Promise<OpenPort> {
+export async function openPort({ host, port, tls, handler, onError }: PortOptions): Promise<OpenPort> {
   const sockets = new Set<Socket>();
   const sessions = new Set<Http2Session>();
   const http1 = http.createServer({
@@ -89,8 +97,14 @@ export async function openPort({ host, port, tls, handler }: PortOptions): Promi
   });
   const settings = { initialWindowSize: windowBytes, maxConcurrentStreams: 1_000, maxHeaderListSize: maxHeaderBytes };
   const h2 = tls
-    ? http2.createSecureServer({ ...tls, allowHTTP1: true, settings, http1Options: { keepAliveTimeout: keepAliveMs } })
-    : http2.createServer({ settings });
+    ? http2.createSecureServer({
+        ...tls,
+        ...resets,
+        allowHTTP1: true,
+        settings,
+        http1Options: { keepAliveTimeout: keepAliveMs },
+      })
+    : http2.createServer({ ...resets, settings });
   for (const server of [http1, h2]) {
     server.on('request', handler);
     server.on('checkExpectation', handler);
@@ -129,9 +143,13 @@ export async function openPort({ host, port, tls, handler }: PortOptions): Promi
     listener.once('error', reject);
     listener.listen(port, host, resolve);
   });
+  listener.on('error', onError);
   return {
     // Listening on TCP, so the address is an AddressInfo.
     port: (listener.address() as AddressInfo).port,
+    useTls({ cert, key }) {
+      if ('setSecureContext' in h2) h2.setSecureContext({ cert, key });
+    },
     async close(graceMs) {
       const closed = new Promise<void>((resolve) => listener.close(() => resolve()));
       for (const session of sessions) session.close();

@@ -133,7 +133,7 @@ it('moves a token in a fetched source with takeover, once the new bot is built',
 
 it("is asked by the worker's own client, which tells a refusal and an orchestrator that is away", async () => {
   const endpoint = { url: orchestrator.url, target: orchestrator.address, tls: false, loopback: true };
-  const channel = createChannel(endpoint, new Secret(credentialOf('w1')));
+  const channel = createChannel(endpoint, new Secret(credentialOf('w1')), () => null);
   const { signal } = new AbortController();
   const claimOf = ({ userId, botId, epoch, revision }: Ensure) => ({
     key: { userId, botId },

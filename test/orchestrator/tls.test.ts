@@ -1,15 +1,17 @@
 /** The same doors behind TLS: ALPN decides between HTTP/2 and HTTP/1.1 on one port. */
 import { execFile, execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http2 from 'node:http2';
 import https from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import tls from 'node:tls';
 import { createClient } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
 import { endProgram, startProgram } from '../../scripts/platform/children.ts';
+import { makeCertificate } from '../kit/certificates.ts';
 import { eventually } from '../kit/eventually.ts';
 import { startTestOrchestrator, type TestOrchestrator } from '../kit/orchestrator-for-tests.ts';
 
@@ -156,6 +158,22 @@ describe.skipIf(noOpenssl)('TLS', { meta: { skipReason: 'there is no openssl to 
         await endProgram(friend);
       }
     }, 90_000);
+  });
+
+  it('takes a renewed certificate for new connections', { timeout: 60_000 }, async () => {
+    const serial = () =>
+      new Promise<string>((resolve, reject) => {
+        const socket = tls.connect({ port: orchestrator.port, host: 'localhost', rejectUnauthorized: false }, () => {
+          resolve(socket.getPeerCertificate().fingerprint256);
+          socket.destroy();
+        });
+        socket.on('error', reject);
+      });
+    const before = await serial();
+    const renewed = makeCertificate();
+    writeFileSync(join(dir, 'key.pem'), renewed.key);
+    writeFileSync(join(dir, 'cert.pem'), renewed.cert);
+    await eventually('the port shows it', serial, (now) => now !== before, { timeoutMs: 40_000, everyMs: 500 });
   });
 
   it('does not speak cleartext', async () => {

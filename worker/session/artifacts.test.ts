@@ -19,7 +19,7 @@ beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'artifacts-'));
   orchestrator = await startScriptedOrchestrator();
   const endpoint = { url: orchestrator.url, target: orchestrator.address, tls: false, loopback: true };
-  channel = createChannel(endpoint, new Secret('a-token'));
+  channel = createChannel(endpoint, new Secret('a-token'), () => null);
 });
 afterEach(async () => {
   channel.close();

@@ -27,7 +27,6 @@ import {
   type TailLogsResponse,
 } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { Endpoint } from '../config.ts';
-import { trustedRoots } from './trusted-roots.ts';
 import { workerService } from './worker-service.ts';
 
 export type SessionCall = ClientDuplexStream<SessionRequest, SessionResponse>;
@@ -68,12 +67,9 @@ const joinLimitMs = 10_000;
 const claimLimitMs = 10_000;
 const { join, session, tailLogs, fetchArtifact, claimTokens } = workerService;
 
-/** Every call but Join is made with the credential. */
-export function createChannel(endpoint: Endpoint, credential: Secret): Channel {
-  const roots = trustedRoots(process.env);
-  const secure = endpoint.tls
-    ? credentials.createSsl(roots === undefined ? null : Buffer.from(roots))
-    : credentials.createInsecure();
+/** Every call but Join is made with the credential. `roots`: the authorities to trust, in PEM; null for the usual ones. */
+export function createChannel(endpoint: Endpoint, credential: Secret, roots: () => Buffer | null): Channel {
+  const secure = endpoint.tls ? credentials.createSsl(roots()) : credentials.createInsecure();
   const control = new Client(endpoint.target, secure, channelOptions);
   const bulk = new Client(endpoint.target, secure, channelOptions);
   const metadata = (token = credential) => {

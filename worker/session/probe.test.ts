@@ -10,7 +10,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { describeConnectionFailure } from '#common/connection-failure.ts';
+import { silentLogger } from '#common/log.ts';
 import { probe } from './probe.ts';
+import { createTrustedRoots, rootsFilesOf } from './trusted-roots.ts';
 
 let dir: string;
 const servers: Server[] = [];
@@ -76,7 +78,7 @@ const look = (protocol: 'http' | 'https', port: number, host = '127.0.0.1', limi
   probe(
     { url: `${protocol}://${host}:${port}`, target: `${host}:${port}`, tls: protocol === 'https', loopback: true },
     never,
-    limitMs,
+    { limitMs, roots: createTrustedRoots(rootsFilesOf(process.env), silentLogger) },
   );
 const words = (found: Awaited<ReturnType<typeof probe>>) =>
   found &&

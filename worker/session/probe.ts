@@ -6,7 +6,6 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type PeerCertificate } from 'node:tls';
 import { type ConnectionFailure, connectionFailureOf } from '#common/connection-failure.ts';
 import type { Endpoint } from '../config.ts';
-import { trustedRoots } from './trusted-roots.ts';
 
 export interface Probed {
   readonly failure: ConnectionFailure;
@@ -21,15 +20,21 @@ const preface = Buffer.concat([
   Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]),
 ]);
 
+export interface ProbeOptions {
+  readonly limitMs?: number;
+  /** The certificate authorities to trust, in PEM; null for the usual ones. */
+  readonly roots?: () => Buffer | null;
+}
+
 /** Undefined when nothing is wrong as far as it can see. Resolves within the limit, never rejects. */
 export async function probe(
   endpoint: Endpoint,
   signal: AbortSignal,
-  limitMs = defaultLimitMs,
+  { limitMs = defaultLimitMs, roots = () => null }: ProbeOptions = {},
 ): Promise<Probed | undefined> {
   const ended = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
   try {
-    return endpoint.tls ? await probeTls(endpoint, ended) : await probeCleartext(endpoint, ended);
+    return endpoint.tls ? await probeTls(endpoint, ended, roots()) : await probeCleartext(endpoint, ended);
   } catch (error) {
     if (signal.aborted) return undefined;
     if (ended.aborted) return { failure: 'silent' };
@@ -44,15 +49,14 @@ function placeOf({ url }: Endpoint): { readonly host: string; readonly port: num
   return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || (protocol === 'https:' ? 443 : 80)) };
 }
 
-async function probeTls(endpoint: Endpoint, signal: AbortSignal): Promise<Probed | undefined> {
+async function probeTls(endpoint: Endpoint, signal: AbortSignal, ca: Buffer | null): Promise<Probed | undefined> {
   const { host, port } = placeOf(endpoint);
-  const ca = trustedRoots(process.env);
   const socket = connectTls({
     host,
     port,
     ALPNProtocols: ['h2'],
     ...(isIP(host) === 0 ? { servername: host } : {}),
-    ...(ca === undefined ? {} : { ca }),
+    ...(ca === null ? {} : { ca }),
   });
   await settled(socket, 'secureConnect', signal);
   return socket.alpnProtocol === 'h2' ? undefined : { failure: 'no-http2' };

@@ -15,7 +15,7 @@ let channel: Channel;
 beforeEach(async () => {
   orchestrator = await startScriptedOrchestrator();
   const endpoint = { url: orchestrator.url, target: orchestrator.address, tls: false, loopback: true };
-  channel = createChannel(endpoint, new Secret('a-token'));
+  channel = createChannel(endpoint, new Secret('a-token'), () => null);
 });
 afterEach(() => {
   channel.close();

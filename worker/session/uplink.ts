@@ -63,6 +63,8 @@ export interface UplinkParts {
   readonly journal: ResultJournal;
   /** Finds out why an orchestrator cannot be dialled. */
   readonly probe: (endpoint: Endpoint, signal: AbortSignal) => Promise<Probed | undefined>;
+  /** The certificate authorities to trust, in PEM; null for the usual ones. */
+  readonly roots: () => Buffer | null;
 }
 
 /** How the first dial went. */
@@ -212,10 +214,10 @@ export class Uplink implements TaskReports {
     renewed: AbortController,
     joinFirst: boolean,
   ): Promise<SessionEnd> {
-    const { credential, clock, logger } = this.#parts;
+    const { credential, clock, logger, roots } = this.#parts;
     const over = new AbortController();
     const current: Current = {
-      channel: createChannel(endpoint, credential.value),
+      channel: createChannel(endpoint, credential.value, roots),
       outbox: new Outbox(),
       over,
       renewed,
