@@ -115,7 +115,7 @@ it('stop of an unknown bot prints success', async () => {
 
 it('everything travels base64 in one JSON body', async () => {
   const { orchestrator } = await cli(['start', 'b', '--simple', 'bot.py']);
-  expect(orchestrator.calls.slice(0, 2)).toEqual(['uploadArtifact', 'startBot']);
+  expect(orchestrator.calls.slice(0, 3)).toEqual(['checkDeploy', 'uploadArtifact', 'startBot']);
 });
 
 it('logs -f makes a job for each look and prints its id', async () => {
