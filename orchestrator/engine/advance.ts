@@ -7,7 +7,7 @@ import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
 import { giveUpMove } from './moving.ts';
 import { offerTask } from './offer-task.ts';
-import { awaitsRemoval, endWithoutWorker, keepPending } from './pending.ts';
+import { awaitsRemoval, endOfDelete, endWithoutWorker, keepPending, stoppedResult } from './pending.ts';
 import { answerNow } from './read.ts';
 import { removeDeleted, settle } from './settling.ts';
 import { openSoundSpec, shapeOf, toEnsure } from './specs.ts';
@@ -57,10 +57,20 @@ export function decideAlone(context: EngineContext, change: Change, job: JobReco
   const end = endWithoutWorker(context, change, job);
   const bot = change.tx.bots.get(job);
   if (end === undefined || bot === undefined) return undefined;
-  if (end.kind === 'pending') keepPending(change, bot, job);
-  else settle(context, change, job, bot);
-  const ended = advance(context, change, job, { kind: 'task_succeeded', result: end.result });
-  if (end.kind === 'carried_out') removeDeleted(change, job);
+  if (end.kind === 'pending') {
+    keepPending(change, bot, job);
+    return advance(context, change, job, { kind: 'task_succeeded', result: end.result });
+  }
+  settle(context, change, job, bot);
+  const task = change.tx.tasks.get(job.taskId);
+  if (task !== undefined) change.tx.tasks.put({ ...task, status: 'done', finishedAt: change.now });
+  if (job.action === 'stop') {
+    return advance(context, change, job, { kind: 'task_succeeded', result: stoppedResult(job) });
+  }
+  const deleted = endOfDelete(context, change, job);
+  if (deleted.kind === 'waits') return change.putJob({ ...job, status: 'running', reason: deleted.reason });
+  const ended = advance(context, change, job, { kind: 'task_succeeded', result: deleted.result });
+  removeDeleted(change, job);
   return ended;
 }
 
@@ -110,10 +120,14 @@ function giveUp(context: EngineContext, change: Change, job: JobRecord): void {
     return;
   }
   if (task === undefined || bot === undefined || bot.undo === null) return;
-  // It may run with a token that others were stopped for: they run again when its worker says that it does not.
-  const mayRun = hasGot(job);
+  // With a token that others were stopped for, or on a worker that has fallen silent, it may run: what it has stays its own
+  // until its worker says that it does not.
+  const isUnknown = task.workerId !== null && context.fleet.isSilent(task.workerId);
+  const mayRun = hasGot(job) || isUnknown;
   const back = revert(context, bot);
-  const reverted = change.putBot(mayRun ? { ...back, pendingTask: job.jobId } : back);
+  const reverted = change.putBot(
+    mayRun ? { ...back, pendingTask: job.jobId, state: isUnknown ? bot.state : back.state } : back,
+  );
   if (!mayRun) {
     releaseTokens(context, change.tx, reverted);
     resumeHolders(context, change, job);

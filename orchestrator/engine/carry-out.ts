@@ -22,7 +22,9 @@ export function applyPendingResult(
   const bot = change.tx.bots.get(found) ?? found;
   if (bot.desired === 'removed' && bot.purge) change.tx.botVolumes.remove(bot, workerId);
   const settled: BotRecord = { ...bot, pendingTask: null };
-  const state = bot.desired === 'stopped' && bot.state !== 'failed' ? 'stopped' : bot.state;
+  // Without a revision it has never run.
+  const settledState = bot.revision === 0 ? 'failed' : 'stopped';
+  const state = bot.desired === 'stopped' ? settledState : bot.state;
   const next = change.putBot({ ...settled, state });
   // A later start may already want it back, and have its tokens.
   if (next.desired !== 'running' || change.tx.jobs.openOfBot(next).length === 0) {

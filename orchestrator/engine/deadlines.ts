@@ -20,5 +20,6 @@ export function deadlineProblem(job: JobRecord): Problem {
       hint: 'The bot will be stopped as soon as its worker is back.',
     });
   }
-  return problem('DEADLINE_EXCEEDED', `The job did not end within ${seconds} s.`, { details });
+  const waited = job.status === 'pending' && job.reason !== '' ? `: ${job.reason}` : '';
+  return problem('DEADLINE_EXCEEDED', `The job did not end within ${seconds} s${waited}.`, { details });
 }

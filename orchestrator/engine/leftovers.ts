@@ -2,13 +2,13 @@
  * What workers still have of bots that are not placed there: volumes of bots that have moved and are purged, copies on a
  * worker that was forgotten. Each is a task of its own, repeated until it succeeds. In the transaction of the caller.
  */
-import { containerName } from '#common/ids.ts';
 import type { JsonObject } from '#common/problem.ts';
 import type { TaskResult } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { JobRecord } from '../core/records.ts';
 import { advance } from './advance.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
+import { endOfDelete } from './pending.ts';
 import { removeDeleted } from './settling.ts';
 
 /** Takes the end of such a task. False when the result is of another one; one that failed is tried again. */
@@ -34,29 +34,13 @@ export function endDeleteOf(context: EngineContext, change: Change, key: { userI
   if (change.tx.tasks.get(job.taskId)?.status === 'done') endDelete(context, change, job);
 }
 
-/**
- * Ends a delete whose bot is gone from its worker. With purge it first waits for the volumes on other workers that are there;
- * for those that are silent it stays a decision.
- */
+/** Ends a delete whose bot is gone from its worker, unless it has to wait for what was purged elsewhere. */
 export function endDelete(context: EngineContext, change: Change, job: JobRecord, notices: JsonObject = {}): void {
-  const left = change.tx.leftovers.ofBot(job).filter(({ purge }) => purge);
-  const silent = left.filter(({ workerId }) => context.fleet.isSilent(workerId));
-  if (left.length > silent.length) {
-    const names = left.filter((one) => !silent.includes(one)).map(({ workerId }) => workerId);
-    change.putJob({ ...job, reason: `removing its data on ${names.join(', ')}` });
+  const end = endOfDelete(context, change, job);
+  if (end.kind === 'waits') {
+    change.putJob({ ...job, reason: end.reason });
     return;
   }
-  const done = { bot_id: job.botId, container_name: containerName(job), ...notices };
-  const names = silent.map(({ workerId }) => workerId).join(', ');
-  const result =
-    silent.length === 0
-      ? { status: 'deleted', ...done }
-      : {
-          status: 'pending_on_worker',
-          ...done,
-          worker_id: silent[0]?.workerId ?? null,
-          reason: `${job.botId} is removed; its data on ${names} will be when that worker is back`,
-        };
-  advance(context, change, job, { kind: 'task_succeeded', result });
+  advance(context, change, job, { kind: 'task_succeeded', result: { ...end.result, ...notices } });
   removeDeleted(change, job);
 }

@@ -5,30 +5,58 @@
  */
 import { containerName } from '#common/ids.ts';
 import type { JsonObject } from '#common/problem.ts';
-import type { BotRecord, JobRecord } from '../core/records.ts';
+import type { BotRecord, JobRecord, Leftover } from '../core/records.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
 
 /** How a stop or delete ends that no worker is asked for now. */
 export type EndWithoutWorker =
-  | { readonly kind: 'carried_out'; readonly result: JsonObject }
-  | { readonly kind: 'pending'; readonly result: JsonObject };
+  /** The bot is nowhere, or known to have no container: there is nothing left to do but what a delete has to purge elsewhere. */
+  { readonly kind: 'carried_out' } | { readonly kind: 'pending'; readonly result: JsonObject };
 
 /** Undefined for a job that goes on: of another kind, or with a worker that is there or may be back in a moment. */
 export function endWithoutWorker(context: EngineContext, change: Change, job: JobRecord): EndWithoutWorker | undefined {
   if (job.action !== 'stop' && job.action !== 'delete') return undefined;
   const bot = change.tx.bots.get(job);
   if (bot === undefined || bot.desired === 'running') return undefined;
-  const done = { bot_id: job.botId, container_name: containerName(job) };
-  // A bot that never had a worker is nowhere.
-  if (bot.workerId === null) {
-    return { kind: 'carried_out', result: { status: job.action === 'stop' ? 'stopped' : 'deleted', ...done } };
-  }
+  if (bot.workerId === null) return { kind: 'carried_out' };
   if (!context.fleet.isSilent(bot.workerId)) return undefined;
+  // A state that is settled was reported when the container was gone. A delete also has its image and log to remove.
+  if (job.action === 'stop' && isGone(bot)) return { kind: 'carried_out' };
   const { workerId } = bot;
   const what = job.action === 'stop' ? 'stopped' : 'removed';
   const reason = `${job.botId} will be ${what} when its worker ${workerId} is back; it may run on until then`;
-  return { kind: 'pending', result: { status: 'pending_on_worker', ...done, worker_id: workerId, reason } };
+  return { kind: 'pending', result: { status: 'pending_on_worker', ...doneOf(job), worker_id: workerId, reason } };
+}
+
+const isGone = ({ state, observed }: BotRecord): boolean =>
+  (state === 'stopped' || state === 'failed') && observed.containerId === undefined;
+
+const doneOf = (job: JobRecord) => ({ bot_id: job.botId, container_name: containerName(job) });
+
+/** What a stop that is done is answered with. */
+export const stoppedResult = (job: JobRecord): JsonObject => ({ status: 'stopped', ...doneOf(job) });
+
+/**
+ * How a delete ends whose bot is gone from its worker. With purge it first waits for the volumes on other workers that are
+ * there; for those that are silent it stays a decision.
+ */
+export function endOfDelete(
+  context: EngineContext,
+  change: Change,
+  job: JobRecord,
+): { readonly kind: 'waits'; readonly reason: string } | { readonly kind: 'ends'; readonly result: JsonObject } {
+  const left = change.tx.leftovers.ofBot(job).filter(({ purge }) => purge);
+  const silent = left.filter(({ workerId }) => context.fleet.isSilent(workerId));
+  const namesOf = (leftovers: readonly Leftover[]) => leftovers.map(({ workerId }) => workerId).join(', ');
+  if (left.length > silent.length) {
+    return { kind: 'waits', reason: `removing its data on ${namesOf(left.filter((one) => !silent.includes(one)))}` };
+  }
+  const [first] = silent;
+  if (first === undefined) return { kind: 'ends', result: { status: 'deleted', ...doneOf(job) } };
+  const reason = `${job.botId} is removed; its data on ${namesOf(silent)} will be when that worker is back`;
+  const result = { status: 'pending_on_worker', ...doneOf(job), worker_id: first.workerId, reason };
+  return { kind: 'ends', result };
 }
 
 /** The decision stands, whatever becomes of its job: its task outlives it. */

@@ -100,12 +100,11 @@ function placeStop(
   bot: BotRecord,
   task: TaskRecord,
 ): JobRecord {
-  const live = context.fleet.live();
-  // A bot that never had a worker is nowhere: any worker can say so.
-  const worker = live.find(({ workerId }) => bot.workerId === null || workerId === bot.workerId);
+  // A bot that has no worker is nowhere: nobody has to be asked (pending.ts).
+  if (bot.workerId === null) return change.putJob({ ...job, status: 'running', reason: '' });
+  const worker = context.fleet.live().find(({ workerId }) => workerId === bot.workerId);
   if (worker === undefined) {
-    const reason =
-      bot.workerId === null ? 'no worker is connected' : `worker ${bot.workerId}, which has the bot, is not connected`;
+    const reason = `worker ${bot.workerId}, which has the bot, is not connected`;
     return change.putJob({ ...job, status: 'waiting_for_worker', reason });
   }
   const silent = `${worker.workerId} has not been heard of for ${Math.round(worker.silentMs / 1000)} s`;

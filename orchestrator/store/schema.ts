@@ -244,8 +244,9 @@ export const migrations: readonly string[] = [
     PRIMARY KEY (user_id, bot_id, worker_id)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX bot_volumes_by_worker ON bot_volumes (worker_id);
-  INSERT INTO bot_volumes SELECT user_id, bot_id, worker_id FROM bots
-    WHERE worker_id IN (SELECT worker_id FROM workers WHERE runtime = 'docker');
+  -- Of a bot that was placed more than once nobody knows where: any of them may have one.
+  INSERT INTO bot_volumes SELECT user_id, bot_id, workers.worker_id FROM bots
+    JOIN workers ON runtime = 'docker' AND (workers.worker_id = bots.worker_id OR epoch > 1);
   `,
   `
   CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);

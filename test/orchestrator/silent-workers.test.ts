@@ -215,12 +215,55 @@ describe('a stop of a bot whose worker is silent', () => {
     expect(ended.data.result.status).toBe('pending_on_worker');
   });
 
+  it('of a bot that is known to be stopped has nothing left to do', async () => {
+    const two = await alive('two');
+    await run(two, 'a');
+    const id = await accepted({ action: 'stop', bot_id: 'a' });
+    const ensure = await two.take('ensure');
+    two.succeed(ensure, stopped(ensure));
+    await untilFinal(id);
+    two.close();
+    await untilSilent('two');
+    expect((await act('stop', 'a')).data.result.status).toBe('stopped');
+    expect((await act('delete', 'a')).data.result.status).toBe('pending_on_worker');
+  });
+
   it('needs no worker at all for a bot that was never on one', async () => {
     (await connect('away', { labels: { n: 'away' } })).close();
     await accepted(simple('a', { on: { n: 'away' } }));
     expect((await act('stop', 'a')).data.result.status).toBe('stopped');
     expect((await act('delete', 'a')).data.result.status).toBe('deleted');
     expect((await list()).bots).toEqual([]);
+  });
+});
+
+describe('a start whose worker falls silent', () => {
+  it('and that ends then leaves its bot unknown, with its token, until the worker says that it does not run', async () => {
+    const two = await alive('two');
+    const id = await accepted(simple('tg', { env_vars: { BOT_TOKEN: token } }));
+    const ensure = await two.take('ensure');
+    two.close();
+    await untilUnknown('tg');
+    await fetch(`${orchestrator.url}/botrunner.v1.JobService/CancelJob`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer test-client-token', 'content-type': 'application/json' },
+      body: JSON.stringify({ jobId: id }),
+    });
+    expect((await untilFinal(id)).status).toBe('cancelled');
+    expect(await bot('tg')).toMatchObject({ status: 'unknown', desired: 'stopped' });
+    const refused = await orchestrator.post(simple('c', { env_vars: { BOT_TOKEN: token } }));
+    expect(refused.body.error).toMatchObject({ code: 'TOKEN_IN_USE', details: { worker_id: 'two' } });
+    const back = await alive('two', [observed(ensure)]);
+    const [stop] = welcomed(back);
+    expect(stop).toMatchObject({ botId: 'tg', desired: DesiredState.STOPPED, taskId: id });
+    if (stop === undefined) throw new Error('no stop');
+    back.succeed(stop, stopped(stop));
+    await eventually(
+      'it is known not to run',
+      () => bot('tg'),
+      ({ status }) => status === 'failed',
+    );
+    expect((await orchestrator.post(simple('c', { env_vars: { BOT_TOKEN: token } }))).status).toBe(202);
   });
 });
 
@@ -368,6 +411,23 @@ describe('a delete with purge after a move', () => {
     back.succeed(removal, stopped(removal));
     await back.take('resultAck');
     expect(await listed('one')).toMatchObject({ pending: 0 });
+  });
+
+  it('also of a bot that has no worker now, but has left data on one', async () => {
+    const one = await alive('one');
+    await run(one, 'a', { on: { n: 'one' } });
+    const first = await accepted({ action: 'delete', bot_id: 'a' });
+    const gone = await one.take('ensure');
+    one.succeed(gone, stopped(gone));
+    await untilFinal(first);
+    await accepted(simple('a', { on: { n: 'nowhere' } }));
+    const id = await accepted({ action: 'delete', bot_id: 'a', purge: true });
+    const purge = await one.take('ensure');
+    expect(purge).toMatchObject({ desired: DesiredState.REMOVED, purge: true });
+    expect(await job(id)).toMatchObject({ status: 'running', reason: 'removing its data on one' });
+    one.succeed(purge, stopped(purge));
+    expect((await untilFinal(id)).data.result.status).toBe('deleted');
+    expect((await list()).bots).toEqual([]);
   });
 
   it('without it is not asked of anybody else', async () => {
