@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../kit/eventually.ts';
 import { followLog, type LogFollower } from '../kit/log-follower.ts';
+import type { JsonBody } from '../kit/orchestrator-for-tests.ts';
 import { deleteBot, startTestPlatform, type TestPlatform } from '../kit/platform-for-tests.ts';
 
 const canary = 'canary-secret-83b1dd0c57';
@@ -230,6 +231,47 @@ describe('bots as plain processes', () => {
       { timeoutMs: 20_000 },
     );
     await deleteBot(platform, 'secretive');
+  });
+
+  it('a bot whose worker lost its folder is never said to be stopped, and the operator decides about it', {
+    timeout: longMs,
+  }, async () => {
+    expect((await platform.cli(['start', 'orphan', '--simple', counting('orphan')])).code).toBe(0);
+    const [pid = 0] = await eventually(
+      'it says its pid',
+      () => pids('orphan'),
+      (found) => found.length === 1,
+    );
+    await platform.kill('worker');
+    const folder = join(platform.dir, 'data', 'worker');
+    // It still is who it was, as with WORKER_ID after a readmission.
+    for (const name of readdirSync(folder)) {
+      if (name !== 'worker-id' && name !== 'credential') rmSync(join(folder, name), { recursive: true });
+    }
+    await platform.start('worker');
+    await eventually(
+      'the worker tells of it',
+      () => platform.status('orphan'),
+      ({ status, reason }) => status === 'unknown' && String(reason).includes('worker adopt'),
+      { timeoutMs: 20_000 },
+    );
+    const stopped = await platform.cli(['stop', 'orphan']);
+    expect(stopped).toMatchObject({ code: 1, stderr: expect.stringContaining('CONTAINER_NOT_OWNED') });
+    expect((await platform.cli(['start', 'orphan', '--simple', counting('orphan')])).code).toBe(1);
+    expect(runs(pid)).toBe(true);
+    const admin = async (method: string, body: object) => {
+      const headers = { authorization: 'Bearer test-admin-token', 'content-type': 'application/json' };
+      const url = `${platform.url}/botrunner.v1.AdminService/${method}`;
+      return (await (await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) })).json()) as JsonBody;
+    };
+    const workerId = readFileSync(join(folder, 'worker-id'), 'utf8').trim();
+    const { strays } = await admin('ListStrays', { workerId });
+    expect(strays).toMatchObject([{ name: expect.stringMatching(/^bot_dev_orphan_/), running: true }]);
+    expect(await admin('AdoptStrays', { workerId, remove: [strays[0].id] })).toMatchObject({ outcomes: [{}] });
+    expect(runs(pid)).toBe(false);
+    expect((await platform.cli(['start', 'orphan', '--simple', counting('orphan')])).code).toBe(0);
+    expect((await platform.cli(['stop', 'orphan'])).code).toBe(0);
+    await deleteBot(platform, 'orphan');
   });
 
   it('logs -f shows a line soon after it was printed, and goes on after kill -9 of the orchestrator', {

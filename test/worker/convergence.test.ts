@@ -66,7 +66,13 @@ describe('whatever happens in whatever order', () => {
           await world.restart();
           if (atLast) run(9);
           else world.stop(generation + 1);
-          await world.registry.resync();
+          // As the watch over the engine does: a list that is lost is asked for again.
+          await world.until('the containers are listed', () =>
+            world.registry.resync().then(
+              () => true,
+              () => false,
+            ),
+          );
           await world.until(atLast ? 'it runs' : 'it is stopped', () => {
             const [first] = world.runtime.containers.values();
             return atLast ? first?.plan.revision === 9n && first.status === 'running' : !first;

@@ -38,6 +38,7 @@ describe('a session', () => {
         'deadline.remaining',
         'restart.in_place',
         'takeover.claim',
+        'adopt',
       ],
       capacity: { memoryBytes: 8_000_000_000n, cpuMillis: 4000 },
     });
