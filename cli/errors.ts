@@ -13,6 +13,8 @@ export interface Complaint {
   readonly hint: string;
   readonly details: JsonObject;
   readonly example: Json;
+  /** The bot that it is about, for hint and example; empty where there is none. */
+  readonly botId: string;
   /** True for what was found on this side: message and cure fit in one line. */
   readonly short: boolean;
 }
@@ -36,7 +38,7 @@ export class Interrupted extends Error {
 
 /** A mistake found on this side, told in one line: what is wrong, and the cure. */
 export function complain(exitCode: ExitCode, code: string, message: string, hint: string): CliError {
-  return new CliError({ exitCode, code, message, hint, details: {}, example: null, short: true });
+  return new CliError({ exitCode, code, message, hint, details: {}, example: null, botId: '', short: true });
 }
 
 /** The value of something that was read from the command line; a problem with it is a usage error. */
@@ -49,7 +51,7 @@ export function complaintOfProblem(problem: Problem): Complaint {
   const { code, message, hint, details, example } = problem;
   const notAllowed = code === 'UNAUTHENTICATED' || code === 'PERMISSION_DENIED';
   const exitCode = notAllowed ? exitCodes.unauthorised : exitCodes.failed;
-  return { exitCode, code, message, hint, details, example, short: false };
+  return { exitCode, code, message, hint, details, example, botId: '', short: false };
 }
 
 /** What this program throws by itself, as a complaint; undefined for everything else. */

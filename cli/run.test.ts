@@ -62,7 +62,7 @@ describe('the token', () => {
     expect(told.stderr).toBe(
       'Error UNAUTHENTICATED: The token is not known.\n' +
         '  Hint: Set AVTOMATIKA_TOKEN to your token, or give --token.\n' +
-        '  Example: avtomatika-bot list --token test-client-token\n',
+        '  Example: avtomatika-bot list --token YOUR_TOKEN\n',
     );
   });
 

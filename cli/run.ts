@@ -38,7 +38,7 @@ export async function run(argv: readonly string[], context: CliContext): Promise
         return (await command.execute()) as ExitCode; // BotCommand.execute returns nothing else
       } catch (error) {
         const url = parsed.argv.findLast((word) => word.startsWith('--url='))?.slice('--url='.length);
-        return endEarly(error, context, { ...options, url });
+        return endEarly(error, context, { ...options, url, botId: botOf(parsed.command, parsed.argv) });
       }
     }
   }
@@ -46,3 +46,9 @@ export async function run(argv: readonly string[], context: CliContext): Promise
 
 const usageComplaint = ({ message, hint }: UsageMistake): Complaint =>
   complain(exitCodes.usage, 'USAGE', message, hint).complaint;
+
+/** The bot that a command is about; empty for others. */
+function botOf(name: string, argv: readonly string[]): string {
+  const about = commands.find((command) => command.name === name)?.positionals[0] === 'BOT';
+  return about ? (argv[argv.indexOf('--') + 1] ?? '') : '';
+}

@@ -29,7 +29,7 @@ export abstract class BotsCommand extends JobCommand {
       const asked: { readonly job: Job | undefined; readonly code: ExitCode }[] = [];
       for (const botId of new Set(this.bots)) {
         asked.push(
-          await this.#orComplain(async () => ({
+          await this.#orComplain(botId, async () => ({
             job: await submit(this.context, (options) => this.send(client, botId, options)),
             code: exitCodes.done,
           })),
@@ -39,7 +39,7 @@ export abstract class BotsCommand extends JobCommand {
       for (const { job, code } of asked) {
         if (job === undefined) ended.push(code);
         else {
-          const told = await this.#orComplain(async () => ({
+          const told = await this.#orComplain(job.botId, async () => ({
             job,
             code: await this.tellEnd(await this.finish(client, job), (last, style) => this.render(last, style)),
           }));
@@ -53,6 +53,7 @@ export abstract class BotsCommand extends JobCommand {
 
   /** The result, or the complaint told. The only bot's failure is the command's. */
   async #orComplain(
+    botId: string,
     act: () => Promise<{ readonly job: Job; readonly code: ExitCode }>,
   ): Promise<{ readonly job: Job | undefined; readonly code: ExitCode }> {
     try {
@@ -60,7 +61,10 @@ export abstract class BotsCommand extends JobCommand {
     } catch (error) {
       this.context.signal.throwIfAborted();
       if (this.bots.length === 1) throw error;
-      return { job: undefined, code: await endEarly(error, this.context, this) };
+      return {
+        job: undefined,
+        code: await endEarly(error, this.context, { json: this.json, verbose: this.verbose, url: this.url, botId }),
+      };
     }
   }
 }

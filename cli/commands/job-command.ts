@@ -1,19 +1,26 @@
 /** What commands share that start a job and wait for its end. */
 import { type Job, JobStatus } from '#gen/botrunner/v1/job_pb.js';
+import type { LogEntry } from '#gen/botrunner/v1/log_pb.js';
 import type { Client } from '../client.ts';
 import { CliError, complain } from '../errors.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { createJsonProgress } from '../progress/json-progress.ts';
 import type { Progress } from '../progress/progress.ts';
 import { TextProgress } from '../progress/text-progress.ts';
+import { withoutShown } from '../render/complaint.ts';
 import { jobResultJson, type Outcome } from '../render/job.ts';
 import type { Style } from '../render/style.ts';
 import { isFinal, waitForJob } from '../wait-for-job.ts';
 import { complaintOfDetail } from '../wire/refusals.ts';
 import { BotCommand } from './bot-command.ts';
 
+/** Errors bring fewer lines than this. */
+const shownMax = 500;
+
 export abstract class JobCommand extends BotCommand {
   #progress: Progress | undefined;
+  /** The end of the build output that has been shown. */
+  #shown: readonly string[] = [];
 
   /** Told on stderr; made at its first use. */
   protected progress(): Progress {
@@ -28,7 +35,7 @@ export abstract class JobCommand extends BotCommand {
   protected async finish(client: Client, job: Job): Promise<Job> {
     const last = await this.watch(client, job);
     if (last.status === JobStatus.COMPLETED) return last;
-    throw failureOf(last);
+    throw failureOf(last, this.#shown);
   }
 
   /** Waits on a stream and returns the job after its end, whichever that was. */
@@ -40,7 +47,10 @@ export abstract class JobCommand extends BotCommand {
       progress.job(job);
       const watcher = {
         onJob: (now: Job) => progress.job(now),
-        onBuildOutput: (entries: Parameters<Progress['buildOutput']>[0]) => progress.buildOutput(entries),
+        onBuildOutput: (entries: readonly LogEntry[]) => {
+          progress.buildOutput(entries);
+          if (!this.json) this.#shown = [...this.#shown, ...entries.map(({ text }) => text)].slice(-shownMax);
+        },
         onBroken: () => progress.reconnecting(),
       };
       return await waitForJob(client, job, watcher, this.context);
@@ -71,8 +81,12 @@ export abstract class JobCommand extends BotCommand {
   }
 }
 
-function failureOf(job: Job): CliError {
-  if (job.error !== undefined) return new CliError(complaintOfDetail(job.error));
+/** What went wrong, without the output that stands above it already. */
+function failureOf(job: Job, shown: readonly string[]): CliError {
+  if (job.error !== undefined) {
+    const complaint = complaintOfDetail(job.error);
+    return new CliError({ ...complaint, botId: job.botId, details: withoutShown(complaint.details, shown) });
+  }
   return complain(
     exitCodes.failed,
     job.status === JobStatus.CANCELLED ? 'CANCELLED' : 'INTERNAL',

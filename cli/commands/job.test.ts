@@ -55,7 +55,7 @@ describe('job', () => {
       [
         '  Bot       avtomatika-bot status b',
         'Error BUILD_FAILED: It could not be built.',
-        '  | E: \\x1b[1m',
+        '  | E: ',
         '  Hint: Read the end of the build output.',
         '',
       ].join('\n'),

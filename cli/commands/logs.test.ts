@@ -84,7 +84,7 @@ describe('logs', () => {
     const { exitCode, stderr } = await runCli(['logs', 'b', `-n=${lines}`], { orchestrator });
     expect(exitCode).toBe(2);
     expect(stderr).toBe(
-      'Error INVALID_LINES: -n takes a number from 1 to 10000, all, or 0 with -f. For example: avtomatika-bot logs my-bot -n 50\n',
+      'Error INVALID_LINES: -n takes a number from 1 to 10000, all, or 0 with -f. For example: avtomatika-bot logs b -n 50\n',
     );
     expect(orchestrator.calls).toEqual([]);
   });

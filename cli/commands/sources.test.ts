@@ -317,7 +317,7 @@ describe('beside the source', () => {
       orchestrator.failNext('startBot', refusal('INVALID_IMAGE_NAME', 'The image is not one.', { example }));
       return start(['--image', 'X', ...json], { orchestrator });
     };
-    const command = 'avtomatika-bot start my-bot --image ghcr.io/user/bot:1.0';
+    const command = 'avtomatika-bot start b --image ghcr.io/user/bot:1.0';
     expect((await run([])).stderr).toContain(`\n  Example: ${command}\n`);
     expect(JSON.parse((await run(['--json'])).stderr)).toMatchObject({ error: { example: command } });
   });

@@ -168,7 +168,7 @@ describe('a bot that has already ended', () => {
     });
     expect(told.exitCode).toBe(3);
     expect(told.stdout).toContain('🔴 b started, but ended with exit code 1. It is started again after a pause.');
-    expect(told.stdout).toContain('  | Traceback (most recent call last):\n  | KeyError: \\x1b[1mBOT_TOKEN\n');
+    expect(told.stdout).toContain('  | Traceback (most recent call last):\n  | KeyError: BOT_TOKEN\n');
   });
 });
 
@@ -187,10 +187,36 @@ describe('a start that fails', () => {
         'Error BUILD_FAILED: The packages could not be installed.',
         '  | ERROR: No matching distribution found for aiogramm',
         '  Hint: Read the end of the build output.',
-        '  Example: avtomatika-bot logs my-bot -n 50',
+        '  Example: avtomatika-bot logs b -n 50',
         '',
       ].join('\n'),
     });
+  });
+
+  it('does not show the end of the build output again that stands above it', async () => {
+    const orchestrator = new FakeOrchestrator();
+    const output = ['Installing the requirements.', '\u001b[31mERROR: No matching distribution\u001b[0m'];
+    const details = { output_tail: output };
+    const error = problemToProto(problem('BUILD_FAILED', 'The packages could not be installed.', { details }));
+    const script: Step[] = [
+      { lines: logLines(output, LogStream.BUILD) },
+      { job: { status: JobStatus.FAILED, state: 'failed', error } },
+    ];
+    orchestrator.watchScripts.push(script, script);
+    const told = await runCli(['start', 'b', '--simple', 'bot.py'], { orchestrator, cwd: await oneFile() });
+    expect(told.stderr).toBe(
+      [
+        'Uploading 1 file (9 B)',
+        '  | Installing the requirements.',
+        '  | ERROR: No matching distribution',
+        'Error BUILD_FAILED: The packages could not be installed.',
+        '  Hint: Read the end of the build output.',
+        '  Example: avtomatika-bot logs b -n 50',
+        '',
+      ].join('\n'),
+    );
+    const json = await runCli(['start', 'b', '--simple', 'bot.py', '--json'], { orchestrator, cwd: await oneFile() });
+    expect(json.stderr).toContain('"output_tail":["Installing');
   });
 
   it('shows a refusal with hint and example', async () => {

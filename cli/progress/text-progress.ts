@@ -6,7 +6,7 @@ import type { Writable } from 'node:stream';
 import type { Clock } from '#common/clock.ts';
 import type { Job } from '#gen/botrunner/v1/job_pb.js';
 import { type LogEntry, LogStream } from '#gen/botrunner/v1/log_pb.js';
-import { escapeControls } from '../render/escape.ts';
+import { escapeControls, plainOutput } from '../render/escape.ts';
 import { actionWord, jobActivity } from '../render/job.ts';
 import type { Style } from '../render/style.ts';
 import { isFinal } from '../wait-for-job.ts';
@@ -58,7 +58,7 @@ export class TextProgress implements Progress {
 
   buildOutput(entries: readonly LogEntry[]): void {
     for (const { stream, text } of entries) {
-      const line = escapeControls(text.replace(/\r$/, ''));
+      const line = plainOutput(text);
       this.#print(stream === LogStream.GAP ? this.#style.yellow(`  | ${line}`) : this.#style.dim(`  | ${line}`));
     }
   }

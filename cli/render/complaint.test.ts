@@ -12,6 +12,7 @@ const complaint: Complaint = {
   hint: 'Stop one first.',
   details: { current_bots: 3, active_bots: ['a', 'b', 'c'] },
   example: 'avtomatika-bot stop a',
+  botId: '',
   short: false,
 };
 

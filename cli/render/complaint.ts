@@ -2,15 +2,15 @@
 import type { Json, JsonObject } from '#common/problem.ts';
 import { isProblemCode } from '#common/problem-codes.ts';
 import type { Complaint } from '../errors.ts';
-import { escapeControls, escapeLines } from './escape.ts';
-import { exampleFor } from './examples.ts';
+import { escapeControls, escapeLines, plainOutput } from './escape.ts';
+import { aboutBot, exampleFor } from './examples.ts';
 import { hintFor } from './hints.ts';
 import type { Style } from './style.ts';
 
 /** `Error CODE: message`, then hint and example; with `verbose` the details too. Line ends included. */
 export function renderComplaint(complaint: Complaint, style: Style, verbose: boolean): string {
   const message = escapeControls(complaint.message);
-  const hint = escapeControls(hintFor(complaint.code, complaint.hint));
+  const hint = escapeControls(aboutBot(hintFor(complaint.code, complaint.hint), complaint.botId));
   // Codes that docs/ERRORS.md explains help; those of this program alone would only be noise.
   const named = !complaint.short || isProblemCode(complaint.code);
   const head = style.red(named ? `Error ${escapeControls(complaint.code)}:` : 'Error:');
@@ -19,7 +19,7 @@ export function renderComplaint(complaint: Complaint, style: Style, verbose: boo
   const output = outputTail(complaint.details);
   if (output !== undefined) lines.push(...output.map((line) => style.dim(`  | ${line}`)));
   if (hint !== '') lines.push(`  Hint: ${hint}`);
-  const example = exampleText(exampleFor(complaint.code, complaint.example));
+  const example = exampleText(exampleFor(complaint.code, complaint.example, complaint.botId));
   if (example !== undefined) lines.push(`  Example: ${example}`);
   const details = verbose ? Object.entries(complaint.details).filter(([name]) => !outputNames.includes(name)) : [];
   for (const [name, value] of details) lines.push(`  ${escapeControls(name)}: ${escapeControls(valueText(value))}`);
@@ -27,8 +27,9 @@ export function renderComplaint(complaint: Complaint, style: Style, verbose: boo
 }
 
 /** The same five fields as the body of a REST error; hint and example are about command lines here too. */
-export function complaintJson({ code, message, details, hint, example }: Complaint): JsonObject {
-  return { error: { code, message, details, hint: hintFor(code, hint), example: exampleFor(code, example) } };
+export function complaintJson({ code, message, details, hint, example, botId }: Complaint): JsonObject {
+  const own = { hint: aboutBot(hintFor(code, hint), botId), example: exampleFor(code, example, botId) };
+  return { error: { code, message, details, ...own } };
 }
 
 /** Details that hold the end of an output, most likely of a build; always worth showing. */
@@ -37,9 +38,24 @@ const outputNames: readonly string[] = ['output_tail', 'output', 'tail', 'last_l
 function outputTail(details: JsonObject): readonly string[] | undefined {
   for (const name of outputNames) {
     const lines = linesOf(details[name]);
-    if (lines !== undefined) return lines.map(escapeControls);
+    if (lines !== undefined) return lines.map(plainOutput);
   }
   return undefined;
+}
+
+/** The details without an output whose last line is among those that were shown before. */
+export function withoutShown(details: JsonObject, shown: readonly string[]): JsonObject {
+  const before = new Set(shown.map(plainOutput));
+  return Object.fromEntries(
+    Object.entries(details).filter(([name, value]) => {
+      const last = outputNames.includes(name)
+        ? linesOf(value)
+            ?.map(plainOutput)
+            .findLast((line) => line.trim() !== '')
+        : undefined;
+      return last === undefined || !before.has(last);
+    }),
+  );
 }
 
 /** Lines from a text, from a list of texts or from a list of objects with `text`; undefined for anything else. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { escapeControls, escapeLines } from './escape.ts';
+import { escapeControls, escapeLines, plainOutput } from './escape.ts';
 
 it.each<[string, string]>([
   ['plain text, тест, 日本, 👨‍👩‍👧 and a\ttab', 'plain text, тест, 日本, 👨‍👩‍👧 and a\ttab'],
@@ -32,4 +32,17 @@ const unsafe = /(?!\t)\p{Cc}|\p{Bidi_Control}|[\u2028\u2029]/u;
 
 it('keeps the line ends of a text of several lines', () => {
   expect(escapeLines('a\u001b\r\nb')).toBe('a\\x1b\nb');
+});
+
+it.each<[string, string]>([
+  ['\u001b[31mred\u001b[0m and \u001b[1;38;5;208mbold\u001b[m', 'red and bold'],
+  [' 10%\r 50%\r100% done\r', '100% done'],
+  ['\u001b[2K\u001b[1Gnpm \u001b[33mwarn\u001b[39m', 'npm warn'],
+  ['\u001b]0;title\u0007text\u001b]8;;http://x\u001b\\link\u001b]8;;\u001b\\', 'textlink'],
+  ['cut off \u001b[3', 'cut off '],
+  ['\u001b(Bplain\u001bM', 'plain'],
+  ['bell\u0007 and \u009b31m', 'bell\\x07 and \\x9b31m'],
+  ['\u001b]52;c;never ended', ''],
+])('shows %j of a build as %j', (line, shown) => {
+  expect(plainOutput(line)).toBe(shown);
 });

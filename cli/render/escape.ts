@@ -22,3 +22,16 @@ export const escapeLines = (text: string): string =>
     .split(/\r\n|\n/)
     .map(escapeControls)
     .join('\n');
+
+// CSI, OSC and the other sequences that ESC begins (ECMA-48 5.3 to 5.6), also cut off at the end of the line.
+const sequences =
+  /\u001b(?:\[[0-?]*[ -/]*(?:[@-~]|$)|[\]P^_X][^\u0007\u001b]*(?:\u0007|\u001b\\|$)|[ -/]*(?:[0-Z\\`-~]|$))/g;
+
+/**
+ * One line of a build as it would look on a terminal without colours: what moves the cursor or paints is left out, and of a
+ * line that was written over with CR the last is what stays. Safe like escapeControls.
+ */
+export function plainOutput(line: string): string {
+  const written = line.replace(sequences, '').replace(/[\r\n]+$/, '');
+  return escapeControls(written.slice(written.lastIndexOf('\r') + 1));
+}

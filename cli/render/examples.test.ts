@@ -13,20 +13,33 @@ it.each(Object.entries(commandExamples))('the example for %s is a command line t
 
 it('replaces a request of the REST API, and leaves out one that no command does', () => {
   const request = { blueprint: 'bot_runner', data: { action: 'start', bot_id: 'my-bot' } };
-  expect(exampleFor('INVALID_BOT_ID', request)).toMatch(/^avtomatika-bot start my-bot --simple /);
-  expect(exampleFor('INVALID_CURSOR', request)).toBeNull();
-  expect(exampleFor('NEWER_THAN_THIS_PROGRAM', request)).toBeNull();
+  expect(exampleFor('INVALID_BOT_ID', request, '')).toMatch(/^avtomatika-bot start my-bot --simple /);
+  expect(exampleFor('INVALID_CURSOR', request, '')).toBeNull();
+  expect(exampleFor('NEWER_THAN_THIS_PROGRAM', request, '')).toBeNull();
 });
 
 it('is the command of a request that needs no more than a bot', () => {
   const data = (fields: object) => ({ blueprint: 'bot_runner', data: { bot_id: 'bot-1', ...fields } });
-  expect(exampleFor('QUOTA_EXCEEDED', data({ action: 'stop' }))).toBe('avtomatika-bot stop bot-1');
-  expect(exampleFor('INVALID_LINES', data({ action: 'logs', lines: 5 }))).toBe('avtomatika-bot logs bot-1 -n 5');
-  expect(exampleFor('BOT_NOT_FOUND', data({ action: 'list' }))).toBe('avtomatika-bot list');
-  expect(exampleFor('CONTAINER_ERROR', data({ action: 'status', bot_id: 'a b; rm' }))).toBeNull();
+  expect(exampleFor('QUOTA_EXCEEDED', data({ action: 'stop' }), '')).toBe('avtomatika-bot stop bot-1');
+  expect(exampleFor('INVALID_LINES', data({ action: 'logs', lines: 5 }), '')).toBe('avtomatika-bot logs bot-1 -n 5');
+  expect(exampleFor('BOT_NOT_FOUND', data({ action: 'list' }), '')).toBe('avtomatika-bot list');
+  expect(exampleFor('CONTAINER_ERROR', data({ action: 'status', bot_id: 'a b; rm' }), '')).toBeNull();
 });
 
 it('leaves an example that is a text already, and adds none', () => {
-  expect(exampleFor('QUOTA_EXCEEDED', 'avtomatika-bot stop bot-1')).toBe('avtomatika-bot stop bot-1');
-  expect(exampleFor('QUOTA_EXCEEDED', null)).toBeNull();
+  expect(exampleFor('QUOTA_EXCEEDED', 'avtomatika-bot stop bot-1', '')).toBe('avtomatika-bot stop bot-1');
+  expect(exampleFor('QUOTA_EXCEEDED', null, '')).toBeNull();
+});
+
+it('is about the bot of whoever reads it', () => {
+  expect(exampleFor('INVALID_ENV_VARS', {}, 'shop-1')).toMatch(/^avtomatika-bot start shop-1 --simple bot\.py /);
+  expect(exampleFor('BUILD_FAILED', 'avtomatika-bot logs my-bot -n 50', 'shop-1')).toBe(
+    'avtomatika-bot logs shop-1 -n 50',
+  );
+  expect(exampleFor('GIT_FAILED', 'git clone https://example.com/my-bot.git', 'shop-1')).toContain('/my-bot.git');
+  expect(exampleFor('BUILD_FAILED', 'avtomatika-bot logs my-bot', 'a b; rm')).toBe('avtomatika-bot logs my-bot');
+});
+
+it('never shows a token that works anywhere', () => {
+  for (const line of Object.values(commandExamples)) expect(line).not.toMatch(/test-(client|admin|worker)-token/);
 });

@@ -47,8 +47,8 @@ export const commandExamples: Readonly<Partial<Record<ProblemCode, string>>> = {
   FORBIDDEN_URL: archive,
   FORBIDDEN_REGISTRY: image,
   MALFORMED_REQUEST: start,
-  UNAUTHENTICATED: 'avtomatika-bot list --token test-client-token',
-  PERMISSION_DENIED: 'avtomatika-bot list --token test-client-token',
+  UNAUTHENTICATED: 'avtomatika-bot list --token YOUR_TOKEN',
+  PERMISSION_DENIED: 'avtomatika-bot worker list --token ADMIN_TOKEN',
   JOB_NOT_FOUND: job,
   ARTIFACT_NOT_FOUND: start,
   TOKEN_IN_USE: 'avtomatika-bot start my-bot --simple bot.py -e BOT_TOKEN=123:ABC --takeover',
@@ -60,11 +60,21 @@ export const commandExamples: Readonly<Partial<Record<ProblemCode, string>>> = {
   GIT_FAILED: git,
 };
 
-/** The example of a refusal for people at a command line; null where there is none. */
-export function exampleFor(code: string, example: Json): Json {
-  if (typeof example !== 'object' || example === null) return example;
-  return (isProblemCode(code) ? commandExamples[code] : undefined) ?? plainCommand(example) ?? null;
+/** The example of a refusal for people at a command line, about their own bot if it is about one; null where there is none. */
+export function exampleFor(code: string, example: Json, botId: string): Json {
+  const shown =
+    typeof example !== 'object' || example === null
+      ? example
+      : ((isProblemCode(code) ? commandExamples[code] : undefined) ?? plainCommand(example) ?? null);
+  return typeof shown === 'string' ? aboutBot(shown, botId) : shown;
 }
+
+/** The same text about this bot. */
+export const aboutBot = (text: string, botId: string): string =>
+  botIdPattern.test(botId) ? text.replace(anyBot, botId) : text;
+
+/** What every text calls a bot; not a part of another word, such as the name of a repository. */
+const anyBot = /(?<![\w./-])my-bot(?![\w./-])/g;
 
 /** The command of a request that needs no more than a bot: {"data":{"action":"stop","bot_id":"my-bot"}}. */
 function plainCommand(example: object): string | undefined {

@@ -29,7 +29,10 @@ export function renderJob(job: Job, style: Style, verbose: boolean): string {
     ['Cancel', isFinal(job.status) ? undefined : `avtomatika-bot cancel ${escapeControls(job.jobId)}`],
   ]);
   const head = style.bold(`Job ${escapeControls(job.jobId)}`);
-  const error = job.error === undefined ? '' : renderComplaint(complaintOfDetail(job.error), style, verbose);
+  const error =
+    job.error === undefined
+      ? ''
+      : renderComplaint({ ...complaintOfDetail(job.error), botId: job.botId }, style, verbose);
   return `${head}\n${facts}\n${error}`.trimEnd();
 }
 
@@ -55,7 +58,7 @@ export function jobJson(job: Job): JsonObject {
     current_state: job.state,
     status: statusWord(job.status),
     reason: job.reason,
-    data: job.error === undefined ? result : complaintJson(complaintOfDetail(job.error)),
+    data: job.error === undefined ? result : complaintJson({ ...complaintOfDetail(job.error), botId: job.botId }),
     // As REST has it: the result once more.
     state_history: result.result ?? {},
     created_at: exactTime(job.createdAt),

@@ -4,7 +4,7 @@ import { type Job, JobStatus } from '#gen/botrunner/v1/job_pb.js';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { marker } from './bots.ts';
 import { linesOf } from './complaint.ts';
-import { escapeControls } from './escape.ts';
+import { escapeControls, plainOutput } from './escape.ts';
 import type { Style } from './style.ts';
 import { renderFacts } from './table.ts';
 
@@ -33,7 +33,7 @@ export function renderStarted(job: Job, style: Style): Outcome {
     ['Stop', status === 'exited' ? undefined : `avtomatika-bot stop ${bot}`],
   ]);
   const lastLines = stopped ? (linesOf(result['last_lines']) ?? []) : [];
-  const lines = [title, ...lastLines.map((line) => `  | ${escapeControls(line)}`), ...noticesOf(result), facts];
+  const lines = [title, ...lastLines.map((line) => `  | ${plainOutput(line)}`), ...noticesOf(result), facts];
   return { exitCode: status === 'crash_loop' ? exitCodes.unhealthy : exitCodes.done, text: lines.join('\n') };
 }
 

@@ -3,7 +3,7 @@ import { type Timestamp, timestampDate } from '@bufbuild/protobuf/wkt';
 import type { JsonObject } from '#common/problem.ts';
 import { type LogEntry, LogStream } from '#gen/botrunner/v1/log_pb.js';
 import { exactTime } from './bots.ts';
-import { escapeControls } from './escape.ts';
+import { escapeControls, plainOutput } from './escape.ts';
 import type { Style } from './style.ts';
 
 /** The stream's word in JSON: stdout, stderr, build, system, gap. */
@@ -32,7 +32,8 @@ export function renderLogLine(entry: LogEntry, style: Style, timestamps = false)
   if (!style.terminal) return `${time}${prefix(entry.stream)}${entry.text}\n`;
   const head = time + prefix(entry.stream);
   // A CR before the line end is how some programs end lines; it says nothing.
-  const text = escapeControls(entry.text.replace(/\r$/, ''));
+  const text =
+    entry.stream === LogStream.BUILD ? plainOutput(entry.text) : escapeControls(entry.text.replace(/\r$/, ''));
   if (entry.stream === LogStream.GAP) return `${style.yellow(head + text)}\n`;
   return `${head === '' ? '' : style.dim(head)}${paint(text, style)(text)}\n`;
 }

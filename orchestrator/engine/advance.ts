@@ -5,6 +5,7 @@ import { type BotRecord, isFinal, type JobRecord } from '../core/records.ts';
 import { dispatch, objectionToBegin } from './activate.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
+import { tellFormer } from './former-version.ts';
 import { giveUpMove } from './moving.ts';
 import { offerTask } from './offer-task.ts';
 import { awaitsRemoval, endOfDelete, endWithoutWorker, keepPending, stoppedResult } from './pending.ts';
@@ -38,9 +39,12 @@ export function advance(context: EngineContext, change: Change, job: JobRecord, 
       return finish(context, change, { ...job, state, status: 'completed', reason: '', result: step.result });
     case 'failed':
     case 'cancelled': {
+      const before = change.tx.bots.get(job);
       if (job.action === 'move') giveUpMove(context, change, job, event.kind === 'task_failed');
       else giveUp(context, change, job);
-      const ended = finish(context, change, { ...job, state, status: step.status, reason: '', error: step.problem });
+      const after = change.tx.bots.get(job);
+      const error = tellFormer(step.problem, job, { before, after, workerSaid: event.kind === 'task_failed' });
+      const ended = finish(context, change, { ...job, state, status: step.status, reason: '', error });
       // Its bot is gone; what was left to wait for goes on by itself.
       if (job.action === 'delete' && change.tx.bots.get(job)?.pendingTask === null) removeDeleted(change, job);
       return ended;

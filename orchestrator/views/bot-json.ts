@@ -1,10 +1,12 @@
 /** A bot as REST and JSON events show it. Holds no secret. */
 import type { JsonObject } from '#common/problem.ts';
-import type { BotView } from './bot-view.ts';
+import { type BotView, lastEnd } from './bot-view.ts';
 import { rfc3339OrNull } from './time.ts';
 
-export function botToJson({ bot, state, runtime }: BotView): JsonObject {
+export function botToJson(view: BotView): JsonObject {
+  const { bot, state, runtime } = view;
   const { observed } = bot;
+  const end = lastEnd(view);
   return {
     bot_id: bot.botId,
     status: state,
@@ -12,12 +14,12 @@ export function botToJson({ bot, state, runtime }: BotView): JsonObject {
     container_id: observed.containerId ?? null,
     container_name: observed.containerName ?? null,
     started_at: rfc3339OrNull(observed.startedAt),
-    finished_at: rfc3339OrNull(observed.finishedAt),
+    finished_at: rfc3339OrNull(end.finishedAt),
     worker_id: bot.workerId,
     runtime,
     restarts: observed.restarts ?? 0,
-    exit_code: observed.exitCode ?? null,
-    oom_killed: observed.oomKilled ?? false,
+    exit_code: end.exitCode ?? null,
+    oom_killed: end.oomKilled ?? false,
     next_try_at: rfc3339OrNull(observed.nextTryAt),
     reason: observed.reason ?? '',
     diagnosis: observed.diagnosis ?? '',

@@ -8,3 +8,12 @@ export interface BotView {
   /** docker or process; empty while the bot has no worker. */
   readonly runtime: string;
 }
+
+const alive: readonly BotStateName[] = ['starting', 'running', 'stopping'];
+
+/** How its last run ended, where that is what there is now: a bot that runs again has no end. */
+export const lastEnd = ({
+  bot: { observed },
+  state,
+}: BotView): Pick<ShownBot['observed'], 'exitCode' | 'finishedAt' | 'oomKilled'> =>
+  alive.includes(state) ? {} : observed;

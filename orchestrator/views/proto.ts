@@ -4,7 +4,7 @@ import { problemToProto } from '#common/problem-proto.ts';
 import { type Bot, BotSchema, BotState, DesiredState } from '#gen/botrunner/v1/bot_pb.js';
 import { type Job, JobSchema, JobStatus } from '#gen/botrunner/v1/job_pb.js';
 import type { BotStateName, Desired, JobStatusName, ShownJob } from '../core/records.ts';
-import type { BotView } from './bot-view.ts';
+import { type BotView, lastEnd } from './bot-view.ts';
 import { timestamp } from './time.ts';
 
 const stateToProto: Readonly<Record<BotStateName, BotState>> = {
@@ -43,8 +43,10 @@ const statusToProto: Readonly<Record<JobStatusName, JobStatus>> = {
   cancelled: JobStatus.CANCELLED,
 };
 
-export function botToProto({ bot, state, runtime }: BotView): Bot {
+export function botToProto(view: BotView): Bot {
+  const { bot, state, runtime } = view;
   const { observed } = bot;
+  const end = lastEnd(view);
   return create(BotSchema, {
     userId: bot.userId,
     botId: bot.botId,
@@ -59,9 +61,9 @@ export function botToProto({ bot, state, runtime }: BotView): Bot {
     containerId: observed.containerId ?? '',
     containerName: observed.containerName ?? '',
     ...timestamp('startedAt', observed.startedAt),
-    ...timestamp('finishedAt', observed.finishedAt),
-    ...(observed.exitCode === undefined ? {} : { exitCode: observed.exitCode }),
-    oomKilled: observed.oomKilled ?? false,
+    ...timestamp('finishedAt', end.finishedAt),
+    ...(end.exitCode === undefined ? {} : { exitCode: end.exitCode }),
+    oomKilled: end.oomKilled ?? false,
     restarts: observed.restarts ?? 0,
     ...timestamp('nextTryAt', observed.nextTryAt),
     reason: observed.reason ?? '',

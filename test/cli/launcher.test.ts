@@ -177,6 +177,7 @@ describe('the launcher', () => {
         'the line is shown',
         () => running.stdout() + running.stderr(),
         (text) => text === 'hello\n',
+        { timeoutMs: 15_000 },
       );
       running.child.kill(signal);
       expect(await running.ended).toBe(130);

@@ -136,6 +136,7 @@ describe.each([20, 22, 24])('under Node.js %i', (major) => {
       'the log is there',
       () => cli(['logs', bot, '-n', '10']),
       ({ stdout }) => stdout.includes('env --no-deprecation'),
+      { timeoutMs: 60_000 },
     );
     expect(await cli(['list'])).toMatchObject({
       ...good,
@@ -163,6 +164,7 @@ describe.each([20, 22, 24])('under Node.js %i', (major) => {
       'the update is done',
       () => cli(['job', job]),
       ({ stdout }) => /Status +completed/.test(stdout),
+      { timeoutMs: 60_000 },
     );
     expect(await cli(['cancel', job])).toMatchObject({ code: 1 });
     for (const words of [['restart', bot], ['events'], ['stop', bot], ['delete', bot, '--yes']]) {

@@ -122,7 +122,15 @@ describe('a start', () => {
     const update = await worker.take('ensure');
     expect(update).toMatchObject({ generation: 2n, revision: 2n, epoch: 1n });
     worker.send(failed(update.taskId, 'BUILD_FAILED', { observation: observed({ ...update, revision: 1n }) }));
-    expect((await untilFinal(second)).status).toBe('failed');
+    expect(await untilFinal(second)).toMatchObject({
+      status: 'failed',
+      data: {
+        error: {
+          message: expect.stringMatching(/\. The version before still runs\.$/),
+          details: { former_version: 'running' },
+        },
+      },
+    });
     const back = await worker.take('ensure');
     expect(back).toMatchObject({ generation: 3n, revision: 1n, desired: DesiredState.RUNNING });
     expect(back.spec?.env).toEqual({ V: '1' });

@@ -1,0 +1,43 @@
+/**
+ * What a start or update that failed left of its bot: whoever reads the error wants to know whether the version before still
+ * runs. Pure.
+ */
+import type { Problem } from '#common/problem.ts';
+import type { BotRecord, JobRecord } from '../core/records.ts';
+
+/** For people and, as details.former_version, for programs. */
+const sentences = {
+  running: 'The version before still runs.',
+  kept: 'The version before is kept.',
+  crash_loop: 'The version before is in its crash loop again.',
+  not_running: 'The version before was not running, and does not run now.',
+} as const;
+
+/**
+ * The problem with that added; as it is where there was no version before. `before` and `after` are the bot before and
+ * after the job was given up; `workerSaid`: its worker ended the job and has left the version before alone.
+ */
+export function tellFormer(
+  problem: Problem,
+  job: Pick<JobRecord, 'action'>,
+  { before, after, workerSaid }: { before: BotRecord | undefined; after: BotRecord | undefined; workerSaid: boolean },
+): Problem {
+  const deploys = job.action === 'start' || job.action === 'update';
+  const revision = before?.undo?.revision ?? after?.revision ?? 0;
+  if (!deploys || after === undefined || after.specSealed === null || revision === 0) return problem;
+  // It says so by itself.
+  if (problem.code === 'UPDATE_ROLLED_BACK') return problem;
+  const former = stateOf(before, after, workerSaid);
+  return {
+    ...problem,
+    message: `${problem.message.replace(/[^.!?]$/, '$&.')} ${sentences[former]}`,
+    details: { ...problem.details, former_version: former },
+  };
+}
+
+function stateOf(before: BotRecord | undefined, after: BotRecord, workerSaid: boolean): keyof typeof sentences {
+  if (after.desired !== 'running') return 'not_running';
+  const wasUp = before?.undo?.wasUp ?? after.state === 'running';
+  if (wasUp) return workerSaid ? 'running' : 'kept';
+  return after.state === 'crash_loop' ? 'crash_loop' : 'kept';
+}
