@@ -420,7 +420,9 @@ describe('a delete with purge after a move', () => {
     const gone = await one.take('ensure');
     one.succeed(gone, stopped(gone));
     await untilFinal(first);
-    await accepted(simple('a', { on: { n: 'nowhere' } }));
+    // Nobody can take it.
+    await admin().cordonWorker({ workerId: 'one' });
+    await accepted(simple('a'));
     const id = await accepted({ action: 'delete', bot_id: 'a', purge: true });
     const purge = await one.take('ensure');
     expect(purge).toMatchObject({ desired: DesiredState.REMOVED, purge: true });
