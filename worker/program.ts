@@ -276,7 +276,10 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
       ensure: (ensure) => registry.ensure(ensure),
       cancelTask: (taskId) => registry.cancelTask(taskId),
       strays: () => adoption.strays,
-      adopt: (decision) => void adoption.decide(decision),
+      adopt: (decision) =>
+        inBackground(adoption.decide(decision), (error) =>
+          logger.error({ err: error }, 'a decision about containers failed'),
+        ),
       hold: (held) => registry.hold(held),
       openTail: (channel, tail, signal) => tails.serve(channel, tail, signal),
     });

@@ -49,6 +49,12 @@ export class Adoption {
     return this.#strays.get(workerId)?.found ?? [];
   }
 
+  /** The workers on whose engines containers made by that worker are. */
+  holdersOf(workerId: string): readonly string[] {
+    const holders = [...this.#strays].filter(([, { found }]) => found.some((stray) => stray.workerId === workerId));
+    return holders.map(([holder]) => holder).filter((holder) => holder !== workerId);
+  }
+
   /** Refuses with UNAVAILABLE when the worker is not there, or is older than this. */
   assertAble(workerId: string): void {
     const session = this.#fleet.sessions().find((one) => one.workerId === workerId);

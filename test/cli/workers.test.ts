@@ -174,8 +174,13 @@ describe('worker', () => {
     expect(await refused('docker-1', '--take')).toMatch(/No container is named/);
     expect(await refused('docker-1')).toMatch(/Give one of --list, --take and --remove/);
     expect(await refused('nobody', '--list')).toMatch(/WORKER_NOT_FOUND/);
-    worker.send({ case: 'strays', value: { $typeName: 'botrunner.v1.Strays', containers: [] } });
     other.close();
+    await eventually(
+      'a worker that is away says where its containers are',
+      async () => (await run(['worker', 'list'])).stdout,
+      (shown) => /other: .*its containers are on the engine of docker-1: .* worker adopt docker-1 --list/.test(shown),
+    );
+    worker.send({ case: 'strays', value: { $typeName: 'botrunner.v1.Strays', containers: [] } });
   });
 
   it.each(['cordon', 'uncordon', 'drain', 'revoke', 'readmit', 'forget --yes'])(

@@ -153,11 +153,12 @@ function show(deps: AdminWorkersDeps, worker: WorkerRecord): MessageInitShape<ty
     placed.filter(({ pendingTask }) => pendingTask !== null).length + store.read.leftovers.ofWorker(workerId).length;
   const running = bots.filter(mayRun);
   const strays = decidableStrays(deps, workerId).length;
+  const holder = presence.connected ? undefined : deps.adoption.holdersOf(workerId)[0];
   const lastSeenAt =
     presence.silentMs === undefined ? worker.lastSeenAt : Math.round(clock.wallMs()) - presence.silentMs;
   return {
     workerId,
-    ...withStrays(withPending(stateOf(presence), pending), workerId, strays),
+    ...withHolder(withStrays(withPending(stateOf(presence), pending), workerId, strays), holder),
     pending,
     strays,
     cordoned: store.read.workers.isCordoned(workerId),
@@ -192,6 +193,16 @@ function withStrays<T extends { readonly reason: string }>(state: T, workerId: s
   const what = strays === 1 ? '1 container of a bot is' : `${strays} containers of bots are`;
   const reason = `${what} there and not its own: avtomatika-bot worker adopt ${workerId} --list`;
   return { ...state, reason: state.reason === '' ? reason : `${state.reason}; ${reason}` };
+}
+
+/** A worker that lost its DATA_DIR comes back under another name, beside the containers of its former one. */
+function withHolder<T extends { readonly reason: string }>(state: T, holder: string | undefined): T {
+  if (holder === undefined) return state;
+  const cure = `worker forget, then: avtomatika-bot worker adopt ${holder} --list`;
+  return {
+    ...state,
+    reason: `${state.reason}; its containers are on the engine of ${holder}: if its DATA_DIR is lost, ${cure}`,
+  };
 }
 
 function stateOf(presence: Presence): { readonly state: WorkerState; readonly reason: string } {
