@@ -4,6 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
+import { repeat } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 
@@ -36,22 +37,10 @@ export async function readTlsPair({ certPath, keyPath }: TlsPaths): Promise<TlsP
 
 /** Looks at the files from now on; the returned function ends it. */
 export function watchTlsFiles(parts: TlsFilesParts): () => void {
-  const { clock, everyMs = everyMsDefault } = parts;
+  const { clock, logger, everyMs = everyMsDefault } = parts;
   const files = new TlsFiles(parts);
-  let stopped = false;
-  let cancel: () => void = () => undefined;
-  const next = () => {
-    cancel = clock.after(everyMs, () => {
-      void files.look().finally(() => {
-        if (!stopped) next();
-      });
-    });
-  };
-  next();
-  return () => {
-    stopped = true;
-    cancel();
-  };
+  const report = (error: unknown) => logger.error({ err: error }, 'the TLS files could not be looked at');
+  return repeat(clock, everyMs, () => files.look(), report);
 }
 
 /** What the watch looks at. */
