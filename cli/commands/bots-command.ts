@@ -8,9 +8,9 @@ import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import type { Outcome } from '../render/job.ts';
 import type { Style } from '../render/style.ts';
 import { submit } from '../submit.ts';
-import { JobCommand } from './job-command.ts';
+import { TimedJobCommand } from './timed-job-command.ts';
 
-export abstract class BotsCommand extends JobCommand {
+export abstract class BotsCommand extends TimedJobCommand {
   bots = Option.Rest('BOT');
 
   protected abstract send(
@@ -25,6 +25,7 @@ export abstract class BotsCommand extends JobCommand {
    * the words. A bot that fails does not keep the others: the exit code is that of the first one that did.
    */
   protected async forEachBot(): Promise<ExitCode> {
+    this.timeoutMs();
     const codes = await this.withClient(async (client) => {
       const asked: { readonly job: Job | undefined; readonly code: ExitCode }[] = [];
       for (const botId of new Set(this.bots)) {

@@ -20,7 +20,7 @@ import { uploadSource } from '../source/upload.ts';
 import { isDefault, splitRemovals } from '../spec-words.ts';
 import { readPassword } from '../stdin.ts';
 import { submit } from '../submit.ts';
-import { JobCommand } from './job-command.ts';
+import { TimedJobCommand } from './timed-job-command.ts';
 
 /** What start and update send; `keepEnv` only says something to update. */
 export interface DeployRequest {
@@ -46,7 +46,7 @@ type CheckDeployRequestInit = NonNullable<MessageInitShape<typeof CheckDeployReq
 /** Stands for the source that is not there yet. */
 const unknownSha256 = '0'.repeat(64);
 
-export abstract class DeployCommand extends JobCommand {
+export abstract class DeployCommand extends TimedJobCommand {
   bot = Option.String();
   simple = Option.Array('--simple', [], {
     description: 'The files, or the folder, of the bot. Takes all that follows.',
@@ -120,6 +120,7 @@ export abstract class DeployCommand extends JobCommand {
         hint: 'Use 1 to 64 Latin letters, digits, "_" or "-": avtomatika-bot start my-bot --simple bot.py',
       });
     }
+    this.timeoutMs();
     const choice = chooseSource(this);
     const limits = parseLimits(this);
     const labels = splitRemovals(this.on);

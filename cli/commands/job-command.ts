@@ -1,17 +1,14 @@
 /** What commands share that start a job and wait for its end. */
-import { type Job, JobStatus } from '#gen/botrunner/v1/job_pb.js';
+import type { Job } from '#gen/botrunner/v1/job_pb.js';
 import type { LogEntry } from '#gen/botrunner/v1/log_pb.js';
 import type { Client } from '../client.ts';
-import { CliError, complain } from '../errors.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { createJsonProgress } from '../progress/json-progress.ts';
 import type { Progress } from '../progress/progress.ts';
 import { TextProgress } from '../progress/text-progress.ts';
-import { withoutShown } from '../render/complaint.ts';
 import { jobResultJson, type Outcome } from '../render/job.ts';
 import type { Style } from '../render/style.ts';
 import { isFinal, waitForJob } from '../wait-for-job.ts';
-import { complaintOfDetail } from '../wire/refusals.ts';
 import { BotCommand } from './bot-command.ts';
 
 /** Errors bring fewer lines than this. */
@@ -20,7 +17,7 @@ const shownMax = 500;
 export abstract class JobCommand extends BotCommand {
   #progress: Progress | undefined;
   /** The end of the build output that has been shown. */
-  #shown: readonly string[] = [];
+  protected shown: readonly string[] = [];
 
   /** Told on stderr; made at its first use. */
   protected progress(): Progress {
@@ -31,15 +28,8 @@ export abstract class JobCommand extends BotCommand {
     return this.#progress;
   }
 
-  /** Waits on a stream and returns the completed job. Throws CliError for a failed one, and the signal's reason. */
-  protected async finish(client: Client, job: Job): Promise<Job> {
-    const last = await this.watch(client, job);
-    if (last.status === JobStatus.COMPLETED) return last;
-    throw failureOf(last, this.#shown);
-  }
-
   /** Waits on a stream and returns the job after its end, whichever that was. */
-  protected async watch(client: Client, job: Job): Promise<Job> {
+  protected async watch(client: Client, job: Job, end: AbortSignal = this.context.signal): Promise<Job> {
     if (isFinal(job.status)) return job;
     const progress = this.progress();
     const { signal } = this.context;
@@ -49,11 +39,11 @@ export abstract class JobCommand extends BotCommand {
         onJob: (now: Job) => progress.job(now),
         onBuildOutput: (entries: readonly LogEntry[]) => {
           progress.buildOutput(entries);
-          if (!this.json) this.#shown = [...this.#shown, ...entries.map(({ text }) => text)].slice(-shownMax);
+          if (!this.json) this.shown = [...this.shown, ...entries.map(({ text }) => text)].slice(-shownMax);
         },
         onBroken: () => progress.reconnecting(),
       };
-      return await waitForJob(client, job, watcher, this.context);
+      return await waitForJob(client, job, watcher, { ...this.context, signal: end });
     } catch (error) {
       if (signal.aborted) {
         progress.end();
@@ -79,18 +69,4 @@ export abstract class JobCommand extends BotCommand {
     await this.answer(jobResultJson(job), text);
     return exitCodes.done;
   }
-}
-
-/** What went wrong, without the output that stands above it already. */
-function failureOf(job: Job, shown: readonly string[]): CliError {
-  if (job.error !== undefined) {
-    const complaint = complaintOfDetail(job.error);
-    return new CliError({ ...complaint, botId: job.botId, details: withoutShown(complaint.details, shown) });
-  }
-  return complain(
-    exitCodes.failed,
-    job.status === JobStatus.CANCELLED ? 'CANCELLED' : 'INTERNAL',
-    `Job ${job.jobId} ${job.status === JobStatus.CANCELLED ? 'was cancelled' : 'failed'} without a reason.`,
-    `Look at the bot with: avtomatika-bot status ${job.botId}`,
-  );
 }

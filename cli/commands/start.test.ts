@@ -193,6 +193,24 @@ describe('a start that fails', () => {
     });
   });
 
+  it('is cancelled when it does not end within --timeout', async () => {
+    const orchestrator = new FakeOrchestrator();
+    orchestrator.watchScripts.push([{ job: { reason: 'waiting' } }, 'silence']);
+    const words = ['start', 'b', '--simple', 'bot.py', '--timeout', '90s'];
+    const told = await runCli(words, { orchestrator, cwd: await oneFile() });
+    expect(told).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(told.stderr).toContain('did not end within 90s, and was cancelled. Look at it with: avtomatika-bot job ');
+    expect(orchestrator.calls.at(-1)).toBe('cancelJob');
+  });
+
+  it('is not sent with a --timeout that is none', async () => {
+    const orchestrator = new FakeOrchestrator();
+    const words = ['start', 'b', '--simple', 'bot.py', '--timeout', 'soon'];
+    const told = await runCli(words, { orchestrator, cwd: await oneFile() });
+    expect(told).toMatchObject({ exitCode: 2, stdout: '' });
+    expect(orchestrator.calls).toEqual([]);
+  });
+
   it('does not show the end of the build output again that stands above it', async () => {
     const orchestrator = new FakeOrchestrator();
     const output = ['Installing the requirements.', '\u001b[31mERROR: No matching distribution\u001b[0m'];

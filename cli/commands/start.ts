@@ -27,6 +27,7 @@ export class StartCommand extends DeployCommand {
       ['A folder with a Dockerfile', 'avtomatika-bot start my-bot --custom my_bot/ --env-file bot.env --memory 512m'],
       ['A git repository', 'avtomatika-bot start my-bot --git https://github.com/user/telegram-bot.git --branch main'],
       ['A ready image', 'avtomatika-bot start my-bot --image ghcr.io/user/bot:1.0 --cpus 0.5'],
+      ['In two minutes or not at all', 'avtomatika-bot start my-bot --simple bot.py --timeout 2m'],
       ['On a worker with these labels', 'avtomatika-bot start my-bot --simple bot.py --on zone=eu --on gpu=yes'],
     ],
   });

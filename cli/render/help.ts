@@ -24,6 +24,7 @@ const valueNames: Readonly<Record<string, string>> = {
   '--cpus': 'N',
   '--lines': 'N',
   '--since': 'TIME',
+  '--timeout': 'TIME',
   '--until': 'TIME',
   '--grep': 'TEXT',
   '--cursor': 'CURSOR',

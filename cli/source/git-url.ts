@@ -19,8 +19,14 @@ const example = 'https://github.com/user/telegram-bot.git';
 
 /** Takes user and password out of the URL. Throws CliError, which never shows any of it. */
 export function parseGitUrl(text: string): GitUrl {
-  if (/^([^/]*@)?[^/:]+:(?!\/\/)/.test(text) || /^ssh:/i.test(text)) {
-    throw refused('Git over ssh is not supported.', `Use the https address of the repository, such as ${example}.`);
+  if (/^([^/]*@)?[^/:]+:(?!\/\/)/.test(text) || /^(git\+)?ssh:/i.test(text)) {
+    const https = httpsForm(text);
+    throw refused(
+      'Git over ssh is not supported: the worker has no key of yours.',
+      https === undefined
+        ? `Use the https address of the repository, such as ${example}.`
+        : `Write ${https}, or for a private repository https://TOKEN@${https.slice('https://'.length)}.`,
+    );
   }
   const url = parseUrl(text);
   if (url === null || !/^(https?|git):$/.test(url.protocol) || url.hostname === '') {
@@ -39,6 +45,17 @@ export function parseGitUrl(text: string): GitUrl {
   url.username = '';
   url.password = '';
   return { url: url.href, login };
+}
+
+/** The same repository by https, for addresses such as git@HOST:PATH and ssh://git@HOST/PATH. The port of ssh says nothing. */
+function httpsForm(text: string): string | undefined {
+  const [, host, path] =
+    /^(?:[\w.-]+@)?([a-z0-9-]+(?:\.[a-z0-9-]+)+):\/?([\w.~-]+(?:\/[\w.~-]+)*)\/?$/i.exec(text) ??
+    /^(?:git\+)?ssh:\/\/(?:[\w.-]+@)?([a-z0-9-]+(?:\.[a-z0-9-]+)+)(?::\d+)?\/([\w.~-]+(?:\/[\w.~-]+)*)\/?$/i.exec(
+      text,
+    ) ??
+    [];
+  return host === undefined || path === undefined ? undefined : `https://${host}/${path}`;
 }
 
 /** One part alone is a token, as in https://TOKEN@host/x.git. */

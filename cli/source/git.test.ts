@@ -51,13 +51,22 @@ describe('a git repository', () => {
   });
 
   it.each([
-    'git@github.com:canary/bot.git',
+    ['git@github.com:me/bot.git', 'https://github.com/me/bot.git'],
+    ['ssh://git@gitlab.example.com:2222/group/sub/bot.git', 'https://gitlab.example.com/group/sub/bot.git'],
+    ['git+ssh://git@github.com/me/bot', 'https://github.com/me/bot'],
+    ['github.com:me/bot', 'https://github.com/me/bot'],
+  ])('that ssh would take is refused with its https form: %s', (url, https) => {
+    expect(complaintOf(() => git(url))).toContain(`Write ${https}, or for a private repository https://TOKEN@`);
+  });
+
+  it.each([
+    'git:canary@github.com:me/bot.git',
     'ssh://git:canary@github.com/bot.git',
     'canary:bot.git',
     'git@-oProxyCommand=canary:x',
   ])('over ssh is refused with the cure and without the URL: %s', (url) => {
     const complaint = complaintOf(() => git(url));
-    expect(complaint).toMatch(/^2 Git over ssh is not supported\. Use the https address of the repository/);
+    expect(complaint).toMatch(/^2 Git over ssh is not supported: .* (Use|Write) (the )?https/);
     expect(complaint).not.toContain('canary');
   });
 
