@@ -92,6 +92,7 @@ function describeDocker(docker: TestDocker): void {
           'generation',
           'epoch',
           'started_at',
+          'settings',
           'sig',
         ].toSorted(),
       );

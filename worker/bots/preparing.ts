@@ -4,7 +4,7 @@ import { type Problem, ProblemError, problem, unwrap } from '#common/problem.ts'
 import { awaitTokens } from '../diagnosis/source-tokens.ts';
 import { entryToProto, LogStream } from '../logs/log-entry.ts';
 import { withTimeLimit } from '../waiting/time-limit.ts';
-import { explainPassing, passesByItself, retryPauseMs, TryLaterError } from '../waiting/try-later.ts';
+import { explainPassing, PassingProblemError, passesByItself, retryPauseMs } from '../waiting/try-later.ts';
 import type { ActiveTask } from './active-task.ts';
 import type { BotContext } from './bot-context.ts';
 import { type BotMemory, imageOf, nothingFailed, runnableSpec } from './bot-memory.ts';
@@ -69,7 +69,8 @@ export function beginPreparing(memory: BotMemory, context: BotContext, hooks: Pr
     (error: unknown): Prepared => {
       if (memory.preparing !== mine) return { kind: 'cancelled' };
       memory.preparing = undefined;
-      if (error instanceof ProblemError) return { kind: 'failed', problem: context.log.maskProblem(error.problem) };
+      if (error instanceof ProblemError && !passesByItself(error))
+        return { kind: 'failed', problem: context.log.maskProblem(error.problem) };
       if (!passesByItself(error)) {
         context.logger.error({ err: error, bot: memory.key }, 'making an image failed unexpectedly');
         return {
@@ -78,7 +79,7 @@ export function beginPreparing(memory: BotMemory, context: BotContext, hooks: Pr
         };
       }
       const failures = memory.making.failures + 1;
-      const { problem: last, triesMax } = error instanceof TryLaterError ? error : withoutLimit;
+      const { problem: last, triesMax } = error instanceof PassingProblemError ? error : withoutLimit;
       const masked = last && context.log.maskProblem(last);
       if (masked !== undefined && failures >= triesMax) return { kind: 'failed', problem: masked };
       const againAtMs = context.clock.monotonicMs() + retryPauseMs(failures, context.random());

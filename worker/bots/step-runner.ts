@@ -113,7 +113,7 @@ async function takeFailure(
   memory.failures += 1;
   memory.stale = true;
   const isStart = step.kind === 'create' || step.kind === 'start';
-  if (error instanceof ProblemError && isStart) {
+  if (error instanceof ProblemError && isStart && !passesByItself(error)) {
     // A start of a container that somebody removed meanwhile says nothing about the bot.
     if (step.kind === 'start' && memory.failures <= vanishedMax && !(await isStillThere(memory, context, signal)))
       return;

@@ -14,7 +14,6 @@ import { ProblemError, problem, refuse, unwrap } from '#common/problem.ts';
 import { isMachineFailure } from '../waiting/system-failures.ts';
 import { TimeLimitError, withTimeLimit } from '../waiting/time-limit.ts';
 import { asFailure, chanceOfConnection, chanceOfStatus } from '../waiting/transient.ts';
-import { TryLaterError } from '../waiting/try-later.ts';
 import { createFetchFolder, type Fetched, type FetchParts, systemResolve } from './fetched.ts';
 
 export interface ArchiveLimits {
@@ -145,7 +144,7 @@ async function save(
 }
 
 function told(error: unknown): unknown {
-  if (error instanceof ProblemError || error instanceof TryLaterError) return error;
+  if (error instanceof ProblemError) return error;
   // Of this machine, not of the server: the disk, for example.
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (isMachineFailure(code)) return error;

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ProblemError, problem } from '#common/problem.ts';
 import { isMachineFailure, passingSystemFailure } from './system-failures.ts';
 import { asFailure, type Chance, chanceOfConnection, chanceOfGit, chanceOfPull, chanceOfStatus } from './transient.ts';
-import { passesByItself, TryLaterError } from './try-later.ts';
+import { explainPassing, PassingProblemError, passesByItself } from './try-later.ts';
 
 const last = problem('FETCH_FAILED', 'The server broke off.');
 
@@ -104,10 +104,14 @@ describe('whether a failure passes by itself', () => {
   });
 
   it('makes an error that says how long it is worth trying', () => {
-    expect(asFailure(last, 'final')).toBeInstanceOf(ProblemError);
+    const final = asFailure(last, 'final');
+    expect(final).toBeInstanceOf(ProblemError);
+    expect(passesByItself(final)).toBe(false);
     const again = asFailure(last, 'again');
-    expect(again).toBeInstanceOf(TryLaterError);
-    expect(again).toMatchObject({ message: 'the server broke off', problem: last, triesMax: Number.POSITIVE_INFINITY });
+    expect(again).toBeInstanceOf(PassingProblemError);
+    expect(passesByItself(again)).toBe(true);
+    expect(explainPassing(again)).toBe('the server broke off');
+    expect(again).toMatchObject({ problem: last, triesMax: Number.POSITIVE_INFINITY });
     expect(asFailure(last, 'briefly')).toMatchObject({ triesMax: 4 });
   });
 });

@@ -3,7 +3,7 @@
  * Pure.
  */
 import { type Problem, ProblemError } from '#common/problem.ts';
-import { TryLaterError } from './try-later.ts';
+import { PassingProblemError } from './try-later.ts';
 
 /**
  * `again`: tried until the job's deadline. `briefly`: a few times, because it is mostly a mistake and seldom a restart.
@@ -14,14 +14,9 @@ export type Chance = 'again' | 'briefly' | 'final';
 export const briefTriesMax = 4;
 
 /** The error to throw for a problem with this chance. */
-export function asFailure(problem: Problem, chance: Chance, options: { readonly cause?: unknown } = {}): Error {
+export function asFailure(problem: Problem, chance: Chance, options: { readonly cause?: unknown } = {}): ProblemError {
   if (chance === 'final') return new ProblemError(problem, options);
-  const message = problem.message.replace(/\.$/, '');
-  return new TryLaterError(`${message.charAt(0).toLowerCase()}${message.slice(1)}`, {
-    ...options,
-    problem,
-    ...(chance === 'briefly' ? { triesMax: briefTriesMax } : {}),
-  });
+  return new PassingProblemError(problem, chance === 'briefly' ? briefTriesMax : Number.POSITIVE_INFINITY, options);
 }
 
 /** Of another server, by what its connection said: https://nodejs.org/api/errors.html#common-system-errors. */

@@ -1,26 +1,24 @@
 /** Failures that pass by themselves: the other side is away or slow. Nothing is decided by them; the same is tried again. */
-import type { Problem } from '#common/problem.ts';
+import { type Problem, ProblemError } from '#common/problem.ts';
 import { EngineUnavailableError } from '../runtime/container-runtime.ts';
 import { passingSystemFailure } from './system-failures.ts';
 import { TimeLimitError } from './time-limit.ts';
 
-export interface TryLaterOptions {
-  readonly cause?: unknown;
-  /** What to say when there is no more time to try. */
-  readonly problem?: Problem;
-  /** After so many failures in a row it is final; unless given, the deadline ends the trying. */
-  readonly triesMax?: number;
-}
-
 /** What is needed cannot be had now. The message is for people: the middle of a sentence. */
 export class TryLaterError extends Error {
-  readonly problem: Problem | undefined;
-  readonly triesMax: number;
-  constructor(message: string, { cause, problem, triesMax }: TryLaterOptions = {}) {
-    super(message, { cause });
+  constructor(message: string, options?: { cause?: unknown }) {
+    super(message, options);
     this.name = 'TryLaterError';
-    this.problem = problem;
-    this.triesMax = triesMax ?? Number.POSITIVE_INFINITY;
+  }
+}
+
+/** A problem that may pass: it is told when there is no more time to try, or after `triesMax` failures in a row. */
+export class PassingProblemError extends ProblemError {
+  readonly triesMax: number;
+  constructor(problem: Problem, triesMax: number, options?: { cause?: unknown }) {
+    super(problem, options);
+    this.name = 'PassingProblemError';
+    this.triesMax = triesMax;
   }
 }
 
@@ -28,13 +26,18 @@ export const passesByItself = (error: unknown): boolean =>
   error instanceof EngineUnavailableError ||
   error instanceof TimeLimitError ||
   error instanceof TryLaterError ||
+  error instanceof PassingProblemError ||
   passingSystemFailure(error) !== undefined;
 
 /** Why, for people; without what the engine's client said, which may name paths of this machine. */
-export const explainPassing = (error: unknown): string =>
-  error instanceof TimeLimitError || error instanceof TryLaterError
-    ? error.message
-    : (passingSystemFailure(error) ?? 'the container engine of the worker does not answer');
+export function explainPassing(error: unknown): string {
+  if (error instanceof TimeLimitError || error instanceof TryLaterError) return error.message;
+  if (error instanceof PassingProblemError) return inSentence(error.problem.message);
+  return passingSystemFailure(error) ?? 'the container engine of the worker does not answer';
+}
+
+/** "The server broke off." within another sentence. */
+const inSentence = (text: string): string => `${text.charAt(0).toLowerCase()}${text.slice(1).replace(/\.$/, '')}`;
 
 const firstPauseMs = 500;
 const longestPauseMs = 5000;
