@@ -78,6 +78,9 @@ export function acceptJob(context: EngineContext, change: Change, request: NewJo
   if (request.idempotency !== undefined) {
     change.tx.idempotency.put(userId, request.idempotency.key, request.idempotency.bodySha256, jobId, change.now);
   }
+  if (mayBeAbsent(request) && (existing === undefined || existing.desired === 'removed')) {
+    return advance(context, change, job, { kind: 'aborted', problem: noSuchBot(botId) });
+  }
   begin(context, change, job);
   // What its turn has made of it: the caller shows it to people.
   return change.tx.jobs.get(jobId) ?? job;
@@ -90,11 +93,12 @@ export function checkRequest(context: EngineContext, tx: Tables, request: NewJob
 }
 
 /** The bot that the request is about, if there is one. Refuses a bot that must be there and is not, and one too many. */
-function botIfAllowed(context: EngineContext, tx: Tables, { userId, botId, action }: NewJob): BotRecord | undefined {
+function botIfAllowed(context: EngineContext, tx: Tables, request: NewJob): BotRecord | undefined {
+  const { userId, botId, action } = request;
   const existing = botId === '' ? undefined : tx.bots.get({ userId, botId });
   const alive = existing !== undefined && existing.desired !== 'removed';
-  if (botId !== '' && action !== 'start' && action !== 'status' && !alive) {
-    refuse('BOT_NOT_FOUND', `There is no bot named ${botId}.`);
+  if (botId !== '' && action !== 'start' && action !== 'status' && !alive && !mayBeAbsent(request)) {
+    throw new ProblemError(noSuchBot(botId));
   }
   if (action === 'restart' && existing?.specSealed === null) {
     refuse('BOT_NOT_FOUND', `The bot ${botId} has never been started successfully.`, {
@@ -107,6 +111,10 @@ function botIfAllowed(context: EngineContext, tx: Tables, { userId, botId, actio
   }
   return existing;
 }
+
+const mayBeAbsent = ({ action, absentFails }: NewJob): boolean => action === 'stop' && absentFails === true;
+
+const noSuchBot = (botId: string) => problem('BOT_NOT_FOUND', `There is no bot named ${botId}.`);
 
 /** The spec that the job would make its bot run, as far as can be told before its turn. */
 function wantedNow(

@@ -24,6 +24,11 @@ export interface NewJob {
   };
   /** Stops the bot that has the Telegram token of the spec, instead of refusing. */
   readonly takeover?: boolean;
+  /**
+   * A stop of a bot that is not there becomes a job that fails, instead of being refused: the original's command line stops
+   * before it updates, goes on after a stop that failed, and ends at any refusal.
+   */
+  readonly absentFails?: boolean;
   readonly params?: JsonObject;
   readonly idempotency?: { readonly key: string; readonly bodySha256: string };
 }

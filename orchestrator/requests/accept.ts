@@ -13,13 +13,14 @@ export interface AcceptDeps {
   readonly bounds: Bounds;
 }
 
-/** A job by blueprint name and data, as POST /jobs and CreateJob have it. */
+/** A job by blueprint name and data, as POST /jobs and CreateJob have it. `absentFails`: see NewJob. */
 export async function acceptJob(
   deps: AcceptDeps,
   userId: string,
   blueprint: unknown,
   data: unknown,
   idempotency: NewJob['idempotency'],
+  absentFails = false,
 ): Promise<JobRecord> {
   if (blueprint === undefined || blueprint === null || blueprint === '') {
     throw new ProblemError(
@@ -41,7 +42,7 @@ export async function acceptJob(
       example: { blueprint: 'bot_runner', data: { action: 'list' } },
     });
   }
-  return acceptBotRequest(deps, userId, unwrap(validateBotRequest(data, deps.bounds)), idempotency);
+  return acceptBotRequest(deps, userId, unwrap(validateBotRequest(data, deps.bounds)), idempotency, absentFails);
 }
 
 /** The data of a test_workflow job: {input}, any JSON of moderate size. */
@@ -65,6 +66,7 @@ export async function acceptBotRequest(
   userId: string,
   request: BotRequest,
   idempotency: NewJob['idempotency'],
+  absentFails = false,
 ): Promise<JobRecord> {
   const base = {
     userId,
@@ -92,7 +94,7 @@ export async function acceptBotRequest(
       return engine.createJob({ ...base, params });
     }
     default:
-      return engine.createJob(base);
+      return engine.createJob(absentFails ? { ...base, absentFails } : base);
   }
 }
 

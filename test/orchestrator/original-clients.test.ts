@@ -180,9 +180,17 @@ describe('the CLI of the original', () => {
         example: expect.objectContaining({ blueprint: 'bot_runner' }),
       },
     });
-    expect((await cli({ action: 'stop', bot_id: 'nobody' })).body.error.code).toBe('BOT_NOT_FOUND');
+    expect((await cli({ action: 'logs', bot_id: 'nobody' })).body.error.code).toBe('BOT_NOT_FOUND');
     expect((await cli(startData, 'wrong-token')).status).toBe(401);
     expect((await ask('GET', '/api/jobs/nonsense', { 'x-avtomatika-token': clientToken })).status).toBe(404);
+  });
+
+  it('updates a bot that is not there: the stop it begins with fails as a job, after which it starts', async () => {
+    const stop = await finished(await accepted({ action: 'stop', bot_id: startData.bot_id }));
+    expect(stop).toMatchObject({ current_state: 'failed', data: { error: { code: 'BOT_NOT_FOUND' } } });
+    await startBot(startData);
+    const strict = await orchestrator.post({ action: 'stop', bot_id: 'nobody' });
+    expect(strict).toMatchObject({ status: 404, body: { error: { code: 'BOT_NOT_FOUND' } } });
   });
 
   it('sees a failed start as failed at once, with its error', async () => {
