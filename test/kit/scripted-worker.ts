@@ -45,7 +45,7 @@ export interface ScriptedWorker {
   /** Asks for the Telegram tokens in a source; rejects with a ServiceError. */
   claimTokens(request: MessageInitShape<typeof ClaimTokensRequestSchema>): Promise<ClaimTokensResponse>;
   /** Opens the stream for a tail and sends entries. */
-  tail(messages: readonly MessageInitShape<typeof TailLogsRequestSchema>[]): void;
+  tail(messages: readonly MessageInitShape<typeof TailLogsRequestSchema>[], options?: { keepOpen?: boolean }): void;
   close(): void;
 }
 
@@ -187,7 +187,7 @@ export async function connectScriptedWorker(
         value: { taskId: ensure.taskId, outcome: { case: 'succeeded', value: {} }, observation },
       });
     },
-    tail(messages) {
+    tail(messages, { keepOpen = false } = {}) {
       const tail = client.makeBidiStreamRequest(
         '/botrunner.v1.WorkerService/TailLogs',
         (message: TailLogsRequest) => Buffer.from(toBinary(TailLogsRequestSchema, message)),
@@ -198,7 +198,7 @@ export async function connectScriptedWorker(
       // A tail that its reader has left ends with a status the test does not care about.
       tail.on('error', () => undefined);
       for (const message of messages) tail.write(create(TailLogsRequestSchema, message));
-      tail.end();
+      if (!keepOpen) tail.end();
     },
     close() {
       stream.cancel();
