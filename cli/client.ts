@@ -1,6 +1,7 @@
 /**
  * The connection to the orchestrator: the Connect protocol, with the user's token on every call. Calls with one answer go
- * over HTTP/1.1, which is there in a third of the time; streams go over HTTP/2, which notices a peer that is frozen.
+ * over HTTP/1.1, which is there in a third of the time; streams go over HTTP/2, which notices a peer that is frozen, or over
+ * HTTP/1.1 where a proxy speaks nothing else.
  */
 import type { DescService } from '@bufbuild/protobuf';
 import { type Client as ConnectClient, createClient, type Transport } from '@connectrpc/connect';
@@ -25,11 +26,23 @@ export function openClient(settings: ConnectionSettings): Client {
     opened ??= import('./wire/http2.ts').then(({ openHttp2 }) => openHttp2(settings));
     return (await opened).transport;
   };
+  let chosen: Promise<Transport> | undefined;
+  const streams = (): Promise<Transport> => {
+    chosen ??= chooseForStreams(settings, http2);
+    return chosen;
+  };
   const transport: Transport = {
     unary: createUnary(settings, http2),
-    stream: async (...call) => (await http2()).stream(...call),
+    stream: async (...call) => (await streams()).stream(...call),
   };
   return clientOver(transport, () => void opened?.then(({ close }) => close()));
+}
+
+async function chooseForStreams(settings: ConnectionSettings, http2: () => Promise<Transport>): Promise<Transport> {
+  const { speaksHttp2 } = await import('./wire/speaks-http2.ts');
+  if (await speaksHttp2(settings.url)) return http2();
+  const { openHttp1 } = await import('./wire/http1.ts');
+  return openHttp1(settings);
 }
 
 /** The same over any transport. */

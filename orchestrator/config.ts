@@ -17,6 +17,7 @@ import { logLevels } from '#common/log.ts';
 import { isLoopbackHost } from '#common/loopback.ts';
 import { Secret } from '#common/secret.ts';
 import { type NatsTarget, parseNatsUrl } from './events/nats/nats-url.ts';
+import { type CorsOrigins, parseCorsOrigins } from './server/cors.ts';
 import type { Retention } from './store/pruning.ts';
 
 const secretText = (name: string, doc: string, shownDefault: string, aliases: readonly string[] = []) =>
@@ -172,6 +173,18 @@ export const orchestratorVariables = {
     { name: 'JOBS_KEEP_DAYS', doc: 'Days that jobs are kept after they ended.', min: 1, max: 3_650 },
     30,
   ),
+  corsOrigins: custom(
+    {
+      name: 'CORS_ORIGINS',
+      doc: 'Origins of web pages that may call, such as https://app.example, separated by commas; * for all.',
+      shownDefault: 'none',
+    },
+    (value) => {
+      const origins = parseCorsOrigins(value ?? '');
+      if (origins === undefined) throw new BadValue('must be origins such as https://app.example, or *');
+      return origins;
+    },
+  ),
   logLevel: choice({ name: 'LOG_LEVEL', doc: 'Least severity that is logged.' }, logLevels, 'info'),
 };
 
@@ -209,6 +222,7 @@ export interface OrchestratorConfig {
   readonly fetchAllow: readonly string[];
   readonly retention: Retention;
   readonly nats: NatsTarget | undefined;
+  readonly corsOrigins: CorsOrigins;
   readonly logLevel: RawConfig['logLevel'];
 }
 
@@ -263,6 +277,7 @@ export function readOrchestratorConfig(env: NodeJS.ProcessEnv): OrchestratorConf
       jobsMs: raw.jobsKeepDays * dayMs,
     },
     nats: raw.natsUrl,
+    corsOrigins: raw.corsOrigins,
     logLevel: raw.logLevel,
   };
   const tokens = [config.clientToken, config.workerToken, ...(config.adminToken ? [config.adminToken] : [])];

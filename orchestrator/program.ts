@@ -173,6 +173,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
       maxBodyBytes,
       maxArtifactBytes,
       maxBotsPerUser: config.maxBotsPerUser,
+      corsOrigins: config.corsOrigins,
     },
     { draining: draining.signal, shutdown: stopping.signal },
   );

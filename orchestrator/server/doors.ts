@@ -7,6 +7,7 @@ import { JobService } from '#gen/botrunner/v1/job_service_pb.js';
 import { WorkerService } from '#gen/botrunner/v1/worker_service_pb.js';
 import { Health } from '#gen/grpc/health/v1/health_pb.js';
 import { ServerReflection } from '#gen/grpc/reflection/v1/reflection_pb.js';
+import { applyCors, type CorsOrigins } from './cors.ts';
 import { guard } from './guard.ts';
 import type { Handler } from './port.ts';
 import { createRestHandler, type RestDeps } from './rest/routes.ts';
@@ -26,7 +27,7 @@ export type DoorsDeps = JobServiceDeps &
   ArtifactServiceDeps &
   WorkerServiceDeps &
   AdminServiceDeps &
-  Omit<RestDeps, 'smallMaxBytes'>;
+  Omit<RestDeps, 'smallMaxBytes'> & { readonly corsOrigins: CorsOrigins };
 
 const kib = 1024;
 /** For calls that carry no source. */
@@ -77,10 +78,12 @@ export function createDoors(deps: DoorsDeps, { draining, shutdown }: Ending): Ha
   const rest = createRestHandler({ ...deps, smallMaxBytes }, shutdown);
   return guard(
     {
-      handle: (request, response, target) =>
-        procedures.takes(request, target)
+      handle: async (request, response, target) => {
+        if (applyCors(deps.corsOrigins, request, response)) return;
+        await (procedures.takes(request, target)
           ? procedures.handle(request, response, target)
-          : rest.handle(request, response),
+          : rest.handle(request, response));
+      },
       refuse: (request, response, problem) =>
         procedures.takes(request, { path: request.url ?? '', query: '' })
           ? procedures.refuse(request, response, problem)

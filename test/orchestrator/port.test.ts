@@ -1,5 +1,6 @@
 /** The one port as strangers meet it: odd requests, bodies that nobody has to read, bounds of what a call may hold. */
 import http2 from 'node:http2';
+import { gzipSync } from 'node:zlib';
 import { Code, ConnectError, createClient, type Transport } from '@connectrpc/connect';
 import {
   compressionGzip,
@@ -206,6 +207,65 @@ describe.each(transports)('what a call may hold, over %s', (_title, transport) =
     expect(await refusal(createClient(BotService, transport()).startBot({ botId: 'a', spec: { env } }))).toEqual(
       malformed,
     );
+  });
+});
+
+describe('gzip', () => {
+  const post = (body: Buffer, headers: Record<string, string> = {}) =>
+    fetch(`${orchestrator.url}/jobs`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${clientToken}`,
+        'content-type': 'application/json',
+        'content-encoding': 'gzip',
+        ...headers,
+      },
+      body,
+    });
+  const job = (input: string) => Buffer.from(JSON.stringify({ blueprint: 'test_workflow', data: { input } }));
+
+  it('is taken in requests of REST, within the same bound', async () => {
+    expect((await post(gzipSync(job('x')))).status).toBe(202);
+    expect((await post(gzipSync(Buffer.alloc(17 * mib, 32)))).status).toBe(413);
+    expect((await post(job('x'))).status).toBe(400);
+    expect((await post(job('x'), { 'content-encoding': 'br' })).status).toBe(415);
+  });
+
+  it('is used in large answers for those who take it, and in no small ones', async () => {
+    const { body: job } = await orchestrator.post(JSON.stringify({ blueprint: 'test_workflow', data: { input: 'x' } }));
+    const worker = (path: string, body: unknown) =>
+      fetch(`${orchestrator.url}${path}`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${workerToken}`, 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+    await worker('/workers/register', { worker_id: 'zip', supported_tasks: ['process_data'] });
+    // Jobs of the tests before may come first.
+    for (let done = false; !done; ) {
+      const { body: tasks } = await orchestrator.get('/workers/zip/tasks?wait=10', workerToken);
+      for (const { task_id, job_id } of tasks) {
+        const result = { status: 'success', data: { output: 'x'.repeat(50_000) } };
+        await worker('/tasks/result', { worker_id: 'zip', task_id, job_id, result });
+        done ||= job_id === job.job_id;
+      }
+    }
+    const encodingOf = async (accept: string, rpc: boolean) => {
+      const headers = { authorization: `Bearer ${clientToken}`, 'accept-encoding': accept };
+      const response = rpc
+        ? await fetch(`${orchestrator.url}/botrunner.v1.JobService/GetJob`, {
+            method: 'POST',
+            headers: { ...headers, 'content-type': 'application/json' },
+            body: JSON.stringify({ jobId: job.job_id }),
+          })
+        : await fetch(`${orchestrator.url}/jobs/${job.job_id}`, { headers });
+      expect((await response.text()).length).toBeGreaterThan(50_000);
+      return response.headers.get('content-encoding');
+    };
+    for (const rpc of [false, true]) {
+      expect([await encodingOf('br, gzip', rpc), await encodingOf('identity', rpc)]).toEqual(['gzip', null]);
+    }
+    const health = await fetch(`${orchestrator.url}/health`, { headers: { 'accept-encoding': 'gzip' } });
+    expect(health.headers.get('content-encoding')).toBeNull();
   });
 });
 

@@ -1,6 +1,7 @@
 /** What the REST routes share: requests of both protocols, answers, and how they are sent. */
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import type { Http2ServerRequest } from 'node:http2';
+import { gzip } from 'node:zlib';
 import { type Json, refuse } from '#common/problem.ts';
 import { discardRest } from '../discard-rest.ts';
 
@@ -53,18 +54,49 @@ export function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
   });
 }
 
+// Below this gzip costs more time than it saves.
+const compressMinBytes = 16 * 1024;
+
 export function sendAnswer(request: Request, response: Response, answer: Answer): void {
-  const { status, headers = {} } = answer;
+  const { status } = answer;
   const { text, type } =
     'body' in answer ? { text: JSON.stringify(answer.body), type: 'application/json; charset=utf-8' } : answer;
   const content = Buffer.from(status === 204 ? '' : text);
+  const headers = { ...answer.headers, ...(status === 204 ? {} : { 'content-type': type }) };
+  if (content.length < compressMinBytes || !takesGzip(headerOf(request)('accept-encoding'))) {
+    send(request, response, status, headers, content);
+    return;
+  }
+  gzip(content, (error, zipped) => {
+    if (response.destroyed) return;
+    if (error !== null) send(request, response, status, headers, content);
+    else send(request, response, status, { ...headers, 'content-encoding': 'gzip' }, zipped);
+  });
+}
+
+function send(
+  request: Request,
+  response: Response,
+  status: number,
+  headers: OutgoingHttpHeaders,
+  content: Uint8Array,
+): void {
   response.writeHead(status, {
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
     ...headers,
-    ...(status === 204 ? {} : { 'content-type': type, 'content-length': content.length }),
+    ...(status === 204 ? {} : { 'content-length': content.length }),
   });
   response.end(request.method === 'HEAD' ? Buffer.alloc(0) : content, () => {
     discardRest(request);
   });
+}
+
+/** RFC 9110, section 12.5.3. */
+export function takesGzip(acceptEncoding: string | undefined): boolean {
+  for (const word of (acceptEncoding ?? '').split(',')) {
+    const [name = '', ...parameters] = word.split(';').map((part) => part.trim().toLowerCase());
+    if (name === 'gzip' || name === 'x-gzip') return !parameters.some((each) => /^q=0(?:\.0{0,3})?$/.test(each));
+  }
+  return false;
 }

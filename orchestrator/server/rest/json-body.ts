@@ -1,6 +1,8 @@
 /** Reads a JSON request body, strictly: bounded, declared as JSON, UTF-8 without BOM, and the rules of common/json-text.ts. */
 import type { IncomingMessage } from 'node:http';
 import type { Http2ServerRequest } from 'node:http2';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
 import { parseStrictJson } from '#common/json-text.ts';
 import { refuse, unwrap } from '#common/problem.ts';
 import { bytesOf } from '../request-bytes.ts';
@@ -16,18 +18,39 @@ export function parseJson(bytes: Uint8Array): unknown {
   return unwrap(parseStrictJson(text));
 }
 
+const refuseSize = (maxBytes: number): never =>
+  refuse('PAYLOAD_TOO_LARGE', `The body is larger than ${Math.round(maxBytes / 1024)} KiB.`);
+
 /** The whole body; throws PAYLOAD_TOO_LARGE as soon as it is too long. */
 async function readBytes(request: IncomingMessage | Http2ServerRequest, maxBytes: number): Promise<Uint8Array> {
-  const tooLarge = () => refuse('PAYLOAD_TOO_LARGE', `The body is larger than ${Math.round(maxBytes / 1024)} KiB.`);
-  if (Number(request.headers['content-length'] ?? 0) > maxBytes) tooLarge();
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes) refuseSize(maxBytes);
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const bytes of bytesOf(request)) {
     length += bytes.length;
-    if (length > maxBytes) tooLarge();
+    if (length > maxBytes) refuseSize(maxBytes);
     chunks.push(bytes);
   }
   return Buffer.concat(chunks);
+}
+
+/** What was sent, whether compressed or not. */
+async function readContent(request: IncomingMessage | Http2ServerRequest, maxBytes: number): Promise<Uint8Array> {
+  const encoding = String(request.headers['content-encoding'] ?? 'identity').toLowerCase();
+  const known = encoding === 'gzip' || encoding === 'x-gzip';
+  if (!known && encoding !== 'identity') {
+    refuse('UNSUPPORTED_MEDIA_TYPE', 'The body is compressed in a way that is not known here.', {
+      hint: 'Send it plain or with gzip.',
+    });
+  }
+  const bytes = await readBytes(request, maxBytes);
+  if (!known) return bytes;
+  try {
+    return await promisify(gunzip)(bytes, { maxOutputLength: maxBytes });
+  } catch (error) {
+    if (error instanceof RangeError) refuseSize(maxBytes);
+    refuse('MALFORMED_REQUEST', 'The body is not valid gzip.');
+  }
 }
 
 export async function readJsonBody(request: IncomingMessage | Http2ServerRequest, maxBytes: number): Promise<unknown> {
@@ -37,5 +60,5 @@ export async function readJsonBody(request: IncomingMessage | Http2ServerRequest
       hint: 'Send the header Content-Type: application/json.',
     });
   }
-  return parseJson(await readBytes(request, maxBytes));
+  return parseJson(await readContent(request, maxBytes));
 }
