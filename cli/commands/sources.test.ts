@@ -98,6 +98,7 @@ describe('--custom DIR', () => {
       'my_bot/notes.md': 'secret',
       'my_bot/src/bot.py': 'print(1)\n',
       'my_bot/.env': 'BOT_TOKEN=canary',
+      'my_bot/.git/config': '',
     });
     await symlink('src/bot.py', join(cwd, 'my_bot/main.py'));
     await symlink('/etc/passwd', join(cwd, 'my_bot/passwd'));
@@ -105,10 +106,12 @@ describe('--custom DIR', () => {
     expect({ exitCode, stderr }).toEqual({
       exitCode: 0,
       stderr: [
-        'Left out by default: .env. A "!" line with its name in .dockerignore keeps it',
+        'Left out by default: .git. A "!" line with its name in .dockerignore keeps it',
+        'Goes to the build: .env. A line in .dockerignore leaves out what the image does not need',
         'Left out, because they are links out of the folder or no plain files: passwd',
-        'Uploading 5 files (54 B) of my_bot/ as a gzipped tar',
+        'Uploading 6 files (70 B) of my_bot/ as a gzipped tar',
         '  .dockerignore',
+        '  .env',
         '  Dockerfile',
         '  README.md',
         '  main.py',
@@ -122,6 +125,7 @@ describe('--custom DIR', () => {
     });
     expect(await filesIn(gunzipSync(artifact ?? Buffer.alloc(0)))).toEqual({
       '.dockerignore': '*.md\n!README.md\n',
+      '.env': 'BOT_TOKEN=canary',
       Dockerfile: 'FROM python:3.11-slim\n',
       'README.md': 'read me',
       'main.py': 'src/bot.py',

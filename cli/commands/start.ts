@@ -16,8 +16,8 @@ export class StartCommand extends DeployCommand {
       '--simple takes one file, several, or a folder with all its sub-folders. From folders hidden files, node_modules, ' +
         '__pycache__ and links are left out. The packages of a requirements.txt or package.json among the files are ' +
         'installed unless -r is given.',
-      '--custom takes a folder with a Dockerfile. Its .dockerignore is honoured; .git, .venv, node_modules, __pycache__, ' +
-        '.env and *.env are left out besides, unless it brings them back by name.',
+      '--custom takes a folder with a Dockerfile. Its .dockerignore means what it means to docker build, for an archive and ' +
+        'a repository too; .git is left out besides.',
     ].join('\n\n'),
     examples: [
       ['One file', 'avtomatika-bot start my-bot --simple bot.py -r "aiogram>=3.0,<4" -e BOT_TOKEN=123:ABC'],

@@ -9,13 +9,14 @@
 import type { Dirent } from 'node:fs';
 import { lstat, readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import type { IgnorePattern } from '#common/ignore/dockerignore.ts';
+import { createEffort, type Effort, judge, type Verdict } from '#common/ignore/judge.ts';
 import { unwrap } from '#common/problem.ts';
 import { brokenPathRule, createFileTree } from '#common/safe-path.ts';
 import { fileEntry } from './collect.ts';
 import { checkBounds, inPathOrder } from './file-bounds.ts';
 import { fileFault } from './file-fault.ts';
-import type { IgnorePattern } from './ignore/dockerignore.ts';
-import { judge, type Verdict } from './ignore/judge.ts';
 import type { PackEntry } from './pack.ts';
 
 export interface BuildContext {
@@ -30,6 +31,7 @@ export interface BuildContext {
 interface Walk {
   readonly root: string;
   readonly patterns: readonly IgnorePattern[];
+  readonly effort: Effort;
   readonly signal: AbortSignal;
   readonly entries: PackEntry[];
   readonly leftOut: string[];
@@ -42,7 +44,8 @@ export async function collectContext(
   patterns: readonly IgnorePattern[],
   signal: AbortSignal,
 ): Promise<BuildContext> {
-  const walk: Walk = { root, patterns, signal, entries: [], leftOut: [], byDefault: [] };
+  const effort = createEffort(() => setImmediate());
+  const walk: Walk = { root, patterns, effort, signal, entries: [], leftOut: [], byDefault: [] };
   await visit(walk, '', undefined);
   const tree = createFileTree();
   for (const { kind, path } of walk.entries) unwrap(kind === 'folder' ? tree.addFolder(path) : tree.addFile(path));
@@ -61,7 +64,7 @@ async function visit(walk: Walk, folder: string, parent: Verdict | undefined): P
   );
   for (const entry of found) {
     const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
-    const verdict = judge(walk.patterns, path, parent);
+    const verdict = await judge(walk.patterns, path, parent, walk.effort);
     if (verdict.byDefault) walk.byDefault.push(path);
     if (!entry.isDirectory()) {
       if (verdict.keep) await add(walk, path, entry);

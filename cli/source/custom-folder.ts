@@ -2,6 +2,7 @@
 import type { Stats } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { dockerignoreMaxBytes, dockerignoreNames, parseDockerignore } from '#common/ignore/dockerignore.ts';
 import { unwrap } from '#common/problem.ts';
 import { complain } from '../errors.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -9,9 +10,7 @@ import { readTextFile } from '../read-text.ts';
 import { collectContext } from './build-context.ts';
 import { sizeOf } from './file-bounds.ts';
 import { fileFault, isAbsent } from './file-fault.ts';
-import { textFileMaxBytes } from './file-limits.ts';
 import { filesText, namesText } from './files-text.ts';
-import { type IgnorePattern, parseDockerignore } from './ignore/dockerignore.ts';
 import { packEntries } from './pack.ts';
 import type { ReadySource, SourceContext } from './source.ts';
 
@@ -22,14 +21,27 @@ export async function prepareFolder(
   { signal }: Pick<SourceContext, 'signal'>,
 ): Promise<ReadySource> {
   await checkDockerfile(name, diskPath);
-  const patterns = await readIgnore(name, diskPath, signal);
-  const { entries, leftOut, byDefault } = await collectContext(diskPath, patterns, signal);
+  const ignore = await readIgnore(name, diskPath, signal);
+  const patterns = ignore === undefined ? [] : unwrap(parseDockerignore(ignore.content, join(name, ignore.file)));
+  const { entries: found, leftOut, byDefault } = await collectContext(diskPath, patterns, signal);
+  // The worker reads it too, and follows no link.
+  const entries = found.map((entry) =>
+    entry.kind === 'link' && entry.path === ignore?.file
+      ? ({ kind: 'text', path: entry.path, content: ignore.content } as const)
+      : entry,
+  );
   const files = entries.filter(({ kind }) => kind !== 'folder');
+  const doubtful = doubtfulIn(files.map(({ path }) => path));
   return {
     notes: [
       ...(byDefault.length === 0
         ? []
         : [`Left out by default: ${namesText(byDefault)}. A "!" line with its name in .dockerignore keeps it`]),
+      ...(doubtful.length === 0
+        ? []
+        : [
+            `Goes to the build: ${namesText(doubtful)}. A line in .dockerignore leaves out what the image does not need`,
+          ]),
       ...(leftOut.length === 0
         ? []
         : [`Left out, because they are links out of the folder or no plain files: ${namesText(leftOut)}`]),
@@ -55,13 +67,30 @@ async function checkDockerfile(name: string, diskPath: string): Promise<void> {
   );
 }
 
-async function readIgnore(name: string, diskPath: string, signal: AbortSignal): Promise<readonly IgnorePattern[]> {
-  const path = join(diskPath, '.dockerignore');
-  const shown = join(name, '.dockerignore');
-  const facts = await factsOf(path, shown);
-  return facts === undefined
-    ? []
-    : unwrap(parseDockerignore(await readTextFile(path, shown, textFileMaxBytes, signal), shown));
+/** What few images need: secrets, and what is made anew anywhere. Of a folder only the folder. Sorted. */
+function doubtfulIn(paths: readonly string[]): readonly string[] {
+  const found = new Set<string>();
+  for (const path of paths) {
+    const segments = path.split('/');
+    const at = segments.findIndex((name) => /^(\.venv|venv|node_modules|__pycache__|.*\.env)$/.test(name));
+    if (at >= 0) found.add(segments.slice(0, at + 1).join('/'));
+  }
+  return [...found].toSorted();
+}
+
+/** The file that Docker would read, and its text; undefined if there is none. */
+async function readIgnore(
+  name: string,
+  diskPath: string,
+  signal: AbortSignal,
+): Promise<{ readonly file: string; readonly content: string } | undefined> {
+  for (const file of dockerignoreNames) {
+    const path = join(diskPath, file);
+    const shown = join(name, file);
+    if ((await factsOf(path, shown)) === undefined) continue;
+    return { file, content: await readTextFile(path, shown, dockerignoreMaxBytes, signal) };
+  }
+  return undefined;
 }
 
 /** Of the thing itself, not of what a link leads to; undefined if there is none. */

@@ -153,7 +153,7 @@ except KeyboardInterrupt:
 
     it('checklist: Local directory works - in-tree links are kept, .dockerignore is honoured', () => {
       expect(output).toMatch(
-        /^files: \.\/\.dockerignore \.\/Dockerfile \.\/KEEP\.md \.\/lib\/real\.txt \.\/link\.txt$/m,
+        /^files: \.\/\.dockerignore \.\/\.env \.\/Dockerfile \.\/KEEP\.md \.\/lib\/real\.txt \.\/link\.txt$/m,
       );
     });
 
@@ -162,18 +162,20 @@ except KeyboardInterrupt:
     });
   });
 
-  it('a plain .tar file is taken like a .tar.gz', async () => {
+  it('a plain .tar file is taken like a .tar.gz, without what its .dockerignore says', async () => {
     file('archived/Dockerfile', listing);
+    file('archived/.dockerignore', 'secrets/\n.dockerignore\n');
+    file('archived/secrets/key', 'x');
     writeFileSync(join(seed.dir, 'bot.tar'), tarOf(join(seed.dir, 'archived'), 'cf'));
     expect(await cli('start tarred --custom /tmp/bot.tar')).toMatchObject({ code: 0 });
-    await seed.untilLogged('tarred', 'files: ./Dockerfile');
+    await seed.untilLogged('tarred', /^files: .\/Dockerfile$/m);
   });
 
   it('checklist: Archive URL works', async () => {
     file('archived/Dockerfile', listing);
     const end = await cli(`start archived --custom ${archiveUrl}`);
     expect(end.code).toBe(0);
-    await seed.untilLogged('archived', 'files: ./Dockerfile');
+    await seed.untilLogged('archived', /^files: .\/Dockerfile$/m);
     const absent = await cli(`start absent --custom ${archiveUrl}.no`);
     expect(absent).toMatchObject({ code: 1, stderr: expect.stringContaining('Error FETCH_FAILED') });
     expect(absent.stderr).not.toContain('canary of the server');
@@ -181,7 +183,13 @@ except KeyboardInterrupt:
 
   it('checklist: Git repository works - the default branch is found, --branch and --subdir are used', async () => {
     const repository = `${seed.git.url}/bots.git`;
-    await seed.git.commit('bots.git', 'trunk', { 'bots/echo/Dockerfile': listing, 'bots/echo/on-trunk': 'x' });
+    await seed.git.commit('bots.git', 'trunk', {
+      'bots/echo/Dockerfile': listing,
+      'bots/echo/on-trunk': 'x',
+      // Means what it means in a local directory, and leaves itself out as the engine sees to.
+      'bots/echo/.dockerignore': 'secrets/\n.dockerignore\n',
+      'bots/echo/secrets/key': 'x',
+    });
     await seed.git.git('bots.git', 'checkout', '--quiet', '-b', 'next');
     await seed.git.commit('bots.git', 'next', { 'bots/echo/on-next': 'x' });
     await seed.git.git('bots.git', 'checkout', '--quiet', 'trunk');

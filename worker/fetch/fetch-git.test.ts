@@ -67,6 +67,24 @@ describe('a git repository as a source', () => {
     await Promise.all([dev, tagged, sub].map(({ release }) => release()));
   });
 
+  test('is refused with the path of a submodule, which would be an empty folder, unless .dockerignore leaves it out', async () => {
+    await open.commit('linked', 'trunk', { Dockerfile: 'FROM scratch', 'sub/Dockerfile': 'FROM sub' });
+    // A submodule without .gitmodules is one as well: that is what a repository within another becomes.
+    await open.git('linked', 'update-index', '--add', '--cacheinfo', `160000,${first},libs/shared`);
+    await open.git('linked', 'commit', '--quiet', '-m', 'link');
+    const url = `${open.url}/linked`;
+    await expect(fetch({ url })).rejects.toMatchObject({
+      problem: { code: 'GIT_FAILED', message: expect.stringContaining('"libs/shared" is a submodule') },
+    });
+    await (await fetch({ url, subdir: 'sub' })).release();
+    await open.commit('linked', 'trunk', { '.dockerignore': 'libs\n' });
+    await (await fetch({ url })).release();
+    await open.git('linked', 'update-index', '--add', '--cacheinfo', `160000,${first},sub/shared`);
+    await open.git('linked', 'commit', '--quiet', '-m', 'another link');
+    await expect(fetch({ url, subdir: 'sub' })).rejects.toMatchObject({ problem: { code: 'GIT_FAILED' } });
+    expect(await readdir(dir)).toEqual([]);
+  });
+
   test('needs the right credentials where it is private, and shows them nowhere', async () => {
     const url = `${locked.url}/private`;
     const fetched = await fetch({ url, credentials: new Secret(credentials) });

@@ -12,6 +12,7 @@ import { TimeLimitError, withTimeLimit } from '../waiting/time-limit.ts';
 import { asFailure, chanceOfGit } from '../waiting/transient.ts';
 import { createFetchFolder, type Fetched, type FetchParts, systemResolve } from './fetched.ts';
 import { gitFailure } from './git-failure.ts';
+import { checkGitTree } from './git-tree.ts';
 import { type GitCredentials, type GitOutcome, type GitSetting, runGit, writeAskpass } from './run-git.ts';
 
 export interface GitRequest {
@@ -32,7 +33,8 @@ const totalMs = 120_000;
 const commitPattern = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 
 /**
- * ProblemError INVALID_GIT_URL, INVALID_GIT_REF, INVALID_FILE_PATH, FORBIDDEN_URL, FETCH_FAILED (name not known), GIT_FAILED.
+ * ProblemError INVALID_GIT_URL, INVALID_GIT_REF, INVALID_FILE_PATH, FORBIDDEN_URL, FETCH_FAILED (name not known), GIT_FAILED
+ * (submodules too), ARCHIVE_TOO_LARGE.
  * On failure or abort nothing is left.
  */
 export async function fetchGit(parts: FetchParts, request: GitRequest, signal: AbortSignal): Promise<FetchedCommit> {
@@ -118,6 +120,7 @@ async function writeTree(
   if (subdir !== '' && kind.stdout.trim() !== 'tree') {
     refuse('GIT_FAILED', `The repository has no folder ${subdir}.`, { details: { field: 'git_subdir' } });
   }
+  await checkGitTree(setting, tree, signal);
   const args = ['-C', 'repo', 'archive', '--format=tar', `--output=${path}`, tree];
   succeeded(await runGit(setting, args, signal), setting);
 }

@@ -46,8 +46,16 @@ export async function writeAskpass(dir: string): Promise<void> {
   await chmod(path, 0o700);
 }
 
-/** Resolves with how it ended; rejects with the signal's reason after ending git and all that it started. */
-export function runGit(setting: GitSetting, args: readonly string[], signal: AbortSignal): Promise<GitOutcome> {
+/**
+ * Resolves with how it ended; rejects with the signal's reason after ending git and all that it started. With `onStdout` the
+ * output goes there piece by piece, as much as there is, and is no part of the outcome.
+ */
+export function runGit(
+  setting: GitSetting,
+  args: readonly string[],
+  signal: AbortSignal,
+  onStdout?: (piece: string) => void,
+): Promise<GitOutcome> {
   const settings = [
     'credential.helper=',
     'core.hooksPath=/dev/null',
@@ -74,7 +82,8 @@ export function runGit(setting: GitSetting, args: readonly string[], signal: Abo
     const texts = { stdout: '', stderr: '' };
     for (const name of ['stdout', 'stderr'] as const) {
       child[name].setEncoding('utf8').on('data', (chunk: string) => {
-        if (texts[name].length < outputMaxBytes) texts[name] += chunk;
+        if (name === 'stdout' && onStdout !== undefined) onStdout(chunk);
+        else if (texts[name].length < outputMaxBytes) texts[name] += chunk;
       });
     }
     const end = () => {

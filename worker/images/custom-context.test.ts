@@ -7,6 +7,8 @@ import { extract, type Header, pack } from 'tar-stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createCustomContext } from './custom-context.ts';
 
+const lfsPointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'4d7a'.repeat(16)}\nsize 12345\n`;
+
 describe('the build context of custom mode', () => {
   let dir: string;
   let count = 0;
@@ -77,7 +79,65 @@ describe('the build context of custom mode', () => {
     await expect(read(two, true)).rejects.toMatchObject({ problem: { code: 'INVALID_ARCHIVE' } });
   });
 
+  test('leaves out what the .dockerignore at the root says, in a wrapped archive too', async () => {
+    const entries = (top: string): Entry[] => [
+      [{ name: `${top}secrets/`, type: 'directory' }],
+      [{ name: `${top}secrets/key` }, 'canary'],
+      [{ name: `${top}Dockerfile` }, 'FROM scratch'],
+      [{ name: `${top}docs/a.md` }, ''],
+      [{ name: `${top}docs/keep.md` }, ''],
+      [{ name: `${top}sub/.dockerignore` }, '*'],
+      [{ name: `${top}.dockerignore` }, '# comment\nsecrets/\ndocs\n!docs/keep.md\n.dockerignore\n'],
+    ];
+    const left = ['Dockerfile', 'docs/keep.md', 'sub/.dockerignore', '.dockerignore'];
+    expect([...(await read(await save(entries('')))).keys()]).toEqual(left);
+    expect([...(await read(await save(entries('bot-main/'), true), true)).keys()]).toEqual(left);
+  });
+
+  test('may hold pointers of Git LFS that the .dockerignore leaves out, and is refused with the path of any other', async () => {
+    const files: Entry[] = [
+      [{ name: 'Dockerfile' }, 'FROM scratch'],
+      [{ name: 'docs/a.png' }, lfsPointer],
+      [{ name: 'docs/lfs.md' }, `A pointer reads:\n${lfsPointer}`],
+    ];
+    expect([...(await read(await save([...files, [{ name: '.dockerignore' }, '*/*.png']]))).keys()]).toContain(
+      'docs/lfs.md',
+    );
+    await expect(read(await save(files))).rejects.toMatchObject({
+      problem: { code: 'INVALID_ARCHIVE', message: expect.stringContaining('"docs/a.png"') },
+    });
+  });
+
+  test('follows the Dockerfile.dockerignore instead where there is one', async () => {
+    const path = await save([
+      [{ name: '.dockerignore' }, 'a'],
+      [{ name: 'Dockerfile.dockerignore' }, 'b'],
+      [{ name: 'Dockerfile' }, 'FROM scratch'],
+      [{ name: 'a' }, ''],
+      [{ name: 'b' }, ''],
+    ]);
+    expect([...(await read(path)).keys()]).toEqual(['.dockerignore', 'Dockerfile.dockerignore', 'Dockerfile', 'a']);
+  });
+
   test.each<[string, readonly Entry[]]>([
+    [
+      'holds a pointer of Git LFS',
+      [
+        [{ name: 'Dockerfile' }, 'FROM scratch'],
+        [{ name: 'a/model.bin' }, lfsPointer],
+      ],
+    ],
+    [
+      'has a .dockerignore that is not one',
+      [
+        [{ name: 'Dockerfile' }, 'FROM scratch'],
+        [{ name: '.dockerignore' }, '['],
+      ],
+    ],
+    [
+      'has a link named .dockerignore',
+      [[{ name: 'Dockerfile' }, 'FROM scratch'], [{ name: '.dockerignore', type: 'symlink', linkname: 'Dockerfile' }]],
+    ],
     ['has no Dockerfile', [[{ name: 'bot.py' }, '']]],
     [
       'has its Dockerfile deeper',

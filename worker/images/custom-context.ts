@@ -1,16 +1,27 @@
 /**
  * The tar that the engine builds an image from where the user brings the Dockerfile: the user's archive, read whole and
  * checked first, then packed anew as a stream. Nothing is unpacked to disk. Owners and times are fixed, modes say
- * "executable" or not, and only the Dockerfile at the root counts.
+ * "executable" or not, and only the Dockerfile at the root counts. What the .dockerignore leaves out is left out here for all
+ * sources alike: an engine that is given a tar does not do it.
  */
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { setImmediate } from 'node:timers/promises';
 import { type Pack, pack } from 'tar-stream';
+import {
+  dockerignoreMaxBytes,
+  dockerignoreNames,
+  type IgnorePattern,
+  parseDockerignore,
+} from '#common/ignore/dockerignore.ts';
+import { createEffort } from '#common/ignore/judge.ts';
+import { createPathFilter, type PathFilter } from '#common/ignore/path-filter.ts';
 import { unwrap as orThrow, refuse } from '#common/problem.ts';
 import { type ContextEntry, readContextTar } from '#common/safe-tar.ts';
 import type { BuildContext } from './build-context.ts';
 import { basesOf, checkBases } from './dockerfile-bases.ts';
+import { isLfsPointer } from './lfs-pointer.ts';
 
 export interface CustomContextSource {
   readonly contextTarPath: string;
@@ -31,9 +42,9 @@ const modified = new Date('2000-01-01T00:00:00Z');
 /** Refuses with INVALID_ARCHIVE and ARCHIVE_TOO_LARGE as readContextTar does, and when there is no fitting Dockerfile. */
 export async function createCustomContext(source: CustomContextSource): Promise<CustomContext> {
   // Two readings: what is wrong shows before the engine begins, and where the root is can only be told at the end.
-  const { root, bases } = await findRoot(source);
+  const { root, bases, patterns } = await findRoot(source);
   const tar = pack();
-  const done = addEntries(tar, source.contextTarPath, root).catch((error: unknown) => {
+  const done = addEntries(tar, source.contextTarPath, root, patterns).catch((error: unknown) => {
     tar.destroy(error instanceof Error ? error : new Error(String(error)));
     throw error;
   });
@@ -42,46 +53,85 @@ export async function createCustomContext(source: CustomContextSource): Promise<
   return { stream: Readable.from(tar, { objectMode: false }), done, bases };
 }
 
-/** Reads the whole archive, and so checks it. `root` is the folder to look through with a trailing slash, or ''. */
-async function findRoot({ contextTarPath, unwrap = false }: CustomContextSource): Promise<{
+interface Root {
+  /** The folder to look through with a trailing slash, or ''. */
   readonly root: string;
   readonly bases: readonly string[];
-}> {
+  readonly patterns: readonly IgnorePattern[];
+}
+
+/** Files at the root whose text counts. */
+const steering: Readonly<Record<string, number>> = {
+  [dockerfile]: dockerfileMaxBytes,
+  ...Object.fromEntries(dockerignoreNames.map((name) => [name, dockerignoreMaxBytes])),
+};
+
+/** Reads the whole archive, and so checks it. */
+async function findRoot({ contextTarPath, unwrap = false }: CustomContextSource): Promise<Root> {
   const seen = new Map<string, Seen>();
   const tops = new Set<string>();
+  const pointers: string[] = [];
   let leavesTop = false;
   for await (const entry of readContextTar(createReadStream(contextTarPath))) {
     const [top = '', ...below] = entry.name.split('/');
     tops.add(top);
     if (entry.kind === 'link') leavesTop ||= countUps(entry.target) >= below.length;
-    const isDockerfile = entry.name === dockerfile || (below.length === 1 && below[0] === dockerfile);
-    if (isDockerfile || below.length === 0) seen.set(entry.name, await seenEntry(entry, isDockerfile));
+    const maxBytes = below.length < 2 ? steering[below[0] ?? top] : undefined;
+    if (maxBytes !== undefined || below.length === 0) seen.set(entry.name, await seenEntry(entry, maxBytes ?? 0));
+    else if (entry.kind === 'file' && (await isLfsPointer(entry))) pointers.push(entry.name);
   }
-  if (seen.has(dockerfile)) {
-    return { root: '', bases: checkDockerfile(seen.get(dockerfile)) };
-  }
+  if (seen.has(dockerfile)) return readRoot(seen, pointers, '');
   const [only = ''] = tops;
   const wrapped = unwrap && tops.size === 1 && seen.get(only)?.kind !== 'file';
-  const bases = checkDockerfile(wrapped ? seen.get(`${only}/${dockerfile}`) : undefined);
+  const root = await readRoot(wrapped ? seen : new Map(), pointers, `${only}/`);
   if (leavesTop) {
     refuse('INVALID_ARCHIVE', 'The archive holds a link that leads out of it, or nowhere.', {
       hint: 'Only relative links to files of the same archive are allowed; put the files themselves in.',
     });
   }
-  return { root: `${only}/`, bases };
+  return root;
+}
+
+async function readRoot(seen: ReadonlyMap<string, Seen>, pointers: readonly string[], root: string): Promise<Root> {
+  const bases = checkDockerfile(seen.get(`${root}${dockerfile}`));
+  const name = dockerignoreNames.find((each) => seen.has(`${root}${each}`));
+  const patterns = name === undefined ? [] : readIgnore(name, seen.get(`${root}${name}`));
+  const isKept = filterOf(patterns);
+  for (const path of pointers) if (await isKept(path.slice(root.length))) refusePointer(path.slice(root.length));
+  return { root, bases, patterns };
+}
+
+const filterOf = (patterns: readonly IgnorePattern[]): PathFilter =>
+  createPathFilter(
+    patterns,
+    createEffort(() => setImmediate()),
+  );
+
+/** Built, it would be a bot that starts and then fails at the first use of the file. */
+function refusePointer(path: string): never {
+  return refuse('INVALID_ARCHIVE', `${JSON.stringify(path)} is a pointer of Git LFS, not the file itself.`, {
+    details: { field: 'archive', rule: 'lfs_pointer', path },
+    hint: 'Get it with "git lfs pull" and send the folder (--custom DIR); what the image does not need goes into .dockerignore.',
+  });
+}
+
+function readIgnore(name: string, seen: Seen | undefined): readonly IgnorePattern[] {
+  if (seen?.kind === 'file' && seen.text !== undefined) return orThrow(parseDockerignore(seen.text, name));
+  const what =
+    seen?.kind === 'file' ? `is larger than ${dockerignoreMaxBytes} bytes` : 'at the root is not a plain file';
+  return refuse('INVALID_ARCHIVE', `The ${name} ${what}.`, { hint: 'Make it a plain text file, or leave it out.' });
 }
 
 const countUps = (target: string): number => target.split('/').filter((part) => part === '..').length;
 
 interface Seen {
   readonly kind: ContextEntry['kind'];
-  /** Of a Dockerfile; undefined when it is too large. */
+  /** Of a file that steers the build; undefined when it is too large. */
   readonly text?: string | undefined;
 }
 
-async function seenEntry(entry: ContextEntry, isDockerfile: boolean): Promise<Seen> {
-  if (entry.kind !== 'file' || !isDockerfile) return { kind: entry.kind };
-  if (entry.sizeBytes > dockerfileMaxBytes) return { kind: 'file', text: undefined };
+async function seenEntry(entry: ContextEntry, maxBytes: number): Promise<Seen> {
+  if (entry.kind !== 'file' || entry.sizeBytes > maxBytes) return { kind: entry.kind };
   const chunks: Uint8Array[] = [];
   for await (const chunk of entry.content) chunks.push(chunk);
   return { kind: 'file', text: Buffer.concat(chunks).toString() };
@@ -99,13 +149,14 @@ function checkDockerfile(seen: Seen | undefined): readonly string[] {
   return basesOf(seen.text);
 }
 
-async function addEntries(tar: Pack, path: string, root: string): Promise<void> {
+async function addEntries(tar: Pack, path: string, root: string, patterns: readonly IgnorePattern[]): Promise<void> {
   // A pack that is destroyed leaves a write to it hanging.
   const givenUp = new AbortController();
   tar.once('close', () => givenUp.abort());
+  const isKept = filterOf(patterns);
   for await (const entry of readContextTar(createReadStream(path))) {
     const name = entry.name.slice(root.length);
-    if (name === '') continue;
+    if (name === '' || !(await isKept(name))) continue;
     if (entry.kind === 'folder') {
       tar.entry({ name: `${name}/`, type: 'directory', mode: 0o755, mtime: modified });
       continue;

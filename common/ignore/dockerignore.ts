@@ -1,6 +1,7 @@
 /** Reads a .dockerignore. Pure; the same lines mean the same to `docker build`. */
 import { posix } from 'node:path';
-import { fail, ok, problem, type Result } from '#common/problem.ts';
+import { fail, ok, problem, type Result } from '../problem.ts';
+import { pathMaxBytes } from '../safe-path.ts';
 import { type Glob, parseGlob } from './glob.ts';
 
 export interface IgnorePattern {
@@ -18,6 +19,14 @@ export interface IgnorePattern {
 
 /** Each pattern is tried on each file; nobody writes so many by hand. */
 const patternsMax = 2_000;
+/** No path is longer, so that such a pattern is a mistake. */
+const patternMaxLength = pathMaxBytes;
+
+/** Of the file itself, in bytes. */
+export const dockerignoreMaxBytes = 1024 * 1024;
+
+/** In the order in which Docker looks for them, both beside the Dockerfile: the first that is there counts alone. */
+export const dockerignoreNames = ['Dockerfile.dockerignore', '.dockerignore'] as const;
 
 /** The patterns in their order: the last one that matches decides. `name` as the user knows the file. */
 export function parseDockerignore(content: string, name: string): Result<readonly IgnorePattern[]> {
@@ -27,6 +36,7 @@ export function parseDockerignore(content: string, name: string): Result<readonl
     // As Docker reads it: only a "#" in the first column begins a comment.
     const text = line.startsWith('#') ? '' : line.trim();
     if (text === '') continue;
+    if (text.length > patternMaxLength) return refused(`Line ${index + 1} of ${name} is too long for a pattern.`);
     const bringsBack = text.startsWith('!');
     const pattern = parsePattern(bringsBack ? text.slice(1).trim() : text, bringsBack);
     if (pattern === undefined) return refused(`Line ${index + 1} of ${name} is not a pattern.`);
@@ -52,6 +62,7 @@ function parsePattern(text: string, bringsBack: boolean): IgnorePattern | undefi
 const refused = (message: string) =>
   fail(
     problem('INVALID_ARCHIVE', message, {
+      details: { field: 'archive', rule: 'dockerignore' },
       hint: 'The patterns are explained at https://docs.docker.com/build/concepts/context/#dockerignore-files.',
     }),
   );

@@ -73,13 +73,19 @@ function parseClass(letters: readonly string[], start: number): { token: Token; 
   return { token: { kind: 'class', negated, ranges }, end: at + 1 };
 }
 
-/** Whether the pattern matches the whole path. */
-export function matchesGlob(glob: Glob, path: string): boolean {
+/** What matching has cost so far; see Effort in judge.ts. */
+export interface Steps {
+  steps: number;
+}
+
+/** Whether the pattern matches the whole path. Adds what it took, at most the product of both lengths, to `cost`. */
+export function matchesGlob(glob: Glob, path: string, cost?: Steps): boolean {
   // Place n: the first n tokens are done. Place -n-1: within the folders that token n skips.
   let places = new Set<number>();
   enter(glob, 0, places);
   for (const letter of path) {
     const next = new Set<number>();
+    if (cost !== undefined) cost.steps += places.size;
     for (const place of places) {
       if (place < 0) {
         next.add(place);

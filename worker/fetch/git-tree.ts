@@ -1,0 +1,78 @@
+/**
+ * What of a git tree would be missing in its archive, seen before it is written: submodules, which are other repositories and
+ * would be empty folders. They are refused instead of fetched: each would bring an address of a stranger's choice, and whose
+ * credentials go there is nobody's to guess.
+ */
+import { setImmediate } from 'node:timers/promises';
+import { dockerignoreNames, parseDockerignore } from '#common/ignore/dockerignore.ts';
+import { createEffort } from '#common/ignore/judge.ts';
+import { createPathFilter } from '#common/ignore/path-filter.ts';
+import { refuse, unwrap } from '#common/problem.ts';
+import { defaultTarLimits } from '#common/safe-tar.ts';
+import { type GitSetting, runGit } from './run-git.ts';
+
+/** Of the submodules that a refusal names. */
+const namedMax = 3;
+
+/** Refuses with GIT_FAILED what a .dockerignore at the root of the tree does not leave out, ARCHIVE_TOO_LARGE too many files. */
+export async function checkGitTree(setting: GitSetting, tree: string, signal: AbortSignal): Promise<void> {
+  const submodules = await listSubmodules(setting, tree, signal);
+  if (submodules.length === 0) return;
+  const isKept = createPathFilter(
+    await readIgnore(setting, tree, signal),
+    createEffort(() => setImmediate()),
+  );
+  const missing: string[] = [];
+  for (const path of submodules) if (await isKept(path)) missing.push(path);
+  if (missing.length === 0) return;
+  const names = missing.slice(0, namedMax).map((path) => JSON.stringify(path));
+  const more = missing.length > namedMax ? ` and ${missing.length - namedMax} more` : '';
+  refuse(
+    'GIT_FAILED',
+    missing.length === 1
+      ? `${names.join()} is a submodule, and submodules are not fetched.`
+      : `${names.join(', ')}${more} are submodules, and submodules are not fetched.`,
+    {
+      details: { field: 'git_repo', paths: missing.slice(0, namedMax) },
+      hint: 'Clone it with --recurse-submodules and send the folder (--custom DIR); what the image does not need goes into .dockerignore.',
+    },
+  );
+}
+
+async function listSubmodules(setting: GitSetting, tree: string, signal: AbortSignal): Promise<readonly string[]> {
+  const found: string[] = [];
+  const enough = new AbortController();
+  let entries = 0;
+  let rest = '';
+  const onStdout = (piece: string) => {
+    const records = (rest + piece).split('\0');
+    rest = records.pop() ?? '';
+    entries += records.length;
+    // A small repository can unfold to millions of files: git is ended as soon as there are too many.
+    if (entries > defaultTarLimits.entries) enough.abort();
+    for (const record of records) {
+      if (record.startsWith('160000 ')) found.push(record.slice(record.indexOf('\t') + 1));
+    }
+  };
+  try {
+    const args = ['-C', 'repo', 'ls-tree', '-r', '-z', tree];
+    const { code } = await runGit(setting, args, AbortSignal.any([signal, enough.signal]), onStdout);
+    if (code !== 0) refuse('GIT_FAILED', 'The repository could not be read.');
+  } catch (error) {
+    if (!enough.signal.aborted || signal.aborted) throw error;
+    refuse('ARCHIVE_TOO_LARGE', `The repository has more than ${defaultTarLimits.entries} files.`, {
+      hint: 'Name the folder of the Dockerfile as --subdir, or remove what the bot does not need.',
+    });
+  }
+  return found;
+}
+
+async function readIgnore(setting: GitSetting, tree: string, signal: AbortSignal) {
+  for (const name of dockerignoreNames) {
+    // "COMMIT:folder" is a tree itself, whose files are named behind a slash.
+    const path = tree.includes(':') ? `${tree}/${name}` : `${tree}:${name}`;
+    const { code, stdout } = await runGit(setting, ['-C', 'repo', 'cat-file', 'blob', path], signal);
+    if (code === 0) return unwrap(parseDockerignore(stdout, name));
+  }
+  return [];
+}
