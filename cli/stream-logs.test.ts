@@ -80,3 +80,18 @@ it('ends with the interruption', async () => {
   expect(error).toBeInstanceOf(Interrupted);
   expect(seen).toEqual(['one']);
 });
+
+it('begins with what comes from now on, on a clock that counts parts of a millisecond', async () => {
+  const orchestrator = new FakeOrchestrator();
+  orchestrator.logScripts.push([lines(['new'])]);
+  const transport = { interceptors: [sendToken(new Secret(goodToken))] };
+  const client = clientOver(createRouterTransport(orchestrator.routes, { transport }), () => {});
+  const clock = { ...instantClock(), wallMs: () => 1_764_000_000_000.25, monotonicMs: () => performance.now() };
+  const context = { clock, random: () => 1, signal: new AbortController().signal, onBroken: () => {} };
+  const request = { botId: 'b', lines: 0, newOnly: true, follow: true };
+  const seen: string[] = [];
+  for await (const { entries } of streamLogs(client, request, context)) seen.push(...entries.map(({ text }) => text));
+  expect(seen).toEqual(['new']);
+  expect(orchestrator.logRequests).toHaveLength(1);
+  expect(orchestrator.logRequests[0]?.since).toMatchObject({ seconds: 1_764_000_000n, nanos: 0 });
+});

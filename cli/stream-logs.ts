@@ -1,7 +1,6 @@
 /** A bot's log as batches of lines. When it is followed, it goes on after the last line once a broken stream is back. */
 
 import { type Timestamp, timestampFromMs } from '@bufbuild/protobuf/wkt';
-import type { Clock } from '#common/clock.ts';
 import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
 import type { LogEntry } from '#gen/botrunner/v1/log_pb.js';
 import type { Client } from './client.ts';
@@ -52,11 +51,11 @@ export async function* streamLogs(
     ...(untilAgoMs === undefined ? {} : { untilAgoMs: ago(untilAgoMs) }),
     follow,
   });
+  // Also `since`, by this machine's clock, for an orchestrator of 0.1.0, which knows nothing else.
+  const beganWallMs = Math.round(context.clock.wallMs());
+  const fromNow = () => ({ lines: 0, sinceAgoMs: ago(0), since: timestampFromMs(beganWallMs) });
   const messages = followStream(
-    (options) => {
-      const from = newOnly && afterCursor === '' ? sinceAgo(context.clock.monotonicMs() - beganMs, context.clock) : {};
-      return client.for(BotService).streamLogs({ ...asked(), ...from, afterCursor }, options);
-    },
+    (options) => client.for(BotService).streamLogs({ ...asked(), ...(newOnly ? fromNow() : {}), afterCursor }, options),
     { follow, wholeTimeoutMs, endless: false },
     context,
   );
@@ -67,10 +66,3 @@ export async function* streamLogs(
     afterCursor = next;
   }
 }
-
-/** All lines from so long ago on, by the worker's clock; one of an older release goes by ours. */
-const sinceAgo = (agoMs: number, clock: Clock) => ({
-  lines: 0,
-  sinceAgoMs: BigInt(Math.round(agoMs)),
-  since: timestampFromMs(clock.wallMs() - agoMs),
-});
