@@ -139,5 +139,8 @@ interface FailedPull {
 
 function failureOf(words: string, logger: Logger, password: string | undefined): FailedPull {
   logger.warn({ engine: redact(words, password === undefined ? [] : [password]) }, 'an image could not be pulled');
-  return { kind: pullFailureKind(words), chance: chanceOfPull(words) };
+  const kind = pullFailureKind(words);
+  // The registry has answered, and says no.
+  const isAnswer = kind === 'auth' || kind === 'absent' || kind === 'platform';
+  return { kind, chance: isAnswer ? 'final' : chanceOfPull(words) };
 }
