@@ -210,6 +210,58 @@ describe.each(transports)('what a call may hold, over %s', (_title, transport) =
   });
 });
 
+describe('a call without side effects', () => {
+  const get = (query: string, method = 'GetBot', token = clientToken) =>
+    fetch(`${orchestrator.url}/botrunner.v1.BotService/${method}?${query}`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+
+  it('may be made by GET over Connect', async () => {
+    const answer = await get('connect=v1&encoding=json&message=%7B%7D', 'ListBots');
+    expect([answer.status, await answer.json()]).toEqual([200, { maxBots: 3 }]);
+    const none = await get('encoding=proto&base64=1&message=CgRub25l');
+    expect([none.status, ((await none.json()) as { code: string }).code]).toEqual([404, 'not_found']);
+    expect((await get('encoding=json&message=%7B%7D', 'ListBots', 'wrong')).status).toBe(401);
+    expect((await get('encoding=json&message=%7B', 'ListBots')).status).toBe(400);
+    expect((await get('encoding=x', 'ListBots')).status).toBe(400);
+  });
+
+  it('is the only one', async () => {
+    const answer = await get('encoding=json&message=%7B%7D', 'StopBot');
+    expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'POST']);
+    expect(await answer.json()).toMatchObject({
+      code: 'unimplemented',
+      details: [{ type: 'botrunner.v1.ErrorDetail' }],
+    });
+  });
+});
+
+describe('a procedure that is not there', () => {
+  it.each([
+    ['application/json', 404],
+    ['application/proto', 404],
+    ['application/connect+json', 200],
+    ['application/grpc', 200],
+    ['application/grpc-web', 200],
+    ['text/plain', 404],
+  ])('called as %s is unimplemented, with our detail', async (type, status) => {
+    const path = '/botrunner.v1.BotService/NoSuchCall';
+    const head = `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Type: ${type}\r\nContent-Length: 0\r\n\r\n`;
+    const answer = await fetch(`${orchestrator.url}${path}`, { method: 'POST', headers: { 'content-type': type } });
+    expect([answer.status, (await rawRequest(orchestrator.port, head)).status]).toEqual([status, status]);
+    const text = `${JSON.stringify([...answer.headers])}${await answer.text()}`;
+    if (type !== 'application/grpc') expect(text).toMatch(/unimplemented|grpc-status: ?12/);
+    if (!type.startsWith('application/grpc')) expect(text).toContain('botrunner.v1.ErrorDetail');
+  });
+
+  it('is UNIMPLEMENTED for a gRPC client', async () => {
+    const [, transport] = transports[2] ?? [];
+    const method = { ...BotService.method.listBots, name: 'NoSuchCall' };
+    const call = (transport as () => Transport)().unary(method, undefined, undefined, undefined, {});
+    expect(await refusal(call)).toEqual(['Unimplemented', 'ROUTE_NOT_FOUND']);
+  });
+});
+
 describe('gzip', () => {
   const post = (body: Buffer, headers: Record<string, string> = {}) =>
     fetch(`${orchestrator.url}/jobs`, {
