@@ -17,7 +17,7 @@ import type { BotRecord } from '../state/bot-records.ts';
 import { Bell } from '../waiting/bell.ts';
 import { type ActiveTask, beginTask, type Outcome } from './active-task.ts';
 import type { BotContext } from './bot-context.ts';
-import { type BotMemory, factsOf, mayForgetFormer, newMemory, runIdOf, situationOf } from './bot-memory.ts';
+import { type BotMemory, factsOf, imageOf, mayForgetFormer, newMemory, runIdOf, situationOf } from './bot-memory.ts';
 import { describeBot, describeWork, type Known, observeBot, saysTheSame } from './bot-state.ts';
 import { isOwnDoing } from './container-steps.ts';
 import { nextStep, type Situation, type Step } from './converge.ts';
@@ -300,10 +300,17 @@ export class BotActor {
   }
 
   /** What the bot prints; nothing but the one line of its diagnosis comes of it. */
+  /** Of the version that runs; undefined for an image made before they were kept. */
+  #ownModules(): ReadonlySet<string> | undefined {
+    const { record } = this.#memory;
+    const names = imageOf(record, factsOf(this.#memory)?.revision ?? record.desired?.revision ?? 0n)?.ownModules;
+    return names && new Set(names);
+  }
+
   #read(texts: readonly string[]): void {
     const { diagnosis } = this.#memory;
     const before = diagnosis.text;
-    readLines(diagnosis, texts, this.#now());
+    readLines(diagnosis, texts, this.#now(), this.#ownModules());
     if (diagnosis.text !== before) this.#bell.ring();
   }
 

@@ -2,7 +2,7 @@
 import { type BotKey, imageName } from '#common/ids.ts';
 import { formatImageReference, parseImageReference } from '#common/image-reference.ts';
 import { unwrap } from '#common/problem.ts';
-import { awaitTokens, judgeSource, type TokenClaim, type TokenClaims } from '../diagnosis/source-tokens.ts';
+import { awaitTokens, type Judgement, judgeSource, type TokenClaims } from '../diagnosis/source-tokens.ts';
 import { fetchArchive } from '../fetch/fetch-archive.ts';
 import { fetchGit } from '../fetch/fetch-git.ts';
 import type { FetchParts } from '../fetch/fetched.ts';
@@ -47,6 +47,8 @@ export interface PreparationParts {
 /** What was made: the repo digest or id of a pulled image, the commit of a repository, else empty. */
 export interface PreparedImage {
   readonly pinned: string;
+  /** As OwnModules.names; undefined for a ready image, whose files are not known. */
+  readonly ownModules?: readonly string[] | undefined;
 }
 
 /** Resolves when the image is there. Throws what the parts throw; on abort nothing is left behind. */
@@ -60,7 +62,7 @@ export async function prepareImage(
   preparation.onPhase('fetching');
   const fetched = await fetchSource(parts, source, preparation.onOutput, signal);
   try {
-    const pending = await judge(parts, preparation, source, fetched.path, signal);
+    const { pending, ownModules } = await judge(parts, preparation, source, fetched.path, signal);
     preparation.onPhase('waiting');
     const releaseSlot = await slotsFor(parts, source).take(signal, preparation.key.userId);
     try {
@@ -70,10 +72,10 @@ export async function prepareImage(
       releaseSlot();
     }
     if (pending) await awaitTokens(pending, parts.tokenClaims, parts.fetching.clock, signal);
+    return { pinned: fetched.commit ?? '', ownModules };
   } finally {
     await fetched.release();
   }
-  return { pinned: fetched.commit ?? '' };
 }
 
 /** What installs nothing and runs nothing of its user's waits for no build that does. */
@@ -99,12 +101,12 @@ async function judge(
   source: BuiltSource,
   path: string,
   signal: AbortSignal,
-): Promise<TokenClaim | undefined> {
+): Promise<Judgement> {
   const isFetched = source.mode === 'custom' && source.from.kind !== 'artifact';
   const judged = { key, epoch, revision, path, isFetched, env: spec.env.reveal() };
-  const { warnings, pending } = await judgeSource(judged, tokenClaims, signal);
-  if (warnings.length > 0) await onWarnings(warnings);
-  return pending;
+  const judgement = await judgeSource(judged, tokenClaims, signal);
+  if (judgement.warnings.length > 0) await onWarnings(judgement.warnings);
+  return judgement;
 }
 
 interface FetchedSource {

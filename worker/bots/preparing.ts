@@ -53,7 +53,7 @@ export function beginPreparing(memory: BotMemory, context: BotContext, hooks: Pr
     return image;
   };
   return made().then(
-    ({ pinned }): Prepared => {
+    ({ pinned, ownModules }): Prepared => {
       if (memory.preparing !== mine) return { kind: 'cancelled' };
       memory.preparing = undefined;
       memory.making = nothingFailed;
@@ -61,7 +61,7 @@ export function beginPreparing(memory: BotMemory, context: BotContext, hooks: Pr
       const { image, formerImage } = memory.record;
       memory.record = {
         ...memory.record,
-        image: { revision, digest: imageDigest(spec), pinned },
+        image: { revision, digest: imageDigest(spec), pinned, ownModules },
         formerImage: image?.revision === revision ? formerImage : image,
       };
       return { kind: 'ready' };
@@ -111,7 +111,8 @@ async function make(
   await hooks.untilPruned();
   signal.throwIfAborted();
   if (await isThere(memory, context, revision, spec, signal)) {
-    return { pinned: imageOf(memory.record, revision)?.pinned ?? '' };
+    const { pinned = '', ownModules } = imageOf(memory.record, revision) ?? {};
+    return { pinned, ownModules };
   }
   const output = createBuildOutput(clock, async (lines) => {
     const { storeId, entries } = await log.write(LogStream.BUILD, lines);

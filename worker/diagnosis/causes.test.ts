@@ -126,7 +126,7 @@ describe('the causes recognised in a log', () => {
 
   it('what it may not write, with the hint, but only in the first lines', () => {
     expect(explain("PermissionError: [Errno 13] Permission denied: '/root/bot.db'")?.text).toMatch(
-      /may not write to \/root\/bot\.db: .*\/data.*USER/,
+      /may not write to \/root\/bot\.db, .*\/data.*USER/,
     );
     expect(explain("Error: EACCES: permission denied, open '/root/x'")).toMatchObject({ id: 'not_allowed' });
     expect(explain("OSError: [Errno 30] Read-only file system: '/etc/x'")?.text).toContain('/etc/x is read-only');

@@ -32,11 +32,16 @@ export const recallDiagnosis = (known: string | undefined, nowMs: number): Diagn
   lines: Number.POSITIVE_INFINITY,
 });
 
-/** Takes in what the bot has printed. */
-export function readLines(diagnosis: Diagnosis, texts: readonly string[], nowMs: number): void {
+/** Takes in what the bot has printed. `ownModules` as in Line. */
+export function readLines(
+  diagnosis: Diagnosis,
+  texts: readonly string[],
+  nowMs: number,
+  ownModules?: ReadonlySet<string>,
+): void {
   for (const text of texts) {
     diagnosis.lines += 1;
-    const found = explainLine({ text, before: diagnosis.recent, number: diagnosis.lines });
+    const found = explainLine({ text, before: diagnosis.recent, number: diagnosis.lines, ownModules });
     if (found !== undefined) {
       diagnosis.text = found.text;
       diagnosis.seenAtMs = nowMs;

@@ -10,6 +10,7 @@ import { readContextTar } from '#common/safe-tar.ts';
 import { createSourceTokenSearch, type SourceTokens } from '#common/source-tokens.ts';
 import { telegramTokensOf } from '#common/telegram-token.ts';
 import { TryLaterError } from '../waiting/try-later.ts';
+import { createOwnModules } from './own-modules.ts';
 
 export interface TokenClaim {
   readonly key: BotKey;
@@ -39,19 +40,25 @@ export interface JudgedSource extends Omit<TokenClaim, 'tokenSha256s'> {
 export interface Judgement {
   /** What the user should know. */
   readonly warnings: readonly string[];
+  /** As OwnModules.names. */
+  readonly ownModules: readonly string[];
   /** To be claimed again once the bot is built. */
   readonly pending: TokenClaim | undefined;
 }
 
 /** Throws what `claim` throws; a source that cannot be read is the build's to refuse. */
 export async function judgeSource(source: JudgedSource, claims: TokenClaims, signal: AbortSignal): Promise<Judgement> {
-  const tokens = await tokensIn(source.path, signal);
+  const { tokens, ownModules } = await readSource(source.path, signal);
   const warnings = warningsOf(tokens);
-  if (!source.isFetched || telegramTokensOf(source.env).length > 0) return { warnings, pending: undefined };
+  if (!source.isFetched || telegramTokensOf(source.env).length > 0) return { warnings, ownModules, pending: undefined };
   const { key, epoch, revision } = source;
   const tokenSha256s = [...tokens.used].map((token) => createHash('sha256').update(token).digest('hex'));
   const claim: TokenClaim = { key, epoch, revision, tokenSha256s };
-  return { warnings, pending: (await claims.claim(claim, false, signal)) === 'granted' ? undefined : claim };
+  return {
+    warnings,
+    ownModules,
+    pending: (await claims.claim(claim, false, signal)) === 'granted' ? undefined : claim,
+  };
 }
 
 const askAgainMs = 500;
@@ -74,17 +81,23 @@ export async function awaitTokens(
   while ((await ask()) !== 'granted') await sleep(clock, askAgainMs, signal);
 }
 
-async function tokensIn(path: string, signal: AbortSignal): Promise<SourceTokens> {
+async function readSource(
+  path: string,
+  signal: AbortSignal,
+): Promise<{ readonly tokens: SourceTokens; readonly ownModules: readonly string[] }> {
   const search = createSourceTokenSearch();
+  const modules = createOwnModules();
   try {
     for await (const entry of readContextTar(createReadStream(path, { signal }))) {
-      if (entry.kind === 'file') await search.read(entry);
+      if (entry.kind !== 'file') continue;
+      modules.add(entry.name);
+      await search.read(entry);
     }
   } catch {
     signal.throwIfAborted();
     // The build reads it again, and says what is wrong with it.
   }
-  return search.found;
+  return { tokens: search.found, ownModules: modules.names() };
 }
 
 const namedMax = 3;

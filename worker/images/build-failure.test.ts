@@ -22,7 +22,8 @@ describe('a failed build', () => {
   test('keeps only the end of a long output', () => {
     const tail = createOutputTail();
     for (let index = 0; index < 1000; index += 1) tail.add(`${index} ${'x'.repeat(1000)}`);
-    expect(tail.lines().length).toBe(30);
+    expect(tail.lines().length).toBe(120);
+    expect(String(buildFailure(tail.lines(), 'no').details?.['output_tail']).split('\n').length).toBe(30);
     expect(tail.lines().at(-1)).toBe(`999 ${'x'.repeat(396)}`);
   });
 });

@@ -1,7 +1,11 @@
-/** What a build printed last, and what it means in one sentence. Pure; used by every runtime. */
+/** What a build printed last, and what it means in one sentence by the table of diagnosis/rules. Pure; used by every runtime. */
 import { type Problem, problem } from '#common/problem.ts';
+import { explainBuild } from '../diagnosis/causes.ts';
 
-const tailLines = 30;
+/** So many are looked at for a cause: pip and npm say a lot after it. */
+const tailLines = 120;
+/** So many are shown. */
+const shownLines = 30;
 const tailLineLength = 400;
 
 /** Keeps the end of a build's output for the failure it may end with. */
@@ -21,60 +25,19 @@ export function createOutputTail(): OutputTail {
   };
 }
 
-interface Meaning {
-  readonly pattern: RegExp;
-  readonly message: (match: RegExpExecArray) => string;
-  readonly hint: string;
-}
-
-// In order: the first that matches a line of the tail, read from its end, gives the message.
-const meanings: readonly Meaning[] = [
-  {
-    pattern: /No matching distribution found for ([^\s(]+)/,
-    message: ([, name]) => `pip found no package that fits the requirement ${name}.`,
-    hint: 'Check the spelling and the version; the end of the build output lists the versions there are.',
-  },
-  {
-    pattern: /npm (?:ERR!|error) (?:code )?(?:E404|404)\b/,
-    message: () => 'npm found no package of a name or version that the requirements ask for.',
-    hint: 'Check the spelling and the version of the requirements.',
-  },
-  {
-    pattern: /npm (?:ERR!|error) code ETARGET/,
-    message: () => 'npm found no version of a package that fits the requirements.',
-    hint: 'Check the versions of the requirements.',
-  },
-  {
-    pattern: /Invalid requirement: '?([^'\n]{1,100})/,
-    message: ([, item]) => `pip cannot read the requirement ${item?.trim()}.`,
-    hint: 'Write name and version, for example "aiogram>=3.0,<4".',
-  },
-  {
-    pattern:
-      /(?:NewConnectionError|ConnectTimeoutError|Temporary failure in name resolution|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENOTFOUND)/,
-    message: () => 'The package index could not be reached from the build.',
-    hint: 'The operator sets PIP_INDEX_URL, NPM_CONFIG_REGISTRY or HTTPS_PROXY on the worker if packages come from elsewhere.',
-  },
-  {
-    pattern: /No space left on device/i,
-    message: () => 'The disk of the worker is full.',
-    hint: 'The operator has to free space on the worker.',
-  },
-  {
-    pattern: /(?:Failed building wheel|(?:cc|g\+\+)' failed|Microsoft Visual C\+\+|unable to execute 'gcc')/,
-    message: () => 'A package has to be compiled, and the base image has no compiler for it.',
-    hint: 'Ask for a version of the package that has a ready wheel, or use a base image with a compiler.',
-  },
-];
-
-/** BUILD_FAILED with the tail in `details.output_tail`; `fallback` is the message where the tail says nothing known. */
+/** BUILD_FAILED with the end of the tail in `details.output_tail`; `fallback` is the message where the tail says nothing known. */
 export function buildFailure(tail: readonly string[], fallback: string, hint?: string): Problem {
-  const details = { output_tail: tail.join('\n') };
-  for (const meaning of meanings) {
-    for (const line of tail.toReversed()) {
-      const match = meaning.pattern.exec(line);
-      if (match) return problem('BUILD_FAILED', meaning.message(match), { details, hint: meaning.hint });
-    }
+  const details = { output_tail: tail.slice(-shownLines).join('\n') };
+  const found = explainBuild(tail);
+  if (found !== undefined) {
+    const { what, cure } = found;
+    return problem('BUILD_FAILED', `${sentence(what)}.`, { details, hint: `${sentence(cure)}.` });
   }
   return problem('BUILD_FAILED', fallback, { details, ...(hint === undefined ? {} : { hint }) });
 }
+
+/** Programs keep the letters of their names. */
+const sentence = (text: string): string =>
+  /^(?:pip|npm|git|package\.json|package-lock\.json|\S*[/.]\S)/.test(text)
+    ? text
+    : text.charAt(0).toUpperCase() + text.slice(1);

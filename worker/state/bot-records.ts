@@ -47,8 +47,15 @@ export interface BotRecord {
   readonly desired: Desired | undefined;
   /** The newest generation for which a container was started. */
   readonly startedGeneration: bigint;
-  /** The image that was made last; the digest is of what it was made from, `pinned` as in PreparedImage. */
-  readonly image: { readonly revision: bigint; readonly digest: string; readonly pinned?: string } | undefined;
+  /** The image that was made last; the digest is of what it was made from, `pinned` and `ownModules` as in PreparedImage. */
+  readonly image:
+    | {
+        readonly revision: bigint;
+        readonly digest: string;
+        readonly pinned?: string;
+        readonly ownModules?: readonly string[] | undefined;
+      }
+    | undefined;
   /** The one before it, for as long as the bot may go back to it. */
   readonly formerImage: BotRecord['image'];
   readonly failure: Failure | undefined;

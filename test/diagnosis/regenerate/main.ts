@@ -1,0 +1,46 @@
+/**
+ * Makes the fixtures of diagnoses anew: real programs and libraries, run against servers on the loopback.
+ *
+ *     npm run diagnoses:regenerate              all of them
+ *     npm run diagnoses:regenerate -- aiogram   those whose name begins so
+ */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { formatFixture } from '../fixture.ts';
+import { buildScenarios } from './build-scenarios.ts';
+import { libraryScenarios } from './library-scenarios.ts';
+import { nodeScenarios } from './node-scenarios.ts';
+import { pythonScenarios } from './python-scenarios.ts';
+import { shellScenarios } from './shell-scenarios.ts';
+import { openWorkshop } from './workshop.ts';
+
+const all = [...pythonScenarios, ...shellScenarios, ...nodeScenarios, ...libraryScenarios, ...buildScenarios];
+const wanted = process.argv.slice(2);
+const root = join(import.meta.dirname, '..');
+
+const workshop = await openWorkshop();
+let failed = 0;
+try {
+  for (const scenario of all) {
+    if (wanted.length > 0 && !wanted.some((name) => scenario.name.startsWith(name))) continue;
+    try {
+      const { output, exitCode, versions, command } = await workshop.run(scenario);
+      const folder = join(root, scenario.unseen ? 'unseen' : 'fixtures');
+      await mkdir(folder, { recursive: true });
+      const { name, kind } = scenario;
+      const files = Object.keys(scenario.files ?? {});
+      const origin = 'npm run diagnoses:regenerate';
+      await writeFile(
+        join(folder, `${name}.txt`),
+        formatFixture({ kind, command, versions, exitCode, files, origin, output }),
+      );
+      console.log(`${name}: ${output.trimEnd().split('\n').length} lines, exit code ${exitCode}`);
+    } catch (error) {
+      failed += 1;
+      console.error(`${scenario.name} could not be made: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+} finally {
+  await workshop.close();
+}
+process.exitCode = failed === 0 ? 0 : 1;

@@ -1,0 +1,47 @@
+/** What makes a real program print a failure, so that its full output can be kept as a fixture. */
+import type { FakeTelegram } from '../../kit/fake-telegram/fake-telegram.ts';
+
+/** Servers that failures are made with; all listen on the loopback. */
+export interface Servers {
+  readonly telegram: FakeTelegram;
+  readonly token: string;
+  /** A package index with a few wheels, and an address of the same kind where nothing listens. */
+  readonly pipIndex: string;
+  readonly npmRegistry: string;
+  readonly gitServer: string;
+  readonly lockedGitServer: string;
+  /** https with a certificate that nobody trusts. */
+  readonly untrusted: string;
+  /** A stand-in for Discord's API and gateway: refuses the token `bad`, closes every gateway session with 4014. */
+  readonly discord: string;
+  readonly closed: string;
+}
+
+export interface Scenario {
+  /** The fixture's file name, without `.txt`. */
+  readonly name: string;
+  /** `run`: the log of a bot. `build`: the output of a build. `git`: the errors of a fetch. */
+  readonly kind: 'run' | 'build' | 'git';
+  /** Set aside: the rules were written without looking at what it prints. */
+  readonly unseen?: true;
+  readonly argv: (servers: Servers) => readonly string[];
+  readonly files?: Readonly<Record<string, string>>;
+  readonly executable?: readonly string[];
+  /** Requirements of pip whose modules the program can import. */
+  readonly pip?: readonly string[];
+  /** Requirements of npm that are installed beside the program. */
+  readonly npm?: readonly string[];
+  /** "3.11" unless given; `python` of argv is it. */
+  readonly python?: '3.9' | '3.11' | '3.12' | '3.13';
+  /** The Node of this repository instead of the machine's. */
+  readonly newNode?: true;
+  readonly env?: (servers: Servers) => Readonly<Record<string, string>>;
+  /** In a network namespace with nothing but a loopback. */
+  readonly offline?: true;
+  /** With a user that is not root. */
+  readonly nobody?: true;
+  /** Ended when it has printed this; else it must end by itself. */
+  readonly until?: RegExp;
+  /** Done before it starts and undone after. */
+  readonly around?: (servers: Servers) => Promise<() => Promise<void>>;
+}

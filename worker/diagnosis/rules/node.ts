@@ -1,0 +1,88 @@
+/** Node: modules, syntax, memory. */
+import { knownNodePackage } from '../node-packages.ts';
+import { type Explanation, type Line, type Rule, rule } from './rule.ts';
+
+const missingFile = (file: string): Explanation => ({
+  what: `${file} is not among the bot's files`,
+  cure: 'check its name and its path, in which upper and lower case count, and that it was uploaded',
+});
+
+function missingPackage(name: string, { ownModules }: Line): Explanation {
+  if (knownNodePackage(name))
+    return { what: `the package ${name} is missing`, cure: `add ${name} to the requirements or to package.json` };
+  if (ownModules?.has(name.split('/')[0] ?? name)) {
+    return {
+      what: `Node takes ${name} for a package, and it is the bot's own`,
+      cure: `import it by its path, as ./${name}`,
+    };
+  }
+  return {
+    what: `the package ${name} is missing`,
+    cure: 'if the bot needs it, add it to package.json; if it is a file of your own, import it by its path, with ./ before it',
+  };
+}
+
+/** `bot.js, line 3`: Node prints the place some lines above the error. */
+function placeIn(before: readonly string[]): string | undefined {
+  const last = before.findLast((each) => /^(?:file:\/\/)?\/.{1,300}\.[cm]?[jt]sx?:\d{1,7}$/.test(each));
+  const place = last === undefined ? undefined : /(?:^|\/)app\/([\w./-]{1,100}):(\d{1,7})$/.exec(last);
+  return place ? `${place[1]}, line ${place[2]}` : undefined;
+}
+
+const typescript: Explanation = {
+  what: 'the Node that runs the bot does not run TypeScript',
+  cure: 'compile it to JavaScript and start that, for example with tsc',
+};
+
+export const nodeRules: readonly Rule[] = [
+  rule(
+    'run',
+    'missing_file',
+    /Cannot find (?:module|package) '(?:\/[\w./-]{0,200}\/app\/|\/app\/|(?=\.{1,2}\/))([\w.][\w./-]{0,100})'/,
+    ([, file = '']) => missingFile(file),
+  ),
+  rule(
+    'run',
+    'missing_module',
+    /Cannot find (?:module|package) '((?:@[\w.-]{1,60}\/)?[\w][\w.-]{0,80})(\/[\w./-]{0,100})?'/,
+    ([, name = ''], line) => missingPackage(name, line),
+  ),
+  rule('run', 'module_kind', /^SyntaxError: Cannot use import statement outside a module/, {
+    what: 'the code uses import, and Node reads its file as CommonJS',
+    cure: 'write "type": "module" into package.json, or name the file .mjs',
+  }),
+  rule(
+    'run',
+    'module_kind',
+    /^ReferenceError: (?:require|module|exports|__dirname) is not defined in ES module scope/,
+    {
+      what: 'the code uses CommonJS (require or module.exports), and Node reads its file as an ES module',
+      cure: 'name the file .cjs, leave "type": "module" out of package.json, or use import and export',
+    },
+  ),
+  rule(
+    'run',
+    'missing_export',
+    /^SyntaxError: The requested module '([\w@.][\w@./-]{0,100})' does not provide an export named '([A-Za-z_$][\w$]{0,80})'/,
+    ([, module = '', name = '']) =>
+      module.startsWith('.')
+        ? { what: `the bot's own ${module} exports no ${name}`, cure: 'check the name, and that it is exported there' }
+        : {
+            what: `${name} is not in the installed version of the package ${module}`,
+            cure: 'check the name, or ask for the version that the code was written for',
+          },
+  ),
+  rule('run', 'typescript', /\bERR_UNKNOWN_FILE_EXTENSION\b.{0,60}"\.tsx?"/, typescript),
+  rule('run', 'syntax', /^SyntaxError: (?!.*JSON)/, (_, { before }) => {
+    const place = placeIn(before);
+    if (place !== undefined && /\.tsx?,/.test(place)) return typescript;
+    return {
+      what: `the code has a syntax error${place === undefined ? '' : ` in ${place}`}`,
+      cure: 'correct it and start the bot again',
+    };
+  }),
+  rule('run', 'memory', /^FATAL ERROR: .{0,100}JavaScript heap out of memory/, {
+    what: 'the bot used up the memory that Node may have',
+    cure: 'give it more with --memory, or let it hold less at once',
+  }),
+];

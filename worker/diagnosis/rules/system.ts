@@ -1,0 +1,188 @@
+/** Files, programs, sockets and certificates, whatever the language. */
+import { atStart, type Explanation, type Line, type Rule, rule } from './rule.ts';
+
+const notAllowed = (path: string | undefined): Explanation => ({
+  what: `the bot may not write ${path === undefined ? 'there' : `to ${path}`}, as it does not run as root`,
+  cure: 'keep files in /data, and in a Dockerfile of your own set USER and the owner of its folders',
+});
+const readOnly = (path: string | undefined): Explanation => ({
+  what: `${path ?? 'what the bot wants to write to'} is read-only`,
+  cure: 'keep files in /data or /tmp',
+});
+/** The path in quotes of an error's text, if it is a plain one. */
+const pathIn = (text: string): string | undefined => /['"](\/[\w./@+-]{1,100})['"]/.exec(text)?.[1];
+
+const notExecutable = (file: string): Explanation => ({
+  what: `${file} may not be executed`,
+  cure: `run chmod +x ${file} before you upload it (in git: git update-index --chmod=+x), or start it with its interpreter, as sh ${file}`,
+});
+const windowsLines = (file: string | undefined): Explanation => ({
+  what: `${file ?? 'a script'} has line ends of Windows (CRLF), which a shell does not understand`,
+  cure: 'save it with line ends of Unix (LF); in git: *.sh text eol=lf in .gitattributes',
+});
+const noInterpreter = (file: string): Explanation => ({
+  what: `the first line of ${file} names a program that the image does not have, mostly because of line ends of Windows (CRLF)`,
+  cure: 'save it with line ends of Unix (LF), or correct its first line',
+});
+const wrongFormat = (file: string): Explanation => ({
+  what: `${file} is not a program that this machine can execute`,
+  cure: 'a script needs a first line such as #!/bin/sh; a program must be built for the kind of processor of the worker',
+});
+const noProgram = (name: string): Explanation => ({
+  what: `the program ${name} is not in the image`,
+  cure: `use a Dockerfile of your own that installs it, for example with apt-get install ${name === 'ffmpeg' ? 'ffmpeg' : 'and the package that has it'}`,
+});
+
+/** Whether a program was to be started, rather than a file to be opened. */
+const startsProgram = ({ before }: Line): boolean =>
+  before.some((text) => /\bsubprocess\.py", line \d{1,7}|\b_execute_child\b|\bcreate_subprocess/.test(text));
+
+const nothingListens = (host: string, port: string): Explanation => ({
+  what: `nothing answers at ${host}:${port}; inside its container, ${host} is the bot itself`,
+  cure: 'give the bot the address of that service, and run the service where the bot can reach it',
+});
+
+const certificate: Explanation = {
+  what: 'the certificate of a server is not trusted',
+  cure: 'the image lacks its authority (the package ca-certificates), the certificate has expired or is self-signed, or a proxy puts its own in place',
+};
+
+/** Before those of Telegram: a Bot API server at localhost is no trouble of Telegram's. */
+export const localhostRules: readonly Rule[] = [
+  rule(
+    'run',
+    'localhost',
+    /\bconnecting to (localhost|127\.0\.0\.1|::1):(\d{1,5})\. (?:Connection refused|Connect call failed)/,
+    ([, host = '', port = '']) => nothingListens(host, port),
+  ),
+  rule('run', 'localhost', /Connect call failed \('(127\.0\.0\.1|::1)', (\d{1,5})\b/, ([, host = '', port = '']) =>
+    nothingListens(host, port),
+  ),
+  rule('run', 'localhost', /\bECONNREFUSED (127\.0\.0\.1|::1):(\d{1,5})\b/, ([, , port = '']) =>
+    nothingListens('localhost', port),
+  ),
+  rule(
+    'run',
+    'localhost',
+    /\b(?:Cannot connect to host|connect to MySQL server on ['"]?|connection to server at ")\s?(localhost|127\.0\.0\.1)(?:" \([\d.:]{1,40}\), port |:)(\d{1,5})\b/,
+    ([, host = '', port = '']) => nothingListens(host, port),
+  ),
+  rule(
+    'run',
+    'localhost',
+    /\b(localhost|127\.0\.0\.1):(\d{1,5}): \[Errno 111\] Connection refused/,
+    ([, host = '', port = '']) => nothingListens(host, port),
+  ),
+];
+
+export const systemRules: readonly Rule[] = [
+  // What shells and the kernel print of a file that is to be executed.
+  rule(
+    'any',
+    'windows_lines',
+    /bad interpreter|\/env: .{0,3}[\w./-]{1,40}\\r|\$'\\r': command not found|: invalid option name$|\^M/,
+    (_, { text }) =>
+      text.includes('bad interpreter') && !/\^M|\\r/.test(text) ? noInterpreter('the script') : windowsLines(undefined),
+  ),
+  rule(
+    'any',
+    'windows_lines',
+    /^([\w./-]{1,100}): (?:line )?\d{1,5}: set: (?:Illegal option -|pipefail|-: invalid option|invalid option)[\s-]{0,4}$/,
+    ([, file]) => windowsLines(file),
+  ),
+  rule('any', 'no_interpreter', /: ([\w.][\w./-]{0,100}): cannot execute: required file not found$/, ([, file = '']) =>
+    noInterpreter(file),
+  ),
+  rule('any', 'no_interpreter', /^exec (\/?[\w.][\w./-]{0,100}): no such file or directory$/, ([, file = '']) =>
+    noInterpreter(file),
+  ),
+  rule(
+    'any',
+    'exec_format',
+    /(?:^exec |: )(\/?[\w.][\w./-]{0,100}): (?:cannot execute binary file: )?[Ee]xec format error$/,
+    ([, file = '']) => wrongFormat(file),
+  ),
+  rule(
+    'any',
+    'not_executable',
+    /^(?:exec |(?:\/bin\/)?(?:ba|da)?sh: (?:line )?(?:\d{1,5}: )?(?:exec: )?)(\/?[\w.][\w./-]{0,100}): [Pp]ermission denied$/,
+    ([, file = '']) => notExecutable(file),
+  ),
+  rule(
+    'any',
+    'no_program',
+    /^[\w./-]{1,100}: (?:line )?\d{1,5}: ([\w.+-]{1,40}): (?:command )?not found$/,
+    ([, name = '']) => noProgram(name),
+  ),
+  rule(
+    'run',
+    'no_program',
+    /^FileNotFoundError: \[Errno 2\] No such file or directory: '([\w.+-]{1,40})'$/,
+    ([, name = ''], line) => (startsProgram(line) ? noProgram(name) : undefined),
+  ),
+  rule('run', 'no_program', /\bspawn ([\w.+-]{1,40}) ENOENT\b/, ([, name = '']) => noProgram(name)),
+  rule(
+    'run',
+    'no_program',
+    /\bCommand '([\w.+-]{1,40})[ '].{0,200}returned non-zero exit status 127\b/,
+    ([, name = '']) => noProgram(name),
+  ),
+  rule(
+    'run',
+    'no_program',
+    /\bCouldn't find (ffmpeg|ffprobe) or av(?:conv|probe)\b|\b(ffmpeg|ffprobe)(?: and ffprobe)? (?:was )?not found\b/,
+    ([, one, two]) => noProgram(one ?? two ?? 'ffmpeg'),
+  ),
+  // Sockets.
+  rule(
+    'run',
+    'port',
+    /\[Errno 98\] (?:error while attempting to bind on address .{0,60}: )?[Aa]ddress already in use|\blisten EADDRINUSE\b/,
+    {
+      what: 'the bot listens on a port that is in use already, by another part of it',
+      cure: 'start that part once, or give each a port of its own',
+    },
+  ),
+  rule(
+    'run',
+    'certificate',
+    /\bCERTIFICATE_VERIFY_FAILED\b|\bcertificate verify failed\b|\[cause\]: Error: (?:self-signed|unable to|certificate has)|\b(?:DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_VERIFY_LEAF_SIGNATURE|CERT_HAS_EXPIRED)\b/,
+    certificate,
+  ),
+  rule(
+    'run',
+    'name_resolution',
+    /\bTemporary failure in name resolution|\bName or service not known|\bgetaddrinfo (?:ENOTFOUND|EAI_AGAIN)\b/,
+    {
+      what: 'the bot cannot look up the name of a server',
+      cure: 'check the name; if it is right, its worker has no network or no DNS, which the operator has to see to',
+    },
+  ),
+  // Files.
+  rule('run', 'disk_full', /\[Errno 28\] No space left on device|\bENOSPC\b: no space left/, {
+    what: 'the disk that the bot writes to is full',
+    cure: 'let the bot keep less, or ask the operator for room on the worker',
+  }),
+  rule(
+    'run',
+    'not_allowed',
+    /^PermissionError: \[Errno 13\] |\bEACCES\b: permission denied|: Permission denied$/,
+    (_, line) => atStart(line, notAllowed(pathIn(line.text))),
+  ),
+  rule(
+    'run',
+    'read_only',
+    /\[Errno 30\] Read-only file system|\bEROFS\b: read-only|: Read-only file system$/,
+    (_, line) => atStart(line, readOnly(pathIn(line.text))),
+  ),
+  rule(
+    'run',
+    'missing_file',
+    /(?:^FileNotFoundError: \[Errno 2\] No such file or directory: |\bENOENT: no such file or directory, open )'([\w.][\w./-]{0,100})'/,
+    ([, file = ''], line) =>
+      atStart(line, {
+        what: `the bot does not find its file ${file}`,
+        cure: 'upload it too; a path without a leading / is looked for in the folder in which the bot is started',
+      }),
+  ),
+];
