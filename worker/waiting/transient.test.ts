@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ProblemError, problem } from '#common/problem.ts';
+import { pullChance } from '../runtime/docker/pull-failure.ts';
 import { isMachineFailure, passingSystemFailure } from './system-failures.ts';
 import { asFailure, type Chance, chanceOfConnection, chanceOfGit, chanceOfPull, chanceOfStatus } from './transient.ts';
 import { explainPassing, PassingProblemError, passesByItself } from './try-later.ts';
@@ -114,4 +115,15 @@ describe('whether a failure passes by itself', () => {
     expect(again).toMatchObject({ problem: last, triesMax: Number.POSITIVE_INFINITY });
     expect(asFailure(last, 'briefly')).toMatchObject({ triesMax: 4 });
   });
+});
+
+it('an answer of a registry is final, whatever else its words hold', () => {
+  for (const words of [
+    'unauthorized: try again',
+    'denied: requested access is denied; try again',
+    'manifest unknown',
+  ]) {
+    expect([words, pullChance(words)]).toEqual([words, 'final']);
+  }
+  expect(pullChance('unexpected EOF')).toBe('again');
 });

@@ -6,7 +6,7 @@ import { type Problem, ProblemError } from '#common/problem.ts';
 import type { BuildContext } from '../../images/build-context.ts';
 import { buildFailure, createOutputTail } from '../../images/build-failure.ts';
 import { type BuildSettings, buildVariables, settingSecrets } from '../../images/build-settings.ts';
-import { asFailure, chanceOfPull } from '../../waiting/transient.ts';
+import { asFailure } from '../../waiting/transient.ts';
 import { createRedactor } from '../redact.ts';
 import type { BuildLeftovers } from './build-leftovers.ts';
 import { type BuildReport, createBuildReport } from './build-output.ts';
@@ -15,6 +15,7 @@ import type { EngineClient, Query } from './engine-client.ts';
 import { EngineRefusal, sortedError } from './engine-errors.ts';
 import { hasImage } from './images.ts';
 import type { BotNetwork } from './network.ts';
+import { pullChance } from './pull-failure.ts';
 
 export interface BuildDeps {
   /** What this worker's build steps are known by; see build-leftovers.ts. */
@@ -78,7 +79,7 @@ export async function runEngineBuild(deps: BuildDeps, request: BuildRequest, sig
       await engine.call({ method: 'GET', path: '/version' }, signal);
       const explained = request.explain(shown, report.hasBase(), tail.lines());
       // Before the first step only the base was pulled, which is the registry's business.
-      throw asFailure(explained, report.hasBase() ? 'final' : chanceOfPull(shown), { cause: shown });
+      throw asFailure(explained, report.hasBase() ? 'final' : pullChance(shown), { cause: shown });
     }
     // A report that ended early looks like success; the image tells.
     if (!(await hasImage(engine, image, signal))) {

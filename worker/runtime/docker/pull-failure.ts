@@ -3,6 +3,7 @@
  * is 500 for one and 401 for another. Pure.
  */
 import { type Problem, problem } from '#common/problem.ts';
+import { type Chance, chanceOfPull } from '../../waiting/transient.ts';
 
 /** `unreachable`: the registry did not answer, so that an image of an earlier pull may be used. */
 export type PullFailure = 'unreachable' | 'auth' | 'absent' | 'platform' | 'disk' | 'other';
@@ -21,6 +22,12 @@ const kinds: readonly (readonly [PullFailure, RegExp])[] = [
 
 export const pullFailureKind = (words: string): PullFailure =>
   kinds.find(([, words_]) => words_.test(words))?.[0] ?? 'other';
+
+/** Whether it is worth asking again. An answer of the registry is final, whatever else its words hold. */
+export function pullChance(words: string): Chance {
+  const kind = pullFailureKind(words);
+  return kind === 'auth' || kind === 'absent' || kind === 'platform' ? 'final' : chanceOfPull(words);
+}
 
 export function pullProblem(kind: PullFailure, reference: string, hasCredentials: boolean): Problem {
   switch (kind) {

@@ -4,14 +4,14 @@ import { formatImageReference, type ImageReference, parseImageReference } from '
 import type { Logger } from '#common/log.ts';
 import { type Problem, ProblemError, problem, unwrap } from '#common/problem.ts';
 import { TimeLimitError, withTimeLimit } from '../../waiting/time-limit.ts';
-import { asFailure, type Chance, chanceOfPull } from '../../waiting/transient.ts';
+import { asFailure, type Chance } from '../../waiting/transient.ts';
 import type { ImagePull, PulledImage } from '../container-runtime.ts';
 import { redact } from '../redact.ts';
 import { list, record, text } from './answers.ts';
 import type { EngineClient } from './engine-client.ts';
 import { EngineRefusal, hasStatus, sortedError } from './engine-errors.ts';
 import { mirrored } from './mirror.ts';
-import { type PullFailure, pullFailureKind, pullProblem } from './pull-failure.ts';
+import { type PullFailure, pullChance, pullFailureKind, pullProblem } from './pull-failure.ts';
 import { createPullReport, type PullReport } from './pull-output.ts';
 
 export interface PullDeps {
@@ -139,8 +139,5 @@ interface FailedPull {
 
 function failureOf(words: string, logger: Logger, password: string | undefined): FailedPull {
   logger.warn({ engine: redact(words, password === undefined ? [] : [password]) }, 'an image could not be pulled');
-  const kind = pullFailureKind(words);
-  // The registry has answered, and says no.
-  const isAnswer = kind === 'auth' || kind === 'absent' || kind === 'platform';
-  return { kind, chance: isAnswer ? 'final' : chanceOfPull(words) };
+  return { kind: pullFailureKind(words), chance: pullChance(words) };
 }
