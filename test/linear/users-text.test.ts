@@ -14,7 +14,8 @@ import { parseRequirements } from '../../orchestrator/core/validate/requirements
 import { readLines, recallDiagnosis } from '../../worker/diagnosis/diagnosis.ts';
 import { gitFailure } from '../../worker/fetch/git-failure.ts';
 import { buildFailure, createOutputTail } from '../../worker/images/build-failure.ts';
-import { basesOf, checkBases } from '../../worker/images/dockerfile-bases.ts';
+import { platformOf } from '../../worker/images/users-dockerfile/platform.ts';
+import { prepareDockerfile } from '../../worker/images/users-dockerfile/prepare.ts';
 import { createMasker, secretValues } from '../../worker/logs/masking.ts';
 import { createBuildReport } from '../../worker/runtime/docker/build-output.ts';
 import { refusalMessage } from '../../worker/runtime/docker/refusal-message.ts';
@@ -172,15 +173,18 @@ describe('a Dockerfile', () => {
     ['spaces', (size: number) => `ARG ${filled(' ', size, '\u2028')}`],
     ['continued lines', (size: number) => filled('RUN a \\\n', size)],
     ['backslashes', (size: number) => filled('\\ ', size)],
+    ['spaces before a word', (size: number) => `RUN ${filled(' ', size, 'x')}`],
+    ['here-documents', (size: number) => `${filled('RUN <<A\nA\n', size)}RUN ${filled('<<B ', size)}`],
+    ['substitutions', (size: number) => `FROM ${filled('${A:-$B}', size)}\nENV A=${filled('${A:+b}', size)}`],
+    ['nested substitutions', (size: number) => `FROM ${filled('${A:-', size)}`],
+    ['quotes', (size: number) => `ARG A=${filled('"', size)}\nFROM ${filled("'", size)}`],
+    ['values that double', (size: number) => `${filled('ARG A=${A}b${A}\n', size)}FROM $A`],
     ['copies', (size: number) => filled('COPY --from=a --from=', size)],
     ['stages', (size: number) => Array.from({ length: size / 16 }, (_, at) => `FROM a AS s${at}\n`).join('')],
   ])('of %s is checked', async (_what, text) => {
     await expectLinear(512 * 1024, (size) => {
       const dockerfile = text(size);
-      return () => {
-        checkBases(dockerfile);
-        basesOf(dockerfile);
-      };
+      return () => prepareDockerfile(dockerfile, platformOf('linux', 'amd64', 'x86_64'));
     });
   });
 });

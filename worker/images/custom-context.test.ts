@@ -6,10 +6,12 @@ import { gzipSync } from 'node:zlib';
 import { extract, type Header, pack } from 'tar-stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createCustomContext } from './custom-context.ts';
+import { platformOf } from './users-dockerfile/platform.ts';
 
 const lfsPointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'4d7a'.repeat(16)}\nsize 12345\n`;
 
 describe('the build context of custom mode', () => {
+  const platform = platformOf('linux', 'amd64', 'x86_64');
   let dir: string;
   let count = 0;
   beforeAll(async () => {
@@ -32,7 +34,7 @@ describe('the build context of custom mode', () => {
     contextTarPath: string,
     unwrap = false,
   ): Promise<Map<string, { header: Header; text: string }>> => {
-    const { stream, done } = await createCustomContext({ contextTarPath, unwrap });
+    const { stream, done } = await createCustomContext({ contextTarPath, unwrap, platform });
     const tar = extract();
     stream.pipe(tar);
     const found = new Map<string, { header: Header; text: string }>();
@@ -64,6 +66,16 @@ describe('the build context of custom mode', () => {
       expect(found.get('sub/')?.header.mode).toBe(0o755);
       expect(found.get('sub/link')?.header.linkname).toBe('../Dockerfile');
     }
+  });
+
+  test('holds the Dockerfile as the engine is to read it', async () => {
+    const found = await read(await save([[{ name: 'Dockerfile' }, 'FROM ${A:-b}\nARG TARGETARCH\n']]));
+    expect(found.get('Dockerfile')?.text).toBe('FROM b\nARG TARGETARCH=amd64\n');
+  });
+
+  test('is refused when the Dockerfile is no text in UTF-8', async () => {
+    const utf16 = await save([[{ name: 'Dockerfile' }, 'F\0R\0O\0M\0 \0a\0']]);
+    await expect(read(utf16)).rejects.toMatchObject({ problem: { code: 'BUILD_FAILED' } });
   });
 
   test('looks through one folder around everything only where it is told to', async () => {

@@ -20,13 +20,16 @@ import { createPathFilter, type PathFilter } from '#common/ignore/path-filter.ts
 import { unwrap as orThrow, refuse } from '#common/problem.ts';
 import { type ContextEntry, readContextTar } from '#common/safe-tar.ts';
 import type { BuildContext } from './build-context.ts';
-import { basesOf, checkBases } from './dockerfile-bases.ts';
 import { isLfsPointer } from './lfs-pointer.ts';
+import type { Platform } from './users-dockerfile/platform.ts';
+import { type PreparedDockerfile, prepareDockerfile } from './users-dockerfile/prepare.ts';
 
 export interface CustomContextSource {
   readonly contextTarPath: string;
   /** Look through a single folder around everything if there is no Dockerfile beside it. */
   readonly unwrap?: boolean | undefined;
+  /** What the engine builds on and for. */
+  readonly platform: Platform;
 }
 
 export interface CustomContext extends BuildContext {
@@ -42,21 +45,21 @@ const modified = new Date('2000-01-01T00:00:00Z');
 /** Refuses with INVALID_ARCHIVE and ARCHIVE_TOO_LARGE as readContextTar does, and when there is no fitting Dockerfile. */
 export async function createCustomContext(source: CustomContextSource): Promise<CustomContext> {
   // Two readings: what is wrong shows before the engine begins, and where the root is can only be told at the end.
-  const { root, bases, patterns } = await findRoot(source);
+  const { root, prepared, patterns } = await findRoot(source);
   const tar = pack();
-  const done = addEntries(tar, source.contextTarPath, root, patterns).catch((error: unknown) => {
+  const done = addEntries(tar, source.contextTarPath, root, prepared.text, patterns).catch((error: unknown) => {
     tar.destroy(error instanceof Error ? error : new Error(String(error)));
     throw error;
   });
   // Whoever reads only the stream learns of the failure there; this keeps an unread `done` from ending the process.
   done.catch(() => {});
-  return { stream: Readable.from(tar, { objectMode: false }), done, bases };
+  return { stream: Readable.from(tar, { objectMode: false }), done, bases: prepared.bases };
 }
 
 interface Root {
   /** The folder to look through with a trailing slash, or ''. */
   readonly root: string;
-  readonly bases: readonly string[];
+  readonly prepared: PreparedDockerfile;
   readonly patterns: readonly IgnorePattern[];
 }
 
@@ -67,7 +70,7 @@ const steering: Readonly<Record<string, number>> = {
 };
 
 /** Reads the whole archive, and so checks it. */
-async function findRoot({ contextTarPath, unwrap = false }: CustomContextSource): Promise<Root> {
+async function findRoot({ contextTarPath, unwrap = false, platform }: CustomContextSource): Promise<Root> {
   const seen = new Map<string, Seen>();
   const tops = new Set<string>();
   const pointers: string[] = [];
@@ -80,25 +83,29 @@ async function findRoot({ contextTarPath, unwrap = false }: CustomContextSource)
     if (maxBytes !== undefined || below.length === 0) seen.set(entry.name, await seenEntry(entry, maxBytes ?? 0));
     else if (entry.kind === 'file' && (await isLfsPointer(entry))) pointers.push(entry.name);
   }
-  if (seen.has(dockerfile)) return readRoot(seen, pointers, '');
+  if (seen.has(dockerfile)) return readRoot(seen, pointers, '', platform);
   const [only = ''] = tops;
   const wrapped = unwrap && tops.size === 1 && seen.get(only)?.kind !== 'file';
-  const root = await readRoot(wrapped ? seen : new Map(), pointers, `${only}/`);
-  if (leavesTop) {
+  if (wrapped && leavesTop) {
     refuse('INVALID_ARCHIVE', 'The archive holds a link that leads out of it, or nowhere.', {
       hint: 'Only relative links to files of the same archive are allowed; put the files themselves in.',
     });
   }
-  return root;
+  return readRoot(wrapped ? seen : new Map(), pointers, `${only}/`, platform);
 }
 
-async function readRoot(seen: ReadonlyMap<string, Seen>, pointers: readonly string[], root: string): Promise<Root> {
-  const bases = checkDockerfile(seen.get(`${root}${dockerfile}`));
+async function readRoot(
+  seen: ReadonlyMap<string, Seen>,
+  pointers: readonly string[],
+  root: string,
+  platform: Platform,
+): Promise<Root> {
+  const prepared = readDockerfile(seen.get(`${root}${dockerfile}`), platform);
   const name = dockerignoreNames.find((each) => seen.has(`${root}${each}`));
   const patterns = name === undefined ? [] : readIgnore(name, seen.get(`${root}${name}`));
   const isKept = filterOf(patterns);
   for (const path of pointers) if (await isKept(path.slice(root.length))) refusePointer(path.slice(root.length));
-  return { root, bases, patterns };
+  return { root, prepared, patterns };
 }
 
 const filterOf = (patterns: readonly IgnorePattern[]): PathFilter =>
@@ -116,7 +123,9 @@ function refusePointer(path: string): never {
 }
 
 function readIgnore(name: string, seen: Seen | undefined): readonly IgnorePattern[] {
-  if (seen?.kind === 'file' && seen.text !== undefined) return orThrow(parseDockerignore(seen.text, name));
+  if (seen?.kind === 'file' && seen.bytes !== undefined) {
+    return orThrow(parseDockerignore(Buffer.from(seen.bytes).toString(), name));
+  }
   const what =
     seen?.kind === 'file' ? `is larger than ${dockerignoreMaxBytes} bytes` : 'at the root is not a plain file';
   return refuse('INVALID_ARCHIVE', `The ${name} ${what}.`, { hint: 'Make it a plain text file, or leave it out.' });
@@ -127,29 +136,45 @@ const countUps = (target: string): number => target.split('/').filter((part) => 
 interface Seen {
   readonly kind: ContextEntry['kind'];
   /** Of a file that steers the build; undefined when it is too large. */
-  readonly text?: string | undefined;
+  readonly bytes?: Uint8Array | undefined;
 }
 
 async function seenEntry(entry: ContextEntry, maxBytes: number): Promise<Seen> {
   if (entry.kind !== 'file' || entry.sizeBytes > maxBytes) return { kind: entry.kind };
   const chunks: Uint8Array[] = [];
   for await (const chunk of entry.content) chunks.push(chunk);
-  return { kind: 'file', text: Buffer.concat(chunks).toString() };
+  return { kind: 'file', bytes: Buffer.concat(chunks) };
 }
 
-/** Returns the images it builds on. */
-function checkDockerfile(seen: Seen | undefined): readonly string[] {
+function readDockerfile(seen: Seen | undefined, platform: Platform): PreparedDockerfile {
   const hint = 'Put a file named Dockerfile at the top of the folder that you send.';
   if (seen === undefined) refuse('INVALID_ARCHIVE', 'There is no Dockerfile at the root of the source.', { hint });
   if (seen.kind !== 'file') refuse('INVALID_ARCHIVE', 'The Dockerfile at the root is not a plain file.', { hint });
-  if (seen.text === undefined) {
+  if (seen.bytes === undefined) {
     refuse('INVALID_ARCHIVE', `The Dockerfile is larger than ${dockerfileMaxBytes} bytes.`, { hint });
   }
-  orThrow(checkBases(seen.text));
-  return basesOf(seen.text);
+  return orThrow(prepareDockerfile(textOf(seen.bytes), platform));
 }
 
-async function addEntries(tar: Pack, path: string, root: string, patterns: readonly IgnorePattern[]): Promise<void> {
+function textOf(bytes: Uint8Array): string {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    if (!text.includes('\0')) return text;
+  } catch {
+    // Told below.
+  }
+  return refuse('BUILD_FAILED', 'The Dockerfile is not text in UTF-8.', {
+    hint: 'Save it as UTF-8; a PowerShell redirection (>) writes UTF-16.',
+  });
+}
+
+async function addEntries(
+  tar: Pack,
+  path: string,
+  root: string,
+  dockerfileText: string,
+  patterns: readonly IgnorePattern[],
+): Promise<void> {
   // A pack that is destroyed leaves a write to it hanging.
   const givenUp = new AbortController();
   tar.once('close', () => givenUp.abort());
@@ -166,6 +191,10 @@ async function addEntries(tar: Pack, path: string, root: string, patterns: reado
       continue;
     }
     const mode = entry.executable ? 0o755 : 0o644;
+    if (name === dockerfile) {
+      tar.entry({ name, mode, mtime: modified }, dockerfileText);
+      continue;
+    }
     const sink = tar.entry({ name, size: entry.sizeBytes, mode, mtime: modified });
     // A streamx stream: Node's pipeline takes it, only its type is not Node's.
     await pipeline(entry.content, sink as unknown as NodeJS.WritableStream, { signal: givenUp.signal });

@@ -64,9 +64,8 @@ async function importImage(
   files: FileSet,
   changes: readonly string[],
 ): Promise<void> {
-  const [repo = name, tag = 'latest'] = name.split(':');
   const instructions = ['ENV PATH=/usr/local/bin:/usr/bin:/bin LANG=C.UTF-8', ...changes].join('\n');
-  const query = new URLSearchParams({ fromSrc: '-', repo, tag, changes: instructions });
+  const query = new URLSearchParams({ fromSrc: '-', repo: name, changes: instructions });
   const answer = await callEngine(dockerHost, `/images/create?${query}`, { method: 'POST', body: files.pack() });
   // The engine answers 200 first and tells failures in the stream.
   const failure = answer.status === 200 ? /"error":"([^"]*)"/.exec(answer.text)?.[1] : answer.text;

@@ -13,20 +13,26 @@ import { runProgram } from './run-program.ts';
 /** Packages unpacked beside the system. */
 export class PackageTree {
   readonly root: string;
-  constructor(root: string) {
+  readonly #before: readonly string[];
+  /** What is in the folders `before` is taken from there. */
+  constructor(root: string, before: readonly string[] = []) {
     this.root = root;
+    this.#before = before;
   }
 
   /** Where a system path really is: in the tree, else on this machine; undefined when in neither. */
   find(path: string): string | undefined {
     // On a machine /bin and /lib are links into /usr; in packages a file has one name or the other, by Debian's version.
     const twin = path.startsWith('/usr/') ? path.slice('/usr'.length) : `/usr${path}`;
-    return [join(this.root, path), join(this.root, twin), path].find((candidate) => existsSync(candidate));
+    const roots = [...this.#before, this.root];
+    const candidates = [...roots.flatMap((root) => [join(root, path), join(root, twin)]), path];
+    return candidates.find((candidate) => existsSync(candidate));
   }
 
   /** Folders for PATH, the tree's before the machine's. */
   programPath(): string {
-    const own = ['usr/local/bin', 'usr/sbin', 'usr/bin', 'sbin', 'bin'].map((folder) => join(this.root, folder));
+    const folders = ['usr/local/bin', 'usr/sbin', 'usr/bin', 'sbin', 'bin'];
+    const own = [...this.#before, this.root].flatMap((root) => folders.map((folder) => join(root, folder)));
     return [...own, '/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'].join(':');
   }
 

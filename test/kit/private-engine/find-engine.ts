@@ -34,7 +34,7 @@ export async function findEngine(env: NodeJS.ProcessEnv = process.env): Promise<
   const obstacle = obstacleToPrivateEngine(env);
   if (obstacle) return { skip: obstacle };
   try {
-    return await startPrivateEngine();
+    return await startPrivateEngine({ suite: env['BOTRUNNER_TEST_ENGINE_SUITE'] || undefined });
   } catch (error) {
     return { skip: `a private Docker engine did not start: ${oneLine(error)}` };
   }

@@ -12,7 +12,8 @@ import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { hasEnded, killChild } from './child-end.ts';
-import { debianPackages, type PackageTree } from './debian-packages.ts';
+import { debianPackages, PackageTree } from './debian-packages.ts';
+import { suitePackages } from './debian-suite.ts';
 import { callEngine } from './engine-api.ts';
 import { cgroupOf, createRunFolder, engineProcesses, removeRun, saveRun, sweepLeftovers } from './engine-run.ts';
 import { createNetwork, type PrivateNetwork } from './network.ts';
@@ -24,6 +25,8 @@ export interface PrivateEngineOptions {
   readonly liveRestore?: boolean;
   /** Where downloaded packages are kept between runs. */
   readonly cacheDir?: string;
+  /** The Debian suite that the engine is of, such as trixie; default this machine's. */
+  readonly suite?: string | undefined;
 }
 
 /** What the engine and the base images need. Installed packages are used from the machine. */
@@ -35,7 +38,7 @@ const endTimeoutMs = 10_000;
 
 export async function startPrivateEngine(options: PrivateEngineOptions = {}): Promise<PrivateEngine> {
   await sweepLeftovers();
-  const tree = await debianPackages(options.cacheDir ?? defaultCacheDir, packages);
+  const tree = await enginePackages(options.cacheDir ?? defaultCacheDir, options.suite);
   const dir = await createRunFolder();
   let network: PrivateNetwork | undefined;
   try {
@@ -50,6 +53,17 @@ export async function startPrivateEngine(options: PrivateEngineOptions = {}): Pr
     await removeRun(dir);
     throw error;
   }
+}
+
+/**
+ * The engine of another suite beside this machine's packages. Its programs are Go and run on an older system; runc, which is
+ * not, stays this machine's.
+ */
+async function enginePackages(cacheDir: string, suite: string | undefined): Promise<PackageTree> {
+  const own = await debianPackages(cacheDir, packages);
+  if (suite === undefined) return own;
+  const newer = await suitePackages(join(cacheDir, 'engine'), suite, ['docker.io', 'containerd']);
+  return new PackageTree(own.root, [...newer.values()]);
 }
 
 export class PrivateEngine {

@@ -3,17 +3,20 @@ import { type Problem, problem } from '#common/problem.ts';
 import { buildFailure } from '../../images/build-failure.ts';
 import { createCustomContext } from '../../images/custom-context.ts';
 import { buildLabel } from '../../images/dockerfile.ts';
+import { type Platform, platformOf } from '../../images/users-dockerfile/platform.ts';
 import type { CustomBuild } from '../container-runtime.ts';
+import { record, text } from './answers.ts';
 import { buildScope, customLabel } from './build-scope.ts';
 import { ownerLabels } from './container-options.ts';
 import { type BuildDeps, runEngineBuild } from './engine-build.ts';
+import type { EngineClient } from './engine-client.ts';
 import type { EngineRefusal } from './engine-errors.ts';
 import { pullBases } from './pull-bases.ts';
 
 /** As ContainerRuntime.buildCustomImage. */
 export async function buildCustomImage(deps: BuildDeps, build: CustomBuild, signal: AbortSignal): Promise<void> {
   const { key, workerId, image, onOutput } = build;
-  const context = await createCustomContext(build);
+  const context = await createCustomContext({ ...build, platform: await platformOfEngine(deps.engine, signal) });
   try {
     await pullBases(deps, context.bases, onOutput, signal);
   } catch (error) {
@@ -29,17 +32,24 @@ export async function buildCustomImage(deps: BuildDeps, build: CustomBuild, sign
   );
 }
 
+async function platformOfEngine(engine: EngineClient, signal: AbortSignal): Promise<Platform> {
+  const { OSType, Architecture } = record(await engine.call({ method: 'GET', path: '/info' }, signal));
+  const { Arch } = record(await engine.call({ method: 'GET', path: '/version' }, signal));
+  return platformOf(text(OSType) || 'linux', text(Arch), text(Architecture));
+}
+
 function explainFailure(failure: string, hasBase: boolean, tail: readonly string[]): Problem {
   const { command, code } = failedStep(failure);
   if (code === '137') {
     return buildFailure(tail, `A step was ended from outside, probably for lack of memory: ${command}`);
   }
   if (code !== '') return buildFailure(tail, `A step of the Dockerfile failed with exit code ${code}: ${command}`);
-  if (/requires? BuildKit|the --mount option/i.test(failure)) {
+  // The Dockerfile itself was looked through before; a base image can have ONBUILD steps of its own.
+  if (/requires? BuildKit|the --\w+ option/i.test(failure)) {
     return buildFailure(
       tail,
-      'The Dockerfile needs BuildKit, which Bot Runner does not use.',
-      'Leave out RUN --mount, here-documents and other features of BuildKit.',
+      'A step that the base image asks for (ONBUILD) needs BuildKit, which Bot Runner does not use.',
+      'Use the base image without ONBUILD, and write its steps into the Dockerfile.',
     );
   }
   if (!hasBase && /manifest unknown|not found|pull access denied|unauthorized|no such host|connection/i.test(failure)) {

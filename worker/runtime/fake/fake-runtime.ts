@@ -6,6 +6,7 @@ import { botKeyText } from '#common/ids.ts';
 import { refuse } from '#common/problem.ts';
 import { listSafeTar } from '#common/safe-tar.ts';
 import { createCustomContext } from '../../images/custom-context.ts';
+import { platformOf } from '../../images/users-dockerfile/platform.ts';
 import { checkEnv } from '../check-env.ts';
 import {
   type ContainerFacts,
@@ -139,7 +140,10 @@ export function createFakeRuntime({ engine, workerId, signingKey, clock }: FakeR
       }),
     buildCustomImage: (build, signal) =>
       call('buildCustomImage', signal, async () => {
-        const { stream, done } = await createCustomContext(build);
+        const { stream, done } = await createCustomContext({
+          ...build,
+          platform: platformOf('linux', 'amd64', 'x86_64'),
+        });
         stream.resume();
         await done;
         await (engine.options.customBuilder ?? defaultBuilder)(build, signal);
