@@ -14,19 +14,33 @@ export function reasonToRollBack(job: JobRecord, bot: BotRecord, { lastLines }: 
   const { undo, observed } = bot;
   if (!replacing.includes(job.action) || bot.state !== 'crash_loop') return undefined;
   if (undo === null || undo.desired !== 'running' || undo.specSealed === null || !undo.wasUp) return undefined;
+  const outOfMemory = observed.oomKilled === true;
   const end = observed.exitCode === undefined ? 'an error' : `exit code ${observed.exitCode}`;
   const lines = lastLines.map(({ text }) => text);
-  const last = observed.diagnosis ?? lines.findLast((text) => text.trim() !== '')?.slice(0, lineLengthMax);
+  // What it printed before it was killed says nothing of why.
+  const last = outOfMemory
+    ? undefined
+    : (observed.diagnosis ?? lines.findLast((text) => text.trim() !== '')?.slice(0, lineLengthMax));
   return problem(
     'UPDATE_ROLLED_BACK',
-    `The new version ended with ${end} right after its start; the former one runs again.${last === undefined ? '' : ` It said: ${last}`}`,
+    `The new version ${outOfMemory ? killed(observed.reason) : `ended with ${end}`} right after its start; the former one runs again.${last === undefined ? '' : ` It said: ${last}`}`,
     {
       details: {
         bot_id: bot.botId,
         exit_code: observed.exitCode ?? null,
         last_lines: lines,
         diagnosis: observed.diagnosis ?? '',
+        ...(outOfMemory ? { oom_killed: true } : {}),
       },
+      ...(outOfMemory
+        ? { hint: 'Give it more memory with --memory (REST: "resource_limits"), or let it use less.' }
+        : {}),
     },
   );
+}
+
+/** With the limit, if the worker says it: an older one does not. */
+function killed(reason: string | undefined): string {
+  const limit = /^killed because it used more memory than its limit of (\d{1,9} MB)/.exec(reason ?? '')?.[1];
+  return `was killed because it used more memory than its limit${limit === undefined ? '' : ` of ${limit}`}`;
 }

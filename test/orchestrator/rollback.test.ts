@@ -102,6 +102,25 @@ describe('an update whose new version ends with an error right after its start',
     expect((await untilFinal(jobId)).data.error.message).toContain('It said: the module aiogram is missing');
   });
 
+  it('says that it ran out of memory, with the limit and the cure, and not its exit code', async () => {
+    await running();
+    const jobId = await accepted(deploy('update'));
+    crashes(await worker.take('ensure'), {
+      exitCode: 137,
+      oomKilled: true,
+      reason:
+        'killed because it used more memory than its limit of 64 MB; give it more, for example with --memory 128m',
+    });
+    const { error } = (await untilFinal(jobId)).data;
+    expect(error).toMatchObject({
+      code: 'UPDATE_ROLLED_BACK',
+      message:
+        'The new version was killed because it used more memory than its limit of 64 MB right after its start; the former one runs again.',
+      details: { exit_code: 137, oom_killed: true },
+    });
+    expect(error.hint).toContain('--memory');
+  });
+
   it('stays when the former version did not run either', async () => {
     const first = await accepted(deploy('start'));
     crashes(await worker.take('ensure'));

@@ -62,6 +62,18 @@ describe('a diagnosis', () => {
     await bots.until('an end without it takes it away', () => diagnosis() === '');
   });
 
+  it("knows the bot's own modules, after a restart of the worker too, and proposes none of them as a package", async () => {
+    await running(1);
+    print("ModuleNotFoundError: No module named 'src'");
+    await bots.until('it is told', () => diagnosis()?.includes("the bot's own src"));
+    await bots.restart();
+    bots.run(1);
+    print("ModuleNotFoundError: No module named 'src.texts'");
+    await bots.until('it is told', () => diagnosis()?.includes("src.texts is not among the bot's own files"));
+    print("ModuleNotFoundError: No module named 'aiogram'");
+    await bots.until('it is told', () => diagnosis()?.includes('add aiogram to the requirements'));
+  });
+
   it('outlives a restart of the worker', async () => {
     await running(1);
     print(conflict);

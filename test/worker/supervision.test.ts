@@ -101,7 +101,9 @@ describe('supervision', () => {
     die(137, { oomKilled: true });
     await bots.until('it is in crash_loop', () => bots.state() === BotState.CRASH_LOOP);
     expect(bots.observation()).toMatchObject({ oomKilled: true, exitCode: 137 });
-    expect(bots.observation()?.reason).toContain('more memory');
+    expect(bots.observation()?.reason).toContain(
+      'more memory than its limit of 256 MB; give it more, for example with --memory 512m',
+    );
   });
 
   it('counts a start that the engine refused as another crash', async () => {

@@ -114,6 +114,7 @@ export async function settle(memory: BotMemory, context: BotContext, signal: Abo
     oomKilled: facts.oomKilled,
     ranMs: ranMs(memory, context, facts),
     interruptedBy: record.suspendedRun === runId ? 'worker' : byEngine,
+    memoryBytes: memoryLimit(memory, facts),
   };
   const verdict = afterEnd(ended, { crashes: record.crashes }, random());
   const delayMs = verdict.kind === 'exited' ? undefined : verdict.delayMs;
@@ -323,7 +324,7 @@ async function noteEnd(
   await log.unfollow();
   runEnded(memory.diagnosis);
   memory.record = { ...memory.record, lastEnd: endOf(memory, facts) };
-  await log.note(describeEnd({ ...facts, interruptedBy: undefined }));
+  await log.note(describeEnd({ ...facts, interruptedBy: undefined, memoryBytes: memoryLimit(memory, facts) }));
 }
 
 /** A start by the restart policy that the engine refused counts as another crash. */
@@ -379,6 +380,10 @@ export async function removeOldImages(
   );
   if (memory.record.image?.revision === revision) memory.record = { ...memory.record, formerImage: undefined };
 }
+
+/** Of the version that ended. */
+const memoryLimit = ({ spec }: BotMemory, { revision }: ContainerFacts): number | undefined =>
+  spec?.revision === revision && spec.value.ok ? spec.value.value.memoryBytes : undefined;
 
 function expectFacts(memory: BotMemory): ContainerFacts {
   const facts = factsOf(memory);

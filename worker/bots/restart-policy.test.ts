@@ -61,6 +61,9 @@ describe('the restart policy', () => {
     expect(describeEnd(end)).toBe('ended with exit code 1');
     expect(describeEnd({ ...end, exitCode: 139 })).toBe('ended with exit code 139 (SIGSEGV)');
     expect(describeEnd({ ...end, exitCode: 127 })).toContain('was not found');
-    expect(describeEnd({ ...end, oomKilled: true })).toContain('give it more memory');
+    expect(describeEnd({ ...end, oomKilled: true })).toContain('give it more with --memory');
+    expect(describeEnd({ ...end, oomKilled: true, memoryBytes: 64 * 1024 * 1024 })).toBe(
+      'killed because it used more memory than its limit of 64 MB; give it more, for example with --memory 128m',
+    );
   });
 });

@@ -14,6 +14,8 @@ export interface Ended {
   readonly ranMs: number;
   /** It ended because the engine (or the machine), or its worker, ended; not by its own doing. */
   readonly interruptedBy: 'engine' | 'worker' | undefined;
+  /** What it could use; undefined where that is not known. */
+  readonly memoryBytes?: number | undefined;
 }
 
 export type Verdict =
@@ -58,13 +60,25 @@ const signalNames: Readonly<Record<number, string>> = {
 };
 
 /** One line for people, with the cure where one is known. */
-export function describeEnd({ exitCode, oomKilled, interruptedBy }: Omit<Ended, 'ranMs'>): string {
+export function describeEnd({ exitCode, oomKilled, interruptedBy, memoryBytes }: Omit<Ended, 'ranMs'>): string {
   if (interruptedBy === 'engine') return 'ended when its container engine or machine went down';
   if (interruptedBy === 'worker') return 'ended when its worker was stopped';
-  if (oomKilled) return 'killed because it used more memory than its limit; give it more memory';
+  if (oomKilled) return describeOutOfMemory(memoryBytes);
   if (exitCode === undefined) return 'ended while nobody was watching; its exit code is not known';
-  if (exitCode === 126) return 'ended with exit code 126: its command cannot be executed';
+  if (exitCode === 126) {
+    return 'ended with exit code 126: its command may not be executed; make it executable with chmod +x, or start it with its interpreter';
+  }
   if (exitCode === 127) return 'ended with exit code 127: its command was not found';
   const signal = exitCode > 128 ? signalNames[exitCode - 128] : undefined;
   return signal ? `ended with exit code ${exitCode} (${signal})` : `ended with exit code ${exitCode}`;
+}
+
+const bytesInMb = 1024 * 1024;
+
+/** The cure is twice the limit: less mostly helps for minutes. */
+function describeOutOfMemory(memoryBytes: number | undefined): string {
+  const limit = memoryBytes === undefined ? undefined : Math.round(memoryBytes / bytesInMb);
+  return limit === undefined
+    ? 'killed because it used more memory than its limit; give it more with --memory'
+    : `killed because it used more memory than its limit of ${limit} MB; give it more, for example with --memory ${2 * limit}m`;
 }

@@ -90,6 +90,47 @@ describe('the causes recognised in a log', () => {
     expect(explain(line)?.text).toContain(cure);
   });
 
+  it.each([
+    ["ModuleNotFoundError: No module named 'src'", undefined],
+    ["ModuleNotFoundError: No module named 'utils.db'", undefined],
+    ["ModuleNotFoundError: No module named 'aiogram_helpers'", undefined],
+    ["ModuleNotFoundError: No module named 'src'", ['src']],
+    ["ModuleNotFoundError: No module named 'redis'", ['redis']],
+    ["ModuleNotFoundError: No module named 'redis.client'; 'redis' is not a package", ['redis']],
+    ["ImportError: cannot import name 'main' from 'bot' (/app/bot.py)", ['bot']],
+    ["Error: Cannot find module 'company-lib'", undefined],
+    ["Error: Cannot find module 'handlers/start'", ['handlers']],
+    ["Error: Cannot find module './redis'", undefined],
+  ])("no package is proposed by name for what may be anybody's or the bot's own: %s", (text, own) => {
+    const said = explainLine({ text, before: traceback, number: 5, ownModules: own && new Set(own) })?.text;
+    expect(said).toBeDefined();
+    expect(said).not.toMatch(/add (?!that package|it to package\.json)\S+ to/);
+    expect(said).not.toMatch(/pin|<\d/);
+  });
+
+  it('a syntax error in the file that has it, or in none, but never in one that only imports it', () => {
+    const before = [
+      'Traceback (most recent call last):',
+      '  File "/app/main.py", line 1, in <module>',
+      '    import texts',
+    ];
+    expect(
+      explain(
+        "SyntaxError: Non-UTF-8 code starting with '\\xcf' in file /app/texts.py on line 7, but no encoding declared",
+        before,
+      )?.text,
+    ).toContain('in texts.py, line 7');
+    for (const place of [
+      '  File "<fstring>", line 1',
+      '  File "/app/\u0442\u0435\u043a\u0441\u0442.py", line 3',
+      '  File "<string>", line 1',
+    ]) {
+      expect(explain('SyntaxError: invalid syntax', [...before, place, '    (a b)'])?.text).toMatch(
+        /^the code has a syntax error:/,
+      );
+    }
+  });
+
   it('a variable that is missing, but not any other missing key', () => {
     expect(explain("KeyError: 'BOT_TOKEN'", [...traceback, '    token = os.environ["BOT_TOKEN"]'])?.text).toBe(
       'the environment variable BOT_TOKEN is missing: set it when you start the bot',

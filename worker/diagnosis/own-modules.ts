@@ -18,15 +18,18 @@ export interface OwnModules {
 export function createOwnModules(): OwnModules {
   const tops = new Set<string>();
   const seconds = new Set<string>();
-  let filesAtTop = false;
+  /** The folder in which all lies so far; undefined once there is something beside it. */
+  let only: string | undefined;
+  let begun = false;
   return {
     add(path) {
       const [top = '', second, ...rest] = path.split('/', 3);
       add(tops, top, second !== undefined);
-      filesAtTop ||= second === undefined;
+      only = second !== undefined && (!begun || only === top) ? top : undefined;
+      begun = true;
       if (second !== undefined) add(seconds, second, rest.length > 0);
     },
-    names: () => [...(tops.size === 1 && !filesAtTop ? new Set([...tops, ...seconds]) : tops)],
+    names: () => [...(only !== undefined ? new Set([...tops, ...seconds]) : tops)],
   };
 }
 

@@ -83,10 +83,11 @@ export const spec = (env: Record<string, string> = {}, sha = 'a') =>
     env,
   });
 
-/** A tar of one file, bot.py. */
+/** A tar of bot.py and src/handlers.py. */
 export async function makeBotTar(): Promise<Buffer> {
   const tar = pack();
   tar.entry({ name: 'bot.py' }, 'print(1)\n');
+  tar.entry({ name: 'src/handlers.py' }, 'start = 1\n');
   tar.finalize();
   return buffer(tar);
 }

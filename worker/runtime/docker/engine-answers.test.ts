@@ -150,7 +150,10 @@ describe('the report of a build', () => {
 
 describe('a refusal of the engine', () => {
   test.each([
-    ['exec: "python": executable file not found in $PATH: unknown', /lacks the program/],
+    ['exec: "python": executable file not found in $PATH: unknown', /is not in its image/],
+    ['exec: "/app/entrypoint.sh": permission denied: unknown', /may not be executed/],
+    ['exec /app/run.sh: exec format error', /none that this machine can execute/],
+    ['exec: "/run.sh": stat /run.sh: no such file or directory: unknown', /not in its image, or the first line/],
     ['write /var/lib/docker/x: no space left on device', /disk/],
     ['Minimum memory limit allowed is 6MB', /memory limit/],
     ['Range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available', /processors/],

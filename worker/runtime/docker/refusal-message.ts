@@ -22,9 +22,25 @@ const meanings: readonly Meaning[] = [
     hint: 'Correct USER in its Dockerfile.',
   },
   {
-    phrase: /executable file not found|no such file or directory: unknown|exec format error/i,
-    message: 'The image lacks the program that shall run the bot, or has it for another kind of processor.',
-    hint: 'The operator has to set BASE_IMAGE or NODE_BASE_IMAGE to an image with python or node in it.',
+    phrase: /exec: "[^"\n]{1,200}": (?:stat [^:\n]{1,200}: )?permission denied|exec [^:\n]{1,200}: permission denied/i,
+    message: 'The program that starts the bot may not be executed.',
+    hint: 'Run chmod +x on it before the build (in git: git update-index --chmod=+x), or start it with its interpreter: CMD ["sh", "entrypoint.sh"].',
+  },
+  {
+    phrase: /exec format error/i,
+    message: 'The program that starts the bot is none that this machine can execute.',
+    hint: 'A script needs a first line such as #!/bin/sh; an image must be built for the kind of processor of the worker.',
+  },
+  {
+    phrase: /no such file or directory: unknown/i,
+    message:
+      'The program that starts the bot is not in its image, or the first line of its script names one that is not.',
+    hint: 'Check the path; a script saved with line ends of Windows (CRLF) fails so too: save it with those of Unix (LF).',
+  },
+  {
+    phrase: /executable file not found/i,
+    message: 'The program that starts the bot is not in its image.',
+    hint: 'Check CMD or ENTRYPOINT of the image. In simple mode the operator has to set BASE_IMAGE or NODE_BASE_IMAGE to an image with python or node in it.',
   },
   {
     phrase: /no space left on device|disk quota exceeded/i,
