@@ -28,6 +28,7 @@ it('reads commands, their positionals and their options from their classes', () 
     'worker drain WORKER',
     'worker revoke WORKER',
     'worker readmit WORKER',
+    'worker adopt WORKER [ID]...',
     'worker forget WORKER',
   ]);
   expect(commands.filter((command) => groupOf(command) === 'token')).toHaveLength(3);

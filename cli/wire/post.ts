@@ -1,6 +1,7 @@
 /** One POST over HTTP/1.1, on a connection of its own. Follows no redirect, so that the token goes nowhere else. */
 import { request as httpRequest } from 'node:http';
 import { Code, ConnectError } from '@connectrpc/connect';
+import { systemClock } from '#common/clock.ts';
 import { createDeferred } from '#common/deferred.ts';
 import { answerBytesMax } from './answer-bytes.ts';
 
@@ -31,12 +32,11 @@ export async function post(target: URL, { headers, body, signal, timeoutMs }: Po
     headers: { ...headers, 'content-length': body.byteLength },
   });
   const onAbort = (): void => void request.destroy(asError(signal?.reason));
-  const timer =
+  const cancelTimer =
     timeoutMs === undefined
       ? undefined
-      : setTimeout(
-          () => request.destroy(new ConnectError('the answer took too long', Code.DeadlineExceeded)),
-          timeoutMs,
+      : systemClock.after(timeoutMs, () =>
+          request.destroy(new ConnectError('the answer took too long', Code.DeadlineExceeded)),
         );
   signal?.addEventListener('abort', onAbort, { once: true });
   request.once('response', (response) => {
@@ -59,7 +59,7 @@ export async function post(target: URL, { headers, body, signal, timeoutMs }: Po
   try {
     return await promise;
   } finally {
-    clearTimeout(timer);
+    cancelTimer?.();
     signal?.removeEventListener('abort', onAbort);
   }
 }
