@@ -11,8 +11,16 @@ export function awaitContinue(request: NodeRequest, response: NodeResponse): voi
   awaiting.set(request, response);
 }
 
-/** Leaving it early does not end the connection: the answer still has to go out on it. */
-export function bytesOf(request: NodeRequest): AsyncIterable<Buffer> {
+/** The caller has gone in the middle of its body: nobody is there to be answered, and nothing is wrong here. */
+export class BodyBrokenOffError extends Error {
+  constructor(cause: unknown) {
+    super('the body was broken off', { cause });
+    this.name = 'BodyBrokenOffError';
+  }
+}
+
+/** Leaving it early does not end the connection: the answer still has to go out on it. Throws BodyBrokenOffError. */
+export async function* bytesOf(request: NodeRequest): AsyncGenerator<Buffer> {
   const response = awaiting.get(request);
   awaiting.delete(request);
   if (response !== undefined && !response.headersSent && !response.destroyed) {
@@ -22,5 +30,17 @@ export function bytesOf(request: NodeRequest): AsyncIterable<Buffer> {
       // The stream has gone: reading it says so.
     }
   }
-  return request.iterator({ destroyOnReturn: false });
+  const bytes: AsyncIterator<Buffer> = request.iterator({ destroyOnReturn: false });
+  let over = false;
+  try {
+    while (!over) {
+      const next = await bytes.next().catch((error: unknown) => {
+        throw new BodyBrokenOffError(error);
+      });
+      over = next.done === true;
+      if (!next.done) yield next.value;
+    }
+  } finally {
+    if (!over) await bytes.return?.();
+  }
 }

@@ -8,6 +8,7 @@ import { jobToJson } from '../../views/job-json.ts';
 import { type Identity, requireScope } from '../auth.ts';
 import { toProblem } from '../failures.ts';
 import { readIdempotency } from '../idempotency.ts';
+import { BodyBrokenOffError } from '../request-bytes.ts';
 import type { CallDeps } from '../rpc/call.ts';
 import { type EventsRouteDeps, serveEvents } from './events-route.ts';
 import { type Answer, fieldsOf, headerOf, type Request, type Response, sendAnswer } from './http.ts';
@@ -91,7 +92,7 @@ export function createRestHandler(deps: RestDeps, shutdown: AbortSignal): RestHa
         if (answer !== undefined && !response.destroyed) sendAnswer(request, response, answer);
       } catch (error) {
         // Whoever breaks off in the middle of a body is gone, and there is nothing to be told.
-        if (response.destroyed) return;
+        if (response.destroyed || error instanceof BodyBrokenOffError) return void response.destroy();
         const problem = toProblem(error, deps.logger);
         // A stream of events that has begun can only be broken off: the reader resumes.
         if (response.headersSent) response.destroy();
