@@ -19,7 +19,11 @@ export function parseJson(bytes: Uint8Array): unknown {
 }
 
 const refuseSize = (maxBytes: number): never =>
-  refuse('PAYLOAD_TOO_LARGE', `The body is larger than ${Math.round(maxBytes / 1024)} KiB.`);
+  refuse(
+    'PAYLOAD_TOO_LARGE',
+    `The body is larger than ${Math.round(maxBytes / 1024)} KiB.`,
+    maxBytes < 1024 * 1024 ? { hint: 'This route takes no source of a bot: send less.' } : {},
+  );
 
 /** The whole body; throws PAYLOAD_TOO_LARGE as soon as it is too long. */
 async function readBytes(request: IncomingMessage | Http2ServerRequest, maxBytes: number): Promise<Uint8Array> {

@@ -127,7 +127,8 @@ export function explained(error: unknown, { method, messageMaxBytes }: BodyRules
   switch (error.code) {
     case Code.ResourceExhausted: {
       const limit = `${Math.round(messageMaxBytes / 1024)} KiB`;
-      return toConnectError(problem('PAYLOAD_TOO_LARGE', `A message of this call holds at most ${limit}.`));
+      const small = messageMaxBytes < 1024 * 1024 ? { hint: 'This call carries no source of a bot: send less.' } : {};
+      return toConnectError(problem('PAYLOAD_TOO_LARGE', `A message of this call holds at most ${limit}.`, small));
     }
     case Code.InvalidArgument:
     case Code.Internal:
