@@ -96,10 +96,12 @@ export function tokenHolders(context: EngineContext, tx: Tables, bot: BotKey, sp
   return holders;
 }
 
-/** What a start that meets another holder is refused with; it names the worker of one that nobody can stop now. */
+/** What a start that meets another holder is refused with; it names the worker of one that its user cannot stop now. */
 export function refusedToken(context: EngineContext, tx: Tables, userId: string, holders: readonly BotKey[]): Problem {
   const silent = silentHolder(context, tx, holders);
-  return silent === undefined ? tokenInUse(userId, holders) : heldBySilentWorker(userId, silent);
+  if (silent !== undefined) return heldByWorker(userId, silent, `its worker ${silent.workerId} is silent`);
+  const leaving = leavingHolder(tx, holders);
+  return leaving === undefined ? tokenInUse(userId, holders) : heldByWorker(userId, leaving, leaving.why);
 }
 
 /** Another user's bot is not named. */
@@ -120,7 +122,7 @@ export function tokenInUse(userId: string, holders: readonly BotKey[]): Problem 
   );
 }
 
-interface SilentHolder extends BotKey {
+interface HolderOnWorker extends BotKey {
   readonly workerId: string;
 }
 
@@ -129,7 +131,7 @@ export function silentHolder(
   { fleet }: EngineContext,
   tx: Tables,
   holders: readonly BotKey[],
-): SilentHolder | undefined {
+): HolderOnWorker | undefined {
   for (const { userId, botId } of holders) {
     const workerId = tx.bots.get({ userId, botId })?.workerId;
     if (workerId !== undefined && workerId !== null && fleet.isSilent(workerId)) return { userId, botId, workerId };
@@ -137,11 +139,28 @@ export function silentHolder(
   return undefined;
 }
 
-function heldBySilentWorker(userId: string, { userId: owner, botId, workerId }: SilentHolder): Problem {
+/**
+ * The holder that was stopped or deleted, which its worker has yet to carry out. Also after a restart of the orchestrator,
+ * when that worker has not been silent for long.
+ */
+function leavingHolder(
+  tx: Tables,
+  holders: readonly BotKey[],
+): (HolderOnWorker & { readonly why: string }) | undefined {
+  for (const { userId, botId } of holders) {
+    const bot = tx.bots.get({ userId, botId });
+    if (bot === undefined || bot.workerId === null || bot.pendingTask === null || bot.desired === 'running') continue;
+    const what = bot.desired === 'removed' ? 'remove' : 'stop';
+    return { userId, botId, workerId: bot.workerId, why: `its worker ${bot.workerId} has yet to ${what} it` };
+  }
+  return undefined;
+}
+
+function heldByWorker(userId: string, { userId: owner, botId, workerId }: HolderOnWorker, why: string): Problem {
   const isOwn = owner === userId;
   return problem(
     'TOKEN_IN_USE',
-    `${isOwn ? `Your bot ${botId}` : 'A bot of another user'} may still run with this Telegram token: its worker ${workerId} is silent.`,
+    `${isOwn ? `Your bot ${botId}` : 'A bot of another user'} may still run with this Telegram token: ${why}.`,
     {
       details: { ...(isOwn ? { bot_id: botId } : {}), worker_id: workerId },
       hint: `Bring ${workerId} back; if its host is off for good, an operator frees the token with: avtomatika-bot worker forget ${workerId}`,

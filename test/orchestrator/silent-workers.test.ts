@@ -102,8 +102,11 @@ describe('a delete of a bot whose worker is silent', () => {
     const { body } = await orchestrator.post(simple('c', { env_vars: { BOT_TOKEN: token }, takeover: true }));
     expect(body.error).toMatchObject({ code: 'TOKEN_IN_USE', details: { worker_id: 'two' } });
     expect(body.error.hint).toContain('avtomatika-bot worker forget two');
-    // Over a restart of the orchestrator too.
+    // Over a restart of the orchestrator too, when the worker has not been silent for long.
     await orchestrator.restart();
+    const again = await orchestrator.post(simple('c', { env_vars: { BOT_TOKEN: token } }));
+    expect(again.body.error).toMatchObject({ code: 'TOKEN_IN_USE', details: { worker_id: 'two' } });
+    expect(again.body.error.message).not.toContain('runs with');
     const back = await alive('two', [observed(ensure)]);
     const removal = welcomed(back).find(({ botId }) => botId === 'tg');
     expect(removal).toMatchObject({
