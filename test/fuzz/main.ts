@@ -21,6 +21,11 @@ const from = number('from', 0);
 console.log(`seed ${seed}, requests ${from} to ${from + requests}`);
 const begun = performance.now();
 const programs = await startFuzzedPrograms();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    void programs[Symbol.asyncDispose]().finally(() => process.exit(130));
+  });
+}
 try {
   await fuzz({
     seed,
