@@ -6,7 +6,9 @@ import { readLines, recallDiagnosis } from '../../worker/diagnosis/diagnosis.ts'
 import { createOwnModules } from '../../worker/diagnosis/own-modules.ts';
 import { gitFailure } from '../../worker/fetch/git-failure.ts';
 import { buildFailure, createOutputTail } from '../../worker/images/build-failure.ts';
+import type { EngineRefusal } from '../../worker/runtime/docker/engine-errors.ts';
 import { pullFailureKind, pullProblem } from '../../worker/runtime/docker/pull-failure.ts';
+import { refusalMessage } from '../../worker/runtime/docker/refusal-message.ts';
 import { expected } from './expected.ts';
 import { type Fixture, parseFixture } from './fixture.ts';
 import { unseenExpected } from './unseen-expected.ts';
@@ -46,6 +48,10 @@ function diagnose({ kind, output, files }: Fixture): string {
       output.includes('wrong@') || output.includes('Authentication failed'),
     );
     return message === 'The repository could not be fetched.' ? unknown : `${message} ${hint}`;
+  }
+  if (kind === 'refusal') {
+    const { message, hint = '' } = refusalMessage('start', { status: 400, text: output } as EngineRefusal);
+    return message.includes('(status 400)') ? unknown : `${message} ${hint}`;
   }
   if (kind === 'pull') {
     const { message, hint = '' } = pullProblem(pullFailureKind(output), 'team/bot:1', false);

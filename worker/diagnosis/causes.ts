@@ -7,8 +7,14 @@ export { type Line, linesBefore } from './rules/rule.ts';
 /** No line that says more is longer; one that is costs no time to look at. */
 const longestLine = 2000;
 
-/** As much of a line as is looked at. */
-export const shortened = (text: string): string => (text.length > longestLine ? text.slice(0, longestLine) : text);
+/** Colours, as libraries for logs and the classic builder write them. */
+const colours = /\u001b\[[\d;]{0,20}m/g;
+
+/** As much of a line as is looked at, without its colours. */
+export function shortened(text: string): string {
+  const short = text.length > longestLine ? text.slice(0, longestLine) : text;
+  return short.includes('\u001b') ? short.replace(colours, '') : short;
+}
 
 /** Nearly every line fails this one look, which costs far less than all the others. */
 const worthALook =

@@ -8,21 +8,29 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatFixture } from '../fixture.ts';
 import { buildScenarios } from './build-scenarios.ts';
+import { dockerScenarios } from './docker-scenarios.ts';
 import { libraryScenarios } from './library-scenarios.ts';
 import { nodeScenarios } from './node-scenarios.ts';
 import { pythonScenarios } from './python-scenarios.ts';
 import { shellScenarios } from './shell-scenarios.ts';
 import { openWorkshop } from './workshop.ts';
 
-const all = [...pythonScenarios, ...shellScenarios, ...nodeScenarios, ...libraryScenarios, ...buildScenarios];
+const all = [
+  ...pythonScenarios,
+  ...shellScenarios,
+  ...nodeScenarios,
+  ...libraryScenarios,
+  ...buildScenarios,
+  ...dockerScenarios,
+];
 const wanted = process.argv.slice(2);
 const root = join(import.meta.dirname, '..');
 
-const workshop = await openWorkshop();
+const chosen = all.filter(({ name }) => wanted.length === 0 || wanted.some((start) => name.startsWith(start)));
+const workshop = await openWorkshop(chosen.some(({ docker }) => docker === true));
 let failed = 0;
 try {
-  for (const scenario of all) {
-    if (wanted.length > 0 && !wanted.some((name) => scenario.name.startsWith(name))) continue;
+  for (const scenario of chosen) {
     try {
       const { output, exitCode, versions, command } = await workshop.run(scenario);
       const folder = join(root, scenario.unseen ? 'unseen' : 'fixtures');

@@ -15,13 +15,25 @@ export interface Servers {
   /** A stand-in for Discord's API and gateway: refuses the token `bad`, closes every gateway session with 4014. */
   readonly discord: string;
   readonly closed: string;
+  /** For scenarios that ask for it. */
+  readonly docker: DockerServers | undefined;
+}
+
+export interface DockerServers {
+  /** For DOCKER_HOST. The engine has the stand-ins of the base images. */
+  readonly host: string;
+  /** An address that its containers can reach. */
+  readonly address: string;
+  /** host:port of a registry that wants a password, and of one that does not. */
+  readonly registry: string;
+  readonly openRegistry: string;
 }
 
 export interface Scenario {
   /** The fixture's file name, without `.txt`. */
   readonly name: string;
-  /** `run`: the log of a bot. `build`: the output of a build. `git`: the errors of a fetch. */
-  readonly kind: 'run' | 'build' | 'git';
+  /** `run`: the log of a bot. `build`: the output of a build. `git`: the errors of a fetch. `refusal`, `pull`: an engine's words. */
+  readonly kind: 'run' | 'build' | 'git' | 'refusal' | 'pull';
   /** Set aside: the rules were written without looking at what it prints. */
   readonly unseen?: true;
   readonly argv: (servers: Servers) => readonly string[];
@@ -36,6 +48,7 @@ export interface Scenario {
   /** The Node of this repository instead of the machine's. */
   readonly newNode?: true;
   readonly env?: (servers: Servers) => Readonly<Record<string, string>>;
+  readonly docker?: true;
   /** In a network namespace with nothing but a loopback. */
   readonly offline?: true;
   /** With a user that is not root. */

@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { freePort } from '../../../scripts/platform/free-port.ts';
+import { loadBaseImages } from '../../kit/base-images/base-images.ts';
 import { startFakeTelegram } from '../../kit/fake-telegram/fake-telegram.ts';
 import { startGitServer } from '../../kit/git-server/git-server.ts';
 import { type NpmPackage, npmPackages } from '../../kit/package-index/npm-packages.ts';
@@ -16,7 +17,9 @@ import { startNpmRegistry } from '../../kit/package-index/npm-registry.ts';
 import { startPackageIndex } from '../../kit/package-index/package-index.ts';
 import { pipPackages } from '../../kit/package-index/pip-packages.ts';
 import { createWheel } from '../../kit/package-index/wheel.ts';
+import { startPrivateEngine } from '../../kit/private-engine/private-engine.ts';
 import { runProgram } from '../../kit/private-engine/run-program.ts';
+import { startRegistry, type TestRegistry } from '../../kit/registry/registry.ts';
 import { startFakeDiscord } from './fake-discord.ts';
 import type { Scenario, Servers } from './scenario.ts';
 
@@ -35,7 +38,8 @@ export interface Workshop {
   close(): Promise<void>;
 }
 
-export async function openWorkshop(): Promise<Workshop> {
+/** `withDocker`: with a private engine and registries, which take a while to start. */
+export async function openWorkshop(withDocker: boolean): Promise<Workshop> {
   const root = await mkdtemp(join(tmpdir(), 'diagnoses-'));
   const telegram = await startFakeTelegram({ host: '127.0.0.1', tokens: [token] });
   const discord = await startFakeDiscord();
@@ -65,7 +69,9 @@ export async function openWorkshop(): Promise<Workshop> {
   const lockedGitServer = await startGitServer({ credentials: { username: 'ann', password: 'right' } });
   await lockedGitServer.commit('bot.git', 'main', { 'bot.py': 'print(1)\n' });
   const untrusted = await startUntrusted(root);
+  const docker = withDocker ? await startDocker() : undefined;
   const servers: Servers = {
+    docker: docker?.servers,
     telegram,
     token,
     pipIndex: pipIndex.url,
@@ -76,7 +82,16 @@ export async function openWorkshop(): Promise<Workshop> {
     discord: discord.url,
     closed: `http://127.0.0.1:${await freePort('127.0.0.1')}`,
   };
-  const all = [telegram, discord, pipIndex, npmRegistry, gitServer, lockedGitServer, untrusted];
+  const all = [
+    telegram,
+    discord,
+    pipIndex,
+    npmRegistry,
+    gitServer,
+    lockedGitServer,
+    untrusted,
+    ...(docker ? [docker] : []),
+  ];
   return {
     run: (scenario) => runScenario(scenario, servers, root),
     async close() {
@@ -84,6 +99,24 @@ export async function openWorkshop(): Promise<Workshop> {
       await rm(root, { recursive: true, force: true });
     },
   };
+}
+
+async function startDocker() {
+  const engine = await startPrivateEngine();
+  const registries: TestRegistry[] = [];
+  const close = async () => {
+    for (const registry of registries) await registry.close();
+    await engine.stop();
+  };
+  try {
+    await loadBaseImages(engine.dockerHost, engine.packages, ['python']);
+    for (const open of [false, true]) registries.push(await startRegistry(engine.hostAddress, { open }));
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const [registry = '', openRegistry = ''] = registries.map(({ address }) => address);
+  return { servers: { host: engine.dockerHost, address: engine.hostAddress, registry, openRegistry }, close };
 }
 
 /** Packages of npm that need nothing: two that want different versions of a third, and one for a Node of the future. */
@@ -183,7 +216,7 @@ async function runScenario(scenario: Scenario, servers: Servers, root: string): 
     return {
       output: clean(output),
       exitCode,
-      versions: await versionsOf(scenario, bin, python),
+      versions: await versionsOf(scenario, servers, bin, python),
       command: clean(shown(argv)),
     };
   } finally {
@@ -259,7 +292,12 @@ function findPython(version: string, shared: boolean): string {
 const firstLine = async (program: string, args: readonly string[]) =>
   ((await runProgram(program, args)).split('\n')[0] ?? '').replace(/ from \/.*$/, '').trim();
 
-async function versionsOf({ pip = [], npm = [], argv, kind }: Scenario, bin: string, python: string): Promise<string> {
+async function versionsOf(
+  { pip = [], npm = [], argv, kind, docker, env }: Scenario,
+  servers: Servers,
+  bin: string,
+  python: string,
+): Promise<string> {
   const found: string[] = [];
   // Only its words are looked at, not its addresses.
   const words = String(argv);
@@ -270,6 +308,10 @@ async function versionsOf({ pip = [], npm = [], argv, kind }: Scenario, bin: str
     found.push(`Node ${await firstLine(node, ['--version'])}`);
   }
   if (/'npm'|"npm"/.test(words)) found.push(`npm ${await firstLine('npm', ['--version'])}`);
+  if (docker) {
+    const version = ['version', '--format', 'Docker Engine {{.Server.Version}}, CLI {{.Client.Version}}'];
+    return runProgram('docker', version, { env: { ...process.env, ...env?.(servers) } }).then((text) => text.trim());
+  }
   if (kind === 'git') found.push(await firstLine('git', ['--version']));
   for (const requirement of pip) {
     const { wheels } = await pipPackages([requirement], '3.11');
@@ -305,6 +347,13 @@ function createNormaliser(servers: Servers, place: string, app: string, folders:
     [servers.untrusted, 'https://127.0.0.1:8443'],
     [servers.closed, 'http://127.0.0.1:9999'],
     [servers.token, '[masked]'],
+    ...(servers.docker === undefined
+      ? []
+      : ([
+          [servers.docker.registry, 'registry.lan:5000'],
+          [servers.docker.openRegistry, 'registry.lan:5001'],
+          [servers.docker.address, 'registry.lan'],
+        ] as const)),
   ];
   const ports = names.flatMap(([from, to]) => {
     const [port, as] = [/:(\d+)\/?/.exec(from.slice(8))?.[1], /:(\d+)/.exec(to.slice(8))?.[1]];
@@ -322,6 +371,7 @@ function createNormaliser(servers: Servers, place: string, app: string, folders:
       .replace(/( EADDRINUSE: .*:|port: )\d{5}\b/g, '$140000')
       .replaceAll(process.execPath, '/usr/local/bin/node')
       .replace(/\d{4}-\d\d-\d\d([ T_])\d\d[:_]\d\d[:_]\d\d([,._]\d+)?/g, '2026-01-01$100:00:00')
+      .replace(/\b[0-9a-f]{12}\b|\b[0-9a-f]{64}\b/g, (id) => '0123456789abcdef'.repeat(4).slice(0, id.length))
       .replace(/0x[0-9a-f]{6,16}/g, '0x7f0000000000')
       .replace(/(at `?|\()\/[\w./-]*?\/(node_modules\/)/g, '$1/app/$2');
   };

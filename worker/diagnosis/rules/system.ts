@@ -80,14 +80,14 @@ export const systemRules: readonly Rule[] = [
   rule(
     'any',
     'windows_lines',
-    /bad interpreter|\/env: .{0,3}[\w./-]{1,40}\\r|\$'\\r': command not found|: invalid option name$|\^M/,
+    /bad interpreter|\/env: .{0,3}[\w./-]{1,40}\\r|\$'\\r': command not found|: set: [\w-]{1,20}.{0,3}: invalid option name$/,
     (_, { text }) =>
       text.includes('bad interpreter') && !/\^M|\\r/.test(text) ? noInterpreter('the script') : windowsLines(undefined),
   ),
   rule(
     'any',
     'windows_lines',
-    /^([\w./-]{1,100}): (?:line )?\d{1,5}: set: (?:Illegal option -|pipefail|-: invalid option|invalid option)[\s-]{0,4}$/,
+    /^([\w./-]{1,100}): (?:(?:line )?\d{1,5}: )?set: (?:line \d{1,5}: )?(?:[Ii]llegal option -|pipefail|-: invalid option|invalid option)[\s-]{0,4}$/,
     ([, file]) => windowsLines(file),
   ),
   rule('any', 'no_interpreter', /: ([\w.][\w./-]{0,100}): cannot execute: required file not found$/, ([, file = '']) =>
@@ -111,7 +111,7 @@ export const systemRules: readonly Rule[] = [
   rule(
     'any',
     'no_program',
-    /^[\w./-]{1,100}: (?:line )?\d{1,5}: ([\w.+-]{1,40}): (?:command )?not found$/,
+    /^(?:[\w./-]{1,100}: (?:line )?\d{1,5}|(?:\/bin\/)?(?:ba|da|a)?sh): ([\w.+-]{1,40}): (?:command )?not found$/,
     ([, name = '']) => noProgram(name),
   ),
   rule(
