@@ -31,12 +31,16 @@ export function explainLine(line: Line): { readonly id: string; readonly text: s
   return undefined;
 }
 
+/** What was printed before such a line did not end the build: a step has begun, or pip is done with its packages. */
+const afterSuccess = /^(?:Step \d{1,4}\/\d{1,4} : |Successfully installed )/;
+
 /**
  * What the end of a build's output says is wrong. A rule that stands before another goes first, wherever its line is: what a
  * program prints last is mostly what followed from the cause.
  */
 export function explainBuild(output: readonly string[]): (Explanation & { readonly id: string }) | undefined {
-  const lines = output.map(shortened);
+  const all = output.map(shortened);
+  const lines = all.slice(all.findLastIndex((text) => afterSuccess.test(text)) + 1);
   for (const { id, explain } of buildRules) {
     for (let at = lines.length - 1; at >= 0; at -= 1) {
       const text = lines[at] ?? '';

@@ -19,6 +19,13 @@ describe('a failed build', () => {
     expect(failure).toMatchObject({ code: 'BUILD_FAILED', message, details: { output_tail: `first\n${line}\nlast` } });
   });
 
+  test('is not explained by what an earlier step got over', () => {
+    const retry = "WARNING: Retrying after connection broken by 'NewConnectionError(...)'";
+    for (const done of ['Step 3/3 : RUN ./check', 'Successfully installed aiogram-3.5.0']) {
+      expect(buildFailure([retry, done, 'check failed'], 'The step failed.').message).toBe('The step failed.');
+    }
+  });
+
   test('keeps only the end of a long output', () => {
     const tail = createOutputTail();
     for (let index = 0; index < 1000; index += 1) tail.add(`${index} ${'x'.repeat(1000)}`);
