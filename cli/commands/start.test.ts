@@ -160,6 +160,7 @@ describe('a bot that has already ended', () => {
       status: 'crash_loop',
       exit_code: 1,
       last_lines: ['Traceback (most recent call last):', 'KeyError: \u001b[1mBOT_TOKEN'],
+      diagnosis: 'the environment variable BOT_TOKEN is missing: set it when you start the bot',
     };
     const told = await runCli(['start', 'b', '--simple', 'bot.py'], {
       orchestrator,
@@ -169,6 +170,7 @@ describe('a bot that has already ended', () => {
     expect(told.exitCode).toBe(3);
     expect(told.stdout).toContain('🔴 b started, but ended with exit code 1. It is started again after a pause.');
     expect(told.stdout).toContain('  | Traceback (most recent call last):\n  | KeyError: BOT_TOKEN\n');
+    expect(told.stdout).toContain('  Diagnosis  the environment variable BOT_TOKEN is missing: set it when you start');
   });
 });
 

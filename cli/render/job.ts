@@ -26,6 +26,7 @@ export function renderStarted(job: Job, style: Style): Outcome {
   const title = style.bold(`${style.terminal ? `${marker(status)} ` : ''}${titleOf(bot, status, result['exit_code'])}`);
   const stopped = status === 'exited' || status === 'crash_loop';
   const facts = renderFacts([
+    ['Diagnosis', textField(result['diagnosis'])],
     ['Container', textField(result['container_name'])],
     ['Started', textField(result['started_at'])],
     ['Logs', stopped ? `avtomatika-bot logs ${bot}` : `avtomatika-bot logs ${bot} -f`],
