@@ -10,15 +10,18 @@ import type { Job } from '#gen/botrunner/v1/job_pb.js';
 import { type Client, callTimeoutMs } from '../client.ts';
 import { Option } from '../command.ts';
 import { type Environment, isEnvGiven, readEnvironment } from '../environment.ts';
-import type { ExitCode } from '../exit-codes.ts';
+import { complain } from '../errors.ts';
+import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { type Limits, parseLimits } from '../limits.ts';
+import { escapeControls } from '../render/escape.ts';
 import { renderStarted } from '../render/job.ts';
 import { chooseSource } from '../source/choose.ts';
+import { namesText } from '../source/files-text.ts';
 import { prepareSource } from '../source/prepare.ts';
 import type { ReadySource } from '../source/source.ts';
 import { uploadSource } from '../source/upload.ts';
 import { isDefault, splitRemovals } from '../spec-words.ts';
-import { readPassword } from '../stdin.ts';
+import { readLine, readPassword } from '../stdin.ts';
 import { submit } from '../submit.ts';
 import { TimedJobCommand } from './timed-job-command.ts';
 
@@ -43,6 +46,9 @@ interface Plan {
 
 type CheckDeployRequestInit = NonNullable<MessageInitShape<typeof CheckDeployRequestSchema>['request']>;
 
+/** Of what stays behind, how much is asked about. */
+const leftOutMax = 1_000;
+
 /** Stands for the source that is not there yet. */
 const unknownSha256 = '0'.repeat(64);
 
@@ -60,6 +66,9 @@ export abstract class DeployCommand extends TimedJobCommand {
     description: 'Packages to install: a requirements file, or a comma list. Repeatable.',
   });
   runtime = Option.String('--runtime', { description: 'python or node. Default: by the ending of the entrypoint.' });
+  include = Option.Array('--include', [], {
+    description: 'A file or folder to take along with --simple that would be left out. Repeatable.',
+  });
   custom = Option.String('--custom', {
     description: 'A folder with a Dockerfile, a .tar, .tar.gz or .tgz file, or a URL of an archive or git repository.',
   });
@@ -92,6 +101,9 @@ export abstract class DeployCommand extends TimedJobCommand {
   takeover = Option.Boolean('--takeover', false, {
     description: 'Take the Telegram token over from the bot that has it, which is stopped once this one is built.',
   });
+  yes = Option.Boolean('-y,--yes', false, {
+    description: 'Do not ask before files that the bot had are left out.',
+  });
   noWait = Option.Boolean('--no-wait', false, { description: 'Do not wait until the bot runs.' });
 
   /** The request in the form in which it is checked before anything is uploaded. */
@@ -106,7 +118,10 @@ export abstract class DeployCommand extends TimedJobCommand {
     const plan = await this.plan();
     for (const note of plan.source.notes) this.progress().note(note);
     return this.withClient(async (client) => {
-      if (plan.source.upload !== undefined) await this.check(client, this.request(plan, unknownSha256));
+      if (plan.source.upload !== undefined && !(await this.check(client, plan))) {
+        this.context.stderr.write('Nothing was changed.\n');
+        return exitCodes.failed;
+      }
       const request = this.request(plan, await this.upload(client, plan));
       const job = await submit(this.context, (options) => this.send(client, request, options));
       return this.noWait ? this.tellAccepted(job) : this.tellEnd(await this.finish(client, job), renderStarted);
@@ -131,14 +146,35 @@ export abstract class DeployCommand extends TimedJobCommand {
     return { source, env, limits, on, labelsRemoved: labels.removed.filter((key) => !Object.hasOwn(on, key)) };
   }
 
-  /** Refuses what is refused whatever is uploaded: quota, limits, labels, tokens. An orchestrator of 0.1.0 cannot say. */
-  private async check(client: Client, request: DeployRequest): Promise<void> {
+  /**
+   * Refuses what is refused whatever is uploaded: quota, limits, labels, tokens. An orchestrator of 0.1.0 cannot say. False when
+   * the bot would lose files that it has, and its user does not want that.
+   */
+  private async check(client: Client, plan: Plan): Promise<boolean> {
     const options = { signal: this.context.signal, timeoutMs: callTimeoutMs };
+    const leftOut = (plan.source.leftOut ?? []).slice(0, leftOutMax);
+    const request = this.checked(this.request(plan, unknownSha256));
     try {
-      await client.for(BotService).checkDeploy({ request: this.checked(request) }, options);
+      const { sentBefore } = await client
+        .for(BotService)
+        .checkDeploy({ request, leftOut: leftOut.map(({ path }) => path) }, options);
+      const lost = leftOut.filter(({ path }) => sentBefore.includes(path)).map(({ shown }) => shown);
+      return lost.length === 0 || this.yes || (await this.isLossConfirmed(lost));
     } catch (error) {
       if (!(error instanceof ConnectError && error.code === Code.Unimplemented)) throw error;
+      return true;
     }
+  }
+
+  private async isLossConfirmed(lost: readonly string[]): Promise<boolean> {
+    const { stderr, terminal } = this.context;
+    const what = `${this.bot} got ${namesText(lost.map(escapeControls))} with its last upload; this one leaves ${lost.length === 1 ? 'it' : 'them'} out.`;
+    if (this.json || !terminal.stdin || !terminal.stderr) {
+      const hint = `Add --include ${lost[0]} to send it again, or --yes to go without.`;
+      throw complain(exitCodes.usage, 'USAGE', what, hint);
+    }
+    stderr.write(`${what} Deploy without? [y/N] `);
+    return /^y(es)?$/i.test((await readLine(this.context)).trim());
   }
 
   /** The sha256 of what was uploaded; empty for a source that the worker fetches. */
@@ -146,7 +182,10 @@ export abstract class DeployCommand extends TimedJobCommand {
     if (upload === undefined) return '';
     this.progress().note(`Uploading ${upload.what}`);
     if (this.verbose) for (const path of upload.paths) this.progress().note(`  ${path}`);
-    return uploadSource(client, upload, this.context.signal);
+    const sha256 = await uploadSource(client, upload, this.context.signal);
+    const skipped = upload.skipped?.() ?? [];
+    if (skipped.length > 0) this.progress().note(`Left out, because they can no longer be read: ${namesText(skipped)}`);
+    return sha256;
   }
 
   private request(plan: Plan, sha256: string): DeployRequest {

@@ -93,6 +93,7 @@ describe('start', () => {
     expect(told.exitCode).toBe(0);
     expect(told.stderr).toBe(
       [
+        'Left out: my_bot/.env. --include PATH takes one along',
         'Packages from requirements.txt: aiogram>=3.0,<4',
         'Uploading 3 files (16 B)',
         '  handlers/start.py',

@@ -15,6 +15,8 @@ export class UpdateCommand extends DeployCommand {
         'gone. If the build fails the old one goes on. The options are those of start.',
       'What is not named stays: variables, limits, labels, packages of the same language, the branch and login of the ' +
         'same repository, the login of the same registry. -e and --on add or replace single ones.',
+      'When the upload leaves out files that the bot has got before, it asks first; --include PATH takes them along, --yes ' +
+        'goes without.',
       'To take something away: -e NAME-, --on KEY-, --memory default, --cpus default, -r "". With --replace-env the variables ' +
         'given are all there are.',
     ].join('\n\n'),
@@ -23,6 +25,7 @@ export class UpdateCommand extends DeployCommand {
       ['One variable replaced, one gone', 'avtomatika-bot update my-bot --simple bot.py -e DEBUG=1 -e OLD_NAME-'],
       ['The default memory again', 'avtomatika-bot update my-bot --simple bot.py --memory default'],
       ['From a folder with a Dockerfile to a ready image', 'avtomatika-bot update my-bot --image ghcr.io/user/bot:1.1'],
+      ['Without files that it had, and without being asked', 'avtomatika-bot update my-bot --simple my_bot/ --yes'],
       ['With another token', 'avtomatika-bot update my-bot --simple my_bot/ -e BOT_TOKEN=456:DEF --takeover'],
     ],
   });

@@ -11,6 +11,7 @@ const valueNames: Readonly<Record<string, string>> = {
   '--env': 'NAME=VALUE',
   '--code': 'TEXT',
   '--runtime': 'NAME',
+  '--include': 'PATH',
   '--custom': 'PATH|URL',
   '--git': 'URL',
   '--branch': 'NAME',

@@ -81,9 +81,11 @@ describe('a build context', () => {
     expect(await collect(root, 'link')).toMatchObject({ leftOut: [], entries: [{ path: 'y' }] });
   });
 
-  it('refuses names that no archive may have, and names the file', async () => {
-    await expect(collect(await tempFolder({ 'a/-x': '', 'b\\c': '' }))).rejects.toThrow('b\\\\c');
-    await expect(collect(await tempFolder({ '-x': '' }))).rejects.toThrow('begins with "-"');
+  it('leaves out and reports names that no archive may have, and takes the rest', async () => {
+    const root = await tempFolder({ 'a/-x': '', '-x': '', 'b\\c': '', 'notes.': '', 'odd./x': '' });
+    const context = await collect(root);
+    expect(shown(context)).toEqual(['a/-x']);
+    expect(context.leftOut).toEqual(['-x', 'b\\c', 'notes.', 'odd.']);
   });
 
   it('refuses more than 200 MB before anything is read', async () => {

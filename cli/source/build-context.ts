@@ -2,18 +2,18 @@
  * What of a folder with a Dockerfile goes to the build: everything its .dockerignore and the defaults leave in.
  *
  * 1. Links are kept as links if they are relative and cannot lead out of the folder; others, and special files, are left
- *    out and reported. Nothing is ever read through a link that was found.
+ *    out and reported, and so is what has a name that no bot may have or may not be read: the rest goes all the same. Nothing
+ *    is ever read through a link that was found.
  * 2. A folder is named in the archive only where it would be missing otherwise: when nothing in it is kept.
  * 3. The result is sorted, so that the same files always give the same archive.
  */
-import type { Dirent } from 'node:fs';
-import { lstat, readdir, readlink } from 'node:fs/promises';
+import { constants, type Dirent } from 'node:fs';
+import { access, lstat, readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { IgnorePattern } from '#common/ignore/dockerignore.ts';
 import { createEffort, type Effort, judge, type Verdict } from '#common/ignore/judge.ts';
-import { unwrap } from '#common/problem.ts';
-import { brokenPathRule, createFileTree } from '#common/safe-path.ts';
+import { brokenPathRule, createFileTree, type FileTree } from '#common/safe-path.ts';
 import { fileEntry } from './collect.ts';
 import { checkBounds, inPathOrder } from './file-bounds.ts';
 import { fileFault } from './file-fault.ts';
@@ -34,21 +34,29 @@ interface Walk {
   readonly effort: Effort;
   readonly signal: AbortSignal;
   readonly entries: PackEntry[];
+  readonly tree: FileTree;
   readonly leftOut: string[];
   readonly byDefault: string[];
 }
 
-/** Throws CliError with the cure, or ProblemError for names that no bot may have. */
+/** Throws CliError with the cure. */
 export async function collectContext(
   root: string,
   patterns: readonly IgnorePattern[],
   signal: AbortSignal,
 ): Promise<BuildContext> {
   const effort = createEffort(() => setImmediate());
-  const walk: Walk = { root, patterns, effort, signal, entries: [], leftOut: [], byDefault: [] };
+  const walk: Walk = {
+    root,
+    patterns,
+    effort,
+    signal,
+    entries: [],
+    tree: createFileTree(),
+    leftOut: [],
+    byDefault: [],
+  };
   await visit(walk, '', undefined);
-  const tree = createFileTree();
-  for (const { kind, path } of walk.entries) unwrap(kind === 'folder' ? tree.addFolder(path) : tree.addFile(path));
   checkBounds(walk.entries);
   return {
     entries: walk.entries.toSorted(inPathOrder),
@@ -59,9 +67,11 @@ export async function collectContext(
 
 async function visit(walk: Walk, folder: string, parent: Verdict | undefined): Promise<void> {
   walk.signal.throwIfAborted();
-  const found = await readdir(join(walk.root, folder), { withFileTypes: true }).catch((error: unknown) =>
-    Promise.reject(fileFault(folder === '' ? walk.root : folder, error)),
-  );
+  const found = await readdir(join(walk.root, folder), { withFileTypes: true }).catch((error: unknown) => {
+    if (folder === '') throw fileFault(walk.root, error);
+    walk.leftOut.push(folder);
+    return [];
+  });
   for (const entry of found) {
     const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
     const verdict = await judge(walk.patterns, path, parent, walk.effort);
@@ -69,6 +79,10 @@ async function visit(walk: Walk, folder: string, parent: Verdict | undefined): P
     if (!entry.isDirectory()) {
       if (verdict.keep) await add(walk, path, entry);
     } else if (verdict.keep || verdict.lookInside) {
+      if (!walk.tree.addFolder(path).ok) {
+        walk.leftOut.push(path);
+        continue;
+      }
       const before = walk.entries.length;
       await visit(walk, path, verdict);
       if (verdict.keep && walk.entries.length === before) walk.entries.push({ kind: 'folder', path });
@@ -77,15 +91,24 @@ async function visit(walk: Walk, folder: string, parent: Verdict | undefined): P
 }
 
 async function add(walk: Walk, path: string, entry: Dirent): Promise<void> {
-  const diskPath = join(walk.root, path);
-  const refuse = (error: unknown) => Promise.reject(fileFault(path, error));
+  const found = await entryOf(path, join(walk.root, path), entry).catch((error: unknown) => {
+    // The build is nothing without it.
+    if (path === 'Dockerfile') throw fileFault(path, error);
+    return undefined;
+  });
+  if (found !== undefined && walk.tree.addFile(path).ok) walk.entries.push(found);
+  else walk.leftOut.push(path);
+}
+
+/** Undefined for what no archive of ours holds. Rejects for what may not be read, or went away. */
+async function entryOf(path: string, diskPath: string, entry: Dirent): Promise<PackEntry | undefined> {
   if (entry.isFile()) {
-    walk.entries.push(fileEntry(path, diskPath, await lstat(diskPath).catch(refuse)));
-    return;
+    const facts = await lstat(diskPath);
+    await access(diskPath, constants.R_OK);
+    return fileEntry(path, diskPath, facts);
   }
-  const target = entry.isSymbolicLink() ? insideTarget(path, await readlink(diskPath).catch(refuse)) : undefined;
-  if (target === undefined) walk.leftOut.push(path);
-  else walk.entries.push({ kind: 'link', path, target });
+  const target = entry.isSymbolicLink() ? insideTarget(path, await readlink(diskPath)) : undefined;
+  return target === undefined ? undefined : { kind: 'link', path, target };
 }
 
 /**

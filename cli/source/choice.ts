@@ -9,6 +9,8 @@ export interface SourceOptions {
   readonly entrypoint: string | undefined;
   readonly requirements: readonly string[] | undefined;
   readonly runtime: string | undefined;
+  readonly include: readonly string[];
+  readonly envFile: readonly string[];
   readonly custom: string | undefined;
   readonly git: string | undefined;
   readonly branch: string | undefined;
@@ -29,8 +31,21 @@ export interface RunOptions {
   readonly runtime: Runtime | undefined;
 }
 
+/** What is taken along of the folders of a bot. */
+export interface FolderOptions {
+  /** What goes along though it would be left out. */
+  readonly include: readonly string[];
+  /** Files whose variables the bot gets anyway. */
+  readonly envFiles: readonly string[];
+}
+
 export type SourceChoice =
-  | { readonly kind: 'simple'; readonly names: readonly string[]; readonly run: RunOptions }
+  | {
+      readonly kind: 'simple';
+      readonly names: readonly string[];
+      readonly run: RunOptions;
+      readonly folder: FolderOptions;
+    }
   | { readonly kind: 'inline'; readonly code: string; readonly run: RunOptions }
   | { readonly kind: 'path'; readonly path: string }
   | { readonly kind: 'archive_url'; readonly url: string }

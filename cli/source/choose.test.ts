@@ -10,6 +10,8 @@ const nothing: SourceOptions = {
   entrypoint: undefined,
   requirements: undefined,
   runtime: undefined,
+  include: [],
+  envFile: [],
   custom: undefined,
   git: undefined,
   branch: undefined,
@@ -33,12 +35,14 @@ const complaintOf = (options: Partial<SourceOptions>): string => {
 const run = { entrypoint: undefined, requirements: undefined, runtime: undefined };
 const gitUrl = 'https://github.com/user/telegram-bot.git';
 
+const folder = { include: [], envFiles: [] };
+
 describe('the source', () => {
   it.each<[Partial<SourceOptions>, unknown]>([
-    [{ simple: ['bot.py', 'x/'] }, { kind: 'simple', names: ['bot.py', 'x/'], run }],
+    [{ simple: ['bot.py', 'x/'] }, { kind: 'simple', names: ['bot.py', 'x/'], run, folder }],
     [
       { simple: ['.'], entrypoint: 'a.py', requirements: ['x'], runtime: 'node' },
-      { kind: 'simple', names: ['.'], run: { entrypoint: 'a.py', requirements: ['x'], runtime: 'node' } },
+      { kind: 'simple', names: ['.'], run: { entrypoint: 'a.py', requirements: ['x'], runtime: 'node' }, folder },
     ],
     [{ code: 'print(1)' }, { kind: 'inline', code: 'print(1)', run }],
     [

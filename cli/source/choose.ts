@@ -36,7 +36,8 @@ function chosen(options: SourceOptions): SourceChoice {
     }
     return { kind: 'inline', code: options.code, run };
   }
-  if (names.length > 0) return { kind: 'simple', names, run };
+  const folder = { include: options.include, envFiles: options.envFile };
+  if (names.length > 0) return { kind: 'simple', names, run, folder };
   if (options.simple.length > 0) throw usage('--simple needs a value.', 'Write --simple FILE... or --simple DIR.');
   throw usage(
     'The source of the bot is missing.',

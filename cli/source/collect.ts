@@ -3,20 +3,23 @@
  *
  * 1. A file goes to the bot's folder under its base name. One folder alone is the bot's folder; next to other sources a
  *    folder keeps its name, with all its sub-folders.
- * 2. Inside folders, hidden names, virtual environments, caches and node_modules are left out, and neither links nor
- *    special files are followed or read. What was left out for its kind is reported.
+ * 2. What belongs to a folder is said by left-out/folder-rules.ts. Of links in it those to files in it are taken, as files;
+ *    special files are never read. What cannot be taken, for its kind, its name or its permissions, is reported, and the rest
+ *    is taken all the same. What the user names is taken, or refused.
  * 3. Two sources never overwrite each other: the same name twice is an error.
  * 4. The result is sorted, so that the same files always give the same archive.
  */
-import type { Stats } from 'node:fs';
-import { lstat, readdir, stat } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { constants, type Dirent, type Stats } from 'node:fs';
+import { access, lstat, readdir, realpath, stat } from 'node:fs/promises';
+import { basename, join, relative, resolve, sep } from 'node:path';
 import { unwrap } from '#common/problem.ts';
-import { checkFileSet } from '#common/safe-path.ts';
+import { brokenPathRule, checkFileSet, createFileTree, type FileTree } from '#common/safe-path.ts';
 import { complain } from '../errors.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { checkBounds, inPathOrder } from './file-bounds.ts';
 import { fileFault } from './file-fault.ts';
+import { createFolderRules, type FolderRules } from './left-out/folder-rules.ts';
+import type { LeftOut, Reason } from './left-out/left-out.ts';
 import type { PackEntry } from './pack.ts';
 
 export type SourceFile = Extract<PackEntry, { kind: 'file' }>;
@@ -28,37 +31,67 @@ export interface Source {
   readonly wholeFolder: boolean;
   /** Paths of the files that were named themselves, in their order. */
   readonly namedFiles: readonly string[];
-  /** Links and special files in folders, as given by the user. */
-  readonly leftOut: readonly string[];
+  /** What of folders does not go along, sorted by path. */
+  readonly leftOut: readonly LeftOut[];
+  /** The file whose patterns left something out, if there is one. */
+  readonly ignoreFile: string | undefined;
 }
 
-const leftOutFolders = new Set(['node_modules', '__pycache__']);
-
-/** Hidden names cover .git and .venv too. */
-const isLeftOut = (name: string, isFolder: boolean): boolean =>
-  name.startsWith('.') || (isFolder && leftOutFolders.has(name));
-
-/** Throws CliError with the cure, or ProblemError for names that no bot may have. `cwd` resolves relative names. */
-export async function collectSource(names: readonly string[], cwd: string, signal: AbortSignal): Promise<Source> {
+/**
+ * Throws CliError with the cure, or ProblemError for names that no bot may have. `cwd` resolves relative names; `includes` are
+ * the values of --include.
+ */
+export async function collectSource(
+  names: readonly string[],
+  cwd: string,
+  signal: AbortSignal,
+  includes: readonly string[] = [],
+): Promise<Source> {
   const files: SourceFile[] = [];
-  const leftOut: string[] = [];
+  const leftOut: LeftOut[] = [];
   let wholeFolder = false;
+  let ignoreFile: string | undefined;
   const namedFiles: string[] = [];
+  const wanted = await Promise.all(includes.map((path) => findIncluded(path, names, cwd)));
   for (const name of names) {
     const diskPath = resolve(cwd, name);
-    // A link that the user names is meant; only links found inside folders are left out.
+    // A link that the user names is meant; only links found inside folders are judged.
     const facts = await stat(diskPath).catch((error: unknown) => Promise.reject(fileFault(name, error)));
     if (facts.isDirectory()) {
       wholeFolder = names.length === 1;
+      const rules = await createFolderRules(diskPath, wanted, signal);
       const prefix = wholeFolder ? '' : `${basename(diskPath)}/`;
-      await walk({ folder: diskPath, shownAs: name, prefix, files, leftOut, signal });
+      const root = await realpath(diskPath);
+      const found: Found = { root, tree: createFileTree(), files, leftOut, signal };
+      await walk(found, { folder: diskPath, shownAs: name, prefix, rules });
+      ignoreFile ??= rules.ignoreFile;
     } else if (facts.isFile()) {
       const path = basename(diskPath);
       namedFiles.push(path);
       files.push(fileEntry(path, diskPath, facts));
     } else throw fault(`${name} is neither a file nor a folder.`, 'Name plain files or a folder.');
   }
-  return { files: checkedFiles(names, files), wholeFolder, namedFiles, leftOut: leftOut.toSorted() };
+  return {
+    files: checkedFiles(names, files),
+    wholeFolder,
+    namedFiles,
+    leftOut: leftOut.toSorted(inPathOrder),
+    ignoreFile,
+  };
+}
+
+/** The absolute path of a value of --include: as the user sees it, or as it is called in the bot's folder. */
+async function findIncluded(path: string, names: readonly string[], cwd: string): Promise<string> {
+  const places = [cwd, ...names.map((name) => resolve(cwd, name))].map((folder) => resolve(folder, path));
+  for (const place of places) {
+    const isThere = await lstat(place).catch(() => undefined);
+    const isWithin = names.some((name) => `${place}${sep}`.startsWith(`${resolve(cwd, name)}${sep}`));
+    if (isThere !== undefined && isWithin) return place;
+  }
+  throw fault(
+    `--include ${path} is nothing in ${names.join(', ')}.`,
+    'Name a file or folder as the list of what is left out shows it.',
+  );
 }
 
 export const fileEntry = (path: string, diskPath: string, facts: Pick<Stats, 'size' | 'mode'>): SourceFile => ({
@@ -69,31 +102,79 @@ export const fileEntry = (path: string, diskPath: string, facts: Pick<Stats, 'si
   executable: (facts.mode & 0o100) !== 0,
 });
 
-interface Walk {
-  readonly folder: string;
-  readonly shownAs: string;
-  readonly prefix: string;
+interface Found {
+  /** The real path of the folder that the user named: links must not lead out of it. */
+  readonly root: string;
+  readonly tree: FileTree;
   readonly files: SourceFile[];
-  readonly leftOut: string[];
+  readonly leftOut: LeftOut[];
   readonly signal: AbortSignal;
 }
 
-async function walk({ folder, shownAs, prefix, files, leftOut, signal }: Walk): Promise<void> {
-  signal.throwIfAborted();
-  const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) =>
-    Promise.reject(fileFault(shownAs, error)),
-  );
+interface Place {
+  readonly folder: string;
+  readonly shownAs: string;
+  readonly prefix: string;
+  readonly rules: FolderRules;
+}
+
+async function walk(found: Found, { folder, shownAs, prefix, rules }: Place): Promise<void> {
+  found.signal.throwIfAborted();
+  const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
+    if (prefix === '') throw fileFault(shownAs, error);
+    const path = prefix.slice(0, -1);
+    found.leftOut.push({ path, shown: shownAs, isFolder: true, reason: 'unreadable' });
+    return [];
+  });
   for (const entry of entries) {
-    if (isLeftOut(entry.name, entry.isDirectory())) continue;
     const diskPath = join(folder, entry.name);
     const shown = join(shownAs, entry.name);
     const path = `${prefix}${entry.name}`;
-    if (entry.isDirectory()) {
-      await walk({ folder: diskPath, shownAs: shown, prefix: `${path}/`, files, leftOut, signal });
-    } else if (entry.isFile()) {
-      const facts = await lstat(diskPath).catch((error: unknown) => Promise.reject(fileFault(shown, error)));
-      files.push(fileEntry(path, diskPath, facts));
-    } else leftOut.push(shown);
+    const isFolder = entry.isDirectory();
+    const leave = (reason: Reason) => found.leftOut.push({ path, shown, isFolder, reason });
+    const { take, reason, lookInside } = await rules.decide(entry.name, isFolder);
+    if (!take && reason !== undefined) leave(reason);
+    if (isFolder) {
+      if (!take && !lookInside) continue;
+      if (brokenPathRule(path) !== undefined) leave('name');
+      else
+        await walk(found, {
+          folder: diskPath,
+          shownAs: shown,
+          prefix: `${path}/`,
+          rules: await rules.below(entry.name),
+        });
+    } else if (take) {
+      const result = await readable(found, entry, diskPath, path);
+      if (typeof result === 'string') leave(result);
+      else found.files.push(result);
+    }
+  }
+}
+
+/** The file, or why it cannot be taken. */
+async function readable(
+  { root, tree }: Found,
+  entry: Dirent,
+  diskPath: string,
+  path: string,
+): Promise<SourceFile | Reason> {
+  if (!entry.isFile() && !entry.isSymbolicLink()) return 'special';
+  if (brokenPathRule(path) !== undefined) return 'name';
+  let target = diskPath;
+  try {
+    if (entry.isSymbolicLink()) {
+      target = await realpath(diskPath);
+      const inRoot = relative(root, target);
+      if (inRoot === '' || inRoot.startsWith('..') || resolve(root, inRoot) !== target) return 'link';
+    }
+    const facts = await lstat(target);
+    if (!facts.isFile()) return entry.isSymbolicLink() ? 'link' : 'special';
+    await access(target, constants.R_OK);
+    return tree.addFile(path).ok ? fileEntry(path, target, facts) : 'name';
+  } catch {
+    // Gone since, a link to nowhere, or not this user's to read.
+    return entry.isSymbolicLink() ? 'link' : 'unreadable';
   }
 }
 

@@ -4,7 +4,7 @@ import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dockerignoreMaxBytes, dockerignoreNames, parseDockerignore } from '#common/ignore/dockerignore.ts';
 import { unwrap } from '#common/problem.ts';
-import { complain } from '../errors.ts';
+import { type CliError, complain } from '../errors.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { readTextFile } from '../read-text.ts';
 import { collectContext } from './build-context.ts';
@@ -32,6 +32,11 @@ export async function prepareFolder(
   );
   const files = entries.filter(({ kind }) => kind !== 'folder');
   const doubtful = doubtfulIn(files.map(({ path }) => path));
+  const skipped: string[] = [];
+  const onUnreadable = (path: string, fault: CliError): void => {
+    if (path === 'Dockerfile') throw fault;
+    skipped.push(path);
+  };
   return {
     notes: [
       ...(byDefault.length === 0
@@ -44,12 +49,15 @@ export async function prepareFolder(
           ]),
       ...(leftOut.length === 0
         ? []
-        : [`Left out, because they are links out of the folder or no plain files: ${namesText(leftOut)}`]),
+        : [
+            `Left out, because of their names or permissions, or as no plain files or links out of the folder: ${namesText(leftOut)}`,
+          ]),
     ],
     upload: {
       what: `${filesText(files.length, sizeOf(entries))} of ${name} as a gzipped tar`,
       paths: files.map(({ path }) => path),
-      read: (uploadSignal) => packEntries(entries, { gzip: true }, uploadSignal),
+      read: (uploadSignal) => packEntries(entries, { gzip: true, onUnreadable }, uploadSignal),
+      skipped: () => skipped,
     },
     spec: (artifactSha256) => ({ case: 'custom', value: { from: { case: 'artifactSha256', value: artifactSha256 } } }),
   };

@@ -32,6 +32,12 @@ const fits: readonly {
     hint: 'It goes with --simple and --code; a Dockerfile or an image brings its own.',
   },
   {
+    name: '--include',
+    isGiven: ({ include }) => include.length > 0,
+    kinds: ['simple'],
+    hint: 'It goes with --simple; of a folder with a Dockerfile everything goes along that its .dockerignore leaves in.',
+  },
+  {
     name: '--branch',
     isGiven: ({ branch }) => branch !== undefined,
     kinds: ['git'],

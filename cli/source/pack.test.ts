@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { chmod, rm, truncate, utimes } from 'node:fs/promises';
+import { appendFile, chmod, rm, truncate, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { gunzipSync } from 'node:zlib';
@@ -7,10 +8,10 @@ import tar from 'tar-stream';
 import { describe, expect, it } from 'vitest';
 import { tempFolder } from '../testing/temp-folder.ts';
 import { collectSource } from './collect.ts';
-import { chunkBytes, type PackEntry, packEntries } from './pack.ts';
+import { chunkBytes, type PackEntry, type PackOptions, packEntries } from './pack.ts';
 
 const { signal } = new AbortController();
-const plain = { gzip: false };
+const plain: PackOptions = { gzip: false };
 const zipped = { gzip: true };
 
 async function pack(folder: string): Promise<{ bytes: Buffer; sizes: number[] }> {
@@ -77,13 +78,30 @@ describe('the archive', () => {
     expect(sizes).toHaveLength(4);
   });
 
-  it('ends with the cause when a file changed or went away since', async () => {
-    const folder = await tempFolder({ 'a.bin': Buffer.alloc(2 * chunkBytes), 'bot.py': '12345' });
+  it('takes a file as it is when its turn comes, though it grew or shrank since', async () => {
+    const folder = await tempFolder({ 'a.bin': Buffer.alloc(2 * chunkBytes), 'bot.log': '12345', 'bot.py': '12345' });
     const { files } = await collectSource([folder], '/', signal);
     await truncate(join(folder, 'bot.py'), 3);
-    await expect(readAll(files)).rejects.toThrow('bot.py changed while it was read.');
+    await appendFile(join(folder, 'bot.log'), '678');
+    const entries = await unpack(await readAll(files));
+    expect(entries.slice(1).map(({ name, content }) => [name, String(content)])).toEqual([
+      ['bot.log', '12345678'],
+      ['bot.py', '123'],
+    ]);
+  });
+
+  it('ends with the cause when a file went away since, unless it may be left out', async () => {
+    const folder = await tempFolder({ 'a.bin': Buffer.alloc(2 * chunkBytes), 'bot.py': '12345' });
+    const { files } = await collectSource([folder], '/', signal);
     await rm(join(folder, 'bot.py'));
     await expect(readAll(files)).rejects.toThrow('There is no file or folder bot.py.');
+    const skipped: string[] = [];
+    const onUnreadable = (path: string) => skipped.push(path);
+    const entries = await unpack(await readAll(files, { gzip: false, onUnreadable }));
+    expect({ names: entries.map(({ name }) => name), skipped }).toEqual({ names: ['a.bin'], skipped: ['bot.py'] });
+    // A pipe in its place is not waited for.
+    execFileSync('mkfifo', [join(folder, 'bot.py')]);
+    await expect(readAll(files)).rejects.toThrow('bot.py is no plain file any more.');
   });
 
   it('can be left unfinished', async () => {

@@ -7,9 +7,10 @@ import { type Duplex, pipeline, type Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import tar from 'tar-stream';
-import { complain } from '../errors.ts';
+import { CliError, complain } from '../errors.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { fileFault } from './file-fault.ts';
+import { sourceMaxBytes } from './file-limits.ts';
 
 /** Paths are where things will be in the bot's folder, with "/" between segments. */
 export type PackEntry =
@@ -32,20 +33,26 @@ export const chunkBytes = 256 * 1024;
 export interface PackOptions {
   /** Compresses; for sources that may be large. */
   readonly gzip: boolean;
+  /**
+   * Gets the path of a file that went away or became unreadable since it was collected, and why; it is left out unless this
+   * throws. Without it that ends the archive.
+   */
+  readonly onUnreadable?: (path: string, fault: CliError) => void;
 }
 
 /**
- * The archive in chunks of `chunkBytes`, the last one shorter. Holds one file in memory at a time at most. Throws CliError
- * for a file that cannot be read or that changed its size since it was collected.
+ * The archive in chunks of `chunkBytes`, the last one shorter. Holds one file in memory at a time at most. A file goes in as it
+ * is when its turn comes: one that grew or shrank meanwhile, such as a log, is fine. Throws CliError for what cannot be read
+ * (see PackOptions) and for more bytes than a source may have.
  */
 export async function* packEntries(
   entries: readonly PackEntry[],
-  { gzip }: PackOptions,
+  { gzip, onUnreadable }: PackOptions,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   const archive = tar.pack();
   // Awaited below; until then a failure is reported by the archive stream, which it destroys.
-  const filling = fill(archive, entries, signal).catch((error: unknown) => {
+  const filling = fill(archive, entries, signal, onUnreadable).catch((error: unknown) => {
     archive.destroy(error instanceof Error ? error : new Error(String(error)));
     throw error;
   });
@@ -92,13 +99,27 @@ export async function* inChunks(pieces: AsyncIterable<Buffer>): AsyncGenerator<U
 
 const anonymous = { mtime: new Date(0), uid: 0, gid: 0, uname: '', gname: '' };
 
-async function fill(archive: tar.Pack, entries: readonly PackEntry[], signal: AbortSignal): Promise<void> {
+async function fill(
+  archive: tar.Pack,
+  entries: readonly PackEntry[],
+  signal: AbortSignal,
+  onUnreadable: PackOptions['onUnreadable'],
+): Promise<void> {
+  let leftBytes = sourceMaxBytes;
   for (const entry of entries) {
     signal.throwIfAborted();
     switch (entry.kind) {
-      case 'file':
-        await addFile(archive, entry.path, entry.executable, await readWhole(entry, signal));
+      case 'file': {
+        const content = await readWhole(entry, leftBytes, signal);
+        if (content instanceof CliError) {
+          if (onUnreadable === undefined) throw content;
+          onUnreadable(entry.path, content);
+        } else {
+          leftBytes -= content.byteLength;
+          await addFile(archive, entry.path, entry.executable, content);
+        }
         break;
+      }
       case 'text':
         await addFile(archive, entry.path, false, Buffer.from(entry.content));
         break;
@@ -121,18 +142,36 @@ async function addFile(archive: tar.Pack, name: string, executable: boolean, con
   await done;
 }
 
-async function readWhole(file: Extract<PackEntry, { kind: 'file' }>, signal: AbortSignal): Promise<Buffer> {
+type FileOnDisk = Extract<PackEntry, { kind: 'file' }>;
+
+/** What the file holds now, or why it cannot be read. Throws CliError when that is more than `bytesMax`. */
+async function readWhole(file: FileOnDisk, bytesMax: number, signal: AbortSignal): Promise<Buffer | CliError> {
   let handle: FileHandle | undefined;
   try {
     // O_NONBLOCK: should a pipe have taken the file's place since, opening it must not wait for a writer.
     handle = await open(file.diskPath, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
-    const content = await handle.readFile({ signal });
-    if (content.byteLength === file.sizeBytes) return content;
+    if (!(await handle.stat()).isFile()) return unreadable(`${file.path} is no plain file any more.`);
+    const pieces: Buffer[] = [];
+    let bytes = 0;
+    // One byte more shows that there is more; whoever writes faster than this reads does not keep it busy for ever.
+    const stream = handle.createReadStream({ signal, end: bytesMax, highWaterMark: chunkBytes });
+    for await (const piece of stream as AsyncIterable<Buffer>) {
+      pieces.push(piece);
+      bytes += piece.byteLength;
+    }
+    if (bytes <= bytesMax) return Buffer.concat(pieces);
   } catch (error) {
     if (signal.aborted) throw signal.reason;
-    throw fileFault(file.path, error);
+    return fileFault(file.path, error);
   } finally {
     await handle?.close();
   }
-  throw complain(exitCodes.failed, 'UNREADABLE_FILE', `${file.path} changed while it was read.`, 'Try again.');
+  throw complain(
+    exitCodes.failed,
+    'INVALID_FILES',
+    `With ${file.path} the files of the bot have grown above ${sourceMaxBytes / 1e6} MB.`,
+    'Leave it out, or end what writes to it.',
+  );
 }
+
+const unreadable = (message: string): CliError => complain(exitCodes.failed, 'UNREADABLE_FILE', message, 'Try again.');

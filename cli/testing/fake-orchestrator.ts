@@ -66,6 +66,8 @@ export class FakeOrchestrator {
   readonly logScripts: Step[][] = [];
   readonly deadlineMs: number = 600_000;
   maxBots = 3;
+  /** What the bot's former artifact held, of what may be left out. */
+  sentBefore: readonly string[] = [];
   /** Stores something else than what was sent. */
   damageUploads = false;
   result: JsonObject = {};
@@ -115,10 +117,10 @@ export class FakeOrchestrator {
         this.updates.push({ botId, spec, takeover, keepEnv, replaceEnv, reset, idempotencyKey });
         return { job: this.#accept('update', botId, idempotencyKey) };
       },
-      checkDeploy: ({ request }, context) => {
+      checkDeploy: ({ request, leftOut }, context) => {
         this.#enter('checkDeploy', context);
         if (request.case === 'update') this.#find(request.value.botId);
-        return {};
+        return { sentBefore: leftOut.filter((path) => this.sentBefore.includes(path)) };
       },
       restartBot: ({ botId }, context) => {
         this.#enter('restartBot', context);

@@ -6,21 +6,13 @@ import { readContextTar } from '#common/safe-tar.ts';
 import type { Credentials, CustomSource, ImageSource, SimpleSource } from '#gen/botrunner/v1/bot_pb.js';
 import type { Ensure } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { Store } from '../store/store.ts';
-
-function* chunksOf(store: Store, sha256: string): Generator<Uint8Array> {
-  const artifact = store.read.artifacts.get(sha256);
-  for (let n = 0; artifact !== undefined; n++) {
-    const chunk = store.read.artifacts.chunk(artifact.uploadId, n);
-    if (chunk === undefined) return;
-    yield chunk;
-  }
-}
+import { artifactChunks } from './artifact-chunks.ts';
 
 /** Text files of an artifact by name; a file that is not UTF-8 becomes base64 under `binary_files`. */
 async function filesOf(store: Store, sha256: string): Promise<JsonObject> {
   const files: Record<string, string> = Object.create(null);
   const binary: Record<string, string> = Object.create(null);
-  const source = Readable.from(chunksOf(store, sha256), { objectMode: false });
+  const source = Readable.from(artifactChunks(store, sha256), { objectMode: false });
   for await (const entry of readContextTar(source)) {
     if (entry.kind !== 'file') continue;
     const bytes = await buffer(entry.content);
@@ -42,7 +34,7 @@ const loginOf = (name: string, credentials: Credentials | undefined): JsonObject
 function customParams(store: Store, { from }: CustomSource): JsonObject {
   switch (from.case) {
     case 'artifactSha256':
-      return { archive: Buffer.concat([...chunksOf(store, from.value)]).toString('base64') };
+      return { archive: Buffer.concat([...artifactChunks(store, from.value)]).toString('base64') };
     case 'archiveUrl':
       return { archive_url: from.value };
     case 'git': {

@@ -107,6 +107,21 @@ describe('placement', () => {
     expect((await bots.listBots({})).bots.map(({ botId }) => botId)).toEqual(['only']);
   });
 
+  it('says before the upload which of the files that are left out the bot has', async () => {
+    const worker = await connect('eu');
+    const files = { 'bot.py': 'print(1)', 'data/a.db': 'x', 'data2/b': 'x', 'config.py': 'x' };
+    await accepted(simple('a', { code: undefined, files, entrypoint: 'bot.py' }));
+    await worker.take('ensure');
+    const bots = createClient(BotService, transport('test-client-token'));
+    const source = { case: 'simple' as const, value: { artifactSha256: '0'.repeat(64), entrypoint: 'bot.py' } };
+    const sentBefore = async (botId: string, leftOut: string[]) =>
+      (await bots.checkDeploy({ request: { case: 'start', value: { botId, spec: { source } } }, leftOut })).sentBefore;
+    expect(await sentBefore('a', ['data', 'config.py', 'venv', 'data/b.db', 'b'])).toEqual(['data', 'config.py']);
+    expect(await sentBefore('a', [])).toEqual([]);
+    expect(await sentBefore('other', ['data'])).toEqual([]);
+    expect((await detailOf(sentBefore('a', Array.from({ length: 1001 }, String)))).code).toBe('InvalidArgument');
+  });
+
   it('reckons with what other bots have reserved, and places what waits as soon as there is room', async () => {
     const small = await connect('small', { capacity: { memoryBytes: 600n * mib, cpuMillis: 1000 } });
     await run(small, 'one');

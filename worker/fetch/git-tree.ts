@@ -3,7 +3,7 @@
  * would be empty folders. They are refused instead of fetched: each would bring an address of a stranger's choice, and whose
  * credentials go there is nobody's to guess.
  */
-import { setImmediate } from 'node:timers/promises';
+import { nextTurn } from '#common/background.ts';
 import { dockerignoreNames, parseDockerignore } from '#common/ignore/dockerignore.ts';
 import { createEffort } from '#common/ignore/judge.ts';
 import { createPathFilter } from '#common/ignore/path-filter.ts';
@@ -18,10 +18,7 @@ const namedMax = 3;
 export async function checkGitTree(setting: GitSetting, tree: string, signal: AbortSignal): Promise<void> {
   const submodules = await listSubmodules(setting, tree, signal);
   if (submodules.length === 0) return;
-  const isKept = createPathFilter(
-    await readIgnore(setting, tree, signal),
-    createEffort(() => setImmediate()),
-  );
+  const isKept = createPathFilter(await readIgnore(setting, tree, signal), createEffort(nextTurn));
   const missing: string[] = [];
   for (const path of submodules) if (await isKept(path)) missing.push(path);
   if (missing.length === 0) return;

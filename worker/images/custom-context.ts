@@ -7,8 +7,8 @@
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { setImmediate } from 'node:timers/promises';
 import { type Pack, pack } from 'tar-stream';
+import { nextTurn } from '#common/background.ts';
 import {
   dockerignoreMaxBytes,
   dockerignoreNames,
@@ -17,10 +17,10 @@ import {
 } from '#common/ignore/dockerignore.ts';
 import { createEffort } from '#common/ignore/judge.ts';
 import { createPathFilter, type PathFilter } from '#common/ignore/path-filter.ts';
+import { isLfsPointer } from '#common/lfs-pointer.ts';
 import { unwrap as orThrow, refuse } from '#common/problem.ts';
 import { type ContextEntry, readContextTar } from '#common/safe-tar.ts';
 import type { BuildContext } from './build-context.ts';
-import { isLfsPointer } from './lfs-pointer.ts';
 import type { Platform } from './users-dockerfile/platform.ts';
 import { type PreparedDockerfile, prepareDockerfile } from './users-dockerfile/prepare.ts';
 
@@ -108,11 +108,7 @@ async function readRoot(
   return { root, prepared, patterns };
 }
 
-const filterOf = (patterns: readonly IgnorePattern[]): PathFilter =>
-  createPathFilter(
-    patterns,
-    createEffort(() => setImmediate()),
-  );
+const filterOf = (patterns: readonly IgnorePattern[]): PathFilter => createPathFilter(patterns, createEffort(nextTurn));
 
 /** Built, it would be a bot that starts and then fails at the first use of the file. */
 function refusePointer(path: string): never {

@@ -45,6 +45,13 @@ export declare type CheckDeployRequest = Message<"botrunner.v1.CheckDeployReques
     value: UpdateBotRequest;
     case: "update";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * Files and folders that the caller has and is about to leave out of the upload, as paths in the bot's folder. At most 1000.
+   *
+   * @generated from field: repeated string left_out = 3;
+   */
+  leftOut: string[];
 };
 
 /**
@@ -59,6 +66,12 @@ export declare const CheckDeployRequestSchema: GenMessage<CheckDeployRequest>;
  * @generated from message botrunner.v1.CheckDeployResponse
  */
 export declare type CheckDeployResponse = Message<"botrunner.v1.CheckDeployResponse"> & {
+  /**
+   * Those of left_out that the artifact of the bot's present source holds, or holds files of: the bot would lose them.
+   *
+   * @generated from field: repeated string sent_before = 1;
+   */
+  sentBefore: string[];
 };
 
 /**

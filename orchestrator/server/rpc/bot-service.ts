@@ -2,6 +2,7 @@
 import { create, toJson } from '@bufbuild/protobuf';
 import type { ServiceImpl } from '@connectrpc/connect';
 import { refuse, unwrap } from '#common/problem.ts';
+import type { Secret } from '#common/secret.ts';
 import { BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
 import {
   type BotService,
@@ -19,6 +20,7 @@ import { activeBots } from '../../engine/read.ts';
 import type { BotEventsDeps } from '../../events/bot-events.ts';
 import type { Tails } from '../../fleet/tails.ts';
 import { type AcceptDeps, acceptBotRequest, checkDeployment } from '../../requests/accept.ts';
+import { sentBefore } from '../../requests/sent-before.ts';
 import { parseSpec, readChange } from '../../requests/spec-request.ts';
 import { botToProto, jobToProto } from '../../views/proto.ts';
 import { readIdempotency } from '../idempotency.ts';
@@ -28,6 +30,7 @@ import { watchBots } from './watch-bots.ts';
 export interface BotServiceDeps extends CallDeps, AcceptDeps, BotEventsDeps {
   readonly tails: Tails;
   readonly maxBotsPerUser: number;
+  readonly sealKey: Secret<Uint8Array>;
 }
 
 async function* streamLogs(
@@ -117,7 +120,7 @@ export function createBotService(deps: BotServiceDeps): ServiceImpl<typeof BotSe
         updateBody(message),
       ),
     ),
-    checkDeploy: call(deps, 'client', async ({ request: { case: kind, value } }, { userId }) => {
+    checkDeploy: call(deps, 'client', async ({ request: { case: kind, value }, leftOut }, { userId }) => {
       if (kind === undefined) {
         refuse('MISSING_REQUIRED_FIELD', 'There is no request to check.', {
           details: { field: 'request' },
@@ -126,7 +129,7 @@ export function createBotService(deps: BotServiceDeps): ServiceImpl<typeof BotSe
       }
       const request = kind === 'start' ? startRequest(value, deps.bounds) : updateRequest(value, deps.bounds);
       await checkDeployment(deps, userId, request);
-      return {};
+      return { sentBefore: [...(await sentBefore(deps, { userId, botId: request.botId }, leftOut))] };
     }),
     restartBot: call(deps, 'client', ({ botId }, { userId }, context) => {
       const request: BotRequest = { action: 'restart', botId: unwrap(parseBotId(botId)) };

@@ -1,0 +1,49 @@
+/** What a bot in simple mode would lose by an upload that leaves something out. */
+import { Readable } from 'node:stream';
+import { nextTurn } from '#common/background.ts';
+import type { BotKey } from '#common/ids.ts';
+import { refuse } from '#common/problem.ts';
+import { readSafeTar } from '#common/safe-tar.ts';
+import type { Secret } from '#common/secret.ts';
+import { openSoundSpec } from '../engine/specs.ts';
+import type { Store } from '../store/store.ts';
+import { artifactChunks } from './artifact-chunks.ts';
+
+const leftOutMax = 1_000;
+
+/**
+ * Those of `leftOut`, paths of files and folders, that the bot's present artifact holds, or holds files of. None for a bot that
+ * is not there, has another kind of source, or whose spec cannot be opened. Refuses with INVALID_FILES_FORMAT too many.
+ */
+export async function sentBefore(
+  { store, sealKey }: { readonly store: Store; readonly sealKey: Secret<Uint8Array> },
+  key: BotKey,
+  leftOut: readonly string[],
+): Promise<readonly string[]> {
+  if (leftOut.length > leftOutMax) {
+    refuse('INVALID_FILES_FORMAT', `"left_out" has ${leftOut.length} paths; at most ${leftOutMax} are allowed.`, {
+      details: { field: 'left_out', max: leftOutMax },
+    });
+  }
+  const bot = leftOut.length === 0 ? undefined : store.read.bots.get(key);
+  const source = bot && openSoundSpec(sealKey, bot, bot.specSealed)?.source;
+  if (source?.case !== 'simple') return [];
+  const asked = new Set(leftOut);
+  const found = new Set<string>();
+  for await (const { name, kind } of readSafeTar(Readable.from(slowly(store, source.value.artifactSha256)))) {
+    if (kind !== 'file') continue;
+    for (let end = name.length; end > 0; end = name.lastIndexOf('/', end - 1)) {
+      const path = name.slice(0, end);
+      if (asked.has(path)) found.add(path);
+    }
+  }
+  return leftOut.filter((path) => found.has(path));
+}
+
+/** Others get their turn between two chunks. */
+async function* slowly(store: Store, sha256: string): AsyncGenerator<Uint8Array> {
+  for (const chunk of artifactChunks(store, sha256)) {
+    yield chunk;
+    await nextTurn();
+  }
+}
