@@ -25,12 +25,13 @@ const start = (
   dockerfile: string,
   files: Readonly<Record<string, string>>,
   more: Partial<Scenario> = {},
+  options = '',
 ): Scenario =>
   inDocker({
     name,
     kind: 'refusal',
     files: { Dockerfile: `FROM python:3.11-slim\nWORKDIR /app\nCOPY . .\n${dockerfile}\n`, ...files },
-    argv: () => ['sh', '-c', `docker build -q -t ${name} . >/dev/null 2>&1; exec docker run --rm ${name}`],
+    argv: () => ['sh', '-c', `docker build -q -t ${name} . >/dev/null 2>&1; exec docker run --rm ${options} ${name}`],
     ...more,
   });
 
@@ -66,6 +67,16 @@ export const dockerScenarios: readonly Scenario[] = [
     { 'entrypoint.sh': 'echo started\n' },
     { executable: ['entrypoint.sh'], kind: 'run' },
   ),
+  // With an init, as the worker starts its containers.
+  ...(
+    [
+      ['docker-init-not-executable', script, []],
+      ['docker-init-crlf', crlf(script), ['entrypoint.sh']],
+    ] as const
+  ).map(([name, text, executable]) =>
+    start(name, 'ENTRYPOINT ["/app/entrypoint.sh"]', { 'entrypoint.sh': text }, { executable, kind: 'run' }, '--init'),
+  ),
+  start('docker-init-absent', 'CMD ["uvicorn", "bot:app"]', { 'bot.py': 'print(1)\n' }, { kind: 'run' }, '--init'),
   pull('registry-absent', ({ openRegistry }) => `${openRegistry}/team/absent:1`),
   pull('registry-wants-credentials', ({ registry }) => `${registry}/team/bot:1`),
   pull('registry-closed', ({ address }) => `${address}:9/team/bot:1`),

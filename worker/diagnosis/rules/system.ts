@@ -12,9 +12,10 @@ const readOnly = (path: string | undefined): Explanation => ({
 /** The path in quotes of an error's text, if it is a plain one. */
 const pathIn = (text: string): string | undefined => /['"](\/[\w./@+-]{1,100})['"]/.exec(text)?.[1];
 
-const notExecutable = (file: string): Explanation => ({
-  what: `${file} may not be executed`,
-  cure: `run chmod +x ${file} before you upload it (in git: git update-index --chmod=+x), or start it with its interpreter, as sh ${file}`,
+const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
+const notExecutable = (path: string): Explanation => ({
+  what: `${nameOf(path)} may not be executed`,
+  cure: `run chmod +x ${nameOf(path)} before you upload it (in git: git update-index --chmod=+x), or start it with its interpreter, as sh ${nameOf(path)}`,
 });
 const windowsLines = (file: string | undefined): Explanation => ({
   what: `${file ?? 'a script'} has line ends of Windows (CRLF), which a shell does not understand`,
@@ -30,7 +31,15 @@ const wrongFormat = (file: string): Explanation => ({
 });
 const noProgram = (name: string): Explanation => ({
   what: `the program ${name} is not in the image`,
-  cure: `use a Dockerfile of your own that installs it, for example with apt-get install ${name === 'ffmpeg' ? 'ffmpeg' : 'and the package that has it'}`,
+  cure:
+    name === 'ffmpeg' || name === 'ffprobe'
+      ? 'use a Dockerfile of your own that installs it, for example with apt-get install ffmpeg'
+      : 'use a Dockerfile of your own that installs it, or add the package that brings it to the requirements',
+});
+/** The kernel has one word for both. */
+const notStartable = (file: string): Explanation => ({
+  what: `${file} cannot be started, because it is not in the image, or its first line names a program that is not, mostly because of line ends of Windows (CRLF)`,
+  cure: 'check its path, and save it with line ends of Unix (LF)',
 });
 
 /** Whether a program was to be started, rather than a file to be opened. */
@@ -77,6 +86,16 @@ export const localhostRules: readonly Rule[] = [
 
 export const systemRules: readonly Rule[] = [
   // What shells and the kernel print of a file that is to be executed.
+  // The init of a container, which starts the bot.
+  rule(
+    'run',
+    'init',
+    /^\[FATAL tini \(\d{1,7}\)\] exec (\/?[\w.][\w./-]{0,100}) failed: (Permission denied|No such file or directory)$/,
+    ([, path = '', why]) => {
+      if (why === 'Permission denied') return notExecutable(path);
+      return path.includes('/') ? notStartable(path) : noProgram(path);
+    },
+  ),
   rule(
     'any',
     'windows_lines',
@@ -94,7 +113,7 @@ export const systemRules: readonly Rule[] = [
     noInterpreter(file),
   ),
   rule('any', 'no_interpreter', /^exec (\/?[\w.][\w./-]{0,100}): no such file or directory$/, ([, file = '']) =>
-    noInterpreter(file),
+    notStartable(file),
   ),
   rule(
     'any',
