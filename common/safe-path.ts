@@ -25,7 +25,8 @@ export type PathRule =
   | 'too_long'
   | 'too_deep';
 
-const sentences: Readonly<Record<PathRule, string>> = {
+/** What goes on after a name: "is absolute". */
+export const pathRuleSentences: Readonly<Record<PathRule, string>> = {
   empty: 'is empty',
   absolute: 'is absolute',
   parent_segment: 'has ".." in it',
@@ -69,7 +70,7 @@ export function brokenPathRule(path: string): PathRule | undefined {
 }
 
 /** A name as it may stand in a message: one line, at most 80 characters, nothing that moves a terminal's cursor. */
-function shown(name: unknown): string {
+export function shownName(name: unknown): string {
   if (typeof name !== 'string') return `(${name === null ? 'null' : typeof name})`;
   const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
   return JSON.stringify([...name.toWellFormed()].slice(0, 80).join('')).replace(
@@ -84,7 +85,7 @@ export function checkRelativePath(path: unknown, field = 'files'): Result<string
   if (typeof path === 'string' && rule === undefined) return ok(path);
   const broken = rule ?? 'not_text';
   return fail(
-    problem('INVALID_FILE_PATH', `The file name ${shown(path)} ${sentences[broken]}.`, {
+    problem('INVALID_FILE_PATH', `The file name ${shownName(path)} ${pathRuleSentences[broken]}.`, {
       details: { field, rule: broken },
     }),
   );
@@ -103,7 +104,7 @@ export function createFileTree(field = 'files'): FileTree {
   const files = new Set<string>();
   const folders = new Set<string>();
   const conflict = (path: string, rule: string, sentence: string) =>
-    fail(problem('INVALID_FILE_PATH', `The file name ${shown(path)} ${sentence}.`, { details: { field, rule } }));
+    fail(problem('INVALID_FILE_PATH', `The file name ${shownName(path)} ${sentence}.`, { details: { field, rule } }));
   const add = (given: unknown, kind: 'file' | 'folder'): Result<string> => {
     const result = checkRelativePath(given, field);
     if (!result.ok) return result;
@@ -150,13 +151,13 @@ const entrypointEndings = ['.py', '.js', '.mjs', '.cjs', '.ts', '.mts'] as const
 export function checkEntrypoint(entrypoint: unknown, files?: Iterable<string>): Result<string> {
   const refused = (rule: string, sentence: string) =>
     fail(
-      problem('INVALID_ENTRYPOINT', `The entrypoint ${shown(entrypoint)} ${sentence}.`, {
+      problem('INVALID_ENTRYPOINT', `The entrypoint ${shownName(entrypoint)} ${sentence}.`, {
         details: { field: 'entrypoint', rule },
       }),
     );
   if (typeof entrypoint !== 'string') return refused('not_text', 'is not text');
   const rule = brokenPathRule(entrypoint);
-  if (rule !== undefined) return refused(rule, sentences[rule]);
+  if (rule !== undefined) return refused(rule, pathRuleSentences[rule]);
   if (!entrypointPattern.test(entrypoint)) {
     return refused('forbidden_character', 'has a character that is not a letter, digit, ".", "_", "-" or "/"');
   }

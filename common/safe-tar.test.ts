@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
+import type { Header } from 'tar-stream';
 import { describe, expect, test } from 'vitest';
 import {
   codeOf,
@@ -18,7 +19,7 @@ import {
   refusalOf,
   tarOf,
 } from '../test/kit/raw-tar.ts';
-import { listSafeTar, readSafeTar } from './safe-tar.ts';
+import { defaultTarLimits, listSafeTar, readContextTar, readSafeTar } from './safe-tar.ts';
 
 describe('a tar from a user', () => {
   test('gives its files and folders with their content', async () => {
@@ -183,6 +184,47 @@ describe('a tar from a user', () => {
       header('old/', '\0'),
     );
     expect([...(await listSafeTar(inPieces(bytes))).keys()]).toEqual(['бот.py']);
+  });
+
+  test('gives the rest where it may leave out what is odd, names that, and still refuses what is an attack', async () => {
+    const leftOut: string[] = [];
+    const bytes = await tarOf((tar) => {
+      tar.entry({ name: 'bot.py' }, 'x');
+      tar.entry({ name: 'notes.' }, 'canary');
+      tar.entry({ name: 'odd./x' }, 'canary');
+      tar.entry({ name: 'a\nb' }, 'canary');
+      tar.entry({ name: '-x' }, 'canary');
+      tar.entry({ name: 'l', type: 'link', linkname: 'bot.py' });
+      tar.entry({ name: 'p', type: 'fifo' });
+      tar.entry({ name: 'in', type: 'symlink', linkname: 'bot.py' });
+      tar.entry({ name: 'z.py' }, 'z');
+    });
+    const names: string[] = [];
+    const onLeftOut = (name: string, why: string) => leftOut.push(`${name} ${why}`);
+    for await (const entry of readContextTar(inPieces(bytes), defaultTarLimits, onLeftOut)) names.push(entry.name);
+    expect(names).toEqual(['bot.py', 'in', 'z.py']);
+    expect(leftOut).toEqual([
+      '"notes." has a segment that ends with a space or a dot',
+      '"odd./x" has a segment that ends with a space or a dot',
+      '"a\\nb" has a control character in it',
+      '"-x" begins with "-"',
+      '"l" is a hard link',
+      '"p" is a pipe',
+    ]);
+    const attacks: (Partial<Header> & { name: string })[] = [
+      { name: '../x' },
+      { name: '/etc/x' },
+      { name: 'a\\b' },
+      { name: 'd', type: 'character-device' },
+      { name: 'l', type: 'symlink', linkname: '/etc/passwd' },
+    ];
+    for (const header of attacks) {
+      const attack = await tarOf((tar) => void tar.entry(header, ''));
+      const read = async () => {
+        for await (const entry of readContextTar(inPieces(attack), defaultTarLimits, onLeftOut)) names.push(entry.name);
+      };
+      await expect(read()).rejects.toMatchObject({ problem: { code: 'INVALID_ARCHIVE' } });
+    }
   });
 
   test('with a folder named twice is accepted', async () => {

@@ -8,7 +8,7 @@ import type { Readable } from 'node:stream';
 import { type ByteReader, createByteReader } from './byte-reader.ts';
 import { defaultInflateLimits, gunzip, gzipMagic, type InflateLimits } from './gunzip.ts';
 import { ProblemError, problem, type Result, refuse } from './problem.ts';
-import { brokenPathRule, createFileTree } from './safe-path.ts';
+import { brokenPathRule, createFileTree, type PathRule, pathRuleSentences, shownName } from './safe-path.ts';
 import { readTar, type TarEntry } from './tar-reader.ts';
 
 export interface TarLimits {
@@ -53,10 +53,19 @@ export async function* readSafeTar(
   }
 }
 
-/** The same for a build context: symbolic links that stay inside are let through too. */
+/** Gets the name of an entry that is left out, as it may stand in a message, and why: "is a hard link". */
+export type OnLeftOut = (name: string, why: string) => void;
+
+/**
+ * The same for a build context: symbolic links that stay inside are let through too. With `onLeftOut` what packers take from
+ * people's folders does not refuse the archive: hard links, pipes, and names with a control character, a dash at the beginning
+ * or a dot or space at the end. They are left out, and nothing of them is let through. Devices, links that lead out, and names
+ * that climb, are absolute or have a backslash are refused all the same.
+ */
 export async function* readContextTar(
   source: Readable,
   limits: TarLimits = defaultTarLimits,
+  onLeftOut?: OnLeftOut,
 ): AsyncGenerator<ContextEntry, void, undefined> {
   const bytes = createByteReader(source);
   let tar = bytes;
@@ -73,6 +82,11 @@ export async function* readContextTar(
         refuse('ARCHIVE_TOO_LARGE', `The files in the archive are larger than ${limits.totalBytes} bytes together.`);
       }
       const name = plainName(entry);
+      const odd = onLeftOut === undefined ? undefined : oddity(entry, name);
+      if (odd !== undefined) {
+        onLeftOut?.(shownName(name), odd);
+        continue;
+      }
       switch (entry.type) {
         case 'folder':
           // "tar c ." names the folder itself "./".
@@ -97,6 +111,16 @@ export async function* readContextTar(
     await bytes.close();
   }
 }
+
+/** Why an entry may be left out, if it has to be. */
+function oddity({ type }: TarEntry, name: string): string | undefined {
+  if (type === 'hard link' || type === 'pipe') return `is a ${type}`;
+  const rule = brokenPathRule(name);
+  return rule !== undefined && harmlessRules.has(rule) ? pathRuleSentences[rule] : undefined;
+}
+
+/** Names that people's folders have; the other rules say that somebody tries something. */
+const harmlessRules: ReadonlySet<PathRule> = new Set(['control_character', 'not_text', 'leading_dash', 'segment_end']);
 
 const contentOf = ({ sizeBytes, mode, content }: TarEntry) => ({
   sizeBytes,
@@ -142,7 +166,7 @@ function safeTarget(name: string, given: string): string {
     '/',
   );
   if (target === '' || !isPlain || steps > folders.length || leadsTo === name) {
-    refuse('INVALID_ARCHIVE', 'The archive holds a link that leads out of it, or nowhere.', {
+    refuse('INVALID_ARCHIVE', `The archive holds a link that leads out of it, or nowhere: ${shownName(name)}.`, {
       details: { field: 'archive', rule: 'link' },
       hint: 'Only relative links to files of the same archive are allowed; put the files themselves in.',
     });

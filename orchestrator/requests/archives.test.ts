@@ -48,7 +48,7 @@ describe('an archive inside a request', () => {
     ['a folder named Dockerfile', [{ name: 'Dockerfile', type: 'directory' }]],
     ['a link named Dockerfile', [{ name: 'x' }, { name: 'Dockerfile', type: 'symlink', linkname: 'x' }]],
     ['a link that leads out', [{ name: 'Dockerfile' }, { name: 'l', type: 'symlink', linkname: '../x' }]],
-    ['a hard link', [{ name: 'Dockerfile' }, { name: 'l', type: 'link', linkname: 'Dockerfile' }]],
+    ['a hard link as Dockerfile', [{ name: 'x' }, { name: 'Dockerfile', type: 'link', linkname: 'x' }]],
   ])('with %s is refused', async (_title, entries) => {
     expect(await check(entries)).toBe('INVALID_ARCHIVE');
   });

@@ -20,7 +20,7 @@ export async function checkInlineArchive(
   const tops = new Set<string>();
   const tokens = createSourceTokenSearch();
   try {
-    for await (const entry of readContextTar(source, limits)) {
+    for await (const entry of readContextTar(source, limits, () => {})) {
       tops.add(entry.name.split('/')[0] ?? '');
       if (entry.kind !== 'file') continue;
       files.add(entry.name);

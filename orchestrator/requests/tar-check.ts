@@ -5,7 +5,7 @@
  */
 import { PassThrough } from 'node:stream';
 import { refuse } from '#common/problem.ts';
-import { readContextTar } from '#common/safe-tar.ts';
+import { defaultTarLimits, readContextTar } from '#common/safe-tar.ts';
 import { createSourceTokenSearch } from '#common/source-tokens.ts';
 import { tokenSha256 } from '../engine/token-ownership.ts';
 
@@ -54,7 +54,8 @@ export function createTarCheck(): TarCheck {
 async function read(stream: PassThrough): Promise<readonly string[]> {
   let files = 0;
   const tokens = createSourceTokenSearch();
-  for await (const entry of readContextTar(stream)) {
+  // What is left out is named where the archive is built from.
+  for await (const entry of readContextTar(stream, defaultTarLimits, () => {})) {
     if (entry.kind !== 'file') continue;
     files += 1;
     await tokens.read(entry);

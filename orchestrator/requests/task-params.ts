@@ -2,7 +2,7 @@
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import type { JsonObject } from '#common/problem.ts';
-import { readContextTar } from '#common/safe-tar.ts';
+import { defaultTarLimits, readContextTar } from '#common/safe-tar.ts';
 import type { Credentials, CustomSource, ImageSource, SimpleSource } from '#gen/botrunner/v1/bot_pb.js';
 import type { Ensure } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { Store } from '../store/store.ts';
@@ -13,7 +13,7 @@ async function filesOf(store: Store, sha256: string): Promise<JsonObject> {
   const files: Record<string, string> = Object.create(null);
   const binary: Record<string, string> = Object.create(null);
   const source = Readable.from(artifactChunks(store, sha256), { objectMode: false });
-  for await (const entry of readContextTar(source)) {
+  for await (const entry of readContextTar(source, defaultTarLimits, () => {})) {
     if (entry.kind !== 'file') continue;
     const bytes = await buffer(entry.content);
     const text = bytes.toString('utf8');

@@ -68,12 +68,12 @@ describe('41 to 46: an archive inside the request', () => {
       'INVALID_ARCHIVE',
     ],
     [
-      '44: a hard link',
-      () => tarOf({ name: 'Dockerfile' }, { name: 'l', type: 'link', linkname: 'Dockerfile' }),
+      '44: a hard link as Dockerfile',
+      () => tarOf({ name: 'x' }, { name: 'Dockerfile', type: 'link', linkname: 'x' }),
       'INVALID_ARCHIVE',
     ],
     ['45: a device', () => tarOf({ name: 'Dockerfile' }, { name: 'd', type: 'character-device' }), 'INVALID_ARCHIVE'],
-    ['45: a pipe', () => tarOf({ name: 'Dockerfile' }, { name: 'p', type: 'fifo' }), 'INVALID_ARCHIVE'],
+    ['45: a pipe as Dockerfile', () => tarOf({ name: 'x' }, { name: 'Dockerfile', type: 'fifo' }), 'INVALID_ARCHIVE'],
     ['46: the Dockerfile twice', () => tarOf({ name: 'Dockerfile' }, { name: 'Dockerfile' }), 'INVALID_ARCHIVE'],
     ['46: no Dockerfile', () => tarOf({ name: 'bot.py' }), 'INVALID_ARCHIVE'],
     [
@@ -128,12 +128,9 @@ describe('41 to 45: an uploaded archive', () => {
     ['something behind it', async () => Buffer.concat([gzipSync(await good()), Buffer.from('x')]), 'INVALID_ARCHIVE'],
     ['a bomb', async () => gzipSync(await tarOf({ name: 'a', content: '\0'.repeat(40_000_000) })), 'ARCHIVE_TOO_LARGE'],
     ['a name that climbs', async () => gzipSync(await tarOf({ name: '../x' })), 'INVALID_ARCHIVE'],
-    [
-      'a link that leads out',
-      () => tarOf({ name: 'a' }, { name: 'l', type: 'symlink', linkname: '..' }),
-      'INVALID_ARCHIVE',
-    ],
-    ['a hard link', () => tarOf({ name: 'a' }, { name: 'l', type: 'link', linkname: 'a' }), 'INVALID_ARCHIVE'],
+    ['a device', () => tarOf({ name: 'a' }, { name: 'd', type: 'block-device' }), 'INVALID_ARCHIVE'],
+    // Left out; nothing else is there.
+    ['a hard link alone', () => tarOf({ name: 'l', type: 'link', linkname: 'a' }), 'INVALID_ARCHIVE'],
   ])('with %s is refused and cannot be started', async (_title, bytes, code) => {
     const sent = await bytes();
     const stored = doors.onDisk();

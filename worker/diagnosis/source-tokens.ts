@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type Clock, sleep } from '#common/clock.ts';
 import type { BotKey } from '#common/ids.ts';
-import { readContextTar } from '#common/safe-tar.ts';
+import { defaultTarLimits, readContextTar } from '#common/safe-tar.ts';
 import { createSourceTokenSearch, type SourceTokens } from '#common/source-tokens.ts';
 import { telegramTokensOf } from '#common/telegram-token.ts';
 import { TryLaterError } from '../waiting/try-later.ts';
@@ -88,7 +88,7 @@ async function readSource(
   const search = createSourceTokenSearch();
   const modules = createOwnModules();
   try {
-    for await (const entry of readContextTar(createReadStream(path, { signal }))) {
+    for await (const entry of readContextTar(createReadStream(path, { signal }), defaultTarLimits, () => {})) {
       if (entry.kind !== 'file') continue;
       modules.add(entry.name);
       await search.read(entry);

@@ -120,6 +120,19 @@ describe('the build context of custom mode', () => {
     });
   });
 
+  test('leaves out a hard link, a pipe and an odd name, and names them', async () => {
+    const contextTarPath = await save([
+      [{ name: 'Dockerfile' }, 'FROM scratch'],
+      [{ name: 'l', type: 'link', linkname: 'Dockerfile' }],
+      [{ name: 'notes.' }, 'x'],
+      [{ name: 'bot.py' }, 'x'],
+    ]);
+    expect([...(await read(contextTarPath)).keys()]).toEqual(['Dockerfile', 'bot.py']);
+    const context = await createCustomContext({ contextTarPath, platform });
+    context.stream.destroy();
+    expect(context.leftOut).toEqual(['"l" is a hard link', '"notes." has a segment that ends with a space or a dot']);
+  });
+
   test('follows the Dockerfile.dockerignore instead where there is one', async () => {
     const path = await save([
       [{ name: '.dockerignore' }, 'a'],
@@ -170,10 +183,8 @@ describe('the build context of custom mode', () => {
         [{ name: 'Dockerfile' }, 'b'],
       ],
     ],
-    ['holds a hard link', [[{ name: 'Dockerfile' }, ''], [{ name: 'l', type: 'link', linkname: 'Dockerfile' }]]],
-    ['holds a device', [[{ name: 'Dockerfile' }, ''], [{ name: 'd', type: 'character-device' }]]],
-    ['holds a pipe', [[{ name: 'Dockerfile' }, ''], [{ name: 'p', type: 'fifo' }]]],
     ['holds a link out of it', [[{ name: 'Dockerfile' }, ''], [{ name: 'l', type: 'symlink', linkname: '/etc' }]]],
+    ['holds a device', [[{ name: 'Dockerfile' }, ''], [{ name: 'd', type: 'character-device' }]]],
     [
       'goes up',
       [

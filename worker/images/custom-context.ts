@@ -19,7 +19,7 @@ import { createEffort } from '#common/ignore/judge.ts';
 import { createPathFilter, type PathFilter } from '#common/ignore/path-filter.ts';
 import { isLfsPointer } from '#common/lfs-pointer.ts';
 import { unwrap as orThrow, refuse } from '#common/problem.ts';
-import { type ContextEntry, readContextTar } from '#common/safe-tar.ts';
+import { type ContextEntry, defaultTarLimits, type OnLeftOut, readContextTar } from '#common/safe-tar.ts';
 import type { BuildContext } from './build-context.ts';
 import type { Platform } from './users-dockerfile/platform.ts';
 import { type PreparedDockerfile, prepareDockerfile } from './users-dockerfile/prepare.ts';
@@ -35,6 +35,8 @@ export interface CustomContextSource {
 export interface CustomContext extends BuildContext {
   /** The images that the Dockerfile names, as it names them. */
   readonly bases: readonly string[];
+  /** What of the source is no part of it, each with its reason, for people. */
+  readonly leftOut: readonly string[];
 }
 
 const dockerfile = 'Dockerfile';
@@ -45,7 +47,8 @@ const modified = new Date('2000-01-01T00:00:00Z');
 /** Refuses with INVALID_ARCHIVE and ARCHIVE_TOO_LARGE as readContextTar does, and when there is no fitting Dockerfile. */
 export async function createCustomContext(source: CustomContextSource): Promise<CustomContext> {
   // Two readings: what is wrong shows before the engine begins, and where the root is can only be told at the end.
-  const { root, prepared, patterns } = await findRoot(source);
+  const leftOut: string[] = [];
+  const { root, prepared, patterns } = await findRoot(source, (name, why) => leftOut.push(`${name} ${why}`));
   const tar = pack();
   const done = addEntries(tar, source.contextTarPath, root, prepared.text, patterns).catch((error: unknown) => {
     tar.destroy(error instanceof Error ? error : new Error(String(error)));
@@ -53,7 +56,7 @@ export async function createCustomContext(source: CustomContextSource): Promise<
   });
   // Whoever reads only the stream learns of the failure there; this keeps an unread `done` from ending the process.
   done.catch(() => {});
-  return { stream: Readable.from(tar, { objectMode: false }), done, bases: prepared.bases };
+  return { stream: Readable.from(tar, { objectMode: false }), done, bases: prepared.bases, leftOut };
 }
 
 interface Root {
@@ -70,12 +73,15 @@ const steering: Readonly<Record<string, number>> = {
 };
 
 /** Reads the whole archive, and so checks it. */
-async function findRoot({ contextTarPath, unwrap = false, platform }: CustomContextSource): Promise<Root> {
+async function findRoot(
+  { contextTarPath, unwrap = false, platform }: CustomContextSource,
+  onLeftOut: OnLeftOut,
+): Promise<Root> {
   const seen = new Map<string, Seen>();
   const tops = new Set<string>();
   const pointers: string[] = [];
   let leavesTop = false;
-  for await (const entry of readContextTar(createReadStream(contextTarPath))) {
+  for await (const entry of readContextTar(createReadStream(contextTarPath), defaultTarLimits, onLeftOut)) {
     const [top = '', ...below] = entry.name.split('/');
     tops.add(top);
     if (entry.kind === 'link') leavesTop ||= countUps(entry.target) >= below.length;
@@ -175,7 +181,8 @@ async function addEntries(
   const givenUp = new AbortController();
   tar.once('close', () => givenUp.abort());
   const isKept = filterOf(patterns);
-  for await (const entry of readContextTar(createReadStream(path))) {
+  // What is left out was told of when the root was looked for.
+  for await (const entry of readContextTar(createReadStream(path), defaultTarLimits, () => {})) {
     const name = entry.name.slice(root.length);
     if (name === '' || !(await isKept(name))) continue;
     if (entry.kind === 'folder') {

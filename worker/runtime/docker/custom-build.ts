@@ -17,6 +17,7 @@ import { pullBases } from './pull-bases.ts';
 export async function buildCustomImage(deps: BuildDeps, build: CustomBuild, signal: AbortSignal): Promise<void> {
   const { key, workerId, image, onOutput } = build;
   const context = await createCustomContext({ ...build, platform: await platformOfEngine(deps.engine, signal) });
+  if (context.leftOut.length > 0) onOutput(leftOutLine(context.leftOut));
   try {
     await pullBases(deps, context.bases, onOutput, signal);
   } catch (error) {
@@ -37,6 +38,13 @@ async function platformOfEngine(engine: EngineClient, signal: AbortSignal): Prom
   const { Arch } = record(await engine.call({ method: 'GET', path: '/version' }, signal));
   return platformOf(text(OSType) || 'linux', text(Arch), text(Architecture));
 }
+
+const namedMax = 10;
+
+const leftOutLine = (leftOut: readonly string[]): string =>
+  `Left out of the source: ${leftOut.slice(0, namedMax).join('; ')}${
+    leftOut.length > namedMax ? `; and ${leftOut.length - namedMax} more` : ''
+  }.`;
 
 function explainFailure(failure: string, hasBase: boolean, tail: readonly string[]): Problem {
   const { command, code } = failedStep(failure);
