@@ -192,7 +192,7 @@ export const problemCodes = {
   WORKER_NOT_FOUND: notFound('There is no such worker.', 'Check the worker id.'),
   CONTAINER_NOT_FOUND: notFound(
     "The worker's engine has no container of that id that an operator could decide about.",
-    'See what there is: avtomatika-bot worker adopt WORKER --list',
+    'See what there is: avtomatika-bot worker adopt WORKER',
   ),
   WORKER_CONNECTED: {
     http: 409,
@@ -304,7 +304,7 @@ export const problemCodes = {
     grpc: 'FAILED_PRECONDITION',
     cause:
       "A container of the bot is on its worker's engine and is not the worker's own any more: it lost its DATA_DIR or key.",
-    cure: 'The operator decides about the container: avtomatika-bot worker adopt WORKER --list',
+    cure: 'The operator decides about the container: avtomatika-bot worker adopt WORKER',
   },
   BOT_DAMAGED: {
     http: 409,

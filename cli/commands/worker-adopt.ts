@@ -28,25 +28,26 @@ export class WorkerAdoptCommand extends BotCommand {
     ],
   });
 
-  list = Option.Boolean('--list', false, { description: 'Show the containers.' });
+  list = Option.Boolean('--list', false, { description: 'Show the containers (the default).' });
   take = Option.Boolean('--take', false, { description: 'Make the named ones its own again.' });
   remove = Option.Boolean('--remove', false, { description: 'Stop and remove the named ones.' });
   words = Option.Rest('WORKER [ID]');
 
   async execute(): Promise<ExitCode> {
     const [worker = '', ...ids] = this.words;
-    if ([this.list, this.take, this.remove].filter(Boolean).length !== 1) {
+    if ([this.list, this.take, this.remove].filter(Boolean).length > 1) {
       throw complain(exitCodes.usage, 'USAGE', 'Give one of --list, --take and --remove.', 'See: worker adopt --help');
     }
-    if (this.list !== (ids.length === 0)) {
-      const message = this.list ? '--list takes no container.' : 'No container is named.';
+    const isList = !this.take && !this.remove;
+    if (isList !== (ids.length === 0)) {
+      const message = isList ? '--list takes no container.' : 'No container is named.';
       throw complain(exitCodes.usage, 'USAGE', message, `See what there is: worker adopt ${worker} --list`);
     }
     return this.withClient(async (client) => {
       const { signal } = this.context;
       const request = { workerId: worker };
       const { strays } = await client.for(AdminService).listStrays(request, { signal, timeoutMs: callTimeoutMs });
-      if (!this.list) return this.decide(client, worker, ids, strays);
+      if (!isList) return this.decide(client, worker, ids, strays);
       await this.answer({ worker_id: worker, containers: strays.map(strayJson) }, renderStrays(worker, strays));
       return exitCodes.done;
     });

@@ -10,7 +10,7 @@
 import { constants, type Dirent } from 'node:fs';
 import { access, lstat, readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
+import { nextTurn } from '#common/background.ts';
 import type { IgnorePattern } from '#common/ignore/dockerignore.ts';
 import { createEffort, type Effort, judge, type Verdict } from '#common/ignore/judge.ts';
 import { brokenPathRule, createFileTree, type FileTree } from '#common/safe-path.ts';
@@ -45,7 +45,7 @@ export async function collectContext(
   patterns: readonly IgnorePattern[],
   signal: AbortSignal,
 ): Promise<BuildContext> {
-  const effort = createEffort(() => setImmediate());
+  const effort = createEffort(nextTurn);
   const walk: Walk = {
     root,
     patterns,

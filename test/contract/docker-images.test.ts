@@ -171,7 +171,7 @@ CMD cat /app/storage/seed; echo x >> /app/storage/count && wc -l < /app/storage/
       const before = await imageIds();
       const failing = [
         ['FROM busybox:stable\nRUN echo one > /one\nRUN echo oops && exit 7\n', /exit code 7/],
-        ['FROM busybox:stable\nRUN true\nCOPY absent /x\n', /step of the Dockerfile failed/],
+        ['FROM busybox:stable\nRUN true\nCOPY absent /x\n', /names a file that was not uploaded/],
         ['FROM busybox:stable\nNONSENSE x\n', /unknown instruction in line 2: NONSENSE/],
         ['', /no Dockerfile/],
       ] as const;

@@ -143,22 +143,9 @@ process.on('SIGTERM', () => { say('end'); process.exit(0); });
     const table = (await platform.cli(['list'])).stdout;
     expect(table).toMatch(/euro +running .* one /);
     expect(table).toMatch(/dollar +running .* two /);
-    const lost = await platform.cli([
-      'start',
-      'lost',
-      '--simple',
-      writing('lost'),
-      '--on',
-      'zone=mars',
-      '--no-wait',
-      '--json',
-    ]);
-    const { job_id: jobId } = JSON.parse(lost.stdout);
-    expect((await platform.cli(['job', jobId])).stdout).toMatch(
-      /Status +waiting_for_worker\n +Reason +one is not labelled zone=mars; three is not labelled zone=mars; two is not/,
-    );
-    expect((await platform.cli(['cancel', jobId])).code).toBe(0);
-    await deleteBot(platform, 'lost');
+    const lost = await platform.cli(['start', 'lost', '--simple', writing('lost'), '--on', 'zone=mars']);
+    expect(lost).toMatchObject({ code: 1, stderr: expect.stringMatching(/NO_WORKER: .*zone=mars/) });
+    expect(await platform.cli(['status', 'lost'])).toMatchObject({ code: 1 });
   });
 
   it.skipIf('skip' in docker)(

@@ -8,7 +8,7 @@
  */
 import { access } from 'node:fs/promises';
 import { join, posix, relative, sep } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
+import { nextTurn } from '#common/background.ts';
 import createIgnore, { type Ignore } from 'ignore';
 import { dockerignoreMaxBytes, type IgnorePattern, parseDockerignore } from '#common/ignore/dockerignore.ts';
 import { createEffort, type Effort, judge, type Verdict } from '#common/ignore/judge.ts';
@@ -79,7 +79,7 @@ export async function createFolderRules(
   const docker =
     text === undefined
       ? undefined
-      : { patterns: unwrap(parseDockerignore(text, '.dockerignore')), effort: createEffort(() => setImmediate()) };
+      : { patterns: unwrap(parseDockerignore(text, '.dockerignore')), effort: createEffort(nextTurn) };
   const level = { root, path: '', includes: inRoot, docker, onlyIncluded: false, verdict: undefined, gits: [], signal };
   return rulesOf(docker === undefined ? await withGitignore(level) : level);
 }
