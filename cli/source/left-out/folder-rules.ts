@@ -8,8 +8,8 @@
  */
 import { access } from 'node:fs/promises';
 import { join, posix, relative, sep } from 'node:path';
-import { nextTurn } from '#common/background.ts';
 import createIgnore, { type Ignore } from 'ignore';
+import { nextTurn } from '#common/background.ts';
 import { dockerignoreMaxBytes, type IgnorePattern, parseDockerignore } from '#common/ignore/dockerignore.ts';
 import { createEffort, type Effort, judge, type Verdict } from '#common/ignore/judge.ts';
 import { unwrap } from '#common/problem.ts';
