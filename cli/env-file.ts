@@ -12,11 +12,11 @@ import type { EnvPair } from './env-vars.ts';
 const key = String.raw`(?:export[ \t]+)?(?<name>[A-Za-z_]\w*)[ \t]*`;
 const double = String.raw`"(?<double>(?:[^"\\]|\\[^])*)"`;
 const single = `'(?<single>[^']*)'`;
-const bare = String.raw`(?<bare>(?!["'])[^\n]*?)`;
-// A "#" in a bare value begins a comment only after a space: COLOUR=#fff has none.
-const tail = String.raw`[ \t]*(?:(?<=[ \t"'])#[^\n]*)?(?:\n|$)`;
+// To the end of the line at once: looking for a comment after each of its letters would read runs of spaces again and again.
+const bare = String.raw`(?<bare>(?!["'])[^\n]*)(?:\n|$)`;
+const tail = String.raw`[ \t]*(?:#[^\n]*)?(?:\n|$)`;
 // Both sticky: they are tried where the last match ended.
-const assignment = new RegExp(String.raw`[ \t]*${key}=[ \t]*(?:${double}|${single}|${bare})${tail}`, 'y');
+const assignment = new RegExp(String.raw`[ \t]*${key}=(?<space>[ \t]*)(?:(?:${double}|${single})${tail}|${bare})`, 'y');
 const comment = /[ \t]*(?:#[^\n]*)?(?:\n|$)/y;
 
 const escapes: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t' };
@@ -43,8 +43,23 @@ export function parseEnvFile(content: string, name: string): Result<readonly Env
       );
     }
     const resolved = found['double']?.replace(/\\([nrt"\\$])/g, (_, letter: string) => escapes[letter] ?? letter);
-    pairs.push([found['name'], resolved ?? found['single'] ?? found['bare'] ?? '']);
+    pairs.push([found['name'], resolved ?? found['single'] ?? bareValue(found['bare'] ?? '', found['space'] !== '')]);
     at = assignment.lastIndex;
   }
   return ok(pairs);
+}
+
+/** Without its comment and the spaces at its end. A "#" begins a comment only after a space: COLOUR=#fff has none. */
+function bareValue(text: string, isAfterSpace: boolean): string {
+  for (let at = text.indexOf('#'); at >= 0; at = text.indexOf('#', at + 1)) {
+    const isComment = at === 0 ? isAfterSpace : text[at - 1] === ' ' || text[at - 1] === '\t';
+    if (isComment) return trimSpaces(text.slice(0, at));
+  }
+  return trimSpaces(text);
+}
+
+function trimSpaces(text: string): string {
+  let end = text.length;
+  while (text[end - 1] === ' ' || text[end - 1] === '\t') end--;
+  return text.slice(0, end);
 }

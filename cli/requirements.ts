@@ -49,13 +49,21 @@ export function readRequirementsFile(content: string, name: string): Result<read
     let line = lines[index] ?? '';
     while (line.endsWith('\\') && index + 1 < lines.length) line = line.slice(0, -1) + (lines[++index] ?? '');
     // As pip does: a "#" starts a comment at the beginning or after white space, so that URLs keep their fragment.
-    const text = line.replace(/(^|\s)#.*$/, '').trim();
+    const text = withoutComment(line).trim();
     if (text.startsWith('-')) {
       return refused(`Line ${first} of ${name} is an option of pip; only packages, one per line, are supported.`);
     }
     if (text !== '') requirements.push(text);
   }
   return ok(requirements);
+}
+
+/** By a scan: a regular expression would look for the end of the line from each "#" again where something odd precedes it. */
+function withoutComment(line: string): string {
+  for (let at = line.indexOf('#'); at >= 0; at = line.indexOf('#', at + 1)) {
+    if (at === 0 || /\s/.test(line.charAt(at - 1))) return line.slice(0, at);
+  }
+  return line;
 }
 
 /** Whether a value of -r that names no existing file was meant as one, so that the message can say so. */

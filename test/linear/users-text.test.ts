@@ -3,11 +3,14 @@ import { describe, it } from 'vitest';
 import { canonicalJson } from '#common/canonical-json.ts';
 import { checkUrl } from '#common/fetch-policy.ts';
 import { checkGitRef, parseGitUrl } from '#common/git-url.ts';
+import { matchesGlob, parseGlob } from '#common/ignore/glob.ts';
 import { parseImageReference } from '#common/image-reference.ts';
 import { parseStrictJson } from '#common/json-text.ts';
 import { checkLabels } from '#common/labels.ts';
 import { checkEntrypoint, checkFileSet } from '#common/safe-path.ts';
 import { listSafeTar } from '#common/safe-tar.ts';
+import { parseEnvFile } from '../../cli/env-file.ts';
+import { readRequirementsFile } from '../../cli/requirements.ts';
 import { parseEnv } from '../../orchestrator/core/validate/env.ts';
 import { parseRegistryAuth } from '../../orchestrator/core/validate/login.ts';
 import { parseRequirements } from '../../orchestrator/core/validate/requirements.ts';
@@ -258,6 +261,25 @@ describe('an archive', () => {
       const tar = raw(...blocks(count));
       // What is refused is read as far as that.
       return () => listSafeTar(inPieces(tar, 64 * 1024)).catch(() => undefined);
+    });
+  });
+});
+
+describe('a file that the command line reads', () => {
+  it.each([...parts, '#', ' #', '\u2028#', 'A= ', 'A=# '])('of many %j is read', async (part) => {
+    for (const end of [...ends, '\u2028']) {
+      await expectLinear(200_000, (length) => {
+        const text = `A=a${filled(part, length, end)}`;
+        return () => [parseEnvFile(text, 'a.env'), readRequirementsFile(text, 'r.txt')];
+      });
+    }
+  });
+
+  it('is matched with the patterns of a .dockerignore in time that grows with their product at most', async () => {
+    await expectLinear(1_000, (length) => {
+      const glob = parseGlob('**/*a'.repeat(8));
+      const path = filled('a/', length, 'b');
+      return () => glob && matchesGlob(glob, path);
     });
   });
 });
