@@ -2,7 +2,7 @@
 import type { Writable } from 'node:stream';
 import type { Clock } from '#common/clock.ts';
 import type { Client } from './client.ts';
-import type { BaseContext } from './command.ts';
+import type { BaseContext } from './clipanion.ts';
 import type { ConnectionSettings } from './settings.ts';
 
 export interface Terminal {

@@ -37,6 +37,7 @@ const context: CliContext = {
   },
   stdout: process.stdout,
   stderr: process.stderr,
+  colorDepth: 1, // of what clipanion would print by itself, which is nothing
   terminal: { stdin: isatty(0), stdout: isatty(1), stderr: isatty(2), columns: () => process.stderr.columns || 80 },
   cwd: process.cwd(),
   clock: systemClock,

@@ -6,13 +6,13 @@
 import { version } from '#common/version.ts';
 import type { CommandSpec } from './argv/command-spec.ts';
 import { normaliseArgv, type UsageMistake } from './argv/normalise.ts';
-import { bindWords } from './command.ts';
 import commandSpecs from './command-specs.json' with { type: 'json' };
 import { loadCommand } from './commands/catalogue.ts';
 import type { CliContext } from './context.ts';
 import { endEarly, tell } from './end-early.ts';
 import { type Complaint, complain } from './errors.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
+import { bindWords } from './register.ts';
 
 /** What there is, without a single class loaded: `npm run verify` sees that it is what the classes say. */
 const commands = commandSpecs as unknown as readonly CommandSpec[]; // JSON has no tuples
@@ -35,7 +35,7 @@ export async function run(argv: readonly string[], context: CliContext): Promise
       const options = { json: parsed.argv.includes('--json'), verbose: parsed.argv.includes('--verbose') };
       try {
         const command = bindWords(await loadCommand(parsed.command), parsed.argv, context);
-        return (await command.execute()) as ExitCode; // BotCommand.execute returns nothing else
+        return (await command.validateAndExecute()) as ExitCode; // BotCommand.execute returns nothing else
       } catch (error) {
         const url = parsed.argv.findLast((word) => word.startsWith('--url='))?.slice('--url='.length);
         return endEarly(error, context, { ...options, url, botId: botOf(parsed.command, parsed.argv) });

@@ -1,4 +1,5 @@
 /** What the argv normaliser and the help pages know of a command, read from its class: one truth for all. */
+import type { Definition, Usage } from '../clipanion.ts';
 
 export interface OptionSpec {
   /** All spellings, short ones first: ["-n", "--lines"]. */
@@ -22,6 +23,31 @@ export interface CommandSpec {
   readonly options: readonly OptionSpec[];
   /** Pairs of explanation and command line. */
   readonly examples: readonly (readonly [string, string])[];
+}
+
+/**
+ * Options and positionals come from clipanion's definition of the class, whose notation is: usage "bin stop <BOT> ...", option
+ * "-n,--lines #0". Texts come from the class itself: in the definition they are broken at 80 columns.
+ */
+export function readCommandSpec(
+  definition: Definition,
+  { paths = [], usage = {} }: { readonly paths?: readonly (readonly string[])[]; readonly usage?: Usage },
+): CommandSpec {
+  const [name = '', ...aliases] = paths.map((words) => words.join(' '));
+  return {
+    name,
+    aliases,
+    description: usage.description ?? '',
+    details: usage.details ?? '',
+    positionals: [...definition.usage.matchAll(/<([^<>]+)>/g)].map((match) => (match[1] ?? '').toUpperCase()),
+    takesRest: definition.usage.endsWith(' ...'),
+    options: definition.options.map((option) => ({
+      names: (option.definition.split(' ')[0] ?? '').split(','),
+      takesValue: option.definition.includes('#'),
+      description: option.description?.trim() ?? '',
+    })),
+    examples: usage.examples ?? [],
+  };
 }
 
 /** The first word of a command of two; undefined for a command of one. */

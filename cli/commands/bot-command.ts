@@ -2,7 +2,7 @@
 
 import type { JsonObject } from '#common/problem.ts';
 import type { Client } from '../client.ts';
-import { Command, Option } from '../command.ts';
+import { Command, Option } from '../clipanion.ts';
 import { type CliContext, write } from '../context.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { createStyle, type Style, wantsColour } from '../render/style.ts';

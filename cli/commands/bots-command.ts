@@ -2,7 +2,7 @@
 import type { CallOptions } from '@connectrpc/connect';
 import type { Job } from '#gen/botrunner/v1/job_pb.js';
 import type { Client } from '../client.ts';
-import { Option } from '../command.ts';
+import { Option } from '../clipanion.ts';
 import { endEarly } from '../end-early.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import type { Outcome } from '../render/job.ts';
@@ -11,7 +11,7 @@ import { submit } from '../submit.ts';
 import { TimedJobCommand } from './timed-job-command.ts';
 
 export abstract class BotsCommand extends TimedJobCommand {
-  bots = Option.Rest('BOT');
+  bots = Option.Rest({ name: 'BOT', required: 1 });
 
   protected abstract send(
     client: Client,

@@ -1,7 +1,8 @@
 /** Every command, in the order of the help page. A class is loaded when its command is given, and not before. */
 import type { CommandSpec } from '../argv/command-spec.ts';
-import { type CommandClass, specOf } from '../command.ts';
+import type { CommandClass } from '../clipanion.ts';
 import type { CliContext } from '../context.ts';
+import { specOf } from '../register.ts';
 
 type Load = () => Promise<CommandClass<CliContext>>;
 

@@ -3,7 +3,7 @@ import type { CallOptions } from '@connectrpc/connect';
 import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
 import type { Job } from '#gen/botrunner/v1/job_pb.js';
 import type { Client } from '../client.ts';
-import { Command, Option } from '../command.ts';
+import { Command, Option } from '../clipanion.ts';
 import { complain } from '../errors.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { escapeControls } from '../render/escape.ts';

@@ -8,7 +8,7 @@ import type { BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
 import { BotService, type CheckDeployRequestSchema, type SpecResetSchema } from '#gen/botrunner/v1/bot_service_pb.js';
 import type { Job } from '#gen/botrunner/v1/job_pb.js';
 import { type Client, callTimeoutMs } from '../client.ts';
-import { Option } from '../command.ts';
+import { Option } from '../clipanion.ts';
 import { type Environment, isEnvGiven, readEnvironment } from '../environment.ts';
 import { complain } from '../errors.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';

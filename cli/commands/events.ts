@@ -1,6 +1,6 @@
 /** avtomatika-bot events */
 import { fail, problem } from '#common/problem.ts';
-import { Command, Option } from '../command.ts';
+import { Command, Option } from '../clipanion.ts';
 import { write } from '../context.ts';
 import { unwrapWords } from '../errors.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';

@@ -1,7 +1,7 @@
 /** avtomatika-bot job JOB */
 import { JobService } from '#gen/botrunner/v1/job_service_pb.js';
 import { callTimeoutMs } from '../client.ts';
-import { Command, Option } from '../command.ts';
+import { Command, Option } from '../clipanion.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { jobJson, renderJob } from '../render/job-panel.ts';
 import { acceptedJob } from '../submit.ts';

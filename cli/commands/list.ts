@@ -2,7 +2,7 @@
 
 import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
 import { callTimeoutMs } from '../client.ts';
-import { Command } from '../command.ts';
+import { Command } from '../clipanion.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { botJson, renderBots } from '../render/bots.ts';
 import { BotCommand } from './bot-command.ts';

@@ -4,7 +4,7 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { fail, problem } from '#common/problem.ts';
 import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
 import { callTimeoutMs } from '../client.ts';
-import { Command, Option } from '../command.ts';
+import { Command, Option } from '../clipanion.ts';
 import { write } from '../context.ts';
 import { unwrapWords } from '../errors.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';

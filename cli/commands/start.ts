@@ -3,7 +3,7 @@
 import type { CallOptions } from '@connectrpc/connect';
 import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
 import type { Client } from '../client.ts';
-import { Command } from '../command.ts';
+import { Command } from '../clipanion.ts';
 import { DeployCommand, type DeployRequest } from './deploy-command.ts';
 
 export class StartCommand extends DeployCommand {

@@ -4,7 +4,7 @@ import { create } from '@bufbuild/protobuf';
 import { BotSchema } from '#gen/botrunner/v1/bot_pb.js';
 import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
 import { callTimeoutMs } from '../client.ts';
-import { Command, Option } from '../command.ts';
+import { Command, Option } from '../clipanion.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { botJson, isHealthy, renderBot } from '../render/bots.ts';
 import { BotCommand } from './bot-command.ts';

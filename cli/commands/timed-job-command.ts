@@ -2,7 +2,7 @@
 import { type Job, JobStatus } from '#gen/botrunner/v1/job_pb.js';
 import { JobService } from '#gen/botrunner/v1/job_service_pb.js';
 import { type Client, callTimeoutMs } from '../client.ts';
-import { Option } from '../command.ts';
+import { Option } from '../clipanion.ts';
 import { CliError, complain, unwrapWords } from '../errors.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { withoutShown } from '../render/complaint.ts';

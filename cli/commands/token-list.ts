@@ -1,7 +1,7 @@
 /** avtomatika-bot token list */
 import { AdminService } from '#gen/botrunner/v1/admin_service_pb.js';
 import { callTimeoutMs } from '../client.ts';
-import { Command } from '../command.ts';
+import { Command } from '../clipanion.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { renderTokens, tokenJson } from '../render/tokens.ts';
 import { BotCommand } from './bot-command.ts';

@@ -2,7 +2,7 @@
 import { AdminService } from '#gen/botrunner/v1/admin_service_pb.js';
 import type { StrayContainer } from '#gen/botrunner/v1/worker_service_pb.js';
 import { type Client, callTimeoutMs } from '../client.ts';
-import { Command, Option } from '../command.ts';
+import { Command, Option } from '../clipanion.ts';
 import { complain } from '../errors.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { renderOutcomes, renderStrays, strayJson, strayOutcomeJson } from '../render/strays.ts';
@@ -31,7 +31,7 @@ export class WorkerAdoptCommand extends BotCommand {
   list = Option.Boolean('--list', false, { description: 'Show the containers (the default).' });
   take = Option.Boolean('--take', false, { description: 'Make the named ones its own again.' });
   remove = Option.Boolean('--remove', false, { description: 'Stop and remove the named ones.' });
-  words = Option.Rest('WORKER [ID]');
+  words = Option.Rest({ name: 'WORKER [ID]', required: 1 });
 
   async execute(): Promise<ExitCode> {
     const [worker = '', ...ids] = this.words;

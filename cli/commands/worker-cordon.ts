@@ -2,7 +2,7 @@
 import type { CallOptions } from '@connectrpc/connect';
 import { AdminService, type Worker } from '#gen/botrunner/v1/admin_service_pb.js';
 import { type Client, callTimeoutMs } from '../client.ts';
-import { Command, Option } from '../command.ts';
+import { Command, Option } from '../clipanion.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { escapeControls } from '../render/escape.ts';
 import { workerJson } from '../render/workers.ts';

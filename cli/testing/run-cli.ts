@@ -40,6 +40,7 @@ export async function runCli(argv: readonly string[], options: RunOptions = {}):
     stdin: typeof stdin === 'string' ? piped(stdin) : stdin,
     stdout: stdout.stream,
     stderr: stderr.stream,
+    colorDepth: 1,
     env: options.env ?? { AVTOMATIKA_TOKEN: goodToken },
     terminal: { stdin: terminal, stdout: terminal, stderr: terminal, columns: () => 80 },
     cwd: options.cwd ?? process.cwd(),

@@ -1,6 +1,7 @@
 /** Makes plain JavaScript of the command line and all it uses, in files that are loaded when they are needed. */
 import { type OutputChunk, rolldown } from 'rolldown';
 import { checkout, checkoutPath } from '../process/checkout.ts';
+import { leanClipanion } from './clipanion.ts';
 import { readDescriptors } from './descriptors.ts';
 
 /** The oldest Node.js that the packed program runs on. */
@@ -23,7 +24,7 @@ export async function bundleCli(folder: string): Promise<Bundle> {
     cwd: checkout,
     input: { start: checkoutPath('cli', 'package', 'start.js') },
     platform: 'node',
-    plugins: [readDescriptors],
+    plugins: [leanClipanion, readDescriptors],
     tsconfig: false,
     transform: { target: `node${oldestNode}` },
   });

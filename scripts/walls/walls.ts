@@ -14,6 +14,7 @@ const packages = {
   dockerode: 'worker/runtime/docker',
   '@grpc/grpc-js': 'worker/session and test',
   'node:sqlite': 'orchestrator/store',
+  clipanion: 'cli',
   nats: 'orchestrator/events/nats and test',
   pino: 'common/log.ts',
   '@connectrpc/connect-node': 'orchestrator/server, cli/wire and test',
@@ -64,8 +65,8 @@ const areas: readonly Area[] = [
   },
   { files: ['worker/runtime/docker/**'], programs: ['worker'], packages: ['dockerode'] },
   { files: ['worker/session/**'], programs: ['worker'], packages: ['@grpc/grpc-js'] },
-  { files: ['cli/**'], programs: ['cli'] },
-  { files: ['cli/wire/**'], programs: ['cli'], packages: ['@connectrpc/connect-node'] },
+  { files: ['cli/**'], programs: ['cli'], packages: ['clipanion'] },
+  { files: ['cli/wire/**'], programs: ['cli'], packages: ['clipanion', '@connectrpc/connect-node'] },
   { files: ['test/**', 'bench/**'], programs, packages: ['@grpc/grpc-js', '@connectrpc/connect-node', 'nats'] },
 ];
 

@@ -27,6 +27,7 @@ const refused: Record<string, readonly string[]> = {
   'common/log.ts': ['../worker/main.ts', 'dockerode'],
   'common/a.test.ts': ['../worker/main.ts'],
   'orchestrator/main.ts': [
+    'clipanion',
     '../worker/main.ts',
     '../cli/client.ts',
     '#worker/main.ts',
@@ -58,7 +59,7 @@ const refused: Record<string, readonly string[]> = {
   'cli/commands/a.ts': ['../../worker/main.ts', '../../orchestrator/main.ts', '@connectrpc/connect-node', 'pino'],
   'cli/client.ts': ['../worker/main.ts', '@grpc/grpc-js', '@connectrpc/connect-node'],
   'test/e2e/a.ts': ['dockerode', 'node:sqlite', 'pino'],
-  'scripts/a.ts': ['dockerode', 'pino'],
+  'scripts/a.ts': ['dockerode', 'pino', 'clipanion'],
 };
 
 /** What stands right beside a wall and is allowed. */
@@ -73,7 +74,7 @@ const allowed: Record<string, readonly string[]> = {
   'worker/bots/a.ts': ['node:fs', '../session/a.ts'],
   'worker/runtime/docker/a.ts': ['dockerode', '../container-runtime.ts'],
   'worker/session/a.ts': ['@grpc/grpc-js'],
-  'cli/commands/a.ts': ['../client.ts'],
+  'cli/commands/a.ts': ['clipanion', '../client.ts'],
   'cli/wire/a.ts': ['@connectrpc/connect-node'],
   'test/e2e/a.ts': ['@grpc/grpc-js', '@connectrpc/connect-node', '../../worker/main.ts', '../../cli/client.ts'],
   'examples/bots/a.ts': ['@grpc/grpc-js'],
