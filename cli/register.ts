@@ -4,6 +4,7 @@
  */
 import { version } from '#common/version.ts';
 import { type CommandSpec, readCommandSpec } from './argv/command-spec.ts';
+import { join, separate } from './argv/joined.ts';
 import { Cli, type Command, type CommandClass } from './clipanion.ts';
 import type { CliContext } from './context.ts';
 
@@ -25,7 +26,8 @@ export function bindWords(
 ): Command<CliContext> {
   // clipanion copies what it is given, which would open stdin: it gets an object that has no property of its own.
   const inherited: CliContext = Object.create(context);
-  const command = register(commandClass).process([...argv], inherited);
+  const command = register(commandClass).process(join(argv), inherited);
+  for (const [field, value] of Object.entries(command)) Object.assign(command, { [field]: separate(value) });
   command.context = context;
   return command;
 }
