@@ -49,8 +49,8 @@ async function loadBaseImage(dockerHost: string, tree: PackageTree, image: BaseI
       try {
         const files = await pythonFiles(tree, work);
         if (existsSync(authorities)) files.file(authorities, authorities);
-        const settings = 'ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore';
-        return await importImage(dockerHost, name, files, [settings, 'CMD ["python3"]']);
+        const settings = ['ENV PIP_DISABLE_PIP_VERSION_CHECK=1', 'ENV PIP_ROOT_USER_ACTION=ignore'];
+        return await importImage(dockerHost, name, files, [...settings, 'CMD ["python3"]']);
       } finally {
         await rm(work, { recursive: true, force: true });
       }
@@ -64,8 +64,11 @@ async function importImage(
   files: FileSet,
   changes: readonly string[],
 ): Promise<void> {
-  const instructions = ['ENV PATH=/usr/local/bin:/usr/bin:/bin LANG=C.UTF-8', ...changes].join('\n');
-  const query = new URLSearchParams({ fromSrc: '-', repo: name, changes: instructions });
+  const query = new URLSearchParams({ fromSrc: '-', repo: name });
+  // One to a parameter, and one variable to an ENV: Podman takes what stands in one for one value.
+  for (const change of ['ENV PATH=/usr/local/bin:/usr/bin:/bin', 'ENV LANG=C.UTF-8', ...changes]) {
+    query.append('changes', change);
+  }
   const answer = await callEngine(dockerHost, `/images/create?${query}`, { method: 'POST', body: files.pack() });
   // The engine answers 200 first and tells failures in the stream.
   const failure = answer.status === 200 ? /"error":"([^"]*)"/.exec(answer.text)?.[1] : answer.text;

@@ -12,7 +12,14 @@ import { bootId, isAlive, killNow, listProcesses, type ProcessRef, processRef } 
 import { runProgram } from './run-program.ts';
 
 const folderPrefix = 'botrunner-test-';
-const enginePrograms = new Set(['dockerd', 'containerd', 'containerd-shim', 'containerd-shim-runc-v2', 'runc']);
+const enginePrograms = new Set([
+  'dockerd',
+  'containerd',
+  'containerd-shim',
+  'containerd-shim-runc-v2',
+  'runc',
+  'podman',
+]);
 const killTimeoutMs = 15_000;
 
 export interface EngineRun {

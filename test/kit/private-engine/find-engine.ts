@@ -4,7 +4,8 @@ import { networkInterfaces } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { PackageTree } from './debian-packages.ts';
 import { callEngine } from './engine-api.ts';
-import { startPrivateEngine } from './private-engine.ts';
+import { defaultCacheDir, startPrivateEngine } from './private-engine.ts';
+import { startPrivatePodman } from './private-podman.ts';
 
 export interface TestEngine {
   /** For DOCKER_HOST. */
@@ -34,6 +35,7 @@ export async function findEngine(env: NodeJS.ProcessEnv = process.env): Promise<
   const obstacle = obstacleToPrivateEngine(env);
   if (obstacle) return { skip: obstacle };
   try {
+    if (env['BOTRUNNER_TEST_ENGINE'] === 'podman') return await startPrivatePodman(defaultCacheDir);
     return await startPrivateEngine({ suite: env['BOTRUNNER_TEST_ENGINE_SUITE'] || undefined });
   } catch (error) {
     return { skip: `a private Docker engine did not start: ${oneLine(error)}` };

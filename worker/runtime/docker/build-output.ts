@@ -21,8 +21,9 @@ const madeMax = 1000;
 
 // What the classic builder says about its own containers and layers tells a user nothing, and the build arguments that a
 // Dockerfile does not use are the worker's settings. "Using cache" stays: it tells why a step prints nothing.
+// "--> ID" and "COMMIT NAME" are Podman's.
 const noise =
-  /^(?: ---> (?:Running in )?[0-9a-f]{12}|Removing intermediate container [0-9a-f]{12}|Successfully built [0-9a-f]{12}|Successfully tagged bot_image_\S+|\[Warning\] One or more build-args \[[A-Z_ ]+\] were not consumed)?$/;
+  /^(?: ---> (?:Running in )?[0-9a-f]{12}|--> [0-9a-f]{11,12}|COMMIT \S*bot_image_\S+|Removing intermediate container [0-9a-f]{12}|Successfully built [0-9a-f]{12}|Successfully tagged \S*bot_image_\S+|\[Warning\] One or more build-args \[[A-Z_ ]+\] were not consumed)?$/;
 
 // One object holds up to 32 KiB of output, each byte of it written as up to six.
 const objectMaxBytes = 1024 * 1024;
@@ -33,11 +34,11 @@ export function createBuildReport(onLine: (line: string) => void): BuildReport {
   let isOwnLayer = false;
   const made: string[] = [];
   const take = (line: string) => {
-    if (/^Step \d+\/\d+ : /.test(line)) isOwnLayer = !/ : FROM /i.test(line);
-    if (line === ' ---> Using cache') isOwnLayer = false;
-    const layer = /^ ---> ([0-9a-f]{12})$/.exec(line)?.[1];
+    if (/^(?:Step \d+\/\d+ |STEP \d+\/\d+): /.test(line)) isOwnLayer = !/: FROM /i.test(line);
+    if (/^ ---> Using cache$|^--> Using cache /.test(line)) isOwnLayer = false;
+    const layer = /^ ?--?-> ([0-9a-f]{11,12})$/.exec(line)?.[1];
     if (layer !== undefined && isOwnLayer && made.length < madeMax) made.push(layer);
-    if (/^Step [2-9]\d*\/\d+ : (?!FROM )/.test(line)) hasBase = true;
+    if (/^(?:Step [2-9]\d*\/\d+ |STEP [2-9]\d*\/\d+): (?!FROM )/.test(line)) hasBase = true;
     if (!noise.test(line)) onLine(line);
   };
   const printed = createWholeLineSplitter(take);

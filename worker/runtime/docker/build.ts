@@ -37,7 +37,7 @@ export async function buildSimpleImage(
 }
 
 function stepProblem(failure: string): string {
-  const code = /returned a non-zero code: (\d+)/.exec(failure)?.[1];
+  const code = /(?:returned a non-zero code:|while running runtime: exit status) (\d+)/.exec(failure)?.[1];
   if (code === '137')
     return 'Installing the requirements was ended from outside: it probably took more memory than a build may.';
   if (code !== undefined) return `Installing the requirements failed with exit code ${code}.`;

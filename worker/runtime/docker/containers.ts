@@ -56,11 +56,16 @@ export async function createContainer(deps: ContainerDeps, plan: ContainerPlan, 
     await removeContainer(deps, id, signal);
     return await create(deps, plan.name, containerOptions(plan, labels, network.name, image, true), signal);
   } catch (error) {
-    if (hasStatus(error, 409)) throw new NameInUseError(plan.name, await idOfName(deps, plan.name, signal));
+    if (saysNameInUse(error)) throw new NameInUseError(plan.name, await idOfName(deps, plan.name, signal));
     if (hasStatus(error, 404)) refuse('IMAGE_NOT_FOUND', `The image ${plan.image} is not on the worker.`);
     throw told(deps, error, 'create', Object.values(plan.env.reveal()));
   }
 }
+
+/** Docker answers 409; Podman 4 answers 500 with these words. */
+const saysNameInUse = (error: unknown): boolean =>
+  hasStatus(error, 409) ||
+  (error instanceof EngineRefusal && error.status === 500 && /container name \S+ is already in use/.test(error.text));
 
 /** As ContainerRuntime.settingsOf. */
 export async function containerSettings(

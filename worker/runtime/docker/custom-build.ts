@@ -70,16 +70,24 @@ function explainFailure(failure: string, hasBase: boolean, tail: readonly string
   return buildFailure(tail, 'A step of the Dockerfile failed.', 'The end of the build output says which and why.');
 }
 
-/** "The command 'COMMAND' returned a non-zero code: CODE"; the command is the user's text, and may hold such words itself. */
+/**
+ * Docker says: The command 'COMMAND' returned a non-zero code: CODE. Podman says: building at STEP "RUN COMMAND": while running
+ * runtime: exit status CODE. The command is the user's text, and may hold such words itself.
+ */
 function failedStep(failure: string): { readonly command: string; readonly code: string } {
-  const before = "The command '";
-  const end = failure.lastIndexOf("' returned a non-zero code: ");
-  const code = end < 0 ? '' : (/: (\d{1,3})/.exec(failure.slice(end))?.[1] ?? '');
-  return failure.startsWith(before) && code !== ''
-    ? { command: failure.slice(before.length, Math.min(end, before.length + commandMaxLength)), code }
-    : { command: '', code: '' };
+  for (const { before, behind } of stepWords) {
+    const end = failure.lastIndexOf(behind);
+    const code = end < 0 ? '' : (/^(\d{1,3})\s*$/.exec(failure.slice(end + behind.length))?.[1] ?? '');
+    if (!failure.startsWith(before) || code === '') continue;
+    return { command: failure.slice(before.length, Math.min(end, before.length + commandMaxLength)), code };
+  }
+  return { command: '', code: '' };
 }
 const commandMaxLength = 200;
+const stepWords = [
+  { before: "The command '", behind: "' returned a non-zero code: " },
+  { before: 'building at STEP "RUN ', behind: '": while running runtime: exit status ' },
+] as const;
 
 /** The words are taken apart: only what stands in the user's own Dockerfile is told. */
 function explainRefusal({ status, text }: EngineRefusal): Problem {

@@ -10,6 +10,7 @@ import { asFailure } from '../../waiting/transient.ts';
 import { createRedactor } from '../redact.ts';
 import type { BuildLeftovers } from './build-leftovers.ts';
 import { type BuildReport, createBuildReport } from './build-output.ts';
+import { type EngineKind, engineKind, stepParameters } from './build-query.ts';
 import { buildScope, removeDanglingImages, removeImage, removeLayers, removeStepContainers } from './build-scope.ts';
 import type { EngineClient, Query } from './engine-client.ts';
 import { EngineRefusal, sortedError } from './engine-errors.ts';
@@ -69,7 +70,8 @@ export async function runEngineBuild(deps: BuildDeps, request: BuildRequest, sig
     await leftovers.gone(signal);
     // An engine that was killed during a build starts its step again when it comes back.
     await removeStepContainers(engine, scope, signal);
-    await readReport(deps, report, request, buildQuery(deps, request), signal);
+    const kind = engineKind(await engine.call({ method: 'GET', path: '/version' }, signal));
+    await readReport(deps, report, request, buildQuery(deps, request, kind), signal);
     const failure = report.error();
     if (failure !== undefined) {
       const shown = redact(failure);
@@ -96,7 +98,11 @@ export async function runEngineBuild(deps: BuildDeps, request: BuildRequest, sig
 }
 
 /** Parameters of POST /build. `pull` is not among them: an image that the engine has is used. */
-function buildQuery({ network, settings, stepMark }: BuildDeps, { image, buildargs, labels }: BuildRequest): Query {
+function buildQuery(
+  { network, settings, stepMark }: BuildDeps,
+  { image, buildargs, labels }: BuildRequest,
+  kind: EngineKind,
+): Query {
   const memory = settings.memoryBytes ?? defaultMemoryBytes;
   return {
     t: image,
@@ -105,19 +111,17 @@ function buildQuery({ network, settings, stepMark }: BuildDeps, { image, buildar
     // Without forcerm every failed build leaves a container.
     rm: true,
     forcerm: true,
-    networkmode: network.name,
-    extrahosts: stepMark,
     memory,
     memswap: memory,
     cpuperiod: 100_000,
     cpuquota: (settings.cpuMillis ?? defaultCpuMillis) * 100,
     // The builder has no limit of processes. This one counts all processes of the bots' uid on the host, so it is wide:
     // it is there against a fork bomb, not to share out.
-    ulimits: JSON.stringify([
-      { Name: 'nproc', Soft: 4096, Hard: 4096 },
-      { Name: 'nofile', Soft: 4096, Hard: 4096 },
-      { Name: 'core', Soft: 0, Hard: 0 },
-    ]),
+    ...stepParameters(kind, {
+      network: network.name,
+      mark: stepMark,
+      ulimits: { nproc: 4096, nofile: 4096, core: 0 },
+    }),
   };
 }
 

@@ -41,7 +41,9 @@ export async function removeBotImages(
   const filters = { reference: [repository], label: [`${labelNames.workerId}=${owner.workerId}`] };
   const found = list(await engine.call({ method: 'GET', path: '/images/json', query: { filters } }, signal));
   for (const { RepoTags, Labels } of found.map(record)) {
-    for (const name of list(RepoTags).filter((tag) => typeof tag === 'string')) {
+    for (const tag of list(RepoTags)) {
+      // Podman writes the registry out.
+      const name = text(tag).replace(/^docker\.io\/library\//, '');
       if (!name.startsWith(`${repository}:`) || keep.includes(name)) continue;
       await removeImage(engine, name, signal, isCustom(Labels));
     }
