@@ -189,7 +189,10 @@ export const problemCodes = {
     'There is no such bot, or it is the bot of another user.',
     'See your bots with the action "list".',
   ),
-  WORKER_NOT_FOUND: notFound('There is no such worker.', 'Check the worker id.'),
+  WORKER_NOT_FOUND: notFound(
+    'There is no such worker.',
+    'Check the worker id; an operator sees all of them with: avtomatika-bot worker list',
+  ),
   CONTAINER_NOT_FOUND: notFound(
     "The worker's engine has no container of that id that an operator could decide about.",
     'See what there is: avtomatika-bot worker adopt WORKER',
@@ -245,7 +248,7 @@ export const problemCodes = {
     http: 413,
     grpc: 'RESOURCE_EXHAUSTED',
     cause: 'The body of the request is larger than allowed.',
-    cure: 'Send at most 16 MiB as JSON; larger sources go through UploadArtifact, which the CLI uses by itself.',
+    cure: 'Send less. Calls that carry the source of a bot take 16 MiB, all others 256 KiB; the command line uploads larger sources in parts.',
   },
   ARCHIVE_TOO_LARGE: {
     http: 413,
@@ -314,7 +317,7 @@ export const problemCodes = {
   },
   UPDATE_ROLLED_BACK: failure(
     'The new version of the bot ended with an error right after its start; the former one runs again.',
-    'Read the end of the log of the bot, mend the code and update again.',
+    'Read the end of the log of the bot, correct the code and update again.',
   ),
   NO_WORKER: {
     http: 409,
@@ -333,7 +336,7 @@ export const problemCodes = {
     http: 409,
     grpc: 'CANCELLED',
     cause: 'The job was cancelled, by its user or by a later stop or delete of the same bot.',
-    cure: 'Start the bot again if it shall run.',
+    cure: 'Start the bot again if it should run.',
   },
 } as const satisfies Record<string, ProblemKind>;
 

@@ -12,7 +12,7 @@ export class UpdateCommand extends DeployCommand {
     description: 'Give a bot new code, from any source.',
     details: [
       'The new image is built while the old bot runs. Then the old one is stopped, and the new one is started when it is ' +
-        'gone. If the build fails the old one goes on. The options are those of start.',
+        'gone. If the build fails, the old one keeps running. The options are those of start.',
       'What is not named stays: variables, limits, labels, packages of the same language, the branch and login of the ' +
         'same repository, the login of the same registry. -e and --on add or replace single ones.',
       'When the upload leaves out files that the bot has got before, it asks first; --include PATH takes them along, --yes ' +

@@ -36,12 +36,22 @@ export class WorkerAdoptCommand extends BotCommand {
   async execute(): Promise<ExitCode> {
     const [worker = '', ...ids] = this.words;
     if ([this.list, this.take, this.remove].filter(Boolean).length > 1) {
-      throw complain(exitCodes.usage, 'USAGE', 'Give one of --list, --take and --remove.', 'See: worker adopt --help');
+      throw complain(
+        exitCodes.usage,
+        'USAGE',
+        'Give one of --list, --take and --remove.',
+        'See: avtomatika-bot worker adopt --help',
+      );
     }
     const isList = !this.take && !this.remove;
     if (isList !== (ids.length === 0)) {
       const message = isList ? '--list takes no container.' : 'No container is named.';
-      throw complain(exitCodes.usage, 'USAGE', message, `See what there is: worker adopt ${worker} --list`);
+      throw complain(
+        exitCodes.usage,
+        'USAGE',
+        message,
+        `See what there is: avtomatika-bot worker adopt ${worker} --list`,
+      );
     }
     return this.withClient(async (client) => {
       const { signal } = this.context;

@@ -13,7 +13,6 @@ const archive = 'avtomatika-bot start my-bot --custom https://example.com/my-bot
 const git = 'avtomatika-bot start my-bot --git https://github.com/user/telegram-bot.git --branch main';
 const image = 'avtomatika-bot start my-bot --image ghcr.io/user/bot:1.0';
 const registry = 'avtomatika-bot start my-bot --image ghcr.io/user/bot:1.0 --registry-user user --registry-pass-stdin';
-const job = 'avtomatika-bot job 01JD0000000000000000000000';
 
 export const commandExamples: Readonly<Partial<Record<ProblemCode, string>>> = {
   MISSING_REQUIRED_FIELD: start,
@@ -49,7 +48,8 @@ export const commandExamples: Readonly<Partial<Record<ProblemCode, string>>> = {
   MALFORMED_REQUEST: start,
   UNAUTHENTICATED: 'avtomatika-bot list --token YOUR_TOKEN',
   PERMISSION_DENIED: 'avtomatika-bot worker list --token ADMIN_TOKEN',
-  JOB_NOT_FOUND: job,
+  JOB_NOT_FOUND: 'avtomatika-bot events',
+  WORKER_NOT_FOUND: 'avtomatika-bot worker list',
   ARTIFACT_NOT_FOUND: start,
   TOKEN_IN_USE: 'avtomatika-bot start my-bot --simple bot.py -e BOT_TOKEN=123:ABC --takeover',
   PAYLOAD_TOO_LARGE: folder,

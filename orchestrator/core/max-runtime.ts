@@ -36,6 +36,6 @@ export function judgeAge(bot: Age, now: number, maxRuntimeMs: number): Verdict {
     return { kind: 'warn', stopsAt, notice: { code: 'MAX_RUNTIME_SOON', message } };
   }
   if (now < bot.stopsAt) return { kind: 'too-early' };
-  const message = `The bot was stopped because it has run for ${limit}, as long as the operator lets bots run. Start it again if it shall go on.`;
+  const message = `The bot was stopped because it has run for ${limit}, as long as the operator lets bots run. Start it again if it should keep running.`;
   return { kind: 'stop', notice: { code: 'MAX_RUNTIME_REACHED', message } };
 }

@@ -52,7 +52,7 @@ export async function openSecretsKey(settings: KeySettings, store: Store): Promi
   throw new SecretsKeyError(
     `the store in ${settings.dir} has secrets of bots that were sealed with a key, and ${what}.\n` +
       `Put the former key back: as ${path}, or as SECRETS_KEY if it was set. Nothing was changed.\n` +
-      `If it is lost for good, start once with ACCEPT_LOST_KEY=${lossId}: bots that run go on running, and each is shown as ` +
+      `If it is lost for good, start once with ACCEPT_LOST_KEY=${lossId}: bots that run keep running, and each is shown as ` +
       'damaged until it is updated with its source and environment.',
   );
 }
