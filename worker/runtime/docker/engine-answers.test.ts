@@ -150,6 +150,7 @@ describe('the report of a build', () => {
 
 describe('a refusal of the engine', () => {
   test.each([
+    ['exec: "docker-init": executable file not found in $PATH', /engine lacks docker-init/],
     ['exec: "python": executable file not found in $PATH: unknown', /is not in its image/],
     ['exec: "/app/entrypoint.sh": permission denied: unknown', /may not be executed/],
     ['exec /app/run.sh: exec format error', /none that this machine can execute/],

@@ -38,6 +38,12 @@ const meanings: readonly Meaning[] = [
     hint: 'Check the path; a script saved with line ends of Windows (CRLF) fails so too: save it with those of Unix (LF).',
   },
   {
+    // That of the engine's own host, which runs as the first process of every container.
+    phrase: /exec: "docker-init": executable file not found/i,
+    message: "The worker's engine lacks docker-init.",
+    hint: 'The operator installs it on the host of the engine: it comes with the packages of Docker, or as tini.',
+  },
+  {
     phrase: /executable file not found/i,
     message: 'The program that starts the bot is not in its image.',
     hint: 'Check CMD or ENTRYPOINT of the image. In simple mode the operator has to set BASE_IMAGE or NODE_BASE_IMAGE to an image with python or node in it.',
