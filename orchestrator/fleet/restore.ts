@@ -11,7 +11,7 @@ import { randomBytes } from 'node:crypto';
 import { type BotKey, botKeyText } from '#common/ids.ts';
 import type { Logger } from '#common/log.ts';
 import type { BotObservation, Hello, StoreMoment, StoreOpening } from '#gen/botrunner/v1/worker_service_pb.js';
-import { createForkOf, type Moment, momentAt, type Opening } from '../core/history.ts';
+import { createForkOf, type History, type Moment, momentAt, type Opening } from '../core/history.ts';
 import type { BotRecord, ShownBot } from '../core/records.ts';
 import type { Store } from '../store/store.ts';
 
@@ -26,6 +26,11 @@ interface Report extends BotKey {
   readonly fork: number | undefined;
   readonly generation: number;
   readonly epoch: number;
+}
+
+interface Held {
+  readonly kept: readonly string[];
+  readonly notStarted: readonly string[];
 }
 
 export interface RestoreParts {
@@ -55,6 +60,8 @@ export class Restore {
   /** Histories that parted up to here were accepted. */
   readonly #acceptedSeq: number;
   #pending: string;
+  /** What was logged last of each worker: it comes again and again while nothing changes. */
+  readonly #told = new Map<string, string>();
 
   private constructor({ store, logger }: RestoreParts, acceptedSeq: number, pending: string) {
     this.#store = store;
@@ -122,23 +129,24 @@ export class Restore {
       kept: differing.filter((report) => this.#isHeldAt(workerId, report)).map(botKeyText),
       notStarted: absent.filter((bot) => this.#isHeldAt(workerId, bot)).map(botKeyText),
     };
-    if (held.kept.length + held.notStarted.length > 0) await this.#refuse(workerId, held);
+    const holds = held.kept.length + held.notStarted.length > 0;
+    if (!holds) this.#told.delete(workerId);
+    if (holds) await this.#refuse(workerId, held, isStrange(ours, openings));
     else if (fork(heard) !== undefined) this.#logFollowing(workerId, differing, absent);
     const mine = new Set(rows.map(botKeyText));
     return differing.filter((report) => mine.has(botKeyText(report)) && !this.#isHeldAt(workerId, report));
   }
 
-  async #refuse(workerId: string, held: { readonly kept: readonly string[]; readonly notStarted: readonly string[] }) {
+  async #refuse(workerId: string, held: Held, isOtherStore: boolean): Promise<void> {
     if (this.#pending === '') {
       this.#pending = randomBytes(4).toString('hex');
       await this.#store.setMeta(pendingName, this.#pending);
     }
-    this.#logger.error(
-      { workerId, ...held },
-      'the store was set back: the worker knows later decisions than it has. "kept" bots run on as they are and would be removed or ' +
-        'set back, "notStarted" ones would be started again; all others go on. A new update, restart, stop or delete decides ' +
-        `about a bot; to let all of them follow the store, connect all workers, then start once with ACCEPT_RESTORE=${this.#pending}`,
-    );
+    const text = isOtherStore ? otherStore(this.#pending) : setBack(this.#pending);
+    const told = JSON.stringify([held, text]);
+    if (this.#told.get(workerId) === told) return;
+    this.#told.set(workerId, told);
+    this.#logger.error({ workerId, ...held }, text);
   }
 
   #logFollowing(workerId: string, differing: readonly BotKey[], absent: readonly BotKey[]): void {
@@ -197,6 +205,21 @@ export class Restore {
     return report?.fork === undefined ? undefined : report;
   }
 }
+
+/** Whether the worker knows other openings, and none of the store's. */
+function isStrange(ours: History, theirs: readonly StoreOpening[]): boolean {
+  const known = new Set(ours.openings.map(({ id }) => id));
+  return theirs.length > 0 && !theirs.some(({ id }) => known.has(id));
+}
+
+const setBack = (id: string): string =>
+  'the store was set back: the worker knows later decisions than it has. "kept" bots run on as they are and would be removed or ' +
+  'set back, "notStarted" ones would be started again; all others go on. A new update, restart, stop or delete decides ' +
+  `about a bot; to let all of them follow the store, connect all workers, then start once with ACCEPT_RESTORE=${id}`;
+
+const otherStore = (id: string): string =>
+  'the bots of the worker belong to another store than this one, and run on as they are. Start with the DATA_DIR that they ' +
+  `belong to; if this is that store from a very old backup, let the worker follow it with ACCEPT_RESTORE=${id}`;
 
 const reportOf = ({ userId, botId, generation, epoch }: BotObservation, fork: number | undefined): Report => ({
   userId,

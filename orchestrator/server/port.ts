@@ -35,6 +35,7 @@ export interface PortOptions {
 
 // How long a new connection may take to say what it speaks, and a request to send its headers.
 const prefaceTimeoutMs = 10_000;
+const headersCheckMs = 5_000;
 // A frozen peer keeps its connection open for ever; only an unanswered ping tells.
 const pingIntervalMs = 5_000;
 const pingTimeoutMs = 5_000;
@@ -93,8 +94,11 @@ export async function openPort({ host, port, tls, handler, onError }: PortOption
   const http1 = http.createServer({
     maxHeaderSize: maxHeaderBytes,
     headersTimeout: prefaceTimeoutMs,
+    connectionsCheckingInterval: headersCheckMs,
     keepAliveTimeout: keepAliveMs,
   });
+  // It never listens itself, and Node.js would not look at its timeouts before it does.
+  http1.emit('listening');
   const settings = { initialWindowSize: windowBytes, maxConcurrentStreams: 1_000, maxHeaderListSize: maxHeaderBytes };
   const h2 = tls
     ? http2.createSecureServer({
@@ -131,14 +135,15 @@ export async function openPort({ host, port, tls, handler, onError }: PortOption
     http1Requests.set(socket, 0);
     socket.on('close', () => http1Requests.delete(socket));
   });
-  http1.on('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
+  const count = ({ socket }: IncomingMessage, response: ServerResponse) => {
     http1Requests.set(socket, (http1Requests.get(socket) ?? 0) + 1);
     response.on('close', () => {
       const left = (http1Requests.get(socket) ?? 1) - 1;
       if (http1Requests.has(socket)) http1Requests.set(socket, left);
       if (closing && left === 0) socket.destroy();
     });
-  });
+  };
+  for (const event of ['request', 'checkContinue', 'checkExpectation']) http1.on(event, count);
   await new Promise<void>((resolve, reject) => {
     listener.once('error', reject);
     listener.listen(port, host, resolve);
@@ -152,6 +157,8 @@ export async function openPort({ host, port, tls, handler, onError }: PortOption
     },
     async close(graceMs) {
       const closed = new Promise<void>((resolve) => listener.close(() => resolve()));
+      // Ends its look at the timeouts; says that it did not listen, which is so.
+      http1.close(() => undefined);
       for (const session of sessions) session.close();
       closing = true;
       for (const [socket, requests] of http1Requests) if (requests === 0) socket.destroy();

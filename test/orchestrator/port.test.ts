@@ -1,5 +1,6 @@
 /** The one port as strangers meet it: odd requests, bodies that nobody has to read, bounds of what a call may hold. */
 import http2 from 'node:http2';
+import net from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { Code, ConnectError, createClient, type Transport } from '@connectrpc/connect';
 import {
@@ -85,6 +86,32 @@ describe('a request that is none', () => {
     expect((await orchestrator.get('/workers/%/tasks', workerToken)).status).toBe(404);
   });
 });
+
+describe('a request whose head does not come to its end', () => {
+  it('is given up, whether it is the first of its connection or not', async () => {
+    const whole = 'GET /health HTTP/1.1\r\nHost: a\r\n\r\n';
+    const half = 'GET /health HTTP/1.1\r\nHos';
+    const [first, second] = await Promise.all([untilClosed(half), untilClosed(whole + half)]);
+    expect(first).toMatch(/^HTTP\/1\.1 408 /);
+    expect(second).toMatch(/^HTTP\/1\.1 200 .*HTTP\/1\.1 408 /s);
+  }, 60_000);
+});
+
+/** What is answered to the bytes by the time the other side has closed the connection. */
+function untilClosed(bytes: string): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  let text = '';
+  net
+    .connect(orchestrator.port, '127.0.0.1', function (this: net.Socket) {
+      this.write(bytes);
+    })
+    .on('data', (data) => {
+      text += data.toString('latin1');
+    })
+    .on('close', () => resolve(text))
+    .on('error', reject);
+  return promise;
+}
 
 describe('a body without a token', () => {
   const types = [

@@ -1,6 +1,7 @@
 /** What the REST routes share: requests of both protocols, answers, and how they are sent. */
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import type { Http2ServerRequest } from 'node:http2';
+import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { type Json, refuse } from '#common/problem.ts';
 import { discardRest } from '../discard-rest.ts';
@@ -57,7 +58,8 @@ export function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
 // Below this gzip costs more time than it saves.
 const compressMinBytes = 16 * 1024;
 
-export function sendAnswer(request: Request, response: Response, answer: Answer): void {
+/** Rejects with what Node.js throws when the answer cannot be written, for the guard of the request: nobody else is there. */
+export async function sendAnswer(request: Request, response: Response, answer: Answer): Promise<void> {
   const { status } = answer;
   const { text, type } =
     'body' in answer ? { text: JSON.stringify(answer.body), type: 'application/json; charset=utf-8' } : answer;
@@ -67,11 +69,8 @@ export function sendAnswer(request: Request, response: Response, answer: Answer)
     send(request, response, status, headers, content);
     return;
   }
-  gzip(content, (error, zipped) => {
-    if (response.destroyed) return;
-    if (error !== null) send(request, response, status, headers, content);
-    else send(request, response, status, { ...headers, 'content-encoding': 'gzip' }, zipped);
-  });
+  const zipped = await promisify(gzip)(content);
+  if (!response.destroyed) send(request, response, status, { ...headers, 'content-encoding': 'gzip' }, zipped);
 }
 
 function send(

@@ -84,19 +84,19 @@ export function createRestHandler(deps: RestDeps, shutdown: AbortSignal): RestHa
   };
   return {
     async refuse(request, response, problem) {
-      sendAnswer(request, response, problemAnswer(request, problem));
+      await sendAnswer(request, response, problemAnswer(request, problem));
     },
     async handle(request, response) {
       try {
         const answer = await answerTo(request, response);
-        if (answer !== undefined && !response.destroyed) sendAnswer(request, response, answer);
+        if (answer !== undefined && !response.destroyed) await sendAnswer(request, response, answer);
       } catch (error) {
         // Whoever breaks off in the middle of a body is gone, and there is nothing to be told.
         if (response.destroyed || error instanceof BodyBrokenOffError) return void response.destroy();
         const problem = toProblem(error, deps.logger);
         // A stream of events that has begun can only be broken off: the reader resumes.
         if (response.headersSent) response.destroy();
-        else sendAnswer(request, response, problemAnswer(request, problem));
+        else await sendAnswer(request, response, problemAnswer(request, problem));
       }
     },
   };

@@ -76,6 +76,6 @@ function assertPlaced({ store }: AdminStraysDeps, workerId: string, stray: Stray
       ? `Of container ${name} nothing but a process is left.`
       : `The bot of container ${name} is not placed on ${workerId}.`;
   refuse('CONTAINER_NOT_OWNED', why, {
-    hint: `It can only be removed: avtomatika-bot worker adopt ${workerId} --remove ${stray.id.slice(0, 12)}`,
+    hint: `It can only be removed: avtomatika-bot worker adopt ${workerId} --remove ${stray.id}`,
   });
 }

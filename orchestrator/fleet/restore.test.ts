@@ -1,0 +1,51 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { create } from '@bufbuild/protobuf';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { HelloSchema } from '#gen/botrunner/v1/worker_service_pb.js';
+import { createRecordingLogger } from '../../test/kit/recording-logger.ts';
+import { openSqliteStore } from '../store/sqlite.ts';
+import type { Store } from '../store/store.ts';
+import { Restore } from './restore.ts';
+
+let dir: string;
+let store: Store;
+const { logger, lines } = createRecordingLogger();
+
+beforeEach(() => {
+  lines.length = 0;
+  dir = mkdtempSync(join(tmpdir(), 'restore-'));
+  store = openSqliteStore(dir);
+});
+afterEach(async () => {
+  await store.close();
+  rmSync(dir, { recursive: true });
+});
+
+const open = () => Restore.open({ store, logger, accepted: undefined }, 0);
+/** Of a worker that has a bot from a history which this store does not know. */
+const hello = (knownBefore: string) =>
+  create(HelloSchema, {
+    workerId: 'w',
+    openings: [
+      { id: knownBefore, fromSeq: 0n, after: '' },
+      { id: 'later', fromSeq: 5n, after: knownBefore },
+    ],
+    snapshot: [{ userId: 'dev', botId: 'b', generation: 1n, epoch: 1n, decided: { opening: 'later', seq: 7n } }],
+  });
+
+describe('a worker that knows later decisions than the store', () => {
+  it('is told of as one of a store that was set back, once, however often it connects', async () => {
+    const restore = await open();
+    const [first] = store.read.openings.all();
+    for (let count = 0; count < 3; count++) await restore.meet(hello(first?.id ?? ''));
+    expect(lines).toEqual([expect.stringContaining('error the store was set back')]);
+  });
+
+  it('and nothing of the store itself is told of as one of another store', async () => {
+    const restore = await open();
+    for (let count = 0; count < 3; count++) await restore.meet(hello('unknown'));
+    expect(lines).toEqual([expect.stringContaining('belong to another store than this one')]);
+  });
+});
