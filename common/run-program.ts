@@ -129,7 +129,7 @@ export async function runProgram(name: string, start: () => Promise<Stoppable>):
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
     process.on(event, (error: unknown) => {
       const text = error instanceof Error ? error.stack : String(error);
-      process.stderr.write(`${name}: a bug, and the program goes on: ${text}\n`);
+      process.stderr.write(`${name}: a bug; the program keeps running: ${text}\n`);
     });
   }
   sayUp({ up: { url: running.url } });

@@ -47,7 +47,7 @@ export abstract class JobCommand extends BotCommand {
     } catch (error) {
       if (signal.aborted) {
         progress.end();
-        progress.note(`Job ${job.jobId} goes on. Look at it with: avtomatika-bot job ${job.jobId}`);
+        progress.note(`Job ${job.jobId} continues. Look at it with: avtomatika-bot job ${job.jobId}`);
         progress.note(`End it with: avtomatika-bot cancel ${job.jobId}`);
       }
       throw error;

@@ -394,7 +394,7 @@ it('Ctrl-C while it waits says that the job goes on, and how to look', async () 
   expect(told.exitCode).toBe(130);
   expect(told.stdout).toBe('');
   expect(told.stderr).toContain(
-    'building\nJob 01JD00000000000000000000J1 goes on. Look at it with: avtomatika-bot job 01JD00000000000000000000J1\n' +
+    'building\nJob 01JD00000000000000000000J1 continues. Look at it with: avtomatika-bot job 01JD00000000000000000000J1\n' +
       'End it with: avtomatika-bot cancel 01JD00000000000000000000J1\n',
   );
 });

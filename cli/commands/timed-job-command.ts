@@ -57,7 +57,7 @@ export abstract class TimedJobCommand extends JobCommand {
     throw complain(
       exitCodes.failed,
       'DEADLINE_EXCEEDED',
-      `Job ${job.jobId} did not end within ${this.timeout}${cancels ? ', and was cancelled' : '; it goes on'}.`,
+      `Job ${job.jobId} did not end within ${this.timeout}${cancels ? ', and was cancelled' : '; it continues'}.`,
       `Look at it with: avtomatika-bot job ${job.jobId}`,
     );
   }

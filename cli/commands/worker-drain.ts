@@ -16,8 +16,8 @@ export class WorkerDrainCommand extends BotCommand {
       'Needs an admin token. The worker is cordoned first. Each bot is stopped, and started on another worker when it is ' +
         'gone: it never runs twice. Its log and what it kept in /data stay on the old worker; if any bot has a /data, the ' +
         'drain is refused with their names unless --leave-data says that this is meant.',
-      'What stays is told with the reason. Ends with 3 when running bots stay. Ctrl-C ends the drain after the bot at work; ' +
-        'the same command goes on with the rest.',
+      'What stays is listed with the reason. Ends with 3 when running bots stay. Ctrl-C ends the drain after the bot at work; ' +
+        'the same command continues with the rest.',
     ].join('\n\n'),
     examples: [
       ['Before the machine is switched off', 'avtomatika-bot worker drain worker-1'],

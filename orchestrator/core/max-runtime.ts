@@ -25,7 +25,7 @@ export type Verdict =
   | { readonly kind: 'warn'; readonly stopsAt: number; readonly notice: Notice }
   | { readonly kind: 'stop'; readonly notice: Notice };
 
-/** What is to be done about a bot that shall run. */
+/** What is to be done about a bot that should run. */
 export function judgeAge(bot: Age, now: number, maxRuntimeMs: number): Verdict {
   if (bot.stopsAt === null || now < bot.stopsAt - warnBeforeMs) return { kind: 'too-early' };
   const limit = `${maxRuntimeMs / hourMs} h`;

@@ -15,7 +15,7 @@ export interface Candidate {
   readonly labels: Labels;
   readonly memoryBytes: number;
   readonly cpuMillis: number;
-  /** Taken by the other bots that shall run there. */
+  /** Taken by the other bots that should run there. */
   readonly reservedMemoryBytes: number;
   readonly reservedCpuMillis: number;
 }

@@ -29,7 +29,7 @@ export function candidatesFor(context: EngineContext, tx: Tables, bot: BotRecord
   });
 }
 
-/** What a bot that shall run needs. */
+/** What a bot that should run needs. */
 export function wantedFor(context: EngineContext, bot: BotRecord): Omit<Wanted, 'home'> {
   const spec = openSoundSpec(context.sealKey, bot, bot.specSealed);
   return {

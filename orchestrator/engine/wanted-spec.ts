@@ -10,7 +10,7 @@ import { noChange, type SpecChange } from '../core/validate/bot-request.ts';
 import type { EngineContext } from './context.ts';
 import { damaged, openSoundSpec, openSpec } from './specs.ts';
 
-/** A start of a bot that shall run already is an update of it. */
+/** A start of a bot that should run already is an update of it. */
 const isUpdate = (action: string, { desired }: BotRecord): boolean =>
   action === 'update' || (action === 'start' && desired === 'running');
 

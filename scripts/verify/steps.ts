@@ -41,11 +41,11 @@ export const steps: readonly Step[] = [
   {
     name: 'biome',
     holds: 'format, lint and import walls',
-    cure: 'npm run format mends most; the rest by hand',
+    cure: 'npm run format fixes most; fix the rest by hand',
     check: tool('biome', 'check', '--error-on-warnings', '.'),
   },
-  { name: 'types', holds: 'the types of every file', cure: 'mend by hand', check: tool('tsc', '-p', '.') },
-  { name: 'proto-lint', holds: 'style and comments of proto/', cure: 'mend by hand', check: tool('buf', 'lint') },
+  { name: 'types', holds: 'the types of every file', cure: 'fix by hand', check: tool('tsc', '-p', '.') },
+  { name: 'proto-lint', holds: 'style and comments of proto/', cure: 'fix by hand', check: tool('buf', 'lint') },
   {
     name: 'proto-format',
     holds: 'format of proto/',

@@ -160,7 +160,7 @@ describe('the CLI of the original', () => {
     expect((await finished(stopJob)).state_history).toMatchObject({ status: 'stopped' });
   });
 
-  it('has its user_id ignored: who asks is told by the token, whatever the body says', async () => {
+  it('has its user_id ignored: the token says who asks, whatever the body says', async () => {
     await startBot({ ...startData, user_id: 'somebody-else' });
     const list = await finished(await accepted({ action: 'list', user_id: 'somebody-else' }));
     expect(list.state_history.bots).toHaveLength(1);

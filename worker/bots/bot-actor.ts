@@ -100,7 +100,7 @@ export class BotActor {
     return container === 'none' && (stray?.id !== listed?.id || stray?.running !== listed?.running);
   }
 
-  /** What the bot shall be; undefined while nobody has said. */
+  /** What the bot should be; undefined while nobody has said. */
   get desired(): Desired | undefined {
     return this.#memory.record.desired;
   }

@@ -51,7 +51,7 @@ export function describeBot(known: Known): Told | undefined {
   return told && { ...told, reason: told.reason || trouble };
 }
 
-/** One that has ended is in the way of a bot that shall run, and of nothing else. */
+/** One that has ended is in the way of a bot that should run, and of nothing else. */
 const hasStray = ({ desired, stray }: Situation): boolean =>
   stray === 'running' || (stray === 'ended' && desired?.kind === 'running');
 

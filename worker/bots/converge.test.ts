@@ -139,7 +139,7 @@ describe('the next step', () => {
     ['stops', { desired: desire('stopped'), container: container('running') }, { kind: 'stop' }],
     ['removes what is stopped', { desired: desire('stopped'), container: container('ended') }, { kind: 'remove' }],
     [
-      'never starts what shall be stopped',
+      'never starts what should be stopped',
       { desired: desire('stopped'), container: container('created') },
       { kind: 'remove' },
     ],

@@ -18,7 +18,7 @@ export type DesiredKind = 'running' | 'stopped' | 'removed' | 'absent';
 
 export interface Desired extends Decision {
   readonly kind: DesiredKind;
-  /** The spec that shall run. */
+  /** The spec that should run. */
   readonly revision: bigint;
   readonly stopGraceMs: number;
   /** With `removed`: what it kept in /data goes too. */

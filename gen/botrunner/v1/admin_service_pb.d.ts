@@ -268,7 +268,7 @@ export declare type Worker = Message<"botrunner.v1.Worker"> & {
   capacity?: Capacity | undefined;
 
   /**
-   * What the bots that shall run there have reserved of it.
+   * What the bots that should run there have reserved of it.
    *
    * @generated from field: botrunner.v1.Capacity reserved = 10;
    */
@@ -1009,7 +1009,7 @@ export declare const AdminService: GenService<{
   /**
    * Cordons a worker and moves its running bots to others, one after the other: a bot is stopped, its container is gone, and
    * only then it is started elsewhere. Answers twice for a bot that moves, when it begins and when it has ended, and once
-   * for one that stays. Ending the call ends the drain after the bot at work; calling again goes on. What a bot kept in
+   * for one that stays. Ending the call ends the drain after the bot at work; calling again continues. What a bot kept in
    * /data and its log stay on the old worker: without leave_data, a drain that would leave any is refused with
    * DATA_LEFT_BEHIND, whose details name the bots, and nothing is changed. Refuses with WORKER_NOT_FOUND too.
    *

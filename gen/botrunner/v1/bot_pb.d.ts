@@ -440,7 +440,7 @@ export declare type Bot = Message<"botrunner.v1.Bot"> & {
   mode: string;
 
   /**
-   * The generation whose spec runs or shall run.
+   * The generation whose spec runs or should run.
    *
    * @generated from field: int64 revision = 21;
    */
@@ -462,7 +462,7 @@ export declare type Bot = Message<"botrunner.v1.Bot"> & {
   diagnosis: string;
 
   /**
-   * When the operator's limit on the age of bots will stop it; absent without a limit and while it shall not run.
+   * When the operator's limit on the age of bots will stop it; absent without a limit and while it is not meant to run.
    *
    * @generated from field: google.protobuf.Timestamp stops_at = 24;
    */

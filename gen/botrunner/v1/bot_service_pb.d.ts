@@ -117,7 +117,7 @@ export declare type StartBotRequest = Message<"botrunner.v1.StartBotRequest"> & 
   replaceEnv: boolean;
 
   /**
-   * For a bot that runs: what it has and shall not have any more.
+   * For a bot that runs: what it has and should no longer have.
    *
    * @generated from field: botrunner.v1.SpecReset reset = 5;
    */
@@ -212,7 +212,7 @@ export declare type UpdateBotRequest = Message<"botrunner.v1.UpdateBotRequest"> 
   botId: string;
 
   /**
-   * What to run from now on: the source, and what else shall change. Environment, labels and, in simple mode for the same
+   * What to run from now on: the source, and what else should change. Environment, labels and, in simple mode for the same
    * language, packages that it does not name stay; so do limits that are zero, the branch, folder and credentials of the
    * same git repository, and the credentials for the same registry.
    *
@@ -242,7 +242,7 @@ export declare type UpdateBotRequest = Message<"botrunner.v1.UpdateBotRequest"> 
   replaceEnv: boolean;
 
   /**
-   * What the bot has and shall not have any more.
+   * What the bot has and should no longer have.
    *
    * @generated from field: botrunner.v1.SpecReset reset = 6;
    */
@@ -512,7 +512,7 @@ export declare type StreamLogsRequest = Message<"botrunner.v1.StreamLogsRequest"
   lines: number;
 
   /**
-   * Whether to go on with new lines.
+   * Whether to continue with new lines.
    *
    * @generated from field: bool follow = 3;
    */
@@ -590,7 +590,7 @@ export declare type StreamLogsResponse = Message<"botrunner.v1.StreamLogsRespons
   entries: LogEntry[];
 
   /**
-   * Where to go on after this message: past these lines, and past those that the request left out.
+   * Where to continue after this message: past these lines, and past those that the request left out.
    *
    * @generated from field: string cursor = 2;
    */
@@ -682,7 +682,7 @@ export declare type WatchBotsResponse = Message<"botrunner.v1.WatchBotsResponse"
   } | { case: undefined; value?: undefined };
 
   /**
-   * Where to go on after this message. Opaque.
+   * Where to continue after this message. Opaque.
    *
    * @generated from field: string resume_from = 3;
    */
@@ -822,7 +822,7 @@ export declare const BotService: GenService<{
   },
   /**
    * The log of a bot: its last lines, then, with follow, every new one until the caller ends the call or the bot is
-   * deleted. A reader that stalls is held back by flow control and slows nobody. Safe to repeat: go on with the newest
+   * deleted. A reader that stalls is held back by flow control and slows nobody. Safe to repeat: continue with the newest
    * cursor that came. Refuses with BOT_NOT_FOUND, INVALID_LINES, INVALID_CURSOR, INVALID_TIME, INVALID_GREP; ends with
    * UNAVAILABLE while the bot's worker is not connected.
    *
@@ -835,7 +835,7 @@ export declare const BotService: GenService<{
   },
   /**
    * The events of the caller's bots and, if asked for, jobs: none missed, none doubled, in order. Every message has a
-   * place to resume from; a call that gives it goes on right after. Where that cannot be (the place is older than the
+   * place to resume from; a call that gives it continues right after. Where that cannot be (the place is older than the
    * events that are kept, or of another store) the first message is a snapshot instead of a hole. A watcher that stalls
    * is held back by flow control and slows nobody. Safe to repeat. Refuses with BOT_NOT_FOUND, INVALID_CURSOR,
    * UNAVAILABLE (too many watchers).

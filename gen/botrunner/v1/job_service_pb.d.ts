@@ -159,7 +159,7 @@ export declare type WatchJobResponse = Message<"botrunner.v1.WatchJobResponse"> 
   } | { case: undefined; value?: undefined };
 
   /**
-   * Where to go on after this message; set with job. Opaque.
+   * Where to continue after this message; set with job. Opaque.
    *
    * @generated from field: string resume_from = 3;
    */

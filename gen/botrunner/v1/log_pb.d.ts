@@ -20,7 +20,7 @@ export declare const file_botrunner_v1_log: GenFile;
  */
 export declare type LogEntry = Message<"botrunner.v1.LogEntry"> & {
   /**
-   * Opaque; StreamLogsRequest.after_cursor takes it to go on right after this line.
+   * Opaque; StreamLogsRequest.after_cursor takes it to continue right after this line.
    *
    * @generated from field: string cursor = 1;
    */

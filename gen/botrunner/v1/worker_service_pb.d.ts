@@ -95,7 +95,7 @@ export declare type SessionRequest = Message<"botrunner.v1.SessionRequest"> & {
     case: "accepted";
   } | {
     /**
-     * A task goes on.
+     * A task makes progress.
      *
      * @generated from field: botrunner.v1.TaskProgress progress = 4;
      */
@@ -163,7 +163,7 @@ export declare type SessionResponse = Message<"botrunner.v1.SessionResponse"> & 
     case: "welcome";
   } | {
     /**
-     * What one bot shall be.
+     * What one bot should be.
      *
      * @generated from field: botrunner.v1.Ensure ensure = 2;
      */
@@ -503,7 +503,7 @@ export declare const HelloSchema: GenMessage<Hello>;
 
 /**
  * One opening of the store by an orchestrator: its history from there to the next one. A store that was restored from a
- * backup is opened anew, so that what is decided then is told apart from what was decided after the backup.
+ * backup is opened anew, so that what is decided then can be told apart from what was decided after the backup.
  *
  * @generated from message botrunner.v1.StoreOpening
  */
@@ -618,7 +618,7 @@ export declare type Welcome = Message<"botrunner.v1.Welcome"> & {
   heartbeatIntervalMs: number;
 
   /**
-   * Everything this worker shall run; what is not in it must not run.
+   * Everything this worker should run; what is not in it must not run.
    *
    * @generated from field: botrunner.v1.DesiredSet desired_set = 4;
    */
@@ -743,7 +743,7 @@ export declare type Heartbeat = Message<"botrunner.v1.Heartbeat"> & {
 export declare const HeartbeatSchema: GenMessage<Heartbeat>;
 
 /**
- * What one bot shall be. An Ensure with a lower epoch, or the same epoch and a lower generation, than one seen before is
+ * What one bot should be. An Ensure with a lower epoch, or the same epoch and a lower generation, than one seen before is
  * old and ignored.
  *
  * @generated from message botrunner.v1.Ensure
@@ -785,14 +785,14 @@ export declare type Ensure = Message<"botrunner.v1.Ensure"> & {
   epoch: bigint;
 
   /**
-   * What the bot shall be.
+   * What the bot should be.
    *
    * @generated from field: botrunner.v1.DesiredState desired = 6;
    */
   desired: DesiredState;
 
   /**
-   * Which accepted spec shall run: a container labelled with another revision is replaced.
+   * Which accepted spec should run: a container labelled with another revision is replaced.
    *
    * @generated from field: int64 revision = 7;
    */
@@ -888,7 +888,7 @@ export declare type TaskAccepted = Message<"botrunner.v1.TaskAccepted"> & {
 export declare const TaskAcceptedSchema: GenMessage<TaskAccepted>;
 
 /**
- * A task goes on.
+ * A task makes progress.
  *
  * @generated from message botrunner.v1.TaskProgress
  */
@@ -979,7 +979,7 @@ export declare type TaskResult = Message<"botrunner.v1.TaskResult"> & {
 export declare const TaskResultSchema: GenMessage<TaskResult>;
 
 /**
- * Success, with what people are told.
+ * Success, with what people see.
  *
  * @generated from message botrunner.v1.TaskSucceeded
  */
@@ -1234,7 +1234,7 @@ export declare type OpenTail = Message<"botrunner.v1.OpenTail"> & {
   lines: number;
 
   /**
-   * Whether to go on with new lines.
+   * Whether to continue with new lines.
    *
    * @generated from field: bool follow = 5;
    */
@@ -1545,7 +1545,7 @@ export declare const WorkerService: GenService<{
   },
   /**
    * The one session of a worker. The worker sends Hello; the orchestrator answers Welcome with everything the worker
-   * shall run; then both sides send messages as things happen. A newer session of the same worker_id ends the older one
+   * should run; then both sides send messages as things happen. A newer session of the same worker_id ends the older one
    * with ABORTED; a process that was ended so is refused with ABORTED for as long as the newer one is there. Any failure
    * ends the session whole: the worker dials again with jitter and starts with Hello. Commands are level-triggered: an
    * Ensure delivered twice, late or out of order does no harm. Ends with INVALID_WORKER for a bad worker id or a protocol
