@@ -95,7 +95,7 @@ describe('job', () => {
       exitCode: 1,
       stdout: '',
       stderr:
-        'Error JOB_NOT_FOUND: There is no such job.\n  Hint: Check the job id.\n  Example: avtomatika-bot job 01JD0000000000000000000000\n',
+        'Error JOB_NOT_FOUND: There is no such job.\n  Hint: Check the job id; the events of your bots show it: avtomatika-bot events\n  Example: avtomatika-bot events\n',
     });
   });
 });

@@ -134,11 +134,16 @@ describe('worker', () => {
       running: true,
     });
     const other = await connectScriptedWorker(orchestrator.address, { workerId: 'other', bootId: 'other' });
+    await eventually(
+      'the other one is known',
+      () => run(['worker', 'list']),
+      ({ stdout }) => /^other /m.test(stdout),
+    );
     const found = [of('a', 'docker-1', 'echo'), of('b', 'long-gone', 'stale'), of('c', 'other', 'live')];
     worker.send({ case: 'strays', value: { $typeName: 'botrunner.v1.Strays', containers: found.map(stray) } });
     const list = await eventually(
       'the orchestrator knows of them',
-      () => run(['worker', 'adopt', 'docker-1', '--list']),
+      () => run(['worker', 'adopt', 'docker-1']),
       ({ stdout }) => stdout.includes('echo'),
     );
     expect(list.stdout.split('\n')).toEqual([
@@ -172,7 +177,7 @@ describe('worker', () => {
     );
     expect(await refused('docker-1', '--remove', 'cccc')).toMatch(/CONTAINER_NOT_FOUND/);
     expect(await refused('docker-1', '--take')).toMatch(/No container is named/);
-    expect(await refused('docker-1')).toMatch(/Give one of --list, --take and --remove/);
+    expect(await refused('docker-1', '--list', '--remove', 'bbbb')).toMatch(/Give one of --list, --take and --remove/);
     expect(await refused('nobody', '--list')).toMatch(/WORKER_NOT_FOUND/);
     other.close();
     await eventually(

@@ -177,12 +177,12 @@ const proofs: readonly Proof[] = [
   [
     'archives include .git and .env',
     'cli/source/build-context.test.ts',
-    'holds everything but what is left out by default, and says what that was',
+    'holds everything but .git, as docker build does, and says what is left out',
   ],
   [
     'a plain .tar is accepted by the CLI and not by the worker',
     'test/e2e/sources.test.ts',
-    'a plain .tar file is taken like a .tar.gz',
+    'a plain .tar file is taken like a .tar.gz, without what its .dockerignore says',
   ],
   ['failure transitions never fire', jobs, 'that fails leaves a failed bot that frees its place and tells why'],
   [
