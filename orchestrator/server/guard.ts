@@ -4,6 +4,7 @@
  */
 import type { Logger } from '#common/log.ts';
 import { type Problem, problem } from '#common/problem.ts';
+import { isGone } from './is-gone.ts';
 import type { Handler, NodeRequest, NodeResponse } from './port.ts';
 import { parseTarget, type Target } from './request-target.ts';
 
@@ -48,7 +49,7 @@ function hostsOf(request: NodeRequest): readonly string[] {
 
 async function giveUp(doors: Doors, request: NodeRequest, response: NodeResponse, logger: Logger): Promise<void> {
   try {
-    if (response.headersSent || response.destroyed) response.destroy();
+    if (response.headersSent || isGone(response)) response.destroy();
     else await doors.refuse(request, response, problem('INTERNAL', 'Something went wrong inside Bot Runner.'));
   } catch (error) {
     logger.error({ err: error }, 'a request could not be answered');

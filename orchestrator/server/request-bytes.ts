@@ -2,6 +2,8 @@
  * The bytes of a request's body. Who sends "Expect: 100-continue" is asked for them when they are first read, so that a
  * refused body need not be sent at all (RFC 9110, section 10.1.1).
  */
+
+import { isGone } from './is-gone.ts';
 import type { NodeRequest, NodeResponse } from './port.ts';
 
 const awaiting = new WeakMap<NodeRequest, NodeResponse>();
@@ -23,7 +25,7 @@ export class BodyBrokenOffError extends Error {
 export async function* bytesOf(request: NodeRequest): AsyncGenerator<Buffer> {
   const response = awaiting.get(request);
   awaiting.delete(request);
-  if (response !== undefined && !response.headersSent && !response.destroyed) {
+  if (response !== undefined && !response.headersSent && !isGone(response)) {
     try {
       response.writeContinue();
     } catch {

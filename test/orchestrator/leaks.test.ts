@@ -72,13 +72,19 @@ async function leaveNothing(all: readonly Call[], { atOnce = 20, times = calls }
     }
   };
   await run(warmUp);
-  const before = await countHeap();
-  await run(times);
-  let after = await countHeap();
-  // Connections and their timers may take a moment to go.
-  for (let tries = 0; tries < 3 && grown(before, after).some((more) => more > slack); tries += 1) {
-    await new Promise((resolve) => setTimeout(resolve, 500));
+  let before = await countHeap();
+  let after = before;
+  const hasGrown = () => grown(before, after).some((more) => more >= slack);
+  // What is left behind grows with every round; what V8 sets up late, once it finds code hot, grows in one.
+  for (let round = 0; round < 2 && (round === 0 || hasGrown()); round += 1) {
+    before = after;
+    await run(times);
     after = await countHeap();
+    // Connections and their timers may take a moment to go.
+    for (let tries = 0; tries < 3 && hasGrown(); tries += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      after = await countHeap();
+    }
   }
   const [objects, entries, listeners] = grown(before, after);
   const few = expect.toSatisfy((more: number) => more < slack, `fewer than ${slack}`);

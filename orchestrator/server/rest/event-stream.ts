@@ -3,6 +3,7 @@
  * when the one before has gone out; a reader that takes nothing for a minute is cut off, and may resume.
  */
 import { later } from '#common/background.ts';
+import { isGone } from '../is-gone.ts';
 import type { Response } from './http.ts';
 
 /** What goes between two blank lines; `id` alone moves the place to resume from and is no event to the reader. */
@@ -37,12 +38,12 @@ export async function sendEventStream(
   for await (const frame of frames) {
     if (!(await written(response, formatFrame(frame), signal))) break;
   }
-  if (!response.destroyed) response.end(Buffer.alloc(0), () => undefined);
+  if (!isGone(response)) response.end(Buffer.alloc(0), () => undefined);
 }
 
 /** False when there is nobody to write to any more. */
 async function written(response: Response, text: string, signal: AbortSignal): Promise<boolean> {
-  if (response.destroyed || signal.aborted) return false;
+  if (isGone(response) || signal.aborted) return false;
   if (response.write(text)) return true;
   const drained = Promise.withResolvers<boolean>();
   const yes = () => drained.resolve(true);

@@ -8,6 +8,7 @@ import { workerStatusToJson } from '../../events/live-event.ts';
 import { parseResumePoint, resumePoint } from '../../events/resume-point.ts';
 import { botToJson } from '../../views/bot-json.ts';
 import { requireScope } from '../auth.ts';
+import { isGone } from '../is-gone.ts';
 import type { CallDeps } from '../rpc/call.ts';
 import { type EventFrame, sendEventStream } from './event-stream.ts';
 import { headerOf, type Request } from './http.ts';
@@ -29,7 +30,7 @@ export async function serveEvents(
   if (identity.scope !== 'admin') requireScope(identity, 'client');
   const gone = new AbortController();
   response.once('close', () => gone.abort());
-  if (response.destroyed) return undefined;
+  if (isGone(response)) return undefined;
   using ends = linkSignals(gone.signal, identity.revoked, shutdown);
   const { signal } = ends;
   const query = readQuery(request, params);

@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { type Json, refuse } from '#common/problem.ts';
 import { discardRest } from '../discard-rest.ts';
+import { isGone } from '../is-gone.ts';
 
 export type Request = IncomingMessage | Http2ServerRequest;
 
@@ -70,7 +71,7 @@ export async function sendAnswer(request: Request, response: Response, answer: A
     return;
   }
   const zipped = await promisify(gzip)(content);
-  if (!response.destroyed) send(request, response, status, { ...headers, 'content-encoding': 'gzip' }, zipped);
+  if (!isGone(response)) send(request, response, status, { ...headers, 'content-encoding': 'gzip' }, zipped);
 }
 
 function send(

@@ -8,6 +8,7 @@ import { jobToJson } from '../../views/job-json.ts';
 import { type Identity, requireScope } from '../auth.ts';
 import { toProblem } from '../failures.ts';
 import { readIdempotency } from '../idempotency.ts';
+import { isGone } from '../is-gone.ts';
 import { BodyBrokenOffError } from '../request-bytes.ts';
 import type { CallDeps } from '../rpc/call.ts';
 import { type EventsRouteDeps, serveEvents } from './events-route.ts';
@@ -89,10 +90,10 @@ export function createRestHandler(deps: RestDeps, shutdown: AbortSignal): RestHa
     async handle(request, response) {
       try {
         const answer = await answerTo(request, response);
-        if (answer !== undefined && !response.destroyed) await sendAnswer(request, response, answer);
+        if (answer !== undefined && !isGone(response)) await sendAnswer(request, response, answer);
       } catch (error) {
         // Whoever breaks off in the middle of a body is gone, and there is nothing to be told.
-        if (response.destroyed || error instanceof BodyBrokenOffError) return void response.destroy();
+        if (isGone(response) || error instanceof BodyBrokenOffError) return void response.destroy();
         const problem = toProblem(error, deps.logger);
         // A stream of events that has begun can only be broken off: the reader resumes.
         if (response.headersSent) response.destroy();

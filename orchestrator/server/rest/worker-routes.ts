@@ -4,6 +4,7 @@ import { type JsonObject, ProblemError, problem, refuse } from '#common/problem.
 import type { RestTask } from '../../fleet/rest-worker.ts';
 import type { RestWorkers } from '../../fleet/rest-workers.ts';
 import { requireJoinToken, type TokenBook } from '../auth.ts';
+import { isGone } from '../is-gone.ts';
 import { type Answer, fieldsOf, headerOf, type Request } from './http.ts';
 import { readJsonBody } from './json-body.ts';
 import type { Route, RouteCall, RouteHandler } from './route.ts';
@@ -30,7 +31,7 @@ async function taskOf(deps: WorkerRouteDeps, call: RouteCall, waitMs: number): P
   // Of the response: a request is over as soon as it was read, and its connection may serve a thousand others.
   const gone = new AbortController();
   response.once('close', () => gone.abort());
-  if (response.destroyed) return undefined;
+  if (isGone(response)) return undefined;
   using ends = linkSignals(gone.signal, shutdown);
   return deps.restWorkers.nextTask(decoded(params[0] ?? ''), waitMs, ends.signal);
 }

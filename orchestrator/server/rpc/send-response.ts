@@ -3,10 +3,12 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { UniversalServerResponse } from '@connectrpc/connect/protocol';
 import { inBackground } from '#common/background.ts';
+import { isGone } from '../is-gone.ts';
 
 /** What the responses of both versions have in common. */
 export interface Writable {
-  readonly destroyed: boolean;
+  readonly destroyed?: boolean;
+  readonly stream?: { readonly destroyed: boolean };
   writeHead(status: number, headers: OutgoingHttpHeaders): unknown;
   /** False when `drain` is to be waited for. */
   write(bytes: Uint8Array): boolean;
@@ -23,12 +25,12 @@ export async function sendResponse(answer: UniversalServerResponse, response: Wr
   try {
     // Headers follow the first message: an implementation may set some until then.
     let chunk = await body?.next();
-    if (response.destroyed) return;
+    if (isGone(response)) return;
     response.writeHead(status, { 'cache-control': 'no-store', ...nodeHeaders(header) });
     for (; chunk !== undefined && !chunk.done; chunk = await body?.next()) {
       if (!(await written(response, chunk.value))) return;
     }
-    if (response.destroyed) return;
+    if (isGone(response)) return;
     if (trailer !== undefined) response.addTrailers(nodeHeaders(trailer));
     response.end();
   } finally {
@@ -43,8 +45,10 @@ function nodeHeaders(headers: Headers | undefined): OutgoingHttpHeaders {
 
 /** False when there is nobody to write to any more. Waits for a reader that is slow, not for one that has gone. */
 async function written(response: Writable, bytes: Uint8Array): Promise<boolean> {
-  if (response.destroyed) return false;
+  if (isGone(response)) return false;
   if (response.write(bytes)) return true;
+  // Of HTTP/2, a write may be what finds out; its `close` is past then.
+  if (isGone(response)) return false;
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const onDrain = () => resolve(true);
   const onClose = () => resolve(false);
