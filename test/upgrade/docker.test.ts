@@ -17,6 +17,7 @@ import { readWorkerConfig } from '../../worker/config.ts';
 import { type RunningWorker, startWorker } from '../../worker/program.ts';
 import { list, record, text } from '../../worker/runtime/docker/answers.ts';
 import { createEngineClient } from '../../worker/runtime/docker/engine-client.ts';
+import { hasStatus } from '../../worker/runtime/docker/engine-errors.ts';
 import { rawEngine, removeAllOf } from '../contract/docker-harness.ts';
 import { eventually } from '../kit/eventually.ts';
 import { usableDocker } from '../kit/test-docker.ts';
@@ -87,16 +88,19 @@ describe.skipIf('skip' in docker)('containers of version 0.1.0 on a Docker engin
     dir = mkdtempSync(join(tmpdir(), 'upgrade-docker-'));
     cpSync(join(former.dir, 'docker'), dir, { recursive: true });
     orchestrator = await startScriptedOrchestrator();
-    await engine.post(
-      '/networks/create',
-      {},
-      {
-        Name: network,
-        Driver: 'bridge',
-        Options: { 'com.docker.network.bridge.enable_icc': 'false' },
-        Labels: { bot_runner: 'true' },
-      },
-    );
+    const body = {
+      Name: network,
+      Driver: 'bridge',
+      CheckDuplicate: true,
+      Options: { 'com.docker.network.bridge.enable_icc': 'false' },
+      Labels: { bot_runner: 'true' },
+    };
+    try {
+      await engine.post('/networks/create', {}, body);
+    } catch (error) {
+      // 409: another test file has made it, as every worker does. A second one of that name would make it ambiguous.
+      if (!hasStatus(error, 409)) throw error;
+    }
     for (const recorded of former.made.docker) {
       await makeImage(recorded);
       const { name, botId, container } = recorded;
