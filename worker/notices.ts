@@ -5,9 +5,17 @@ import type { EngineHealth } from './registry/engine-watch.ts';
 import type { StateDir } from './state/state-dir.ts';
 
 /** Call it when the engine has become ready or not ready. */
-export function sayHealth(config: WorkerConfig, { ready, detail, info }: EngineHealth, logger: Logger): void {
+export function sayHealth(
+  config: WorkerConfig,
+  { ready, detail, cure: known, info }: EngineHealth,
+  logger: Logger,
+): void {
   if (ready) {
     logger.info(`the engine answers: ${info?.version ?? 'of unknown version'}`);
+    return;
+  }
+  if (known !== undefined) {
+    logger.warn(`${detail} ${known} No bot is started until then.`);
     return;
   }
   const cure =

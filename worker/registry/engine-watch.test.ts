@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { silentLogger } from '#common/log.ts';
+import { ProblemError, problem } from '#common/problem.ts';
 import { createManualClock } from '../../test/kit/manual-clock.ts';
 import { createScriptedRuntime } from '../../test/worker/kit/scripted-runtime.ts';
 import { type EngineHealth, EngineWatch } from './engine-watch.ts';
@@ -82,6 +83,20 @@ describe('watching the engine', () => {
     expect(outages.covers(endedWithIt)).toBe(true);
     expect(outages.covers(endedBefore)).toBe(false);
     expect(seen.resyncs).toBeGreaterThan(before);
+    await watch.stop();
+  });
+
+  it('says what an engine that answers cannot be used for, and the cure', async () => {
+    const { runtime, seen, watch } = watchForTests();
+    runtime.info = () =>
+      Promise.reject(new ProblemError(problem('CONTAINER_ERROR', 'It has two networks.', { hint: 'Remove one.' })));
+    await watch.start();
+    expect(watch.health).toMatchObject({
+      ready: false,
+      reason: 'engine_unavailable: It has two networks.',
+      cure: 'Remove one.',
+    });
+    expect(seen.returns).toBe(0);
     await watch.stop();
   });
 

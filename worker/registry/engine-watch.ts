@@ -4,6 +4,7 @@
  */
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
+import { ProblemError } from '#common/problem.ts';
 import type { ContainerRuntime, EngineInfo } from '../runtime/container-runtime.ts';
 import { Bell, pause, unlessAborted } from '../waiting/bell.ts';
 import { withTimeLimit } from '../waiting/time-limit.ts';
@@ -16,6 +17,8 @@ export interface EngineHealth {
   readonly reason: string;
   /** What the engine's client said, for the operator alone: it may name paths of this machine. */
   readonly detail: string;
+  /** Of an engine that answers and cannot be used: what the operator does about it. */
+  readonly cure?: string;
   /** As told last; undefined until the engine answered once. */
   readonly info: EngineInfo | undefined;
 }
@@ -107,7 +110,11 @@ export class EngineWatch {
       if (!neverAnswered && this.#failures < failuresForNotReady) return;
       this.#noteAway();
       const detail = error instanceof Error ? error.message : String(error);
-      this.#setHealth({ ready: false, reason: awayReason, detail, info: this.#health.info });
+      const { info } = this.#health;
+      if (error instanceof ProblemError) {
+        const reason = `engine_unavailable: ${detail}`;
+        this.#setHealth({ ready: false, reason, detail, cure: error.problem.hint, info });
+      } else this.#setHealth({ ready: false, reason: awayReason, detail, info });
     }
   }
 

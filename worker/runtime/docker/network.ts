@@ -1,5 +1,6 @@
 /** The network that all bots and builds of this host share. Its members cannot reach each other. */
 import type { Logger } from '#common/log.ts';
+import { refuse } from '#common/problem.ts';
 import { list, record, text } from './answers.ts';
 import type { EngineClient } from './engine-client.ts';
 import { hasStatus } from './engine-errors.ts';
@@ -19,6 +20,12 @@ export function createBotNetwork(engine: EngineClient, name: string, logger: Log
       return await engine.call({ method: 'GET', path: `/networks/${encodeURIComponent(name)}` }, signal);
     } catch (error) {
       if (hasStatus(error, 404)) return undefined;
+      // Engines before 25 let two networks have one name, and then take the name for neither.
+      if (hasStatus(error, 400) && /ambiguous/i.test(error.text)) {
+        refuse('CONTAINER_ERROR', `The engine has more than one network named ${name}, and no bot can use either.`, {
+          hint: `The operator removes all but one by id: docker network ls --filter name=${name}, then docker network rm ID.`,
+        });
+      }
       throw error;
     }
   };
