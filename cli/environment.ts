@@ -17,7 +17,7 @@ export const isEnvGiven = ({ env, envFile }: EnvOptions): boolean => env.length 
 
 export interface Environment {
   readonly values: Readonly<Record<string, string>>;
-  /** Names that the bot shall not have any more. */
+  /** Names that the bot must not have any more. */
   readonly removed: readonly string[];
 }
 

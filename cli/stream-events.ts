@@ -1,4 +1,4 @@
-/** Events of the user's bots. When they are followed, a stream that broke goes on right after the last message. */
+/** Events of the user's bots. When they are followed, a stream that broke continues right after the last message. */
 import { BotService, type WatchBotsResponse } from '#gen/botrunner/v1/bot_service_pb.js';
 import type { Client } from './client.ts';
 import { type FollowContext, followStream } from './follow-stream.ts';

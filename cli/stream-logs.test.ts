@@ -48,7 +48,7 @@ it('asks once and ends with the log', async () => {
   expect(asked).toEqual([{ lines: 7, followed: false, afterCursor: '' }]);
 });
 
-it('goes on right after the last line when the stream breaks, and says so once', async () => {
+it('continues right after the last line when the stream breaks, and says so once', async () => {
   const { seen, asked, error } = await read([
     [lines(['one', 'two']), lost],
     [{ error: refusal('UNAVAILABLE', 'the worker is not connected') }],

@@ -1,4 +1,4 @@
-/** A bot's log as batches of lines. When it is followed, it goes on after the last line once a broken stream is back. */
+/** A bot's log as batches of lines. When it is followed, it continues after the last line once a broken stream is back. */
 
 import { type Timestamp, timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';

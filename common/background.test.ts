@@ -8,7 +8,7 @@ const fail = () => {
 };
 
 describe('what runs beside everything else', () => {
-  it('reports a timer that throws, and goes on', async () => {
+  it('reports a timer that throws, and continues', async () => {
     const clock = createManualClock();
     const seen: unknown[] = [];
     const guarded = guardedClock(clock, (error) => seen.push(error));

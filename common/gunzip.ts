@@ -1,6 +1,6 @@
 /**
  * Inflates gzip that came from a user: one member and nothing behind it, bounded in size and in its ratio to what was sent.
- * node:zlib's own gunzip goes on with a second member and passes over what follows, so that the frame (RFC 1952) is read
+ * node:zlib's own gunzip continues with a second member and passes over what follows, so that the frame (RFC 1952) is read
  * here and only the deflate stream within is left to zlib.
  */
 import { crc32, createInflateRaw, type InflateRaw } from 'node:zlib';

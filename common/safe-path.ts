@@ -25,7 +25,7 @@ export type PathRule =
   | 'too_long'
   | 'too_deep';
 
-/** What goes on after a name: "is absolute". */
+/** What follows a name: "is absolute". */
 export const pathRuleSentences: Readonly<Record<PathRule, string>> = {
   empty: 'is empty',
   absolute: 'is absolute',

@@ -95,7 +95,7 @@ export const orchestratorVariables = {
   acceptLostKey: text(
     {
       name: 'ACCEPT_LOST_KEY',
-      doc: 'Goes on without the former key of the store: the id that the refusal to start printed. Good once.',
+      doc: 'Continues without the former key of the store: the id that the refusal to start printed. Good once.',
     },
     undefined,
   ),

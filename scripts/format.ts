@@ -1,4 +1,4 @@
-/** Formats everything and mends what can be mended without thought: npm run format */
+/** Formats everything and fixes what can be fixed mechanically: npm run format */
 import { interrupted } from './process/interrupted.ts';
 import { run } from './process/run.ts';
 

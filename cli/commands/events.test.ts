@@ -70,7 +70,7 @@ describe('events', () => {
     expect(orchestrator.eventRequests).toMatchObject([{ botId: 'b', last: 2 }]);
   });
 
-  it('follows, and goes on after the last message when the connection breaks', async () => {
+  it('follows, and continues after the last message when the connection breaks', async () => {
     const ending = new AbortController();
     const orchestrator = withEvents(
       [event(1, bot(BotState.PENDING)), { watched: { resumeFrom: 'p7' } }, { error: connectionLost() }],

@@ -16,7 +16,7 @@ function withJob(fields: JobFields) {
 const times = ['  Accepted  2026-11-22T15:00:00Z', '  Changed   2026-11-22T15:00:00Z'];
 
 describe('job', () => {
-  it('shows a job that goes on, with the way to end it', async () => {
+  it('shows a job that continues, with the way to end it', async () => {
     const { orchestrator, jobId } = withJob({ reason: 'the image is being built' });
     expect(await runCli(['job', jobId], { orchestrator })).toEqual({
       exitCode: 0,

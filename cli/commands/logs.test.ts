@@ -57,7 +57,7 @@ describe('logs', () => {
     },
   );
 
-  it('follows new lines only with -n 0, and goes on from the same moment when the stream breaks before one came', async () => {
+  it('follows new lines only with -n 0, and continues from the same moment when the stream breaks before one came', async () => {
     const orchestrator = withLog([{ error: connectionLost() }]);
     orchestrator.logScripts.push([{ lines: logLines(['new']) }]);
     const told = await runCli(['logs', 'b', '-n', '0', '-f'], { orchestrator });
@@ -102,7 +102,7 @@ describe('logs', () => {
     expect([request?.sinceAgoMs, request?.untilAgoMs]).toEqual([600_000n, undefined]);
   });
 
-  it('goes on after a cursor', async () => {
+  it('continues after a cursor', async () => {
     const orchestrator = withLog([]);
     expect((await runCli(['logs', 'b', '--cursor', 'c7', '-f'], { orchestrator })).exitCode).toBe(0);
     expect(orchestrator.logRequests).toMatchObject([{ afterCursor: 'c7', follow: true }]);

@@ -381,7 +381,7 @@ describe('a connection that breaks', () => {
   });
 });
 
-it('Ctrl-C while it waits says that the job goes on, and how to look', async () => {
+it('Ctrl-C while it waits says that the job continues, and how to look', async () => {
   const ending = new AbortController();
   const orchestrator = new FakeOrchestrator();
   orchestrator.watchScripts.push([

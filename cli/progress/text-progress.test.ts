@@ -72,7 +72,7 @@ it('moves a line at the bottom of a terminal and takes it away before every othe
   expect(written()).toBe(atEnd);
 });
 
-it('says with the moving line alone that a job goes on of which nothing is told', () => {
+it('says with the moving line alone that a job continues without news', () => {
   const { progress, clock, written } = setUp(true);
   progress.job(job(JobStatus.RUNNING));
   expect(written()).toBe('⠋ Starting (0 s)');

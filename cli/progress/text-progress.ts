@@ -1,6 +1,6 @@
 /**
  * Progress for people: a line per change, build output dimmed, and on a terminal one moving line at the bottom that shows
- * what goes on and for how long. Invariant: whatever is printed, the moving line is taken away before and drawn after it.
+ * what is happening and for how long. Invariant: whatever is printed, the moving line is taken away before and drawn after it.
  */
 import type { Writable } from 'node:stream';
 import type { Clock } from '#common/clock.ts';
@@ -51,7 +51,7 @@ export class TextProgress implements Progress {
     const activity = news ?? actionWord(job);
     if (activity === this.#activity) return;
     this.#activity = activity;
-    // That it goes on is said by the moving line alone.
+    // That it continues is said by the moving line alone.
     if (news === undefined) this.#redraw();
     else this.#print(news);
   }

@@ -52,7 +52,7 @@ const optionLines = (options: readonly OptionSpec[]): string =>
 /** A name that is wider than this stands on a line of its own, so that it does not push all texts to the right. */
 const termColumnsMax = 24;
 
-/** "  NAME  text" lines; a text that does not fit goes on below itself. */
+/** "  NAME  text" lines; a text that does not fit continues below itself. */
 function renderTerms(terms: readonly (readonly [string, string])[]): string {
   const widths = terms.map(([name]) => displayWidth(name)).filter((width) => width <= termColumnsMax);
   const indent = Math.max(0, ...widths) + 4;

@@ -92,7 +92,7 @@ export const jobResultJson = (job: Job): JsonObject => ({
   ...(job.status === JobStatus.COMPLETED ? resultOf(job) : { status: 'accepted' }),
 });
 
-/** One line about what a job is doing now; undefined while all that is known is that it goes on. */
+/** One line about what a job is doing now; undefined while all that is known is that it continues. */
 export function jobActivity(job: Job): string | undefined {
   if (job.status === JobStatus.WAITING_FOR_WORKER) {
     return job.reason === '' ? 'Waiting for a worker' : `Waiting for a worker: ${escapeControls(job.reason)}`;

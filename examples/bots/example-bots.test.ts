@@ -192,7 +192,7 @@ describe.each(examples)('$name', ({ name, language, file }) => {
     expect(bot.output().trim()).toBe('Set BOT_TOKEN to the token that @BotFather gave you.');
   });
 
-  it('goes on after another copy of it took its poll', async () => {
+  it('continues after another copy of it took its poll', async () => {
     const bot = start();
     await eventually(
       'it polls',

@@ -1,6 +1,6 @@
 /**
  * The history of a store: a line of openings, each from the end of the one before. A store that was restored from a backup
- * goes on in an opening of its own, so that a moment which somebody else remembers can be told to be of its past or of another
+ * continues in an opening of its own, so that a moment which somebody else remembers can be told to be of its past or of another
  * history. Pure.
  */
 

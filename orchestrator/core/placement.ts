@@ -1,4 +1,4 @@
-/** Where a bot shall run: filters that explain themselves, then bin-packing. Pure. */
+/** Where a bot should run: filters that explain themselves, then bin-packing. Pure. */
 import { type Labels, labelsText } from '#common/labels.ts';
 
 export interface Candidate {

@@ -54,7 +54,7 @@ export interface BotRecord extends BotKey {
   readonly revision: number;
   readonly epoch: number;
   readonly workerId: string | null;
-  /** True while its worker shall stop it because it moves to another one. */
+  /** True while its worker should stop it because it moves to another one. */
   readonly leaving: boolean;
   /** Reserved for placement: the limits of the spec, or the defaults. */
   readonly memoryBytes: number;
@@ -71,7 +71,7 @@ export interface BotRecord extends BotKey {
   readonly state: BotStateName;
   readonly observed: Observed;
   readonly observedAt: number | null;
-  /** When its user last decided that it shall run. */
+  /** When its user last decided that it should run. */
   readonly runsSince: number;
   /** When the operator's limit on the age of bots stops it; null without one. */
   readonly stopsAt: number | null;

@@ -24,7 +24,7 @@ import { wantedByJob } from './wanted-spec.ts';
 const settledAt = ({ observed }: BotRecord): BotRecord['observed'] =>
   observed.generation === undefined || observed.containerId !== undefined ? {} : { generation: observed.generation };
 
-/** One that had ended may run from now on; one that runs goes on meanwhile. */
+/** One that had ended may run from now on; one that runs continues meanwhile. */
 const begun = (bot: BotRecord): Partial<BotRecord> =>
   bot.desired === 'running' && !mayRun(bot) ? { state: 'pending' } : {};
 

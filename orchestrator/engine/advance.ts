@@ -45,7 +45,7 @@ export function advance(context: EngineContext, change: Change, job: JobRecord, 
       const after = change.tx.bots.get(job);
       const error = tellFormer(step.problem, job, { before, after, workerSaid: event.kind === 'task_failed' });
       const ended = finish(context, change, { ...job, state, status: step.status, reason: '', error });
-      // Its bot is gone; what was left to wait for goes on by itself.
+      // Its bot is gone; what was left to wait for continues by itself.
       if (job.action === 'delete' && change.tx.bots.get(job)?.pendingTask === null) removeDeleted(change, job);
       return ended;
     }

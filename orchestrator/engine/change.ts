@@ -60,7 +60,7 @@ export function createChange(tx: Tables, now: number, published: Published, effe
   function tell(key: BotKey, botSeq: number, subjectId: string, body: EventBody): void {
     tx.outbox.add({ userId: key.userId, botId: key.botId, botSeq, subjectId, body, eventId: ulid(now), at: now });
   }
-  /** A bot that was deleted and made again goes on counting, as far as its events are kept. */
+  /** A bot that was deleted and made again continues counting, as far as its events are kept. */
   const nextSeq = (bot: BotRecord): number => (bot.eventSeq || tx.outbox.lastBotSeq(bot)) + 1;
   /** A raised generation or epoch is a decision: it is of this moment of the store. */
   function decided(bot: BotRecord): BotRecord {

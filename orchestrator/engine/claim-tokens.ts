@@ -38,7 +38,7 @@ export function claimTokens(
     return { pending: false };
   }
   if (job === undefined || !takesOver(job)) throw new ProblemError(refusedToken(context, tx, bot.userId, holders));
-  // Not before the new one could run: if it cannot be built, the other one goes on.
+  // Not before the new one could run: if it cannot be built, the other one continues.
   if (claim.built) makeRoom(context, change, job, holders);
   return { pending: true };
 }

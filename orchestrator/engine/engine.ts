@@ -251,7 +251,7 @@ export class Engine {
     });
   }
 
-  /** A task goes on; people who watch the job see the line. */
+  /** A task makes progress; people who watch the job see the line. */
   taskProgress(workerId: string, taskId: string, message: string): Promise<string | undefined> {
     return this.#change((change) => {
       const task = change.tx.tasks.get(taskId);

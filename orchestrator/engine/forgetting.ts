@@ -15,7 +15,7 @@ import { removeDeleted } from './settling.ts';
 import { releaseTokens } from './token-ownership.ts';
 
 export interface FreedBot extends BotKey {
-  /** `removed`: it was to be removed anyway. `moved`: an open start goes on elsewhere. Else it is stopped. */
+  /** `removed`: it was to be removed anyway. `moved`: an open start continues elsewhere. Else it is stopped. */
   readonly outcome: 'removed' | 'moved' | 'stopped';
 }
 

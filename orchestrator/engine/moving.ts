@@ -1,6 +1,6 @@
 /**
  * Moves a bot to another worker: stopped and gone on the old one, then started on the new one, which gets a new epoch. The
- * bot shall run all the while, so that its place in the quota and its Telegram token stay its own.
+ * bot should run all the while, so that its place in the quota and its Telegram token stay its own.
  */
 import { type Problem, problem } from '#common/problem.ts';
 import { planPlacement } from '../core/placement.ts';

@@ -26,7 +26,7 @@ export interface NewJob {
   readonly takeover?: boolean;
   /**
    * A stop of a bot that is not there becomes a job that fails, instead of being refused: the original's command line stops
-   * before it updates, goes on after a stop that failed, and ends at any refusal.
+   * before it updates, continues after a stop that failed, and ends at any refusal.
    */
   readonly absentFails?: boolean;
   readonly params?: JsonObject;

@@ -14,7 +14,7 @@ export type EndWithoutWorker =
   /** The bot is nowhere, or known to have no container: there is nothing left to do but what a delete has to purge elsewhere. */
   { readonly kind: 'carried_out' } | { readonly kind: 'pending'; readonly result: JsonObject };
 
-/** Undefined for a job that goes on: of another kind, or with a worker that is there or may be back in a moment. */
+/** Undefined for a job that continues: of another kind, or with a worker that is there or may be back in a moment. */
 export function endWithoutWorker(context: EngineContext, change: Change, job: JobRecord): EndWithoutWorker | undefined {
   if (job.action !== 'stop' && job.action !== 'delete') return undefined;
   const bot = change.tx.bots.get(job);

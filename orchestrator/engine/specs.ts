@@ -75,7 +75,7 @@ export const taskCommand = (taskId: string, job: JobRecord, remainingMs: number)
   takeover: job.params['takeover'] === true,
 });
 
-/** The command for a bot's worker. `task` is the task it serves, if any. A bot that leaves shall be stopped there. */
+/** The command for a bot's worker. `task` is the task it serves, if any. A bot that leaves should be stopped there. */
 export function toEnsure(
   key: Secret<Uint8Array>,
   bot: BotRecord,

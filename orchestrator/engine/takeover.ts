@@ -6,7 +6,7 @@
  *
  * A worker that cannot wait between building and starting (before the capability takeover.claim) gets the task when the holders
  * are gone. Whatever ends the job before the new bot runs, the holders that were stopped for it run again. In the transaction of
- * the caller; what is known of it is in the job's params, so that a restart of any part goes on from there.
+ * the caller; what is known of it is in the job's params, so that a restart of any part continues from there.
  */
 import type { BotKey } from '#common/ids.ts';
 import type { JsonObject } from '#common/problem.ts';

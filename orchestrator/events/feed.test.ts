@@ -91,7 +91,7 @@ describe('the feed', () => {
     expect(seqs(all)).toEqual([7]);
   });
 
-  it('says that events are missing where they were removed, and goes on from there', async () => {
+  it('says that events are missing where they were removed, and continues from there', async () => {
     await add(10);
     await store.write((tx) => tx.outbox.prune({ before: 0, keep: 4, limit: 100 }));
     expect(store.read.outbox.floor()).toBe(6);

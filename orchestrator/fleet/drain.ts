@@ -1,6 +1,6 @@
 /**
  * Empties a worker: cordons it, then moves its running bots away one after the other. Each move is a job of its own, which
- * goes on if the caller of the drain leaves; a drain that was broken off is simply begun again.
+ * continues if the caller of the drain leaves; a drain that was broken off is simply begun again.
  */
 import type { Clock } from '#common/clock.ts';
 import { sleep } from '#common/clock.ts';

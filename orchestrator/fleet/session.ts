@@ -51,7 +51,7 @@ export interface SessionDeps {
   readonly storeId: string;
 }
 
-/** Everything a worker shall run, with the task each bot's open job is about. */
+/** Everything a worker should run, with the task each bot's open job is about. */
 export function desiredSetOf(
   { restore, store, engine, sealKey, stopGraceMs }: SessionDeps,
   workerId: string,
@@ -61,7 +61,7 @@ export function desiredSetOf(
     const job = store.read.jobs.openOfBot(bot)[0];
     const task = job?.taskId ? store.read.tasks.get(job.taskId) : undefined;
     const open = job !== undefined && task !== undefined && task.status !== 'done';
-    // Not placed yet: what the job wants may not fit here, and what there was goes on.
+    // Not placed yet: what the job wants may not fit here, and what there was continues.
     if (open && task.workerId === null)
       return toEnsure(sealKey, beforeItsJob(bot), pendingTaskOf(bot), stopGraceMs, restore.decided(bot));
     const command =
@@ -70,7 +70,7 @@ export function desiredSetOf(
   });
   const removals = store.read.leftovers.ofWorker(workerId).map((leftover) => toRemoval(leftover, stopGraceMs));
   const kept = restore.kept(workerId).map(({ userId, botId }) => create(BotNameSchema, { userId, botId }));
-  // While it holds something, the worker goes on to remember the history in which it knows it.
+  // While it holds something, the worker continues to remember the history in which it knows it.
   const now = restore.holdsAny(workerId) ? undefined : restore.now();
   return create(DesiredSetSchema, { bots: [...bots, ...removals], kept, ...(now ? { now } : {}) });
 }

@@ -183,7 +183,7 @@ describe('many who follow one bot', () => {
     );
   });
 
-  it('are not held up by one who stalls, who costs no tail and then goes on without a loss', async () => {
+  it('are not held up by one who stalls, who costs no tail and then continues without a loss', async () => {
     worker.lineBytes = 1000;
     worker.print(10);
     const ending = new AbortController();
@@ -236,7 +236,7 @@ describe('many who follow one bot', () => {
 });
 
 describe('following', () => {
-  it('goes on in a new call where a broken one ended', async () => {
+  it('continues in a new call where a broken one ended', async () => {
     worker.print(5);
     const broken = follow(fromAfter(0));
     await broken.saw(5);

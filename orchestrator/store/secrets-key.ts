@@ -23,7 +23,7 @@ export interface KeySettings {
   /** Of the store and, without `secretsKey`, of the key file. */
   readonly dir: string;
   readonly secretsKey: Secret<Uint8Array> | undefined;
-  /** The id that a refusal printed: the operator goes on without the former key. */
+  /** The id that a refusal printed: the operator continues without the former key. */
   readonly acceptLostKey: string | undefined;
 }
 

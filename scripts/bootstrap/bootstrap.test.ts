@@ -117,7 +117,7 @@ describe('the set-up', () => {
     expect(npmCalls()).toHaveLength(1);
   });
 
-  it('goes on with npm install when npm ci refuses the lock, and leaves the lock as it is', async () => {
+  it('continues with npm install when npm ci refuses the lock, and leaves the lock as it is', async () => {
     const run = bootstrap([], 'refuse-lock');
     expect(await run.code).toBe(0);
     expect(npmCalls()).toEqual([expect.stringMatching(/^ci /), expect.stringMatching(/^install --no-save /)]);

@@ -95,5 +95,5 @@ function cureFor(output) {
   if (/ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|network/i.test(output)) {
     return 'check that npm reaches its registry (npm ping), then run the same command again.';
   }
-  return 'run "npm ci" in the checkout to see it in full, mend what it names, then run the same command again.';
+  return 'run "npm ci" in the checkout to see it in full, fix what it names, then run the same command again.';
 }

@@ -124,7 +124,7 @@ describe('a hint', () => {
     ],
     ['UNAUTHENTICATED', 'Send a header.', 'Set AVTOMATIKA_TOKEN to your token, or give --token.'],
     ['INVALID_BOT_ID', 'Use 1 to 64 Latin letters.', 'Use 1 to 64 Latin letters.'],
-    ['NEWER_THAN_THIS_PROGRAM', 'Mend it.', 'Mend it.'],
+    ['NEWER_THAN_THIS_PROGRAM', 'Fix it.', 'Fix it.'],
   ])('of %s that reads %j is shown as %j', (code, hint, shown) => {
     expect(hintFor(code, hint)).toBe(shown);
   });

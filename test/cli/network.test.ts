@@ -36,7 +36,7 @@ describe('over HTTP/2', () => {
     expect(told.exitCode).toBe(1);
   });
 
-  it('waiting for a job goes on when the connection is cut', async () => {
+  it('waiting for a job continues when the connection is cut', async () => {
     const { orchestrator, url, cut } = await startFakeServer();
     orchestrator.result = startedResult;
     orchestrator.watchScripts.push([{ job: { reason: 'building' } }, 'silence']);
@@ -49,7 +49,7 @@ describe('over HTTP/2', () => {
     expect(told.stderr).toContain('building\nThe connection was lost; trying again\n');
   });
 
-  it('following a log goes on after the last line when the connection is cut, and ends on Ctrl-C', async () => {
+  it('following a log continues after the last line when the connection is cut, and ends on Ctrl-C', async () => {
     const { orchestrator, url, cut } = await startFakeServer();
     orchestrator.addBot({ botId: 'b' });
     orchestrator.logScripts.push(

@@ -98,7 +98,7 @@ export function describeBuilds(suite: SuiteContext): void {
       expect(await suite.harness.traces()).toEqual(before);
     });
 
-    test('shows its output while it goes on, ends soon when it is aborted, and leaves nothing', async () => {
+    test('shows its output while it lasts, ends soon when it is aborted, and leaves nothing', async () => {
       const before = await suite.harness.traces();
       const key = suite.newKey();
       const lines: string[] = [];

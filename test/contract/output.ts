@@ -72,7 +72,7 @@ export function describeOutput(suite: SuiteContext): void {
       expect(texts.slice(0, -1).findIndex((text, index) => text !== `line ${index}`)).toBe(-1);
     });
 
-    test('goes on at a cursor across a stop, a start and a new runtime, with no gap and no repetition', async () => {
+    test('continues at a cursor across a stop, a start and a new runtime, with no gap and no repetition', async () => {
       const id = await suite.run({
         steps: [
           ['print', 'hello'],

@@ -268,7 +268,7 @@ describe.skipIf('skip' in docker)('bots on Docker', () => {
     expect(afterTwo).toMatchObject({ container_id: before.container_id, started_at: before.started_at, restarts: 0 });
     expect(await pidOf()).toBe(pid);
 
-    // The log goes on as if nothing had happened: no line twice, none missing.
+    // The log continues as if nothing had happened: no line twice, none missing.
     const { stdout } = await platform.cli(['logs', 'survivor', '-n', '10000']);
     const ticks = [...stdout.matchAll(/^tick (\d+)$/gm)].map((match) => Number(match[1]));
     expect(ticks.length).toBeGreaterThan(20);

@@ -70,7 +70,7 @@ describe('bots as plain processes', () => {
     await deleteBot(platform, 'keeper');
   });
 
-  it('a follower that stalls holds up neither the bot nor another follower, and misses nothing when it goes on', {
+  it('a follower that stalls holds up neither the bot nor another follower, and misses nothing when it continues', {
     timeout: longMs,
   }, async () => {
     const count = 60_000;
@@ -274,7 +274,7 @@ describe('bots as plain processes', () => {
     await deleteBot(platform, 'orphan');
   });
 
-  it('logs -f shows a line soon after it was printed, and goes on after kill -9 of the orchestrator', {
+  it('logs -f shows a line soon after it was printed, and continues after kill -9 of the orchestrator', {
     timeout: longMs,
   }, async () => {
     expect((await platform.cli(['start', 'followed', '--simple', counting('followed')])).code).toBe(0);

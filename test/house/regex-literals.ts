@@ -11,7 +11,7 @@ const before = /(?:^|[([{,;=:!&|?+*%<>~^-]|\b(?:return|typeof|case|of|in|void|yi
 
 export function regexLiteralsOf(source: string): readonly RegexLiteral[] {
   const found: RegexLiteral[] = [];
-  // Braces within the ${} of templates: at the closing one the template goes on.
+  // Braces within the ${} of templates: at the closing one the template continues.
   const templates: number[] = [];
   let depth = 0;
   let code = '';

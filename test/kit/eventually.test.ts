@@ -22,7 +22,7 @@ it('says what it waited for, for how long, and what it saw last', async () => {
   await expect(waiting).rejects.toThrow("the bot runs: not within 30 ms; last seen: { state: 'building' }");
 });
 
-it('goes on after a look that throws, and shows its error when nothing better came', async () => {
+it('continues after a look that throws, and shows its error when nothing better came', async () => {
   let looks = 0;
   const read = () => {
     if (++looks < 3) throw new Error('not there');

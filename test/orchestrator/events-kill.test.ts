@@ -1,4 +1,4 @@
-/** Events across SIGKILL of the real orchestrator: what was told before goes on after, for a stream and for NATS. */
+/** Events across SIGKILL of the real orchestrator: what was told before continues after, for a stream and for NATS. */
 import { fromBinary } from '@bufbuild/protobuf';
 import { connect } from 'nats';
 import { expect, it } from 'vitest';

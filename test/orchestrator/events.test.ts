@@ -276,7 +276,7 @@ describe('resuming', () => {
       );
       expect(reader.frames[0]).toMatchObject({ event: 'snapshot', data: { bots: [{ bot_id: 'a' }, {}] } });
       expect(reader.frames[0]?.data.reason).toMatch(/not kept any more/);
-      // From here on it goes on as always.
+      // From here on it continues as always.
       await stir('b');
       await eventually(
         'what comes',

@@ -73,7 +73,7 @@ export const failed = (taskId: string, code: string, extra = {}) => ({
   case: 'result' as const,
   value: {
     taskId,
-    outcome: { case: 'failed' as const, value: { code, message: 'it broke', hint: 'mend it' } },
+    outcome: { case: 'failed' as const, value: { code, message: 'it broke', hint: 'fix it' } },
     ...extra,
   },
 });

@@ -101,7 +101,7 @@ describe('a start', () => {
     expect(await untilFinal(id)).toMatchObject({
       state: 'failed',
       status: 'failed',
-      data: { error: { code: 'BUILD_FAILED', hint: 'mend it' } },
+      data: { error: { code: 'BUILD_FAILED', hint: 'fix it' } },
     });
     const stop = await worker.take('ensure');
     expect(stop).toMatchObject({ taskId: '', desired: DesiredState.STOPPED, generation: 2n });
@@ -226,7 +226,7 @@ describe('the quota', () => {
 });
 
 describe('a restart of the orchestrator', () => {
-  it('forgets nothing it has answered: the job goes on with the worker’s next session', async () => {
+  it('forgets nothing it has answered: the job continues with the worker’s next session', async () => {
     const id = await accepted(start('echo', { env_vars: { BOT_TOKEN: 'canary-9d1f' } }));
     const worker = await connect();
     const before = await worker.take('ensure');

@@ -66,7 +66,7 @@ const fails = (worker: ScriptedWorker, ensure: Ensure, code = 'BUILD_FAILED') =>
     },
   });
 const takeover = (botId: string, more = {}) => accepted(simple(botId, { env_vars, takeover: true, ...more }));
-/** Everything the worker was told of a bot, by what it shall be. */
+/** Everything the worker was told of a bot, by what it should be. */
 const told = (worker: ScriptedWorker, botId: string): DesiredState[] =>
   worker.heard.flatMap(({ body }) =>
     body.case === 'ensure' && body.value.botId === botId ? [body.value.desired] : [],
@@ -130,7 +130,7 @@ describe('a takeover', () => {
     expect(await startElsewhere('third')).toBe('TOKEN_IN_USE');
   });
 
-  it('goes on after kill -9 of the orchestrator and a new session of the worker', async () => {
+  it('continues after kill -9 of the orchestrator and a new session of the worker', async () => {
     const worker = await alive('w');
     await run(worker, 'old', { env_vars });
     const id = await takeover('new');

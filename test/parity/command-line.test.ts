@@ -99,12 +99,12 @@ it('files of the same name overwrite each other', async () => {
 
 it('every failed job prints "unknown error" and ends with 0', async () => {
   const orchestrator = new FakeOrchestrator();
-  const error = problemToProto(problem('BUILD_FAILED', 'Line 3 is wrong.', { hint: 'Mend line 3.' }));
+  const error = problemToProto(problem('BUILD_FAILED', 'Line 3 is wrong.', { hint: 'Fix line 3.' }));
   orchestrator.watchScripts.push([{ job: { status: JobStatus.FAILED, state: 'failed', error } }]);
   const { exitCode, stderr } = await cli(['start', 'b', '--simple', 'bot.py'], orchestrator);
   expect(exitCode).toBe(1);
   expect(stderr).toContain('BUILD_FAILED: Line 3 is wrong.');
-  expect(stderr).toContain('Mend line 3.');
+  expect(stderr).toContain('Fix line 3.');
 });
 
 it('stop of an unknown bot prints success', async () => {

@@ -15,7 +15,7 @@ import { usableDocker } from '../kit/test-docker.ts';
 const docker = inject('docker');
 const longMs = 120_000;
 
-/** Keeps one row for each start in a file of the data volume, and goes on. */
+/** Keeps one row for each start in a file of the data volume, and continues. */
 const rememberingBot = (version: string) => `import os, sqlite3, time
 store = sqlite3.connect("/data/bot.db")
 store.execute("CREATE TABLE IF NOT EXISTS starts (version TEXT)")

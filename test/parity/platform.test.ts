@@ -45,7 +45,7 @@ describe('engine', () => {
     const worker = await connect();
     const jobId = await job(start('bad'));
     const { taskId } = await worker.take('ensure');
-    const failure = { code: 'BUILD_FAILED', message: 'Line 3 is wrong.', hint: 'Mend it.' };
+    const failure = { code: 'BUILD_FAILED', message: 'Line 3 is wrong.', hint: 'Fix it.' };
     worker.send({ case: 'result', value: { taskId, outcome: { case: 'failed', value: failure } } });
     expect(await ended(jobId)).toMatchObject({ state: 'failed', data: { error: { code: 'BUILD_FAILED' } } });
     await worker.take('resultAck');
@@ -63,7 +63,7 @@ describe('engine', () => {
     const worker = await connect();
     const jobId = await job(start('late'));
     const ensure = await worker.take('ensure');
-    const failure = { code: 'BUILD_FAILED', message: 'no', hint: 'mend it' };
+    const failure = { code: 'BUILD_FAILED', message: 'no', hint: 'fix it' };
     worker.send({ case: 'result', value: { taskId: ensure.taskId, outcome: { case: 'failed', value: failure } } });
     await ended(jobId);
     worker.succeed(ensure);
@@ -172,7 +172,7 @@ const proofs: readonly Proof[] = [
   [
     'a failure of the stop is ignored',
     'test/worker/update-and-stop.test.ts',
-    'goes on while the engine is away, and does not say stopped before it is true',
+    'continues while the engine is away, and does not say stopped before it is true',
   ],
   [
     'archives include .git and .env',
@@ -194,7 +194,7 @@ const proofs: readonly Proof[] = [
   [
     'dispatch saves after it has sent',
     jobs,
-    'forgets nothing it has answered: the job goes on with the worker’s next session',
+    'forgets nothing it has answered: the job continues with the worker’s next session',
   ],
   ['tasks of equal priority are not first in, first out', jobs, 'run one after the other, in order'],
   [
@@ -300,7 +300,7 @@ const proofs: readonly Proof[] = [
   [
     'logs -f repeats or loses lines',
     'test/cli/network.test.ts',
-    'following a log goes on after the last line when the connection is cut, and ends on Ctrl-C',
+    'following a log continues after the last line when the connection is cut, and ends on Ctrl-C',
   ],
   [
     'after a stop the logs are gone',

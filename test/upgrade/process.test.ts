@@ -43,7 +43,7 @@ describe('a folder of version 0.1.0', () => {
     expect(await dev.job(jobId)).toMatchObject({ status: 'completed' });
   });
 
-  it('goes on with its events where a reader was', async () => {
+  it('continues with its events where a reader was', async () => {
     const answer = await fetch(`${orchestrator.url}/events?resume_from=${encodeURIComponent(former.made.eventId)}`, {
       headers: { authorization: 'Bearer test-client-token' },
     });
@@ -97,7 +97,7 @@ describe('a folder of version 0.1.0', () => {
     );
   }, 120_000);
 
-  it('reads the logs of before, and goes on with them', async () => {
+  it('reads the logs of before, and continues with them', async () => {
     const before = former.made.logs.split('\n').filter((line) => /runs \d+$/.test(line));
     expect(before.length).toBeGreaterThan(2);
     const text = await dev.logs('runs');

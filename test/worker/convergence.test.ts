@@ -1,4 +1,4 @@
-/** Whatever happens in whatever order, a bot ends as it shall be. */
+/** Whatever happens in whatever order, a bot ends as it should be. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BotState } from '#gen/botrunner/v1/bot_pb.js';
@@ -32,7 +32,7 @@ describe('whatever happens in whatever order', () => {
     fc.constantFrom<Happening>('stop', 'die', 'restart', 'vanish', 'away', 'back'),
   );
 
-  it('the bot ends as it shall be, with one container at most', { timeout: 120_000 }, async () => {
+  it('the bot ends as it should be, with one container at most', { timeout: 120_000 }, async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(happening, { maxLength: 25 }), fc.boolean(), async (happenings, atLast) => {
         const world = await createRegistryForTests();

@@ -29,14 +29,14 @@ describe('a diagnosis', () => {
     await running(1);
     expect(diagnosis()).toBe('');
     print(conflict);
-    await bots.until('it is told', () => diagnosis()?.includes('409 Conflict'));
+    await bots.until('it is reported', () => diagnosis()?.includes('409 Conflict'));
     expect(bots.observation()).toMatchObject({ state: BotState.RUNNING, reason: '' });
   });
 
-  it('is over when the bot runs and has not said it for a while, but not while it goes on saying it', async () => {
+  it('is over when the bot runs and has not said it for a while, but not while it keeps saying it', async () => {
     await running(1);
     print(conflict);
-    await bots.until('it is told', () => diagnosis() !== '');
+    await bots.until('it is reported', () => diagnosis() !== '');
     await bots.pass(60_000);
     print(conflict);
     await bots.pass(60_000);
@@ -47,7 +47,7 @@ describe('a diagnosis', () => {
   it('is over at once when the bot says that it polls again', async () => {
     await running(1);
     print('Failed to fetch updates - TelegramNetworkError: Cannot connect to host api.telegram.org:443');
-    await bots.until('it is told', () => diagnosis() !== '');
+    await bots.until('it is reported', () => diagnosis() !== '');
     print('Connection established (tryings = 2, bot id = 42)');
     await bots.until('it is over', () => diagnosis() === '', 20_000);
   });
@@ -55,7 +55,7 @@ describe('a diagnosis', () => {
   it('explains a crash loop for as long as each end says the same, and no longer', async () => {
     bots.runtime.behaviour = { prints: [missing], exits: 1 };
     await running(1);
-    await bots.until('it is told', () => diagnosis()?.includes('add aiogram'));
+    await bots.until('it is reported', () => diagnosis()?.includes('add aiogram'));
     await bots.until('it was started often', () => (bots.observation()?.restarts ?? 0) >= 3);
     expect(bots.observation()).toMatchObject({ diagnosis: expect.stringContaining('add aiogram') });
     bots.runtime.behaviour = { prints: ['something else'], exits: 1 };
@@ -65,19 +65,19 @@ describe('a diagnosis', () => {
   it("knows the bot's own modules, after a restart of the worker too, and proposes none of them as a package", async () => {
     await running(1);
     print("ModuleNotFoundError: No module named 'src'");
-    await bots.until('it is told', () => diagnosis()?.includes("the bot's own src"));
+    await bots.until('it is reported', () => diagnosis()?.includes("the bot's own src"));
     await bots.restart();
     bots.run(1);
     print("ModuleNotFoundError: No module named 'src.texts'");
-    await bots.until('it is told', () => diagnosis()?.includes("src.texts is not among the bot's own files"));
+    await bots.until('it is reported', () => diagnosis()?.includes("src.texts is not among the bot's own files"));
     print("ModuleNotFoundError: No module named 'aiogram'");
-    await bots.until('it is told', () => diagnosis()?.includes('add aiogram to the requirements'));
+    await bots.until('it is reported', () => diagnosis()?.includes('add aiogram to the requirements'));
   });
 
   it('outlives a restart of the worker', async () => {
     await running(1);
     print(conflict);
-    await bots.until('it is told', () => diagnosis() !== '');
+    await bots.until('it is reported', () => diagnosis() !== '');
     await bots.restart();
     bots.run(1);
     await bots.pass(2000);
@@ -88,7 +88,7 @@ describe('a diagnosis', () => {
   it('of an old version is none of the new one', async () => {
     await running(1);
     print(conflict);
-    await bots.until('it is told', () => diagnosis() !== '');
+    await bots.until('it is reported', () => diagnosis() !== '');
     await running(2);
     expect(diagnosis()).toBe('');
   });
@@ -96,7 +96,7 @@ describe('a diagnosis', () => {
   it('goes with a stop', async () => {
     await running(1);
     print(conflict);
-    await bots.until('it is told', () => diagnosis() !== '');
+    await bots.until('it is reported', () => diagnosis() !== '');
     bots.stop(2, { taskId: 'stop' });
     expect((await bots.result('stop')).observation).toMatchObject({ state: BotState.STOPPED, diagnosis: '' });
   });
@@ -108,7 +108,7 @@ describe('a diagnosis', () => {
       'telegram.error.InvalidToken: The token `123456789:AAsecret-secret-secret-secret-00000001` was rejected by the server.',
     );
     exit(1);
-    await bots.until('it is told', () => diagnosis()?.includes('@BotFather'));
+    await bots.until('it is reported', () => diagnosis()?.includes('@BotFather'));
     expect(JSON.stringify(bots.reports.observations.map((one) => one.diagnosis))).not.toContain('AAsecret');
     expect(await bots.recordText()).not.toContain('AAsecret');
   });

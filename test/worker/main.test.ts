@@ -104,7 +104,7 @@ describe('the worker program', { timeout: 60_000 }, () => {
     expect(await worker.ended()).toBe(0);
   });
 
-  it('says once that the orchestrator cannot be reached, with the cure, and goes on trying', async () => {
+  it('says once that the orchestrator cannot be reached, with the cure, and continues trying', async () => {
     const port = Number(orchestrator.address.split(':')[1]);
     orchestrator.kill();
     const worker = run({});

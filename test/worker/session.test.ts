@@ -18,7 +18,7 @@ beforeEach(async () => {
 afterEach(() => world.close());
 
 describe('a session', () => {
-  it('begins with Hello, and goes on with heartbeats at the interval it was told', async () => {
+  it('begins with Hello, and continues with heartbeats at the interval it was told', async () => {
     await world.start();
     const session = await world.orchestrator.session(0);
     const hello = await session.hear('hello');

@@ -79,7 +79,7 @@ describe("a bot whose container is not its worker's own any more", () => {
 
   it('is supervised again once it was taken, as the same process', async () => {
     bots.run(1);
-    await bots.until('it is told', () => bots.state() === BotState.UNKNOWN);
+    await bots.until('it is reported', () => bots.state() === BotState.UNKNOWN);
     await bots.runtime.takeStray(only().id, signal);
     await bots.registry.resync();
     await bots.until('it runs', () => bots.state() === BotState.RUNNING);
@@ -101,7 +101,7 @@ describe("a bot whose container is not its worker's own any more", () => {
 
   it('that should run runs again, as a new one, once the operator had the old one removed', async () => {
     bots.run(1);
-    await bots.until('it is told', () => bots.state() === BotState.UNKNOWN);
+    await bots.until('it is reported', () => bots.state() === BotState.UNKNOWN);
     await bots.runtime.removeStray(only().id, signal);
     await bots.registry.resync();
     await bots.until('it runs', () => bots.state() === BotState.RUNNING);

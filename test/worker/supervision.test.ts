@@ -69,7 +69,7 @@ describe('supervision', () => {
     expect(new Set(states)).toEqual(new Set([BotState.CRASH_LOOP]));
   });
 
-  it('leaves its bots as they are while another process is this worker, and goes on when that one is gone', async () => {
+  it('leaves its bots as they are while another process is this worker, and continues when that one is gone', async () => {
     await run();
     bots.registry.hold(true);
     die(1);

@@ -54,7 +54,7 @@ describe('a log tail', () => {
     );
   });
 
-  it('follows, and goes on after a cursor without a line twice', async () => {
+  it('follows, and continues after a cursor without a line twice', async () => {
     const session = await running();
     const { id } = world.runtime.only();
     session.send(openTail({ follow: true }));

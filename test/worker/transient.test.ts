@@ -29,7 +29,7 @@ describe('making an image', () => {
     ['a disk that was full for a moment', systemError('ENOSPC')],
     ['a resolver that said try again', systemError('EAI_AGAIN')],
     ['a registry that answered 503', asFailure(problem('IMAGE_PULL_FAILED', 'The registry cannot answer.'), 'again')],
-  ])('goes on after %s', async (_, error) => {
+  ])('continues after %s', async (_, error) => {
     for (let n = 0; n < 2; n += 1) bots.runtime.failNext('buildImage', error);
     bots.run(1, { taskId: 't1', remainingMs: 600_000n });
     expect(successOf(await bots.result('t1'))).toBeDefined();
@@ -57,7 +57,7 @@ describe('making an image', () => {
     bots.run(1, { taskId: 't1' });
     await bots.until('it is made', () => bots.reports.results[0]);
     const pauses = tried.slice(1).map((at, n) => at - (tried[n] ?? 0));
-    // Time goes on while the worker writes to its disk, so each is a little longer than it is meant to be.
+    // Time passes while the worker writes to its disk, so each is a little longer than it is meant to be.
     expect(pauses.map((pause, n) => pause >= 500 * 2 ** n)).toEqual([true, true, true, true]);
   });
 

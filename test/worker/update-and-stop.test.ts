@@ -169,7 +169,7 @@ describe('a stop', () => {
     expect(starts()).toHaveLength(before);
   });
 
-  it('goes on while the engine is away, and does not say stopped before it is true', async () => {
+  it('continues while the engine is away, and does not say stopped before it is true', async () => {
     bots.run(1, { taskId: 't1' });
     await bots.result('t1');
     bots.runtime.away = true;
@@ -194,7 +194,7 @@ describe('a stop', () => {
     expect(bots.registry.snapshot()).toMatchObject([{ state: BotState.STOPPED, generation: 2n }]);
   });
 
-  it('that was broken off by a restart of the worker goes on without a session', async () => {
+  it('that was broken off by a restart of the worker continues without a session', async () => {
     bots.run(1, { taskId: 't1' });
     await bots.result('t1');
     bots.runtime.failNext('stop', new EngineUnavailableError('gone'));

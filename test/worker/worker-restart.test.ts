@@ -74,11 +74,11 @@ describe('after a restart of the worker', () => {
     const restarting = bots.restart();
     bots.runtime.exit(bots.runtime.only().id, 7);
     await restarting;
-    await bots.until('it is told', () => bots.observation()?.exitCode === 7);
+    await bots.until('it is reported', () => bots.observation()?.exitCode === 7);
     expect(bots.observation()).toMatchObject({ state: BotState.CRASH_LOOP });
   });
 
-  it('the backoff goes on where it was', async () => {
+  it('the backoff continues where it was', async () => {
     await run();
     for (let n = 0; n < 4; n += 1) {
       bots.runtime.exit(bots.runtime.only().id, 1);

@@ -1,7 +1,7 @@
 /**
- * One actor per bot: takes what the bot shall be, looks at what it is, and does one step after the other until both agree.
+ * One actor per bot: takes what the bot should be, looks at what it is, and does one step after the other until both agree.
  *
- * 1. Steps run one at a time; only the making of an image goes on beside them.
+ * 1. Steps run one at a time; only the making of an image continues beside them.
  * 2. What comes in (a command, a hint, a timer) only changes what is known and wakes the loop; converge.ts decides.
  * 3. What is decided is on disk before anything is done about it.
  * 4. A step that failed in passing says nothing about the container: it is looked at again.
@@ -144,7 +144,7 @@ export class BotActor {
     this.#bell.ring();
   }
 
-  /** Stops building for a task that is no longer wanted. Once its container is there it is too late, and it goes on. */
+  /** Stops building for a task that is no longer wanted. Once its container is there it is too late, and it continues. */
   cancelTask(taskId: string): void {
     const { preparing } = this.#memory;
     if (this.#task?.id !== taskId || this.desired?.kind !== 'running') return;

@@ -117,7 +117,7 @@ export const imageOf = ({ image, formerImage }: BotRecord, revision: bigint): Bo
 const awaitsTokens = ({ tokensGranted }: BotMemory, desired: Desired): boolean =>
   desired.claimTokens === true && (tokensGranted === undefined || !isSameDecision(tokensGranted, desired));
 
-/** The spec of what shall run, once it is known and can be run. */
+/** The spec of what should run, once it is known and can be run. */
 export function runnableSpec({ spec, record }: BotMemory): RunnableSpec | undefined {
   return spec && spec.revision === record.desired?.revision && spec.value.ok ? spec.value.value : undefined;
 }
@@ -147,7 +147,7 @@ export function situationOf(memory: BotMemory, nowMs: number, hasTask: boolean):
   };
 }
 
-/** Whether an image is kept that the bot does not go back to any more: what shall run runs, and has stayed up. */
+/** Whether an image is kept that the bot does not go back to any more: what should run runs, and has stayed up. */
 export function mayForgetFormer(memory: BotMemory): boolean {
   const { record, watch, stale } = memory;
   const facts = factsOf(memory);

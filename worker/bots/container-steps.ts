@@ -350,7 +350,7 @@ export async function settleRefusedStart(memory: BotMemory, context: BotContext,
   await log.note(reason);
 }
 
-/** Removes the images, and of a removed bot the log, and its data if it shall be purged. */
+/** Removes the images, and of a removed bot the log, and its data if it should be purged. */
 export async function clean(memory: BotMemory, context: BotContext, signal: AbortSignal): Promise<void> {
   const { runtime, clock, log } = context;
   await withTimeLimit(clock, 'removing images', changeLimitMs, signal, (limited) =>

@@ -103,7 +103,7 @@ describe('the next step', () => {
       { kind: 'prepare' },
     ],
     [
-      'goes on making sure of it',
+      'continues making sure of it',
       { container: container('running'), restart: true, startAgain: true, outdated: true, preparing: 2n },
       rest,
     ],
@@ -131,7 +131,7 @@ describe('the next step', () => {
     ['stops the old version then', { container: container('running', 1n), imageReady: true }, { kind: 'stop' }],
     ['removes it after', { container: container('ended', 1n), imageReady: true }, { kind: 'remove' }],
     [
-      'cancels a build for a bot that shall stop',
+      'cancels a build for a bot that should stop',
       { desired: desire('stopped'), preparing: 2n },
       { kind: 'cancel-prepare' },
     ],
@@ -238,7 +238,7 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
 );
 
 describe('stepping', () => {
-  it('always comes to rest at what is desired, and never has two containers or starts a bot that shall not run', () => {
+  it('always comes to rest at what is desired, and never has two containers or starts a bot that must not run', () => {
     fc.assert(
       fc.property(fc.array(happening, { maxLength: 60 }), fc.array(fc.nat(8), { maxLength: 3 }), (happenings, bad) => {
         const world: World = {

@@ -1,9 +1,9 @@
 /**
- * The next step that brings a bot from what it is to what it shall be. Pure: the whole of a bot's life is this one
+ * The next step that brings a bot from what it is to what it should be. Pure: the whole of a bot's life is this one
  * function, called again after every step and every change.
  *
  * 1. A container is created only when none exists, and an old one is stopped only when the new image is ready.
- * 2. Nothing is started once the bot shall not run.
+ * 2. Nothing is started once the bot must not run.
  * 3. Beside a container of the bot that is not this worker's, nothing is made and nothing removed.
  * 4. What has failed for good is not tried again until something new is decided.
  */
@@ -54,7 +54,7 @@ export interface Situation {
 export type Step =
   /** Ask the engine what there is. */
   | { readonly kind: 'look' }
-  /** Begin to make the image; goes on beside the following steps. */
+  /** Begin to make the image; continues beside the following steps. */
   | { readonly kind: 'prepare' }
   | { readonly kind: 'cancel-prepare' }
   /** Compare the container with the one that would be made today. */

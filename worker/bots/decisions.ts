@@ -1,4 +1,4 @@
-/** Takes what was decided about a bot into its memory: what it shall be, its spec and secrets, and that it failed. */
+/** Takes what was decided about a bot into its memory: what it should be, its spec and secrets, and that it failed. */
 import type { Problem } from '#common/problem.ts';
 import { Secret } from '#common/secret.ts';
 import type { BotSpec } from '#gen/botrunner/v1/bot_pb.js';
@@ -42,7 +42,7 @@ export function setDesired(memory: BotMemory, desired: Desired, newTask: boolean
     memory.pausedUntilMs = undefined;
     memory.making = nothingFailed;
   }
-  // Counting goes on from a lower number when the orchestrator began anew.
+  // Counting continues from a lower number when the orchestrator began anew.
   const startedGeneration = before && compareDecisions(desired, before) < 0 ? 0n : record.startedGeneration;
   const failure = newTask ? undefined : record.failure;
   const same =

@@ -1,4 +1,4 @@
-/** What a bot shall be, as the worker keeps it, and how it is read from an Ensure. Pure. */
+/** What a bot should be, as the worker keeps it, and how it is read from an Ensure. Pure. */
 import { type BotKey, isBotId, userIdPattern } from '#common/ids.ts';
 import { fail, ok, problem, type Result } from '#common/problem.ts';
 import { type BotSpec, DesiredState } from '#gen/botrunner/v1/bot_pb.js';

@@ -32,7 +32,7 @@ export interface PreparingHooks {
   untilPruned(): Promise<void>;
 }
 
-/** Begins to make the image of what shall run now. Never rejects; `memory.preparing` is set until it resolves. */
+/** Begins to make the image of what should run now. Never rejects; `memory.preparing` is set until it resolves. */
 export function beginPreparing(memory: BotMemory, context: BotContext, hooks: PreparingHooks): Promise<Prepared> {
   const { desired } = memory.record;
   const spec = runnableSpec(memory);

@@ -37,7 +37,7 @@ export function createAskTelegram(base: string, clock: Clock): AskTelegram {
       );
     } catch {
       signal.throwIfAborted();
-      // Whatever kept it from answering: the preflight goes on without, and says so.
+      // Whatever kept it from answering: the preflight continues without, and says so.
       return { kind: 'silent' };
     }
   };

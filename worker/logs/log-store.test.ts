@@ -59,7 +59,7 @@ describe('a log store', () => {
     await store.close();
   });
 
-  it('gives the last lines, and goes on after a cursor', async () => {
+  it('gives the last lines, and continues after a cursor', async () => {
     const store = await LogStore.open(dir, systemClock, small);
     for (let n = 1; n <= 30; n += 1) await store.append([line(String(n))]);
     expect(texts(await readAll(store, { lastLines: 3 }))).toEqual(['28', '29', '30']);
@@ -78,7 +78,7 @@ describe('a log store', () => {
     expect(after[0]).toMatchObject({ stream: LogStream.GAP, seq: store.firstSeq - 1 });
     expect(after[0]?.text).toBe(`${store.firstSeq - 6} lines are missing here; they are no longer kept`);
     expect(after[1]).toMatchObject({ seq: store.firstSeq, text: String(store.firstSeq) });
-    // A reader that goes on after the gap gets no line twice and no second gap.
+    // A reader that continues after the gap gets no line twice and no second gap.
     const resumed = await readAll(store, { afterSeq: after[0]?.seq ?? 0, sameLog: true });
     expect(resumed).toEqual(after.slice(1));
     const foreign = await readAll(store, { afterSeq: 59, sameLog: false });
@@ -158,7 +158,7 @@ describe('a log store', () => {
     await again.close();
   });
 
-  it('shows a damaged record as a gap and goes on after it', async () => {
+  it('shows a damaged record as a gap and continues after it', async () => {
     const store = await LogStore.open(dir, systemClock);
     for (const text of ['one', 'two', 'three']) await store.append([line(text)]);
     await store.close();
@@ -169,7 +169,7 @@ describe('a log store', () => {
     await again.close();
   });
 
-  it('keeps nothing of an append that failed, and goes on when it can', async () => {
+  it('keeps nothing of an append that failed, and continues when it can', async () => {
     const store = await LogStore.open(dir, systemClock);
     await store.append([line('before')]);
     await store.close();

@@ -31,7 +31,7 @@ export interface RegistryParts {
 export class BotRegistry {
   readonly #parts: RegistryParts;
   readonly #actors = new Map<string, BotActor>();
-  /** True once the orchestrator has said what shall run here: from then on a container nobody knows is a stray. */
+  /** True once the orchestrator has said what should run here: from then on a container nobody knows is a stray. */
   #wasTold = false;
   #closed = false;
   #held = false;

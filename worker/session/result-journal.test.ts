@@ -43,7 +43,7 @@ describe('the journal of results', () => {
     expect(await readdir(dir)).toEqual([]);
   });
 
-  it('sets a damaged file aside and goes on with the others', async () => {
+  it('sets a damaged file aside and continues with the others', async () => {
     const journal = await ResultJournal.open(dir, silentLogger);
     await journal.add(result('good'));
     await writeFile(join(dir, 'bad.result'), Buffer.from([0xff, 0xff, 0xff]));
@@ -51,7 +51,7 @@ describe('the journal of results', () => {
     expect(await readdir(dir)).toContain('bad.result.damaged');
   });
 
-  it('goes on without the disk', async () => {
+  it('continues without the disk', async () => {
     const journal = await ResultJournal.open(dir, silentLogger);
     await rm(dir, { recursive: true });
     await journal.add(result('t1'));

@@ -38,7 +38,7 @@ export interface SessionWork {
   heartbeat(): Heartbeat;
   /** Why this orchestrator must not be obeyed; asked before the session begins. */
   objectionTo(welcome: Welcome): string | undefined;
-  /** The session has begun: everything this worker shall run. */
+  /** The session has begun: everything this worker should run. */
   welcomed(desiredSet: DesiredSet | undefined): void;
   applyDesiredSet(set: DesiredSet): void;
   ensure(ensure: Ensure): void;

@@ -11,7 +11,7 @@ export class TimeLimitError extends Error {
 
 /**
  * Runs `work` for at most `limitMs`. Rejects with TimeLimitError, or with the parent signal's reason, as soon as that
- * happens, even if `work` goes on: the caller must look at the world again before it acts on it.
+ * happens, even if `work` continues: the caller must look at the world again before it acts on it.
  */
 export function withTimeLimit<T>(
   clock: Clock,

@@ -17,7 +17,7 @@ export type JobEvent =
   /** It ends early: its deadline passed, it was cancelled, or it could not be carried out. */
   | { readonly kind: 'aborted'; readonly problem: Problem };
 
-/** What the engine shall do once the step is on disk. */
+/** What the engine should do once the step is on disk. */
 export type Effect =
   /** Hand a task to the worker of the bot. */
   | { readonly kind: 'dispatch'; readonly taskType: string }

@@ -52,7 +52,7 @@ export function parseChange(
   });
 }
 
-/** Names of variables and keys of labels that shall go. */
+/** Names of variables and keys of labels that should go. */
 export function checkNames(env: readonly string[], on: readonly string[]): Result<undefined> {
   const checkedEnv = parseEnv(env.map((name) => [name, '']));
   if (!checkedEnv.ok) return checkedEnv;

@@ -16,7 +16,7 @@ export const stoppingError = (): ConnectError =>
 
 const late = (): Problem =>
   problem('DEADLINE_EXCEEDED', 'The call did not end before its deadline.', {
-    hint: 'Call again with a later deadline, or none; a stream goes on from the place that its last message named.',
+    hint: 'Call again with a later deadline, or none; a stream continues from the place that its last message named.',
   });
 
 /** What an aborted call ends with. */

@@ -1,4 +1,4 @@
-/** Which artifacts a worker may have: those of bots placed on it, as they shall be or were before the job at work. */
+/** Which artifacts a worker may have: those of bots placed on it, as they should be or were before the job at work. */
 import type { Secret } from '#common/secret.ts';
 import type { BotRecord } from '../../core/records.ts';
 import { artifactOf } from '../../engine/source-pruning.ts';

@@ -111,7 +111,7 @@ export function createOutboxTable(db: Statements): OutboxTable {
     prune: ({ before, keep, limit }) => {
       const excess = readLastSeq() - keep;
       const rows = oldest.all(readFloor(), limit);
-      // The clock may have jumped; what is missing shall be everything up to one number all the same.
+      // The clock may have jumped; what is missing should be everything up to one number all the same.
       const stays = rows.findIndex((row) => numberOf(row, 'at') >= before && numberOf(row, 'seq') > excess);
       const count = stays === -1 ? rows.length : stays;
       const last = rows[count - 1];

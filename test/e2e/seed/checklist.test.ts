@@ -17,7 +17,7 @@ import { knownToken, type SeedPlatform, startSeedPlatform } from './seed-platfor
 const docker = inject('docker');
 const longMs = 120_000;
 
-/** Prints what it finds inside as one line of JSON, and goes on. Control groups have other names in version 1. */
+/** Prints what it finds inside as one line of JSON, and continues. Control groups have other names in version 1. */
 const probe = `import json, os, resource, sys, threading, time
 def read(*paths):
     for path in paths:

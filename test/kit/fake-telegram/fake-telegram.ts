@@ -41,7 +41,7 @@ export interface FakeTelegram {
   /** The next calls of a method are told 429 Too Many Requests. */
   flood(token: string, flood: Flood): void;
   addToken(token: string): void;
-  /** From now on the token is unknown (401), as when its owner revoked it. Its waiting poll goes on to its end. */
+  /** From now on the token is unknown (401), as when its owner revoked it. Its waiting poll continues to its end. */
   revokeToken(token: string): void;
   /** Calls with a token it does not know. */
   unauthorizedCalls(): number;

@@ -52,7 +52,7 @@ export interface RegistryForTests {
   /** What the orchestrator was asked about tokens: whether the bot was built by then. */
   readonly claims: boolean[];
   claimAnswer: () => 'granted' | 'pending';
-  /** The bot shall run at this revision; generation is the same unless given. */
+  /** The bot should run at this revision; generation is the same unless given. */
   run(revision: number, extra?: MessageInitShape<typeof EnsureSchema>): void;
   stop(generation: number, extra?: MessageInitShape<typeof EnsureSchema>): void;
   ensure(message: MessageInitShape<typeof EnsureSchema>): void;

@@ -161,7 +161,7 @@ async function removeLeftovers(
 ): Promise<void> {
   const signal = AbortSignal.timeout(cleanUpMs);
   try {
-    // The engine takes a moment to notice an abort, and goes on with its step until then.
+    // The engine takes a moment to notice an abort, and continues with its step until then.
     const endMs = clock.monotonicMs() + stepEndsMs;
     for (let quiet = 0; quiet < 2 && clock.monotonicMs() < endMs; ) {
       quiet = (await removeStepContainers(engine, scope, signal)) === 0 ? quiet + 1 : 0;

@@ -6,7 +6,7 @@
  *    whose connection broke in the middle.
  * 2. Short calls share a few sockets. Streams and slow calls have their own: followers of many logs must not keep a stop
  *    waiting.
- * 3. An ended wait says nothing about the effect: the engine goes on with what it was asked (contract, point 5).
+ * 3. An ended wait says nothing about the effect: the engine continues with what it was asked (contract, point 5).
  */
 import { Agent, type IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';

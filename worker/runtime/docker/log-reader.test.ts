@@ -113,7 +113,7 @@ describe('the reader of a container log', () => {
     expect([texts(after), after.gap]).toEqual([['d'], true]);
   });
 
-  test('reports the gap of an emptied log once, and goes on with what comes later', () => {
+  test('reports the gap of an emptied log once, and continues with what comes later', () => {
     const { cursor } = look([line(0n, 'a')], undefined);
     const emptied = look([], cursor);
     expect([texts(emptied), emptied.gap]).toEqual([[], true]);
@@ -121,7 +121,7 @@ describe('the reader of a container log', () => {
     expect([texts(later), later.gap]).toEqual([['b'], false]);
   });
 
-  test('goes on after the wall clock was set back', () => {
+  test('continues after the wall clock was set back', () => {
     const log = [line(3600n * second, 'before'), line(0n, 'after 1'), line(second, 'after 2')];
     const { cursor } = look(log.slice(0, 1), undefined);
     const after = look(log, cursor, { nowNs: epoch + 2n * second });

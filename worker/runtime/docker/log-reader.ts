@@ -32,7 +32,7 @@ export interface LogReader {
   push(frame: LogFrame): boolean;
   /** Whether a batch is to be taken: after taking one there may be more. */
   isFull(): boolean;
-  /** The batch that is full. The reader goes on with the next one, in the same look. */
+  /** The batch that is full. The reader continues with the next one, in the same look. */
   takeFull(): OutputBatch;
   /** Whether the last line has no end yet. */
   hasUnfinished(): boolean;

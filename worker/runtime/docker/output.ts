@@ -17,7 +17,7 @@ interface OpenLook {
   /** Where its next batch begins. */
   readonly cursor: string;
   readonly batches: AsyncGenerator<OutputBatch, OutputBatch>;
-  /** How large a batch may be; whoever goes on may want another size. */
+  /** How large a batch may be; whoever continues may want another size. */
   readonly bound: { bytes: number };
   readonly close: () => void;
 }

@@ -57,7 +57,7 @@ export interface Running {
   readonly startedAtMs: number;
 }
 
-/** The run that goes on; undefined when none does. */
+/** The run that is under way; undefined when none does. */
 export async function runningRun(folder: string): Promise<Running | undefined> {
   const note = await readNote(folder);
   const found = note && (await runningProcess(folder, note));
