@@ -1,50 +1,20 @@
 /** A start that takes a Telegram token over: built first, and nothing stops before the new bot could run. Workers are played. */
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { BotState, DesiredState } from '#gen/botrunner/v1/bot_pb.js';
 import type { Ensure } from '#gen/botrunner/v1/worker_service_pb.js';
 import { eventually } from '../kit/eventually.ts';
 import { observed, type ScriptedWorker } from '../kit/scripted-worker.ts';
-import {
-  accepted,
-  begin,
-  bot,
-  connect,
-  job,
-  orchestrator,
-  run,
-  simple,
-  stopped,
-  untilFinal,
-  workers,
-} from './played-workers.ts';
+import { alive as connectAlive, eachWithSoonSilentWorkers, token } from './living-workers.ts';
+import { accepted, bot, job, orchestrator, run, simple, stopped, untilFinal } from './played-workers.ts';
 
-const token = '123456789:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA';
 const env_vars = { BOT_TOKEN: token };
-const fleetTimes = { heartbeatMs: 100, suspectAfterMs: 1_200, unknownAfterMs: 2_000 };
 const capabilities = ['mode.simple', 'language.python', 'restart.in_place'];
-const beats: NodeJS.Timeout[] = [];
 
-beforeEach(() => begin({ env: { MAX_BOTS_PER_USER: '10' }, fleetTimes }));
-afterEach(async () => {
-  for (const beat of beats.splice(0)) clearInterval(beat);
-  for (const worker of workers.splice(0)) worker.close();
-  await orchestrator[Symbol.asyncDispose]();
-});
+eachWithSoonSilentWorkers(10, { heartbeatMs: 100, suspectAfterMs: 1_200, unknownAfterMs: 2_000 });
 
-/** A worker that is heard of; `waits`: it can wait between building and starting. */
-async function alive(workerId: string, waits = true): Promise<ScriptedWorker> {
-  const hello = { labels: { n: workerId }, capabilities: waits ? [...capabilities, 'takeover.claim'] : capabilities };
-  const worker = await connect(workerId, hello);
-  const beat = setInterval(() => worker.send({ case: 'heartbeat', value: { ready: true } }), fleetTimes.heartbeatMs);
-  beats.push(beat);
-  return {
-    ...worker,
-    close: () => {
-      clearInterval(beat);
-      worker.close();
-    },
-  };
-}
+/** `waits`: it can wait between building and starting. */
+const alive = (workerId: string, waits = true) =>
+  connectAlive(workerId, { capabilities: waits ? [...capabilities, 'takeover.claim'] : capabilities });
 const claim = (worker: ScriptedWorker, { userId, botId, epoch, revision }: Ensure) =>
   worker.claimTokens({ userId, botId, epoch, revision, built: true }).then(
     ({ pending }) => (pending ? 'pending' : 'granted'),
