@@ -27,13 +27,17 @@ const start = (userId: string, botId: string, requirements: readonly string[]) =
 const stateOf = (userId: string) => bots.reports.observations.findLast((one) => one.userId === userId)?.state;
 
 it('one user’s long builds leave a slot to the others, and take turns among themselves', async () => {
-  for (const botId of ['one', 'two', 'three']) start('bob', botId, ['aiogram']);
+  const waitsOf = (botId: string) =>
+    bots.reports.progress.filter(({ taskId }) => taskId === `bob-${botId}`).map(({ message }) => message);
+  // One after the other: bots that are started together come to their slot in whatever order their records are written.
+  start('bob', 'one', ['aiogram']);
   await bots.until('bob builds', () => building.length > 0);
+  for (const botId of ['two', 'three']) start('bob', botId, ['aiogram']);
+  await bots.until('his other bots wait', () => ['two', 'three'].every((botId) => waitsOf(botId).length > 0));
   start('alice', 'hers', ['aiogram']);
   await bots.until('alice’s bot runs', () => stateOf('alice') === BotState.RUNNING);
   expect(building).toEqual(['bob/one', 'alice/hers']);
-  const waits = bots.reports.progress.filter(({ taskId }) => taskId === 'bob-two').map(({ message }) => message);
-  expect(waits.at(-1)).toBe('waits for another build on this worker to end');
+  expect(waitsOf('two').at(-1)).toBe('waits for another build on this worker to end');
 });
 
 it('a bot without packages starts at once, whoever builds', async () => {
