@@ -86,8 +86,29 @@ const wordsOf = (command: CommandSpec): string =>
   `${[command.name, ...command.positionals].join(' ')}${command.takesRest ? '...' : ''}`;
 
 /** One command's page, without the last line end. */
-export function renderCommandHelp(command: CommandSpec, commands: readonly CommandSpec[]): string {
+export const renderCommandHelp = (command: CommandSpec, commands: readonly CommandSpec[]): string =>
+  commandPage(command, [ownOptions(command, commands), globalOptions(commands)]);
+
+/**
+ * The same for a page that has all commands below each other: the global options are left out, and options that an earlier
+ * command has in full are those of that one.
+ */
+export function renderCommandReference(command: CommandSpec, commands: readonly CommandSpec[]): string {
+  const own = ownOptions(command, commands);
+  const first = commands.find((candidate) => ownOptions(candidate, commands) === own);
+  return commandPage(command, [first === command || isShort(own) ? own : `Options: those of ${first?.name}.`]);
+}
+
+/** Not worth a look at another command. */
+const isShort = (options: string): boolean => options.split('\n').length < 10;
+
+/** Empty for a command that has none. */
+function ownOptions(command: CommandSpec, commands: readonly CommandSpec[]): string {
   const own = command.options.filter(({ names }) => !isGlobal(names[0] ?? '', commands));
+  return own.length === 0 ? '' : `Options:\n${optionLines(own)}`;
+}
+
+function commandPage(command: CommandSpec, options: readonly string[]): string {
   const usage = `avtomatika-bot ${wordsOf(command)} [options]`;
   const examples = command.examples.flatMap(([what, line]) => [
     ...wrapText(what, helpColumns - 4).map((part) => `# ${part}`),
@@ -100,8 +121,7 @@ export function renderCommandHelp(command: CommandSpec, commands: readonly Comma
       ? []
       : [`Also:  ${command.aliases.map((name) => `avtomatika-bot ${name}`).join(', ')}`]),
     ...(command.details === '' ? [] : [`\n${wrapParagraphs(command.details, helpColumns)}`]),
-    ...(own.length === 0 ? [] : [`\nOptions:\n${optionLines(own)}`]),
-    `\n${globalOptions(commands)}`,
+    ...options.filter((part) => part !== '').map((part) => `\n${part}`),
     `\nExamples:\n${examples.map((line) => `  ${line}`).join('\n')}`,
   ].join('\n');
 }

@@ -1,23 +1,40 @@
-/** docs/CLI.md: written by hand but for the help pages in it, which are those of the program. */
+/** docs/CLI.md: written by hand but for the help in it, which is the program's. */
 import { readFileSync } from 'node:fs';
 import { version } from '#common/version.ts';
+import type { CommandSpec } from '../../cli/argv/command-spec.ts';
 import { readCommandSpecs } from '../../cli/commands/catalogue.ts';
-import { renderCommandHelp, renderGeneralHelp } from '../../cli/render/help.ts';
+import { renderCommandReference, renderGeneralHelp } from '../../cli/render/help.ts';
 import { checkoutPath } from '../process/checkout.ts';
 
-/** The page as it is, with the help pages as they should be: the first block of text in it, and that of each command. */
-export async function cliPage(): Promise<string> {
-  const commands = await readCommandSpecs();
-  const page = readFileSync(checkoutPath('docs', 'CLI.md'), 'utf8');
-  const [head = '', ...sections] = page.split(/^(?=## )/m);
-  return [
-    withHelp(head, renderGeneralHelp(commands, version)),
-    ...sections.map((section) => {
-      const command = commands.find(({ name }) => section.startsWith(`## ${name}\n`));
-      return command === undefined ? section : withHelp(section, renderCommandHelp(command, commands));
-    }),
-  ].join('');
+export const cliPage = async (): Promise<string> =>
+  withHelp(readFileSync(checkoutPath('docs', 'CLI.md'), 'utf8'), await readCommandSpecs());
+
+/**
+ * The page as it is, with the help as it should be: the general one at its top, and that of each command at the top of the
+ * command's section. A command without a section gets one, behind the command before it.
+ */
+export function withHelp(page: string, commands: readonly CommandSpec[]): string {
+  const [head = '', ...written] = page.split(/^(?=## )/m);
+  const sections = [...written];
+  let at = sections.length;
+  for (const command of commands) {
+    const found = sections.findIndex((section) => section.startsWith(`## ${command.name}\n`));
+    if (found < 0) sections.splice(at, 0, `## ${command.name}\n\n`);
+    else at = found;
+    sections[at] = withBlock(sections[at] ?? '', renderCommandReference(command, commands));
+    at += 1;
+  }
+  return [withBlock(head, renderGeneralHelp(commands, version)), ...sections].join('');
 }
 
-const withHelp = (section: string, help: string): string =>
-  section.replace(/^```text\n.*?\n```$/ms, () => `\`\`\`text\n${help}\n\`\`\``);
+/** Says to whoever edits the page that the block below it is overwritten. */
+const mark = '<!-- Written by "npm run docs". -->';
+
+/** The text with this in its marked block, which goes to its end when there is none. */
+function withBlock(text: string, help: string): string {
+  const wanted = `${mark}\n\`\`\`text\n${help}\n\`\`\``;
+  const start = text.indexOf(mark);
+  if (start < 0) return `${text}${wanted}\n\n`;
+  const end = /^```$/m.exec(text.slice(start))?.index ?? 0;
+  return `${text.slice(0, start)}${wanted}${text.slice(start + end + 3)}`;
+}

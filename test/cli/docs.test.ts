@@ -8,7 +8,7 @@ import { DeployCommand } from '../../cli/commands/deploy-command.ts';
 import type { CliContext } from '../../cli/context.ts';
 import { exitCodeMeanings, exitCodes } from '../../cli/exit-codes.ts';
 import { bindWords } from '../../cli/register.ts';
-import { renderCommandHelp, renderGeneralHelp, renderHelp } from '../../cli/render/help.ts';
+import { renderCommandReference, renderGeneralHelp, renderHelp } from '../../cli/render/help.ts';
 import { chooseSource } from '../../cli/source/choose.ts';
 import { version } from '../../common/version.ts';
 
@@ -24,7 +24,12 @@ describe('docs/CLI.md', () => {
   });
 
   it.each(commands.map((command) => [command.name, command] as const))('shows the help of %s', (name, command) => {
-    expect(section(name)).toContain(`\`\`\`text\n${renderCommandHelp(command, commands)}\n\`\`\``);
+    expect(section(name)).toContain(`\`\`\`text\n${renderCommandReference(command, commands)}\n\`\`\``);
+  });
+
+  it('has the global options once', () => {
+    for (const option of ['--url URL', '--token TOKEN', '-h, --help'])
+      expect(page.split('\n').filter((line) => line.startsWith(`  ${option}`))).toHaveLength(1);
   });
 
   it.each([undefined, ...commands.map(({ name }) => name)])('fits 80 columns: the help of %s', (name) => {
