@@ -12,18 +12,19 @@ import { defaultEngineSettings } from './engine/context.ts';
 import { Engine } from './engine/engine.ts';
 import { SourcePruning } from './engine/source-pruning.ts';
 import { damagedReason, isDamaged } from './engine/specs.ts';
-import { BuildOutputHub } from './events/build-output.ts';
 import { EventFeed } from './events/feed.ts';
 import { NatsPublisher } from './events/nats/publisher.ts';
-import { WorkerWatch } from './events/worker-watch.ts';
 import { Adoption } from './fleet/adoption.ts';
 import { Drain } from './fleet/drain.ts';
 import { defaultFleetTimes, Fleet, type FleetTimes } from './fleet/fleet.ts';
-import { RestWorkers } from './fleet/rest-workers.ts';
+import { RestWorkers } from './fleet/rest/rest-workers.ts';
+import { taskParams } from './fleet/rest/task-params.ts';
 import { Restore } from './fleet/restore.ts';
 import { desiredSetOf, type SessionDeps } from './fleet/session.ts';
-import { Tails } from './fleet/tails.ts';
-import { taskParams } from './requests/task-params.ts';
+import { WorkerWatch } from './fleet/worker-watch.ts';
+import { BotLogReader } from './logs/bot-log-reader.ts';
+import { BuildOutputHub } from './logs/build-output.ts';
+import { readLogText } from './logs/log-text.ts';
 import { type ConfiguredToken, TokenBook } from './server/auth.ts';
 import { createDoors } from './server/doors.ts';
 import { openPort } from './server/port.ts';
@@ -34,7 +35,6 @@ import { openAgeClock } from './store/ages.ts';
 import { Pruning } from './store/pruning.ts';
 import { openSecretsKey } from './store/secrets-key.ts';
 import { openSqliteStore } from './store/sqlite.ts';
-import { readLogText } from './views/log-text.ts';
 
 export interface OrchestratorOptions {
   readonly config: OrchestratorConfig;
@@ -89,7 +89,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     store.read.workers.all().map(({ workerId, runtime }) => [workerId, runtime] as const),
     (bot) => (hasSpec(bot) && isDamaged(sealKey, bot) ? damagedReason : restore.reasonOf(bot)),
   );
-  const tails = new Tails(fleet, clock, (bot) => store.read.bots.get(bot)?.workerId);
+  const botLogs = new BotLogReader(fleet, clock, (bot) => store.read.bots.get(bot)?.workerId);
   const feed = new EventFeed({ store, clock, logger, runtimeOf: (workerId) => fleet.runtimeOf(workerId) });
   const buildOutput = new BuildOutputHub();
   const { maxBotsPerUser, maxRuntimeMs } = config;
@@ -116,7 +116,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
       },
     },
     readLogText: (bot, lines, signal) =>
-      readLogText(tails.read(bot, { lines, follow: false, afterCursor: '' }, signal)),
+      readLogText(botLogs.read(bot, { lines, follow: false, afterCursor: '' }, signal)),
   });
   const restWorkers: RestWorkers = new RestWorkers({
     store,
@@ -165,7 +165,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
       buildOutput,
       store,
       fleet,
-      tails,
+      botLogs,
       clock,
       sealKey,
       session,

@@ -5,7 +5,7 @@
 import { ulid } from 'ulid';
 import type { BotKey } from '#common/ids.ts';
 import type { BotRecord, EventBody, JobRecord, Notice, ShownBot, WorkerStatus } from '../core/records.ts';
-import { shownBot, shownJob } from '../events/shown.ts';
+import { shownBot, shownJob } from '../core/shown.ts';
 import type { Tables } from '../store/store.ts';
 
 export interface Change {

@@ -5,8 +5,8 @@ import type { EventRecord } from '../core/records.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import type { Store } from '../store/store.ts';
 import type { BotView } from '../views/bot-view.ts';
+import type { LiveEvent } from '../views/event.ts';
 import type { EventFeed } from './feed.ts';
-import type { LiveEvent } from './live-event.ts';
 import { parseResumePoint, resumePoint } from './resume-point.ts';
 
 export interface BotEventsDeps {

@@ -13,7 +13,7 @@ import type { Logger } from '#common/log.ts';
 import { refuse } from '#common/problem.ts';
 import type { EventRecord } from '../core/records.ts';
 import type { Store } from '../store/store.ts';
-import { createLiveEvent, type LiveEvent, type RuntimeOf } from './live-event.ts';
+import { createLiveEvent, type LiveEvent, type RuntimeOf } from '../views/event.ts';
 
 export interface EventQuery {
   /** Whose events; empty for those of workers. */

@@ -25,7 +25,7 @@ import type { BotRecord } from '../core/records.ts';
 import type { Engine } from '../engine/engine.ts';
 import { beforeItsJob } from '../engine/placing.ts';
 import { taskCommand, toEnsure, toRemoval } from '../engine/specs.ts';
-import type { BuildOutputHub } from '../events/build-output.ts';
+import type { BuildOutputHub } from '../logs/build-output.ts';
 import type { Store } from '../store/store.ts';
 import type { Adoption } from './adoption.ts';
 import type { Fleet, FleetTimes, SessionFacts } from './fleet.ts';

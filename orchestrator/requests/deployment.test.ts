@@ -8,8 +8,8 @@ import { unwrap } from '#common/problem.ts';
 import { readSafeTar } from '#common/safe-tar.ts';
 import { Secret } from '#common/secret.ts';
 import { type Deployment, defaultBounds, type SourceRequest } from '../core/validate/bot-request.ts';
+import { parseSpec } from '../core/validate/spec-request.ts';
 import { packFiles, prepareDeployment } from './deployment.ts';
-import { parseSpec } from './spec-request.ts';
 
 const deployment = (source: SourceRequest): Deployment => ({ source, env: new Map([['A', 'b']]), limits: {}, on: {} });
 const sha256 = 'a'.repeat(64);

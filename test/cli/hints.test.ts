@@ -8,9 +8,9 @@ import { readCommandSpecs } from '../../cli/commands/catalogue.ts';
 import { hintFor, requestWords } from '../../cli/render/hints.ts';
 import { checkQuota } from '../../orchestrator/core/quota.ts';
 import { defaultBounds } from '../../orchestrator/core/validate/bot-request.ts';
+import { parseSpec } from '../../orchestrator/core/validate/spec-request.ts';
 import { validateBotRequest } from '../../orchestrator/core/validate/validate-bot-request.ts';
 import { tokenInUse } from '../../orchestrator/engine/token-ownership.ts';
-import { parseSpec } from '../../orchestrator/requests/spec-request.ts';
 import { gitFailure } from '../../worker/fetch/git-failure.ts';
 import { pullProblem } from '../../worker/runtime/docker/pull-failure.ts';
 

@@ -14,7 +14,7 @@ import type { Logger } from '#common/log.ts';
 import { EventSchema } from '#gen/botrunner/v1/event_pb.js';
 import type { EventRecord } from '../../core/records.ts';
 import type { Store } from '../../store/store.ts';
-import type { LiveEvent } from '../live-event.ts';
+import type { LiveEvent } from '../../views/event.ts';
 import { type NatsLink, type NatsMessage, openNatsLink } from './link.ts';
 import type { NatsTarget } from './nats-url.ts';
 import { subjectsOf } from './subjects.ts';

@@ -3,7 +3,7 @@
  * Connect or gRPC procedure ends here.
  */
 import type { JsonObject, Problem } from '#common/problem.ts';
-import { type AcceptDeps, acceptJob } from '../../requests/accept.ts';
+import { type AcceptDeps, acceptJob } from '../../requests/submit.ts';
 import { jobToJson } from '../../views/job-json.ts';
 import { type Identity, requireScope } from '../auth.ts';
 import { toProblem } from '../failures.ts';

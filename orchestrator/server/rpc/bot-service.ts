@@ -15,20 +15,20 @@ import {
 } from '#gen/botrunner/v1/bot_service_pb.js';
 import type { BotRequest, Bounds } from '../../core/validate/bot-request.ts';
 import { parseLogRequest } from '../../core/validate/log-request.ts';
+import { parseSpec, readChange } from '../../core/validate/spec-request.ts';
 import { parseBotId } from '../../core/validate/validate-bot-request.ts';
 import { activeBots } from '../../engine/read.ts';
 import type { BotEventsDeps } from '../../events/bot-events.ts';
-import type { Tails } from '../../fleet/tails.ts';
-import { type AcceptDeps, acceptBotRequest, checkDeployment } from '../../requests/accept.ts';
+import type { BotLogReader } from '../../logs/bot-log-reader.ts';
 import { sentBefore } from '../../requests/sent-before.ts';
-import { parseSpec, readChange } from '../../requests/spec-request.ts';
+import { type AcceptDeps, acceptBotRequest, checkDeployment } from '../../requests/submit.ts';
 import { botToProto, jobToProto } from '../../views/proto.ts';
 import { readIdempotency } from '../idempotency.ts';
 import { type CallDeps, call, stream } from './call.ts';
 import { watchBots } from './watch-bots.ts';
 
 export interface BotServiceDeps extends CallDeps, AcceptDeps, BotEventsDeps {
-  readonly tails: Tails;
+  readonly botLogs: BotLogReader;
   readonly maxBotsPerUser: number;
   readonly sealKey: Secret<Uint8Array>;
 }
@@ -41,7 +41,7 @@ async function* streamLogs(
 ): AsyncGenerator<StreamLogsResponse> {
   const bot = deps.engine.getBot(userId, unwrap(parseBotId(request.botId)));
   const query = unwrap(parseLogRequest(request));
-  for await (const { entries, cursor } of deps.tails.read(bot, query, signal)) {
+  for await (const { entries, cursor } of deps.botLogs.read(bot, query, signal)) {
     yield create(StreamLogsResponseSchema, { entries: [...entries], cursor });
   }
 }

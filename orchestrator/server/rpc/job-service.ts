@@ -1,7 +1,7 @@
 /** JobService: see proto/botrunner/v1/job_service.proto. */
 import type { ServiceImpl } from '@connectrpc/connect';
 import type { JobService } from '#gen/botrunner/v1/job_service_pb.js';
-import { type AcceptDeps, acceptJob } from '../../requests/accept.ts';
+import { type AcceptDeps, acceptJob } from '../../requests/submit.ts';
 import { jobToProto } from '../../views/proto.ts';
 import { readIdempotency } from '../idempotency.ts';
 import { type CallDeps, call, stream } from './call.ts';

@@ -6,9 +6,9 @@ import { WatchJobResponseSchema } from '#gen/botrunner/v1/job_service_pb.js';
 import type { LogEntry } from '#gen/botrunner/v1/log_pb.js';
 import { isFinal, type ShownJob } from '../../core/records.ts';
 import type { Engine } from '../../engine/engine.ts';
-import type { BuildOutputHub } from '../../events/build-output.ts';
 import type { EventFeed, FeedItem } from '../../events/feed.ts';
 import { parseResumePoint, resumePoint } from '../../events/resume-point.ts';
+import type { BuildOutputHub } from '../../logs/build-output.ts';
 import { jobToProto } from '../../views/proto.ts';
 
 export interface WatchJobDeps {

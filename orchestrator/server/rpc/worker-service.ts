@@ -8,7 +8,7 @@ import {
   type WorkerService,
 } from '#gen/botrunner/v1/worker_service_pb.js';
 import { type SessionDeps, serveSession } from '../../fleet/session.ts';
-import type { Tails } from '../../fleet/tails.ts';
+import type { BotLogReader } from '../../logs/bot-log-reader.ts';
 import type { Store } from '../../store/store.ts';
 import { requireJoinToken, requireWorker } from '../auth.ts';
 import type { WorkerCredentials } from '../worker-credentials.ts';
@@ -17,7 +17,7 @@ import { mayFetch } from './worker-artifacts.ts';
 
 export interface WorkerServiceDeps extends CallDeps {
   readonly session: SessionDeps;
-  readonly tails: Tails;
+  readonly botLogs: BotLogReader;
   readonly store: Store;
   readonly credentials: WorkerCredentials;
 }
@@ -49,7 +49,7 @@ export function createWorkerService(deps: WorkerServiceDeps): ServiceImpl<typeof
       serveSession(deps.session, requests, requireWorker(identity), context.signal),
     ),
     tailLogs: stream(deps, 'worker', (requests, identity, context) =>
-      silentUntil(deps.tails.serve(requests, context.signal, requireWorker(identity))),
+      silentUntil(deps.botLogs.serve(requests, context.signal, requireWorker(identity))),
     ),
     claimTokens: call(deps, 'worker', (request, identity) =>
       deps.session.engine.claimTokens(requireWorker(identity), request),

@@ -14,7 +14,7 @@ import {
   type TaskResult,
   TaskResultSchema,
 } from '#gen/botrunner/v1/worker_service_pb.js';
-import { SendQueue } from './send-queue.ts';
+import { SendQueue } from '../send-queue.ts';
 
 /** One task as the worker gets it. */
 export interface RestTask {

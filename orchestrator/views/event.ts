@@ -9,11 +9,11 @@ import {
   WorkerStatusSchema,
 } from '#gen/botrunner/v1/event_pb.js';
 import type { EventBody, EventRecord, ShownBot, WorkerStatus } from '../core/records.ts';
-import { botToJson } from '../views/bot-json.ts';
-import type { BotView } from '../views/bot-view.ts';
-import { jobToJson } from '../views/job-json.ts';
-import { botToProto, jobToProto } from '../views/proto.ts';
-import { rfc3339, timestamp } from '../views/time.ts';
+import { botToJson } from './bot-json.ts';
+import type { BotView } from './bot-view.ts';
+import { jobToJson } from './job-json.ts';
+import { botToProto, jobToProto } from './proto.ts';
+import { rfc3339, timestamp } from './time.ts';
 
 export interface LiveEvent {
   readonly record: EventRecord;

@@ -12,10 +12,10 @@ import { type Clock, sleep } from '#common/clock.ts';
 import { workerIdPattern } from '#common/ids.ts';
 import type { Logger } from '#common/log.ts';
 import { type Problem, problem, refuse } from '#common/problem.ts';
-import { allCapabilities } from '../core/placement-needs.ts';
-import type { Engine } from '../engine/engine.ts';
-import type { Store } from '../store/store.ts';
-import type { Fleet, SessionFacts } from './fleet.ts';
+import { allCapabilities } from '../../core/placement-needs.ts';
+import type { Engine } from '../../engine/engine.ts';
+import type { Store } from '../../store/store.ts';
+import type { Fleet, SessionFacts } from '../fleet.ts';
 import { type ParamsOf, type RestResult, type RestTask, RestWorker } from './rest-worker.ts';
 import { TaskPauses } from './task-pauses.ts';
 

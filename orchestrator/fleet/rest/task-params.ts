@@ -5,8 +5,8 @@ import type { JsonObject } from '#common/problem.ts';
 import { defaultTarLimits, readContextTar } from '#common/safe-tar.ts';
 import type { Credentials, CustomSource, ImageSource, SimpleSource } from '#gen/botrunner/v1/bot_pb.js';
 import type { Ensure } from '#gen/botrunner/v1/worker_service_pb.js';
-import type { Store } from '../store/store.ts';
-import { artifactChunks } from './artifact-chunks.ts';
+import { artifactChunks } from '../../requests/artifact-chunks.ts';
+import type { Store } from '../../store/store.ts';
 
 /** Text files of an artifact by name; a file that is not UTF-8 becomes base64 under `binary_files`. */
 async function filesOf(store: Store, sha256: string): Promise<JsonObject> {

@@ -23,7 +23,7 @@ interface Waiting {
 // A worker answers within milliseconds; one that does not within this time is treated as not connected.
 const openTimeoutMs = 10_000;
 
-export class TailStreams {
+export class WorkerStreams {
   readonly #fleet: Pick<FleetPort, 'send'>;
   readonly #clock: Clock;
   readonly #waiting = new Map<string, Waiting>();

@@ -9,8 +9,8 @@ import { pack } from 'tar-stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
 import { EnsureSchema } from '#gen/botrunner/v1/worker_service_pb.js';
-import { openSqliteStore } from '../store/sqlite.ts';
-import type { Store } from '../store/store.ts';
+import { openSqliteStore } from '../../store/sqlite.ts';
+import type { Store } from '../../store/store.ts';
 import { taskParams } from './task-params.ts';
 
 let dir: string;

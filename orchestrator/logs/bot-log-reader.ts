@@ -1,7 +1,7 @@
 /**
  * Logs for people who read them. What is already in a log comes page by page, each on a short stream of the worker, so that
  * a reader who stalls holds one page and nothing at the worker. Who follows then shares the bot's one live tail with all
- * others who do (tail-live.ts), and goes back to pages when it falls behind.
+ * others who do (live-tail.ts), and goes back to pages when it falls behind.
  */
 import { type Timestamp, timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt';
 import { type Clock, sleep } from '#common/clock.ts';
@@ -12,9 +12,9 @@ import { type LogEntry, LogStream } from '#gen/botrunner/v1/log_pb.js';
 import type { TailEnd, TailLogsRequest } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { BotRecord } from '../core/records.ts';
 import type { FleetPort } from '../engine/context.ts';
-import { LiveTail, type LogPart } from './tail-live.ts';
-import { TailStreams, workerAway } from './tail-streams.ts';
-import { Turns } from './turns.ts';
+import { Turns } from '../fleet/turns.ts';
+import { LiveTail, type LogPart } from './live-tail.ts';
+import { WorkerStreams, workerAway } from './worker-streams.ts';
 
 export type { LogPart };
 
@@ -49,15 +49,15 @@ interface Page {
   readonly end: TailEnd;
 }
 
-export class Tails {
-  readonly #streams: TailStreams;
+export class BotLogReader {
+  readonly #streams: WorkerStreams;
   readonly #clock: Clock;
   readonly #homeOf: HomeOf | undefined;
   readonly #live = new Map<string, LiveTail>();
   readonly #turns = new Turns(pagesAtOnce);
 
   constructor(fleet: Pick<FleetPort, 'send'>, clock: Clock, homeOf?: HomeOf) {
-    this.#streams = new TailStreams(fleet, clock);
+    this.#streams = new WorkerStreams(fleet, clock);
     this.#clock = clock;
     this.#homeOf = homeOf;
   }
@@ -200,7 +200,7 @@ export class Tails {
     key: string,
     bot: BotKey,
     workerId: string,
-    request: Parameters<TailStreams['open']>[1],
+    request: Parameters<WorkerStreams['open']>[1],
     signal: AbortSignal,
     live: () => LiveTail,
   ): AsyncGenerator<TailLogsRequest> {

@@ -1,5 +1,5 @@
 /** What an event keeps of a bot and of a job: no spec, no input, and nothing large. Pure. */
-import type { BotRecord, JobRecord, ShownBot, ShownJob } from '../core/records.ts';
+import type { BotRecord, JobRecord, ShownBot, ShownJob } from './records.ts';
 
 /** An event is a hint, not the answer: GetJob has the whole result. Far below what NATS takes (1 MiB by default). */
 export const resultMaxBytes = 16 * 1024;

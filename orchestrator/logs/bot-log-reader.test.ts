@@ -7,7 +7,7 @@ import { LogEntrySchema, LogStream } from '#gen/botrunner/v1/log_pb.js';
 import { type OpenTail, TailEndSchema, TailLogsRequestSchema } from '#gen/botrunner/v1/worker_service_pb.js';
 import { eventually } from '../../test/kit/eventually.ts';
 import { createManualClock } from '../../test/kit/manual-clock.ts';
-import { type LogPart, type TailQuery, Tails } from './tails.ts';
+import { BotLogReader, type LogPart, type TailQuery } from './bot-log-reader.ts';
 
 /** A worker with the log of one bot: lines 1, 2, 3 ... of `lineBytes` each. */
 class LogWorker {
@@ -89,11 +89,11 @@ class LogWorker {
 
 const bot = { userId: 'dev', botId: 'b', workerId: 'w1' };
 let worker: LogWorker;
-let tails: Tails;
+let reader: BotLogReader;
 let home: string | null;
 
-function makeTails(clock = systemClock): Tails {
-  const made: Tails = new Tails(
+function makeReader(clock = systemClock): BotLogReader {
+  const made: BotLogReader = new BotLogReader(
     {
       send(workerId, body) {
         if (body.case !== 'openTail') return false;
@@ -116,7 +116,7 @@ function makeTails(clock = systemClock): Tails {
 beforeEach(() => {
   worker = new LogWorker();
   home = 'w1';
-  tails = makeTails();
+  reader = makeReader();
 });
 
 const query = (extra: Partial<TailQuery> = {}): TailQuery => ({ lines: 10, follow: true, afterCursor: '', ...extra });
@@ -125,14 +125,14 @@ const fromAfter = (seq: number) => query({ afterCursor: `${worker.logId}-${seq}`
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
 
 /** Reads in the background until stopped. */
-function follow(asked: TailQuery, reader = tails) {
+function follow(asked: TailQuery, from = reader) {
   const ending = new AbortController();
   const seen: number[] = [];
   let cursor = '';
   let error: unknown;
   const done = (async () => {
     try {
-      for await (const part of reader.read(bot, asked, ending.signal)) {
+      for await (const part of from.read(bot, asked, ending.signal)) {
         seen.push(...numbers(part));
         cursor = part.cursor;
       }
@@ -187,7 +187,7 @@ describe('many who follow one bot', () => {
     worker.lineBytes = 1000;
     worker.print(10);
     const ending = new AbortController();
-    const stalled = tails.read(bot, fromAfter(0), ending.signal);
+    const stalled = reader.read(bot, fromAfter(0), ending.signal);
     const first = await stalled.next();
     const other = follow(fromAfter(0));
     for (let n = 0; n < 20; n += 1) {
@@ -214,7 +214,7 @@ describe('many who follow one bot', () => {
   it('close the tail when all of them have fallen behind: nothing is pulled for nobody', async () => {
     worker.lineBytes = 1000;
     worker.print(1);
-    const stalled = tails.read(bot, fromAfter(0), new AbortController().signal);
+    const stalled = reader.read(bot, fromAfter(0), new AbortController().signal);
     await stalled.next();
     worker.print(1);
     await stalled.next();
@@ -253,7 +253,7 @@ describe('following', () => {
   });
 
   it('tells where to go on before there is any line, and past lines that are left out', async () => {
-    const reading = tails.read(bot, query({ grep: '9' }), new AbortController().signal);
+    const reading = reader.read(bot, query({ grep: '9' }), new AbortController().signal);
     expect((await reading.next()).value).toEqual({ entries: [], cursor: `${worker.logId}-0` });
     const next = reading.next();
     await eventually(
@@ -284,7 +284,7 @@ describe('following', () => {
 
   it('breaks off when the bot has moved, so that its reader asks for the new place', async () => {
     const clock = createManualClock();
-    const moving = makeTails(clock);
+    const moving = makeReader(clock);
     worker.print(3);
     const reader = follow(fromAfter(0), moving);
     await reader.saw(3);
@@ -301,7 +301,7 @@ describe('following', () => {
 
   it('with an end in the future ends a little after it, with one in the past at once', async () => {
     const clock = createManualClock();
-    const timed = makeTails(clock);
+    const timed = makeReader(clock);
     worker.print(3);
     const until = (ms: number) => ({ ...fromAfter(0), until: timestampFromMs(clock.wallMs() + ms) });
     const past = follow(until(-60_000), timed);
@@ -326,7 +326,7 @@ describe('reading without following', () => {
     worker.lineBytes = 1000;
     worker.print(2000);
     const seen: number[] = [];
-    for await (const part of tails.read(bot, query({ follow: false, lines: 2000 }), new AbortController().signal)) {
+    for await (const part of reader.read(bot, query({ follow: false, lines: 2000 }), new AbortController().signal)) {
       seen.push(...numbers(part));
       worker.print(500);
     }
@@ -340,7 +340,7 @@ describe('reading without following', () => {
       yield create(TailLogsRequestSchema, { tailId: tail.tailId });
       yield create(TailLogsRequestSchema, { entries: [create(LogEntrySchema, { text: 'one' })] });
     };
-    const reading = tails.read(bot, query({ follow: false }), new AbortController().signal);
+    const reading = reader.read(bot, query({ follow: false }), new AbortController().signal);
     await expect(reading.next()).rejects.toBeInstanceOf(ProblemError);
   });
 });

@@ -22,14 +22,14 @@ import {
   type SimpleSourceRequest,
   type SourceRequest,
   type SpecChange,
-} from '../core/validate/bot-request.ts';
-import { checkArchiveUrl, checkGit } from '../core/validate/custom-source.ts';
-import { parseEnv } from '../core/validate/env.ts';
-import { checkImage } from '../core/validate/image-source.ts';
-import { checkLimits } from '../core/validate/limits.ts';
-import { parseRequirements } from '../core/validate/requirements.ts';
-import { languageOf } from '../core/validate/simple-source.ts';
-import { checkNames } from '../core/validate/spec-change.ts';
+} from './bot-request.ts';
+import { checkArchiveUrl, checkGit } from './custom-source.ts';
+import { parseEnv } from './env.ts';
+import { checkImage } from './image-source.ts';
+import { checkLimits } from './limits.ts';
+import { parseRequirements } from './requirements.ts';
+import { languageOf } from './simple-source.ts';
+import { checkNames } from './spec-change.ts';
 
 const simpleExample = 'avtomatika-bot start my-bot --simple bot.py -r "aiogram>=3.0" -e BOT_TOKEN=123:ABC';
 const customExample = 'avtomatika-bot start my-bot --git https://github.com/me/my-bot.git -e BOT_TOKEN=123:ABC';

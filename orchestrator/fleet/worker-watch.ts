@@ -8,8 +8,8 @@ import type { Logger } from '#common/log.ts';
 import type { WorkerStatus } from '../core/records.ts';
 import type { LiveWorker } from '../engine/context.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { Fleet } from '../fleet/fleet.ts';
 import type { Store } from '../store/store.ts';
+import type { Fleet } from './fleet.ts';
 
 export interface WorkerWatchDeps {
   readonly store: Store;
