@@ -13,10 +13,10 @@ export abstract class BotCommand extends Command<CliContext> {
     description: 'Address of the orchestrator. Default: AVTOMATIKA_URL, else http://localhost:8000.',
   });
   token = Option.String('--token', {
-    description: 'Your token. Default: AVTOMATIKA_TOKEN. Others on this machine can see options in ps.',
+    description: 'Your token. Default: AVTOMATIKA_TOKEN. Other users of this machine can see options in ps.',
   });
-  json = Option.Boolean('--json', false, { description: 'Print JSON; one object per line where there are many.' });
-  verbose = Option.Boolean('-v,--verbose', false, { description: 'Tell more, for example the details of an error.' });
+  json = Option.Boolean('--json', false, { description: 'Print JSON; streams print one object per line.' });
+  verbose = Option.Boolean('-v,--verbose', false, { description: 'Print more, for example the details of an error.' });
 
   abstract override execute(): Promise<ExitCode>;
 

@@ -10,11 +10,11 @@ import { JobCommand } from './job-command.ts';
 export class CancelCommand extends JobCommand {
   static override paths = [['cancel']];
   static override usage = Command.Usage({
-    description: 'End a job early.',
+    description: 'Cancel a job.',
     details:
-      'A start that is cancelled leaves nothing behind, an update leaves the old bot running. A job that has ended stays as ' +
-      'it is: exit code 1 unless it was cancelled before.',
-    examples: [['Give up a build', 'avtomatika-bot cancel 01JD0000000000000000000000']],
+      'A cancelled start leaves nothing behind; a cancelled update leaves the old version running. A job that has ' +
+      'already ended is not changed: exit code 1, unless it had been cancelled before.',
+    examples: [['Abandon a build', 'avtomatika-bot cancel 01JD0000000000000000000000']],
   });
 
   job = Option.String();

@@ -15,20 +15,21 @@ import { BotsCommand } from './bots-command.ts';
 export class DeleteCommand extends BotsCommand {
   static override paths = [['delete'], ['rm'], ['remove']];
   static override usage = Command.Usage({
-    description: 'Stop a bot and forget it.',
+    description: 'Stop a bot and delete it.',
     details:
-      'Its container, its images and its log are removed. What it stored in /data and in the volumes of its image stays ' +
-      'for a later bot of the same name unless --purge is given, which removes it on every worker that the bot was on. When ' +
-      'its worker is silent, the bot is gone from list at once, and removed when that is back. Asks first on a terminal.',
+      'Removes its container, images and log. Its data (/data and the volumes of its image) is kept for a later ' +
+      'bot of the same name; --purge removes it too, on every worker the bot has been on. If its worker is ' +
+      'silent, the bot disappears from list at once and is removed when the worker is back. Asks for confirmation ' +
+      'on a terminal.',
     examples: [
       ['Delete it, but keep its data', 'avtomatika-bot delete my-bot'],
       ['Several', 'avtomatika-bot rm my-bot other-bot'],
-      ['Delete it with its data, without being asked', 'avtomatika-bot delete my-bot --purge -y'],
+      ['Delete it with its data, without asking', 'avtomatika-bot delete my-bot --purge -y'],
     ],
   });
 
-  purge = Option.Boolean('--purge', false, { description: 'Remove its data too.' });
-  yes = Option.Boolean('-y,--yes', false, { description: 'Do not ask.' });
+  purge = Option.Boolean('--purge', false, { description: 'Remove its data as well.' });
+  yes = Option.Boolean('-y,--yes', false, { description: 'Do not ask for confirmation.' });
 
   async execute(): Promise<ExitCode> {
     if (!this.yes && !(await this.isConfirmed())) {

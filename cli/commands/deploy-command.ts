@@ -55,56 +55,60 @@ const unknownSha256 = '0'.repeat(64);
 export abstract class DeployCommand extends TimedJobCommand {
   bot = Option.String();
   simple = Option.Array('--simple', [], {
-    description: 'The files, or the folder, of the bot. Takes all that follows.',
+    description: 'The files of the bot, or its folder. Takes all the words that follow.',
   });
-  inline = Option.Boolean('--inline', false, { description: 'Says that --code follows; may be left out.' });
-  code = Option.String('--code', { description: 'The code itself, for a bot of one file.' });
+  inline = Option.Boolean('--inline', false, { description: 'Announces --code; optional.' });
+  code = Option.String('--code', { description: 'The code itself, for a one-file bot.' });
   entrypoint = Option.String('--entrypoint', {
     description: 'The file to run. Default: the first file, or bot.*, main.* or index.* of a folder.',
   });
   requirements = Option.Array('-r,--requirements', {
-    description: 'Packages to install: a requirements file, or a comma list. Repeatable.',
+    description: 'Packages to install: a requirements file or a comma-separated list. Repeatable.',
   });
-  runtime = Option.String('--runtime', { description: 'python or node. Default: by the ending of the entrypoint.' });
+  runtime = Option.String('--runtime', { description: 'python or node. Default: by the extension of the entrypoint.' });
   include = Option.Array('--include', [], {
-    description: 'A file or folder to take along with --simple that would be left out. Repeatable.',
+    description: 'A file or folder to send that --simple would leave out. Repeatable.',
   });
   custom = Option.String('--custom', {
     description: 'A folder with a Dockerfile, a .tar, .tar.gz or .tgz file, or a URL of an archive or git repository.',
   });
   git = Option.String('--git', { description: 'The https URL of a git repository with a Dockerfile.' });
-  branch = Option.String('--branch', { description: 'Its branch or tag. Default: the default branch.' });
-  subdir = Option.String('--subdir', { description: 'The folder of the Dockerfile in it. Default: its root.' });
+  branch = Option.String('--branch', { description: 'The branch or tag. Default: the default branch.' });
+  subdir = Option.String('--subdir', {
+    description: 'The folder of the Dockerfile in the repository. Default: its root.',
+  });
   image = Option.String('--image', { description: 'A ready image.' });
   registryUser = Option.String('--registry-user', { description: 'User name for a private registry.' });
   registryPass = Option.String('--registry-pass', {
-    description: 'Its password. Others on this machine can see options in ps.',
+    description: 'Its password. Other users of this machine can see options in ps.',
   });
   registryPassStdin = Option.Boolean('--registry-pass-stdin', false, {
     description: 'Read the password from the standard input.',
   });
-  pull = Option.Boolean('--pull', false, { description: 'Ask the registry even for an image that is there.' });
+  pull = Option.Boolean('--pull', false, { description: 'Ask the registry even if the worker has the image.' });
   env = Option.Array('-e,--env', [], {
-    description: 'An environment variable of the bot; NAME- takes one away from a bot that has it. Repeatable.',
+    description: 'An environment variable of the bot; NAME- removes it. Repeatable.',
   });
-  envFile = Option.Array('--env-file', [], { description: 'A file of NAME=VALUE lines; -e wins over it. Repeatable.' });
+  envFile = Option.Array('--env-file', [], { description: 'A file of NAME=VALUE lines; -e overrides it. Repeatable.' });
   replaceEnv = Option.Boolean('--replace-env', false, {
-    description: 'These variables are all that the bot has; it keeps none of before.',
+    description: 'Replace all variables of the bot with the ones given.',
   });
   memory = Option.String('--memory', {
-    description: 'Memory it may use, such as 256m or 1g; default is what the worker gives.',
+    description: 'Memory limit, such as 256m or 1g; "default" stands for that of the worker.',
   });
-  cpus = Option.String('--cpus', { description: 'Cores it may use, such as 0.5; default is what the worker gives.' });
+  cpus = Option.String('--cpus', {
+    description: 'CPU limit in cores, such as 0.5; "default" stands for that of the worker.',
+  });
   on = Option.Array('--on', [], {
-    description: 'A label that the worker must have, such as zone=eu; zone- asks for it no longer. Repeatable.',
+    description: 'A label the worker must have, such as zone=eu; zone- drops it. Repeatable.',
   });
   takeover = Option.Boolean('--takeover', false, {
-    description: 'Take the Telegram token over from the bot that has it, which is stopped once this one is built.',
+    description: 'Take the Telegram token over from the bot that has it; that bot is stopped once this one is built.',
   });
   yes = Option.Boolean('-y,--yes', false, {
-    description: 'Do not ask before files that the bot had are left out.',
+    description: 'Do not ask before leaving out files the bot was sent before.',
   });
-  noWait = Option.Boolean('--no-wait', false, { description: 'Do not wait until the bot runs.' });
+  noWait = Option.Boolean('--no-wait', false, { description: 'Do not wait for the bot to start.' });
 
   /** The request in the form in which it is checked before anything is uploaded. */
   protected abstract checked(request: DeployRequest): CheckDeployRequestInit;

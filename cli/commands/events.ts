@@ -15,24 +15,25 @@ export class EventsCommand extends BotCommand {
   static override usage = Command.Usage({
     description: 'Show what happened to your bots and jobs.',
     details:
-      'Every change of a bot or a job is an event. None is missed and none comes twice, also when the connection breaks; ' +
-      'events that are not kept any more are replaced by the state of the bots, and a line says so.',
+      'Every change of a bot or a job is an event. Each is shown exactly once, even if the connection drops in ' +
+      'between. Where events are no longer kept, the current state of the bots is shown instead, and a line says ' +
+      'so.',
     examples: [
       ['The last 50 events', 'avtomatika-bot events'],
-      ['Everything that happens to one bot, until Ctrl-C', 'avtomatika-bot events --bot my-bot -f'],
+      ['Follow one bot until Ctrl-C', 'avtomatika-bot events --bot my-bot -f'],
       [
-        'The moments at which bots crash, for programs',
+        'Crashes as they happen, for scripts',
         `avtomatika-bot events -f --json | jq -c 'select(.bot.status=="crash_loop")'`,
       ],
     ],
   });
 
-  bot = Option.String('--bot', { description: 'Only of this bot.' });
+  bot = Option.String('--bot', { description: 'Only events of this bot.' });
   lines = Option.String('-n,--tail,--lines', { description: 'How many of the last events, 0 to 1000. Default: 50.' });
   follow = Option.Boolean('-f,--follow', false, {
-    description: 'Go on with new events until Ctrl-C, also when the orchestrator restarts.',
+    description: 'Follow new events until Ctrl-C, across restarts of the orchestrator.',
   });
-  cursor = Option.String('--cursor', { description: 'Begin after the event with this cursor, which --json shows.' });
+  cursor = Option.String('--cursor', { description: 'Start after the event with this cursor (shown by --json).' });
 
   async execute(): Promise<ExitCode> {
     const { context, json, follow, cursor } = this;

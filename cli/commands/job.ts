@@ -11,13 +11,13 @@ import { BotCommand } from './bot-command.ts';
 export class JobStatusCommand extends BotCommand {
   static override paths = [['job']];
   static override usage = Command.Usage({
-    description: 'Show what became of a job.',
+    description: 'Show the state or result of a job.',
     details:
-      'Every start, update, restart, stop and delete is a job; its id is shown when a command does not wait for its end. ' +
-      'Exit code 1 if the job failed or was cancelled.',
+      'Every start, update, restart, stop and delete is a job. Its id is shown when a command does not wait for ' +
+      'it to finish. Exit code 1 if the job failed or was cancelled.',
     examples: [
-      ['How far is it?', 'avtomatika-bot job 01JD0000000000000000000000'],
-      ['Its error, for programs', 'avtomatika-bot job 01JD0000000000000000000000 --json | jq .data.error'],
+      ['How far along is it?', 'avtomatika-bot job 01JD0000000000000000000000'],
+      ['Its error, for scripts', 'avtomatika-bot job 01JD0000000000000000000000 --json | jq .data.error'],
     ],
   });
 

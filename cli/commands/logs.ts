@@ -20,37 +20,39 @@ const linesMax = 10_000;
 export class LogsCommand extends BotCommand {
   static override paths = [['logs']];
   static override usage = Command.Usage({
-    description: 'Show the last lines of the log of a bot.',
-    details:
-      'The log holds what the bot wrote, the output of its builds and what the platform did to it; it outlives restarts, ' +
-      'updates and stops. On a terminal control characters are written out; in a pipe lines of the bot come exactly as ' +
-      'it wrote them.\n\nTIME is how long ago, such as 10m or 1h30m (units ms, s, m, h, d), or a time such as ' +
-      '2026-11-22T15:00:00Z.',
+    description: "Show the last lines of a bot's log.",
+    details: [
+      "The log holds the bot's output, the output of its builds and what the platform did to it. It is kept " +
+        "across restarts, updates and stops. On a terminal, control characters are escaped; in a pipe, the bot's " +
+        'lines come exactly as it wrote them.',
+      'TIME is a duration such as 10m or 1h30m (units ms, s, m, h, d), counted back from now, or a time such as ' +
+        '2026-11-22T15:00:00Z.',
+    ].join('\n\n'),
     examples: [
       ['The last 100 lines', 'avtomatika-bot logs my-bot'],
       ['The last 50 lines', 'avtomatika-bot logs my-bot -n 50'],
-      ['Every new line too, until Ctrl-C', 'avtomatika-bot logs my-bot -f'],
+      ['Follow the log until Ctrl-C', 'avtomatika-bot logs my-bot -f'],
       ['Only new lines', 'avtomatika-bot logs my-bot -n 0 -f'],
       ['What went wrong in the last hour', 'avtomatika-bot logs my-bot --since 1h --grep ERROR --timestamps'],
       ['How it was built', 'avtomatika-bot logs my-bot --build -n 1000'],
-      ['For programs', 'avtomatika-bot logs my-bot --lines 1000 --json'],
+      ['For scripts', 'avtomatika-bot logs my-bot --lines 1000 --json'],
     ],
   });
 
   bot = Option.String();
   lines = Option.String('-n,--tail,--lines', {
     description:
-      'How many of the last lines, 1 to 10000, or all. 0 with -f: only new ones. Default: 100, or all with --since.',
+      'How many of the last lines, 1 to 10000, or all; 0 with -f: only new ones. Default: 100, or all with --since.',
   });
   follow = Option.Boolean('-f,--follow', false, {
-    description: 'Go on with new lines until Ctrl-C, also when the orchestrator or the worker restarts.',
+    description: 'Follow new lines until Ctrl-C, across restarts of orchestrator and worker.',
   });
   since = Option.String('--since', { description: 'Only lines of TIME or later.' });
   until = Option.String('--until', { description: 'Only lines of TIME or earlier.' });
-  grep = Option.String('--grep', { description: 'Only lines that hold TEXT; it is no pattern.' });
-  timestamps = Option.Boolean('-t,--timestamps', false, { description: 'Begin each line with its time, in UTC.' });
+  grep = Option.String('--grep', { description: 'Only lines that contain TEXT (plain text, not a pattern).' });
+  timestamps = Option.Boolean('-t,--timestamps', false, { description: 'Prefix each line with its time, in UTC.' });
   build = Option.Boolean('--build', false, { description: 'Only the output of builds and pulls.' });
-  cursor = Option.String('--cursor', { description: 'Begin after the line with this cursor, which --json shows.' });
+  cursor = Option.String('--cursor', { description: 'Start after the line with this cursor (shown by --json).' });
 
   async execute(): Promise<ExitCode> {
     const { context, json, follow, timestamps } = this;

@@ -10,10 +10,10 @@ import { BotsCommand } from './bots-command.ts';
 export class RestartCommand extends BotsCommand {
   static override paths = [['restart']];
   static override usage = Command.Usage({
-    description: 'Run a bot again as it is, without its source.',
+    description: 'Restart a bot as it is; no source needed.',
     details:
-      'The bot is stopped and started again in the same container: what it wrote beside itself stays, and nothing is ' +
-      'built or pulled. A stopped bot is started from the image that is there.',
+      'The bot is stopped and started again in the same container: files it wrote there are kept, and nothing is ' +
+      'built or pulled. A stopped bot is started from the image it already has.',
     examples: [
       ['Run it again', 'avtomatika-bot restart my-bot'],
       ['Several', 'avtomatika-bot restart my-bot other-bot'],

@@ -9,16 +9,16 @@ import { DeployCommand, type DeployRequest } from './deploy-command.ts';
 export class StartCommand extends DeployCommand {
   static override paths = [['start']];
   static override usage = Command.Usage({
-    description: 'Start a bot, or update it if it runs.',
+    description: 'Start a bot, or update it if it is running.',
     details: [
       'Give exactly one source: --simple, --code, --custom, --git or --image.',
-      'A bot that runs is updated: what is not named stays, as update says.',
-      '--simple takes one file, several, or a folder with all its sub-folders. Of folders what the .dockerignore says, or ' +
-        'else the .gitignore, is left out, and so are hidden files, virtual environments, caches and installed packages; ' +
-        'a line says what, and --include takes it along. The packages of a requirements.txt or package.json among the files ' +
-        'are installed unless -r is given.',
-      '--custom takes a folder with a Dockerfile. Its .dockerignore means what it means to docker build, for an archive and ' +
-        'a repository too; .git is left out besides.',
+      'If the bot is running, this is an update: whatever you do not name stays as it is; see update.',
+      '--simple takes one file, several files, or a folder with its subfolders. From a folder it leaves out ' +
+        'what .dockerignore excludes (without one, what .gitignore excludes), hidden files, virtual environments, ' +
+        'caches and installed packages. One line lists what was left out, and --include adds it back. Packages ' +
+        'come from the requirements.txt or package.json among the files unless you give -r.',
+      '--custom takes a folder with a Dockerfile. .dockerignore works as in docker build, for archives and ' +
+        'repositories as well; .git is always left out.',
     ].join('\n\n'),
     examples: [
       ['One file', 'avtomatika-bot start my-bot --simple bot.py -r "aiogram>=3.0,<4" -e BOT_TOKEN=123:ABC'],
@@ -29,7 +29,7 @@ export class StartCommand extends DeployCommand {
       ['A folder with a Dockerfile', 'avtomatika-bot start my-bot --custom my_bot/ --env-file bot.env --memory 512m'],
       ['A git repository', 'avtomatika-bot start my-bot --git https://github.com/user/telegram-bot.git --branch main'],
       ['A ready image', 'avtomatika-bot start my-bot --image ghcr.io/user/bot:1.0 --cpus 0.5'],
-      ['In two minutes or not at all', 'avtomatika-bot start my-bot --simple bot.py --timeout 2m'],
+      ['Give up after two minutes', 'avtomatika-bot start my-bot --simple bot.py --timeout 2m'],
       ['On a worker with these labels', 'avtomatika-bot start my-bot --simple bot.py --on zone=eu --on gpu=yes'],
     ],
   });

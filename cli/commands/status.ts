@@ -12,8 +12,8 @@ import { BotCommand } from './bot-command.ts';
 export class StatusCommand extends BotCommand {
   static override paths = [['status']];
   static override usage = Command.Usage({
-    description: 'Show what is known of a bot.',
-    details: 'Exit code 0 if nothing is wrong with it, 3 if it crashed, failed, is lost or its worker is silent.',
+    description: 'Show everything known about a bot.',
+    details: 'Exit code 0 if nothing is wrong with it, 3 if it crashed, failed or is lost, or if its worker is silent.',
     examples: [
       ['How is it?', 'avtomatika-bot status my-bot'],
       ['In a script', 'avtomatika-bot status my-bot --json || echo "something is wrong"'],

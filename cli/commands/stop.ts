@@ -10,10 +10,10 @@ import { BotsCommand } from './bots-command.ts';
 export class StopCommand extends BotsCommand {
   static override paths = [['stop']];
   static override usage = Command.Usage({
-    description: 'Stop a bot for good.',
+    description: 'Stop a bot and keep it stopped.',
     details: [
-      'It gets 10 seconds to end by itself. Its log stays readable. Stopping a stopped bot succeeds.',
-      'When its worker is silent the stop is done as a decision, and carried out when that is back.',
+      'The bot gets 10 seconds to shut down. Its log stays readable. Stopping a stopped bot succeeds.',
+      'If its worker is silent, the stop is recorded at once and carried out when the worker is back.',
     ].join('\n\n'),
     examples: [
       ['Stop it', 'avtomatika-bot stop my-bot'],

@@ -16,7 +16,7 @@ const undoable: readonly string[] = ['start', 'update', 'restart'];
 
 export abstract class TimedJobCommand extends JobCommand {
   timeout = Option.String('--timeout', {
-    description: 'Give up after TIME, such as 90s or 5m. Default: when the job does.',
+    description: 'Give up after TIME, such as 90s or 5m. Default: the deadline of the job.',
   });
 
   /** Of --timeout, ms; before anything is sent. Throws CliError. */

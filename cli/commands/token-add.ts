@@ -13,24 +13,26 @@ import { BotCommand } from './bot-command.ts';
 export class TokenAddCommand extends BotCommand {
   static override paths = [['token', 'add']];
   static override usage = Command.Usage({
-    description: 'Make a token for a user.',
+    description: 'Create a token for a user.',
     details:
-      'Needs an admin token. A user exists as soon as it has a token. The new token is printed once, alone on the standard ' +
-      'output: only its hash is kept.',
+      'Needs an admin token. A user exists as soon as there is a token for it. The new token is printed once, on ' +
+      'standard output and with nothing else; only its hash is kept.',
     examples: [
-      ['A token for the bots of ann', 'avtomatika-bot token add --user ann --name laptop'],
+      ["A token for ann's bots", 'avtomatika-bot token add --user ann --name laptop'],
       [
-        'Kept in a file, with the token of the admin',
+        "Saved to a file, using the admin's token",
         'avtomatika-bot token add --user ann --name ci --token "$ADMIN_TOKEN" > ann.token',
       ],
       ['For a worker', 'avtomatika-bot token add --user ops --name host-2 --scope worker'],
     ],
   });
 
-  user = Option.String('--user', { description: 'Whose token: 1 to 32 small letters, digits, "_" or "-".' });
-  name = Option.String('--name', { description: 'What to call it; unique for its user.' });
+  user = Option.String('--user', {
+    description: 'Owner of the token: 1 to 32 lower-case letters, digits, "_" or "-".',
+  });
+  name = Option.String('--name', { description: 'Name of the token, unique for the user.' });
   scope = Option.String('--scope', 'client', {
-    description: 'client for bots and jobs, worker for joining workers, admin for tokens. Default: client.',
+    description: 'client for bots and jobs, worker for joining workers, admin for tokens and workers. Default: client.',
   });
 
   async execute(): Promise<ExitCode> {

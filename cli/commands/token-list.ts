@@ -13,7 +13,9 @@ export class TokenListCommand extends BotCommand {
   ];
   static override usage = Command.Usage({
     description: 'List all tokens, without their values.',
-    details: 'Needs an admin token. Those made by the settings are CLIENT_TOKEN, ADMIN_TOKEN and WORKER_TOKEN.',
+    details:
+      'Needs an admin token. The tokens that come from the settings are called CLIENT_TOKEN, ADMIN_TOKEN and ' +
+      'WORKER_TOKEN.',
     examples: [
       ['Who has tokens?', 'avtomatika-bot token list'],
       ['The users', `avtomatika-bot token list --json | jq -r '.tokens[].user_id' | sort -u`],

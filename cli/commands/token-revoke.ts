@@ -10,13 +10,13 @@ import { BotCommand } from './bot-command.ts';
 export class TokenRevokeCommand extends BotCommand {
   static override paths = [['token', 'revoke']];
   static override usage = Command.Usage({
-    description: 'Make a token useless at once.',
-    details: 'Needs an admin token. What is open with it ends. The bots of its user run on.',
+    description: 'Revoke a token immediately.',
+    details: "Needs an admin token. Streams opened with it are closed. The user's bots keep running.",
     examples: [['The laptop was lost', 'avtomatika-bot token revoke --user ann --name laptop']],
   });
 
-  user = Option.String('--user', { description: 'Whose token.' });
-  name = Option.String('--name', { description: 'Its name.' });
+  user = Option.String('--user', { description: 'Owner of the token.' });
+  name = Option.String('--name', { description: 'Name of the token.' });
 
   async execute(): Promise<ExitCode> {
     const request = {

@@ -11,21 +11,23 @@ export class UpdateCommand extends DeployCommand {
   static override usage = Command.Usage({
     description: 'Give a bot new code, from any source.',
     details: [
-      'The new image is built while the old bot runs. Then the old one is stopped, and the new one is started when it is ' +
-        'gone. If the build fails, the old one keeps running. The options are those of start.',
-      'What is not named stays: variables, limits, labels, packages of the same language, the branch and login of the ' +
-        'same repository, the login of the same registry. -e and --on add or replace single ones.',
-      'When the upload leaves out files that the bot has got before, it asks first; --include PATH takes them along, --yes ' +
-        'goes without.',
-      'To take something away: -e NAME-, --on KEY-, --memory default, --cpus default, -r "". With --replace-env the variables ' +
-        'given are all there are.',
+      'The new image is built while the old version runs. Then the old version is stopped, and once it is gone ' +
+        'the new one is started. If the build fails, the old version keeps running. The options are those of ' +
+        'start.',
+      'Whatever you do not name stays as it is: variables, limits, labels, the packages of the same language, ' +
+        'the branch and login of the same repository, the login of the same registry. -e and --on add or replace ' +
+        'single entries.',
+      'If the upload would leave out files that the bot was sent before, update asks first; --include PATH ' +
+        'sends them, --yes goes ahead without them.',
+      'To remove something: -e NAME-, --on KEY-, --memory default, --cpus default, -r "". With --replace-env ' +
+        'the bot keeps only the variables you give.',
     ].join('\n\n'),
     examples: [
       ['New code, same environment', 'avtomatika-bot update my-bot --simple bot.py'],
-      ['One variable replaced, one gone', 'avtomatika-bot update my-bot --simple bot.py -e DEBUG=1 -e OLD_NAME-'],
-      ['The default memory again', 'avtomatika-bot update my-bot --simple bot.py --memory default'],
+      ['One variable replaced, one removed', 'avtomatika-bot update my-bot --simple bot.py -e DEBUG=1 -e OLD_NAME-'],
+      ['Back to the default memory', 'avtomatika-bot update my-bot --simple bot.py --memory default'],
       ['From a folder with a Dockerfile to a ready image', 'avtomatika-bot update my-bot --image ghcr.io/user/bot:1.1'],
-      ['Without files that it had, and without being asked', 'avtomatika-bot update my-bot --simple my_bot/ --yes'],
+      ['Without files it had before, and without asking', 'avtomatika-bot update my-bot --simple my_bot/ --yes'],
       ['With another token', 'avtomatika-bot update my-bot --simple my_bot/ -e BOT_TOKEN=456:DEF --takeover'],
     ],
   });

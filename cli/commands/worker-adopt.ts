@@ -14,22 +14,23 @@ const decisionTimeoutMs = 100_000;
 export class WorkerAdoptCommand extends BotCommand {
   static override paths = [['worker', 'adopt']];
   static override usage = Command.Usage({
-    description: 'Decide about containers that a worker has and does not own.',
+    description: 'Decide about containers that a worker does not recognise.',
     details: [
-      'Needs an admin token. A worker that has lost its DATA_DIR or key does not know its containers any more: they run on, and ' +
-        'it touches none of them. Their labels say whose they are, but nothing proves it: look at each before you decide.',
-      '--list shows them. --take makes them its own again: their bots are commanded as before. --remove stops them and removes ' +
-        'them; volumes stay. IDs are those of --list, or their first characters.',
+      'Needs an admin token. A worker that has lost its DATA_DIR or key no longer recognises its containers: ' +
+        'they keep running, and it leaves them alone. Their labels name an owner, but nothing proves it: look at ' +
+        'each one before you decide.',
+      '--list shows them. --take gives them back to the worker, which then controls their bots as before. ' +
+        '--remove stops and removes them; volumes stay. IDs are those shown by --list, or their first characters.',
     ].join('\n\n'),
     examples: [
-      ['What there is', 'avtomatika-bot worker adopt worker-1 --list'],
-      ['These two are its own', 'avtomatika-bot worker adopt worker-1 --take 4f0c2a9b8d11 9a61b2c07de4'],
-      ['This one has to go', 'avtomatika-bot worker adopt worker-1 --remove 77aa01c9d2f3'],
+      ['Show them', 'avtomatika-bot worker adopt worker-1 --list'],
+      ['Take these two', 'avtomatika-bot worker adopt worker-1 --take 4f0c2a9b8d11 9a61b2c07de4'],
+      ['Remove this one', 'avtomatika-bot worker adopt worker-1 --remove 77aa01c9d2f3'],
     ],
   });
 
   list = Option.Boolean('--list', false, { description: 'Show the containers (the default).' });
-  take = Option.Boolean('--take', false, { description: 'Make the named ones its own again.' });
+  take = Option.Boolean('--take', false, { description: 'Give the named ones back to the worker.' });
   remove = Option.Boolean('--remove', false, { description: 'Stop and remove the named ones.' });
   words = Option.Rest({ name: 'WORKER [ID]', required: 1 });
 

@@ -27,10 +27,10 @@ abstract class CordoningCommand extends BotCommand {
 export class WorkerCordonCommand extends CordoningCommand {
   static override paths = [['worker', 'cordon']];
   static override usage = Command.Usage({
-    description: 'Place no more bots on a worker.',
+    description: 'Stop placing bots on a worker.',
     details:
-      'Needs an admin token. The bots it has run on. A stopped bot whose data is there is started elsewhere, without ' +
-      'that data. It holds until uncordon, also when orchestrator or worker are restarted.',
+      'Needs an admin token. Bots already there keep running. A stopped bot that has data there is started ' +
+      'elsewhere, without that data. Lasts until uncordon, across restarts of orchestrator and worker.',
     examples: [['No more bots there', 'avtomatika-bot worker cordon worker-1']],
   });
 
@@ -46,7 +46,7 @@ export class WorkerUncordonCommand extends CordoningCommand {
   static override usage = Command.Usage({
     description: 'Place bots on a worker again.',
     details: 'Needs an admin token.',
-    examples: [['After the maintenance', 'avtomatika-bot worker uncordon worker-1']],
+    examples: [['After maintenance', 'avtomatika-bot worker uncordon worker-1']],
   });
 
   protected readonly told = 'gets bots again.';

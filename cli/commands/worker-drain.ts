@@ -11,22 +11,22 @@ import { BotCommand } from './bot-command.ts';
 export class WorkerDrainCommand extends BotCommand {
   static override paths = [['worker', 'drain']];
   static override usage = Command.Usage({
-    description: 'Move the running bots of a worker to others, one after the other.',
+    description: 'Move the running bots of a worker to others, one at a time.',
     details: [
-      'Needs an admin token. The worker is cordoned first. Each bot is stopped, and started on another worker when it is ' +
-        'gone: it never runs twice. Its log and what it kept in /data stay on the old worker; if any bot has a /data, the ' +
-        'drain is refused with their names unless --leave-data says that this is meant.',
-      'What stays is listed with the reason. Ends with 3 when running bots stay. Ctrl-C ends the drain after the bot at work; ' +
-        'the same command continues with the rest.',
+      'Needs an admin token. The worker is cordoned first. Each bot is stopped, and started on another worker ' +
+        'once it is gone, so it never runs twice. Its log and /data stay on the old worker; if any bot has a ' +
+        '/data, the drain is refused and names those bots, unless you give --leave-data.',
+      'Bots that stay are listed with the reason. Exit code 3 if any of them are running. Ctrl-C stops the ' +
+        'drain after the current bot; run the same command again to continue.',
     ].join('\n\n'),
     examples: [
       ['Before the machine is switched off', 'avtomatika-bot worker drain worker-1'],
-      ['The data is saved, or not needed', 'avtomatika-bot worker drain worker-1 --leave-data'],
+      ['The data is saved or not needed', 'avtomatika-bot worker drain worker-1 --leave-data'],
     ],
   });
 
   worker = Option.String();
-  leaveData = Option.Boolean('--leave-data', false, { description: 'What bots keep in /data may stay there.' });
+  leaveData = Option.Boolean('--leave-data', false, { description: 'Leave the /data of bots on the worker.' });
 
   async execute(): Promise<ExitCode> {
     const { signal } = this.context;

@@ -12,21 +12,22 @@ import { BotCommand } from './bot-command.ts';
 export class WorkerForgetCommand extends BotCommand {
   static override paths = [['worker', 'forget']];
   static override usage = Command.Usage({
-    description: 'Give up a worker whose host is off for good.',
+    description: 'Give up a worker whose host is gone for good.',
     details: [
-      'Needs an admin token. Frees the names, Telegram tokens and places of its bots: those that should run are stopped, and ' +
-        'restart runs them on another worker; deleted ones are gone; what they kept in /data and their logs are lost.',
-      'You say with it that the host is off: a bot that runs there all the same would run twice. A worker that was heard of ' +
-        'within the last 10 seconds is not forgotten. One that comes back joins anew and removes its copies first.',
+      'Needs an admin token. Frees the names, Telegram tokens and quota of its bots: those that should run ' +
+        'become stopped, and restart runs them on another worker; deleted ones are gone. Their /data and logs are ' +
+        'lost.',
+      'Use it only when the host is off: a bot still running there would run twice. A worker heard from within ' +
+        'the last 10 seconds is not forgotten. If it comes back, it joins again and removes its copies first.',
     ].join('\n\n'),
     examples: [
       ['The machine is broken', 'avtomatika-bot worker forget worker-1'],
-      ['Without being asked', 'avtomatika-bot worker forget worker-1 --yes'],
+      ['Without asking', 'avtomatika-bot worker forget worker-1 --yes'],
     ],
   });
 
   worker = Option.String();
-  yes = Option.Boolean('-y,--yes', false, { description: 'Do not ask: its host is off.' });
+  yes = Option.Boolean('-y,--yes', false, { description: 'Do not ask for confirmation: the host is off.' });
 
   async execute(): Promise<ExitCode> {
     if (!this.yes && !(await this.isConfirmed())) {

@@ -12,10 +12,10 @@ export class WorkerListCommand extends BotCommand {
     ['worker', 'ls'],
   ];
   static override usage = Command.Usage({
-    description: 'List the workers that ever joined, with what they have and how they are.',
+    description: 'List all workers that ever joined, with their state and resources.',
     details:
-      'Needs an admin token. ready: takes bots. not_ready: its engine does not answer. suspect: silent for 6 seconds. ' +
-      'away: not connected, or silent for 10 seconds; the state of its bots is then unknown.',
+      'Needs an admin token. ready: accepts bots. not_ready: its engine does not respond. suspect: silent for 6 ' +
+      'seconds. away: not connected, or silent for 10 seconds; the state of its bots is then unknown.',
     examples: [
       ['All workers', 'avtomatika-bot worker list'],
       [

@@ -25,11 +25,11 @@ abstract class AccessCommand extends BotCommand {
 export class WorkerRevokeCommand extends AccessCommand {
   static override paths = [['worker', 'revoke']];
   static override usage = Command.Usage({
-    description: 'Shut a worker out at once.',
+    description: 'Shut a worker out immediately.',
     details:
-      'Needs an admin token. Its session ends, and neither its credential nor its id is taken again until readmit. Bots on ' +
-      'its machine run on and are commanded by nobody: stop them there.',
-    examples: [['Somebody has broken into the machine', 'avtomatika-bot worker revoke worker-1']],
+      'Needs an admin token. Its session ends, and neither its credential nor its id is accepted until readmit. ' +
+      'Bots on its machine keep running with nobody in control: stop them there.',
+    examples: [['The machine was compromised', 'avtomatika-bot worker revoke worker-1']],
   });
 
   protected readonly status = 'revoked';
@@ -43,10 +43,10 @@ export class WorkerRevokeCommand extends AccessCommand {
 export class WorkerReadmitCommand extends AccessCommand {
   static override paths = [['worker', 'readmit']];
   static override usage = Command.Usage({
-    description: 'Let a worker id join anew, with a new credential.',
+    description: 'Let a worker id join again, with a new credential.',
     details:
-      'Needs an admin token. For a worker that was revoked, or that has lost its DATA_DIR. Whoever joins next under the id, ' +
-      'with a join token, is that worker and gets its bots. A running worker just joins again.',
+      'Needs an admin token. For a worker that was revoked or has lost its DATA_DIR. Whoever joins next under ' +
+      'this id, with a join token, becomes that worker and gets its bots. A running worker just joins again.',
     examples: [['The machine has a new disk', 'avtomatika-bot worker readmit worker-1']],
   });
 
