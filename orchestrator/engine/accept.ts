@@ -4,7 +4,7 @@ import { ProblemError, problem, refuse, unwrap } from '#common/problem.ts';
 import type { BotSpec } from '#gen/botrunner/v1/bot_pb.js';
 import { freshAge } from '../core/max-runtime.ts';
 import { anyCarries } from '../core/placement.ts';
-import { checkQuota } from '../core/quota.ts';
+import { checkQuota, mayRun } from '../core/quota.ts';
 import type { BotRecord, JobRecord } from '../core/records.ts';
 import { noChange } from '../core/validate/bot-request.ts';
 import type { Tables } from '../store/store.ts';
@@ -105,7 +105,8 @@ function botIfAllowed(context: EngineContext, tx: Tables, request: NewJob): BotR
       hint: 'Give it code with the action "start".',
     });
   }
-  if (deployingActions.includes(action)) {
+  // One that has its place already does not need another: its user's other bots need not be counted.
+  if (deployingActions.includes(action) && !(existing !== undefined && mayRun(existing))) {
     const quota = checkQuota(activeBots(tx, userId), botId, context.settings.maxBotsPerUser);
     if (!quota.ok) throw new ProblemError(quota.problem);
   }

@@ -2,7 +2,6 @@
  * One change: a transaction, the time it happens at, and what to do once it is on disk. What changes a bot, a job or a
  * worker goes through here, so that no change is without its event.
  */
-import { ulid } from 'ulid';
 import type { BotKey } from '#common/ids.ts';
 import type { BotRecord, EventBody, JobRecord, Notice, ShownBot, WorkerStatus } from '../core/records.ts';
 import { shownBot, shownJob } from '../core/shown.ts';
@@ -52,13 +51,24 @@ function above(bot: BotRecord, seen: SeenNumbers | undefined): BotRecord {
   return { ...bot, generation, revision, epoch: Math.max(bot.epoch, seen.epoch) };
 }
 
-/** Builds the change for one transaction; `effects` collects what is to run after the commit. */
-export function createChange(tx: Tables, now: number, published: Published, effects: (() => void)[]): Change {
+export interface ChangeParts {
+  readonly tx: Tables;
+  /** Wall time, ms. */
+  readonly now: number;
+  readonly published: Published;
+  /** A new id of an event. */
+  readonly eventId: () => string;
+  /** Collects what is to run after the commit. */
+  readonly effects: (() => void)[];
+}
+
+/** Builds the change for one transaction. */
+export function createChange({ tx, now, published, eventId, effects }: ChangeParts): Change {
   const afterCommit = (effect: () => void) => {
     effects.push(effect);
   };
   function tell(key: BotKey, botSeq: number, subjectId: string, body: EventBody): void {
-    tx.outbox.add({ userId: key.userId, botId: key.botId, botSeq, subjectId, body, eventId: ulid(now), at: now });
+    tx.outbox.add({ userId: key.userId, botId: key.botId, botSeq, subjectId, body, eventId: eventId(), at: now });
   }
   /** A bot that was deleted and made again continues counting, as far as its events are kept. */
   const nextSeq = (bot: BotRecord): number => (bot.eventSeq || tx.outbox.lastBotSeq(bot)) + 1;

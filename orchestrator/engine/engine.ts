@@ -11,6 +11,7 @@ import { inBackground } from '#common/background.ts';
 import { ClockSteps } from '#common/clock-steps.ts';
 import type { BotKey } from '#common/ids.ts';
 import { ProblemError, problem, refuse } from '#common/problem.ts';
+import { createUlids } from '#common/ulids.ts';
 import type { BotObservation, ClaimTokensRequest, TaskResult } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { JobEvent } from '../core/blueprints/blueprint.ts';
 import { type BotRecord, isFinal, type JobRecord, type WorkerStatus } from '../core/records.ts';
@@ -56,7 +57,9 @@ export class Engine {
   readonly #readLogText: EnginePorts['readLogText'];
   readonly #stopping = new AbortController();
   readonly #steps: ClockSteps;
+  readonly #eventIdAt = createUlids();
   #cancelTimer: (() => void) | undefined;
+  #armsTimer = false;
 
   constructor(ports: EnginePorts) {
     const { clock } = ports;
@@ -164,7 +167,8 @@ export class Engine {
     const value = await this.#store.write((tx) => {
       // A write may be undone; its effects must not outlive it.
       effects.length = 0;
-      return work(createChange(tx, clock.wallMs(), published, effects));
+      const now = clock.wallMs();
+      return work(createChange({ tx, now, published, eventId: () => this.#eventIdAt(now), effects }));
     });
     for (const effect of effects) {
       try {
@@ -174,7 +178,7 @@ export class Engine {
         logger.error({ err: error }, 'an effect failed after its commit');
       }
     }
-    this.#armTimer();
+    this.#armTimerSoon();
     return value;
   }
 
@@ -324,8 +328,9 @@ export class Engine {
   }
 
   /** Tries again to place what waits for a worker: one has joined, become ready, or has room again. */
-  placeWaiting(): Promise<void> {
-    return this.#change((change) => {
+  async placeWaiting(): Promise<void> {
+    if (!this.#store.read.jobs.anyWaits()) return;
+    await this.#change((change) => {
       for (const job of change.tx.jobs.withStatus('waiting_for_worker')) {
         const bot = change.tx.bots.get(job);
         if (bot === undefined) continue;
@@ -376,6 +381,16 @@ export class Engine {
     return this.#change((change) => {
       const job = change.tx.jobs.get(jobId);
       if (job !== undefined) advance(this.#context, change, job, event);
+    });
+  }
+
+  /** Once for all changes of a turn. A microtask: a clock that a test moves must find the timer set when the change is answered. */
+  #armTimerSoon(): void {
+    if (this.#armsTimer) return;
+    this.#armsTimer = true;
+    queueMicrotask(() => {
+      this.#armsTimer = false;
+      this.#armTimer();
     });
   }
 

@@ -1,10 +1,11 @@
 /** Ids of jobs and tasks: ULIDs that ascend, because their order is the order of a bot's queue. */
-import { ulid } from 'ulid';
+import { createUlids } from '#common/ulids.ts';
 
 /** Ids that ascend also within one millisecond, and go on after `last`, the newest one there is. */
 export function ascendingIds(wallMs: () => number, last = ''): () => string {
+  const ulidAt = createUlids();
   return () => {
-    let id = ulid(wallMs());
+    let id = ulidAt(wallMs());
     // Ids order jobs in the queue of a bot. Two of one millisecond, or of a clock that was set back, must still ascend, over
     // restarts too.
     while (id <= last) id = increment(last);

@@ -10,6 +10,7 @@ import type { Secret } from '#common/secret.ts';
 import { telegramTokensOf } from '#common/telegram-token.ts';
 import { type BotSpec, CustomSourceSchema } from '#gen/botrunner/v1/bot_pb.js';
 import type { BotRecord } from '../core/records.ts';
+import { keyObjectOf } from '../store/seal.ts';
 import type { Tables } from '../store/store.ts';
 import type { EngineContext } from './context.ts';
 import { openSoundSpec } from './specs.ts';
@@ -19,7 +20,7 @@ const keyForm = 'h:';
 
 /** A keyed hash of a token's sha256: without the key nobody can try tokens against the store. */
 export const tokenKeyOf = (sealKey: Secret<Uint8Array>, tokenSha256: string): string =>
-  keyForm + createHmac('sha256', sealKey.reveal()).update(`telegram token ${tokenSha256}`).digest('hex');
+  keyForm + createHmac('sha256', keyObjectOf(sealKey)).update(`telegram token ${tokenSha256}`).digest('hex');
 
 export const tokenSha256 = (token: string): string => createHash('sha256').update(token).digest('hex');
 
@@ -45,7 +46,7 @@ function sourceIdOf(sealKey: Secret<Uint8Array>, bot: BotKey, { source }: BotSpe
   if (source.case !== 'custom') return undefined;
   if (source.value.from.case === 'artifactSha256') return artifactSourceId(source.value.from.value);
   const bytes = toBinary(CustomSourceSchema, source.value);
-  return `fetched ${createHmac('sha256', sealKey.reveal())
+  return `fetched ${createHmac('sha256', keyObjectOf(sealKey))
     .update(`${botKeyText(bot)} `)
     .update(bytes)
     .digest('hex')}`;

@@ -1,6 +1,6 @@
 /**
  * One worker session, from Hello to its end. Any failure ends it whole; the worker dials again and starts over.
- * Messages are handled one after the other, in the order they came.
+ * Messages are handled in the order they came, many of them in one commit; what is acknowledged is on disk.
  */
 import { create } from '@bufbuild/protobuf';
 import { ulid } from 'ulid';
@@ -29,11 +29,14 @@ import type { BuildOutputHub } from '../logs/build-output.ts';
 import type { Store } from '../store/store.ts';
 import type { Adoption } from './adoption.ts';
 import type { Fleet, FleetTimes, SessionFacts } from './fleet.ts';
+import { inOrder } from './in-order.ts';
 import type { Restore } from './restore.ts';
 import { SendQueue } from './send-queue.ts';
 
 // Far more names than there are; the rest would only fill the store.
 const capabilitiesMax = 100;
+// As many as share one commit; more of one worker would only lie in memory.
+const underWayMax = 512;
 
 export interface SessionDeps {
   readonly store: Store;
@@ -144,7 +147,7 @@ export async function* serveSession(
   });
   receive(deps, facts, incoming).then(
     () => queue.end(),
-    (error: unknown) => queue.end(error instanceof Error ? error : new Error(String(error))),
+    (error: unknown) => queue.end(toError(error)),
   );
   try {
     await engine.placeWaiting();
@@ -185,14 +188,22 @@ function asKnown(body: SessionResponse['body'], knowsRemaining: boolean): Sessio
   }
 }
 
-async function receive(deps: SessionDeps, facts: SessionFacts, incoming: AsyncIterator<SessionRequest>): Promise<void> {
-  for (;;) {
-    const next = await incoming.next();
-    if (next.done || !deps.fleet.isCurrent(facts)) return;
-    deps.fleet.heard(facts);
-    await handle(deps, facts, next.value);
-  }
+function receive(deps: SessionDeps, facts: SessionFacts, incoming: AsyncIterator<SessionRequest>): Promise<void> {
+  return inOrder(
+    incoming,
+    {
+      handle(message) {
+        deps.fleet.heard(facts);
+        return handle(deps, facts, message);
+      },
+      underWayMax,
+      continues: () => deps.fleet.isCurrent(facts),
+    },
+    (error) => facts.queue.end(toError(error)),
+  );
 }
+
+const toError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
 
 async function handle(deps: SessionDeps, facts: SessionFacts, { body }: SessionRequest): Promise<void> {
   const { engine, fleet } = deps;

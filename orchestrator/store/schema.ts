@@ -255,4 +255,8 @@ export const migrations: readonly string[] = [
   -- Since when no bot and no open job needs it; null while one does, or may: see engine/source-pruning.ts.
   ALTER TABLE artifacts ADD COLUMN unneeded_at INTEGER;
   `,
+  `
+  -- A look at what waits costs nothing while nothing does.
+  CREATE INDEX jobs_waiting ON jobs (job_id) WHERE status = 'waiting_for_worker';
+  `,
 ];

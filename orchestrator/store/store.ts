@@ -62,6 +62,8 @@ export interface JobTable {
   startingBots(userId: string): readonly string[];
   /** Open jobs with the given status, oldest first. */
   withStatus(status: JobRecord['status']): readonly JobRecord[];
+  /** Whether any open job waits for a worker. */
+  anyWaits(): boolean;
   /** Open jobs that have a spec of their own, by id, after one; at most `limit`. */
   sealedAfter(
     jobId: string,

@@ -53,6 +53,9 @@ export function createJobTable(db: Statements): JobTable {
     `SELECT DISTINCT bot_id FROM jobs WHERE user_id = ? AND ${open} AND action IN ('start', 'update', 'restart')`,
   );
   const withStatus = db.prepare(`SELECT * FROM jobs WHERE ${open} AND status = ? ORDER BY job_id`);
+  // In the words of the index jobs_waiting, so that nothing is scanned.
+  const waiting = db.prepare("SELECT * FROM jobs WHERE status = 'waiting_for_worker' ORDER BY job_id");
+  const anyWaits = db.prepare("SELECT 1 FROM jobs WHERE status = 'waiting_for_worker' LIMIT 1");
   const sealedAfter = db.prepare(`
     SELECT user_id, bot_id, job_id, spec_sealed FROM jobs WHERE ${open} AND spec_sealed IS NOT NULL AND job_id > ?
     ORDER BY job_id LIMIT ?`);
@@ -101,7 +104,8 @@ export function createJobTable(db: Statements): JobTable {
     steps: (jobId) => steps.all(jobId).map((row) => ({ state: textOf(row, 'state'), at: numberOf(row, 'at') })),
     openOfBot: ({ userId, botId }) => openOfBot.all(userId, botId).map(toJob),
     startingBots: (userId) => startingBots.all(userId).map((row) => textOf(row, 'bot_id')),
-    withStatus: (status) => withStatus.all(status).map(toJob),
+    withStatus: (status) => (status === 'waiting_for_worker' ? waiting.all() : withStatus.all(status)).map(toJob),
+    anyWaits: () => anyWaits.get() !== undefined,
     sealedAfter: (jobId, limit) =>
       sealedAfter.all(jobId, limit).map((row) => ({
         userId: textOf(row, 'user_id'),

@@ -1,0 +1,51 @@
+/** Takes messages in the order they come without waiting for the one before to be on disk, so that they share commits. */
+
+export interface InOrder<T> {
+  /** Begins at once: what it does before it first waits is done in the order of the messages. */
+  readonly handle: (message: T) => Promise<void>;
+  /** How many may be under way; then no more are read. */
+  readonly underWayMax: number;
+  /** False: what was read last is not handled, and nothing more is read. */
+  readonly continues: () => boolean;
+}
+
+/**
+ * Resolves when the messages have ended and all are handled. Rejects with the first failure, when what was under way by then
+ * has ended; none begins after it. `failed` hears of it at once, to end what the messages come from.
+ */
+export async function inOrder<T>(
+  incoming: AsyncIterator<T>,
+  { handle, underWayMax, continues }: InOrder<T>,
+  failed: (error: unknown) => void,
+): Promise<void> {
+  let underWay = 0;
+  let failure: { readonly error: unknown } | undefined;
+  let ended = Promise.withResolvers<void>();
+  const run = async (message: T) => {
+    underWay++;
+    try {
+      await handle(message);
+    } catch (error) {
+      if (failure === undefined) {
+        failure = { error };
+        failed(error);
+      }
+    }
+    underWay--;
+    ended.resolve();
+    ended = Promise.withResolvers();
+  };
+  const atMost = async (count: number) => {
+    while (underWay > count) await ended.promise;
+  };
+  const broken = () => failure !== undefined;
+  while (!broken()) {
+    await atMost(underWayMax - 1);
+    if (broken()) break;
+    const next = await incoming.next();
+    if (broken() || next.done || !continues()) break;
+    void run(next.value);
+  }
+  await atMost(0);
+  if (failure !== undefined) throw failure.error;
+}
