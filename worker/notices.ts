@@ -1,7 +1,7 @@
 /** What the worker tells its operator in the log, each with the cure. */
 import type { Logger } from '#common/log.ts';
 import type { WorkerConfig } from './config.ts';
-import type { EngineHealth } from './registry/engine-watch.ts';
+import type { EngineHealth } from './engine/engine-watch.ts';
 import type { StateDir } from './state/state-dir.ts';
 
 /** Call it when the engine has become ready or not ready. */

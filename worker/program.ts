@@ -10,20 +10,24 @@ import type { Clock } from '#common/clock.ts';
 import { type BotKey, botKeyText } from '#common/ids.ts';
 import type { Logger } from '#common/log.ts';
 import { protocolMax, protocolMin, version } from '#common/version.ts';
+import { pause } from '#common/waiting/bell.ts';
+import { fairSemaphore } from '#common/waiting/semaphore.ts';
+import { withTimeLimit } from '#common/waiting/time-limit.ts';
 import { type Heartbeat, HeartbeatSchema, type Hello, HelloSchema } from '#gen/botrunner/v1/worker_service_pb.js';
+import { createBotRecords } from './bots/bot-records.ts';
+import { BotRegistry } from './bots/bot-registry.ts';
 import type { WorkerConfig } from './config.ts';
 import { createAskTelegram } from './diagnosis/ask-telegram.ts';
 import { createPreflight, noPreflight, preflightBase } from './diagnosis/preflight.ts';
+import { Adoption } from './engine/adoption.ts';
+import { createContainerLookup } from './engine/container-lookup.ts';
+import { type EngineHealth, EngineWatch } from './engine/engine-watch.ts';
+import { createOutages } from './engine/outages.ts';
 import { BotLogs } from './logs/bot-logs.ts';
 import { logLimits } from './logs/log-store.ts';
 import { secretValues } from './logs/masking.ts';
 import { createRuntime, type RuntimeParts } from './make-runtime.ts';
 import { sayHealth, warnAboutSettings } from './notices.ts';
-import { Adoption } from './registry/adoption.ts';
-import { BotRegistry } from './registry/bot-registry.ts';
-import { createContainerLookup } from './registry/container-lookup.ts';
-import { type EngineHealth, EngineWatch } from './registry/engine-watch.ts';
-import { createOutages } from './registry/outages.ts';
 import type { ContainerRuntime } from './runtime/container-runtime.ts';
 import { ArtifactCache, defaultCacheMaxBytes } from './session/artifacts.ts';
 import { probe } from './session/probe.ts';
@@ -33,12 +37,8 @@ import { createTokenClaims } from './session/token-claims.ts';
 import { createTrustedRoots, rootsFilesOf } from './session/trusted-roots.ts';
 import { complaintOf, Uplink, type UplinkParts } from './session/uplink.ts';
 import { openAgeClock } from './state/age-mark.ts';
-import { createBotRecords } from './state/bot-records.ts';
 import { openText, sealText } from './state/seal.ts';
 import { openStateDir, type StateDir } from './state/state-dir.ts';
-import { pause } from './waiting/bell.ts';
-import { Slots } from './waiting/slots.ts';
-import { withTimeLimit } from './waiting/time-limit.ts';
 
 export interface WorkerOptions {
   readonly config: WorkerConfig;
@@ -152,8 +152,8 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
         env: config.telegramApiBase === undefined ? {} : { TELEGRAM_API_BASE: config.telegramApiBase },
       },
       operatorSecrets: config.httpsProxy ? secretValues({ HTTPS_PROXY: config.httpsProxy.reveal() }) : [],
-      slots: new Slots(config.buildSlots),
-      quickSlots: new Slots(config.buildSlots),
+      slots: fairSemaphore(config.buildSlots),
+      quickSlots: fairSemaphore(config.buildSlots),
       artifacts,
       fetching: { dir: fetchDir, allow: config.fetchAllow, clock },
       preflight: base === undefined ? noPreflight : createPreflight(base, createAskTelegram(base, clock)),

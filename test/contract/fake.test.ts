@@ -1,8 +1,8 @@
 import { sleep, systemClock } from '#common/clock.ts';
 import { ProblemError, problem } from '#common/problem.ts';
 import { Secret } from '#common/secret.ts';
-import { FakeEngine } from '../../worker/runtime/fake/fake-engine.ts';
-import { createFakeRuntime } from '../../worker/runtime/fake/fake-runtime.ts';
+import { FakeEngine } from '../kit/fake-runtime/fake-engine.ts';
+import { createFakeRuntime } from '../kit/fake-runtime/fake-runtime.ts';
 import { describeContainerRuntime } from './container-runtime.ts';
 import { botPlan, type Harness } from './harness.ts';
 import { runSteps } from './steps.ts';

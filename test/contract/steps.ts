@@ -1,5 +1,5 @@
 /** What the bots of the contract suite do, as data: real ones get it in the variable STEPS, fake ones run it here. */
-import type { FakeBot } from '../../worker/runtime/fake/fake-engine.ts';
+import type { FakeBot } from '../kit/fake-runtime/fake-engine.ts';
 
 /**
  * After its last step a bot waits for SIGTERM, prints "got SIGTERM" and ends with 0. `fill` prints so many bytes

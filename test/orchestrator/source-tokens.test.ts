@@ -2,11 +2,11 @@
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { Secret } from '#common/secret.ts';
+import { TransientError } from '#common/waiting/transient.ts';
 import { BotState, DesiredState } from '#gen/botrunner/v1/bot_pb.js';
 import type { Ensure } from '#gen/botrunner/v1/worker_service_pb.js';
 import { createChannel } from '../../worker/session/channel.ts';
 import { createTokenClaims } from '../../worker/session/token-claims.ts';
-import { TryLaterError } from '../../worker/waiting/try-later.ts';
 import { eventually } from '../kit/eventually.ts';
 import { startTestOrchestrator, type TestOrchestrator } from '../kit/orchestrator-for-tests.ts';
 import { connectScriptedWorker, credentialOf, observed, type ScriptedWorker } from '../kit/scripted-worker.ts';
@@ -153,6 +153,6 @@ it("is asked by the worker's own client, which tells a refusal and an orchestrat
   await start('c', git, { takeover: true });
   expect(await claims.claim(claimOf(await worker.take('ensure')), false, signal)).toBe('pending');
   channel.close();
-  await expect(claims.claim(claimOf(first), false, signal)).rejects.toThrow(TryLaterError);
-  await expect(createTokenClaims(() => undefined).claim(claimOf(first), false, signal)).rejects.toThrow(TryLaterError);
+  await expect(claims.claim(claimOf(first), false, signal)).rejects.toThrow(TransientError);
+  await expect(createTokenClaims(() => undefined).claim(claimOf(first), false, signal)).rejects.toThrow(TransientError);
 });

@@ -282,7 +282,7 @@ const proofs: readonly Proof[] = [
   ],
   [
     'the event listener dies on an error for good',
-    'worker/registry/engine-watch.test.ts',
+    'worker/engine/engine-watch.test.ts',
     'knows what ended with the engine when its event stream breaks',
   ],
   [

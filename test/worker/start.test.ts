@@ -1,9 +1,9 @@
 /** A start of a bot, and commands that come twice or late. On a scripted engine and a clock that the test moves. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ProblemError, problem } from '#common/problem.ts';
+import { TransientError } from '#common/waiting/transient.ts';
 import { BotState } from '#gen/botrunner/v1/bot_pb.js';
 import { LogStream } from '#gen/botrunner/v1/log_pb.js';
-import { TryLaterError } from '../../worker/waiting/try-later.ts';
 import {
   createRegistryForTests,
   echo,
@@ -157,7 +157,7 @@ describe('a start', () => {
   });
 
   it('waits for an orchestrator that is away when the source is needed', async () => {
-    bots.artifactError = new TryLaterError('the orchestrator is not connected');
+    bots.artifactError = new TransientError('the orchestrator is not connected');
     bots.run(1, { taskId: 't1' });
     await bots.pass(8000);
     expect(bots.reports.results).toEqual([]);

@@ -1,8 +1,8 @@
 /** A bot that takes a Telegram token over: built, and held until the orchestrator says that the token is its own. */
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { ProblemError, problem } from '#common/problem.ts';
+import { TransientError } from '#common/waiting/transient.ts';
 import { BotState } from '#gen/botrunner/v1/bot_pb.js';
-import { TryLaterError } from '../../worker/waiting/try-later.ts';
 import { createRegistryForTests, failureOf, type RegistryForTests, successOf } from './kit/registry-for-tests.ts';
 
 let bots: RegistryForTests;
@@ -68,7 +68,7 @@ it('asks also when its image is there from before', async () => {
 
 it('asks again, without building again, when the orchestrator was away or the worker was killed meanwhile', async () => {
   bots.claimAnswer = () => {
-    throw new TryLaterError('the orchestrator is not connected');
+    throw new TransientError('the orchestrator is not connected');
   };
   bots.run(1, { taskId: 't1', claimTokens: true });
   await waits();

@@ -8,16 +8,16 @@
  */
 import type { BotKey } from '#common/ids.ts';
 import { problem } from '#common/problem.ts';
+import { Bell } from '#common/waiting/bell.ts';
 import { BotState } from '#gen/botrunner/v1/bot_pb.js';
 import type { BotObservation } from '#gen/botrunner/v1/worker_service_pb.js';
 import { readLines } from '../diagnosis/diagnosis.ts';
 import type { ContainerFacts } from '../runtime/container-runtime.ts';
 import type { Stray } from '../runtime/strays.ts';
-import type { BotRecord } from '../state/bot-records.ts';
-import { Bell } from '../waiting/bell.ts';
 import { type ActiveTask, beginTask, type Outcome } from './active-task.ts';
 import type { BotContext } from './bot-context.ts';
 import { type BotMemory, factsOf, imageOf, mayForgetFormer, newMemory, runIdOf, situationOf } from './bot-memory.ts';
+import type { BotRecord } from './bot-records.ts';
 import { describeBot, describeWork, type Known, observeBot, saysTheSame } from './bot-state.ts';
 import { isOwnDoing } from './container-steps.ts';
 import { nextStep, type Situation, type Step } from './converge.ts';

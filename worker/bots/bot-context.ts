@@ -2,6 +2,7 @@
 import type { Clock } from '#common/clock.ts';
 import type { BotKey } from '#common/ids.ts';
 import type { Logger } from '#common/log.ts';
+import type { Semaphore } from '#common/waiting/semaphore.ts';
 import type { BotObservation } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { Preflight } from '../diagnosis/preflight.ts';
 import type { TokenClaims } from '../diagnosis/source-tokens.ts';
@@ -9,9 +10,8 @@ import type { FetchParts } from '../fetch/fetched.ts';
 import type { BotLog } from '../logs/bot-log.ts';
 import type { ContainerFacts, ContainerRuntime } from '../runtime/container-runtime.ts';
 import type { Stray } from '../runtime/strays.ts';
-import type { BotRecords } from '../state/bot-records.ts';
-import type { Slots } from '../waiting/slots.ts';
 import type { TaskReports } from './active-task.ts';
+import type { BotRecords } from './bot-records.ts';
 import type { ArtifactSource } from './image-preparation.ts';
 import type { BotDefaults } from './spec-plan.ts';
 
@@ -27,9 +27,9 @@ export interface WorkerContext {
   /** More values to be masked in every bot's log, such as the proxy's password. */
   readonly operatorSecrets: readonly string[];
   /** How many images are made at once. */
-  readonly slots: Slots;
+  readonly slots: Semaphore;
   /** As in PreparationParts. */
-  readonly quickSlots?: Slots;
+  readonly quickSlots?: Semaphore;
   readonly artifacts: ArtifactSource;
   /** How sources are fetched from elsewhere. */
   readonly fetching: FetchParts;

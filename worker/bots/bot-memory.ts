@@ -6,7 +6,7 @@ import type { Secret } from '#common/secret.ts';
 import { type Diagnosis, recallDiagnosis } from '../diagnosis/diagnosis.ts';
 import type { ContainerFacts } from '../runtime/container-runtime.ts';
 import type { Stray } from '../runtime/strays.ts';
-import type { BotRecord, Failure, RunId } from '../state/bot-records.ts';
+import type { BotRecord, Failure, RunId } from './bot-records.ts';
 import type { Container, Settled, Situation } from './converge.ts';
 import { type Decision, type Desired, isSameDecision } from './desired.ts';
 import type { PreparationPhase } from './image-preparation.ts';

@@ -5,18 +5,19 @@
 import { inBackground } from '#common/background.ts';
 import { containerName, imageName } from '#common/ids.ts';
 import { ProblemError, problem } from '#common/problem.ts';
+import { withTimeLimit } from '#common/waiting/time-limit.ts';
+import { TransientError } from '#common/waiting/transient.ts';
 import { runBegins, runEnded } from '../diagnosis/diagnosis.ts';
+import { isTransient } from '../failures/transient.ts';
 import {
   type ContainerFacts,
   type ContainerPlan,
   EngineUnavailableError,
   NameInUseError,
 } from '../runtime/container-runtime.ts';
-import type { LastEnd } from '../state/bot-records.ts';
-import { withTimeLimit } from '../waiting/time-limit.ts';
-import { passesByItself, TryLaterError } from '../waiting/try-later.ts';
 import type { BotContext } from './bot-context.ts';
 import { type BotMemory, factsOf, imageOf, runIdOf, runnableSpec } from './bot-memory.ts';
+import type { LastEnd } from './bot-records.ts';
 import { afterEnd, describeEnd, type Ended } from './restart-policy.ts';
 import { planContainer } from './spec-plan.ts';
 import { StartWatch } from './start-watch.ts';
@@ -177,7 +178,7 @@ export async function stop(memory: BotMemory, context: BotContext, signal: Abort
   const tookMs = clock.monotonicMs() - beganMs;
   await look(memory, context, signal);
   const now = factsOf(memory);
-  if (now?.status === 'running') throw new TryLaterError('the container still runs after its stop');
+  if (now?.status === 'running') throw new TransientError('the container still runs after its stop');
   const killed = now !== undefined && wasKilled(now, tookMs, graceMs);
   if (killed) memory.record = { ...memory.record, killed: { runId: runIdOf(now), afterMs: graceMs } };
   return noticeOfStop(report, killed ? graceMs : undefined);
@@ -199,7 +200,7 @@ async function markEndedForRestart(memory: BotMemory, { records }: BotContext, f
 
 async function saveBeforeActing(memory: BotMemory, records: BotContext['records']): Promise<void> {
   await records.save(memory.record).catch((error: unknown) => {
-    throw new TryLaterError('the worker cannot write to its disk', { cause: error });
+    throw new TransientError('the worker cannot write to its disk', { cause: error });
   });
 }
 
@@ -243,7 +244,7 @@ export async function create(memory: BotMemory, context: BotContext, signal: Abo
     // One of ours: an earlier create that was given up took effect after all. Look, and go on from there.
   }
   await look(memory, context, signal);
-  if (!factsOf(memory)) throw new TryLaterError('the container is not there after it was created');
+  if (!factsOf(memory)) throw new TransientError('the container is not there after it was created');
 }
 
 /** The container that would be made now. */
@@ -292,7 +293,7 @@ export async function start(
   memory.record = { ...memory.record, restarts };
   await look(memory, context, signal);
   const started = factsOf(memory);
-  if (started?.status === 'created') throw new TryLaterError('the container has not started');
+  if (started?.status === 'created') throw new TransientError('the container has not started');
   if (started !== undefined) memory.watchedRun = runIdOf(started);
 }
 
@@ -418,7 +419,7 @@ async function storeLastOutput(
     );
   } catch (error) {
     if (signal.aborted || error instanceof EngineUnavailableError) throw error;
-    if (passesByItself(error) && memory.failures === 0) throw error;
+    if (isTransient(error) && memory.failures === 0) throw error;
     logger.warn({ err: error, bot: memory.key }, 'the last output of a bot could not be stored');
     await log.noteGap('output is missing here; it could not be stored');
   }

@@ -12,13 +12,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '#common/clock.ts';
 import { ProblemError, problem, unwrap } from '#common/problem.ts';
 import { Secret } from '#common/secret.ts';
+import { fairSemaphore } from '#common/waiting/semaphore.ts';
 import { BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
+import { FakeEngine } from '../../test/kit/fake-runtime/fake-engine.ts';
+import { createFakeRuntime } from '../../test/kit/fake-runtime/fake-runtime.ts';
 import { startGitServer, type TestGitServer } from '../../test/kit/git-server/git-server.ts';
 import type { TokenClaims } from '../diagnosis/source-tokens.ts';
 import type { FetchParts } from '../fetch/fetched.ts';
-import { FakeEngine } from '../runtime/fake/fake-engine.ts';
-import { createFakeRuntime } from '../runtime/fake/fake-runtime.ts';
-import { Slots } from '../waiting/slots.ts';
 import { type PreparationPhase, prepareImage } from './image-preparation.ts';
 import { imageDigest, readSpec } from './spec-plan.ts';
 
@@ -84,7 +84,7 @@ describe('making an image', () => {
       released += 1;
     };
     const artifacts = { fetch: async () => ({ path: join(dir, 'artifact'), release }) };
-    const slots = new Slots(1);
+    const slots = fairSemaphore(1);
     const spec = unwrap(read(source));
     const preparation = {
       key,

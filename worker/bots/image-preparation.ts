@@ -2,19 +2,19 @@
 import { type BotKey, imageName } from '#common/ids.ts';
 import { formatImageReference, parseImageReference } from '#common/image-reference.ts';
 import { unwrap } from '#common/problem.ts';
+import type { Semaphore } from '#common/waiting/semaphore.ts';
 import { awaitTokens, type Judgement, judgeSource, type TokenClaims } from '../diagnosis/source-tokens.ts';
 import { fetchArchive } from '../fetch/fetch-archive.ts';
 import { fetchGit } from '../fetch/fetch-git.ts';
 import type { FetchParts } from '../fetch/fetched.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
-import type { Slots } from '../waiting/slots.ts';
 import type { CustomOrigin, RunnableSource, RunnableSpec } from './spec-plan.ts';
 
 /** Where uploaded sources come from. */
 export interface ArtifactSource {
   /**
    * The path of the artifact's bytes, checked by their sha256; it stays until released. ProblemError ARTIFACT_NOT_FOUND,
-   * TryLaterError while the orchestrator cannot be reached.
+   * TransientError while the orchestrator cannot be reached.
    */
   fetch(sha256: string, signal: AbortSignal): Promise<{ readonly path: string; release(): void }>;
 }
@@ -37,9 +37,9 @@ export interface Preparation {
 export interface PreparationParts {
   readonly runtime: ContainerRuntime;
   readonly artifacts: ArtifactSource;
-  readonly slots: Slots;
+  readonly slots: Semaphore;
   /** For builds that only copy files, which are over in seconds; `slots` unless given. */
-  readonly quickSlots?: Slots;
+  readonly quickSlots?: Semaphore;
   readonly fetching: FetchParts;
   readonly tokenClaims: TokenClaims;
 }
@@ -64,7 +64,7 @@ export async function prepareImage(
   try {
     const { pending, ownModules } = await judge(parts, preparation, source, fetched.path, signal);
     preparation.onPhase('waiting');
-    const releaseSlot = await slotsFor(parts, source).take(signal, preparation.key.userId);
+    const releaseSlot = await slotsFor(parts, source).acquire(signal, preparation.key.userId);
     try {
       preparation.onPhase('building');
       await build(parts.runtime, preparation, source, fetched, signal);
@@ -79,7 +79,7 @@ export async function prepareImage(
 }
 
 /** What installs nothing and runs nothing of its user's waits for no build that does. */
-const slotsFor = ({ slots, quickSlots = slots }: PreparationParts, source: BuiltSource): Slots =>
+const slotsFor = ({ slots, quickSlots = slots }: PreparationParts, source: BuiltSource): Semaphore =>
   source.mode === 'simple' && source.requirements.length === 0 ? quickSlots : slots;
 
 async function pull(

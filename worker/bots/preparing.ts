@@ -1,10 +1,10 @@
 /** The making of an image beside the actor's steps: begun, cancelled, and its end taken into the memory. */
 import { imageName } from '#common/ids.ts';
 import { type Problem, ProblemError, problem, unwrap } from '#common/problem.ts';
+import { withTimeLimit } from '#common/waiting/time-limit.ts';
 import { awaitTokens } from '../diagnosis/source-tokens.ts';
+import { explainTransient, isTransient, retryPauseMs, TransientProblemError } from '../failures/transient.ts';
 import { entryToProto, LogStream } from '../logs/log-entry.ts';
-import { withTimeLimit } from '../waiting/time-limit.ts';
-import { explainPassing, PassingProblemError, passesByItself, retryPauseMs } from '../waiting/try-later.ts';
 import type { ActiveTask } from './active-task.ts';
 import type { BotContext } from './bot-context.ts';
 import { type BotMemory, imageOf, nothingFailed, runnableSpec } from './bot-memory.ts';
@@ -69,9 +69,9 @@ export function beginPreparing(memory: BotMemory, context: BotContext, hooks: Pr
     (error: unknown): Prepared => {
       if (memory.preparing !== mine) return { kind: 'cancelled' };
       memory.preparing = undefined;
-      if (error instanceof ProblemError && !passesByItself(error))
+      if (error instanceof ProblemError && !isTransient(error))
         return { kind: 'failed', problem: context.log.maskProblem(error.problem) };
-      if (!passesByItself(error)) {
+      if (!isTransient(error)) {
         context.logger.error({ err: error, bot: memory.key }, 'making an image failed unexpectedly');
         return {
           kind: 'failed',
@@ -79,11 +79,11 @@ export function beginPreparing(memory: BotMemory, context: BotContext, hooks: Pr
         };
       }
       const failures = memory.making.failures + 1;
-      const { problem: last, triesMax } = error instanceof PassingProblemError ? error : withoutLimit;
+      const { problem: last, triesMax } = error instanceof TransientProblemError ? error : withoutLimit;
       const masked = last && context.log.maskProblem(last);
       if (masked !== undefined && failures >= triesMax) return { kind: 'failed', problem: masked };
       const againAtMs = context.clock.monotonicMs() + retryPauseMs(failures, context.random());
-      memory.making = { failures, trouble: explainPassing(error), problem: masked, againAtMs };
+      memory.making = { failures, trouble: explainTransient(error), problem: masked, againAtMs };
       return { kind: 'again' };
     },
   );

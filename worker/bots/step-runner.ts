@@ -1,7 +1,7 @@
 /** Takes one step, and decides what a failed one means: tried again, given up, or another crash. */
 import { inBackground } from '#common/background.ts';
 import { ProblemError, problem } from '#common/problem.ts';
-import { explainPassing, passesByItself, pauseAfterFailures } from '../waiting/try-later.ts';
+import { explainTransient, isTransient, pauseAfterFailures } from '../failures/transient.ts';
 import type { ActiveTask } from './active-task.ts';
 import type { BotContext } from './bot-context.ts';
 import { type BotMemory, factsOf } from './bot-memory.ts';
@@ -113,7 +113,7 @@ async function takeFailure(
   memory.failures += 1;
   memory.stale = true;
   const isStart = step.kind === 'create' || step.kind === 'start';
-  if (error instanceof ProblemError && isStart && !passesByItself(error)) {
+  if (error instanceof ProblemError && isStart && !isTransient(error)) {
     // A start of a container that somebody removed meanwhile says nothing about the bot.
     if (step.kind === 'start' && memory.failures <= vanishedMax && !(await isStillThere(memory, context, signal)))
       return;
@@ -126,12 +126,12 @@ async function takeFailure(
     memory.record = { ...memory.record, image: undefined };
     return;
   }
-  const passing = passesByItself(error);
+  const passing = isTransient(error);
   if (!passing) context.logger.error({ err: error, bot: memory.key, step: step.kind }, 'a step failed unexpectedly');
   if (!passing && isStart && memory.failures >= unexpectedFailuresMax) {
     return recordFailure(memory, problem('INTERNAL', 'The worker failed unexpectedly while it started the bot.'));
   }
-  memory.trouble = passing ? explainPassing(error) : 'the worker had an unexpected failure';
+  memory.trouble = passing ? explainTransient(error) : 'the worker had an unexpected failure';
   memory.pausedUntilMs = context.clock.monotonicMs() + pauseAfterFailures(memory.failures);
 }
 

@@ -1,7 +1,7 @@
 /** Whether a task has reached what it is for. Pure. */
 import { type Problem, problem } from '#common/problem.ts';
-import type { BotRecord } from '../state/bot-records.ts';
 import { failureOf, type Making } from './bot-memory.ts';
+import type { BotRecord } from './bot-records.ts';
 import type { Settled, Situation } from './converge.ts';
 
 export type Judgement =

@@ -7,7 +7,7 @@ import { request as httpsRequest } from 'node:https';
 import type { Clock } from '#common/clock.ts';
 import type { Secret } from '#common/secret.ts';
 import { trimEnd } from '#common/trim-end.ts';
-import { withTimeLimit } from '../waiting/time-limit.ts';
+import { withTimeLimit } from '#common/waiting/time-limit.ts';
 
 /** What the Bot API answers: https://core.telegram.org/bots/api#making-requests. */
 export type TelegramAnswer =

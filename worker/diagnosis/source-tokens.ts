@@ -9,7 +9,7 @@ import type { BotKey } from '#common/ids.ts';
 import { defaultTarLimits, readContextTar } from '#common/safe-tar.ts';
 import { createSourceTokenSearch, type SourceTokens } from '#common/source-tokens.ts';
 import { telegramTokensOf } from '#common/telegram-token.ts';
-import { TryLaterError } from '../waiting/try-later.ts';
+import { TransientError } from '#common/waiting/transient.ts';
 import { createOwnModules } from './own-modules.ts';
 
 export interface TokenClaim {
@@ -23,7 +23,7 @@ export interface TokenClaim {
 export interface TokenClaims {
   /**
    * `granted`: the bot may run with the tokens, they are its own from now on. `pending`: it may once the bot is gone that it takes
-   * over from, which is stopped when this is asked with `built`. ProblemError TOKEN_IN_USE; TryLaterError while the
+   * over from, which is stopped when this is asked with `built`. ProblemError TOKEN_IN_USE; TransientError while the
    * orchestrator cannot be asked.
    */
   claim(claim: TokenClaim, built: boolean, signal: AbortSignal): Promise<'granted' | 'pending'>;
@@ -75,7 +75,7 @@ export async function awaitTokens(
 ): Promise<void> {
   const ask = () =>
     claims.claim(claim, true, signal).catch((error: unknown) => {
-      if (error instanceof TryLaterError) return 'pending' as const;
+      if (error instanceof TransientError) return 'pending' as const;
       throw error;
     });
   while ((await ask()) !== 'granted') await sleep(clock, askAgainMs, signal);

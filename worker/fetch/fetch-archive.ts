@@ -11,9 +11,9 @@ import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { checkRedirect, checkUrl, type GuardedLookup, guardedLookup, pinnedLookup } from '#common/fetch-policy.ts';
 import { ProblemError, problem, refuse, unwrap } from '#common/problem.ts';
-import { isMachineFailure } from '../waiting/system-failures.ts';
-import { TimeLimitError, withTimeLimit } from '../waiting/time-limit.ts';
-import { asFailure, chanceOfConnection, chanceOfStatus } from '../waiting/transient.ts';
+import { TimeLimitError, withTimeLimit } from '#common/waiting/time-limit.ts';
+import { asFailure, chanceOfConnection, chanceOfStatus } from '../failures/chances.ts';
+import { isMachineFailure } from '../failures/system-failures.ts';
 import { createFetchFolder, type Fetched, type FetchParts, systemResolve } from './fetched.ts';
 
 export interface ArchiveLimits {

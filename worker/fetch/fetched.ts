@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Clock } from '#common/clock.ts';
 import type { FetchAllow, Resolve } from '#common/fetch-policy.ts';
 import { problem } from '#common/problem.ts';
-import { asFailure, chanceOfConnection } from '../waiting/transient.ts';
+import { asFailure, chanceOfConnection } from '../failures/chances.ts';
 
 export interface FetchParts {
   /** Where temporary folders are made. */

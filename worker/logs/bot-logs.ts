@@ -2,7 +2,7 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BotKey, botHash } from '#common/ids.ts';
-import { pause } from '../waiting/bell.ts';
+import { pause } from '#common/waiting/bell.ts';
 import { BotLog, type BotLogContext } from './bot-log.ts';
 import { defaultLogLimits } from './log-store.ts';
 

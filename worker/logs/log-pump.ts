@@ -4,9 +4,10 @@
  */
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
+import { unlessAborted } from '#common/waiting/abort.ts';
+import { Bell, pause } from '#common/waiting/bell.ts';
+import { withTimeLimit } from '#common/waiting/time-limit.ts';
 import type { ContainerRuntime, OutputBatch } from '../runtime/container-runtime.ts';
-import { Bell, pause, unlessAborted } from '../waiting/bell.ts';
-import { withTimeLimit } from '../waiting/time-limit.ts';
 import { gapEntry, LogStream, type NewEntry, wallNs } from './log-entry.ts';
 import type { LogStore } from './log-store.ts';
 import type { Masker } from './masking.ts';

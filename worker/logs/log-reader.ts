@@ -3,7 +3,7 @@
  * costs nothing; what was dropped before it got there comes as a GAP entry.
  */
 import type { Clock } from '#common/clock.ts';
-import { Bell, pause } from '../waiting/bell.ts';
+import { Bell, pause } from '#common/waiting/bell.ts';
 import { gapEntry, type StoredEntry, wallNs } from './log-entry.ts';
 import type { LogStore } from './log-store.ts';
 import { readRecords, type Segment } from './segment-file.ts';

@@ -17,6 +17,7 @@
  */
 import type { BotKey } from '#common/ids.ts';
 import type { Secret } from '#common/secret.ts';
+import { TransientError } from '#common/waiting/transient.ts';
 import type { Around } from './output-lines.ts';
 import type { Stray } from './strays.ts';
 
@@ -253,9 +254,14 @@ export class NameInUseError extends Error {
 }
 
 /** The engine did not answer, or the connection broke. Nothing is known about the containers. */
-export class EngineUnavailableError extends Error {
+export class EngineUnavailableError extends TransientError {
+  /** @param message for the operator: what the engine's client said, which may name paths of this machine. */
   constructor(message: string, options?: { cause?: unknown }) {
     super(message, options);
     this.name = 'EngineUnavailableError';
+  }
+
+  override get explanation(): string {
+    return 'the container engine of the worker does not answer';
   }
 }

@@ -7,8 +7,8 @@ import { systemClock } from '#common/clock.ts';
 import { silentLogger } from '#common/log.ts';
 import { ProblemError } from '#common/problem.ts';
 import { Secret } from '#common/secret.ts';
+import { TransientError } from '#common/waiting/transient.ts';
 import { type ScriptedOrchestrator, startScriptedOrchestrator } from '../../test/worker/kit/scripted-orchestrator.ts';
-import { TryLaterError } from '../waiting/try-later.ts';
 import { ArtifactCache } from './artifacts.ts';
 import { type Channel, createChannel } from './channel.ts';
 
@@ -62,8 +62,8 @@ describe('artifacts', () => {
     // The look at the session and the call are two moments: it can end in between.
     const fetching = cache.fetch(sha256, never);
     channel.close();
-    await expect(fetching).rejects.toBeInstanceOf(TryLaterError);
-    await expect(cache.fetch(sha256, never)).rejects.toBeInstanceOf(TryLaterError);
+    await expect(fetching).rejects.toBeInstanceOf(TransientError);
+    await expect(cache.fetch(sha256, never)).rejects.toBeInstanceOf(TransientError);
     expect(await readdir(dir)).toEqual([]);
   });
 
@@ -91,7 +91,7 @@ describe('artifacts', () => {
     const cache = await open();
     const sha256 = offer(4);
     orchestrator.artifacts.set(sha256, new Uint8Array([9]));
-    await expect(cache.fetch(sha256, never)).rejects.toThrow(TryLaterError);
+    await expect(cache.fetch(sha256, never)).rejects.toThrow(TransientError);
     expect(await readdir(dir)).toEqual([]);
   });
 
@@ -100,10 +100,10 @@ describe('artifacts', () => {
     await expect(missing).rejects.toThrow(ProblemError);
     await expect(missing).rejects.toMatchObject({ problem: { code: 'ARTIFACT_NOT_FOUND' } });
     const away = await open({ channel: () => undefined });
-    await expect(away.fetch(offer(5), never)).rejects.toThrow(TryLaterError);
+    await expect(away.fetch(offer(5), never)).rejects.toThrow(TransientError);
     const sha256 = offer(6);
     orchestrator.kill();
-    await expect((await open()).fetch(sha256, never)).rejects.toThrow(TryLaterError);
+    await expect((await open()).fetch(sha256, never)).rejects.toThrow(TransientError);
   });
 
   it('make room, oldest first, but not those in use', async () => {

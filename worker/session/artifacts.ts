@@ -9,10 +9,10 @@ import type { Clock } from '#common/clock.ts';
 import { sha256Pattern } from '#common/ids.ts';
 import type { Logger } from '#common/log.ts';
 import { ProblemError, problem } from '#common/problem.ts';
+import { withTimeLimit } from '#common/waiting/time-limit.ts';
+import { TransientError } from '#common/waiting/transient.ts';
 import type { FetchArtifactResponse } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { ArtifactSource } from '../bots/image-preparation.ts';
-import { withTimeLimit } from '../waiting/time-limit.ts';
-import { TryLaterError } from '../waiting/try-later.ts';
 import { type ArtifactCall, type Channel, status } from './channel.ts';
 
 const artifactMaxBytes = 256 * 1024 * 1024;
@@ -101,7 +101,7 @@ export class ArtifactCache implements ArtifactSource {
 
   async #fetchFile(sha256: string, signal: AbortSignal): Promise<void> {
     const channel = this.#parts.channel();
-    if (!channel) throw new TryLaterError('the orchestrator is not connected');
+    if (!channel) throw new TransientError('the orchestrator is not connected');
     const temporary = `${this.#pathOf(sha256)}.part`;
     try {
       await this.#makeRoom();
@@ -143,7 +143,7 @@ export class ArtifactCache implements ArtifactSource {
       call.on('error', () => undefined);
       call.cancel();
     }
-    if (hash.digest('hex') !== sha256) throw new TryLaterError('the source of the bot arrived damaged');
+    if (hash.digest('hex') !== sha256) throw new TransientError('the source of the bot arrived damaged');
   }
 
   /** Drops what was used longest ago until the rest is within bounds. */
@@ -187,7 +187,7 @@ function openCall(channel: Channel, sha256: string): ArtifactCall {
   try {
     return channel.fetchArtifact(sha256);
   } catch (error) {
-    throw new TryLaterError('the connection to the orchestrator was lost', { cause: error });
+    throw new TransientError('the connection to the orchestrator was lost', { cause: error });
   }
 }
 
@@ -200,5 +200,5 @@ function explain(error: unknown): unknown {
     });
   }
   // Whatever else ended the call: the orchestrator has the source, and will be there again.
-  return new TryLaterError(`the source of the bot could not be fetched: ${details}`, { cause: error });
+  return new TransientError(`the source of the bot could not be fetched: ${details}`, { cause: error });
 }

@@ -5,6 +5,7 @@
 import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { botKeyText } from '#common/ids.ts';
+import { Bell } from '#common/waiting/bell.ts';
 import type { BotState } from '#gen/botrunner/v1/bot_pb.js';
 import { type LogEntry, LogEntrySchema, LogStream } from '#gen/botrunner/v1/log_pb.js';
 import {
@@ -16,7 +17,6 @@ import {
   type StraysAdopted,
   type TaskResult,
 } from '#gen/botrunner/v1/worker_service_pb.js';
-import { Bell } from '../waiting/bell.ts';
 
 export type Body = SessionRequest['body'];
 

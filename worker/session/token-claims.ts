@@ -2,15 +2,15 @@
 import type { ServiceError } from '@grpc/grpc-js';
 import type { Problem } from '#common/problem.ts';
 import { ProblemError, problem } from '#common/problem.ts';
+import { TransientError } from '#common/waiting/transient.ts';
 import type { TokenClaims } from '../diagnosis/source-tokens.ts';
-import { TryLaterError } from '../waiting/try-later.ts';
 import { type Channel, refusalOf, status } from './channel.ts';
 
 /** `channel`: the way to the orchestrator; undefined while there is no session. */
 export const createTokenClaims = (channel: () => Channel | undefined): TokenClaims => ({
   async claim({ key, epoch, revision, tokenSha256s }, built, signal) {
     const way = channel();
-    if (!way) throw new TryLaterError('the orchestrator is not connected');
+    if (!way) throw new TransientError('the orchestrator is not connected');
     try {
       const request = { ...key, epoch, revision, tokenSha256: [...tokenSha256s], built };
       return (await way.claimTokens(request)).pending ? 'pending' : 'granted';
@@ -20,7 +20,7 @@ export const createTokenClaims = (channel: () => Channel | undefined): TokenClai
       // An orchestrator of a release that judges no sources.
       if (refused.code === status.UNIMPLEMENTED) return 'granted';
       if (refused.code === status.ALREADY_EXISTS) throw new ProblemError(inUse(refused), { cause: error });
-      throw new TryLaterError('the orchestrator could not be asked about the Telegram token in the source', {
+      throw new TransientError('the orchestrator could not be asked about the Telegram token in the source', {
         cause: error,
       });
     }

@@ -8,6 +8,7 @@ import type { Clock } from '#common/clock.ts';
 import { describeConnectionFailure } from '#common/connection-failure.ts';
 import type { Logger } from '#common/log.ts';
 import type { Secret } from '#common/secret.ts';
+import { pause } from '#common/waiting/bell.ts';
 import type { BotState } from '#gen/botrunner/v1/bot_pb.js';
 import type { LogEntry } from '#gen/botrunner/v1/log_pb.js';
 import type {
@@ -25,7 +26,6 @@ import type {
 import type { TaskReports } from '../bots/active-task.ts';
 import type { Endpoint } from '../config.ts';
 import type { Credential } from '../state/credential.ts';
-import { pause } from '../waiting/bell.ts';
 import { dialDelayMs, fencedDelayMs, refusedDelayMs } from './backoff.ts';
 import { type Channel, createChannel, httpStatusOf, refusalOf, type ServiceError, status } from './channel.ts';
 import { Outbox } from './outbox.ts';

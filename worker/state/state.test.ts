@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '#common/log.ts';
 import { problem } from '#common/problem.ts';
 import { Secret } from '#common/secret.ts';
-import { type BotRecord, createBotRecords, emptyRecord } from './bot-records.ts';
+import { type BotRecord, createBotRecords, emptyRecord } from '../bots/bot-records.ts';
 import { LockHeldError, takeLock } from './lock-file.ts';
 import { openText, sealText } from './seal.ts';
 import { openStateDir } from './state-dir.ts';

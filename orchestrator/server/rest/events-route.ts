@@ -1,6 +1,7 @@
 /** GET /events: the events of the caller's bots and jobs or, with an admin token, of workers. */
-import { linkSignals } from '#common/abort.ts';
+
 import { type JsonObject, refuse, unwrap } from '#common/problem.ts';
+import { linkSignals } from '#common/waiting/abort.ts';
 import type { WorkerStatus } from '../../core/records.ts';
 import { parseBotId } from '../../core/validate/validate-bot-request.ts';
 import { type BotEventsDeps, type BotEventsItem, lastMax, watchBotEvents } from '../../events/bot-events.ts';

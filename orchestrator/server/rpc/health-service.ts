@@ -1,6 +1,6 @@
 /** grpc.health.v1.Health for all services of this server. */
 import { Code, ConnectError, type ServiceImpl } from '@connectrpc/connect';
-import { whenAborted } from '#common/abort.ts';
+import { whenAborted } from '#common/waiting/abort.ts';
 import { type Health, HealthCheckResponse_ServingStatus as Status } from '#gen/grpc/health/v1/health_pb.js';
 
 /** From `draining` on, and while not `isWell`, checks say NOT_SERVING, as does every watch from `draining` on. A watch ends with its call, and says how. */

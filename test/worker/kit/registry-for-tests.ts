@@ -7,6 +7,7 @@ import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { pack } from 'tar-stream';
 import { silentLogger } from '#common/log.ts';
 import { Secret } from '#common/secret.ts';
+import { fairSemaphore } from '#common/waiting/semaphore.ts';
 import { BotSpecSchema, BotState, DesiredState } from '#gen/botrunner/v1/bot_pb.js';
 import type { LogEntry } from '#gen/botrunner/v1/log_pb.js';
 import {
@@ -15,16 +16,15 @@ import {
   EnsureSchema,
   type TaskResult,
 } from '#gen/botrunner/v1/worker_service_pb.js';
+import { createBotRecords } from '../../../worker/bots/bot-records.ts';
+import { BotRegistry } from '../../../worker/bots/bot-registry.ts';
 import type { ArtifactSource } from '../../../worker/bots/image-preparation.ts';
 import { noPreflight, type Preflight } from '../../../worker/diagnosis/preflight.ts';
+import { createContainerLookup } from '../../../worker/engine/container-lookup.ts';
 import { BotLogs } from '../../../worker/logs/bot-logs.ts';
 import { readLog } from '../../../worker/logs/log-reader.ts';
-import { BotRegistry } from '../../../worker/registry/bot-registry.ts';
-import { createContainerLookup } from '../../../worker/registry/container-lookup.ts';
 import type { Stray } from '../../../worker/runtime/strays.ts';
-import { createBotRecords } from '../../../worker/state/bot-records.ts';
 import { openText, sealText } from '../../../worker/state/seal.ts';
-import { Slots } from '../../../worker/waiting/slots.ts';
 import { eventually } from '../../kit/eventually.ts';
 import { createManualClock, type ManualClock } from '../../kit/manual-clock.ts';
 import { createScriptedRuntime, type ScriptedRuntime, testWorkerId } from './scripted-runtime.ts';
@@ -136,8 +136,8 @@ export async function createRegistryForTests(
         random: () => 0,
         defaults: { memoryBytes: 256 * 1024 ** 2, cpuMillis: 500, env: {} },
         operatorSecrets: [],
-        slots: new Slots(options.buildSlots ?? 1),
-        ...(options.quickSlots === undefined ? {} : { quickSlots: new Slots(options.quickSlots) }),
+        slots: fairSemaphore(options.buildSlots ?? 1),
+        ...(options.quickSlots === undefined ? {} : { quickSlots: fairSemaphore(options.quickSlots) }),
         artifacts,
         fetching: { dir, allow: [], clock },
         tokenClaims: {

@@ -8,8 +8,8 @@ import {
   EngineUnavailableError,
   type RuntimeKind,
 } from '../../../worker/runtime/container-runtime.ts';
-import { type FakeContainer, FakeEngine } from '../../../worker/runtime/fake/fake-engine.ts';
-import { createFakeRuntime, type FakeRuntime } from '../../../worker/runtime/fake/fake-runtime.ts';
+import { type FakeContainer, FakeEngine } from '../../kit/fake-runtime/fake-engine.ts';
+import { createFakeRuntime, type FakeRuntime } from '../../kit/fake-runtime/fake-runtime.ts';
 
 /** What a bot does once started; it runs on unless it exits. */
 export interface Behaviour {

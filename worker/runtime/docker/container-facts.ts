@@ -3,7 +3,7 @@ import type { ContainerFacts, ContainerStatus } from '../container-runtime.ts';
 import { settingsLabel } from '../settings-digest.ts';
 import { type Owner, ownIdentity } from '../strays.ts';
 import { number, record, text, texts } from './answers.ts';
-import { parseTimeNs } from './log-frames.ts';
+import { parseTimeNs } from './output-frames.ts';
 
 /** Reads the answer of GET /containers/{id}/json. */
 export function containerFacts(answer: unknown, owner: Owner): ContainerFacts | undefined {

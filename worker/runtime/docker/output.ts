@@ -1,13 +1,13 @@
-/** What containers print: reading it from a cursor on (log-reader.ts decides what is new), and a bell for new output. */
+/** What containers print: reading it from a cursor on (output-reader.ts decides what is new), and a bell for new output. */
 import type { Readable } from 'node:stream';
 import { sleep } from '#common/clock.ts';
 import { type ContainerRuntime, EngineUnavailableError, type OutputBatch } from '../container-runtime.ts';
 import { type ContainerDeps, inspectContainer, noSuchContainer } from './containers.ts';
 import type { Query } from './engine-client.ts';
 import { hasStatus, sortedError } from './engine-errors.ts';
-import { parseLogCursor, startCursor } from './log-cursor.ts';
-import { createFrameParser, type LogFrame, sinceParameter } from './log-frames.ts';
-import { createLogReader, readSinceNs } from './log-reader.ts';
+import { parseLogCursor, startCursor } from './output-cursor.ts';
+import { createFrameParser, type LogFrame, sinceParameter } from './output-frames.ts';
+import { createLogReader, readSinceNs } from './output-reader.ts';
 
 const readMs = 30_000;
 /** How long a look that can go on is kept for whoever comes back. */

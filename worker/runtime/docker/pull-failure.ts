@@ -3,7 +3,7 @@
  * is 500 for one and 401 for another. Pure.
  */
 import { type Problem, problem } from '#common/problem.ts';
-import { type Chance, chanceOfPull } from '../../waiting/transient.ts';
+import { type Chance, chanceOfPull } from '../../failures/chances.ts';
 
 /** `unreachable`: the registry did not answer, so that an image of an earlier pull may be used. */
 export type PullFailure = 'unreachable' | 'auth' | 'absent' | 'platform' | 'disk' | 'other';

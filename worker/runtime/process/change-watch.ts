@@ -4,8 +4,8 @@
  */
 import { type FSWatcher, watch } from 'node:fs';
 import type { Clock } from '#common/clock.ts';
+import { Bell } from '#common/waiting/bell.ts';
 import { isErrno } from '../../state/atomic-file.ts';
-import { Bell } from '../../waiting/bell.ts';
 import type { ContainerStore, StoredContainer } from './container-store.ts';
 import { containerFiles } from './layout.ts';
 import { logSizes } from './log-files.ts';

@@ -1,9 +1,9 @@
 /** Finds containers by bot: many who ask at once share one list, and nobody gets a list that began before they asked. */
 import type { Clock } from '#common/clock.ts';
 import { type BotKey, botKeyText, containerName } from '#common/ids.ts';
+import { withTimeLimit } from '#common/waiting/time-limit.ts';
 import type { ContainerFacts, ContainerRuntime } from '../runtime/container-runtime.ts';
 import type { Stray } from '../runtime/strays.ts';
-import { withTimeLimit } from '../waiting/time-limit.ts';
 
 export interface ContainerLookup {
   list(): Promise<readonly ContainerFacts[]>;

@@ -5,13 +5,13 @@
  * Invariants:
  * 1. The place is found in the order of the file, not of the times: lines of stdout and stderr can stand in the file in
  *    another order than that of their times. So a look begins `overlapNs` before the anchor and skips to it.
- * 2. The anchor (log-cursor.ts) must come back. If it does not, lines were rotated away: the batch says `gap`.
+ * 2. The anchor (output-cursor.ts) must come back. If it does not, lines were rotated away: the batch says `gap`.
  * 3. A gap is told once: the cursor of that batch names a line after it, or a time without an anchor.
  */
 import type { OutputBatch, OutputLine } from '../container-runtime.ts';
-import { formatLogCursor, type LogCursor, lineHash } from './log-cursor.ts';
-import type { LogFrame } from './log-frames.ts';
-import { createLineJoiner } from './log-lines.ts';
+import { formatLogCursor, type LogCursor, lineHash } from './output-cursor.ts';
+import type { LogFrame } from './output-frames.ts';
+import { createLineJoiner } from './output-joiner.ts';
 
 /** How far two lines can be from the order of their times: the engine stamps a line before it queues for the file. */
 const overlapNs = 200_000_000n;

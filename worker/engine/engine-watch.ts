@@ -5,10 +5,11 @@
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import { ProblemError } from '#common/problem.ts';
+import { unlessAborted } from '#common/waiting/abort.ts';
+import { Bell, pause } from '#common/waiting/bell.ts';
+import { withTimeLimit } from '#common/waiting/time-limit.ts';
+import { pauseAfterFailures } from '../failures/transient.ts';
 import type { ContainerRuntime, EngineInfo } from '../runtime/container-runtime.ts';
-import { Bell, pause, unlessAborted } from '../waiting/bell.ts';
-import { withTimeLimit } from '../waiting/time-limit.ts';
-import { pauseAfterFailures } from '../waiting/try-later.ts';
 import type { Moment, Outages } from './outages.ts';
 
 export interface EngineHealth {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { containerName } from '#common/ids.ts';
 import { Secret } from '#common/secret.ts';
-import { createManualClock } from '../../../test/kit/manual-clock.ts';
-import { EngineUnavailableError } from '../container-runtime.ts';
+import { EngineUnavailableError } from '../../../worker/runtime/container-runtime.ts';
+import { createManualClock } from '../manual-clock.ts';
 import { FakeEngine } from './fake-engine.ts';
 import { createFakeRuntime } from './fake-runtime.ts';
 

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { type BotKey, botHash, isBotId, userIdPattern } from '#common/ids.ts';
 import type { Logger } from '#common/log.ts';
 import type { Problem } from '#common/problem.ts';
-import type { Desired } from '../bots/desired.ts';
-import { readFileIfAny, writeFileAtomic } from './atomic-file.ts';
+import { readFileIfAny, writeFileAtomic } from '../state/atomic-file.ts';
+import type { Desired } from './desired.ts';
 
 /** One start and end of a process: container id and start time. */
 export type RunId = string;

@@ -9,13 +9,13 @@ import {
   type Ensure,
   TaskResultSchema,
 } from '#gen/botrunner/v1/worker_service_pb.js';
-import { BotActor } from '../bots/bot-actor.ts';
-import type { WorkerContext } from '../bots/bot-context.ts';
-import { readEnsure } from '../bots/desired.ts';
+import type { ContainerLookup } from '../engine/container-lookup.ts';
 import type { BotLogs } from '../logs/bot-logs.ts';
 import type { Stray } from '../runtime/strays.ts';
-import { type BotRecord, emptyRecord } from '../state/bot-records.ts';
-import type { ContainerLookup } from './container-lookup.ts';
+import { BotActor } from './bot-actor.ts';
+import type { WorkerContext } from './bot-context.ts';
+import { type BotRecord, emptyRecord } from './bot-records.ts';
+import { readEnsure } from './desired.ts';
 
 export interface RegistryParts {
   readonly worker: WorkerContext;

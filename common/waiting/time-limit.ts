@@ -1,8 +1,10 @@
-/** Puts a bound on work that can wait: it is told to stop through its signal, and left behind if it does not listen. */
-import type { Clock } from '#common/clock.ts';
+/** Puts a bound on work that can wait: it is asked to stop through its signal, and left behind if it does not listen. */
+import type { Clock } from '../clock.ts';
+import { onAbort } from './abort.ts';
+import { TransientError } from './transient.ts';
 
 /** The work did not end in time. What it was doing may still take effect. */
-export class TimeLimitError extends Error {
+export class TimeLimitError extends TransientError {
   constructor(what: string, limitMs: number) {
     super(`${what} did not end within ${limitMs} ms`);
     this.name = 'TimeLimitError';
@@ -28,13 +30,12 @@ export function withTimeLimit<T>(
       controller.abort(reason);
       reject(reason);
     };
-    const onParent = () => giveUp(parent?.reason);
     const cancelTimer = clock.after(limitMs, () => giveUp(new TimeLimitError(what, limitMs)));
+    const release = onAbort(parent, () => giveUp(parent?.reason));
     const end = () => {
       cancelTimer();
-      parent?.removeEventListener('abort', onParent);
+      release();
     };
-    parent?.addEventListener('abort', onParent, { once: true });
     work(controller.signal).then(
       (value) => {
         end();

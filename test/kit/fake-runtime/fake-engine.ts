@@ -14,9 +14,9 @@ import type {
   OutputStream,
   RuntimeEvent,
   SimpleBuild,
-} from '../container-runtime.ts';
-import type { Labels } from '../labels.ts';
-import { createLineSplitter } from '../output-lines.ts';
+} from '../../../worker/runtime/container-runtime.ts';
+import type { Labels } from '../../../worker/runtime/labels.ts';
+import { createLineSplitter } from '../../../worker/runtime/output-lines.ts';
 
 /** A running bot, in the hands of its program. */
 export interface FakeBot {

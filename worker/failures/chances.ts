@@ -3,7 +3,7 @@
  * Pure.
  */
 import { type Problem, ProblemError } from '#common/problem.ts';
-import { PassingProblemError } from './try-later.ts';
+import { TransientProblemError } from './transient.ts';
 
 /**
  * `again`: tried until the job's deadline. `briefly`: a few times, because it is mostly a mistake and seldom a restart.
@@ -16,7 +16,7 @@ export const briefTriesMax = 4;
 /** The error to throw for a problem with this chance. */
 export function asFailure(problem: Problem, chance: Chance, options: { readonly cause?: unknown } = {}): ProblemError {
   if (chance === 'final') return new ProblemError(problem, options);
-  return new PassingProblemError(problem, chance === 'briefly' ? briefTriesMax : Number.POSITIVE_INFINITY, options);
+  return new TransientProblemError(problem, chance === 'briefly' ? briefTriesMax : Number.POSITIVE_INFINITY, options);
 }
 
 /** Of another server, by what its connection said: https://nodejs.org/api/errors.html#common-system-errors. */

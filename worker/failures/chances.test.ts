@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { ProblemError, problem } from '#common/problem.ts';
 import { pullChance } from '../runtime/docker/pull-failure.ts';
-import { isMachineFailure, passingSystemFailure } from './system-failures.ts';
-import { asFailure, type Chance, chanceOfConnection, chanceOfGit, chanceOfPull, chanceOfStatus } from './transient.ts';
-import { explainPassing, PassingProblemError, passesByItself } from './try-later.ts';
+import { asFailure, type Chance, chanceOfConnection, chanceOfGit, chanceOfPull, chanceOfStatus } from './chances.ts';
+import { isMachineFailure, transientSystemFailure } from './system-failures.ts';
+import { explainTransient, isTransient, TransientProblemError } from './transient.ts';
 
 const last = problem('FETCH_FAILED', 'The server broke off.');
 
@@ -94,24 +94,24 @@ describe('whether a failure passes by itself', () => {
     const error = (code?: string) => Object.assign(new Error('x'), code === undefined ? {} : { code });
     const passing = ['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EROFS', 'EIO'];
     for (const code of passing) expect([code, isMachineFailure(code)]).toEqual([code, true]);
-    expect(passingSystemFailure(error('ENOSPC'))).toBe('the disk of the worker is full');
-    expect(passingSystemFailure(error('ECONNRESET'))).toBe('a connection of the worker broke off');
-    expect(passingSystemFailure(error('ERR_STREAM_PREMATURE_CLOSE'))).toBe('a connection of the worker broke off');
-    expect(passesByItself(error('EAI_AGAIN'))).toBe(true);
+    expect(transientSystemFailure(error('ENOSPC'))).toBe('the disk of the worker is full');
+    expect(transientSystemFailure(error('ECONNRESET'))).toBe('a connection of the worker broke off');
+    expect(transientSystemFailure(error('ERR_STREAM_PREMATURE_CLOSE'))).toBe('a connection of the worker broke off');
+    expect(isTransient(error('EAI_AGAIN'))).toBe(true);
     for (const code of [undefined, 'ENOENT', 'EACCES', 'ERR_INVALID_ARG_TYPE', 'ERR_ASSERTION']) {
-      expect([code, passesByItself(error(code))]).toEqual([code, false]);
+      expect([code, isTransient(error(code))]).toEqual([code, false]);
     }
-    expect(passesByItself(new TypeError('x is undefined'))).toBe(false);
+    expect(isTransient(new TypeError('x is undefined'))).toBe(false);
   });
 
   it('makes an error that says how long it is worth trying', () => {
     const final = asFailure(last, 'final');
     expect(final).toBeInstanceOf(ProblemError);
-    expect(passesByItself(final)).toBe(false);
+    expect(isTransient(final)).toBe(false);
     const again = asFailure(last, 'again');
-    expect(again).toBeInstanceOf(PassingProblemError);
-    expect(passesByItself(again)).toBe(true);
-    expect(explainPassing(again)).toBe('the server broke off');
+    expect(again).toBeInstanceOf(TransientProblemError);
+    expect(isTransient(again)).toBe(true);
+    expect(explainTransient(again)).toBe('the server broke off');
     expect(again).toMatchObject({ problem: last, triesMax: Number.POSITIVE_INFINITY });
     expect(asFailure(last, 'briefly')).toMatchObject({ triesMax: 4 });
   });

@@ -43,7 +43,7 @@ const connections: ReadonlySet<string> = new Set([
 export const isMachineFailure = (code: string): boolean => Object.hasOwn(machine, code);
 
 /** What passes by itself of an error that nobody has explained, in words for people; undefined for everything else. */
-export function passingSystemFailure(error: unknown): string | undefined {
+export function transientSystemFailure(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return undefined;
   if (isMachineFailure(error.code)) return machine[error.code];
   return connections.has(error.code) ? 'a connection of the worker broke off' : undefined;

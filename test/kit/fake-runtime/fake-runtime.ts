@@ -5,9 +5,9 @@ import { type Clock, sleep } from '#common/clock.ts';
 import { botKeyText } from '#common/ids.ts';
 import { refuse } from '#common/problem.ts';
 import { listSafeTar } from '#common/safe-tar.ts';
-import { createCustomContext } from '../../images/custom-context.ts';
-import { platformOf } from '../../images/users-dockerfile/platform.ts';
-import { checkEnv } from '../check-env.ts';
+import { createCustomContext } from '../../../worker/images/custom-context.ts';
+import { platformOf } from '../../../worker/images/users-dockerfile/platform.ts';
+import { checkEnv } from '../../../worker/runtime/check-env.ts';
 import {
   type ContainerFacts,
   type ContainerPlan,
@@ -15,10 +15,10 @@ import {
   type ImagePull,
   NameInUseError,
   type OutputStream,
-} from '../container-runtime.ts';
-import { claimedIdentity, type SigningKey, signedLabels } from '../labels.ts';
-import { settingsDigest, settingsLabel, sortedEnv } from '../settings-digest.ts';
-import { noneTaken, noSuchStray, type Owner, ownIdentity, type Stray } from '../strays.ts';
+} from '../../../worker/runtime/container-runtime.ts';
+import { claimedIdentity, type SigningKey, signedLabels } from '../../../worker/runtime/labels.ts';
+import { settingsDigest, settingsLabel, sortedEnv } from '../../../worker/runtime/settings-digest.ts';
+import { noneTaken, noSuchStray, type Owner, ownIdentity, type Stray } from '../../../worker/runtime/strays.ts';
 import type { FakeContainer, FakeEngine } from './fake-engine.ts';
 
 export type FakeOperation = Exclude<keyof ContainerRuntime, 'kind'>;

@@ -7,6 +7,7 @@ import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import { ProblemError, problem } from '#common/problem.ts';
 import { problemToProto } from '#common/problem-proto.ts';
+import { withTimeLimit } from '#common/waiting/time-limit.ts';
 import {
   type AdoptStrays,
   type StrayOutcome,
@@ -16,10 +17,9 @@ import {
   StraysAdoptedSchema,
   StraysSchema,
 } from '#gen/botrunner/v1/worker_service_pb.js';
+import { explainTransient, isTransient } from '../failures/transient.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import type { Stray } from '../runtime/strays.ts';
-import { withTimeLimit } from '../waiting/time-limit.ts';
-import { explainPassing, passesByItself } from '../waiting/try-later.ts';
 
 // As Strays.containers has it.
 const toldMax = 1000;
@@ -88,7 +88,7 @@ export class Adoption {
 
   #problemOf(error: unknown) {
     if (error instanceof ProblemError) return error.problem;
-    if (passesByItself(error)) return problem('CONTAINER_ERROR', `Not done: ${explainPassing(error)}.`);
+    if (isTransient(error)) return problem('CONTAINER_ERROR', `Not done: ${explainTransient(error)}.`);
     this.#parts.logger.error({ err: error }, 'a decision about a container failed unexpectedly');
     return problem('INTERNAL', 'The worker failed unexpectedly.');
   }

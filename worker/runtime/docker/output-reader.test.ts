@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { OutputBatch } from '../container-runtime.ts';
-import { formatLogCursor, parseLogCursor, startCursor } from './log-cursor.ts';
-import { createFrameParser, parseTimeNs, sinceParameter } from './log-frames.ts';
-import { createLogReader, readSinceNs } from './log-reader.ts';
+import { formatLogCursor, parseLogCursor, startCursor } from './output-cursor.ts';
+import { createFrameParser, parseTimeNs, sinceParameter } from './output-frames.ts';
+import { createLogReader, readSinceNs } from './output-reader.ts';
 
 interface Written {
   readonly timeNs: bigint;

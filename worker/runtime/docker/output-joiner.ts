@@ -4,7 +4,7 @@
  */
 import type { OutputLine, OutputStream } from '../container-runtime.ts';
 import { createLineSplitter, type LineSplitter } from '../output-lines.ts';
-import type { LogFrame } from './log-frames.ts';
+import type { LogFrame } from './output-frames.ts';
 
 export interface LineJoiner {
   /** The lines that are complete with this frame, in order. */
