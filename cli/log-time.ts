@@ -32,7 +32,7 @@ export const parseAgoMs = (text: string): number | undefined => (duration.test(t
 
 function sumOf(text: string): number {
   let ms = 0;
-  for (const [, amount, unit = ''] of text.matchAll(/([\d.]+)(ms|s|m|h|d)/g)) {
+  for (const [, amount, unit = ''] of text.matchAll(/(\d{1,9}(?:\.\d{1,3})?)(ms|s|m|h|d)/g)) {
     ms += Math.round(Number(amount) * (unitMs[unit] ?? Number.NaN));
   }
   return ms;

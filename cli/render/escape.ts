@@ -32,6 +32,12 @@ const sequences =
  * line that was written over with CR the last is what stays. Safe like escapeControls.
  */
 export function plainOutput(line: string): string {
-  const written = line.replace(sequences, '').replace(/[\r\n]+$/, '');
+  const written = withoutLineEnds(line.replace(sequences, ''));
   return escapeControls(written.slice(written.lastIndexOf('\r') + 1));
+}
+
+function withoutLineEnds(text: string): string {
+  let end = text.length;
+  while (text[end - 1] === '\r' || text[end - 1] === '\n') end -= 1;
+  return text.slice(0, end);
 }

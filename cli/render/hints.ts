@@ -32,7 +32,7 @@ const fieldWords: readonly (readonly [string, string])[] = [
 ];
 
 /** The names of requests that a hint for the command line must not have. */
-export const requestWords: readonly string[] = fieldWords.map(([word]) => word.replace(/:.*$/, ''));
+export const requestWords: readonly string[] = fieldWords.map(([word]) => word.split(':')[0] ?? word);
 
 /** Where the words of requests say nothing to whoever types commands. */
 const ownHints: Readonly<Partial<Record<ProblemCode, string>>> = {

@@ -19,7 +19,8 @@ const example = 'https://github.com/user/telegram-bot.git';
 
 /** Takes user and password out of the URL. Throws CliError, which never shows any of it. */
 export function parseGitUrl(text: string): GitUrl {
-  if (/^([^/]*@)?[^/:]+:(?!\/\/)/.test(text) || /^(git\+)?ssh:/i.test(text)) {
+  // USER@HOST:PATH or HOST:PATH.
+  if (/^[^/:]+:(?!\/\/)/.test(text) || /^(git\+)?ssh:/i.test(text)) {
     const https = httpsForm(text);
     throw refused(
       'Git over ssh is not supported: the worker has no key of yours.',

@@ -1,4 +1,5 @@
 /** A git repository as a source: the worker clones it. Pure. */
+import { trimEnd } from '#common/trim-end.ts';
 import type { GitChoice } from './choice.ts';
 import { parseGitUrl } from './git-url.ts';
 import type { ReadySource } from './source.ts';
@@ -11,7 +12,7 @@ export function prepareGit({ url: text, branch, subdir, byUrl }: GitChoice): Rea
     url,
     ref: branch ?? '',
     // "./bots/echo/" is what a shell completes.
-    subdir: (subdir ?? '').replace(/^(\.\/+)+|\/+$/g, '').replace(/^\.$/, ''),
+    subdir: trimEnd((subdir ?? '').replace(/^(?:\.\/+)+/, ''), '/').replace(/^\.$/, ''),
     ...(credentials === undefined ? {} : { credentials }),
   };
   return {

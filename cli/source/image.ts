@@ -10,7 +10,7 @@ export async function prepareImage(
   { readStdin }: Pick<SourceContext, 'readStdin'>,
 ): Promise<ReadySource> {
   // "user:pass@registry/image"; the "@" of a digest has no "/" after it.
-  if (/:\/\/|@[^/]*\//.test(image)) {
+  if (image.includes('://') || (image.includes('@') && image.indexOf('/', image.indexOf('@')) >= 0)) {
     throw complain(
       exitCodes.usage,
       'INVALID_IMAGE_NAME',

@@ -10,7 +10,13 @@ import { checkLabels } from '#common/labels.ts';
 import { checkEntrypoint, checkFileSet } from '#common/safe-path.ts';
 import { listSafeTar } from '#common/safe-tar.ts';
 import { parseEnvFile } from '../../cli/env-file.ts';
+import { CliError } from '../../cli/errors.ts';
+import { parseLogTime } from '../../cli/log-time.ts';
+import { plainOutput } from '../../cli/render/escape.ts';
 import { readRequirementsFile } from '../../cli/requirements.ts';
+import type { ImageChoice } from '../../cli/source/choice.ts';
+import { prepareGit } from '../../cli/source/git.ts';
+import { prepareImage } from '../../cli/source/image.ts';
 import { parseEnv } from '../../orchestrator/core/validate/env.ts';
 import { parseRegistryAuth } from '../../orchestrator/core/validate/login.ts';
 import { parseRequirements } from '../../orchestrator/core/validate/requirements.ts';
@@ -67,6 +73,13 @@ const parts = [
   '--a ',
 ];
 const ends = ['', '!', '\n!'];
+const imageChoice = (image: string): ImageChoice => ({
+  kind: 'image',
+  image,
+  registryUser: undefined,
+  registryPass: undefined,
+  pull: false,
+});
 const shapes = parts.flatMap((part) => ends.map((end) => [part, end] as const));
 
 describe('environment variables', () => {
@@ -281,5 +294,34 @@ describe('a file that the command line reads', () => {
       const path = filled('a/', length, 'b');
       return () => glob && matchesGlob(glob, path);
     });
+  });
+
+  it('and every line of a build that it shows, is made plain', async () => {
+    for (const part of [...parts, '\r', '\u001b[', '\u001b]', '\u001b[1;']) {
+      for (const end of ends) await expectLinear(200_000, (length) => () => plainOutput(filled(part, length, end)));
+    }
+  });
+
+  it.each<[string, (text: string) => unknown]>([
+    ['--git', (text) => prepareGit({ kind: 'git', url: text, branch: undefined, subdir: undefined, byUrl: false })],
+    [
+      '--subdir',
+      (text) => prepareGit({ kind: 'git', url: 'https://a.b/c', branch: undefined, subdir: text, byUrl: false }),
+    ],
+    ['--image', (text) => prepareImage(imageChoice(text), { readStdin: async () => '' })],
+    ['--since', (text) => parseLogTime('--since', text, 0)],
+  ])('words such as that of %s are read', async (_option, read) => {
+    for (const [part, end] of shapes) {
+      await expectLinear(64 * 1024, (length) => {
+        const text = filled(part, length, end);
+        return async () => {
+          try {
+            await read(text);
+          } catch (error) {
+            if (!(error instanceof CliError)) throw error;
+          }
+        };
+      });
+    }
   });
 });
