@@ -1,6 +1,8 @@
 /** What the orchestrator knows and the store keeps, as plain values. Times are ms since 1970. */
 import type { BotKey } from '#common/ids.ts';
 import type { JsonObject, Problem } from '#common/problem.ts';
+import type { JobInput } from './job-params.ts';
+import type { JobState } from './job-states.ts';
 
 export type Desired = 'running' | 'stopped' | 'removed';
 
@@ -95,18 +97,16 @@ export type JobStatusName = (typeof jobStatuses)[number];
 export const isFinal = (status: JobStatusName): boolean =>
   status === 'completed' || status === 'failed' || status === 'cancelled';
 
-export interface JobRecord {
+interface JobFields {
   readonly jobId: string;
   readonly userId: string;
   readonly blueprint: string;
-  readonly action: string;
   readonly botId: string;
   /** Whether it changes the bot: those of one bot run one after the other. */
   readonly mutating: boolean;
-  readonly state: string;
+  readonly state: JobState;
   readonly status: JobStatusName;
   readonly reason: string;
-  readonly params: JsonObject;
   readonly specSealed: Uint8Array | null;
   readonly result: JsonObject | null;
   readonly error: Problem | null;
@@ -115,6 +115,9 @@ export interface JobRecord {
   readonly updatedAt: number;
   readonly deadlineAt: number;
 }
+
+/** A job, with its action and the input of that. */
+export type JobRecord = JobFields & JobInput;
 
 /** A job without its input: what views and events are made from. */
 export type ShownJob = Omit<JobRecord, 'specSealed' | 'params'>;

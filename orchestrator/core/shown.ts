@@ -1,4 +1,5 @@
 /** What an event keeps of a bot and of a job: no spec, no input, and nothing large. Pure. */
+import { rowOf } from './actions.ts';
 import type { BotRecord, JobRecord, ShownBot, ShownJob } from './records.ts';
 
 /** An event is a hint, not the answer: GetJob has the whole result. Far below what NATS takes (1 MiB by default). */
@@ -9,13 +10,11 @@ export function shownBot(bot: BotRecord): ShownBot {
   return shown;
 }
 
-/** What a reading answers (a log, a list) is no change, and goes to nobody but who asked. */
-const readings: readonly string[] = ['logs', 'list', 'status'];
-
 export function shownJob(job: JobRecord): ShownJob {
   const { specSealed: _spec, params: _params, ...shown } = job;
   const { result, error } = shown;
-  const left = readings.includes(job.action) || isLarge(result);
+  // What a reading answers (a log, a list) is no change, and goes to nobody but who asked.
+  const left = rowOf(job.action).reads !== null || isLarge(result);
   return {
     ...shown,
     result: left ? null : result,

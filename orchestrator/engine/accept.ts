@@ -2,24 +2,23 @@
 import { labelsText } from '#common/labels.ts';
 import { ProblemError, problem, refuse, unwrap } from '#common/problem.ts';
 import type { BotSpec } from '#gen/botrunner/v1/bot_pb.js';
+import { changesBot, rowOf } from '../core/actions.ts';
 import { freshAge } from '../core/max-runtime.ts';
 import { anyCarries } from '../core/placement.ts';
 import { checkQuota, mayRun } from '../core/quota.ts';
 import type { BotRecord, JobRecord } from '../core/records.ts';
-import { noChange } from '../core/validate/bot-request.ts';
+import { takesOver } from '../core/takeover.ts';
 import type { Tables } from '../store/store.ts';
 import { advance, beginNext } from './advance.ts';
 import { storeArtifact } from './artifacts.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
+import { deadlineMs } from './deadlines.ts';
 import type { NewJob } from './new-job.ts';
 import { activeBots } from './read.ts';
 import { openSpec, sealSpec } from './specs.ts';
 import { refusedToken, silentHolder, tokenHolders } from './token-ownership.ts';
-import { changeParams, wantedSpec } from './wanted-spec.ts';
-
-const mutatingActions: readonly NewJob['action'][] = ['start', 'update', 'restart', 'stop', 'delete'];
-const deployingActions: readonly NewJob['action'][] = ['start', 'update', 'restart'];
+import { wantedSpec } from './wanted-spec.ts';
 
 /** The job that the same Idempotency-Key made before. */
 export function repeatedJob(tx: Tables, { userId, idempotency }: NewJob): JobRecord | undefined {
@@ -35,7 +34,7 @@ export function repeatedJob(tx: Tables, { userId, idempotency }: NewJob): JobRec
 /** Checks what depends on the store and writes the job; throws ProblemError and changes nothing when it refuses. */
 export function acceptJob(context: EngineContext, change: Change, request: NewJob): JobRecord {
   const { settings, sealKey, newId } = context;
-  const { userId, botId, action, spec } = request;
+  const { userId, botId, input, spec } = request;
   const key = { userId, botId };
   const existing = botIfAllowed(context, change.tx, request);
   if (request.artifact !== undefined) storeArtifact(context, change, userId, newId(), request.artifact);
@@ -48,31 +47,24 @@ export function acceptJob(context: EngineContext, change: Change, request: NewJo
   const wanted = wantedNow(context, change.tx, request, existing);
   if (wanted !== undefined) checkTokens(context, change.tx, request, wanted);
   const jobId = newId();
-  const mutating = mutatingActions.includes(action);
   if (existing === undefined && spec !== undefined) change.putBot(newBot(context, key, spec.mode, change.now));
-  const deadlineMs = deployingActions.includes(action) ? settings.deploymentDeadlineMs : settings.otherDeadlineMs;
   const job = change.putJob({
     jobId,
     userId,
     blueprint: request.blueprint,
-    action,
+    ...input,
     botId,
-    mutating,
+    mutating: changesBot(input.action),
     state: context.blueprints.get(request.blueprint)?.initialState ?? 'init',
     status: 'pending',
     reason: '',
-    params: {
-      ...request.params,
-      ...(request.takeover === true ? { takeover: true } : {}),
-      ...changeParams(request.change),
-    },
     specSealed: spec === undefined ? null : sealSpec(sealKey, key, spec.spec),
     result: null,
     error: null,
     taskId: null,
     createdAt: change.now,
     updatedAt: change.now,
-    deadlineAt: change.now + deadlineMs,
+    deadlineAt: change.now + deadlineMs(settings, input.action),
   });
   change.tx.jobs.addStep(jobId, job.state, change.now);
   if (request.idempotency !== undefined) {
@@ -94,26 +86,27 @@ export function checkRequest(context: EngineContext, tx: Tables, request: NewJob
 
 /** The bot that the request is about, if there is one. Refuses a bot that must be there and is not, and one too many. */
 function botIfAllowed(context: EngineContext, tx: Tables, request: NewJob): BotRecord | undefined {
-  const { userId, botId, action } = request;
+  const { userId, botId, input } = request;
   const existing = botId === '' ? undefined : tx.bots.get({ userId, botId });
   const alive = existing !== undefined && existing.desired !== 'removed';
-  if (botId !== '' && action !== 'start' && action !== 'status' && !alive && !mayBeAbsent(request)) {
+  const row = rowOf(input.action);
+  if (row.needs !== 'nothing' && !alive && !mayBeAbsent(request)) {
     throw new ProblemError(noSuchBot(botId));
   }
-  if (action === 'restart' && existing?.specSealed === null) {
+  if (row.needs === 'spec' && existing?.specSealed === null) {
     refuse('BOT_NOT_FOUND', `The bot ${botId} has never been started successfully.`, {
       hint: 'Give it code with the action "start".',
     });
   }
   // One that has its place already does not need another: its user's other bots need not be counted.
-  if (deployingActions.includes(action) && !(existing !== undefined && mayRun(existing))) {
+  if (row.takesPlace && !(existing !== undefined && mayRun(existing))) {
     const quota = checkQuota(activeBots(tx, userId), botId, context.settings.maxBotsPerUser);
     if (!quota.ok) throw new ProblemError(quota.problem);
   }
   return existing;
 }
 
-const mayBeAbsent = ({ action, absentFails }: NewJob): boolean => action === 'stop' && absentFails === true;
+const mayBeAbsent = ({ input, absentFails }: NewJob): boolean => input.action === 'stop' && absentFails === true;
 
 const noSuchBot = (botId: string) => problem('BOT_NOT_FOUND', `There is no bot named ${botId}.`);
 
@@ -121,13 +114,13 @@ const noSuchBot = (botId: string) => problem('BOT_NOT_FOUND', `There is no bot n
 function wantedNow(
   context: EngineContext,
   tx: Tables,
-  { action, spec, change = noChange }: NewJob,
+  { input, spec }: NewJob,
   bot: BotRecord | undefined,
 ): BotSpec | undefined {
   if (spec === undefined) {
-    return action === 'restart' && bot?.specSealed ? openSpec(context.sealKey, bot, bot.specSealed) : undefined;
+    return rowOf(input.action).deploys && bot?.specSealed ? openSpec(context.sealKey, bot, bot.specSealed) : undefined;
   }
-  const merged = wantedSpec(context, bot, action, spec.spec, change);
+  const merged = wantedSpec(context, bot, input, spec.spec);
   // An earlier job may still make room for it.
   const isEarly = !merged.ok && bot !== undefined && tx.jobs.openOfBot(bot).length > 0;
   const wanted = isEarly ? spec.spec : unwrap(merged);
@@ -162,7 +155,7 @@ const labelsShown = 8;
 function checkTokens(context: EngineContext, tx: Tables, request: NewJob, spec: BotSpec): void {
   const holders = tokenHolders(context, tx, request, spec);
   if (holders.length === 0) return;
-  if (request.takeover === true && silentHolder(context, tx, holders) === undefined) return;
+  if (takesOver(request.input) && silentHolder(context, tx, holders) === undefined) return;
   throw new ProblemError(refusedToken(context, tx, request.userId, holders));
 }
 
@@ -201,7 +194,7 @@ function begin(context: EngineContext, change: Change, job: JobRecord): void {
     advance(context, change, job, { kind: 'begin' });
     return;
   }
-  if (job.action === 'stop' || job.action === 'delete') {
+  if (rowOf(job.action).endsOthers) {
     const reason = problem('CANCELLED', `A later ${job.action} of the bot ended this job.`);
     // Newest first, so that none of them gets its turn when the one before it ends.
     for (const other of change.tx.jobs.openOfBot(job).toReversed()) {

@@ -5,10 +5,12 @@
 import { equals } from '@bufbuild/protobuf';
 import { ok, type Problem, ProblemError, problem, type Result, unwrap } from '#common/problem.ts';
 import { type BotSpec, BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
+import { changesBot, rowOf } from '../core/actions.ts';
 import type { Effect } from '../core/blueprints/blueprint.ts';
 import { freshAge } from '../core/max-runtime.ts';
 import { mayRun } from '../core/quota.ts';
 import type { BotRecord, JobRecord, Undo } from '../core/records.ts';
+import { takesOver } from '../core/takeover.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
 import { movedBot, objectionToMove } from './moving.ts';
@@ -16,7 +18,6 @@ import { place } from './placing.ts';
 import { purgeElsewhere } from './purging.ts';
 import { reborn } from './settling.ts';
 import { openSoundSpec, openSpec, sealSpec, shapeOf } from './specs.ts';
-import { takesOver } from './takeover.ts';
 import { acquireTokens, refusedToken, silentHolder, tokenHolders } from './token-ownership.ts';
 import { wantedByJob } from './wanted-spec.ts';
 
@@ -110,7 +111,7 @@ function applyDesire(context: EngineContext, change: Change, row: BotRecord, job
         undo: null,
         pendingTask: null,
         leaving: false,
-        purge: job.params['purge'] === true,
+        purge: job.params.purge,
       };
     default:
       throw new Error(`action ${job.action} does not change a bot`);
@@ -118,7 +119,7 @@ function applyDesire(context: EngineContext, change: Change, row: BotRecord, job
 }
 
 /** Why the orchestrator itself stops the bot. */
-const noticeOf = ({ params }: JobRecord): string => (typeof params['notice'] === 'string' ? params['notice'] : '');
+const noticeOf = ({ action, params }: JobRecord): string => (action === 'stop' ? params.notice : '');
 
 /**
  * Why a job whose turn it is cannot begin after all: another bot has got its Telegram token meanwhile, what it adds is too much
@@ -126,11 +127,11 @@ const noticeOf = ({ params }: JobRecord): string => (typeof params['notice'] ===
  */
 export function objectionToBegin(context: EngineContext, change: Change, job: JobRecord): Problem | undefined {
   const bot = change.tx.bots.get(job);
-  if (bot !== undefined && job.action === 'move') return objectionToMove(bot, job);
-  if (!changing.includes(job.action)) {
+  if (bot !== undefined && job.action === 'move') return objectionToMove(bot, job.params.from);
+  if (!changesBot(job.action)) {
     return problem('BOT_DAMAGED', 'What was asked for cannot be read any more: the row of the job is damaged.');
   }
-  if (bot === undefined || !deploying.includes(job.action)) return undefined;
+  if (bot === undefined || !rowOf(job.action).deploys) return undefined;
   try {
     const wanted = job.action === 'restart' ? ownSpec(context, bot) : wantedByJob(context, bot, job);
     if (wanted === undefined) return undefined;
@@ -149,9 +150,6 @@ export function objectionToBegin(context: EngineContext, change: Change, job: Jo
 const ownSpec = (context: EngineContext, bot: BotRecord): Result<BotSpec> | undefined =>
   bot.specSealed === null ? undefined : ok(openSpec(context.sealKey, bot, bot.specSealed));
 
-const deploying = ['start', 'update', 'restart'];
-const changing = [...deploying, 'stop', 'delete', 'move'];
-
 /** Runs the dispatch effect of a job that has just begun. Returns the job as it is now. */
 export function dispatch(
   context: EngineContext,
@@ -169,7 +167,7 @@ export function dispatch(
   change.tx.tasks.put({
     taskId,
     jobId: job.jobId,
-    type: effect.taskType,
+    type: effect.work.taskType,
     workerId: null,
     status: 'open',
     createdAt: change.now,

@@ -1,7 +1,9 @@
 /** Moves jobs: one function takes a job through one event, in the caller's transaction. */
 import { problem } from '#common/problem.ts';
+import { rowOf } from '../core/actions.ts';
 import type { JobEvent, Step } from '../core/blueprints/blueprint.ts';
 import { type BotRecord, isFinal, type JobRecord } from '../core/records.ts';
+import { hasGot, stoppedHolders } from '../core/takeover.ts';
 import { dispatch, objectionToBegin } from './activate.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
@@ -12,7 +14,7 @@ import { awaitsRemoval, endOfDelete, endWithoutWorker, keepPending, stoppedResul
 import { answerNow } from './read.ts';
 import { removeDeleted, settle } from './settling.ts';
 import { openSoundSpec, shapeOf, toEnsure } from './specs.ts';
-import { hasGot, resumeHolder, stoppedHolders } from './takeover.ts';
+import { resumeHolder } from './takeover.ts';
 import { releaseTokens } from './token-ownership.ts';
 
 /** Applies an event; an event that means nothing to the job's state changes nothing. Returns the job as it is now. */
@@ -40,7 +42,7 @@ export function advance(context: EngineContext, change: Change, job: JobRecord, 
     case 'failed':
     case 'cancelled': {
       const before = change.tx.bots.get(job);
-      if (job.action === 'move') giveUpMove(context, change, job, event.kind === 'task_failed');
+      if (rowOf(job.action).undo === 'home') giveUpMove(context, change, job, event.kind === 'task_failed');
       else giveUp(context, change, job);
       const after = change.tx.bots.get(job);
       const error = tellFormer(step.problem, job, { before, after, workerSaid: event.kind === 'task_failed' });
@@ -118,7 +120,7 @@ function giveUp(context: EngineContext, change: Change, job: JobRecord): void {
   }
   const task = change.tx.tasks.get(job.taskId);
   const bot = change.tx.bots.get(job);
-  if (bot !== undefined && (job.action === 'stop' || job.action === 'delete')) {
+  if (bot !== undefined && rowOf(job.action).undo === 'stands') {
     // It stays wanted; what its worker has done of it need not be done again.
     if (task?.status !== 'done') keepPending(change, bot, job);
     return;

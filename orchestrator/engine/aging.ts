@@ -22,8 +22,8 @@ export function endOldBots(context: EngineContext, change: Change): void {
 function endBot(context: EngineContext, change: Change, bot: BotRecord, notice: Notice): void {
   context.logger.info({ userId: bot.userId, botId: bot.botId }, 'a bot has reached MAX_RUNTIME_HOURS and is stopped');
   const { userId, botId } = change.tellNotice(bot, notice);
-  const params = { notice: notice.message };
-  acceptJob(context, change, { userId, botId, blueprint: 'bot_runner', action: 'stop', params });
+  const input = { action: 'stop', params: { notice: notice.message } } as const;
+  acceptJob(context, change, { userId, botId, blueprint: 'bot_runner', input });
 }
 
 /** When endOldBots has something to do next. */

@@ -1,11 +1,11 @@
 /** A worker asks whether a bot may run with the Telegram tokens in the source that it has fetched. In the caller's transaction. */
 import { ProblemError, refuse } from '#common/problem.ts';
 import type { ClaimTokensRequest } from '#gen/botrunner/v1/worker_service_pb.js';
+import { hasGot, noteGot, stoppedHolders, takesOver } from '../core/takeover.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
 import { makeRoom } from './make-room.ts';
 import { openSpec } from './specs.ts';
-import { hasGot, noteGot, stoppedHolders, takesOver } from './takeover.ts';
 import { acquireTokens, noteSourceTokens, refusedToken, tokenHolders } from './token-ownership.ts';
 
 /**
@@ -33,7 +33,7 @@ export function claimTokens(
   if (holders.length === 0) {
     acquireTokens(context, tx, bot, spec);
     if (job !== undefined && stoppedHolders(job).length > 0 && !hasGot(job)) {
-      change.putJob({ ...job, reason: '', params: noteGot(job) });
+      change.putJob({ ...noteGot(job), reason: '' });
     }
     return { pending: false };
   }

@@ -1,14 +1,18 @@
 /** What a job ends with when its deadline passes. */
 import { type Problem, problem } from '#common/problem.ts';
+import { type JobAction, rowOf } from '../core/actions.ts';
 import type { JobRecord } from '../core/records.ts';
+import type { EngineSettings } from './context.ts';
+
+/** How long a job of the action may take, ms. */
+export const deadlineMs = (settings: EngineSettings, action: JobAction): number =>
+  rowOf(action).deadline === 'deployment' ? settings.deploymentDeadlineMs : settings.otherDeadlineMs;
 
 /** Why a job could not end in time, with what is true of its bot now. */
 export function deadlineProblem(job: JobRecord): Problem {
   const seconds = Math.round((job.deadlineAt - job.createdAt) / 1000);
   const details = { job_id: job.jobId, waited_seconds: seconds };
-  const deploying =
-    job.action === 'start' || job.action === 'update' || job.action === 'restart' || job.action === 'move';
-  if (job.status === 'waiting_for_worker' && deploying) {
+  if (job.status === 'waiting_for_worker' && rowOf(job.action).deploys) {
     return problem('NO_WORKER', `No worker could take the bot within ${seconds} s: ${job.reason}.`, { details });
   }
   if (job.status === 'waiting_for_worker' && job.botId === '') {

@@ -13,6 +13,7 @@ import type { BotKey } from '#common/ids.ts';
 import { ProblemError, problem, refuse } from '#common/problem.ts';
 import { createUlids } from '#common/ulids.ts';
 import type { BotObservation, ClaimTokensRequest, TaskResult } from '#gen/botrunner/v1/worker_service_pb.js';
+import { rowOf } from '../core/actions.ts';
 import type { JobEvent } from '../core/blueprints/blueprint.ts';
 import { type BotRecord, isFinal, type JobRecord, type WorkerStatus } from '../core/records.ts';
 import { acceptJob, checkRequest, repeatedJob } from './accept.ts';
@@ -98,7 +99,8 @@ export class Engine {
     });
     await this.#change((change) => {
       // A reading was waiting for an answer that died with the process.
-      for (const job of change.tx.jobs.withStatus('running')) if (job.action === 'logs') this.#context.requestLogs(job);
+      for (const job of change.tx.jobs.withStatus('running'))
+        if (rowOf(job.action).reads === 'logs') this.#context.requestLogs(job);
     });
     await this.#noteDamaged();
     await this.#expire();
@@ -342,14 +344,13 @@ export class Engine {
   }
 
   async #answerLogs(job: JobRecord): Promise<void> {
-    const lines = Number(job.params['lines'] ?? 100);
     const left = Math.max(1, this.remainingMs(job));
     const signal = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(left)]);
     const bot = this.#store.read.bots.get(job);
     let event: JobEvent;
     try {
       if (bot === undefined) refuse('BOT_NOT_FOUND', `There is no bot named ${job.botId}.`);
-      const text = await this.#readLogText(bot, lines, signal);
+      const text = await this.#readLogText(bot, job.action === 'logs' ? job.params.lines : 0, signal);
       event = { kind: 'answered', result: logsResult(this.#context, job, text) };
     } catch (error) {
       if (this.#stopping.signal.aborted) return;

@@ -3,6 +3,7 @@
  * runs. Pure.
  */
 import type { Problem } from '#common/problem.ts';
+import { rowOf } from '../core/actions.ts';
 import type { BotRecord, JobRecord } from '../core/records.ts';
 
 /** For people and, as details.former_version, for programs. */
@@ -22,9 +23,8 @@ export function tellFormer(
   job: Pick<JobRecord, 'action'>,
   { before, after, workerSaid }: { before: BotRecord | undefined; after: BotRecord | undefined; workerSaid: boolean },
 ): Problem {
-  const deploys = job.action === 'start' || job.action === 'update';
   const revision = before?.undo?.revision ?? after?.revision ?? 0;
-  if (!deploys || after === undefined || after.specSealed === null || revision === 0) return problem;
+  if (!rowOf(job.action).replaces || after === undefined || after.specSealed === null || revision === 0) return problem;
   // It says so by itself.
   if (problem.code === 'UPDATE_ROLLED_BACK') return problem;
   const former = stateOf(before, after, workerSaid);

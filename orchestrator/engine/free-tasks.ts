@@ -31,7 +31,7 @@ export function takeTask(
     taskId: task.taskId,
     jobId: job.jobId,
     type: task.type,
-    params: { job_id: job.jobId, payload: job.params['input'] ?? null },
+    params: { job_id: job.jobId, payload: job.action === '' ? job.params.input : null },
   };
 }
 

@@ -1,11 +1,13 @@
 /** Stops the bots that have the Telegram tokens of a job that takes them over. In the transaction of the caller. */
 import type { BotKey } from '#common/ids.ts';
 import { ProblemError } from '#common/problem.ts';
+import type { StoppedHolder } from '../core/job-params.ts';
 import type { JobRecord } from '../core/records.ts';
+import { noteStopped } from '../core/takeover.ts';
 import { acceptJob } from './accept.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
-import { noteStopped, type StoppedHolder, waitsForHolders } from './takeover.ts';
+import { waitsForHolders } from './takeover.ts';
 import { refusedToken, silentHolder } from './token-ownership.ts';
 
 /**
@@ -22,9 +24,14 @@ export function makeRoom(context: EngineContext, change: Change, job: JobRecord,
   const stopped: StoppedHolder[] = [];
   for (const { userId, botId, desired } of bots) {
     if (desired !== 'running') continue;
-    acceptJob(context, change, { userId, botId, blueprint: job.blueprint, action: 'stop' });
+    acceptJob(context, change, {
+      userId,
+      botId,
+      blueprint: job.blueprint,
+      input: { action: 'stop', params: { notice: '' } },
+    });
     stopped.push({ userId, botId, generation: tx.bots.get({ userId, botId })?.generation ?? 0 });
   }
   if (stopped.length === 0 && job.reason === waitsForHolders) return;
-  change.putJob({ ...job, reason: waitsForHolders, params: noteStopped(job, stopped) });
+  change.putJob({ ...noteStopped(job, stopped), reason: waitsForHolders });
 }

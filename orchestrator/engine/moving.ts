@@ -7,6 +7,7 @@ import { planPlacement } from '../core/placement.ts';
 import type { BotRecord, JobRecord } from '../core/records.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
+import { deadlineMs } from './deadlines.ts';
 import { candidatesFor, wantedFor } from './placing.ts';
 import { isDamaged, toEnsure } from './specs.ts';
 
@@ -35,30 +36,30 @@ export function planMove(context: EngineContext, change: Change, bot: BotRecord)
 
 /** The job that moves a bot away from the worker it is on; the caller stores it and gives it its turn. */
 export function moveJob(context: EngineContext, change: Change, bot: BotRecord): JobRecord {
+  const input = { action: 'move', params: { from: bot.workerId ?? '' } } as const;
   return {
     jobId: context.newId(),
     userId: bot.userId,
     blueprint: 'bot_runner',
-    action: 'move',
     botId: bot.botId,
     mutating: true,
     state: 'init',
     status: 'pending',
     reason: '',
-    params: { from: bot.workerId },
+    ...input,
     specSealed: null,
     result: null,
     error: null,
     taskId: null,
     createdAt: change.now,
     updatedAt: change.now,
-    deadlineAt: change.now + context.settings.deploymentDeadlineMs,
+    deadlineAt: change.now + deadlineMs(context.settings, input.action),
   };
 }
 
 /** Why a move whose turn it is has nothing to do any more. */
-export function objectionToMove(bot: BotRecord, job: JobRecord): Problem | undefined {
-  if (bot.desired === 'running' && bot.workerId === job.params['from']) return undefined;
+export function objectionToMove(bot: BotRecord, from: string): Problem | undefined {
+  if (bot.desired === 'running' && bot.workerId === from) return undefined;
   return problem('CANCELLED', 'The bot does not run on that worker any more.');
 }
 
@@ -71,8 +72,8 @@ export const movedBot = (bot: BotRecord): BotRecord => ({ ...bot, leaving: true,
  */
 export function giveUpMove(context: EngineContext, change: Change, job: JobRecord, failed: boolean): void {
   const bot = change.tx.bots.get(job);
-  const from = job.params['from'];
-  if (bot === undefined || bot.desired !== 'running' || typeof from !== 'string') return;
+  const from = job.action === 'move' ? job.params.from : '';
+  if (bot === undefined || bot.desired !== 'running' || from === '') return;
   const back = wayBack(bot, from, failed);
   if (back === undefined) return;
   const returned = change.putBot(back);

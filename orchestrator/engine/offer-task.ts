@@ -15,7 +15,7 @@ export function offerTask(
   change.tx.tasks.put({
     taskId,
     jobId: job.jobId,
-    type: effect.taskType,
+    type: effect.work.taskType,
     workerId: null,
     status: 'open',
     createdAt: change.now,
@@ -23,6 +23,6 @@ export function offerTask(
     finishedAt: null,
   });
   change.afterCommit(() => context.taskOffered());
-  const reason = `no worker for ${effect.taskType} has asked for work yet`;
+  const reason = `no worker for ${effect.work.taskType} has asked for work yet`;
   return change.putJob({ ...job, taskId, status: 'waiting_for_worker', reason });
 }

@@ -3,11 +3,12 @@ import { type Candidate, planPlacement, type Wanted } from '../core/placement.ts
 import { neededCapabilities } from '../core/placement-needs.ts';
 import { mayRun } from '../core/quota.ts';
 import type { BotRecord, JobRecord, TaskRecord } from '../core/records.ts';
+import { noteGot, stoppedHolders, takesOver } from '../core/takeover.ts';
 import type { Tables } from '../store/store.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
 import { openSoundSpec, taskCommand, toEnsure } from './specs.ts';
-import { noteGot, stoppedHolders, takesOver, waitsForHolders, waitsForTokens } from './takeover.ts';
+import { waitsForHolders, waitsForTokens } from './takeover.ts';
 import { acquireTokens, tokenHolders } from './token-ownership.ts';
 
 /** The connected workers with what is taken of them, the bot itself not counted. */
@@ -53,11 +54,13 @@ function isGone({ undo, observed, generation }: BotRecord): boolean {
 export function place(context: EngineContext, change: Change, job: JobRecord, bot: BotRecord): JobRecord {
   const task = job.taskId === null ? undefined : change.tx.tasks.get(job.taskId);
   if (task === undefined) throw new Error(`job ${job.jobId} has no task to place`);
-  if (bot.desired !== 'running' || job.state === 'move_out') return placeStop(context, change, job, bot, task);
+  const work = context.blueprints.get(job.blueprint)?.workIn(job.state);
+  if (work === undefined) return job;
+  if (work.goesTo === 'its_worker') return placeStop(context, change, job, bot, task);
   const wanted = wantedFor(context, bot);
   const all = candidatesFor(context, change.tx, bot);
   const plan =
-    job.state === 'move_in'
+    work.goesTo === 'another'
       ? planPlacement(
           all.filter(({ workerId }) => workerId !== bot.workerId),
           { ...wanted, home: undefined },
@@ -86,7 +89,7 @@ function takeOver(
     return undefined;
   }
   acquireTokens(context, tx, bot, spec);
-  return stoppedHolders(job).length > 0 ? { ...job, params: noteGot(job) } : job;
+  return stoppedHolders(job).length > 0 ? noteGot(job) : job;
 }
 
 const homeOf = (bot: BotRecord): Wanted['home'] =>

@@ -69,6 +69,12 @@ function toEvent(job: JobRecord, bot: BotRecord, outcome: TaskResult['outcome'],
   }
 }
 
+/** Whether what the bot should be is not what this task carries out: one that moves is not settled before it runs again. */
+const isPassing = ({ blueprints }: EngineContext, { blueprint, state }: JobRecord): boolean => {
+  const work = blueprints.get(blueprint)?.workIn(state);
+  return work?.decides === 'move' && work.goesTo === 'its_worker';
+};
+
 /** Applies a result. A result that comes twice, late or for a task of another worker changes no job. */
 export function applyResult(context: EngineContext, change: Change, workerId: string, result: TaskResult): void {
   if (applyPendingResult(context, change, workerId, result) || applyRemoval(context, change, workerId, result)) return;
@@ -87,8 +93,7 @@ export function applyResult(context: EngineContext, change: Change, workerId: st
     advance(context, change, job, { kind: 'task_failed', problem: setback });
     return;
   }
-  // A bot that moves is not settled before it runs again.
-  if (result.outcome.case === 'succeeded') bot = job.state === 'move_out' ? bot : settle(context, change, job, bot);
+  if (result.outcome.case === 'succeeded') bot = isPassing(context, job) ? bot : settle(context, change, job, bot);
   else if (result.outcome.case === 'failed') {
     // The cause stays readable in status after the job is forgotten.
     bot = change.putBot({

@@ -4,15 +4,15 @@
  */
 import { type Problem, problem } from '#common/problem.ts';
 import type { TaskSucceeded } from '#gen/botrunner/v1/worker_service_pb.js';
+import { rowOf } from '../core/actions.ts';
 import type { BotRecord, JobRecord } from '../core/records.ts';
 
-const replacing = ['start', 'update'];
 const lineLengthMax = 300;
 
 /** What the job fails with; the bot then goes back. Undefined when the new version stays, as it is. */
 export function reasonToRollBack(job: JobRecord, bot: BotRecord, { lastLines }: TaskSucceeded): Problem | undefined {
   const { undo, observed } = bot;
-  if (!replacing.includes(job.action) || bot.state !== 'crash_loop') return undefined;
+  if (!rowOf(job.action).replaces || bot.state !== 'crash_loop') return undefined;
   if (undo === null || undo.desired !== 'running' || undo.specSealed === null || !undo.wasUp) return undefined;
   const outOfMemory = observed.oomKilled === true;
   const end = observed.exitCode === undefined ? 'an error' : `exit code ${observed.exitCode}`;

@@ -8,6 +8,7 @@ import type { Clock } from '#common/clock.ts';
 import { silentLogger } from '#common/log.ts';
 import { Secret } from '#common/secret.ts';
 import { BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
+import { deployParams } from '../core/job-params.ts';
 import type { BotRecord, JobRecord, Undo } from '../core/records.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import type { Store } from '../store/store.ts';
@@ -97,7 +98,7 @@ const job = (jobId: string, status: JobRecord['status'], specSealed: Uint8Array)
   state: 'init',
   status,
   reason: '',
-  params: {},
+  params: deployParams(),
   specSealed,
   result: null,
   error: null,

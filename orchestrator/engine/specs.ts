@@ -7,6 +7,7 @@ import type { Secret } from '#common/secret.ts';
 import { type BotSpec, BotSpecSchema, DesiredState } from '#gen/botrunner/v1/bot_pb.js';
 import { type Ensure, EnsureSchema, type StoreMoment } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { BotRecord, JobRecord, Leftover } from '../core/records.ts';
+import { takesOver } from '../core/takeover.ts';
 import { open, seal, specBinding } from '../store/seal.ts';
 import { desiredToProto } from '../views/proto.ts';
 import type { EngineSettings } from './context.ts';
@@ -72,7 +73,7 @@ export const taskCommand = (taskId: string, job: JobRecord, remainingMs: number)
   taskId,
   deadline: { at: job.deadlineAt, remainingMs },
   restart: job.action === 'restart',
-  takeover: job.params['takeover'] === true,
+  takeover: takesOver(job),
 });
 
 /** The command for a bot's worker. `task` is the task it serves, if any. A bot that leaves should be stopped there. */

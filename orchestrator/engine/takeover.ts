@@ -6,11 +6,10 @@
  *
  * A worker that cannot wait between building and starting (before the capability takeover.claim) gets the task when the holders
  * are gone. Whatever ends the job before the new bot runs, the holders that were stopped for it run again. In the transaction of
- * the caller; what is known of it is in the job's params, so that a restart of any part continues from there.
+ * the caller; what is known of it is in the job's params (core/takeover.ts).
  */
-import type { BotKey } from '#common/ids.ts';
-import type { JsonObject } from '#common/problem.ts';
-import type { BotRecord, JobRecord } from '../core/records.ts';
+import type { StoppedHolder } from '../core/job-params.ts';
+import type { BotRecord } from '../core/records.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
 import { openSoundSpec, toEnsure } from './specs.ts';
@@ -19,31 +18,7 @@ import { acquireTokens } from './token-ownership.ts';
 /** What a worker can do that builds a bot and then waits until it may start it. */
 export const waitsForTokens = 'takeover.claim';
 
-/** Jobs of earlier releases have the stops that they waited for instead. */
-export const takesOver = ({ params }: Pick<JobRecord, 'params'>): boolean =>
-  params['takeover'] === true || Array.isArray(params['after']);
-
 export const waitsForHolders = 'waiting until the other bot has let go of the Telegram token';
-
-/** A holder that was stopped for a job, and the decision that this was. */
-export interface StoppedHolder extends BotKey {
-  readonly generation: number;
-}
-
-export const stoppedHolders = ({ params }: Pick<JobRecord, 'params'>): readonly StoppedHolder[] =>
-  // Only noteStopped writes it.
-  Array.isArray(params['stopped_for_it']) ? (params['stopped_for_it'] as unknown as StoppedHolder[]) : [];
-
-/** The params of a job for which more holders were stopped. */
-export const noteStopped = (job: JobRecord, holders: readonly StoppedHolder[]): JsonObject => ({
-  ...job.params,
-  stopped_for_it: [...stoppedHolders(job), ...holders].map((holder) => ({ ...holder })),
-});
-
-/** Whether the tokens were given to the job's bot after others had let go of them: from then on it may run. */
-export const hasGot = ({ params }: Pick<JobRecord, 'params'>): boolean => params['got_tokens'] === true;
-
-export const noteGot = (job: JobRecord): JsonObject => ({ ...job.params, got_tokens: true });
 
 /** What a holder's owner is told when it runs again. */
 const notice = 'it was stopped for a takeover that did not succeed, and was started again';

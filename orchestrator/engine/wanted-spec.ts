@@ -2,27 +2,29 @@
  * The spec that a job makes its bot run. What an update does not name it takes from what the bot has when it is asked: at the
  * job's turn, so that updates that were waiting one after the other add up.
  */
-import { fail, type JsonObject, ok, type Result } from '#common/problem.ts';
+import { fail, ok, type Result } from '#common/problem.ts';
 import type { BotSpec } from '#gen/botrunner/v1/bot_pb.js';
+import type { JobAction } from '../core/actions.ts';
+import type { JobInput } from '../core/job-params.ts';
 import { mergeSpec } from '../core/merge-spec.ts';
 import type { BotRecord, JobRecord } from '../core/records.ts';
-import { noChange, type SpecChange } from '../core/validate/bot-request.ts';
+import { noChange } from '../core/validate/bot-request.ts';
 import type { EngineContext } from './context.ts';
 import { damaged, openSoundSpec, openSpec } from './specs.ts';
 
 /** A start of a bot that should run already is an update of it. */
-const isUpdate = (action: string, { desired }: BotRecord): boolean =>
+const isUpdate = (action: JobAction, { desired }: BotRecord): boolean =>
   action === 'update' || (action === 'start' && desired === 'running');
 
 /** The spec of a start or update of the bot as it is now. */
 export function wantedSpec(
   context: EngineContext,
   bot: BotRecord | undefined,
-  action: string,
+  input: JobInput,
   given: BotSpec,
-  change: SpecChange,
 ): Result<BotSpec> {
-  if (bot === undefined || bot.specSealed === null || !isUpdate(action, bot)) return ok(given);
+  if (bot === undefined || bot.specSealed === null || !isUpdate(input.action, bot)) return ok(given);
+  const change = input.action === 'start' || input.action === 'update' ? input.params.change : noChange;
   const before = openSoundSpec(context.sealKey, bot, bot.specSealed);
   if (before !== undefined) return mergeSpec(before, given, change);
   // What it had cannot be told, so that it must not be kept in silence.
@@ -33,16 +35,5 @@ export function wantedSpec(
 /** The same for a start or update that was accepted before. */
 export function wantedByJob(context: EngineContext, bot: BotRecord, job: JobRecord): Result<BotSpec> {
   if (job.specSealed === null) return fail(damaged(bot.botId, 'the request that waited is lost'));
-  return wantedSpec(context, bot, job.action, openSpec(context.sealKey, bot, job.specSealed), changeOf(job));
+  return wantedSpec(context, bot, job, openSpec(context.sealKey, bot, job.specSealed));
 }
-
-/** Jobs of earlier releases say nothing of it. */
-const changeOf = ({ params }: JobRecord): SpecChange =>
-  // Only acceptJob writes it, from a SpecChange.
-  params['change'] === undefined ? noChange : (params['change'] as unknown as SpecChange);
-
-/** As params of a job; nothing where nothing is said. */
-export const changeParams = (change: SpecChange | undefined): JsonObject =>
-  change === undefined || JSON.stringify(change) === JSON.stringify(noChange)
-    ? {}
-    : { change: { replaceEnv: change.replaceEnv, reset: { ...change.reset } } };

@@ -1,6 +1,7 @@
 /** The one way in: from a request of any door to an accepted job. */
-import type { Json, JsonObject } from '#common/problem.ts';
+import type { Json } from '#common/problem.ts';
 import { ProblemError, problem, refuse, unwrap } from '#common/problem.ts';
+import { deployParams } from '../core/job-params.ts';
 import type { JobRecord } from '../core/records.ts';
 import type { BotRequest, Bounds } from '../core/validate/bot-request.ts';
 import { validateBotRequest } from '../core/validate/validate-bot-request.ts';
@@ -32,8 +33,8 @@ export async function acceptJob(
     );
   }
   if (blueprint === 'test_workflow') {
-    const params: JsonObject = { input: inputOf(data) };
-    const job = { userId, blueprint, action: '' as const, botId: '', params };
+    const input = { action: '', params: { input: inputOf(data) } } as const;
+    const job = { userId, blueprint, botId: '', input };
     return deps.engine.createJob({ ...job, ...(idempotency === undefined ? {} : { idempotency }) });
   }
   if (blueprint !== 'bot_runner') {
@@ -71,7 +72,6 @@ export async function acceptBotRequest(
   const base = {
     userId,
     blueprint: 'bot_runner',
-    action: request.action,
     botId: request.action === 'list' ? '' : request.botId,
     ...(idempotency === undefined ? {} : { idempotency }),
   };
@@ -82,19 +82,24 @@ export async function acceptBotRequest(
       return engine.createJob({
         ...base,
         spec,
-        change: request.change,
-        takeover: request.takeover,
+        input: { action: request.action, params: deployParams(request) },
         ...(artifact === undefined ? {} : { artifact }),
       });
     }
     case 'delete':
-      return engine.createJob({ ...base, params: { purge: request.purge } });
-    case 'logs': {
-      const params: JsonObject = { lines: request.lines };
-      return engine.createJob({ ...base, params });
-    }
-    default:
-      return engine.createJob(absentFails ? { ...base, absentFails } : base);
+      return engine.createJob({ ...base, input: { action: 'delete', params: { purge: request.purge } } });
+    case 'logs':
+      return engine.createJob({ ...base, input: { action: 'logs', params: { lines: request.lines } } });
+    case 'stop':
+      return engine.createJob({
+        ...base,
+        input: { action: 'stop', params: { notice: '' } },
+        ...(absentFails ? { absentFails } : {}),
+      });
+    case 'restart':
+    case 'list':
+    case 'status':
+      return engine.createJob({ ...base, input: { action: request.action, params: {} } });
   }
 }
 
@@ -105,5 +110,6 @@ export async function checkDeployment(
   { action, botId, deployment, change, takeover }: Extract<BotRequest, { action: 'start' | 'update' }>,
 ): Promise<void> {
   const spec = await prepareDeployment(deployment);
-  engine.checkRequest({ userId, blueprint: 'bot_runner', action, botId, spec, change, takeover });
+  const input = { action, params: deployParams({ change, takeover }) };
+  engine.checkRequest({ userId, blueprint: 'bot_runner', botId, spec, input });
 }

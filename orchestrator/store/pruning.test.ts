@@ -62,9 +62,9 @@ const newId = ascendingIds(() => Math.floor(clock.wallMs()));
 async function addJob(status: JobRecord['status']): Promise<string> {
   const [jobId, taskId, now] = [newId(), newId(), Math.floor(clock.wallMs())];
   const times = { createdAt: now, updatedAt: now, deadlineAt: now + 1 };
-  const empty = { reason: '', params: {}, specSealed: null, result: null, error: null };
+  const empty = { reason: '', params: { notice: '' }, specSealed: null, result: null, error: null };
   await store.write((tx) => {
-    const base = { blueprint: 'bot_runner', action: 'stop', botId: 'b', mutating: true, state: 'init' };
+    const base = { blueprint: 'bot_runner', action: 'stop', botId: 'b', mutating: true, state: 'init' } as const;
     tx.jobs.put({ jobId, userId: 'ann', ...base, status, ...empty, taskId, ...times });
     tx.jobs.addStep(jobId, 'init', now);
     tx.tasks.put({

@@ -179,12 +179,18 @@ describe('a damaged row', () => {
     await worker.take('ensure');
     const other = await post(start('other'));
     await worker.take('ensure');
+    const stateless = await post(start('stateless'));
+    await worker.take('ensure');
+    const actionless = await post(start('actionless'));
+    await worker.take('ensure');
     await restartWith((db) => {
       db.exec(`UPDATE jobs SET blueprint = 'gone', deadline_at = 1 WHERE job_id = '${odd}'`);
       db.exec(`UPDATE jobs SET deadline_at = 2 WHERE job_id = '${other}'`);
+      db.exec(`UPDATE jobs SET state = 'odd', deadline_at = 1 WHERE job_id = '${stateless}'`);
+      db.exec(`UPDATE jobs SET action = 'odd', deadline_at = 1 WHERE job_id = '${actionless}'`);
     });
     expect(await ended(other)).toMatchObject({ data: { error: { code: 'DEADLINE_EXCEEDED' } } });
-    expect(await ended(odd)).toMatchObject({ status: 'failed' });
+    for (const id of [odd, stateless, actionless]) expect(await ended(id)).toMatchObject({ status: 'failed' });
   });
 });
 

@@ -3,6 +3,8 @@
  * runs the effects; each effect may safely run twice.
  */
 import type { JsonObject, Problem } from '#common/problem.ts';
+import type { JobAction } from '../actions.ts';
+import type { JobState, WorkingState } from '../job-states.ts';
 
 /** What happens to a job. */
 export type JobEvent =
@@ -17,22 +19,56 @@ export type JobEvent =
   /** It ends early: its deadline passed, it was cancelled, or it could not be carried out. */
   | { readonly kind: 'aborted'; readonly problem: Problem };
 
+/** What a working state is there for: what it decides about the bot, and the task that carries that out. */
+export interface Work {
+  /** What workers in other languages know the task by. */
+  readonly taskType: string;
+  /** What is decided about the bot (core/bot.ts); null for a task that is about no bot. */
+  readonly decides: DecisionKind | null;
+  /**
+   * Who gets the task: the worker that has the bot (`its_worker`), the best one for a bot that should run, its home first (`best`),
+   * the best one but where it is (`another`), or whichever asks for it (`anyone`).
+   */
+  readonly goesTo: 'its_worker' | 'best' | 'another' | 'anyone';
+}
+
+/** `deploy` brings a spec; `move` lets its worker stop a bot that should run elsewhere. */
+export type DecisionKind = 'deploy' | 'restart' | 'stop' | 'remove' | 'move';
+
 /** What the engine should do once the step is on disk. */
 export type Effect =
-  /** Hand a task to the worker of the bot. */
-  | { readonly kind: 'dispatch'; readonly taskType: string }
+  /** Decide about the bot, and hand the task to a worker. */
+  | { readonly kind: 'dispatch'; readonly work: Work }
   /** Answer from what the orchestrator knows, or from the bot's log. */
   | { readonly kind: 'read'; readonly what: 'list' | 'status' | 'logs' };
 
 /** One step. `path` has every state passed through, the last one being where the job is now. */
 export type Step =
-  | { readonly status: 'running'; readonly path: readonly string[]; readonly effects: readonly Effect[] }
-  | { readonly status: 'completed'; readonly path: readonly string[]; readonly result: JsonObject }
-  | { readonly status: 'failed' | 'cancelled'; readonly path: readonly string[]; readonly problem: Problem };
+  | { readonly status: 'running'; readonly path: readonly JobState[]; readonly effects: readonly Effect[] }
+  | { readonly status: 'completed'; readonly path: readonly JobState[]; readonly result: JsonObject }
+  | { readonly status: 'failed' | 'cancelled'; readonly path: readonly JobState[]; readonly problem: Problem };
 
 export interface Blueprint {
   readonly name: string;
-  readonly initialState: string;
+  readonly initialState: JobState;
   /** Undefined when the event means nothing in that state, for example a result that comes twice. */
-  step(job: { readonly state: string; readonly action: string }, event: JobEvent): Step | undefined;
+  step(job: JobPlace, event: JobEvent): Step | undefined;
+  /** What a job in that state has a task for; undefined where it has none. */
+  workIn(state: JobState): Work | undefined;
 }
+
+/** Where a job is. */
+export interface JobPlace {
+  readonly state: JobState;
+  readonly action: JobAction;
+}
+
+/** The end of a job that ends early. */
+export function abortedStep(problem: Problem, path: readonly JobState[]): Step {
+  return { status: problem.code === 'CANCELLED' ? 'cancelled' : 'failed', path, problem };
+}
+
+/** What a working state is looked up by. */
+export const workOf = (works: Partial<Readonly<Record<WorkingState, Work>>>, state: JobState): Work | undefined =>
+  // Own names alone: a state is never that of a method of all objects.
+  Object.hasOwn(works, state) ? works[state as WorkingState] : undefined;

@@ -3,38 +3,65 @@
  *
  *   init -> start_bot -> bot_started -> completed
  *                     -> start_bot_failed -> failed
+ *
+ * but `move`, which has two (bot-move.ts). What a working state decides about the bot, and who gets its task, stands in `works`.
  */
-import type { Action } from '../validate/bot-request.ts';
-import type { Blueprint, Effect, JobEvent, Step } from './blueprint.ts';
+import { type BotAction, isBotAction } from '../actions.ts';
+import { type DoneState, failedState, type WorkingState } from '../job-states.ts';
+import {
+  abortedStep,
+  type Blueprint,
+  type Effect,
+  type JobEvent,
+  type JobPlace,
+  type Step,
+  type Work,
+  workOf,
+} from './blueprint.ts';
 import { moveStep } from './bot-move.ts';
 
+const works = {
+  start_bot: { taskType: 'start_bot', decides: 'deploy', goesTo: 'best' },
+  update_bot: { taskType: 'update_bot', decides: 'deploy', goesTo: 'best' },
+  restart_bot: { taskType: 'restart_bot', decides: 'restart', goesTo: 'best' },
+  stop_bot: { taskType: 'stop_bot', decides: 'stop', goesTo: 'its_worker' },
+  delete_bot: { taskType: 'delete_bot', decides: 'remove', goesTo: 'its_worker' },
+  move_out: { taskType: 'stop_bot', decides: 'move', goesTo: 'its_worker' },
+  move_in: { taskType: 'start_bot', decides: 'move', goesTo: 'another' },
+} as const satisfies Partial<Record<WorkingState, Work>>;
+
 interface Route {
-  readonly working: string;
-  readonly done: string;
+  readonly working: WorkingState;
+  readonly done: DoneState;
   readonly effect: Effect;
 }
 
-const task = (taskType: string): Effect => ({ kind: 'dispatch', taskType });
+const task = (working: keyof typeof works, done: DoneState): Route => ({
+  working,
+  done,
+  effect: { kind: 'dispatch', work: works[working] },
+});
 
-const routes: Readonly<Record<Action, Route>> = {
-  start: { working: 'start_bot', done: 'bot_started', effect: task('start_bot') },
-  update: { working: 'update_bot', done: 'bot_updated', effect: task('update_bot') },
-  restart: { working: 'restart_bot', done: 'bot_restarted', effect: task('restart_bot') },
-  stop: { working: 'stop_bot', done: 'bot_stopped', effect: task('stop_bot') },
-  delete: { working: 'delete_bot', done: 'bot_deleted', effect: task('delete_bot') },
+const routes: Readonly<Record<Exclude<BotAction, 'move'>, Route>> = {
+  start: task('start_bot', 'bot_started'),
+  update: task('update_bot', 'bot_updated'),
+  restart: task('restart_bot', 'bot_restarted'),
+  stop: task('stop_bot', 'bot_stopped'),
+  delete: task('delete_bot', 'bot_deleted'),
   logs: { working: 'get_logs', done: 'logs_ready', effect: { kind: 'read', what: 'logs' } },
   list: { working: 'list_bots', done: 'bots_listed', effect: { kind: 'read', what: 'list' } },
   status: { working: 'check_status', done: 'status_checked', effect: { kind: 'read', what: 'status' } },
 };
 
-const isAction = (action: string): action is Action => Object.hasOwn(routes, action);
-
-function step(job: { readonly state: string; readonly action: string }, event: JobEvent): Step | undefined {
-  if (job.action === 'move') return moveStep(job.state, event);
-  if (!isAction(job.action)) throw new Error(`bot_runner has no action ${job.action}`);
-  const route = routes[job.action];
-  const waiting = job.state === 'init';
-  const working = job.state === route.working;
+function step({ state, action }: JobPlace, event: JobEvent): Step | undefined {
+  if (action === 'move') return moveStep(state, event, { out: works.move_out, in: works.move_in });
+  // One that cannot be read, and one in a state that cannot, can only end.
+  if (!isBotAction(action) || state === 'unreadable') {
+    return event.kind === 'aborted' ? abortedStep(event.problem, ['failed']) : undefined;
+  }
+  const route = routes[action];
+  const waiting = state === 'init';
+  const working = state === route.working;
   if (!waiting && !working) return undefined;
   switch (event.kind) {
     case 'begin':
@@ -44,13 +71,16 @@ function step(job: { readonly state: string; readonly action: string }, event: J
       return working ? { status: 'completed', path: [route.done, 'completed'], result: event.result } : undefined;
     case 'task_failed':
       return working
-        ? { status: 'failed', path: [`${route.working}_failed`, 'failed'], problem: event.problem }
+        ? { status: 'failed', path: [failedState(route.working), 'failed'], problem: event.problem }
         : undefined;
-    case 'aborted': {
-      const path = working ? [`${route.working}_failed`, 'failed'] : ['failed'];
-      return { status: event.problem.code === 'CANCELLED' ? 'cancelled' : 'failed', path, problem: event.problem };
-    }
+    case 'aborted':
+      return abortedStep(event.problem, working ? [failedState(route.working), 'failed'] : ['failed']);
   }
 }
 
-export const botRunner: Blueprint = { name: 'bot_runner', initialState: 'init', step };
+export const botRunner: Blueprint = {
+  name: 'bot_runner',
+  initialState: 'init',
+  step,
+  workIn: (state) => workOf(works, state),
+};

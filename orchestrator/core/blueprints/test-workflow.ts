@@ -5,19 +5,26 @@
  *   init -> process_data -> data_processed -> completed
  *                        -> process_data_failed -> failed
  */
-import type { Blueprint, JobEvent, Step } from './blueprint.ts';
+import {
+  abortedStep,
+  type Blueprint,
+  type JobEvent,
+  type JobPlace,
+  type Step,
+  type Work,
+  workOf,
+} from './blueprint.ts';
 
 const working = 'process_data';
+const work: Work = { taskType: 'process_data', decides: null, goesTo: 'anyone' };
 
-function step(job: { readonly state: string }, event: JobEvent): Step | undefined {
-  const waiting = job.state === 'init';
-  const atWork = job.state === working;
-  if (!waiting && !atWork) return undefined;
+function step({ state }: Pick<JobPlace, 'state'>, event: JobEvent): Step | undefined {
+  const waiting = state === 'init';
+  const atWork = state === working;
+  if (!waiting && !atWork && state !== 'unreadable') return undefined;
   switch (event.kind) {
     case 'begin':
-      return waiting
-        ? { status: 'running', path: [working], effects: [{ kind: 'dispatch', taskType: 'process_data' }] }
-        : undefined;
+      return waiting ? { status: 'running', path: [working], effects: [{ kind: 'dispatch', work }] } : undefined;
     case 'task_succeeded':
       return atWork ? { status: 'completed', path: ['data_processed', 'completed'], result: event.result } : undefined;
     case 'task_failed':
@@ -25,12 +32,13 @@ function step(job: { readonly state: string }, event: JobEvent): Step | undefine
     case 'answered':
       return undefined;
     case 'aborted':
-      return {
-        status: event.problem.code === 'CANCELLED' ? 'cancelled' : 'failed',
-        path: ['failed'],
-        problem: event.problem,
-      };
+      return abortedStep(event.problem, ['failed']);
   }
 }
 
-export const testWorkflow: Blueprint = { name: 'test_workflow', initialState: 'init', step };
+export const testWorkflow: Blueprint = {
+  name: 'test_workflow',
+  initialState: 'init',
+  step,
+  workIn: (state) => workOf({ [working]: work }, state),
+};

@@ -3,9 +3,6 @@ import type { FetchAllow } from '#common/fetch-policy.ts';
 import type { Labels } from '#common/labels.ts';
 import type { Secret } from '#common/secret.ts';
 
-export const actions = ['start', 'stop', 'logs', 'list', 'status', 'update', 'restart', 'delete'] as const;
-export type Action = (typeof actions)[number];
-
 export const deploymentModes = ['simple', 'custom', 'image'] as const;
 export type DeploymentMode = (typeof deploymentModes)[number];
 

@@ -6,9 +6,8 @@
 import { isBotId } from '#common/ids.ts';
 import { checkLabels, type Labels, wantedLabelsMax } from '#common/labels.ts';
 import { fail, ok, problem, type Result } from '#common/problem.ts';
+import { type Action, actions } from '../actions.ts';
 import {
-  type Action,
-  actions,
   type BotRequest,
   type Bounds,
   type Deployment,

@@ -3,6 +3,7 @@
  * function that POST /jobs asks; it needs no orchestrator, no Docker and no network. docs/VALIDATOR.md shows it at work.
  */
 export type { Problem, Result } from '#common/problem.ts';
+export { actions } from '../actions.ts';
 export type { BotRequest, Bounds } from './bot-request.ts';
-export { actions, defaultBounds, deploymentModes } from './bot-request.ts';
+export { defaultBounds, deploymentModes } from './bot-request.ts';
 export { validateBotRequest } from './validate-bot-request.ts';

@@ -2,6 +2,9 @@
 
 import { encodeTime } from 'ulid';
 import { type JsonObject, type Problem, problem } from '#common/problem.ts';
+import { actionsThat } from '../../core/actions.ts';
+import { parseJobInput, storedParams } from '../../core/job-params.ts';
+import { jobStates } from '../../core/job-states.ts';
 import { type JobRecord, jobStatuses } from '../../core/records.ts';
 import type { Statements } from '../damage.ts';
 import type { JobTable } from '../store.ts';
@@ -15,14 +18,13 @@ function toJob(row: Row): JobRecord {
     jobId: textOf(row, 'job_id'),
     userId: textOf(row, 'user_id'),
     blueprint: textOf(row, 'blueprint'),
-    action: textOf(row, 'action'),
+    ...parseJobInput(textOf(row, 'action'), jsonOf<JsonObject>(row, 'params', {})),
     botId: textOf(row, 'bot_id'),
     mutating: numberOf(row, 'mutating') === 1,
-    state: textOf(row, 'state'),
+    state: wordOf(row, 'state', jobStates, 'unreadable'),
     // A job that cannot be told to have ended is at work until its deadline.
     status: wordOf(row, 'status', jobStatuses, 'running'),
     reason: textOf(row, 'reason'),
-    params: jsonOf<JsonObject>(row, 'params', {}),
     specSealed: bytesOrNull(row, 'spec_sealed'),
     result: jsonOrNull<JsonObject>(row, 'result', {}),
     error: jsonOrNull<Problem>(row, 'error', unreadable()),
@@ -33,6 +35,9 @@ function toJob(row: Row): JobRecord {
   };
 }
 
+const takingPlace = actionsThat(({ takesPlace }) => takesPlace)
+  .map((action) => `'${action}'`)
+  .join(', ');
 const open = "status NOT IN ('completed', 'failed', 'cancelled')";
 
 export function createJobTable(db: Statements): JobTable {
@@ -50,7 +55,7 @@ export function createJobTable(db: Statements): JobTable {
     `SELECT * FROM jobs WHERE user_id = ? AND bot_id = ? AND ${open} AND mutating = 1 ORDER BY job_id`,
   );
   const startingBots = db.prepare(
-    `SELECT DISTINCT bot_id FROM jobs WHERE user_id = ? AND ${open} AND action IN ('start', 'update', 'restart')`,
+    `SELECT DISTINCT bot_id FROM jobs WHERE user_id = ? AND ${open} AND action IN (${takingPlace})`,
   );
   const withStatus = db.prepare(`SELECT * FROM jobs WHERE ${open} AND status = ? ORDER BY job_id`);
   // In the words of the index jobs_waiting, so that nothing is scanned.
@@ -88,7 +93,7 @@ export function createJobTable(db: Statements): JobTable {
         job.state,
         job.status,
         job.reason,
-        JSON.stringify(job.params),
+        JSON.stringify(storedParams(job)),
         job.specSealed,
         job.result && JSON.stringify(job.result),
         job.error && JSON.stringify(job.error),

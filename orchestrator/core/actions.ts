@@ -1,0 +1,89 @@
+/**
+ * What there is to know of the actions of bot_runner: one row each, and every list of actions is made from it. Pure. How an action
+ * goes, step by step, is in blueprints/.
+ */
+
+export interface ActionRow {
+  /** Who begins it: a user, or the orchestrator alone. */
+  readonly begunBy: 'user' | 'orchestrator';
+  /** What has to be there: nothing, a bot that is not deleted, or one that has a spec besides. */
+  readonly needs: 'nothing' | 'bot' | 'spec';
+  /** Which of the two deadlines of the settings its job has. */
+  readonly deadline: 'deployment' | 'other';
+  /** Whether its bot has a place in the quota while the job is open. */
+  readonly takesPlace: boolean;
+  /** Whether its bot should run when the job has ended: a worker with room is needed. */
+  readonly deploys: boolean;
+  /** Whether it brings a spec in the place of the one that the bot has. */
+  readonly replaces: boolean;
+  /** What it only asks; null for one that changes the bot, of which one is at work at a time. */
+  readonly reads: 'list' | 'status' | 'logs' | null;
+  /** Whether it ends the other open jobs of the bot instead of waiting for them. */
+  readonly endsOthers: boolean;
+  /**
+   * What becomes of the bot when the job fails: it goes back to what was desired before (`before`), the decision stays and is
+   * carried out when that is possible (`stands`), it goes back to the worker it was on (`home`), or there is nothing to undo.
+   */
+  readonly undo: 'before' | 'stands' | 'home' | 'nothing';
+}
+
+const deployment = { deadline: 'deployment', deploys: true, reads: null, endsOthers: false } as const;
+const ending = {
+  begunBy: 'user',
+  needs: 'bot',
+  deadline: 'other',
+  takesPlace: false,
+  deploys: false,
+  replaces: false,
+  reads: null,
+  endsOthers: true,
+  undo: 'stands',
+} as const;
+const reading = {
+  begunBy: 'user',
+  deadline: 'other',
+  takesPlace: false,
+  deploys: false,
+  replaces: false,
+  endsOthers: false,
+  undo: 'nothing',
+} as const;
+
+const rows = {
+  start: { ...deployment, begunBy: 'user', needs: 'nothing', takesPlace: true, replaces: true, undo: 'before' },
+  stop: ending,
+  logs: { ...reading, needs: 'bot', reads: 'logs' },
+  list: { ...reading, needs: 'nothing', reads: 'list' },
+  status: { ...reading, needs: 'nothing', reads: 'status' },
+  update: { ...deployment, begunBy: 'user', needs: 'bot', takesPlace: true, replaces: true, undo: 'before' },
+  restart: { ...deployment, begunBy: 'user', needs: 'spec', takesPlace: true, replaces: false, undo: 'before' },
+  delete: ending,
+  // Its bot has a place already, because it should run all the while.
+  move: { ...deployment, begunBy: 'orchestrator', needs: 'spec', takesPlace: false, replaces: false, undo: 'home' },
+} as const satisfies Readonly<Record<string, ActionRow>>;
+
+export type BotAction = keyof typeof rows;
+
+/** Those that a user may ask for, in the order in which people are told of them. */
+export const actions = ['start', 'stop', 'logs', 'list', 'status', 'update', 'restart', 'delete'] as const;
+export type Action = (typeof actions)[number];
+
+/** The action of a job: empty for blueprints without actions, `unreadable` when its row says none that is known here. */
+export type JobAction = BotAction | '' | 'unreadable';
+
+const none: ActionRow = { ...reading, begunBy: 'orchestrator', needs: 'nothing', reads: null };
+
+/** The row of an action. A job without an action, or with one that cannot be read, does nothing of all that. */
+export const rowOf = (action: JobAction): ActionRow => (action === '' || action === 'unreadable' ? none : rows[action]);
+
+const names = Object.keys(rows) as BotAction[]; // the keys of an object literal
+
+export const isBotAction = (action: string): action is BotAction => Object.hasOwn(rows, action);
+
+/** All actions whose row is as asked, for queries of the store. */
+export const actionsThat = (is: (row: ActionRow) => boolean): readonly BotAction[] =>
+  names.filter((name) => is(rows[name]));
+
+/** Whether it changes its bot: the jobs of one bot that do run one after the other. */
+export const changesBot = (action: JobAction): action is Exclude<BotAction, 'logs' | 'list' | 'status'> =>
+  isBotAction(action) && rows[action].reads === null;
