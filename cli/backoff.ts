@@ -1,13 +1,8 @@
 /** How long to wait before the next try to reach the orchestrator. */
+import { type Backoff, backoffMs } from '#common/waiting/backoff.ts';
 
-const firstMs = 250;
-const longestMs = 5_000;
+/** Many clients must not come back at once. */
+const unreached: Backoff = { firstMs: 250, mostMs: 5_000, jitter: 0.5 };
 
-/**
- * Doubles from 0.25 s to 5 s, of which a random half is jitter, so that many clients do not come back at once.
- * `attempt` counts from 0 since the last success; `random` is 0 to 1.
- */
-export function backoffMs(attempt: number, random: number): number {
-  const whole = Math.min(longestMs, firstMs * 2 ** Math.min(attempt, 10));
-  return Math.round(whole / 2 + (whole / 2) * random);
-}
+/** Doubles from 0.25 s to 5 s, of which half is left to chance. `failures` in a row since the last success; `random` in [0, 1). */
+export const reachAgainMs = (failures: number, random: number): number => backoffMs(unreached, failures, random);

@@ -1,7 +1,7 @@
 /** A stream of the orchestrator that is opened again where it was after it broke. */
 import type { CallOptions } from '@connectrpc/connect';
 import { type Clock, sleep } from '#common/clock.ts';
-import { backoffMs } from './backoff.ts';
+import { reachAgainMs } from './backoff.ts';
 import { isBrokenStream } from './wire/refusals.ts';
 
 export interface FollowContext {
@@ -48,6 +48,6 @@ export async function* followStream<T>(
       awaySinceMs ??= nowMs;
       if (nowMs - awaySinceMs > awayMaxMs) throw error;
     }
-    await sleep(clock, backoffMs(failures++, random()), signal);
+    await sleep(clock, reachAgainMs(++failures, random()), signal);
   }
 }

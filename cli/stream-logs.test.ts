@@ -22,7 +22,7 @@ async function read(scripts: Step[][], { follow = true, signal = new AbortContro
   const client = clientOver(createRouterTransport(orchestrator.routes, { transport }), () => {});
   const seen: string[] = [];
   const clock = instantClock();
-  const context = { clock, random: () => 1, signal, onBroken: () => seen.push('broken') };
+  const context = { clock, random: () => 0, signal, onBroken: () => seen.push('broken') };
   let error: unknown;
   try {
     for await (const { entries } of streamLogs(client, { botId: 'b', lines: 7, follow }, context)) {
@@ -87,7 +87,7 @@ it('begins with what comes from now on, on a clock that counts parts of a millis
   const transport = { interceptors: [sendToken(new Secret(goodToken))] };
   const client = clientOver(createRouterTransport(orchestrator.routes, { transport }), () => {});
   const clock = { ...instantClock(), wallMs: () => 1_764_000_000_000.25, monotonicMs: () => performance.now() };
-  const context = { clock, random: () => 1, signal: new AbortController().signal, onBroken: () => {} };
+  const context = { clock, random: () => 0, signal: new AbortController().signal, onBroken: () => {} };
   const request = { botId: 'b', lines: 0, newOnly: true, follow: true };
   const seen: string[] = [];
   for await (const { entries } of streamLogs(client, request, context)) seen.push(...entries.map(({ text }) => text));

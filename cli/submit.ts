@@ -2,7 +2,7 @@
 import { type CallOptions, Code, ConnectError } from '@connectrpc/connect';
 import { sleep } from '#common/clock.ts';
 import type { Job } from '#gen/botrunner/v1/job_pb.js';
-import { backoffMs } from './backoff.ts';
+import { reachAgainMs } from './backoff.ts';
 import { callTimeoutMs } from './client.ts';
 import type { CliContext } from './context.ts';
 import { complain } from './errors.ts';
@@ -24,7 +24,7 @@ export async function submit(
     } catch (error) {
       if (failures + 1 >= triesMax || !isLostConnection(error)) throw error;
     }
-    await sleep(clock, backoffMs(failures, random()), signal);
+    await sleep(clock, reachAgainMs(failures + 1, random()), signal);
   }
 }
 

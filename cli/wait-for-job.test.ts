@@ -36,7 +36,7 @@ async function wait(scripts: Step[][], options: { signal?: AbortSignal; clock?: 
     onBroken: () => seen.push('broken'),
   };
   const signal = options.signal ?? new AbortController().signal;
-  const ended = waitForJob(client, job ?? create(JobSchema), watcher, { clock, random: () => 1, signal });
+  const ended = waitForJob(client, job ?? create(JobSchema), watcher, { clock, random: () => 0, signal });
   const outcome = await ended.then(
     (last) => ({ status: last.status, error: undefined }),
     (error: unknown) => ({ status: undefined, error }),
@@ -118,6 +118,6 @@ it('reckons the time that is left by the clock of the orchestrator', async () =>
   const old = { ...(job ?? create(JobSchema)), updatedAt: timestampFromMs(1_000), deadlineAt: timestampFromMs(6_000) };
   const watcher = { onJob: () => {}, onBuildOutput: () => {}, onBroken: () => {} };
   const { signal } = new AbortController();
-  await expect(waitForJob(client, old, watcher, { clock, random: () => 1, signal })).rejects.toThrow('deadline');
+  await expect(waitForJob(client, old, watcher, { clock, random: () => 0, signal })).rejects.toThrow('deadline');
   expect(clock.monotonicMs()).toBeLessThanOrEqual(20_000);
 });

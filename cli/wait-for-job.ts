@@ -9,7 +9,7 @@ import { type Clock, sleep } from '#common/clock.ts';
 import { type Job, JobStatus } from '#gen/botrunner/v1/job_pb.js';
 import { JobService } from '#gen/botrunner/v1/job_service_pb.js';
 import type { LogEntry } from '#gen/botrunner/v1/log_pb.js';
-import { backoffMs } from './backoff.ts';
+import { reachAgainMs } from './backoff.ts';
 import type { Client } from './client.ts';
 import { type CliError, complain } from './errors.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -65,7 +65,7 @@ export async function waitForJob(client: Client, job: Job, watcher: JobWatcher, 
       // Our own bound on the call: the stream was alive to the end.
       if (ConnectError.from(error).code !== Code.DeadlineExceeded) broken = error;
     }
-    const pauseMs = backoffMs(failures++, random());
+    const pauseMs = reachAgainMs(++failures, random());
     if (endMs - clock.monotonicMs() <= pauseMs) throw tooLate(job, broken);
     watcher.onBroken();
     await sleep(clock, pauseMs, signal);

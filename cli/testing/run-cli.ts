@@ -45,7 +45,7 @@ export async function runCli(argv: readonly string[], options: RunOptions = {}):
     terminal: { stdin: terminal, stdout: terminal, stderr: terminal, columns: () => 80 },
     cwd: options.cwd ?? process.cwd(),
     clock: options.clock ?? instantClock(),
-    random: () => 1,
+    random: () => 0,
     newIdempotencyKey: () => orchestrator.newKey(),
     openClient:
       options.openClient ??

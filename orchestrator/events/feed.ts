@@ -11,6 +11,7 @@ import { nextTurn } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import { refuse } from '#common/problem.ts';
+import { Bell } from '#common/waiting/bell.ts';
 import type { EventRecord } from '../core/records.ts';
 import type { Store } from '../store/store.ts';
 import { createLiveEvent, type LiveEvent, type RuntimeOf } from '../views/event.ts';
@@ -62,7 +63,7 @@ interface Watcher {
   /** True while it reads from the store; then nothing is kept for it. */
   behind: boolean;
   buffer: LiveEvent[];
-  wake: () => void;
+  readonly bell: Bell;
 }
 
 export class EventFeed {
@@ -120,7 +121,7 @@ export class EventFeed {
         watcher.buffer = [];
         watcher.behind = true;
       } else watcher.buffer.push(event);
-      watcher.wake();
+      watcher.bell.ring();
     }
   }
 
@@ -134,6 +135,8 @@ export class EventFeed {
     signal: AbortSignal,
     options: { readonly untilNow?: boolean } = {},
   ): AsyncGenerator<FeedItem> {
+    const { clock } = this.#deps;
+    const { markMs } = this.#settings;
     const watcher = this.#join(query);
     try {
       const end = this.now();
@@ -151,8 +154,8 @@ export class EventFeed {
           yield { kind: 'event', seq: watcher.position, event };
         } else if (!watcher.behind) {
           if (options.untilNow) return;
-          const woken = await this.#wait(watcher, signal);
-          if (!woken && !signal.aborted && watcher.buffer.length === 0 && !watcher.behind) {
+          const how = await watcher.bell.wait({ clock, afterMs: markMs, signal });
+          if (how === 'timeout' && watcher.buffer.length === 0 && !watcher.behind) {
             // Whatever concerned it up to here has been handed out.
             watcher.position = Math.max(watcher.position, this.#position);
             yield { kind: 'mark', seq: watcher.position };
@@ -192,28 +195,12 @@ export class EventFeed {
     return { kind: 'reset', seq: watcher.position };
   }
 
-  /** False when nothing came in time. */
-  async #wait(watcher: Watcher, signal: AbortSignal): Promise<boolean> {
-    const bell = Promise.withResolvers<boolean>();
-    watcher.wake = () => bell.resolve(true);
-    const wake = () => bell.resolve(false);
-    signal.addEventListener('abort', wake, { once: true });
-    const cancel = this.#deps.clock.after(this.#settings.markMs, wake);
-    try {
-      return await bell.promise;
-    } finally {
-      cancel();
-      signal.removeEventListener('abort', wake);
-      watcher.wake = () => undefined;
-    }
-  }
-
   #join(query: EventQuery): Watcher {
     const ofUser = this.#watchers.get(query.userId) ?? new Set();
     if (this.#count >= this.#settings.watchersMax || ofUser.size >= this.#settings.watchersPerUserMax) {
       refuse('UNAVAILABLE', 'Too many streams of events are open.', { hint: 'End some, or try again later.' });
     }
-    const watcher: Watcher = { query, position: 0, behind: true, buffer: [], wake: () => undefined };
+    const watcher: Watcher = { query, position: 0, behind: true, buffer: [], bell: new Bell() };
     this.#watchers.set(query.userId, ofUser.add(watcher));
     this.#count++;
     return watcher;

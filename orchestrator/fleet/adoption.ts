@@ -3,8 +3,9 @@
  * the way of an operator's decision to a worker and back.
  */
 import { ulid } from 'ulid';
-import { type Clock, sleep } from '#common/clock.ts';
+import type { Clock } from '#common/clock.ts';
 import { refuse } from '#common/problem.ts';
+import { TimeLimitError, withTimeLimit } from '#common/waiting/time-limit.ts';
 import type { StrayContainer, StrayOutcome, StraysAdopted } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { Fleet, SessionFacts } from './fleet.ts';
 
@@ -69,7 +70,6 @@ export class Adoption {
   async decide(workerId: string, { take, remove }: Decision, signal: AbortSignal): Promise<readonly StrayOutcome[]> {
     this.assertAble(workerId);
     const requestId = ulid();
-    const over = new AbortController();
     try {
       const answered = new Promise<readonly StrayOutcome[]>((answer) => {
         this.#pending.set(requestId, { workerId, answer });
@@ -78,11 +78,11 @@ export class Adoption {
       if (!this.#fleet.send(workerId, { case: 'adopt', value })) {
         refuse('UNAVAILABLE', `The worker ${workerId} is not connected.`);
       }
-      const late = sleep(this.#clock, answerLimitMs, AbortSignal.any([signal, over.signal])).then(() => undefined);
-      const outcomes = await Promise.race([answered, late]);
-      return outcomes ?? refuse('UNAVAILABLE', `The worker ${workerId} has not answered in time.`);
+      return await withTimeLimit(this.#clock, 'the decision', answerLimitMs, signal, () => answered);
+    } catch (error) {
+      if (!(error instanceof TimeLimitError)) throw error;
+      return refuse('UNAVAILABLE', `The worker ${workerId} has not answered in time.`);
     } finally {
-      over.abort();
       this.#pending.delete(requestId);
     }
   }

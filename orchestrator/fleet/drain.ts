@@ -3,8 +3,8 @@
  * continues if the caller of the drain leaves; a drain that was broken off is simply begun again.
  */
 import type { Clock } from '#common/clock.ts';
-import { sleep } from '#common/clock.ts';
 import type { BotKey } from '#common/ids.ts';
+import { Bell } from '#common/waiting/bell.ts';
 import { isFinal, type JobRecord } from '../core/records.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Store } from '../store/store.ts';
@@ -64,20 +64,16 @@ export class Drain {
   /** The job once it is final; undefined on abort. */
   async #ended(jobId: string, signal: AbortSignal): Promise<JobRecord | undefined> {
     const { engine, clock, store } = this.#deps;
-    for (;;) {
-      const changed = Promise.withResolvers<void>();
-      const stopListening = store.onEvents(() => changed.resolve());
-      const timer = new AbortController();
-      try {
+    const changes = new Bell();
+    const stopListening = store.onEvents(() => changes.ring());
+    try {
+      for (;;) {
         const job = engine.findJob(jobId);
         if (job === undefined || isFinal(job.status)) return job;
-        if (signal.aborted) return undefined;
-        const over = sleep(clock, lookAgainMs, AbortSignal.any([signal, timer.signal])).catch(() => undefined);
-        await Promise.race([changed.promise, over]);
-      } finally {
-        timer.abort();
-        stopListening();
+        if ((await changes.wait({ clock, afterMs: lookAgainMs, signal })) === 'aborted') return undefined;
       }
+    } finally {
+      stopListening();
     }
   }
 }

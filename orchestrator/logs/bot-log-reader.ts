@@ -4,15 +4,16 @@
  * others who do (live-tail.ts), and goes back to pages when it falls behind.
  */
 import { type Timestamp, timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt';
-import { type Clock, sleep } from '#common/clock.ts';
+import type { Clock } from '#common/clock.ts';
 import { type BotKey, botKeyText } from '#common/ids.ts';
 import { type LogCursor, parseLogCursor } from '#common/log-cursor.ts';
 import { ProblemError, problem } from '#common/problem.ts';
+import { linkSignals } from '#common/waiting/abort.ts';
+import { Semaphore } from '#common/waiting/semaphore.ts';
 import { type LogEntry, LogStream } from '#gen/botrunner/v1/log_pb.js';
 import type { TailEnd, TailLogsRequest } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { BotRecord } from '../core/records.ts';
 import type { FleetPort } from '../engine/context.ts';
-import { Turns } from '../fleet/turns.ts';
 import { LiveTail, type LogPart } from './live-tail.ts';
 import { WorkerStreams, workerAway } from './worker-streams.ts';
 
@@ -54,7 +55,7 @@ export class BotLogReader {
   readonly #clock: Clock;
   readonly #homeOf: HomeOf | undefined;
   readonly #live = new Map<string, LiveTail>();
-  readonly #turns = new Turns(pagesAtOnce);
+  readonly #reads = new Semaphore(pagesAtOnce);
 
   constructor(fleet: Pick<FleetPort, 'send'>, clock: Clock, homeOf?: HomeOf) {
     this.#streams = new WorkerStreams(fleet, clock);
@@ -85,9 +86,14 @@ export class BotLogReader {
       yield* this.#pages(bot, workerId, { ...query, follow: false }, askedAtMs, signal);
       return;
     }
-    const over = untilMs === undefined ? undefined : this.#abortAfter(untilMs, signal);
-    const ending = over === undefined ? signal : AbortSignal.any([signal, over]);
-    yield* this.#follow(bot, workerId, query, askedAtMs, ending);
+    const over = new AbortController();
+    const cancel = untilMs === undefined ? undefined : this.#clock.after(untilMs, () => over.abort());
+    using ending = linkSignals(signal, over.signal);
+    try {
+      yield* this.#follow(bot, workerId, query, askedAtMs, ending.signal);
+    } finally {
+      cancel?.();
+    }
   }
 
   async *#follow(
@@ -158,14 +164,19 @@ export class BotLogReader {
       ...this.#time('until', query.until, query.untilAgoMs, askedAtMs),
     };
     const request = { userId, botId, lines, afterCursor, ...times, grep, buildOnly, maxBytes: pageBytes };
-    return this.#turns.take(signal, async () => {
+    // It rejects for one reason: the reader left before its turn came.
+    const release = await this.#reads.acquire(signal).catch(() => undefined);
+    if (release === undefined) return undefined;
+    try {
       const batches: (readonly LogEntry[])[] = [];
       for await (const { entries, end } of this.#streams.open(workerId, request, signal)) {
         if (entries.length > 0) batches.push(entries);
         if (end !== undefined) return { batches, end };
       }
       return undefined;
-    });
+    } finally {
+      release();
+    }
   }
 
   /** A bound of a page. An instant goes with a distance, for workers that do not know the latter. */
@@ -216,16 +227,6 @@ export class BotLogReader {
       cancel();
       if (this.#live.get(key) === live()) this.#live.delete(key);
     }
-  }
-
-  #abortAfter(ms: number, signal: AbortSignal): AbortSignal {
-    const ending = new AbortController();
-    // It rejects with the caller's signal, and then nobody waits for it.
-    sleep(this.#clock, ms, signal).then(
-      () => ending.abort(),
-      () => undefined,
-    );
-    return ending.signal;
   }
 }
 

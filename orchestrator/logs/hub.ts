@@ -2,13 +2,15 @@
  * A hub of live values by key: publishers never wait, subscribers read at their own pace. A subscriber that falls behind
  * keeps only the newest values; what it missed it must read from the store.
  */
+import { onAbort } from '#common/waiting/abort.ts';
+import { AsyncQueue } from '#common/waiting/async-queue.ts';
 
 export interface Subscription<T> extends AsyncIterable<T> {
   close(): void;
 }
 
 export class Hub<T> {
-  readonly #subscribers = new Map<string, Set<(value: T) => void>>();
+  readonly #subscribers = new Map<string, Set<AsyncQueue<T>>>();
   readonly #max: number;
 
   /** @param max values kept for a slow subscriber, the newest ones. */
@@ -17,45 +19,29 @@ export class Hub<T> {
   }
 
   publish(key: string, value: T): void {
-    for (const push of this.#subscribers.get(key) ?? []) push(value);
+    for (const queue of this.#subscribers.get(key) ?? []) queue.pushNewest(value);
   }
 
-  /** Begins to collect at once, so that nothing falls between subscribing and reading. */
+  /** Begins to collect at once, so that nothing falls between subscribing and reading. It has one reader. */
   subscribe(key: string, signal: AbortSignal): Subscription<T> {
-    const values: T[] = [];
-    let wake: (() => void) | undefined;
-    let closed = signal.aborted;
-    const push = (value: T) => {
-      if (values.length >= this.#max) values.shift();
-      values.push(value);
-      wake?.();
+    const queue = new AsyncQueue<T>(this.#max);
+    const queues = this.#subscribers.get(key) ?? new Set();
+    this.#subscribers.set(key, queues.add(queue));
+    const remove = () => {
+      queue.end();
+      queues.delete(queue);
+      if (queues.size === 0 && this.#subscribers.get(key) === queues) this.#subscribers.delete(key);
     };
+    const letGo = onAbort(signal, remove);
     const close = () => {
-      closed = true;
-      const set = this.#subscribers.get(key);
-      set?.delete(push);
-      if (set?.size === 0) this.#subscribers.delete(key);
-      signal.removeEventListener('abort', close);
-      wake?.();
+      letGo();
+      remove();
     };
-    const set = this.#subscribers.get(key) ?? new Set();
-    this.#subscribers.set(key, set.add(push));
-    signal.addEventListener('abort', close, { once: true });
     return {
       close,
       async *[Symbol.asyncIterator]() {
         try {
-          for (;;) {
-            const value = values.shift();
-            if (value !== undefined) yield value;
-            else if (closed) return;
-            else {
-              await new Promise<void>((resolve) => {
-                wake = resolve;
-              });
-              wake = undefined;
-            }
-          }
+          yield* queue.read();
         } finally {
           close();
         }

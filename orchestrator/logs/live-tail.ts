@@ -9,6 +9,7 @@
  */
 import { inBackground } from '#common/background.ts';
 import { type LogCursor, parseLogCursor } from '#common/log-cursor.ts';
+import { Bell } from '#common/waiting/bell.ts';
 import type { LogEntry } from '#gen/botrunner/v1/log_pb.js';
 import type { TailLogsRequest } from '#gen/botrunner/v1/worker_service_pb.js';
 
@@ -30,7 +31,7 @@ interface Kept {
 interface Reader {
   /** Counts all batches there ever were; the next one it takes. */
   next: number;
-  wake: () => void;
+  readonly bell: Bell;
 }
 
 const keptBytes = 1024 * 1024;
@@ -73,9 +74,7 @@ export class LiveTail {
       return 'behind';
     }
     const ahead = this.#kept.findIndex(({ lastSeq }) => lastSeq > from.seq);
-    const reader: Reader = { next: this.#firstKept + (ahead < 0 ? this.#kept.length : ahead), wake: () => undefined };
-    const onAbort = () => reader.wake();
-    signal.addEventListener('abort', onAbort, { once: true });
+    const reader: Reader = { next: this.#firstKept + (ahead < 0 ? this.#kept.length : ahead), bell: new Bell() };
     this.#readers.add(reader);
     try {
       while (!signal.aborted) {
@@ -89,14 +88,11 @@ export class LiveTail {
           if ('error' in this.#end) throw this.#end.error;
           return this.#end.how;
         } else {
-          await new Promise<void>((resolve) => {
-            reader.wake = resolve;
-          });
+          await reader.bell.wait({ signal });
         }
       }
       return 'over';
     } finally {
-      signal.removeEventListener('abort', onAbort);
       this.#readers.delete(reader);
       this.#endIfIdle();
     }
@@ -131,7 +127,7 @@ export class LiveTail {
     for (const reader of [...this.#readers]) {
       // It finds out when it comes back; until then it keeps nothing alive.
       if (reader.next < this.#firstKept) this.#readers.delete(reader);
-      else reader.wake();
+      else reader.bell.ring();
     }
     this.#endIfIdle();
     return true;
@@ -145,7 +141,7 @@ export class LiveTail {
     if (this.#end !== undefined) return;
     this.#end = end;
     this.#ending.abort();
-    for (const { wake } of this.#readers) wake();
+    for (const { bell } of this.#readers) bell.ring();
   }
 }
 

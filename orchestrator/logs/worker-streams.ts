@@ -4,9 +4,11 @@
  */
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { ulid } from 'ulid';
-import { type Clock, sleep } from '#common/clock.ts';
+import type { Clock } from '#common/clock.ts';
 import { ProblemError, problem } from '#common/problem.ts';
 import { problemFromProto } from '#common/problem-proto.ts';
+import { unlessAborted } from '#common/waiting/abort.ts';
+import { TimeLimitError, withTimeLimit } from '#common/waiting/time-limit.ts';
 import { OpenTailSchema, type TailLogsRequest } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { FleetPort } from '../engine/context.ts';
 
@@ -54,16 +56,10 @@ export class WorkerStreams {
   }
 
   async #bounded<T>(wanted: Promise<T>, workerId: string, signal: AbortSignal): Promise<T> {
-    const timer = new AbortController();
-    const timeout = sleep(this.#clock, openTimeoutMs, AbortSignal.any([timer.signal, signal])).then(() => {
-      throw workerAway(workerId);
-    });
     try {
-      return await Promise.race([wanted, timeout]);
-    } finally {
-      timer.abort();
-      // Its rejection is either the one thrown above or the abort just made.
-      timeout.catch(() => undefined);
+      return await withTimeLimit(this.#clock, 'opening the stream', openTimeoutMs, signal, () => wanted);
+    } catch (error) {
+      throw error instanceof TimeLimitError ? workerAway(workerId) : error;
     }
   }
 
@@ -85,9 +81,7 @@ export class WorkerStreams {
         return { done: false, value };
       },
     });
-    const gone = Promise.withResolvers<void>();
-    signal.addEventListener('abort', () => gone.resolve(), { once: true });
-    await Promise.race([waiting.over, gone.promise]);
+    await unlessAborted(signal, waiting.over);
   }
 }
 
@@ -96,13 +90,9 @@ async function* messagesOf(
   workerId: string,
   signal: AbortSignal,
 ): AsyncGenerator<TailLogsRequest> {
-  const aborted = Promise.withResolvers<undefined>();
-  const onAbort = () => aborted.resolve(undefined);
-  if (signal.aborted) onAbort();
-  signal.addEventListener('abort', onAbort, { once: true });
   try {
     for (;;) {
-      const next = await Promise.race([stream.next(), aborted.promise]);
+      const next = await unlessAborted(signal, stream.next());
       if (next === undefined || signal.aborted) return;
       if (next.done) throw new Error('the tail was cut');
       if (next.value.error !== undefined) throw new ProblemError(problemFromProto(next.value.error));
@@ -111,8 +101,6 @@ async function* messagesOf(
     }
   } catch (error) {
     throw error instanceof ProblemError ? error : workerAway(workerId, error);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
   }
 }
 

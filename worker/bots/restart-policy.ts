@@ -1,4 +1,5 @@
 /** What happens when a bot's process has ended by itself: stays ended, or is started again, and when. Pure. */
+import { type Backoff, backoffMs } from '#common/waiting/backoff.ts';
 
 export interface PolicyState {
   /** Ends with an error in a row; the backoff grows with it. */
@@ -22,9 +23,7 @@ export type Verdict =
   | { readonly kind: 'exited'; readonly policy: PolicyState; readonly reason: string }
   | { readonly kind: 'crash_loop'; readonly policy: PolicyState; readonly delayMs: number; readonly reason: string };
 
-const firstDelayMs = 1000;
-const longestDelayMs = 300_000;
-const jitter = 0.25;
+const backoff: Backoff = { firstMs: 1000, mostMs: 300_000, jitter: 0.25 };
 const healthyMs = 600_000;
 
 export const freshPolicy: PolicyState = { crashes: 0 };
@@ -37,16 +36,13 @@ export function afterEnd(ended: Ended, policy: PolicyState, random: number): Ver
   const reason = describeEnd(ended);
   if (ended.interruptedBy === 'worker') return { kind: 'crash_loop', policy, delayMs: 0, reason };
   if (ended.interruptedBy === 'engine') {
-    return { kind: 'crash_loop', policy, delayMs: shortened(firstDelayMs, random), reason };
+    return { kind: 'crash_loop', policy, delayMs: backoffMs(backoff, 1, random), reason };
   }
   if (ended.exitCode === 0 && !ended.oomKilled) return { kind: 'exited', policy: freshPolicy, reason };
   const crashes = ended.ranMs >= healthyMs ? 0 : policy.crashes;
-  // Beyond 2^20 the shift would overflow; the delay is at its longest long before.
-  const delayMs = Math.min(firstDelayMs * 2 ** Math.min(crashes, 20), longestDelayMs);
-  return { kind: 'crash_loop', policy: { crashes: crashes + 1 }, delayMs: shortened(delayMs, random), reason };
+  const delayMs = backoffMs(backoff, crashes + 1, random);
+  return { kind: 'crash_loop', policy: { crashes: crashes + 1 }, delayMs, reason };
 }
-
-const shortened = (delayMs: number, random: number): number => Math.round(delayMs * (1 - jitter * random));
 
 const signalNames: Readonly<Record<number, string>> = {
   4: 'SIGILL',

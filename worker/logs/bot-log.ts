@@ -2,10 +2,12 @@
  * The log of one bot as its actor uses it: container output, build output and the platform's own lines in one order,
  * all masked.
  */
+
 import { inBackground } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import type { Problem } from '#common/problem.ts';
+import { SerialQueue } from '#common/waiting/serial-queue.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import { cutLine } from '../runtime/output-lines.ts';
 import { LogStream, type NewEntry, type StoredEntry, wallNs } from './log-entry.ts';
@@ -33,7 +35,8 @@ export class BotLog {
   #masker: Masker | undefined;
   #wanted: string | undefined;
   #pump: LogPump | undefined;
-  #lane: Promise<unknown> = Promise.resolve();
+  /** Pumps begin and end one after the other. */
+  readonly #pumping = new SerialQueue();
   #onLines: ((texts: readonly string[]) => void) | undefined;
 
   constructor(dir: string, context: BotLogContext) {
@@ -68,16 +71,18 @@ export class BotLog {
   /** Moves the output of this container into the log from now on, instead of any other's. Failures are logged and tried again by the pump. */
   follow(containerId: string): Promise<void> {
     this.#wanted = containerId;
-    return this.#inLane(async () => {
-      if (!this.#masker || this.#wanted !== containerId || this.#pump?.containerId === containerId) return;
-      await this.#pump?.stop();
-      this.#pump = await this.#newPump(containerId);
-    }).catch((error: unknown) => this.#context.logger.warn({ err: error }, 'the log of a bot cannot be opened'));
+    return this.#pumping
+      .run(async () => {
+        if (!this.#masker || this.#wanted !== containerId || this.#pump?.containerId === containerId) return;
+        await this.#pump?.stop();
+        this.#pump = await this.#newPump(containerId);
+      })
+      .catch((error: unknown) => this.#context.logger.warn({ err: error }, 'the log of a bot cannot be opened'));
   }
 
   /** Moves what the container has printed so far. Throws what the runtime or the disk throws. */
   drain(containerId: string, signal: AbortSignal): Promise<void> {
-    return this.#inLane(async () => {
+    return this.#pumping.run(async () => {
       if (!this.#masker) {
         await this.#append([{ timeNs: this.#nowNs(), stream: LogStream.GAP, text: gapWithoutSecrets }]);
         return;
@@ -95,7 +100,7 @@ export class BotLog {
   /** Stops moving output. */
   unfollow(): Promise<void> {
     this.#wanted = undefined;
-    return this.#inLane(async () => {
+    return this.#pumping.run(async () => {
       await this.#pump?.stop();
       this.#pump = undefined;
     });
@@ -193,12 +198,6 @@ export class BotLog {
 
   async #append(entries: readonly NewEntry[]): Promise<readonly StoredEntry[]> {
     return (await this.store()).append(entries);
-  }
-
-  #inLane<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#lane.then(work);
-    this.#lane = done.catch(() => undefined);
-    return done;
   }
 
   #nowNs(): bigint {

@@ -2,10 +2,12 @@
  * Moves the output of one container from the runtime into the log. The place read up to is stored in the same record as
  * the lines, so a crash anywhere neither loses nor doubles a line.
  */
+
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import { unlessAborted } from '#common/waiting/abort.ts';
 import { Bell, pause } from '#common/waiting/bell.ts';
+import { SerialQueue } from '#common/waiting/serial-queue.ts';
 import { withTimeLimit } from '#common/waiting/time-limit.ts';
 import type { ContainerRuntime, OutputBatch } from '../runtime/container-runtime.ts';
 import { gapEntry, LogStream, type NewEntry, wallNs } from './log-entry.ts';
@@ -38,7 +40,7 @@ export class LogPump {
   readonly #ending = new AbortController();
   #hasBell = false;
   /** Reads go one after the other, whoever asks. */
-  #lane: Promise<unknown> = Promise.resolve();
+  readonly #reads = new SerialQueue();
   readonly #running: Promise<void>;
 
   constructor(containerId: string, context: PumpContext) {
@@ -49,7 +51,7 @@ export class LogPump {
 
   /** Moves all that the container has printed so far. Throws what the runtime or the disk throws. */
   drain(signal: AbortSignal): Promise<void> {
-    return this.#inLane(async () => {
+    return this.#reads.run(async () => {
       while ((await this.#readOnce(signal)).more) signal.throwIfAborted();
     });
   }
@@ -58,17 +60,11 @@ export class LogPump {
   async stop(): Promise<void> {
     this.#ending.abort(new Error('the log pump was stopped'));
     await this.#running;
-    await this.#lane;
+    await this.#reads.idle();
   }
 
   get #longestPauseMs(): number {
     return this.#hasBell ? longestPauseMs.withBell : longestPauseMs.withoutBell;
-  }
-
-  #inLane<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#lane.then(work);
-    this.#lane = done.catch(() => undefined);
-    return done;
   }
 
   async #pump(): Promise<void> {
@@ -77,7 +73,7 @@ export class LogPump {
     let pauseMs = shortestPauseMs;
     while (!signal.aborted) {
       try {
-        const moved = await this.#inLane(() => this.#readOnce(signal));
+        const moved = await this.#reads.run(() => this.#readOnce(signal));
         if (moved.more) continue;
         pauseMs = moved.lines > 0 ? shortestPauseMs : Math.min(pauseMs * 2, this.#longestPauseMs);
         // The first line after a silence goes at once; then a few may gather, since the bell rings for every line.

@@ -12,6 +12,7 @@ import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inBackground, nextTurn } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
+import { SerialQueue } from '#common/waiting/serial-queue.ts';
 import { readFileIfAny, writeFileAtomic } from '../state/atomic-file.ts';
 import type { NewEntry, StoredEntry } from './log-entry.ts';
 import { findSegments, recoverSegment, type Segment, segmentPath } from './segment-file.ts';
@@ -63,7 +64,7 @@ export class LogStore {
   #file: FileHandle | undefined;
   #waiting: Append[] = [];
   /** What touches the files goes one after the other. */
-  #lane: Promise<void> = Promise.resolve();
+  readonly #files = new SerialQueue();
   #ended = false;
 
   private constructor(dir: string, clock: Clock, limits: LogLimits, ageNowMs: () => number, opened: Opened) {
@@ -143,7 +144,7 @@ export class LogStore {
       this.#waiting.push({ entries, mark, resolve, reject });
       if (this.#waiting.length === 1)
         inBackground(
-          this.#inLane(() => this.#writeWaiting()),
+          this.#files.run(() => this.#writeWaiting()),
           () => undefined,
         );
     });
@@ -151,7 +152,7 @@ export class LogStore {
 
   /** Drops segments beyond the limits. Run it now and then: a silent log grows old without being written. */
   dropOld(): Promise<void> {
-    return this.#inLane(async () => {
+    return this.#files.run(async () => {
       const oldest = this.#ageNowMs() - this.#limits.maxAgeMs;
       const active = this.#segments.at(-1);
       if (active && active.newestMs < oldest) await this.#beginSegment();
@@ -167,7 +168,7 @@ export class LogStore {
   /** Waits for what is being written; nothing can be appended after. */
   async close(): Promise<void> {
     this.#ended = true;
-    await this.#inLane(() => this.#closeFile());
+    await this.#files.run(() => this.#closeFile());
     this.#notify();
   }
 
@@ -176,13 +177,6 @@ export class LogStore {
     await this.close();
     this.#segments.length = 0;
     await rm(this.#dir, { recursive: true, force: true });
-  }
-
-  #inLane(work: () => Promise<void>): Promise<void> {
-    const done = this.#lane.then(work);
-    // The next one goes ahead either way; the failure belongs to whoever asked for this one.
-    this.#lane = done.catch(() => undefined);
-    return done;
   }
 
   async #writeWaiting(): Promise<void> {

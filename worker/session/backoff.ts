@@ -1,23 +1,22 @@
 /** How long to wait before dialling again. Pure. */
+import { type Backoff, backoffMs } from '#common/waiting/backoff.ts';
 
-const firstMs = 100;
 const longestMs = 8000;
 
-/**
- * Full jitter: anywhere from nothing to the bound, which doubles from 100 ms to 8 s with each failure in a row. Workers
- * that lost their orchestrator together so come back spread out. `random` is in [0, 1).
- */
-export const dialDelayMs = (failures: number, random: number): number =>
-  Math.round(random * Math.min(firstMs * 2 ** Math.min(failures, 20), longestMs));
+/** Workers that lost their orchestrator together come back spread out. */
+const lost: Backoff = { firstMs: 100, mostMs: longestMs, jitter: 1 };
 
-const refusedFirstMs = 1000;
+/** From nothing up to a bound, which doubles from 100 ms to 8 s with each failure in a row. `random` is in [0, 1). */
+export const dialDelayMs = (failures: number, random: number): number => backoffMs(lost, failures + 1, random);
+
+/** Never at once, and never so long that an operator waits for the worker. */
+const refused: Backoff = { firstMs: 1000, mostMs: longestMs, jitter: 0.5 };
 
 /**
- * After a refusal, which somebody has to take back: between half of the bound and the bound, which doubles from 1 s to 8 s with
- * each failure in a row. Never at once, and never so long that an operator waits for the worker.
+ * After a refusal, which somebody has to take back: between half of a bound and the bound, which doubles from 1 s to 8 s with
+ * each failure in a row.
  */
-export const refusedDelayMs = (failures: number, random: number): number =>
-  Math.round((Math.min(refusedFirstMs * 2 ** Math.min(failures, 20), longestMs) * (1 + random)) / 2);
+export const refusedDelayMs = (failures: number, random: number): number => backoffMs(refused, failures + 1, random);
 
 /** After another worker of the same id took the session: coming back at once would only throw that one out in turn. */
 export const fencedDelayMs = (random: number): number => Math.round(longestMs * (1 + random));

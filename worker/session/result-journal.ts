@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { inBackground } from '#common/background.ts';
 import type { Logger } from '#common/log.ts';
+import { SerialQueue } from '#common/waiting/serial-queue.ts';
 import { type TaskResult, TaskResultSchema } from '#gen/botrunner/v1/worker_service_pb.js';
 import { writeFileAtomic } from '../state/atomic-file.ts';
 
@@ -18,7 +19,7 @@ export class ResultJournal {
   readonly #pending: Map<string, TaskResult>;
   readonly #acknowledged = new Map<string, TaskResult>();
   /** Writes and removals of files go one after the other. */
-  #lane: Promise<void> = Promise.resolve();
+  readonly #files = new SerialQueue();
 
   private constructor(dir: string, logger: Logger, pending: Map<string, TaskResult>) {
     this.#dir = dir;
@@ -56,7 +57,7 @@ export class ResultJournal {
   /** Keeps a result. Resolves when it is on disk; a disk that is full costs only that, and is logged. */
   add(result: TaskResult): Promise<void> {
     this.#pending.set(result.taskId, result);
-    return this.#inLane(() => writeFileAtomic(this.#pathOf(result.taskId), toBinary(TaskResultSchema, result)));
+    return this.#onDisk(() => writeFileAtomic(this.#pathOf(result.taskId), toBinary(TaskResultSchema, result)));
   }
 
   acknowledge(taskId: string): void {
@@ -66,23 +67,24 @@ export class ResultJournal {
     this.#acknowledged.set(taskId, result);
     const oldest = this.#acknowledged.keys().next().value;
     if (this.#acknowledged.size > rememberedMax && oldest !== undefined) this.#acknowledged.delete(oldest);
-    // inLane logs what fails.
+    // onDisk logs what fails.
     inBackground(
-      this.#inLane(() => rm(this.#pathOf(taskId), { force: true })),
+      this.#onDisk(() => rm(this.#pathOf(taskId), { force: true })),
       () => undefined,
     );
   }
 
   /** Waits for what is being written. */
   close(): Promise<void> {
-    return this.#lane;
+    return this.#files.idle();
   }
 
-  #inLane(work: () => Promise<void>): Promise<void> {
-    this.#lane = this.#lane.then(work).catch((error: unknown) => {
+  async #onDisk(work: () => Promise<void>): Promise<void> {
+    try {
+      await this.#files.run(work);
+    } catch (error) {
       this.#logger.warn({ err: error }, 'the journal of results could not be written');
-    });
-    return this.#lane;
+    }
   }
 
   // Ids come from outside and must not choose a path.

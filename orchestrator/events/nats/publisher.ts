@@ -11,6 +11,8 @@ import { toBinary } from '@bufbuild/protobuf';
 import { inBackground } from '#common/background.ts';
 import { type Clock, sleep } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
+import { type Backoff, backoffMs } from '#common/waiting/backoff.ts';
+import { Bell, pause } from '#common/waiting/bell.ts';
 import { EventSchema } from '#gen/botrunner/v1/event_pb.js';
 import type { EventRecord } from '../../core/records.ts';
 import type { Store } from '../../store/store.ts';
@@ -28,7 +30,7 @@ export interface NatsPublisherDeps {
 }
 
 /** The longest pause before the next try to connect. */
-const redialMs = { least: 500, most: 2_000 };
+const redial: Backoff = { firstMs: 500, mostMs: 2_000 };
 const repeatMs = 30_000;
 // Subscribers dial again too, every two seconds by the clients' default: most are there by now.
 const firstRepeatMs = 3_000;
@@ -41,7 +43,7 @@ const placeName = 'nats';
 export class NatsPublisher {
   readonly #deps: NatsPublisherDeps;
   readonly #stopping = new AbortController();
-  #bell: () => void = () => undefined;
+  readonly #bell = new Bell();
   /** Of the newest event that NATS has. */
   #place: number;
   #savedPlace: number;
@@ -57,7 +59,7 @@ export class NatsPublisher {
   }
 
   start(): void {
-    const stopListening = this.#deps.store.onEvents(() => this.#bell());
+    const stopListening = this.#deps.store.onEvents(() => this.#bell.ring());
     // The very first place is written down at once: a restart before NATS was ever reached must not move it.
     this.#running = this.#save()
       .then(() => this.#run())
@@ -94,8 +96,7 @@ export class NatsPublisher {
       } finally {
         link?.close();
       }
-      const pause = Math.min(redialMs.most, redialMs.least * 2 ** Math.min(tries, 8));
-      await sleep(clock, pause, signal).catch(() => undefined); // aborted: the loop's condition sees it
+      await pause(clock, backoffMs(redial, tries), signal);
     }
   }
 
@@ -107,16 +108,12 @@ export class NatsPublisher {
     // By the bell, not by a race against one promise that lives as long as the connection: each race would stay with it.
     const over = () => {
       closed = true;
-      this.#bell();
+      this.#bell.ring();
     };
     inBackground(link.closed.then(over), over);
     let repeatAt = clock.monotonicMs();
     let nextRepeatMs = firstRepeatMs;
     while (!signal.aborted) {
-      // Set before the look, so that no commit falls between the look and the wait.
-      const rung = new Promise<void>((resolve) => {
-        this.#bell = resolve;
-      });
       if (closed) throw new Error('the connection was closed');
       await this.#publishNew(link);
       if (clock.monotonicMs() >= repeatAt) {
@@ -125,10 +122,8 @@ export class NatsPublisher {
         nextRepeatMs = repeatMs;
       }
       await this.#saveNowAndThen();
-      const timer = new AbortController();
       const wait = this.#place === this.#savedPlace ? repeatAt - clock.monotonicMs() : saveMs;
-      const pause = sleep(clock, Math.max(0, wait), AbortSignal.any([signal, timer.signal])).catch(() => undefined);
-      await Promise.race([rung, pause]).finally(() => timer.abort());
+      await this.#bell.wait({ clock, afterMs: Math.max(0, wait), signal });
     }
   }
 

@@ -8,10 +8,11 @@
  */
 import { ulid } from 'ulid';
 import { inBackground } from '#common/background.ts';
-import { type Clock, sleep } from '#common/clock.ts';
+import type { Clock } from '#common/clock.ts';
 import { workerIdPattern } from '#common/ids.ts';
 import type { Logger } from '#common/log.ts';
 import { type Problem, problem, refuse } from '#common/problem.ts';
+import { Bell } from '#common/waiting/bell.ts';
 import { allCapabilities } from '../../core/placement-needs.ts';
 import type { Engine } from '../../engine/engine.ts';
 import type { Store } from '../../store/store.ts';
@@ -56,7 +57,7 @@ export class RestWorkers {
   /** Registered before this process began, and not heard of yet: what each can do. */
   readonly #registered = new Map<string, readonly string[]>();
   readonly #lastSeen = new Map<string, number>();
-  readonly #waiting = new Set<() => void>();
+  readonly #waiting = new Set<Bell>();
   readonly #pauses: TaskPauses;
   #cancelExpiry: (() => void) | undefined;
   #stopped = false;
@@ -169,23 +170,19 @@ export class RestWorkers {
     const end = this.#deps.clock.monotonicMs() + waitMs;
     for (;;) {
       const { worker } = await this.#member(workerId);
-      const bell = Promise.withResolvers<void>();
-      const stopBell = worker.onTask(bell.resolve);
-      this.#waiting.add(bell.resolve);
+      const bell = new Bell();
+      const stopBell = worker.onTask(() => bell.ring());
+      this.#waiting.add(bell);
       try {
         const task = signal.aborted ? undefined : await this.#take(workerId, worker);
         if (task !== undefined && !signal.aborted) return task;
         if (task !== undefined) await this.#giveBack(workerId, worker, task.task_id);
         const left = end - this.#deps.clock.monotonicMs();
         if (left <= 0 || signal.aborted) return undefined;
-        const timer = new AbortController();
-        const ended = AbortSignal.any([signal, timer.signal]);
-        const over = sleep(this.#deps.clock, left, ended).catch(() => undefined);
-        await Promise.race([bell.promise, over]);
-        timer.abort();
+        await bell.wait({ clock: this.#deps.clock, afterMs: left, signal });
       } finally {
         stopBell();
-        this.#waiting.delete(bell.resolve);
+        this.#waiting.delete(bell);
       }
     }
   }
@@ -213,7 +210,7 @@ export class RestWorkers {
 
   /** A task that any worker may take has been made: whoever waits looks again. */
   ring(): void {
-    for (const wake of this.#waiting) wake();
+    for (const bell of this.#waiting) bell.ring();
   }
 
   /** Takes a result. A task that is not this worker's, or has ended, is PERMISSION_DENIED or ignored. */

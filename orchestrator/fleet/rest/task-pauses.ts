@@ -1,8 +1,8 @@
 /** Tasks that failed in passing, and how long each waits before it is handed out again. In memory: a restart ends all pauses. */
 import type { Clock } from '#common/clock.ts';
+import { type Backoff, backoffMs } from '#common/waiting/backoff.ts';
 
-const firstMs = 1000;
-const longestMs = 30_000;
+const backoff: Backoff = { firstMs: 1000, mostMs: 30_000 };
 
 interface Pause {
   readonly tries: number;
@@ -31,7 +31,7 @@ export class TaskPauses {
     const before = this.#pauses.get(taskId);
     before?.cancel?.();
     const tries = (before?.tries ?? 0) + 1;
-    const cancel = this.#clock.after(Math.min(firstMs * 2 ** Math.min(tries - 1, 10), longestMs), () => {
+    const cancel = this.#clock.after(backoffMs(backoff, tries), () => {
       this.#pauses.set(taskId, { tries, cancel: undefined });
       then();
       this.#onOver();

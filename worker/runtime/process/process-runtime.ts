@@ -11,6 +11,7 @@ import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import { refuse } from '#common/problem.ts';
 import type { Secret } from '#common/secret.ts';
+import { KeyedSerialQueue } from '#common/waiting/serial-queue.ts';
 import type { BuildSettings } from '../../images/build-settings.ts';
 import { removeTemporaryFiles } from '../../state/atomic-file.ts';
 import { checkEnv } from '../check-env.ts';
@@ -21,7 +22,6 @@ import { createChanges, watchPrinting, watchRuns } from './change-watch.ts';
 import { type ContainerStore, createContainerStore, type StoredContainer } from './container-store.ts';
 import { watchProcessCpu } from './cpu-time.ts';
 import { rememberPython } from './interpreters.ts';
-import { createKeyedLock } from './keyed-lock.ts';
 import { containerFiles, containersDir, imagesDir, namesIn, removeFolder } from './layout.ts';
 import { readLogs, trimLogs } from './log-files.ts';
 import { runFacts, runningPid, startRun, stopRun } from './runs.ts';
@@ -50,9 +50,9 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerR
   const builds = createBuilds(dir, options.buildSettings);
   const store = createContainerStore(options, builds);
   /** Start, stop and remove of one container exclude each other. */
-  const lifeLocks = createKeyedLock();
+  const lifeLocks = new KeyedSerialQueue();
   /** Reading, emptying and removing its output do, too; apart from the others, since a stop can take long. */
-  const logLocks = createKeyedLock();
+  const logLocks = new KeyedSerialQueue();
   const changes = createChanges();
   const python = rememberPython();
   let prepared: Promise<void> | undefined;
