@@ -214,6 +214,8 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
         'restart.in_place',
         'takeover.claim',
         'adopt',
+        'requirements.files',
+        'run.command',
       ],
       runtime: runtime.kind,
       engineVersion: info?.version ?? '',

@@ -51,6 +51,26 @@ describe('what an update does not name', () => {
     expect(merged({ env: { A: '1' } }, {}, change({}, true))).toHaveProperty('env', {});
   });
 
+  it('of the files to install from stays, unless packages are named', () => {
+    const files: Init = {
+      source: {
+        case: 'simple',
+        value: { artifactSha256: 'a', requirementFiles: ['r.txt'], language: BotLanguage.PYTHON },
+      },
+    };
+    expect(merged(files, simple([]))).toMatchObject({ source: { value: { requirementFiles: ['r.txt'] } } });
+    expect(merged(files, simple(['x']))).toMatchObject({
+      source: { value: { requirementFiles: [], requirements: ['x'] } },
+    });
+    expect(merged(simple(['x']), files)).toMatchObject({
+      source: { value: { requirementFiles: ['r.txt'], requirements: [] } },
+    });
+    expect(merged(files, simple([], BotLanguage.NODE))).toMatchObject({ source: { value: { requirementFiles: [] } } });
+    expect(merged(files, simple([]), change({ requirements: true }))).toMatchObject({
+      source: { value: { requirementFiles: [] } },
+    });
+  });
+
   it('of the limits stays, each by itself, until it is reset', () => {
     const before = { limits: { memoryBytes: 512n, cpuMillis: 250 } };
     expect(merged(before, {})).toMatchObject(before);

@@ -50,9 +50,9 @@ function mergeSource(before: Source, given: Source, { reset }: SpecChange): Sour
 
 /** Packages of another language are of no use. */
 const mergeSimple = (before: SimpleSource, given: SimpleSource): SimpleSource =>
-  given.requirements.length > 0 || before.language !== given.language
+  given.requirements.length > 0 || given.requirementFiles.length > 0 || before.language !== given.language
     ? given
-    : { ...given, requirements: [...before.requirements] };
+    : { ...given, requirements: [...before.requirements], requirementFiles: [...before.requirementFiles] };
 
 function mergeCustom(before: CustomSource, given: CustomSource): CustomSource {
   if (before.from.case !== 'git' || given.from.case !== 'git') return given;

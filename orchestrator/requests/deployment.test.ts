@@ -37,9 +37,23 @@ describe('the files of simple mode', () => {
 describe('a deployment', () => {
   const specs: [SourceRequest, string, object][] = [
     [
-      { kind: 'artifact', sha256, entrypoint: 'bot.py', requirements: ['x'], language: 'python' },
+      {
+        kind: 'artifact',
+        sha256,
+        entrypoint: '',
+        command: ['python', '-m', 'x'],
+        requirements: ['x'],
+        requirementFiles: ['r.txt'],
+        language: 'python',
+      },
       'simple',
-      { artifactSha256: sha256, entrypoint: 'bot.py', requirements: ['x'] },
+      {
+        artifactSha256: sha256,
+        command: ['python', '-m', 'x'],
+        requirements: ['x'],
+        requirementFiles: ['r.txt'],
+        language: 1,
+      },
     ],
     [{ kind: 'custom_artifact', sha256 }, 'custom', { from: { case: 'artifactSha256', value: sha256 } }],
     [

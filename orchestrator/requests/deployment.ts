@@ -91,7 +91,9 @@ function sourceOf(source: SourceRequest, artifactSha256: string): NonNullable<Sp
         value: {
           artifactSha256,
           entrypoint: source.entrypoint,
+          command: [...source.command],
           requirements: [...source.requirements],
+          requirementFiles: [...source.requirementFiles],
           language: languages[source.language],
         },
       };

@@ -131,6 +131,7 @@ export function describeBuilds(suite: SuiteContext): void {
         image: imageName(key, 1n),
         language,
         requirements: [],
+        requirementFiles: [],
         sourceTarPath: tar.path,
         onOutput: () => {},
       };

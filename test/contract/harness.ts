@@ -75,6 +75,7 @@ export interface BuildChoice {
   readonly workerId: string;
   readonly revision?: bigint;
   readonly requirements?: readonly string[];
+  readonly requirementFiles?: readonly string[];
   readonly files?: Readonly<Record<string, string>>;
   readonly onOutput?: (line: string) => void;
   readonly signal?: AbortSignal;
@@ -87,6 +88,7 @@ export async function buildBot(runtime: ContainerRuntime, language: Language, ch
     workerId,
     revision = 1n,
     requirements = [],
+    requirementFiles = [],
     files = {},
     onOutput = () => {},
     signal = patience(),
@@ -95,7 +97,7 @@ export async function buildBot(runtime: ContainerRuntime, language: Language, ch
   const tar = await sourceTar(language, files);
   try {
     await runtime.buildImage(
-      { key, workerId, image, language, requirements, sourceTarPath: tar.path, onOutput },
+      { key, workerId, image, language, requirements, requirementFiles, sourceTarPath: tar.path, onOutput },
       signal,
     );
   } finally {

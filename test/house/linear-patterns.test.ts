@@ -55,7 +55,7 @@ it('no pattern of our programs is slow on any text: write a scan, or bound what 
 const putTogether = [
   'common/image-reference.ts',
   'common/safe-path.ts',
-  'orchestrator/core/validate/requirements.ts',
+  'common/requirements/plain.ts',
   'cli/env-file.ts',
 ];
 

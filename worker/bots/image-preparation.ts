@@ -80,7 +80,9 @@ export async function prepareImage(
 
 /** What installs nothing and runs nothing of its user's waits for no build that does. */
 const slotsFor = ({ slots, quickSlots = slots }: PreparationParts, source: BuiltSource): Semaphore =>
-  source.mode === 'simple' && source.requirements.length === 0 ? quickSlots : slots;
+  source.mode === 'simple' && source.requirements.length === 0 && source.requirementFiles.length === 0
+    ? quickSlots
+    : slots;
 
 async function pull(
   { runtime, fetching }: PreparationParts,
@@ -147,8 +149,8 @@ function build(
 ): Promise<void> {
   const common = { key, workerId, image: imageName(key, revision), onOutput };
   if (source.mode === 'simple') {
-    const { language, requirements } = source;
-    return runtime.buildImage({ ...common, language, requirements, sourceTarPath: path }, signal);
+    const { language, requirements, requirementFiles } = source;
+    return runtime.buildImage({ ...common, language, requirements, requirementFiles, sourceTarPath: path }, signal);
   }
   return runtime.buildCustomImage({ ...common, contextTarPath: path, unwrap: mayBeWrapped(source.from) }, signal);
 }

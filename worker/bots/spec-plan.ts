@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { type BotKey, containerName, imageName, sha256Pattern } from '#common/ids.ts';
 import { fail, ok, problem, type Result } from '#common/problem.ts';
 import { Secret } from '#common/secret.ts';
+import { languageOfCommand } from '#common/start/command-line.ts';
 import {
   BotLanguage,
   type BotSpec,
@@ -26,9 +27,13 @@ export type RunnableSource =
   | {
       readonly mode: 'simple';
       readonly artifactSha256: string;
+      /** Empty with a command. */
       readonly entrypoint: string;
+      readonly command: readonly [string, ...string[]] | undefined;
       readonly language: Language;
       readonly requirements: readonly string[];
+      /** Files of the artifact to install from. */
+      readonly requirementFiles: readonly string[];
     }
   | { readonly mode: 'custom'; readonly from: CustomOrigin }
   | {
@@ -80,12 +85,15 @@ function readSource(source: BotSpec['source']): Result<RunnableSource> {
 
 const noArtifact = () => fail(problem('ARTIFACT_NOT_FOUND', 'The spec of the bot names no artifact.'));
 
-function readSimple({ artifactSha256, entrypoint, requirements, language }: SimpleSource): Result<RunnableSource> {
+function readSimple(source: SimpleSource): Result<RunnableSource> {
+  const { artifactSha256, entrypoint, requirements, requirementFiles, language } = source;
   if (!sha256Pattern.test(artifactSha256)) return noArtifact();
-  const known = languageOf(language, entrypoint);
+  const [program, ...args] = source.command;
+  const command = program === undefined ? undefined : ([program, ...args] as const);
+  const known = languageOf(language, entrypoint) ?? (command && languageOfCommand(command));
   return known
-    ? ok({ mode: 'simple', artifactSha256, entrypoint, language: known, requirements })
-    : fail(problem('INVALID_ENTRYPOINT', 'The language of the bot cannot be told from its entrypoint.'));
+    ? ok({ mode: 'simple', artifactSha256, entrypoint, command, language: known, requirements, requirementFiles })
+    : fail(problem('INVALID_ENTRYPOINT', 'The language of the bot cannot be told from what it runs.'));
 }
 
 function readCustom({ from }: CustomSource): Result<RunnableSource> {
@@ -126,7 +134,13 @@ export const imageDigest = ({ source }: RunnableSpec): string =>
 function digested(source: RunnableSource): readonly unknown[] {
   switch (source.mode) {
     case 'simple':
-      return [source.artifactSha256, source.language, source.requirements];
+      return [
+        source.artifactSha256,
+        source.language,
+        source.requirements,
+        // Nothing where there are none: images of before are the right ones.
+        ...(source.requirementFiles.length === 0 ? [] : [source.requirementFiles]),
+      ];
     case 'image':
       return ['image', source.image];
     case 'custom': {
@@ -138,6 +152,12 @@ function digested(source: RunnableSource): readonly unknown[] {
   }
 }
 
+const runOf = ({ language, entrypoint, command }: RunnableSource & { readonly mode: 'simple' }) => ({
+  language,
+  entrypoint,
+  ...(command === undefined ? {} : { command }),
+});
+
 /** `pinned` is what a ready image was pinned to when it was pulled. */
 export function planContainer(
   key: BotKey,
@@ -147,10 +167,7 @@ export function planContainer(
   pinned?: string | undefined,
 ): ContainerPlan {
   const { source } = spec;
-  const run =
-    source.mode === 'simple'
-      ? ({ kind: 'simple', language: source.language, entrypoint: source.entrypoint } as const)
-      : ({ kind: 'image' } as const);
+  const run = source.mode === 'simple' ? ({ kind: 'simple', ...runOf(source) } as const) : ({ kind: 'image' } as const);
   return {
     key,
     workerId,

@@ -6,6 +6,7 @@ import { extract, pack } from 'tar-stream';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ProblemError } from '#common/problem.ts';
 import { type ContextSource, createBuildContext } from './build-context.ts';
+import { planInstall } from './install/install-plan.ts';
 
 let dir: string;
 beforeEach(async () => {
@@ -15,18 +16,26 @@ afterEach(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-async function sourceTar(files: Readonly<Record<string, string>>): Promise<string> {
+async function sourceTar(files: Readonly<Record<string, string | Uint8Array>>): Promise<string> {
   const tar = pack();
   for (const [name, content] of Object.entries(files))
-    tar.entry({ name, mode: 0o4777, uid: 0, uname: 'root' }, content);
+    tar.entry({ name, mode: 0o4777, uid: 0, uname: 'root' }, Buffer.from(content));
   tar.finalize();
   const path = join(dir, 'source.tar');
   await writeFile(path, await buffer(tar));
   return path;
 }
 
-async function contextOf(source: Omit<ContextSource, 'sourceTarPath'>, files: Readonly<Record<string, string>>) {
-  const context = createBuildContext({ ...source, sourceTarPath: await sourceTar(files) });
+type Wish = Pick<ContextSource, 'language'> & { requirements?: string[]; requirementFiles?: string[] };
+const { signal } = new AbortController();
+
+async function contextOf(
+  { language, requirements = [], requirementFiles = [] }: Wish,
+  files: Readonly<Record<string, string | Uint8Array>>,
+) {
+  const sourceTarPath = await sourceTar(files);
+  const install = await planInstall({ language, requirements, requirementFiles, sourceTarPath }, signal);
+  const context = createBuildContext({ language, install, sourceTarPath });
   const entries = new Map<string, { content: string; mode: number; uid: number; linkname: string }>();
   const tar = extract();
   context.stream.pipe(tar);
@@ -73,11 +82,94 @@ describe('the build context of simple mode', () => {
     expect(entries.get('skeleton/node_modules')?.linkname).toBe('packages/node_modules');
   });
 
+  describe('with requirements files of the bot', () => {
+    const installed = (entries: Awaited<ReturnType<typeof contextOf>>) =>
+      [...entries.keys()].filter((name) => name.startsWith('requirements/') && !name.endsWith('/')).toSorted();
+
+    test('copies what pip opens, as it is, apart from the code, so that the code may change alone', async () => {
+      const utf16 = Buffer.from('\ufeffhttpx\r\n', 'utf16le');
+      const files = {
+        'requirements/prod.txt': '-r base.txt\n-c ../limits.txt\naiogram==3.4 \\\n  --hash=sha256:00\n',
+        'requirements/base.txt': utf16,
+        'limits.txt': 'x @ https://example.org/x.zip\n--index-url https://example.org/simple\n',
+        'other.txt': 'other\n',
+        'bot.py': '',
+      };
+      const entries = await contextOf({ language: 'python', requirementFiles: ['requirements/prod.txt'] }, files);
+      expect(installed(entries)).toEqual([
+        'requirements/files/limits.txt',
+        'requirements/files/requirements/base.txt',
+        'requirements/files/requirements/prod.txt',
+        'requirements/install.json',
+        'requirements/install.py',
+      ]);
+      expect(entries.get('requirements/files/requirements/prod.txt')?.content).toBe(files['requirements/prod.txt']);
+      expect(JSON.parse(entries.get('requirements/install.json')?.content ?? '')).toEqual({
+        requirements: [],
+        files: ['requirements/prod.txt'],
+      });
+      const dockerfile = entries.get('Dockerfile')?.content ?? '';
+      expect(dockerfile.indexOf('install.py')).toBeLessThan(dockerfile.indexOf('COPY --chown=10001:10001 app/'));
+    });
+
+    test.each([
+      ['requirements.txt', '-e .\n'],
+      ['requirements.txt', '--find-links ./wheels\nx\n'],
+      ['requirements.txt', './lib\n'],
+      ['requirements.txt', 'wheels/a-1-py3-none-any.whl\n'],
+      ['setup.py', ''],
+      ['pyproject.toml', '[project]\nname = "a"\ndynamic = ["version", "dependencies"]\n'],
+    ])('installs in place when %s has %j, which is the code of the bot', async (name, content) => {
+      const entries = await contextOf({ language: 'python', requirementFiles: [name] }, { [name]: content });
+      const dockerfile = entries.get('Dockerfile')?.content ?? '';
+      expect(dockerfile.indexOf('install.py')).toBeGreaterThan(dockerfile.indexOf('COPY --chown=10001:10001 app/'));
+      expect(installed(entries)).toEqual(['requirements/install.json', 'requirements/install.py']);
+    });
+
+    test('gives npm the lock file, and a package.json without scripts, which the code is not there for', async () => {
+      const files = {
+        'package.json': '{"scripts":{"postinstall":"node x.js"},"dependencies":{"grammy":"github:a/b"}}',
+        'package-lock.json': '{"lockfileVersion":3}',
+        'bot.mjs': '',
+      };
+      const requirementFiles = ['package.json', 'package-lock.json'];
+      const entries = await contextOf({ language: 'node', requirementFiles }, files);
+      expect(JSON.parse(entries.get('requirements/package.json')?.content ?? '')).toEqual({
+        dependencies: { grammy: 'github:a/b' },
+      });
+      expect(entries.get('requirements/package-lock.json')?.content).toBe(files['package-lock.json']);
+      expect(entries.get('Dockerfile')?.content).toContain('npm ci');
+    });
+
+    test.each<[string, 'python' | 'node', Record<string, string>, string]>([
+      ['that are not there', 'python', { 'bot.py': '' }, 'requirements.txt is not one of the bot'],
+      [
+        'that include what is not there',
+        'python',
+        { 'requirements.txt': '\n-r base.txt' },
+        'requirements.txt, line 2, includes base.txt',
+      ],
+      ['that lead out', 'python', { 'requirements.txt': '-r ../base.txt' }, 'includes ../base.txt'],
+      [
+        'that include each other',
+        'python',
+        { 'requirements.txt': '-r a.txt', 'a.txt': '-c requirements.txt' },
+        'a.txt, line 1, includes requirements.txt, which includes it in turn',
+      ],
+      ['without a package.json', 'node', { 'requirements.txt': '' }, 'one package.json'],
+    ])('refuses some %s', async (_title, language, files, message) => {
+      const context = contextOf({ language, requirementFiles: ['requirements.txt'] }, files);
+      await expect(context).rejects.toMatchObject({
+        problem: { code: 'INVALID_REQUIREMENTS', message: expect.stringContaining(message) },
+      });
+    });
+  });
+
   test('is the same, byte for byte, for the same source', async () => {
     const bytesOf = async () => {
       const source = {
         language: 'python',
-        requirements: ['a'],
+        install: { how: 'list', files: [{ name: 'requirements.txt', content: 'a\n' }] },
         sourceTarPath: await sourceTar({ 'bot.py': 'x' }),
       } as const;
       return buffer(createBuildContext(source).stream);
@@ -96,16 +188,14 @@ describe('the build context of simple mode', () => {
     ['node', 'a@file:/etc'],
     ['node', 'a@git+https://x'],
     ['node', 'a b'],
-  ] as const)('refuses the %s requirement %j', (language, item) => {
-    const build = () => createBuildContext({ language, requirements: ['ok', item], sourceTarPath: '/nonexistent' });
-    expect(build).toThrow(
-      expect.objectContaining({ problem: expect.objectContaining({ code: 'INVALID_REQUIREMENTS' }) }),
-    );
+  ] as const)('refuses the %s requirement %j', async (language, item) => {
+    const context = contextOf({ language, requirements: ['ok', item] }, { 'bot.py': '' });
+    await expect(context).rejects.toMatchObject({ problem: { code: 'INVALID_REQUIREMENTS' } });
   });
 
   test('fails with the reason when the source is not acceptable, in the stream and in done', async () => {
     const path = await sourceTar({ '../x': '' });
-    const context = createBuildContext({ language: 'python', requirements: [], sourceTarPath: path });
+    const context = createBuildContext({ language: 'python', install: undefined, sourceTarPath: path });
     const reading = (async () => {
       for await (const _chunk of context.stream);
     })();
@@ -115,7 +205,7 @@ describe('the build context of simple mode', () => {
 
   test('stops reading when its stream is destroyed', async () => {
     const path = await sourceTar({ 'big.bin': 'x'.repeat(3_000_000) });
-    const context = createBuildContext({ language: 'python', requirements: [], sourceTarPath: path });
+    const context = createBuildContext({ language: 'python', install: undefined, sourceTarPath: path });
     await new Promise((resolve) => context.stream.once('readable', resolve));
     context.stream.destroy();
     await expect(context.done).rejects.toThrow();

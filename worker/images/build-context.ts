@@ -7,11 +7,10 @@ import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Header, type Pack, pack } from 'tar-stream';
-import { unwrap } from '#common/problem.ts';
 import { readSafeTar } from '#common/safe-tar.ts';
 import type { Language } from '../runtime/container-runtime.ts';
 import { botUid, simpleDockerfile } from './dockerfile.ts';
-import { requirementsFile } from './requirements.ts';
+import type { InstallPlan } from './install/install-plan.ts';
 
 export interface BuildContext {
   /** The tar. Destroying it ends the reading of the source. */
@@ -22,7 +21,8 @@ export interface BuildContext {
 
 export interface ContextSource {
   readonly language: Language;
-  readonly requirements: readonly string[];
+  /** Undefined when nothing is installed. */
+  readonly install: InstallPlan | undefined;
   readonly sourceTarPath: string;
 }
 
@@ -36,20 +36,24 @@ const folder = (name: string): Partial<Header> & { name: string } => ({
 });
 const mine = { uid: botUid, gid: botUid } as const;
 
-/** Throws ProblemError INVALID_REQUIREMENTS at once; what is wrong with the source shows in `done`. */
+/** What is wrong with the source shows in `done`. */
 export function createBuildContext(source: ContextSource): BuildContext {
-  const requirements = unwrap(requirementsFile(source.language, source.requirements));
+  const { install } = source;
   const tar = pack();
-  tar.entry({ name: 'Dockerfile', mtime: modified }, simpleDockerfile(source.language, requirements !== undefined));
+  tar.entry({ name: 'Dockerfile', mtime: modified }, simpleDockerfile(source.language, install?.how));
   for (const name of ['skeleton/', 'skeleton/app/', 'skeleton/data/', 'skeleton/packages/', 'home/', 'app/']) {
     tar.entry(folder(name));
   }
   if (source.language === 'node') {
     tar.entry({ name: 'skeleton/node_modules', type: 'symlink', linkname: 'packages/node_modules', mtime: modified });
   }
-  if (requirements) {
+  if (install !== undefined) {
     tar.entry(folder('requirements/'));
-    tar.entry({ name: `requirements/${requirements.name}`, mtime: modified }, requirements.content);
+    // There even if nothing is copied into it: pip runs in it.
+    if (source.language === 'python' && install.how === 'apart') tar.entry(folder('requirements/files/'));
+    for (const { name, content } of install.files) {
+      tar.entry({ name: `requirements/${name}`, mtime: modified }, Buffer.from(content));
+    }
   }
   const done = addSource(tar, createReadStream(source.sourceTarPath)).catch((error: unknown) => {
     tar.destroy(error instanceof Error ? error : new Error(String(error)));

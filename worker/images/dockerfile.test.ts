@@ -4,7 +4,7 @@ import { simpleCommand, simpleDockerfile } from './dockerfile.ts';
 
 describe('the Dockerfile of simple mode', () => {
   test('for Python installs the requirements before the code is copied, and not as root', () => {
-    expect(simpleDockerfile('python', true)).toBe(`ARG BASE_IMAGE
+    expect(simpleDockerfile('python', 'list')).toBe(`ARG BASE_IMAGE
 FROM \${BASE_IMAGE}
 ARG BOT_SCOPE
 LABEL bot_runner.build=\${BOT_SCOPE}
@@ -23,14 +23,14 @@ ENTRYPOINT []
   });
 
   test.each(['python', 'node'] as const)('for %s without requirements runs nothing at build time', (language) => {
-    const text = simpleDockerfile(language, false);
+    const text = simpleDockerfile(language, undefined);
     expect(text).not.toMatch(/^RUN/m);
     expect(text).not.toMatch(/\n\n/);
   });
 
   test('gives the entrypoint as one argument of the command', () => {
-    expect(simpleCommand('python', 'a/bot.py')).toEqual(['python', '-u', 'a/bot.py']);
-    expect(simpleCommand('node', 'bot.mjs')).toEqual(['node', 'bot.mjs']);
+    expect(simpleCommand({ language: 'python', entrypoint: 'a/bot.py' })).toEqual(['python', '-u', 'a/bot.py']);
+    expect(simpleCommand({ language: 'node', entrypoint: 'bot.mjs' })).toEqual(['node', 'bot.mjs']);
   });
 });
 

@@ -6,7 +6,8 @@
  * Every layer after the LABEL belongs to one bot on one worker: no two users share a cached layer, and what a failed or
  * killed build left behind is found by that label.
  */
-import type { Language } from '../runtime/container-runtime.ts';
+import type { Language, SimpleRun } from '../runtime/container-runtime.ts';
+import type { InstallPlan } from './install/install-plan.ts';
 
 /** Uid and gid inside the container; owns /app, /data, /packages and its home. */
 export const botUid = 10001;
@@ -27,46 +28,66 @@ COPY --chown=${botUser} skeleton/ /
 COPY --chown=${botUser} home/ /home/bot/
 `;
 
-const ending = `COPY --chown=${botUser} app/ ${appDir}/
-WORKDIR ${appDir}
+const code = `COPY --chown=${botUser} app/ ${appDir}/
+`;
+const ending = `WORKDIR ${appDir}
 ENTRYPOINT []
 `;
 
 const environment = `HOME=/home/bot LANG=C.UTF-8 PATH=/packages/bin:\${PATH}`;
+
+const pipOptions = '--user --no-cache-dir --disable-pip-version-check --no-input';
+const pythonSettings = `ARG PIP_INDEX_URL
+ARG PIP_TRUSTED_HOST
+COPY requirements/ /opt/bot-requirements/
+`;
 
 // pip runs as the bot's user: the build scripts of packages are code of strangers, and need no root.
 const python = {
   environment: `ENV ${environment} PYTHONUNBUFFERED=1 PYTHONUSERBASE=/packages
 USER ${botUser}
 `,
-  requirements: `ARG PIP_INDEX_URL
-ARG PIP_TRUSTED_HOST
-COPY requirements/ /opt/bot-requirements/
-RUN python -m pip install --user --no-cache-dir --disable-pip-version-check --no-input -r /opt/bot-requirements/requirements.txt
+  list: `${pythonSettings}RUN python -m pip install ${pipOptions} -r /opt/bot-requirements/requirements.txt
+`,
+  apart: `${pythonSettings}RUN cd /opt/bot-requirements/files && python ../install.py ${pipOptions}
+`,
+  in_place: `${pythonSettings}RUN cd ${appDir} && python /opt/bot-requirements/install.py ${pipOptions}
 `,
 };
 
 // skeleton/ links /node_modules to /packages/node_modules: Node looks for packages in the folders above /app, and unlike
 // NODE_PATH this works for import as well as for require.
+const npmOptions = '--omit=dev --no-audit --no-fund --cache=/tmp/npm-cache';
+// npm takes the shrinkwrap if there are both. Without a lock it is not to write one: nobody would see it.
+const npmByFiles = `if [ -f npm-shrinkwrap.json ] || [ -f package-lock.json ]; then npm ci ${npmOptions}; else npm install --no-package-lock ${npmOptions}; fi && rm -rf /tmp/npm-cache`;
+const nodeSettings = `ARG NPM_CONFIG_REGISTRY
+`;
 const node = {
-  environment: `ENV ${environment} NODE_ENV=production NPM_CONFIG_UPDATE_NOTIFIER=false
+  environment: `ENV ${environment}:/packages/node_modules/.bin NODE_ENV=production NPM_CONFIG_UPDATE_NOTIFIER=false
 USER ${botUser}
 `,
-  requirements: `ARG NPM_CONFIG_REGISTRY
-COPY --chown=${botUser} requirements/ /packages/
+  list: `${nodeSettings}COPY --chown=${botUser} requirements/ /packages/
 RUN cd /packages && npm install --omit=dev --no-audit --no-fund --no-package-lock --cache=/tmp/npm-cache && rm -rf /tmp/npm-cache
+`,
+  apart: `${nodeSettings}COPY --chown=${botUser} requirements/ /packages/
+RUN cd /packages && ${npmByFiles}
+`,
+  in_place: `${nodeSettings}ENV PATH=${appDir}/node_modules/.bin:\${PATH}
+RUN cd ${appDir} && ${npmByFiles}
 `,
 };
 
 const parts = { python, node } as const satisfies Record<Language, unknown>;
 
-/** The Dockerfile for a language, with the step that installs requirements if there are any. */
-export function simpleDockerfile(language: Language, hasRequirements: boolean): string {
-  const { environment: settings, requirements } = parts[language];
-  return `${beginning}${settings}${hasRequirements ? requirements : ''}${ending}`;
+/** The Dockerfile for a language, with the step that installs packages if there are any. */
+export function simpleDockerfile(language: Language, install: InstallPlan['how'] | undefined): string {
+  const steps = parts[language];
+  if (install === 'in_place') return `${beginning}${steps.environment}${code}${steps.in_place}${ending}`;
+  return `${beginning}${steps.environment}${install === undefined ? '' : steps[install]}${code}${ending}`;
 }
 
 /** What the container runs; the shapes are the ones of the interface. */
-export function simpleCommand(language: Language, entrypoint: string): readonly string[] {
+export function simpleCommand({ language, entrypoint, command }: Omit<SimpleRun, 'kind'>): readonly string[] {
+  if (command !== undefined) return command;
   return language === 'python' ? ['python', '-u', entrypoint] : ['node', entrypoint];
 }

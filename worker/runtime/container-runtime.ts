@@ -41,7 +41,10 @@ export interface SimpleBuild {
   /** Name and tag of the image to make, from imageName(). */
   readonly image: string;
   readonly language: Language;
+  /** Plain requirements. */
   readonly requirements: readonly string[];
+  /** Files of the source to install from; see SimpleSource.requirement_files. */
+  readonly requirementFiles: readonly string[];
   /** Path of a checked tar file: plain files and folders with safe relative names. */
   readonly sourceTarPath: string;
   /** Gets build output line by line, without line ends, as it comes. */
@@ -88,8 +91,10 @@ export interface PulledImage {
 export interface SimpleRun {
   readonly kind: 'simple';
   readonly language: Language;
-  /** Relative path within the bot's folder. */
+  /** Relative path within the bot's folder; empty with a command. */
   readonly entrypoint: string;
+  /** What runs instead, in the bot's folder: program and arguments. */
+  readonly command?: readonly [string, ...string[]] | undefined;
 }
 
 /**

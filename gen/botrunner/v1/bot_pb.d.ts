@@ -54,7 +54,7 @@ export declare type SimpleSource = Message<"botrunner.v1.SimpleSource"> & {
   artifactSha256: string;
 
   /**
-   * The file to run, a relative path within the artifact.
+   * The file to run, a relative path within the artifact. Empty when command says what to run.
    *
    * @generated from field: string entrypoint = 2;
    */
@@ -68,11 +68,28 @@ export declare type SimpleSource = Message<"botrunner.v1.SimpleSource"> & {
   requirements: string[];
 
   /**
-   * The language; unset lets the entrypoint's ending decide.
+   * The language; unset lets the ending of the entrypoint, or else the program of the command, decide.
    *
    * @generated from field: botrunner.v1.BotLanguage language = 4;
    */
   language: BotLanguage;
+
+  /**
+   * Files of the artifact to install from, which the installer reads itself; at most 20 relative paths. Python: files for
+   * pip -r, a pyproject.toml, or a setup.py. Node: a package.json, with the package-lock.json or npm-shrinkwrap.json (npm ci) and
+   * the .npmrc beside it; then requirements must be empty. Only for workers with the capability requirements.files.
+   *
+   * @generated from field: repeated string requirement_files = 5;
+   */
+  requirementFiles: string[];
+
+  /**
+   * What to run instead of an entrypoint, in the bot's folder and without a shell, for example ["python", "-m", "mybot"]. At most
+   * 100 words and 4096 characters. "python" and "node" are the bot's own. Only for workers with the capability run.command.
+   *
+   * @generated from field: repeated string command = 6;
+   */
+  command: string[];
 };
 
 /**

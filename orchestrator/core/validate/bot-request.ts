@@ -14,23 +14,33 @@ export interface LimitsRequest {
   readonly cpuMillis?: number;
 }
 
-/** Simple mode with the files themselves, as REST sends them. */
-export interface InlineSource {
-  readonly kind: 'inline';
-  /** Relative path -> content. At least one. */
-  readonly files: ReadonlyMap<string, string>;
+/** What of the files is run. */
+export interface SimpleRunRequest {
+  /** Empty with a command. */
   readonly entrypoint: string;
-  readonly requirements: readonly string[];
+  /** Program and arguments; empty with an entrypoint. */
+  readonly command: readonly string[];
   readonly language: Language;
 }
 
+/** What runs, and what is installed for it. */
+interface SimpleSpec extends SimpleRunRequest {
+  readonly requirements: readonly string[];
+  /** Paths of files to install from. */
+  readonly requirementFiles: readonly string[];
+}
+
+/** Simple mode with the files themselves, as REST sends them. */
+export interface InlineSource extends SimpleSpec {
+  readonly kind: 'inline';
+  /** Relative path -> content. At least one. */
+  readonly files: ReadonlyMap<string, string>;
+}
+
 /** Simple mode with an artifact that was uploaded before. */
-export interface ArtifactSource {
+export interface ArtifactSource extends SimpleSpec {
   readonly kind: 'artifact';
   readonly sha256: string;
-  readonly entrypoint: string;
-  readonly requirements: readonly string[];
-  readonly language: Language;
 }
 
 /** Custom mode with the archive itself, as REST sends it: tar or tar.gz, not read yet. */

@@ -18,7 +18,7 @@ const sourcesOf = {
 } as const satisfies Record<DeploymentMode, readonly string[]>;
 
 const optionsOf = {
-  simple: ['entrypoint', 'requirements', 'runtime'],
+  simple: ['entrypoint', 'command', 'requirements', 'requirement_files', 'runtime'],
   custom: ['git_branch', 'git_subdir', 'git_auth'],
   image: ['registry_auth', 'pull'],
 } as const satisfies Record<DeploymentMode, readonly string[]>;

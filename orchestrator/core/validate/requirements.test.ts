@@ -17,6 +17,9 @@ describe('requirements of a Python bot', () => {
     "uvloop>=0.19; sys_platform != 'win32'",
     'ruamel.yaml (>=0.17)',
     'torch==2.1.0+cpu',
+    'a; platform_machine in "x86_64, AMD64"',
+    "a>=1,<2 ; python_version in '3.8,3.9' and (sys_platform == \"linux\" or extra=='x y')",
+    'a\t>=\t1',
   ])('takes %s', (item) => {
     expect(verdict(item, 'python')).toEqual([item]);
   });
@@ -33,6 +36,8 @@ describe('requirements of a Python bot', () => {
     './local',
     'a b',
     'x;y\\z',
+    'a; platform_machine in "x86_64',
+    'a; x, y',
     '$(id)',
     'a'.repeat(300),
     5,

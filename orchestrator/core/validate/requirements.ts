@@ -1,28 +1,10 @@
-/**
- * Requirements: one plain specifier per item, so that no item can carry an option, a URL or a second line to the package
- * installer. Python: the name, extras, version and marker parts of PEP 508 (https://peps.python.org/pep-0508/), no direct
- * references. Node: name@range as `npm install` takes it, registry packages only.
- */
+/** The list of packages of a request: plain requirements, and where everything else that an installer takes belongs. Pure. */
 import { fail, ok, problem, type Result } from '#common/problem.ts';
+import { isPlainRequirement } from '#common/requirements/plain.ts';
 import type { Language } from './bot-request.ts';
 import { examples } from './examples.ts';
 
 const maxCount = 200;
-const maxLength = 256;
-
-const pythonName = `[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?`;
-const pythonVersion = `(?:===|==|!=|~=|<=|>=|<|>)[ ]?[A-Za-z0-9.*+!_-]+`;
-const pythonMarker = `;[ A-Za-z0-9_.'"<>=!~()+*-]+`;
-// For text in which no two spaces stand together: places where any number of them may stand, side by side, would be tried in
-// all ways to share them out.
-const pythonPattern = new RegExp(
-  `^${pythonName}[ ]?(?:\\[[ ]?${pythonName}(?:[ ]?,[ ]?${pythonName})*[ ]?\\])?[ ]?` +
-    `(?:${pythonVersion}(?:[ ]?,[ ]?${pythonVersion})*|\\([ ]?${pythonVersion}(?:[ ]?,[ ]?${pythonVersion})*[ ]?\\))?[ ]?(?:${pythonMarker})?$`,
-);
-
-// Ranges: digits, words such as "latest", comparators; no ":" or "/", which would make it a URL, alias or folder.
-const nodePattern = /^(?:@[a-z0-9][a-z0-9._~-]*\/)?[a-z0-9][a-z0-9._~-]*(?:@[A-Za-z0-9.*+^~<>=| -]+)?$/;
-
 function refusal(item: string, index: number, hint: string) {
   return fail(
     problem('INVALID_REQUIREMENTS', `Requirement ${JSON.stringify(item.slice(0, 80))} is not a plain requirement.`, {
@@ -35,11 +17,12 @@ function refusal(item: string, index: number, hint: string) {
 
 function hintFor(item: string, language: Language): string {
   if (/[\r\n]/.test(item)) return 'Give each requirement as an item of its own, without line breaks.';
-  if (item.startsWith('-')) return 'Options such as --index-url are set by the operator, not by a bot.';
+  const file = language === 'python' ? 'requirements.txt' : 'package.json';
+  const elsewhere = `belong into a ${file} among the files, named in "requirement_files"`;
+  if (item.startsWith('-')) return `Options ${elsewhere}.`;
   const reference = item.indexOf('@');
-  if (item.includes('://') || (reference >= 0 && item.includes(':', reference))) {
-    return 'Only packages of the package index are installed; URLs are not.';
-  }
+  if (item.includes('://') || (reference >= 0 && item.includes(':', reference))) return `Links ${elsewhere}.`;
+  if (/^\.|[\\/]/.test(item) && language === 'python') return `Folders and archives ${elsewhere}.`;
   return language === 'python'
     ? 'Write name and version, for example "aiogram>=3.0,<4".'
     : 'Write name@version, for example "grammy@^1.30".';
@@ -63,9 +46,7 @@ export function parseRequirements(items: readonly unknown[], language: Language)
     }
     const trimmed = item.trim();
     if (trimmed === '') continue;
-    const pattern = language === 'python' ? pythonPattern : nodePattern;
-    if (trimmed.length > maxLength || !pattern.test(trimmed.replace(/ +/g, ' ')))
-      return refusal(trimmed, index, hintFor(trimmed, language));
+    if (!isPlainRequirement(trimmed, language)) return refusal(trimmed, index, hintFor(trimmed, language));
     parsed.push(trimmed);
   }
   return ok(parsed);

@@ -1,22 +1,13 @@
-/** The source of simple mode: code or files, entrypoint, requirements. Pure. */
+/** The source of simple mode: code or files, what is run and installed. Pure. */
 import { fail, ok, problem, type Result } from '#common/problem.ts';
 import { checkEntrypoint, checkFileSet } from '#common/safe-path.ts';
 import type { InlineSource, Language } from './bot-request.ts';
 import { examples } from './examples.ts';
 import { type Data, isAbsent, refuseForeignFields } from './fields.ts';
-import { parseRequirements } from './requirements.ts';
+import { parseInstall } from './simple-install.ts';
+import { parseRun } from './simple-run.ts';
 
 const filesMax = 10_000;
-
-/** The language an entrypoint is written in, by its ending. */
-export const languageOf = (entrypoint: string): Language =>
-  /\.(?:[mc]?js|m?ts)$/.test(entrypoint) ? 'node' : 'python';
-
-/** The file that is run when none is named: the only one, or the first of the usual names. */
-export function defaultEntrypoint(names: readonly string[]): string | undefined {
-  const usual = ['bot.py', 'main.py', 'bot.mjs', 'bot.js', 'index.mjs', 'index.js'];
-  return names.length === 1 ? names[0] : usual.find((name) => names.includes(name));
-}
 
 function parseFiles(value: unknown): Result<ReadonlyMap<string, string>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
@@ -96,41 +87,23 @@ export function parseSimpleSource(data: Data): Result<InlineSource> {
   if (!foreign.ok) return foreign;
   const wanted = parseLanguage(data['runtime']);
   if (!wanted.ok) return wanted;
-  let files: ReadonlyMap<string, string>;
-  if (hasCode) {
-    if (typeof data['code'] !== 'string') {
-      return fail(
-        problem('INVALID_FILE_CONTENT', '"code" is not text.', { details: { field: 'code' }, example: examples.start }),
-      );
-    }
-    const fallback = wanted.value === 'node' ? 'bot.mjs' : 'bot.py';
-    const name = isAbsent(data['entrypoint']) ? fallback : data['entrypoint'];
-    const entrypoint = checkEntrypoint(name);
-    if (!entrypoint.ok) return entrypoint;
-    files = new Map([[entrypoint.value, data['code']]]);
-  } else {
-    const parsed = parseFiles(data['files']);
-    if (!parsed.ok) return parsed;
-    files = parsed.value;
-  }
-  const names = [...files.keys()];
-  const entrypoint = checkEntrypoint(
-    isAbsent(data['entrypoint']) ? defaultEntrypoint(names) : data['entrypoint'],
-    names,
-  );
-  if (!entrypoint.ok) return entrypoint;
-  const language = wanted.value ?? languageOf(entrypoint.value);
-  const given = data['requirements'];
-  if (!isAbsent(given) && !Array.isArray(given)) {
+  const files = hasCode ? parseCode(data, wanted.value) : parseFiles(data['files']);
+  if (!files.ok) return files;
+  const run = parseRun(data, files.value, wanted.value);
+  if (!run.ok) return run;
+  const install = parseInstall(data, hasCode ? undefined : files.value, run.value.language);
+  if (!install.ok) return install;
+  return ok({ kind: 'inline', files: files.value, ...run.value, ...install.value });
+}
+
+/** One file of the name that is run, or of a usual one for a command. */
+function parseCode(data: Data, language: Language | undefined): Result<ReadonlyMap<string, string>> {
+  if (typeof data['code'] !== 'string') {
     return fail(
-      problem('INVALID_REQUIREMENTS', '"requirements" is not a list.', {
-        details: { field: 'requirements' },
-        hint: 'Give requirements as a list of strings.',
-        example: examples.start,
-      }),
+      problem('INVALID_FILE_CONTENT', '"code" is not text.', { details: { field: 'code' }, example: examples.start }),
     );
   }
-  const requirements = parseRequirements(Array.isArray(given) ? given : [], language);
-  if (!requirements.ok) return requirements;
-  return ok({ kind: 'inline', files, entrypoint: entrypoint.value, requirements: requirements.value, language });
+  const fallback = language === 'node' ? 'bot.mjs' : 'bot.py';
+  const entrypoint = checkEntrypoint(isAbsent(data['entrypoint']) ? fallback : data['entrypoint']);
+  return entrypoint.ok ? ok(new Map([[entrypoint.value, data['code']]])) : entrypoint;
 }

@@ -32,14 +32,14 @@ export function parseChange(
   const limits = splitNulls(data['resource_limits'], action === 'update', ['memory_mb', 'cpu_cores']);
   const names = checkNames(env.nulls, on.nulls);
   if (!names.ok) return names;
-  const { requirements } = data;
+  const isEmptyList = (value: unknown) => Array.isArray(value) && value.length === 0;
   return ok({
     change: {
       replaceEnv,
       reset: {
         memory: limits.nulls.includes('memory_mb'),
         cpus: limits.nulls.includes('cpu_cores'),
-        requirements: Array.isArray(requirements) && requirements.length === 0,
+        requirements: isEmptyList(data['requirements']) || isEmptyList(data['requirement_files']),
         env: env.nulls,
         on: on.nulls,
       },

@@ -19,6 +19,7 @@ import {
   type Deployment,
   type ImageRepositorySource,
   noChange,
+  type SimpleRunRequest,
   type SimpleSourceRequest,
   type SourceRequest,
   type SpecChange,
@@ -28,7 +29,8 @@ import { parseEnv } from './env.ts';
 import { checkImage } from './image-source.ts';
 import { checkLimits } from './limits.ts';
 import { parseRequirements } from './requirements.ts';
-import { languageOf } from './simple-source.ts';
+import { parseRequirementFiles } from './simple-install.ts';
+import { languageOf, parseCommand } from './simple-run.ts';
 import { checkNames } from './spec-change.ts';
 
 const simpleExample = 'avtomatika-bot start my-bot --simple bot.py -r "aiogram>=3.0" -e BOT_TOKEN=123:ABC';
@@ -77,6 +79,7 @@ function parseSource(spec: BotSpec | undefined, bounds: Bounds): Result<SourceRe
   }
 }
 
+const runHint = 'Leave one of them empty.';
 const uploadHint = 'Upload it with ArtifactService.UploadArtifact and use the sha256 of its answer.';
 
 function parseSimple(simple: SimpleSource): Result<SimpleSourceRequest> {
@@ -84,23 +87,32 @@ function parseSimple(simple: SimpleSource): Result<SimpleSourceRequest> {
     const field = 'spec.simple.artifact_sha256';
     return missing('MISSING_CODE', 'The source names no artifact.', field, uploadHint, simpleExample);
   }
-  const entrypoint = checkEntrypoint(simple.entrypoint);
-  if (!entrypoint.ok) return entrypoint;
-  const language =
-    simple.language === BotLanguage.NODE
-      ? 'node'
-      : simple.language === BotLanguage.PYTHON
-        ? 'python'
-        : languageOf(entrypoint.value);
+  const run = parseSimpleRun(simple);
+  if (!run.ok) return run;
+  const { language } = run.value;
   const requirements = parseRequirements(simple.requirements, language);
   if (!requirements.ok) return requirements;
+  const requirementFiles = parseRequirementFiles(simple.requirementFiles, requirements.value, language);
+  if (!requirementFiles.ok) return requirementFiles;
   return ok({
     kind: 'artifact',
     sha256: simple.artifactSha256,
-    entrypoint: entrypoint.value,
+    ...run.value,
     requirements: requirements.value,
-    language,
+    requirementFiles: requirementFiles.value,
   });
+}
+
+function parseSimpleRun({ entrypoint: asked, command, language }: SimpleSource): Result<SimpleRunRequest> {
+  const wanted = language === BotLanguage.NODE ? 'node' : language === BotLanguage.PYTHON ? 'python' : undefined;
+  if (command.length > 0) {
+    if (asked === '') return parseCommand(command, wanted);
+    const field = 'spec.simple.command';
+    return missing('CONFLICTING_FIELDS', 'The source has an entrypoint and a command.', field, runHint, simpleExample);
+  }
+  const entrypoint = checkEntrypoint(asked);
+  if (!entrypoint.ok) return entrypoint;
+  return ok({ entrypoint: entrypoint.value, command: [], language: wanted ?? languageOf(entrypoint.value) });
 }
 
 function parseCustom({ from }: CustomSource, bounds: Bounds): Result<CustomSourceRequest> {

@@ -3,6 +3,7 @@ import { type Problem, problem } from '#common/problem.ts';
 import { createBuildContext } from '../../images/build-context.ts';
 import { buildFailure } from '../../images/build-failure.ts';
 import type { BaseImages } from '../../images/build-settings.ts';
+import { planInstall } from '../../images/install/install-plan.ts';
 import type { SimpleBuild } from '../container-runtime.ts';
 import { buildScope } from './build-scope.ts';
 import { ownerLabels } from './container-options.ts';
@@ -17,6 +18,7 @@ export async function buildSimpleImage(
   signal: AbortSignal,
 ): Promise<void> {
   const { key, workerId, image, language, onOutput } = build;
+  const install = await planInstall(build, signal);
   const base = deps.baseImages[language];
   await pullBases(deps, [base], onOutput, signal);
   const hadBase = await hasImage(deps.engine, base, signal);
@@ -25,7 +27,7 @@ export async function buildSimpleImage(
     workerId,
     image,
     onOutput,
-    context: createBuildContext(build),
+    context: createBuildContext({ ...build, install }),
     buildargs: { BASE_IMAGE: base, BOT_SCOPE: buildScope(key, workerId) },
     labels: ownerLabels(build),
     explain: (failure: string, hasBase: boolean, tail: readonly string[]) =>

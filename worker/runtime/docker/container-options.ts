@@ -86,7 +86,7 @@ function runOptions({ run }: ContainerPlan, image: ImageFacts | undefined) {
   // Command, entrypoint, folder, health check and stop signal stay the image's own too.
   if (run.kind === 'image') return { User: image?.user ?? '' };
   return {
-    Cmd: simpleCommand(run.language, run.entrypoint),
+    Cmd: simpleCommand(run),
     WorkingDir: appDir,
     User: botUser,
     // One of the operator's base image would use the bot's CPU time and tell nothing that is asked for.

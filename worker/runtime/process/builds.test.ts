@@ -21,7 +21,16 @@ it('a sweep for one bot leaves alone what is being built for another', async () 
       const image = `bot_image_abc:g${n}`;
       const key = { userId: 'dev', botId: 'bot' };
       await builds.build(
-        { key, workerId: 'w', image, language: 'node', requirements: [], sourceTarPath, onOutput: () => undefined },
+        {
+          key,
+          workerId: 'w',
+          image,
+          language: 'node',
+          requirements: [],
+          requirementFiles: [],
+          sourceTarPath,
+          onOutput: () => undefined,
+        },
         signal,
       );
       const made = await builds.read(image);

@@ -8,11 +8,12 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { BotKey } from '#common/ids.ts';
 import { imageRepository } from '#common/ids.ts';
-import { ProblemError, unwrap } from '#common/problem.ts';
+import { ProblemError } from '#common/problem.ts';
 import { readSafeTar } from '#common/safe-tar.ts';
 import { buildFailure, createOutputTail } from '../../images/build-failure.ts';
 import { type BuildSettings, buildVariables, settingSecrets } from '../../images/build-settings.ts';
-import { type RequirementsFile, requirementsFile } from '../../images/requirements.ts';
+import { type InstallPlan, planInstall } from '../../images/install/install-plan.ts';
+import { pythonInstallerName } from '../../images/install/python-installer.ts';
 import { readJsonIfAny, writeFileAtomic } from '../../state/atomic-file.ts';
 import type { Language, SimpleBuild } from '../container-runtime.ts';
 import { createRedactor } from '../redact.ts';
@@ -80,11 +81,11 @@ async function buildImage(
   id: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const requirements = unwrap(requirementsFile(build.language, build.requirements));
+  const plan = await planInstall(build, signal);
   const image = imageFile(dir, build.image);
   const folder = buildFolder(dir, id);
   await unpack(build.sourceTarPath, join(folder, 'app'), signal);
-  const python = await install(folder, settings, build, requirements, signal);
+  const python = await install(folder, settings, build, plan, signal);
   await mkdir(imagesDir(dir), { recursive: true, mode: 0o700 });
   signal.throwIfAborted();
   const record: ImageRecord = { build: id, language: build.language, python };
@@ -137,36 +138,56 @@ async function install(
   folder: string,
   settings: BuildSettings,
   build: SimpleBuild,
-  requirements: RequirementsFile | undefined,
+  plan: InstallPlan | undefined,
   signal: AbortSignal,
 ): Promise<string> {
   const run = commandRunner(folder, settings, build, signal);
-  if (requirements) await writeFile(join(folder, requirements.name), requirements.content);
+  for (const { name, content } of plan?.files ?? []) {
+    await mkdir(dirname(join(folder, name)), { recursive: true });
+    await writeFile(join(folder, name), content);
+  }
+  const app = join(folder, 'app');
   if (build.language === 'node') {
-    if (requirements) {
-      const options = ['--omit=dev', '--no-audit', '--no-fund', '--no-package-lock', '--no-update-notifier'];
-      await run('Installing the requirements', [
-        'npm',
-        'install',
-        ...options,
-        `--cache=${join(folder, 'home', 'npm')}`,
-      ]);
+    if (plan) {
+      const cwd = plan.how === 'in_place' ? app : folder;
+      await run('Installing the requirements', ['npm', ...(await npmArguments(cwd, folder))], { cwd });
     }
     await removeFolder(join(folder, 'home'));
     return '';
   }
   const python = await findPython(signal);
   if (!python) throw new ProblemError(buildFailure([], 'The worker has no Python to run the bot with.', pythonHint));
-  if (!requirements) return python.path;
-  await run('Making a virtual environment', [python.path, '-m', 'venv', join(folder, 'venv')], pythonHint);
+  if (!plan) return python.path;
+  await run('Making a virtual environment', [python.path, '-m', 'venv', join(folder, 'venv')], { hint: pythonHint });
   const venvPython = join(folder, 'venv', 'bin', 'python');
-  const options = ['--no-cache-dir', '--disable-pip-version-check', '--no-input', '-r', requirements.name];
-  await run('Installing the requirements', [venvPython, '-m', 'pip', 'install', ...options]);
+  const options = ['--no-cache-dir', '--disable-pip-version-check', '--no-input'];
+  if (plan.how === 'list') {
+    const argv = [venvPython, '-m', 'pip', 'install', ...options, '-r', 'requirements.txt'] as const;
+    await run('Installing the requirements', argv, { cwd: folder });
+  } else {
+    const cwd = plan.how === 'in_place' ? app : join(folder, 'files');
+    await mkdir(cwd, { recursive: true });
+    const argv = [venvPython, join(folder, pythonInstallerName), ...options] as const;
+    await run('Installing the requirements', argv, { cwd });
+  }
   await removeFolder(join(folder, 'home'));
   return venvPython;
 }
 
-type Run = (what: string, argv: Command['argv'], hint?: string) => Promise<void>;
+/** By the lock file if there is one, as the image of the docker runtime is made. */
+async function npmArguments(cwd: string, folder: string): Promise<readonly string[]> {
+  const names = await namesIn(cwd);
+  const isLocked = names.includes('npm-shrinkwrap.json') || names.includes('package-lock.json');
+  const options = ['--omit=dev', '--no-audit', '--no-fund', '--no-update-notifier'];
+  const cache = `--cache=${join(folder, 'home', 'npm')}`;
+  return isLocked ? ['ci', ...options, cache] : ['install', '--no-package-lock', ...options, cache];
+}
+
+type Run = (
+  what: string,
+  argv: Command['argv'],
+  options?: { readonly cwd?: string; readonly hint?: string },
+) => Promise<void>;
 
 function commandRunner(folder: string, settings: BuildSettings, build: SimpleBuild, signal: AbortSignal): Run {
   const tail = createOutputTail();
@@ -179,12 +200,12 @@ function commandRunner(folder: string, settings: BuildSettings, build: SimpleBui
   const home = join(folder, 'home');
   // Nothing of the worker's own environment: it holds the worker's token. Temporary files go with the build.
   const env = { PATH: programPath(), HOME: home, TMPDIR: home, LANG: 'C.UTF-8', ...buildVariables(settings) };
-  return async (what, argv, hint) => {
+  return async (what, argv, { cwd = folder, hint } = {}) => {
     await mkdir(home, { recursive: true, mode: 0o700 });
     build.onOutput(`${what}.`);
     let code: number;
     try {
-      code = await runCommand({ argv, cwd: folder, env, onLine }, signal);
+      code = await runCommand({ argv, cwd, env, onLine }, signal);
     } catch (error) {
       signal.throwIfAborted();
       const missing = `${what} failed: the worker has no ${argv[0].split('/').at(-1)}.`;

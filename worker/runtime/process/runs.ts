@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { open, readdir, readFile, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Clock, sleep } from '#common/clock.ts';
 import { refuse } from '#common/problem.ts';
 import { simpleCommand } from '../../images/dockerfile.ts';
@@ -81,7 +81,7 @@ export async function startRun(folder: string, program: Program, clock: Clock, o
     const argv = ['-c', wrapperScript, 'bot-runner', files.record(run), files.exit(run), ...command(program)];
     const child = spawn('/bin/sh', argv, {
       cwd: files.app,
-      env: environment(program, files.home),
+      env: environment(program, files),
       // A session of its own: neither a terminal's Ctrl-C nor the end of the worker reaches it.
       detached: true,
       stdio: ['ignore', stdout.fd, 'ignore', stderr.fd],
@@ -189,16 +189,27 @@ async function bootId(): Promise<string> {
   }
 }
 
+/** The bot's own Python and Node, whatever PATH says; other programs are looked for there. */
 function command({ run, image }: Program): readonly string[] {
-  const [, ...args] = simpleCommand(run.language, run.entrypoint);
-  return [run.language === 'python' ? image.python : process.execPath, ...args];
+  const interpreter = (word: string) =>
+    run.language === 'python' && /^python3?$/.test(word) ? image.python : word === 'node' ? process.execPath : word;
+  const words = simpleCommand(run);
+  // After `env NAME=value ...` the program follows.
+  const at = words[0] === 'env' ? words.findIndex((word, index) => index > 0 && !word.includes('=')) : 0;
+  return words.map((word, index) => (index === at ? interpreter(word) : word));
 }
 
 /** Little, and nothing of the worker's own environment but PATH: it holds the worker's token. */
-function environment({ run, env, image }: Program, home: string): NodeJS.ProcessEnv {
-  const pythonPath = run.language === 'python' ? [dirname(image.python)] : [];
+function environment(
+  { run, env, image }: Program,
+  { app, home }: { readonly app: string; readonly home: string },
+): NodeJS.ProcessEnv {
+  const ownPrograms =
+    run.language === 'python'
+      ? [dirname(image.python)]
+      : [join(app, 'node_modules', '.bin'), join(dirname(app), 'node_modules', '.bin')];
   return {
-    PATH: programPath(...pythonPath),
+    PATH: programPath(...ownPrograms),
     HOME: home,
     LANG: 'C.UTF-8',
     PYTHONUNBUFFERED: '1',

@@ -1,9 +1,9 @@
 /**
- * Requirements as the file that the package installer reads. The orchestrator has checked them; they are checked again
+ * Plain requirements as the file that the package installer reads. The orchestrator has checked them; they are checked again
  * here, because a line too many in that file would be an option to the installer.
  */
 import { fail, ok, problem, type Result } from '#common/problem.ts';
-import type { Language } from '../runtime/container-runtime.ts';
+import type { Language } from '../../runtime/container-runtime.ts';
 
 export interface RequirementsFile {
   readonly name: string;

@@ -1,0 +1,94 @@
+/**
+ * From the requirements files that are installed from to all files that pip opens for them: `-r` and `-c` are followed. Pure:
+ * what is not known yet is asked for.
+ */
+import { fail, ok, problem, type Result } from '../problem.ts';
+import { shownName } from '../safe-path.ts';
+import { mentionOf, pipLines } from './pip-text.ts';
+
+/** Of one bot; a cycle is found long before. */
+export const requirementFilesMax = 100;
+/** Of one of them; a longer one is something else. */
+export const requirementFileMaxBytes = 1024 * 1024;
+
+export interface Closure {
+  /** The files in the order in which they are named first; those asked for among them. */
+  readonly files: readonly string[];
+  /** True: they name folders or archives of the bot itself, so that installing takes all of its files. */
+  readonly needsSource: boolean;
+}
+
+export type ClosureStep =
+  | { readonly kind: 'done'; readonly closure: Closure }
+  /** Look these up, and ask again. */
+  | { readonly kind: 'wanted'; readonly paths: readonly string[] };
+
+export interface KnownFiles {
+  /** The text of a file, null for one that is not there, undefined while it is not known. */
+  text(path: string): string | null | undefined;
+  /** The path that `target` means in the file `from`; undefined for one that cannot be looked up. */
+  resolve(from: string, target: string): string | undefined;
+}
+
+/** INVALID_REQUIREMENTS for a file that is not there, that includes itself, or for too many of them. */
+export function closeOver(roots: readonly string[], known: KnownFiles): Result<ClosureStep> {
+  const files: string[] = [];
+  const wanted = new Set<string>();
+  let needsSource = false;
+  const visit = (path: string, above: readonly string[]): Result<undefined> => {
+    const text = known.text(path);
+    if (text === undefined) wanted.add(path);
+    if (typeof text !== 'string') return ok(undefined);
+    if (files.includes(path)) return ok(undefined);
+    files.push(path);
+    if (files.length > requirementFilesMax) return tooMany();
+    for (const { text: line, number } of pipLines(text)) {
+      const mention = mentionOf(line);
+      if (mention?.kind === 'source') needsSource = true;
+      if (mention?.kind !== 'file') continue;
+      const place = `${shownPath(path)}, line ${number},`;
+      const target = known.resolve(path, mention.path);
+      if (target === undefined || known.text(target) === null) return absent(place, mention.path);
+      if (target === path || above.includes(target)) return cycle(place, mention.path, target === path);
+      const below = visit(target, [...above, path]);
+      if (!below.ok) return below;
+    }
+    return ok(undefined);
+  };
+  for (const root of roots) {
+    if (known.text(root) === null) return absent('', root);
+    const visited = visit(root, []);
+    if (!visited.ok) return visited;
+  }
+  return wanted.size > 0
+    ? ok({ kind: 'wanted', paths: [...wanted] })
+    : ok({ kind: 'done', closure: { files, needsSource } });
+}
+
+const shownPath = (path: string): string => shownName(path).slice(1, -1);
+
+const refused = (message: string, hint: string) =>
+  fail(problem('INVALID_REQUIREMENTS', message, { details: { field: 'requirement_files' }, hint }));
+
+const absent = (place: string, target: string) =>
+  place === ''
+    ? refused(
+        `${shownPath(target)} is not one of the bot's files.`,
+        'Send it along, or name another file to install from.',
+      )
+    : refused(
+        `${place} includes ${shownPath(target)}, which is not one of the bot's files.`,
+        'Send it along, or take the line out. A path counts from the file in which it stands.',
+      );
+
+const cycle = (place: string, target: string, isItself: boolean) =>
+  refused(
+    isItself ? `${place} includes its own file.` : `${place} includes ${shownPath(target)}, which includes it in turn.`,
+    'Take that line out: pip would read the files for ever.',
+  );
+
+const tooMany = () =>
+  refused(
+    `More than ${requirementFilesMax} requirements files include each other.`,
+    'Put their packages into fewer files.',
+  );

@@ -1,0 +1,150 @@
+/**
+ * What of a bot's files is run, when nothing is asked for: the Procfile says it, else scripts.start of the package.json, a file
+ * with a usual name, a package with a __main__.py, or main of the package.json. Pure.
+ */
+
+import { commandOf, commandText, entrypointOf, languageOfCommand } from './command-line.ts';
+import { readPackageStart } from './package-start.ts';
+import { botProcess, readProcfile } from './procfile.ts';
+
+export type Language = 'python' | 'node';
+
+/** A file, or a command of which the language is known as far as it says so. */
+export type Start =
+  | { readonly kind: 'entrypoint'; readonly path: string; readonly because: string | undefined }
+  | {
+      readonly kind: 'command';
+      readonly argv: readonly string[];
+      readonly language: Language | undefined;
+      readonly because: string | undefined;
+    };
+
+export interface StartFiles {
+  readonly paths: readonly string[];
+  /** Only this language is asked for. */
+  readonly runtime: Language | undefined;
+  /** Names to look for, the likeliest first. */
+  readonly usualNames: readonly string[];
+  /** Texts of the files at the root, if they are there. */
+  readonly procfile: string | undefined;
+  readonly packageJson: string | undefined;
+}
+
+export interface StartChoice {
+  readonly start: Start | undefined;
+  /** Sentences about what was not chosen, for people. */
+  readonly notes: readonly string[];
+  /** Packages of which each could be meant; more than one only where nothing was chosen. */
+  readonly packages: readonly string[];
+}
+
+const fits = (language: Language | undefined, runtime: Language | undefined): boolean =>
+  runtime === undefined || language === undefined || language === runtime;
+
+export const languageOfPath = (path: string): Language | undefined =>
+  path.endsWith('.py') ? 'python' : /\.(?:[mc]?js|m?ts)$/.test(path) ? 'node' : undefined;
+
+export function chooseStart(files: StartFiles): StartChoice {
+  const { paths, runtime } = files;
+  const there = new Set(paths);
+  const notes: string[] = [];
+  const fromProcfile = procfileStart(files, there, notes);
+  if (fromProcfile !== undefined) return { start: fromProcfile, notes, packages: [] };
+  const usual = files.usualNames.find((name) => there.has(name) && fits(languageOfPath(name), runtime));
+  const pkg = files.packageJson === undefined || runtime === 'python' ? undefined : readPackageStart(files.packageJson);
+  // A folder that has a bot in Python may have a package.json for its other tools.
+  if (pkg?.script !== undefined && !(usual?.endsWith('.py') ?? false)) {
+    const fromScript = scriptStart(pkg.script, pkg.absentProgram, there, usual, notes);
+    if (fromScript !== undefined) return { start: fromScript, notes, packages: [] };
+  }
+  if (usual !== undefined)
+    return { start: { kind: 'entrypoint', path: usual, because: undefined }, notes, packages: [] };
+  const packages = runtime === 'node' ? [] : packagesOf(paths);
+  const [only, ...others] = packages;
+  if (only !== undefined && others.length === 0) {
+    return { start: packageStart(only, 'the package has a __main__.py'), notes, packages };
+  }
+  const main = pkg?.main === undefined ? undefined : mainFile(pkg.main, there);
+  if (main !== undefined && packages.length === 0) {
+    return { start: { kind: 'entrypoint', path: main, because: 'main of package.json' }, notes, packages };
+  }
+  return { start: undefined, notes, packages };
+}
+
+function procfileStart(
+  { procfile, runtime }: StartFiles,
+  there: ReadonlySet<string>,
+  notes: string[],
+): Start | undefined {
+  if (procfile === undefined) return undefined;
+  const processes = readProcfile(procfile);
+  const found = botProcess(processes);
+  if (found === undefined) {
+    if (processes.length > 0) {
+      notes.push(
+        `The Procfile has no worker, bot or web line, but ${processes.map(({ type }) => type).join(', ')}: it is not used`,
+      );
+    }
+    return undefined;
+  }
+  const others = processes.filter(({ type }) => type !== found.type).map(({ type }) => type);
+  const start = startOf(
+    found.command,
+    there,
+    `${found.type} of the Procfile${others.length > 0 ? `; not ${others.join(', ')}` : ''}`,
+  );
+  const language = start.kind === 'command' ? start.language : languageOfPath(start.path);
+  if (!fits(language, runtime)) return undefined;
+  if (found.type === 'web') notes.push('Nothing reaches a bot from outside: no port of it is published');
+  return start;
+}
+
+/** Undefined, with a note, when it cannot be run and something else can. */
+function scriptStart(
+  script: string,
+  absentProgram: string | undefined,
+  there: ReadonlySet<string>,
+  usual: string | undefined,
+  notes: string[],
+): Start | undefined {
+  const start = startOf(script, there, 'scripts.start of package.json');
+  const file = start.kind === 'entrypoint' ? start.path : undefined;
+  const fault =
+    absentProgram !== undefined
+      ? `needs ${absentProgram}, which is one of the devDependencies and is not installed`
+      : file !== undefined && !there.has(file)
+        ? `runs ${file}, which is not one of the files`
+        : undefined;
+  if (fault === undefined) return start;
+  notes.push(`scripts.start of package.json ${fault}${usual === undefined ? '' : `: ${usual} is run`}`);
+  return undefined;
+}
+
+/** The command, or the file if it only runs one that may be an entrypoint. */
+function startOf(text: string, there: ReadonlySet<string>, because: string): Start {
+  const argv = commandOf(text);
+  const file = entrypointOf(argv);
+  // Of a file that is not there, the command would say no more.
+  if (file !== undefined && (there.has(file) || because.startsWith('scripts')))
+    return { kind: 'entrypoint', path: file, because };
+  return { kind: 'command', argv, language: languageOfCommand(argv), because };
+}
+
+/** `python -m` for a folder of the bot, or of its src. */
+export function packageStart(folder: string, because: string | undefined): Start {
+  const name = folder.split('/').at(-1) ?? folder;
+  const path = folder === name ? [] : ['env', `PYTHONPATH=${folder.slice(0, -name.length - 1)}`];
+  return { kind: 'command', argv: [...path, 'python', '-m', name], language: 'python', because };
+}
+
+/** Folders with a __main__.py at the top, or in src. */
+export const packagesOf = (paths: readonly string[]): readonly string[] =>
+  paths.flatMap((path) => /^((?:src\/)?[A-Za-z_][\w-]*)\/__main__\.py$/.exec(path)?.[1] ?? []).toSorted();
+
+function mainFile(main: string, there: ReadonlySet<string>): string | undefined {
+  const base = main.replace(/\/$/, '');
+  return [base, `${base}.js`, `${base}/index.js`].find((path) => there.has(path) && languageOfPath(path) === 'node');
+}
+
+/** For people: "bot.py", "python -m mybot". */
+export const startText = (start: Start): string => (start.kind === 'entrypoint' ? start.path : commandText(start.argv));

@@ -1,0 +1,76 @@
+/** What of a bot's files is run: the entrypoint or command asked for, else what the files say. Pure. */
+import { fail, ok, problem, type Result } from '#common/problem.ts';
+import { checkEntrypoint } from '#common/safe-path.ts';
+import { checkCommand } from '#common/start/check-command.ts';
+import { chooseStart, packageStart, packagesOf, type Start } from '#common/start/choose-start.ts';
+import { languageOfCommand } from '#common/start/command-line.ts';
+import type { Language, SimpleRunRequest } from './bot-request.ts';
+import { examples } from './examples.ts';
+import { type Data, isAbsent } from './fields.ts';
+
+const usualNames = ['bot.py', 'main.py', 'bot.mjs', 'bot.js', 'index.mjs', 'index.js'];
+
+/** The language an entrypoint is written in, by its ending. */
+export const languageOf = (entrypoint: string): Language =>
+  /\.(?:[mc]?js|m?ts)$/.test(entrypoint) ? 'node' : 'python';
+
+export function parseRun(
+  data: Data,
+  files: ReadonlyMap<string, string>,
+  wanted: Language | undefined,
+): Result<SimpleRunRequest> {
+  const hasEntrypoint = !isAbsent(data['entrypoint']);
+  if (!isAbsent(data['command'])) {
+    if (!hasEntrypoint) return parseCommand(data['command'], wanted);
+    return fail(
+      problem('CONFLICTING_FIELDS', '"entrypoint" and "command" exclude each other.', {
+        details: { fields: ['entrypoint', 'command'] },
+        hint: 'Use "entrypoint" for a file to run, "command" for anything else.',
+        example: examples.files,
+      }),
+    );
+  }
+  const names = [...files.keys()];
+  const start = hasEntrypoint ? named(data['entrypoint'], names) : chosen(files, names, wanted);
+  if (start?.kind === 'command') return parseCommand(start.argv, wanted ?? start.language);
+  const entrypoint = checkEntrypoint(start === undefined ? data['entrypoint'] : start.path, names);
+  if (!entrypoint.ok) return entrypoint;
+  return ok({ entrypoint: entrypoint.value, command: [], language: wanted ?? languageOf(entrypoint.value) });
+}
+
+/** A folder with a __main__.py is run as the package that it is. */
+function named(entrypoint: unknown, names: readonly string[]): Start | undefined {
+  const folder = packagesOf(names).find((name) => name === entrypoint);
+  return folder === undefined ? undefined : packageStart(folder, undefined);
+}
+
+function chosen(
+  files: ReadonlyMap<string, string>,
+  names: readonly string[],
+  runtime: Language | undefined,
+): Start | undefined {
+  const [only, ...others] = names;
+  if (only !== undefined && others.length === 0) return { kind: 'entrypoint', path: only, because: undefined };
+  const { start } = chooseStart({
+    paths: names,
+    runtime,
+    usualNames,
+    procfile: files.get('Procfile'),
+    packageJson: files.get('package.json'),
+  });
+  return start;
+}
+
+export function parseCommand(value: unknown, wanted: Language | undefined): Result<SimpleRunRequest> {
+  const command = checkCommand(value);
+  if (!command.ok) return command;
+  const language = wanted ?? languageOfCommand(command.value);
+  if (language !== undefined) return ok({ entrypoint: '', command: command.value, language });
+  return fail(
+    problem('INVALID_ENTRYPOINT', 'Nothing in the command says whether it is of Python or of Node.js.', {
+      details: { field: 'command' },
+      hint: 'Say it with "runtime": "python" or "node".',
+      example: examples.files,
+    }),
+  );
+}
