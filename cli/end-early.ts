@@ -16,18 +16,21 @@ export interface EndOptions extends OutputOptions {
   readonly url: string | undefined;
   /** The bot that the command is about, if any. */
   readonly botId?: string;
+  /** Its name, such as "worker list". */
+  readonly command?: string;
 }
 
 /** Of anything that was thrown. */
 export async function endEarly(
   error: unknown,
   context: CliContext,
-  { url, botId = '', ...options }: EndOptions,
+  { url, botId = '', command = '', ...options }: EndOptions,
 ): Promise<ExitCode> {
   if (error instanceof Interrupted || context.signal.reason instanceof Interrupted) return exitCodes.interrupted;
   const address = url ?? (context.env['AVTOMATIKA_URL'] || defaultUrl);
   const complaint = ownComplaint(error) ?? (await (await import('./wire/refusals.ts')).complaintOfCall(error, address));
-  if (complaint !== undefined) return tell({ ...complaint, botId: complaint.botId || botId }, context, options);
+  if (complaint !== undefined)
+    return tell({ ...complaint, botId: complaint.botId || botId, command }, context, options);
   if (options.verbose && error instanceof Error) context.stderr.write(`${escapeControls(error.stack ?? '')}\n`);
   const name = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   const hint = 'Please report it, with the output of the same command with -v.';

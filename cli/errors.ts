@@ -15,6 +15,8 @@ export interface Complaint {
   readonly example: Json;
   /** The bot that it is about, for hint and example; empty where there is none. */
   readonly botId: string;
+  /** The command that was given, such as "worker list"; absent where none was. */
+  readonly command?: string;
   /** True for what was found on this side: message and cure fit in one line. */
   readonly short: boolean;
 }

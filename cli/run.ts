@@ -38,7 +38,8 @@ export async function run(argv: readonly string[], context: CliContext): Promise
         return (await command.validateAndExecute()) as ExitCode; // BotCommand.execute returns nothing else
       } catch (error) {
         const url = parsed.argv.findLast((word) => word.startsWith('--url='))?.slice('--url='.length);
-        return endEarly(error, context, { ...options, url, botId: botOf(parsed.command, parsed.argv) });
+        const about = { botId: botOf(parsed.command, parsed.argv), command: parsed.command };
+        return endEarly(error, context, { ...options, url, ...about });
       }
     }
   }

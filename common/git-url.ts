@@ -47,13 +47,16 @@ function hintFor(text: unknown, rule: UrlRule): string {
 const refPattern = /^[\p{L}\p{M}\p{N}._/+#@=,-]+$/u;
 const refMaxBytes = 244;
 
-/** The branch or tag itself; empty text stands for the default branch. INVALID_GIT_REF with `details.rule` otherwise. */
+/** A whole commit id, of SHA-1 or SHA-256. */
+export const commitIdPattern = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/i;
+
+/** The branch, tag or commit id itself; empty text stands for the default branch. INVALID_GIT_REF with `details.rule` otherwise. */
 export function checkGitRef(ref: unknown, field = 'git_branch'): Result<string> {
   if (ref === undefined || ref === null || ref === '') return ok('');
   const rule = typeof ref === 'string' ? brokenRefRule(ref) : 'not_text';
   if (rule === undefined) return ok(String(ref));
   return fail(
-    problem('INVALID_GIT_REF', `The branch or tag ${refSentences[rule]}.`, {
+    problem('INVALID_GIT_REF', `The branch, tag or commit ${refSentences[rule]}.`, {
       details: { field, rule },
     }),
   );
@@ -66,7 +69,6 @@ const refSentences = {
   forbidden_character: 'has a character that is not a letter, digit or one of . _ / + # @ = , -',
   segment: 'has an empty segment, or one that begins or ends with "." or ends with ".lock"',
   sequence: 'has ".." or "@{" in it, or is "@"',
-  commit: 'looks like the id of a commit; name a branch or a tag',
   full_name: 'is a full or special name of git; write it without "refs/heads/"',
 } as const;
 
@@ -80,7 +82,6 @@ function brokenRefRule(ref: string): RefRule | undefined {
   const isBad = (segment: string) =>
     segment === '' || segment.startsWith('.') || segment.endsWith('.') || segment.endsWith('.lock');
   if (ref.split('/').some(isBad)) return 'segment';
-  if (/^[0-9a-f]{40}$|^[0-9a-f]{64}$/i.test(ref)) return 'commit';
   if (/^refs\//.test(ref) || /^[A-Z]*_?HEAD$/.test(ref)) return 'full_name';
   return undefined;
 }

@@ -8,7 +8,8 @@ export interface BotKey {
 
 export const userIdPattern = /^[a-z0-9][a-z0-9_-]{0,31}$/;
 export const botIdPattern = /^[a-zA-Z0-9_-]{1,64}$/;
-export const workerIdPattern = /^[A-Za-z0-9_-]{1,64}$/;
+/** Like a host name; not ".", ".." or a hidden file, since it stands in paths. */
+export const workerIdPattern = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$/;
 export const sha256Pattern = /^[0-9a-f]{64}$/;
 export const ulidPattern = /^[0-9A-HJKMNP-TV-Z]{26}$/;
 

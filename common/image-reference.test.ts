@@ -129,6 +129,26 @@ describe('an image reference', () => {
     expect(verdict('u:p@127.0.0.1:5000/me/bot', allow)).toBe('FORBIDDEN_REGISTRY');
   });
 
+  test.each([
+    ['ghcr.io/Me/Bot:1.0', /lower case/, 'Write ghcr.io/me/bot:1.0; upper case may stand in the tag only.'],
+    ['Python', /lower case/, 'Write python; upper case may stand in the tag only.'],
+    [
+      `GHCR.io/Me/bot:V1@sha256:${sha}`,
+      /lower case/,
+      `Write ghcr.io/me/bot:V1@sha256:${sha}; upper case may stand in the tag only.`,
+    ],
+    ['ghcr.io/me/bot 1', /a space/, undefined],
+    ['ghcr.io/me/bot:1\n', /a line end/, undefined],
+    ['ghcr.io/<user>/bot', /placeholder/, undefined],
+    ['ghcr.io/${USER}/bot', /placeholder/, undefined],
+    ['ghcr.io/me/bot:', /no tag/, undefined],
+    ['ghcr.io/Me/..', /grammar/, undefined],
+  ])('%s is refused by its fault', (text, message, hint) => {
+    const result = parseImageReference(text);
+    expect(result).toMatchObject({ ok: false, problem: { message: expect.stringMatching(message) } });
+    if (!result.ok && hint !== undefined) expect(result.problem.hint).toBe(hint);
+  });
+
   test('of an image that a worker built for anybody is refused', () => {
     expect(verdict(imageName({ userId: 'a', botId: 'b' }, 1))).toBe('INVALID_IMAGE_NAME');
   });

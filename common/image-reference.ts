@@ -63,7 +63,7 @@ export function parseImageReference(
     return forbidden(field, 'Take user and password out of the reference and send them as "registry_auth".');
   }
   const parts = split(text);
-  if (parts === undefined) return refused('The image reference breaks the grammar of image references.', field);
+  if (parts === undefined) return unreadable(text, field);
   const { registry, repository, tag } = parts;
   const isId = /^[0-9a-f]{64}$/.test(repository) || (repository === 'sha256' && /^[0-9a-f]{12,}$/.test(tag ?? ''));
   const isBuilt = repository.split('/').at(-1)?.startsWith(builtImagePrefix) === true;
@@ -87,6 +87,23 @@ export function registryOf(image: string): string {
 export function formatImageReference({ registry, repository, tag, digest }: ImageReference): string {
   const name = registry === undefined ? repository : `${registry}/${repository}`;
   return `${name}${tag === undefined ? '' : `:${tag}`}${digest === undefined ? '' : `@${digest}`}`;
+}
+
+/** What people get wrong most, by its own name; a reference that split() does not read. */
+function unreadable(text: string, field: string) {
+  if (/\s/.test(text)) return refused('The image reference has a space or a line end in it.', field);
+  if (/[<>{}$]/.test(text))
+    return refused('The image reference has a placeholder in it that was not filled in.', field);
+  const [named = ''] = text.split('@');
+  const colon = named.indexOf(':', named.lastIndexOf('/') + 1);
+  const name = colon === -1 ? named : named.slice(0, colon);
+  const lower = name.toLowerCase();
+  if (lower !== name && split(text.replace(name, lower)) !== undefined) {
+    const hint = `Write ${text.replace(name, lower)}; upper case may stand in the tag only.`;
+    return refused('The name of an image is in lower case.', field, hint);
+  }
+  if (text.endsWith(':')) return refused('The image reference has no tag behind its colon.', field);
+  return refused('The image reference breaks the grammar of image references.', field);
 }
 
 function split(text: string): ImageReference | undefined {

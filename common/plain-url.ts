@@ -13,7 +13,8 @@ export type UrlRule =
   | 'unreadable'
   | 'user_info'
   | 'fragment'
-  | 'host';
+  | 'host'
+  | 'port';
 
 /** Each rule as the end of a sentence that begins with "The URL". */
 export const urlSentences: Readonly<Record<UrlRule, string>> = {
@@ -25,6 +26,7 @@ export const urlSentences: Readonly<Record<UrlRule, string>> = {
   user_info: 'has user information in it',
   fragment: 'has a fragment ("#...") in it',
   host: 'has a host name that is not valid',
+  port: 'has the port 0, at which nothing can listen',
 };
 
 const maxLength = 2048;
@@ -59,5 +61,5 @@ export function readUrl(text: unknown, schemes: readonly string[]): UrlReading {
   if (!hostname.startsWith('[') && !labels.every((label) => label.length <= 63 && labelPattern.test(label))) {
     return broken('host');
   }
-  return { ok: true, url };
+  return url.port === '0' ? broken('port') : { ok: true, url };
 }

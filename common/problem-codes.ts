@@ -124,15 +124,15 @@ export const problemCodes = {
   ),
   INVALID_WORKER: refusal(
     'The id, version or message of a worker breaks the rules of the session.',
-    'Set WORKER_ID to 1 to 64 letters, digits, "_" or "-", and run the same release as the orchestrator.',
+    'Set WORKER_ID to 1 to 64 letters, digits, ".", "_" or "-", not beginning with a dot, and run the same release as the orchestrator.',
   ),
   INVALID_GIT_URL: refusal(
     'The git URL is not one that is allowed.',
     'Use an https URL without user and password; give those as "git_auth".',
   ),
   INVALID_GIT_REF: refusal(
-    'The branch or tag breaks the rules of git for names.',
-    'Use a name such as "main" or "v1.2".',
+    'The branch, tag or commit id breaks the rules of git for names.',
+    'Use a name such as "main" or "v1.2", or all of a commit id.',
   ),
   INVALID_ARCHIVE_URL: refusal(
     'The archive URL is not one that is allowed.',

@@ -63,6 +63,7 @@ export const examples = {
     takeover: true,
   }),
   logs: job({ action: 'logs', bot_id: 'my-bot', lines: 50 }),
+  purge: job({ action: 'delete', bot_id: 'my-bot', purge: true }),
   stop: job({ action: 'stop', bot_id: 'my-bot' }),
   status: job({ action: 'status', bot_id: 'my-bot' }),
   list: job({ action: 'list' }),

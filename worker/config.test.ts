@@ -78,7 +78,7 @@ describe("the worker's settings", () => {
     const config = readWorkerConfig({
       ORCHESTRATOR_URL: 'https://a.example, http://[::1]:9000',
       GLOBAL_WORKER_TOKEN: 'a-worker-token',
-      WORKER_ID: 'w-1_A',
+      WORKER_ID: 'w-1_A.example.org',
       WORKER_LABELS: 'zone=eu, gpu=',
       CONTAINER_MEMORY_LIMIT: '1g',
       CONTAINER_CPU_LIMIT: '1.25',
@@ -88,7 +88,12 @@ describe("the worker's settings", () => {
       { target: 'a.example:443', tls: true, loopback: false },
       { target: '[::1]:9000', tls: false, loopback: true },
     ]);
-    expect(config).toMatchObject({ workerId: 'w-1_A', memoryBytes: 1024 ** 3, cpuMillis: 1250, dir: '/data/worker' });
+    expect(config).toMatchObject({
+      workerId: 'w-1_A.example.org',
+      memoryBytes: 1024 ** 3,
+      cpuMillis: 1250,
+      dir: '/data/worker',
+    });
     expect(config.workerToken.reveal()).toBe('a-worker-token');
     expect(config.labels).toEqual({ zone: 'eu', gpu: '' });
   });
@@ -107,6 +112,8 @@ describe("the worker's settings", () => {
     ['ORCHESTRATOR_URL', 'http://localhost/path'],
     ['ORCHESTRATOR_URL', 'http://localhost,,'],
     ['WORKER_ID', 'a b'],
+    ['WORKER_ID', '..'],
+    ['WORKER_ID', '.hidden'],
     ['WORKER_ID', 'x'.repeat(65)],
     ['WORKER_TOKEN', 'short'],
     ['WORKER_LABELS', 'zone'],

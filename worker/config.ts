@@ -49,7 +49,7 @@ function parseEndpoints(value: string | undefined): readonly Endpoint[] {
 
 function parseWorkerId(value: string | undefined): string | undefined {
   if (value !== undefined && !workerIdPattern.test(value)) {
-    throw new BadValue('must be 1 to 64 letters, digits, "_" or "-"');
+    throw new BadValue('must be 1 to 64 letters, digits, ".", "_" or "-", and not begin with a dot');
   }
   return value;
 }
@@ -190,7 +190,7 @@ export const workerVariables = {
   workerId: custom(
     {
       name: 'WORKER_ID',
-      doc: 'Name of this worker: 1 to 64 letters, digits, "_" or "-".',
+      doc: 'Name of this worker: 1 to 64 letters, digits, ".", "_" or "-", not beginning with a dot.',
       shownDefault: 'host name and a short id, kept in DATA_DIR',
     },
     parseWorkerId,

@@ -73,7 +73,9 @@ export abstract class DeployCommand extends TimedJobCommand {
     description: 'A folder with a Dockerfile, a .tar, .tar.gz or .tgz file, or a URL of an archive or git repository.',
   });
   git = Option.String('--git', { description: 'The https URL of a git repository with a Dockerfile.' });
-  branch = Option.String('--branch', { description: 'The branch or tag. Default: the default branch.' });
+  branch = Option.String('--branch', {
+    description: 'The branch, tag or whole commit id. Default: the default branch.',
+  });
   subdir = Option.String('--subdir', {
     description: 'The folder of the Dockerfile in the repository. Default: its root.',
   });

@@ -19,7 +19,7 @@ export function renderComplaint(complaint: Complaint, style: Style, verbose: boo
   const output = outputTail(complaint.details);
   if (output !== undefined) lines.push(...output.map((line) => style.dim(`  | ${line}`)));
   if (hint !== '') lines.push(`  Hint: ${hint}`);
-  const example = exampleText(exampleFor(complaint.code, complaint.example, complaint.botId));
+  const example = exampleText(exampleFor(complaint.code, complaint.example, complaint.botId, complaint.command));
   if (example !== undefined) lines.push(`  Example: ${example}`);
   const details = verbose ? Object.entries(complaint.details).filter(([name]) => !outputNames.includes(name)) : [];
   for (const [name, value] of details) lines.push(`  ${escapeControls(name)}: ${escapeControls(valueText(value))}`);
@@ -27,8 +27,8 @@ export function renderComplaint(complaint: Complaint, style: Style, verbose: boo
 }
 
 /** The same five fields as the body of a REST error; hint and example are about command lines here too. */
-export function complaintJson({ code, message, details, hint, example, botId }: Complaint): JsonObject {
-  const own = { hint: aboutBot(hintFor(code, hint), botId), example: exampleFor(code, example, botId) };
+export function complaintJson({ code, message, details, hint, example, botId, command }: Complaint): JsonObject {
+  const own = { hint: aboutBot(hintFor(code, hint), botId), example: exampleFor(code, example, botId, command) };
   return { error: { code, message, details, ...own } };
 }
 

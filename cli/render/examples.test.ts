@@ -40,6 +40,20 @@ it('is about the bot of whoever reads it', () => {
   expect(exampleFor('BUILD_FAILED', 'avtomatika-bot logs my-bot', 'a b; rm')).toBe('avtomatika-bot logs my-bot');
 });
 
+it.each([
+  ['UNAVAILABLE', 'worker list', 'avtomatika-bot worker list'],
+  ['UNAVAILABLE', 'worker drain', 'avtomatika-bot worker list'],
+  ['STORAGE_FULL', 'token add', 'avtomatika-bot token list'],
+  ['INTERNAL', 'start', 'avtomatika-bot list'],
+  ['UNAVAILABLE', '', 'avtomatika-bot list'],
+  ['PERMISSION_DENIED', 'worker drain', 'avtomatika-bot worker list --token ADMIN_TOKEN'],
+  ['PERMISSION_DENIED', 'list', 'avtomatika-bot list --token YOUR_TOKEN'],
+  ['UNAUTHENTICATED', 'token list', 'avtomatika-bot token list --token ADMIN_TOKEN'],
+  ['UNAUTHENTICATED', 'logs', 'avtomatika-bot list --token YOUR_TOKEN'],
+])('of %s is for whoever ran %j', (code, command, expected) => {
+  expect(exampleFor(code, { blueprint: 'bot_runner', data: { action: 'list' } }, 'b', command)).toBe(expected);
+});
+
 it('never shows a token that works anywhere', () => {
   for (const line of Object.values(commandExamples)) expect(line).not.toMatch(/test-(client|admin|worker)-token/);
 });

@@ -61,12 +61,31 @@ export const commandExamples: Readonly<Partial<Record<ProblemCode, string>>> = {
 };
 
 /** The example of a refusal for people at a command line, about their own bot if it is about one; null where there is none. */
-export function exampleFor(code: string, example: Json, botId: string): Json {
+export function exampleFor(code: string, example: Json, botId: string, command = ''): Json {
+  const operators = isProblemCode(code) ? exampleOfOperator(code, command) : undefined;
+  if (operators !== undefined) return operators;
   const shown =
     typeof example !== 'object' || example === null
       ? example
       : ((isProblemCode(code) ? commandExamples[code] : undefined) ?? plainCommand(example) ?? null);
   return typeof shown === 'string' ? aboutBot(shown, botId) : shown;
+}
+
+/** Of a refusal that has nothing to do with what was asked for: what whoever works on workers or tokens would try next. */
+function exampleOfOperator(code: ProblemCode, command: string): string | undefined {
+  const [, noun] = /^(worker|token) /.exec(command) ?? [];
+  switch (code) {
+    case 'UNAVAILABLE':
+    case 'STORAGE_FULL':
+    case 'INTERNAL':
+      return noun === undefined ? undefined : `avtomatika-bot ${noun} list`;
+    case 'UNAUTHENTICATED':
+    case 'PERMISSION_DENIED':
+      if (noun !== undefined) return `avtomatika-bot ${noun} list --token ADMIN_TOKEN`;
+      return command === '' ? undefined : 'avtomatika-bot list --token YOUR_TOKEN';
+    default:
+      return undefined;
+  }
 }
 
 /** The same text about this bot. */

@@ -53,6 +53,15 @@ it('lists the candidates when there is no usual one', () => {
   expect(hintOf(many)).toMatch(/f9\.py and 2 more\.$/);
 });
 
+it('never proposes a file whose name no entrypoint may have', () => {
+  expect(hintOf(['app.py', 'my bot.py', "it's.py"])).toMatch(/with one of: app\.py\.$/);
+  for (const name of ['my bot.py', "it's.py", 'a/b c.mjs']) {
+    for (const asked of [undefined, name]) {
+      expect(hintOf([name], asked)).toContain(`Rename "${name}": the name of the file that is run has letters, digits`);
+    }
+  }
+});
+
 it('refuses one that is not among the files', () => {
   expect(hintOf(['bot.py'], '../bot.py')).toBe(
     'The entrypoint ../bot.py is not one of the files. Say --entrypoint FILE with one of: bot.py.',

@@ -1,6 +1,5 @@
 /** Which file of a bot is run. Pure. */
-import { unwrap } from '#common/problem.ts';
-import { checkEntrypoint } from '#common/safe-path.ts';
+import { checkEntrypoint, shownName } from '#common/safe-path.ts';
 import { complain } from '../errors.ts';
 import { exitCodes } from '../exit-codes.ts';
 import type { RunOptions, Runtime } from './choice.ts';
@@ -24,10 +23,14 @@ export function chooseEntrypoint(
   const wanted = entrypoint?.replace(/^(\.\/)+/, '') ?? named ?? usual;
   if (wanted === undefined) throw refused('None of the files is a usual entrypoint.', paths, runtime);
   if (!paths.includes(wanted)) throw refused(`The entrypoint ${wanted} is not one of the files.`, paths, runtime);
-  const checked = unwrap(checkEntrypoint(wanted, paths));
-  checkRuntime(checked, runtime);
-  return checked;
+  const checked = checkEntrypoint(wanted, paths);
+  if (!checked.ok) throw complain(exitCodes.failed, 'INVALID_ENTRYPOINT', checked.problem.message, renameHint(wanted));
+  checkRuntime(checked.value, runtime);
+  return checked.value;
 }
+
+const renameHint = (path: string): string =>
+  `Rename ${shownName(path)}: the name of the file that is run has letters, digits, ".", "_", "-" and "/", and ends in .py, .js, .mjs, .cjs, .ts or .mts.`;
 
 /** Throws CliError if the file is not one that the asked runtime runs. */
 export function checkRuntime(entrypoint: string, runtime: Runtime | undefined): void {
@@ -42,7 +45,12 @@ export function checkRuntime(entrypoint: string, runtime: Runtime | undefined): 
 }
 
 function refused(message: string, paths: readonly string[], runtime: Runtime | undefined) {
-  const candidates = paths.filter((path) => isRunBy(path, runtime));
+  const fit = paths.filter((path) => isRunBy(path, runtime));
+  const candidates = fit.filter((path) => checkEntrypoint(path).ok);
+  const [odd] = fit;
+  if (candidates.length === 0 && odd !== undefined) {
+    return complain(exitCodes.failed, 'INVALID_ENTRYPOINT', message, renameHint(odd));
+  }
   const endings = { python: '.py', node: '.js, .mjs, .cjs, .ts or .mts' };
   const hint =
     candidates.length === 0

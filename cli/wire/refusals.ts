@@ -2,6 +2,7 @@
 import { Code, ConnectError } from '@connectrpc/connect';
 import { type ConnectionFailure, connectionFailureOf, describeConnectionFailure } from '#common/connection-failure.ts';
 import { problemFromProto } from '#common/problem-proto.ts';
+import { trimEnd } from '#common/trim-end.ts';
 import { type ErrorDetail, ErrorDetailSchema } from '#gen/botrunner/v1/error_pb.js';
 import { type Complaint, complain, complaintOfProblem } from '../errors.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
@@ -41,7 +42,9 @@ export function isBrokenStream(error: unknown): boolean {
 export async function complaintOfCall(error: unknown, url: string): Promise<Complaint | undefined> {
   if (!(error instanceof ConnectError)) return undefined;
   const detail = detailOf(error);
-  if (detail !== undefined) return complaintOfDetail(detail);
+  // This program asks for nothing but what every orchestrator has: the path in front of it is wrong, or the release.
+  const elsewhere = detail?.code === 'ROUTE_NOT_FOUND' || detail?.code === 'METHOD_NOT_ALLOWED';
+  if (detail !== undefined && !elsewhere) return complaintOfDetail(detail);
   const failure = connectionFailureOf(error);
   const wantsTls = failure === 'closed' && url.startsWith('http:') && (await speaksTls(url));
   return complaintOfWire(error, wantsTls ? 'needs-tls' : failure, url);
@@ -55,8 +58,8 @@ function complaintOfWire(error: ConnectError, failure: ConnectionFailure | undef
     one(
       exitCodes.unreachable,
       'UNREACHABLE',
-      `${url} did not answer as a Bot Runner orchestrator (${networkReason(error)}).`,
-      'Check AVTOMATIKA_URL or --url.',
+      `${url} did not answer as a Bot Runner orchestrator${inBrackets(networkReason(error))}.`,
+      addressHint(url),
     );
   switch (error.code) {
     case Code.Unauthenticated:
@@ -98,6 +101,15 @@ function complaintOfWire(error: ConnectError, failure: ConnectionFailure | undef
     default:
       return other();
   }
+}
+
+const inBrackets = (reason: string): string => (reason === '' ? '' : ` (${reason})`);
+
+/** A proxy may have the orchestrator below a path; mostly the path is one too many. */
+function addressHint(url: string): string {
+  const { origin, pathname } = new URL(url);
+  const bare = trimEnd(pathname, '/') === '' ? '' : ` An orchestrator has no path of its own: try ${origin}.`;
+  return `Check AVTOMATIKA_URL or --url.${bare}`;
 }
 
 /** The innermost error code of Node.js, for example ECONNREFUSED; else the message. */

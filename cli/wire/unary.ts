@@ -64,5 +64,8 @@ async function responseOf<I extends DescMessage, O extends DescMessage>(method: 
 async function refusalOf({ status, contentType, body }: Answer): Promise<ConnectError> {
   const { codeFromHttpStatus, errorFromJsonBytes } = await import('@connectrpc/connect/protocol-connect');
   const byStatus = new ConnectError(`HTTP ${status}`, codeFromHttpStatus(status));
-  return /^application\/json\b/.test(contentType) ? errorFromJsonBytes(body, undefined, byStatus) : byStatus;
+  if (!/^application\/json\b/.test(contentType)) return byStatus;
+  const told = errorFromJsonBytes(body, undefined, byStatus);
+  // JSON of something else than the Connect protocol has neither message nor details.
+  return told.rawMessage === '' && told.details.length === 0 ? byStatus : told;
 }

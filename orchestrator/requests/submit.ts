@@ -38,10 +38,7 @@ export async function acceptJob(
     return deps.engine.createJob({ ...job, ...(idempotency === undefined ? {} : { idempotency }) });
   }
   if (blueprint !== 'bot_runner') {
-    refuse('INVALID_BLUEPRINT', 'The blueprint is not known.', {
-      details: { field: 'blueprint' },
-      example: { blueprint: 'bot_runner', data: { action: 'list' } },
-    });
+    refuse('INVALID_BLUEPRINT', 'The blueprint is not known.', { details: { field: 'blueprint' } });
   }
   return acceptBotRequest(deps, userId, unwrap(validateBotRequest(data, deps.bounds)), idempotency, absentFails);
 }

@@ -10,6 +10,7 @@ import { Interrupted } from '../../cli/errors.ts';
 import { goodToken, logLines, refusal } from '../../cli/testing/fake-orchestrator.ts';
 import { type RunOptions, runCli } from '../../cli/testing/run-cli.ts';
 import { tempFolder } from '../../cli/testing/temp-folder.ts';
+import { startTestOrchestrator } from '../kit/orchestrator-for-tests.ts';
 import { listen, startFakeServer } from './fake-server.ts';
 
 const runReal = (words: readonly string[], url: string, options: RunOptions = {}) =>
@@ -116,6 +117,21 @@ describe('an address without an orchestrator', () => {
     const told = await runReal(['list'], url);
     expect(told).toMatchObject({ exitCode: 4, stdout: '' });
     expect(told.stderr).toMatch(new RegExp(`^Error: [^\\n]*${url}[^\\n]*\\n$`));
+  });
+
+  it.each([
+    ['/api', ['list']],
+    ['/v1/', ['start', 'b', '--image', 'x:1']],
+    ['/jobs', ['logs', 'b', '-f']],
+    ['/botrunner.v1.BotService', ['events']],
+    ['/workers/x', ['worker', 'list']],
+  ])('says of an AVTOMATIKA_URL with the path %s that an orchestrator has none', async (path, words) => {
+    await using orchestrator = await startTestOrchestrator();
+    const told = await runReal(words, `${orchestrator.url}${path}`);
+    expect(told).toMatchObject({ exitCode: 4, stdout: '' });
+    expect(told.stderr).toContain('did not answer as a Bot Runner orchestrator');
+    expect(told.stderr).not.toContain('()');
+    expect(told.stderr).toContain(`An orchestrator has no path of its own: try ${orchestrator.url}.`);
   });
 
   it('but another HTTP/2 server ends with 4 and one line', async () => {

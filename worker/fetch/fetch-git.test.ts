@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '#common/clock.ts';
+import { ProblemError } from '#common/problem.ts';
 import { readContextTar } from '#common/safe-tar.ts';
 import { Secret } from '#common/secret.ts';
 import { startGitServer, type TestGitServer } from '../../test/kit/git-server/git-server.ts';
@@ -56,11 +57,16 @@ describe('a git repository as a source', () => {
     expect(await readdir(dir)).toEqual([]);
   });
 
-  test('gives a branch, a tag, and a folder, which then is judged like every archive', async () => {
+  test('gives a branch, a tag, a commit by its id, and a folder, which then is judged like every archive', async () => {
     const dev = await fetch({ ref: 'dev' });
     expect(await readFile(dev.path, 'latin1')).toContain('dev.txt');
     const tagged = await fetch({ ref: 'v1' });
     expect(tagged.commit).toBe(first);
+    for (const ref of [first, first.toUpperCase()]) {
+      const byId = await fetch({ ref });
+      expect(byId.commit).toBe(first);
+      await byId.release();
+    }
     const sub = await fetch({ subdir: 'sub' });
     expect(await readFile(sub.path, 'latin1')).toContain('FROM sub');
     await expect(namesIn(sub.path)).rejects.toMatchObject({ problem: { code: 'INVALID_ARCHIVE' } });
@@ -102,8 +108,10 @@ describe('a git repository as a source', () => {
   });
 
   test.each<[string, Partial<GitRequest>, string, RegExp]>([
-    ['an absent branch', { ref: 'absent' }, 'GIT_FAILED', /no branch or tag absent/],
-    ['an absent folder', { subdir: 'absent' }, 'GIT_FAILED', /no folder absent/],
+    ['an absent branch', { ref: 'absent' }, 'GIT_FAILED', /no branch or tag absent.*git_branch/s],
+    ['an absent commit', { ref: '0'.repeat(39) + '1' }, 'GIT_FAILED', /no such commit.*Check the id/s],
+    ['half a commit id', { ref: '0123456789' }, 'GIT_FAILED', /git rev-parse HEAD/],
+    ['an absent folder', { subdir: 'absent' }, 'GIT_FAILED', /no folder absent.*git_subdir/s],
     ['a file as folder', { subdir: 'Dockerfile' }, 'GIT_FAILED', /no folder Dockerfile/],
     ['an option as URL', { url: '--upload-pack=touch pwn' }, 'INVALID_GIT_URL', /./],
     ['an option as branch', { ref: '--upload-pack=x' }, 'INVALID_GIT_REF', /./],
@@ -111,7 +119,11 @@ describe('a git repository as a source', () => {
     ['another transport', { url: 'file:///etc' }, 'INVALID_GIT_URL', /./],
     ['a loopback address', { url: 'https://127.0.0.1:1/x' }, 'FORBIDDEN_URL', /./],
   ])('is refused for %s', async (_, request, code, message) => {
-    await expect(fetch(request)).rejects.toMatchObject({ problem: { code, message: expect.stringMatching(message) } });
+    const refused = await fetch(request).catch((reason: unknown) => reason);
+    expect(refused).toBeInstanceOf(ProblemError);
+    if (!(refused instanceof ProblemError)) return;
+    expect(refused.problem.code).toBe(code);
+    expect(`${refused.problem.message} ${refused.problem.hint}`).toMatch(message);
     expect(await readdir(dir)).toEqual([]);
   });
 

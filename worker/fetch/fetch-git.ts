@@ -1,11 +1,11 @@
 /**
- * Takes one commit of a git repository as a tar. Only the newest commit of one branch or tag is fetched, into a bare
- * repository: no files of it are ever checked out here. The tar is judged like every archive when it is built from.
+ * Takes one commit of a git repository as a tar. Only that commit, by its id or as the newest of a branch or tag, is fetched,
+ * into a bare repository: no files of it are ever checked out here. The tar is judged like every archive when it is built from.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { guardedLookup, type ResolvedAddress } from '#common/fetch-policy.ts';
-import { checkGitRef, checkGitSubdir, parseGitUrl } from '#common/git-url.ts';
+import { checkGitRef, checkGitSubdir, commitIdPattern, parseGitUrl } from '#common/git-url.ts';
 import { problem, refuse, unwrap } from '#common/problem.ts';
 import type { Secret } from '#common/secret.ts';
 import { TimeLimitError, withTimeLimit } from '#common/waiting/time-limit.ts';
@@ -17,7 +17,7 @@ import { type GitCredentials, type GitOutcome, type GitSetting, runGit, writeAsk
 
 export interface GitRequest {
   readonly url: string;
-  /** Branch or tag; empty for the default branch. */
+  /** Branch, tag or whole commit id; empty for the default branch. */
   readonly ref: string;
   /** Folder within the repository; empty for its root. */
   readonly subdir: string;
@@ -30,7 +30,6 @@ export interface FetchedCommit extends Fetched {
 }
 
 const totalMs = 120_000;
-const commitPattern = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 
 /**
  * ProblemError INVALID_GIT_URL, INVALID_GIT_REF, INVALID_FILE_PATH, FORBIDDEN_URL, FETCH_FAILED (name not known), GIT_FAILED
@@ -94,15 +93,21 @@ async function fetchCommit(setting: GitSetting, url: string, ref: string, signal
   const names = ref === '' ? ['HEAD'] : [`refs/heads/${ref}`, `refs/tags/${ref}`];
   const listed = await git('ls-remote', '--', url, ...names);
   const there = listed.split('\n').map((line) => line.split('\t')[1]);
-  const name = names.find((candidate) => there.includes(candidate));
+  // Git itself advises against a branch that is called like a commit, but lets it be.
+  const name = names.find((candidate) => there.includes(candidate)) ?? (commitIdPattern.test(ref) ? ref : undefined);
   if (name === undefined) {
     return ref === ''
-      ? refuse('GIT_FAILED', 'The repository is empty.')
-      : refuse('GIT_FAILED', `The repository has no branch or tag ${ref}.`, { details: { field: 'git_branch' } });
+      ? refuse('GIT_FAILED', 'The repository is empty.', { hint: 'Commit the bot with its Dockerfile, and push it.' })
+      : refuse('GIT_FAILED', `The repository has no branch or tag ${ref}.`, {
+          details: { field: 'git_branch' },
+          hint: /^[0-9a-f]{7,63}$/i.test(ref)
+            ? 'For a commit give all of its id: git rev-parse HEAD prints it.'
+            : 'Check "git_branch", or leave it out for the default branch.',
+        });
   }
   await git('-C', 'repo', 'fetch', '--quiet', '--depth=1', '--no-tags', '--no-recurse-submodules', '--', url, name);
   const commit = (await git('-C', 'repo', 'rev-parse', '--verify', 'FETCH_HEAD^{commit}')).trim();
-  return commitPattern.test(commit) ? commit : refuse('GIT_FAILED', 'The repository could not be read.');
+  return commitIdPattern.test(commit) ? commit : refuse('GIT_FAILED', 'The repository could not be read.');
 }
 
 async function writeTree(
@@ -118,7 +123,10 @@ async function writeTree(
   const tree = subdir === '' ? commit : `${commit}:${subdir}`;
   const kind = await runGit(setting, ['-C', 'repo', 'cat-file', '-t', tree], signal);
   if (subdir !== '' && kind.stdout.trim() !== 'tree') {
-    refuse('GIT_FAILED', `The repository has no folder ${subdir}.`, { details: { field: 'git_subdir' } });
+    refuse('GIT_FAILED', `The repository has no folder ${subdir}.`, {
+      details: { field: 'git_subdir' },
+      hint: 'Check "git_subdir", in which upper and lower case count; leave it out if the Dockerfile is at the top.',
+    });
   }
   await checkGitTree(setting, tree, signal);
   const args = ['-C', 'repo', 'archive', '--format=tar', `--output=${path}`, tree];

@@ -16,19 +16,41 @@ export function gitFailure(stderr: string, hasCredentials: boolean): Problem {
 
 const meanings: readonly (readonly [RegExp, string, string?])[] = [
   [/could not read (?:Username|Password)|Authentication failed|returned error: 40[13]/i, 'auth'],
-  [/' not found|returned error: 404|not valid: is this a git repository/i, 'There is no repository at the URL.'],
+  [
+    /not our ref|unadvertised object|remote error: upload-pack: not our ref|did not send all necessary objects/i,
+    'The repository has no such commit, or its server does not give out commits by their id.',
+    'Check the id, or name a branch or tag as "git_branch".',
+  ],
+  [
+    /' not found|returned error: 404|not valid: is this a git repository/i,
+    'There is no repository at the URL.',
+    'Check the URL; for a private repository give "git_auth".',
+  ],
   [
     /returned error: 30\d|redirect/i,
     'The git server redirects, which is not followed.',
     'Give the address at which the repository itself lies.',
   ],
-  [/SSL|certificate/i, 'The certificate of the git server is not valid.'],
+  [
+    /SSL|certificate/i,
+    'The certificate of the git server is not valid.',
+    'Check the name in the URL; the operator of the git server has to see to its certificate.',
+  ],
   [
     /Could not resolve|Failed to connect|Couldn't connect|Connection (?:refused|timed out|reset)|timed out/i,
     'The git server could not be reached.',
+    'Check the name and the port in the URL, and that the server is reachable from the worker.',
   ],
-  [/returned error: (?:408|425|429|5\d\d)/i, 'The git server cannot answer now.'],
-  [/early EOF|unexpected disconnect|RPC failed|hung up unexpectedly|Empty reply/i, 'The git server broke off.'],
-  [/File size limit exceeded|No space left/i, 'The repository is too large.'],
-  [/' not allowed/i, 'The protocol of the git URL is not allowed.'],
+  [/returned error: (?:408|425|429|5\d\d)/i, 'The git server cannot answer now.', 'Try again later.'],
+  [
+    /early EOF|unexpected disconnect|RPC failed|hung up unexpectedly|Empty reply/i,
+    'The git server broke off.',
+    'Try again.',
+  ],
+  [
+    /File size limit exceeded|No space left/i,
+    'The repository is too large.',
+    'Leave large files out of it, or send the folder as "archive".',
+  ],
+  [/' not allowed/i, 'The protocol of the git URL is not allowed.', 'Use an https URL.'],
 ];

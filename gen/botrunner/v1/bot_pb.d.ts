@@ -156,7 +156,7 @@ export declare type GitSource = Message<"botrunner.v1.GitSource"> & {
   url: string;
 
   /**
-   * Branch or tag; empty means the repository's default branch.
+   * Branch, tag or whole commit id; empty means the repository's default branch.
    *
    * @generated from field: string ref = 2;
    */

@@ -435,7 +435,7 @@ export enum ErrorReason {
   INVALID_GIT_URL = 49,
 
   /**
-   * The branch or tag breaks git's rules for names.
+   * The branch, tag or commit id breaks git's rules for names.
    *
    * @generated from enum value: ERROR_REASON_INVALID_GIT_REF = 50;
    */

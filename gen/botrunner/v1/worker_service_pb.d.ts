@@ -389,7 +389,7 @@ export declare const StrayOutcomeSchema: GenMessage<StrayOutcome>;
  */
 export declare type Hello = Message<"botrunner.v1.Hello"> & {
   /**
-   * [A-Za-z0-9_-]{1,64}, kept by the worker across restarts.
+   * [A-Za-z0-9_-][A-Za-z0-9._-]{0,63}, kept by the worker across restarts.
    *
    * @generated from field: string worker_id = 1;
    */

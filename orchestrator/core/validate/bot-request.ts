@@ -71,7 +71,7 @@ export interface Login {
 export interface GitRepositorySource {
   readonly kind: 'git';
   readonly url: string;
-  /** Branch or tag; empty for the default branch. */
+  /** Branch, tag or whole commit id; empty for the default branch. */
   readonly ref: string;
   /** Folder of the Dockerfile; empty for the root. */
   readonly subdir: string;

@@ -1,5 +1,5 @@
 /** Which field belongs to which deployment mode; a field of another mode is refused, not ignored: it was meant to do something. Pure. */
-import { fail, ok, problem, type Result } from '#common/problem.ts';
+import { fail, type JsonObject, ok, problem, type Result } from '#common/problem.ts';
 import type { DeploymentMode } from './bot-request.ts';
 import { examples } from './examples.ts';
 
@@ -54,6 +54,15 @@ export function refuseForeignFields(mode: DeploymentMode, data: Data): Result<un
       hint: hints[mode],
       example: mode === 'simple' ? examples.start : mode === 'custom' ? examples.git : examples.image,
     }),
+  );
+}
+
+/** A field that is true or false; false where it is absent. MALFORMED_REQUEST for anything else, "true" in quotes among it. */
+export function parseFlag(data: Data, name: string, hint: string, example: JsonObject): Result<boolean> {
+  const value = data[name] ?? false;
+  if (typeof value === 'boolean') return ok(value);
+  return fail(
+    problem('MALFORMED_REQUEST', `"${name}" is neither true nor false.`, { details: { field: name }, hint, example }),
   );
 }
 

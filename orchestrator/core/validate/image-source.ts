@@ -1,9 +1,9 @@
 /** The source of image mode: the reference of an image, and what its registry wants to see. Pure. */
 import { formatImageReference, parseImageReference } from '#common/image-reference.ts';
-import { fail, ok, problem, type Result } from '#common/problem.ts';
+import { ok, type Result } from '#common/problem.ts';
 import type { Bounds, ImageRepositorySource } from './bot-request.ts';
 import { examples, withExample } from './examples.ts';
-import { type Data, isAbsent, refuseForeignFields } from './fields.ts';
+import { type Data, parseFlag, refuseForeignFields } from './fields.ts';
 import { parseRegistryAuth } from './login.ts';
 
 /** The data of a REST request. */
@@ -13,16 +13,10 @@ export function parseImageSource(data: Data, bounds: Bounds): Result<ImageReposi
   if (!source.ok && source.problem.code === 'MISSING_DOCKER_IMAGE') return source;
   const foreign = refuseForeignFields('image', data);
   if (!foreign.ok) return foreign;
-  if (source.ok && !isAbsent(pull) && typeof pull !== 'boolean') {
-    return fail(
-      problem('MALFORMED_REQUEST', '"pull" is neither true nor false.', {
-        details: { field: 'pull' },
-        hint: 'Leave it out, or write "pull": true to ask the registry even when the image is there.',
-        example: examples.image,
-      }),
-    );
-  }
-  return source;
+  if (!source.ok) return source;
+  const hint = 'Leave it out, or write "pull": true to ask the registry even when the image is there.';
+  const flag = parseFlag(data, 'pull', hint, examples.image);
+  return flag.ok ? source : flag;
 }
 
 /** An image, with what may be anything in its parts. */

@@ -28,7 +28,7 @@ function hintFor(item: string, language: Language): string {
     : 'Write name@version, for example "grammy@^1.30".';
 }
 
-/** Checks a list of anything. Items are trimmed; empty ones are dropped. */
+/** Checks a list of anything. Items are trimmed; one of spaces alone is a mistake: something was left out there. */
 export function parseRequirements(items: readonly unknown[], language: Language): Result<readonly string[]> {
   const parsed: string[] = [];
   if (items.length > maxCount) {
@@ -45,7 +45,7 @@ export function parseRequirements(items: readonly unknown[], language: Language)
       return refusal(String(typeof item), index, 'Give requirements as a list of strings.');
     }
     const trimmed = item.trim();
-    if (trimmed === '') continue;
+    if (trimmed === '') return refusal(item, index, 'Name a package in each item, or leave the item out.');
     if (!isPlainRequirement(trimmed, language)) return refusal(trimmed, index, hintFor(trimmed, language));
     parsed.push(trimmed);
   }

@@ -61,7 +61,7 @@ describe('the validator of bot_runner', () => {
     ['list without bot id', { action: 'list' }, 'ok'],
     ['zero lines', { action: 'logs', bot_id: 'a', lines: 0 }, 'INVALID_LINES'],
     ['a billion lines', { action: 'logs', bot_id: 'a', lines: 1e9 }, 'INVALID_LINES'],
-    ['lines as text', { action: 'logs', bot_id: 'a', lines: '50' }, 'ok'],
+    ['lines as text', { action: 'logs', bot_id: 'a', lines: '50' }, 'INVALID_LINES'],
     ['lines as words', { action: 'logs', bot_id: 'a', lines: 'abc' }, 'INVALID_LINES'],
     ['data that is a list', [], 'MALFORMED_REQUEST'],
     ['data that is null', null, 'MALFORMED_REQUEST'],

@@ -19,7 +19,7 @@ import {
 import { parseCustomSource } from './custom-source.ts';
 import { parseEnv } from './env.ts';
 import { examples, withExample } from './examples.ts';
-import { type Data, isEmpty } from './fields.ts';
+import { type Data, isEmpty, parseFlag } from './fields.ts';
 import { parseImageSource } from './image-source.ts';
 import { parseLimits } from './limits.ts';
 import { parseSimpleSource } from './simple-source.ts';
@@ -136,14 +136,14 @@ function parseOn(value: unknown): Result<Labels> {
 
 const maxLines = 10_000;
 
-/** How many lines of a log: 100 unless given. Also takes the number as text, as some clients send it. */
+/** How many lines of a log: 100 unless given. */
 export function parseLines(value: unknown): Result<number> {
   if (value === undefined || value === null) return ok(100);
-  const lines = typeof value === 'string' && /^\d{1,6}$/.test(value) ? Number(value) : value;
-  if (typeof lines === 'number' && Number.isInteger(lines) && lines >= 1 && lines <= maxLines) return ok(lines);
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= maxLines) return ok(value);
   return fail(
     problem('INVALID_LINES', `"lines" is not a whole number from 1 to ${maxLines}.`, {
       details: { field: 'lines', min: 1, max: maxLines },
+      ...(typeof value === 'string' && /^\d{1,5}$/.test(value) ? { hint: 'Write the number without quotes.' } : {}),
       example: examples.logs,
     }),
   );
@@ -176,8 +176,16 @@ export function validateBotRequest(data: unknown, bounds: Bounds = defaultBounds
       const { change, rest } = parsed.value;
       const deployment = parseDeployment(rest, bounds);
       if (!deployment.ok) return deployment;
-      const takeover = safe['takeover'] === true;
-      return ok({ action: action.value, botId: botId.value, deployment: deployment.value, takeover, change });
+      const takeoverHint = 'Write "takeover": true to stop the bot that has the Telegram token.';
+      const takeover = parseFlag(safe, 'takeover', takeoverHint, examples.takeover);
+      if (!takeover.ok) return takeover;
+      return ok({
+        action: action.value,
+        botId: botId.value,
+        deployment: deployment.value,
+        takeover: takeover.value,
+        change,
+      });
     }
     case 'logs': {
       const lines = parseLines(own('lines'));
@@ -187,7 +195,10 @@ export function validateBotRequest(data: unknown, bounds: Bounds = defaultBounds
     case 'status':
     case 'restart':
       return ok({ action: action.value, botId: botId.value });
-    case 'delete':
-      return ok({ action: 'delete', botId: botId.value, purge: own('purge') === true });
+    case 'delete': {
+      const purgeHint = 'Write "purge": true to delete what the bot keeps in /data, too.';
+      const purge = parseFlag({ purge: own('purge') }, 'purge', purgeHint, examples.purge);
+      return purge.ok ? ok({ action: 'delete', botId: botId.value, purge: purge.value }) : purge;
+    }
   }
 }

@@ -29,6 +29,9 @@ describe('subjects', () => {
     });
     const jobId = '01M82BV2HAHDEJ4177M5M4AHJD';
     expect(subjectsOf(event({ subjectId: jobId }, 'job'))).toEqual({ binary: `botrunner.v1.jobs.ann.${jobId}` });
+    expect(subjectsOf(event({ userId: '', subjectId: 'a.example.org' }, 'worker'))).toEqual({
+      binary: 'botrunner.v1.workers.a%2Eexample%2Eorg',
+    });
     expect(subjectsOf(event({ userId: '', subjectId: 'w1' }, 'worker'))).toEqual({ binary: 'botrunner.v1.workers.w1' });
   });
 
@@ -38,7 +41,7 @@ describe('subjects', () => {
       fc.property(ids, ids, ids, fc.constantFrom('bot', 'job', 'worker'), (userId, botId, subjectId, kind) => {
         const subjects = subjectsOf(event({ userId, botId, subjectId }, kind));
         for (const subject of subjects ? [subjects.binary, subjects.json ?? subjects.binary] : []) {
-          expect(subject).toMatch(/^botrunner\.v1(\.[A-Za-z0-9_-]+){2,4}$/);
+          expect(subject).toMatch(/^botrunner\.v1(\.[A-Za-z0-9_%-]+){2,4}$/);
         }
       }),
     );

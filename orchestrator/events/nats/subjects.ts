@@ -1,6 +1,6 @@
 /**
- * The subject of an event. Ids stand in it as they are: their grammars (common/ids.ts) have no dot, star, space or control
- * character, which in a subject would mean something else. Pure.
+ * The subject of an event. Ids stand in it as they are: their grammars (common/ids.ts) have no star, space or control
+ * character, which in a subject would mean something else. Only ids of workers have dots; each is written %2E there. Pure.
  */
 import { botIdPattern, ulidPattern, userIdPattern, workerIdPattern } from '#common/ids.ts';
 import type { EventRecord } from '../../core/records.ts';
@@ -25,7 +25,8 @@ export function subjectsOf({ userId, botId, subjectId, body }: EventRecord): Sub
       if (!userIdPattern.test(userId) || !ulidPattern.test(subjectId)) return undefined;
       return { binary: `${prefix}.jobs.${userId}.${subjectId}` };
     case 'worker':
-      return workerIdPattern.test(subjectId) ? { binary: `${prefix}.workers.${subjectId}` } : undefined;
+      if (!workerIdPattern.test(subjectId)) return undefined;
+      return { binary: `${prefix}.workers.${subjectId.replaceAll('.', '%2E')}` };
   }
 }
 

@@ -61,12 +61,20 @@ function readQuery(request: Request, params: URLSearchParams): Query {
   if (!/^\d{1,4}$/.test(last) || Number(last) > lastMax) {
     refuse('INVALID_LINES', `last takes a number from 0 to ${lastMax}.`, { details: { field: 'last' }, example });
   }
+  const jobs = params.get('jobs') ?? '1';
+  if (jobs !== '0' && jobs !== '1') {
+    refuse('MALFORMED_REQUEST', 'jobs is neither 0 nor 1.', {
+      details: { field: 'jobs' },
+      hint: 'Leave it out for 1.',
+      example,
+    });
+  }
   return {
     botId: bot === '' ? '' : unwrap(parseBotId(bot)),
     // A browser that connects again sends the newer one of the two in the header.
     resumeFrom: headerOf(request)('last-event-id') || (params.get('resume_from') ?? ''),
     last: Number(last),
-    jobs: params.get('jobs') !== '0',
+    jobs: jobs === '1',
   };
 }
 

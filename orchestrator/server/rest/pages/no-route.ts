@@ -4,6 +4,8 @@ import { type Problem, problem } from '#common/problem.ts';
 const here = 'http://localhost:8000';
 const jobsExample = `curl ${here}/jobs -H "Authorization: Bearer YOUR_TOKEN" -H "Content-Type: application/json" -d '{"blueprint":"bot_runner","data":{"action":"list"}}'`;
 
+const asWorker = '-H "Authorization: Bearer WORKER_TOKEN"';
+
 interface Known {
   readonly path: RegExp;
   readonly example: string;
@@ -23,6 +25,22 @@ const known: readonly Known[] = [
   {
     path: /^\/jobs\/[^/]+$/,
     example: `curl ${here}/jobs/JOB_ID -H "Authorization: Bearer YOUR_TOKEN"`,
+  },
+  {
+    path: /^(?:\/_worker)?\/workers\/register$/,
+    example: `curl ${here}/workers/register ${asWorker} -H "Content-Type: application/json" -d '{"worker_id":"worker-1","supported_tasks":["process_data"]}'`,
+  },
+  {
+    path: /^(?:\/_worker)?\/tasks\/result$/,
+    example: `curl ${here}/tasks/result ${asWorker} -H "Content-Type: application/json" -d '{"job_id":"J","task_id":"T","worker_id":"worker-1","result":{"status":"success","data":{}}}'`,
+  },
+  {
+    path: /^(?:\/_worker)?\/workers\/[^/]+\/tasks(?:\/next)?$/,
+    example: `curl "${here}/workers/worker-1/tasks?wait=30" ${asWorker}`,
+  },
+  {
+    path: /^(?:\/_worker)?\/workers\/[^/]+$/,
+    example: `curl -X PATCH ${here}/_worker/workers/worker-1 ${asWorker} -H "Content-Type: application/json" -d "{}"`,
   },
   { path: /^\/events$/, example: `curl -N ${here}/events -H "Authorization: Bearer YOUR_TOKEN"` },
 ];
