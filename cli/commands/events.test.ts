@@ -55,6 +55,20 @@ describe('events', () => {
     expect(orchestrator.eventRequests).toMatchObject([{ botId: '', last: 50, untilNow: true, includeJobs: true }]);
   });
 
+  it('shows a bot that looks as before only once, and again after it looked otherwise or another line about it', async () => {
+    const failed = bot(BotState.FAILED, { reason: 'it broke' });
+    const steps = [failed, failed, failed, bot(BotState.PENDING), failed].map((each, index) => event(index, each));
+    const { stdout } = await runCli(['events'], { orchestrator: withEvents(steps) });
+    expect(stdout.split('\n').map((line) => line.slice(22))).toEqual([
+      'b  failed, it broke',
+      'b  pending',
+      'b  failed, it broke',
+      '',
+    ]);
+    const json = await runCli(['events', '--json'], { orchestrator: withEvents(steps) });
+    expect(json.stdout.trimEnd().split('\n')).toHaveLength(5);
+  });
+
   it('prints one JSON object per event, with its cursor', async () => {
     const orchestrator = withEvents([
       event(1, bot(BotState.RUNNING)),

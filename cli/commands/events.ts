@@ -4,7 +4,7 @@ import { Command, Option } from '../clipanion.ts';
 import { write } from '../context.ts';
 import { unwrapWords } from '../errors.ts';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
-import { eventMessageJson, renderEventMessage } from '../render/events.ts';
+import { createEventRenderer, eventMessageJson } from '../render/events.ts';
 import { type EventsRequest, streamEvents } from '../stream-events.ts';
 import { BotCommand } from './bot-command.ts';
 
@@ -39,14 +39,14 @@ export class EventsCommand extends BotCommand {
     const { context, json, follow, cursor } = this;
     const { clock, random, signal, stdout, stderr } = context;
     const request: EventsRequest = { botId: this.bot ?? '', last: this.#last(), follow, resumeFrom: cursor ?? '' };
-    const style = this.outStyle();
+    const render = createEventRenderer(this.outStyle());
     const onBroken = () => {
       stderr.write(`${this.errStyle().yellow('The connection was lost; trying again')}\n`);
     };
     await this.withClient(async (client) => {
       for await (const message of streamEvents(client, request, { clock, random, signal, onBroken })) {
         const shown = json ? eventMessageJson(message) : undefined;
-        const text = json ? shown && `${JSON.stringify(shown)}\n` : renderEventMessage(message, style);
+        const text = json ? shown && `${JSON.stringify(shown)}\n` : render(message);
         if (text) await write(stdout, text, signal);
       }
     });

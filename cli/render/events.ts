@@ -10,8 +10,25 @@ import { statusWord } from './job.ts';
 import { jobJson } from './job-panel.ts';
 import type { Style } from './style.ts';
 
-/** The lines of a message, each with its line end; empty for one that only moves the place to resume from. */
-export function renderEventMessage({ update }: WatchBotsResponse, style: Style): string {
+/**
+ * Renders one message after the other: its lines, each with its line end; empty for one that only moves the place to resume
+ * from. A decision that changes nothing people see is an event too: the same line about a bot is not shown twice in a row.
+ */
+export function createEventRenderer(style: Style): (message: WatchBotsResponse) => string {
+  const last = new Map<string, string>();
+  return (message) => {
+    const { update } = message;
+    if (update.case === 'event' && update.value.subject.case === 'bot' && update.value.notice === undefined) {
+      const { botId, deleted } = update.value;
+      const text = deleted ? 'deleted' : botText(update.value.subject.value, style);
+      if (last.get(botId) === text) return '';
+      last.set(botId, text);
+    }
+    return renderEventMessage(message, style);
+  };
+}
+
+function renderEventMessage({ update }: WatchBotsResponse, style: Style): string {
   switch (update.case) {
     case 'event':
       return `${renderEvent(update.value, style)}\n`;

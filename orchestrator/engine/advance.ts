@@ -43,7 +43,7 @@ export function advance(context: EngineContext, change: Change, job: JobRecord, 
     case 'cancelled': {
       const before = change.tx.bots.get(job);
       if (rowOf(job.action).undo === 'home') giveUpMove(context, change, job, event.kind === 'task_failed');
-      else giveUp(context, change, job);
+      else giveUp(context, change, job, step.status);
       const after = change.tx.bots.get(job);
       const error = tellFormer(step.problem, job, { before, after, workerSaid: event.kind === 'task_failed' });
       const ended = finish(context, change, { ...job, state, status: step.status, reason: '', error });
@@ -113,7 +113,7 @@ export function beginNext(context: EngineContext, change: Change, key: { userId:
 }
 
 /** Undoes what a job that did not succeed wanted of its bot. A stop or delete stays wanted. */
-function giveUp(context: EngineContext, change: Change, job: JobRecord): void {
+function giveUp(context: EngineContext, change: Change, job: JobRecord, end: 'failed' | 'cancelled'): void {
   if (job.taskId === null) {
     forgetUnbornBot(change, job);
     return;
@@ -130,7 +130,7 @@ function giveUp(context: EngineContext, change: Change, job: JobRecord): void {
   // until its worker says that it does not.
   const isUnknown = task.workerId !== null && context.fleet.isSilent(task.workerId);
   const mayRun = hasGot(job) || isUnknown;
-  const back = revert(context, bot);
+  const back = revert(context, bot, end);
   const reverted = change.putBot(
     mayRun ? { ...back, pendingTask: job.jobId, state: isUnknown ? bot.state : back.state } : back,
   );
@@ -166,7 +166,7 @@ export function resumeHolders(context: EngineContext, change: Change, job: JobRe
 }
 
 /** Back to what was desired before, as a decision of its own, so that the worker takes it as the newest. */
-function revert(context: EngineContext, bot: BotRecord): BotRecord {
+function revert(context: EngineContext, bot: BotRecord, end: 'failed' | 'cancelled'): BotRecord {
   const { undo } = bot;
   if (undo === null) return bot;
   const generation = bot.generation + 1;
@@ -181,8 +181,9 @@ function revert(context: EngineContext, bot: BotRecord): BotRecord {
     undo: null,
   };
   if (undo.desired === 'running') return back;
-  // Nothing ran before and nothing runs now: it never got to run, and its place is free again.
-  return { ...back, desired: 'stopped', state: undo.revision === 0 ? 'failed' : 'stopped' };
+  // Nothing ran before and nothing runs now, and its place is free again. What its user called off did not fail.
+  const state = undo.revision === 0 && end === 'failed' ? 'failed' : 'stopped';
+  return { ...back, desired: 'stopped', state };
 }
 
 /** A start that never got its turn leaves no bot behind. */

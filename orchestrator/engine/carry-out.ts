@@ -22,8 +22,8 @@ export function applyPendingResult(
   const bot = change.tx.bots.get(found) ?? found;
   if (bot.desired === 'removed' && bot.purge) change.tx.botVolumes.remove(bot, workerId);
   const settled: BotRecord = { ...bot, pendingTask: null };
-  // Without a revision it has never run.
-  const settledState = bot.revision === 0 ? 'failed' : 'stopped';
+  // Without a revision it has never run; a start that was called off has left it stopped.
+  const settledState = bot.revision === 0 && bot.state !== 'stopped' ? 'failed' : 'stopped';
   const state = bot.desired === 'stopped' ? settledState : bot.state;
   const next = change.putBot({ ...settled, state });
   // A later start may already want it back, and have its tokens.
