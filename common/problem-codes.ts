@@ -313,7 +313,7 @@ export const problemCodes = {
     http: 409,
     grpc: 'FAILED_PRECONDITION',
     cause: 'What the orchestrator has stored of the bot cannot be opened: its bytes were changed on disk.',
-    cure: 'Update the bot with its source and its whole environment, or delete it.',
+    cure: 'Update the bot with its source, its whole environment and "replace_env": true, or delete it.',
   },
   UPDATE_ROLLED_BACK: failure(
     'The new version of the bot ended with an error right after its start; the former one runs again.',

@@ -18,7 +18,7 @@ it.each<[Error, string]>([
   [systemError('ENOENT', { path: '/tls/cert.pem' }), '/tls/cert.pem does not exist'],
   [systemError('EEXIST', folder), '/data/worker is not a folder'],
   [systemError('ENOTDIR', folder), '/data/worker is not a folder'],
-  [systemError('EISDIR'), 'a folder stands where a file is to be'],
+  [systemError('EISDIR'), 'a folder stands where a file should be'],
   [systemError('EROFS', folder), '/data/worker is on a disk that cannot be written to'],
   [systemError('ENOSPC', folder), 'the disk is full (/data/worker)'],
   [

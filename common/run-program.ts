@@ -57,7 +57,9 @@ export function explainStartError(error: unknown): string | undefined {
     case 'ENOTDIR':
       return `${file} is not a folder, or is in something that is none: choose another path, such as another DATA_DIR`;
     case 'EISDIR':
-      return `a folder stands where a file is to be${file === undefined ? '' : `: ${file}`}`;
+      return file === undefined
+        ? 'a folder stands where a file should be'
+        : `${file} is a folder, and should be a file: move it away, or choose another DATA_DIR`;
     case 'EROFS':
       return `${file} is on a disk that cannot be written to: choose another path, such as another DATA_DIR`;
     case 'ENOSPC':

@@ -11,10 +11,11 @@ import { Restore } from './restore.ts';
 
 let dir: string;
 let store: Store;
-const { logger, lines } = createRecordingLogger();
+const { logger, lines, fields } = createRecordingLogger();
 
 beforeEach(() => {
   lines.length = 0;
+  fields.length = 0;
   dir = mkdtempSync(join(tmpdir(), 'restore-'));
   store = openSqliteStore(dir);
 });
@@ -41,6 +42,13 @@ describe('a worker that knows later decisions than the store', () => {
     const [first] = store.read.openings.all();
     for (let count = 0; count < 3; count++) await restore.meet(hello(first?.id ?? ''));
     expect(lines).toEqual([expect.stringContaining('error the store was set back')]);
+  });
+
+  it('is told without lists that are empty', async () => {
+    const restore = await open();
+    const [first] = store.read.openings.all();
+    await restore.meet(hello(first?.id ?? ''));
+    expect(fields).toEqual([{ workerId: 'w', kept: ['dev/b'] }]);
   });
 
   it('and nothing of the store itself is told of as one of another store', async () => {

@@ -146,20 +146,20 @@ export class Restore {
     const told = JSON.stringify([held, text]);
     if (this.#told.get(workerId) === told) return;
     this.#told.set(workerId, told);
-    this.#logger.error({ workerId, ...held }, text);
+    const lists = Object.entries(held).filter(([, bots]) => bots.length > 0);
+    this.#logger.error({ workerId, ...Object.fromEntries(lists) }, text);
   }
 
   #logFollowing(workerId: string, differing: readonly BotKey[], absent: readonly BotKey[]): void {
     const known = (key: BotKey) => this.#store.read.bots.get(key)?.workerId === workerId;
-    this.#logger.warn(
-      {
-        workerId,
-        removes: differing.filter((key) => !known(key)).map(botKeyText),
-        setsBack: differing.filter(known).map(botKeyText),
-        starts: absent.map(botKeyText),
-      },
-      'the worker follows the restored store',
-    );
+    const lists = {
+      removes: differing.filter((key) => !known(key)).map(botKeyText),
+      setsBack: differing.filter(known).map(botKeyText),
+      starts: absent.map(botKeyText),
+    };
+    const changes = Object.entries(lists).filter(([, bots]) => bots.length > 0);
+    if (changes.length === 0) return;
+    this.#logger.warn({ workerId, ...Object.fromEntries(changes) }, 'the worker follows the restored store');
   }
 
   /** Whether the worker leaves the bot as it is, whatever the store says. */

@@ -102,7 +102,9 @@ function readIfAny(path: string): Uint8Array | undefined {
   try {
     return readFileSync(path);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw error;
+    if (!(error instanceof Error && 'code' in error)) throw error;
+    if (error.code === 'ENOENT') return undefined;
+    // Of a folder in its place Node.js names no path.
+    throw Object.assign(error, { path });
   }
 }

@@ -45,6 +45,10 @@ export function migrate(db: DatabaseSync, steps: readonly string[] = migrations)
 }
 
 function openFile(path: string): DatabaseSync {
+  // SQLite only says that it cannot open it, as it does of a file without permission.
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) {
+    throw Object.assign(new Error('the store is a folder'), { code: 'EISDIR', path });
+  }
   const db = new DatabaseSync(path);
   try {
     chmodSync(path, 0o600);

@@ -1,10 +1,12 @@
 /** One row that cannot be read any more costs its own bot or job something, and nobody else. */
-import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '#common/clock.ts';
 import { silentLogger } from '#common/log.ts';
+import { explainStartError } from '#common/run-program.ts';
+import { hintFor } from '../../cli/render/hints.ts';
 import { readOrchestratorConfig } from '../../orchestrator/config.ts';
 import { startOrchestrator } from '../../orchestrator/program.ts';
 import { editStore, flipBit } from '../../orchestrator/store/testing/edit-store.ts';
@@ -91,6 +93,25 @@ describe('a damaged row', () => {
     const ensure = await run(start('hurt', { action: 'update' }));
     expect(ensure.spec?.env).toEqual({ WHO: 'hurt' });
     expect((await list())[0]).toMatchObject({ bot_id: 'hurt', reason: '' });
+  });
+
+  it.each([
+    ['has variables', {}],
+    ['has none', { env_vars: {} }],
+  ])('of a bot that %s is overcome as the hint says', async (_, extra) => {
+    const hurt = await run(start('hurt', extra));
+    await restartWith((db) => flipBit(db, 'bots', 'spec_sealed', "bot_id = 'hurt'"), [hurt]);
+    const { body } = await orchestrator.post({ action: 'restart', bot_id: 'hurt' });
+    expect(body.error.hint).toContain('"replace_env": true');
+    expect(hintFor('BOT_DAMAGED', body.error.hint)).toContain('--replace-env');
+    const update = start('hurt', { action: 'update', ...extra, replace_env: true });
+    expect(await orchestrator.post(update)).toMatchObject({ status: 202 });
+    worker.succeed(await worker.take('ensure'));
+    await eventually(
+      'it is sound',
+      async () => (await list())[0]?.reason,
+      (reason) => reason === '',
+    );
   });
 
   it('can be deleted while damaged', async () => {
@@ -243,6 +264,16 @@ describe('the key of the store', () => {
     await expect(begin(env)).rejects.toThrow(/SecretsKeyError|sealed with a key/);
     cpSync(`${keyPath()}.kept`, keyPath());
     await (await begin()).stop();
+  });
+
+  it.each(['secrets.key', 'store.sqlite'])('is told by its path when a folder is in place of %s', async (name) => {
+    const path = join(dir, 'orchestrator', name);
+    rmSync(path, { force: true });
+    mkdirSync(path, { recursive: true });
+    const error = await begin().catch((reason: unknown) => reason);
+    expect(explainStartError(error)).toBe(
+      `${path} is a folder, and should be a file: move it away, or choose another DATA_DIR`,
+    );
   });
 
   it('of a store from before the check is recognised by what it opens', async () => {

@@ -6,6 +6,8 @@
  * 3. What is decided is on disk before anything is done about it.
  * 4. A step that failed in passing says nothing about the container: it is looked at again.
  */
+
+import { inBackground } from '#common/background.ts';
 import type { BotKey } from '#common/ids.ts';
 import { problem } from '#common/problem.ts';
 import { Bell } from '#common/waiting/bell.ts';
@@ -23,6 +25,7 @@ import { isOwnDoing } from './container-steps.ts';
 import { nextStep, type Situation, type Step } from './converge.ts';
 import {
   diagnosisUntilMs,
+  goesBack,
   isOutranked,
   learnSpec,
   noteDiagnosis,
@@ -121,6 +124,7 @@ export class BotActor {
     if (this.#task && !sameTask && (taskId !== '' || !isSameDecision(desired, this.#task.decision))) {
       this.#endTask({ ok: false, problem: problem('CANCELLED', 'A later decision about the bot replaced this one.') });
     }
+    if (goesBack(this.#memory, desired)) this.#noteWayBack(desired);
     setDesired(this.#memory, desired, taskId !== '' && !sameTask);
     // A session has begun: a source can be fetched again.
     if (anew) this.#makeNow();
@@ -133,6 +137,15 @@ export class BotActor {
     }
     this.#bell.ring();
     return true;
+  }
+
+  /** For whoever reads the log: without it, the output of the new version is followed by that of the former one. */
+  #noteWayBack({ revision }: Desired): void {
+    const runs = factsOf(this.#memory)?.revision === revision;
+    const text = runs
+      ? 'the update did not succeed; the former version is still the one that runs'
+      : 'the update did not stay up: the former version is back and is started again';
+    inBackground(this.#context.log.note(text), () => undefined);
   }
 
   /** The orchestrator does not place the bot here any more. */

@@ -59,6 +59,17 @@ export function setDesired(memory: BotMemory, desired: Desired, newTask: boolean
 const isSameMoment = (a: Desired['decided'], b: Desired['decided']): boolean =>
   a?.opening === b?.opening && a?.seq === b?.seq;
 
+/**
+ * Whether the decision goes back to a former version, because the newer one did not stay up or could not be made: it is about an
+ * older revision, of the same placement.
+ */
+export const goesBack = ({ record: { desired: before } }: BotMemory, desired: Desired): boolean =>
+  before?.kind === 'running' &&
+  desired.kind === 'running' &&
+  before.epoch === desired.epoch &&
+  compareDecisions(desired, before) >= 0 &&
+  desired.revision < before.revision;
+
 /** What is desired cannot be had; nothing more is tried until something new is decided. */
 export function recordFailure(memory: BotMemory, problem: Problem): void {
   const { desired } = memory.record;

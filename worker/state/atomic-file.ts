@@ -30,7 +30,8 @@ export async function readFileIfAny(path: string): Promise<Buffer | undefined> {
     return await readFile(path);
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return undefined;
-    throw error;
+    // Of a folder in its place Node.js names no path.
+    throw error instanceof Error ? Object.assign(error, { path }) : error;
   }
 }
 

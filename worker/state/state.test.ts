@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '#common/log.ts';
 import { problem } from '#common/problem.ts';
+import { explainStartError } from '#common/run-program.ts';
 import { Secret } from '#common/secret.ts';
 import { type BotRecord, createBotRecords, emptyRecord } from '../bots/bot-records.ts';
 import { LockHeldError, takeLock } from './lock-file.ts';
@@ -19,6 +20,24 @@ beforeEach(async () => {
 afterEach(() => rm(dir, { recursive: true, force: true }));
 
 const modeOf = async (path: string) => ((await stat(path)).mode & 0o777).toString(8);
+
+it.each(['key', 'worker-id', 'credential', 'taken.json', 'store-id', 'store-history', 'lock'])(
+  'a folder in place of %s is named with its path, and changes nothing',
+  async (name) => {
+    const path = join(dir, name);
+    await mkdir(path);
+    const error = await openStateDir(dir, undefined).then(
+      async (state) => state.close(),
+      (reason: unknown) => reason,
+    );
+    expect(explainStartError(error)).toBe(
+      `${path} is a folder, and should be a file: move it away, or choose another DATA_DIR`,
+    );
+    expect((await stat(path)).isDirectory()).toBe(true);
+    await rm(path, { recursive: true });
+    await (await openStateDir(dir, undefined)).close();
+  },
+);
 
 describe('the lock', () => {
   it('is held by one, and free after its release', async () => {
