@@ -1,6 +1,9 @@
 /** What the outside world gives to a command: streams, time, the network, all replaceable in tests. */
+
 import type { Writable } from 'node:stream';
 import type { Clock } from '#common/clock.ts';
+import { createDeferred } from '#common/deferred.ts';
+import { orAbort } from '#common/waiting/abort.ts';
 import type { Client } from './client.ts';
 import type { BaseContext } from './clipanion.ts';
 import type { ConnectionSettings } from './settings.ts';
@@ -29,21 +32,11 @@ export interface CliContext extends BaseContext {
 }
 
 /** Writes and waits while the reader is slow, so that a fast log does not pile up in memory. */
-export function write(stream: Writable, text: string, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (stream.write(text)) return resolve();
-    const settle = (act: () => void) => () => {
-      stream.off('drain', onDrain);
-      stream.off('close', onDrain);
-      signal.removeEventListener('abort', onAbort);
-      act();
-    };
-    const onDrain = settle(resolve);
-    const onAbort = settle(() => reject(signal.reason));
-    stream.once('drain', onDrain);
-    // A reader that went away ends the command through the signal; there is nothing to wait for.
-    stream.once('close', onDrain);
-    signal.addEventListener('abort', onAbort, { once: true });
-    if (signal.aborted) onAbort();
-  });
+export async function write(stream: Writable, text: string, signal: AbortSignal): Promise<void> {
+  if (stream.write(text)) return;
+  const { promise, resolve } = createDeferred<void>();
+  const done = (): void => resolve();
+  // A reader that went away ends the command through the signal; there is nothing to wait for.
+  stream.once('drain', done).once('close', done);
+  await orAbort(signal, promise).finally(() => stream.off('drain', done).off('close', done));
 }

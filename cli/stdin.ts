@@ -1,7 +1,9 @@
 /** What a person or a pipe says on stdin. */
+
 import type { Readable } from 'node:stream';
 import type { Clock } from '#common/clock.ts';
 import { createDeferred } from '#common/deferred.ts';
+import { onAbort } from '#common/waiting/abort.ts';
 import { complain } from './errors.ts';
 import { exitCodes } from './exit-codes.ts';
 import { decode } from './read-text.ts';
@@ -52,16 +54,14 @@ function readUntil({ stdin, clock, signal }: StdinContext, isEnd: (piece: Buffer
     bytes += next.byteLength;
     if (bytes > bytesMax || isEnd(next)) finish();
   };
-  const onAbort = (): void => reject(signal.reason);
   const cancelTimer = clock.after(patienceMs, () =>
     reject(complain(exitCodes.failed, 'NO_INPUT', 'Nothing came on the standard input.', 'Try again, or pipe it in.')),
   );
   stdin.on('data', onData).once('end', finish).once('error', reject);
-  signal.addEventListener('abort', onAbort, { once: true });
-  if (signal.aborted) onAbort();
+  const letGo = onAbort(signal, () => reject(signal.reason));
   return promise.finally(() => {
     cancelTimer();
     stdin.off('data', onData).off('end', finish).off('error', reject).pause();
-    signal.removeEventListener('abort', onAbort);
+    letGo();
   });
 }

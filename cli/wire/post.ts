@@ -1,8 +1,10 @@
 /** One POST over HTTP/1.1, on a connection of its own. Follows no redirect, so that the token goes nowhere else. */
+
 import { request as httpRequest } from 'node:http';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { systemClock } from '#common/clock.ts';
 import { createDeferred } from '#common/deferred.ts';
+import { onAbort } from '#common/waiting/abort.ts';
 import { answerBytesMax } from './answer-bytes.ts';
 
 export interface Post {
@@ -31,14 +33,13 @@ export async function post(target: URL, { headers, body, signal, timeoutMs }: Po
     agent: false,
     headers: { ...headers, 'content-length': body.byteLength },
   });
-  const onAbort = (): void => void request.destroy(asError(signal?.reason));
   const cancelTimer =
     timeoutMs === undefined
       ? undefined
       : systemClock.after(timeoutMs, () =>
           request.destroy(new ConnectError('the answer took too long', Code.DeadlineExceeded)),
         );
-  signal?.addEventListener('abort', onAbort, { once: true });
+  const letGo = onAbort(signal, () => request.destroy(asError(signal?.reason)));
   request.once('response', (response) => {
     const pieces: Buffer[] = [];
     let bytes = 0;
@@ -60,7 +61,7 @@ export async function post(target: URL, { headers, body, signal, timeoutMs }: Po
     return await promise;
   } finally {
     cancelTimer?.();
-    signal?.removeEventListener('abort', onAbort);
+    letGo();
   }
 }
 

@@ -2,6 +2,7 @@
  * One worker session, from Hello to its end. Any failure ends it whole; the worker dials again and starts over.
  * Messages are handled in the order they came, many of them in one commit; what is acknowledged is on disk.
  */
+
 import { create } from '@bufbuild/protobuf';
 import { ulid } from 'ulid';
 import type { Clock } from '#common/clock.ts';
@@ -11,6 +12,7 @@ import type { Logger } from '#common/log.ts';
 import { refuse } from '#common/problem.ts';
 import type { Secret } from '#common/secret.ts';
 import { protocolMax, protocolMin } from '#common/version.ts';
+import { onAbort } from '#common/waiting/abort.ts';
 import {
   BotNameSchema,
   type DesiredSet,
@@ -132,8 +134,7 @@ export async function* serveSession(
   await engine.observe(hello.workerId, hello.snapshot);
   fleet.join(facts, hello.ready, hello.notReadyReason);
   logger.info({ workerId: hello.workerId, runtime: hello.runtime, version: hello.version }, 'worker joined');
-  const onAbort = () => queue.end(new Error('the connection was lost'));
-  signal.addEventListener('abort', onAbort, { once: true });
+  const letGo = onAbort(signal, () => queue.end(new Error('the connection was lost')));
   queue.push({
     case: 'welcome',
     value: {
@@ -155,7 +156,7 @@ export async function* serveSession(
     for await (const body of queue.drain())
       yield create(SessionResponseSchema, { body: asKnown(body, knowsRemaining) });
   } finally {
-    signal.removeEventListener('abort', onAbort);
+    letGo();
     const wasCurrent = fleet.isCurrent(facts);
     fleet.leave(facts);
     deps.adoption.left(facts);

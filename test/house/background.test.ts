@@ -32,3 +32,7 @@ it('no promise is let go without somebody who hears of its end', () => {
     linesWith(/(?:^\s*|[=?:;{(]\s*|\belse )void [a-zA-Z_#(][\w.#?]*\(/, ['worker/runtime/docker/output-reader.ts']),
   ).toEqual([]);
 });
+
+it('a listener of an abort signal is set by the toolbox alone, which gives every caller what takes it back', () => {
+  expect(linesWith(/addEventListener\('abort'/, ['common/waiting/abort.ts'])).toEqual([]);
+});

@@ -2,9 +2,11 @@
  * Runs git for repositories of strangers: nothing of the machine's or the user's configuration, no hooks, no helpers, no
  * redirects, no proxies, no questions. Credentials go through the environment of the askpass program only.
  */
+
 import { spawn } from 'node:child_process';
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { onAbort } from '#common/waiting/abort.ts';
 
 export interface GitCredentials {
   readonly username: string;
@@ -93,10 +95,10 @@ export function runGit(
         // The whole group has ended.
       }
     };
-    signal.addEventListener('abort', end, { once: true });
+    const letGo = onAbort(signal, end);
     child.once('error', reject);
     child.once('close', (code) => {
-      signal.removeEventListener('abort', end);
+      letGo();
       if (signal.aborted) reject(signal.reason);
       else resolve({ code, ...texts });
     });

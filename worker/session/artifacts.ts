@@ -1,6 +1,7 @@
 /**
  * Sources of bots, fetched once and kept by their sha256, bounded in size. A file under its final name is whole and checked.
  */
+
 import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,6 +10,7 @@ import type { Clock } from '#common/clock.ts';
 import { sha256Pattern } from '#common/ids.ts';
 import type { Logger } from '#common/log.ts';
 import { ProblemError, problem } from '#common/problem.ts';
+import { orAbort } from '#common/waiting/abort.ts';
 import { withTimeLimit } from '#common/waiting/time-limit.ts';
 import { TransientError } from '#common/waiting/transient.ts';
 import type { FetchArtifactResponse } from '#gen/botrunner/v1/worker_service_pb.js';
@@ -87,13 +89,9 @@ export class ArtifactCache implements ArtifactSource {
     }
     download.waiters += 1;
     const mine = download;
-    const aborted = Promise.withResolvers<never>();
-    const onAbort = () => aborted.reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
     try {
-      await Promise.race([mine.done, aborted.promise]);
+      await orAbort(signal, mine.done);
     } finally {
-      signal.removeEventListener('abort', onAbort);
       mine.waiters -= 1;
       if (mine.waiters === 0) mine.abort.abort(new Error('nobody waits for the artifact any more'));
     }

@@ -2,9 +2,11 @@
  * Finds out why an orchestrator cannot be dialled: gRPC tells that there is no connection and seldom why. A connection of its
  * own goes as far as it gets: name, TCP, TLS with the certificate, HTTP/2. Nothing of the worker's is sent on it.
  */
+
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type PeerCertificate } from 'node:tls';
 import { type ConnectionFailure, connectionFailureOf } from '#common/connection-failure.ts';
+import { orAbort } from '#common/waiting/abort.ts';
 import type { Endpoint } from '../config.ts';
 
 export interface Probed {
@@ -82,22 +84,18 @@ async function probeCleartext(endpoint: Endpoint, signal: AbortSignal): Promise<
 
 /** Resolves with the event; rejects with the socket's error, or when it ends before. The socket is gone after. */
 function settled(socket: Socket, event: 'secureConnect', signal: AbortSignal): Promise<void> {
-  return new Promise<void>((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
+  const done = new Promise<void>((resolve, reject) => {
     socket.once(event, () => resolve());
     socket.once('error', reject);
     socket.once('close', () => reject(Object.assign(new Error('closed'), { code: 'ECONNRESET' })));
-    if (signal.aborted) onAbort();
-  }).finally(() => socket.destroy());
+  });
+  return orAbort(signal, done).finally(() => socket.destroy());
 }
 
 /** What the other side says to a preface of HTTP/2; undefined when it hangs up. */
 function firstBytes(socket: Socket, signal: AbortSignal): Promise<Buffer | undefined> {
-  return new Promise<Buffer | undefined>((resolve, reject) => {
+  const said = new Promise<Buffer | undefined>((resolve, reject) => {
     let connected = false;
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
     socket.once('connect', () => {
       connected = true;
       socket.write(preface);
@@ -105,8 +103,8 @@ function firstBytes(socket: Socket, signal: AbortSignal): Promise<Buffer | undef
     socket.once('data', resolve);
     socket.once('error', (error) => (connected ? resolve(undefined) : reject(error)));
     socket.once('close', () => resolve(undefined));
-    if (signal.aborted) onAbort();
-  }).finally(() => socket.destroy());
+  });
+  return orAbort(signal, said).finally(() => socket.destroy());
 }
 
 function detailOf(failure: ConnectionFailure, error: unknown): { readonly detail?: string } {

@@ -7,6 +7,7 @@ import { create } from '@bufbuild/protobuf';
 import { inBackground } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
+import { onAbort } from '#common/waiting/abort.ts';
 import {
   type AdoptStrays,
   type DesiredSet,
@@ -133,16 +134,14 @@ export async function runSession(parts: SessionParts, signal: AbortSignal): Prom
       breakOff('a message could not be handled');
     }
   });
-  const onAbort = () => call.cancel();
-  signal.addEventListener('abort', onAbort, { once: true });
-  if (signal.aborted) call.cancel();
+  const letGo = onAbort(signal, () => call.cancel());
   feedWatchdog();
   call.write(create(SessionRequestSchema, { body: { case: 'hello', value: work.hello() } }));
   const final = await ended;
   over.abort();
   cancelWatchdog();
   cancelHeartbeat();
-  signal.removeEventListener('abort', onAbort);
+  letGo();
   if (disobeyed !== undefined) return { kind: 'disobeyed', message: disobeyed };
   return howItEnded(final, ownReason, welcomed);
 }

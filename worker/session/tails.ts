@@ -2,6 +2,7 @@
  * Log tails: for each OpenTail a stream of its own, from the log on disk to the reader at the other end. One message is
  * under way at a time, so a reader that stalls holds only its place in the log.
  */
+
 import { create } from '@bufbuild/protobuf';
 import type { Timestamp } from '@bufbuild/protobuf/wkt';
 import type { Clock } from '#common/clock.ts';
@@ -10,6 +11,7 @@ import type { Logger } from '#common/log.ts';
 import { formatLogCursor, parseLogCursor } from '#common/log-cursor.ts';
 import { type Problem, problem } from '#common/problem.ts';
 import { problemToProto } from '#common/problem-proto.ts';
+import { onAbort } from '#common/waiting/abort.ts';
 import {
   type OpenTail,
   TailEndSchema,
@@ -59,8 +61,7 @@ export class Tails {
     const ended = endOf(call).then(() => over.abort());
     // The orchestrator says nothing on a tail, but its end is only seen by reading.
     call.resume();
-    const onAbort = () => call.cancel();
-    signal.addEventListener('abort', onAbort, { once: true });
+    const letGo = onAbort(signal, () => call.cancel());
     const say: Say = (message) => send(call, create(TailLogsRequestSchema, message), ended);
     try {
       await say({ tailId: tail.tailId });
@@ -69,7 +70,7 @@ export class Tails {
       call.end();
       await ended;
     } finally {
-      signal.removeEventListener('abort', onAbort);
+      letGo();
       call.cancel();
     }
   }

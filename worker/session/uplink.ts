@@ -3,11 +3,13 @@
  * What is said while there is no session is not lost where it matters: results are in the journal, observations are in
  * the next Hello. Progress is.
  */
+
 import { inBackground } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
 import { describeConnectionFailure } from '#common/connection-failure.ts';
 import type { Logger } from '#common/log.ts';
 import type { Secret } from '#common/secret.ts';
+import { linkSignals, onAbort } from '#common/waiting/abort.ts';
 import { pause } from '#common/waiting/bell.ts';
 import type { BotState } from '#gen/botrunner/v1/bot_pb.js';
 import type { LogEntry } from '#gen/botrunner/v1/log_pb.js';
@@ -223,7 +225,8 @@ export class Uplink implements TaskReports {
       renewed,
     };
     this.#current = current;
-    const signal = AbortSignal.any([this.#ending.signal, renewed.signal]);
+    using either = linkSignals(this.#ending.signal, renewed.signal);
+    const { signal } = either;
     try {
       const refused = joinFirst ? await this.#join(current.channel, signal) : undefined;
       if (refused) return refused;
@@ -241,15 +244,14 @@ export class Uplink implements TaskReports {
   async #join(channel: Channel, signal: AbortSignal): Promise<SessionEnd | undefined> {
     const { joinToken, credential, workerId } = this.#parts;
     // Ends the call with the session, whose channel is closed then.
-    const onAbort = () => channel.close();
-    signal.addEventListener('abort', onAbort, { once: true });
+    const letGo = onAbort(signal, () => channel.close());
     try {
       await channel.join(joinToken, { workerId, credentialSha256: credential.sha256 });
       return undefined;
     } catch (error) {
       return notJoined(error as ServiceError); // what a call of grpc-js rejects with
     } finally {
-      signal.removeEventListener('abort', onAbort);
+      letGo();
     }
   }
 

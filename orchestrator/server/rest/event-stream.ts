@@ -2,7 +2,9 @@
  * Writes a Server-Sent Events answer (https://html.spec.whatwg.org/multipage/server-sent-events.html). Each piece is written
  * when the one before has gone out; a reader that takes nothing for a minute is cut off, and may resume.
  */
+
 import { later } from '#common/background.ts';
+import { onAbort } from '#common/waiting/abort.ts';
 import { isGone } from '../is-gone.ts';
 import type { Response } from './http.ts';
 
@@ -51,7 +53,7 @@ async function written(response: Response, text: string, signal: AbortSignal): P
   const cancel = later(stallMs, no);
   response.once('drain', yes);
   response.once('close', no);
-  signal.addEventListener('abort', no, { once: true });
+  const letGo = onAbort(signal, no);
   try {
     if (await drained.promise) return true;
     response.destroy();
@@ -60,6 +62,6 @@ async function written(response: Response, text: string, signal: AbortSignal): P
     cancel();
     response.removeListener('drain', yes);
     response.removeListener('close', no);
-    signal.removeEventListener('abort', no);
+    letGo();
   }
 }

@@ -7,6 +7,7 @@
 import { Code, ConnectError, type Interceptor } from '@connectrpc/connect';
 import { inBackground } from '#common/background.ts';
 import { type Problem, problem } from '#common/problem.ts';
+import { onAbort } from '#common/waiting/abort.ts';
 import { identityKey } from './access.ts';
 import { toConnectError } from './connect-error.ts';
 
@@ -50,12 +51,7 @@ export const cutShort: Interceptor = (next) => async (request) => {
 /** The same, or a rejection as soon as one of the ends is there. */
 async function beforeEnd<T>(wanted: Promise<T>, ends: readonly End[]): Promise<T> {
   const { promise, resolve, reject } = Promise.withResolvers<T>();
-  const listeners = ends.map(({ signal, error }) => {
-    const onAbort = () => reject(error());
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
-    return { signal, onAbort };
-  });
+  const letGo = ends.map(({ signal, error }) => onAbort(signal, () => reject(error())));
   wanted.then(resolve, reject);
   try {
     return await promise;
@@ -63,7 +59,7 @@ async function beforeEnd<T>(wanted: Promise<T>, ends: readonly End[]): Promise<T
     // It may fail for the end before the end is heard of here.
     throw ends.find(({ signal }) => signal.aborted)?.error() ?? error;
   } finally {
-    for (const { signal, onAbort } of listeners) signal.removeEventListener('abort', onAbort);
+    for (const release of letGo) release();
   }
 }
 

@@ -1,6 +1,8 @@
 /** JobService.WatchJob: a job's changes and its build output until it is final. */
+
 import { create } from '@bufbuild/protobuf';
 import { unwrap } from '#common/problem.ts';
+import { linkSignals } from '#common/waiting/abort.ts';
 import type { WatchJobRequest, WatchJobResponse } from '#gen/botrunner/v1/job_service_pb.js';
 import { WatchJobResponseSchema } from '#gen/botrunner/v1/job_service_pb.js';
 import type { LogEntry } from '#gen/botrunner/v1/log_pb.js';
@@ -28,7 +30,8 @@ export async function* watchJob(
   const { engine, feed, storeId } = deps;
   const { jobId } = request;
   const watching = new AbortController();
-  const both = AbortSignal.any([signal, watching.signal]);
+  using linked = linkSignals(signal, watching.signal);
+  const both = linked.signal;
   const output = deps.buildOutput.watch(jobId, both);
   const jobUpdate = (job: ShownJob, seq: number): WatchJobResponse =>
     create(WatchJobResponseSchema, {

@@ -8,11 +8,13 @@
  *    waiting.
  * 3. An ended wait says nothing about the effect: the engine continues with what it was asked (contract, point 5).
  */
+
 import { Agent, type IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { inspect } from 'node:util';
 import Docker from 'dockerode';
 import { refuse } from '#common/problem.ts';
+import { orAbort } from '#common/waiting/abort.ts';
 import { EngineUnavailableError } from '../container-runtime.ts';
 import { dockerHostRule, parseDockerHost } from './docker-host.ts';
 import { sortedError } from './engine-errors.ts';
@@ -125,7 +127,8 @@ export function createEngineClient(dockerHost: string): EngineClient {
       try {
         const { long } = await connected(signal);
         // No limit of time: a build can be silent for long before its first output, which is when its answer begins.
-        return await raced(signal, () => open(long, stream, signal));
+        signal.throwIfAborted();
+        return await orAbort(signal, open(long, stream, signal));
       } catch (error) {
         throw onFailure(sortedError(error, describe(stream), signal));
       }
@@ -154,7 +157,8 @@ async function bounded<T>(
 ): Promise<T> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
   try {
-    return await raced(limit, () => work(limit));
+    limit.throwIfAborted();
+    return await orAbort(limit, work(limit));
   } catch (error) {
     throw sortedError(error, describe(call), signal);
   }
@@ -165,18 +169,6 @@ async function bounded<T>(
  * an agent in it that took more time than the rest of the request.
  */
 const withoutInspection = (agent: Agent): Agent => Object.assign(agent, { [inspect.custom]: () => 'Agent' });
-
-/** Rejects with the signal's reason even if the work never settles. */
-function raced<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason);
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    work()
-      .then(resolve, reject)
-      .finally(() => signal.removeEventListener('abort', onAbort));
-  });
-}
 
 // Anything else becomes an error with `statusCode`.
 const doneStatuses = { 200: true, 201: true, 204: true, 304: true };

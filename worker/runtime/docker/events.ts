@@ -2,8 +2,10 @@
  * The engine's events of our containers. Hints only: the engine forgets them when it restarts, and a stream can fall silent
  * without ending, which is why the engine is asked for a sign of life beside it.
  */
+
 import { inBackground } from '#common/background.ts';
 import { type Clock, sleep } from '#common/clock.ts';
+import { onAbort } from '#common/waiting/abort.ts';
 import type { RuntimeEvent } from '../container-runtime.ts';
 import { labelNames } from '../labels.ts';
 import { createLineSplitter } from '../output-lines.ts';
@@ -49,8 +51,7 @@ export async function watchEngineEvents(
 ): Promise<void> {
   const watch = new AbortController();
   const stop = () => watch.abort();
-  signal.addEventListener('abort', stop, { once: true });
-  if (signal.aborted) stop();
+  const letGo = onAbort(signal, stop);
   try {
     const label = [`${labelNames.marker}=true`];
     const query = { filters: { type: ['container'], event: Object.keys(kinds), label } };
@@ -69,7 +70,7 @@ export async function watchEngineEvents(
     // However an open stream breaks, it has ended; the caller looks at the containers and opens the next one.
     if (!watch.signal.aborted && !isStreamEnd(error)) throw sortedError(error, 'GET /events', signal);
   } finally {
-    signal.removeEventListener('abort', stop);
+    letGo();
     stop();
   }
 }

@@ -1,6 +1,8 @@
 /** What containers print: reading it from a cursor on (output-reader.ts decides what is new), and a bell for new output. */
+
 import type { Readable } from 'node:stream';
 import { sleep } from '#common/clock.ts';
+import { onAbort } from '#common/waiting/abort.ts';
 import { type ContainerRuntime, EngineUnavailableError, type OutputBatch } from '../container-runtime.ts';
 import { type ContainerDeps, inspectContainer, noSuchContainer } from './containers.ts';
 import type { Query } from './engine-client.ts';
@@ -35,9 +37,7 @@ export function createOutputReader(deps: ContainerDeps): ContainerRuntime['readO
     const goesOn = known !== undefined && known.cursor === cursorText;
     const look = goesOn ? known : beginLook(deps, id, cursorText, maxBytes);
     look.bound.bytes = maxBytes;
-    const onAbort = () => look.close();
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
+    const letGo = onAbort(signal, () => look.close());
     try {
       const next = await look.batches.next();
       if (next.done) return next.value;
@@ -55,7 +55,7 @@ export function createOutputReader(deps: ContainerDeps): ContainerRuntime['readO
       signal.throwIfAborted();
       throw error;
     } finally {
-      signal.removeEventListener('abort', onAbort);
+      letGo();
     }
   };
 }

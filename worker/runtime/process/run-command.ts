@@ -1,7 +1,9 @@
 /** Runs one command of a build: its output line by line, and nothing of it left when it ends or is aborted. */
+
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
+import { onAbort } from '#common/waiting/abort.ts';
 import { createWholeLineSplitter } from '../output-lines.ts';
 import { signalGroup } from './wrapper.ts';
 
@@ -29,7 +31,7 @@ export async function runCommand(command: Command, signal: AbortSignal): Promise
   const end = () => {
     if (child.pid !== undefined) signalGroup(child.pid, 'SIGKILL');
   };
-  signal.addEventListener('abort', end, { once: true });
+  const letGo = onAbort(signal, end);
   // What it left in the background would hold its output open.
   child.once('exit', end);
   try {
@@ -42,7 +44,7 @@ export async function runCommand(command: Command, signal: AbortSignal): Promise
     const [code, killedBy] = exit as [number | null, NodeJS.Signals | null];
     return code ?? 128 + (killedBy === 'SIGKILL' ? 9 : 15);
   } finally {
-    signal.removeEventListener('abort', end);
+    letGo();
   }
 }
 
