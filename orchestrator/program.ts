@@ -105,15 +105,13 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     fleet,
     decided: (bot) => restore.decided(bot),
     isHeld: (bot) => restore.isHeld(bot),
-    published: {
-      seenNumbers: (bot) => restore.seen(bot),
-      seen: (shown) => {
-        const { bot, state } = fleet.view(shown);
-        return { ...bot, state };
-      },
-      job: (job) => {
-        if (isFinal(job.status)) buildOutput.forget(job.jobId);
-      },
+    seenNumbers: (bot) => restore.seen(bot),
+    seen: (shown) => {
+      const { bot, state } = fleet.view(shown);
+      return { ...bot, state };
+    },
+    jobChanged: (job) => {
+      if (isFinal(job.status)) buildOutput.forget(job.jobId);
     },
     readLogText: (bot, lines, signal) =>
       readLogText(botLogs.read(bot, { lines, follow: false, afterCursor: '' }, signal)),
@@ -144,7 +142,6 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     clock,
     logger,
     sealKey,
-    stopGraceMs: settings.stopGraceMs,
     buildOutput,
     storeId,
   };

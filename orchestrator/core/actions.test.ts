@@ -27,7 +27,7 @@ it('an action that reads undoes nothing and takes no place; one that ends others
 
 it('a job without an action does nothing of all that', () => {
   for (const action of ['', 'unreadable'] as const) {
-    expect(rowOf(action)).toMatchObject({ undo: 'nothing', deploys: false, takesPlace: false, deadline: 'other' });
+    expect(rowOf(action)).toMatchObject({ deploys: false, takesPlace: false, deadline: 'other', endsOthers: false });
     expect(changesBot(action)).toBe(false);
   }
   expect(isBotAction('toString')).toBe(false);

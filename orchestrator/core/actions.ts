@@ -72,9 +72,14 @@ export type Action = (typeof actions)[number];
 export type JobAction = BotAction | '' | 'unreadable';
 
 const none: ActionRow = { ...reading, begunBy: 'orchestrator', needs: 'nothing', reads: null };
+// Its bot may have something to go back to.
+const unreadable: ActionRow = { ...none, undo: 'before' };
 
-/** The row of an action. A job without an action, or with one that cannot be read, does nothing of all that. */
-export const rowOf = (action: JobAction): ActionRow => (action === '' || action === 'unreadable' ? none : rows[action]);
+/** The row of an action. A job without one, or with one that cannot be read, does nothing of all that. */
+export function rowOf(action: JobAction): ActionRow {
+  if (action === '') return none;
+  return action === 'unreadable' ? unreadable : rows[action];
+}
 
 const names = Object.keys(rows) as BotAction[]; // the keys of an object literal
 

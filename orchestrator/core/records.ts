@@ -49,7 +49,15 @@ export interface Undo {
   readonly specSealed: Uint8Array | null;
 }
 
-export interface BotRecord extends BotKey {
+/**
+ * A bot. The store reads one from its row, and the functions of core/bot/ make the next one of it; nobody else does: the protected
+ * member is lost in every copy, so that the compiler refuses a record that was put together anywhere else. Field by field:
+ * docs/bot-model.md.
+ */
+export declare abstract class BotRecord implements BotKey {
+  protected readonly madeByCoreBot: true;
+  readonly userId: string;
+  readonly botId: string;
   readonly mode: string;
   readonly desired: Desired;
   readonly generation: number;

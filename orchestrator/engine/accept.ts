@@ -1,27 +1,68 @@
-/** Takes a new job in: the checks that need the store, the rows, and the job's turn. All in the caller's transaction. */
+/** Accepts a new job: the checks that need the store, the rows, and the job's turn. All in the caller's transaction. */
 import { labelsText } from '#common/labels.ts';
 import { ProblemError, problem, refuse, unwrap } from '#common/problem.ts';
 import type { BotSpec } from '#gen/botrunner/v1/bot_pb.js';
-import { changesBot, rowOf } from '../core/actions.ts';
-import { freshAge } from '../core/max-runtime.ts';
+import { rowOf } from '../core/actions.ts';
+import { newBot } from '../core/bot/decided.ts';
+import { newJob } from '../core/job.ts';
+import type { JobInput } from '../core/job-params.ts';
 import { anyCarries } from '../core/placement.ts';
 import { checkQuota, mayRun } from '../core/quota.ts';
 import type { BotRecord, JobRecord } from '../core/records.ts';
 import { takesOver } from '../core/takeover.ts';
 import type { Tables } from '../store/store.ts';
-import { advance, beginNext } from './advance.ts';
-import { storeArtifact } from './artifacts.ts';
+import { advance, queue } from './advance.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
-import { deadlineMs } from './deadlines.ts';
-import type { NewJob } from './new-job.ts';
 import { activeBots } from './read.ts';
 import { openSpec, sealSpec } from './specs.ts';
-import { refusedToken, silentHolder, tokenHolders } from './token-ownership.ts';
+import { putArtifactTokens, refusedToken, silentHolder, tokenHolders } from './token-ownership.ts';
 import { wantedSpec } from './wanted-spec.ts';
 
+/** A request that passed its validator: what the doors hand to the engine. */
+export interface NewJob {
+  readonly userId: string;
+  readonly blueprint: string;
+  /** Empty for list and for jobs that are about no bot. */
+  readonly botId: string;
+  readonly input: JobInput;
+  /** For start and update. */
+  readonly spec?: { readonly spec: BotSpec; readonly mode: string; readonly artifactSha256: string };
+  /** An artifact that came with the request; stored with the job, in one commit. */
+  readonly artifact?: {
+    readonly sha256: string;
+    readonly bytes: Uint8Array;
+    /** sha256 of each Telegram token in its code. */
+    readonly tokenSha256s: readonly string[];
+  };
+  /**
+   * A stop of a bot that is not there becomes a job that fails, instead of being refused: the original's command line stops
+   * before it updates, continues after a stop that failed, and ends at any refusal.
+   */
+  readonly absentFails?: boolean;
+  readonly idempotency?: { readonly key: string; readonly bodySha256: string };
+}
+
+/** Accepts a job, or returns the one that the same Idempotency-Key made before. Throws ProblemError. */
+export const acceptOnce = (context: EngineContext, change: Change, request: NewJob): JobRecord =>
+  repeatedJob(change.tx, request) ?? acceptJob(context, change, request);
+
+/** Ends a job early; a job that is final stays as it is. Returns it as it is now. Throws JOB_NOT_FOUND. */
+export function cancelJob(context: EngineContext, change: Change, userId: string, jobId: string): JobRecord {
+  const job = jobOf(change.tx, userId, jobId);
+  const reason = problem('CANCELLED', 'The job was cancelled by its user.');
+  return advance(context, change, job, { kind: 'aborted', problem: reason });
+}
+
+/** A job of the user. Throws JOB_NOT_FOUND. */
+export function jobOf(tx: Tables, userId: string, jobId: string): JobRecord {
+  const job = tx.jobs.get(jobId);
+  if (job === undefined || job.userId !== userId) refuse('JOB_NOT_FOUND', 'There is no such job.');
+  return job;
+}
+
 /** The job that the same Idempotency-Key made before. */
-export function repeatedJob(tx: Tables, { userId, idempotency }: NewJob): JobRecord | undefined {
+function repeatedJob(tx: Tables, { userId, idempotency }: NewJob): JobRecord | undefined {
   if (idempotency === undefined) return undefined;
   const found = tx.idempotency.get(userId, idempotency.key);
   if (found === undefined) return undefined;
@@ -33,49 +74,30 @@ export function repeatedJob(tx: Tables, { userId, idempotency }: NewJob): JobRec
 
 /** Checks what depends on the store and writes the job; throws ProblemError and changes nothing when it refuses. */
 export function acceptJob(context: EngineContext, change: Change, request: NewJob): JobRecord {
-  const { settings, sealKey, newId } = context;
-  const { userId, botId, input, spec } = request;
+  const { settings, sealKey } = context;
+  const { userId, blueprint, botId, input, spec, idempotency } = request;
   const key = { userId, botId };
   const existing = botIfAllowed(context, change.tx, request);
-  if (request.artifact !== undefined) storeArtifact(context, change, userId, newId(), request.artifact);
-  // Empty for a source that the worker fetches.
-  const artifact = spec?.artifactSha256 ?? '';
-  if (artifact !== '' && !change.tx.artifacts.isOwnedBy(userId, artifact)) {
-    refuse('ARTIFACT_NOT_FOUND', 'There is no artifact with that sha256.');
-  }
-  if (artifact !== '') change.tx.artifacts.touch(artifact);
+  takeArtifact(context, change, request);
   const wanted = wantedNow(context, change.tx, request, existing);
   if (wanted !== undefined) checkTokens(context, change.tx, request, wanted);
-  const jobId = newId();
-  if (existing === undefined && spec !== undefined) change.putBot(newBot(context, key, spec.mode, change.now));
-  const job = change.putJob({
-    jobId,
-    userId,
-    blueprint: request.blueprint,
-    ...input,
-    botId,
-    mutating: changesBot(input.action),
-    state: context.blueprints.get(request.blueprint)?.initialState ?? 'init',
-    status: 'pending',
-    reason: '',
-    specSealed: spec === undefined ? null : sealSpec(sealKey, key, spec.spec),
-    result: null,
-    error: null,
-    taskId: null,
-    createdAt: change.now,
-    updatedAt: change.now,
-    deadlineAt: change.now + deadlineMs(settings, input.action),
-  });
-  change.tx.jobs.addStep(jobId, job.state, change.now);
-  if (request.idempotency !== undefined) {
-    change.tx.idempotency.put(userId, request.idempotency.key, request.idempotency.bodySha256, jobId, change.now);
+  const jobId = change.newId();
+  if (existing === undefined && spec !== undefined) {
+    const { defaultMemoryBytes: memoryBytes, defaultCpuMillis: cpuMillis } = settings;
+    change.putBot(newBot(key, { mode: spec.mode, memoryBytes, cpuMillis }, change.now));
+  }
+  const specSealed = spec === undefined ? null : sealSpec(sealKey, key, spec.spec);
+  const state = context.blueprints.get(blueprint)?.initialState ?? 'init';
+  const job = change.addJob(
+    newJob({ jobId, userId, blueprint, botId, input, specSealed }, state, settings, change.now),
+  );
+  if (idempotency !== undefined) {
+    change.tx.idempotency.put(userId, idempotency.key, idempotency.bodySha256, jobId, change.now);
   }
   if (mayBeAbsent(request) && (existing === undefined || existing.desired === 'removed')) {
     return advance(context, change, job, { kind: 'aborted', problem: noSuchBot(botId) });
   }
-  begin(context, change, job);
-  // What its turn has made of it: the caller shows it to people.
-  return change.tx.jobs.get(jobId) ?? job;
+  return begin(context, change, job);
 }
 
 /** Refuses what acceptJob would refuse whatever the artifact holds, so that nobody uploads it in vain. Writes nothing. */
@@ -84,15 +106,33 @@ export function checkRequest(context: EngineContext, tx: Tables, request: NewJob
   if (wanted !== undefined) checkTokens(context, tx, request, wanted);
 }
 
+/** Stores the artifact that came with the request, or makes sure that the one it names is there. */
+function takeArtifact({ sealKey }: EngineContext, change: Change, { userId, spec, artifact }: NewJob): void {
+  const { artifacts } = change.tx;
+  if (artifact !== undefined) {
+    const { sha256, bytes, tokenSha256s } = artifact;
+    artifacts.own(userId, sha256, change.now);
+    putArtifactTokens(sealKey, change.tx, sha256, tokenSha256s);
+    if (artifacts.get(sha256) === undefined) {
+      const uploadId = change.newId();
+      artifacts.addBytes(uploadId, bytes);
+      artifacts.finish(uploadId, sha256, bytes.length, change.now);
+    }
+  }
+  // Empty for a source that the worker fetches.
+  const named = spec?.artifactSha256 ?? '';
+  if (named === '') return;
+  if (!artifacts.isOwnedBy(userId, named)) refuse('ARTIFACT_NOT_FOUND', 'There is no artifact with that sha256.');
+  artifacts.touch(named);
+}
+
 /** The bot that the request is about, if there is one. Refuses a bot that must be there and is not, and one too many. */
 function botIfAllowed(context: EngineContext, tx: Tables, request: NewJob): BotRecord | undefined {
   const { userId, botId, input } = request;
+  const row = rowOf(input.action);
   const existing = botId === '' ? undefined : tx.bots.get({ userId, botId });
   const alive = existing !== undefined && existing.desired !== 'removed';
-  const row = rowOf(input.action);
-  if (row.needs !== 'nothing' && !alive && !mayBeAbsent(request)) {
-    throw new ProblemError(noSuchBot(botId));
-  }
+  if (row.needs !== 'nothing' && !alive && !mayBeAbsent(request)) throw new ProblemError(noSuchBot(botId));
   if (row.needs === 'spec' && existing?.specSealed === null) {
     refuse('BOT_NOT_FOUND', `The bot ${botId} has never been started successfully.`, {
       hint: 'Give it code with the action "start".',
@@ -159,53 +199,22 @@ function checkTokens(context: EngineContext, tx: Tables, request: NewJob, spec: 
   throw new ProblemError(refusedToken(context, tx, request.userId, holders));
 }
 
-/** A bot that has been asked for and has not begun. */
-function newBot(context: EngineContext, key: { userId: string; botId: string }, mode: string, now: number): BotRecord {
-  const { settings } = context;
-  return {
-    ...key,
-    mode,
-    desired: 'stopped',
-    generation: 0,
-    revision: 0,
-    epoch: 0,
-    workerId: null,
-    leaving: false,
-    memoryBytes: settings.defaultMemoryBytes,
-    cpuMillis: settings.defaultCpuMillis,
-    specSealed: null,
-    purge: false,
-    undo: null,
-    pendingTask: null,
-    state: 'pending',
-    observed: {},
-    observedAt: null,
-    ...freshAge(now, 0),
-    eventSeq: 0,
-    decidedSeq: 0,
-    createdAt: now,
-    updatedAt: now,
-  };
+/** Gives the job its turn, if it is. Returns the job as that has left it: the caller shows it to people. */
+function begin(context: EngineContext, change: Change, job: JobRecord): JobRecord {
+  if (!job.mutating) advance(context, change, job, { kind: 'begin' });
+  else {
+    if (rowOf(job.action).endsOthers) endOthers(context, change, job);
+    queue(context, change, job);
+  }
+  return change.tx.jobs.get(job.jobId) ?? job;
 }
 
-/** Gives the job its turn, if it is. */
-function begin(context: EngineContext, change: Change, job: JobRecord): void {
-  if (!job.mutating) {
-    advance(context, change, job, { kind: 'begin' });
-    return;
-  }
-  if (rowOf(job.action).endsOthers) {
-    const reason = problem('CANCELLED', `A later ${job.action} of the bot ended this job.`);
-    // Newest first, so that none of them gets its turn when the one before it ends.
-    for (const other of change.tx.jobs.openOfBot(job).toReversed()) {
-      if (other.jobId !== job.jobId && other.action !== job.action) {
-        advance(context, change, other, { kind: 'aborted', problem: reason });
-      }
+function endOthers(context: EngineContext, change: Change, job: JobRecord): void {
+  const reason = problem('CANCELLED', `A later ${job.action} of the bot ended this job.`);
+  // Newest first, so that none of them gets its turn when the one before it ends.
+  for (const other of change.tx.jobs.openOfBot(job).toReversed()) {
+    if (other.jobId !== job.jobId && other.action !== job.action) {
+      advance(context, change, other, { kind: 'aborted', problem: reason });
     }
-  }
-  beginNext(context, change, job);
-  const now = change.tx.jobs.get(job.jobId);
-  if (now?.status === 'pending' && now.reason === '') {
-    change.putJob({ ...now, reason: 'waiting for an earlier job of the same bot' });
   }
 }

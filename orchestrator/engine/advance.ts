@@ -1,27 +1,30 @@
-/** Moves jobs: one function takes a job through one event, in the caller's transaction. */
+/** Moves jobs: one function takes a job through one event, in the caller's transaction. What a job that failed wanted is undone. */
+import type { BotKey } from '#common/ids.ts';
 import { problem } from '#common/problem.ts';
 import { rowOf } from '../core/actions.ts';
-import type { JobEvent, Step } from '../core/blueprints/blueprint.ts';
+import { abortedStep, type JobEvent, type Step } from '../core/blueprints/blueprint.ts';
+import { returned } from '../core/bot/placed.ts';
+import { outliving } from '../core/bot/settled.ts';
+import { type Doubt, resumed, reverted } from '../core/bot/undone.ts';
+import { tellFormer } from '../core/former-version.ts';
+import { atWork, withReason } from '../core/job.ts';
+import type { StoppedHolder } from '../core/job-params.ts';
 import { type BotRecord, isFinal, type JobRecord } from '../core/records.ts';
 import { hasGot, stoppedHolders } from '../core/takeover.ts';
-import { dispatch, objectionToBegin } from './activate.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
-import { tellFormer } from './former-version.ts';
-import { giveUpMove } from './moving.ts';
-import { offerTask } from './offer-task.ts';
-import { awaitsRemoval, endOfDelete, endWithoutWorker, keepPending, stoppedResult } from './pending.ts';
+import { dispatch, objectionToBegin } from './dispatch.ts';
+import { sendEnsure } from './ensure.ts';
 import { answerNow } from './read.ts';
-import { removeDeleted, settle } from './settling.ts';
-import { openSoundSpec, shapeOf, toEnsure } from './specs.ts';
-import { resumeHolder } from './takeover.ts';
-import { releaseTokens } from './token-ownership.ts';
+import { awaitsRemoval, endOfDelete, endWithoutWorker, removeDeleted, settle, stoppedResult } from './settling.ts';
+import { openSoundSpec, shapeOf } from './specs.ts';
+import { acquireTokens, releaseTokens } from './token-ownership.ts';
 
 /** Applies an event; an event that means nothing to the job's state changes nothing. Returns the job as it is now. */
 export function advance(context: EngineContext, change: Change, job: JobRecord, event: JobEvent): JobRecord {
   if (isFinal(job.status)) return job;
   const blueprint = context.blueprints.get(job.blueprint);
-  // One whose row cannot be told any more must still end.
+  // One whose row cannot be read any more must still end.
   const step = blueprint === undefined ? lost(event) : blueprint.step(job, event);
   if (step === undefined) return job;
   for (const state of step.path) change.tx.jobs.addStep(job.jobId, state, change.now);
@@ -31,7 +34,7 @@ export function advance(context: EngineContext, change: Change, job: JobRecord, 
       let current: JobRecord = { ...job, state, status: 'running' };
       for (const effect of step.effects) {
         if (effect.kind === 'dispatch') {
-          current = (job.botId === '' ? offerTask : dispatch)(context, change, current, effect);
+          current = dispatch(context, change, current, effect.work);
           current = decideAlone(context, change, current) ?? current;
         } else current = read(context, change, change.putJob(current), effect.what);
       }
@@ -42,10 +45,10 @@ export function advance(context: EngineContext, change: Change, job: JobRecord, 
     case 'failed':
     case 'cancelled': {
       const before = change.tx.bots.get(job);
-      if (rowOf(job.action).undo === 'home') giveUpMove(context, change, job, event.kind === 'task_failed');
-      else giveUp(context, change, job, step.status);
+      const workerSaid = event.kind === 'task_failed';
+      undo(context, change, job, { end: step.status, workerSaid });
       const after = change.tx.bots.get(job);
-      const error = tellFormer(step.problem, job, { before, after, workerSaid: event.kind === 'task_failed' });
+      const error = tellFormer(step.problem, job, { before, after, workerSaid });
       const ended = finish(context, change, { ...job, state, status: step.status, reason: '', error });
       // Its bot is gone; what was left to wait for continues by itself.
       if (job.action === 'delete' && change.tx.bots.get(job)?.pendingTask === null) removeDeleted(change, job);
@@ -55,7 +58,7 @@ export function advance(context: EngineContext, change: Change, job: JobRecord, 
 }
 
 const lost = (event: JobEvent): Step | undefined =>
-  event.kind === 'aborted' ? { status: 'failed', path: ['failed'], problem: event.problem } : undefined;
+  event.kind === 'aborted' ? abortedStep(event.problem, ['failed']) : undefined;
 
 /** Ends a stop or delete that no worker has to be waited for: the bot is nowhere, or its worker is silent. */
 export function decideAlone(context: EngineContext, change: Change, job: JobRecord): JobRecord | undefined {
@@ -64,17 +67,16 @@ export function decideAlone(context: EngineContext, change: Change, job: JobReco
   const bot = change.tx.bots.get(job);
   if (end === undefined || bot === undefined) return undefined;
   if (end.kind === 'pending') {
-    keepPending(change, bot, job);
+    change.putBot(outliving(bot, job.taskId));
     return advance(context, change, job, { kind: 'task_succeeded', result: end.result });
   }
   settle(context, change, job, bot);
-  const task = change.tx.tasks.get(job.taskId);
-  if (task !== undefined) change.tx.tasks.put({ ...task, status: 'done', finishedAt: change.now });
+  change.endTask(job);
   if (job.action === 'stop') {
     return advance(context, change, job, { kind: 'task_succeeded', result: stoppedResult(job) });
   }
   const deleted = endOfDelete(context, change, job);
-  if (deleted.kind === 'waits') return change.putJob({ ...job, status: 'running', reason: deleted.reason });
+  if (deleted.kind === 'waits') return change.putJob(atWork(job, deleted.reason));
   const ended = advance(context, change, job, { kind: 'task_succeeded', result: deleted.result });
   removeDeleted(change, job);
   return ended;
@@ -84,73 +86,99 @@ export function decideAlone(context: EngineContext, change: Change, job: JobReco
 function read(context: EngineContext, change: Change, job: JobRecord, what: 'list' | 'status' | 'logs'): JobRecord {
   const result = answerNow(context, change.tx, job, what);
   if (result !== undefined) return advance(context, change, job, { kind: 'answered', result });
-  change.afterCommit(() => context.requestLogs(job));
+  change.afterCommit({ kind: 'read_log', job });
   return job;
 }
 
 /** Stores a final job and gives the next one of its bot its turn. */
 function finish(context: EngineContext, change: Change, job: JobRecord): JobRecord {
   const done = change.putJob({ ...job, specSealed: null });
-  const task = job.taskId === null ? undefined : change.tx.tasks.get(job.taskId);
-  if (task !== undefined && task.status !== 'done') {
-    change.tx.tasks.put({ ...task, status: 'done', finishedAt: change.now });
-  }
+  change.endTask(job);
   if (job.mutating) beginNext(context, change, job);
   return done;
 }
 
 /** Begins the oldest waiting job of a bot, unless one is at work. */
-export function beginNext(context: EngineContext, change: Change, key: { userId: string; botId: string }): void {
+export function beginNext(context: EngineContext, change: Change, key: BotKey): void {
   const next = change.tx.jobs.openOfBot(key)[0];
   if (next?.status !== 'pending') return;
   const bot = change.tx.bots.get(key);
   if (awaitsRemoval(bot)) {
-    change.putJob({ ...next, reason: `worker ${bot.workerId} has yet to remove the deleted bot of that name` });
+    change.putJob(withReason(next, `worker ${bot.workerId} has yet to remove the deleted bot of that name`));
     return;
   }
   const objection = objectionToBegin(context, change, next);
   advance(context, change, next, objection === undefined ? { kind: 'begin' } : { kind: 'aborted', problem: objection });
 }
 
-/** Undoes what a job that did not succeed wanted of its bot. A stop or delete stays wanted. */
-function giveUp(context: EngineContext, change: Change, job: JobRecord, end: 'failed' | 'cancelled'): void {
-  if (job.taskId === null) {
-    forgetUnbornBot(change, job);
-    return;
-  }
-  const task = change.tx.tasks.get(job.taskId);
+/** Gives a new job that changes its bot its turn, if it is. Returns the job as it is now. */
+export function queue(context: EngineContext, change: Change, job: JobRecord): JobRecord {
+  beginNext(context, change, job);
+  const now = change.tx.jobs.get(job.jobId) ?? job;
+  return now.status === 'pending' && now.reason === ''
+    ? change.putJob(withReason(now, 'waiting for an earlier job of the same bot'))
+    : now;
+}
+
+interface Failure {
+  readonly end: 'failed' | 'cancelled';
+  /** Its worker says that it could not be done. */
+  readonly workerSaid: boolean;
+}
+
+/** Undoes what a job that did not succeed wanted of its bot. */
+function undo(context: EngineContext, change: Change, job: JobRecord, { end, workerSaid }: Failure): void {
   const bot = change.tx.bots.get(job);
-  if (bot !== undefined && rowOf(job.action).undo === 'stands') {
-    // It stays wanted; what its worker has done of it need not be done again.
-    if (task?.status !== 'done') keepPending(change, bot, job);
-    return;
+  if (bot === undefined) return;
+  switch (rowOf(job.action).undo) {
+    case 'home': {
+      const back = returned(bot, job.action === 'move' ? job.params.from : '', workerSaid);
+      if (back !== undefined) sendEnsure(context, change, change.putBot(back));
+      return;
+    }
+    case 'stands': {
+      // It stays wanted; what its worker has done of it need not be done again.
+      const task = job.taskId === null ? undefined : change.tx.tasks.get(job.taskId);
+      if (job.taskId !== null && task?.status !== 'done') change.putBot(outliving(bot, job.taskId));
+      else if (job.taskId === null) forgetUnbornBot(change, bot, job);
+      return;
+    }
+    case 'before':
+      if (job.taskId === null) forgetUnbornBot(change, bot, job);
+      else goBack(context, change, job, bot, end);
+      return;
+    case 'nothing':
   }
-  if (task === undefined || bot === undefined || bot.undo === null) return;
+}
+
+/** A start that never got its turn leaves no bot behind. */
+function forgetUnbornBot(change: Change, bot: BotRecord, job: JobRecord): void {
+  const others = change.tx.jobs.openOfBot(job).filter((other) => other.jobId !== job.jobId);
+  if (bot.generation === 0 && others.length === 0) change.removeBot(bot);
+}
+
+/** The bot as it was before the job. */
+function goBack(context: EngineContext, change: Change, job: JobRecord, bot: BotRecord, end: Failure['end']): void {
+  const task = job.taskId === null ? undefined : change.tx.tasks.get(job.taskId);
+  if (task === undefined || bot.undo === null) return;
+  const { sealKey, settings, fleet } = context;
+  const { workerId } = task;
   // With a token that others were stopped for, or on a worker that has fallen silent, it may run: what it has stays its own
   // until its worker says that it does not.
-  const isUnknown = task.workerId !== null && context.fleet.isSilent(task.workerId);
-  const mayRun = hasGot(job) || isUnknown;
-  const back = revert(context, bot, end);
-  const reverted = change.putBot(
-    mayRun ? { ...back, pendingTask: job.jobId, state: isUnknown ? bot.state : back.state } : back,
-  );
-  if (!mayRun) {
-    releaseTokens(context, change.tx, reverted);
+  const isSilent = workerId !== null && fleet.isSilent(workerId);
+  const doubt: Doubt | undefined = hasGot(job) || isSilent ? { taskId: job.jobId, isSilent } : undefined;
+  const former = openSoundSpec(sealKey, bot, bot.undo.specSealed);
+  const shape = former === undefined ? undefined : shapeOf(former, bot.mode, settings);
+  const back = change.putBot(reverted(bot, { shape, end, doubt }));
+  if (doubt === undefined) {
+    releaseTokens(context, change.tx, back);
     resumeHolders(context, change, job);
   }
-  const { workerId } = task;
   if (workerId === null) return;
-  const confirm = mayRun ? { taskId: job.jobId, restart: false, takeover: false } : undefined;
-  change.afterCommit(() => {
-    context.fleet.send(workerId, {
-      case: 'cancelTask',
-      value: { $typeName: 'botrunner.v1.CancelTask', taskId: task.taskId },
-    });
-    context.fleet.send(workerId, {
-      case: 'ensure',
-      value: toEnsure(context.sealKey, reverted, confirm, context.settings.stopGraceMs, context.decided(reverted)),
-    });
-  });
+  const { taskId } = task;
+  const cancel = { case: 'cancelTask', value: { $typeName: 'botrunner.v1.CancelTask', taskId } } as const;
+  change.afterCommit({ kind: 'send', workerId, body: cancel });
+  sendEnsure(context, change, back, doubt && { taskId: doubt.taskId, restart: false, takeover: false });
 }
 
 /** Lets the holders run again that were stopped for a takeover, also those whose stop is not done yet. */
@@ -165,30 +193,17 @@ export function resumeHolders(context: EngineContext, change: Change, job: JobRe
   }
 }
 
-/** Back to what was desired before, as a decision of its own, so that the worker takes it as the newest. */
-function revert(context: EngineContext, bot: BotRecord, end: 'failed' | 'cancelled'): BotRecord {
-  const { undo } = bot;
-  if (undo === null) return bot;
-  const generation = bot.generation + 1;
-  const spec = openSoundSpec(context.sealKey, bot, undo.specSealed);
-  const back = {
-    ...bot,
-    ...(spec === undefined ? {} : { ...shapeOf(spec, context.settings), mode: spec.source.case ?? bot.mode }),
-    generation,
-    desired: undo.desired,
-    revision: undo.revision,
-    specSealed: undo.specSealed,
-    undo: null,
-  };
-  if (undo.desired === 'running') return back;
-  // Nothing ran before and nothing runs now, and its place is free again. What its user called off did not fail.
-  const state = undo.revision === 0 && end === 'failed' ? 'failed' : 'stopped';
-  return { ...back, desired: 'stopped', state };
-}
-
-/** A start that never got its turn leaves no bot behind. */
-function forgetUnbornBot(change: Change, job: JobRecord): void {
-  const bot = change.tx.bots.get(job);
-  const others = change.tx.jobs.openOfBot(job).filter((other) => other.jobId !== job.jobId);
-  if (bot !== undefined && bot.generation === 0 && others.length === 0) change.removeBot(bot);
+/**
+ * Undoes the stop of a holder, unless something newer was decided about it. The caller has made sure that nothing runs with
+ * its tokens. It was running a moment ago, so that its image is still there.
+ */
+function resumeHolder(context: EngineContext, change: Change, holder: StoppedHolder): void {
+  const { tx } = change;
+  const bot = tx.bots.get(holder);
+  if (bot?.desired !== 'stopped' || bot.generation !== holder.generation || bot.workerId === null) return;
+  if (tx.jobs.openOfBot(holder).length > 0) return;
+  const back = change.putBot(resumed(bot));
+  const spec = openSoundSpec(context.sealKey, back, back.specSealed);
+  if (spec !== undefined) acquireTokens(context, tx, back, spec);
+  sendEnsure(context, change, back);
 }

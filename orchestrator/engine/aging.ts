@@ -1,4 +1,5 @@
 /** Warns the owners of bots that get too old, and stops those bots. In the transaction of the caller. */
+import { warned } from '../core/bot/aged.ts';
 import { judgeAge, warnBeforeMs } from '../core/max-runtime.ts';
 import type { BotRecord, Notice } from '../core/records.ts';
 import type { Tables } from '../store/store.ts';
@@ -11,17 +12,16 @@ export function endOldBots(context: EngineContext, change: Change): void {
   const { maxRuntimeMs } = context.settings;
   for (const bot of change.tx.bots.aging(change.now + warnBeforeMs)) {
     const verdict = judgeAge(bot, change.now, maxRuntimeMs);
-    if (verdict.kind === 'warn') {
-      const { stopsAt, notice } = verdict;
-      change.tellNotice({ ...bot, stopsAt, ageWarned: true, notice: notice.message }, notice);
-    } else if (verdict.kind === 'stop') endBot(context, change, bot, verdict.notice);
+    if (verdict.kind === 'warn') change.putNotice(warned(bot, verdict.stopsAt, verdict.notice), verdict.notice);
+    else if (verdict.kind === 'stop') endBot(context, change, bot, verdict.notice);
   }
 }
 
 /** By a job of its owner like any other stop: it ends what is open of the bot, and can be seen. */
 function endBot(context: EngineContext, change: Change, bot: BotRecord, notice: Notice): void {
-  context.logger.info({ userId: bot.userId, botId: bot.botId }, 'a bot has reached MAX_RUNTIME_HOURS and is stopped');
-  const { userId, botId } = change.tellNotice(bot, notice);
+  const { userId, botId } = change.putNotice(bot, notice);
+  const message = 'a bot has reached MAX_RUNTIME_HOURS and is stopped';
+  change.afterCommit({ kind: 'log', about: { userId, botId }, message });
   const input = { action: 'stop', params: { notice: notice.message } } as const;
   acceptJob(context, change, { userId, botId, blueprint: 'bot_runner', input });
 }

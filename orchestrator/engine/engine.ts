@@ -1,5 +1,6 @@
 /**
- * The engine: accepts jobs, drives them through their blueprints, and takes what workers report.
+ * The engine: accepts jobs, drives them through their blueprints, and takes what workers report. What is decided is in the other files
+ * of this folder, as functions of a change; here is when they run, and what is done after their commit.
  *
  * Invariants:
  * 1. Every change is one transaction; effects run after it is on disk.
@@ -8,22 +9,21 @@
  * 4. A stop or delete does not wait for a start: it ends it.
  */
 import { inBackground } from '#common/background.ts';
-import { ClockSteps } from '#common/clock-steps.ts';
+import type { Clock } from '#common/clock.ts';
 import type { BotKey } from '#common/ids.ts';
-import { ProblemError, problem, refuse } from '#common/problem.ts';
+import type { Logger } from '#common/log.ts';
+import { ProblemError, refuse } from '#common/problem.ts';
 import { createUlids } from '#common/ulids.ts';
-import type { BotObservation, ClaimTokensRequest, TaskResult } from '#gen/botrunner/v1/worker_service_pb.js';
-import { rowOf } from '../core/actions.ts';
+import type { BotObservation, ClaimTokensRequest, Ensure, TaskResult } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { JobEvent } from '../core/blueprints/blueprint.ts';
-import { type BotRecord, isFinal, type JobRecord, type WorkerStatus } from '../core/records.ts';
-import { acceptJob, checkRequest, repeatedJob } from './accept.ts';
-import { advance, decideAlone } from './advance.ts';
+import type { BotRecord, JobRecord, WorkerStatus } from '../core/records.ts';
+import type { Store } from '../store/store.ts';
+import { acceptOnce, cancelJob, checkRequest, jobOf, type NewJob } from './accept.ts';
+import { advance } from './advance.ts';
 import { endOldBots, nextAging } from './aging.ts';
-import { beginMove, type MoveBegun } from './begin-move.ts';
-import { type Change, createChange } from './change.ts';
-import { claimTokens } from './claim-tokens.ts';
-import type { EngineContext } from './context.ts';
-import { deadlineProblem } from './deadlines.ts';
+import { type Change, type ChangeInputs, type CommitEffect, createChange } from './change.ts';
+import type { EngineContext, FleetPort } from './context.ts';
+import { desiredBots } from './desired-set.ts';
 import { type FreedBot, forgetWorker } from './forgetting.ts';
 import {
   endFreeTask,
@@ -34,96 +34,71 @@ import {
   takeTask,
 } from './free-tasks.ts';
 import { ascendingIds } from './ids.ts';
-import { endDeleteOf } from './leftovers.ts';
-import { makeRoom } from './make-room.ts';
-import type { NewJob } from './new-job.ts';
-import { applyObservation } from './observe.ts';
-import { place } from './placing.ts';
+import { beginMove, type MoveBegun } from './moving.ts';
+import { observe, publishWorkers } from './observe.ts';
 import { logsResult, readFailure } from './read.ts';
-import { applyResult } from './results.ts';
-import { damaged, isDamaged, openSoundSpec } from './specs.ts';
-import { tellWorkers } from './tell-workers.ts';
-import { renewTokenKeys, tokenHolders } from './token-ownership.ts';
+import { applyResult, noteAccepted, noteProgress } from './results.ts';
+import { isDamaged } from './specs.ts';
+import { StoredTimes } from './stored-times.ts';
+import { claimTokens, makeRoom } from './takeover.ts';
+import { decideAnew, endDamaged, endOverdue, placeWaiting, readLogsAgain, takeUp, workerSilent } from './upkeep.ts';
 
-/** Where a bot's log is read from; given to the engine as a function. */
-export interface EnginePorts extends Omit<EngineContext, 'requestLogs' | 'makeRoom' | 'newId'> {
+/** What the engine is given by the program. */
+export interface EnginePorts extends EngineContext, Pick<ChangeInputs, 'seen' | 'seenNumbers'> {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly fleet: FleetPort;
   /** The end of a bot's log as text; rejects with ProblemError. */
   readonly readLogText: (bot: BotRecord, lines: number, signal: AbortSignal) => Promise<string>;
+  /** A task that any worker may take has been made. */
+  readonly taskOffered: () => void;
+  /** A job is as it is now. */
+  readonly jobChanged: (job: JobRecord) => void;
 }
 
 const never = Number.POSITIVE_INFINITY;
 
 export class Engine {
-  readonly #context: EngineContext;
-  readonly #readLogText: EnginePorts['readLogText'];
-  readonly #stopping = new AbortController();
-  readonly #steps: ClockSteps;
+  readonly #ports: EnginePorts;
+  readonly #times: StoredTimes;
+  readonly #newId: () => string;
   readonly #eventIdAt = createUlids();
+  readonly #stopping = new AbortController();
   #cancelTimer: (() => void) | undefined;
   #armsTimer = false;
 
   constructor(ports: EnginePorts) {
-    const { clock } = ports;
-    const { jobs, tasks, clock: kept } = ports.store.read;
-    this.#readLogText = ports.readLogText;
-    this.#steps = new ClockSteps(clock, kept.mark());
+    const { store, clock, logger } = ports;
+    const { jobs, tasks } = store.read;
+    this.#ports = ports;
+    this.#times = new StoredTimes(store, clock, logger);
     const newest = [jobs.newestId() ?? '', tasks.newestId() ?? ''].sort().at(-1);
-    this.#context = {
-      ...ports,
-      newId: ascendingIds(() => clock.wallMs(), newest),
-      requestLogs: (job) => {
-        inBackground(this.#answerLogs(job), (error) => {
-          ports.logger.error({ err: error }, 'a log was read, but its job could not be ended; it ends by its deadline');
-        });
-      },
-      makeRoom: (jobId) => {
-        this.#makeRoom(jobId).catch((error: unknown) => {
-          ports.logger.error({ err: error, jobId }, 'the bots that a takeover waits for could not be stopped');
-        });
-      },
-    };
+    this.#newId = ascendingIds(() => clock.wallMs(), newest);
   }
 
   /** Takes up what an earlier run left: deadlines that passed meanwhile. */
   async start(): Promise<void> {
-    await this.#change(({ tx, now }) => {
-      const mark = this.#steps.mark();
-      if (mark !== undefined) tx.clock.setMark(mark);
-      // Between two boots of the machine only the wall clock tells how long it was; set back, it must not give more time.
-      tx.jobs.boundDeadlines(now);
-      tx.bots.boundAges(now);
-      tx.artifacts.discardUnfinished();
-      renewTokenKeys(this.#context, tx);
-      tx.bots.setMaxRuntime(this.#context.settings.maxRuntimeMs);
-      return undefined;
-    });
     await this.#change((change) => {
-      // A reading was waiting for an answer that died with the process.
-      for (const job of change.tx.jobs.withStatus('running'))
-        if (rowOf(job.action).reads === 'logs') this.#context.requestLogs(job);
+      this.#times.keepMark(change.tx);
+      takeUp(this.#ports, change);
     });
+    await this.#change(readLogsAgain);
     await this.#noteDamaged();
     await this.#expire();
   }
 
-  /** Says which bots are damaged, and ends the jobs that were to run one: their worker could not be given its spec. */
+  /** Says which bots are damaged, and ends the jobs that were to run one. */
   async #noteDamaged(): Promise<void> {
-    const { sealKey, logger } = this.#context;
-    const found = this.#store.read.bots.sealed().filter((bot) => isDamaged(sealKey, bot));
+    const { sealKey, store, logger } = this.#ports;
+    const found = store.read.bots.sealed().filter((bot) => isDamaged(sealKey, bot));
     if (found.length === 0) return;
     const bots = found.map(({ userId, botId }) => `${userId}/${botId}`);
     logger.error(
       { bots },
       'what is stored of these bots cannot be opened; they are shown as damaged and left untouched',
     );
-    await this.#change((change) => {
-      for (const key of found) {
-        const bot = change.tx.bots.get(key);
-        const [job] = change.tx.jobs.openOfBot(key);
-        if (bot?.desired !== 'running' || job === undefined || job.status === 'pending') continue;
-        advance(this.#context, change, job, { kind: 'aborted', problem: damaged(bot.botId) });
-      }
-    });
+    await this.#change((change) => endDamaged(this.#ports, change, found));
   }
 
   stop(): void {
@@ -131,50 +106,26 @@ export class Engine {
     this.#cancelTimer?.();
   }
 
-  get #store() {
-    return this.#context.store;
-  }
-
-  /**
-   * Moves what is stored of times that lie ahead, so that a clock that is set shortens or lengthens no deadline. Its write is
-   * queued before that of its caller.
-   */
-  #followClock(): void {
-    const stepMs = this.#steps.take();
-    if (stepMs === 0) return;
-    const { logger } = this.#context;
-    logger.warn({ stepMs }, 'the clock of this machine was set; deadlines are kept by the time that is left');
-    this.#store
-      .write((tx) => {
-        tx.jobs.followClock(stepMs);
-        tx.bots.followClock(stepMs);
-        const mark = this.#steps.mark();
-        if (mark !== undefined) tx.clock.setMark(mark);
-      })
-      .catch((error: unknown) => {
-        this.#steps.giveBack(stepMs);
-        logger.error({ err: error }, 'the times of jobs could not be moved with the clock; trying again');
-      });
-  }
-
   /** What is left of a job's time, ms. */
   remainingMs(job: Pick<JobRecord, 'deadlineAt'>): number {
-    return job.deadlineAt + this.#steps.pending() - this.#context.clock.wallMs();
+    return this.#times.remainingMs(job.deadlineAt);
   }
 
+  /** Runs the work in one transaction, and after its commit what it asked for. */
   async #change<T>(work: (change: Change) => T): Promise<T> {
-    this.#followClock();
-    const effects: (() => void)[] = [];
-    const { clock, published, logger } = this.#context;
-    const value = await this.#store.write((tx) => {
+    this.#times.follow();
+    const effects: CommitEffect[] = [];
+    const { store, clock, seen, seenNumbers, logger } = this.#ports;
+    const value = await store.write((tx) => {
       // A write may be undone; its effects must not outlive it.
       effects.length = 0;
       const now = clock.wallMs();
-      return work(createChange({ tx, now, published, eventId: () => this.#eventIdAt(now), effects }));
+      const newEventId = () => this.#eventIdAt(now);
+      return work(createChange(tx, { now, newId: this.#newId, newEventId, seen, seenNumbers }, effects));
     });
     for (const effect of effects) {
       try {
-        effect();
+        this.#carryOut(effect);
       } catch (error) {
         // What was decided is on disk; reconciliation repeats what a failed effect would have done.
         logger.error({ err: error }, 'an effect failed after its commit');
@@ -184,38 +135,55 @@ export class Engine {
     return value;
   }
 
+  #carryOut(effect: CommitEffect): void {
+    const { fleet, logger } = this.#ports;
+    switch (effect.kind) {
+      case 'send':
+        fleet.send(effect.workerId, effect.body);
+        return;
+      case 'read_log':
+        inBackground(this.#answerLogs(effect.job), (error) => {
+          logger.error({ err: error }, 'a log was read, but its job could not be ended; it ends by its deadline');
+        });
+        return;
+      case 'make_room':
+        this.#change((change) => makeRoom(this.#ports, change, effect.jobId)).catch((error: unknown) => {
+          const { jobId } = effect;
+          logger.error({ err: error, jobId }, 'the bots that a takeover waits for could not be stopped');
+        });
+        return;
+      case 'task_offered':
+        this.#ports.taskOffered();
+        return;
+      case 'job_changed':
+        this.#ports.jobChanged(effect.job);
+        return;
+      case 'log':
+        logger.info(effect.about, effect.message);
+    }
+  }
+
   /** Accepts a job, or returns the one that the same Idempotency-Key made before. Throws ProblemError. */
   createJob(request: NewJob): Promise<JobRecord> {
-    return this.#change((change) => {
-      return repeatedJob(change.tx, request) ?? acceptJob(this.#context, change, request);
-    });
+    return this.#change((change) => acceptOnce(this.#ports, change, request));
   }
 
   /** Refuses now what createJob would refuse whatever its artifact holds. Throws ProblemError. */
   checkRequest(request: NewJob): void {
-    checkRequest(this.#context, this.#store.read, request);
+    checkRequest(this.#ports, this.#ports.store.read, request);
   }
 
   /** Ends a job early; a job that is final stays as it is. Returns it as it is now. */
   cancelJob(userId: string, jobId: string): Promise<JobRecord> {
-    return this.#change((change) => {
-      const job = change.tx.jobs.get(jobId);
-      if (job === undefined || job.userId !== userId) throw jobNotFound();
-      return advance(this.#context, change, job, {
-        kind: 'aborted',
-        problem: problem('CANCELLED', 'The job was cancelled by its user.'),
-      });
-    });
+    return this.#change((change) => cancelJob(this.#ports, change, userId, jobId));
   }
 
   getJob(userId: string, jobId: string): JobRecord {
-    const job = this.#store.read.jobs.get(jobId);
-    if (job === undefined || job.userId !== userId) throw jobNotFound();
-    return job;
+    return jobOf(this.#ports.store.read, userId, jobId);
   }
 
   getBot(userId: string, botId: string): BotRecord {
-    const bot = this.#store.read.bots.get({ userId, botId });
+    const bot = this.#ports.store.read.bots.get({ userId, botId });
     if (bot === undefined || bot.desired === 'removed') {
       refuse('BOT_NOT_FOUND', `There is no bot named ${botId.slice(0, 64)}.`);
     }
@@ -224,54 +192,32 @@ export class Engine {
 
   /** What workers report. */
   observe(workerId: string, reports: readonly BotObservation[]): Promise<void> {
-    return this.#change((change) => {
-      for (const report of reports) {
-        const bot = change.tx.bots.get(report);
-        if (bot !== undefined && !this.#context.isHeld(bot)) applyObservation(change, workerId, report);
-      }
-    });
+    return this.#change((change) => observe(this.#ports, change, workerId, reports));
   }
 
   /** Decides once more what was decided about these bots, with numbers and a revision above all that their worker has seen. */
   decideAnew(keys: readonly BotKey[]): Promise<void> {
-    return this.#change((change) => {
-      for (const key of keys) {
-        const bot = change.tx.bots.get(key);
-        const generation = (bot?.generation ?? 0) + 1;
-        if (bot !== undefined) change.putBot({ ...bot, generation, revision: generation });
-      }
-    });
+    return this.#change((change) => decideAnew(change, keys));
   }
 
   /** A worker asks for the Telegram tokens in the source of a bot it is about to build. Throws ProblemError. */
   claimTokens(workerId: string, claim: ClaimTokensRequest): Promise<{ readonly pending: boolean }> {
-    return this.#change((change) => claimTokens(this.#context, change, workerId, claim));
+    return this.#change((change) => claimTokens(this.#ports, change, workerId, claim));
   }
 
   /** A task has arrived at its worker. */
   taskAccepted(workerId: string, taskId: string): Promise<void> {
-    return this.#change((change) => {
-      const task = change.tx.tasks.get(taskId);
-      if (task?.workerId !== workerId || task.status !== 'open') return;
-      change.tx.tasks.put({ ...task, status: 'accepted', acceptedAt: change.now });
-    });
+    return this.#change((change) => noteAccepted(change, workerId, taskId));
   }
 
-  /** A task makes progress; people who watch the job see the line. */
+  /** A task makes progress; people who watch the job see the line. Resolves with the job's id while it is open. */
   taskProgress(workerId: string, taskId: string, message: string): Promise<string | undefined> {
-    return this.#change((change) => {
-      const task = change.tx.tasks.get(taskId);
-      if (task?.workerId !== workerId || task.status === 'done') return undefined;
-      const job = change.tx.jobs.get(task.jobId);
-      if (job === undefined || isFinal(job.status)) return undefined;
-      if (message !== '' && message !== job.reason) change.putJob({ ...job, reason: message.slice(0, 500) });
-      return job.jobId;
-    });
+    return this.#change((change) => noteProgress(change, workerId, taskId, message));
   }
 
   /** A task has ended. Resolves once that is on disk and may be acknowledged. */
   taskEnded(workerId: string, result: TaskResult): Promise<void> {
-    return this.#change((change) => applyResult(this.#context, change, workerId, result));
+    return this.#change((change) => applyResult(this.#ports, change, workerId, result));
   }
 
   /** Hands a worker the oldest task of a type it knows, if there is one besides `except`. */
@@ -293,95 +239,64 @@ export class Engine {
   freeTaskEnded(workerId: string, taskId: string, outcome: TaskOutcome): Promise<boolean> {
     return this.#change((change) => {
       const task = change.tx.tasks.get(taskId);
-      return task !== undefined && endFreeTask(this.#context, change, workerId, task, outcome);
+      return task !== undefined && endFreeTask(this.#ports, change, workerId, task, outcome);
     });
   }
 
-  /** Tells of workers that are seen differently now, and of their bots where those look different by it. */
-  tellWorkers(workers: readonly WorkerStatus[]): Promise<void> {
-    return this.#change((change) => tellWorkers(this.#context, change, workers));
+  /** Publishes workers that are seen differently now, and those of their bots that look different by it. */
+  publishWorkers(workers: readonly WorkerStatus[]): Promise<void> {
+    return this.#change((change) => publishWorkers(this.#ports, change, workers));
   }
 
   /** Begins to move a bot away from a worker, or says why it stays there. */
   moveAway(key: BotKey, workerId: string): Promise<MoveBegun> {
-    return this.#change((change) => beginMove(this.#context, change, key, workerId));
+    return this.#change((change) => beginMove(this.#ports, change, key, workerId));
   }
 
   /** A worker is silent now: what was to be stopped or removed there stays a decision, and its jobs end. */
   workerSilent(workerId: string): Promise<void> {
-    return this.#change((change) => {
-      const { bots, jobs, leftovers } = change.tx;
-      for (const bot of bots.ofWorker(workerId)) {
-        const job = jobs.openOfBot(bot)[0];
-        if (job !== undefined && job.status !== 'pending') decideAlone(this.#context, change, job);
-      }
-      for (const leftover of leftovers.ofWorker(workerId)) endDeleteOf(this.#context, change, leftover);
-    });
+    return this.#change((change) => workerSilent(this.#ports, change, workerId));
   }
 
   /** Frees what a worker holds whose host is off. The caller has made sure that it is silent. */
   forgetWorker(workerId: string): Promise<readonly FreedBot[]> {
-    return this.#change((change) => forgetWorker(this.#context, change, workerId));
+    return this.#change((change) => forgetWorker(this.#ports, change, workerId));
+  }
+
+  /** Everything a worker should run, with the tasks that are open there. */
+  desiredBots(workerId: string): readonly Ensure[] {
+    return desiredBots(this.#ports, this.#ports.store.read, workerId, (job) => this.remainingMs(job));
   }
 
   /** A job of any user, for the orchestrator's own watching. */
   findJob(jobId: string): JobRecord | undefined {
-    return this.#store.read.jobs.get(jobId);
+    return this.#ports.store.read.jobs.get(jobId);
   }
 
   /** Tries again to place what waits for a worker: one has joined, become ready, or has room again. */
   async placeWaiting(): Promise<void> {
-    if (!this.#store.read.jobs.anyWaits()) return;
-    await this.#change((change) => {
-      for (const job of change.tx.jobs.withStatus('waiting_for_worker')) {
-        const bot = change.tx.bots.get(job);
-        if (bot === undefined) continue;
-        if (bot.desired === 'running' && isDamaged(this.#context.sealKey, bot)) {
-          advance(this.#context, change, job, { kind: 'aborted', problem: damaged(bot.botId) });
-        } else place(this.#context, change, job, bot);
-      }
-    });
+    if (!this.#ports.store.read.jobs.anyWaits()) return;
+    await this.#change((change) => placeWaiting(this.#ports, change));
   }
 
   async #answerLogs(job: JobRecord): Promise<void> {
+    const { store, readLogText, logger } = this.#ports;
     const left = Math.max(1, this.remainingMs(job));
     const signal = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(left)]);
-    const bot = this.#store.read.bots.get(job);
     let event: JobEvent;
     try {
+      const bot = store.read.bots.get(job);
       if (bot === undefined) refuse('BOT_NOT_FOUND', `There is no bot named ${job.botId}.`);
-      const text = await this.#readLogText(bot, job.action === 'logs' ? job.params.lines : 0, signal);
-      event = { kind: 'answered', result: logsResult(this.#context, job, text) };
+      const text = await readLogText(bot, job.action === 'logs' ? job.params.lines : 0, signal);
+      event = { kind: 'answered', result: logsResult(this.#ports, store.read, job, text) };
     } catch (error) {
       if (this.#stopping.signal.aborted) return;
-      if (!(error instanceof ProblemError)) this.#context.logger.warn({ err: error }, 'reading a log failed');
+      if (!(error instanceof ProblemError)) logger.warn({ err: error }, 'reading a log failed');
       event = { kind: 'aborted', problem: readFailure(error) };
     }
-    await this.#advanceById(job.jobId, event);
-  }
-
-  /** Stops the bots whose tokens the job takes over; it goes to its worker when they are gone. */
-  #makeRoom(jobId: string): Promise<void> {
-    return this.#change((change) => {
-      const job = change.tx.jobs.get(jobId);
-      const bot = job && change.tx.bots.get(job);
-      if (job?.status !== 'waiting_for_worker' || bot === undefined) return;
-      const spec = openSoundSpec(this.#context.sealKey, bot, bot.specSealed);
-      const holders = spec === undefined ? [] : tokenHolders(this.#context, change.tx, bot, spec);
-      try {
-        if (holders.length > 0) makeRoom(this.#context, change, job, holders);
-        else place(this.#context, change, job, bot);
-      } catch (error) {
-        if (!(error instanceof ProblemError)) throw error;
-        advance(this.#context, change, job, { kind: 'aborted', problem: error.problem });
-      }
-    });
-  }
-
-  #advanceById(jobId: string, event: JobEvent): Promise<void> {
-    return this.#change((change) => {
-      const job = change.tx.jobs.get(jobId);
-      if (job !== undefined) advance(this.#context, change, job, event);
+    await this.#change((change) => {
+      const now = change.tx.jobs.get(job.jobId);
+      if (now !== undefined) advance(this.#ports, change, now, event);
     });
   }
 
@@ -400,24 +315,18 @@ export class Engine {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     if (this.#stopping.signal.aborted) return;
-    const { read } = this.#store;
-    const next = Math.min(read.jobs.nextDeadline() ?? never, nextAging(read) ?? never);
+    const { store, clock, logger } = this.#ports;
+    const next = Math.min(store.read.jobs.nextDeadline() ?? never, nextAging(store.read) ?? never);
     if (next === never) return;
-    this.#cancelTimer = this.#context.clock.after(this.remainingMs({ deadlineAt: next }), () => {
+    this.#cancelTimer = clock.after(this.#times.remainingMs(next), () => {
       this.#expire().catch((error: unknown) => {
-        this.#context.logger.error({ err: error }, 'ending overdue jobs and old bots failed');
+        logger.error({ err: error }, 'ending overdue jobs and old bots failed');
       });
     });
   }
 
   async #expire(): Promise<void> {
-    await this.#change((change) => {
-      for (const job of change.tx.jobs.overdue(change.now)) {
-        advance(this.#context, change, job, { kind: 'aborted', problem: deadlineProblem(job) });
-      }
-    });
-    await this.#change((change) => endOldBots(this.#context, change));
+    await this.#change((change) => endOverdue(this.#ports, change));
+    await this.#change((change) => endOldBots(this.#ports, change));
   }
 }
-
-const jobNotFound = () => new ProblemError(problem('JOB_NOT_FOUND', 'There is no such job.'));

@@ -5,6 +5,8 @@
  */
 import type { BotKey } from '#common/ids.ts';
 import { problem } from '#common/problem.ts';
+import { freed } from '../core/bot/placed.ts';
+import { givenBack, isAtWork } from '../core/job.ts';
 import type { BotRecord, JobRecord } from '../core/records.ts';
 import { advance, beginNext, decideAlone } from './advance.ts';
 import type { Change } from './change.ts';
@@ -21,60 +23,43 @@ export interface FreedBot extends BotKey {
 
 export function forgetWorker(context: EngineContext, change: Change, workerId: string): readonly FreedBot[] {
   const { tx } = change;
-  const freed = tx.bots.ofWorker(workerId).map((bot) => freeBot(context, change, bot, workerId));
+  const bots = tx.bots.ofWorker(workerId).map((bot) => freeBot(context, change, bot, workerId));
   for (const leftover of tx.leftovers.ofWorker(workerId)) endDeleteOf(context, change, leftover);
   tx.botVolumes.removeWorker(workerId);
   tx.workers.forget(workerId);
-  return freed;
+  return bots;
 }
 
-function freeBot(context: EngineContext, change: Change, placed: BotRecord, workerId: string): FreedBot {
-  const { userId, botId } = placed;
+function freeBot(context: EngineContext, change: Change, key: BotRecord, workerId: string): FreedBot {
+  const { userId, botId } = key;
   const { tx } = change;
-  const atWork = () => tx.jobs.openOfBot(placed).find(({ status }) => status !== 'pending');
+  const atWork = () => tx.jobs.openOfBot(key).find(isAtWork);
   let job = atWork();
   if (job?.action === 'move') {
     const gone = problem('CANCELLED', `The worker ${workerId} was forgotten.`);
     advance(context, change, job, { kind: 'aborted', problem: gone });
   } else if (job !== undefined) decideAlone(context, change, job);
   job = atWork();
-  const bot = tx.bots.get(placed);
+  const bot = tx.bots.get(key);
   if (bot === undefined || bot.workerId !== workerId) return { userId, botId, outcome: 'removed' };
   const { epoch, generation } = bot;
   const purge = bot.desired === 'removed' && bot.purge;
-  const taskId = context.newId();
+  const taskId = change.newId();
   tx.leftovers.put({ workerId, userId, botId, epoch, generation: generation + 1, purge, copy: true, taskId });
   if (job !== undefined) {
     placeAnew(context, change, job, bot);
     return { userId, botId, outcome: 'moved' };
   }
-  const free: BotRecord = { ...bot, workerId: null, leaving: false, undo: null, pendingTask: null, observed: {} };
-  if (bot.desired === 'removed') {
-    releaseTokens(context, tx, change.putBot(free));
-    removeDeleted(change, bot);
-  } else {
-    const stopped = change.putBot({
-      ...free,
-      desired: 'stopped',
-      generation: generation + 1,
-      state: bot.state === 'failed' ? 'failed' : 'stopped',
-      notice:
-        bot.desired === 'running'
-          ? `its worker ${workerId} was forgotten: start it again to run it elsewhere`
-          : bot.notice,
-    });
-    releaseTokens(context, tx, stopped);
-  }
+  releaseTokens(context, tx, change.putBot(freed(bot, workerId, false)));
+  removeDeleted(change, bot);
   beginNext(context, change, bot);
   return { userId, botId, outcome: bot.desired === 'removed' ? 'removed' : 'stopped' };
 }
 
-/** An open start goes to another worker; should it fail there, nothing runs, whatever ran before. */
+/** An open start goes to another worker. */
 function placeAnew(context: EngineContext, change: Change, job: JobRecord, bot: BotRecord): void {
   const task = job.taskId === null ? undefined : change.tx.tasks.get(job.taskId);
-  if (task === undefined) return;
-  change.tx.tasks.put({ ...task, workerId: null, status: 'open', acceptedAt: null });
-  const undo = bot.undo === null ? null : { ...bot.undo, desired: 'stopped' as const };
-  const free = change.putBot({ ...bot, workerId: null, leaving: false, pendingTask: null, observed: {}, undo });
-  place(context, change, job, free);
+  if (task === undefined || bot.workerId === null) return;
+  change.putTask(givenBack(task));
+  place(context, change, job, change.putBot(freed(bot, bot.workerId, true)));
 }

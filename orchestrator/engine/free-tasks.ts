@@ -2,6 +2,7 @@
  * Tasks that are about no bot: any worker that names their type may take them. In the caller's transaction.
  */
 import type { JsonObject, Problem } from '#common/problem.ts';
+import { accepted, atWork, givenBack, reasonLengthMax, waiting } from '../core/job.ts';
 import { isFinal, type TaskRecord } from '../core/records.ts';
 import { advance } from './advance.ts';
 import type { Change } from './change.ts';
@@ -25,8 +26,8 @@ export function takeTask(
   const task = change.tx.tasks.oldestOpen(types, except);
   const job = task && change.tx.jobs.get(task.jobId);
   if (task === undefined || job === undefined) return undefined;
-  change.tx.tasks.put({ ...task, workerId, status: 'accepted', acceptedAt: change.now });
-  change.putJob({ ...job, status: 'running', reason: '' });
+  change.putTask(accepted(task, workerId, change.now));
+  change.putJob(atWork(job));
   return {
     taskId: task.taskId,
     jobId: job.jobId,
@@ -42,8 +43,8 @@ export function giveBackTask(change: Change, workerId: string, taskId: string, r
   if (task === undefined || job === undefined || isFinal(job.status)) return false;
   // A task about a bot stays with the worker that the bot is placed on.
   if (task.workerId !== workerId || task.status === 'done' || job.botId !== '') return false;
-  change.tx.tasks.put({ ...task, workerId: null, status: 'open', acceptedAt: null });
-  change.putJob({ ...job, status: 'waiting_for_worker', reason: reason.slice(0, 500) });
+  change.putTask(givenBack(task));
+  change.putJob(waiting(job, reason.slice(0, reasonLengthMax)));
   return true;
 }
 
@@ -68,7 +69,7 @@ export function endFreeTask(
   if (task.workerId !== workerId) return false;
   const job = change.tx.jobs.get(task.jobId);
   if (job === undefined || task.status === 'done') return true;
-  change.tx.tasks.put({ ...task, status: 'done', finishedAt: change.now });
+  change.endTask(task);
   advance(
     context,
     change,

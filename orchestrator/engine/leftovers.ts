@@ -2,14 +2,15 @@
  * What workers still have of bots that are not placed there: volumes of bots that have moved and are purged, copies on a
  * worker that was forgotten. Each is a task of its own, repeated until it succeeds. In the transaction of the caller.
  */
+import type { BotKey } from '#common/ids.ts';
 import type { JsonObject } from '#common/problem.ts';
 import type { TaskResult } from '#gen/botrunner/v1/worker_service_pb.js';
+import { withReason } from '../core/job.ts';
 import type { JobRecord } from '../core/records.ts';
 import { advance } from './advance.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
-import { endOfDelete } from './pending.ts';
-import { removeDeleted } from './settling.ts';
+import { endOfDelete, removeDeleted } from './settling.ts';
 
 /** Takes the end of such a task. False when the result is of another one; one that failed is tried again. */
 export function applyRemoval(
@@ -28,7 +29,7 @@ export function applyRemoval(
 }
 
 /** Ends the delete that waited for the bot's volumes elsewhere, if there is one and nothing is left to wait for. */
-export function endDeleteOf(context: EngineContext, change: Change, key: { userId: string; botId: string }): void {
+export function endDeleteOf(context: EngineContext, change: Change, key: BotKey): void {
   const job = change.tx.jobs.openOfBot(key)[0];
   if (job?.action !== 'delete' || job.taskId === null) return;
   if (change.tx.tasks.get(job.taskId)?.status === 'done') endDelete(context, change, job);
@@ -38,7 +39,7 @@ export function endDeleteOf(context: EngineContext, change: Change, key: { userI
 export function endDelete(context: EngineContext, change: Change, job: JobRecord, notices: JsonObject = {}): void {
   const end = endOfDelete(context, change, job);
   if (end.kind === 'waits') {
-    change.putJob({ ...job, reason: end.reason });
+    change.putJob(withReason(job, end.reason));
     return;
   }
   advance(context, change, job, { kind: 'task_succeeded', result: { ...end.result, ...notices } });

@@ -1,12 +1,16 @@
-/** What workers report, applied in the caller's transaction. A worker may only speak of bots placed on it. */
+/** What is seen of bots and workers, applied in the caller's transaction. A worker may only speak of bots placed on it. */
 import type { Timestamp } from '@bufbuild/protobuf/wkt';
 import { timestampMs } from '@bufbuild/protobuf/wkt';
 import type { BotObservation } from '#gen/botrunner/v1/worker_service_pb.js';
-import type { BotRecord, BotStateName, Observed } from '../core/records.ts';
+import { observed, reasonLengthMax } from '../core/bot/settled.ts';
+import type { BotRecord, Observed, WorkerStatus } from '../core/records.ts';
 import { stateFromProto } from '../views/proto.ts';
 import type { Change } from './change.ts';
+import type { EngineContext } from './context.ts';
 
 const ms = (time: Timestamp | undefined): number | undefined => (time === undefined ? undefined : timestampMs(time));
+
+const pinnedLengthMax = 300;
 
 function toObserved(report: BotObservation): Observed {
   const startedAt = ms(report.startedAt);
@@ -23,22 +27,11 @@ function toObserved(report: BotObservation): Observed {
     ...(report.oomKilled ? { oomKilled: true } : {}),
     ...(report.restarts > 0 ? { restarts: report.restarts } : {}),
     ...(nextTryAt === undefined ? {} : { nextTryAt }),
-    ...(report.pinned ? { pinned: report.pinned.slice(0, 300) } : {}),
-    ...(report.reason ? { reason: report.reason.slice(0, 500) } : {}),
-    ...(report.diagnosis ? { diagnosis: report.diagnosis.slice(0, 500) } : {}),
+    ...(report.pinned ? { pinned: report.pinned.slice(0, pinnedLengthMax) } : {}),
+    ...(report.reason ? { reason: report.reason.slice(0, reasonLengthMax) } : {}),
+    ...(report.diagnosis ? { diagnosis: report.diagnosis.slice(0, reasonLengthMax) } : {}),
   };
 }
-
-/** The state to record. Some reports say less than is known already. */
-function nextState(bot: BotRecord, reported: BotStateName, observed: Observed): BotStateName {
-  // "No container" is how a bot that never ran looks from its worker; that it failed is the better answer.
-  if (reported === 'stopped' && bot.state === 'failed' && bot.desired === 'stopped') return 'failed';
-  // The worker has not begun with the newest decision yet.
-  if (reported === 'stopped' && bot.desired === 'running' && observed.containerId === undefined) return bot.state;
-  return reported;
-}
-
-const same = (a: Observed, b: Observed): boolean => JSON.stringify(a) === JSON.stringify(b);
 
 /**
  * Applies one report. Returns the bot as it is now, or undefined when the report is not this worker's to make: the bot is
@@ -47,18 +40,43 @@ const same = (a: Observed, b: Observed): boolean => JSON.stringify(a) === JSON.s
 export function applyObservation(change: Change, workerId: string, report: BotObservation): BotRecord | undefined {
   const bot = change.tx.bots.get(report);
   if (bot === undefined || bot.workerId !== workerId || Number(report.epoch) < bot.epoch) return undefined;
-  const reported = stateFromProto(report.state);
-  if (reported === undefined) return bot;
-  const observed = toObserved(report);
-  const state = nextState(bot, reported, observed);
-  // The cause of a failed start is told once, with the failure; later reports of "nothing there" do not erase it.
-  const kept = state === 'failed' && bot.state === 'failed' && observed.reason === undefined ? bot.observed : observed;
+  const state = stateFromProto(report.state);
+  // Of a newer release.
+  if (state === undefined) return bot;
   const observedAt = ms(report.observedAt) ?? change.now;
-  const next: BotRecord = { ...bot, state, observed: kept, observedAt };
-  if (state === bot.state && same(kept, bot.observed)) {
-    // Nothing new but the time: worth a row, not an event.
-    change.tx.bots.put(next);
-    return next;
+  const seen = observed(bot, workerId, {
+    epoch: Number(report.epoch),
+    state,
+    observed: toObserved(report),
+    observedAt,
+  });
+  if (seen === undefined) return undefined;
+  // Nothing new but the time: worth a row, not an event.
+  return seen.isNews ? change.putBot(seen.bot) : change.keepBot(seen.bot);
+}
+
+/** What a worker reports of its bots. */
+export function observe(
+  context: EngineContext,
+  change: Change,
+  workerId: string,
+  reports: readonly BotObservation[],
+): void {
+  for (const report of reports) {
+    const bot = change.tx.bots.get(report);
+    if (bot !== undefined && !context.isHeld(bot)) applyObservation(change, workerId, report);
   }
-  return change.putBot(next);
+}
+
+/** Publishes workers that are seen differently now, and those of their bots that look different by it. */
+export function publishWorkers(context: EngineContext, change: Change, workers: readonly WorkerStatus[]): void {
+  for (const worker of workers) {
+    change.publishWorker(worker);
+    for (const bot of change.tx.bots.ofWorker(worker.workerId)) {
+      const last = change.tx.outbox.latestOfBot(bot)?.body;
+      const published = last?.kind === 'bot' ? last.bot.state : undefined;
+      // A state of `unknown` stands in no row: it was published, and is taken back, by an event alone.
+      if (published !== undefined && published !== context.fleet.view(bot).state) change.putBot(bot);
+    }
+  }
 }

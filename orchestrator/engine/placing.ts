@@ -1,4 +1,6 @@
 /** Gives a job's task to a worker: the bot's home, or the one that placement chooses. In the transaction of the caller. */
+import { placed } from '../core/bot/placed.ts';
+import { assigned, atWork, waiting } from '../core/job.ts';
 import { type Candidate, planPlacement, type Wanted } from '../core/placement.ts';
 import { neededCapabilities } from '../core/placement-needs.ts';
 import { mayRun } from '../core/quota.ts';
@@ -7,8 +9,8 @@ import { noteGot, stoppedHolders, takesOver } from '../core/takeover.ts';
 import type { Tables } from '../store/store.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
-import { openSoundSpec, taskCommand, toEnsure } from './specs.ts';
-import { waitsForHolders, waitsForTokens } from './takeover.ts';
+import { sendEnsure, taskCommand } from './ensure.ts';
+import { openSoundSpec } from './specs.ts';
 import { acquireTokens, tokenHolders } from './token-ownership.ts';
 
 /** The connected workers with what is taken of them, the bot itself not counted. */
@@ -50,13 +52,23 @@ function isGone({ undo, observed, generation }: BotRecord): boolean {
   return observed.containerId === undefined && observed.generation === generation - 1;
 }
 
+const homeOf = (bot: BotRecord): Wanted['home'] =>
+  bot.workerId === null ? undefined : { workerId: bot.workerId, bound: !isGone(bot) };
+
+/** What waits between building a bot and starting it until the tokens that it takes over are free. */
+const waitsForTokens = 'takeover.claim';
+
+export const waitsForHolders = 'waiting until the other bot has let go of the Telegram token';
+
 /** Finds a worker for a job's task and sends it there; without one the job waits with the reason. */
 export function place(context: EngineContext, change: Change, job: JobRecord, bot: BotRecord): JobRecord {
   const task = job.taskId === null ? undefined : change.tx.tasks.get(job.taskId);
   if (task === undefined) throw new Error(`job ${job.jobId} has no task to place`);
   const work = context.blueprints.get(job.blueprint)?.workIn(job.state);
+  // Of a job whose row cannot be read any more: it ends by its deadline.
   if (work === undefined) return job;
-  if (work.goesTo === 'its_worker') return placeStop(context, change, job, bot, task);
+  const to = { job, bot, task };
+  if (work.goesTo === 'its_worker') return placeAtItsWorker(context, change, to);
   const wanted = wantedFor(context, bot);
   const all = candidatesFor(context, change.tx, bot);
   const plan =
@@ -66,88 +78,63 @@ export function place(context: EngineContext, change: Change, job: JobRecord, bo
           { ...wanted, home: undefined },
         )
       : planPlacement(all, { ...wanted, home: homeOf(bot) });
-  if (!plan.placed) return change.putJob({ ...job, status: 'waiting_for_worker', reason: plan.reason });
-  const ready = takesOver(job) ? takeOver(context, change, job, bot, plan.workerId) : job;
+  if (!plan.placed) return change.putJob(waiting(job, plan.reason));
+  const ready = takesOver(job) ? takeOver(context, change, to, plan.workerId) : job;
   return ready === undefined
-    ? change.putJob({ ...job, status: 'waiting_for_worker', reason: waitsForHolders })
-    : assign(context, change, ready, bot, task, plan.workerId);
+    ? change.putJob(waiting(job, waitsForHolders))
+    : assign(context, change, { ...to, job: ready }, plan.workerId);
+}
+
+/** What is to be placed. */
+interface Placing {
+  readonly job: JobRecord;
+  readonly bot: BotRecord;
+  readonly task: TaskRecord;
 }
 
 /** A worker that cannot wait before it starts a bot gets it when its tokens are free: undefined until then. */
 function takeOver(
   context: EngineContext,
   { tx, afterCommit }: Change,
-  job: JobRecord,
-  bot: BotRecord,
+  { job, bot }: Placing,
   workerId: string,
 ): JobRecord | undefined {
   const worker = context.fleet.live().find((live) => live.workerId === workerId);
   const spec = openSoundSpec(context.sealKey, bot, bot.specSealed);
   if (worker?.capabilities.includes(waitsForTokens) || spec === undefined) return job;
   if (tokenHolders(context, tx, bot, spec).length > 0) {
-    afterCommit(() => context.makeRoom(job.jobId));
+    afterCommit({ kind: 'make_room', jobId: job.jobId });
     return undefined;
   }
   acquireTokens(context, tx, bot, spec);
   return stoppedHolders(job).length > 0 ? noteGot(job) : job;
 }
 
-const homeOf = (bot: BotRecord): Wanted['home'] =>
-  bot.workerId === null ? undefined : { workerId: bot.workerId, bound: !isGone(bot) };
-
-/** Stopping needs no room and no healthy engine to be told of: only the worker that has the bot. */
-function placeStop(
-  context: EngineContext,
-  change: Change,
-  job: JobRecord,
-  bot: BotRecord,
-  task: TaskRecord,
-): JobRecord {
-  // A bot that has no worker is nowhere: nobody has to be asked (pending.ts).
-  if (bot.workerId === null) return change.putJob({ ...job, status: 'running', reason: '' });
+/** Stopping needs no room and no healthy engine to be asked: only the worker that has the bot. */
+function placeAtItsWorker(context: EngineContext, change: Change, placing: Placing): JobRecord {
+  const { job, bot } = placing;
+  // A bot that has no worker is nowhere: nobody has to be asked (settling.ts).
+  if (bot.workerId === null) return change.putJob(atWork(job));
   const worker = context.fleet.live().find(({ workerId }) => workerId === bot.workerId);
   if (worker === undefined) {
-    const reason = `worker ${bot.workerId}, which has the bot, is not connected`;
-    return change.putJob({ ...job, status: 'waiting_for_worker', reason });
+    return change.putJob(waiting(job, `worker ${bot.workerId}, which has the bot, is not connected`));
   }
   const silent = `${worker.workerId} has not been heard of for ${Math.round(worker.silentMs / 1000)} s`;
-  return assign(context, change, job, bot, task, worker.workerId, worker.silentMs > 0 ? silent : '');
+  return assign(context, change, placing, worker.workerId, worker.silentMs > 0 ? silent : '');
 }
 
 function assign(
   context: EngineContext,
   change: Change,
-  job: JobRecord,
-  bot: BotRecord,
-  task: TaskRecord,
+  { job, bot: before, task }: Placing,
   workerId: string,
   reason = '',
 ): JobRecord {
-  const placed = bot.workerId === workerId ? bot : change.putBot(onWorker(bot, workerId));
-  change.tx.tasks.put({ ...task, workerId });
-  if (placed.desired === 'running' && change.tx.workers.get(workerId)?.runtime === 'docker') {
-    change.tx.botVolumes.put(placed, workerId);
+  const bot = before.workerId === workerId ? before : change.putBot(placed(before, workerId));
+  change.putTask(assigned(task, workerId));
+  if (bot.desired === 'running' && change.tx.workers.get(workerId)?.runtime === 'docker') {
+    change.tx.botVolumes.put(bot, workerId);
   }
-  change.afterCommit(() => {
-    const command = taskCommand(task.taskId, job, job.deadlineAt - change.now);
-    context.fleet.send(workerId, {
-      case: 'ensure',
-      value: toEnsure(context.sealKey, placed, command, context.settings.stopGraceMs, context.decided(placed)),
-    });
-  });
-  return change.putJob({ ...job, status: 'running', reason });
-}
-
-/** The bot on another worker than before: what was observed there says nothing here. */
-export function onWorker(bot: BotRecord, workerId: string): BotRecord {
-  const state = bot.leaving ? ('pending' as const) : bot.state;
-  return { ...bot, workerId, epoch: bot.epoch + 1, leaving: false, state, observed: {} };
-}
-
-/** The bot as it was before a job whose task no worker has yet: what its worker is to keep up meanwhile. */
-export function beforeItsJob(bot: BotRecord): BotRecord {
-  const { undo } = bot;
-  if (undo === null) return bot;
-  const { desired, revision, specSealed } = undo;
-  return { ...bot, desired, revision, specSealed, generation: bot.generation - 1 };
+  sendEnsure(context, change, bot, taskCommand(task.taskId, job, job.deadlineAt - change.now));
+  return change.putJob(atWork(job, reason));
 }

@@ -1,4 +1,5 @@
 /** Answers the reading actions: list and status from the store, logs from the bot's worker. */
+import type { BotKey } from '#common/ids.ts';
 import type { JsonObject } from '#common/problem.ts';
 import { ProblemError, problem } from '#common/problem.ts';
 import { mayRun } from '../core/quota.ts';
@@ -13,16 +14,12 @@ export function activeBots(tables: Tables, userId: string): ReadonlySet<string> 
   return new Set([...running.map((bot) => bot.botId), ...tables.jobs.startingBots(userId)]);
 }
 
-export function listResult(context: EngineContext, tables: Tables, userId: string): JsonObject {
+function listResult(context: EngineContext, tables: Tables, userId: string): JsonObject {
   const bots = tables.bots.ofUser(userId).map((bot) => botToJson(context.fleet.view(bot)));
   return { bots, count: activeBots(tables, userId).size, max_bots: context.settings.maxBotsPerUser };
 }
 
-export function statusResult(
-  context: EngineContext,
-  tables: Tables,
-  key: { userId: string; botId: string },
-): JsonObject {
+function statusResult(context: EngineContext, tables: Tables, key: BotKey): JsonObject {
   const bot = tables.bots.get(key);
   if (bot === undefined || bot.desired === 'removed') return { exists: false, bot_id: key.botId };
   return { exists: true, ...botToJson(context.fleet.view(bot)) };
@@ -46,8 +43,8 @@ export function answerNow(
 }
 
 /** The result of a logs job, from the log's text. */
-export function logsResult(context: EngineContext, job: JobRecord, text: string): JsonObject {
-  const bot = context.store.read.bots.get(job);
+export function logsResult(context: EngineContext, tables: Tables, job: JobRecord, text: string): JsonObject {
+  const bot = tables.bots.get(job);
   return {
     status: 'success',
     logs: text,

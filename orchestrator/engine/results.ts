@@ -1,21 +1,116 @@
 /** The end of a task, as its worker reports it, applied in the caller's transaction. */
-
 import { containerName } from '#common/ids.ts';
 import type { JsonObject } from '#common/problem.ts';
 import { problem } from '#common/problem.ts';
 import { problemFromProto } from '#common/problem-proto.ts';
 import type { TaskResult, TaskSucceeded } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { JobEvent } from '../core/blueprints/blueprint.ts';
-import type { BotRecord, JobRecord } from '../core/records.ts';
+import { blamed, carriedOut } from '../core/bot/settled.ts';
+import { accepted, reasonLengthMax, withReason } from '../core/job.ts';
+import { type BotRecord, isFinal, type JobRecord } from '../core/records.ts';
+import { reasonToRollBack } from '../core/rolling-back.ts';
 import { rfc3339OrNull } from '../views/time.ts';
-import { advance } from './advance.ts';
-import { applyPendingResult } from './carry-out.ts';
+import { advance, beginNext, resumeHolders } from './advance.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
 import { applyRemoval, endDelete } from './leftovers.ts';
 import { applyObservation } from './observe.ts';
-import { reasonToRollBack } from './rolling-back.ts';
-import { settle } from './settling.ts';
+import { removeDeleted, settle } from './settling.ts';
+import { releaseTokens } from './token-ownership.ts';
+
+/** Applies a result. A result that comes twice, late or for a task of another worker changes no job. */
+export function applyResult(context: EngineContext, change: Change, workerId: string, result: TaskResult): void {
+  if (applyPendingResult(context, change, workerId, result) || applyRemoval(context, change, workerId, result)) return;
+  const task = change.tx.tasks.get(result.taskId);
+  if (task === undefined || task.workerId !== workerId || task.status === 'done') return;
+  const job = change.tx.jobs.get(task.jobId);
+  if (job === undefined) return;
+  // Reports of "no container" may have come before the result: the name is known all the same.
+  const nameBefore = containerName(job);
+  if (result.observation !== undefined) applyObservation(change, workerId, result.observation);
+  let bot = change.tx.bots.get(job);
+  if (bot === undefined) return;
+  const { outcome } = result;
+  const setback = outcome.case === 'succeeded' ? reasonToRollBack(job, bot, outcome.value) : undefined;
+  if (setback !== undefined) {
+    change.endTask(task);
+    advance(context, change, job, { kind: 'task_failed', problem: setback });
+    return;
+  }
+  if (outcome.case === 'succeeded') bot = isHalfway(context, job) ? bot : settle(context, change, job, bot);
+  else if (outcome.case === 'failed') bot = change.putBot(blamed(bot, outcome.value.message));
+  change.endTask(task);
+  if (job.action === 'delete' && outcome.case === 'succeeded') {
+    endDelete(context, change, job, noticesOf(outcome.value));
+  } else advance(context, change, job, toEvent(job, bot, outcome, nameBefore));
+}
+
+/** Whether what the bot should be is not what this task carries out: one that moves is not settled before it runs again. */
+function isHalfway({ blueprints }: EngineContext, { blueprint, state }: JobRecord): boolean {
+  const work = blueprints.get(blueprint)?.workIn(state);
+  return work?.decides === 'move' && work.goesTo === 'its_worker';
+}
+
+/**
+ * The end of a decision that was kept for a silent worker. False when the result is of another task. One that failed is tried again:
+ * the task stays the bot's.
+ */
+function applyPendingResult(
+  context: EngineContext,
+  change: Change,
+  workerId: string,
+  { taskId, observation, outcome }: TaskResult,
+): boolean {
+  const found = change.tx.bots.withPendingTask(taskId);
+  if (found === undefined || found.workerId !== workerId) return false;
+  if (observation !== undefined) applyObservation(change, workerId, observation);
+  if (outcome.case !== 'succeeded') return true;
+  const bot = change.tx.bots.get(found) ?? found;
+  if (bot.desired === 'removed' && bot.purge) change.tx.botVolumes.remove(bot, workerId);
+  const next = change.putBot(carriedOut(bot));
+  // A later start may already want it back, and have its tokens.
+  if (next.desired !== 'running' || change.tx.jobs.openOfBot(next).length === 0) {
+    releaseTokens(context, change.tx, next);
+  }
+  const takeover = change.tx.jobs.get(taskId);
+  if (takeover !== undefined) resumeHolders(context, change, takeover);
+  removeDeleted(change, next);
+  beginNext(context, change, next);
+  return true;
+}
+
+/** A task has arrived at its worker. */
+export function noteAccepted(change: Change, workerId: string, taskId: string): void {
+  const task = change.tx.tasks.get(taskId);
+  if (task?.workerId !== workerId || task.status !== 'open') return;
+  change.putTask(accepted(task, workerId, change.now));
+}
+
+/** A task makes progress: people who watch its job see the line. Returns the job's id; undefined when it has ended. */
+export function noteProgress(change: Change, workerId: string, taskId: string, message: string): string | undefined {
+  const task = change.tx.tasks.get(taskId);
+  if (task?.workerId !== workerId || task.status === 'done') return undefined;
+  const job = change.tx.jobs.get(task.jobId);
+  if (job === undefined || isFinal(job.status)) return undefined;
+  if (message !== '' && message !== job.reason) change.putJob(withReason(job, message.slice(0, reasonLengthMax)));
+  return job.jobId;
+}
+
+function toEvent(job: JobRecord, bot: BotRecord, outcome: TaskResult['outcome'], nameBefore: string): JobEvent {
+  switch (outcome.case) {
+    case 'succeeded':
+      return { kind: 'task_succeeded', result: resultOf(job, bot, outcome.value, nameBefore) };
+    case 'failed':
+      return { kind: 'task_failed', problem: problemFromProto(outcome.value) };
+    case undefined:
+      return { kind: 'task_failed', problem: problem('CONTAINER_ERROR', 'The worker gave no outcome.') };
+  }
+}
+
+const resultOf = (job: JobRecord, bot: BotRecord, outcome: TaskSucceeded, nameBefore: string): JsonObject =>
+  job.action === 'stop'
+    ? { status: 'stopped', bot_id: bot.botId, container_name: nameBefore, ...noticesOf(outcome) }
+    : deployedResult(job, bot, outcome);
 
 /** What a start, update or restart is answered with. */
 function deployedResult(job: JobRecord, bot: BotRecord, outcome: TaskSucceeded): JsonObject {
@@ -48,61 +143,3 @@ const noticesOf = ({ notices }: TaskSucceeded): JsonObject =>
   notices.length === 0
     ? {}
     : { notices: notices.slice(0, noticesMax).map((notice) => notice.slice(0, noticeLengthMax)) };
-
-function resultOf(job: JobRecord, bot: BotRecord, outcome: TaskSucceeded, nameBefore: string): JsonObject {
-  switch (job.action) {
-    case 'stop':
-      return { status: 'stopped', bot_id: bot.botId, container_name: nameBefore, ...noticesOf(outcome) };
-    default:
-      return deployedResult(job, bot, outcome);
-  }
-}
-
-function toEvent(job: JobRecord, bot: BotRecord, outcome: TaskResult['outcome'], nameBefore: string): JobEvent {
-  switch (outcome.case) {
-    case 'succeeded':
-      return { kind: 'task_succeeded', result: resultOf(job, bot, outcome.value, nameBefore) };
-    case 'failed':
-      return { kind: 'task_failed', problem: problemFromProto(outcome.value) };
-    case undefined:
-      return { kind: 'task_failed', problem: problem('CONTAINER_ERROR', 'The worker gave no outcome.') };
-  }
-}
-
-/** Whether what the bot should be is not what this task carries out: one that moves is not settled before it runs again. */
-const isPassing = ({ blueprints }: EngineContext, { blueprint, state }: JobRecord): boolean => {
-  const work = blueprints.get(blueprint)?.workIn(state);
-  return work?.decides === 'move' && work.goesTo === 'its_worker';
-};
-
-/** Applies a result. A result that comes twice, late or for a task of another worker changes no job. */
-export function applyResult(context: EngineContext, change: Change, workerId: string, result: TaskResult): void {
-  if (applyPendingResult(context, change, workerId, result) || applyRemoval(context, change, workerId, result)) return;
-  const task = change.tx.tasks.get(result.taskId);
-  if (task === undefined || task.workerId !== workerId || task.status === 'done') return;
-  const job = change.tx.jobs.get(task.jobId);
-  if (job === undefined) return;
-  // Reports of "no container" may have come before the result: the name is known all the same.
-  const nameBefore = containerName(job);
-  if (result.observation !== undefined) applyObservation(change, workerId, result.observation);
-  let bot = change.tx.bots.get(job);
-  if (bot === undefined) return;
-  const setback = result.outcome.case === 'succeeded' ? reasonToRollBack(job, bot, result.outcome.value) : undefined;
-  if (setback !== undefined) {
-    change.tx.tasks.put({ ...task, status: 'done', finishedAt: change.now });
-    advance(context, change, job, { kind: 'task_failed', problem: setback });
-    return;
-  }
-  if (result.outcome.case === 'succeeded') bot = isPassing(context, job) ? bot : settle(context, change, job, bot);
-  else if (result.outcome.case === 'failed') {
-    // The cause stays readable in status after the job is forgotten.
-    bot = change.putBot({
-      ...bot,
-      observed: { ...bot.observed, reason: result.outcome.value.message.slice(0, 500) },
-    });
-  }
-  change.tx.tasks.put({ ...task, status: 'done', finishedAt: change.now });
-  if (job.action === 'delete' && result.outcome.case === 'succeeded') {
-    endDelete(context, change, job, noticesOf(result.outcome.value));
-  } else advance(context, change, job, toEvent(job, bot, result.outcome, nameBefore));
-}

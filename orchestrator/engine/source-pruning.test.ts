@@ -8,6 +8,7 @@ import type { Clock } from '#common/clock.ts';
 import { silentLogger } from '#common/log.ts';
 import { Secret } from '#common/secret.ts';
 import { BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
+import { type BotFields, botRecord } from '../core/bot/record.ts';
 import { deployParams } from '../core/job-params.ts';
 import type { BotRecord, JobRecord, Undo } from '../core/records.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
@@ -56,8 +57,8 @@ const specOf = (userId: string, botId: string, name: string, custom = false) => 
   return sealSpec(sealKey, { userId, botId }, create(BotSpecSchema, { source }));
 };
 
-function bot(botId: string, extra: Partial<BotRecord> = {}): BotRecord {
-  return {
+function bot(botId: string, extra: Partial<BotFields> = {}): BotRecord {
+  return botRecord({
     userId: 'dev',
     botId,
     mode: 'simple',
@@ -85,7 +86,7 @@ function bot(botId: string, extra: Partial<BotRecord> = {}): BotRecord {
     createdAt: 1,
     updatedAt: 1,
     ...extra,
-  };
+  });
 }
 
 const job = (jobId: string, status: JobRecord['status'], specSealed: Uint8Array): JobRecord => ({

@@ -6,7 +6,7 @@ import { create } from '@bufbuild/protobuf';
 import { expect, it } from 'vitest';
 import { Secret } from '#common/secret.ts';
 import { BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
-import type { BotRecord } from '../core/records.ts';
+import { type BotFields, botRecord } from '../core/bot/record.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import type { EngineContext } from './context.ts';
 import { sealSpec } from './specs.ts';
@@ -26,7 +26,7 @@ it('knows tokens that an older release kept under keys of another form', async (
   const oldKey = (text: string) =>
     createHmac('sha256', sealKey.reveal()).update(`telegram token ${text}`).digest('hex');
   await store.write((tx) => {
-    const row: Omit<BotRecord, 'userId' | 'botId' | 'specSealed'> = {
+    const row: Omit<BotFields, 'userId' | 'botId' | 'specSealed'> = {
       mode: 'simple',
       desired: 'running',
       generation: 1,
@@ -51,7 +51,7 @@ it('knows tokens that an older release kept under keys of another form', async (
       createdAt: 1,
       updatedAt: 1,
     };
-    tx.bots.put({ ...row, ...ann, specSealed: sealSpec(sealKey, ann, spec) });
+    tx.bots.put(botRecord({ ...row, ...ann, specSealed: sealSpec(sealKey, ann, spec) }));
     tx.telegramTokens.put(oldKey(token), ann);
     tx.telegramTokens.put(oldKey('of a bot that is gone'), bob);
   });

@@ -38,7 +38,7 @@ function tokenKeys(context: EngineContext, tx: Tables, bot: BotKey, spec: BotSpe
 const artifactPrefix = 'artifact ';
 
 /** What the tokens in an uploaded source are kept under. */
-export const artifactSourceId = (sha256: string): string => `${artifactPrefix}${sha256}`;
+const artifactSourceId = (sha256: string): string => `${artifactPrefix}${sha256}`;
 
 /** What the tokens in the source of a spec are kept under; undefined for a ready image, which nobody looks into. */
 function sourceIdOf(sealKey: Secret<Uint8Array>, bot: BotKey, { source }: BotSpec): string | undefined {
@@ -50,6 +50,17 @@ function sourceIdOf(sealKey: Secret<Uint8Array>, bot: BotKey, { source }: BotSpe
     .update(`${botKeyText(bot)} `)
     .update(bytes)
     .digest('hex')}`;
+}
+
+/** Keeps which Telegram tokens are in an artifact, as keyed hashes. */
+export function putArtifactTokens(
+  sealKey: Secret<Uint8Array>,
+  tx: Tables,
+  sha256: string,
+  tokenSha256s: readonly string[],
+): void {
+  const keys = tokenSha256s.map((tokenSha256) => tokenKeyOf(sealKey, tokenSha256));
+  tx.sourceTokens.put(artifactSourceId(sha256), 0, undefined, keys);
 }
 
 /** What a worker found in a source that it fetched; false where that does not count: the environment has a token. */

@@ -23,10 +23,7 @@ import {
   type SessionResponse,
   SessionResponseSchema,
 } from '#gen/botrunner/v1/worker_service_pb.js';
-import type { BotRecord } from '../core/records.ts';
 import type { Engine } from '../engine/engine.ts';
-import { beforeItsJob } from '../engine/placing.ts';
-import { taskCommand, toEnsure, toRemoval } from '../engine/specs.ts';
 import type { BuildOutputHub } from '../logs/build-output.ts';
 import type { Store } from '../store/store.ts';
 import type { Adoption } from './adoption.ts';
@@ -50,39 +47,18 @@ export interface SessionDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly sealKey: Secret<Uint8Array>;
-  readonly stopGraceMs: number;
   readonly buildOutput: BuildOutputHub;
   /** Names the store; the same for its whole life. */
   readonly storeId: string;
 }
 
-/** Everything a worker should run, with the task each bot's open job is about. */
-export function desiredSetOf(
-  { restore, store, engine, sealKey, stopGraceMs }: SessionDeps,
-  workerId: string,
-): DesiredSet {
-  const rows = store.read.bots.ofWorker(workerId).filter((bot) => !restore.isHeld(bot));
-  const bots = rows.map((bot) => {
-    const job = store.read.jobs.openOfBot(bot)[0];
-    const task = job?.taskId ? store.read.tasks.get(job.taskId) : undefined;
-    const open = job !== undefined && task !== undefined && task.status !== 'done';
-    // Not placed yet: what the job wants may not fit here, and what there was continues.
-    if (open && task.workerId === null)
-      return toEnsure(sealKey, beforeItsJob(bot), pendingTaskOf(bot), stopGraceMs, restore.decided(bot));
-    const command =
-      open && task.workerId === workerId ? taskCommand(task.taskId, job, engine.remainingMs(job)) : pendingTaskOf(bot);
-    return toEnsure(sealKey, bot, command, stopGraceMs, restore.decided(bot));
-  });
-  const removals = store.read.leftovers.ofWorker(workerId).map((leftover) => toRemoval(leftover, stopGraceMs));
+/** Everything a worker should run. */
+export function desiredSetOf({ restore, engine }: SessionDeps, workerId: string): DesiredSet {
   const kept = restore.kept(workerId).map(({ userId, botId }) => create(BotNameSchema, { userId, botId }));
   // While it holds something, the worker continues to remember the history in which it knows it.
   const now = restore.holdsAny(workerId) ? undefined : restore.now();
-  return create(DesiredSetSchema, { bots: [...bots, ...removals], kept, ...(now ? { now } : {}) });
+  return create(DesiredSetSchema, { bots: [...engine.desiredBots(workerId)], kept, ...(now ? { now } : {}) });
 }
-
-/** A stop or removal that was decided while the worker was away; it stands until it is carried out. */
-const pendingTaskOf = ({ pendingTask }: BotRecord) =>
-  pendingTask === null ? undefined : { taskId: pendingTask, restart: false, takeover: false };
 
 function checkHello(message: SessionRequest | undefined, workerId: string): Hello {
   if (message?.body.case !== 'hello') refuse('INVALID_WORKER', 'The first message of a session must be Hello.');

@@ -14,7 +14,7 @@ import type { Fleet } from './fleet.ts';
 export interface WorkerWatchDeps {
   readonly store: Store;
   readonly fleet: Fleet;
-  readonly engine: Pick<Engine, 'tellWorkers' | 'workerSilent'>;
+  readonly engine: Pick<Engine, 'publishWorkers' | 'workerSilent'>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -66,7 +66,7 @@ export class WorkerWatch {
     const changed = this.#seen().filter((worker) => !same(worker, this.#told.get(worker.workerId)));
     if (changed.length === 0) return;
     try {
-      await this.#deps.engine.tellWorkers(changed);
+      await this.#deps.engine.publishWorkers(changed);
       for (const worker of changed) this.#told.set(worker.workerId, worker);
     } catch (error) {
       // The next look finds the same difference and tries again.

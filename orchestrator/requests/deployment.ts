@@ -6,7 +6,7 @@ import tar from 'tar-stream';
 import { createSourceTokenSearch } from '#common/source-tokens.ts';
 import { BotLanguage, type BotSpec, BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
 import type { Deployment, Login, SourceRequest } from '../core/validate/bot-request.ts';
-import type { NewJob } from '../engine/new-job.ts';
+import type { NewJob } from '../engine/accept.ts';
 import { tokenSha256 } from '../engine/token-ownership.ts';
 import { checkInlineArchive } from './inline-archive.ts';
 

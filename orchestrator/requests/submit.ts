@@ -5,18 +5,18 @@ import { deployParams } from '../core/job-params.ts';
 import type { JobRecord } from '../core/records.ts';
 import type { BotRequest, Bounds } from '../core/validate/bot-request.ts';
 import { validateBotRequest } from '../core/validate/validate-bot-request.ts';
+import type { NewJob } from '../engine/accept.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { NewJob } from '../engine/new-job.ts';
 import { prepareDeployment } from './deployment.ts';
 
-export interface AcceptDeps {
+export interface SubmitDeps {
   readonly engine: Engine;
   readonly bounds: Bounds;
 }
 
 /** A job by blueprint name and data, as POST /jobs and CreateJob have it. `absentFails`: see NewJob. */
-export async function acceptJob(
-  deps: AcceptDeps,
+export async function submitJob(
+  deps: SubmitDeps,
   userId: string,
   blueprint: unknown,
   data: unknown,
@@ -40,7 +40,7 @@ export async function acceptJob(
   if (blueprint !== 'bot_runner') {
     refuse('INVALID_BLUEPRINT', 'The blueprint is not known.', { details: { field: 'blueprint' } });
   }
-  return acceptBotRequest(deps, userId, unwrap(validateBotRequest(data, deps.bounds)), idempotency, absentFails);
+  return submitBotRequest(deps, userId, unwrap(validateBotRequest(data, deps.bounds)), idempotency, absentFails);
 }
 
 /** The data of a test_workflow job: {input}, any JSON of moderate size. */
@@ -59,8 +59,8 @@ function inputOf(data: unknown): Json {
 const maxInputLength = 64 * 1024;
 
 /** A checked bot_runner request. */
-export async function acceptBotRequest(
-  { engine }: AcceptDeps,
+export async function submitBotRequest(
+  { engine }: SubmitDeps,
   userId: string,
   request: BotRequest,
   idempotency: NewJob['idempotency'],
@@ -100,9 +100,9 @@ export async function acceptBotRequest(
   }
 }
 
-/** Throws what acceptBotRequest would throw whatever the artifact holds. */
+/** Throws what submitBotRequest would throw whatever the artifact holds. */
 export async function checkDeployment(
-  { engine }: AcceptDeps,
+  { engine }: SubmitDeps,
   userId: string,
   { action, botId, deployment, change, takeover }: Extract<BotRequest, { action: 'start' | 'update' }>,
 ): Promise<void> {

@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { BotRecord } from '../core/records.ts';
+import { botRecord, changed } from '../core/bot/record.ts';
 import { migrations } from './schema.ts';
 import { migrate, openSqliteStore, SchemaTooNewError } from './sqlite.ts';
 
-const bot: BotRecord = {
+const bot = botRecord({
   userId: 'ann',
   botId: 'echo',
   mode: 'simple',
@@ -34,7 +34,7 @@ const bot: BotRecord = {
   eventSeq: 7,
   createdAt: 1,
   updatedAt: 2,
-};
+});
 
 describe('the SQLite store', () => {
   let dir: string;
@@ -58,10 +58,10 @@ describe('the SQLite store', () => {
     const store = openSqliteStore(dir);
     const good = store.write((tx) => tx.bots.put(bot));
     const bad = store.write((tx) => {
-      tx.bots.put({ ...bot, botId: 'bad' });
+      tx.bots.put(changed(bot, { botId: 'bad' }));
       throw new Error('no');
     });
-    const other = store.write((tx) => tx.bots.put({ ...bot, botId: 'other' }));
+    const other = store.write((tx) => tx.bots.put(changed(bot, { botId: 'other' })));
     await expect(bad).rejects.toThrow('no');
     await Promise.all([good, other]);
     expect(store.read.bots.ofUser('ann').map(({ botId }) => botId)).toEqual(['echo', 'other']);
@@ -73,10 +73,10 @@ describe('the SQLite store', () => {
     await store.write((tx) => tx.bots.put(bot));
     const before = statSync(join(dir, 'store.sqlite-wal')).size;
     await Promise.all(
-      Array.from({ length: 50 }, (_, n) => store.write((tx) => tx.bots.put({ ...bot, generation: n }))),
+      Array.from({ length: 50 }, (_, n) => store.write((tx) => tx.bots.put(changed(bot, { generation: n })))),
     );
     const together = statSync(join(dir, 'store.sqlite-wal')).size - before;
-    for (let n = 0; n < 50; n++) await store.write((tx) => tx.bots.put({ ...bot, generation: n }));
+    for (let n = 0; n < 50; n++) await store.write((tx) => tx.bots.put(changed(bot, { generation: n })));
     const oneByOne = statSync(join(dir, 'store.sqlite-wal')).size - before - together;
     // Each commit writes the changed page again.
     expect(oneByOne).toBeGreaterThan(together * 10);

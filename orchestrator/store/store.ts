@@ -184,6 +184,8 @@ export interface BotVolumeTable {
 
 export interface ArtifactTable {
   addChunk(uploadId: string, n: number, bytes: Uint8Array): void;
+  /** Adds all chunks of bytes that are here at once. */
+  addBytes(uploadId: string, bytes: Uint8Array): void;
   /** Makes the chunks of an upload an artifact, or drops them if the same bytes are there already. */
   finish(uploadId: string, sha256: string, sizeBytes: number, createdAt: number): void;
   discardUpload(uploadId: string): void;

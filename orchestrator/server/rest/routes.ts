@@ -3,7 +3,7 @@
  * Connect or gRPC procedure ends here.
  */
 import type { JsonObject, Problem } from '#common/problem.ts';
-import { type AcceptDeps, acceptJob } from '../../requests/submit.ts';
+import { type SubmitDeps, submitJob } from '../../requests/submit.ts';
 import { jobToJson } from '../../views/job-json.ts';
 import { type Identity, requireScope } from '../auth.ts';
 import { toProblem } from '../failures.ts';
@@ -20,7 +20,7 @@ import { publicRoutes } from './pages/public-routes.ts';
 import { findRoute, type Route, type RouteHandler } from './route.ts';
 import { type WorkerRouteDeps, workerRoutes } from './worker-routes.ts';
 
-export interface RestDeps extends CallDeps, AcceptDeps, WorkerRouteDeps, EventsRouteDeps {
+export interface RestDeps extends CallDeps, SubmitDeps, WorkerRouteDeps, EventsRouteDeps {
   /** For bodies that carry a source. */
   readonly maxBodyBytes: number;
 }
@@ -39,7 +39,7 @@ async function createJob(deps: RestDeps, request: Request, blueprint?: string): 
   const wanted =
     blueprint === undefined ? { blueprint: body['blueprint'], data: body['data'] } : { blueprint, data: body };
   const idempotency = readIdempotency(headerOf(request)('idempotency-key'), wanted);
-  const job = await acceptJob(deps, userId, wanted.blueprint, wanted.data, idempotency, blueprint !== undefined);
+  const job = await submitJob(deps, userId, wanted.blueprint, wanted.data, idempotency, blueprint !== undefined);
   const accepted: JsonObject = { status: 'accepted', job_id: job.jobId, state: 'init' };
   return { status: 202, body: accepted };
 }

@@ -7,9 +7,10 @@ import { sha256Pattern } from '#common/ids.ts';
 import { refuse } from '#common/problem.ts';
 import type { Secret } from '#common/secret.ts';
 import type { ArtifactService, UploadArtifactRequest } from '#gen/botrunner/v1/artifact_service_pb.js';
-import { artifactChunkBytes, putArtifactTokens } from '../../engine/artifacts.ts';
+import { putArtifactTokens } from '../../engine/token-ownership.ts';
 import { createTarCheck } from '../../requests/tar-check.ts';
 import type { Store } from '../../store/store.ts';
+import { artifactChunkBytes } from '../../store/tables/artifacts.ts';
 import { type CallDeps, call } from './call.ts';
 
 export interface ArtifactServiceDeps extends CallDeps {

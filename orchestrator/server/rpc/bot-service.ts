@@ -21,13 +21,13 @@ import { activeBots } from '../../engine/read.ts';
 import type { BotEventsDeps } from '../../events/bot-events.ts';
 import type { BotLogReader } from '../../logs/bot-log-reader.ts';
 import { sentBefore } from '../../requests/sent-before.ts';
-import { type AcceptDeps, acceptBotRequest, checkDeployment } from '../../requests/submit.ts';
+import { checkDeployment, type SubmitDeps, submitBotRequest } from '../../requests/submit.ts';
 import { botToProto, jobToProto } from '../../views/proto.ts';
 import { readIdempotency } from '../idempotency.ts';
 import { type CallDeps, call, stream } from './call.ts';
 import { watchBots } from './watch-bots.ts';
 
-export interface BotServiceDeps extends CallDeps, AcceptDeps, BotEventsDeps {
+export interface BotServiceDeps extends CallDeps, SubmitDeps, BotEventsDeps {
   readonly botLogs: BotLogReader;
   readonly maxBotsPerUser: number;
   readonly sealKey: Secret<Uint8Array>;
@@ -101,7 +101,7 @@ const updateBody = (message: UpdateBotRequest) => ({
 
 export function createBotService(deps: BotServiceDeps): ServiceImpl<typeof BotService> {
   const accept = async (userId: string, request: BotRequest, header: string | null, body: unknown) => ({
-    job: jobToProto(await acceptBotRequest(deps, userId, request, readIdempotency(header, body))),
+    job: jobToProto(await submitBotRequest(deps, userId, request, readIdempotency(header, body))),
   });
   return {
     startBot: call(deps, 'client', (message, { userId }, context) =>

@@ -1,19 +1,19 @@
 /** JobService: see proto/botrunner/v1/job_service.proto. */
 import type { ServiceImpl } from '@connectrpc/connect';
 import type { JobService } from '#gen/botrunner/v1/job_service_pb.js';
-import { type AcceptDeps, acceptJob } from '../../requests/submit.ts';
+import { type SubmitDeps, submitJob } from '../../requests/submit.ts';
 import { jobToProto } from '../../views/proto.ts';
 import { readIdempotency } from '../idempotency.ts';
 import { type CallDeps, call, stream } from './call.ts';
 import { type WatchJobDeps, watchJob } from './watch-job.ts';
 
-export type JobServiceDeps = CallDeps & AcceptDeps & WatchJobDeps;
+export type JobServiceDeps = CallDeps & SubmitDeps & WatchJobDeps;
 
 export function createJobService(deps: JobServiceDeps): ServiceImpl<typeof JobService> {
   return {
     createJob: call(deps, 'client', async ({ blueprint, data }, { userId }, context) => {
       const idempotency = readIdempotency(context.requestHeader.get('idempotency-key'), { blueprint, data });
-      const job = await acceptJob(deps, userId, blueprint, data, idempotency);
+      const job = await submitJob(deps, userId, blueprint, data, idempotency);
       return { job: jobToProto(job) };
     }),
     getJob: call(deps, 'client', ({ jobId }, { userId }) => ({ job: jobToProto(deps.engine.getJob(userId, jobId)) })),

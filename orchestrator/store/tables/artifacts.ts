@@ -3,6 +3,9 @@ import type { Statements } from '../damage.ts';
 import type { ArtifactTable } from '../store.ts';
 import { bytesOf, numberOf, numberOrNull, textOf } from './row.ts';
 
+/** Chunks are read back one by one. */
+export const artifactChunkBytes = 256 * 1024;
+
 export function createArtifactTable(db: Statements): ArtifactTable {
   const addChunk = db.prepare('INSERT INTO artifact_chunks (upload_id, n, bytes) VALUES (?, ?, ?)');
   const finish = db.prepare(
@@ -29,6 +32,11 @@ export function createArtifactTable(db: Statements): ArtifactTable {
   return {
     addChunk: (uploadId, n, bytes) => {
       addChunk.run(uploadId, n, bytes);
+    },
+    addBytes: (uploadId, bytes) => {
+      for (let n = 0; n * artifactChunkBytes < bytes.length; n++) {
+        addChunk.run(uploadId, n, bytes.subarray(n * artifactChunkBytes, (n + 1) * artifactChunkBytes));
+      }
     },
     finish: (uploadId, sha256, sizeBytes, createdAt) => {
       if (finish.run(sha256, uploadId, sizeBytes, createdAt).changes === 0) discard.run(uploadId);

@@ -1,5 +1,6 @@
 /** Table of bots. */
 
+import { botRecord } from '../../core/bot/record.ts';
 import { type BotRecord, botStates, type Desired, type Observed } from '../../core/records.ts';
 import type { Statements } from '../damage.ts';
 import type { BotTable } from '../store.ts';
@@ -9,7 +10,7 @@ const desires: readonly Desired[] = ['running', 'stopped', 'removed'];
 
 function toBot(row: Row): BotRecord {
   const undoDesired = textOrNull(row, 'undo_desired');
-  return {
+  return botRecord({
     userId: textOf(row, 'user_id'),
     botId: textOf(row, 'bot_id'),
     mode: textOf(row, 'mode'),
@@ -44,7 +45,7 @@ function toBot(row: Row): BotRecord {
     decidedSeq: numberOf(row, 'decided_seq'),
     createdAt: numberOf(row, 'created_at'),
     updatedAt: numberOf(row, 'updated_at'),
-  };
+  });
 }
 
 export function createBotTable(db: Statements): BotTable {

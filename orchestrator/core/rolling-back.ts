@@ -4,8 +4,8 @@
  */
 import { type Problem, problem } from '#common/problem.ts';
 import type { TaskSucceeded } from '#gen/botrunner/v1/worker_service_pb.js';
-import { rowOf } from '../core/actions.ts';
-import type { BotRecord, JobRecord } from '../core/records.ts';
+import { rowOf } from './actions.ts';
+import type { BotRecord, JobRecord } from './records.ts';
 
 const lineLengthMax = 300;
 

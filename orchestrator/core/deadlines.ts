@@ -1,11 +1,16 @@
-/** What a job ends with when its deadline passes. */
+/** How long a job may take, and what it ends with when that has passed. Pure. */
 import { type Problem, problem } from '#common/problem.ts';
-import { type JobAction, rowOf } from '../core/actions.ts';
-import type { JobRecord } from '../core/records.ts';
-import type { EngineSettings } from './context.ts';
+import { type JobAction, rowOf } from './actions.ts';
+import type { JobRecord } from './records.ts';
+
+/** Deadlines of jobs, ms. */
+export interface Deadlines {
+  readonly deploymentDeadlineMs: number;
+  readonly otherDeadlineMs: number;
+}
 
 /** How long a job of the action may take, ms. */
-export const deadlineMs = (settings: EngineSettings, action: JobAction): number =>
+export const deadlineMs = (settings: Deadlines, action: JobAction): number =>
   rowOf(action).deadline === 'deployment' ? settings.deploymentDeadlineMs : settings.otherDeadlineMs;
 
 /** Why a job could not end in time, with what is true of its bot now. */

@@ -3,8 +3,8 @@
  * runs. Pure.
  */
 import type { Problem } from '#common/problem.ts';
-import { rowOf } from '../core/actions.ts';
-import type { BotRecord, JobRecord } from '../core/records.ts';
+import { rowOf } from './actions.ts';
+import type { BotRecord, JobRecord } from './records.ts';
 
 /** For people and, as details.former_version, for programs. */
 const sentences = {

@@ -1,0 +1,132 @@
+/**
+ * What a decision makes of a bot's record: what it should be from now on. Each raises the generation; one that may fail keeps what
+ * there was (`undo`). Pure: specs come in sealed, times and limits as values.
+ */
+import type { BotKey } from '#common/ids.ts';
+import { type Age, freshAge } from '../max-runtime.ts';
+import { mayRun } from '../quota.ts';
+import type { BotRecord, Undo } from '../records.ts';
+import { botRecord, changed } from './record.ts';
+
+/** What placement has to know of a spec. */
+export interface Shape {
+  readonly mode: string;
+  readonly memoryBytes: number;
+  readonly cpuMillis: number;
+}
+
+/** A bot that has been asked for and has not begun: generation 0. */
+export const newBot = ({ userId, botId }: BotKey, shape: Shape, now: number): BotRecord =>
+  botRecord({
+    userId,
+    botId,
+    ...shape,
+    desired: 'stopped',
+    generation: 0,
+    revision: 0,
+    epoch: 0,
+    workerId: null,
+    leaving: false,
+    specSealed: null,
+    purge: false,
+    undo: null,
+    pendingTask: null,
+    state: 'pending',
+    observed: {},
+    observedAt: null,
+    ...freshAge(now, 0),
+    eventSeq: 0,
+    decidedSeq: 0,
+    createdAt: now,
+    updatedAt: now,
+  });
+
+export type Decision =
+  | {
+      readonly kind: 'deploy';
+      readonly shape: Shape;
+      readonly specSealed: Uint8Array;
+      /** Whether a stopped bot is started with the very content it had: its image serves again. */
+      readonly asItWas: boolean;
+      readonly age: Age;
+    }
+  | {
+      readonly kind: 'restart';
+      /** Whether the revision stays, and with it the image and, if the bot runs, the container. */
+      readonly inPlace: boolean;
+      readonly age: Age;
+    }
+  | { readonly kind: 'stop'; readonly notice: string }
+  | { readonly kind: 'remove'; readonly purge: boolean }
+  | { readonly kind: 'move' };
+
+/** The bot as the decision wants it. */
+export function decided(bot: BotRecord, decision: Decision): BotRecord {
+  const generation = bot.generation + 1;
+  switch (decision.kind) {
+    case 'deploy': {
+      const { shape, specSealed, asItWas, age } = decision;
+      return changed(bot, {
+        ...shape,
+        ...age,
+        desired: 'running',
+        generation,
+        revision: asItWas ? bot.revision : generation,
+        specSealed,
+        undo: undoOf(bot),
+        ...(bot.desired === 'running' && bot.undo === null && bot.revision > 0 ? goingOn(bot) : fresh(bot)),
+      });
+    }
+    case 'restart':
+      return changed(bot, {
+        ...decision.age,
+        desired: 'running',
+        generation,
+        revision: decision.inPlace ? bot.revision : generation,
+        undo: undoOf(bot),
+        ...(bot.desired === 'running' ? goingOn(bot) : fresh(bot)),
+      });
+    case 'stop':
+      return changed(bot, { ...ended, desired: 'stopped', generation, notice: decision.notice });
+    case 'remove':
+      return changed(bot, { ...ended, desired: 'removed', generation, purge: decision.purge });
+    case 'move':
+      return changed(bot, { generation, leaving: true });
+  }
+}
+
+/** A stop or removal is for good: there is nothing to go back to. */
+const ended = { undo: null, pendingTask: null, leaving: false } as const;
+
+const undoOf = ({ desired, revision, state, specSealed }: BotRecord): Undo => ({
+  desired,
+  revision,
+  wasUp: state === 'running',
+  specSealed,
+});
+
+/** One that runs continues meanwhile; one that had ended may run from now on. */
+const goingOn = (bot: BotRecord): Partial<Pick<BotRecord, 'state'>> =>
+  bot.desired === 'running' && !mayRun(bot) ? { state: 'pending' } : {};
+
+/** Of what was observed, only which decision it was about: placement asks whether the worker knew of the last one. */
+const fresh = ({ observed: { generation, containerId } }: BotRecord): Pick<BotRecord, 'state' | 'observed'> => ({
+  state: 'pending',
+  observed: generation === undefined || containerId !== undefined ? {} : { generation },
+});
+
+/** A start of a name whose bot was deleted: the record is that of a bot that has never run, with the numbers going on. */
+export const reborn = (bot: BotRecord, now: number): BotRecord =>
+  changed(bot, {
+    desired: 'stopped',
+    revision: 0,
+    specSealed: null,
+    purge: false,
+    undo: null,
+    state: 'pending',
+    createdAt: now,
+  });
+
+/** The same once more, with numbers and a revision above all before: its worker knows later ones. */
+export const decidedAnew = (bot: BotRecord): BotRecord =>
+  changed(bot, { generation: bot.generation + 1, revision: bot.generation + 1 });

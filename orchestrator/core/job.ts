@@ -1,0 +1,94 @@
+/** How the records of jobs and of their tasks come to be and change. Pure: ids and times come as values. */
+import { changesBot } from './actions.ts';
+import { type Deadlines, deadlineMs } from './deadlines.ts';
+import type { JobInput } from './job-params.ts';
+import type { JobState } from './job-states.ts';
+import { isFinal, type JobRecord, type TaskRecord } from './records.ts';
+
+export interface JobSubject {
+  readonly jobId: string;
+  readonly userId: string;
+  readonly blueprint: string;
+  /** Empty for a job that is about no bot. */
+  readonly botId: string;
+  readonly input: JobInput;
+  readonly specSealed: Uint8Array | null;
+}
+
+/** A job that waits for its turn. */
+export const newJob = (
+  { jobId, userId, blueprint, botId, input, specSealed }: JobSubject,
+  state: JobState,
+  settings: Deadlines,
+  now: number,
+): JobRecord => ({
+  jobId,
+  userId,
+  blueprint,
+  ...input,
+  botId,
+  mutating: changesBot(input.action),
+  state,
+  status: 'pending',
+  reason: '',
+  specSealed,
+  result: null,
+  error: null,
+  taskId: null,
+  createdAt: now,
+  updatedAt: now,
+  deadlineAt: now + deadlineMs(settings, input.action),
+});
+
+/** The job with a worker at work on it. */
+export const atWork = (job: JobRecord, reason = ''): JobRecord => ({ ...job, status: 'running', reason });
+
+/** The job without a worker that could take it now. */
+export const waiting = (job: JobRecord, reason: string): JobRecord => ({
+  ...job,
+  status: 'waiting_for_worker',
+  reason,
+});
+
+/** The job as it stands, with what to tell people of it. */
+export const withReason = (job: JobRecord, reason: string): JobRecord => ({ ...job, reason });
+
+/** Of a reason that comes from a worker. */
+export const reasonLengthMax = 500;
+
+/** Whether the job has had its turn and has not ended: of the jobs that change one bot, there is one such. */
+export const isAtWork = ({ status }: Pick<JobRecord, 'status'>): boolean => status !== 'pending' && !isFinal(status);
+
+/** A task that no worker has yet. */
+export const newTask = (taskId: string, jobId: string, type: string, now: number): TaskRecord => ({
+  taskId,
+  jobId,
+  type,
+  workerId: null,
+  status: 'open',
+  createdAt: now,
+  acceptedAt: null,
+  finishedAt: null,
+});
+
+/** The task of a worker that has yet to say that it has it. */
+export const assigned = (task: TaskRecord, workerId: string): TaskRecord => ({ ...task, workerId });
+
+/** The task that a worker says it has. */
+export const accepted = (task: TaskRecord, workerId: string, now: number): TaskRecord => ({
+  ...task,
+  workerId,
+  status: 'accepted',
+  acceptedAt: now,
+});
+
+/** The task for the next worker. */
+export const givenBack = (task: TaskRecord): TaskRecord => ({
+  ...task,
+  workerId: null,
+  status: 'open',
+  acceptedAt: null,
+});
+
+/** The task that needs nobody any more. */
+export const done = (task: TaskRecord, now: number): TaskRecord => ({ ...task, status: 'done', finishedAt: now });

@@ -1,0 +1,47 @@
+/** Keeps the times of the store right while the wall clock is set: those that lie ahead move along, so that what is left of them stays. */
+import type { Clock } from '#common/clock.ts';
+import { ClockSteps } from '#common/clock-steps.ts';
+import type { Logger } from '#common/log.ts';
+import type { Store, Tables } from '../store/store.ts';
+
+export class StoredTimes {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #steps: ClockSteps;
+
+  constructor(store: Store, clock: Clock, logger: Logger) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#steps = new ClockSteps(clock, store.read.clock.mark());
+  }
+
+  /** Keeps where the clock stands, for the next process on this boot of the machine. */
+  keepMark(tx: Tables): void {
+    const mark = this.#steps.mark();
+    if (mark !== undefined) tx.clock.setMark(mark);
+  }
+
+  /** What is left of a time that is stored, ms. */
+  remainingMs(at: number): number {
+    return at + this.#steps.pending() - this.#clock.wallMs();
+  }
+
+  /** Moves them if the clock was set. The write is queued before that of the caller. */
+  follow(): void {
+    const stepMs = this.#steps.take();
+    if (stepMs === 0) return;
+    this.#logger.warn({ stepMs }, 'the clock of this machine was set; deadlines are kept by the time that is left');
+    this.#store
+      .write((tx) => {
+        tx.jobs.followClock(stepMs);
+        tx.bots.followClock(stepMs);
+        this.keepMark(tx);
+      })
+      .catch((error: unknown) => {
+        this.#steps.giveBack(stepMs);
+        this.#logger.error({ err: error }, 'the times of jobs could not be moved with the clock; trying again');
+      });
+  }
+}
