@@ -205,6 +205,8 @@ export interface ArtifactTable {
   /** Removes chunks of an upload, at most `limit`. Returns how many. */
   removeChunks(uploadId: string, limit: number): number;
   chunk(uploadId: string, n: number): Uint8Array | undefined;
+  /** The length of a chunk in bytes, without reading it. */
+  chunkSize(uploadId: string, n: number): number | undefined;
 }
 
 export interface TokenTable {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import { silentLogger } from '#common/log.ts';
 import { ProblemError } from '#common/problem.ts';
 import { Secret } from '#common/secret.ts';
 import { TransientError } from '#common/waiting/transient.ts';
+import { eventually } from '../../test/kit/eventually.ts';
 import { type ScriptedOrchestrator, startScriptedOrchestrator } from '../../test/worker/kit/scripted-orchestrator.ts';
 import { ArtifactCache } from './artifacts.ts';
 import { type Channel, createChannel } from './channel.ts';
@@ -104,6 +105,69 @@ describe('artifacts', () => {
     const sha256 = offer(6);
     orchestrator.kill();
     await expect((await open()).fetch(sha256, never)).rejects.toThrow(TransientError);
+  });
+
+  const untilWhole = async (cache: ArtifactCache, sha256: string, most: number) => {
+    for (let tries = 1; ; tries += 1) {
+      const error = await cache.fetch(sha256, never).then(
+        ({ release }) => release(),
+        (reason: unknown) => reason,
+      );
+      if (error === undefined) return tries;
+      expect(error).toBeInstanceOf(TransientError);
+      if (tries === most) throw new Error(`not whole after ${most} tries`);
+    }
+  };
+
+  it('that are cut continue where they were cut, and are sent once altogether', async () => {
+    const bytes = randomBytes(50_000);
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    orchestrator.artifacts.set(sha256, bytes);
+    orchestrator.fetchCutAfter = 12_500;
+    const cache = await open();
+    expect(await untilWhole(cache, sha256, 10)).toBe(4);
+    expect(orchestrator.fetchedFrom).toEqual([0, 12_500, 25_000, 37_500]);
+    expect(await readFile(join(dir, `${sha256}.tar`))).toEqual(bytes);
+    expect(await readdir(dir)).toEqual([`${sha256}.tar`]);
+  });
+
+  it('begin anew with an orchestrator that knows no offsets, and after bytes that were wrong', async () => {
+    const bytes = randomBytes(20_000);
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    const cache = await open();
+    orchestrator.artifacts.set(
+      sha256,
+      bytes.map((byte, index) => (index === 5 ? byte ^ 1 : byte)),
+    );
+    orchestrator.fetchCutAfter = 12_000;
+    await expect(cache.fetch(sha256, never)).rejects.toThrow(TransientError);
+    orchestrator.fetchCutAfter = Number.POSITIVE_INFINITY;
+    await expect(cache.fetch(sha256, never)).rejects.toThrow(/damaged/);
+    orchestrator.artifacts.set(sha256, bytes);
+    orchestrator.fetchCutAfter = 12_000;
+    await expect(cache.fetch(sha256, never)).rejects.toThrow(TransientError);
+    orchestrator.knowsOffsets = false;
+    orchestrator.fetchCutAfter = Number.POSITIVE_INFINITY;
+    expect(await untilWhole(cache, sha256, 1)).toBe(1);
+    expect(await readFile(join(dir, `${sha256}.tar`))).toEqual(bytes);
+  });
+
+  it('that were cut are kept in small numbers, and not when nobody wants them any more', async () => {
+    const cache = await open();
+    orchestrator.fetchCutAfter = 2000;
+    for (let fill = 100; fill < 110; fill += 1)
+      await expect(cache.fetch(offer(fill), never)).rejects.toThrow(TransientError);
+    expect(await readdir(dir)).toHaveLength(4);
+    orchestrator.fetchCutAfter = Number.POSITIVE_INFINITY;
+    const given = new AbortController();
+    const fetching = cache.fetch(offer(120, 3_000_000), given.signal);
+    given.abort(new Error('not wanted'));
+    await expect(fetching).rejects.toThrow('not wanted');
+    await eventually(
+      'its bytes are gone',
+      () => readdir(dir),
+      (names) => names.length === 4,
+    );
   });
 
   it('make room, oldest first, but not those in use', async () => {

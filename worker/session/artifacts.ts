@@ -1,8 +1,9 @@
 /**
  * Sources of bots, fetched once and kept by their sha256, bounded in size. A file under its final name is whole and checked.
+ * What a broken connection has left of one is kept for the next try, which continues there.
  */
 
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ServiceError } from '@grpc/grpc-js';
@@ -11,7 +12,7 @@ import { sha256Pattern } from '#common/ids.ts';
 import type { Logger } from '#common/log.ts';
 import { ProblemError, problem } from '#common/problem.ts';
 import { orAbort } from '#common/waiting/abort.ts';
-import { withTimeLimit } from '#common/waiting/time-limit.ts';
+import { TimeLimitError, withTimeLimit } from '#common/waiting/time-limit.ts';
 import { TransientError } from '#common/waiting/transient.ts';
 import type { FetchArtifactResponse } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { ArtifactSource } from '../bots/image-preparation.ts';
@@ -30,6 +31,15 @@ export interface ArtifactParts {
   channel(): Channel | undefined;
 }
 
+/** What has arrived of an artifact: its first bytes, in a file of that name with the end ".part". */
+interface Part {
+  bytes: number;
+  hash: Hash;
+}
+
+/** So many are kept that were cut; one more drops the oldest. */
+const partsMax = 4;
+
 interface Download {
   readonly done: Promise<void>;
   readonly abort: AbortController;
@@ -39,6 +49,8 @@ interface Download {
 export class ArtifactCache implements ArtifactSource {
   readonly #parts: ArtifactParts;
   readonly #downloads = new Map<string, Download>();
+  /** Cut off, the oldest first. */
+  readonly #cut = new Map<string, Part>();
   /** How many builds read a file now: it must stay. */
   readonly #pinned = new Map<string, number>();
 
@@ -100,39 +112,57 @@ export class ArtifactCache implements ArtifactSource {
   async #fetchFile(sha256: string, signal: AbortSignal): Promise<void> {
     const channel = this.#parts.channel();
     if (!channel) throw new TransientError('the orchestrator is not connected');
-    const temporary = `${this.#pathOf(sha256)}.part`;
+    const before = this.#cut.get(sha256);
+    this.#cut.delete(sha256);
+    const part = before ?? { bytes: 0, hash: createHash('sha256') };
     try {
       await this.#makeRoom();
-      const file = await open(temporary, 'w', 0o600);
+      const file = await open(partOf(this.#pathOf(sha256)), before === undefined ? 'w' : 'r+', 0o600);
       try {
-        await this.#receive(channel, sha256, file, signal);
+        await this.#receive(channel, sha256, part, file, signal);
       } finally {
         await file.close();
       }
-      await rename(temporary, this.#pathOf(sha256));
-    } finally {
-      await rm(temporary, { force: true });
+    } catch (error) {
+      if (error instanceof CutOffError && part.bytes > 0) await this.#keep(sha256, part);
+      else await rm(partOf(this.#pathOf(sha256)), { force: true });
+      throw error;
     }
+    await rename(partOf(this.#pathOf(sha256)), this.#pathOf(sha256));
   }
 
-  async #receive(channel: Channel, sha256: string, file: FileHandle, signal: AbortSignal): Promise<void> {
-    const call = openCall(channel, sha256);
+  async #keep(sha256: string, part: Part): Promise<void> {
+    this.#cut.set(sha256, part);
+    const [oldest] = this.#cut.keys();
+    if (this.#cut.size <= partsMax || oldest === undefined) return;
+    this.#cut.delete(oldest);
+    await rm(partOf(this.#pathOf(oldest)), { force: true });
+  }
+
+  async #receive(channel: Channel, sha256: string, part: Part, file: FileHandle, signal: AbortSignal): Promise<void> {
+    const call = openCall(channel, sha256, part.bytes);
     const chunks: AsyncIterator<FetchArtifactResponse> = call[Symbol.asyncIterator]();
-    const hash = createHash('sha256');
-    let bytes = 0;
+    let isFirst = true;
     try {
       for (;;) {
         const next = await withTimeLimit(this.#parts.clock, 'fetching the source', idleLimitMs, signal, () =>
           chunks.next(),
         );
         if (next.done) break;
-        const { chunk } = next.value;
-        bytes += chunk.length;
-        if (bytes > artifactMaxBytes) {
+        const { chunk, offset } = next.value;
+        // An orchestrator that knows no offset begins at the start.
+        if (isFirst && offset === 0n) {
+          await file.truncate(0);
+          Object.assign(part, { bytes: 0, hash: createHash('sha256') });
+        }
+        isFirst = false;
+        if (part.bytes + chunk.length > artifactMaxBytes) {
           throw new ProblemError(problem('ARCHIVE_TOO_LARGE', 'The source of the bot is larger than allowed.'));
         }
-        hash.update(chunk);
-        await file.write(chunk);
+        // The hash and the number tell of what is on disk, also when writing fails.
+        await file.write(chunk, 0, chunk.length, part.bytes);
+        part.hash.update(chunk);
+        part.bytes += chunk.length;
       }
     } catch (error) {
       throw explain(error);
@@ -141,7 +171,7 @@ export class ArtifactCache implements ArtifactSource {
       call.on('error', () => undefined);
       call.cancel();
     }
-    if (hash.digest('hex') !== sha256) throw new TransientError('the source of the bot arrived damaged');
+    if (part.hash.digest('hex') !== sha256) throw new TransientError('the source of the bot arrived damaged');
   }
 
   /** Drops what was used longest ago until the rest is within bounds. */
@@ -172,6 +202,11 @@ export class ArtifactCache implements ArtifactSource {
   }
 }
 
+const partOf = (path: string): string => `${path}.part`;
+
+/** The connection broke, or was silent for too long: what has arrived is right. */
+class CutOffError extends TransientError {}
+
 const isArtifactName = (name: string): boolean => /^[0-9a-f]{64}\.tar$/.test(name);
 
 const exists = (path: string): Promise<boolean> =>
@@ -181,15 +216,16 @@ const exists = (path: string): Promise<boolean> =>
   );
 
 /** A session may end between the look at it and the call; then its channel throws. */
-function openCall(channel: Channel, sha256: string): ArtifactCall {
+function openCall(channel: Channel, sha256: string, offset: number): ArtifactCall {
   try {
-    return channel.fetchArtifact(sha256);
+    return channel.fetchArtifact(sha256, offset);
   } catch (error) {
-    throw new TransientError('the connection to the orchestrator was lost', { cause: error });
+    throw new CutOffError('the connection to the orchestrator was lost', { cause: error });
   }
 }
 
 function explain(error: unknown): unknown {
+  if (error instanceof TimeLimitError) return new CutOffError(error.message, { cause: error });
   if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'number') return error;
   const { code, details } = error as ServiceError;
   if (code === status.NOT_FOUND) {
@@ -198,5 +234,5 @@ function explain(error: unknown): unknown {
     });
   }
   // Whatever else ended the call: the orchestrator has the source, and will be there again.
-  return new TransientError(`the source of the bot could not be fetched: ${details}`, { cause: error });
+  return new CutOffError(`the source of the bot could not be fetched: ${details}`, { cause: error });
 }

@@ -38,7 +38,8 @@ export interface Channel {
   join(joinToken: Secret, request: { readonly workerId: string; readonly credentialSha256: string }): Promise<void>;
   openSession(): SessionCall;
   openTail(): TailCall;
-  fetchArtifact(sha256: string): ArtifactCall;
+  /** From byte `offset` on, if the orchestrator knows how. */
+  fetchArtifact(sha256: string, offset: number): ArtifactCall;
   /** Rejects with a ServiceError. */
   claimTokens(request: MessageInitShape<typeof ClaimTokensRequestSchema>): Promise<ClaimTokensResponse>;
   /** Ends both connections and every call on them. */
@@ -95,12 +96,12 @@ export function createChannel(endpoint: Endpoint, credential: Secret, roots: () 
       control.makeBidiStreamRequest(session.path, session.requestSerialize, session.responseDeserialize, metadata()),
     openTail: () =>
       bulk.makeBidiStreamRequest(tailLogs.path, tailLogs.requestSerialize, tailLogs.responseDeserialize, metadata()),
-    fetchArtifact(sha256) {
+    fetchArtifact(sha256, offset) {
       return bulk.makeServerStreamRequest(
         fetchArtifact.path,
         fetchArtifact.requestSerialize,
         fetchArtifact.responseDeserialize,
-        create(FetchArtifactRequestSchema, { sha256 }),
+        create(FetchArtifactRequestSchema, { sha256, offset: BigInt(offset) }),
         metadata(),
       );
     },

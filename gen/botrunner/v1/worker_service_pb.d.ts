@@ -1418,6 +1418,14 @@ export declare type FetchArtifactRequest = Message<"botrunner.v1.FetchArtifactRe
    * @generated from field: string sha256 = 1;
    */
   sha256: string;
+
+  /**
+   * Bytes that the worker has of it already, from a call that was cut: the answer begins behind them. An orchestrator that does not
+   * know the field sends all of it, which the worker sees by the offset of the first chunk. MALFORMED_REQUEST if negative.
+   *
+   * @generated from field: int64 offset = 2;
+   */
+  offset: bigint;
 };
 
 /**
@@ -1515,6 +1523,13 @@ export declare type FetchArtifactResponse = Message<"botrunner.v1.FetchArtifactR
    * @generated from field: bytes chunk = 1;
    */
   chunk: Uint8Array;
+
+  /**
+   * Where in the artifact the chunk begins.
+   *
+   * @generated from field: int64 offset = 2;
+   */
+  offset: bigint;
 };
 
 /**

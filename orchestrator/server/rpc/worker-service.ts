@@ -3,6 +3,7 @@ import { create } from '@bufbuild/protobuf';
 import type { ServiceImpl } from '@connectrpc/connect';
 import { refuse } from '#common/problem.ts';
 import {
+  type FetchArtifactRequest,
   FetchArtifactResponseSchema,
   type TailLogsResponse,
   type WorkerService,
@@ -22,14 +23,28 @@ export interface WorkerServiceDeps extends CallDeps {
   readonly credentials: WorkerCredentials;
 }
 
-async function* fetchArtifact({ store, session }: WorkerServiceDeps, workerId: string, sha256: string) {
+async function* fetchArtifact(
+  { store, session }: WorkerServiceDeps,
+  workerId: string,
+  { sha256, offset: from }: FetchArtifactRequest,
+) {
+  if (from < 0n) refuse('MALFORMED_REQUEST', '"offset" is negative.', { details: { field: 'offset' } });
   // Of a bot that is not placed there it does not exist, as for every other stranger.
   const artifact = mayFetch(store, session.sealKey, workerId, sha256) ? store.read.artifacts.get(sha256) : undefined;
   if (artifact === undefined) refuse('ARTIFACT_NOT_FOUND', 'There is no artifact with that sha256.');
+  const { artifacts } = store.read;
+  let offset = 0n;
   for (let n = 0; ; n++) {
-    const chunk = store.read.artifacts.chunk(artifact.uploadId, n);
-    if (chunk === undefined) return;
-    yield create(FetchArtifactResponseSchema, { chunk });
+    const size = artifacts.chunkSize(artifact.uploadId, n);
+    if (size === undefined) return;
+    const end = offset + BigInt(size);
+    if (end > from) {
+      const chunk = artifacts.chunk(artifact.uploadId, n);
+      if (chunk === undefined) return;
+      const skipped = from > offset ? Number(from - offset) : 0;
+      yield create(FetchArtifactResponseSchema, { chunk: chunk.subarray(skipped), offset: offset + BigInt(skipped) });
+    }
+    offset = end;
   }
 }
 
@@ -54,8 +69,6 @@ export function createWorkerService(deps: WorkerServiceDeps): ServiceImpl<typeof
     claimTokens: call(deps, 'worker', (request, identity) =>
       deps.session.engine.claimTokens(requireWorker(identity), request),
     ),
-    fetchArtifact: stream(deps, 'worker', ({ sha256 }, identity) =>
-      fetchArtifact(deps, requireWorker(identity), sha256),
-    ),
+    fetchArtifact: stream(deps, 'worker', (request, identity) => fetchArtifact(deps, requireWorker(identity), request)),
   };
 }

@@ -29,6 +29,7 @@ export function createArtifactTable(db: Statements): ArtifactTable {
   const removeChunks = db.prepare(`
     DELETE FROM artifact_chunks WHERE rowid IN (SELECT rowid FROM artifact_chunks WHERE upload_id = ? LIMIT ?)`);
   const chunk = db.prepare('SELECT bytes FROM artifact_chunks WHERE upload_id = ? AND n = ?');
+  const chunkSize = db.prepare('SELECT length(bytes) AS size FROM artifact_chunks WHERE upload_id = ? AND n = ?');
   return {
     addChunk: (uploadId, n, bytes) => {
       addChunk.run(uploadId, n, bytes);
@@ -78,6 +79,10 @@ export function createArtifactTable(db: Statements): ArtifactTable {
     chunk: (uploadId, n) => {
       const row = chunk.get(uploadId, n);
       return row && bytesOf(row, 'bytes');
+    },
+    chunkSize: (uploadId, n) => {
+      const row = chunkSize.get(uploadId, n);
+      return row && numberOf(row, 'size');
     },
   };
 }

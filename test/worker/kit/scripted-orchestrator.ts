@@ -60,6 +60,12 @@ export interface ScriptedOrchestrator {
   readonly tails: HeardTail[];
   readonly artifacts: Map<string, Uint8Array>;
   readonly fetches: string[];
+  /** Where each fetch began. */
+  readonly fetchedFrom: number[];
+  /** Ends each fetch after so many bytes, as a connection that breaks. */
+  fetchCutAfter: number;
+  /** An orchestrator from before offsets. */
+  knowsOffsets: boolean;
   /** Sent when Hello comes; undefined: no answer. */
   welcome: MessageInitShape<typeof WelcomeSchema> | undefined;
   /** Instead of a welcome, the session ends so. */
@@ -115,10 +121,15 @@ export async function startScriptedOrchestrator(port = 0): Promise<ScriptedOrche
       call.emit('error', { code: status.NOT_FOUND, details: 'no such artifact' });
       return;
     }
-    for (let at = 0; at < bytes.length; at += 1000) {
-      call.write(create(FetchArtifactResponseSchema, { chunk: bytes.subarray(at, at + 1000) }));
+    const from = self.knowsOffsets ? Number(call.request.offset) : 0;
+    self.fetchedFrom.push(from);
+    const end = Math.min(bytes.length, from + self.fetchCutAfter);
+    for (let at = from; at < end; at += 1000) {
+      const offset = self.knowsOffsets ? BigInt(at) : 0n;
+      call.write(create(FetchArtifactResponseSchema, { chunk: bytes.subarray(at, Math.min(at + 1000, end)), offset }));
     }
-    call.end();
+    if (end === bytes.length) call.end();
+    else call.emit('error', { code: status.UNAVAILABLE, details: 'cut' });
   };
   server.addService(workerService, { join, session, tailLogs, fetchArtifact });
   const bound = await new Promise<number>((resolve, reject) => {
@@ -135,6 +146,9 @@ export async function startScriptedOrchestrator(port = 0): Promise<ScriptedOrche
     tails: [],
     artifacts: new Map(),
     fetches: [],
+    fetchedFrom: [],
+    fetchCutAfter: Number.POSITIVE_INFINITY,
+    knowsOffsets: true,
     welcome: { sessionId: 's', protocol: 1, heartbeatIntervalMs: 200, desiredSet: {} },
     refusal: undefined,
     tailsPaused: false,
