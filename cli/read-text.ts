@@ -12,6 +12,16 @@ export async function readTextFile(
   bytesMax: number,
   signal: AbortSignal,
 ): Promise<string> {
+  return decode(await readBytes(diskPath, name, bytesMax, signal), name, bytesMax);
+}
+
+/** The same, whatever its letters mean; one byte more than `bytesMax` at most, which shows that there are more. */
+export async function readBytes(
+  diskPath: string,
+  name: string,
+  bytesMax: number,
+  signal: AbortSignal,
+): Promise<Buffer> {
   const pieces: Buffer[] = [];
   const facts = await stat(diskPath).catch((error: unknown) => Promise.reject(fileFault(name, error)));
   if (!facts.isFile() && !facts.isFIFO()) {
@@ -19,13 +29,12 @@ export async function readTextFile(
     throw complain(exitCodes.failed, 'UNREADABLE_FILE', `${name} is ${what}.`, 'Name a plain text file.');
   }
   try {
-    // One byte more shows that there is more.
     for await (const piece of createReadStream(diskPath, { signal, end: bytesMax })) pieces.push(piece);
   } catch (error) {
     signal.throwIfAborted();
     throw fileFault(name, error);
   }
-  return decode(Buffer.concat(pieces), name, bytesMax);
+  return Buffer.concat(pieces);
 }
 
 /** Throws CliError, which shows nothing of the text. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { looksLikeFile, readRequirementsFile, splitRequirements } from './requirements.ts';
+import { belongsInFile, looksLikeFile, splitRequirements } from './requirements.ts';
 
 const split = (list: string) => {
   const result = splitRequirements(list);
@@ -40,25 +40,17 @@ describe('a comma list of requirements', () => {
   });
 });
 
-describe('a requirements file', () => {
-  it('loses blank lines, comments, line ends of Windows and a byte order mark', () => {
-    const content = '\uFEFFaiogram>=3.0,<4\r\n\r\n# a comment\r\n  httpx  # another\nx @ https://h/x.zip#sha=1\n';
-    expect(readRequirementsFile(content, 'r.txt')).toEqual({
-      ok: true,
-      value: ['aiogram>=3.0,<4', 'httpx', 'x @ https://h/x.zip#sha=1'],
-    });
-  });
-
-  it('joins lines that end with a backslash', () => {
-    expect(readRequirementsFile('a>=1,\\\n<2\nb\\', 'r.txt')).toEqual({ ok: true, value: ['a>=1,<2', 'b\\'] });
-  });
-
-  it('refuses options of pip with the number of the line', () => {
-    expect(readRequirementsFile('a\n-r more.txt\n', 'r.txt')).toMatchObject({
-      ok: false,
-      problem: { message: 'Line 2 of r.txt is an option of pip; only packages, one per line, are supported.' },
-    });
-  });
+it.each<[string, boolean]>([
+  ['aiogram>=3,<4', false],
+  ['a b', false],
+  ['a @ https://example.org/a.zip', true],
+  ['a[x]@git+https://example.org/a.git', true],
+  ['git+https://example.org/a.git', true],
+  ['./lib', true],
+  ['-e .', true],
+  ['--extra-index-url https://example.org/simple', true],
+])('%j is for a file that pip reads: %j', (item, expected) => {
+  expect(belongsInFile(item)).toBe(expected);
 });
 
 it.each<[string, boolean]>([

@@ -1,4 +1,4 @@
-/** The packages a bot needs, from `-r "aiogram>=3.0,<4,httpx"` or from a requirements file. Pure. */
+/** The packages a bot needs, from `-r "aiogram>=3.0,<4,httpx"`. Pure. */
 import { fail, ok, problem, type Result } from '#common/problem.ts';
 
 /**
@@ -37,34 +37,11 @@ function splitAtTopCommas(list: string): readonly string[] {
   return [...pieces, piece];
 }
 
-/**
- * Reads a requirements file: one package per line; blank lines, comments and a byte order mark are dropped, a final
- * backslash joins lines. pip's options (-r other.txt, --index-url ...) are refused: they would be ignored silently.
- */
-export function readRequirementsFile(content: string, name: string): Result<readonly string[]> {
-  const requirements: string[] = [];
-  const lines = content.replace(/^\uFEFF/, '').split(/\r\n|\r|\n/);
-  for (let index = 0; index < lines.length; index++) {
-    const first = index + 1;
-    let line = lines[index] ?? '';
-    while (line.endsWith('\\') && index + 1 < lines.length) line = line.slice(0, -1) + (lines[++index] ?? '');
-    // As pip does: a "#" starts a comment at the beginning or after white space, so that URLs keep their fragment.
-    const text = withoutComment(line).trim();
-    if (text.startsWith('-')) {
-      return refused(`Line ${first} of ${name} is an option of pip; only packages, one per line, are supported.`);
-    }
-    if (text !== '') requirements.push(text);
-  }
-  return ok(requirements);
-}
-
-/** By a scan: a regular expression would look for the end of the line from each "#" again where something odd precedes it. */
-function withoutComment(line: string): string {
-  for (let at = line.indexOf('#'); at >= 0; at = line.indexOf('#', at + 1)) {
-    if (at === 0 || /\s/.test(line.charAt(at - 1))) return line.slice(0, at);
-  }
-  return line;
-}
+/** Links, options and folders: what pip reads in a file, and no list of a request may hold. */
+export const belongsInFile = (item: string): boolean =>
+  item.startsWith('-') ||
+  item.startsWith('.') ||
+  /^[a-z+]{1,20}:\/\/|^[A-Za-z0-9._-]{1,100}(?:\[[^\]]{0,200}\])? ?@ ?[a-z+]{1,20}:/i.test(item);
 
 /** Whether a value of -r that names no existing file was meant as one, so that the message can say so. */
 export const looksLikeFile = (value: string): boolean =>

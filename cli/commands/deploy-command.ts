@@ -4,6 +4,7 @@ import { type CallOptions, Code, ConnectError } from '@connectrpc/connect';
 import { isBotId } from '#common/ids.ts';
 import { type Labels, parseLabels, wantedLabelsMax } from '#common/labels.ts';
 import { refuse, unwrap } from '#common/problem.ts';
+import { commandText } from '#common/start/command-line.ts';
 import type { BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
 import { BotService, type CheckDeployRequestSchema, type SpecResetSchema } from '#gen/botrunner/v1/bot_service_pb.js';
 import type { Job } from '#gen/botrunner/v1/job_pb.js';
@@ -18,7 +19,7 @@ import { renderStarted } from '../render/job.ts';
 import { chooseSource } from '../source/choose.ts';
 import { namesText } from '../source/files-text.ts';
 import { prepareSource } from '../source/prepare.ts';
-import type { ReadySource } from '../source/source.ts';
+import type { ReadySource, SpecSource } from '../source/source.ts';
 import { uploadSource } from '../source/upload.ts';
 import { isDefault, splitRemovals } from '../spec-words.ts';
 import { readLine, readPassword } from '../stdin.ts';
@@ -52,6 +53,18 @@ const leftOutMax = 1_000;
 /** Stands for the source that is not there yet. */
 const unknownSha256 = '0'.repeat(64);
 
+/** An orchestrator of 0.1.0 would leave these undone without a word. */
+function refuseNewForms(source: SpecSource): void {
+  if (source.case !== 'simple') return;
+  const { requirementFiles = [], command = [] } = source.value;
+  if (requirementFiles.length === 0 && command.length === 0) return;
+  const message =
+    command.length > 0
+      ? `The orchestrator is too old to run a command: ${commandText(command)}`
+      : `The orchestrator is too old to install from ${requirementFiles.join(', ')}.`;
+  throw complain(exitCodes.failed, 'UNAVAILABLE', message, 'Use --entrypoint FILE and -r LIST, or have it updated.');
+}
+
 export abstract class DeployCommand extends TimedJobCommand {
   bot = Option.String();
   simple = Option.Array('--simple', [], {
@@ -60,7 +73,10 @@ export abstract class DeployCommand extends TimedJobCommand {
   inline = Option.Boolean('--inline', false, { description: 'Announces --code; optional.' });
   code = Option.String('--code', { description: 'The code itself, for a one-file bot.' });
   entrypoint = Option.String('--entrypoint', {
-    description: 'The file to run. Default: the first file, or bot.*, main.* or index.* of a folder.',
+    description: 'The file, or the Python package, to run. Default: the first file, or what the folder says.',
+  });
+  command = Option.String('--command', {
+    description: 'A command to run in the folder of the bot instead of a file.',
   });
   requirements = Option.Array('-r,--requirements', {
     description: 'Packages to install: a requirements file or a comma-separated list. Repeatable.',
@@ -168,6 +184,7 @@ export abstract class DeployCommand extends TimedJobCommand {
       return lost.length === 0 || this.yes || (await this.isLossConfirmed(lost));
     } catch (error) {
       if (!(error instanceof ConnectError && error.code === Code.Unimplemented)) throw error;
+      refuseNewForms(plan.source.spec(unknownSha256));
       return true;
     }
   }

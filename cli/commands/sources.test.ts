@@ -76,7 +76,9 @@ describe('--simple', () => {
     expect(node.source).toMatchObject({
       value: { entrypoint: 'index.js', language: BotLanguage.NODE, requirements: ['grammy@^1.30'] },
     });
-    expect(node.stderr).toBe('Packages from package.json: grammy@^1.30\nUploading 3 files (35 B)\n');
+    expect(node.stderr).toBe(
+      'Runs index.js; --entrypoint or --command runs something else\nPackages from package.json: grammy@^1.30\nUploading 3 files (35 B)\n',
+    );
     const any = await start(['--simple', '.'], { cwd });
     expect(any.source).toMatchObject({ value: { entrypoint: 'bot.py', language: BotLanguage.UNSPECIFIED } });
   });
@@ -110,6 +112,7 @@ describe('what --simple leaves out', () => {
           '--include PATH takes one along',
         'bot.py reads .env, which is left out: give its variables with --env-file .env, or take it along with --include .env',
         'The code names what is left out: data (in bot.py), config.py (in bot.py)',
+        'Runs bot.py; --entrypoint or --command runs something else',
         'Uploading 1 file (92 B)',
         '',
       ].join('\n'),

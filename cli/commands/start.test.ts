@@ -94,6 +94,7 @@ describe('start', () => {
     expect(told.stderr).toBe(
       [
         'Left out: my_bot/.env. --include PATH takes one along',
+        'Runs main.py; --entrypoint or --command runs something else',
         'Packages from requirements.txt: aiogram>=3.0,<4',
         'Uploading 3 files (16 B)',
         '  handlers/start.py',

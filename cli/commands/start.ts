@@ -15,8 +15,10 @@ export class StartCommand extends DeployCommand {
       'If the bot is running, this is an update: whatever you do not name stays as it is; see update.',
       '--simple takes one file, several files, or a folder with its subfolders. From a folder it leaves out ' +
         'what .dockerignore excludes (without one, what .gitignore excludes), hidden files, virtual environments, ' +
-        'caches and installed packages. One line lists what was left out, and --include adds it back. Packages ' +
-        'come from the requirements.txt or package.json among the files unless you give -r.',
+        'caches and installed packages. One line lists what was left out, and --include adds it back.',
+      'What a folder runs is taken from its Procfile, the start script of its package.json, a file such as bot.py, or ' +
+        'a package with a __main__.py; one line says which, and --entrypoint or --command overrides it. Packages come ' +
+        'from its requirements.txt, pyproject.toml or package.json unless you give -r.',
       '--custom takes a folder with a Dockerfile. .dockerignore works as in docker build, for archives and ' +
         'repositories as well; .git is always left out.',
     ].join('\n\n'),
@@ -24,6 +26,7 @@ export class StartCommand extends DeployCommand {
       ['One file', 'avtomatika-bot start my-bot --simple bot.py -r "aiogram>=3.0,<4" -e BOT_TOKEN=123:ABC'],
       ['Several files; the first one is run', 'avtomatika-bot start my-bot --simple bot.py texts.py locales/'],
       ['A folder', 'avtomatika-bot start my-bot --simple my_bot/ --entrypoint app.py -r requirements.txt'],
+      ['A Python package', 'avtomatika-bot start my-bot --simple . --command "python -m mybot --debug"'],
       ['With files that would be left out', 'avtomatika-bot start my-bot --simple my_bot/ --include my_bot/data/'],
       ['The code itself', `avtomatika-bot start hello --code "console.log('hello')" --runtime node`],
       ['A folder with a Dockerfile', 'avtomatika-bot start my-bot --custom my_bot/ --env-file bot.env --memory 512m'],

@@ -25,6 +25,7 @@ export class UpdateCommand extends DeployCommand {
     examples: [
       ['New code, same environment', 'avtomatika-bot update my-bot --simple bot.py'],
       ['One variable replaced, one removed', 'avtomatika-bot update my-bot --simple bot.py -e DEBUG=1 -e OLD_NAME-'],
+      ['With another command', 'avtomatika-bot update my-bot --simple . --command "node --enable-source-maps bot.js"'],
       ['Back to the default memory', 'avtomatika-bot update my-bot --simple bot.py --memory default'],
       ['From a folder with a Dockerfile to a ready image', 'avtomatika-bot update my-bot --image ghcr.io/user/bot:1.1'],
       ['Without files it had before, and without asking', 'avtomatika-bot update my-bot --simple my_bot/ --yes'],

@@ -8,6 +8,7 @@ const valueNames: Readonly<Record<string, string>> = {
   '--simple': 'FILE...|DIR',
   '--entrypoint': 'FILE',
   '--requirements': 'FILE|LIST',
+  '--command': 'COMMAND',
   '--env': 'NAME=VALUE',
   '--code': 'TEXT',
   '--runtime': 'NAME',

@@ -7,6 +7,7 @@ export interface SourceOptions {
   readonly inline: boolean;
   readonly code: string | undefined;
   readonly entrypoint: string | undefined;
+  readonly command: string | undefined;
   readonly requirements: readonly string[] | undefined;
   readonly runtime: string | undefined;
   readonly include: readonly string[];
@@ -27,6 +28,8 @@ export type Runtime = 'python' | 'node';
 /** What files that run without a Dockerfile need to be run. */
 export interface RunOptions {
   readonly entrypoint: string | undefined;
+  /** A command line to run instead of a file. */
+  readonly command: string | undefined;
   readonly requirements: readonly string[] | undefined;
   readonly runtime: Runtime | undefined;
 }

@@ -8,6 +8,7 @@ const nothing: SourceOptions = {
   inline: false,
   code: undefined,
   entrypoint: undefined,
+  command: undefined,
   requirements: undefined,
   runtime: undefined,
   include: [],

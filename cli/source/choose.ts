@@ -29,7 +29,14 @@ function chosen(options: SourceOptions): SourceChoice {
   if (options.custom !== undefined) return customChoice(requireValue('--custom', options.custom), options);
   if (options.git !== undefined) return gitChoice(requireValue('--git', options.git), options, false);
   if (options.image !== undefined) return imageChoice(requireValue('--image', options.image), options);
-  const run = { entrypoint: options.entrypoint, requirements: options.requirements, runtime: runtimeOf(options) };
+  const { entrypoint, command, requirements } = options;
+  if (entrypoint !== undefined && command !== undefined) {
+    throw usage(
+      '--entrypoint and --command are both given.',
+      'Give --entrypoint for a file, --command for anything else.',
+    );
+  }
+  const run = { entrypoint, command, requirements, runtime: runtimeOf(options) };
   if (isInline) {
     if (options.code === undefined || options.code === '') {
       throw usage('The code is missing.', 'Write: --code "print(1)". Files are given with --simple.');

@@ -1,5 +1,6 @@
 /** Which file of a bot is run. Pure. */
 import { checkEntrypoint, shownName } from '#common/safe-path.ts';
+import { packagesOf } from '#common/start/choose-start.ts';
 import { complain } from '../errors.ts';
 import { exitCodes } from '../exit-codes.ts';
 import type { RunOptions, Runtime } from './choice.ts';
@@ -8,7 +9,7 @@ import { namesText } from './files-text.ts';
 import { isRunBy } from './language.ts';
 
 /** What a folder's entrypoint is usually called, the likeliest first. */
-const usualNames = ['bot', 'main', 'index'].flatMap((name) =>
+export const usualNames = ['bot', 'main', 'index'].flatMap((name) =>
   ['.py', '.mjs', '.js', '.cjs', '.ts', '.mts'].map((end) => name + end),
 );
 
@@ -45,8 +46,9 @@ export function checkRuntime(entrypoint: string, runtime: Runtime | undefined): 
 }
 
 function refused(message: string, paths: readonly string[], runtime: Runtime | undefined) {
+  const packages = runtime === 'node' ? [] : packagesOf(paths);
   const fit = paths.filter((path) => isRunBy(path, runtime));
-  const candidates = fit.filter((path) => checkEntrypoint(path).ok);
+  const candidates = [...packages, ...fit.filter((path) => checkEntrypoint(path).ok)];
   const [odd] = fit;
   if (candidates.length === 0 && odd !== undefined) {
     return complain(exitCodes.failed, 'INVALID_ENTRYPOINT', message, renameHint(odd));
@@ -55,6 +57,6 @@ function refused(message: string, paths: readonly string[], runtime: Runtime | u
   const hint =
     candidates.length === 0
       ? `There is no ${runtime === undefined ? '.py, .js, .mjs, .cjs, .ts or .mts' : endings[runtime]} file to run.`
-      : `Say --entrypoint FILE with one of: ${namesText(candidates)}.`;
+      : `Say --entrypoint ${packages.length > 0 ? 'NAME' : 'FILE'} with one of: ${namesText(candidates)}.`;
   return complain(exitCodes.failed, 'INVALID_ENTRYPOINT', message, hint);
 }

@@ -20,6 +20,12 @@ const fits: readonly {
     hint: 'It goes with --simple and --code; a Dockerfile or an image says itself what is run.',
   },
   {
+    name: '--command',
+    isGiven: ({ command }) => command !== undefined,
+    kinds: ['simple', 'inline'],
+    hint: 'It goes with --simple and --code; a Dockerfile or an image says itself what is run.',
+  },
+  {
     name: '-r',
     isGiven: ({ requirements }) => requirements !== undefined,
     kinds: ['simple', 'inline'],

@@ -4,9 +4,9 @@ import { checkEntrypoint } from '#common/safe-path.ts';
 import type { SourceChoice } from './choice.ts';
 import { checkRuntime } from './entrypoint.ts';
 import { filesText } from './files-text.ts';
-import { languageOption } from './language.ts';
+import { chooseInstall, isNothing, wordsOf } from './install/install-choice.ts';
 import { type PackEntry, packEntries } from './pack.ts';
-import { chooseRequirements } from './requirements-choice.ts';
+import { chooseRun } from './run-choice.ts';
 import type { ReadySource, SourceContext } from './source.ts';
 
 /** Throws CliError or ProblemError with the cure. */
@@ -15,21 +15,24 @@ export async function prepareInline(
   { cwd, signal }: Pick<SourceContext, 'cwd' | 'signal'>,
 ): Promise<ReadySource> {
   const asked = run.entrypoint ?? (run.runtime === 'node' ? 'bot.mjs' : 'bot.py');
-  const entrypoint = unwrap(checkEntrypoint(asked));
-  checkRuntime(entrypoint, run.runtime);
-  const requirements = await chooseRequirements(run, [], entrypoint, { cwd, signal });
-  const entries: readonly PackEntry[] = [{ kind: 'text', path: entrypoint, content: code }];
+  const path = unwrap(checkEntrypoint(asked));
+  checkRuntime(path, run.runtime);
+  const files = [{ kind: 'file', path, diskPath: path, sizeBytes: 0, executable: false }] as const;
+  const started = await chooseRun({ files, namedFiles: [path] }, { ...run, entrypoint: undefined }, signal);
+  const { entrypoint, command, language, runtime } = started;
+  const install = await chooseInstall(run, { files: [], folder: '', runtime, cwd, signal });
+  const entries: readonly PackEntry[] = [{ kind: 'text', path, content: code }, ...install.added];
   return {
     notes: [],
     upload: {
       what: filesText(1, Buffer.byteLength(code)),
-      paths: [entrypoint],
+      paths: entries.map((entry) => entry.path),
       read: (uploadSignal) => packEntries(entries, { gzip: false }, uploadSignal),
     },
-    hasNoRequirements: requirements.isGiven && requirements.list.length === 0,
+    hasNoRequirements: isNothing(install),
     spec: (artifactSha256) => ({
       case: 'simple',
-      value: { artifactSha256, entrypoint, requirements: [...requirements.list], language: languageOption(run) },
+      value: { artifactSha256, entrypoint, command: [...command], language, ...wordsOf(install) },
     }),
   };
 }

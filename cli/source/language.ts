@@ -8,14 +8,12 @@ const endings: Readonly<Record<Runtime, RegExp>> = { python: /\.py$/, node: /\.(
 export const isRunBy = (path: string, runtime: Runtime | undefined): boolean =>
   runtime === undefined ? /\.(py|[mc]?js|m?ts)$/.test(path) : endings[runtime].test(path);
 
+const options: Readonly<Record<Runtime, BotLanguage>> = { python: BotLanguage.PYTHON, node: BotLanguage.NODE };
+
+/** The language itself, where no ending decides. */
+export const languageNamed = (runtime: Runtime): BotLanguage => options[runtime];
+
 /** Only what was asked for: else the ending of the entrypoint decides. */
-export function languageOption({ runtime }: RunOptions): BotLanguage {
-  switch (runtime) {
-    case 'python':
-      return BotLanguage.PYTHON;
-    case 'node':
-      return BotLanguage.NODE;
-    case undefined:
-      return BotLanguage.UNSPECIFIED;
-  }
+export function languageOption({ runtime }: Pick<RunOptions, 'runtime'>): BotLanguage {
+  return runtime === undefined ? BotLanguage.UNSPECIFIED : options[runtime];
 }

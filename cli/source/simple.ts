@@ -2,15 +2,15 @@
 import type { CliError } from '../errors.ts';
 import type { SourceChoice } from './choice.ts';
 import { collectSource } from './collect.ts';
-import { chooseEntrypoint } from './entrypoint.ts';
 import { sizeOf } from './file-bounds.ts';
 import { filesText, namesText } from './files-text.ts';
-import { languageOption } from './language.ts';
+import { chooseInstall, isNothing, wordsOf } from './install/install-choice.ts';
 import { leftOutNote, mayBeMissed } from './left-out/left-out.ts';
 import type { NamedByCode } from './left-out/named-by-code.ts';
 import { readCode } from './left-out/read-code.ts';
 import { packEntries } from './pack.ts';
-import { chooseRequirements } from './requirements-choice.ts';
+import { asPackage } from './package-folder.ts';
+import { chooseRun } from './run-choice.ts';
 import type { ReadySource, SourceContext } from './source.ts';
 
 /** Throws CliError or ProblemError with the cure. */
@@ -18,10 +18,12 @@ export async function prepareSimple(
   { names, run, folder }: Extract<SourceChoice, { kind: 'simple' }>,
   { cwd, signal }: Pick<SourceContext, 'cwd' | 'signal'>,
 ): Promise<ReadySource> {
-  const source = await collectSource(names, cwd, signal, folder.include);
+  const collected = await collectSource(names, cwd, signal, folder.include);
+  const { source, folder: root } = await asPackage(collected, names, run, cwd, signal);
   const { files, ignoreFile } = source;
-  const entrypoint = chooseEntrypoint(source, run);
-  const requirements = await chooseRequirements(run, files, entrypoint, { cwd, signal });
+  const { entrypoint, command, language, runtime, notes } = await chooseRun(source, run, signal);
+  const install = await chooseInstall(run, { files, folder: root, runtime, cwd, signal });
+  const entries = [...files, ...install.added];
   const isDockerfileThere = files.some(({ path }) => path === 'Dockerfile');
   const missed = source.leftOut.filter(mayBeMissed);
   const named = await readCode(files, missed, signal);
@@ -36,21 +38,20 @@ export async function prepareSimple(
       ...(leftOut === undefined ? [] : [leftOut]),
       ...namedNotes(named, folder.envFiles.length > 0),
       ...(isDockerfileThere ? ['The Dockerfile is not used with --simple; --custom builds it'] : []),
-      ...(requirements.from === undefined
-        ? []
-        : [`Packages from ${requirements.from}: ${requirements.list.join(', ') || 'none'}`]),
+      ...notes,
+      ...install.notes,
     ],
     upload: {
       what: filesText(files.length, sizeOf(files)),
-      paths: files.map(({ path }) => path),
-      read: (uploadSignal) => packEntries(files, { gzip: false, onUnreadable }, uploadSignal),
+      paths: entries.map(({ path }) => path),
+      read: (uploadSignal) => packEntries(entries, { gzip: false, onUnreadable }, uploadSignal),
       skipped: () => skipped,
     },
     leftOut: missed,
-    hasNoRequirements: requirements.isGiven && requirements.list.length === 0,
+    hasNoRequirements: isNothing(install),
     spec: (artifactSha256) => ({
       case: 'simple',
-      value: { artifactSha256, entrypoint, requirements: [...requirements.list], language: languageOption(run) },
+      value: { artifactSha256, entrypoint, command: [...command], language, ...wordsOf(install) },
     }),
   };
 }

@@ -4,10 +4,13 @@
  */
 import { fail, ok, problem, type Result } from '../problem.ts';
 import { shownName } from '../safe-path.ts';
-import { mentionOf, pipLines } from './pip-text.ts';
+import type { PipFile } from './pip-text.ts';
 
-/** Of one bot; a cycle is found long before. */
-export const requirementFilesMax = 100;
+/** Of one bot, and how deep they may include each other; a cycle is found before. */
+const filesMax = 50;
+const depthMax = 10;
+/** Letters of all of them together. */
+const lettersMax = 4 * 1024 * 1024;
 /** Of one of them; a longer one is something else. */
 export const requirementFileMaxBytes = 1024 * 1024;
 
@@ -24,31 +27,31 @@ export type ClosureStep =
   | { readonly kind: 'wanted'; readonly paths: readonly string[] };
 
 export interface KnownFiles {
-  /** The text of a file, null for one that is not there, undefined while it is not known. */
-  text(path: string): string | null | undefined;
+  /** The file, null for one that is not there, undefined while it is not known. */
+  file(path: string): PipFile | null | undefined;
   /** The path that `target` means in the file `from`; undefined for one that cannot be looked up. */
   resolve(from: string, target: string): string | undefined;
 }
 
-/** INVALID_REQUIREMENTS for a file that is not there, that includes itself, or for too many of them. */
+/** INVALID_REQUIREMENTS for a file that is not there, that includes itself, or for too much of them. */
 export function closeOver(roots: readonly string[], known: KnownFiles): Result<ClosureStep> {
   const files: string[] = [];
   const wanted = new Set<string>();
   let needsSource = false;
+  let letters = 0;
   const visit = (path: string, above: readonly string[]): Result<undefined> => {
-    const text = known.text(path);
-    if (text === undefined) wanted.add(path);
-    if (typeof text !== 'string') return ok(undefined);
-    if (files.includes(path)) return ok(undefined);
+    const file = known.file(path);
+    if (file === undefined) wanted.add(path);
+    if (!file || files.includes(path)) return ok(undefined);
     files.push(path);
-    if (files.length > requirementFilesMax) return tooMany();
-    for (const { text: line, number } of pipLines(text)) {
-      const mention = mentionOf(line);
-      if (mention?.kind === 'source') needsSource = true;
-      if (mention?.kind !== 'file') continue;
+    letters += file.length;
+    if (files.length > filesMax || above.length >= depthMax || letters > lettersMax) return tooMuch();
+    for (const { mention, number } of file.mentions) {
+      if (mention.kind === 'source') needsSource = true;
+      if (mention.kind !== 'file') continue;
       const place = `${shownPath(path)}, line ${number},`;
       const target = known.resolve(path, mention.path);
-      if (target === undefined || known.text(target) === null) return absent(place, mention.path);
+      if (target === undefined || known.file(target) === null) return absent(place, mention.path);
       if (target === path || above.includes(target)) return cycle(place, mention.path, target === path);
       const below = visit(target, [...above, path]);
       if (!below.ok) return below;
@@ -56,7 +59,7 @@ export function closeOver(roots: readonly string[], known: KnownFiles): Result<C
     return ok(undefined);
   };
   for (const root of roots) {
-    if (known.text(root) === null) return absent('', root);
+    if (known.file(root) === null) return absent('', root);
     const visited = visit(root, []);
     if (!visited.ok) return visited;
   }
@@ -87,8 +90,8 @@ const cycle = (place: string, target: string, isItself: boolean) =>
     'Take that line out: pip would read the files for ever.',
   );
 
-const tooMany = () =>
+const tooMuch = () =>
   refused(
-    `More than ${requirementFilesMax} requirements files include each other.`,
-    'Put their packages into fewer files.',
+    `The requirements files are more than ${filesMax}, deeper than ${depthMax}, or longer than ${lettersMax} letters together.`,
+    'Put the packages into fewer files.',
   );

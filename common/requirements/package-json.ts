@@ -9,6 +9,8 @@ export interface PackageJson {
   readonly isPlain: boolean;
   /** True: it names folders or archives of the bot itself. */
   readonly needsSource: boolean;
+  /** Scripts that npm would run when it installs. */
+  readonly hooks: readonly string[];
 }
 
 /** Fields beside `dependencies` that decide what npm installs. */
@@ -49,7 +51,11 @@ export function readPackageJson(content: string, name: string): Result<PackageJs
   const isPlain =
     !otherFields.some((field) => parsed[field] !== undefined) &&
     requirements.every((item) => isPlainRequirement(item, 'node'));
-  return ok({ requirements, isPlain, needsSource });
+  const scripts = isObject(parsed['scripts']) ? parsed['scripts'] : {};
+  const hooks = needsSource
+    ? []
+    : ['preinstall', 'install', 'postinstall'].filter((hook) => typeof scripts[hook] === 'string');
+  return ok({ requirements, isPlain, needsSource, hooks });
 }
 
 /** As npm decides it: a folder or an archive by its prefix or its path. */

@@ -73,6 +73,20 @@ function withoutComment(line: string): string {
   return line;
 }
 
+/** What a whole file mentions; made once for each file, whatever asks for it. */
+export interface PipFile {
+  readonly mentions: readonly { readonly mention: Mention; readonly number: number }[];
+  readonly length: number;
+}
+
+export const readPipFile = (text: string): PipFile => ({
+  mentions: pipLines(text).flatMap(({ text: line, number }) => {
+    const mention = mentionOf(line);
+    return mention === undefined ? [] : [{ mention, number }];
+  }),
+  length: text.length,
+});
+
 /** Undefined for a line that says nothing of files: packages, links, and options about them. */
 export function mentionOf(line: string): Mention | undefined {
   if (!line.startsWith('-')) return isLocal(line) ? { kind: 'source' } : undefined;

@@ -70,6 +70,13 @@ const foreignFiles: readonly (readonly [string, string])[] = [
   ['environment.yaml', 'pip list --format=freeze > requirements.txt'],
 ];
 
+/** For a file that people may take for one to install from: who does not read it, and what makes a file of it that is read. */
+export function exportCommandOf(name: string): { readonly reader: string; readonly command: string } | undefined {
+  const [, command] = foreignFiles.find(([each]) => each === name) ?? [];
+  if (command !== undefined) return { reader: 'pip', command };
+  return foreignLocks.includes(name) ? { reader: 'npm', command: 'npm install --package-lock-only' } : undefined;
+}
+
 /** Exact versions that somebody chose, and that are not the ones that will be installed. */
 function lockNotes(there: ReadonlySet<string>, used: string): readonly string[] {
   const lock = foreignFiles.find(([name]) => name.endsWith('.lock') && there.has(name));
@@ -94,11 +101,13 @@ function projectOf(text: string | undefined): 'standard' | 'poetry' | undefined 
 
 const tablesOf = (toml: string): readonly string[] => toml.split('\n').map((line) => line.trim());
 
+const foreignLocks = ['yarn.lock', 'pnpm-lock.yaml', 'bun.lock', 'bun.lockb'];
+
 function nodeFiles(names: readonly string[]): UsualFiles {
   const there = new Set(names);
   if (!there.has('package.json')) return { files: [], notes: [] };
   const lock = ['npm-shrinkwrap.json', 'package-lock.json'].find((name) => there.has(name));
-  const foreign = ['yarn.lock', 'pnpm-lock.yaml', 'bun.lock', 'bun.lockb'].find((name) => there.has(name));
+  const foreign = foreignLocks.find((name) => there.has(name));
   return {
     files: ['package.json', ...(lock === undefined ? [] : [lock]), ...(there.has('.npmrc') ? ['.npmrc'] : [])],
     notes:

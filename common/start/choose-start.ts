@@ -44,6 +44,12 @@ const fits = (language: Language | undefined, runtime: Language | undefined): bo
 export const languageOfPath = (path: string): Language | undefined =>
   path.endsWith('.py') ? 'python' : /\.(?:[mc]?js|m?ts)$/.test(path) ? 'node' : undefined;
 
+/** The only language that files are of; undefined for none and for both. */
+export function languageOfFiles(paths: readonly string[]): Language | undefined {
+  const [one, ...others] = new Set(paths.map(languageOfPath).filter((language) => language !== undefined));
+  return others.length === 0 ? one : undefined;
+}
+
 export function chooseStart(files: StartFiles): StartChoice {
   const { paths, runtime } = files;
   const there = new Set(paths);
@@ -55,11 +61,17 @@ export function chooseStart(files: StartFiles): StartChoice {
   // A folder that has a bot in Python may have a package.json for its other tools.
   if (pkg?.script !== undefined && !(usual?.endsWith('.py') ?? false)) {
     const fromScript = scriptStart(pkg.script, pkg.absentProgram, there, usual, notes);
-    if (fromScript !== undefined) return { start: fromScript, notes, packages: [] };
+    if (fromScript !== undefined) {
+      if (pkg.hasPrestart) notes.push('prestart of package.json is not run');
+      return { start: fromScript, notes, packages: [] };
+    }
   }
   if (usual !== undefined)
     return { start: { kind: 'entrypoint', path: usual, because: undefined }, notes, packages: [] };
   const packages = runtime === 'node' ? [] : packagesOf(paths);
+  if (packages.length === 0 && runtime !== 'node' && there.has('__main__.py')) {
+    return { start: { kind: 'entrypoint', path: '__main__.py', because: undefined }, notes, packages };
+  }
   const [only, ...others] = packages;
   if (only !== undefined && others.length === 0) {
     return { start: packageStart(only, 'the package has a __main__.py'), notes, packages };

@@ -6,11 +6,11 @@ export interface PackageStart {
   /** The package that its program comes from, if that is for developers only: it is not installed. */
   readonly absentProgram: string | undefined;
   readonly main: string | undefined;
-  /** Scripts that npm would run around it or when it installs. */
-  readonly hooks: readonly string[];
+  /** Whether npm would run another script before it. */
+  readonly hasPrestart: boolean;
 }
 
-const nothing: PackageStart = { script: undefined, absentProgram: undefined, main: undefined, hooks: [] };
+const nothing: PackageStart = { script: undefined, absentProgram: undefined, main: undefined, hasPrestart: false };
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
@@ -27,10 +27,8 @@ export function readPackageStart(text: string): PackageStart {
   const start = scripts['start'];
   const script = typeof start === 'string' && start.trim() !== '' ? start.trim() : undefined;
   const main = typeof parsed['main'] === 'string' ? parsed['main'].replace(/^(?:\.\/)+/, '') : undefined;
-  const hooks = ['prestart', 'preinstall', 'install', 'postinstall'].filter(
-    (name) => typeof scripts[name] === 'string',
-  );
-  return { script, absentProgram: script && absentProgram(script, parsed), main, hooks };
+  const hasPrestart = typeof scripts['prestart'] === 'string';
+  return { script, absentProgram: script && absentProgram(script, parsed), main, hasPrestart };
 }
 
 /** Programs whose package has another name. */

@@ -24,7 +24,10 @@ describe('over HTTP/2', () => {
     orchestrator.result = startedResult;
     const cwd = await tempFolder({ 'bot.py': 'print(1)', 'model.bin': Buffer.alloc(5_000_000, 7) });
     const told = await runReal(['start', 'b', '--simple', '.'], url, { cwd });
-    expect(told).toMatchObject({ exitCode: 0, stderr: 'Uploading 2 files (5.0 MB)\n' });
+    expect(told).toMatchObject({
+      exitCode: 0,
+      stderr: 'Runs bot.py; --entrypoint or --command runs something else\nUploading 2 files (5.0 MB)\n',
+    });
     expect([...orchestrator.artifacts.values()][0]?.byteLength).toBeGreaterThan(5_000_000);
   });
 
@@ -33,7 +36,7 @@ describe('over HTTP/2', () => {
     orchestrator.failNext('uploadArtifact', refusal('STORAGE_FULL', 'The disk is full.'));
     const cwd = await tempFolder({ 'bot.py': '', 'model.bin': Buffer.alloc(20_000_000, 7) });
     const told = await runReal(['start', 'b', '--simple', '.'], url, { cwd });
-    expect(told.stderr).toMatch(/^Uploading .*\nError STORAGE_FULL: The disk is full\.\n/);
+    expect(told.stderr).toMatch(/\nUploading .*\nError STORAGE_FULL: The disk is full\.\n/);
     expect(told.exitCode).toBe(1);
   });
 

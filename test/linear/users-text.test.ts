@@ -7,13 +7,17 @@ import { matchesGlob, parseGlob } from '#common/ignore/glob.ts';
 import { parseImageReference } from '#common/image-reference.ts';
 import { parseStrictJson } from '#common/json-text.ts';
 import { checkLabels } from '#common/labels.ts';
+import { asList } from '#common/requirements/as-list.ts';
+import { mentionOf, readPipFile } from '#common/requirements/pip-text.ts';
+import { isBuiltByPip, usualFiles } from '#common/requirements/usual-files.ts';
 import { checkEntrypoint, checkFileSet } from '#common/safe-path.ts';
 import { listSafeTar } from '#common/safe-tar.ts';
+import { checkCommand } from '#common/start/check-command.ts';
+import { chooseStart } from '#common/start/choose-start.ts';
 import { parseEnvFile } from '../../cli/env-file.ts';
 import { CliError } from '../../cli/errors.ts';
 import { parseLogTime } from '../../cli/log-time.ts';
 import { plainOutput } from '../../cli/render/escape.ts';
-import { readRequirementsFile } from '../../cli/requirements.ts';
 import type { ImageChoice } from '../../cli/source/choice.ts';
 import { prepareGit } from '../../cli/source/git.ts';
 import { prepareImage } from '../../cli/source/image.ts';
@@ -81,6 +85,9 @@ const imageChoice = (image: string): ImageChoice => ({
   pull: false,
 });
 const shapes = parts.flatMap((part) => ends.map((end) => [part, end] as const));
+
+const noStart = { paths: [], runtime: undefined, usualNames: [], procfile: undefined, packageJson: undefined };
+const noFiles = { paths: [], folder: '', language: 'python', pyproject: undefined } as const;
 
 describe('environment variables', () => {
   const valueBytes = 31_000;
@@ -221,6 +228,15 @@ describe('fields of a request', () => {
     ['requirements of Python', 256, (text) => parseRequirements([`a${text}`], 'python')],
     ['requirements of Python, long', 128 * 1024, (text) => parseRequirements([text], 'python')],
     ['requirements of Node', 128 * 1024, (text) => parseRequirements([text], 'node')],
+    ['a line of a requirements file', 128 * 1024, (text) => mentionOf(text)],
+    ['a command', 4 * 1024, (text) => [checkCommand(text), checkCommand([text])]],
+    ['a Procfile', 64 * 1024, (text) => chooseStart({ ...noStart, procfile: `worker: ${text}` })],
+    [
+      'scripts.start',
+      64 * 1024,
+      (text) => chooseStart({ ...noStart, packageJson: JSON.stringify({ scripts: { start: text } }) }),
+    ],
+    ['a pyproject.toml', 128 * 1024, (text) => [usualFiles({ ...noFiles, pyproject: text }), isBuiltByPip(text, true)]],
     ['labels', 64 * 1024, (text) => checkLabels([[text, text]], 8)],
     ['the body', 256 * 1024, (text) => parseStrictJson(`{"a":"${text}`)],
   ];
@@ -283,7 +299,7 @@ describe('a file that the command line reads', () => {
     for (const end of [...ends, '\u2028']) {
       await expectLinear(200_000, (length) => {
         const text = `A=a${filled(part, length, end)}`;
-        return () => [parseEnvFile(text, 'a.env'), readRequirementsFile(text, 'r.txt')];
+        return () => [parseEnvFile(text, 'a.env'), readPipFile(text), asList('r.txt', text)];
       });
     }
   });

@@ -1,7 +1,8 @@
 /** What a bot's packages are installed from: the list and the files asked for, else what its files say. Pure. */
 import { fail, ok, problem, type Result } from '#common/problem.ts';
 import { asList } from '#common/requirements/as-list.ts';
-import { closeOver } from '#common/requirements/closure.ts';
+import { closeOver, requirementFileMaxBytes } from '#common/requirements/closure.ts';
+import { type PipFile, readPipFile } from '#common/requirements/pip-text.ts';
 import { resolveInFolder } from '#common/requirements/resolve.ts';
 import { usualFiles } from '#common/requirements/usual-files.ts';
 import { checkRelativePath } from '#common/safe-path.ts';
@@ -86,6 +87,14 @@ function fromFiles(files: ReadonlyMap<string, string>, language: Language): Resu
 function checkClosure(paths: readonly string[], files: ReadonlyMap<string, string>): Result<undefined> {
   const isRead = (path: string) =>
     !/(?:^|\/)(?:pyproject\.toml|setup\.py|package\.json|package-lock\.json|npm-shrinkwrap\.json|\.npmrc)$/.test(path);
+  const long = paths.find((path) => isRead(path) && (files.get(path)?.length ?? 0) > requirementFileMaxBytes);
+  if (long !== undefined) {
+    return refused(
+      `${JSON.stringify(long.slice(0, 80))} is longer than ${requirementFileMaxBytes} letters.`,
+      undefined,
+      'Is it the right file?',
+    );
+  }
   const missing = paths.find((path) => !files.has(path));
   if (missing !== undefined) {
     return refused(
@@ -94,7 +103,14 @@ function checkClosure(paths: readonly string[], files: ReadonlyMap<string, strin
       'Send it along in "files".',
     );
   }
-  const closed = closeOver(paths.filter(isRead), { text: (path) => files.get(path) ?? null, resolve: resolveInFolder });
+  const read = new Map<string, PipFile | null>();
+  const lookUp = (path: string): PipFile | null => {
+    const text = files.get(path);
+    const known = read.get(path) ?? (text === undefined ? null : readPipFile(text));
+    read.set(path, known);
+    return known;
+  };
+  const closed = closeOver(paths.filter(isRead), { file: lookUp, resolve: resolveInFolder });
   return closed.ok ? ok(undefined) : fail({ ...closed.problem, example: examples.files });
 }
 

@@ -2,7 +2,7 @@
 import { fail, ok, problem, type Result } from '#common/problem.ts';
 import { checkEntrypoint } from '#common/safe-path.ts';
 import { checkCommand } from '#common/start/check-command.ts';
-import { chooseStart, packageStart, packagesOf, type Start } from '#common/start/choose-start.ts';
+import { chooseStart, languageOfFiles, packageStart, packagesOf, type Start } from '#common/start/choose-start.ts';
 import { languageOfCommand } from '#common/start/command-line.ts';
 import type { Language, SimpleRunRequest } from './bot-request.ts';
 import { examples } from './examples.ts';
@@ -21,7 +21,7 @@ export function parseRun(
 ): Result<SimpleRunRequest> {
   const hasEntrypoint = !isAbsent(data['entrypoint']);
   if (!isAbsent(data['command'])) {
-    if (!hasEntrypoint) return parseCommand(data['command'], wanted);
+    if (!hasEntrypoint) return parseCommand(data['command'], wanted, [...files.keys()]);
     return fail(
       problem('CONFLICTING_FIELDS', '"entrypoint" and "command" exclude each other.', {
         details: { fields: ['entrypoint', 'command'] },
@@ -32,7 +32,7 @@ export function parseRun(
   }
   const names = [...files.keys()];
   const start = hasEntrypoint ? named(data['entrypoint'], names) : chosen(files, names, wanted);
-  if (start?.kind === 'command') return parseCommand(start.argv, wanted ?? start.language);
+  if (start?.kind === 'command') return parseCommand(start.argv, wanted ?? start.language, names);
   const entrypoint = checkEntrypoint(start === undefined ? data['entrypoint'] : start.path, names);
   if (!entrypoint.ok) return entrypoint;
   return ok({ entrypoint: entrypoint.value, command: [], language: wanted ?? languageOf(entrypoint.value) });
@@ -61,10 +61,15 @@ function chosen(
   return start;
 }
 
-export function parseCommand(value: unknown, wanted: Language | undefined): Result<SimpleRunRequest> {
+/** `names` of the files, where they are known, tell the language of a command that does not. */
+export function parseCommand(
+  value: unknown,
+  wanted: Language | undefined,
+  names: readonly string[] = [],
+): Result<SimpleRunRequest> {
   const command = checkCommand(value);
   if (!command.ok) return command;
-  const language = wanted ?? languageOfCommand(command.value);
+  const language = wanted ?? languageOfCommand(command.value) ?? languageOfFiles(names);
   if (language !== undefined) return ok({ entrypoint: '', command: command.value, language });
   return fail(
     problem('INVALID_ENTRYPOINT', 'Nothing in the command says whether it is of Python or of Node.js.', {

@@ -6,7 +6,7 @@
 import { fail, problem, type Result, unwrap } from '#common/problem.ts';
 import { closeOver, requirementFileMaxBytes } from '#common/requirements/closure.ts';
 import { readPackageJson, withoutScripts } from '#common/requirements/package-json.ts';
-import { decodePipText } from '#common/requirements/pip-text.ts';
+import { decodePipText, type PipFile, readPipFile } from '#common/requirements/pip-text.ts';
 import { resolveInFolder } from '#common/requirements/resolve.ts';
 import { isBuiltByPip } from '#common/requirements/usual-files.ts';
 import type { Language } from '../../runtime/container-runtime.ts';
@@ -56,14 +56,13 @@ async function planPython(wish: InstallWish, signal: AbortSignal): Promise<Insta
   const isProject = (path: string) => /(?:^|\/)(?:pyproject\.toml|setup\.py)$/.test(path);
   const roots = requirementFiles.filter((path) => !isProject(path));
   let known: SourceFiles = await readSourceFiles(sourceTarPath, requirementFiles, requirementFileMaxBytes, signal);
+  const read = new Map<string, PipFile | null>();
   for (;;) {
-    const text = (path: string) => {
-      const bytes = known.contents.get(path);
-      return bytes && decodePipText(bytes);
-    };
     const { contents, paths } = known;
-    const lookUp = (path: string) => text(path) ?? (contents.has(path) ? null : undefined);
-    const step = unwrap(closeOver(roots, { text: lookUp, resolve: resolveInFolder }));
+    for (const [path, bytes] of contents) {
+      if (!read.has(path)) read.set(path, bytes === undefined ? null : readPipFile(decodePipText(bytes)));
+    }
+    const step = unwrap(closeOver(roots, { file: (path) => read.get(path), resolve: resolveInFolder }));
     if (step.kind === 'wanted') {
       const more = await readSourceFiles(sourceTarPath, step.paths, requirementFileMaxBytes, signal);
       known = { paths, contents: new Map([...contents, ...more.contents]) };
@@ -71,7 +70,7 @@ async function planPython(wish: InstallWish, signal: AbortSignal): Promise<Insta
     }
     const projects = requirementFiles.filter(isProject);
     for (const path of projects) if (contents.get(path) === undefined) unwrap(absent(path));
-    const needsSource = step.closure.needsSource || projects.some((path) => isBuilt(path, text(path) ?? '', paths));
+    const needsSource = step.closure.needsSource || projects.some((path) => isBuilt(path, contents.get(path), paths));
     const copied = needsSource ? [] : [...new Set([...step.closure.files, ...projects])];
     return {
       how: needsSource ? 'in_place' : 'apart',
@@ -84,11 +83,11 @@ async function planPython(wish: InstallWish, signal: AbortSignal): Promise<Insta
   }
 }
 
-function isBuilt(path: string, text: string, paths: ReadonlySet<string>): boolean {
+function isBuilt(path: string, bytes: Uint8Array | undefined, paths: ReadonlySet<string>): boolean {
   if (path.endsWith('setup.py')) return true;
   const src = `${path.slice(0, -'pyproject.toml'.length)}src/`;
   return isBuiltByPip(
-    text,
+    decodePipText(bytes ?? new Uint8Array()),
     [...paths].some((each) => each.startsWith(src)),
   );
 }

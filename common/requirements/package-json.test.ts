@@ -9,7 +9,7 @@ it.each<[string, readonly string[]]>([
     ['grammy@^1.30', '@a/b@>=1 <2', 'c'],
   ],
 ])('%s asks for %j', (content, value) => {
-  expect(readPackageJson(content, 'package.json')).toEqual({ ok: true, value });
+  expect(readPackageJson(content, 'package.json')).toMatchObject({ ok: true, value: { requirements: value } });
 });
 
 it.each<[string, string]>([
@@ -22,4 +22,17 @@ it.each<[string, string]>([
     ok: false,
     problem: { code: 'INVALID_REQUIREMENTS', message },
   });
+});
+
+it.each<[string, boolean, boolean]>([
+  ['{"dependencies":{"a":"1"}}', true, false],
+  ['{"dependencies":{"a":"github:b/c"}}', false, false],
+  ['{"dependencies":{"a":"npm:b@1"}}', false, false],
+  ['{"dependencies":{"a":"file:../a"}}', false, true],
+  ['{"dependencies":{"a":"./a"}}', false, true],
+  ['{"optionalDependencies":{"a":"link:a"}}', false, true],
+  ['{"workspaces":["a"]}', false, true],
+  ['{"dependencies":{"a":"1"},"overrides":{"b":"2"}}', false, false],
+])('%s is a plain list: %j; needs the code: %j', (content, isPlain, needsSource) => {
+  expect(readPackageJson(content, 'package.json')).toMatchObject({ ok: true, value: { isPlain, needsSource } });
 });

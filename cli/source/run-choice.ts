@@ -1,0 +1,102 @@
+/** What of a bot's files is run: what is asked for, the first named file, or what the files say themselves. */
+import { unwrap } from '#common/problem.ts';
+import { checkCommand } from '#common/start/check-command.ts';
+import {
+  chooseStart,
+  languageOfFiles,
+  packageStart,
+  packagesOf,
+  type Start,
+  startText,
+} from '#common/start/choose-start.ts';
+import { languageOfCommand } from '#common/start/command-line.ts';
+import type { BotLanguage } from '#gen/botrunner/v1/bot_pb.js';
+import { complain } from '../errors.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { readTextFile } from '../read-text.ts';
+import type { RunOptions, Runtime } from './choice.ts';
+import type { Source, SourceFile } from './collect.ts';
+import { chooseEntrypoint, usualNames } from './entrypoint.ts';
+import { textFileMaxBytes } from './file-limits.ts';
+import { isRunBy, languageNamed, languageOption } from './language.ts';
+
+export interface RunChoice {
+  /** As SimpleSource has them; one of the two is empty. */
+  readonly entrypoint: string;
+  readonly command: readonly string[];
+  readonly language: BotLanguage;
+  /** The language itself. */
+  readonly runtime: Runtime;
+  /** What was chosen without being asked for, and what was not, a line each. */
+  readonly notes: readonly string[];
+}
+
+type Options = Pick<RunOptions, 'entrypoint' | 'command' | 'runtime'>;
+type Files = Pick<Source, 'files' | 'namedFiles'>;
+
+/** Throws CliError or ProblemError with the cure. */
+export async function chooseRun(source: Files, run: Options, signal: AbortSignal): Promise<RunChoice> {
+  const { entrypoint, command, runtime } = run;
+  const paths = source.files.map(({ path }) => path);
+  if (command !== undefined) return commandRun(unwrap(checkCommand(command)), run, undefined, paths);
+  if (entrypoint !== undefined) {
+    const folder = packagesOf(paths).find((each) => each === entrypoint.replace(/^(?:\.\/)+|\/$/g, ''));
+    return folder === undefined ? fileRun(source, run) : startRun(packageStart(folder, undefined), source, run);
+  }
+  if (source.namedFiles.some((path) => isRunBy(path, runtime))) return fileRun(source, run);
+  const [procfile, packageJson] = await Promise.all([
+    textOf(source.files, 'Procfile', signal),
+    textOf(source.files, 'package.json', signal),
+  ]);
+  const { start, notes } = chooseStart({ paths, runtime, usualNames, procfile, packageJson });
+  if (start !== undefined) {
+    const because = start.because === undefined ? '' : ` (${start.because})`;
+    const line = `Runs ${startText(start)}${because}; --entrypoint or --command runs something else`;
+    return { ...startRun(start, source, run), notes: [...notes, line] };
+  }
+  const [fault] = notes.filter((note) => note.startsWith('scripts.start'));
+  if (fault === undefined) return fileRun(source, run);
+  const hint =
+    'Make it before and send it along (--include takes what is left out), or say --entrypoint FILE or --command TEXT.';
+  throw complain(exitCodes.failed, 'INVALID_ENTRYPOINT', `${fault}.`, hint);
+}
+
+/** A file at the bot's root; undefined if it is not there. */
+export async function textOf(
+  files: readonly SourceFile[],
+  path: string,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const file = files.find((each) => each.path === path);
+  return file && readTextFile(file.diskPath, path, textFileMaxBytes, signal);
+}
+
+const startRun = (start: Start, source: Files, run: Options): RunChoice =>
+  start.kind === 'entrypoint'
+    ? fileRun(source, { ...run, entrypoint: start.path })
+    : commandRun(
+        start.argv,
+        run,
+        start.language,
+        source.files.map(({ path }) => path),
+      );
+
+function fileRun(source: Files, run: Options): RunChoice {
+  const entrypoint = chooseEntrypoint(source, run);
+  const runtime = run.runtime ?? (isRunBy(entrypoint, 'python') ? 'python' : 'node');
+  return { entrypoint, command: [], language: languageOption(run), runtime, notes: [] };
+}
+
+function commandRun(
+  command: readonly string[],
+  { runtime }: Options,
+  language: Runtime | undefined,
+  paths: readonly string[],
+): RunChoice {
+  const found = runtime ?? language ?? languageOfCommand(command) ?? languageOfFiles(paths);
+  if (found === undefined) {
+    const message = 'Nothing in the command says whether it is of Python or of Node.js.';
+    throw complain(exitCodes.usage, 'INVALID_ENTRYPOINT', message, 'Say --runtime python or --runtime node.');
+  }
+  return { entrypoint: '', command: [...command], language: languageNamed(found), runtime: found, notes: [] };
+}
