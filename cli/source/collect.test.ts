@@ -206,7 +206,7 @@ describe('the source of a bot', () => {
     await expect(collectSource(['.'], cwd, signal)).rejects.toMatchObject({
       complaint: {
         message: 'The files of the bot are 201 MB; at most 200 MB are allowed.',
-        hint: 'The largest is model.bin; leave out what the bot does not need.',
+        hint: 'The largest is model.bin; leave out what the bot does not need, or let the bot download it to /data when it starts.',
       },
     });
   });

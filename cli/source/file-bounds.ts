@@ -25,7 +25,7 @@ export function checkBounds(entries: readonly PackEntry[]): void {
   const largest = files.reduce((left, right) => (left.sizeBytes >= right.sizeBytes ? left : right));
   throw fault(
     `The files of the bot are ${Math.ceil(total / 1e6)} MB; at most ${sourceMaxBytes / 1e6} MB are allowed.`,
-    `The largest is ${largest.path}; leave out what the bot does not need.`,
+    `The largest is ${largest.path}; leave out what the bot does not need, or let the bot download it to /data when it starts.`,
   );
 }
 

@@ -130,9 +130,19 @@ function deployedResult(job: JobRecord, bot: BotRecord, outcome: TaskSucceeded):
       : {
           exit_code: observed.exitCode ?? null,
           last_lines: outcome.lastLines.map((entry) => entry.text),
-          diagnosis: observed.diagnosis ?? '',
+          diagnosis: diagnosisOf(bot),
+          ...(observed.oomKilled === true ? { oom_killed: true } : {}),
         }),
   };
+}
+
+/** Why it ended, with the cure. What it printed before it was killed for its memory says nothing of why. */
+function diagnosisOf({ observed }: BotRecord): string {
+  if (observed.oomKilled !== true) return observed.diagnosis ?? '';
+  const said = observed.reason ?? '';
+  return said.startsWith('killed because')
+    ? said
+    : 'killed because it used more memory than its limit; give it more with --memory';
 }
 
 const noticesMax = 8;

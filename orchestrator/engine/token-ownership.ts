@@ -1,6 +1,7 @@
 /**
  * A Telegram token belongs to one running bot at a time, across users and workers: Telegram answers 409 to a second one
- * that polls. A bot has its tokens from the moment its start begins until its container is gone.
+ * that polls. A bot has its tokens from the moment its start begins until its container is gone, or has ended for good: then
+ * the next bot that wants them gets them.
  */
 import { createHash, createHmac } from 'node:crypto';
 import { toBinary } from '@bufbuild/protobuf';
@@ -9,6 +10,7 @@ import { type Problem, problem } from '#common/problem.ts';
 import type { Secret } from '#common/secret.ts';
 import { telegramTokensOf } from '#common/telegram-token.ts';
 import { type BotSpec, CustomSourceSchema } from '#gen/botrunner/v1/bot_pb.js';
+import { mayRun } from '../core/quota.ts';
 import type { BotRecord } from '../core/records.ts';
 import { keyObjectOf } from '../store/seal.ts';
 import type { Tables } from '../store/store.ts';
@@ -96,11 +98,19 @@ export function renewTokenKeys(context: EngineContext, tx: Tables): void {
 
 const isSame = (a: BotKey, b: BotKey): boolean => a.userId === b.userId && a.botId === b.botId;
 
+/** The bot that has a token. One that has ended, and that nobody is starting again, keeps it only until another wants it. */
+function ownerOf(tx: Tables, key: string): BotKey | undefined {
+  const owner = tx.telegramTokens.owner(key);
+  const bot = owner && tx.bots.get(owner);
+  const hasEnded = bot?.state === 'exited' && !mayRun(bot) && tx.jobs.openOfBot(bot).length === 0;
+  return hasEnded ? undefined : owner;
+}
+
 /** The other bots that have a token of the spec. */
 export function tokenHolders(context: EngineContext, tx: Tables, bot: BotKey, spec: BotSpec): readonly BotKey[] {
   const holders: BotKey[] = [];
   for (const key of tokenKeys(context, tx, bot, spec)) {
-    const owner = tx.telegramTokens.owner(key);
+    const owner = ownerOf(tx, key);
     if (owner !== undefined && !isSame(owner, bot) && !holders.some((holder) => isSame(holder, owner))) {
       holders.push(owner);
     }
@@ -183,8 +193,12 @@ function heldByWorker(userId: string, { userId: owner, botId, workerId }: Holder
 
 /** Makes the bot the owner of its spec's tokens, beside those it has. The caller has checked that nobody else is. */
 export function acquireTokens(context: EngineContext, tx: Tables, bot: BotKey, spec: BotSpec): void {
-  for (const key of tokenKeys(context, tx, bot, spec))
-    if (tx.telegramTokens.owner(key) === undefined) tx.telegramTokens.put(key, bot);
+  for (const key of tokenKeys(context, tx, bot, spec)) {
+    if (ownerOf(tx, key) !== undefined) continue;
+    // Of a bot that has ended.
+    tx.telegramTokens.remove(key);
+    tx.telegramTokens.put(key, bot);
+  }
 }
 
 /** Lets go of tokens that the bot, as it is now, does not run with. */

@@ -4,9 +4,12 @@
  *
  * The reason of a skip is the note of `context.skip(note)`, or `meta.skipReason` of the test or of a suite around it:
  *     describe.skipIf(reason !== undefined)('on a real engine', { meta: { skipReason: reason } }, () => { ... })
+ *
+ * A test with `meta.provenBy` is a row that rests on another test, and counts as that one ended (proofs.ts).
  */
 import { writeFileSync } from 'node:fs';
 import type { Reporter, SerializedError, TestCase, TestModule, TestSuite } from 'vitest/node';
+import { judge, type Outcome } from './proofs.ts';
 import type { Skipped, Tally } from './tally.ts';
 
 declare module 'vitest' {
@@ -28,13 +31,33 @@ function tallyOf(modules: readonly TestModule[], unhandledErrors: number): Tally
   const tests = modules.flatMap((module) => [...module.children.allTests()]);
   const broken = modules.flatMap((module) => [module, ...module.children.allSuites()]).filter(isBroken);
   const stateIs = (state: string) => tests.filter((test) => test.result().state === state);
+  const outcomes = tests.map(outcomeOf);
+  const rows = stateIs('passed').flatMap((test) => {
+    const { provenBy } = test.meta();
+    return provenBy === undefined ? [] : [{ test, verdict: judge(provenBy, outcomes) }];
+  });
+  const failedRows = rows.filter(({ verdict }) => verdict.is === 'failed');
+  const unproven = rows.flatMap(({ test, verdict }) =>
+    verdict.is === 'unproven' ? [{ ...skippedOf(test), reason: verdict.reason }] : [],
+  );
   return {
-    passed: stateIs('passed').length,
+    passed: stateIs('passed').length - failedRows.length - unproven.length,
     // A pending test was begun and never came to an end.
-    failed: stateIs('failed').length + stateIs('pending').length + broken.length + unhandledErrors,
-    skipped: stateIs('skipped').map(skippedOf),
+    failed: stateIs('failed').length + stateIs('pending').length + broken.length + unhandledErrors + failedRows.length,
+    skipped: [...stateIs('skipped').map(skippedOf), ...unproven],
+    failedRows: failedRows.map(({ test, verdict }) => ({
+      ...skippedOf(test),
+      reason: verdict.is === 'proven' ? undefined : verdict.reason,
+    })),
   };
 }
+
+const outcomeOf = (test: TestCase): Outcome => ({
+  file: test.module.relativeModuleId,
+  name: test.fullName,
+  state: test.result().state,
+  reason: reasonOf(test),
+});
 
 /** Whether a file or suite has errors of its own: it did not load, or its set-up or tear-down failed. */
 const isBroken = (part: TestModule | TestSuite): boolean => part.errors().length > 0;

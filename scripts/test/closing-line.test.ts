@@ -58,6 +58,23 @@ it('counts a failed test, a file that does not load and a set-up that fails', ()
   expect(code).toBe(1);
 });
 
+it('counts a row as the test ended that it rests on, and as skipped when that test was not run', () => {
+  const row = (name: string, test: string, file = 'a.test.ts') =>
+    `it('${name}', { meta: { provenBy: { file: '${file}', test: '${test}' } } }, () => {});`;
+  const files = {
+    'a.test.ts': `it('good', () => {}); it('bad', () => { throw new Error('bad'); });`,
+    'rows.test.ts': row('one', 'good') + row('two', 'bad') + row('three', 'gone') + row('four', 'x', 'b.test.ts'),
+  };
+  const { lines, code } = runOn(files);
+  expect(lines.slice(-4)).toEqual([
+    'skipped "four" in rows.test.ts: rests on b.test.ts, which was not part of this run',
+    'failed "two" in rows.test.ts: "bad" in a.test.ts failed',
+    'failed "three" in rows.test.ts: a.test.ts has no test "gone"',
+    '2 passed, 3 failed, 1 skipped',
+  ]);
+  expect(code).toBe(1);
+});
+
 it('fails when there is no test to run', () => {
   const { lines, code } = runOn({ 'a.txt': '' });
   expect(lines.at(-1)).toBe('0 passed, 0 failed, 0 skipped');

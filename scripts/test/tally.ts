@@ -12,9 +12,11 @@ export interface Tally {
   /** Failed tests, and everything else that broke the run: a file that does not load, a set-up, an error outside a test. */
   readonly failed: number;
   readonly skipped: readonly Skipped[];
+  /** Rows, counted in `failed`, whose own test passed while the test that they rest on did not. */
+  readonly failedRows: readonly Skipped[];
 }
 
-export const nothing: Tally = { passed: 0, failed: 0, skipped: [] };
+export const nothing: Tally = { passed: 0, failed: 0, skipped: [], failedRows: [] };
 
 export interface Closing {
   /** The last of them is `N passed, N failed, N skipped`. */
@@ -32,6 +34,7 @@ export function closing(tally: Tally | undefined, runnerCode: number, filteredBy
   const { passed, skipped } = tally ?? nothing;
   let failed = tally?.failed ?? 0;
   const lines = skipLines(filteredByName ? skipped.filter(({ reason }) => reason !== undefined) : skipped);
+  for (const { test, file, reason } of tally?.failedRows ?? []) lines.push(`failed "${test}" in ${file}: ${reason}`);
   if (passed + failed === 0) {
     lines.push(`No test was executed (vitest ended with code ${runnerCode}): that counts as a failure.`);
   } else if (runnerCode !== 0 && failed === 0) {

@@ -221,3 +221,31 @@ describe('a takeover', () => {
     );
   });
 });
+
+describe('a bot that has ended', () => {
+  it('leaves its token to the next one, and needs it again to be restarted', async () => {
+    const worker = await alive('w');
+    const first = await accepted(simple('done', { env_vars }));
+    const ended = await worker.take('ensure');
+    worker.succeed(ended, observed(ended, { state: BotState.EXITED, exitCode: 0 }));
+    expect((await untilFinal(first)).data.result.status).toBe('exited');
+    expect((await bot('done')).status).toBe('exited');
+    const next = await accepted(simple('next', { env_vars }));
+    worker.succeed(await worker.take('ensure'));
+    expect((await untilFinal(next)).data.result.status).toBe('started');
+    expect(await startElsewhere('third')).toBe('TOKEN_IN_USE');
+    const restart = await orchestrator.post({ action: 'restart', bot_id: 'done' });
+    const refused = restart.status === 202 ? (await untilFinal(restart.body.job_id)).data.error : restart.body.error;
+    expect(refused).toMatchObject({ code: 'TOKEN_IN_USE', details: { bot_id: 'next' } });
+    await accepted({ action: 'stop', bot_id: 'next' });
+    const stop = await worker.take('ensure');
+    worker.succeed(stop, stopped(stop));
+    const again = await accepted({ action: 'restart', bot_id: 'done' });
+    // While it is restarted it has the token already.
+    const ensure = await worker.take('ensure');
+    expect(await startElsewhere('third')).toBe('TOKEN_IN_USE');
+    worker.succeed(ensure);
+    expect((await untilFinal(again)).data.result.status).toBe('restarted');
+    expect(await startElsewhere('third')).toBe('TOKEN_IN_USE');
+  });
+});

@@ -1,6 +1,4 @@
 /** Bugs of the original's command line that must not come back, each named after it. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { expect, it } from 'vitest';
 import { problem } from '#common/problem.ts';
@@ -124,13 +122,4 @@ it('logs -f makes a job for each look and prints its id', async () => {
   const { stdout, stderr } = await cli(['logs', 'b'], orchestrator);
   expect(orchestrator.calls).toEqual(['getBot', 'streamLogs']);
   expect(stdout + stderr).not.toMatch(/job/i);
-});
-
-it('documented variables of the worker are never read', async () => {
-  const { workerVariables } = await import('../../worker/config.ts');
-  const page = readFileSync(join(import.meta.dirname, '../../docs/CONFIGURATION.md'), 'utf8');
-  for (const name of ['CONTAINER_MEMORY_LIMIT', 'CONTAINER_CPU_LIMIT', 'DOCKER_NETWORK', 'BASE_IMAGE']) {
-    expect(Object.values(workerVariables).some((variable) => variable.name === name)).toBe(true);
-    expect(page).toContain(name);
-  }
 });

@@ -3,8 +3,6 @@
  * on end by themselves, so that nobody waits for them. What needs the internet there has a stand-in on this machine here.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { createServer as createHttpServer } from 'node:http';
-import { type AddressInfo, createServer, type Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import { type SeedPlatform, startSeedPlatform } from '../e2e/seed/seed-platform.ts';
@@ -26,7 +24,7 @@ time.sleep(600)
 `;
 
 describe.skipIf('skip' in docker)('parity on Docker', { timeout: longMs }, () => {
-  const { host, hostAddress } = usableDocker(docker);
+  const { host } = usableDocker(docker);
   let seed: SeedPlatform;
   beforeAll(async () => {
     seed = await startSeedPlatform(usableDocker(docker));
@@ -95,6 +93,25 @@ describe.skipIf('skip' in docker)('parity on Docker', { timeout: longMs }, () =>
     expect(list.data.result.count).toBe(1);
   });
 
+  it('stop, logs and list block everything else: while a bot that ignores SIGTERM is stopped, the others are served', async () => {
+    const stubborn =
+      'import signal, time; signal.signal(signal.SIGTERM, lambda *_: None)\nwhile True: time.sleep(60)\n';
+    const simple = { action: 'start', deployment_mode: 'simple' };
+    await seed.job({ ...simple, bot_id: 'stubborn', code: stubborn });
+    await seed.job({ ...simple, bot_id: 'other', code: 'import time\nprint("up", flush=True)\ntime.sleep(600)\n' });
+    await seed.untilLogged('other', 'up');
+    const ended: string[] = [];
+    const noted = (name: string, data: object) => seed.job(data).then(() => ended.push(name));
+    // It gets 10 seconds to end by itself.
+    const stop = noted('stop stubborn', { action: 'stop', bot_id: 'stubborn' });
+    await noted('list', { action: 'list' });
+    await noted('logs', { action: 'logs', bot_id: 'other', lines: 10 });
+    await noted('stop other', { action: 'stop', bot_id: 'other' });
+    await stop;
+    expect(ended).toEqual(['list', 'logs', 'stop other', 'stop stubborn']);
+    expect(await seed.platform.status('stubborn')).toMatchObject({ status: 'stopped', exit_code: 137 });
+  });
+
   it('build logs dropped: the output of a failed build is in the log of the bot, with the secrets of its env masked', async () => {
     file('failing/Dockerfile', 'FROM busybox:stable\nRUN echo token is secret-canary-31337 && false\n');
     const end = await cli('start failing --custom /tmp/failing/ -e API_TOKEN=secret-canary-31337');
@@ -119,56 +136,70 @@ describe.skipIf('skip' in docker)('parity on Docker', { timeout: longMs }, () =>
     await seed.untilLogged('i18n', 'Привет Hello');
   });
 
-  it('UC 12: a Dockerfile installs programs of the system, which the bot may run', async () => {
-    // As apt-get does: files for all users, put there by root. The network of the package archive has no stand-in.
-    file('ffmpeg/tool', '#!/bin/sh\necho ffmpeg stand-in run by $(id -u)\n');
-    file(
-      'ffmpeg/Dockerfile',
-      'FROM busybox:stable\nCOPY tool /usr/bin/ffmpeg\nRUN chmod 755 /usr/bin/ffmpeg && ffmpeg -version\nCMD ["ffmpeg", "-i", "x"]\n',
-    );
-    expect(await cli('start ffmpeg --custom /tmp/ffmpeg')).toMatchObject({ code: 0 });
-    // Once in the build, once as the bot: the image names no user.
-    await seed.untilLogged('ffmpeg', /run by 0[\s\S]*run by 0/);
-  });
-
-  it('UC 29: TZ is the time zone of the bot', async () => {
-    const code = 'import time; print(time.strftime("%H:%M %Z", time.localtime(0)))';
-    const start = { action: 'start', bot_id: 'zone', deployment_mode: 'simple', code };
-    const job = await seed.job({ ...start, env_vars: { TZ: 'MSK-3' } });
-    expect(job.data.result).toMatchObject({ status: 'exited', exit_code: 0 });
-    await seed.untilLogged('zone', '03:00 MSK');
-  });
-
-  it('UC 32: a traceback, stdout and stderr are in the log', async () => {
-    const code = 'import sys\nprint("to stdout")\nprint("to stderr", file=sys.stderr)\nraise ValueError("debug me")\n';
-    await seed.job({ action: 'start', bot_id: 'debug', deployment_mode: 'simple', code });
-    const log = await seed.untilLogged('debug', 'ValueError: debug me');
-    for (const text of ['to stdout', 'to stderr', 'Traceback', 'line 4']) expect(log).toContain(text);
-  });
-
-  it('UC 6, 23, 24, 26: a bot reaches services that its env names (an API, Redis, a database, a storage)', async () => {
-    const api = createHttpServer((_request, response) => response.end('the weather'));
-    const redis = createServer((socket) => socket.on('data', () => socket.end('+PONG\r\n')));
-    const place = async (server: Server) => {
-      await new Promise<void>((resolve) => server.listen(0, hostAddress, resolve));
-      // A TCP server that listens has an AddressInfo.
-      return `${hostAddress}:${(server.address() as AddressInfo).port}`;
-    };
-    try {
-      const code = `import os, socket, urllib.request
-print(urllib.request.urlopen(os.environ["API_URL"], timeout=10).read().decode())
-host, port = os.environ["REDIS"].split(":")
-with socket.create_connection((host, int(port)), 10) as redis:
-    redis.sendall(b"PING\\r\\n")
-    print(redis.recv(100).decode().strip())
+  it('UC 5, 22: a database beside the code outlives a restart and ends with a stop, and one in /data outlives both', async () => {
+    const bot = (note: string) => `import os, sqlite3, time
+counts = []
+for path in (os.environ["DATABASE_URL"].removeprefix("sqlite:///"), "/data/bot.db"):
+    store = sqlite3.connect(path)
+    store.execute("CREATE TABLE IF NOT EXISTS starts (at REAL)")
+    store.execute("INSERT INTO starts VALUES (?)", (time.time(),))
+    store.commit()
+    counts.append(store.execute("SELECT count(*) FROM starts").fetchone()[0])
+print("${note}", *counts, flush=True)
+time.sleep(600)
 `;
-      const env_vars = { API_URL: `http://${await place(api)}/`, REDIS: await place(redis) };
-      const job = await seed.job({ action: 'start', bot_id: 'client', deployment_mode: 'simple', code, env_vars });
-      expect(job.data.result).toMatchObject({ status: 'exited', exit_code: 0 });
-      await seed.untilLogged('client', /the weather\n\+PONG/);
-    } finally {
-      api.close();
-      redis.close();
+    file('bot.py', bot('first'));
+    const start = 'start db-bot --simple /tmp/bot.py -e DATABASE_URL=sqlite:///bot.db';
+    expect(await cli(start)).toMatchObject({ code: 0 });
+    await seed.untilLogged('db-bot', 'first 1 1');
+    expect(await cli('restart db-bot')).toMatchObject({ code: 0 });
+    await seed.untilLogged('db-bot', 'first 2 2');
+    // The restart of the original's guide: everything again, by hand.
+    expect(await cli('stop db-bot')).toMatchObject({ code: 0 });
+    expect(await cli(start)).toMatchObject({ code: 0 });
+    await seed.untilLogged('db-bot', 'first 1 3');
+    file('bot.py', bot('second'));
+    expect(await cli('update db-bot --simple /tmp/bot.py')).toMatchObject({ code: 0 });
+    await seed.untilLogged('db-bot', 'second 1 4');
+  });
+
+  it('UC 29: scheduled tasks run again and again, in the time zone of TZ', async () => {
+    file(
+      'scheduler.py',
+      `import sched, time
+def every(seconds, task):
+    scheduler = sched.scheduler(time.time, time.sleep)
+    def again(number):
+        task(number)
+        scheduler.enter(seconds, 1, again, (number + 1,))
+    scheduler.enter(0, 1, again, (1,))
+    scheduler.run()
+`,
+    );
+    file(
+      'bot.py',
+      `import time, scheduler
+scheduler.every(0.3, lambda number: print("task", number, time.strftime("%H:%M %Z", time.localtime(0)), flush=True))
+`,
+    );
+    const start = 'start scheduler-bot --simple /tmp/bot.py /tmp/scheduler.py -e TZ=Europe/Moscow';
+    expect(await cli(start)).toMatchObject({ code: 0 });
+    await seed.untilLogged('scheduler-bot', /task 1 03:00 MSK[\s\S]*task 3 03:00 MSK/);
+  });
+
+  it('UC 32: debug lines, a traceback, stdout and stderr are in the log', async () => {
+    const code = `import logging, os, sys
+logging.basicConfig(level=os.environ["LOG_LEVEL"])
+print("to stdout")
+print("to stderr", file=sys.stderr)
+logging.debug("a debug line, DEBUG is %s", os.environ["DEBUG"])
+raise ValueError("debug me")
+`;
+    const env_vars = { DEBUG: 'true', LOG_LEVEL: 'DEBUG' };
+    await seed.job({ action: 'start', bot_id: 'debug', deployment_mode: 'simple', code, env_vars });
+    const log = await seed.untilLogged('debug', 'ValueError: debug me');
+    for (const text of ['to stdout', 'to stderr', 'DEBUG:root:a debug line, DEBUG is true', 'Traceback', 'line 6']) {
+      expect(log).toContain(text);
     }
   });
 });

@@ -158,6 +158,7 @@ const jobs = 'test/orchestrator/jobs.test.ts';
 const accepted = 'test/orchestrator/hostile-accepted.test.ts';
 const fields = 'test/orchestrator/hostile-fields.test.ts';
 const parityOnDocker = 'test/parity/docker.test.ts';
+const settings = 'test/parity/settings.test.ts';
 const proofs: readonly Proof[] = [
   [
     'restart deletes the bot and prints a hint; update needs everything again',
@@ -175,7 +176,7 @@ const proofs: readonly Proof[] = [
     'continues while the engine is away, and does not say stopped before it is true',
   ],
   [
-    'archives include .git and .env',
+    'archives include .git; .env goes along in custom mode, as for docker build',
     'cli/source/build-context.test.ts',
     'holds everything but .git, as docker build does, and says what is left out',
   ],
@@ -232,15 +233,21 @@ const proofs: readonly Proof[] = [
     'test/e2e/sources.test.ts',
     'no password of git or of a registry, and no secret of an env, is in any output, log, record, image or label',
   ],
+  ['CLIENT_TOKEN has no effect', settings, 'CLIENT_TOKEN has no effect: it is the only token that is taken'],
   [
-    'CLIENT_TOKEN has no effect',
-    'test/orchestrator/users.test.ts',
-    'are the operator’s alone to make, and those of the settings are not revoked here',
+    'documented variables of the worker are never read',
+    settings,
+    'documented variables of the worker are never read: a bot gets the memory, CPU, network and base image that they say',
   ],
   [
-    'a worker that got 404 never registers again',
+    'a worker that got 404 never registers again: ours',
     'test/worker/session.test.ts',
     'by the death of the orchestrator is dialled again until it is back',
+  ],
+  [
+    'a worker that got 404 never registers again: the original’s',
+    'test/orchestrator/original-clients.test.ts',
+    'is registered by its heartbeat with an orchestrator that does not know it: it never registers again itself',
   ],
   [
     'cancel and progress never work',
@@ -252,7 +259,8 @@ const proofs: readonly Proof[] = [
     fields,
     '34 to 38: files and the entrypoint',
   ],
-  ['tar: prefix check and links', 'test/orchestrator/hostile-archives.test.ts', '44: a file behind a link'],
+  ['tar: prefix check', 'test/orchestrator/hostile-archives.test.ts', '43: a name that climbs'],
+  ['tar: links', 'test/orchestrator/hostile-archives.test.ts', '44: a file behind a link'],
   [
     'build_timeout_seconds is not used',
     'test/worker/start.test.ts',
@@ -264,14 +272,23 @@ const proofs: readonly Proof[] = [
     'warns ten minutes before, by an event too, and then stops the bot',
   ],
   ['resource_limits have no bound', fields, '78, 79: resource limits'],
-  ['no cap of swap', 'worker/runtime/docker/container-options.test.ts', 'is exactly this'],
   [
-    'builds run unconstrained as root',
-    'test/contract/docker.test.ts',
-    'makes containers with every limit that is promised',
+    'no cap of swap',
+    'test/e2e/docker.test.ts',
+    'a container is bounded, unprivileged and signed, and no secret of its bot is on any disk of ours',
   ],
   [
-    'stop, logs and list block everything else',
+    'builds run unconstrained as root',
+    settings,
+    'builds run unconstrained: a step of a Dockerfile has bounds of memory, CPU, processes and files, and no privileges',
+  ],
+  [
+    'stop and list block everything else',
+    parityOnDocker,
+    'stop, logs and list block everything else: while a bot that ignores SIGTERM is stopped, the others are served',
+  ],
+  [
+    'logs block everything else',
     'test/worker/tails.test.ts',
     'that nobody reads holds up neither the bot nor heartbeats nor another tail',
   ],
@@ -294,8 +311,9 @@ const proofs: readonly Proof[] = [
   ['lines are not checked', fields, '97: log lines'],
   [
     'started_at ignores restarts',
-    'test/contract/states.ts',
+    'test/contract/docker.test.ts',
     'that has ended can be started again, and tells of the last run',
+    'test/contract/states.ts',
   ],
   [
     'logs -f repeats or loses lines',

@@ -27,6 +27,8 @@ const commonLibraries = ['libgcc_s.so.1', 'libstdc++.so.6', 'librt.so.1', 'libpt
 
 /** As in the real Python image: libraries read it even for a server without TLS. */
 const authorities = '/etc/ssl/certs/ca-certificates.crt';
+/** The real image has all of them. */
+const timeZones = ['Europe/Moscow', 'Etc/UTC'].map((name) => `/usr/share/zoneinfo/${name}`);
 
 /** Puts base images on the engine, all of them unless told which. Only for a private engine: see above. */
 export async function loadBaseImages(
@@ -48,7 +50,7 @@ async function loadBaseImage(dockerHost: string, tree: PackageTree, image: BaseI
       const work = await mkdtemp(join(tmpdir(), 'botrunner-base-'));
       try {
         const files = await pythonFiles(tree, work);
-        if (existsSync(authorities)) files.file(authorities, authorities);
+        for (const path of [authorities, ...timeZones]) if (existsSync(path)) files.file(path, path);
         const settings = ['ENV PIP_DISABLE_PIP_VERSION_CHECK=1', 'ENV PIP_ROOT_USER_ACTION=ignore'];
         return await importImage(dockerHost, name, files, [...settings, 'CMD ["python3"]']);
       } finally {

@@ -43,8 +43,13 @@ export async function pythonTelegramBot(): Promise<BotLibrary> {
 /** pyTelegramBotAPI 4, whose module is telebot. Throws when pip cannot get it. */
 export const pyTelegramBotApi = (): Promise<BotLibrary> => library('pyTelegramBotAPI>=4,<5');
 
-async function library(requirement: string): Promise<BotLibrary> {
-  const { wheels, folder } = await pipPackages([requirement], basePython());
+/** The client of Redis, of PostgreSQL (pg8000) or of S3 (boto3). Throws when pip cannot get it. */
+export const serviceClient = (name: 'redis' | 'pg8000' | 'boto3'): Promise<BotLibrary> => library(name, ...more[name]);
+/** What the base image's Python needs too, and a newer Python that pip may run on does not. */
+const more = { redis: ['async-timeout'], pg8000: [], boto3: [] } as const;
+
+async function library(...requirements: readonly string[]): Promise<BotLibrary> {
+  const { wheels, folder } = await pipPackages(requirements, basePython());
   return { wheels, folders: [folder] };
 }
 
