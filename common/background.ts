@@ -54,6 +54,9 @@ export function always(everyMs: number, work: () => void, report: Report = warn)
   return () => clearInterval(timer);
 }
 
+/** As soon as what runs now has ended, before anything else: a microtask. */
+export const soon = (work: () => void, report: Report = warn): void => queueMicrotask(() => attempt(work, report));
+
 /** When the event loop has been round once, so that others had their turn. */
 export const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 

@@ -4,6 +4,8 @@
  */
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { parseByteSize } from './byte-size.ts';
+import { Secret } from './secret.ts';
 
 /** One environment variable. `T` is what the program gets. */
 export interface Variable<T> {
@@ -96,6 +98,34 @@ export function integer(declared: Declared & { min: number; max: number }, fallb
       const number = /^-?\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
       if (!(number >= min && number <= max)) throw new BadValue(`must be a whole number from ${min} to ${max}`);
       return number;
+    },
+  };
+}
+
+/** An amount of memory or disk in bytes, within bounds; bounds and default as people write them: "16m". */
+export function byteSize(declared: Declared & { min: string; max: string }, fallback: string): Variable<number> {
+  const { min, max, ...rest } = declared;
+  const bytesOf = (text: string) => parseByteSize(text)?.bytes ?? Number.NaN;
+  return {
+    ...rest,
+    shownDefault: declared.shownDefault ?? fallback,
+    parse(value) {
+      const bytes = bytesOf(value ?? fallback);
+      if (bytes >= bytesOf(min) && bytes <= bytesOf(max)) return bytes;
+      throw new BadValue(`must be a number with k, m or g, from ${min} to ${max}, for example ${fallback}`);
+    },
+  };
+}
+
+/** A token or password. */
+export function secretText(declared: Declared): Variable<Secret | undefined> {
+  return {
+    ...declared,
+    shownDefault: declared.shownDefault ?? 'none',
+    parse(value) {
+      if (value === undefined) return undefined;
+      if (/^[\x21-\x7e]{8,512}$/.test(value)) return new Secret(value);
+      throw new BadValue('must be 8 to 512 printable characters without spaces');
     },
   };
 }

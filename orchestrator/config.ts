@@ -10,6 +10,7 @@ import {
   integer,
   path,
   readConfig,
+  secretText,
   text,
 } from '#common/env-config.ts';
 import { parseFetchAllow } from '#common/fetch-policy.ts';
@@ -19,13 +20,6 @@ import { Secret } from '#common/secret.ts';
 import { type NatsTarget, parseNatsUrl } from './events/nats/nats-url.ts';
 import { type CorsOrigins, parseCorsOrigins } from './server/cors.ts';
 import type { Retention } from './store/pruning.ts';
-
-const secretText = (name: string, doc: string, shownDefault: string, aliases: readonly string[] = []) =>
-  custom({ name, aliases, doc, shownDefault }, (value) => {
-    if (value === undefined) return undefined;
-    if (!/^[\x21-\x7e]{8,512}$/.test(value)) throw new BadValue('must be 8 to 512 printable characters without spaces');
-    return new Secret(value);
-  });
 
 /** 32 bytes as base64 or hex. */
 function parseKey(value: string | undefined): Secret<Uint8Array> | undefined {
@@ -75,15 +69,22 @@ export const orchestratorVariables = {
     { name: 'DATA_DIR', doc: 'Folder for state; the orchestrator uses its sub-folder orchestrator.' },
     './.data',
   ),
-  clientToken: secretText(
-    'CLIENT_TOKEN',
-    'Token of the first user, dev.',
-    'test-client-token on loopback, else required',
-  ),
-  adminToken: secretText('ADMIN_TOKEN', 'Token with admin scope.', 'test-admin-token on loopback, else none'),
-  workerToken: secretText('WORKER_TOKEN', 'Join token of workers.', 'test-worker-token on loopback, else required', [
-    'GLOBAL_WORKER_TOKEN',
-  ]),
+  clientToken: secretText({
+    name: 'CLIENT_TOKEN',
+    doc: 'Token of the first user, dev.',
+    shownDefault: 'test-client-token on loopback, else required',
+  }),
+  adminToken: secretText({
+    name: 'ADMIN_TOKEN',
+    doc: 'Token with admin scope.',
+    shownDefault: 'test-admin-token on loopback, else none',
+  }),
+  workerToken: secretText({
+    name: 'WORKER_TOKEN',
+    aliases: ['GLOBAL_WORKER_TOKEN'],
+    doc: 'Join token of workers.',
+    shownDefault: 'test-worker-token on loopback, else required',
+  }),
   secretsKey: custom(
     {
       name: 'SECRETS_KEY',

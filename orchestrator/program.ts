@@ -23,7 +23,7 @@ import { Restore } from './fleet/restore.ts';
 import { desiredSetOf, type SessionDeps } from './fleet/session.ts';
 import { WorkerWatch } from './fleet/worker-watch.ts';
 import { BotLogReader } from './logs/bot-log-reader.ts';
-import { BuildOutputHub } from './logs/build-output.ts';
+import { BuildOutputHub } from './logs/build-output-hub.ts';
 import { readLogText } from './logs/log-text.ts';
 import { type ConfiguredToken, TokenBook } from './server/auth.ts';
 import { createDoors } from './server/doors.ts';

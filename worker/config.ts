@@ -4,12 +4,14 @@ import { join } from 'node:path';
 import {
   absolutePath,
   BadValue,
+  byteSize,
   ConfigError,
   type ConfigOf,
   choice,
   custom,
   path,
   readConfig,
+  secretText,
   text,
 } from '#common/env-config.ts';
 import { type FetchAllow, parseFetchAllow } from '#common/fetch-policy.ts';
@@ -61,12 +63,6 @@ function parseWorkerLabels(value: string | undefined): Labels {
   return labels.value;
 }
 
-function parseToken(value: string | undefined): Secret | undefined {
-  if (value === undefined) return undefined;
-  if (!/^[\x21-\x7e]{8,512}$/.test(value)) throw new BadValue('must be 8 to 512 printable characters without spaces');
-  return new Secret(value);
-}
-
 /** An http(s) URL without user information: it is handed to builds, and what builds know their authors can read. */
 function parsePublicUrl(value: string | undefined): string | undefined {
   if (value === undefined) return undefined;
@@ -85,31 +81,6 @@ function parseProxy(value: string | undefined): Secret | undefined {
   if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:'))
     throw new BadValue('must be an http or https URL');
   return new Secret(value);
-}
-
-const units: Readonly<Record<string, number>> = { b: 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
-const leastMemoryBytes = 16 * 1024 ** 2;
-const mostMemoryBytes = 1024 ** 4;
-
-function parseMemory(value: string | undefined): number {
-  const match = /^(\d{1,13})([bkmg]?)$/i.exec(value ?? '256m');
-  const bytes = match ? Number(match[1]) * (units[(match[2] || 'b').toLowerCase()] ?? Number.NaN) : Number.NaN;
-  if (!(bytes >= leastMemoryBytes && bytes <= mostMemoryBytes)) {
-    throw new BadValue('must be a number with k, m or g, from 16m to 1024g, for example 256m');
-  }
-  return bytes;
-}
-
-const leastLogBytes = 2 * 1024 ** 2;
-const mostLogBytes = 1024 ** 4;
-
-function parseLogBytes(value: string | undefined): number {
-  const match = /^(\d{1,13})([bkmg]?)$/i.exec(value ?? '50m');
-  const bytes = match ? Number(match[1]) * (units[(match[2] || 'b').toLowerCase()] ?? Number.NaN) : Number.NaN;
-  if (!(bytes >= leastLogBytes && bytes <= mostLogBytes)) {
-    throw new BadValue('must be a number with k, m or g, from 2m to 1024g, for example 50m');
-  }
-  return bytes;
 }
 
 const hourMs = 3_600_000;
@@ -195,15 +166,12 @@ export const workerVariables = {
     },
     parseWorkerId,
   ),
-  workerToken: custom(
-    {
-      name: 'WORKER_TOKEN',
-      aliases: ['GLOBAL_WORKER_TOKEN'],
-      doc: 'Join token: lets the worker in the first time. From then on it has a credential of its own in DATA_DIR.',
-      shownDefault: 'test-worker-token for an orchestrator on loopback, else required',
-    },
-    parseToken,
-  ),
+  workerToken: secretText({
+    name: 'WORKER_TOKEN',
+    aliases: ['GLOBAL_WORKER_TOKEN'],
+    doc: 'Join token: lets the worker in the first time. From then on it has a credential of its own in DATA_DIR.',
+    shownDefault: 'test-worker-token for an orchestrator on loopback, else required',
+  }),
   labels: custom(
     {
       name: 'WORKER_LABELS',
@@ -285,25 +253,27 @@ export const workerVariables = {
     },
     parseAllow,
   ),
-  memoryBytes: custom(
+  memoryBytes: byteSize(
     {
       name: 'CONTAINER_MEMORY_LIMIT',
       doc: 'Memory of a bot that asks for none: a number with k, m or g.',
-      shownDefault: '256m',
+      min: '16m',
+      max: '1024g',
     },
-    parseMemory,
+    '256m',
   ),
   cpuMillis: custom(
     { name: 'CONTAINER_CPU_LIMIT', doc: 'CPU of a bot that asks for none, in cores.', shownDefault: '0.5' },
     parseCpu,
   ),
-  botLogMaxBytes: custom(
+  botLogMaxBytes: byteSize(
     {
       name: 'BOT_LOG_MAX_SIZE',
       doc: 'How much of the log of one bot is kept, about: a number with k, m or g. The oldest lines go first.',
-      shownDefault: '50m',
+      min: '2m',
+      max: '1024g',
     },
-    parseLogBytes,
+    '50m',
   ),
   botLogMaxAgeMs: custom(
     { name: 'BOT_LOG_MAX_AGE', doc: 'How long lines of a log are kept: a number with h or d.', shownDefault: '7d' },

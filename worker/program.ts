@@ -6,9 +6,11 @@ import { uptime } from 'node:os';
 import { join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
 import { guardedClock, inBackground } from '#common/background.ts';
+import { type Capability, capabilities } from '#common/capabilities.ts';
 import type { Clock } from '#common/clock.ts';
 import { type BotKey, botKeyText } from '#common/ids.ts';
 import type { Logger } from '#common/log.ts';
+import { openText, sealText } from '#common/seal.ts';
 import { protocolMax, protocolMin, version } from '#common/version.ts';
 import { pause } from '#common/waiting/bell.ts';
 import { fairSemaphore } from '#common/waiting/semaphore.ts';
@@ -19,17 +21,17 @@ import { BotRegistry } from './bots/bot-registry.ts';
 import type { WorkerConfig } from './config.ts';
 import { createAskTelegram } from './diagnosis/ask-telegram.ts';
 import { createPreflight, noPreflight, preflightBase } from './diagnosis/preflight.ts';
-import { Adoption } from './engine/adoption.ts';
 import { createContainerLookup } from './engine/container-lookup.ts';
 import { type EngineHealth, EngineWatch } from './engine/engine-watch.ts';
 import { createOutages } from './engine/outages.ts';
+import { StrayDecisions } from './engine/stray-decisions.ts';
 import { BotLogs } from './logs/bot-logs.ts';
 import { logLimits } from './logs/log-store.ts';
 import { secretValues } from './logs/masking.ts';
 import { createRuntime, type RuntimeParts } from './make-runtime.ts';
 import { sayHealth, warnAboutSettings } from './notices.ts';
-import type { ContainerRuntime } from './runtime/container-runtime.ts';
-import { ArtifactCache, defaultCacheMaxBytes } from './session/artifacts.ts';
+import type { ContainerRuntime, RuntimeKind } from './runtime/container-runtime.ts';
+import { ArtifactCache, defaultCacheMaxBytes } from './session/artifact-cache.ts';
 import { probe } from './session/probe.ts';
 import { ResultJournal } from './session/result-journal.ts';
 import { Tails } from './session/tails.ts';
@@ -37,7 +39,6 @@ import { createTokenClaims } from './session/token-claims.ts';
 import { createTrustedRoots, rootsFilesOf } from './session/trusted-roots.ts';
 import { complaintOf, Uplink, type UplinkParts } from './session/uplink.ts';
 import { openAgeClock } from './state/age-mark.ts';
-import { openText, sealText } from './state/seal.ts';
 import { openStateDir, type StateDir } from './state/state-dir.ts';
 
 export interface WorkerOptions {
@@ -167,7 +168,7 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
       openFor: (key, sealed) => openText(state.sealKey, sealed, sealedTo(key)),
     },
   });
-  const adoption: Adoption = new Adoption({
+  const adoption: StrayDecisions = new StrayDecisions({
     workerId,
     runtime,
     clock,
@@ -204,19 +205,7 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
       bootId,
       protocolMin,
       protocolMax,
-      capabilities: [
-        'mode.simple',
-        // Plain processes have no images.
-        ...(runtime.kind === 'process' ? [] : ['mode.custom', 'mode.image']),
-        'language.python',
-        'language.node',
-        'deadline.remaining',
-        'restart.in_place',
-        'takeover.claim',
-        'adopt',
-        'requirements.files',
-        'run.command',
-      ],
+      capabilities: [...capabilitiesOf(runtime.kind)],
       runtime: runtime.kind,
       engineVersion: info?.version ?? '',
       version,
@@ -314,3 +303,9 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
 const foreignStore = (state: StateDir): string =>
   'the orchestrator has another store than the one that the bots of this worker belong to, and would remove them; ' +
   `give it back its DATA_DIR, or remove ${state.storeIdPath} to let them go`;
+
+/** Plain processes have no images. */
+const capabilitiesOf = (kind: RuntimeKind): readonly Capability[] =>
+  Object.values(capabilities).filter(
+    (name) => kind !== 'process' || (name !== capabilities.custom && name !== capabilities.image),
+  );

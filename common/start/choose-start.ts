@@ -3,11 +3,10 @@
  * with a usual name, a package with a __main__.py, or main of the package.json. Pure.
  */
 
+import type { Language } from '../language.ts';
 import { commandOf, commandText, entrypointOf, languageOfCommand } from './command-line.ts';
 import { readPackageStart } from './package-start.ts';
 import { botProcess, readProcfile } from './procfile.ts';
-
-export type Language = 'python' | 'node';
 
 /** A file, or a command of which the language is known as far as it says so. */
 export type Start =

@@ -1,35 +1,36 @@
 /** What a spec needs of the worker that runs it, in the words of Hello.capabilities. Pure. */
+import { type Capability, capabilities } from '#common/capabilities.ts';
 import { BotLanguage, type BotSpec, type SimpleSource } from '#gen/botrunner/v1/bot_pb.js';
 
 /** Everything a worker can be asked for; a worker that does not say what it can do is taken to do all of it. */
 export const allCapabilities = [
-  'mode.simple',
-  'mode.custom',
-  'mode.image',
-  'language.python',
-  'language.node',
-] as const;
+  capabilities.simple,
+  capabilities.custom,
+  capabilities.image,
+  capabilities.python,
+  capabilities.node,
+] as const satisfies readonly Capability[];
 
-export function neededCapabilities({ source }: BotSpec): readonly string[] {
+export function neededCapabilities({ source }: BotSpec): readonly Capability[] {
   switch (source.case) {
     case 'simple':
-      return ['mode.simple', ...languageOf(source.value.language), ...formsOf(source.value)];
+      return [capabilities.simple, ...languageOf(source.value.language), ...formsOf(source.value)];
     case 'custom':
-      return ['mode.custom'];
+      return [capabilities.custom];
     case 'image':
-      return ['mode.image'];
+      return [capabilities.image];
     case undefined:
       return [];
   }
 }
 
 /** What a worker of 0.1.0 would leave undone without a word. */
-const formsOf = ({ requirementFiles, command }: SimpleSource): readonly string[] => [
-  ...(requirementFiles.length > 0 ? ['requirements.files'] : []),
-  ...(command.length > 0 ? ['run.command'] : []),
+const formsOf = ({ requirementFiles, command }: SimpleSource): readonly Capability[] => [
+  ...(requirementFiles.length > 0 ? [capabilities.requirementFiles] : []),
+  ...(command.length > 0 ? [capabilities.runCommand] : []),
 ];
 
-function languageOf(language: BotLanguage): readonly string[] {
-  if (language === BotLanguage.PYTHON) return ['language.python'];
-  return language === BotLanguage.NODE ? ['language.node'] : [];
+function languageOf(language: BotLanguage): readonly Capability[] {
+  if (language === BotLanguage.PYTHON) return [capabilities.python];
+  return language === BotLanguage.NODE ? [capabilities.node] : [];
 }

@@ -2,7 +2,9 @@
  * A job's turn: what it wants of its bot is decided, its task is made and handed to a worker, after the commit. All in the
  * transaction of the caller.
  */
+
 import { equals } from '@bufbuild/protobuf';
+import { capabilities } from '#common/capabilities.ts';
 import { ok, type Problem, ProblemError, problem, type Result, unwrap } from '#common/problem.ts';
 import { type BotSpec, BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
 import { changesBot, rowOf } from '../core/actions.ts';
@@ -146,7 +148,7 @@ function startsAsItWas(context: EngineContext, bot: BotRecord, job: JobRecord, s
  */
 function restartsInPlace(change: Change, { desired, workerId }: BotRecord): boolean {
   if (desired !== 'running' || workerId === null) return true;
-  return change.tx.workers.get(workerId)?.capabilities.includes('restart.in_place') === true;
+  return change.tx.workers.get(workerId)?.capabilities.includes(capabilities.restartInPlace) === true;
 }
 
 /**

@@ -8,7 +8,7 @@
  * 3. Every job has a deadline and ends by then.
  * 4. A stop or delete does not wait for a start: it ends it.
  */
-import { inBackground } from '#common/background.ts';
+import { inBackground, soon } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
 import type { BotKey } from '#common/ids.ts';
 import type { Logger } from '#common/log.ts';
@@ -304,7 +304,7 @@ export class Engine {
   #armTimerSoon(): void {
     if (this.#armsTimer) return;
     this.#armsTimer = true;
-    queueMicrotask(() => {
+    soon(() => {
       this.#armsTimer = false;
       this.#armTimer();
     });

@@ -1,4 +1,5 @@
 /** Gives a job's task to a worker: the bot's home, or the one that placement chooses. In the transaction of the caller. */
+import { capabilities } from '#common/capabilities.ts';
 import { placed } from '../core/bot/placed.ts';
 import { assigned, atWork, waiting } from '../core/job.ts';
 import { type Candidate, planPlacement, type Wanted } from '../core/placement.ts';
@@ -55,9 +56,6 @@ function isGone({ undo, observed, generation }: BotRecord): boolean {
 const homeOf = (bot: BotRecord): Wanted['home'] =>
   bot.workerId === null ? undefined : { workerId: bot.workerId, bound: !isGone(bot) };
 
-/** What waits between building a bot and starting it until the tokens that it takes over are free. */
-const waitsForTokens = 'takeover.claim';
-
 export const waitsForHolders = 'waiting until the other bot has let go of the Telegram token';
 
 /** Finds a worker for a job's task and sends it there; without one the job waits with the reason. */
@@ -101,7 +99,7 @@ function takeOver(
 ): JobRecord | undefined {
   const worker = context.fleet.live().find((live) => live.workerId === workerId);
   const spec = openSoundSpec(context.sealKey, bot, bot.specSealed);
-  if (worker?.capabilities.includes(waitsForTokens) || spec === undefined) return job;
+  if (worker?.capabilities.includes(capabilities.claimTokens) || spec === undefined) return job;
   if (tokenHolders(context, tx, bot, spec).length > 0) {
     afterCommit({ kind: 'make_room', jobId: job.jobId });
     return undefined;

@@ -2,14 +2,15 @@
  * Containers that workers found on their engines and do not own, as far as the workers that are connected have told, and
  * the way of an operator's decision to a worker and back.
  */
+
 import { ulid } from 'ulid';
+import { capabilities } from '#common/capabilities.ts';
 import type { Clock } from '#common/clock.ts';
 import { refuse } from '#common/problem.ts';
 import { TimeLimitError, withTimeLimit } from '#common/waiting/time-limit.ts';
 import type { StrayContainer, StrayOutcome, StraysAdopted } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { Fleet, SessionFacts } from './fleet.ts';
 
-export const adoptCapability = 'adopt';
 // As Strays.containers has it; a worker that says more is not heard further.
 const straysMax = 1000;
 const answerLimitMs = 90_000;
@@ -60,7 +61,7 @@ export class Adoption {
   assertAble(workerId: string): void {
     const session = this.#fleet.sessions().find((one) => one.workerId === workerId);
     if (session === undefined) refuse('UNAVAILABLE', `The worker ${workerId} is not connected.`);
-    if (session.capabilities.includes(adoptCapability)) return;
+    if (session.capabilities.includes(capabilities.adopt)) return;
     refuse('UNAVAILABLE', `The worker ${workerId} is older than this orchestrator and cannot do that.`, {
       hint: 'Update the worker first.',
     });

@@ -1,4 +1,5 @@
 /** Takes messages in the order they come without waiting for the one before to be on disk, so that they share commits. */
+import { inBackground } from '#common/background.ts';
 
 export interface InOrder<T> {
   /** Begins at once: what it does before it first waits is done in the order of the messages. */
@@ -44,7 +45,7 @@ export async function inOrder<T>(
     if (broken()) break;
     const next = await incoming.next();
     if (broken() || next.done || !continues()) break;
-    void run(next.value);
+    inBackground(run(next.value), failed);
   }
   await atMost(0);
   if (failure !== undefined) throw failure.error;

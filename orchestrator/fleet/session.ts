@@ -5,6 +5,7 @@
 
 import { create } from '@bufbuild/protobuf';
 import { ulid } from 'ulid';
+import { capabilities } from '#common/capabilities.ts';
 import type { Clock } from '#common/clock.ts';
 import { workerIdPattern } from '#common/ids.ts';
 import { checkLabels, workerLabelsMax } from '#common/labels.ts';
@@ -24,7 +25,7 @@ import {
   SessionResponseSchema,
 } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { Engine } from '../engine/engine.ts';
-import type { BuildOutputHub } from '../logs/build-output.ts';
+import type { BuildOutputHub } from '../logs/build-output-hub.ts';
 import type { Store } from '../store/store.ts';
 import type { Adoption } from './adoption.ts';
 import type { Fleet, FleetTimes, SessionFacts } from './fleet.ts';
@@ -128,7 +129,7 @@ export async function* serveSession(
   );
   try {
     await engine.placeWaiting();
-    const knowsRemaining = facts.capabilities.includes('deadline.remaining');
+    const knowsRemaining = facts.capabilities.includes(capabilities.deadlineRemaining);
     for await (const body of queue.drain())
       yield create(SessionResponseSchema, { body: asKnown(body, knowsRemaining) });
   } finally {

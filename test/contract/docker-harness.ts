@@ -1,10 +1,11 @@
 /** The docker runtime for the contract suite, on the engine that the test set-up provides. */
 import { systemClock } from '#common/clock.ts';
+import type { Language } from '#common/language.ts';
 import { silentLogger } from '#common/log.ts';
 import { Secret } from '#common/secret.ts';
 import type { BuildSettings } from '../../worker/images/build-settings.ts';
 import { buildLabel } from '../../worker/images/dockerfile.ts';
-import type { ContainerRuntime, Language } from '../../worker/runtime/container-runtime.ts';
+import type { ContainerRuntime } from '../../worker/runtime/container-runtime.ts';
 import { list, record, text, texts } from '../../worker/runtime/docker/answers.ts';
 import { createDockerRuntime } from '../../worker/runtime/docker/docker-runtime.ts';
 import { createEngineClient, type Query } from '../../worker/runtime/docker/engine-client.ts';

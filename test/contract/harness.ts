@@ -5,15 +5,15 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { pack } from 'tar-stream';
 import { type BotKey, containerName, imageName } from '#common/ids.ts';
+import type { Language } from '#common/language.ts';
 import { Secret } from '#common/secret.ts';
 import type {
   ContainerFacts,
   ContainerPlan,
   ContainerRuntime,
-  Language,
   OutputLine,
 } from '../../worker/runtime/container-runtime.ts';
-import type { Labels } from '../../worker/runtime/labels.ts';
+import type { ContainerLabels } from '../../worker/runtime/labels.ts';
 import { eventually } from '../kit/eventually.ts';
 import type { Step } from './steps.ts';
 
@@ -37,7 +37,7 @@ export interface Harness {
   /** Whether a build has come to the point where it does not go on. */
   endlessReached(): boolean;
   /** Makes a container with exactly these labels, running, past the runtime. Returns its id. */
-  forge(name: string, labels: Labels, image: string): Promise<string>;
+  forge(name: string, labels: ContainerLabels, image: string): Promise<string>;
   /** Whether that forged container is there and runs. */
   forgedRuns(id: string): Promise<boolean>;
   /** All that exists for the bots of the suite: images, containers, folders; in any stable form. */

@@ -30,7 +30,7 @@ import { buildFailure, createOutputTail } from '../../worker/images/build-failur
 import { platformOf } from '../../worker/images/users-dockerfile/platform.ts';
 import { prepareDockerfile } from '../../worker/images/users-dockerfile/prepare.ts';
 import { createMasker, secretValues } from '../../worker/logs/masking.ts';
-import { createBuildReport } from '../../worker/runtime/docker/build-output.ts';
+import { createBuildReport } from '../../worker/runtime/docker/build-answer.ts';
 import { refusalMessage } from '../../worker/runtime/docker/refusal-message.ts';
 import { createLineSplitter } from '../../worker/runtime/output-lines.ts';
 import { redact } from '../../worker/runtime/redact.ts';

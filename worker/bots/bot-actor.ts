@@ -19,10 +19,10 @@ import type { Stray } from '../runtime/strays.ts';
 import { type ActiveTask, beginTask, type Outcome } from './active-task.ts';
 import type { BotContext } from './bot-context.ts';
 import { type BotMemory, factsOf, imageOf, mayForgetFormer, newMemory, runIdOf, situationOf } from './bot-memory.ts';
-import type { BotRecord } from './bot-records.ts';
+import type { KeptBot } from './bot-records.ts';
 import { describeBot, describeWork, type Known, observeBot, saysTheSame } from './bot-state.ts';
 import { isOwnDoing } from './container-steps.ts';
-import { nextStep, type Situation, type Step } from './converge.ts';
+import { type ConvergeStep, nextStep, type Situation } from './converge.ts';
 import {
   diagnosisUntilMs,
   goesBack,
@@ -34,7 +34,7 @@ import {
   recordFailure,
   setDesired,
 } from './decisions.ts';
-import { type Desired, defaultStopGraceMs, type EnsureCommand, isSameDecision } from './desired.ts';
+import { type DesiredBot, defaultStopGraceMs, type EnsureCommand, isSameDecision } from './desired.ts';
 import { readLastLines } from './last-lines.ts';
 import { OldImages } from './old-images.ts';
 import { cancelPreparing } from './preparing.ts';
@@ -56,14 +56,14 @@ export class BotActor {
   readonly #oldImages: OldImages;
   readonly #running: Promise<void>;
   #task: ActiveTask | undefined;
-  #savedRecord: BotRecord;
+  #savedRecord: KeptBot;
   #told: BotObservation | undefined;
   #stepsWithoutRest = 0;
   #gone = false;
   #held = false;
   readonly #lookedOnce = Promise.withResolvers<void>();
 
-  constructor(record: BotRecord, context: BotContext) {
+  constructor(record: KeptBot, context: BotContext) {
     this.key = record.key;
     this.#context = context;
     this.#memory = newMemory(record, context.clock.monotonicMs());
@@ -104,7 +104,7 @@ export class BotActor {
   }
 
   /** What the bot should be; undefined while nobody has said. */
-  get desired(): Desired | undefined {
+  get desired(): DesiredBot | undefined {
     return this.#memory.record.desired;
   }
 
@@ -140,7 +140,7 @@ export class BotActor {
   }
 
   /** For whoever reads the log: without it, the output of the new version is followed by that of the former one. */
-  #noteWayBack({ revision }: Desired): void {
+  #noteWayBack({ revision }: DesiredBot): void {
     const runs = factsOf(this.#memory)?.revision === revision;
     const text = runs
       ? 'the update did not succeed; the former version is still the one that runs'
@@ -239,7 +239,7 @@ export class BotActor {
     this.#publish();
     if (memory.record !== this.#savedRecord) return;
     const wanted = nextStep(this.#situation());
-    const step: Step = this.#held && wanted.kind !== 'look' ? { kind: 'rest', untilMs: undefined } : wanted;
+    const step: ConvergeStep = this.#held && wanted.kind !== 'look' ? { kind: 'rest', untilMs: undefined } : wanted;
     if (step.kind === 'rest') {
       if (mayForgetFormer(memory) && !this.#task) this.#oldImages.remove();
       this.#stepsWithoutRest = 0;

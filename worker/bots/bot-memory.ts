@@ -6,9 +6,9 @@ import type { Secret } from '#common/secret.ts';
 import { type Diagnosis, recallDiagnosis } from '../diagnosis/diagnosis.ts';
 import type { ContainerFacts } from '../runtime/container-runtime.ts';
 import type { Stray } from '../runtime/strays.ts';
-import type { BotRecord, Failure, RunId } from './bot-records.ts';
+import type { Failure, KeptBot, RunId } from './bot-records.ts';
 import type { Container, Settled, Situation } from './converge.ts';
-import { type Decision, type Desired, isSameDecision } from './desired.ts';
+import { type Decision, type DesiredBot, isSameDecision } from './desired.ts';
 import type { PreparationPhase } from './image-preparation.ts';
 import type { RunnableSpec } from './spec-plan.ts';
 import type { StartWatch } from './start-watch.ts';
@@ -16,7 +16,7 @@ import type { StartWatch } from './start-watch.ts';
 export interface BotMemory {
   readonly key: BotKey;
   /** What is on disk, or will be before the next step. */
-  record: BotRecord;
+  record: KeptBot;
   /** The spec of a revision, or why this worker cannot run it. */
   spec: { readonly revision: bigint; readonly value: Result<RunnableSpec> } | undefined;
   /** Secrets of the specs whose output may still come. Undefined while they are not known. */
@@ -72,7 +72,7 @@ export interface Making {
 
 export const nothingFailed: Making = { failures: 0, trouble: '', problem: undefined, againAtMs: 0 };
 
-export const newMemory = (record: BotRecord, nowMs: number): BotMemory => ({
+export const newMemory = (record: KeptBot, nowMs: number): BotMemory => ({
   key: record.key,
   record,
   spec: undefined,
@@ -104,17 +104,17 @@ export const factsOf = ({ container }: BotMemory): ContainerFacts | undefined =>
   typeof container === 'string' ? undefined : container;
 
 /** The failure that stands against what is desired now. */
-export function failureOf({ failure, desired }: BotRecord): Failure | undefined {
+export function failureOf({ failure, desired }: KeptBot): Failure | undefined {
   if (!failure || desired?.kind !== 'running') return undefined;
   return isSameDecision(failure, desired) && failure.revision === desired.revision ? failure : undefined;
 }
 
 /** What is known of the image of a revision, if it was made here and may still be there. */
-export const imageOf = ({ image, formerImage }: BotRecord, revision: bigint): BotRecord['image'] =>
+export const imageOf = ({ image, formerImage }: KeptBot, revision: bigint): KeptBot['image'] =>
   [image, formerImage].find((made) => made?.revision === revision);
 
 /** Whether the orchestrator has yet to say that the bot may start. */
-const awaitsTokens = ({ tokensGranted }: BotMemory, desired: Desired): boolean =>
+const awaitsTokens = ({ tokensGranted }: BotMemory, desired: DesiredBot): boolean =>
   desired.claimTokens === true && (tokensGranted === undefined || !isSameDecision(tokensGranted, desired));
 
 /** The spec of what should run, once it is known and can be run. */
@@ -156,11 +156,11 @@ export function mayForgetFormer(memory: BotMemory): boolean {
 }
 
 /** Whether this decision asks for a start that has not been made yet. */
-export const wantsStart = (record: BotRecord, desired: Desired): boolean =>
+export const wantsStart = (record: KeptBot, desired: DesiredBot): boolean =>
   failureOf(record) === undefined && record.startedGeneration < desired.generation;
 
 /** Whether the decision asks that a process started for an older one be started again. */
-export const mustRestart = (record: BotRecord): boolean =>
+export const mustRestart = (record: KeptBot): boolean =>
   record.desired?.kind === 'running' && record.desired.restart === true && wantsStart(record, record.desired);
 
 /** Whether an ended container is to be started by a user's decision, whatever the restart policy says of its end. */

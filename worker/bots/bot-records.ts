@@ -8,7 +8,7 @@ import { type BotKey, botHash, isBotId, userIdPattern } from '#common/ids.ts';
 import type { Logger } from '#common/log.ts';
 import type { Problem } from '#common/problem.ts';
 import { readFileIfAny, writeFileAtomic } from '../state/atomic-file.ts';
-import type { Desired } from './desired.ts';
+import type { DesiredBot } from './desired.ts';
 
 /** One start and end of a process: container id and start time. */
 export type RunId = string;
@@ -42,9 +42,9 @@ export interface Failure {
   readonly problem: Problem;
 }
 
-export interface BotRecord {
+export interface KeptBot {
   readonly key: BotKey;
-  readonly desired: Desired | undefined;
+  readonly desired: DesiredBot | undefined;
   /** The newest generation for which a container was started. */
   readonly startedGeneration: bigint;
   /** The image that was made last; the digest is of what it was made from, `pinned` and `ownModules` as in PreparedImage. */
@@ -57,7 +57,7 @@ export interface BotRecord {
       }
     | undefined;
   /** The one before it, for as long as the bot may go back to it. */
-  readonly formerImage: BotRecord['image'];
+  readonly formerImage: KeptBot['image'];
   readonly failure: Failure | undefined;
   readonly crashes: number;
   readonly restarts: number;
@@ -75,7 +75,7 @@ export interface BotRecord {
   readonly diagnosis: string | undefined;
 }
 
-export const emptyRecord = (key: BotKey): BotRecord => ({
+export const emptyKeptBot = (key: BotKey): KeptBot => ({
   key,
   desired: undefined,
   startedGeneration: 0n,
@@ -95,8 +95,8 @@ export const emptyRecord = (key: BotKey): BotRecord => ({
 
 export interface BotRecords {
   /** All that are kept. A damaged one is set aside under another name and logged. */
-  loadAll(): Promise<readonly BotRecord[]>;
-  save(record: BotRecord): Promise<void>;
+  loadAll(): Promise<readonly KeptBot[]>;
+  save(record: KeptBot): Promise<void>;
   remove(key: BotKey): Promise<void>;
 }
 
@@ -104,7 +104,7 @@ export function createBotRecords(dir: string, logger: Logger): BotRecords {
   const pathOf = (key: BotKey) => join(dir, `${botHash(key)}.json`);
   return {
     async loadAll() {
-      const records: BotRecord[] = [];
+      const records: KeptBot[] = [];
       for (const name of await readdir(dir)) {
         if (!name.endsWith('.json')) continue;
         const path = join(dir, name);
@@ -126,21 +126,21 @@ export function createBotRecords(dir: string, logger: Logger): BotRecords {
 const formatVersion = 1;
 
 // Revisions and generations are 64-bit: JSON numbers would round them.
-const formatRecord = (record: BotRecord): string =>
+const formatRecord = (record: KeptBot): string =>
   JSON.stringify({ version: formatVersion, ...record }, (_name, value: unknown) =>
     typeof value === 'bigint' ? { int64: String(value) } : value,
   );
 
 /** Undefined for anything that formatRecord of this version did not write. */
-function parseRecord(text: string): BotRecord | undefined {
+function parseRecord(text: string): KeptBot | undefined {
   try {
     const value: unknown = JSON.parse(text, (_name, part: unknown) => (isInt64(part) ? BigInt(part.int64) : part));
     if (typeof value !== 'object' || value === null) return undefined;
     // Only this program writes these files; the version and the key are checked, the rest has the shape of its version.
-    const { version, ...record } = value as { version?: unknown } & BotRecord;
+    const { version, ...record } = value as { version?: unknown } & KeptBot;
     const { userId, botId } = record.key;
     if (version !== formatVersion || !userIdPattern.test(userId) || !isBotId(botId)) return undefined;
-    return { ...emptyRecord(record.key), ...record };
+    return { ...emptyKeptBot(record.key), ...record };
   } catch {
     // Torn or foreign text; the caller sets the file aside.
     return undefined;

@@ -14,7 +14,7 @@ import type { BotLogs } from '../logs/bot-logs.ts';
 import type { Stray } from '../runtime/strays.ts';
 import { BotActor } from './bot-actor.ts';
 import type { WorkerContext } from './bot-context.ts';
-import { type BotRecord, emptyRecord } from './bot-records.ts';
+import { emptyKeptBot, type KeptBot } from './bot-records.ts';
 import { readEnsure } from './desired.ts';
 
 export interface RegistryParts {
@@ -141,7 +141,7 @@ export class BotRegistry {
     await Promise.all([...this.#actors.values()].map((actor) => actor.close(suspending)));
   }
 
-  #actorFor(key: BotKey, record: BotRecord = emptyRecord(key)): BotActor {
+  #actorFor(key: BotKey, record: KeptBot = emptyKeptBot(key)): BotActor {
     const text = botKeyText(key);
     const existing = this.#actors.get(text);
     if (existing) return existing;

@@ -6,7 +6,7 @@ import { BotState } from '#gen/botrunner/v1/bot_pb.js';
 import { type BotObservation, BotObservationSchema, StoreMomentSchema } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { ContainerFacts } from '../runtime/container-runtime.ts';
 import { imageOf, type Making } from './bot-memory.ts';
-import type { BotRecord } from './bot-records.ts';
+import type { KeptBot } from './bot-records.ts';
 import type { Situation } from './converge.ts';
 import type { PreparationPhase } from './image-preparation.ts';
 import { describeKill } from './stop-notice.ts';
@@ -14,7 +14,7 @@ import { describeKill } from './stop-notice.ts';
 /** What the actor knows of its bot beyond the situation. */
 export interface Known {
   readonly situation: Situation;
-  readonly record: BotRecord;
+  readonly record: KeptBot;
   /** As last seen; undefined when there is none or nothing is known. */
   readonly facts: ContainerFacts | undefined;
   readonly phase: PreparationPhase | undefined;

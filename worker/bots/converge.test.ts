@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Container, nextStep, type Settled, type Situation } from './converge.ts';
-import type { Desired, DesiredKind } from './desired.ts';
+import type { DesiredBot, DesiredKind } from './desired.ts';
 
-const desire = (kind: DesiredKind, revision = 2n): Desired => ({
+const desire = (kind: DesiredKind, revision = 2n): DesiredBot => ({
   kind,
   revision,
   epoch: 1n,
@@ -157,7 +157,7 @@ interface World {
   readonly containers: { revision: bigint; status: Container['status']; settled: Settled | undefined }[];
   readonly images: Set<bigint>;
   readonly badImages: ReadonlySet<bigint>;
-  desired: Desired;
+  desired: DesiredBot;
   preparing: bigint | undefined;
   failed: boolean;
   known: boolean;

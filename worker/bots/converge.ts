@@ -7,7 +7,7 @@
  * 3. Beside a container of the bot that is not this worker's, nothing is made and nothing removed.
  * 4. What has failed for good is not tried again until something new is decided.
  */
-import type { Desired } from './desired.ts';
+import type { DesiredBot } from './desired.ts';
 
 /** What the supervisor made of an ended container. */
 export type Settled = { readonly kind: 'exited' } | { readonly kind: 'crash_loop'; readonly retryAtMs: number };
@@ -23,7 +23,7 @@ export interface Situation {
   /** Monotonic. */
   readonly nowMs: number;
   /** Undefined while nobody has said: then what exists is only supervised. */
-  readonly desired: Desired | undefined;
+  readonly desired: DesiredBot | undefined;
   readonly container: 'unknown' | 'none' | Container;
   /** With `none`: a container of the bot that is not this worker's, about which only an operator decides. */
   readonly stray: 'running' | 'ended' | undefined;
@@ -51,7 +51,7 @@ export interface Situation {
   readonly cleaned: boolean;
 }
 
-export type Step =
+export type ConvergeStep =
   /** Ask the engine what there is. */
   | { readonly kind: 'look' }
   /** Begin to make the image; continues beside the following steps. */
@@ -71,9 +71,9 @@ export type Step =
   /** Nothing to do until something changes, or until this time. */
   | { readonly kind: 'rest'; readonly untilMs: number | undefined };
 
-const rest = (untilMs?: number): Step => ({ kind: 'rest', untilMs });
+const rest = (untilMs?: number): ConvergeStep => ({ kind: 'rest', untilMs });
 
-export function nextStep(situation: Situation): Step {
+export function nextStep(situation: Situation): ConvergeStep {
   const { desired, container, preparing, pausedUntilMs, nowMs } = situation;
   if (preparing !== undefined && !isWanted(situation, preparing)) return { kind: 'cancel-prepare' };
   if (pausedUntilMs !== undefined && nowMs < pausedUntilMs) return rest(pausedUntilMs);
@@ -96,7 +96,7 @@ function isWanted(situation: Situation, revision: bigint): boolean {
 /** A restart takes the same container, unless the platform would make it differently today. */
 const mustReplace = ({ restart, outdated }: Situation): boolean => restart && outdated === true;
 
-function towardsRunning(situation: Situation, desired: Desired): Step {
+function towardsRunning(situation: Situation, desired: DesiredBot): ConvergeStep {
   const { container, imageReady, preparing, specKnown, failed, startAgain, restart, outdated } = situation;
   if (container === 'unknown') return { kind: 'look' };
   if (container !== 'none' && container.revision === desired.revision && !mustReplace(situation)) {
@@ -120,7 +120,7 @@ function towardsRunning(situation: Situation, desired: Desired): Step {
 }
 
 /** Keeps what exists going, by the restart policy. */
-function supervise({ nowMs, watchUntilMs }: Situation, container: Container): Step {
+function supervise({ nowMs, watchUntilMs }: Situation, container: Container): ConvergeStep {
   if (container.status === 'created') return rest();
   if (container.status === 'running') return rest(watchUntilMs);
   if (!container.settled) return { kind: 'settle' };

@@ -5,8 +5,8 @@ import type { BotSpec } from '#gen/botrunner/v1/bot_pb.js';
 import { passTime, wellAtMs } from '../diagnosis/diagnosis.ts';
 import type { BotContext } from './bot-context.ts';
 import { type BotMemory, factsOf, failureOf, mustRestart, nothingFailed, wantsStart } from './bot-memory.ts';
-import { emptyRecord } from './bot-records.ts';
-import { compareDecisions, type Desired, isSameDecision } from './desired.ts';
+import { emptyKeptBot } from './bot-records.ts';
+import { compareDecisions, type DesiredBot, isSameDecision } from './desired.ts';
 import { readSpec } from './spec-plan.ts';
 import { specSecrets } from './spec-secrets.ts';
 
@@ -14,7 +14,7 @@ import { specSecrets } from './spec-secrets.ts';
  * Whether this decision is older than one seen before. What the worker itself concluded from a bot's absence is no
  * decision that could outrank one, nor is the removal of another bot of the same name. `newTask`: somebody waits for it.
  */
-export function isOutranked(memory: BotMemory, desired: Desired, newTask: boolean): boolean {
+export function isOutranked(memory: BotMemory, desired: DesiredBot, newTask: boolean): boolean {
   const before = memory.record.desired;
   if (before === undefined || before.kind === 'absent' || compareDecisions(desired, before) >= 0) return false;
   return !(newTask && isAnotherBot(memory, desired));
@@ -24,13 +24,13 @@ export function isOutranked(memory: BotMemory, desired: Desired, newTask: boolea
  * Nothing is left of a bot whose removal is done: a start of its name that comes then is that of another bot, whose
  * decisions are counted from 1 again. Commands come in order, so it is none from before the removal.
  */
-const isAnotherBot = ({ record, container, cleaned }: BotMemory, desired: Desired): boolean =>
+const isAnotherBot = ({ record, container, cleaned }: BotMemory, desired: DesiredBot): boolean =>
   record.desired?.kind === 'removed' && container === 'none' && cleaned && desired.kind === 'running';
 
 /** `newTask`: somebody waits for this decision, so that what failed before is tried once more. */
-export function setDesired(memory: BotMemory, desired: Desired, newTask: boolean): void {
+export function setDesired(memory: BotMemory, desired: DesiredBot, newTask: boolean): void {
   if (isAnotherBot(memory, desired)) {
-    memory.record = emptyRecord(memory.key);
+    memory.record = emptyKeptBot(memory.key);
     memory.imageReady = undefined;
     memory.secrets = undefined;
   }
@@ -56,14 +56,14 @@ export function setDesired(memory: BotMemory, desired: Desired, newTask: boolean
   memory.record = { ...record, desired: same ? before : desired, failure, startedGeneration };
 }
 
-const isSameMoment = (a: Desired['decided'], b: Desired['decided']): boolean =>
+const isSameMoment = (a: DesiredBot['decided'], b: DesiredBot['decided']): boolean =>
   a?.opening === b?.opening && a?.seq === b?.seq;
 
 /**
  * Whether the decision goes back to a former version, because the newer one did not stay up or could not be made: it is about an
  * older revision, of the same placement.
  */
-export const goesBack = ({ record: { desired: before } }: BotMemory, desired: Desired): boolean =>
+export const goesBack = ({ record: { desired: before } }: BotMemory, desired: DesiredBot): boolean =>
   before?.kind === 'running' &&
   desired.kind === 'running' &&
   before.epoch === desired.epoch &&

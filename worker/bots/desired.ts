@@ -16,7 +16,7 @@ export interface Decision {
  */
 export type DesiredKind = 'running' | 'stopped' | 'removed' | 'absent';
 
-export interface Desired extends Decision {
+export interface DesiredBot extends Decision {
   readonly kind: DesiredKind;
   /** The spec that should run. */
   readonly revision: bigint;
@@ -35,7 +35,7 @@ export interface EnsureCommand {
   readonly key: BotKey;
   /** Empty when sent to reconcile. */
   readonly taskId: string;
-  readonly desired: Desired;
+  readonly desired: DesiredBot;
   readonly spec: BotSpec | undefined;
   /** How long its task may take from now on, ms; undefined: until the orchestrator ends it. */
   readonly limitMs: number | undefined;

@@ -19,7 +19,7 @@ export interface Ended {
   readonly memoryBytes?: number | undefined;
 }
 
-export type Verdict =
+export type RestartVerdict =
   | { readonly kind: 'exited'; readonly policy: PolicyState; readonly reason: string }
   | { readonly kind: 'crash_loop'; readonly policy: PolicyState; readonly delayMs: number; readonly reason: string };
 
@@ -32,7 +32,7 @@ export const freshPolicy: PolicyState = { crashes: 0 };
  * Exit code 0 means done. Everything else is tried again after 1, 2, 4 ... 300 s, each shortened by up to 25 % at random
  * so that bots that fell together do not rise together; 10 minutes up begin the row anew. `random` is in [0, 1).
  */
-export function afterEnd(ended: Ended, policy: PolicyState, random: number): Verdict {
+export function afterEnd(ended: Ended, policy: PolicyState, random: number): RestartVerdict {
   const reason = describeEnd(ended);
   if (ended.interruptedBy === 'worker') return { kind: 'crash_loop', policy, delayMs: 0, reason };
   if (ended.interruptedBy === 'engine') {

@@ -1,6 +1,7 @@
 /** From an accepted spec to what the runtime is asked for. Pure. */
 import { createHash } from 'node:crypto';
 import { type BotKey, containerName, imageName, sha256Pattern } from '#common/ids.ts';
+import type { Language } from '#common/language.ts';
 import { fail, ok, problem, type Result } from '#common/problem.ts';
 import { Secret } from '#common/secret.ts';
 import { languageOfCommand } from '#common/start/command-line.ts';
@@ -12,7 +13,7 @@ import {
   type SimpleSource,
 } from '#gen/botrunner/v1/bot_pb.js';
 import type { GitRequest } from '../fetch/fetch-git.ts';
-import type { ContainerPlan, Language, RegistryCredentials } from '../runtime/container-runtime.ts';
+import type { ContainerPlan, RegistryCredentials } from '../runtime/container-runtime.ts';
 
 /** What the operator gives to every bot. */
 export interface BotDefaults {

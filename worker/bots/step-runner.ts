@@ -6,11 +6,11 @@ import type { ActiveTask } from './active-task.ts';
 import type { BotContext } from './bot-context.ts';
 import { type BotMemory, factsOf } from './bot-memory.ts';
 import * as container from './container-steps.ts';
-import type { Step } from './converge.ts';
+import type { ConvergeStep } from './converge.ts';
 import { recordFailure } from './decisions.ts';
 import { beginPreparing, cancelPreparing } from './preparing.ts';
 
-export type WorkStep = Exclude<Step, { readonly kind: 'rest' }>;
+export type WorkStep = Exclude<ConvergeStep, { readonly kind: 'rest' }>;
 
 export interface StepHooks {
   task(): ActiveTask | undefined;

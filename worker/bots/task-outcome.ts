@@ -1,7 +1,7 @@
 /** Whether a task has reached what it is for. Pure. */
 import { type Problem, problem } from '#common/problem.ts';
 import { failureOf, type Making } from './bot-memory.ts';
-import type { BotRecord } from './bot-records.ts';
+import type { KeptBot } from './bot-records.ts';
 import type { Settled, Situation } from './converge.ts';
 
 export type Judgement =
@@ -23,7 +23,7 @@ export interface Setbacks {
 
 export function judgeTask(
   situation: Situation,
-  record: BotRecord,
+  record: KeptBot,
   expired: boolean,
   { trouble, making, strayReason }: Setbacks,
 ): Judgement {
@@ -51,7 +51,7 @@ export function judgeTask(
 }
 
 /** The engine or the worker went away while it was watched: it is started again, and judged by that. */
-const isBlameless = ({ settledEnd }: BotRecord, settled: Settled): boolean =>
+const isBlameless = ({ settledEnd }: KeptBot, settled: Settled): boolean =>
   settled.kind === 'crash_loop' && settledEnd?.blameless === true;
 
 function lateStart(preparing: boolean, trouble: string, { failures, problem: last, trouble: why }: Making): Problem {

@@ -109,7 +109,7 @@ describe('a git repository as a source', () => {
 
   test.each<[string, Partial<GitRequest>, string, RegExp]>([
     ['an absent branch', { ref: 'absent' }, 'GIT_FAILED', /no branch or tag absent.*git_branch/s],
-    ['an absent commit', { ref: '0'.repeat(39) + '1' }, 'GIT_FAILED', /no such commit.*Check the id/s],
+    ['an absent commit', { ref: `${'0'.repeat(39)}1` }, 'GIT_FAILED', /no such commit.*Check the id/s],
     ['half a commit id', { ref: '0123456789' }, 'GIT_FAILED', /git rev-parse HEAD/],
     ['an absent folder', { subdir: 'absent' }, 'GIT_FAILED', /no folder absent.*git_subdir/s],
     ['a file as folder', { subdir: 'Dockerfile' }, 'GIT_FAILED', /no folder Dockerfile/],

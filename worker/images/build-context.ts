@@ -7,8 +7,8 @@ import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Header, type Pack, pack } from 'tar-stream';
+import type { Language } from '#common/language.ts';
 import { readSafeTar } from '#common/safe-tar.ts';
-import type { Language } from '../runtime/container-runtime.ts';
 import { botUid, simpleDockerfile } from './dockerfile.ts';
 import type { InstallPlan } from './install/install-plan.ts';
 

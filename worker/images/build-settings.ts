@@ -1,5 +1,5 @@
 /** What the operator sets for all builds: bases, package indexes, proxy, bounds. */
-import type { Language } from '../runtime/container-runtime.ts';
+import type { Language } from '#common/language.ts';
 
 export interface BuildSettings {
   /** Index of Python packages; pip's own default when undefined. May hold credentials: never shown. */

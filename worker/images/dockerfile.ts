@@ -6,7 +6,8 @@
  * Every layer after the LABEL belongs to one bot on one worker: no two users share a cached layer, and what a failed or
  * killed build left behind is found by that label.
  */
-import type { Language, SimpleRun } from '../runtime/container-runtime.ts';
+import type { Language } from '#common/language.ts';
+import type { SimpleRun } from '../runtime/container-runtime.ts';
 import type { InstallPlan } from './install/install-plan.ts';
 
 /** Uid and gid inside the container; owns /app, /data, /packages and its home. */

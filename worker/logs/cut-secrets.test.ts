@@ -7,10 +7,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '#common/clock.ts';
 import { silentLogger } from '#common/log.ts';
 import type { OutputBatch, OutputLine } from '../runtime/container-runtime.ts';
-import { createBuildReport } from '../runtime/docker/build-output.ts';
-import { parseLogCursor, startCursor } from '../runtime/docker/output-cursor.ts';
+import { createBuildReport } from '../runtime/docker/build-answer.ts';
+import { parseOutputCursor, startCursor } from '../runtime/docker/output-cursor.ts';
 import { createFrameParser } from '../runtime/docker/output-frames.ts';
-import { createLogReader } from '../runtime/docker/output-reader.ts';
+import { createFrameReader } from '../runtime/docker/output-reader.ts';
 import { lineMaxBytes } from '../runtime/output-lines.ts';
 import { containerFiles } from '../runtime/process/layout.ts';
 import { readLogs } from '../runtime/process/log-files.ts';
@@ -47,14 +47,14 @@ function readDocker(sent: Buffer, piece: number): OutputLine[] {
   const lines: OutputLine[] = [];
   let cursor = startCursor;
   for (let more = true; more; ) {
-    const reader = createLogReader(cursor, () => 1);
+    const reader = createFrameReader(cursor, () => 1);
     const parse = createFrameParser();
     for (let at = 0; at < sent.length; at += piece) {
       if (parse(sent.subarray(at, at + piece)).some((frame) => reader.push(frame))) break;
     }
     const batch = reader.finish(true);
     lines.push(...batch.lines);
-    cursor = parseLogCursor(batch.cursor);
+    cursor = parseOutputCursor(batch.cursor);
     more = batch.more;
   }
   return lines;

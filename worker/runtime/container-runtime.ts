@@ -15,14 +15,15 @@
  *    EngineUnavailableError, which says nothing about the containers.
  * 7. Environment values never appear in a label, an image, an error or a log.
  */
+
 import type { BotKey } from '#common/ids.ts';
+import type { Language } from '#common/language.ts';
 import type { Secret } from '#common/secret.ts';
 import { TransientError } from '#common/waiting/transient.ts';
 import type { Around } from './output-lines.ts';
 import type { Stray } from './strays.ts';
 
 export type RuntimeKind = 'docker' | 'process' | 'fake';
-export type Language = 'python' | 'node';
 
 export interface EngineInfo {
   /** For people, for example "docker 20.10.24". */

@@ -2,12 +2,12 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { containerName } from '#common/ids.ts';
 import { Secret } from '#common/secret.ts';
-import { type Identity, labelNames, signedLabels, verifiedIdentity } from './labels.ts';
+import { type ContainerIdentity, labelNames, signedLabels, verifiedIdentity } from './labels.ts';
 
 const keyOf = (byte: number) => new Secret(new Uint8Array(32).fill(byte));
 const key = keyOf(1);
 
-const identities: fc.Arbitrary<Identity> = fc.record({
+const identities: fc.Arbitrary<ContainerIdentity> = fc.record({
   key: fc.record({
     userId: fc.stringMatching(/^[a-z0-9][a-z0-9_-]{0,31}$/),
     botId: fc.stringMatching(/^[a-zA-Z0-9_-]{1,64}$/),
@@ -20,7 +20,7 @@ const identities: fc.Arbitrary<Identity> = fc.record({
     .map((date) => date.toISOString()),
 });
 
-const example: Identity = {
+const example: ContainerIdentity = {
   key: { userId: 'dev', botId: 'echo-bot' },
   workerId: 'w1',
   revision: 7n,

@@ -17,10 +17,10 @@ export const labelNames = {
   signature: 'sig',
 } as const;
 
-export type Labels = Readonly<Record<string, string>>;
+export type ContainerLabels = Readonly<Record<string, string>>;
 
 /** What the labels of one container say. `revision` is the label `generation`. */
-export interface Identity {
+export interface ContainerIdentity {
   readonly key: BotKey;
   readonly workerId: string;
   readonly revision: bigint;
@@ -46,7 +46,7 @@ const countPattern = /^(?:0|[1-9][0-9]{0,18})$/;
 const timePattern = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/;
 
 /** All labels of a container of that name, with its signature. */
-export function signedLabels(key: SigningKey, containerName: string, identity: Identity): Labels {
+export function signedLabels(key: SigningKey, containerName: string, identity: ContainerIdentity): ContainerLabels {
   const labels: Record<string, string> = {
     [labelNames.marker]: 'true',
     [labelNames.userId]: identity.key.userId,
@@ -61,14 +61,14 @@ export function signedLabels(key: SigningKey, containerName: string, identity: I
 
 /**
  * What the labels say, or undefined when they are not of this worker, not well formed or not signed for that name.
- * Labels of other names are ignored: an image hands its own down to its containers.
+ * ContainerLabels of other names are ignored: an image hands its own down to its containers.
  */
 export function verifiedIdentity(
   key: SigningKey,
   containerName: string,
   workerId: string,
-  labels: Labels,
-): Identity | undefined {
+  labels: ContainerLabels,
+): ContainerIdentity | undefined {
   const value = (name: string): string => (Object.hasOwn(labels, name) ? (labels[name] ?? '') : '');
   if (value(labelNames.marker) !== 'true' || value(labelNames.workerId) !== workerId) return undefined;
   const given = Buffer.from(value(labelNames.signature), 'hex');
@@ -78,7 +78,7 @@ export function verifiedIdentity(
 }
 
 /** What the labels say, signed or not; undefined when they are not those of a bot's container of that name. */
-export function claimedIdentity(name: string, labels: Labels): Identity | undefined {
+export function claimedIdentity(name: string, labels: ContainerLabels): ContainerIdentity | undefined {
   const value = (label: string): string => (Object.hasOwn(labels, label) ? (labels[label] ?? '') : '');
   if (value(labelNames.marker) !== 'true') return undefined;
   const identity = parseIdentity(value);
@@ -86,7 +86,7 @@ export function claimedIdentity(name: string, labels: Labels): Identity | undefi
 }
 
 /** A valid signature over malformed labels cannot come from signedLabels; checked all the same, since others rely on it. */
-function parseIdentity(value: (name: string) => string): Identity | undefined {
+function parseIdentity(value: (name: string) => string): ContainerIdentity | undefined {
   const identity = {
     userId: value(labelNames.userId),
     botId: value(labelNames.botId),
@@ -108,7 +108,7 @@ function parseIdentity(value: (name: string) => string): Identity | undefined {
 }
 
 // JSON of a fixed list of pairs is canonical and tells any two inputs apart, whatever characters they hold.
-function sign(key: SigningKey, containerName: string, labels: Labels): Buffer {
+function sign(key: SigningKey, containerName: string, labels: ContainerLabels): Buffer {
   const pairs = signedNames.map((name) => [name, Object.hasOwn(labels, name) ? labels[name] : null]);
   return createHmac('sha256', key.reveal())
     .update(JSON.stringify(['bot-runner labels 1', containerName, pairs]))

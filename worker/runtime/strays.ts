@@ -5,7 +5,13 @@
  */
 import type { BotKey } from '#common/ids.ts';
 import { ProblemError, problem } from '#common/problem.ts';
-import { claimedIdentity, type Identity, type Labels, type SigningKey, verifiedIdentity } from './labels.ts';
+import {
+  type ContainerIdentity,
+  type ContainerLabels,
+  claimedIdentity,
+  type SigningKey,
+  verifiedIdentity,
+} from './labels.ts';
 
 /** Whose containers are this worker's. */
 export interface Owner {
@@ -17,8 +23,8 @@ export interface Owner {
 /** What a container is to this worker: its own by signature, or by the operator's word. */
 export function ownIdentity(
   { workerId, signingKey, taken }: Owner,
-  container: { readonly id: string; readonly name: string; readonly labels: Labels },
-): Identity | undefined {
+  container: { readonly id: string; readonly name: string; readonly labels: ContainerLabels },
+): ContainerIdentity | undefined {
   const { id, name, labels } = container;
   return (
     verifiedIdentity(signingKey, name, workerId, labels) ?? (taken.has(id) ? claimedIdentity(name, labels) : undefined)

@@ -7,10 +7,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '#common/log.ts';
 import { problem } from '#common/problem.ts';
 import { explainStartError } from '#common/run-program.ts';
+import { openText, sealText } from '#common/seal.ts';
 import { Secret } from '#common/secret.ts';
-import { type BotRecord, createBotRecords, emptyRecord } from '../bots/bot-records.ts';
+import { createBotRecords, emptyKeptBot, type KeptBot } from '../bots/bot-records.ts';
 import { LockHeldError, takeLock } from './lock-file.ts';
-import { openText, sealText } from './seal.ts';
 import { openStateDir } from './state-dir.ts';
 
 let dir = '';
@@ -132,8 +132,8 @@ describe('sealed text', () => {
 
 describe('the records of bots', () => {
   const key = { userId: 'dev', botId: 'Echo' };
-  const full: BotRecord = {
-    ...emptyRecord(key),
+  const full: KeptBot = {
+    ...emptyKeptBot(key),
     desired: { kind: 'running', epoch: 2n ** 60n, generation: 9n, revision: 8n, stopGraceMs: 5 },
     startedGeneration: 9n,
     image: { revision: 8n, digest: 'd' },

@@ -1,12 +1,12 @@
 /** What a valid request to the bot_runner blueprint is, after parsing. */
+
 import type { FetchAllow } from '#common/fetch-policy.ts';
 import type { Labels } from '#common/labels.ts';
+import type { Language } from '#common/language.ts';
 import type { Secret } from '#common/secret.ts';
 
 export const deploymentModes = ['simple', 'custom', 'image'] as const;
 export type DeploymentMode = (typeof deploymentModes)[number];
-
-export type Language = 'python' | 'node';
 
 /** Bounds asked for; absent means the default. */
 export interface LimitsRequest {

@@ -1,7 +1,8 @@
 /** The list of packages of a request: plain requirements, and where everything else that an installer takes belongs. Pure. */
+
+import type { Language } from '#common/language.ts';
 import { fail, ok, problem, type Result } from '#common/problem.ts';
 import { isPlainRequirement } from '#common/requirements/plain.ts';
-import type { Language } from './bot-request.ts';
 import { examples } from './examples.ts';
 
 const maxCount = 200;

@@ -1,4 +1,6 @@
 /** What a bot's packages are installed from: the list and the files asked for, else what its files say. Pure. */
+
+import type { Language } from '#common/language.ts';
 import { fail, ok, problem, type Result } from '#common/problem.ts';
 import { asList } from '#common/requirements/as-list.ts';
 import { closeOver, requirementFileMaxBytes } from '#common/requirements/closure.ts';
@@ -6,7 +8,6 @@ import { type PipFile, readPipFile } from '#common/requirements/pip-text.ts';
 import { resolveInFolder } from '#common/requirements/resolve.ts';
 import { usualFiles } from '#common/requirements/usual-files.ts';
 import { checkRelativePath } from '#common/safe-path.ts';
-import type { Language } from './bot-request.ts';
 import { examples } from './examples.ts';
 import { type Data, isAbsent } from './fields.ts';
 import { parseRequirements } from './requirements.ts';

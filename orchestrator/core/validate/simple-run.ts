@@ -1,10 +1,12 @@
 /** What of a bot's files is run: the entrypoint or command asked for, else what the files say. Pure. */
+
+import type { Language } from '#common/language.ts';
 import { fail, ok, problem, type Result } from '#common/problem.ts';
 import { checkEntrypoint } from '#common/safe-path.ts';
 import { checkCommand } from '#common/start/check-command.ts';
 import { chooseStart, languageOfFiles, packageStart, packagesOf, type Start } from '#common/start/choose-start.ts';
 import { languageOfCommand } from '#common/start/command-line.ts';
-import type { Language, SimpleRunRequest } from './bot-request.ts';
+import type { SimpleRunRequest } from './bot-request.ts';
 import { examples } from './examples.ts';
 import { type Data, isAbsent } from './fields.ts';
 

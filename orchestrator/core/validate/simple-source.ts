@@ -1,7 +1,9 @@
 /** The source of simple mode: code or files, what is run and installed. Pure. */
+
+import type { Language } from '#common/language.ts';
 import { fail, ok, problem, type Result } from '#common/problem.ts';
 import { checkEntrypoint, checkFileSet } from '#common/safe-path.ts';
-import type { InlineSource, Language } from './bot-request.ts';
+import type { InlineSource } from './bot-request.ts';
 import { examples } from './examples.ts';
 import { type Data, isAbsent, refuseForeignFields } from './fields.ts';
 import { parseInstall } from './simple-install.ts';

@@ -10,7 +10,7 @@ import { isFinal, type ShownJob } from '../../core/records.ts';
 import type { Engine } from '../../engine/engine.ts';
 import type { EventFeed, FeedItem } from '../../events/feed.ts';
 import { parseResumePoint, resumePoint } from '../../events/resume-point.ts';
-import type { BuildOutputHub } from '../../logs/build-output.ts';
+import type { BuildOutputHub } from '../../logs/build-output-hub.ts';
 import { jobToProto } from '../../views/proto.ts';
 
 export interface WatchJobDeps {

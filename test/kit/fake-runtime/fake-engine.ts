@@ -15,7 +15,7 @@ import type {
   RuntimeEvent,
   SimpleBuild,
 } from '../../../worker/runtime/container-runtime.ts';
-import type { Labels } from '../../../worker/runtime/labels.ts';
+import type { ContainerLabels } from '../../../worker/runtime/labels.ts';
 import { createLineSplitter } from '../../../worker/runtime/output-lines.ts';
 
 /** A running bot, in the hands of its program. */
@@ -52,7 +52,7 @@ export interface FakeEngineOptions {
 export interface FakeContainer {
   readonly id: string;
   readonly name: string;
-  readonly labels: Labels;
+  readonly labels: ContainerLabels;
   readonly plan: ContainerPlan;
   status: ContainerStatus;
   startedAtMs: number | undefined;
@@ -95,7 +95,7 @@ export class FakeEngine {
   }
 
   /** Adds a container as it is, checked by nobody: as another program on the host would. */
-  add(name: string, labels: Labels, plan: ContainerPlan): FakeContainer {
+  add(name: string, labels: ContainerLabels, plan: ContainerPlan): FakeContainer {
     this.#count += 1;
     const container: FakeContainer = {
       id: this.#count.toString(16).padStart(64, '0'),

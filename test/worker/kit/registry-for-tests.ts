@@ -6,6 +6,7 @@ import { buffer } from 'node:stream/consumers';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { pack } from 'tar-stream';
 import { silentLogger } from '#common/log.ts';
+import { openText, sealText } from '#common/seal.ts';
 import { Secret } from '#common/secret.ts';
 import { fairSemaphore } from '#common/waiting/semaphore.ts';
 import { BotSpecSchema, BotState, DesiredState } from '#gen/botrunner/v1/bot_pb.js';
@@ -24,7 +25,6 @@ import { createContainerLookup } from '../../../worker/engine/container-lookup.t
 import { BotLogs } from '../../../worker/logs/bot-logs.ts';
 import { readLog } from '../../../worker/logs/log-reader.ts';
 import type { Stray } from '../../../worker/runtime/strays.ts';
-import { openText, sealText } from '../../../worker/state/seal.ts';
 import { eventually } from '../../kit/eventually.ts';
 import { createManualClock, type ManualClock } from '../../kit/manual-clock.ts';
 import { createScriptedRuntime, type ScriptedRuntime, testWorkerId } from './scripted-runtime.ts';

@@ -3,13 +3,14 @@
  * The files of a plan are all that decides what is installed apart, so that the same files may be installed once for many
  * versions of the code.
  */
+
+import type { Language } from '#common/language.ts';
 import { fail, problem, type Result, unwrap } from '#common/problem.ts';
 import { closeOver, requirementFileMaxBytes } from '#common/requirements/closure.ts';
 import { readPackageJson, withoutScripts } from '#common/requirements/package-json.ts';
 import { decodePipText, type PipFile, readPipFile } from '#common/requirements/pip-text.ts';
 import { resolveInFolder } from '#common/requirements/resolve.ts';
 import { isBuiltByPip } from '#common/requirements/usual-files.ts';
-import type { Language } from '../../runtime/container-runtime.ts';
 import { pythonInstaller, pythonInstallerName } from './python-installer.ts';
 import { requirementsFile } from './requirements-list.ts';
 import { readSourceFiles, type SourceFiles } from './source-files.ts';

@@ -2,8 +2,9 @@
  * Plain requirements as the file that the package installer reads. The orchestrator has checked them; they are checked again
  * here, because a line too many in that file would be an option to the installer.
  */
+
+import type { Language } from '#common/language.ts';
 import { fail, ok, problem, type Result } from '#common/problem.ts';
-import type { Language } from '../../runtime/container-runtime.ts';
 
 export interface RequirementsFile {
   readonly name: string;

@@ -7,7 +7,7 @@ import { botHash, imageVolumeName, volumeName } from '#common/ids.ts';
 import { refuse } from '#common/problem.ts';
 import { appDir, botUser, buildLabel, dataDir, simpleCommand } from '../../images/dockerfile.ts';
 import type { ContainerPlan } from '../container-runtime.ts';
-import { type Labels, labelNames } from '../labels.ts';
+import { type ContainerLabels, labelNames } from '../labels.ts';
 
 // Far more than images have; each is a volume on the operator's disk.
 const volumesMax = 32;
@@ -31,7 +31,7 @@ export interface ImageFacts {
  */
 export function containerOptions(
   plan: ContainerPlan,
-  labels: Labels,
+  labels: ContainerLabels,
   network: string,
   image?: ImageFacts,
   asRoot = image !== undefined && isRoot(image.user),
@@ -133,8 +133,8 @@ function imageVolumes(plan: ContainerPlan, volumes: readonly string[]) {
   return [...targets].map((target) => volumeAt(plan, imageVolumeName(plan.key, target), target));
 }
 
-/** Labels of what belongs to a bot and is no container: its volume and its images. They identify, they prove nothing. */
-export const ownerLabels = ({ key, workerId }: Pick<ContainerPlan, 'key' | 'workerId'>): Labels => ({
+/** ContainerLabels of what belongs to a bot and is no container: its volume and its images. They identify, they prove nothing. */
+export const ownerLabels = ({ key, workerId }: Pick<ContainerPlan, 'key' | 'workerId'>): ContainerLabels => ({
   [labelNames.marker]: 'true',
   [labelNames.userId]: key.userId,
   [labelNames.botId]: key.botId,

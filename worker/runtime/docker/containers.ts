@@ -11,7 +11,7 @@ import {
   NameInUseError,
   type StopReport,
 } from '../container-runtime.ts';
-import { type Labels, labelNames, signedLabels } from '../labels.ts';
+import { type ContainerLabels, labelNames, signedLabels } from '../labels.ts';
 import { redact } from '../redact.ts';
 import { settingsDigest, settingsLabel } from '../settings-digest.ts';
 import { type Owner, ownIdentity } from '../strays.ts';
@@ -197,7 +197,7 @@ export async function removeContainer(deps: ContainerDeps, id: string, signal: A
 export interface ListedContainer {
   readonly id: string;
   readonly name: string;
-  readonly labels: Labels;
+  readonly labels: ContainerLabels;
   readonly running: boolean;
 }
 
@@ -218,7 +218,7 @@ export async function listMarked({ engine }: ContainerDeps, signal: AbortSignal)
   }));
 }
 
-/** Labels come with the engine's list; what else there is to know takes a look at each. */
+/** ContainerLabels come with the engine's list; what else there is to know takes a look at each. */
 export async function listContainers(deps: ContainerDeps, signal: AbortSignal): Promise<readonly ContainerFacts[]> {
   const { owner } = deps;
   const found = await listMarked(deps, signal);

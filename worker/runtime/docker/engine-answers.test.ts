@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { Secret } from '#common/secret.ts';
 import { signedLabels } from '../labels.ts';
 import { noneTaken } from '../strays.ts';
-import { createBuildReport } from './build-output.ts';
+import { createBuildReport } from './build-answer.ts';
 import { containerFacts } from './container-facts.ts';
 import { EngineRefusal } from './engine-errors.ts';
 import { parseEvent } from './events.ts';

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { refuse } from '#common/problem.ts';
 import type { OutputLine } from '../container-runtime.ts';
 
-export interface LogCursor {
+export interface OutputCursor {
   /** Time of the anchor; 0 at the beginning of the log. */
   readonly timeNs: bigint;
   /** The anchor is the n-th line of that time; 0 when there is no anchor to be found, only a time to go on after. */
@@ -14,14 +14,15 @@ export interface LogCursor {
   readonly hash: string;
 }
 
-export const startCursor: LogCursor = { timeNs: 0n, ordinal: 0, hash: '' };
+export const startCursor: OutputCursor = { timeNs: 0n, ordinal: 0, hash: '' };
 
 const pattern = /^d1:(\d{1,19}):(\d{1,9}):([A-Za-z0-9_-]{0,11})$/;
 
-export const formatLogCursor = ({ timeNs, ordinal, hash }: LogCursor): string => `d1:${timeNs}:${ordinal}:${hash}`;
+export const formatOutputCursor = ({ timeNs, ordinal, hash }: OutputCursor): string =>
+  `d1:${timeNs}:${ordinal}:${hash}`;
 
-/** Throws ProblemError INVALID_CURSOR for what formatLogCursor did not make. */
-export function parseLogCursor(text: string): LogCursor {
+/** Throws ProblemError INVALID_CURSOR for what formatOutputCursor did not make. */
+export function parseOutputCursor(text: string): OutputCursor {
   const match = pattern.exec(text);
   if (!match) return refuse('INVALID_CURSOR', 'The log cursor is not one of this worker.');
   return { timeNs: BigInt(match[1] ?? 0), ordinal: Number(match[2]), hash: match[3] ?? '' };

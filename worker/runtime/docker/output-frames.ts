@@ -6,7 +6,7 @@
  */
 import type { OutputStream } from '../container-runtime.ts';
 
-export interface LogFrame {
+export interface OutputFrame {
   readonly stream: OutputStream;
   /** Wall time in ns since 1970 when the engine read it. Parts of one long line have the same. */
   readonly timeNs: bigint;
@@ -19,11 +19,11 @@ const headerBytes = 8;
 const payloadMaxBytes = 1024 * 1024;
 
 /** Returns a function that takes the next piece and gives the frames that are complete with it. Throws on what is no log stream. */
-export function createFrameParser(): (piece: Buffer) => readonly LogFrame[] {
+export function createFrameParser(): (piece: Buffer) => readonly OutputFrame[] {
   let held: Buffer = Buffer.alloc(0);
   return (piece) => {
     held = held.length === 0 ? piece : Buffer.concat([held, piece]);
-    const frames: LogFrame[] = [];
+    const frames: OutputFrame[] = [];
     let at = 0;
     while (held.length - at >= headerBytes) {
       const length = held.readUInt32BE(at + 4);
@@ -44,7 +44,7 @@ function streamOf(type: number | undefined): OutputStream {
   throw new Error(`a log frame of the unknown stream ${type}`);
 }
 
-function frameOf(stream: OutputStream, payload: Buffer): LogFrame {
+function frameOf(stream: OutputStream, payload: Buffer): OutputFrame {
   const space = payload.indexOf(0x20);
   // Longest form: 2026-11-22T16:35:50.123456789+00:00
   if (space < 0 || space > 40) throw new Error('a log frame without a timestamp');

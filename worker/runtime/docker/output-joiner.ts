@@ -4,11 +4,11 @@
  */
 import type { OutputLine, OutputStream } from '../container-runtime.ts';
 import { createLineSplitter, type LineSplitter } from '../output-lines.ts';
-import type { LogFrame } from './output-frames.ts';
+import type { OutputFrame } from './output-frames.ts';
 
 export interface LineJoiner {
   /** The lines that are complete with this frame, in order. */
-  push(frame: LogFrame): readonly OutputLine[];
+  push(frame: OutputFrame): readonly OutputLine[];
   /** Whether a line has begun and not ended. */
   hasUnfinished(): boolean;
   /** Gives out what has no line end: right only when nothing can follow, because the container has ended. */

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { OutputBatch } from '../container-runtime.ts';
-import { formatLogCursor, parseLogCursor, startCursor } from './output-cursor.ts';
+import { formatOutputCursor, parseOutputCursor, startCursor } from './output-cursor.ts';
 import { createFrameParser, parseTimeNs, sinceParameter } from './output-frames.ts';
-import { createLogReader, readSinceNs } from './output-reader.ts';
+import { createFrameReader, readSinceNs } from './output-reader.ts';
 
 interface Written {
   readonly timeNs: bigint;
@@ -40,8 +40,8 @@ function look(
   options: { maxBytes?: number; piece?: number; nowNs?: bigint } = {},
 ): OutputBatch {
   const { maxBytes = 1_000_000, piece = 777, nowNs = epoch * 2n } = options;
-  const from = cursor === undefined ? startCursor : parseLogCursor(cursor);
-  const reader = createLogReader(from, () => maxBytes);
+  const from = cursor === undefined ? startCursor : parseOutputCursor(cursor);
+  const reader = createFrameReader(from, () => maxBytes);
   const parse = createFrameParser();
   const answer = engineAnswer(log, readSinceNs(from, nowNs));
   for (let at = 0; at < answer.length; at += piece) {
@@ -139,7 +139,7 @@ describe('the reader of a container log', () => {
     const long = 'y'.repeat(50_000);
     const parts = engineAnswer([line(0n, long)], undefined);
     const other = engineAnswer([line(1n, 'other', 'stderr')], undefined);
-    const reader = createLogReader(startCursor, () => 1_000_000);
+    const reader = createFrameReader(startCursor, () => 1_000_000);
     const parse = createFrameParser();
     const firstFrame = 8 + parts.readUInt32BE(4);
     const mixed = Buffer.concat([parts.subarray(0, firstFrame), other, parts.subarray(firstFrame)]);
@@ -155,7 +155,7 @@ describe('the reader of a container log', () => {
     const whole = 8 + bytes.readUInt32BE(4);
     const begun = bytes.subarray(0, whole + 8 + bytes.readUInt32BE(whole + 4));
     const read = (ended: boolean) => {
-      const reader = createLogReader(startCursor, () => 1_000_000);
+      const reader = createFrameReader(startCursor, () => 1_000_000);
       for (const frame of createFrameParser()(begun)) reader.push(frame);
       expect(reader.hasUnfinished()).toBe(true);
       return texts(reader.finish(ended)).map((text) => text.length);
@@ -195,11 +195,11 @@ describe('the log stream of the engine', () => {
 describe('a cursor', () => {
   test('reads back as written', () => {
     const cursor = { timeNs: 1767323045123456789n, ordinal: 3, hash: 'abc-_DEF012' };
-    expect(parseLogCursor(formatLogCursor(cursor))).toEqual(cursor);
+    expect(parseOutputCursor(formatOutputCursor(cursor))).toEqual(cursor);
   });
 
   test.each(['', 'x', 'd1:1:2', 'd1:-1:0:', 'd1:1:0:a\n', 'p1:0:0:0'])('%j is refused', (text) => {
-    expect(() => parseLogCursor(text)).toThrow(
+    expect(() => parseOutputCursor(text)).toThrow(
       expect.objectContaining({ problem: expect.objectContaining({ code: 'INVALID_CURSOR' }) }),
     );
   });

@@ -9,8 +9,8 @@
  * 3. A gap is told once: the cursor of that batch names a line after it, or a time without an anchor.
  */
 import type { OutputBatch, OutputLine } from '../container-runtime.ts';
-import { formatLogCursor, type LogCursor, lineHash } from './output-cursor.ts';
-import type { LogFrame } from './output-frames.ts';
+import { formatOutputCursor, lineHash, type OutputCursor } from './output-cursor.ts';
+import type { OutputFrame } from './output-frames.ts';
 import { createLineJoiner } from './output-joiner.ts';
 
 /** How far two lines can be from the order of their times: the engine stamps a line before it queues for the file. */
@@ -22,14 +22,14 @@ const heldMaxBytes = 1024 * 1024;
  * The time that a look must ask for; undefined for the whole log. The whole log also while the wall clock is behind the
  * anchor: it was set back, and the lines since then have times before the anchor's.
  */
-export function readSinceNs(cursor: LogCursor, nowNs: bigint): bigint | undefined {
+export function readSinceNs(cursor: OutputCursor, nowNs: bigint): bigint | undefined {
   const since = cursor.timeNs - overlapNs;
   return since <= 0n || nowNs < since ? undefined : since;
 }
 
 export interface LogReader {
   /** Takes the next frame; true when the batch is full, and is to be taken before the next frame. */
-  push(frame: LogFrame): boolean;
+  push(frame: OutputFrame): boolean;
   /** Whether a batch is to be taken: after taking one there may be more. */
   isFull(): boolean;
   /** The batch that is full. The reader continues with the next one, in the same look. */
@@ -43,7 +43,7 @@ export interface LogReader {
 const sizeOf = (line: OutputLine): number => Buffer.byteLength(line.text) + 1;
 
 /** `maxBytes` is asked again for each batch. */
-export function createLogReader(cursor: LogCursor, maxBytes: () => number): LogReader {
+export function createFrameReader(cursor: OutputCursor, maxBytes: () => number): LogReader {
   const joiner = createLineJoiner();
   const ordinalOf = countByTime();
   let lines: OutputLine[] = [];
@@ -94,7 +94,7 @@ export function createLogReader(cursor: LogCursor, maxBytes: () => number): LogR
     else if ((cursor.ordinal > 0 && !lost) || line.timeNs > cursor.timeNs) emit(line, ordinal);
   };
 
-  const place = (): LogCursor => {
+  const place = (): OutputCursor => {
     if (newest) return { timeNs: newest.line.timeNs, ordinal: newest.ordinal, hash: lineHash(newest.line) };
     return lost ? { timeNs: cursor.timeNs, ordinal: 0, hash: '' } : cursor;
   };
@@ -106,7 +106,7 @@ export function createLogReader(cursor: LogCursor, maxBytes: () => number): LogR
     },
     isFull: () => full,
     takeFull() {
-      const batch = { lines, cursor: formatLogCursor(place()), gap, more: true };
+      const batch = { lines, cursor: formatOutputCursor(place()), gap, more: true };
       const waiting = over;
       lines = [];
       over = [];
@@ -120,7 +120,7 @@ export function createLogReader(cursor: LogCursor, maxBytes: () => number): LogR
     finish(ended) {
       if (ended && !full) for (const line of joiner.end()) take(line);
       if (searching) anchorIsLost();
-      return { lines, cursor: formatLogCursor(place()), gap, more: full };
+      return { lines, cursor: formatOutputCursor(place()), gap, more: full };
     },
   };
 }

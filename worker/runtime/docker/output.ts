@@ -7,9 +7,9 @@ import { type ContainerRuntime, EngineUnavailableError, type OutputBatch } from 
 import { type ContainerDeps, inspectContainer, noSuchContainer } from './containers.ts';
 import type { Query } from './engine-client.ts';
 import { hasStatus, sortedError } from './engine-errors.ts';
-import { parseLogCursor, startCursor } from './output-cursor.ts';
-import { createFrameParser, type LogFrame, sinceParameter } from './output-frames.ts';
-import { createLogReader, readSinceNs } from './output-reader.ts';
+import { parseOutputCursor, startCursor } from './output-cursor.ts';
+import { createFrameParser, type OutputFrame, sinceParameter } from './output-frames.ts';
+import { createFrameReader, readSinceNs } from './output-reader.ts';
 
 const readMs = 30_000;
 /** How long a look that can go on is kept for whoever comes back. */
@@ -75,9 +75,9 @@ async function* lookThrough(
   bound: { readonly bytes: number },
   signal: AbortSignal,
 ): AsyncGenerator<OutputBatch, OutputBatch> {
-  const cursor = cursorText === undefined ? startCursor : parseLogCursor(cursorText);
+  const cursor = cursorText === undefined ? startCursor : parseOutputCursor(cursorText);
   if (!(await inspectContainer(deps, id, signal))) throw noSuchContainer();
-  const reader = createLogReader(cursor, () => bound.bytes);
+  const reader = createFrameReader(cursor, () => bound.bytes);
   const sinceNs = readSinceNs(cursor, BigInt(deps.clock.wallMs()) * 1_000_000n);
   const query = { since: sinceNs === undefined ? undefined : sinceParameter(sinceNs) };
   for await (const frame of readFrames(deps, id, query, signal)) {
@@ -93,7 +93,7 @@ async function* readFrames(
   id: string,
   query: Query,
   signal: AbortSignal,
-): AsyncGenerator<LogFrame> {
+): AsyncGenerator<OutputFrame> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(readMs)]);
   const path = `/containers/${id}/logs`;
   let answer: Readable | undefined;

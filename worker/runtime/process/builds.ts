@@ -8,6 +8,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { BotKey } from '#common/ids.ts';
 import { imageRepository } from '#common/ids.ts';
+import type { Language } from '#common/language.ts';
 import { ProblemError } from '#common/problem.ts';
 import { readSafeTar } from '#common/safe-tar.ts';
 import { buildFailure, createOutputTail } from '../../images/build-failure.ts';
@@ -15,7 +16,7 @@ import { type BuildSettings, buildVariables, settingSecrets } from '../../images
 import { type InstallPlan, planInstall } from '../../images/install/install-plan.ts';
 import { pythonInstallerName } from '../../images/install/python-installer.ts';
 import { readJsonIfAny, writeFileAtomic } from '../../state/atomic-file.ts';
-import type { Language, SimpleBuild } from '../container-runtime.ts';
+import type { SimpleBuild } from '../container-runtime.ts';
 import { createRedactor } from '../redact.ts';
 import { findPython, programPath } from './interpreters.ts';
 import { buildsDir, imageFile, imagesDir, namesIn, removeFolder } from './layout.ts';

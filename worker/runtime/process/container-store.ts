@@ -7,14 +7,14 @@ import { cp, mkdir, rename, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '#common/clock.ts';
 import { refuse } from '#common/problem.ts';
+import { openText, sealText } from '#common/seal.ts';
 import type { Secret } from '#common/secret.ts';
 import { isErrno, readJsonIfAny, writeFileAtomic } from '../../state/atomic-file.ts';
-import { openText, sealText } from '../../state/seal.ts';
 import { type ContainerPlan, NameInUseError, type SimpleRun } from '../container-runtime.ts';
 import {
+  type ContainerIdentity,
+  type ContainerLabels,
   claimedIdentity,
-  type Identity,
-  type Labels,
   type SigningKey,
   signedLabels,
   verifiedIdentity,
@@ -28,7 +28,7 @@ export interface StoredContainer {
   readonly id: string;
   readonly name: string;
   readonly folder: string;
-  readonly identity: Identity;
+  readonly identity: ContainerIdentity;
   readonly image: string;
   /** The build it runs. */
   readonly build: string;
@@ -47,7 +47,7 @@ export interface Program {
 /** container.json */
 interface Description {
   readonly id: string;
-  readonly labels: Labels;
+  readonly labels: ContainerLabels;
   readonly image: string;
   readonly build: string;
   readonly sealed: string;

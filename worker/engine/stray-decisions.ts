@@ -27,7 +27,7 @@ const idsMax = 100;
 // More than the grace of a stop.
 const decisionLimitMs = 60_000;
 
-export interface AdoptionParts {
+export interface StrayDecisionParts {
   readonly workerId: string;
   readonly runtime: Pick<ContainerRuntime, 'takeStray' | 'removeStray'>;
   readonly clock: Clock;
@@ -39,11 +39,11 @@ export interface AdoptionParts {
   resync(): Promise<void>;
 }
 
-export class Adoption {
-  readonly #parts: AdoptionParts;
+export class StrayDecisions {
+  readonly #parts: StrayDecisionParts;
   #strays: Strays = create(StraysSchema);
 
-  constructor(parts: AdoptionParts) {
+  constructor(parts: StrayDecisionParts) {
     this.#parts = parts;
   }
 

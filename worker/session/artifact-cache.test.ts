@@ -10,7 +10,7 @@ import { Secret } from '#common/secret.ts';
 import { TransientError } from '#common/waiting/transient.ts';
 import { eventually } from '../../test/kit/eventually.ts';
 import { type ScriptedOrchestrator, startScriptedOrchestrator } from '../../test/worker/kit/scripted-orchestrator.ts';
-import { ArtifactCache } from './artifacts.ts';
+import { ArtifactCache } from './artifact-cache.ts';
 import { type Channel, createChannel } from './channel.ts';
 
 let dir = '';

@@ -1,0 +1,25 @@
+/**
+ * What a worker says in Hello that it can do, and what the orchestrator asks of the worker it places a bot on. One list for both:
+ * a name that only one of them knows would be a bot that is never placed. Names are part of the protocol and never change.
+ */
+export const capabilities = {
+  simple: 'mode.simple',
+  custom: 'mode.custom',
+  image: 'mode.image',
+  python: 'language.python',
+  node: 'language.node',
+  /** Counts a deadline as what is left of it. */
+  deadlineRemaining: 'deadline.remaining',
+  /** Ends the process and starts the same container again. */
+  restartInPlace: 'restart.in_place',
+  /** Builds, then asks for the Telegram token before it starts. */
+  claimTokens: 'takeover.claim',
+  /** Carries out what an operator decides about containers that are not its own. */
+  adopt: 'adopt',
+  /** Installs from requirement files of the bot. */
+  requirementFiles: 'requirements.files',
+  /** Runs a command instead of a file. */
+  runCommand: 'run.command',
+} as const;
+
+export type Capability = (typeof capabilities)[keyof typeof capabilities];
