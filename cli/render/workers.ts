@@ -30,8 +30,9 @@ function memory({ runtime, reserved, capacity }: Worker): string {
   return `${mib(reserved?.memoryBytes ?? 0n)} of ${mib(capacity?.memoryBytes ?? 0n)} MiB`;
 }
 
+/** A worker of ours says which engine it is too, such as "podman 5.4.2"; of a bare number only the runtime is known. */
 const runtimeText = ({ runtime, engineVersion }: Worker): string =>
-  escapeControls([runtime, engineVersion].filter(Boolean).join(' ')) || '-';
+  escapeControls(/^(?:\d|$)/.test(engineVersion) ? `${runtime} ${engineVersion}`.trim() : engineVersion) || '-';
 
 /** The table of `worker list`; a reason has its own line under it. */
 export function renderWorkers(workers: readonly Worker[]): string {

@@ -19,7 +19,7 @@ beforeAll(async () => {
   worker = await connectScriptedWorker(orchestrator.address, {
     workerId: 'docker-1',
     version: '0.1.0',
-    engineVersion: '20.10.24',
+    engineVersion: 'podman 5.4.2',
     labels: { zone: 'eu', gpu: 'yes' },
   });
   await worker.take('welcome');
@@ -44,7 +44,7 @@ describe('worker', () => {
       /^WORKER +STATE +RUNNING\/BOTS +RESERVED +RUNTIME +VERSION +LAST SEEN +LABELS$/,
     );
     expect(table.stdout.split('\n')[1]).toMatch(
-      /^docker-1 +ready +0\/0 +0 of 8192 MiB +docker 20\.10\.24 +0\.1\.0 +\d{4}-\S+Z +gpu=yes, zone=eu$/,
+      /^docker-1 +ready +0\/0 +0 of 8192 MiB +podman 5\.4\.2 +0\.1\.0 +\d{4}-\S+Z +gpu=yes, zone=eu$/,
     );
     const { stdout } = await run(['worker', 'list', '--json']);
     expect(JSON.parse(stdout).workers).toEqual([
@@ -55,7 +55,7 @@ describe('worker', () => {
         cordoned: false,
         revoked: false,
         runtime: 'docker',
-        engine_version: '20.10.24',
+        engine_version: 'podman 5.4.2',
         version: '0.1.0',
         capacity: { memory_bytes: 8 * 1024 ** 3, cpu_millis: 4000 },
         reserved: { memory_bytes: 0, cpu_millis: 0 },

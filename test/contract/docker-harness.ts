@@ -13,7 +13,7 @@ import type { SigningKey } from '../../worker/runtime/labels.ts';
 import type { TakenContainers } from '../../worker/runtime/strays.ts';
 import type { TestDocker } from '../kit/test-docker.ts';
 import { absentRequirement, endlessRequirement, startEndlessIndex } from './endless-index.ts';
-import { type Harness, patience } from './harness.ts';
+import { type Harness, patience, second } from './harness.ts';
 
 export const baseImages = { python: 'python:3.11-slim', node: 'node:24-slim' } as const;
 const ownKey = new Secret<Uint8Array>(new Uint8Array(32).fill(1));
@@ -87,6 +87,9 @@ export async function createDockerHarness(docker: TestDocker, language: Language
   return {
     language,
     hasImages: true,
+    abortedBuildsRunOn:
+      docker.podman && 'Podman finishes the step of a build whose client has gone, and keeps its layers until then',
+    outputTimeStepMs: docker.podman === undefined ? 0 : second,
     absentRequirement,
     endlessRequirement,
     endlessReached: () => index.reached(),

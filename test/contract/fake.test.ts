@@ -30,6 +30,7 @@ async function createFakeHarness(): Promise<Harness> {
   return {
     language: 'node',
     hasImages: true,
+    outputTimeStepMs: 0,
     absentRequirement: 'absent',
     endlessRequirement: 'endless',
     endlessReached: () => reached,

@@ -30,6 +30,10 @@ export interface Harness {
   readonly hasImages: boolean;
   /** A runtime on the one engine of this harness; several may be made, also of one worker id, as after a restart. */
   runtime(choice: RuntimeChoice): ContainerRuntime;
+  /** The step of the times that lines of output have, ms; 0 when there is none. */
+  readonly outputTimeStepMs: number;
+  /** Why an aborted build does not end soon here; undefined where it does. */
+  readonly abortedBuildsRunOn?: string | undefined;
   /** A requirement that no index has. */
   readonly absentRequirement: string;
   /** A requirement whose installation does not end. */

@@ -141,6 +141,7 @@ export function describeOutput(suite: SuiteContext): void {
         await untilExited(suite.runtime, id);
         const first = await readAll(suite.runtime, id);
         expect(textsOf(first.lines).map((text) => text.length)).toEqual([5, length]);
+        await untilOutputTimeDiffers(suite.harness.outputTimeStepMs);
         await suite.runtime.start(id, patience());
         await eventually(
           'the second run has ended',
@@ -208,4 +209,11 @@ export function describeOutput(suite: SuiteContext): void {
       expect(rings).toBe(rung);
     });
   });
+}
+
+/** An engine that stamps lines with whole seconds joins a line without an end with the next one of the same second. */
+async function untilOutputTimeDiffers(stepMs: number): Promise<void> {
+  const step = () => Math.floor(Date.now() / stepMs);
+  const before = step();
+  if (stepMs > 0) await eventually('a later time', step, (now) => now > before, { timeoutMs: 10 * stepMs });
 }

@@ -23,7 +23,6 @@ export function describeStates(suite: SuiteContext): void {
         key,
         revision: 7n,
         epoch: 9n,
-        image: suite.image,
         status: 'created',
         startedAtMs: undefined,
         finishedAtMs: undefined,

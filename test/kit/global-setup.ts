@@ -11,6 +11,8 @@
  */
 import { readFileSync } from 'node:fs';
 import type { TestProject } from 'vitest/node';
+import { record, text } from '../../worker/runtime/docker/answers.ts';
+import { engineKind } from '../../worker/runtime/docker/build-query.ts';
 import { baseImageNames, loadBaseImages } from './base-images/base-images.ts';
 import { aiogram } from './package-index/bot-libraries.ts';
 import { startPackageIndex } from './package-index/package-index.ts';
@@ -59,6 +61,7 @@ async function startSlot(wheels: readonly Wheel[]): Promise<Slot | NoEngine> {
         host: engine.dockerHost,
         hostAddress: engine.hostAddress,
         namespacePath: engine.namespacePath,
+        podman: await podmanVersion(engine.dockerHost),
         pipIndexUrl: index.url,
       },
       stop: async () => {
@@ -70,6 +73,11 @@ async function startSlot(wheels: readonly Wheel[]): Promise<Slot | NoEngine> {
     await engine.stop();
     return { skip: `the engine is of no use: ${error instanceof Error ? error.message : error}` };
   }
+}
+
+async function podmanVersion(dockerHost: string): Promise<string | undefined> {
+  const version: unknown = JSON.parse((await callEngine(dockerHost, '/version')).text);
+  return engineKind(version) === 'podman' ? text(record(version)['Version']) : undefined;
 }
 
 function isAskedFor(project: TestProject): boolean {

@@ -7,6 +7,8 @@ export interface TestDocker {
   readonly hostAddress: string;
   /** For `nsenter --net=`: the network that the engine is on; undefined for an engine that the caller named. */
   readonly namespacePath: string | undefined;
+  /** The version of Podman, which is then what answers; undefined for Docker. */
+  readonly podman: string | undefined;
   /** For pip's --index-url, with `hostAddress` as a trusted host: it has aiogram 3 in several versions, the real one where pip reaches an index. */
   readonly pipIndexUrl: string;
 }
@@ -35,7 +37,8 @@ declare module 'vitest' {
  * count its tests as skipped: then the addresses are empty, and nothing may use them before a test runs.
  */
 export function usableDocker(docker: TestDockers | NoDocker): TestDocker {
-  if ('skip' in docker) return { host: '', hostAddress: '', namespacePath: undefined, pipIndexUrl: '' };
+  if ('skip' in docker)
+    return { host: '', hostAddress: '', namespacePath: undefined, podman: undefined, pipIndexUrl: '' };
   const slot = Number(process.env['VITEST_POOL_ID']); // from 1 to vitest's maxWorkers
   const mine = docker.slots[slot - 1];
   if (mine === undefined) throw new Error(`no engine for slot ${slot} of ${docker.slots.length}`);

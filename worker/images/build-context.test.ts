@@ -26,6 +26,7 @@ async function sourceTar(files: Readonly<Record<string, string | Uint8Array>>): 
   return path;
 }
 
+const scope = 'worker-1.abcdefghijklmnop';
 type Wish = Pick<ContextSource, 'language'> & { requirements?: string[]; requirementFiles?: string[] };
 const { signal } = new AbortController();
 
@@ -35,7 +36,7 @@ async function contextOf(
 ) {
   const sourceTarPath = await sourceTar(files);
   const install = await planInstall({ language, requirements, requirementFiles, sourceTarPath }, signal);
-  const context = createBuildContext({ language, install, sourceTarPath });
+  const context = createBuildContext({ scope, language, install, sourceTarPath });
   const entries = new Map<string, { content: string; mode: number; uid: number; linkname: string }>();
   const tar = extract();
   context.stream.pipe(tar);
@@ -168,6 +169,7 @@ describe('the build context of simple mode', () => {
   test('is the same, byte for byte, for the same source', async () => {
     const bytesOf = async () => {
       const source = {
+        scope,
         language: 'python',
         install: { how: 'list', files: [{ name: 'requirements.txt', content: 'a\n' }] },
         sourceTarPath: await sourceTar({ 'bot.py': 'x' }),
@@ -195,7 +197,7 @@ describe('the build context of simple mode', () => {
 
   test('fails with the reason when the source is not acceptable, in the stream and in done', async () => {
     const path = await sourceTar({ '../x': '' });
-    const context = createBuildContext({ language: 'python', install: undefined, sourceTarPath: path });
+    const context = createBuildContext({ scope, language: 'python', install: undefined, sourceTarPath: path });
     const reading = (async () => {
       for await (const _chunk of context.stream);
     })();
@@ -205,7 +207,7 @@ describe('the build context of simple mode', () => {
 
   test('stops reading when its stream is destroyed', async () => {
     const path = await sourceTar({ 'big.bin': 'x'.repeat(3_000_000) });
-    const context = createBuildContext({ language: 'python', install: undefined, sourceTarPath: path });
+    const context = createBuildContext({ scope, language: 'python', install: undefined, sourceTarPath: path });
     await new Promise((resolve) => context.stream.once('readable', resolve));
     context.stream.destroy();
     await expect(context.done).rejects.toThrow();

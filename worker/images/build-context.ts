@@ -20,6 +20,8 @@ export interface BuildContext {
 }
 
 export interface ContextSource {
+  /** As buildScope() tells it. */
+  readonly scope: string;
   readonly language: Language;
   /** Undefined when nothing is installed. */
   readonly install: InstallPlan | undefined;
@@ -40,7 +42,7 @@ const mine = { uid: botUid, gid: botUid } as const;
 export function createBuildContext(source: ContextSource): BuildContext {
   const { install } = source;
   const tar = pack();
-  tar.entry({ name: 'Dockerfile', mtime: modified }, simpleDockerfile(source.language, install?.how));
+  tar.entry({ name: 'Dockerfile', mtime: modified }, simpleDockerfile(source.language, source.scope, install?.how));
   for (const name of ['skeleton/', 'skeleton/app/', 'skeleton/data/', 'skeleton/packages/', 'home/', 'app/']) {
     tar.entry(folder(name));
   }

@@ -2,12 +2,13 @@ import { describe, expect, test } from 'vitest';
 import { buildVariables, settingSecrets } from './build-settings.ts';
 import { simpleCommand, simpleDockerfile } from './dockerfile.ts';
 
+const scope = 'worker-1.abcdefghijklmnop';
+
 describe('the Dockerfile of simple mode', () => {
   test('for Python installs the requirements before the code is copied, and not as root', () => {
-    expect(simpleDockerfile('python', 'list')).toBe(`ARG BASE_IMAGE
+    expect(simpleDockerfile('python', scope, 'list')).toBe(`ARG BASE_IMAGE
 FROM \${BASE_IMAGE}
-ARG BOT_SCOPE
-LABEL bot_runner.build=\${BOT_SCOPE}
+LABEL bot_runner.build=worker-1.abcdefghijklmnop
 COPY --chown=10001:10001 skeleton/ /
 COPY --chown=10001:10001 home/ /home/bot/
 ENV HOME=/home/bot LANG=C.UTF-8 PATH=/packages/bin:\${PATH} PYTHONUNBUFFERED=1 PYTHONUSERBASE=/packages
@@ -22,8 +23,12 @@ ENTRYPOINT []
 `);
   });
 
+  test.each(['', 'a', 'worker-1.a b', 'worker-1.abc\nRUN x', '${X}.abc'])('is not written with the scope %j', (bad) => {
+    expect(() => simpleDockerfile('python', bad, undefined)).toThrow('not a scope');
+  });
+
   test.each(['python', 'node'] as const)('for %s without requirements runs nothing at build time', (language) => {
-    const text = simpleDockerfile(language, undefined);
+    const text = simpleDockerfile(language, scope, undefined);
     expect(text).not.toMatch(/^RUN/m);
     expect(text).not.toMatch(/\n\n/);
   });

@@ -1,6 +1,6 @@
 /**
- * The Dockerfiles of simple mode. Their text is constant: nothing that a user wrote is ever formatted into it, files and
- * requirements are data in the build context (build-context.ts), the entrypoint is the container's command.
+ * The Dockerfiles of simple mode. Nothing that a user wrote is ever formatted into their text: files and requirements are data in
+ * the build context (build-context.ts), the entrypoint is the container's command.
  *
  * Order: what changes least comes first, so that an update of the code alone reuses the layer of the requirements.
  * Every layer after the LABEL belongs to one bot on one worker: no two users share a cached layer, and what a failed or
@@ -21,10 +21,10 @@ export const buildLabel = 'bot_runner.build';
 
 // skeleton/ holds the empty folders app, data and packages. Copied into "/" they get their owner even if the base image has
 // folders of these names, which COPY to the folder itself would leave to root.
-const beginning = `ARG BASE_IMAGE
+// The scope is written out: Podman takes layers from its cache whatever the build arguments are.
+const beginning = (scope: string) => `ARG BASE_IMAGE
 FROM \${BASE_IMAGE}
-ARG BOT_SCOPE
-LABEL ${buildLabel}=\${BOT_SCOPE}
+LABEL ${buildLabel}=${scope}
 COPY --chown=${botUser} skeleton/ /
 COPY --chown=${botUser} home/ /home/bot/
 `;
@@ -80,11 +80,16 @@ RUN cd ${appDir} && ${npmByFiles}
 
 const parts = { python, node } as const satisfies Record<Language, unknown>;
 
-/** The Dockerfile for a language, with the step that installs packages if there are any. */
-export function simpleDockerfile(language: Language, install: InstallPlan['how'] | undefined): string {
+/** Of buildScope(): our own ids and digests, nothing that a Dockerfile reads otherwise. */
+const scopePattern = /^[\w-]{1,64}\.[a-z2-7]{1,32}$/;
+
+/** The Dockerfile for a language, with the step that installs packages if there are any. Throws on a scope that is none. */
+export function simpleDockerfile(language: Language, scope: string, install: InstallPlan['how'] | undefined): string {
+  if (!scopePattern.test(scope)) throw new Error('not a scope of builds');
   const steps = parts[language];
-  if (install === 'in_place') return `${beginning}${steps.environment}${code}${steps.in_place}${ending}`;
-  return `${beginning}${steps.environment}${install === undefined ? '' : steps[install]}${code}${ending}`;
+  const start = `${beginning(scope)}${steps.environment}`;
+  if (install === 'in_place') return `${start}${code}${steps.in_place}${ending}`;
+  return `${start}${install === undefined ? '' : steps[install]}${code}${ending}`;
 }
 
 /** What the container runs; the shapes are the ones of the interface. */

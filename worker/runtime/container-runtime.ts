@@ -131,7 +131,6 @@ export interface ContainerFacts {
   readonly key: BotKey;
   readonly revision: bigint;
   readonly epoch: bigint;
-  readonly image: string;
   readonly status: ContainerStatus;
   /** Wall time, ms since 1970, of the last start and the last end. */
   readonly startedAtMs: number | undefined;

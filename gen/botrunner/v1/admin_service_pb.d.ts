@@ -247,7 +247,7 @@ export declare type Worker = Message<"botrunner.v1.Worker"> & {
   runtime: string;
 
   /**
-   * The engine's own version.
+   * The engine and its version, for people: "docker 28.5.2", "podman 5.4.2".
    *
    * @generated from field: string engine_version = 7;
    */

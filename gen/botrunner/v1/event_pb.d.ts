@@ -184,7 +184,7 @@ export declare type WorkerStatus = Message<"botrunner.v1.WorkerStatus"> & {
   version: string;
 
   /**
-   * The release of its engine.
+   * Its engine and that one's release: "docker 28.5.2".
    *
    * @generated from field: string engine_version = 6;
    */

@@ -431,7 +431,7 @@ export declare type Hello = Message<"botrunner.v1.Hello"> & {
   runtime: string;
 
   /**
-   * The engine's own version, for people.
+   * The engine and its version, for people: "docker 28.5.2", "podman 5.4.2".
    *
    * @generated from field: string engine_version = 7;
    */

@@ -75,7 +75,7 @@ export function createFakeRuntime({ engine, workerId, signingKey, clock }: FakeR
   const factsOf = (container: FakeContainer): ContainerFacts | undefined => {
     const identity = ownIdentity(owner, container);
     if (!identity) return undefined;
-    const { id, name, plan, status, startedAtMs, finishedAtMs, exitCode, oomKilled } = container;
+    const { id, name, status, startedAtMs, finishedAtMs, exitCode, oomKilled } = container;
     const { key, revision, epoch } = identity;
     return {
       id,
@@ -83,7 +83,6 @@ export function createFakeRuntime({ engine, workerId, signingKey, clock }: FakeR
       key,
       revision,
       epoch,
-      image: plan.image,
       status,
       startedAtMs,
       finishedAtMs,

@@ -13,26 +13,26 @@ import { runProgram } from './run-program.ts';
 /** Packages unpacked beside the system. */
 export class PackageTree {
   readonly root: string;
-  readonly #before: readonly string[];
+  /** All that files are taken from, the first first; then comes this machine. */
+  readonly folders: readonly string[];
   /** What is in the folders `before` is taken from there. */
   constructor(root: string, before: readonly string[] = []) {
     this.root = root;
-    this.#before = before;
+    this.folders = [...before, root];
   }
 
   /** Where a system path really is: in the tree, else on this machine; undefined when in neither. */
   find(path: string): string | undefined {
     // On a machine /bin and /lib are links into /usr; in packages a file has one name or the other, by Debian's version.
     const twin = path.startsWith('/usr/') ? path.slice('/usr'.length) : `/usr${path}`;
-    const roots = [...this.#before, this.root];
-    const candidates = [...roots.flatMap((root) => [join(root, path), join(root, twin)]), path];
+    const candidates = [...this.folders.flatMap((root) => [join(root, path), join(root, twin)]), path];
     return candidates.find((candidate) => existsSync(candidate));
   }
 
   /** Folders for PATH, the tree's before the machine's. */
   programPath(): string {
     const folders = ['usr/local/bin', 'usr/sbin', 'usr/bin', 'sbin', 'bin'];
-    const own = [...this.#before, this.root].flatMap((root) => folders.map((folder) => join(root, folder)));
+    const own = this.folders.flatMap((root) => folders.map((folder) => join(root, folder)));
     return [...own, '/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'].join(':');
   }
 

@@ -35,8 +35,9 @@ export async function findEngine(env: NodeJS.ProcessEnv = process.env): Promise<
   const obstacle = obstacleToPrivateEngine(env);
   if (obstacle) return { skip: obstacle };
   try {
-    if (env['BOTRUNNER_TEST_ENGINE'] === 'podman') return await startPrivatePodman(defaultCacheDir);
-    return await startPrivateEngine({ suite: env['BOTRUNNER_TEST_ENGINE_SUITE'] || undefined });
+    const suite = env['BOTRUNNER_TEST_ENGINE_SUITE'] || undefined;
+    if (env['BOTRUNNER_TEST_ENGINE'] === 'podman') return await startPrivatePodman(defaultCacheDir, suite);
+    return await startPrivateEngine({ suite });
   } catch (error) {
     return { skip: `a private Docker engine did not start: ${oneLine(error)}` };
   }

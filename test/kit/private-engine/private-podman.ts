@@ -9,7 +9,8 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { hasEnded, killChild } from './child-end.ts';
-import { debianPackages, type PackageTree } from './debian-packages.ts';
+import { debianPackages, PackageTree } from './debian-packages.ts';
+import { suitePackages } from './debian-suite.ts';
 import { callEngine } from './engine-api.ts';
 import { createRunFolder, removeRun, saveRun, sweepLeftovers } from './engine-run.ts';
 import type { TestEngine } from './find-engine.ts';
@@ -22,11 +23,25 @@ const packages = ['podman', 'netavark', 'aardvark-dns', 'catatonit', 'runc', 'ip
   'python3-pip-whl',
   'python3-setuptools-whl',
 ]);
+/** With another suite's Podman comes what its programs are linked with, the C library included. */
+const ofSuite = [
+  'podman',
+  'netavark',
+  'aardvark-dns',
+  'catatonit',
+  'conmon',
+  'runc',
+  'golang-github-containers-common',
+].concat(
+  ['libc6', 'libgcc-s1', 'libgpgme11t64', 'libassuan9', 'libgpg-error0', 'libseccomp2', 'libsubid5', 'libsqlite3-0'],
+  ['libglib2.0-0t64', 'libpcre2-8-0', 'libsystemd0'],
+);
 const startTimeoutMs = 30_000;
 
-export async function startPrivatePodman(cacheDir: string): Promise<TestEngine> {
+/** Podman of this machine's Debian suite, or of another one, such as trixie. */
+export async function startPrivatePodman(cacheDir: string, suite?: string): Promise<TestEngine> {
   await sweepLeftovers();
-  const tree = await debianPackages(join(cacheDir, 'podman'), packages);
+  const tree = await podmanPackages(join(cacheDir, 'podman'), suite);
   const dir = await createRunFolder();
   let network: PrivateNetwork | undefined;
   let service: ChildProcess | undefined;
@@ -39,7 +54,7 @@ export async function startPrivatePodman(cacheDir: string): Promise<TestEngine> 
   try {
     network = await createNetwork(dir);
     saveRun(dir, { keeper: network.keeper });
-    await writeSettings(dir, tree, network.hostAddress);
+    await writeSettings(dir, network.hostAddress);
     service = await startService(dir, tree, network);
     const { hostAddress, namespacePath } = network;
     return { dockerHost: `unix://${dir}/docker.sock`, hostAddress, namespacePath, packages: tree, stop };
@@ -49,8 +64,15 @@ export async function startPrivatePodman(cacheDir: string): Promise<TestEngine> 
   }
 }
 
-async function writeSettings(dir: string, tree: PackageTree, hostAddress: string): Promise<void> {
-  const program = (path: string): string => JSON.stringify(tree.find(path) ?? path);
+async function podmanPackages(cacheDir: string, suite: string | undefined): Promise<PackageTree> {
+  const own = await debianPackages(cacheDir, packages);
+  if (suite === undefined) return own;
+  const newer = await suitePackages(cacheDir, suite, ofSuite);
+  return new PackageTree(own.root, [...newer.values()]);
+}
+
+/** Paths are the machine's: the service has its packages in their place. */
+async function writeSettings(dir: string, hostAddress: string): Promise<void> {
   await mkdir(join(dir, 'etc'));
   await writeFile(
     join(dir, 'etc/containers.conf'),
@@ -59,10 +81,10 @@ log_driver = "k8s-file"
 [engine]
 cgroup_manager = "cgroupfs"
 events_logger = "file"
-init_path = ${program('/usr/bin/catatonit')}
+init_path = "/usr/bin/catatonit"
 runtime = "runc"
-conmon_path = [${program('/usr/bin/conmon')}]
-helper_binaries_dir = [${program('/usr/lib/podman')}, ${program('/usr/libexec/podman')}]
+conmon_path = ["/usr/bin/conmon"]
+helper_binaries_dir = ["/usr/lib/podman", "/usr/libexec/podman"]
 tmp_dir = "${dir}/tmp"
 static_dir = "${dir}/storage/libpod"
 volume_path = "${dir}/storage/volumes"
@@ -70,6 +92,7 @@ volume_path = "${dir}/storage/volumes"
 runc = ["${dir}/bin/runc"]
 [network]
 network_backend = "netavark"
+firewall_driver = "iptables"
 network_config_dir = "${dir}/etc/networks"
 `,
   );
@@ -87,12 +110,10 @@ async function startService(dir: string, tree: PackageTree, network: PrivateNetw
   const firewall = tree.find('/usr/sbin/xtables-nft-multi');
   await mkdir(join(dir, 'bin'));
   for (const name of firewall ? ['iptables', 'ip6tables'] : []) await symlink(firewall ?? '', join(dir, 'bin', name));
-  await writeFile(join(dir, 'bin/runc'), withoutProcessLimit(tree.find('/usr/sbin/runc') ?? 'runc'), { mode: 0o755 });
-  const libraries = await tree.libraryFolders();
-  const rules = libraries.map((folder) => join(folder, 'xtables')).find((folder) => existsSync(folder));
+  await writeFile(join(dir, 'bin/runc'), withoutProcessLimit('/usr/sbin/runc'), { mode: 0o755 });
   // For itself alone its packages lie over the machine's: it starts itself anew without its environment. What it keeps outside
   // of its settings' folders is gone with its mounts.
-  const inside = `mount -t overlay usr -o lowerdir=${tree.root}/usr:/usr /usr && mount -t tmpfs run /run && mount -t tmpfs tmp /var/tmp && exec "$@"`;
+  const inside = `mount -t overlay usr -o lowerdir=${tree.folders.map((folder) => `${folder}/usr`).join(':')}:/usr /usr && mount -t tmpfs run /run && mount -t tmpfs tmp /var/tmp && exec "$@"`;
   const log = openSync(join(dir, 'podman.log'), 'a');
   const service = spawn(
     'nsenter',
@@ -118,11 +139,11 @@ async function startService(dir: string, tree: PackageTree, network: PrivateNetw
     ]),
     {
       stdio: ['ignore', log, log],
+      // Where conmon writes that a container ran out of memory, in some of its versions.
+      cwd: dir,
       detached: true,
       env: {
         PATH: `${join(dir, 'bin')}:${tree.programPath()}`,
-        LD_LIBRARY_PATH: libraries.join(':'),
-        ...(rules && { XTABLES_LIBDIR: rules }),
         HOME: dir,
         CONTAINERS_CONF: join(dir, 'etc/containers.conf'),
         CONTAINERS_STORAGE_CONF: join(dir, 'etc/storage.conf'),

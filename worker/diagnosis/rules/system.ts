@@ -36,6 +36,10 @@ const noProgram = (name: string): Explanation => ({
       ? 'use a Dockerfile of your own that installs it, for example with apt-get install ffmpeg'
       : 'use a Dockerfile of your own that installs it, or add the package that brings it to the requirements',
 });
+const notExecutableStart: Explanation = {
+  what: 'what the bot is started with may not be executed, or is no program',
+  cure: 'run chmod +x on it before you upload it, and begin a script with a line such as #!/bin/sh',
+};
 /** The kernel has one word for both. */
 const notStartable = (file: string): Explanation => ({
   what: `${file} cannot be started, because it is not in the image, or its first line names a program that is not, mostly because of line ends of Windows (CRLF)`,
@@ -95,6 +99,14 @@ export const systemRules: readonly Rule[] = [
       if (why === 'Permission denied') return notExecutable(path);
       return path.includes('/') ? notStartable(path) : noProgram(path);
     },
+  ),
+  // Podman's init does not say which program it was to start.
+  rule(
+    'run',
+    'init',
+    /^ERROR \(catatonit:\d{1,7}\): failed to exec pid1: (Permission denied|No such file or directory|Exec format error)$/,
+    ([, why]) =>
+      why === 'No such file or directory' ? notStartable('what the bot is started with') : notExecutableStart,
   ),
   rule(
     'any',

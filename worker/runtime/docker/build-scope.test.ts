@@ -6,6 +6,7 @@ import { EngineRefusal } from './engine-errors.ts';
 /** An engine with layers of which some are in use, and one has a name. */
 function engineWith(layers: Map<string, 'free' | 'in use' | 'named'>): EngineClient {
   return {
+    kind: async () => 'docker',
     async call({ method, path }) {
       const id = path.split('/')[2] ?? '';
       const kind = layers.get(id);

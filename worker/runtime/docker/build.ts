@@ -19,6 +19,7 @@ export async function buildSimpleImage(
 ): Promise<void> {
   const { key, workerId, image, language, onOutput } = build;
   const install = await planInstall(build, signal);
+  const scope = buildScope(key, workerId);
   const base = deps.baseImages[language];
   await pullBases(deps, [base], onOutput, signal);
   const hadBase = await hasImage(deps.engine, base, signal);
@@ -27,8 +28,8 @@ export async function buildSimpleImage(
     workerId,
     image,
     onOutput,
-    context: createBuildContext({ ...build, install }),
-    buildargs: { BASE_IMAGE: base, BOT_SCOPE: buildScope(key, workerId) },
+    context: createBuildContext({ ...build, scope, install }),
+    buildargs: { BASE_IMAGE: base },
     labels: ownerLabels(build),
     explain: (failure: string, hasBase: boolean, tail: readonly string[]) =>
       !hadBase && !hasBase ? baseProblem(base, failure) : buildFailure(tail, stepProblem(failure)),

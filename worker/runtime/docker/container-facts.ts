@@ -22,7 +22,6 @@ export function containerFacts(answer: unknown, owner: Owner): ContainerFacts | 
     key: identity.key,
     revision: identity.revision,
     epoch: identity.epoch,
-    image: text(config['Image']),
     status,
     startedAtMs: timeMs(state['StartedAt']),
     finishedAtMs: status === 'running' ? undefined : timeMs(state['FinishedAt']),

@@ -180,8 +180,11 @@ export async function stopContainer(
 export async function removeContainer(deps: ContainerDeps, id: string, signal: AbortSignal): Promise<void> {
   const { engine, clock } = deps;
   const endMs = clock.monotonicMs() + removalMs;
-  while (await inspectContainer(deps, id, signal)) {
+  for (;;) {
+    const facts = await inspectContainer(deps, id, signal);
+    if (facts === undefined) return;
     try {
+      if (facts.status === 'running' && (await engine.kind(signal)) === 'podman') await kill(engine, id, signal);
       const path = `/containers/${id}`;
       await engine.call({ method: 'DELETE', path, query: { force: true, v: true }, slow: true }, signal);
     } catch (error) {
@@ -191,6 +194,16 @@ export async function removeContainer(deps: ContainerDeps, id: string, signal: A
         throw new EngineUnavailableError('the engine does not end the removal of a container');
       await sleep(clock, 100, signal);
     }
+  }
+}
+
+/** Podman stops a container before it removes it, and waits for a deaf one until its grace is over. */
+async function kill(engine: EngineClient, id: string, signal: AbortSignal): Promise<void> {
+  try {
+    await engine.call({ method: 'POST', path: `/containers/${id}/kill` }, signal);
+  } catch (error) {
+    // It has ended, or is gone.
+    if (!hasStatus(error, 404, 409)) throw error;
   }
 }
 

@@ -57,7 +57,7 @@ async function engineInfo(engine: EngineClient, network: BotNetwork, signal: Abo
   try {
     const facts = record(await engine.call({ method: 'GET', path: '/info' }, limit));
     return {
-      version: `docker ${text(facts['ServerVersion'])}`,
+      version: `${await engine.kind(limit)} ${text(facts['ServerVersion'])}`,
       memoryBytes: number(facts['MemTotal']),
       cpuMillis: number(facts['NCPU']) * 1000,
       hostAddress: await network.ensure(limit),

@@ -54,7 +54,6 @@ describe("the engine's answer about a container", () => {
     expect(containerFacts(answer(state), owner)).toMatchObject({
       id: 'abc',
       name: 'bot_x',
-      image: 'i:g2',
       ...expected,
     });
   });
@@ -71,6 +70,7 @@ describe('an event', () => {
   test.each([
     ['start', 'started'],
     ['die', 'ended'],
+    ['died', 'ended'],
     ['oom', 'oom'],
   ])('%s of an own container is told as %s', (action, kind) => {
     expect(parseEvent(event(action, { ...labels, name: 'bot_x' }), owner)).toEqual({ containerId: 'abc', kind });

@@ -10,7 +10,7 @@ import { type BuildSettings, buildVariables, settingSecrets } from '../../images
 import { createRedactor } from '../redact.ts';
 import { type BuildReport, createBuildReport } from './build-answer.ts';
 import type { BuildLeftovers } from './build-leftovers.ts';
-import { type EngineKind, engineKind, stepParameters } from './build-query.ts';
+import { type EngineKind, stepParameters } from './build-query.ts';
 import { buildScope, removeDanglingImages, removeImage, removeLayers, removeStepContainers } from './build-scope.ts';
 import type { EngineClient, Query } from './engine-client.ts';
 import { EngineRefusal, sortedError } from './engine-errors.ts';
@@ -70,7 +70,7 @@ export async function runEngineBuild(deps: BuildDeps, request: BuildRequest, sig
     await leftovers.gone(signal);
     // An engine that was killed during a build starts its step again when it comes back.
     await removeStepContainers(engine, scope, signal);
-    const kind = engineKind(await engine.call({ method: 'GET', path: '/version' }, signal));
+    const kind = await engine.kind(signal);
     await readReport(deps, report, request, buildQuery(deps, request, kind), signal);
     const failure = report.error();
     if (failure !== undefined) {

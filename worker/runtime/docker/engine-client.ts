@@ -16,6 +16,7 @@ import Docker from 'dockerode';
 import { refuse } from '#common/problem.ts';
 import { orAbort } from '#common/waiting/abort.ts';
 import { EngineUnavailableError } from '../container-runtime.ts';
+import { type EngineKind, engineKind } from './build-query.ts';
 import { dockerHostRule, parseDockerHost } from './docker-host.ts';
 import { sortedError } from './engine-errors.ts';
 
@@ -45,6 +46,8 @@ export interface EngineStream {
 }
 
 export interface EngineClient {
+  /** Which engine it is, by its own word. */
+  kind(signal: AbortSignal): Promise<EngineKind>;
   /** The parsed JSON of the answer; null without a body. 304 counts as done. Throws EngineRefusal, EngineUnavailableError. */
   call(call: EngineCall, signal: AbortSignal): Promise<unknown>;
   /** The answer as it comes, until its end, the signal or `destroy()`. */
@@ -68,6 +71,7 @@ export function negotiate(engineMin: string, engineMax: string): string | undefi
 type Modem = Pick<Docker['modem'], 'dial'>;
 
 interface Connection {
+  readonly kind: EngineKind;
   readonly short: Modem;
   readonly long: Modem;
 }
@@ -96,7 +100,7 @@ export function createEngineClient(dockerHost: string): EngineClient {
     const call: EngineCall = { method: 'GET', path: '/version' };
     const answer = await bounded(call, signal, callTimeoutMs, (limit) => dial(modem(shortAgent), call, limit));
     const version = versionOf(answer);
-    return { short: modem(shortAgent, version), long: modem(longAgent, version) };
+    return { kind: engineKind(answer), short: modem(shortAgent, version), long: modem(longAgent, version) };
   };
   const connected = async (signal: AbortSignal): Promise<Connection> => {
     // Not shared while it is being made: one caller's abort must not fail another one.
@@ -112,6 +116,14 @@ export function createEngineClient(dockerHost: string): EngineClient {
   };
 
   return {
+    async kind(signal) {
+      const call: EngineCall = { method: 'GET', path: '/version' };
+      try {
+        return await bounded(call, signal, callTimeoutMs, async (limit) => (await connected(limit)).kind);
+      } catch (error) {
+        throw onFailure(error);
+      }
+    },
     async call(call, signal) {
       const timeoutMs = call.timeoutMs ?? callTimeoutMs;
       try {

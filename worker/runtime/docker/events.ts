@@ -22,7 +22,13 @@ export interface EventDeps {
 
 const signOfLife = { everyMs: 10_000, timeoutMs: 5000 } as const;
 
-const kinds: Readonly<Record<string, RuntimeEvent['kind']>> = { start: 'started', die: 'ended', oom: 'oom' };
+/** Podman says "die" too, but is asked for it by its own word, "died". */
+const kinds: Readonly<Record<string, RuntimeEvent['kind']>> = {
+  start: 'started',
+  die: 'ended',
+  died: 'ended',
+  oom: 'oom',
+};
 
 /** The event of one line of the engine's stream; undefined for what is not ours or not of interest. Pure. */
 export function parseEvent(line: string, owner: Owner): RuntimeEvent | undefined {

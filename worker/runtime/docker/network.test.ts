@@ -5,6 +5,7 @@ import { EngineRefusal } from './engine-errors.ts';
 import { createBotNetwork } from './network.ts';
 
 const engineSaying = (answer: () => unknown): EngineClient => ({
+  kind: async () => 'docker',
   call: async () => answer(),
   stream: () => Promise.reject(new Error('no streams here')),
 });

@@ -1,4 +1,4 @@
-/** The network that all bots and builds of this host share. Its members cannot reach each other. */
+/** The network that all bots and builds of this host share. On Docker its members cannot reach each other. */
 import type { Logger } from '#common/log.ts';
 import { refuse } from '#common/problem.ts';
 import { list, record, text } from './answers.ts';
@@ -55,10 +55,11 @@ export function createBotNetwork(engine: EngineClient, name: string, logger: Log
       const network = record(answer);
       if (record(network['Options'])[isolation] !== 'false' && !warned) {
         warned = true;
-        logger.warn(
-          { network: name },
-          `this network was made by somebody else without ${isolation}=false: bots can reach each other`,
-        );
+        const why =
+          (await engine.kind(signal)) === 'podman'
+            ? 'Podman does not keep the containers of a network apart'
+            : `this network was made by somebody else without ${isolation}=false`;
+        logger.warn({ network: name }, `${why}: bots can reach each other`);
       }
       return text(record(list(record(network['IPAM'])['Config'])[0])['Gateway']);
     },

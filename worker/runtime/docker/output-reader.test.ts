@@ -110,7 +110,9 @@ describe('the reader of a container log', () => {
   test('reports a gap when another line stands where its line stood', () => {
     const { cursor } = look([line(0n, 'a'), line(0n, 'b')], undefined);
     const after = look([line(0n, 'b'), line(0n, 'c'), line(1n, 'd')], cursor);
-    expect([texts(after), after.gap]).toEqual([['d'], true]);
+    expect([texts(after), after.gap]).toEqual([['c', 'd'], true]);
+    const again = look([line(0n, 'b'), line(0n, 'c'), line(1n, 'd')], after.cursor);
+    expect([texts(again), again.gap]).toEqual([[], false]);
   });
 
   test('reports the gap of an emptied log once, and continues with what comes later', () => {

@@ -67,19 +67,25 @@ export function createFrameReader(cursor: OutputCursor, maxBytes: () => number):
     newest = { line, ordinal };
     full = bytes >= maxBytes();
   };
-  const anchorIsLost = () => {
+  const endSearch = (missed: boolean) => {
     searching = false;
-    lost = true;
-    gap = true;
-    for (const { line, ordinal } of held) emit(line, ordinal);
+    if (missed) {
+      gap = true;
+      for (const { line, ordinal } of held) emit(line, ordinal);
+    }
     held = [];
+  };
+  const anchorIsLost = () => {
+    lost = true;
+    endSearch(true);
   };
   const search = (line: OutputLine, ordinal: number) => {
     if (line.timeNs === cursor.timeNs && ordinal === cursor.ordinal) {
-      if (lineHash(line) !== cursor.hash) return anchorIsLost();
+      const isAnchor = lineHash(line) === cursor.hash;
       // What was held stands before the anchor in the file: an earlier batch gave it out.
-      searching = false;
-      held = [];
+      endSearch(!isAnchor);
+      // Another line in its place is new, and so is what follows. With Podman's times, whole seconds, that happens.
+      if (!isAnchor) emit(line, ordinal);
       return;
     }
     if (line.timeNs <= cursor.timeNs) return;

@@ -214,9 +214,9 @@ async function removeHalfDone(dir: string): Promise<void> {
 
 /** Undefined when it was removed meanwhile. */
 async function factsOf(store: ContainerStore, container: StoredContainer): Promise<ContainerFacts | undefined> {
-  const { id, name, identity, image, folder, settings } = container;
+  const { id, name, identity, folder, settings } = container;
   const { key, revision, epoch } = identity;
-  const facts = { id, name, key, revision, epoch, image, settings, ...(await runFacts(folder)), oomKilled: false };
+  const facts = { id, name, key, revision, epoch, settings, ...(await runFacts(folder)), oomKilled: false };
   // Without its files a container looks as if it had never run.
   return (await store.find(id)) && facts;
 }
