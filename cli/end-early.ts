@@ -34,7 +34,7 @@ export async function endEarly(
   if (options.verbose && error instanceof Error) context.stderr.write(`${escapeControls(error.stack ?? '')}\n`);
   const name = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   const hint = 'Please report it, with the output of the same command with -v.';
-  const bug = complain(exitCodes.failed, 'INTERNAL', `A bug in avtomatika-bot: ${name}.`, hint);
+  const bug = complain(exitCodes.failed, 'INTERNAL', `Bug in avtomatika-bot: ${name}.`, hint);
   return tell(bug.complaint, context, options);
 }
 

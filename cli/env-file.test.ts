@@ -55,7 +55,7 @@ it.each<[string, number]>([
   ["A='l1\nl2'\nB='canary", 3],
 ])('%j is refused at line %i, without showing it', (content, line) => {
   const result = parseEnvFile(content, 'bot.env');
-  const message = `Line ${line} of bot.env is not of the form NAME=VALUE.`;
+  const message = `Line ${line} of bot.env is not NAME=VALUE.`;
   expect(result).toMatchObject({ ok: false, problem: { code: 'INVALID_ENV_VARS', message } });
   expect(JSON.stringify(result)).not.toContain('canary');
 });

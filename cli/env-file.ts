@@ -37,8 +37,8 @@ export function parseEnvFile(content: string, name: string): Result<readonly Env
     if (found?.['name'] === undefined) {
       const line = text.slice(0, at).split('\n').length;
       return fail(
-        problem('INVALID_ENV_VARS', `Line ${line} of ${name} is not of the form NAME=VALUE.`, {
-          hint: 'Names are letters, digits and "_"; a value with quotes in it is put into the other kind of quotes.',
+        problem('INVALID_ENV_VARS', `Line ${line} of ${name} is not NAME=VALUE.`, {
+          hint: 'Names consist of letters, digits and "_"; put a value that contains quotes into the other kind of quotes.',
         }),
       );
     }

@@ -35,8 +35,8 @@ it.each<[string, Record<string, string | Uint8Array>, string]>([
   ['dir', { 'dir/x': '' }, 'dir is a folder.'],
   ['bin.env', { 'bin.env': Buffer.from('A=canary\xff', 'latin1') }, 'bin.env is not UTF-8 text.'],
   ['big.env', { 'big.env': 'A=canary\n'.repeat(200_000) }, 'big.env is longer than 1048576 bytes.'],
-  ['bad.env', { 'bad.env': 'A=1\ncanary\n' }, 'Line 2 of bad.env is not of the form NAME=VALUE.'],
-  ['proto.env', { 'proto.env': '__proto__=canary' }, 'No variable can be named __proto__.'],
+  ['bad.env', { 'bad.env': 'A=1\ncanary\n' }, 'Line 2 of bad.env is not NAME=VALUE.'],
+  ['proto.env', { 'proto.env': '__proto__=canary' }, 'A variable cannot be named __proto__.'],
 ])('%s is refused with one line', async (file, files, message) => {
   const cwd = await tempFolder(files);
   await expect(readEnvironment({ env: [], envFile: [file] }, cwd, signal)).rejects.toThrow(message);

@@ -42,6 +42,6 @@ export async function readEnvironment(
   }
   add(words);
   // As a key of the message it would be lost without a word.
-  if (all.has('__proto__')) refuse('INVALID_ENV_VARS', 'No variable can be named __proto__.');
+  if (all.has('__proto__')) refuse('INVALID_ENV_VARS', 'A variable cannot be named __proto__.');
   return { values: Object.fromEntries(all), removed: removed.filter((name) => !all.has(name)) };
 }

@@ -110,7 +110,7 @@ it('a bug is told as one, with its stack only when asked for', async () => {
     exitCode: 1,
     stdout: '',
     stderr:
-      'Error INTERNAL: A bug in avtomatika-bot: TypeError: oops. Please report it, with the output of the same command with -v.\n',
+      'Error INTERNAL: Bug in avtomatika-bot: TypeError: oops. Please report it, with the output of the same command with -v.\n',
   });
   expect((await runCli(['list', '-v'], { orchestrator })).stderr).toContain('run-cli.ts');
 });

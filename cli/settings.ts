@@ -36,7 +36,7 @@ export function readSettings(given: Given, env: Readonly<Record<string, string |
     throw complain(
       exitCodes.unauthorised,
       'UNAUTHENTICATED',
-      'The token holds a character that no token has, such as a space or a line end.',
+      'The token contains a character that no token has, such as a space or a line break.',
       'Check AVTOMATIKA_TOKEN or --token.',
     );
   }
@@ -47,12 +47,13 @@ export function readSettings(given: Given, env: Readonly<Record<string, string |
 function parseAddress(text: string): string {
   const wrong = (fault: string): CliError =>
     complain(exitCodes.usage, 'INVALID_URL', fault, `Set AVTOMATIKA_URL or --url to something like ${defaultUrl}.`);
-  if (hasZone(text)) throw wrong('A URL cannot hold an IPv6 address with a zone (the part after "%").');
+  if (hasZone(text)) throw wrong('A URL cannot contain an IPv6 address with a zone (the part after "%").');
   const url = parseUrl(text);
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
     throw wrong("The orchestrator's address is not an http:// or https:// URL.");
   }
-  if (url.username !== '' || url.password !== '') throw wrong("The orchestrator's address must not hold a password.");
+  if (url.username !== '' || url.password !== '')
+    throw wrong("The orchestrator's address must not contain a password.");
   if (url.search !== '' || url.hash !== '')
     throw wrong("The orchestrator's address must not have a query or fragment.");
   return `${url.origin}${trimEnd(url.pathname, '/')}`;

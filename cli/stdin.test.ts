@@ -22,14 +22,14 @@ describe('a password from stdin', () => {
 
   it('is not read from a terminal, where it would show', () => {
     const { context } = setUp();
-    expect(() => readPassword({ ...context, terminal: { stdin: true } })).toThrow('is to be piped in');
+    expect(() => readPassword({ ...context, terminal: { stdin: true } })).toThrow('Pipe the password in');
   });
 
   it('is waited for five minutes at most', async () => {
     const { clock, context } = setUp();
     const read = readPassword(context);
     clock.advance(5 * 60_000);
-    await expect(read).rejects.toThrow('Nothing came on the standard input.');
+    await expect(read).rejects.toThrow('Standard input was empty.');
   });
 
   it('is given up on Ctrl-C, also when that came before', async () => {
@@ -43,10 +43,10 @@ describe('a password from stdin', () => {
   it('is bounded, and must be text', async () => {
     const endless = setUp();
     endless.stdin.end(Buffer.alloc(65 * 1024, 'a'));
-    await expect(readPassword(endless.context)).rejects.toThrow('The standard input is longer than 65536 bytes.');
+    await expect(readPassword(endless.context)).rejects.toThrow('Standard input is longer than 65536 bytes.');
     const binary = setUp();
     binary.stdin.end(Buffer.of(0xff));
-    await expect(readPassword(binary.context)).rejects.toThrow('The standard input is not UTF-8 text.');
+    await expect(readPassword(binary.context)).rejects.toThrow('Standard input is not UTF-8 text.');
   });
 });
 

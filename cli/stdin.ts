@@ -28,7 +28,7 @@ export function readPassword(
   if (!context.terminal.stdin) return readAllStdin(context);
   const hint =
     'For example: avtomatika-bot start my-bot --image REF --registry-user me --registry-pass-stdin < pass.txt';
-  throw complain(exitCodes.usage, 'USAGE', 'The password is to be piped in, not typed where it shows.', hint);
+  throw complain(exitCodes.usage, 'USAGE', 'Pipe the password in; typed here, it would be visible.', hint);
 }
 
 /** One line, without its end; what there is when the input ends before. */
@@ -43,7 +43,7 @@ function readUntil({ stdin, clock, signal }: StdinContext, isEnd: (piece: Buffer
   let bytes = 0;
   const finish = (): void => {
     try {
-      resolve(decode(Buffer.concat(pieces), 'The standard input', bytesMax));
+      resolve(decode(Buffer.concat(pieces), 'Standard input', bytesMax));
     } catch (error) {
       reject(error);
     }
@@ -55,7 +55,7 @@ function readUntil({ stdin, clock, signal }: StdinContext, isEnd: (piece: Buffer
     if (bytes > bytesMax || isEnd(next)) finish();
   };
   const cancelTimer = clock.after(patienceMs, () =>
-    reject(complain(exitCodes.failed, 'NO_INPUT', 'Nothing came on the standard input.', 'Try again, or pipe it in.')),
+    reject(complain(exitCodes.failed, 'NO_INPUT', 'Standard input was empty.', 'Try again, or pipe it in.')),
   );
   stdin.on('data', onData).once('end', finish).once('error', reject);
   const letGo = onAbort(signal, () => reject(signal.reason));

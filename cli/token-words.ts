@@ -19,7 +19,7 @@ export function parseScope(word: string): TokenScope {
   if (Object.hasOwn(scopes, word)) return scopes[word as keyof typeof scopes]; // one of its own keys
   const near = closest(word.toLowerCase(), names);
   const hint = near === undefined ? `Use ${names.join(', ')}.` : `Did you mean ${near}?`;
-  throw complain(exitCodes.usage, 'INVALID_SCOPE', 'The scope is not known.', hint);
+  throw complain(exitCodes.usage, 'INVALID_SCOPE', 'Unknown scope.', hint);
 }
 
 /** The word of a scope; a newer orchestrator may send one that this program does not know. */

@@ -80,8 +80,8 @@ function remainingMs({ deadlineAt, updatedAt, createdAt }: Job): number {
 }
 
 function tooLate(job: Job, broken: unknown): CliError {
-  const look = `Look at it with: avtomatika-bot job ${job.jobId}`;
+  const look = `Check it with: avtomatika-bot job ${job.jobId}`;
   return broken === undefined
     ? complain(exitCodes.failed, 'DEADLINE_EXCEEDED', `Job ${job.jobId} did not end before its deadline.`, look)
-    : complain(exitCodes.unreachable, 'UNREACHABLE', `The connection was lost while job ${job.jobId} went on.`, look);
+    : complain(exitCodes.unreachable, 'UNREACHABLE', `The connection was lost; job ${job.jobId} continues.`, look);
 }

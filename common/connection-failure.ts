@@ -75,23 +75,23 @@ export function describeConnectionFailure(
   { url, setting, detail = '' }: { readonly url: string; readonly setting: string; readonly detail?: string },
 ): FailureWords {
   const { hostname = url, host = url } = URL.parse(url) ?? {};
-  const trust = 'Set NODE_EXTRA_CA_CERTS to a file with the certificate of the authority that issued it, in PEM.';
+  const trust = 'Set NODE_EXTRA_CA_CERTS to a PEM file with the certificate of the authority that issued it.';
   switch (failure) {
     case 'untrusted':
       return { sentence: 'its certificate is not trusted: this machine does not know who issued it', cure: trust };
     case 'self-signed':
       return {
         sentence: 'its certificate is not trusted: it is self-signed',
-        cure: 'Set NODE_EXTRA_CA_CERTS to a file with this certificate, in PEM.',
+        cure: 'Set NODE_EXTRA_CA_CERTS to a PEM file with this certificate.',
       };
     case 'expired':
       return {
         sentence: `its certificate has expired${detail === '' ? '' : ` on ${detail}`}`,
-        cure: 'Its operator has to renew the certificate; check the clock of this machine, too.',
+        cure: "Its operator has to renew the certificate; check this machine's clock as well.",
       };
     case 'not-yet-valid':
       return {
-        sentence: `its certificate is not valid yet${detail === '' ? '' : `, but from ${detail} on`}`,
+        sentence: `its certificate is not valid yet${detail === '' ? '' : `, only from ${detail} on`}`,
         cure: 'Check the clocks of both machines.',
       };
     case 'other-name':
@@ -108,34 +108,37 @@ export function describeConnectionFailure(
       return { sentence: 'it speaks TLS', cure: `Set ${setting} to https://${host}.` };
     case 'no-http2':
       return {
-        sentence: 'what answers speaks no HTTP/2, which gRPC needs',
-        cure: 'A proxy in front of the orchestrator has to pass gRPC on: DEPLOY.md has settings that do.',
+        sentence: 'whatever answers there does not speak HTTP/2, which gRPC needs',
+        cure: 'A proxy in front of the orchestrator has to forward gRPC: DEPLOY.md has a configuration for it.',
       };
     case 'not-an-orchestrator':
       return {
-        sentence: `what answers is not an orchestrator${detail === '' ? '' : ` (${detail})`}`,
-        cure: `Check ${setting}; a proxy in front of the orchestrator has to pass gRPC on.`,
+        sentence: `whatever answers there is not an orchestrator${detail === '' ? '' : ` (${detail})`}`,
+        cure: `Check ${setting}; a proxy in front of the orchestrator has to forward gRPC.`,
       };
     case 'unknown-name':
       return {
         sentence: `the name ${hostname} is not known`,
-        cure: `Check ${setting} and the name server of this machine.`,
+        cure: `Check ${setting} and this machine's name server.`,
       };
     case 'no-name-server':
       return {
         sentence: `the name ${hostname} cannot be looked up: no name server answers`,
-        cure: 'Check the network and the name server of this machine.',
+        cure: "Check the network and this machine's name server.",
       };
     case 'refused':
       return { sentence: `nothing listens at ${host}`, cure: `Check that it runs and ${setting}.` };
     case 'no-way':
-      return { sentence: `there is no way from this machine to ${host}`, cure: `Check the network and ${setting}.` };
+      return { sentence: `there is no route from this machine to ${host}`, cure: `Check the network and ${setting}.` };
     case 'silent':
       return {
         sentence: `${host} does not answer`,
-        cure: `Check ${setting} and that no firewall is in between.`,
+        cure: `Check ${setting} and that no firewall is in the way.`,
       };
     case 'closed':
-      return { sentence: `${host} closes the connection without a word`, cure: `Check that it runs and ${setting}.` };
+      return {
+        sentence: `${host} closes the connection without a response`,
+        cure: `Check that it runs and ${setting}.`,
+      };
   }
 }

@@ -6,7 +6,7 @@ export const diskFaultSentences: Readonly<Record<Fault, string>> = {
   full: 'the disk that holds DATA_DIR is full: free some space on it',
   read_only: 'the disk that holds DATA_DIR cannot be written to: mount it for writing',
   forbidden: 'no permission to write: fix the owner of DATA_DIR and of what is in it',
-  failing: 'the disk that holds DATA_DIR fails: see what the system says of it',
+  failing: "the disk that holds DATA_DIR is failing: see the system's log",
 };
 
 const faultsOfSystem: Readonly<Record<string, Fault>> = {

@@ -83,7 +83,7 @@ export function path<D extends string | undefined>(declared: Declared, fallback:
 export function absolutePath(text: string): string {
   const home = /^~([^/]*)(?:\/|$)/.exec(text);
   if (home === null) return resolve(text);
-  if (home[1] !== '') throw new BadValue('must not begin with "~" and a name: write the folder out');
+  if (home[1] !== '') throw new BadValue('must not begin with "~" and a name: write out the folder');
   return join(homedir(), text.slice(1));
 }
 

@@ -53,7 +53,7 @@ const bareHost = (hostname: string): string => {
 
 const forbidden = (field: string) =>
   fail(
-    problem('FORBIDDEN_URL', 'The URL leads to an address that sources of bots must not come from.', {
+    problem('FORBIDDEN_URL', 'Sources may not be fetched from the address that the URL leads to.', {
       details: { field },
     }),
   );
@@ -81,7 +81,7 @@ export function checkRedirect(from: URL, location: unknown, allow: FetchAllow, f
   return fail(
     problem('FETCH_FAILED', 'The server redirects to a URL that is not allowed.', {
       details: { field, rule: reading.rule },
-      hint: 'Give the address at which the archive itself lies.',
+      hint: 'Give the address of the archive itself.',
     }),
   );
 }

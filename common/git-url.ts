@@ -35,12 +35,12 @@ export function parseGitUrl(text: unknown, allow: FetchAllow, field = 'git_repo'
 function hintFor(text: unknown, rule: UrlRule): string {
   const given = typeof text === 'string' ? text : '';
   if (rule === 'user_info') {
-    return 'Take user and password out of the URL and send them as "git_auth": {"username": "me", "password": "TOKEN"}.';
+    return 'Remove user and password from the URL and send them as "git_auth": {"username": "me", "password": "TOKEN"}.';
   }
   if (rule !== 'scheme') return `Use an address such as ${example}.`;
   const ssh = /^(?:ssh:\/\/)?git@([a-z0-9-]+(?:\.[a-z0-9-]+)+)(?::22)?[:/]([\w][\w./-]*)$/i.exec(given);
-  if (ssh !== null) return `Only https is taken: https://${ssh[1]}/${ssh[2]} with "git_auth" where it is private.`;
-  return 'Only https is taken: no ssh, git, file or ext addresses, no folders of the server.';
+  if (ssh !== null) return `Only https is supported: https://${ssh[1]}/${ssh[2]} with "git_auth" if it is private.`;
+  return 'Only https is supported: no ssh, git, file or ext addresses, and no folders on the server.';
 }
 
 // More than git itself forbids (git-check-ref-format(1)): only letters, digits and signs that no shell reads.
@@ -66,10 +66,10 @@ const refSentences = {
   not_text: 'is not text',
   too_long: `is longer than ${refMaxBytes} bytes`,
   leading_dash: 'begins with "-"',
-  forbidden_character: 'has a character that is not a letter, digit or one of . _ / + # @ = , -',
+  forbidden_character: 'contains a character other than letters, digits and . _ / + # @ = , -',
   segment: 'has an empty segment, or one that begins or ends with "." or ends with ".lock"',
-  sequence: 'has ".." or "@{" in it, or is "@"',
-  full_name: 'is a full or special name of git; write it without "refs/heads/"',
+  sequence: 'contains ".." or "@{", or is "@"',
+  full_name: 'is a full or special ref name; write it without "refs/heads/"',
 } as const;
 
 type RefRule = keyof typeof refSentences;

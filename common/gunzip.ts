@@ -59,8 +59,8 @@ export async function* gunzip(
     damaged();
   }
   if ((await bytes.some(1)) !== undefined) {
-    refuse('INVALID_ARCHIVE', 'Something follows the gzip data of the archive.', {
-      hint: 'Pack the archive anew as one piece: tar -czf bot.tar.gz -C FOLDER .',
+    refuse('INVALID_ARCHIVE', 'The archive has extra data after its gzip data.', {
+      hint: 'Pack the archive again as one file: tar -czf bot.tar.gz -C FOLDER .',
     });
   }
 }
@@ -68,7 +68,7 @@ export async function* gunzip(
 function assertWithin(limits: InflateLimits, length: number, packedLength: number): void {
   const isBomb = length > limits.ratioFromBytes && length > packedLength * limits.ratio;
   if (length <= limits.bytes && !isBomb) return;
-  refuse('ARCHIVE_TOO_LARGE', 'The archive is too large once it is unpacked.', {
+  refuse('ARCHIVE_TOO_LARGE', 'The archive is too large when unpacked.', {
     details: { max_bytes: limits.bytes, max_ratio: limits.ratio },
   });
 }

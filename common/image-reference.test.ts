@@ -142,7 +142,7 @@ describe('an image reference', () => {
     ['ghcr.io/<user>/bot', /placeholder/, undefined],
     ['ghcr.io/${USER}/bot', /placeholder/, undefined],
     ['ghcr.io/me/bot:', /no tag/, undefined],
-    ['ghcr.io/Me/..', /grammar/, undefined],
+    ['ghcr.io/Me/..', /is not valid/, undefined],
   ])('%s is refused by its fault', (text, message, hint) => {
     const result = parseImageReference(text);
     expect(result).toMatchObject({ ok: false, problem: { message: expect.stringMatching(message) } });

@@ -38,7 +38,7 @@ const refused = (message: string, field: string, hint?: string) =>
 
 const forbidden = (field: string, hint?: string) =>
   fail(
-    problem('FORBIDDEN_REGISTRY', 'The registry is at an address that images must not come from.', {
+    problem('FORBIDDEN_REGISTRY', 'Images may not be pulled from the address of this registry.', {
       details: { field },
       ...(hint === undefined ? {} : { hint }),
     }),
@@ -60,7 +60,7 @@ export function parseImageReference(
   }
   const user = text.indexOf('@');
   if (user >= 0 && text.includes('/', user)) {
-    return forbidden(field, 'Take user and password out of the reference and send them as "registry_auth".');
+    return forbidden(field, 'Remove user and password from the reference and send them as "registry_auth".');
   }
   const parts = split(text);
   if (parts === undefined) return unreadable(text, field);
@@ -71,7 +71,7 @@ export function parseImageReference(
     return refused('The image is given by its id.', field, 'Name it by registry, repository and tag.');
   }
   if (isBuilt && hubRegistries.includes(registry)) {
-    return refused(`Names that begin with ${builtImagePrefix} are of images that Bot Runner builds.`, field);
+    return refused(`Names that begin with ${builtImagePrefix} are reserved for images that Bot Runner builds.`, field);
   }
   if (registry !== undefined && !mayPullFrom(registry, allow)) return forbidden(field);
   return ok(parts);
@@ -103,7 +103,7 @@ function unreadable(text: string, field: string) {
     return refused('The name of an image is in lower case.', field, hint);
   }
   if (text.endsWith(':')) return refused('The image reference has no tag behind its colon.', field);
-  return refused('The image reference breaks the grammar of image references.', field);
+  return refused('The image reference is not valid.', field);
 }
 
 function split(text: string): ImageReference | undefined {

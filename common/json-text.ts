@@ -34,7 +34,7 @@ export const checkJsonBounds = (text: string, bounds: JsonBounds = jsonBounds): 
 const malformed = (message: string, hint?: string): Problem =>
   problem('MALFORMED_REQUEST', message, hint === undefined ? {} : { hint });
 const notJson = () => malformed('The body is not valid JSON.');
-const notUnicode = () => malformed('The body has text that is not valid Unicode.');
+const notUnicode = () => malformed('The body contains text that is not valid Unicode.');
 
 const numberPattern = /-?\d[\d.eE+-]*/y;
 
@@ -71,7 +71,7 @@ function scan(text: string, { depthMax, valuesMax }: JsonBounds, strict: boolean
       const known = keyComes ? open.at(-1) : undefined;
       if (known?.has(value)) {
         return malformed(
-          `The key ${JSON.stringify(value.slice(0, 40))} comes twice in one object.`,
+          `The key ${JSON.stringify(value.slice(0, 40))} occurs twice in one object.`,
           'Give each key once.',
         );
       }
@@ -84,7 +84,10 @@ function scan(text: string, { depthMax, valuesMax }: JsonBounds, strict: boolean
       numberPattern.lastIndex = at;
       const literal = numberPattern.exec(text)?.[0] ?? character;
       if (strict && !isExactNumber(literal)) {
-        return malformed('The body has a number that cannot be kept as it is written.', 'Write it as text, in quotes.');
+        return malformed(
+          'The body contains a number that cannot be represented exactly.',
+          'Write it as a string, in quotes.',
+        );
       }
       at += literal.length;
       continue;

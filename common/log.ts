@@ -39,7 +39,7 @@ export function createLogger(
           const path = error instanceof Error && 'path' in error ? { path: error.path } : {};
           method.apply(this, [
             path,
-            `${diskFaultSentences[fault]}; what could not be written meanwhile is tried again or lost`,
+            `${diskFaultSentences[fault]}; what could not be written in the meantime is retried or lost`,
           ]);
         },
       },

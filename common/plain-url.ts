@@ -20,11 +20,11 @@ export type UrlRule =
 export const urlSentences: Readonly<Record<UrlRule, string>> = {
   not_text: 'is not text',
   too_long: 'is too long',
-  control_character: 'has a space, a backslash or a control character in it',
-  scheme: 'does not begin with a scheme that is allowed, followed by "://"',
+  control_character: 'contains a space, a backslash or a control character',
+  scheme: 'does not begin with an allowed scheme followed by "://"',
   unreadable: 'cannot be read',
-  user_info: 'has user information in it',
-  fragment: 'has a fragment ("#...") in it',
+  user_info: 'contains user information',
+  fragment: 'contains a fragment ("#...")',
   host: 'has a host name that is not valid',
   port: 'has the port 0, at which nothing can listen',
 };

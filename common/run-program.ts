@@ -35,13 +35,13 @@ export function explainStartError(error: unknown): string | undefined {
   switch (code) {
     case 'EADDRINUSE':
       return file === undefined
-        ? `port ${port} on ${address} is in use: end the program that uses it, or set PORT to another one`
-        : `${file} is in use: end the program that listens there, or choose another path`;
+        ? `port ${port} on ${address} is in use: stop the program that uses it, or set PORT to another one`
+        : `${file} is in use: stop the program that listens there, or choose another path`;
     case 'EADDRNOTAVAIL':
       return `this machine has no address ${address}: set HOST to one of its addresses`;
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
-      return `${hostname} is neither an address nor a known name: set HOST to an address of this machine`;
+      return `${hostname} is neither an address nor a name that resolves: set HOST to an address of this machine`;
     case 'EACCES':
     case 'EPERM':
       return file === undefined
@@ -50,31 +50,31 @@ export function explainStartError(error: unknown): string | undefined {
     case 'ENOENT':
       // What Node.js says of a folder that is to be made on a disk that cannot be written to.
       if (syscall === 'mkdir' && file !== undefined) {
-        return `${file} cannot be made: its disk cannot be written to, or is gone; choose another path, such as another DATA_DIR`;
+        return `${file} cannot be created: its disk is read-only or gone; choose another path, such as another DATA_DIR`;
       }
       return `${file} does not exist`;
     case 'EEXIST':
     case 'ENOTDIR':
-      return `${file} is not a folder, or is in something that is none: choose another path, such as another DATA_DIR`;
+      return `${file} is not a folder, or lies in something that is not one: choose another path, such as another DATA_DIR`;
     case 'EISDIR':
       return file === undefined
         ? 'a folder stands where a file should be'
         : `${file} is a folder, and should be a file: move it away, or choose another DATA_DIR`;
     case 'EROFS':
-      return `${file} is on a disk that cannot be written to: choose another path, such as another DATA_DIR`;
+      return `${file} is on a read-only disk: choose another path, such as another DATA_DIR`;
     case 'ENOSPC':
     case 'EDQUOT':
       return `the disk is full${file === undefined ? '' : ` (${file})`}: free some space on it`;
     case 'ELOOP':
     case 'ENAMETOOLONG':
-      return `${file} cannot be followed (${code}): choose another path, such as another DATA_DIR`;
+      return `${file} cannot be resolved (${code}): choose another path, such as another DATA_DIR`;
     default:
       if (code.startsWith('ERR_OSSL_')) {
         return `TLS_CERT and TLS_KEY are not a certificate chain and its private key in PEM (${error.message})`;
       }
       // https://www.sqlite.org/rescode.html#busy: the store is open elsewhere.
       if ('errcode' in error && error.errcode === 5) {
-        return 'the store is in use by another orchestrator: end it, or set DATA_DIR to another folder';
+        return 'the store is in use by another orchestrator: stop it, or set DATA_DIR to another folder';
       }
       if ('errcode' in error || error instanceof ProblemError) {
         const fault = diskFaultOf(error);
@@ -101,7 +101,7 @@ export async function runProgram(name: string, start: () => Promise<Stoppable>):
       process.once(signal, () => {
         process.once(signal, () => process.exit(130));
         systemClock.after(shutdownMaxMs, () => {
-          process.stderr.write(`${name}: ${doing} took more than ${shutdownMaxMs / 1000} s; it was broken off\n`);
+          process.stderr.write(`${name}: ${doing} took more than ${shutdownMaxMs / 1000} s and was aborted\n`);
           process.exit(1);
         });
         resolve();

@@ -83,8 +83,8 @@ describe('the file names of one bot', () => {
   });
 
   test.each([
-    ['comes twice', ['a', 'a'], 'twice'],
-    ['comes twice in two Unicode forms', ['\u00e9.py', 'e\u0301.py'], 'twice'],
+    ['occurs twice', ['a', 'a'], 'twice'],
+    ['occurs twice in two Unicode forms', ['\u00e9.py', 'e\u0301.py'], 'twice'],
     ['is a folder of a later one', ['a', 'a/b'], 'file_and_folder'],
     ['is a folder of an earlier one', ['a/b/c', 'a'], 'file_and_folder'],
   ])('are refused when one %s', (_title, names, rule) => {

@@ -29,11 +29,11 @@ export type PathRule =
 export const pathRuleSentences: Readonly<Record<PathRule, string>> = {
   empty: 'is empty',
   absolute: 'is absolute',
-  parent_segment: 'has ".." in it',
+  parent_segment: 'contains ".."',
   dot_segment: 'has "." as a segment',
   empty_segment: 'has an empty segment',
-  backslash: 'has a backslash in it',
-  control_character: 'has a control character in it',
+  backslash: 'contains a backslash',
+  control_character: 'contains a control character',
   not_text: 'is not valid Unicode text',
   leading_dash: 'begins with "-"',
   drive_letter: 'begins with a drive letter',
@@ -110,11 +110,11 @@ export function createFileTree(field = 'files'): FileTree {
     if (!result.ok) return result;
     const path = result.value;
     const key = path.normalize('NFC');
-    if (kind === 'file' && files.has(key)) return conflict(path, 'twice', 'comes twice');
+    if (kind === 'file' && files.has(key)) return conflict(path, 'twice', 'occurs twice');
     const parents = parentsOf(key);
     const clashes = kind === 'file' ? folders.has(key) : files.has(key);
     if (clashes || parents.some((parent) => files.has(parent))) {
-      return conflict(path, 'file_and_folder', 'is a file and a folder at once, or lies in one that is');
+      return conflict(path, 'file_and_folder', 'is both a file and a folder, or lies in one that is');
     }
     for (const parent of parents) folders.add(parent);
     (kind === 'file' ? files : folders).add(key);
@@ -159,7 +159,7 @@ export function checkEntrypoint(entrypoint: unknown, files?: Iterable<string>): 
   const rule = brokenPathRule(entrypoint);
   if (rule !== undefined) return refused(rule, pathRuleSentences[rule]);
   if (!entrypointPattern.test(entrypoint)) {
-    return refused('forbidden_character', 'has a character that is not a letter, digit, ".", "_", "-" or "/"');
+    return refused('forbidden_character', 'contains a character other than letters, digits, ".", "_", "-" and "/"');
   }
   if (!entrypointEndings.some((ending) => entrypoint.endsWith(ending))) {
     return refused('ending', `does not end in ${entrypointEndings.join(', ')}`);

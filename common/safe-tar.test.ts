@@ -206,7 +206,7 @@ describe('a tar from a user', () => {
     expect(leftOut).toEqual([
       '"notes." has a segment that ends with a space or a dot',
       '"odd./x" has a segment that ends with a space or a dot',
-      '"a\\nb" has a control character in it',
+      '"a\\nb" contains a control character',
       '"-x" begins with "-"',
       '"l" is a hard link',
       '"p" is a pipe',

@@ -48,7 +48,7 @@ export async function* readSafeTar(
   limits: TarLimits = defaultTarLimits,
 ): AsyncGenerator<SafeEntry, void, undefined> {
   for await (const entry of readContextTar(source, limits)) {
-    if (entry.kind === 'link') refuseType('symbolic link', 'Put the files themselves in instead of links to them.');
+    if (entry.kind === 'link') refuseType('symbolic link', 'Include the files themselves instead of links to them.');
     else yield entry;
   }
 }
@@ -79,7 +79,7 @@ export async function* readContextTar(
       if (entries > limits.entries) refuse('ARCHIVE_TOO_LARGE', `The archive has more than ${limits.entries} entries.`);
       totalBytes += entry.sizeBytes;
       if (totalBytes > limits.totalBytes) {
-        refuse('ARCHIVE_TOO_LARGE', `The files in the archive are larger than ${limits.totalBytes} bytes together.`);
+        refuse('ARCHIVE_TOO_LARGE', `The files in the archive exceed ${limits.totalBytes} bytes in total.`);
       }
       const name = plainName(entry);
       const odd = onLeftOut === undefined ? undefined : oddity(entry, name);
@@ -101,7 +101,7 @@ export async function* readContextTar(
           yield { name: accepted(tree.addFile(name)), kind: 'link', target: safeTarget(name, entry.linkName) };
           break;
         default:
-          refuseType(entry.type, 'Leave out hard links, devices, pipes and sparse files; put plain files in.');
+          refuseType(entry.type, 'Include plain files only, without hard links, devices, pipes and sparse files.');
       }
     }
   } finally {
@@ -147,7 +147,7 @@ function accepted(result: Result<string>): string {
 }
 
 function refuseType(type: string, hint: string): never {
-  return refuse('INVALID_ARCHIVE', `The archive holds an entry that is not allowed: ${type}.`, { hint });
+  return refuse('INVALID_ARCHIVE', `The archive contains an entry that is not allowed: ${type}.`, { hint });
 }
 
 /**
@@ -166,9 +166,9 @@ function safeTarget(name: string, given: string): string {
     '/',
   );
   if (target === '' || !isPlain || steps > folders.length || leadsTo === name) {
-    refuse('INVALID_ARCHIVE', `The archive holds a link that leads out of it, or nowhere: ${shownName(name)}.`, {
+    refuse('INVALID_ARCHIVE', `The archive contains a link that leads out of it, or nowhere: ${shownName(name)}.`, {
       details: { field: 'archive', rule: 'link' },
-      hint: 'Only relative links to files of the same archive are allowed; put the files themselves in.',
+      hint: 'Only relative links to files in the same archive are allowed; otherwise include the files themselves.',
     });
   }
   return target;
@@ -184,8 +184,8 @@ async function unpacked(bytes: ByteReader, limits: TarLimits): Promise<ByteReade
   const text = head.toString('latin1');
   const other = otherFormats.find(([, magic]) => magic.test(text));
   if (other !== undefined) {
-    refuse('INVALID_ARCHIVE', `The archive is of the format ${other[0]}.`, {
-      hint: 'Only tar and tar.gz are taken: tar -czf bot.tar.gz -C FOLDER .',
+    refuse('INVALID_ARCHIVE', `The archive has the format ${other[0]}.`, {
+      hint: 'Only tar and tar.gz are supported: tar -czf bot.tar.gz -C FOLDER .',
     });
   }
   return bytes;

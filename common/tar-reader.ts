@@ -30,7 +30,7 @@ const extraMaxBytes = 1024 * 1024;
 
 const damaged = (what: string): never =>
   refuse('INVALID_ARCHIVE', `The archive is damaged or not a tar file: ${what}.`, {
-    hint: 'Pack it anew: tar -czf bot.tar.gz -C FOLDER .',
+    hint: 'Pack it again: tar -czf bot.tar.gz -C FOLDER .',
   });
 
 const types: Readonly<Record<string, TarEntryType>> = {
@@ -60,7 +60,7 @@ export async function* readTar(bytes: ByteReader): AsyncGenerator<TarEntry, void
     if (block.equals(zeroBlock)) return expectZeros(bytes);
     const header = readHeader(block);
     if (isExtra(header.flag)) {
-      if (header.sizeBytes > extraMaxBytes) damaged('a name or another extra is too long');
+      if (header.sizeBytes > extraMaxBytes) damaged('a name or another extended header is too long');
       const data = await bytes.take(header.sizeBytes);
       if (data.length < header.sizeBytes) damaged('it ends early');
       await skipPadding(bytes, header.sizeBytes);
@@ -97,7 +97,7 @@ async function expectZeros(bytes: ByteReader): Promise<void> {
   for (let piece = await bytes.some(); piece !== undefined; piece = await bytes.some()) {
     for (let at = 0; at < piece.length; at += blockBytes) {
       const part = piece.subarray(at, at + blockBytes);
-      if (!part.equals(zeroBlock.subarray(0, part.length))) damaged('something stands behind its end');
+      if (!part.equals(zeroBlock.subarray(0, part.length))) damaged('there is data after its end');
     }
   }
 }
@@ -105,7 +105,7 @@ async function expectZeros(bytes: ByteReader): Promise<void> {
 function readHeader(block: Buffer) {
   const sum = block.reduce((total, byte, at) => total + (at >= 148 && at < 156 ? 0x20 : byte), 0);
   const magic = block.toString('latin1', 257, 263);
-  if (numberOf(block, 148, 8) !== sum || (magic !== 'ustar\0' && magic !== 'ustar ')) damaged('a header is not one');
+  if (numberOf(block, 148, 8) !== sum || (magic !== 'ustar\0' && magic !== 'ustar ')) damaged('a header is not valid');
   const prefix = magic === 'ustar\0' ? textOf(block, 345, 155) : '';
   const name = textOf(block, 0, 100);
   return {
@@ -132,7 +132,7 @@ function numberOf(block: Buffer, start: number, length: number): number {
     return value <= Number.MAX_SAFE_INTEGER ? Number(value) : damaged('a number is too large');
   }
   const digits = textOf(field).trim();
-  return /^[0-7]*$/.test(digits) ? Number.parseInt(digits || '0', 8) : damaged('a number is not one');
+  return /^[0-7]*$/.test(digits) ? Number.parseInt(digits || '0', 8) : damaged('a number is not valid');
 }
 
 const isExtra = (flag: string): boolean => flag === 'x' || flag === 'g' || flag === 'L' || flag === 'K';
@@ -142,7 +142,7 @@ function readExtra(flag: string, data: Buffer): Extra {
   if (flag === 'K') return { linkName: textOf(data) };
   const extra = readPax(data);
   // A global header is for comments, such as git's; one that gives every entry the same name is an attack.
-  if (flag === 'g' && Object.keys(extra).length > 0) damaged('a name is given for all entries');
+  if (flag === 'g' && Object.keys(extra).length > 0) damaged('a name is set for all entries');
   return extra;
 }
 
@@ -155,14 +155,14 @@ function readPax(data: Buffer): Extra {
     const end = at + length;
     const equals = data.indexOf('=', space);
     if (!(Number.isInteger(length) && end <= data.length && equals > space && equals < end && data[end - 1] === 0x0a)) {
-      return damaged('an extra header is not one');
+      return damaged('an extra header is not valid');
     }
     const key = data.toString('utf8', space + 1, equals);
     const value = () => data.toString('utf8', equals + 1, end - 1);
     if (key === 'path') extra = { ...extra, name: value() };
     else if (key === 'linkpath') extra = { ...extra, linkName: value() };
     else if (key === 'size') extra = { ...extra, sizeBytes: sizeOf(value()) };
-    else if (key.startsWith('GNU.sparse.')) damaged('it holds a sparse file');
+    else if (key.startsWith('GNU.sparse.')) damaged('it contains a sparse file');
     at = end;
   }
   return extra;
@@ -170,5 +170,5 @@ function readPax(data: Buffer): Extra {
 
 function sizeOf(digits: string): number {
   const size = /^\d{1,16}$/.test(digits) ? Number(digits) : Number.NaN;
-  return Number.isSafeInteger(size) ? size : damaged('a size is not one');
+  return Number.isSafeInteger(size) ? size : damaged('a size is not valid');
 }

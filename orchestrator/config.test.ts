@@ -64,7 +64,7 @@ describe('the development tokens', () => {
       for (const word of words) {
         const mistakes = mistakesOf({ ...open, ...rest, [name]: word });
         expect(mistakes).toEqual([
-          `${name.replace('GLOBAL_', '')} is a development token, which everybody knows, and HOST 0.0.0.0 is not loopback: set a token of your own; sh scripts/make-tokens.sh makes them`,
+          `${name.replace('GLOBAL_', '')} is a development token, which everybody knows, and HOST 0.0.0.0 is not loopback: set a token of your own; sh scripts/make-tokens.sh generates them`,
         ]);
       }
     },

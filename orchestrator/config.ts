@@ -40,7 +40,7 @@ export const orchestratorVariables = {
   host: custom(
     {
       name: 'HOST',
-      doc: 'Address to listen on. Off loopback it needs TLS, ALLOW_CLEARTEXT=1, or PUBLISHED_AT on loopback.',
+      doc: 'Address to listen on. Any address other than loopback needs TLS, ALLOW_CLEARTEXT=1, or PUBLISHED_AT on loopback.',
       shownDefault: '127.0.0.1',
     },
     // An IPv6 address may stand in brackets, as in a URL.
@@ -51,22 +51,22 @@ export const orchestratorVariables = {
   tlsKey: path({ name: 'TLS_KEY', doc: 'Path of the private key, PEM.' }, undefined),
   allowCleartext: flag({
     name: 'ALLOW_CLEARTEXT',
-    doc: '1 allows cleartext off loopback, behind a proxy that does TLS.',
+    doc: '1 allows cleartext on other addresses than loopback, behind a proxy that terminates TLS.',
   }),
   publishedAt: custom(
     {
       name: 'PUBLISHED_AT',
-      doc: 'In a container: where its port is published, as [ADDRESS:]PORT. On loopback cleartext is allowed.',
+      doc: 'In a container: where its port is published, as [ADDRESS:]PORT. If that is loopback, cleartext is allowed.',
       shownDefault: 'none',
     },
     parsePublishedAt,
   ),
   allowDevelopmentTokens: flag({
     name: 'ALLOW_DEVELOPMENT_TOKENS',
-    doc: '1 allows the development tokens off loopback, for a container whose port is published on loopback only.',
+    doc: '1 allows the development tokens on other addresses than loopback, for a container whose port is published on loopback only.',
   }),
   dataDir: path(
-    { name: 'DATA_DIR', doc: 'Folder for state; the orchestrator uses its sub-folder orchestrator.' },
+    { name: 'DATA_DIR', doc: 'Folder for state; the orchestrator uses the subfolder orchestrator.' },
     './.data',
   ),
   clientToken: secretText({
@@ -96,14 +96,14 @@ export const orchestratorVariables = {
   acceptLostKey: text(
     {
       name: 'ACCEPT_LOST_KEY',
-      doc: 'Continues without the former key of the store: the id that the refusal to start printed. Good once.',
+      doc: "Continues without the store's former key: the id printed when the orchestrator refused to start. Valid once.",
     },
     undefined,
   ),
   acceptRestore: text(
     {
       name: 'ACCEPT_RESTORE',
-      doc: 'Lets bots follow a store that was restored from a backup: the id that the log printed for those that wait. Good once.',
+      doc: 'Lets the waiting bots follow a store restored from a backup: the id printed in the log. Valid once.',
     },
     undefined,
   ),
@@ -117,7 +117,7 @@ export const orchestratorVariables = {
   natsUrl: custom(
     {
       name: 'NATS_URL',
-      doc: 'NATS servers that events are published to, separated by commas: nats://[USER:PASSWORD@|TOKEN@]HOST[:PORT], or tls://.',
+      doc: 'NATS servers to publish events to, separated by commas: nats://[USER:PASSWORD@|TOKEN@]HOST[:PORT], or tls://.',
       shownDefault: 'none: events stay in the process',
     },
     (value) => {
@@ -127,24 +127,27 @@ export const orchestratorVariables = {
       return target;
     },
   ),
-  maxBotsPerUser: integer({ name: 'MAX_BOTS_PER_USER', doc: 'Running bots a user may have.', min: 0, max: 10_000 }, 3),
+  maxBotsPerUser: integer(
+    { name: 'MAX_BOTS_PER_USER', doc: 'How many running bots a user may have.', min: 0, max: 10_000 },
+    3,
+  ),
   maxRuntimeHours: integer(
     {
       name: 'MAX_RUNTIME_HOURS',
-      doc: 'Hours after which a bot is stopped unless its user restarts it, with a warning 10 minutes before; 0: never.',
+      doc: 'Hours after which a bot is stopped unless its user restarts it; a warning comes 10 minutes before. 0: never.',
       min: 0,
       max: 87_600,
     },
     0,
   ),
   maxMemoryMb: integer(
-    { name: 'MAX_BOT_MEMORY_MB', doc: 'Most memory one bot may ask for, in MiB.', min: 16, max: 1_048_576 },
+    { name: 'MAX_BOT_MEMORY_MB', doc: 'The most memory a bot may request, in MiB.', min: 16, max: 1_048_576 },
     2048,
   ),
   maxCpuMillis: integer(
     {
       name: 'MAX_BOT_CPU_MILLIS',
-      doc: 'Most CPU one bot may ask for, in thousandths of a core.',
+      doc: 'The most CPU a bot may request, in thousandths of a core.',
       min: 10,
       max: 1_000_000,
     },
@@ -153,7 +156,7 @@ export const orchestratorVariables = {
   fetchAllow: custom(
     {
       name: 'FETCH_ALLOW',
-      doc: 'Private host:port addresses that sources may come from all the same, separated by commas.',
+      doc: 'Private HOST:PORT addresses from which sources may be fetched nevertheless, separated by commas.',
       shownDefault: 'none',
     },
     (value) => {
@@ -163,21 +166,26 @@ export const orchestratorVariables = {
     },
   ),
   eventsKeepDays: integer(
-    { name: 'EVENTS_KEEP_DAYS', doc: 'Days that events are kept for resuming.', min: 1, max: 365 },
+    { name: 'EVENTS_KEEP_DAYS', doc: 'How many days events are kept for resuming.', min: 1, max: 365 },
     7,
   ),
   eventsKeepMax: integer(
-    { name: 'EVENTS_KEEP_MAX', doc: 'Most events that are kept; of more, the oldest go.', min: 1_000, max: 10_000_000 },
+    {
+      name: 'EVENTS_KEEP_MAX',
+      doc: 'How many events are kept at most; the oldest go first.',
+      min: 1_000,
+      max: 10_000_000,
+    },
     100_000,
   ),
   jobsKeepDays: integer(
-    { name: 'JOBS_KEEP_DAYS', doc: 'Days that jobs are kept after they ended.', min: 1, max: 3_650 },
+    { name: 'JOBS_KEEP_DAYS', doc: 'How many days jobs are kept after they have ended.', min: 1, max: 3_650 },
     30,
   ),
   corsOrigins: custom(
     {
       name: 'CORS_ORIGINS',
-      doc: 'Origins of web pages that may call, such as https://app.example, separated by commas; * for all.',
+      doc: 'Origins of web pages that may call the API, such as https://app.example, separated by commas; * for all.',
       shownDefault: 'none',
     },
     (value) => {
@@ -186,7 +194,7 @@ export const orchestratorVariables = {
       return origins;
     },
   ),
-  logLevel: choice({ name: 'LOG_LEVEL', doc: 'Least severity that is logged.' }, logLevels, 'info'),
+  logLevel: choice({ name: 'LOG_LEVEL', doc: 'Lowest severity that is logged.' }, logLevels, 'info'),
 };
 
 /** Everybody can read these in the docs, so they are no secret: for loopback only. */
@@ -246,7 +254,7 @@ export function readOrchestratorConfig(env: NodeJS.ProcessEnv): OrchestratorConf
     if (loopback || raw.allowDevelopmentTokens || token === undefined) return;
     if (developmentWords.includes(token.reveal())) {
       mistakes.push(
-        `${name} is a development token, which everybody knows, and HOST ${raw.host} is not loopback: set a token of your own; sh scripts/make-tokens.sh makes them`,
+        `${name} is a development token, which everybody knows, and HOST ${raw.host} is not loopback: set a token of your own; sh scripts/make-tokens.sh generates them`,
       );
     }
   };

@@ -71,7 +71,7 @@ const hasSpec = (bot: ShownBot): bot is BotRecord => 'specSealed' in bot;
 export async function startOrchestrator(options: OrchestratorOptions): Promise<RunningOrchestrator> {
   const { config, logger } = options;
   const clock = guardedClock(options.clock, (error) =>
-    logger.error({ err: error }, 'a timer failed; the others go on'),
+    logger.error({ err: error }, 'a timer failed; the others continue'),
   );
   const times = options.fleetTimes ?? defaultFleetTimes;
   const store = openSqliteStore(config.dir, logger);
@@ -177,7 +177,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
   await engine.start();
   restWorkers.start();
   const tls = config.tls && (await readTlsPair(config.tls));
-  const onError = (error: Error) => logger.error({ err: error }, 'a connection could not be taken');
+  const onError = (error: Error) => logger.error({ err: error }, 'a connection could not be accepted');
   const open = await openPort({
     host: config.host,
     port: config.port,
@@ -206,7 +206,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     }
   };
   const cancelReconcile = repeat(clock, reconcileMs, reconcile, (error) => {
-    logger.error({ err: error }, 'telling workers what they are to run failed');
+    logger.error({ err: error }, 'sending the desired state to workers failed');
   });
   const stopWatchingTls =
     config.tls && tls

@@ -26,7 +26,7 @@ const defaultUrl = 'http://localhost:8000';
 try {
   const env = { LOG_LEVEL: 'warn', ...process.env, ...(await chooseRuntime(process.env)) };
   const platform = await startPlatform({ env }, signal);
-  say(`Bot Runner is up: ${platform.url} (Ctrl-C ends it)`);
+  say(`Bot Runner is up: ${platform.url} (Ctrl-C to stop)`);
   say('');
   say(`  export AVTOMATIKA_TOKEN=${process.env['CLIENT_TOKEN'] ? 'YOUR_CLIENT_TOKEN' : 'test-client-token'}`);
   if (platform.url !== defaultUrl) say(`  export AVTOMATIKA_URL=${platform.url}`);
@@ -37,7 +37,7 @@ try {
   });
   const broken = await Promise.race([platform.broken, stopped]);
   if (broken !== undefined) {
-    say(`The ${broken.name} has ended; its lines above say why.`);
+    say(`The ${broken.name} has ended; its log lines above say why.`);
     process.exitCode = 1;
   }
   await platform.stop();

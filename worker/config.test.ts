@@ -60,7 +60,7 @@ describe("the worker's settings", () => {
 
   it('refuse the home folder of another user, which only a shell can look up', () => {
     expect(mistakesOf({ DATA_DIR: '~ann/bots' })).toEqual([
-      'DATA_DIR must not begin with "~" and a name: write the folder out',
+      'DATA_DIR must not begin with "~" and a name: write out the folder',
     ]);
   });
 

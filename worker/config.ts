@@ -36,12 +36,12 @@ const defaultUrl = 'http://localhost:8000';
 
 function parseEndpoints(value: string | undefined): readonly Endpoint[] {
   return (value ?? defaultUrl).split(',').map((part) => {
-    if (hasZone(part)) throw new BadValue('cannot hold an IPv6 address with a zone (the part after "%")');
+    if (hasZone(part)) throw new BadValue('cannot contain an IPv6 address with a zone (the part after "%")');
     const url = URL.parse(part.trim());
     if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:') || url.hostname === '') {
       throw new BadValue('must be http://HOST:PORT or https://HOST:PORT, several separated by commas');
     }
-    if (url.username || url.password) throw new BadValue('must not hold a user or password: set WORKER_TOKEN');
+    if (url.username || url.password) throw new BadValue('must not contain a user or password: set WORKER_TOKEN');
     if (url.pathname !== '/' || url.search || url.hash) throw new BadValue('must end after the port');
     const tls = url.protocol === 'https:';
     const target = `${url.hostname}:${url.port || (tls ? '443' : '80')}`;
@@ -70,7 +70,7 @@ function parsePublicUrl(value: string | undefined): string | undefined {
   if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:'))
     throw new BadValue('must be an http or https URL');
   if (url.username || url.password) {
-    throw new BadValue('must not hold a user or password: every bot could read them; use an index that needs none');
+    throw new BadValue('must not contain a user or password: every bot could read them; use an index that needs none');
   }
   return value;
 }
@@ -106,7 +106,7 @@ function parseNetwork(value: string | undefined): string {
   const name = value ?? 'bot_runner_network';
   if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/.test(name)) throw new BadValue('is not a name of a Docker network');
   if (name === 'host' || name === 'none' || name === 'bridge') {
-    throw new BadValue('must be a network of its own, not host, none or bridge');
+    throw new BadValue('must be a separate network, not host, none or bridge');
   }
   return name;
 }
@@ -145,7 +145,7 @@ function parseAllow(value: string | undefined): FetchAllow {
 function parseSocketPath(value: string | undefined): string | undefined {
   if (value === undefined) return undefined;
   const path = absolutePath(value);
-  if (Buffer.byteLength(path) > 107) throw new BadValue('must be a path of at most 107 bytes, counted from /');
+  if (Buffer.byteLength(path) > 107) throw new BadValue('must be a path whose absolute form has at most 107 bytes');
   return path;
 }
 
@@ -153,7 +153,7 @@ export const workerVariables = {
   orchestrators: custom(
     {
       name: 'ORCHESTRATOR_URL',
-      doc: 'Where the orchestrator listens; several separated by commas are tried in turn.',
+      doc: 'Address of the orchestrator; several, separated by commas, are tried in turn.',
       shownDefault: defaultUrl,
     },
     parseEndpoints,
@@ -169,13 +169,13 @@ export const workerVariables = {
   workerToken: secretText({
     name: 'WORKER_TOKEN',
     aliases: ['GLOBAL_WORKER_TOKEN'],
-    doc: 'Join token: lets the worker in the first time. From then on it has a credential of its own in DATA_DIR.',
+    doc: 'Join token: admits the worker the first time. From then on it uses its own credential, kept in DATA_DIR.',
     shownDefault: 'test-worker-token for an orchestrator on loopback, else required',
   }),
   labels: custom(
     {
       name: 'WORKER_LABELS',
-      doc: 'Labels that users may ask for with --on: key=value, several separated by commas.',
+      doc: 'Labels that users can request with --on: key=value, several separated by commas.',
       shownDefault: 'none',
     },
     parseWorkerLabels,
@@ -194,21 +194,21 @@ export const workerVariables = {
     undefined,
   ),
   dockerNetwork: custom(
-    { name: 'DOCKER_NETWORK', doc: 'Network of the bots; made if absent.', shownDefault: 'bot_runner_network' },
+    { name: 'DOCKER_NETWORK', doc: 'Network of the bots; created if absent.', shownDefault: 'bot_runner_network' },
     parseNetwork,
   ),
   baseImage: custom(
-    { name: 'BASE_IMAGE', doc: 'Base of Python bots in simple mode.', shownDefault: 'python:3.11-slim' },
+    { name: 'BASE_IMAGE', doc: 'Base image of Python bots in simple mode.', shownDefault: 'python:3.11-slim' },
     (value) => parseImage(value, 'python:3.11-slim'),
   ),
   nodeBaseImage: custom(
-    { name: 'NODE_BASE_IMAGE', doc: 'Base of Node.js bots in simple mode.', shownDefault: 'node:24-slim' },
+    { name: 'NODE_BASE_IMAGE', doc: 'Base image of Node.js bots in simple mode.', shownDefault: 'node:24-slim' },
     (value) => parseImage(value, 'node:24-slim'),
   ),
   pipIndexUrl: custom(
     {
       name: 'PIP_INDEX_URL',
-      doc: 'Package index for pip in builds, without user information. Dockerfiles get it too if they declare ARG PIP_INDEX_URL.',
+      doc: 'Package index for pip in builds, without user name and password. Dockerfiles get it if they declare ARG PIP_INDEX_URL.',
       shownDefault: 'none',
     },
     parsePublicUrl,
@@ -216,7 +216,7 @@ export const workerVariables = {
   npmRegistry: custom(
     {
       name: 'NPM_CONFIG_REGISTRY',
-      doc: 'Registry for npm in builds, without user information. Dockerfiles get it too if they declare ARG NPM_CONFIG_REGISTRY.',
+      doc: 'Registry for npm in builds, without user name and password. Dockerfiles get it if they declare ARG NPM_CONFIG_REGISTRY.',
       shownDefault: 'none',
     },
     parsePublicUrl,
@@ -224,7 +224,7 @@ export const workerVariables = {
   registryMirror: custom(
     {
       name: 'REGISTRY_MIRROR',
-      doc: 'Registry without a password that images of Docker Hub are pulled from, base images too: HOST[:PORT][/PREFIX]. The engine decides whether it takes it without TLS.',
+      doc: 'Mirror to pull Docker Hub images from, base images included: HOST[:PORT][/PREFIX]. It must not need a password; whether it may do without TLS is up to the engine.',
       shownDefault: 'none',
     },
     parseMirror,
@@ -232,7 +232,7 @@ export const workerVariables = {
   httpsProxy: custom(
     {
       name: 'HTTPS_PROXY',
-      doc: 'Proxy for builds; what is fetched and pulled does not use it. The engine has a proxy setting of its own.',
+      doc: 'Proxy for builds. Fetching sources and pulling images does not use it: the engine has its own proxy setting.',
       shownDefault: 'none',
     },
     parseProxy,
@@ -248,7 +248,7 @@ export const workerVariables = {
   fetchAllow: custom(
     {
       name: 'FETCH_ALLOW',
-      doc: 'HOST:PORT list that sources and images may come from although it is not public.',
+      doc: 'Private HOST:PORT addresses from which sources and images may be fetched nevertheless, separated by commas.',
       shownDefault: 'none',
     },
     parseAllow,
@@ -256,33 +256,33 @@ export const workerVariables = {
   memoryBytes: byteSize(
     {
       name: 'CONTAINER_MEMORY_LIMIT',
-      doc: 'Memory of a bot that asks for none: a number with k, m or g.',
+      doc: 'Memory of a bot that requests none: a number with k, m or g.',
       min: '16m',
       max: '1024g',
     },
     '256m',
   ),
   cpuMillis: custom(
-    { name: 'CONTAINER_CPU_LIMIT', doc: 'CPU of a bot that asks for none, in cores.', shownDefault: '0.5' },
+    { name: 'CONTAINER_CPU_LIMIT', doc: 'CPU of a bot that requests none, in cores.', shownDefault: '0.5' },
     parseCpu,
   ),
   botLogMaxBytes: byteSize(
     {
       name: 'BOT_LOG_MAX_SIZE',
-      doc: 'How much of the log of one bot is kept, about: a number with k, m or g. The oldest lines go first.',
+      doc: "Approximate size to which a bot's log is kept: a number with k, m or g. The oldest lines go first.",
       min: '2m',
       max: '1024g',
     },
     '50m',
   ),
   botLogMaxAgeMs: custom(
-    { name: 'BOT_LOG_MAX_AGE', doc: 'How long lines of a log are kept: a number with h or d.', shownDefault: '7d' },
+    { name: 'BOT_LOG_MAX_AGE', doc: 'How long log lines are kept: a number with h or d.', shownDefault: '7d' },
     parseLogAge,
   ),
   telegramApiBase: custom(
     {
       name: 'TELEGRAM_API_BASE',
-      doc: 'Base URL of the Telegram Bot API, handed to bots that do not set it themselves.',
+      doc: 'Base URL of the Telegram Bot API; passed to bots that do not set it themselves.',
       shownDefault: 'none',
     },
     parsePublicUrl,
@@ -290,7 +290,7 @@ export const workerVariables = {
   healthSocket: custom(
     {
       name: 'HEALTH_SOCKET',
-      doc: 'Path of a socket at which worker/health-check.ts can ask how the worker is.',
+      doc: "Path of a socket on which worker/health-check.ts asks for the worker's health.",
       shownDefault: 'none',
     },
     parseSocketPath,
@@ -298,7 +298,7 @@ export const workerVariables = {
   telegramPreflight: custom(
     {
       name: 'TELEGRAM_PREFLIGHT',
-      doc: "1 asks Telegram about a bot's token before each start, 0 never does. Not reached is only a warning.",
+      doc: "1 checks a bot's token with Telegram before each start, 0 never does. If Telegram cannot be reached, that is only a warning.",
       shownDefault: '1 with TELEGRAM_API_BASE, else 0',
     },
     (value) => {
@@ -306,8 +306,8 @@ export const workerVariables = {
       return value === undefined ? undefined : value === '1';
     },
   ),
-  dataDir: path({ name: 'DATA_DIR', doc: 'Folder for state; the worker uses its sub-folder worker.' }, './.data'),
-  logLevel: choice({ name: 'LOG_LEVEL', doc: 'Least severity that is logged.' }, logLevels, 'info'),
+  dataDir: path({ name: 'DATA_DIR', doc: 'Folder for state; the worker uses the subfolder worker.' }, './.data'),
+  logLevel: choice({ name: 'LOG_LEVEL', doc: 'Lowest severity that is logged.' }, logLevels, 'info'),
 };
 
 type RawConfig = ConfigOf<typeof workerVariables>;

@@ -19,7 +19,7 @@ export function sayHealth(
     return;
   }
   const cure =
-    config.runtime === 'docker' ? '; start Docker, set DOCKER_HOST, or set RUNTIME=process to do without' : '';
+    config.runtime === 'docker' ? '; start Docker, set DOCKER_HOST, or set RUNTIME=process to run without it' : '';
   logger.warn(`the container engine does not answer: ${detail}${cure}; no bot is started until it answers`);
 }
 
@@ -27,11 +27,11 @@ export function warnAboutSettings(config: WorkerConfig, state: StateDir, logger:
   const { previousWorkerId } = state;
   if (previousWorkerId !== undefined) {
     logger.warn(
-      `this worker was ${previousWorkerId} before; bots started under that id are not seen: set WORKER_ID=${previousWorkerId} to reach them`,
+      `this worker used to be ${previousWorkerId}; bots started under that id are not visible: set WORKER_ID=${previousWorkerId} to reach them`,
     );
   }
   for (const { url, tls, loopback } of config.orchestrators) {
     if (tls || loopback) continue;
-    logger.warn(`${url} is cleartext: anyone on the way can read the worker token and the secrets of bots; use https`);
+    logger.warn(`${url} is cleartext: anyone on the path can read the worker token and the bots' secrets; use https`);
   }
 }

@@ -96,7 +96,7 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
   const { config, logger, random = Math.random, runtime: makeRuntime = createRuntime } = options;
   const { workerId } = state;
   const clock = guardedClock(options.clock, (error) =>
-    logger.error({ err: error }, 'a timer failed; the others go on'),
+    logger.error({ err: error }, 'a timer failed; the others continue'),
   );
   warnAboutSettings(config, state, logger);
   const runtime = makeRuntime({ config, state, clock, logger });
@@ -232,16 +232,16 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
     const leftMs = () => Math.max(0, endMs - clock.monotonicMs());
     const step = (what: string, mostMs: number, work: () => Promise<void>) =>
       withTimeLimit(clock, what, Math.min(mostMs, leftMs() + killMs), undefined, work).catch((error: unknown) =>
-        logger.error({ err: error, step: what }, 'a step of the end did not succeed'),
+        logger.error({ err: error, step: what }, 'a shutdown step failed'),
       );
     await step('ending the session', 1_000, () => uplink.stop());
-    await step('ending the watch of the engine', 500, () => watch.stop());
-    await step('ending work on bots', 2_000, () => registry.close(runtime.kind === 'process'));
+    await step('stopping the engine watch', 500, () => watch.stop());
+    await step('finishing work on bots', 2_000, () => registry.close(runtime.kind === 'process'));
     await step('closing the journal', 500, () => journal.close());
     await step('closing the logs', 1_000, () => logs.close());
     const graceMs = Math.min(botGraceMs, Math.max(0, leftMs() - killMs));
-    await step('ending the runtime', graceMs + killMs, () => runtime.shutdown(graceMs));
-    await step('letting go of the folder', killMs, () => state.close());
+    await step('closing the runtime', graceMs + killMs, () => runtime.shutdown(graceMs));
+    await step('releasing the folder', killMs, () => state.close());
     logger.info('worker has stopped');
   };
   try {
@@ -274,7 +274,9 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
       hold: (held) => registry.hold(held),
       openTail: (channel, tail, signal) => tails.serve(channel, tail, signal),
     });
-    inBackground(logs.keepSweeping(stopping.signal), (error) => logger.error({ err: error }, 'old logs stay'));
+    inBackground(logs.keepSweeping(stopping.signal), (error) =>
+      logger.error({ err: error }, 'old logs could not be removed'),
+    );
     const waited = new AbortController();
     const first = await Promise.race([
       uplink.firstDial,
@@ -301,8 +303,8 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
 
 /** An orchestrator that does not know these bots would have them removed. */
 const foreignStore = (state: StateDir): string =>
-  'the orchestrator has another store than the one that the bots of this worker belong to, and would remove them; ' +
-  `give it back its DATA_DIR, or remove ${state.storeIdPath} to let them go`;
+  "the orchestrator's store is not the one that this worker's bots belong to, and would remove them; " +
+  `restore its DATA_DIR, or remove ${state.storeIdPath} to give the bots up`;
 
 /** Plain processes have no images. */
 const capabilitiesOf = (kind: RuntimeKind): readonly Capability[] =>

@@ -236,8 +236,8 @@ function checkPositionals(words: Words, command: CommandSpec): void {
   if (extra !== undefined && !command.takesRest) {
     // Next to options of a password a word that is left over may be the password.
     const isRisky = words.options.some(({ name }) => name.startsWith('--registry-'));
-    const what = isRisky ? 'one of its words' : shown(extra);
-    throw new Mistake(`${command.name} does not know what to do with ${what}.`, `Write: ${usage}`);
+    const what = isRisky ? 'one of these words' : shown(extra);
+    throw new Mistake(`${command.name} does not take ${what}.`, `Write: ${usage}`);
   }
 }
 

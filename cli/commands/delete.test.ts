@@ -60,8 +60,8 @@ describe('delete', () => {
     const orchestrator = oneBot();
     const told = await runCli(['delete', 'b', ...words], { orchestrator, terminal, stdin: 'y\n' });
     expect(told).toMatchObject({ exitCode: 2, stdout: '' });
-    expect(told.stderr).toContain('delete asks first, and there is no terminal to ask on.');
-    expect(told.stderr).toContain('Add -y to delete without being asked.');
+    expect(told.stderr).toContain('delete asks for confirmation, and there is no terminal to ask on.');
+    expect(told.stderr).toContain('Add -y to delete without confirmation.');
     expect(orchestrator.calls).toEqual([]);
   });
 

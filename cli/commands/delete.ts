@@ -50,8 +50,13 @@ export class DeleteCommand extends BotsCommand {
   private async isConfirmed(): Promise<boolean> {
     const { stderr, terminal } = this.context;
     if (this.json || !terminal.stdin || !terminal.stderr) {
-      const hint = 'Add -y to delete without being asked.';
-      throw complain(exitCodes.usage, 'USAGE', 'delete asks first, and there is no terminal to ask on.', hint);
+      const hint = 'Add -y to delete without confirmation.';
+      throw complain(
+        exitCodes.usage,
+        'USAGE',
+        'delete asks for confirmation, and there is no terminal to ask on.',
+        hint,
+      );
     }
     const things = this.purge ? 'container, images, log and data' : 'container, images and log';
     const whose = this.bots.length === 1 ? 'its' : 'their';

@@ -153,7 +153,7 @@ export abstract class DeployCommand extends TimedJobCommand {
   /** All that can be checked without the orchestrator. */
   private async plan(): Promise<Plan> {
     if (!isBotId(this.bot)) {
-      refuse('INVALID_BOT_ID', 'The bot id breaks the rules.', {
+      refuse('INVALID_BOT_ID', 'The bot id is not valid.', {
         hint: 'Use 1 to 64 Latin letters, digits, "_" or "-": avtomatika-bot start my-bot --simple bot.py',
       });
     }
@@ -193,10 +193,10 @@ export abstract class DeployCommand extends TimedJobCommand {
     const { stderr, terminal } = this.context;
     const what = `${this.bot} got ${namesText(lost.map(escapeControls))} with its last upload; this one leaves ${lost.length === 1 ? 'it' : 'them'} out.`;
     if (this.json || !terminal.stdin || !terminal.stderr) {
-      const hint = `Add --include ${lost[0]} to send it again, or --yes to go without.`;
+      const hint = `Add --include ${lost[0]} to send it again, or --yes to go ahead without it.`;
       throw complain(exitCodes.usage, 'USAGE', what, hint);
     }
-    stderr.write(`${what} Deploy without? [y/N] `);
+    stderr.write(`${what} Deploy without them? [y/N] `);
     return /^y(es)?$/i.test((await readLine(this.context)).trim());
   }
 
@@ -207,7 +207,7 @@ export abstract class DeployCommand extends TimedJobCommand {
     if (this.verbose) for (const path of upload.paths) this.progress().note(`  ${path}`);
     const sha256 = await uploadSource(client, upload, this.context.signal);
     const skipped = upload.skipped?.() ?? [];
-    if (skipped.length > 0) this.progress().note(`Left out, because they can no longer be read: ${namesText(skipped)}`);
+    if (skipped.length > 0) this.progress().note(`Left out because they can no longer be read: ${namesText(skipped)}`);
     return sha256;
   }
 

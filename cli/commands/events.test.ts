@@ -96,7 +96,7 @@ describe('events', () => {
       exitCode: 130,
       stdout: '2026-11-22T15:00:00Z  b  pending\n2026-11-22T15:00:00Z  b  running\n',
     });
-    expect(told.stderr.match(/The connection was lost/g)).toHaveLength(1);
+    expect(told.stderr.match(/Connection lost; reconnecting/g)).toHaveLength(1);
     expect(orchestrator.eventRequests.map(({ resumeFrom }) => resumeFrom)).toEqual(['', 'p7', 'p7']);
     expect(orchestrator.eventRequests[0]).toMatchObject({ untilNow: false });
   });

@@ -41,7 +41,7 @@ export class EventsCommand extends BotCommand {
     const request: EventsRequest = { botId: this.bot ?? '', last: this.#last(), follow, resumeFrom: cursor ?? '' };
     const render = createEventRenderer(this.outStyle());
     const onBroken = () => {
-      stderr.write(`${this.errStyle().yellow('The connection was lost; trying again')}\n`);
+      stderr.write(`${this.errStyle().yellow('Connection lost; reconnecting')}\n`);
     };
     await this.withClient(async (client) => {
       for await (const message of streamEvents(client, request, { clock, random, signal, onBroken })) {
@@ -56,8 +56,8 @@ export class EventsCommand extends BotCommand {
   #last(): number {
     const { lines = '50', cursor } = this;
     if (cursor !== undefined && this.lines !== undefined) {
-      const hint = 'Leave -n out: with --cursor all events after it come.';
-      return unwrapWords(fail(problem('CONFLICTING_FIELDS', '-n and --cursor exclude each other.', { hint })));
+      const hint = 'Leave out -n: --cursor shows all events after it.';
+      return unwrapWords(fail(problem('CONFLICTING_FIELDS', '-n and --cursor cannot be combined.', { hint })));
     }
     const last = /^\d{1,9}$/.test(lines) ? Number(lines) : Number.NaN;
     if (last <= linesMax) return last;

@@ -47,8 +47,8 @@ export abstract class JobCommand extends BotCommand {
     } catch (error) {
       if (signal.aborted) {
         progress.end();
-        progress.note(`Job ${job.jobId} continues. Look at it with: avtomatika-bot job ${job.jobId}`);
-        progress.note(`End it with: avtomatika-bot cancel ${job.jobId}`);
+        progress.note(`Job ${job.jobId} continues. Check it with: avtomatika-bot job ${job.jobId}`);
+        progress.note(`Cancel it with: avtomatika-bot cancel ${job.jobId}`);
       }
       throw error;
     } finally {
@@ -65,7 +65,7 @@ export abstract class JobCommand extends BotCommand {
 
   /** Prints that the job was accepted, for those who do not wait. */
   protected async tellAccepted(job: Job): Promise<ExitCode> {
-    const text = `Job ${job.jobId} is accepted. Look at it with: avtomatika-bot job ${job.jobId}`;
+    const text = `Job ${job.jobId} was accepted. Check it with: avtomatika-bot job ${job.jobId}`;
     await this.answer(jobResultJson(job), text);
     return exitCodes.done;
   }

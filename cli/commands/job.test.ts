@@ -95,7 +95,7 @@ describe('job', () => {
       exitCode: 1,
       stdout: '',
       stderr:
-        'Error JOB_NOT_FOUND: There is no such job.\n  Hint: Check the job id; the events of your bots show it: avtomatika-bot events\n  Example: avtomatika-bot events\n',
+        'Error JOB_NOT_FOUND: There is no such job.\n  Hint: Check the job id; events show it: avtomatika-bot events\n  Example: avtomatika-bot events\n',
     });
   });
 });
@@ -127,7 +127,7 @@ describe('cancel', () => {
     const { orchestrator, jobId } = withJob({ status });
     const told = await runCli(['cancel', jobId], { orchestrator });
     expect(told).toMatchObject({ exitCode: 1, stderr: '' });
-    expect(told.stdout).toMatch(/^Job .* had ended before it could be cancelled: (completed|failed)\.\n$/);
+    expect(told.stdout).toMatch(/^Job .* ended before it could be cancelled: (completed|failed)\.\n$/);
   });
 
   it('of an unknown job is refused', async () => {

@@ -135,7 +135,7 @@ describe('logs', () => {
     expect(told).toEqual({
       exitCode: 130,
       stdout: 'one\ntwo\nthree\n',
-      stderr: 'The connection was lost; trying again\n',
+      stderr: 'Connection lost; reconnecting\n',
     });
     expect(orchestrator.logRequests[1]).toMatchObject({ follow: true, afterCursor: 'c2' });
   });

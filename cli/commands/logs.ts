@@ -81,7 +81,7 @@ export class LogsCommand extends BotCommand {
       }
       if (request.newOnly === true && !follow) return;
       const onBroken = () => {
-        stderr.write(`${this.errStyle().yellow('The connection was lost; trying again')}\n`);
+        stderr.write(`${this.errStyle().yellow('Connection lost; reconnecting')}\n`);
       };
       for await (const { entries } of streamLogs(client, request, { clock, random, signal, onBroken })) {
         const render = json
@@ -96,8 +96,8 @@ export class LogsCommand extends BotCommand {
   #lines(): number | 'all' {
     if (this.lines === undefined) return this.since === undefined ? 100 : 0;
     if (this.cursor === undefined) return parseLines(this.lines);
-    const hint = 'Leave -n out: with --cursor all lines after it come.';
-    return unwrapWords(fail(problem('CONFLICTING_FIELDS', '-n and --cursor exclude each other.', { hint })));
+    const hint = 'Leave out -n: --cursor shows all lines after it.';
+    return unwrapWords(fail(problem('CONFLICTING_FIELDS', '-n and --cursor cannot be combined.', { hint })));
   }
 
   #times(nowMs: number): Pick<LogRequest, 'since' | 'until' | 'sinceAgoMs' | 'untilAgoMs'> {
@@ -115,7 +115,7 @@ export class LogsCommand extends BotCommand {
     if (this.grep === undefined || (this.grep !== '' && this.grep.length <= 256 && !/[\r\n]/.test(this.grep))) {
       return this.grep ?? '';
     }
-    return unwrapWords(fail(problem('INVALID_GREP', '--grep takes a part of one line, 1 to 256 characters.')));
+    return unwrapWords(fail(problem('INVALID_GREP', '--grep takes 1 to 256 characters, without a line break.')));
   }
 }
 

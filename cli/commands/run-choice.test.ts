@@ -150,7 +150,7 @@ describe('something else', () => {
   it.each<[string[], string]>([
     [['--simple', '.', '--command', 'x', '--entrypoint', 'bot.py'], '--entrypoint and --command are both given.'],
     [['--simple', '.', '--command', ' '], 'The command is empty.'],
-    [['--image', 'x:1', '--command', 'x'], '--command does not go with --image.'],
+    [['--image', 'x:1', '--command', 'x'], '--command does not work with --image.'],
   ])('%j is refused', async (words, message) => {
     const { exitCode, stderr } = await start(disk, words);
     expect(exitCode).not.toBe(0);

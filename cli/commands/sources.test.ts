@@ -60,7 +60,7 @@ describe('--code', () => {
       'b.py',
     ]);
     expect(exitCode).toBe(2);
-    expect(stderr).toContain('The entrypoint b.py does not fit --runtime node.');
+    expect(stderr).toContain('The entrypoint b.py does not match --runtime node.');
     expect(orchestrator.calls).toEqual([]);
   });
 });
@@ -86,7 +86,7 @@ describe('--simple', () => {
   it('says that a Dockerfile means nothing to it', async () => {
     const cwd = await tempFolder({ 'bot.py': '', Dockerfile: 'FROM scratch' });
     const { stderr, source } = await start(['--simple', '.'], { cwd });
-    expect(stderr).toContain('The Dockerfile is not used with --simple; --custom builds it\n');
+    expect(stderr).toContain('The Dockerfile is not used with --simple; use --custom to build it\n');
     expect(source).toMatchObject({ case: 'simple' });
   });
 });
@@ -109,9 +109,9 @@ describe('what --simple leaves out', () => {
       exitCode: 0,
       stderr: [
         'Left out: config.py (.gitignore), data/ (.gitignore), notes.txt (.gitignore), .env, venv/ (a virtual environment). ' +
-          '--include PATH takes one along',
-        'bot.py reads .env, which is left out: give its variables with --env-file .env, or take it along with --include .env',
-        'The code names what is left out: data (in bot.py), config.py (in bot.py)',
+          '--include PATH sends one anyway',
+        'bot.py reads .env, which is left out: give its variables with --env-file .env, or send it with --include .env',
+        'The code mentions files that are left out: data (in bot.py), config.py (in bot.py)',
         'Runs bot.py; --entrypoint or --command runs something else',
         'Uploading 1 file (92 B)',
         '',
@@ -128,7 +128,7 @@ describe('what --simple leaves out', () => {
     const custom = await start(['--image', 'x', '--include', 'a']);
     expect(custom).toMatchObject({
       exitCode: 2,
-      stderr: expect.stringContaining('--include does not go with --image.'),
+      stderr: expect.stringContaining('--include does not work with --image.'),
     });
   });
 
@@ -171,7 +171,7 @@ describe('what --simple leaves out', () => {
     const cwd = await tempFolder({ 'bot.py': '', 'model/a.bin': pointer });
     const { exitCode, stderr, orchestrator } = await start(['--simple', '.'], { cwd });
     expect({ exitCode, calls: orchestrator.calls }).toEqual({ exitCode: 1, calls: [] });
-    expect(stderr).toContain('model/a.bin is a pointer of Git LFS, not the file itself.');
+    expect(stderr).toContain('model/a.bin is a Git LFS pointer, not the file itself.');
   });
 });
 
@@ -192,9 +192,9 @@ describe('--custom DIR', () => {
     expect({ exitCode, stderr }).toEqual({
       exitCode: 0,
       stderr: [
-        'Left out by default: .git. A "!" line with its name in .dockerignore keeps it',
-        'Goes to the build: .env. A line in .dockerignore leaves out what the image does not need',
-        'Left out, because of their names or permissions, or as no plain files or links out of the folder: passwd',
+        'Left out by default: .git. A "!" line with its name in .dockerignore includes it',
+        'Sent to the build: .env. List in .dockerignore what the image does not need',
+        'Left out because of their name or permissions, or because they are special files or links out of the folder: passwd',
         'Uploading 6 files (70 B) of my_bot/ as a gzipped tar',
         '  .dockerignore',
         '  .env',
@@ -229,9 +229,9 @@ describe('--custom DIR', () => {
     [
       '.',
       { 'bot.py': '' },
-      'Error INVALID_ARCHIVE: Dockerfile is missing. Put one there, or use --simple if the files need none.',
+      'Error INVALID_ARCHIVE: Dockerfile is missing. Add one, or use --simple if the files need none.',
     ],
-    ['d', { 'd/Dockerfile/x': '' }, 'd/Dockerfile is no plain file. Put one there, or'],
+    ['d', { 'd/Dockerfile/x': '' }, 'd/Dockerfile is not a plain file. Add one, or'],
     ['d', { 'd/Dockerfile': '', 'd/.dockerignore': 'x\n[' }, 'Line 2 of d/.dockerignore is not a pattern.'],
     ['d', { 'd/Dockerfile': '', 'd/.dockerignore/x': '' }, 'd/.dockerignore is a folder.'],
     ['nope', {}, 'There is no file or folder nope.'],
@@ -278,12 +278,12 @@ describe('a URL', () => {
     [
       ['--custom', 'https://github.com/user/telegram-bot'],
       { case: 'git', value: { url: 'https://github.com/user/telegram-bot', ref: '' } },
-      'Taken as a git repository: the worker clones it\n',
+      'Treated as a git repository: the worker clones it\n',
     ],
     [
       ['--custom', 'https://x.example/bot.tar.gz'],
       { case: 'archiveUrl', value: 'https://x.example/bot.tar.gz' },
-      'Taken as an archive: the worker downloads it\n',
+      'Treated as an archive: the worker downloads it\n',
     ],
   ])('%j is fetched by the worker: nothing is uploaded', async (words, from, stderr) => {
     const started = await start(words);
@@ -301,7 +301,7 @@ describe('a URL', () => {
         },
       },
     });
-    expect(stderr).toBe('User and password of the git URL are taken out of it and sent as a secret\n');
+    expect(stderr).toBe('User and password are removed from the git URL and sent as a secret\n');
     expect(stdout + stderr).not.toContain('canary');
   });
 });
@@ -334,11 +334,11 @@ describe('--image', () => {
   });
 
   it.each<[string[], RunOptions, string]>([
-    [['--image', 'me:canary@registry.example/x'], {}, 'An image reference has no "://" and no password in it.'],
-    [['--image', 'https://registry.example/canary'], {}, 'An image reference has no "://" and no password in it.'],
+    [['--image', 'me:canary@registry.example/x'], {}, 'An image reference contains no "://" and no password.'],
+    [['--image', 'https://registry.example/canary'], {}, 'An image reference contains no "://" and no password.'],
     [['--image', 'x', '--registry-user', 'me', '--registry-pass', ''], {}, 'the password of the registry is empty.'],
     [['--image', 'x', '--registry-user', 'me', '--registry-pass-stdin'], {}, 'the password of the registry is empty.'],
-    [['--image', 'x', '--registry-user', 'me', '--registry-pass-stdin'], { terminal: true }, 'is to be piped in'],
+    [['--image', 'x', '--registry-user', 'me', '--registry-pass-stdin'], { terminal: true }, 'Pipe the password in'],
   ])('%j is refused without showing a secret', async (words, options, message) => {
     const { exitCode, stderr, orchestrator } = await start(words, options);
     expect({ exitCode, calls: orchestrator.calls }).toEqual({ exitCode: 2, calls: [] });
@@ -349,9 +349,9 @@ describe('--image', () => {
 
 describe('an option that does not fit its source', () => {
   it.each<[string[], string]>([
-    [['--git', 'https://h/x.git', '--entrypoint', 'bot.py'], '--entrypoint does not go with --git.'],
-    [['--custom', '.', '-r', 'requirements.txt'], '-r does not go with --custom.'],
-    [['--simple', '.', '--pull'], '--pull does not go with --simple.'],
+    [['--git', 'https://h/x.git', '--entrypoint', 'bot.py'], '--entrypoint does not work with --git.'],
+    [['--custom', '.', '-r', 'requirements.txt'], '-r does not work with --custom.'],
+    [['--simple', '.', '--pull'], '--pull does not work with --simple.'],
   ])('%j is a usage error that says so', async (words, message) => {
     const { exitCode, stdout, stderr, orchestrator } = await start(words);
     expect({ exitCode, stdout, calls: orchestrator.calls }).toEqual({ exitCode: 2, stdout: '', calls: [] });
@@ -396,7 +396,7 @@ describe('beside the source', () => {
     const cwd = await tempFolder({ 'bot.env': 'A=1\ncanary\n' });
     const line = await start(['--code', 'x', '--env-file', 'bot.env'], { cwd });
     expect(line).toMatchObject({ exitCode: 1 });
-    expect(line.stderr).toMatch(/^Error INVALID_ENV_VARS: Line 2 of bot\.env is not of the form NAME=VALUE\. /);
+    expect(line.stderr).toMatch(/^Error INVALID_ENV_VARS: Line 2 of bot\.env is not NAME=VALUE\. /);
     expect([...limit.orchestrator.calls, ...line.orchestrator.calls]).toEqual([]);
   });
 

@@ -93,7 +93,7 @@ describe('start', () => {
     expect(told.exitCode).toBe(0);
     expect(told.stderr).toBe(
       [
-        'Left out: my_bot/.env. --include PATH takes one along',
+        'Left out: my_bot/.env. --include PATH sends one anyway',
         'Runs main.py; --entrypoint or --command runs something else',
         'Packages from requirements.txt: aiogram>=3.0,<4',
         'Uploading 3 files (16 B)',
@@ -116,7 +116,7 @@ describe('start', () => {
     expect(told).toMatchObject({
       exitCode: 0,
       stdout:
-        'Job 01JD00000000000000000000J1 is accepted. Look at it with: avtomatika-bot job 01JD00000000000000000000J1\n',
+        'Job 01JD00000000000000000000J1 was accepted. Check it with: avtomatika-bot job 01JD00000000000000000000J1\n',
     });
     expect(orchestrator.calls).not.toContain('watchJob');
     const json = await runCli(['start', 'b', '--no-wait', '--json', '--simple', 'bot.py'], { cwd });
@@ -144,7 +144,7 @@ describe('a bot that has already ended', () => {
     expect(told.exitCode).toBe(0);
     expect(told.stdout).toBe(
       [
-        'b ran and ended with exit code 0. It is not started again.',
+        'b ran and exited with exit code 0. It will not be restarted.',
         '  | bye',
         '  Container  bot_dev_b_abc',
         '  Started    2026-11-22T15:00:00Z',
@@ -170,7 +170,7 @@ describe('a bot that has already ended', () => {
       terminal: true,
     });
     expect(told.exitCode).toBe(3);
-    expect(told.stdout).toContain('🔴 b started, but ended with exit code 1. It is started again after a pause.');
+    expect(told.stdout).toContain('🔴 b started, but exited with exit code 1. It will be restarted after a pause.');
     expect(told.stdout).toContain('  | Traceback (most recent call last):\n  | KeyError: BOT_TOKEN\n');
     expect(told.stdout).toContain('  Diagnosis  the environment variable BOT_TOKEN is missing: set it when you start');
   });
@@ -203,7 +203,7 @@ describe('a start that fails', () => {
     const words = ['start', 'b', '--simple', 'bot.py', '--timeout', '90s'];
     const told = await runCli(words, { orchestrator, cwd: await oneFile() });
     expect(told).toMatchObject({ exitCode: 1, stdout: '' });
-    expect(told.stderr).toContain('did not end within 90s, and was cancelled. Look at it with: avtomatika-bot job ');
+    expect(told.stderr).toContain('did not end within 90s, and was cancelled. Check it with: avtomatika-bot job ');
     expect(orchestrator.calls.at(-1)).toBe('cancelJob');
   });
 
@@ -296,7 +296,7 @@ describe('a start that fails', () => {
     const told = await runCli(['start', 'b', '--simple', 'bot.py'], { orchestrator, cwd: await oneFile() });
     expect(told).toMatchObject({
       exitCode: 1,
-      stderr: 'Uploading 1 file (9 B)\nError INVALID_ARCHIVE: The files were damaged on their way. Try again.\n',
+      stderr: 'Uploading 1 file (9 B)\nError INVALID_ARCHIVE: The files were damaged in transit. Try again.\n',
     });
     expect(orchestrator.starts).toEqual([]);
   });
@@ -305,7 +305,7 @@ describe('a start that fails', () => {
     [
       ['start', 'b'],
       'Error: The source of the bot is missing. ' +
-        'Give one of --simple FILE..., --code TEXT, --custom PATH, --git URL and --image REF.',
+        'Give one of --simple FILE..., --code TEXT, --custom PATH, --git URL or --image REF.',
       2,
     ],
     [
@@ -315,7 +315,7 @@ describe('a start that fails', () => {
     ],
     [
       ['start', 'b', '--simple', 'bot.py', '--entrypoint', 'x.py'],
-      'Error INVALID_ENTRYPOINT: The entrypoint x.py is not one of the files. Say --entrypoint FILE with one of: bot.py.',
+      'Error INVALID_ENTRYPOINT: The entrypoint x.py is not one of the files. Give --entrypoint FILE with one of: bot.py.',
       1,
     ],
     [
@@ -338,7 +338,7 @@ describe('a start that fails', () => {
       exitCode: 1,
       stdout: '',
       stderr:
-        'Error INVALID_BOT_ID: The bot id breaks the rules. ' +
+        'Error INVALID_BOT_ID: The bot id is not valid. ' +
         'Use 1 to 64 Latin letters, digits, "_" or "-": avtomatika-bot start my-bot --simple bot.py\n',
     });
     const badEnv = await runCli(['start', 'b', '--simple', 'bot.py', '-e', '-X=canary'], { orchestrator, cwd });
@@ -346,7 +346,7 @@ describe('a start that fails', () => {
       exitCode: 2,
       stdout: '',
       stderr:
-        'Error INVALID_ENV_VARS: -e number 1 has a name that is not letters, digits and "_". ' +
+        'Error INVALID_ENV_VARS: -e number 1 has a name with other characters than letters, digits and "_". ' +
         'Write -e NAME=VALUE, for example -e BOT_TOKEN=123:ABC.\n',
     });
     expect(orchestrator.calls).toEqual([]);
@@ -378,7 +378,7 @@ describe('a connection that breaks', () => {
     orchestrator.watchScripts.push([{ job: { reason: 'building' } }, { error: connectionLost() }]);
     const told = await runCli(['start', 'b', '--simple', 'bot.py'], { orchestrator, cwd: await oneFile() });
     expect(told.exitCode).toBe(0);
-    expect(told.stderr).toContain('building\nThe connection was lost; trying again\n');
+    expect(told.stderr).toContain('building\nConnection lost; reconnecting\n');
   });
 });
 
@@ -395,8 +395,8 @@ it('Ctrl-C while it waits says that the job continues, and how to look', async (
   expect(told.exitCode).toBe(130);
   expect(told.stdout).toBe('');
   expect(told.stderr).toContain(
-    'building\nJob 01JD00000000000000000000J1 continues. Look at it with: avtomatika-bot job 01JD00000000000000000000J1\n' +
-      'End it with: avtomatika-bot cancel 01JD00000000000000000000J1\n',
+    'building\nJob 01JD00000000000000000000J1 continues. Check it with: avtomatika-bot job 01JD00000000000000000000J1\n' +
+      'Cancel it with: avtomatika-bot cancel 01JD00000000000000000000J1\n',
   );
 });
 

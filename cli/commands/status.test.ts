@@ -51,13 +51,13 @@ describe('status', () => {
     orchestrator.addBot({
       botId: 'b',
       state: BotState.RUNNING,
-      diagnosis: 'Telegram answers 409 Conflict: another program polls',
+      diagnosis: 'Telegram answers 409 Conflict: another program is polling',
       notice: 'The bot will be stopped soon.',
       stopsAt: at(600),
     });
     const { exitCode, stdout } = await runCli(['status', 'b'], { orchestrator });
     expect(exitCode).toBe(0);
-    expect(stdout).toContain('  Diagnosis  Telegram answers 409 Conflict: another program polls\n');
+    expect(stdout).toContain('  Diagnosis  Telegram answers 409 Conflict: another program is polling\n');
     expect(stdout).toContain('  Notice     The bot will be stopped soon.\n');
     expect(stdout).toContain('  Stops at   2026-11-22T15:10:00Z\n');
   });
@@ -88,7 +88,7 @@ describe('status', () => {
       exitCode: 1,
       stdout: '',
       stderr:
-        'Error BOT_NOT_FOUND: There is no such bot.\n  Hint: See your bots with: avtomatika-bot list\n  Example: avtomatika-bot list\n',
+        'Error BOT_NOT_FOUND: There is no such bot.\n  Hint: List your bots with: avtomatika-bot list\n  Example: avtomatika-bot list\n',
     });
   });
 
@@ -100,7 +100,11 @@ describe('status', () => {
     const missing = await runCli(['status', 'nope', '--json'], { orchestrator });
     expect(missing.stdout).toBe('');
     expect(JSON.parse(missing.stderr)).toMatchObject({
-      error: { code: 'BOT_NOT_FOUND', hint: 'See your bots with: avtomatika-bot list', example: 'avtomatika-bot list' },
+      error: {
+        code: 'BOT_NOT_FOUND',
+        hint: 'List your bots with: avtomatika-bot list',
+        example: 'avtomatika-bot list',
+      },
     });
   });
 });

@@ -59,7 +59,7 @@ it('that failed or was cancelled ends with 1 and the reason', async () => {
   expect(failed.stderr).toContain('Error CONTAINER_ERROR: The engine does not answer.\n');
   const cancelled = await runCli(['stop', 'b'], { orchestrator });
   expect(cancelled.exitCode).toBe(1);
-  expect(cancelled.stderr).toContain('Job 01JD00000000000000000000J2 was cancelled without a reason.');
+  expect(cancelled.stderr).toContain('Job 01JD00000000000000000000J2 was cancelled for no known reason.');
 });
 
 it('says what the worker had to do', async () => {

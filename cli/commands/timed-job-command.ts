@@ -58,7 +58,7 @@ export abstract class TimedJobCommand extends JobCommand {
       exitCodes.failed,
       'DEADLINE_EXCEEDED',
       `Job ${job.jobId} did not end within ${this.timeout}${cancels ? ', and was cancelled' : '; it continues'}.`,
-      `Look at it with: avtomatika-bot job ${job.jobId}`,
+      `Check it with: avtomatika-bot job ${job.jobId}`,
     );
   }
 }
@@ -72,7 +72,7 @@ function failureOf(job: Job, shown: readonly string[]): CliError {
   return complain(
     exitCodes.failed,
     job.status === JobStatus.CANCELLED ? 'CANCELLED' : 'INTERNAL',
-    `Job ${job.jobId} ${job.status === JobStatus.CANCELLED ? 'was cancelled' : 'failed'} without a reason.`,
-    `Look at the bot with: avtomatika-bot status ${job.botId}`,
+    `Job ${job.jobId} ${job.status === JobStatus.CANCELLED ? 'was cancelled' : 'failed'} for no known reason.`,
+    `Check the bot with: avtomatika-bot status ${job.botId}`,
   );
 }

@@ -52,7 +52,7 @@ export class TokenAddCommand extends BotCommand {
     }
     if (!this.json) {
       const whose = `${escapeControls(request.name)} of ${escapeControls(request.userId)}`;
-      stderr.write(`The token ${whose} may be used for: ${this.scope}. Keep it now: it is never shown again.\n`);
+      stderr.write(`The token ${whose} has the scope ${this.scope}. Save it now: it is not shown again.\n`);
     }
     const text = this.json ? JSON.stringify({ ...(token ? tokenJson(token) : {}), value }) : value;
     await write(this.context.stdout, `${text}\n`, signal);

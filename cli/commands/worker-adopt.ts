@@ -47,12 +47,7 @@ export class WorkerAdoptCommand extends BotCommand {
     const isList = !this.take && !this.remove;
     if (isList !== (ids.length === 0)) {
       const message = isList ? '--list takes no container.' : 'No container is named.';
-      throw complain(
-        exitCodes.usage,
-        'USAGE',
-        message,
-        `See what there is: avtomatika-bot worker adopt ${worker} --list`,
-      );
+      throw complain(exitCodes.usage, 'USAGE', message, `List them with: avtomatika-bot worker adopt ${worker} --list`);
     }
     return this.withClient(async (client) => {
       const { signal } = this.context;

@@ -48,7 +48,12 @@ export class WorkerForgetCommand extends BotCommand {
     const { stderr, terminal } = this.context;
     if (this.json || !terminal.stdin || !terminal.stderr) {
       const hint = 'Add --yes once its host is off.';
-      throw complain(exitCodes.usage, 'USAGE', 'worker forget asks first, and there is no terminal to ask on.', hint);
+      throw complain(
+        exitCodes.usage,
+        'USAGE',
+        'worker forget asks for confirmation, and there is no terminal to ask on.',
+        hint,
+      );
     }
     stderr.write(`Is the host of ${escapeControls(this.worker)} off, so that no bot runs there? [y/N] `);
     return /^y(es)?$/i.test((await readLine(this.context)).trim());

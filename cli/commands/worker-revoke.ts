@@ -33,7 +33,7 @@ export class WorkerRevokeCommand extends AccessCommand {
   });
 
   protected readonly status = 'revoked';
-  protected readonly told = 'is revoked: it may not join until it is readmitted.';
+  protected readonly told = 'is revoked: it cannot join until it is readmitted.';
 
   protected send(client: Client, options: CallOptions) {
     return client.for(AdminService).revokeWorker({ workerId: this.worker }, options);
@@ -51,7 +51,7 @@ export class WorkerReadmitCommand extends AccessCommand {
   });
 
   protected readonly status = 'readmitted';
-  protected readonly told = 'may join anew with a join token.';
+  protected readonly told = 'may join again with a join token.';
 
   protected send(client: Client, options: CallOptions) {
     return client.for(AdminService).readmitWorker({ workerId: this.worker }, options);

@@ -46,7 +46,7 @@ it('writes only lines, each change once and no bare state of the job, when stder
       'Waiting for a worker: no worker is connected',
       '  | Step 1/4',
       '  | evil',
-      'The connection was lost; trying again',
+      'Connection lost; reconnecting',
       'starting',
       '',
     ].join('\n'),

@@ -64,7 +64,7 @@ export class TextProgress implements Progress {
   }
 
   reconnecting(): void {
-    const activity = 'The connection was lost; trying again';
+    const activity = 'Connection lost; reconnecting';
     if (activity === this.#activity) return;
     this.#activity = activity;
     this.#print(this.#style.yellow(activity));

@@ -39,9 +39,9 @@ export const requestWords: readonly string[] = fieldWords.map(([word]) => word.s
 /** Where the words of requests say nothing to whoever types commands. */
 const ownHints: Readonly<Partial<Record<ProblemCode, string>>> = {
   UNAUTHENTICATED: 'Set AVTOMATIKA_TOKEN to your token, or give --token.',
-  JOB_NOT_FOUND: 'Check the job id; the events of your bots show it: avtomatika-bot events',
-  ARTIFACT_NOT_FOUND: 'Run the command again: it uploads the files anew.',
-  MALFORMED_REQUEST: 'Use a command line and an orchestrator of the same release.',
+  JOB_NOT_FOUND: 'Check the job id; events show it: avtomatika-bot events',
+  ARTIFACT_NOT_FOUND: 'Run the command again: it uploads the files again.',
+  MALFORMED_REQUEST: 'Use the command line and the orchestrator of the same release.',
 };
 
 /** The hint of a refusal or failure for people at a command line. */

@@ -43,7 +43,7 @@ export function renderCancelled(job: Job, style: Style): Outcome {
     return { exitCode: exitCodes.done, text: `${style.terminal ? '⚪ ' : ''}${name} is cancelled.` };
   }
   const word = statusWord(job.status);
-  return { exitCode: exitCodes.failed, text: `${name} had ended before it could be cancelled: ${word}.` };
+  return { exitCode: exitCodes.failed, text: `${name} ended before it could be cancelled: ${word}.` };
 }
 
 /** One job in JSON, with the field names of REST. */

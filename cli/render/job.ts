@@ -48,9 +48,9 @@ function titleOf(bot: string, status: string, exitCode: Json | undefined): strin
     case 'restarted':
       return `${bot} was restarted and is running.`;
     case 'exited':
-      return `${bot} ran and ended${code || ' with exit code 0'}. It is not started again.`;
+      return `${bot} ran and exited${code || ' with exit code 0'}. It will not be restarted.`;
     case 'crash_loop':
-      return `${bot} started, but ended${code || ' with an error'}. It is started again after a pause.`;
+      return `${bot} started, but exited${code || ' with an error'}. It will be restarted after a pause.`;
     default:
       return `${bot}: ${status}`;
   }
@@ -60,7 +60,7 @@ function titleOf(bot: string, status: string, exitCode: Json | undefined): strin
 function renderPending(job: Job, style: Style): Outcome | undefined {
   const result = resultOf(job);
   if (result['status'] !== 'pending_on_worker') return undefined;
-  const reason = textField(result['reason']) ?? `${escapeControls(job.botId)} waits for its worker`;
+  const reason = textField(result['reason']) ?? `${escapeControls(job.botId)} is waiting for its worker`;
   return { exitCode: exitCodes.done, text: `${style.terminal ? '⏳ ' : ''}${reason}.` };
 }
 

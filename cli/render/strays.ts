@@ -10,7 +10,7 @@ const shortIdLength = 12;
 const shortId = (id: string): string => (/^[0-9a-f]{64}$/.test(id) ? id.slice(0, shortIdLength) : escapeControls(id));
 
 export function renderStrays(worker: string, strays: readonly StrayContainer[]): string {
-  if (strays.length === 0) return `${escapeControls(worker)} owns all containers of bots that it has.`;
+  if (strays.length === 0) return `${escapeControls(worker)} recognises all bot containers on its engine.`;
   const rows = strays.map(({ id, name, userId, botId, workerId, running }) => [
     shortId(id),
     running ? 'running' : 'ended',

@@ -36,7 +36,7 @@ const runtimeText = ({ runtime, engineVersion }: Worker): string =>
 
 /** The table of `worker list`; a reason has its own line under it. */
 export function renderWorkers(workers: readonly Worker[]): string {
-  if (workers.length === 0) return 'No workers. The first one joins with: npm run worker';
+  if (workers.length === 0) return 'No workers yet. Start one with: npm run worker';
   const rows = workers.map((worker) => [
     escapeControls(worker.workerId),
     standing(worker),

@@ -17,7 +17,7 @@ export function prepareArchiveFile(name: string, diskPath: string, sizeBytes: nu
       exitCodes.failed,
       'INVALID_ARCHIVE',
       `${name} is neither a folder nor a .tar, .tar.gz or .tgz file.`,
-      'Name a folder with a Dockerfile, or such a file; a file of code goes to --simple.',
+      'Give a folder with a Dockerfile, or such a file; for plain code use --simple.',
     );
   }
   if (sizeBytes > sourceMaxBytes) {

@@ -11,13 +11,13 @@ export function prepareArchiveUrl(text: string): ReadySource {
     throw refused('This URL is not supported.', 'Give an http or https URL of a .tar, .tar.gz or .tgz file.');
   }
   if (url.username !== '' || url.password !== '') {
-    throw refused('The URL of an archive must not hold a password.', 'Download the file, and give it to --custom.');
+    throw refused('The URL of an archive must not contain a password.', 'Download the file and give it to --custom.');
   }
   if (/\.zip$/i.test(url.pathname)) {
-    throw refused('A .zip file cannot be used.', 'Give a .tar, .tar.gz or .tgz file.');
+    throw refused('.zip files are not supported.', 'Give a .tar, .tar.gz or .tgz file.');
   }
   return {
-    notes: ['Taken as an archive: the worker downloads it'],
+    notes: ['Treated as an archive: the worker downloads it'],
     upload: undefined,
     spec: () => ({ case: 'custom', value: { from: { case: 'archiveUrl', value: url.href } } }),
   };

@@ -80,54 +80,54 @@ describe('the source', () => {
   });
 
   const missing =
-    '2 The source of the bot is missing. Give one of --simple FILE..., --code TEXT, --custom PATH, --git URL and --image REF.';
+    '2 The source of the bot is missing. Give one of --simple FILE..., --code TEXT, --custom PATH, --git URL or --image REF.';
   it.each<[Partial<SourceOptions>, string]>([
     [{}, missing],
     [{ entrypoint: 'bot.py', pull: true }, missing],
     [{ simple: [''] }, '2 --simple needs a value. Write --simple FILE... or --simple DIR.'],
-    [{ inline: true }, '2 The code is missing. Write: --code "print(1)". Files are given with --simple.'],
-    [{ code: '' }, '2 The code is missing. Write: --code "print(1)". Files are given with --simple.'],
-    [{ custom: ' ' }, '2 --custom needs a value. Its value is empty; is a variable of the shell not set?'],
-    [{ image: '' }, '2 --image needs a value. Its value is empty; is a variable of the shell not set?'],
+    [{ inline: true }, '2 The code is missing. Write --code "print(1)", or give files with --simple.'],
+    [{ code: '' }, '2 The code is missing. Write --code "print(1)", or give files with --simple.'],
+    [{ custom: ' ' }, '2 --custom needs a value. The value is empty; is a shell variable not set?'],
+    [{ image: '' }, '2 --image needs a value. The value is empty; is a shell variable not set?'],
   ])('is missed in %j', (options, complaint) => {
     expect(complaintOf(options)).toBe(complaint);
   });
 
   it.each<[Partial<SourceOptions>, string]>([
-    [{ simple: ['bot.py'], git: gitUrl }, '--simple and --git are given, and a bot has one source.'],
-    [{ simple: ['bot.py'], inline: true, code: 'x' }, '--simple and --code are given, and a bot has one source.'],
-    [{ custom: '.', image: 'x', git: gitUrl }, '--custom and --git and --image are given, and a bot has one source.'],
+    [{ simple: ['bot.py'], git: gitUrl }, '--simple and --git are given, but a bot has one source.'],
+    [{ simple: ['bot.py'], inline: true, code: 'x' }, '--simple and --code are given, but a bot has one source.'],
+    [{ custom: '.', image: 'x', git: gitUrl }, '--custom and --git and --image are given, but a bot has one source.'],
   ])('is one: not %j', (options, message) => {
     expect(complaintOf(options)).toBe(`2 ${message} Give exactly one of them.`);
   });
 });
 
 describe('an option that means nothing to the source', () => {
-  const dockerfile = 'It goes with --simple and --code; a Dockerfile or an image says itself what is run.';
+  const dockerfile = 'It works with --simple and --code; a Dockerfile or an image defines its own command.';
   const packages =
-    'It goes with --simple and --code; a Dockerfile installs its packages itself, and an image has them.';
+    'It works with --simple and --code; a Dockerfile installs its own packages, and an image already has them.';
   it.each<[Partial<SourceOptions>, string]>([
-    [{ git: gitUrl, entrypoint: 'bot.py' }, `--entrypoint does not go with --git. ${dockerfile}`],
-    [{ git: gitUrl, requirements: ['aiogram'] }, `-r does not go with --git. ${packages}`],
-    [{ custom: '.', entrypoint: 'bot.py' }, `--entrypoint does not go with --custom. ${dockerfile}`],
-    [{ custom: '.', requirements: ['x.txt'] }, `-r does not go with --custom. ${packages}`],
-    [{ image: 'x', requirements: ['x.txt'] }, `-r does not go with --image. ${packages}`],
+    [{ git: gitUrl, entrypoint: 'bot.py' }, `--entrypoint does not work with --git. ${dockerfile}`],
+    [{ git: gitUrl, requirements: ['aiogram'] }, `-r does not work with --git. ${packages}`],
+    [{ custom: '.', entrypoint: 'bot.py' }, `--entrypoint does not work with --custom. ${dockerfile}`],
+    [{ custom: '.', requirements: ['x.txt'] }, `-r does not work with --custom. ${packages}`],
+    [{ image: 'x', requirements: ['x.txt'] }, `-r does not work with --image. ${packages}`],
     [
       { image: 'x', runtime: 'node' },
-      '--runtime does not go with --image. It goes with --simple and --code; a Dockerfile or an image brings its own.',
+      '--runtime does not work with --image. It works with --simple and --code; a Dockerfile or an image brings its own.',
     ],
-    [{ simple: ['.'], branch: 'main' }, '--branch does not go with --simple. It goes with a git repository.'],
+    [{ simple: ['.'], branch: 'main' }, '--branch does not work with --simple. It works with a git repository.'],
     [
       { custom: '.', subdir: 'a' },
-      '--subdir does not go with --custom. It goes with a git repository; of a folder on this machine give the path.',
+      '--subdir does not work with --custom. It works with a git repository; for a folder on this machine give the path.',
     ],
     [
       { custom: 'https://x.example/a.tgz', branch: 'main' },
-      '--branch does not go with --custom and this URL. It goes with a git repository.',
+      '--branch does not work with --custom and this URL. It works with a git repository.',
     ],
-    [{ code: 'x', pull: true }, '--pull does not go with --code. It goes with --image.'],
-    [{ simple: ['.'], registryUser: 'me' }, '--registry-user does not go with --simple. It goes with --image.'],
-    [{ git: gitUrl, registryPassStdin: true }, '--registry-pass does not go with --git. It goes with --image.'],
+    [{ code: 'x', pull: true }, '--pull does not work with --code. It works with --image.'],
+    [{ simple: ['.'], registryUser: 'me' }, '--registry-user does not work with --simple. It works with --image.'],
+    [{ git: gitUrl, registryPassStdin: true }, '--registry-pass does not work with --git. It works with --image.'],
   ])('is refused: %j', (options, complaint) => {
     expect(complaintOf(options)).toBe(`2 ${complaint}`);
   });
@@ -140,7 +140,7 @@ it.each<[Partial<SourceOptions>, string]>([
     { image: 'x', registryUser: 'me', registryPass: 'canary', registryPassStdin: true },
     '2 --registry-pass and --registry-pass-stdin are both given.',
   ],
-  [{ simple: ['.'], runtime: 'ruby' }, '2 The runtime is not known.'],
+  [{ simple: ['.'], runtime: 'ruby' }, '2 Unknown runtime.'],
 ])('%j is refused without showing a password', (options, complaint) => {
   expect(complaintOf(options).startsWith(`${complaint} `)).toBe(true);
   expect(complaintOf(options)).not.toContain('canary');

@@ -23,7 +23,7 @@ function chosen(options: SourceOptions): SourceChoice {
     ...(options.image === undefined ? [] : ['--image']),
   ];
   if (given.length > 1) {
-    const message = `${given.join(' and ')} are given, and a bot has one source.`;
+    const message = `${given.join(' and ')} are given, but a bot has one source.`;
     throw complain(exitCodes.usage, 'CONFLICTING_SOURCES', message, 'Give exactly one of them.');
   }
   if (options.custom !== undefined) return customChoice(requireValue('--custom', options.custom), options);
@@ -39,7 +39,7 @@ function chosen(options: SourceOptions): SourceChoice {
   const run = { entrypoint, command, requirements, runtime: runtimeOf(options) };
   if (isInline) {
     if (options.code === undefined || options.code === '') {
-      throw usage('The code is missing.', 'Write: --code "print(1)". Files are given with --simple.');
+      throw usage('The code is missing.', 'Write --code "print(1)", or give files with --simple.');
     }
     return { kind: 'inline', code: options.code, run };
   }
@@ -48,13 +48,13 @@ function chosen(options: SourceOptions): SourceChoice {
   if (options.simple.length > 0) throw usage('--simple needs a value.', 'Write --simple FILE... or --simple DIR.');
   throw usage(
     'The source of the bot is missing.',
-    'Give one of --simple FILE..., --code TEXT, --custom PATH, --git URL and --image REF.',
+    'Give one of --simple FILE..., --code TEXT, --custom PATH, --git URL or --image REF.',
   );
 }
 
 function requireValue(name: string, value: string): string {
   if (value.trim() !== '') return value.trim();
-  throw usage(`${name} needs a value.`, 'Its value is empty; is a variable of the shell not set?');
+  throw usage(`${name} needs a value.`, 'The value is empty; is a shell variable not set?');
 }
 
 const customChoice = (text: string, options: SourceOptions): SourceChoice => {
@@ -87,7 +87,7 @@ function imageChoice(image: string, options: SourceOptions): ImageChoice {
 
 function runtimeOf({ runtime }: SourceOptions): Runtime | undefined {
   if (runtime === undefined || runtime === 'python' || runtime === 'node') return runtime;
-  throw usage('The runtime is not known.', 'Write --runtime python or --runtime node.');
+  throw usage('Unknown runtime.', 'Write --runtime python or --runtime node.');
 }
 
 const usage = (message: string, hint: string): CliError => complain(exitCodes.usage, 'USAGE', message, hint);

@@ -107,8 +107,8 @@ describe('the source of a bot', () => {
       (await collectSource(['my_bot'], cwd, signal, includes)).files.map(({ path }) => path);
     expect(await take('.env', 'my_bot/data/a.db')).toEqual(['.env', 'bot.py', 'data/a.db']);
     expect(await take('my_bot/data/', 'venv/x')).toEqual(['bot.py', 'data/a.db', 'data/b.db', 'venv/x/y.py']);
-    await expect(take('elsewhere/x')).rejects.toThrow('--include elsewhere/x is nothing in my_bot.');
-    await expect(take('nope')).rejects.toThrow('--include nope is nothing in my_bot.');
+    await expect(take('elsewhere/x')).rejects.toThrow('--include elsewhere/x matches nothing in my_bot.');
+    await expect(take('nope')).rejects.toThrow('--include nope matches nothing in my_bot.');
   });
 
   it('keeps the name of a folder that stands next to files', async () => {

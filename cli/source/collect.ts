@@ -69,7 +69,7 @@ export async function collectSource(
       const path = basename(diskPath);
       namedFiles.push(path);
       files.push(fileEntry(path, diskPath, facts));
-    } else throw fault(`${name} is neither a file nor a folder.`, 'Name plain files or a folder.');
+    } else throw fault(`${name} is neither a file nor a folder.`, 'Give plain files or a folder.');
   }
   return {
     files: checkedFiles(names, files),
@@ -89,8 +89,8 @@ async function findIncluded(path: string, names: readonly string[], cwd: string)
     if (isThere !== undefined && isWithin) return place;
   }
   throw fault(
-    `--include ${path} is nothing in ${names.join(', ')}.`,
-    'Name a file or folder as the list of what is left out shows it.',
+    `--include ${path} matches nothing in ${names.join(', ')}.`,
+    'Name a file or folder as shown in the list of what was left out.',
   );
 }
 
@@ -185,12 +185,12 @@ function checkedFiles(names: readonly string[], files: readonly SourceFile[]): r
     if (other !== undefined) {
       throw fault(
         `${other.diskPath} and ${file.diskPath} would both be ${file.path}.`,
-        'Rename one, or put them into folders and name their common folder.',
+        'Rename one, or put them into folders and give their common folder.',
       );
     }
     known.set(file.path, file);
   }
-  if (files.length === 0) throw fault(`There are no files in ${names.join(', ')}.`, 'Name a file, or another folder.');
+  if (files.length === 0) throw fault(`There are no files in ${names.join(', ')}.`, 'Give a file, or another folder.');
   unwrap(checkFileSet(known.keys()));
   checkBounds(files);
   return files.toSorted(inPathOrder);

@@ -41,16 +41,14 @@ export async function prepareFolder(
     notes: [
       ...(byDefault.length === 0
         ? []
-        : [`Left out by default: ${namesText(byDefault)}. A "!" line with its name in .dockerignore keeps it`]),
+        : [`Left out by default: ${namesText(byDefault)}. A "!" line with its name in .dockerignore includes it`]),
       ...(doubtful.length === 0
         ? []
-        : [
-            `Goes to the build: ${namesText(doubtful)}. A line in .dockerignore leaves out what the image does not need`,
-          ]),
+        : [`Sent to the build: ${namesText(doubtful)}. List in .dockerignore what the image does not need`]),
       ...(leftOut.length === 0
         ? []
         : [
-            `Left out, because of their names or permissions, or as no plain files or links out of the folder: ${namesText(leftOut)}`,
+            `Left out because of their name or permissions, or because they are special files or links out of the folder: ${namesText(leftOut)}`,
           ]),
     ],
     upload: {
@@ -70,8 +68,8 @@ async function checkDockerfile(name: string, diskPath: string): Promise<void> {
   throw complain(
     exitCodes.failed,
     'INVALID_ARCHIVE',
-    `${shown} ${facts === undefined ? 'is missing' : 'is no plain file'}.`,
-    'Put one there, or use --simple if the files need none.',
+    `${shown} ${facts === undefined ? 'is missing' : 'is not a plain file'}.`,
+    'Add one, or use --simple if the files need none.',
   );
 }
 

@@ -44,10 +44,10 @@ const hintOf = (paths: readonly string[], asked?: string, runtime?: Runtime): st
 
 it('lists the candidates when there is no usual one', () => {
   expect(hintOf(['app.py', 'lib/x.py', 'notes.txt'])).toBe(
-    'None of the files is a usual entrypoint. Say --entrypoint FILE with one of: app.py, lib/x.py.',
+    'None of the files has a usual entrypoint name. Give --entrypoint FILE with one of: app.py, lib/x.py.',
   );
   expect(hintOf(['notes.txt'])).toBe(
-    'None of the files is a usual entrypoint. There is no .py, .js, .mjs, .cjs, .ts or .mts file to run.',
+    'None of the files has a usual entrypoint name. There is no .py, .js, .mjs, .cjs, .ts or .mts file to run.',
   );
   const many = Array.from({ length: 12 }, (_, index) => `f${index}.py`);
   expect(hintOf(many)).toMatch(/f9\.py and 2 more\.$/);
@@ -64,7 +64,7 @@ it('never proposes a file whose name no entrypoint may have', () => {
 
 it('refuses one that is not among the files', () => {
   expect(hintOf(['bot.py'], '../bot.py')).toBe(
-    'The entrypoint ../bot.py is not one of the files. Say --entrypoint FILE with one of: bot.py.',
+    'The entrypoint ../bot.py is not one of the files. Give --entrypoint FILE with one of: bot.py.',
   );
 });
 
@@ -76,9 +76,9 @@ it('refuses one that cannot be run', () => {
 
 it('refuses one that does not fit the runtime', () => {
   expect(hintOf(['bot.py', 'bot.mjs'], 'bot.py', 'node')).toBe(
-    'The entrypoint bot.py does not fit --runtime node. Leave --runtime out: the ending of the file decides.',
+    'The entrypoint bot.py does not match --runtime node. Leave out --runtime: the extension of the file decides.',
   );
   expect(hintOf(['bot.py'], undefined, 'node')).toBe(
-    'None of the files is a usual entrypoint. There is no .js, .mjs, .cjs, .ts or .mts file to run.',
+    'None of the files has a usual entrypoint name. There is no .js, .mjs, .cjs, .ts or .mts file to run.',
   );
 });

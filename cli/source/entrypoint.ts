@@ -22,7 +22,7 @@ export function chooseEntrypoint(
   const named = runtime === undefined ? namedFiles[0] : namedFiles.find((path) => isRunBy(path, runtime));
   const usual = usualNames.find((name) => isRunBy(name, runtime) && paths.includes(name));
   const wanted = entrypoint?.replace(/^(\.\/)+/, '') ?? named ?? usual;
-  if (wanted === undefined) throw refused('None of the files is a usual entrypoint.', paths, runtime);
+  if (wanted === undefined) throw refused('None of the files has a usual entrypoint name.', paths, runtime);
   if (!paths.includes(wanted)) throw refused(`The entrypoint ${wanted} is not one of the files.`, paths, runtime);
   const checked = checkEntrypoint(wanted, paths);
   if (!checked.ok) throw complain(exitCodes.failed, 'INVALID_ENTRYPOINT', checked.problem.message, renameHint(wanted));
@@ -36,12 +36,12 @@ const renameHint = (path: string): string =>
 /** Throws CliError if the file is not one that the asked runtime runs. */
 export function checkRuntime(entrypoint: string, runtime: Runtime | undefined): void {
   if (isRunBy(entrypoint, runtime)) return;
-  const message = `The entrypoint ${entrypoint} does not fit --runtime ${runtime}.`;
+  const message = `The entrypoint ${entrypoint} does not match --runtime ${runtime}.`;
   throw complain(
     exitCodes.usage,
     'INVALID_ENTRYPOINT',
     message,
-    'Leave --runtime out: the ending of the file decides.',
+    'Leave out --runtime: the extension of the file decides.',
   );
 }
 

@@ -15,9 +15,9 @@ export function fileFault(name: string, error: unknown): CliError {
       return cannot(`There is no file or folder ${name}.`, 'Check the name and the current folder.');
     case 'EACCES':
     case 'EPERM':
-      return cannot(`${name} may not be read.`, 'Give yourself permission to read it.');
+      return cannot(`${name} cannot be read: permission denied.`, 'Give yourself permission to read it.');
     case 'ELOOP':
-      return cannot(`${name} is a link that leads nowhere.`, 'Name the file itself.');
+      return cannot(`${name} is a broken link.`, 'Name the file itself.');
     default:
       return cannot(`${name} cannot be read (${code}).`, 'Check the file and its disk.');
   }

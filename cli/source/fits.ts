@@ -17,64 +17,64 @@ const fits: readonly {
     name: '--entrypoint',
     isGiven: ({ entrypoint }) => entrypoint !== undefined,
     kinds: ['simple', 'inline'],
-    hint: 'It goes with --simple and --code; a Dockerfile or an image says itself what is run.',
+    hint: 'It works with --simple and --code; a Dockerfile or an image defines its own command.',
   },
   {
     name: '--command',
     isGiven: ({ command }) => command !== undefined,
     kinds: ['simple', 'inline'],
-    hint: 'It goes with --simple and --code; a Dockerfile or an image says itself what is run.',
+    hint: 'It works with --simple and --code; a Dockerfile or an image defines its own command.',
   },
   {
     name: '-r',
     isGiven: ({ requirements }) => requirements !== undefined,
     kinds: ['simple', 'inline'],
-    hint: 'It goes with --simple and --code; a Dockerfile installs its packages itself, and an image has them.',
+    hint: 'It works with --simple and --code; a Dockerfile installs its own packages, and an image already has them.',
   },
   {
     name: '--runtime',
     isGiven: ({ runtime }) => runtime !== undefined,
     kinds: ['simple', 'inline'],
-    hint: 'It goes with --simple and --code; a Dockerfile or an image brings its own.',
+    hint: 'It works with --simple and --code; a Dockerfile or an image brings its own.',
   },
   {
     name: '--include',
     isGiven: ({ include }) => include.length > 0,
     kinds: ['simple'],
-    hint: 'It goes with --simple; of a folder with a Dockerfile everything goes along that its .dockerignore leaves in.',
+    hint: 'It works with --simple; from a folder with a Dockerfile everything is sent that .dockerignore does not exclude.',
   },
   {
     name: '--branch',
     isGiven: ({ branch }) => branch !== undefined,
     kinds: ['git'],
-    hint: 'It goes with a git repository.',
+    hint: 'It works with a git repository.',
   },
   {
     name: '--subdir',
     isGiven: ({ subdir }) => subdir !== undefined,
     kinds: ['git'],
-    hint: 'It goes with a git repository; of a folder on this machine give the path.',
+    hint: 'It works with a git repository; for a folder on this machine give the path.',
   },
   {
     name: '--registry-user',
     isGiven: ({ registryUser }) => registryUser !== undefined,
     kinds: ['image'],
-    hint: 'It goes with --image.',
+    hint: 'It works with --image.',
   },
   {
     name: '--registry-pass',
     isGiven: ({ registryPass, registryPassStdin }) => registryPass !== undefined || registryPassStdin,
     kinds: ['image'],
-    hint: 'It goes with --image.',
+    hint: 'It works with --image.',
   },
-  { name: '--pull', isGiven: ({ pull }) => pull, kinds: ['image'], hint: 'It goes with --image.' },
+  { name: '--pull', isGiven: ({ pull }) => pull, kinds: ['image'], hint: 'It works with --image.' },
 ];
 
 /** Throws CliError for the first option that means nothing to the source: ignoring it would surprise. */
 export function checkFit(options: SourceOptions, kind: Kind): void {
   const misfit = fits.find((option) => option.isGiven(options) && !option.kinds.includes(kind));
   if (misfit !== undefined) {
-    throw complain(exitCodes.usage, 'USAGE', `${misfit.name} does not go with ${sourceName(options)}.`, misfit.hint);
+    throw complain(exitCodes.usage, 'USAGE', `${misfit.name} does not work with ${sourceName(options)}.`, misfit.hint);
   }
 }
 

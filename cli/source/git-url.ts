@@ -23,7 +23,7 @@ export function parseGitUrl(text: string): GitUrl {
   if (/^[^/:]+:(?!\/\/)/.test(text) || /^(git\+)?ssh:/i.test(text)) {
     const https = httpsForm(text);
     throw refused(
-      'Git over ssh is not supported: the worker has no key of yours.',
+      'Git over ssh is not supported: the worker does not have your key.',
       https === undefined
         ? `Use the https address of the repository, such as ${example}.`
         : `Write ${https}, or for a private repository https://TOKEN@${https.slice('https://'.length)}.`,
@@ -31,10 +31,13 @@ export function parseGitUrl(text: string): GitUrl {
   }
   const url = parseUrl(text);
   if (url === null || !/^(https?|git):$/.test(url.protocol) || url.hostname === '') {
-    throw refused('This is no URL of a git repository.', `Write one such as ${example}; for a folder use --custom.`);
+    throw refused(
+      'This is not the URL of a git repository.',
+      `Give one such as ${example}; for a folder use --custom.`,
+    );
   }
   if (url.search !== '' || url.hash !== '') {
-    throw refused('The git URL has a "?" or "#" in it.', 'Give the branch with --branch and the folder with --subdir.');
+    throw refused('The git URL contains "?" or "#".', 'Give the branch with --branch and the folder with --subdir.');
   }
   if (/\/(tree|blob)\//.test(url.pathname)) {
     throw refused(

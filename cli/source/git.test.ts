@@ -17,7 +17,7 @@ const complaintOf = (work: () => unknown): string => {
   }
 };
 
-const moved = 'User and password of the git URL are taken out of it and sent as a secret';
+const moved = 'User and password are removed from the git URL and sent as a secret';
 
 describe('a git repository', () => {
   it('is named by URL, branch and folder; without a branch the server finds the default one', () => {
@@ -32,7 +32,7 @@ describe('a git repository', () => {
 
   it('that --custom named is told to be taken as one', () => {
     const { notes } = git('https://github.com/user/bot', { byUrl: true });
-    expect(notes).toEqual(['Taken as a git repository: the worker clones it']);
+    expect(notes).toEqual(['Treated as a git repository: the worker clones it']);
   });
 
   it.each<[string, string, { username: string; password: string }]>([
@@ -71,13 +71,13 @@ describe('a git repository', () => {
   });
 
   it.each<[string, string]>([
-    ['canary', 'This is no URL of a git repository.'],
-    ['./canary', 'This is no URL of a git repository.'],
-    ['file:///canary', 'This is no URL of a git repository.'],
-    ['javascript://canary', 'This is no URL of a git repository.'],
-    ['https://', 'This is no URL of a git repository.'],
-    ['https://host/x.git#canary', 'The git URL has a "?" or "#" in it.'],
-    ['https://u:canary@host/x.git?a=b', 'The git URL has a "?" or "#" in it.'],
+    ['canary', 'This is not the URL of a git repository.'],
+    ['./canary', 'This is not the URL of a git repository.'],
+    ['file:///canary', 'This is not the URL of a git repository.'],
+    ['javascript://canary', 'This is not the URL of a git repository.'],
+    ['https://', 'This is not the URL of a git repository.'],
+    ['https://host/x.git#canary', 'The git URL contains "?" or "#".'],
+    ['https://u:canary@host/x.git?a=b', 'The git URL contains "?" or "#".'],
     ['https://github.com/u/r/tree/canary/sub', 'This is the address of a folder, not of a repository.'],
   ])('%s is refused without showing it', (url, message) => {
     const complaint = complaintOf(() => git(url));
@@ -89,14 +89,14 @@ describe('a git repository', () => {
 describe('the URL of an archive', () => {
   it('goes to the worker as it is', () => {
     const source = prepareArchiveUrl('https://x.example/bot.tar.gz?key=1');
-    expect(source).toMatchObject({ notes: ['Taken as an archive: the worker downloads it'], upload: undefined });
+    expect(source).toMatchObject({ notes: ['Treated as an archive: the worker downloads it'], upload: undefined });
     expect(from(source)).toEqual({ from: { case: 'archiveUrl', value: 'https://x.example/bot.tar.gz?key=1' } });
   });
 
   it.each<[string, string]>([
-    ['https://u:canary@x.example/bot.tar', 'The URL of an archive must not hold a password.'],
+    ['https://u:canary@x.example/bot.tar', 'The URL of an archive must not contain a password.'],
     ['ftp://x.example/canary.tar', 'This URL is not supported.'],
-    ['https://x.example/canary.zip', 'A .zip file cannot be used.'],
+    ['https://x.example/canary.zip', '.zip files are not supported.'],
   ])('%s is refused without showing it', (url, message) => {
     const complaint = complaintOf(() => prepareArchiveUrl(url));
     expect(complaint.startsWith(`2 ${message} `)).toBe(true);

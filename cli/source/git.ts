@@ -17,8 +17,8 @@ export function prepareGit({ url: text, branch, subdir, byUrl }: GitChoice): Rea
   };
   return {
     notes: [
-      ...(byUrl ? ['Taken as a git repository: the worker clones it'] : []),
-      ...(login === undefined ? [] : ['User and password of the git URL are taken out of it and sent as a secret']),
+      ...(byUrl ? ['Treated as a git repository: the worker clones it'] : []),
+      ...(login === undefined ? [] : ['User and password are removed from the git URL and sent as a secret']),
     ],
     upload: undefined,
     spec: () => ({ case: 'custom', value: { from: { case: 'git', value } } }),

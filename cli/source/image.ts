@@ -14,8 +14,8 @@ export async function prepareImage(
     throw complain(
       exitCodes.usage,
       'INVALID_IMAGE_NAME',
-      'An image reference has no "://" and no password in it.',
-      'Write one such as ghcr.io/me/bot:1.0, and give a password with --registry-user and --registry-pass-stdin.',
+      'An image reference contains no "://" and no password.',
+      'Write one such as ghcr.io/me/bot:1.0, and give the password with --registry-user and --registry-pass-stdin.',
     );
   }
   // Whoever pipes a password in ends it with a line end; no registry has one in a password.

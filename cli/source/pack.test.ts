@@ -101,7 +101,7 @@ describe('the archive', () => {
     expect({ names: entries.map(({ name }) => name), skipped }).toEqual({ names: ['a.bin'], skipped: ['bot.py'] });
     // A pipe in its place is not waited for.
     execFileSync('mkfifo', [join(folder, 'bot.py')]);
-    await expect(readAll(files)).rejects.toThrow('bot.py is no plain file any more.');
+    await expect(readAll(files)).rejects.toThrow('bot.py is no longer a plain file.');
   });
 
   it('can be left unfinished', async () => {

@@ -34,7 +34,7 @@ export interface PackOptions {
   /** Compresses; for sources that may be large. */
   readonly gzip: boolean;
   /**
-   * Gets the path of a file that went away or became unreadable since it was collected, and why; it is left out unless this
+   * Gets the path of a file that went away or became unreadable since it was collected, and why; it is ignored unless this
    * throws. Without it that ends the archive.
    */
   readonly onUnreadable?: (path: string, fault: CliError) => void;
@@ -150,7 +150,7 @@ async function readWhole(file: FileOnDisk, bytesMax: number, signal: AbortSignal
   try {
     // O_NONBLOCK: should a pipe have taken the file's place since, opening it must not wait for a writer.
     handle = await open(file.diskPath, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
-    if (!(await handle.stat()).isFile()) return unreadable(`${file.path} is no plain file any more.`);
+    if (!(await handle.stat()).isFile()) return unreadable(`${file.path} is no longer a plain file.`);
     const pieces: Buffer[] = [];
     let bytes = 0;
     // One byte more shows that there is more; whoever writes faster than this reads does not keep it busy for ever.
@@ -169,8 +169,8 @@ async function readWhole(file: FileOnDisk, bytesMax: number, signal: AbortSignal
   throw complain(
     exitCodes.failed,
     'INVALID_FILES',
-    `With ${file.path} the files of the bot have grown above ${sourceMaxBytes / 1e6} MB.`,
-    'Leave it out, or end what writes to it.',
+    `With ${file.path} the files of the bot exceed ${sourceMaxBytes / 1e6} MB.`,
+    'Leave it out, or stop whatever writes to it.',
   );
 }
 

@@ -37,7 +37,7 @@ export async function prepareSimple(
     notes: [
       ...(leftOut === undefined ? [] : [leftOut]),
       ...namedNotes(named, folder.envFiles.length > 0),
-      ...(isDockerfileThere ? ['The Dockerfile is not used with --simple; --custom builds it'] : []),
+      ...(isDockerfileThere ? ['The Dockerfile is not used with --simple; use --custom to build it'] : []),
       ...notes,
       ...install.notes,
     ],
@@ -66,8 +66,8 @@ function namedNotes(named: readonly NamedByCode[], isEnvFileGiven: boolean): rea
       ? []
       : [
           `${env.by} reads ${env.item.shown}, which is left out: give its variables with --env-file ${env.item.shown}, ` +
-            `or take it along with --include ${env.item.shown}`,
+            `or send it with --include ${env.item.shown}`,
         ]),
-    ...(others.length === 0 ? [] : [`The code names what is left out: ${namesText(others)}`]),
+    ...(others.length === 0 ? [] : [`The code mentions files that are left out: ${namesText(others)}`]),
   ];
 }

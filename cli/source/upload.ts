@@ -32,7 +32,7 @@ export async function uploadSource(client: Client, upload: Upload, signal: Abort
     .catch((error: unknown) => Promise.reject(readFault ?? error));
   const sha256 = hash.digest('hex');
   if (stored.sha256 !== sha256) {
-    throw complain(exitCodes.failed, 'INVALID_ARCHIVE', 'The files were damaged on their way.', 'Try again.');
+    throw complain(exitCodes.failed, 'INVALID_ARCHIVE', 'The files were damaged in transit.', 'Try again.');
   }
   return sha256;
 }

@@ -58,7 +58,7 @@ function complaintOfWire(error: ConnectError, failure: ConnectionFailure | undef
     one(
       exitCodes.unreachable,
       'UNREACHABLE',
-      `${url} did not answer as a Bot Runner orchestrator${inBrackets(networkReason(error))}.`,
+      `${url} did not respond like a Bot Runner orchestrator${inBrackets(networkReason(error))}.`,
       addressHint(url),
     );
   switch (error.code) {
@@ -74,7 +74,7 @@ function complaintOfWire(error: ConnectError, failure: ConnectionFailure | undef
       return one(
         exitCodes.unreachable,
         'UNREACHABLE',
-        `${url} did not answer in time.`,
+        `${url} did not respond in time.`,
         'Check the network, and that the orchestrator is running.',
       );
     case Code.Unavailable:

@@ -2,7 +2,7 @@
  * Which files belong to a build context. Pure but for the pauses, which are the caller's.
  *
  * 1. The .dockerignore decides as `docker build` does: the last pattern that matches a path, or a folder it lies in, wins.
- * 2. .git is left out besides, as it is when Docker builds from a repository, unless a "!" pattern that matches says its
+ * 2. .git is ignored besides, as it is when Docker builds from a repository, unless a "!" pattern that matches says its
  *    name. "!src" and "!**" do not bring back src/.git: whoever writes them thinks of sources.
  * 3. The Dockerfile and the .dockerignore always go along: the build needs them, and the engine itself takes them out of the
  *    context when a pattern matches them.
@@ -47,7 +47,7 @@ export function createEffort(rest: () => Promise<unknown>, stepsMax = defaultSte
       if (spent.steps - restedAt < stepsBetweenPauses) return;
       restedAt = spent.steps;
       if (spent.steps > stepsMax) {
-        refuse('INVALID_ARCHIVE', 'The patterns of the .dockerignore take too long to be matched with so many files.', {
+        refuse('INVALID_ARCHIVE', 'Matching the patterns of .dockerignore against so many files takes too long.', {
           hint: 'Use fewer patterns, and fewer "*" and "**" in each.',
         });
       }

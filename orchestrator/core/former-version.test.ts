@@ -25,12 +25,12 @@ const tell = (
 };
 
 it('says of an update that its worker gave up that the version before runs', () => {
-  expect(tell('update', changed(ran, { undo }), ran)).toEqual(['running', 'The version before still runs.']);
-  expect(tell('start', changed(ran, { undo }), ran)).toEqual(['running', 'The version before still runs.']);
+  expect(tell('update', changed(ran, { undo }), ran)).toEqual(['running', 'The previous version is still running.']);
+  expect(tell('start', changed(ran, { undo }), ran)).toEqual(['running', 'The previous version is still running.']);
 });
 
 it('says no more than is known when the job was ended from here', () => {
-  expect(tell('update', changed(ran, { undo }), ran, false)).toEqual(['kept', 'The version before is kept.']);
+  expect(tell('update', changed(ran, { undo }), ran, false)).toEqual(['kept', 'The previous version is kept.']);
 });
 
 it('does not call running what was not', () => {

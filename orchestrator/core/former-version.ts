@@ -8,10 +8,10 @@ import type { BotRecord, JobRecord } from './records.ts';
 
 /** For people and, as details.former_version, for programs. */
 const sentences = {
-  running: 'The version before still runs.',
-  kept: 'The version before is kept.',
-  crash_loop: 'The version before is in its crash loop again.',
-  not_running: 'The version before was not running, and does not run now.',
+  running: 'The previous version is still running.',
+  kept: 'The previous version is kept.',
+  crash_loop: 'The previous version is back in its crash loop.',
+  not_running: 'The previous version was not running, and still is not.',
 } as const;
 
 /**

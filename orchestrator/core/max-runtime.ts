@@ -32,10 +32,10 @@ export function judgeAge(bot: Age, now: number, maxRuntimeMs: number): Verdict {
   if (!bot.ageWarned) {
     const stopsAt = Math.max(bot.stopsAt, now + warnBeforeMs);
     const when = new Date(stopsAt).toISOString();
-    const message = `The bot will be stopped at ${when}: the operator lets bots run for ${limit}. Restart it to let it run on.`;
+    const message = `The bot will be stopped at ${when}: the operator limits bots to ${limit}. Restart it to keep it running.`;
     return { kind: 'warn', stopsAt, notice: { code: 'MAX_RUNTIME_SOON', message } };
   }
   if (now < bot.stopsAt) return { kind: 'too-early' };
-  const message = `The bot was stopped because it has run for ${limit}, as long as the operator lets bots run. Start it again if it should keep running.`;
+  const message = `The bot was stopped because it had run for ${limit}, the operator's limit. Start it again if it should keep running.`;
   return { kind: 'stop', notice: { code: 'MAX_RUNTIME_REACHED', message } };
 }

@@ -50,8 +50,8 @@ describe('placement', () => {
     expect(planPlacement(workers, bot)).toEqual({
       placed: false,
       reason:
-        'a is not ready (engine_unavailable); b has 96 of 4096 MiB free, 256 are needed; c has no CPU share left; ' +
-        'd has not been heard of for 7 s; e is cordoned',
+        'a is not ready (engine_unavailable); b has 96 of 4096 MiB free, 256 are needed; c has no CPU left; ' +
+        'd has not been heard from for 7 s; e is cordoned',
     });
   });
 

@@ -66,7 +66,7 @@ export const anyCarries = (workers: readonly { readonly labels: Labels }[], want
 /** What speaks against the worker now. */
 function passingObjection(worker: Candidate, wanted: Wanted): string | undefined {
   const { workerId } = worker;
-  if (worker.silentMs > 0) return `${workerId} has not been heard of for ${Math.round(worker.silentMs / 1000)} s`;
+  if (worker.silentMs > 0) return `${workerId} has not been heard from for ${Math.round(worker.silentMs / 1000)} s`;
   if (!worker.ready) return `${workerId} is not ready (${worker.notReadyReason || 'no reason given'})`;
   const freeMemory = worker.memoryBytes - worker.reservedMemoryBytes;
   if (freeMemory < wanted.memoryBytes) {
@@ -74,7 +74,7 @@ function passingObjection(worker: Candidate, wanted: Wanted): string | undefined
     return `${workerId} has ${Math.max(0, mb(freeMemory))} of ${mb(worker.memoryBytes)} MiB free, ${mb(wanted.memoryBytes)} are needed`;
   }
   if (worker.cpuMillis * cpuOvercommit - worker.reservedCpuMillis < wanted.cpuMillis) {
-    return `${workerId} has no CPU share left`;
+    return `${workerId} has no CPU left`;
   }
   return undefined;
 }

@@ -23,7 +23,7 @@ export function reasonToRollBack(job: JobRecord, bot: BotRecord, { lastLines }: 
     : (observed.diagnosis ?? lines.findLast((text) => text.trim() !== '')?.slice(0, lineLengthMax));
   return problem(
     'UPDATE_ROLLED_BACK',
-    `The new version ${outOfMemory ? killed(observed.reason) : `ended with ${end}`} right after its start; the former one runs again.${last === undefined ? '' : ` It said: ${last}`}`,
+    `The new version ${outOfMemory ? killed(observed.reason) : `ended with ${end}`} right after its start; the previous one is running again.${last === undefined ? '' : ` Its last line: ${last}`}`,
     {
       details: {
         bot_id: bot.botId,
@@ -33,7 +33,7 @@ export function reasonToRollBack(job: JobRecord, bot: BotRecord, { lastLines }: 
         ...(outOfMemory ? { oom_killed: true } : {}),
       },
       ...(outOfMemory
-        ? { hint: 'Give it more memory with --memory (REST: "resource_limits"), or let it use less.' }
+        ? { hint: 'Give it more memory with --memory (REST: "resource_limits"), or make it use less.' }
         : {}),
     },
   );
@@ -41,6 +41,6 @@ export function reasonToRollBack(job: JobRecord, bot: BotRecord, { lastLines }: 
 
 /** With the limit, if the worker says it: an older one does not. */
 function killed(reason: string | undefined): string {
-  const limit = /^killed because it used more memory than its limit of (\d{1,9} MB)/.exec(reason ?? '')?.[1];
-  return `was killed because it used more memory than its limit${limit === undefined ? '' : ` of ${limit}`}`;
+  const limit = /^killed because it exceeded its memory limit of (\d{1,9} MB)/.exec(reason ?? '')?.[1];
+  return `was killed because it exceeded its memory limit${limit === undefined ? '' : ` of ${limit}`}`;
 }

@@ -177,7 +177,7 @@ function refuseUnknownLabels(tx: Tables, { on }: BotSpec): void {
       known.flatMap(({ labels }) => Object.keys(labels).map((key) => labelsText({ [key]: labels[key] ?? '' }))),
     ),
   ];
-  refuse('NO_WORKER', `No worker that is known here has ${labelsText(on)}.`, {
+  refuse('NO_WORKER', `No known worker has ${labelsText(on)}.`, {
     details: { field: 'on', labels: on },
     hint:
       there.length === 0

@@ -104,7 +104,7 @@ export function beginNext(context: EngineContext, change: Change, key: BotKey): 
   if (next?.status !== 'pending') return;
   const bot = change.tx.bots.get(key);
   if (awaitsRemoval(bot)) {
-    change.putJob(withReason(next, `worker ${bot.workerId} has yet to remove the deleted bot of that name`));
+    change.putJob(withReason(next, `worker ${bot.workerId} has not yet removed the deleted bot of that name`));
     return;
   }
   const objection = objectionToBegin(context, change, next);
@@ -186,7 +186,7 @@ export function resumeHolders(context: EngineContext, change: Change, job: JobRe
   for (const holder of stoppedHolders(job)) {
     const stop = change.tx.jobs.openOfBot(holder).find(({ action }) => action === 'stop');
     if (stop !== undefined) {
-      const reason = problem('CANCELLED', 'The takeover that this stop was for did not succeed.');
+      const reason = problem('CANCELLED', 'The takeover that needed this stop did not succeed.');
       advance(context, change, stop, { kind: 'aborted', problem: reason });
     }
     resumeHolder(context, change, holder);

@@ -29,13 +29,13 @@ import { wantedByJob } from './wanted-spec.ts';
 export function objectionToBegin(context: EngineContext, change: Change, job: JobRecord): Problem | undefined {
   const bot = change.tx.bots.get(job);
   if (!changesBot(job.action)) {
-    return problem('BOT_DAMAGED', 'What was asked for cannot be read any more: the row of the job is damaged.');
+    return problem('BOT_DAMAGED', 'What was requested can no longer be read: the row of the job is damaged.');
   }
   if (bot === undefined) return undefined;
   if (job.action === 'move') {
     return bot.desired === 'running' && bot.workerId === job.params.from
       ? undefined
-      : problem('CANCELLED', 'The bot does not run on that worker any more.');
+      : problem('CANCELLED', 'The bot no longer runs on that worker.');
   }
   return rowOf(job.action).deploys ? objectionToDeploy(context, change, job, bot) : undefined;
 }

@@ -96,7 +96,7 @@ export class Engine {
     const bots = found.map(({ userId, botId }) => `${userId}/${botId}`);
     logger.error(
       { bots },
-      'what is stored of these bots cannot be opened; they are shown as damaged and left untouched',
+      'the stored data of these bots cannot be decrypted; they are shown as damaged and left untouched',
     );
     await this.#change((change) => endDamaged(this.#ports, change, found));
   }
@@ -320,7 +320,7 @@ export class Engine {
     if (next === never) return;
     this.#cancelTimer = clock.after(this.#times.remainingMs(next), () => {
       this.#expire().catch((error: unknown) => {
-        logger.error({ err: error }, 'ending overdue jobs and old bots failed');
+        logger.error({ err: error }, 'ending overdue jobs and expired bots failed');
       });
     });
   }

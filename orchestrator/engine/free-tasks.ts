@@ -58,7 +58,7 @@ export type TaskOutcome =
   | { readonly kind: 'success'; readonly data: JsonObject }
   | { readonly kind: 'failure'; readonly problem: Problem };
 
-/** Takes the end of a task. False when the task is not this worker's; a result that comes twice changes nothing. */
+/** Takes the end of a task. False when the task is not this worker's; a result that occurs twice changes nothing. */
 export function endFreeTask(
   context: EngineContext,
   change: Change,

@@ -40,9 +40,9 @@ export function beginMove(context: EngineContext, change: Change, key: BotKey, w
 
 /** Why a bot cannot leave its worker now; undefined when it can. */
 function objectionToMove(context: EngineContext, change: Change, bot: BotRecord): string | undefined {
-  if (bot.desired !== 'running') return 'it does not run; when it is started again it goes to another worker';
+  if (bot.desired !== 'running') return 'it is not running; the next start places it on another worker';
   if (isDamaged(context.sealKey, bot)) return 'it is damaged: it could not be started elsewhere';
-  if (bot.state === 'exited') return 'it has ended by itself; elsewhere it would run once more';
+  if (bot.state === 'exited') return 'it has exited; elsewhere it would run again';
   const all = candidatesFor(context, change.tx, bot);
   const home = all.find(({ workerId }) => workerId === bot.workerId);
   if (home === undefined) return `worker ${bot.workerId} is not connected: it cannot be stopped there`;

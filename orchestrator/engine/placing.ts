@@ -24,7 +24,7 @@ export function candidatesFor(context: EngineContext, tx: Tables, bot: BotRecord
     return {
       ...worker,
       ...(removing.has(worker.workerId)
-        ? { ready: false, notReadyReason: 'it first removes what it has of bots that were deleted or freed' }
+        ? { ready: false, notReadyReason: 'it is still removing bots that were deleted or freed' }
         : {}),
       cordoned: tx.workers.isCordoned(worker.workerId),
       reservedMemoryBytes: taken.reduce((sum, entry) => sum + entry.memoryBytes, 0) - (own ? bot.memoryBytes : 0),
@@ -56,7 +56,7 @@ function isGone({ undo, observed, generation }: BotRecord): boolean {
 const homeOf = (bot: BotRecord): Wanted['home'] =>
   bot.workerId === null ? undefined : { workerId: bot.workerId, bound: !isGone(bot) };
 
-export const waitsForHolders = 'waiting until the other bot has let go of the Telegram token';
+export const waitsForHolders = 'waiting for the other bot to release the Telegram token';
 
 /** Finds a worker for a job's task and sends it there; without one the job waits with the reason. */
 export function place(context: EngineContext, change: Change, job: JobRecord, bot: BotRecord): JobRecord {
@@ -117,7 +117,7 @@ function placeAtItsWorker(context: EngineContext, change: Change, placing: Placi
   if (worker === undefined) {
     return change.putJob(waiting(job, `worker ${bot.workerId}, which has the bot, is not connected`));
   }
-  const silent = `${worker.workerId} has not been heard of for ${Math.round(worker.silentMs / 1000)} s`;
+  const silent = `${worker.workerId} has not been heard from for ${Math.round(worker.silentMs / 1000)} s`;
   return assign(context, change, placing, worker.workerId, worker.silentMs > 0 ? silent : '');
 }
 

@@ -18,7 +18,7 @@ import { applyObservation } from './observe.ts';
 import { removeDeleted, settle } from './settling.ts';
 import { releaseTokens } from './token-ownership.ts';
 
-/** Applies a result. A result that comes twice, late or for a task of another worker changes no job. */
+/** Applies a result. A result that occurs twice, late or for a task of another worker changes no job. */
 export function applyResult(context: EngineContext, change: Change, workerId: string, result: TaskResult): void {
   if (applyPendingResult(context, change, workerId, result) || applyRemoval(context, change, workerId, result)) return;
   const task = change.tx.tasks.get(result.taskId);
@@ -142,7 +142,7 @@ function diagnosisOf({ observed }: BotRecord): string {
   const said = observed.reason ?? '';
   return said.startsWith('killed because')
     ? said
-    : 'killed because it used more memory than its limit; give it more with --memory';
+    : 'killed because it exceeded its memory limit; give it more with --memory';
 }
 
 const noticesMax = 8;

@@ -42,7 +42,7 @@ export function endWithoutWorker(context: EngineContext, change: Change, job: Jo
   if (job.action === 'stop' && hasNoContainer(bot)) return { kind: 'carried_out' };
   const { workerId } = bot;
   const what = job.action === 'stop' ? 'stopped' : 'removed';
-  const reason = `${job.botId} will be ${what} when its worker ${workerId} is back; it may run on until then`;
+  const reason = `${job.botId} will be ${what} when its worker ${workerId} is back; until then it may keep running`;
   return { kind: 'pending', result: { status: 'pending_on_worker', ...subjectOf(job), worker_id: workerId, reason } };
 }
 

@@ -57,7 +57,7 @@ export class SourcePruning {
   /** Looks now and every hour. */
   run(): void {
     const { clock, logger } = this.#parts;
-    const report = (error: unknown) => logger.warn({ err: error }, 'removing sources that nobody needs failed');
+    const report = (error: unknown) => logger.warn({ err: error }, 'removing unused sources failed');
     inBackground(this.prune(), report);
     this.#stop = repeat(clock, lookMs, () => this.prune(), report);
   }
@@ -88,7 +88,7 @@ export class SourcePruning {
     }
     for (const upload of uploads)
       await this.#while(() => store.write((tx) => tx.artifacts.removeChunks(upload, chunksAtOnce)));
-    if (uploads.length > 0) logger.info({ sources: uploads.length }, 'sources that nobody needs any more were removed');
+    if (uploads.length > 0) logger.info({ sources: uploads.length }, 'unused sources were removed');
     // After events and jobs were removed, too.
     while (!this.#stopped && store.shrink(pagesAtOnce)) await nextTurn();
   }

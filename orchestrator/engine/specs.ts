@@ -13,7 +13,7 @@ export const sealSpec = (key: Secret<Uint8Array>, bot: BotKey, spec: BotSpec): U
 
 /** `so`: what follows from it. */
 export const damaged = (botId: string, so = 'it cannot be started from it'): Problem =>
-  problem('BOT_DAMAGED', `What the orchestrator has stored of the bot ${botId} cannot be opened any more: ${so}.`);
+  problem('BOT_DAMAGED', `What the orchestrator has stored about the bot ${botId} can no longer be decrypted: ${so}.`);
 
 /** Throws ProblemError BOT_DAMAGED when the sealed bytes were changed, or another key sealed them. */
 export function openSpec(key: Secret<Uint8Array>, bot: BotKey, sealed: Uint8Array): BotSpec {
@@ -40,7 +40,7 @@ export const isDamaged = (key: Secret<Uint8Array>, bot: BotKey & { readonly spec
 
 /** What `reason` says of such a bot. */
 export const damagedReason =
-  'damaged: what the orchestrator has stored of it cannot be opened any more; what runs is left untouched, ' +
+  'damaged: what the orchestrator has stored about it can no longer be decrypted; what is running is left untouched, ' +
   'but it cannot be restarted: update it with its source and its environment, or delete it';
 
 /** What a spec makes of its bot's row; `mode` is for one that does not say where its image comes from. */

@@ -32,7 +32,7 @@ export class StoredTimes {
   follow(): void {
     const stepMs = this.#steps.take();
     if (stepMs === 0) return;
-    this.#logger.warn({ stepMs }, 'the clock of this machine was set; deadlines are kept by the time that is left');
+    this.#logger.warn({ stepMs }, 'the clock of this machine was changed; deadlines keep their remaining time');
     this.#store
       .write((tx) => {
         tx.jobs.followClock(stepMs);
@@ -41,7 +41,7 @@ export class StoredTimes {
       })
       .catch((error: unknown) => {
         this.#steps.giveBack(stepMs);
-        this.#logger.error({ err: error }, 'the times of jobs could not be moved with the clock; trying again');
+        this.#logger.error({ err: error }, 'the deadlines of jobs could not be adjusted to the new clock; will retry');
       });
   }
 }

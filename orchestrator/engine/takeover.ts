@@ -39,7 +39,7 @@ export function claimTokens(
   const isNewest =
     bot?.workerId === workerId && BigInt(bot.epoch) === claim.epoch && BigInt(bot.revision) === claim.revision;
   if (!isNewest || bot.desired !== 'running' || bot.specSealed === null) {
-    refuse('BOT_NOT_FOUND', 'The bot is not to be started on this worker.');
+    refuse('BOT_NOT_FOUND', 'The bot should not be started on this worker.');
   }
   const spec = openSpec(context.sealKey, bot, bot.specSealed);
   // A bot that is built names none when its source was judged before.

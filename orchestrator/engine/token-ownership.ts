@@ -132,8 +132,8 @@ export function tokenInUse(userId: string, holders: readonly BotKey[]): Problem 
   return problem(
     'TOKEN_IN_USE',
     own === undefined
-      ? 'A bot of another user runs with this Telegram token.'
-      : `Your bot ${own.botId} runs with this Telegram token.`,
+      ? "Another user's bot is running with this Telegram token."
+      : `Your bot ${own.botId} is running with this Telegram token.`,
     {
       details: own === undefined ? {} : { bot_id: own.botId },
       hint:
@@ -172,8 +172,13 @@ function leavingHolder(
   for (const { userId, botId } of holders) {
     const bot = tx.bots.get({ userId, botId });
     if (bot === undefined || bot.workerId === null || bot.pendingTask === null || bot.desired === 'running') continue;
-    const what = bot.desired === 'removed' ? 'remove' : 'stop';
-    return { userId, botId, workerId: bot.workerId, why: `its worker ${bot.workerId} has yet to ${what} it` };
+    const what = bot.desired === 'removed' ? 'removal' : 'stop';
+    return {
+      userId,
+      botId,
+      workerId: bot.workerId,
+      why: `its worker ${bot.workerId} has not yet carried out its ${what}`,
+    };
   }
   return undefined;
 }
@@ -182,10 +187,10 @@ function heldByWorker(userId: string, { userId: owner, botId, workerId }: Holder
   const isOwn = owner === userId;
   return problem(
     'TOKEN_IN_USE',
-    `${isOwn ? `Your bot ${botId}` : 'A bot of another user'} may still run with this Telegram token: ${why}.`,
+    `${isOwn ? `Your bot ${botId}` : "Another user's bot"} may still be running with this Telegram token: ${why}.`,
     {
       details: { ...(isOwn ? { bot_id: botId } : {}), worker_id: workerId },
-      hint: `Bring ${workerId} back; if its host is off for good, an operator frees the token with: avtomatika-bot worker forget ${workerId}`,
+      hint: `Bring ${workerId} back; if its host is gone for good, an operator can free the token with: avtomatika-bot worker forget ${workerId}`,
       example: `avtomatika-bot worker forget ${workerId}`,
     },
   );

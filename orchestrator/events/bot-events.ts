@@ -34,7 +34,7 @@ export type BotEventsItem = { readonly resumeFrom: string } & (
 );
 
 export const lastMax = 1_000;
-const lostReason = 'Events since the place to resume from are not kept any more; this is how the bots are now.';
+const lostReason = 'Events since the place to resume from are no longer kept; this is the current state of the bots.';
 
 /** Throws ProblemError: BOT_NOT_FOUND, INVALID_CURSOR, UNAVAILABLE. */
 export async function* watchBotEvents(
@@ -52,7 +52,7 @@ export async function* watchBotEvents(
   const from = request.resumeFrom === '' ? feed.now() : unwrap(parseResumePoint(storeId, request.resumeFrom));
   if (request.resumeFrom === '') {
     const last = Math.min(request.last, lastMax);
-    // Taken in one turn with `from`: nothing is missing in between, nothing comes twice.
+    // Taken in one turn with `from`: nothing is missing in between, nothing occurs twice.
     const events = last > 0 ? store.read.outbox.lastOf(userId, { botId, jobs: includeJobs }, last) : [];
     if (last === 0) yield { kind: 'snapshot', bots: botsOf(deps, request), reason: '', ...at(feed.now()) };
     for (const record of events) yield { kind: 'event', event: feed.render(record), ...at(record.seq) };

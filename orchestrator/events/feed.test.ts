@@ -130,7 +130,7 @@ describe('the feed', () => {
     const ending = new AbortController();
     const open = upTo(3).map(() => feed.watch(ann, 0, ending.signal));
     const waiting = open.map((items) => items.next());
-    await expect(feed.watch(ann, 0, ending.signal).next()).rejects.toThrow('Too many streams');
+    await expect(feed.watch(ann, 0, ending.signal).next()).rejects.toThrow('Too many event streams');
     ending.abort();
     await Promise.all(waiting);
     await add(1);

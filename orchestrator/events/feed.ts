@@ -198,7 +198,7 @@ export class EventFeed {
   #join(query: EventQuery): Watcher {
     const ofUser = this.#watchers.get(query.userId) ?? new Set();
     if (this.#count >= this.#settings.watchersMax || ofUser.size >= this.#settings.watchersPerUserMax) {
-      refuse('UNAVAILABLE', 'Too many streams of events are open.', { hint: 'End some, or try again later.' });
+      refuse('UNAVAILABLE', 'Too many event streams are open.', { hint: 'Close some, or try again later.' });
     }
     const watcher: Watcher = { query, position: 0, behind: true, buffer: [], bell: new Bell() };
     this.#watchers.set(query.userId, ofUser.add(watcher));

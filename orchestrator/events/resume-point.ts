@@ -15,7 +15,7 @@ export function parseResumePoint(storeId: string, text: string): Result<number |
   if (match === null) {
     return fail(
       problem('INVALID_CURSOR', 'That is not a place to resume from.', {
-        hint: 'Give back what came with the last event, unchanged, or leave it out to begin with a snapshot.',
+        hint: 'Send what came with the last event, unchanged, or leave it out to begin with a snapshot.',
       }),
     );
   }

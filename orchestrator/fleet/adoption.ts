@@ -62,7 +62,7 @@ export class Adoption {
     const session = this.#fleet.sessions().find((one) => one.workerId === workerId);
     if (session === undefined) refuse('UNAVAILABLE', `The worker ${workerId} is not connected.`);
     if (session.capabilities.includes(capabilities.adopt)) return;
-    refuse('UNAVAILABLE', `The worker ${workerId} is older than this orchestrator and cannot do that.`, {
+    refuse('UNAVAILABLE', `The worker ${workerId} is older than this orchestrator and does not support that.`, {
       hint: 'Update the worker first.',
     });
   }
@@ -82,7 +82,7 @@ export class Adoption {
       return await withTimeLimit(this.#clock, 'the decision', answerLimitMs, signal, () => answered);
     } catch (error) {
       if (!(error instanceof TimeLimitError)) throw error;
-      return refuse('UNAVAILABLE', `The worker ${workerId} has not answered in time.`);
+      return refuse('UNAVAILABLE', `The worker ${workerId} did not respond in time.`);
     } finally {
       this.#pending.delete(requestId);
     }

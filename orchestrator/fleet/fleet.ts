@@ -226,11 +226,11 @@ export class Fleet implements FleetPort {
     }
     if (!unknown || bot.workerId === null) return { bot, state: bot.state, runtime };
     const seconds = Math.round(this.#silenceMs(bot.workerId) / 1000);
-    const silence = `its worker ${bot.workerId} has not been heard of for ${seconds} s`;
+    const silence = `its worker ${bot.workerId} has not been heard from for ${seconds} s`;
     const reason =
       bot.desired === 'running'
-        ? `${silence}; it may well run on`
-        : `${silence}; it will be stopped when that is back, and may run on until then`;
+        ? `${silence}; it may keep running`
+        : `${silence}; it will be stopped when the worker is back, and may keep running until then`;
     return { bot: { ...bot, observed: { ...bot.observed, reason } }, state: 'unknown', runtime };
   }
 

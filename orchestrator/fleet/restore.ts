@@ -85,10 +85,7 @@ export class Restore {
       return new Restore(parts, acceptedSeq, '');
     }
     if (accepted !== undefined) {
-      logger.warn(
-        { accepted, waiting: pending },
-        'ACCEPT_RESTORE is not the id of a restore that waits; it is ignored',
-      );
+      logger.warn({ accepted, waiting: pending }, 'ACCEPT_RESTORE does not name a pending restore; it is ignored');
     }
     return new Restore(parts, acceptedSeq, pending);
   }
@@ -213,12 +210,12 @@ function isStrange(ours: History, theirs: readonly StoreOpening[]): boolean {
 }
 
 const setBack = (id: string): string =>
-  'the store was set back: the worker knows later decisions than it has. "kept" bots run on as they are and would be removed or ' +
-  'set back, "notStarted" ones would be started again; all others go on. A new update, restart, stop or delete decides ' +
+  'the store was set back: the worker knows later decisions than it has. "kept" bots keep running as they are and would be removed or ' +
+  'set back, "notStarted" ones would be started again; all others continue. A new update, restart, stop or delete decides ' +
   `about a bot; to let all of them follow the store, connect all workers, then start once with ACCEPT_RESTORE=${id}`;
 
 const otherStore = (id: string): string =>
-  'the bots of the worker belong to another store than this one, and run on as they are. Start with the DATA_DIR that they ' +
+  'the bots of the worker belong to another store than this one, and keep running as they are. Start with the DATA_DIR that they ' +
   `belong to; if this is that store from a very old backup, let the worker follow it with ACCEPT_RESTORE=${id}`;
 
 const reportOf = ({ userId, botId, generation, epoch }: BotObservation, fork: number | undefined): Report => ({

@@ -19,7 +19,7 @@ export class SendQueue {
     // A newer full set makes an older one that was not sent yet pointless.
     if (body.case === 'desiredSet') this.#queue.drop((item) => item.case === 'desiredSet');
     if (this.#queue.push(body)) return true;
-    this.end(new Error('the worker does not read its session'));
+    this.end(new Error('the worker is not reading its session'));
     return false;
   }
 

@@ -66,7 +66,7 @@ function checkHello(message: SessionRequest | undefined, workerId: string): Hell
   const hello = message.body.value;
   if (!workerIdPattern.test(hello.workerId)) refuse('INVALID_WORKER', 'The worker id is not valid.');
   if (hello.workerId !== workerId) {
-    refuse('PERMISSION_DENIED', `The credential is that of worker ${workerId}.`, {
+    refuse('PERMISSION_DENIED', `The credential belongs to worker ${workerId}.`, {
       hint: 'Give each worker its own DATA_DIR.',
     });
   }
@@ -228,7 +228,7 @@ async function noteLeaving({ store, fleet, clock, logger }: SessionDeps, facts: 
   const at = clock.wallMs() - (fleet.presence(facts.workerId).silentMs ?? 0);
   await store
     .write((tx) => tx.workers.seen(facts.workerId, at))
-    .catch((error: unknown) => logger.debug({ err: error }, 'when a worker was last heard of could not be written'));
+    .catch((error: unknown) => logger.debug({ err: error }, 'the last-seen time of a worker could not be stored'));
 }
 
 function remember({ store, clock }: SessionDeps, hello: Hello, facts: SessionFacts): Promise<void> {

@@ -44,7 +44,7 @@ export class WorkerWatch {
       lookMs,
       () => this.look(),
       (error) => {
-        logger.warn({ err: error }, 'looking at the workers failed');
+        logger.warn({ err: error }, 'checking the workers failed');
       },
     );
   }
@@ -70,7 +70,7 @@ export class WorkerWatch {
       for (const worker of changed) this.#told.set(worker.workerId, worker);
     } catch (error) {
       // The next look finds the same difference and tries again.
-      this.#deps.logger.warn({ err: error }, 'telling of workers failed');
+      this.#deps.logger.warn({ err: error }, 'publishing the state of workers failed');
     }
   }
 
@@ -83,7 +83,7 @@ export class WorkerWatch {
           await engine.workerSilent(workerId);
           this.#silent.add(workerId);
         } catch (error) {
-          logger.warn({ err: error, workerId }, 'what waits for a silent worker could not be decided; trying again');
+          logger.warn({ err: error, workerId }, 'pending decisions for a silent worker could not be made; will retry');
         }
       }
     }

@@ -27,7 +27,7 @@ export async function checkInlineArchive(
       await tokens.read(entry);
     }
   } catch (error) {
-    if (timeout.aborted) refuse('ARCHIVE_TOO_LARGE', `The archive takes longer than ${timeoutMs / 1000} s to read.`);
+    if (timeout.aborted) refuse('ARCHIVE_TOO_LARGE', `Reading the archive takes longer than ${timeoutMs / 1000} s.`);
     throw error;
   }
   // A folder around everything, as many sites pack it, is looked through.
@@ -36,7 +36,7 @@ export async function checkInlineArchive(
   if (files.has('Dockerfile') || inFolder) return [...tokens.found.used].map(tokenSha256);
   refuse('INVALID_ARCHIVE', 'The archive has no Dockerfile at its root.', {
     details: { field: 'archive', rule: 'no_dockerfile' },
-    hint: 'Pack the folder that holds the Dockerfile: tar -czf bot.tar.gz -C FOLDER . (for code without one use simple mode)',
+    hint: 'Pack the folder that contains the Dockerfile: tar -czf bot.tar.gz -C FOLDER . (for code without one use simple mode)',
   });
 }
 

@@ -38,7 +38,7 @@ export async function submitJob(
     return deps.engine.createJob({ ...job, ...(idempotency === undefined ? {} : { idempotency }) });
   }
   if (blueprint !== 'bot_runner') {
-    refuse('INVALID_BLUEPRINT', 'The blueprint is not known.', { details: { field: 'blueprint' } });
+    refuse('INVALID_BLUEPRINT', 'Unknown blueprint.', { details: { field: 'blueprint' } });
   }
   return submitBotRequest(deps, userId, unwrap(validateBotRequest(data, deps.bounds)), idempotency, absentFails);
 }

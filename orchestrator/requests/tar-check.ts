@@ -60,6 +60,6 @@ async function read(stream: PassThrough): Promise<readonly string[]> {
     files += 1;
     await tokens.read(entry);
   }
-  if (files === 0) refuse('INVALID_ARCHIVE', 'The archive holds no file.');
+  if (files === 0) refuse('INVALID_ARCHIVE', 'The archive contains no file.');
   return [...tokens.found.used].map(tokenSha256);
 }

@@ -9,6 +9,6 @@ export function toProblem(error: unknown, logger: Logger): Problem {
     return error.problem;
   }
   const id = ulid();
-  logger.error({ err: error, id }, 'a request failed for a bug');
+  logger.error({ err: error, id }, 'a request failed because of a bug');
   return problem('INTERNAL', `Something went wrong inside Bot Runner (id ${id}).`, { details: { id } });
 }

@@ -21,7 +21,7 @@ export function guard(doors: Doors, logger: Logger): Handler {
     request.on('error', () => undefined);
     response.on('error', () => undefined);
     serve(doors, request, response).catch((error: unknown) => {
-      logger.error({ err: error }, 'a request failed outside of its handler');
+      logger.error({ err: error }, 'a request failed outside its handler');
       return giveUp(doors, request, response, logger);
     });
   };

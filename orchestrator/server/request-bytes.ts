@@ -16,7 +16,7 @@ export function awaitContinue(request: NodeRequest, response: NodeResponse): voi
 /** The caller has gone in the middle of its body: nobody is there to be answered, and nothing is wrong here. */
 export class BodyBrokenOffError extends Error {
   constructor(cause: unknown) {
-    super('the body was broken off', { cause });
+    super('the body was cut short', { cause });
     this.name = 'BodyBrokenOffError';
   }
 }

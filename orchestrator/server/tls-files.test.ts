@@ -43,7 +43,7 @@ describe.skipIf(noOpenssl)('the certificate and key of the port', { meta }, () =
     await files.look();
     await files.look();
     expect(used).toEqual([second]);
-    expect(lines).toEqual(['info TLS_CERT and TLS_KEY have changed and are in use']);
+    expect(lines).toEqual(['info TLS_CERT and TLS_KEY have changed and are now in use']);
   });
 
   it('may be replaced by a link, as certbot and Kubernetes do', async () => {
@@ -64,7 +64,9 @@ describe.skipIf(noOpenssl)('the certificate and key of the port', { meta }, () =
     spoil();
     for (let times = 0; times < 4; times += 1) await files.look();
     expect(used).toEqual([]);
-    expect(lines).toEqual(['error TLS_CERT and TLS_KEY have changed and cannot be used: the port keeps those it had']);
+    expect(lines).toEqual([
+      'error TLS_CERT and TLS_KEY have changed but cannot be used: the port keeps the previous ones',
+    ]);
     put('cert', second.cert);
     put('key', second.key);
     await files.look();

@@ -39,7 +39,7 @@ export async function readTlsPair({ certPath, keyPath }: TlsPaths): Promise<TlsP
 export function watchTlsFiles(parts: TlsFilesParts): () => void {
   const { clock, logger, everyMs = everyMsDefault } = parts;
   const files = new TlsFiles(parts);
-  const report = (error: unknown) => logger.error({ err: error }, 'the TLS files could not be looked at');
+  const report = (error: unknown) => logger.error({ err: error }, 'the TLS files could not be checked');
   return repeat(clock, everyMs, () => files.look(), report);
 }
 
@@ -68,7 +68,7 @@ export class TlsFiles {
         use(pair);
         this.#current = pair;
         this.#fault = '';
-        logger.info({ certificate: paths.certPath }, 'TLS_CERT and TLS_KEY have changed and are in use');
+        logger.info({ certificate: paths.certPath }, 'TLS_CERT and TLS_KEY have changed and are now in use');
       }
       this.#told = '';
     } catch (error) {
@@ -78,7 +78,7 @@ export class TlsFiles {
         this.#told = fault;
         logger.error(
           { certificate: paths.certPath, key: paths.keyPath, why: fault },
-          'TLS_CERT and TLS_KEY have changed and cannot be used: the port keeps those it had',
+          'TLS_CERT and TLS_KEY have changed but cannot be used: the port keeps the previous ones',
         );
       }
       this.#fault = fault;

@@ -32,7 +32,7 @@ export class WorkerCredentials {
   async join(workerId: string, credentialSha256: string): Promise<void> {
     if (!workerIdPattern.test(workerId)) refuse('INVALID_WORKER', 'The worker id is not valid.');
     if (!sha256Pattern.test(credentialSha256)) {
-      refuse('INVALID_WORKER', 'The credential is not the sha256 of one.', { hint: 'Run the same release.' });
+      refuse('INVALID_WORKER', 'The credential is not a sha256.', { hint: 'Run the same release.' });
     }
     // Look-up and insert are one transaction: of two that join at once under an id, one is refused.
     await this.#store.write(({ workers }) => {
@@ -40,17 +40,17 @@ export class WorkerCredentials {
       const cure = `avtomatika-bot worker readmit ${workerId}`;
       if (known?.revoked) {
         refuse('PERMISSION_DENIED', `The worker ${workerId} was revoked.`, {
-          hint: `An operator lets it in again with: ${cure}`,
+          hint: `An operator can readmit it with: ${cure}`,
         });
       }
       if (known?.credentialSha256 === credentialSha256) return;
       if (known !== undefined && known.credentialSha256 !== null) {
         refuse('PERMISSION_DENIED', `The worker id ${workerId} belongs to a worker with another credential.`, {
-          hint: `If this is that worker and it has lost its DATA_DIR, an operator lets it in again with: ${cure}. If not, set another WORKER_ID.`,
+          hint: `If this is that worker and it has lost its DATA_DIR, an operator can readmit it with: ${cure}. Otherwise set a different WORKER_ID.`,
         });
       }
       if (workers.allAccess().some((other) => other.credentialSha256 === credentialSha256)) {
-        refuse('PERMISSION_DENIED', 'The credential is that of another worker id.', {
+        refuse('PERMISSION_DENIED', 'The credential belongs to another worker id.', {
           hint: 'Give each worker its own DATA_DIR.',
         });
       }

@@ -9,6 +9,6 @@ export const openAgeClock = (store: Store, clock: Clock, logger: Logger): AgeClo
   new AgeClock(clock, store.read.clock.ageMark(), (mark) =>
     inBackground(
       store.write((tx) => tx.clock.setAgeMark(mark)),
-      (error) => logger.warn({ err: error }, 'what the clock said could not be written'),
+      (error) => logger.warn({ err: error }, 'the time could not be stored'),
     ),
   );

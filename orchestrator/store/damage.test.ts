@@ -74,7 +74,7 @@ it.each([
   damage();
   const before = readFileSync(path());
   expect(() => openSqliteStore(dir)).toThrow(StoreDamagedError);
-  expect(() => openSqliteStore(dir)).toThrow(/is damaged.*not changed.*Put a backup in its place/s);
+  expect(() => openSqliteStore(dir)).toThrow(/is damaged.*not changed.*Restore a backup/s);
   expect(readFileSync(path()).equals(before)).toBe(true);
 });
 

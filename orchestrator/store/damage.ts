@@ -13,7 +13,7 @@ export class StoreDamagedError extends Error {
   constructor(path: string, found: string) {
     super(
       `the store ${path} is damaged: ${found}. It was not changed.\n` +
-        'Put a backup in its place (docs/DEPLOY.md, Backup and restore), or save what can be read with: ' +
+        'Restore a backup (docs/DEPLOY.md, Backup and restore), or save what can be read with: ' +
         `sqlite3 ${path} .recover | sqlite3 recovered.sqlite`,
     );
     this.name = 'StoreDamagedError';
@@ -46,7 +46,7 @@ export function openSound(path: string, open: () => DatabaseSync, logger: Logger
     const found = check(db);
     if (found !== undefined) throw new StoreDamagedError(path, found);
     if (size > largeBytes)
-      logger?.info({ seconds: Math.round((performance.now() - begun) / 1000) }, 'the store is sound');
+      logger?.info({ seconds: Math.round((performance.now() - begun) / 1000) }, 'the store is intact');
     return db;
   } catch (error) {
     db?.close();
@@ -89,7 +89,7 @@ export class StoreHealth {
   worked(): void {
     if (this.#trouble === undefined || this.#damaged) return;
     this.#trouble = undefined;
-    this.#logger?.info('the store can be written again');
+    this.#logger?.info('the store is writable again');
   }
 
   /** Takes an error of the database in. Returns what the caller is told of it. */
@@ -110,16 +110,16 @@ export class StoreHealth {
       case codes.corrupt:
       case codes.notADatabase:
         return {
-          trouble: `the store is damaged: ${textOf(error)}. Stop the orchestrator and put a backup in its place (docs/DEPLOY.md)`,
+          trouble: `the store is damaged: ${textOf(error)}. Stop the orchestrator and restore a backup (docs/DEPLOY.md)`,
           code: 'UNAVAILABLE' as const,
           message: 'The store of the orchestrator is damaged; its operator must restore it.',
         };
       case codes.ioError:
       case codes.readonly:
         return {
-          trouble: `the disk of the store fails: ${textOf(error)}`,
+          trouble: `the disk of the store is failing: ${textOf(error)}`,
           code: 'STORAGE_FULL' as const,
-          message: 'The disk of the orchestrator cannot be written; nothing was changed.',
+          message: 'The disk of the orchestrator is not writable; nothing was changed.',
         };
       case codes.full:
         return {

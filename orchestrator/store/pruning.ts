@@ -52,7 +52,7 @@ export class Pruning {
   /** Prunes once, then again every minute after the end of the last time. */
   run(): void {
     // A full disk, for example: the next round tries again.
-    const report = (error: unknown) => this.#logger.warn({ err: error }, 'removing what is old failed');
+    const report = (error: unknown) => this.#logger.warn({ err: error }, 'pruning the store failed');
     inBackground(this.prune(), report);
     this.#cancel = repeat(this.#clock, everyMs, () => this.prune(), report);
   }

@@ -48,11 +48,11 @@ export async function openSecretsKey(settings: KeySettings, store: Store): Promi
     return key;
   }
   const where = settings.secretsKey ? 'SECRETS_KEY' : path;
-  const what = key === undefined ? `${where} is missing or damaged` : `the key in ${where} is another one`;
+  const what = key === undefined ? `${where} is missing or damaged` : `the key in ${where} is a different one`;
   throw new SecretsKeyError(
     `the store in ${settings.dir} has secrets of bots that were sealed with a key, and ${what}.\n` +
-      `Put the former key back: as ${path}, or as SECRETS_KEY if it was set. Nothing was changed.\n` +
-      `If it is lost for good, start once with ACCEPT_LOST_KEY=${lossId}: bots that run keep running, and each is shown as ` +
+      `Put the original key back: as ${path}, or as SECRETS_KEY if it was set. Nothing was changed.\n` +
+      `If it is lost for good, start once with ACCEPT_LOST_KEY=${lossId}: running bots keep running, and each is shown as ` +
       'damaged until it is updated with its source and environment.',
   );
 }

@@ -85,7 +85,7 @@ function letShrink(db: DatabaseSync, path: string, logger: Logger | undefined): 
     db.exec('PRAGMA auto_vacuum = INCREMENTAL; VACUUM');
   } catch (error) {
     // A disk too full for a copy: the free space in the file is used again all the same.
-    logger?.warn({ err: error }, 'the store could not be written anew, so that its file does not shrink');
+    logger?.warn({ err: error }, 'the store could not be rewritten, so its file does not shrink');
   }
 }
 

@@ -23,7 +23,7 @@ const answerTimeoutMs = 60_000;
 function report(found: Found, plan: DemoPlan): void {
   const line = (name: string, part: { says: string } | undefined) =>
     say(`  ${name.padEnd(14)} ${part?.says ?? 'not needed'}`);
-  say('What is there:');
+  say('What is available:');
   line('engine', found.engine);
   line('base image', found.pythonImage?.ok || found.nodeImage === undefined ? found.pythonImage : found.nodeImage);
   line('this machine', found.thisMachine);
@@ -129,7 +129,7 @@ async function demo(keep: boolean, signal: AbortSignal): Promise<void> {
     if (keep) await keepRunning(platform, signal);
     else {
       await avtomatikaBot(['stop', botName], cliEnv, signal);
-      say('\nThe demo is over: the bot was deployed, answered, was looked at and stopped.');
+      say('\nThe demo is done: the bot was deployed, answered, was inspected and stopped.');
     }
   } catch (error) {
     if (!signal.aborted) showLogs(dir);

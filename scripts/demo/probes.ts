@@ -45,7 +45,7 @@ async function probeWay(
   signal: AbortSignal,
 ): Promise<Way> {
   const named = env['TELEGRAM_HOST'];
-  const cure = 'set TELEGRAM_HOST to an address of this machine that they reach';
+  const cure = 'set TELEGRAM_HOST to an address of this machine that they can reach';
   try {
     const { network, pipIndexUrl, httpsProxy, noProxy } = readConfig(settings, env);
     const variables = buildVariables({

@@ -13,7 +13,7 @@ export async function startDemoTelegram(token: string, { listen, called }: HostA
     return { ...telegram, calledUrl: telegram.url.replace(`//${listen}:`, `//${called}:`) };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EADDRNOTAVAIL') throw error;
-    throw new Error(`${listen} is no address of this machine; set TELEGRAM_HOST to one that containers reach`, {
+    throw new Error(`${listen} is not an address of this machine; set TELEGRAM_HOST to one that containers can reach`, {
       cause: error,
     });
   }

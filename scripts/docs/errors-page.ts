@@ -14,6 +14,7 @@ Every refusal and every failed job carries one of these codes. REST answers hold
 \`details\`, \`hint\` and \`example\`; Connect and gRPC errors carry the same fields as a \`botrunner.v1.ErrorDetail\`, whose
 \`reason\` is the code with \`ERROR_REASON_\` before it. In the last column, yes means that the same request may succeed
 later as it is. Hints name the fields of a request in double quotes; the command line shows its options instead.
+[TROUBLESHOOTING.md](TROUBLESHOOTING.md) starts from what you see: common messages and diagnoses, their causes, and what to do.
 
 ## Refused requests
 
@@ -22,7 +23,7 @@ ${rowsOf(refusals)}
 ## Failed jobs
 
 The request was accepted and its job failed: the code stands in \`data.error\` of the job, in an answer with HTTP status
-200. The statuses below are for programs that tell a failed job as an error of their own.
+200. The statuses below are for programs that turn a failed job into an error of their own.
 
 ${rowsOf(failures)}
 `;
@@ -34,7 +35,7 @@ const isFailure = (kind: ProblemKind): boolean =>
 
 const rowsOf = (kinds: readonly [string, ProblemKind][]): string =>
   table(
-    ['Code', 'HTTP', 'gRPC', 'Cause', 'Cure', 'Retry'],
+    ['Code', 'HTTP', 'gRPC', 'Cause', 'What to do', 'Retry'],
     kinds.map(([name, kind]) => [
       code(name),
       String(kind.http),

@@ -18,8 +18,8 @@ export interface GeneratedFile {
 
 // cli/settings.ts reads these together with the options of the same meaning, which win.
 const cliVariables = {
-  url: text({ name: 'AVTOMATIKA_URL', doc: 'Where the orchestrator is; --url wins.' }, defaultUrl),
-  token: text({ name: 'AVTOMATIKA_TOKEN', doc: 'Your token; --token wins.' }, undefined),
+  url: text({ name: 'AVTOMATIKA_URL', doc: 'Address of the orchestrator; --url overrides it.' }, defaultUrl),
+  token: text({ name: 'AVTOMATIKA_TOKEN', doc: 'Your token; --token overrides it.' }, undefined),
 };
 
 export const pages: readonly GeneratedFile[] = [

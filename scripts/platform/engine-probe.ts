@@ -74,7 +74,7 @@ function whyNot(error: unknown, dockerHost: string): string {
     case 'ECONNREFUSED':
       return `the engine is not running (${dockerHost})`;
     case 'EACCES':
-      return `no permission for the socket (${dockerHost}); put this user into the group docker`;
+      return `no permission for the socket (${dockerHost}); add this user to the group docker`;
     default:
       return `${message} (${dockerHost})`;
   }

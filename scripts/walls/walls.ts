@@ -91,11 +91,11 @@ function optionsOf(area: Area): unknown {
       { group: kept.map(([name]) => `${name}/**`), message: 'Only the place that may import the package may do this.' },
       ...foreign.map((program) => ({
         group: [`**/${program}/**`, `#${program}/**`],
-        message: `Not from the program ${program}: share by common/ or talk by proto/.`,
+        message: `Do not import from the program ${program}: share code in common/, or communicate through proto/.`,
       })),
     ],
   };
 }
 
-const pureMessage = 'This file is pure: what it needs comes as input.';
+const pureMessage = 'This file is pure: pass in whatever it needs.';
 const onlyNames = (allowImportNames: readonly string[]) => ({ allowImportNames, message: pureMessage });

@@ -116,11 +116,11 @@ describe('a hint', () => {
   it.each<[string, string, string]>([
     ['TOKEN_IN_USE', 'Move the token with "takeover": true.', 'Move the token with --takeover.'],
     ['REGISTRY_AUTH_FAILED', 'Give "registry_auth".', 'Give --registry-user and --registry-pass-stdin.'],
-    ['BOT_NOT_FOUND', 'See your bots with the action "list".', 'See your bots with: avtomatika-bot list'],
+    ['BOT_NOT_FOUND', 'List your bots with the action "list".', 'List your bots with: avtomatika-bot list'],
     [
       'DEADLINE_EXCEEDED',
-      'Look at the bot with the action "status", then try again.',
-      'Look at the bot with: avtomatika-bot status BOT, then try again.',
+      'Check the bot with the action "status", then try again.',
+      'Check the bot with: avtomatika-bot status BOT, then try again.',
     ],
     ['UNAUTHENTICATED', 'Send a header.', 'Set AVTOMATIKA_TOKEN to your token, or give --token.'],
     ['INVALID_BOT_ID', 'Use 1 to 64 Latin letters.', 'Use 1 to 64 Latin letters.'],

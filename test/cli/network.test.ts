@@ -50,7 +50,7 @@ describe('over HTTP/2', () => {
     };
     const told = await runReal(['start', 'b', '--simple', 'bot.py'], url, { cwd, onOutput });
     expect(told).toMatchObject({ exitCode: 0 });
-    expect(told.stderr).toContain('building\nThe connection was lost; trying again\n');
+    expect(told.stderr).toContain('building\nConnection lost; reconnecting\n');
   });
 
   it('following a log continues after the last line when the connection is cut, and ends on Ctrl-C', async () => {
@@ -69,7 +69,7 @@ describe('over HTTP/2', () => {
     expect(told).toEqual({
       exitCode: 130,
       stdout: 'one\ntwo\nthree\n',
-      stderr: 'The connection was lost; trying again\n',
+      stderr: 'Connection lost; reconnecting\n',
     });
     expect(orchestrator.logRequests[1]?.afterCursor).toBe('c2');
   });
@@ -132,7 +132,7 @@ describe('an address without an orchestrator', () => {
     await using orchestrator = await startTestOrchestrator();
     const told = await runReal(words, `${orchestrator.url}${path}`);
     expect(told).toMatchObject({ exitCode: 4, stdout: '' });
-    expect(told.stderr).toContain('did not answer as a Bot Runner orchestrator');
+    expect(told.stderr).toContain('did not respond like a Bot Runner orchestrator');
     expect(told.stderr).not.toContain('()');
     expect(told.stderr).toContain(`An orchestrator has no path of its own: try ${orchestrator.url}.`);
   });
@@ -146,7 +146,7 @@ describe('an address without an orchestrator', () => {
     );
     const told = await runReal(['list'], url);
     expect(told).toMatchObject({ exitCode: 4, stdout: '' });
-    expect(told.stderr).toMatch(/^Error: [^\n]* did not answer as a Bot Runner orchestrator [^\n]*\n$/);
+    expect(told.stderr).toMatch(/^Error: [^\n]* did not respond like a Bot Runner orchestrator [^\n]*\n$/);
   });
 
   it('that redirects is not followed, so that the token goes nowhere else', async () => {

@@ -21,9 +21,7 @@ describe('token add', () => {
     const told = await run(['token', 'add', '--user', 'ann', '--name', 'laptop']);
     expect(told.exitCode).toBe(0);
     expect(told.stdout).toMatch(/^bot_[\w-]{43}\n$/);
-    expect(told.stderr).toBe(
-      'The token laptop of ann may be used for: client. Keep it now: it is never shown again.\n',
-    );
+    expect(told.stderr).toBe('The token laptop of ann has the scope client. Save it now: it is not shown again.\n');
     const value = told.stdout.trim();
     expect(await run(['list'], value)).toMatchObject({ exitCode: 0, stdout: 'No bots. Limit: 0/3\n' });
     const all = await run(['token', 'list', '--json', '-v']);
@@ -59,12 +57,12 @@ describe('token add', () => {
     [
       'another scope',
       ['--user', 'ann', '--name', 'a', '--scope', 'boss'],
-      'Error INVALID_SCOPE: The scope is not known. Use client, admin, worker.\n',
+      'Error INVALID_SCOPE: Unknown scope. Use client, admin, worker.\n',
     ],
     [
       'a mistyped scope',
       ['--user', 'ann', '--name', 'a', '--scope', 'cleint'],
-      'Error INVALID_SCOPE: The scope is not known. Did you mean client?\n',
+      'Error INVALID_SCOPE: Unknown scope. Did you mean client?\n',
     ],
   ])('with %s is a usage error with its cure', async (_name, words, stderr) => {
     expect(await run(['token', 'add', ...words])).toEqual({ exitCode: 2, stdout: '', stderr });
@@ -74,7 +72,7 @@ describe('token add', () => {
     [
       'a bad user',
       ['--user', 'Ann', '--name', 'a'],
-      /^Error INVALID_USER_ID: .*\n {2}Hint: Use 1 to 32 small .*\n {2}Example: avtomatika-bot token add /,
+      /^Error INVALID_USER_ID: .*\n {2}Hint: Use 1 to 32 lower-case .*\n {2}Example: avtomatika-bot token add /,
     ],
     [
       'a bad name',
@@ -84,7 +82,7 @@ describe('token add', () => {
     [
       'a name that is taken',
       ['--user', 'dev', '--name', 'CLIENT_TOKEN'],
-      /^Error CONFLICTING_FIELDS: The user dev has .*\n {2}Hint: Choose another name/,
+      /^Error CONFLICTING_FIELDS: The user dev already has .*\n {2}Hint: Choose another name/,
     ],
   ])('with %s is refused by the orchestrator, with code, hint and example', async (_name, words, stderr) => {
     const told = await run(['token', 'add', ...words]);

@@ -99,8 +99,8 @@ describe('worker', () => {
       exitCode: 1,
       stdout: '',
       stderr: [
-        'Error DATA_LEFT_BEHIND: What these bots keep in /data would stay on docker-1: echo of dev.',
-        '  Hint: Save what is needed first, then drain with --leave-data.',
+        'Error DATA_LEFT_BEHIND: The /data of these bots would stay on docker-1: echo of dev.',
+        '  Hint: Save what you need first, then drain with --leave-data.',
         '  Example: avtomatika-bot worker drain docker-1 --leave-data',
         '',
       ].join('\n'),
@@ -153,7 +153,7 @@ describe('worker', () => {
       '',
     ]);
     expect((await run(['worker', 'list'])).stdout).toContain(
-      'docker-1: 2 containers of bots are there and not its own: avtomatika-bot worker adopt docker-1 --list',
+      'docker-1: 2 bot containers are there that it does not recognise: avtomatika-bot worker adopt docker-1 --list',
     );
     const answer = async (failing?: string) => {
       const { requestId, take, remove } = await worker.take('adopt');
@@ -206,7 +206,7 @@ describe('worker', () => {
     });
     expect(await run(['worker', 'forget', 'docker-1', '--yes'])).toMatchObject({
       exitCode: 1,
-      stderr: expect.stringMatching(/^Error WORKER_CONNECTED: The worker docker-1 was heard of \d+ s ago\./),
+      stderr: expect.stringMatching(/^Error WORKER_CONNECTED: The worker docker-1 was heard from \d+ s ago\./),
     });
   });
 
@@ -216,7 +216,7 @@ describe('worker', () => {
 
   it('revoke and readmit say what holds from now on', async () => {
     expect((await run(['worker', 'revoke', 'docker-1'])).stdout).toBe(
-      'docker-1 is revoked: it may not join until it is readmitted.\n',
+      'docker-1 is revoked: it cannot join until it is readmitted.\n',
     );
     expect((await run(['worker', 'list'])).stdout).toMatch(
       /docker-1 +away, cordoned, revoked[\s\S]*docker-1: not connected/,

@@ -33,7 +33,7 @@ it('the Java client lists, reads a refusal, and sees its deadline', { timeout: 6
   expect(end).toMatchObject({ code: 0 });
   expect(end.stdout.trim().split('\n')).toEqual([
     'bots: 0 of 3',
-    'refused: NOT_FOUND BOT_NOT_FOUND: See your bots with the action "list".',
+    'refused: NOT_FOUND BOT_NOT_FOUND: List your bots with the action "list".',
     'watched: DEADLINE_EXCEEDED',
   ]);
 });

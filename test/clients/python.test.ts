@@ -25,7 +25,7 @@ describe('the Python client', () => {
     expect(stdout).toMatch(/^uploaded \d+ bytes$/m);
     expect(stdout).toMatch(/^job completed: JOB_STATUS_COMPLETED$/m);
     expect(stdout).toMatch(/^log: line 1$/m);
-    expect(stdout).toContain('refused: NOT_FOUND BOT_NOT_FOUND: See your bots with the action "list".');
+    expect(stdout).toContain('refused: NOT_FOUND BOT_NOT_FOUND: List your bots with the action "list".');
     expect(stdout).toMatch(/^stopped: stopped$/m);
   });
 });

@@ -30,7 +30,7 @@ it('the Rust client lists, reads a refusal, and sees its deadline', { timeout: 6
   expect(end).toMatchObject({ code: 0 });
   expect(end.stdout.trim().split('\n')).toEqual([
     'bots: 0 of 3',
-    'refused: NotFound BOT_NOT_FOUND: See your bots with the action "list".',
+    'refused: NotFound BOT_NOT_FOUND: List your bots with the action "list".',
     expect.stringMatching(/^watched: (DeadlineExceeded|Cancelled)$/),
   ]);
 });

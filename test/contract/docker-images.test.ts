@@ -215,7 +215,7 @@ CMD cat /app/storage/seed; echo x >> /app/storage/count && wc -l < /app/storage/
     test('that say nothing to run are refused in words of ours', async () => {
       const image = await build('empty', { dockerfile: 'FROM scratch\nCOPY steps.py /\n' });
       await expect(run('empty', image)).rejects.toMatchObject({
-        problem: { code: 'CONTAINER_ERROR', message: 'The image does not say what to run.' },
+        problem: { code: 'CONTAINER_ERROR', message: 'The image does not define a command to run.' },
       });
     });
   });

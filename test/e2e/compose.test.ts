@@ -285,7 +285,7 @@ describe('the platform by compose', { timeout: longMs }, () => {
     expect(seeds.code).not.toBe(0);
     const refusal = 'CLIENT_TOKEN is a development token, which everybody knows, and HOST 0.0.0.0 is not loopback';
     expect(seeds.stdout + seeds.stderr).toContain(refusal);
-    expect(seeds.stdout + seeds.stderr).toContain('sh scripts/make-tokens.sh makes them');
+    expect(seeds.stdout + seeds.stderr).toContain('sh scripts/make-tokens.sh generates them');
 
     await done(shell, 'rm .env');
     using plain = host.shell(env);

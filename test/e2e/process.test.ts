@@ -189,7 +189,7 @@ describe('bots as plain processes', () => {
     await eventually(
       'the worker says why it does not obey',
       () => platform.log('worker'),
-      (text) => text.includes('another store than the one that the bots of this worker belong to'),
+      (text) => text.includes("store is not the one that this worker's bots belong to"),
       { timeoutMs: 20_000 },
     );
     expect(runs(pid)).toBe(true);

@@ -167,5 +167,5 @@ it('only bots whose history differs wait for the operator, and he is asked once'
   await away();
   await orchestrator.stop();
   await begin({ ACCEPT_RESTORE: id });
-  expect(lines.join('\n')).toContain('is not the id of a restore that waits');
+  expect(lines.join('\n')).toContain('does not name a pending restore');
 }, 180_000);

@@ -231,7 +231,7 @@ except KeyboardInterrupt:
 
   it('checklist: Public image works', async () => {
     const end = await cli('start image --image busybox:stable');
-    expect(end).toMatchObject({ code: 0, stdout: expect.stringContaining('image ran and ended') });
+    expect(end).toMatchObject({ code: 0, stdout: expect.stringContaining('image ran and exited') });
   });
 
   it('checklist: Private registry works - wrong password, none and a missing image are told apart', async () => {

@@ -57,7 +57,7 @@ describe('the orchestrator', { timeout: 60_000 }, () => {
       const { code, output } = await run('orchestrator/main.ts', { PORT: String(port) });
       expect([code, output]).toEqual([
         1,
-        `orchestrator: port ${port} on 127.0.0.1 is in use: end the program that uses it, or set PORT to another one\n`,
+        `orchestrator: port ${port} on 127.0.0.1 is in use: stop the program that uses it, or set PORT to another one\n`,
       ]);
     });
   });
@@ -131,7 +131,7 @@ describe('npm start', { timeout: 120_000 }, () => {
     const { code, output } = await run(start, { PORT: String(other.port), RUNTIME: 'process' });
     expect([code, output]).toEqual([
       1,
-      `orchestrator: port ${other.port} on 127.0.0.1 is in use: end the program that uses it, or set PORT to another one\n`,
+      `orchestrator: port ${other.port} on 127.0.0.1 is in use: stop the program that uses it, or set PORT to another one\n`,
     ]);
   });
 
@@ -164,7 +164,7 @@ describe('npm start', { timeout: 120_000 }, () => {
       expect([worker.code, worker.output]).toEqual([
         1,
         expect.stringMatching(
-          /^worker: \S+lock is held by the running process \d+: end it, or set DATA_DIR to another folder$/m,
+          /^worker: \S+lock is held by the running process \d+: stop it, or set DATA_DIR to another folder$/m,
         ),
       ]);
     } finally {

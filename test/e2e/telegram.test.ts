@@ -78,7 +78,9 @@ describe.skipIf('skip' in docker)('Telegram, on Docker', { timeout: longMs }, ()
     ]);
     expect({ code, stderr }).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining('INVALID_TELEGRAM_TOKEN: Telegram does not know the bot token in BOT_TOKEN.'),
+      stderr: expect.stringContaining(
+        'INVALID_TELEGRAM_TOKEN: Telegram does not recognise the bot token in BOT_TOKEN.',
+      ),
     });
     expect(stderr).toContain('@BotFather');
     expect(stdout + stderr).not.toContain('Step ');
@@ -119,7 +121,7 @@ describe.skipIf('skip' in docker)('Telegram, on Docker', { timeout: longMs }, ()
     const refused = await bob(...start);
     expect(refused).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining('TOKEN_IN_USE: A bot of another user runs with this Telegram token.'),
+      stderr: expect.stringContaining("TOKEN_IN_USE: Another user's bot is running with this Telegram token."),
     });
     expect(refused.stderr).toContain('--takeover');
     expect(refused.stderr).not.toContain('ann');
@@ -152,7 +154,9 @@ describe.skipIf('skip' in docker)('Telegram, on Docker', { timeout: longMs }, ()
       patient,
     );
     expect(seen).toMatch(/State +running/);
-    expect(seen).toMatch(/Diagnosis +Telegram answers 409 Conflict: another program polls with the same bot token/);
+    expect(seen).toMatch(
+      /Diagnosis +Telegram answers 409 Conflict: another program is polling with the same bot token/,
+    );
     expect(await platform.cli(['restart', 'polled'])).toMatchObject({ code: 0 });
     expect(await platform.status('polled')).toMatchObject({ status: 'running', diagnosis: null });
     await deleteBot(platform, 'polled');
@@ -163,7 +167,7 @@ describe.skipIf('skip' in docker)('Telegram, on Docker', { timeout: longMs }, ()
       package: ['import aiogram\n', 'the module aiogram is missing: add aiogram to the requirements'],
       variable: ['import os\nos.environ["BOT_TOKEN"]\n', 'the environment variable BOT_TOKEN is missing'],
       syntax: ['if True\n', 'the code has a syntax error in bot.py, line 1'],
-      folder: ['open("/root/bot.db", "w")\n', 'the bot may not write to /root/bot.db'],
+      folder: ['open("/root/bot.db", "w")\n', 'the bot cannot write to /root/bot.db'],
     } as const;
     await Promise.all(
       Object.entries(broken).map(async ([name, [code, explained]]) => {
@@ -184,7 +188,7 @@ describe.skipIf('skip' in docker)('Telegram, on Docker', { timeout: longMs }, ()
     expect(update).toMatchObject({
       code: 1,
       stderr: expect.stringContaining(
-        'UPDATE_ROLLED_BACK: The new version ended with exit code 1 right after its start; the former one runs again. It said: RuntimeError: V2 is broken',
+        'UPDATE_ROLLED_BACK: The new version ended with exit code 1 right after its start; the previous one is running again. Its last line: RuntimeError: V2 is broken',
       ),
     });
     await eventually(

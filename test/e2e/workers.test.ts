@@ -193,7 +193,7 @@ process.on('SIGTERM', () => { say('end'); process.exit(0); });
       unknownAfterMs = performance.now() - frozenAt;
       const seen = await platform.status('dollar');
       expect(seen.status).toBe('unknown');
-      expect(seen.reason).toMatch(/^its worker two has not been heard of for \d+ s/);
+      expect(seen.reason).toMatch(/^its worker two has not been heard from for \d+ s/);
       expect(await platform.status('euro')).toMatchObject({ status: 'running' });
     } finally {
       child.kill('SIGCONT');

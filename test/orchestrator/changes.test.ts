@@ -198,7 +198,7 @@ describe('a job that waits for its turn', () => {
     const { body } = await start('b', { BOT_TOKEN: token }, { takeover: true });
     expect((await orchestrator.get(`/jobs/${body.job_id}`)).body).toMatchObject({
       status: 'waiting_for_worker',
-      reason: 'waiting until the other bot has let go of the Telegram token',
+      reason: 'waiting for the other bot to release the Telegram token',
     });
   });
 });
@@ -229,7 +229,7 @@ describe('a Telegram token', () => {
     expect(stop).toMatchObject({ botId: 'a', desired: DesiredState.STOPPED });
     expect((await jobs.getJob({ jobId: body.job_id })).job).toMatchObject({
       status: JobStatus.WAITING_FOR_WORKER,
-      reason: 'waiting until the other bot has let go of the Telegram token',
+      reason: 'waiting for the other bot to release the Telegram token',
     });
     worker.succeed(stop, gone(stop));
     const begin = await worker.take('ensure');

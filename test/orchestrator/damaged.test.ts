@@ -248,7 +248,7 @@ describe('the key of the store', () => {
   it('is not made anew beside sealed rows', async () => {
     await withBot();
     rmSync(keyPath());
-    await expect(begin()).rejects.toThrow(/secrets\.key is missing.*Put the former key back.*ACCEPT_LOST_KEY=/s);
+    await expect(begin()).rejects.toThrow(/secrets\.key is missing.*Put the original key back.*ACCEPT_LOST_KEY=/s);
     expect(folder()).toEqual([]);
   });
 

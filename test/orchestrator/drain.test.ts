@@ -100,7 +100,7 @@ describe('cordon and drain', () => {
       ['a', 'MOVED', 'fresh', ''],
       ['b', 'MOVING', 'old', 'its /data stays on old'],
       ['b', 'MOVED', 'fresh', ''],
-      ['idle', 'STAYS', 'old', 'it does not run; when it is started again it goes to another worker'],
+      ['idle', 'STAYS', 'old', 'it is not running; the next start places it on another worker'],
     ]);
     expect(await bot('a')).toMatchObject({ status: 'running', worker_id: 'fresh' });
     expect(await listed('old')).toMatchObject({ cordoned: true, runningBots: 0, bots: 1 });

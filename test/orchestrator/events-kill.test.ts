@@ -108,7 +108,7 @@ it('a wrong login of NATS is told in the log without the login, once, and holds 
       orchestrator
         .log()
         .split('\n')
-        .filter((line) => line.includes('NATS is away'));
+        .filter((line) => line.includes('NATS is unreachable'));
     await eventually('a warning', warned, (lines) => lines.length > 0, { timeoutMs: 30_000 });
     expect((await orchestrator.post({ action: 'list' })).status).toBe(202);
     expect(warned()[0]).toContain(`127.0.0.1:${nats.port}`);

@@ -275,7 +275,7 @@ describe('resuming', () => {
         (frames) => frames.length > 0,
       );
       expect(reader.frames[0]).toMatchObject({ event: 'snapshot', data: { bots: [{ bot_id: 'a' }, {}] } });
-      expect(reader.frames[0]?.data.reason).toMatch(/not kept any more/);
+      expect(reader.frames[0]?.data.reason).toMatch(/no longer kept/);
       // From here on it continues as always.
       await stir('b');
       await eventually(
@@ -346,7 +346,7 @@ it('a worker that joins, falls silent and comes back is an event for the admin, 
     (status) => status === 'unknown',
     bound,
   );
-  expect(bot().reason).toMatch(/worker w1 has not been heard of/);
+  expect(bot().reason).toMatch(/worker w1 has not been heard from/);
   await eventually('so the worker is silent', condition, (seen) => seen === 'silent', bound);
   await eventually(
     'both are back',

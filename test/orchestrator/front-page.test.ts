@@ -171,6 +171,6 @@ describe('a path that others have', () => {
     expect([answer.status, answer.headers.get('allow')]).toEqual([405, allow]);
     if (method === 'HEAD') return;
     const { error } = (await answer.json()) as { error: Record<string, unknown> };
-    expect(error).toMatchObject({ code: 'METHOD_NOT_ALLOWED', hint: `Use ${allow}, as docs/REST.md says.` });
+    expect(error).toMatchObject({ code: 'METHOD_NOT_ALLOWED', hint: `Use ${allow}; see docs/REST.md.` });
   });
 });

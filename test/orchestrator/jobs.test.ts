@@ -151,7 +151,7 @@ describe('a start', () => {
       status: 'failed',
       data: {
         error: {
-          message: expect.stringMatching(/\. The version before still runs\.$/),
+          message: expect.stringMatching(/\. The previous version is still running\.$/),
           details: { former_version: 'running' },
         },
       },

@@ -89,7 +89,7 @@ it('warns ten minutes before, by an event too, and then stops the bot', async ()
   expect(stop).toMatchObject({ botId: 'old', desired: DesiredState.STOPPED });
   worker.succeed(stop, observed(stop, { state: 10, revision: 0n, containerId: '', containerName: '' }));
   const stopped = await untilBot('it is stopped', ({ status }) => status === 'stopped');
-  expect(stopped).toMatchObject({ stops_at: null, notice: expect.stringContaining('has run for 1 h') });
+  expect(stopped).toMatchObject({ stops_at: null, notice: expect.stringContaining('had run for 1 h') });
   const notices: string[] = [];
   for await (const { update } of watching().watchBots({ last: 1000, untilNow: true })) {
     if (update.case === 'event' && update.value.notice) notices.push(update.value.notice.code);

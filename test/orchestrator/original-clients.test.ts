@@ -261,7 +261,7 @@ describe('the worker SDK of the original', () => {
     await report(task, { status: 'failure', error: { code: 'TRANSIENT_ERROR', message: 'the registry is busy' } });
     expect(await poll(jobId)).toMatchObject({
       status: 'running',
-      reason: 'try 2 follows; worker bot-runner-1 said of the last one: the registry is busy',
+      reason: 'try 2 follows; worker bot-runner-1 reported of the last one: the registry is busy',
     });
     expect((await nextTask204()).status).toBe(204);
     const { body: again } = await nextTask();

@@ -139,7 +139,7 @@ describe('test_workflow', () => {
     expect((await report(task, transient)).status).toBe(200);
     expect((await orchestrator.get(`/jobs/${body.job_id}`)).body).toMatchObject({
       status: 'waiting_for_worker',
-      reason: 'try 2 follows; worker w1 said of the last one: busy',
+      reason: 'try 2 follows; worker w1 reported of the last one: busy',
     });
     expect((await ask('GET', '/workers/w1/tasks')).body).toEqual([]);
     const [again] = (await ask('GET', '/workers/w1/tasks?wait=10')).body;

@@ -76,7 +76,7 @@ describe('an update whose new version ends with an error right after its start',
         error: {
           code: 'UPDATE_ROLLED_BACK',
           message:
-            'The new version ended with exit code 1 right after its start; the former one runs again. It said: RuntimeError: no',
+            'The new version ended with exit code 1 right after its start; the previous one is running again. Its last line: RuntimeError: no',
           details: { bot_id: 'bot', exit_code: 1, last_lines: ['Traceback', 'RuntimeError: no'] },
         },
       },
@@ -99,7 +99,7 @@ describe('an update whose new version ends with an error right after its start',
     await running();
     const jobId = await accepted(deploy('update'));
     crashes(await worker.take('ensure'), { diagnosis: 'the module aiogram is missing' });
-    expect((await untilFinal(jobId)).data.error.message).toContain('It said: the module aiogram is missing');
+    expect((await untilFinal(jobId)).data.error.message).toContain('Its last line: the module aiogram is missing');
   });
 
   it('says that it ran out of memory, with the limit and the cure, and not its exit code', async () => {
@@ -108,14 +108,13 @@ describe('an update whose new version ends with an error right after its start',
     crashes(await worker.take('ensure'), {
       exitCode: 137,
       oomKilled: true,
-      reason:
-        'killed because it used more memory than its limit of 64 MB; give it more, for example with --memory 128m',
+      reason: 'killed because it exceeded its memory limit of 64 MB; give it more, for example with --memory 128m',
     });
     const { error } = (await untilFinal(jobId)).data;
     expect(error).toMatchObject({
       code: 'UPDATE_ROLLED_BACK',
       message:
-        'The new version was killed because it used more memory than its limit of 64 MB right after its start; the former one runs again.',
+        'The new version was killed because it exceeded its memory limit of 64 MB right after its start; the previous one is running again.',
       details: { exit_code: 137, oom_killed: true },
     });
     expect(error.hint).toContain('--memory');
@@ -147,7 +146,7 @@ describe('what the log of a bot says is wrong', () => {
   it('is shown by status and list until the worker says that it is over', async () => {
     const ensure = await running();
     expect(await bot()).toMatchObject({ status: 'running', diagnosis: '' });
-    const diagnosis = 'Telegram answers 409 Conflict: another program polls with the same bot token';
+    const diagnosis = 'Telegram answers 409 Conflict: another program is polling with the same bot token';
     worker.send({ case: 'observations', value: { bots: [observed(ensure, { diagnosis })] } });
     await eventually('status shows it', bot, (seen) => seen.diagnosis === diagnosis && seen.status === 'running');
     const list = await orchestrator.get(`/jobs/${await accepted({ action: 'list' })}`);

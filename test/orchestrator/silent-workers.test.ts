@@ -74,7 +74,7 @@ describe('a delete of a bot whose worker is silent', () => {
     const id = await accepted(simple('a', { env_vars: { NEW: '1' } }));
     expect(await job(id)).toMatchObject({
       status: 'pending',
-      reason: 'worker two has yet to remove the deleted bot of that name',
+      reason: 'worker two has not yet removed the deleted bot of that name',
     });
     if (ensure === undefined) throw new Error('no bot ran');
     const back = await alive('two', { snapshot: [observed(ensure)] });
@@ -118,11 +118,11 @@ describe('a stop of a bot whose worker is silent', () => {
     expect((await act('stop', 'tg')).data.result).toMatchObject({
       status: 'pending_on_worker',
       worker_id: 'two',
-      reason: 'tg will be stopped when its worker two is back; it may run on until then',
+      reason: 'tg will be stopped when its worker two is back; until then it may keep running',
     });
     expect(await list()).toMatchObject({ count: 0, bots: [{ bot_id: 'tg', status: 'unknown', desired: 'stopped' }] });
     expect((await bot('tg')).reason).toMatch(
-      /^its worker two has not been heard of for \d+ s; it will be stopped when/,
+      /^its worker two has not been heard from for \d+ s; it will be stopped when/,
     );
     // Twice is as good as once.
     expect((await act('stop', 'tg')).data.result.status).toBe('pending_on_worker');

@@ -56,7 +56,7 @@ const claim = ({ userId, botId, epoch, revision }: Ensure, tokens: readonly stri
     ({ pending }) => (pending ? 'pending' : 'granted'),
     ({ details }: { details: string }) => details,
   );
-const inUseBy = (botId: string) => `Your bot ${botId} runs with this Telegram token.`;
+const inUseBy = (botId: string) => `Your bot ${botId} is running with this Telegram token.`;
 
 it('refuses a second bot with the same token in its code, and never keeps the token itself', async () => {
   await started('a', code(token));
@@ -109,7 +109,7 @@ it('knows the token in a fetched source when its bot is stopped and started agai
   await stopped('a');
   await started('b', code(token));
   expect((await orchestrator.post({ action: 'restart', bot_id: 'a' })).body.error.code).toBe('TOKEN_IN_USE');
-  expect(await claim(ensure, [token])).toBe('The bot is not to be started on this worker.');
+  expect(await claim(ensure, [token])).toBe('The bot should not be started on this worker.');
 });
 
 it('moves a token in a fetched source with takeover, once the new bot is built', async () => {

@@ -57,7 +57,7 @@ describe('a takeover', () => {
     expect(stop).toMatchObject({ botId: 'old', desired: DesiredState.STOPPED });
     expect(await job(id)).toMatchObject({
       status: 'running',
-      reason: 'waiting until the other bot has let go of the Telegram token',
+      reason: 'waiting for the other bot to release the Telegram token',
     });
     expect(await claim(worker, ensure)).toBe('pending');
     // Nobody gets it in between.
@@ -167,7 +167,7 @@ describe('a takeover', () => {
         const { status } = await bot('old');
         return status === 'unknown' ? claim(near, ensure) : 'not yet';
       },
-      (text) => text.startsWith('Your bot old may still run'),
+      (text) => text.startsWith('Your bot old may still be running'),
       { timeoutMs: 10_000 },
     );
     expect(answer).toContain('its worker far is silent');
@@ -188,7 +188,7 @@ describe('a takeover', () => {
     await eventually(
       'the takeover is refused',
       () => claim(near, ensure),
-      (text) => text.startsWith('Your bot old may still run'),
+      (text) => text.startsWith('Your bot old may still be running'),
       { timeoutMs: 10_000 },
     );
     fails(near, ensure, 'TOKEN_IN_USE');

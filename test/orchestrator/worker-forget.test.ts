@@ -75,9 +75,7 @@ describe('worker forget', () => {
     if (ensure === undefined) throw new Error('no bot ran');
     const back = await alive('two', { snapshot: [observed(ensure)] });
     const id = await accepted(simple('x'));
-    expect((await job(id)).reason).toBe(
-      'two is not ready (it first removes what it has of bots that were deleted or freed)',
-    );
+    expect((await job(id)).reason).toBe('two is not ready (it is still removing bots that were deleted or freed)');
     for (const removal of welcomed(back)) back.succeed(removal, stopped(removal));
     const next = await back.take('ensure');
     expect(next.botId).toBe('x');

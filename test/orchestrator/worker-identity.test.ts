@@ -47,7 +47,7 @@ describe('identity', () => {
       () => two.ended(),
       (ended) => ended !== undefined,
     );
-    expect(error?.details).toBe('The credential is that of another worker id.');
+    expect(error?.details).toBe('The credential belongs to another worker id.');
     const stolen = credentialOf('one');
     const joined = await joinScriptedWorker(orchestrator.address, 'three', stolen, credentialOf('three'));
     expect(joined?.code).toBe(7); // PERMISSION_DENIED

@@ -69,7 +69,7 @@ describe('placement', () => {
   it('refuses at once what no known worker is labelled for, and waits for one that is only away', async () => {
     expect((await orchestrator.post(simple('a', { on: { zone: 'mars' } }))).body.error).toMatchObject({
       code: 'NO_WORKER',
-      message: 'No worker that is known here has zone=mars.',
+      message: 'No known worker has zone=mars.',
       hint: 'Start a worker with WORKER_LABELS=zone=mars.',
     });
     const eu = await connect('eu', { labels: { zone: 'eu', gpu: 'yes' } });
@@ -256,16 +256,16 @@ describe('a silent worker', () => {
     clock.advance(5_900);
     expect(await listed('w1')).toMatchObject({ state: WorkerState.READY });
     clock.advance(200);
-    expect(await listed('w1')).toMatchObject({ state: WorkerState.SUSPECT, reason: 'not heard of for 6 s' });
+    expect(await listed('w1')).toMatchObject({ state: WorkerState.SUSPECT, reason: 'not heard from for 6 s' });
     expect(await bot('a')).toMatchObject({ status: 'running' });
     const waiting = await accepted(simple('b'));
-    expect((await job(waiting)).reason).toBe('w1 has not been heard of for 6 s');
+    expect((await job(waiting)).reason).toBe('w1 has not been heard from for 6 s');
     clock.advance(4_000);
     expect(await listed('w1')).toMatchObject({ state: WorkerState.AWAY });
     expect(await bot('a')).toMatchObject({
       status: 'unknown',
       worker_id: 'w1',
-      reason: 'its worker w1 has not been heard of for 10 s; it may well run on',
+      reason: 'its worker w1 has not been heard from for 10 s; it may keep running',
     });
     const before = worker.heard.filter(({ body }) => body.case === 'ensure' || body.case === 'cancelTask').length;
     worker.send({ case: 'heartbeat', value: { ready: true } });

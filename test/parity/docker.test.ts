@@ -122,7 +122,7 @@ describe.skipIf('skip' in docker)('parity on Docker', { timeout: longMs }, () =>
 
   it('--simple --inline --code (UC 4: inline code)', async () => {
     const end = await cli(`start inline --simple --inline --code "print('from the command line')"`);
-    expect(end).toMatchObject({ code: 0, stdout: expect.stringContaining('inline ran and ended') });
+    expect(end).toMatchObject({ code: 0, stdout: expect.stringContaining('inline ran and exited') });
     await seed.untilLogged('inline', 'from the command line');
   });
 

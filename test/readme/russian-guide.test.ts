@@ -130,7 +130,7 @@ describe.skipIf('skip' in docker || skipReason !== undefined)('the Russian guide
       expect(find(printed, 'logs test1')).toContain('start');
       expect(find(printed, 'start custom-bot')).toContain('custom-bot is running.');
       expect(find(printed, 'start git-bot')).toContain('git-bot is running.');
-      expect(find(printed, 'start image-bot')).toContain('image-bot ran and ended');
+      expect(find(printed, 'start image-bot')).toContain('image-bot ran and exited');
       expect(find(printed, 'start bot-4')).toContain('Error QUOTA_EXCEEDED');
       expect(find(printed, '"bot_id": "test"')).toContain('"code":"MISSING_REQUIRED_FIELD"');
       expect(find(printed, 'тест бот!')).toContain('"code":"INVALID_BOT_ID"');

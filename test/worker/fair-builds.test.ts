@@ -37,7 +37,7 @@ it('one user’s long builds leave a slot to the others, and take turns among th
   start('alice', 'hers', ['aiogram']);
   await bots.until('alice’s bot runs', () => stateOf('alice') === BotState.RUNNING);
   expect(building).toEqual(['bob/one', 'alice/hers']);
-  expect(waitsOf('two').at(-1)).toBe('waits for another build on this worker to end');
+  expect(waitsOf('two').at(-1)).toBe('waiting for another build on this worker to finish');
 });
 
 it('a bot without packages starts at once, whoever builds', async () => {

@@ -44,7 +44,7 @@ describe('a bot of image mode', () => {
     bots.run(1, { taskId: 't1', spec: imageSpec('10.0.0.5:5000/bot:1') });
     const { outcome } = await bots.result('t1');
     expect(JSON.stringify(outcome, (_, value) => (typeof value === 'bigint' ? String(value) : value))).toContain(
-      'must not come from',
+      'may not be pulled from',
     );
   });
 

@@ -21,7 +21,8 @@ beforeEach(async () => {
 });
 afterEach(() => bots.close());
 
-const refusal = () => fail(problem('INVALID_TELEGRAM_TOKEN', 'Telegram does not know the bot token in BOT_TOKEN.'));
+const refusal = () =>
+  fail(problem('INVALID_TELEGRAM_TOKEN', 'Telegram does not recognise the bot token in BOT_TOKEN.'));
 
 describe('the preflight of a start', () => {
   it('that refuses fails the start before anything is built', async () => {

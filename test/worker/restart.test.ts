@@ -88,7 +88,7 @@ describe('a restart', () => {
     await bots.until('all is stored', async () => (await bots.logText()).includes('after'));
     expect((await bots.logText()).slice(-6)).toEqual([
       'before',
-      'stopping, to be started again',
+      'stopping, to be restarted',
       'ended with exit code 143 (SIGTERM)',
       'starting',
       'again',
@@ -144,9 +144,9 @@ describe('a restart after the settings for containers have changed', () => {
     await outdate();
     restart(2, 't2');
     const result = await bots.result('t2');
-    expect(successOf(result)?.notices).toEqual([expect.stringContaining('settings for containers have changed')]);
+    expect(successOf(result)?.notices).toEqual([expect.stringContaining('container settings have changed')]);
     expect(bots.runtime.done).toEqual(['stop echo r1 10000', 'remove echo r1', 'create echo r1', 'start echo r1']);
-    expect(await bots.logText()).toContainEqual(expect.stringContaining('settings for containers have changed'));
+    expect(await bots.logText()).toContainEqual(expect.stringContaining('container settings have changed'));
     bots.runtime.done.length = 0;
     restart(3, 't3');
     await bots.result('t3');
@@ -176,7 +176,7 @@ describe('a stop', () => {
     bots.stop(2, { taskId: 't2', stopGraceMs: 3000 });
     const result = await bots.result('t2');
     expect(successOf(result)?.notices).toEqual([
-      'it did not end within 3 s of being asked to, and was killed; what it had not saved is lost',
+      'it did not end within 3 s of being asked to, and was killed; unsaved data is lost',
     ]);
     expect(result.observation).toMatchObject({
       state: BotState.STOPPED,

@@ -55,7 +55,7 @@ describe("a bot whose container is not its worker's own any more", () => {
     const result = await bots.result('t2');
     expect(failureOf(result)).toMatchObject({
       code: 'CONTAINER_NOT_OWNED',
-      message: expect.stringMatching(/^Nothing was done about the bot: it runs, but .* worker adopt w1 --list$/),
+      message: expect.stringMatching(/^Nothing was done to the bot: it runs, but .* worker adopt w1 --list$/),
     });
     expect(result.observation?.state).toBe(BotState.UNKNOWN);
     expect(only().status).toBe('running');

@@ -102,7 +102,7 @@ describe('supervision', () => {
     await bots.until('it is in crash_loop', () => bots.state() === BotState.CRASH_LOOP);
     expect(bots.observation()).toMatchObject({ oomKilled: true, exitCode: 137 });
     expect(bots.observation()?.reason).toContain(
-      'more memory than its limit of 256 MB; give it more, for example with --memory 512m',
+      'exceeded its memory limit of 256 MB; give it more, for example with --memory 512m',
     );
   });
 
@@ -164,7 +164,7 @@ describe('builds', () => {
     bots.run(1, { taskId: 'b', botId: 'other' });
     await bots.until('the other waits', () =>
       bots.reports.progress.some(
-        ({ taskId, message }) => taskId === 'b' && message.includes('waits for another build'),
+        ({ taskId, message }) => taskId === 'b' && message.includes('waiting for another build'),
       ),
     );
     expect(bots.runtime.builds).toHaveLength(1);

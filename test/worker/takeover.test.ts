@@ -24,7 +24,7 @@ it('is built, and neither created nor started before the tokens are its own', as
   expect(bots.runtime.done).toEqual(['build echo g1']);
   expect(bots.reports.progress.at(-1)).toMatchObject({
     state: BotState.PENDING,
-    message: 'it is built, and waits until the other bot has let go of the Telegram token',
+    message: 'it is built, and is waiting for the other bot to release the Telegram token',
   });
   expect(bots.claims.every((built) => built)).toBe(true);
   bots.claimAnswer = () => 'granted';

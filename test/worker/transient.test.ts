@@ -42,9 +42,9 @@ describe('making an image', () => {
     await bots.result('t1');
     const told = bots.reports.progress.map(({ message }) => message);
     expect(told).toContain(
-      'the image is not ready yet, try 2 follows; the last one failed: the disk of the worker is full',
+      'the image is not ready yet, attempt 2 follows; the last one failed: the disk of the worker is full',
     );
-    expect(told).toContain('the image is being built, try 4; the last one failed: the disk of the worker is full');
+    expect(told).toContain('the image is being built, attempt 4; the last one failed: the disk of the worker is full');
   });
 
   it('waits longer from try to try', async () => {
@@ -69,7 +69,7 @@ describe('making an image', () => {
     expect(failureOf(await bots.result('t1'))).toMatchObject({
       code: 'FETCH_FAILED',
       message: expect.stringMatching(
-        /^The server took too long\. It was tried \d times until the deadline of the job\.$/,
+        /^The server took too long\. It was attempted \d times until the job's deadline\.$/,
       ),
     });
     bots.runtime.buildImage = () => Promise.reject(systemError('ENOSPC'));

@@ -122,7 +122,10 @@ export class BotActor {
     const sameTask = taskId !== '' && this.#task?.id === taskId;
     if (!anew && isOutranked(this.#memory, desired, taskId !== '' && !sameTask)) return false;
     if (this.#task && !sameTask && (taskId !== '' || !isSameDecision(desired, this.#task.decision))) {
-      this.#endTask({ ok: false, problem: problem('CANCELLED', 'A later decision about the bot replaced this one.') });
+      this.#endTask({
+        ok: false,
+        problem: problem('CANCELLED', 'This was superseded by a later decision about the bot.'),
+      });
     }
     if (goesBack(this.#memory, desired)) this.#noteWayBack(desired);
     setDesired(this.#memory, desired, taskId !== '' && !sameTask);
@@ -222,7 +225,7 @@ export class BotActor {
         await this.#turn(signal);
       } catch (error) {
         // A bug of ours. It must cost this bot a pause, and no other bot anything.
-        this.#context.logger.error({ err: error, bot: this.key }, 'an actor failed; it looks at its bot again');
+        this.#context.logger.error({ err: error, bot: this.key }, 'the actor of a bot failed; it checks its bot again');
         this.#memory.stale = true;
         this.#memory.pausedUntilMs = this.#now() + pauseWhenLostMs;
         this.#lookedOnce.resolve();
@@ -353,7 +356,7 @@ export class BotActor {
   }
 
   #notLookedAtYet(): BotObservation {
-    const told = { state: BotState.UNKNOWN, reason: 'its worker has not looked at it yet' };
+    const told = { state: BotState.UNKNOWN, reason: 'its worker has not checked it yet' };
     return observeBot(this.key, this.#known(), told, this.#context.clock.wallMs());
   }
 
@@ -381,5 +384,5 @@ export class BotActor {
 }
 
 const strayReason = (workerId: string, stray: Stray | undefined): string =>
-  `${stray?.running === true ? 'it runs, but' : 'its container has ended, and'} is not its worker's own any more, ` +
-  `which has lost its DATA_DIR or key; the operator decides: avtomatika-bot worker adopt ${workerId} --list`;
+  `${stray?.running === true ? 'it runs, but' : 'its container has ended, and'} is no longer recognised by its worker, ` +
+  `which has lost its DATA_DIR or key; the operator has to decide: avtomatika-bot worker adopt ${workerId} --list`;

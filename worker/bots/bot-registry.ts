@@ -105,7 +105,7 @@ export class BotRegistry {
     const endedBefore = message.taskId !== '' && resendResult(message.taskId);
     const command = endedBefore ? { ...read.value, taskId: '' } : read.value;
     const taken = this.#actorFor(command.key).ensure(command, anew);
-    if (!taken) worker.logger.debug({ bot: command.key }, 'a command older than one seen before was ignored');
+    if (!taken) worker.logger.debug({ bot: command.key }, 'an outdated command was ignored');
   }
 
   /** While held, nothing is done to any container: another process is this worker. */

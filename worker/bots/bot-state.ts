@@ -61,7 +61,7 @@ const howItWasStopped = ({ record: { lastEnd } }: Known): string =>
 /** As describeBot, for the one who waits for a task: what is done for it, also while an old version still runs. */
 export function describeWork(known: Known): Told | undefined {
   const { failures, trouble } = known.making;
-  const again = failures === 0 ? '' : `, try ${failures + 1}; the last one failed: ${trouble}`;
+  const again = failures === 0 ? '' : `, attempt ${failures + 1}; the last one failed: ${trouble}`;
   if (known.phase === 'building') return { state: BotState.BUILDING, reason: `the image is being built${again}` };
   if (known.phase === 'pulling') return { state: BotState.PULLING, reason: `the image is being pulled${again}` };
   if (known.phase === 'waiting') return { state: BotState.PENDING, reason: waitsForBuild };
@@ -73,10 +73,10 @@ export function describeWork(known: Known): Told | undefined {
 }
 
 const afterFailures = ({ failures, trouble }: Making): string =>
-  failures === 0 ? '' : `the image is not ready yet, try ${failures + 1} follows; the last one failed: ${trouble}`;
+  failures === 0 ? '' : `the image is not ready yet, attempt ${failures + 1} follows; the last one failed: ${trouble}`;
 
-const waitsForTokens = 'it is built, and waits until the other bot has let go of the Telegram token';
-const waitsForBuild = 'waits for another build on this worker to end';
+const waitsForTokens = 'it is built, and is waiting for the other bot to release the Telegram token';
+const waitsForBuild = 'waiting for another build on this worker to finish';
 
 function withoutContainer({ situation, record, phase }: Known): Told {
   if (!situation.desired) return { state: BotState.STOPPED, reason: '' };
@@ -89,7 +89,7 @@ function withoutContainer({ situation, record, phase }: Known): Told {
   if (situation.specKnown) return { state: BotState.STARTING, reason: '' };
   return record.startedGeneration > 0n
     ? { state: BotState.LOST, reason: 'its container is gone' }
-    : { state: BotState.PENDING, reason: 'waits for the orchestrator' };
+    : { state: BotState.PENDING, reason: 'waiting for the orchestrator' };
 }
 
 function withContainer(known: Known, container: Exclude<Situation['container'], string>): Told | undefined {
@@ -101,7 +101,7 @@ function withContainer(known: Known, container: Exclude<Situation['container'], 
     case 'running':
       if (situation.watchUntilMs === undefined) return { state: BotState.RUNNING, reason: updating };
       return startedAgain
-        ? { state: BotState.CRASH_LOOP, reason: `was started again (restart ${record.restarts})` }
+        ? { state: BotState.CRASH_LOOP, reason: `was restarted (restart ${record.restarts})` }
         : { state: BotState.STARTING, reason: updating };
     case 'ended': {
       const { settled } = container;

@@ -134,7 +134,7 @@ export async function settle(memory: BotMemory, context: BotContext, signal: Abo
     lastEnd: endOf(memory, facts),
     suspendedRun: undefined,
   };
-  const next = delayMs === undefined ? '' : `; starts again in ${(delayMs / 1000).toFixed(1)} s`;
+  const next = delayMs === undefined ? '' : `; restarting in ${(delayMs / 1000).toFixed(1)} s`;
   await log.note(`${verdict.reason}${next}`);
 }
 
@@ -160,8 +160,8 @@ export async function compare(
 }
 
 const outdatedNotice =
-  "the platform's settings for containers have changed since this one was made: a new one is made from the same image, " +
-  'and files that the bot wrote outside of its volumes stay behind';
+  "the platform's container settings have changed since this container was created: a new one is created from the same image, " +
+  'and files that the bot wrote outside its volumes are left behind';
 
 /** Returns the line that says that the bot had to be killed, or was not asked itself. */
 export async function stop(memory: BotMemory, context: BotContext, signal: AbortSignal): Promise<string | undefined> {
@@ -178,7 +178,7 @@ export async function stop(memory: BotMemory, context: BotContext, signal: Abort
   const tookMs = clock.monotonicMs() - beganMs;
   await look(memory, context, signal);
   const now = factsOf(memory);
-  if (now?.status === 'running') throw new TransientError('the container still runs after its stop');
+  if (now?.status === 'running') throw new TransientError('the container is still running after its stop');
   const killed = now !== undefined && wasKilled(now, tookMs, graceMs);
   if (killed) memory.record = { ...memory.record, killed: { runId: runIdOf(now), afterMs: graceMs } };
   return noticeOfStop(report, killed ? graceMs : undefined);
@@ -186,7 +186,7 @@ export async function stop(memory: BotMemory, context: BotContext, signal: Abort
 
 function whyStopped({ record }: BotMemory, facts: ContainerFacts): string {
   if (record.desired?.kind !== 'running') return 'stopping';
-  return record.desired.revision === facts.revision ? 'stopping, to be started again' : 'stopping the old version';
+  return record.desired.revision === facts.revision ? 'stopping, to be restarted' : 'stopping the old version';
 }
 
 /**
@@ -280,7 +280,7 @@ export async function start(
     // On disk before it is done: after a crash of the worker this decision must not start the bot a second time.
     await saveBeforeActing(memory, context.records);
   }
-  await log.note(again ? `starting again (restart ${restarts})` : 'starting');
+  await log.note(again ? `restarting (restart ${restarts})` : 'starting');
   // Something else may have been decided since this step was: then the next step is another one.
   if (memory.record.desired !== desired) return;
   memory.stale = true;
@@ -303,7 +303,7 @@ function beginWatch(memory: BotMemory, context: BotContext, id: string, again: b
   const { cpuMillis } = runnableSpec(memory) ?? context.defaults;
   memory.watch = new StartWatch(context.clock.monotonicMs(), again, cpuMillis / 1000);
   inBackground(memory.watch.measure(id, context, signal), (error) => {
-    context.logger.debug({ err: error }, 'the CPU time of a starting bot cannot be seen');
+    context.logger.debug({ err: error }, 'the CPU time of a starting bot cannot be read');
   });
 }
 
@@ -335,7 +335,7 @@ export async function settleRefusedStart(memory: BotMemory, context: BotContext,
   const ended: Ended = { exitCode: undefined, oomKilled: false, ranMs: 0, interruptedBy: undefined };
   const verdict = afterEnd(ended, { crashes: memory.record.crashes }, random());
   const delayMs = verdict.kind === 'crash_loop' ? verdict.delayMs : 0;
-  const reason = `could not be started again: ${why}`;
+  const reason = `could not be restarted: ${why}`;
   memory.retryAtMs = clock.monotonicMs() + delayMs;
   memory.record = {
     ...memory.record,

@@ -70,7 +70,7 @@ export function readEnsure(message: Ensure): Result<EnsureCommand> {
   const { userId, botId, taskId } = message;
   const kind = kinds[message.desired];
   if (!userIdPattern.test(userId) || !isBotId(botId) || kind === undefined) {
-    return fail(problem('INVALID_WORKER', 'The worker got a command that it does not understand.'));
+    return fail(problem('INVALID_WORKER', 'The worker received a command that it does not understand.'));
   }
   return ok({
     key: { userId, botId },

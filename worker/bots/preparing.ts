@@ -75,7 +75,7 @@ export function beginPreparing(memory: BotMemory, context: BotContext, hooks: Pr
         context.logger.error({ err: error, bot: memory.key }, 'making an image failed unexpectedly');
         return {
           kind: 'failed',
-          problem: problem('INTERNAL', 'The worker failed while it made the image of the bot.'),
+          problem: problem('INTERNAL', "The worker failed while it was preparing the bot's image."),
         };
       }
       const failures = memory.making.failures + 1;
@@ -95,7 +95,7 @@ const withoutLimit = { problem: undefined, triesMax: Number.POSITIVE_INFINITY };
 export function cancelPreparing(memory: BotMemory): void {
   const { preparing } = memory;
   memory.preparing = undefined;
-  preparing?.abort.abort(new Error('the image is not wanted any more'));
+  preparing?.abort.abort(new Error('the image is no longer needed'));
 }
 
 async function make(

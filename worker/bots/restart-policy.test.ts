@@ -63,7 +63,7 @@ describe('the restart policy', () => {
     expect(describeEnd({ ...end, exitCode: 127 })).toContain('was not found');
     expect(describeEnd({ ...end, oomKilled: true })).toContain('give it more with --memory');
     expect(describeEnd({ ...end, oomKilled: true, memoryBytes: 64 * 1024 * 1024 })).toBe(
-      'killed because it used more memory than its limit of 64 MB; give it more, for example with --memory 128m',
+      'killed because it exceeded its memory limit of 64 MB; give it more, for example with --memory 128m',
     );
   });
 });

@@ -60,9 +60,9 @@ export function describeEnd({ exitCode, oomKilled, interruptedBy, memoryBytes }:
   if (interruptedBy === 'engine') return 'ended when its container engine or machine went down';
   if (interruptedBy === 'worker') return 'ended when its worker was stopped';
   if (oomKilled) return describeOutOfMemory(memoryBytes);
-  if (exitCode === undefined) return 'ended while nobody was watching; its exit code is not known';
+  if (exitCode === undefined) return 'ended while its worker was not running; its exit code is unknown';
   if (exitCode === 126) {
-    return 'ended with exit code 126: its command may not be executed; make it executable with chmod +x, or start it with its interpreter';
+    return 'ended with exit code 126: its command is not executable; run chmod +x on it, or start it with its interpreter';
   }
   if (exitCode === 127) return 'ended with exit code 127: its command was not found';
   const signal = exitCode > 128 ? signalNames[exitCode - 128] : undefined;
@@ -75,6 +75,6 @@ const bytesInMb = 1024 * 1024;
 function describeOutOfMemory(memoryBytes: number | undefined): string {
   const limit = memoryBytes === undefined ? undefined : Math.round(memoryBytes / bytesInMb);
   return limit === undefined
-    ? 'killed because it used more memory than its limit; give it more with --memory'
-    : `killed because it used more memory than its limit of ${limit} MB; give it more, for example with --memory ${2 * limit}m`;
+    ? 'killed because it exceeded its memory limit; give it more with --memory'
+    : `killed because it exceeded its memory limit of ${limit} MB; give it more, for example with --memory ${2 * limit}m`;
 }

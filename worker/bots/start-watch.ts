@@ -52,7 +52,7 @@ export class StartWatch {
       await runtime.watchCpu(id, take, AbortSignal.any([signal, this.#ended.signal]));
     } catch (error) {
       // A watch without samples lasts its two seconds.
-      logger.debug({ err: error }, 'the CPU time of a starting bot cannot be seen');
+      logger.debug({ err: error }, 'the CPU time of a starting bot cannot be read');
     }
   }
 

@@ -59,7 +59,7 @@ async function take(
           if (prepared.kind === 'failed') recordFailure(memory, prepared.problem);
           hooks.wake();
         }),
-        (error) => context.logger.error({ err: error, bot: memory.key }, 'the end of a build could not be taken in'),
+        (error) => context.logger.error({ err: error, bot: memory.key }, 'the end of a build could not be processed'),
       );
       return;
     case 'cancel-prepare':
@@ -129,7 +129,7 @@ async function takeFailure(
   const passing = isTransient(error);
   if (!passing) context.logger.error({ err: error, bot: memory.key, step: step.kind }, 'a step failed unexpectedly');
   if (!passing && isStart && memory.failures >= unexpectedFailuresMax) {
-    return recordFailure(memory, problem('INTERNAL', 'The worker failed unexpectedly while it started the bot.'));
+    return recordFailure(memory, problem('INTERNAL', 'The worker failed unexpectedly while it was starting the bot.'));
   }
   memory.trouble = passing ? explainTransient(error) : 'the worker had an unexpected failure';
   memory.pausedUntilMs = context.clock.monotonicMs() + pauseAfterFailures(memory.failures);
@@ -141,7 +141,7 @@ async function isStillThere(memory: BotMemory, context: BotContext, signal: Abor
     return factsOf(memory) !== undefined;
   } catch (error) {
     // Not to be told now. The failed start stands, and what there is is looked at again.
-    context.logger.debug({ err: error, bot: memory.key }, 'the container of a failed start could not be looked at');
+    context.logger.debug({ err: error, bot: memory.key }, 'the container of a failed start could not be inspected');
     return true;
   }
 }

@@ -8,10 +8,10 @@ export const wasKilled = ({ exitCode, oomKilled }: ContainerFacts, tookMs: numbe
   exitCode === sigkillCode && !oomKilled && tookMs >= graceMs;
 
 export const describeKill = (afterMs: number): string =>
-  `it did not end within ${Math.round(afterMs / 1000)} s of being asked to, and was killed; what it had not saved is lost`;
+  `it did not end within ${Math.round(afterMs / 1000)} s of being asked to, and was killed; unsaved data is lost`;
 
 const shellNotice =
-  'its command is a shell, which got the signal to end in place of the bot: put "exec" before the command that runs the bot';
+  'its command is a shell, which received the stop signal instead of the bot: put "exec" before the command that runs the bot';
 
 /** One line; undefined when all went well. `killedAfterMs`: the time it had, if it was killed. */
 export function noticeOfStop({ behindShell }: StopReport, killedAfterMs: number | undefined): string | undefined {

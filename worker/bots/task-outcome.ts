@@ -56,7 +56,7 @@ const isBlameless = ({ settledEnd }: KeptBot, settled: Settled): boolean =>
 
 function lateStart(preparing: boolean, trouble: string, { failures, problem: last, trouble: why }: Making): Problem {
   if (last !== undefined) {
-    return { ...last, message: `${last.message} It was tried ${failures} times until the deadline of the job.` };
+    return { ...last, message: `${last.message} It was attempted ${failures} times until the job's deadline.` };
   }
   if (failures > 0) return deadlineProblem('The bot was not started in time.', why);
   if (preparing) return problem('BUILD_TIMEOUT', 'The image of the bot was not ready before the deadline.');
@@ -68,7 +68,7 @@ const mustDecide = ({ desired, stray }: Situation): boolean =>
   stray === 'running' || (stray === 'ended' && desired?.kind !== 'stopped');
 
 const notOwned = (strayReason: string): Problem =>
-  problem('CONTAINER_NOT_OWNED', `Nothing was done about the bot: ${strayReason}`);
+  problem('CONTAINER_NOT_OWNED', `Nothing was done to the bot: ${strayReason}`);
 
 const deadlineProblem = (message: string, trouble: string): Problem =>
   trouble ? problem('CONTAINER_ERROR', `${message} ${sentence(trouble)}`) : problem('DEADLINE_EXCEEDED', message);

@@ -38,7 +38,7 @@ describe('the causes recognised in a log', () => {
   ])('a second copy that polls, told by %s', (_library, line) => {
     expect(explain(line)).toMatchObject({
       id: 'conflict',
-      text: expect.stringContaining('409 Conflict: another program polls'),
+      text: expect.stringContaining('409 Conflict: another program is polling'),
     });
   });
 
@@ -167,7 +167,7 @@ describe('the causes recognised in a log', () => {
 
   it('what it may not write, with the hint, but only in the first lines', () => {
     expect(explain("PermissionError: [Errno 13] Permission denied: '/root/bot.db'")?.text).toMatch(
-      /may not write to \/root\/bot\.db, .*\/data.*USER/,
+      /cannot write to \/root\/bot\.db, .*\/data.*USER/,
     );
     expect(explain("Error: EACCES: permission denied, open '/root/x'")).toMatchObject({ id: 'not_allowed' });
     expect(explain("OSError: [Errno 30] Read-only file system: '/etc/x'")?.text).toContain('/etc/x is read-only');

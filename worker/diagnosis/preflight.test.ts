@@ -60,7 +60,7 @@ describe('the preflight against a Bot API server', () => {
     telegram.flood(known, { method: 'getMe', count: 1, retryAfterS: 5 });
     expect(await check({ BOT_TOKEN: known })).toEqual({
       ok: true,
-      value: ['Telegram answered 429 when asked about the token in BOT_TOKEN; the bot is started all the same'],
+      value: ['Telegram answered 429 when asked about the token in BOT_TOKEN; the bot is started anyway'],
     });
   });
 
@@ -92,7 +92,7 @@ describe('the preflight without an answer', () => {
     await once(server, 'listening');
     return `http://127.0.0.1:${(server.address() as AddressInfo).port}`; // it listens on TCP
   };
-  const silence = ['Telegram could not be asked about the token in BOT_TOKEN; the bot is started all the same'];
+  const silence = ['Telegram could not be asked about the token in BOT_TOKEN; the bot is started anyway'];
 
   it('of a server that hangs warns after 3 s, whatever the wall clock does', async () => {
     const arrived = Promise.withResolvers<void>();

@@ -72,12 +72,12 @@ async function checkToken(
 }
 
 const silence = (variable: string): string =>
-  `Telegram could not be asked about the token in ${variable}; the bot is started all the same`;
+  `Telegram could not be asked about the token in ${variable}; the bot is started anyway`;
 const refusal = (variable: string, code: number): string =>
-  `Telegram answered ${code} when asked about the token in ${variable}; the bot is started all the same`;
+  `Telegram answered ${code} when asked about the token in ${variable}; the bot is started anyway`;
 
 const invalidToken = (variable: string): Problem =>
-  problem('INVALID_TELEGRAM_TOKEN', `Telegram does not know the bot token in ${variable}.`, {
+  problem('INVALID_TELEGRAM_TOKEN', `Telegram does not recognise the bot token in ${variable}.`, {
     details: { field: `env_vars.${variable}` },
     hint: 'Copy the token from @BotFather again, or make a new one there with /revoke; then start the bot with it.',
   });
@@ -87,10 +87,10 @@ function conflictingWebhook(variable: string, url: string): Problem {
   const host = URL.parse(url)?.hostname ?? '';
   return problem(
     'CONFLICTING_WEBHOOK',
-    `A webhook${host === '' ? '' : ` at ${host}`} is set for the bot token in ${variable}: Telegram sends updates there, and polling gets nothing.`,
+    `A webhook${host === '' ? '' : ` at ${host}`} is set for the bot token in ${variable}: Telegram sends updates there, and polling receives nothing.`,
     {
       details: { field: `env_vars.${variable}`, ...(host === '' ? {} : { webhook_host: host }) },
-      hint: `Remove it: open https://api.telegram.org/bot<token>/deleteWebhook with the token in place of <token>, then start the bot again.`,
+      hint: `Remove it: open https://api.telegram.org/bot<token>/deleteWebhook with your token in place of <token>, then start the bot again.`,
     },
   );
 }

@@ -107,6 +107,6 @@ function warningsOf({ files }: SourceTokens): readonly string[] {
   const named = [...files].slice(0, namedMax).join(', ');
   const more = files.size > namedMax ? ' and other files' : '';
   return [
-    `there is a Telegram token in ${named}${more}: whoever gets the source can use it; give it with -e BOT_TOKEN=... instead and revoke this one with @BotFather`,
+    `there is a Telegram token in ${named}${more}: anyone who gets the source can use it; pass it with -e BOT_TOKEN=... instead and revoke this one with @BotFather`,
   ];
 }

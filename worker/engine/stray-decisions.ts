@@ -66,11 +66,11 @@ export class StrayDecisions {
     const { runtime, logger, onAdopted, resync } = this.#parts;
     const outcomes: StrayOutcome[] = [];
     for (const id of take.slice(0, idsMax)) {
-      logger.warn({ container: id }, 'an operator gives a container to this worker');
+      logger.warn({ container: id }, 'an operator gave a container to this worker');
       outcomes.push(await this.#one(id, (signal) => runtime.takeStray(id, signal)));
     }
     for (const id of remove.slice(0, idsMax)) {
-      logger.warn({ container: id }, 'an operator has a container removed that is not of this worker');
+      logger.warn({ container: id }, "an operator removed a container that is not this worker's");
       outcomes.push(await this.#one(id, (signal) => runtime.removeStray(id, signal)));
     }
     await resync().catch((error: unknown) => logger.debug({ err: error }, 'the containers could not be listed'));

@@ -95,8 +95,8 @@ describe('whether a failure passes by itself', () => {
     const passing = ['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EROFS', 'EIO'];
     for (const code of passing) expect([code, isMachineFailure(code)]).toEqual([code, true]);
     expect(transientSystemFailure(error('ENOSPC'))).toBe('the disk of the worker is full');
-    expect(transientSystemFailure(error('ECONNRESET'))).toBe('a connection of the worker broke off');
-    expect(transientSystemFailure(error('ERR_STREAM_PREMATURE_CLOSE'))).toBe('a connection of the worker broke off');
+    expect(transientSystemFailure(error('ECONNRESET'))).toBe('a connection of the worker was cut');
+    expect(transientSystemFailure(error('ERR_STREAM_PREMATURE_CLOSE'))).toBe('a connection of the worker was cut');
     expect(isTransient(error('EAI_AGAIN'))).toBe(true);
     for (const code of [undefined, 'ENOENT', 'EACCES', 'ERR_INVALID_ARG_TYPE', 'ERR_ASSERTION']) {
       expect([code, isTransient(error(code))]).toEqual([code, false]);

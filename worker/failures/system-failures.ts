@@ -7,7 +7,7 @@
 const machine: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk of the worker is full',
   EDQUOT: 'the disk quota of the worker is used up',
-  EROFS: 'the disk of the worker cannot be written',
+  EROFS: 'the disk of the worker is not writable',
   EIO: 'the disk of the worker has a fault',
   EMFILE: 'the worker has too many files open',
   ENFILE: 'the machine of the worker has too many files open',
@@ -46,5 +46,5 @@ export const isMachineFailure = (code: string): boolean => Object.hasOwn(machine
 export function transientSystemFailure(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return undefined;
   if (isMachineFailure(error.code)) return machine[error.code];
-  return connections.has(error.code) ? 'a connection of the worker broke off' : undefined;
+  return connections.has(error.code) ? 'a connection of the worker was cut' : undefined;
 }

@@ -107,7 +107,7 @@ function checkHead(headers: IncomingMessage['headers']): void {
   }
   // Asked not to: whoever encodes all the same would have to be trusted with the size.
   if ((headers['content-encoding'] ?? 'identity') !== 'identity') {
-    refuse('FETCH_FAILED', 'The server sends the archive in a content encoding that was not asked for.');
+    refuse('FETCH_FAILED', 'The server sends the archive in a content encoding that was not requested.');
   }
 }
 
@@ -149,6 +149,8 @@ function told(error: unknown): unknown {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (isMachineFailure(code)) return error;
   const message =
-    error instanceof TimeLimitError ? 'The server took too long.' : 'The server could not be reached, or broke off.';
+    error instanceof TimeLimitError
+      ? 'The server took too long.'
+      : 'The server could not be reached, or closed the connection.';
   return asFailure(problem('FETCH_FAILED', message), chanceOfConnection(code), { cause: error });
 }

@@ -9,7 +9,7 @@ export function gitFailure(stderr: string, hasCredentials: boolean): Problem {
   if (reason !== 'auth') return problem('GIT_FAILED', reason, hint === undefined ? {} : { hint });
   return hasCredentials
     ? problem('GIT_FAILED', 'The git server refused the credentials.', { hint: 'Check user and token.' })
-    : problem('GIT_FAILED', 'The git server wants credentials, or has no such repository.', {
+    : problem('GIT_FAILED', 'The git server requires credentials, or has no such repository.', {
         hint: 'Check the URL; for a private repository give "git_auth".',
       });
 }
@@ -28,8 +28,8 @@ const meanings: readonly (readonly [RegExp, string, string?])[] = [
   ],
   [
     /returned error: 30\d|redirect/i,
-    'The git server redirects, which is not followed.',
-    'Give the address at which the repository itself lies.',
+    'The git server redirects, and redirects are not followed.',
+    'Give the address of the repository itself.',
   ],
   [
     /SSL|certificate/i,
@@ -41,10 +41,10 @@ const meanings: readonly (readonly [RegExp, string, string?])[] = [
     'The git server could not be reached.',
     'Check the name and the port in the URL, and that the server is reachable from the worker.',
   ],
-  [/returned error: (?:408|425|429|5\d\d)/i, 'The git server cannot answer now.', 'Try again later.'],
+  [/returned error: (?:408|425|429|5\d\d)/i, 'The git server is temporarily unavailable.', 'Try again later.'],
   [
     /early EOF|unexpected disconnect|RPC failed|hung up unexpectedly|Empty reply/i,
-    'The git server broke off.',
+    'The git server closed the connection.',
     'Try again.',
   ],
   [

@@ -31,7 +31,7 @@ export async function checkGitTree(setting: GitSetting, tree: string, signal: Ab
       : `${names.join(', ')}${more} are submodules, and submodules are not fetched.`,
     {
       details: { field: 'git_repo', paths: missing.slice(0, namedMax) },
-      hint: 'Clone it with --recurse-submodules and send the folder (--custom DIR); what the image does not need goes into .dockerignore.',
+      hint: 'Clone it with --recurse-submodules and send the folder (--custom DIR); list in .dockerignore what the image does not need.',
     },
   );
 }
@@ -58,7 +58,7 @@ async function listSubmodules(setting: GitSetting, tree: string, signal: AbortSi
   } catch (error) {
     if (!enough.signal.aborted || signal.aborted) throw error;
     refuse('ARCHIVE_TOO_LARGE', `The repository has more than ${defaultTarLimits.entries} files.`, {
-      hint: 'Name the folder of the Dockerfile as --subdir, or remove what the bot does not need.',
+      hint: 'Give the folder of the Dockerfile with --subdir, or remove what the bot does not need.',
     });
   }
   return found;

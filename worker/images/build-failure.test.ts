@@ -5,9 +5,9 @@ describe('a failed build', () => {
   test.each([
     [
       'ERROR: No matching distribution found for aiogram>=99',
-      'pip found no package that fits the requirement aiogram>=99.',
+      'pip found no package that matches the requirement aiogram>=99.',
     ],
-    ['npm error code E404', 'npm found no package of a name or version that the requirements ask for.'],
+    ['npm error code E404', 'npm found no package with a name or version from the requirements.'],
     [
       "WARNING: Retrying after connection broken by 'NewConnectionError(...)'",
       'The package index could not be reached from the build.',

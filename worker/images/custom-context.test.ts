@@ -146,7 +146,7 @@ describe('the build context of custom mode', () => {
 
   test.each<[string, readonly Entry[]]>([
     [
-      'holds a pointer of Git LFS',
+      'holds a Git LFS pointer',
       [
         [{ name: 'Dockerfile' }, 'FROM scratch'],
         [{ name: 'a/model.bin' }, lfsPointer],

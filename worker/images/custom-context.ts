@@ -93,8 +93,8 @@ async function findRoot(
   const [only = ''] = tops;
   const wrapped = unwrap && tops.size === 1 && seen.get(only)?.kind !== 'file';
   if (wrapped && leavesTop) {
-    refuse('INVALID_ARCHIVE', 'The archive holds a link that leads out of it, or nowhere.', {
-      hint: 'Only relative links to files of the same archive are allowed; put the files themselves in.',
+    refuse('INVALID_ARCHIVE', 'The archive contains a link that leads out of it, or nowhere.', {
+      hint: 'Only relative links to files in the same archive are allowed; otherwise include the files themselves.',
     });
   }
   return readRoot(wrapped ? seen : new Map(), pointers, `${only}/`, platform);
@@ -118,9 +118,9 @@ const filterOf = (patterns: readonly IgnorePattern[]): PathFilter => createPathF
 
 /** Built, it would be a bot that starts and then fails at the first use of the file. */
 function refusePointer(path: string): never {
-  return refuse('INVALID_ARCHIVE', `${JSON.stringify(path)} is a pointer of Git LFS, not the file itself.`, {
+  return refuse('INVALID_ARCHIVE', `${JSON.stringify(path)} is a Git LFS pointer, not the file itself.`, {
     details: { field: 'archive', rule: 'lfs_pointer', path },
-    hint: 'Get it with "git lfs pull" and send the folder (--custom DIR); what the image does not need goes into .dockerignore.',
+    hint: 'Fetch it with "git lfs pull" and send the folder (--custom DIR); list in .dockerignore what the image does not need.',
   });
 }
 

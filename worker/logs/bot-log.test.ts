@@ -148,7 +148,7 @@ describe('the log of a bot', () => {
     await log.follow('c1');
     await log.drain('c1', never);
     expect(await textsOf(log)).toEqual([
-      'output is missing here; it was not kept because the secrets in it were not known',
+      'output is missing here; it was not stored because its secrets could not be masked',
     ]);
     log.setSecrets(['hunter2hunter2']);
     await eventually(

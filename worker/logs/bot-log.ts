@@ -25,7 +25,7 @@ export interface BotLogContext {
   readonly ageNowMs?: () => number;
 }
 
-const gapWithoutSecrets = 'output is missing here; it was not kept because the secrets in it were not known';
+const gapWithoutSecrets = 'output is missing here; it was not stored because its secrets could not be masked';
 
 export class BotLog {
   readonly #dir: string;

@@ -123,7 +123,7 @@ describe('a page of a log', () => {
   it('after a place in another log begins with a gap and is all there is', async () => {
     await print(2);
     const { texts, lastSeq } = await page({ from: { afterSeq: 1, sameLog: false } });
-    expect(texts).toEqual([expect.stringContaining('begun anew'), 'line 1', 'line 2']);
+    expect(texts).toEqual([expect.stringContaining('starts over'), 'line 1', 'line 2']);
     expect(lastSeq).toBe(2);
   });
 });

@@ -81,10 +81,7 @@ export class LogPump {
       } catch (error) {
         if (signal.aborted) return;
         // An engine that is away or a full disk: nothing is lost, since the place read up to has not moved.
-        logger.debug(
-          { err: error, containerId: this.containerId },
-          'container output could not be moved; trying again',
-        );
+        logger.debug({ err: error, containerId: this.containerId }, 'container output could not be copied; will retry');
         pauseMs = longestPauseMs.withoutBell;
       }
       await this.#bell.wait({ signal, clock, afterMs: pauseMs });

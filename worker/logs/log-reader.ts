@@ -32,7 +32,7 @@ export async function* readLog(
   try {
     let nextSeq = firstWanted(store, from);
     if ('sameLog' in from && !from.sameLog) {
-      yield [gap(clock, Math.max(0, nextSeq - 1), 'the log was begun anew here; earlier lines are gone')];
+      yield [gap(clock, Math.max(0, nextSeq - 1), 'the log starts over here; earlier lines are gone')];
     }
     let place: { segment: Segment; offset: number } | undefined;
     while (!signal.aborted) {

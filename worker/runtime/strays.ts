@@ -32,9 +32,7 @@ export function ownIdentity(
 }
 
 export const noSuchStray = (id: string): ProblemError =>
-  new ProblemError(
-    problem('CONTAINER_NOT_FOUND', `The worker's engine has no container ${id.slice(0, 64)} that it does not own.`),
-  );
+  new ProblemError(problem('CONTAINER_NOT_FOUND', `The worker has no unrecognised container ${id.slice(0, 64)}.`));
 
 export interface Stray {
   /** The engine's id. */

@@ -105,7 +105,7 @@ export class ArtifactCache implements ArtifactSource {
       await orAbort(signal, mine.done);
     } finally {
       mine.waiters -= 1;
-      if (mine.waiters === 0) mine.abort.abort(new Error('nobody waits for the artifact any more'));
+      if (mine.waiters === 0) mine.abort.abort(new Error('nobody is waiting for the artifact any more'));
     }
   }
 

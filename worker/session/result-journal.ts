@@ -37,7 +37,7 @@ export class ResultJournal {
         const result = fromBinary(TaskResultSchema, await readFile(path));
         pending.set(result.taskId, result);
       } catch (error) {
-        logger.warn({ err: error, path }, 'a kept result is damaged; it is set aside');
+        logger.warn({ err: error, path }, 'a stored result is damaged; it is set aside');
         await rename(path, `${path}.damaged`);
       }
     }

@@ -70,7 +70,7 @@ describe('a session', () => {
     clock.advance(19_900);
     expect(end()).toBeUndefined();
     clock.advance(200);
-    expect(await over).toEqual({ kind: 'lost', message: 'nothing was heard for 20 s', welcomed: true });
+    expect(await over).toEqual({ kind: 'lost', message: 'nothing was received for 20 s', welcomed: true });
     expect(clock.pendingTimers()).toBe(0);
   });
 

@@ -94,7 +94,7 @@ export async function runSession(parts: SessionParts, signal: AbortSignal): Prom
   let cancelWatchdog = () => {};
   const feedWatchdog = () => {
     cancelWatchdog();
-    cancelWatchdog = clock.after(silenceMaxMs, () => breakOff(`nothing was heard for ${silenceMaxMs / 1000} s`));
+    cancelWatchdog = clock.after(silenceMaxMs, () => breakOff(`nothing was received for ${silenceMaxMs / 1000} s`));
   };
   const beat = (intervalMs: number) => {
     outbox.heartbeat(work.heartbeat());
@@ -106,7 +106,7 @@ export async function runSession(parts: SessionParts, signal: AbortSignal): Prom
     const { body } = message;
     if (!welcomed) {
       if (body.case !== 'welcome') {
-        breakOff('the orchestrator did not begin with Welcome');
+        breakOff('the orchestrator did not start with Welcome');
         return;
       }
       const objection = work.objectionTo(body.value);

@@ -50,7 +50,7 @@ export class Tails {
   /** Serves the tail until its end; with the signal it is broken off. */
   serve(channel: Channel, tail: OpenTail, signal: AbortSignal): void {
     const serving = this.#serve(channel, tail, signal)
-      .catch((error: unknown) => this.#parts.logger.debug({ err: error }, 'a log tail broke'))
+      .catch((error: unknown) => this.#parts.logger.debug({ err: error }, 'a log stream failed'))
       .finally(() => this.#open.delete(serving));
     this.#open.add(serving);
   }
@@ -78,11 +78,12 @@ export class Tails {
   async #pump(tail: OpenTail, say: Say, signal: AbortSignal): Promise<Problem | undefined> {
     const { logs, clock } = this.#parts;
     const key = { userId: tail.userId, botId: tail.botId };
-    if (this.#open.size > tailsMax) return problem('UNAVAILABLE', 'Too many logs of this worker are read at once.');
+    if (this.#open.size > tailsMax)
+      return problem('UNAVAILABLE', 'Too many logs of this worker are being read at once.');
     if (!(await this.#hasLog(key))) return problem('BOT_NOT_FOUND', 'The worker has no log of this bot.');
     const store = await logs.of(key).store();
     const query = toQuery(tail, store, wallNs(clock.wallMs()));
-    if (!query) return problem('INVALID_CURSOR', 'The log cursor is not one that this worker handed out.');
+    if (!query) return problem('INVALID_CURSOR', 'The log cursor was not issued by this worker.');
     const cursorOf = (seq: number) => formatLogCursor({ logId: store.id, seq });
     const newestCursor = cursorOf(store.nextSeq - 1);
     const tell = (entries: readonly StoredEntry[]) =>

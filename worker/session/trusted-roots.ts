@@ -31,7 +31,7 @@ export function createTrustedRoots(files: readonly string[], logger: Logger): ()
       const why = error instanceof Error ? error.message : String(error);
       const known = last.get(path);
       if (told.get(path) !== why) {
-        const rest = known === undefined ? 'it is left out' : 'what it held before stays in use';
+        const rest = known === undefined ? 'it is ignored' : 'its previous content stays in use';
         logger.error({ path, why }, `a file of certificate authorities cannot be used: ${rest}`);
       }
       told.set(path, why);

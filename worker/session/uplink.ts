@@ -132,7 +132,7 @@ export class Uplink implements TaskReports {
 
   /** Ends the session and begins a new one at once: what Hello said is no longer true. */
   renew(): void {
-    this.#current?.renewed.abort(new Error('the session begins anew'));
+    this.#current?.renewed.abort(new Error('the session starts over'));
   }
 
   async stop(): Promise<void> {
@@ -372,7 +372,7 @@ function unreachable({ url }: Pick<Endpoint, 'url'>, why: Probed | undefined): s
   const words = why && describeConnectionFailure(why.failure, { url, setting: 'ORCHESTRATOR_URL', ...why });
   const cure = words === undefined ? '' : `${words.cure.charAt(0).toLowerCase()}${words.cure.slice(1, -1)}`;
   const reason = words === undefined ? 'check that it runs and ORCHESTRATOR_URL' : `${words.sentence}; ${cure}`;
-  return `the orchestrator at ${url} cannot be reached: ${reason}; trying again`;
+  return `the orchestrator at ${url} cannot be reached: ${reason}; retrying`;
 }
 
 export function complaintOf(endpoint: Pick<Endpoint, 'url'>, workerId: string, end: SessionEnd): Complaint {
@@ -387,22 +387,22 @@ export function complaintOf(endpoint: Pick<Endpoint, 'url'>, workerId: string, e
     case 'unknown':
       return {
         isError: true,
-        text: `the orchestrator at ${endpoint.url} forgot this worker right after it had joined; trying again`,
+        text: `the orchestrator at ${endpoint.url} forgot this worker right after it had joined; retrying`,
       };
     case 'disobeyed':
-      return { isError: true, text: `the orchestrator at ${endpoint.url} is not obeyed: ${end.message}` };
+      return { isError: true, text: `the orchestrator at ${endpoint.url} is not followed: ${end.message}` };
     case 'fenced':
       return {
         isError: true,
         text:
-          `another process has connected as worker ${workerId}: this one reports nothing and leaves its bots as they are ` +
-          `until that one is gone; give each its own WORKER_ID and DATA_DIR`,
+          `another process has connected as worker ${workerId}: this one reports nothing and leaves its bots alone ` +
+          `until the other is gone; give each its own WORKER_ID and DATA_DIR`,
       };
     case 'lost':
       return {
         isError: false,
         text: end.welcomed
-          ? `the connection to the orchestrator at ${endpoint.url} was lost; bots go on, dialling again`
+          ? `the connection to the orchestrator at ${endpoint.url} was lost; bots keep running, reconnecting`
           : unreachable(endpoint, undefined),
       };
   }

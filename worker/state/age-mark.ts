@@ -9,7 +9,7 @@ export async function openAgeClock(dir: string, clock: Clock, logger: Logger): P
   const path = join(dir, 'clock');
   return new AgeClock(clock, parseMark((await readFileIfAny(path))?.toString() ?? ''), (mark) => {
     writeFileAtomic(path, JSON.stringify(mark)).catch((error: unknown) => {
-      logger.warn({ err: error }, 'what the clock said could not be written');
+      logger.warn({ err: error }, 'the time could not be stored');
     });
   });
 }

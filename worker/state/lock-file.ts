@@ -18,7 +18,7 @@ interface Owner {
 export class LockHeldError extends Error {
   readonly pid: number;
   constructor(path: string, pid: number) {
-    super(`${path} is held by the running process ${pid}: end it, or set DATA_DIR to another folder`);
+    super(`${path} is held by the running process ${pid}: stop it, or set DATA_DIR to another folder`);
     this.pid = pid;
     this.name = 'LockHeldError';
   }
@@ -42,7 +42,7 @@ export async function takeLock(path: string): Promise<() => Promise<void>> {
         return () => releaseLock(path, mine);
       }
     }
-    throw new Error(`${path} could not be taken: its owner changes all the time`);
+    throw new Error(`${path} could not be acquired: its owner keeps changing`);
   } finally {
     await rm(prepared, { force: true });
   }

@@ -99,7 +99,7 @@ async function readWorkerId(path: string): Promise<string | undefined> {
   const kept = (await readFileIfAny(path))?.toString().trim();
   if (kept === undefined) return undefined;
   if (!workerIdPattern.test(kept))
-    throw new StateDirError(`${path} holds no worker id; write one there, or remove the file`);
+    throw new StateDirError(`${path} contains no worker id; write one into it, or remove the file`);
   return kept;
 }
 
@@ -121,9 +121,7 @@ async function readOrMakeKey(path: string): Promise<Uint8Array> {
   }
   // A wrong length must not be replaced: with a new key this worker would no longer know its own containers.
   if (kept)
-    throw new StateDirError(
-      `${path} is damaged: put back its 32 bytes, or remove it and the containers of this worker`,
-    );
+    throw new StateDirError(`${path} is damaged: restore its 32 bytes, or remove it and the containers of this worker`);
   const key = randomBytes(32);
   await writeFileAtomic(path, key);
   return key;

@@ -34,7 +34,7 @@ const words: Readonly<Record<Exclude<Reason, 'hidden' | 'cache'>, string>> = {
   pattern: '',
   environment: 'a virtual environment',
   link: 'a link out of the folder',
-  special: 'no plain file',
+  special: 'not a plain file',
   name: 'its name',
   unreadable: 'may not be read',
 };
@@ -50,7 +50,7 @@ export function leftOutNote(all: readonly LeftOut[], ignoreFile: string | undefi
     for (const each of all.filter((one) => one.reason === reason)) texts.add(textOf(each, ignoreFile));
   }
   const takes = all.some(({ reason }) => ['pattern', 'hidden', 'environment', 'cache'].includes(reason));
-  return `Left out: ${namesText([...texts])}${takes ? '. --include PATH takes one along' : ''}`;
+  return `Left out: ${namesText([...texts])}${takes ? '. --include PATH sends one anyway' : ''}`;
 }
 
 function textOf({ shown, reason, isFolder }: LeftOut, ignoreFile: string | undefined): string {

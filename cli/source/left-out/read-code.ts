@@ -36,6 +36,6 @@ const pointer = (path: string) =>
   complain(
     exitCodes.failed,
     'INVALID_FILES',
-    `${path} is a pointer of Git LFS, not the file itself.`,
-    'Get it with "git lfs pull", or name it in .dockerignore if the bot does not need it.',
+    `${path} is a Git LFS pointer, not the file itself.`,
+    'Fetch it with "git lfs pull", or list it in .dockerignore if the bot does not need it.',
   );

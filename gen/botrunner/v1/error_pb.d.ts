@@ -92,7 +92,7 @@ export enum ErrorReason {
   UNSPECIFIED = 0,
 
   /**
-   * A field that the action needs is absent or empty.
+   * A field that the action needs is missing or empty.
    *
    * @generated from enum value: ERROR_REASON_MISSING_REQUIRED_FIELD = 1;
    */
@@ -127,14 +127,14 @@ export enum ErrorReason {
   INVALID_ENV_VARS = 5,
 
   /**
-   * Simple mode was asked for without code.
+   * Simple mode without code.
    *
    * @generated from enum value: ERROR_REASON_MISSING_CODE = 6;
    */
   MISSING_CODE = 6,
 
   /**
-   * Two fields exclude each other.
+   * Two fields cannot be combined.
    *
    * @generated from enum value: ERROR_REASON_CONFLICTING_FIELDS = 7;
    */
@@ -176,14 +176,14 @@ export enum ErrorReason {
   INVALID_ENTRYPOINT = 12,
 
   /**
-   * A requirement is not one plain requirement specifier.
+   * A requirement is not a single plain specifier.
    *
    * @generated from enum value: ERROR_REASON_INVALID_REQUIREMENTS = 13;
    */
   INVALID_REQUIREMENTS = 13,
 
   /**
-   * Custom mode was asked for without a source.
+   * Custom mode without a source.
    *
    * @generated from enum value: ERROR_REASON_MISSING_SOURCE = 14;
    */
@@ -197,7 +197,7 @@ export enum ErrorReason {
   CONFLICTING_SOURCES = 15,
 
   /**
-   * Image mode was asked for without an image.
+   * Image mode without an image.
    *
    * @generated from enum value: ERROR_REASON_MISSING_DOCKER_IMAGE = 16;
    */
@@ -211,7 +211,7 @@ export enum ErrorReason {
   INVALID_IMAGE_NAME = 17,
 
   /**
-   * A resource limit is out of bounds or not known.
+   * A resource limit is unknown or out of bounds.
    *
    * @generated from enum value: ERROR_REASON_INVALID_RESOURCE_LIMITS = 18;
    */
@@ -225,21 +225,21 @@ export enum ErrorReason {
   INVALID_LINES = 19,
 
   /**
-   * The job names no known blueprint.
+   * The job does not name a known blueprint.
    *
    * @generated from enum value: ERROR_REASON_INVALID_BLUEPRINT = 20;
    */
   INVALID_BLUEPRINT = 20,
 
   /**
-   * An uploaded archive could not be read, or holds something that is not allowed.
+   * An uploaded archive cannot be read, or contains something that is not allowed.
    *
    * @generated from enum value: ERROR_REASON_INVALID_ARCHIVE = 21;
    */
   INVALID_ARCHIVE = 21,
 
   /**
-   * The Idempotency-Key is empty, too long or has control characters.
+   * The Idempotency-Key is empty, too long or contains control characters.
    *
    * @generated from enum value: ERROR_REASON_INVALID_IDEMPOTENCY_KEY = 22;
    */
@@ -302,7 +302,7 @@ export enum ErrorReason {
   ARTIFACT_NOT_FOUND = 30,
 
   /**
-   * The Idempotency-Key was used before with another body.
+   * The Idempotency-Key was used before with a different body.
    *
    * @generated from enum value: ERROR_REASON_IDEMPOTENCY_CONFLICT = 31;
    */
@@ -323,7 +323,7 @@ export enum ErrorReason {
   ARCHIVE_TOO_LARGE = 33,
 
   /**
-   * The user has as many bots as allowed. Details: current_bots, max_bots, active_bots.
+   * The user has reached the limit of running bots. Details: current_bots, max_bots, active_bots.
    *
    * @generated from enum value: ERROR_REASON_QUOTA_EXCEEDED = 34;
    */
@@ -358,7 +358,7 @@ export enum ErrorReason {
   BUILD_FAILED = 38,
 
   /**
-   * The build took longer than the job may.
+   * The build took longer than the job allows.
    *
    * @generated from enum value: ERROR_REASON_BUILD_TIMEOUT = 39;
    */
@@ -393,7 +393,7 @@ export enum ErrorReason {
   NO_WORKER = 43,
 
   /**
-   * The job did not end before its deadline.
+   * The job did not finish before its deadline.
    *
    * @generated from enum value: ERROR_REASON_DEADLINE_EXCEEDED = 44;
    */
@@ -428,7 +428,7 @@ export enum ErrorReason {
   INVALID_WORKER = 48,
 
   /**
-   * The git URL is not one that is allowed.
+   * The git URL is not allowed.
    *
    * @generated from enum value: ERROR_REASON_INVALID_GIT_URL = 49;
    */
@@ -442,14 +442,14 @@ export enum ErrorReason {
   INVALID_GIT_REF = 50,
 
   /**
-   * The archive URL is not one that is allowed.
+   * The archive URL is not allowed.
    *
    * @generated from enum value: ERROR_REASON_INVALID_ARCHIVE_URL = 51;
    */
   INVALID_ARCHIVE_URL = 51,
 
   /**
-   * The registry credentials are not of the right shape.
+   * The registry credentials are malformed.
    *
    * @generated from enum value: ERROR_REASON_INVALID_REGISTRY_AUTH = 52;
    */
@@ -470,7 +470,7 @@ export enum ErrorReason {
   FORBIDDEN_URL = 54,
 
   /**
-   * The registry is at an address that images must not come from.
+   * Images may not be pulled from the address of this registry.
    *
    * @generated from enum value: ERROR_REASON_FORBIDDEN_REGISTRY = 55;
    */
@@ -547,14 +547,14 @@ export enum ErrorReason {
   TOKEN_NOT_FOUND = 65,
 
   /**
-   * A time of a log request is not one, or since is later than until.
+   * A time in a log request is not valid, or since is later than until.
    *
    * @generated from enum value: ERROR_REASON_INVALID_TIME = 66;
    */
   INVALID_TIME = 66,
 
   /**
-   * The text to look for in a log is longer than 256 characters, or holds a line end.
+   * The text to look for in a log is longer than 256 characters, or contains a line break.
    *
    * @generated from enum value: ERROR_REASON_INVALID_GREP = 67;
    */
@@ -582,14 +582,14 @@ export enum ErrorReason {
   BOT_DAMAGED = 70,
 
   /**
-   * The route or procedure is there, but not for this method of HTTP.
+   * The route or procedure exists, but not for this HTTP method.
    *
    * @generated from enum value: ERROR_REASON_METHOD_NOT_ALLOWED = 75;
    */
   METHOD_NOT_ALLOWED = 75,
 
   /**
-   * The Content-Type or version of HTTP is none that the procedure can be called with.
+   * The procedure cannot be called with this Content-Type or HTTP version.
    *
    * @generated from enum value: ERROR_REASON_UNSUPPORTED_MEDIA_TYPE = 76;
    */

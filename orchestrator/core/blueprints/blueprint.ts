@@ -51,7 +51,7 @@ export type Step =
 export interface Blueprint {
   readonly name: string;
   readonly initialState: JobState;
-  /** Undefined when the event means nothing in that state, for example a result that comes twice. */
+  /** Undefined when the event means nothing in that state, for example a result that occurs twice. */
   step(job: JobPlace, event: JobEvent): Step | undefined;
   /** What a job in that state has a task for; undefined where it has none. */
   workIn(state: JobState): Work | undefined;

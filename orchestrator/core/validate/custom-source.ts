@@ -12,7 +12,7 @@ export function parseCustomSource(data: Data, bounds: Bounds): Result<CustomSour
   const sources = givenSources('custom', data);
   if (sources.length > 1) {
     return fail(
-      problem('CONFLICTING_SOURCES', `${sources.map((name) => `"${name}"`).join(' and ')} exclude each other.`, {
+      problem('CONFLICTING_SOURCES', `${sources.map((name) => `"${name}"`).join(' and ')} cannot be combined.`, {
         details: { fields: sources },
         example: examples.git,
       }),
@@ -25,7 +25,7 @@ export function parseCustomSource(data: Data, bounds: Bounds): Result<CustomSour
   const [gitField] = given(data, ['git_branch', 'git_subdir', 'git_auth']);
   if (source !== 'git_repo' && gitField !== undefined) {
     return fail(
-      problem('CONFLICTING_FIELDS', `"${gitField}" goes with "git_repo" only.`, {
+      problem('CONFLICTING_FIELDS', `"${gitField}" works only with "git_repo".`, {
         details: { field: gitField, fields: [source, gitField] },
         hint: `Leave out "${gitField}", or give "git_repo" instead of "${source}".`,
         example: examples.git,

@@ -27,7 +27,7 @@ export function parseEnv(entries: Iterable<readonly [string, unknown]>): Result<
       return refusal(
         `The environment variable name ${JSON.stringify(name.slice(0, 64))} is not valid.`,
         name,
-        'Names start with a letter or "_" and go on with letters, digits and "_", at most 128 characters.',
+        'Names start with a letter or "_", followed by letters, digits and "_", at most 128 characters.',
       );
     }
     if (name.startsWith(reservedPrefix)) {
@@ -37,14 +37,14 @@ export function parseEnv(entries: Iterable<readonly [string, unknown]>): Result<
       return refusal(`The value of ${name} is not text.`, name, 'Put numbers, true and false in quotes.');
     }
     if (value.includes('\0')) {
-      return refusal(`The value of ${name} holds a NUL character.`, name, 'Remove the NUL character.');
+      return refusal(`The value of ${name} contains a NUL character.`, name, 'Remove the NUL character.');
     }
     const bytes = Buffer.byteLength(value);
     if (bytes > maxValueBytes) {
       return refusal(
         `The value of ${name} has ${bytes} bytes; at most ${maxValueBytes} are allowed.`,
         name,
-        'Put large data into a file of the bot.',
+        "Put large data into one of the bot's files.",
       );
     }
     totalBytes += name.length + bytes;
@@ -54,7 +54,7 @@ export function parseEnv(entries: Iterable<readonly [string, unknown]>): Result<
     return refusal(
       `There are ${env.size} environment variables with ${totalBytes} bytes; at most ${maxCount} and ${maxTotalBytes} bytes are allowed.`,
       undefined,
-      'Put large data into a file of the bot.',
+      "Put large data into one of the bot's files.",
     );
   }
   return ok(env);

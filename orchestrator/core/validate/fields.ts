@@ -35,8 +35,8 @@ export const given = (data: Data, names: readonly string[]): string[] =>
 
 const hints: Readonly<Record<DeploymentMode, string>> = {
   simple: 'Simple mode takes "code" or "files", with "entrypoint" and "requirements".',
-  custom: 'In custom mode the Dockerfile says what is installed and run; for a bot without one use simple mode.',
-  image: 'In image mode the image says what is installed and run; for code of your own use simple or custom mode.',
+  custom: 'In custom mode the Dockerfile defines what is installed and run; for a bot without one use simple mode.',
+  image: 'In image mode the image defines what is installed and run; for your own code use simple or custom mode.',
 };
 
 /** CONFLICTING_SOURCES for a source of another mode, CONFLICTING_FIELDS for its code, files and options. */
@@ -49,7 +49,7 @@ export function refuseForeignFields(mode: DeploymentMode, data: Data): Result<un
   if (name === undefined) return ok(undefined);
   const isSource = [...sourcesOf.custom, ...sourcesOf.image].some((source) => source === name);
   return fail(
-    problem(isSource ? 'CONFLICTING_SOURCES' : 'CONFLICTING_FIELDS', `"${name}" does not go with ${mode} mode.`, {
+    problem(isSource ? 'CONFLICTING_SOURCES' : 'CONFLICTING_FIELDS', `"${name}" does not work with ${mode} mode.`, {
       details: { field: name, fields: ['deployment_mode', name] },
       hint: hints[mode],
       example: mode === 'simple' ? examples.start : mode === 'custom' ? examples.git : examples.image,

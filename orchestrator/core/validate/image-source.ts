@@ -14,7 +14,7 @@ export function parseImageSource(data: Data, bounds: Bounds): Result<ImageReposi
   const foreign = refuseForeignFields('image', data);
   if (!foreign.ok) return foreign;
   if (!source.ok) return source;
-  const hint = 'Leave it out, or write "pull": true to ask the registry even when the image is there.';
+  const hint = 'Leave it out, or write "pull": true to ask the registry even if the worker has the image.';
   const flag = parseFlag(data, 'pull', hint, examples.image);
   return flag.ok ? source : flag;
 }

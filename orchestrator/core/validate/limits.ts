@@ -52,14 +52,14 @@ export function checkLimits(memoryBytes: number, cpuMillis: number, bounds: Boun
   const minBytes = minMemoryMb * mib;
   if (memoryBytes !== 0 && !(memoryBytes >= minBytes && memoryBytes <= bounds.maxMemoryBytes)) {
     return refusal(
-      'The memory asked for is out of bounds.',
+      'The requested memory is out of bounds.',
       'memory_bytes',
       `Ask for ${minMemoryMb} to ${Math.floor(bounds.maxMemoryBytes / mib)} MB, or leave it out.`,
     );
   }
   if (cpuMillis !== 0 && !(cpuMillis >= minCpuCores * 1000 && cpuMillis <= bounds.maxCpuMillis)) {
     return refusal(
-      'The number of cores asked for is out of bounds.',
+      'The requested number of cores is out of bounds.',
       'cpu_millis',
       `Ask for ${minCpuCores} to ${bounds.maxCpuMillis / 1000} cores, or leave it out.`,
     );

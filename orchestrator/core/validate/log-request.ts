@@ -46,7 +46,7 @@ export function parseLogRequest(request: Omit<StreamLogsRequest, '$typeName' | '
   }
   if (grep.length > grepMaxLength || /[\r\n]/.test(grep)) {
     return fail(
-      problem('INVALID_GREP', `"grep" is longer than ${grepMaxLength} characters, or holds a line end.`, {
+      problem('INVALID_GREP', `"grep" is longer than ${grepMaxLength} characters, or contains a line break.`, {
         details: { field: 'grep', max: grepMaxLength },
       }),
     );

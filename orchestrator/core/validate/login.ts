@@ -31,7 +31,7 @@ function parseLogin(value: unknown, extraKeys: readonly string[], usernameNeeded
   const entries = new Map<string, unknown>(Object.entries(value));
   const unknown = [...entries.keys()].find((key) => !['username', 'password', ...extraKeys].includes(key));
   if (unknown !== undefined) {
-    return refused(codes.invalid, `"${field}" has a key that is not known: ${JSON.stringify(unknown.slice(0, 40))}.`);
+    return refused(codes.invalid, `"${field}" has an unknown key: ${JSON.stringify(unknown.slice(0, 40))}.`);
   }
   const [username, password] = [entries.get('username'), entries.get('password')];
   for (const [name, part] of Object.entries({ username, password })) {
@@ -40,7 +40,7 @@ function parseLogin(value: unknown, extraKeys: readonly string[], usernameNeeded
       return refused(codes.incomplete, `The ${name} is missing.`);
     }
     if (typeof part === 'string' && (part.length > maxLength || /[\u0000-\u001f\u007f]/.test(part))) {
-      return refused(codes.invalid, `The ${name} is too long, or has a line break or another control character in it.`);
+      return refused(codes.invalid, `The ${name} is too long, or contains a line break or another control character.`);
     }
   }
   return ok({ username: String(username ?? ''), password: new Secret(String(password)) });
@@ -61,9 +61,9 @@ export function parseRegistryAuth(value: unknown, registry: string | undefined):
   const server = typeof value === 'object' && 'serveraddress' in value ? value.serveraddress : undefined;
   if (login.ok && !isEmpty(server) && canonicalHost(String(server)) !== canonicalHost(registry ?? hub)) {
     return fail(
-      problem('INVALID_REGISTRY_AUTH', 'The credentials are for another registry than that of the image.', {
+      problem('INVALID_REGISTRY_AUTH', "The credentials are for a different registry than the image's.", {
         details: { field: 'registry_auth.serveraddress' },
-        hint: 'Leave out "serveraddress": the credentials go to the registry of the image.',
+        hint: 'Leave out "serveraddress": the credentials are sent to the image\'s registry.',
         example: examples.image,
       }),
     );
@@ -93,7 +93,7 @@ export function parseGitAuth(value: unknown): Result<Login | undefined> {
   // HTTP's basic authentication ends the user name at the first colon (RFC 7617).
   if (!login.ok || !login.value.username.includes(':')) return login;
   return fail(
-    problem('INVALID_GIT_URL', 'The user name in "git_auth" has a colon in it.', {
+    problem('INVALID_GIT_URL', 'The user name in "git_auth" contains a colon.', {
       details: { field: 'git_auth' },
       example: examples.git,
     }),

@@ -17,7 +17,7 @@ function refusal(item: string, index: number, hint: string) {
 }
 
 function hintFor(item: string, language: Language): string {
-  if (/[\r\n]/.test(item)) return 'Give each requirement as an item of its own, without line breaks.';
+  if (/[\r\n]/.test(item)) return 'Give each requirement as a separate item, without line breaks.';
   const file = language === 'python' ? 'requirements.txt' : 'package.json';
   const elsewhere = `belong into a ${file} among the files, named in "requirement_files"`;
   if (item.startsWith('-')) return `Options ${elsewhere}.`;
@@ -36,7 +36,7 @@ export function parseRequirements(items: readonly unknown[], language: Language)
     return fail(
       problem('INVALID_REQUIREMENTS', `There are ${items.length} requirements; at most ${maxCount} are allowed.`, {
         details: { field: 'requirements', count: items.length },
-        hint: 'List only what the bot imports itself; the rest follows as dependencies.',
+        hint: 'List only what the bot itself imports; dependencies follow automatically.',
         example: examples.start,
       }),
     );

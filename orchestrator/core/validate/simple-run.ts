@@ -25,7 +25,7 @@ export function parseRun(
   if (!isAbsent(data['command'])) {
     if (!hasEntrypoint) return parseCommand(data['command'], wanted, [...files.keys()]);
     return fail(
-      problem('CONFLICTING_FIELDS', '"entrypoint" and "command" exclude each other.', {
+      problem('CONFLICTING_FIELDS', '"entrypoint" and "command" cannot be combined.', {
         details: { fields: ['entrypoint', 'command'] },
         hint: 'Use "entrypoint" for a file to run, "command" for anything else.',
         example: examples.files,

@@ -23,7 +23,7 @@ function parseFiles(value: unknown): Result<ReadonlyMap<string, string>> {
   const given = Object.keys(value);
   if (given.length > filesMax) {
     return fail(
-      problem('INVALID_FILES_FORMAT', `"files" holds ${given.length} files; at most ${filesMax} are allowed.`, {
+      problem('INVALID_FILES_FORMAT', `"files" has ${given.length} files; at most ${filesMax} are allowed.`, {
         details: { field: 'files', max: filesMax },
         hint: 'Leave out what the bot does not need.',
         example: examples.files,
@@ -38,7 +38,7 @@ function parseFiles(value: unknown): Result<ReadonlyMap<string, string>> {
       return fail(
         problem('INVALID_FILE_CONTENT', `The content of ${JSON.stringify(name.slice(0, 80))} is not text.`, {
           details: { field: 'files', name: name.slice(0, 255) },
-          hint: 'Give the content as a string. Binary files are sent by the CLI: avtomatika-bot start BOT --simple DIR',
+          hint: 'Give the content as a string. For binary files use the CLI: avtomatika-bot start BOT --simple DIR',
           example: examples.files,
         }),
       );
@@ -46,9 +46,7 @@ function parseFiles(value: unknown): Result<ReadonlyMap<string, string>> {
     files.set(name, content);
   }
   if (files.size === 0) {
-    return fail(
-      problem('EMPTY_FILES', '"files" holds no file.', { details: { field: 'files' }, example: examples.files }),
-    );
+    return fail(problem('EMPTY_FILES', '"files" is empty.', { details: { field: 'files' }, example: examples.files }));
   }
   return ok(files);
 }
@@ -59,7 +57,7 @@ function parseLanguage(value: unknown): Result<Language | undefined> {
   return fail(
     problem('INVALID_ENTRYPOINT', '"runtime" is neither python nor node.', {
       details: { field: 'runtime' },
-      hint: 'Leave it out to choose by the entrypoint, or use "python" or "node".',
+      hint: 'Leave it out to derive it from the entrypoint, or use "python" or "node".',
       example: examples.files,
     }),
   );
@@ -70,7 +68,7 @@ export function parseSimpleSource(data: Data): Result<InlineSource> {
   const hasFiles = !isAbsent(data['files']);
   if (hasCode && hasFiles) {
     return fail(
-      problem('CONFLICTING_FIELDS', '"code" and "files" exclude each other.', {
+      problem('CONFLICTING_FIELDS', '"code" and "files" cannot be combined.', {
         details: { fields: ['code', 'files'] },
         hint: 'Use "code" for one file, "files" for several.',
         example: examples.files,

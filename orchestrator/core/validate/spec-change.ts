@@ -22,7 +22,7 @@ export function parseChange(
     return fail(
       problem('INVALID_ENV_VARS', '"replace_env" is neither true nor false.', {
         details: { field: 'replace_env' },
-        hint: 'Write "replace_env": true to have no other variables than those of "env_vars".',
+        hint: 'Write "replace_env": true to keep only the variables in "env_vars".',
         example: examples.start,
       }),
     );

@@ -38,7 +38,7 @@ function parseAction(value: unknown): Result<Action> {
       ? suggest(value, actions, { run: 'start', kill: 'stop', ps: 'list', rm: 'delete' })
       : undefined;
   return fail(
-    problem('INVALID_ACTION', 'The action is not known.', {
+    problem('INVALID_ACTION', 'Unknown action.', {
       details: { field: 'action', allowed: actions },
       hint: `${meant === undefined ? '' : `Did you mean "${meant}"? `}Use one of: ${actions.join(', ')}.`,
       example: examples.start,
@@ -80,7 +80,7 @@ function parseMode(value: unknown): Result<DeploymentMode> {
   if (known !== undefined) return ok(known);
   const meant = typeof value === 'string' ? suggest(value, deploymentModes, modeAliases) : undefined;
   return fail(
-    problem('INVALID_DEPLOYMENT_MODE', 'The deployment mode is not known.', {
+    problem('INVALID_DEPLOYMENT_MODE', 'Unknown deployment mode.', {
       details: { field: 'deployment_mode', allowed: deploymentModes },
       hint: `${meant === undefined ? '' : `Did you mean "${meant}"? `}Use simple (code), custom (Dockerfile) or image (a ready image).`,
       example: examples.start,

@@ -33,7 +33,7 @@ export function parseNatsUrl(text: string): NatsTarget | undefined {
   return { servers, tls, login: login === undefined ? undefined : new Secret(JSON.parse(login) as NatsLogin) };
 }
 
-/** Undefined without a login, null for one that cannot be read. */
+/** Undefined without a login, null for one that cannot be parsed. */
 function loginOf({ username, password }: URL): NatsLogin | undefined | null {
   if (username === '' && password === '') return undefined;
   try {

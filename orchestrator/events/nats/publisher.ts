@@ -92,7 +92,8 @@ export class NatsPublisher {
       } catch (error) {
         if (signal.aborted) return;
         // Once for each outage: it can last for days.
-        if (tries++ === 0) logger.warn({ servers: target.servers, why: reasonOf(error) }, 'NATS is away; events wait');
+        if (tries++ === 0)
+          logger.warn({ servers: target.servers, why: reasonOf(error) }, 'NATS is unreachable; events are queued');
       } finally {
         link?.close();
       }
@@ -194,7 +195,7 @@ export class NatsPublisher {
       this.#savedPlace = place;
     } catch (error) {
       // A full disk: after a crash some events come once more, which subscribers have to bear anyway.
-      this.#deps.logger.warn({ err: error }, 'the place in NATS could not be written down');
+      this.#deps.logger.warn({ err: error }, 'the publishing position could not be stored');
     }
   }
 }

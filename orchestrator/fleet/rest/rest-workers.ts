@@ -91,7 +91,7 @@ export class RestWorkers {
     const { workerId } = registration;
     if (!workerIdPattern.test(workerId)) refuse('INVALID_WORKER', 'The worker id is not valid.');
     if (this.#deps.store.read.workers.access(workerId) !== undefined) {
-      refuse('PERMISSION_DENIED', `The id ${workerId} is that of a worker with a credential of its own.`, {
+      refuse('PERMISSION_DENIED', `The id ${workerId} belongs to a worker with its own credential.`, {
         hint: 'Register under another id.',
       });
     }
@@ -101,7 +101,7 @@ export class RestWorkers {
     }
     await this.#remember(registration);
     await this.#enter(registration, () => false);
-    await this.#giveBackTasksOf(workerId, `worker ${workerId} registered anew, and does not have the task any more`);
+    await this.#giveBackTasksOf(workerId, `worker ${workerId} registered again, and no longer has the task`);
   }
 
   async #enter({ workerId, supportedTasks }: Registration, isTaken: (taskId: string) => boolean): Promise<Member> {
@@ -197,7 +197,7 @@ export class RestWorkers {
   /** Who asked went away before the answer. */
   async #giveBack(workerId: string, worker: RestWorker, taskId: string): Promise<void> {
     worker.offerAgain(taskId);
-    const reason = `worker ${workerId} went away before it had the task`;
+    const reason = `worker ${workerId} disconnected before it received the task`;
     if (await this.#deps.engine.giveBackTask(workerId, taskId, reason)) this.ring();
   }
 
@@ -251,7 +251,7 @@ export class RestWorkers {
         : { kind: 'failure' as const, problem: failure };
     if (!(await this.#deps.engine.freeTaskEnded(workerId, taskId, outcome))) {
       refuse('PERMISSION_DENIED', 'This worker has no such task.', {
-        hint: 'Report only tasks that this worker was handed.',
+        hint: 'Report only tasks that were given to this worker.',
       });
     }
   }
@@ -260,7 +260,7 @@ export class RestWorkers {
   async #tryAgain(workerId: string, worker: RestWorker, taskId: string, why: string): Promise<boolean> {
     const { engine } = this.#deps;
     const tries = this.#pauses.tries(taskId) + 1;
-    const reason = `try ${tries + 1} follows; worker ${workerId} said of the last one: ${why}`;
+    const reason = `try ${tries + 1} follows; worker ${workerId} reported of the last one: ${why}`;
     if (worker.has(taskId)) {
       await engine.taskProgress(workerId, taskId, reason);
       this.#pauses.begin(taskId, () => worker.offerAgain(taskId));
@@ -298,14 +298,14 @@ export class RestWorkers {
     this.#armExpiry();
   }
 
-  /** One timer at a time, for the worker that was not heard of for the longest time. */
+  /** One timer at a time, for the worker that was not heard from for the longest time. */
   #armExpiry(): void {
     if (this.#stopped || this.#cancelExpiry !== undefined || this.#lastSeen.size === 0) return;
     const left = Math.min(...this.#lastSeen.values()) + restWorkerTtlMs - this.#deps.clock.monotonicMs();
     this.#cancelExpiry = this.#deps.clock.after(left, () => {
       this.#cancelExpiry = undefined;
       this.#expire().catch((error: unknown) => {
-        this.#deps.logger.error({ err: error }, 'tasks of a worker that is gone could not be handed out again');
+        this.#deps.logger.error({ err: error }, 'tasks of a worker that is gone could not be reassigned');
       });
     });
   }
@@ -328,7 +328,7 @@ export class RestWorkers {
       const seconds = restWorkerTtlMs / 1000;
       await this.#giveBackTasksOf(
         workerId,
-        `worker ${workerId}, which had the task, was not heard of for ${seconds} s`,
+        `worker ${workerId}, which had the task, was not heard from for ${seconds} s`,
       );
     }
   }

@@ -53,7 +53,7 @@ interface Query {
 function readQuery(request: Request, params: URLSearchParams): Query {
   for (const name of params.keys()) {
     if (known.includes(name)) continue;
-    const hint = `Known are ${known.join(', ')}.`;
+    const hint = `Known parameters: ${known.join(', ')}.`;
     refuse('MALFORMED_REQUEST', `There is no parameter ${name.slice(0, 64)}.`, { hint, example });
   }
   const bot = params.get('bot') ?? '';

@@ -22,7 +22,7 @@ const refuseSize = (maxBytes: number): never =>
   refuse(
     'PAYLOAD_TOO_LARGE',
     `The body is larger than ${Math.round(maxBytes / 1024)} KiB.`,
-    maxBytes < 1024 * 1024 ? { hint: 'This route takes no source of a bot: send less.' } : {},
+    maxBytes < 1024 * 1024 ? { hint: "This route does not carry a bot's source: send less." } : {},
   );
 
 /** The whole body; throws PAYLOAD_TOO_LARGE as soon as it is too long. */
@@ -43,8 +43,8 @@ async function readContent(request: IncomingMessage | Http2ServerRequest, maxByt
   const encoding = String(request.headers['content-encoding'] ?? 'identity').toLowerCase();
   const known = encoding === 'gzip' || encoding === 'x-gzip';
   if (!known && encoding !== 'identity') {
-    refuse('UNSUPPORTED_MEDIA_TYPE', 'The body is compressed in a way that is not known here.', {
-      hint: 'Send it plain or with gzip.',
+    refuse('UNSUPPORTED_MEDIA_TYPE', 'The body is compressed in an unsupported way.', {
+      hint: 'Send it uncompressed or with gzip.',
     });
   }
   const bytes = await readBytes(request, maxBytes);

@@ -21,7 +21,7 @@ const example = 'avtomatika-bot token add --user ann --name laptop --scope clien
 
 function parseScope(value: TokenScope): Scope {
   const found = Object.entries(scopes).find(([, scope]) => scope === value);
-  if (found === undefined) refuse('INVALID_SCOPE', 'The scope is not known.', { details: { field: 'scope' }, example });
+  if (found === undefined) refuse('INVALID_SCOPE', 'Unknown scope.', { details: { field: 'scope' }, example });
   return found[0] as Scope; // the keys of the table are Scopes
 }
 
@@ -47,7 +47,7 @@ export function createAdminService(deps: AdminServiceDeps): ServiceImpl<typeof A
       }
       const wanted = parseScope(scope);
       if (tokens.find(userId, name) !== undefined) {
-        refuse('CONFLICTING_FIELDS', `The user ${userId} has a token named ${name} already.`, {
+        refuse('CONFLICTING_FIELDS', `The user ${userId} already has a token named ${name}.`, {
           details: { fields: ['user_id', 'name'] },
           hint: 'Choose another name, or revoke that token first.',
           example,

@@ -60,8 +60,8 @@ function checkIds(take: readonly string[], remove: readonly string[]): void {
 
 const notFound = (workerId: string, id: string): ProblemError =>
   new ProblemError(
-    problem('CONTAINER_NOT_FOUND', `Worker ${workerId} has no container ${id.slice(0, 64)} to decide about.`, {
-      hint: `See what there is: avtomatika-bot worker adopt ${workerId} --list`,
+    problem('CONTAINER_NOT_FOUND', `Worker ${workerId} has no unrecognised container ${id.slice(0, 64)}.`, {
+      hint: `List them with: avtomatika-bot worker adopt ${workerId} --list`,
     }),
   );
 
@@ -73,7 +73,7 @@ function assertPlaced({ store }: AdminStraysDeps, workerId: string, stray: Stray
   const name = stray.name.slice(0, 100);
   const why =
     stray.botId === ''
-      ? `Of container ${name} nothing but a process is left.`
+      ? `Only a process is left of container ${name}.`
       : `The bot of container ${name} is not placed on ${workerId}.`;
   refuse('CONTAINER_NOT_OWNED', why, {
     hint: `It can only be removed: avtomatika-bot worker adopt ${workerId} --remove ${stray.id}`,

@@ -91,9 +91,9 @@ export function createAdminWorkers(deps: AdminWorkersDeps): WorkerCalls {
     forgetWorker: call(deps, 'admin', async ({ workerId, hostIsOff }) => {
       find(workerId);
       if (!hostIsOff) {
-        refuse('MISSING_REQUIRED_FIELD', 'Whether the host of the worker is off was not confirmed.', {
+        refuse('MISSING_REQUIRED_FIELD', "It was not confirmed that the worker's host is off.", {
           details: { field: 'host_is_off' },
-          hint: 'Make sure that no bot runs there, then confirm it.',
+          hint: 'Make sure that no bot is running there, then confirm.',
           example: `avtomatika-bot worker forget ${workerId}`,
         });
       }
@@ -116,8 +116,8 @@ function refuseConnected({ fleet }: AdminWorkersDeps, workerId: string): void {
   refuse(
     'WORKER_CONNECTED',
     silentMs === undefined
-      ? `Whether the worker ${workerId} is away cannot be told yet: this orchestrator has just started.`
-      : `The worker ${workerId} was heard of ${Math.round(silentMs / 1000)} s ago.`,
+      ? `This orchestrator has just started and cannot tell yet whether the worker ${workerId} is away.`
+      : `The worker ${workerId} was heard from ${Math.round(silentMs / 1000)} s ago.`,
     { details: { worker_id: workerId } },
   );
 }
@@ -133,7 +133,7 @@ function refuseToLeaveData({ store }: AdminWorkersDeps, workerId: string): void 
   if (left.length === 0) return;
   const shown = left.slice(0, namedMax).join(', ');
   const more = left.length > namedMax ? ` and ${left.length - namedMax} more` : '';
-  refuse('DATA_LEFT_BEHIND', `What these bots keep in /data would stay on ${workerId}: ${shown}${more}.`, {
+  refuse('DATA_LEFT_BEHIND', `The /data of these bots would stay on ${workerId}: ${shown}${more}.`, {
     details: { worker_id: workerId, bots: left },
     example: `avtomatika-bot worker drain ${workerId} --leave-data`,
   });
@@ -183,15 +183,16 @@ function show(deps: AdminWorkersDeps, worker: WorkerRecord): MessageInitShape<ty
 /** What waits for the worker belongs to the reason. */
 function withPending<T extends { readonly reason: string }>(state: T, pending: number): T {
   if (pending === 0) return state;
-  const waits = pending === 1 ? '1 stop or removal waits for it' : `${pending} stops and removals wait for it`;
+  const waits =
+    pending === 1 ? '1 stop or removal is waiting for it' : `${pending} stops and removals are waiting for it`;
   return { ...state, reason: state.reason === '' ? waits : `${state.reason}; ${waits}` };
 }
 
 /** What an operator has to decide about belongs to it too. */
 function withStrays<T extends { readonly reason: string }>(state: T, workerId: string, strays: number): T {
   if (strays === 0) return state;
-  const what = strays === 1 ? '1 container of a bot is' : `${strays} containers of bots are`;
-  const reason = `${what} there and not its own: avtomatika-bot worker adopt ${workerId} --list`;
+  const what = strays === 1 ? '1 bot container is' : `${strays} bot containers are`;
+  const reason = `${what} there that it does not recognise: avtomatika-bot worker adopt ${workerId} --list`;
   return { ...state, reason: state.reason === '' ? reason : `${state.reason}; ${reason}` };
 }
 
@@ -207,7 +208,7 @@ function withHolder<T extends { readonly reason: string }>(state: T, holder: str
 
 function stateOf(presence: Presence): { readonly state: WorkerState; readonly reason: string } {
   if (!presence.connected) return { state: WorkerState.AWAY, reason: 'not connected' };
-  const silent = `not heard of for ${Math.round((presence.silentMs ?? 0) / 1000)} s`;
+  const silent = `not heard from for ${Math.round((presence.silentMs ?? 0) / 1000)} s`;
   if (presence.away) return { state: WorkerState.AWAY, reason: silent };
   if (presence.suspect) return { state: WorkerState.SUSPECT, reason: silent };
   if (!presence.ready) return { state: WorkerState.NOT_READY, reason: presence.notReadyReason };

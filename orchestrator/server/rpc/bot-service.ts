@@ -66,9 +66,9 @@ function updateRequest(message: UpdateBotRequest, bounds: Bounds): DeployRequest
   const { spec, keepEnv } = message;
   const changesEnv = message.replaceEnv || (message.reset?.env.length ?? 0) > 0;
   if (keepEnv && (changesEnv || Object.keys(spec?.env ?? {}).length > 0)) {
-    refuse('CONFLICTING_FIELDS', 'keep_env excludes spec.env, replace_env and reset.env.', {
+    refuse('CONFLICTING_FIELDS', 'keep_env cannot be combined with spec.env, replace_env and reset.env.', {
       details: { fields: ['keep_env', changesEnv ? 'replace_env' : 'spec.env'] },
-      hint: 'Leave keep_env out: what spec.env does not name stays anyway.',
+      hint: 'Leave out keep_env: variables that spec.env does not name are kept anyway.',
       example: 'avtomatika-bot update my-bot --simple bot.py',
     });
   }

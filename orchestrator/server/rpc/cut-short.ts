@@ -16,13 +16,13 @@ export const stoppingError = (): ConnectError =>
   toConnectError(problem('UNAVAILABLE', 'The orchestrator is stopping.', { hint: 'Call again in a few seconds.' }));
 
 const late = (): Problem =>
-  problem('DEADLINE_EXCEEDED', 'The call did not end before its deadline.', {
+  problem('DEADLINE_EXCEEDED', 'The call did not finish before its deadline.', {
     hint: 'Call again with a later deadline, or none; a stream continues from the place that its last message named.',
   });
 
 /** What an aborted call ends with. */
 export function endOfAborted({ reason }: AbortSignal): ConnectError {
-  if (!(reason instanceof ConnectError)) return new ConnectError('the caller has gone', Code.Canceled);
+  if (!(reason instanceof ConnectError)) return new ConnectError('the caller is gone', Code.Canceled);
   return reason.code === Code.DeadlineExceeded ? toConnectError(late()) : reason;
 }
 

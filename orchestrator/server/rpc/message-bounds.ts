@@ -89,7 +89,7 @@ class Walk {
 
   #end(outerEnd: number): number {
     const end = this.#reader.uint32() + this.#reader.pos;
-    if (end > outerEnd) throw new Error('a field is longer than what it is in');
+    if (end > outerEnd) throw new Error('a field is longer than the message it is in');
     return end;
   }
 

@@ -85,7 +85,7 @@ export function createProcedures(deps: ProceduresDeps): Procedures {
     fixed: { readonly status?: number; readonly headers?: Record<string, string> } = {},
   ): Promise<void> => {
     const gone = new AbortController();
-    response.once('close', () => gone.abort(new ConnectError('the caller has gone', Code.Canceled)));
+    response.once('close', () => gone.abort(new ConnectError('the caller is gone', Code.Canceled)));
     // The address it was sent to means nothing to any handler, and no text of the request gets into a URL.
     const url = `http://localhost${handler.requestPath}`;
     const answered = await handler({ httpVersion: request.httpVersion, url, signal: gone.signal, ...call });
@@ -189,7 +189,7 @@ function readCall(
     const type =
       methodKind === 'unary' ? 'application/json or application/proto' : 'application/connect+json or +proto';
     return {
-      refused: problem('UNSUPPORTED_MEDIA_TYPE', 'The Content-Type is none that this procedure can be called with.', {
+      refused: problem('UNSUPPORTED_MEDIA_TYPE', 'This procedure cannot be called with this Content-Type.', {
         hint: `Send Content-Type: ${type} for Connect, application/grpc for gRPC.`,
       }),
     };
@@ -208,7 +208,7 @@ function readGet(query: URLSearchParams): Call | { readonly refused: Problem } {
   const encoding = query.get('encoding');
   if (encoding !== 'json' && encoding !== 'proto') {
     const hint = 'Call it with POST, or give encoding=json and message=... in the query.';
-    return { refused: problem('MALFORMED_REQUEST', 'The query has no encoding that is known.', { hint }) };
+    return { refused: problem('MALFORMED_REQUEST', 'The query has no known encoding.', { hint }) };
   }
   const text = query.get('message') ?? '';
   const message = Buffer.from(text, query.get('base64') === '1' ? 'base64url' : 'utf8');
@@ -233,8 +233,8 @@ function headersOf(request: NodeRequest, wire: Wire): Headers {
 }
 
 function unknownEncoding({ protocol }: Wire): ConnectError {
-  const refused = problem('MALFORMED_REQUEST', 'The messages are compressed in a way that is not known here.', {
-    hint: 'Send them plain or with gzip.',
+  const refused = problem('MALFORMED_REQUEST', 'The messages are compressed in an unsupported way.', {
+    hint: 'Send them uncompressed or with gzip.',
   });
   return toConnectError(refused, Code.Unimplemented, { [encodingHeaders[protocol].accepted]: 'gzip' });
 }

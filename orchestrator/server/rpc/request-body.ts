@@ -88,12 +88,12 @@ async function* checkEach(
   for await (const envelope of all) {
     count += 1;
     if (single && count > 1)
-      throw toConnectError(malformed('The call takes one message, and got more.'), Code.Unimplemented);
+      throw toConnectError(malformed('The call takes one message, but got more.'), Code.Unimplemented);
     checkMessage(envelope.data, wire, rules);
     yield envelope;
   }
   if (single && count === 0)
-    throw toConnectError(malformed('The call takes one message, and got none.'), Code.Unimplemented);
+    throw toConnectError(malformed('The call takes one message, but got none.'), Code.Unimplemented);
 }
 
 function checkMessage(bytes: Uint8Array, { binary }: Wire, { method, boundValues }: BodyRules): void {
@@ -127,8 +127,9 @@ export function explained(error: unknown, { method, messageMaxBytes }: BodyRules
   switch (error.code) {
     case Code.ResourceExhausted: {
       const limit = `${Math.round(messageMaxBytes / 1024)} KiB`;
-      const small = messageMaxBytes < 1024 * 1024 ? { hint: 'This call carries no source of a bot: send less.' } : {};
-      return toConnectError(problem('PAYLOAD_TOO_LARGE', `A message of this call holds at most ${limit}.`, small));
+      const small =
+        messageMaxBytes < 1024 * 1024 ? { hint: "This call does not carry a bot's source: send less." } : {};
+      return toConnectError(problem('PAYLOAD_TOO_LARGE', `A message of this call may have at most ${limit}.`, small));
     }
     case Code.InvalidArgument:
     case Code.Internal:

@@ -11,7 +11,7 @@ import type { JobTable } from '../store.ts';
 import { bytesOf, bytesOrNull, jsonOf, jsonOrNull, numberOf, type Row, textOf, textOrNull, wordOf } from './row.ts';
 
 const unreadable = (): Problem =>
-  problem('INTERNAL', 'Why the job failed cannot be read: its row in the store is damaged.');
+  problem('INTERNAL', "The reason for the failure cannot be read: the job's row in the store is damaged.");
 
 function toJob(row: Row): JobRecord {
   return {

@@ -59,7 +59,7 @@ export function createOutboxTable(db: Statements): OutboxTable {
   const latestOfWorkers = db.prepare(`
     SELECT * FROM outbox WHERE seq IN (SELECT max(seq) FROM outbox WHERE user_id = '' GROUP BY subject_id)`);
   const lastBotSeq = db.prepare('SELECT max(bot_seq) AS last FROM outbox WHERE user_id = ? AND bot_id = ?');
-  // AUTOINCREMENT keeps this (https://www.sqlite.org/autoinc.html): no number comes twice, whatever is removed.
+  // AUTOINCREMENT keeps this (https://www.sqlite.org/autoinc.html): no number occurs twice, whatever is removed.
   const lastSeq = db.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'");
   const getMeta = db.prepare('SELECT value FROM meta WHERE key = ?');
   const setMeta = db.prepare('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)');

@@ -112,7 +112,7 @@ avtomatika-bot list`);
     const started = await seed.run(`avtomatika-bot start image-bot \\
   --image python:3.11-slim \\
   -e BOT_TOKEN=${token}`);
-    expect(started).toMatchObject({ code: 0, stdout: expect.stringContaining('image-bot ran and ended') });
+    expect(started).toMatchObject({ code: 0, stdout: expect.stringContaining('image-bot ran and exited') });
     expect(await seed.platform.status('image-bot')).toMatchObject({ status: 'exited', exit_code: 0 });
     expect(await start('next', token)).toMatchObject({ code: 0, stdout: expect.stringContaining('next is running.') });
   });

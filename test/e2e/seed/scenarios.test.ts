@@ -54,7 +54,7 @@ avtomatika-bot list
 avtomatika-bot logs echo
 avtomatika-bot stop echo || exit 1`);
     expect(stdout).toMatch(
-      /echo started, but ended[\s\S]*echo +crash_loop[\s\S]*Token is invalid![\s\S]*echo is stopped/,
+      /echo started, but exited[\s\S]*echo +crash_loop[\s\S]*Token is invalid![\s\S]*echo is stopped/,
     );
     expect(stderr).not.toContain('Error');
   });
@@ -123,7 +123,7 @@ avtomatika-bot stop echo || exit 1`);
   --image python:3.11-slim \\
   -e BOT_TOKEN=your_token`);
     // Python without a terminal has nothing to run: it ends at once, and that is no failure.
-    expect(started).toMatchObject({ code: 0, stdout: expect.stringContaining('image-bot ran and ended') });
+    expect(started).toMatchObject({ code: 0, stdout: expect.stringContaining('image-bot ran and exited') });
     expect(await seed.platform.status('image-bot')).toMatchObject({ status: 'exited', exit_code: 0, restarts: 0 });
   });
 

@@ -226,7 +226,7 @@ export function createFakeRuntime({ engine, workerId, signingKey, clock }: FakeR
       call('readOutput', signal, () => {
         const container = need(id);
         const match = cursorPattern.exec(cursor ?? `f1:${id}:${container.dropped}`);
-        if (!match) return refuse('INVALID_CURSOR', 'The log cursor is not one of this worker.');
+        if (!match) return refuse('INVALID_CURSOR', 'The log cursor was not issued by this worker.');
         const from = match[1] === id ? Number(match[2]) : -1;
         const start = Math.max(0, from - container.dropped);
         let end = start;

@@ -4,7 +4,7 @@ import { type Explanation, type Line, type Rule, rule } from './rule.ts';
 
 const missingFile = (file: string): Explanation => ({
   what: `${file} is not among the bot's files`,
-  cure: 'check its name and its path, in which upper and lower case count, and that it was uploaded',
+  cure: 'check its name and path (upper and lower case matter), and that it was uploaded',
 });
 
 function missingPackage(name: string, { ownModules }: Line): Explanation {
@@ -12,13 +12,13 @@ function missingPackage(name: string, { ownModules }: Line): Explanation {
     return { what: `the package ${name} is missing`, cure: `add ${name} to the requirements or to package.json` };
   if (ownModules?.has(name.split('/')[0] ?? name)) {
     return {
-      what: `Node takes ${name} for a package, and it is the bot's own`,
+      what: `Node looks for a package named ${name}, but it is one of the bot's own files`,
       cure: `import it by its path, as ./${name}`,
     };
   }
   return {
     what: `the package ${name} is missing`,
-    cure: 'if the bot needs it, add it to package.json; if it is a file of your own, import it by its path, with ./ before it',
+    cure: 'if the bot needs it, add it to package.json; if it is your own file, import it by its path, with a leading ./',
   };
 }
 
@@ -30,8 +30,8 @@ function placeIn(before: readonly string[]): string | undefined {
 }
 
 const typescript: Explanation = {
-  what: 'the Node that runs the bot does not run TypeScript',
-  cure: 'compile it to JavaScript and start that, for example with tsc',
+  what: 'the Node.js that runs the bot cannot run TypeScript',
+  cure: 'compile it to JavaScript, for example with tsc, and start that',
 };
 
 export const nodeRules: readonly Rule[] = [
@@ -48,16 +48,16 @@ export const nodeRules: readonly Rule[] = [
     ([, name = ''], line) => missingPackage(name, line),
   ),
   rule('run', 'module_kind', /^SyntaxError: Cannot use import statement outside a module/, {
-    what: 'the code uses import, and Node reads its file as CommonJS',
-    cure: 'write "type": "module" into package.json, or name the file .mjs',
+    what: 'the code uses import, but Node treats its file as CommonJS',
+    cure: 'add "type": "module" to package.json, or rename the file to .mjs',
   }),
   rule(
     'run',
     'module_kind',
     /^ReferenceError: (?:require|module|exports|__dirname) is not defined in ES module scope/,
     {
-      what: 'the code uses CommonJS (require or module.exports), and Node reads its file as an ES module',
-      cure: 'name the file .cjs, leave "type": "module" out of package.json, or use import and export',
+      what: 'the code uses CommonJS (require or module.exports), but Node treats its file as an ES module',
+      cure: 'rename the file to .cjs, remove "type": "module" from package.json, or use import and export',
     },
   ),
   rule(
@@ -69,7 +69,7 @@ export const nodeRules: readonly Rule[] = [
         ? { what: `the bot's own ${module} exports no ${name}`, cure: 'check the name, and that it is exported there' }
         : {
             what: `${name} is not in the installed version of the package ${module}`,
-            cure: 'check the name, or ask for the version that the code was written for',
+            cure: 'check the name, or require the version that the code was written for',
           },
   ),
   rule('run', 'typescript', /\bERR_UNKNOWN_FILE_EXTENSION\b.{0,60}"\.tsx?"/, typescript),
@@ -78,11 +78,11 @@ export const nodeRules: readonly Rule[] = [
     if (place !== undefined && /\.tsx?,/.test(place)) return typescript;
     return {
       what: `the code has a syntax error${place === undefined ? '' : ` in ${place}`}`,
-      cure: 'correct it and start the bot again',
+      cure: 'fix it and start the bot again',
     };
   }),
   rule('run', 'memory', /^FATAL ERROR: .{0,100}JavaScript heap out of memory/, {
-    what: 'the bot used up the memory that Node may have',
-    cure: 'give it more with --memory, or let it hold less at once',
+    what: 'the bot used up the memory available to Node',
+    cure: 'give it more with --memory, or keep less in memory',
   }),
 ];

@@ -11,7 +11,7 @@ const ofPython = /\/lib\/python3\.\d{1,2}\//;
 
 const hides = (file: string, module: string): Explanation => ({
   what: `the bot's own file ${file} hides another module named ${topOf(module)}`,
-  cure: 'rename the file, and what imports it',
+  cure: 'rename the file and the imports of it',
 });
 
 function missingModule(module: string, text: string, { ownModules }: Line): Explanation {
@@ -22,19 +22,19 @@ function missingModule(module: string, text: string, { ownModules }: Line): Expl
   if (isOwn && module !== top) {
     return {
       what: `${module} is not among the bot's own files`,
-      cure: 'check its name, in which upper and lower case count, and that the file was uploaded',
+      cure: 'check its name (upper and lower case matter), and that the file was uploaded',
     };
   }
   if (isOwn) {
     return {
-      what: `Python does not find the bot's own ${top}, because it looks in the folder of the file that is started`,
-      cure: `start a file that lies beside ${top}, or start it as a module of the folder above (python -m)`,
+      what: `Python cannot find the bot's own ${top}, because it searches the folder of the started file`,
+      cure: `start a file that is next to ${top}, or start it as a module from the parent folder (python -m)`,
     };
   }
   if (pythonRemoved.has(top)) {
     return {
       what: `the Python that runs the bot no longer has the module ${top}`,
-      cure: 'ask for a newer version of the package that imports it, or use an older Python in a Dockerfile of your own',
+      cure: 'use a newer version of the package that imports it, or an older Python in your own Dockerfile',
     };
   }
   if (known !== undefined) {
@@ -54,17 +54,17 @@ function missingName(name: string, module: string, text: string, { ownModules }:
     return known === undefined
       ? {
           what: `${name} is not in the installed version of the package with the module ${module}`,
-          cure: 'the code was written for another version: ask for that one in the requirements',
+          cure: 'the code was written for another version: pin that one in the requirements',
         }
       : {
           what: `${name} is not in the installed version of ${known}`,
-          cure: `the code was written for another one; ask for that in the requirements, for example ${exampleOf(known)}`,
+          cure: `the code was written for another one; pin it in the requirements, for example ${exampleOf(known)}`,
         };
   }
   if (ofPython.test(path)) {
     return {
       what: `the Python that runs the bot has no ${name} in ${module}`,
-      cure: 'ask for a newer version of the package that imports it, or use an older Python in a Dockerfile of your own',
+      cure: 'use a newer version of the package that imports it, or an older Python in your own Dockerfile',
     };
   }
   const file = ownFile.exec(path)?.[1] ?? `${module.replaceAll('.', '/')}.py`;
@@ -72,7 +72,7 @@ function missingName(name: string, module: string, text: string, { ownModules }:
   if (path === '' && ownModules?.has(top) !== true) return undefined;
   if (text.includes('partially initialized module')) {
     return {
-      what: `the bot's own ${file} is imported before it is complete, because two files import each other`,
+      what: `the bot's own ${file} is imported before it has finished loading, because two files import each other`,
       cure: 'move what both need into a third file',
     };
   }
@@ -106,7 +106,7 @@ const syntaxWords: Readonly<Record<string, string>> = {
 };
 
 const noInput: Explanation = {
-  what: 'the bot asks for something to be typed (input()), and nobody can type here',
+  what: 'the bot waits for keyboard input (input()), which does not exist here',
   cure: 'read it from an environment variable instead, and set that with -e',
 };
 
@@ -143,7 +143,7 @@ export const pythonRules: readonly Rule[] = [
   ),
   rule('build', 'build_module', /\bModuleNotFoundError: No module named '([A-Za-z_][\w.]{0,80})'/, ([, name = '']) => ({
     what: `Python lacks the module ${name} in the build`,
-    cure: 'if a package needs it to be built, ask for a newer version of that package; if a step of your Dockerfile imports it, copy or install it before that step',
+    cure: 'if a package needs it for its build, use a newer version of that package; if a step of your Dockerfile imports it, copy or install it before that step',
   })),
   rule(
     'run',
@@ -151,7 +151,7 @@ export const pythonRules: readonly Rule[] = [
     /^(?:ImportError|ValueError): attempted relative import (?:with no known parent package|beyond top-level package)/,
     {
       what: 'the code uses a relative import (from . import ...) in a file that is not started as part of its package',
-      cure: 'start it as a module (python -m package.file) from the folder above, or import without the dots',
+      cure: 'start it as a module (python -m package.file) from the parent folder, or import without the dots',
     },
   ),
   rule('run', 'missing_variable', /^KeyError: '([A-Za-z_]\w{0,80})'$/, ([, name = ''], { before }) =>
@@ -172,7 +172,7 @@ export const pythonRules: readonly Rule[] = [
     const place = placeOfSyntaxError(text, before);
     return {
       what: `the code has ${syntaxWords[kind]}${place === undefined ? '' : ` in ${place}`}`,
-      cure: 'correct it and start the bot again',
+      cure: 'fix it and start the bot again',
     };
   }),
   rule(
@@ -180,7 +180,7 @@ export const pythonRules: readonly Rule[] = [
     'time_zone',
     /ZoneInfoNotFoundError: ['"]No time zone found with key |\bpytz\.exceptions\.UnknownTimeZoneError: /,
     {
-      what: 'the image has no data of time zones, or none of that name',
+      what: 'the image has no time zone data, or none with that name',
       cure: 'add tzdata to the requirements, and check the name of the zone',
     },
   ),
@@ -189,33 +189,33 @@ export const pythonRules: readonly Rule[] = [
     'threads',
     /^RuntimeError: can't start new thread|\bpthread_create failed|^BlockingIOError: \[Errno 11\] Resource temporarily unavailable/,
     {
-      what: 'the bot may not start another thread or process, as it has reached its limit',
+      what: 'the bot cannot start another thread or process, because it has reached its limit',
       cure: 'start fewer of them, for example with a smaller pool',
     },
   ),
   rule('run', 'sqlite_open', /\bOperationalError\b.{0,40}unable to open database file/, {
-    what: 'SQLite cannot open its database file; the folder does not exist, or the bot may not write there',
-    cure: "keep the file in /data, which is the bot's own and stays",
+    what: 'SQLite cannot open its database file: the folder does not exist, or the bot cannot write there',
+    cure: 'keep the file in /data, which belongs to the bot and is kept',
   }),
   rule('run', 'sqlite_readonly', /\bOperationalError\b.{0,40}attempt to write a readonly database/, {
-    what: 'SQLite may only read the database file, and not write it',
-    cure: "keep the file in /data, which is the bot's own and stays; in a Dockerfile of your own give it to the user of the bot",
+    what: 'SQLite can read the database file but not write it',
+    cure: "keep the file in /data, which belongs to the bot and is kept; in your own Dockerfile make the bot's user its owner",
   }),
   rule('run', 'sqlite_locked', /\bOperationalError\b.{0,40}database is locked/, {
     what: 'the SQLite database is locked, because another connection writes to it',
-    cure: 'end transactions at once, use one connection, or give connect() a longer timeout',
+    cure: 'keep transactions short, use one connection, or give connect() a longer timeout',
   }),
   rule('run', 'memory', /^MemoryError\b/, {
-    what: 'the bot asked for more memory than it can have',
-    cure: 'give it more with --memory, or let it hold less at once',
+    what: 'the bot requested more memory than it may have',
+    cure: 'give it more with --memory, or keep less in memory',
   }),
   rule(
     'run',
     'wrong_version',
     /^TypeError: Passing `?parse_mode`?,? .{0,100} to Bot initializer is not supported anymore/,
     {
-      what: 'the code was written for an older aiogram than the one installed; since 3.7 parse_mode is given in another way',
-      cure: 'write Bot(token, default=DefaultBotProperties(parse_mode=...)), or ask for aiogram<3.7',
+      what: 'the code was written for an older aiogram than the one installed; since 3.7 parse_mode is passed in another way',
+      cure: 'write Bot(token, default=DefaultBotProperties(parse_mode=...)), or require aiogram<3.7',
     },
   ),
   rule(
@@ -224,7 +224,7 @@ export const pythonRules: readonly Rule[] = [
     /^TypeError: Updater\.__init__\(\) got an unexpected keyword argument '(?:use_context|token)'/,
     {
       what: 'the code was written for an older python-telegram-bot than the one installed',
-      cure: 'ask for python-telegram-bot<14 in the requirements, or move the code to Application.builder()',
+      cure: 'require python-telegram-bot<14, or port the code to Application.builder()',
     },
   ),
   rule(
@@ -232,8 +232,8 @@ export const pythonRules: readonly Rule[] = [
     'missing_file',
     /: can't open file '(?:\/[\w./-]{0,200}\/app\/|\/app\/)?([\w./-]{1,100})': \[Errno 2\]/,
     ([, file = '']) => ({
-      what: `${file}, which is to be started, is not there`,
-      cure: 'check the name of the file, and in a Dockerfile of your own that it is copied',
+      what: `${file}, the file to start, does not exist`,
+      cure: 'check the name of the file, and in your own Dockerfile that it is copied',
     }),
   ),
 ];

@@ -2,8 +2,8 @@
 import { atStart, type Explanation, type Line, type Rule, rule } from './rule.ts';
 
 const notAllowed = (path: string | undefined): Explanation => ({
-  what: `the bot may not write ${path === undefined ? 'there' : `to ${path}`}, as it does not run as root`,
-  cure: 'keep files in /data, and in a Dockerfile of your own set USER and the owner of its folders',
+  what: `the bot cannot write ${path === undefined ? 'there' : `to ${path}`}, because it does not run as root`,
+  cure: 'keep files in /data, and in your own Dockerfile set USER and the owner of its folders',
 });
 const readOnly = (path: string | undefined): Explanation => ({
   what: `${path ?? 'what the bot wants to write to'} is read-only`,
@@ -14,27 +14,27 @@ const pathIn = (text: string): string | undefined => /['"](\/[\w./@+-]{1,100})['
 
 const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 const notExecutable = (path: string): Explanation => ({
-  what: `${nameOf(path)} may not be executed`,
+  what: `${nameOf(path)} is not executable`,
   cure: `run chmod +x ${nameOf(path)} before you upload it (in git: git update-index --chmod=+x), or start it with its interpreter, as sh ${nameOf(path)}`,
 });
 const windowsLines = (file: string | undefined): Explanation => ({
-  what: `${file ?? 'a script'} has line ends of Windows (CRLF), which a shell does not understand`,
-  cure: 'save it with line ends of Unix (LF); in git: *.sh text eol=lf in .gitattributes',
+  what: `${file ?? 'a script'} has Windows line endings (CRLF), which a shell does not understand`,
+  cure: 'save it with Unix line endings (LF); in git: *.sh text eol=lf in .gitattributes',
 });
 const noInterpreter = (file: string): Explanation => ({
-  what: `the first line of ${file} names a program that the image does not have, mostly because of line ends of Windows (CRLF)`,
-  cure: 'save it with line ends of Unix (LF), or correct its first line',
+  what: `the first line of ${file} names a program that the image does not have, usually because of Windows line endings (CRLF)`,
+  cure: 'save it with Unix line endings (LF), or fix its first line',
 });
 const wrongFormat = (file: string): Explanation => ({
   what: `${file} is not a program that this machine can execute`,
-  cure: 'a script needs a first line such as #!/bin/sh; a program must be built for the kind of processor of the worker',
+  cure: "a script needs a first line such as #!/bin/sh; a program must be built for the worker's processor",
 });
 const noProgram = (name: string): Explanation => ({
   what: `the program ${name} is not in the image`,
   cure:
     name === 'ffmpeg' || name === 'ffprobe'
-      ? 'use a Dockerfile of your own that installs it, for example with apt-get install ffmpeg'
-      : 'use a Dockerfile of your own that installs it, or add the package that brings it to the requirements',
+      ? 'use your own Dockerfile that installs it, for example with apt-get install ffmpeg'
+      : 'use your own Dockerfile that installs it, or add the package that provides it to the requirements',
 });
 const notExecutableStart: Explanation = {
   what: 'what the bot is started with may not be executed, or is no program',
@@ -42,8 +42,8 @@ const notExecutableStart: Explanation = {
 };
 /** The kernel has one word for both. */
 const notStartable = (file: string): Explanation => ({
-  what: `${file} cannot be started, because it is not in the image, or its first line names a program that is not, mostly because of line ends of Windows (CRLF)`,
-  cure: 'check its path, and save it with line ends of Unix (LF)',
+  what: `${file} cannot be started, because it is not in the image, or its first line names a program that is not, usually because of Windows line endings (CRLF)`,
+  cure: 'check its path, and save it with Unix line endings (LF)',
 });
 
 /** Whether a program was to be started, rather than a file to be opened. */
@@ -57,7 +57,7 @@ const nothingListens = (host: string, port: string): Explanation => ({
 
 const certificate: Explanation = {
   what: 'the certificate of a server is not trusted',
-  cure: 'the image lacks its authority (the package ca-certificates), the certificate has expired or is self-signed, or a proxy puts its own in place',
+  cure: 'the image lacks its authority (the package ca-certificates), the certificate has expired or is self-signed, or a proxy replaces it with its own',
 };
 
 /** Before those of Telegram: a Bot API server at localhost is no trouble of Telegram's. */
@@ -170,8 +170,8 @@ export const systemRules: readonly Rule[] = [
     'port',
     /\[Errno 98\] (?:error while attempting to bind on address .{0,60}: )?[Aa]ddress already in use|\blisten EADDRINUSE\b/,
     {
-      what: 'the bot listens on a port that is in use already, by another part of it',
-      cure: 'start that part once, or give each a port of its own',
+      what: 'the bot listens on a port that another part of it already uses',
+      cure: 'start that part only once, or give each its own port',
     },
   ),
   rule(
@@ -186,13 +186,13 @@ export const systemRules: readonly Rule[] = [
     /\bTemporary failure in name resolution|\bName or service not known|\bgetaddrinfo (?:ENOTFOUND|EAI_AGAIN)\b/,
     {
       what: 'the bot cannot look up the name of a server',
-      cure: 'check the name; if it is right, its worker has no network or no DNS, which the operator has to see to',
+      cure: 'check the name; if it is right, its worker has no network or no DNS, which the operator has to fix',
     },
   ),
   // Files.
   rule('run', 'disk_full', /\[Errno 28\] No space left on device|\bENOSPC\b: no space left/, {
     what: 'the disk that the bot writes to is full',
-    cure: 'let the bot keep less, or ask the operator for room on the worker',
+    cure: 'make the bot store less, or ask the operator for space on the worker',
   }),
   rule(
     'run',
@@ -212,8 +212,8 @@ export const systemRules: readonly Rule[] = [
     /(?:^FileNotFoundError: \[Errno 2\] No such file or directory: |\bENOENT: no such file or directory, open )'([\w.][\w./-]{0,100})'/,
     ([, file = ''], line) =>
       atStart(line, {
-        what: `the bot does not find its file ${file}`,
-        cure: 'upload it too; a path without a leading / is looked for in the folder in which the bot is started',
+        what: `the bot cannot find its file ${file}`,
+        cure: 'upload it too; a path without a leading / is relative to the folder in which the bot is started',
       }),
   ),
 ];

@@ -2,28 +2,28 @@
 import { type Explanation, type Rule, rule } from './rule.ts';
 
 const conflict: Explanation = {
-  what: 'Telegram answers 409 Conflict: another program polls with the same bot token',
+  what: 'Telegram answers 409 Conflict: another program is polling with the same bot token',
   cure: 'stop it, wherever it runs, or get a new token from @BotFather with /revoke',
 };
 const webhook: Explanation = {
-  what: 'Telegram answers 409 Conflict: a webhook is set for the bot token, so polling gets nothing',
-  cure: 'remove it with deleteWebhook of the Bot API',
+  what: 'Telegram answers 409 Conflict: a webhook is set for the bot token, so polling receives nothing',
+  cure: "remove it with the Bot API's deleteWebhook",
 };
 const unauthorized: Explanation = {
-  what: 'Telegram does not know the bot token (401 Unauthorized)',
+  what: 'Telegram does not recognise the bot token (401 Unauthorized)',
   cure: 'copy it from @BotFather again, or get a new one there with /revoke',
 };
 const badToken: Explanation = {
-  what: 'the bot token is missing or does not have the form of one',
-  cure: 'give the whole token of @BotFather in the variable the bot reads',
+  what: 'the bot token is missing or malformed',
+  cure: 'put the complete token from @BotFather into the variable that the bot reads',
 };
 const unreachable: Explanation = {
   what: 'Telegram cannot be reached from the bot',
-  cure: 'its worker has no way to the Bot API, or the network is down; the operator can set a proxy or TELEGRAM_API_BASE',
+  cure: 'its worker cannot reach the Bot API, or the network is down; the operator can set a proxy or TELEGRAM_API_BASE',
 };
 const flood = (seconds: string | undefined): Explanation => ({
   what: 'Telegram answers 429 Too Many Requests, because the bot calls it too often',
-  cure: `${seconds === undefined ? 'wait' : `wait ${seconds} s`}, as Telegram asks, and send less at once`,
+  cure: `${seconds === undefined ? 'wait' : `wait ${seconds} s`}, as Telegram asks, and send less at a time`,
 });
 
 const ofTelegram = /Grammy|Telegram|telegraf|getMe|getUpdates|telegram/;

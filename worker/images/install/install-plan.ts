@@ -41,7 +41,7 @@ export interface InstallPlan {
 /** A lock file names every package with its sum, in a few lines each. */
 const lockMaxBytes = 32 * 1024 * 1024;
 
-/** Undefined when there is nothing to install. ProblemError INVALID_REQUIREMENTS, or for a source that cannot be read. */
+/** Undefined when there is nothing to install. ProblemError INVALID_REQUIREMENTS, or for a source that cannot be parsed. */
 export async function planInstall(wish: InstallWish, signal: AbortSignal): Promise<InstallPlan | undefined> {
   if (wish.requirementFiles.length > 0) {
     return wish.language === 'python' ? planPython(wish, signal) : planNode(wish, signal);

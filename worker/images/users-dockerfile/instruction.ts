@@ -96,6 +96,6 @@ function unknownInstruction(word: string, line: number): Problem {
 }
 
 const oddOption = (keyword: string, line: number): Problem =>
-  problem('BUILD_FAILED', `Line ${line} of the Dockerfile has an option of ${keyword} that cannot be read.`, {
+  problem('BUILD_FAILED', `Line ${line} of the Dockerfile has an option of ${keyword} that cannot be parsed.`, {
     hint: 'Write options plainly, without quotes, spaces and escapes, for example COPY --from=build /app /app.',
   });

@@ -93,7 +93,7 @@ function readDirectives(raw: readonly string[]): Result<Pick<DockerfileLines, 'e
     if (name !== 'escape') continue;
     if (value !== '\\' && value !== '`') {
       return fail(
-        problem('BUILD_FAILED', `Line ${index + 1} of the Dockerfile sets an escape character that there is not.`, {
+        problem('BUILD_FAILED', `Line ${index + 1} of the Dockerfile sets an unsupported escape character.`, {
           hint: 'Write "# escape=\\" or "# escape=`", or leave the line out.',
         }),
       );
@@ -118,13 +118,13 @@ function endOf(
 const twoEscapes = (line: number): Problem =>
   problem(
     'BUILD_FAILED',
-    `Line ${line} of the Dockerfile ends in two escape characters, which engines read differently.`,
+    `Line ${line} of the Dockerfile ends in two escape characters, which engines interpret differently.`,
     {
-      hint: 'End the line with one, which joins it with the next, or put a character behind them.',
+      hint: 'End the line with one, which joins it with the next, or add a character after them.',
     },
   );
 
 const openDocument = (name: string, line: number): Problem =>
   problem('BUILD_FAILED', `The here-document ${name} that begins in line ${line} of the Dockerfile has no end.`, {
-    hint: 'Bot Runner builds without here-documents: put the text into a file of the source.',
+    hint: 'Bot Runner builds without here-documents: put the text into a file in the source.',
   });

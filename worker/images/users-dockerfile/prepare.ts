@@ -180,7 +180,7 @@ function readCopiedFrom({ keyword, options, line }: Instruction): Result<string 
           'BUILD_FAILED',
           `COPY --from in line ${line} of the Dockerfile does not name a stage or an image plainly.`,
           {
-            hint: 'Docker puts no variables in there. Name a stage: FROM ${IMAGE} AS source, then COPY --from=source.',
+            hint: 'Docker does not expand variables there. Name a stage: FROM ${IMAGE} AS source, then COPY --from=source.',
           },
         ),
       );
@@ -203,7 +203,7 @@ function needsBuildKit(missing: readonly Unsupported[]): Problem {
   const features = missing.slice(0, 100).map(({ feature, line }) => ({ feature, line }));
   return problem(
     'BUILD_FAILED',
-    `The Dockerfile uses ${named.join(', ')}${more}: Bot Runner builds without BuildKit and does not do that.`,
+    `The Dockerfile uses ${named.join(', ')}${more}: Bot Runner builds without BuildKit and does not support that.`,
     { details: { features }, hint: first?.hint ?? '' },
   );
 }
@@ -220,21 +220,17 @@ const withoutFrom = (): Problem =>
 
 const unreadableValue = (line: number): Problem =>
   problem('BUILD_FAILED', `The value of ARG in line ${line} of the Dockerfile cannot be read.`, {
-    hint: 'Of what Docker puts in, ${NAME}, ${NAME:-VALUE} and ${NAME:+VALUE} are understood.',
+    hint: "Of Docker's substitutions, ${NAME}, ${NAME:-VALUE} and ${NAME:+VALUE} are supported.",
   });
 
 function unreadableImage(line: number, unset: readonly string[]): Problem {
   const why = unset.length > 0 ? `: ${unset.slice(0, shownMax).join(', ')} has no value there` : '';
-  return problem(
-    'BUILD_FAILED',
-    `FROM in line ${line} of the Dockerfile does not come to the name of an image${why}.`,
-    {
-      hint: 'A variable in FROM needs an ARG with a value above the first FROM: ARG BASE=python:3.11-slim, then FROM ${BASE}.',
-    },
-  );
+  return problem('BUILD_FAILED', `FROM in line ${line} of the Dockerfile does not resolve to an image name${why}.`, {
+    hint: 'A variable in FROM needs an ARG with a value above the first FROM: ARG BASE=python:3.11-slim, then FROM ${BASE}.',
+  });
 }
 
 const forbiddenImage = (what: string, line: number): Problem =>
-  problem('BUILD_FAILED', `${what} in line ${line} of the Dockerfile names an image that it may not build on.`, {
-    hint: 'Images of bots are not there to build on: name a public image, for example python:3.11-slim.',
+  problem('BUILD_FAILED', `${what} in line ${line} of the Dockerfile names an image that may not be used as a base.`, {
+    hint: 'Images of bots are not available as a base: use a public image, for example python:3.11-slim.',
   });

@@ -13,28 +13,28 @@ export interface Unsupported {
 }
 
 const modeHint =
-  'Make the file executable in the source (chmod +x, git update-index --chmod=+x), or put RUN chmod 755 FILE behind the COPY.';
+  'Make the file executable in the source (chmod +x, git update-index --chmod=+x), or put RUN chmod 755 FILE after the COPY.';
 const cacheHint =
-  'Leave the option out; packages without a cache: RUN pip install --no-cache-dir -r requirements.txt. What the bot must not show in its image comes as an environment variable at its start.';
-const excludeHint = 'Name what is not to be copied in .dockerignore, or copy the parts one by one.';
+  'Leave the option out; packages without a cache: RUN pip install --no-cache-dir -r requirements.txt. Pass secrets as environment variables at the start.';
+const excludeHint = 'List in .dockerignore what should not be copied, or copy the parts one by one.';
 
 /** Options that need BuildKit, by instruction, with what to write instead. */
 const needsBuildKit: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   RUN: {
     mount: cacheHint,
-    network: 'Leave the option out: steps of a build have the network of every build.',
-    security: 'Leave the option out: steps of a build have the rights of every build.',
+    network: 'Leave the option out: all build steps use the same network.',
+    security: 'Leave the option out: all build steps have the same privileges.',
     device: 'Leave the option out: builds have no devices.',
   },
   COPY: {
     chmod: modeHint,
-    parents: 'Copy each folder to its own place: COPY src/a /app/src/a.',
+    parents: 'Copy each folder to its own destination: COPY src/a /app/src/a.',
     exclude: excludeHint,
   },
   ADD: {
     chmod: modeHint,
     checksum: 'Fetch and check it in a step: RUN wget -O FILE URL && echo "SHA256  FILE" | sha256sum -c.',
-    'keep-git-dir': 'Put the files of the repository into the source, and copy them.',
+    'keep-git-dir': "Put the repository's files into the source and copy them.",
     unpack: 'Unpack it in a step: RUN tar -xf FILE.',
     exclude: excludeHint,
   },
@@ -74,12 +74,12 @@ export function unsupportedIn(instruction: Instruction, escapeChar: string): rea
   if (hereDocuments.length > 0) {
     const instead =
       keyword === 'RUN'
-        ? 'Join the commands: RUN first && second, over several lines with \\ at their ends; or put them into a script of the source, COPY it and RUN sh it.'
-        : `Put the text into a file of the source, and ${keyword} that.`;
+        ? 'Join the commands: RUN first && second, over several lines with \\ at their ends; or put them into a script in the source, COPY it and RUN it with sh.'
+        : `Put the text into a file in the source, and ${keyword} that.`;
     add(`${keyword} <<${hereDocuments[0]} (a here-document)`, instead);
   }
   if (keyword === 'ADD' && sourcesOf(instruction).some(isGitAddress)) {
-    add('ADD of a git repository', 'Put the files of the repository into the source, and COPY them.');
+    add('ADD of a git repository', "Put the repository's files into the source and COPY them.");
   }
   const substitution = expands.has(keyword) && !isJsonForm(rest) ? newSubstitution(rest, escapeChar) : undefined;
   if (substitution !== undefined) {

@@ -45,7 +45,7 @@ async function removeMarked(engine: EngineClient, mark: string, logger: Logger, 
       await engine.call({ method: 'DELETE', path, query: { force: true, v: true } }, signal);
       logger.info(
         { container: text(entry['Id']).slice(0, 12) },
-        'removed a build step that an earlier run of this worker left',
+        'removed a build step left by an earlier run of this worker',
       );
     } catch (error) {
       // It has gone meanwhile, or the builder is removing it.

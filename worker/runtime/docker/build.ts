@@ -41,8 +41,7 @@ export async function buildSimpleImage(
 
 function stepProblem(failure: string): string {
   const code = /(?:returned a non-zero code:|while running runtime: exit status) (\d+)/.exec(failure)?.[1];
-  if (code === '137')
-    return 'Installing the requirements was ended from outside: it probably took more memory than a build may.';
+  if (code === '137') return 'Installing the requirements was killed: it probably used more memory than a build may.';
   if (code !== undefined) return `Installing the requirements failed with exit code ${code}.`;
   return 'The image could not be built.';
 }
@@ -51,14 +50,14 @@ function baseProblem(base: string, failure: string): Problem {
   const absent = /manifest unknown|not found|pull access denied|does not exist|no such image|unauthorized/i.test(
     failure,
   );
-  const hint = 'The operator sets the base images with BASE_IMAGE and NODE_BASE_IMAGE, or pulls them on the worker.';
+  const hint = 'The operator can set BASE_IMAGE and NODE_BASE_IMAGE, or pull the images on the worker.';
   return absent
-    ? problem('IMAGE_NOT_FOUND', `The base image ${base} is not on the worker, and its registry does not have it.`, {
+    ? problem('IMAGE_NOT_FOUND', `The worker does not have the base image ${base}, and neither has its registry.`, {
         hint,
       })
     : problem(
         'IMAGE_PULL_FAILED',
-        `The base image ${base} is not on the worker, and its registry could not be reached.`,
+        `The worker does not have the base image ${base}, and its registry could not be reached.`,
         {
           hint,
         },

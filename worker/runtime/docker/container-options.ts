@@ -126,8 +126,8 @@ function imageVolumes(plan: ContainerPlan, volumes: readonly string[]) {
   targets.delete(dataDir);
   targets.delete('/');
   if (targets.size > volumesMax) {
-    refuse('CONTAINER_ERROR', `The image declares ${targets.size} volumes; at most ${volumesMax} are taken.`, {
-      hint: 'Leave out VOLUME instructions, and keep files in one folder, or in /data.',
+    refuse('CONTAINER_ERROR', `The image declares ${targets.size} volumes; at most ${volumesMax} are allowed.`, {
+      hint: 'Remove VOLUME instructions, and keep files in one folder or in /data.',
     });
   }
   return [...targets].map((target) => volumeAt(plan, imageVolumeName(plan.key, target), target));

@@ -191,7 +191,7 @@ export async function removeContainer(deps: ContainerDeps, id: string, signal: A
       // 409: somebody else's removal is under way; it is done when the container is gone.
       if (!hasStatus(error, 404, 409)) throw told(deps, error, 'remove', await envValues(deps, id, signal));
       if (clock.monotonicMs() > endMs)
-        throw new EngineUnavailableError('the engine does not end the removal of a container');
+        throw new EngineUnavailableError('the engine does not finish removing a container');
       await sleep(clock, 100, signal);
     }
   }

@@ -49,14 +49,14 @@ const leftOutLine = (leftOut: readonly string[]): string =>
 function explainFailure(failure: string, hasBase: boolean, tail: readonly string[]): Problem {
   const { command, code } = failedStep(failure);
   if (code === '137') {
-    return buildFailure(tail, `A step was ended from outside, probably for lack of memory: ${command}`);
+    return buildFailure(tail, `A step was killed, probably for lack of memory: ${command}`);
   }
   if (code !== '') return buildFailure(tail, `A step of the Dockerfile failed with exit code ${code}: ${command}`);
   // The Dockerfile itself was looked through before; a base image can have ONBUILD steps of its own.
   if (/requires? BuildKit|the --\w+ option/i.test(failure)) {
     return buildFailure(
       tail,
-      'A step that the base image asks for (ONBUILD) needs BuildKit, which Bot Runner does not use.',
+      'A step of the base image (ONBUILD) needs BuildKit, which Bot Runner does not use.',
       'Use the base image without ONBUILD, and write its steps into the Dockerfile.',
     );
   }
@@ -98,7 +98,7 @@ function explainRefusal({ status, text }: EngineRefusal): Problem {
     return problem('BUILD_FAILED', `The Dockerfile has an unknown instruction${where}: ${instruction}.`);
   }
   if (status === 400 || line !== undefined) {
-    return problem('BUILD_FAILED', `The Dockerfile cannot be read${where}.`, {
+    return problem('BUILD_FAILED', `The Dockerfile cannot be parsed${where}.`, {
       hint: 'Check it with: docker build .',
     });
   }

@@ -92,7 +92,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
       const info = await engineInfo(engine, network, signal);
       // Not waited for: a build waits for it, and tries again if it fails now.
       leftovers.gone(AbortSignal.timeout(leftoversMs)).catch((error: unknown) => {
-        logger.debug({ err: error }, 'what earlier builds left could not be removed yet');
+        logger.debug({ err: error }, 'leftovers of earlier builds could not be removed yet');
       });
       return info;
     },

@@ -152,8 +152,8 @@ describe('a refusal of the engine', () => {
   test.each([
     ['exec: "docker-init": executable file not found in $PATH', /engine lacks docker-init/],
     ['exec: "python": executable file not found in $PATH: unknown', /is not in its image/],
-    ['exec: "/app/entrypoint.sh": permission denied: unknown', /may not be executed/],
-    ['exec /app/run.sh: exec format error', /none that this machine can execute/],
+    ['exec: "/app/entrypoint.sh": permission denied: unknown', /is not executable/],
+    ['exec /app/run.sh: exec format error', /machine cannot execute/],
     ['exec: "/run.sh": stat /run.sh: no such file or directory: unknown', /not in its image, or the first line/],
     ['write /var/lib/docker/x: no space left on device', /disk/],
     ['Minimum memory limit allowed is 6MB', /memory limit/],

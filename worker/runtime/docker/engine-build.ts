@@ -177,7 +177,7 @@ async function removeLeftovers(
   } catch (error) {
     logger.warn(
       { scope, err: error },
-      'could not remove what a failed build left; the next build of this bot tries again',
+      'leftovers of a failed build could not be removed; the next build of this bot tries again',
     );
   }
 }

@@ -55,12 +55,13 @@ export async function handOver(
       signal,
     );
     const code = number(record(ended)['StatusCode']);
-    if (code !== 0) logger.warn({ bot: plan.key, code }, "the files in a bot's /data could not be given to its user");
+    if (code !== 0)
+      logger.warn({ bot: plan.key, code }, "the owner of the files in a bot's /data could not be changed");
   } catch (error) {
     if (!(error instanceof EngineRefusal)) throw error;
     logger.warn(
       { bot: plan.key, engine: error.text },
-      "the image of a bot has no chown: files in /data stay another user's",
+      'the image of a bot has no chown: files in /data keep their owner',
     );
   } finally {
     const path = `/containers/${id}`;
@@ -68,7 +69,7 @@ export async function handOver(
     await engine
       .call({ method: 'DELETE', path, query: { force: true, v: true }, slow: true }, limit)
       .catch((error: unknown) =>
-        logger.warn({ err: error }, 'a helper container stays until the next build of its bot'),
+        logger.warn({ err: error }, 'a helper container is left until the next build of its bot'),
       );
   }
 }

@@ -19,7 +19,7 @@ it('a name that two networks have is told as that, with the cure', async () => {
   await expect(ensuring).rejects.toMatchObject({
     problem: {
       code: 'CONTAINER_ERROR',
-      message: 'The engine has more than one network named bots, and no bot can use either.',
+      message: 'The engine has more than one network named bots, so bots can use neither.',
       hint: expect.stringContaining('docker network rm ID'),
     },
   });

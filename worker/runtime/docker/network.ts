@@ -22,8 +22,8 @@ export function createBotNetwork(engine: EngineClient, name: string, logger: Log
       if (hasStatus(error, 404)) return undefined;
       // Engines before 25 let two networks have one name, and then take the name for neither.
       if (hasStatus(error, 400) && /ambiguous/i.test(error.text)) {
-        refuse('CONTAINER_ERROR', `The engine has more than one network named ${name}, and no bot can use either.`, {
-          hint: `The operator removes all but one by id: docker network ls --filter name=${name}, then docker network rm ID.`,
+        refuse('CONTAINER_ERROR', `The engine has more than one network named ${name}, so bots can use neither.`, {
+          hint: `The operator has to remove all but one by id: docker network ls --filter name=${name}, then docker network rm ID.`,
         });
       }
       throw error;
@@ -58,7 +58,7 @@ export function createBotNetwork(engine: EngineClient, name: string, logger: Log
         const why =
           (await engine.kind(signal)) === 'podman'
             ? 'Podman does not keep the containers of a network apart'
-            : `this network was made by somebody else without ${isolation}=false`;
+            : `this network was created by somebody else without ${isolation}=false`;
         logger.warn({ network: name }, `${why}: bots can reach each other`);
       }
       return text(record(list(record(network['IPAM'])['Config'])[0])['Gateway']);

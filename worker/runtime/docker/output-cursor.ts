@@ -24,7 +24,7 @@ export const formatOutputCursor = ({ timeNs, ordinal, hash }: OutputCursor): str
 /** Throws ProblemError INVALID_CURSOR for what formatOutputCursor did not make. */
 export function parseOutputCursor(text: string): OutputCursor {
   const match = pattern.exec(text);
-  if (!match) return refuse('INVALID_CURSOR', 'The log cursor is not one of this worker.');
+  if (!match) return refuse('INVALID_CURSOR', 'The log cursor was not issued by this worker.');
   return { timeNs: BigInt(match[1] ?? 0), ordinal: Number(match[2]), hash: match[3] ?? '' };
 }
 

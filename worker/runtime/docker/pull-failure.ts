@@ -34,7 +34,7 @@ export function pullProblem(kind: PullFailure, reference: string, hasCredentials
     case 'auth':
       return hasCredentials
         ? problem('REGISTRY_AUTH_FAILED', `The registry refused the credentials for ${reference}.`)
-        : problem('REGISTRY_AUTH_FAILED', `The registry wants credentials for ${reference}.`, {
+        : problem('REGISTRY_AUTH_FAILED', `The registry requires credentials for ${reference}.`, {
             hint: 'Give "registry_auth".',
           });
     case 'absent':
@@ -44,7 +44,7 @@ export function pullProblem(kind: PullFailure, reference: string, hasCredentials
           : 'Check the name and the tag of the image; a private one needs "registry_auth".',
       });
     case 'platform':
-      return problem('IMAGE_PULL_FAILED', `The image ${reference} does not fit the worker's kind of machine.`, {
+      return problem('IMAGE_PULL_FAILED', `The image ${reference} is not built for the worker's platform.`, {
         hint: 'Build it for the platform of the worker, for example with: docker buildx build --platform linux/amd64',
       });
     case 'disk':
@@ -55,7 +55,7 @@ export function pullProblem(kind: PullFailure, reference: string, hasCredentials
       return problem('IMAGE_PULL_FAILED', `The registry of ${reference} could not be reached.`);
     case 'other':
       return problem('IMAGE_PULL_FAILED', `The image ${reference} could not be pulled.`, {
-        hint: 'The log of the worker says more.',
+        hint: "The worker's log has the details.",
       });
   }
 }

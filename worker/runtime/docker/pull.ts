@@ -36,7 +36,7 @@ export async function pullImage(deps: PullDeps, pull: ImagePull, signal: AbortSi
     (await pinnedOf(engine, pull.reference, reference, signal)) ??
     (there && (await pinnedOf(engine, formatImageReference(there), there, signal)));
   if (present !== undefined && !pull.pull && reference.tag !== 'latest') {
-    pull.onOutput(`using ${pull.reference}, which the worker has already`);
+    pull.onOutput(`using ${pull.reference}, which the worker already has`);
     return { pinned: present };
   }
   if (there) pull.onOutput(`pulling ${pull.reference} from the mirror ${mirror}`);
@@ -48,7 +48,7 @@ export async function pullImage(deps: PullDeps, pull: ImagePull, signal: AbortSi
   // A report whose end is cut looks like success.
   const { kind, chance } = failure ?? { kind: 'other', chance: 'again' };
   if (kind === 'unreachable' && present !== undefined) {
-    pull.onOutput(`the registry could not be reached; using ${pull.reference} as the worker has it`);
+    pull.onOutput(`the registry could not be reached; using the worker's copy of ${pull.reference}`);
     return { pinned: present };
   }
   if (there && kind === 'auth') throw new ProblemError(mirrorProblem(pull.reference));
@@ -57,7 +57,7 @@ export async function pullImage(deps: PullDeps, pull: ImagePull, signal: AbortSi
 
 const mirrorProblem = (reference: string): Problem =>
   problem('IMAGE_PULL_FAILED', `The worker's mirror of Docker Hub refused ${reference}.`, {
-    hint: 'The operator sets REGISTRY_MIRROR on the worker; it has to be a registry that needs no password.',
+    hint: 'REGISTRY_MIRROR on the worker has to be a registry that needs no password; the operator sets it.',
   });
 
 /** Whether its registry may be used was judged before; this only takes the reference apart. */

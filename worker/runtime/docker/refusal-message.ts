@@ -13,35 +13,35 @@ interface Meaning {
 const meanings: readonly Meaning[] = [
   {
     phrase: /no command specified/i,
-    message: 'The image does not say what to run.',
+    message: 'The image does not define a command to run.',
     hint: 'Give it a CMD or an ENTRYPOINT in its Dockerfile.',
   },
   {
     phrase: /unable to find (?:user|group)|no matching entries in (?:passwd|group) file/i,
-    message: 'The image names a user that it does not have.',
-    hint: 'Correct USER in its Dockerfile.',
+    message: 'The image names a user that does not exist in it.',
+    hint: 'Fix USER in its Dockerfile.',
   },
   {
     phrase: /exec: "[^"\n]{1,200}": (?:stat [^:\n]{1,200}: )?permission denied|exec [^:\n]{1,200}: permission denied/i,
-    message: 'The program that starts the bot may not be executed.',
+    message: 'The program that starts the bot is not executable.',
     hint: 'Run chmod +x on it before the build (in git: git update-index --chmod=+x), or start it with its interpreter: CMD ["sh", "entrypoint.sh"].',
   },
   {
     phrase: /exec format error/i,
-    message: 'The program that starts the bot is none that this machine can execute.',
-    hint: 'A script needs a first line such as #!/bin/sh; an image must be built for the kind of processor of the worker.',
+    message: 'This machine cannot execute the program that starts the bot.',
+    hint: "A script needs a first line such as #!/bin/sh; an image must be built for the worker's processor.",
   },
   {
     phrase: /no such file or directory: unknown/i,
     message:
       'The program that starts the bot is not in its image, or the first line of its script names one that is not.',
-    hint: 'Check the path; a script saved with line ends of Windows (CRLF) fails so too: save it with those of Unix (LF).',
+    hint: 'Check the path; a script with Windows line endings (CRLF) fails the same way: save it with Unix line endings (LF).',
   },
   {
     // That of the engine's own host, which runs as the first process of every container.
     phrase: /exec: "docker-init": executable file not found/i,
     message: "The worker's engine lacks docker-init.",
-    hint: 'The operator installs it on the host of the engine: it comes with the packages of Docker, or as tini.',
+    hint: "The operator has to install it on the engine's host: it comes with the packages of Docker, or as tini.",
   },
   {
     phrase: /executable file not found/i,
@@ -60,7 +60,7 @@ const meanings: readonly Meaning[] = [
   },
   {
     phrase: /range of cpus|cpu limit|nanocpus/i,
-    message: 'The worker has fewer processors than the bot asks for.',
+    message: 'The worker has fewer processors than the bot requests.',
     hint: 'Ask for fewer cores.',
   },
   {
@@ -71,7 +71,7 @@ const meanings: readonly Meaning[] = [
   {
     phrase: /network \S{1,200} not found|could not find an available|address pool|failed to create endpoint/i,
     message: 'The network of the bots does not work on the worker.',
-    hint: 'The operator sees more in the log of the worker; DOCKER_NETWORK names the network.',
+    hint: "The worker's log has the details for the operator; DOCKER_NETWORK names the network.",
   },
 ];
 

@@ -159,7 +159,7 @@ async function install(
   const python = await findPython(signal);
   if (!python) throw new ProblemError(buildFailure([], 'The worker has no Python to run the bot with.', pythonHint));
   if (!plan) return python.path;
-  await run('Making a virtual environment', [python.path, '-m', 'venv', join(folder, 'venv')], { hint: pythonHint });
+  await run('Creating a virtual environment', [python.path, '-m', 'venv', join(folder, 'venv')], { hint: pythonHint });
   const venvPython = join(folder, 'venv', 'bin', 'python');
   const options = ['--no-cache-dir', '--disable-pip-version-check', '--no-input'];
   if (plan.how === 'list') {

@@ -68,7 +68,7 @@ const cursorPattern = /^p1:([0-9a-f]{12}):(\d{1,15}):(\d{1,15})$/;
 
 function parseCursor(text: string): Place {
   const match = cursorPattern.exec(text);
-  if (!match) return refuse('INVALID_CURSOR', 'The log cursor is not one of this worker.');
+  if (!match) return refuse('INVALID_CURSOR', 'The log cursor was not issued by this worker.');
   return { id: match[1] ?? '', at: { stdout: Number(match[2]), stderr: Number(match[3]) } };
 }
 

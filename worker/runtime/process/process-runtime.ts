@@ -45,11 +45,11 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerR
   const { dir, clock, logger } = options;
   logger.warn(
     'RUNTIME=process: bots run as plain processes of this user. Nothing isolates them from this machine or from each other, ' +
-      'and no limit of memory or CPU holds. Use it for development only; RUNTIME=docker isolates.',
+      'and memory and CPU limits are not enforced. Use it for development only; RUNTIME=docker isolates.',
   );
   const builds = createBuilds(dir, options.buildSettings);
   const store = createContainerStore(options, builds);
-  /** Start, stop and remove of one container exclude each other. */
+  /** Start, stop and remove of one container cannot be combined. */
   const lifeLocks = new KeyedSerialQueue();
   /** Reading, emptying and removing its output do, too; apart from the others, since a stop can take long. */
   const logLocks = new KeyedSerialQueue();

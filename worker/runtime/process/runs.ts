@@ -114,7 +114,7 @@ async function untilRecorded(child: ChildProcess, path: string, clock: Clock): P
     if (failed !== undefined) throw failed;
     if (clock.monotonicMs() > endMs) {
       if (child.pid !== undefined) signalGroup(child.pid, 'SIGKILL');
-      throw new Error('the wrapper did not begin in time');
+      throw new Error('the wrapper did not start in time');
     }
     await sleep(clock, 5);
   }
@@ -143,7 +143,7 @@ export async function endProcess(
   }
   signalGroup(running.pid, 'SIGKILL');
   if (!(await untilGone(running, killMs, clock, signal))) {
-    refuse('CONTAINER_ERROR', 'The process of the bot does not end, not even by SIGKILL.');
+    refuse('CONTAINER_ERROR', 'The process of the bot does not end, not even on SIGKILL.');
   }
   return 'killed';
 }

@@ -9,7 +9,7 @@ export const frontParts = (url: string): readonly Part[] => [
   {
     text: 'Bot Runner runs long-lived bots, each in a container of its own. This is its orchestrator: the address for the command line, REST, gRPC and Connect.',
   },
-  { text: 'Connect with the command line. Its token comes from whoever runs this server:' },
+  { text: 'Connect with the command line. You get a token from whoever runs this server:' },
   {
     lines: [`export AVTOMATIKA_URL=${url}`, 'export AVTOMATIKA_TOKEN=YOUR_TOKEN', 'avtomatika-bot list'],
   },

@@ -59,19 +59,19 @@ const others: readonly Other[] = [
   {
     words: /^(?:metrics|prometheus|stats|actuator)$/,
     message: 'There are no metrics here yet.',
-    hint: 'GET /health says whether the orchestrator runs; GET /events tells every change of bots, jobs and workers.',
+    hint: 'GET /health says whether the orchestrator is up; GET /events streams every change of bots, jobs and workers.',
     example: `curl ${here}/health`,
   },
   {
     words: /^(?:dashboard|ui|admin|console|login|index\.html?)$/,
     message: 'There is no dashboard here yet.',
-    hint: 'Use the command line; GET / says how to connect it.',
+    hint: 'Use the command line; GET / explains how to connect.',
     example: 'avtomatika-bot list',
   },
   {
     words: /^(?:docs|doc|documentation|help|swagger.*|openapi.*|redoc|api-docs)$/,
     message: 'The documentation is not served here.',
-    hint: 'Read docs/REST.md, docs/GRPC.md and docs/CLI.md in the source; GET / says how to connect.',
+    hint: 'Read docs/REST.md, docs/GRPC.md and docs/CLI.md in the source; GET / explains how to connect.',
     example: connect,
   },
   {
@@ -83,25 +83,25 @@ const others: readonly Other[] = [
   {
     words: /^(?:bots?|list|start|stop|logs?)$/,
     message: 'Bots have no path of their own.',
-    hint: 'What is asked of a bot is a job: POST /jobs, and GET /jobs/{id} for its result.',
+    hint: 'Everything done to a bot is a job: POST /jobs, and GET /jobs/{id} for its result.',
     example: jobsExample,
   },
   {
     words: /^(?:_?workers?|tasks?)$/,
     message: 'There is no such route for workers.',
-    hint: 'An operator sees the workers by the command line; the routes for workers are in docs/REST.md.',
+    hint: 'An operator can list workers with the command line; the routes for workers are in docs/REST.md.',
     example: 'avtomatika-bot worker list',
   },
   {
     words: /^(?:api|v\d+|rest|jobs?|graphql|rpc)$/,
     message: 'There is no such route in the API.',
-    hint: 'POST /jobs asks for something, GET /jobs/{id} for its result, GET /events tells what happens: docs/REST.md.',
+    hint: 'POST /jobs submits a job, GET /jobs/{id} returns its result, GET /events streams what happens: docs/REST.md.',
     example: jobsExample,
   },
   {
     words: /^events?$/,
     message: 'The events are at another path.',
-    hint: 'GET /events, as docs/EVENTS.md says.',
+    hint: 'GET /events; see docs/EVENTS.md.',
     example: `curl -N ${here}/events -H "Authorization: Bearer YOUR_TOKEN"`,
   },
 ];
@@ -110,9 +110,9 @@ const others: readonly Other[] = [
 export function wrongMethod(method: string, path: string, allow: string): Problem {
   const there = known.find((candidate) => candidate.path.test(path));
   const named = /^[A-Z]{1,16}$/.test(method) ? `the method ${method}` : 'this method';
-  return problem('METHOD_NOT_ALLOWED', `This path does not take ${named}.`, {
+  return problem('METHOD_NOT_ALLOWED', `This path does not support ${named}.`, {
     details: { allow },
-    hint: `Use ${allow}, as docs/REST.md says.`,
+    hint: `Use ${allow}; see docs/REST.md.`,
     ...(there === undefined ? {} : { example: there.example }),
   });
 }
