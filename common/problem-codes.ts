@@ -72,11 +72,11 @@ export const problemCodes = {
     'Use relative names such as "bot.py" or "handlers/start.py".',
   ),
   INVALID_ENTRYPOINT: refusal(
-    "The entrypoint is not the plain relative path of one of the bot's files.",
+    "The entrypoint is not the plain relative path of one of the bot's files, or the command cannot be run.",
     'Name one of the files, for example "bot.py".',
   ),
   INVALID_REQUIREMENTS: refusal(
-    'A requirement is not a single plain specifier.',
+    'A requirement is not a single plain specifier, or a requirements file is missing.',
     'Give one package per item, for example "aiogram>=3.0,<4".',
   ),
   MISSING_SOURCE: refusal('Custom mode without a source.', 'Give an archive, an archive URL or a git URL.'),

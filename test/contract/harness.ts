@@ -61,13 +61,13 @@ export const entrypointOf = (language: Language): string => (language === 'pytho
 /** Writes a tar of the files given and of the suite's bot. The returned function removes it. */
 export async function sourceTar(
   language: Language,
-  files: Readonly<Record<string, string>> = {},
+  files: Readonly<Record<string, string | Uint8Array>> = {},
 ): Promise<{ path: string; remove: () => Promise<void> }> {
   const dir = await mkdtemp(join(tmpdir(), 'contract-'));
   const entrypoint = entrypointOf(language);
   const tar = pack();
   tar.entry({ name: entrypoint }, await readFile(new URL(`bots/${entrypoint}`, import.meta.url), 'utf8'));
-  for (const [name, content] of Object.entries(files)) tar.entry({ name }, content);
+  for (const [name, content] of Object.entries(files)) tar.entry({ name }, Buffer.from(content));
   tar.finalize();
   const path = join(dir, 'source.tar');
   await writeFile(path, await buffer(tar));
@@ -80,7 +80,7 @@ export interface BuildChoice {
   readonly revision?: bigint;
   readonly requirements?: readonly string[];
   readonly requirementFiles?: readonly string[];
-  readonly files?: Readonly<Record<string, string>>;
+  readonly files?: Readonly<Record<string, string | Uint8Array>>;
   readonly onOutput?: (line: string) => void;
   readonly signal?: AbortSignal;
 }

@@ -9,7 +9,9 @@ import { pack } from 'tar-stream';
 
 export const npmPackage = 'contract-greeting';
 
-export async function startNpmRegistry(host: string): Promise<{ url: string; close: () => Promise<void> }> {
+export async function startNpmRegistry(
+  host: string,
+): Promise<{ url: string; integrity: string; close: () => Promise<void> }> {
   const version = '1.0.0';
   const tar = pack();
   const manifest = { name: npmPackage, version, type: 'module', exports: './index.mjs' };
@@ -33,6 +35,7 @@ export async function startNpmRegistry(host: string): Promise<{ url: string; clo
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://${host}:${port}/`,
+    integrity,
     async close() {
       const closed = once(server, 'close');
       server.close();

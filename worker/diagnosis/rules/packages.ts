@@ -43,6 +43,24 @@ export const packageRules: readonly Rule[] = [
       cure: 'use another version of the package, or a Dockerfile with the Python that it requires',
     }),
   ),
+  // What the program of images/install/python-installer.ts says.
+  rule(
+    'build',
+    'python_version',
+    /pyproject\.toml requires Python ([\w.,<>=!~* ]{1,60}), and this is Python (\d[\d.]{0,10})/,
+    ([, wanted = '', have = '']) => ({
+      what: `pyproject.toml requires Python ${wanted}, and bots run on Python ${have}`,
+      cure: 'loosen requires-python, or use a Dockerfile with the Python that it wants',
+    }),
+  ),
+  rule('build', 'pyproject', /pyproject\.toml has its packages for Poetry alone/, {
+    what: 'pyproject.toml lists its packages for Poetry only, and pip does not read those',
+    cure: 'run poetry export -f requirements.txt -o requirements.txt, and upload that file',
+  }),
+  rule('build', 'pyproject', /pyproject\.toml is not TOML: ([\w ',.()]{1,100})/, ([, why = '']) => ({
+    what: `pyproject.toml is not valid TOML: ${why}`,
+    cure: 'correct it, and upload it again',
+  })),
   rule(
     'build',
     'conflict',
