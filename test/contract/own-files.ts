@@ -189,7 +189,7 @@ export function describeOwnFiles(suite: OwnFilesSuite): void {
         ...files,
         'package-lock.json': JSON.stringify(lock()).replaceAll('"version":"1.0.0"', '"version":"0.9.0"'),
       };
-      expect(await fails('node', stale, names)).toContain('package-lock.json does not fit package.json');
+      expect(await fails('node', stale, names)).toContain('package-lock.json does not match package.json');
     });
 
     test('npm installs a folder of the bot', async () => {

@@ -7,6 +7,7 @@ import { normaliseArgv } from '../../cli/argv/normalise.ts';
 import { readCommandSpecs } from '../../cli/commands/catalogue.ts';
 import { exitCodes } from '../../cli/exit-codes.ts';
 import { checkoutPath } from '../../scripts/process/checkout.ts';
+import { fencedBlocks } from './fenced-blocks.ts';
 
 const textOf = (page: string): string => readFileSync(checkoutPath(page), 'utf8');
 const reference = textOf('docs/ru/07-reference.md');
@@ -78,11 +79,23 @@ it('docs/ru/02-how-it-works.md explains every state of a bot', () => {
   expect(listed.toSorted()).toEqual(states.toSorted());
 });
 
+it.each([
+  ['FIRST-BOT', '09-first-bot'],
+  ['OPERATIONS', '10-operations'],
+  ['TROUBLESHOOTING', '11-troubleshooting'],
+])('docs/%s.md and docs/ru/%s.md have the same commands', (english, russian) => {
+  const commands = (page: string) => fencedBlocks(textOf(page)).filter(({ language }) => language === 'sh');
+  const texts = (page: string) =>
+    commands(page).map(({ text, file, runBy, endsWith }) => ({ text, file, runBy, endsWith }));
+  expect(texts(`docs/${english}.md`).length).toBeGreaterThan(0);
+  expect(texts(`docs/ru/${russian}.md`)).toEqual(texts(`docs/${english}.md`));
+});
+
 it('docs/ru/README.md leads to every chapter, and each chapter back', () => {
   const chapters = readdirSync(checkoutPath('docs/ru')).filter((name) => /^\d\d-.*\.md$/.test(name));
   const readme = textOf('docs/ru/README.md');
   const linked = [...readme.matchAll(/\]\((\d\d-[\w-]+\.md)\)/g)].map(([, name = '']) => name);
   expect(linked).toEqual(chapters.toSorted());
-  expect(chapters).toHaveLength(8);
+  expect(chapters).toHaveLength(11);
   for (const name of chapters) expect(textOf(`docs/ru/${name}`)).toContain('](README.md)');
 });

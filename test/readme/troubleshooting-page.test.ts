@@ -12,6 +12,7 @@ import { shellCommands } from './shell-commands.ts';
 
 const page = 'docs/TROUBLESHOOTING.md';
 const text = readFileSync(checkoutPath(page), 'utf8');
+const russian = readFileSync(checkoutPath('docs/ru/11-troubleshooting.md'), 'utf8');
 
 /** The sources of the programs, with texts that are written in pieces as one, and without escapes. */
 const sources = ['cli', 'common', 'orchestrator', 'worker', 'scripts']
@@ -25,10 +26,17 @@ const sources = ['cli', 'common', 'orchestrator', 'worker', 'scripts']
   .replaceAll('\\', '');
 
 /** What the first column of the tables quotes, without what only its reader types. */
-const quoted = [...text.matchAll(/^\| (.*?) \|/gm)]
-  .flatMap(([, cell = '']) => [...cell.matchAll(/`([^`]+)`/g)].map(([, words = '']) => words))
-  .filter((words) => !words.startsWith('mode.'))
-  .filter((words) => words.includes(' ') || words.includes('_') || words === words.toLowerCase());
+const quotes = (table: string): string[] =>
+  [...table.matchAll(/^\| (.*?) \|/gm)]
+    .flatMap(([, cell = '']) => [...cell.matchAll(/`([^`]+)`/g)].map(([, words = '']) => words))
+    .filter((words) => !words.startsWith('mode.'))
+    .filter((words) => words.includes(' ') || words.includes('_') || words === words.toLowerCase());
+const quoted = quotes(text);
+
+it('its Russian page quotes the same', () => {
+  expect(quotes(russian).length).toBeGreaterThan(30);
+  expect(quotes(russian).filter((words) => !quoted.includes(words))).toEqual([]);
+});
 
 it('quotes only what the programs say', () => {
   expect(quoted.length).toBeGreaterThan(55);
