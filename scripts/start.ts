@@ -16,7 +16,7 @@ async function chooseRuntime(env: NodeJS.ProcessEnv): Promise<NodeJS.ProcessEnv>
   const engine = await findEngine(env);
   if (engine.ok) return { RUNTIME: 'docker', DOCKER_HOST: engine.dockerHost };
   if (wanted) return {};
-  say(`No Docker: ${engine.why}.`);
+  say(`No Docker: ${engine.why}.${engine.cure === undefined ? '' : ` ${engine.cure}`}`);
   say('Bots run as plain processes WITHOUT ISOLATION. Run only code you trust; set RUNTIME=docker to wait for Docker.');
   return { RUNTIME: 'process' };
 }

@@ -15,13 +15,16 @@ export function sayHealth(
     return;
   }
   if (known !== undefined) {
-    logger.warn(`${detail} ${known} No bot is started until then.`);
+    logger.warn(`${asSentence(detail)} ${known} No bot is started until then.`);
     return;
   }
   const cure =
     config.runtime === 'docker' ? '; start Docker, set DOCKER_HOST, or set RUNTIME=process to run without it' : '';
   logger.warn(`the container engine does not answer: ${detail}${cure}; no bot is started until it answers`);
 }
+
+const asSentence = (text: string): string =>
+  text.charAt(0).toUpperCase() + text.slice(1) + (text.endsWith('.') ? '' : '.');
 
 export function warnAboutSettings(config: WorkerConfig, state: StateDir, logger: Logger): void {
   const { previousWorkerId } = state;

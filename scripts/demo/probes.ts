@@ -103,7 +103,7 @@ export async function probe(env: NodeJS.ProcessEnv, signal: AbortSignal): Promis
   return {
     dockerHost,
     address: way?.address,
-    engine: { ok: engine.ok, says: engine.ok ? `Docker ${engine.version}` : `none: ${engine.why}` },
+    engine: { ok: engine.ok, says: engine.ok ? engine.name : `none: ${engine.why}` },
     pythonImage,
     nodeImage,
     thisMachine: way?.thisMachine,

@@ -1,7 +1,10 @@
 /** Questions to a Docker engine that change nothing: where is one that answers, has it an image. */
 import http from 'node:http';
 import { join } from 'node:path';
+import { record, text } from '../../worker/runtime/docker/answers.ts';
+import { engineKind } from '../../worker/runtime/docker/build-query.ts';
 import { defaultDockerHost, dockerHostRule, parseDockerHost } from '../../worker/runtime/docker/docker-host.ts';
+import { whyAway } from '../../worker/runtime/docker/engine-away.ts';
 
 export interface EngineAnswer {
   readonly status: number;
@@ -29,8 +32,10 @@ export function askEngine(dockerHost: string, path: string): Promise<EngineAnswe
 }
 
 export type FoundEngine =
-  | { readonly ok: true; readonly dockerHost: string; readonly version: string }
-  | { readonly ok: false; readonly why: string };
+  /** `name`: "Docker 28.5.2", "Podman 5.4.2". */
+  | { readonly ok: true; readonly dockerHost: string; readonly name: string }
+  /** `why` is a clause, `cure` a sentence. */
+  | { readonly ok: false; readonly why: string; readonly cure?: string };
 
 /**
  * DOCKER_HOST alone if it is set. Otherwise the first that answers of the sockets that Docker's own packages make: the
@@ -58,25 +63,14 @@ async function probeEngine(dockerHost: string): Promise<FoundEngine> {
   try {
     const { status, body } = await askEngine(dockerHost, '/version');
     if (status !== 200) return { ok: false, why: `${dockerHost} answers ${status}` };
-    const { Version } = JSON.parse(body) as { Version?: unknown };
-    return { ok: true, dockerHost, version: String(Version ?? 'unknown') };
+    const version: unknown = JSON.parse(body);
+    const kind = engineKind(version) === 'podman' ? 'Podman' : 'Docker';
+    return { ok: true, dockerHost, name: `${kind} ${text(record(version)['Version']) || 'of an unknown version'}` };
   } catch (error) {
-    return { ok: false, why: whyNot(error, dockerHost) };
-  }
-}
-
-function whyNot(error: unknown, dockerHost: string): string {
-  const { code = '', message } = error as NodeJS.ErrnoException;
-  if (parseDockerHost(dockerHost) === undefined) return message;
-  switch (code) {
-    case 'ENOENT':
-      return `there is no engine (${dockerHost})`;
-    case 'ECONNREFUSED':
-      return `the engine is not running (${dockerHost})`;
-    case 'EACCES':
-      return `no permission for the socket (${dockerHost}); add this user to the group docker`;
-    default:
-      return `${message} (${dockerHost})`;
+    const away = await whyAway(dockerHost, error);
+    if (away !== undefined) return { ok: false, why: away.what, cure: away.cure };
+    const message = error instanceof Error ? error.message : String(error);
+    return { ok: false, why: parseDockerHost(dockerHost) === undefined ? message : `${message} (${dockerHost})` };
   }
 }
 

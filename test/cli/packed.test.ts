@@ -1,8 +1,8 @@
 /** `npm run pack:cli`: the tarball, installed globally, under each Node.js that it is for, against real programs. */
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import commandSpecs from '../../cli/command-specs.json' with { type: 'json' };
 import { version } from '../../common/version.ts';
@@ -120,6 +120,42 @@ describe.each([20, 22, 24])('under Node.js %i', (major) => {
       expect(told.stdout).toContain(`Usage: avtomatika-bot ${name}`);
     }
   });
+
+  it.for(['.gitignore', '.dockerignore'])(
+    'takes of a folder what its %s leaves',
+    { timeout: longMs },
+    async (rules, { skip }) => {
+      if (path === undefined) skip(`npm brings no Node.js ${major} here`);
+      const source = `source-${major}${rules}`;
+      const patterns =
+        rules === '.gitignore' ? '*.log\n!kept.log\n/only-here/\n' : '**/*.log\n!**/kept.log\nonly-here\n';
+      const files = {
+        [rules]: patterns,
+        'index.mjs':
+          'import { readdirSync } from "node:fs";\nconsole.log("has " + readdirSync(".", { recursive: true }).sort());\nsetInterval(() => {}, 1e6);\n',
+        'a.log': '',
+        'kept.log': '',
+        'deep/b.log': '',
+        'deep/c.txt': '',
+        'only-here/d.txt': '',
+        'deep/only-here/e.txt': '',
+      };
+      for (const [name, content] of Object.entries(files)) {
+        mkdirSync(dirname(join(folder, source, name)), { recursive: true });
+        writeFileSync(join(folder, source, name), content);
+      }
+      const name = `folder-${major}${rules.replace('.', '-')}`;
+      const started = await cli(['start', name, '--simple', source]);
+      expect(started).toMatchObject({ code: 0, stderr: expect.stringMatching(/Left out: .*a\.log/) });
+      await eventually(
+        'the files are listed',
+        () => cli(['logs', name, '-n', '10']),
+        ({ stdout }) => stdout.includes('has deep,deep/c.txt,deep/only-here,deep/only-here/e.txt,index.mjs,kept.log\n'),
+        { timeoutMs: 60_000 },
+      );
+      expect(await cli(['delete', name, '--yes'])).toMatchObject({ code: 0 });
+    },
+  );
 
   it(`does what ${major === 20 ? 'every command says' : 'start, logs, list and delete say'}`, {
     timeout: longMs,

@@ -35,7 +35,7 @@ describe('the demo', { timeout: 120_000 }, () => {
     await using _ = machine;
     const { code, output } = await demo({}, machine);
     for (const part of wholeStory) expect(output).toMatch(part);
-    expect(output).toContain('engine         none: there is no engine (unix:///var/run/docker.sock)');
+    expect(output).toContain('engine         none: there is no socket /var/run/docker.sock');
     expect(output).toContain('NOT ISOLATED');
     expect(code).toBe(0);
   });

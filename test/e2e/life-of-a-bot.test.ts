@@ -66,13 +66,13 @@ describe.skipIf('skip' in docker)('a bot', () => {
       onStdout: (text) => (text.match(/tick/g)?.length ?? 0) >= 5 && follow.abort(),
     });
     expect(followed.stdout).toContain('version 1 run 1');
-    expect(await platform.status('life')).toMatchObject({ state: 'running' });
+    expect(await platform.status('life')).toMatchObject({ status: 'running' });
 
     writeFileSync(file, source(2));
     await done('update', 'life', '--simple', file);
     await untilLogged('version 2 run 2');
     await done('stop', 'life');
-    expect(await platform.status('life')).toMatchObject({ state: 'stopped' });
+    expect(await platform.status('life')).toMatchObject({ status: 'stopped' });
     await untilLogged('good bye');
     await done('restart', 'life');
     await untilLogged('version 2 run 3');
@@ -85,7 +85,7 @@ describe.skipIf('skip' in docker)('a bot', () => {
     await eventually(
       'its end is known',
       () => platform.status('life'),
-      ({ state, last_exit: last }) => state === 'crash_loop' && JSON.stringify(last ?? '').includes('7'),
+      ({ status, exit_code: code }) => status === 'crash_loop' && code === 7,
       { timeoutMs: 30_000 },
     );
     const workers = (await platform.cli(['worker', 'list', '--json', '--token', 'test-admin-token'])).stdout;

@@ -100,6 +100,7 @@ describe('the worker program', { timeout: 60_000 }, () => {
     expect(await session.hear('hello')).toMatchObject({ ready: false });
     await session.hear('heartbeat', 8);
     expect(worker.stderr().match(/set RUNTIME=process/g)).toHaveLength(1);
+    expect(worker.stderr()).toContain(`There is no socket ${dir}/no-engine.sock. Start Docker (`);
     worker.child.kill('SIGTERM');
     expect(await worker.ended()).toBe(0);
   });

@@ -9,7 +9,7 @@ import { unlessAborted } from '#common/waiting/abort.ts';
 import { Bell, pause } from '#common/waiting/bell.ts';
 import { withTimeLimit } from '#common/waiting/time-limit.ts';
 import { pauseAfterFailures } from '../failures/transient.ts';
-import type { ContainerRuntime, EngineInfo } from '../runtime/container-runtime.ts';
+import { type ContainerRuntime, type EngineInfo, EngineUnavailableError } from '../runtime/container-runtime.ts';
 import type { Moment, Outages } from './outages.ts';
 
 export interface EngineHealth {
@@ -18,7 +18,7 @@ export interface EngineHealth {
   readonly reason: string;
   /** What the engine's client said, for the operator alone: it may name paths of this machine. */
   readonly detail: string;
-  /** Of an engine that answers and cannot be used: what the operator does about it. */
+  /** What the operator does about it, where that is known. */
   readonly cure?: string;
   /** As told last; undefined until the engine answered once. */
   readonly info: EngineInfo | undefined;
@@ -115,7 +115,10 @@ export class EngineWatch {
       if (error instanceof ProblemError) {
         const reason = `engine_unavailable: ${detail}`;
         this.#setHealth({ ready: false, reason, detail, cure: error.problem.hint, info });
-      } else this.#setHealth({ ready: false, reason: awayReason, detail, info });
+      } else {
+        const cure = error instanceof EngineUnavailableError ? error.cure : undefined;
+        this.#setHealth({ ready: false, reason: awayReason, detail, ...(cure !== undefined && { cure }), info });
+      }
     }
   }
 

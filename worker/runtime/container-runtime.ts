@@ -260,10 +260,13 @@ export class NameInUseError extends Error {
 
 /** The engine did not answer, or the connection broke. Nothing is known about the containers. */
 export class EngineUnavailableError extends TransientError {
+  /** For the operator: a sentence on what to do about it; undefined where none is known. */
+  readonly cure: string | undefined;
   /** @param message for the operator: what the engine's client said, which may name paths of this machine. */
-  constructor(message: string, options?: { cause?: unknown }) {
+  constructor(message: string, options?: { cause?: unknown; cure?: string }) {
     super(message, options);
     this.name = 'EngineUnavailableError';
+    this.cure = options?.cure;
   }
 
   override get explanation(): string {

@@ -60,6 +60,9 @@ async function loadBaseImage(dockerHost: string, tree: PackageTree, image: BaseI
   }
 }
 
+/** The engine unpacks it before it answers. */
+const importTimeoutMs = 120_000;
+
 async function importImage(
   dockerHost: string,
   name: string,
@@ -71,7 +74,11 @@ async function importImage(
   for (const change of ['ENV PATH=/usr/local/bin:/usr/bin:/bin', 'ENV LANG=C.UTF-8', ...changes]) {
     query.append('changes', change);
   }
-  const answer = await callEngine(dockerHost, `/images/create?${query}`, { method: 'POST', body: files.pack() });
+  const answer = await callEngine(dockerHost, `/images/create?${query}`, {
+    method: 'POST',
+    body: files.pack(),
+    timeoutMs: importTimeoutMs,
+  });
   // The engine answers 200 first and tells failures in the stream.
   const failure = answer.status === 200 ? /"error":"([^"]*)"/.exec(answer.text)?.[1] : answer.text;
   if (failure) throw new Error(`the base image ${name} cannot be made: ${failure}`);

@@ -21,6 +21,7 @@ import {
 import { watchContainerCpu } from './cpu-time.ts';
 import { buildCustomImage } from './custom-build.ts';
 import { defaultDockerHost } from './docker-host.ts';
+import { toldAway } from './engine-away.ts';
 import { createEngineClient, type EngineClient } from './engine-client.ts';
 import { sortedError } from './engine-errors.ts';
 import { watchEngineEvents } from './events.ts';
@@ -52,7 +53,12 @@ export interface DockerRuntimeOptions {
 const infoMs = 5000;
 const leftoversMs = 60_000;
 
-async function engineInfo(engine: EngineClient, network: BotNetwork, signal: AbortSignal): Promise<EngineInfo> {
+async function engineInfo(
+  engine: EngineClient,
+  network: BotNetwork,
+  dockerHost: string,
+  signal: AbortSignal,
+): Promise<EngineInfo> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(infoMs)]);
   try {
     const facts = record(await engine.call({ method: 'GET', path: '/info' }, limit));
@@ -63,7 +69,7 @@ async function engineInfo(engine: EngineClient, network: BotNetwork, signal: Abo
       hostAddress: await network.ensure(limit),
     };
   } catch (error) {
-    throw sortedError(error, 'GET /info', signal);
+    throw await toldAway(dockerHost, sortedError(error, 'GET /info', signal));
   }
 }
 
@@ -71,7 +77,8 @@ async function engineInfo(engine: EngineClient, network: BotNetwork, signal: Abo
 export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRuntime {
   const { workerId, signingKey, baseImages, buildSettings, registryMirror: mirror, clock, logger } = options;
   const { taken = noneTaken(workerId) } = options;
-  const engine = createEngineClient(options.dockerHost ?? defaultDockerHost);
+  const dockerHost = options.dockerHost ?? defaultDockerHost;
+  const engine = createEngineClient(dockerHost);
   const network = createBotNetwork(engine, options.network, logger);
   const owner = { workerId, signingKey, taken };
   const deps: ContainerDeps = { engine, network, owner, clock, logger };
@@ -89,7 +96,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
   return {
     kind: 'docker',
     async info(signal) {
-      const info = await engineInfo(engine, network, signal);
+      const info = await engineInfo(engine, network, dockerHost, signal);
       // Not waited for: a build waits for it, and tries again if it fails now.
       leftovers.gone(AbortSignal.timeout(leftoversMs)).catch((error: unknown) => {
         logger.debug({ err: error }, 'leftovers of earlier builds could not be removed yet');
