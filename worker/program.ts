@@ -1,23 +1,19 @@
 /** The worker, composed: state, runtime, bots, logs, session. Used by main.ts, by `npm start` and by tests. */
 
-import { randomUUID } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { uptime } from 'node:os';
 import { join } from 'node:path';
-import { create } from '@bufbuild/protobuf';
 import { guardedClock, inBackground } from '#common/background.ts';
-import { type Capability, capabilities } from '#common/capabilities.ts';
 import type { Clock } from '#common/clock.ts';
 import { type BotKey, botKeyText } from '#common/ids.ts';
 import type { Logger } from '#common/log.ts';
 import { openText, sealText } from '#common/seal.ts';
-import { protocolMax, protocolMin, version } from '#common/version.ts';
 import { pause } from '#common/waiting/bell.ts';
 import { fairSemaphore } from '#common/waiting/semaphore.ts';
 import { withTimeLimit } from '#common/waiting/time-limit.ts';
-import { type Heartbeat, HeartbeatSchema, type Hello, HelloSchema } from '#gen/botrunner/v1/worker_service_pb.js';
 import { createBotRecords } from './bots/bot-records.ts';
 import { BotRegistry } from './bots/bot-registry.ts';
+import { createWorkerCommands } from './commands.ts';
 import type { WorkerConfig } from './config.ts';
 import { createAskTelegram } from './diagnosis/ask-telegram.ts';
 import { createPreflight, noPreflight, preflightBase } from './diagnosis/preflight.ts';
@@ -30,14 +26,15 @@ import { logLimits } from './logs/log-store.ts';
 import { secretValues } from './logs/masking.ts';
 import { createRuntime, type RuntimeParts } from './make-runtime.ts';
 import { sayHealth, warnAboutSettings } from './notices.ts';
-import type { ContainerRuntime, RuntimeKind } from './runtime/container-runtime.ts';
+import type { ContainerRuntime } from './runtime/container-runtime.ts';
 import { ArtifactCache, defaultCacheMaxBytes } from './session/artifact-cache.ts';
+import { complaintOf } from './session/complaints.ts';
 import { probe } from './session/probe.ts';
 import { ResultJournal } from './session/result-journal.ts';
 import { Tails } from './session/tails.ts';
 import { createTokenClaims } from './session/token-claims.ts';
 import { createTrustedRoots, rootsFilesOf } from './session/trusted-roots.ts';
-import { complaintOf, Uplink, type UplinkParts } from './session/uplink.ts';
+import { Uplink, type UplinkParts } from './session/uplink.ts';
 import { openAgeClock } from './state/age-mark.ts';
 import { openStateDir, type StateDir } from './state/state-dir.ts';
 
@@ -140,7 +137,7 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
     lookup,
     resendResult: (taskId) => uplink.resendResult(taskId),
     onObservation: (observation) => uplink.observed(observation),
-    onStrays: (strays) => adoption.seen(strays),
+    onStrays: (found) => strays.seen(found),
     worker: {
       workerId,
       runtime,
@@ -168,22 +165,17 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
       openFor: (key, sealed) => openText(state.sealKey, sealed, sealedTo(key)),
     },
   });
-  const adoption: StrayDecisions = new StrayDecisions({
+  const strays: StrayDecisions = new StrayDecisions({
     workerId,
     runtime,
     clock,
     logger,
-    onStrays: (strays) => uplink.strays(strays),
+    onStrays: (message) => uplink.strays(message),
     onAdopted: (adopted) => uplink.adopted(adopted),
     resync: () => registry.resync(),
   });
   const tails = new Tails({ logs, clock, logger, hasBot: (key) => registry.has(key) });
-  let helloKnewEngine = false;
   let saidReady: boolean | undefined;
-  const heartbeat = (): Heartbeat => {
-    const { ready, reason } = watch.health;
-    return create(HeartbeatSchema, { ready, notReadyReason: reason, builds: registry.builds });
-  };
   const watch: EngineWatch = new EngineWatch(runtime, clock, logger, outages, {
     onEvent: (containerId) => registry.hint(containerId),
     onResync: () => registry.resync(),
@@ -192,32 +184,20 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
       if (health.ready !== saidReady) sayHealth(config, health, logger);
       saidReady = health.ready;
       // What the machine has is only told in Hello.
-      if (health.info && !helloKnewEngine) uplink.renew();
-      else uplink.beat(heartbeat());
+      if (health.info && !commands.toldEngine) uplink.renew();
+      else uplink.beat(commands.heartbeat());
     },
   });
-  const bootId = randomUUID();
-  const hello = (): Hello => {
-    const { ready, reason, info } = watch.health;
-    helloKnewEngine = info !== undefined;
-    return create(HelloSchema, {
-      workerId,
-      bootId,
-      protocolMin,
-      protocolMax,
-      capabilities: [...capabilitiesOf(runtime.kind)],
-      runtime: runtime.kind,
-      engineVersion: info?.version ?? '',
-      version,
-      labels: { ...config.labels },
-      capacity: { memoryBytes: BigInt(info?.memoryBytes ?? 0), cpuMillis: info?.cpuMillis ?? 0 },
-      snapshot: [...registry.snapshot()],
-      openings: state.history.openings,
-      ...(state.history.heard ? { heard: state.history.heard } : {}),
-      ready,
-      notReadyReason: reason,
-    });
-  };
+  const commands = createWorkerCommands({
+    state,
+    registry,
+    strays,
+    logs: tails,
+    health: () => watch.health,
+    runtimeKind: runtime.kind,
+    labels: config.labels,
+    logger,
+  });
   const stopping = new AbortController();
   let stopped: Promise<void> | undefined;
   const stop = () => {
@@ -247,33 +227,7 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
   try {
     await watch.start();
     await registry.adopt();
-    uplink.start({
-      hello,
-      heartbeat,
-      objectionTo(storeId) {
-        if (storeId === '' || storeId === state.storeId()) return undefined;
-        if (state.storeId() !== undefined && registry.snapshot().length > 0) return foreignStore(state);
-        state.rememberStore(storeId).catch((error: unknown) => {
-          logger.error({ err: error }, "the id of the orchestrator's store could not be written");
-        });
-        return undefined;
-      },
-      applyDesiredSet(set, anew) {
-        registry.applyDesiredSet(set, anew);
-        state.history.learn(state.storeId() ?? '', set).catch((error: unknown) => {
-          logger.warn({ err: error }, "the history of the orchestrator's store could not be written");
-        });
-      },
-      ensure: (ensure) => registry.ensure(ensure),
-      cancelTask: (taskId) => registry.cancelTask(taskId),
-      strays: () => adoption.strays,
-      adopt: (decision) =>
-        inBackground(adoption.decide(decision), (error) =>
-          logger.error({ err: error }, 'a decision about containers failed'),
-        ),
-      hold: (held) => registry.hold(held),
-      openTail: (channel, tail, signal) => tails.serve(channel, tail, signal),
-    });
+    uplink.start(commands);
     inBackground(logs.keepSweeping(stopping.signal), (error) =>
       logger.error({ err: error }, 'old logs could not be removed'),
     );
@@ -300,14 +254,3 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
     stop,
   };
 }
-
-/** An orchestrator that does not know these bots would have them removed. */
-const foreignStore = (state: StateDir): string =>
-  "the orchestrator's store is not the one that this worker's bots belong to, and would remove them; " +
-  `restore its DATA_DIR, or remove ${state.storeIdPath} to give the bots up`;
-
-/** Plain processes have no images. */
-const capabilitiesOf = (kind: RuntimeKind): readonly Capability[] =>
-  Object.values(capabilities).filter(
-    (name) => kind !== 'process' || (name !== capabilities.custom && name !== capabilities.image),
-  );

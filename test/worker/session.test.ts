@@ -39,6 +39,8 @@ describe('a session', () => {
         'restart.in_place',
         'takeover.claim',
         'adopt',
+        'requirements.files',
+        'run.command',
       ],
       capacity: { memoryBytes: 8_000_000_000n, cpuMillis: 4000 },
     });

@@ -1,5 +1,6 @@
 /** How long to wait before dialling again. Pure. */
 import { type Backoff, backoffMs } from '#common/waiting/backoff.ts';
+import type { SessionEnd } from './session-end.ts';
 
 const longestMs = 8000;
 
@@ -20,3 +21,17 @@ export const refusedDelayMs = (failures: number, random: number): number => back
 
 /** After another worker of the same id took the session: coming back at once would only throw that one out in turn. */
 export const fencedDelayMs = (random: number): number => Math.round(longestMs * (1 + random));
+
+/** How long to wait after a try that ended so, with so many failures of each orchestrator in a row before it. */
+export function delayAfter(end: SessionEnd, failures: number, random: number): number {
+  switch (end.kind) {
+    case 'fenced':
+      return fencedDelayMs(random);
+    case 'refused':
+    case 'unknown':
+    case 'disobeyed':
+      return refusedDelayMs(failures, random);
+    case 'lost':
+      return dialDelayMs(failures, random);
+  }
+}

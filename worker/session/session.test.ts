@@ -2,13 +2,16 @@ import { create } from '@bufbuild/protobuf';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '#common/log.ts';
 import { Secret } from '#common/secret.ts';
-import { DesiredSetSchema, HeartbeatSchema, HelloSchema } from '#gen/botrunner/v1/worker_service_pb.js';
+import { DesiredSetSchema, HeartbeatSchema, HelloSchema, StraysSchema } from '#gen/botrunner/v1/worker_service_pb.js';
 import { eventually } from '../../test/kit/eventually.ts';
 import { createManualClock } from '../../test/kit/manual-clock.ts';
 import { type ScriptedOrchestrator, startScriptedOrchestrator } from '../../test/worker/kit/scripted-orchestrator.ts';
 import { type Channel, createChannel } from './channel.ts';
 import { Outbox } from './outbox.ts';
-import { runSession, type SessionEnd, type SessionWork } from './session.ts';
+import { SentResults } from './sent-results.ts';
+import { runSession } from './session.ts';
+import type { SessionEnd } from './session-end.ts';
+import type { WorkerCommands } from './worker-commands.ts';
 
 let orchestrator: ScriptedOrchestrator;
 let channel: Channel;
@@ -23,27 +26,28 @@ afterEach(() => {
 });
 
 const never = new AbortController().signal;
+const noResults = { pending: [], get: () => undefined, acknowledge: () => undefined };
 
-function begin(work: Partial<SessionWork> = {}, signal = never) {
+function begin(work: Partial<WorkerCommands> = {}, signal = never) {
   const clock = createManualClock();
   const heard: string[] = [];
   const outbox = new Outbox();
-  const whole: SessionWork = {
+  const commands: WorkerCommands = {
     hello: () => create(HelloSchema, { workerId: 'w' }),
     heartbeat: () => create(HeartbeatSchema, { ready: true }),
     objectionTo: () => undefined,
-    welcomed: () => void heard.push('welcomed'),
+    hold: () => undefined,
+    strays: () => create(StraysSchema),
     applyDesiredSet: () => void heard.push('set'),
     ensure: () => void heard.push('ensure'),
     cancelTask: () => void heard.push('cancel'),
     openTail: () => void heard.push('tail'),
     adopt: () => void heard.push('adopt'),
-    acknowledged: () => void heard.push('ack'),
-    resultOf: () => undefined,
-    resendResults: () => undefined,
     ...work,
   };
-  const parts = { channel, outbox, work: whole, clock, logger: silentLogger };
+  const results = new SentResults(noResults, outbox, clock);
+  const onWelcome = () => void heard.push('welcomed');
+  const parts = { channel, outbox, results, commands, onWelcome, clock, logger: silentLogger };
   let end: SessionEnd | undefined;
   const over = runSession(parts, signal).then((how) => {
     end = how;

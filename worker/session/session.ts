@@ -8,61 +8,13 @@ import { inBackground } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import { onAbort } from '#common/waiting/abort.ts';
-import {
-  type AdoptStrays,
-  type DesiredSet,
-  type Ensure,
-  type Heartbeat,
-  type Hello,
-  type OpenTail,
-  SessionRequestSchema,
-  type SessionResponse,
-  type TaskResult,
-  type Welcome,
-} from '#gen/botrunner/v1/worker_service_pb.js';
-import {
-  type Channel,
-  endOf,
-  httpStatusOf,
-  refusalOf,
-  type SessionCall,
-  type StatusObject,
-  send,
-  status,
-} from './channel.ts';
+import { SessionRequestSchema, type SessionResponse } from '#gen/botrunner/v1/worker_service_pb.js';
+import { type Channel, endOf, type SessionCall, type StatusObject, send } from './channel.ts';
 import type { Outbox } from './outbox.ts';
 import { createPeerClock, type PeerClock } from './peer-clock.ts';
-
-/** What the worker does in a session. Must not throw; a throw ends the session. */
-export interface SessionWork {
-  hello(): Hello;
-  heartbeat(): Heartbeat;
-  /** Why this orchestrator must not be obeyed; asked before the session begins. */
-  objectionTo(welcome: Welcome): string | undefined;
-  /** The session has begun: everything this worker should run. */
-  welcomed(desiredSet: DesiredSet | undefined): void;
-  applyDesiredSet(set: DesiredSet): void;
-  ensure(ensure: Ensure): void;
-  cancelTask(taskId: string): void;
-  openTail(tail: OpenTail): void;
-  adopt(decision: AdoptStrays): void;
-  acknowledged(taskId: string): void;
-  /** A result, if it still has to be sent. */
-  resultOf(taskId: string): TaskResult | undefined;
-  /** Called with every heartbeat: queue results that were sent long ago and not acknowledged. */
-  resendResults(): void;
-}
-
-export type SessionEnd =
-  /** The orchestrator does not take this worker as it is: a wrong token, id or version. */
-  | { readonly kind: 'refused'; readonly message: string; readonly hint: string; readonly tokenWrong: boolean }
-  /** The orchestrator does not know the credential: it has to be made known first. */
-  | { readonly kind: 'unknown' }
-  /** This worker must not obey that orchestrator. */
-  | { readonly kind: 'disobeyed'; readonly message: string }
-  /** A newer session of the same worker id has begun. */
-  | { readonly kind: 'fenced' }
-  | { readonly kind: 'lost'; readonly message: string; readonly welcomed: boolean };
+import type { SentResults } from './sent-results.ts';
+import { type SessionEnd, sessionEndOf } from './session-end.ts';
+import type { WorkerCommands } from './worker-commands.ts';
 
 // The orchestrator sends the desired set every 5 s, so that this much silence means it is not there.
 const silenceMaxMs = 20_000;
@@ -71,14 +23,17 @@ const heartbeatBounds = { minMs: 100, maxMs: 60_000 };
 export interface SessionParts {
   readonly channel: Channel;
   readonly outbox: Outbox;
-  readonly work: SessionWork;
+  readonly results: SentResults;
+  readonly commands: WorkerCommands;
+  /** The session has begun; called before anything is done in it. */
+  readonly onWelcome: () => void;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
 /** Resolves when the session is over. On abort it is ended in good order. */
 export async function runSession(parts: SessionParts, signal: AbortSignal): Promise<SessionEnd> {
-  const { channel, outbox, work, clock } = parts;
+  const { channel, outbox, results, commands, clock } = parts;
   const call = channel.openSession();
   const ended = endOf(call);
   const over = new AbortController();
@@ -97,8 +52,8 @@ export async function runSession(parts: SessionParts, signal: AbortSignal): Prom
     cancelWatchdog = clock.after(silenceMaxMs, () => breakOff(`nothing was received for ${silenceMaxMs / 1000} s`));
   };
   const beat = (intervalMs: number) => {
-    outbox.heartbeat(work.heartbeat());
-    work.resendResults();
+    outbox.heartbeat(commands.heartbeat());
+    results.resendOld();
     cancelHeartbeat = clock.after(intervalMs, () => beat(intervalMs));
   };
   const hear = (message: SessionResponse) => {
@@ -109,7 +64,7 @@ export async function runSession(parts: SessionParts, signal: AbortSignal): Prom
         breakOff('the orchestrator did not start with Welcome');
         return;
       }
-      const objection = work.objectionTo(body.value);
+      const objection = commands.objectionTo(body.value.storeId);
       if (objection !== undefined) {
         disobeyed = objection;
         breakOff(objection);
@@ -118,13 +73,17 @@ export async function runSession(parts: SessionParts, signal: AbortSignal): Prom
       welcomed = true;
       const { sessionId, desiredSet } = body.value;
       peer = createPeerClock(sessionId, () => clock.monotonicMs());
-      work.welcomed(desiredSet && peer.setWithRemaining(desiredSet));
+      parts.onWelcome();
+      commands.hold(false);
+      results.queuePending();
+      outbox.strays(commands.strays());
+      if (desiredSet) commands.applyDesiredSet(peer.setWithRemaining(desiredSet), true);
       const wanted = body.value.heartbeatIntervalMs;
       beat(Math.min(Math.max(wanted, heartbeatBounds.minMs), heartbeatBounds.maxMs));
       inBackground(sendAll(call, ended, parts, over.signal), (error) => breakOff(messageOf(error)));
       return;
     }
-    handle(work, peer, body);
+    handle(parts, peer, body, over.signal);
   };
   call.on('data', (message: SessionResponse) => {
     try {
@@ -136,35 +95,41 @@ export async function runSession(parts: SessionParts, signal: AbortSignal): Prom
   });
   const letGo = onAbort(signal, () => call.cancel());
   feedWatchdog();
-  call.write(create(SessionRequestSchema, { body: { case: 'hello', value: work.hello() } }));
+  call.write(create(SessionRequestSchema, { body: { case: 'hello', value: commands.hello() } }));
   const final = await ended;
   over.abort();
   cancelWatchdog();
   cancelHeartbeat();
   letGo();
   if (disobeyed !== undefined) return { kind: 'disobeyed', message: disobeyed };
-  return howItEnded(final, ownReason, welcomed);
+  if (ownReason !== undefined) return { kind: 'lost', message: ownReason, welcomed };
+  return sessionEndOf(final, 'session', welcomed);
 }
 
-function handle(work: SessionWork, peer: PeerClock, body: SessionResponse['body']): void {
+function handle(
+  { channel, commands, results }: SessionParts,
+  peer: PeerClock,
+  body: SessionResponse['body'],
+  over: AbortSignal,
+): void {
   switch (body.case) {
     case 'ensure':
-      work.ensure(peer.withRemaining(body.value));
+      commands.ensure(peer.withRemaining(body.value));
       break;
     case 'desiredSet':
-      work.applyDesiredSet(peer.setWithRemaining(body.value));
+      commands.applyDesiredSet(peer.setWithRemaining(body.value), false);
       break;
     case 'cancelTask':
-      work.cancelTask(body.value.taskId);
+      commands.cancelTask(body.value.taskId);
       break;
     case 'openTail':
-      work.openTail(body.value);
+      commands.openTail(channel, body.value, over);
       break;
     case 'adopt':
-      work.adopt(body.value);
+      commands.adopt(body.value);
       break;
     case 'resultAck':
-      work.acknowledged(body.value.taskId);
+      results.acknowledged(body.value.taskId);
       break;
     case 'welcome':
       throw new Error('a second Welcome in one session');
@@ -178,30 +143,13 @@ function handle(work: SessionWork, peer: PeerClock, body: SessionResponse['body'
 async function sendAll(
   call: SessionCall,
   ended: Promise<StatusObject>,
-  { outbox, work }: SessionParts,
+  { outbox, results }: SessionParts,
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
-    const message = outbox.next((taskId) => work.resultOf(taskId));
+    const message = outbox.next((taskId) => results.resultOf(taskId));
     if (message) await send(call, message, ended);
     else await outbox.wait(signal);
-  }
-}
-
-function howItEnded(final: StatusObject, ownReason: string | undefined, welcomed: boolean): SessionEnd {
-  if (ownReason !== undefined) return { kind: 'lost', message: ownReason, welcomed };
-  if (httpStatusOf(final) !== undefined) return { kind: 'lost', message: final.details, welcomed };
-  switch (final.code) {
-    case status.UNAUTHENTICATED:
-      return { kind: 'unknown' };
-    case status.PERMISSION_DENIED:
-    case status.INVALID_ARGUMENT:
-    case status.UNIMPLEMENTED:
-      return { kind: 'refused', ...refusalOf(final), tokenWrong: false };
-    case status.ABORTED:
-      return { kind: 'fenced' };
-    default:
-      return { kind: 'lost', message: final.details || status[final.code] || 'the session ended', welcomed };
   }
 }
 

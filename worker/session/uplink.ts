@@ -6,7 +6,6 @@
 
 import { inBackground } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
-import { describeConnectionFailure } from '#common/connection-failure.ts';
 import type { Logger } from '#common/log.ts';
 import type { Secret } from '#common/secret.ts';
 import { linkSignals, onAbort } from '#common/waiting/abort.ts';
@@ -14,13 +13,8 @@ import { pause } from '#common/waiting/bell.ts';
 import type { BotState } from '#gen/botrunner/v1/bot_pb.js';
 import type { LogEntry } from '#gen/botrunner/v1/log_pb.js';
 import type {
-  AdoptStrays,
   BotObservation,
-  DesiredSet,
-  Ensure,
   Heartbeat,
-  Hello,
-  OpenTail,
   Strays,
   StraysAdopted,
   TaskResult,
@@ -28,30 +22,16 @@ import type {
 import type { TaskReports } from '../bots/active-task.ts';
 import type { Endpoint } from '../config.ts';
 import type { Credential } from '../state/credential.ts';
-import { dialDelayMs, fencedDelayMs, refusedDelayMs } from './backoff.ts';
-import { type Channel, createChannel, httpStatusOf, refusalOf, type ServiceError, status } from './channel.ts';
+import { delayAfter } from './backoff.ts';
+import { type Channel, createChannel, httpStatusOf, type ServiceError } from './channel.ts';
+import { type Complaint, complaintOf, unreachable } from './complaints.ts';
 import { Outbox } from './outbox.ts';
 import type { Probed } from './probe.ts';
 import type { ResultJournal } from './result-journal.ts';
-import { runSession, type SessionEnd, type SessionWork } from './session.ts';
-
-/** The rest of the worker, as a session sees it. */
-export interface UplinkWork {
-  hello(): Hello;
-  heartbeat(): Heartbeat;
-  /** Why the orchestrator with this store must not be obeyed. */
-  objectionTo(storeId: string): string | undefined;
-  /** `anew`: the first set of a session. */
-  applyDesiredSet(set: DesiredSet, anew: boolean): void;
-  ensure(ensure: Ensure): void;
-  cancelTask(taskId: string): void;
-  /** True: another process is this worker, so leave its bots as they are; false: this one is it again. */
-  hold(held: boolean): void;
-  openTail(channel: Channel, tail: OpenTail, signal: AbortSignal): void;
-  /** Containers on the engine that are not this worker's. */
-  strays(): Strays;
-  adopt(decision: AdoptStrays): void;
-}
+import { SentResults } from './sent-results.ts';
+import { runSession } from './session.ts';
+import { type SessionEnd, sessionEndOf } from './session-end.ts';
+import type { WorkerCommands } from './worker-commands.ts';
 
 export interface UplinkParts {
   readonly endpoints: readonly Endpoint[];
@@ -75,19 +55,15 @@ export type FirstDial = { readonly kind: 'connected' } | Exclude<SessionEnd, { k
 interface Current {
   readonly channel: Channel;
   readonly outbox: Outbox;
-  /** Aborted when the session is over. */
-  readonly over: AbortController;
+  readonly results: SentResults;
   /** Aborted to begin a new session at once. */
   readonly renewed: AbortController;
 }
-
-const resendResultMs = 10_000;
 
 export class Uplink implements TaskReports {
   readonly #parts: UplinkParts;
   readonly #ending = new AbortController();
   readonly #firstDial = Promise.withResolvers<FirstDial>();
-  readonly #resultSentAt = new Map<string, number>();
   #current: Current | undefined;
   #welcomed = false;
   /** Whether the credential is so new that no orchestrator can know it. */
@@ -105,8 +81,8 @@ export class Uplink implements TaskReports {
   }
 
   /** Dials from now on until stopped. */
-  start(work: UplinkWork): void {
-    this.#running = this.#run(work);
+  start(commands: WorkerCommands): void {
+    this.#running = this.#run(commands);
   }
 
   /** Resolves when the first dial was answered, one way or the other; later ones are only logged. */
@@ -151,7 +127,7 @@ export class Uplink implements TaskReports {
   ended(result: TaskResult): void {
     // On disk before it is sent: a result the orchestrator acts on is one this worker stands by after a crash, too.
     inBackground(
-      this.#parts.journal.add(result).then(() => this.#queueResult(result.taskId)),
+      this.#parts.journal.add(result).then(() => this.#current?.results.queue(result.taskId)),
       (error) =>
         this.#parts.logger.error({ err: error }, 'a result could not be queued; it is sent in the next session'),
     );
@@ -172,7 +148,7 @@ export class Uplink implements TaskReports {
   /** Sends a result once more, if the task has ended. */
   resendResult(taskId: string): boolean {
     if (!this.#parts.journal.get(taskId)) return false;
-    this.#queueResult(taskId);
+    this.#current?.results.queue(taskId);
     return true;
   }
 
@@ -181,17 +157,17 @@ export class Uplink implements TaskReports {
     this.#current?.outbox.heartbeat(heartbeat);
   }
 
-  async #run(work: UplinkWork): Promise<void> {
+  async #run(commands: WorkerCommands): Promise<void> {
     const { endpoints, clock, random } = this.#parts;
     const { signal } = this.#ending;
     for (let turn = 0; !signal.aborted; turn += 1) {
       const endpoint = endpoints[turn % endpoints.length];
       if (!endpoint) throw new Error('no orchestrator to dial');
       const renewed = new AbortController();
-      const end = await this.#dial(endpoint, work, renewed);
+      const end = await this.#dial(endpoint, commands, renewed);
       if (signal.aborted) return;
       if (renewed.signal.aborted) continue;
-      if (end.kind === 'fenced') work.hold(true);
+      if (end.kind === 'fenced') commands.hold(true);
       // One dial of each orchestrator in turn counts as one failure.
       const lap = Math.floor(this.#failures / endpoints.length);
       this.#note(endpoint, end);
@@ -203,40 +179,35 @@ export class Uplink implements TaskReports {
    * One try: with the credential, and only where that is not known with the join token first. Every try is made so: an
    * orchestrator that did not know this worker once, because it had another store or token, may know it the next time.
    */
-  async #dial(endpoint: Endpoint, work: UplinkWork, renewed: AbortController): Promise<SessionEnd> {
-    const end = await this.#session(endpoint, work, renewed, this.#isNew);
+  async #dial(endpoint: Endpoint, commands: WorkerCommands, renewed: AbortController): Promise<SessionEnd> {
+    const end = await this.#session(endpoint, commands, renewed, this.#isNew);
     this.#isNew = false;
     if (end.kind !== 'unknown' || this.#ending.signal.aborted || renewed.signal.aborted) return end;
-    return this.#session(endpoint, work, renewed, true);
+    return this.#session(endpoint, commands, renewed, true);
   }
 
   async #session(
     endpoint: Endpoint,
-    work: UplinkWork,
+    commands: WorkerCommands,
     renewed: AbortController,
     joinFirst: boolean,
   ): Promise<SessionEnd> {
-    const { credential, clock, logger, roots } = this.#parts;
-    const over = new AbortController();
-    const current: Current = {
-      channel: createChannel(endpoint, credential.value, roots),
-      outbox: new Outbox(),
-      over,
-      renewed,
-    };
-    this.#current = current;
+    const { credential, clock, logger, roots, journal } = this.#parts;
+    const channel = createChannel(endpoint, credential.value, roots);
+    const outbox = new Outbox();
+    const results = new SentResults(journal, outbox, clock);
+    this.#current = { channel, outbox, results, renewed };
     using either = linkSignals(this.#ending.signal, renewed.signal);
     const { signal } = either;
     try {
-      const refused = joinFirst ? await this.#join(current.channel, signal) : undefined;
+      const refused = joinFirst ? await this.#join(channel, signal) : undefined;
       if (refused) return refused;
-      const parts = { channel: current.channel, outbox: current.outbox, clock, logger };
-      return await runSession({ ...parts, work: this.#sessionWork(endpoint, current, work) }, signal);
+      const onWelcome = () => this.#welcome(endpoint);
+      return await runSession({ channel, outbox, results, commands, onWelcome, clock, logger }, signal);
     } finally {
       this.#current = undefined;
       this.#welcomed = false;
-      over.abort(new Error('the session has ended'));
-      current.channel.close();
+      channel.close();
     }
   }
 
@@ -249,54 +220,19 @@ export class Uplink implements TaskReports {
       await channel.join(joinToken, { workerId, credentialSha256: credential.sha256 });
       return undefined;
     } catch (error) {
-      return notJoined(error as ServiceError); // what a call of grpc-js rejects with
+      return sessionEndOf(error as ServiceError, 'join'); // what a call of grpc-js rejects with
     } finally {
       letGo();
     }
   }
 
-  #sessionWork(endpoint: Endpoint, current: Current, work: UplinkWork): SessionWork {
-    const { journal, clock, logger, workerId } = this.#parts;
-    return {
-      hello: () => work.hello(),
-      heartbeat: () => work.heartbeat(),
-      objectionTo: ({ storeId }) => work.objectionTo(storeId),
-      welcomed: (set) => {
-        this.#welcomed = true;
-        work.hold(false);
-        this.#failures = 0;
-        this.#complaints.clear();
-        logger.info({ orchestrator: endpoint.url, workerId }, 'connected to the orchestrator');
-        this.#firstDial.resolve({ kind: 'connected' });
-        this.#resultSentAt.clear();
-        for (const taskId of journal.pending) this.#queueResult(taskId);
-        current.outbox.strays(work.strays());
-        if (set) work.applyDesiredSet(set, true);
-      },
-      applyDesiredSet: (set) => work.applyDesiredSet(set, false),
-      ensure: (ensure) => work.ensure(ensure),
-      cancelTask: (taskId) => work.cancelTask(taskId),
-      openTail: (tail) => work.openTail(current.channel, tail, current.over.signal),
-      adopt: (decision) => work.adopt(decision),
-      acknowledged: (taskId) => {
-        journal.acknowledge(taskId);
-        this.#resultSentAt.delete(taskId);
-      },
-      resultOf: (taskId) => journal.get(taskId),
-      resendResults: () => {
-        const now = clock.monotonicMs();
-        for (const taskId of journal.pending) {
-          const sentAt = this.#resultSentAt.get(taskId);
-          if (sentAt !== undefined && now - sentAt >= resendResultMs) this.#queueResult(taskId);
-        }
-      },
-    };
-  }
-
-  #queueResult(taskId: string): void {
-    if (!this.#current) return;
-    this.#resultSentAt.set(taskId, this.#parts.clock.monotonicMs());
-    this.#current.outbox.result(taskId);
+  #welcome(endpoint: Endpoint): void {
+    const { logger, workerId } = this.#parts;
+    this.#welcomed = true;
+    this.#failures = 0;
+    this.#complaints.clear();
+    logger.info({ orchestrator: endpoint.url, workerId }, 'connected to the orchestrator');
+    this.#firstDial.resolve({ kind: 'connected' });
   }
 
   #note(endpoint: Endpoint, end: SessionEnd): void {
@@ -330,80 +266,5 @@ export class Uplink implements TaskReports {
     this.#complaints.set(endpoint.url, text);
     if (isError) logger.error(text);
     else logger.warn(text);
-  }
-}
-
-function delayAfter(end: SessionEnd, failures: number, random: number): number {
-  switch (end.kind) {
-    case 'fenced':
-      return fencedDelayMs(random);
-    case 'refused':
-    case 'unknown':
-    case 'disobeyed':
-      return refusedDelayMs(failures, random);
-    case 'lost':
-      return dialDelayMs(failures, random);
-  }
-}
-
-/** How a Join that failed ends the try. */
-function notJoined(error: ServiceError): SessionEnd {
-  const { code, details } = error;
-  if (httpStatusOf(error) !== undefined) return { kind: 'lost', message: details, welcomed: false };
-  switch (code) {
-    case status.UNAUTHENTICATED:
-      return { kind: 'refused', ...refusalOf(error), tokenWrong: true };
-    case status.PERMISSION_DENIED:
-    case status.INVALID_ARGUMENT:
-    case status.UNIMPLEMENTED:
-      return { kind: 'refused', ...refusalOf(error), tokenWrong: false };
-    default:
-      return { kind: 'lost', message: details || status[code] || 'no answer', welcomed: false };
-  }
-}
-
-/** One line that says what is wrong and what to do about it. */
-export interface Complaint {
-  readonly text: string;
-  readonly isError: boolean;
-}
-
-function unreachable({ url }: Pick<Endpoint, 'url'>, why: Probed | undefined): string {
-  const words = why && describeConnectionFailure(why.failure, { url, setting: 'ORCHESTRATOR_URL', ...why });
-  const cure = words === undefined ? '' : `${words.cure.charAt(0).toLowerCase()}${words.cure.slice(1, -1)}`;
-  const reason = words === undefined ? 'check that it runs and ORCHESTRATOR_URL' : `${words.sentence}; ${cure}`;
-  return `the orchestrator at ${url} cannot be reached: ${reason}; retrying`;
-}
-
-export function complaintOf(endpoint: Pick<Endpoint, 'url'>, workerId: string, end: SessionEnd): Complaint {
-  switch (end.kind) {
-    case 'refused':
-      return {
-        isError: true,
-        text: end.tokenWrong
-          ? `the orchestrator at ${endpoint.url} refuses the worker token: set WORKER_TOKEN to the orchestrator's`
-          : `the orchestrator at ${endpoint.url} refuses this worker: ${[end.message, end.hint].filter(Boolean).join(' ')}`,
-      };
-    case 'unknown':
-      return {
-        isError: true,
-        text: `the orchestrator at ${endpoint.url} forgot this worker right after it had joined; retrying`,
-      };
-    case 'disobeyed':
-      return { isError: true, text: `the orchestrator at ${endpoint.url} is not followed: ${end.message}` };
-    case 'fenced':
-      return {
-        isError: true,
-        text:
-          `another process has connected as worker ${workerId}: this one reports nothing and leaves its bots alone ` +
-          `until the other is gone; give each its own WORKER_ID and DATA_DIR`,
-      };
-    case 'lost':
-      return {
-        isError: false,
-        text: end.welcomed
-          ? `the connection to the orchestrator at ${endpoint.url} was lost; bots keep running, reconnecting`
-          : unreachable(endpoint, undefined),
-      };
   }
 }

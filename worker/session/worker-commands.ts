@@ -1,0 +1,29 @@
+/** What an orchestrator may ask and tell in a session. worker/commands.ts does it. */
+import type {
+  AdoptStrays,
+  DesiredSet,
+  Ensure,
+  Heartbeat,
+  Hello,
+  OpenTail,
+  Strays,
+} from '#gen/botrunner/v1/worker_service_pb.js';
+import type { Channel } from './channel.ts';
+
+/** None of them may throw: a throw ends the session. */
+export interface WorkerCommands {
+  hello(): Hello;
+  heartbeat(): Heartbeat;
+  /** Why the orchestrator with this store must not be obeyed. */
+  objectionTo(storeId: string): string | undefined;
+  /** `anew`: the first set of a session. */
+  applyDesiredSet(set: DesiredSet, anew: boolean): void;
+  ensure(ensure: Ensure): void;
+  cancelTask(taskId: string): void;
+  /** True: another process is this worker, so leave its bots as they are; false: this one is it again. */
+  hold(held: boolean): void;
+  openTail(channel: Channel, tail: OpenTail, signal: AbortSignal): void;
+  /** Containers on the engine that are not this worker's. */
+  strays(): Strays;
+  adopt(decision: AdoptStrays): void;
+}
