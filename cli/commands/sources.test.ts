@@ -1,39 +1,13 @@
 /** The sources of start, from the command line to what the orchestrator gets. Update takes the same. */
 import { symlink, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { gunzipSync } from 'node:zlib';
-import tar from 'tar-stream';
 import { describe, expect, it } from 'vitest';
 import { BotLanguage } from '#gen/botrunner/v1/bot_pb.js';
 import { FakeOrchestrator, refusal } from '../testing/fake-orchestrator.ts';
-import { type RunOptions, runCli, type Told } from '../testing/run-cli.ts';
+import type { RunOptions } from '../testing/run-cli.ts';
+import { filesIn, start } from '../testing/started.ts';
 import { tempFolder } from '../testing/temp-folder.ts';
-
-interface Started extends Told {
-  readonly orchestrator: FakeOrchestrator;
-  readonly source: unknown;
-  readonly artifact: Buffer | undefined;
-}
-
-async function start(words: readonly string[], options: RunOptions = {}): Promise<Started> {
-  const orchestrator = options.orchestrator ?? new FakeOrchestrator();
-  const told = await runCli(['start', 'b', '--no-wait', ...words], { ...options, orchestrator });
-  const source = orchestrator.starts[0]?.spec?.source;
-  return { ...told, orchestrator, source, artifact: [...orchestrator.artifacts.values()][0] };
-}
-
-async function filesIn(archive: Buffer | undefined): Promise<Record<string, string>> {
-  const extract = tar.extract();
-  Readable.from([archive ?? Buffer.alloc(0)]).pipe(extract);
-  const files: Record<string, string> = {};
-  for await (const entry of extract) {
-    const pieces: Buffer[] = [];
-    for await (const piece of entry as AsyncIterable<Buffer>) pieces.push(piece);
-    files[entry.header.name] = entry.header.linkname ?? String(Buffer.concat(pieces));
-  }
-  return files;
-}
 
 describe('--code', () => {
   it.each<[string[], string, BotLanguage]>([
@@ -88,90 +62,6 @@ describe('--simple', () => {
     const { stderr, source } = await start(['--simple', '.'], { cwd });
     expect(stderr).toContain('The Dockerfile is not used with --simple; use --custom to build it\n');
     expect(source).toMatchObject({ case: 'simple' });
-  });
-});
-
-describe('what --simple leaves out', () => {
-  const folder = {
-    'bot.py': 'from config import TOKEN\nfrom dotenv import load_dotenv\nload_dotenv()\nopen("data/users.db")\n',
-    'config.py': 'TOKEN = 1\n',
-    'data/users.db': 'x',
-    'notes.txt': 'x',
-    '.env': 'BOT_TOKEN=canary',
-    '.gitignore': 'config.py\ndata/\nnotes.txt\nvenv/\n',
-    'venv/pyvenv.cfg': '',
-    'venv/lib/x.py': '',
-  };
-
-  it('is one line, and what the code needs of it another', async () => {
-    const { exitCode, stderr, artifact } = await start(['--simple', '.'], { cwd: await tempFolder(folder) });
-    expect({ exitCode, stderr }).toEqual({
-      exitCode: 0,
-      stderr: [
-        'Left out: config.py (.gitignore), data/ (.gitignore), notes.txt (.gitignore), .env, venv/ (a virtual environment). ' +
-          '--include PATH sends one anyway',
-        'bot.py reads .env, which is left out: give its variables with --env-file .env, or send it with --include .env',
-        'The code mentions files that are left out: data (in bot.py), config.py (in bot.py)',
-        'Runs bot.py; --entrypoint or --command runs something else',
-        'Uploading 1 file (92 B)',
-        '',
-      ].join('\n'),
-    });
-    expect(Object.keys(await filesIn(artifact))).toEqual(['bot.py']);
-  });
-
-  it('goes along with --include; --env-file is as good for the .env', async () => {
-    const words = ['--simple', '.', '--include', 'config.py', '--include', 'data', '--env-file', '.env'];
-    const { stderr, artifact } = await start(words, { cwd: await tempFolder(folder) });
-    expect(stderr).not.toMatch(/reads|names what/);
-    expect(Object.keys(await filesIn(artifact))).toEqual(['bot.py', 'config.py', 'data/users.db']);
-    const custom = await start(['--image', 'x', '--include', 'a']);
-    expect(custom).toMatchObject({
-      exitCode: 2,
-      stderr: expect.stringContaining('--include does not work with --image.'),
-    });
-  });
-
-  const withFormer = () => {
-    const orchestrator = new FakeOrchestrator();
-    orchestrator.addBot({ botId: 'b' });
-    orchestrator.sentBefore = ['data'];
-    return orchestrator;
-  };
-
-  it('is refused without a terminal when the bot has it, and taken with --yes', async () => {
-    const cwd = await tempFolder(folder);
-    const refused = await start(['--simple', '.'], { cwd, orchestrator: withFormer() });
-    expect(refused).toMatchObject({ exitCode: 2, artifact: undefined });
-    expect(refused.stderr).toContain('b got data with its last upload; this one leaves it out. Add --include data');
-    expect(refused.orchestrator.starts).toEqual([]);
-    expect(await start(['--simple', '.', '--yes'], { cwd, orchestrator: withFormer() })).toMatchObject({ exitCode: 0 });
-    expect(await start(['--simple', '.', '--include', 'data'], { cwd, orchestrator: withFormer() })).toMatchObject({
-      exitCode: 0,
-    });
-  });
-
-  it('is asked about on a terminal when the bot has it', async () => {
-    const cwd = await tempFolder(folder);
-    const no = await start(['--simple', '.'], { cwd, orchestrator: withFormer(), terminal: true, stdin: 'n\n' });
-    expect(no).toMatchObject({
-      exitCode: 1,
-      stderr: expect.stringContaining('Nothing was changed.'),
-      artifact: undefined,
-    });
-    expect(
-      await start(['--simple', '.'], { cwd, orchestrator: withFormer(), terminal: true, stdin: 'y\n' }),
-    ).toMatchObject({
-      exitCode: 0,
-    });
-  });
-
-  it('is no pointer of Git LFS: such a file is refused with its path', async () => {
-    const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'0'.repeat(64)}\nsize 5\n`;
-    const cwd = await tempFolder({ 'bot.py': '', 'model/a.bin': pointer });
-    const { exitCode, stderr, orchestrator } = await start(['--simple', '.'], { cwd });
-    expect({ exitCode, calls: orchestrator.calls }).toEqual({ exitCode: 1, calls: [] });
-    expect(stderr).toContain('model/a.bin is a Git LFS pointer, not the file itself.');
   });
 });
 

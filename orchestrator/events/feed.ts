@@ -56,6 +56,9 @@ export interface FeedDeps {
   readonly settings?: Partial<FeedSettings>;
 }
 
+/** Rows that a watcher which reads on from the store may hold. */
+const heldMax = 32;
+
 interface Watcher {
   readonly query: EventQuery;
   /** Of the newest event that was handed out or may be skipped. */
@@ -170,17 +173,19 @@ export class EventFeed {
   /** Reads from the store until nothing is left; from then on events come by the buffer. */
   async *#catchUp(watcher: Watcher, signal: AbortSignal): AsyncGenerator<FeedItem> {
     const { outbox } = this.#deps.store.read;
-    const { batch } = this.#settings;
+    // What is read waits in memory while its reader does not read on: little, unless nothing of it is for the reader.
+    let size = heldMax;
     while (!signal.aborted) {
       if (watcher.position < outbox.floor()) yield this.#reset(watcher);
-      const rows = outbox.ofUserAfter(watcher.query.userId, watcher.position, batch);
+      const rows = outbox.ofUserAfter(watcher.query.userId, watcher.position, size);
       // In the same turn as the read, so that no commit falls in between.
-      if (rows.length < batch) watcher.behind = false;
+      if (rows.length < size) watcher.behind = false;
       for (const record of rows) {
         if (signal.aborted) return;
         watcher.position = record.seq;
         if (watcher.query.wants(record)) yield { kind: 'event', seq: record.seq, event: this.render(record) };
       }
+      size = rows.some((record) => watcher.query.wants(record)) ? heldMax : this.#settings.batch;
       // A long way back without a match must not keep others waiting.
       if (watcher.behind) await nextTurn();
       else return;

@@ -3,9 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { chownSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { orchestratorVariables } from '../../orchestrator/config.ts';
 import { checkoutPath } from '../../scripts/process/checkout.ts';
-import { workerVariables } from '../../worker/config.ts';
 import { projectName } from '../kit/compose/compose-host.ts';
 import { type ComposeWorld, startComposeWorld } from '../kit/compose/compose-world.ts';
 import { startForward } from '../kit/compose/forward.ts';
@@ -40,28 +38,6 @@ function pageBlock(name: string): string {
   if (block === undefined) throw new Error(`docs/DEPLOY.md has no block ${name}`);
   return block.text.replaceAll('docker compose', 'docker-compose');
 }
-
-describe('the compose files', () => {
-  const text = readFileSync(checkoutPath('compose.services.yml'), 'utf8');
-  const [orchestrator = '', worker = ''] =
-    text.split('\n  orchestrator:\n')[1]?.split('\n  bot-runner-worker:\n') ?? [];
-  const namesOf = (variables: object): string[] => Object.values(variables).map(({ name }) => name);
-
-  it('hand every setting of the orchestrator on, but those that the container or the other files fix', () => {
-    // The image and the published port fix the first five; the others are in compose.yml, compose.tls.yml and .env.development.
-    const fixed = ['HOST', 'PORT', 'DATA_DIR', 'DATABASE_URL', 'SECRETS_KEY'];
-    const elsewhere = ['TLS_CERT', 'TLS_KEY', 'ALLOW_CLEARTEXT', 'PUBLISHED_AT', 'ALLOW_DEVELOPMENT_TOKENS'];
-    const tokens = ['CLIENT_TOKEN', 'ADMIN_TOKEN', 'WORKER_TOKEN'];
-    const left = namesOf(orchestratorVariables).filter((name) => !orchestrator.includes(`      ${name}: `));
-    expect(left.toSorted()).toEqual([...fixed, ...elsewhere, ...tokens].toSorted());
-  });
-
-  it('hand every setting of the worker on, but those that the container or the other files fix', () => {
-    const left = namesOf(workerVariables).filter((name) => !worker.includes(`      ${name}: `));
-    const elsewhere = ['ORCHESTRATOR_URL', 'WORKER_ID', 'WORKER_TOKEN'];
-    expect(left.toSorted()).toEqual(['DATA_DIR', 'HEALTH_SOCKET', 'RUNTIME', ...elsewhere].toSorted());
-  });
-});
 
 describe('the platform by compose', { timeout: longMs }, () => {
   let found: ComposeWorld | { skip: string };

@@ -1,25 +1,44 @@
-/** Writes what a procedure's handler answers to a response of Node.js, of either version of HTTP. */
+/**
+ * Writes what a procedure's handler answers to a response of Node.js, of either version of HTTP. One message at a time is on its
+ * way: a reader that is slow holds that one and no more, and one that has stopped reading is cut off.
+ */
 
 import type { OutgoingHttpHeaders } from 'node:http';
+import { constants } from 'node:http2';
 import type { UniversalServerResponse } from '@connectrpc/connect/protocol';
-import { inBackground } from '#common/background.ts';
+import { inBackground, later } from '#common/background.ts';
 import { isGone } from '../is-gone.ts';
 
 /** What the responses of both versions have in common. */
 export interface Writable {
   readonly destroyed?: boolean;
-  readonly stream?: { readonly destroyed: boolean };
+  /** Of HTTP/2. */
+  readonly stream?: { readonly destroyed: boolean; close(code: number): void };
   writeHead(status: number, headers: OutgoingHttpHeaders): unknown;
   /** False when `drain` is to be waited for. */
   write(bytes: Uint8Array): boolean;
   addTrailers(trailers: OutgoingHttpHeaders): void;
   end(): unknown;
+  destroy(): unknown;
   once(event: 'drain' | 'close', listener: () => void): unknown;
   removeListener(event: 'drain' | 'close', listener: () => void): unknown;
 }
 
+/** How long a message may take to go out. */
+export interface Patience {
+  readonly stallMs: number;
+  /** So many bytes are granted a second on top of it, for messages that are large and lines that are slow. */
+  readonly bytesPerSecond: number;
+}
+
+const usualPatience: Patience = { stallMs: 60_000, bytesPerSecond: 4096 };
+
 /** Resolves when all is written, or when there is nobody to write to any more. Rejects with what the body throws. */
-export async function sendResponse(answer: UniversalServerResponse, response: Writable): Promise<void> {
+export async function sendResponse(
+  answer: UniversalServerResponse,
+  response: Writable,
+  patience: Patience = usualPatience,
+): Promise<void> {
   const { status, header, trailer } = answer;
   const body = answer.body?.[Symbol.asyncIterator]();
   try {
@@ -28,7 +47,7 @@ export async function sendResponse(answer: UniversalServerResponse, response: Wr
     if (isGone(response)) return;
     response.writeHead(status, { 'cache-control': 'no-store', ...nodeHeaders(header) });
     for (; chunk !== undefined && !chunk.done; chunk = await body?.next()) {
-      if (!(await written(response, chunk.value))) return;
+      if (!(await written(response, chunk.value, patience))) return;
     }
     if (isGone(response)) return;
     if (trailer !== undefined) response.addTrailers(nodeHeaders(trailer));
@@ -43,8 +62,8 @@ function nodeHeaders(headers: Headers | undefined): OutgoingHttpHeaders {
   return Object.fromEntries(headers ?? []);
 }
 
-/** False when there is nobody to write to any more. Waits for a reader that is slow, not for one that has gone. */
-async function written(response: Writable, bytes: Uint8Array): Promise<boolean> {
+/** False when there is nobody to write to any more. Waits for a reader that is slow, not for one that has gone or stalls. */
+async function written(response: Writable, bytes: Uint8Array, { stallMs, bytesPerSecond }: Patience): Promise<boolean> {
   if (isGone(response)) return false;
   if (response.write(bytes)) return true;
   // Of HTTP/2, a write may be what finds out; its `close` is past then.
@@ -52,12 +71,26 @@ async function written(response: Writable, bytes: Uint8Array): Promise<boolean> 
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const onDrain = () => resolve(true);
   const onClose = () => resolve(false);
+  const cancel = later(stallMs + (bytes.length / bytesPerSecond) * 1000, () => {
+    cutOff(response);
+    resolve(false);
+  });
   response.once('drain', onDrain);
   response.once('close', onClose);
   try {
     return await promise;
   } finally {
+    cancel();
     response.removeListener('drain', onDrain);
     response.removeListener('close', onClose);
   }
+}
+
+/**
+ * Trailers would wait behind what is not read. The code of HTTP/2 is RESOURCE_EXHAUSTED to every client of gRPC
+ * (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md, errors); its stream may be opened again.
+ */
+function cutOff(response: Writable): void {
+  if (response.stream === undefined) response.destroy();
+  else response.stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
 }

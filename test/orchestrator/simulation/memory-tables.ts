@@ -332,6 +332,7 @@ function artifactTable(journal: Journal): ArtifactTable {
     remove: absent,
     removeChunks: absent,
     chunk: absent,
+    chunkSize: absent,
   };
 }
 
