@@ -111,7 +111,7 @@ describe('of a folder', () => {
     [
       'names the packages',
       { 'a/__main__.py': '', 'b/__main__.py': '' },
-      'Say --entrypoint NAME with one of: a, b, a/__main__.py, b/__main__.py.',
+      'Give --entrypoint NAME with one of: a, b, a/__main__.py, b/__main__.py.',
     ],
     [
       'names what has to be built',

@@ -57,6 +57,6 @@ function refused(message: string, paths: readonly string[], runtime: Runtime | u
   const hint =
     candidates.length === 0
       ? `There is no ${runtime === undefined ? '.py, .js, .mjs, .cjs, .ts or .mts' : endings[runtime]} file to run.`
-      : `Say --entrypoint ${packages.length > 0 ? 'NAME' : 'FILE'} with one of: ${namesText(candidates)}.`;
+      : `Give --entrypoint ${packages.length > 0 ? 'NAME' : 'FILE'} with one of: ${namesText(candidates)}.`;
   return complain(exitCodes.failed, 'INVALID_ENTRYPOINT', message, hint);
 }

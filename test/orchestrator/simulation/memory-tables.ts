@@ -324,7 +324,6 @@ function artifactTable(journal: Journal): ArtifactTable {
     touch: () => undefined,
     discardUnfinished: () => undefined,
     addChunk: absent,
-    chunkSize: absent,
     discardUpload: absent,
     page: absent,
     ownersOf: absent,
