@@ -124,14 +124,16 @@ function describeDocker(docker: TestDocker): void {
       expect(textsOf((await readAll(runtime, first)).lines)).toEqual(paths.map((path) => `wrote ${path}`));
       await runtime.remove(first, patience());
       const look: Step[] = paths.map((path) => ['exists', path]);
-      const next = await run([...look, ['exit', 0]], { botId: 'writer' });
-      await untilExited(runtime, next);
-      expect(textsOf((await readAll(runtime, next)).lines)).toEqual([
-        '/app/state.db no',
-        '/data/state.db yes',
-        '/home/bot/.cache no',
-        '/tmp/x no',
-      ]);
+      const seen = async () => {
+        const next = await run([...look, ['exit', 0]], { botId: 'writer' });
+        await untilExited(runtime, next);
+        const { lines } = await readAll(runtime, next);
+        await runtime.remove(next, patience());
+        return textsOf(lines);
+      };
+      expect(await seen()).toEqual(['/app/state.db no', '/data/state.db yes', '/home/bot/.cache no', '/tmp/x no']);
+      await runtime.removeVolumes({ userId, botId: 'writer' }, patience());
+      expect(await seen()).toEqual(paths.map((path) => `${path} no`));
     });
 
     test('tells an end for lack of memory from others', async ({ skip }) => {

@@ -46,6 +46,7 @@ describe.skipIf('skip' in docker)('a bot', () => {
     timeout: longMs,
   }, async () => {
     const file = join(dir, 'bot.py');
+    const ofBot = encodeURIComponent(JSON.stringify({ label: ['bot_id=life'] }));
     const done = async (...words: string[]) => {
       const end = await platform.cli(words);
       expect({ words, ...end }).toMatchObject({ words, code: 0 });
@@ -92,10 +93,11 @@ describe.skipIf('skip' in docker)('a bot', () => {
     const version: string = JSON.parse(workers).workers[0].engine_version;
     expect(version).toMatch(engine.podman === undefined ? /^docker \d/ : `podman ${engine.podman}`);
 
-    await done('delete', 'life', '--yes');
+    const { text: volumes } = await callEngine(engine.host, `/volumes?filters=${ofBot}`);
+    expect(volumes).toContain('bot_data_');
+    await done('delete', 'life', '--purge', '--yes');
     for (const path of ['/containers/json?all=true', '/images/json?all=true', '/volumes']) {
-      const filters = encodeURIComponent(JSON.stringify({ label: ['bot_id=life'] }));
-      const { text } = await callEngine(engine.host, `${path}${path.includes('?') ? '&' : '?'}filters=${filters}`);
+      const { text } = await callEngine(engine.host, `${path}${path.includes('?') ? '&' : '?'}filters=${ofBot}`);
       expect({ path, left: text.trim() }).toMatchObject({
         path,
         left: expect.stringMatching(/^\[\]$|"Volumes":(?:null|\[\])/),

@@ -25,6 +25,7 @@ import { imageFacts } from './images.ts';
 import type { BotNetwork } from './network.ts';
 import { isBehindShell } from './processes.ts';
 import { refusalMessage } from './refusal-message.ts';
+import { makeVolumes } from './volumes.ts';
 
 export interface ContainerDeps {
   readonly engine: EngineClient;
@@ -95,6 +96,8 @@ async function create(
   body: ReturnType<typeof containerOptions>,
   signal: AbortSignal,
 ): Promise<string> {
+  // Podman makes the volumes of a container without their labels, by which they are found when they are to be removed.
+  if ((await engine.kind(signal)) === 'podman') await makeVolumes(engine, body.HostConfig.Mounts, signal);
   const answer = await engine.call({ method: 'POST', path: '/containers/create', query: { name }, body }, signal);
   return text(record(answer)['Id']);
 }

@@ -1,10 +1,27 @@
-/** The removal of what a bot keeps: its /data, and the volumes that its images declared. */
+/** What a bot keeps: its /data, and the volumes that its images declared. */
 import { type BotKey, volumeName } from '#common/ids.ts';
 import { refuse } from '#common/problem.ts';
 import { labelNames } from '../labels.ts';
 import { list, record, text } from './answers.ts';
 import type { EngineClient } from './engine-client.ts';
 import { hasStatus } from './engine-errors.ts';
+
+interface VolumeMount {
+  readonly Source: string;
+  readonly VolumeOptions: { readonly Labels: Readonly<Record<string, string>> };
+}
+
+/** Makes the volumes of these mounts, with their labels; those that are there stay as they are. */
+export async function makeVolumes(
+  engine: EngineClient,
+  mounts: readonly VolumeMount[],
+  signal: AbortSignal,
+): Promise<void> {
+  for (const { Source, VolumeOptions } of mounts) {
+    const body = { Name: Source, Driver: 'local', Labels: VolumeOptions.Labels };
+    await engine.call({ method: 'POST', path: '/volumes/create', body }, signal);
+  }
+}
 
 /** As ContainerRuntime.removeVolumes. */
 export async function removeBotVolumes(
