@@ -14,9 +14,13 @@ export const mayRun = ({ desired, state }: Pick<BotRecord, 'desired' | 'state'>)
  * Whether one more bot may run. `active` are the ids that count: those that may run, or are about to. A bot that is among
  * them already does not count twice.
  */
-export function checkQuota(active: ReadonlySet<string>, botId: string, maxBots: number): Result<undefined> {
+export function checkQuota(
+  active: Pick<ReadonlyMap<string, unknown>, 'has' | 'size' | 'keys'>,
+  botId: string,
+  maxBots: number,
+): Result<undefined> {
   if (active.has(botId) || active.size < maxBots) return ok(undefined);
-  const names = [...active].sort();
+  const names = [...active.keys()].sort();
   const [first] = names;
   return fail(
     problem('QUOTA_EXCEEDED', `You have ${active.size} of ${maxBots} bots.`, {

@@ -23,6 +23,8 @@ export interface LiveWorker {
 /** What the engine asks of the fleet. */
 export interface FleetView {
   live(): readonly LiveWorker[];
+  /** One of them; undefined when it is not connected. */
+  liveOne(workerId: string): LiveWorker | undefined;
   /** Whether nothing was heard of it for so long (10 s) that nobody can say what its bots do. */
   isSilent(workerId: string): boolean;
   /** Adds what only the fleet knows. */

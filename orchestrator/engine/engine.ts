@@ -67,6 +67,8 @@ export class Engine {
   readonly #stopping = new AbortController();
   #cancelTimer: (() => void) | undefined;
   #armsTimer = false;
+  /** Tables.room() at the last try to place what waits. */
+  #triedRoom = 0;
 
   constructor(ports: EnginePorts) {
     const { store, clock, logger } = ports;
@@ -112,7 +114,7 @@ export class Engine {
   }
 
   /** Runs the work in one transaction, and after its commit what it asked for. */
-  async #change<T>(work: (change: Change) => T): Promise<T> {
+  async #change<T>(work: (change: Change) => T, when: 'now' | 'soon' = 'now'): Promise<T> {
     this.#times.follow();
     const effects: CommitEffect[] = [];
     const { store, clock, seen, seenNumbers, logger } = this.#ports;
@@ -122,7 +124,7 @@ export class Engine {
       const now = clock.wallMs();
       const newEventId = () => this.#eventIdAt(now);
       return work(createChange(tx, { now, newId: this.#newId, newEventId, seen, seenNumbers }, effects));
-    });
+    }, when);
     for (const effect of effects) {
       try {
         this.#carryOut(effect);
@@ -192,7 +194,7 @@ export class Engine {
 
   /** What workers report. */
   observe(workerId: string, reports: readonly BotObservation[]): Promise<void> {
-    return this.#change((change) => observe(this.#ports, change, workerId, reports));
+    return this.#change((change) => observe(this.#ports, change, workerId, reports), 'soon');
   }
 
   /** Decides once more what was decided about these bots, with numbers and a revision above all that their worker has seen. */
@@ -207,17 +209,17 @@ export class Engine {
 
   /** A task has arrived at its worker. */
   taskAccepted(workerId: string, taskId: string): Promise<void> {
-    return this.#change((change) => noteAccepted(change, workerId, taskId));
+    return this.#change((change) => noteAccepted(change, workerId, taskId), 'soon');
   }
 
   /** A task makes progress; people who watch the job see the line. Resolves with the job's id while it is open. */
   taskProgress(workerId: string, taskId: string, message: string): Promise<string | undefined> {
-    return this.#change((change) => noteProgress(change, workerId, taskId, message));
+    return this.#change((change) => noteProgress(change, workerId, taskId, message), 'soon');
   }
 
   /** A task has ended. Resolves once that is on disk and may be acknowledged. */
   taskEnded(workerId: string, result: TaskResult): Promise<void> {
-    return this.#change((change) => applyResult(this.#ports, change, workerId, result));
+    return this.#change((change) => applyResult(this.#ports, change, workerId, result), 'soon');
   }
 
   /** Hands a worker the oldest task of a type it knows, if there is one besides `except`. */
@@ -273,9 +275,16 @@ export class Engine {
     return this.#ports.store.read.jobs.get(jobId);
   }
 
+  /** As placeWaiting, if anything was given back since the last try that could make a difference to what waits. */
+  async placeFreed(): Promise<void> {
+    if (this.#ports.store.read.room() > this.#triedRoom) await this.placeWaiting();
+  }
+
   /** Tries again to place what waits for a worker: one has joined, become ready, or has room again. */
   async placeWaiting(): Promise<void> {
-    if (!this.#ports.store.read.jobs.anyWaits()) return;
+    const { read } = this.#ports.store;
+    this.#triedRoom = read.room();
+    if (!read.jobs.anyWaits()) return;
     await this.#change((change) => placeWaiting(this.#ports, change));
   }
 

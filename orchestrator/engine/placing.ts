@@ -14,12 +14,17 @@ import { sendEnsure, taskCommand } from './ensure.ts';
 import { openSoundSpec } from './specs.ts';
 import { acquireTokens, tokenHolders } from './token-ownership.ts';
 
-/** The connected workers with what is taken of them, the bot itself not counted. */
-export function candidatesFor(context: EngineContext, tx: Tables, bot: BotRecord): readonly Candidate[] {
-  const reserved = tx.bots.reserved();
+/** The connected workers with what is taken of them, the bot itself not counted; `only`: that one alone, if it is connected. */
+export function candidatesFor(
+  context: EngineContext,
+  tx: Tables,
+  bot: BotRecord,
+  only?: string | undefined,
+): readonly Candidate[] {
   const removing = tx.leftovers.workersWith(bot);
-  return context.fleet.live().map((worker) => {
-    const taken = reserved.filter((entry) => entry.workerId === worker.workerId);
+  const workers = only === undefined ? context.fleet.live() : oneOf(context.fleet.liveOne(only));
+  return workers.map((worker) => {
+    const taken = tx.bots.reservedOn(worker.workerId);
     const own = mayRun(bot) && bot.workerId === worker.workerId;
     return {
       ...worker,
@@ -27,11 +32,13 @@ export function candidatesFor(context: EngineContext, tx: Tables, bot: BotRecord
         ? { ready: false, notReadyReason: 'it is still removing bots that were deleted or freed' }
         : {}),
       cordoned: tx.workers.isCordoned(worker.workerId),
-      reservedMemoryBytes: taken.reduce((sum, entry) => sum + entry.memoryBytes, 0) - (own ? bot.memoryBytes : 0),
-      reservedCpuMillis: taken.reduce((sum, entry) => sum + entry.cpuMillis, 0) - (own ? bot.cpuMillis : 0),
+      reservedMemoryBytes: taken.memoryBytes - (own ? bot.memoryBytes : 0),
+      reservedCpuMillis: taken.cpuMillis - (own ? bot.cpuMillis : 0),
     };
   });
 }
+
+const oneOf = <T>(value: T | undefined): readonly T[] => (value === undefined ? [] : [value]);
 
 /** What a bot that should run needs. */
 export function wantedFor(context: EngineContext, bot: BotRecord): Omit<Wanted, 'home'> {
@@ -68,20 +75,27 @@ export function place(context: EngineContext, change: Change, job: JobRecord, bo
   const to = { job, bot, task };
   if (work.goesTo === 'its_worker') return placeAtItsWorker(context, change, to);
   const wanted = wantedFor(context, bot);
-  const all = candidatesFor(context, change.tx, bot);
+  const home = homeOf(bot);
+  // A restart asks about its own worker alone, however many others there are.
+  const stays = work.goesTo !== 'another' && home?.bound === true;
+  const all = candidatesFor(context, change.tx, bot, stays ? home.workerId : undefined);
   const plan =
     work.goesTo === 'another'
       ? planPlacement(
           all.filter(({ workerId }) => workerId !== bot.workerId),
           { ...wanted, home: undefined },
         )
-      : planPlacement(all, { ...wanted, home: homeOf(bot) });
-  if (!plan.placed) return change.putJob(waiting(job, plan.reason));
+      : planPlacement(all, { ...wanted, home });
+  if (!plan.placed) return wait(change, job, plan.reason);
   const ready = takesOver(job) ? takeOver(context, change, to, plan.workerId) : job;
   return ready === undefined
-    ? change.putJob(waiting(job, waitsForHolders))
+    ? wait(change, job, waitsForHolders)
     : assign(context, change, { ...to, job: ready }, plan.workerId);
 }
+
+/** A job that waits already for the same reason is left as it is: nobody has to hear of it again. */
+const wait = (change: Change, job: JobRecord, reason: string): JobRecord =>
+  job.status === 'waiting_for_worker' && job.reason === reason ? job : change.putJob(waiting(job, reason));
 
 /** What is to be placed. */
 interface Placing {
@@ -97,7 +111,7 @@ function takeOver(
   { job, bot }: Placing,
   workerId: string,
 ): JobRecord | undefined {
-  const worker = context.fleet.live().find((live) => live.workerId === workerId);
+  const worker = context.fleet.liveOne(workerId);
   const spec = openSoundSpec(context.sealKey, bot, bot.specSealed);
   if (worker?.capabilities.includes(capabilities.claimTokens) || spec === undefined) return job;
   if (tokenHolders(context, tx, bot, spec).length > 0) {
@@ -113,9 +127,9 @@ function placeAtItsWorker(context: EngineContext, change: Change, placing: Placi
   const { job, bot } = placing;
   // A bot that has no worker is nowhere: nobody has to be asked (settling.ts).
   if (bot.workerId === null) return change.putJob(atWork(job));
-  const worker = context.fleet.live().find(({ workerId }) => workerId === bot.workerId);
+  const worker = context.fleet.liveOne(bot.workerId);
   if (worker === undefined) {
-    return change.putJob(waiting(job, `worker ${bot.workerId}, which has the bot, is not connected`));
+    return wait(change, job, `worker ${bot.workerId}, which has the bot, is not connected`);
   }
   const silent = `${worker.workerId} has not been heard from for ${Math.round(worker.silentMs / 1000)} s`;
   return assign(context, change, placing, worker.workerId, worker.silentMs > 0 ? silent : '');

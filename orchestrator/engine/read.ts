@@ -2,17 +2,14 @@
 import type { BotKey } from '#common/ids.ts';
 import type { JsonObject } from '#common/problem.ts';
 import { ProblemError, problem } from '#common/problem.ts';
-import { mayRun } from '../core/quota.ts';
 import type { JobRecord } from '../core/records.ts';
 import type { Tables } from '../store/store.ts';
 import { botToJson } from '../views/bot-json.ts';
 import type { EngineContext } from './context.ts';
 
 /** Ids of a user's bots that count against the quota: those that may run, and those with an open start. */
-export function activeBots(tables: Tables, userId: string): ReadonlySet<string> {
-  const running = tables.bots.ofUser(userId).filter(mayRun);
-  return new Set([...running.map((bot) => bot.botId), ...tables.jobs.startingBots(userId)]);
-}
+export const activeBots = (tables: Tables, userId: string): ReadonlyMap<string, unknown> =>
+  tables.bots.activeOf(userId);
 
 function listResult(context: EngineContext, tables: Tables, userId: string): JsonObject {
   const bots = tables.bots.ofUser(userId).map((bot) => botToJson(context.fleet.view(bot)));

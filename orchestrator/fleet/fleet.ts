@@ -163,7 +163,16 @@ export class Fleet implements FleetPort {
   }
 
   live(): readonly LiveWorker[] {
-    return [...this.#sessions.values()].map((session) => ({
+    return [...this.#sessions.values()].map((session) => this.#liveOf(session));
+  }
+
+  liveOne(workerId: string): LiveWorker | undefined {
+    const session = this.#sessions.get(workerId);
+    return session && this.#liveOf(session);
+  }
+
+  #liveOf(session: Session): LiveWorker {
+    return {
       workerId: session.workerId,
       ready: session.ready,
       notReadyReason: session.notReadyReason,
@@ -172,7 +181,7 @@ export class Fleet implements FleetPort {
       labels: session.labels,
       memoryBytes: session.memoryBytes,
       cpuMillis: session.cpuMillis,
-    }));
+    };
   }
 
   presence(workerId: string): Presence {

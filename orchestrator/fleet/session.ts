@@ -203,10 +203,11 @@ async function handle(deps: SessionDeps, facts: SessionFacts, { body }: SessionR
         case: 'resultAck',
         value: { $typeName: 'botrunner.v1.ResultAck', taskId: body.value.taskId },
       });
-      await engine.placeWaiting();
+      await engine.placeFreed();
       return;
     case 'observations':
       await engine.observe(facts.workerId, body.value.bots);
+      await engine.placeFreed();
       return;
     case 'strays':
       deps.adoption.told(facts, body.value.containers);

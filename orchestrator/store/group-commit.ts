@@ -1,9 +1,10 @@
 /**
- * Group commit: all writes asked for in one turn of the event loop run in one transaction, so that they share one fsync.
- * Each runs under its own savepoint: one that throws is undone and rejected alone.
+ * Group commit: all works asked for in one turn of the event loop are decided one after the other in memory and written by one
+ * transaction, so that they share one fsync. One that throws is taken back and rejected alone.
  */
 import type { DatabaseSync } from 'node:sqlite';
-import type { StoreHealth } from './damage.ts';
+import type { Alive } from './alive/alive.ts';
+import type { Statements, StoreHealth } from './damage.ts';
 
 interface Queued {
   readonly run: () => unknown;
@@ -12,42 +13,151 @@ interface Queued {
 }
 
 export interface GroupCommit {
-  write<T>(run: () => T): Promise<T>;
+  /** `soon`: nobody waits for it; it shares the commit of what comes within some milliseconds. */
+  write<T>(run: () => T, when?: 'now' | 'soon'): Promise<T>;
   /** Commits what is queued, at once. */
   flush(): void;
 }
 
-/** `committed` is called after each commit, when the writes of it have been answered. */
-export function createGroupCommit(
-  db: DatabaseSync,
-  health: StoreHealth,
-  committed: () => void = () => undefined,
-): GroupCommit {
-  // Prepared: parsing them anew for each write took longer than running them.
-  const begin = db.prepare('BEGIN IMMEDIATE');
-  const commit = db.prepare('COMMIT');
-  const savepoint = db.prepare('SAVEPOINT one');
-  const release = db.prepare('RELEASE one');
+export interface GroupCommitParts {
+  readonly db: DatabaseSync;
+  readonly health: StoreHealth;
+  readonly alive: Alive;
+  /** Writes what has changed in memory. */
+  readonly writeRows: () => void;
+  readonly transaction: Transaction;
+  /** Called after each commit, when the works of it have been answered. */
+  readonly committed: () => void;
+}
+
+// A worker's reports and the next request then share an fsync; nobody notices so short a time.
+const soonMs = 2;
+
+/**
+ * The transaction of a batch. Tables that are not in memory write when they are told to, so that it begins with the first of
+ * them, and a savepoint with the first of each work; without any it begins when what is in memory is written.
+ */
+export class Transaction {
+  readonly #db: DatabaseSync;
+  // Prepared: parsing them anew each time took longer than running them.
+  readonly #begin;
+  readonly #commit;
+  readonly #savepoint;
+  readonly #release;
+  #ofBatch = false;
+  #hasSavepoint = false;
+
+  constructor(db: DatabaseSync) {
+    this.#db = db;
+    this.#begin = db.prepare('BEGIN IMMEDIATE');
+    this.#commit = db.prepare('COMMIT');
+    this.#savepoint = db.prepare('SAVEPOINT one');
+    this.#release = db.prepare('RELEASE one');
+  }
+
+  /** Statements of tables that are not in memory: what they run is part of the batch. */
+  guarded(statements: Statements): Statements {
+    return {
+      prepare: (sql) => {
+        const { get, all, run } = statements.prepare(sql);
+        const guardedRun = (...values: Parameters<typeof run>) => {
+          this.#enter();
+          return run(...values);
+        };
+        return { get, all, run: guardedRun as typeof run }; // the same arguments, handed on
+      },
+    };
+  }
+
+  get isOpen(): boolean {
+    return this.#db.isTransaction;
+  }
+
+  beginBatch(): void {
+    this.#ofBatch = true;
+  }
+
+  begin(): void {
+    if (!this.#db.isTransaction) this.#begin.run();
+  }
+
+  #enter(): void {
+    if (!this.#ofBatch) throw new Error('the store is only written by write()');
+    this.begin();
+    if (this.#hasSavepoint) return;
+    this.#savepoint.run();
+    this.#hasSavepoint = true;
+  }
+
+  /** What the work has written stays. */
+  keepWork(): void {
+    if (this.#hasSavepoint) this.#release.run();
+    this.#hasSavepoint = false;
+  }
+
+  /** Takes back what the work has written. False when SQLite has taken back all of the batch. */
+  undoWork(): boolean {
+    const had = this.#hasSavepoint;
+    this.#hasSavepoint = false;
+    if (!had) return true;
+    // A full disk undoes the whole transaction.
+    if (!this.#db.isTransaction) return false;
+    this.#db.exec('ROLLBACK TO one');
+    this.#release.run();
+    return true;
+  }
+
+  commit(): void {
+    if (this.#db.isTransaction) this.#commit.run();
+  }
+
+  rollBack(): void {
+    this.#hasSavepoint = false;
+    // SQLite may have rolled back already; then there is nothing left to undo.
+    if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+  }
+
+  endBatch(): void {
+    this.#ofBatch = false;
+  }
+}
+
+export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
+  const { health, alive, writeRows, transaction, committed } = parts;
   let queue: Queued[] = [];
-  let scheduled = false;
+  let immediate: NodeJS.Immediate | undefined;
+  let timer: NodeJS.Timeout | undefined;
 
   function flush(): void {
-    scheduled = false;
+    clearImmediate(immediate);
+    clearTimeout(timer);
+    immediate = undefined;
+    timer = undefined;
     const batch = queue;
     queue = [];
     if (batch.length === 0) return;
     const done: (() => void)[] = [];
+    let wrote = false;
+    transaction.beginBatch();
     try {
-      begin.run();
       for (const item of batch) done.push(runOne(item));
-      commit.run();
+      if (alive.hasChanges()) {
+        transaction.begin();
+        writeRows();
+      }
+      wrote = transaction.isOpen;
+      transaction.commit();
     } catch (error) {
       const reason = health.judge(error);
       rollBack();
       for (const item of batch) item.reject(reason);
       return;
+    } finally {
+      transaction.endBatch();
     }
+    alive.keep();
     for (const settle of done) settle();
+    if (!wrote) return;
     try {
       health.worked();
       committed();
@@ -58,9 +168,9 @@ export function createGroupCommit(
   }
 
   function rollBack(): void {
+    alive.discard();
     try {
-      // SQLite may have rolled back by itself already; then there is nothing left to undo.
-      if (db.isTransaction) db.exec('ROLLBACK');
+      transaction.rollBack();
     } catch (error) {
       // Of a store that answers nothing any more.
       health.judge(error);
@@ -68,30 +178,27 @@ export function createGroupCommit(
   }
 
   function runOne(item: Queued): () => void {
-    savepoint.run();
+    const begun = alive.undo.mark();
     try {
       const value = item.run();
-      release.run();
+      transaction.keepWork();
       return () => item.resolve(value);
     } catch (error) {
-      // A full disk undoes the whole transaction: everybody in it must hear of it.
-      if (!db.isTransaction) throw error;
-      db.exec('ROLLBACK TO one');
-      db.exec('RELEASE one');
+      // Everybody in the batch must hear of it.
+      if (!transaction.undoWork()) throw error;
+      alive.undo.back(begun);
       const reason = health.judge(error);
       return () => item.reject(reason);
     }
   }
 
   return {
-    write<T>(run: () => T): Promise<T> {
+    write<T>(run: () => T, when: 'now' | 'soon' = 'now'): Promise<T> {
       return new Promise<T>((resolve, reject) => {
         // The value comes back from the very `run` given here, so its type is T.
         queue.push({ run, resolve: resolve as (value: unknown) => void, reject });
-        if (!scheduled) {
-          scheduled = true;
-          setImmediate(flush);
-        }
+        if (when === 'now') immediate ??= setImmediate(flush);
+        else if (immediate === undefined) timer ??= setTimeout(flush, soonMs);
       });
     },
     flush,

@@ -259,4 +259,28 @@ export const migrations: readonly string[] = [
   -- A look at what waits costs nothing while nothing does.
   CREATE INDEX jobs_waiting ON jobs (job_id) WHERE status = 'waiting_for_worker';
   `,
+  `
+  -- What is alive is looked up in memory (alive/): the database is read by key, and whole at the start.
+  ALTER TABLE jobs ADD COLUMN steps TEXT NOT NULL DEFAULT '[]';
+  -- As a list of [state, at], in order.
+  UPDATE jobs SET steps = coalesce((
+    SELECT json_group_array(json_array(state, at)) FROM (
+      SELECT state, at FROM job_steps WHERE job_steps.job_id = jobs.job_id ORDER BY step)), '[]');
+  DROP TABLE job_steps;
+  DROP INDEX jobs_waiting;
+  DROP INDEX jobs_open_by_bot;
+  DROP INDEX jobs_open_by_deadline;
+  CREATE INDEX jobs_open ON jobs (job_id) WHERE status NOT IN ('completed', 'failed', 'cancelled');
+  DROP INDEX tasks_open;
+  DROP INDEX bots_by_worker;
+  DROP INDEX bots_by_age;
+  DROP INDEX bots_by_pending_task;
+  DROP INDEX leftovers_by_bot;
+  DROP INDEX bot_volumes_by_worker;
+  DROP INDEX telegram_tokens_by_bot;
+
+  -- Only of bots: jobs and workers have no number of their own.
+  DROP INDEX outbox_by_bot;
+  CREATE INDEX outbox_by_bot ON outbox (user_id, bot_id, bot_seq) WHERE kind = 'bot';
+  `,
 ];

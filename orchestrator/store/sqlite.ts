@@ -3,26 +3,24 @@ import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Logger } from '#common/log.ts';
-import { openSound, StoreHealth } from './damage.ts';
-import { createGroupCommit } from './group-commit.ts';
+import { type Alive, createAlive } from './alive/alive.ts';
+import { openSound, type Statements, StoreHealth } from './damage.ts';
+import { createGroupCommit, Transaction } from './group-commit.ts';
 import { migrations } from './schema.ts';
 import { specBinding } from './seal.ts';
+import { createSqliteRows } from './sqlite-rows.ts';
 import type { Store, Tables } from './store.ts';
 import { createArtifactTable } from './tables/artifacts.ts';
-import { createBotVolumeTable } from './tables/bot-volumes.ts';
-import { createBotTable } from './tables/bots.ts';
+import { createBotReader } from './tables/bots.ts';
 import { createClockTable } from './tables/clock.ts';
 import { createIdempotencyTable } from './tables/idempotency.ts';
-import { createJobTable } from './tables/jobs.ts';
-import { createLeftoverTable } from './tables/leftovers.ts';
+import { createJobReader } from './tables/jobs.ts';
 import { createOpeningTable } from './tables/openings.ts';
-import { createOutboxTable } from './tables/outbox.ts';
+import { createOutboxReader } from './tables/outbox.ts';
 import { bytesOf, textOf } from './tables/row.ts';
-import { createSourceTokenTable } from './tables/source-tokens.ts';
-import { createTaskTable } from './tables/tasks.ts';
-import { createTelegramTokenTable } from './tables/telegram-tokens.ts';
+import { createTaskReader } from './tables/tasks.ts';
 import { createTokenTable } from './tables/tokens.ts';
-import { createWorkerTable } from './tables/workers.ts';
+import { createAccessTable } from './tables/workers.ts';
 
 /** The state folder was written by a newer release. */
 export class SchemaTooNewError extends Error {
@@ -97,30 +95,28 @@ export function openSqliteStore(dir: string, logger?: Logger): Store {
   letShrink(db, path, logger);
   migrate(db);
   const health = new StoreHealth(logger);
-  const watched = health.watched(db);
-  const tables: Tables = {
-    openings: createOpeningTable(watched),
-    bots: createBotTable(watched),
-    jobs: createJobTable(watched),
-    tasks: createTaskTable(watched),
-    idempotency: createIdempotencyTable(watched),
-    outbox: createOutboxTable(watched),
-    workers: createWorkerTable(watched),
-    leftovers: createLeftoverTable(watched),
-    botVolumes: createBotVolumeTable(watched),
-    artifacts: createArtifactTable(watched),
-    tokens: createTokenTable(watched),
-    telegramTokens: createTelegramTokenTable(watched),
-    sourceTokens: createSourceTokenTable(watched),
-    clock: createClockTable(watched),
-  };
+  const transaction = new Transaction(db);
+  const plain = health.watched(db);
+  const watched = transaction.guarded(plain);
+  const [jobs, tasks, events] = [createJobReader(watched), createTaskReader(watched), createOutboxReader(watched)];
+  const alive = createAlive({ job: jobs.find, task: tasks.find, events, lastSeq: events.lastSeq });
+  const rows = createSqliteRows(plain, alive);
+  rows.load();
+  const tables = tablesOf(watched, alive, { jobs, tasks, events });
   const listeners = new Set<() => void>();
   let told = tables.outbox.lastSeq();
-  const commits = createGroupCommit(db, health, () => {
-    const last = tables.outbox.lastSeq();
-    if (last === told) return;
-    told = last;
-    for (const listener of listeners) listener();
+  const commits = createGroupCommit({
+    db,
+    health,
+    alive,
+    transaction,
+    writeRows: rows.write,
+    committed: () => {
+      const last = tables.outbox.lastSeq();
+      if (last === told) return;
+      told = last;
+      for (const listener of listeners) listener();
+    },
   });
   const getMeta = watched.prepare('SELECT value FROM meta WHERE key = ?');
   const replaceMeta = watched.prepare('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)');
@@ -132,7 +128,7 @@ export function openSqliteStore(dir: string, logger?: Logger): Store {
   const putMeta = watched.prepare('INSERT INTO meta (key, value) VALUES (?, ?)');
   return {
     read: tables,
-    write: (work) => commits.write(() => work(tables)),
+    write: (work, when) => commits.write(() => work(tables), when),
     onEvents(listener) {
       listeners.add(listener);
       return () => {
@@ -175,5 +171,44 @@ export function openSqliteStore(dir: string, logger?: Logger): Store {
       commits.flush();
       db.close();
     },
+  };
+}
+
+interface Readers {
+  readonly jobs: ReturnType<typeof createJobReader>;
+  readonly tasks: ReturnType<typeof createTaskReader>;
+  readonly events: ReturnType<typeof createOutboxReader>;
+}
+
+/** What is in memory, and beside it what is read and written where it is kept. */
+function tablesOf(db: Statements, alive: Alive, { jobs, tasks, events }: Readers): Tables {
+  const { tables } = alive;
+  const artifacts = createArtifactTable(db);
+  return {
+    ...tables,
+    bots: { ...tables.bots, ...createBotReader(db) },
+    jobs: { ...tables.jobs, sealedAfter: jobs.sealedAfter, prune: jobs.prune, newestId: jobs.newestId },
+    tasks: { ...tables.tasks, newestId: tasks.newestId },
+    outbox: {
+      ...events,
+      ...tables.outbox,
+      prune: (bounds) => {
+        const count = events.prune(bounds);
+        alive.forgetEvents(events.floor());
+        return count;
+      },
+    },
+    workers: { ...tables.workers, ...createAccessTable(db) },
+    artifacts: {
+      ...artifacts,
+      remove: (sha256) => {
+        alive.removeSource(`artifact ${sha256}`);
+        return artifacts.remove(sha256);
+      },
+    },
+    openings: createOpeningTable(db),
+    idempotency: createIdempotencyTable(db),
+    tokens: createTokenTable(db),
+    clock: createClockTable(db),
   };
 }

@@ -5,8 +5,9 @@
  * 1. `write` returns only after its commit is on disk (fsync); what it threw left nothing behind.
  * 2. All writes of one turn of the event loop share one commit, and still fail one by one.
  * 3. `work` is synchronous: it decides and writes without another writer in between, so a count and an insert that
- *    belong together cannot race.
+ *    belong together cannot race. It may be run more than once and has no effect but on the tables.
  * 4. Reads see the last commit.
+ * 5. What is alive is looked up in memory, and each row that a commit has changed is written once.
  */
 import type { AgeMark } from '#common/age-clock.ts';
 import type { ClockMark } from '#common/clock-steps.ts';
@@ -35,8 +36,10 @@ export interface BotTable {
   ofWorker(workerId: string): readonly BotRecord[];
   /** The bot whose decided stop or removal this task carries out. */
   withPendingTask(taskId: string): BotRecord | undefined;
-  /** Those that run or may yet run (mayRun), on any worker: what placement has to reckon with. */
-  reserved(): readonly { readonly workerId: string; readonly memoryBytes: number; readonly cpuMillis: number }[];
+  /** What those take on a worker that run or may yet run there (mayRun). */
+  reservedOn(workerId: string): { readonly memoryBytes: number; readonly cpuMillis: number };
+  /** Ids of a user's bots that count against the quota: those that may run, and those with an open start. */
+  activeOf(userId: string): ReadonlyMap<string, unknown>;
   /** Desired running, with a time to be stopped at that is not later. */
   aging(stopsAt: number): readonly BotRecord[];
   /** The next times at which bots are to be stopped, by whether their owners were warned. */
@@ -58,8 +61,6 @@ export interface JobTable {
   steps(jobId: string): readonly { readonly state: string; readonly at: number }[];
   /** Open mutating jobs of one bot, oldest first. */
   openOfBot(key: BotKey): readonly JobRecord[];
-  /** Ids of a user's bots that an open start job will make run. */
-  startingBots(userId: string): readonly string[];
   /** Open jobs with the given status, oldest first. */
   withStatus(status: JobRecord['status']): readonly JobRecord[];
   /** Whether any open job waits for a worker. */
@@ -234,6 +235,8 @@ export interface SourceTokenTable {
 }
 
 export interface Tables {
+  /** Rises whenever a job that waits for a worker may find one: room or a token was given back, a worker has changed. */
+  room(): number;
   readonly openings: OpeningTable;
   readonly bots: BotTable;
   readonly jobs: JobTable;
@@ -265,8 +268,11 @@ export interface SealedSample {
 export interface Store {
   /** For reading outside of a write. */
   readonly read: Tables;
-  /** Runs `work` in a transaction. A throw undoes it and rejects; a full disk rejects with STORAGE_FULL. */
-  write<T>(work: (tx: Tables) => T): Promise<T>;
+  /**
+   * Runs `work` in a transaction. A throw undoes it and rejects; a full disk rejects with STORAGE_FULL. `when`: nobody waits for
+   * what is written `soon`, so that it shares the commit of what comes within a few milliseconds.
+   */
+  write<T>(work: (tx: Tables) => T, when?: 'now' | 'soon'): Promise<T>;
   /** Calls back after each commit that added events. Returns how to end that. */
   onEvents(listener: () => void): () => void;
   /** A value that is made once and kept, such as the store's own id. */

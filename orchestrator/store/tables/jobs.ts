@@ -1,13 +1,14 @@
-/** Tables of jobs and of the states they went through. */
+/** Rows of jobs, each with the states it went through. */
 
 import { encodeTime } from 'ulid';
 import { type JsonObject, type Problem, problem } from '#common/problem.ts';
-import { actionsThat } from '../../core/actions.ts';
 import { parseJobInput, storedParams } from '../../core/job-params.ts';
 import { jobStates } from '../../core/job-states.ts';
 import { type JobRecord, jobStatuses } from '../../core/records.ts';
+import type { JobRow, JobStep } from '../alive/jobs.ts';
 import type { Statements } from '../damage.ts';
 import type { JobTable } from '../store.ts';
+import { column, keyColumn } from './columns.ts';
 import { bytesOf, bytesOrNull, jsonOf, jsonOrNull, numberOf, type Row, textOf, textOrNull, wordOf } from './row.ts';
 
 const unreadable = (): Problem =>
@@ -35,82 +36,59 @@ function toJob(row: Row): JobRecord {
   };
 }
 
-const takingPlace = actionsThat(({ takesPlace }) => takesPlace)
-  .map((action) => `'${action}'`)
-  .join(', ');
-const open = "status NOT IN ('completed', 'failed', 'cancelled')";
+function toSteps(row: Row): readonly JobStep[] {
+  return jsonOf<unknown[]>(row, 'steps', []).flatMap((step) => {
+    const [state, at] = Array.isArray(step) ? step : [];
+    return typeof state === 'string' && typeof at === 'number' ? [{ state, at }] : [];
+  });
+}
 
-export function createJobTable(db: Statements): JobTable {
+export const toJobRow = (row: Row): JobRow => ({ job: toJob(row), steps: toSteps(row) });
+
+export const jobColumns = [
+  keyColumn<JobRow>('job_id', ({ job }) => job.jobId),
+  column<JobRow>('user_id', ({ job }) => job.userId),
+  column<JobRow>('blueprint', ({ job }) => job.blueprint),
+  column<JobRow>('action', ({ job }) => job.action),
+  column<JobRow>('bot_id', ({ job }) => job.botId),
+  column<JobRow>('mutating', ({ job }) => (job.mutating ? 1 : 0)),
+  column<JobRow>('state', ({ job }) => job.state),
+  column<JobRow>('status', ({ job }) => job.status),
+  column<JobRow>('reason', ({ job }) => job.reason),
+  column<JobRow>('params', ({ job }) => JSON.stringify(storedParams(job))),
+  column<JobRow>('spec_sealed', ({ job }) => job.specSealed),
+  column<JobRow>('result', ({ job }) => job.result && JSON.stringify(job.result)),
+  column<JobRow>('error', ({ job }) => job.error && JSON.stringify(job.error)),
+  column<JobRow>('task_id', ({ job }) => job.taskId),
+  column<JobRow>('created_at', ({ job }) => job.createdAt),
+  column<JobRow>('updated_at', ({ job }) => job.updatedAt),
+  column<JobRow>('deadline_at', ({ job }) => job.deadlineAt),
+  column<JobRow>('steps', ({ steps }) => JSON.stringify(steps.map(({ state, at }) => [state, at]))),
+];
+
+export const openJobs = "status NOT IN ('completed', 'failed', 'cancelled')";
+
+export interface JobReader extends Pick<JobTable, 'sealedAfter' | 'prune' | 'newestId'> {
+  /** A job by its id. */
+  find(jobId: string): JobRow | undefined;
+}
+
+/** What is read of jobs where they are kept, and the removal of old ones. */
+export function createJobReader(db: Statements): JobReader {
   const get = db.prepare('SELECT * FROM jobs WHERE job_id = ?');
-  const put = db.prepare(`
-    INSERT OR REPLACE INTO jobs (
-      job_id, user_id, blueprint, action, bot_id, mutating, state, status, reason, params, spec_sealed, result, error,
-      task_id, created_at, updated_at, deadline_at
-    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
-  const addStep = db.prepare(`
-    INSERT INTO job_steps (job_id, step, state, at)
-    SELECT ?1, coalesce(max(step), 0) + 1, ?2, ?3 FROM job_steps WHERE job_id = ?1`);
-  const steps = db.prepare('SELECT state, at FROM job_steps WHERE job_id = ? ORDER BY step');
-  const openOfBot = db.prepare(
-    `SELECT * FROM jobs WHERE user_id = ? AND bot_id = ? AND ${open} AND mutating = 1 ORDER BY job_id`,
-  );
-  const startingBots = db.prepare(
-    `SELECT DISTINCT bot_id FROM jobs WHERE user_id = ? AND ${open} AND action IN (${takingPlace})`,
-  );
-  const withStatus = db.prepare(`SELECT * FROM jobs WHERE ${open} AND status = ? ORDER BY job_id`);
-  // In the words of the index jobs_waiting, so that nothing is scanned.
-  const waiting = db.prepare("SELECT * FROM jobs WHERE status = 'waiting_for_worker' ORDER BY job_id");
-  const anyWaits = db.prepare("SELECT 1 FROM jobs WHERE status = 'waiting_for_worker' LIMIT 1");
   const sealedAfter = db.prepare(`
-    SELECT user_id, bot_id, job_id, spec_sealed FROM jobs WHERE ${open} AND spec_sealed IS NOT NULL AND job_id > ?
+    SELECT user_id, bot_id, job_id, spec_sealed FROM jobs WHERE ${openJobs} AND spec_sealed IS NOT NULL AND job_id > ?
     ORDER BY job_id LIMIT ?`);
-  const overdue = db.prepare(`SELECT * FROM jobs WHERE ${open} AND deadline_at <= ? ORDER BY deadline_at`);
-  const nextDeadline = db.prepare(`SELECT min(deadline_at) AS next FROM jobs WHERE ${open}`);
   const newestId = db.prepare('SELECT max(job_id) AS newest FROM jobs');
-  const followClock = db.prepare(`
-    UPDATE jobs SET created_at = created_at + ?1, updated_at = updated_at + ?1, deadline_at = deadline_at + ?1
-    WHERE ${open}`);
-  const boundDeadlines = db.prepare(`
-    UPDATE jobs SET deadline_at = ?1 + (deadline_at - created_at), created_at = ?1 WHERE ${open} AND created_at > ?1`);
   // An id begins with the time it was made at, so old jobs are those with the lowest ids.
-  const oldFinal = db.prepare(`SELECT job_id, task_id FROM jobs WHERE job_id < ? AND NOT (${open}) LIMIT ?`);
+  const oldFinal = db.prepare(`SELECT job_id, task_id FROM jobs WHERE job_id < ? AND NOT (${openJobs}) LIMIT ?`);
   const remove = db.prepare('DELETE FROM jobs WHERE job_id = ?');
-  const removeSteps = db.prepare('DELETE FROM job_steps WHERE job_id = ?');
   const removeTask = db.prepare('DELETE FROM tasks WHERE task_id = ?');
   return {
-    get: (jobId) => {
+    find: (jobId) => {
       const row = get.get(jobId);
-      return row && toJob(row);
+      return row && toJobRow(row);
     },
-    put: (job) => {
-      put.run(
-        job.jobId,
-        job.userId,
-        job.blueprint,
-        job.action,
-        job.botId,
-        job.mutating ? 1 : 0,
-        job.state,
-        job.status,
-        job.reason,
-        JSON.stringify(storedParams(job)),
-        job.specSealed,
-        job.result && JSON.stringify(job.result),
-        job.error && JSON.stringify(job.error),
-        job.taskId,
-        job.createdAt,
-        job.updatedAt,
-        job.deadlineAt,
-      );
-    },
-    addStep: (jobId, state, at) => {
-      addStep.run(jobId, state, at);
-    },
-    steps: (jobId) => steps.all(jobId).map((row) => ({ state: textOf(row, 'state'), at: numberOf(row, 'at') })),
-    openOfBot: ({ userId, botId }) => openOfBot.all(userId, botId).map(toJob),
-    startingBots: (userId) => startingBots.all(userId).map((row) => textOf(row, 'bot_id')),
-    withStatus: (status) => (status === 'waiting_for_worker' ? waiting.all() : withStatus.all(status)).map(toJob),
-    anyWaits: () => anyWaits.get() !== undefined,
     sealedAfter: (jobId, limit) =>
       sealedAfter.all(jobId, limit).map((row) => ({
         userId: textOf(row, 'user_id'),
@@ -118,27 +96,14 @@ export function createJobTable(db: Statements): JobTable {
         jobId: textOf(row, 'job_id'),
         sealed: bytesOf(row, 'spec_sealed'),
       })),
-    overdue: (now) => overdue.all(now).map(toJob),
     prune: (before, limit) => {
       const rows = oldFinal.all(encodeTime(Math.max(0, before)), limit);
       for (const row of rows) {
-        const jobId = textOf(row, 'job_id');
         removeTask.run(textOrNull(row, 'task_id'));
-        removeSteps.run(jobId);
-        remove.run(jobId);
+        remove.run(textOf(row, 'job_id'));
       }
       return rows.length;
     },
-    nextDeadline: () => {
-      const next = nextDeadline.get()?.['next'];
-      return typeof next === 'number' ? next : undefined;
-    },
     newestId: () => textOrNull(newestId.get() ?? { newest: null }, 'newest') ?? undefined,
-    followClock: (stepMs) => {
-      followClock.run(stepMs);
-    },
-    boundDeadlines: (now) => {
-      boundDeadlines.run(now);
-    },
   };
 }

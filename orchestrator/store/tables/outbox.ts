@@ -3,6 +3,7 @@
 import type { EventBody, EventRecord } from '../../core/records.ts';
 import type { Statements } from '../damage.ts';
 import type { OutboxTable } from '../store.ts';
+import { column, keyColumn } from './columns.ts';
 import { jsonOf, numberOf, type Row, textOf } from './row.ts';
 
 const noBody = {};
@@ -40,10 +41,20 @@ function page(seq: number, limit: number, rowsAfter: (seq: number, limit: number
 const floorKey = 'events_floor';
 const placeKey = (reader: string): string => `events_place_${reader}`;
 
-export function createOutboxTable(db: Statements): OutboxTable {
-  const add = db.prepare(`
-    INSERT INTO outbox (event_id, user_id, bot_id, bot_seq, kind, subject_id, payload, at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)`);
+export const eventColumns = [
+  keyColumn<EventRecord>('seq', ({ seq }) => seq),
+  column<EventRecord>('event_id', ({ eventId }) => eventId),
+  column<EventRecord>('user_id', ({ userId }) => userId),
+  column<EventRecord>('bot_id', ({ botId }) => botId),
+  column<EventRecord>('bot_seq', ({ botSeq }) => botSeq),
+  column<EventRecord>('kind', ({ body }) => body.kind),
+  column<EventRecord>('subject_id', ({ subjectId }) => subjectId),
+  column<EventRecord>('payload', ({ body }) => JSON.stringify(body)),
+  column<EventRecord>('at', ({ at }) => at),
+];
+
+/** Events as they are kept; new ones are written with their commit. */
+export function createOutboxReader(db: Statements): Omit<OutboxTable, 'add'> {
   const after = db.prepare('SELECT * FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?');
   const ofUserAfter = db.prepare('SELECT * FROM outbox WHERE user_id = ? AND seq > ? ORDER BY seq LIMIT ?');
   const lastOf = db.prepare(`
@@ -58,7 +69,9 @@ export function createOutboxTable(db: Statements): OutboxTable {
     SELECT * FROM outbox WHERE user_id = ? AND bot_id = ? AND kind = 'bot' ORDER BY bot_seq DESC LIMIT 1`);
   const latestOfWorkers = db.prepare(`
     SELECT * FROM outbox WHERE seq IN (SELECT max(seq) FROM outbox WHERE user_id = '' GROUP BY subject_id)`);
-  const lastBotSeq = db.prepare('SELECT max(bot_seq) AS last FROM outbox WHERE user_id = ? AND bot_id = ?');
+  const lastBotSeq = db.prepare(
+    "SELECT max(bot_seq) AS last FROM outbox WHERE user_id = ? AND bot_id = ? AND kind = 'bot'",
+  );
   // AUTOINCREMENT keeps this (https://www.sqlite.org/autoinc.html): no number occurs twice, whatever is removed.
   const lastSeq = db.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'");
   const getMeta = db.prepare('SELECT value FROM meta WHERE key = ?');
@@ -72,19 +85,6 @@ export function createOutboxTable(db: Statements): OutboxTable {
   const readLastSeq = () => Number(lastSeq.get()?.['seq'] ?? 0);
   const readFloor = () => Number(getMeta.get(floorKey)?.['value'] ?? 0);
   return {
-    add: (event) => {
-      const { lastInsertRowid } = add.run(
-        event.eventId,
-        event.userId,
-        event.botId,
-        event.botSeq,
-        event.body.kind,
-        event.subjectId,
-        JSON.stringify(event.body),
-        event.at,
-      );
-      return { ...event, seq: Number(lastInsertRowid) };
-    },
     after: (seq, limit) => page(seq, limit, (from, count) => after.all(from, count)),
     ofUserAfter: (userId, seq, limit) => page(seq, limit, (from, count) => ofUserAfter.all(userId, from, count)),
     lastOf: (userId, { botId = '', jobs }, limit) =>

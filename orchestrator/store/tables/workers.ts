@@ -1,8 +1,10 @@
 /** Tables of workers that have ever joined, and of who may speak as them. */
 
 import type { WorkerAccess, WorkerRecord } from '../../core/records.ts';
+import type { WorkerRow } from '../alive/workers.ts';
 import type { Statements } from '../damage.ts';
 import type { WorkerTable } from '../store.ts';
+import { column, keyColumn } from './columns.ts';
 import { jsonOf, numberOf, type Row, textOf, textOrNull } from './row.ts';
 
 const toWorker = (row: Row): WorkerRecord => ({
@@ -25,56 +27,36 @@ const toAccess = (row: Row): WorkerAccess => ({
   revoked: numberOf(row, 'revoked') === 1,
 });
 
-export function createWorkerTable(db: Statements): WorkerTable {
-  const get = db.prepare('SELECT * FROM workers WHERE worker_id = ?');
-  const all = db.prepare('SELECT * FROM workers WHERE forgotten = 0 ORDER BY worker_id');
-  const put = db.prepare(`
-    INSERT INTO workers (
-      worker_id, boot_id, runtime, engine_version, version, memory_bytes, cpu_millis, labels, capabilities,
-      first_seen_at, last_seen_at
-    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (worker_id) DO UPDATE SET
-      boot_id = excluded.boot_id, runtime = excluded.runtime, engine_version = excluded.engine_version,
-      version = excluded.version, memory_bytes = excluded.memory_bytes, cpu_millis = excluded.cpu_millis,
-      labels = excluded.labels, capabilities = excluded.capabilities, last_seen_at = excluded.last_seen_at, forgotten = 0`);
-  const seen = db.prepare('UPDATE workers SET last_seen_at = ?2 WHERE worker_id = ?1');
-  const forget = db.prepare('UPDATE workers SET forgotten = 1, cordoned = 0 WHERE worker_id = ?');
-  const setCordoned = db.prepare('UPDATE workers SET cordoned = ?2 WHERE worker_id = ?1');
+export const toWorkerRow = (row: Row): WorkerRow => ({
+  record: toWorker(row),
+  cordoned: numberOf(row, 'cordoned') === 1,
+  forgotten: numberOf(row, 'forgotten') === 1,
+});
+
+export const workerColumns = [
+  keyColumn<WorkerRow>('worker_id', ({ record }) => record.workerId),
+  column<WorkerRow>('boot_id', ({ record }) => record.bootId),
+  column<WorkerRow>('runtime', ({ record }) => record.runtime),
+  column<WorkerRow>('engine_version', ({ record }) => record.engineVersion),
+  column<WorkerRow>('version', ({ record }) => record.version),
+  column<WorkerRow>('memory_bytes', ({ record }) => record.memoryBytes),
+  column<WorkerRow>('cpu_millis', ({ record }) => record.cpuMillis),
+  column<WorkerRow>('labels', ({ record }) => JSON.stringify(record.labels)),
+  column<WorkerRow>('capabilities', ({ record }) => JSON.stringify(record.capabilities)),
+  column<WorkerRow>('first_seen_at', ({ record }) => record.firstSeenAt),
+  column<WorkerRow>('last_seen_at', ({ record }) => record.lastSeenAt),
+  column<WorkerRow>('cordoned', ({ cordoned }) => (cordoned ? 1 : 0)),
+  column<WorkerRow>('forgotten', ({ forgotten }) => (forgotten ? 1 : 0)),
+];
+
+/** Who may speak as a worker: asked when one connects. */
+export function createAccessTable(db: Statements): Pick<WorkerTable, 'access' | 'allAccess' | 'putAccess'> {
   const access = db.prepare('SELECT * FROM worker_access WHERE worker_id = ?');
   const allAccess = db.prepare('SELECT * FROM worker_access ORDER BY worker_id');
   const putAccess = db.prepare(
     'INSERT OR REPLACE INTO worker_access (worker_id, credential_sha256, revoked) VALUES (?, ?, ?)',
   );
   return {
-    get: (workerId) => {
-      const row = get.get(workerId);
-      return row && toWorker(row);
-    },
-    all: () => all.all().map(toWorker),
-    put: (worker) => {
-      put.run(
-        worker.workerId,
-        worker.bootId,
-        worker.runtime,
-        worker.engineVersion,
-        worker.version,
-        worker.memoryBytes,
-        worker.cpuMillis,
-        JSON.stringify(worker.labels),
-        JSON.stringify(worker.capabilities),
-        worker.firstSeenAt,
-        worker.lastSeenAt,
-      );
-    },
-    seen: (workerId, at) => {
-      seen.run(workerId, at);
-    },
-    isForgotten: (workerId) => get.get(workerId)?.['forgotten'] === 1,
-    forget: (workerId) => {
-      forget.run(workerId);
-    },
-    isCordoned: (workerId) => get.get(workerId)?.['cordoned'] === 1,
-    setCordoned: (workerId, cordoned) => setCordoned.run(workerId, cordoned ? 1 : 0).changes > 0,
     access: (workerId) => {
       const row = access.get(workerId);
       return row && toAccess(row);

@@ -48,10 +48,13 @@ const absent = (): never => {
 
 export function createMemoryTables(): MemoryTables {
   const journal = new Journal();
-  const bots = botTable(journal);
   const jobs = jobTable(journal);
+  const bots = botTable(journal, jobs.startingOf);
   const tasks = taskTable(journal, jobs.open);
+  let asked = 0;
   const tables: Tables = {
+    // Any change may have made room.
+    room: () => asked++,
     bots: bots.table,
     jobs: jobs.table,
     tasks,
@@ -77,7 +80,7 @@ export function createMemoryTables(): MemoryTables {
   };
 }
 
-function botTable(journal: Journal) {
+function botTable(journal: Journal, startingOf: (userId: string) => readonly string[]) {
   const rows = new JournalledMap<BotRecord>(journal);
   const removed: ((key: BotKey) => void)[] = [];
   const all = () => [...rows.values()].sort((a, b) => byText(a.userId, b.userId) || byText(a.botId, b.botId));
@@ -98,11 +101,15 @@ function botTable(journal: Journal) {
       all().flatMap(({ userId, botId, specSealed }) => (specSealed === null ? [] : [{ userId, botId, specSealed }])),
     ofWorker: (workerId) => all().filter((bot) => bot.workerId === workerId),
     withPendingTask: (taskId) => all().find(({ pendingTask }) => pendingTask === taskId),
-    reserved: () =>
-      [...rows.values()].flatMap((bot) => {
-        const { workerId, memoryBytes, cpuMillis } = bot;
-        return mayRun(bot) && workerId !== null ? [{ workerId, memoryBytes, cpuMillis }] : [];
-      }),
+    reservedOn: (workerId) => {
+      const there = [...rows.values()].filter((bot) => mayRun(bot) && bot.workerId === workerId);
+      const sum = (of: 'memoryBytes' | 'cpuMillis') => there.reduce((all, bot) => all + bot[of], 0);
+      return { memoryBytes: sum('memoryBytes'), cpuMillis: sum('cpuMillis') };
+    },
+    activeOf: (userId) => {
+      const running = [...rows.values()].filter((bot) => bot.userId === userId && mayRun(bot));
+      return new Map([...running.map(({ botId }) => botId), ...startingOf(userId)].map((botId) => [botId, true]));
+    },
     aging: (stopsAt) =>
       all()
         .filter((bot) => bot.desired === 'running' && bot.stopsAt !== null && bot.stopsAt <= stopsAt)
@@ -137,13 +144,6 @@ function jobTable(journal: Journal) {
     addStep: (jobId, state, at) => steps.set(jobId, [...(steps.get(jobId) ?? []), { state, at }]),
     steps: (jobId) => steps.get(jobId) ?? [],
     openOfBot: (key) => open().filter((job) => job.mutating && job.userId === key.userId && job.botId === key.botId),
-    startingBots: (userId) => [
-      ...new Set(
-        open()
-          .filter((job) => job.userId === userId && placeTaking.some((action) => action === job.action))
-          .map(({ botId }) => botId),
-      ),
-    ],
     withStatus: (status) => open().filter((job) => job.status === status),
     anyWaits: () => open().some(({ status }) => status === 'waiting_for_worker'),
     sealedAfter: absent,
@@ -178,7 +178,11 @@ function jobTable(journal: Journal) {
       }
     },
   };
-  return { table, open };
+  const startingOf = (userId: string) =>
+    open()
+      .filter((job) => job.userId === userId && placeTaking.some((action) => action === job.action))
+      .map(({ botId }) => botId);
+  return { table, open, startingOf };
 }
 
 function taskTable(journal: Journal, openJobs: () => readonly JobRecord[]): TaskTable {

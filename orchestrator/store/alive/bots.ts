@@ -1,0 +1,76 @@
+/** Bots in memory. All of them: also one that is stopped may be started, listed and looked at any time. */
+import { type BotKey, botKeyText } from '#common/ids.ts';
+import { boundAge, followingClock, limited } from '../../core/bot/aged.ts';
+import { mayRun } from '../../core/quota.ts';
+import type { BotRecord } from '../../core/records.ts';
+import type { BotTable } from '../store.ts';
+import { Counts, Groups, Sums } from './indexes.ts';
+import { Rows } from './rows.ts';
+import { Soonest } from './soonest.ts';
+import type { Undo } from './undo.ts';
+
+export interface AliveBots {
+  readonly rows: Rows<BotRecord>;
+  readonly table: Omit<BotTable, 'sealed' | 'sealedAfter' | 'activeOf'>;
+}
+
+export interface BotParts {
+  readonly undo: Undo;
+  /** By user and bot, how many reasons it has to count against the quota. */
+  readonly active: Map<string, Map<string, number>>;
+  /** Something that waits may find room now. */
+  readonly roomGrew: () => void;
+  readonly removed: (key: BotKey) => void;
+}
+
+const byId = (a: BotRecord, b: BotRecord): number => (a.botId < b.botId ? -1 : 1);
+const byUserAndId = (a: BotRecord, b: BotRecord): number =>
+  a.userId === b.userId ? byId(a, b) : a.userId < b.userId ? -1 : 1;
+const stopsAt = (warned: boolean) => (bot: BotRecord) =>
+  bot.desired === 'running' && bot.ageWarned === warned ? (bot.stopsAt ?? undefined) : undefined;
+
+export function createAliveBots({ undo, active, roomGrew, removed }: BotParts): AliveBots {
+  const byUser = new Groups<BotRecord>(({ userId, desired }) => (desired === 'removed' ? undefined : userId));
+  const byWorker = new Groups<BotRecord>(({ workerId }) => workerId ?? undefined);
+  const byPendingTask = new Groups<BotRecord>(({ pendingTask }) => pendingTask ?? undefined);
+  const reserved = new Sums<BotRecord>(
+    (bot) => (mayRun(bot) && bot.workerId !== null ? { of: bot.workerId, ...bot } : undefined),
+    roomGrew,
+  );
+  const counted = new Counts<BotRecord>((bot) => (mayRun(bot) ? [bot.userId, bot.botId] : undefined), active);
+  const ends = { unwarned: new Soonest(stopsAt(false)), warned: new Soonest(stopsAt(true)) };
+  const rows = new Rows(undo, [byUser, byWorker, byPendingTask, reserved, counted, ends.unwarned, ends.warned]);
+  const put = (bot: BotRecord) => rows.put(botKeyText(bot), bot);
+  const each = (change: (bot: BotRecord) => BotRecord) => {
+    for (const bot of [...rows.values()]) {
+      const next = change(bot);
+      if (next !== bot) put(next);
+    }
+  };
+  return {
+    rows,
+    table: {
+      get: (key) => rows.get(botKeyText(key)),
+      ofUser: (userId) => [...byUser.of(userId).values()].sort(byId),
+      ofWorker: (workerId) => [...byWorker.of(workerId).values()].sort(byUserAndId),
+      withPendingTask: (taskId) => {
+        const [bot] = byPendingTask.of(taskId).values();
+        return bot;
+      },
+      reservedOn: (workerId) => reserved.of(workerId),
+      aging: (at) =>
+        [...ends.unwarned.until(at), ...ends.warned.until(at)]
+          .flatMap((key) => rows.get(key) ?? [])
+          .sort((a, b) => (a.stopsAt ?? 0) - (b.stopsAt ?? 0)),
+      nextAging: () => ({ unwarned: ends.unwarned.next(), warned: ends.warned.next() }),
+      setMaxRuntime: (maxRuntimeMs) => each((bot) => limited(bot, maxRuntimeMs)),
+      followClock: (stepMs) => each((bot) => followingClock(bot, stepMs)),
+      boundAges: (now) => each((bot) => boundAge(bot, now)),
+      put,
+      remove: (key) => {
+        rows.remove(botKeyText(key));
+        removed(key);
+      },
+    },
+  };
+}

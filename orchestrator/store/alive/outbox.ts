@@ -1,0 +1,61 @@
+/** Events: those of the batch, and the newest that are on disk, which those who watch read right after their commit. */
+import { type BotKey, botKeyText } from '#common/ids.ts';
+import type { EventRecord } from '../../core/records.ts';
+import type { OutboxTable } from '../store.ts';
+import type { Undo } from './undo.ts';
+
+const keptMax = 8_192;
+const keptMin = 4_096;
+
+export type KeptEvents = Omit<OutboxTable, 'add' | 'lastSeq'>;
+
+export interface AliveOutbox {
+  readonly table: Pick<OutboxTable, 'add' | 'after' | 'latestOfBot' | 'lastBotSeq' | 'lastSeq'>;
+  /** Not on disk yet, oldest first. */
+  readonly added: () => readonly EventRecord[];
+  /** They are on disk. */
+  settle(): void;
+  /** Events up to here are read where they are kept: some are gone. */
+  forget(seq: number): void;
+}
+
+/** `onDisk` reads events where they are kept; `lastSeq` is that of the newest there ever was. */
+export function createAliveOutbox(undo: Undo, onDisk: KeptEvents, lastSeq: number): AliveOutbox {
+  let seq = lastSeq;
+  let added: EventRecord[] = [];
+  /** Without a hole, up to the newest on disk. */
+  let newest: EventRecord[] = [];
+  const addedOf = (bot: BotKey): EventRecord | undefined =>
+    added.findLast((event) => event.body.kind === 'bot' && botKeyText(event) === botKeyText(bot));
+  return {
+    added: () => added,
+    settle() {
+      newest.push(...added);
+      if (newest.length > keptMax) newest = newest.slice(-keptMin);
+      added = [];
+    },
+    forget(upTo) {
+      newest = newest.filter((event) => event.seq > upTo);
+    },
+    table: {
+      add: (event) => {
+        seq += 1;
+        const record = { ...event, seq };
+        added.push(record);
+        undo.push(() => {
+          added.pop();
+          seq -= 1;
+        });
+        return record;
+      },
+      after: (from, limit) => {
+        const first = newest[0]?.seq;
+        if (first === undefined || from + 1 < first) return onDisk.after(from, limit);
+        return newest.slice(from + 1 - first, from + 1 - first + limit);
+      },
+      latestOfBot: (bot) => addedOf(bot) ?? onDisk.latestOfBot(bot),
+      lastBotSeq: (bot) => addedOf(bot)?.botSeq ?? onDisk.lastBotSeq(bot),
+      lastSeq: () => seq,
+    },
+  };
+}

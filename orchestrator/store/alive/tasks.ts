@@ -1,0 +1,55 @@
+/** Tasks that are not done, in memory. */
+import { isFinal, type JobRecord, type TaskRecord } from '../../core/records.ts';
+import type { TaskTable } from '../store.ts';
+import { Groups } from './indexes.ts';
+import { Rows } from './rows.ts';
+import type { Undo } from './undo.ts';
+
+export interface AliveTasks {
+  readonly rows: Rows<TaskRecord>;
+  readonly table: Omit<TaskTable, 'newestId'>;
+  /** Forgets what is done and on disk. */
+  evict(): void;
+}
+
+export interface TaskParts {
+  readonly undo: Undo;
+  /** A task that is done, from where it is kept. */
+  readonly done: (taskId: string) => TaskRecord | undefined;
+  readonly jobOf: (jobId: string) => JobRecord | undefined;
+}
+
+const byId = (a: TaskRecord, b: TaskRecord): number => (a.taskId < b.taskId ? -1 : 1);
+
+export function createAliveTasks({ undo, done, jobOf }: TaskParts): AliveTasks {
+  const free = new Groups<TaskRecord>(({ status, workerId, type }) =>
+    status === 'open' && workerId === null ? type : undefined,
+  );
+  const taken = new Groups<TaskRecord>(({ status, workerId }) =>
+    status === 'accepted' && workerId !== null ? workerId : undefined,
+  );
+  const over = new Groups<TaskRecord>(({ status }) => (status === 'done' ? status : undefined));
+  const rows = new Rows(undo, [free, taken, over]);
+  return {
+    rows,
+    evict() {
+      for (const taskId of [...over.of('done').keys()]) rows.evict(taskId);
+    },
+    table: {
+      get: (taskId) => rows.get(taskId) ?? done(taskId),
+      oldestOpen: (types, except = []) =>
+        types
+          .flatMap((type) => [...free.of(type).values()])
+          .filter(({ taskId }) => !except.includes(taskId))
+          .sort(byId)[0],
+      takenBy: (workerId) =>
+        [...taken.of(workerId).values()]
+          .filter(({ taskId, jobId }) => {
+            const job = jobOf(jobId);
+            return job !== undefined && !isFinal(job.status) && job.taskId === taskId;
+          })
+          .sort(byId),
+      put: (task) => rows.put(task.taskId, task),
+    },
+  };
+}
