@@ -24,6 +24,18 @@ afterEach(async () => {
   rmSync(dir, { recursive: true });
 });
 
+const worker = {
+  runtime: 'docker',
+  memoryBytes: 1,
+  cpuMillis: 1,
+  labels: {},
+  capabilities: [],
+  bootId: '',
+  engineVersion: '',
+  version: '',
+  firstSeenAt: 0,
+  lastSeenAt: 0,
+};
 const open = () => Restore.open({ store, logger, accepted: undefined }, 0);
 /** Of a worker that has a bot from a history which this store does not know. */
 const hello = (knownBefore: string) =>
@@ -49,6 +61,19 @@ describe('a worker that knows later decisions than the store', () => {
     const [first] = store.read.openings.all();
     await restore.meet(hello(first?.id ?? ''));
     expect(fields).toEqual([{ workerId: 'w', kept: ['dev/b'] }]);
+  });
+
+  it('that is accepted names the workers that have to connect', async () => {
+    const restore = await open();
+    const [first] = store.read.openings.all();
+    await restore.meet(hello(first?.id ?? ''));
+    const id = /ACCEPT_RESTORE=(\w+)/.exec(lines[0] ?? '')?.[1];
+    await store.write((tx) => {
+      for (const workerId of ['w', 'z']) tx.workers.put({ ...worker, workerId });
+    });
+    await Restore.open({ store, logger, accepted: id }, 1);
+    expect(fields.at(-1)).toEqual({ accepted: id, workers: ['w', 'z'] });
+    expect(lines.at(-1)).toContain('runs twice until the worker it had moved to does');
   });
 
   it('and nothing of the store itself is told of as one of another store', async () => {

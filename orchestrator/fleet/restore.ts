@@ -81,7 +81,9 @@ export class Restore {
       acceptedSeq = store.read.outbox.lastSeq();
       await store.setMeta(acceptedName, String(acceptedSeq));
       await store.setMeta(pendingName, '');
-      logger.warn({ accepted }, 'the restore of the store is accepted: bots follow it as their workers connect');
+      // A bot that moved after the backup is started where the store has it, and ends elsewhere only when that worker connects.
+      const workers = store.read.workers.all().map(({ workerId }) => workerId);
+      logger.warn({ accepted, ...(workers.length > 0 ? { workers } : {}) }, acceptedText);
       return new Restore(parts, acceptedSeq, '');
     }
     if (accepted !== undefined) {
@@ -209,10 +211,15 @@ function isStrange(ours: History, theirs: readonly StoreOpening[]): boolean {
   return theirs.length > 0 && !theirs.some(({ id }) => known.has(id));
 }
 
+const acceptedText =
+  'the restore of the store is accepted: bots follow it as their workers connect. See that all "workers" connect, and those that joined ' +
+  'after the backup: a bot that moved meanwhile runs twice until the worker it had moved to does';
+
 const setBack = (id: string): string =>
   'the store was set back: the worker knows later decisions than it has. "kept" bots keep running as they are and would be removed or ' +
   'set back, "notStarted" ones would be started again; all others continue. A new update, restart, stop or delete decides ' +
-  `about a bot; to let all of them follow the store, connect all workers, then start once with ACCEPT_RESTORE=${id}`;
+  `about a bot; to let all of them follow the store, start once with ACCEPT_RESTORE=${id} while every worker runs: a bot that moved ` +
+  'after the backup runs twice until the worker that it had moved to connects';
 
 const otherStore = (id: string): string =>
   'the bots of the worker belong to another store than this one, and keep running as they are. Start with the DATA_DIR that they ' +
