@@ -83,9 +83,9 @@ it('the subscriber of docs/EVENTS.md is short, and knows every bot also after NA
     const { body } = await orchestrator.post({ action: 'stop', bot_id: 'echo' });
     expect(body.status).toBe('accepted');
     await eventually(
-      'and that it failed',
+      'and that it is stopped',
       () => said,
-      (text) => text.includes('dev/echo failed'),
+      (text) => text.includes('dev/echo stopped'),
       { timeoutMs: 40_000 },
     );
   } finally {
