@@ -6,6 +6,14 @@ const explain = (text: string, before: readonly string[] = [], number = 5) => ex
 const traceback = ['Traceback (most recent call last):', '  File "/app/bot.py", line 3, in <module>'];
 
 describe('the causes recognised in a log', () => {
+  // Printed by catatonit 0.1.7, the init of Podman 4.3.
+  it.each([
+    ['No such file or directory', 'what the bot is started with cannot be started'],
+    ['Permission denied', 'what the bot is started with may not be executed'],
+  ])('the init of Podman that says %s', (why, what) => {
+    expect(explain(`ERROR (catatonit:6): failed to exec pid1: ${why}`)?.text).toContain(what);
+  });
+
   it.each([
     [
       'aiogram 3',
