@@ -1,5 +1,4 @@
 /** Time as an input: programs use `systemClock`, tests a clock they move by hand (test/kit/manual-clock.ts). */
-import { onAbort } from './waiting/abort.ts';
 
 export interface Clock {
   /** Wall time in ms since 1970, for display and storage only; it may jump. */
@@ -32,13 +31,14 @@ export const systemClock: Clock = {
 export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
-    const cancel = clock.after(delayMs, () => {
-      letGo();
-      resolve();
-    });
-    const letGo = onAbort(signal, () => {
+    const onAbort = () => {
       cancel();
       reject(signal?.reason);
+    };
+    const cancel = clock.after(delayMs, () => {
+      signal?.removeEventListener('abort', onAbort);
+      resolve();
     });
+    signal?.addEventListener('abort', onAbort, { once: true });
   });
 }

@@ -1,4 +1,5 @@
 /** The worker's settings, from environment variables. */
+
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -21,16 +22,7 @@ import { logLevels } from '#common/log.ts';
 import { hasZone, isLoopbackHost } from '#common/loopback.ts';
 import { Secret } from '#common/secret.ts';
 import { dockerHostRule, parseDockerHost } from './runtime/docker/docker-host.ts';
-
-/** Where an orchestrator is reached. */
-export interface Endpoint {
-  /** As people know it. */
-  readonly url: string;
-  /** host:port, an IPv6 address in brackets. */
-  readonly target: string;
-  readonly tls: boolean;
-  readonly loopback: boolean;
-}
+import type { Endpoint } from './session/endpoint.ts';
 
 const defaultUrl = 'http://localhost:8000';
 

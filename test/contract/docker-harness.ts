@@ -10,7 +10,7 @@ import { list, record, text, texts } from '../../worker/runtime/docker/answers.t
 import { createDockerRuntime } from '../../worker/runtime/docker/docker-runtime.ts';
 import { createEngineClient, type Query } from '../../worker/runtime/docker/engine-client.ts';
 import type { SigningKey } from '../../worker/runtime/labels.ts';
-import type { TakenContainers } from '../../worker/runtime/strays.ts';
+import type { TakenContainers } from '../../worker/state/taken-containers.ts';
 import type { TestDocker } from '../kit/test-docker.ts';
 import { absentRequirement, endlessRequirement, startEndlessIndex } from './endless-index.ts';
 import { type Harness, patience, second } from './harness.ts';

@@ -7,7 +7,6 @@
  * killed build left behind is found by that label.
  */
 import type { Language } from '#common/language.ts';
-import type { SimpleRun } from '../runtime/container-runtime.ts';
 import type { InstallPlan } from './install/install-plan.ts';
 
 /** Uid and gid inside the container; owns /app, /data, /packages and its home. */
@@ -92,8 +91,17 @@ export function simpleDockerfile(language: Language, scope: string, install: Ins
   return `${start}${install === undefined ? '' : steps[install]}${code}${ending}`;
 }
 
+/** What runs inside an image of the simple mode. */
+export interface SimpleStart {
+  readonly language: Language;
+  /** Relative path within the bot's folder; empty with a command. */
+  readonly entrypoint: string;
+  /** What runs instead, in the bot's folder: program and arguments. */
+  readonly command?: readonly [string, ...string[]] | undefined;
+}
+
 /** What the container runs; the shapes are the ones of the interface. */
-export function simpleCommand({ language, entrypoint, command }: Omit<SimpleRun, 'kind'>): readonly string[] {
+export function simpleCommand({ language, entrypoint, command }: SimpleStart): readonly string[] {
   if (command !== undefined) return command;
   return language === 'python' ? ['python', '-u', entrypoint] : ['node', entrypoint];
 }

@@ -20,6 +20,7 @@ import type { BotKey } from '#common/ids.ts';
 import type { Language } from '#common/language.ts';
 import type { Secret } from '#common/secret.ts';
 import { TransientError } from '#common/waiting/transient.ts';
+import type { SimpleStart } from '../images/dockerfile.ts';
 import type { Around } from './output-lines.ts';
 import type { Stray } from './strays.ts';
 
@@ -88,14 +89,9 @@ export interface PulledImage {
   readonly pinned: string;
 }
 
-/** What to run inside an image of simple mode. */
-export interface SimpleRun {
+/** What to run inside an image of the simple mode. */
+export interface SimpleRun extends SimpleStart {
   readonly kind: 'simple';
-  readonly language: Language;
-  /** Relative path within the bot's folder; empty with a command. */
-  readonly entrypoint: string;
-  /** What runs instead, in the bot's folder: program and arguments. */
-  readonly command?: readonly [string, ...string[]] | undefined;
 }
 
 /**

@@ -3,8 +3,10 @@
  * that is no more. Only their labels say whose they are, and labels prove nothing: a stray is shown, and touched only when
  * an operator has named it.
  */
+
 import type { BotKey } from '#common/ids.ts';
 import { ProblemError, problem } from '#common/problem.ts';
+import type { TakenContainers } from '../state/taken-containers.ts';
 import {
   type ContainerIdentity,
   type ContainerLabels,
@@ -43,15 +45,6 @@ export interface Stray {
   /** As its labels say: the worker that made it. Empty when that is not known. */
   readonly workerId: string;
   readonly running: boolean;
-}
-
-/** The strays that an operator gave to this worker: from then on they are its own, whatever their signature says. */
-export interface TakenContainers {
-  has(id: string): boolean;
-  /** `workerId`: the worker that had made it, whose volumes and images of the bot are this worker's from now on, too. */
-  add(id: string, workerId: string): Promise<void>;
-  /** Ids of former workers, and this worker's own. */
-  readonly workerIds: readonly string[];
 }
 
 /** For a runtime whose worker has no folder. */

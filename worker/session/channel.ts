@@ -26,7 +26,7 @@ import {
   type TailLogsRequest,
   type TailLogsResponse,
 } from '#gen/botrunner/v1/worker_service_pb.js';
-import type { Endpoint } from '../config.ts';
+import type { Endpoint } from './endpoint.ts';
 import { workerService } from './worker-service.ts';
 
 export type SessionCall = ClientDuplexStream<SessionRequest, SessionResponse>;

@@ -1,6 +1,6 @@
 /** What is said in the log, and to who asks how the worker is, about a session that is not there. Pure. */
 import { describeConnectionFailure } from '#common/connection-failure.ts';
-import type { Endpoint } from '../config.ts';
+import type { Endpoint } from './endpoint.ts';
 import type { Probed } from './probe.ts';
 import type { SessionEnd } from './session-end.ts';
 

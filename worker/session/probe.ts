@@ -7,7 +7,7 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type PeerCertificate } from 'node:tls';
 import { type ConnectionFailure, connectionFailureOf } from '#common/connection-failure.ts';
 import { orAbort } from '#common/waiting/abort.ts';
-import type { Endpoint } from '../config.ts';
+import type { Endpoint } from './endpoint.ts';
 
 export interface Probed {
   readonly failure: ConnectionFailure;

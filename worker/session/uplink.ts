@@ -20,11 +20,11 @@ import type {
   TaskResult,
 } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { TaskReports } from '../bots/active-task.ts';
-import type { Endpoint } from '../config.ts';
 import type { Credential } from '../state/credential.ts';
 import { delayAfter } from './backoff.ts';
 import { type Channel, createChannel, httpStatusOf, type ServiceError } from './channel.ts';
 import { type Complaint, complaintOf, unreachable } from './complaints.ts';
+import type { Endpoint } from './endpoint.ts';
 import { Outbox } from './outbox.ts';
 import type { Probed } from './probe.ts';
 import type { ResultJournal } from './result-journal.ts';

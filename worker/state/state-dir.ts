@@ -5,12 +5,11 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { workerIdPattern } from '#common/ids.ts';
 import { Secret } from '#common/secret.ts';
-import type { TakenContainers } from '../runtime/strays.ts';
 import { readFileIfAny, removeTemporaryFiles, writeFileAtomic } from './atomic-file.ts';
 import { type Credential, readOrMakeCredential } from './credential.ts';
 import { takeLock } from './lock-file.ts';
 import { openStoreHistory, type StoreHistory } from './store-history.ts';
-import { openTakenContainers } from './taken-containers.ts';
+import { openTakenContainers, type TakenContainers } from './taken-containers.ts';
 
 export interface StateDir {
   readonly workerId: string;

@@ -1,6 +1,14 @@
 /** The file that remembers which containers an operator gave to this worker. */
-import type { TakenContainers } from '../runtime/strays.ts';
 import { readFileIfAny, writeFileAtomic } from './atomic-file.ts';
+
+/** The strays that an operator gave to this worker: from then on they are its own, whatever their signature says. */
+export interface TakenContainers {
+  has(id: string): boolean;
+  /** `workerId`: the worker that had made it, whose volumes and images of the bot are this worker's from now on, too. */
+  add(id: string, workerId: string): Promise<void>;
+  /** Ids of former workers, and this worker's own. */
+  readonly workerIds: readonly string[];
+}
 
 interface Entry {
   readonly id: string;

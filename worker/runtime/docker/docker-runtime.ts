@@ -2,9 +2,10 @@
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import type { BaseImages, BuildSettings } from '../../images/build-settings.ts';
+import type { TakenContainers } from '../../state/taken-containers.ts';
 import type { ContainerRuntime, EngineInfo } from '../container-runtime.ts';
 import type { SigningKey } from '../labels.ts';
-import { noneTaken, type TakenContainers } from '../strays.ts';
+import { noneTaken } from '../strays.ts';
 import { number, record, text } from './answers.ts';
 import { buildSimpleImage } from './build.ts';
 import { createBuildLeftovers, stepMark } from './build-leftovers.ts';
