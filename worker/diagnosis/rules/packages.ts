@@ -90,7 +90,7 @@ export const packageRules: readonly Rule[] = [
   ),
   rule('build', 'git_absent', /Cannot find command 'git'|\/bin\/sh: (?:\d{1,4}: )?git: not found/, {
     what: 'a requirement comes from a git repository, but the build has no git',
-    cure: 'use the package from the index, or a Dockerfile that installs git',
+    cure: 'use the package from the index, for GitHub NAME @ https://github.com/OWNER/REPO/archive/REF.zip, or a Dockerfile that installs git',
   }),
   rule(
     'build',
