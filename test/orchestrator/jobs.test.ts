@@ -90,13 +90,13 @@ describe('a start', () => {
   });
 
   it.each([
-    ['its limit of 256 MB; give it more, for example with --memory 512m', true],
-    ['its limit; give it more with --memory', false],
-  ])('is answered with what killed a bot that used more memory than %s', async (limit, said) => {
+    ['its memory limit of 256 MB; give it more, for example with --memory 512m', true],
+    ['its memory limit; give it more with --memory', false],
+  ])('is answered with what killed a bot that exceeded %s', async (limit, said) => {
     const worker = await connect();
     const id = await accepted(start('hungry'));
     const ensure = await worker.take('ensure');
-    const reason = said ? `killed because it used more memory than ${limit}` : 'was started again (restart 1)';
+    const reason = said ? `killed because it exceeded ${limit}` : 'was started again (restart 1)';
     const end = { state: BotState.CRASH_LOOP, exitCode: 137, oomKilled: true, reason, diagnosis: 'what it printed' };
     worker.send({
       case: 'result',
@@ -110,7 +110,7 @@ describe('a start', () => {
       status: 'crash_loop',
       exit_code: 137,
       oom_killed: true,
-      diagnosis: `killed because it used more memory than ${limit}`,
+      diagnosis: `killed because it exceeded ${limit}`,
     });
   });
 

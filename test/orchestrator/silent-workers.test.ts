@@ -210,7 +210,7 @@ describe('a start whose worker falls silent', () => {
     await eventually(
       'it is known not to run',
       () => bot('tg'),
-      ({ status }) => status === 'failed',
+      ({ status }) => status === 'stopped',
     );
     expect((await orchestrator.post(simple('c', { env_vars: { BOT_TOKEN: token } }))).status).toBe(202);
   });
