@@ -186,15 +186,17 @@ export async function removeContainer(deps: ContainerDeps, id: string, signal: A
   for (;;) {
     const facts = await inspectContainer(deps, id, signal);
     if (facts === undefined) return;
+    const isPodman = (await engine.kind(signal)) === 'podman';
     try {
-      if (facts.status === 'running' && (await engine.kind(signal)) === 'podman') await kill(engine, id, signal);
+      if (isPodman && facts.status === 'running') await kill(engine, id, signal);
       const path = `/containers/${id}`;
       await engine.call({ method: 'DELETE', path, query: { force: true, v: true }, slow: true }, signal);
     } catch (error) {
-      // 409: somebody else's removal is under way; it is done when the container is gone.
-      if (!hasStatus(error, 404, 409)) throw told(deps, error, 'remove', await envValues(deps, id, signal));
-      if (clock.monotonicMs() > endMs)
-        throw new EngineUnavailableError('the engine does not finish removing a container');
+      // 409: somebody else's removal is under way; it is done when the container is gone. Podman says 500 of one that is just ending.
+      const isLate = clock.monotonicMs() > endMs;
+      const maySucceed = hasStatus(error, 404, 409) || (isPodman && hasStatus(error, 500) && !isLate);
+      if (!maySucceed) throw told(deps, error, 'remove', await envValues(deps, id, signal));
+      if (isLate) throw new EngineUnavailableError('the engine does not finish removing a container');
       await sleep(clock, 100, signal);
     }
   }
@@ -205,8 +207,8 @@ async function kill(engine: EngineClient, id: string, signal: AbortSignal): Prom
   try {
     await engine.call({ method: 'POST', path: `/containers/${id}/kill` }, signal);
   } catch (error) {
-    // It has ended, or is gone.
-    if (!hasStatus(error, 404, 409)) throw error;
+    // It has ended, is ending, or is gone.
+    if (!hasStatus(error, 404, 409, 500)) throw error;
   }
 }
 

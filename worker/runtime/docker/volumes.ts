@@ -19,7 +19,22 @@ export async function makeVolumes(
 ): Promise<void> {
   for (const { Source, VolumeOptions } of mounts) {
     const body = { Name: Source, Driver: 'local', Labels: VolumeOptions.Labels };
-    await engine.call({ method: 'POST', path: '/volumes/create', body }, signal);
+    try {
+      await engine.call({ method: 'POST', path: '/volumes/create', body }, signal);
+    } catch (error) {
+      // Of several at once Podman refuses all but one, with 500.
+      if (!hasStatus(error, 409, 500) || !(await hasVolume(engine, Source, signal))) throw error;
+    }
+  }
+}
+
+async function hasVolume(engine: EngineClient, name: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    await engine.call({ method: 'GET', path: `/volumes/${encodeURIComponent(name)}` }, signal);
+    return true;
+  } catch (error) {
+    if (hasStatus(error, 404)) return false;
+    throw error;
   }
 }
 
