@@ -37,6 +37,7 @@ const few = Math.min(...bots);
 const many = bots.filter((count) => count > few);
 const contestants: readonly Contestant[] = [
   botRunner('REST', { bots: few, users: 1, waiting: 0 }),
+  botRunner('stream', { bots: few, users: 1, waiting: 0 }),
   ...many.flatMap((count) => [
     botRunner('REST', { bots: count, users: 1, waiting: 0 }),
     botRunner('REST', { bots: count, users: 100, waiting: 0 }),

@@ -11,6 +11,7 @@ import { freePort } from '../../scripts/platform/free-port.ts';
 import type { Arrived, Contestant, Running } from './contestant.ts';
 import { payload } from './contestant.ts';
 import { startHandler } from './processes.ts';
+import { openStream } from './stream.ts';
 
 export interface Scene {
   readonly bots: number;
@@ -20,8 +21,8 @@ export interface Scene {
   readonly waiting: number;
 }
 
-/** How a job gets in: one request each, or the stream. */
-export type Door = 'REST';
+/** How a job gets in: one request each, or JobService.SubmitJobs. */
+export type Door = 'REST' | 'stream';
 
 const startsAtOnce = 64;
 
@@ -44,7 +45,7 @@ export const botRunner = (door: Door, { bots, users, waiting }: Scene): Contesta
       },
     });
     try {
-      return await fill(program, port, dir, { bots, users, waiting }, arrived);
+      return await fill(program, port, dir, door, { bots, users, waiting }, arrived);
     } catch (error) {
       await remove(program, dir);
       throw error;
@@ -59,7 +60,14 @@ async function remove(program: Program, dir: string): Promise<void> {
   await rm(dir, { recursive: true, force: true });
 }
 
-async function fill(program: Program, port: number, dir: string, scene: Scene, arrived: Arrived): Promise<Running> {
+async function fill(
+  program: Program,
+  port: number,
+  dir: string,
+  door: Door,
+  scene: Scene,
+  arrived: Arrived,
+): Promise<Running> {
   await untilUp(program, AbortSignal.timeout(30_000));
   const owners = await ownersOf(port, scene.users);
   const agent = new http.Agent({ keepAlive: true, maxSockets: 256 });
@@ -85,6 +93,7 @@ async function fill(program: Program, port: number, dir: string, scene: Scene, a
     Array.from({ length: scene.waiting }, (_, n) => `waits-${n}`),
     (botId) => post(ownerOfAll.token, { ...source, bot_id: botId, on: { room: 'none' } }),
   );
+  const stream = door === 'stream' ? openStream(port, ownerOfAll.token) : undefined;
   let placesOf = 0;
   let places = new Map<number, number>();
   return {
@@ -98,12 +107,14 @@ async function fill(program: Program, port: number, dir: string, scene: Scene, a
       const { owner, botId } = list[place % list.length] ?? { owner: ownerOfAll, botId: '' };
       places.set(client, place + outstanding >= list.length ? client : place + outstanding);
       expect(`${owner.userId}/${botId}`);
-      await post(owner.token, { action: 'restart', bot_id: botId });
+      if (stream === undefined) await post(owner.token, { action: 'restart', bot_id: botId });
+      else await stream.submit({ action: 'restart', bot_id: botId });
     },
     serverPids: () => [program.child.pid ?? 0],
     handlerPid: handler.pid,
     async stop() {
       agent.destroy();
+      stream?.close();
       await handler.stop();
       await remove(program, dir);
     },

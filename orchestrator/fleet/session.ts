@@ -14,6 +14,7 @@ import { refuse } from '#common/problem.ts';
 import type { Secret } from '#common/secret.ts';
 import { protocolMax, protocolMin } from '#common/version.ts';
 import { onAbort } from '#common/waiting/abort.ts';
+import { inOrder } from '#common/waiting/in-order.ts';
 import {
   BotNameSchema,
   type DesiredSet,
@@ -29,7 +30,7 @@ import type { BuildOutputHub } from '../logs/build-output-hub.ts';
 import type { Store } from '../store/store.ts';
 import type { Adoption } from './adoption.ts';
 import type { Fleet, FleetTimes, SessionFacts } from './fleet.ts';
-import { inOrder } from './in-order.ts';
+
 import type { Restore } from './restore.ts';
 import { SendQueue } from './send-queue.ts';
 

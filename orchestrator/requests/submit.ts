@@ -14,15 +14,26 @@ export interface SubmitDeps {
   readonly bounds: Bounds;
 }
 
-/** A job by blueprint name and data, as POST /jobs and CreateJob have it. `absentFails`: see NewJob. */
-export async function submitJob(
-  deps: SubmitDeps,
+/** A request as POST /jobs, CreateJob and SubmitJobs have it. */
+export interface JobRequest {
+  readonly blueprint: unknown;
+  readonly data: unknown;
+  readonly idempotency: NewJob['idempotency'];
+  /** See NewJob. */
+  readonly absentFails?: boolean;
+}
+
+/** A job by blueprint name and data. Throws ProblemError. */
+export async function submitJob(deps: SubmitDeps, userId: string, request: JobRequest): Promise<JobRecord> {
+  return deps.engine.createJob(await prepareJob(deps, userId, request));
+}
+
+/** What the engine is given for a request; a promise only where there is a source to pack. Throws or rejects with ProblemError. */
+export function prepareJob(
+  { bounds }: Pick<SubmitDeps, 'bounds'>,
   userId: string,
-  blueprint: unknown,
-  data: unknown,
-  idempotency: NewJob['idempotency'],
-  absentFails = false,
-): Promise<JobRecord> {
+  { blueprint, data, idempotency, absentFails = false }: JobRequest,
+): NewJob | Promise<NewJob> {
   if (blueprint === undefined || blueprint === null || blueprint === '') {
     throw new ProblemError(
       problem('MISSING_REQUIRED_FIELD', 'The field "blueprint" is missing.', {
@@ -35,12 +46,12 @@ export async function submitJob(
   if (blueprint === 'test_workflow') {
     const input = { action: '', params: { input: inputOf(data) } } as const;
     const job = { userId, blueprint, botId: '', input };
-    return deps.engine.createJob({ ...job, ...(idempotency === undefined ? {} : { idempotency }) });
+    return { ...job, ...(idempotency === undefined ? {} : { idempotency }) };
   }
   if (blueprint !== 'bot_runner') {
     refuse('INVALID_BLUEPRINT', 'Unknown blueprint.', { details: { field: 'blueprint' } });
   }
-  return submitBotRequest(deps, userId, unwrap(validateBotRequest(data, deps.bounds)), idempotency, absentFails);
+  return prepareBotRequest(userId, unwrap(validateBotRequest(data, bounds)), idempotency, absentFails);
 }
 
 /** The data of a test_workflow job: {input}, any JSON of moderate size. */
@@ -64,8 +75,16 @@ export async function submitBotRequest(
   userId: string,
   request: BotRequest,
   idempotency: NewJob['idempotency'],
-  absentFails = false,
 ): Promise<JobRecord> {
+  return engine.createJob(await prepareBotRequest(userId, request, idempotency));
+}
+
+function prepareBotRequest(
+  userId: string,
+  request: BotRequest,
+  idempotency: NewJob['idempotency'],
+  absentFails = false,
+): NewJob | Promise<NewJob> {
   const base = {
     userId,
     blueprint: 'bot_runner',
@@ -75,28 +94,29 @@ export async function submitBotRequest(
   switch (request.action) {
     case 'start':
     case 'update': {
-      const { artifact, ...spec } = await prepareDeployment(request.deployment);
-      return engine.createJob({
+      const { action } = request;
+      const params = deployParams(request);
+      return prepareDeployment(request.deployment).then(({ artifact, ...spec }) => ({
         ...base,
         spec,
-        input: { action: request.action, params: deployParams(request) },
+        input: { action, params },
         ...(artifact === undefined ? {} : { artifact }),
-      });
+      }));
     }
     case 'delete':
-      return engine.createJob({ ...base, input: { action: 'delete', params: { purge: request.purge } } });
+      return { ...base, input: { action: 'delete', params: { purge: request.purge } } };
     case 'logs':
-      return engine.createJob({ ...base, input: { action: 'logs', params: { lines: request.lines } } });
+      return { ...base, input: { action: 'logs', params: { lines: request.lines } } };
     case 'stop':
-      return engine.createJob({
+      return {
         ...base,
         input: { action: 'stop', params: { notice: '' } },
         ...(absentFails ? { absentFails } : {}),
-      });
+      };
     case 'restart':
     case 'list':
     case 'status':
-      return engine.createJob({ ...base, input: { action: request.action, params: {} } });
+      return { ...base, input: { action: request.action, params: {} } };
   }
 }
 

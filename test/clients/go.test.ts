@@ -50,6 +50,7 @@ it('the Go client lists, reads a refusal, and sees every deadline', { timeout: 6
     expect(stdout.trim().split('\n')).toEqual([
       'bots: 0 of 3',
       'refused: NotFound BOT_NOT_FOUND: List your bots with the action "list".',
+      'submitted: 100 jobs',
       'watched: map[DeadlineExceeded:60]',
     ]);
   } finally {

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	botrunnerv1 "example.com/client/stubs/botrunner/v1"
 )
@@ -46,6 +47,8 @@ func main() {
 	}
 	fmt.Printf("refused: %s %s: %s\n", status.Code(err), detail.Code, detail.Hint)
 
+	fmt.Printf("submitted: %d jobs\n", submit(ctx, botrunnerv1.NewJobServiceClient(connection), 100))
+
 	// A stream that is cut by its deadline says so; one that is complete ends with io.EOF.
 	ended := map[string]int{}
 	ends := make(chan string)
@@ -56,6 +59,40 @@ func main() {
 		ended[<-ends]++
 	}
 	fmt.Printf("watched: %v\n", ended)
+}
+
+// submit sends jobs on one stream, as fast as a queue takes them, and counts those that are on disk.
+func submit(ctx context.Context, jobs botrunnerv1.JobServiceClient, count int) int {
+	stream, err := jobs.SubmitJobs(ctx)
+	if err != nil {
+		panic(err)
+	}
+	data, err := structpb.NewStruct(map[string]any{"action": "list"})
+	if err != nil {
+		panic(err)
+	}
+	go func() {
+		for number := range count {
+			request := &botrunnerv1.SubmitJobsRequest{Number: uint64(number), Blueprint: "bot_runner", Data: data}
+			if stream.Send(request) != nil {
+				return // the error is Recv's too
+			}
+		}
+		stream.CloseSend()
+	}()
+	accepted := 0
+	for {
+		answer, err := stream.Recv()
+		if err == io.EOF {
+			return accepted
+		}
+		if err != nil {
+			panic(err)
+		}
+		if answer.GetJobId() != "" {
+			accepted++
+		}
+	}
 }
 
 func watch(ctx context.Context, bots botrunnerv1.BotServiceClient) string {

@@ -7,6 +7,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import type { Job } from "./job_pb.js";
+import type { ErrorDetail } from "./error_pb.js";
 import type { LogEntry } from "./log_pb.js";
 
 /**
@@ -60,6 +61,90 @@ export declare type CreateJobResponse = Message<"botrunner.v1.CreateJobResponse"
  * Use `create(CreateJobResponseSchema)` to create a new message.
  */
 export declare const CreateJobResponseSchema: GenMessage<CreateJobResponse>;
+
+/**
+ * Asks for a job, as one of many on a stream.
+ *
+ * @generated from message botrunner.v1.SubmitJobsRequest
+ */
+export declare type SubmitJobsRequest = Message<"botrunner.v1.SubmitJobsRequest"> & {
+  /**
+   * The caller's own number for the request, by which its answer is known.
+   *
+   * @generated from field: uint64 number = 1;
+   */
+  number: bigint;
+
+  /**
+   * The blueprint, for example bot_runner.
+   *
+   * @generated from field: string blueprint = 2;
+   */
+  blueprint: string;
+
+  /**
+   * Its data; for bot_runner the fields of REST's POST /jobs.
+   *
+   * @generated from field: google.protobuf.Struct data = 3;
+   */
+  data?: JsonObject | undefined;
+
+  /**
+   * As the header Idempotency-Key of CreateJob; empty for none.
+   *
+   * @generated from field: string idempotency_key = 4;
+   */
+  idempotencyKey: string;
+};
+
+/**
+ * Describes the message botrunner.v1.SubmitJobsRequest.
+ * Use `create(SubmitJobsRequestSchema)` to create a new message.
+ */
+export declare const SubmitJobsRequestSchema: GenMessage<SubmitJobsRequest>;
+
+/**
+ * What became of one request.
+ *
+ * @generated from message botrunner.v1.SubmitJobsResponse
+ */
+export declare type SubmitJobsResponse = Message<"botrunner.v1.SubmitJobsResponse"> & {
+  /**
+   * Of the request.
+   *
+   * @generated from field: uint64 number = 1;
+   */
+  number: bigint;
+
+  /**
+   * Whether there is a job.
+   *
+   * @generated from oneof botrunner.v1.SubmitJobsResponse.outcome
+   */
+  outcome: {
+    /**
+     * The job is accepted and on disk. ULID.
+     *
+     * @generated from field: string job_id = 2;
+     */
+    value: string;
+    case: "jobId";
+  } | {
+    /**
+     * It was refused and has changed nothing, for the reasons that CreateJob refuses with.
+     *
+     * @generated from field: botrunner.v1.ErrorDetail refused = 3;
+     */
+    value: ErrorDetail;
+    case: "refused";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message botrunner.v1.SubmitJobsResponse.
+ * Use `create(SubmitJobsResponseSchema)` to create a new message.
+ */
+export declare const SubmitJobsResponseSchema: GenMessage<SubmitJobsResponse>;
 
 /**
  * Asks for one job.
@@ -248,6 +333,20 @@ export declare const JobService: GenService<{
     methodKind: "unary";
     input: typeof CreateJobRequestSchema;
     output: typeof CreateJobResponseSchema;
+  },
+  /**
+   * Accepts jobs for as long as the caller has any, each as CreateJob does. Each is answered once it is on disk, in the order of
+   * the commits, and one that is refused ends nothing. A request may have 256 KiB: a larger source comes by CreateJob or
+   * UploadArtifact. Up to 512 requests are under way; further ones are read as answers are. The call ends when the caller
+   * has sent its last request and all are answered. After a call that was cut, send again what was not answered: with the
+   * same idempotency_key a job is accepted once.
+   *
+   * @generated from rpc botrunner.v1.JobService.SubmitJobs
+   */
+  submitJobs: {
+    methodKind: "bidi_streaming";
+    input: typeof SubmitJobsRequestSchema;
+    output: typeof SubmitJobsResponseSchema;
   },
   /**
    * One job. Safe to repeat. Refuses with JOB_NOT_FOUND.

@@ -5,6 +5,7 @@
 /* eslint-disable */
 
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_botrunner_v1_error } from "./error_pb.js";
 import { file_botrunner_v1_job } from "./job_pb.js";
 import { file_botrunner_v1_log } from "./log_pb.js";
 import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
@@ -13,7 +14,7 @@ import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
  * Describes the file botrunner/v1/job_service.proto.
  */
 export const file_botrunner_v1_job_service = /*@__PURE__*/
-  fileDesc("Ch5ib3RydW5uZXIvdjEvam9iX3NlcnZpY2UucHJvdG8SDGJvdHJ1bm5lci52MSJMChBDcmVhdGVKb2JSZXF1ZXN0EhEKCWJsdWVwcmludBgBIAEoCRIlCgRkYXRhGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCIzChFDcmVhdGVKb2JSZXNwb25zZRIeCgNqb2IYASABKAsyES5ib3RydW5uZXIudjEuSm9iIh8KDUdldEpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIjAKDkdldEpvYlJlc3BvbnNlEh4KA2pvYhgBIAEoCzIRLmJvdHJ1bm5lci52MS5Kb2IiNgoPV2F0Y2hKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRITCgtyZXN1bWVfZnJvbRgCIAEoCSKGAQoQV2F0Y2hKb2JSZXNwb25zZRIgCgNqb2IYASABKAsyES5ib3RydW5uZXIudjEuSm9iSAASMQoMYnVpbGRfb3V0cHV0GAIgASgLMhkuYm90cnVubmVyLnYxLkJ1aWxkT3V0cHV0SAASEwoLcmVzdW1lX2Zyb20YAyABKAlCCAoGdXBkYXRlIjYKC0J1aWxkT3V0cHV0EicKB2VudHJpZXMYASADKAsyFi5ib3RydW5uZXIudjEuTG9nRW50cnkiIgoQQ2FuY2VsSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMwoRQ2FuY2VsSm9iUmVzcG9uc2USHgoDam9iGAEgASgLMhEuYm90cnVubmVyLnYxLkpvYjLJAgoKSm9iU2VydmljZRJMCglDcmVhdGVKb2ISHi5ib3RydW5uZXIudjEuQ3JlYXRlSm9iUmVxdWVzdBofLmJvdHJ1bm5lci52MS5DcmVhdGVKb2JSZXNwb25zZRJICgZHZXRKb2ISGy5ib3RydW5uZXIudjEuR2V0Sm9iUmVxdWVzdBocLmJvdHJ1bm5lci52MS5HZXRKb2JSZXNwb25zZSIDkAIBElAKCFdhdGNoSm9iEh0uYm90cnVubmVyLnYxLldhdGNoSm9iUmVxdWVzdBoeLmJvdHJ1bm5lci52MS5XYXRjaEpvYlJlc3BvbnNlIgOQAgEwARJRCglDYW5jZWxKb2ISHi5ib3RydW5uZXIudjEuQ2FuY2VsSm9iUmVxdWVzdBofLmJvdHJ1bm5lci52MS5DYW5jZWxKb2JSZXNwb25zZSIDkAICQjRaMmV4YW1wbGUuY29tL2JvdHJ1bm5lci9nZW4vYm90cnVubmVyL3YxO2JvdHJ1bm5lcnYxYgZwcm90bzM", [file_botrunner_v1_job, file_botrunner_v1_log, file_google_protobuf_struct]);
+  fileDesc("Ch5ib3RydW5uZXIvdjEvam9iX3NlcnZpY2UucHJvdG8SDGJvdHJ1bm5lci52MSJMChBDcmVhdGVKb2JSZXF1ZXN0EhEKCWJsdWVwcmludBgBIAEoCRIlCgRkYXRhGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCIzChFDcmVhdGVKb2JSZXNwb25zZRIeCgNqb2IYASABKAsyES5ib3RydW5uZXIudjEuSm9iInYKEVN1Ym1pdEpvYnNSZXF1ZXN0Eg4KBm51bWJlchgBIAEoBBIRCglibHVlcHJpbnQYAiABKAkSJQoEZGF0YRgDIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSFwoPaWRlbXBvdGVuY3lfa2V5GAQgASgJIm8KElN1Ym1pdEpvYnNSZXNwb25zZRIOCgZudW1iZXIYASABKAQSEAoGam9iX2lkGAIgASgJSAASLAoHcmVmdXNlZBgDIAEoCzIZLmJvdHJ1bm5lci52MS5FcnJvckRldGFpbEgAQgkKB291dGNvbWUiHwoNR2V0Sm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkiMAoOR2V0Sm9iUmVzcG9uc2USHgoDam9iGAEgASgLMhEuYm90cnVubmVyLnYxLkpvYiI2Cg9XYXRjaEpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJEhMKC3Jlc3VtZV9mcm9tGAIgASgJIoYBChBXYXRjaEpvYlJlc3BvbnNlEiAKA2pvYhgBIAEoCzIRLmJvdHJ1bm5lci52MS5Kb2JIABIxCgxidWlsZF9vdXRwdXQYAiABKAsyGS5ib3RydW5uZXIudjEuQnVpbGRPdXRwdXRIABITCgtyZXN1bWVfZnJvbRgDIAEoCUIICgZ1cGRhdGUiNgoLQnVpbGRPdXRwdXQSJwoHZW50cmllcxgBIAMoCzIWLmJvdHJ1bm5lci52MS5Mb2dFbnRyeSIiChBDYW5jZWxKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSIzChFDYW5jZWxKb2JSZXNwb25zZRIeCgNqb2IYASABKAsyES5ib3RydW5uZXIudjEuSm9iMp4DCgpKb2JTZXJ2aWNlEkwKCUNyZWF0ZUpvYhIeLmJvdHJ1bm5lci52MS5DcmVhdGVKb2JSZXF1ZXN0Gh8uYm90cnVubmVyLnYxLkNyZWF0ZUpvYlJlc3BvbnNlElMKClN1Ym1pdEpvYnMSHy5ib3RydW5uZXIudjEuU3VibWl0Sm9ic1JlcXVlc3QaIC5ib3RydW5uZXIudjEuU3VibWl0Sm9ic1Jlc3BvbnNlKAEwARJICgZHZXRKb2ISGy5ib3RydW5uZXIudjEuR2V0Sm9iUmVxdWVzdBocLmJvdHJ1bm5lci52MS5HZXRKb2JSZXNwb25zZSIDkAIBElAKCFdhdGNoSm9iEh0uYm90cnVubmVyLnYxLldhdGNoSm9iUmVxdWVzdBoeLmJvdHJ1bm5lci52MS5XYXRjaEpvYlJlc3BvbnNlIgOQAgEwARJRCglDYW5jZWxKb2ISHi5ib3RydW5uZXIudjEuQ2FuY2VsSm9iUmVxdWVzdBofLmJvdHJ1bm5lci52MS5DYW5jZWxKb2JSZXNwb25zZSIDkAICQjRaMmV4YW1wbGUuY29tL2JvdHJ1bm5lci9nZW4vYm90cnVubmVyL3YxO2JvdHJ1bm5lcnYxYgZwcm90bzM", [file_botrunner_v1_error, file_botrunner_v1_job, file_botrunner_v1_log, file_google_protobuf_struct]);
 
 /**
  * Describes the message botrunner.v1.CreateJobRequest.
@@ -30,53 +31,67 @@ export const CreateJobResponseSchema = /*@__PURE__*/
   messageDesc(file_botrunner_v1_job_service, 1);
 
 /**
+ * Describes the message botrunner.v1.SubmitJobsRequest.
+ * Use `create(SubmitJobsRequestSchema)` to create a new message.
+ */
+export const SubmitJobsRequestSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_job_service, 2);
+
+/**
+ * Describes the message botrunner.v1.SubmitJobsResponse.
+ * Use `create(SubmitJobsResponseSchema)` to create a new message.
+ */
+export const SubmitJobsResponseSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_job_service, 3);
+
+/**
  * Describes the message botrunner.v1.GetJobRequest.
  * Use `create(GetJobRequestSchema)` to create a new message.
  */
 export const GetJobRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_job_service, 2);
+  messageDesc(file_botrunner_v1_job_service, 4);
 
 /**
  * Describes the message botrunner.v1.GetJobResponse.
  * Use `create(GetJobResponseSchema)` to create a new message.
  */
 export const GetJobResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_job_service, 3);
+  messageDesc(file_botrunner_v1_job_service, 5);
 
 /**
  * Describes the message botrunner.v1.WatchJobRequest.
  * Use `create(WatchJobRequestSchema)` to create a new message.
  */
 export const WatchJobRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_job_service, 4);
+  messageDesc(file_botrunner_v1_job_service, 6);
 
 /**
  * Describes the message botrunner.v1.WatchJobResponse.
  * Use `create(WatchJobResponseSchema)` to create a new message.
  */
 export const WatchJobResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_job_service, 5);
+  messageDesc(file_botrunner_v1_job_service, 7);
 
 /**
  * Describes the message botrunner.v1.BuildOutput.
  * Use `create(BuildOutputSchema)` to create a new message.
  */
 export const BuildOutputSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_job_service, 6);
+  messageDesc(file_botrunner_v1_job_service, 8);
 
 /**
  * Describes the message botrunner.v1.CancelJobRequest.
  * Use `create(CancelJobRequestSchema)` to create a new message.
  */
 export const CancelJobRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_job_service, 7);
+  messageDesc(file_botrunner_v1_job_service, 9);
 
 /**
  * Describes the message botrunner.v1.CancelJobResponse.
  * Use `create(CancelJobResponseSchema)` to create a new message.
  */
 export const CancelJobResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_job_service, 8);
+  messageDesc(file_botrunner_v1_job_service, 10);
 
 /**
  * Jobs of the caller. Called with a client token; another user's job is "not found".

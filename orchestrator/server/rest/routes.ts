@@ -39,7 +39,7 @@ async function createJob(deps: RestDeps, request: Request, blueprint?: string): 
   const wanted =
     blueprint === undefined ? { blueprint: body['blueprint'], data: body['data'] } : { blueprint, data: body };
   const idempotency = readIdempotency(headerOf(request)('idempotency-key'), wanted);
-  const job = await submitJob(deps, userId, wanted.blueprint, wanted.data, idempotency, blueprint !== undefined);
+  const job = await submitJob(deps, userId, { ...wanted, idempotency, absentFails: blueprint !== undefined });
   const accepted: JsonObject = { status: 'accepted', job_id: job.jobId, state: 'init' };
   return { status: 202, body: accepted };
 }

@@ -5,6 +5,7 @@ import { type SubmitDeps, submitJob } from '../../requests/submit.ts';
 import { jobToProto } from '../../views/proto.ts';
 import { readIdempotency } from '../idempotency.ts';
 import { type CallDeps, call, stream } from './call.ts';
+import { submitJobs } from './submit-jobs.ts';
 import { type WatchJobDeps, watchJob } from './watch-job.ts';
 
 export type JobServiceDeps = CallDeps & SubmitDeps & WatchJobDeps;
@@ -13,9 +14,10 @@ export function createJobService(deps: JobServiceDeps): ServiceImpl<typeof JobSe
   return {
     createJob: call(deps, 'client', async ({ blueprint, data }, { userId }, context) => {
       const idempotency = readIdempotency(context.requestHeader.get('idempotency-key'), { blueprint, data });
-      const job = await submitJob(deps, userId, blueprint, data, idempotency);
+      const job = await submitJob(deps, userId, { blueprint, data, idempotency });
       return { job: jobToProto(job) };
     }),
+    submitJobs: stream(deps, 'client', (requests, { userId }) => submitJobs(deps, userId, requests)),
     getJob: call(deps, 'client', ({ jobId }, { userId }) => ({ job: jobToProto(deps.engine.getJob(userId, jobId)) })),
     watchJob: stream(deps, 'client', (request, { userId }, context) => watchJob(deps, userId, request, context.signal)),
     cancelJob: call(deps, 'client', async ({ jobId }, { userId }) => ({
