@@ -48,7 +48,7 @@ describe('the command line', () => {
 });
 
 describe('the token', () => {
-  it('that is missing is told in one line with the cure', async () => {
+  it('that is missing is reported in one line with the cure', async () => {
     expect(await runCli(['list'], { env: {} })).toEqual({
       exitCode: 5,
       stdout: '',
@@ -98,7 +98,7 @@ describe('an orchestrator', () => {
   });
 });
 
-it('a bug is told as one, with its stack only when asked for', async () => {
+it('a bug is reported as one, with its stack only when asked for', async () => {
   const orchestrator = new FakeOrchestrator();
   Object.defineProperty(orchestrator, 'routes', {
     get: () => {

@@ -23,7 +23,7 @@ export interface LogRequest {
   readonly buildOnly?: boolean;
 }
 
-/** Some lines, and where to go on after them. */
+/** Some lines, and where to continue after them. */
 export interface LogPart {
   readonly entries: readonly LogEntry[];
   readonly cursor: string;

@@ -1,4 +1,4 @@
-/** What the token commands are told in words: whose token, its name, its scope. Pure. */
+/** What the token commands are reported in words: whose token, its name, its scope. Pure. */
 import { TokenScope } from '#gen/botrunner/v1/admin_service_pb.js';
 import { closest } from './argv/closest.ts';
 import { complain } from './errors.ts';

@@ -83,7 +83,7 @@ describe('the clock for ages', () => {
     expect(ages.nowMs()).toBe(clock.wallMs());
   });
 
-  it('takes the clock of a machine that was started anew as it is', () => {
+  it('takes the clock of a machine that was started again as it is', () => {
     const kept = { bootId: 'a', offsetMs: 0 };
     const clock = createManualClock({ bootId: 'b' });
     expect(new AgeClock(clock, kept).nowMs()).toBe(clock.wallMs());

@@ -130,12 +130,12 @@ describe('an image reference', () => {
   });
 
   test.each([
-    ['ghcr.io/Me/Bot:1.0', /lower case/, 'Write ghcr.io/me/bot:1.0; upper case may stand in the tag only.'],
-    ['Python', /lower case/, 'Write python; upper case may stand in the tag only.'],
+    ['ghcr.io/Me/Bot:1.0', /lower case/, 'Write ghcr.io/me/bot:1.0; upper case is only allowed in the tag.'],
+    ['Python', /lower case/, 'Write python; upper case is only allowed in the tag.'],
     [
       `GHCR.io/Me/bot:V1@sha256:${sha}`,
       /lower case/,
-      `Write ghcr.io/me/bot:V1@sha256:${sha}; upper case may stand in the tag only.`,
+      `Write ghcr.io/me/bot:V1@sha256:${sha}; upper case is only allowed in the tag.`,
     ],
     ['ghcr.io/me/bot 1', /a space/, undefined],
     ['ghcr.io/me/bot:1\n', /a line end/, undefined],

@@ -99,7 +99,7 @@ function unreadable(text: string, field: string) {
   const name = colon === -1 ? named : named.slice(0, colon);
   const lower = name.toLowerCase();
   if (lower !== name && split(text.replace(name, lower)) !== undefined) {
-    const hint = `Write ${text.replace(name, lower)}; upper case may stand in the tag only.`;
+    const hint = `Write ${text.replace(name, lower)}; upper case is only allowed in the tag.`;
     return refused('The name of an image is in lower case.', field, hint);
   }
   if (text.endsWith(':')) return refused('The image reference has no tag behind its colon.', field);

@@ -4,7 +4,7 @@
  */
 
 export interface LogCursor {
-  /** New whenever a log is begun anew, so that a place in the old one is not mistaken for one in the new. */
+  /** New whenever a log is started over, so that a place in the old one is not mistaken for one in the new. */
   readonly logId: string;
   readonly seq: number;
 }

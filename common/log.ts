@@ -1,7 +1,7 @@
 /**
  * The service log: JSON lines on stderr through pino. Never give it a spec, an env or a request body.
  *
- * A disk that cannot be written to fails everything at once, again and again. It is told in one line that says what to do, and
+ * A disk that cannot be written to fails everything at once, again and again. It is reported in one line that says what to do, and
  * again once a minute; the single failures, which it explains, are not.
  */
 import { type Logger, pino } from 'pino';

@@ -33,7 +33,7 @@ it.each<[Error, string]>([
   [systemError('ERR_SQLITE_ERROR', { errcode: 14 }), 'no permission to write'],
   [systemError('ELOOP', folder), '/data/worker cannot be resolved'],
   [systemError('ERR_OSSL_PEM_NO_START_LINE'), 'TLS_CERT and TLS_KEY are not a certificate chain and its private key'],
-])('%s is told in one line each', (error, line) => {
+])('%s is reported in one line each', (error, line) => {
   expect(explainStartError(error)?.startsWith(line)).toBe(true);
 });
 

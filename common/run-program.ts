@@ -86,7 +86,7 @@ export function explainStartError(error: unknown): string | undefined {
   }
 }
 
-/** How long an end in good order may take, whatever the others that it waits for do. */
+/** How long a clean shutdown may take, whatever the others that it waits for do. */
 export const shutdownMaxMs = 10_000;
 
 /**

@@ -134,7 +134,7 @@ function plainName({ name, type }: TarEntry): string {
   return type === 'folder' ? bare.replace(/\/$/, '') : bare;
 }
 
-/** The checked name; what is wrong with it is told as a fault of the archive. */
+/** The checked name; what is wrong with it is reported as a fault of the archive. */
 function accepted(result: Result<string>): string {
   if (result.ok) return result.value;
   const { message, details } = result.problem;

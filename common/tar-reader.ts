@@ -11,7 +11,7 @@ import { refuse } from './problem.ts';
 export type TarEntryType = 'file' | 'folder' | 'symbolic link' | 'hard link' | 'device' | 'pipe' | 'unknown';
 
 export interface TarEntry {
-  /** As it stands in the tar. U+FFFD stands where bytes were not UTF-8. */
+  /** As it is in the tar. U+FFFD stands where bytes were not UTF-8. */
   readonly name: string;
   readonly type: TarEntryType;
   /** 0 for all but files. */

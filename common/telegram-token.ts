@@ -18,7 +18,7 @@ export function telegramTokenVariables(
 export const telegramTokensOf = (env: Readonly<Record<string, string>>): readonly string[] =>
   telegramTokenVariables(env).map(({ token }) => token);
 
-/** Tokens that stand in the documentation of Telegram and are nobody's. */
+/** Tokens that are in the documentation of Telegram and are nobody's. */
 export const documentationTokens: ReadonlySet<string> = new Set([
   // https://core.telegram.org/bots/features#creating-a-new-bot and https://core.telegram.org/bots/api#authorizing-your-bot
   '110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw',

@@ -91,7 +91,7 @@ describe('the development tokens', () => {
     expect([clientToken, adminToken, workerToken].map((token) => token?.reveal())).toEqual(words);
   });
 
-  it("do not stand in the way of tokens of one's own", () => {
+  it("do not get in the way of tokens of one's own", () => {
     expect(mistakesOf({ ...open, ...own })).toEqual([]);
   });
 });

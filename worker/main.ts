@@ -1,4 +1,4 @@
-/** The worker program: reads its settings, runs until SIGTERM or SIGINT, ends in good order. */
+/** The worker program: reads its settings, runs until SIGTERM or SIGINT, ends cleanly. */
 import { systemClock } from '#common/clock.ts';
 import { createLogger } from '#common/log.ts';
 import { runProgram } from '#common/run-program.ts';

@@ -55,7 +55,7 @@ export interface RunningWorker {
   /** Why there is no session; empty while there is one. */
   complaint(): string;
   health(): EngineHealth;
-  /** Ends in good order, within 10 s: Docker bots keep running, bots of the process runtime end and come back next time. */
+  /** Ends cleanly, within 10 s: Docker bots keep running, bots of the process runtime end and come back next time. */
   stop(): Promise<void>;
 }
 

@@ -21,7 +21,7 @@ export abstract class BotsCommand extends TimedJobCommand {
   protected abstract render(job: Job, style: Style): Outcome;
 
   /**
-   * All are asked for before the first is waited for, so that they happen together; how each ended is told in the order of
+   * All are asked for before the first is waited for, so that they happen together; how each ended is reported in the order of
    * the words. A bot that fails does not keep the others: the exit code is that of the first one that did.
    */
   protected async forEachBot(): Promise<ExitCode> {

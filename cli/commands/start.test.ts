@@ -175,7 +175,7 @@ describe('a bot that has already ended', () => {
 });
 
 describe('a connection that breaks', () => {
-  it('during StartBot is tried again with the same key', async () => {
+  it('during StartBot is retried with the same key', async () => {
     const orchestrator = new FakeOrchestrator();
     orchestrator.result = startedResult;
     orchestrator.failNext('startBot', connectionLost());

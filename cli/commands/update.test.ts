@@ -95,7 +95,7 @@ describe('update', () => {
     expect(without.stderr).toMatch(/^Error: The source of the bot is missing\. /);
   });
 
-  it('whose connection breaks is tried again with the same key', async () => {
+  it('whose connection breaks is retried with the same key', async () => {
     const orchestrator = oneBot();
     orchestrator.failNext('updateBot', connectionLost());
     expect((await runCli(['update', 'b', '--image', 'x'], { orchestrator })).exitCode).toBe(0);

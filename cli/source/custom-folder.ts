@@ -73,7 +73,7 @@ async function checkDockerfile(name: string, diskPath: string): Promise<void> {
   );
 }
 
-/** What few images need: secrets, and what is made anew anywhere. Of a folder only the folder. Sorted. */
+/** What few images need: secrets, and what is created again anywhere. Of a folder only the folder. Sorted. */
 function doubtfulIn(paths: readonly string[]): readonly string[] {
   const found = new Set<string>();
   for (const path of paths) {

@@ -1,5 +1,5 @@
 /**
- * One plain requirement: what may stand in the list of a request, where no item can carry an option, a URL or a second line to the
+ * One plain requirement: what may be in the list of a request, where no item can carry an option, a URL or a second line to the
  * package installer. Python: the name, extras, version and marker parts of PEP 508 (https://peps.python.org/pep-0508/), no direct
  * references. Node: name@range as `npm install` takes it, registry packages only. Everything else belongs into a file that the
  * installer reads itself. Pure.

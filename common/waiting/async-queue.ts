@@ -3,7 +3,7 @@
  * keep up costs `max` values and no more.
  *
  * 1. Values come out in the order they went in.
- * 2. A queue that has ended in good order gives out what it still holds; one that ended with an error drops it and throws.
+ * 2. A queue that has ended cleanly gives out what it still holds; one that ended with an error drops it and throws.
  * 3. Pushing never waits.
  */
 import { onAbort } from './abort.ts';
@@ -69,7 +69,7 @@ export class AsyncQueue<T> {
     }
   }
 
-  /** Ends the queue in good order when the signal aborts. The returned function takes that back. */
+  /** Ends the queue cleanly when the signal aborts. The returned function takes that back. */
   endOnAbort(signal: AbortSignal): () => void {
     return onAbort(signal, () => this.end());
   }

@@ -1,5 +1,5 @@
 /**
- * A number of permits: bounds how much of something goes on at once, and shares it out fairly among users.
+ * A number of permits: bounds how much of something continues at once, and shares it out fairly among users.
  *
  * 1. No user holds more than `perUserMax` permits, however many are free.
  * 2. A permit that is free goes to who has the fewest, then to who was served longest ago, then to who has waited longest.

@@ -1,4 +1,4 @@
-/** The one error for what cannot be had now and may be had later: nothing is decided by it, the same is tried again. */
+/** The one error for what cannot be had now and may be had later: nothing is decided by it, the same is retried. */
 
 export class TransientError extends Error {
   /** @param message for people: the middle of a sentence. */

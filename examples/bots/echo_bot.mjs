@@ -38,7 +38,7 @@ async function call(method, params = {}, timeoutSeconds = 15) {
   return answer.result;
 }
 
-/** Calls a method until it succeeds. A token that Telegram does not know ends the bot: trying again is of no use. */
+/** Calls a method until it succeeds. A token that Telegram does not know ends the bot: retrying is of no use. */
 async function persist(method, params, timeoutSeconds) {
   for (;;) {
     try {
@@ -46,7 +46,7 @@ async function persist(method, params, timeoutSeconds) {
     } catch (error) {
       if (!(error instanceof Refused)) {
         console.log(
-          `Telegram cannot be reached (${error.cause?.code ?? error.message}); trying again in ${retrySeconds} s.`,
+          `Telegram cannot be reached (${error.cause?.code ?? error.message}); retrying in ${retrySeconds} s.`,
         );
         await sleep(retrySeconds * 1000);
         continue;

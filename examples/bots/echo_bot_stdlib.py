@@ -46,7 +46,7 @@ def call(method, params, wait=15):
 
 
 def persist(method, params=None, wait=15):
-    """Calls a method until it succeeds. A token that Telegram does not know ends the bot: trying again is of no use."""
+    """Calls a method until it succeeds. A token that Telegram does not know ends the bot: retrying is of no use."""
     while True:
         try:
             return call(method, params, wait)
@@ -61,7 +61,7 @@ def persist(method, params=None, wait=15):
                 raise
             time.sleep(refusal.retry_after)
         except (OSError, ValueError) as error:
-            say(f"Telegram cannot be reached ({error}); trying again in {RETRY_SECONDS} s.")
+            say(f"Telegram cannot be reached ({error}); retrying in {RETRY_SECONDS} s.")
             time.sleep(RETRY_SECONDS)
 
 

@@ -101,7 +101,7 @@ def main():
                 print(f"{answer.get('code', error.code)}: {answer.get('message', '')}", file=sys.stderr, flush=True)
                 time.sleep(RETRY_SECONDS)
         except OSError as error:
-            print(f"{URL} cannot be reached ({error}); trying again", file=sys.stderr, flush=True)
+            print(f"{URL} cannot be reached ({error}); retrying", file=sys.stderr, flush=True)
             registered = False
             time.sleep(RETRY_SECONDS)
 

@@ -64,7 +64,7 @@ const rows = {
 
 export type BotAction = keyof typeof rows;
 
-/** Those that a user may ask for, in the order in which people are told of them. */
+/** Those that a user may ask for, in the order in which people see them. */
 export const actions = ['start', 'stop', 'logs', 'list', 'status', 'update', 'restart', 'delete'] as const;
 export type Action = (typeof actions)[number];
 

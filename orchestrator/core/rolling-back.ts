@@ -1,6 +1,6 @@
 /**
- * When a new version of a bot is given up for the former one: it was watched after its start and ended with an error, and
- * the former one ran. Pure. See docs/adr/0014-an-update-that-does-not-stay-up.md.
+ * When a new version of a bot is given up for the previous one: it was watched after its start and ended with an error, and
+ * the previous one ran. Pure. See docs/adr/0014-an-update-that-does-not-stay-up.md.
  */
 import { type Problem, problem } from '#common/problem.ts';
 import type { TaskSucceeded } from '#gen/botrunner/v1/worker_service_pb.js';

@@ -12,7 +12,7 @@ export interface LiveWorker {
   readonly workerId: string;
   readonly ready: boolean;
   readonly notReadyReason: string;
-  /** How long nothing was heard of it; 0 while that is in order. */
+  /** How long nothing was heard from it; 0 while that is in order. */
   readonly silentMs: number;
   readonly capabilities: readonly string[];
   readonly labels: Labels;
@@ -25,7 +25,7 @@ export interface FleetView {
   live(): readonly LiveWorker[];
   /** One of them; undefined when it is not connected. */
   liveOne(workerId: string): LiveWorker | undefined;
-  /** Whether nothing was heard of it for so long (10 s) that nobody can say what its bots do. */
+  /** Whether nothing was heard from it for so long (10 s) that nobody can say what its bots do. */
   isSilent(workerId: string): boolean;
   /** Adds what only the fleet knows. */
   view(bot: BotView['bot']): BotView;

@@ -144,7 +144,7 @@ function startsAsItWas(context: EngineContext, bot: BotRecord, job: JobRecord, s
 /**
  * Whether a restart keeps the revision, and with it the image and, if the bot runs, the container. A worker from before
  * that would take a running container of the revision for the wish come true: it is given a revision of its own, for which
- * it makes everything anew.
+ * it makes everything again.
  */
 function restartsInPlace(change: Change, { desired, workerId }: BotRecord): boolean {
   if (desired !== 'running' || workerId === null) return true;

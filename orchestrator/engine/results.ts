@@ -52,7 +52,7 @@ function isHalfway({ blueprints }: EngineContext, { blueprint, state }: JobRecor
 }
 
 /**
- * The end of a decision that was kept for a silent worker. False when the result is of another task. One that failed is tried again:
+ * The end of a decision that was kept for a silent worker. False when the result is of another task. One that failed is retried:
  * the task stays the bot's.
  */
 function applyPendingResult(

@@ -3,7 +3,7 @@
  * go back to, and of open jobs; the rest goes a day after it was seen to be needed last.
  *
  * 1. Which source a bot has stands in its sealed spec alone, so specs are opened for the look: some at a time.
- * 2. A source is removed only if every look of a day has found it unneeded; what is uploaded or asked for again is needed anew.
+ * 2. A source is removed only if every look of a day has found it unneeded; what is uploaded or asked for again is needed again.
  * 3. Of a user with a spec that cannot be opened nothing is removed: it may be opened again with the right key.
  */
 import { inBackground, nextTurn, repeat } from '#common/background.ts';

@@ -3,7 +3,7 @@
  * concerns.
  *
  * Invariants:
- * 1. A watcher gets every event of its query after its place once, in the order of seq, or is told of a reset.
+ * 1. A watcher gets every event of its query after its place once, in the order of seq, or is notified of a reset.
  * 2. Nobody waits for a watcher. What is kept for one that falls behind is bounded; it then reads on from the store.
  * 3. Only events on disk are handed out.
  */

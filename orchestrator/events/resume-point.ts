@@ -1,6 +1,6 @@
 /**
  * Where a watcher stands, as text that clients keep and hand back: the store it is of, and the number of the last event.
- * Numbers begin anew in a new store, so a point of another one must not look like one of this. Pure.
+ * Numbers start over in a new store, so a point of another one must not look like one of this. Pure.
  */
 import { fail, ok, problem, type Result } from '#common/problem.ts';
 
@@ -9,7 +9,7 @@ const mark = (storeId: string): string => storeId.slice(-8);
 
 export const resumePoint = (storeId: string, seq: number): string => `${mark(storeId)}-${seq}`;
 
-/** The number to go on after; undefined when the point is of another store. */
+/** The number to continue after; undefined when the point is of another store. */
 export function parseResumePoint(storeId: string, text: string): Result<number | undefined> {
   const match = /^([0-9A-Z]{8})-(\d{1,15})$/.exec(text);
   if (match === null) {

@@ -42,7 +42,7 @@ export class Adoption {
     this.#strays.set(workerId, { sessionId, found: found.slice(0, straysMax) });
   }
 
-  /** The session is over: it is told anew in the next one. */
+  /** The session is over: it is told again in the next one. */
   left({ workerId, sessionId }: SessionFacts): void {
     if (this.#strays.get(workerId)?.sessionId === sessionId) this.#strays.delete(workerId);
   }

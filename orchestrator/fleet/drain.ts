@@ -22,7 +22,7 @@ export interface DrainStep extends BotKey {
   readonly reason: string;
 }
 
-// A job is told of when it changes; this only bounds the wait should that ever be missed.
+// A job's watchers are notified when it changes; this only bounds the wait should that ever be missed.
 const lookAgainMs = 5_000;
 
 export class Drain {

@@ -51,7 +51,7 @@ export interface Presence {
   readonly connected: boolean;
   readonly ready: boolean;
   readonly notReadyReason: string;
-  /** How long nothing was heard of it; undefined when nothing was since this process began. */
+  /** How long nothing was heard from it; undefined when nothing was since this process began. */
   readonly silentMs: number | undefined;
   readonly suspect: boolean;
   /** True when the state of its bots is unknown. */

@@ -49,7 +49,7 @@ const hello = (knownBefore: string) =>
   });
 
 describe('a worker that knows later decisions than the store', () => {
-  it('is told of as one of a store that was set back, once, however often it connects', async () => {
+  it('is reported as one of a store that was set back, once, however often it connects', async () => {
     const restore = await open();
     const [first] = store.read.openings.all();
     for (let count = 0; count < 3; count++) await restore.meet(hello(first?.id ?? ''));
@@ -76,7 +76,7 @@ describe('a worker that knows later decisions than the store', () => {
     expect(lines.at(-1)).toContain('runs twice until the worker it had moved to does');
   });
 
-  it('and nothing of the store itself is told of as one of another store', async () => {
+  it('and nothing of the store itself is reported as one of another store', async () => {
     const restore = await open();
     for (let count = 0; count < 3; count++) await restore.meet(hello('unknown'));
     expect(lines).toEqual([expect.stringContaining('belong to another store than this one')]);

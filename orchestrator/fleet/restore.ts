@@ -3,7 +3,7 @@
  * a backup (docs/adr/0022-a-store-that-went-back.md).
  *
  * 1. Such a bot is left as it is, neither removed nor set back nor started, until its operator accepts the restore or somebody
- *    decides about it anew. All others go on.
+ *    decides about it again. All others go on.
  * 2. What is decided after the restore gets higher numbers than those the worker has seen, so that it is always the newest.
  * 3. What a restore removes, sets back and starts again is logged before it is done.
  */
@@ -71,7 +71,7 @@ export class Restore {
     this.#pending = pending;
   }
 
-  /** Opens the store's history anew; accepts the restore that waits, if its id is given. */
+  /** Opens the store's history again; accepts the restore that waits, if its id is given. */
   static async open(parts: RestoreParts, now: number): Promise<Restore> {
     const { store, logger, accepted } = parts;
     await store.write((tx) => tx.openings.add(randomBytes(9).toString('base64url'), now));

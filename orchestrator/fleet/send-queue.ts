@@ -23,7 +23,7 @@ export class SendQueue {
     return false;
   }
 
-  /** Ends the stream: with an error, or in good order once what is queued has gone out. The first end counts. */
+  /** Ends the stream: with an error, or cleanly once what is queued has gone out. The first end counts. */
   end(reason?: Error): void {
     this.#queue.end(reason);
   }

@@ -139,7 +139,7 @@ export class BotLogReader {
       const newest = parseLogCursor(end.newestCursor);
       goal = query.follow ? newest : (goal ?? newest);
       for (const entries of batches) yield { entries, cursor: entries.at(-1)?.cursor ?? '' };
-      // Also without lines: whoever breaks off now knows where to go on.
+      // Also without lines: whoever breaks off now knows where to continue.
       if (end.cursor !== (batches.at(-1)?.at(-1)?.cursor ?? '')) yield { entries: [], cursor: end.cursor };
       const place = parseLogCursor(end.cursor);
       const stuck = end.cursor === afterCursor;

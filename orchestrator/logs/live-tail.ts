@@ -15,7 +15,7 @@ import type { TailLogsRequest } from '#gen/botrunner/v1/worker_service_pb.js';
 
 export interface LogPart {
   readonly entries: readonly LogEntry[];
-  /** Where to go on after this part. */
+  /** Where to continue after this part. */
   readonly cursor: string;
 }
 
@@ -109,7 +109,7 @@ export class LiveTail {
     }
   }
 
-  /** False when these are lines of another log: it was begun anew. */
+  /** False when these are lines of another log: it was started over. */
   #take(entries: readonly LogEntry[]): boolean {
     const last = parseLogCursor(entries.at(-1)?.cursor ?? '');
     if (last?.logId !== this.#logId) return false;

@@ -6,7 +6,7 @@ import { fail, ok, type Problem, problem, type Result } from '#common/problem.ts
 
 export interface RequestLine {
   readonly method: string;
-  /** As it stands in the request line, or in :path. */
+  /** As it is in the request line, or in :path. */
   readonly target: string;
   /** Every Host header there was, or :authority alone. */
   readonly hosts: readonly string[];

@@ -1,6 +1,6 @@
 /**
  * Who may speak as which worker. A worker makes its credential itself and makes it known with a join token; the orchestrator
- * keeps the sha256 alone. An id belongs to the first credential that joined under it, until an operator lets it join anew.
+ * keeps the sha256 alone. An id belongs to the first credential that joined under it, until an operator lets it join again.
  */
 import { sha256Pattern, workerIdPattern } from '#common/ids.ts';
 import { refuse } from '#common/problem.ts';

@@ -92,7 +92,7 @@ export class StoreHealth {
     this.#logger?.info('the store is writable again');
   }
 
-  /** Takes an error of the database in. Returns what the caller is told of it. */
+  /** Takes an error of the database in. Returns what the caller is told about it. */
   judge(error: unknown): unknown {
     const told = this.#told(error);
     if (told === undefined) return error;

@@ -39,7 +39,7 @@ const soonMs = 2;
  */
 export class Transaction {
   readonly #db: DatabaseSync;
-  // Prepared: parsing them anew each time took longer than running them.
+  // Prepared: parsing them again each time took longer than running them.
   readonly #begin;
   readonly #commit;
   readonly #savepoint;

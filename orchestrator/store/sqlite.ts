@@ -69,10 +69,10 @@ const pragma = (db: DatabaseSync, name: string): number => Number(db.prepare(`PR
 /** What incremental_vacuum could give back: none in a store that is not set up for it. */
 const freePages = (db: DatabaseSync): number => (pragma(db, 'auto_vacuum') === 2 ? pragma(db, 'freelist_count') : 0);
 
-// Written anew within a second or so; a larger one is left to its operator (docs/DEPLOY.md).
+// Written again within a second or so; a larger one is left to its operator (docs/DEPLOY.md).
 const rewrittenMaxBytes = 256 * 1024 * 1024;
 
-/** Makes a store of an earlier release one whose file can shrink. It must be written anew for that, once. */
+/** Makes a store of an earlier release one whose file can shrink. It must be rewritten for that, once. */
 function letShrink(db: DatabaseSync, path: string, logger: Logger | undefined): void {
   if (pragma(db, 'auto_vacuum') === 2) return;
   if (statSync(path).size > rewrittenMaxBytes) {

@@ -44,7 +44,7 @@ export interface BotTable {
   aging(stopsAt: number): readonly BotRecord[];
   /** The next times at which bots are to be stopped, by whether their owners were warned. */
   nextAging(): { readonly unwarned: number | undefined; readonly warned: number | undefined };
-  /** Sets those times anew for a limit that may have changed; a warning that was given stands unless there is more time now. */
+  /** Sets those times again for a limit that may have changed; a warning that was given stands unless there is more time now. */
   setMaxRuntime(maxRuntimeMs: number): void;
   /** The wall clock was set: times that lie ahead move with it, by `stepMs`. */
   followClock(stepMs: number): void;

@@ -1,4 +1,4 @@
-/** The two programs as child processes: started, waited for until they are up, ended in good order. */
+/** The two programs as child processes: started, waited for until they are up, ended cleanly. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { openSync } from 'node:fs';
 import type { UpMessage } from '#common/run-program.ts';

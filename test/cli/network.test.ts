@@ -102,7 +102,7 @@ describe('an address without an orchestrator', () => {
       'it does not speak TLS. Set AVTOMATIKA_URL to http://',
     ],
     ['http', undefined, /the name host\.invalid (?:is not known|cannot be looked up: no name server answers)\. Check /],
-  ] as const)('over %s is told of in one true sentence', async (protocol, create, sentence) => {
+  ] as const)('over %s is reported in one true sentence', async (protocol, create, sentence) => {
     const url =
       create === undefined ? 'http://host.invalid:8000' : (await listenTcp(create())).replace('http:', `${protocol}:`);
     const told = await runReal(['list'], url);

@@ -105,7 +105,7 @@ CMD ["/busybox", "true"]
     expect(await runtime().hasImage(image, patience())).toBe(true);
   });
 
-  test('an image that it does not have is told as absent', async () => {
+  test('an image that it does not have is reported as absent', async () => {
     const pull = { reference: 'mirrored-absent:1', credentials: undefined, pull: false, onOutput: () => {} };
     await expect(runtime().pullImage(pull, patience())).rejects.toMatchObject({ problem: { code: 'IMAGE_NOT_FOUND' } });
   });

@@ -142,7 +142,7 @@ export function describeOwnFiles(suite: OwnFilesSuite): void {
       ['of Poetry alone', { 'pyproject.toml': '[tool.poetry.dependencies]\npython = "^3.9"\na = "1"\n' }, 'Poetry'],
       ['for another Python', { 'pyproject.toml': '[project]\nrequires-python = ">=9"\n' }, 'Python'],
       ['that is no TOML', { 'pyproject.toml': '[project\n' }, 'TOML'],
-    ])('a pyproject.toml %s is told in one line', async (_title, files, word) => {
+    ])('a pyproject.toml %s is reported in one line', async (_title, files, word) => {
       expect(await fails('python', files, ['pyproject.toml'])).toMatch(new RegExp(`^BUILD_FAILED: .*${word}`));
     });
 

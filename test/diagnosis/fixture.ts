@@ -8,7 +8,7 @@ export interface Fixture {
   readonly exitCode: number | null;
   /** Of the bot. */
   readonly files: readonly string[];
-  /** What makes it anew; or how it was recorded. */
+  /** What makes it again; or how it was recorded. */
   readonly origin: string;
   readonly output: string;
 }

@@ -1,6 +1,6 @@
 /**
  * Every bot of examples/bots, deployed by the command that it names itself, with the libraries it asks for: the real
- * aiogram, python-telegram-bot, pyTelegramBotAPI, grammY and Telegraf where pip and npm reach an index. Each answers a person and ends in good order.
+ * aiogram, python-telegram-bot, pyTelegramBotAPI, grammY and Telegraf where pip and npm reach an index. Each answers a person and ends cleanly.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

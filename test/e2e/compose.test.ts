@@ -347,7 +347,7 @@ describe('the platform by compose', { timeout: longMs }, () => {
     expect(await answers('after')).toBe('Echo: after');
     await done(shell, "sed -i '/^ACCEPT_RESTORE=/d' .env");
     await eventually(
-      'it is told as running',
+      'it is reported as running',
       () => done(shell, 'avtomatika-bot list'),
       ({ stdout }) => /echo-bot +running/.test(stdout),
       { timeoutMs: 30_000, everyMs: 250 },

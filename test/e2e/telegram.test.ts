@@ -180,7 +180,7 @@ describe.skipIf('skip' in docker)('Telegram, on Docker', { timeout: longMs }, ()
     );
   });
 
-  it('an update that does not stay up makes way for the former version, which answers again', async () => {
+  it('an update that does not stay up makes way for the previous version, which answers again', async () => {
     const start = ['start', 'rolled', '--simple', bot(version('V1')), '-e', `BOT_TOKEN=${rolled}`];
     expect(await platform.cli(start)).toMatchObject({ code: 0 });
     await untilPolling(telegram, rolled);

@@ -30,7 +30,7 @@ export interface TestPlatform {
   status(botId: string): Promise<JsonBody>;
   /** SIGKILL, and waits until the process is gone. */
   kill(name: Program['name']): Promise<void>;
-  /** SIGTERM, and waits for the end in good order. Returns the exit code. */
+  /** SIGTERM, and waits for a clean end. Returns the exit code. */
   stop(name: Program['name']): Promise<number>;
   start(name: Program['name']): Promise<void>;
   /** The process number of a program that runs. */

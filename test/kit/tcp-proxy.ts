@@ -8,7 +8,7 @@ export interface TcpProxy {
   close(): Promise<void>;
 }
 
-/** `target` says where to go on to; undefined while there is nothing yet, which refuses. */
+/** `target` says where to continue to; undefined while there is nothing yet, which refuses. */
 export async function startTcpProxy(target: () => number | undefined): Promise<TcpProxy> {
   const open = new Set<Socket>();
   const keep = (socket: Socket) => {

@@ -193,7 +193,7 @@ describe('a job that waits for its turn', () => {
     expect((await until(jobId, JobStatus.RUNNING))?.reason).toBe('');
   });
 
-  it('says so too when it waits for another bot to let go of its token', async () => {
+  it('says so as well when it waits for another bot to let go of its token', async () => {
     await started('a', { BOT_TOKEN: token });
     const { body } = await start('b', { BOT_TOKEN: token }, { takeover: true });
     expect((await orchestrator.get(`/jobs/${body.job_id}`)).body).toMatchObject({

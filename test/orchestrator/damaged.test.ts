@@ -245,7 +245,7 @@ describe('the key of the store', () => {
   };
   const keyPath = () => join(dir, 'orchestrator', 'secrets.key');
 
-  it('is not made anew beside sealed rows', async () => {
+  it('is not created again beside sealed rows', async () => {
     await withBot();
     rmSync(keyPath());
     await expect(begin()).rejects.toThrow(/secrets\.key is missing.*Put the original key back.*ACCEPT_LOST_KEY=/s);

@@ -98,7 +98,7 @@ it('a follower and a plain NATS subscriber miss nothing when the orchestrator is
   }
 }, 180_000);
 
-it('a wrong login of NATS is told in the log without the login, once, and holds nobody up', async () => {
+it('a wrong login of NATS is reported in the log without the login, once, and holds nobody up', async () => {
   const nats = await createNatsServer({ login });
   await nats.start();
   const url = nats.url.replace(login.pass, 'canary-wrong');

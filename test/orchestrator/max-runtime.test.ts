@@ -71,7 +71,7 @@ const watching = () =>
       ],
     }),
   );
-/** A worker is heard of now and then, or its bots would look unknown. */
+/** A worker is heard from now and then, or its bots would look unknown. */
 const pass = async (ms: number) => {
   await clock.advanceSettled(ms);
   worker.send({ case: 'heartbeat', value: { ready: true } });
@@ -97,7 +97,7 @@ it('warns ten minutes before, by an event too, and then stops the bot', async ()
   expect(notices).toEqual(['MAX_RUNTIME_SOON', 'MAX_RUNTIME_REACHED']);
 });
 
-it('begins anew with a restart, and the warning is gone', async () => {
+it('starts over with a restart, and the warning is gone', async () => {
   await run(start);
   await pass(55 * minute);
   await untilBot('it is warned', ({ notice }) => notice !== '');

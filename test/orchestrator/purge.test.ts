@@ -48,7 +48,7 @@ describe('a delete with purge after a move', () => {
     one.close();
     await untilSilent('one');
     await eventually(
-      'nothing was heard of it for long enough',
+      'nothing was heard from it for long enough',
       () => listed('one'),
       (seen) => Number(seen?.lastSeenAt?.seconds ?? 0n) * 1000 < Date.now() - soonSilent.unknownAfterMs - 1_000,
       { timeoutMs: 10_000 },

@@ -131,7 +131,7 @@ describe('test_workflow', () => {
     expect(await done(body.job_id)).toMatchObject({ status: 'completed' });
   });
 
-  it('is tried again when its worker says that it may pass', async () => {
+  it('is retried when its worker says that it may pass', async () => {
     await register('w1', ['process_data']);
     const { body } = await workflow('x');
     const [task] = (await ask('GET', '/workers/w1/tasks')).body;
@@ -148,7 +148,7 @@ describe('test_workflow', () => {
     expect(await done(body.job_id)).toMatchObject({ status: 'completed' });
   });
 
-  it('is handed out again when its worker begins anew', async () => {
+  it('is handed out again when its worker starts over', async () => {
     await register('w1', ['process_data']);
     const { body } = await workflow('x');
     const [task] = (await ask('GET', '/workers/w1/tasks')).body;
@@ -170,7 +170,7 @@ describe('test_workflow', () => {
     expect((await ask('GET', '/workers/w1/tasks')).body).toMatchObject([{ params: { payload: 'y' } }]);
   });
 
-  it('ends by its deadline when its worker is not heard of any more, also over a restart', async () => {
+  it('ends by its deadline when its worker is not heard from any more, also over a restart', async () => {
     const clock = createManualClock();
     await using slow = await startTestOrchestrator({ clock });
     const call = (method: string, path: string, body?: object) =>

@@ -65,7 +65,7 @@ const crashes = (ensure: Ensure, extra = {}) =>
   });
 
 describe('an update whose new version ends with an error right after its start', () => {
-  it.each(['update', 'start'])('fails (asked for by %s), and the former version is wanted again', async (action) => {
+  it.each(['update', 'start'])('fails (asked for by %s), and the previous version is wanted again', async (action) => {
     await running({ env_vars: { BOT_TOKEN: oldToken }, resource_limits: { memory_mb: 64 } });
     const jobId = await accepted(deploy(action, { env_vars: { BOT_TOKEN: newToken } }));
     const update = await worker.take('ensure');
@@ -120,7 +120,7 @@ describe('an update whose new version ends with an error right after its start',
     expect(error.hint).toContain('--memory');
   });
 
-  it('stays when the former version did not run either', async () => {
+  it('stays when the previous version did not run either', async () => {
     const first = await accepted(deploy('start'));
     crashes(await worker.take('ensure'));
     await untilFinal(first);

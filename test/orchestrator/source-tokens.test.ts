@@ -1,4 +1,4 @@
-/** A Telegram token that stands in the code of a bot belongs to one running bot, as one in its environment does. */
+/** A Telegram token that is in the code of a bot belongs to one running bot, as one in its environment does. */
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { Secret } from '#common/secret.ts';

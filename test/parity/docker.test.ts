@@ -45,7 +45,7 @@ describe.skipIf('skip' in docker)('parity on Docker', { timeout: longMs }, () =>
     return found.flat().map(([, id]) => id);
   };
 
-  it('update and restart need nothing again (UC 5, 22), and only the code layer is built anew', async () => {
+  it('update and restart need nothing again (UC 5, 22), and only the code layer is built again', async () => {
     file('bot.py', rememberingBot('V1'));
     const source = "--simple /tmp/bot.py -r 'magic-filter>=1.0.12'";
     const first = await cli(`start versions ${source} -e GREETING=hello`);

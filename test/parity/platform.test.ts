@@ -1,6 +1,6 @@
 /**
  * Bugs of the original's engine, worker and accounts that must not come back, each named after it. Those that other tests
- * prove already stand in the table at the end.
+ * prove are already in the table at the end.
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { containerName, imageName, volumeName } from '#common/ids.ts';
@@ -163,7 +163,7 @@ const proofs: readonly Proof[] = [
   [
     'restart deletes the bot and prints a hint; update needs everything again',
     parityOnDocker,
-    'update and restart need nothing again (UC 5, 22), and only the code layer is built anew',
+    'update and restart need nothing again (UC 5, 22), and only the code layer is built again',
   ],
   [
     'a failed build after the stop: bot gone',

@@ -1,6 +1,6 @@
 /**
  * The original's use cases 1 to 32, and the test of each: what is shown with a stand-in, and what the product does not do,
- * stands in the row. The commands of all of them, word for word, are in use-case-commands.test.ts.
+ * is in the row. The commands of all of them, word for word, are in use-case-commands.test.ts.
  */
 import { expect, it } from 'vitest';
 import { type Proof, provenBy } from './proven-by.ts';
@@ -73,7 +73,11 @@ const proofs: readonly Proof[] = [
   ['UC 19: status', checklist, 'checklist: status shows the status'],
   ['UC 20: logs -n', checklist, 'checklist: logs shows the logs'],
   ['UC 21: stop', checklist, 'checklist: stop stops the bot'],
-  ['UC 22: restart', parity, 'update and restart need nothing again (UC 5, 22), and only the code layer is built anew'],
+  [
+    'UC 22: restart',
+    parity,
+    'update and restart need nothing again (UC 5, 22), and only the code layer is built again',
+  ],
   [
     'UC 22: restart by hand, stop and start with everything again',
     parity,

@@ -1,4 +1,4 @@
-/** What a bot's log says is wrong, as it is told of the bot. On a scripted engine and a clock that the test moves. */
+/** What a bot's log says is wrong, as it is reported about the bot. On a scripted engine and a clock that the test moves. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BotState } from '#gen/botrunner/v1/bot_pb.js';
 import { createRegistryForTests, type RegistryForTests } from './kit/registry-for-tests.ts';
@@ -25,7 +25,7 @@ const running = async (revision: number) => {
 };
 
 describe('a diagnosis', () => {
-  it('is told as soon as the log says it, while the bot runs on', async () => {
+  it('is reported as soon as the log says it, while the bot runs on', async () => {
     await running(1);
     expect(diagnosis()).toBe('');
     print(conflict);

@@ -94,7 +94,7 @@ describe('the worker program', { timeout: 60_000 }, () => {
     expect(plainLines(second.stderr()).join()).toContain('is damaged');
   });
 
-  it('waits for an engine that is not there, says so once with the cure, and ends in good order', async () => {
+  it('waits for an engine that is not there, says so once with the cure, and ends cleanly', async () => {
     const worker = run({ RUNTIME: 'docker', DOCKER_HOST: `unix://${dir}/no-engine.sock` });
     const session = await orchestrator.session(0);
     expect(await session.hear('hello')).toMatchObject({ ready: false });

@@ -58,7 +58,7 @@ describe('a restart', () => {
     expect(bots.runtime.done).toEqual(inPlace);
   });
 
-  it('starts what has exited or crashed, with counters begun anew', async () => {
+  it('starts what has exited or crashed, with counters started over', async () => {
     exit(1);
     await bots.until('it crashed and came back', () => bots.observation()?.restarts === 1);
     exit(0);
@@ -70,7 +70,7 @@ describe('a restart', () => {
     expect(bots.runtime.done).toEqual(['start echo r1']);
   });
 
-  it('is never told as a crash or an end of the bot', async () => {
+  it('is never reported as a crash or an end of the bot', async () => {
     bots.reports.observations.length = 0;
     restart(2, 't2');
     await bots.result('t2');
@@ -104,7 +104,7 @@ describe('a restart', () => {
     const [container] = bots.runtime.containers.values();
     if (container) container.exitCode = 0;
     await bots.restart();
-    // Nobody has been heard of yet: what is on disk is enough.
+    // Nobody has been heard from yet: what is on disk is enough.
     await bots.until('it runs again', () => bots.runtime.only().status === 'running');
     restart(2, 't2');
     expect((await bots.result('t2')).observation?.state).toBe(BotState.RUNNING);

@@ -304,7 +304,7 @@ describe('an orchestrator', () => {
     await untilConnected();
   });
 
-  it('whose refusals last is told of once for each change', async () => {
+  it('whose refusals last is reported once for each change', async () => {
     const said: string[] = [];
     const note = (text: unknown) => said.push(String(text));
     const logger = { ...silentLogger, error: note, warn: note, info: () => undefined, debug: () => undefined };
@@ -357,7 +357,7 @@ describe('an orchestrator', () => {
 });
 
 describe('an engine that is away', () => {
-  it('is told in Hello and in heartbeats, and its size once it answers', async () => {
+  it('is reported in Hello and in heartbeats, and its size once it answers', async () => {
     world.runtime.away = true;
     await world.start();
     const first = await world.orchestrator.session(0);

@@ -115,7 +115,7 @@ describe('a start', () => {
     await bots.until('the bot is failed', () => bots.state() === BotState.FAILED);
   });
 
-  it('is tried again by a new task, and not by a reconcile', async () => {
+  it('is retried by a new task, and not by a reconcile', async () => {
     bots.runtime.failNext('buildImage', new ProblemError(problem('BUILD_FAILED', 'no')));
     bots.run(1, { taskId: 't1' });
     await bots.result('t1');

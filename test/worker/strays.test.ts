@@ -24,7 +24,7 @@ const only = () => bots.runtime.only();
 const signal = new AbortController().signal;
 
 describe("a bot whose container is not its worker's own any more", () => {
-  it('is told as such, and nothing is made or removed beside it', async () => {
+  it('is reported as such, and nothing is made or removed beside it', async () => {
     bots.registry.applyDesiredSet(
       desiredSet({
         userId: 'dev',

@@ -83,7 +83,7 @@ describe('supervision', () => {
     expect(starts()).toEqual(['start echo r1', 'start echo r2']);
   });
 
-  it('begins the backoff anew after ten minutes up', async () => {
+  it('begins the backoff again after ten minutes up', async () => {
     await run();
     for (let n = 0; n < 3; n += 1) {
       die(1);
@@ -114,7 +114,7 @@ describe('supervision', () => {
     await bots.until('it is started again', () => starts().length === 2);
   });
 
-  it('makes a container anew that somebody removed', async () => {
+  it('makes a container again that somebody removed', async () => {
     await run();
     bots.runtime.containers.clear();
     await bots.registry.resync();
@@ -122,7 +122,7 @@ describe('supervision', () => {
     expect(bots.runtime.builds).toHaveLength(1);
   });
 
-  it('makes the image anew that somebody removed, once', async () => {
+  it('makes the image again that somebody removed, once', async () => {
     await run();
     bots.runtime.containers.clear();
     bots.runtime.failNext('create', new ProblemError(problem('IMAGE_NOT_FOUND', 'no image')));
@@ -186,7 +186,7 @@ describe('builds', () => {
 });
 
 describe('an engine that went down', () => {
-  it('brings back a bot that ended in good order with it, once it returns', async () => {
+  it('brings back a bot that ended cleanly with it, once it returns', async () => {
     let covered = false;
     await bots.close();
     bots = await createRegistryForTests({ interrupted: () => covered });

@@ -1,4 +1,4 @@
-/** What breaks off while a bot is made or watched is tried again, and nobody is blamed for it. */
+/** What breaks off while a bot is made or watched is retried, and nobody is blamed for it. */
 import { createHash, randomBytes } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import { create } from '@bufbuild/protobuf';
@@ -61,7 +61,7 @@ describe('making an image', () => {
     expect(pauses.map((pause, n) => pause >= 500 * 2 ** n)).toEqual([true, true, true, true]);
   });
 
-  it('ends at the deadline with what kept it, told as such', async () => {
+  it('ends at the deadline with what kept it, reported as such', async () => {
     const last = problem('FETCH_FAILED', 'The server took too long.');
     const { buildImage } = bots.runtime;
     bots.runtime.buildImage = () => Promise.reject(asFailure(last, 'again'));
@@ -81,7 +81,7 @@ describe('making an image', () => {
     bots.runtime.buildImage = buildImage;
   });
 
-  it('is given up soon where trying again seldom helps, and at once where it never does', async () => {
+  it('is given up soon where retrying seldom helps, and at once where it never does', async () => {
     const refused = problem('IMAGE_PULL_FAILED', 'The registry could not be reached.');
     let tries = 0;
     bots.runtime.buildImage = () => {
@@ -166,7 +166,7 @@ describe('an update that is watched', () => {
     expect((await bots.result('t2')).observation).toMatchObject({ state: BotState.RUNNING, revision: 2n });
   });
 
-  it('is not blamed for a worker that was restarted, and is watched anew', async () => {
+  it('is not blamed for a worker that was restarted, and is watched again', async () => {
     const restarting = bots.restart();
     bots.runtime.exit(bots.runtime.only().id, 1);
     await restarting;

@@ -67,7 +67,9 @@ describe('an update', () => {
     await bots.until('the bot runs without complaint', () => bots.observation()?.reason === '');
     await bots.pass(5000);
     expect(bots.runtime.done).toEqual(['build echo g1', 'create echo r1', 'start echo r1']);
-    expect(await bots.logText()).toContain('the update did not succeed; the former version is still the one that runs');
+    expect(await bots.logText()).toContain(
+      'the update did not succeed; the previous version is still the one that runs',
+    );
   });
 
   it('that does not stay up makes way for the old version, whose image is still there', async () => {
@@ -89,7 +91,7 @@ describe('an update', () => {
     await bots.until('the image of the new one is removed', () => bots.runtime.images().length === 1);
     expect(bots.runtime.images()[0]).toContain(':g1');
     const log = await bots.logText();
-    const back = log.indexOf('the update did not stay up: the former version is back and is started again');
+    const back = log.indexOf('the update did not stay up: the previous version is back and is started again');
     expect(back).toBeGreaterThan(log.indexOf('Traceback'));
     expect(log.indexOf('starting', back)).toBeGreaterThan(back);
     // Once, however often it is told.

@@ -142,12 +142,12 @@ export class BotActor {
     return true;
   }
 
-  /** For whoever reads the log: without it, the output of the new version is followed by that of the former one. */
+  /** For whoever reads the log: without it, the output of the new version is followed by that of the previous one. */
   #noteWayBack({ revision }: DesiredBot): void {
     const runs = factsOf(this.#memory)?.revision === revision;
     const text = runs
-      ? 'the update did not succeed; the former version is still the one that runs'
-      : 'the update did not stay up: the former version is back and is started again';
+      ? 'the update did not succeed; the previous version is still the one that runs'
+      : 'the update did not stay up: the previous version is back and is started again';
     inBackground(this.#context.log.note(text), () => undefined);
   }
 

@@ -1,4 +1,4 @@
-/** What is told of a bot: its state from the closed set, with the facts behind it. Pure. */
+/** What is reported about a bot: its state from the closed set, with the facts behind it. Pure. */
 import { create, equals } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { BotKey } from '#common/ids.ts';

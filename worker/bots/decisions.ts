@@ -42,7 +42,7 @@ export function setDesired(memory: BotMemory, desired: DesiredBot, newTask: bool
     memory.pausedUntilMs = undefined;
     memory.making = nothingFailed;
   }
-  // Counting continues from a lower number when the orchestrator began anew.
+  // Counting continues from a lower number when the orchestrator started over.
   const startedGeneration = before && compareDecisions(desired, before) < 0 ? 0n : record.startedGeneration;
   const failure = newTask ? undefined : record.failure;
   const same =
@@ -60,7 +60,7 @@ const isSameMoment = (a: DesiredBot['decided'], b: DesiredBot['decided']): boole
   a?.opening === b?.opening && a?.seq === b?.seq;
 
 /**
- * Whether the decision goes back to a former version, because the newer one did not stay up or could not be made: it is about an
+ * Whether the decision goes back to a previous version, because the newer one did not stay up or could not be made: it is about an
  * older revision, of the same placement.
  */
 export const goesBack = ({ record: { desired: before } }: BotMemory, desired: DesiredBot): boolean =>

@@ -27,7 +27,7 @@ export class OldImages {
     return this.#removing;
   }
 
-  /** Begins, unless it was done for what runs now. What fails is tried again with the next start. */
+  /** Begins, unless it was done for what runs now. What fails is retried with the next start. */
   remove(): void {
     const revision = factsOf(this.#memory)?.revision;
     if (revision === undefined || revision === this.#removedFor || this.#memory.preparing !== undefined) return;

@@ -35,7 +35,7 @@ describe('the restart policy', () => {
     );
   });
 
-  it('begins anew after ten minutes up', () => {
+  it('starts over after ten minutes up', () => {
     expect(afterEnd({ ...crash, ranMs: 600_000 }, { crashes: 9 }, 0)).toMatchObject({
       delayMs: 1000,
       policy: { crashes: 1 },

@@ -29,8 +29,8 @@ const healthyMs = 600_000;
 export const freshPolicy: PolicyState = { crashes: 0 };
 
 /**
- * Exit code 0 means done. Everything else is tried again after 1, 2, 4 ... 300 s, each shortened by up to 25 % at random
- * so that bots that fell together do not rise together; 10 minutes up begin the row anew. `random` is in [0, 1).
+ * Exit code 0 means done. Everything else is retried after 1, 2, 4 ... 300 s, each shortened by up to 25 % at random
+ * so that bots that fell together do not rise together; 10 minutes up begin the row again. `random` is in [0, 1).
  */
 export function afterEnd(ended: Ended, policy: PolicyState, random: number): RestartVerdict {
   const reason = describeEnd(ended);

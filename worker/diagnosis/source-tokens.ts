@@ -1,5 +1,5 @@
 /**
- * Telegram tokens in a bot's source, before it is built: its user is told of them, and where the worker has fetched the source
+ * Telegram tokens in a bot's source, before it is built: its user is notified of them, and where the worker has fetched the source
  * itself the orchestrator is asked whether the bot may run with them. Uploaded sources it has judged itself.
  */
 import { createHash } from 'node:crypto';
@@ -65,7 +65,7 @@ const askAgainMs = 500;
 
 /**
  * Resolves when the tokens are the bot's: the one that it takes over from is gone. An orchestrator that cannot be asked now is
- * asked again: nothing has to be built anew for it.
+ * asked again: nothing has to be built again for it.
  */
 export async function awaitTokens(
   claim: TokenClaim,

@@ -27,7 +27,7 @@ export interface EngineHealth {
 export interface EngineWatchHooks {
   /** A container of this id has changed. */
   onEvent(containerId: string): void;
-  /** Look at everything again. Failures are tried again at the next time. */
+  /** Look at everything again. Failures are retried at the next time. */
   onResync(): Promise<void>;
   /** The engine answers again after it was away. */
   onReturn(): void;

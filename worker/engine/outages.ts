@@ -1,6 +1,6 @@
 /**
  * When the engine was away. A bot that ended with it did not end by itself, even with exit code 0: engines end their
- * containers by SIGTERM when they stop, and most bots then leave in good order.
+ * containers by SIGTERM when they stop, and most bots then leave cleanly.
  */
 
 /** One moment by both clocks. */

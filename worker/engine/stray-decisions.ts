@@ -1,5 +1,5 @@
 /**
- * Containers of bots that are on the engine and not this worker's: what is told of them, and what an operator decides about
+ * Containers of bots that are on the engine and not this worker's: what is reported about them, and what an operator decides about
  * each. Nothing happens to one without such a decision.
  */
 import { create, equals } from '@bufbuild/protobuf';

@@ -7,7 +7,7 @@ import { explainTransient, isTransient, TransientProblemError } from './transien
 
 const last = problem('FETCH_FAILED', 'The server broke off.');
 
-describe('whether a failure passes by itself', () => {
+describe('whether a failure is transient', () => {
   it.each<[string, Chance]>([
     ['ECONNRESET', 'again'],
     ['EPIPE', 'again'],

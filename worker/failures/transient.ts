@@ -1,4 +1,4 @@
-/** Which failures pass by themselves, what is said of them, and how long to wait before the same is tried again. Pure. */
+/** Which failures pass by themselves, what is said of them, and how long to wait before the same is retried. Pure. */
 import { type Problem, ProblemError } from '#common/problem.ts';
 import { backoffMs } from '#common/waiting/backoff.ts';
 import { TransientError } from '#common/waiting/transient.ts';

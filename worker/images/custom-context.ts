@@ -1,6 +1,6 @@
 /**
  * The tar that the engine builds an image from where the user brings the Dockerfile: the user's archive, read whole and
- * checked first, then packed anew as a stream. Nothing is unpacked to disk. Owners and times are fixed, modes say
+ * checked first, then packed again as a stream. Nothing is unpacked to disk. Owners and times are fixed, modes say
  * "executable" or not, and only the Dockerfile at the root counts. What the .dockerignore leaves out is left out here for all
  * sources alike: an engine that is given a tar does not do it.
  */

@@ -174,7 +174,7 @@ describe('the log of a bot', () => {
     await log.close();
   });
 
-  it('begins anew after it was removed', async () => {
+  it('starts over after it was removed', async () => {
     const log = open(sourceForTests());
     await log.note('before');
     const { id } = await log.store();

@@ -169,7 +169,7 @@ export class BotLog {
     await (await this.store()).dropOld();
   }
 
-  /** Deletes the log; it begins anew with the next line. */
+  /** Deletes the log; it starts over with the next line. */
   async remove(): Promise<void> {
     await this.unfollow();
     const store = await this.store();

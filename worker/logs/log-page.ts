@@ -1,4 +1,4 @@
-/** Reads a part of a log that has a bound, so that nobody needs to hold a stream open to go on later. */
+/** Reads a part of a log that has a bound, so that nobody needs to hold a stream open to continue later. */
 import type { Clock } from '#common/clock.ts';
 import type { NewEntry, StoredEntry } from './log-entry.ts';
 import { createLogFilter, type LogFilter } from './log-filter.ts';

@@ -69,7 +69,7 @@ describe('a log store', () => {
     await store.close();
   });
 
-  it('says so when the place to go on from is gone, or is of another log', async () => {
+  it('says so when the place to continue from is gone, or is of another log', async () => {
     const store = await LogStore.open(dir, systemClock, { ...small, maxBytes: 1000 });
     for (let n = 1; n <= 60; n += 1) await store.append([line(String(n))]);
     await store.dropOld();
@@ -277,7 +277,7 @@ describe('following a log', () => {
     expect(batches).toBeLessThan(100);
   });
 
-  it('lets a stalled reader go on with a gap where segments were dropped meanwhile', async () => {
+  it('lets a stalled reader continue with a gap where segments were dropped meanwhile', async () => {
     const store = await LogStore.open(dir, systemClock, { ...small, maxBytes: 900 });
     for (let n = 0; n < 5; n += 1) await store.append([line(String(n))]);
     const abort = new AbortController();

@@ -10,7 +10,7 @@
  * 3. `stop` and `remove` return only when it is true: the process has ended, the container is gone.
  * 4. `list` and `inspect` show only containers with this worker's id and a valid signature, and those that an operator gave
  *    to it by takeStray. Everything else on the engine is never touched; of it only `strays` is seen.
- * 5. A call that is aborted or loses its connection may still take effect: look again before trying again.
+ * 5. A call that is aborted or loses its connection may still take effect: look again before retrying.
  * 6. Expected failures are ProblemError (BUILD_FAILED, CONTAINER_ERROR, ...); an engine that does not answer is
  *    EngineUnavailableError, which says nothing about the containers.
  * 7. Environment values never appear in a label, an image, an error or a log.
@@ -75,7 +75,7 @@ export interface ImagePull {
   readonly credentials?: Secret<RegistryCredentials> | undefined;
   /** Asks the registry even when the engine has the image. */
   readonly pull: boolean;
-  /** As in SimpleBuild; progress is told in few lines. */
+  /** As in SimpleBuild; progress is reported in few lines. */
   readonly onOutput: (line: string) => void;
 }
 
@@ -158,7 +158,7 @@ export interface OutputLine {
 
 export interface OutputBatch {
   readonly lines: readonly OutputLine[];
-  /** Hand it to the next readOutput to go on. Opaque; survives restarts of worker and container, not its removal. */
+  /** Hand it to the next readOutput to continue. Opaque; survives restarts of worker and container, not its removal. */
   readonly cursor: string;
   /** True when lines between the given cursor and the first line here are known to be lost. */
   readonly gap: boolean;

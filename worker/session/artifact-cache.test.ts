@@ -131,7 +131,7 @@ describe('artifacts', () => {
     expect(await readdir(dir)).toEqual([`${sha256}.tar`]);
   });
 
-  it('begin anew with an orchestrator that knows no offsets, and after bytes that were wrong', async () => {
+  it('start over with an orchestrator that knows no offsets, and after bytes that were wrong', async () => {
     const bytes = randomBytes(20_000);
     const sha256 = createHash('sha256').update(bytes).digest('hex');
     const cache = await open();

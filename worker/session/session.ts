@@ -31,7 +31,7 @@ export interface SessionParts {
   readonly logger: Logger;
 }
 
-/** Resolves when the session is over. On abort it is ended in good order. */
+/** Resolves when the session is over. On abort it is ended cleanly. */
 export async function runSession(parts: SessionParts, signal: AbortSignal): Promise<SessionEnd> {
   const { channel, outbox, results, commands, clock } = parts;
   const call = channel.openSession();

@@ -14,7 +14,7 @@ export const rootsFilesOf = (env: NodeJS.ProcessEnv): readonly string[] =>
 const certificate =
   /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[\s\S]*?-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g;
 
-/** Reads the files anew at each call; of a file that cannot be used, what it held before. */
+/** Reads the files again at each call; of a file that cannot be used, what it held before. */
 export function createTrustedRoots(files: readonly string[], logger: Logger): () => Buffer | null {
   const last = new Map<string, string>();
   const told = new Map<string, string>();

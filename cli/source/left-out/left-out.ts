@@ -8,7 +8,7 @@ export type Reason =
   | 'hidden'
   /** A virtual environment of Python. */
   | 'environment'
-  /** Made anew anywhere: caches, installed packages, repositories. */
+  /** Made again anywhere: caches, installed packages, repositories. */
   | 'cache'
   /** A link that leads out of the folder, to a folder or nowhere. */
   | 'link'
@@ -27,7 +27,7 @@ export interface LeftOut {
   readonly reason: Reason;
 }
 
-/** What of it a bot may miss; the rest can be made anew by everybody. */
+/** What of it a bot may miss; the rest can be created again by everybody. */
 export const mayBeMissed = ({ reason }: LeftOut): boolean => reason !== 'environment' && reason !== 'cache';
 
 const words: Readonly<Record<Exclude<Reason, 'hidden' | 'cache'>, string>> = {

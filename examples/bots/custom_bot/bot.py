@@ -46,7 +46,7 @@ def main():
                     call("sendMessage", chat_id=message["chat"]["id"], text=f"Words: {count}")
                     print(f"Answered {message['chat'].get('first_name', 'someone')}: {count} words", flush=True)
         except OSError as error:
-            print(f"Telegram: {error}; trying again", flush=True)
+            print(f"Telegram: {error}; retrying", flush=True)
             time.sleep(2)
 
 

@@ -568,7 +568,7 @@ export enum ErrorReason {
   INVALID_LABELS = 68,
 
   /**
-   * The new version of a bot did not stay up; the former one runs again.
+   * The new version of a bot did not stay up; the previous one runs again.
    *
    * @generated from enum value: ERROR_REASON_UPDATE_ROLLED_BACK = 69;
    */
@@ -596,7 +596,7 @@ export enum ErrorReason {
   UNSUPPORTED_MEDIA_TYPE = 76,
 
   /**
-   * A worker cannot be forgotten that was heard of a moment ago.
+   * A worker cannot be forgotten that was heard from a moment ago.
    *
    * @generated from enum value: ERROR_REASON_WORKER_CONNECTED = 80;
    */

@@ -503,7 +503,7 @@ export declare const HelloSchema: GenMessage<Hello>;
 
 /**
  * One opening of the store by an orchestrator: its history from there to the next one. A store that was restored from a
- * backup is opened anew, so that what is decided then can be told apart from what was decided after the backup.
+ * backup is opened again, so that what is decided then can be told apart from what was decided after the backup.
  *
  * @generated from message botrunner.v1.StoreOpening
  */

@@ -54,7 +54,7 @@ const transientCode = 'TRANSIENT_ERROR';
 export class RestWorkers {
   readonly #deps: RestWorkersDeps;
   readonly #members = new Map<string, Member>();
-  /** Registered before this process began, and not heard of yet: what each can do. */
+  /** Registered before this process began, and not heard from yet: what each can do. */
   readonly #registered = new Map<string, readonly string[]>();
   readonly #lastSeen = new Map<string, number>();
   readonly #waiting = new Set<Bell>();
@@ -67,7 +67,7 @@ export class RestWorkers {
     this.#pauses = new TaskPauses(deps.clock, () => this.ring());
   }
 
-  /** Takes up the registrations from before a restart: each worker is a member again once it is heard of. */
+  /** Takes up the registrations from before a restart: each worker is a member again once it is heard from. */
   start(): void {
     for (const { workerId, runtime, capabilities } of this.#deps.store.read.workers.all()) {
       if (runtime !== 'rest') continue;
@@ -110,7 +110,7 @@ export class RestWorkers {
     const facts: SessionFacts = {
       workerId,
       sessionId: ulid(),
-      // Registering again is the same worker's way to begin anew: it is never fenced.
+      // Registering again is the same worker's way to start over: it is never fenced.
       bootId: 'rest',
       capabilities: allCapabilities,
       labels: {},

@@ -26,7 +26,7 @@ export class Soonest<R> implements Index<R> {
     this.#times.set(key, at);
     this.#heap.push({ at, key });
     this.#rise(this.#heap.length - 1);
-    // Far more old times than true ones: begin anew.
+    // Far more old times than true ones: start over.
     if (this.#heap.length > 1_024 && this.#heap.length > 4 * this.#times.size) {
       this.#heap = [...this.#times].map(([of, time]) => ({ at: time, key: of })).sort((a, b) => a.at - b.at);
     }

@@ -19,7 +19,7 @@ const toEventRow = (row: Row): Omit<EventRecord, 'body'> & { readonly body: Even
   at: numberOf(row, 'at'),
 });
 
-/** None for an event that cannot be read any more: its readers go on with the next one. */
+/** None for an event that cannot be read any more: its readers continue with the next one. */
 function toEvents(row: Row): readonly EventRecord[] {
   const { body, ...event } = toEventRow(row);
   return 'kind' in body && ['bot', 'job', 'worker'].includes(body.kind) ? [{ ...event, body }] : [];

@@ -1,5 +1,5 @@
 /**
- * Makes the fixtures of diagnoses anew: real programs and libraries, run against servers on the loopback.
+ * Makes the fixtures of diagnoses again: real programs and libraries, run against servers on the loopback.
  *
  *     npm run diagnoses:regenerate              all of them
  *     npm run diagnoses:regenerate -- aiogram   those whose name begins so

@@ -111,7 +111,7 @@ async function startService(dir: string, tree: PackageTree, network: PrivateNetw
   await mkdir(join(dir, 'bin'));
   for (const name of firewall ? ['iptables', 'ip6tables'] : []) await symlink(firewall ?? '', join(dir, 'bin', name));
   await writeFile(join(dir, 'bin/runc'), withoutProcessLimit('/usr/sbin/runc'), { mode: 0o755 });
-  // For itself alone its packages lie over the machine's: it starts itself anew without its environment. What it keeps outside
+  // For itself alone its packages lie over the machine's: it starts itself again without its environment. What it keeps outside
   // of its settings' folders is gone with its mounts.
   const inside = `mount -t overlay usr -o lowerdir=${tree.folders.map((folder) => `${folder}/usr`).join(':')}:/usr /usr && mount -t tmpfs run /run && mount -t tmpfs tmp /var/tmp && exec "$@"`;
   const log = openSync(join(dir, 'podman.log'), 'a');

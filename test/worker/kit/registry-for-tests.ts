@@ -72,7 +72,7 @@ export interface RegistryForTests {
   recordFiles(): Promise<string[]>;
   /** What the only one of them holds. */
   recordText(): Promise<string>;
-  /** Ends the worker's part and begins anew on the same folder and engine. */
+  /** Ends the worker's part and starts over on the same folder and engine. */
   restart(suspending?: boolean): Promise<void>;
   close(): Promise<void>;
 }

@@ -35,7 +35,7 @@ export interface HeardSession {
   readonly authorization: string;
   over: boolean;
   send(body: MessageInitShape<typeof SessionResponseSchema>['body'] & object): void;
-  /** Ends the session: in good order, with a gRPC status, or as a cut connection does. */
+  /** Ends the session: cleanly, with a gRPC status, or as a cut connection does. */
   end(code?: status, details?: string): void;
   /** Waits for the n-th (from 0) message of a kind. */
   hear<K extends RequestCase>(kind: K, n?: number): Promise<RequestValue<K>>;

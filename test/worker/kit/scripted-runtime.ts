@@ -160,7 +160,7 @@ export function createScriptedRuntime(clock: Clock, kind: RuntimeKind): Scripted
     },
     async shutdown(graceMs) {
       await fake.shutdown(graceMs);
-      // As the process runtime does: its bots end with it, and this one in good order.
+      // As the process runtime does: its bots end with it, and this one cleanly.
       if (kind === 'process') for (const container of engine.containers.values()) engine.exit(container, 0);
     },
   };

@@ -25,7 +25,7 @@ export interface DockerfileLines {
 }
 
 const directive = /^#[ \t]*([A-Za-z][A-Za-z0-9]*)[ \t]*=(.*)$/;
-/** Without the spaces and tabs at its end. A loop: a pattern would begin anew at each of them. */
+/** Without the spaces and tabs at its end. A loop: a pattern would start over at each of them. */
 function trimBlanks(line: string): string {
   let end = line.length;
   while (end > 0 && (line[end - 1] === ' ' || line[end - 1] === '\t')) end -= 1;

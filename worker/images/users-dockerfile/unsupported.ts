@@ -94,7 +94,7 @@ export function unsupportedIn(instruction: Instruction, escapeChar: string): rea
 /** Instructions that variables are put into by the builder; the others leave it to the shell. */
 const expands = new Set(['ADD', 'ARG', 'COPY', 'ENV', 'EXPOSE', 'LABEL', 'STOPSIGNAL', 'USER', 'VOLUME', 'WORKDIR']);
 
-/** What stands in the braces of a substitution that engines before 23 do not know, such as ${NAME#PREFIX}, in short. */
+/** What is in the braces of a substitution that engines before 23 do not know, such as ${NAME#PREFIX}, in short. */
 function newSubstitution(text: string, escapeChar: string): string | undefined {
   let quote = '';
   for (let at = 0; at < text.length; at += 1) {

@@ -39,7 +39,7 @@ export async function prepareDataFolder(
   if (owner === undefined || owner.uid === 0) return owner;
   const [folder, first] = await firstEntries(engine, id, signal);
   if (folder === undefined || folder.uid === owner.uid) return owner;
-  // What is in it first: an interrupted change is begun anew as long as the folder itself is another's.
+  // What is in it first: an interrupted change is started over as long as the folder itself is another's.
   if (first !== undefined) await handOver(deps, plan, owner, signal);
   await giveFolder(engine, id, owner, folder.mode ?? 0o755, signal);
   return owner;

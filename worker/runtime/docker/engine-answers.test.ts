@@ -72,7 +72,7 @@ describe('an event', () => {
     ['die', 'ended'],
     ['died', 'ended'],
     ['oom', 'oom'],
-  ])('%s of an own container is told as %s', (action, kind) => {
+  ])('%s of an own container is reported as %s', (action, kind) => {
     expect(parseEvent(event(action, { ...labels, name: 'bot_x' }), owner)).toEqual({ containerId: 'abc', kind });
   });
 
@@ -160,7 +160,7 @@ describe('a refusal of the engine', () => {
     ['Range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available', /processors/],
     ['network bots not found', /network of the bots/],
     ['something with canary-value in it', /refused to start the container \(status 500\)/],
-  ])('%j is told in words of our own', (text, expected) => {
+  ])('%j is reported in words of our own', (text, expected) => {
     const { message } = refusalMessage('start', new EngineRefusal(500, text));
     expect(message).toMatch(expected);
     expect(message).not.toContain('canary');

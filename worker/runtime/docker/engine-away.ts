@@ -23,7 +23,7 @@ function meantBy(path: string) {
     start: `${isPodman ? 'Podman' : 'Docker'} (${rootlessUid === undefined ? 'sudo systemctl' : 'systemctl --user'} start ${unit})`,
     open: isPodman
       ? 'run the worker as root, to whom the socket of Podman belongs'
-      : 'add the user to the group of the socket (sudo usermod -aG docker $USER) and log in anew',
+      : 'add the user to the group of the socket (sudo usermod -aG docker $USER) and log in again',
   };
 }
 

@@ -10,7 +10,7 @@ const engineSaying = (answer: () => unknown): EngineClient => ({
   stream: () => Promise.reject(new Error('no streams here')),
 });
 
-it('a name that two networks have is told as that, with the cure', async () => {
+it('a name that two networks have is reported as that, with the cure', async () => {
   const engine = engineSaying(() => {
     // As Docker 20.10 says it.
     throw new EngineRefusal(400, 'network bots is ambiguous (2 matches found on name)');

@@ -9,7 +9,7 @@ import type { OutputLine } from '../container-runtime.ts';
 export interface OutputCursor {
   /** Time of the anchor; 0 at the beginning of the log. */
   readonly timeNs: bigint;
-  /** The anchor is the n-th line of that time; 0 when there is no anchor to be found, only a time to go on after. */
+  /** The anchor is the n-th line of that time; 0 when there is no anchor to be found, only a time to continue after. */
   readonly ordinal: number;
   readonly hash: string;
 }

@@ -3,7 +3,7 @@
  * rotates its files, so every look asks for the log since a time and finds its place again. Pure.
  *
  * Invariants:
- * 1. The place is found in the order of the file, not of the times: lines of stdout and stderr can stand in the file in
+ * 1. The place is found in the order of the file, not of the times: lines of stdout and stderr can be in the file in
  *    another order than that of their times. So a look begins `overlapNs` before the anchor and skips to it.
  * 2. The anchor (output-cursor.ts) must come back. If it does not, lines were rotated away: the batch says `gap`.
  * 3. A gap is told once: the cursor of that batch names a line after it, or a time without an anchor.

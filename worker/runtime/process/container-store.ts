@@ -189,7 +189,7 @@ export function createContainerStore(options: StoreOptions, builds: Builds): Con
 async function fill(folder: string, build: string, description: Description): Promise<void> {
   const files = containerFiles(folder);
   await mkdir(files.home, { recursive: true, mode: 0o700 });
-  // A copy, since a bot may write beside its code, and the next container of this image begins anew.
+  // A copy, since a bot may write beside its code, and the next container of this image starts over.
   await cp(join(build, 'app'), files.app, { recursive: true });
   // Node looks for packages in the folders above the bot's.
   await symlink(join(build, 'node_modules'), files.packages);
