@@ -55,7 +55,7 @@ const proofs: readonly Proof[] = [
   ['60', sources, '60: what stands in a URL is not repeated, and the hint tells where it belongs'],
   ['61', sources, '58 to 62: git'],
   ['62', sources, '58 to 62: git'],
-  ['62', git, 'gives a branch, a tag, and a folder, which then is judged like every archive'],
+  ['62', git, 'gives a branch, a tag, a commit by its id, and a folder, which then is judged like every archive'],
   ['66', git, 'needs the right credentials where it is private, and shows them nowhere'],
   ['68', sources, '68 to 74: images'],
   ['69', accepted, '69: an image without a tag is asked for by the tag latest'],
