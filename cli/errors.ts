@@ -2,7 +2,8 @@
  * Everything that can end a command early, as one value with its exit code. What comes from the orchestrator or the network
  * becomes one in wire/refusals.ts.
  */
-import { type Json, type JsonObject, type Problem, ProblemError, type Result } from '#common/problem.ts';
+import type { Json, JsonObject } from '#common/json.ts';
+import { type Problem, ProblemError, type Result } from '#common/problem.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 
 /** What is shown of a failure. Texts may come from other machines: escape them where they are printed. */

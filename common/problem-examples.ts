@@ -2,7 +2,7 @@
  * For every code a request or command that would work: what is shown unless the refusal has a more exact one. A request is
  * what POST /jobs takes; a text is a command line.
  */
-import type { Json } from './problem.ts';
+import type { Json } from './json.ts';
 import type { ProblemCode } from './problem-codes.ts';
 import { examples } from './request-examples.ts';
 

@@ -2,7 +2,8 @@
 import { create, fromJson, toJson } from '@bufbuild/protobuf';
 import { ValueSchema } from '@bufbuild/protobuf/wkt';
 import { type ErrorDetail, ErrorDetailSchema, ErrorReason } from '#gen/botrunner/v1/error_pb.js';
-import type { Json, JsonObject, Problem } from './problem.ts';
+import type { Json, JsonObject } from './json.ts';
+import type { Problem } from './problem.ts';
 import { isProblemCode } from './problem-codes.ts';
 
 /** The reason number of a code; UNSPECIFIED for a code that proto does not list (a test holds that there is none). */

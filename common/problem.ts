@@ -3,11 +3,9 @@
  * Pure code returns problems; edges throw them as ProblemError and turn them into HTTP, Connect or gRPC errors.
  * Invariant: no problem holds a secret, a host path or another user's data.
  */
+import type { Json, JsonObject } from './json.ts';
 import { type ProblemCode, type ProblemKind, problemCodes } from './problem-codes.ts';
 import { problemExamples } from './problem-examples.ts';
-
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
-export type JsonObject = { readonly [key: string]: Json };
 
 export interface Problem {
   readonly code: ProblemCode;

@@ -1,5 +1,5 @@
 /** Requests to POST /jobs that work, to be shown with refusals. */
-import type { JsonObject } from './problem.ts';
+import type { JsonObject } from './json.ts';
 
 const job = (data: JsonObject): JsonObject => ({ blueprint: 'bot_runner', data });
 

@@ -1,6 +1,6 @@
 /** What all commands share: the global options, and the way to the orchestrator. */
 
-import type { JsonObject } from '#common/problem.ts';
+import type { JsonObject } from '#common/json.ts';
 import type { Client } from '../client.ts';
 import { Command, Option } from '../clipanion.ts';
 import { type CliContext, write } from '../context.ts';

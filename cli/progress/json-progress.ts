@@ -1,6 +1,6 @@
 /** Progress as one JSON object per line. */
 import type { Writable } from 'node:stream';
-import type { JsonObject } from '#common/problem.ts';
+import type { JsonObject } from '#common/json.ts';
 import { statusWord } from '../render/job.ts';
 import { logEntryJson } from '../render/log-lines.ts';
 import type { Progress } from './progress.ts';

@@ -1,6 +1,6 @@
 /** Bots as people and scripts see them: words for their states, the table of `list`, the panel of `status`. Pure. */
 import { type Timestamp, timestampDate } from '@bufbuild/protobuf/wkt';
-import type { Json, JsonObject } from '#common/problem.ts';
+import type { Json, JsonObject } from '#common/json.ts';
 import { type Bot, BotState, DesiredState } from '#gen/botrunner/v1/bot_pb.js';
 import type { ListBotsResponse } from '#gen/botrunner/v1/bot_service_pb.js';
 import { escapeControls } from './escape.ts';

@@ -1,5 +1,5 @@
 /** A failure as people read it, and as JSON. Pure. */
-import type { Json, JsonObject } from '#common/problem.ts';
+import type { Json, JsonObject } from '#common/json.ts';
 import { isProblemCode } from '#common/problem-codes.ts';
 import type { Complaint } from '../errors.ts';
 import { escapeControls, escapeLines, plainOutput } from './escape.ts';

@@ -1,5 +1,5 @@
 /** Events as one line each, and as JSON with the field names of REST. Pure. */
-import type { JsonObject } from '#common/problem.ts';
+import type { JsonObject } from '#common/json.ts';
 import type { Bot } from '#gen/botrunner/v1/bot_pb.js';
 import type { BotsSnapshot, WatchBotsResponse } from '#gen/botrunner/v1/bot_service_pb.js';
 import type { Event } from '#gen/botrunner/v1/event_pb.js';

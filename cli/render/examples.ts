@@ -3,7 +3,7 @@
  * Examples that are texts already are shown as they came.
  */
 import { botIdPattern } from '#common/ids.ts';
-import type { Json } from '#common/problem.ts';
+import type { Json } from '#common/json.ts';
 import { isProblemCode, type ProblemCode } from '#common/problem-codes.ts';
 
 const start = 'avtomatika-bot start my-bot --simple bot.py -r "aiogram>=3.0" -e BOT_TOKEN=123:ABC';

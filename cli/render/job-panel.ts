@@ -1,5 +1,5 @@
 /** A job as `job` and `cancel` show it. Pure. */
-import type { JsonObject } from '#common/problem.ts';
+import type { JsonObject } from '#common/json.ts';
 import { type Job, JobStatus } from '#gen/botrunner/v1/job_pb.js';
 import { exitCodes } from '../exit-codes.ts';
 import { isFinal } from '../wait-for-job.ts';

@@ -1,5 +1,5 @@
 /** What became of a job, as people and scripts see it. Pure. */
-import type { Json, JsonObject } from '#common/problem.ts';
+import type { Json, JsonObject } from '#common/json.ts';
 import { type Job, JobStatus } from '#gen/botrunner/v1/job_pb.js';
 import { type ExitCode, exitCodes } from '../exit-codes.ts';
 import { marker } from './bots.ts';

@@ -1,6 +1,6 @@
 /** Lines of a log for a terminal, for a pipe and as JSON. Pure. */
 import { type Timestamp, timestampDate } from '@bufbuild/protobuf/wkt';
-import type { JsonObject } from '#common/problem.ts';
+import type { JsonObject } from '#common/json.ts';
 import { type LogEntry, LogStream } from '#gen/botrunner/v1/log_pb.js';
 import { exactTime } from './bots.ts';
 import { escapeControls, plainOutput } from './escape.ts';

@@ -1,5 +1,5 @@
 /** Containers that a worker has and does not own, and what became of them. Pure. */
-import type { JsonObject } from '#common/problem.ts';
+import type { JsonObject } from '#common/json.ts';
 import type { StrayContainer, StrayOutcome } from '#gen/botrunner/v1/worker_service_pb.js';
 import { escapeControls } from './escape.ts';
 import { renderTable } from './table.ts';

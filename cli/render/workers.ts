@@ -1,6 +1,7 @@
 /** Workers as people and scripts see them, and the steps of a drain. Pure. */
+
+import type { JsonObject } from '#common/json.ts';
 import { labelsText } from '#common/labels.ts';
-import type { JsonObject } from '#common/problem.ts';
 import {
   DrainOutcome,
   type DrainWorkerResponse,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { JsonObject } from '#common/problem.ts';
+import type { JsonObject } from '#common/json.ts';
 import { deployParams, type JobInput, parseJobInput, storedParams } from './job-params.ts';
 
 const change = {

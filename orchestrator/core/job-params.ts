@@ -3,7 +3,7 @@
  * once, here, and typed from then on. Pure. Never holds a secret.
  */
 import type { BotKey } from '#common/ids.ts';
-import type { Json, JsonObject } from '#common/problem.ts';
+import type { Json, JsonObject } from '#common/json.ts';
 import { isBotAction } from './actions.ts';
 import { noChange, type SpecChange } from './validate/bot-request.ts';
 

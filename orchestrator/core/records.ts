@@ -1,6 +1,7 @@
 /** What the orchestrator knows and the store keeps, as plain values. Times are ms since 1970. */
 import type { BotKey } from '#common/ids.ts';
-import type { JsonObject, Problem } from '#common/problem.ts';
+import type { JsonObject } from '#common/json.ts';
+import type { Problem } from '#common/problem.ts';
 import type { JobInput } from './job-params.ts';
 import type { JobState } from './job-states.ts';
 

@@ -1,7 +1,8 @@
 /**
  * Tasks that are about no bot: any worker that names their type may take them. In the caller's transaction.
  */
-import type { JsonObject, Problem } from '#common/problem.ts';
+import type { JsonObject } from '#common/json.ts';
+import type { Problem } from '#common/problem.ts';
 import { accepted, atWork, givenBack, reasonLengthMax, waiting } from '../core/job.ts';
 import { isFinal, type TaskRecord } from '../core/records.ts';
 import { advance } from './advance.ts';

@@ -3,7 +3,7 @@
  * worker that was forgotten. Each is a task of its own, repeated until it succeeds. In the transaction of the caller.
  */
 import type { BotKey } from '#common/ids.ts';
-import type { JsonObject } from '#common/problem.ts';
+import type { JsonObject } from '#common/json.ts';
 import type { TaskResult } from '#gen/botrunner/v1/worker_service_pb.js';
 import { withReason } from '../core/job.ts';
 import type { JobRecord } from '../core/records.ts';

@@ -1,6 +1,6 @@
 /** Answers the reading actions: list and status from the store, logs from the bot's worker. */
 import type { BotKey } from '#common/ids.ts';
-import type { JsonObject } from '#common/problem.ts';
+import type { JsonObject } from '#common/json.ts';
 import { ProblemError, problem } from '#common/problem.ts';
 import type { JobRecord } from '../core/records.ts';
 import type { Tables } from '../store/store.ts';

@@ -1,6 +1,6 @@
 /** The end of a task, as its worker reports it, applied in the caller's transaction. */
 import { containerName } from '#common/ids.ts';
-import type { JsonObject } from '#common/problem.ts';
+import type { JsonObject } from '#common/json.ts';
 import { problem } from '#common/problem.ts';
 import { problemFromProto } from '#common/problem-proto.ts';
 import type { TaskResult, TaskSucceeded } from '#gen/botrunner/v1/worker_service_pb.js';

@@ -4,7 +4,7 @@
  * that has succeeded the bot may run, and keeps its Telegram token and its name. In the transaction of the caller.
  */
 import { type BotKey, containerName } from '#common/ids.ts';
-import type { JsonObject } from '#common/problem.ts';
+import type { JsonObject } from '#common/json.ts';
 import { changesBot } from '../core/actions.ts';
 import { hasNoContainer, settled, stands } from '../core/bot/settled.ts';
 import type { BotRecord, JobRecord, Leftover } from '../core/records.ts';

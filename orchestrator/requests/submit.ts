@@ -1,5 +1,5 @@
 /** The one way in: from a request of any door to an accepted job. */
-import type { Json } from '#common/problem.ts';
+import type { Json } from '#common/json.ts';
 import { ProblemError, problem, refuse, unwrap } from '#common/problem.ts';
 import { deployParams } from '../core/job-params.ts';
 import type { JobRecord } from '../core/records.ts';

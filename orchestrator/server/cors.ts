@@ -3,7 +3,7 @@
  * page has to set, never in a cookie, so that an origin gets no more than the token that it holds.
  */
 import { cors as connectCors } from '@connectrpc/connect';
-import type { NodeRequest, NodeResponse } from './port.ts';
+import type { NodeRequest, NodeResponse } from './node-http.ts';
 
 /** Origins as browsers send them, or "*" for all. */
 export type CorsOrigins = readonly string[] | '*';

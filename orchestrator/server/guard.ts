@@ -5,7 +5,8 @@
 import type { Logger } from '#common/log.ts';
 import { type Problem, problem } from '#common/problem.ts';
 import { isGone } from './is-gone.ts';
-import type { Handler, NodeRequest, NodeResponse } from './port.ts';
+import type { NodeRequest, NodeResponse } from './node-http.ts';
+import type { Handler } from './port.ts';
 import { parseTarget, type Target } from './request-target.ts';
 
 export interface Doors {

@@ -4,14 +4,12 @@
  */
 
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
-import http2, { type Http2ServerRequest, type Http2ServerResponse, type Http2Session } from 'node:http2';
+import http2, { type Http2Session } from 'node:http2';
 import net, { type AddressInfo, type Socket } from 'node:net';
 import { always, later } from '#common/background.ts';
+import type { NodeRequest, NodeResponse } from './node-http.ts';
 import { awaitContinue } from './request-bytes.ts';
 import type { TlsPair } from './tls-files.ts';
-
-export type NodeRequest = IncomingMessage | Http2ServerRequest;
-export type NodeResponse = ServerResponse | Http2ServerResponse;
 
 /** Must not throw. */
 export type Handler = (request: NodeRequest, response: NodeResponse) => void;

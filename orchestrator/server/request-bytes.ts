@@ -4,7 +4,7 @@
  */
 
 import { isGone } from './is-gone.ts';
-import type { NodeRequest, NodeResponse } from './port.ts';
+import type { NodeRequest, NodeResponse } from './node-http.ts';
 
 const awaiting = new WeakMap<NodeRequest, NodeResponse>();
 

@@ -1,5 +1,5 @@
 /** A bot as REST and JSON events show it. Holds no secret. */
-import type { JsonObject } from '#common/problem.ts';
+import type { JsonObject } from '#common/json.ts';
 import { type BotView, lastEnd } from './bot-view.ts';
 import { rfc3339OrNull } from './time.ts';
 

@@ -1,6 +1,6 @@
 /** An event as it goes out: as a message of botrunner.v1 and as JSON. Each form is made once, however many read it. */
 import { create } from '@bufbuild/protobuf';
-import type { JsonObject } from '#common/problem.ts';
+import type { JsonObject } from '#common/json.ts';
 import {
   type Event,
   EventSchema,

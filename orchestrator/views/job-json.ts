@@ -2,7 +2,8 @@
  * A job as REST shows it. `state_history` holds the result's fields, because the clients of the original system read them
  * there; no other key named `state` exists at any depth.
  */
-import type { JsonObject, Problem } from '#common/problem.ts';
+import type { JsonObject } from '#common/json.ts';
+import type { Problem } from '#common/problem.ts';
 import type { ShownJob } from '../core/records.ts';
 import { rfc3339 } from './time.ts';
 

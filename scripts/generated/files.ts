@@ -7,7 +7,7 @@ import { workerVariables } from '../../worker/config.ts';
 import { cliPage } from '../docs/cli-page.ts';
 import { errorsPage } from '../docs/errors-page.ts';
 import { variablesPage } from '../docs/variables-page.ts';
-import { wantedBiomeConfig } from '../walls/biome-config.ts';
+import { biomeWalls as wantedBiomeWalls } from '../walls/biome-walls.ts';
 
 export interface GeneratedFile {
   /** Relative to the checkout. */
@@ -42,4 +42,4 @@ export const commandSpecs: GeneratedFile = {
   wanted: async () => `${JSON.stringify(await readCommandSpecs(), null, 2)}\n`,
 };
 
-export const biomeConfig: GeneratedFile = { path: 'biome.json', wanted: wantedBiomeConfig };
+export const biomeWalls: GeneratedFile = { path: 'biome.walls.json', wanted: async () => wantedBiomeWalls() };

@@ -1,10 +1,11 @@
 /** What `npm run verify` checks, each step on its own, offline. */
 import { readFileSync } from 'node:fs';
-import { biomeConfig, commandSpecs, pages } from '../generated/files.ts';
+import { biomeWalls, commandSpecs, pages } from '../generated/files.ts';
 import { stale } from '../generated/write.ts';
 import { type LockFile, lockMistakes } from '../lock/lock-file.ts';
-import { checkoutPath } from '../process/checkout.ts';
+import { checkout, checkoutPath } from '../process/checkout.ts';
 import { run } from '../process/run.ts';
+import { structureFaults } from '../structure/faults.ts';
 import { staleGenerated } from './stale-generated.ts';
 
 export interface Step {
@@ -34,15 +35,21 @@ export const steps: readonly Step[] = [
   },
   {
     name: 'walls',
-    holds: 'biome.json has the import walls of scripts/walls/walls.ts',
+    holds: 'biome.walls.json has the walls of scripts/walls/walls.ts',
     cure: 'npm run generate',
-    check: async (signal) => (await stale([biomeConfig], signal)).join('\n'),
+    check: async (signal) => (await stale([biomeWalls], signal)).join('\n'),
   },
   {
     name: 'biome',
     holds: 'format, lint and import walls',
     cure: 'npm run format fixes most; fix the rest by hand',
     check: tool('biome', 'check', '--error-on-warnings', '.'),
+  },
+  {
+    name: 'rooms',
+    holds: 'no circles, no arrows up between rooms, pure files are pure',
+    cure: 'see scripts/walls/rooms.ts for the table; `npm run structure` shows the whole picture',
+    check: async () => structureFaults(checkout).join('\n'),
   },
   { name: 'types', holds: 'the types of every file', cure: 'fix by hand', check: tool('tsc', '-p', '.') },
   { name: 'proto-lint', holds: 'style and comments of proto/', cure: 'fix by hand', check: tool('buf', 'lint') },

@@ -1,10 +1,13 @@
 /**
- * The import walls of the project, written into biome.json (`overrides`) by scripts/generate.ts.
+ * The walls that Biome holds, written into biome.walls.json by scripts/generate.ts: who may import what, and which globals a pure
+ * file may not touch. Those between rooms are scripts/structure/ with the table in rooms.ts.
  *
  * Biome takes the options of one rule from the last override that matches a file and does not merge them, so every
  * override has to state all walls of its files. That repetition is made here, from three short tables.
  * To add a wall: add it to a table, run `npm run generate`, add a line to test/house/walls.test.ts.
  */
+
+import { hashes, impureFiles, pureFiles } from './rooms.ts';
 
 const programs = ['orchestrator', 'worker', 'cli'] as const;
 type Program = (typeof programs)[number];
@@ -21,8 +24,41 @@ const packages = {
 } as const;
 type Package = keyof typeof packages;
 
-/** What reads the world; pure files get what it says as input. */
+/** What reads the world: not for common/, which both programs and every test rest on. */
 const worldly = ['fs', 'fs/promises', 'child_process', 'http', 'http2', 'https', 'tls', 'dgram', 'dns', 'dns/promises'];
+
+/** What a pure file does not touch besides. */
+const impureModules = [
+  'crypto',
+  'os',
+  'process',
+  'timers',
+  'timers/promises',
+  'perf_hooks',
+  'worker_threads',
+  'vm',
+  'v8',
+];
+
+/** Globals by which a file would read the clock, chance or the process, or act on the world. */
+const impureGlobals = [
+  'process',
+  'performance',
+  'crypto',
+  'console',
+  'fetch',
+  'globalThis',
+  'global',
+  'navigator',
+  'setTimeout',
+  'setInterval',
+  'setImmediate',
+  'queueMicrotask',
+  'WebSocket',
+  'EventSource',
+  'BroadcastChannel',
+  'require',
+];
 
 /** Pure functions of modules that otherwise do I/O. */
 const harmlessNames: Readonly<Record<string, readonly string[]>> = { 'node:net': ['isIP', 'isIPv4', 'isIPv6'] };
@@ -33,59 +69,74 @@ interface Area {
   readonly programs: readonly Program[];
   /** The packages of the table above that files here may import. */
   readonly packages?: readonly Package[];
-  readonly pure?: true;
+  /** `no I/O`: imports nothing that reads the world. `pure`: see rooms.ts. */
+  readonly purity?: 'no I/O' | 'pure';
 }
+
+/** The pure files of one place, and those that its patterns would take in by mistake. */
+const pureAreas = (place: string, allowed: readonly Program[]): readonly Area[] => [
+  {
+    files: [...pureFiles.filter((file) => file.startsWith(`${place}/`)), '!**/*.test.ts'],
+    programs: allowed,
+    purity: 'pure',
+  },
+  ...(place === 'common'
+    ? [{ files: [...Object.keys(impureFiles), hashes], programs: allowed, purity: 'no I/O' } as const]
+    : []),
+];
 
 /** From wide to narrow: the last one that matches a file holds. */
 const areas: readonly Area[] = [
   // Examples are users' code: they import what a user would.
   { files: ['**', '!examples/**'], programs },
   { files: ['common/**'], programs: [] },
-  { files: ['common/**', '!**/*.test.ts'], programs: [], pure: true },
+  { files: ['common/**', '!**/*.test.ts'], programs: [], purity: 'no I/O' },
+  ...pureAreas('common', []),
   { files: ['common/log.ts'], programs: [], packages: ['pino'] },
   { files: ['orchestrator/**'], programs: ['orchestrator'] },
-  { files: ['orchestrator/core/**', '!**/*.test.ts'], programs: ['orchestrator'], pure: true },
+  ...pureAreas('orchestrator', ['orchestrator']),
   { files: ['orchestrator/store/**'], programs: ['orchestrator'], packages: ['node:sqlite'] },
   { files: ['orchestrator/events/nats/**'], programs: ['orchestrator'], packages: ['nats'] },
   { files: ['orchestrator/server/**'], programs: ['orchestrator'], packages: ['@connectrpc/connect-node'] },
   { files: ['worker/**'], programs: ['worker'] },
-  {
-    files: [
-      'worker/bots/converge.ts',
-      'worker/bots/restart-policy.ts',
-      'worker/diagnosis/causes.ts',
-      'worker/diagnosis/diagnosis.ts',
-      'worker/diagnosis/own-modules.ts',
-      'worker/diagnosis/*-packages.ts',
-      'worker/diagnosis/rules/**',
-      'worker/diagnosis/preflight.ts',
-    ],
-    programs: ['worker'],
-    pure: true,
-  },
   { files: ['worker/runtime/docker/**'], programs: ['worker'], packages: ['dockerode'] },
   { files: ['worker/session/**'], programs: ['worker'], packages: ['@grpc/grpc-js'] },
+  ...pureAreas('worker', ['worker']),
   { files: ['cli/**'], programs: ['cli'], packages: ['clipanion'] },
   { files: ['cli/wire/**'], programs: ['cli'], packages: ['clipanion', '@connectrpc/connect-node'] },
   { files: ['test/**', 'bench/**'], programs, packages: ['@grpc/grpc-js', '@connectrpc/connect-node', 'nats'] },
 ];
 
-/** The `overrides` of biome.json. */
+/** The `overrides` of biome.walls.json. */
 export const biomeOverrides = (): unknown[] =>
   areas.map((area) => ({
     includes: area.files,
-    linter: { rules: { style: { noRestrictedImports: { level: 'error', options: optionsOf(area) } } } },
+    linter: {
+      rules: {
+        style: {
+          noRestrictedImports: { level: 'error', options: optionsOf(area) },
+          noRestrictedGlobals: globalsIn(area),
+        },
+      },
+    },
   }));
+
+const pureMessage = 'This file is pure: pass in whatever it needs.';
+const deniedGlobals = Object.fromEntries(impureGlobals.map((name) => [name, pureMessage]));
+
+// Turned off without options it would still have those of a wider area for whoever runs this rule alone.
+const globalsIn = ({ purity }: Area): unknown =>
+  purity === 'pure' ? { level: 'error', options: { deniedGlobals } } : { level: 'off', options: { deniedGlobals: {} } };
 
 function optionsOf(area: Area): unknown {
   const foreign = programs.filter((program) => !area.programs.includes(program));
   const kept = Object.entries(packages).filter(([name]) => !area.packages?.some((allowed) => allowed === name));
-  const pure = area.pure === true;
+  const closed = [...(area.purity ? worldly : []), ...(area.purity === 'pure' ? impureModules : [])];
   return {
     paths: Object.fromEntries([
       ...kept.map(([name, place]) => [name, `Only ${place} may import ${name}.`]),
-      ...(pure ? worldly.map((name) => [`node:${name}`, pureMessage]) : []),
-      ...(pure ? Object.entries(harmlessNames).map(([name, allowed]) => [name, onlyNames(allowed)]) : []),
+      ...closed.map((name) => [`node:${name}`, pureMessage]),
+      ...(area.purity ? Object.entries(harmlessNames).map(([name, allowed]) => [name, onlyNames(allowed)]) : []),
     ]),
     patterns: [
       { group: kept.map(([name]) => `${name}/**`), message: 'Only the place that may import the package may do this.' },
@@ -97,5 +148,4 @@ function optionsOf(area: Area): unknown {
   };
 }
 
-const pureMessage = 'This file is pure: pass in whatever it needs.';
 const onlyNames = (allowImportNames: readonly string[]) => ({ allowImportNames, message: pureMessage });

@@ -1,6 +1,7 @@
 /** The contract and the table of codes say the same. */
 import { expect, it } from 'vitest';
-import { type JsonObject, problem } from '#common/problem.ts';
+import type { JsonObject } from '#common/json.ts';
+import { problem } from '#common/problem.ts';
 import { type ProblemCode, problemCodes } from '#common/problem-codes.ts';
 import { problemExamples } from '#common/problem-examples.ts';
 import { ErrorReasonSchema } from '#gen/botrunner/v1/error_pb.js';

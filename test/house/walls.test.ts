@@ -1,4 +1,4 @@
-/** Each import wall of biome.json, tried by a file that breaks it and by a neighbour that may do the same. */
+/** Each wall of biome.walls.json, tried by a file that breaks it and by a neighbour that may do the same. */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -40,7 +40,21 @@ const refused: Record<string, readonly string[]> = {
   ],
   'orchestrator/store/a.ts': ['../../worker/main.ts', 'dockerode'],
   'orchestrator/server/a.ts': ['../../worker/main.ts', 'node:sqlite', '@grpc/grpc-js'],
-  'orchestrator/core/a.ts': ['node:fs', 'node:child_process', 'node:http', 'node:sqlite', '../../worker/main.ts'],
+  'orchestrator/core/a.ts': [
+    'node:fs',
+    'node:child_process',
+    'node:http',
+    'node:sqlite',
+    'node:crypto',
+    'node:timers',
+    'node:timers/promises',
+    'node:os',
+    'node:process',
+    'node:perf_hooks',
+    '../../worker/main.ts',
+  ],
+  'orchestrator/core/bot/a.ts': ['node:crypto', 'node:fs'],
+  'common/ids.ts': ['node:fs'],
   'worker/main.ts': [
     '../orchestrator/main.ts',
     '../cli/client.ts',
@@ -51,7 +65,7 @@ const refused: Record<string, readonly string[]> = {
     '@grpc/grpc-js/build/src/channel.js',
     'node:sqlite',
   ],
-  'worker/bots/converge.ts': ['node:fs', 'node:child_process', '../../orchestrator/main.ts'],
+  'worker/bots/converge.ts': ['node:fs', 'node:crypto', 'node:child_process', '../../orchestrator/main.ts'],
   'worker/bots/restart-policy.ts': ['node:fs', 'node:http'],
   'worker/runtime/process/a.ts': ['dockerode'],
   'worker/runtime/docker/a.ts': ['@grpc/grpc-js', '../../../orchestrator/main.ts'],
@@ -65,9 +79,11 @@ const refused: Record<string, readonly string[]> = {
 /** What stands right beside a wall and is allowed. */
 const allowed: Record<string, readonly string[]> = {
   'common/log.ts': ['pino', 'node:fs'],
-  'common/a.ts': ['node:crypto', '{ isIP } from node:net', './ids.ts', '#gen/botrunner/v1/bot_pb.js'],
+  'common/ids.ts': ['node:crypto'],
+  'common/seal.ts': ['node:crypto'],
+  'common/a.ts': ['{ isIP } from node:net', './ids.ts', '#gen/botrunner/v1/bot_pb.js'],
   'common/a.test.ts': ['node:fs', 'vitest'],
-  'orchestrator/core/a.ts': ['node:crypto', './quota.ts', '#common/ids.ts'],
+  'orchestrator/core/a.ts': ['node:path', './quota.ts', '#common/ids.ts'],
   'orchestrator/store/a.ts': ['node:sqlite', 'node:fs'],
   'orchestrator/server/a.ts': ['@connectrpc/connect-node', 'node:http', '../store/a.ts'],
   'worker/bots/converge.ts': ['./bot-state.ts', '../runtime/container-runtime.ts'],
@@ -88,29 +104,61 @@ interface Report {
   }[];
 }
 
+/** Globals that a pure file must not touch; the same text in an impure neighbour may stand. */
+const globals = [
+  'process.env',
+  'performance.now()',
+  'crypto.randomUUID()',
+  "console.log('')",
+  "fetch('')",
+  'globalThis',
+  'setTimeout(() => {}, 1)',
+  'setInterval(() => {}, 1)',
+  'setImmediate(() => {})',
+  'queueMicrotask(() => {})',
+];
+const pureFiles = ['orchestrator/core/global.ts', 'worker/bots/converge.ts', 'common/global.ts'];
+const impureFiles = [
+  'orchestrator/engine/global.ts',
+  'worker/bots/global.ts',
+  'common/clock.ts',
+  'orchestrator/core/global.test.ts',
+];
+
 /** "file:line" of every refused import, with Biome's message. Line n of a file holds its n-th import. */
 const refusals = new Map<string, string>();
 let folder = '';
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'botrunner-walls-'));
-  for (const name of ['biome.json', '.gitignore']) cpSync(checkoutPath(name), join(folder, name));
-  for (const file of new Set([...Object.keys(refused), ...Object.keys(allowed)])) {
+  for (const name of ['biome.json', 'biome.walls.json', '.gitignore']) cpSync(checkoutPath(name), join(folder, name));
+  for (const file of new Set([...Object.keys(refused), ...Object.keys(allowed), ...pureFiles, ...impureFiles])) {
     mkdirSync(dirname(join(folder, file)), { recursive: true });
-    writeFileSync(join(folder, file), importsOf(file).map(statementOf).join(''));
+    writeFileSync(
+      join(folder, file),
+      [...importsOf(file).map(statementOf), ...globalsOf(file).map((text) => `${text};\n`)].join(''),
+    );
   }
-  const args = ['lint', '--only=style/noRestrictedImports', '--reporter=json', '--max-diagnostics=none'];
+  const rules = ['noRestrictedImports', 'noRestrictedGlobals'].map((rule) => `--only=style/${rule}`);
+  const args = ['lint', ...rules, '--reporter=json', '--max-diagnostics=none'];
   const lint = spawnSync(checkoutPath('node_modules', '.bin', 'biome'), args, { cwd: folder, encoding: 'utf8' });
   // Biome promises no stable shape of this report; a new one fails here or below, never silently.
   const report = JSON.parse(lint.stdout) as Report;
   for (const { category, message, location } of report.diagnostics) {
-    if (category === 'lint/style/noRestrictedImports') refusals.set(`${location.path}:${location.start.line}`, message);
+    if (/^lint\/style\/noRestricted(?:Imports|Globals)$/.test(category))
+      refusals.set(`${location.path}:${location.start.line}`, message);
   }
 });
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const importsOf = (file: string): string[] => [...(refused[file] ?? []), ...(allowed[file] ?? [])];
+
+const globalsOf = (file: string): readonly string[] =>
+  pureFiles.includes(file) || impureFiles.includes(file) ? globals : [];
+
+const globalRefused = (file: string, text: string): string | undefined =>
+  refusals.get(`${file}:${importsOf(file).length + globals.indexOf(text) + 1}`);
 
 /** `a` and its place keep the names of one file apart. */
 function statementOf(wanted: string, at: number): string {
@@ -131,5 +179,18 @@ describe('import walls', () => {
 
   it.each(pairs(allowed))('%s may import %s', (file, specifier) => {
     expect(refusalOf(file, specifier)).toBeUndefined();
+  });
+});
+
+describe('globals', () => {
+  it.each(pureFiles.flatMap((file) => globals.map((text): [string, string] => [file, text])))(
+    '%s may not touch %s',
+    (file, text) => {
+      expect(globalRefused(file, text)).toMatch(/global variable/);
+    },
+  );
+
+  it.each(impureFiles)('%s may touch all of them', (file) => {
+    expect(globals.filter((text) => globalRefused(file, text) !== undefined)).toEqual([]);
   });
 });

@@ -3,7 +3,7 @@
  * never taken for something else. What is not listed here is a list or an object, and tried as such.
  */
 import { describe, expect, it } from 'vitest';
-import type { JsonObject } from '#common/problem.ts';
+import type { JsonObject } from '#common/json.ts';
 import { openHostileDoors } from '../kit/hostile-doors.ts';
 
 const doors = openHostileDoors();

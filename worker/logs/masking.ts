@@ -4,7 +4,8 @@
  */
 
 import { createStringFinder, mergeSpans, type Span } from '#common/find-strings.ts';
-import type { Json, Problem } from '#common/problem.ts';
+import type { Json } from '#common/json.ts';
+import type { Problem } from '#common/problem.ts';
 import type { Around } from '../runtime/output-lines.ts';
 
 export const masked = '[masked]';

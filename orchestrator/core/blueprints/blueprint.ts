@@ -2,7 +2,8 @@
  * A blueprint: a pure function that moves one job by one event. The engine saves what it returns in one commit and then
  * runs the effects; each effect may safely run twice.
  */
-import type { JsonObject, Problem } from '#common/problem.ts';
+import type { JsonObject } from '#common/json.ts';
+import type { Problem } from '#common/problem.ts';
 import type { JobAction } from '../actions.ts';
 import type { JobState, WorkingState } from '../job-states.ts';
 

@@ -1,5 +1,6 @@
 /** Requests that work, to be shown with refusals. Pure. */
-import { fail, type Json, type Result } from '#common/problem.ts';
+import type { Json } from '#common/json.ts';
+import { fail, type Result } from '#common/problem.ts';
 
 export { examples } from '#common/request-examples.ts';
 

@@ -1,5 +1,6 @@
 /** Which field belongs to which deployment mode; a field of another mode is refused, not ignored: it was meant to do something. Pure. */
-import { fail, type JsonObject, ok, problem, type Result } from '#common/problem.ts';
+import type { JsonObject } from '#common/json.ts';
+import { fail, ok, problem, type Result } from '#common/problem.ts';
 import type { DeploymentMode } from './bot-request.ts';
 import { examples } from './examples.ts';
 

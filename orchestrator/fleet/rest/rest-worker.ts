@@ -5,7 +5,8 @@
  */
 import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import { type JsonObject, problem } from '#common/problem.ts';
+import type { JsonObject } from '#common/json.ts';
+import { problem } from '#common/problem.ts';
 import { problemToProto } from '#common/problem-proto.ts';
 import { BotState, DesiredState } from '#gen/botrunner/v1/bot_pb.js';
 import {

@@ -1,7 +1,7 @@
 /** A start as a task for a REST worker: the spec with the files themselves, in the words of the original system. */
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import type { JsonObject } from '#common/problem.ts';
+import type { JsonObject } from '#common/json.ts';
 import { defaultTarLimits, readContextTar } from '#common/safe-tar.ts';
 import type { Credentials, CustomSource, ImageSource, SimpleSource } from '#gen/botrunner/v1/bot_pb.js';
 import type { Ensure } from '#gen/botrunner/v1/worker_service_pb.js';

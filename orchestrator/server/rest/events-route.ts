@@ -1,6 +1,7 @@
 /** GET /events: the events of the caller's bots and jobs or, with an admin token, of workers. */
 
-import { type JsonObject, refuse, unwrap } from '#common/problem.ts';
+import type { JsonObject } from '#common/json.ts';
+import { refuse, unwrap } from '#common/problem.ts';
 import { linkSignals } from '#common/waiting/abort.ts';
 import type { WorkerStatus } from '../../core/records.ts';
 import { parseBotId } from '../../core/validate/validate-bot-request.ts';

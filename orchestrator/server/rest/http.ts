@@ -3,7 +3,8 @@ import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import type { Http2ServerRequest } from 'node:http2';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import { type Json, refuse } from '#common/problem.ts';
+import type { Json } from '#common/json.ts';
+import { refuse } from '#common/problem.ts';
 import { discardRest } from '../discard-rest.ts';
 import { isGone } from '../is-gone.ts';
 

@@ -2,7 +2,8 @@
  * The REST routes. A thin translation onto the same doors that gRPC uses; no rule lives here. Everything that is not a
  * Connect or gRPC procedure ends here.
  */
-import type { JsonObject, Problem } from '#common/problem.ts';
+import type { JsonObject } from '#common/json.ts';
+import type { Problem } from '#common/problem.ts';
 import { type SubmitDeps, submitJob } from '../../requests/submit.ts';
 import { jobToJson } from '../../views/job-json.ts';
 import { type Identity, requireScope } from '../auth.ts';

@@ -1,6 +1,7 @@
 /** The REST routes of workers, under the guide's paths and under those of the original's worker SDK. */
 
-import { type Json, type JsonObject, ProblemError, problem, refuse } from '#common/problem.ts';
+import type { Json, JsonObject } from '#common/json.ts';
+import { ProblemError, problem, refuse } from '#common/problem.ts';
 import { linkSignals } from '#common/waiting/abort.ts';
 import type { RestTask } from '../../fleet/rest/rest-worker.ts';
 import type { Registration, RestWorkers } from '../../fleet/rest/rest-workers.ts';

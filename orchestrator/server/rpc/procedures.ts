@@ -12,7 +12,7 @@ import { problemCodes } from '#common/problem-codes.ts';
 import { Health } from '#gen/grpc/health/v1/health_pb.js';
 import type { Scope } from '../../core/records.ts';
 import { discardRest } from '../discard-rest.ts';
-import type { NodeRequest, NodeResponse } from '../port.ts';
+import type { NodeRequest, NodeResponse } from '../node-http.ts';
 import { bytesOf } from '../request-bytes.ts';
 import type { Target } from '../request-target.ts';
 import { type AccessDeps, createGate, refusalKey, signalKey } from './access.ts';

@@ -1,7 +1,8 @@
 /** Rows of jobs, each with the states it went through. */
 
 import { encodeTime } from 'ulid';
-import { type JsonObject, type Problem, problem } from '#common/problem.ts';
+import type { JsonObject } from '#common/json.ts';
+import { type Problem, problem } from '#common/problem.ts';
 import { parseJobInput, storedParams } from '../../core/job-params.ts';
 import { jobStates } from '../../core/job-states.ts';
 import { type JobRecord, jobStatuses } from '../../core/records.ts';

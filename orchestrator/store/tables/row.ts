@@ -1,5 +1,5 @@
 /** Typed reading of rows: the schema is STRICT, so a wrong type here is a bug of ours. */
-import type { Json } from '#common/problem.ts';
+import type { Json } from '#common/json.ts';
 
 export type Row = Readonly<Record<string, unknown>>;
 

@@ -10,12 +10,7 @@ import { dataDir } from '../../images/dockerfile.ts';
 import type { ContainerPlan } from '../container-runtime.ts';
 import type { EngineClient } from './engine-client.ts';
 import { hasStatus } from './engine-errors.ts';
-import { handOver } from './hand-over.ts';
-
-export interface FolderOwner {
-  readonly uid: number;
-  readonly gid: number;
-}
+import { type FolderOwner, handOver } from './hand-over.ts';
 
 export interface Prepared {
   /** The created container. */

@@ -10,9 +10,14 @@ import type { ContainerPlan } from '../container-runtime.ts';
 import { labelNames } from '../labels.ts';
 import { number, record, text } from './answers.ts';
 import { buildScope } from './build-scope.ts';
-import type { FolderOwner } from './data-folder.ts';
 import type { EngineClient } from './engine-client.ts';
 import { EngineRefusal } from './engine-errors.ts';
+
+/** Who owns the folder of a bot's data. */
+export interface FolderOwner {
+  readonly uid: number;
+  readonly gid: number;
+}
 
 const removalMs = 30_000;
 // As long as the caller has patience.

@@ -1,0 +1,93 @@
+/** Each fault of the structure, tried by a house that has it, and by the neighbour that has it not. */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { checkout } from '../process/checkout.ts';
+import { structureFaults } from './faults.ts';
+
+let root: string;
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'botrunner-structure-'));
+  execFileSync('git', ['init', '-q', root]);
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+/** What is wrong with a house of these files. */
+function faultsOf(files: Readonly<Record<string, string>>): readonly string[] {
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), text);
+  }
+  return structureFaults(root);
+}
+
+it('this house has none', () => {
+  expect(structureFaults(checkout)).toEqual([]);
+});
+
+describe('circles', () => {
+  it('of values, of types, and through import() are found, each once', () => {
+    const [one, ...others] = faultsOf({
+      'worker/a.ts': "import { b } from './b.ts';\nexport const a = b;\n",
+      'worker/b.ts': "export const b = async () => import('./c.ts');\n",
+      'worker/c.ts': "import type { a } from './a.ts';\nexport type C = typeof a;\n",
+      'worker/d.ts': "export * from './a.ts';\n",
+    });
+    expect([one, others]).toEqual(['a circle of imports: worker/a.ts, worker/b.ts, worker/c.ts', []]);
+  });
+});
+
+describe('floors', () => {
+  it.each([
+    ['orchestrator/core/a.ts', '../store/b.ts', 'store is above core'],
+    ['orchestrator/store/a.ts', '../views/b.ts', 'store and views are on one floor'],
+    ['orchestrator/attic/a.ts', '../core/b.ts', 'orchestrator/attic is not in the table of rooms'],
+    ['orchestrator/core/a.ts', '../program.ts', '. is above core'],
+    ['worker/runtime/docker/a.ts', '../../bots/b.ts', 'bots is above runtime'],
+    ['common/a.ts', './waiting/b.ts', 'waiting is above .'],
+  ])('%s may not import %s', (path, specifier, why) => {
+    const faults = faultsOf({ [path]: `import type { B } from '${specifier}';\nexport type A = B;\n` });
+    expect(faults).toHaveLength(1);
+    expect(faults[0]).toContain(why);
+  });
+
+  it.each([
+    ['orchestrator/store/a.ts', '../core/b.ts'],
+    ['orchestrator/core/a.ts', './validate/b.ts'],
+    ['worker/bots/a.ts', '../runtime/docker/b.ts'],
+    ['worker/state/a.ts', '#common/waiting/bell.ts'],
+  ])('%s may import %s', (path, specifier) => {
+    expect(faultsOf({ [path]: `import type { B } from '${specifier}';\nexport type A = B;\n` })).toEqual([]);
+  });
+});
+
+describe('pure files', () => {
+  it.each([
+    ['Date.now()', 'reads the clock'],
+    ['new Date()', 'reads the clock'],
+    ['Date()', 'reads the clock'],
+    ['Math.random()', 'is random'],
+    ['AbortSignal.timeout(1)', 'sets a timer'],
+  ])('may not call %s', (call, why) => {
+    const text = `export const a = () => ${call};\n`;
+    const faults = faultsOf({ 'orchestrator/core/a.ts': text, 'orchestrator/engine/a.ts': text });
+    expect(faults).toHaveLength(1);
+    expect(faults[0]).toMatch(new RegExp(`^orchestrator/core/a\\.ts:1 ${why}`));
+  });
+
+  it('may make dates of times that they are given', () => {
+    const text = 'export const a = (ms: number) => [new Date(ms), Date.UTC(2026), Math.floor(ms)];\n';
+    expect(faultsOf({ 'orchestrator/core/a.ts': text })).toEqual([]);
+  });
+
+  it('take values from pure files alone, types from any', () => {
+    const faults = faultsOf({
+      'orchestrator/core/a.ts': "import { systemClock } from '#common/clock.ts';\nexport const a = systemClock;\n",
+      'orchestrator/core/b.ts': "import { type Clock } from '#common/clock.ts';\nexport type B = Clock;\n",
+      'orchestrator/core/c.ts': "import { botKeyText } from '#common/ids.ts';\nexport const c = botKeyText;\n",
+    });
+    expect(faults).toEqual(['orchestrator/core/a.ts:1 takes values from common/clock.ts, which is not pure']);
+  });
+});

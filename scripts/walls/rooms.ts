@@ -1,0 +1,71 @@
+/**
+ * The rooms of each program and the floor that each is on, from the top down. A room imports from the floors below its own and from
+ * itself: never from above, and never from another room on its floor. A room is a folder right below the program's; '.' are the files
+ * beside those folders.
+ */
+export const floors: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  common: [['ignore', 'requirements', 'start', 'waiting'], ['.']],
+  orchestrator: [
+    ['.'],
+    ['server'],
+    ['events'],
+    ['fleet'],
+    ['logs', 'requests'],
+    ['engine'],
+    ['store', 'views'],
+    ['core'],
+  ],
+  worker: [
+    ['.'],
+    ['session'],
+    ['bots'],
+    ['engine', 'fetch', 'logs'],
+    ['runtime'],
+    ['images'],
+    ['diagnosis', 'state'],
+    ['failures'],
+  ],
+};
+
+/**
+ * Pure files: what they answer depends on what they are given and on nothing else. No I/O, clock, timer, randomness, node:crypto or
+ * global of the process, and values only from other pure files. Tests beside them may do anything.
+ */
+export const pureFiles: readonly string[] = [
+  'orchestrator/core/**',
+  'worker/bots/converge.ts',
+  'worker/bots/restart-policy.ts',
+  'worker/diagnosis/causes.ts',
+  'worker/diagnosis/diagnosis.ts',
+  'worker/diagnosis/own-modules.ts',
+  'worker/diagnosis/*-packages.ts',
+  'worker/diagnosis/rules/**',
+  'worker/failures/system-failures.ts',
+  'worker/images/dockerfile.ts',
+  'worker/images/users-dockerfile/**',
+  'worker/runtime/docker/output-frames.ts',
+  'worker/runtime/docker/output-joiner.ts',
+  'worker/runtime/output-lines.ts',
+  'common/*.ts',
+  'common/{ignore,requirements,start}/**',
+  'common/waiting/backoff.ts',
+];
+
+/** Pure, though it takes createHash from node:crypto: a hash is a function of its text. */
+export const hashes = 'common/ids.ts';
+
+/** Files that the patterns above would make pure and that are not, and why. */
+export const impureFiles: Readonly<Record<string, string>> = {
+  'common/age-clock.ts': 'asks a clock that it is given',
+  'common/background.ts': 'timers',
+  'common/clock.ts': 'the clock',
+  'common/disk-fault.ts': 'logs',
+  'common/env-config.ts': "the user's home folder",
+  'common/gunzip.ts': 'streams',
+  'common/log.ts': 'the log',
+  'common/run-program.ts': 'the process',
+  'common/safe-tar.ts': 'streams',
+  'common/seal.ts': 'random nonces',
+  'common/ulids.ts': 'randomness',
+  'common/version.ts': 'reads package.json',
+};
