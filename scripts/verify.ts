@@ -1,6 +1,7 @@
 /**
- * Everything CI checks: npm run verify [-- --only NAME,..] [--skip NAME,..]
- * Every step runs, whatever failed before it; the failures are shown together at the end. The tests come last.
+ * Everything CI checks: npm run verify [-- --only NAME,..] [--skip NAME,..] [--bail]
+ * Every step runs, whatever failed before it; the failures are shown together at the end. The tests come last. With --bail the first
+ * failure ends it: `npm run check` is that without the tests.
  */
 import { parseArgs } from 'node:util';
 import { checkoutPath } from './process/checkout.ts';
@@ -24,7 +25,9 @@ const tests: Step = {
   },
 };
 
-const { values } = parseArgs({ options: { only: { type: 'string' }, skip: { type: 'string' } } });
+const { values } = parseArgs({
+  options: { only: { type: 'string' }, skip: { type: 'string' }, bail: { type: 'boolean' } },
+});
 const chosen = choose([...steps, tests], values.only?.split(','), values.skip?.split(',') ?? []);
 process.exitCode = await verify(chosen, interrupted());
 
@@ -48,6 +51,7 @@ async function verify(wanted: readonly Step[], signal: AbortSignal): Promise<num
     if (signal.aborted) return 130;
     if (words !== '') failures.push({ step, words });
     console.log(`${words === '' ? 'ok  ' : 'FAIL'}  ${step.name}: ${step.holds} (${seconds(begun)})`);
+    if (failures.length > 0 && values.bail) break;
   }
   for (const { step, words } of failures) {
     console.log(`\n--- ${step.name}: ${step.holds}\n${words.trimEnd()}\nCure: ${step.cure}`);

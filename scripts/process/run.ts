@@ -5,8 +5,9 @@ import { delimiter } from 'node:path';
 import { checkout, checkoutPath } from './checkout.ts';
 
 export interface RunOptions {
-  /** Given to the tool as its standard input; without it there is none. */
+  /** Given to the tool as its standard input; without it there is none. With `keyboard` it has that of this process. */
   readonly input?: string;
+  readonly keyboard?: true;
   /** 'show' lets the tool print by itself; 'keep' (the default) returns what it prints. */
   readonly print?: 'show' | 'keep';
   readonly env?: Readonly<Record<string, string>>;
@@ -30,7 +31,7 @@ export function run(tool: string, args: readonly string[], options: RunOptions =
     const child = spawn(tool, [...args], {
       cwd: checkout,
       env: { ...process.env, ...options.env, PATH: toolPath() },
-      stdio: [options.input === undefined ? 'ignore' : 'pipe', kept, kept],
+      stdio: [options.keyboard ? 'inherit' : options.input === undefined ? 'ignore' : 'pipe', kept, kept],
     });
     const [out, err]: [string[], string[]] = [[], []];
     child.stdout?.setEncoding('utf8').on('data', (text: string) => out.push(text));

@@ -83,11 +83,24 @@ function whyWrong(from: Room, to: Room): string | undefined {
   return at > toAt ? `${to.name} is above ${from.name}` : undefined;
 }
 
-/** How many pairs of rooms have an arrow between them, of one program. */
-export function arrowCount(imports: readonly Import[], program: string): number {
-  const pairs = imports
-    .filter(({ isOurs }) => isOurs)
-    .map(({ from, to }) => [roomOf(from), roomOf(to)] as const)
-    .filter(([from, to]) => from.program === program && to.program === program && from.name !== to.name);
-  return new Set(pairs.map(([from, to]) => `${from.name} ${to.name}`)).size;
+/** Pairs of rooms of a program with an arrow between them, each once. */
+export function roomArrows(imports: readonly Import[], program: string): readonly (readonly [string, string])[] {
+  const pairs = new Map<string, readonly [string, string]>();
+  for (const { from, to, isOurs } of imports) {
+    if (!isOurs) continue;
+    const [a, b] = [roomOf(from), roomOf(to)];
+    if (a.program === program && b.program === program && a.name !== b.name) {
+      pairs.set(`${a.name} ${b.name}`, [a.name, b.name]);
+    }
+  }
+  return [...pairs.values()];
+}
+
+export const arrowCount = (imports: readonly Import[], program: string): number => roomArrows(imports, program).length;
+
+/** Rooms of which each needs the others: whatever floors one gives them, an arrow goes up. */
+export function roomCircles(imports: readonly Import[], program: string): readonly (readonly string[])[] {
+  const next = new Map<string, Set<string>>();
+  for (const [from, to] of roomArrows(imports, program)) next.set(from, (next.get(from) ?? new Set()).add(to));
+  return stronglyConnected(next).filter((group) => group.length > 1);
 }
