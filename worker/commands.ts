@@ -59,6 +59,7 @@ export function createWorkerCommands({ state, registry, health, logger, ...parts
         notReadyReason: reason,
       });
     },
+    observationOf: (bot) => registry.observationOf(bot),
     heartbeat() {
       const { ready, reason } = health();
       return create(HeartbeatSchema, { ready, notReadyReason: reason, builds: registry.builds });

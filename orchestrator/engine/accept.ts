@@ -14,6 +14,7 @@ import type { Tables } from '../store/store.ts';
 import { advance, queue } from './advance.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
+import { neverStarted } from './dispatch.ts';
 import { activeBots } from './read.ts';
 import { openSpec, sealSpec } from './specs.ts';
 import { putArtifactTokens, refusedToken, silentHolder, tokenHolders } from './token-ownership.ts';
@@ -133,11 +134,7 @@ function botIfAllowed(context: EngineContext, tx: Tables, request: NewJob): BotR
   const existing = botId === '' ? undefined : tx.bots.get({ userId, botId });
   const alive = existing !== undefined && existing.desired !== 'removed';
   if (row.needs !== 'nothing' && !alive && !mayBeAbsent(request)) throw new ProblemError(noSuchBot(botId));
-  if (row.needs === 'spec' && existing?.specSealed === null) {
-    refuse('BOT_NOT_FOUND', `The bot ${botId} has never been started successfully.`, {
-      hint: 'Give it code with the action "start".',
-    });
-  }
+  if (row.needs === 'spec' && existing?.specSealed === null) throw new ProblemError(neverStarted(botId));
   // One that has its place already does not need another: its user's other bots need not be counted.
   if (row.takesPlace && !(existing !== undefined && mayRun(existing))) {
     const quota = checkQuota(activeBots(tx, userId), botId, context.settings.maxBotsPerUser);

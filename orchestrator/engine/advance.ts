@@ -50,8 +50,8 @@ export function advance(context: EngineContext, change: Change, job: JobRecord, 
       const after = change.tx.bots.get(job);
       const error = tellFormer(step.problem, job, { before, after, workerSaid });
       const ended = finish(context, change, { ...job, state, status: step.status, reason: '', error });
-      // Its bot is gone; what was left to wait for continues by itself.
-      if (job.action === 'delete' && change.tx.bots.get(job)?.pendingTask === null) removeDeleted(change, job);
+      // Of a deleted bot whose worker has nothing left to do, the row was kept for this job alone.
+      if (change.tx.bots.get(job)?.pendingTask === null) removeDeleted(change, job);
       return ended;
     }
   }
@@ -145,7 +145,7 @@ function undo(context: EngineContext, change: Change, job: JobRecord, { end, wor
     }
     case 'before':
       if (job.taskId === null) forgetUnbornBot(change, bot, job);
-      else goBack(context, change, job, bot, end);
+      else goBack(context, change, job, bot, { end, workerSaid });
       return;
     case 'nothing':
   }
@@ -158,18 +158,18 @@ function forgetUnbornBot(change: Change, bot: BotRecord, job: JobRecord): void {
 }
 
 /** The bot as it was before the job. */
-function goBack(context: EngineContext, change: Change, job: JobRecord, bot: BotRecord, end: Failure['end']): void {
+function goBack(context: EngineContext, change: Change, job: JobRecord, bot: BotRecord, failure: Failure): void {
   const task = job.taskId === null ? undefined : change.tx.tasks.get(job.taskId);
   if (task === undefined || bot.undo === null) return;
   const { sealKey, settings, fleet } = context;
   const { workerId } = task;
-  // With a token that others were stopped for, or on a worker that has fallen silent, it may run: what it has stays its own
-  // until its worker says that it does not.
   const isSilent = workerId !== null && fleet.isSilent(workerId);
-  const doubt: Doubt | undefined = hasGot(job) || isSilent ? { taskId: job.jobId, isSilent } : undefined;
+  // What it may run with stays its own until its worker says that it does not.
+  const inDoubt = workerId !== null && mayRunByNow(job, bot, failure);
+  const doubt: Doubt | undefined = inDoubt ? { taskId: job.jobId, isSilent } : undefined;
   const former = openSoundSpec(sealKey, bot, bot.undo.specSealed);
   const shape = former === undefined ? undefined : shapeOf(former, bot.mode, settings);
-  const back = change.putBot(reverted(bot, { shape, end, doubt }));
+  const back = change.putBot(reverted(bot, { shape, end: failure.end, doubt }));
   if (doubt === undefined) {
     releaseTokens(context, change.tx, back);
     resumeHolders(context, change, job);
@@ -178,7 +178,19 @@ function goBack(context: EngineContext, change: Change, job: JobRecord, bot: Bot
   const { taskId } = task;
   const cancel = { case: 'cancelTask', value: { $typeName: 'botrunner.v1.CancelTask', taskId } } as const;
   change.afterCommit({ kind: 'send', workerId, body: cancel });
-  sendEnsure(context, change, back, doubt && { taskId: doubt.taskId, restart: false, takeover: false });
+  // Of one that its worker has started and judged, the next report is enough.
+  const confirms = doubt !== undefined && (!failure.workerSaid || hasGot(job));
+  sendEnsure(context, change, back, confirms ? { taskId: doubt.taskId, restart: false, takeover: false } : undefined);
+}
+
+/**
+ * Whether what a job that did not succeed wanted may run on the worker that it was sent to. Not when the worker says that it could not
+ * be done and has no container of it; nor while the holders of its tokens are still there, for which the worker waits.
+ */
+function mayRunByNow(job: JobRecord, { revision, observed }: BotRecord, { workerSaid }: Failure): boolean {
+  if (hasGot(job)) return true;
+  if (stoppedHolders(job).length > 0) return false;
+  return !workerSaid || (observed.containerId !== undefined && observed.revision === revision);
 }
 
 /** Lets the holders run again that were stopped for a takeover, also those whose stop is not done yet. */
@@ -201,7 +213,8 @@ function resumeHolder(context: EngineContext, change: Change, holder: StoppedHol
   const { tx } = change;
   const bot = tx.bots.get(holder);
   if (bot?.desired !== 'stopped' || bot.generation !== holder.generation || bot.workerId === null) return;
-  if (tx.jobs.openOfBot(holder).length > 0) return;
+  // One that was still being started for the first time has nothing that it could run.
+  if (bot.specSealed === null || tx.jobs.openOfBot(holder).length > 0) return;
   const back = change.putBot(resumed(bot));
   const spec = openSoundSpec(context.sealKey, back, back.specSealed);
   if (spec !== undefined) acquireTokens(context, tx, back, spec);

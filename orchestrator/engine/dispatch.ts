@@ -5,7 +5,7 @@
 
 import { equals } from '@bufbuild/protobuf';
 import { capabilities } from '#common/capabilities.ts';
-import { ok, type Problem, ProblemError, problem, type Result, unwrap } from '#common/problem.ts';
+import { fail, ok, type Problem, ProblemError, problem, type Result, unwrap } from '#common/problem.ts';
 import { type BotSpec, BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
 import { changesBot, rowOf } from '../core/actions.ts';
 import type { DecisionKind, Work } from '../core/blueprints/blueprint.ts';
@@ -48,7 +48,6 @@ function objectionToDeploy(
 ): Problem | undefined {
   try {
     const wanted = rowOf(job.action).replaces ? wantedByJob(context, bot, job) : ownSpec(context, bot);
-    if (wanted === undefined) return undefined;
     if (!wanted.ok) return wanted.problem;
     const holders = tokenHolders(context, change.tx, bot, wanted.value);
     if (holders.length === 0) return undefined;
@@ -61,8 +60,15 @@ function objectionToDeploy(
   }
 }
 
-const ownSpec = (context: EngineContext, bot: BotRecord): Result<BotSpec> | undefined =>
-  bot.specSealed === null ? undefined : ok(openSpec(context.sealKey, bot, bot.specSealed));
+/** The start that a restart waited for may have failed. */
+const ownSpec = (context: EngineContext, bot: BotRecord): Result<BotSpec> =>
+  bot.specSealed === null ? fail(neverStarted(bot.botId)) : ok(openSpec(context.sealKey, bot, bot.specSealed));
+
+/** What a restart of a bot without a spec is refused with. */
+export const neverStarted = (botId: string): Problem =>
+  problem('BOT_NOT_FOUND', `The bot ${botId} has never been started successfully.`, {
+    hint: 'Give it code with the action "start".',
+  });
 
 /** Carries out the dispatch effect of a job that has just come to a working state. Returns the job as it is now. */
 export const dispatch = (context: EngineContext, change: Change, job: JobRecord, work: Work): JobRecord =>

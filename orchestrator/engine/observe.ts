@@ -6,6 +6,7 @@ import { observed, reasonLengthMax } from '../core/bot/settled.ts';
 import type { BotRecord, Observed, WorkerStatus } from '../core/records.ts';
 import { stateFromProto } from '../views/proto.ts';
 import type { Change } from './change.ts';
+import { confirm, isBackAsBefore } from './confirming.ts';
 import type { EngineContext } from './context.ts';
 
 const ms = (time: Timestamp | undefined): number | undefined => (time === undefined ? undefined : timestampMs(time));
@@ -64,7 +65,9 @@ export function observe(
 ): void {
   for (const report of reports) {
     const bot = change.tx.bots.get(report);
-    if (bot !== undefined && !context.isHeld(bot)) applyObservation(change, workerId, report);
+    if (bot === undefined || context.isHeld(bot)) continue;
+    const now = applyObservation(change, workerId, report);
+    if (now !== undefined && isBackAsBefore(now)) confirm(context, change, now);
   }
 }
 

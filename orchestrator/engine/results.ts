@@ -5,18 +5,18 @@ import { problem } from '#common/problem.ts';
 import { problemFromProto } from '#common/problem-proto.ts';
 import type { TaskResult, TaskSucceeded } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { JobEvent } from '../core/blueprints/blueprint.ts';
-import { blamed, carriedOut } from '../core/bot/settled.ts';
+import { blamed } from '../core/bot/settled.ts';
 import { accepted, reasonLengthMax, withReason } from '../core/job.ts';
 import { type BotRecord, isFinal, type JobRecord } from '../core/records.ts';
 import { reasonToRollBack } from '../core/rolling-back.ts';
 import { rfc3339OrNull } from '../views/time.ts';
-import { advance, beginNext, resumeHolders } from './advance.ts';
+import { advance } from './advance.ts';
 import type { Change } from './change.ts';
+import { confirm, isBackAsBefore } from './confirming.ts';
 import type { EngineContext } from './context.ts';
 import { applyRemoval, endDelete } from './leftovers.ts';
 import { applyObservation } from './observe.ts';
-import { removeDeleted, settle } from './settling.ts';
-import { releaseTokens } from './token-ownership.ts';
+import { settle } from './settling.ts';
 
 /** Applies a result. A result that occurs twice, late or for a task of another worker changes no job. */
 export function applyResult(context: EngineContext, change: Change, workerId: string, result: TaskResult): void {
@@ -52,7 +52,7 @@ function isHalfway({ blueprints }: EngineContext, { blueprint, state }: JobRecor
 }
 
 /**
- * The end of a decision that was kept for a silent worker. False when the result is of another task. One that failed is retried:
+ * The end of a task that outlived its job. False when the result is of another task. One that failed is retried:
  * the task stays the bot's.
  */
 function applyPendingResult(
@@ -64,18 +64,8 @@ function applyPendingResult(
   const found = change.tx.bots.withPendingTask(taskId);
   if (found === undefined || found.workerId !== workerId) return false;
   if (observation !== undefined) applyObservation(change, workerId, observation);
-  if (outcome.case !== 'succeeded') return true;
   const bot = change.tx.bots.get(found) ?? found;
-  if (bot.desired === 'removed' && bot.purge) change.tx.botVolumes.remove(bot, workerId);
-  const next = change.putBot(carriedOut(bot));
-  // A later start may already want it back, and have its tokens.
-  if (next.desired !== 'running' || change.tx.jobs.openOfBot(next).length === 0) {
-    releaseTokens(context, change.tx, next);
-  }
-  const takeover = change.tx.jobs.get(taskId);
-  if (takeover !== undefined) resumeHolders(context, change, takeover);
-  removeDeleted(change, next);
-  beginNext(context, change, next);
+  if (outcome.case === 'succeeded' || isBackAsBefore(bot)) confirm(context, change, bot);
   return true;
 }
 

@@ -13,9 +13,11 @@ import { renewTokenKeys } from './token-ownership.ts';
 
 /** Tries again to place what waits for a worker: one has joined, become ready, or has room again. */
 export function placeWaiting(context: EngineContext, change: Change): void {
-  for (const job of change.tx.jobs.withStatus('waiting_for_worker')) {
-    const bot = change.tx.bots.get(job);
-    if (bot === undefined) continue;
+  for (const { jobId } of change.tx.jobs.withStatus('waiting_for_worker')) {
+    // As those before it have left it.
+    const job = change.tx.jobs.get(jobId);
+    const bot = job && change.tx.bots.get(job);
+    if (job?.status !== 'waiting_for_worker' || bot === undefined) continue;
     if (bot.desired === 'running' && isDamaged(context.sealKey, bot)) {
       advance(context, change, job, { kind: 'aborted', problem: damaged(bot.botId) });
     } else place(context, change, job, bot);
@@ -24,8 +26,10 @@ export function placeWaiting(context: EngineContext, change: Change): void {
 
 /** Ends the jobs whose deadline has passed. */
 export function endOverdue(context: EngineContext, change: Change): void {
-  for (const job of change.tx.jobs.overdue(change.now)) {
-    advance(context, change, job, { kind: 'aborted', problem: deadlineProblem(job) });
+  for (const { jobId } of change.tx.jobs.overdue(change.now)) {
+    // The end of one gives the next of its bot its turn: it is another job by now than the list has.
+    const job = change.tx.jobs.get(jobId);
+    if (job !== undefined) advance(context, change, job, { kind: 'aborted', problem: deadlineProblem(job) });
   }
 }
 

@@ -120,7 +120,7 @@ const writers: Readonly<Record<string, (bot: BotRecord, other: BotRecord) => rea
   resumed: (bot) => [resumed(bot)],
   settled: (bot) => [settled(bot, 'start'), settled(bot, 'stop')],
   outliving: (bot) => [outliving(bot, 't3')],
-  carriedOut: (bot) => [carriedOut(bot)],
+  carriedOut: (bot) => [carriedOut(bot, true), carriedOut(bot, false)],
   blamed: (bot) => [blamed(bot, 'no network')],
   observed: (bot, { state, observed: seen, workerId, epoch }) => [
     observed(bot, workerId ?? '', { epoch, state, observed: seen, observedAt: now })?.bot,

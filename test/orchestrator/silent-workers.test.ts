@@ -208,7 +208,7 @@ describe('a start whose worker falls silent', () => {
     if (stop === undefined) throw new Error('no stop');
     back.succeed(stop, stopped(stop));
     await eventually(
-      'it is known not to run',
+      'it is known not to run, and what was called off has not failed',
       () => bot('tg'),
       ({ status }) => status === 'stopped',
     );

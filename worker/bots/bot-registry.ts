@@ -125,9 +125,13 @@ export class BotRegistry {
 
   /** Every bot as it is now, but those that are on their way out because they are not placed here. */
   snapshot(): readonly BotObservation[] {
-    return [...this.#actors.values()]
-      .filter((actor) => actor.desired?.kind !== 'absent')
-      .map((actor) => actor.observation());
+    return [...this.#actors.values()].flatMap((actor) => this.observationOf(actor.key) ?? []);
+  }
+
+  /** A bot as it is now; undefined for one that is not placed here, or is on its way out for that. */
+  observationOf(key: BotKey): BotObservation | undefined {
+    const actor = this.#actors.get(botKeyText(key));
+    return actor?.desired?.kind === 'absent' ? undefined : actor?.observation();
   }
 
   /** How many images are being made. */

@@ -12,7 +12,8 @@ const line = (text: string) => create(LogEntrySchema, { text, stream: LogStream.
 
 function drain(outbox: Outbox) {
   const bodies = [];
-  for (let next = outbox.next(result); next; next = outbox.next(result)) bodies.push(next.body);
+  const source = { resultOf: result, observationOf: () => undefined };
+  for (let next = outbox.next(source); next; next = outbox.next(source)) bodies.push(next.body);
   return bodies;
 }
 
@@ -74,9 +75,29 @@ describe('the outbox', () => {
     outbox.result('a');
     const sent = [];
     const resultOf = (taskId: string) => (taskId === 'gone' ? undefined : result(taskId));
-    for (let next = outbox.next(resultOf); next; next = outbox.next(resultOf)) sent.push(next.body.value);
+    const source = { resultOf, observationOf: () => undefined };
+    for (let next = outbox.next(source); next; next = outbox.next(source)) sent.push(next.body.value);
     expect(sent).toMatchObject([{ taskId: 'a' }]);
   });
+});
+
+it('a result is followed by how its bot is now, because it tells how that was when its task ended', () => {
+  const outbox = new Outbox();
+  outbox.observed(observed('x', BotState.EXITED));
+  outbox.result('a');
+  outbox.result('of a bot that is gone');
+  const source = {
+    resultOf: (taskId: string) =>
+      create(TaskResultSchema, { taskId, observation: observed(taskId === 'a' ? 'x' : 'gone', BotState.RUNNING) }),
+    observationOf: ({ botId }: { botId: string }) => (botId === 'x' ? observed('x', BotState.EXITED) : undefined),
+  };
+  const sent = [];
+  for (let next = outbox.next(source); next; next = outbox.next(source)) {
+    const { body } = next;
+    if (body.case === 'observations') sent.push(...body.value.bots.map(({ state }) => BotState[state]));
+    else if (body.case === 'result') sent.push(body.value.taskId);
+  }
+  expect(sent).toEqual(['EXITED', 'a', 'EXITED', 'of a bot that is gone']);
 });
 
 describe('dialling again', () => {

@@ -4,7 +4,7 @@
  */
 import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import { botKeyText } from '#common/ids.ts';
+import { type BotKey, botKeyText } from '#common/ids.ts';
 import { Bell } from '#common/waiting/bell.ts';
 import type { BotState } from '#gen/botrunner/v1/bot_pb.js';
 import { type LogEntry, LogEntrySchema, LogStream } from '#gen/botrunner/v1/log_pb.js';
@@ -35,6 +35,14 @@ type TaskItem = Progress | { readonly kind: 'accepted' | 'result'; readonly task
 const outputMaxBytes = 1024 * 1024;
 const itemsMax = 10_000;
 const observationsPerMessage = 500;
+
+/** What is looked up when its turn to be sent has come. */
+export interface OutboxSource {
+  /** A result, if it still has to be sent. */
+  resultOf(taskId: string): TaskResult | undefined;
+  /** A bot as it is now; undefined for one that there is no more. */
+  observationOf(bot: BotKey): BotObservation | undefined;
+}
 const adoptedMax = 100;
 
 export class Outbox {
@@ -89,9 +97,9 @@ export class Outbox {
     this.#bell.ring();
   }
 
-  /** The next message, or undefined when nothing waits. `resultOf` gives a result, if it still has to be sent. */
-  next(resultOf: (taskId: string) => TaskResult | undefined): SessionRequest | undefined {
-    const body = this.#nextBody(resultOf);
+  /** The next message, or undefined when nothing waits. */
+  next(source: OutboxSource): SessionRequest | undefined {
+    const body = this.#nextBody(source);
     return body && create(SessionRequestSchema, { body });
   }
 
@@ -100,7 +108,7 @@ export class Outbox {
     await this.#bell.wait({ signal });
   }
 
-  #nextBody(resultOf: (taskId: string) => TaskResult | undefined): Body | undefined {
+  #nextBody(source: OutboxSource): Body | undefined {
     const heartbeat = this.#heartbeat;
     if (heartbeat) {
       this.#heartbeat = undefined;
@@ -120,13 +128,13 @@ export class Outbox {
       return { case: 'observations', value: { $typeName: 'botrunner.v1.Observations', bots } };
     }
     for (let item = this.#tasks.shift(); item; item = this.#tasks.shift()) {
-      const body = this.#taskBody(item, resultOf);
+      const body = this.#taskBody(item, source);
       if (body) return body;
     }
     return undefined;
   }
 
-  #taskBody(item: TaskItem, resultOf: (taskId: string) => TaskResult | undefined): Body | undefined {
+  #taskBody(item: TaskItem, { resultOf, observationOf }: OutboxSource): Body | undefined {
     const { taskId } = item;
     switch (item.kind) {
       case 'accepted':
@@ -138,6 +146,9 @@ export class Outbox {
       }
       case 'result': {
         const value = resultOf(taskId);
+        // It tells how the bot was at the end of its task, and may be sent long after: how it is now has to follow.
+        const now = value?.observation && observationOf(value.observation);
+        if (now) this.#observations.set(botKeyText(now), now);
         return value && { case: 'result', value };
       }
     }

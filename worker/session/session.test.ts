@@ -41,6 +41,7 @@ function begin(work: Partial<WorkerCommands> = {}, signal = never) {
     applyDesiredSet: () => void heard.push('set'),
     ensure: () => void heard.push('ensure'),
     cancelTask: () => void heard.push('cancel'),
+    observationOf: () => undefined,
     openTail: () => void heard.push('tail'),
     adopt: () => void heard.push('adopt'),
     ...work,

@@ -10,7 +10,7 @@ import type { Logger } from '#common/log.ts';
 import { onAbort } from '#common/waiting/abort.ts';
 import { SessionRequestSchema, type SessionResponse } from '#gen/botrunner/v1/worker_service_pb.js';
 import { type Channel, endOf, type SessionCall, type StatusObject, send } from './channel.ts';
-import type { Outbox } from './outbox.ts';
+import type { Outbox, OutboxSource } from './outbox.ts';
 import { createPeerClock, type PeerClock } from './peer-clock.ts';
 import type { SentResults } from './sent-results.ts';
 import { type SessionEnd, sessionEndOf } from './session-end.ts';
@@ -143,11 +143,15 @@ function handle(
 async function sendAll(
   call: SessionCall,
   ended: Promise<StatusObject>,
-  { outbox, results }: SessionParts,
+  { outbox, results, commands }: SessionParts,
   signal: AbortSignal,
 ): Promise<void> {
+  const source: OutboxSource = {
+    resultOf: (taskId) => results.resultOf(taskId),
+    observationOf: (bot) => commands.observationOf(bot),
+  };
   while (!signal.aborted) {
-    const message = outbox.next((taskId) => results.resultOf(taskId));
+    const message = outbox.next(source);
     if (message) await send(call, message, ended);
     else await outbox.wait(signal);
   }

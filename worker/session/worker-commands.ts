@@ -1,6 +1,8 @@
 /** What an orchestrator may ask and tell in a session. worker/commands.ts does it. */
+import type { BotKey } from '#common/ids.ts';
 import type {
   AdoptStrays,
+  BotObservation,
   DesiredSet,
   Ensure,
   Heartbeat,
@@ -14,6 +16,8 @@ import type { Channel } from './channel.ts';
 export interface WorkerCommands {
   hello(): Hello;
   heartbeat(): Heartbeat;
+  /** A bot as it is now; undefined for one that is not placed here. */
+  observationOf(bot: BotKey): BotObservation | undefined;
   /** Why the orchestrator with this store must not be obeyed. */
   objectionTo(storeId: string): string | undefined;
   /** `anew`: the first set of a session. */

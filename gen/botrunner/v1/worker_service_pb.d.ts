@@ -965,7 +965,8 @@ export declare type TaskResult = Message<"botrunner.v1.TaskResult"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * The bot as it is now.
+   * The bot as it was when the task ended. A result may come late: if the bot has changed since, an Observations message that follows
+   * it says how it is now.
    *
    * @generated from field: botrunner.v1.BotObservation observation = 4;
    */

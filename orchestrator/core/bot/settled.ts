@@ -10,12 +10,15 @@ export const settled = (bot: BotRecord, action: JobAction): BotRecord =>
 /** The decision stands, whatever becomes of its job: its task outlives it. */
 export const outliving = (bot: BotRecord, taskId: string | null): BotRecord => changed(bot, { pendingTask: taskId });
 
-/** Its worker has carried out what outlived its job. Without a revision it has never run; a start that was called off left it stopped. */
-export const carriedOut = (bot: BotRecord): BotRecord =>
+/**
+ * Its worker has carried out what outlived its job. `failed`: that job was a start that failed; one that was called off did not, and
+ * leaves a bot that has never run stopped.
+ */
+export const carriedOut = (bot: BotRecord, failed: boolean): BotRecord =>
   changed(bot, {
     pendingTask: null,
     ...(bot.desired === 'stopped'
-      ? { state: bot.revision === 0 && bot.state !== 'stopped' ? 'failed' : 'stopped' }
+      ? { state: bot.revision === 0 && (failed || bot.state === 'failed') ? 'failed' : 'stopped' }
       : {}),
   });
 

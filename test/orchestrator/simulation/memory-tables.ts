@@ -34,6 +34,8 @@ import { Journal, JournalledMap } from './journalled-map.ts';
 
 export interface MemoryTables {
   readonly tables: Tables;
+  /** Every bot there is. */
+  bots(): readonly BotRecord[];
   /** Runs work on them as one transaction: what it did is taken back when it throws, or when `keep` says so of its value. */
   transact<T>(work: (tables: Tables) => T, keep?: (value: T) => boolean): T;
 }
@@ -72,6 +74,7 @@ export function createMemoryTables(): MemoryTables {
   };
   return {
     tables,
+    bots: bots.all,
     transact(work, keep = () => true) {
       const value = journal.transact(() => work(tables), keep);
       journal.forget();
@@ -123,7 +126,7 @@ function botTable(journal: Journal, startingOf: (userId: string) => readonly str
       if (rows.delete(keyOf(key))) for (const listener of removed) listener(key);
     },
   };
-  return { table, onRemove: (listener: (key: BotKey) => void) => void removed.push(listener) };
+  return { table, all, onRemove: (listener: (key: BotKey) => void) => void removed.push(listener) };
 }
 
 const placeTaking = actionsThat(({ takesPlace }) => takesPlace);
