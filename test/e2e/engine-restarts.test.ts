@@ -107,6 +107,59 @@ describe('an engine that is killed', () => {
   });
 });
 
+describe('a build that its engine was killed in, of a bot that is deleted meanwhile', () => {
+  it('leaves nothing: what could not be removed at once is removed when the engine is back', {
+    timeout: 240_000,
+  }, async ({ skip }) => {
+    const own = await startPrivateEngine({ liveRestore: false }).catch((error: unknown) =>
+      skip(`there is no private engine: ${error instanceof Error ? error.message : String(error)}`),
+    );
+    engine = own;
+    await loadBaseImages(own.dockerHost, own.packages, ['busybox']);
+    const running = await startTestOrchestrator();
+    orchestrator = running;
+    dir = mkdtempSync(join(tmpdir(), 'engine-restarts-'));
+    worker = await startWorker({
+      config: readWorkerConfig({
+        ORCHESTRATOR_URL: running.url,
+        DATA_DIR: dir,
+        WORKER_ID: 'w1',
+        DOCKER_HOST: own.dockerHost,
+      }),
+      clock: systemClock,
+      logger: silentLogger,
+    });
+    const things = async (): Promise<readonly string[]> => {
+      const images = JSON.parse((await callEngine(own.dockerHost, '/images/json')).text);
+      const named = images.map(({ Id, RepoTags }: JsonBody) => RepoTags?.[0] ?? Id);
+      return [...named, ...(await fetchContainers(own)).map((container) => JSON.stringify(container))];
+    };
+    const before = await things();
+    const dockerfile = `FROM ${baseImageNames.busybox}\nRUN echo 1 > /1\nRUN sleep 600\n`;
+    const start = { action: 'start', bot_id: 'b', deployment_mode: 'custom', archive: await archive(dockerfile) };
+    expect((await running.post(start)).status).toBe(202);
+    await eventually(
+      'the step has a container',
+      async () => (await fetchContainers(own)).length,
+      (count) => count > 0,
+      { timeoutMs: 30_000 },
+    );
+    await own.kill();
+    const { body } = await running.post({ action: 'delete', bot_id: 'b', purge: true });
+    // The build has noticed, and tried in vain to tidy up.
+    await eventually(
+      'the worker says that its engine is away',
+      async () => JSON.stringify((await running.get(`/jobs/${body.job_id}`)).body),
+      (text) => text.includes('engine') || text.includes('completed'),
+      { timeoutMs: 30_000 },
+    );
+    await own.start();
+    await eventually('nothing is left', things, (seen) => JSON.stringify(seen) === JSON.stringify(before), {
+      timeoutMs: 60_000,
+    });
+  });
+});
+
 async function fetchContainers(of: PrivateEngine): Promise<readonly unknown[]> {
-  return JSON.parse((await callEngine(of.dockerHost, '/containers/json')).text);
+  return JSON.parse((await callEngine(of.dockerHost, '/containers/json?all=1')).text);
 }

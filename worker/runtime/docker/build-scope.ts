@@ -80,8 +80,9 @@ export async function removeLayers(engine: EngineClient, ids: readonly string[],
 export async function removeStepContainers(engine: EngineClient, scope: string, signal: AbortSignal): Promise<number> {
   const query = { all: true, filters: { label: [`${buildLabel}=${scope}`] } };
   const found = list(await engine.call({ method: 'GET', path: '/containers/json', query }, signal));
-  // Bots have the label too, but empty: they are created with it so. The marker is looked at for good measure.
-  const steps = found.map(record).filter((container) => texts(container['Labels'])[labelNames.marker] !== 'true');
+  // Bots have the label too, but empty: they are created with it so. Their signature is looked at for good measure; the marker
+  // would not do, since the step that puts it on an image has it too.
+  const steps = found.map(record).filter(({ Labels }) => texts(Labels)[labelNames.signature] === undefined);
   for (const step of steps) {
     try {
       const path = `/containers/${text(step['Id'])}`;

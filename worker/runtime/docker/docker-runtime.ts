@@ -8,7 +8,7 @@ import type { SigningKey } from '../labels.ts';
 import { noneTaken } from '../strays.ts';
 import { number, record, text } from './answers.ts';
 import { buildSimpleImage } from './build.ts';
-import { createBuildLeftovers, stepMark } from './build-leftovers.ts';
+import { createBuildLeftovers } from './build-leftovers.ts';
 import {
   type ContainerDeps,
   containerSettings,
@@ -92,7 +92,6 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     logger,
     mirror,
     leftovers,
-    stepMark: stepMark(owner),
   };
   return {
     kind: 'docker',
@@ -102,6 +101,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
       leftovers.gone(AbortSignal.timeout(leftoversMs)).catch((error: unknown) => {
         logger.debug({ err: error }, 'leftovers of earlier builds could not be removed yet');
       });
+      void leftovers.settle();
       return info;
     },
     buildImage: (build, signal) => buildSimpleImage({ ...builds, baseImages }, build, signal),

@@ -19,8 +19,6 @@ import type { BotNetwork } from './network.ts';
 import { pullChance } from './pull-failure.ts';
 
 export interface BuildDeps {
-  /** What this worker's build steps are known by; see build-leftovers.ts. */
-  readonly stepMark: string;
   readonly leftovers: BuildLeftovers;
   readonly engine: EngineClient;
   readonly network: BotNetwork;
@@ -68,6 +66,7 @@ export async function runEngineBuild(deps: BuildDeps, request: BuildRequest, sig
     wasThere = await hasImage(engine, image, signal);
     await network.ensure(signal);
     await leftovers.gone(signal);
+    await leftovers.taken(scope);
     // An engine that was killed during a build starts its step again when it comes back.
     await removeStepContainers(engine, scope, signal);
     const kind = await engine.kind(signal);
@@ -99,8 +98,8 @@ export async function runEngineBuild(deps: BuildDeps, request: BuildRequest, sig
 
 /** Parameters of POST /build. `pull` is not among them: an image that the engine has is used. */
 function buildQuery(
-  { network, settings, stepMark }: BuildDeps,
-  { image, buildargs, labels }: BuildRequest,
+  { network, settings, leftovers }: BuildDeps,
+  { key, workerId, image, buildargs, labels }: BuildRequest,
   kind: EngineKind,
 ): Query {
   const memory = settings.memoryBytes ?? defaultMemoryBytes;
@@ -119,7 +118,7 @@ function buildQuery(
     // it is there against a fork bomb, not to share out.
     ...stepParameters(kind, {
       network: network.name,
-      mark: stepMark,
+      mark: leftovers.markOf(buildScope(key, workerId)),
       ulimits: { nproc: 4096, nofile: 4096, core: 0 },
     }),
   };
@@ -154,30 +153,43 @@ async function readReport(
 
 /** After a failure or an abort. Its own failure is only logged: the caller has a reason already, and it goes first. */
 async function removeLeftovers(
-  { engine, clock, logger }: BuildDeps,
+  deps: BuildDeps,
+  scope: string,
+  image: string | undefined,
+  layers: readonly string[],
+): Promise<void> {
+  const remove = () => tidyUp(deps, scope, image, layers);
+  try {
+    await remove();
+  } catch (error) {
+    deps.leftovers.owe(scope, remove);
+    deps.logger.warn(
+      { scope, err: error },
+      'leftovers of a failed build could not be removed; they are when the engine answers again',
+    );
+  }
+}
+
+async function tidyUp(
+  { engine, clock, leftovers }: BuildDeps,
   scope: string,
   image: string | undefined,
   layers: readonly string[],
 ): Promise<void> {
   const signal = AbortSignal.timeout(cleanUpMs);
-  try {
-    // The engine takes a moment to notice an abort, and continues with its step until then.
-    const endMs = clock.monotonicMs() + stepEndsMs;
-    for (let quiet = 0; quiet < 2 && clock.monotonicMs() < endMs; ) {
-      quiet = (await removeStepContainers(engine, scope, signal)) === 0 ? quiet + 1 : 0;
-      if (quiet < 2) await sleep(clock, 250, signal);
-    }
-    if (image !== undefined) await removeImage(engine, image, signal, true);
-    // The containers of a user's own Dockerfile cannot be found by label: their layers tell when they are gone.
-    const layersEndMs = clock.monotonicMs() + stepEndsMs;
-    while ((await removeLayers(engine, layers, signal)) > 0 && clock.monotonicMs() < layersEndMs) {
-      await sleep(clock, 250, signal);
-    }
-    await removeDanglingImages(engine, scope, signal);
-  } catch (error) {
-    logger.warn(
-      { scope, err: error },
-      'leftovers of a failed build could not be removed; the next build of this bot tries again',
-    );
+  // The engine takes a moment to notice an abort, and continues with its step until then.
+  const endMs = clock.monotonicMs() + stepEndsMs;
+  for (let quiet = 0; quiet < 2 && clock.monotonicMs() < endMs; ) {
+    quiet = (await removeStepContainers(engine, scope, signal)) === 0 ? quiet + 1 : 0;
+    if (quiet < 2) await sleep(clock, 250, signal);
   }
+  // Those of a user's own Dockerfile have no label. The builder removes them, unless its engine was killed.
+  await leftovers.removeSteps(scope, signal);
+  if (image !== undefined) await removeImage(engine, image, signal, true);
+  // Their layers tell when they are gone.
+  const layersEndMs = clock.monotonicMs() + stepEndsMs;
+  while ((await removeLayers(engine, layers, signal)) > 0 && clock.monotonicMs() < layersEndMs) {
+    await sleep(clock, 250, signal);
+  }
+  await removeDanglingImages(engine, scope, signal);
 }
