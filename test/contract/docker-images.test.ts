@@ -290,7 +290,7 @@ CMD cat /app/storage/seed; echo x >> /app/storage/count && wc -l < /app/storage/
     test('are used without pulling when they are there, unless the tag is latest or a pull is asked for', async () => {
       await pull(`${name()}:1`, { credentials: right });
       await pull(`${name()}:latest`, { credentials: right });
-      expect((await pull(`${name()}:1`)).lines.join()).toContain('has already');
+      expect((await pull(`${name()}:1`)).lines.join()).toContain('already has');
       const code = { problem: { code: 'REGISTRY_AUTH_FAILED' } };
       await expect(pull(`${name()}:1`, { pull: true })).rejects.toMatchObject(code);
       await expect(pull(`${name()}:latest`)).rejects.toMatchObject(code);
