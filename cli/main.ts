@@ -1,9 +1,9 @@
 /** The program: binds one run to this process, its streams, its signals and the network. */
 import { isatty } from 'node:tty';
 import { systemClock } from '#common/clock.ts';
-import type { CliContext } from './context.ts';
-import { Interrupted } from './errors.ts';
-import { exitCodes } from './exit-codes.ts';
+import type { CliContext } from './calls/context.ts';
+import { Interrupted } from './failures/errors.ts';
+import { exitCodes } from './failures/exit-codes.ts';
 import { run } from './run.ts';
 
 // A terminal sends Ctrl-C to the whole process group and the launcher forwards it too: what follows this soon is the
@@ -43,7 +43,7 @@ const context: CliContext = {
   clock: systemClock,
   random: Math.random,
   newIdempotencyKey: () => crypto.randomUUID(),
-  openClient: async (settings) => (await import('./client.ts')).openClient(settings),
+  openClient: async (settings) => (await import('./calls/client.ts')).openClient(settings),
   signal: ending.signal,
 };
 

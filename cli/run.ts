@@ -6,13 +6,13 @@
 import { version } from '#common/version.ts';
 import type { CommandSpec } from './argv/command-spec.ts';
 import { normaliseArgv, type UsageMistake } from './argv/normalise.ts';
+import type { CliContext } from './calls/context.ts';
 import commandSpecs from './command-specs.json' with { type: 'json' };
 import { loadCommand } from './commands/catalogue.ts';
-import type { CliContext } from './context.ts';
-import { endEarly, tell } from './end-early.ts';
-import { type Complaint, complain } from './errors.ts';
-import { type ExitCode, exitCodes } from './exit-codes.ts';
-import { bindWords } from './register.ts';
+import { bindWords } from './commands/register.ts';
+import { type Complaint, complain } from './failures/errors.ts';
+import { type ExitCode, exitCodes } from './failures/exit-codes.ts';
+import { endEarly, tell } from './render/end-early.ts';
 
 /** What there is, without a single class loaded: `npm run verify` sees that it is what the classes say. */
 const commands = commandSpecs as unknown as readonly CommandSpec[]; // JSON has no tuples

@@ -1,5 +1,5 @@
 /** What the argv normaliser and the help pages know of a command, read from its class: one truth for all. */
-import type { Definition, Usage } from '../clipanion.ts';
+import type { Definition, Usage } from './clipanion.ts';
 
 export interface OptionSpec {
   /** All spellings, short ones first: ["-n", "--lines"]. */

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { CliContext } from '../calls/context.ts';
 import { loadCommand, readCommandSpecs } from '../commands/catalogue.ts';
-import type { CliContext } from '../context.ts';
-import { bindWords } from '../register.ts';
+import { bindWords } from '../commands/register.ts';
 import { normaliseArgv } from './normalise.ts';
 
 const commands = await readCommandSpecs();

@@ -1,12 +1,13 @@
 /** What all commands share: the global options, and the way to the orchestrator. */
 
 import type { JsonObject } from '#common/json.ts';
-import type { Client } from '../client.ts';
-import { Command, Option } from '../clipanion.ts';
-import { type CliContext, write } from '../context.ts';
-import type { ExitCode } from '../exit-codes.ts';
+import { Command, Option } from '../argv/clipanion.ts';
+import type { Client } from '../calls/client.ts';
+import type { CliContext } from '../calls/context.ts';
+import type { ExitCode } from '../failures/exit-codes.ts';
+import { cleartextWarning, readSettings } from '../options/settings.ts';
 import { createStyle, type Style, wantsColour } from '../render/style.ts';
-import { cleartextWarning, readSettings } from '../settings.ts';
+import { write } from '../text/write.ts';
 
 export abstract class BotCommand extends Command<CliContext> {
   url = Option.String('--url', {

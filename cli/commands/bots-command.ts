@@ -1,13 +1,13 @@
 /** What commands share that do the same to one bot or several. */
 import type { CallOptions } from '@connectrpc/connect';
 import type { Job } from '#gen/botrunner/v1/job_pb.js';
-import type { Client } from '../client.ts';
-import { Option } from '../clipanion.ts';
-import { endEarly } from '../end-early.ts';
-import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { Option } from '../argv/clipanion.ts';
+import type { Client } from '../calls/client.ts';
+import { submit } from '../calls/submit.ts';
+import { type ExitCode, exitCodes } from '../failures/exit-codes.ts';
+import { endEarly } from '../render/end-early.ts';
 import type { Outcome } from '../render/job.ts';
 import type { Style } from '../render/style.ts';
-import { submit } from '../submit.ts';
 import { TimedJobCommand } from './timed-job-command.ts';
 
 export abstract class BotsCommand extends TimedJobCommand {

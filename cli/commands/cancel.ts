@@ -1,10 +1,10 @@
 /** avtomatika-bot cancel JOB */
 import { JobService } from '#gen/botrunner/v1/job_service_pb.js';
-import { callTimeoutMs } from '../client.ts';
-import { Command, Option } from '../clipanion.ts';
-import type { ExitCode } from '../exit-codes.ts';
+import { Command, Option } from '../argv/clipanion.ts';
+import { callTimeoutMs } from '../calls/client.ts';
+import { acceptedJob } from '../calls/submit.ts';
+import type { ExitCode } from '../failures/exit-codes.ts';
 import { jobJson, renderCancelled } from '../render/job-panel.ts';
-import { acceptedJob } from '../submit.ts';
 import { JobCommand } from './job-command.ts';
 
 export class CancelCommand extends JobCommand {

@@ -1,8 +1,9 @@
 /** Every command, in the order of the help page. A class is loaded when its command is given, and not before. */
+
+import type { CommandClass } from '../argv/clipanion.ts';
 import type { CommandSpec } from '../argv/command-spec.ts';
-import type { CommandClass } from '../clipanion.ts';
-import type { CliContext } from '../context.ts';
-import { specOf } from '../register.ts';
+import type { CliContext } from '../calls/context.ts';
+import { specOf } from './register.ts';
 
 type Load = () => Promise<CommandClass<CliContext>>;
 

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { Interrupted } from '../errors.ts';
+import { Interrupted } from '../failures/errors.ts';
 import { FakeOrchestrator } from '../testing/fake-orchestrator.ts';
 import { runCli } from '../testing/run-cli.ts';
 

@@ -2,14 +2,14 @@
 import type { CallOptions } from '@connectrpc/connect';
 import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
 import type { Job } from '#gen/botrunner/v1/job_pb.js';
-import type { Client } from '../client.ts';
-import { Command, Option } from '../clipanion.ts';
-import { complain } from '../errors.ts';
-import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { Command, Option } from '../argv/clipanion.ts';
+import type { Client } from '../calls/client.ts';
+import { complain } from '../failures/errors.ts';
+import { type ExitCode, exitCodes } from '../failures/exit-codes.ts';
+import { readLine } from '../options/stdin.ts';
 import { escapeControls } from '../render/escape.ts';
 import { renderDeleted } from '../render/job.ts';
 import type { Style } from '../render/style.ts';
-import { readLine } from '../stdin.ts';
 import { BotsCommand } from './bots-command.ts';
 
 export class DeleteCommand extends BotsCommand {

@@ -8,22 +8,22 @@ import { commandText } from '#common/start/command-line.ts';
 import type { BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
 import { BotService, type CheckDeployRequestSchema, type SpecResetSchema } from '#gen/botrunner/v1/bot_service_pb.js';
 import type { Job } from '#gen/botrunner/v1/job_pb.js';
-import { type Client, callTimeoutMs } from '../client.ts';
-import { Option } from '../clipanion.ts';
-import { type Environment, isEnvGiven, readEnvironment } from '../environment.ts';
-import { complain } from '../errors.ts';
-import { type ExitCode, exitCodes } from '../exit-codes.ts';
-import { type Limits, parseLimits } from '../limits.ts';
+import { Option } from '../argv/clipanion.ts';
+import { type Client, callTimeoutMs } from '../calls/client.ts';
+import { submit } from '../calls/submit.ts';
+import { complain } from '../failures/errors.ts';
+import { type ExitCode, exitCodes } from '../failures/exit-codes.ts';
+import { type Environment, isEnvGiven, readEnvironment } from '../options/environment.ts';
+import { type Limits, parseLimitOptions } from '../options/limits.ts';
+import { isDefault, splitRemovals } from '../options/spec-words.ts';
+import { readLine, readPassword } from '../options/stdin.ts';
 import { escapeControls } from '../render/escape.ts';
 import { renderStarted } from '../render/job.ts';
 import { chooseSource } from '../source/choose.ts';
-import { namesText } from '../source/files-text.ts';
 import { prepareSource } from '../source/prepare.ts';
 import type { ReadySource, SpecSource } from '../source/source.ts';
 import { uploadSource } from '../source/upload.ts';
-import { isDefault, splitRemovals } from '../spec-words.ts';
-import { readLine, readPassword } from '../stdin.ts';
-import { submit } from '../submit.ts';
+import { namesText } from '../text/files-text.ts';
 import { TimedJobCommand } from './timed-job-command.ts';
 
 /** What start and update send; `keepEnv` only says something to update. */
@@ -159,7 +159,7 @@ export abstract class DeployCommand extends TimedJobCommand {
     }
     this.timeoutMs();
     const choice = chooseSource(this);
-    const limits = parseLimits(this);
+    const limits = parseLimitOptions(this);
     const labels = splitRemovals(this.on);
     const on = unwrap(parseLabels(labels.given, wantedLabelsMax));
     const { cwd, signal } = this.context;

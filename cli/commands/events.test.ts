@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { BotSchema, BotState } from '#gen/botrunner/v1/bot_pb.js';
 import { type Event, EventSchema } from '#gen/botrunner/v1/event_pb.js';
 import { JobSchema, JobStatus } from '#gen/botrunner/v1/job_pb.js';
-import { Interrupted } from '../errors.ts';
+import { Interrupted } from '../failures/errors.ts';
 import { connectionLost, FakeOrchestrator, fakeTimeMs, refusal, type Step } from '../testing/fake-orchestrator.ts';
 import { runCli } from '../testing/run-cli.ts';
 

@@ -1,11 +1,11 @@
 /** avtomatika-bot events */
 import { fail, problem } from '#common/problem.ts';
-import { Command, Option } from '../clipanion.ts';
-import { write } from '../context.ts';
-import { unwrapWords } from '../errors.ts';
-import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { Command, Option } from '../argv/clipanion.ts';
+import { type EventsRequest, streamEvents } from '../calls/stream-events.ts';
+import { unwrapWords } from '../failures/errors.ts';
+import { type ExitCode, exitCodes } from '../failures/exit-codes.ts';
 import { createEventRenderer, eventMessageJson } from '../render/events.ts';
-import { type EventsRequest, streamEvents } from '../stream-events.ts';
+import { write } from '../text/write.ts';
 import { BotCommand } from './bot-command.ts';
 
 const linesMax = 1_000;

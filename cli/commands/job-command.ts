@@ -1,14 +1,14 @@
 /** What commands share that start a job and wait for its end. */
 import type { Job } from '#gen/botrunner/v1/job_pb.js';
 import type { LogEntry } from '#gen/botrunner/v1/log_pb.js';
-import type { Client } from '../client.ts';
-import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import type { Client } from '../calls/client.ts';
+import { isFinal, waitForJob } from '../calls/wait-for-job.ts';
+import { type ExitCode, exitCodes } from '../failures/exit-codes.ts';
 import { createJsonProgress } from '../progress/json-progress.ts';
 import type { Progress } from '../progress/progress.ts';
 import { TextProgress } from '../progress/text-progress.ts';
 import { jobResultJson, type Outcome } from '../render/job.ts';
 import type { Style } from '../render/style.ts';
-import { isFinal, waitForJob } from '../wait-for-job.ts';
 import { BotCommand } from './bot-command.ts';
 
 /** Errors bring fewer lines than this. */

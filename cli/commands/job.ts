@@ -1,11 +1,11 @@
 /** avtomatika-bot job JOB */
 import { JobService } from '#gen/botrunner/v1/job_service_pb.js';
-import { callTimeoutMs } from '../client.ts';
-import { Command, Option } from '../clipanion.ts';
-import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { Command, Option } from '../argv/clipanion.ts';
+import { callTimeoutMs } from '../calls/client.ts';
+import { acceptedJob } from '../calls/submit.ts';
+import { didFail } from '../calls/wait-for-job.ts';
+import { type ExitCode, exitCodes } from '../failures/exit-codes.ts';
 import { jobJson, renderJob } from '../render/job-panel.ts';
-import { acceptedJob } from '../submit.ts';
-import { didFail } from '../wait-for-job.ts';
 import { BotCommand } from './bot-command.ts';
 
 export class JobStatusCommand extends BotCommand {

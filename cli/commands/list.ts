@@ -1,9 +1,9 @@
 /** avtomatika-bot list */
 
 import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
-import { callTimeoutMs } from '../client.ts';
-import { Command } from '../clipanion.ts';
-import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { Command } from '../argv/clipanion.ts';
+import { callTimeoutMs } from '../calls/client.ts';
+import { type ExitCode, exitCodes } from '../failures/exit-codes.ts';
 import { botJson, renderBots } from '../render/bots.ts';
 import { BotCommand } from './bot-command.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { LogStream } from '#gen/botrunner/v1/log_pb.js';
-import { Interrupted } from '../errors.ts';
+import { Interrupted } from '../failures/errors.ts';
 import { connectionLost, FakeOrchestrator, logLines, refusal, type Step } from '../testing/fake-orchestrator.ts';
 import { runCli } from '../testing/run-cli.ts';
 

@@ -3,16 +3,16 @@
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { fail, problem } from '#common/problem.ts';
 import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
-import { callTimeoutMs } from '../client.ts';
-import { Command, Option } from '../clipanion.ts';
-import { write } from '../context.ts';
-import { unwrapWords } from '../errors.ts';
-import { type ExitCode, exitCodes } from '../exit-codes.ts';
-import { parseAgoMs, parseLogTime } from '../log-time.ts';
+import { Command, Option } from '../argv/clipanion.ts';
+import { callTimeoutMs } from '../calls/client.ts';
+import { type LogRequest, streamLogs } from '../calls/stream-logs.ts';
+import { unwrapWords } from '../failures/errors.ts';
+import { type ExitCode, exitCodes } from '../failures/exit-codes.ts';
+import { parseAgoMs, parseLogTime } from '../options/log-time.ts';
 import { markedState, stateWord } from '../render/bots.ts';
 import { escapeControls } from '../render/escape.ts';
 import { logEntryJson, renderLogLine } from '../render/log-lines.ts';
-import { type LogRequest, streamLogs } from '../stream-logs.ts';
+import { write } from '../text/write.ts';
 import { BotCommand } from './bot-command.ts';
 
 const linesMax = 10_000;

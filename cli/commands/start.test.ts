@@ -4,7 +4,7 @@ import tar from 'tar-stream';
 import { describe, expect, it } from 'vitest';
 import { JobStatus } from '#gen/botrunner/v1/job_pb.js';
 import { LogStream } from '#gen/botrunner/v1/log_pb.js';
-import { Interrupted } from '../errors.ts';
+import { Interrupted } from '../failures/errors.ts';
 import { connectionLost, FakeOrchestrator, logLines, type Step } from '../testing/fake-orchestrator.ts';
 import { runCli } from '../testing/run-cli.ts';
 import { tempFolder } from '../testing/temp-folder.ts';

@@ -3,9 +3,9 @@
 import { create } from '@bufbuild/protobuf';
 import { BotSchema } from '#gen/botrunner/v1/bot_pb.js';
 import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
-import { callTimeoutMs } from '../client.ts';
-import { Command, Option } from '../clipanion.ts';
-import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { Command, Option } from '../argv/clipanion.ts';
+import { callTimeoutMs } from '../calls/client.ts';
+import { type ExitCode, exitCodes } from '../failures/exit-codes.ts';
 import { botJson, isHealthy, renderBot } from '../render/bots.ts';
 import { BotCommand } from './bot-command.ts';
 

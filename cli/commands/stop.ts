@@ -1,9 +1,9 @@
 /** avtomatika-bot stop BOT */
 import type { CallOptions } from '@connectrpc/connect';
 import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
-import type { Client } from '../client.ts';
-import { Command } from '../clipanion.ts';
-import type { ExitCode } from '../exit-codes.ts';
+import { Command } from '../argv/clipanion.ts';
+import type { Client } from '../calls/client.ts';
+import type { ExitCode } from '../failures/exit-codes.ts';
 import { renderStopped } from '../render/job.ts';
 import { BotsCommand } from './bots-command.ts';
 

@@ -1,13 +1,13 @@
 /** What commands share whose job has to succeed, in the time that the user gives it. */
 import { type Job, JobStatus } from '#gen/botrunner/v1/job_pb.js';
 import { JobService } from '#gen/botrunner/v1/job_service_pb.js';
-import { type Client, callTimeoutMs } from '../client.ts';
-import { Option } from '../clipanion.ts';
-import { CliError, complain, unwrapWords } from '../errors.ts';
-import { exitCodes } from '../exit-codes.ts';
+import { Option } from '../argv/clipanion.ts';
+import { type Client, callTimeoutMs } from '../calls/client.ts';
+import { isFinal } from '../calls/wait-for-job.ts';
+import { CliError, complain, unwrapWords } from '../failures/errors.ts';
+import { exitCodes } from '../failures/exit-codes.ts';
+import { parseTimeout } from '../options/timeout.ts';
 import { withoutShown } from '../render/complaint.ts';
-import { parseTimeout } from '../timeout.ts';
-import { isFinal } from '../wait-for-job.ts';
 import { complaintOfDetail } from '../wire/refusals.ts';
 import { JobCommand } from './job-command.ts';
 

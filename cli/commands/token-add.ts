@@ -1,13 +1,13 @@
 /** avtomatika-bot token add */
 import { AdminService } from '#gen/botrunner/v1/admin_service_pb.js';
-import { callTimeoutMs } from '../client.ts';
-import { Command, Option } from '../clipanion.ts';
-import { write } from '../context.ts';
-import { complain } from '../errors.ts';
-import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { Command, Option } from '../argv/clipanion.ts';
+import { callTimeoutMs } from '../calls/client.ts';
+import { complain } from '../failures/errors.ts';
+import { type ExitCode, exitCodes } from '../failures/exit-codes.ts';
+import { parseScope, requireOption } from '../options/token-words.ts';
 import { escapeControls } from '../render/escape.ts';
 import { tokenJson } from '../render/tokens.ts';
-import { parseScope, requireOption } from '../token-words.ts';
+import { write } from '../text/write.ts';
 import { BotCommand } from './bot-command.ts';
 
 export class TokenAddCommand extends BotCommand {

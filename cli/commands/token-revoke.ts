@@ -1,10 +1,10 @@
 /** avtomatika-bot token revoke */
 import { AdminService } from '#gen/botrunner/v1/admin_service_pb.js';
-import { callTimeoutMs } from '../client.ts';
-import { Command, Option } from '../clipanion.ts';
-import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { Command, Option } from '../argv/clipanion.ts';
+import { callTimeoutMs } from '../calls/client.ts';
+import { type ExitCode, exitCodes } from '../failures/exit-codes.ts';
+import { requireOption } from '../options/token-words.ts';
 import { escapeControls } from '../render/escape.ts';
-import { requireOption } from '../token-words.ts';
 import { BotCommand } from './bot-command.ts';
 
 export class TokenRevokeCommand extends BotCommand {

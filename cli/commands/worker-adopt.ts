@@ -1,10 +1,10 @@
 /** avtomatika-bot worker adopt WORKER --list|--take ID...|--remove ID... */
 import { AdminService } from '#gen/botrunner/v1/admin_service_pb.js';
 import type { StrayContainer } from '#gen/botrunner/v1/worker_service_pb.js';
-import { type Client, callTimeoutMs } from '../client.ts';
-import { Command, Option } from '../clipanion.ts';
-import { complain } from '../errors.ts';
-import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { Command, Option } from '../argv/clipanion.ts';
+import { type Client, callTimeoutMs } from '../calls/client.ts';
+import { complain } from '../failures/errors.ts';
+import { type ExitCode, exitCodes } from '../failures/exit-codes.ts';
 import { renderOutcomes, renderStrays, strayJson, strayOutcomeJson } from '../render/strays.ts';
 import { BotCommand } from './bot-command.ts';
 

@@ -1,9 +1,9 @@
 /** avtomatika-bot worker cordon|uncordon WORKER */
 import type { CallOptions } from '@connectrpc/connect';
 import { AdminService, type Worker } from '#gen/botrunner/v1/admin_service_pb.js';
-import { type Client, callTimeoutMs } from '../client.ts';
-import { Command, Option } from '../clipanion.ts';
-import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { Command, Option } from '../argv/clipanion.ts';
+import { type Client, callTimeoutMs } from '../calls/client.ts';
+import { type ExitCode, exitCodes } from '../failures/exit-codes.ts';
 import { escapeControls } from '../render/escape.ts';
 import { workerJson } from '../render/workers.ts';
 import { BotCommand } from './bot-command.ts';

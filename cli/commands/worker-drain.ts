@@ -1,11 +1,11 @@
 /** avtomatika-bot worker drain WORKER */
 import { AdminService } from '#gen/botrunner/v1/admin_service_pb.js';
-import { callTimeoutMs } from '../client.ts';
-import { Command, Option } from '../clipanion.ts';
-import { write } from '../context.ts';
-import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { Command, Option } from '../argv/clipanion.ts';
+import { callTimeoutMs } from '../calls/client.ts';
+import { type ExitCode, exitCodes } from '../failures/exit-codes.ts';
 import { escapeControls } from '../render/escape.ts';
 import { drainStepJson, renderDrainStep } from '../render/workers.ts';
+import { write } from '../text/write.ts';
 import { BotCommand } from './bot-command.ts';
 
 export class WorkerDrainCommand extends BotCommand {

@@ -1,12 +1,12 @@
 /** avtomatika-bot worker forget WORKER */
 import { AdminService } from '#gen/botrunner/v1/admin_service_pb.js';
-import { callTimeoutMs } from '../client.ts';
-import { Command, Option } from '../clipanion.ts';
-import { complain } from '../errors.ts';
-import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { Command, Option } from '../argv/clipanion.ts';
+import { callTimeoutMs } from '../calls/client.ts';
+import { complain } from '../failures/errors.ts';
+import { type ExitCode, exitCodes } from '../failures/exit-codes.ts';
+import { readLine } from '../options/stdin.ts';
 import { escapeControls } from '../render/escape.ts';
 import { freedBotsJson, renderForgotten } from '../render/workers.ts';
-import { readLine } from '../stdin.ts';
 import { BotCommand } from './bot-command.ts';
 
 export class WorkerForgetCommand extends BotCommand {

@@ -1,8 +1,8 @@
 /** avtomatika-bot worker list */
 import { AdminService } from '#gen/botrunner/v1/admin_service_pb.js';
-import { callTimeoutMs } from '../client.ts';
-import { Command } from '../clipanion.ts';
-import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { Command } from '../argv/clipanion.ts';
+import { callTimeoutMs } from '../calls/client.ts';
+import { type ExitCode, exitCodes } from '../failures/exit-codes.ts';
 import { renderWorkers, workerJson } from '../render/workers.ts';
 import { BotCommand } from './bot-command.ts';
 

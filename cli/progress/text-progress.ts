@@ -6,10 +6,10 @@ import type { Writable } from 'node:stream';
 import type { Clock } from '#common/clock.ts';
 import type { Job } from '#gen/botrunner/v1/job_pb.js';
 import { type LogEntry, LogStream } from '#gen/botrunner/v1/log_pb.js';
+import { isFinal } from '../calls/wait-for-job.ts';
 import { escapeControls, plainOutput } from '../render/escape.ts';
 import { actionWord, jobActivity } from '../render/job.ts';
 import type { Style } from '../render/style.ts';
-import { isFinal } from '../wait-for-job.ts';
 import type { Progress } from './progress.ts';
 
 const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'] as const;

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import type { Complaint } from '../errors.ts';
-import { exitCodes } from '../exit-codes.ts';
+import type { Complaint } from '../failures/errors.ts';
+import { exitCodes } from '../failures/exit-codes.ts';
 import { complaintJson, renderComplaint } from './complaint.ts';
 import { createStyle } from './style.ts';
 

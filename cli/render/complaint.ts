@@ -1,7 +1,7 @@
 /** A failure as people read it, and as JSON. Pure. */
 import type { Json, JsonObject } from '#common/json.ts';
 import { isProblemCode } from '#common/problem-codes.ts';
-import type { Complaint } from '../errors.ts';
+import type { Complaint } from '../failures/errors.ts';
 import { escapeControls, escapeLines, plainOutput } from './escape.ts';
 import { aboutBot, exampleFor } from './examples.ts';
 import { hintFor } from './hints.ts';

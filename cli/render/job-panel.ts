@@ -1,8 +1,8 @@
 /** A job as `job` and `cancel` show it. Pure. */
 import type { JsonObject } from '#common/json.ts';
 import { type Job, JobStatus } from '#gen/botrunner/v1/job_pb.js';
-import { exitCodes } from '../exit-codes.ts';
-import { isFinal } from '../wait-for-job.ts';
+import { isFinal } from '../calls/wait-for-job.ts';
+import { exitCodes } from '../failures/exit-codes.ts';
 import { complaintOfDetail } from '../wire/refusals.ts';
 import { exactTime, timeText } from './bots.ts';
 import { complaintJson, renderComplaint } from './complaint.ts';

@@ -1,7 +1,7 @@
 /** What became of a job, as people and scripts see it. Pure. */
 import type { Json, JsonObject } from '#common/json.ts';
 import { type Job, JobStatus } from '#gen/botrunner/v1/job_pb.js';
-import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { type ExitCode, exitCodes } from '../failures/exit-codes.ts';
 import { marker } from './bots.ts';
 import { linesOf } from './complaint.ts';
 import { escapeControls, plainOutput } from './escape.ts';

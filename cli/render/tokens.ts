@@ -1,7 +1,7 @@
 /** Tokens as people and scripts see them, without their values. Pure. */
 import type { JsonObject } from '#common/json.ts';
 import type { Token } from '#gen/botrunner/v1/admin_service_pb.js';
-import { scopeWord } from '../token-words.ts';
+import { scopeWord } from '../options/token-words.ts';
 import { exactTime, timeText } from './bots.ts';
 import { escapeControls } from './escape.ts';
 import { renderTable } from './table.ts';

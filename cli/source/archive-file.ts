@@ -1,10 +1,10 @@
 /** `--custom FILE` of a tar: it is uploaded as it is. */
 import { createReadStream } from 'node:fs';
-import { complain } from '../errors.ts';
-import { exitCodes } from '../exit-codes.ts';
-import { sizeText } from '../render/size.ts';
-import { fileFault } from './file-fault.ts';
-import { sourceMaxBytes } from './file-limits.ts';
+import { complain } from '../failures/errors.ts';
+import { exitCodes } from '../failures/exit-codes.ts';
+import { fileFault } from '../text/file-fault.ts';
+import { sourceMaxBytes } from '../text/file-limits.ts';
+import { sizeText } from '../text/size.ts';
 import { chunkBytes, inChunks } from './pack.ts';
 import type { ReadySource } from './source.ts';
 

@@ -1,7 +1,7 @@
 /** `--custom URL` of an archive: the worker fetches it. Pure. */
 import { parseUrl } from '#common/parse-url.ts';
-import { complain } from '../errors.ts';
-import { exitCodes } from '../exit-codes.ts';
+import { complain } from '../failures/errors.ts';
+import { exitCodes } from '../failures/exit-codes.ts';
 import type { ReadySource } from './source.ts';
 
 /** Throws CliError; never shows the URL, whose query may hold a key. */

@@ -14,9 +14,9 @@ import { nextTurn } from '#common/background.ts';
 import type { IgnorePattern } from '#common/ignore/dockerignore.ts';
 import { createEffort, type Effort, judge, type Verdict } from '#common/ignore/judge.ts';
 import { brokenPathRule, createFileTree, type FileTree } from '#common/safe-path.ts';
+import { fileFault } from '../text/file-fault.ts';
 import { fileEntry } from './collect.ts';
 import { checkBounds, inPathOrder } from './file-bounds.ts';
-import { fileFault } from './file-fault.ts';
 import type { PackEntry } from './pack.ts';
 
 export interface BuildContext {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CliError } from '../errors.ts';
+import { CliError } from '../failures/errors.ts';
 import type { SourceOptions } from './choice.ts';
 import { chooseSource } from './choose.ts';
 

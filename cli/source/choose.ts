@@ -1,6 +1,6 @@
 /** Which kind of source a command line asks for, and whether its other options go with that. Pure. */
-import { type CliError, complain } from '../errors.ts';
-import { exitCodes } from '../exit-codes.ts';
+import { type CliError, complain } from '../failures/errors.ts';
+import { exitCodes } from '../failures/exit-codes.ts';
 import type { GitChoice, ImageChoice, Runtime, SourceChoice, SourceOptions } from './choice.ts';
 import { isGitRepository, isUrl } from './custom-url.ts';
 import { checkFit } from './fits.ts';

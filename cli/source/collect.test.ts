@@ -3,7 +3,7 @@ import { chmod, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ProblemError } from '#common/problem.ts';
-import { CliError } from '../errors.ts';
+import { CliError } from '../failures/errors.ts';
 import { tempFolder } from '../testing/temp-folder.ts';
 import { collectSource, type Source } from './collect.ts';
 

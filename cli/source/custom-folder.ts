@@ -4,13 +4,13 @@ import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dockerignoreMaxBytes, dockerignoreNames, parseDockerignore } from '#common/ignore/dockerignore.ts';
 import { unwrap } from '#common/problem.ts';
-import { type CliError, complain } from '../errors.ts';
-import { exitCodes } from '../exit-codes.ts';
-import { readTextFile } from '../read-text.ts';
+import { type CliError, complain } from '../failures/errors.ts';
+import { exitCodes } from '../failures/exit-codes.ts';
+import { fileFault, isAbsent } from '../text/file-fault.ts';
+import { filesText, namesText } from '../text/files-text.ts';
+import { readTextFile } from '../text/read-text.ts';
 import { collectContext } from './build-context.ts';
 import { sizeOf } from './file-bounds.ts';
-import { fileFault, isAbsent } from './file-fault.ts';
-import { filesText, namesText } from './files-text.ts';
 import { packEntries } from './pack.ts';
 import type { ReadySource, SourceContext } from './source.ts';
 

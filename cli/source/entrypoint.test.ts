@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { CliError } from '../errors.ts';
+import { CliError } from '../failures/errors.ts';
 import type { Runtime } from './choice.ts';
 import type { Source } from './collect.ts';
 import { chooseEntrypoint } from './entrypoint.ts';

@@ -1,11 +1,11 @@
 /** Which file of a bot is run. Pure. */
 import { checkEntrypoint, shownName } from '#common/safe-path.ts';
 import { packagesOf } from '#common/start/choose-start.ts';
-import { complain } from '../errors.ts';
-import { exitCodes } from '../exit-codes.ts';
+import { complain } from '../failures/errors.ts';
+import { exitCodes } from '../failures/exit-codes.ts';
+import { namesText } from '../text/files-text.ts';
 import type { RunOptions, Runtime } from './choice.ts';
 import type { Source } from './collect.ts';
-import { namesText } from './files-text.ts';
 import { isRunBy } from './language.ts';
 
 /** What a folder's entrypoint is usually called, the likeliest first. */

@@ -1,7 +1,7 @@
 /** What the orchestrator takes of a source's files, checked here so that nothing is uploaded in vain. Pure. */
-import { complain } from '../errors.ts';
-import { exitCodes } from '../exit-codes.ts';
-import { entriesMax, sourceMaxBytes } from './file-limits.ts';
+import { complain } from '../failures/errors.ts';
+import { exitCodes } from '../failures/exit-codes.ts';
+import { entriesMax, sourceMaxBytes } from '../text/file-limits.ts';
 import type { PackEntry } from './pack.ts';
 
 /** By code units, not by the user's language: the order of an archive must be the same everywhere. */

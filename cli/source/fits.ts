@@ -1,6 +1,6 @@
 /** Which options go with which sources. Pure. */
-import { complain } from '../errors.ts';
-import { exitCodes } from '../exit-codes.ts';
+import { complain } from '../failures/errors.ts';
+import { exitCodes } from '../failures/exit-codes.ts';
 import type { SourceChoice, SourceOptions } from './choice.ts';
 import { isUrl } from './custom-url.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CliError } from '../errors.ts';
+import { CliError } from '../failures/errors.ts';
 import { prepareArchiveUrl } from './archive-url.ts';
 import { prepareGit } from './git.ts';
 import type { ReadySource } from './source.ts';

@@ -1,12 +1,12 @@
 /** A git repository as a source: the worker clones it. Pure. */
 import { trimEnd } from '#common/trim-end.ts';
 import type { GitChoice } from './choice.ts';
-import { parseGitUrl } from './git-url.ts';
+import { splitGitUrl } from './git-login.ts';
 import type { ReadySource } from './source.ts';
 
 /** Throws CliError for a URL that cannot be used. */
 export function prepareGit({ url: text, branch, subdir, byUrl }: GitChoice): ReadySource {
-  const { url, login } = parseGitUrl(text);
+  const { url, login } = splitGitUrl(text);
   const credentials = login && { username: login.username, password: login.password.reveal() };
   const value = {
     url,

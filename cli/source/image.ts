@@ -1,11 +1,11 @@
 /** A ready image as a source: the worker's engine pulls it. */
-import { complain } from '../errors.ts';
-import { exitCodes } from '../exit-codes.ts';
+import { complain } from '../failures/errors.ts';
+import { exitCodes } from '../failures/exit-codes.ts';
 import type { ImageChoice } from './choice.ts';
 import type { ReadySource, SourceContext } from './source.ts';
 
 /** Reads the password if it is to come from stdin. Throws CliError, never with a part of the reference or the password. */
-export async function prepareImage(
+export async function prepareReadyImage(
   { image, registryUser, registryPass, pull }: ImageChoice,
   { readStdin }: Pick<SourceContext, 'readStdin'>,
 ): Promise<ReadySource> {

@@ -1,9 +1,9 @@
 /** `--code TEXT`: a bot of one file that is given on the command line. */
 import { unwrap } from '#common/problem.ts';
 import { checkEntrypoint } from '#common/safe-path.ts';
+import { filesText } from '../text/files-text.ts';
 import type { SourceChoice } from './choice.ts';
 import { checkRuntime } from './entrypoint.ts';
-import { filesText } from './files-text.ts';
 import { chooseInstall, isNothing, wordsOf } from './install/install-choice.ts';
 import { type PackEntry, packEntries } from './pack.ts';
 import { chooseRun } from './run-choice.ts';

@@ -7,10 +7,10 @@ import { type Duplex, pipeline, type Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import tar from 'tar-stream';
-import { CliError, complain } from '../errors.ts';
-import { exitCodes } from '../exit-codes.ts';
-import { fileFault } from './file-fault.ts';
-import { sourceMaxBytes } from './file-limits.ts';
+import { CliError, complain } from '../failures/errors.ts';
+import { exitCodes } from '../failures/exit-codes.ts';
+import { fileFault } from '../text/file-fault.ts';
+import { sourceMaxBytes } from '../text/file-limits.ts';
 
 /** Paths are where things will be in the bot's folder, with "/" between segments. */
 export type PackEntry =

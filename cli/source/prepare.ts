@@ -1,15 +1,15 @@
 /** From the kind of source to a source that is ready: reads the files, sends nothing. */
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { complain } from '../errors.ts';
-import { exitCodes } from '../exit-codes.ts';
+import { complain } from '../failures/errors.ts';
+import { exitCodes } from '../failures/exit-codes.ts';
+import { fileFault } from '../text/file-fault.ts';
 import { prepareArchiveFile } from './archive-file.ts';
 import { prepareArchiveUrl } from './archive-url.ts';
 import type { SourceChoice } from './choice.ts';
 import { prepareFolder } from './custom-folder.ts';
-import { fileFault } from './file-fault.ts';
 import { prepareGit } from './git.ts';
-import { prepareImage } from './image.ts';
+import { prepareReadyImage } from './image.ts';
 import { prepareInline } from './inline.ts';
 import { prepareSimple } from './simple.ts';
 import type { ReadySource, SourceContext } from './source.ts';
@@ -28,7 +28,7 @@ export async function prepareSource(choice: SourceChoice, context: SourceContext
     case 'git':
       return prepareGit(choice);
     case 'image':
-      return prepareImage(choice, context);
+      return prepareReadyImage(choice, context);
   }
 }
 

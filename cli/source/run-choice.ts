@@ -11,13 +11,13 @@ import {
 } from '#common/start/choose-start.ts';
 import { languageOfCommand } from '#common/start/command-line.ts';
 import type { BotLanguage } from '#gen/botrunner/v1/bot_pb.js';
-import { complain } from '../errors.ts';
-import { exitCodes } from '../exit-codes.ts';
-import { readTextFile } from '../read-text.ts';
+import { complain } from '../failures/errors.ts';
+import { exitCodes } from '../failures/exit-codes.ts';
+import { textFileMaxBytes } from '../text/file-limits.ts';
+import { readTextFile } from '../text/read-text.ts';
 import type { RunOptions, Runtime } from './choice.ts';
 import type { Source, SourceFile } from './collect.ts';
 import { chooseEntrypoint, usualNames } from './entrypoint.ts';
-import { textFileMaxBytes } from './file-limits.ts';
 import { isRunBy, languageNamed, languageOption } from './language.ts';
 
 export interface RunChoice {

@@ -1,9 +1,9 @@
 /** `--simple FILE...|DIR`: files that run on a base image as they are. */
-import type { CliError } from '../errors.ts';
+import type { CliError } from '../failures/errors.ts';
+import { filesText, namesText } from '../text/files-text.ts';
 import type { SourceChoice } from './choice.ts';
 import { collectSource } from './collect.ts';
 import { sizeOf } from './file-bounds.ts';
-import { filesText, namesText } from './files-text.ts';
 import { chooseInstall, isNothing, wordsOf } from './install/install-choice.ts';
 import { leftOutNote, mayBeMissed } from './left-out/left-out.ts';
 import type { NamedByCode } from './left-out/named-by-code.ts';

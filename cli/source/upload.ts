@@ -2,9 +2,9 @@
 
 import { createHash } from 'node:crypto';
 import { ArtifactService } from '#gen/botrunner/v1/artifact_service_pb.js';
-import type { Client } from '../client.ts';
-import { complain } from '../errors.ts';
-import { exitCodes } from '../exit-codes.ts';
+import type { Client } from '../calls/client.ts';
+import { complain } from '../failures/errors.ts';
+import { exitCodes } from '../failures/exit-codes.ts';
 import type { Upload } from './source.ts';
 
 /** 200 MB at about 1 Mbit/s; a line that is dead is noticed much earlier, by pings. */

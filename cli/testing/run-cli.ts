@@ -2,8 +2,8 @@
 import { PassThrough, type Readable, Writable } from 'node:stream';
 import { createRouterTransport } from '@connectrpc/connect';
 import type { Clock } from '#common/clock.ts';
-import { clientOver } from '../client.ts';
-import type { CliContext } from '../context.ts';
+import { clientOver } from '../calls/client.ts';
+import type { CliContext } from '../calls/context.ts';
 import { run } from '../run.ts';
 import { sendToken } from '../wire/send-token.ts';
 import { FakeOrchestrator, goodToken } from './fake-orchestrator.ts';

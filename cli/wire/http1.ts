@@ -1,7 +1,7 @@
 /** The Connect protocol over HTTP/1.1, for streams through a proxy that speaks nothing newer. */
 import type { Transport } from '@connectrpc/connect';
 import { createConnectTransport } from '@connectrpc/connect-node';
-import type { ConnectionSettings } from '../settings.ts';
+import type { ConnectionSettings } from '../options/settings.ts';
 import { answerBytesMax } from './answer-bytes.ts';
 import { sendToken } from './send-token.ts';
 

@@ -1,7 +1,7 @@
 /** The Connect protocol over HTTP/2. Loaded when it is needed: most commands are done without a stream. */
 import type { Transport } from '@connectrpc/connect';
 import { createConnectTransport, Http2SessionManager } from '@connectrpc/connect-node';
-import type { ConnectionSettings } from '../settings.ts';
+import type { ConnectionSettings } from '../options/settings.ts';
 import { answerBytesMax } from './answer-bytes.ts';
 import { sendToken } from './send-token.ts';
 

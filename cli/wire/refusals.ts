@@ -4,8 +4,8 @@ import { type ConnectionFailure, connectionFailureOf, describeConnectionFailure 
 import { problemFromProto } from '#common/problem-proto.ts';
 import { trimEnd } from '#common/trim-end.ts';
 import { type ErrorDetail, ErrorDetailSchema } from '#gen/botrunner/v1/error_pb.js';
-import { type Complaint, complain, complaintOfProblem } from '../errors.ts';
-import { type ExitCode, exitCodes } from '../exit-codes.ts';
+import { type Complaint, complain, complaintOfProblem } from '../failures/errors.ts';
+import { type ExitCode, exitCodes } from '../failures/exit-codes.ts';
 import { speaksTls } from './speaks-tls.ts';
 
 /** A failed job's error, or a refusal, as the orchestrator told it. */

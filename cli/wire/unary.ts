@@ -5,7 +5,7 @@
  */
 import { create, type DescMessage, type DescMethodUnary, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { Code, ConnectError, type Transport } from '@connectrpc/connect';
-import type { ConnectionSettings } from '../settings.ts';
+import type { ConnectionSettings } from '../options/settings.ts';
 import { type Answer, post } from './post.ts';
 import { isOtherProtocol, reasonError } from './reasons.ts';
 

@@ -1,7 +1,7 @@
 /** Files that are written from other files and committed, and what each should hold now. */
 import { text } from '#common/env-config.ts';
 import { readCommandSpecs } from '../../cli/commands/catalogue.ts';
-import { defaultUrl } from '../../cli/settings.ts';
+import { defaultUrl } from '../../cli/options/settings.ts';
 import { orchestratorVariables } from '../../orchestrator/config.ts';
 import { workerVariables } from '../../worker/config.ts';
 import { cliPage } from '../docs/cli-page.ts';
@@ -16,7 +16,7 @@ export interface GeneratedFile {
   readonly wanted: (signal: AbortSignal) => Promise<string>;
 }
 
-// cli/settings.ts reads these together with the options of the same meaning, which win.
+// cli/options/settings.ts reads these together with the options of the same meaning, which win.
 const cliVariables = {
   url: text({ name: 'AVTOMATIKA_URL', doc: 'Address of the orchestrator; --url overrides it.' }, defaultUrl),
   token: text({ name: 'AVTOMATIKA_TOKEN', doc: 'Your token; --token overrides it.' }, undefined),

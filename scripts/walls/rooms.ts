@@ -25,6 +25,18 @@ export const floors: Readonly<Record<string, readonly (readonly string[])[]>> = 
     ['diagnosis', 'state'],
     ['failures'],
   ],
+  cli: [
+    ['.'],
+    ['commands'],
+    ['progress'],
+    ['render'],
+    ['source'],
+    ['calls'],
+    ['wire'],
+    ['options'],
+    ['argv', 'text'],
+    ['failures'],
+  ],
 };
 
 /**

@@ -5,8 +5,8 @@ import { type AddressInfo, createServer as createTcpServer, type Server } from '
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '#common/clock.ts';
 import { LogStream } from '#gen/botrunner/v1/log_pb.js';
-import { openClient } from '../../cli/client.ts';
-import { Interrupted } from '../../cli/errors.ts';
+import { openClient } from '../../cli/calls/client.ts';
+import { Interrupted } from '../../cli/failures/errors.ts';
 import { goodToken, logLines, refusal } from '../../cli/testing/fake-orchestrator.ts';
 import { type RunOptions, runCli } from '../../cli/testing/run-cli.ts';
 import { tempFolder } from '../../cli/testing/temp-folder.ts';

@@ -1,7 +1,7 @@
 /** `avtomatika-bot token`, against a real orchestrator over its real port. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '#common/clock.ts';
-import { openClient } from '../../cli/client.ts';
+import { openClient } from '../../cli/calls/client.ts';
 import { runCli } from '../../cli/testing/run-cli.ts';
 import { startTestOrchestrator, type TestOrchestrator } from '../kit/orchestrator-for-tests.ts';
 

@@ -6,7 +6,7 @@ import { problem } from '#common/problem.ts';
 import { problemToProto } from '#common/problem-proto.ts';
 import { DesiredState } from '#gen/botrunner/v1/bot_pb.js';
 import { type StrayContainer, StrayContainerSchema } from '#gen/botrunner/v1/worker_service_pb.js';
-import { openClient } from '../../cli/client.ts';
+import { openClient } from '../../cli/calls/client.ts';
 import { runCli } from '../../cli/testing/run-cli.ts';
 import { eventually } from '../kit/eventually.ts';
 import { startTestOrchestrator, type TestOrchestrator } from '../kit/orchestrator-for-tests.ts';

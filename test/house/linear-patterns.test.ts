@@ -56,7 +56,7 @@ const putTogether = [
   'common/image-reference.ts',
   'common/safe-path.ts',
   'common/requirements/plain.ts',
-  'cli/env-file.ts',
+  'cli/options/env-file.ts',
 ];
 
 it('no other pattern is put together at run time, where its text cannot be read', () => {

@@ -11,9 +11,9 @@ const refused: Record<string, readonly string[]> = {
   'common/a.ts': [
     '../worker/main.ts',
     '../orchestrator/core/quota.ts',
-    '../cli/client.ts',
+    '../cli/calls/client.ts',
     '#worker/main.ts',
-    'avtomatika-bot-runner/cli/client.ts',
+    'avtomatika-bot-runner/cli/calls/client.ts',
     'pino',
     'dockerode',
     'node:fs',
@@ -29,7 +29,7 @@ const refused: Record<string, readonly string[]> = {
   'orchestrator/main.ts': [
     'clipanion',
     '../worker/main.ts',
-    '../cli/client.ts',
+    '../cli/calls/client.ts',
     '#worker/main.ts',
     'avtomatika-bot-runner/worker/main.ts',
     'node:sqlite',
@@ -57,7 +57,7 @@ const refused: Record<string, readonly string[]> = {
   'common/ids.ts': ['node:fs'],
   'worker/main.ts': [
     '../orchestrator/main.ts',
-    '../cli/client.ts',
+    '../cli/calls/client.ts',
     '#orchestrator/main.ts',
     'avtomatika-bot-runner/orchestrator/main.ts',
     'dockerode',
@@ -71,7 +71,7 @@ const refused: Record<string, readonly string[]> = {
   'worker/runtime/docker/a.ts': ['@grpc/grpc-js', '../../../orchestrator/main.ts'],
   'worker/session/a.ts': ['dockerode', '@connectrpc/connect-node', '../../orchestrator/main.ts'],
   'cli/commands/a.ts': ['../../worker/main.ts', '../../orchestrator/main.ts', '@connectrpc/connect-node', 'pino'],
-  'cli/client.ts': ['../worker/main.ts', '@grpc/grpc-js', '@connectrpc/connect-node'],
+  'cli/calls/client.ts': ['../worker/main.ts', '@grpc/grpc-js', '@connectrpc/connect-node'],
   'test/e2e/a.ts': ['dockerode', 'node:sqlite', 'pino'],
   'scripts/a.ts': ['dockerode', 'pino', 'clipanion'],
 };
@@ -92,7 +92,7 @@ const allowed: Record<string, readonly string[]> = {
   'worker/session/a.ts': ['@grpc/grpc-js'],
   'cli/commands/a.ts': ['clipanion', '../client.ts'],
   'cli/wire/a.ts': ['@connectrpc/connect-node'],
-  'test/e2e/a.ts': ['@grpc/grpc-js', '@connectrpc/connect-node', '../../worker/main.ts', '../../cli/client.ts'],
+  'test/e2e/a.ts': ['@grpc/grpc-js', '@connectrpc/connect-node', '../../worker/main.ts', '../../cli/calls/client.ts'],
   'examples/bots/a.ts': ['@grpc/grpc-js'],
 };
 

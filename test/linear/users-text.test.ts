@@ -14,13 +14,13 @@ import { checkEntrypoint, checkFileSet } from '#common/safe-path.ts';
 import { listSafeTar } from '#common/safe-tar.ts';
 import { checkCommand } from '#common/start/check-command.ts';
 import { chooseStart } from '#common/start/choose-start.ts';
-import { parseEnvFile } from '../../cli/env-file.ts';
-import { CliError } from '../../cli/errors.ts';
-import { parseLogTime } from '../../cli/log-time.ts';
+import { CliError } from '../../cli/failures/errors.ts';
+import { parseEnvFile } from '../../cli/options/env-file.ts';
+import { parseLogTime } from '../../cli/options/log-time.ts';
 import { plainOutput } from '../../cli/render/escape.ts';
 import type { ImageChoice } from '../../cli/source/choice.ts';
 import { prepareGit } from '../../cli/source/git.ts';
-import { prepareImage } from '../../cli/source/image.ts';
+import { prepareReadyImage } from '../../cli/source/image.ts';
 import { parseEnv } from '../../orchestrator/core/validate/env.ts';
 import { parseRegistryAuth } from '../../orchestrator/core/validate/login.ts';
 import { parseRequirements } from '../../orchestrator/core/validate/requirements.ts';
@@ -324,7 +324,7 @@ describe('a file that the command line reads', () => {
       '--subdir',
       (text) => prepareGit({ kind: 'git', url: 'https://a.b/c', branch: undefined, subdir: text, byUrl: false }),
     ],
-    ['--image', (text) => prepareImage(imageChoice(text), { readStdin: async () => '' })],
+    ['--image', (text) => prepareReadyImage(imageChoice(text), { readStdin: async () => '' })],
     ['--since', (text) => parseLogTime('--since', text, 0)],
   ])('words such as that of %s are read', async (_option, read) => {
     for (const [part, end] of shapes) {

@@ -294,7 +294,7 @@ const proofs: readonly Proof[] = [
   ],
   [
     'a job that ran out of time is waited for to the end of 300 s, and the CLI ends with 0',
-    'cli/wait-for-job.test.ts',
+    'cli/calls/wait-for-job.test.ts',
     'gives up at the deadline of the job, and a little later, not earlier',
   ],
   [

@@ -5,7 +5,7 @@ import { type ProblemKind, problemCodes } from '#common/problem-codes.ts';
 import { BotStateSchema } from '#gen/botrunner/v1/bot_pb.js';
 import { normaliseArgv } from '../../cli/argv/normalise.ts';
 import { readCommandSpecs } from '../../cli/commands/catalogue.ts';
-import { exitCodes } from '../../cli/exit-codes.ts';
+import { exitCodes } from '../../cli/failures/exit-codes.ts';
 import { checkoutPath } from '../../scripts/process/checkout.ts';
 import { fencedBlocks } from './fenced-blocks.ts';
 

@@ -8,9 +8,9 @@ import { unwrap } from '#common/problem.ts';
 import { closeOver, requirementFileMaxBytes } from '#common/requirements/closure.ts';
 import { decodePipText, type PipFile, readPipFile } from '#common/requirements/pip-text.ts';
 import { resolveInFolder } from '#common/requirements/resolve.ts';
-import { readBytes } from '../../read-text.ts';
+import { isAbsent } from '../../text/file-fault.ts';
+import { readBytes } from '../../text/read-text.ts';
 import { fileEntry, type SourceFile } from '../collect.ts';
-import { isAbsent } from '../file-fault.ts';
 
 export interface Bundle {
   /** Where the file is in the bot's folder. */

@@ -13,7 +13,7 @@ import { nextTurn } from '#common/background.ts';
 import { dockerignoreMaxBytes, type IgnorePattern, parseDockerignore } from '#common/ignore/dockerignore.ts';
 import { createEffort, type Effort, judge, type Verdict } from '#common/ignore/judge.ts';
 import { unwrap } from '#common/problem.ts';
-import { readTextFile } from '../../read-text.ts';
+import { readTextFile } from '../../text/read-text.ts';
 import type { Reason } from './left-out.ts';
 
 const cacheNames = new Set([

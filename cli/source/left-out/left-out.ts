@@ -1,5 +1,5 @@
 /** What of a user's folders does not go along, and why. Pure. */
-import { namesText } from '../files-text.ts';
+import { namesText } from '../../text/files-text.ts';
 
 export type Reason =
   /** A pattern of .dockerignore or .gitignore. */

@@ -1,8 +1,8 @@
 /** Reads a bot's files for what they say of others: names of what is left out, and files that are not there themselves. */
 import { readFile } from 'node:fs/promises';
 import { isLfsPointerText, lfsPointerMaxBytes } from '#common/lfs-pointer.ts';
-import { complain } from '../../errors.ts';
-import { exitCodes } from '../../exit-codes.ts';
+import { complain } from '../../failures/errors.ts';
+import { exitCodes } from '../../failures/exit-codes.ts';
 import type { SourceFile } from '../collect.ts';
 import type { LeftOut } from './left-out.ts';
 import { createNameSearch, isReadForNames, type NamedByCode } from './named-by-code.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { loadCommand } from './commands/catalogue.ts';
-import type { CliContext } from './context.ts';
+import type { CliContext } from '../calls/context.ts';
+import { loadCommand } from './catalogue.ts';
 import { bindWords } from './register.ts';
 
 const context = { env: {} } as CliContext; // no more of it is read to bind values

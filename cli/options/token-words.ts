@@ -1,8 +1,8 @@
 /** What the token commands are reported in words: whose token, its name, its scope. Pure. */
 import { TokenScope } from '#gen/botrunner/v1/admin_service_pb.js';
-import { closest } from './argv/closest.ts';
-import { complain } from './errors.ts';
-import { exitCodes } from './exit-codes.ts';
+import { closest } from '../argv/closest.ts';
+import { complain } from '../failures/errors.ts';
+import { exitCodes } from '../failures/exit-codes.ts';
 
 const scopes = { client: TokenScope.CLIENT, admin: TokenScope.ADMIN, worker: TokenScope.WORKER } as const;
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { parseLimits } from './limits.ts';
+import { parseLimitOptions } from './limits.ts';
 
 it.each<[string, bigint]>([
   ['256m', 268_435_456n],
@@ -11,7 +11,7 @@ it.each<[string, bigint]>([
   ['1048576k', 1_073_741_824n],
   ['33554432b', 33_554_432n],
 ])('--memory %s is %s bytes', (memory, memoryBytes) => {
-  expect(parseLimits({ memory, cpus: undefined })).toEqual({ memoryBytes, cpuMillis: 0 });
+  expect(parseLimitOptions({ memory, cpus: undefined })).toEqual({ memoryBytes, cpuMillis: 0 });
 });
 
 it.each<[string, number]>([
@@ -20,17 +20,17 @@ it.each<[string, number]>([
   ['2', 2000],
   ['1.5', 1500],
 ])('--cpus %s is %i thousandths of a core', (cpus, cpuMillis) => {
-  expect(parseLimits({ memory: undefined, cpus })).toEqual({ memoryBytes: 0n, cpuMillis });
+  expect(parseLimitOptions({ memory: undefined, cpus })).toEqual({ memoryBytes: 0n, cpuMillis });
 });
 
 it('asks for nothing when nothing is given', () => {
-  expect(parseLimits({ memory: undefined, cpus: undefined })).toBeUndefined();
+  expect(parseLimitOptions({ memory: undefined, cpus: undefined })).toBeUndefined();
 });
 
 it.each(['256', '', 'm', '-1m', '0m', '1e3m', '1t', '999999999999g', 'NaN'])('--memory %j is refused', (memory) => {
-  expect(() => parseLimits({ memory, cpus: undefined })).toThrow('--memory takes a number with a unit.');
+  expect(() => parseLimitOptions({ memory, cpus: undefined })).toThrow('--memory takes a number with a unit.');
 });
 
 it.each(['', '0', '-1', '0,5', '1e3', '50%', '0.0001', 'Infinity'])('--cpus %j is refused', (cpus) => {
-  expect(() => parseLimits({ memory: undefined, cpus })).toThrow('--cpus takes a number of cores above zero.');
+  expect(() => parseLimitOptions({ memory: undefined, cpus })).toThrow('--cpus takes a number of cores above zero.');
 });

@@ -5,9 +5,9 @@
  */
 import type { DescService } from '@bufbuild/protobuf';
 import { type Client as ConnectClient, createClient, type Transport } from '@connectrpc/connect';
-import type { ConnectionSettings } from './settings.ts';
-import type { Http2Wire } from './wire/http2.ts';
-import { createUnary } from './wire/unary.ts';
+import type { ConnectionSettings } from '../options/settings.ts';
+import type { Http2Wire } from '../wire/http2.ts';
+import { createUnary } from '../wire/unary.ts';
 
 export interface Client {
   /** The calls of one service. Whoever needs a service imports it, so that nobody loads the others. */
@@ -23,7 +23,7 @@ export const callTimeoutMs = 30_000;
 export function openClient(settings: ConnectionSettings): Client {
   let opened: Promise<Http2Wire> | undefined;
   const http2 = async (): Promise<Transport> => {
-    opened ??= import('./wire/http2.ts').then(({ openHttp2 }) => openHttp2(settings));
+    opened ??= import('../wire/http2.ts').then(({ openHttp2 }) => openHttp2(settings));
     return (await opened).transport;
   };
   let chosen: Promise<Transport> | undefined;
@@ -39,9 +39,9 @@ export function openClient(settings: ConnectionSettings): Client {
 }
 
 async function chooseForStreams(settings: ConnectionSettings, http2: () => Promise<Transport>): Promise<Transport> {
-  const { speaksHttp2 } = await import('./wire/speaks-http2.ts');
+  const { speaksHttp2 } = await import('../wire/speaks-http2.ts');
   if (await speaksHttp2(settings.url)) return http2();
-  const { openHttp1 } = await import('./wire/http1.ts');
+  const { openHttp1 } = await import('../wire/http1.ts');
   return openHttp1(settings);
 }
 

@@ -1,6 +1,6 @@
 /** `--memory 256m` and `--cpus 0.5`. Pure. What is allowed, the orchestrator says. */
-import { complain } from './errors.ts';
-import { exitCodes } from './exit-codes.ts';
+import { complain } from '../failures/errors.ts';
+import { exitCodes } from '../failures/exit-codes.ts';
 import { isDefault } from './spec-words.ts';
 
 export interface LimitOptions {
@@ -17,7 +17,7 @@ export interface Limits {
 const units: Readonly<Record<string, number>> = { b: 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
 
 /** Undefined when neither is given; a limit that is to be the default again is zero. Throws CliError. */
-export function parseLimits({ memory, cpus }: LimitOptions): Limits | undefined {
+export function parseLimitOptions({ memory, cpus }: LimitOptions): Limits | undefined {
   if (memory === undefined && cpus === undefined) return undefined;
   return {
     memoryBytes: memory === undefined || isDefault(memory) ? 0n : parseMemory(memory),

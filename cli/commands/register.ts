@@ -3,10 +3,10 @@
  * one of them it is small, and no other class is loaded.
  */
 import { version } from '#common/version.ts';
-import { type CommandSpec, readCommandSpec } from './argv/command-spec.ts';
-import { join, separate } from './argv/joined.ts';
-import { Cli, type Command, type CommandClass } from './clipanion.ts';
-import type { CliContext } from './context.ts';
+import { Cli, type Command, type CommandClass } from '../argv/clipanion.ts';
+import { type CommandSpec, readCommandSpec } from '../argv/command-spec.ts';
+import { join, separate } from '../argv/joined.ts';
+import type { CliContext } from '../calls/context.ts';
 
 const register = (commandClass: CommandClass<CliContext>): Cli<CliContext> =>
   Cli.from<CliContext>([commandClass], { binaryName: 'avtomatika-bot', binaryVersion: version });

@@ -5,8 +5,7 @@ import { expect, it } from 'vitest';
 import { Secret } from '#common/secret.ts';
 import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
 import { type Job, JobSchema, JobStatus } from '#gen/botrunner/v1/job_pb.js';
-import { clientOver } from './client.ts';
-import { Interrupted } from './errors.ts';
+import { Interrupted } from '../failures/errors.ts';
 import {
   connectionLost,
   FakeOrchestrator,
@@ -14,10 +13,11 @@ import {
   logLines,
   refusal,
   type Step,
-} from './testing/fake-orchestrator.ts';
-import { type InstantClock, instantClock } from './testing/run-cli.ts';
+} from '../testing/fake-orchestrator.ts';
+import { type InstantClock, instantClock } from '../testing/run-cli.ts';
+import { sendToken } from '../wire/send-token.ts';
+import { clientOver } from './client.ts';
 import { waitForJob } from './wait-for-job.ts';
-import { sendToken } from './wire/send-token.ts';
 
 const done: Step = { job: { state: 'completed', status: JobStatus.COMPLETED } };
 const running = (reason: string): Step => ({ job: { status: JobStatus.RUNNING, reason } });

@@ -1,11 +1,11 @@
 /** The bot's environment from --env-file and -e together. */
 import { resolve } from 'node:path';
 import { refuse, unwrap } from '#common/problem.ts';
+import { unwrapWords } from '../failures/errors.ts';
+import { textFileMaxBytes } from '../text/file-limits.ts';
+import { readTextFile } from '../text/read-text.ts';
 import { parseEnvFile } from './env-file.ts';
 import { type EnvPair, parseEnvVars } from './env-vars.ts';
-import { unwrapWords } from './errors.ts';
-import { readTextFile } from './read-text.ts';
-import { textFileMaxBytes } from './source/file-limits.ts';
 import { splitRemovals } from './spec-words.ts';
 
 export interface EnvOptions {

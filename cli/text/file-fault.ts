@@ -1,6 +1,6 @@
 /** What to tell when a file or folder of the user cannot be read. */
-import { type CliError, complain } from '../errors.ts';
-import { exitCodes } from '../exit-codes.ts';
+import { type CliError, complain } from '../failures/errors.ts';
+import { exitCodes } from '../failures/exit-codes.ts';
 
 const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown error';

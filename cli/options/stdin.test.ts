@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { createManualClock } from '../test/kit/manual-clock.ts';
+import { createManualClock } from '../../test/kit/manual-clock.ts';
 import { readLine, readPassword } from './stdin.ts';
 
 function setUp() {

@@ -3,8 +3,8 @@ import { hasZone, isLoopbackHost } from '#common/loopback.ts';
 import { parseUrl } from '#common/parse-url.ts';
 import { Secret } from '#common/secret.ts';
 import { trimEnd } from '#common/trim-end.ts';
-import { type CliError, complain } from './errors.ts';
-import { exitCodes } from './exit-codes.ts';
+import { type CliError, complain } from '../failures/errors.ts';
+import { exitCodes } from '../failures/exit-codes.ts';
 
 export const defaultUrl = 'http://localhost:8000';
 

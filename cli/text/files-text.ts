@@ -1,5 +1,5 @@
 /** Files in words. */
-import { sizeText } from '../render/size.ts';
+import { sizeText } from './size.ts';
 
 /** "1 file (9 B)", "12 files (3.4 MB)". */
 export const filesText = (count: number, sizeBytes: number): string =>

@@ -1,8 +1,8 @@
 /** The URL of a git repository as people write it: with user and password in it, or in ways that are not supported. Pure. */
 import { parseUrl } from '#common/parse-url.ts';
 import { Secret } from '#common/secret.ts';
-import { type CliError, complain } from '../errors.ts';
-import { exitCodes } from '../exit-codes.ts';
+import { type CliError, complain } from '../failures/errors.ts';
+import { exitCodes } from '../failures/exit-codes.ts';
 
 export interface LoginData {
   readonly username: string;
@@ -18,7 +18,7 @@ export interface GitUrl {
 const example = 'https://github.com/user/telegram-bot.git';
 
 /** Takes user and password out of the URL. Throws CliError, which never shows any of it. */
-export function parseGitUrl(text: string): GitUrl {
+export function splitGitUrl(text: string): GitUrl {
   // USER@HOST:PATH or HOST:PATH.
   if (/^[^/:]+:(?!\/\/)/.test(text) || /^(git\+)?ssh:/i.test(text)) {
     const https = httpsForm(text);

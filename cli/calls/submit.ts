@@ -2,12 +2,12 @@
 import { type CallOptions, Code, ConnectError } from '@connectrpc/connect';
 import { sleep } from '#common/clock.ts';
 import type { Job } from '#gen/botrunner/v1/job_pb.js';
+import { complain } from '../failures/errors.ts';
+import { exitCodes } from '../failures/exit-codes.ts';
+import { detailOf } from '../wire/refusals.ts';
 import { reachAgainMs } from './backoff.ts';
 import { callTimeoutMs } from './client.ts';
 import type { CliContext } from './context.ts';
-import { complain } from './errors.ts';
-import { exitCodes } from './exit-codes.ts';
-import { detailOf } from './wire/refusals.ts';
 
 const triesMax = 4;
 

@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { tempFolder } from '../testing/temp-folder.ts';
 import { isEnvGiven, readEnvironment } from './environment.ts';
-import { tempFolder } from './testing/temp-folder.ts';
 
 const { signal } = new AbortController();
 

@@ -1,9 +1,9 @@
 /** Texts from files and stdin, never more of them than a bound. */
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { complain } from './errors.ts';
-import { exitCodes } from './exit-codes.ts';
-import { fileFault } from './source/file-fault.ts';
+import { complain } from '../failures/errors.ts';
+import { exitCodes } from '../failures/exit-codes.ts';
+import { fileFault } from './file-fault.ts';
 
 /** A UTF-8 file, or a pipe such as <(command). Throws CliError; `name` as the user wrote it. */
 export async function readTextFile(

@@ -1,8 +1,8 @@
 /** A stream of the orchestrator that is opened again where it was after it broke. */
 import type { CallOptions } from '@connectrpc/connect';
 import { type Clock, sleep } from '#common/clock.ts';
+import { isBrokenStream } from '../wire/refusals.ts';
 import { reachAgainMs } from './backoff.ts';
-import { isBrokenStream } from './wire/refusals.ts';
 
 export interface FollowContext {
   readonly clock: Clock;

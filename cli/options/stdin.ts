@@ -4,9 +4,9 @@ import type { Readable } from 'node:stream';
 import type { Clock } from '#common/clock.ts';
 import { createDeferred } from '#common/deferred.ts';
 import { onAbort } from '#common/waiting/abort.ts';
-import { complain } from './errors.ts';
-import { exitCodes } from './exit-codes.ts';
-import { decode } from './read-text.ts';
+import { complain } from '../failures/errors.ts';
+import { exitCodes } from '../failures/exit-codes.ts';
+import { decode } from '../text/read-text.ts';
 
 export interface StdinContext {
   readonly stdin: Readable;

@@ -9,11 +9,11 @@ import { type Clock, sleep } from '#common/clock.ts';
 import { type Job, JobStatus } from '#gen/botrunner/v1/job_pb.js';
 import { JobService } from '#gen/botrunner/v1/job_service_pb.js';
 import type { LogEntry } from '#gen/botrunner/v1/log_pb.js';
+import { type CliError, complain } from '../failures/errors.ts';
+import { exitCodes } from '../failures/exit-codes.ts';
+import { isBrokenStream } from '../wire/refusals.ts';
 import { reachAgainMs } from './backoff.ts';
 import type { Client } from './client.ts';
-import { type CliError, complain } from './errors.ts';
-import { exitCodes } from './exit-codes.ts';
-import { isBrokenStream } from './wire/refusals.ts';
 
 export interface JobWatcher {
   /** The job as it is now, on every change and after every new beginning. */

@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream';
 import { expect, it } from 'vitest';
-import { write } from './context.ts';
-import { Interrupted } from './errors.ts';
+import { Interrupted } from '../failures/errors.ts';
+import { write } from '../text/write.ts';
 
 /** A reader that takes nothing until it is told to. */
 function slowStream() {

@@ -1,10 +1,10 @@
 /** A command that ends early: the complaint on stderr, and the exit code that goes with it. */
-import type { CliContext } from './context.ts';
-import { type Complaint, complain, Interrupted, ownComplaint } from './errors.ts';
-import { type ExitCode, exitCodes } from './exit-codes.ts';
-import { escapeControls } from './render/escape.ts';
-import { createStyle, wantsColour } from './render/style.ts';
-import { defaultUrl } from './settings.ts';
+import type { CliContext } from '../calls/context.ts';
+import { type Complaint, complain, Interrupted, ownComplaint } from '../failures/errors.ts';
+import { type ExitCode, exitCodes } from '../failures/exit-codes.ts';
+import { defaultUrl } from '../options/settings.ts';
+import { escapeControls } from './escape.ts';
+import { createStyle, wantsColour } from './style.ts';
 
 export interface OutputOptions {
   readonly json: boolean;
@@ -28,7 +28,8 @@ export async function endEarly(
 ): Promise<ExitCode> {
   if (error instanceof Interrupted || context.signal.reason instanceof Interrupted) return exitCodes.interrupted;
   const address = url ?? (context.env['AVTOMATIKA_URL'] || defaultUrl);
-  const complaint = ownComplaint(error) ?? (await (await import('./wire/refusals.ts')).complaintOfCall(error, address));
+  const complaint =
+    ownComplaint(error) ?? (await (await import('../wire/refusals.ts')).complaintOfCall(error, address));
   if (complaint !== undefined)
     return tell({ ...complaint, botId: complaint.botId || botId, command }, context, options);
   if (options.verbose && error instanceof Error) context.stderr.write(`${escapeControls(error.stack ?? '')}\n`);
@@ -43,7 +44,7 @@ export async function tell(
   { env, stderr, terminal }: CliContext,
   { json, verbose }: OutputOptions,
 ): Promise<ExitCode> {
-  const { complaintJson, renderComplaint } = await import('./render/complaint.ts');
+  const { complaintJson, renderComplaint } = await import('./complaint.ts');
   const style = createStyle({ terminal: terminal.stderr, colour: wantsColour(env) });
   stderr.write(json ? `${JSON.stringify(complaintJson(complaint))}\n` : renderComplaint(complaint, style, verbose));
   return complaint.exitCode;

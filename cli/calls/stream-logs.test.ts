@@ -1,9 +1,7 @@
 import { createRouterTransport } from '@connectrpc/connect';
 import { expect, it } from 'vitest';
 import { Secret } from '#common/secret.ts';
-import { clientOver } from './client.ts';
-import { Interrupted } from './errors.ts';
-import { streamLogs } from './stream-logs.ts';
+import { Interrupted } from '../failures/errors.ts';
 import {
   connectionLost,
   FakeOrchestrator,
@@ -11,9 +9,11 @@ import {
   logLines,
   refusal,
   type Step,
-} from './testing/fake-orchestrator.ts';
-import { instantClock } from './testing/run-cli.ts';
-import { sendToken } from './wire/send-token.ts';
+} from '../testing/fake-orchestrator.ts';
+import { instantClock } from '../testing/run-cli.ts';
+import { sendToken } from '../wire/send-token.ts';
+import { clientOver } from './client.ts';
+import { streamLogs } from './stream-logs.ts';
 
 async function read(scripts: Step[][], { follow = true, signal = new AbortController().signal } = {}) {
   const orchestrator = new FakeOrchestrator();
