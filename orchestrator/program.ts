@@ -41,6 +41,8 @@ export interface OrchestratorOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly fleetTimes?: FleetTimes;
+  /** Runs every work on the store twice and fails one that is not the same: for tests. */
+  readonly rehearses?: boolean;
 }
 
 export interface RunningOrchestrator {
@@ -74,7 +76,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     logger.error({ err: error }, 'a timer failed; the others continue'),
   );
   const times = options.fleetTimes ?? defaultFleetTimes;
-  const store = openSqliteStore(config.dir, logger);
+  const store = openSqliteStore(config.dir, logger, { rehearses: options.rehearses ?? false });
   const sealKey = await openSecretsKey(config, store).catch(async (error: unknown) => {
     await store.close();
     throw error;

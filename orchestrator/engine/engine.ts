@@ -34,6 +34,7 @@ import {
   takeTask,
 } from './free-tasks.ts';
 import { ascendingIds } from './ids.ts';
+import { createInputs } from './inputs.ts';
 import { beginMove, type MoveBegun } from './moving.ts';
 import { observe, publishWorkers } from './observe.ts';
 import { logsResult, readFailure } from './read.ts';
@@ -118,12 +119,11 @@ export class Engine {
     this.#times.follow();
     const effects: CommitEffect[] = [];
     const { store, clock, seen, seenNumbers, logger } = this.#ports;
+    const begin = createInputs({ wallMs: () => clock.wallMs(), newId: this.#newId, eventId: this.#eventIdAt });
     const value = await store.write((tx) => {
-      // A write may be undone; its effects must not outlive it.
+      // It may be undone or run again; effects of before must not outlive that.
       effects.length = 0;
-      const now = clock.wallMs();
-      const newEventId = () => this.#eventIdAt(now);
-      return work(createChange(tx, { now, newId: this.#newId, newEventId, seen, seenNumbers }, effects));
+      return work(createChange(tx, { ...begin(), seen, seenNumbers }, effects));
     }, when);
     for (const effect of effects) {
       try {

@@ -73,17 +73,20 @@ export class SourcePruning {
     const uploads: string[] = [];
     for (let after: string | undefined = ''; after !== undefined && !this.#stopped; ) {
       const from: string = after;
-      after = await store.write(({ artifacts }) => {
+      const now = ageNowMs();
+      const done = await store.write(({ artifacts }) => {
         const page = artifacts.page(from, artifactsAtOnce);
-        const now = ageNowMs();
+        const removed: string[] = [];
         for (const { sha256, unneededAt } of page) {
           if (this.#isNeeded(needed, sha256, artifacts.ownersOf(sha256))) {
             if (unneededAt !== null) artifacts.touch(sha256);
           } else if (unneededAt === null || unneededAt > now) artifacts.setUnneeded(sha256, now);
-          else if (now - unneededAt >= keptMs) uploads.push(artifacts.remove(sha256) ?? '');
+          else if (now - unneededAt >= keptMs) removed.push(artifacts.remove(sha256) ?? '');
         }
-        return page.length < artifactsAtOnce ? undefined : page.at(-1)?.sha256;
+        return { removed, next: page.length < artifactsAtOnce ? undefined : page.at(-1)?.sha256 };
       });
+      uploads.push(...done.removed);
+      after = done.next;
       await nextTurn();
     }
     for (const upload of uploads)

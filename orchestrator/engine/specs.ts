@@ -11,14 +11,35 @@ import type { EngineSettings } from './context.ts';
 export const sealSpec = (key: Secret<Uint8Array>, bot: BotKey, spec: BotSpec): Uint8Array =>
   seal(key, toBinary(BotSpecSchema, spec), specBinding(bot));
 
+// One job asks for its bot's spec some ten times: placement, tokens, each event. The bytes of a row are never changed, and
+// nobody changes what was opened.
+const keptMax = 128;
+type Kept = Map<Uint8Array, { readonly boundTo: string; readonly spec: BotSpec }>;
+const keptByKey = new WeakMap<Secret<Uint8Array>, Kept>();
+
+/** The specs that were opened last with the key, by their sealed bytes. */
+function keptOf(key: Secret<Uint8Array>): Kept {
+  const kept = keptByKey.get(key) ?? new Map();
+  keptByKey.set(key, kept);
+  return kept;
+}
+
 /** `so`: what follows from it. */
 export const damaged = (botId: string, so = 'it cannot be started from it'): Problem =>
   problem('BOT_DAMAGED', `What the orchestrator has stored about the bot ${botId} can no longer be decrypted: ${so}.`);
 
 /** Throws ProblemError BOT_DAMAGED when the sealed bytes were changed, or another key sealed them. */
 export function openSpec(key: Secret<Uint8Array>, bot: BotKey, sealed: Uint8Array): BotSpec {
+  const boundTo = specBinding(bot);
+  const kept = keptOf(key);
+  const known = kept.get(sealed);
+  if (known?.boundTo === boundTo) return known.spec;
   try {
-    return fromBinary(BotSpecSchema, open(key, sealed, specBinding(bot)));
+    const spec = fromBinary(BotSpecSchema, open(key, sealed, boundTo));
+    const [oldest] = kept.keys();
+    if (kept.size >= keptMax && oldest !== undefined) kept.delete(oldest);
+    kept.set(sealed, { boundTo, spec });
+    return spec;
   } catch (cause) {
     throw new ProblemError(damaged(bot.botId), { cause });
   }

@@ -234,8 +234,8 @@ async function noteLeaving({ store, fleet, clock, logger }: SessionDeps, facts: 
 }
 
 function remember({ store, clock }: SessionDeps, hello: Hello, facts: SessionFacts): Promise<void> {
+  const now = clock.wallMs();
   return store.write((tx) => {
-    const now = clock.wallMs();
     tx.workers.put({
       workerId: hello.workerId,
       bootId: hello.bootId,

@@ -5,6 +5,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Alive } from './alive/alive.ts';
 import type { Statements, StoreHealth } from './damage.ts';
+import { outcomeOf } from './rehearsal.ts';
 
 interface Queued {
   readonly run: () => unknown;
@@ -26,12 +27,20 @@ export interface GroupCommitParts {
   /** Writes what has changed in memory. */
   readonly writeRows: () => void;
   readonly transaction: Transaction;
+  /** Runs every work twice, from the same beginning, and fails one that does not do the same: for tests. */
+  readonly rehearses: boolean;
   /** Called after each commit, when the works of it have been answered. */
   readonly committed: () => void;
 }
 
-// A worker's reports and the next request then share an fsync; nobody notices so short a time.
+// A worker's reports and the next request then share an fsync: for as long as one takes, within bounds that nobody notices.
 const soonMs = 2;
+const soonMaxMs = 8;
+// Of a slow disk: callers that were answered together ask again together, and whoever is late by a moment would wait for a whole
+// sync more. An eighth of what a sync takes, for at most this long, and only where there were several.
+const gatherMaxMs = 4;
+const gatherShare = 1 / 8;
+const severalWorks = 4;
 
 /**
  * The transaction of a batch. Tables that are not in memory write when they are told to, so that it begins with the first of
@@ -123,14 +132,19 @@ export class Transaction {
 }
 
 export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
-  const { health, alive, writeRows, transaction, committed } = parts;
+  const { health, alive, writeRows, transaction, committed, rehearses } = parts;
   let queue: Queued[] = [];
   let immediate: NodeJS.Immediate | undefined;
   let timer: NodeJS.Timeout | undefined;
+  let gather: NodeJS.Timeout | undefined;
+  let gatherMs = 0;
+  let syncMs = 0;
 
   function flush(): void {
     clearImmediate(immediate);
     clearTimeout(timer);
+    clearTimeout(gather);
+    gather = undefined;
     immediate = undefined;
     timer = undefined;
     const batch = queue;
@@ -146,7 +160,10 @@ export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
         writeRows();
       }
       wrote = transaction.isOpen;
+      const begun = performance.now();
       transaction.commit();
+      syncMs = performance.now() - begun;
+      gatherMs = batch.length < severalWorks ? 0 : Math.floor(Math.min(syncMs * gatherShare, gatherMaxMs));
     } catch (error) {
       const reason = health.judge(error);
       rollBack();
@@ -180,7 +197,7 @@ export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
   function runOne(item: Queued): () => void {
     const begun = alive.undo.mark();
     try {
-      const value = item.run();
+      const value = rehearses ? rehearsed(item.run, begun) : item.run();
       transaction.keepWork();
       return () => item.resolve(value);
     } catch (error) {
@@ -192,13 +209,27 @@ export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
     }
   }
 
+  function rehearsed(run: () => unknown, begun: number): unknown {
+    const first = outcomeOf(run, alive);
+    alive.undo.back(begun);
+    // SQLite has undone all of the batch: there is nothing to begin from again.
+    if (!transaction.undoWork()) throw first.error;
+    const second = outcomeOf(run, alive);
+    if (first.text !== second.text) {
+      throw new Error(`a work did not do the same when it was run again:\n${first.text}\n${second.text}`);
+    }
+    if (second.failed) throw second.error;
+    return second.value;
+  }
+
   return {
     write<T>(run: () => T, when: 'now' | 'soon' = 'now'): Promise<T> {
       return new Promise<T>((resolve, reject) => {
         // The value comes back from the very `run` given here, so its type is T.
         queue.push({ run, resolve: resolve as (value: unknown) => void, reject });
-        if (when === 'now') immediate ??= setImmediate(flush);
-        else if (immediate === undefined) timer ??= setTimeout(flush, soonMs);
+        if (when === 'soon') timer ??= setTimeout(flush, Math.min(Math.max(soonMs, syncMs), soonMaxMs));
+        else if (gatherMs > 0) gather ??= setTimeout(flush, gatherMs);
+        else immediate ??= setImmediate(flush);
       });
     },
     flush,

@@ -87,8 +87,13 @@ function letShrink(db: DatabaseSync, path: string, logger: Logger | undefined): 
   }
 }
 
+export interface StoreOptions {
+  /** Runs every work twice and fails one that is not the same: for tests. */
+  readonly rehearses?: boolean;
+}
+
 /** Opens (and makes, mode 0700/0600) the store in `dir`. */
-export function openSqliteStore(dir: string, logger?: Logger): Store {
+export function openSqliteStore(dir: string, logger?: Logger, { rehearses = false }: StoreOptions = {}): Store {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const path = join(dir, 'store.sqlite');
   const db = openSound(path, () => openFile(path), logger);
@@ -110,6 +115,7 @@ export function openSqliteStore(dir: string, logger?: Logger): Store {
     health,
     alive,
     transaction,
+    rehearses,
     writeRows: rows.write,
     committed: () => {
       const last = tables.outbox.lastSeq();
@@ -135,14 +141,17 @@ export function openSqliteStore(dir: string, logger?: Logger): Store {
         listeners.delete(listener);
       };
     },
-    meta: (key, make) =>
-      commits.write(() => {
+    meta: (key, make) => {
+      let made: string | undefined;
+      return commits.write(() => {
         const found = getMeta.get(key);
         if (found) return String(found['value']);
-        const value = make();
-        putMeta.run(key, value);
-        return value;
-      }),
+        // The work may run again.
+        made ??= make();
+        putMeta.run(key, made);
+        return made;
+      });
+    },
     getMeta: (key) => {
       const value = getMeta.get(key)?.['value'];
       return value === undefined ? undefined : String(value);

@@ -41,6 +41,7 @@ export async function startTestOrchestrator(options: TestOrchestratorOptions = {
       config: readOrchestratorConfig({ PORT: String(port), DATA_DIR: dir, ...options.env, ...env }),
       clock: options.clock ?? systemClock,
       logger: silentLogger,
+      rehearses: true,
       ...(options.fleetTimes ? { fleetTimes: options.fleetTimes } : {}),
     });
   let running = await begin(0);

@@ -68,8 +68,8 @@ async function receive(deps: ArtifactServiceDeps, userId: string, pieces: AsyncI
         hint: 'Upload again.',
       });
     }
+    const now = clock.wallMs();
     await store.write((tx) => {
-      const now = clock.wallMs();
       tx.artifacts.finish(uploadId, sha256, sizeBytes, now);
       tx.artifacts.own(userId, sha256, now);
       putArtifactTokens(deps.sealKey, tx, sha256, tokenSha256s);
