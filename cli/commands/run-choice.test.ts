@@ -118,12 +118,28 @@ describe('of a folder', () => {
       { 'package.json': '{"scripts":{"start":"node dist/x.js"}}' },
       'scripts.start of package.json runs dist/x.js, which is not one of the files.',
     ],
+    [
+      'names the file that the Procfile runs',
+      { Procfile: 'worker: python absent.py\n', 'run_it.py': '', 'x.py': '' },
+      'worker of the Procfile runs absent.py, which is not one of the files.',
+    ],
   ])('with nothing to choose, it %s', async (_title, disk, message) => {
     const { exitCode, stderr } = await start(disk);
     expect(exitCode).toBe(1);
     expect(stderr).toContain('Error INVALID_ENTRYPOINT');
     expect(stderr).toContain(message);
   });
+});
+
+it('a package.json that is not JSON is named, and not the lack of an entrypoint', async () => {
+  const { stderr } = await start({ 'package.json': '{"name":"b",}', 'src/app.js': '', 'src/x.js': '' });
+  expect(stderr).toContain('package.json is not JSON.');
+});
+
+it('a Procfile that says nothing is named', async () => {
+  const { stderr, simple } = await start({ Procfile: 'python bot.py\n', 'bot.py': '' });
+  expect(stderr).toContain('The Procfile has no line such as "worker: python bot.py": it is not used\n');
+  expect(simple).toMatchObject({ entrypoint: 'bot.py' });
 });
 
 describe('something else', () => {

@@ -66,6 +66,17 @@ describe('--simple', () => {
 });
 
 describe('--custom DIR', () => {
+  it('names a virtual environment of any name that goes to the build', async () => {
+    const cwd = await tempFolder({
+      'b/Dockerfile': 'FROM x',
+      'b/env/pyvenv.cfg': '',
+      'b/env/lib/a.py': '',
+      'b/envs.py': '',
+    });
+    const { stderr } = await start(['--custom', 'b'], { cwd });
+    expect(stderr).toContain('Sent to the build: env. List in .dockerignore what the image does not need\n');
+  });
+
   it('goes out as a gzipped tar, its size told before, and what is left out too', async () => {
     const cwd = await tempFolder({
       'my_bot/Dockerfile': 'FROM python:3.11-slim\n',

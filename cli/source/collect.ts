@@ -89,7 +89,7 @@ async function findIncluded(path: string, names: readonly string[], cwd: string)
     if (isThere !== undefined && isWithin) return place;
   }
   throw fault(
-    `--include ${path} matches nothing in ${names.join(', ')}.`,
+    `--include ${path} matches nothing in ${names.map((name) => (name === '.' ? 'this folder' : name)).join(', ')}.`,
     'Name a file or folder as shown in the list of what was left out.',
   );
 }

@@ -76,7 +76,15 @@ async function checkDockerfile(name: string, diskPath: string): Promise<void> {
 /** What few images need: secrets, and what is created again anywhere. Of a folder only the folder. Sorted. */
 function doubtfulIn(paths: readonly string[]): readonly string[] {
   const found = new Set<string>();
+  const environments = paths.flatMap((path) =>
+    path.endsWith('/pyvenv.cfg') ? [`${path.slice(0, -'pyvenv.cfg'.length)}`] : [],
+  );
   for (const path of paths) {
+    const environment = environments.find((folder) => path.startsWith(folder));
+    if (environment !== undefined) {
+      found.add(environment.slice(0, -1));
+      continue;
+    }
     const segments = path.split('/');
     const at = segments.findIndex((name) => /^(\.venv|venv|node_modules|__pycache__|.*\.env)$/.test(name));
     if (at >= 0) found.add(segments.slice(0, at + 1).join('/'));

@@ -1,5 +1,6 @@
 /** What of a bot's files is run: what is asked for, the first named file, or what the files say themselves. */
 import { unwrap } from '#common/problem.ts';
+import { readPackageJson } from '#common/requirements/package-json.ts';
 import { checkCommand } from '#common/start/check-command.ts';
 import {
   chooseStart,
@@ -54,8 +55,11 @@ export async function chooseRun(source: Files, run: Options, signal: AbortSignal
     const line = `Runs ${startText(start)}${because}; --entrypoint or --command runs something else`;
     return { ...startRun(start, source, run), notes: [...notes, line] };
   }
-  const [fault] = notes.filter((note) => note.startsWith('scripts.start'));
-  if (fault === undefined) return fileRun(source, run);
+  const fault = notes.find((note) => /^scripts\.start|^\w+ of the Procfile runs/.test(note));
+  if (fault === undefined) {
+    if (packageJson !== undefined && runtime !== 'python') unwrap(readPackageJson(packageJson, 'package.json'));
+    return { ...fileRun(source, run), notes };
+  }
   const hint =
     'Make it before and send it along (--include takes what is left out), or say --entrypoint FILE or --command TEXT.';
   throw complain(exitCodes.failed, 'INVALID_ENTRYPOINT', `${fault}.`, hint);

@@ -56,8 +56,17 @@ function pythonFiles(names: readonly string[], pyproject: string | undefined): U
     };
   }
   const foreign = foreignFiles.find(([name]) => there.has(name));
-  return { files: [], notes: foreign === undefined ? [] : [unused(foreign[0], foreign[1])] };
+  if (foreign !== undefined) return { files: [], notes: [unused(foreign[0], foreign[1])] };
+  return { files: [], notes: names.filter(seemsRequirements).slice(0, 1).map(otherName) };
 }
+
+/** A list under a name of its own; those of tools that only developers need are left alone. */
+const seemsRequirements = (name: string): boolean =>
+  /^(?:reqs?|requirements?|require|deps|dependenc(?:y|ies)|packages)(?:[-_.][\w-]{1,40})?\.(?:txt|in)$/i.test(name) &&
+  !/dev|test|lint|doc|ci\b/i.test(name);
+
+const otherName = (name: string): string =>
+  `${name} is not called requirements.txt, and nothing is installed from it: give it with -r`;
 
 /** What pip does not read, and the command that makes of it what pip reads. */
 const foreignFiles: readonly (readonly [string, string])[] = [

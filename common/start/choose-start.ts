@@ -91,11 +91,16 @@ function procfileStart(
   const processes = readProcfile(procfile);
   const found = botProcess(processes);
   if (found === undefined) {
-    if (processes.length > 0) {
-      notes.push(
-        `The Procfile has no worker, bot or web line, but ${processes.map(({ type }) => type).join(', ')}: it is not used`,
-      );
-    }
+    notes.push(
+      processes.length > 0
+        ? `The Procfile has no worker, bot or web line, but ${processes.map(({ type }) => type).join(', ')}: it is not used`
+        : 'The Procfile has no line such as "worker: python bot.py": it is not used',
+    );
+    return undefined;
+  }
+  const absent = entrypointOf(commandOf(found.command));
+  if (absent !== undefined && !absent.startsWith('/') && !there.has(absent)) {
+    notes.push(`${found.type} of the Procfile runs ${absent}, which is not one of the files`);
     return undefined;
   }
   const others = processes.filter(({ type }) => type !== found.type).map(({ type }) => type);

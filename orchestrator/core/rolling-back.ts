@@ -18,12 +18,11 @@ export function reasonToRollBack(job: JobRecord, bot: BotRecord, { lastLines }: 
   const end = observed.exitCode === undefined ? 'an error' : `exit code ${observed.exitCode}`;
   const lines = lastLines.map(({ text }) => text);
   // What it printed before it was killed says nothing of why.
-  const last = outOfMemory
-    ? undefined
-    : (observed.diagnosis ?? lines.findLast((text) => text.trim() !== '')?.slice(0, lineLengthMax));
+  const last = outOfMemory ? undefined : lines.findLast((text) => text.trim() !== '')?.slice(0, lineLengthMax);
+  const why = outOfMemory ? undefined : observed.diagnosis;
   return problem(
     'UPDATE_ROLLED_BACK',
-    `The new version ${outOfMemory ? killed(observed.reason) : `ended with ${end}`} right after its start; the previous one is running again.${last === undefined ? '' : ` Its last line: ${last}`}`,
+    `The new version ${outOfMemory ? killed(observed.reason) : `ended with ${end}`} right after its start; the previous one is running again.${why !== undefined ? ` Diagnosis: ${why}` : last === undefined ? '' : ` Its last line: ${last}`}`,
     {
       details: {
         bot_id: bot.botId,

@@ -99,7 +99,9 @@ describe('an update whose new version ends with an error right after its start',
     await running();
     const jobId = await accepted(deploy('update'));
     crashes(await worker.take('ensure'), { diagnosis: 'the module aiogram is missing' });
-    expect((await untilFinal(jobId)).data.error.message).toContain('Its last line: the module aiogram is missing');
+    expect((await untilFinal(jobId)).data.error.message).toContain(
+      'is running again. Diagnosis: the module aiogram is missing',
+    );
   });
 
   it('says that it ran out of memory, with the limit and the cure, and not its exit code', async () => {

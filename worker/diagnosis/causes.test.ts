@@ -14,6 +14,23 @@ describe('the causes recognised in a log', () => {
     expect(explain(`ERROR (catatonit:6): failed to exec pid1: ${why}`)?.text).toContain(what);
   });
 
+  it.each(['start.sh: 9: exec: uvicorn: not found', 'start.sh: line 1: exec: uvicorn: not found'])(
+    'a program that exec does not find: %s',
+    (line) => {
+      expect(explain(line)).toMatchObject({
+        id: 'no_program',
+        text: expect.stringContaining('the program uvicorn is'),
+      });
+    },
+  );
+
+  it.each([
+    String.raw`/usr/bin/python3: can't open file '/app/x.py\r': [Errno 2] No such file or directory`,
+    "Error: Cannot find module '/app/bot.js\r'",
+  ])('a script with Windows line endings that starts %j', (line) => {
+    expect(explain(line)).toMatchObject({ id: 'windows_lines' });
+  });
+
   it.each([
     [
       'aiogram 3',

@@ -220,3 +220,17 @@ describe('without -r', () => {
     expect(await choose(disk, undefined, { runtime: 'node' })).toMatchObject({ list, files: used, notes });
   });
 });
+
+describe('a list of packages under another name', () => {
+  it.each(['requirement.txt', 'reqs.txt', 'requirements-prod.txt', 'requirements_bot.txt', 'packages.txt'])(
+    '%s is named',
+    async (name) => {
+      const note = `${name} is not called requirements.txt, and nothing is installed from it: give it with -r`;
+      expect(await choose({ [`bot/${name}`]: 'six\n' })).toMatchObject({ list: [], files: [], notes: [note] });
+    },
+  );
+
+  it.each(['requirements-dev.txt', 'requirements.test.txt', 'texts.txt'])('%s is not', async (name) => {
+    expect(await choose({ [`bot/${name}`]: 'six\n' })).toMatchObject({ notes: [] });
+  });
+});

@@ -121,6 +121,13 @@ export const systemRules: readonly Rule[] = [
     /^([\w./-]{1,100}): (?:(?:line )?\d{1,5}: )?set: (?:line \d{1,5}: )?(?:[Ii]llegal option -|pipefail|-: invalid option|invalid option)[\s-]{0,4}$/,
     ([, file]) => windowsLines(file),
   ),
+  // The carriage return became a part of the last word of a script's line.
+  rule(
+    'any',
+    'windows_lines',
+    /: can't open file '[^'\n]{1,300}\\r': \[Errno 2\]|^Error: Cannot find module '[^'\n]{1,300}(?:\r|\\r|\\x0d)'/,
+    windowsLines(undefined),
+  ),
   rule('any', 'no_interpreter', /: ([\w.][\w./-]{0,100}): cannot execute: required file not found$/, ([, file = '']) =>
     noInterpreter(file),
   ),
@@ -142,7 +149,7 @@ export const systemRules: readonly Rule[] = [
   rule(
     'any',
     'no_program',
-    /^(?:[\w./-]{1,100}: (?:line )?\d{1,5}|(?:\/bin\/)?(?:ba|da|a)?sh): ([\w.+-]{1,40}): (?:command )?not found$/,
+    /^(?:[\w./-]{1,100}: (?:line )?\d{1,5}|(?:\/bin\/)?(?:ba|da|a)?sh): (?:exec: )?([\w.+-]{1,40}): (?:command )?not found$/,
     ([, name = '']) => noProgram(name),
   ),
   rule(
