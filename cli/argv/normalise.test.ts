@@ -125,6 +125,7 @@ describe('argv', () => {
     ],
     [['start', 'b', '-r', '-e', 'K=V'], '-r needs a value.', 'Write -r VALUE, or -r=VALUE if it looks like an option.'],
     [['status'], 'status needs BOT.', 'Write: avtomatika-bot status BOT'],
+    [['events', 'a'], 'events does not take "a".', 'Write: avtomatika-bot events --bot BOT'],
     [['status', 'a', 'b'], 'status does not take "b".', 'Write: avtomatika-bot status BOT'],
     [
       ['start', '--simple', 'a.py', 'b'],

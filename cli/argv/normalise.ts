@@ -237,7 +237,8 @@ function checkPositionals(words: Words, command: CommandSpec): void {
     // Next to options of a password a word that is left over may be the password.
     const isRisky = words.options.some(({ name }) => name.startsWith('--registry-'));
     const what = isRisky ? 'one of these words' : shown(extra);
-    throw new Mistake(`${command.name} does not take ${what}.`, `Write: ${usage}`);
+    const byOption = command.options.some(({ names }) => names.includes('--bot')) ? ' --bot BOT' : '';
+    throw new Mistake(`${command.name} does not take ${what}.`, `Write: ${usage}${byOption}`);
   }
 }
 

@@ -91,7 +91,7 @@ function takeOptions(text: string): { readonly words: readonly string[]; readonl
 function unknownInstruction(word: string, line: number): Problem {
   const shown = /^[A-Za-z]{1,40}$/.test(word) ? `: ${word}` : '';
   return problem('BUILD_FAILED', `The Dockerfile has an unknown instruction in line ${line}${shown}.`, {
-    hint: 'Is the line before it to be continued? Then that one ends in \\.',
+    hint: 'Check its spelling. If it belongs to the instruction above, the line before it has to end in \\.',
   });
 }
 
