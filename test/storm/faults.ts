@@ -106,10 +106,11 @@ const faults: Readonly<Record<FaultKind, Fault>> = {
     const { id } = workerOf(parts, fault);
     const drain = new AbortController();
     // It lasts as long as the fault; ending the call ends the drain after the bot at work.
-    const draining = callAdmin(parts.directUrl, 'DrainWorker', { workerId: id, leaveData: true }, drain.signal);
+    const message = { workerId: id, leaveData: true };
+    const draining = callAdmin(parts.directUrl, 'DrainWorker', message, drain.signal).catch(() => undefined); // or it was away
     return async () => {
       drain.abort();
-      await draining.catch(() => undefined); // it was ended, or the orchestrator was away
+      await draining;
       for (;;) {
         const answer = await callAdmin(parts.directUrl, 'UncordonWorker', { workerId: id }).catch(() => undefined);
         if (answer !== undefined) return;

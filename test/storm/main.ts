@@ -37,11 +37,15 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
 // So that what was started is ended.
 process.once('uncaughtException', (error) => stop.abort(error));
 const begun = performance.now();
-const result = await runStorm(plan, {
-  say: (line) => console.log(`${String(Math.round((performance.now() - begun) / 1000)).padStart(5)} s  ${line}`),
-  signal: stop.signal,
-  keep: values.keep,
-});
-console.log(reportOf(plan, result).join('\n'));
-if (values.keep) console.log(`logs and diaries: ${result.dir}`);
-process.exitCode = result.findings.length === 0 ? 0 : 1;
+const say = (line: string) =>
+  console.log(`${String(Math.round((performance.now() - begun) / 1000)).padStart(5)} s  ${line}`);
+try {
+  const result = await runStorm(plan, { say, signal: stop.signal, keep: values.keep });
+  console.log(reportOf(plan, result).join('\n'));
+  if (values.keep) console.log(`logs and diaries: ${result.dir}`);
+  process.exitCode = result.findings.length === 0 ? 0 : 1;
+} catch (error) {
+  // Why it was ended, where somebody ended it.
+  console.error(stop.signal.aborted ? stop.signal.reason : error);
+  process.exitCode = 1;
+}

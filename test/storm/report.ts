@@ -4,6 +4,8 @@ import type { StormPlan } from './plan.ts';
 import type { StormResult } from './storm.ts';
 
 const shownMax = 40;
+/** What jobs of a storm fail with for reasons of their own, not because something was broken. */
+const expected = new Set(['CANCELLED', 'UPDATE_ROLLED_BACK', 'TOKEN_IN_USE', 'BOT_NOT_FOUND', 'QUOTA_EXCEEDED']);
 
 export function reportOf(
   plan: StormPlan,
@@ -20,6 +22,14 @@ export function reportOf(
       return [job.body.status === 'failed' ? failed : String(job.body.status)];
     }),
   );
+  const failures = counted(
+    requests.flatMap(({ planned, job }) => {
+      const { code, message } = job?.body.data?.error ?? {};
+      return code === undefined || expected.has(code)
+        ? []
+        : [`${planned.action}: ${code}: ${String(message).slice(0, 300)}`];
+    }),
+  );
   const seen = [...events.values()].reduce((sum, list) => sum + list.length, 0);
   return [
     '',
@@ -30,6 +40,7 @@ export function reportOf(
     `answers: ${lineOf(answers)}`,
     `jobs: ${lineOf(ends)}`,
     `diaries: ${diary.length} lines of ${instancesOf(diary).length} instances; events: ${seen}`,
+    ...[...failures].map(([text, count]) => `  failed, ${count} times: ${text}`),
     findings.length === 0
       ? 'found: nothing lost, nothing doubled, no overlap, events in order and without a hole, every bot as wanted, nothing left behind'
       : `FOUND: ${lineOf(counted(findings.map(({ rule }) => rule)))}`,
