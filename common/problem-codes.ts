@@ -173,7 +173,7 @@ export const problemCodes = {
     http: 403,
     grpc: 'PERMISSION_DENIED',
     cause: 'The token is valid, but of the wrong kind for this call.',
-    cure: 'Use a client token for bots and jobs, a worker token for workers, and an admin token for tokens.',
+    cure: 'Use a client token for bots and jobs, and an admin token to manage tokens and workers; a worker token is for worker programs only.',
   },
   JOB_NOT_FOUND: notFound('There is no such job, or it belongs to another user.', 'Check the job id.'),
   BOT_NOT_FOUND: notFound(

@@ -123,6 +123,12 @@ describe('of a folder', () => {
       { Procfile: 'worker: python absent.py\n', 'run_it.py': '', 'x.py': '' },
       'worker of the Procfile runs absent.py, which is not one of the files.',
     ],
+    [
+      'says what the Procfile lacks',
+      { Procfile: 'release: ./migrate\n', 'run.py': '' },
+      'The Procfile has no worker, bot or web line, but release: it is not used. ' +
+        'Add a line such as "worker: python app.py" to it, or give --entrypoint FILE or --command TEXT.',
+    ],
   ])('with nothing to choose, it %s', async (_title, disk, message) => {
     const { exitCode, stderr } = await start(disk);
     expect(exitCode).toBe(1);

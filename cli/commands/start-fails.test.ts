@@ -180,7 +180,7 @@ describe('a start that fails', () => {
       exitCode: 2,
       stdout: '',
       stderr:
-        'Error INVALID_ENV_VARS: -e number 1 has a name with other characters than letters, digits and "_". ' +
+        'Error INVALID_ENV_VARS: -e number 1 has an invalid name: use Latin letters, digits and "_", and do not begin with a digit. ' +
         'Write -e NAME=VALUE, for example -e BOT_TOKEN=123:ABC.\n',
     });
     expect(orchestrator.calls).toEqual([]);

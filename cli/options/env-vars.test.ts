@@ -27,3 +27,11 @@ it.each(['secret', '=secret', '1A=secret', 'A B=secret', '123:secret==', '', 'Ä
     expect(JSON.stringify(result)).toContain('-e number 2 ');
   },
 );
+
+it('says of a name that begins with a digit what is wrong with it', () => {
+  expect(parseEnvVars(['1A=x'])).toMatchObject({
+    problem: {
+      message: '-e number 1 has an invalid name: use Latin letters, digits and "_", and do not begin with a digit.',
+    },
+  });
+});

@@ -13,7 +13,8 @@ export function parseEnvVars(words: readonly string[]): Result<readonly EnvPair[
     const name = word.slice(0, split);
     if (split < 0) return refused(index, 'has no "="');
     // The text before "=" is not shown: of "-e 123:ABC==" it would be a part of the token.
-    if (!namePattern.test(name)) return refused(index, 'has a name with other characters than letters, digits and "_"');
+    if (!namePattern.test(name))
+      return refused(index, 'has an invalid name: use Latin letters, digits and "_", and do not begin with a digit');
     pairs.push([name, word.slice(split + 1)]);
   }
   return ok(pairs);

@@ -35,6 +35,15 @@ export interface RunChoice {
 type Options = Pick<RunOptions, 'entrypoint' | 'command' | 'runtime'>;
 type Files = Pick<Source, 'files' | 'namedFiles'>;
 
+/** By the beginning of a note: what to do where it is why nothing was chosen. */
+const cures = [
+  [
+    /^scripts\.start|^\w+ of the Procfile runs/,
+    'Build it first and send it as well (--include sends what is left out)',
+  ],
+  [/^The Procfile has no/, 'Add a line such as "worker: python app.py" to it'],
+] as const;
+
 /** Throws CliError or ProblemError with the cure. */
 export async function chooseRun(source: Files, run: Options, signal: AbortSignal): Promise<RunChoice> {
   const { entrypoint, command, runtime } = run;
@@ -55,14 +64,15 @@ export async function chooseRun(source: Files, run: Options, signal: AbortSignal
     const line = `Runs ${startText(start)}${because}; --entrypoint or --command runs something else`;
     return { ...startRun(start, source, run), notes: [...notes, line] };
   }
-  const fault = notes.find((note) => /^scripts\.start|^\w+ of the Procfile runs/.test(note));
-  if (fault === undefined) {
-    if (packageJson !== undefined && runtime !== 'python') unwrap(readPackageJson(packageJson, 'package.json'));
-    return { ...fileRun(source, run), notes };
+  for (const [start, cure] of cures) {
+    const fault = notes.find((note) => start.test(note));
+    if (fault !== undefined) {
+      const hint = `${cure}, or give --entrypoint FILE or --command TEXT.`;
+      throw complain(exitCodes.failed, 'INVALID_ENTRYPOINT', `${fault}.`, hint);
+    }
   }
-  const hint =
-    'Make it before and send it along (--include takes what is left out), or say --entrypoint FILE or --command TEXT.';
-  throw complain(exitCodes.failed, 'INVALID_ENTRYPOINT', `${fault}.`, hint);
+  if (packageJson !== undefined && runtime !== 'python') unwrap(readPackageJson(packageJson, 'package.json'));
+  return { ...fileRun(source, run), notes };
 }
 
 /** A file at the bot's root; undefined if it is not there. */

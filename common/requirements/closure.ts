@@ -77,17 +77,17 @@ const absent = (place: string, target: string) =>
   place === ''
     ? refused(
         `${shownPath(target)} is not one of the bot's files.`,
-        'Send it along, or name another file to install from.',
+        'Send it as well, or name another file to install from.',
       )
     : refused(
         `${place} includes ${shownPath(target)}, which is not one of the bot's files.`,
-        'Send it along, or take the line out. A path counts from the file in which it stands.',
+        'Send it as well, or remove the line. A path is relative to the file that contains it.',
       );
 
 const cycle = (place: string, target: string, isItself: boolean) =>
   refused(
     isItself ? `${place} includes its own file.` : `${place} includes ${shownPath(target)}, which includes it in turn.`,
-    'Take that line out: pip would read the files for ever.',
+    'Remove that line: pip would keep reading these files forever.',
   );
 
 const tooMuch = () =>

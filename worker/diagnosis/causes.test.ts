@@ -6,6 +6,15 @@ const explain = (text: string, before: readonly string[] = [], number = 5) => ex
 const traceback = ['Traceback (most recent call last):', '  File "/app/bot.py", line 3, in <module>'];
 
 describe('the causes recognised in a log', () => {
+  it.each([
+    'bot-runner: 9: exec: pyton: not found',
+    'sh: 1: exec: pyton: not found',
+    'bash: line 1: exec: pyton: not found',
+    'run.sh: 2: pyton: not found',
+  ])('a program that the shell does not find: %s', (line) => {
+    expect(explain(line)?.text).toContain('the program pyton is not in the image');
+  });
+
   // Printed by catatonit 0.1.7, the init of Podman 4.3.
   it.each([
     ['No such file or directory', 'what the bot is started with cannot be started'],

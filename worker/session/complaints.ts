@@ -32,7 +32,7 @@ export function complaintOf(endpoint: Pick<Endpoint, 'url'>, workerId: string, e
         text: `the orchestrator at ${endpoint.url} forgot this worker right after it had joined; retrying`,
       };
     case 'disobeyed':
-      return { isError: true, text: `the orchestrator at ${endpoint.url} is not followed: ${end.message}` };
+      return { isError: true, text: `this worker does not obey the orchestrator at ${endpoint.url}: ${end.message}` };
     case 'fenced':
       return {
         isError: true,

@@ -101,7 +101,7 @@ function checkClosure(paths: readonly string[], files: ReadonlyMap<string, strin
     return refused(
       `${JSON.stringify(missing.slice(0, 80))} is not one of the bot's files.`,
       undefined,
-      'Send it along in "files".',
+      'Add it to "files".',
     );
   }
   const read = new Map<string, PipFile | null>();

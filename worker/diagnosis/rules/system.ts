@@ -34,7 +34,7 @@ const noProgram = (name: string): Explanation => ({
   cure:
     name === 'ffmpeg' || name === 'ffprobe'
       ? 'use your own Dockerfile that installs it, for example with apt-get install ffmpeg'
-      : 'use your own Dockerfile that installs it, or add the package that provides it to the requirements',
+      : 'check its name, use your own Dockerfile that installs it, or add the package that provides it to the requirements',
 });
 const notExecutableStart: Explanation = {
   what: 'what the bot is started with may not be executed, or is no program',
