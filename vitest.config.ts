@@ -9,6 +9,7 @@ export default defineConfig({
   test: {
     include: ['{common,orchestrator,worker,cli,test,scripts,examples}/**/*.test.ts'],
     globalSetup: ['test/kit/global-setup.ts'],
+    setupFiles: ['test/kit/leave-nothing/setup.ts'],
     maxWorkers,
     testTimeout: 20_000,
     hookTimeout: 60_000,

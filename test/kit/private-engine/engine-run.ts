@@ -32,11 +32,14 @@ export interface EngineRun {
   readonly madeFolders?: readonly string[];
 }
 
+/** A test process has another folder for its temporary files: leave-nothing/setup.ts. */
+const enginesDir = (): string => process.env['BOTRUNNER_ENGINES_DIR'] ?? tmpdir();
+
 const engineFolders = ['/run/docker', '/run/docker/plugins', '/etc/docker'];
 
 /** Makes the folder of a new run under the system's folder for temporary files. */
 export async function createRunFolder(): Promise<string> {
-  const dir = await mkdtemp(join(tmpdir(), folderPrefix));
+  const dir = await mkdtemp(join(enginesDir(), folderPrefix));
   saveRun(dir, {});
   return dir;
 }
@@ -62,8 +65,8 @@ export function engineProcesses(dir: string): { readonly pid: number; readonly p
 
 /** Removes runs whose owner is gone: a run that was ended by SIGKILL, or whose own removal was. */
 export async function sweepLeftovers(): Promise<void> {
-  for (const name of readdirSync(tmpdir())) {
-    const dir = join(tmpdir(), name);
+  for (const name of readdirSync(enginesDir())) {
+    const dir = join(enginesDir(), name);
     if (!name.startsWith(folderPrefix) || !isOurs(dir)) continue;
     const run = readRun(dir);
     if (!run || (run.boot === bootId() && isAlive(run.owner))) continue;
