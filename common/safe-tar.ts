@@ -120,7 +120,14 @@ function oddity({ type }: TarEntry, name: string): string | undefined {
 }
 
 /** Names that people's folders have; the other rules say that somebody tries something. */
-const harmlessRules: ReadonlySet<PathRule> = new Set(['control_character', 'not_text', 'leading_dash', 'segment_end']);
+const harmlessRules: ReadonlySet<PathRule> = new Set([
+  'control_character',
+  'not_text',
+  'leading_dash',
+  'segment_end',
+  // "a:b.txt" is one here; nobody unpacks it where it would be a drive.
+  'drive_letter',
+]);
 
 const contentOf = ({ sizeBytes, mode, content }: TarEntry) => ({
   sizeBytes,

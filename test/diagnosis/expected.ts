@@ -73,6 +73,7 @@ export const expected: Readonly<Record<string, RegExp>> = {
   'node-ffmpeg': newProgram,
   'node-missing-file': /cannot find its file config\.json/,
   'node-typescript': /cannot run TypeScript/,
+  'node-24-typescript-enum': /cannot run a TypeScript enum: write it in plain JavaScript/,
   'aiogram-conflict': conflict,
   'aiogram-webhook': webhook,
   'aiogram-unauthorized': unauthorized,

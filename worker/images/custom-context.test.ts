@@ -118,6 +118,10 @@ describe('the build context of custom mode', () => {
     await expect(read(await save(files))).rejects.toMatchObject({
       problem: { code: 'INVALID_ARCHIVE', message: expect.stringContaining('"docs/a.png"') },
     });
+    const atTheTop = [...files.slice(0, 1), [{ name: 'model.bin' }, lfsPointer] satisfies Entry];
+    await expect(read(await save(atTheTop))).rejects.toMatchObject({
+      problem: { code: 'INVALID_ARCHIVE', message: expect.stringContaining('"model.bin"') },
+    });
   });
 
   test('leaves out a hard link, a pipe and an odd name, and names them', async () => {
@@ -125,12 +129,17 @@ describe('the build context of custom mode', () => {
       [{ name: 'Dockerfile' }, 'FROM scratch'],
       [{ name: 'l', type: 'link', linkname: 'Dockerfile' }],
       [{ name: 'notes.' }, 'x'],
+      [{ name: 'a:b.txt' }, 'x'],
       [{ name: 'bot.py' }, 'x'],
     ]);
     expect([...(await read(contextTarPath)).keys()]).toEqual(['Dockerfile', 'bot.py']);
     const context = await createCustomContext({ contextTarPath, platform });
     context.stream.destroy();
-    expect(context.leftOut).toEqual(['"l" is a hard link', '"notes." has a segment that ends with a space or a dot']);
+    expect(context.leftOut).toEqual([
+      '"l" is a hard link',
+      '"notes." has a segment that ends with a space or a dot',
+      '"a:b.txt" begins with a drive letter',
+    ]);
   });
 
   test('follows the Dockerfile.dockerignore instead where there is one', async () => {

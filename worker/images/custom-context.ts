@@ -87,7 +87,7 @@ async function findRoot(
     if (entry.kind === 'link') leavesTop ||= countUps(entry.target) >= below.length;
     const maxBytes = below.length < 2 ? steering[below[0] ?? top] : undefined;
     if (maxBytes !== undefined || below.length === 0) seen.set(entry.name, await seenEntry(entry, maxBytes ?? 0));
-    else if (entry.kind === 'file' && (await isLfsPointer(entry))) pointers.push(entry.name);
+    if (maxBytes === undefined && entry.kind === 'file' && (await isLfsPointer(entry))) pointers.push(entry.name);
   }
   if (seen.has(dockerfile)) return readRoot(seen, pointers, '', platform);
   const [only = ''] = tops;

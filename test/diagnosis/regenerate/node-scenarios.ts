@@ -44,6 +44,7 @@ export const nodeScenarios: readonly Scenario[] = [
   program('node-ffmpeg', "require('child_process').spawn('ffmpeg', ['-version']);"),
   program('node-missing-file', "require('fs').readFileSync('config.json');"),
   script('node-typescript', { 'bot.ts': 'const a: number = 1;\n' }, { start: 'bot.ts' }),
+  script('node-24-typescript-enum', { 'bot.ts': 'enum Menu {\n  Main,\n}\n' }, { newNode: true, start: 'bot.ts' }),
   // Set aside.
   program('node-localhost-names', "require('net').connect(5432, 'localhost');", { offline: true, unseen: true }),
   script(

@@ -72,6 +72,15 @@ export const nodeRules: readonly Rule[] = [
             cure: 'check the name, or require the version that the code was written for',
           },
   ),
+  rule(
+    'run',
+    'typescript_syntax',
+    /^SyntaxError \[ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX\]: TypeScript ([a-z][a-z ]{0,40}) is not supported in strip-only mode/,
+    ([, syntax = '']) => ({
+      what: `Node.js runs TypeScript by stripping its types, and cannot run a TypeScript ${syntax}`,
+      cure: 'write it in plain JavaScript (for an enum, an object), or compile the bot to .js before you upload it',
+    }),
+  ),
   rule('run', 'typescript', /\bERR_UNKNOWN_FILE_EXTENSION\b.{0,60}"\.tsx?"/, typescript),
   rule('run', 'syntax', /^SyntaxError: (?!.*JSON)/, (_, { before }) => {
     const place = placeIn(before);
