@@ -40,6 +40,8 @@ export const expected: Readonly<Record<string, RegExp>> = {
   'python-asyncio-localhost': /nothing answers at 127\.0\.0\.1:6379.*is the bot itself/,
   'python-redis': /nothing answers at localhost:6379.*is the bot itself/,
   'python-variable': /environment variable BOT_TOKEN is missing/,
+  'python-variable-number': /environment variable ADMIN_ID is missing/,
+  'python-variable-split': /environment variable ADMIN_IDS is missing/,
   'python-not-writable': /cannot write to \/etc\/bot\.db/,
   'python-read-only': /\/mnt\/bot\.log is read-only/,
   'python-missing-file': /cannot find its file config\.json/,

@@ -23,6 +23,15 @@ describe('the causes recognised in a log', () => {
     expect(explain(`ERROR (catatonit:6): failed to exec pid1: ${why}`)?.text).toContain(what);
   });
 
+  it('a None is no missing variable, unless the code says so', () => {
+    const none = "TypeError: int() argument must be a string, a bytes-like object or a real number, not 'NoneType'";
+    expect(explain(none, [...traceback, '    ADMIN = int(os.getenv("ADMIN"))'])).toMatchObject({
+      id: 'missing_variable',
+    });
+    expect(explain(none, [...traceback, '    ADMIN = int(find("ADMIN"))'])).toBeUndefined();
+    expect(explain(none, ['os.getenv("ADMIN")', ...traceback, '    print(int(user))'])).toBeUndefined();
+  });
+
   it.each(['start.sh: 9: exec: uvicorn: not found', 'start.sh: line 1: exec: uvicorn: not found'])(
     'a program that exec does not find: %s',
     (line) => {

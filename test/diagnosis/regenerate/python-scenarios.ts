@@ -95,6 +95,8 @@ export const pythonScenarios: readonly Scenario[] = [
     pip: ['redis>=5,<6'],
   }),
   program('python-variable', 'import os\nTOKEN = os.environ["BOT_TOKEN"]'),
+  program('python-variable-number', 'import os\nADMIN = int(os.getenv("ADMIN_ID"))'),
+  program('python-variable-split', 'import os\nADMINS = [int(x) for x in os.environ.get("ADMIN_IDS").split(",")]'),
   program('python-not-writable', 'open("/etc/bot.db", "w")', { nobody: true }),
   program('python-read-only', 'open("/mnt/bot.log", "w")', {
     argv: () => ['unshare', '-m', 'sh', '-c', 'mount -t tmpfs -o ro tmpfs /mnt && exec python bot.py'],

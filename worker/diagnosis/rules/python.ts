@@ -165,6 +165,17 @@ export const pythonRules: readonly Rule[] = [
     /^(?:decouple\.UndefinedValueError: |environs\.[\w.]*Error: Environment variable ")([A-Za-z_]\w{0,80})(?: not found|" not set)/,
     ([, name = '']) => missingVariable(name),
   ),
+  // The line of code above it says where the None came from.
+  rule(
+    'run',
+    'missing_variable',
+    /^(?:TypeError: (?:int|float)\(\) argument must be .{1,80}, not 'NoneType'|AttributeError: 'NoneType' object has no attribute 'split')$/,
+    (_, { before }) => {
+      const code = before.filter((text) => !/^[\s~^]*$/.test(text)).at(-1) ?? '';
+      const name = /\b(?:getenv|environ\.get)\(['"]([A-Za-z_]\w{0,80})['"]\)/.exec(code)?.[1];
+      return name === undefined ? undefined : missingVariable(name);
+    },
+  ),
   rule('run', 'input', /^EOFError(?:$|: EOF when reading a line)/, noInput),
   rule('run', 'syntax', /^(SyntaxError|IndentationError|TabError): (?!.*JSON)/, ([, kind = ''], { text, before }) => {
     // Node has the same word, with other places: node.ts.
