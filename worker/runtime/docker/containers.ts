@@ -3,6 +3,7 @@
 import { type Clock, sleep } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import { ProblemError, problem, refuse } from '#common/problem.ts';
+import { asFailure } from '../../failures/chances.ts';
 import { checkEnv } from '../check-env.ts';
 import {
   type ContainerFacts,
@@ -141,13 +142,22 @@ export async function inspectContainer(
 }
 
 export async function startContainer(deps: ContainerDeps, id: string, signal: AbortSignal): Promise<void> {
-  if (!(await inspectContainer(deps, id, signal))) throw noSuchContainer();
+  const facts = await inspectContainer(deps, id, signal);
+  if (!facts) throw noSuchContainer();
   try {
     await start(deps, id, signal);
   } catch (error) {
-    throw told(deps, error, 'start', await envValues(deps, id, signal));
+    const failure = told(deps, error, 'start', await envValues(deps, id, signal));
+    if (!wasCutShort(error) || !(failure instanceof ProblemError)) throw failure;
+    // One that never ran holds nothing of the bot's: the next try makes it anew, under an id that the runtime does not know.
+    if (facts.status === 'created') await removeContainer(deps, id, signal);
+    throw asFailure(failure.problem, 'again', { cause: error });
   }
 }
+
+/** The engine was killed while it started this container: its containerd has the task already, and refuses a second one. */
+const wasCutShort = (error: unknown): boolean =>
+  error instanceof EngineRefusal && error.status === 500 && /\btask [0-9a-f]{64}: already exists/.test(error.text);
 
 async function start({ engine, network }: ContainerDeps, id: string, signal: AbortSignal): Promise<void> {
   const call = { method: 'POST', path: `/containers/${id}/start` } as const;
