@@ -1,5 +1,5 @@
 /** The sources of start, from the command line to what the orchestrator gets. Update takes the same. */
-import { symlink, truncate } from 'node:fs/promises';
+import { mkdir, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
@@ -66,6 +66,22 @@ describe('--simple', () => {
 });
 
 describe('--custom DIR', () => {
+  it('refuses the empty folder of a submodule, unless it is left out', async () => {
+    const files = {
+      'b/Dockerfile': 'FROM x',
+      'b/.gitmodules': '[submodule "shared"]\n\tpath = libs/shared\n\turl = https://host/shared.git\n',
+    };
+    const cwd = await tempFolder(files);
+    await mkdir(join(cwd, 'b/libs/shared'), { recursive: true });
+    const { exitCode, stderr } = await start(['--custom', 'b'], { cwd });
+    expect({ exitCode, stderr }).toEqual({
+      exitCode: 1,
+      stderr: expect.stringContaining('b/libs/shared is a submodule that has not been fetched: its folder is empty.'),
+    });
+    await writeFile(join(cwd, 'b/.dockerignore'), 'libs\n');
+    expect(await start(['--custom', 'b'], { cwd })).toMatchObject({ exitCode: 0 });
+  });
+
   it('names a virtual environment of any name that goes to the build', async () => {
     const cwd = await tempFolder({
       'b/Dockerfile': 'FROM x',

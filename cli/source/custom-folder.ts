@@ -13,6 +13,7 @@ import { collectContext } from './build-context.ts';
 import { sizeOf } from './file-bounds.ts';
 import { packEntries } from './pack.ts';
 import type { ReadySource, SourceContext } from './source.ts';
+import { refuseEmptySubmodule } from './submodules.ts';
 
 /** `name` as the user wrote it. Throws CliError or ProblemError with the cure. */
 export async function prepareFolder(
@@ -24,6 +25,9 @@ export async function prepareFolder(
   const ignore = await readIgnore(name, diskPath, signal);
   const patterns = ignore === undefined ? [] : unwrap(parseDockerignore(ignore.content, join(name, ignore.file)));
   const { entries: found, leftOut, byDefault } = await collectContext(diskPath, patterns, signal);
+  const emptyFolders = found.flatMap((entry) => (entry.kind === 'folder' ? [entry.path] : []));
+  const isFile = (path: string) => found.some((entry) => entry.kind === 'file' && entry.path === path);
+  await refuseEmptySubmodule(name, diskPath, emptyFolders, isFile, signal);
   // The worker reads it too, and follows no link.
   const entries = found.map((entry) =>
     entry.kind === 'link' && entry.path === ignore?.file
