@@ -161,6 +161,11 @@ const commands: Readonly<Record<string, Command>> = {
     if (bot !== undefined && host.power) host.worker.turn(bot, 'running');
   }),
   reconcile: ofHost((world, host) => world.reconcile(host)),
+  /** What no worker may do: for trying the checks. */
+  copies: ofHost((world, host, line) => {
+    const other = world.hosts.get(line.at(2));
+    for (const [key, bot] of host.worker.bots) other?.worker.bots.set(key, { ...bot });
+  }),
 
   // Workers for tasks that are about no bot.
   takes: (world, line) => {

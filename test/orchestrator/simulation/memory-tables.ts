@@ -1,390 +1,194 @@
 /**
- * The tables that the engine works on, in memory, with transactions: for running the engine hundreds of thousands of times. They
- * pass the contract of the store's own tables (tables.test.ts).
+ * The tables of the store as the engine has them, without a disk: what is alive is the store's own (store/alive), and what it keeps on
+ * disk are rows in maps here. A crash begins anew with those.
  */
 
-import type { BotKey } from '../../../common/ids.ts';
-import { actionsThat } from '../../../orchestrator/core/actions.ts';
-import { boundAge, followingClock, limited } from '../../../orchestrator/core/bot/aged.ts';
-import { mayRun } from '../../../orchestrator/core/quota.ts';
-import {
-  type BotRecord,
-  type EventRecord,
-  isFinal,
-  type JobRecord,
-  type Leftover,
-  type TaskRecord,
-  type WorkerRecord,
-} from '../../../orchestrator/core/records.ts';
-import type {
-  ArtifactTable,
-  BotTable,
-  BotVolumeTable,
-  IdempotencyTable,
-  JobTable,
-  LeftoverTable,
-  OutboxTable,
-  SourceTokenTable,
-  Tables,
-  TaskTable,
-  TelegramTokenTable,
-  WorkerTable,
-} from '../../../orchestrator/store/store.ts';
-import { Journal, JournalledMap } from './journalled-map.ts';
-
-export interface MemoryTables {
-  readonly tables: Tables;
-  /** Every bot there is. */
-  bots(): readonly BotRecord[];
-  /** Runs work on them as one transaction: what it did is taken back when it throws, or when `keep` says so of its value. */
-  transact<T>(work: (tables: Tables) => T, keep?: (value: T) => boolean): T;
-}
-
-const keyOf = ({ userId, botId }: BotKey): string => `${userId}/${botId}`;
-const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+import { botKeyText } from '#common/ids.ts';
+import { parseJobInput, storedParams } from '../../../orchestrator/core/job-params.ts';
+import type { BotRecord, EventRecord, JobRecord } from '../../../orchestrator/core/records.ts';
+import { isFinal } from '../../../orchestrator/core/records.ts';
+import { type Alive, type AliveRows, createAlive } from '../../../orchestrator/store/alive/alive.ts';
+import type { JobRow } from '../../../orchestrator/store/alive/jobs.ts';
+import type { Rows } from '../../../orchestrator/store/alive/rows.ts';
+import type { ArtifactTable, IdempotencyTable, Tables } from '../../../orchestrator/store/store.ts';
 
 /** What the engine does not use. */
 const absent = (): never => {
   throw new Error('these tables are for the engine alone');
 };
 
-export function createMemoryTables(): MemoryTables {
-  const journal = new Journal();
-  const jobs = jobTable(journal);
-  const bots = botTable(journal, jobs.startingOf);
-  const tasks = taskTable(journal, jobs.open);
-  let asked = 0;
-  const tables: Tables = {
-    // Any change may have made room.
-    room: () => asked++,
-    bots: bots.table,
-    jobs: jobs.table,
-    tasks,
-    idempotency: idempotencyTable(journal),
-    outbox: outboxTable(journal),
-    workers: workerTable(journal),
-    leftovers: leftoverTable(journal),
-    botVolumes: botVolumeTable(journal),
-    artifacts: artifactTable(journal),
-    telegramTokens: telegramTokenTable(journal),
-    sourceTokens: sourceTokenTable(journal, bots.onRemove),
-    openings: { all: () => [], add: absent },
-    tokens: { all: absent, put: absent, remove: absent },
-    clock: { mark: () => undefined, setMark: () => undefined, ageMark: absent, setAgeMark: absent },
-  };
-  return {
-    tables,
-    bots: bots.all,
-    transact(work, keep = () => true) {
-      const value = journal.transact(() => work(tables), keep);
-      journal.forget();
+/** The rows on disk, by kind and key. */
+type Disk = { readonly [K in keyof AliveRows]: Map<string, AliveRows[K] extends Rows<infer R> ? R : never> };
+
+const emptyDisk = (): Disk => ({
+  bots: new Map(),
+  jobs: new Map(),
+  tasks: new Map(),
+  workers: new Map(),
+  leftovers: new Map(),
+  volumes: new Map(),
+  telegramTokens: new Map(),
+  sourceTokens: new Map(),
+});
+
+export class MemoryTables {
+  readonly #disk = emptyDisk();
+  /** The newest event of each bot: nothing else of them is asked by the engine. */
+  readonly #events = new Map<string, EventRecord>();
+  readonly #keys = new Map<string, { readonly bodySha256: string; readonly jobId: string }>();
+  readonly #owned = new Set<string>();
+  #lastSeq = 0;
+  #alive = this.#open();
+  /** What the engine works on; another one after a crash. */
+  tables = this.#tablesOf(this.#alive);
+
+  /** Runs work as one transaction: what it did is taken back when it throws, or unless it should be kept. */
+  transact<T>(work: (tables: Tables) => T, keep = true): T {
+    const mark = this.#alive.undo.mark();
+    try {
+      const value = work(this.tables);
+      if (keep) this.#commit();
+      else this.#alive.undo.back(mark);
       return value;
-    },
-  };
-}
+    } catch (error) {
+      this.#alive.undo.back(mark);
+      throw error;
+    }
+  }
 
-function botTable(journal: Journal, startingOf: (userId: string) => readonly string[]) {
-  const rows = new JournalledMap<BotRecord>(journal);
-  const removed: ((key: BotKey) => void)[] = [];
-  const all = () => [...rows.values()].sort((a, b) => byText(a.userId, b.userId) || byText(a.botId, b.botId));
-  const each = (change: (bot: BotRecord) => BotRecord) => {
-    for (const bot of [...rows.values()]) rows.set(keyOf(bot), change(bot));
-  };
-  const nextOf = (ageWarned: boolean) => {
-    const times = [...rows.values()]
-      .filter((bot) => bot.desired === 'running' && bot.ageWarned === ageWarned)
-      .flatMap(({ stopsAt }) => stopsAt ?? []);
-    return times.length === 0 ? undefined : Math.min(...times);
-  };
-  const table: BotTable = {
-    get: (key) => rows.get(keyOf(key)),
-    ofUser: (userId) => all().filter((bot) => bot.userId === userId && bot.desired !== 'removed'),
-    sealedAfter: absent,
-    sealed: () =>
-      all().flatMap(({ userId, botId, specSealed }) => (specSealed === null ? [] : [{ userId, botId, specSealed }])),
-    ofWorker: (workerId) => all().filter((bot) => bot.workerId === workerId),
-    withPendingTask: (taskId) => all().find(({ pendingTask }) => pendingTask === taskId),
-    reservedOn: (workerId) => {
-      const there = [...rows.values()].filter((bot) => mayRun(bot) && bot.workerId === workerId);
-      const sum = (of: 'memoryBytes' | 'cpuMillis') => there.reduce((all, bot) => all + bot[of], 0);
-      return { memoryBytes: sum('memoryBytes'), cpuMillis: sum('cpuMillis') };
-    },
-    activeOf: (userId) => {
-      const running = [...rows.values()].filter((bot) => bot.userId === userId && mayRun(bot));
-      return new Map([...running.map(({ botId }) => botId), ...startingOf(userId)].map((botId) => [botId, true]));
-    },
-    aging: (stopsAt) =>
-      all()
-        .filter((bot) => bot.desired === 'running' && bot.stopsAt !== null && bot.stopsAt <= stopsAt)
-        .sort((a, b) => (a.stopsAt ?? 0) - (b.stopsAt ?? 0)),
-    nextAging: () => ({ unwarned: nextOf(false), warned: nextOf(true) }),
-    setMaxRuntime: (maxRuntimeMs) => each((bot) => limited(bot, maxRuntimeMs)),
-    followClock: (stepMs) => each((bot) => followingClock(bot, stepMs)),
-    boundAges: (now) => each((bot) => boundAge(bot, now)),
-    put: (bot) => rows.set(keyOf(bot), bot),
-    remove(key) {
-      if (rows.delete(keyOf(key))) for (const listener of removed) listener(key);
-    },
-  };
-  return { table, all, onRemove: (listener: (key: BotKey) => void) => void removed.push(listener) };
-}
+  /** Every bot there is. */
+  bots(): readonly BotRecord[] {
+    return [...this.#alive.rows.bots.values()];
+  }
 
-const placeTaking = actionsThat(({ takesPlace }) => takesPlace);
+  /** All that was in memory is lost. */
+  crash(): void {
+    this.#alive = this.#open();
+    this.tables = this.#tablesOf(this.#alive);
+  }
 
-function jobTable(journal: Journal) {
-  const rows = new JournalledMap<JobRecord>(journal);
-  const openRows = new JournalledMap<JobRecord>(journal);
-  const steps = new JournalledMap<readonly { state: string; at: number }[]>(journal);
-  const open = () => [...openRows.values()].sort((a, b) => byText(a.jobId, b.jobId));
-  const put = (job: JobRecord) => {
-    rows.set(job.jobId, job);
-    if (isFinal(job.status)) openRows.delete(job.jobId);
-    else openRows.set(job.jobId, job);
-  };
-  const table: JobTable = {
-    get: (jobId) => rows.get(jobId),
-    put,
-    addStep: (jobId, state, at) => steps.set(jobId, [...(steps.get(jobId) ?? []), { state, at }]),
-    steps: (jobId) => steps.get(jobId) ?? [],
-    openOfBot: (key) => open().filter((job) => job.mutating && job.userId === key.userId && job.botId === key.botId),
-    withStatus: (status) => open().filter((job) => job.status === status),
-    anyWaits: () => open().some(({ status }) => status === 'waiting_for_worker'),
-    sealedAfter: absent,
-    overdue: (now) =>
-      open()
-        .filter(({ deadlineAt }) => deadlineAt <= now)
-        .sort((a, b) => a.deadlineAt - b.deadlineAt),
-    prune: absent,
-    nextDeadline: () => {
-      const times = open().map(({ deadlineAt }) => deadlineAt);
-      return times.length === 0 ? undefined : Math.min(...times);
-    },
-    newestId: () =>
-      [...rows.values()]
-        .map(({ jobId }) => jobId)
-        .sort(byText)
-        .at(-1),
-    followClock: (stepMs) => {
-      for (const job of open()) {
-        const { createdAt, updatedAt, deadlineAt } = job;
-        put({
-          ...job,
-          createdAt: createdAt + stepMs,
-          updatedAt: updatedAt + stepMs,
-          deadlineAt: deadlineAt + stepMs,
-        });
+  #commit(): void {
+    const { rows } = this.#alive;
+    for (const name of Object.keys(rows) as (keyof AliveRows)[]) {
+      // A name has the rows of its kind.
+      const [kind, disk] = [rows[name] as Rows<unknown>, this.#disk[name] as Map<string, unknown>];
+      for (const { key, after } of kind.changes()) {
+        if (after === undefined) disk.delete(key);
+        else disk.set(key, after);
       }
-    },
-    boundDeadlines: (now) => {
-      for (const job of open()) {
-        if (job.createdAt > now) put({ ...job, createdAt: now, deadlineAt: now + (job.deadlineAt - job.createdAt) });
-      }
-    },
-  };
-  const startingOf = (userId: string) =>
-    open()
-      .filter((job) => job.userId === userId && placeTaking.some((action) => action === job.action))
-      .map(({ botId }) => botId);
-  return { table, open, startingOf };
+    }
+    for (const event of this.#alive.added()) {
+      this.#lastSeq = event.seq;
+      if (event.body.kind === 'bot') this.#events.set(botKeyText(event), event);
+    }
+    this.#alive.keep();
+  }
+
+  #open(): Alive {
+    const latestOfBot = (bot: Parameters<Tables['outbox']['latestOfBot']>[0]) => this.#events.get(botKeyText(bot));
+    const alive = createAlive({
+      job: (jobId) => this.#disk.jobs.get(jobId),
+      task: (taskId) => this.#disk.tasks.get(taskId),
+      lastSeq: () => this.#lastSeq,
+      events: {
+        latestOfBot,
+        lastBotSeq: (bot) => latestOfBot(bot)?.botSeq ?? 0,
+        after: absent,
+        ofUserAfter: absent,
+        lastOf: absent,
+        latestOfBots: absent,
+        latestOfWorkers: absent,
+        place: absent,
+        setPlace: absent,
+        floor: absent,
+        prune: absent,
+      },
+    });
+    const open = new Set<string | null>();
+    for (const [key, row] of this.#disk.jobs) {
+      if (isFinal(row.job.status)) continue;
+      open.add(row.job.taskId);
+      alive.rows.jobs.load(key, asRead(row));
+    }
+    for (const [key, task] of this.#disk.tasks) {
+      if (open.has(key) && task.status !== 'done') alive.rows.tasks.load(key, task);
+    }
+    for (const name of ['bots', 'workers', 'leftovers', 'volumes', 'telegramTokens', 'sourceTokens'] as const) {
+      for (const [key, row] of this.#disk[name]) (alive.rows[name] as Rows<unknown>).load(key, row); // as above
+    }
+    return alive;
+  }
+
+  #tablesOf({ tables }: Alive): Tables {
+    return {
+      ...tables,
+      bots: { ...tables.bots, sealedAfter: absent, sealed: absent },
+      jobs: { ...tables.jobs, sealedAfter: absent, prune: absent, newestId: absent },
+      tasks: { ...tables.tasks, newestId: absent },
+      outbox: {
+        ...tables.outbox,
+        ofUserAfter: absent,
+        lastOf: absent,
+        latestOfBots: absent,
+        latestOfWorkers: absent,
+        place: absent,
+        setPlace: absent,
+        floor: absent,
+        prune: absent,
+      },
+      workers: { ...tables.workers, access: absent, allAccess: absent, putAccess: absent },
+      idempotency: this.#idempotency(),
+      artifacts: this.#artifacts(),
+      openings: { all: () => [], add: absent },
+      tokens: { all: absent, put: absent, remove: absent },
+      clock: { mark: () => undefined, setMark: () => undefined, ageMark: absent, setAgeMark: absent },
+    };
+  }
+
+  /** In the same transaction as the rows in the store; here it is undone with them. */
+  #idempotency(): IdempotencyTable {
+    return {
+      get: (userId, key) => this.#keys.get(`${userId} ${key}`),
+      put: (userId, key, bodySha256, jobId) => {
+        const id = `${userId} ${key}`;
+        this.#keys.set(id, { bodySha256, jobId });
+        this.#alive.undo.push(() => this.#keys.delete(id));
+      },
+      prune: absent,
+    };
+  }
+
+  /** Who has which artifact; the bytes are nothing to the engine. */
+  #artifacts(): ArtifactTable {
+    const add = (id: string) => {
+      if (this.#owned.has(id)) return;
+      this.#owned.add(id);
+      this.#alive.undo.push(() => this.#owned.delete(id));
+    };
+    return {
+      own: (userId, sha256) => add(`${userId} ${sha256}`),
+      isOwnedBy: (userId, sha256) => this.#owned.has(`${userId} ${sha256}`),
+      get: (sha256) => (this.#owned.has(sha256) ? { uploadId: sha256, sizeBytes: 1 } : undefined),
+      finish: (_uploadId, sha256) => add(sha256),
+      addBytes: () => undefined,
+      touch: () => undefined,
+      discardUnfinished: () => undefined,
+      addChunk: absent,
+      discardUpload: absent,
+      page: absent,
+      ownersOf: absent,
+      setUnneeded: absent,
+      remove: absent,
+      removeChunks: absent,
+      chunk: absent,
+      chunkSize: absent,
+    };
+  }
 }
 
-function taskTable(journal: Journal, openJobs: () => readonly JobRecord[]): TaskTable {
-  const rows = new JournalledMap<TaskRecord>(journal);
-  const all = () => [...rows.values()].sort((a, b) => byText(a.taskId, b.taskId));
-  return {
-    get: (taskId) => rows.get(taskId),
-    oldestOpen: (types, except = []) =>
-      all().find(
-        ({ taskId, type, status, workerId }) =>
-          status === 'open' && workerId === null && types.includes(type) && !except.includes(taskId),
-      ),
-    takenBy: (workerId) =>
-      openJobs()
-        .flatMap(({ taskId }) => (taskId === null ? [] : (rows.get(taskId) ?? [])))
-        .filter((task) => task.status === 'accepted' && task.workerId === workerId)
-        .sort((a, b) => byText(a.taskId, b.taskId)),
-    put: (task) => rows.set(task.taskId, task),
-    newestId: () => all().at(-1)?.taskId,
-  };
-}
-
-function idempotencyTable(journal: Journal): IdempotencyTable {
-  const rows = new JournalledMap<{ bodySha256: string; jobId: string }>(journal);
-  return {
-    get: (userId, key) => rows.get(`${userId} ${key}`),
-    put: (userId, key, bodySha256, jobId) => rows.set(`${userId} ${key}`, { bodySha256, jobId }),
-    prune: absent,
-  };
-}
-
-/** Keeps the newest event of each bot and worker alone: nothing else of it is asked by the engine. */
-function outboxTable(journal: Journal): OutboxTable {
-  const newest = new JournalledMap<EventRecord>(journal);
-  const counter = new JournalledMap<number>(journal);
-  const lastSeq = () => counter.get('seq') ?? 0;
-  return {
-    add: (event) => {
-      const added = { ...event, seq: lastSeq() + 1 };
-      counter.set('seq', added.seq);
-      if (event.body.kind === 'bot') newest.set(keyOf(event), added);
-      return added;
-    },
-    latestOfBot: (bot) => newest.get(keyOf(bot)),
-    lastBotSeq: (bot) => newest.get(keyOf(bot))?.botSeq ?? 0,
-    lastSeq,
-    after: absent,
-    ofUserAfter: absent,
-    lastOf: absent,
-    latestOfBots: absent,
-    latestOfWorkers: absent,
-    place: absent,
-    setPlace: absent,
-    floor: absent,
-    prune: absent,
-  };
-}
-
-function workerTable(journal: Journal): WorkerTable {
-  const rows = new JournalledMap<WorkerRecord>(journal);
-  const marks = new JournalledMap<true>(journal);
-  const set = (kind: string, workerId: string, is: boolean) => {
-    if (is) marks.set(`${kind} ${workerId}`, true);
-    else marks.delete(`${kind} ${workerId}`);
-  };
-  const is = (kind: string, workerId: string) => marks.get(`${kind} ${workerId}`) === true;
-  return {
-    get: (workerId) => rows.get(workerId),
-    all: () =>
-      [...rows.values()]
-        .filter(({ workerId }) => !is('forgotten', workerId))
-        .sort((a, b) => byText(a.workerId, b.workerId)),
-    put: (worker) => {
-      rows.set(worker.workerId, worker);
-      set('forgotten', worker.workerId, false);
-    },
-    seen: absent,
-    isForgotten: (workerId) => is('forgotten', workerId),
-    forget: (workerId) => {
-      if (rows.get(workerId) === undefined) return;
-      set('forgotten', workerId, true);
-      set('cordoned', workerId, false);
-    },
-    isCordoned: (workerId) => is('cordoned', workerId),
-    setCordoned: (workerId, cordoned) => {
-      if (rows.get(workerId) === undefined) return false;
-      set('cordoned', workerId, cordoned);
-      return true;
-    },
-    access: absent,
-    allAccess: absent,
-    putAccess: absent,
-  };
-}
-
-function leftoverTable(journal: Journal): LeftoverTable {
-  const rows = new JournalledMap<Leftover>(journal);
-  const idOf = (leftover: Pick<Leftover, 'workerId' | 'userId' | 'botId'>) => `${leftover.workerId} ${keyOf(leftover)}`;
-  const all = () => [...rows.values()].sort((a, b) => byText(idOf(a), idOf(b)));
-  return {
-    ofWorker: (workerId) => all().filter((one) => one.workerId === workerId),
-    ofBot: (bot) => all().filter((one) => keyOf(one) === keyOf(bot)),
-    withTask: (taskId) => all().find((one) => one.taskId === taskId),
-    workersWith: (bot) =>
-      new Set(
-        all()
-          .filter((one) => one.copy || keyOf(one) === keyOf(bot))
-          .map(({ workerId }) => workerId),
-      ),
-    put: (leftover) => rows.set(idOf(leftover), leftover),
-    remove: (leftover) => void rows.delete(idOf(leftover)),
-  };
-}
-
-function botVolumeTable(journal: Journal): BotVolumeTable {
-  const rows = new JournalledMap<{ key: string; workerId: string }>(journal);
-  return {
-    workersOf: (bot) =>
-      [...rows.values()]
-        .filter(({ key }) => key === keyOf(bot))
-        .map(({ workerId }) => workerId)
-        .sort(byText),
-    put: (bot, workerId) => rows.set(`${keyOf(bot)} ${workerId}`, { key: keyOf(bot), workerId }),
-    remove: (bot, workerId) => void rows.delete(`${keyOf(bot)} ${workerId}`),
-    removeWorker: (workerId) => {
-      for (const [id, row] of [...rows.entries()]) if (row.workerId === workerId) rows.delete(id);
-    },
-  };
-}
-
-/** Who has which artifact; the bytes are nothing to the engine. */
-function artifactTable(journal: Journal): ArtifactTable {
-  const owners = new JournalledMap<true>(journal);
-  const rows = new JournalledMap<{ uploadId: string; sizeBytes: number }>(journal);
-  return {
-    own: (userId, sha256) => owners.set(`${userId} ${sha256}`, true),
-    isOwnedBy: (userId, sha256) => owners.get(`${userId} ${sha256}`) === true,
-    get: (sha256) => rows.get(sha256),
-    finish: (uploadId, sha256, sizeBytes) => {
-      if (rows.get(sha256) === undefined) rows.set(sha256, { uploadId, sizeBytes });
-    },
-    addBytes: () => undefined,
-    touch: () => undefined,
-    discardUnfinished: () => undefined,
-    addChunk: absent,
-    discardUpload: absent,
-    page: absent,
-    ownersOf: absent,
-    setUnneeded: absent,
-    remove: absent,
-    removeChunks: absent,
-    chunk: absent,
-    chunkSize: absent,
-  };
-}
-
-function telegramTokenTable(journal: Journal): TelegramTokenTable {
-  const rows = new JournalledMap<BotKey>(journal);
-  return {
-    owner: (tokenKey) => rows.get(tokenKey),
-    ofBot: (bot) =>
-      [...rows.entries()].filter(([, owner]) => keyOf(owner) === keyOf(bot)).map(([tokenKey]) => tokenKey),
-    put: (tokenKey, { userId, botId }) => {
-      if (rows.get(tokenKey) !== undefined) throw new Error('the token has an owner');
-      rows.set(tokenKey, { userId, botId });
-    },
-    remove: (tokenKey) => void rows.delete(tokenKey),
-    withOtherKeys: (prefix) => [...rows.entries()].filter(([key]) => !key.startsWith(prefix)).map(([, owner]) => owner),
-  };
-}
-
-interface SourceTokens {
-  readonly sourceId: string;
-  readonly revision: number;
-  readonly key: string;
-  readonly tokenKeys: readonly string[];
-}
-
-function sourceTokenTable(journal: Journal, onRemove: (listener: (key: BotKey) => void) => void): SourceTokenTable {
-  const rows = new JournalledMap<SourceTokens>(journal);
-  const idOf = ({ sourceId, revision }: Pick<SourceTokens, 'sourceId' | 'revision'>) => `${sourceId} ${revision}`;
-  const drop = (is: (row: SourceTokens) => boolean) => {
-    for (const row of [...rows.values()]) if (is(row)) rows.delete(idOf(row));
-  };
-  const newest = (sourceId: string, revision: number) =>
-    [...rows.values()]
-      .filter((row) => row.sourceId === sourceId && row.revision <= revision)
-      .sort((a, b) => b.revision - a.revision)[0];
-  onRemove((key) => drop((row) => row.key === keyOf(key)));
-  return {
-    of: (sourceId, revision) => newest(sourceId, revision)?.tokenKeys,
-    put: (sourceId, revision, bot, tokenKeys) => {
-      const key = rows.get(idOf({ sourceId, revision }))?.key ?? (bot === undefined ? '/' : keyOf(bot));
-      rows.set(idOf({ sourceId, revision }), { sourceId, revision, key, tokenKeys });
-    },
-    settle: (sourceId, revision, bot) => {
-      drop((row) => row.key === keyOf(bot) && (row.sourceId !== sourceId || row.revision > revision));
-      const last = newest(sourceId, revision)?.revision ?? 0;
-      drop((row) => row.key === keyOf(bot) && row.sourceId === sourceId && row.revision < last);
-    },
-  };
+/** A job as it comes back from the disk: its input is written as JSON. */
+function asRead({ job, steps }: JobRow): JobRow {
+  const stored = JSON.parse(JSON.stringify(storedParams(job)));
+  const { action: _action, params: _params, ...rest } = job;
+  return { job: { ...rest, ...parseJobInput(job.action, stored) } as JobRecord, steps }; // a job is its fields and its input
 }

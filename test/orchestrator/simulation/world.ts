@@ -28,7 +28,7 @@ import { defaultFleetTimes, Fleet, type SessionFacts } from '../../../orchestrat
 import type { SendQueue } from '../../../orchestrator/fleet/send-queue.ts';
 import { createManualClock } from '../../kit/manual-clock.ts';
 import { checkRows, type Seen } from './invariants.ts';
-import { createMemoryTables } from './memory-tables.ts';
+import { MemoryTables } from './memory-tables.ts';
 import { type Answer, type FromWorker, type ModelBot, ModelWorker } from './model-worker.ts';
 import { Trace } from './trace.ts';
 
@@ -72,7 +72,7 @@ export class World {
   readonly trace = new Trace();
   readonly hosts = new Map<string, Host>();
   readonly clock = createManualClock();
-  readonly #memory = createMemoryTables();
+  readonly #memory = new MemoryTables();
   readonly #seen: Seen = new Map();
   readonly #options: WorldOptions;
   readonly #context: EngineContext;
@@ -84,6 +84,7 @@ export class World {
   #reconcileAt = 0;
   /** The orchestrator is about to be killed: effects are lost. */
   #dying = false;
+  #triedRoom = 0;
 
   constructor(options: WorldOptions) {
     this.#options = options;
@@ -138,19 +139,16 @@ export class World {
         return { ...bot, state };
       };
       const inputs = { now, newId, newEventId: newId, seen, seenNumbers: () => undefined };
-      return this.#memory.transact(
-        (tx) => {
-          const outbox = {
-            ...tx.outbox,
-            add: (event: Parameters<typeof tx.outbox.add>[0]) => {
-              told.push(event.body);
-              return tx.outbox.add(event);
-            },
-          };
-          return work(createChange({ ...tx, outbox }, inputs, effects));
-        },
-        () => keep,
-      );
+      return this.#memory.transact((tx) => {
+        const outbox = {
+          ...tx.outbox,
+          add: (event: Parameters<typeof tx.outbox.add>[0]) => {
+            told.push(event.body);
+            return tx.outbox.add(event);
+          },
+        };
+        return work(createChange({ ...tx, outbox }, inputs, effects));
+      }, keep);
     };
     if (this.#options.twice) this.#tryInVain(() => run(false), told);
     const value = run(true);
@@ -255,8 +253,10 @@ export class World {
   crash(): void {
     this.#dying = false;
     for (const host of this.hosts.values()) host.session = undefined;
+    this.#memory.crash();
     this.#fleet = this.#newFleet();
     this.#silent = new Set();
+    this.#triedRoom = 0;
     this.trace.line('the orchestrator was killed and is back');
     this.change((change) => takeUp(this.#context, change));
     this.change(readLogsAgain);
@@ -388,8 +388,15 @@ export class World {
     if (this.#fleet.heartbeat(session, host.ready, 'its engine is not there')) this.placeWaiting();
   }
 
+  /** As Engine.placeWaiting. */
   placeWaiting(): void {
+    this.#triedRoom = this.tables.room();
     if (this.tables.jobs.anyWaits()) this.change((change) => placeWaiting(this.#context, change));
+  }
+
+  /** As Engine.placeFreed. */
+  #placeFreed(): void {
+    if (this.tables.room() > this.#triedRoom) this.placeWaiting();
   }
 
   reconcile(host: Host): void {
@@ -433,13 +440,14 @@ export class World {
         return;
       case 'observations':
         this.change((change) => observe(this.#context, change, workerId, message.bots));
+        this.#placeFreed();
         return;
       case 'result': {
         const { result } = message;
         this.change((change) => applyResult(this.#context, change, workerId, result));
         const value = { $typeName: 'botrunner.v1.ResultAck', taskId: result.taskId } as const;
         this.#fleet.send(workerId, { case: 'resultAck', value });
-        this.placeWaiting();
+        this.#placeFreed();
       }
     }
   }
