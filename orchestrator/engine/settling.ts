@@ -6,7 +6,7 @@
 import { type BotKey, containerName } from '#common/ids.ts';
 import type { JsonObject } from '#common/json.ts';
 import { changesBot } from '../core/actions.ts';
-import { hasNoContainer, settled, stands } from '../core/bot/settled.ts';
+import { settled, stands, wasGone } from '../core/bot/settled.ts';
 import type { BotRecord, JobRecord, Leftover } from '../core/records.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
@@ -38,8 +38,8 @@ export function endWithoutWorker(context: EngineContext, change: Change, job: Jo
   if (bot === undefined || bot.desired === 'running') return undefined;
   if (bot.workerId === null) return { kind: 'carried_out' };
   if (!context.fleet.isSilent(bot.workerId)) return undefined;
-  // A state that is settled was reported when the container was gone. A delete also has its image and log to remove.
-  if (job.action === 'stop' && hasNoContainer(bot)) return { kind: 'carried_out' };
+  // A delete also has its image and log to remove.
+  if (job.action === 'stop' && wasGone(bot)) return { kind: 'carried_out' };
   const { workerId } = bot;
   const what = job.action === 'stop' ? 'stopped' : 'removed';
   const reason = `${job.botId} will be ${what} when its worker ${workerId} is back; until then it may keep running`;

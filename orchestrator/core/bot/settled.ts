@@ -3,9 +3,17 @@ import { type JobAction, rowOf } from '../actions.ts';
 import type { BotRecord, BotStateName, Observed } from '../records.ts';
 import { changed } from './record.ts';
 
-/** The wish came true: there is nothing to go back to any more, and nothing left to do. */
+/**
+ * The wish came true: there is nothing to go back to any more, and nothing left to do. A stop that needed no worker, because the bot
+ * was gone, is as good as one that its worker has reported.
+ */
 export const settled = (bot: BotRecord, action: JobAction): BotRecord =>
-  changed(bot, { undo: null, pendingTask: null, ...(action === 'stop' ? { state: 'stopped' } : {}) });
+  changed(bot, {
+    undo: null,
+    pendingTask: null,
+    ...(action === 'stop' ? { state: 'stopped' } : {}),
+    ...(action === 'stop' && wasGone(bot) ? { observed: { ...bot.observed, generation: bot.generation } } : {}),
+  });
 
 /** The decision stands, whatever becomes of its job: its task outlives it. */
 export const outliving = (bot: BotRecord, taskId: string | null): BotRecord => changed(bot, { pendingTask: taskId });
@@ -65,9 +73,12 @@ function nextState(bot: BotRecord, { state, observed: { containerId } }: Report)
 
 const isSame = (a: Observed, b: Observed): boolean => JSON.stringify(a) === JSON.stringify(b);
 
-/** Whether the bot has no container for certain, by what was reported. */
-export const hasNoContainer = ({ state, observed: { containerId } }: BotRecord): boolean =>
-  (state === 'stopped' || state === 'failed') && containerId === undefined;
+/**
+ * Whether the bot has no container for certain: its worker has said so of the decision before this one. A state alone is no proof,
+ * because a start that was called off sets it before its worker has heard of that.
+ */
+export const wasGone = ({ state, generation, observed: { containerId, generation: seen } }: BotRecord): boolean =>
+  (state === 'stopped' || state === 'failed') && containerId === undefined && seen === generation - 1;
 
 /** Whether a failed job of the action leaves its decision in force. */
 export const stands = (action: JobAction): boolean => rowOf(action).undo === 'stands';
