@@ -35,10 +35,18 @@ export function parseRun(
   const names = [...files.keys()];
   const start = hasEntrypoint ? named(data['entrypoint'], names) : chosen(files, names, wanted);
   if (start?.kind === 'command') return parseCommand(start.argv, wanted ?? start.language, names);
+  if (start === undefined && !hasEntrypoint && names.length > 0) return fail(nothingToRun());
   const entrypoint = checkEntrypoint(start === undefined ? data['entrypoint'] : start.path, names);
   if (!entrypoint.ok) return entrypoint;
   return ok({ entrypoint: entrypoint.value, command: [], language: wanted ?? languageOf(entrypoint.value) });
 }
+
+const nothingToRun = () =>
+  problem('INVALID_ENTRYPOINT', 'Nothing says which of the files is run, and none has a usual entrypoint name.', {
+    details: { field: 'entrypoint' },
+    hint: 'Name it with "entrypoint", or give a "command". A file that a Procfile or scripts.start runs has to be among the files.',
+    example: examples.files,
+  });
 
 /** A folder with a __main__.py is run as the package that it is. */
 function named(entrypoint: unknown, names: readonly string[]): Start | undefined {

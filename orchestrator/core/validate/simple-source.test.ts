@@ -71,7 +71,12 @@ describe('what is run', () => {
   });
 
   it.each<[string, object, string]>([
-    ['of two packages', { files: files('a/__main__.py', 'b/__main__.py') }, 'INVALID_ENTRYPOINT'],
+    ['of two packages', { files: files('a/__main__.py', 'b/__main__.py') }, 'INVALID_ENTRYPOINT: Nothing says which'],
+    [
+      'of a Procfile that runs a file that is not there',
+      { files: { ...files('a.py', 'b.py'), Procfile: 'worker: python absent.py' } },
+      'INVALID_ENTRYPOINT: Nothing says which of the files is run',
+    ],
     ['of an empty command', { files: files('x.py'), command: ' ' }, 'INVALID_ENTRYPOINT: The command is empty.'],
     ['of a command that is a number', { files: files('x.py'), command: 5 }, 'INVALID_ENTRYPOINT'],
     ['of a command with a NUL', { files: files('x.py'), command: ['a\0'] }, 'INVALID_ENTRYPOINT'],
