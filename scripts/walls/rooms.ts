@@ -45,6 +45,8 @@ export const floors: Readonly<Record<string, readonly (readonly string[])[]>> = 
  */
 export const pureFiles: readonly string[] = [
   'orchestrator/core/**',
+  // What works decide on. The works themselves hash and seal; that they do the same when run again, the rehearsal holds.
+  'orchestrator/store/alive/**',
   'worker/bots/converge.ts',
   'worker/bots/restart-policy.ts',
   'worker/diagnosis/causes.ts',

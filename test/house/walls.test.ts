@@ -54,6 +54,7 @@ const refused: Record<string, readonly string[]> = {
     '../../worker/main.ts',
   ],
   'orchestrator/core/bot/a.ts': ['node:crypto', 'node:fs'],
+  'orchestrator/store/alive/a.ts': ['node:crypto', 'node:fs', 'node:worker_threads'],
   'common/ids.ts': ['node:fs'],
   'worker/main.ts': [
     '../orchestrator/main.ts',
@@ -117,7 +118,12 @@ const globals = [
   'setImmediate(() => {})',
   'queueMicrotask(() => {})',
 ];
-const pureFiles = ['orchestrator/core/global.ts', 'worker/bots/converge.ts', 'common/global.ts'];
+const pureFiles = [
+  'orchestrator/core/global.ts',
+  'orchestrator/store/alive/global.ts',
+  'worker/bots/converge.ts',
+  'common/global.ts',
+];
 const impureFiles = [
   'orchestrator/engine/global.ts',
   'worker/bots/global.ts',
