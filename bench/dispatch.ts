@@ -2,7 +2,8 @@
  * Durable dispatch beside durable queues: a job of 1 KiB from one process to a handler in another, on disk (fsync) before it is
  * acknowledged, on the same disk in the same run.
  *
- *     node bench/dispatch.ts [--seconds 10] [--rounds 3] [--warm-up 5] [--bots 64,10000] [--only REST,JetStream] [--short]
+ *     node bench/dispatch.ts [--seconds 10] [--rounds 3] [--warm-up 5] [--bots 64,10000] [--only REST,JetStream]
+ *         [--outstanding 1,64] [--short]
  *
  * It starts all servers itself (Debian's packages and npm's, unpacked into a cache; nothing is installed), runs the contestants
  * in turns, and prints medians over the rounds with ratios taken round by round. `--short` is for a look: one round of two
@@ -23,6 +24,7 @@ const { values } = parseArgs({
     'warm-up': { type: 'string' },
     bots: { type: 'string' },
     only: { type: 'string' },
+    outstanding: { type: 'string', default: '1,64' },
     short: { type: 'boolean', default: false },
   },
 });
@@ -62,7 +64,7 @@ try {
   const machine = `${cpus().length} cores, ${cpus()[0]?.model ?? ''}, Node ${process.version}`;
   console.log(`${new Date().toISOString()}, ${machine}, load ${loadavg().map((load) => load.toFixed(1))}`);
   console.log(`${rounds} rounds of ${seconds} s each, in turns; medians; ratios round by round\n`);
-  for (const outstanding of [1, 64]) {
+  for (const outstanding of values.outstanding.split(',').map(Number)) {
     const figures = new Map<Entry, Figures[]>(entries.map((entry) => [entry, []]));
     for (let round = 0; round < rounds; round++) {
       for (const entry of entries) {
