@@ -7,7 +7,7 @@ import type { Problem } from './problem.ts';
 import { isProblemCode } from './problem-codes.ts';
 
 /** The reason number of a code; UNSPECIFIED for a code that proto does not list (a test holds that there is none). */
-export function reasonOf(code: string): ErrorReason {
+function reasonOf(code: string): ErrorReason {
   const reason = (ErrorReason as unknown as Record<string, ErrorReason | undefined>)[code];
   return reason ?? ErrorReason.UNSPECIFIED;
 }

@@ -87,7 +87,7 @@ export function explainStartError(error: unknown): string | undefined {
 }
 
 /** How long a clean shutdown may take, whatever the others that it waits for do. */
-export const shutdownMaxMs = 10_000;
+const shutdownMaxMs = 10_000;
 
 /**
  * Runs one program for the life of this process. A signal that comes while it starts ends it as soon as it has started, so

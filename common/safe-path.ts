@@ -5,8 +5,8 @@
 import { fail, ok, problem, type Result } from './problem.ts';
 
 export const pathMaxBytes = 1024;
-export const segmentMaxBytes = 255;
-export const pathMaxDepth = 32;
+const segmentMaxBytes = 255;
+const pathMaxDepth = 32;
 
 /** What is wrong with a path; the texts behind them are for people, these are for programs (details.rule). */
 export type PathRule =

@@ -60,7 +60,7 @@ export interface RunningWorker {
 }
 
 /** The orchestrator does not take this worker as it is configured; the message says what to change. */
-export class WorkerRefusedError extends Error {
+class WorkerRefusedError extends Error {
   constructor(message: string) {
     super(message);
     this.name = 'WorkerRefusedError';

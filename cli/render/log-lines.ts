@@ -7,7 +7,7 @@ import { escapeControls, plainOutput } from './escape.ts';
 import type { Style } from './style.ts';
 
 /** The stream's word in JSON: stdout, stderr, build, system, gap. */
-export const streamWord = (stream: LogStream): string => (LogStream[stream] ?? 'unspecified').toLowerCase();
+const streamWord = (stream: LogStream): string => (LogStream[stream] ?? 'unspecified').toLowerCase();
 
 /** Where a line came from, if not from the bot itself. */
 function prefix(stream: LogStream): string {

@@ -4,7 +4,7 @@ import { pipLines } from './pip-text.ts';
 import { isPlainRequirement } from './plain.ts';
 
 /** As many as a request may list. */
-export const requirementsMax = 200;
+const requirementsMax = 200;
 
 /** The packages, one item each; undefined where the installer has to read the file itself. */
 export function asList(path: string, text: string): readonly string[] | undefined {

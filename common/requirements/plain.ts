@@ -5,7 +5,7 @@
  * installer reads itself. Pure.
  */
 
-export const requirementMaxLength = 256;
+const requirementMaxLength = 256;
 
 const pythonName = `[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?`;
 const pythonVersion = `(?:===|==|!=|~=|<=|>=|<|>)[ ]?[A-Za-z0-9.*+!_-]+`;

@@ -40,7 +40,7 @@ export interface StartChoice {
 const fits = (language: Language | undefined, runtime: Language | undefined): boolean =>
   runtime === undefined || language === undefined || language === runtime;
 
-export const languageOfPath = (path: string): Language | undefined =>
+const languageOfPath = (path: string): Language | undefined =>
   path.endsWith('.py') ? 'python' : /\.(?:[mc]?js|m?ts)$/.test(path) ? 'node' : undefined;
 
 /** The only language that files are of; undefined for none and for both. */

@@ -3,7 +3,7 @@ import { rowOf } from './actions.ts';
 import type { BotRecord, JobRecord, ShownBot, ShownJob } from './records.ts';
 
 /** An event is a hint, not the answer: GetJob has the whole result. Far below what NATS takes (1 MiB by default). */
-export const resultMaxBytes = 16 * 1024;
+const resultMaxBytes = 16 * 1024;
 
 export function shownBot(bot: BotRecord): ShownBot {
   const { specSealed: _spec, undo: _undo, purge: _purge, pendingTask: _pending, ...shown } = bot;

@@ -21,7 +21,7 @@ import { openSoundSpec } from './specs.ts';
 const keyForm = 'h:';
 
 /** A keyed hash of a token's sha256: without the key nobody can try tokens against the store. */
-export const tokenKeyOf = (sealKey: Secret<Uint8Array>, tokenSha256: string): string =>
+const tokenKeyOf = (sealKey: Secret<Uint8Array>, tokenSha256: string): string =>
   keyForm + createHmac('sha256', keyObjectOf(sealKey)).update(`telegram token ${tokenSha256}`).digest('hex');
 
 export const tokenSha256 = (token: string): string => createHash('sha256').update(token).digest('hex');

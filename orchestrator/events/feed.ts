@@ -40,7 +40,7 @@ export interface FeedSettings {
   readonly watchersPerUserMax: number;
 }
 
-export const defaultFeedSettings: FeedSettings = {
+const defaultFeedSettings: FeedSettings = {
   bufferMax: 256,
   batch: 256,
   markMs: 15_000,

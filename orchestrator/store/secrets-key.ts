@@ -12,7 +12,7 @@ import { Secret } from '#common/secret.ts';
 import { open } from './seal.ts';
 import type { SealedSample, Store } from './store.ts';
 
-export class SecretsKeyError extends Error {
+class SecretsKeyError extends Error {
   constructor(message: string) {
     super(message);
     this.name = 'SecretsKeyError';

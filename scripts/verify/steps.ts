@@ -7,6 +7,7 @@ import { checkout, checkoutPath } from '../process/checkout.ts';
 import { run } from '../process/run.ts';
 import { structureFaults } from '../structure/faults.ts';
 import { staleGenerated } from './stale-generated.ts';
+import { unused } from './unused.ts';
 
 export interface Step {
   /** One word for --only and --skip. */
@@ -50,6 +51,12 @@ export const steps: readonly Step[] = [
     holds: 'no circles, no arrows up between rooms, pure files are pure',
     cure: 'see scripts/walls/rooms.ts for the table; `npm run structure` shows the whole picture',
     check: async () => structureFaults(checkout).join('\n'),
+  },
+  {
+    name: 'unused',
+    holds: 'every export, setting and error code is used by somebody',
+    cure: 'remove it, or take the word export off',
+    check: async () => unused().join('\n'),
   },
   { name: 'types', holds: 'the types of every file', cure: 'fix by hand', check: tool('tsc', '-p', '.') },
   { name: 'proto-lint', holds: 'style and comments of proto/', cure: 'fix by hand', check: tool('buf', 'lint') },

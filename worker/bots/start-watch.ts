@@ -6,7 +6,7 @@
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import type { BotContext } from './bot-context.ts';
 
-export const watchMs = 2000;
+const watchMs = 2000;
 const longestWatchMs = 30_000;
 const longestBusyMs = 5000;
 /** An engine that says no more says nothing of the bot. */

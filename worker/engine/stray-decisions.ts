@@ -95,7 +95,7 @@ export class StrayDecisions {
 }
 
 /** Those that were this worker's own come first: of them its bots depend. Pure. */
-export function describeStrays(found: readonly Stray[], workerId: string): Strays {
+function describeStrays(found: readonly Stray[], workerId: string): Strays {
   const order = (stray: Stray) => `${stray.workerId === workerId ? 0 : 1}${stray.name}`;
   const containers = found
     .toSorted((a, b) => (order(a) < order(b) ? -1 : 1))

@@ -11,7 +11,7 @@ import { TransientProblemError } from './transient.ts';
  */
 export type Chance = 'again' | 'briefly' | 'final';
 
-export const briefTriesMax = 4;
+const briefTriesMax = 4;
 
 /** The error to throw for a problem with this chance. */
 export function asFailure(problem: Problem, chance: Chance, options: { readonly cause?: unknown } = {}): ProblemError {

@@ -17,7 +17,7 @@ const refused: Backoff = { firstMs: 1000, mostMs: longestMs, jitter: 0.5 };
  * After a refusal, which somebody has to take back: between half of a bound and the bound, which doubles from 1 s to 8 s with
  * each failure in a row.
  */
-export const refusedDelayMs = (failures: number, random: number): number => backoffMs(refused, failures + 1, random);
+const refusedDelayMs = (failures: number, random: number): number => backoffMs(refused, failures + 1, random);
 
 /** After another worker of the same id took the session: coming back at once would only throw that one out in turn. */
 export const fencedDelayMs = (random: number): number => Math.round(longestMs * (1 + random));

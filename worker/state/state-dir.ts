@@ -40,7 +40,7 @@ export interface StateDir {
 }
 
 /** The folder holds something that this program did not write. The message says what to do. */
-export class StateDirError extends Error {
+class StateDirError extends Error {
   constructor(message: string) {
     super(message);
     this.name = 'StateDirError';

@@ -39,7 +39,7 @@ interface Member {
   readonly worker: RestWorker;
 }
 
-export const restWorkerTtlMs = 120_000;
+const restWorkerTtlMs = 120_000;
 const maxMembers = 1_000;
 // It waits up to 30 s for a task without saying anything.
 const restPatienceMs = 35_000;

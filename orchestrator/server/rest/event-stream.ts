@@ -20,7 +20,7 @@ const stallMs = 60_000;
 // What a browser waits before it connects again.
 const retryMs = 1_000;
 
-export const formatFrame = ({ id, event, data }: EventFrame): string =>
+const formatFrame = ({ id, event, data }: EventFrame): string =>
   `id: ${id}\n${event === undefined ? '' : `event: ${event}\n`}${data === undefined ? '' : `data: ${data}\n`}\n`;
 
 /** Resolves at the end of the frames, or when the reader has gone. Rejects with what the frames throw. */

@@ -8,7 +8,7 @@ import { refuse, unwrap } from '#common/problem.ts';
 import { bytesOf } from '../request-bytes.ts';
 
 /** Text to JSON; throws MALFORMED_REQUEST. */
-export function parseJson(bytes: Uint8Array): unknown {
+function parseJson(bytes: Uint8Array): unknown {
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);

@@ -16,7 +16,7 @@ export function platformOf(os: string, architecture: string, machine: string): P
   return { os, architecture, variant: variant === '' ? '' : `v${variant}` };
 }
 
-export const platformName = ({ os, architecture, variant }: Platform): string =>
+const platformName = ({ os, architecture, variant }: Platform): string =>
   [os, architecture, variant].filter((part) => part !== '').join('/');
 
 /** https://docs.docker.com/reference/dockerfile/#automatic-platform-args-in-the-global-scope */

@@ -11,7 +11,7 @@ export interface Expanded {
   readonly unset: readonly string[];
 }
 
-export const expandedMaxLength = 4096;
+const expandedMaxLength = 4096;
 const depthMax = 20;
 const nameStart = /[A-Za-z_]/;
 const namePart = /[A-Za-z0-9_]/;

@@ -55,8 +55,8 @@ export interface EngineClient {
 }
 
 /** The API versions that this code was tested with. */
-export const apiMin = '1.41';
-export const apiMax = '1.51';
+const apiMin = '1.41';
+const apiMax = '1.51';
 
 const callTimeoutMs = 30_000;
 const shortSockets = 8;

@@ -15,7 +15,7 @@ type Files = ReturnType<typeof containerFiles>;
 const streams = ['stdout', 'stderr'] as const satisfies readonly OutputStream[];
 
 /** Both streams together may hold 30 MB. */
-export const logMaxBytes = 15 * 1024 * 1024;
+const logMaxBytes = 15 * 1024 * 1024;
 
 /** How many bytes were printed before the first one of the file, for each stream. */
 type Bases = Readonly<Record<OutputStream, number>>;

@@ -15,7 +15,7 @@ export const pageHeaders = {
   'x-frame-options': 'DENY',
 };
 
-export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`);
+const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`);
 
 /** A paragraph, or lines to be typed. */
 export type Part = { readonly text: string } | { readonly lines: readonly string[] };
