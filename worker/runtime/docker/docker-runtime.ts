@@ -1,4 +1,5 @@
 /** ContainerRuntime on a Docker engine: composes the files beside it. Containers outlive the worker. */
+import { inBackground } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import type { BaseImages, BuildSettings } from '../../images/build-settings.ts';
@@ -98,10 +99,10 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     async info(signal) {
       const info = await engineInfo(engine, network, dockerHost, signal);
       // Not waited for: a build waits for it, and tries again if it fails now.
-      leftovers.gone(AbortSignal.timeout(leftoversMs)).catch((error: unknown) => {
+      const notYet = (error: unknown) =>
         logger.debug({ err: error }, 'leftovers of earlier builds could not be removed yet');
-      });
-      void leftovers.settle();
+      inBackground(leftovers.gone(AbortSignal.timeout(leftoversMs)), notYet);
+      inBackground(leftovers.settle(), notYet);
       return info;
     },
     buildImage: (build, signal) => buildSimpleImage({ ...builds, baseImages }, build, signal),
