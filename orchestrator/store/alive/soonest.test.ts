@@ -34,3 +34,12 @@ test('old times do not pile up', () => {
   expect(soonest.next()).toBe(1);
   expect(soonest.until(5)).toEqual(['k']);
 });
+
+test('gives what is due at one time in the order of the keys, whatever was taken back before', () => {
+  const soonest = new Soonest<number>((row) => row);
+  for (const key of ['c', 'a', 'b']) soonest.changed(key, undefined, 5);
+  expect(soonest.until(5)).toEqual(['a', 'b', 'c']);
+  soonest.changed('a', 5, undefined);
+  soonest.changed('a', undefined, 5);
+  expect(soonest.until(5)).toEqual(['a', 'b', 'c']);
+});

@@ -41,7 +41,7 @@ export class Soonest<R> implements Index<R> {
     return undefined;
   }
 
-  /** Keys of what is due by then, soonest first. Looks at nothing that is not. */
+  /** Keys of what is due by then, soonest first, of one time by key: always in the same order. Looks at nothing that is not due. */
   until(at: number): string[] {
     const due: Entry[] = [];
     for (let next = this.next(); next !== undefined && next <= at; next = this.next()) {
@@ -54,6 +54,7 @@ export class Soonest<R> implements Index<R> {
       this.#heap.push(entry);
       this.#rise(this.#heap.length - 1);
     }
+    due.sort((a, b) => a.at - b.at || (a.key < b.key ? -1 : 1));
     return [...new Set(due.map(({ key }) => key))];
   }
 
