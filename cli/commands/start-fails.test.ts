@@ -75,6 +75,23 @@ describe('a start that fails', () => {
     expect(json.stderr).toContain('"output_tail":["Installing');
   });
 
+  it('shows of the end of the build output only what does not stand above it', async () => {
+    const orchestrator = new FakeOrchestrator();
+    const late = "The command '/bin/sh -c npm install' returned a non-zero code: 1";
+    const details = { output_tail: `Step 1/2\nnpm error EAI_AGAIN\n${late}` };
+    const error = problemToProto(problem('BUILD_FAILED', 'The packages could not be installed.', { details }));
+    orchestrator.watchScripts.push([
+      { lines: logLines(['Step 1/2', 'npm error EAI_AGAIN'], LogStream.BUILD) },
+      { job: { status: JobStatus.FAILED, state: 'failed', error } },
+    ]);
+    const { stderr } = await runCli(['start', 'b', '--simple', 'bot.py'], { orchestrator, cwd: await oneFile() });
+    expect(stderr.split('\n').filter((line) => line.startsWith('  | '))).toEqual([
+      '  | Step 1/2',
+      '  | npm error EAI_AGAIN',
+      `  | ${late}`,
+    ]);
+  });
+
   it('shows a refusal with hint and example', async () => {
     const orchestrator = new FakeOrchestrator();
     orchestrator.failNext(

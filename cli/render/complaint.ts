@@ -43,19 +43,17 @@ function outputTail(details: JsonObject): readonly string[] | undefined {
   return undefined;
 }
 
-/** The details without an output whose last line is among those that were shown before. */
+/** The details without the lines of an output that were shown before; an output of which nothing is left is taken out. */
 export function withoutShown(details: JsonObject, shown: readonly string[]): JsonObject {
   const before = new Set(shown.map(plainOutput));
-  return Object.fromEntries(
-    Object.entries(details).filter(([name, value]) => {
-      const last = outputNames.includes(name)
-        ? linesOf(value)
-            ?.map(plainOutput)
-            .findLast((line) => line.trim() !== '')
-        : undefined;
-      return last === undefined || !before.has(last);
-    }),
-  );
+  const kept = Object.entries(details).map(([name, value]): [string, Json] | undefined => {
+    const lines = outputNames.includes(name) ? linesOf(value) : undefined;
+    if (lines === undefined) return [name, value];
+    const fresh = lines.filter((line) => !before.has(plainOutput(line)));
+    if (fresh.length === lines.length) return [name, value];
+    return fresh.some((line) => line.trim() !== '') ? [name, fresh] : undefined;
+  });
+  return Object.fromEntries(kept.filter((entry) => entry !== undefined));
 }
 
 /** Lines from a text, from a list of texts or from a list of objects with `text`; undefined for anything else. */
