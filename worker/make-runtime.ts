@@ -29,6 +29,7 @@ export function createRuntime({ config, state, clock, logger }: RuntimeParts): C
       return createDockerRuntime({
         ...shared,
         dockerHost: config.dockerHost,
+        codeDir: join(config.dir, 'code'),
         network: config.dockerNetwork,
         baseImages: { python: config.baseImage, node: config.nodeBaseImage },
         buildSettings,

@@ -177,7 +177,7 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
   const tails = new Tails({ logs, clock, logger, hasBot: (key) => registry.has(key) });
   let saidReady: boolean | undefined;
   const watch: EngineWatch = new EngineWatch(runtime, clock, logger, outages, {
-    onEvent: (containerId) => registry.hint(containerId),
+    onEvent: (event) => registry.happened(event),
     onResync: () => registry.resync(),
     onReturn: () => registry.engineReturned(),
     onHealth(health) {

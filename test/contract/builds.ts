@@ -79,6 +79,71 @@ export function describeBuilds(suite: SuiteContext): void {
     });
   });
 
+  describe('a version with other code and the same packages', () => {
+    test('is made without a build, or said to need one; the one before it keeps its code', async () => {
+      const { runtime, workerId } = suite;
+      const { language } = suite.harness;
+      const key = suite.newKey();
+      await build({ key, files: { 'v.txt': 'one\n' } });
+      const lines: string[] = [];
+      const second = {
+        key,
+        workerId,
+        revision: 2n,
+        files: { 'v.txt': 'two\n' },
+        onOutput: (line: string) => lines.push(line),
+      };
+      const reused = await buildBot(runtime, language, { ...second, reuse: true }).then(
+        () => true,
+        () => false,
+      );
+      expect(reused).toBe(suite.harness.reusesPackages);
+      if (!reused) return runtime.removeImages(key, [], patience());
+      expect(lines).toEqual([]);
+      for (const [revision, text] of [
+        [2n, 'two'],
+        [1n, 'one'],
+      ] as const) {
+        const plan = botPlan({ key, workerId, language, revision, steps: [['file', 'v.txt']] });
+        const id = await runtime.create(plan, patience());
+        await runtime.start(id, patience());
+        await untilPrinted(runtime, id, text);
+        await runtime.remove(id, patience());
+      }
+      // As after a worker that was killed: whoever starts it did not make it.
+      const unknown = await runtime.create(
+        botPlan({ key, workerId, language, steps: [['file', 'v.txt']] }),
+        patience(),
+      );
+      const later = suite.harness.runtime({ workerId });
+      await later.start(unknown, patience());
+      await untilPrinted(later, unknown, 'one');
+      await later.remove(unknown, patience());
+      await runtime.removeImages(key, [imageName(key, 2n)], patience());
+      expect(await runtime.hasImage(imageName(key, 1n), patience())).toBe(false);
+      expect(await runtime.hasImage(imageName(key, 2n), patience())).toBe(true);
+      await runtime.removeImages(key, [], patience());
+    });
+
+    test('needs a build when the packages are others, or none are there', async () => {
+      const key = suite.newKey();
+      const reuse = (revision: bigint, requirements: readonly string[]) =>
+        buildBot(suite.runtime, suite.harness.language, {
+          key,
+          workerId: suite.workerId,
+          revision,
+          requirements,
+          reuse: true,
+        });
+      const before = await suite.harness.traces();
+      await expect(reuse(1n, [])).rejects.toThrow('needs a build');
+      await build({ key });
+      await expect(reuse(2n, ['left-pad'])).rejects.toThrow('needs a build');
+      await suite.runtime.removeImages(key, [], patience());
+      expect(await suite.harness.traces()).toEqual(before);
+    });
+  });
+
   describe('a build', () => {
     test('that fails says so with the end of its output, and leaves nothing', async () => {
       const before = await suite.harness.traces();

@@ -1,4 +1,7 @@
 /** The docker runtime for the contract suite, on the engine that the test set-up provides. */
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { systemClock } from '#common/clock.ts';
 import type { Language } from '#common/language.ts';
 import { silentLogger } from '#common/log.ts';
@@ -14,6 +17,10 @@ import type { TakenContainers } from '../../worker/state/taken-containers.ts';
 import type { TestDocker } from '../kit/test-docker.ts';
 import { absentRequirement, endlessRequirement, startEndlessIndex } from './endless-index.ts';
 import { type Harness, patience, second } from './harness.ts';
+
+/** Of all workers of a test file, as if they shared a state folder. */
+const codeDir = mkdtempSync(join(tmpdir(), 'contract-code-'));
+process.once('exit', () => rmSync(codeDir, { recursive: true, force: true }));
 
 export const baseImages = { python: 'python:3.11-slim', node: 'node:24-slim' } as const;
 const ownKey = new Secret<Uint8Array>(new Uint8Array(32).fill(1));
@@ -45,6 +52,7 @@ export interface DockerChoice {
 export function dockerRuntime(docker: TestDocker, choice: DockerChoice): ContainerRuntime {
   return createDockerRuntime({
     dockerHost: docker.host,
+    codeDir,
     network: choice.network,
     baseImages: choice.bases ?? baseImages,
     buildSettings: choice.buildSettings ?? { pipIndexUrl: docker.pipIndexUrl },
@@ -87,6 +95,7 @@ export async function createDockerHarness(docker: TestDocker, language: Language
   return {
     language,
     hasImages: true,
+    reusesPackages: true,
     abortedBuildsRunOn:
       docker.podman && 'Podman finishes the step of a build whose client has gone, and keeps its layers until then',
     outputTimeStepMs: docker.podman === undefined ? 0 : second,
@@ -110,7 +119,8 @@ export async function createDockerHarness(docker: TestDocker, language: Language
       const named = ours.flatMap(({ Id, RepoTags }) => [text(Id), ...list(RepoTags).map(text)]);
       const containers = list(await engine.get('/containers/json', { all: true, filters })).map(record);
       const steps = containers.filter(({ Labels }) => texts(Labels)[buildLabel]?.startsWith('worker-1.'));
-      return [...named, ...steps.map(({ Id }) => text(Id))].toSorted();
+      const code = readdirSync(codeDir);
+      return [...named, ...steps.map(({ Id }) => text(Id)), ...code].toSorted();
     },
     async readable() {
       const containers = await engine.get('/containers/json', { all: true, filters: ofSuite });

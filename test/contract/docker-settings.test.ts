@@ -32,6 +32,8 @@ describe.skipIf('skip' in given)('with a mirror of Docker Hub', { timeout: 60 * 
   const runtimeWith = (registryMirror: string) =>
     createDockerRuntime({
       dockerHost: docker.host,
+      // Nothing is built here.
+      codeDir: '/nonexistent',
       network,
       baseImages: { python: 'mirrored-base:1', node: 'mirrored-base:1' },
       buildSettings: {},

@@ -214,7 +214,7 @@ function describeDocker(docker: TestDocker): void {
       expect(await runtime.inspect(id, patience())).toMatchObject({ exitCode: 0 });
     });
 
-    test('reuses the layer of the requirements when only the code changes', async () => {
+    test('installs nothing when only the code changes', async () => {
       const key = { userId, botId: 'layers' };
       const requirements = ['aiogram>=3.0'];
       const lines: string[] = [];
@@ -227,8 +227,7 @@ function describeDocker(docker: TestDocker): void {
         files: { 'new.py': '' },
         onOutput: (line) => lines.push(line),
       });
-      expect(lines.some((line) => line.includes('pip install'))).toBe(true);
-      expect(lines.some((line) => line.includes('Collecting'))).toBe(false);
+      expect(lines).toEqual(['the packages are the same as before: they are not installed again']);
     });
 
     test('has no operator credential in the output of a build', async () => {
@@ -315,11 +314,14 @@ function describeDocker(docker: TestDocker): void {
         ...botPlan({ key, workerId, language: 'python', steps: [['print', 'ready']] }),
         image: await plainImage(),
       };
-      const id = await other.create(plan, patience());
-      await engine.remove('/networks/contract_pruned');
-      await other.start(id, patience());
-      await untilPrinted(other, id, 'ready');
-      await other.remove(id, patience());
+      // Absent when the container is created, and gone between that and its start.
+      for (const isLost of [false, true]) {
+        const id = await other.create(plan, patience());
+        if (isLost) await engine.remove('/networks/contract_pruned');
+        await other.start(id, patience());
+        await untilPrinted(other, id, 'ready');
+        await other.remove(id, patience());
+      }
       await engine.remove('/networks/contract_pruned');
     });
 

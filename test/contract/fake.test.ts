@@ -30,6 +30,7 @@ async function createFakeHarness(): Promise<Harness> {
   return {
     language: 'node',
     hasImages: true,
+    reusesPackages: false,
     outputTimeStepMs: 0,
     absentRequirement: 'absent',
     endlessRequirement: 'endless',

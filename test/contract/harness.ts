@@ -30,6 +30,8 @@ export interface Harness {
   readonly hasImages: boolean;
   /** A runtime on the one engine of this harness; several may be made, also of one worker id, as after a restart. */
   runtime(choice: RuntimeChoice): ContainerRuntime;
+  /** Whether a version with the same packages is made without a build. */
+  readonly reusesPackages: boolean;
   /** The step of the times that lines of output have, ms; 0 when there is none. */
   readonly outputTimeStepMs: number;
   /** Why an aborted build does not end soon here; undefined where it does. */
@@ -83,6 +85,8 @@ export interface BuildChoice {
   readonly files?: Readonly<Record<string, string | Uint8Array>>;
   readonly onOutput?: (line: string) => void;
   readonly signal?: AbortSignal;
+  /** By reuseImage alone; an Error when that says it needs a build. */
+  readonly reuse?: boolean;
 }
 
 /** Builds the suite's bot for a key; returns the image. */
@@ -96,14 +100,15 @@ export async function buildBot(runtime: ContainerRuntime, language: Language, ch
     files = {},
     onOutput = () => {},
     signal = patience(),
+    reuse = false,
   } = choice;
   const image = imageName(key, revision);
   const tar = await sourceTar(language, files);
   try {
-    await runtime.buildImage(
-      { key, workerId, image, language, requirements, requirementFiles, sourceTarPath: tar.path, onOutput },
-      signal,
-    );
+    const common = { key, workerId, image, language, onOutput };
+    const build = { ...common, requirements, requirementFiles, sourceTarPath: tar.path };
+    if (!reuse) await runtime.buildImage(build, signal);
+    else if (!(await runtime.reuseImage(build, signal))) throw new Error('needs a build');
   } finally {
     await tar.remove();
   }

@@ -45,6 +45,7 @@ async function createProcessHarness(language: Language): Promise<Harness> {
   return {
     language,
     hasImages: false,
+    reusesPackages: false,
     outputTimeStepMs: 0,
     absentRequirement,
     endlessRequirement,

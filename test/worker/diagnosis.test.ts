@@ -17,7 +17,7 @@ const print = (text: string) => bots.runtime.print(bots.runtime.only().id, text)
 const exit = (code: number) => {
   const { id } = bots.runtime.only();
   bots.runtime.exit(id, code);
-  bots.registry.hint(id);
+  bots.registry.happened({ containerId: id, kind: 'ended' });
 };
 const running = async (revision: number) => {
   bots.run(revision, { taskId: `t${revision}` });

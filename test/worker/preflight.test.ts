@@ -55,7 +55,7 @@ describe('the preflight of a start', () => {
     bots.run(1, { taskId: 't1' });
     await bots.result('t1');
     bots.runtime.exit(bots.runtime.only().id, 1);
-    bots.registry.hint(bots.runtime.only().id);
+    bots.registry.happened({ containerId: bots.runtime.only().id, kind: 'ended' });
     await bots.until('it is started again', () => bots.observation()?.restarts === 1);
     await bots.restart();
     bots.run(1);

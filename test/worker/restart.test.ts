@@ -24,7 +24,7 @@ const inPlace = ['stop echo r1 10000', 'start echo r1'];
 const exit = (code: number) => {
   const { id } = bots.runtime.only();
   bots.runtime.exit(id, code);
-  bots.registry.hint(id);
+  bots.registry.happened({ containerId: id, kind: 'ended' });
 };
 /** As if an older release had made the container. */
 const outdate = async () => {

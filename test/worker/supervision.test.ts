@@ -26,7 +26,7 @@ describe('supervision', () => {
   const die = (code: number, how = { oomKilled: false }) => {
     const { id } = bots.runtime.only();
     bots.runtime.exit(id, code, how);
-    bots.registry.hint(id);
+    bots.registry.happened({ containerId: id, kind: 'ended' });
   };
   /** When it is due. No time passes meanwhile, however long the files take. */
   const nextTry = () =>
@@ -194,7 +194,7 @@ describe('an engine that went down', () => {
     await bots.result('t1');
     const { id } = bots.runtime.only();
     bots.runtime.exit(id, 0);
-    bots.registry.hint(id);
+    bots.registry.happened({ containerId: id, kind: 'ended' });
     await bots.until('it is exited', () => bots.state() === BotState.EXITED);
     covered = true;
     bots.registry.engineReturned();

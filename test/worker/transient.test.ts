@@ -108,7 +108,7 @@ describe('making an image', () => {
     await bots.pass(40_000);
     const { id } = bots.runtime.only();
     bots.runtime.exit(id, 1);
-    bots.registry.hint(id);
+    bots.registry.happened({ containerId: id, kind: 'ended' });
     await bots.until(
       'it is started again',
       () => bots.runtime.done.filter((what) => what === 'start echo r1').length === 2,
@@ -135,7 +135,7 @@ describe('an update that is watched', () => {
   const endedByEngine = (code: number) => {
     const { id } = bots.runtime.only();
     bots.runtime.exit(id, code);
-    bots.registry.hint(id);
+    bots.registry.happened({ containerId: id, kind: 'ended' });
   };
 
   it.each([0, 137, 143])(

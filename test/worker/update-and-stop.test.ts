@@ -131,7 +131,7 @@ describe('an update', () => {
     bots.run(2, { taskId: 't2' });
     await bots.until('it builds', () => bots.runtime.builds.length > 1);
     bots.runtime.exit(bots.runtime.only().id, 1);
-    bots.registry.hint(bots.runtime.only().id);
+    bots.registry.happened({ containerId: bots.runtime.only().id, kind: 'ended' });
     await bots.until('the old version runs again', () => starts().length === 2);
   });
 });

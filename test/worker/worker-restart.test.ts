@@ -38,7 +38,7 @@ describe('after a restart of the worker', () => {
     await bots.until('it is seen', () => bots.registry.snapshot()[0]?.state === BotState.RUNNING);
     expect(bots.registry.snapshot()).toMatchObject([{ containerId: id, revision: 1n, generation: 1n }]);
     bots.runtime.exit(id, 1);
-    bots.registry.hint(id);
+    bots.registry.happened({ containerId: id, kind: 'ended' });
     await bots.until('it is started again', () => starts().length === 2);
   });
 
@@ -50,7 +50,7 @@ describe('after a restart of the worker', () => {
     bots.registry.applyDesiredSet(desiredSet(same), true);
     await bots.until('it is seen', () => bots.registry.snapshot()[0]?.state === BotState.RUNNING);
     bots.runtime.exit(id, 1);
-    bots.registry.hint(id);
+    bots.registry.happened({ containerId: id, kind: 'ended' });
     await bots.until('it is started again', () => starts().length === 2);
     expect(bots.runtime.only().id).toBe(id);
   });
@@ -82,7 +82,7 @@ describe('after a restart of the worker', () => {
     await run();
     for (let n = 0; n < 4; n += 1) {
       bots.runtime.exit(bots.runtime.only().id, 1);
-      bots.registry.hint(bots.runtime.only().id);
+      bots.registry.happened({ containerId: bots.runtime.only().id, kind: 'ended' });
       const seen = bots.reports.observations.length;
       await bots.until('the crash is seen', () =>
         bots.reports.observations.slice(seen).some(({ nextTryAt }) => nextTryAt !== undefined),
@@ -101,7 +101,7 @@ describe('after a restart of the worker', () => {
   it('the backoff is no longer than it was, though the clock was set back meanwhile', async () => {
     await run();
     bots.runtime.exit(bots.runtime.only().id, 1);
-    bots.registry.hint(bots.runtime.only().id);
+    bots.registry.happened({ containerId: bots.runtime.only().id, kind: 'ended' });
     await bots.until('the crash is seen', () => bots.observation()?.nextTryAt !== undefined);
     bots.clock.setWall(bots.clock.wallMs() - 3600_000);
     await bots.restart();

@@ -14,11 +14,20 @@ import { Bell } from '#common/waiting/bell.ts';
 import { BotState } from '#gen/botrunner/v1/bot_pb.js';
 import type { BotObservation } from '#gen/botrunner/v1/worker_service_pb.js';
 import { readLines } from '../diagnosis/diagnosis.ts';
-import type { ContainerFacts } from '../runtime/container-runtime.ts';
+import type { ContainerFacts, RuntimeEvent } from '../runtime/container-runtime.ts';
 import type { Stray } from '../runtime/strays.ts';
 import { type ActiveTask, beginTask, type Outcome } from './active-task.ts';
 import type { BotContext } from './bot-context.ts';
-import { type BotMemory, factsOf, imageOf, mayForgetFormer, newMemory, runIdOf, situationOf } from './bot-memory.ts';
+import {
+  type BotMemory,
+  factsOf,
+  imageOf,
+  isKnown,
+  mayForgetFormer,
+  newMemory,
+  runIdOf,
+  situationOf,
+} from './bot-memory.ts';
 import type { KeptBot } from './bot-records.ts';
 import { describeBot, describeWork, type Known, observeBot, saysTheSame } from './bot-state.ts';
 import { isOwnDoing } from './container-steps.ts';
@@ -179,6 +188,13 @@ export class BotActor {
   hint(): void {
     this.#memory.stale = true;
     this.#bell.ring();
+  }
+
+  /** An event of the engine about the container. Those of one container come in order, so one that tells what is known is no news. */
+  happened(kind: RuntimeEvent['kind']): void {
+    const { heard } = this.#memory;
+    if (heard !== undefined) heard.push(kind);
+    else if (!isKnown(kind, this.container)) this.hint();
   }
 
   /** The engine is back: an end that came with its going is judged again, and no pause is waited out. */

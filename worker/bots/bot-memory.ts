@@ -4,7 +4,7 @@ import type { BotKey } from '#common/ids.ts';
 import type { Problem, Result } from '#common/problem.ts';
 import type { Secret } from '#common/secret.ts';
 import { type Diagnosis, recallDiagnosis } from '../diagnosis/diagnosis.ts';
-import type { ContainerFacts } from '../runtime/container-runtime.ts';
+import type { ContainerFacts, RuntimeEvent } from '../runtime/container-runtime.ts';
 import type { Stray } from '../runtime/strays.ts';
 import type { Failure, KeptBot, RunId } from './bot-records.ts';
 import type { Container, Settled, Situation } from './converge.ts';
@@ -25,8 +25,12 @@ export interface BotMemory {
   container: 'unknown' | 'none' | ContainerFacts;
   /** Without a container of its own: one of the bot that is not this worker's. */
   stray: Stray | undefined;
+  /** Its container has just been removed, so that another one can take its place at once. */
+  replacing: boolean;
   /** The container may have changed since. */
   stale: boolean;
+  /** What the engine's events say while its answer about the container is awaited; undefined while none is. */
+  heard: RuntimeEvent['kind'][] | undefined;
   /** The image of this revision is there. */
   imageReady: bigint | undefined;
   /** The decision with claimTokens whose tokens are the bot's. */
@@ -80,6 +84,8 @@ export const newMemory = (record: KeptBot, nowMs: number): BotMemory => ({
   container: 'unknown',
   stray: undefined,
   stale: false,
+  heard: undefined,
+  replacing: false,
   imageReady: undefined,
   tokensGranted: undefined,
   preparing: undefined,
@@ -102,6 +108,10 @@ export const runIdOf = (facts: ContainerFacts): RunId => `${facts.id}@${facts.st
 
 export const factsOf = ({ container }: BotMemory): ContainerFacts | undefined =>
   typeof container === 'string' ? undefined : container;
+
+/** Whether an event tells no more than the container's facts do: the one that brought it to where it is. */
+export const isKnown = (kind: RuntimeEvent['kind'], facts: ContainerFacts | undefined): boolean =>
+  (kind === 'started' && facts?.status === 'running') || (kind === 'ended' && facts?.status === 'exited');
 
 /** The failure that stands against what is desired now. */
 export function failureOf({ failure, desired }: KeptBot): Failure | undefined {

@@ -11,6 +11,7 @@ import {
 } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { ContainerLookup } from '../engine/container-lookup.ts';
 import type { BotLogs } from '../logs/bot-logs.ts';
+import type { RuntimeEvent } from '../runtime/container-runtime.ts';
 import type { Stray } from '../runtime/strays.ts';
 import { BotActor } from './bot-actor.ts';
 import type { WorkerContext } from './bot-context.ts';
@@ -68,9 +69,9 @@ export class BotRegistry {
   }
 
   /** A container has changed, as far as the engine's events tell. */
-  hint(containerId: string): void {
+  happened({ containerId, kind }: RuntimeEvent): void {
     for (const actor of this.#actors.values()) {
-      if (actor.container?.id === containerId) actor.hint();
+      if (actor.container?.id === containerId) actor.happened(kind);
     }
   }
 

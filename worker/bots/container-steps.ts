@@ -16,7 +16,7 @@ import {
   NameInUseError,
 } from '../runtime/container-runtime.ts';
 import type { BotContext } from './bot-context.ts';
-import { type BotMemory, factsOf, imageOf, runIdOf, runnableSpec } from './bot-memory.ts';
+import { type BotMemory, factsOf, imageOf, isKnown, runIdOf, runnableSpec } from './bot-memory.ts';
 import type { LastEnd } from './bot-records.ts';
 import { afterEnd, describeEnd, type Ended } from './restart-policy.ts';
 import { planContainer } from './spec-plan.ts';
@@ -59,6 +59,7 @@ export async function look(memory: BotMemory, context: BotContext, signal: Abort
   const { clock, runtime, lookup } = context;
   // Before asking: what changes while the answer is on its way makes it stale again.
   memory.stale = false;
+  memory.heard = [];
   const watched = memory.watch;
   const watchIsOver = watched !== undefined && clock.monotonicMs() >= watched.untilMs;
   const askedAtMs = clock.monotonicMs();
@@ -74,8 +75,13 @@ export async function look(memory: BotMemory, context: BotContext, signal: Abort
     memory.stray = facts ? undefined : await context.strayOf(memory.key, signal);
   } catch (error) {
     memory.stale = true;
+    memory.heard = undefined;
     throw error;
   }
+  const { heard } = memory;
+  memory.heard = undefined;
+  // One event that the answer shows too is what it shows. Of several, the answer may lie between.
+  if (heard.length > 1 || heard.some((kind) => !isKnown(kind, facts))) memory.stale = true;
   if (watchIsOver && !watched.prolong(clock.monotonicMs())) endWatch(memory);
   const { suspected } = memory;
   if (suspected !== undefined && askedAtMs >= suspected.askAtMs) memory.suspected = { ...suspected, confirmed: true };
@@ -207,6 +213,8 @@ async function saveBeforeActing(memory: BotMemory, records: BotContext['records'
 export async function remove(memory: BotMemory, context: BotContext, signal: AbortSignal): Promise<void> {
   const { runtime, clock, log } = context;
   const facts = expectFacts(memory);
+  const { desired, endedForRestart } = memory.record;
+  const wasStopped = desired?.kind === 'running' && endedForRestart === runIdOf(facts);
   if (facts.status !== 'created') {
     await storeLastOutput(memory, context, facts, signal);
     memory.record = {
@@ -226,26 +234,37 @@ export async function remove(memory: BotMemory, context: BotContext, signal: Abo
   memory.runningSince = undefined;
   memory.stale = false;
   learn(memory, context, undefined);
+  memory.replacing = wasStopped && memory.record.desired === desired;
   if (facts.status !== 'created') await log.note(describeEnd({ ...facts, interruptedBy: undefined }));
 }
 
 /** Throws ProblemError CONTAINER_ERROR when somebody else's container has the bot's name. */
 export async function create(memory: BotMemory, context: BotContext, signal: AbortSignal): Promise<void> {
   const { runtime, clock } = context;
-  const plan = planNow(memory, context);
+  const plan = { ...planNow(memory, context), replaces: memory.replacing };
+  memory.replacing = false;
   memory.stale = true;
+  let id: string;
   try {
-    await withTimeLimit(clock, 'creating the container', changeLimitMs, signal, (limited) =>
+    id = await withTimeLimit(clock, 'creating the container', changeLimitMs, signal, (limited) =>
       runtime.create(plan, limited),
     );
   } catch (error) {
     if (!(error instanceof NameInUseError)) throw error;
     if (error.id === undefined) throw nameTaken(memory);
     // One of ours: an earlier create that was given up took effect after all. Look, and go on from there.
+    await look(memory, context, signal);
+    if (!factsOf(memory)) throw new TransientError('the container is not there after it was created');
+    return;
   }
-  await look(memory, context, signal);
-  if (!factsOf(memory)) throw new TransientError('the container is not there after it was created');
+  // What was just made needs no look: nothing has happened to it, and its start looks.
+  const { key, name, revision, epoch } = plan;
+  memory.stale = false;
+  memory.stray = undefined;
+  learn(memory, context, { id, key, name, revision, epoch, status: 'created', ...neverRan });
 }
+
+const neverRan = { startedAtMs: undefined, finishedAtMs: undefined, exitCode: undefined, oomKilled: false } as const;
 
 /** The container that would be made now. */
 function planNow({ key, record, ...memory }: BotMemory, { workerId }: BotContext): ContainerPlan {

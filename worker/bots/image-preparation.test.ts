@@ -119,6 +119,23 @@ describe('making an image', () => {
     expect(runtime.calls).toContain('buildCustomImage');
   });
 
+  test('takes no slot for a version whose packages are there, and lets its code go', async () => {
+    const source: Source = {
+      case: 'simple',
+      value: { artifactSha256: 'a'.repeat(64), entrypoint: 'bot.py', requirements: ['aiogram'] } as never,
+    };
+    const { reuseImage } = runtime;
+    runtime.reuseImage = async () => true;
+    try {
+      expect(await prepare(source)).toEqual({ pinned: '', phases: ['fetching'] });
+    } finally {
+      runtime.reuseImage = reuseImage;
+    }
+    expect(runtime.calls).not.toContain('buildImage');
+    expect(await prepare(source)).toEqual({ pinned: '', phases: built });
+    expect(runtime.calls).toContain('buildImage');
+  });
+
   test('builds from an archive at a URL, with a folder around everything', async () => {
     const source = custom({ case: 'archiveUrl', value: `http://${place}/bot.tar` });
     expect(await prepare(source)).toEqual({ pinned: '', phases: built });

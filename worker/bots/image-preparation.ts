@@ -7,7 +7,7 @@ import { awaitTokens, type Judgement, judgeSource, type TokenClaims } from '../d
 import { fetchArchive } from '../fetch/fetch-archive.ts';
 import { fetchGit } from '../fetch/fetch-git.ts';
 import type { FetchParts } from '../fetch/fetched.ts';
-import type { ContainerRuntime } from '../runtime/container-runtime.ts';
+import type { ContainerRuntime, SimpleBuild } from '../runtime/container-runtime.ts';
 import type { CustomOrigin, RunnableSource, RunnableSpec } from './spec-plan.ts';
 
 /** Where uploaded sources come from. */
@@ -63,6 +63,11 @@ export async function prepareImage(
   const fetched = await fetchSource(parts, source, preparation.onOutput, signal);
   try {
     const { pending, ownModules } = await judge(parts, preparation, source, fetched.path, signal);
+    const made = async (): Promise<PreparedImage> => {
+      if (pending) await awaitTokens(pending, parts.tokenClaims, parts.fetching.clock, signal);
+      return { pinned: fetched.commit ?? '', ownModules };
+    };
+    if (await reuse(parts.runtime, preparation, source, fetched, signal)) return await made();
     preparation.onPhase('waiting');
     const releaseSlot = await slotsFor(parts, source).acquire(signal, preparation.key.userId);
     try {
@@ -71,8 +76,7 @@ export async function prepareImage(
     } finally {
       releaseSlot();
     }
-    if (pending) await awaitTokens(pending, parts.tokenClaims, parts.fetching.clock, signal);
-    return { pinned: fetched.commit ?? '', ownModules };
+    return await made();
   } finally {
     await fetched.release();
   }
@@ -140,19 +144,37 @@ async function fetchSource(
   }
 }
 
+/** Where only the code is new, nothing is built and nobody waited for. */
+async function reuse(
+  runtime: ContainerRuntime,
+  preparation: Preparation,
+  source: BuiltSource,
+  { path }: FetchedSource,
+  signal: AbortSignal,
+): Promise<boolean> {
+  return source.mode === 'simple' && runtime.reuseImage(simpleBuild(preparation, source, path), signal);
+}
+
 function build(
   runtime: ContainerRuntime,
-  { key, workerId, revision, onOutput }: Preparation,
+  preparation: Preparation,
   source: BuiltSource,
   { path }: FetchedSource,
   signal: AbortSignal,
 ): Promise<void> {
+  if (source.mode === 'simple') return runtime.buildImage(simpleBuild(preparation, source, path), signal);
+  const { key, workerId, revision, onOutput } = preparation;
+  const custom = { contextTarPath: path, unwrap: mayBeWrapped(source.from) };
+  return runtime.buildCustomImage({ key, workerId, image: imageName(key, revision), onOutput, ...custom }, signal);
+}
+
+function simpleBuild(
+  { key, workerId, revision, onOutput }: Preparation,
+  { language, requirements, requirementFiles }: RunnableSource & { readonly mode: 'simple' },
+  sourceTarPath: string,
+): SimpleBuild {
   const common = { key, workerId, image: imageName(key, revision), onOutput };
-  if (source.mode === 'simple') {
-    const { language, requirements, requirementFiles } = source;
-    return runtime.buildImage({ ...common, language, requirements, requirementFiles, sourceTarPath: path }, signal);
-  }
-  return runtime.buildCustomImage({ ...common, contextTarPath: path, unwrap: mayBeWrapped(source.from) }, signal);
+  return { ...common, language, requirements, requirementFiles, sourceTarPath };
 }
 
 /** Forges put a folder around everything; in an archive that somebody made for us its own root counts. */

@@ -12,7 +12,7 @@ function watchForTests() {
   const outages = createOutages(clock.wallMs() - 3600_000);
   const seen = { events: [] as string[], resyncs: 0, returns: 0, healths: [] as EngineHealth[] };
   const watch = new EngineWatch(runtime, clock, silentLogger, outages, {
-    onEvent: (id) => seen.events.push(id),
+    onEvent: ({ containerId }) => seen.events.push(containerId),
     onResync: async () => {
       seen.resyncs += 1;
     },

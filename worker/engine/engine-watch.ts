@@ -9,7 +9,12 @@ import { unlessAborted } from '#common/waiting/abort.ts';
 import { Bell, pause } from '#common/waiting/bell.ts';
 import { withTimeLimit } from '#common/waiting/time-limit.ts';
 import { pauseAfterFailures } from '../failures/transient.ts';
-import { type ContainerRuntime, type EngineInfo, EngineUnavailableError } from '../runtime/container-runtime.ts';
+import {
+  type ContainerRuntime,
+  type EngineInfo,
+  EngineUnavailableError,
+  type RuntimeEvent,
+} from '../runtime/container-runtime.ts';
 import type { Moment, Outages } from './outages.ts';
 
 export interface EngineHealth {
@@ -25,8 +30,8 @@ export interface EngineHealth {
 }
 
 export interface EngineWatchHooks {
-  /** A container of this id has changed. */
-  onEvent(containerId: string): void;
+  /** A container has changed. */
+  onEvent(event: RuntimeEvent): void;
   /** Look at everything again. Failures are retried at the next time. */
   onResync(): Promise<void>;
   /** The engine answers again after it was away. */
@@ -143,7 +148,7 @@ export class EngineWatch {
     let failures = 0;
     while (!signal.aborted) {
       const stream = new AbortController();
-      const watching = this.#runtime.watchEvents((event) => this.#hooks.onEvent(event.containerId), signal);
+      const watching = this.#runtime.watchEvents((event) => this.#hooks.onEvent(event), signal);
       const ended = unlessAborted(signal, watching)
         .catch((error: unknown) => this.#logger.debug({ err: error }, 'the event stream of the engine broke'))
         .then(() => stream.abort());

@@ -1,15 +1,13 @@
 /**
- * The tar that the engine builds an image from: our Dockerfile and requirements on top, the user's files re-packed under
- * app/. So a file of the user named Dockerfile, .dockerignore or requirements.txt steers nothing. Streamed: at no time is
- * more than one chunk of a file in memory.
+ * The tar that the engine builds an image from: our Dockerfile and requirements on top. The user's files are among it only where
+ * packages are installed in their folder, re-packed under app/; so a file named Dockerfile, .dockerignore or requirements.txt
+ * steers nothing. Streamed: at no time is more than one chunk of a file in memory.
  */
-import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { type Header, type Pack, pack } from 'tar-stream';
+import { pack } from 'tar-stream';
 import type { Language } from '#common/language.ts';
-import { readSafeTar } from '#common/safe-tar.ts';
-import { botUid, simpleDockerfile } from './dockerfile.ts';
+import { addCode, folder, giveUpOnFailure, modified } from './code-archive.ts';
+import { simpleDockerfile } from './dockerfile.ts';
 import type { InstallPlan } from './install/install-plan.ts';
 
 export interface BuildContext {
@@ -27,16 +25,6 @@ export interface ContextSource {
   readonly install: InstallPlan | undefined;
   readonly sourceTarPath: string;
 }
-
-// Fixed, so that the same source gives the same tar. Not 1970: zip, and so Python's wheels, cannot hold dates before 1980.
-const modified = new Date('2000-01-01T00:00:00Z');
-const folder = (name: string): Partial<Header> & { name: string } => ({
-  name,
-  type: 'directory',
-  mode: 0o755,
-  mtime: modified,
-});
-const mine = { uid: botUid, gid: botUid } as const;
 
 /** What is wrong with the source shows in `done`. */
 export function createBuildContext(source: ContextSource): BuildContext {
@@ -57,28 +45,8 @@ export function createBuildContext(source: ContextSource): BuildContext {
       tar.entry({ name: `requirements/${name}`, mtime: modified }, Buffer.from(content));
     }
   }
-  const done = addSource(tar, createReadStream(source.sourceTarPath)).catch((error: unknown) => {
-    tar.destroy(error instanceof Error ? error : new Error(String(error)));
-    throw error;
-  });
-  // Whoever reads only the stream learns of the failure there; this keeps an unread `done` from ending the process.
-  done.catch(() => {});
+  const hasCode = install?.how === 'in_place';
+  const done = giveUpOnFailure(tar, hasCode ? addCode(tar, source.sourceTarPath) : Promise.resolve());
+  if (!hasCode) tar.finalize();
   return { stream: Readable.from(tar, { objectMode: false }), done };
-}
-
-async function addSource(tar: Pack, source: Readable): Promise<void> {
-  // A pack that is destroyed leaves a write to it hanging.
-  const givenUp = new AbortController();
-  tar.once('close', () => givenUp.abort());
-  for await (const entry of readSafeTar(source)) {
-    if (entry.kind === 'folder') {
-      tar.entry({ ...folder(`app/${entry.name}/`), ...mine });
-      continue;
-    }
-    const mode = entry.executable ? 0o755 : 0o644;
-    const sink = tar.entry({ name: `app/${entry.name}`, size: entry.sizeBytes, mode, mtime: modified, ...mine });
-    // A streamx stream: Node's pipeline takes it, only its type is not Node's.
-    await pipeline(entry.content, sink as unknown as NodeJS.WritableStream, { signal: givenUp.signal });
-  }
-  tar.finalize();
 }

@@ -5,7 +5,7 @@ import { simpleCommand, simpleDockerfile } from './dockerfile.ts';
 const scope = 'worker-1.abcdefghijklmnop';
 
 describe('the Dockerfile of simple mode', () => {
-  test('for Python installs the requirements before the code is copied, and not as root', () => {
+  test('for Python installs the requirements without the code, and not as root', () => {
     expect(simpleDockerfile('python', scope, 'list')).toBe(`ARG BASE_IMAGE
 FROM \${BASE_IMAGE}
 LABEL bot_runner.build=worker-1.abcdefghijklmnop
@@ -17,7 +17,6 @@ ARG PIP_INDEX_URL
 ARG PIP_TRUSTED_HOST
 COPY requirements/ /opt/bot-requirements/
 RUN python -m pip install --user --no-cache-dir --disable-pip-version-check --no-input -r /opt/bot-requirements/requirements.txt
-COPY --chown=10001:10001 app/ /app/
 WORKDIR /app
 ENTRYPOINT []
 `);

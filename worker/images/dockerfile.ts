@@ -2,7 +2,8 @@
  * The Dockerfiles of simple mode. Nothing that a user wrote is ever formatted into their text: files and requirements are data in
  * the build context (build-context.ts), the entrypoint is the container's command.
  *
- * Order: what changes least comes first, so that an update of the code alone reuses the layer of the requirements.
+ * An image holds the packages; the code is copied into each container (code-archive.ts), so that an update of the code alone is no
+ * build. Only where packages are installed in the folder of the code is the code in the image too.
  * Every layer after the LABEL belongs to one bot on one worker: no two users share a cached layer, and what a failed or
  * killed build left behind is found by that label.
  */
@@ -88,7 +89,7 @@ export function simpleDockerfile(language: Language, scope: string, install: Ins
   const steps = parts[language];
   const start = `${beginning(scope)}${steps.environment}`;
   if (install === 'in_place') return `${start}${code}${steps.in_place}${ending}`;
-  return `${start}${install === undefined ? '' : steps[install]}${code}${ending}`;
+  return `${start}${install === undefined ? '' : steps[install]}${ending}`;
 }
 
 /** What runs inside an image of the simple mode. */

@@ -116,6 +116,8 @@ export interface ContainerPlan {
   readonly env: Secret<Readonly<Record<string, string>>>;
   readonly memoryBytes: number;
   readonly cpuMillis: number;
+  /** It takes the place of a container that ran until a moment ago: nobody has had a hand in what the bot keeps since. */
+  readonly replaces?: boolean;
 }
 
 export type ContainerStatus = 'created' | 'running' | 'exited';
@@ -179,6 +181,11 @@ export interface ContainerRuntime {
 
   /** Makes the image; on failure or abort nothing is left behind. ProblemError BUILD_FAILED, IMAGE_NOT_FOUND (base). */
   buildImage(build: SimpleBuild, signal: AbortSignal): Promise<void>;
+  /**
+   * Makes the image at once if that installs nothing, because the bot's packages are those of an image that is there; false when
+   * buildImage has to make it. Fails as buildImage does.
+   */
+  reuseImage(build: SimpleBuild, signal: AbortSignal): Promise<boolean>;
   /**
    * The same for a context with a Dockerfile. ProblemError BUILD_FAILED, INVALID_ARCHIVE, ARCHIVE_TOO_LARGE; INVALID_MODE
    * from a runtime without images.

@@ -130,6 +130,7 @@ export function createFakeRuntime({ engine, workerId, signingKey, clock }: FakeR
 
     info: (signal) =>
       call('info', signal, () => ({ version: 'fake', memoryBytes: 8e9, cpuMillis: 4000, hostAddress: '127.0.0.1' })),
+    reuseImage: (_build, signal) => call('reuseImage', signal, () => false),
     buildImage: (build, signal) =>
       call('buildImage', signal, async () => {
         await listSafeTar(createReadStream(build.sourceTarPath));

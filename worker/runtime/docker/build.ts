@@ -1,24 +1,105 @@
-/** Builds the image of simple mode: the worker's own Dockerfile on one of its base images. */
+/**
+ * Makes the image of simple mode: the packages by the worker's own Dockerfile on one of its base images, or the image of the
+ * same packages that is there already; the code beside it, for the container.
+ */
 import { type Problem, problem } from '#common/problem.ts';
 import { createBuildContext } from '../../images/build-context.ts';
 import { buildFailure } from '../../images/build-failure.ts';
 import type { BaseImages } from '../../images/build-settings.ts';
-import { planInstall } from '../../images/install/install-plan.ts';
+import { type InstallPlan, planInstall } from '../../images/install/install-plan.ts';
 import type { SimpleBuild } from '../container-runtime.ts';
+import type { SigningKey } from '../labels.ts';
 import { buildScope } from './build-scope.ts';
+import type { CodeStore } from './code-store.ts';
 import { ownerLabels } from './container-options.ts';
 import { type BuildDeps, runEngineBuild } from './engine-build.ts';
 import { hasImage } from './images.ts';
+import { imageId, nameImage, packagesImageName } from './packages-image.ts';
 import { pullBases } from './pull-bases.ts';
 
+export interface SimpleBuildDeps extends BuildDeps {
+  readonly baseImages: BaseImages;
+  readonly code: CodeStore;
+  readonly signingKey: SigningKey;
+}
+
 /** As ContainerRuntime.buildImage; also IMAGE_PULL_FAILED when the registry of an absent base cannot be reached. */
-export async function buildSimpleImage(
-  deps: BuildDeps & { readonly baseImages: BaseImages },
+export async function buildSimpleImage(deps: SimpleBuildDeps, build: SimpleBuild, signal: AbortSignal): Promise<void> {
+  const install = await planInstall(build, signal);
+  if (install?.how === 'in_place') {
+    await deps.code.remove(build.image);
+    return runBuild(deps, build, install, signal);
+  }
+  await withCode(deps, build, signal, async () => {
+    if (await usePackages(deps, build, install, await packagesNameOf(deps, build, install, signal), signal)) return;
+    await runBuild(deps, build, install, signal);
+    const name = await packagesNameOf(deps, build, install, signal);
+    if (name !== undefined) await nameImage(deps.engine, build.image, name, signal);
+  });
+}
+
+/** As ContainerRuntime.reuseImage. */
+export async function reuseSimpleImage(
+  deps: SimpleBuildDeps,
   build: SimpleBuild,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const install = await planInstall(build, signal);
+  if (install?.how === 'in_place') return false;
+  const name = await packagesNameOf(deps, build, install, signal);
+  if (name === undefined || !(await hasImage(deps.engine, name, signal))) return false;
+  return withCode(deps, build, signal, () => usePackages(deps, build, install, name, signal));
+}
+
+/** The code is kept first: an image of that name without it is none, while code without an image is only a file. */
+async function withCode<T>(
+  { code }: SimpleBuildDeps,
+  { image, sourceTarPath }: SimpleBuild,
+  signal: AbortSignal,
+  work: () => Promise<T>,
+): Promise<T> {
+  const taken = await code.take(sourceTarPath, signal);
+  try {
+    await taken.keepAs(image);
+    return await work();
+  } catch (error) {
+    await taken.drop();
+    await code.remove(image);
+    throw error;
+  }
+}
+
+/** Undefined while the engine does not have the base image. */
+async function packagesNameOf(
+  { engine, baseImages, settings, signingKey }: SimpleBuildDeps,
+  build: SimpleBuild,
+  install: InstallPlan | undefined,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const baseId = await imageId(engine, baseImages[build.language], signal);
+  return baseId === undefined ? undefined : packagesImageName(signingKey, build, { baseId, install, settings });
+}
+
+/** Takes the image of the same packages, if it is there. */
+async function usePackages(
+  { engine }: SimpleBuildDeps,
+  build: SimpleBuild,
+  install: InstallPlan | undefined,
+  name: string | undefined,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (name === undefined || !(await nameImage(engine, name, build.image, signal))) return false;
+  if (install !== undefined) build.onOutput('the packages are the same as before: they are not installed again');
+  return true;
+}
+
+async function runBuild(
+  deps: SimpleBuildDeps,
+  build: SimpleBuild,
+  install: InstallPlan | undefined,
   signal: AbortSignal,
 ): Promise<void> {
   const { key, workerId, image, language, onOutput } = build;
-  const install = await planInstall(build, signal);
   const scope = buildScope(key, workerId);
   const base = deps.baseImages[language];
   await pullBases(deps, [base], onOutput, signal);

@@ -1,9 +1,11 @@
 /** Containers of bots: create, start, stop, remove, look. Only those of this worker with a valid signature exist here. */
 
+import { buffer } from 'node:stream/consumers';
 import { type Clock, sleep } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import { ProblemError, problem, refuse } from '#common/problem.ts';
 import { asFailure } from '../../failures/chances.ts';
+import { simpleCommand } from '../../images/dockerfile.ts';
 import { checkEnv } from '../check-env.ts';
 import {
   type ContainerFacts,
@@ -17,14 +19,17 @@ import { redact } from '../redact.ts';
 import { settingsDigest, settingsLabel } from '../settings-digest.ts';
 import { type Owner, ownIdentity } from '../strays.ts';
 import { list, record, text, texts } from './answers.ts';
+import type { CodeStore } from './code-store.ts';
 import { containerFacts } from './container-facts.ts';
 import { containerOptions, type ImageFacts, isRoot } from './container-options.ts';
 import { prepareDataFolder } from './data-folder.ts';
 import type { EngineClient } from './engine-client.ts';
 import { EngineRefusal, hasStatus } from './engine-errors.ts';
 import type { FolderOwner } from './hand-over.ts';
-import { imageFacts } from './images.ts';
+import { imageFacts, imageNames } from './images.ts';
+import { isPlainProgram, type KnownContainer, type KnownContainers } from './known-containers.ts';
 import type { BotNetwork } from './network.ts';
+import { isWithoutCode } from './packages-image.ts';
 import { isBehindShell } from './processes.ts';
 import { refusalMessage } from './refusal-message.ts';
 import { makeVolumes } from './volumes.ts';
@@ -35,6 +40,10 @@ export interface ContainerDeps {
   readonly owner: Owner;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly code: CodeStore;
+  readonly known: KnownContainers;
+  /** As in DataFolderDeps. */
+  readonly owners: Map<string, number>;
 }
 
 const removalMs = 30_000;
@@ -44,7 +53,7 @@ const inspectsAtOnce = 4;
 export async function createContainer(deps: ContainerDeps, plan: ContainerPlan, signal: AbortSignal): Promise<string> {
   const { network, owner, clock } = deps;
   checkEnv(plan);
-  await network.ensure(signal);
+  await network.ensureSeen(signal);
   const startedAt = new Date(clock.wallMs()).toISOString();
   const { key, workerId, revision, epoch } = plan;
   const signed = signedLabels(owner.signingKey, plan.name, { key, workerId, revision, epoch, startedAt });
@@ -54,7 +63,11 @@ export async function createContainer(deps: ContainerDeps, plan: ContainerPlan, 
     const body = containerOptions(plan, labels, network.name, image);
     const id = await create(deps, plan.name, body, signal);
     const user = await prepareOrRemove(deps, id, body.User, plan, signal);
-    if (user?.uid !== 0 || image === undefined || isRoot(image.user)) return id;
+    const isPlain = plan.run.kind === 'simple' && isPlainProgram(simpleCommand(plan.run)[0] ?? '');
+    if (user?.uid !== 0 || image === undefined || isRoot(image.user)) {
+      deps.known.set(id, { isWhole: true, isPlain });
+      return id;
+    }
     // Root by another name, which is only known from inside.
     await removeContainer(deps, id, signal);
     return await create(deps, plan.name, containerOptions(plan, labels, network.name, image, true), signal);
@@ -93,18 +106,30 @@ function digestOf({ network, owner }: ContainerDeps, plan: ContainerPlan, image:
 }
 
 async function create(
-  { engine }: ContainerDeps,
+  { engine, network }: ContainerDeps,
   name: string,
   body: ReturnType<typeof containerOptions>,
   signal: AbortSignal,
 ): Promise<string> {
   // Podman makes the volumes of a container without their labels, by which they are found when they are to be removed.
   if ((await engine.kind(signal)) === 'podman') await makeVolumes(engine, body.HostConfig.Mounts, signal);
-  const answer = await engine.call({ method: 'POST', path: '/containers/create', query: { name }, body }, signal);
+  const call = { method: 'POST', path: '/containers/create', query: { name }, body } as const;
+  const answer = await withNetwork(network, signal, () => engine.call(call, signal));
   return text(record(answer)['Id']);
 }
 
-/** A container whose data folder could not be prepared must not be found and started later. */
+/** An operator's "docker network prune" takes a network that no running container uses. */
+async function withNetwork<T>(network: BotNetwork, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!hasStatus(error, 404) || !/network/i.test(error.text)) throw error;
+    await network.ensure(signal);
+    return work();
+  }
+}
+
+/** A container that could not be prepared must not be found and started later. */
 async function prepareOrRemove(
   deps: ContainerDeps,
   id: string,
@@ -113,12 +138,43 @@ async function prepareOrRemove(
   signal: AbortSignal,
 ): Promise<FolderOwner | undefined> {
   try {
-    return await prepareDataFolder(deps, { id, user, plan }, signal);
+    const folder = prepareDataFolder(deps, { id, user, plan }, signal);
+    // Both end before anything is removed.
+    const code = copyCode(deps, id, plan.image, signal);
+    await Promise.allSettled([folder, code]);
+    await code;
+    return await folder;
   } catch (error) {
     await removeContainer(deps, id, AbortSignal.timeout(removalMs));
     throw error;
   }
 }
+
+/**
+ * Unpacks the bot's code in a container that never ran, where it is not in the image. IMAGE_NOT_FOUND when the worker does not
+ * have it any more: the image is made again.
+ */
+async function copyCode(
+  { engine, code }: ContainerDeps,
+  id: string,
+  image: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const upload = await code.read(image);
+  if (upload === undefined) {
+    if (isWithoutCode((await imageNames(engine, image, signal)) ?? [])) throw codeIsGone();
+    return;
+  }
+  try {
+    const path = `/containers/${id}/archive`;
+    await buffer(await engine.stream({ method: 'PUT', path, query: { path: '/' }, upload }, signal));
+  } finally {
+    upload.destroy();
+  }
+}
+
+const codeIsGone = (): ProblemError =>
+  new ProblemError(problem('IMAGE_NOT_FOUND', "The bot's code is not on the worker any more."));
 
 async function idOfName(deps: ContainerDeps, name: string, signal: AbortSignal): Promise<string | undefined> {
   const facts = await inspectContainer(deps, name, signal);
@@ -128,29 +184,70 @@ async function idOfName(deps: ContainerDeps, name: string, signal: AbortSignal):
 
 /** By id or, where only a name is known, by the whole name. */
 export async function inspectContainer(
-  { engine, owner }: ContainerDeps,
+  deps: ContainerDeps,
   id: string,
   signal: AbortSignal,
 ): Promise<ContainerFacts | undefined> {
+  return (await seeContainer(deps, id, signal))?.facts;
+}
+
+interface SeenContainer {
+  readonly facts: ContainerFacts;
+  /** The name of the image that it was made of. */
+  readonly image: string;
+}
+
+async function seeContainer(
+  { engine, owner, known }: ContainerDeps,
+  id: string,
+  signal: AbortSignal,
+): Promise<SeenContainer | undefined> {
   try {
-    const path = `/containers/${encodeURIComponent(id)}/json`;
-    return containerFacts(await engine.call({ method: 'GET', path }, signal), owner);
+    const answer = await engine.call({ method: 'GET', path: `/containers/${encodeURIComponent(id)}/json` }, signal);
+    const facts = containerFacts(answer, owner);
+    if (facts === undefined) {
+      known.forget(text(record(answer)['Id']));
+      return undefined;
+    }
+    const isWhole = facts.status !== 'created' || known.get(facts.id)?.isWhole === true;
+    known.set(facts.id, { isWhole, isPlain: isPlainProgram(text(record(answer)['Path'])) });
+    return { facts, image: text(record(record(answer)['Config'])['Image']) };
   } catch (error) {
-    if (hasStatus(error, 404)) return undefined;
-    throw error;
+    if (!hasStatus(error, 404)) throw error;
+    known.forget(id);
+    return undefined;
   }
 }
 
+/** What can be done to a container without a look at it first: Docker alone takes what is done already for done. */
+async function knownToDocker(
+  { engine, known }: ContainerDeps,
+  id: string,
+  signal: AbortSignal,
+): Promise<KnownContainer | undefined> {
+  const found = known.get(id);
+  return found?.isWhole && (await engine.kind(signal)) === 'docker' ? found : undefined;
+}
+
 export async function startContainer(deps: ContainerDeps, id: string, signal: AbortSignal): Promise<void> {
-  const facts = await inspectContainer(deps, id, signal);
-  if (!facts) throw noSuchContainer();
+  if (!(await knownToDocker(deps, id, signal))) {
+    const seen = await seeContainer(deps, id, signal);
+    if (seen === undefined) throw noSuchContainer();
+    await completeContainer(deps, id, seen, signal);
+  }
+  const { engine, network } = deps;
   try {
-    await start(deps, id, signal);
+    await withNetwork(network, signal, () => engine.call({ method: 'POST', path: `/containers/${id}/start` }, signal));
   } catch (error) {
+    if (isGone(error)) {
+      deps.known.forget(id);
+      throw noSuchContainer();
+    }
     const failure = told(deps, error, 'start', await envValues(deps, id, signal));
     if (!wasCutShort(error) || !(failure instanceof ProblemError)) throw failure;
+    const facts = await inspectContainer(deps, id, signal);
     // One that never ran holds nothing of the bot's: the next try makes it anew, under an id that the runtime does not know.
-    if (facts.status === 'created') await removeContainer(deps, id, signal);
+    if (facts?.status === 'created') await removeContainer(deps, id, signal);
     throw asFailure(failure.problem, 'again', { cause: error });
   }
 }
@@ -159,17 +256,20 @@ export async function startContainer(deps: ContainerDeps, id: string, signal: Ab
 const wasCutShort = (error: unknown): boolean =>
   error instanceof EngineRefusal && error.status === 500 && /\btask [0-9a-f]{64}: already exists/.test(error.text);
 
-async function start({ engine, network }: ContainerDeps, id: string, signal: AbortSignal): Promise<void> {
-  const call = { method: 'POST', path: `/containers/${id}/start` } as const;
-  try {
-    await engine.call(call, signal);
-  } catch (error) {
-    // An operator's "docker network prune" takes a network that no running container uses.
-    if (!hasStatus(error, 404) || !/network/i.test(error.text)) throw error;
-    await network.ensure(signal);
-    await engine.call(call, signal);
-  }
+/** A worker that was killed between the steps of `create` has left a container in which something may be missing. */
+async function completeContainer(
+  deps: ContainerDeps,
+  id: string,
+  { facts, image }: SeenContainer,
+  signal: AbortSignal,
+): Promise<void> {
+  const found = deps.known.get(id);
+  if (facts.status !== 'created' || found === undefined || found.isWhole) return;
+  await copyCode(deps, id, image, signal);
+  deps.known.set(id, { ...found, isWhole: true });
 }
+
+const isGone = (error: unknown): boolean => hasStatus(error, 404) && /no such container/i.test(error.text);
 
 export async function stopContainer(
   deps: ContainerDeps,
@@ -177,9 +277,12 @@ export async function stopContainer(
   graceMs: number,
   signal: AbortSignal,
 ): Promise<StopReport> {
-  const facts = await inspectContainer(deps, id, signal);
-  if (facts?.status !== 'running') return { behindShell: false };
-  const behindShell = await isBehindShell(deps.engine, id, signal);
+  let known = await knownToDocker(deps, id, signal);
+  if (known === undefined) {
+    if ((await inspectContainer(deps, id, signal))?.status !== 'running') return { behindShell: false };
+    known = deps.known.get(id);
+  }
+  const behindShell = known?.isPlain !== true && (await isBehindShell(deps.engine, id, signal));
   const seconds = Math.ceil(graceMs / 1000);
   try {
     const path = `/containers/${id}/stop`;
@@ -194,22 +297,29 @@ export async function stopContainer(
 export async function removeContainer(deps: ContainerDeps, id: string, signal: AbortSignal): Promise<void> {
   const { engine, clock } = deps;
   const endMs = clock.monotonicMs() + removalMs;
+  let isOurs = (await knownToDocker(deps, id, signal)) !== undefined;
   for (;;) {
-    const facts = await inspectContainer(deps, id, signal);
-    if (facts === undefined) return;
+    const facts = isOurs ? undefined : await inspectContainer(deps, id, signal);
+    if (!isOurs && facts === undefined) return;
     const isPodman = (await engine.kind(signal)) === 'podman';
     try {
-      if (isPodman && facts.status === 'running') await kill(engine, id, signal);
+      if (isPodman && facts?.status === 'running') await kill(engine, id, signal);
       const path = `/containers/${id}`;
       await engine.call({ method: 'DELETE', path, query: { force: true, v: true }, slow: true }, signal);
+      // Docker answers when it is gone.
+      if (!isPodman) {
+        deps.known.forget(id);
+        return;
+      }
     } catch (error) {
       // 409: somebody else's removal is under way; it is done when the container is gone. Podman says 500 of one that is just ending.
       const isLate = clock.monotonicMs() > endMs;
       const maySucceed = hasStatus(error, 404, 409) || (isPodman && hasStatus(error, 500) && !isLate);
       if (!maySucceed) throw told(deps, error, 'remove', await envValues(deps, id, signal));
       if (isLate) throw new EngineUnavailableError('the engine does not finish removing a container');
-      await sleep(clock, 100, signal);
+      if (!hasStatus(error, 404)) await sleep(clock, 100, signal);
     }
+    isOurs = false;
   }
 }
 
@@ -260,7 +370,10 @@ export async function listContainers(deps: ContainerDeps, signal: AbortSignal): 
       if (one) facts.push(one);
     }
   };
+  const listed = new Set(ids);
   await Promise.all(Array.from({ length: inspectsAtOnce }, worker));
+  for (const { id } of facts) listed.add(id);
+  deps.known.retain(listed);
   return facts;
 }
 

@@ -5,6 +5,7 @@
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { extract, type Header, pack } from 'tar-stream';
+import { volumeName } from '#common/ids.ts';
 import type { Logger } from '#common/log.ts';
 import { dataDir } from '../../images/dockerfile.ts';
 import type { ContainerPlan } from '../container-runtime.ts';
@@ -20,23 +21,37 @@ export interface Prepared {
   readonly plan: ContainerPlan;
 }
 
+export interface DataFolderDeps {
+  readonly engine: EngineClient;
+  readonly logger: Logger;
+  /** Who owns /data in a volume, by the last container that was made with it here; of those that were not root. */
+  readonly owners: Map<string, number>;
+}
+
 /**
  * Makes /data of a created container, with all that is in it, the property of the user that it will run as, unless that is
  * root. Returns who that is; undefined for a name that the image does not know: then the engine refuses the start and says why.
  */
 export async function prepareDataFolder(
-  deps: { readonly engine: EngineClient; readonly logger: Logger },
+  deps: DataFolderDeps,
   { id, user, plan }: Prepared,
   signal: AbortSignal,
 ): Promise<FolderOwner | undefined> {
-  const { engine } = deps;
+  const { engine, owners } = deps;
   const owner = await ownerOf(engine, id, user, signal);
+  const volume = volumeName(plan.key);
+  // Only root can give the folder away, and the one before was not root.
+  if (plan.replaces === true && owner !== undefined && owner.uid !== 0 && owners.get(volume) === owner.uid)
+    return owner;
+  owners.delete(volume);
   if (owner === undefined || owner.uid === 0) return owner;
   const [folder, first] = await firstEntries(engine, id, signal);
-  if (folder === undefined || folder.uid === owner.uid) return owner;
-  // What is in it first: an interrupted change is started over as long as the folder itself is another's.
-  if (first !== undefined) await handOver(deps, plan, owner, signal);
-  await giveFolder(engine, id, owner, folder.mode ?? 0o755, signal);
+  if (folder !== undefined && folder.uid !== owner.uid) {
+    // What is in it first: an interrupted change is started over as long as the folder itself is another's.
+    if (first !== undefined) await handOver(deps, plan, owner, signal);
+    await giveFolder(engine, id, owner, folder.mode ?? 0o755, signal);
+  }
+  owners.set(volume, owner.uid);
   return owner;
 }
 

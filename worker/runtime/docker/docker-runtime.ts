@@ -1,6 +1,7 @@
 /** ContainerRuntime on a Docker engine: composes the files beside it. Containers outlive the worker. */
 import { inBackground } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
+import { volumeName } from '#common/ids.ts';
 import type { Logger } from '#common/log.ts';
 import type { BaseImages, BuildSettings } from '../../images/build-settings.ts';
 import type { TakenContainers } from '../../state/taken-containers.ts';
@@ -8,8 +9,9 @@ import type { ContainerRuntime, EngineInfo } from '../container-runtime.ts';
 import type { SigningKey } from '../labels.ts';
 import { noneTaken } from '../strays.ts';
 import { number, record, text } from './answers.ts';
-import { buildSimpleImage } from './build.ts';
+import { buildSimpleImage, reuseSimpleImage } from './build.ts';
 import { createBuildLeftovers } from './build-leftovers.ts';
+import { createCodeStore } from './code-store.ts';
 import {
   type ContainerDeps,
   containerSettings,
@@ -27,7 +29,8 @@ import { toldAway } from './engine-away.ts';
 import { createEngineClient, type EngineClient } from './engine-client.ts';
 import { sortedError } from './engine-errors.ts';
 import { watchEngineEvents } from './events.ts';
-import { hasImage, removeBotImages } from './images.ts';
+import { hasWholeImage, removeBotImages } from './images.ts';
+import { createKnownContainers } from './known-containers.ts';
 import { type BotNetwork, createBotNetwork } from './network.ts';
 import { createOutputReader, watchContainerOutput } from './output.ts';
 import { pullImage } from './pull.ts';
@@ -37,6 +40,8 @@ import { removeBotVolumes } from './volumes.ts';
 export interface DockerRuntimeOptions {
   /** unix:///path, or tcp://127.0.0.1:PORT. Default unix:///var/run/docker.sock. */
   readonly dockerHost?: string | undefined;
+  /** A folder of its own, absolute: the code of the bots, which is copied into their containers. Made when needed. */
+  readonly codeDir: string;
   /** The network of the bots; made if it is absent. */
   readonly network: string;
   readonly baseImages: BaseImages;
@@ -81,9 +86,19 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
   const { taken = noneTaken(workerId) } = options;
   const dockerHost = options.dockerHost ?? defaultDockerHost;
   const engine = createEngineClient(dockerHost);
-  const network = createBotNetwork(engine, options.network, logger);
+  const network = createBotNetwork(engine, options.network, logger, clock);
+  const code = createCodeStore(options.codeDir);
   const owner = { workerId, signingKey, taken };
-  const deps: ContainerDeps = { engine, network, owner, clock, logger };
+  const deps: ContainerDeps = {
+    engine,
+    network,
+    owner,
+    clock,
+    logger,
+    code,
+    known: createKnownContainers(),
+    owners: new Map(),
+  };
   const leftovers = createBuildLeftovers(engine, owner, logger);
   const builds = {
     engine,
@@ -94,6 +109,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     mirror,
     leftovers,
   };
+  const simpleBuilds = { ...builds, baseImages, code, signingKey };
   return {
     kind: 'docker',
     async info(signal) {
@@ -105,14 +121,16 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
       inBackground(leftovers.settle(), notYet);
       return info;
     },
-    buildImage: (build, signal) => buildSimpleImage({ ...builds, baseImages }, build, signal),
+    buildImage: (build, signal) => buildSimpleImage(simpleBuilds, build, signal),
+    reuseImage: (build, signal) => reuseSimpleImage(simpleBuilds, build, signal),
     buildCustomImage: (build, signal) => buildCustomImage(builds, build, signal),
     pullImage: (pull, signal) => pullImage({ engine, clock, logger, mirror }, pull, signal),
-    hasImage: (image, signal) => hasImage(engine, image, signal),
+    hasImage: (image, signal) => hasWholeImage(engine, code, image, signal),
     removeImages: async (key, keep, signal) => {
-      for (const id of taken.workerIds) await removeBotImages(engine, { key, workerId: id }, keep, signal);
+      for (const id of taken.workerIds) await removeBotImages({ engine, code }, { key, workerId: id }, keep, signal);
     },
     removeVolumes: async (key, signal) => {
+      deps.owners.delete(volumeName(key));
       for (const id of taken.workerIds) await removeBotVolumes(engine, { key, workerId: id }, signal);
     },
     create: (plan, signal) => createContainer(deps, plan, signal),

@@ -3,17 +3,39 @@ import { type BotKey, imageRepository } from '#common/ids.ts';
 import { labelNames } from '../labels.ts';
 import { list, record, text } from './answers.ts';
 import { buildScope, isCustom, removeDanglingImages, removeImage } from './build-scope.ts';
+import type { CodeStore } from './code-store.ts';
 import type { ImageFacts } from './container-options.ts';
 import type { EngineClient } from './engine-client.ts';
 import { hasStatus } from './engine-errors.ts';
+import { isPackagesName, isWithoutCode } from './packages-image.ts';
 
 /** Whether the engine has an image of that name. */
 export async function hasImage(engine: EngineClient, image: string, signal: AbortSignal): Promise<boolean> {
+  return (await imageNames(engine, image, signal)) !== undefined;
+}
+
+/** The same for an image to run: where the code is not in it, the worker has to have the code. */
+export async function hasWholeImage(
+  engine: EngineClient,
+  code: CodeStore,
+  image: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const names = await imageNames(engine, image, signal);
+  return names !== undefined && (!isWithoutCode(names) || (await code.has(image)));
+}
+
+/** All names of an image; undefined when it is not there. */
+export async function imageNames(
+  engine: EngineClient,
+  image: string,
+  signal: AbortSignal,
+): Promise<readonly string[] | undefined> {
   try {
-    await engine.call({ method: 'GET', path: `/images/${encodeURIComponent(image)}/json` }, signal);
-    return true;
+    const path = `/images/${encodeURIComponent(image)}/json`;
+    return list(record(await engine.call({ method: 'GET', path }, signal))['RepoTags']).map(text);
   } catch (error) {
-    if (hasStatus(error, 404)) return false;
+    if (hasStatus(error, 404)) return undefined;
     throw error;
   }
 }
@@ -29,24 +51,44 @@ export async function imageFacts(engine: EngineClient, image: string, signal: Ab
   };
 }
 
-/** Removes what this worker built for the bot, but the names to keep and what is in use. */
+/**
+ * Removes what this worker built for the bot, with its code, but the names to keep and what is in use. An image of packages goes
+ * with the last version that uses it.
+ */
 export async function removeBotImages(
-  engine: EngineClient,
-  owner: { readonly key: BotKey; readonly workerId: string },
+  { engine, code }: { readonly engine: EngineClient; readonly code: CodeStore },
+  { key, workerId }: { readonly key: BotKey; readonly workerId: string },
   keep: readonly string[],
   signal: AbortSignal,
 ): Promise<void> {
-  const repository = imageRepository(owner.key);
+  const repository = imageRepository(key);
   // Another worker on this engine may have built images of the same name.
-  const filters = { reference: [repository], label: [`${labelNames.workerId}=${owner.workerId}`] };
-  const found = list(await engine.call({ method: 'GET', path: '/images/json', query: { filters } }, signal));
-  for (const { RepoTags, Labels } of found.map(record)) {
-    for (const tag of list(RepoTags)) {
-      // Podman writes the registry out.
-      const name = text(tag).replace(/^docker\.io\/library\//, '');
-      if (!name.startsWith(`${repository}:`) || keep.includes(name)) continue;
-      await removeImage(engine, name, signal, isCustom(Labels));
+  const filters = { reference: [repository], label: [`${labelNames.workerId}=${workerId}`] };
+  const found = list(await engine.call({ method: 'GET', path: '/images/json', query: { filters } }, signal)).map(
+    record,
+  );
+  // The engine takes one of several names from an image also while a container was made by that name.
+  const needed = new Set([...keep, ...(found.length === 0 ? [] : await usedImages(engine, signal))]);
+  for (const { RepoTags, Labels } of found) {
+    const names = list(RepoTags)
+      .map((tag) => plainName(text(tag)))
+      .filter((name) => name.startsWith(`${repository}:`));
+    const versions = names.filter((name) => !isPackagesName(key, name));
+    const isNeeded = versions.some((name) => needed.has(name));
+    for (const name of isNeeded ? versions : names) {
+      if (!needed.has(name)) await removeImage(engine, name, signal, isCustom(Labels));
     }
   }
-  await removeDanglingImages(engine, buildScope(owner.key, owner.workerId), signal);
+  await code.removeAll(key, needed);
+  await removeDanglingImages(engine, buildScope(key, workerId), signal);
+}
+
+/** Podman writes the registry out. */
+const plainName = (name: string): string => name.replace(/^(?:docker\.io\/library|localhost)\//, '');
+
+/** The names by which containers of bots were made. */
+async function usedImages(engine: EngineClient, signal: AbortSignal): Promise<readonly string[]> {
+  const query = { all: true, filters: { label: [`${labelNames.marker}=true`] } };
+  const found = list(await engine.call({ method: 'GET', path: '/containers/json', query }, signal));
+  return found.map((container) => plainName(text(record(container)['Image'])));
 }

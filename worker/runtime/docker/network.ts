@@ -1,4 +1,5 @@
 /** The network that all bots and builds of this host share. On Docker its members cannot reach each other. */
+import { type Clock, systemClock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import { refuse } from '#common/problem.ts';
 import { list, record, text } from './answers.ts';
@@ -9,12 +10,23 @@ export interface BotNetwork {
   readonly name: string;
   /** Makes it if it is absent. Returns the address of its gateway, which is this host; empty when the engine names none. */
   ensure(signal: AbortSignal): Promise<string>;
+  /** The same, without asking for what was seen a moment ago. A start finds out, and then it is made again. */
+  ensureSeen(signal: AbortSignal): Promise<void>;
 }
+
+// The engine is checked every ten seconds, and with it the network.
+const seenForMs = 30_000;
 
 const isolation = 'com.docker.network.bridge.enable_icc';
 
-export function createBotNetwork(engine: EngineClient, name: string, logger: Logger): BotNetwork {
+export function createBotNetwork(
+  engine: EngineClient,
+  name: string,
+  logger: Logger,
+  clock: Clock = systemClock,
+): BotNetwork {
   let warned = false;
+  let seenAtMs = Number.NEGATIVE_INFINITY;
   const inspect = async (signal: AbortSignal): Promise<unknown> => {
     try {
       return await engine.call({ method: 'GET', path: `/networks/${encodeURIComponent(name)}` }, signal);
@@ -44,16 +56,17 @@ export function createBotNetwork(engine: EngineClient, name: string, logger: Log
       if (!hasStatus(error, 409)) throw error;
     }
   };
-  return {
+  const network: BotNetwork = {
     name,
     async ensure(signal) {
+      seenAtMs = Number.NEGATIVE_INFINITY;
       let answer = await inspect(signal);
       if (answer === undefined) {
         await make(signal);
         answer = await inspect(signal);
       }
-      const network = record(answer);
-      if (record(network['Options'])[isolation] !== 'false' && !warned) {
+      const facts = record(answer);
+      if (record(facts['Options'])[isolation] !== 'false' && !warned) {
         warned = true;
         const why =
           (await engine.kind(signal)) === 'podman'
@@ -61,7 +74,12 @@ export function createBotNetwork(engine: EngineClient, name: string, logger: Log
             : `this network was created by somebody else without ${isolation}=false`;
         logger.warn({ network: name }, `${why}: bots can reach each other`);
       }
-      return text(record(list(record(network['IPAM'])['Config'])[0])['Gateway']);
+      seenAtMs = clock.monotonicMs();
+      return text(record(list(record(facts['IPAM'])['Config'])[0])['Gateway']);
+    },
+    async ensureSeen(signal) {
+      if (clock.monotonicMs() - seenAtMs > seenForMs) await network.ensure(signal);
     },
   };
+  return network;
 }

@@ -7,9 +7,11 @@ import { Secret } from '#common/secret.ts';
 import { isTransient } from '../../failures/transient.ts';
 import { signedLabels } from '../labels.ts';
 import { noneTaken } from '../strays.ts';
+import { createCodeStore } from './code-store.ts';
 import { startContainer } from './containers.ts';
 import type { EngineClient } from './engine-client.ts';
 import { EngineRefusal } from './engine-errors.ts';
+import { createKnownContainers } from './known-containers.ts';
 
 const key = { userId: 'ann', botId: 'echo' };
 const owner = { workerId: 'w1', signingKey: new Secret(new Uint8Array(32).fill(7)), taken: noneTaken('w1') };
@@ -33,8 +35,13 @@ function engineThatRefuses(words: string, status: string, code = 500) {
     },
     stream: () => Promise.reject(new Error('nothing is streamed here')),
   };
-  const network = { name: 'bots', ensure: async () => '10.0.0.1' };
-  const deps = { engine, network, owner, clock: systemClock, logger: silentLogger };
+  const network = { name: 'bots', ensure: async () => '10.0.0.1', ensureSeen: async () => {} };
+  const seen = {
+    code: createCodeStore('/nonexistent'),
+    known: createKnownContainers(),
+    owners: new Map<string, number>(),
+  };
+  const deps = { engine, network, owner, clock: systemClock, logger: silentLogger, ...seen };
   const start = () => startContainer(deps, 'c1', AbortSignal.timeout(5_000)).catch((error: unknown) => error);
   return { start, isThere: () => isThere };
 }

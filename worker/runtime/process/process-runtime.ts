@@ -93,6 +93,8 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerR
         hostAddress: '127.0.0.1',
       };
     },
+    // Every build here has packages of its own.
+    reuseImage: async () => false,
     async buildImage(build, signal) {
       await builds.build(build, signal);
       // What the name meant before.

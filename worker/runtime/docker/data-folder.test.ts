@@ -1,0 +1,48 @@
+import { expect, it } from 'vitest';
+import { silentLogger } from '#common/log.ts';
+import { Secret } from '#common/secret.ts';
+import type { ContainerPlan } from '../container-runtime.ts';
+import { prepareDataFolder } from './data-folder.ts';
+import type { EngineClient } from './engine-client.ts';
+import { EngineRefusal } from './engine-errors.ts';
+
+const plan: ContainerPlan = {
+  key: { userId: 'dev', botId: 'bot' },
+  workerId: 'w',
+  revision: 1n,
+  epoch: 1n,
+  name: 'bot',
+  image: 'image',
+  run: { kind: 'image' },
+  env: new Secret({}),
+  memoryBytes: 1,
+  cpuMillis: 1,
+};
+
+it('looks at /data again whenever somebody may have had a hand in it', async () => {
+  let looks = 0;
+  const engine: EngineClient = {
+    kind: async () => 'docker',
+    call: () => Promise.reject(new Error('no calls here')),
+    async stream() {
+      looks += 1;
+      throw new EngineRefusal(404, 'no such path');
+    },
+  };
+  const owners = new Map<string, number>();
+  const looksFor = async (user: string, replaces: boolean) => {
+    looks = 0;
+    const prepared = { id: 'c', user, plan: { ...plan, replaces } };
+    await prepareDataFolder({ engine, logger: silentLogger, owners }, prepared, AbortSignal.timeout(5000));
+    return looks;
+  };
+  expect(await looksFor('10001:10001', true)).toBe(1);
+  expect(await looksFor('10001:10001', true)).toBe(0);
+  // After a stop an operator may have put a backup there.
+  expect(await looksFor('10001:10001', false)).toBe(1);
+  expect(await looksFor('1000', true)).toBe(1);
+  expect(await looksFor('10001:10001', true)).toBe(1);
+  // Root looks at nothing, and may give it to anyone.
+  expect(await looksFor('', true)).toBe(0);
+  expect(await looksFor('10001:10001', true)).toBe(1);
+});
