@@ -50,6 +50,19 @@ describe('an update', () => {
     await bots.until('old images are removed', () => bots.runtime.images().length === 1);
   });
 
+  it('of a bot in crash_loop says nothing of how the former version ended', async () => {
+    bots.runtime.behaviour = { exits: 1 };
+    bots.run(1, { taskId: 't1' });
+    await bots.result('t1');
+    await bots.until('its end is known', () => bots.state() === BotState.CRASH_LOOP);
+    bots.runtime.behaviour = {};
+    bots.run(2, { taskId: 't2' });
+    await bots.result('t2');
+    const messages = bots.reports.progress.filter(({ taskId }) => taskId === 't2').map(({ message }) => message);
+    expect(messages).not.toHaveLength(0);
+    expect(messages.filter((message) => message.includes('exit code'))).toEqual([]);
+  });
+
   it('whose build fails leaves the old version running', async () => {
     bots.run(1, { taskId: 't1' });
     await bots.result('t1');

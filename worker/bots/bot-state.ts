@@ -67,10 +67,19 @@ export function describeWork(known: Known): Told | undefined {
   if (known.phase === 'waiting') return { state: BotState.PENDING, reason: waitsForBuild };
   if (known.phase === 'fetching') return { state: BotState.PENDING, reason: `the source is being fetched${again}` };
   if (known.phase === 'tokens') return { state: BotState.PENDING, reason: waitsForTokens };
-  // Between two tries: why it waits goes before what the bot does meanwhile.
   const told = describeBot(known);
-  return told && again !== '' ? { ...told, reason: afterFailures(known.making) } : told;
+  if (!told) return undefined;
+  // Between two tries: why it waits goes before what the bot does meanwhile.
+  if (again !== '') return { ...told, reason: afterFailures(known.making) };
+  const { container } = known.situation;
+  // How the former version ended is not news of the one that is waited for.
+  return typeof container === 'object' && container.status === 'ended'
+    ? { ...told, reason: updateReason(known, container.revision) || ownReason(known, told, container.revision) }
+    : told;
 }
+
+const ownReason = ({ situation: { desired } }: Known, told: Told, revision: bigint): string =>
+  desired === undefined || desired.revision === revision ? told.reason : '';
 
 const afterFailures = ({ failures, trouble }: Making): string =>
   failures === 0 ? '' : `the image is not ready yet, attempt ${failures + 1} follows; the last one failed: ${trouble}`;
