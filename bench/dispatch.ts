@@ -53,12 +53,20 @@ const contestants: readonly Contestant[] = [
 const rivals = ['BullMQ, appendfsync always', 'JetStream, sync_interval always'];
 
 const entries: Entry[] = [];
+// The orchestrators are in process groups of their own: whoever ends the bench early leaves nothing behind.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    // What breaks because its servers end is no news.
+    process.on('uncaughtException', () => undefined);
+    Promise.allSettled(entries.map((entry) => entry.stop())).then(() => process.exit(130));
+  });
+}
 try {
   for (const contestant of contestants) {
     process.stderr.write(`starting ${contestant.name}\n`);
     const entry = new Entry(contestant);
-    await entry.start();
     entries.push(entry);
+    await entry.start();
   }
   for (const entry of entries) await entry.run(64, warmUp);
   const machine = `${cpus().length} cores, ${cpus()[0]?.model ?? ''}, Node ${process.version}`;

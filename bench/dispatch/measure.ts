@@ -23,6 +23,8 @@ export interface Figures {
 export class Entry {
   readonly contestant: Contestant;
   readonly #waiting = new Map<string, (at: number) => void>();
+  #starting: Promise<Running> | undefined;
+  #stopping: Promise<void> | undefined;
   #running: Running | undefined;
 
   constructor(contestant: Contestant) {
@@ -30,19 +32,22 @@ export class Entry {
   }
 
   async start(): Promise<void> {
-    this.#running = await this.contestant.start((job, at) => {
+    this.#starting = this.contestant.start((job, at) => {
       const told = this.#waiting.get(job);
       this.#waiting.delete(job);
       // It may have come before its name was known here.
       if (told === undefined) this.#early.set(job, at);
       else told(at);
     });
+    this.#running = await this.#starting;
   }
 
   readonly #early = new Map<string, number>();
 
-  async stop(): Promise<void> {
-    await this.#running?.stop();
+  /** Safe to repeat: all wait for the same end. */
+  stop(): Promise<void> {
+    this.#stopping ??= (async () => (await this.#starting?.catch(() => undefined))?.stop())();
+    return this.#stopping;
   }
 
   async run(outstanding: number, seconds: number): Promise<Figures> {
