@@ -25,6 +25,8 @@ import { noticeOfStop, wasKilled } from './stop-notice.ts';
 
 const lookLimitMs = 15_000;
 const changeLimitMs = 60_000;
+// Up to 200 MB of code are copied into it, also on a slow disk.
+const createLimitMs = 180_000;
 const drainLimitMs = 30_000;
 
 /** Takes in what the engine says of the container. */
@@ -246,7 +248,7 @@ export async function create(memory: BotMemory, context: BotContext, signal: Abo
   memory.stale = true;
   let id: string;
   try {
-    id = await withTimeLimit(clock, 'creating the container', changeLimitMs, signal, (limited) =>
+    id = await withTimeLimit(clock, 'creating the container', createLimitMs, signal, (limited) =>
       runtime.create(plan, limited),
     );
   } catch (error) {
