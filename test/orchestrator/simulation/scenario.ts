@@ -8,7 +8,8 @@
  *   ...
  */
 import { runCommand } from './commands.ts';
-import { World, type WorldOptions } from './world.ts';
+import type { WorldOptions } from './simulated-engine.ts';
+import { World } from './world.ts';
 
 const divider = '----';
 
