@@ -57,6 +57,24 @@ describe('--simple', () => {
     expect(any.source).toMatchObject({ value: { entrypoint: 'bot.py', language: BotLanguage.UNSPECIFIED } });
   });
 
+  it('refuses the empty folder of a submodule, unless it is left out', async () => {
+    const cwd = await tempFolder({
+      'b/bot.py': '',
+      'b/.gitmodules': '[submodule "shared"]\n\tpath = libs/shared\n\turl = https://host/shared.git\n',
+    });
+    await mkdir(join(cwd, 'b/libs/shared'), { recursive: true });
+    await mkdir(join(cwd, 'b/other'));
+    for (const names of [['b'], ['b', 'b/bot.py']]) {
+      const { exitCode, stderr } = await start(['--simple', ...names], { cwd });
+      expect({ exitCode, stderr }).toEqual({
+        exitCode: 1,
+        stderr: expect.stringContaining('b/libs/shared is a submodule that has not been fetched: its folder is empty.'),
+      });
+    }
+    await writeFile(join(cwd, 'b/.dockerignore'), 'libs\n');
+    expect(await start(['--simple', 'b'], { cwd })).toMatchObject({ exitCode: 0 });
+  });
+
   it('says that a Dockerfile means nothing to it', async () => {
     const cwd = await tempFolder({ 'bot.py': '', Dockerfile: 'FROM scratch' });
     const { stderr, source } = await start(['--simple', '.'], { cwd });

@@ -21,6 +21,7 @@ import { checkBounds, inPathOrder } from './file-bounds.ts';
 import { createFolderRules, type FolderRules } from './left-out/folder-rules.ts';
 import type { LeftOut, Reason } from './left-out/left-out.ts';
 import type { PackEntry } from './pack.ts';
+import { refuseEmptySubmodule } from './submodules.ts';
 
 export type SourceFile = Extract<PackEntry, { kind: 'file' }>;
 
@@ -62,8 +63,14 @@ export async function collectSource(
       const rules = await createFolderRules(diskPath, wanted, signal);
       const prefix = wholeFolder ? '' : `${basename(diskPath)}/`;
       const root = await realpath(diskPath);
-      const found: Found = { root, tree: createFileTree(), files, leftOut, signal };
-      await walk(found, { folder: diskPath, shownAs: name, prefix, rules });
+      const found: Found = { root, tree: createFileTree(), files, leftOut, emptyFolders: [], signal };
+      await walk(found, { folder: diskPath, shownAs: name, prefix, isTaken: true, rules });
+      await refuseEmptySubmodule(
+        name,
+        diskPath,
+        found.emptyFolders.map((path) => path.slice(prefix.length)),
+        signal,
+      );
       ignoreFile ??= rules.ignoreFile;
     } else if (facts.isFile()) {
       const path = basename(diskPath);
@@ -108,6 +115,8 @@ interface Found {
   readonly tree: FileTree;
   readonly files: SourceFile[];
   readonly leftOut: LeftOut[];
+  /** Of those that belong to the bot; nothing of them goes along. */
+  readonly emptyFolders: string[];
   readonly signal: AbortSignal;
 }
 
@@ -115,17 +124,21 @@ interface Place {
   readonly folder: string;
   readonly shownAs: string;
   readonly prefix: string;
+  /** False for one that is only looked through for what is taken of it all the same. */
+  readonly isTaken: boolean;
   readonly rules: FolderRules;
 }
 
-async function walk(found: Found, { folder, shownAs, prefix, rules }: Place): Promise<void> {
+async function walk(found: Found, { folder, shownAs, prefix, isTaken, rules }: Place): Promise<void> {
   found.signal.throwIfAborted();
   const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
     if (prefix === '') throw fileFault(shownAs, error);
     const path = prefix.slice(0, -1);
     found.leftOut.push({ path, shown: shownAs, isFolder: true, reason: 'unreadable' });
-    return [];
+    return undefined;
   });
+  if (entries === undefined) return;
+  if (entries.length === 0 && isTaken && prefix !== '') found.emptyFolders.push(prefix.slice(0, -1));
   for (const entry of entries) {
     const diskPath = join(folder, entry.name);
     const shown = join(shownAs, entry.name);
@@ -142,6 +155,7 @@ async function walk(found: Found, { folder, shownAs, prefix, rules }: Place): Pr
           folder: diskPath,
           shownAs: shown,
           prefix: `${path}/`,
+          isTaken: take,
           rules: await rules.below(entry.name),
         });
     } else if (take) {

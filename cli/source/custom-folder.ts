@@ -26,8 +26,7 @@ export async function prepareFolder(
   const patterns = ignore === undefined ? [] : unwrap(parseDockerignore(ignore.content, join(name, ignore.file)));
   const { entries: found, leftOut, byDefault } = await collectContext(diskPath, patterns, signal);
   const emptyFolders = found.flatMap((entry) => (entry.kind === 'folder' ? [entry.path] : []));
-  const isFile = (path: string) => found.some((entry) => entry.kind === 'file' && entry.path === path);
-  await refuseEmptySubmodule(name, diskPath, emptyFolders, isFile, signal);
+  await refuseEmptySubmodule(name, diskPath, emptyFolders, signal);
   // The worker reads it too, and follows no link.
   const entries = found.map((entry) =>
     entry.kind === 'link' && entry.path === ignore?.file

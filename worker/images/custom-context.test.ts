@@ -124,6 +124,19 @@ describe('the build context of custom mode', () => {
     });
   });
 
+  test('refuses a submodule of which it has no file, unless it is left out', async () => {
+    const files: Entry[] = [
+      [{ name: 'x/Dockerfile' }, 'FROM scratch'],
+      [{ name: 'x/.gitmodules' }, '[submodule "s"]\n\tpath = libs/s\n'],
+      [{ name: 'x/libs/s', type: 'directory' }],
+    ];
+    await expect(read(await save(files), true)).rejects.toMatchObject({
+      problem: { code: 'INVALID_ARCHIVE', message: expect.stringContaining('"libs/s"') },
+    });
+    await read(await save([...files, [{ name: 'x/.dockerignore' }, 'libs']]), true);
+    await read(await save([...files, [{ name: 'x/libs/s/a.py' }, '1']]), true);
+  });
+
   test('leaves out a hard link, a pipe and an odd name, and names them', async () => {
     const contextTarPath = await save([
       [{ name: 'Dockerfile' }, 'FROM scratch'],

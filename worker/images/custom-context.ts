@@ -9,6 +9,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Pack, pack } from 'tar-stream';
 import { nextTurn } from '#common/background.ts';
+import { gitmodules, gitmodulesMaxBytes, submodulePaths } from '#common/gitmodules.ts';
 import {
   dockerignoreMaxBytes,
   dockerignoreNames,
@@ -69,6 +70,7 @@ interface Root {
 /** Files at the root whose text counts. */
 const steering: Readonly<Record<string, number>> = {
   [dockerfile]: dockerfileMaxBytes,
+  [gitmodules]: gitmodulesMaxBytes,
   ...Object.fromEntries(dockerignoreNames.map((name) => [name, dockerignoreMaxBytes])),
 };
 
@@ -79,7 +81,7 @@ async function findRoot(
 ): Promise<Root> {
   const seen = new Map<string, Seen>();
   const tops = new Set<string>();
-  const pointers: string[] = [];
+  const contents: Contents = { pointers: [], filled: new Set() };
   let leavesTop = false;
   for await (const entry of readContextTar(createReadStream(contextTarPath), defaultTarLimits, onLeftOut)) {
     const [top = '', ...below] = entry.name.split('/');
@@ -87,9 +89,11 @@ async function findRoot(
     if (entry.kind === 'link') leavesTop ||= countUps(entry.target) >= below.length;
     const maxBytes = below.length < 2 ? steering[below[0] ?? top] : undefined;
     if (maxBytes !== undefined || below.length === 0) seen.set(entry.name, await seenEntry(entry, maxBytes ?? 0));
-    if (maxBytes === undefined && entry.kind === 'file' && (await isLfsPointer(entry))) pointers.push(entry.name);
+    if (maxBytes === undefined && entry.kind === 'file' && (await isLfsPointer(entry)))
+      contents.pointers.push(entry.name);
+    if (entry.kind !== 'folder') addFolders(contents.filled, entry.name);
   }
-  if (seen.has(dockerfile)) return readRoot(seen, pointers, '', platform);
+  if (seen.has(dockerfile)) return readRoot(seen, contents, '', platform);
   const [only = ''] = tops;
   const wrapped = unwrap && tops.size === 1 && seen.get(only)?.kind !== 'file';
   if (wrapped && leavesTop) {
@@ -97,12 +101,28 @@ async function findRoot(
       hint: 'Only relative links to files in the same archive are allowed; otherwise include the files themselves.',
     });
   }
-  return readRoot(wrapped ? seen : new Map(), pointers, `${only}/`, platform);
+  return readRoot(wrapped ? seen : new Map(), contents, `${only}/`, platform);
+}
+
+/** What the source has, wherever its root is. */
+interface Contents {
+  /** Git LFS pointers. */
+  readonly pointers: string[];
+  /** The folders with a file in them, at whatever depth. */
+  readonly filled: Set<string>;
+}
+
+function addFolders(filled: Set<string>, name: string): void {
+  for (let end = name.lastIndexOf('/'); end > 0; end = name.lastIndexOf('/', end - 1)) {
+    const folder = name.slice(0, end);
+    if (filled.has(folder)) return;
+    filled.add(folder);
+  }
 }
 
 async function readRoot(
   seen: ReadonlyMap<string, Seen>,
-  pointers: readonly string[],
+  { pointers, filled }: Contents,
   root: string,
   platform: Platform,
 ): Promise<Root> {
@@ -111,6 +131,10 @@ async function readRoot(
   const patterns = name === undefined ? [] : readIgnore(name, seen.get(`${root}${name}`));
   const isKept = filterOf(patterns);
   for (const path of pointers) if (await isKept(path.slice(root.length))) refusePointer(path.slice(root.length));
+  const modules = seen.get(`${root}${gitmodules}`)?.bytes;
+  for (const path of modules === undefined ? [] : submodulePaths(Buffer.from(modules).toString())) {
+    if (!filled.has(`${root}${path}`) && (await isKept(path))) refuseSubmodule(path);
+  }
   return { root, prepared, patterns };
 }
 
@@ -121,6 +145,14 @@ function refusePointer(path: string): never {
   return refuse('INVALID_ARCHIVE', `${JSON.stringify(path)} is a Git LFS pointer, not the file itself.`, {
     details: { field: 'archive', rule: 'lfs_pointer', path },
     hint: 'Fetch it with "git lfs pull" and send the folder (--custom DIR); list in .dockerignore what the image does not need.',
+  });
+}
+
+/** An archive made from a clone whose submodules were not fetched, as forges make them too. */
+function refuseSubmodule(path: string): never {
+  return refuse('INVALID_ARCHIVE', `${JSON.stringify(path)} is a submodule, and the archive has no file of it.`, {
+    details: { field: 'archive', rule: 'submodule', path },
+    hint: 'Clone it with --recurse-submodules and send the folder (--custom DIR); list in .dockerignore what the image does not need.',
   });
 }
 
