@@ -8,7 +8,7 @@ import { findFault } from './simulation/simulate.ts';
 
 const seeds = Number(process.env['SIMULATED_SEEDS'] ?? 100_000);
 
-it(`holds what it promises in ${seeds} runs of random commands`, { timeout: 1_200_000 }, async () => {
+it(`holds what it promises in ${seeds} runs of random commands`, { timeout: 3_600_000 }, async () => {
   const program = checkoutPath('test', 'orchestrator', 'simulation', 'main.ts');
   // With another exit code than 0 it rejects with all that was printed.
   const { stdout } = await promisify(execFile)(process.execPath, [program, '--seeds', String(seeds)]);
