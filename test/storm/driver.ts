@@ -73,12 +73,11 @@ export class Driver {
 
   /** Until everything is final, or for so long. */
   async settle(limitMs: number): Promise<void> {
-    const limit = pause(limitMs).then(() => {
-      this.#isOver = true;
-    });
-    await Promise.race([limit, Promise.all(this.#open)]);
+    const settled = new AbortController();
+    const all = Promise.all(this.#open).finally(() => settled.abort());
+    await pause(limitMs, undefined, { signal: settled.signal }).catch(() => undefined); // all is final
     this.#isOver = true;
-    await Promise.all(this.#open);
+    await all;
     this.#isOver = false;
   }
 

@@ -37,15 +37,17 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
 // So that what was started is ended.
 process.once('uncaughtException', (error) => stop.abort(error));
 const begun = performance.now();
+let code = 1;
 const say = (line: string) =>
   console.log(`${String(Math.round((performance.now() - begun) / 1000)).padStart(5)} s  ${line}`);
 try {
   const result = await runStorm(plan, { say, signal: stop.signal, keep: values.keep });
   console.log(reportOf(plan, result).join('\n'));
   if (values.keep) console.log(`logs and diaries: ${result.dir}`);
-  process.exitCode = result.findings.length === 0 ? 0 : 1;
+  code = result.findings.length === 0 ? 0 : 1;
 } catch (error) {
   // Why it was ended, where somebody ended it.
   console.error(stop.signal.aborted ? stop.signal.reason : error);
-  process.exitCode = 1;
 }
+// Not by itself: Node.js 24 was seen to turn for ever in closing what hundreds of child processes and connections had left.
+process.exit(code);
