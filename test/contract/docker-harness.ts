@@ -2,6 +2,7 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll } from 'vitest';
 import { systemClock } from '#common/clock.ts';
 import type { Language } from '#common/language.ts';
 import { silentLogger } from '#common/log.ts';
@@ -20,7 +21,7 @@ import { type Harness, patience, second } from './harness.ts';
 
 /** Of all workers of a test file, as if they shared a state folder. */
 const codeDir = mkdtempSync(join(tmpdir(), 'contract-code-'));
-process.once('exit', () => rmSync(codeDir, { recursive: true, force: true }));
+afterAll(() => rmSync(codeDir, { recursive: true, force: true }));
 
 export const baseImages = { python: 'python:3.11-slim', node: 'node:24-slim' } as const;
 const ownKey = new Secret<Uint8Array>(new Uint8Array(32).fill(1));
