@@ -18,7 +18,7 @@ import { sendEnsure } from './ensure.ts';
 import { answerNow } from './read.ts';
 import { awaitsRemoval, endOfDelete, endWithoutWorker, removeDeleted, settle, stoppedResult } from './settling.ts';
 import { openSoundSpec, shapeOf } from './specs.ts';
-import { acquireTokens, releaseTokens } from './token-ownership.ts';
+import { acquireTokens, releaseTokens, tokenHolders } from './token-ownership.ts';
 
 /** Applies an event; an event that means nothing to the job's state changes nothing. Returns the job as it is now. */
 export function advance(context: EngineContext, change: Change, job: JobRecord, event: JobEvent): JobRecord {
@@ -215,8 +215,10 @@ function resumeHolder(context: EngineContext, change: Change, holder: StoppedHol
   if (bot?.desired !== 'stopped' || bot.generation !== holder.generation || bot.workerId === null) return;
   // One that was still being started for the first time has nothing that it could run.
   if (bot.specSealed === null || tx.jobs.openOfBot(holder).length > 0) return;
+  const spec = openSoundSpec(context.sealKey, bot, bot.specSealed);
+  // Another takeover may have its tokens by now.
+  if (spec !== undefined && tokenHolders(context, tx, bot, spec).length > 0) return;
   const back = change.putBot(resumed(bot));
-  const spec = openSoundSpec(context.sealKey, back, back.specSealed);
   if (spec !== undefined) acquireTokens(context, tx, back, spec);
   sendEnsure(context, change, back);
 }
