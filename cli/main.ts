@@ -24,7 +24,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    // The reader has enough (`logs -f | head`): that is no failure, and there is nobody left to tell.
+    // The reader has enough (`logs -f | head`): that is no failure, and nobody is left to report it to.
     process.exit(error.code === 'EPIPE' ? exitCodes.done : exitCodes.failed);
   });
 }
@@ -37,7 +37,7 @@ const context: CliContext = {
   },
   stdout: process.stdout,
   stderr: process.stderr,
-  colorDepth: 1, // of what clipanion would print by itself, which is nothing
+  colorDepth: 1, // of what clipanion would print on its own, which is nothing
   terminal: { stdin: isatty(0), stdout: isatty(1), stderr: isatty(2), columns: () => process.stderr.columns || 80 },
   cwd: process.cwd(),
   clock: systemClock,

@@ -10,7 +10,7 @@ import type { Http2Wire } from '../wire/http2.ts';
 import { createUnary } from '../wire/unary.ts';
 
 export interface Client {
-  /** The calls of one service. Whoever needs a service imports it, so that nobody loads the others. */
+  /** The calls of one service. A command imports the service it needs, so that no others are loaded. */
   readonly for: <S extends DescService>(service: S) => ConnectClient<S>;
   /** Ends the connection and everything on it, so that the program can end. */
   readonly close: () => void;

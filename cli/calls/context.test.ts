@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { Interrupted } from '../failures/errors.ts';
 import { write } from '../text/write.ts';
 
-/** A reader that takes nothing until it is told to. */
+/** A reader that takes nothing until `take` is called. */
 function slowStream() {
   const takers: (() => void)[] = [];
   const stream = new Writable({ highWaterMark: 4, write: (_chunk, _encoding, done) => takers.push(done) });

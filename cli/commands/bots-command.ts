@@ -52,7 +52,7 @@ export abstract class BotsCommand extends TimedJobCommand {
     return codes.find((code) => code !== exitCodes.done) ?? exitCodes.done;
   }
 
-  /** The result, or the complaint told. The only bot's failure is the command's. */
+  /** The result, or the complaint shown. If there is only one bot, its failure is the command's. */
   async #orComplain(
     botId: string,
     act: () => Promise<{ readonly job: Job; readonly code: ExitCode }>,

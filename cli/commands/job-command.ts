@@ -19,7 +19,7 @@ export abstract class JobCommand extends BotCommand {
   /** The end of the build output that has been shown. */
   protected shown: readonly string[] = [];
 
-  /** Told on stderr; made at its first use. */
+  /** Written to stderr; created on first use. */
   protected progress(): Progress {
     const { stderr, clock, terminal } = this.context;
     this.#progress ??= this.json

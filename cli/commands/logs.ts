@@ -72,8 +72,8 @@ export class LogsCommand extends BotCommand {
     };
     const style = this.outStyle();
     await this.withClient(async (client) => {
-      // Tells at once, and within a bound, whether there is such a bot and an orchestrator at all: the stream of a silent
-      // bot has nothing to say for hours.
+      // Shows at once, within a bound, whether the bot and the orchestrator exist at all: the stream of a silent bot may
+      // bring nothing for hours.
       const answer = await client.for(BotService).getBot({ botId: this.bot }, { signal, timeoutMs: callTimeoutMs });
       if (style.terminal && !json && answer.bot !== undefined) {
         const state = markedState(stateWord(answer.bot.state), this.errStyle());

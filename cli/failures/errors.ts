@@ -39,7 +39,7 @@ export class Interrupted extends Error {
   }
 }
 
-/** A mistake found on this side, told in one line: what is wrong, and the cure. */
+/** A mistake found on this side, reported in one line: what is wrong, and the cure. */
 export function complain(exitCode: ExitCode, code: string, message: string, hint: string): CliError {
   return new CliError({ exitCode, code, message, hint, details: {}, example: null, botId: '', short: true });
 }
@@ -57,7 +57,7 @@ export function complaintOfProblem(problem: Problem): Complaint {
   return { exitCode, code, message, hint, details, example, botId: '', short: false };
 }
 
-/** What this program throws by itself, as a complaint; undefined for everything else. */
+/** What this program itself throws, as a complaint; undefined for everything else. */
 export function ownComplaint(error: unknown): Complaint | undefined {
   if (error instanceof CliError) return error.complaint;
   return error instanceof ProblemError ? { ...complaintOfProblem(error.problem), short: true } : undefined;

@@ -31,7 +31,7 @@ export function readPassword(
   throw complain(exitCodes.usage, 'USAGE', 'Pipe the password in; typed here, it would be visible.', hint);
 }
 
-/** One line, without its end; what there is when the input ends before. */
+/** One line, without its end; whatever was read if the input ends first. */
 export async function readLine(context: StdinContext): Promise<string> {
   const text = await readUntil(context, (piece) => piece.includes(0x0a));
   return (text.split('\n')[0] ?? '').replace(/\r$/, '');

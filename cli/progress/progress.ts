@@ -1,4 +1,4 @@
-/** What a command tells on stderr while it works. */
+/** What a command reports on stderr while it works. */
 import type { Job } from '#gen/botrunner/v1/job_pb.js';
 import type { LogEntry } from '#gen/botrunner/v1/log_pb.js';
 

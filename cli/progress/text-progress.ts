@@ -43,7 +43,7 @@ export class TextProgress implements Progress {
 
   job(job: Job): void {
     if (isFinal(job.status)) {
-      // How it ended is the command's result and not told twice.
+      // How it ended is the command's result and is not printed twice.
       this.end();
       return;
     }

@@ -43,7 +43,7 @@ function outputTail(details: JsonObject): readonly string[] | undefined {
   return undefined;
 }
 
-/** The details without the lines of an output that were shown before; an output of which nothing is left is taken out. */
+/** The details without the output lines that were shown before; an output with nothing left is dropped. */
 export function withoutShown(details: JsonObject, shown: readonly string[]): JsonObject {
   const before = new Set(shown.map(plainOutput));
   const kept = Object.entries(details).map(([name, value]): [string, Json] | undefined => {

@@ -50,7 +50,7 @@ function renderEvent(event: Event, style: Style): string {
     case 'job':
       return `${head}  ${jobText(event.subject.value)}`;
     default:
-      // Something that a newer orchestrator tells of.
+      // Something that only a newer orchestrator reports.
       return head;
   }
 }

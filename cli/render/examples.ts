@@ -1,6 +1,6 @@
 /**
- * Command lines that work, for refusals whose example is a request of the REST API: whoever types commands wants to see one.
- * Examples that are texts already are shown as they came.
+ * Command lines that work, for refusals whose example is a REST request: people who type commands want to see a command.
+ * Examples that are already plain text are shown as they are.
  */
 import { botIdPattern } from '#common/ids.ts';
 import type { Json } from '#common/json.ts';
@@ -71,7 +71,7 @@ export function exampleFor(code: string, example: Json, botId: string, command =
   return typeof shown === 'string' ? aboutBot(shown, botId) : shown;
 }
 
-/** Of a refusal that has nothing to do with what was asked for: what whoever works on workers or tokens would try next. */
+/** For a refusal unrelated to the request itself: what somebody managing workers or tokens would try next. */
 function exampleOfOperator(code: ProblemCode, command: string): string | undefined {
   const [, noun] = /^(worker|token) /.exec(command) ?? [];
   switch (code) {

@@ -1,6 +1,6 @@
 /**
- * Hints of the orchestrator are written in the words of requests: `give "registry_auth"`, `with the action "list"`. Whoever
- * types commands wants to read of options and commands instead. Pure.
+ * The orchestrator's hints are written in the words of requests: `give "registry_auth"`, `with the action "list"`. People who
+ * type commands want to read about options and commands instead. Pure.
  */
 import { isProblemCode, type ProblemCode } from '#common/problem-codes.ts';
 
@@ -36,7 +36,7 @@ const fieldWords: readonly (readonly [string, string])[] = [
 /** The names of requests that a hint for the command line must not have. */
 export const requestWords: readonly string[] = fieldWords.map(([word]) => word.split(':')[0] ?? word);
 
-/** Where the words of requests say nothing to whoever types commands. */
+/** Where the words of requests mean nothing to somebody typing commands. */
 const ownHints: Readonly<Partial<Record<ProblemCode, string>>> = {
   UNAUTHENTICATED: 'Set AVTOMATIKA_TOKEN to your token, or give --token.',
   JOB_NOT_FOUND: 'Check the job id; events show it: avtomatika-bot events',

@@ -6,7 +6,7 @@ import { exactTime, timeText } from './bots.ts';
 import { escapeControls } from './escape.ts';
 import { renderTable } from './table.ts';
 
-/** The table of `token list`; the last column says who revokes it: the admin here, or whoever changes the settings. */
+/** The table of `token list`; the last column says where it is revoked: by an admin here, or in the settings. */
 export function renderTokens(tokens: readonly Token[]): string {
   if (tokens.length === 0) return 'No tokens.';
   const rows = tokens.map((token) => [

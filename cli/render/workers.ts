@@ -25,13 +25,13 @@ function standing({ state, cordoned, revoked }: Worker): string {
 
 const mib = (bytes: bigint): number => Math.round(Number(bytes) / 1024 / 1024);
 
-/** "512 of 4096 MiB". A worker that speaks REST tells nothing of this. */
+/** "512 of 4096 MiB". A REST worker does not report this. */
 function memory({ runtime, reserved, capacity }: Worker): string {
   if (runtime === 'rest') return '-';
   return `${mib(reserved?.memoryBytes ?? 0n)} of ${mib(capacity?.memoryBytes ?? 0n)} MiB`;
 }
 
-/** A worker of ours says which engine it is too, such as "podman 5.4.2"; of a bare number only the runtime is known. */
+/** Our own workers name the engine too, such as "podman 5.4.2"; with a bare number only the runtime is known. */
 const runtimeText = ({ runtime, engineVersion }: Worker): string =>
   escapeControls(/^(?:\d|$)/.test(engineVersion) ? `${runtime} ${engineVersion}`.trim() : engineVersion) || '-';
 

@@ -18,7 +18,7 @@ export async function prepareReadyImage(
       'Write one such as ghcr.io/me/bot:1.0, and give the password with --registry-user and --registry-pass-stdin.',
     );
   }
-  // Whoever pipes a password in ends it with a line end; no registry has one in a password.
+  // A piped password usually ends with a line end; no registry allows one in a password.
   const password =
     registryPass?.from === 'stdin' ? (await readStdin()).replace(/\r?\n$/, '') : (registryPass?.value ?? '');
   if (registryPass !== undefined && (password === '' || registryUser === '')) {

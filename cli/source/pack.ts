@@ -153,7 +153,7 @@ async function readWhole(file: FileOnDisk, bytesMax: number, signal: AbortSignal
     if (!(await handle.stat()).isFile()) return unreadable(`${file.path} is no longer a plain file.`);
     const pieces: Buffer[] = [];
     let bytes = 0;
-    // One byte more shows that there is more; whoever writes faster than this reads does not keep it busy for ever.
+    // One byte more shows that there is more; a writer that outpaces this reader cannot keep it busy forever.
     const stream = handle.createReadStream({ signal, end: bytesMax, highWaterMark: chunkBytes });
     for await (const piece of stream as AsyncIterable<Buffer>) {
       pieces.push(piece);

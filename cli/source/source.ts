@@ -18,7 +18,7 @@ export interface Upload {
 
 /** A source after all checks that need no orchestrator. Holds secrets only in what `spec` returns. */
 export interface ReadySource {
-  /** What the user should know, a line each, told before anything is sent. */
+  /** What the user should know, one line each, shown before anything is sent. */
   readonly notes: readonly string[];
   readonly upload: Upload | undefined;
   /** What stays behind and may be missed by a bot that had it before. */

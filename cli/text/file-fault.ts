@@ -1,4 +1,4 @@
-/** What to tell when a file or folder of the user cannot be read. */
+/** What to report when a file or folder of the user cannot be read. */
 import { type CliError, complain } from '../failures/errors.ts';
 import { exitCodes } from '../failures/exit-codes.ts';
 

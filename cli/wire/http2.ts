@@ -10,7 +10,7 @@ export interface Http2Wire {
   readonly close: () => void;
 }
 
-// A peer that is frozen keeps its TCP connection open for ever; only pings show it. The answer may queue behind an upload
+// A frozen peer keeps its TCP connection open forever; only pings reveal it. The answer may queue behind an upload
 // on a slow line, hence the patience.
 const pings = { pingIntervalMs: 15_000, pingTimeoutMs: 30_000 };
 

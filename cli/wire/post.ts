@@ -27,7 +27,7 @@ export async function post(target: URL, { headers, body, signal, timeoutMs }: Po
   signal?.throwIfAborted();
   const open = target.protocol === 'https:' ? (await import('node:https')).request : httpRequest;
   const { promise, resolve, reject } = createDeferred<Answer>();
-  // Without an agent's pool: a connection that the other side has just closed is never taken for a good one.
+  // Without an agent's pool: a connection that the other side has just closed is never reused.
   const request = open(target, {
     method: 'POST',
     agent: false,

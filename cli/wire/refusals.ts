@@ -8,7 +8,7 @@ import { type Complaint, complain, complaintOfProblem } from '../failures/errors
 import { type ExitCode, exitCodes } from '../failures/exit-codes.ts';
 import { speaksTls } from './speaks-tls.ts';
 
-/** A failed job's error, or a refusal, as the orchestrator told it. */
+/** A failed job's error, or a refusal, as the orchestrator reported it. */
 export function complaintOfDetail(detail: ErrorDetail): Complaint {
   const known = problemFromProto(detail);
   // A code that is newer than this program is shown as it came.
@@ -38,7 +38,7 @@ export function isBrokenStream(error: unknown): boolean {
   }
 }
 
-/** What a call threw, as a complaint; undefined for a bug, which has no cure to tell. */
+/** What a call threw, as a complaint; undefined for a bug, which has no cure to offer. */
 export async function complaintOfCall(error: unknown, url: string): Promise<Complaint | undefined> {
   if (!(error instanceof ConnectError)) return undefined;
   const detail = detailOf(error);

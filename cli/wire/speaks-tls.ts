@@ -3,7 +3,7 @@ import { connect } from 'node:tls';
 
 const limitMs = 3000;
 
-/** Nothing of the user's is sent: a handshake, whoever answers. Never rejects. */
+/** Sends nothing of the user's, only a handshake, whatever answers. Never rejects. */
 export function speaksTls(url: string): Promise<boolean> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve) => {

@@ -23,7 +23,7 @@ export async function readCode(
     const isCode = items.length > 0 && isReadForNames(path) && sizeBytes <= fileMaxBytes;
     if (sizeBytes === 0 || sizeBytes > leftBytes || !(isCode || sizeBytes < lfsPointerMaxBytes)) continue;
     leftBytes -= sizeBytes;
-    // What cannot be read is told when it is packed.
+    // A file that cannot be read is reported when it is packed.
     const text = await readFile(diskPath, { encoding: 'utf8', signal }).catch(() => '');
     signal.throwIfAborted();
     if (text.length < lfsPointerMaxBytes && isLfsPointerText(text)) throw pointer(path);
