@@ -99,7 +99,7 @@ export type GuardedLookup = (url: URL, signal: AbortSignal) => Promise<Result<re
 
 /**
  * Resolves a host once and judges every answer. Connect only to what it returns (see pinnedLookup), keeping the name for TLS
- * and the Host header: whoever resolves the name again may get another answer.
+ * and the Host header: resolving the name again may give another answer.
  */
 export function guardedLookup(resolve: Resolve, allow: FetchAllow, field = 'archive_url'): GuardedLookup {
   return async (url, signal) => {

@@ -1,6 +1,6 @@
 /**
- * Files that stand for others: git keeps what Git LFS manages as a small text that names the real file, and whoever has the
- * repository without Git LFS has only that. Format: https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md
+ * Files that stand for others: git keeps what Git LFS manages as a small text that names the real file, and a clone made
+ * without Git LFS has only that text. Format: https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md
  */
 import type { SafeEntry } from './safe-tar.ts';
 

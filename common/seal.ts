@@ -32,7 +32,7 @@ export function seal(key: Secret<Uint8Array>, plain: Uint8Array, boundTo: string
 export function open(key: Secret<Uint8Array>, sealed: Uint8Array, boundTo: string): Buffer {
   const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength);
   const decipher = createDecipheriv('aes-256-gcm', keyObjectOf(key), bytes.subarray(0, nonceBytes), {
-    // A shorter tag is easier to forge, and GCM takes one unless it is told.
+    // A shorter tag is easier to forge, and GCM accepts one unless the length is given.
     authTagLength: tagBytes,
   })
     .setAAD(Buffer.from(boundTo))
@@ -49,7 +49,7 @@ export function openText(key: Secret<Uint8Array>, sealed: string, boundTo: strin
   try {
     return open(key, Buffer.from(sealed, 'base64'), boundTo).toString('utf8');
   } catch {
-    // GCM tells tampering and a wrong key only by throwing; for the caller both mean "cannot be opened".
+    // GCM reports tampering and a wrong key only by throwing; for the caller both mean "cannot be opened".
     return undefined;
   }
 }

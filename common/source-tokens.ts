@@ -1,6 +1,6 @@
 /**
  * Telegram tokens in the source of a bot. One in its code or its settings makes it poll with that token; one in a comment, a
- * text, a test or an example does not, but whoever gets the source has it. Pure; reads each byte once or twice, and holds one
+ * text, a test or an example does not, but anybody who gets the source has it. Pure; reads each byte once or twice, and holds one
  * file of code at most.
  */
 import { documentationTokens } from './telegram-token.ts';
@@ -26,7 +26,7 @@ export interface SourceTokenSearch {
 
 // More tokens than any bot has; the rest changes nothing.
 const foundMax = 16;
-/** A file of code is read whole, as only its beginning tells what is a comment. A larger one is taken as code throughout. */
+/** A code file is read whole: what is a comment depends on all that comes before. A larger one counts as code throughout. */
 const codeMaxBytes = 4 * 1024 * 1024;
 /** Longer than a token with all that must stand around it. */
 const overlap = 128;

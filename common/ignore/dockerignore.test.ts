@@ -9,7 +9,7 @@ function patternsOf(content: string): readonly IgnorePattern[] {
   return result.value;
 }
 
-/** What is kept of some files, found by a walk as the real one: it looks into a folder only if told to. */
+/** What is kept of some files, found by a walk like the real one: it enters a folder only if the filter says so. */
 async function kept(content: string, files: readonly string[]): Promise<readonly string[]> {
   const patterns = patternsOf(content);
   const found: string[] = [];

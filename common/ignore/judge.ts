@@ -3,7 +3,7 @@
  *
  * 1. The .dockerignore decides as `docker build` does: the last pattern that matches a path, or a folder it lies in, wins.
  * 2. .git is ignored besides, as it is when Docker builds from a repository, unless a "!" pattern that matches says its
- *    name. "!src" and "!**" do not bring back src/.git: whoever writes them thinks of sources.
+ *    name. "!src" and "!**" do not bring back src/.git: people who write them mean sources.
  * 3. The Dockerfile and the .dockerignore always go along: the build needs them, and the engine itself takes them out of the
  *    context when a pattern matches them.
  */

@@ -8,7 +8,7 @@ import { commandOf, commandText, entrypointOf, languageOfCommand } from './comma
 import { readPackageStart } from './package-start.ts';
 import { botProcess, readProcfile } from './procfile.ts';
 
-/** A file, or a command of which the language is known as far as it says so. */
+/** A file, or a command, whose language is known only if the command reveals it. */
 export type Start =
   | { readonly kind: 'entrypoint'; readonly path: string; readonly because: string | undefined }
   | {
@@ -33,7 +33,7 @@ export interface StartChoice {
   readonly start: Start | undefined;
   /** Sentences about what was not chosen, for people. */
   readonly notes: readonly string[];
-  /** Packages of which each could be meant; more than one only where nothing was chosen. */
+  /** Packages any of which could be meant; more than one only where nothing was chosen. */
   readonly packages: readonly string[];
 }
 

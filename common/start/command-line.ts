@@ -5,7 +5,7 @@ export const commandMaxLength = 4096;
 export const commandWordsMax = 100;
 
 /**
- * Without a shell where none is needed: it would stand between the bot and its signals. Where only the shell can tell what is
+ * Without a shell where none is needed: it would stand between the bot and its signals. Where only the shell knows what is
  * meant, such as $PORT, it gives way to the program by exec; what is made of several commands stays the shell's.
  */
 export function commandOf(text: string): readonly string[] {
@@ -55,7 +55,7 @@ export const commandText = (argv: readonly string[]): string =>
     ? (argv[2] ?? '').replace(/^exec (?:env )?/, '')
     : argv.map((word) => (/^[\w./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", `'"'"'`)}'`)).join(' ');
 
-/** Which language a command is of, by its program, else by the files that it names; undefined if nothing tells. */
+/** A command's language, by its program, else by the files that it names; undefined if neither shows it. */
 export function languageOfCommand(argv: readonly string[]): 'python' | 'node' | undefined {
   const words = argv[0] === '/bin/sh' ? (argv[2] ?? '').split(/[\s;&|()]+/) : argv;
   for (const word of words) {

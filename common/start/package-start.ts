@@ -14,7 +14,7 @@ const nothing: PackageStart = { script: undefined, absentProgram: undefined, mai
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Says nothing for what is no package.json: who reads its packages tells what is wrong with it. */
+/** Finds nothing in what is not a valid package.json: the code that reads its packages reports what is wrong with it. */
 export function readPackageStart(text: string): PackageStart {
   let parsed: unknown;
   try {

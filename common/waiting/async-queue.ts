@@ -1,5 +1,5 @@
 /**
- * Values on their way from whoever has them to one reader, which waits while there is none. Bounded: a reader that does not
+ * Values on their way from their producers to one reader, which waits while there are none. Bounded: a reader that does not
  * keep up costs `max` values and no more.
  *
  * 1. Values come out in the order they went in.

@@ -15,7 +15,7 @@ export interface Backoff {
 // 2^30 times a pause of 1 ms is longer than any bound here; beyond 2^1023 the power would be infinite.
 const doublingsMax = 30;
 
-/** The pause in whole ms after so many failures in a row, of which the first is 1. `random` is in [0, 1). */
+/** The pause in whole ms after so many failures in a row, counted from 1. `random` is in [0, 1). */
 export function backoffMs({ firstMs, mostMs, jitter = 0 }: Backoff, failures: number, random = 0): number {
   const doublings = Math.min(Math.max(0, failures - 1), doublingsMax);
   return Math.round(Math.min(firstMs * 2 ** doublings, mostMs) * (1 - jitter * random));

@@ -1,11 +1,11 @@
-/** A bell wakes whoever waits on it. Ringing it while nobody waits is remembered once, so that no wake-up is lost. */
+/** A bell wakes what waits on it. A ring while nobody waits is remembered once, so that no wake-up is lost. */
 import type { Clock } from '../clock.ts';
 import { onAbort } from './abort.ts';
 
 export type Wakeup = 'rung' | 'timeout' | 'aborted';
 
 export interface WaitBounds {
-  /** Tells when `afterMs` have passed. */
+  /** The clock that measures `afterMs`. */
   readonly clock?: Clock;
   readonly afterMs?: number;
   readonly signal?: AbortSignal | undefined;

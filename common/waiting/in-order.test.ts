@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { inOrder } from './in-order.ts';
 
-/** Messages that come as fast as they are read, and handlers that end when they are told to. */
+/** Messages that come as fast as they are read, and handlers that end when the test lets them. */
 function stage(count: number) {
   const ends = new Map<number, PromiseWithResolvers<void>>();
   const begun: number[] = [];

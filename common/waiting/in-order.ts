@@ -12,7 +12,7 @@ export interface InOrder<T> {
 
 /**
  * Resolves when the messages have ended and all are handled. Rejects with the first failure, when what was under way by then
- * has ended; none begins after it. `failed` hears of it at once, to end what the messages come from.
+ * has ended; none begins after it. `failed` is called at once, to end what the messages come from.
  */
 export async function inOrder<T>(
   incoming: AsyncIterator<T>,
