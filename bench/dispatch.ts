@@ -53,7 +53,7 @@ const contestants: readonly Contestant[] = [
 const rivals = ['BullMQ, appendfsync always', 'JetStream, sync_interval always'];
 
 const entries: Entry[] = [];
-// The orchestrators are in process groups of their own: whoever ends the bench early leaves nothing behind.
+// The orchestrators are in process groups of their own; ending the bench early leaves nothing behind.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
     // What breaks because its servers end is no news.

@@ -90,7 +90,7 @@ async function fanOut(way: 'gRPC' | 'SSE'): Promise<void> {
   await using orchestrator = await startOrchestratorProgram({ LOG_LEVEL: 'warn', MAX_BOTS_PER_USER: '10000' });
   const over = new AbortController();
   const before = orchestrator.rssBytes();
-  /** When each watcher heard its newest event; and of how many it heard in all. */
+  /** When each watcher got its newest event, and how many events arrived in all. */
   const heardAt = new Array<number>(watchers).fill(0);
   let ready = 0;
   let events = 0;
@@ -122,7 +122,7 @@ async function fanOut(way: 'gRPC' | 'SSE'): Promise<void> {
       (left) => left === 0,
       bound,
     );
-    // Until the rest of the change has arrived too: it must not be taken for the next one.
+    // Until the rest of the change has arrived too: it must not be counted as the next one.
     const seen = { count: -1 };
     await eventually(
       'nothing more comes',
@@ -153,7 +153,7 @@ async function fanOut(way: 'gRPC' | 'SSE'): Promise<void> {
   console.log(`  orchestrator: ${mb(before)} without watchers, ${mb(after)} after`);
 }
 
-/** Starts of bots one after the other, with a kill in the midst; what a subscriber without JetStream heard of it. */
+/** Starts bots one after the other, with a kill in the middle; reports what a subscriber without JetStream received. */
 async function acrossKill(what: 'nats-server' | 'orchestrator'): Promise<void> {
   const nats = await createNatsServer();
   await nats.start();
@@ -188,7 +188,7 @@ async function acrossKill(what: 'nats-server' | 'orchestrator'): Promise<void> {
           taken++;
           slowest = Math.max(slowest, performance.now() - began);
         } catch {
-          refused++; // it is being killed; counted and told
+          refused++; // it is being killed; counted and reported
         }
       }
     })();

@@ -140,7 +140,7 @@ try {
   const before = programs.map((name) => memoryMb(platform.pid(name)));
   await signal();
   const flooded = performance.now();
-  // A follower that loses the last line never ends; silence tells.
+  // A follower that loses the last line never ends; silence is the sign.
   await eventually(
     'the flood is over',
     () => [ours, theirs].map(({ counts, lastAt }) => [counts.size, Math.round(performance.now() - lastAt)]),
@@ -159,7 +159,7 @@ try {
         `lost ${lines - counts.size}, doubled ${doubled}`,
     );
   }
-  // Of lines, not of times: whoever loses most is done first.
+  // By lines, not by times: the one that loses the most would finish first.
   console.log(
     `ratio of lines per second, ours over docker's: ${((perSecond[0] ?? 0) / (perSecond[1] ?? 1)).toFixed(2)}`,
   );

@@ -15,8 +15,8 @@ export type Arrived = (job: string, at: number) => void;
 
 export interface Running {
   /**
-   * Hands a job over by one of the `outstanding` clients that are at work. Resolves with the job's name, by which its arrival is
-   * told, when it is acknowledged; the arrival may be told before.
+   * Hands a job over by one of the `outstanding` clients that are at work. Resolves when the job is acknowledged, with
+   * the name by which its arrival is reported; that report may come first.
    */
   submit(client: number, outstanding: number, expect: (job: string) => void): Promise<void>;
   /** Of the servers: what the jobs have cost besides those who sent and handled them. */

@@ -1,4 +1,4 @@
-/** The process that jobs arrive in: takes them as its kind does, tells when each came, and does nothing else with them. */
+/** The process that jobs arrive in: takes them as its kind does, reports when each came, and does nothing else with them. */
 import { create } from '@bufbuild/protobuf';
 import { connect } from 'nats';
 import { CapacitySchema } from '#gen/botrunner/v1/worker_service_pb.js';
@@ -11,7 +11,7 @@ const settings = JSON.parse(settingsText) as { port: number; connection: string 
 // The most that any contestant lets one handler have at once.
 const atOnce = 256;
 
-// One message for all of a turn: telling must not cost more than taking.
+// One message for all of a turn: reporting must not cost more than taking.
 let told: [string, number][] = [];
 function tell(job: string): void {
   if (told.length === 0) {

@@ -12,7 +12,7 @@ export interface Figures {
   readonly ackP50: number;
   /** CPU of the servers for each job, ms. */
   readonly serverCpu: number;
-  /** The same with whoever sent and handled the jobs. */
+  /** The same, including the senders and handlers of the jobs. */
   readonly allCpu: number;
   /** Of a core. */
   readonly serverLoad: number;

@@ -1,6 +1,6 @@
 /**
- * The clients of the rivals, from npm into a cache beside the test kit's: they are tools of the bench alone, and whoever
- * installs Bot Runner does not get them.
+ * The clients of the rivals, from npm into a cache beside the test kit's: they are tools of the bench alone, not
+ * installed with Bot Runner.
  */
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -29,5 +29,5 @@ export async function rivalPackages(): Promise<void> {
   await writeFile(complete, wanted);
 }
 
-/** One of them; typed by whoever uses it, since the types are not installed here. */
+/** One of them; typed where it is used, since the types are not installed here. */
 export const rival = (name: keyof typeof versions): unknown => createRequire(join(folder, 'package.json'))(name);

@@ -1,4 +1,4 @@
-/** Processes of the bench: servers in folders of their own, handlers that tell of each job, and what CPU they have used. */
+/** Processes of the bench: servers in folders of their own, handlers that report each job, and the CPU they have used. */
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
