@@ -31,7 +31,7 @@ function tallyOf(path: string): Tally | undefined {
   try {
     return JSON.parse(readFileSync(path, 'utf8'));
   } catch {
-    // closing() tells it, with vitest's own exit code; what went wrong was printed by vitest.
+    // closing() reports it, with vitest's own exit code; vitest has printed what went wrong.
     return undefined;
   }
 }

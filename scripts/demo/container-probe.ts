@@ -1,5 +1,5 @@
 /**
- * What a container of an engine reaches, tried by one: this machine, and the package index. No setting of an engine tells.
+ * What an engine's container reaches, tested with one: this machine, and the package index. No engine setting shows it.
  * The gateway of its bridge may be unnamed (an engine's first boot), in another network namespace (rootless) or in a virtual
  * machine (Docker Desktop); a firewall may be in between; and an index that this machine reaches a container may not.
  */

@@ -27,7 +27,7 @@ export function withHelp(page: string, commands: readonly CommandSpec[]): string
   return [withBlock(head, renderGeneralHelp(commands, version)), ...sections].join('');
 }
 
-/** Says to whoever edits the page that the block below it is overwritten. */
+/** Warns editors of the page that the block below is overwritten. */
 const mark = '<!-- Written by "npm run docs". -->';
 
 /** The text with this in its marked block, which goes to its end when there is none. */

@@ -29,7 +29,7 @@ ${rowsOf(failures)}
 `;
 }
 
-/** Codes of accepted jobs are FAILED_PRECONDITION, or how a job that did not end is told. */
+/** Codes of accepted jobs are FAILED_PRECONDITION, or the outcome of a job that did not end. */
 const isFailure = (kind: ProblemKind): boolean =>
   kind.grpc === 'FAILED_PRECONDITION' || kind.grpc === 'DEADLINE_EXCEEDED' || kind.grpc === 'CANCELLED';
 

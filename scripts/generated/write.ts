@@ -13,7 +13,7 @@ export async function stale(files: readonly GeneratedFile[], signal: AbortSignal
   return paths;
 }
 
-/** Writes each file that is stale, tells it, and leaves the others alone. */
+/** Writes and reports each stale file, and leaves the others alone. */
 export async function write(files: readonly GeneratedFile[], signal: AbortSignal): Promise<void> {
   for (const { path, wanted } of files) {
     const text = await wanted(signal);

@@ -45,7 +45,7 @@ export function missingOptionals(lock: LockFile): MissingPackage[] {
 
 /**
  * The lock with an entry for each missing optional package, in npm's order of entries. Such an entry has a version and,
- * where the name tells them, the systems it is for; no integrity, which is unknown here and which npm then takes from
+ * where the name shows them, the systems it is for; no integrity, which is unknown here and which npm then takes from
  * its registry. Throws for a range that does not name one version.
  */
 export function completed<L extends LockFile>(lock: L): L {
@@ -75,7 +75,7 @@ export function lockMistakes(lock: LockFile, manifest: LockEntry): string[] {
     ...kinds
       .filter((kind) => !sameRecord(manifest[kind] ?? {}, root?.[kind] ?? {}))
       .map((kind) => `${kind} are not those of package.json`),
-    // Addresses in the lock would tie every user to the registry of whoever wrote it.
+    // Addresses in the lock would tie every user to the registry of its author.
     ...Object.entries(lock.packages)
       .filter(([, entry]) => entry.resolved?.includes('://'))
       .map(([folder]) => `${folder} names the address it came from (npm config: omit-lockfile-registry-resolved)`),

@@ -1,6 +1,6 @@
 /**
- * clipanion as the packed program has it: its ES modules, of which a bundler takes only what is used, without the streams and the
- * colours of the process as defaults. They would be opened and asked for in every start, and our contexts have their own.
+ * clipanion as packed: its ES modules, so that the bundler keeps only what is used, without the process's streams and colours
+ * as defaults. Those would be opened and queried on every start, and our contexts have their own.
  */
 import type { Plugin } from 'rolldown';
 import { checkoutPath } from '../process/checkout.ts';

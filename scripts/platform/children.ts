@@ -24,7 +24,7 @@ export function startProgram(name: Program['name'], { env, logFile }: StartOptio
   // Its own process group: Ctrl-C in the terminal then reaches only this script, which ends the programs in order.
   const child = spawn(process.execPath, [checkoutPath(name, 'main.ts')], {
     env,
-    // By the channel it says that it is up: whoever answers at its address may be another program.
+    // It reports over the channel that it is up: what answers at its address may be another program.
     stdio: ['ignore', out, out, 'ipc'],
     detached: true,
   });

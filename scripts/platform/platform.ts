@@ -4,7 +4,7 @@ import { endProgram, type Program, type StartOptions, startProgram, untilUp } fr
 export interface Platform {
   /** Where the orchestrator says that it listens. */
   readonly url: string;
-  /** Resolves when one of the two ends by itself. */
+  /** Resolves when one of the two ends on its own. */
   readonly broken: Promise<Program>;
   /** Worker first, so that it can still say goodbye. */
   stop(): Promise<void>;

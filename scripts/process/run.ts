@@ -8,7 +8,7 @@ export interface RunOptions {
   /** Given to the tool as its standard input; without it there is none. With `keyboard` it has that of this process. */
   readonly input?: string;
   readonly keyboard?: true;
-  /** 'show' lets the tool print by itself; 'keep' (the default) returns what it prints. */
+  /** 'show' lets the tool print directly; 'keep' (the default) returns what it prints. */
   readonly print?: 'show' | 'keep';
   readonly env?: Readonly<Record<string, string>>;
   /** Ends the tool with SIGTERM. */

@@ -98,7 +98,7 @@ export function roomArrows(imports: readonly Import[], program: string): readonl
 
 export const arrowCount = (imports: readonly Import[], program: string): number => roomArrows(imports, program).length;
 
-/** Rooms of which each needs the others: whatever floors one gives them, an arrow goes up. */
+/** Rooms that all need each other: whatever floors they are given, an arrow goes up. */
 export function roomCircles(imports: readonly Import[], program: string): readonly (readonly string[])[] {
   const next = new Map<string, Set<string>>();
   for (const [from, to] of roomArrows(imports, program)) next.set(from, (next.get(from) ?? new Set()).add(to));

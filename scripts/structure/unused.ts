@@ -3,8 +3,8 @@ import { dirname, join, relative } from 'node:path';
 import { lineOf, type ParsedFile, type SyntaxNode, walk } from './imports.ts';
 
 /**
- * "path:line name" of each export that no other file imports: values, and types that their own file has no use for either. The type of
- * what an exported function takes is told to its callers by being exported. `entries` are started or read by something else.
+ * "path:line name" of each export that no other file imports: values, and types that their own file does not use either
+ * (a type that an exported function takes is exported for its callers). `entries` are started or read by something else.
  */
 export function unusedExports(
   declared: readonly ParsedFile[],
@@ -23,7 +23,7 @@ export function unusedExports(
     );
 }
 
-/** Names that a file takes of each other one; `whole` gets the files of which it takes everything. */
+/** Names that a file imports from each other file; `whole` gets the files that it imports entirely. */
 function collectUses(file: ParsedFile, used: Set<string>, whole: Set<string>): void {
   walk(file.program, (node) => {
     const source = textOf(node['source']);

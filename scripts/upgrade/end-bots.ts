@@ -17,7 +17,7 @@ export function endBots(dataDirs: readonly string[]): void {
     try {
       if (pid > 1) process.kill(-pid, 'SIGKILL');
     } catch (error) {
-      // It had ended by itself.
+      // It had already ended on its own.
       if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
     }
   }

@@ -126,7 +126,7 @@ export const biomeOverrides = (): unknown[] =>
 const pureMessage = 'This file is pure: pass in whatever it needs.';
 const deniedGlobals = Object.fromEntries(impureGlobals.map((name) => [name, pureMessage]));
 
-// Turned off without options it would still have those of a wider area for whoever runs this rule alone.
+// Turned off without options, it would still inherit those of a wider area when this rule is run alone.
 const globalsIn = ({ purity }: Area): unknown =>
   purity === 'pure' ? { level: 'error', options: { deniedGlobals } } : { level: 'off', options: { deniedGlobals: {} } };
 
