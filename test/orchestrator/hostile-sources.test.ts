@@ -95,7 +95,6 @@ describe('58 to 62: git', () => {
       'main;rm',
       '-u',
       '--upload-pack=x',
-      '0123456789abcdef0123456789abcdef01234567',
       'x'.repeat(1_000_000),
     ].map(branch),
     ...['..', '/', '/etc', 'a/../../etc', '-x', 'a\\b'].map(subdir),
