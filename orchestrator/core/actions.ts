@@ -16,7 +16,7 @@ export interface ActionRow {
   readonly deploys: boolean;
   /** Whether it brings a spec in the place of the one that the bot has. */
   readonly replaces: boolean;
-  /** What it only asks; null for one that changes the bot, of which one is at work at a time. */
+  /** What it reads, if it only reads; null for an action that changes the bot: only one such job is at work at a time. */
   readonly reads: 'list' | 'status' | 'logs' | null;
   /** Whether it ends the other open jobs of the bot instead of waiting for them. */
   readonly endsOthers: boolean;

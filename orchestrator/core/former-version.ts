@@ -1,6 +1,6 @@
 /**
- * What a start or update that failed left of its bot: whoever reads the error wants to know whether the version before still
- * runs. Pure.
+ * What a failed start or update left of its bot: readers of the error want to know whether the previous version still runs.
+ * Pure.
  */
 import type { Problem } from '#common/problem.ts';
 import { rowOf } from './actions.ts';
@@ -25,7 +25,7 @@ export function tellFormer(
 ): Problem {
   const revision = before?.undo?.revision ?? after?.revision ?? 0;
   if (!rowOf(job.action).replaces || after === undefined || after.specSealed === null || revision === 0) return problem;
-  // It says so by itself.
+  // Its own message already says so.
   if (problem.code === 'UPDATE_ROLLED_BACK') return problem;
   const former = stateOf(before, after, workerSaid);
   return {

@@ -1,7 +1,7 @@
 /**
  * The history of a store: a line of openings, each from the end of the one before. A store that was restored from a backup
- * continues in an opening of its own, so that a moment which somebody else remembers can be told to be of its past or of another
- * history. Pure.
+ * continues in an opening of its own, so that a moment remembered elsewhere can be recognised as part of its past or of
+ * another history. Pure.
  */
 
 export interface Opening {
@@ -23,12 +23,12 @@ export interface History {
   readonly now: number;
 }
 
-// Of a way back through the openings that a worker tells: it keeps fewer.
+// Limits the walk back through the openings that a worker reports: it keeps fewer.
 const stepsMax = 200;
 
 /**
- * Where the history in which a moment lies and this one part: undefined when the moment is of this one's past, else how far both
- * are the same. `theirs`: the openings that whoever remembers the moment knows.
+ * Where a moment's history and this one diverge: undefined when the moment is in this one's past, else how far both are the
+ * same. `theirs`: the openings known to the side that remembers the moment.
  */
 export function createForkOf(ours: History, theirs: readonly Opening[]): (moment: Moment) => number | undefined {
   const ends = new Map(ours.openings.map(({ id }, index) => [id, ours.openings[index + 1]?.fromSeq ?? ours.now]));

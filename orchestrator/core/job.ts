@@ -40,7 +40,7 @@ export const newJob = (
   deadlineAt: now + deadlineMs(settings, input.action),
 });
 
-/** The job with a worker at work on it. */
+/** The job while a worker carries it out. */
 export const atWork = (job: JobRecord, reason = ''): JobRecord => ({ ...job, status: 'running', reason });
 
 /** The job without a worker that could take it now. */
@@ -50,10 +50,10 @@ export const waiting = (job: JobRecord, reason: string): JobRecord => ({
   reason,
 });
 
-/** The job as it stands, with what to tell people of it. */
+/** The job as it stands, with a reason to show to people. */
 export const withReason = (job: JobRecord, reason: string): JobRecord => ({ ...job, reason });
 
-/** Of a reason that comes from a worker. */
+/** Limit of a reason that comes from a worker. */
 export const reasonLengthMax = 500;
 
 /** Whether the job has had its turn and has not ended: of the jobs that change one bot, there is one such. */

@@ -6,7 +6,7 @@ export interface Candidate {
   readonly ready: boolean;
   /** Why it is not ready, for people. */
   readonly notReadyReason: string;
-  /** How long nothing was heard from it; 0 while that is in order. */
+  /** How long it has been silent; 0 while that is within bounds. */
   readonly silentMs: number;
   /** True: the operator wants no more bots there. */
   readonly cordoned: boolean;

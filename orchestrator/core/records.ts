@@ -86,7 +86,7 @@ export declare abstract class BotRecord implements BotKey {
   readonly runsSince: number;
   /** When the operator's limit on the age of bots stops it; null without one. */
   readonly stopsAt: number | null;
-  /** Whether its owner was told of that. */
+  /** Whether its owner was warned of that. */
   readonly ageWarned: boolean;
   /** One line from the operator's rules; empty mostly. */
   readonly notice: string;
@@ -161,7 +161,7 @@ export interface WorkerStatus {
   readonly engineVersion: string;
 }
 
-/** What an event tells: the thing as it was right after the change. */
+/** What an event carries: the thing as it was right after the change. */
 export type EventBody =
   | { readonly kind: 'bot'; readonly bot: ShownBot; readonly notice?: Notice; readonly deleted?: true }
   | { readonly kind: 'job'; readonly job: ShownJob }

@@ -147,7 +147,7 @@ const mayBeAbsent = ({ input, absentFails }: NewJob): boolean => input.action ==
 
 const noSuchBot = (botId: string) => problem('BOT_NOT_FOUND', `There is no bot named ${botId}.`);
 
-/** The spec that the job would make its bot run, as far as can be told before its turn. */
+/** The spec that the job would make its bot run, as far as it can be determined before its turn. */
 function wantedNow(
   context: EngineContext,
   tx: Tables,

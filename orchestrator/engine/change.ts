@@ -31,25 +31,25 @@ export interface Change {
   newId(): string;
   /** Done after the commit, in order; never when it fails. */
   afterCommit(effect: CommitEffect): void;
-  /** Writes the bot and the event that tells of it. Returns it as it is stored. */
+  /** Writes the bot and the event that reports it. Returns it as it is stored. */
   putBot(bot: BotRecord): BotRecord;
   /** Writes the bot where nothing that people see of it is new. */
   keepBot(bot: BotRecord): BotRecord;
   /** Removes the bot's row; its last event says that it is deleted. */
   removeBot(bot: BotRecord): void;
   /**
-   * Tells the bot's owner something though nothing of the bot changes: an event with the bot as it is and the notice.
+   * Sends the bot's owner a notice though nothing about the bot changes: an event with the bot as it is and the notice.
    * Returns the bot with its new event number, which is the one to continue with.
    */
   putNotice(bot: BotRecord, notice: Notice): BotRecord;
   /** Writes a new job, its first state and its event. */
   addJob(job: JobRecord): JobRecord;
-  /** Writes the job and the event that tells of it. */
+  /** Writes the job and the event that reports it. */
   putJob(job: JobRecord): JobRecord;
   putTask(task: TaskRecord): void;
-  /** The job's task needs nobody any more. */
+  /** Nobody needs the job's task any more. */
   endTask(job: Pick<JobRecord, 'taskId'>): void;
-  /** Tells how a worker is from now on. */
+  /** Publishes a worker's new status. */
   publishWorker(worker: WorkerStatus): void;
 }
 

@@ -12,7 +12,7 @@ export interface LiveWorker {
   readonly workerId: string;
   readonly ready: boolean;
   readonly notReadyReason: string;
-  /** How long nothing was heard from it; 0 while that is in order. */
+  /** How long it has been silent; 0 while that is within bounds. */
   readonly silentMs: number;
   readonly capabilities: readonly string[];
   readonly labels: Labels;
@@ -25,7 +25,7 @@ export interface FleetView {
   live(): readonly LiveWorker[];
   /** One of them; undefined when it is not connected. */
   liveOne(workerId: string): LiveWorker | undefined;
-  /** Whether nothing was heard from it for so long (10 s) that nobody can say what its bots do. */
+  /** Whether it has been silent for so long (10 s) that the state of its bots is unknown. */
   isSilent(workerId: string): boolean;
   /** Adds what only the fleet knows. */
   view(bot: BotView['bot']): BotView;
@@ -39,7 +39,7 @@ export interface FleetPort extends FleetView {
 
 export interface EngineSettings extends Deadlines {
   readonly maxBotsPerUser: number;
-  /** How long a bot may run without a new decision of its user; 0: for ever. */
+  /** How long a bot may run without a new decision of its user; 0: forever. */
   readonly maxRuntimeMs: number;
   /** Reserved for bots that ask for nothing. */
   readonly defaultMemoryBytes: number;

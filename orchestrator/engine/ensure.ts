@@ -1,4 +1,4 @@
-/** What workers are told to do: commands that say what should be, with the task they serve. */
+/** Commands to workers: each states what should be, with the task it serves. */
 import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { Secret } from '#common/secret.ts';

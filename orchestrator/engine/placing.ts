@@ -93,7 +93,7 @@ export function place(context: EngineContext, change: Change, job: JobRecord, bo
     : assign(context, change, { ...to, job: ready }, plan.workerId);
 }
 
-/** A job that waits already for the same reason is left as it is: nobody has to hear of it again. */
+/** A job already waiting for the same reason is left as it is: there is nothing new to report. */
 const wait = (change: Change, job: JobRecord, reason: string): JobRecord =>
   job.status === 'waiting_for_worker' && job.reason === reason ? job : change.putJob(waiting(job, reason));
 

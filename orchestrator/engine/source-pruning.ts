@@ -41,7 +41,7 @@ export function artifactOf({ source }: Pick<BotSpec, 'source'>): string | undefi
 
 interface Needed {
   readonly sha256s: ReadonlySet<string>;
-  /** Users of whom it cannot be told. */
+  /** Users whose needs cannot be determined. */
   readonly unclear: ReadonlySet<string>;
 }
 

@@ -209,7 +209,7 @@ export function acquireTokens(context: EngineContext, tx: Tables, bot: BotKey, s
 /** Lets go of tokens that the bot, as it is now, does not run with. */
 export function releaseTokens(context: EngineContext, tx: Tables, bot: BotRecord): void {
   const spec = openSoundSpec(context.sealKey, bot, bot.specSealed);
-  // Which tokens it runs with cannot be told: it keeps those that it has.
+  // Which tokens it runs with cannot be determined: it keeps those that it has.
   if (spec === undefined && bot.desired === 'running' && bot.specSealed !== null) return;
   const source = spec && sourceIdOf(context.sealKey, bot, spec);
   if (source !== undefined) tx.sourceTokens.settle(source, bot.revision, bot);

@@ -54,7 +54,7 @@ export function decideAnew(change: Change, keys: readonly BotKey[]): void {
 /** What an earlier run of the orchestrator left in the rows. */
 export function takeUp(context: EngineContext, change: Change): void {
   const { tx, now } = change;
-  // Between two boots of the machine only the wall clock tells how long it was; set back, it must not give more time.
+  // Across a reboot only the wall clock shows how long it was; if set back, it must not grant more time.
   tx.jobs.boundDeadlines(now);
   tx.bots.boundAges(now);
   tx.artifacts.discardUnfinished();

@@ -27,7 +27,7 @@ export function wantedSpec(
   const change = input.action === 'start' || input.action === 'update' ? input.params.change : noChange;
   const before = openSoundSpec(context.sealKey, bot, bot.specSealed);
   if (before !== undefined) return mergeSpec(before, given, change);
-  // What it had cannot be told, so that it must not be kept in silence.
+  // What it had cannot be determined, so it must not be kept silently.
   if (change.replaceEnv || Object.keys(given.env).length > 0) return ok(given);
   return fail(damaged(bot.botId, 'its environment cannot be kept'));
 }

@@ -65,7 +65,7 @@ export async function* watchBotEvents(
         yield { kind: 'event', event: item.event, ...at(item.seq) };
         break;
       case 'reset':
-        // No older than its place: an event after it is at worst told twice, never missing.
+        // No older than its place: an event after it is at worst sent twice, never missing.
         yield { kind: 'snapshot', bots: botsOf(deps, request), reason: lostReason, ...at(item.seq) };
         break;
       case 'mark':

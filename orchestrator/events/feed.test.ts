@@ -35,7 +35,7 @@ const worker = {
   version: '',
   engineVersion: '',
 } as const;
-/** Events without a bot: what they tell does not matter here. */
+/** Events without a bot: what they say does not matter here. */
 const add = (count: number, userId = 'ann', at = 0) =>
   store.write((tx) => {
     for (let n = 0; n < count; n++) {

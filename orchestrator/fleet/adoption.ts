@@ -1,6 +1,6 @@
 /**
- * Containers that workers found on their engines and do not own, as far as the workers that are connected have told, and
- * the way of an operator's decision to a worker and back.
+ * Containers that workers found on their engines and do not own, as far as the connected workers have reported, and the
+ * way of an operator's decision to a worker and back.
  */
 
 import { ulid } from 'ulid';
@@ -11,7 +11,7 @@ import { TimeLimitError, withTimeLimit } from '#common/waiting/time-limit.ts';
 import type { StrayContainer, StrayOutcome, StraysAdopted } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { Fleet, SessionFacts } from './fleet.ts';
 
-// As Strays.containers has it; a worker that says more is not heard further.
+// As Strays.containers has it; what a worker reports beyond that is ignored.
 const straysMax = 1000;
 const answerLimitMs = 90_000;
 
@@ -28,7 +28,7 @@ export interface Decision {
 export class Adoption {
   readonly #fleet: Fleet;
   readonly #clock: Clock;
-  /** By worker, with the session that told. */
+  /** By worker, with the session that reported them. */
   readonly #strays = new Map<string, { readonly sessionId: string; readonly found: readonly StrayContainer[] }>();
   readonly #pending = new Map<string, Pending>();
 
@@ -37,12 +37,12 @@ export class Adoption {
     this.#clock = clock;
   }
 
-  /** What a worker has told. */
+  /** What a worker has reported. */
   told({ workerId, sessionId }: SessionFacts, found: readonly StrayContainer[]): void {
     this.#strays.set(workerId, { sessionId, found: found.slice(0, straysMax) });
   }
 
-  /** The session is over: it is told again in the next one. */
+  /** The session is over: they are reported again in the next one. */
   left({ workerId, sessionId }: SessionFacts): void {
     if (this.#strays.get(workerId)?.sessionId === sessionId) this.#strays.delete(workerId);
   }

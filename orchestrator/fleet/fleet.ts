@@ -1,10 +1,10 @@
 /**
- * The connected workers: who has a session, how each is, when each was last heard of.
+ * The connected workers: who has a session, how each is, when each was last seen.
  *
  * Invariants:
  * 1. One live session per worker id; a newer one ends the older.
- * 2. A process whose session was ended by a newer process does not get one again while that one is there: two that have
- *    the same id and credential would else take the session from each other for ever.
+ * 2. A process whose session was ended by a newer process gets none again while the newer one is there: otherwise two with
+ *    the same id and credential would take the session from each other forever.
  * 3. Whether a worker is silent follows from monotonic time alone.
  */
 import type { Clock } from '#common/clock.ts';
@@ -22,7 +22,7 @@ export interface SessionFacts {
   readonly bootId: string;
   readonly capabilities: readonly string[];
   readonly labels: Labels;
-  /** How much longer than others it may be silent: a worker that asks is only heard of when it does. */
+  /** How much longer than others it may be silent: a polling worker is only seen when it polls. */
   readonly patienceMs: number;
   readonly runtime: string;
   readonly memoryBytes: number;
@@ -51,7 +51,7 @@ export interface Presence {
   readonly connected: boolean;
   readonly ready: boolean;
   readonly notReadyReason: string;
-  /** How long nothing was heard from it; undefined when nothing was since this process began. */
+  /** How long it has been silent; undefined when it was not seen since this process began. */
   readonly silentMs: number | undefined;
   readonly suspect: boolean;
   /** True when the state of its bots is unknown. */
@@ -76,13 +76,13 @@ export class Fleet implements FleetPort {
   readonly #clock: Clock;
   readonly #times: FleetTimes;
   readonly #sessions = new Map<string, Session>();
-  /** Monotonic ms; only of workers heard of since this process began. */
+  /** Monotonic ms; only of workers seen since this process began. */
   readonly #lastSeen = new Map<string, number>();
   /** docker or process, by worker; kept after the session. */
   readonly #runtimes = new Map<string, string>();
   /** How much longer than others each may be silent. */
   readonly #patience = new Map<string, number>();
-  /** Heard of again after it was suspect, and not yet asked to take what waits. */
+  /** Seen again after it was suspect, and not yet asked to take what waits. */
   readonly #wasQuiet = new Set<string>();
   /** Processes whose session a newer process has ended, by worker. */
   readonly #fenced = new Map<string, Set<string>>();
@@ -196,7 +196,7 @@ export class Fleet implements FleetPort {
     };
   }
 
-  /** A worker that was never heard of counts from this process's start. */
+  /** For a worker that was never seen, time counts from this process's start. */
   #silenceMs(workerId: string): number {
     return this.#clock.monotonicMs() - (this.#lastSeen.get(workerId) ?? this.#startedAt);
   }
@@ -219,7 +219,7 @@ export class Fleet implements FleetPort {
     return this.#silenceMs(workerId) >= this.#times.unknownAfterMs + (this.#patience.get(workerId) ?? 0);
   }
 
-  /** docker, process or rest; empty for a worker that was never heard of. */
+  /** docker, process or rest; empty for a worker that was never seen. */
   runtimeOf(workerId: string): string {
     return this.#runtimes.get(workerId) ?? '';
   }

@@ -225,7 +225,7 @@ async function handle(deps: SessionDeps, facts: SessionFacts, { body }: SessionR
   }
 }
 
-/** When it was last heard of, for the time after a restart; only a date, so that failing to write it costs nothing more. */
+/** Stores when it was last seen, for after a restart; only a date, so that failing to write it costs nothing more. */
 async function noteLeaving({ store, fleet, clock, logger }: SessionDeps, facts: SessionFacts): Promise<void> {
   const at = clock.wallMs() - (fleet.presence(facts.workerId).silentMs ?? 0);
   await store

@@ -1,6 +1,6 @@
 /**
- * Looks once a second how each worker is, and tells what has changed since it was told last: ready or not, silent, cordoned.
- * Being silent is nothing that happens, so nobody else could tell of it.
+ * Checks once a second how each worker is, and publishes what has changed since it was last published: ready or not, silent,
+ * cordoned. Silence is not an event, so nobody else could report it.
  */
 import { repeat } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
@@ -23,7 +23,7 @@ const lookMs = 1_000;
 
 export class WorkerWatch {
   readonly #deps: WorkerWatchDeps;
-  /** What was told last, by worker. */
+  /** What was published last, by worker. */
   readonly #told = new Map<string, WorkerStatus>();
   /** Those whose silence the engine knows of. */
   readonly #silent = new Set<string>();
@@ -53,7 +53,7 @@ export class WorkerWatch {
     this.#cancel();
   }
 
-  /** All workers as they were told last, by id. */
+  /** All workers as last published, by id. */
   statuses(): readonly WorkerStatus[] {
     const { workers } = this.#deps.store.read;
     return [...this.#told.values()]
@@ -89,7 +89,7 @@ export class WorkerWatch {
     }
   }
 
-  /** Workers as they are. One that has just gone may be back within seconds: so far it is as it was told. */
+  /** Workers as they are. One that has just gone may be back within seconds: until then it stays as last published. */
   #seen(): readonly WorkerStatus[] {
     const { store, fleet } = this.#deps;
     const live = new Map(fleet.live().map((worker) => [worker.workerId, worker]));

@@ -139,7 +139,7 @@ export class BotLogReader {
       const newest = parseLogCursor(end.newestCursor);
       goal = query.follow ? newest : (goal ?? newest);
       for (const entries of batches) yield { entries, cursor: entries.at(-1)?.cursor ?? '' };
-      // Also without lines: whoever breaks off now knows where to continue.
+      // Also without lines: a reader that breaks off now knows where to continue.
       if (end.cursor !== (batches.at(-1)?.at(-1)?.cursor ?? '')) yield { entries: [], cursor: end.cursor };
       const place = parseLogCursor(end.cursor);
       const stuck = end.cursor === afterCursor;
@@ -206,7 +206,7 @@ export class BotLogReader {
     return live;
   }
 
-  /** The tail's messages. When the bot gets another home its readers are told, since nothing more can come from this one. */
+  /** The tail's messages. When the bot gets another home its readers are notified, since nothing more can come from this one. */
   async *#whileHere(
     key: string,
     bot: BotKey,

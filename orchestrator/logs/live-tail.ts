@@ -3,7 +3,7 @@
  * readers that are no more than a place among them.
  *
  * Invariants:
- * 1. It never waits for a reader. Who is so slow that its place is no longer kept is told so and reads on from the worker.
+ * 1. It never waits for a reader. One so slow that its place is no longer kept is notified and reads on from the worker.
  * 2. It keeps `keptBytes` at most, however many read.
  * 3. It ends when nobody reads, or everybody who reads has fallen behind: nothing is pulled for nobody.
  */

@@ -1,6 +1,6 @@
 /**
  * Streams of log lines from workers: one is asked for on the worker's session, the worker opens it, and it is joined to
- * whoever asked. Backpressure is the transport's: who does not pull stalls its own stream only.
+ * the reader that asked. Backpressure is the transport's: a reader that does not pull stalls only its own stream.
  */
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { ulid } from 'ulid';

@@ -1,4 +1,4 @@
-/** From a request to the spec of a job and back to what a REST worker is told. */
+/** From a request to the spec of a job and back to what a REST worker gets. */
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';

@@ -19,7 +19,7 @@ export interface TarCheck {
 
 export function createTarCheck(): TarCheck {
   const stream = new PassThrough();
-  // Once the reading has ended early, what is still written fails; the reading's own failure is the one that is told.
+  // Once reading has ended early, what is still written fails; the failure that is reported is the one of the reading.
   stream.on('error', () => undefined);
   let failure: unknown;
   const done = read(stream);

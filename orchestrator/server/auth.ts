@@ -1,6 +1,6 @@
 /**
  * Who is calling. Tokens are kept and looked up by their sha256 alone, so neither the store nor the time of a look-up
- * tells anything about a token.
+ * reveals anything about a token.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { refuse } from '#common/problem.ts';

@@ -34,7 +34,7 @@ const kib = 1024;
 const smallMaxBytes = 256 * kib;
 
 export interface Ending {
-  /** Tells those who ask for the health of the server that it is about to end. */
+  /** Makes health checks report that the server is about to end. */
   readonly draining: AbortSignal;
   /** Ends every call that is under way, with its reason. */
   readonly shutdown: AbortSignal;

@@ -1,4 +1,4 @@
-/** Any error as the problem that is told to the caller. Bugs are logged under an id; only the id leaves the process. */
+/** Any error as the problem that is returned to the caller. Bugs are logged under an id; only the id leaves the process. */
 import { ulid } from 'ulid';
 import type { Logger } from '#common/log.ts';
 import { type Problem, ProblemError, problem } from '#common/problem.ts';

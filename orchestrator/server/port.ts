@@ -34,11 +34,11 @@ export interface PortOptions {
 // How long a new connection may take to say what it speaks, and a request to send its headers.
 const prefaceTimeoutMs = 10_000;
 const headersCheckMs = 5_000;
-// A frozen peer keeps its connection open for ever; only an unanswered ping tells.
+// A frozen peer keeps its connection open forever; only an unanswered ping reveals it.
 const pingIntervalMs = 5_000;
 const pingTimeoutMs = 5_000;
-// Longer than the 60 s for which proxies commonly keep an idle connection: who closes first must be the one that asks, or a
-// request meets a connection that is just being closed.
+// Longer than the 60 s for which proxies commonly keep an idle connection: the asking side must close first, or a request
+// meets a connection that is just being closed.
 const keepAliveMs = 75_000;
 // Beyond it the session is ended (CVE-2023-44487). Node's own limit of 1,000 at once is soon reached by a program that looks
 // into many streams and breaks them off.
@@ -71,7 +71,7 @@ function sniff(http1: http.Server, h2: http2.Http2Server): net.Server {
     const decide = () => {
       const bytes: Buffer | null = socket.read();
       if (bytes !== null) head = Buffer.concat([head, bytes]);
-      // Bytes are only given back once they decide: given back earlier they would be "readable" again at once, for ever.
+      // Bytes are only given back once they decide: given back earlier, they would be "readable" again at once, endlessly.
       if (head.length < preface.length && preface.subarray(0, head.length).equals(head)) {
         socket.once('readable', decide);
         return;

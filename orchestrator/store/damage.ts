@@ -1,8 +1,8 @@
 /**
- * A store that is damaged, or whose disk fails: found when it is opened and when it is used, and never told to be in order.
+ * A store that is damaged, or whose disk fails: found when it is opened and when it is used, and never reported as sound.
  *
  * 1. At the start every table but the bytes of sources is checked; those are checked by their sha256 when they are read.
- * 2. A store that answered once that it is damaged is not believed again in this process; a disk may recover.
+ * 2. A store once found damaged is not trusted again by this process; a disk may recover.
  */
 import { statSync } from 'node:fs';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
@@ -92,7 +92,7 @@ export class StoreHealth {
     this.#logger?.info('the store is writable again');
   }
 
-  /** Takes an error of the database in. Returns what the caller is told about it. */
+  /** Takes in a database error. Returns the error for the caller. */
   judge(error: unknown): unknown {
     const told = this.#told(error);
     if (told === undefined) return error;

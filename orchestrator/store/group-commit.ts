@@ -36,15 +36,15 @@ export interface GroupCommitParts {
 // A worker's reports and the next request then share an fsync: for as long as one takes, within bounds that nobody notices.
 const soonMs = 2;
 const soonMaxMs = 8;
-// Of a slow disk: callers that were answered together ask again together, and whoever is late by a moment would wait for a whole
-// sync more. An eighth of what a sync takes, for at most this long, and only where there were several.
+// For slow disks: callers that were answered together ask again together, and one that is late by a moment would wait for
+// another whole sync. An eighth of what a sync takes, for at most this long, and only where there were several.
 const gatherMaxMs = 4;
 const gatherShare = 1 / 8;
 const severalWorks = 4;
 
 /**
- * The transaction of a batch. Tables that are not in memory write when they are told to, so that it begins with the first of
- * them, and a savepoint with the first of each work; without any it begins when what is in memory is written.
+ * The transaction of a batch. Tables that are not in memory write as they are called, so it begins with the first of these
+ * writes, and a savepoint with the first of each work; without any, it begins when what is in memory is written.
  */
 export class Transaction {
   readonly #db: DatabaseSync;
@@ -201,7 +201,7 @@ export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
       transaction.keepWork();
       return () => item.resolve(value);
     } catch (error) {
-      // Everybody in the batch must hear of it.
+      // It must fail everybody in the batch.
       if (!transaction.undoWork()) throw error;
       alive.undo.back(begun);
       const reason = health.judge(error);

@@ -11,7 +11,7 @@ export interface BotView {
 
 const alive: readonly BotStateName[] = ['starting', 'running', 'stopping'];
 
-/** How its last run ended, where that is what there is now: a bot that runs again has no end. */
+/** How its last run ended, if that is its present state: a bot that runs again has no end. */
 export const lastEnd = ({
   bot: { observed },
   state,

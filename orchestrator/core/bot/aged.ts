@@ -5,7 +5,7 @@
 import type { BotRecord, Notice } from '../records.ts';
 import { changed } from './record.ts';
 
-/** Its owner was told when it will be stopped. */
+/** Its owner was warned when it will be stopped. */
 export const warned = (bot: BotRecord, stopsAt: number, notice: Notice): BotRecord =>
   changed(bot, { stopsAt, ageWarned: true, notice: notice.message });
 

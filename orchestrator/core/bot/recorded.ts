@@ -13,7 +13,7 @@ export interface Numbering {
   readonly before: BotRecord | undefined;
   /** How far the store gets with this change. */
   readonly seq: number;
-  /** Of the event that tells of it. */
+  /** Of the event that reports it. */
   readonly eventSeq: number;
   readonly now: number;
   /** Asked for a decision alone. */
@@ -37,5 +37,5 @@ function above(bot: BotRecord, seen: SeenNumbers | undefined): BotRecord {
   return changed(bot, { generation, revision, epoch: Math.max(bot.epoch, seen.epoch) });
 }
 
-/** The same record with what a removal is told by. Not to be stored. */
+/** The same record as a removal shows it. Not to be stored. */
 export const shownAsRemoved = (bot: BotRecord): BotRecord => changed(bot, { desired: 'removed' });

@@ -55,7 +55,7 @@ export function observed(
 ): { readonly bot: BotRecord; readonly isNews: boolean } | undefined {
   if (bot.workerId !== workerId || report.epoch < bot.epoch) return undefined;
   const state = nextState(bot, report);
-  // The cause of a failed start is told once, with the failure; later reports of "nothing there" do not erase it.
+  // The cause of a failed start is reported once, with the failure; later reports of "nothing there" do not erase it.
   const keepsCause = state === 'failed' && bot.state === 'failed' && report.observed.reason === undefined;
   const now = keepsCause ? bot.observed : report.observed;
   const isNews = state !== bot.state || !isSame(now, bot.observed);
@@ -75,7 +75,7 @@ const isSame = (a: Observed, b: Observed): boolean => JSON.stringify(a) === JSON
 
 /**
  * Whether the bot has no container for certain: its worker has said so of the decision before this one. A state alone is no proof,
- * because a start that was called off sets it before its worker has heard of that.
+ * because a start that was called off sets it before its worker knows.
  */
 export const wasGone = ({ state, generation, observed: { containerId, generation: seen } }: BotRecord): boolean =>
   (state === 'stopped' || state === 'failed') && containerId === undefined && seen === generation - 1;

@@ -71,7 +71,7 @@ function chosen(
   return start;
 }
 
-/** `names` of the files, where they are known, tell the language of a command that does not. */
+/** `names` of the files, where known, show the language of a command that does not. */
 export function parseCommand(
   value: unknown,
   wanted: Language | undefined,

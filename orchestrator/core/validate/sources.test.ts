@@ -21,7 +21,7 @@ function sourceOf(data: unknown, fetchAllow: readonly string[] = []): SourceRequ
 function codeOf(data: unknown): string {
   const result = parse(data);
   if (result.ok) return 'ok';
-  // Every refusal tells what to do.
+  // Every refusal says what to do.
   expect(result.problem.hint).not.toBe('');
   expect(result.problem.example).not.toBeNull();
   return result.problem.code;

@@ -149,7 +149,7 @@ const fieldNames: Readonly<Record<string, string>> = {
   registry_auth: 'spec.image.credentials',
 };
 
-/** The result, its problem told in the terms of gRPC: field names of the spec, and an example for the command line. */
+/** The result, its problem put in gRPC terms: field names of the spec, and an example for the command line. */
 function inTerms<T>(result: Result<T>, example: string): Result<T> {
   if (result.ok) return result;
   const { details } = result.problem;

@@ -7,7 +7,7 @@ const start = { action: 'start', bot_id: 'my-bot', deployment_mode: 'simple', co
 function codeOf(data: unknown): string {
   const result = validateBotRequest(data);
   if (result.ok) return 'ok';
-  // Every refusal tells what to do and shows something that works.
+  // Every refusal says what to do and shows something that works.
   expect(result.problem.hint).not.toBe('');
   expect(result.problem.example).not.toBeNull();
   return result.problem.code;

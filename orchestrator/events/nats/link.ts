@@ -1,5 +1,5 @@
 /**
- * One connection to NATS; the only file that knows the package. It does not reconnect by itself: the package would keep what
+ * One connection to NATS; the only file that knows the package. It does not reconnect on its own: the package would keep what
  * it could not send and drop it at the next dial. A link that fails in any way is closed, and the publisher opens another.
  */
 
@@ -31,7 +31,7 @@ export interface NatsLink {
 
 const dialTimeoutMs = 3_000;
 const answerTimeoutMs = 5_000;
-// A frozen server keeps its connections; only an unanswered ping tells.
+// A frozen server keeps its connections; only an unanswered ping reveals it.
 const pingIntervalMs = 10_000;
 const streamsMax = 1_000;
 
@@ -63,7 +63,7 @@ class Link implements NatsLink {
     this.server = connection.getServer();
     this.closed = connection.closed().then(
       () => undefined,
-      () => undefined, // how it ended is told by the publish that failed
+      () => undefined, // how it ended is reported by the publish that failed
     );
   }
 

@@ -53,7 +53,7 @@ export class NatsPublisher {
   constructor(deps: NatsPublisherDeps) {
     this.#deps = deps;
     const { outbox } = deps.store.read;
-    // Whoever begins to publish begins with now: the state of all bots is told at once, their past is not.
+    // A first start of publishing begins with now: the state of all bots is published at once, their past is not.
     this.#savedPlace = outbox.place(placeName) ?? -1;
     this.#place = this.#savedPlace === -1 ? outbox.lastSeq() : this.#savedPlace;
   }

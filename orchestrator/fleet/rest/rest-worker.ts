@@ -77,7 +77,7 @@ export class RestWorker {
   #receive(body: SessionResponse['body']): void {
     const ensures = body.case === 'ensure' ? [body.value] : body.case === 'desiredSet' ? body.value.bots : [];
     for (const ensure of ensures) {
-      // Without a task it only says what holds already; REST workers have no way to be told that.
+      // Without a task it only states what already holds; there is no way to tell REST workers that.
       if (ensure.taskId === '' || this.#open.has(ensure.taskId) || this.#mailbox.length >= mailboxMax) continue;
       if (!this.supportedTasks.includes(typeOf(ensure))) continue;
       this.#open.set(ensure.taskId, ensure);

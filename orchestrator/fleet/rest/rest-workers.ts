@@ -2,7 +2,7 @@
  * All workers that speak REST: registration, long polls and results, on top of the fleet and the engine.
  *
  * 1. A registration outlives a restart of the orchestrator: it is among the workers in the store.
- * 2. Such a worker is only heard of when it asks. One that has not asked for `restWorkerTtlMs` is taken to be gone, and what it
+ * 2. Such a worker is only seen when it polls. One that has not polled for `restWorkerTtlMs` is taken to be gone, and what it
  *    had taken is handed to the next one.
  * 3. A task that its worker could not do in passing is handed out again after a pause, until the deadline of its job.
  */
@@ -43,7 +43,7 @@ const restWorkerTtlMs = 120_000;
 const maxMembers = 1_000;
 // It waits up to 30 s for a task without saying anything.
 const restPatienceMs = 35_000;
-// Such a worker tells no capacity; it does not ask for what it cannot do.
+// Such a worker reports no capacity; it does not ask for what it cannot do.
 const assumedMemoryBytes = 2 ** 40;
 const assumedCpuMillis = 1_000_000;
 /** What the tasks that it can do are called among the capabilities of a worker. */
@@ -54,7 +54,7 @@ const transientCode = 'TRANSIENT_ERROR';
 export class RestWorkers {
   readonly #deps: RestWorkersDeps;
   readonly #members = new Map<string, Member>();
-  /** Registered before this process began, and not heard from yet: what each can do. */
+  /** Registered before this process began, and not seen since: what each can do. */
   readonly #registered = new Map<string, readonly string[]>();
   readonly #lastSeen = new Map<string, number>();
   readonly #waiting = new Set<Bell>();
@@ -67,7 +67,7 @@ export class RestWorkers {
     this.#pauses = new TaskPauses(deps.clock, () => this.ring());
   }
 
-  /** Takes up the registrations from before a restart: each worker is a member again once it is heard from. */
+  /** Takes up the registrations from before a restart: each worker is a member again once it is seen. */
   start(): void {
     for (const { workerId, runtime, capabilities } of this.#deps.store.read.workers.all()) {
       if (runtime !== 'rest') continue;
@@ -208,7 +208,7 @@ export class RestWorkers {
     return task && { task_id: task.taskId, job_id: task.jobId, type: task.type, params: task.params };
   }
 
-  /** A task that any worker may take has been made: whoever waits looks again. */
+  /** A task that any worker may take was created: all who wait look again. */
   ring(): void {
     for (const bell of this.#waiting) bell.ring();
   }
@@ -298,7 +298,7 @@ export class RestWorkers {
     this.#armExpiry();
   }
 
-  /** One timer at a time, for the worker that was not heard from for the longest time. */
+  /** One timer at a time, for the worker that has been silent the longest. */
   #armExpiry(): void {
     if (this.#stopped || this.#cancelExpiry !== undefined || this.#lastSeen.size === 0) return;
     const left = Math.min(...this.#lastSeen.values()) + restWorkerTtlMs - this.#deps.clock.monotonicMs();

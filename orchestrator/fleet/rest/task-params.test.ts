@@ -1,4 +1,4 @@
-/** What a REST worker is told about each kind of source, from a real store. */
+/** What a REST worker gets for each kind of source, from a real store. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

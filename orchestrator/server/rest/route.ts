@@ -11,7 +11,7 @@ export interface RouteCall {
   readonly shutdown: AbortSignal;
 }
 
-/** Undefined when it has answered by itself. */
+/** Undefined when it has answered itself. */
 export type RouteHandler = (call: RouteCall) => Promise<Answer | undefined> | Answer | undefined;
 
 export interface Route {

@@ -93,7 +93,7 @@ export function createRestHandler(deps: RestDeps, shutdown: AbortSignal): RestHa
         const answer = await answerTo(request, response);
         if (answer !== undefined && !isGone(response)) await sendAnswer(request, response, answer);
       } catch (error) {
-        // Whoever breaks off in the middle of a body is gone, and there is nothing to be told.
+        // A client that breaks off in the middle of a body is gone: nobody is left to answer.
         if (isGone(response) || error instanceof BodyBrokenOffError) return void response.destroy();
         const problem = toProblem(error, deps.logger);
         // A stream of events that has begun can only be broken off: the reader resumes.

@@ -39,7 +39,7 @@ const wrong = (field: string, message: string, hint: string): never =>
 
 const isPresent = (value: unknown): boolean => value !== undefined && value !== null;
 
-/** What a worker says of itself when it registers; a field of the wrong type would be taken for another worker than it is. */
+/** What a worker says of itself when it registers; a field of the wrong type would make it look like a different worker. */
 function readRegistration(body: Readonly<Record<string, unknown>>): Registration {
   const { worker_id: workerId, worker_type: type, supported_tasks: tasks, max_concurrent_tasks: tasksMax } = body;
   if (!isPresent(workerId) || workerId === '') {
@@ -136,7 +136,7 @@ async function result(deps: WorkerRouteDeps, request: Request): Promise<Answer> 
   return { status: 200, body: { status: 'result_accepted_success' } };
 }
 
-/** The task is over for its worker, which will not report it again: whoever waits for the job must hear of it. */
+/** The task is over for its worker, which will not report it again: those who wait for the job must learn of it. */
 async function refuseResult(
   { restWorkers }: WorkerRouteDeps,
   { workerId, taskId }: { readonly workerId: string; readonly taskId: string },
@@ -159,7 +159,7 @@ function decoded(segment: string): string {
 }
 
 export function workerRoutes(deps: WorkerRouteDeps): readonly Route[] {
-  // Whoever writes a worker wants to see a request of a worker, whatever is wrong with theirs.
+  // Authors of a worker want to see a worker's request as the example, whatever is wrong with theirs.
   const worker =
     (example: Json, handle: RouteHandler): RouteHandler =>
     async (call) => {

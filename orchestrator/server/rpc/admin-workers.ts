@@ -99,7 +99,7 @@ export function createAdminWorkers(deps: AdminWorkersDeps): WorkerCalls {
       }
       if (store.read.workers.isForgotten(workerId)) return { bots: [] };
       refuseConnected(deps, workerId);
-      // From here on nobody speaks as the worker; whoever joins under its id starts again.
+      // From here on nobody speaks as the worker; a worker that joins under its id starts from scratch.
       if (store.read.workers.access(workerId)?.revoked === false) await credentials.readmit(workerId);
       fleet.expel(workerId, new ProblemError(problem('UNAUTHENTICATED', 'The worker was forgotten.')));
       const freed = await engine.forgetWorker(workerId);
@@ -109,7 +109,7 @@ export function createAdminWorkers(deps: AdminWorkersDeps): WorkerCalls {
   };
 }
 
-/** What a session was heard from a moment ago may run its bots. */
+/** A worker last seen a moment ago may still run its bots. */
 function refuseConnected({ fleet }: AdminWorkersDeps, workerId: string): void {
   if (fleet.isSilent(workerId)) return;
   const { silentMs } = fleet.presence(workerId);

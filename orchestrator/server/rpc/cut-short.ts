@@ -56,7 +56,7 @@ async function beforeEnd<T>(wanted: Promise<T>, ends: readonly End[]): Promise<T
   try {
     return await promise;
   } catch (error) {
-    // It may fail for the end before the end is heard from here.
+    // It may fail because of the end before the end is noticed here.
     throw ends.find(({ signal }) => signal.aborted)?.error() ?? error;
   } finally {
     for (const release of letGo) release();

@@ -144,7 +144,7 @@ export function createProcedures(deps: ProceduresDeps): Procedures {
   };
 }
 
-/** Handlers of which every call ends with the error in its context values, as each protocol has it. */
+/** Handlers whose every call ends with the error in its context values, in the form of each protocol. */
 function createRefuser() {
   const router = createConnectRouter({
     requestGate: ({ values }) => {

@@ -103,7 +103,7 @@ function checkMessage(bytes: Uint8Array, { binary }: Wire, { method, boundValues
     const tooMuch = binary ? checkMessageBounds(input, bytes) : checkJsonBounds(text);
     if (tooMuch !== undefined) throw toConnectError(tooMuch);
   }
-  // Messages of a longer stream are decoded once, on their way to the implementation, which tells errors by explained().
+  // Messages of a longer stream are decoded once, on their way to the implementation, which reports errors through explained().
   if (method.methodKind !== 'unary' && method.methodKind !== 'server_streaming') return;
   try {
     if (binary) fromBinary(input, bytes, { recursionLimit });

@@ -33,7 +33,7 @@ export const encodingHeaders: Readonly<Record<Protocol, { readonly sent: string;
   connect: { sent: 'content-encoding', accepted: 'accept-encoding' },
 };
 
-// Timers of Node.js go no further; whoever waits for longer has no deadline.
+// The limit of Node.js timers; a longer wait has no deadline.
 const longestMs = 2 ** 31 - 1;
 const unitMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
 

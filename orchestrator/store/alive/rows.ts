@@ -1,7 +1,7 @@
 /** One kind of row in memory: by key, with what is looked up of it kept in step, and what has changed since the last commit. */
 import type { Undo } from './undo.ts';
 
-/** Kept in step with rows: hears of each change, also of one that is taken back. */
+/** Kept in step with rows: called for each change, including one that is undone. */
 export interface Index<R> {
   changed(key: string, before: R | undefined, after: R | undefined): void;
 }

@@ -24,7 +24,7 @@ function toJob(row: Row): JobRecord {
     botId: textOf(row, 'bot_id'),
     mutating: numberOf(row, 'mutating') === 1,
     state: wordOf(row, 'state', jobStates, 'unreadable'),
-    // A job that cannot be told to have ended is at work until its deadline.
+    // A job not known to have ended counts as at work until its deadline.
     status: wordOf(row, 'status', jobStatuses, 'running'),
     reason: textOf(row, 'reason'),
     specSealed: bytesOrNull(row, 'spec_sealed'),

@@ -1,4 +1,4 @@
-/** Table of events, each written in the commit of the change it tells. */
+/** Table of events, each written in the commit of the change it reports. */
 
 import type { EventBody, EventRecord } from '../../core/records.ts';
 import type { Statements } from '../damage.ts';

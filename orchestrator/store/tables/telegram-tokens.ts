@@ -1,4 +1,4 @@
-/** Rows of which bot has which Telegram token. Only a keyed hash of the token is kept. */
+/** Which bot has which Telegram token, a row each. Only a keyed hash of the token is kept. */
 import type { TokenRow } from '../alive/places.ts';
 import { column, keyColumn } from './columns.ts';
 import { type Row, textOf } from './row.ts';

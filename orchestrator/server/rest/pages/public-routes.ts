@@ -24,7 +24,7 @@ export const publicRoutes = (trouble: () => string | undefined): readonly Route[
     pattern: /^\/robots\.txt$/,
     methods: { GET: () => ({ status: 200, text: 'User-agent: *\nDisallow: /\n', type: plain }) },
   },
-  // Browsers ask for it by themselves.
+  // Browsers ask for it unprompted.
   { pattern: /^\/favicon\.ico$/, methods: { GET: () => ({ status: 204, body: null }) } },
 ];
 
