@@ -1,4 +1,4 @@
-/** What the worker does of what an orchestrator asks and tells in a session: session/worker-commands.ts. */
+/** How the worker carries out an orchestrator's requests and commands: session/worker-commands.ts. */
 import { randomUUID } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
 import { inBackground } from '#common/background.ts';

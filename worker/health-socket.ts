@@ -1,5 +1,5 @@
 /**
- * How a worker tells a health check of its own machine how it is: whoever connects to its socket reads one line of JSON.
+ * How a worker reports its health to a check on its own machine: a connection to its socket reads one line of JSON.
  * A socket, not a file: only a live worker answers, so the check needs no clock to tell fresh news from old.
  */
 
@@ -30,7 +30,7 @@ export async function serveHealth(path: string, health: () => WorkerHealth): Pro
   const server = createServer((socket) => {
     open.add(socket);
     socket.on('close', () => open.delete(socket));
-    // The asker went away; nobody is left to tell.
+    // The asker went away; nobody is left to answer.
     socket.on('error', () => socket.destroy());
     socket.resume().end(`${JSON.stringify(health())}\n`);
   });

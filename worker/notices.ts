@@ -1,4 +1,4 @@
-/** What the worker tells its operator in the log, each with the cure. */
+/** What the worker reports to its operator in the log, each with the cure. */
 import type { Logger } from '#common/log.ts';
 import type { WorkerConfig } from './config.ts';
 import type { EngineHealth } from './engine/engine-watch.ts';

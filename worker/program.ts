@@ -183,7 +183,7 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
     onHealth(health) {
       if (health.ready !== saidReady) sayHealth(config, health, logger);
       saidReady = health.ready;
-      // What the machine has is only told in Hello.
+      // What the machine has is only sent in Hello.
       if (health.info && !commands.toldEngine) uplink.renew();
       else uplink.beat(commands.heartbeat());
     },
@@ -237,8 +237,8 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
       pause(clock, firstDialLimitMs, waited.signal).then(() => undefined),
     ]);
     waited.abort();
-    // A folder that never had a session, and a token that is not taken: a mistake in the settings, told at once. Every other
-    // refusal can be taken back by an operator, and is waited out.
+    // A folder that never had a session, and a refused token: a mistake in the settings, reported at once. Every other refusal
+    // can be taken back by an operator, and is waited out.
     if (first?.kind === 'refused' && first.tokenWrong && state.storeId() === undefined) {
       throw new WorkerRefusedError(complaintOf(endpoints[0] ?? { url: '' }, workerId, first).text);
     }

@@ -1,4 +1,4 @@
-/** The task a bot's actor is at work on, with its deadline, and what it tells about its way. */
+/** The task that a bot's actor is working on, with its deadline, and its reports. */
 import { create } from '@bufbuild/protobuf';
 import type { Clock } from '#common/clock.ts';
 import type { Problem } from '#common/problem.ts';
@@ -30,7 +30,7 @@ export interface ActiveTask {
   replaced: boolean;
   /** What its user should know beside the success. */
   readonly notices: string[];
-  /** Tells the state if it is another one than told last. */
+  /** Reports the state if it differs from the one reported last. */
   tell(state: BotState, message: string): void;
   output(lines: readonly LogEntry[]): void;
   end(outcome: Outcome, observation: BotObservation): void;

@@ -4,7 +4,7 @@
  * 1. Steps run one at a time; only the making of an image continues beside them.
  * 2. What comes in (a command, a hint, a timer) only changes what is known and wakes the loop; converge.ts decides.
  * 3. What is decided is on disk before anything is done about it.
- * 4. A step that failed in passing says nothing about the container: it is looked at again.
+ * 4. A transient failure of a step says nothing about the container: it is looked at again.
  */
 
 import { inBackground } from '#common/background.ts';
@@ -53,7 +53,7 @@ import { judgeTask } from './task-outcome.ts';
 // So many steps without a rest mean that two parts of this worker disagree; no real way to a goal is that long.
 const stepsWithoutRestMax = 40;
 const pauseWhenLostMs = 5000;
-// One failed look is told to nobody: the next one mostly succeeds.
+// One failed look is not reported: the next one mostly succeeds.
 const failuresBeforeTold = 3;
 
 export class BotActor {
@@ -151,7 +151,7 @@ export class BotActor {
     return true;
   }
 
-  /** For whoever reads the log: without it, the output of the new version is followed by that of the previous one. */
+  /** For readers of the log, where the new version's output is otherwise simply followed by the previous one's. */
   #noteWayBack({ revision }: DesiredBot): void {
     const runs = factsOf(this.#memory)?.revision === revision;
     const text = runs
@@ -190,7 +190,7 @@ export class BotActor {
     this.#bell.ring();
   }
 
-  /** An event of the engine about the container. Those of one container come in order, so one that tells what is known is no news. */
+  /** An engine event about the container. Those of one container come in order, so one that reports a known state is no news. */
   happened(kind: RuntimeEvent['kind']): void {
     const { heard } = this.#memory;
     if (heard !== undefined) heard.push(kind);

@@ -50,7 +50,7 @@ export interface WorkerContext {
 
 export interface BotContext extends WorkerContext {
   readonly log: BotLog;
-  /** The bot is something else than told before. */
+  /** The bot's state differs from the one reported before. */
   onObservation(observation: BotObservation): void;
   /** Nothing of an absent bot is left; the actor has ended. */
   onGone(): void;

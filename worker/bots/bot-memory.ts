@@ -58,11 +58,11 @@ export interface BotMemory {
   cleaned: boolean;
   /** Whether this container would be made differently today, as compared for this decision. */
   compared: { readonly containerId: string; readonly generation: bigint; readonly outdated: boolean } | undefined;
-  /** What its log says is wrong. Written by whoever reads its output too. */
+  /** What its log says is wrong. Also written by the reader of its output. */
   readonly diagnosis: Diagnosis;
 }
 
-/** Tries to make an image that failed in passing. */
+/** Attempts to make an image that met transient failures. */
 export interface Making {
   /** In a row. */
   readonly failures: number;
@@ -109,7 +109,7 @@ export const runIdOf = (facts: ContainerFacts): RunId => `${facts.id}@${facts.st
 export const factsOf = ({ container }: BotMemory): ContainerFacts | undefined =>
   typeof container === 'string' ? undefined : container;
 
-/** Whether an event tells no more than the container's facts do: the one that brought it to where it is. */
+/** Whether an event says no more than the container's facts do: the one that brought it to where it is. */
 export const isKnown = (kind: RuntimeEvent['kind'], facts: ContainerFacts | undefined): boolean =>
   (kind === 'started' && facts?.status === 'running') || (kind === 'ended' && facts?.status === 'exited');
 

@@ -18,7 +18,7 @@ export interface LastEnd {
   readonly oomKilled: boolean;
   readonly startedAtMs: number | undefined;
   readonly finishedAtMs: number | undefined;
-  /** Set when it did not end by itself within so many ms of a stop, and was killed. */
+  /** Set when it did not end on its own within so many ms of a stop, and was killed. */
   readonly killedAfterMs?: number;
 }
 
@@ -71,7 +71,7 @@ export interface KeptBot {
   readonly endedForRestart: RunId | undefined;
   /** The values to be masked, sealed. */
   readonly sealedSecrets: string | undefined;
-  /** What its log says is wrong, as told last. */
+  /** What its log says is wrong, as last reported. */
   readonly diagnosis: string | undefined;
 }
 

@@ -68,7 +68,7 @@ export class BotRegistry {
     }
   }
 
-  /** A container has changed, as far as the engine's events tell. */
+  /** A container has changed, according to the engine's events. */
   happened({ containerId, kind }: RuntimeEvent): void {
     for (const actor of this.#actors.values()) {
       if (actor.container?.id === containerId) actor.happened(kind);
@@ -79,7 +79,7 @@ export class BotRegistry {
     for (const actor of this.#actors.values()) actor.engineReturned();
   }
 
-  /** `anew`: the first set of a session, the truth whatever was seen before. */
+  /** `anew`: the first set of a session, which overrides whatever was seen before. */
   applyDesiredSet(set: DesiredSet, anew: boolean): void {
     this.#wasTold = true;
     const named = new Set(set.kept.map(botKeyText));

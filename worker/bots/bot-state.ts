@@ -22,7 +22,7 @@ export interface Known {
   readonly startedAgain: boolean;
   /** What people read of a container of the bot that is not this worker's. */
   readonly strayReason: string;
-  /** Why the last try failed in passing, for people; empty when it did not. */
+  /** The last try's transient failure, for people; empty when there was none. */
   readonly trouble: string;
   /** How the making of its image went so far. */
   readonly making: Making;
@@ -33,7 +33,7 @@ export interface Told {
   readonly reason: string;
 }
 
-/** Undefined while it is being found out: then what was told last stands. */
+/** Undefined while it is being determined: then the last report stands. */
 export function describeBot(known: Known): Told | undefined {
   const { situation, making } = known;
   const trouble = known.trouble || afterFailures(making);

@@ -31,7 +31,7 @@ export function createBuildOutput(clock: Clock, store: (lines: readonly string[]
       try {
         await store(batch);
       } catch {
-        // The disk is full or the log is gone. The build must go on; the next batch that can be stored tells the loss.
+        // The disk is full or the log is gone. The build must continue; the next batch that can be stored reports the loss.
         lost = missing + lines.length;
         return;
       }

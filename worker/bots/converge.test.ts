@@ -152,7 +152,7 @@ describe('the next step', () => {
   });
 });
 
-/** A small world that steps change as an engine would, and that also changes by itself. */
+/** A small world that steps change as an engine would, and that also changes on its own. */
 interface World {
   readonly containers: { revision: bigint; status: Container['status']; settled: Settled | undefined }[];
   readonly images: Set<bigint>;
@@ -179,7 +179,7 @@ function seen(world: World): Situation {
   });
 }
 
-/** `lost`: the step takes effect, but nobody is told. Returns false for a rest. */
+/** `lost`: the step takes effect, but nobody learns of it. Returns false for a rest. */
 function act(world: World, lost: boolean): boolean {
   const step = nextStep(seen(world));
   const existing = world.containers[0];

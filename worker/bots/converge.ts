@@ -43,16 +43,16 @@ export interface Situation {
   readonly outdated: boolean | undefined;
   /** A started container is looked at again at this time, to see whether it stays up. */
   readonly watchUntilMs: number | undefined;
-  /** Before this time nothing is tried, because the last try failed in passing. */
+  /** Before this time nothing is tried, because of a transient failure. */
   readonly pausedUntilMs: number | undefined;
-  /** Before this time no image is made, because the last try failed in passing; what there is is supervised meanwhile. */
+  /** Before this time no image is made, because of a transient failure; what exists is supervised meanwhile. */
   readonly makeAgainAtMs?: number;
   /** Whether images, and the log if it must go, are removed; for removed and absent. */
   readonly cleaned: boolean;
 }
 
 export type ConvergeStep =
-  /** Ask the engine what there is. */
+  /** Ask the engine what exists. */
   | { readonly kind: 'look' }
   /** Begin to make the image; continues beside the following steps. */
   | { readonly kind: 'prepare' }

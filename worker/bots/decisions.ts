@@ -88,7 +88,7 @@ export function noteRunning(memory: BotMemory): void {
   memory.record = { ...record, startedGeneration: desired.generation, endedForRestart: undefined };
 }
 
-/** Lets time pass over what the log of a running bot said; what is told from now on is also what is kept. */
+/** Ages what the log of a running bot said; what is reported from now on is also what is kept. */
 export function noteDiagnosis(memory: BotMemory, nowMs: number): void {
   const { diagnosis, record } = memory;
   if (factsOf(memory)?.status === 'running') passTime(diagnosis, nowMs);
@@ -117,7 +117,7 @@ export function learnSpec(memory: BotMemory, context: BotContext, revision: bigi
   if (!value.ok) recordFailure(memory, value.problem);
 }
 
-/** Output of a container that was adopted can be masked before the orchestrator is heard. */
+/** Lets the output of an adopted container be masked before there is word from the orchestrator. */
 export function recallSecrets(memory: BotMemory, context: BotContext): void {
   const { sealedSecrets } = memory.record;
   const text = sealedSecrets === undefined ? undefined : context.openFor(memory.key, sealedSecrets);

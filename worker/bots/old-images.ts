@@ -1,6 +1,6 @@
 /**
  * Removes the images of a bot's older versions once the newer one runs, beside the actor's steps: it changes nothing that
- * they look at. Never beside a build: its layers have no name yet and would be taken for what is left of an old one.
+ * they look at. Never beside a build: its layers have no name yet and would pass for leftovers of an old one.
  */
 import type { BotContext } from './bot-context.ts';
 import { type BotMemory, factsOf } from './bot-memory.ts';

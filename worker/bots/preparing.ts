@@ -16,7 +16,7 @@ import { imageDigest, type RunnableSpec } from './spec-plan.ts';
 const prepareLimitMs = 20 * 60_000;
 const imageLookLimitMs = 15_000;
 
-/** How it ended: ready, failed for good, failed in passing (noted in the memory), or not wanted any more. */
+/** How it ended: ready, failed for good, transient failure (noted in the memory), or not wanted any more. */
 export type Prepared =
   | { readonly kind: 'ready' }
   | { readonly kind: 'failed'; readonly problem: Problem }
@@ -28,7 +28,7 @@ export interface PreparingHooks {
   task(): ActiveTask | undefined;
   /** The phase has changed. */
   wake(): void;
-  /** Resolves when no images of the bot are being removed: among what they are told by are those of a build. */
+  /** Resolves when no images of the bot are being removed: a removal could not tell a build's layers from old ones. */
   untilPruned(): Promise<void>;
 }
 
@@ -91,7 +91,7 @@ export function beginPreparing(memory: BotMemory, context: BotContext, hooks: Pr
 
 const withoutLimit = { problem: undefined, triesMax: Number.POSITIVE_INFINITY };
 
-/** What is under way is told to stop and its end means nothing any more. */
+/** What is under way is aborted, and its outcome no longer counts. */
 export function cancelPreparing(memory: BotMemory): void {
   const { preparing } = memory;
   memory.preparing = undefined;

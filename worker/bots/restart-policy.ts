@@ -1,4 +1,4 @@
-/** What happens when a bot's process has ended by itself: stays ended, or is started again, and when. Pure. */
+/** What happens when a bot's process has ended on its own: stays ended, or is started again, and when. Pure. */
 import { type Backoff, backoffMs } from '#common/waiting/backoff.ts';
 
 export interface PolicyState {

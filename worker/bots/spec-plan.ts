@@ -57,7 +57,7 @@ export interface RunnableSpec {
   readonly cpuMillis: number;
 }
 
-/** Refuses with INVALID_MODE or MISSING_SOURCE what this version cannot run, INVALID_ENTRYPOINT when the language cannot be told. */
+/** Refuses with INVALID_MODE or MISSING_SOURCE what this version cannot run, INVALID_ENTRYPOINT for an unknown language. */
 export function readSpec(spec: BotSpec, defaults: BotDefaults): Result<RunnableSpec> {
   const source = readSource(spec.source);
   if (!source.ok) return source;
@@ -130,8 +130,8 @@ export const imageDigest = ({ source }: RunnableSpec): string =>
     .update(JSON.stringify(digested(source)))
     .digest('hex');
 
-// Of a URL, a branch or a tag only the name counts: what it means is asked again when something new is decided. Whoever may
-// fetch it is no part of what it is.
+// Of a URL, a branch or a tag only the name counts: what it refers to is resolved again with each new decision. The
+// credentials to fetch it are not part of its identity.
 function digested(source: RunnableSource): readonly unknown[] {
   switch (source.mode) {
     case 'simple':

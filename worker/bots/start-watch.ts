@@ -9,7 +9,7 @@ import type { BotContext } from './bot-context.ts';
 const watchMs = 2000;
 const longestWatchMs = 30_000;
 const longestBusyMs = 5000;
-/** An engine that says no more says nothing of the bot. */
+/** An engine that has gone silent says nothing about the bot. */
 const staleMs = 3000;
 const prolongedByMs = 1000;
 /** Of the CPU it may have. A bot that waits for messages uses next to nothing, and a busy one gets little on a busy host. */

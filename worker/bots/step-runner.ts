@@ -140,7 +140,7 @@ async function isStillThere(memory: BotMemory, context: BotContext, signal: Abor
     await container.look(memory, context, signal);
     return factsOf(memory) !== undefined;
   } catch (error) {
-    // Not to be told now. The failed start stands, and what there is is looked at again.
+    // Not known for now. The failed start stands, and the container is looked at again.
     context.logger.debug({ err: error, bot: memory.key }, 'the container of a failed start could not be inspected');
     return true;
   }

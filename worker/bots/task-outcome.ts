@@ -13,7 +13,7 @@ export type Judgement =
 const pending: Judgement = { kind: 'pending' };
 const succeeded: Judgement = { kind: 'succeeded', endedInWatch: false };
 
-/** What explains that a task is not done: why the last tries failed in passing, and what is in the way. */
+/** What explains that a task is not done: the transient failures of the last tries, and what is in the way. */
 export interface Setbacks {
   readonly trouble: string;
   readonly making: Making;

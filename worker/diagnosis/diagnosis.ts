@@ -23,7 +23,7 @@ export interface Diagnosis {
 // Longer than the longest pause of the common libraries between two tries, and a long poll after it.
 const quietMs = 90_000;
 
-/** `known` is what was told before this process of the worker began; its log is read on from where that one ended. */
+/** `known` is what the worker's previous process reported; the log is read on from where that one ended. */
 export const recallDiagnosis = (known: string | undefined, nowMs: number): Diagnosis => ({
   text: known,
   seenAtMs: nowMs,
@@ -59,7 +59,7 @@ export function runBegins(diagnosis: Diagnosis, again: boolean): void {
   if (!again) diagnosis.text = undefined;
 }
 
-/** The process has ended by itself, and all it has said is read. */
+/** The process has ended on its own, and all its output has been read. */
 export function runEnded(diagnosis: Diagnosis): void {
   if (!diagnosis.inThisRun) diagnosis.text = undefined;
 }

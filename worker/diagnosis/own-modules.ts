@@ -1,5 +1,5 @@
 /**
- * The bot's own modules, by the names at the top of its source: what they are called is never taken for a package. Pure.
+ * The bot's own modules, by the names at the top of its source: their names are never treated as packages. Pure.
  */
 
 const namesMax = 200;

@@ -10,7 +10,7 @@ import type { AskTelegram } from './ask-telegram.ts';
 
 export interface Preflight {
   /**
-   * A start may go on, with what its user should be told; or not: INVALID_TELEGRAM_TOKEN, CONFLICTING_WEBHOOK. Bounded by
+   * A start may continue, with notices for its user, or not: INVALID_TELEGRAM_TOKEN, CONFLICTING_WEBHOOK. Bounded by
    * a few seconds whatever Telegram does. Throws only the signal's reason.
    */
   check(env: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Result<readonly string[]>>;

@@ -1,6 +1,6 @@
 /**
  * Python packages that may be proposed by name: those that bots commonly use, by the module that code imports. A module that
- * is not here is never taken for a package: its name on the index may be free for anybody.
+ * is not here is never treated as a package: its name on the index may be free for anybody.
  */
 
 /** Where the name for pip is another one. */

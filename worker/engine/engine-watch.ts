@@ -25,7 +25,7 @@ export interface EngineHealth {
   readonly detail: string;
   /** What the operator does about it, where that is known. */
   readonly cure?: string;
-  /** As told last; undefined until the engine answered once. */
+  /** As last reported; undefined until the engine answered once. */
   readonly info: EngineInfo | undefined;
 }
 

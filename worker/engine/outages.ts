@@ -1,5 +1,5 @@
 /**
- * When the engine was away. A bot that ended with it did not end by itself, even with exit code 0: engines end their
+ * When the engine was away. A bot that ended with it did not end on its own, even with exit code 0: engines end their
  * containers by SIGTERM when they stop, and most bots then leave cleanly.
  */
 

@@ -32,7 +32,7 @@ export interface StrayDecisionParts {
   readonly runtime: Pick<ContainerRuntime, 'takeStray' | 'removeStray'>;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** There are others than told last. */
+  /** They differ from those reported last. */
   onStrays(strays: Strays): void;
   onAdopted(adopted: StraysAdopted): void;
   /** Looks at all containers again. */

@@ -1,5 +1,5 @@
 /**
- * Which failures pass by themselves. A table for each place that failures come from; what stands in none of them is final.
+ * Which failures pass on their own. A table for each place that failures come from; what stands in none of them is final.
  * Pure.
  */
 import { type Problem, ProblemError } from '#common/problem.ts';

@@ -1,10 +1,10 @@
-/** Which failures pass by themselves, what is said of them, and how long to wait before the same is retried. Pure. */
+/** Which failures pass on their own, how they are explained, and how long to wait before a retry. Pure. */
 import { type Problem, ProblemError } from '#common/problem.ts';
 import { backoffMs } from '#common/waiting/backoff.ts';
 import { TransientError } from '#common/waiting/transient.ts';
 import { transientSystemFailure } from './system-failures.ts';
 
-/** A problem that may pass: it is told when there is no more time to try, or after `triesMax` failures in a row. */
+/** A problem that may pass: it is reported when there is no more time to try, or after `triesMax` failures in a row. */
 export class TransientProblemError extends ProblemError {
   readonly triesMax: number;
   constructor(problem: Problem, triesMax: number, options?: { cause?: unknown }) {

@@ -18,7 +18,7 @@ export interface BuildContext {
 }
 
 export interface ContextSource {
-  /** As buildScope() tells it. */
+  /** As buildScope() returns it. */
   readonly scope: string;
   readonly language: Language;
   /** Undefined when nothing is installed. */

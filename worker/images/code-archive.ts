@@ -57,7 +57,7 @@ export function giveUpOnFailure(tar: Pack, adding: Promise<void>): Promise<void>
     tar.destroy(error instanceof Error ? error : new Error(String(error)));
     throw error;
   });
-  // Whoever reads only the stream learns of the failure there; this keeps an unread `done` from ending the process.
+  // A reader of only the stream learns of the failure there; this keeps an unread `done` from ending the process.
   done.catch(() => {});
   return done;
 }

@@ -47,7 +47,7 @@ const modified = new Date('2000-01-01T00:00:00Z');
 
 /** Refuses with INVALID_ARCHIVE and ARCHIVE_TOO_LARGE as readContextTar does, and when there is no fitting Dockerfile. */
 export async function createCustomContext(source: CustomContextSource): Promise<CustomContext> {
-  // Two readings: what is wrong shows before the engine begins, and where the root is can only be told at the end.
+  // Read twice: mistakes show before the engine begins, and where the root is can only be known at the end.
   const leftOut: string[] = [];
   const { root, prepared, patterns } = await findRoot(source, (name, why) => leftOut.push(`${name} ${why}`));
   const tar = pack();
@@ -55,7 +55,7 @@ export async function createCustomContext(source: CustomContextSource): Promise<
     tar.destroy(error instanceof Error ? error : new Error(String(error)));
     throw error;
   });
-  // Whoever reads only the stream learns of the failure there; this keeps an unread `done` from ending the process.
+  // A reader of only the stream learns of the failure there; this keeps an unread `done` from ending the process.
   done.catch(() => {});
   return { stream: Readable.from(tar, { objectMode: false }), done, bases: prepared.bases, leftOut };
 }
@@ -195,7 +195,7 @@ function textOf(bytes: Uint8Array): string {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
     if (!text.includes('\0')) return text;
   } catch {
-    // Told below.
+    // Refused below.
   }
   return refuse('BUILD_FAILED', 'The Dockerfile is not text in UTF-8.', {
     hint: 'Save it as UTF-8; a PowerShell redirection (>) writes UTF-16.',
@@ -213,7 +213,7 @@ async function addEntries(
   const givenUp = new AbortController();
   tar.once('close', () => givenUp.abort());
   const isKept = filterOf(patterns);
-  // What is left out was told of when the root was looked for.
+  // What is left out was reported when the root was looked for.
   for await (const entry of readContextTar(createReadStream(path), defaultTarLimits, () => {})) {
     const name = entry.name.slice(root.length);
     if (name === '' || !(await isKept(name))) continue;

@@ -63,7 +63,7 @@ export class BotLog {
       );
   }
 
-  /** Tells one listener what the bot prints, as it is stored. It must not throw. */
+  /** Passes what the bot prints to one listener, as it is stored. The listener must not throw. */
   listen(onLines: (texts: readonly string[]) => void): void {
     this.#onLines = onLines;
   }
@@ -120,7 +120,7 @@ export class BotLog {
     return { storeId: (await this.store()).id, entries };
   }
 
-  /** Takes the bot's secrets out of what is told about it elsewhere. */
+  /** Takes the bot's secrets out of what is reported about it elsewhere. */
   maskProblem(problem: Problem): Problem {
     return maskTexts(problem, this.#masker ?? createMasker([]));
   }

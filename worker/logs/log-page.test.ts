@@ -72,7 +72,7 @@ describe('a page of a log', () => {
     for (const segment of store.segments.slice(0, -1)) {
       segment.newestMs = 1000;
       await utimes(segment.path, old, old);
-      // Whoever reads it would see a gap.
+      // A reader of it would see a gap.
       await rm(segment.path);
     }
     const { texts } = await page({ filter: { sinceNs: 99n * second + BigInt(Date.now()) * 0n } });

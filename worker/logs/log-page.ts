@@ -13,7 +13,7 @@ export interface PageQuery {
   readonly maxBytes: number;
 }
 
-/** What an entry costs whoever holds it, besides its text. */
+/** What an entry costs in memory, besides its text. */
 export const entryBytes = 128;
 // A segment is dated by its last write; an entry can be stamped by an engine whose clock is a little ahead.
 const clockSlackMs = 60_000;

@@ -18,8 +18,8 @@ const readBytes = 512 * 1024;
 const readLimitMs = 30_000;
 // Between two reads while output flows.
 const shortestPauseMs = 25;
-// Between two reads while nothing comes. A bell may miss; without one only reading tells. Reading is not cheap: an engine
-// searches its files from their beginning.
+// Between two reads while nothing comes. A bell may miss; without one, reading is the only way to know. Reading is not cheap:
+// an engine searches its files from their beginning.
 const longestPauseMs = { withBell: 10_000, withoutBell: 2000 };
 const bellAgainMs = 2000;
 
@@ -39,7 +39,7 @@ export class LogPump {
   readonly #bell = new Bell();
   readonly #ending = new AbortController();
   #hasBell = false;
-  /** Reads go one after the other, whoever asks. */
+  /** Reads go one after the other, whatever asks for them. */
   readonly #reads = new SerialQueue();
   readonly #running: Promise<void>;
 
@@ -118,7 +118,7 @@ export class LogPump {
   }
 
   #toEntries(batch: OutputBatch): NewEntry[] {
-    // Without a line the place does not move, and a gap is told again with the next line.
+    // Without a line the place does not move, and a gap is reported again with the next line.
     if (batch.lines.length === 0) return [];
     const mask = this.#context.masker();
     const entries: NewEntry[] = batch.lines.map((line) => ({

@@ -49,7 +49,7 @@ export async function* readLog(
       }
       if (place && bytes === undefined) {
         const after = segmentAfter(store, place.segment);
-        // The active segment cannot be read any more; wait for the next one rather than for ever at this place.
+        // The active segment cannot be read any more; wait for the next one rather than forever at this place.
         place = { segment: after ?? place.segment, offset: after ? 0 : place.segment.bytes };
         if (after) continue;
       }

@@ -25,7 +25,7 @@ export interface SegmentRecord {
 
 type Wire = { f: number; e: [time: string, stream: number, text: string][]; i?: string; c?: string; p?: 1 };
 
-// Whoever looks for one entry decodes a whole record.
+// Finding one entry means decoding a whole record.
 const recordChars = 64 * 1024;
 
 /** One or several lines, each with its line end, that count only together; the last has the mark. */

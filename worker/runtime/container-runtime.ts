@@ -137,7 +137,7 @@ export interface ContainerFacts {
   readonly exitCode: number | undefined;
   /** Whether the last end was an out-of-memory kill. */
   readonly oomKilled: boolean;
-  /** What the container was made with, as settingsOf told then; undefined for one made before that was kept. */
+  /** What the container was made with, as settingsOf gave it then; undefined for one made before that was kept. */
   readonly settings?: string | undefined;
 }
 
@@ -210,8 +210,8 @@ export interface ContainerRuntime {
   /** Creates, does not start; returns the engine's id. NameInUseError, ProblemError CONTAINER_ERROR. */
   create(plan: ContainerPlan, signal: AbortSignal): Promise<string>;
   /**
-   * A digest of all that `create` would make the container with now, but for what tells it apart (revision, epoch, time).
-   * Undefined when that cannot be told, because the image is not there.
+   * A digest of all that `create` would make the container with now, except for what identifies it (revision, epoch, time).
+   * Undefined when that cannot be determined, because the image is not there.
    */
   settingsOf(plan: ContainerPlan, signal: AbortSignal): Promise<string | undefined>;
   start(id: string, signal: AbortSignal): Promise<void>;

@@ -1,5 +1,5 @@
 /**
- * The labels that tell whose a container is, and the signature that makes them worth believing. Anyone who may use the
+ * The labels that say whose a container is, and the signature that makes them trustworthy. Anyone who may use the
  * engine can put labels on a container, and images hand theirs down; so a container counts as ours only with a valid `sig`.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
@@ -107,7 +107,7 @@ function parseIdentity(value: (name: string) => string): ContainerIdentity | und
   };
 }
 
-// JSON of a fixed list of pairs is canonical and tells any two inputs apart, whatever characters they hold.
+// JSON of a fixed list of pairs is canonical and unambiguous, whatever characters the inputs hold.
 function sign(key: SigningKey, containerName: string, labels: ContainerLabels): Buffer {
   const pairs = signedNames.map((name) => [name, Object.hasOwn(labels, name) ? labels[name] : null]);
   return createHmac('sha256', key.reveal())

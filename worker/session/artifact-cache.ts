@@ -159,7 +159,7 @@ export class ArtifactCache implements ArtifactSource {
         if (part.bytes + chunk.length > artifactMaxBytes) {
           throw new ProblemError(problem('ARCHIVE_TOO_LARGE', 'The source of the bot is larger than allowed.'));
         }
-        // The hash and the number tell of what is on disk, also when writing fails.
+        // The hash and the number match what is on disk, even when writing fails.
         await file.write(chunk, 0, chunk.length, part.bytes);
         part.hash.update(chunk);
         part.bytes += chunk.length;

@@ -50,7 +50,7 @@ const desiredSetMaxBytes = 64 * 1024 * 1024;
 
 /** https://github.com/grpc/grpc-node/blob/master/packages/grpc-js/README.md#supported-channel-options */
 const channelOptions = {
-  // A peer that is frozen or behind a dead link is noticed within 10 s; TCP alone would never tell.
+  // A peer that is frozen or behind a dead link is noticed within 10 s; TCP alone would never notice.
   'grpc.keepalive_time_ms': 5000,
   'grpc.keepalive_timeout_ms': 5000,
   'grpc.keepalive_permit_without_calls': 1,

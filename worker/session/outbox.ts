@@ -146,7 +146,7 @@ export class Outbox {
       }
       case 'result': {
         const value = resultOf(taskId);
-        // It tells how the bot was at the end of its task, and may be sent long after: how it is now has to follow.
+        // It describes the bot at the end of its task, and may be sent long after: its present state has to follow.
         const now = value?.observation && observationOf(value.observation);
         if (now) this.#observations.set(botKeyText(now), now);
         return value && { case: 'result', value };

@@ -1,5 +1,5 @@
 /**
- * What is left of a task's time when the orchestrator tells an instant only, as releases before remaining_ms do. Its clock is
+ * What is left of a task's time when the orchestrator sends only an instant, as releases before remaining_ms do. Its clock is
  * read from the session's id, a ULID that it made when the session began; this machine's own clock says nothing about it. Pure.
  */
 import { timestampMs } from '@bufbuild/protobuf/wkt';

@@ -1,5 +1,5 @@
 /**
- * Finds out why an orchestrator cannot be dialled: gRPC tells that there is no connection and seldom why. A connection of its
+ * Finds out why an orchestrator cannot be dialled: gRPC reports that there is no connection, but seldom why. A connection of its
  * own goes as far as it gets: name, TCP, TLS with the certificate, HTTP/2. Nothing of the worker's is sent on it.
  */
 

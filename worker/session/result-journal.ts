@@ -1,4 +1,4 @@
-/** Results of tasks, on disk until the orchestrator has them: a task that ended is never told to have vanished. */
+/** Results of tasks, on disk until the orchestrator has them: a task that ended is never reported as vanished. */
 
 import { createHash } from 'node:crypto';
 import { readdir, readFile, rename, rm } from 'node:fs/promises';

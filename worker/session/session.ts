@@ -1,6 +1,6 @@
 /**
  * One session with one orchestrator, from Hello to its end. Any failure ends it whole; nothing else ends with it.
- * What the worker says goes through the outbox, what it hears is handled in the order it came.
+ * What the worker sends goes through the outbox; what it receives is handled in order of arrival.
  */
 
 import { create } from '@bufbuild/protobuf';

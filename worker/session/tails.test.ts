@@ -31,7 +31,7 @@ afterEach(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-/** A way to an orchestrator that takes a message only when told to. */
+/** A way to an orchestrator that takes a message only when the test lets it. */
 function slowChannel() {
   const written: TailLogsRequest[] = [];
   let take: (() => void) | undefined;

@@ -95,7 +95,7 @@ export class Uplink implements TaskReports {
     return this.#welcomed;
   }
 
-  /** Why there is no session, as told last; empty while there is one. */
+  /** Why there is no session, as last reported; empty while there is one. */
   get complaint(): string {
     if (this.#welcomed) return '';
     return this.#lastComplaint || 'the orchestrator has not answered yet';

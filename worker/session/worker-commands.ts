@@ -1,4 +1,4 @@
-/** What an orchestrator may ask and tell in a session. worker/commands.ts does it. */
+/** What an orchestrator may request and command in a session. worker/commands.ts does it. */
 import type { BotKey } from '#common/ids.ts';
 import type {
   AdoptStrays,

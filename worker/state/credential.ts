@@ -1,6 +1,6 @@
 /**
  * The worker's credential: what it proves with that it is this worker. It makes it itself and writes it to its disk before it
- * tells the orchestrator the sha256, so that no crash leaves an id with a credential that nobody has.
+ * sends the orchestrator the sha256, so that no crash leaves an id with a credential that nobody has.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { chmod } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import { readFileIfAny, writeFileAtomic } from './atomic-file.ts';
 
 export interface Credential {
   readonly value: Secret;
-  /** What the orchestrator is told and keeps. */
+  /** What is sent to the orchestrator, which keeps it. */
   readonly sha256: string;
   /** True if it was made just now: no orchestrator knows it yet. */
   readonly isNew: boolean;

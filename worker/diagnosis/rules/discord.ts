@@ -1,4 +1,4 @@
-/** Discord, as discord.py tells of it. */
+/** Discord, as discord.py reports it. */
 import { type Rule, rule } from './rule.ts';
 
 export const discordRules: readonly Rule[] = [

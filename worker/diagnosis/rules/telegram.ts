@@ -1,4 +1,4 @@
-/** Telegram, as aiogram, python-telegram-bot, pyTelegramBotAPI, grammY and telegraf tell of it. */
+/** Telegram, as aiogram, python-telegram-bot, pyTelegramBotAPI, grammY and telegraf report it. */
 import { type Explanation, type Rule, rule } from './rule.ts';
 
 const conflict: Explanation = {

@@ -37,7 +37,7 @@ function pythonFile(requirements: readonly string[]): Result<RequirementsFile> {
   return ok({ name: 'requirements.txt', content: requirements.map((item) => `${item}\n`).join('') });
 }
 
-/** package.json instead of arguments: a name in a JSON file cannot be taken for an option or by a shell. */
+/** package.json instead of arguments: neither npm nor a shell can take a name in a JSON file for anything else. */
 function nodeFile(requirements: readonly string[]): Result<RequirementsFile> {
   const dependencies = new Map<string, string>();
   for (const [index, item] of requirements.entries()) {

@@ -105,7 +105,7 @@ function build(
       const copied = readCopiedFrom(instruction.trigger ?? instruction);
       if (!copied.ok) return copied;
       const image = copied.value;
-      // A trigger is for whoever builds on the image, and a stage may have its number for a name.
+      // A trigger runs in builds on top of this image, and a stage may be named by its number.
       if (image !== undefined && keyword !== 'ONBUILD' && !/^\d+$/.test(image) && !stages.has(image.toLowerCase())) {
         bases.add(image);
       }

@@ -120,6 +120,6 @@ function sourcesOf({ rest }: Instruction): readonly string[] {
   return words.slice(0, -1).map((word) => word.replaceAll(/["']/g, ''));
 }
 
-/** As BuildKit tells them: https://docs.docker.com/reference/dockerfile/#adding-files-from-a-git-repository. */
+/** As BuildKit recognises them: https://docs.docker.com/reference/dockerfile/#adding-files-from-a-git-repository. */
 const isGitAddress = (source: string): boolean =>
   /^(?:git:\/\/|ssh:\/\/|git@)/.test(source) || /^https?:\/\/[^?#]+\.git(?:[?#].*)?$/.test(source);

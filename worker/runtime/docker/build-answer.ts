@@ -1,6 +1,6 @@
 /**
  * The engine's report of a build, JSON objects on lines that may come in any pieces, as output lines and an outcome. The
- * HTTP status of a build is 200 also when it fails: only an `error` in the report tells. Pure.
+ * HTTP status of a build is 200 also when it fails: only an `error` in the report shows it. Pure.
  */
 import { createLineSplitter, createWholeLineSplitter } from '../output-lines.ts';
 import { record, text } from './answers.ts';
@@ -19,8 +19,8 @@ export interface BuildReport {
 
 const madeMax = 1000;
 
-// What the classic builder says about its own containers and layers tells a user nothing, and the build arguments that a
-// Dockerfile does not use are the worker's settings. "Using cache" stays: it tells why a step prints nothing.
+// What the classic builder says about its own containers and layers is noise to a user, and the build arguments that a
+// Dockerfile does not use are the worker's settings. "Using cache" stays: it explains why a step prints nothing.
 // "--> ID" and "COMMIT NAME" are Podman's.
 const noise =
   /^(?: ---> (?:Running in )?[0-9a-f]{12}|--> [0-9a-f]{11,12}|COMMIT \S*bot_image_\S+|Removing intermediate container [0-9a-f]{12}|Successfully built [0-9a-f]{12}|Successfully tagged \S*bot_image_\S+|\[Warning\] One or more build-args \[[A-Z_ ]+\] were not consumed)?$/;

@@ -29,7 +29,7 @@ export interface BuildLeftovers {
   gone(signal: AbortSignal): Promise<void>;
   /** What the steps of a build of that scope are marked with: an entry as the engine takes it in `extrahosts`. */
   markOf(scope: string): string;
-  /** Removes the steps of builds of that scope that no label tells of. Returns how many there were. */
+  /** Removes the unlabelled steps of builds of that scope. Returns how many there were. */
   removeSteps(scope: string, signal: AbortSignal): Promise<number>;
   /** `remove` is to be called when the engine answers again, in place of what is owed for that scope already. */
   owe(scope: string, remove: () => Promise<void>): void;
@@ -97,7 +97,7 @@ async function removeMarked(
   const found = list(await engine.call({ method: 'GET', path: '/containers/json', query: { all: true } }, signal));
   let count = 0;
   for (const entry of found.map(record)) {
-    // A bot's own container. The marker would not tell: the step that puts it on an image has it too.
+    // A bot's own container. The marker would not do: the step that puts it on an image has it too.
     if (texts(entry['Labels'])[labelNames.signature] !== undefined) continue;
     const path = `/containers/${text(entry['Id'])}`;
     try {

@@ -3,7 +3,7 @@ import { removeLayers } from './build-scope.ts';
 import type { EngineClient } from './engine-client.ts';
 import { EngineRefusal } from './engine-errors.ts';
 
-/** An engine with layers of which some are in use, and one has a name. */
+/** An engine with layers, some of them in use and one with a name. */
 function engineWith(layers: Map<string, 'free' | 'in use' | 'named'>): EngineClient {
   return {
     kind: async () => 'docker',

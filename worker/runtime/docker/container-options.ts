@@ -89,7 +89,7 @@ function runOptions({ run }: ContainerPlan, image: ImageFacts | undefined) {
     Cmd: simpleCommand(run),
     WorkingDir: appDir,
     User: botUser,
-    // One of the operator's base image would use the bot's CPU time and tell nothing that is asked for.
+    // A health check of the operator's base image would use the bot's CPU time for a result that nobody reads.
     Healthcheck: { Test: ['NONE'] },
   };
 }

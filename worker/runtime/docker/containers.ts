@@ -246,7 +246,7 @@ export async function startContainer(deps: ContainerDeps, id: string, signal: Ab
     const failure = told(deps, error, 'start', await envValues(deps, id, signal));
     if (!wasCutShort(error) || !(failure instanceof ProblemError)) throw failure;
     const facts = await inspectContainer(deps, id, signal);
-    // One that never ran holds nothing of the bot's: the next try makes it anew, under an id that the runtime does not know.
+    // One that never ran holds nothing of the bot's: the next try creates it again, under an id that the runtime does not know.
     if (facts?.status === 'created') await removeContainer(deps, id, signal);
     throw asFailure(failure.problem, 'again', { cause: error });
   }
@@ -389,7 +389,7 @@ async function envValues({ engine }: ContainerDeps, id: string, signal: AbortSig
     const env = list(record(record(answer)['Config'])['Env']).map(text);
     return env.map((entry) => entry.slice(entry.indexOf('=') + 1));
   } catch (error) {
-    // Without it the engine's text cannot be shown; the refusal itself is what the caller has to learn.
+    // Without it the engine's text cannot be shown; what matters to the caller is the refusal itself.
     if (error instanceof EngineRefusal) return [];
     throw error;
   }

@@ -89,7 +89,7 @@ const stepWords = [
   { before: 'building at STEP "RUN ', behind: '": while running runtime: exit status ' },
 ] as const;
 
-/** The words are taken apart: only what is in the user's own Dockerfile is told. */
+/** The engine's text is parsed: only what is in the user's own Dockerfile is shown. */
 function explainRefusal({ status, text }: EngineRefusal): Problem {
   const line = /parse error (?:on )?line (\d+)/i.exec(text)?.[1];
   const instruction = /unknown instruction: ([A-Za-z]{1,40})/i.exec(text)?.[1];

@@ -1,6 +1,6 @@
 /**
- * Who owns a bot's /data. The volume is the property of whoever used it last: an older version of the bot, or of the
- * platform, may have run as another user. Root needs nothing: it reads and writes what anyone owns.
+ * Who owns a bot's /data. The volume belongs to the user that last used it: an older version of the bot, or of the
+ * platform, may have run as another one. Root needs nothing: it reads and writes what anyone owns.
  */
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';

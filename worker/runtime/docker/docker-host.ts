@@ -12,7 +12,7 @@ export const dockerHostRule =
 export function parseDockerHost(address: string): EngineSocket | undefined {
   if (address.startsWith('unix:///')) return { socketPath: address.slice('unix://'.length) };
   const url = URL.parse(address);
-  // Whoever can speak to the engine is root on its machine, so its API does not go over a network in cleartext.
+  // Access to the engine means root on its machine, so its API does not go over a network in cleartext.
   if (url?.protocol === 'tcp:' && ['127.0.0.1', 'localhost', '[::1]'].includes(url.hostname) && url.port !== '') {
     return { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port) };
   }

@@ -34,7 +34,7 @@ const defaultCpuMillis = 1000;
 const cleanUpMs = 30_000;
 const stepEndsMs = 10_000;
 
-/** What to build, and how to tell of a failure. */
+/** What to build, and how to report a failure. */
 export interface BuildRequest {
   readonly key: BotKey;
   readonly workerId: string;
@@ -82,7 +82,7 @@ export async function runEngineBuild(deps: BuildDeps, request: BuildRequest, sig
       // Before the first step only the base was pulled, which is the registry's business.
       throw asFailure(explained, report.hasBase() ? 'final' : pullChance(shown), { cause: shown });
     }
-    // A report that ended early looks like success; the image tells.
+    // A report that ended early looks like success; the image is the proof.
     if (!(await hasImage(engine, image, signal))) {
       throw asFailure(buildFailure(tail.lines(), 'The build ended without an image.'), 'again');
     }
@@ -186,7 +186,7 @@ async function tidyUp(
   // Those of a user's own Dockerfile have no label. The builder removes them, unless its engine was killed.
   await leftovers.removeSteps(scope, signal);
   if (image !== undefined) await removeImage(engine, image, signal, true);
-  // Their layers tell when they are gone.
+  // They are gone when their layers are.
   const layersEndMs = clock.monotonicMs() + stepEndsMs;
   while ((await removeLayers(engine, layers, signal)) > 0 && clock.monotonicMs() < layersEndMs) {
     await sleep(clock, 250, signal);

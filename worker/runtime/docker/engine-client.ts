@@ -2,7 +2,7 @@
  * Calls to the Docker Engine API. The only file that knows dockerode; the rest of docker/ names paths and parameters as
  * https://docs.docker.com/reference/api/engine/version/v1.41/ does.
  *
- * 1. Every call ends: short ones after 30 s, streams by their signal. docker-modem alone would wait for ever for an answer
+ * 1. Every call ends: short ones after 30 s, streams by their signal. docker-modem alone would wait forever for an answer
  *    whose connection broke in the middle.
  * 2. Short calls share a few sockets. Streams and slow calls have their own: followers of many logs must not keep a stop
  *    waiting.

@@ -1,4 +1,4 @@
-/** What the engine says when it says no, and telling that apart from saying nothing. */
+/** The engine's refusals, as distinct from no answer at all. */
 import { ProblemError } from '#common/problem.ts';
 import { EngineUnavailableError } from '../container-runtime.ts';
 

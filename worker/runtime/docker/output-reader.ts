@@ -6,7 +6,7 @@
  * 1. The place is found in the order of the file, not of the times: lines of stdout and stderr can be in the file in
  *    another order than that of their times. So a look begins `overlapNs` before the anchor and skips to it.
  * 2. The anchor (output-cursor.ts) must come back. If it does not, lines were rotated away: the batch says `gap`.
- * 3. A gap is told once: the cursor of that batch names a line after it, or a time without an anchor.
+ * 3. A gap is reported once: the cursor of that batch names a line after it, or a time without an anchor.
  */
 import type { OutputBatch, OutputLine } from '../container-runtime.ts';
 import { formatOutputCursor, lineHash, type OutputCursor } from './output-cursor.ts';
@@ -15,7 +15,7 @@ import { createLineJoiner } from './output-joiner.ts';
 
 /** How far two lines can be from the order of their times: the engine stamps a line before it queues for the file. */
 const overlapNs = 200_000_000n;
-/** What is kept while the anchor is looked for; with more than that before it, it is taken for lost. */
+/** What is kept while the anchor is looked for; with more than that before it, it counts as lost. */
 const heldMaxBytes = 1024 * 1024;
 
 /**
@@ -54,7 +54,7 @@ export function createFrameReader(cursor: OutputCursor, maxBytes: () => number):
   let bytes = 0;
   /** The line given out last, which the next look has to find again. */
   let newest: { readonly line: OutputLine; readonly ordinal: number } | undefined;
-  /** The place was not found; and that has still to be told. */
+  /** The place was not found, which has yet to be reported. */
   let lost = false;
   let gap = false;
   let full = false;
@@ -96,7 +96,7 @@ export function createFrameReader(cursor: OutputCursor, maxBytes: () => number):
   const take = (line: OutputLine) => {
     const ordinal = ordinalOf(line.timeNs);
     if (searching) search(line, ordinal);
-    // After the anchor every line is new; without one only its time can tell.
+    // After the anchor every line is new; without one only its time can show it.
     else if ((cursor.ordinal > 0 && !lost) || line.timeNs > cursor.timeNs) emit(line, ordinal);
   };
 
@@ -134,7 +134,7 @@ export function createFrameReader(cursor: OutputCursor, maxBytes: () => number):
 // Far more than the difference between the order of lines and that of their times.
 const countedNs = 10n * overlapNs;
 
-/** Tells the how many-th line of its time a line is. Forgets times long before the newest, so that a long look costs no more. */
+/** A line's ordinal among those with its time. Forgets times long before the newest, so that a long look costs no more. */
 function countByTime(): (timeNs: bigint) => number {
   let before = new Map<bigint, number>();
   let now = new Map<bigint, number>();

@@ -12,21 +12,21 @@ import { createFrameParser, type OutputFrame, sinceParameter } from './output-fr
 import { createFrameReader, readSinceNs } from './output-reader.ts';
 
 const readMs = 30_000;
-/** How long a look that can go on is kept for whoever comes back. */
+/** How long a look that can continue is kept for a caller that comes back. */
 const keptMs = 2000;
 
 interface OpenLook {
   /** Where its next batch begins. */
   readonly cursor: string;
   readonly batches: AsyncGenerator<OutputBatch, OutputBatch>;
-  /** How large a batch may be; whoever continues may want another size. */
+  /** How large a batch may be; the caller that continues may want another size. */
   readonly bound: { bytes: number };
   readonly close: () => void;
 }
 
 /**
  * ContainerRuntime.readOutput. An engine searches its files from their beginning for each request, so a look that was cut at
- * its size limit stays open for a moment: whoever comes back with its cursor gets what follows from the same answer.
+ * its size limit stays open for a moment: a caller that returns with its cursor gets the rest from the same answer.
  */
 export function createOutputReader(deps: ContainerDeps): ContainerRuntime['readOutput'] {
   const kept = new Map<string, OpenLook & { readonly forget: () => void }>();
@@ -116,7 +116,7 @@ const bellPauseMs = { first: 250, most: 5000 } as const;
 
 /**
  * As ContainerRuntime.watchOutput. The engine's follow stream is only the bell here: it loses and doubles lines. It also
- * ends by itself at times, so it is opened again as long as the container runs.
+ * ends on its own at times, so it is opened again as long as the container runs.
  */
 export async function watchContainerOutput(
   deps: ContainerDeps,
@@ -172,7 +172,7 @@ async function followUntilEnd(
       if (Buffer.byteLength(piece) >= floodBytes) await sleep(clock, floodPauseMs, signal);
     }
   } catch (error) {
-    // Gone, or just being removed: the look that follows tells.
+    // Gone, or just being removed: the look that follows will show which.
     if (!hasStatus(error, 404, 409)) throw sortedError(error, 'GET logs', signal);
   } finally {
     answer?.destroy();

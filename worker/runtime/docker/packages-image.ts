@@ -21,7 +21,7 @@ const packagesTag = 'packages-';
 export const isPackagesName = (key: BotKey, name: string): boolean =>
   name.startsWith(`${imageRepository(key)}:${packagesTag}`);
 
-/** Whether an image of these names, as the engine tells them, is one whose code is not in it. */
+/** Whether an image with these names, as the engine reports them, is one without the bot's code. */
 export const isWithoutCode = (names: readonly string[]): boolean =>
   names.some((name) => {
     const plain = name.slice(name.lastIndexOf('/') + 1);

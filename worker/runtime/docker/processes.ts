@@ -19,7 +19,7 @@ export function hasShellInFront(processes: readonly Process[]): boolean {
   return front !== undefined && shells.has(front.program) && processes.some(({ parent }) => parent === front.pid);
 }
 
-/** False when it cannot be told: what is said about a stop is not worth failing it. */
+/** False when it cannot be determined: a remark on a stop is not worth failing it. */
 export async function isBehindShell(engine: EngineClient, id: string, signal: AbortSignal): Promise<boolean> {
   try {
     const query = { ps_args: '-eo pid,ppid,comm' };

@@ -1,5 +1,5 @@
 /**
- * The engine's report of a pull as few output lines and an outcome. As with builds only an `error` in it tells of a failure.
+ * The engine's report of a pull as few output lines and an outcome. As with builds, only an `error` in it shows a failure.
  * Pure.
  */
 import { createLineSplitter } from '../output-lines.ts';
@@ -42,7 +42,7 @@ export function createPullReport(onLine: (line: string) => void): PullReport {
   return { push: (chunk) => objects.push(chunk), end: () => objects.end(), error: () => error };
 }
 
-/** Undefined for what is not JSON, as a report whose end is cut; whether the image is there tells more. */
+/** Undefined for what is not JSON, as in a truncated report; whether the image is there is the better proof. */
 function parsed(line: string): unknown {
   try {
     return JSON.parse(line);

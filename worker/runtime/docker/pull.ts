@@ -1,4 +1,4 @@
-/** Makes a ready image available, by the policy of ContainerRuntime.pullImage, and tells what exactly it is. */
+/** Makes a ready image available, by the policy of ContainerRuntime.pullImage, and returns what exactly it is. */
 import type { Clock } from '#common/clock.ts';
 import { formatImageReference, type ImageReference, parseImageReference } from '#common/image-reference.ts';
 import type { Logger } from '#common/log.ts';

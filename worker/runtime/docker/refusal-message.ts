@@ -1,6 +1,6 @@
 /**
  * An engine's refusal in words of our own. The engine's can hold environment values, host paths and addresses, so none of
- * them is passed on: a known phrase selects a sentence, anything else is told by its status alone. Pure.
+ * them is passed on: a known phrase selects a sentence, anything else is described by its status alone. Pure.
  */
 import type { EngineRefusal } from './engine-errors.ts';
 
@@ -75,7 +75,7 @@ const meanings: readonly Meaning[] = [
   },
 ];
 
-/** What to tell the user. `action` is the verb: create, start, stop, remove. */
+/** What to show the user. `action` is the verb: create, start, stop, remove. */
 export function refusalMessage(action: string, { status, text }: EngineRefusal): { message: string; hint?: string } {
   const meaning = meanings.find(({ phrase }) => phrase.test(text));
   if (!meaning) return { message: `The container engine refused to ${action} the container (status ${status}).` };

@@ -1,4 +1,4 @@
-/** A start that the engine was killed in: what its runtime has of it already makes the next one fail, and passes by itself or goes. */
+/** A start that a killed engine left half done: what its runtime already has makes the next one fail, until that is gone. */
 import { expect, test } from 'vitest';
 import { systemClock } from '#common/clock.ts';
 import { containerName } from '#common/ids.ts';

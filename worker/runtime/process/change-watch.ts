@@ -1,6 +1,6 @@
 /**
- * What happens to processes and files of bots, told by the system rather than asked for: with many bots that do nothing, asking
- * is all that a worker would do.
+ * What happens to processes and files of bots, as the system reports it instead of by polling: with many idle bots, a worker
+ * would do nothing but poll.
  */
 import { type FSWatcher, watch } from 'node:fs';
 import type { Clock } from '#common/clock.ts';
@@ -20,7 +20,7 @@ const withoutWatchMs = 500;
 /** In how many looks each container is looked at closely once, whatever the calls said: about 10 s. */
 const looksPerRound = 40;
 
-/** Containers that this worker has done something with, or that ended; whoever watches looks at these. */
+/** Containers that this worker has acted on, or that ended; the watch looks at these. */
 export interface Changes {
   readonly bell: Bell;
   note(id: string): void;
@@ -61,7 +61,7 @@ export interface RunHooks {
   tidy(container: StoredContainer): Promise<void>;
 }
 
-/** Tells of runs that begin and end, until aborted. */
+/** Reports runs that begin and end, until aborted. */
 export async function watchRuns(
   store: ContainerStore,
   changes: Changes,
@@ -125,7 +125,7 @@ export async function watchPrinting(
   }
 }
 
-/** One watch of a folder: its first change is told, and no more, since a bot may write a million times a second. */
+/** One watch of a folder: it reports the first change only, since a bot may write a million times a second. */
 function watchFolder(folder: string) {
   const bell = new Bell();
   let watcher: FSWatcher | undefined;
@@ -143,7 +143,7 @@ function watchFolder(folder: string) {
       bell.ring();
     });
   } catch {
-    // No watches are left on this system, or the folder has just gone: the waiting below ends by itself.
+    // No watches are left on this system, or the folder has just gone: the wait below ends on its own.
   }
   return {
     close,

@@ -139,7 +139,7 @@ export function createContainerStore(options: StoreOptions, builds: Builds): Con
       }
     },
     async find(id) {
-      // A hint: what is told is what stands there.
+      // Only a hint: the file itself decides.
       const hinted = nameOf.get(id);
       const container = hinted === undefined ? undefined : await load(hinted);
       if (container?.id === id) return container;

@@ -1,5 +1,5 @@
 /**
- * What a bot of the process runtime printed: one file for each stream, which the bot writes to by itself. A cursor counts
+ * What a bot of the process runtime printed: one file for each stream, written by the bot itself. A cursor counts
  * bytes since the first one ever printed. A file that grows too large is emptied; what it held is lost, and reading across
  * that place reports a gap.
  */

@@ -161,7 +161,7 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerR
       const container = await store.find(id);
       if (!container) return;
       await watchPrinting(container, ring, clock, signal);
-      // Its end, as its files told it.
+      // Its end, as seen in its files.
       if (!signal.aborted) changes.note(id);
     },
     watchCpu: (id, onSample, signal) =>

@@ -164,7 +164,7 @@ async function readNote(folder: string): Promise<RunNote | undefined> {
   return (await readFileIfAny(run)) === undefined ? undefined : lastRun(folder);
 }
 
-/** What the wrappers' own files tell where run.json is damaged: a bot that runs must not be started a second time. */
+/** Read from the wrappers' own files where run.json is damaged: a running bot must not be started a second time. */
 async function lastRun(folder: string): Promise<RunNote | undefined> {
   const runs = (await readdir(folder)).map((name) => Number(/^process\.(\d+)$/.exec(name)?.[1] ?? 0));
   const run = Math.max(0, ...runs);

@@ -1,5 +1,5 @@
 /**
- * The small shell program around a bot's process. It outlives the worker: whoever looks later finds in its files who runs
+ * The small shell program around a bot's process. It outlives the worker: its files show later what runs
  * and how it ended. It is the leader of its own session and process group, which are the bot's too.
  *
  * 1. It writes who it is before it starts the bot, so a bot that runs is always found, even if the worker was killed in
@@ -30,7 +30,7 @@ set -- $stat
 if [ "$5" = "$$" ]; then kill -KILL 0; fi
 `;
 
-/** One process, told apart from a later one with the same pid. */
+/** One process, distinct from a later one with the same pid. */
 export interface ProcessRecord {
   readonly pid: number;
   /** When it started, in whatever form this system has it. */
@@ -113,7 +113,7 @@ async function groupLives(group: number): Promise<boolean> {
   try {
     pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   } catch (error) {
-    // Without /proc a zombie cannot be told from a process; a moment later it is gone.
+    // Without /proc a zombie looks like a live process; a moment later it is gone.
     if (isErrno(error, 'ENOENT')) return true;
     throw error;
   }
