@@ -1,4 +1,4 @@
-/** The program as people start it: cli/bin/avtomatika-bot.js as a child process, under the system's own Node.js or by itself. */
+/** The program as people start it: cli/bin/avtomatika-bot.js as a child process, run by the system's Node.js or directly. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, readdir, readFile, symlink } from 'node:fs/promises';

@@ -110,7 +110,7 @@ export function describeBuilds(suite: SuiteContext): void {
         await untilPrinted(runtime, id, text);
         await runtime.remove(id, patience());
       }
-      // As after a worker that was killed: whoever starts it did not make it.
+      // As after a worker was killed: the one that starts it did not create it.
       const unknown = await runtime.create(
         botPlan({ key, workerId, language, steps: [['file', 'v.txt']] }),
         patience(),

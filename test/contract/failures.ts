@@ -1,4 +1,4 @@
-/** The part of the contract suite about calls that fail, what they may tell, and events. */
+/** The part of the contract suite about calls that fail, what they may reveal, and events. */
 import { describe, expect, test } from 'vitest';
 import type { BotKey } from '#common/ids.ts';
 import { ProblemError } from '#common/problem.ts';

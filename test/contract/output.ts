@@ -38,7 +38,7 @@ export function describeOutput(suite: SuiteContext): void {
       await suite.runtime.stop(id, 20 * second, patience());
       const { lines, gaps } = await readAll(suite.runtime, id, empty.cursor);
       expect(gaps).toBe(0);
-      // A bot that is stopped before it is ready to be told ends without a word.
+      // A bot that is stopped before it handles SIGTERM ends without a word.
       for (const text of textsOf(lines)) expect(text).toBe('got SIGTERM');
     });
 

@@ -3,7 +3,8 @@ import type { FakeBot } from '../kit/fake-runtime/fake-engine.ts';
 
 /**
  * After its last step a bot waits for SIGTERM, prints "got SIGTERM" and ends with 0. `fill` prints so many bytes
- * without a line end, `work` uses so many ms of CPU time, `count` prints "line 0", "line 1", ..., `tick` prints "tick N" every so many ms for ever.
+ * without a line end, `work` uses so many ms of CPU time, `count` prints "line 0", "line 1", ..., `tick` prints "tick N"
+ * every so many ms forever.
  */
 export type Step =
   | readonly ['print' | 'printError' | 'printEnv' | 'import' | 'touch' | 'exists' | 'file', string]

@@ -82,7 +82,7 @@ describe.skipIf('skip' in docker)('a bot', () => {
 
     writeFileSync(file, 'import time\ntime.sleep(8)\nraise SystemExit(7)\n');
     await done('update', 'life', '--simple', file);
-    // Only the engine's event tells so soon: the worker looks by itself far more rarely.
+    // Only the engine's event reports it so soon: the worker itself looks far more rarely.
     await eventually(
       'its end is known',
       () => platform.status('life'),

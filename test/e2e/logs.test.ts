@@ -45,7 +45,7 @@ const numbersOf = (lines: readonly ShownLine[]) =>
   lines.filter(({ stream }) => stream === 'stdout').map(({ text }) => Number(text));
 const newest = ({ lines }: LogFollower) => numbersOf(lines.slice(-200)).at(-1) ?? 0;
 
-/** What is wrong with the sequence, in words; nothing when it rises by one, but for where a gap is told. */
+/** What is wrong with the sequence, in words; nothing when it rises by one, except where a gap is reported. */
 function faults(lines: readonly ShownLine[]): string[] {
   const found: string[] = [];
   let expected = 1;

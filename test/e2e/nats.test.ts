@@ -23,7 +23,7 @@ interface Heard {
   readonly json: JsonBody;
 }
 
-/** A plain subscriber that comes back by itself, as anybody's would. */
+/** A plain subscriber that reconnects on its own, as anybody's would. */
 async function subscribe(url: string) {
   const target = new URL(url);
   const connection = await connect({

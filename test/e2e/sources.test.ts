@@ -1,6 +1,6 @@
 /**
  * Custom and image mode on a real engine, from the command line and over REST: folders, archives, git repositories and
- * registries, with and without passwords. Bots here end by themselves, so that a start need not be waited for.
+ * registries, with and without passwords. Bots here end on their own, so that a start need not be waited for.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -267,7 +267,7 @@ except KeyboardInterrupt:
       expect(inspect.status).toBe(200);
       const { Image, Config, ...facts } = JSON.parse(inspect.text);
       const { Env, ...config } = Config;
-      // The engine hands the variables to the bot, and shows them to whoever may use its socket; docs/SECURITY.md says so.
+      // The engine hands the variables to the bot, and shows them to anyone who may use its socket; docs/SECURITY.md says so.
       expect(Env).toContain(`API_TOKEN=${envSecret}`);
       const history = await callEngine(host, `/images/${encodeURIComponent(Image)}/history`);
       const image = await callEngine(host, `/images/${encodeURIComponent(Image)}/json`);

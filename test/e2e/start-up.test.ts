@@ -15,7 +15,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-/** Runs a file of the checkout to its end; it must end by itself within 30 s. */
+/** Runs a file of the checkout to its end; it must end on its own within 30 s. */
 function run(file: string, env: Record<string, string>, args: readonly string[] = []) {
   return new Promise<{ code: number | null; output: string }>((resolve, reject) => {
     const child = spawn(process.execPath, [join(checkout, file), ...args], {

@@ -96,7 +96,7 @@ describe('three workers', () => {
   }, longMs);
   afterAll(async () => {
     for (const { program } of others.values()) {
-      // One that a test left frozen would not hear SIGTERM.
+      // One that a test left frozen would not react to SIGTERM.
       program.child.kill('SIGCONT');
       await endProgram(program);
     }
@@ -305,7 +305,7 @@ process.on('SIGTERM', () => { say('end'); process.exit(0); });
         ),
       patient,
     );
-    // It tries again by itself, and is back once it may be.
+    // It retries on its own, and is back once it may be.
     expect((await admin('readmit', 'three')).code).toBe(0);
     await until('three', 'READY');
     expect((await admin('revoke', 'three')).stdout).toMatch(/^three is revoked/);

@@ -1,4 +1,4 @@
-/** package-lock.json is right for users of every system, not only for whoever wrote it. */
+/** package-lock.json is right for users of every system, not only for its author's. */
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { type LockFile, lockMistakes } from '../../scripts/lock/lock-file.ts';

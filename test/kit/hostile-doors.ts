@@ -1,5 +1,5 @@
 /**
- * What the tests of hostile requests share. Each refusal must have the right status and code, tell what to do, and leave
+ * What the tests of hostile requests share. Each refusal must have the right status and code, say what to do, and leave
  * nothing: not a byte of what the orchestrator has on disk is another one, and the list of bots is the same before and after.
  */
 import { createHash } from 'node:crypto';
@@ -120,7 +120,7 @@ export interface TarEntry {
   readonly content?: string;
 }
 
-/** A tar of anything; files hold "x" unless told otherwise. */
+/** A tar of anything; files hold "x" unless given otherwise. */
 export async function tarOf(...entries: readonly TarEntry[]): Promise<Buffer> {
   const pack = tar.pack();
   for (const { content = 'x', ...header } of entries) {

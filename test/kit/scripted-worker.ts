@@ -1,5 +1,5 @@
 /**
- * A worker played by a test over a real grpc-js channel: it says what the test tells it to, and keeps what it hears. An
+ * A worker played by a test over a real grpc-js channel: it sends what the test says, and keeps what it receives. An
  * outside witness: it shares no code with our worker, only the contract.
  */
 import { createHash } from 'node:crypto';
@@ -40,7 +40,7 @@ export interface ScriptedWorker {
   take<K extends SessionResponse['body']['case']>(
     kind: K,
   ): Promise<Extract<SessionResponse['body'], { case: K }>['value']>;
-  /** Reports a task as done with the bot running (or as told). */
+  /** Reports a task as done with the bot running (or as given). */
   succeed(ensure: Ensure, observation?: MessageInitShape<typeof BotObservationSchema>): void;
   /** Asks for the Telegram tokens in a source; rejects with a ServiceError. */
   claimTokens(request: MessageInitShape<typeof ClaimTokensRequestSchema>): Promise<ClaimTokensResponse>;

@@ -140,7 +140,7 @@ describe('what a worker is sent of a deadline', () => {
     expect(ensure.deadlineAt).toBeUndefined();
     clock.advance(100_000);
     step(-hour);
-    // What a new session is told is what is left by then.
+    // A new session gets what is left by then.
     const again = await connectScriptedWorker(orchestrator.address, { capabilities: [...modes, remaining] });
     workers.push(again);
     const [bot] = (await again.take('welcome')).desiredSet?.bots ?? [];

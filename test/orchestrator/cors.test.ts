@@ -1,4 +1,4 @@
-/** What a browser asks and needs to hear before it lets a page of another origin call: REST, Connect, gRPC-Web, events. */
+/** What a browser asks, and the answers it needs to let a page of another origin call: REST, Connect, gRPC-Web, events. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { clientToken, startTestOrchestrator, type TestOrchestrator } from '../kit/orchestrator-for-tests.ts';
 

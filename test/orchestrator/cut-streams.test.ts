@@ -69,7 +69,7 @@ interface Options {
   readonly headers?: Record<string, string>;
 }
 
-/** Nothing, for ever: a caller that has opened its stream and says no more. */
+/** Nothing, forever: a caller that has opened its stream and falls silent. */
 async function* silence(): AsyncGenerator<never> {
   await new Promise(() => undefined);
 }
@@ -142,7 +142,7 @@ async function ending(stream: ReturnType<Stream>): Promise<readonly (string | un
   }
 }
 
-/** The deadline as the server is told it, and no timer of the client's own: what the server says is what is seen. */
+/** The deadline as sent to the server, and no timer of the client's own: what is seen is the server's answer. */
 const told = (protocol: string, ms: number): Options => ({
   headers: protocol.startsWith('gRPC') ? { 'grpc-timeout': `${ms}m` } : { 'connect-timeout-ms': `${ms}` },
 });

@@ -1,4 +1,4 @@
-/** Events across SIGKILL of the real orchestrator: what was told before continues after, for a stream and for NATS. */
+/** Events across SIGKILL of the real orchestrator: what was sent before continues after, for a stream and for NATS. */
 import { fromBinary } from '@bufbuild/protobuf';
 import { connect } from 'nats';
 import { expect, it } from 'vitest';
@@ -42,7 +42,7 @@ it('a follower and a plain NATS subscriber miss nothing when the orchestrator is
           await orchestrator.post({ action: 'start', deployment_mode: 'simple', code: 'print(1)', ...bot });
           await orchestrator.post({ action: 'stop', ...bot });
         } catch {
-          // Killed in between: whether this one was taken is for the events to tell.
+          // Killed in between: the events will show whether this one was taken.
         }
       });
       await eventually(

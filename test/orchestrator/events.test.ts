@@ -62,7 +62,7 @@ async function stir(botId: string): Promise<void> {
   await stop(botId);
 }
 
-/** Watches until the signal; what was heard grows meanwhile. */
+/** Watches until the signal; `heard` grows meanwhile. */
 function watch(request: Partial<Omit<WatchBotsRequest, '$typeName' | '$unknown'>>, signal = over.signal) {
   const heard: WatchBotsResponse[] = [];
   const ended = (async () => {

@@ -1,6 +1,6 @@
 /**
  * Every scalar field of every REST body and query, given values of the wrong type: refused with 400 and the field's name,
- * never taken for something else. What is not listed here is a list or an object, and tried as such.
+ * never read as something else. What is not listed here is a list or an object, and tried as such.
  */
 import { describe, expect, it } from 'vitest';
 import type { JsonObject } from '#common/json.ts';

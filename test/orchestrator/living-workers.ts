@@ -1,6 +1,6 @@
 /**
- * Played workers that are heard of until they are closed, at an orchestrator that soon calls the others silent. Beside
- * played-workers.ts, whose workers say nothing by themselves.
+ * Played workers that send heartbeats until they are closed, at an orchestrator that soon calls the others silent. Beside
+ * played-workers.ts, whose workers send nothing on their own.
  */
 import { afterEach, beforeEach } from 'vitest';
 import type { Ensure } from '#gen/botrunner/v1/worker_service_pb.js';
@@ -27,7 +27,7 @@ const heartbeatMs = 100;
 export const soonSilent = { heartbeatMs, suspectAfterMs: 900, unknownAfterMs: 1_500 };
 const beats: NodeJS.Timeout[] = [];
 
-/** Gives each test of the file an orchestrator of its own; no worker is heard from after the test. */
+/** Gives each test of the file an orchestrator of its own; no worker sends anything after the test. */
 export function eachWithSoonSilentWorkers(maxBots: number, fleetTimes = soonSilent): void {
   beforeEach(() => begin({ env: { MAX_BOTS_PER_USER: String(maxBots) }, fleetTimes }));
   afterEach(async () => {
@@ -37,7 +37,7 @@ export function eachWithSoonSilentWorkers(maxBots: number, fleetTimes = soonSile
   });
 }
 
-/** A worker that is heard from until it is closed, labelled n=NAME. */
+/** A worker that sends heartbeats until it is closed, labelled n=NAME. */
 export async function alive(workerId: string, hello: HelloInit = {}): Promise<ScriptedWorker> {
   const worker = await connect(workerId, { labels: { n: workerId }, ...hello });
   const beat = setInterval(() => worker.send({ case: 'heartbeat', value: { ready: true } }), heartbeatMs);

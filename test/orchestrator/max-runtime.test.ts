@@ -71,7 +71,7 @@ const watching = () =>
       ],
     }),
   );
-/** A worker is heard from now and then, or its bots would look unknown. */
+/** The worker sends a heartbeat now and then, or its bots would look unknown. */
 const pass = async (ms: number) => {
   await clock.advanceSettled(ms);
   worker.send({ case: 'heartbeat', value: { ready: true } });

@@ -1,4 +1,4 @@
-/** Readers of streams that stop reading cost the orchestrator a bounded amount of memory, however much there is to tell. */
+/** Readers of streams that stop reading cost the orchestrator a bounded amount of memory, however much there is to send. */
 import http2 from 'node:http2';
 import { expect, it, onTestFinished } from 'vitest';
 import { eventually } from '../kit/eventually.ts';

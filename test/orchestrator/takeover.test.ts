@@ -36,7 +36,7 @@ const fails = (worker: ScriptedWorker, ensure: Ensure, code = 'BUILD_FAILED') =>
     },
   });
 const takeover = (botId: string, more = {}) => accepted(simple(botId, { env_vars, takeover: true, ...more }));
-/** Everything the worker was told of a bot, by what it should be. */
+/** Every command the worker got for a bot, by its desired state. */
 const told = (worker: ScriptedWorker, botId: string): DesiredState[] =>
   worker.heard.flatMap(({ body }) =>
     body.case === 'ensure' && body.value.botId === botId ? [body.value.desired] : [],

@@ -51,7 +51,7 @@ describe('worker forget', () => {
     one.succeed(await one.take('ensure'));
     expect((await untilFinal(restart)).status).toBe('completed');
     await run(one, 'tg', { env_vars: { BOT_TOKEN: token } });
-    // It comes back with both copies, joins again, and is told to remove them.
+    // It comes back with both copies, joins again, and is instructed to remove them.
     const refused = await connectScriptedWorker(
       orchestrator.address,
       { workerId: 'two' },

@@ -1,6 +1,6 @@
 /**
- * What the original got wrong, and use cases of its list, on a real engine through the command line. Bots that need not go
- * on end by themselves, so that nobody waits for them. What needs the internet there has a stand-in on this machine here.
+ * What the original got wrong, and use cases of its list, on a real engine through the command line. Bots that need not keep
+ * running end on their own, so that nobody waits for them. What needs the internet there has a local stand-in here.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -102,7 +102,7 @@ describe.skipIf('skip' in docker)('parity on Docker', { timeout: longMs }, () =>
     await seed.untilLogged('other', 'up');
     const ended: string[] = [];
     const noted = (name: string, data: object) => seed.job(data).then(() => ended.push(name));
-    // It gets 10 seconds to end by itself.
+    // It gets 10 seconds to end on its own.
     const stop = noted('stop stubborn', { action: 'stop', bot_id: 'stubborn' });
     await noted('list', { action: 'list' });
     await noted('logs', { action: 'logs', bot_id: 'other', lines: 10 });

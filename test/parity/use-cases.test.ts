@@ -41,7 +41,7 @@ const proofs: readonly Proof[] = [
     'a private git repository: the command line moves user and token out of the URL, and says so',
   ],
   ['UC 10: a branch', sources, git],
-  // GitLab cannot be reached from a test: its address is taken for a repository, and from there on it is git.
+  // GitLab cannot be reached from a test: its address is accepted as a repository, and the rest is git.
   ['UC 10: GitLab', commands, 'UC 10: GitLab and a branch'],
   ['UC 11: a tar.gz by URL', sources, 'checklist: Archive URL works'],
   [

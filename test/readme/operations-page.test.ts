@@ -76,7 +76,7 @@ it.skipIf(skipReason !== undefined)(
           // The bot is there since the drain; its process goes with the worker.
           await endProgram(second);
           await untilListed(/worker-2 +away/);
-          // A worker that was heard from within the last 10 seconds is not forgotten.
+          // A worker last seen within 10 seconds is not forgotten.
           await eventually(
             'it is silent for 10 s',
             async () => JSON.parse(await admin('list', '--json')),

@@ -23,7 +23,7 @@ export interface PageOptions {
 
 /**
  * `{id}` and `{task}` in a command stand for the job and the task named last; a job that is asked for is waited for. Where a
- * newcomer's machine cannot be made, `skip` is told why.
+ * newcomer's machine cannot be made, `skip` gets the reason.
  */
 export async function runPage(page: string, skip: (why: string) => never, options: PageOptions = {}): Promise<void> {
   const machine = await newcomersMachine();

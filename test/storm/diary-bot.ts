@@ -5,7 +5,7 @@ export const beatMs = 100;
 
 /**
  * Lines that could not be sent are kept, the newest hundred, and go out when the witness is reached again: an engine that comes
- * back makes its network anew.
+ * back creates its network again.
  */
 export const diaryBot = `import json, os, signal, socket, sys, time, uuid
 witness_host, witness_port = os.environ["STORM_WITNESS"].split(":")

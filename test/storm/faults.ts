@@ -1,4 +1,4 @@
-/** Does what a plan says to the parts of a platform, and mends it again. */
+/** Does what a plan says to the parts of a platform, and undoes it again. */
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -137,7 +137,7 @@ function fillUp(path: string): void {
   }
 }
 
-/** Resolves when the fault is mended: true if it could be done here. */
+/** Resolves when the fault is undone: true if it could be injected here. */
 export async function inject(parts: StormParts, fault: PlannedFault): Promise<boolean> {
   const mend = await faults[fault.kind](parts, fault);
   if (mend === undefined) return false;

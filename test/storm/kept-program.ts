@@ -1,4 +1,4 @@
-/** One of the platform's programs, which a storm kills, freezes and brings back. Notices when it ends by itself. */
+/** One of the platform's programs, which a storm kills, freezes and brings back. Notices when it ends on its own. */
 import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { endProgram, type Program, startProgram, untilUp } from '../../scripts/platform/children.ts';

@@ -49,5 +49,5 @@ try {
   // Why it was ended, where somebody ended it.
   console.error(stop.signal.aborted ? stop.signal.reason : error);
 }
-// Not by itself: Node.js 24 was seen to turn for ever in closing what hundreds of child processes and connections had left.
+// Explicitly: Node.js 24 was seen to spin forever while closing what hundreds of child processes and connections had left.
 process.exit(code);

@@ -64,7 +64,7 @@ export interface PlannedFault {
   readonly kind: FaultKind;
   /** Which worker, from 0. */
   readonly worker: number;
-  /** Until it is mended, in ms. */
+  /** Until it is undone, in ms. */
   readonly ms: number;
   /** Of a clock step: how far from the real time, in seconds. */
   readonly seconds: number;
@@ -181,7 +181,7 @@ function makeFaults(seed: number, ms: number): readonly PlannedFault[] {
       .filter(({ kind }) => kind !== 'kill everything')
       .filter((fault) => at + fault.ms <= ms - calmAfterMs && !faults.some((other) => excludes(fault, other)));
     if (possible.length === 0) continue;
-    // Those first of which there were the fewest.
+    // The rarest kinds so far come first.
     const count = ({ kind }: PlannedFault) => faults.filter((fault) => fault.kind === kind).length;
     const least = Math.min(...possible.map(count));
     faults.push(random.pick(possible.filter((fault) => count(fault) === least)));

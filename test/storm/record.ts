@@ -37,7 +37,7 @@ export interface StormRecord {
   readonly listed: ReadonlyMap<string, readonly JsonBody[]>;
   /** The newest event of each bot that NATS brought, by `user/bot`; undefined where there was no NATS. */
   readonly heard: ReadonlyMap<string, JsonBody> | undefined;
-  /** When `listed` had been answered; the diary goes on for some seconds more. */
+  /** When `listed` had been answered; the diary continues for some seconds more. */
   readonly endedAt: number;
   /** What was found that nobody needs any more, after all bots were deleted. */
   readonly leftovers: readonly string[];

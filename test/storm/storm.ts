@@ -43,7 +43,7 @@ export interface StormOptions {
   readonly keep?: boolean;
 }
 
-/** After the last fault is mended, everything ends within this: the longest deadline of a job, and then some. */
+/** After the last fault is undone, everything ends within this: the longest deadline of a job, and then some. */
 const settleMs = 180_000;
 const quietMs = 90_000;
 const emptyMs = 90_000;
@@ -111,7 +111,7 @@ export async function runStorm(plan: StormPlan, { say, signal, keep = false }: S
   }
 }
 
-/** Each at its time, or when what it takes hold of is mended. Returns how many of each kind there were. */
+/** Each at its time, or when its target is repaired. Returns how many of each kind there were. */
 async function runFaults(
   parts: StormParts,
   planned: readonly PlannedFault[],
@@ -227,7 +227,7 @@ async function untilEmpty(parts: StormParts, before: ReadonlySet<string>, witnes
   return left();
 }
 
-/** Ends the programs in good order; returns what went wrong with them, now or before. */
+/** Shuts the programs down cleanly; returns what went wrong with them, now or before. */
 async function endAll({ orchestrator, workers: programs }: StormParts): Promise<readonly string[]> {
   const deaths: string[] = [];
   for (const program of [...programs, orchestrator]) {

@@ -104,7 +104,7 @@ describe('a restart', () => {
     const [container] = bots.runtime.containers.values();
     if (container) container.exitCode = 0;
     await bots.restart();
-    // Nobody has been heard from yet: what is on disk is enough.
+    // No orchestrator has spoken yet: what is on disk is enough.
     await bots.until('it runs again', () => bots.runtime.only().status === 'running');
     restart(2, 't2');
     expect((await bots.result('t2')).observation?.state).toBe(BotState.RUNNING);

@@ -1,4 +1,4 @@
-/** What the worker does by itself: restarts, calls whose answer is lost, builds in turn, an engine that went down. */
+/** What the worker does on its own: restarts, calls whose answer is lost, builds in turn, an engine that went down. */
 import { timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ProblemError, problem } from '#common/problem.ts';

@@ -78,7 +78,7 @@ it('asks again, without building again, when the orchestrator was away or the wo
   await bots.restart();
   const asked = bots.claims.length;
   await bots.pass(3_000);
-  // Nobody has told the new process what should run.
+  // The new process has no commands yet.
   expect(bots.claims).toHaveLength(asked);
   bots.run(1, { taskId: 't1', claimTokens: true });
   await bots.until('it asks again', () => bots.claims.length > asked);

@@ -107,7 +107,7 @@ describe('an update', () => {
     const back = log.indexOf('the update did not stay up: the previous version is back and is started again');
     expect(back).toBeGreaterThan(log.indexOf('Traceback'));
     expect(log.indexOf('starting', back)).toBeGreaterThan(back);
-    // Once, however often it is told.
+    // Once, however often it is commanded.
     bots.run(1, { generation: 3n });
     await bots.pass(5000);
     expect(await bots.logText()).toEqual(log);

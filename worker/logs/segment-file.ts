@@ -36,7 +36,7 @@ export interface Recovered {
   readonly mark: SourceMark | undefined;
 }
 
-/** Reads a segment through and cuts off what follows its last whole record or group. Earlier damage is left for readers to see. */
+/** Reads a segment through and cuts off what follows its last whole record or group. Readers report earlier damage. */
 export async function recoverSegment(segment: Segment): Promise<Recovered> {
   const content = await readFile(segment.path);
   let whole = 0;

@@ -53,7 +53,7 @@ export interface Scenario {
   readonly offline?: true;
   /** With a user that is not root. */
   readonly nobody?: true;
-  /** Ended when it has printed this; else it must end by itself. */
+  /** Ended when it has printed this; else it must end on its own. */
   readonly until?: RegExp;
   /** Done before it starts and undone after. */
   readonly around?: (servers: Servers) => Promise<() => Promise<void>>;

@@ -248,7 +248,7 @@ async function runToEnd(
     try {
       if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
     } catch {
-      // It has ended by itself.
+      // It has ended on its own.
     }
   };
   const take = (chunk: Buffer) => {

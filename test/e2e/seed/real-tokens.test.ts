@@ -18,7 +18,7 @@ const tokenOf = (n: number) => `${123_456_788 + n}:AA${`of-the_scenarios-${n}-`.
 const tokens = [1, 2, 3, 4].map(tokenOf);
 const [token = '', , third = '', fourth = ''] = tokens;
 
-/** The command of the guide's scenario 1 that makes the bot: the original's, which cannot be told where Telegram is, told. */
+/** The command of the guide's scenario 1 that makes the bot: the original's, whose Telegram address is fixed, redirected. */
 const makeTestBot = /^cat > \/tmp\/test_bot\.py << 'EOF'\n[\s\S]*?\nEOF$/m.exec(
   readFileSync(checkoutPath('docs/ru/06-scenarios.md'), 'utf8'),
 )?.[0];
@@ -135,7 +135,7 @@ done`);
     const list = await seed.run('avtomatika-bot list');
     expect(list.stdout).toContain('(1/3)');
     expect(list.stdout).not.toMatch(/bot-[234]/);
-    // The one that runs is not disturbed by the refusals, and the token moves when it is told to.
+    // The one that runs is not disturbed by the refusals, and the token moves on --takeover.
     expect(await answerOf(token, 'still here')).toBe('Echo: still here');
     expect(await start('bot-2', token, ' --takeover')).toMatchObject({ code: 0 });
     expect(await running()).toEqual(['bot-2']);

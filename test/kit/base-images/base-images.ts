@@ -30,7 +30,7 @@ const authorities = '/etc/ssl/certs/ca-certificates.crt';
 /** The real image has all of them. */
 const timeZones = ['Europe/Moscow', 'Etc/UTC'].map((name) => `/usr/share/zoneinfo/${name}`);
 
-/** Puts base images on the engine, all of them unless told which. Only for a private engine: see above. */
+/** Puts base images on the engine, all of them unless some are named. Only for a private engine: see above. */
 export async function loadBaseImages(
   dockerHost: string,
   tree: PackageTree,
@@ -79,7 +79,7 @@ async function importImage(
     body: files.pack(),
     timeoutMs: importTimeoutMs,
   });
-  // The engine answers 200 first and tells failures in the stream.
+  // The engine answers 200 first and reports failures in the stream.
   const failure = answer.status === 200 ? /"error":"([^"]*)"/.exec(answer.text)?.[1] : answer.text;
   if (failure) throw new Error(`the base image ${name} cannot be made: ${failure}`);
 }

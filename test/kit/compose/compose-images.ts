@@ -42,7 +42,7 @@ async function build(dockerHost: string, tag: string, base: string, files: FileS
     body: files.pack(),
     timeoutMs: buildTimeoutMs,
   });
-  // The engine answers 200 first and tells failures in the stream.
+  // The engine answers 200 first and reports failures in the stream.
   const failure = answer.status === 200 ? /"error":"([^"]*)"/.exec(answer.text)?.[1] : answer.text;
   if (failure) throw new Error(`the image ${tag} cannot be made: ${failure}`);
 }

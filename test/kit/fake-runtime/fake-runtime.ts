@@ -1,4 +1,4 @@
-/** ContainerRuntime in memory, for tests of what is above it: it keeps the contract, and fails where it is told to. */
+/** ContainerRuntime in memory, for tests of what is above it: it keeps the contract, and fails where the test says. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type Clock, sleep } from '#common/clock.ts';
@@ -37,7 +37,7 @@ export interface FakeRuntime extends ContainerRuntime {
   delay(operation: FakeOperation, ms: number): void;
   /** The operations called so far, oldest first. */
   readonly calls: readonly FakeOperation[];
-  /** A bot ends by itself. */
+  /** A bot ends on its own. */
   exit(id: string, code: number, how?: { readonly oomKilled: boolean }): void;
   /** A bot prints. */
   print(id: string, line: string, stream?: OutputStream): void;

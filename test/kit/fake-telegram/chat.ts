@@ -34,7 +34,7 @@ export class Chat {
     this.#hooks.deliver(this.person, text);
   }
 
-  /** The bot's next message that was not taken yet, oldest first. Waits up to `timeoutMs`; the error tells what the bot did. */
+  /** The bot's next message that was not taken yet, oldest first. Waits up to `timeoutMs`; the error shows what the bot did. */
   answer(timeoutMs: number, signal?: AbortSignal): Promise<TelegramMessage> {
     const message = this.#unread.shift();
     if (message) return Promise.resolve(message);

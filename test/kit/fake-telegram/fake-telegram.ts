@@ -38,7 +38,7 @@ export interface FakeTelegram {
   /** A person's private chat with a bot; the same object for the same person. The person is Ann unless given. */
   chat(token: string, person?: Person): Chat;
   stats(token: string): BotStats;
-  /** The next calls of a method are told 429 Too Many Requests. */
+  /** The next calls of a method are answered 429 Too Many Requests. */
   flood(token: string, flood: Flood): void;
   addToken(token: string): void;
   /** From now on the token is unknown (401), as when its owner revoked it. Its waiting poll continues to its end. */

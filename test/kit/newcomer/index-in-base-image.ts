@@ -26,7 +26,7 @@ export async function nameIndexInBaseImage({ host, pipIndexUrl }: TestDocker): P
     body: files.pack(),
     timeoutMs: buildTimeoutMs,
   });
-  // The engine answers 200 first and tells failures in the stream.
+  // The engine answers 200 first and reports failures in the stream.
   if (built.status !== 200 || built.text.includes('"error":')) throw new Error(built.text);
   return {
     async [Symbol.asyncDispose]() {

@@ -49,7 +49,7 @@ export async function startNpmRegistry(host: string, packages: readonly NpmPacka
 
 const tarballPath = ({ name, version }: NpmPackage): string => `${name}/-/${version}.tgz`;
 
-/** What a registry tells of one package: https://github.com/npm/registry/blob/main/docs/responses/package-metadata.md. */
+/** What a registry returns for one package: https://github.com/npm/registry/blob/main/docs/responses/package-metadata.md. */
 function packument(versions: readonly NpmPackage[], base: string): string {
   const described = versions.map((one) => {
     const { version, integrity, shasum, manifest } = one;

@@ -13,7 +13,7 @@ export interface PackageIndexOptions {
 }
 
 export interface PackageIndex {
-  /** For PIP_INDEX_URL, for example "http://10.99.1.1:40213/simple/". pip must be told to trust its host, as it is no https. */
+  /** For PIP_INDEX_URL, for example "http://10.99.1.1:40213/simple/". Without https, pip must be told to trust its host. */
   readonly url: string;
   /** File names that were downloaded, each once, in order. */
   downloads(): readonly string[];

@@ -18,7 +18,7 @@ export interface Wheel {
   readonly fileName: string;
   /** The name as an index spells it (PEP 503). */
   readonly project: string;
-  /** Empty: pip is not told. */
+  /** Empty: not stated to pip. */
   readonly requiresPython: string;
   readonly content: Buffer;
   /** Hexadecimal. */

@@ -43,7 +43,7 @@ export async function findNode(major: number, folder: string): Promise<string | 
     const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--no-save'];
     await exec('npm', ['install', '--prefix', folder, ...quiet, `${name}@${major}`], { timeout: longMs });
   } catch {
-    // No index, or one without it: whoever asked says what was left out.
+    // No index, or one without it: the caller says what was left out.
     return undefined;
   }
   const node = join(folder, 'node_modules', name, 'bin', 'node');

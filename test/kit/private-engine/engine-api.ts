@@ -28,7 +28,7 @@ export async function callEngine(dockerHost: string, path: string, call: EngineC
       text(response).then((content) => resolve({ status: response.statusCode ?? 0, text: content }), reject);
     });
   });
-  // The answer's own failure is the one to tell; a body that could not be sent whole is its consequence.
+  // The answer's own failure is the one to report; a body that could not be sent whole is its consequence.
   if (body) await Promise.all([answer, pipeline(body, sent).catch(() => undefined)]);
   else sent.end();
   return answer;

@@ -103,7 +103,7 @@ export class PrivateEngine {
       'cgroup-parent': `/${cgroupOf(this.#dir)}`,
       'exec-opts': ['native.cgroupdriver=cgroupfs'],
       'userland-proxy': false,
-      // Before version 23 an engine writes a key to /etc/docker unless told otherwise; later ones know no such setting.
+      // Before version 23 an engine writes a key to /etc/docker unless set otherwise; later ones have no such setting.
       ...(/ 20\./.test(await runProgram(this.#dockerd(), ['--version'])) && {
         'deprecated-key-path': join(this.#dir, 'key.json'),
       }),

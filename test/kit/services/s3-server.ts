@@ -1,5 +1,5 @@
 /**
- * A stand-in for an S3 storage with one bucket: puts, gives and lists objects for whoever signs with the right key, as
+ * A stand-in for an S3 storage with one bucket: stores, serves and lists objects for requests signed with the right key, as
  * https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html says. Everything is kept in memory.
  */
 import { createHash, createHmac } from 'node:crypto';

@@ -147,7 +147,7 @@ const commands: Readonly<Record<string, Command>> = {
     const outcome = outcomes.find((one) => one === line.at(3)) ?? 'ok';
     if (bot !== undefined && host.power) host.worker.work(bot, outcome, (asking) => world.claim(host, asking));
   }),
-  /** Hears, works and tells until there is nothing left. */
+  /** Receives, works and reports until nothing is left. */
   runs: ofHost((world, host, line) => {
     const outcome = outcomes.find((one) => one === line.at(2)) ?? 'ok';
     while (runOnce(world, host, outcome)) {}

@@ -66,7 +66,7 @@ function checkBot(key: string, bot: BotRecord, before: BotRecord | undefined): v
   if (bot.desired === 'removed' && bot.undo !== null) fail('a removal is for good', key);
 }
 
-/** What runs: nowhere two copies of a bot, nor two bots of a token. A worker that an operator had forgotten may not have heard yet. */
+/** What runs: nowhere two copies of a bot, nor two bots of a token. A worker forgotten by an operator may not know it yet. */
 export function checkHosts(hosts: Iterable<Host>, tables: Tables): void {
   const places = new Map<string, string>();
   const holders = new Map<string, string>();
@@ -89,7 +89,7 @@ export function checkHosts(hosts: Iterable<Host>, tables: Tables): void {
   }
 }
 
-/** After everybody was heard: what is is what should be, and nothing is left to do. */
+/** After all have reported: everything is as it should be, and nothing is left to do. */
 export function checkSettled(
   hosts: Iterable<Host>,
   tables: Tables,

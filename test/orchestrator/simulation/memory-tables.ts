@@ -1,6 +1,6 @@
 /**
  * The tables of the store as the engine has them, without a disk: what is alive is the store's own (store/alive), and what it keeps on
- * disk are rows in maps here. A crash begins anew with those.
+ * disk are rows in maps here. A crash starts again from those.
  */
 
 import { botKeyText } from '#common/ids.ts';

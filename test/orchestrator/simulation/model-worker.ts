@@ -1,6 +1,6 @@
 /**
  * A worker as the orchestrator knows it, in a page: it takes commands as the contract says (worker_service.proto), remembers on disk
- * what was decided and what came of it, and does one piece of work when it is asked to. Nothing here waits or fails by itself.
+ * what was decided and what came of it, and does one piece of work when it is asked to. Nothing here waits or fails on its own.
  */
 import { create } from '@bufbuild/protobuf';
 import { type BotKey, botKeyText, containerName } from '#common/ids.ts';
@@ -303,7 +303,7 @@ export class ModelWorker {
     this.#sayResult(result);
   }
 
-  /** It tells how the bot was when its task ended: how it is now follows. */
+  /** It describes the bot at the end of its task: its present state follows. */
   #sayResult(result: TaskResult): void {
     this.#say({ kind: 'result', result });
     const bot = result.observation && this.bots.get(botKeyText(result.observation));

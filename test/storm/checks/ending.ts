@@ -51,7 +51,7 @@ function wishOf(
 }
 
 interface Wanted {
-  /** `any`: what was wanted last cannot be told from outside. */
+  /** `any`: what was wanted last cannot be determined from outside. */
   readonly state: 'up' | 'stopped' | 'gone' | 'any';
   readonly version: number | undefined;
 }

@@ -37,7 +37,7 @@ export interface Reports {
   readonly output: LogEntry[];
   readonly results: TaskResult[];
   readonly observations: BotObservation[];
-  /** As told last. */
+  /** As last reported. */
   readonly strays: Stray[];
 }
 

@@ -1,4 +1,4 @@
-/** An orchestrator played by a test over a real grpc-js server: it says what the test tells it to, and keeps what it hears. */
+/** An orchestrator played by a test over a real grpc-js server: it sends what the test says, and keeps what it receives. */
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import {
   type handleBidiStreamingCall,
@@ -44,7 +44,7 @@ export interface HeardSession {
 export interface HeardTail {
   readonly heard: TailLogsRequest[];
   over: boolean;
-  /** Reads on, after the server was told to open tails paused. */
+  /** Reads on, where the server opens tails paused. */
   resume(): void;
   end(): void;
 }

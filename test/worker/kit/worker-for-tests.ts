@@ -28,7 +28,7 @@ export interface WorkerForTests {
   start(url?: string, logger?: Logger): Promise<RunningWorker>;
   /** The one started last. */
   worker(): RunningWorker | undefined;
-  /** A command to run the bot at revision 1, for task t1, unless told otherwise. */
+  /** A command to run the bot at revision 1, for task t1, unless given otherwise. */
   ensure(extra?: MessageInitShape<typeof EnsureSchema>): Ensure;
   close(): Promise<void>;
 }
