@@ -1,6 +1,6 @@
 /**
  * One run of the program from words to exit code. All output goes to the context's streams. What only some runs need is
- * imported where it is needed: the time until the first answer is mostly that of loading code.
+ * imported where it is needed: most of the time until the first answer goes into loading code.
  */
 
 import { version } from '#common/version.ts';

@@ -64,7 +64,7 @@ export function normaliseArgv(argv: readonly string[], commands: readonly Comman
   }
 }
 
-/** Help and version win over every mistake: who asks for help has often just made one. */
+/** Help and version win over every mistake: people who ask for help have often just made one. */
 function askedFor(argv: readonly string[], commands: readonly CommandSpec[]): ParsedArgv | undefined {
   const end = argv.indexOf('--');
   const words = end < 0 ? argv : argv.slice(0, end);

@@ -13,7 +13,7 @@ describe('--code', () => {
   it.each<[string[], string, BotLanguage]>([
     [['--code', 'print(1)'], 'bot.py', BotLanguage.UNSPECIFIED],
     [['--inline', '--code', 'print(1)'], 'bot.py', BotLanguage.UNSPECIFIED],
-    // As the manual of the original system has it, where it did not work.
+    // As in the manual of the original system, where it did not work.
     [['--simple', '--inline', '--code', 'print(1)'], 'bot.py', BotLanguage.UNSPECIFIED],
     [['--code', 'print(1)', '--runtime', 'node'], 'bot.mjs', BotLanguage.NODE],
     [['--code', 'print(1)', '--entrypoint', 'src/app.py'], 'src/app.py', BotLanguage.UNSPECIFIED],

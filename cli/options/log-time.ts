@@ -51,7 +51,7 @@ function parseRfc3339(text: string): Timestamp | undefined {
   return isReal && Number.isFinite(ms) ? timestampOf(ms / 1000, Number(fraction.padEnd(9, '0'))) : undefined;
 }
 
-// Years 1 to 9999, as Timestamp has it.
+// Years 1 to 9999, as in Timestamp.
 const timestampOf = (seconds: number, nanos: number): Timestamp | undefined =>
   seconds >= -62_135_596_800 && seconds <= 253_402_300_799
     ? create(TimestampSchema, { seconds: BigInt(seconds), nanos })

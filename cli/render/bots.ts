@@ -68,7 +68,7 @@ export function renderBots(answer: ListBotsResponse, style: Style): string {
   return [`${style.bold(`Bots (${quota})`)}`, table, ...remarks(answer.bots)].join('\n');
 }
 
-/** A bot that runs says nothing of what is wrong with it by its state. */
+/** The state of a running bot does not show what is wrong with it. */
 const remarks = (bots: readonly Bot[]): readonly string[] =>
   bots
     .filter(({ state, reason }) => state === BotState.RUNNING && reason !== '')

@@ -1,6 +1,6 @@
 /**
  * Makes text of bots, builds and servers safe to print on a terminal. Without it a log line could clear the screen, set
- * the title, write to the clipboard (OSC 52), overwrite what stands there (CR, BS) or reorder it (bidi overrides).
+ * the title, write to the clipboard (OSC 52), overwrite earlier text (CR, BS) or reorder it (bidi overrides).
  */
 
 // C0 but TAB, DEL, C1; marks and overrides of the bidi algorithm (Unicode TR9); line separators that terminals may

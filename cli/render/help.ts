@@ -3,7 +3,7 @@ import { type CommandSpec, groupOf, type OptionSpec } from '../argv/command-spec
 import { displayWidth } from './table.ts';
 import { helpColumns, wrapCommand, wrapParagraphs, wrapText } from './wrap.ts';
 
-/** What stands for the value of an option. */
+/** The placeholder for an option's value. */
 const valueNames: Readonly<Record<string, string>> = {
   '--simple': 'FILE...|DIR',
   '--entrypoint': 'FILE',

@@ -4,7 +4,7 @@
  */
 import { isProblemCode, type ProblemCode } from '#common/problem-codes.ts';
 
-/** What stands for a field of a request on a command line; the longest match comes first. */
+/** The command-line counterparts of request fields; the longest match comes first. */
 const fieldWords: readonly (readonly [string, string])[] = [
   ['"takeover": true', '--takeover'],
   ['"leave_data": true', '--leave-data'],

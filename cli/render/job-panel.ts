@@ -59,7 +59,7 @@ export function jobJson(job: Job): JsonObject {
     status: statusWord(job.status),
     reason: job.reason,
     data: job.error === undefined ? result : complaintJson({ ...complaintOfDetail(job.error), botId: job.botId }),
-    // As REST has it: the result once more.
+    // As in REST: the result once more.
     state_history: result.result ?? {},
     created_at: exactTime(job.createdAt),
     updated_at: exactTime(job.updatedAt),

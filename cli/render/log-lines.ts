@@ -31,7 +31,7 @@ export function renderLogLine(entry: LogEntry, style: Style, timestamps = false)
   const time = timestamps ? `${exactTimeNs(entry.time)} ` : '';
   if (!style.terminal) return `${time}${prefix(entry.stream)}${entry.text}\n`;
   const head = time + prefix(entry.stream);
-  // A CR before the line end is how some programs end lines; it says nothing.
+  // A CR before the line end is how some programs end lines; it carries no meaning.
   const text =
     entry.stream === LogStream.BUILD ? plainOutput(entry.text) : escapeControls(entry.text.replace(/\r$/, ''));
   if (entry.stream === LogStream.GAP) return `${style.yellow(head + text)}\n`;

@@ -36,7 +36,7 @@ export interface RunOptions {
 
 /** What is taken along of the folders of a bot. */
 export interface FolderOptions {
-  /** What goes along though it would be left out. */
+  /** What is included though it would be left out. */
   readonly include: readonly string[];
   /** Files whose variables the bot gets anyway. */
   readonly envFiles: readonly string[];

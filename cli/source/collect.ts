@@ -5,7 +5,7 @@
  *    folder keeps its name, with all its sub-folders.
  * 2. What belongs to a folder is said by left-out/folder-rules.ts. Of links in it those to files in it are taken, as files;
  *    special files are never read. What cannot be taken, for its kind, its name or its permissions, is reported, and the rest
- *    is taken all the same. What the user names is taken, or refused.
+ *    is taken anyway. What the user names is taken, or refused.
  * 3. Two sources never overwrite each other: the same name twice is an error.
  * 4. The result is sorted, so that the same files always give the same archive.
  */
@@ -32,7 +32,7 @@ export interface Source {
   readonly wholeFolder: boolean;
   /** Paths of the files that were named themselves, in their order. */
   readonly namedFiles: readonly string[];
-  /** What of folders does not go along, sorted by path. */
+  /** What is left out of folders, sorted by path. */
   readonly leftOut: readonly LeftOut[];
   /** The file whose patterns left something out, if there is one. */
   readonly ignoreFile: string | undefined;
@@ -115,7 +115,7 @@ interface Found {
   readonly tree: FileTree;
   readonly files: SourceFile[];
   readonly leftOut: LeftOut[];
-  /** Of those that belong to the bot; nothing of them goes along. */
+  /** Of those that belong to the bot; nothing in them is included. */
   readonly emptyFolders: string[];
   readonly signal: AbortSignal;
 }
@@ -124,7 +124,7 @@ interface Place {
   readonly folder: string;
   readonly shownAs: string;
   readonly prefix: string;
-  /** False for one that is only looked through for what is taken of it all the same. */
+  /** False for one that is only searched for what is taken from it anyway. */
   readonly isTaken: boolean;
   readonly rules: FolderRules;
 }

@@ -9,7 +9,7 @@ const gitHosts = new Set(['github.com', 'gitlab.com', 'bitbucket.org', 'codeberg
 const isArchivePath = (path: string): boolean =>
   /\.(tar(\.\w+)?|tgz|zip)$|\/(archive|tarball|zipball|releases)\//i.test(path);
 
-/** Any URL, or a repository as ssh names it, also without a user (HOST.TLD:OWNER/NAME); such a thing is no file name. */
+/** Any URL, or a repository as ssh names it, also without a user (HOST.TLD:OWNER/NAME); that cannot be a file name. */
 export const isUrl = (text: string): boolean =>
   /^[a-z][a-z0-9+.-]+:\/\/|^[\w.-]+@[\w.-]+:|^[\w-]+(?:\.[\w-]+)+:[\w.~-]+\/[\w.~/-]+$/i.test(text);
 

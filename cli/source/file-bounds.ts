@@ -1,4 +1,4 @@
-/** What the orchestrator takes of a source's files, checked here so that nothing is uploaded in vain. Pure. */
+/** The orchestrator's limits on a source's files, checked here so that nothing is uploaded for nothing. Pure. */
 import { complain } from '../failures/errors.ts';
 import { exitCodes } from '../failures/exit-codes.ts';
 import { entriesMax, sourceMaxBytes } from '../text/file-limits.ts';

@@ -51,7 +51,7 @@ export function splitGitUrl(text: string): GitUrl {
   return { url: url.href, login };
 }
 
-/** The same repository by https, for addresses such as git@HOST:PATH and ssh://git@HOST/PATH. The port of ssh says nothing. */
+/** The same repository by https, for addresses such as git@HOST:PATH and ssh://git@HOST/PATH. The port of ssh is irrelevant. */
 function httpsForm(text: string): string | undefined {
   const [, host, path] =
     /^(?:[\w.-]+@)?([a-z0-9-]+(?:\.[a-z0-9-]+)+):\/?([\w.~-]+(?:\/[\w.~-]+)*)\/?$/i.exec(text) ??

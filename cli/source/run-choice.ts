@@ -1,4 +1,4 @@
-/** What of a bot's files is run: what is asked for, the first named file, or what the files say themselves. */
+/** Which of a bot's files is run: the requested one, the first named file, or what the files say themselves. */
 import { unwrap } from '#common/problem.ts';
 import { readPackageJson } from '#common/requirements/package-json.ts';
 import { checkCommand } from '#common/start/check-command.ts';

@@ -1,4 +1,4 @@
-/** Bounds of what the orchestrator takes, checked here so that nothing is uploaded in vain. */
+/** The orchestrator's limits, checked here so that nothing is uploaded for nothing. */
 
 /** 200 MB, of the files and of the archive. */
 export const sourceMaxBytes = 200 * 1000 * 1000;

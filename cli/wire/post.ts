@@ -22,7 +22,7 @@ export interface Answer {
   readonly body: Uint8Array;
 }
 
-/** Throws what went wrong on the network as Node.js has it, a ConnectError for an end of ours, and the signal's reason. */
+/** Throws a network failure as Node.js reports it, a ConnectError for an end of ours, and the signal's reason. */
 export async function post(target: URL, { headers, body, signal, timeoutMs }: Post): Promise<Answer> {
   signal?.throwIfAborted();
   const open = target.protocol === 'https:' ? (await import('node:https')).request : httpRequest;
@@ -54,7 +54,7 @@ export async function post(target: URL, { headers, body, signal, timeoutMs }: Po
       resolve({ status: statusCode, contentType: answered['content-type'] ?? '', body: Buffer.concat(pieces) });
     });
   });
-  // Stays: a second error may follow the first, and one after the answer says nothing more.
+  // Stays: a second error may follow the first, and one after the answer does not matter.
   request.on('error', reject);
   request.end(body);
   try {

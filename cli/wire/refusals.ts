@@ -105,7 +105,7 @@ function complaintOfWire(error: ConnectError, failure: ConnectionFailure | undef
 
 const inBrackets = (reason: string): string => (reason === '' ? '' : ` (${reason})`);
 
-/** A proxy may have the orchestrator below a path; mostly the path is one too many. */
+/** A proxy may serve the orchestrator below a path; more often the path is simply a mistake. */
 function addressHint(url: string): string {
   const { origin, pathname } = new URL(url);
   const bare = trimEnd(pathname, '/') === '' ? '' : ` An orchestrator has no path of its own: try ${origin}.`;

@@ -60,7 +60,7 @@ async function responseOf<I extends DescMessage, O extends DescMessage>(method: 
   } as const;
 }
 
-/** The error of an answer: as its body has it, else by the status of HTTP. */
+/** The error of an answer: from its body, else by the HTTP status. */
 async function refusalOf({ status, contentType, body }: Answer): Promise<ConnectError> {
   const { codeFromHttpStatus, errorFromJsonBytes } = await import('@connectrpc/connect/protocol-connect');
   const byStatus = new ConnectError(`HTTP ${status}`, codeFromHttpStatus(status));

@@ -1,6 +1,6 @@
 /**
  * Requirements files on the user's disk, with all that they include, as files of the bot. What the bot has anyway is named where
- * it is; what lies elsewhere goes along in a folder of its own, in which the files find each other as on the disk.
+ * it is; what lies elsewhere is included in a folder of its own, in which the files find each other as on the disk.
  */
 import { stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
@@ -15,7 +15,7 @@ import { fileEntry, type SourceFile } from '../collect.ts';
 export interface Bundle {
   /** Where the file is in the bot's folder. */
   readonly path: string;
-  /** What has to go along for it. */
+  /** What has to be included for it. */
   readonly added: readonly SourceFile[];
   /** The text of the file itself. */
   readonly text: string;

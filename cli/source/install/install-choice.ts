@@ -22,7 +22,7 @@ export interface InstallChoice {
   readonly list: readonly string[];
   /** Files of the bot to install from. */
   readonly files: readonly string[];
-  /** What has to go along that is no file of the bot. */
+  /** What has to be included besides the bot's own files. */
   readonly added: readonly PackEntry[];
   /** Whether -r or a file says so, even if it names none. */
   readonly isGiven: boolean;
@@ -41,7 +41,7 @@ export interface InstallContext extends Pick<SourceContext, 'cwd' | 'signal'> {
 export const isNothing = ({ isGiven, list, files }: InstallChoice): boolean =>
   isGiven && list.length === 0 && files.length === 0;
 
-/** As SimpleSource has it. */
+/** As in SimpleSource. */
 export const wordsOf = ({ list, files }: InstallChoice) => ({ requirements: [...list], requirementFiles: [...files] });
 
 const nothing: InstallChoice = { list: [], files: [], added: [], isGiven: false, notes: [] };

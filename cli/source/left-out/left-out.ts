@@ -1,4 +1,4 @@
-/** What of a user's folders does not go along, and why. Pure. */
+/** What is left out of a user's folders, and why. Pure. */
 import { namesText } from '../../text/files-text.ts';
 
 export type Reason =

@@ -37,7 +37,7 @@ export function createNameSearch(items: readonly LeftOut[]): NameSearch {
       const note = (list: readonly LeftOut[] | undefined) => {
         for (const item of list ?? []) if (!found.has(item)) found.set(item, path);
       };
-      // Every string of the code is a piece, and so is what stands between two strings, which names nothing.
+      // Every string of the code is a piece, and so is the text between two strings, which names nothing.
       for (const piece of text.split(/["'`\n]/)) {
         if (piece === '' || piece.length > literalMaxLength) continue;
         const segments = piece.split('/');
