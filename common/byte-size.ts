@@ -6,7 +6,7 @@ const units: Readonly<Record<string, number>> = { b: 1, k: 1024, m: 1024 ** 2, g
 export interface ByteSize {
   /** A whole number, at most Number.MAX_SAFE_INTEGER. */
   readonly bytes: number;
-  /** A number alone is bytes to Docker and megabytes to most people: who asks people may want a unit. */
+  /** A bare number is bytes to Docker and megabytes to most people: callers that ask people may require a unit. */
   readonly hasUnit: boolean;
 }
 

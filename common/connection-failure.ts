@@ -50,7 +50,7 @@ const byCode: Readonly<Record<string, ConnectionFailure>> = {
   EPIPE: 'closed',
 };
 
-/** Undefined for an error that says nothing of the kind. Some OpenSSL errors have their reason in the message alone. */
+/** Undefined for an error of any other kind. Some OpenSSL errors have their reason only in the message. */
 export function connectionFailureOf(error: unknown): ConnectionFailure | undefined {
   for (let reason = error, depth = 0; reason instanceof Error && depth < 8; reason = reason.cause, depth += 1) {
     const code = 'code' in reason && typeof reason.code === 'string' ? reason.code : '';

@@ -25,7 +25,7 @@ const faultsOfSqlite: Readonly<Record<number, Fault>> = { 8: 'read_only', 10: 'f
 const writing =
   /^(?:open|write|mkdir|mkdtemp|rename|link|symlink|unlink|rm|rmdir|fsync|fdatasync|ftruncate|truncate|copyfile|chmod|utime|futime|lutime)/;
 
-/** Undefined for what says nothing of a disk. Looks at what caused the error, too. */
+/** Undefined for an error that is not about a disk. Also looks at the error's causes. */
 export function diskFaultOf(error: unknown): Fault | undefined {
   for (let [at, depth] = [error, 0]; at instanceof Error && depth < 5; [at, depth] = [at.cause, depth + 1]) {
     const { code, syscall, errcode } = at as NodeJS.ErrnoException & { readonly errcode?: number };

@@ -68,7 +68,7 @@ export function text<D extends string | undefined>(declared: Declared, fallback:
 /**
  * The path of a file or folder, absolute from here on: what is given a path may run in another folder than this program.
  * A relative one counts from the folder that the program was started in. `~` is the home folder as in a shell, because
- * where no shell reads the value (.env files, service managers) it would else become a folder of that name.
+ * where no shell reads the value (.env files, service managers) it would otherwise become a folder of that name.
  */
 export function path<D extends string | undefined>(declared: Declared, fallback: D): Variable<string | D> {
   return {

@@ -41,7 +41,7 @@ export type UrlReading = { readonly ok: true; readonly url: URL } | { readonly o
 const broken = (rule: UrlRule): UrlReading => ({ ok: false, rule });
 
 /**
- * The URL as the WHATWG parser has it, which also turns every spelling of an IPv4 address (127.1, 0x7f000001, 2130706433)
+ * The URL as the WHATWG parser reads it, which also turns every spelling of an IPv4 address (127.1, 0x7f000001, 2130706433)
  * into the usual one, and a host name into ASCII. `schemes` without colon.
  */
 export function readUrl(text: unknown, schemes: readonly string[]): UrlReading {

@@ -60,7 +60,7 @@ export type OnLeftOut = (name: string, why: string) => void;
  * The same for a build context: symbolic links that stay inside are let through too. With `onLeftOut` what packers take from
  * people's folders does not refuse the archive: hard links, pipes, and names with a control character, a dash at the beginning
  * or a dot or space at the end. They are left out, and nothing of them is let through. Devices, links that lead out, and names
- * that climb, are absolute or have a backslash are refused all the same.
+ * that climb, are absolute or have a backslash are refused anyway.
  */
 export async function* readContextTar(
   source: Readable,

@@ -19,7 +19,7 @@ export interface SourceTokens {
 }
 
 export interface SourceTokenSearch {
-  /** Reads one file, unless it says nothing of what the bot does. */
+  /** Reads one file, unless it is irrelevant to what the bot does. */
   read(file: SourceFile): Promise<void>;
   readonly found: SourceTokens;
 }
@@ -61,7 +61,7 @@ export function createSourceTokenSearch(): SourceTokenSearch {
       for await (const piece of content) {
         const text = held + Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength).toString('latin1');
         for (const { index, 0: match, 1: token = '' } of text.matchAll(tokenPattern)) {
-          // What stands at the very end may go on, and comes again with what follows.
+          // Text at the very end may continue, and comes again with what follows.
           if (index + match.length < text.length && (index > 0 || held === '')) note(name, token, kind.counts);
         }
         held = text.slice(-overlap);
@@ -150,7 +150,7 @@ const commentsOf: ReadonlyMap<string, Comments> = new Map(
   }).flatMap(([comments, endings]) => endings.map((ending) => [ending, comments as Comments] as const)),
 );
 
-/** Undefined for packages of others: what stands there is none of the bot's. */
+/** Undefined for other people's packages: tokens in them are not the bot's. */
 function kindOf(path: string): FileKind | undefined {
   const segments = path.toLowerCase().split('/');
   const name = segments.at(-1) ?? '';

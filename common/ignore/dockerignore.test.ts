@@ -119,7 +119,7 @@ describe('what is left out by default', () => {
   const all = risky.filter((file) => !file.includes('.git/'));
 
   it.each<[string, readonly string[]]>([
-    // As Docker: everything. Only .git is no part of a build from a repository either.
+    // As in Docker: everything. Only .git is not part of a build from a repository either.
     ['', all],
     ['!.git', ['.env', '.git/config', ...all.slice(1)]],
     // A pattern that does not say the name thinks of other files.

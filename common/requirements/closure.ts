@@ -1,6 +1,6 @@
 /**
  * From the requirements files that are installed from to all files that pip opens for them: `-r` and `-c` are followed. Pure:
- * what is not known yet is asked for.
+ * what is not known yet is requested.
  */
 import { fail, ok, problem, type Result } from '../problem.ts';
 import { shownName } from '../safe-path.ts';

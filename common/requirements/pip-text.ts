@@ -54,7 +54,7 @@ export function pipLines(text: string): readonly PipLine[] {
   // The line ends of Python's str.splitlines.
   for (const [index, line] of text.split(/\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/).entries()) {
     if (parts.length === 0) number = index + 1;
-    // A comment ends what is continued: it is no part of it, and is continued by nothing.
+    // A comment ends a continued line: it is not part of it and is not itself continued.
     const isComment = /^\s*#/.test(line);
     if (!line.endsWith('\\') || isComment) {
       parts.push(isComment ? ` ${line}` : line);
@@ -87,7 +87,7 @@ export const readPipFile = (text: string): PipFile => ({
   length: text.length,
 });
 
-/** Undefined for a line that says nothing of files: packages, links, and options about them. */
+/** Undefined for a line that names no files: packages, links, and options about them. */
 export function mentionOf(line: string): Mention | undefined {
   if (!line.startsWith('-')) return isLocal(line) ? { kind: 'source' } : undefined;
   const { name, value } = optionOf(line);

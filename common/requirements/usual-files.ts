@@ -1,4 +1,4 @@
-/** Which of a bot's files says what to install, when nothing is asked for; and which others people may think do. Pure. */
+/** Which of a bot's files lists what to install, when nothing is requested; and which others people may expect to. Pure. */
 
 export interface UsualFiles {
   /** Files to install from, the first one the chief of them; none when no file says it. */
@@ -79,7 +79,7 @@ const foreignFiles: readonly (readonly [string, string])[] = [
   ['environment.yaml', 'pip list --format=freeze > requirements.txt'],
 ];
 
-/** For a file that people may take for one to install from: who does not read it, and what makes a file of it that is read. */
+/** For a file that looks like one to install from: who does not read it, and how to turn it into one that is read. */
 export function exportCommandOf(name: string): { readonly reader: string; readonly command: string } | undefined {
   const [, command] = foreignFiles.find(([each]) => each === name) ?? [];
   if (command !== undefined) return { reader: 'pip', command };

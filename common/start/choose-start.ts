@@ -1,5 +1,5 @@
 /**
- * What of a bot's files is run, when nothing is asked for: the Procfile says it, else scripts.start of the package.json, a file
+ * Which of a bot's files is run, when nothing is requested: the Procfile says it, else scripts.start of the package.json, a file
  * with a usual name, a package with a __main__.py, or main of the package.json. Pure.
  */
 
@@ -20,7 +20,7 @@ export type Start =
 
 export interface StartFiles {
   readonly paths: readonly string[];
-  /** Only this language is asked for. */
+  /** Only this language is wanted. */
   readonly runtime: Language | undefined;
   /** Names to look for, the likeliest first. */
   readonly usualNames: readonly string[];

@@ -6,7 +6,7 @@ export const commandWordsMax = 100;
 
 /**
  * Without a shell where none is needed: it would stand between the bot and its signals. Where only the shell knows what is
- * meant, such as $PORT, it gives way to the program by exec; what is made of several commands stays the shell's.
+ * meant, such as $PORT, the shell hands over to the program by exec; it stays only for a line of several commands.
  */
 export function commandOf(text: string): readonly string[] {
   const line = text.trim();

@@ -21,7 +21,7 @@ describe('the permits of a fair semaphore', () => {
     expect(order).toEqual(['b', 'c']);
   });
 
-  /** Who gets a slot, in order, as the ones before let go; each asks for as many as it is named. */
+  /** Who gets a slot, in order, as earlier ones are released; each asks for as many as its name says. */
   async function order(count: number, asked: string): Promise<string> {
     const slots = fairSemaphore(count);
     const served: string[] = [];

@@ -2,7 +2,7 @@
  * A number of permits: bounds how much of something continues at once, and shares it out fairly among users.
  *
  * 1. No user holds more than `perUserMax` permits, however many are free.
- * 2. A permit that is free goes to who has the fewest, then to who was served longest ago, then to who has waited longest.
+ * 2. A free permit goes to the owner with the fewest, then to the one served longest ago, then to the longest wait.
  * 3. What one user asks for is served in the order of asking. With one user this is a plain queue.
  */
 import { onAbort } from './abort.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { KeyedSerialQueue, SerialQueue } from './serial-queue.ts';
 
-/** Work that says when it begins, and ends when it is let go. */
+/** Work that records when it begins, and ends when released. */
 function piecesOf(seen: string[]) {
   const ends = new Map<string, () => void>();
   return {
