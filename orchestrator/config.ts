@@ -29,7 +29,7 @@ function parseKey(value: string | undefined): Secret<Uint8Array> | undefined {
   return new Secret<Uint8Array>(key);
 }
 
-/** As Docker has it for -p: without an address the port is published on all of the host's. */
+/** As in Docker's -p: without an address the port is published on all of the host's. */
 function parsePublishedAt(value: string | undefined): { readonly loopback: boolean } | undefined {
   if (value === undefined) return undefined;
   const [, host = ''] = /^(?:(.+):)?\d{1,5}$/.exec(value) ?? [];
@@ -220,7 +220,7 @@ export interface OrchestratorConfig {
   readonly adminToken: Secret | undefined;
   readonly workerToken: Secret;
   readonly secretsKey: Secret<Uint8Array> | undefined;
-  /** The ids that refusals printed; undefined mostly. */
+  /** The ids that refusals printed; usually undefined. */
   readonly acceptLostKey: string | undefined;
   readonly acceptRestore: string | undefined;
   readonly maxBotsPerUser: number;

@@ -19,7 +19,7 @@ export interface DeployParams {
   readonly change: SpecChange;
   /** The bots that were stopped for it so far. */
   readonly stopped: readonly StoppedHolder[];
-  /** Whether its bot was given the tokens after those had let go of them: from then on it may run. */
+  /** Whether its bot was given the tokens after those had released them: from then on it may run. */
   readonly gotTokens: boolean;
 }
 
@@ -30,7 +30,7 @@ export interface NoParams {
 export type JobInput =
   | { readonly action: 'start' | 'update'; readonly params: DeployParams }
   | { readonly action: 'restart' | 'list' | 'status' | 'unreadable'; readonly params: NoParams }
-  /** `notice`: why the orchestrator itself stops the bot; empty mostly. */
+  /** `notice`: why the orchestrator itself stops the bot; usually empty. */
   | { readonly action: 'stop'; readonly params: { readonly notice: string } }
   /** `purge`: the data volume goes too. */
   | { readonly action: 'delete'; readonly params: { readonly purge: boolean } }

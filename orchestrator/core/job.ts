@@ -71,7 +71,7 @@ export const newTask = (taskId: string, jobId: string, type: string, now: number
   finishedAt: null,
 });
 
-/** The task of a worker that has yet to say that it has it. */
+/** The task of a worker that has yet to confirm it. */
 export const assigned = (task: TaskRecord, workerId: string): TaskRecord => ({ ...task, workerId });
 
 /** The task that a worker says it has. */

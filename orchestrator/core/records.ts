@@ -88,7 +88,7 @@ export declare abstract class BotRecord implements BotKey {
   readonly stopsAt: number | null;
   /** Whether its owner was warned of that. */
   readonly ageWarned: boolean;
-  /** One line from the operator's rules; empty mostly. */
+  /** One line from the operator's rules; usually empty. */
   readonly notice: string;
   /** The number of the bot's last event. */
   readonly eventSeq: number;

@@ -17,7 +17,7 @@ export function reasonToRollBack(job: JobRecord, bot: BotRecord, { lastLines }: 
   const outOfMemory = observed.oomKilled === true;
   const end = observed.exitCode === undefined ? 'an error' : `exit code ${observed.exitCode}`;
   const lines = lastLines.map(({ text }) => text);
-  // What it printed before it was killed says nothing of why.
+  // What it printed before it was killed does not explain why.
   const last = outOfMemory ? undefined : lines.findLast((text) => text.trim() !== '')?.slice(0, lineLengthMax);
   const why = outOfMemory ? undefined : observed.diagnosis;
   return problem(

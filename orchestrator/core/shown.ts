@@ -13,7 +13,7 @@ export function shownBot(bot: BotRecord): ShownBot {
 export function shownJob(job: JobRecord): ShownJob {
   const { specSealed: _spec, params: _params, ...shown } = job;
   const { result, error } = shown;
-  // What a reading answers (a log, a list) is no change, and goes to nobody but who asked.
+  // The answer of a read (a log, a list) is not a change, and goes only to the one who asked.
   const left = rowOf(job.action).reads !== null || isLarge(result);
   return {
     ...shown,

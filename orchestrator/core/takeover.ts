@@ -14,7 +14,7 @@ export const noteStopped = (job: JobRecord, holders: readonly StoppedHolder[]): 
     ? { ...job, params: { ...job.params, stopped: [...job.params.stopped, ...holders] } }
     : job;
 
-/** Whether the tokens were given to the job's bot after others had let go of them: from then on it may run. */
+/** Whether the tokens were given to the job's bot after others had released them: from then on it may run. */
 export const hasGot = ({ action, params }: JobInput): boolean =>
   (action === 'start' || action === 'update') && params.gotTokens;
 

@@ -101,7 +101,7 @@ export function acceptJob(context: EngineContext, change: Change, request: NewJo
   return begin(context, change, job);
 }
 
-/** Refuses what acceptJob would refuse whatever the artifact holds, so that nobody uploads it in vain. Writes nothing. */
+/** Refuses what acceptJob would refuse whatever the artifact holds, so that nobody uploads it for nothing. Writes nothing. */
 export function checkRequest(context: EngineContext, tx: Tables, request: NewJob): void {
   const wanted = wantedNow(context, tx, request, botIfAllowed(context, tx, request));
   if (wanted !== undefined) checkTokens(context, tx, request, wanted);
@@ -165,7 +165,7 @@ function wantedNow(
   return wanted;
 }
 
-/** A worker that is away may come back; for one that nobody knows a bot would wait in vain. */
+/** A worker that is away may come back; for an unknown one a bot would wait forever. */
 function refuseUnknownLabels(tx: Tables, { on }: BotSpec): void {
   const known = tx.workers.all();
   if (anyCarries(known, on)) return;

@@ -14,7 +14,7 @@ export interface Inputs {
   readonly newEventId: () => string;
 }
 
-/** A function to call at the beginning of each run. Nothing is asked for before the first. */
+/** A function to call at the beginning of each run. Nothing is fetched before the first. */
 export function createInputs({ wallMs, newId, eventId }: InputSources): () => Inputs {
   let now: number | undefined;
   const ids: string[] = [];

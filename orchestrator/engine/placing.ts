@@ -125,7 +125,7 @@ function takeOver(
 /** Stopping needs no room and no healthy engine to be asked: only the worker that has the bot. */
 function placeAtItsWorker(context: EngineContext, change: Change, placing: Placing): JobRecord {
   const { job, bot } = placing;
-  // A bot that has no worker is nowhere: nobody has to be asked (settling.ts).
+  // A bot without a worker is nowhere: there is nobody to ask (settling.ts).
   if (bot.workerId === null) return change.putJob(atWork(job));
   const worker = context.fleet.liveOne(bot.workerId);
   if (worker === undefined) {

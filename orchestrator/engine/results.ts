@@ -25,7 +25,7 @@ export function applyResult(context: EngineContext, change: Change, workerId: st
   if (task === undefined || task.workerId !== workerId || task.status === 'done') return;
   const job = change.tx.jobs.get(task.jobId);
   if (job === undefined) return;
-  // Reports of "no container" may have come before the result: the name is known all the same.
+  // Reports of "no container" may have come before the result: the name is known anyway.
   const nameBefore = containerName(job);
   if (result.observation !== undefined) applyObservation(change, workerId, result.observation);
   let bot = change.tx.bots.get(job);
@@ -126,7 +126,7 @@ function deployedResult(job: JobRecord, bot: BotRecord, outcome: TaskSucceeded):
   };
 }
 
-/** Why it ended, with the cure. What it printed before it was killed for its memory says nothing of why. */
+/** Why it ended, with the cure. What it printed before an out-of-memory kill does not explain it. */
 function diagnosisOf({ observed }: BotRecord): string {
   if (observed.oomKilled !== true) return observed.diagnosis ?? '';
   const said = observed.reason ?? '';

@@ -26,7 +26,7 @@ export type FeedItem =
   | { readonly kind: 'event'; readonly seq: number; readonly event: LiveEvent }
   /** Events are missing: take the state as it is now, `seq` being its place. */
   | { readonly kind: 'reset'; readonly seq: number }
-  /** Nothing happened; the place to resume from has moved on all the same. */
+  /** Nothing happened, but the place to resume from has moved on. */
   | { readonly kind: 'mark'; readonly seq: number };
 
 export interface FeedSettings {

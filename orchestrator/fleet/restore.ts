@@ -36,7 +36,7 @@ interface Held {
 export interface RestoreParts {
   readonly store: Store;
   readonly logger: Logger;
-  /** The id that the log printed; undefined mostly. */
+  /** The id that the log printed; usually undefined. */
   readonly accepted: string | undefined;
 }
 

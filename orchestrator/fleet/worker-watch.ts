@@ -31,7 +31,7 @@ export class WorkerWatch {
 
   constructor(deps: WorkerWatchDeps) {
     this.#deps = deps;
-    // A restart of the orchestrator is no change of a worker.
+    // A restart of the orchestrator does not change a worker.
     for (const event of deps.store.read.outbox.latestOfWorkers()) {
       if (event.body.kind === 'worker') this.#told.set(event.body.worker.workerId, event.body.worker);
     }

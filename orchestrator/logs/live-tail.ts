@@ -5,7 +5,7 @@
  * Invariants:
  * 1. It never waits for a reader. One so slow that its place is no longer kept is notified and reads on from the worker.
  * 2. It keeps `keptBytes` at most, however many read.
- * 3. It ends when nobody reads, or everybody who reads has fallen behind: nothing is pulled for nobody.
+ * 3. It ends when nobody reads, or all readers have fallen behind: nothing is pulled without a reader.
  */
 import { inBackground } from '#common/background.ts';
 import { type LogCursor, parseLogCursor } from '#common/log-cursor.ts';

@@ -51,7 +51,7 @@ export async function* answersOf<Request, Answer>(
   }
 }
 
-/** Jobs begin in the order in which they are asked for, also where one takes longer to be made ready than those after it. */
+/** Jobs begin in the order of their requests, even where one takes longer to prepare than those after it. */
 function inTurns(create: (job: NewJob) => Promise<JobRecord>) {
   let ahead: Promise<void> | undefined;
   return async (prepare: () => NewJob | Promise<NewJob>): Promise<JobRecord> => {

@@ -14,7 +14,7 @@ export interface SubmitDeps {
   readonly bounds: Bounds;
 }
 
-/** A request as POST /jobs, CreateJob and SubmitJobs have it. */
+/** A request as in POST /jobs, CreateJob and SubmitJobs. */
 export interface JobRequest {
   readonly blueprint: unknown;
   readonly data: unknown;

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { canonicalJson } from '#common/canonical-json.ts';
 import { refuse } from '#common/problem.ts';
 
-/** Undefined without the header. `body` is any JSON value that says what is asked for. */
+/** Undefined without the header. `body` is any JSON value that describes the request. */
 export function readIdempotency(
   header: string | null | undefined,
   body: unknown,

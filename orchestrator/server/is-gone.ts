@@ -1,4 +1,4 @@
-/** Whether nobody is left to answer to. The responses of HTTP/2 do not say so themselves, their streams do. */
+/** Whether nobody is left to answer. HTTP/2 responses do not show it themselves; their streams do. */
 export const isGone = (response: {
   readonly destroyed?: boolean;
   readonly stream?: { readonly destroyed: boolean };

@@ -1,5 +1,5 @@
 /**
- * The bytes of a request's body. Who sends "Expect: 100-continue" is asked for them when they are first read, so that a
+ * The bytes of a request's body. A sender of "Expect: 100-continue" is asked for them when they are first read, so that a
  * refused body need not be sent at all (RFC 9110, section 10.1.1).
  */
 
@@ -13,7 +13,7 @@ export function awaitContinue(request: NodeRequest, response: NodeResponse): voi
   awaiting.set(request, response);
 }
 
-/** The caller has gone in the middle of its body: nobody is there to be answered, and nothing is wrong here. */
+/** The caller left in the middle of its body: nobody is there to answer, and nothing is wrong here. */
 export class BodyBrokenOffError extends Error {
   constructor(cause: unknown) {
     super('the body was cut short', { cause });

@@ -82,7 +82,7 @@ function letShrink(db: DatabaseSync, path: string, logger: Logger | undefined): 
   try {
     db.exec('PRAGMA auto_vacuum = INCREMENTAL; VACUUM');
   } catch (error) {
-    // A disk too full for a copy: the free space in the file is used again all the same.
+    // A disk too full for a copy: the free space in the file is reused anyway.
     logger?.warn({ err: error }, 'the store could not be rewritten, so its file does not shrink');
   }
 }

@@ -115,7 +115,7 @@ const fresh = ({ observed: { generation, containerId } }: BotRecord): Pick<BotRe
   observed: generation === undefined || containerId !== undefined ? {} : { generation },
 });
 
-/** A start of a name whose bot was deleted: the record is that of a bot that has never run, with the numbers going on. */
+/** A start under the name of a deleted bot: the record is that of a bot that has never run, with the numbers continued. */
 export const reborn = (bot: BotRecord, now: number): BotRecord =>
   changed(bot, {
     desired: 'stopped',

@@ -2,7 +2,7 @@
 import type { BotRecord } from '../records.ts';
 import { changed } from './record.ts';
 
-/** The bot on a worker. On another one than before it is a new placement: what was observed there says nothing here. */
+/** The bot on a worker. On a different one it is a new placement: what was observed before does not apply. */
 export const placed = (bot: BotRecord, workerId: string): BotRecord =>
   bot.workerId === workerId
     ? bot

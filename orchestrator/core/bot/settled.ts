@@ -74,8 +74,8 @@ function nextState(bot: BotRecord, { state, observed: { containerId } }: Report)
 const isSame = (a: Observed, b: Observed): boolean => JSON.stringify(a) === JSON.stringify(b);
 
 /**
- * Whether the bot has no container for certain: its worker has said so of the decision before this one. A state alone is no proof,
- * because a start that was called off sets it before its worker knows.
+ * Whether the bot certainly has no container: its worker has said so for the decision before this one. A state alone is no
+ * proof, because a start that was called off sets it before its worker knows.
  */
 export const wasGone = ({ state, generation, observed: { containerId, generation: seen } }: BotRecord): boolean =>
   (state === 'stopped' || state === 'failed') && containerId === undefined && seen === generation - 1;

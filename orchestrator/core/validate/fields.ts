@@ -26,7 +26,7 @@ const optionsOf = {
 
 const modes = ['simple', 'custom', 'image'] as const;
 
-/** What stands where nothing was meant, as some clients fill in all they know. */
+/** Values that mean nothing was given, since some clients fill in every field they know. */
 const saysNothing = (value: unknown): boolean =>
   isEmpty(value) || value === false || (typeof value === 'object' && value !== null && Object.keys(value).length === 0);
 

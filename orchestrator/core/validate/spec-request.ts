@@ -134,7 +134,7 @@ function parseCustom({ from }: CustomSource, bounds: Bounds): Result<CustomSourc
 const parseImage = ({ image, credentials, pull }: ImageSource, bounds: Bounds): Result<ImageRepositorySource> =>
   checkImage({ image, login: loginOf(credentials), pull }, bounds);
 
-/** As JSON requests have it. */
+/** As in JSON requests. */
 const loginOf = (credentials: Credentials | undefined) =>
   credentials && { username: credentials.username, password: credentials.password };
 

@@ -149,7 +149,7 @@ export function parseLines(value: unknown): Result<number> {
   );
 }
 
-/** Checks the data of a bot_runner job. Keys it does not know, such as user_id, are ignored: who asks is the token's. */
+/** Checks the data of a bot_runner job. Keys it does not know, such as user_id, are ignored: the token says who asks. */
 export function validateBotRequest(data: unknown, bounds: Bounds = defaultBounds): Result<BotRequest> {
   if (typeof data !== 'object' || data === null || Array.isArray(data)) {
     return fail(

@@ -4,7 +4,7 @@
  * 1. A registration outlives a restart of the orchestrator: it is among the workers in the store.
  * 2. Such a worker is only seen when it polls. One that has not polled for `restWorkerTtlMs` is taken to be gone, and what it
  *    had taken is handed to the next one.
- * 3. A task that its worker could not do in passing is handed out again after a pause, until the deadline of its job.
+ * 3. A task with a transient failure is handed out again after a pause, until the deadline of its job.
  */
 import { ulid } from 'ulid';
 import { inBackground } from '#common/background.ts';

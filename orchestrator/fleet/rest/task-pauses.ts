@@ -1,4 +1,4 @@
-/** Tasks that failed in passing, and how long each waits before it is handed out again. In memory: a restart ends all pauses. */
+/** Tasks with transient failures, and how long each waits before it is handed out again. In memory: a restart ends all pauses. */
 import type { Clock } from '#common/clock.ts';
 import { type Backoff, backoffMs } from '#common/waiting/backoff.ts';
 

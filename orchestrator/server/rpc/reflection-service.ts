@@ -39,7 +39,7 @@ function symbolsOf(file: DescFile): readonly string[] {
 
 export function createReflectionService(services: readonly DescService[]): ServiceImpl<typeof ServerReflection> {
   const files = new Set(services.flatMap(({ file }) => [...withImports(file)]));
-  // protobuf-es names files without their ending; the descriptor inside has it.
+  // protobuf-es names files without their extension; the descriptor inside has it.
   const byName = new Map([...files].map((file) => [file.proto.name, file]));
   const bySymbol = new Map([...files].flatMap((file) => symbolsOf(file).map((symbol) => [symbol, file] as const)));
   const found = (file: DescFile | undefined): Answer =>

@@ -48,7 +48,7 @@ async function* fetchArtifact(
   }
 }
 
-/** A stream that says nothing and ends with `over`. */
+/** A stream that sends nothing and ends with `over`. */
 const silentUntil = (over: Promise<void>): AsyncIterable<TailLogsResponse> => ({
   [Symbol.asyncIterator]: () => ({ next: () => over.then(() => ({ done: true as const, value: undefined })) }),
 });

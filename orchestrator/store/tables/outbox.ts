@@ -111,7 +111,7 @@ export function createOutboxReader(db: Statements): Omit<OutboxTable, 'add'> {
     prune: ({ before, keep, limit }) => {
       const excess = readLastSeq() - keep;
       const rows = oldest.all(readFloor(), limit);
-      // The clock may have jumped; what is missing should be everything up to one number all the same.
+      // Even if the clock jumped, what is missing should be everything up to one number.
       const stays = rows.findIndex((row) => numberOf(row, 'at') >= before && numberOf(row, 'seq') > excess);
       const count = stays === -1 ? rows.length : stays;
       const last = rows[count - 1];

@@ -1,4 +1,4 @@
-/** What stands at "/": what this is, and how to connect. It holds nothing that the reader did not know or may not. Pure. */
+/** The page at "/": what this is, and how to connect. It reveals nothing that the reader may not know. Pure. */
 import { version } from '#common/version.ts';
 import type { Part } from './html.ts';
 

@@ -106,7 +106,7 @@ const others: readonly Other[] = [
   },
 ];
 
-/** METHOD_NOT_ALLOWED. `allow`: as the header has it. */
+/** METHOD_NOT_ALLOWED. `allow`: as in the header. */
 export function wrongMethod(method: string, path: string, allow: string): Problem {
   const there = known.find((candidate) => candidate.path.test(path));
   const named = /^[A-Z]{1,16}$/.test(method) ? `the method ${method}` : 'this method';
