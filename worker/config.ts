@@ -316,7 +316,7 @@ export interface WorkerConfig extends Omit<RawConfig, 'workerToken' | 'dataDir'>
 /** Throws ConfigError with all mistakes. */
 export function readWorkerConfig(env: NodeJS.ProcessEnv): WorkerConfig {
   const { workerToken, dataDir, ...raw } = readConfig(workerVariables, env);
-  // Other programs use DOCKER_HOST too, so one that the process runtime has no use for is no mistake.
+  // Other programs use DOCKER_HOST too, so one that the process runtime cannot use is not a mistake.
   if (raw.runtime === 'docker' && raw.dockerHost !== undefined && parseDockerHost(raw.dockerHost) === undefined) {
     throw new ConfigError([`DOCKER_HOST ${dockerHostRule}`]);
   }

@@ -206,8 +206,8 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
   };
   const endAll = async () => {
     stopping.abort();
-    // First nobody gives commands any more, then nothing acts, then the runtime and the files are let go. Each has a bound, so
-    // that a hung engine or disk keeps nothing from the steps behind it.
+    // First no more commands come in, then nothing acts, then the runtime and the files are released. Each step is bounded, so
+    // that a hung engine or disk does not hold up the steps after it.
     const endMs = clock.monotonicMs() + shutdownMs;
     const leftMs = () => Math.max(0, endMs - clock.monotonicMs());
     const step = (what: string, mostMs: number, work: () => Promise<void>) =>

@@ -38,7 +38,7 @@ export interface ActiveTask {
   abandon(): void;
 }
 
-// As TaskSucceeded.notices has it.
+// As in TaskSucceeded.notices.
 const noticesMax = 8;
 
 /** Says "accepted" at once. `onDeadline` is called once, unless the task ended before. */

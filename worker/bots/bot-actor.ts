@@ -53,7 +53,7 @@ import { judgeTask } from './task-outcome.ts';
 // So many steps without a rest mean that two parts of this worker disagree; no real way to a goal is that long.
 const stepsWithoutRestMax = 40;
 const pauseWhenLostMs = 5000;
-// One failed look is not reported: the next one mostly succeeds.
+// One failed look is not reported: the next one usually succeeds.
 const failuresBeforeTold = 3;
 
 export class BotActor {

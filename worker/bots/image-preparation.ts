@@ -19,7 +19,7 @@ export interface ArtifactSource {
   fetch(sha256: string, signal: AbortSignal): Promise<{ readonly path: string; release(): void }>;
 }
 
-/** `checking`: whether the image is there already. `tokens`: it is, and another bot has yet to let go of its tokens. */
+/** `checking`: whether the image is there already. `tokens`: it is, and another bot has yet to release its tokens. */
 export type PreparationPhase = 'checking' | 'fetching' | 'waiting' | 'building' | 'pulling' | 'tokens';
 
 export interface Preparation {

@@ -71,7 +71,7 @@ export function describeEnd({ exitCode, oomKilled, interruptedBy, memoryBytes }:
 
 const bytesInMb = 1024 * 1024;
 
-/** The cure is twice the limit: less mostly helps for minutes. */
+/** The cure is twice the limit: less usually helps only for minutes. */
 function describeOutOfMemory(memoryBytes: number | undefined): string {
   const limit = memoryBytes === undefined ? undefined : Math.round(memoryBytes / bytesInMb);
   return limit === undefined

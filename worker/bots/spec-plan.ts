@@ -1,4 +1,4 @@
-/** From an accepted spec to what the runtime is asked for. Pure. */
+/** From an accepted spec to the request to the runtime. Pure. */
 import { createHash } from 'node:crypto';
 import { type BotKey, containerName, imageName, sha256Pattern } from '#common/ids.ts';
 import type { Language } from '#common/language.ts';

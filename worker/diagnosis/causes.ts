@@ -36,7 +36,7 @@ const afterSuccess = /^(?:Step \d{1,4}\/\d{1,4} : |Successfully installed )/;
 
 /**
  * What the end of a build's output says is wrong. A rule that stands before another goes first, wherever its line is: what a
- * program prints last is mostly what followed from the cause.
+ * program prints last is usually a consequence of the cause.
  */
 export function explainBuild(output: readonly string[]): (Explanation & { readonly id: string }) | undefined {
   const all = output.map(shortened);

@@ -18,7 +18,7 @@ export interface Preflight {
 
 const publicApiBase = 'https://api.telegram.org';
 
-// A bot with more tokens than that is no bot; each question may cost seconds.
+// No real bot has more tokens than that; each question may cost seconds.
 const tokensMax = 3;
 
 /**

@@ -21,7 +21,7 @@ import { explainTransient, isTransient } from '../failures/transient.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import type { Stray } from '../runtime/strays.ts';
 
-// As Strays.containers has it.
+// As in Strays.containers.
 const toldMax = 1000;
 const idsMax = 100;
 // More than the grace of a stop.

@@ -1,12 +1,12 @@
 /**
- * Which failures pass on their own. A table for each place that failures come from; what stands in none of them is final.
+ * Which failures pass on their own. A table for each place that failures come from; a failure in none of them is final.
  * Pure.
  */
 import { type Problem, ProblemError } from '#common/problem.ts';
 import { TransientProblemError } from './transient.ts';
 
 /**
- * `again`: tried until the job's deadline. `briefly`: a few times, because it is mostly a mistake and seldom a restart.
+ * `again`: tried until the job's deadline. `briefly`: a few times, because it is usually a mistake and rarely a restart.
  * `final`: not tried again.
  */
 export type Chance = 'again' | 'briefly' | 'final';

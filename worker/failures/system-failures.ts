@@ -1,5 +1,5 @@
 /**
- * Errors of the system that pass on their own, by their codes: https://nodejs.org/api/errors.html. What stands in neither
+ * Errors of the system that pass on their own, by their codes: https://nodejs.org/api/errors.html. An error in neither
  * table is a bug of ours until somebody explains it. Pure.
  */
 

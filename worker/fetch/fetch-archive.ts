@@ -105,7 +105,7 @@ function checkHead(headers: IncomingMessage['headers']): void {
       hint: 'Give the address of the .tar.gz itself.',
     });
   }
-  // It was asked not to: a server that encodes all the same would have to be trusted with the size.
+  // It was asked not to: a server that encodes anyway would have to be trusted about the size.
   if ((headers['content-encoding'] ?? 'identity') !== 'identity') {
     refuse('FETCH_FAILED', 'The server sends the archive in a content encoding that was not requested.');
   }

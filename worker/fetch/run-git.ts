@@ -50,7 +50,7 @@ export async function writeAskpass(dir: string): Promise<void> {
 
 /**
  * Resolves with how it ended; rejects with the signal's reason after ending git and all that it started. With `onStdout` the
- * output goes there piece by piece, as much as there is, and is no part of the outcome.
+ * all output goes there piece by piece, and is not part of the outcome.
  */
 export function runGit(
   setting: GitSetting,

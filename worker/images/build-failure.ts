@@ -25,7 +25,7 @@ export function createOutputTail(): OutputTail {
   };
 }
 
-/** BUILD_FAILED with the end of the tail in `details.output_tail`; `fallback` is the message where the tail says nothing known. */
+/** BUILD_FAILED with the end of the tail in `details.output_tail`; `fallback` is the message for an unrecognised tail. */
 export function buildFailure(tail: readonly string[], fallback: string, hint?: string): Problem {
   const details = { output_tail: tail.slice(-shownLines).join('\n') };
   const found = explainBuild(tail);

@@ -36,7 +36,7 @@ export interface CustomContextSource {
 export interface CustomContext extends BuildContext {
   /** The images that the Dockerfile names, as it names them. */
   readonly bases: readonly string[];
-  /** What of the source is no part of it, each with its reason, for people. */
+  /** What is left out of the source, each with its reason, for people. */
   readonly leftOut: readonly string[];
 }
 

@@ -11,7 +11,7 @@ import type { Around } from '../runtime/output-lines.ts';
 export const masked = '[masked]';
 
 /**
- * Replaces every secret of one line. For a piece of a longer line: `around` is what stands before and after it in that line.
+ * Replaces every secret of one line. For a piece of a longer line: `around` is what comes before and after it in that line.
  * A secret that was cut shows as one replacement, in the piece it begins in.
  */
 export type Masker = (text: string, around?: Around) => string;
@@ -43,7 +43,7 @@ export function secretValues(env: Readonly<Record<string, string>>): readonly st
   return [...values];
 }
 
-/** What stands between "://" and "@" in the URLs of a text. One look from each "://", which ends at the next slash at the latest. */
+/** What is between "://" and "@" in the URLs of a text. One look from each "://", which ends at the next slash at the latest. */
 function usersOfUrls(text: string): readonly string[] {
   const users: string[] = [];
   for (let at = text.indexOf('://'); at >= 0; at = text.indexOf('://', at + 3)) {

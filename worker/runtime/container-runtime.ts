@@ -154,7 +154,7 @@ export interface OutputLine {
   readonly timeNs: bigint;
   readonly stream: OutputStream;
   readonly text: string;
-  /** Only for a piece of a longer line: what stands around it, so that what was cut in two can be known for what it is. */
+  /** Only for a piece of a longer line: the text around it, so that what was cut in two can be recognised. */
   readonly around?: Around;
 }
 

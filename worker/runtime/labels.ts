@@ -85,7 +85,7 @@ export function claimedIdentity(name: string, labels: ContainerLabels): Containe
   return identity && containerName(identity.key) === name ? identity : undefined;
 }
 
-/** A valid signature over malformed labels cannot come from signedLabels; checked all the same, since others rely on it. */
+/** A valid signature over malformed labels cannot come from signedLabels; checked anyway, since others rely on it. */
 function parseIdentity(value: (name: string) => string): ContainerIdentity | undefined {
   const identity = {
     userId: value(labelNames.userId),

@@ -6,7 +6,7 @@ export const lineMaxBytes = 64 * 1024;
 /** How much of a longer line is given with each of its pieces, before and after it. Longer than any secret is. */
 export const aroundMaxBytes = lineMaxBytes;
 
-/** What stands around a piece in the line it was cut from: all that is there, but at most `aroundMaxBytes` on each side. */
+/** The text around a piece in the line it was cut from, at most `aroundMaxBytes` on each side. */
 export interface Around {
   readonly before: string;
   readonly after: string;

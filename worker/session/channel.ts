@@ -154,8 +154,8 @@ export function refusalOf({ details, metadata }: Pick<StatusObject, 'details' | 
 }
 
 /**
- * The status of an answer that is not one of gRPC, from a proxy mostly; gRPC's own status is then only guessed from it, and a
- * 403 of a proxy is no refusal of ours. https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md
+ * The status of a non-gRPC answer, usually from a proxy; gRPC's own status is then only guessed from it, and a proxy's 403
+ * is not a refusal of ours. https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md
  */
 export function httpStatusOf({ details }: Pick<StatusObject, 'details'>): string | undefined {
   return /HTTP status code (\d{3})/.exec(details)?.[1];

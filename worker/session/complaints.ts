@@ -1,4 +1,4 @@
-/** What is said in the log, and to who asks how the worker is, about a session that is not there. Pure. */
+/** What the log and health checks say about a missing session. Pure. */
 import { describeConnectionFailure } from '#common/connection-failure.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Probed } from './probe.ts';

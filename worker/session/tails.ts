@@ -59,7 +59,7 @@ export class Tails {
     const call = channel.openTail();
     const over = new AbortController();
     const ended = endOf(call).then(() => over.abort());
-    // The orchestrator says nothing on a tail, but its end is only seen by reading.
+    // The orchestrator sends nothing on a tail, but its end is only seen by reading.
     call.resume();
     const letGo = onAbort(signal, () => call.cancel());
     const say: Say = (message) => send(call, create(TailLogsRequestSchema, message), ended);

@@ -201,7 +201,7 @@ export const packageRules: readonly Rule[] = [
   ),
 ];
 
-/** What may be the reason where no other rule knows one: pip tries again after these, and mostly succeeds. */
+/** What may be the reason where no other rule finds one: pip tries again after these, and usually succeeds. */
 export const lastPackageRules: readonly Rule[] = [
   rule('build', 'compiler', /Failed building wheel|Failed to build installable wheels/, {
     what: 'a package has no prebuilt wheel for the base image and could not be built',

@@ -16,7 +16,7 @@ export interface Instruction {
   /** In capitals. */
   readonly keyword: string;
   readonly options: readonly Option[];
-  /** What stands behind the options, as written. */
+  /** What follows the options, as written. */
   readonly rest: string;
   readonly hereDocuments: readonly string[];
   /** What ONBUILD keeps for later. */

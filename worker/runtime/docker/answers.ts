@@ -3,7 +3,7 @@
 export type JsonRecord = Readonly<Record<string, unknown>>;
 
 export const record = (value: unknown): JsonRecord =>
-  // Arrays and null are objects too; neither has the fields that are asked for.
+  // Arrays and null are objects too; neither has the requested fields.
   typeof value === 'object' && value !== null ? (value as JsonRecord) : {};
 export const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 export const text = (value: unknown): string => (typeof value === 'string' ? value : '');

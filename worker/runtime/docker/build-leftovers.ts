@@ -3,7 +3,7 @@
  *
  * Containers of build steps that a worker which was killed has left: the builder gives them no name, and those of a user's own
  * Dockerfile no label. All that a build can put on them is an entry of their /etc/hosts, so that is where they are marked: with
- * a name that only this worker can make, from its key. What has it is a step of one of its builds, and nothing else is removed.
+ * a name that only this worker can make, from its key. Only containers with it, steps of its builds, are removed.
  *
  * What a build of this worker could not remove when it failed, because the engine was away, is owed: it is removed as soon as the
  * engine answers. The next build of the bot would do it too, but a bot that was deleted has none.
@@ -78,7 +78,7 @@ export function createBuildLeftovers(engine: EngineClient, owner: Owner, logger:
             logger.info({ containers: count }, 'removed build steps left by an earlier run of this worker');
         },
         (error: unknown) => {
-          // An engine that is away: the next who asks tries again.
+          // An engine that is away: the next caller tries again.
           removal = undefined;
           throw error;
         },

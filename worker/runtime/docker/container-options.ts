@@ -100,7 +100,7 @@ export function isRoot(user: string): boolean {
   return name === '' || name === 'root' || /^[+-]?0+$/.test(name);
 }
 
-/** What Python prints would else be held back until a block is full, and the log of a quiet bot stay empty for hours. */
+/** Otherwise Python would hold back its output until a block is full, and the log of a quiet bot would stay empty for hours. */
 const unbuffered = 'PYTHONUNBUFFERED';
 
 function environmentOf({ run, env }: ContainerPlan, image: ImageFacts | undefined): readonly string[] {
@@ -133,7 +133,7 @@ function imageVolumes(plan: ContainerPlan, volumes: readonly string[]) {
   return [...targets].map((target) => volumeAt(plan, imageVolumeName(plan.key, target), target));
 }
 
-/** ContainerLabels of what belongs to a bot and is no container: its volume and its images. They identify, they prove nothing. */
+/** ContainerLabels of what belongs to a bot besides containers: its volume and its images. They identify, but prove nothing. */
 export const ownerLabels = ({ key, workerId }: Pick<ContainerPlan, 'key' | 'workerId'>): ContainerLabels => ({
   [labelNames.marker]: 'true',
   [labelNames.userId]: key.userId,

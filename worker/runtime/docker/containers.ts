@@ -151,8 +151,8 @@ async function prepareOrRemove(
 }
 
 /**
- * Unpacks the bot's code in a container that never ran, where it is not in the image. IMAGE_NOT_FOUND when the worker does not
- * have it any more: the image is made again.
+ * Unpacks the bot's code in a container that never ran, where it is not in the image. IMAGE_NOT_FOUND when the worker no longer
+ * has it: the image is made again.
  */
 async function copyCode(
   { engine, code }: ContainerDeps,

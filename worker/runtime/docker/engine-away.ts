@@ -29,7 +29,7 @@ function meantBy(path: string) {
 
 const otherwise = 'set DOCKER_HOST to the socket of an engine that runs, or set RUNTIME=process to do without';
 
-/** Undefined for a `code` of connect(2) that says nothing of this kind. Pure. */
+/** Undefined for a `code` of connect(2) of any other kind. Pure. */
 export function explainAway(
   dockerHost: string,
   code: string,

@@ -22,7 +22,7 @@ export interface EventDeps {
 
 const signOfLife = { everyMs: 10_000, timeoutMs: 5000 } as const;
 
-/** Podman says "die" too, but is asked for it by its own word, "died". */
+/** Podman also reports "die", but its filter takes its own word, "died". */
 const kinds: Readonly<Record<string, RuntimeEvent['kind']>> = {
   start: 'started',
   die: 'ended',

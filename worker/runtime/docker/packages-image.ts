@@ -29,7 +29,7 @@ export const isWithoutCode = (names: readonly string[]): boolean =>
   });
 
 export interface Packages {
-  /** The base image as the engine has it, by its id: another one of the same name is another base. */
+  /** The base image as the engine has it, by its id: a different image of the same name is a different base. */
   readonly baseId: string;
   readonly install: InstallPlan | undefined;
   readonly settings: BuildSettings;

@@ -22,7 +22,7 @@ export interface PullDeps {
   readonly mirror?: string | undefined;
 }
 
-/** A registry that says nothing for so long is one that cannot be reached. */
+/** A registry silent for this long counts as unreachable. */
 const silenceLimitMs = 120_000;
 
 /** As ContainerRuntime.pullImage. */

@@ -123,7 +123,7 @@ async function readPart(
   const start = gap ? 0 : Math.min(from - base, size);
   // The time of the last write is the latest that any of these lines can have been printed.
   const timeNs = found?.mtimeNs ?? 0n;
-  // What stands before may be the beginning of the line.
+  // What comes before may be the beginning of the line.
   const lead = Math.min(start, aroundMaxBytes);
   const wanted = Math.min(size - start, maxBytes + lineMaxBytes + aroundMaxBytes + 1);
   const bytes = await readBytes(path, start - lead, lead + wanted);
