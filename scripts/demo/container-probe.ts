@@ -24,7 +24,7 @@ export interface ProbeOptions {
   /** An image that the engine has, with Python or with Node.js in it. */
   readonly image: string;
   readonly language: 'python' | 'node';
-  /** As builds have it. */
+  /** As in builds. */
   readonly env: Readonly<Record<string, string>>;
 }
 

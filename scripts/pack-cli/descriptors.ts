@@ -41,7 +41,7 @@ function literal(proto: DescFile['proto']): string {
   });
 }
 
-/** What stands in place of codegenv2/file.js: the same, without reading a text. */
+/** The replacement for codegenv2/file.js: the same, without parsing a text. */
 const readerOfObjects = (): string => `
 import { createEmbeddedFileRegistry } from '../registry.js';
 

@@ -1,4 +1,4 @@
-/** Questions to a Docker engine that change nothing: where is one that answers, has it an image. */
+/** Read-only questions to Docker engines: where is one that answers, does it have an image. */
 import http from 'node:http';
 import { join } from 'node:path';
 import { record, text } from '../../worker/runtime/docker/answers.ts';

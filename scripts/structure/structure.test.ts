@@ -1,4 +1,4 @@
-/** Each fault of the structure, tried by a house that has it, and by the neighbour that has it not. */
+/** Each fault of the structure, tested on a house that has it and on a neighbour that does not. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
