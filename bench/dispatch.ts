@@ -56,7 +56,7 @@ const entries: Entry[] = [];
 // The orchestrators are in process groups of their own; ending the bench early leaves nothing behind.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
-    // What breaks because its servers end is no news.
+    // What breaks because its servers end is expected.
     process.on('uncaughtException', () => undefined);
     Promise.allSettled(entries.map((entry) => entry.stop())).then(() => process.exit(130));
   });

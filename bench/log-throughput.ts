@@ -5,7 +5,7 @@
  *
  * First a bot prints a line with the time every 20 ms for ten seconds: how long until it is shown. Then it floods LINES lines of
  * BYTES bytes: how fast each follower has them all, and which it lost or doubled. Memory of the programs before and after.
- * On a private Docker engine, as the tests have it; everything on one machine, so take the ratios, not the numbers.
+ * On a private Docker engine, as in the tests; everything on one machine, so take the ratios, not the numbers.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

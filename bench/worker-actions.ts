@@ -6,7 +6,7 @@
  *
  * Each figure is the time from the request (`POST /jobs`, or the first of the engine's calls) to the engine's event that the container has
  * started. An update has other code, the same requirements, and a version that runs and ends at once on SIGTERM. `--trace` lists
- * the calls that the engine got for the last of each. On a private Docker engine, as the tests have it; everything on one machine,
+ * the calls that the engine got for the last of each. On a private Docker engine, as in the tests; everything on one machine,
  * so take the ratios, not the numbers.
  */
 import { mkdtempSync, rmSync } from 'node:fs';

@@ -2,7 +2,7 @@
 
 /** A job is named by a number; its contestant knows what to do with it. */
 export interface Contestant {
-  /** As the table has it. */
+  /** As in the table. */
   readonly name: string;
   /** What is on disk when a job is acknowledged. */
   readonly durable: string;

@@ -1,4 +1,4 @@
-/** One SubmitJobs stream over grpc-js, as a caller has it who submits all day. */
+/** One SubmitJobs stream over grpc-js, as used by a caller that submits all day. */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
 import {
