@@ -72,7 +72,7 @@ function describeDocker(docker: TestDocker): void {
         WorkingDir: '/app',
         Cmd: ['python', '-u', 'steps.py'],
         Tty: false,
-        // What Podman does not have it leaves out.
+        // Podman leaves out what it does not have.
         ...(docker.podman === undefined && { Entrypoint: null, Healthcheck: { Test: ['NONE'] } }),
       });
       const labels = texts(record(facts['Config'])['Labels']);

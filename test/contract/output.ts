@@ -119,7 +119,7 @@ export function describeOutput(suite: SuiteContext): void {
       await untilExited(suite.runtime, id);
       const { lines } = await readAll(suite.runtime, id, undefined, 1);
       expect(textsOf(lines).map((text) => text.length)).toEqual([65_536, 65_536, 18_928, 5]);
-      // With each piece comes what stands around it, so that a secret cut in two can be masked.
+      // With each piece comes the text around it, so that a secret cut in two can be masked.
       expect(lines.map(({ around }) => around && [around.before.length, around.after.length])).toEqual([
         [0, 65_536],
         [65_536, 18_928],

@@ -146,7 +146,7 @@ describe('a build that its engine was killed in, of a bot that is deleted meanwh
     );
     await own.kill();
     const { body } = await running.post({ action: 'delete', bot_id: 'b', purge: true });
-    // The build has noticed, and tried in vain to tidy up.
+    // The build has noticed, and failed to clean up.
     await eventually(
       'the worker says that its engine is away',
       async () => JSON.stringify((await running.get(`/jobs/${body.job_id}`)).body),

@@ -20,7 +20,7 @@ afterAll(() => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-/** A server that takes connections and says nothing, and counts them. */
+/** A server that accepts and counts connections and sends nothing. */
 async function silentServer(path?: string) {
   const sockets = new Set<net.Socket>();
   const server = net.createServer((socket) => {

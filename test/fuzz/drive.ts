@@ -21,7 +21,7 @@ export interface FuzzRun {
 
 const atOnce = 128;
 const batch = 2_000;
-// An answer is there within a few milliseconds; what is held open is let go.
+// An answer arrives within a few milliseconds; what is held open is released.
 const patienceMs = 60;
 // HTTP/2 begins with the server's settings; the answer comes right behind.
 const http2MoreMs = 10;

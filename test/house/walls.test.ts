@@ -77,7 +77,7 @@ const refused: Record<string, readonly string[]> = {
   'scripts/a.ts': ['dockerode', 'pino', 'clipanion'],
 };
 
-/** What stands right beside a wall and is allowed. */
+/** What is just outside a wall and allowed. */
 const allowed: Record<string, readonly string[]> = {
   'common/log.ts': ['pino', 'node:fs'],
   'common/ids.ts': ['node:crypto'],

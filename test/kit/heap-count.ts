@@ -24,7 +24,7 @@ export async function countHeap(): Promise<HeapCount> {
   // Its types know only a part of the protocol: https://chromedevtools.github.io/devtools-protocol/v8/Runtime/
   const post = session.post.bind(session) as unknown as (method: string, params?: object) => Promise<Remotes>;
   try {
-    // What is let go of by a finalizer or at the end of a turn is garbage only at the next time.
+    // What a finalizer or the end of a turn releases is garbage only the next time.
     for (let times = 0; times < 3; times += 1) {
       await post('HeapProfiler.collectGarbage');
       await delay(20);

@@ -14,7 +14,7 @@ export async function tarOf(entries: Entries): Promise<Buffer> {
   return buffer(tar);
 }
 
-/** A header block as the format has it, for what no packer writes. */
+/** A header block in the tar format, for what no packer writes. */
 export function header(name: string, flag: string, sizeBytes = 0, change: (block: Buffer) => void = () => {}): Buffer {
   const block = Buffer.alloc(512);
   block.write(name, 0, 100);

@@ -43,7 +43,7 @@ describe('a delete of a bot whose worker is silent', () => {
     expect(await bot('tg')).toEqual({ exists: false, bot_id: 'tg' });
     expect((await orchestrator.post({ action: 'delete', bot_id: 'tg' })).body.error.code).toBe('BOT_NOT_FOUND');
     expect(await listed('two')).toMatchObject({ pending: 1, bots: 1 });
-    // Its Telegram token it keeps; who wants it learns whose silence is in the way, and the cure.
+    // It keeps its Telegram token; a bot that wants it learns whose silence is in the way, and the cure.
     await alive('one');
     const { body } = await orchestrator.post(simple('c', { env_vars: { BOT_TOKEN: token }, takeover: true }));
     expect(body.error).toMatchObject({ code: 'TOKEN_IN_USE', details: { worker_id: 'two' } });

@@ -74,7 +74,7 @@ CMD ["python", "bot.py"]
     }
   });
 
-  // Docker Hub itself cannot be reached from a test: its place is taken by a mirror, which is asked for the same names.
+  // Docker Hub itself cannot be reached from a test: a mirror stands in for it, and is asked for the same names.
   it('UC 14, 17: an image that names no registry is pulled from Docker Hub, by its mirror, and runs with its env', async () => {
     const registry = await startRegistry(hostAddress, { open: true });
     try {

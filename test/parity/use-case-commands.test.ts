@@ -32,7 +32,7 @@ const files: Readonly<Record<string, string>> = {
 
 interface Asked {
   readonly source: BotSpec['source']['case'];
-  /** Part of the source as it is asked for. */
+  /** Part of the source as requested. */
   readonly value?: object;
   readonly env: Readonly<Record<string, string>>;
   /** Names of the uploaded files. */

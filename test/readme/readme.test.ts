@@ -36,7 +36,7 @@ const needsDocker = /-r "aiogram/;
 /** The page says of 123:ABC that Telegram does not take it: then the bot ends, and the command with 3 (docs/CLI.md). */
 const startsBot = /avtomatika-bot start /;
 
-/** Runs the page. Returns what each command printed, by the command as the page has it. */
+/** Runs the page. Returns what each command printed, by the command as on the page. */
 async function walkThrough(
   clone: FreshClone,
   machine: NewcomersMachine,

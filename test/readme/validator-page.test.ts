@@ -17,7 +17,7 @@ it.each(['docs/VALIDATOR.md', 'docs/ru/04-without-docker.md'])('%s shows a progr
   expect([code?.language, command?.text, answer?.language]).toEqual(['js', 'npx node test_validator.mjs', 'text']);
   const dir = mkdtempSync(join(tmpdir(), 'validator-'));
   try {
-    // As a project that depends on the checkout has it.
+    // As in a project that depends on the checkout.
     mkdirSync(join(dir, 'node_modules'));
     symlinkSync(checkout, join(dir, 'node_modules', packageJson.name));
     writeFileSync(join(dir, program), code?.text ?? '');

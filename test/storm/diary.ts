@@ -1,5 +1,5 @@
 /**
- * Diaries of bots: what each instance says of itself, written by somebody who is no part of the platform. A line:
+ * Diaries of bots: what each instance says of itself, written by somebody outside the platform. A line:
  *     {"at":MS,"user":"ann","bot":"b0","version":12,"token":1,"instance":"9f3c...","host":"...","kind":"start"|"beat"|"stop"}
  * `at` is the bot's own CLOCK_MONOTONIC in ms, which all processes of a machine share, containers too, and no step of the
  * wall clock moves.
@@ -21,7 +21,7 @@ export interface DiaryLine {
   readonly kind: 'start' | 'beat' | 'stop';
 }
 
-/** Undefined for anything that is no line of a diary. */
+/** Undefined for anything that is not a line of a diary. */
 export function parseDiaryLine(text: string): DiaryLine | undefined {
   try {
     const line: unknown = JSON.parse(text);

@@ -122,7 +122,7 @@ avtomatika-bot stop echo || exit 1`);
     const started = await seed.run(`avtomatika-bot start image-bot \\
   --image python:3.11-slim \\
   -e BOT_TOKEN=your_token`);
-    // Python without a terminal has nothing to run: it ends at once, and that is no failure.
+    // Python without a terminal has nothing to run: it ends at once, which is not a failure.
     expect(started).toMatchObject({ code: 0, stdout: expect.stringContaining('image-bot ran and exited') });
     expect(await seed.platform.status('image-bot')).toMatchObject({ status: 'exited', exit_code: 0, restarts: 0 });
   });

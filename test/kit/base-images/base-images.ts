@@ -70,7 +70,7 @@ async function importImage(
   changes: readonly string[],
 ): Promise<void> {
   const query = new URLSearchParams({ fromSrc: '-', repo: name });
-  // One to a parameter, and one variable to an ENV: Podman takes what stands in one for one value.
+  // One to a parameter, and one variable to an ENV: Podman reads all of an ENV as one value.
   for (const change of ['ENV PATH=/usr/local/bin:/usr/bin:/bin', 'ENV LANG=C.UTF-8', ...changes]) {
     query.append('changes', change);
   }

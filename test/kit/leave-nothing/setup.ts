@@ -27,7 +27,7 @@ if (once[started] === undefined) {
     env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin' },
     cwd: '/',
   });
-  keeper.on('error', () => undefined); // a machine without a shell has leftovers, and its tests run all the same
+  keeper.on('error', () => undefined); // a machine without a shell has leftovers, and its tests run anyway
   keeper.stdin.on('error', () => undefined);
   keeper.stdin.write(`${folder}\n`);
   keeper.unref();

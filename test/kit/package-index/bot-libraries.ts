@@ -14,7 +14,7 @@ export interface BotLibrary {
   readonly folders: readonly string[];
 }
 
-/** The newest, and one that a bot gets who asks for `<3.4`: pip has something to choose from. */
+/** The newest, and one for a bot that asks for `<3.4`: pip has something to choose from. */
 const aiogramReleases = [['aiogram>=3.0'], ['aiogram>=3.0,<3.4']] as const;
 
 /** aiogram 3, the newest one first in `folders`. Never fails: where pip gets nothing, it is our stand-in. */

@@ -18,7 +18,7 @@ export interface NpmRegistry {
 export async function startNpmRegistry(host: string, packages: readonly NpmPackage[]): Promise<NpmRegistry> {
   const downloads = new Set<string>();
   const server = createServer((request, response) => {
-    // Scoped packages are asked for as @scope%2fname.
+    // Scoped packages are requested as @scope%2fname.
     const path = decodeURIComponent(request.url ?? '/').slice(1);
     const file = packages.find((one) => path === tarballPath(one));
     if (file) {

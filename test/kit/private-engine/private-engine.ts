@@ -21,7 +21,7 @@ import { isStopped } from './process-table.ts';
 import { runProgram } from './run-program.ts';
 
 export interface PrivateEngineOptions {
-  /** Default true, as the product asks operators to have it. */
+  /** Default true, as the product asks of operators. */
   readonly liveRestore?: boolean;
   /** Where downloaded packages are kept between runs. */
   readonly cacheDir?: string;
@@ -148,7 +148,7 @@ export class PrivateEngine {
     this.#daemon = undefined;
     await killChild(daemon);
     // Its containerd dies with it, a moment later. Both leave files with process numbers, and a next start that finds one
-    // of a process not reaped yet waits for it in vain.
+    // of a process not reaped yet waits for it endlessly.
     const end = performance.now() + endTimeoutMs;
     while (engineProcesses(this.#dir).some(({ program }) => program === 'containerd')) {
       if (performance.now() > end) throw new Error(`containerd did not end within ${endTimeoutMs} ms`);

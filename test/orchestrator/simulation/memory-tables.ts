@@ -158,7 +158,7 @@ export class MemoryTables {
     };
   }
 
-  /** Who has which artifact; the bytes are nothing to the engine. */
+  /** Who has which artifact; the engine does not need the bytes. */
   #artifacts(): ArtifactTable {
     const add = (id: string) => {
       if (this.#owned.has(id)) return;

@@ -29,7 +29,7 @@ import { Trace } from './trace.ts';
 export interface WorldOptions {
   readonly maxBotsPerUser: number;
   readonly maxRuntimeMs: number;
-  /** Every change is made twice, the first time in vain: both must decide the same. */
+  /** Every change is made twice, the first time rolled back: both must decide the same. */
   readonly twice: boolean;
 }
 

@@ -64,7 +64,7 @@ function overlapsIn(groups: ReadonlyMap<string, readonly Instance[]>): readonly 
 
 const describe = ({ key, version, id }: Instance): string => `${key} version ${version} (${id.slice(0, 8)})`;
 
-/** A bot whose stop or removal was completed says nothing until somebody asks for it again. */
+/** A bot whose stop or removal was completed stays silent until somebody asks for it again. */
 function revivalsIn(instances: readonly Instance[], requests: readonly RequestRecord[]): readonly Finding[] {
   const findings: Finding[] = [];
   for (const { planned, job } of requests) {
