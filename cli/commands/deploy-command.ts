@@ -47,7 +47,7 @@ interface Plan {
 
 type CheckDeployRequestInit = NonNullable<MessageInitShape<typeof CheckDeployRequestSchema>['request']>;
 
-/** Of what stays behind, how much is asked about. */
+/** How many of the files left out are asked about. */
 const leftOutMax = 1_000;
 
 /** Stands for the source that is not there yet. */

@@ -19,7 +19,7 @@ export abstract class TimedJobCommand extends JobCommand {
     description: 'Give up after TIME, such as 90s or 5m. Default: the deadline of the job.',
   });
 
-  /** Of --timeout, ms; before anything is sent. Throws CliError. */
+  /** The value of --timeout, ms; read before anything is sent. Throws CliError. */
   protected timeoutMs(): number | undefined {
     return this.timeout === undefined ? undefined : unwrapWords(parseTimeout(this.timeout));
   }

@@ -57,7 +57,7 @@ describe('update', () => {
     [['-e', 'A=1', '-e', 'B-', '--on', 'zone-'], { reset: { env: ['B'], on: ['zone'] } }],
     [['--memory', 'default', '--cpus', '0.5'], { reset: { memory: true, cpus: false } }],
     [['--replace-env'], { replaceEnv: true, keepEnv: false }],
-    // Of one name given and taken away the value is meant.
+    // If a name is both given and taken away, the value wins.
     [['-e', 'A-', '-e', 'A=1'], { reset: undefined, spec: { env: { A: '1' } } }],
   ])('with %j takes away what it says', async (words, request) => {
     const orchestrator = oneBot();

@@ -77,7 +77,7 @@ export class WorkerAdoptCommand extends BotCommand {
   }
 }
 
-/** What is no beginning of exactly one id goes as it is: the orchestrator says what is wrong with it. */
+/** What is not the beginning of exactly one id is sent as it is: the orchestrator says what is wrong with it. */
 function fullId(given: string, strays: readonly StrayContainer[]): string {
   const matching = strays.filter(({ id }) => id.startsWith(given));
   return (matching.length === 1 && matching[0]?.id) || given;

@@ -1,4 +1,4 @@
-/** What the token commands are reported in words: whose token, its name, its scope. Pure. */
+/** The words that the token commands take: whose token, its name, its scope. Pure. */
 import { TokenScope } from '#gen/botrunner/v1/admin_service_pb.js';
 import { closest } from '../argv/closest.ts';
 import { complain } from '../failures/errors.ts';
@@ -13,7 +13,7 @@ export function requireOption(command: string, option: string, value: string | u
   throw complain(exitCodes.usage, 'USAGE', `${command} needs ${option}.`, hint);
 }
 
-/** Throws CliError, a usage error, for a word that is no scope. */
+/** Throws CliError, a usage error, for a word that is not a scope. */
 export function parseScope(word: string): TokenScope {
   const names = Object.keys(scopes);
   if (Object.hasOwn(scopes, word)) return scopes[word as keyof typeof scopes]; // one of its own keys

@@ -20,7 +20,7 @@ export interface EndOptions extends OutputOptions {
   readonly command?: string;
 }
 
-/** Of anything that was thrown. */
+/** Ends a command after anything that was thrown. */
 export async function endEarly(
   error: unknown,
   context: CliContext,

@@ -10,7 +10,7 @@ import type { ReadySource } from './source.ts';
 
 const isArchiveName = (name: string): boolean => /\.(tar|tar\.gz|tgz)$/i.test(name);
 
-/** `name` as the user wrote it. Throws CliError for what is no such file or too large. */
+/** `name` as the user wrote it. Throws CliError if it is not an archive or too large. */
 export function prepareArchiveFile(name: string, diskPath: string, sizeBytes: number): ReadySource {
   if (!isArchiveName(name)) {
     throw complain(

@@ -115,7 +115,7 @@ interface Found {
   readonly tree: FileTree;
   readonly files: SourceFile[];
   readonly leftOut: LeftOut[];
-  /** Of those that belong to the bot; nothing in them is included. */
+  /** Empty folders that belong to the bot; nothing in them is included. */
   readonly emptyFolders: string[];
   readonly signal: AbortSignal;
 }

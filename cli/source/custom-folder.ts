@@ -110,7 +110,7 @@ async function readIgnore(
   return undefined;
 }
 
-/** Of the thing itself, not of what a link leads to; undefined if there is none. */
+/** Facts of the path itself, not of a link's target; undefined if there is nothing. */
 const factsOf = (path: string, shown: string): Promise<Stats | undefined> =>
   lstat(path).catch((error: unknown) => {
     if (isAbsent(error)) return undefined;

@@ -6,5 +6,5 @@ export const sourceMaxBytes = 200 * 1000 * 1000;
 /** Files, links and folders of one archive. */
 export const entriesMax = 10_000;
 
-/** Of an environment, requirements or ignore file; a longer one is something else. */
+/** Limit of an environment, requirements or ignore file; a longer one is something else. */
 export const textFileMaxBytes = 1024 * 1024;

@@ -40,7 +40,7 @@ export interface Decision {
   readonly take: boolean;
   /** Why not; undefined too for what nobody misses. */
   readonly reason: Reason | undefined;
-  /** Of a folder that is not taken: something in it may be. */
+  /** For a folder that is not taken: whether something in it may be. */
   readonly lookInside: boolean;
 }
 
