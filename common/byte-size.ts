@@ -10,7 +10,7 @@ export interface ByteSize {
   readonly hasUnit: boolean;
 }
 
-/** Undefined for what is no size, or too large a number. */
+/** Undefined for anything but a size, or for too large a number. */
 export function parseByteSize(text: string): ByteSize | undefined {
   const match = /^(\d{1,13}(?:\.\d{1,6})?) ?(?:([bkmg])(?:i?b)?)?$/i.exec(text.trim());
   if (match === null) return undefined;

@@ -1,4 +1,4 @@
-/** A promise and its two ends: Promise.withResolvers(), which the oldest Node.js of the command line (20) has not. */
+/** A promise and its two ends: Promise.withResolvers(), which the command line's oldest Node.js (20) lacks. */
 export interface Deferred<T> {
   readonly promise: Promise<T>;
   readonly resolve: (value: T) => void;

@@ -73,7 +73,7 @@ export function checkUrl(text: unknown, allow: FetchAllow, field = 'archive_url'
   );
 }
 
-/** Where a redirect leads. FETCH_FAILED for what is no plain http(s) URL and for https to http; FORBIDDEN_URL as checkHost. */
+/** Where a redirect leads. FETCH_FAILED unless it is a plain http(s) URL, and for https to http; FORBIDDEN_URL as checkHost. */
 export function checkRedirect(from: URL, location: unknown, allow: FetchAllow, field = 'archive_url'): Result<URL> {
   const target = typeof location === 'string' && location.length <= 2048 ? parseUrl(location, from.href) : null;
   const reading = readUrl(target?.href, from.protocol === 'https:' ? ['https'] : ['http', 'https']);

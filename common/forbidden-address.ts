@@ -42,7 +42,7 @@ const forbidden = listOf([
   ...prefixes.flatMap((prefix) => forbiddenIpv4.map((range) => held(prefix, range))),
 ]);
 
-/** True for every address that is not public, and for text that is no address. Takes the usual spelling only. */
+/** True for every address that is not public, and for text that is not an address. Takes the usual spelling only. */
 export function isForbiddenAddress(address: string): boolean {
   const family = isIP(address);
   if (family === 4) return forbidden.check(address, 'ipv4');

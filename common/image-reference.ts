@@ -25,7 +25,7 @@ const nameMaxLength = 255;
 const textMaxLength = nameMaxLength + 1 + 128 + 1 + 135;
 
 const hubRegistries: readonly (string | undefined)[] = [undefined, 'docker.io', 'index.docker.io'];
-// Of the images that workers build; see imageRepository in ids.ts.
+// Begins the names of images that workers build; see imageRepository in ids.ts.
 const builtImagePrefix = 'bot_image_';
 
 const refused = (message: string, field: string, hint?: string) =>

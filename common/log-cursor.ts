@@ -13,7 +13,7 @@ const pattern = /^([0-9a-f]{16})-([0-9]{1,15})$/;
 
 export const formatLogCursor = ({ logId, seq }: LogCursor): string => `${logId}-${seq}`;
 
-/** Undefined for text that is no cursor of any log. */
+/** Undefined for text that is not a log cursor. */
 export function parseLogCursor(text: string): LogCursor | undefined {
   const match = pattern.exec(text);
   return match ? { logId: match[1] ?? '', seq: Number(match[2]) } : undefined;

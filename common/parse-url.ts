@@ -1,4 +1,4 @@
-/** A URL from a text, or null: URL.parse(), which the oldest Node.js of the command line (20) has not. */
+/** A URL from a text, or null: URL.parse(), which the command line's oldest Node.js (20) lacks. */
 export function parseUrl(text: string, base?: string): URL | null {
   try {
     return new URL(text, base);

@@ -30,7 +30,7 @@ export function explainStartError(error: unknown): string | undefined {
   if (error instanceof ConfigError) return error.message;
   if (!(error instanceof Error)) return undefined;
   const { code = '', address, port, path, hostname, syscall } = error as SystemError;
-  // Of a socket in a folder the address is its path, and the port none.
+  // For a Unix socket the address is its path, and there is no port.
   const file = path ?? (port === -1 ? address : undefined);
   switch (code) {
     case 'EADDRINUSE':

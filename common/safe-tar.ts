@@ -28,7 +28,7 @@ export interface SafeEntry {
   readonly sizeBytes: number;
   /** Whether its owner may execute the file. */
   readonly executable: boolean;
-  /** The content; what is not read is skipped when the next entry is asked for. */
+  /** The content; what is not read is skipped when the next entry is requested. */
   readonly content: AsyncIterable<Uint8Array>;
 }
 

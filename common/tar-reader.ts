@@ -17,15 +17,15 @@ export interface TarEntry {
   /** 0 for all but files. */
   readonly sizeBytes: number;
   readonly mode: number;
-  /** Of links. */
+  /** For links. */
   readonly linkName: string;
-  /** What is left unread is skipped when the next entry is asked for. */
+  /** What is left unread is skipped when the next entry is requested. */
   readonly content: AsyncGenerator<Buffer, void, undefined>;
 }
 
 const blockBytes = 512;
 const zeroBlock = Buffer.alloc(blockBytes);
-/** Of the headers that carry long names and other extras. */
+/** Limit of the headers that carry long names and other extras. */
 const extraMaxBytes = 1024 * 1024;
 
 const damaged = (what: string): never =>

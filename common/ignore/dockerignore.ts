@@ -22,7 +22,7 @@ const patternsMax = 2_000;
 /** No path is longer, so that such a pattern is a mistake. */
 const patternMaxLength = pathMaxBytes;
 
-/** Of the file itself, in bytes. */
+/** Limit of the file itself, in bytes. */
 export const dockerignoreMaxBytes = 1024 * 1024;
 
 /** In the order in which Docker looks for them, both beside the Dockerfile: the first that is there counts alone. */

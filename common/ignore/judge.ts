@@ -17,7 +17,7 @@ export interface Verdict {
   readonly keep: boolean;
   /** True when rule 2 alone leaves it out. */
   readonly byDefault: boolean;
-  /** Of a folder that is left out: whether something in it may be kept. */
+  /** For a folder that is left out: whether something in it may be kept. */
   readonly lookInside: boolean;
   /** For each pattern, whether it matches this path or a folder it lies in. */
   readonly matches: readonly boolean[];

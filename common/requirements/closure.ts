@@ -6,12 +6,12 @@ import { fail, ok, problem, type Result } from '../problem.ts';
 import { shownName } from '../safe-path.ts';
 import type { PipFile } from './pip-text.ts';
 
-/** Of one bot, and how deep they may include each other; a cycle is found before. */
+/** How many one bot may have, and how deep they may include each other; a cycle is found first. */
 const filesMax = 50;
 const depthMax = 10;
 /** Letters of all of them together. */
 const lettersMax = 4 * 1024 * 1024;
-/** Of one of them; a longer one is something else. */
+/** Limit of each; a longer one is something else. */
 export const requirementFileMaxBytes = 1024 * 1024;
 
 export interface Closure {

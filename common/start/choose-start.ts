@@ -140,7 +140,7 @@ function scriptStart(
 function startOf(text: string, there: ReadonlySet<string>, because: string): Start {
   const argv = commandOf(text);
   const file = entrypointOf(argv);
-  // Of a file that is not there, the command would say no more.
+  // For a missing file, the command would show nothing more.
   if (file !== undefined && (there.has(file) || because.startsWith('scripts')))
     return { kind: 'entrypoint', path: file, because };
   return { kind: 'command', argv, language: languageOfCommand(argv), because };

@@ -116,7 +116,7 @@ export class Semaphore {
   }
 }
 
-/** Of more than one permit, no user has all: one is left for the others, whatever one of them asks for. */
+/** With more than one permit, no user gets all: one is left for the others, whatever one of them asks for. */
 export const fairSemaphore = (permits: number): Semaphore => new Semaphore(permits, { perUserMax: permits - 1 });
 
 const firstOf = ({ waiters }: User): Waiter | undefined => waiters.values().next().value;
