@@ -37,7 +37,7 @@ export type JobInput =
   | { readonly action: 'logs'; readonly params: { readonly lines: number } }
   /** `from`: the worker that the bot leaves; empty when that cannot be read any more. */
   | { readonly action: 'move'; readonly params: { readonly from: string } }
-  /** Of test_workflow. */
+  /** For test_workflow. */
   | { readonly action: ''; readonly params: { readonly input: Json } };
 
 /** The params of a start or update that has not begun. */

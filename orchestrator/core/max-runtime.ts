@@ -12,7 +12,7 @@ const hourMs = 3_600_000;
 /** What a bot's row has of its age. */
 export type Age = Pick<BotRecord, 'runsSince' | 'stopsAt' | 'ageWarned' | 'notice'>;
 
-/** Of a bot whose user decides now that it should run. `maxRuntimeMs` 0: as long as it likes. */
+/** For a bot whose user decides now that it should run. `maxRuntimeMs` 0: no limit. */
 export const freshAge = (now: number, maxRuntimeMs: number): Age => ({
   runsSince: now,
   stopsAt: maxRuntimeMs > 0 ? now + maxRuntimeMs : null,

@@ -50,7 +50,7 @@ export function advance(context: EngineContext, change: Change, job: JobRecord, 
       const after = change.tx.bots.get(job);
       const error = tellFormer(step.problem, job, { before, after, workerSaid });
       const ended = finish(context, change, { ...job, state, status: step.status, reason: '', error });
-      // Of a deleted bot whose worker has nothing left to do, the row was kept for this job alone.
+      // The row of a deleted bot whose worker has nothing left to do was kept only for this job.
       if (change.tx.bots.get(job)?.pendingTask === null) removeDeleted(change, job);
       return ended;
     }
@@ -178,7 +178,7 @@ function goBack(context: EngineContext, change: Change, job: JobRecord, bot: Bot
   const { taskId } = task;
   const cancel = { case: 'cancelTask', value: { $typeName: 'botrunner.v1.CancelTask', taskId } } as const;
   change.afterCommit({ kind: 'send', workerId, body: cancel });
-  // Of one that its worker has started and judged, the next report is enough.
+  // For a version that its worker has started and judged, the next report is enough.
   const confirms = doubt !== undefined && (!failure.workerSaid || hasGot(job));
   sendEnsure(context, change, back, confirms ? { taskId: doubt.taskId, restart: false, takeover: false } : undefined);
 }

@@ -15,7 +15,7 @@ export function confirm(context: EngineContext, change: Change, bot: BotRecord):
   const { tx } = change;
   if (bot.pendingTask === null) return;
   if (bot.desired === 'removed' && bot.purge && bot.workerId !== null) tx.botVolumes.remove(bot, bot.workerId);
-  // Of a start that ended while its bot might run, the task has the id of the job; else there is no such job.
+  // The task of a start that ended while its bot might run has the job's id; otherwise there is no such job.
   const start = tx.jobs.get(bot.pendingTask);
   const next = change.putBot(carriedOut(bot, start?.status === 'failed'));
   // A later start may already want it back, and have its tokens.

@@ -42,7 +42,7 @@ export function applyObservation(change: Change, workerId: string, report: BotOb
   const bot = change.tx.bots.get(report);
   if (bot === undefined || bot.workerId !== workerId || Number(report.epoch) < bot.epoch) return undefined;
   const state = stateFromProto(report.state);
-  // Of a newer release.
+  // A state of a newer release.
   if (state === undefined) return bot;
   const observedAt = ms(report.observedAt) ?? change.now;
   const seen = observed(bot, workerId, {

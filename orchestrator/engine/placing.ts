@@ -70,7 +70,7 @@ export function place(context: EngineContext, change: Change, job: JobRecord, bo
   const task = job.taskId === null ? undefined : change.tx.tasks.get(job.taskId);
   if (task === undefined) throw new Error(`job ${job.jobId} has no task to place`);
   const work = context.blueprints.get(job.blueprint)?.workIn(job.state);
-  // Of a job whose row cannot be read any more: it ends by its deadline.
+  // The job's row cannot be read any more: it ends by its deadline.
   if (work === undefined) return job;
   const to = { job, bot, task };
   if (work.goesTo === 'its_worker') return placeAtItsWorker(context, change, to);

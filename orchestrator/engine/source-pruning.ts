@@ -17,7 +17,7 @@ import { openSoundSpec } from './specs.ts';
 
 const lookMs = 60 * 60 * 1000;
 const keptMs = 24 * 60 * 60 * 1000;
-// Of one turn: some milliseconds each.
+// Per turn: some milliseconds each.
 const specsAtOnce = 100;
 const artifactsAtOnce = 500;
 const chunksAtOnce = 32;

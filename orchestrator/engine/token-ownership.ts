@@ -200,7 +200,7 @@ function heldByWorker(userId: string, { userId: owner, botId, workerId }: Holder
 export function acquireTokens(context: EngineContext, tx: Tables, bot: BotKey, spec: BotSpec): void {
   for (const key of tokenKeys(context, tx, bot, spec)) {
     if (ownerOf(tx, key) !== undefined) continue;
-    // Of a bot that has ended.
+    // It was held by a bot that has ended.
     tx.telegramTokens.remove(key);
     tx.telegramTokens.put(key, bot);
   }

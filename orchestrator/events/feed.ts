@@ -61,7 +61,7 @@ const heldMax = 32;
 
 interface Watcher {
   readonly query: EventQuery;
-  /** Of the newest event that was handed out or may be skipped. */
+  /** The place of the newest event that was handed out or may be skipped. */
   position: number;
   /** True while it reads from the store; then nothing is kept for it. */
   behind: boolean;
@@ -75,7 +75,7 @@ export class EventFeed {
   readonly #watchers = new Map<string, Set<Watcher>>();
   readonly #end: () => void;
   #count = 0;
-  /** Of the newest event handed to the watchers. */
+  /** The place of the newest event handed to the watchers. */
   #position: number;
 
   constructor(deps: FeedDeps) {

@@ -69,7 +69,7 @@ export class FencedError extends Error {
 /** What is wrong with a bot as the orchestrator has it; shown as its reason. Usually undefined. */
 export type OddityOf = (bot: ShownBot) => string | undefined;
 
-// Of one worker; more than a few means that somebody starts copies of it over and over.
+// Per worker; more than a few means that somebody starts copies of it over and over.
 const fencedMax = 64;
 
 export class Fleet implements FleetPort {

@@ -37,7 +37,7 @@ const worker = {
   lastSeenAt: 0,
 };
 const open = () => Restore.open({ store, logger, accepted: undefined }, 0);
-/** Of a worker that has a bot from a history which this store does not know. */
+/** From a worker that has a bot from a history unknown to this store. */
 const hello = (knownBefore: string) =>
   create(HelloSchema, {
     workerId: 'w',

@@ -40,7 +40,7 @@ async function serve(doors: Doors, request: NodeRequest, response: NodeResponse)
   await doors.handle(request, response, target.value);
 }
 
-/** Of HTTP/2 the authority alone counts; some clients send a Host beside it. */
+/** In HTTP/2 only the authority counts; some clients send a Host as well. */
 function hostsOf(request: NodeRequest): readonly string[] {
   if ('authority' in request && request.authority) return [request.authority];
   return request.rawHeaders.filter(

@@ -46,7 +46,7 @@ export function parseTarget({ method, target, hosts }: RequestLine): Result<Targ
   return ok({ path: withoutFragment.slice(0, mark), query: withoutFragment.slice(mark + 1) });
 }
 
-/** Of a target as clients send it to a proxy, which a server must take, too (RFC 9112, section 3.2.2). */
+/** From a target as clients send it to a proxy, which a server must also accept (RFC 9112, section 3.2.2). */
 function originForm(target: string): string | undefined {
   const rest = /^https?:\/\/([^/?#]*)(.*)$/is.exec(target);
   if (rest === null || !isHost(rest[1] ?? '') || rest[1] === '') return undefined;

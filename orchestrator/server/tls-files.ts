@@ -63,7 +63,7 @@ export class TlsFiles {
       const pair = await readTlsPair(paths);
       if (same(pair, this.#current)) this.#fault = '';
       else {
-        // Throws for what is no certificate, no key, or not the key of that certificate.
+        // Throws if either is invalid, or if the key does not belong to the certificate.
         createSecureContext(pair);
         use(pair);
         this.#current = pair;

@@ -189,7 +189,7 @@ export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
     try {
       transaction.rollBack();
     } catch (error) {
-      // Of a store that answers nothing any more.
+      // The store no longer answers.
       health.judge(error);
     }
   }

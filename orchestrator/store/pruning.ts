@@ -14,7 +14,7 @@ import type { Store } from './store.ts';
 export interface Retention {
   /** Events older than this go; ms. */
   readonly eventsMs: number;
-  /** Of more events than this the oldest go. */
+  /** Beyond this number the oldest events are removed. */
   readonly eventsMax: number;
   /** Jobs that ended and were made longer ago than this go; ms. */
   readonly jobsMs: number;

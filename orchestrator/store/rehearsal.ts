@@ -5,7 +5,7 @@ export interface Outcome {
   readonly failed: boolean;
   readonly value: unknown;
   readonly error: unknown;
-  /** Of its value or its error, the rows that have changed in the batch, and the events that were added. */
+  /** Covers its value or error, the rows that have changed in the batch, and the events that were added. */
   readonly text: string;
 }
 

@@ -20,7 +20,7 @@ class SecretsKeyError extends Error {
 }
 
 export interface KeySettings {
-  /** Of the store and, without `secretsKey`, of the key file. */
+  /** The folder of the store and, without `secretsKey`, of the key file. */
   readonly dir: string;
   readonly secretsKey: Secret<Uint8Array> | undefined;
   /** The id that a refusal printed: the operator continues without the former key. */
@@ -104,7 +104,7 @@ function readIfAny(path: string): Uint8Array | undefined {
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error;
     if (error.code === 'ENOENT') return undefined;
-    // Of a folder in its place Node.js names no path.
+    // If a folder is in its place, Node.js names no path.
     throw Object.assign(error, { path });
   }
 }

@@ -26,7 +26,7 @@ import type {
 
 export interface BotTable {
   get(key: BotKey): BotRecord | undefined;
-  /** Of one user, not deleted, by bot id. */
+  /** One user's bots, not deleted, by bot id. */
   ofUser(userId: string): readonly BotRecord[];
   /** By user and bot, after one, with their sealed specs, also the one to go back to; at most `limit`. */
   sealedAfter(after: BotKey, limit: number): readonly (BotKey & { readonly sealed: readonly Uint8Array[] })[];

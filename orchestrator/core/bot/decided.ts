@@ -109,7 +109,7 @@ const undoOf = ({ desired, revision, state, specSealed }: BotRecord): Undo => ({
 const goingOn = (bot: BotRecord): Partial<Pick<BotRecord, 'state'>> =>
   bot.desired === 'running' && !mayRun(bot) ? { state: 'pending' } : {};
 
-/** Of what was observed, only which decision it was about: placement asks whether the worker knew of the last one. */
+/** Keeps from what was observed only its decision: placement asks whether the worker knew of the last one. */
 const fresh = ({ observed: { generation, containerId } }: BotRecord): Pick<BotRecord, 'state' | 'observed'> => ({
   state: 'pending',
   observed: generation === undefined || containerId !== undefined ? {} : { generation },

@@ -13,7 +13,7 @@ export interface Numbering {
   readonly before: BotRecord | undefined;
   /** How far the store gets with this change. */
   readonly seq: number;
-  /** Of the event that reports it. */
+  /** The number of the event that reports it. */
   readonly eventSeq: number;
   readonly now: number;
   /** Asked for a decision alone. */

@@ -12,7 +12,7 @@ export interface Doubt {
 }
 
 export interface WayBack {
-  /** Of the former spec; undefined when there is none, or when it cannot be read. */
+  /** The former spec's shape; undefined when there is none, or when it cannot be read. */
   readonly shape: Shape | undefined;
   /** How the job ended: what its user called off did not fail. */
   readonly end: 'failed' | 'cancelled';

@@ -44,7 +44,7 @@ export class NatsPublisher {
   readonly #deps: NatsPublisherDeps;
   readonly #stopping = new AbortController();
   readonly #bell = new Bell();
-  /** Of the newest event that NATS has. */
+  /** The place of the newest event that NATS has. */
   #place: number;
   #savedPlace: number;
   #savedAtMs = Number.NEGATIVE_INFINITY;

@@ -73,7 +73,7 @@ const objectOf = (value: unknown): JsonObject =>
 /** The next task, if one comes before the worker goes, the program ends or the time is over. */
 async function taskOf(deps: WorkerRouteDeps, call: RouteCall, waitMs: number): Promise<RestTask | undefined> {
   const { response, shutdown, params } = call;
-  // Of the response: a request is over as soon as it was read, and its connection may serve a thousand others.
+  // Watches the response: a request is over as soon as it was read, and its connection may serve a thousand others.
   const gone = new AbortController();
   response.once('close', () => gone.abort());
   if (isGone(response)) return undefined;

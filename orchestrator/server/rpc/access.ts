@@ -38,7 +38,7 @@ export function createGate({ tokens, logger }: AccessDeps, scopeOf: (typeName: s
   };
 }
 
-/** Of a call that the gate has let through. */
+/** The caller of a call that the gate has let through. */
 export function identityOf(values: ContextValues): Identity {
   const identity = values.get(identityKey);
   if (identity === undefined) throw new Error('a call that needs a token bypassed the token check');

@@ -161,7 +161,7 @@ function createRefuser() {
 
 interface Call {
   readonly wire: Wire;
-  /** Of the request's messages: identity, gzip, or one that is not known. */
+  /** The encoding of the request's messages: identity, gzip, or an unknown one. */
   readonly encoding: string;
   /** Where it is not the body of the request. */
   readonly message?: AsyncIterable<Uint8Array>;

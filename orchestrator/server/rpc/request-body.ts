@@ -33,7 +33,7 @@ export interface BodyRules {
 export interface BodySource {
   readonly bytes: AsyncIterable<Uint8Array>;
   readonly compression: Compression | null;
-  /** Of the call, its deadline included; known when the body is read. */
+  /** The call's signal, including its deadline; known when the body is read. */
   readonly signal: () => AbortSignal;
 }
 

@@ -12,7 +12,7 @@ import { isGone } from '../is-gone.ts';
 /** What the responses of both versions have in common. */
 export interface Writable {
   readonly destroyed?: boolean;
-  /** Of HTTP/2. */
+  /** HTTP/2 only. */
   readonly stream?: { readonly destroyed: boolean; close(code: number): void };
   writeHead(status: number, headers: OutgoingHttpHeaders): unknown;
   /** False when `drain` is to be waited for. */
@@ -66,7 +66,7 @@ function nodeHeaders(headers: Headers | undefined): OutgoingHttpHeaders {
 async function written(response: Writable, bytes: Uint8Array, { stallMs, bytesPerSecond }: Patience): Promise<boolean> {
   if (isGone(response)) return false;
   if (response.write(bytes)) return true;
-  // Of HTTP/2, a write may be what finds out; its `close` is past then.
+  // In HTTP/2 a write may be what detects it; `close` has already fired then.
   if (isGone(response)) return false;
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const onDrain = () => resolve(true);

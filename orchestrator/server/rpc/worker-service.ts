@@ -29,7 +29,7 @@ async function* fetchArtifact(
   { sha256, offset: from }: FetchArtifactRequest,
 ) {
   if (from < 0n) refuse('MALFORMED_REQUEST', '"offset" is negative.', { details: { field: 'offset' } });
-  // Of a bot that is not placed there it does not exist, as for every other stranger.
+  // For a bot that is not placed there it does not exist, as for any stranger.
   const artifact = mayFetch(store, session.sealKey, workerId, sha256) ? store.read.artifacts.get(sha256) : undefined;
   if (artifact === undefined) refuse('ARTIFACT_NOT_FOUND', 'There is no artifact with that sha256.');
   const { artifacts } = store.read;

@@ -24,7 +24,7 @@ function qualityOf(type: string, ranges: readonly Range[]): number {
   return 0;
 }
 
-/** Of the types that are offered the one that the client likes best, the first of equals; the first when it likes none. */
+/** The offered type that the client prefers, the first of equals; the first when it accepts none. */
 export function preferredType<const T extends string>(accept: string | undefined, offered: readonly [T, ...T[]]): T {
   const ranges = parseAccept(accept ?? '*/*');
   let best: T = offered[0];

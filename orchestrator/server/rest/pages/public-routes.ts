@@ -31,7 +31,7 @@ export const publicRoutes = (trouble: () => string | undefined): readonly Route[
 function frontPage(request: Request): Answer {
   const header = headerOf(request);
   const host = 'authority' in request && request.authority ? request.authority : header('host');
-  // Of HTTP/2 it is a proxy that has the properties of either kind of socket.
+  // In HTTP/2 it is a proxy with the properties of either kind of socket.
   const encrypted = (request.socket as Partial<TLSSocket>).encrypted === true;
   const parts = frontParts(addressOf(host, encrypted, header('x-forwarded-proto')));
   const headers = { ...pageHeaders, vary: 'accept' };
