@@ -332,7 +332,7 @@ export class BotActor {
   }
 
   /** What the bot prints; nothing but the one line of its diagnosis comes of it. */
-  /** Of the version that runs; undefined for an image made before they were kept. */
+  /** Those of the running version; undefined for an image made before they were kept. */
   #ownModules(): ReadonlySet<string> | undefined {
     const { record } = this.#memory;
     const names = imageOf(record, factsOf(this.#memory)?.revision ?? record.desired?.revision ?? 0n)?.ownModules;

@@ -403,7 +403,7 @@ export async function removeOldImages(
   if (memory.record.image?.revision === revision) memory.record = { ...memory.record, formerImage: undefined };
 }
 
-/** Of the version that ended. */
+/** The limit of the version that ended. */
 const memoryLimit = ({ spec }: BotMemory, { revision }: ContainerFacts): number | undefined =>
   spec?.revision === revision && spec.value.ok ? spec.value.value.memoryBytes : undefined;
 

@@ -124,13 +124,13 @@ function languageOf(language: BotLanguage, entrypoint: string): Language | undef
   return /\.(?:[cm]?js|m?ts)$/.test(entrypoint) ? 'node' : undefined;
 }
 
-/** Of all that goes into an image: an image of another digest is not the one that is wanted, whatever its name says. */
+/** Covers all that goes into an image: an image with another digest is not the wanted one, whatever its name says. */
 export const imageDigest = ({ source }: RunnableSpec): string =>
   createHash('sha256')
     .update(JSON.stringify(digested(source)))
     .digest('hex');
 
-// Of a URL, a branch or a tag only the name counts: what it refers to is resolved again with each new decision. The
+// Only the name of a URL, a branch or a tag counts: what it refers to is resolved again with each new decision. The
 // credentials to fetch it are not part of its identity.
 function digested(source: RunnableSource): readonly unknown[] {
   switch (source.mode) {

@@ -12,7 +12,7 @@ const longestBusyMs = 5000;
 /** An engine that has gone silent says nothing about the bot. */
 const staleMs = 3000;
 const prolongedByMs = 1000;
-/** Of the CPU it may have. A bot that waits for messages uses next to nothing, and a busy one gets little on a busy host. */
+/** A share of the CPU it may have. A bot waiting for messages uses next to nothing, and a busy one gets little on a busy host. */
 const busyFrom = 0.1;
 
 interface Sample {

@@ -83,7 +83,7 @@ const invalidToken = (variable: string): Problem =>
   });
 
 function conflictingWebhook(variable: string, url: string): Problem {
-  // Of the URL only the host: its path often holds the token.
+  // Only the URL's host: its path often holds the token.
   const host = URL.parse(url)?.hostname ?? '';
   return problem(
     'CONFLICTING_WEBHOOK',

@@ -19,7 +19,7 @@ export function asFailure(problem: Problem, chance: Chance, options: { readonly 
   return new TransientProblemError(problem, chance === 'briefly' ? briefTriesMax : Number.POSITIVE_INFINITY, options);
 }
 
-/** Of another server, by what its connection said: https://nodejs.org/api/errors.html#common-system-errors. */
+/** For another server, by its connection's error: https://nodejs.org/api/errors.html#common-system-errors. */
 export function chanceOfConnection(code: string): Chance {
   if (code === 'ECONNREFUSED') return 'briefly';
   // A name that nobody has stays so; only "try again" of the resolver is about now.
@@ -29,11 +29,11 @@ export function chanceOfConnection(code: string): Chance {
   return 'again';
 }
 
-/** Of another server, by the status it answered with: https://www.rfc-editor.org/rfc/rfc9110#section-15. */
+/** For another server, by the status it answered with: https://www.rfc-editor.org/rfc/rfc9110#section-15. */
 export const chanceOfStatus = (status: number): Chance =>
   status >= 500 || status === 408 || status === 425 || status === 429 ? 'again' : 'final';
 
-/** Of git, by its complaint: what curl or the other side said. */
+/** For git, by its complaint: what curl or the other side said. */
 export function chanceOfGit(stderr: string): Chance {
   if (/Connection refused|Failed to connect|Couldn't connect/i.test(stderr)) return 'briefly';
   return gitPhrases.test(stderr) ? 'again' : 'final';
@@ -42,7 +42,7 @@ export function chanceOfGit(stderr: string): Chance {
 const gitPhrases =
   /returned error: (?:408|425|429|5\d\d)|Connection (?:was )?(?:reset|timed out|died|closed)|timed out|early EOF|unexpected (?:disconnect|EOF)|RPC failed|hung up unexpectedly|Recv failure|Send failure|Empty reply|transfer closed|Temporary failure|SSL_ERROR_SYSCALL|stream \d+ was not closed cleanly|invalid index-pack output|bad pack header/i;
 
-/** Of a registry, by the engine's words. */
+/** For a registry, by the engine's words. */
 export function chanceOfPull(words: string): Chance {
   if (/x509|tls:|server gave HTTP response|no such host/i.test(words)) return 'final';
   if (/connection refused/i.test(words)) return 'briefly';

@@ -145,7 +145,7 @@ async function save(
 
 function told(error: unknown): unknown {
   if (error instanceof ProblemError) return error;
-  // Of this machine, not of the server: the disk, for example.
+  // A failure of this machine, not of the server: the disk, for example.
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (isMachineFailure(code)) return error;
   const message =

@@ -11,7 +11,7 @@ import { refuse, unwrap } from '#common/problem.ts';
 import { defaultTarLimits } from '#common/safe-tar.ts';
 import { type GitSetting, runGit } from './run-git.ts';
 
-/** Of the submodules that a refusal names. */
+/** How many submodules a refusal names. */
 const namedMax = 3;
 
 /** Refuses with GIT_FAILED what a .dockerignore at the root of the tree does not leave out, ARCHIVE_TOO_LARGE too many files. */

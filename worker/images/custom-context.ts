@@ -169,7 +169,7 @@ const countUps = (target: string): number => target.split('/').filter((part) => 
 
 interface Seen {
   readonly kind: ContextEntry['kind'];
-  /** Of a file that steers the build; undefined when it is too large. */
+  /** Content of a file that steers the build; undefined when it is too large. */
   readonly bytes?: Uint8Array | undefined;
 }
 

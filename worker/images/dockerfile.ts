@@ -80,7 +80,7 @@ RUN cd ${appDir} && ${npmByFiles}
 
 const parts = { python, node } as const satisfies Record<Language, unknown>;
 
-/** Of buildScope(): our own ids and digests, nothing that a Dockerfile reads otherwise. */
+/** The form of buildScope(): our own ids and digests, with nothing special to a Dockerfile. */
 const scopePattern = /^[\w-]{1,64}\.[a-z2-7]{1,32}$/;
 
 /** The Dockerfile for a language, with the step that installs packages if there are any. Throws on a scope that is none. */

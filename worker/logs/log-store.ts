@@ -19,7 +19,7 @@ import { findSegments, recoverSegment, type Segment, segmentPath } from './segme
 import { encodeRecords, type SourceMark } from './segment-record.ts';
 
 export interface LogLimits {
-  /** Of one bot's log; the oldest segment goes first. */
+  /** Limit of one bot's log; the oldest segment is removed first. */
   readonly maxBytes: number;
   readonly maxAgeMs: number;
   readonly segmentBytes: number;

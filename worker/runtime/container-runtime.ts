@@ -133,7 +133,7 @@ export interface ContainerFacts {
   /** Wall time, ms since 1970, of the last start and the last end. */
   readonly startedAtMs: number | undefined;
   readonly finishedAtMs: number | undefined;
-  /** Of the last end; undefined while running, never started, or when the runtime could not see the end. */
+  /** Exit code of the last end; undefined while running, if never started, or when the runtime could not see the end. */
   readonly exitCode: number | undefined;
   /** Whether the last end was an out-of-memory kill. */
   readonly oomKilled: boolean;

@@ -40,7 +40,7 @@ const observationsPerMessage = 500;
 export interface OutboxSource {
   /** A result, if it still has to be sent. */
   resultOf(taskId: string): TaskResult | undefined;
-  /** A bot as it is now; undefined for one that there is no more. */
+  /** A bot as it is now; undefined for one that no longer exists. */
   observationOf(bot: BotKey): BotObservation | undefined;
 }
 const adoptedMax = 100;
@@ -51,7 +51,7 @@ export class Outbox {
   #tasks: TaskItem[] = [];
   #outputBytes = 0;
   #heartbeat: Heartbeat | undefined;
-  /** Of them only what is true now waits. */
+  /** Only their latest state waits. */
   #strays: Strays | undefined;
   #adopted: StraysAdopted[] = [];
 

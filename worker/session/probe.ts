@@ -109,7 +109,7 @@ function firstBytes(socket: Socket, signal: AbortSignal): Promise<Buffer | undef
 
 function detailOf(failure: ConnectionFailure, error: unknown): { readonly detail?: string } {
   if (failure !== 'other-name' || !(error instanceof Error) || !('cert' in error)) return {};
-  // Of ERR_TLS_CERT_ALTNAME_INVALID: https://nodejs.org/api/tls.html#tlscheckserveridentityhostname-cert
+  // For ERR_TLS_CERT_ALTNAME_INVALID: https://nodejs.org/api/tls.html#tlscheckserveridentityhostname-cert
   const { subjectaltname = '' } = error.cert as Partial<PeerCertificate>;
   const names = subjectaltname.replace(/(?:DNS|IP Address):/g, '').slice(0, 200);
   return names === '' ? {} : { detail: names };

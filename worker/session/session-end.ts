@@ -15,10 +15,10 @@ export type SessionEnd =
 /** What a call of grpc-js ended with; its errors have the same fields. */
 type CallEnd = Parameters<typeof refusalOf>[0] & { readonly code: number; readonly details: string };
 
-/** Of a Join, which is made with the join token, or of a session, which is made with the credential. */
+/** The end of a Join, which uses the join token, or of a session, which uses the credential. */
 export function sessionEndOf(call: CallEnd, of: 'join' | 'session', welcomed = false): SessionEnd {
   const lost: SessionEnd = { kind: 'lost', message: call.details || status[call.code] || 'no answer', welcomed };
-  // An answer of something that is no orchestrator, whatever grpc-js makes of it.
+  // The answer did not come from an orchestrator, whatever grpc-js makes of it.
   if (httpStatusOf(call) !== undefined) return lost;
   switch (call.code) {
     case status.UNAUTHENTICATED:

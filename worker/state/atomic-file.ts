@@ -30,7 +30,7 @@ export async function readFileIfAny(path: string): Promise<Buffer | undefined> {
     return await readFile(path);
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return undefined;
-    // Of a folder in its place Node.js names no path.
+    // If a folder is in its place, Node.js names no path.
     throw error instanceof Error ? Object.assign(error, { path }) : error;
   }
 }

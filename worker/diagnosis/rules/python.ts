@@ -86,7 +86,7 @@ const exampleOf = (known: string): string =>
   ({ aiogram: 'aiogram<3', 'python-telegram-bot': 'python-telegram-bot<14', 'discord.py': 'discord.py<2' })[known] ??
   `${known}<2`;
 
-/** Of a SyntaxError: what it says itself, or the last place above it, unless that place only imports. */
+/** The place of a SyntaxError: the one it names, or the last place above it, unless that one only imports. */
 function placeOfSyntaxError(text: string, before: readonly string[]): string | undefined {
   const inText = /in file (?:\/\S{0,200}?\/app\/|\/app\/)?([\w./-]{1,100}) on line (\d{1,7})/.exec(text);
   if (inText) return `${inText[1]}, line ${inText[2]}`;

@@ -7,7 +7,7 @@ import { fail, ok, type Problem, problem, type Result } from '#common/problem.ts
 import { hereDocuments } from './here-documents.ts';
 
 export interface LogicalLine {
-  /** Of its first line, from 1. */
+  /** The number of its first line, from 1. */
   readonly line: number;
   /** How many lines of the text it takes, without the bodies of here-documents. */
   readonly span: number;

@@ -4,7 +4,7 @@ export interface Platform {
   readonly os: string;
   /** As Go and Docker name it, for example amd64, arm64, arm. */
   readonly architecture: string;
-  /** Of arm only: v6, v7; else ''. */
+  /** For arm only: v6, v7; otherwise ''. */
   readonly variant: string;
 }
 

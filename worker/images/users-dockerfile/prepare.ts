@@ -57,7 +57,7 @@ function build(
   platform: Platform,
 ): Result<PreparedDockerfile> {
   const automatic = platformVariables(platform);
-  /** Of the ARGs before the first FROM. */
+  /** From the ARGs before the first FROM. */
   const globals = new Map(automatic);
   const ownGlobals = new Set<string>();
   const stages = new Set<string>(['scratch']);

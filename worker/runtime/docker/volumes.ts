@@ -22,7 +22,7 @@ export async function makeVolumes(
     try {
       await engine.call({ method: 'POST', path: '/volumes/create', body }, signal);
     } catch (error) {
-      // Of several at once Podman refuses all but one, with 500.
+      // Podman refuses all but one of several concurrent requests, with 500.
       if (!hasStatus(error, 409, 500) || !(await hasVolume(engine, Source, signal))) throw error;
     }
   }

@@ -52,7 +52,7 @@ export async function runFacts(folder: string): Promise<RunFacts> {
 }
 
 export interface Running {
-  /** Of the wrapper around the program. */
+  /** The pid of the wrapper around the program. */
   readonly pid: number;
   readonly startedAtMs: number;
 }
@@ -179,7 +179,7 @@ async function runningProcess(folder: string, note: RunNote): Promise<ProcessRec
   return (await livenessOf(record)) === 'none' ? undefined : record;
 }
 
-/** Of this boot, which the worker does not outlive. */
+/** The id of this boot, which the worker does not outlive. */
 async function bootId(): Promise<string> {
   try {
     return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
