@@ -46,7 +46,7 @@ function changesBot(node: SyntaxNode): boolean {
   return (spreads && touched > 0) || touched >= 6;
 }
 
-/** Of a variable, or of the last property of a chain. */
+/** The name of a variable, or of the last property of a chain. */
 function nameOf(node: unknown): string {
   const { name, property } = node as { readonly name?: string; readonly property?: { readonly name?: string } };
   return name ?? property?.name ?? '';

@@ -22,7 +22,7 @@ export interface Outcome {
   /** With the names of the suites around it. */
   readonly name: string;
   readonly state: 'passed' | 'failed' | 'skipped' | 'pending';
-  /** Of a skip, when one was given. */
+  /** The reason of a skip, when one was given. */
   readonly reason?: string | undefined;
 }
 

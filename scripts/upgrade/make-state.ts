@@ -22,7 +22,7 @@ export interface MadeState {
   /** Bots of dev as `list` showed them before the open jobs were made. */
   readonly bots: readonly unknown[];
   readonly annasBots: readonly unknown[];
-  /** Of the running bot. */
+  /** Logs of the running bot. */
   readonly logs: string;
   /** The id of an event of the middle of the history. */
   readonly eventId: string;

@@ -69,7 +69,7 @@ export function createRest(url: string, token: string) {
       ended(await post(startBody(botId, bot, extra, action))),
     list: async () => ((await resultOf('', 'list'))['bots'] ?? []) as readonly Record<string, unknown>[],
     logs: async (botId: string) => String((await resultOf(botId, 'logs', { lines: 5000 }))['logs'] ?? ''),
-    /** Of the newest event there is. */
+    /** The id of the newest event. */
     async lastEventId(): Promise<string> {
       const answer = await fetch(`${url}/events?last=1`, { headers });
       const decoder = new TextDecoder();
