@@ -19,7 +19,7 @@ export interface Running {
    * the name by which its arrival is reported; that report may come first.
    */
   submit(client: number, outstanding: number, expect: (job: string) => void): Promise<void>;
-  /** Of the servers: what the jobs have cost besides those who sent and handled them. */
+  /** The servers' pids, for the cost of the jobs besides those who sent and handled them. */
   readonly serverPids: () => readonly number[];
   readonly handlerPid: number;
   stop(): Promise<void>;

@@ -14,7 +14,7 @@ export interface Figures {
   readonly serverCpu: number;
   /** The same, including the senders and handlers of the jobs. */
   readonly allCpu: number;
-  /** Of a core. */
+  /** As a share of a core. */
   readonly serverLoad: number;
   readonly rssMb: number;
 }
