@@ -19,7 +19,7 @@ import type { TestDocker } from '../kit/test-docker.ts';
 import { absentRequirement, endlessRequirement, startEndlessIndex } from './endless-index.ts';
 import { type Harness, patience, second } from './harness.ts';
 
-/** Of all workers of a test file, as if they shared a state folder. */
+/** Shared by all workers of a test file, as if they shared a state folder. */
 const codeDir = mkdtempSync(join(tmpdir(), 'contract-code-'));
 afterAll(() => rmSync(codeDir, { recursive: true, force: true }));
 

@@ -6,7 +6,7 @@ export interface Fixture {
   readonly versions: string;
   /** Null: it was ended after it had said enough. */
   readonly exitCode: number | null;
-  /** Of the bot. */
+  /** The bot's files. */
   readonly files: readonly string[];
   /** What makes it again; or how it was recorded. */
   readonly origin: string;

@@ -5,7 +5,7 @@ import { makeRequest, type Request } from './requests.ts';
 
 export interface Ports {
   readonly cleartext: number;
-  /** Of a second program with TLS; requests over TLS are left out without it. */
+  /** The port of a second program with TLS; without it requests over TLS are left out. */
   readonly tls: number | undefined;
 }
 

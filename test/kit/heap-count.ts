@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 export interface HeapCount {
   /** Everything that has a prototype: objects, closures, promises, timers, sockets. */
   readonly objects: number;
-  /** Of all maps and sets together. */
+  /** Entries of all maps and sets together. */
   readonly entries: number;
   /** On all abort signals together. */
   readonly listeners: number;

@@ -5,7 +5,7 @@ export interface RawAnswer {
   /** Everything that came back. */
   readonly text: string;
   readonly status: number;
-  /** Of the body, how much had been taken by the other side when the answer came. */
+  /** How much of the body the other side had taken when the answer came. */
   readonly bodyBytesSent: number;
 }
 

@@ -12,7 +12,7 @@ export function createRecordingLogger(): {
     fields.push(given);
     lines.push(`${level} ${message}`);
   };
-  // Of all that a logger has, the four that the code under test calls.
+  // The four methods of a logger that the code under test calls.
   const kept = { info: at('info'), warn: at('warn'), error: at('error'), debug: at('debug') };
   return { logger: Object.assign(Object.create(silentLogger) as Logger, kept), lines, fields };
 }

@@ -10,7 +10,7 @@ import { usableDocker } from '../kit/test-docker.ts';
 const docker = inject('docker');
 const longMs = 240_000;
 const mib = 1024 * 1024;
-/** Of numbers that nothing packs smaller, as weights are. */
+/** Size of incompressible numbers, as weights are. */
 const modelMib = 96;
 
 /** Holds the model three times: 288 MiB, which is more than a bot gets unless it asks. */

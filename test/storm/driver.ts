@@ -7,7 +7,7 @@ import type { PlannedBot, PlannedRequest, StormPlan } from './plan.ts';
 import { botKey, type RequestRecord } from './record.ts';
 
 export interface DriverOptions {
-  /** Of the proxy that the users go through. */
+  /** The address of the proxy that the users go through. */
   readonly url: string;
   readonly witness: string;
   readonly tokens: ReadonlyMap<string, string>;

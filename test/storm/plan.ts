@@ -66,7 +66,7 @@ export interface PlannedFault {
   readonly worker: number;
   /** Until it is undone, in ms. */
   readonly ms: number;
-  /** Of a clock step: how far from the real time, in seconds. */
+  /** For a clock step: how far from the real time, in seconds. */
   readonly seconds: number;
 }
 
@@ -78,7 +78,7 @@ export interface StormPlan {
   readonly bots: readonly PlannedBot[];
   readonly requests: readonly PlannedRequest[];
   readonly faults: readonly PlannedFault[];
-  /** Of all the above: the first 16 digits of a SHA-256. */
+  /** Covers all the above: the first 16 digits of a SHA-256. */
   readonly hash: string;
 }
 

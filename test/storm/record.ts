@@ -22,7 +22,7 @@ export interface RequestRecord {
 }
 
 export interface EventSeen {
-  /** Of the stream's frame: `bot`, `job`, `snapshot`. */
+  /** The event name of the stream's frame: `bot`, `job`, `snapshot`. */
   readonly kind: string;
   readonly data: JsonBody;
 }

@@ -22,7 +22,7 @@ export interface WorkerForTests {
   /** A test may put another one in its place. */
   orchestrator: ScriptedOrchestrator;
   readonly runtime: ScriptedRuntime;
-  /** Of the artifact that the bot is made from. */
+  /** Hash of the artifact that the bot is made from. */
   readonly sha256: string;
   /** Starts a worker on the folder; `url` instead of the orchestrator's. */
   start(url?: string, logger?: Logger): Promise<RunningWorker>;
