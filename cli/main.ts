@@ -24,7 +24,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    // The reader has enough (`logs -f | head`): that is no failure, and nobody is left to report it to.
+    // The reader has enough (`logs -f | head`): not a failure, and nobody is left to report it to.
     process.exit(error.code === 'EPIPE' ? exitCodes.done : exitCodes.failed);
   });
 }

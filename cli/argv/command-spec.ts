@@ -50,7 +50,7 @@ export function readCommandSpec(
   };
 }
 
-/** The first word of a command of two; undefined for a command of one. */
+/** The first word of a two-word command; undefined for a one-word command. */
 export const groupOf = ({ name }: CommandSpec): string | undefined => /^(\S+) /.exec(name)?.[1];
 
 export const longNameOf = (option: OptionSpec): string => option.names.at(-1) ?? '';

@@ -126,7 +126,7 @@ function readLong(word: string, rest: string[], known: ReadonlyMap<string, Optio
   return { name: longNameOf(option), value };
 }
 
-/** A word of short options: "-v", "-vf", "-n50", "-fn=50". */
+/** A cluster of short options: "-v", "-vf", "-n50", "-fn=50". */
 function readShort(word: string, rest: string[], known: ReadonlyMap<string, OptionSpec>): Given[] {
   const given: Given[] = [];
   for (let index = 1; index < word.length; index++) {

@@ -1,6 +1,6 @@
 /**
  * Waits for a job's end on a stream, through restarts of the orchestrator, until the job's own deadline.
- * Nothing is polled: a new stream is opened only when the old one broke, and it begins with the job as it is by then.
+ * Nothing is polled: a new stream is opened only when the old one broke, and it begins with the job's current state.
  */
 
 import { timestampMs } from '@bufbuild/protobuf/wkt';

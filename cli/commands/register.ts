@@ -24,7 +24,7 @@ export function bindWords(
   argv: readonly string[],
   context: CliContext,
 ): Command<CliContext> {
-  // clipanion copies what it is given, which would open stdin: it gets an object that has no property of its own.
+  // clipanion copies what it is given, which would open stdin: it gets an object without own properties.
   const inherited: CliContext = Object.create(context);
   const command = register(commandClass).process(join(argv), inherited);
   for (const [field, value] of Object.entries(command)) Object.assign(command, { [field]: separate(value) });

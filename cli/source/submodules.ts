@@ -1,4 +1,4 @@
-/** Submodules of a clone that were not fetched with it: git leaves an empty folder in the place of each. */
+/** Submodules of a clone that were not fetched with it: git leaves an empty folder in place of each. */
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gitmodules, gitmodulesMaxBytes, submodulePaths } from '#common/gitmodules.ts';

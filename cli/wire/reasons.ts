@@ -4,7 +4,7 @@ import { Code, ConnectError } from '@connectrpc/connect';
 const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
 
-/** Whether the other side speaks, but not HTTP/1.1. Nothing of the call has been read as a call by then. */
+/** Whether the other side speaks, but not HTTP/1.1. Nothing has been processed as a call then. */
 export const isOtherProtocol = (error: unknown): boolean =>
   codeOf(error).startsWith('HPE_') || codeOf(error) === 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL';
 

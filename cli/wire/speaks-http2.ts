@@ -1,6 +1,6 @@
 /**
  * Whether an address speaks HTTP/2. A proxy in front of the orchestrator may speak HTTP/1.1 alone, and a stream cannot be
- * tried on both: what it has sent by then is gone.
+ * tried on both: what it has already sent is gone.
  */
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, TLSSocket } from 'node:tls';
