@@ -1,4 +1,4 @@
-/** Takes bytes from a source that gives them in pieces of any size: so many, or as they come. Holds one piece at most. */
+/** Reads from a source that yields pieces of any size: an exact number of bytes, or as they come. Holds one piece at most. */
 
 export interface ByteReader {
   /** That many bytes; fewer only at the end of the source. Meant for small amounts: they are copied together. */

@@ -18,7 +18,7 @@ const faultsOfSystem: Readonly<Record<string, Fault>> = {
   EIO: 'failing',
 };
 
-/** https://www.sqlite.org/rescode.html; the lower eight bits of a code are what it is a kind of. */
+/** https://www.sqlite.org/rescode.html; the lower eight bits of a code are its primary code. */
 const faultsOfSqlite: Readonly<Record<number, Fault>> = { 8: 'read_only', 10: 'failing', 13: 'full', 14: 'forbidden' };
 
 /** Calls that write; the same codes mean other things where a program is started or a socket is opened. */

@@ -12,7 +12,7 @@ export interface InflateLimits {
   readonly bytes: number;
   /** Most bytes that may come out for each byte that went in. */
   readonly ratio: number;
-  /** The ratio is judged once so many bytes came out: a small tar is mostly padding, which compresses better than any text. */
+  /** The ratio is judged once this many bytes came out: a small tar is mostly padding, which compresses better than any text. */
   readonly ratioFromBytes: number;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Reads a URL that a user gave as a source: absolute, with a host, and written so that no two readers take it for different
+ * Reads a URL that a user gave as a source: absolute, with a host, and written so that no two readers see it as different
  * things. Where it leads is judged in fetch-policy.ts. Pure.
  */
 import { parseUrl } from './parse-url.ts';

@@ -107,7 +107,7 @@ function optionOf(line: string): { readonly name: string; readonly value: string
 
 const isLink = (text: string): boolean => /^[a-z][a-z0-9+.-]*:/i.test(text);
 
-/** As pip decides it for what is no link: a path has a separator or begins with a dot, an archive has the ending of one. */
+/** As pip decides for anything but a link: a path has a separator or begins with a dot, an archive has the extension of one. */
 function isLocal(line: string): boolean {
   const [requirement = ''] = line.split(/;| --/, 1);
   const text = requirement.trim();

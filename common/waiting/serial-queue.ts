@@ -16,7 +16,7 @@ export class SerialQueue {
   }
 }
 
-/** A serial queue for each key; of different keys, work continues side by side. Keeps nothing of a key whose work is done. */
+/** A serial queue for each key; work of different keys runs concurrently. Keeps nothing for a key whose work is done. */
 export class KeyedSerialQueue {
   readonly #queues = new Map<string, { readonly queue: SerialQueue; pieces: number }>();
 
