@@ -197,7 +197,7 @@ export const orchestratorVariables = {
   logLevel: choice({ name: 'LOG_LEVEL', doc: 'Lowest severity that is logged.' }, logLevels, 'info'),
 };
 
-/** Everybody can read these in the docs, so they are no secret: for loopback only. */
+/** Everybody can read these in the docs, so they are not secret: for loopback only. */
 const developmentTokens = {
   CLIENT_TOKEN: 'test-client-token',
   ADMIN_TOKEN: 'test-admin-token',

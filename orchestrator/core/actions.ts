@@ -14,7 +14,7 @@ export interface ActionRow {
   readonly takesPlace: boolean;
   /** Whether its bot should run when the job has ended: a worker with room is needed. */
   readonly deploys: boolean;
-  /** Whether it brings a spec in the place of the one that the bot has. */
+  /** Whether it brings a spec that replaces the bot's present one. */
   readonly replaces: boolean;
   /** What it reads, if it only reads; null for an action that changes the bot: only one such job is at work at a time. */
   readonly reads: 'list' | 'status' | 'logs' | null;
@@ -75,7 +75,7 @@ const none: ActionRow = { ...reading, begunBy: 'orchestrator', needs: 'nothing',
 // Its bot may have something to go back to.
 const unreadable: ActionRow = { ...none, undo: 'before' };
 
-/** The row of an action. A job without one, or with one that cannot be read, does nothing of all that. */
+/** The row of an action. A job without one, or with one that cannot be read, does none of that. */
 export function rowOf(action: JobAction): ActionRow {
   if (action === '') return none;
   return action === 'unreadable' ? unreadable : rows[action];

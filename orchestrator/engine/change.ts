@@ -1,6 +1,6 @@
 /**
  * One change: a transaction, the time it happens at, new ids, and what to do once it is on disk. All that the engine writes of bots,
- * jobs and tasks goes through here, so that no change is without its event. Pure but for what it is given: it may be run twice.
+ * jobs and tasks goes through here, so that every change has its event. Pure except for its inputs: it may be run twice.
  */
 import type { BotKey } from '#common/ids.ts';
 import type { SessionResponse } from '#gen/botrunner/v1/worker_service_pb.js';

@@ -5,7 +5,7 @@
  * Invariants:
  * 1. Every change is one transaction; effects run after it is on disk.
  * 2. Of the mutating jobs of one bot at most one is not pending; the rest begin in order.
- * 3. Every job has a deadline and ends by then.
+ * 3. Every job has a deadline and ends by it.
  * 4. A stop or delete does not wait for a start: it ends it.
  */
 import { inBackground, soon } from '#common/background.ts';

@@ -68,7 +68,7 @@ export function toEnsure(
   });
 }
 
-/** The command that rids a worker of what it has of a bot that is not placed there. */
+/** The command that makes a worker remove what it has of a bot not placed there. */
 export const toRemoval = (leftover: Leftover, stopGraceMs: number): Ensure =>
   create(EnsureSchema, {
     taskId: leftover.taskId,

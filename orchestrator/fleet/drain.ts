@@ -32,7 +32,7 @@ export class Drain {
     this.#deps = deps;
   }
 
-  /** One step after the other until no running bot is left that can go. The worker is cordoned by then. */
+  /** One step after the other until no running bot is left that can go. The worker is cordoned first. */
   async *run(workerId: string, signal: AbortSignal): AsyncGenerator<DrainStep> {
     const { store, engine } = this.#deps;
     await store.write((tx) => tx.workers.setCordoned(workerId, true));

@@ -1,6 +1,6 @@
 /**
  * The end of one bot's log as it grows, for all who follow it: one tail of the worker, the newest lines kept once, and
- * readers that are no more than a place among them.
+ * readers that are merely places among them.
  *
  * Invariants:
  * 1. It never waits for a reader. One so slow that its place is no longer kept is notified and reads on from the worker.

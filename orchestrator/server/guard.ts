@@ -10,7 +10,7 @@ import type { Handler } from './port.ts';
 import { parseTarget, type Target } from './request-target.ts';
 
 export interface Doors {
-  /** `request.url` is a path with its query by then, whatever form the target had. */
+  /** `request.url` is by now a path with its query, whatever form the target had. */
   handle(request: NodeRequest, response: NodeResponse, target: Target): Promise<void>;
   /** Answers without a look at the body, in the words of the protocol that the request speaks. */
   refuse(request: NodeRequest, response: NodeResponse, problem: Problem): Promise<void>;

@@ -179,7 +179,7 @@ export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
       health.worked();
       committed();
     } catch (error) {
-      // What was written is on disk; who listens reads it after the next commit.
+      // What was written is on disk; listeners read it after the next commit.
       health.judge(error);
     }
   }

@@ -7,7 +7,7 @@ import type { BotRecord } from '../records.ts';
 export type BotFields = Pick<BotRecord, keyof BotRecord>;
 
 /** A record of these fields. */
-export const botRecord = (fields: BotFields): BotRecord => fields as BotRecord; // the protected member is no value
+export const botRecord = (fields: BotFields): BotRecord => fields as BotRecord; // the protected member holds no value
 
 /** The bot with some fields changed. */
 export const changed = (bot: BotRecord, to: Partial<BotFields>): BotRecord => botRecord({ ...bot, ...to });

@@ -22,7 +22,7 @@ export function parseEnv(entries: Iterable<readonly [string, unknown]>): Result<
   const env = new Map<string, string>();
   let totalBytes = 0;
   for (const [name, value] of entries) {
-    // "__proto__" fits the pattern but is no safe key of a JavaScript object, which protobuf maps become.
+    // "__proto__" fits the pattern but is not a safe key of a JavaScript object, which protobuf maps become.
     if (!namePattern.test(name) || name === '__proto__') {
       return refusal(
         `The environment variable name ${JSON.stringify(name.slice(0, 64))} is not valid.`,

@@ -84,7 +84,7 @@ function fromFiles(files: ReadonlyMap<string, string>, language: Language): Resu
   return there.ok ? ok({ requirements: [], requirementFiles: usual.files }) : there;
 }
 
-/** Whether all files are there that pip opens. What is no file for pip is only looked up. */
+/** Whether all files that pip opens exist. What pip does not treat as a file is only looked up. */
 function checkClosure(paths: readonly string[], files: ReadonlyMap<string, string>): Result<undefined> {
   const isRead = (path: string) =>
     !/(?:^|\/)(?:pyproject\.toml|setup\.py|package\.json|package-lock\.json|npm-shrinkwrap\.json|\.npmrc)$/.test(path);

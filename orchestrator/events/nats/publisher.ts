@@ -66,7 +66,7 @@ export class NatsPublisher {
       .finally(stopListening);
   }
 
-  /** Bounded: what is not published by then is after the next start. */
+  /** Bounded: the rest is published after the next start. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     const over = new AbortController();
@@ -171,7 +171,7 @@ export class NatsPublisher {
       seq,
     };
     if (subjects.json === undefined) return [binary];
-    // An id of its own: a stream over both subjects would take the twin for a repeat and drop it.
+    // An id of its own: a stream over both subjects would otherwise drop the twin as a duplicate.
     const json = {
       subject: subjects.json,
       data: Buffer.from(event.json()),

@@ -8,7 +8,7 @@ import { onAbort } from '#common/waiting/abort.ts';
 import { isGone } from '../is-gone.ts';
 import type { Response } from './http.ts';
 
-/** What goes between two blank lines; `id` alone moves the place to resume from and is no event to the reader. */
+/** What goes between two blank lines; `id` alone moves the place to resume from and is not an event to the reader. */
 export interface EventFrame {
   readonly id: string;
   readonly event?: string;

@@ -69,7 +69,7 @@ export async function* untilEnd<T>(values: AsyncIterable<T>, ends: readonly End[
   try {
     for (;;) {
       const next = await beforeEnd(iterator.next(), ends);
-      // An implementation may take an abort for its own end.
+      // An implementation may mistake an abort for its own end.
       const end = ends.find(({ signal }) => signal.aborted);
       if (next.done && end !== undefined) throw end.error();
       if (next.done) return;

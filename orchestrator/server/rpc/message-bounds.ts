@@ -13,7 +13,7 @@ const isTransparent = ({ typeName }: DescMessage): boolean => typeName === 'goog
 const unknownGroupDepth = 64;
 const mapValueNumber = 2;
 
-/** What is too much; undefined also for bytes that are no such message, which the decoder finds. */
+/** What is too much; also undefined for bytes that are not such a message, which the decoder detects. */
 export function checkMessageBounds(
   desc: DescMessage,
   bytes: Uint8Array,

@@ -1,4 +1,4 @@
-/** Rows by a time: which comes first. A binary heap; times that are no longer so are left in it until they come up. */
+/** Rows by time: which comes first. A binary heap; outdated times are left in it until they come up. */
 import type { Index } from './rows.ts';
 
 interface Entry {
@@ -41,7 +41,7 @@ export class Soonest<R> implements Index<R> {
     return undefined;
   }
 
-  /** Keys of what is due by then, soonest first, of one time by key: always in the same order. Looks at nothing that is not due. */
+  /** Keys of what is due, soonest first, equal times by key: always in the same order. Looks at nothing that is not due. */
   until(at: number): string[] {
     const due: Entry[] = [];
     for (let next = this.next(); next !== undefined && next <= at; next = this.next()) {
