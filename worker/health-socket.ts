@@ -23,7 +23,7 @@ export interface HealthSocket {
   close(): Promise<void>;
 }
 
-/** Rejects when something that is no socket lies at the path, or the path cannot be made. */
+/** Rejects when something other than a socket is at the path, or the path cannot be created. */
 export async function serveHealth(path: string, health: () => WorkerHealth): Promise<HealthSocket> {
   await removeOldSocket(path);
   const open = new Set<Socket>();

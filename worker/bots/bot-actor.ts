@@ -278,7 +278,7 @@ export class BotActor {
     if (step.kind === 'look') this.#lookedOnce.resolve();
   }
 
-  /** When the engine is asked again about an end; a time that has passed waits for what keeps it from being asked. */
+  /** When the engine is asked again about an end; once that time has passed, the question waits for whatever blocks it. */
   #askAtMs(): number {
     const { suspected } = this.#memory;
     const waits = suspected?.confirmed === false && suspected.askAtMs > this.#now();

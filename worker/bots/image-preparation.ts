@@ -82,7 +82,7 @@ export async function prepareImage(
   }
 }
 
-/** What installs nothing and runs nothing of its user's waits for no build that does. */
+/** A build that installs nothing and runs nothing of its user's does not wait for builds that do. */
 const slotsFor = ({ slots, quickSlots = slots }: PreparationParts, source: BuiltSource): Semaphore =>
   source.mode === 'simple' && source.requirements.length === 0 && source.requirementFiles.length === 0
     ? quickSlots

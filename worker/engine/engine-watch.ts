@@ -43,7 +43,7 @@ export interface EngineWatchHooks {
 const awayReason = 'engine_unavailable: the container engine does not answer';
 const checkEveryMs = 10_000;
 const checkLimitMs = 5000;
-// One slow answer is no outage.
+// One slow answer is not an outage.
 const failuresForNotReady = 2;
 const resyncMs = 30_000;
 const resyncWithoutEventsMs = 5000;

@@ -42,7 +42,7 @@ const connections: ReadonlySet<string> = new Set([
 /** Whether the code is about this machine, and not about a connection to another one. */
 export const isMachineFailure = (code: string): boolean => Object.hasOwn(machine, code);
 
-/** What is transient of an error that nobody has explained, in words for people; undefined for everything else. */
+/** Why an otherwise unexplained error is transient, for people; undefined for everything else. */
 export function transientSystemFailure(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return undefined;
   if (isMachineFailure(error.code)) return machine[error.code];

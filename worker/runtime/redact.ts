@@ -2,7 +2,7 @@
 import { createStringFinder } from '#common/find-strings.ts';
 
 const shown = '[redacted]';
-// Values this short stand in ordinary texts by chance ("1", "true"), and are no secrets one could keep.
+// Values this short occur in ordinary texts by chance ("1", "true"), and could not be kept secret anyway.
 const secretMinLength = 4;
 
 /** Replaces every occurrence of a value in a text; also of the value as it stands inside JSON or Go quotes. */

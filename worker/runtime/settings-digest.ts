@@ -5,7 +5,7 @@
 import { createHmac } from 'node:crypto';
 import type { SigningKey } from './labels.ts';
 
-/** The label; no part of what `sig` vouches for. */
+/** The label; not covered by `sig`. */
 export const settingsLabel = 'settings';
 
 /** `settings`: plain data whose keys always come in the same order. */

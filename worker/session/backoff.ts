@@ -22,7 +22,7 @@ const refusedDelayMs = (failures: number, random: number): number => backoffMs(r
 /** After another worker of the same id took the session: coming back at once would only throw that one out in turn. */
 export const fencedDelayMs = (random: number): number => Math.round(longestMs * (1 + random));
 
-/** How long to wait after a try that ended so, with so many failures of each orchestrator in a row before it. */
+/** How long to wait after a try with this end, given each orchestrator's failures in a row before it. */
 export function delayAfter(end: SessionEnd, failures: number, random: number): number {
   switch (end.kind) {
     case 'fenced':

@@ -155,7 +155,7 @@ export class Outbox {
   }
 
   #push(item: TaskItem): void {
-    // Only a peer that reads nothing lets so many gather; progress is what can be missed.
+    // Only with a peer that reads nothing do so many gather; progress is what can be dropped.
     if (this.#tasks.length >= itemsMax) this.#tasks = this.#tasks.filter(({ kind }) => kind !== 'progress');
     this.#tasks.push(item);
     this.#bell.ring();

@@ -39,8 +39,8 @@ export const isErrno = (error: unknown, ...codes: readonly string[]): boolean =>
   error instanceof Error && 'code' in error && codes.includes(String(error.code));
 
 /**
- * The object in a JSON file that this program wrote, `T`; undefined when there is none, or a failing disk or a strange hand has
- * made something else of it: one file must not keep the bots of all others from being seen.
+ * The object in a JSON file that this program wrote, `T`; undefined when there is none, or a failing disk or an outside hand has
+ * damaged it: one file must not hide the bots of all others.
  */
 export async function readJsonIfAny<T extends object>(path: string): Promise<T | undefined> {
   const text = (await readFileIfAny(path))?.toString();

@@ -70,7 +70,7 @@ async function removeOld(path: string, mine: Owner): Promise<void> {
 }
 
 /**
- * Puts our lock in the place of a dead one. Only who holds the claim on that very lock may replace it, and looks again once
+ * Puts our lock in place of a dead one. Only the holder of the claim on that very lock may replace it, and looks again once
  * it has the claim: so of many who saw the same dead lock one wins. False when there is nothing to take over any more.
  */
 async function takeOverDeadLock(path: string, prepared: string): Promise<boolean> {

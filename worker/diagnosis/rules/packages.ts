@@ -21,7 +21,7 @@ const untrusted =
 /** As an index page of the index with a wrong password. */
 const refused = /\b(?:401|403) (?:Client )?Error|error 40[13] while getting/i;
 
-/** pip says at its end that there is no such package, whatever kept it from asking. */
+/** pip ends by saying that there is no such package, whatever the reason it could not ask. */
 const whyNothingFound = (before: readonly string[]): Explanation | undefined => {
   if (before.some((text) => untrusted.test(text))) return certificate;
   if (before.some((text) => refused.test(text))) return credentials;

@@ -2,7 +2,7 @@
  * What a rule of the table is. Each recognises one line of a log or of a build's output, and may look at what was printed just
  * before it. Pure.
  *
- * 1. A log is written by a stranger's bot and by people who chat with it: nothing of a line is repeated but names that fit a
+ * 1. A log is written by a stranger's bot and by people who chat with it: nothing in a line is repeated but names that fit a
  *    narrow pattern.
  * 2. A package is proposed by name only if it is a known one: a name that a bot's own code uses may be anybody's package.
  */

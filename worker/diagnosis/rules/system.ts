@@ -60,7 +60,7 @@ const certificate: Explanation = {
   cure: 'the image lacks its authority (the package ca-certificates), the certificate has expired or is self-signed, or a proxy replaces it with its own',
 };
 
-/** Before those of Telegram: a Bot API server at localhost is no trouble of Telegram's. */
+/** Before those of Telegram: a Bot API server at localhost is not Telegram's problem. */
 export const localhostRules: readonly Rule[] = [
   rule(
     'run',
@@ -121,7 +121,7 @@ export const systemRules: readonly Rule[] = [
     /^([\w./-]{1,100}): (?:(?:line )?\d{1,5}: )?set: (?:line \d{1,5}: )?(?:[Ii]llegal option -|pipefail|-: invalid option|invalid option)[\s-]{0,4}$/,
     ([, file]) => windowsLines(file),
   ),
-  // The carriage return became a part of the last word of a script's line.
+  // The carriage return became part of the last word of a script's line.
   rule(
     'any',
     'windows_lines',

@@ -16,7 +16,7 @@ export interface StepBounds {
 }
 
 /**
- * Podman answers 400 to Docker's form of hosts and limits, and leaves a network that is reported in Docker's way unread: steps would
+ * Podman answers 400 to Docker's form of hosts and limits, and ignores a network given in Docker's way: steps would
  * run in the network of the host. Its own form is that of buildah's remote client.
  */
 export function stepParameters(

@@ -2,7 +2,7 @@
  * The code of bots of simple mode, one tar for each image name, ready to be unpacked in a container of that image.
  *
  * 1. A file under its final name is whole, also after a power failure: it is on disk before it gets the name.
- * 2. An image whose code is not here is no image: what lost its code is made again (images.ts).
+ * 2. An image whose code is missing here does not count: it is made again (images.ts).
  */
 import { randomBytes } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
  * What a bot's container is created with: every field is named here, none is merged in from a request. Pure; the test
- * holds the whole as data. Why each limit is what it is stands beside it.
+ * holds the whole as data. The reason for each limit is beside it.
  */
 import { posix } from 'node:path';
 import { botHash, imageVolumeName, volumeName } from '#common/ids.ts';

@@ -219,7 +219,7 @@ async function seeContainer(
   }
 }
 
-/** What can be done to a container without a look at it first: Docker alone takes what is done already for done. */
+/** What can be done to a container without a look at it first: only Docker accepts what is already done. */
 async function knownToDocker(
   { engine, known }: ContainerDeps,
   id: string,

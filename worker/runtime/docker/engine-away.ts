@@ -64,7 +64,7 @@ export function explainAway(
   }
 }
 
-/** Looks at what connecting failed on; undefined when there is no better word for it than its own. */
+/** Looks at what connecting failed on; undefined when its own message is the best there is. */
 export async function whyAway(dockerHost: string, error: unknown): Promise<EngineAway | undefined> {
   const code = codeOf(error) ?? (error instanceof Error ? codeOf(error.cause) : undefined);
   if (code === undefined) return undefined;

@@ -1,6 +1,6 @@
 /**
  * Gives what is in a bot's /data to another user: a container of the bot's own image runs its chown, as root, without a
- * network and with nothing mounted but the data. The files are not rewritten, so that nothing of them can be lost.
+ * network and with nothing mounted but the data. The files are not rewritten, so that nothing in them can be lost.
  */
 
 import { volumeName } from '#common/ids.ts';

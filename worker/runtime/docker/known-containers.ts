@@ -6,7 +6,7 @@
 export interface KnownContainer {
   /** All is in it that `create` puts there. False for one that never ran and was not seen to be made whole. */
   readonly isWhole: boolean;
-  /** What it runs is no shell, which would keep a signal from the bot. */
+  /** It does not run a shell, which would keep a signal from the bot. */
   readonly isPlain: boolean;
 }
 

@@ -32,7 +32,7 @@ export function createBotNetwork(
       return await engine.call({ method: 'GET', path: `/networks/${encodeURIComponent(name)}` }, signal);
     } catch (error) {
       if (hasStatus(error, 404)) return undefined;
-      // Engines before 25 let two networks have one name, and then take the name for neither.
+      // Engines before 25 let two networks share a name, and then accept the name for neither.
       if (hasStatus(error, 400) && /ambiguous/i.test(error.text)) {
         refuse('CONTAINER_ERROR', `The engine has more than one network named ${name}, so bots can use neither.`, {
           hint: `The operator has to remove all but one by id: docker network ls --filter name=${name}, then docker network rm ID.`,

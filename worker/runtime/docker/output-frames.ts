@@ -18,7 +18,7 @@ const headerBytes = 8;
 // The engine cuts at 16 KiB. Far more means that this is not a log stream, and waiting for it would fill the memory.
 const payloadMaxBytes = 1024 * 1024;
 
-/** Returns a function that takes the next piece and gives the frames that are complete with it. Throws on what is no log stream. */
+/** Returns a function that takes the next piece and gives the frames that it completes. Throws on anything but a log stream. */
 export function createFrameParser(): (piece: Buffer) => readonly OutputFrame[] {
   let held: Buffer = Buffer.alloc(0);
   return (piece) => {

@@ -1,4 +1,4 @@
-/** Runs one command of a build: its output line by line, and nothing of it left when it ends or is aborted. */
+/** Runs one command of a build: its output line by line, and nothing left behind when it ends or is aborted. */
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

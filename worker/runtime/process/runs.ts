@@ -97,7 +97,7 @@ export async function startRun(folder: string, program: Program, clock: Clock, o
   }
 }
 
-/** Returns when the wrapper has said who it is. Throws if it cannot, and then nothing of it runs. */
+/** Returns when the wrapper has said who it is. Throws if it cannot; nothing is running then. */
 async function untilRecorded(child: ChildProcess, path: string, clock: Clock): Promise<void> {
   let failure: unknown;
   child.once('error', (error) => {
