@@ -8,7 +8,7 @@ const clearUpMs = 60_000;
 
 const quoted = (arg: string): string => (/^[\w@%+=:,./-]+$/.test(arg) ? arg : `"${arg}"`);
 
-/** Throws when the command ends with another code than 0; its own words are on the terminal by then. */
+/** Throws when the command ends with a code other than 0; its own output is already on the terminal. */
 export async function avtomatikaBot(
   args: readonly string[],
   env: NodeJS.ProcessEnv,

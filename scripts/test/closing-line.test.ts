@@ -29,7 +29,7 @@ function runOn(files: Record<string, string>, ...args: string[]): { lines: strin
   return { lines: ended.stdout.trimEnd().split('\n'), code: ended.status };
 }
 
-/** The outer vitest marks its workers by these; the inner one must not take itself for a worker. */
+/** The outer vitest marks its workers by these; the inner one must not mistake itself for a worker. */
 function withoutOuterRun(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(VITEST|TEST$|NODE_ENV$)/.test(name)));
 }
