@@ -28,7 +28,7 @@ describe('an orchestrator whose clock is set', () => {
   let dir: string;
   let program: OrchestratorProgram | undefined;
   let offset = 0;
-  /** Sets its clock to so many seconds from the real one. */
+  /** Sets its clock this many seconds from the real one. */
   const setClock = (seconds: number) => {
     offset = seconds;
     writeFileSync(join(dir, 'offset'), `${seconds < 0 ? '-' : '+'}${Math.abs(seconds)}\n`);

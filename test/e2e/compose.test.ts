@@ -356,7 +356,7 @@ describe('the platform by compose', { timeout: longMs }, () => {
 
   it('a worker of a second host joins with its token and the address alone', async ({ skip }) => {
     const { engine: own, env, host } = platform(skip);
-    // Between containers of two networks on one engine there is no way, so it goes round by this machine.
+    // Containers in two networks on one engine cannot reach each other, so it goes by way of this machine.
     const target = { host: own.hostAddress.replace(/\.1$/, '.2'), port: 8000 };
     await using forward = await startForward(own.hostAddress, target);
     using shell = host.shell({ ...env, COMPOSE_PROJECT_NAME: 'second', WORKER_ID: 'bot-runner-2' });

@@ -15,7 +15,7 @@ export interface FuzzRun {
   readonly from: number;
   readonly requests: number;
   readonly ports: Ports;
-  /** Called after each batch; throws when something has gone wrong by then. */
+  /** Called after each batch; throws when something has gone wrong. */
   readonly check: (done: number) => Promise<void>;
 }
 

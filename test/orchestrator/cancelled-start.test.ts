@@ -1,4 +1,4 @@
-/** A start that its user calls off has not failed; and what no worker ever had is decided about at once. */
+/** A start that its user calls off has not failed; and what no worker ever had is settled at once. */
 import { createClient } from '@connectrpc/connect';
 import { expect, it } from 'vitest';
 import { JobService } from '#gen/botrunner/v1/job_service_pb.js';

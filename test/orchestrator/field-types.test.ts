@@ -209,7 +209,7 @@ describe('a parameter of GET /events', () => {
   });
 });
 
-/** A path with an escape that is none is not found, or taken as it stands; it is never a failure of the server. */
+/** A path with an invalid escape is not found, or read literally; it is never a failure of the server. */
 describe('a malformed escape', () => {
   const broken = ['%', '%z', '%zz', '%f', '%ff', '%c3%28', '%00', '%2f', '%2e%2e', '%ed%a0%80', 'a%', '%%', '%u0041'];
   const places = [

@@ -1,7 +1,7 @@
 /**
- * Hostile requests through the real doors: the frame of a request, and what of it is no field of a bot. The numbers
- * are those of the list of hostile inputs that the platform is held to; what of it is no request (fetching, pulling, the CLI) is
- * tested where it happens.
+ * Hostile requests through the real doors: the frame of a request, and all parts of it but a bot's fields. The numbers
+ * are those of the list of hostile inputs that the platform is held to; items that are not requests (fetching, pulling, the
+ * CLI) are tested where they happen.
  */
 import { request as httpRequest } from 'node:http';
 import { gzipSync } from 'node:zlib';

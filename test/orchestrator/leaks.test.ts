@@ -1,5 +1,5 @@
 /**
- * A thousand of each call, and then nothing of them is left: no listener, timer, entry of a map, or object of any kind. Each is
+ * A thousand of each call, and then nothing is left of them: no listener, timer, entry of a map, or object of any kind. Each is
  * counted over the whole heap, so that a new kind of leak needs no new test.
  */
 import http from 'node:http';

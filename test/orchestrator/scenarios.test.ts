@@ -1,6 +1,6 @@
 /**
  * The scenarios of scenarios/: commands, "----", and what happens. `REWRITE=1 npm test -- test/orchestrator/scenarios.test.ts` writes what
- * happens now in the place of what was expected; the difference is for a person to read.
+ * happens now in place of what was expected; the difference is for a person to read.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

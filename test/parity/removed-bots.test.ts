@@ -1,6 +1,6 @@
 /**
  * The name of a deleted bot is free at once. The orchestrator counts the decisions about a new bot from 1 again; a worker
- * that still remembers the removal of the old one must not take them for old ones.
+ * that still remembers the removal of the old one must not mistake them for old ones.
  */
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { BotState, DesiredState } from '#gen/botrunner/v1/bot_pb.js';

@@ -39,7 +39,7 @@ export interface StormParts {
   readonly toEngine: readonly (FaultProxy | undefined)[];
   /** The folder of the orchestrator's store, which is a small disk of its own; undefined where none can be mounted. */
   readonly storeDisk: string | undefined;
-  /** Sets the clock that a program sees to so many seconds from the real one; undefined where that cannot be done. */
+  /** Sets a program's clock this many seconds from the real one; undefined where that cannot be done. */
   readonly setClock: ((program: KeptProgram, seconds: number) => void) | undefined;
   /** What cannot be done on this machine, for people. */
   readonly missing: readonly string[];

@@ -17,7 +17,7 @@ export interface RequestRecord {
   readonly otherJobs: string[];
   /** The job when it was seen final first; undefined while it is open. */
   job: { readonly at: number; readonly body: JsonBody } | undefined;
-  /** The orchestrator said, with nothing wrong with it, that there is no such job. */
+  /** The orchestrator, in good health, said that there is no such job. */
   jobGone: boolean;
 }
 

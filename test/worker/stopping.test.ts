@@ -29,7 +29,7 @@ describe('a worker that stops', () => {
     await world.start();
     const hello = await (await world.orchestrator.session(1)).hear('hello');
     expect(hello.bootId).not.toBe((await session.hear('hello')).bootId);
-    // Looked at before the first word, so that nobody takes it for unknown in between.
+    // Looked at before the first message, so that nobody sees it as unknown in between.
     expect(hello.snapshot).toMatchObject([{ state: BotState.RUNNING, containerId: id }]);
     expect(world.runtime.done.filter((what) => what.startsWith('start'))).toHaveLength(1);
   });

@@ -1,5 +1,5 @@
 /**
- * The quick start and the scenarios 1 to 6 of the testing guide once more, with tokens of a real form in the place of
+ * The quick start and the scenarios 1 to 6 of the testing guide once more, with tokens of a real form in place of
  * `your_token`: then the platform knows them for Telegram's, and lets one running bot have one. What that does to scenario
  * 6, which starts three bots with one token, is what docs/ru/06-scenarios.md says.
  */

@@ -15,7 +15,7 @@ export interface ComposeProgram {
   readonly script: string;
 }
 
-/** A program, or one line that says why it is not to be had. */
+/** A program, or one line that says why it is unavailable. */
 export type ComposeOrNot = ComposeProgram | { readonly skip: string };
 
 // A folder of its own: a cache holds one set of packages.

@@ -31,6 +31,6 @@ if (once[started] === undefined) {
   keeper.stdin.on('error', () => undefined);
   keeper.stdin.write(`${folder}\n`);
   keeper.unref();
-  // The pipe stays open until this process is gone, and keeps it from ending no more than the child does.
+  // The pipe stays open until this process is gone, and, like the child, does not keep it from ending.
   (keeper.stdin as unknown as { unref?: () => void }).unref?.();
 }

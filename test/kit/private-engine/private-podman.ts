@@ -1,5 +1,5 @@
 /**
- * Podman behind its Docker-compatible socket, in the place of a Docker engine: unpacked beside the system as that one is, with
+ * Podman behind its Docker-compatible socket, in place of a Docker engine: unpacked beside the system as that one is, with
  * storage, network, processes and mounts of its own. All of its processes are in one process namespace, so that they end with
  * its first.
  */

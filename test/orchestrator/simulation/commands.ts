@@ -18,7 +18,7 @@ class Line {
     this.#words = text.trim().split(/\s+/);
   }
 
-  /** The n-th word that is no option, the command being 0; empty when there is none. */
+  /** The n-th non-option word, the command being 0; empty when there is none. */
   at(n: number): string {
     return this.#words.filter((word) => !word.includes('='))[n] ?? '';
   }

@@ -1,5 +1,5 @@
 /**
- * Scenarios as text, after the tests of etcd's raft: blocks of commands, "----", and what happened by then.
+ * Scenarios as text, after the tests of etcd's raft: blocks of commands, "----", and what had happened by then.
  *
  *   join w1
  *   start ann/echo
@@ -32,7 +32,7 @@ export function parseScenario(text: string): readonly Block[] {
     });
 }
 
-/** Runs a scenario. Returns it with what happened in the place of what was expected. */
+/** Runs a scenario. Returns it with what happened in place of what was expected. */
 export function runScenario(text: string): string {
   const blocks = parseScenario(text);
   const world = new World(optionsOf(blocks));

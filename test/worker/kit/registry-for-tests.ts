@@ -49,7 +49,7 @@ export interface RegistryForTests {
   readonly logs: BotLogs;
   /** Artifacts cannot be had while this is set. */
   artifactError: Error | undefined;
-  /** What the orchestrator was asked about tokens: whether the bot was built by then. */
+  /** What the orchestrator was asked about tokens: whether the bot had been built. */
   readonly claims: boolean[];
   claimAnswer: () => 'granted' | 'pending';
   /** The bot should run at this revision; generation is the same unless given. */

@@ -62,7 +62,7 @@ export interface ScriptedOrchestrator {
   readonly fetches: string[];
   /** Where each fetch began. */
   readonly fetchedFrom: number[];
-  /** Ends each fetch after so many bytes, as a connection that breaks. */
+  /** Ends each fetch after this many bytes, like a broken connection. */
   fetchCutAfter: number;
   /** An orchestrator from before offsets. */
   knowsOffsets: boolean;
