@@ -86,7 +86,7 @@ it('gives up at the deadline of the job, and a little later, not earlier', async
   expect(clock.monotonicMs()).toBeLessThanOrEqual(615_000);
 });
 
-it('says so when the orchestrator is there but never tells the end', async () => {
+it('says so when the orchestrator is there but never reports the end', async () => {
   const result = await wait(Array.from({ length: 500 }, () => [running('building')]));
   expect(result.error).toMatchObject({ complaint: { exitCode: 1, code: 'DEADLINE_EXCEEDED' } });
 });

@@ -113,7 +113,7 @@ describe('events', () => {
     expect(JSON.parse(json.stdout)).toMatchObject({ kind: 'snapshot', bots: [{ bot_id: 'b' }], cursor: 'p5' });
   });
 
-  it('tells a refusal, and refuses wrong numbers before it connects', async () => {
+  it('shows a refusal, and refuses wrong numbers before it connects', async () => {
     const orchestrator = new FakeOrchestrator();
     orchestrator.failNext('watchBots', refusal('BOT_NOT_FOUND', 'There is no bot named x.'));
     const told = await runCli(['events', '--bot', 'x', '-f'], { orchestrator });

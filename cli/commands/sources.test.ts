@@ -40,7 +40,7 @@ describe('--code', () => {
 });
 
 describe('--simple', () => {
-  it('tells the server the runtime only when it was asked for, and chooses the entrypoint by it', async () => {
+  it('sends the server the runtime only when it was given, and chooses the entrypoint by it', async () => {
     const cwd = await tempFolder({
       'bot.py': '',
       'index.js': '',
@@ -111,7 +111,7 @@ describe('--custom DIR', () => {
     expect(stderr).toContain('Sent to the build: env. List in .dockerignore what the image does not need\n');
   });
 
-  it('goes out as a gzipped tar, its size told before, and what is left out too', async () => {
+  it('goes out as a gzipped tar, after its size and what is left out are shown', async () => {
     const cwd = await tempFolder({
       'my_bot/Dockerfile': 'FROM python:3.11-slim\n',
       'my_bot/.dockerignore': '*.md\n!README.md\n',
@@ -321,7 +321,7 @@ describe('beside the source', () => {
     expect(plain.orchestrator.starts[0]?.spec?.limits).toBeUndefined();
   });
 
-  it('a bad limit and a bad line are told with their cure before anything is sent', async () => {
+  it('a bad limit and a bad line are reported with their cure before anything is sent', async () => {
     const limit = await start(['--code', 'x', '--memory', '256']);
     expect(limit).toMatchObject({
       exitCode: 2,

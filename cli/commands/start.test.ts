@@ -193,7 +193,7 @@ describe('a connection that breaks', () => {
     ]);
   });
 
-  it('while it waits is told and opened again', async () => {
+  it('while it waits is reported and opened again', async () => {
     const orchestrator = new FakeOrchestrator();
     orchestrator.result = startedResult;
     orchestrator.watchScripts.push([{ job: { reason: 'building' } }, { error: connectionLost() }]);

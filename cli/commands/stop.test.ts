@@ -77,7 +77,7 @@ describe('of several bots', () => {
     return orchestrator;
   };
 
-  it('asks for all of them before it waits for the first, and tells each end', async () => {
+  it('asks for all of them before it waits for the first, and shows how each ended', async () => {
     const orchestrator = three();
     const told = await runCli(['stop', 'b', 'c', 'b'], { orchestrator });
     expect(told.stdout).toBe('b is stopped. Container: bot_dev_b_abc\nc is stopped. Container: bot_dev_b_abc\n');

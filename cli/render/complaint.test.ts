@@ -23,7 +23,7 @@ it('shows code, message, hint and example, and the details when asked for', () =
   expect(renderComplaint(complaint, plain, true)).toBe(`${text}  current_bots: 3\n  active_bots: ["a","b","c"]\n`);
 });
 
-it('tells what was found on this side in one line', () => {
+it('shows what was found on this side in one line', () => {
   expect(renderComplaint({ ...complaint, short: true }, plain, true)).toBe(
     'Error QUOTA_EXCEEDED: You have 3 of 3 bots. Stop one first.\n',
   );
