@@ -8,7 +8,7 @@ const hour = 3_600_000;
 const day = 24 * hour;
 
 describe('steps of the wall clock', () => {
-  it('are told once each, in both directions, and running is none', () => {
+  it('are reported once each, in both directions, and running is none', () => {
     const clock = createManualClock();
     const steps = new ClockSteps(clock);
     clock.advance(50 * day);
@@ -19,7 +19,7 @@ describe('steps of the wall clock', () => {
     expect(steps.take()).toBe(2 * hour);
   });
 
-  it('that could not be acted on are told again', () => {
+  it('that could not be acted on are reported again', () => {
     const clock = createManualClock();
     const steps = new ClockSteps(clock);
     clock.setWall(clock.wallMs() + hour);

@@ -30,7 +30,7 @@ describe('an image reference', () => {
     expect(verdict(text)).toBe(formatted);
   });
 
-  test('is told apart into its parts', () => {
+  test('is split into its parts', () => {
     expect(parseImageReference(`ghcr.io/me/bot:1@sha256:${sha}`)).toEqual({
       ok: true,
       value: { registry: 'ghcr.io', repository: 'me/bot', tag: '1', digest: `sha256:${sha}` },

@@ -9,7 +9,7 @@ function logged(work: (logger: ReturnType<typeof createLogger>) => void): Record
 const systemError = (code: string, syscall?: string) =>
   Object.assign(new Error(code), { code, syscall, path: '/data/x' });
 
-it('tells a disk that cannot be written to in one line without a stack, however often it fails', () => {
+it('reports a disk that cannot be written to in one line without a stack, however often it fails', () => {
   const lines = logged((logger) => {
     for (let n = 0; n < 50; n += 1) {
       logger.warn({ err: systemError('ENOSPC', 'write'), bot: n }, 'a line could not be written');
@@ -27,7 +27,7 @@ it('tells a disk that cannot be written to in one line without a stack, however 
   expect(JSON.stringify(lines)).not.toContain('stack');
 });
 
-it('tells every other error with all that is known of it', () => {
+it('logs every other error with all that is known of it', () => {
   const lines = logged((logger) => {
     logger.warn({ err: new Error('a bug') }, 'it failed');
     logger.warn({ err: systemError('EACCES', 'spawn git') }, 'git cannot be run');

@@ -37,7 +37,7 @@ it.each<[Error, string]>([
   expect(explainStartError(error)?.startsWith(line)).toBe(true);
 });
 
-it('a bug is told with all that is known of it', () => {
+it('a bug is logged with all that is known of it', () => {
   expect(explainStartError(new Error('a bug'))).toBeUndefined();
   expect(explainStartError(new TypeError('a bug'))).toBeUndefined();
   expect(explainStartError('thrown')).toBeUndefined();

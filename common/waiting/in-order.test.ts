@@ -34,7 +34,7 @@ test('messages begin in order, at most so many at once, whatever order they end 
   expect(begun).toEqual([0, 1, 2, 3, 4]);
 });
 
-test('none begins after a failure, which is told at once; the end waits for what was under way', async () => {
+test('none begins after a failure, which is reported at once; the end waits for what was under way', async () => {
   const { begun, handle, end, incoming } = stage(10);
   const told: unknown[] = [];
   let over = false;

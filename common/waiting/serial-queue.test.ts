@@ -14,7 +14,7 @@ function piecesOf(seen: string[]) {
 }
 
 describe('a serial queue', () => {
-  it('begins a piece when those before it have settled, good or bad, and tells each caller of its own', async () => {
+  it('begins a piece when those before it have settled, good or bad, and gives each caller its own result', async () => {
     const queue = new SerialQueue();
     const seen: string[] = [];
     const pieces = piecesOf(seen);

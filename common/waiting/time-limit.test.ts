@@ -12,7 +12,7 @@ describe('a time limit', () => {
     expect(clock.pendingTimers()).toBe(0);
   });
 
-  it('gives up work that does not listen, and tells it to stop', async () => {
+  it('gives up work that does not listen, and aborts it', async () => {
     const clock = createManualClock();
     let told: AbortSignal | undefined;
     const limited = withTimeLimit(clock, 'asking', 100, undefined, (signal) => {
