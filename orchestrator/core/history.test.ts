@@ -26,7 +26,7 @@ describe('where histories part', () => {
     expect(createForkOf({ openings: line(['n', 80]), now: 95 }, line(['y', 90], ['z', 99]))(at('z', 120))).toBe(80);
   });
 
-  it('a circle in what somebody tells ends', () => {
+  it('a circle in a reported history ends', () => {
     const circle = [
       { id: 'p', fromSeq: 1, after: 'q' },
       { id: 'q', fromSeq: 1, after: 'p' },

@@ -71,7 +71,7 @@ describe('what an update does not name', () => {
     });
   });
 
-  it('of the limits stays, each by itself, until it is reset', () => {
+  it('of the limits stays, each on its own, until it is reset', () => {
     const before = { limits: { memoryBytes: 512n, cpuMillis: 250 } };
     expect(merged(before, {})).toMatchObject(before);
     expect(merged(before, { limits: { cpuMillis: 100 } })).toMatchObject({

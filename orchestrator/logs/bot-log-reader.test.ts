@@ -252,7 +252,7 @@ describe('following', () => {
     await again.stop();
   });
 
-  it('tells where to continue before there is any line, and past lines that are left out', async () => {
+  it('says where to continue before there is any line, and past lines that are left out', async () => {
     const reading = reader.read(bot, query({ grep: '9' }), new AbortController().signal);
     expect((await reading.next()).value).toEqual({ entries: [], cursor: `${worker.logId}-0` });
     const next = reading.next();

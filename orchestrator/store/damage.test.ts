@@ -78,7 +78,7 @@ it.each([
   expect(readFileSync(path()).equals(before)).toBe(true);
 });
 
-it('that is damaged while it is used answers UNAVAILABLE, and is never told to be in order again', async () => {
+it('that is damaged while it is used answers UNAVAILABLE, and is never reported as sound again', async () => {
   await fill(100);
   const opened = store as Store | undefined;
   if (opened === undefined) throw new Error('not opened');

@@ -113,7 +113,7 @@ describe('pruning', () => {
     expect(store.read.idempotency.get('ann', 'young')).toBeDefined();
   });
 
-  it('continues by itself, every minute', async () => {
+  it('continues on its own, every minute', async () => {
     await pruning.run();
     await addEvents(2_600);
     clock.advance(60_000);

@@ -133,7 +133,7 @@ function answers({ read: tx }: Store): unknown {
   };
 }
 
-test('after any works, some of which throw, in commits of one or of many', async () => {
+test('after any works, throwing ones included, in commits of one or of many', async () => {
   await fc.assert(
     fc.asyncProperty(works, fc.boolean(), async (all, together) => {
       const dir = mkdtempSync(join(tmpdir(), 'store-'));
