@@ -21,7 +21,7 @@ afterEach(async () => {
 
 const healthy: WorkerHealth = { connected: true, engineReady: true, reason: '' };
 
-it('tells each asker how the worker is at that moment', async () => {
+it('gives each asker the health of the worker at that moment', async () => {
   let now = healthy;
   served = await serveHealth(path, () => now);
   expect(await askHealth(path, 5000)).toEqual(healthy);
@@ -44,7 +44,7 @@ it('takes the place of a socket that a killed worker left, and of nothing else',
   await expect(serveHealth(file, () => healthy)).rejects.toThrow(/EADDRINUSE/);
 });
 
-it('removes its socket when it closes, whoever is still connected', async () => {
+it('removes its socket when it closes, even with clients connected', async () => {
   served = await serveHealth(path, () => healthy);
   await served.close();
   expect(existsSync(path)).toBe(false);

@@ -152,7 +152,7 @@ describe('making an image', () => {
     expect(await readdir(fetching.dir)).toEqual([]);
   });
 
-  test('asks about the Telegram tokens in what it has fetched, and tells of them', async () => {
+  test('asks about the Telegram tokens in what it has fetched, and reports them', async () => {
     const token = '123456789:AAabcdefghijklmnopqrstuvwxyz0123456';
     await git.commit('leaky', 'main', { Dockerfile: 'FROM scratch', 'bot.py': `T = "${token}"`, 'notes.md': token });
     const source = custom({ case: 'git', value: { url: `${git.url}/leaky` } as never });

@@ -236,7 +236,7 @@ describe('the causes recognised in a log', () => {
     expect(performance.now() - started).toBeLessThan(2000);
   });
 
-  it('the end of a failure, as aiogram tells it', () => {
+  it('the end of a failure, as aiogram reports it', () => {
     expect(saysRecovered('INFO:aiogram.dispatcher:Connection established (tryings = 3, bot id = 42)')).toBe(true);
     expect(saysRecovered('Connection established')).toBe(false);
   });

@@ -43,7 +43,7 @@ describe('the preflight against a Bot API server', () => {
     expect(JSON.stringify(found)).not.toContain('AAunknown');
   });
 
-  it('refuses while a webhook is set, and tells its host but not its path', async () => {
+  it('refuses while a webhook is set, and names its host but not its path', async () => {
     await setWebhook(`https://hooks.example.org/${known}`);
     const found = await check({ BOT_TOKEN: known });
     expect(found).toMatchObject({

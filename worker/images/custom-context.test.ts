@@ -78,7 +78,7 @@ describe('the build context of custom mode', () => {
     await expect(read(utf16)).rejects.toMatchObject({ problem: { code: 'BUILD_FAILED' } });
   });
 
-  test('looks through one folder around everything only where it is told to', async () => {
+  test('looks through one folder around everything only where asked to', async () => {
     const entries: Entry[] = [
       [{ name: 'bot-main/', type: 'directory' }],
       [{ name: 'bot-main/Dockerfile' }, 'FROM scratch'],
@@ -124,7 +124,7 @@ describe('the build context of custom mode', () => {
     });
   });
 
-  test('refuses a submodule of which it has no file, unless it is left out', async () => {
+  test('refuses a submodule without files, unless it is left out', async () => {
     const files: Entry[] = [
       [{ name: 'x/Dockerfile' }, 'FROM scratch'],
       [{ name: 'x/.gitmodules' }, '[submodule "s"]\n\tpath = libs/s\n'],

@@ -81,7 +81,7 @@ describe('the outbox', () => {
   });
 });
 
-it('a result is followed by how its bot is now, because it tells how that was when its task ended', () => {
+it('a result is followed by the present state of its bot, because it has the one at the end of the task', () => {
   const outbox = new Outbox();
   outbox.observed(observed('x', BotState.EXITED));
   outbox.result('a');

@@ -6,7 +6,7 @@ import { DesiredSetSchema, EnsureSchema } from '#gen/botrunner/v1/worker_service
 import { createManualClock } from '../../test/kit/manual-clock.ts';
 import { createPeerClock } from './peer-clock.ts';
 
-describe('the time left for a task of an orchestrator that tells an instant', () => {
+describe('the time left for a task of an orchestrator that sends an instant', () => {
   const clock = createManualClock();
   // An hour and a half behind this machine.
   const thereMs = clock.wallMs() - 5_400_000;

@@ -65,7 +65,7 @@ const untilHeard = (heard: string[], what: string) =>
   );
 
 describe('a session', () => {
-  it('that hears nothing for 20 s is over', async () => {
+  it('that receives nothing for 20 s is over', async () => {
     const { clock, heard, over, end } = begin();
     await untilHeard(heard, 'welcomed');
     const session = await orchestrator.session(0);
@@ -99,7 +99,7 @@ describe('a session', () => {
     await eventually('the orchestrator sees the end', () => session.over, Boolean);
   });
 
-  it('ends when told to, and the orchestrator sees it', async () => {
+  it('ends on request, and the orchestrator sees it', async () => {
     const controller = new AbortController();
     const { heard, over } = begin({}, controller.signal);
     await untilHeard(heard, 'welcomed');
@@ -109,7 +109,7 @@ describe('a session', () => {
     await eventually('the orchestrator sees the end', () => session.over, Boolean);
   });
 
-  it('keeps heartbeats within sane bounds whatever it is told', async () => {
+  it('keeps heartbeats within sane bounds whatever the orchestrator sends', async () => {
     orchestrator.welcome = { heartbeatIntervalMs: 0 };
     const { clock, heard } = begin();
     await untilHeard(heard, 'welcomed');

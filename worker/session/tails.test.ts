@@ -89,7 +89,7 @@ describe('a tail', () => {
     expect(await texts({})).toEqual([]);
   });
 
-  it('has one message under way at a time, however much there is to tell', async () => {
+  it('has one message under way at a time, however much there is to send', async () => {
     const log = logs.of(key);
     for (let n = 0; n < 50; n += 1) await log.write(LogStream.BUILD, [`${n} ${'x'.repeat(60_000)}`]);
     const { channel, written, takeOne, cancelled } = slowChannel();

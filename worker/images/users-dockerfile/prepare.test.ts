@@ -214,7 +214,7 @@ describe('a Dockerfile is refused before anything is built, with line and reason
     });
   });
 
-  test('all that it needs BuildKit for is told at once', () => {
+  test('all that it needs BuildKit for is reported at once', () => {
     const text = `FROM a\n${'RUN --mount=type=cache,target=/x true\n'.repeat(7)}`;
     expect(prepare(text)).toMatchObject({
       problem: {

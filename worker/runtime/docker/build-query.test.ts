@@ -7,7 +7,7 @@ test('an engine is Podman when it says so', () => {
   expect(engineKind({})).toBe('docker');
 });
 
-test('the bounds of a build step are told to each engine in its own way', () => {
+test('the bounds of a build step are passed to each engine in its own way', () => {
   const bounds = { network: 'bots', mark: 'a.invalid:127.0.0.1', ulimits: { nproc: 4096, core: 0 } };
   expect(stepParameters('docker', bounds)).toEqual({
     networkmode: 'bots',

@@ -129,7 +129,7 @@ describe('the report of a build', () => {
     },
   );
 
-  test('tells the failure, and whether the base was there', () => {
+  test('reports the failure, and whether the base was there', () => {
     const pull = objects(
       { stream: 'Step 2/9 : FROM ${BASE_IMAGE}\n' },
       { status: 'Pulling from library/python', id: '3.11-slim' },

@@ -55,7 +55,7 @@ describe('a call to the engine', () => {
     ]);
   });
 
-  test('that is refused tells the status, and keeps the words of the engine out of its message', async () => {
+  test('that is refused gives the status, and keeps the words of the engine out of its message', async () => {
     const client = await engineWith((_request, response) => {
       response.writeHead(409).end('{"message":"canary"}');
     });

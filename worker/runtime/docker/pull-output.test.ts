@@ -12,7 +12,7 @@ const reportOf = (entries: readonly object[]) => {
 };
 
 describe('the report of a pull', () => {
-  test('tells of many layers in few lines', () => {
+  test('reports many layers in few lines', () => {
     const ids = Array.from({ length: 50 }, (_, index) => index.toString(16).padStart(12, '0'));
     const { lines, error } = reportOf([
       { status: 'Pulling from team/bot', id: '1' },
