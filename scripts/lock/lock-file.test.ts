@@ -53,7 +53,7 @@ describe('optional packages that npm left out', () => {
     expect(lock.packages['node_modules/@tool/cli-win32-arm64']).toMatchObject({ version: '1.2.0', os: ['win32'] });
   });
 
-  it('are refused when their version cannot be told', () => {
+  it('are refused when their version cannot be determined', () => {
     const lock = lockOf({ 'node_modules/tool': { optionalDependencies: { helper: '>=1 <3' } } });
     expect(() => completed(lock)).toThrow('helper: the range ">=1 <3" names no version');
   });

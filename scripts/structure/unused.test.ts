@@ -54,7 +54,7 @@ describe('exports', () => {
     ]);
   });
 
-  it('of types are not counted where their own file tells callers of them', () => {
+  it('of types are not counted where their own file exposes them to callers', () => {
     expect(unusedOf({ 'worker/a.ts': 'export interface Parts {}\nexport function use(parts: Parts) {}\n' })).toEqual([
       'use',
     ]);

@@ -36,7 +36,7 @@ describe('the end of a test run', () => {
     expect(end.exitCode).toBe(1);
   });
 
-  it('tells each reason of skips in one line, with how many tests and where', () => {
+  it('prints each reason of skips in one line, with how many tests and where', () => {
     const skipped = [
       skip('a', 'x.test.ts', 'no engine:\nstart one'),
       skip('b', 'x.test.ts', 'no engine:\nstart one'),

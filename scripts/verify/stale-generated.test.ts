@@ -23,7 +23,7 @@ it('equal folders have no differences', () => {
   expect(differences(folderWith({ 'a/b.js': 'x' }), folderWith({ 'a/b.js': 'x' }))).toEqual([]);
 });
 
-it('a changed, a missing and a left-over file are told', () => {
+it('a changed, a missing and a left-over file are reported', () => {
   const fresh = folderWith({ 'a/changed.js': '2', 'a/new.js': '' });
   const committed = folderWith({ 'a/changed.js': '1', 'a/old.js': '' });
   expect(differences(fresh, committed)).toEqual([
