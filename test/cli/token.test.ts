@@ -106,7 +106,7 @@ describe('token list', () => {
 });
 
 describe('token revoke', () => {
-  it('makes the token useless at once, and may be told from one that is not there', async () => {
+  it('makes the token useless at once, and differs from one that is not there', async () => {
     const value = (await run(['token', 'add', '--user', 'bob', '--name', 'old'])).stdout.trim();
     const words = ['token', 'revoke', '--user', 'bob', '--name', 'old'];
     expect(await run(words)).toEqual({ exitCode: 0, stdout: 'The token old of bob is revoked.\n', stderr: '' });

@@ -89,7 +89,7 @@ describe('worker', () => {
     expect(JSON.parse(json.stdout)).toMatchObject({ worker_id: 'docker-1', cordoned: false });
   });
 
-  it('drain tells what stays and why, one line or object each, and ends with 3', async () => {
+  it('drain reports what stays and why, one line or object each, and ends with 3', async () => {
     await orchestrator.post({ action: 'start', bot_id: 'echo', deployment_mode: 'simple', code: 'print(1)' });
     const ensure = await worker.take('ensure');
     expect(ensure.desired).toBe(DesiredState.RUNNING);

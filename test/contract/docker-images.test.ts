@@ -102,7 +102,7 @@ describe.skipIf('skip' in given)('images on a Docker engine', { timeout: 120 * s
       },
     );
 
-    test('keep the data of an earlier version that ran as another user, whoever runs now', async () => {
+    test('keep the data of an earlier version that ran as another user, whichever user runs now', async () => {
       const key = { userId, botId: 'older' };
       const say = 'cat /data/d/kept; echo more >> /data/d/kept && touch /data/new && id -u';
       const of = (user: string) => `FROM busybox:stable\nUSER ${user}\nCMD ${say}\n`;
@@ -275,7 +275,7 @@ CMD cat /app/storage/seed; echo x >> /app/storage/count && wc -l < /app/storage/
       expect((await pull(pinned, { credentials: right })).pinned).toBe(pinned);
     });
 
-    test('are told apart: wrong password, no password, absent tag, absent repository', async () => {
+    test('are distinguished: wrong password, no password, absent tag, absent repository', async () => {
       const code = (code: string) => ({ problem: { code } });
       const refused = pull(`${name()}:1`, { credentials: wrong });
       await expect(refused).rejects.toMatchObject(code('REGISTRY_AUTH_FAILED'));

@@ -136,7 +136,7 @@ function describeDocker(docker: TestDocker): void {
       expect(await seen()).toEqual(paths.map((path) => `${path} no`));
     });
 
-    test('tells an end for lack of memory from others', async ({ skip }) => {
+    test('distinguishes an end for lack of memory from others', async ({ skip }) => {
       if (docker.podman?.startsWith('4.'))
         skip('conmon 2.1.6, which Podman 4.3 has, does not tell it of lack of memory');
       const id = await run(
@@ -251,7 +251,7 @@ function describeDocker(docker: TestDocker): void {
       expect(JSON.stringify([error, lines])).not.toContain('canary-pass');
     });
 
-    test('tells an absent base image from a registry that cannot be reached', async () => {
+    test('distinguishes an absent base image from a registry that cannot be reached', async () => {
       const registry = await listen(
         createServer((_request, response) =>
           response
@@ -276,7 +276,7 @@ function describeDocker(docker: TestDocker): void {
       expect(await runtime.hasImage(imageName(key, 1n), patience())).toBe(false);
     });
 
-    test('tells by exit code and output when the image lacks the program', async () => {
+    test('shows by exit code and output when the image lacks the program', async () => {
       const key = { userId, botId: 'noprogram' };
       await buildBot(runtime, 'node', { key, workerId });
       const id = await runtime.create(botPlan({ key, workerId, language: 'python' }), patience());

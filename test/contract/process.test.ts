@@ -198,7 +198,7 @@ describe('the process runtime', { timeout: 60 * second }, () => {
     expect([cwd, home].every((path: string) => path.startsWith(join(dir, 'containers')))).toBe(true);
   });
 
-  test('empties an output file that has grown too large, and tells the gap once', async () => {
+  test('empties an output file that has grown too large, and reports the gap once', async () => {
     const runtime = runtimeIn(dir);
     await buildBot(runtime, 'node', { key, workerId });
     const id = await runtime.create(plan(['print', 'first'], ['fill', 16_000_000], ['print', '']), patience());

@@ -58,7 +58,7 @@ export function describeStates(suite: SuiteContext): void {
       expect(await suite.runtime.settingsOf({ ...plan, env: more }, patience())).not.toBe(settings);
     });
 
-    test.each([0, 1, 3, 77])('that ends by itself with %i keeps that exit code', async (code) => {
+    test.each([0, 1, 3, 77])('that ends on its own with %i keeps that exit code', async (code) => {
       const id = await suite.run({ steps: [['exit', code]] });
       expect(await untilExited(suite.runtime, id)).toMatchObject({ exitCode: code, oomKilled: false });
     });

@@ -157,7 +157,7 @@ describe('with a plain server', () => {
     );
   });
 
-  it('killed with -9, frozen or started later: no request waits, and the truth comes by itself', async () => {
+  it('killed with -9, frozen or started later: no request waits, and the truth arrives on its own', async () => {
     await begin();
     const { heard } = await listen();
     await stir('a');
@@ -185,7 +185,7 @@ describe('with a plain server', () => {
     }
   }, 120_000);
 
-  it('a subscriber that comes late is told the latest of every bot at the next reconnect, with the same ids', async () => {
+  it('a subscriber that comes late gets the latest of every bot at the next reconnect, with the same ids', async () => {
     await begin();
     const early = await listen();
     await Promise.all(['a', 'b', 'c'].map(stir));

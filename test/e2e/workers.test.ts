@@ -209,7 +209,7 @@ process.on('SIGTERM', () => { say('end'); process.exit(0); });
     expect(runs(pid)).toBe(true);
   });
 
-  it('a drain moves bots without overlap and tells what stays; a cordon outlives kill -9 of the orchestrator', {
+  it('a drain moves bots without overlap and reports what stays; a cordon outlives kill -9 of the orchestrator', {
     timeout: longMs,
   }, async () => {
     await start('roaming', '--on', 'plain=yes');
@@ -285,7 +285,7 @@ process.on('SIGTERM', () => { say('end'); process.exit(0); });
     expect(connections(copy)).toBe(1);
   });
 
-  it('a worker that lost its credential is told how it is let in again; one that was revoked, too', {
+  it('a worker that lost its credential learns how it is let in again; one that was revoked, too', {
     timeout: longMs,
   }, async () => {
     const env = {

@@ -56,7 +56,7 @@ it('lets promises go on between timers when asked to', async () => {
   expect(times).toEqual([10, 20, 30]);
 });
 
-it('moves the wall clock alone when told to', () => {
+it('moves the wall clock alone on request', () => {
   const clock = createManualClock({ monotonicMs: 7 });
   clock.after(1, () => expect.unreachable());
   clock.setWall(0);

@@ -266,7 +266,7 @@ describe('the key of the store', () => {
     await (await begin()).stop();
   });
 
-  it.each(['secrets.key', 'store.sqlite'])('is told by its path when a folder is in place of %s', async (name) => {
+  it.each(['secrets.key', 'store.sqlite'])('is reported by its path when a folder is in place of %s', async (name) => {
     const path = join(dir, 'orchestrator', name);
     rmSync(path, { force: true });
     mkdirSync(path, { recursive: true });

@@ -106,7 +106,7 @@ describe('cordon and drain', () => {
     expect(await listed('old')).toMatchObject({ cordoned: true, runningBots: 0, bots: 1 });
   });
 
-  it('a drain tells what stays and why, and brings back a bot that cannot be started elsewhere', async () => {
+  it('a drain reports what stays and why, and brings back a bot that cannot be started elsewhere', async () => {
     const old = await connect('old', { labels: { zone: 'eu' } });
     await run(old, 'bound', { on: { zone: 'eu' } });
     await run(old, 'picky');

@@ -82,7 +82,7 @@ async function all(): Promise<Event[]> {
 }
 
 describe('the events of a user', () => {
-  it('tell every change of bots and jobs in order, numbered per bot without a hole', async () => {
+  it('report every change of bots and jobs in order, numbered per bot without a hole', async () => {
     const { heard, events } = watch({ includeJobs: true });
     await eventually(
       'the snapshot',

@@ -167,7 +167,7 @@ describe('the CLI of the original', () => {
     expect(JSON.stringify(list)).not.toContain('somebody-else');
   });
 
-  it('is told a refusal with code, message, details, hint and example', async () => {
+  it('gets a refusal with code, message, details, hint and example', async () => {
     const { bot_id: _botId, ...noBot } = startData;
     const { status, body } = await cli(noBot);
     expect(status).toBe(400);

@@ -170,7 +170,7 @@ describe('test_workflow', () => {
     expect((await ask('GET', '/workers/w1/tasks')).body).toMatchObject([{ params: { payload: 'y' } }]);
   });
 
-  it('ends by its deadline when its worker is not heard from any more, also over a restart', async () => {
+  it('ends by its deadline when its worker falls silent, also over a restart', async () => {
     const clock = createManualClock();
     await using slow = await startTestOrchestrator({ clock });
     const call = (method: string, path: string, body?: object) =>

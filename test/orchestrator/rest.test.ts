@@ -190,7 +190,7 @@ describe('tokens', () => {
     expect([response.status, body.error.code]).toEqual([status, code]);
   });
 
-  it('tells an absent job, an id that is none and a path that climbs the same', async () => {
+  it('answers an absent job, an invalid id and a path that climbs alike', async () => {
     for (const id of ['01ARZ3NDEKTSV4RRFFQ69G5FAV', 'x', '%00', '..%2f..%2fetc', 'a'.repeat(5_000)]) {
       const { status, body } = await orchestrator.get(`/jobs/${id}`);
       expect([status, body.error.code]).toEqual([404, 'JOB_NOT_FOUND']);

@@ -95,7 +95,7 @@ describe('an update whose new version ends with an error right after its start',
     await accepted(other(newToken));
   });
 
-  it('tells what the log says is wrong rather than its last line', async () => {
+  it('reports what the log says is wrong rather than its last line', async () => {
     await running();
     const jobId = await accepted(deploy('update'));
     crashes(await worker.take('ensure'), { diagnosis: 'the module aiogram is missing' });

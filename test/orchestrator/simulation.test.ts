@@ -20,7 +20,7 @@ it('makes the same commands from the same seed', () => {
   expect(randomCommands(7)).not.toEqual(randomCommands(8));
 });
 
-it('finds what is wrong: a bot of which two copies run', () => {
+it('finds what is wrong: a bot with two running copies', () => {
   const fault = findFault(['join w1', 'start ann/a', 'runs w1', 'join w2', 'copies w1 w2'], false);
   expect(fault?.message).toContain('two copies never run');
 });

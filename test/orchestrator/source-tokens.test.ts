@@ -131,7 +131,7 @@ it('moves a token in a fetched source with takeover, once the new bot is built',
   expect((await start('c', code(token))).body.error.code).toBe('TOKEN_IN_USE');
 });
 
-it("is asked by the worker's own client, which tells a refusal and an orchestrator that is away", async () => {
+it("is asked by the worker's own client, which distinguishes a refusal and an orchestrator that is away", async () => {
   const endpoint = { url: orchestrator.url, target: orchestrator.address, tls: false, loopback: true };
   const channel = createChannel(endpoint, new Secret(credentialOf('w1')), () => null);
   const { signal } = new AbortController();

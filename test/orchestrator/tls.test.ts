@@ -101,7 +101,7 @@ describe.skipIf(noOpenssl)('TLS', { meta: { skipReason: 'there is no openssl to 
         );
       });
 
-    it('tells a command line why it cannot connect, and lets it in with NODE_EXTRA_CA_CERTS', async () => {
+    it('shows a command line why it cannot connect, and lets it in with NODE_EXTRA_CA_CERTS', async () => {
       const told = await cli({});
       expect(told.code).toBe(4);
       expect(told.stderr).toContain('its certificate is not trusted: it is self-signed. Set NODE_EXTRA_CA_CERTS to ');
@@ -111,7 +111,7 @@ describe.skipIf(noOpenssl)('TLS', { meta: { skipReason: 'there is no openssl to 
       expect(await cli({ NODE_EXTRA_CA_CERTS: join(dir, 'cert.pem') })).toEqual({ code: 0, stderr: '' });
     });
 
-    it('tells a worker why, and lets it in with NODE_EXTRA_CA_CERTS, whatever else is set', async () => {
+    it('shows a worker why, and lets it in with NODE_EXTRA_CA_CERTS, whatever else is set', async () => {
       const logFile = join(dir, 'worker.log');
       const run = (folder: string, env: Record<string, string>) =>
         startProgram('worker', {

@@ -91,7 +91,7 @@ describe('identity', () => {
     expect((await untilFinal(logs)).data.result.logs).toBe('true\n');
   });
 
-  it('belongs to whoever joined first; a lost credential is cured by readmit, and says so', async () => {
+  it('belongs to the first to join; a lost credential is cured by readmit, and says so', async () => {
     const one = await connect('one');
     const lost = await joinScriptedWorker(orchestrator.address, 'one', 'test-worker-token', 'another-credential');
     expect(lost?.code).toBe(7); // PERMISSION_DENIED

@@ -26,7 +26,7 @@ it('"start ... -v" fails', async () => {
   expect((await cli(['start', 'b', '--simple', 'bot.py', '-v'])).exitCode).toBe(0);
 });
 
-it('"status" without a bot is told with the usage, not with a trace', async () => {
+it('"status" without a bot is answered with the usage, not with a trace', async () => {
   const { exitCode, stdout, stderr } = await cli(['status']);
   expect([exitCode, stdout]).toEqual([2, '']);
   expect(stderr).toContain('status');

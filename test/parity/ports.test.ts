@@ -77,7 +77,7 @@ describe.skipIf('skip' in docker)('ports of bots, on Docker', { timeout: longMs 
     expect(log.match(/^(not reached: |reached )/gm)).toEqual(['not reached: ', 'not reached: ']);
   });
 
-  it('UC 27, 31: a request for a port is refused by name, and not taken for one that was granted', async () => {
+  it('UC 27, 31: a request for a port is refused by name, and not treated as granted', async () => {
     const start = { action: 'start', bot_id: 'server', deployment_mode: 'simple', code: 'print(1)' };
     const { status, body } = await seed.post({ ...start, resource_limits: { ports: [9090] } });
     expect([status, body.error.code]).toEqual([400, 'INVALID_RESOURCE_LIMITS']);

@@ -298,7 +298,7 @@ describe('the checker', () => {
     expect(checkStorm(left).filter(({ rule }) => rule === 'revived')).toEqual([]);
   });
 
-  it('begins the numbers of a bot anew after its last event', () => {
+  it('begins the numbers of a bot again after its last event', () => {
     const seen = [botEvent(3, 1, 'running'), botEvent(5, 2, 'stopped', { deleted: true }), botEvent(7, 1, 'running')];
     expect(checkStorm({ ...good, ...events(...seen) })).toEqual([]);
   });

@@ -14,7 +14,7 @@ afterEach(() => bots.close());
 const looks = () => bots.runtime.calls.filter((call) => call === 'inspect' || call === 'list').length;
 const happened = (kind: 'started' | 'ended') => bots.registry.happened({ containerId: bots.runtime.only().id, kind });
 
-it('an event that tells what is known is no reason to ask the engine, one that does not is', async () => {
+it('an event that says what is known is no reason to ask the engine, one that does not is', async () => {
   const before = looks();
   happened('started');
   // A bot that is stopped looks once itself: the steps after the event are its own.
@@ -29,7 +29,7 @@ it('an event that tells what is known is no reason to ask the engine, one that d
   expect(looks()).toBe(before + 2);
 });
 
-it('what happens while the answer is awaited is not taken for what the answer tells', async () => {
+it('what happens while the answer is awaited is not mistaken for part of the answer', async () => {
   const { id } = bots.runtime.only();
   const { inspect } = bots.runtime;
   let looked = 0;

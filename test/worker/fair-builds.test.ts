@@ -40,7 +40,7 @@ it('one user’s long builds leave a slot to the others, and take turns among th
   expect(waitsOf('two').at(-1)).toBe('waiting for another build on this worker to finish');
 });
 
-it('a bot without packages starts at once, whoever builds', async () => {
+it('a bot without packages starts at once, whatever builds are running', async () => {
   start('bob', 'one', ['aiogram']);
   await bots.until('bob builds', () => building.length === 1);
   start('carol', 'hers', ['aiogram']);

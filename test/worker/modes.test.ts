@@ -18,7 +18,7 @@ describe('a bot of image mode', () => {
       return seen?.state === BotState.RUNNING && pinned.test(seen.pinned) && seen;
     });
 
-  test('is pulled, runs what its image says, and tells what it is pinned to', async () => {
+  test('is pulled, runs what its image says, and reports what it is pinned to', async () => {
     bots.run(1, { taskId: 't1', spec: imageSpec('ghcr.io/me/bot:1') });
     const seen = await runs(/^ghcr\.io\/me\/bot@sha256:/);
     const [container] = bots.runtime.containers.values();

@@ -43,7 +43,7 @@ describe('the preflight of a start', () => {
     expect(bots.runtime.only()).toMatchObject({ revision: 1n, status: 'running' });
   });
 
-  it('that only warns is told to whoever waits and to the log', async () => {
+  it('that only warns is reported to those who wait and in the log', async () => {
     answer = ok(['Telegram could not be asked']);
     bots.run(1, { taskId: 't1' });
     expect(successOf(await bots.result('t1'))).toBeDefined();

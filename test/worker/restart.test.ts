@@ -45,7 +45,7 @@ describe('a restart', () => {
     expect(bots.runtime.done).toEqual(inPlace);
   });
 
-  it('does nothing more when it is told again, with its task or without, also after a restart of the worker', async () => {
+  it('does nothing more when it is repeated, with its task or without, also after a restart of the worker', async () => {
     restart(2, 't2');
     await bots.result('t2');
     restart(2, 't2');

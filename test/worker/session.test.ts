@@ -18,7 +18,7 @@ beforeEach(async () => {
 afterEach(() => world.close());
 
 describe('a session', () => {
-  it('begins with Hello, and continues with heartbeats at the interval it was told', async () => {
+  it('begins with Hello, and continues with heartbeats at the interval it was given', async () => {
     await world.start();
     const session = await world.orchestrator.session(0);
     const hello = await session.hear('hello');
@@ -74,7 +74,7 @@ describe('a session', () => {
     expect(world.orchestrator.fetches).toEqual([world.sha256]);
   });
 
-  it('tells changes as they happen', async () => {
+  it('reports changes as they happen', async () => {
     await world.start();
     const session = await world.orchestrator.session(0);
     session.send({ case: 'ensure', value: world.ensure() });

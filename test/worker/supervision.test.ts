@@ -96,7 +96,7 @@ describe('supervision', () => {
     await bots.until('it is started again', () => starts().length === 5);
   });
 
-  it('tells an out-of-memory kill', async () => {
+  it('reports an out-of-memory kill', async () => {
     await run();
     die(137, { oomKilled: true });
     await bots.until('it is in crash_loop', () => bots.state() === BotState.CRASH_LOOP);

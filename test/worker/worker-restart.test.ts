@@ -69,7 +69,7 @@ describe('after a restart of the worker', () => {
     );
   });
 
-  it('the true exit code of a bot that ended meanwhile is told', async () => {
+  it('the true exit code of a bot that ended meanwhile is reported', async () => {
     await run();
     const restarting = bots.restart();
     bots.runtime.exit(bots.runtime.only().id, 7);
@@ -159,7 +159,7 @@ describe('after a restart of the worker', () => {
 });
 
 describe('the desired set', () => {
-  it('ends what it does not name, but only once it was heard', async () => {
+  it('ends what it does not name, but only once it was received', async () => {
     bots.run(1, { taskId: 't1' });
     await bots.result('t1');
     await bots.restart();

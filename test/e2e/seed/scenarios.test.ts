@@ -34,7 +34,7 @@ describe.skipIf('skip' in docker)('the testing guide', { timeout: longMs }, () =
   afterEach(() => seed.deleteAll(), longMs);
   afterAll(() => seed?.close(), longMs);
 
-  it('chapter 3: avtomatika-bot --help tells the commands', async () => {
+  it('chapter 3: avtomatika-bot --help lists the commands', async () => {
     const { code, stdout } = await seed.run('avtomatika-bot --help');
     expect(code).toBe(0);
     for (const command of ['start', 'stop', 'logs', 'list', 'status']) expect(stdout).toContain(`  ${command} `);

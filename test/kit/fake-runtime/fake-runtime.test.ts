@@ -54,7 +54,7 @@ describe('the fake runtime', () => {
     expect(answer).toBe(true);
   });
 
-  test('lets a bot end, print and lose output as told, and tells of it', async () => {
+  test('lets a bot end, print and lose output as scripted, and reports it', async () => {
     const { runtime } = setUp();
     const seen: string[] = [];
     const watching = runtime.watchEvents(({ kind }) => seen.push(kind), soon());

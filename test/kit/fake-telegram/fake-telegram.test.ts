@@ -213,7 +213,7 @@ describe('sendMessage', () => {
     expect(answers.map((answer) => answer.text)).toEqual(['a & b', 'two\r\nlines', 'query']);
   });
 
-  it('is told 429 as often as asked for', async () => {
+  it('is answered 429 as often as requested', async () => {
     telegram.chat(token);
     telegram.flood(token, { method: 'sendMessage', count: 1, retryAfterS: 3 });
     const flooded = await call('sendMessage', { chat_id: 42, text: 'hi' });
