@@ -208,7 +208,7 @@ except KeyboardInterrupt:
     expect(end).toMatchObject({ code: 0, stderr: expect.stringContaining('sent as a secret') });
     await seed.untilLogged('private', 'files: ./Dockerfile ./private');
     const none = await cli(`start none --git ${url('')}`);
-    expect(none).toMatchObject({ code: 1, stderr: expect.stringMatching(/GIT_FAILED.*wants credentials/) });
+    expect(none).toMatchObject({ code: 1, stderr: expect.stringMatching(/GIT_FAILED.*requires credentials/) });
     const wrong = await cli(`start wrong --git ${url('ann:wrong-canary@')}`);
     expect(wrong).toMatchObject({ code: 1, stderr: expect.stringMatching(/GIT_FAILED.*refused the credentials/) });
     expect(wrong.stderr).not.toContain('wrong-canary');

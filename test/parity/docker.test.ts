@@ -45,7 +45,7 @@ describe.skipIf('skip' in docker)('parity on Docker', { timeout: longMs }, () =>
     return found.flat().map(([, id]) => id);
   };
 
-  it('update and restart need nothing again (UC 5, 22), and only the code layer is built again', async () => {
+  it('update and restart need nothing again (UC 5, 22), and nothing is built again', async () => {
     file('bot.py', rememberingBot('V1'));
     const source = "--simple /tmp/bot.py -r 'magic-filter>=1.0.12'";
     const first = await cli(`start versions ${source} -e GREETING=hello`);
@@ -56,10 +56,8 @@ describe.skipIf('skip' in docker)('parity on Docker', { timeout: longMs }, () =>
     file('bot.py', rememberingBot('V2'));
     const second = await cli(`update versions ${source}`);
     expect(second).toMatchObject({ code: 0, stdout: expect.stringContaining('was updated') });
-    expect(second.stderr).toMatch(/: RUN python -m pip install .*\n.* ---> Using cache/);
-    expect(second.stderr).not.toContain('Successfully installed');
-    // What follows the last step from the cache is the code.
-    expect(second.stderr.slice(second.stderr.lastIndexOf('Using cache'))).toContain(' app/ /app/');
+    expect(second.stderr).toContain('the packages are the same as before: they are not installed again');
+    expect(second.stderr).not.toMatch(/Successfully installed|Step \d/);
     await seed.untilLogged('versions', "V2 with hello ['V1', 'V2']");
     const after = await seed.platform.status('versions');
     expect(after).toMatchObject({ status: 'running', restarts: 0 });

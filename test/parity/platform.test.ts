@@ -163,7 +163,7 @@ const proofs: readonly Proof[] = [
   [
     'restart deletes the bot and prints a hint; update needs everything again',
     parityOnDocker,
-    'update and restart need nothing again (UC 5, 22), and only the code layer is built again',
+    'update and restart need nothing again (UC 5, 22), and nothing is built again',
   ],
   [
     'a failed build after the stop: bot gone',

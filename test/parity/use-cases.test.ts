@@ -76,7 +76,7 @@ const proofs: readonly Proof[] = [
   [
     'UC 22: restart',
     parity,
-    'update and restart need nothing again (UC 5, 22), and only the code layer is built again',
+    'update and restart need nothing again (UC 5, 22), and nothing is built again',
   ],
   [
     'UC 22: restart by hand, stop and start with everything again',

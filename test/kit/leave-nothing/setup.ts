@@ -6,7 +6,7 @@
  * folder: in the environment (TMPDIR, DATA_DIR), or on the command line. After that it removes the folder.
  */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -18,6 +18,8 @@ if (once[started] === undefined) {
   // A private engine's folder has mounts in it and a keeper of its own (private-engine/network.ts).
   process.env['BOTRUNNER_ENGINES_DIR'] ??= tmpdir();
   const folder = mkdtempSync(join(tmpdir(), 'botrunner-t-'));
+  // Servers of tests run as other users, who may reach what is theirs in it.
+  chmodSync(folder, 0o711);
   process.env['TMPDIR'] = folder;
   const script = readFileSync(join(import.meta.dirname, 'keeper.sh'), 'utf8');
   // Its own session, so that Ctrl-C does not reach it; no argument or variable of it may name the folder.
