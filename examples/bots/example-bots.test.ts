@@ -198,6 +198,7 @@ describe.each(examples)('$name', ({ name, language, file }) => {
       'it polls',
       () => telegram.stats(token),
       (s) => s.polling,
+      { timeoutMs: 20_000 },
     );
     await fetch(`${telegram.url}/bot${token}/getUpdates`);
     await untilOutput(bot, 'Conflict');
