@@ -47,7 +47,7 @@ export abstract class TimedJobCommand extends JobCommand {
     }
   }
 
-  /** The job if it has ended in the meantime, well or badly. Throws CliError. */
+  /** The job if it has ended in the meantime, successfully or not. Throws CliError. */
   async #giveUp(client: Client, job: Job): Promise<Job> {
     const options = { signal: this.context.signal, timeoutMs: callTimeoutMs };
     const cancels = undoable.includes(job.action);

@@ -81,7 +81,7 @@ export function renderDeleted(job: Job, style: Style, purge = false): Outcome {
   return { exitCode: exitCodes.done, text: [text, ...noticesOf(resultOf(job))].join('\n') };
 }
 
-/** What the worker says beside the success. */
+/** What the worker reports in addition to the success. */
 const noticesOf = (result: JsonObject): readonly string[] =>
   (linesOf(result['notices']) ?? []).map((notice) => `  Note: ${escapeControls(notice)}`);
 

@@ -1,5 +1,5 @@
 /**
- * What of a folder with a Dockerfile goes to the build: everything its .dockerignore and the defaults leave in.
+ * Which files of a folder with a Dockerfile go to the build: everything its .dockerignore and the defaults leave in.
  *
  * 1. Links are kept as links if they are relative and cannot lead out of the folder; others, and special files, are left
  *    out and reported, and so is what has a name that no bot may have or may not be read: the rest goes all the same. Nothing

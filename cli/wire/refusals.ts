@@ -80,7 +80,7 @@ function complaintOfWire(error: ConnectError, failure: ConnectionFailure | undef
     case Code.Unavailable:
     case Code.Aborted:
     case Code.Internal: {
-      // That nobody listens, or that the connection broke, its code says as well.
+      // Its code also says that nobody listens, or that the connection broke.
       if (failure !== undefined && failure !== 'refused' && failure !== 'closed') {
         const words = describeConnectionFailure(failure, { url, setting: 'AVTOMATIKA_URL' });
         return one(

@@ -31,7 +31,7 @@ export interface BundleContext {
   readonly signal: AbortSignal;
 }
 
-/** Throws CliError or ProblemError for a file that is not there, is none, or includes itself. */
+/** Throws CliError or ProblemError for a path that is missing, is not a file, or includes itself. */
 export async function bundle(diskPath: string, { files, cwd, name, folder, signal }: BundleContext): Promise<Bundle> {
   const inBot = new Map(files.map((file) => [resolve(cwd, file.diskPath), file.path]));
   const shown = (path: string) => (isAbsolute(relative(cwd, path)) ? path : relative(cwd, path));

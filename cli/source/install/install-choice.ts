@@ -73,7 +73,7 @@ async function readAsked(value: string, index: number, context: InstallContext):
     if (isAbsent(error) && !looksLikeFile(value)) return undefined;
     throw fileFault(value, error);
   });
-  // A folder may well be called like a package.
+  // A folder may well have the name of a package.
   if (facts === undefined || (facts.isDirectory() && !looksLikeFile(value))) return fromText(value, index, context);
   return fromFile(diskPath, value, index, context);
 }

@@ -1,5 +1,5 @@
 /**
- * What of a folder belongs to a bot in simple mode.
+ * Which files of a folder belong to a bot in simple mode.
  *
  * 1. What the user names with --include is taken, whatever follows.
  * 2. Caches, installed packages and repositories, virtual environments (a folder with a pyvenv.cfg) and hidden names are left
@@ -44,7 +44,7 @@ export interface Decision {
   readonly lookInside: boolean;
 }
 
-/** The rules within one folder, and how they go on in the folders in it. */
+/** The rules within one folder, and how they continue in its subfolders. */
 export interface FolderRules {
   /** `.dockerignore` or `.gitignore`, if there is one. */
   readonly ignoreFile: string | undefined;

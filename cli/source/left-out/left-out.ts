@@ -27,7 +27,7 @@ export interface LeftOut {
   readonly reason: Reason;
 }
 
-/** What of it a bot may miss; the rest can be created again by everybody. */
+/** What a bot may miss of it; anybody can create the rest again. */
 export const mayBeMissed = ({ reason }: LeftOut): boolean => reason !== 'environment' && reason !== 'cache';
 
 const words: Readonly<Record<Exclude<Reason, 'hidden' | 'cache'>, string>> = {

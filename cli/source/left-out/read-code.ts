@@ -11,7 +11,7 @@ import { createNameSearch, isReadForNames, type NamedByCode } from './named-by-c
 const fileMaxBytes = 1024 * 1024;
 const totalMaxBytes = 32 * 1024 * 1024;
 
-/** What of `items` the code names. Throws CliError for a pointer of Git LFS, which would be sent in place of the file. */
+/** Which of `items` the code names. Throws CliError for a pointer of Git LFS, which would be sent in place of the file. */
 export async function readCode(
   files: readonly SourceFile[],
   items: readonly LeftOut[],
