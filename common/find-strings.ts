@@ -10,7 +10,7 @@ export interface Span {
   readonly end: number;
 }
 
-/** What of a text is one of the strings, in order; occurrences that overlap are one span. */
+/** The spans of a text that match one of the strings, in order; overlapping occurrences are one span. */
 export type StringFinder = (text: string) => readonly Span[];
 
 /** A finder for these strings; empty ones count for nothing. Takes 14 bytes for each of their characters. */
@@ -94,7 +94,7 @@ function createTrie(sorted: readonly string[]) {
       let first = level[range] ?? 0;
       const end = level[range + 1] ?? 0;
       firstChild[node] = nodes;
-      // Sorted: the string that ends here comes before those that go on.
+      // Sorted: the string that ends here comes before those that continue.
       if (sorted[first]?.length === depth && depth > 0) {
         longest[node] = depth;
         first += 1;

@@ -201,7 +201,7 @@ function commentsIn(text: string, comments: Comments): () => Range | undefined {
       const triple = mark.repeat(3);
       if (comments === 'python' && text.startsWith(triple, start)) {
         begin.lastIndex = endOf(triple, start + 3);
-        // One that no name is given to is there for its readers.
+        // A string that is not assigned to a name is for readers only.
         const before = text.slice(Math.max(0, start - lookBack), start);
         if (/^[ \t]*[rRuUbB]{0,2}$/.test(before.slice(before.lastIndexOf('\n') + 1))) {
           return { start, end: begin.lastIndex };
