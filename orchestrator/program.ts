@@ -48,7 +48,7 @@ export interface OrchestratorOptions {
 export interface RunningOrchestrator {
   readonly port: number;
   readonly url: string;
-  /** Ends cleanly: answers what is under way, ends streams, closes the store. Workers and bots go on. */
+  /** Ends cleanly: answers what is under way, ends streams, closes the store. Workers and bots keep running. */
   stop(): Promise<void>;
 }
 

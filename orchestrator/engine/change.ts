@@ -53,7 +53,7 @@ export interface Change {
   publishWorker(worker: WorkerStatus): void;
 }
 
-/** What a change has to know beside the rows. */
+/** What a change needs besides the rows. */
 export interface ChangeInputs {
   /** Wall time, ms. */
   readonly now: number;

@@ -1,4 +1,4 @@
-/** What the parts of the engine know beside the rows: settings, blueprints, the key of the specs, and the fleet as it is now. */
+/** What the parts of the engine know besides the rows: settings, blueprints, the key of the specs, and the fleet as it is now. */
 import type { Labels } from '#common/labels.ts';
 import type { Secret } from '#common/secret.ts';
 import type { SessionResponse, StoreMoment } from '#gen/botrunner/v1/worker_service_pb.js';

@@ -138,7 +138,7 @@ function diagnosisOf({ observed }: BotRecord): string {
 const noticesMax = 8;
 const noticeLengthMax = 500;
 
-/** What the worker says beside the success, for people. */
+/** What the worker reports in addition to the success, for people. */
 const noticesOf = ({ notices }: TaskSucceeded): JsonObject =>
   notices.length === 0
     ? {}

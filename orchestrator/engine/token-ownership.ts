@@ -118,7 +118,7 @@ export function tokenHolders(context: EngineContext, tx: Tables, bot: BotKey, sp
   return holders;
 }
 
-/** What a start that meets another holder is refused with; it names the worker of one that its user cannot stop now. */
+/** The refusal of a start that runs into another holder; it names the worker of one that its user cannot stop now. */
 export function refusedToken(context: EngineContext, tx: Tables, userId: string, holders: readonly BotKey[]): Problem {
   const silent = silentHolder(context, tx, holders);
   if (silent !== undefined) return heldByWorker(userId, silent, `its worker ${silent.workerId} is silent`);
@@ -196,7 +196,7 @@ function heldByWorker(userId: string, { userId: owner, botId, workerId }: Holder
   );
 }
 
-/** Makes the bot the owner of its spec's tokens, beside those it has. The caller has checked that nobody else is. */
+/** Makes the bot the owner of its spec's tokens, in addition to those it has. The caller has checked that nobody else is. */
 export function acquireTokens(context: EngineContext, tx: Tables, bot: BotKey, spec: BotSpec): void {
   for (const key of tokenKeys(context, tx, bot, spec)) {
     if (ownerOf(tx, key) !== undefined) continue;

@@ -135,7 +135,7 @@ export class Fleet implements FleetPort {
     if (fenced.size > 0) this.#fenced.set(workerId, fenced);
   }
 
-  /** Ends the worker's session with the error: it may not go on. */
+  /** Ends the worker's session with the error: it may not continue. */
   expel(workerId: string, error: Error): void {
     this.#sessions.get(workerId)?.queue.end(error);
     this.#sessions.delete(workerId);

@@ -3,7 +3,7 @@
  * a backup (docs/adr/0022-a-store-that-went-back.md).
  *
  * 1. Such a bot is left as it is, neither removed nor set back nor started, until its operator accepts the restore or somebody
- *    decides about it again. All others go on.
+ *    decides about it again. All others continue.
  * 2. What is decided after the restore gets higher numbers than those the worker has seen, so that it is always the newest.
  * 3. What a restore removes, sets back and starts again is logged before it is done.
  */

@@ -28,7 +28,7 @@ const malformed = (message: string, hint: string): Problem => problem('MALFORMED
 const isHost = (host: string): boolean =>
   host === '' || (hostPattern.test(host) && URL.canParse(`http://${host}/`) && !host.startsWith(':'));
 
-/** MALFORMED_REQUEST for a host that is none, more than one, or a target of no known form. */
+/** MALFORMED_REQUEST for an invalid host, more than one, or a target of unknown form. */
 export function parseTarget({ method, target, hosts }: RequestLine): Result<Target> {
   if (hosts.length > 1 || hosts.some((host) => !isHost(host))) {
     return fail(

@@ -20,7 +20,7 @@ export type JobEvent =
   /** It ends early: its deadline passed, it was cancelled, or it could not be carried out. */
   | { readonly kind: 'aborted'; readonly problem: Problem };
 
-/** What a working state is there for: what it decides about the bot, and the task that carries that out. */
+/** The purpose of a working state: what it decides about the bot, and the task that carries that out. */
 export interface Work {
   /** What workers in other languages know the task by. */
   readonly taskType: string;

@@ -8,13 +8,13 @@ import type { Secret } from '#common/secret.ts';
 export const deploymentModes = ['simple', 'custom', 'image'] as const;
 export type DeploymentMode = (typeof deploymentModes)[number];
 
-/** Bounds asked for; absent means the default. */
+/** Requested bounds; absent means the default. */
 export interface LimitsRequest {
   readonly memoryBytes?: number;
   readonly cpuMillis?: number;
 }
 
-/** What of the files is run. */
+/** Which of the files is run. */
 export interface SimpleRunRequest {
   /** Empty with a command. */
   readonly entrypoint: string;

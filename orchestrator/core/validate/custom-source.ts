@@ -76,7 +76,7 @@ const badArchive = (what: string) =>
 function parseArchive(value: unknown): Result<CustomSourceRequest> {
   if (typeof value !== 'string') return badArchive('is not text');
   const bytes = Buffer.from(value, 'base64');
-  // Node's decoder passes over what is not base64; only the one right way to write the bytes comes out again.
+  // Node's decoder skips what is not base64; only the one canonical encoding survives the round trip.
   if (bytes.length === 0 || bytes.toString('base64') !== value) return badArchive('is not valid base64');
   return ok({ kind: 'inline_archive', bytes });
 }

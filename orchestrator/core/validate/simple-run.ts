@@ -1,4 +1,4 @@
-/** What of a bot's files is run: the entrypoint or command asked for, else what the files say. Pure. */
+/** Which of a bot's files is run: the entrypoint or command asked for, else what the files say. Pure. */
 
 import type { Language } from '#common/language.ts';
 import { fail, ok, problem, type Result } from '#common/problem.ts';

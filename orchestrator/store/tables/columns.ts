@@ -1,4 +1,4 @@
-/** A table's columns with what of a row stands in each: the statement and its values cannot come apart. */
+/** A table's columns with what each holds of a row: the statement and its values cannot come apart. */
 import type { SQLInputValue } from 'node:sqlite';
 import type { Statements } from '../damage.ts';
 

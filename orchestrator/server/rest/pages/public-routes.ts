@@ -10,7 +10,7 @@ import { preferredType } from './preferred-type.ts';
 const plain = 'text/plain; charset=utf-8';
 export const htmlType = 'text/html; charset=utf-8';
 
-/** Why it is not well is for the operator, in the log. */
+/** The reason for bad health is for the operator, in the log. */
 const health = (trouble: string | undefined): Answer =>
   trouble === undefined ? { status: 200, body: { status: 'ok' } } : { status: 503, body: { status: 'failing' } };
 
