@@ -28,7 +28,7 @@ export interface ActiveTask {
   readonly expired: boolean;
   /** A container of another revision was replaced for it. */
   replaced: boolean;
-  /** What its user should know beside the success. */
+  /** What its user should know in addition to the success. */
   readonly notices: string[];
   /** Reports the state if it differs from the one reported last. */
   tell(state: BotState, message: string): void;

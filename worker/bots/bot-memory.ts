@@ -49,7 +49,7 @@ export interface BotMemory {
   pausedUntilMs: number | undefined;
   /** Steps that failed in a row. */
   failures: number;
-  /** How the making of the image went so far. */
+  /** The progress of making the image. */
   making: Making;
   /** Why the last step failed, for people. */
   trouble: string;

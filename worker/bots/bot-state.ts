@@ -24,7 +24,7 @@ export interface Known {
   readonly strayReason: string;
   /** The last try's transient failure, for people; empty when there was none. */
   readonly trouble: string;
-  /** How the making of its image went so far. */
+  /** The progress of making its image. */
   readonly making: Making;
 }
 

@@ -254,7 +254,7 @@ export async function create(memory: BotMemory, context: BotContext, signal: Abo
   } catch (error) {
     if (!(error instanceof NameInUseError)) throw error;
     if (error.id === undefined) throw nameTaken(memory);
-    // One of ours: an earlier create that was given up took effect after all. Look, and go on from there.
+    // One of ours: an earlier create that was given up took effect after all. Look, and continue from there.
     await look(memory, context, signal);
     if (!factsOf(memory)) throw new TransientError('the container is not there after it was created');
     return;

@@ -83,7 +83,7 @@ const parts = { python, node } as const satisfies Record<Language, unknown>;
 /** The form of buildScope(): our own ids and digests, with nothing special to a Dockerfile. */
 const scopePattern = /^[\w-]{1,64}\.[a-z2-7]{1,32}$/;
 
-/** The Dockerfile for a language, with the step that installs packages if there are any. Throws on a scope that is none. */
+/** The Dockerfile for a language, with the step that installs packages if there are any. Throws on an invalid scope. */
 export function simpleDockerfile(language: Language, scope: string, install: InstallPlan['how'] | undefined): string {
   if (!scopePattern.test(scope)) throw new Error('not a scope of builds');
   const steps = parts[language];

@@ -2,7 +2,7 @@
 import { refuse } from '#common/problem.ts';
 import type { ContainerPlan } from './container-runtime.ts';
 
-/** Throws ProblemError INVALID_ENV_VARS for a name that is none, or a NUL in a value. Names no value. */
+/** Throws ProblemError INVALID_ENV_VARS for an invalid name, or a NUL in a value. Shows no value. */
 export function checkEnv({ env }: Pick<ContainerPlan, 'env'>): void {
   for (const [name, value] of Object.entries(env.reveal())) {
     if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && !value.includes('\0')) continue;

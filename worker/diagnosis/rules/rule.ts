@@ -31,7 +31,7 @@ export interface Rule {
   readonly id: string;
   /** Whether it is about what a bot prints, what a build prints, or either. */
   readonly at: 'run' | 'build' | 'any';
-  /** Undefined when the line is none of this rule. */
+  /** Undefined when the line does not match this rule. */
   readonly explain: (line: Line) => Explanation | undefined;
 }
 

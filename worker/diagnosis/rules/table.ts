@@ -1,4 +1,4 @@
-/** All rules, in order: the first that fits explains. What is more particular stands before what is more general. */
+/** All rules, in order: the first that fits explains. Specific rules come before general ones. */
 import { discordRules } from './discord.ts';
 import { nodeRules } from './node.ts';
 import { lastPackageRules, packageRules } from './packages.ts';

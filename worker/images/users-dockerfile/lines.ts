@@ -75,7 +75,7 @@ export function readLines(text: string): Result<DockerfileLines> {
   return ok({ escapeChar, syntax: head.value.syntax, lines });
 }
 
-/** Directives stand at the very top; the first line that is none ends them. */
+/** Directives come at the very top; the first other line ends them. */
 function readDirectives(raw: readonly string[]): Result<Pick<DockerfileLines, 'escapeChar' | 'syntax'>> {
   let escapeChar: DockerfileLines['escapeChar'] = '\\';
   let syntax: DockerfileLines['syntax'];

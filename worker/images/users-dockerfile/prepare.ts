@@ -159,7 +159,7 @@ function readFrom(
         }),
       );
     }
-    // Without the option an image is taken whose platform is not noted right, as many that were made by hand.
+    // Without the option an image with a wrongly recorded platform is accepted, as in many made by hand.
     if (!isPlatform(value, platform)) flag = `--platform=${value} `;
   }
   return ok({

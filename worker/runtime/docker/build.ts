@@ -51,7 +51,7 @@ export async function reuseSimpleImage(
   return withCode(deps, build, signal, () => usePackages(deps, build, install, name, signal));
 }
 
-/** The code is kept first: an image of that name without it is none, while code without an image is only a file. */
+/** The code is kept first: an image of that name is useless without it, while code without an image is only a file. */
 async function withCode<T>(
   { code }: SimpleBuildDeps,
   { image, sourceTarPath }: SimpleBuild,

@@ -147,7 +147,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     watchOutput: (id, ring, signal) => watchContainerOutput(deps, id, ring, signal),
     watchCpu: (id, onSample, signal) => watchContainerCpu(engine, id, onSample, signal),
     watchEvents: (onEvent, signal) => watchEngineEvents({ engine, owner, clock }, onEvent, signal),
-    // The containers go on, and no connection of ours outlives its call.
+    // The containers keep running, and no connection of ours outlives its call.
     shutdown: async () => {},
   };
 }

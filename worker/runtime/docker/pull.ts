@@ -29,7 +29,7 @@ const silenceLimitMs = 120_000;
 export async function pullImage(deps: PullDeps, pull: ImagePull, signal: AbortSignal): Promise<PulledImage> {
   const { engine, mirror } = deps;
   const reference = parts(pull.reference);
-  // A user's password for Docker Hub is none of the mirror's business.
+  // A user's password for Docker Hub must not reach the mirror.
   const there = mirror === undefined || pull.credentials ? undefined : mirrored(reference, mirror);
   const from = there ?? reference;
   const present =
