@@ -39,7 +39,7 @@ export type FoundEngine =
 
 /**
  * DOCKER_HOST alone if it is set. Otherwise the first that answers of the sockets that Docker's own packages make: the
- * system's, a rootless engine's, Docker Desktop's. Without any, why the first of them is none.
+ * system's, a rootless engine's, Docker Desktop's. Without any, why the first of them does not work.
  */
 export async function findEngine(env: NodeJS.ProcessEnv): Promise<FoundEngine> {
   const [first, ...others] = env['DOCKER_HOST'] ? [env['DOCKER_HOST']] : usualAddresses(env);
