@@ -233,7 +233,7 @@ try {
   for (const [what, all] of Object.entries(times)) {
     const against = yardstick[what];
     const theirs = against === undefined ? [] : (times[against] ?? []);
-    // Round by round: what the machine does meanwhile meets both.
+    // Round by round: whatever else the machine does affects both.
     const ratios = all.map((tookMs, index) => tookMs / (theirs[index] ?? Number.NaN));
     const ratio =
       against === undefined
