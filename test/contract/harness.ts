@@ -40,7 +40,7 @@ export interface Harness {
   readonly absentRequirement: string;
   /** A requirement whose installation does not end. */
   readonly endlessRequirement: string;
-  /** Whether a build has come to the point where it does not go on. */
+  /** Whether a build has reached the point where it blocks. */
   endlessReached(): boolean;
   /** Makes a container with exactly these labels, running, past the runtime. Returns its id. */
   forge(name: string, labels: ContainerLabels, image: string): Promise<string>;

@@ -11,7 +11,7 @@ import type { ContainerRuntime } from '../../worker/runtime/container-runtime.ts
 import type { SuiteContext } from './container-runtime.ts';
 import { botPlan, patience, untilPrinted } from './harness.ts';
 
-/** Runs the suite's Python bot in an image whose layout is none of ours. */
+/** Runs the suite's Python bot in an image with a layout that is not ours. */
 export const stepsDockerfile = `FROM python:3.11-slim
 COPY steps.py /srv/steps.py
 ENTRYPOINT ["python", "-u", "/srv/steps.py"]

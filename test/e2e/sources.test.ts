@@ -19,7 +19,7 @@ const docker = inject('docker');
 const longMs = 120_000;
 const gitToken = 'git-canary-5d1f0c9a7e';
 const envSecret = 'env-canary-2b7e91d4c0';
-/** Prints its files and ends well. */
+/** Prints its files and ends with 0. */
 const listing =
   'FROM busybox:stable\nWORKDIR /bot\nCOPY . .\nCMD ["sh", "-c", "echo files: $(find . -type f -o -type l | sort)"]\n';
 

@@ -1,4 +1,4 @@
-/** Sends made-up requests to a port and looks at what comes back: an answer of any kind, but no failure of ours. */
+/** Sends made-up requests to a port and checks what comes back: any kind of answer, but no failure of ours. */
 import net from 'node:net';
 import tls from 'node:tls';
 import { makeRequest, type Request } from './requests.ts';

@@ -8,7 +8,7 @@ export interface ManualClock extends Clock {
    */
   advance(ms: number): void;
   /**
-   * As `advance`, and after each callback and at the end lets the promises it settled go on, so that a chain like
+   * As `advance`, and after each callback and at the end lets the promises it settled continue, so that a chain like
    * "sleep, do, sleep again" runs through.
    */
   advanceSettled(ms: number): Promise<void>;
@@ -92,5 +92,5 @@ export function createManualClock(start: { wallMs?: number; monotonicMs?: number
   };
 }
 
-/** One turn of the event loop: every promise that can go on has. */
+/** One turn of the event loop: every promise that can continue has. */
 const settle = () => new Promise<void>((resolve) => setImmediate(resolve));

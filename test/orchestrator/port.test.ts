@@ -1,4 +1,4 @@
-/** The one port as strangers meet it: odd requests, bodies that nobody has to read, bounds of what a call may hold. */
+/** The one port as strangers see it: odd requests, bodies that nobody has to read, bounds of what a call may hold. */
 import http2 from 'node:http2';
 import net from 'node:net';
 import { gzipSync } from 'node:zlib';

@@ -1,4 +1,4 @@
-/** What is there of bots that are not there any more: containers, images, volumes, networks, files and processes. */
+/** What is left of bots that no longer exist: containers, images, volumes, networks, files and processes. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { callEngine } from '../kit/private-engine/engine-api.ts';

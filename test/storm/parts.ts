@@ -125,7 +125,7 @@ export async function startParts(plan: StormPlan, keep: boolean): Promise<StormP
     for (let n = 0; n < workers; n++) {
       const name = `worker-${n}`;
       fromWorkers[n] = await proxy({ port, host: '127.0.0.1' });
-      // The last one has no engine, and no worker has where there is none.
+      // The last one has no engine; without any engine, no worker has one.
       toEngine[n] = engine && n < workers - 1 ? await proxy({ path: engine.socketPath }) : undefined;
       const program = new KeptProgram(name, 'worker', join(dir, `${name}.log`), {
         ...envOf(name),

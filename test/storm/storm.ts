@@ -174,7 +174,7 @@ async function listAll(
   return listed;
 }
 
-/** Until no state of a bot is one that passes, and who looks on knows the same; at the latest after `quietMs`. */
+/** Until no bot is in a transitional state and the watchers agree; at most `quietMs`. */
 async function untilQuiet(
   { directUrl }: StormParts,
   tokens: ReadonlyMap<string, string>,

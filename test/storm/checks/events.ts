@@ -1,4 +1,4 @@
-/** Each user's stream of events: in order, without a hole, none twice, and true at the end. Pure. */
+/** Each user's stream of events: in order, without gaps or duplicates, and correct at the end. Pure. */
 import type { JsonBody } from '../../kit/orchestrator-for-tests.ts';
 import type { EventSeen, Finding, StormRecord } from '../record.ts';
 
