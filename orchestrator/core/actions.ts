@@ -6,7 +6,7 @@
 export interface ActionRow {
   /** Who begins it: a user, or the orchestrator alone. */
   readonly begunBy: 'user' | 'orchestrator';
-  /** What has to be there: nothing, a bot that is not deleted, or one that has a spec besides. */
+  /** What has to exist: nothing, a bot that is not deleted, or one that also has a spec. */
   readonly needs: 'nothing' | 'bot' | 'spec';
   /** Which of the two deadlines of the settings its job has. */
   readonly deadline: 'deployment' | 'other';
@@ -58,7 +58,7 @@ const rows = {
   update: { ...deployment, begunBy: 'user', needs: 'bot', takesPlace: true, replaces: true, undo: 'before' },
   restart: { ...deployment, begunBy: 'user', needs: 'spec', takesPlace: true, replaces: false, undo: 'before' },
   delete: ending,
-  // Its bot has a place already, because it should run all the while.
+  // Its bot already has a place, because it should run throughout.
   move: { ...deployment, begunBy: 'orchestrator', needs: 'spec', takesPlace: false, replaces: false, undo: 'home' },
 } as const satisfies Readonly<Record<string, ActionRow>>;
 

@@ -1,5 +1,5 @@
 /**
- * The input of a job, by its action, beside its spec. What the doors make of a request, and what the store keeps of it as JSON: read
+ * The input of a job, by action, without its spec. What the doors make of a request, and what the store keeps of it as JSON: read
  * once, here, and typed from then on. Pure. Never holds a secret.
  */
 import type { BotKey } from '#common/ids.ts';
@@ -84,7 +84,7 @@ export function parseJobInput(action: string, stored: JsonObject): JobInput {
   }
 }
 
-/** The same as JSON; nothing where nothing is said. */
+/** The same as JSON; empty where nothing is given. */
 export function storedParams({ action, params }: JobInput): JsonObject {
   switch (action) {
     case 'start':

@@ -35,7 +35,7 @@ export type DoneState = (typeof doneStates)[number];
 
 export type FailedState = `${WorkingState}_failed`;
 
-/** `unreadable`: its row says no state that is known here. */
+/** `unreadable`: its row has a state that is unknown here. */
 export type JobState = 'init' | WorkingState | DoneState | FailedState | 'completed' | 'failed' | 'unreadable';
 
 export const failedState = (state: WorkingState): FailedState => `${state}_failed`;

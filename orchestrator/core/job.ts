@@ -56,7 +56,7 @@ export const withReason = (job: JobRecord, reason: string): JobRecord => ({ ...j
 /** Limit of a reason that comes from a worker. */
 export const reasonLengthMax = 500;
 
-/** Whether the job has had its turn and has not ended: of the jobs that change one bot, there is one such. */
+/** Whether the job has had its turn and has not ended: true of at most one of the jobs that change a bot. */
 export const isAtWork = ({ status }: Pick<JobRecord, 'status'>): boolean => status !== 'pending' && !isFinal(status);
 
 /** A task that no worker has yet. */
@@ -90,5 +90,5 @@ export const givenBack = (task: TaskRecord): TaskRecord => ({
   acceptedAt: null,
 });
 
-/** The task that needs nobody any more. */
+/** The task that nobody has to do any more. */
 export const done = (task: TaskRecord, now: number): TaskRecord => ({ ...task, status: 'done', finishedAt: now });

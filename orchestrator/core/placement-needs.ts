@@ -24,7 +24,7 @@ export function neededCapabilities({ source }: BotSpec): readonly Capability[] {
   }
 }
 
-/** What a worker of 0.1.0 would leave undone without a word. */
+/** What a worker of 0.1.0 would silently leave undone. */
 const formsOf = ({ requirementFiles, command }: SimpleSource): readonly Capability[] => [
   ...(requirementFiles.length > 0 ? [capabilities.requirementFiles] : []),
   ...(command.length > 0 ? [capabilities.runCommand] : []),

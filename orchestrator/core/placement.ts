@@ -24,7 +24,7 @@ export interface Candidate {
 export interface Home {
   readonly workerId: string;
   /**
-   * True while a container may exist there: then the bot waits for it, whatever speaks against it. False: it only goes there
+   * True while a container may exist there: then the bot waits for it, whatever the objections. False: it only goes there
    * first, and elsewhere if its home can never take it.
    */
   readonly bound: boolean;
@@ -58,12 +58,12 @@ function lastingObjection(worker: Candidate, { capabilities, labels }: Wanted): 
 const labelOf = (labels: Labels, key: string): string | undefined =>
   Object.hasOwn(labels, key) ? labels[key] : undefined;
 
-/** Whether any of the workers carries all the labels; without labels that is so. */
+/** Whether any of the workers carries all the labels; true without labels. */
 export const anyCarries = (workers: readonly { readonly labels: Labels }[], wanted: Labels): boolean =>
   Object.keys(wanted).length === 0 ||
   workers.some(({ labels }) => Object.entries(wanted).every(([key, value]) => labelOf(labels, key) === value));
 
-/** What speaks against the worker now. */
+/** The present objections to the worker. */
 function passingObjection(worker: Candidate, wanted: Wanted): string | undefined {
   const { workerId } = worker;
   if (worker.silentMs > 0) return `${workerId} has not been heard from for ${Math.round(worker.silentMs / 1000)} s`;
@@ -82,7 +82,7 @@ function passingObjection(worker: Candidate, wanted: Wanted): string | undefined
 const objection = (worker: Candidate, wanted: Wanted): string | undefined =>
   lastingObjection(worker, wanted) ?? passingObjection(worker, wanted);
 
-/** What speaks against a worker that the bot is not on. */
+/** The objections to a worker that the bot is not on. */
 const newcomerObjection = (worker: Candidate, wanted: Wanted): string | undefined =>
   worker.cordoned ? `${worker.workerId} is cordoned` : objection(worker, wanted);
 

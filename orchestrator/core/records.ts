@@ -98,7 +98,7 @@ export declare abstract class BotRecord implements BotKey {
   readonly updatedAt: number;
 }
 
-/** A bot without what is nobody's to see: what views and events are made from. */
+/** A bot without its private parts: what views and events are made from. */
 export type ShownBot = Omit<BotRecord, 'specSealed' | 'undo' | 'purge' | 'pendingTask'>;
 
 export const jobStatuses = ['pending', 'running', 'waiting_for_worker', 'completed', 'failed', 'cancelled'] as const;
@@ -142,7 +142,7 @@ export interface TaskRecord {
   readonly finishedAt: number | null;
 }
 
-/** Something a bot's owner should know though nothing of the bot has changed. */
+/** Something a bot's owner should know though nothing about the bot has changed. */
 export interface Notice {
   /** For programs, for example MAX_RUNTIME_SOON. */
   readonly code: string;
@@ -173,7 +173,7 @@ export interface EventRecord {
   readonly eventId: string;
   readonly userId: string;
   readonly botId: string;
-  /** Orders the events of one bot, from 1 without a hole; 0 for jobs and workers. */
+  /** Orders the events of one bot, from 1 without gaps; 0 for jobs and workers. */
   readonly botSeq: number;
   /** The job's or worker's id; the bot's for kind bot. */
   readonly subjectId: string;

@@ -127,7 +127,7 @@ function takeArtifact({ sealKey }: EngineContext, change: Change, { userId, spec
   artifacts.touch(named);
 }
 
-/** The bot that the request is about, if there is one. Refuses a bot that must be there and is not, and one too many. */
+/** The bot that the request is about, if there is one. Refuses a bot that must exist and does not, and one too many. */
 function botIfAllowed(context: EngineContext, tx: Tables, request: NewJob): BotRecord | undefined {
   const { userId, botId, input } = request;
   const row = rowOf(input.action);
@@ -196,7 +196,7 @@ function checkTokens(context: EngineContext, tx: Tables, request: NewJob, spec: 
   throw new ProblemError(refusedToken(context, tx, request.userId, holders));
 }
 
-/** Gives the job its turn, if it is. Returns the job as that has left it: the caller shows it to people. */
+/** Gives the job its turn, if it has come. Returns the resulting job, which the caller shows to people. */
 function begin(context: EngineContext, change: Change, job: JobRecord): JobRecord {
   if (!job.mutating) advance(context, change, job, { kind: 'begin' });
   else {

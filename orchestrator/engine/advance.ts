@@ -1,4 +1,4 @@
-/** Moves jobs: one function takes a job through one event, in the caller's transaction. What a job that failed wanted is undone. */
+/** Moves jobs: one function takes a job through one event, in the caller's transaction. What a failed job wanted is undone. */
 import type { BotKey } from '#common/ids.ts';
 import { problem } from '#common/problem.ts';
 import { rowOf } from '../core/actions.ts';
@@ -111,7 +111,7 @@ export function beginNext(context: EngineContext, change: Change, key: BotKey): 
   advance(context, change, next, objection === undefined ? { kind: 'begin' } : { kind: 'aborted', problem: objection });
 }
 
-/** Gives a new job that changes its bot its turn, if it is. Returns the job as it is now. */
+/** Gives a new job that changes its bot its turn, if it has come. Returns the job as it is now. */
 export function queue(context: EngineContext, change: Change, job: JobRecord): JobRecord {
   beginNext(context, change, job);
   const now = change.tx.jobs.get(job.jobId) ?? job;
@@ -122,7 +122,7 @@ export function queue(context: EngineContext, change: Change, job: JobRecord): J
 
 interface Failure {
   readonly end: 'failed' | 'cancelled';
-  /** Its worker says that it could not be done. */
+  /** Its worker reports that it could not be done. */
   readonly workerSaid: boolean;
 }
 
@@ -193,7 +193,7 @@ function mayRunByNow(job: JobRecord, { revision, observed }: BotRecord, { worker
   return !workerSaid || (observed.containerId !== undefined && observed.revision === revision);
 }
 
-/** Lets the holders run again that were stopped for a takeover, also those whose stop is not done yet. */
+/** Lets the holders that were stopped for a takeover run again, including those whose stop is not done yet. */
 export function resumeHolders(context: EngineContext, change: Change, job: JobRecord): void {
   for (const holder of stoppedHolders(job)) {
     const stop = change.tx.jobs.openOfBot(holder).find(({ action }) => action === 'stop');

@@ -12,7 +12,7 @@ import type { Tables } from '../store/store.ts';
 
 /** What is done after the commit. Each may be lost, and may happen twice. */
 export type CommitEffect =
-  /** To a worker, if it has a session; else it gets everything in its next Welcome. */
+  /** To a worker, if it has a session; otherwise it gets everything in its next Welcome. */
   | { readonly kind: 'send'; readonly workerId: string; readonly body: SessionResponse['body'] }
   /** The log that a logs job asks for is to be read; the answer comes as an event of its own. */
   | { readonly kind: 'read_log'; readonly job: JobRecord }
@@ -27,13 +27,13 @@ export interface Change {
   readonly tx: Tables;
   /** Wall time of the change, ms. */
   readonly now: number;
-  /** A new id of a job, a task or an upload: each is after all before it. */
+  /** A new id of a job, a task or an upload: each sorts after all earlier ones. */
   newId(): string;
   /** Done after the commit, in order; never when it fails. */
   afterCommit(effect: CommitEffect): void;
   /** Writes the bot and the event that reports it. Returns it as it is stored. */
   putBot(bot: BotRecord): BotRecord;
-  /** Writes the bot where nothing that people see of it is new. */
+  /** Writes the bot where nothing visible to people has changed. */
   keepBot(bot: BotRecord): BotRecord;
   /** Removes the bot's row; its last event says that it is deleted. */
   removeBot(bot: BotRecord): void;

@@ -24,7 +24,7 @@ import { wantedByJob } from './wanted-spec.ts';
 
 /**
  * Why a job whose turn it is cannot begin after all: another bot has got its Telegram token meanwhile, what it adds is too much
- * for what the bot has by now, its bot does not run where it is to leave, or what is stored of it cannot be read any more.
+ * for what the bot has now, its bot does not run where it is to leave, or what is stored of it cannot be read any more.
  */
 export function objectionToBegin(context: EngineContext, change: Change, job: JobRecord): Problem | undefined {
   const bot = change.tx.bots.get(job);
@@ -149,7 +149,7 @@ function startsAsItWas(context: EngineContext, bot: BotRecord, job: JobRecord, s
 
 /**
  * Whether a restart keeps the revision, and with it the image and, if the bot runs, the container. A worker from before
- * that would take a running container of the revision for the wish come true: it is given a revision of its own, for which
+ * that would take a running container of the revision as the goal reached: it is given a revision of its own, for which
  * it makes everything again.
  */
 function restartsInPlace(change: Change, { desired, workerId }: BotRecord): boolean {

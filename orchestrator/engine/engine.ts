@@ -68,7 +68,7 @@ export class Engine {
   readonly #stopping = new AbortController();
   #cancelTimer: (() => void) | undefined;
   #armsTimer = false;
-  /** Tables.room() at the last try to place what waits. */
+  /** Tables.room() at the last attempt to place what waits. */
   #triedRoom = 0;
 
   constructor(ports: EnginePorts) {
@@ -245,7 +245,7 @@ export class Engine {
     });
   }
 
-  /** Publishes workers that are seen differently now, and those of their bots that look different by it. */
+  /** Publishes workers whose status has changed, and those of their bots that look different because of it. */
   publishWorkers(workers: readonly WorkerStatus[]): Promise<void> {
     return this.#change((change) => publishWorkers(this.#ports, change, workers));
   }

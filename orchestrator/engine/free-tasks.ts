@@ -49,7 +49,7 @@ export function giveBackTask(change: Change, workerId: string, taskId: string, r
   return true;
 }
 
-/** The worker is gone: what it had taken may be had by the next one. Returns whether there was anything. */
+/** The worker is gone: the next one may have what it had taken. Returns whether there was anything. */
 export function giveBackTasksOf(change: Change, workerId: string, reason: string): boolean {
   const given = change.tx.tasks.takenBy(workerId).map(({ taskId }) => giveBackTask(change, workerId, taskId, reason));
   return given.includes(true);

@@ -1,7 +1,7 @@
 /** Ids of jobs and tasks: ULIDs that ascend, because their order is the order of a bot's queue. */
 import { createUlids } from '#common/ulids.ts';
 
-/** Ids that ascend also within one millisecond, and continue after `last`, the newest one there is. */
+/** Ids that ascend even within one millisecond, and continue after `last`, the newest existing one. */
 export function ascendingIds(wallMs: () => number, last = ''): () => string {
   const ulidAt = createUlids();
   return () => {

@@ -1,4 +1,4 @@
-/** What a work is given from outside of the store. A work may be run again: it is given the same each time. */
+/** What a work gets from outside the store. A work may run again: it gets the same each time. */
 export interface InputSources {
   /** Wall time, ms. */
   readonly wallMs: () => number;

@@ -17,7 +17,7 @@ import type { Tables } from '../store/store.ts';
 import type { EngineContext } from './context.ts';
 import { openSoundSpec } from './specs.ts';
 
-/** The form of the keys. Before, they were made of the token itself, which what a worker reports could not be. */
+/** The form of the keys. Earlier ones were made from the token itself, which a worker does not report. */
 const keyForm = 'h:';
 
 /** A keyed hash of a token's sha256: without the key nobody can try tokens against the store. */
@@ -42,7 +42,7 @@ const artifactPrefix = 'artifact ';
 /** What the tokens in an uploaded source are kept under. */
 const artifactSourceId = (sha256: string): string => `${artifactPrefix}${sha256}`;
 
-/** What the tokens in the source of a spec are kept under; undefined for a ready image, which nobody looks into. */
+/** What the tokens in the source of a spec are kept under; undefined for a ready image, which is not searched. */
 function sourceIdOf(sealKey: Secret<Uint8Array>, bot: BotKey, { source }: BotSpec): string | undefined {
   if (source.case === 'simple') return artifactSourceId(source.value.artifactSha256);
   if (source.case !== 'custom') return undefined;
@@ -206,7 +206,7 @@ export function acquireTokens(context: EngineContext, tx: Tables, bot: BotKey, s
   }
 }
 
-/** Lets go of tokens that the bot, as it is now, does not run with. */
+/** Releases tokens that the bot, as it is now, does not run with. */
 export function releaseTokens(context: EngineContext, tx: Tables, bot: BotRecord): void {
   const spec = openSoundSpec(context.sealKey, bot, bot.specSealed);
   // Which tokens it runs with cannot be determined: it keeps those that it has.

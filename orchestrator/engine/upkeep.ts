@@ -27,7 +27,7 @@ export function placeWaiting(context: EngineContext, change: Change): void {
 /** Ends the jobs whose deadline has passed. */
 export function endOverdue(context: EngineContext, change: Change): void {
   for (const { jobId } of change.tx.jobs.overdue(change.now)) {
-    // The end of one gives the next of its bot its turn: it is another job by now than the list has.
+    // The end of one gives the next of its bot its turn, so it may differ by now from the one in the list.
     const job = change.tx.jobs.get(jobId);
     if (job !== undefined) advance(context, change, job, { kind: 'aborted', problem: deadlineProblem(job) });
   }
