@@ -139,5 +139,5 @@ it.each([
   const told = await run(words, 'test-client-token');
   expect(told).toMatchObject({ exitCode: 5, stdout: '' });
   expect(told.stderr).toMatch(/^Error PERMISSION_DENIED: This call needs an admin token; this is a client token\.\n/);
-  expect(told.stderr).toContain('admin token for tokens');
+  expect(told.stderr).toContain('an admin token to manage tokens');
 });
