@@ -50,7 +50,7 @@ import { cancelPreparing } from './preparing.ts';
 import { takeStep } from './step-runner.ts';
 import { judgeTask } from './task-outcome.ts';
 
-// So many steps without a rest mean that two parts of this worker disagree; no real way to a goal is that long.
+// This many steps without a rest mean that two parts of this worker disagree; no real path to a goal is that long.
 const stepsWithoutRestMax = 40;
 const pauseWhenLostMs = 5000;
 // One failed look is not reported: the next one usually succeeds.
@@ -141,7 +141,7 @@ export class BotActor {
     // A session has begun: a source can be fetched again.
     if (anew) this.#makeNow();
     if (spec) learnSpec(this.#memory, this.#context, desired.revision, spec);
-    // What a hand on the engine may have settled meanwhile must not be held against what a user asks for now.
+    // Somebody may have removed the stray from the engine meanwhile: look again before it blocks what a user asks for now.
     if (taskId !== '' && this.#memory.stray) this.#memory.stale = true;
     if (sameTask) this.#context.reports.accepted(taskId);
     else if (taskId !== '') {
@@ -208,7 +208,7 @@ export class BotActor {
     this.hint();
   }
 
-  /** What a try to make the image waited for may be there now. */
+  /** What an attempt to make the image waited for may be available now. */
   #makeNow(): void {
     const { making } = this.#memory;
     if (making.failures > 0) this.#memory.making = { ...making, againAtMs: 0 };

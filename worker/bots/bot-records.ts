@@ -18,7 +18,7 @@ export interface LastEnd {
   readonly oomKilled: boolean;
   readonly startedAtMs: number | undefined;
   readonly finishedAtMs: number | undefined;
-  /** Set when it did not end on its own within so many ms of a stop, and was killed. */
+  /** Set when it did not end on its own within this many ms of a stop, and was killed. */
   readonly killedAfterMs?: number;
 }
 
@@ -28,7 +28,7 @@ export interface SettledEnd {
   readonly kind: 'exited' | 'crash_loop';
   /** Wall time of the next try, ms since 1970: for people, and for the time after a restart of the worker. */
   readonly nextTryAtMs: number | undefined;
-  /** How long the whole wait is, which bounds what a clock that was set makes of it. Absent from older files. */
+  /** How long the whole wait is, which bounds the effect of a clock being set. Absent from older files. */
   readonly delayMs?: number | undefined;
   readonly reason: string;
   /** It says nothing about the version that ran: the engine or this worker ended it, or nobody watched. */

@@ -50,7 +50,7 @@ export function learn(memory: BotMemory, context: BotContext, facts: ContainerFa
     const leftMs = Math.min(Math.max(0, settledEnd.nextTryAtMs - clock.wallMs()), settledEnd.delayMs ?? 300_000);
     memory.retryAtMs = clock.monotonicMs() + leftMs;
   }
-  // An ended one has nothing more to say than settle and remove take from it.
+  // An ended one has no more output than settle and remove take from it.
   if (facts.status === 'running')
     inBackground(context.log.follow(facts.id), (error) => {
       context.logger.warn({ err: error, bot: memory.key }, 'the log of a bot cannot be followed');

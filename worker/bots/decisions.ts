@@ -70,7 +70,7 @@ export const goesBack = ({ record: { desired: before } }: BotMemory, desired: De
   compareDecisions(desired, before) >= 0 &&
   desired.revision < before.revision;
 
-/** What is desired cannot be had; nothing more is tried until something new is decided. */
+/** The desired state cannot be reached; nothing more is tried until something new is decided. */
 export function recordFailure(memory: BotMemory, problem: Problem): void {
   const { desired } = memory.record;
   if (desired?.kind !== 'running' || failureOf(memory.record)) return;

@@ -2,7 +2,7 @@
 import { type Backoff, backoffMs } from '#common/waiting/backoff.ts';
 
 export interface PolicyState {
-  /** Ends with an error in a row; the backoff grows with it. */
+  /** Consecutive ends with an error; the backoff grows with it. */
   readonly crashes: number;
 }
 
@@ -30,7 +30,7 @@ export const freshPolicy: PolicyState = { crashes: 0 };
 
 /**
  * Exit code 0 means done. Everything else is retried after 1, 2, 4 ... 300 s, each shortened by up to 25 % at random
- * so that bots that fell together do not rise together; 10 minutes up begin the row again. `random` is in [0, 1).
+ * so that bots that fell together do not rise together; 10 minutes up reset the series. `random` is in [0, 1).
  */
 export function afterEnd(ended: Ended, policy: PolicyState, random: number): RestartVerdict {
   const reason = describeEnd(ended);

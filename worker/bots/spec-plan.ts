@@ -139,7 +139,7 @@ function digested(source: RunnableSource): readonly unknown[] {
         source.artifactSha256,
         source.language,
         source.requirements,
-        // Nothing where there are none: images of before are the right ones.
+        // Empty where there are none, so that earlier images remain valid.
         ...(source.requirementFiles.length === 0 ? [] : [source.requirementFiles]),
       ];
     case 'image':

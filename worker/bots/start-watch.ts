@@ -1,7 +1,7 @@
 /**
  * How long a start is watched, to see whether the bot stays up. Two seconds show most failures, but a bot with large
  * libraries is still importing then: aiogram takes 2.5 s of a whole core, and a bot has half of one, less on a busy host.
- * So a bot that is busy is watched on, until it has come to rest or has used more CPU time than an import takes.
+ * So a bot that is busy is watched on, until it is idle or has used more CPU time than an import takes.
  */
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import type { BotContext } from './bot-context.ts';

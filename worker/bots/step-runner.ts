@@ -21,12 +21,12 @@ export interface StepHooks {
   gone(): void;
 }
 
-// After so many failures of a kind that nobody expects, a start is given up.
+// After this many unexpected failures, a start is given up.
 const unexpectedFailuresMax = 5;
 // How often in a row a container may vanish before its start before that counts as a failed start.
 const vanishedMax = 3;
 
-/** Never throws, but for bugs; after an abort nothing is decided. */
+/** Never throws, except for bugs; after an abort nothing is decided. */
 export async function takeStep(
   memory: BotMemory,
   context: BotContext,

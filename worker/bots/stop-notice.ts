@@ -1,4 +1,4 @@
-/** What people should know of a stop that did not go as they would wish. Pure. */
+/** What people should know about a stop that did not go smoothly. Pure. */
 import type { ContainerFacts, StopReport } from '../runtime/container-runtime.ts';
 
 const sigkillCode = 137;

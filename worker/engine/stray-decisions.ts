@@ -94,7 +94,7 @@ export class StrayDecisions {
   }
 }
 
-/** Those that were this worker's own come first: of them its bots depend. Pure. */
+/** Those that were this worker's own come first: its bots depend on them. Pure. */
 function describeStrays(found: readonly Stray[], workerId: string): Strays {
   const order = (stray: Stray) => `${stray.workerId === workerId ? 0 : 1}${stray.name}`;
   const containers = found
