@@ -73,11 +73,7 @@ const proofs: readonly Proof[] = [
   ['UC 19: status', checklist, 'checklist: status shows the status'],
   ['UC 20: logs -n', checklist, 'checklist: logs shows the logs'],
   ['UC 21: stop', checklist, 'checklist: stop stops the bot'],
-  [
-    'UC 22: restart',
-    parity,
-    'update and restart need nothing again (UC 5, 22), and nothing is built again',
-  ],
+  ['UC 22: restart', parity, 'update and restart need nothing again (UC 5, 22), and nothing is built again'],
   [
     'UC 22: restart by hand, stop and start with everything again',
     parity,
