@@ -21,7 +21,7 @@ export function provenBy(proofs: readonly Proof[]): void {
   }
 }
 
-/** What stands first in a call or in a row of a table, as every test's name does. */
+/** The first text in a call or in a row of a table, which is where every test's name is. */
 const names = (text: string): readonly string[] =>
   [...text.matchAll(/[([]\s*(?:'((?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)*)"|`([^`$]*)`)/g)].map(
     ([, single, double, template]) => single ?? double ?? template ?? '',
