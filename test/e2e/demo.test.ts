@@ -25,7 +25,7 @@ const wholeStory = [
   /^\$ avtomatika-bot status demo-bot$/m,
   /^\$ avtomatika-bot logs demo-bot /m,
   /^demo-bot is stopped\./m,
-  /^The demo is over/m,
+  /^The demo is done/m,
 ];
 
 describe('the demo', { timeout: 120_000 }, () => {
