@@ -10,8 +10,8 @@ import { runPage } from './run-page.ts';
 
 const page = 'docs/GRPC.md';
 const skipReason = missingProgram('curl', 'tar', 'git', 'unshare', 'nsenter', 'ip');
-// Run by test/clients, which brings the gRPC packages of the languages.
-const isForeignClient = /examples\/clients\//;
+// Run by test/clients, which brings the gRPC packages and generators of the languages.
+const isForeignClient = /examples\/clients\/|^go install /;
 
 describe.skipIf(skipReason !== undefined)(page, { meta: { skipReason: skipReason ?? '' } }, () => {
   it('has calls that work as they stand, with the answers they get', { timeout: 180_000 }, async ({ skip }) => {
