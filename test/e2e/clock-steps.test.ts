@@ -81,6 +81,6 @@ describe('an orchestrator whose clock is set', () => {
     setClock(5 * hour);
     await running.start();
     await untilLeft(body.job_id, 400, 601);
-    expect(running.log()).toContain('the clock of this machine was set');
+    expect(running.log()).toContain('the clock of this machine was changed');
   });
 });

@@ -269,7 +269,8 @@ describe.skipIf('skip' in docker)('bots on Docker', () => {
     expect(await pidOf()).toBe(pid);
 
     // The log continues as if nothing had happened: no line twice, none missing.
-    const { stdout } = await platform.cli(['logs', 'survivor', '-n', '10000']);
+    const { code, stdout, stderr } = await platform.cli(['logs', 'survivor', '-n', '10000']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const ticks = [...stdout.matchAll(/^tick (\d+)$/gm)].map((match) => Number(match[1]));
     expect(ticks.length).toBeGreaterThan(20);
     expect(ticks).toEqual(ticks.map((_, index) => (ticks[0] ?? 0) + index));
