@@ -82,7 +82,10 @@ CMD ["python", "bot.py"]
       await putIntoRegistry(host, registry, 'busybox:stable', 'username/my-telegram-bot', 'stable');
       const start = 'start dockerhub-bot --image username/my-telegram-bot:stable -e BOT_TOKEN=123:ABC -e DEBUG=true';
       const end = await seed.run(`avtomatika-bot ${start}`);
-      expect(end).toMatchObject({ code: 0, stdout: expect.stringContaining('dockerhub-bot ran and exited with exit code 0') });
+      expect(end).toMatchObject({
+        code: 0,
+        stdout: expect.stringContaining('dockerhub-bot ran and exited with exit code 0'),
+      });
       expect(end.stderr).toContain('pulling username/my-telegram-bot:stable from the mirror');
       const absent = await seed.run('avtomatika-bot start absent --image username/absent:stable');
       expect(absent).toMatchObject({ code: 1, stderr: expect.stringContaining('Error IMAGE_NOT_FOUND') });
