@@ -149,7 +149,7 @@ describe('argv', () => {
       'Write: avtomatika-bot start BOT',
     ],
     [['list', '--tokne=secret'], 'There is no option "--tokne".', 'Did you mean --token?'],
-  ])('%j is a mistake that is told with its cure', (line, message, hint) => {
+  ])('%j is a mistake that is reported with its cure', (line, message, hint) => {
     expect(normalise(line)).toEqual({ kind: 'usage', message, hint });
   });
 

@@ -30,7 +30,7 @@ describe('a git repository', () => {
     expect(git('https://github.com/user/bot.git')).toMatchObject({ notes: [], upload: undefined });
   });
 
-  it('that --custom named is told to be taken as one', () => {
+  it('that --custom named is announced as one', () => {
     const { notes } = git('https://github.com/user/bot', { byUrl: true });
     expect(notes).toEqual(['Treated as a git repository: the worker clones it']);
   });

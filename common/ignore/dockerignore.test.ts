@@ -133,7 +133,7 @@ describe('what is left out by default', () => {
     expect(await filtered(content, risky)).toEqual(expected);
   });
 
-  it('is told from what a pattern leaves out', async () => {
+  it('is distinguished from what a pattern leaves out', async () => {
     const verdict = (content: string, path: string) => judge(patternsOf(content), path, undefined, effort());
     expect(await verdict('', '.git')).toMatchObject({ keep: false, byDefault: true, lookInside: false });
     expect(await verdict('*', '.git')).toMatchObject({ keep: false, byDefault: false });

@@ -56,7 +56,7 @@ describe('a worker that knows later decisions than the store', () => {
     expect(lines).toEqual([expect.stringContaining('error the store was set back')]);
   });
 
-  it('is told without lists that are empty', async () => {
+  it('is reported without lists that are empty', async () => {
     const restore = await open();
     const [first] = store.read.openings.all();
     await restore.meet(hello(first?.id ?? ''));

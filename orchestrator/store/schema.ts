@@ -31,7 +31,7 @@ export const migrations: readonly string[] = [
     revision INTEGER NOT NULL,
     epoch INTEGER NOT NULL,
     worker_id TEXT,
-    -- Whether its worker shall stop it because it moves to another one.
+    -- Whether its worker has to stop it because it moves to another one.
     leaving INTEGER NOT NULL,
     memory_bytes INTEGER NOT NULL,
     cpu_millis INTEGER NOT NULL,
@@ -47,7 +47,7 @@ export const migrations: readonly string[] = [
     state TEXT NOT NULL,
     observed TEXT NOT NULL,
     observed_at INTEGER,
-    -- When its user last decided that it shall run, and what the operator's limit on that means for it.
+    -- When its user last decided that it should run, and what the operator's limit on that means for it.
     runs_since INTEGER NOT NULL,
     stops_at INTEGER,
     age_warned INTEGER NOT NULL,

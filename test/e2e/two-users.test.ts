@@ -74,7 +74,7 @@ describe('two users', { timeout: longMs }, () => {
     expect(await ann('stop', 'same')).toMatchObject({ code: 0 });
   });
 
-  it('are told with each token, and lose nothing but the access when it is revoked', async () => {
+  it('are created with a token, and lose nothing but the access when it is revoked', async () => {
     const cleo = await newUser('cleo');
     expect(await cleo('list')).toMatchObject({ code: 0 });
     const admin = (...args: string[]) => platform.cli(['--token', 'test-admin-token', ...args]);

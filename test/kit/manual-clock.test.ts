@@ -42,7 +42,7 @@ it('never calls a cancelled timer, and cancelling twice is harmless', () => {
   expect(clock.nextTimerMs()).toBeUndefined();
 });
 
-it('lets promises go on between timers when asked to', async () => {
+it('lets promises continue between timers when asked to', async () => {
   const clock = createManualClock({ monotonicMs: 0 });
   const times: number[] = [];
   const loop = (async () => {

@@ -259,7 +259,7 @@ it('ends every stream with unavailable when the orchestrator stops, and says NOT
   const iterators = open.map((stream) => stream[Symbol.asyncIterator]());
   await Promise.all(iterators.map((iterator) => iterator.next()));
   await eventually(
-    'health is told',
+    'the health is reported',
     () => statuses.length,
     (length) => length > 0,
   );

@@ -148,7 +148,7 @@ describe('the events of a user', () => {
     expect(error).toMatchObject({ code: Code.InvalidArgument });
   });
 
-  it('go on counting for a bot that was deleted and made again, and say that it was deleted', async () => {
+  it('continue counting for a bot that was deleted and made again, and say that it was deleted', async () => {
     const worker = await connectScriptedWorker(orchestrator.address);
     await start('again');
     worker.succeed(await worker.take('ensure'));

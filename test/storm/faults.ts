@@ -139,9 +139,9 @@ function fillUp(path: string): void {
 
 /** Resolves when the fault is undone: true if it could be injected here. */
 export async function inject(parts: StormParts, fault: PlannedFault): Promise<boolean> {
-  const mend = await faults[fault.kind](parts, fault);
-  if (mend === undefined) return false;
+  const undo = await faults[fault.kind](parts, fault);
+  if (undo === undefined) return false;
   await pause(fault.ms);
-  await mend();
+  await undo();
   return true;
 }

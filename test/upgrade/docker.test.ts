@@ -135,7 +135,7 @@ describe.skipIf('skip' in docker)('containers of version 0.1.0 on a Docker engin
   });
   const imageSource = { source: { case: 'image' as const, value: { image: base } } };
 
-  it('are adopted as they are, and go on', async () => {
+  it('are adopted as they are, and keep running', async () => {
     const tar = await tarOf({ 'bot.py': counting });
     const sha256 = createHash('sha256').update(tar).digest('hex');
     orchestrator.artifacts.set(sha256, tar);

@@ -82,7 +82,7 @@ describe('a session', () => {
     const before = session.heard.length;
     world.runtime.exit(world.runtime.only().id, 3);
     const told = await eventually(
-      'the crash is told',
+      'the crash is reported',
       () => session.heard.slice(before).flatMap(({ body }) => (body.case === 'observations' ? body.value.bots : [])),
       (bots) => bots.some(({ state, exitCode }) => state === BotState.CRASH_LOOP && exitCode === 3),
     );

@@ -31,7 +31,7 @@ describe('supervision', () => {
   /** When it is due. No time passes meanwhile, however long the files take. */
   const nextTry = () =>
     eventually(
-      'the next try is told',
+      'the next try is reported',
       () => timestampMs(bots.observation()?.nextTryAt ?? timestampFromMs(0)),
       (timeMs) => timeMs > bots.clock.wallMs(),
     );
@@ -110,7 +110,7 @@ describe('supervision', () => {
     await run();
     bots.runtime.failNext('start', new ProblemError(problem('CONTAINER_ERROR', 'The disk is full.')));
     die(1);
-    await bots.until('the refusal is told', () => bots.observation()?.reason.includes('The disk is full.'));
+    await bots.until('the refusal is reported', () => bots.observation()?.reason.includes('The disk is full.'));
     await bots.until('it is started again', () => starts().length === 2);
   });
 

@@ -61,7 +61,7 @@ describe('a log tail', () => {
     const first = await world.orchestrator.tail(0);
     world.runtime.print(id, 'one');
     await eventually(
-      'one is told',
+      'one is sent',
       () => texts(first.heard),
       (lines) => lines.includes('one'),
     );
@@ -73,7 +73,7 @@ describe('a log tail', () => {
     const second = await world.orchestrator.tail(1);
     world.runtime.print(id, 'three');
     await eventually(
-      'three is told',
+      'three is sent',
       () => texts(second.heard),
       (lines) => lines.includes('three'),
     );

@@ -11,7 +11,6 @@ import { inBackground } from '#common/background.ts';
 import type { BotKey } from '#common/ids.ts';
 import { problem } from '#common/problem.ts';
 import { Bell } from '#common/waiting/bell.ts';
-import { BotState } from '#gen/botrunner/v1/bot_pb.js';
 import type { BotObservation } from '#gen/botrunner/v1/worker_service_pb.js';
 import { readLines } from '../diagnosis/diagnosis.ts';
 import type { ContainerFacts, RuntimeEvent } from '../runtime/container-runtime.ts';
@@ -29,8 +28,7 @@ import {
   situationOf,
 } from './bot-memory.ts';
 import type { KeptBot } from './bot-records.ts';
-import { describeBot, describeWork, type Known, observeBot, saysTheSame } from './bot-state.ts';
-import { isOwnDoing } from './container-steps.ts';
+import { BotReport, strayReason } from './bot-report.ts';
 import { type ConvergeStep, nextStep, type Situation } from './converge.ts';
 import {
   diagnosisUntilMs,
@@ -47,14 +45,13 @@ import { type DesiredBot, defaultStopGraceMs, type EnsureCommand, isSameDecision
 import { readLastLines } from './last-lines.ts';
 import { OldImages } from './old-images.ts';
 import { cancelPreparing } from './preparing.ts';
+import { isOwnDoing } from './run-ends.ts';
 import { takeStep } from './step-runner.ts';
 import { judgeTask } from './task-outcome.ts';
 
 // This many steps without a rest mean that two parts of this worker disagree; no real path to a goal is that long.
 const stepsWithoutRestMax = 40;
 const pauseWhenLostMs = 5000;
-// One failed look is not reported: the next one usually succeeds.
-const failuresBeforeTold = 3;
 
 export class BotActor {
   readonly key: BotKey;
@@ -66,7 +63,7 @@ export class BotActor {
   readonly #running: Promise<void>;
   #task: ActiveTask | undefined;
   #savedRecord: KeptBot;
-  #told: BotObservation | undefined;
+  readonly #report: BotReport;
   #stepsWithoutRest = 0;
   #gone = false;
   #held = false;
@@ -78,6 +75,7 @@ export class BotActor {
     this.#memory = newMemory(record, context.clock.monotonicMs());
     this.#savedRecord = record;
     this.#oldImages = new OldImages(this.#memory, context, this.#closing.signal, () => this.#bell.ring());
+    this.#report = new BotReport(this.#memory, context, () => this.#situation());
     recallSecrets(this.#memory, context);
     context.log.listen((texts) => this.#read(texts));
     this.#running = this.#run();
@@ -85,7 +83,7 @@ export class BotActor {
 
   /** What is known now; UNKNOWN before the first look. */
   observation(): BotObservation {
-    return this.#observe() ?? this.#told ?? this.#notLookedAtYet();
+    return this.#report.now();
   }
 
   /** Resolves when the container was looked at for the first time, or could not be. */
@@ -255,7 +253,7 @@ export class BotActor {
     await this.#save();
     noteRunning(memory);
     await this.#followTask(signal);
-    this.#publish();
+    this.#report.publish();
     if (memory.record !== this.#savedRecord) return;
     const wanted = nextStep(this.#situation());
     const step: ConvergeStep = this.#held && wanted.kind !== 'look' ? { kind: 'rest', untilMs: undefined } : wanted;
@@ -305,7 +303,7 @@ export class BotActor {
       strayReason: strayReason(this.#context.workerId, this.#memory.stray),
     });
     if (judgement.kind === 'pending') {
-      const told = describeWork(this.#known());
+      const told = this.#report.ofWork();
       if (told) task.tell(told.state, told.reason);
       return;
     }
@@ -331,14 +329,14 @@ export class BotActor {
     task?.end(outcome, this.observation());
   }
 
-  /** What the bot prints; nothing but the one line of its diagnosis comes of it. */
-  /** Those of the running version; undefined for an image made before they were kept. */
+  /** The own modules of the running version; undefined for an image made before they were kept. */
   #ownModules(): ReadonlySet<string> | undefined {
     const { record } = this.#memory;
     const names = imageOf(record, factsOf(this.#memory)?.revision ?? record.desired?.revision ?? 0n)?.ownModules;
     return names && new Set(names);
   }
 
+  /** What the bot prints; nothing but the one line of its diagnosis comes of it. */
   #read(texts: readonly string[]): void {
     const { diagnosis } = this.#memory;
     const before = diagnosis.text;
@@ -358,38 +356,6 @@ export class BotActor {
     this.#savedRecord = record;
   }
 
-  #publish(): void {
-    const observation = this.#observe();
-    if (!observation || (this.#told && saysTheSame(this.#told, observation))) return;
-    this.#told = observation;
-    this.#context.onObservation(observation);
-  }
-
-  #observe(): BotObservation | undefined {
-    const known = this.#known();
-    const told = describeBot(known);
-    return told && observeBot(this.key, known, told, this.#context.clock.wallMs());
-  }
-
-  #notLookedAtYet(): BotObservation {
-    const told = { state: BotState.UNKNOWN, reason: 'its worker has not checked it yet' };
-    return observeBot(this.key, this.#known(), told, this.#context.clock.wallMs());
-  }
-
-  #known(): Known {
-    const { record, preparing, watch, trouble, failures, making, stray } = this.#memory;
-    return {
-      situation: this.#situation(),
-      record,
-      facts: factsOf(this.#memory),
-      phase: preparing?.phase,
-      startedAgain: watch?.again === true,
-      strayReason: strayReason(this.#context.workerId, stray),
-      trouble: failures >= failuresBeforeTold ? trouble : '',
-      making,
-    };
-  }
-
   #situation(): Situation {
     return situationOf(this.#memory, this.#now(), this.#task !== undefined);
   }
@@ -398,7 +364,3 @@ export class BotActor {
     return this.#context.clock.monotonicMs();
   }
 }
-
-const strayReason = (workerId: string, stray: Stray | undefined): string =>
-  `${stray?.running === true ? 'it runs, but' : 'its container has ended, and'} is no longer recognised by its worker, ` +
-  `which has lost its DATA_DIR or key; the operator has to decide: avtomatika-bot worker adopt ${workerId} --list`;

@@ -106,6 +106,13 @@ export const newMemory = (record: KeptBot, nowMs: number): BotMemory => ({
 
 export const runIdOf = (facts: ContainerFacts): RunId => `${facts.id}@${facts.startedAtMs ?? 0}`;
 
+/** For a step that is only taken with a container. */
+export function expectFacts(memory: BotMemory): ContainerFacts {
+  const facts = factsOf(memory);
+  if (!facts) throw new Error('a step that needs a container was taken without one');
+  return facts;
+}
+
 export const factsOf = ({ container }: BotMemory): ContainerFacts | undefined =>
   typeof container === 'string' ? undefined : container;
 

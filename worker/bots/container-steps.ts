@@ -3,22 +3,16 @@
  * They throw what the runtime throws; the actor decides what that means.
  */
 import { inBackground } from '#common/background.ts';
-import { containerName, imageName } from '#common/ids.ts';
+import { containerName } from '#common/ids.ts';
 import { ProblemError, problem } from '#common/problem.ts';
 import { withTimeLimit } from '#common/waiting/time-limit.ts';
 import { TransientError } from '#common/waiting/transient.ts';
-import { runBegins, runEnded } from '../diagnosis/diagnosis.ts';
-import { isTransient } from '../failures/transient.ts';
-import {
-  type ContainerFacts,
-  type ContainerPlan,
-  EngineUnavailableError,
-  NameInUseError,
-} from '../runtime/container-runtime.ts';
+import { runBegins } from '../diagnosis/diagnosis.ts';
+import { type ContainerFacts, type ContainerPlan, NameInUseError } from '../runtime/container-runtime.ts';
 import type { BotContext } from './bot-context.ts';
-import { type BotMemory, factsOf, imageOf, isKnown, runIdOf, runnableSpec } from './bot-memory.ts';
-import type { LastEnd } from './bot-records.ts';
-import { afterEnd, describeEnd, type Ended } from './restart-policy.ts';
+import { type BotMemory, expectFacts, factsOf, imageOf, isKnown, runIdOf, runnableSpec } from './bot-memory.ts';
+import { describeEnd } from './restart-policy.ts';
+import { endOf, noteEnd, storeLastOutput } from './run-ends.ts';
 import { planContainer } from './spec-plan.ts';
 import { StartWatch } from './start-watch.ts';
 import { noticeOfStop, wasKilled } from './stop-notice.ts';
@@ -27,7 +21,6 @@ const lookLimitMs = 15_000;
 const changeLimitMs = 60_000;
 // Up to 200 MB of code are copied into it, also on a slow disk.
 const createLimitMs = 180_000;
-const drainLimitMs = 30_000;
 
 /** Takes in what the engine says of the container. */
 export function learn(memory: BotMemory, context: BotContext, facts: ContainerFacts | undefined): void {
@@ -88,62 +81,6 @@ export async function look(memory: BotMemory, context: BotContext, signal: Abort
   const { suspected } = memory;
   if (suspected !== undefined && askedAtMs >= suspected.askAtMs) memory.suspected = { ...suspected, confirmed: true };
   learn(memory, context, facts);
-}
-
-// Shorter than the shortest pause before the next start.
-const suspicionMs = 500;
-
-/**
- * Whether the end of a new version is its own doing for certain. An engine that goes down ends its containers first and is
- * seen to be away only after that, so it is asked again a moment later.
- */
-export function isOwnDoing(memory: BotMemory, context: BotContext): boolean {
-  const facts = factsOf(memory);
-  if (facts === undefined) return false;
-  const runId = runIdOf(facts);
-  if (memory.suspected?.runId !== runId) {
-    memory.suspected = { runId, askAtMs: context.clock.monotonicMs() + suspicionMs, confirmed: false };
-    return false;
-  }
-  return memory.suspected.confirmed && !context.wasInterrupted(facts.finishedAtMs);
-}
-
-/** Asks the restart policy about an end that it was not asked about yet. */
-export async function settle(memory: BotMemory, context: BotContext, signal: AbortSignal): Promise<void> {
-  const { clock, log, random } = context;
-  const facts = expectFacts(memory);
-  await storeLastOutput(memory, context, facts, signal);
-  await log.unfollow();
-  runEnded(memory.diagnosis);
-  const { record } = memory;
-  const runId = runIdOf(facts);
-  const byEngine = context.wasInterrupted(facts.finishedAtMs) ? 'engine' : undefined;
-  const ended: Ended = {
-    exitCode: facts.exitCode,
-    oomKilled: facts.oomKilled,
-    ranMs: ranMs(memory, context, facts),
-    interruptedBy: record.suspendedRun === runId ? 'worker' : byEngine,
-    memoryBytes: memoryLimit(memory, facts),
-  };
-  const verdict = afterEnd(ended, { crashes: record.crashes }, random());
-  const delayMs = verdict.kind === 'exited' ? undefined : verdict.delayMs;
-  memory.retryAtMs = delayMs === undefined ? undefined : clock.monotonicMs() + delayMs;
-  memory.record = {
-    ...record,
-    crashes: verdict.policy.crashes,
-    settledEnd: {
-      runId,
-      kind: verdict.kind,
-      nextTryAtMs: delayMs === undefined ? undefined : clock.wallMs() + delayMs,
-      delayMs,
-      reason: verdict.reason,
-      blameless: ended.interruptedBy !== undefined || memory.watchedRun !== runId,
-    },
-    lastEnd: endOf(memory, facts),
-    suspendedRun: undefined,
-  };
-  const next = delayMs === undefined ? '' : `; restarting in ${(delayMs / 1000).toFixed(1)} s`;
-  await log.note(`${verdict.reason}${next}`);
 }
 
 /**
@@ -331,119 +268,6 @@ function beginWatch(memory: BotMemory, context: BotContext, id: string, again: b
 function endWatch(memory: BotMemory): void {
   memory.watch?.end();
   memory.watch = undefined;
-}
-
-/** An end that the restart policy is not asked about, because a user's decision starts the bot again. */
-async function noteEnd(
-  memory: BotMemory,
-  context: BotContext,
-  facts: ContainerFacts,
-  signal: AbortSignal,
-): Promise<void> {
-  const { log } = context;
-  if (memory.record.settledEnd?.runId === runIdOf(facts)) return;
-  await storeLastOutput(memory, context, facts, signal);
-  await log.unfollow();
-  runEnded(memory.diagnosis);
-  memory.record = { ...memory.record, lastEnd: endOf(memory, facts) };
-  await log.note(describeEnd({ ...facts, interruptedBy: undefined, memoryBytes: memoryLimit(memory, facts) }));
-}
-
-/** A start by the restart policy that the engine refused counts as another crash. */
-export async function settleRefusedStart(memory: BotMemory, context: BotContext, why: string): Promise<void> {
-  const { clock, log, random } = context;
-  const facts = expectFacts(memory);
-  const ended: Ended = { exitCode: undefined, oomKilled: false, ranMs: 0, interruptedBy: undefined };
-  const verdict = afterEnd(ended, { crashes: memory.record.crashes }, random());
-  const delayMs = verdict.kind === 'crash_loop' ? verdict.delayMs : 0;
-  const reason = `could not be restarted: ${why}`;
-  memory.retryAtMs = clock.monotonicMs() + delayMs;
-  memory.record = {
-    ...memory.record,
-    crashes: verdict.policy.crashes,
-    settledEnd: {
-      runId: runIdOf(facts),
-      kind: 'crash_loop',
-      nextTryAtMs: clock.wallMs() + delayMs,
-      delayMs,
-      reason,
-    },
-  };
-  await log.note(reason);
-}
-
-/** Removes the images, and of a removed bot the log, and its data if it should be purged. */
-export async function clean(memory: BotMemory, context: BotContext, signal: AbortSignal): Promise<void> {
-  const { runtime, clock, log } = context;
-  await withTimeLimit(clock, 'removing images', changeLimitMs, signal, (limited) =>
-    runtime.removeImages(memory.key, [], limited),
-  );
-  memory.imageReady = undefined;
-  memory.record = { ...memory.record, image: undefined, formerImage: undefined };
-  const { desired } = memory.record;
-  if (desired?.kind === 'removed' && desired.purge) {
-    await withTimeLimit(clock, 'removing the data', changeLimitMs, signal, (limited) =>
-      runtime.removeVolumes(memory.key, limited),
-    );
-  }
-  if (memory.record.desired?.kind === 'removed') await log.remove();
-}
-
-/** Images of older revisions, once the newer one runs. */
-export async function removeOldImages(
-  memory: BotMemory,
-  context: BotContext,
-  revision: bigint,
-  signal: AbortSignal,
-): Promise<void> {
-  const { runtime, clock } = context;
-  await withTimeLimit(clock, 'removing old images', changeLimitMs, signal, (limited) =>
-    runtime.removeImages(memory.key, [imageName(memory.key, revision)], limited),
-  );
-  if (memory.record.image?.revision === revision) memory.record = { ...memory.record, formerImage: undefined };
-}
-
-/** The limit of the version that ended. */
-const memoryLimit = ({ spec }: BotMemory, { revision }: ContainerFacts): number | undefined =>
-  spec?.revision === revision && spec.value.ok ? spec.value.value.memoryBytes : undefined;
-
-function expectFacts(memory: BotMemory): ContainerFacts {
-  const facts = factsOf(memory);
-  if (!facts) throw new Error('a step that needs a container was taken without one');
-  return facts;
-}
-
-/** By the monotonic clock where this process saw it run: the wall clock may have jumped meanwhile. */
-function ranMs(memory: BotMemory, { clock }: BotContext, facts: ContainerFacts): number {
-  const seen = memory.runningSince;
-  if (seen?.runId === runIdOf(facts)) return clock.monotonicMs() - seen.atMs;
-  return Math.max(0, (facts.finishedAtMs ?? 0) - (facts.startedAtMs ?? 0));
-}
-
-function endOf({ record }: BotMemory, facts: ContainerFacts): LastEnd {
-  const { exitCode, oomKilled, startedAtMs, finishedAtMs } = facts;
-  const killedAfterMs = record.killed?.runId === runIdOf(facts) ? record.killed.afterMs : undefined;
-  return { exitCode, oomKilled, startedAtMs, finishedAtMs, ...(killedAfterMs === undefined ? {} : { killedAfterMs }) };
-}
-
-/** A full disk or a broken log must not keep a bot from being stopped or started again; an engine that is away may. */
-async function storeLastOutput(
-  memory: BotMemory,
-  context: BotContext,
-  facts: ContainerFacts,
-  signal: AbortSignal,
-): Promise<void> {
-  const { clock, log, logger } = context;
-  try {
-    await withTimeLimit(clock, 'storing the last output', drainLimitMs, signal, (limited) =>
-      log.drain(facts.id, limited),
-    );
-  } catch (error) {
-    if (signal.aborted || error instanceof EngineUnavailableError) throw error;
-    if (isTransient(error) && memory.failures === 0) throw error;
-    logger.warn({ err: error, bot: memory.key }, 'the last output of a bot could not be stored');
-    await log.noteGap('output is missing here; it could not be stored');
-  }
 }
 
 const nameTaken = (memory: BotMemory): ProblemError =>

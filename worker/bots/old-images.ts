@@ -4,7 +4,7 @@
  */
 import type { BotContext } from './bot-context.ts';
 import { type BotMemory, factsOf } from './bot-memory.ts';
-import { removeOldImages } from './container-steps.ts';
+import { removeOldImages } from './cleaning.ts';
 
 export class OldImages {
   readonly #memory: BotMemory;

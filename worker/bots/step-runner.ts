@@ -5,10 +5,12 @@ import { explainTransient, isTransient, pauseAfterFailures } from '../failures/t
 import type { ActiveTask } from './active-task.ts';
 import type { BotContext } from './bot-context.ts';
 import { type BotMemory, factsOf } from './bot-memory.ts';
+import { cleanUp } from './cleaning.ts';
 import * as container from './container-steps.ts';
 import type { ConvergeStep } from './converge.ts';
 import { recordFailure } from './decisions.ts';
 import { beginPreparing, cancelPreparing } from './preparing.ts';
+import { settle, settleRefusedStart } from './run-ends.ts';
 
 export type WorkStep = Exclude<ConvergeStep, { readonly kind: 'rest' }>;
 
@@ -67,7 +69,7 @@ async function take(
     case 'compare':
       return tell(context, hooks, await container.compare(memory, context, signal));
     case 'settle':
-      return container.settle(memory, context, signal);
+      return settle(memory, context, signal);
     case 'stop':
       return tell(context, hooks, await container.stop(memory, context, signal));
     case 'remove': {
@@ -95,7 +97,7 @@ async function tell({ log }: BotContext, hooks: StepHooks, notice: string | unde
 
 async function clean(memory: BotMemory, context: BotContext, hooks: StepHooks, signal: AbortSignal): Promise<void> {
   const kind = memory.record.desired?.kind;
-  await container.clean(memory, context, signal);
+  await cleanUp(memory, context, signal);
   if (kind === 'absent') await context.records.remove(memory.key);
   // Something new may have been decided meanwhile.
   if (memory.record.desired?.kind !== kind) return;
@@ -118,7 +120,7 @@ async function takeFailure(
     if (step.kind === 'start' && memory.failures <= vanishedMax && !(await isStillThere(memory, context, signal)))
       return;
     if (step.kind === 'start' && step.again) {
-      return container.settleRefusedStart(memory, context, error.problem.message);
+      return settleRefusedStart(memory, context, error.problem.message);
     }
     if (error.problem.code !== 'IMAGE_NOT_FOUND' || memory.failures > 1) return recordFailure(memory, error.problem);
     // Somebody removed the image since it was made: make it again, once.

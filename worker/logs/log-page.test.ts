@@ -88,7 +88,7 @@ describe('a page of a log', () => {
     expect((await page({ filter: { buildOnly: true, grep: '3' } })).texts).toEqual(['line 3', 'line 5']);
   });
 
-  it('ends at its bound, and the next ones go on there, whatever the bound and the filter', async () => {
+  it('ends at its bound, and the next ones continue there, whatever the bound and the filter', async () => {
     await print(120);
     const bound = fc.integer({ min: 1, max: 20 * (entryBytes + 8) });
     await fc.assert(

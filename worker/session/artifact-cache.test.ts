@@ -76,7 +76,7 @@ describe('artifacts', () => {
     expect(orchestrator.fetches).toHaveLength(1);
   });
 
-  it('go on for the others when one gives up', async () => {
+  it('continue for the others when one gives up', async () => {
     const cache = await open();
     const sha256 = offer(3, 200_000);
     const controller = new AbortController();

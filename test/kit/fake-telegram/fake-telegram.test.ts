@@ -108,7 +108,7 @@ describe('getUpdates', () => {
     expect(await poll).toEqual({ status: 200, ok: true, result: [] });
   });
 
-  it('ends the older of two overlapping polls with 409 and lets the newer go on', async () => {
+  it('ends the older of two overlapping polls with 409 and lets the newer continue', async () => {
     const older = call('getUpdates', { timeout: 30 });
     await untilPolling();
     const newer = call('getUpdates', { timeout: 30 });
@@ -149,7 +149,7 @@ describe('getUpdates', () => {
 });
 
 describe('webhooks', () => {
-  it('stops polling with 409 while one is set, shows it, and lets polling go on when it is deleted', async () => {
+  it('stops polling with 409 while one is set, shows it, and lets polling continue when it is deleted', async () => {
     telegram.chat(token).say('kept');
     expect((await call('setWebhook', { url: 'https://bot.test/hook' })).ok).toBe(true);
     expect((await call('getUpdates')).description).toContain('webhook is active');

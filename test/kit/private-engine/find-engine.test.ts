@@ -26,7 +26,7 @@ describe('findEngine', () => {
     });
   });
 
-  it('uses the engine it is told to, and the gateway of its bridge as address of this machine', () =>
+  it('uses the engine it is given, and the gateway of its bridge as address of this machine', () =>
     withEngine('127.0.0.1', async (dockerHost) => {
       const engine = await findEngine({ BOTRUNNER_TEST_DOCKER_HOST: dockerHost });
       expect(engine).toMatchObject({ dockerHost, hostAddress: '127.0.0.1', packages: undefined });
@@ -40,7 +40,7 @@ describe('findEngine', () => {
       });
     }));
 
-  it('says in one line that the engine it is told to use does not answer', async () => {
+  it('says in one line that the engine it was given does not answer', async () => {
     const engine = await findEngine({ BOTRUNNER_TEST_DOCKER_HOST: 'unix:///no/such/docker.sock' });
     expect(engine).toMatchObject({ skip: expect.stringMatching(/^[^\n]*does not answer: [^\n]*ENOENT[^\n]*$/) });
   });

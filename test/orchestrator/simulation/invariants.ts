@@ -117,7 +117,8 @@ export function checkSettled(
         continue;
       }
       const status = container?.status ?? (bot.state === 'failed' ? 'failed' : 'nothing');
-      if (bot.state !== status) fail('what is told is what is', `${key} is ${status}, and is told to be ${bot.state}`);
+      if (bot.state !== status)
+        fail('what is reported is what is', `${key} is ${status}, and is reported to be ${bot.state}`);
       if (container !== undefined && container.revision !== BigInt(bot.revision))
         fail('what runs is what should', `${key} runs r${container.revision}, should r${bot.revision}`);
     }

@@ -4,7 +4,7 @@ import { botKey, type Finding, type RequestRecord, type StormRecord } from '../r
 import { type Instance, instancesOf } from './instances.ts';
 
 export function checkEnding(record: StormRecord): readonly Finding[] {
-  // Diaries go on for a while after the look at the lists.
+  // Diaries continue for a while after the look at the lists.
   const alive = instancesOf(record.diary).filter(({ last }) => last > record.endedAt);
   const findings: Finding[] = [];
   for (const bot of record.bots) {

@@ -14,14 +14,14 @@ import {
   NameInUseError,
   type StopReport,
 } from '../container-runtime.ts';
-import { type ContainerLabels, labelNames, signedLabels } from '../labels.ts';
-import { redact } from '../redact.ts';
+import { signedLabels } from '../labels.ts';
 import { settingsDigest, settingsLabel } from '../settings-digest.ts';
-import { type Owner, ownIdentity } from '../strays.ts';
-import { list, record, text, texts } from './answers.ts';
+import type { Owner } from '../strays.ts';
+import { record, text } from './answers.ts';
 import type { CodeStore } from './code-store.ts';
 import { containerFacts } from './container-facts.ts';
 import { containerOptions, type ImageFacts, isRoot } from './container-options.ts';
+import { envValues, noSuchContainer, refusalProblem } from './container-refusals.ts';
 import { prepareDataFolder } from './data-folder.ts';
 import type { EngineClient } from './engine-client.ts';
 import { EngineRefusal, hasStatus } from './engine-errors.ts';
@@ -31,7 +31,6 @@ import { isPlainProgram, type KnownContainer, type KnownContainers } from './kno
 import type { BotNetwork } from './network.ts';
 import { isWithoutCode } from './packages-image.ts';
 import { isBehindShell } from './processes.ts';
-import { refusalMessage } from './refusal-message.ts';
 import { makeVolumes } from './volumes.ts';
 
 export interface ContainerDeps {
@@ -47,7 +46,6 @@ export interface ContainerDeps {
 }
 
 const removalMs = 30_000;
-const inspectsAtOnce = 4;
 
 /** As ContainerRuntime.create; IMAGE_NOT_FOUND when the plan's image is not there. */
 export async function createContainer(deps: ContainerDeps, plan: ContainerPlan, signal: AbortSignal): Promise<string> {
@@ -74,7 +72,7 @@ export async function createContainer(deps: ContainerDeps, plan: ContainerPlan, 
   } catch (error) {
     if (saysNameInUse(error)) throw new NameInUseError(plan.name, await idOfName(deps, plan.name, signal));
     if (hasStatus(error, 404)) refuse('IMAGE_NOT_FOUND', `The image ${plan.image} is not on the worker.`);
-    throw told(deps, error, 'create', Object.values(plan.env.reveal()));
+    throw refusalProblem(deps, error, 'create', Object.values(plan.env.reveal()));
   }
 }
 
@@ -243,7 +241,7 @@ export async function startContainer(deps: ContainerDeps, id: string, signal: Ab
       deps.known.forget(id);
       throw noSuchContainer();
     }
-    const failure = told(deps, error, 'start', await envValues(deps, id, signal));
+    const failure = refusalProblem(deps, error, 'start', await envValues(deps, id, signal));
     if (!wasCutShort(error) || !(failure instanceof ProblemError)) throw failure;
     const facts = await inspectContainer(deps, id, signal);
     // One that never ran holds nothing of the bot's: the next try creates it again, under an id that the runtime does not know.
@@ -289,7 +287,7 @@ export async function stopContainer(
     const timeoutMs = seconds * 1000 + 30_000;
     await deps.engine.call({ method: 'POST', path, query: { t: seconds }, slow: true, timeoutMs }, signal);
   } catch (error) {
-    if (!hasStatus(error, 404)) throw told(deps, error, 'stop', await envValues(deps, id, signal));
+    if (!hasStatus(error, 404)) throw refusalProblem(deps, error, 'stop', await envValues(deps, id, signal));
   }
   return { behindShell };
 }
@@ -315,7 +313,7 @@ export async function removeContainer(deps: ContainerDeps, id: string, signal: A
       // 409: somebody else's removal is under way; it is done when the container is gone. Podman says 500 of one that is just ending.
       const isLate = clock.monotonicMs() > endMs;
       const maySucceed = hasStatus(error, 404, 409) || (isPodman && hasStatus(error, 500) && !isLate);
-      if (!maySucceed) throw told(deps, error, 'remove', await envValues(deps, id, signal));
+      if (!maySucceed) throw refusalProblem(deps, error, 'remove', await envValues(deps, id, signal));
       if (isLate) throw new EngineUnavailableError('the engine does not finish removing a container');
       if (!hasStatus(error, 404)) await sleep(clock, 100, signal);
     }
@@ -331,74 +329,4 @@ async function kill(engine: EngineClient, id: string, signal: AbortSignal): Prom
     // It has ended, is ending, or is gone.
     if (!hasStatus(error, 404, 409, 500)) throw error;
   }
-}
-
-export interface ListedContainer {
-  readonly id: string;
-  readonly name: string;
-  readonly labels: ContainerLabels;
-  readonly running: boolean;
-}
-
-/** Containers of bots of whatever worker, as the engine's list has them. */
-export async function listMarked({ engine }: ContainerDeps, signal: AbortSignal): Promise<readonly ListedContainer[]> {
-  const query = { all: true, filters: { label: [`${labelNames.marker}=true`] } };
-  const found = list(await engine.call({ method: 'GET', path: '/containers/json', query }, signal)).map(record);
-  return found.map((container) => ({
-    id: text(container['Id']),
-    // One of its names has no further slash; the others are links of other containers to it.
-    name: (
-      list(container['Names'])
-        .map(text)
-        .find((name) => name.lastIndexOf('/') === 0) ?? ''
-    ).slice(1),
-    labels: texts(container['Labels']),
-    running: ['running', 'paused', 'restarting'].includes(text(container['State'])),
-  }));
-}
-
-/** ContainerLabels come with the engine's list; what else there is to know takes a look at each. */
-export async function listContainers(deps: ContainerDeps, signal: AbortSignal): Promise<readonly ContainerFacts[]> {
-  const { owner } = deps;
-  const found = await listMarked(deps, signal);
-  const ids = found.filter((container) => ownIdentity(owner, container)).map(({ id }) => id);
-  const facts: ContainerFacts[] = [];
-  const worker = async () => {
-    for (let id = ids.pop(); id !== undefined; id = ids.pop()) {
-      // Undefined for a forged one, and for one that was removed since.
-      const one = await inspectContainer(deps, id, signal);
-      if (one) facts.push(one);
-    }
-  };
-  const listed = new Set(ids);
-  await Promise.all(Array.from({ length: inspectsAtOnce }, worker));
-  for (const { id } of facts) listed.add(id);
-  deps.known.retain(listed);
-  return facts;
-}
-
-export const noSuchContainer = (): ProblemError =>
-  new ProblemError(
-    problem('CONTAINER_ERROR', 'The container does not exist any more.', { hint: 'Start the bot again.' }),
-  );
-
-/** The environment of a container, to be taken out of texts of the engine. */
-async function envValues({ engine }: ContainerDeps, id: string, signal: AbortSignal): Promise<readonly string[]> {
-  try {
-    const answer = await engine.call({ method: 'GET', path: `/containers/${id}/json` }, signal);
-    const env = list(record(record(answer)['Config'])['Env']).map(text);
-    return env.map((entry) => entry.slice(entry.indexOf('=') + 1));
-  } catch (error) {
-    // Without it the engine's text cannot be shown; what matters to the caller is the refusal itself.
-    if (error instanceof EngineRefusal) return [];
-    throw error;
-  }
-}
-
-/** A refusal as a problem whose text is ours. The engine's words go to the operator's log, without the given secrets. */
-function told({ logger }: ContainerDeps, error: unknown, action: string, secrets: readonly string[]): unknown {
-  if (!(error instanceof EngineRefusal)) return error;
-  logger.warn({ action, status: error.status, engine: redact(error.text, secrets) }, 'the engine refused');
-  const { message, hint } = refusalMessage(action, error);
-  return new ProblemError(problem('CONTAINER_ERROR', message, hint === undefined ? {} : { hint }));
 }

@@ -12,12 +12,12 @@ import { number, record, text } from './answers.ts';
 import { buildSimpleImage, reuseSimpleImage } from './build.ts';
 import { createBuildLeftovers } from './build-leftovers.ts';
 import { createCodeStore } from './code-store.ts';
+import { listContainers } from './container-list.ts';
 import {
   type ContainerDeps,
   containerSettings,
   createContainer,
   inspectContainer,
-  listContainers,
   removeContainer,
   startContainer,
   stopContainer,

@@ -1,7 +1,8 @@
 /** Containers of bots that are on the engine and not this worker's. See ../strays.ts. */
 import { claimedIdentity } from '../labels.ts';
 import { noSuchStray, ownIdentity, type Stray } from '../strays.ts';
-import { type ContainerDeps, type ListedContainer, listMarked } from './containers.ts';
+import { type ListedContainer, listMarked } from './container-list.ts';
+import type { ContainerDeps } from './containers.ts';
 import { hasStatus } from './engine-errors.ts';
 
 const graceSeconds = 10;
