@@ -8,11 +8,12 @@ import type { Clock } from '#common/clock.ts';
 import { silentLogger } from '#common/log.ts';
 import { Secret } from '#common/secret.ts';
 import { BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
-import { type BotFields, botRecord } from '../core/bot/record.ts';
+import type { BotFields } from '../core/bot/record.ts';
 import { deployParams } from '../core/job-params.ts';
 import type { BotRecord, JobRecord, Undo } from '../core/records.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import type { Store } from '../store/store.ts';
+import { aBot } from '../store/testing/rows.ts';
 import { SourcePruning } from './source-pruning.ts';
 import { sealSpec } from './specs.ts';
 
@@ -57,37 +58,8 @@ const specOf = (userId: string, botId: string, name: string, custom = false) => 
   return sealSpec(sealKey, { userId, botId }, create(BotSpecSchema, { source }));
 };
 
-function bot(botId: string, extra: Partial<BotFields> = {}): BotRecord {
-  return botRecord({
-    userId: 'dev',
-    botId,
-    mode: 'simple',
-    desired: 'running',
-    generation: 1,
-    revision: 1,
-    epoch: 1,
-    workerId: 'w1',
-    leaving: false,
-    memoryBytes: 1,
-    cpuMillis: 1,
-    specSealed: null,
-    purge: false,
-    undo: null,
-    state: 'running',
-    observed: {},
-    observedAt: null,
-    runsSince: 1,
-    stopsAt: null,
-    ageWarned: false,
-    notice: '',
-    eventSeq: 1,
-    decidedSeq: 1,
-    pendingTask: null,
-    createdAt: 1,
-    updatedAt: 1,
-    ...extra,
-  });
-}
+const bot = (botId: string, extra: Partial<BotFields> = {}): BotRecord =>
+  aBot(botId, { userId: 'dev', specSealed: null, observed: {}, observedAt: null, ...extra });
 
 const job = (jobId: string, status: JobRecord['status'], specSealed: Uint8Array): JobRecord => ({
   jobId,

@@ -29,7 +29,31 @@ afterEach(async () => {
   await orchestrator?.[Symbol.asyncDispose]();
   await engine?.stop();
   if (dir !== undefined) rmSync(dir, { recursive: true, force: true });
+  worker = orchestrator = engine = dir = undefined;
 });
+
+/** An engine, an orchestrator and a worker on it, ended after the test. */
+async function startAll(skip: (why: string) => never): Promise<{ own: PrivateEngine; running: TestOrchestrator }> {
+  const own = await startPrivateEngine({ liveRestore: false }).catch((error: unknown) =>
+    skip(`there is no private engine: ${error instanceof Error ? error.message : String(error)}`),
+  );
+  engine = own;
+  await loadBaseImages(own.dockerHost, own.packages, ['busybox']);
+  const running = await startTestOrchestrator();
+  orchestrator = running;
+  dir = mkdtempSync(join(tmpdir(), 'engine-restarts-'));
+  worker = await startWorker({
+    config: readWorkerConfig({
+      ORCHESTRATOR_URL: running.url,
+      DATA_DIR: dir,
+      WORKER_ID: 'w1',
+      DOCKER_HOST: own.dockerHost,
+    }),
+    clock: systemClock,
+    logger: silentLogger,
+  });
+  return { own, running };
+}
 
 /** A bot in custom mode, as the field `archive`. */
 async function archive(dockerfile: string): Promise<string> {
@@ -41,24 +65,7 @@ async function archive(dockerfile: string): Promise<string> {
 
 describe('an engine that is killed', () => {
   it('in the middle of a build and of a watch costs a bot neither', { timeout: 240_000 }, async ({ skip }) => {
-    const own = await startPrivateEngine({ liveRestore: false }).catch((error: unknown) =>
-      skip(`there is no private engine: ${error instanceof Error ? error.message : String(error)}`),
-    );
-    engine = own;
-    await loadBaseImages(own.dockerHost, own.packages, ['busybox']);
-    const running = await startTestOrchestrator();
-    orchestrator = running;
-    dir = mkdtempSync(join(tmpdir(), 'engine-restarts-'));
-    worker = await startWorker({
-      config: readWorkerConfig({
-        ORCHESTRATOR_URL: running.url,
-        DATA_DIR: dir,
-        WORKER_ID: 'w1',
-        DOCKER_HOST: own.dockerHost,
-      }),
-      clock: systemClock,
-      logger: silentLogger,
-    });
+    const { own, running } = await startAll(skip);
     const job = async (id: string): Promise<JsonBody> => (await running.get(`/jobs/${id}`)).body;
     const untilJob = (id: string, what: string, holds: (seen: JsonBody) => boolean) =>
       eventually(what, () => job(id), holds, { timeoutMs: 90_000 });
@@ -111,24 +118,7 @@ describe('a build that its engine was killed in, of a bot that is deleted meanwh
   it('leaves nothing: what could not be removed at once is removed when the engine is back', {
     timeout: 240_000,
   }, async ({ skip }) => {
-    const own = await startPrivateEngine({ liveRestore: false }).catch((error: unknown) =>
-      skip(`there is no private engine: ${error instanceof Error ? error.message : String(error)}`),
-    );
-    engine = own;
-    await loadBaseImages(own.dockerHost, own.packages, ['busybox']);
-    const running = await startTestOrchestrator();
-    orchestrator = running;
-    dir = mkdtempSync(join(tmpdir(), 'engine-restarts-'));
-    worker = await startWorker({
-      config: readWorkerConfig({
-        ORCHESTRATOR_URL: running.url,
-        DATA_DIR: dir,
-        WORKER_ID: 'w1',
-        DOCKER_HOST: own.dockerHost,
-      }),
-      clock: systemClock,
-      logger: silentLogger,
-    });
+    const { own, running } = await startAll(skip);
     const things = async (): Promise<readonly string[]> => {
       const images = JSON.parse((await callEngine(own.dockerHost, '/images/json')).text);
       const named = images.map(({ Id, RepoTags }: JsonBody) => RepoTags?.[0] ?? Id);
