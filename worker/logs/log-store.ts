@@ -221,7 +221,7 @@ export class LogStore {
     const active = this.#segments.at(-1);
     if (!active || active.bytes >= this.#limits.segmentBytes) {
       await this.#beginSegment();
-      // Not awaited: it runs in the lane after this write.
+      // Not awaited: it runs in the lane after this write. The next sweep fails likewise, and logs it.
       inBackground(this.dropOld(), () => undefined);
     }
     const segment = this.#segments.at(-1);

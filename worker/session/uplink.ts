@@ -240,20 +240,28 @@ export class Uplink implements TaskReports {
     if (end.kind !== 'fenced' && end.kind !== 'unknown') this.#firstDial.resolve(end);
     if (end.kind === 'lost' && end.welcomed) this.#failures = 0;
     else this.#failures += 1;
-    if (end.kind === 'lost' && !end.welcomed) void this.#explain(endpoint, end.message);
+    if (end.kind === 'lost' && !end.welcomed) this.#beginToExplain(endpoint, end.message);
     else this.#say(endpoint, complaintOf(endpoint, workerId, end));
   }
 
   /** Beside the next tries, which must not wait for it. One look at a time. */
-  async #explain(endpoint: Endpoint, message: string): Promise<void> {
+  #beginToExplain(endpoint: Endpoint, message: string): void {
     if (this.#explaining) return;
     this.#explaining = true;
+    const explained = this.#explain(endpoint, message).finally(() => {
+      this.#explaining = false;
+    });
+    inBackground(explained, (error) => {
+      this.#parts.logger.warn({ err: error }, 'why the orchestrator cannot be reached could not be found out');
+    });
+  }
+
+  async #explain(endpoint: Endpoint, message: string): Promise<void> {
     const httpStatus = httpStatusOf({ details: message });
     const why: Probed | undefined =
       httpStatus === undefined
         ? await this.#parts.probe(endpoint, this.#ending.signal)
         : { failure: 'not-an-orchestrator', detail: `HTTP status ${httpStatus}` };
-    this.#explaining = false;
     if (this.#ending.signal.aborted || this.#welcomed) return;
     this.#say(endpoint, { isError: false, text: unreachable(endpoint, why) });
   }

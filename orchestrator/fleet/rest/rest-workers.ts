@@ -127,7 +127,9 @@ export class RestWorkers {
     const runsBots = supportedTasks.includes('start_bot');
     this.#deps.fleet.join(facts, runsBots, 'it does not run bots');
     // Ends with an error when a newer session takes its place: then there is nothing left to do here.
-    inBackground(worker.run(), () => undefined);
+    inBackground(worker.run(), (error) => {
+      this.#deps.logger.debug({ err: error, worker: workerId }, 'a REST worker gets no more tasks');
+    });
     if (runsBots) await this.#deps.engine.placeWaiting();
     return member;
   }
