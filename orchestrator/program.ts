@@ -17,6 +17,7 @@ import { NatsPublisher } from './events/nats/publisher.ts';
 import { Adoption } from './fleet/adoption.ts';
 import { Drain } from './fleet/drain.ts';
 import { defaultFleetTimes, Fleet, type FleetTimes } from './fleet/fleet.ts';
+import { sendDesiredSets } from './fleet/reconcile.ts';
 import { RestWorkers } from './fleet/rest/rest-workers.ts';
 import { taskParams } from './fleet/rest/task-params.ts';
 import { Restore } from './fleet/restore.ts';
@@ -202,11 +203,9 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     new NatsPublisher({ store, clock, logger, target: config.nats, render: (record) => feed.render(record) });
   natsPublisher?.start();
   workerWatch.start();
-  const reconcile = () => {
-    for (const { workerId, queue } of fleet.sessions()) {
-      queue.push({ case: 'desiredSet', value: desiredSetOf(session, workerId) });
-    }
-  };
+  const ending = new AbortController();
+  const reconcile = () =>
+    sendDesiredSets(fleet.sessions(), (workerId) => desiredSetOf(session, workerId), ending.signal);
   const cancelReconcile = repeat(clock, reconcileMs, reconcile, (error) => {
     logger.error({ err: error }, 'sending the desired state to workers failed');
   });
@@ -221,6 +220,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     port: open.port,
     url,
     async stop() {
+      ending.abort();
       cancelReconcile();
       stopWatchingTls();
       draining.abort();
