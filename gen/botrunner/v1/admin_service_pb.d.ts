@@ -310,7 +310,7 @@ export declare type Worker = Message<"botrunner.v1.Worker"> & {
   firstSeenAt?: Timestamp | undefined;
 
   /**
-   * When it was last heard of.
+   * When it was last seen.
    *
    * @generated from field: google.protobuf.Timestamp last_seen_at = 16;
    */
@@ -837,14 +837,14 @@ export enum WorkerState {
   NOT_READY = 2,
 
   /**
-   * Connected, but nothing was heard from it for 6 seconds.
+   * Connected, but silent for 6 seconds.
    *
    * @generated from enum value: WORKER_STATE_SUSPECT = 3;
    */
   SUSPECT = 3,
 
   /**
-   * Not connected, or nothing was heard from it for 10 seconds: the state of its bots is unknown.
+   * Not connected, or silent for 10 seconds: the state of its bots is unknown.
    *
    * @generated from enum value: WORKER_STATE_AWAY = 4;
    */
@@ -1046,8 +1046,8 @@ export declare const AdminService: GenService<{
    * Frees what a silent worker holds: names, Telegram tokens and places of its bots. The operator confirms that its host is
    * off: a bot that runs there all the same would run twice. Bots that should run are stopped and can be started elsewhere,
    * deleted ones are gone, open starts go to another worker. The worker is not listed any more; should it come back, it joins
-   * again and removes all it had before it gets a bot. Safe to repeat. Refuses with WORKER_NOT_FOUND, WORKER_CONNECTED (heard
-   * of within the last 10 seconds), MISSING_REQUIRED_FIELD (host_is_off).
+   * again and removes all it had before it gets a bot. Safe to repeat. Refuses with WORKER_NOT_FOUND, WORKER_CONNECTED (seen
+   * within the last 10 seconds), MISSING_REQUIRED_FIELD (host_is_off).
    *
    * @generated from rpc botrunner.v1.AdminService.ForgetWorker
    */

@@ -596,14 +596,14 @@ export enum ErrorReason {
   UNSUPPORTED_MEDIA_TYPE = 76,
 
   /**
-   * A worker cannot be forgotten that was heard from a moment ago.
+   * A worker that was seen a moment ago cannot be forgotten.
    *
    * @generated from enum value: ERROR_REASON_WORKER_CONNECTED = 80;
    */
   WORKER_CONNECTED = 80,
 
   /**
-   * A drain would leave what bots keep in /data on the worker, and was not told that this is meant.
+   * A drain would leave what bots keep in /data on the worker, and leaving it was not confirmed.
    *
    * @generated from enum value: ERROR_REASON_DATA_LEFT_BEHIND = 81;
    */

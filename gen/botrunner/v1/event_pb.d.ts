@@ -16,7 +16,7 @@ import type { Job } from "./job_pb.js";
 export declare const file_botrunner_v1_event: GenFile;
 
 /**
- * One change. Holds no secret. Getting one twice is normal for whoever resumes or subscribes to NATS: event_id tells.
+ * One change. Holds no secret. Getting one twice is normal for whoever resumes or subscribes to NATS: compare event_id.
  *
  * @generated from message botrunner.v1.Event
  */
@@ -143,7 +143,7 @@ export declare type Notice = Message<"botrunner.v1.Notice"> & {
 export declare const NoticeSchema: GenMessage<Notice>;
 
 /**
- * A worker, as its events tell of it.
+ * A worker, as its events describe it.
  *
  * @generated from message botrunner.v1.WorkerStatus
  */
@@ -232,7 +232,7 @@ export enum WorkerCondition {
   NOT_READY = 2,
 
   /**
-   * Not heard of for 10 seconds: the state of its bots is unknown.
+   * Silent for 10 seconds: the state of its bots is unknown.
    *
    * @generated from enum value: WORKER_CONDITION_SILENT = 3;
    */

@@ -481,7 +481,7 @@ export declare type Hello = Message<"botrunner.v1.Hello"> & {
   notReadyReason: string;
 
   /**
-   * The openings of the store that it has heard of, oldest first, at most 64; empty from a worker that keeps none.
+   * The openings of the store that it knows of, oldest first, at most 64; empty from a worker that keeps none.
    *
    * @generated from field: repeated botrunner.v1.StoreOpening openings = 14;
    */
@@ -1000,7 +1000,7 @@ export declare type TaskSucceeded = Message<"botrunner.v1.TaskSucceeded"> & {
   lastLines: LogEntry[];
 
   /**
-   * What the user should know beside the success, one line each: for example that the bot did not end by itself and was
+   * What the user should know beside the success, one line each: for example that the bot did not end on its own and was
    * killed. At most 8.
    *
    * @generated from field: repeated string notices = 3;
