@@ -166,7 +166,7 @@ describe.each(examples)('$name', ({ name, language, file }) => {
     expect(bot.output()).not.toContain('secret-part');
   });
 
-  it('ends at once with code 0 when it is told to by SIGTERM in the middle of a poll', async () => {
+  it('ends at once with code 0 on SIGTERM in the middle of a poll', async () => {
     const bot = start();
     await eventually(
       'it polls',
