@@ -1,238 +1,199 @@
 /**
- * How fast an event reaches 1,000 watchers, and what a plain NATS subscriber sees across kill -9:
+ * How fast a change reaches 1,000 watchers, and what a watcher costs in memory, beside a bare fan-out of node:http2 that writes
+ * as many bytes to as many streams:
  *
- *     npx node bench/event-fanout.ts [WATCHERS] [ROUNDS]
+ *     node bench/event-fanout.ts [WATCHERS] [CHANGES]
  *
- * The orchestrator is the real program; the watchers are streams of this process: gRPC, 100 on each connection, then SSE. A round is
- * one request that starts a bot; its time ends, for each watcher, when the first event of the change is there, so request,
- * commit with fsync and the decoding of all watchers in this one process are in it.
+ * All servers are programs of their own, up at the same time, and get their changes in turn. A change is one request, on disk
+ * before anybody hears of it; its time ends, for each watcher, when its first event is there. PROFILE=FOLDER writes CPU
+ * profiles of the orchestrators there.
  */
-import http from 'node:http';
-import { fromBinary } from '@bufbuild/protobuf';
-import { createClient } from '@connectrpc/connect';
-import { createGrpcTransport } from '@connectrpc/connect-node';
-import { connect } from 'nats';
-import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
-import { EventSchema } from '#gen/botrunner/v1/event_pb.js';
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, rmSync } from 'node:fs';
+import http2 from 'node:http2';
+import { loadavg } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../test/kit/eventually.ts';
-import { createNatsServer } from '../test/kit/nats/nats-server.ts';
-import { type OrchestratorProgram, startOrchestratorProgram } from '../test/kit/orchestrator-program.ts';
+import { startOrchestratorProgram } from '../test/kit/orchestrator-program.ts';
+import { watchOverHttp2, watchOverSse } from './fanout/watchers.ts';
 
-const [watchers = 1_000, rounds = 30] = process.argv.slice(2).map(Number);
-const perConnection = 100;
-const bound = { timeoutMs: 60_000 };
+const [watchers = 1_000, changes = 30] = process.argv.slice(2).map(Number);
+const bound = { timeoutMs: 120_000 };
+const authorization = 'Bearer test-client-token';
+const { PROFILE: profile } = process.env;
+// Of one event of a bot, as a message of gRPC.
+const eventBytes = 110;
 
-const quantile = (sorted: readonly number[], q: number): number =>
-  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? Number.NaN;
-const ms = (value: number): string => `${value.toFixed(1)} ms`;
-const mb = (bytes: number): string => `${(bytes / 1024 / 1024).toFixed(0)} MiB`;
-
-let made = 0;
-/** Starts a bot that waits for a worker: two events of the bot, two of its job. */
-const change = (orchestrator: OrchestratorProgram) =>
-  orchestrator.post({ action: 'start', bot_id: `bench-${++made}`, deployment_mode: 'simple', code: 'print(1)' });
-
-interface Watcher {
-  readonly signal: AbortSignal;
-  readonly onReady: () => void;
-  readonly onEvent: (index: number) => void;
+interface Contestant {
+  readonly name: string;
+  readonly change: () => Promise<unknown>;
+  readonly rss: (collected?: boolean) => Promise<number>;
+  readonly close: () => Promise<void>;
+  /** When each watcher heard its first event of the change. */
+  readonly heardAt: number[];
+  events: number;
+  ready: number;
+  readonly times: number[];
+  readonly p99s: number[];
+  readonly memory: { before: number; idle: number; collected: number; after: number };
 }
 
-const botsOf = (url: string) =>
-  createClient(
-    BotService,
-    createGrpcTransport({
-      baseUrl: url,
-      interceptors: [
-        (next) => (request) => {
-          request.header.set('authorization', 'Bearer test-client-token');
-          return next(request);
-        },
-      ],
-    }),
-  );
+const rssOf = (pid: number): number =>
+  Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? Number.NaN) * 1024;
 
-/** BotService.WatchBots, many streams on each connection. */
-function watchOverGrpc(url: string, { signal, onReady, onEvent }: Watcher): Promise<void>[] {
-  const connections = Array.from({ length: Math.ceil(watchers / perConnection) }, () => botsOf(url));
-  return Array.from({ length: watchers }, async (_, index) => {
-    const bots = connections[Math.floor(index / perConnection)];
-    try {
-      for await (const { update } of bots?.watchBots({}, { signal }) ?? []) {
-        if (update.case === 'snapshot') onReady();
-        if (update.case === 'event') onEvent(index);
-      }
-    } catch (error) {
-      if (!signal.aborted) throw error;
+function blank(name: string, parts: Pick<Contestant, 'change' | 'rss' | 'close'>): Contestant {
+  const memory = { before: 0, idle: 0, collected: 0, after: 0 };
+  return { name, ...parts, heardAt: new Array(watchers).fill(0), events: 0, ready: 0, times: [], p99s: [], memory };
+}
+
+/** After a collection, which comes by a signal and is over when nothing changes any more. */
+async function collectedRss(pid: number): Promise<number> {
+  process.kill(pid, 'SIGUSR2');
+  await sleep(2_000);
+  return rssOf(pid);
+}
+
+const over = new AbortController();
+const watching = (contestant: Contestant) => ({
+  count: watchers,
+  authorization,
+  signal: over.signal,
+  onFrame: (index: number, isFirst: boolean) => {
+    if (isFirst) contestant.ready++;
+    else {
+      contestant.events++;
+      if (contestant.heardAt[index] === 0) contestant.heardAt[index] = performance.now();
     }
+  },
+});
+
+const collectable = (folder?: string): string => {
+  const importUrl = new URL('./fanout/collect-garbage.ts', import.meta.url).href;
+  return `--expose-gc --import ${importUrl}${folder === undefined ? '' : ` --cpu-prof --cpu-prof-dir=${folder}`}`;
+};
+
+async function bare(): Promise<Contestant> {
+  const child: ChildProcess = fork(new URL('./fanout/bare-server.ts', import.meta.url), [String(eventBytes)], {
+    execArgv: collectable().split(' '),
   });
-}
-
-/** GET /events, a connection each. An event is counted by its first line; nothing is parsed. */
-function watchOverSse(url: string, { signal, onReady, onEvent }: Watcher): Promise<void>[] {
-  const headers = { authorization: 'Bearer test-client-token' };
-  const ask = (index: number) =>
-    new Promise<void>((resolve, reject) => {
-      const end = (error?: Error) => (error === undefined || signal.aborted ? resolve() : reject(error));
-      const request = http.get(`${url}/events?jobs=0`, { headers, agent: false, signal }, (response) => {
-        response.setEncoding('utf8').on('data', (text: string) => {
-          if (text.includes('event: snapshot')) onReady();
-          for (const _ of text.matchAll(/^event: bot$/gm)) onEvent(index);
-        });
-        response.once('error', end).once('end', () => end());
-      });
-      request.once('error', end);
-    });
-  return Array.from({ length: watchers }, (_, index) => ask(index));
-}
-
-async function fanOut(way: 'gRPC' | 'SSE'): Promise<void> {
-  await using orchestrator = await startOrchestratorProgram({ LOG_LEVEL: 'warn', MAX_BOTS_PER_USER: '10000' });
-  const over = new AbortController();
-  const before = orchestrator.rssBytes();
-  /** When each watcher got its newest event, and how many events arrived in all. */
-  const heardAt = new Array<number>(watchers).fill(0);
-  let ready = 0;
-  let events = 0;
-  const watcher: Watcher = {
-    signal: over.signal,
-    onReady: () => ready++,
-    onEvent: (index) => {
-      events++;
-      if (heardAt[index] === 0) heardAt[index] = performance.now();
+  const [{ url, file }] = (await once(child, 'message')) as [{ url: string; file: string }]; // what it sends
+  const pid = child.pid ?? 0;
+  const session = http2.connect(url);
+  const contestant = blank('bare h2', {
+    change: async () => {
+      const stream = session.request({ ':path': '/change' }).resume();
+      await once(stream, 'close');
     },
-  };
-  const streams = way === 'gRPC' ? watchOverGrpc(orchestrator.url, watcher) : watchOverSse(orchestrator.url, watcher);
-  await eventually(
-    'all watch',
-    () => ready,
-    (count) => count === watchers,
-    bound,
-  );
-  const times: number[] = [];
-  const spreads: number[] = [];
-  for (let round = -3; round < rounds; round++) {
-    const last = events;
-    heardAt.fill(0);
-    const began = performance.now();
-    await change(orchestrator);
-    await eventually(
-      'all have heard',
-      () => heardAt.filter((at) => at === 0).length,
-      (left) => left === 0,
-      bound,
-    );
-    // Until the rest of the change has arrived too: it must not be counted as the next one.
-    const seen = { count: -1 };
-    await eventually(
-      'nothing more comes',
-      () => {
-        const same = seen.count === events;
-        seen.count = events;
-        return same && events > last && events % watchers === 0;
-      },
-      Boolean,
-      { ...bound, everyMs: 50 },
-    );
-    if (round < 0) continue;
-    times.push(...heardAt.map((at) => at - began));
-    spreads.push(Math.max(...heardAt) - Math.min(...heardAt));
-  }
-  times.sort((a, b) => a - b);
-  spreads.sort((a, b) => a - b);
-  const after = orchestrator.rssBytes();
-  over.abort();
-  await Promise.all(streams);
-  console.log(`${watchers} watchers over ${way}, ${rounds} changes, ${events} events heard`);
-  console.log(
-    `  request to event at a watcher: p50 ${ms(quantile(times, 0.5))}, p99 ${ms(quantile(times, 0.99))}, most ${ms(times.at(-1) ?? 0)}`,
-  );
-  console.log(
-    `  first to last watcher of one event: p50 ${ms(quantile(spreads, 0.5))}, most ${ms(spreads.at(-1) ?? 0)}`,
-  );
-  console.log(`  orchestrator: ${mb(before)} without watchers, ${mb(after)} after`);
+    rss: async (collected) => (collected ? collectedRss(pid) : rssOf(pid)),
+    close: async () => {
+      session.destroy();
+      child.disconnect();
+      await once(child, 'exit');
+      rmSync(file, { force: true });
+    },
+  });
+  contestant.memory.before = await contestant.rss(true);
+  watchOverHttp2(url, '/watch', watching(contestant));
+  return contestant;
 }
 
-/** Starts bots one after the other, with a kill in the middle; reports what a subscriber without JetStream received. */
-async function acrossKill(what: 'nats-server' | 'orchestrator'): Promise<void> {
-  const nats = await createNatsServer();
-  await nats.start();
+async function platform(way: 'gRPC' | 'SSE'): Promise<Contestant> {
   const orchestrator = await startOrchestratorProgram({
-    NATS_URL: nats.url,
     LOG_LEVEL: 'warn',
     MAX_BOTS_PER_USER: '10000',
+    NODE_OPTIONS: collectable(profile),
   });
-  const subscriber = await connect({
-    servers: `127.0.0.1:${nats.port}`,
-    maxReconnectAttempts: -1,
-    reconnectTimeWait: 100,
+  let made = 0;
+  const contestant = blank(way, {
+    // A bot that waits for a worker.
+    change: () =>
+      orchestrator.post({ action: 'start', bot_id: `b-${++made}`, deployment_mode: 'simple', code: 'print(1)' }),
+    rss: async (collected) => (collected ? collectedRss(orchestrator.pid()) : orchestrator.rssBytes()),
+    close: () => orchestrator[Symbol.asyncDispose](),
   });
-  const heard: { id: string; seq: number; at: number }[] = [];
-  const subscription = subscriber.subscribe('botrunner.v1.events.>');
-  void (async () => {
-    for await (const { data } of subscription) {
-      const { eventId, seq } = fromBinary(EventSchema, data);
-      heard.push({ id: eventId, seq: Number(seq), at: performance.now() });
-    }
-  })();
-  try {
-    await subscriber.flush();
-    let slowest = 0;
-    let taken = 0;
-    let refused = 0;
-    const changes = (async () => {
-      for (let n = 0; n < 200; n++) {
-        const began = performance.now();
-        try {
-          await change(orchestrator);
-          taken++;
-          slowest = Math.max(slowest, performance.now() - began);
-        } catch {
-          refused++; // it is being killed; counted and reported
-        }
-      }
-    })();
-    await eventually(
-      'it runs',
-      () => heard.length,
-      (count) => count > 50,
-      bound,
-    );
-    const fault = what === 'nats-server' ? nats : orchestrator;
-    await fault.kill();
-    await changes;
-    await fault.start();
-    const backAt = performance.now();
-    await change(orchestrator);
-    await change(orchestrator);
-
-    const bots = botsOf(orchestrator.url);
-    const told: string[] = [];
-    for await (const { update } of bots.watchBots({ last: 1000, untilNow: true })) {
-      if (update.case === 'event') told.push(update.value.eventId);
-    }
-    await eventually('it knows the latest', () => heard.some(({ id }) => id === told.at(-1)), Boolean, bound);
-    const knewAt = heard.find(({ id }) => id === told.at(-1))?.at ?? Number.NaN;
-    const all = new Set(heard.map(({ seq }) => seq));
-    const ids = new Set(heard.map(({ id }) => id));
-    const missed = told.filter((id) => !ids.has(id)).length;
-    const order = [...new Map(heard.map(({ id, seq }) => [id, seq])).values()];
-    const inOrder = order.every((seq, index) => index === 0 || seq > (order[index - 1] ?? 0));
-    console.log(
-      `kill -9 of the ${what} under load: ${taken} requests taken, slowest ${ms(slowest)}, ${refused} not taken`,
-    );
-    console.log(
-      `  a plain subscriber heard ${all.size} different events of ${told.length}, missed ${missed}, ` +
-        `${heard.length - ids.size} came twice, ${inOrder ? 'in order' : 'NOT in order'}; it knew the latest ${ms(knewAt - backAt)} after the return`,
-    );
-  } finally {
-    await subscriber.close();
-    await orchestrator[Symbol.asyncDispose]();
-    await nats.remove();
-  }
+  // What any request costs once: code that is compiled, caches of the store.
+  for (let n = 0; n < 100; n++) await contestant.change();
+  contestant.memory.before = await contestant.rss(true);
+  if (way === 'gRPC') {
+    watchOverHttp2(orchestrator.url, '/botrunner.v1.BotService/WatchBots', watching(contestant));
+  } else watchOverSse(orchestrator.url, '/events?jobs=0', watching(contestant));
+  return contestant;
 }
 
-await fanOut('gRPC');
-await fanOut('SSE');
-await acrossKill('nats-server');
-await acrossKill('orchestrator');
+const quantile = (values: readonly number[], q: number): number => {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? Number.NaN;
+};
+
+/** One change, and how long each watcher waited for it. */
+async function run(contestant: Contestant, counts: boolean): Promise<void> {
+  const { heardAt } = contestant;
+  heardAt.fill(0);
+  const began = performance.now();
+  await contestant.change();
+  await eventually(
+    `all have heard (${contestant.name})`,
+    () => heardAt.filter((at) => at === 0).length,
+    (left) => left === 0,
+    bound,
+  );
+  // Until the rest of the change has arrived too: it must not be taken for the next one.
+  const seen = { count: -1 };
+  await eventually(
+    'nothing more comes',
+    () => {
+      const same = seen.count === contestant.events;
+      seen.count = contestant.events;
+      return same && contestant.events % watchers === 0;
+    },
+    Boolean,
+    { ...bound, everyMs: 50 },
+  );
+  if (!counts) return;
+  const times = heardAt.map((at) => at - began);
+  contestant.times.push(...times);
+  contestant.p99s.push(quantile(times, 0.99));
+}
+
+const contestants: Contestant[] = [];
+try {
+  for (const open of [bare, () => platform('gRPC'), () => platform('SSE')]) {
+    const contestant = await open();
+    contestants.push(contestant);
+    await eventually(
+      `all watch (${contestant.name})`,
+      () => contestant.ready,
+      (count) => count === watchers,
+      bound,
+    );
+    await sleep(1_000);
+    contestant.memory.idle = await contestant.rss();
+    contestant.memory.collected = await contestant.rss(true);
+  }
+  for (let round = -3; round < changes; round++) {
+    for (const contestant of contestants) await run(contestant, round >= 0);
+  }
+  const [floor] = contestants;
+  console.log(`${watchers} watchers, ${changes} changes in turn, load ${loadavg()[0]?.toFixed(1)}`);
+  console.log(
+    'what     | p50 ms | p99 ms | p99 beside bare, median of the changes | KiB a watcher: idle, collected, after',
+  );
+  for (const { name, times, p99s, memory, rss } of contestants) {
+    memory.after = await rss(true);
+    const ratios = p99s.map((value, index) => value / (floor?.p99s[index] ?? Number.NaN));
+    const kib = (bytes: number) => ((bytes - memory.before) / watchers / 1024).toFixed(1);
+    console.log(
+      [
+        name.padEnd(8),
+        quantile(times, 0.5).toFixed(1),
+        quantile(times, 0.99).toFixed(1),
+        `${quantile(ratios, 0.5).toFixed(2)}x`,
+        `${kib(memory.idle)}, ${kib(memory.collected)}, ${kib(memory.after)}`,
+      ].join(' | '),
+    );
+  }
+} finally {
+  over.abort();
+  for (const { close } of contestants) await close();
+}

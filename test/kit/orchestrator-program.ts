@@ -8,6 +8,8 @@ import { clientToken, type JsonBody } from './orchestrator-for-tests.ts';
 
 export interface OrchestratorProgram {
   readonly url: string;
+  /** Its DATA_DIR. */
+  readonly dir: string;
   start(): Promise<void>;
   /** SIGKILL, and waits until it is gone. */
   kill(): Promise<void>;
@@ -15,6 +17,8 @@ export interface OrchestratorProgram {
   post(data: unknown): Promise<{ status: number; body: JsonBody }>;
   /** Its log so far. */
   log(): string;
+  /** Of its process; another one after each start. */
+  pid(): number;
   /** Resident memory in bytes, as the kernel counts it. */
   rssBytes(): number;
   [Symbol.asyncDispose](): Promise<void>;
@@ -31,6 +35,7 @@ export async function startOrchestratorProgram(
   let program: Program | undefined;
   const self: OrchestratorProgram = {
     url,
+    dir,
     async start() {
       program = startProgram('orchestrator', {
         env: { ...process.env, ...env, PORT: String(port), DATA_DIR: dir },
@@ -51,6 +56,7 @@ export async function startOrchestratorProgram(
       return { status: response.status, body: (await response.json()) as JsonBody };
     },
     log: () => readFileSync(logFile, 'utf8'),
+    pid: () => program?.child.pid ?? Number.NaN,
     rssBytes() {
       const status = readFileSync(`/proc/${program?.child.pid}/status`, 'utf8');
       return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN) * 1024;

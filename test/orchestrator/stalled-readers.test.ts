@@ -4,7 +4,7 @@ import http from 'node:http';
 import http2 from 'node:http2';
 import { type AddressInfo, createConnection } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
-import { sendResponse, type Writable } from '../../orchestrator/server/rpc/send-response.ts';
+import { createOutput, sendResponse, type Writable } from '../../orchestrator/server/rpc/send-response.ts';
 
 const patience = { stallMs: 300, bytesPerSecond: 1024 ** 3 };
 const chunkBytes = 64 * 1024;
@@ -26,7 +26,7 @@ function endless() {
 async function listen(server: http.Server | http2.Http2Server, answer: Parameters<typeof sendResponse>[0]) {
   const sent = Promise.withResolvers<void>();
   server.on('request', (_, response: Writable) => {
-    sendResponse(answer, response, patience).then(sent.resolve, sent.reject);
+    sendResponse(answer, response, createOutput(response, patience)).then(sent.resolve, sent.reject);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

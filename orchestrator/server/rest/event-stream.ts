@@ -20,13 +20,15 @@ const stallMs = 60_000;
 // What a browser waits before it connects again.
 const retryMs = 1_000;
 
-const formatFrame = ({ id, event, data }: EventFrame): string =>
-  `id: ${id}\n${event === undefined ? '' : `event: ${event}\n`}${data === undefined ? '' : `data: ${data}\n`}\n`;
+export const formatFrame = ({ id, event, data }: EventFrame): Uint8Array =>
+  Buffer.from(
+    `id: ${id}\n${event === undefined ? '' : `event: ${event}\n`}${data === undefined ? '' : `data: ${data}\n`}\n`,
+  );
 
 /** Resolves at the end of the frames, or when the reader has gone. Rejects with what the frames throw. */
 export async function sendEventStream(
   response: Response,
-  frames: AsyncIterable<EventFrame>,
+  frames: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): Promise<void> {
   response.writeHead(200, {
@@ -36,26 +38,30 @@ export async function sendEventStream(
     // nginx and its like would hold events back otherwise.
     'x-accel-buffering': 'no',
   });
-  if (!(await written(response, `retry: ${retryMs}\n\n`, signal))) return;
+  if (!(await written(response, Buffer.from(`retry: ${retryMs}\n\n`), signal))) return;
   for await (const frame of frames) {
-    if (!(await written(response, formatFrame(frame), signal))) break;
+    const more = written(response, frame, signal);
+    if (more !== true && !(await more)) break;
   }
   if (!isGone(response)) response.end(Buffer.alloc(0), () => undefined);
 }
 
 /** False when there is nobody to write to any more. */
-async function written(response: Response, text: string, signal: AbortSignal): Promise<boolean> {
+function written(response: Response, bytes: Uint8Array, signal: AbortSignal): boolean | Promise<boolean> {
   if (isGone(response) || signal.aborted) return false;
-  if (response.write(text)) return true;
-  const drained = Promise.withResolvers<boolean>();
-  const yes = () => drained.resolve(true);
-  const no = () => drained.resolve(false);
+  return response.write(bytes) || drained(response, signal);
+}
+
+async function drained(response: Response, signal: AbortSignal): Promise<boolean> {
+  const over = Promise.withResolvers<boolean>();
+  const yes = () => over.resolve(true);
+  const no = () => over.resolve(false);
   const cancel = later(stallMs, no);
   response.once('drain', yes);
   response.once('close', no);
   const letGo = onAbort(signal, no);
   try {
-    if (await drained.promise) return true;
+    if (await over.promise) return true;
     response.destroy();
     return false;
   } finally {

@@ -1,6 +1,7 @@
 /** GET /events: the events of the caller's bots and jobs or, with an admin token, of workers. */
 
 import type { JsonObject } from '#common/json.ts';
+import { madeOnce } from '#common/made-once.ts';
 import { refuse, unwrap } from '#common/problem.ts';
 import { linkSignals } from '#common/waiting/abort.ts';
 import type { WorkerStatus } from '../../core/records.ts';
@@ -8,11 +9,11 @@ import { parseBotId } from '../../core/validate/validate-bot-request.ts';
 import { type BotEventsDeps, type BotEventsItem, lastMax, watchBotEvents } from '../../events/bot-events.ts';
 import { parseResumePoint, resumePoint } from '../../events/resume-point.ts';
 import { botToJson } from '../../views/bot-json.ts';
-import { workerStatusToJson } from '../../views/event.ts';
+import { type LiveEvent, workerStatusToJson } from '../../views/event.ts';
 import { requireScope } from '../auth.ts';
 import { isGone } from '../is-gone.ts';
 import type { CallDeps } from '../rpc/call.ts';
-import { type EventFrame, sendEventStream } from './event-stream.ts';
+import { type EventFrame, formatFrame, sendEventStream } from './event-stream.ts';
 import { headerOf, type Request } from './http.ts';
 import type { RouteCall } from './route.ts';
 
@@ -24,25 +25,36 @@ const example = 'GET /events?bot=my-bot&resume_from=PLACE';
 const known = ['bot', 'resume_from', 'last', 'jobs'];
 
 /** Answers for as long as the reader stays. Rejects with ProblemError before anything was sent. */
-export async function serveEvents(
-  deps: EventsRouteDeps,
-  { request, response, query: params, shutdown }: RouteCall,
-): Promise<undefined> {
-  const identity = deps.tokens.identify(headerOf(request));
-  if (identity.scope !== 'admin') requireScope(identity, 'client');
-  const gone = new AbortController();
-  response.once('close', () => gone.abort());
-  if (isGone(response)) return undefined;
-  using ends = linkSignals(gone.signal, identity.revoked, shutdown);
-  const { signal } = ends;
-  const query = readQuery(request, params);
-  const frames =
-    identity.scope === 'admin' ? workerFrames(deps, query, signal) : botFrames(deps, identity.userId, query, signal);
-  // Taken before the head is sent, so that a refusal still has its own status.
-  const first = await frames.next();
-  await sendEventStream(response, startingWith(first, frames), signal);
-  return undefined;
+export function createEventsRoute(deps: EventsRouteDeps) {
+  // The same bytes for everybody.
+  const ofEvent = madeOnce((event: LiveEvent) =>
+    formatFrame({
+      id: resumePoint(deps.storeId, event.record.seq),
+      event: event.record.body.kind,
+      data: event.json(),
+    }),
+  );
+  return async ({ request, response, query: params, shutdown }: RouteCall): Promise<undefined> => {
+    const identity = deps.tokens.identify(headerOf(request));
+    if (identity.scope !== 'admin') requireScope(identity, 'client');
+    const gone = new AbortController();
+    response.once('close', () => gone.abort());
+    if (isGone(response)) return undefined;
+    using ends = linkSignals(gone.signal, identity.revoked, shutdown);
+    const { signal } = ends;
+    const query = readQuery(request, params);
+    const frames =
+      identity.scope === 'admin'
+        ? workerFrames(deps, query, ofEvent, signal)
+        : botFrames(deps, identity.userId, query, ofEvent, signal);
+    // Taken before the head is sent, so that a refusal still has its own status.
+    const first = await frames.next();
+    await sendEventStream(response, startingWith(first, frames), signal);
+    return undefined;
+  };
 }
+
+type OfEvent = (event: LiveEvent) => Uint8Array;
 
 interface Query {
   readonly botId: string;
@@ -83,44 +95,40 @@ async function* botFrames(
   deps: EventsRouteDeps,
   userId: string,
   { botId, resumeFrom, last, jobs }: Query,
+  ofEvent: OfEvent,
   signal: AbortSignal,
-): AsyncGenerator<EventFrame> {
+): AsyncGenerator<Uint8Array> {
   const wanted = { userId, botId, resumeFrom, last, includeJobs: jobs, untilNow: false };
-  for await (const item of watchBotEvents(deps, wanted, signal)) yield frameOf(item);
+  for await (const item of watchBotEvents(deps, wanted, signal)) {
+    yield item.kind === 'event' ? ofEvent(item.event) : formatFrame(frameOf(item));
+  }
 }
 
-function frameOf(item: BotEventsItem): EventFrame {
+function frameOf(item: Exclude<BotEventsItem, { kind: 'event' }>): EventFrame {
   const id = item.resumeFrom;
-  switch (item.kind) {
-    case 'event':
-      return { id, event: item.event.record.body.kind, data: item.event.json() };
-    case 'snapshot': {
-      const snapshot: JsonObject = { bots: item.bots.map(botToJson), reason: item.reason };
-      return { id, event: 'snapshot', data: JSON.stringify(snapshot) };
-    }
-    case 'mark':
-      return { id };
-  }
+  if (item.kind === 'mark') return { id };
+  const snapshot: JsonObject = { bots: item.bots.map(botToJson), reason: item.reason };
+  return { id, event: 'snapshot', data: JSON.stringify(snapshot) };
 }
 
 async function* workerFrames(
   { feed, storeId, workerStatuses }: EventsRouteDeps,
   { resumeFrom }: Query,
+  ofEvent: OfEvent,
   signal: AbortSignal,
-): AsyncGenerator<EventFrame> {
-  const snapshot = (seq: number): EventFrame => {
+): AsyncGenerator<Uint8Array> {
+  const mark = (seq: number) => formatFrame({ id: resumePoint(storeId, seq) });
+  const snapshot = (seq: number) => {
     const workers = workerStatuses().map(workerStatusToJson);
-    return { id: resumePoint(storeId, seq), event: 'snapshot', data: JSON.stringify({ workers }) };
+    return formatFrame({ id: resumePoint(storeId, seq), event: 'snapshot', data: JSON.stringify({ workers }) });
   };
   const from = resumeFrom === '' ? feed.now() : unwrap(parseResumePoint(storeId, resumeFrom));
   if (resumeFrom === '') yield snapshot(feed.now());
-  else if (from !== undefined) yield { id: resumePoint(storeId, from) };
+  else if (from !== undefined) yield mark(from);
   const query = { userId: '', wants: ({ body }: { body: { kind: string } }) => body.kind === 'worker' };
   for await (const item of feed.watch(query, from, signal)) {
-    const id = resumePoint(storeId, item.seq);
-    if (item.kind === 'event') yield { id, event: 'worker', data: item.event.json() };
-    else if (item.kind === 'reset') yield snapshot(item.seq);
-    else yield { id };
+    if (item.kind === 'event') yield ofEvent(item.event);
+    else yield item.kind === 'reset' ? snapshot(item.seq) : mark(item.seq);
   }
 }
 

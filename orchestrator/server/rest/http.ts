@@ -17,7 +17,7 @@ export interface Response {
   readonly destroyed: boolean;
   writeHead(status: number, headers: OutgoingHttpHeaders): unknown;
   /** False when `drain` is to be waited for. */
-  write(text: string): boolean;
+  write(data: string | Uint8Array): boolean;
   once(event: 'drain' | 'close', listener: () => void): unknown;
   removeListener(event: 'drain' | 'close', listener: () => void): unknown;
   destroy(): unknown;

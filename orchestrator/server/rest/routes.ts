@@ -12,7 +12,7 @@ import { readIdempotency } from '../idempotency.ts';
 import { isGone } from '../is-gone.ts';
 import { BodyBrokenOffError } from '../request-bytes.ts';
 import type { CallDeps } from '../rpc/call.ts';
-import { type EventsRouteDeps, serveEvents } from './events-route.ts';
+import { createEventsRoute, type EventsRouteDeps } from './events-route.ts';
 import { type Answer, fieldsOf, headerOf, type Request, type Response, sendAnswer } from './http.ts';
 import { readJsonBody } from './json-body.ts';
 import { noRoute, wrongMethod } from './pages/no-route.ts';
@@ -60,7 +60,7 @@ function routesOf(deps: RestDeps): readonly Route[] {
       pattern: /^\/api\/jobs\/([^/]+)$/,
       methods: { GET: job, POST: ({ request, params }) => createJob(deps, request, params[0] ?? '') },
     },
-    { pattern: /^\/events$/, methods: { GET: (call) => serveEvents(deps, call) }, noHead: true },
+    { pattern: /^\/events$/, methods: { GET: createEventsRoute(deps) }, noHead: true },
     ...workerRoutes(deps),
   ];
 }

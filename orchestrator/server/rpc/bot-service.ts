@@ -24,8 +24,8 @@ import { sentBefore } from '../../requests/sent-before.ts';
 import { checkDeployment, type SubmitDeps, submitBotRequest } from '../../requests/submit.ts';
 import { botToProto, jobToProto } from '../../views/proto.ts';
 import { readIdempotency } from '../idempotency.ts';
-import { type CallDeps, call, stream } from './call.ts';
-import { watchBots } from './watch-bots.ts';
+import { type CallDeps, call, silentUntil, stream } from './call.ts';
+import { createWatchBots } from './watch-bots.ts';
 
 export interface BotServiceDeps extends CallDeps, SubmitDeps, BotEventsDeps {
   readonly botLogs: BotLogReader;
@@ -100,6 +100,7 @@ const updateBody = (message: UpdateBotRequest) => ({
 });
 
 export function createBotService(deps: BotServiceDeps): ServiceImpl<typeof BotService> {
+  const watchBots = createWatchBots(deps);
   const accept = async (userId: string, request: BotRequest, header: string | null, body: unknown) => ({
     job: jobToProto(await submitBotRequest(deps, userId, request, readIdempotency(header, body))),
   });
@@ -153,7 +154,7 @@ export function createBotService(deps: BotServiceDeps): ServiceImpl<typeof BotSe
       maxBots: deps.maxBotsPerUser,
     })),
     watchBots: stream(deps, 'client', (request, { userId }, context) =>
-      watchBots(deps, userId, request, context.signal),
+      silentUntil(watchBots(userId, request, context)),
     ),
     streamLogs: stream(deps, 'client', (request, { userId }, context) =>
       streamLogs(deps, userId, request, context.signal),

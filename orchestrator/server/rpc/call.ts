@@ -53,3 +53,8 @@ export function stream<In, Out>(
     }
   };
 }
+
+/** A stream that yields nothing and ends with `over`. */
+export const silentUntil = (over: Promise<void>): AsyncIterable<never> => ({
+  [Symbol.asyncIterator]: () => ({ next: () => over.then(() => ({ done: true as const, value: undefined })) }),
+});

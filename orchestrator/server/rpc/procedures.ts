@@ -18,8 +18,9 @@ import type { Target } from '../request-target.ts';
 import { type AccessDeps, createGate, refusalKey, signalKey } from './access.ts';
 import { toConnectError } from './connect-error.ts';
 import { cutShort } from './cut-short.ts';
+import { wayOutKey } from './frame-writer.ts';
 import { type BodyRules, recursionLimit, requestBody } from './request-body.ts';
-import { sendResponse } from './send-response.ts';
+import { createOutput, sendResponse } from './send-response.ts';
 import { encodingHeaders, isEndless, type Wire, wireOf } from './wire.ts';
 
 export interface Served {
@@ -82,16 +83,25 @@ export function createProcedures(deps: ProceduresDeps): Procedures {
     request: NodeRequest,
     response: NodeResponse,
     call: Omit<UniversalServerRequest, 'httpVersion' | 'url' | 'signal'>,
-    fixed: { readonly status?: number; readonly headers?: Record<string, string> } = {},
+    fixed: { readonly status?: number; readonly headers?: Record<string, string>; readonly binary?: boolean } = {},
   ): Promise<void> => {
+    const output = createOutput(response);
+    const contextValues = call.contextValues ?? createContextValues();
+    contextValues.set(wayOutKey, { binary: fixed.binary ?? true, output });
     const gone = new AbortController();
     response.once('close', () => gone.abort(new ConnectError('the caller is gone', Code.Canceled)));
     // The address it was sent to means nothing to any handler, and no text of the request gets into a URL.
     const url = `http://localhost${handler.requestPath}`;
-    const answered = await handler({ httpVersion: request.httpVersion, url, signal: gone.signal, ...call });
+    const answered = await handler({
+      httpVersion: request.httpVersion,
+      url,
+      signal: gone.signal,
+      ...call,
+      contextValues,
+    });
     const header = new Headers(answered.header);
     for (const [name, value] of Object.entries(fixed.headers ?? {})) header.set(name, value);
-    await sendResponse({ ...answered, header, status: fixed.status ?? answered.status }, response);
+    await sendResponse({ ...answered, header, status: fixed.status ?? answered.status }, response, output);
     discardRest(request);
   };
 
@@ -139,7 +149,8 @@ export function createProcedures(deps: ProceduresDeps): Procedures {
         signal: () => contextValues.get(signalKey) ?? shutdown,
       };
       const body = requestBody(source, call.wire, { method: handler.method, ...rulesOf(handler.method) });
-      await answer(handler, request, response, { method: 'POST', header, body, contextValues });
+      const { binary } = call.wire;
+      await answer(handler, request, response, { method: 'POST', header, body, contextValues }, { binary });
     },
   };
 }

@@ -33,26 +33,65 @@ export interface Patience {
 
 const usualPatience: Patience = { stallMs: 60_000, bytesPerSecond: 4096 };
 
-/** Resolves when all is written, or when there is nobody to write to any more. Rejects with what the body throws. */
+/** The way out of one call. */
+export interface Output {
+  /** Sends the head, unless it has been sent. */
+  begin(status: number, header: Headers | undefined): void;
+  /** True when the next may follow, false when there is nobody to write to any more; a promise while the reader is slow. */
+  write(bytes: Uint8Array): boolean | Promise<boolean>;
+  /** What was written last, as `write` tells of it. */
+  settled(): Promise<boolean>;
+  /** From now on nothing more is taken. */
+  close(): void;
+}
+
+export function createOutput(response: Writable, patience: Patience = usualPatience): Output {
+  let begun = false;
+  let closed = false;
+  let last: boolean | Promise<boolean> = true;
+  return {
+    begin(status, header) {
+      if (begun || isGone(response)) return;
+      begun = true;
+      response.writeHead(status, { 'cache-control': 'no-store', ...nodeHeaders(header) });
+    },
+    write(bytes) {
+      if (closed) return false;
+      last = written(response, bytes, patience);
+      return last;
+    },
+    settled: async () => last,
+    close() {
+      closed = true;
+    },
+  };
+}
+
+/**
+ * Resolves when all is written, or when there is nobody to write to any more. Rejects with what the body throws. `output` may
+ * have had messages before.
+ */
 export async function sendResponse(
   answer: UniversalServerResponse,
   response: Writable,
-  patience: Patience = usualPatience,
+  output: Output = createOutput(response),
 ): Promise<void> {
   const { status, header, trailer } = answer;
   const body = answer.body?.[Symbol.asyncIterator]();
   try {
     // Headers follow the first message: an implementation may set some until then.
     let chunk = await body?.next();
-    if (isGone(response)) return;
-    response.writeHead(status, { 'cache-control': 'no-store', ...nodeHeaders(header) });
+    // The end of a call waits for what is on its way, as every message does.
+    if (!(await output.settled()) || isGone(response)) return;
+    output.begin(status, header);
     for (; chunk !== undefined && !chunk.done; chunk = await body?.next()) {
-      if (!(await written(response, chunk.value, patience))) return;
+      if (!(await output.write(chunk.value))) return;
     }
     if (isGone(response)) return;
     if (trailer !== undefined) response.addTrailers(nodeHeaders(trailer));
     response.end();
   } finally {
+    output.close();
     // Not awaited: a source that waits for its next value ends by the call's signal.
     inBackground(Promise.resolve(body?.return?.()), () => undefined);
   }
@@ -63,15 +102,19 @@ function nodeHeaders(headers: Headers | undefined): OutgoingHttpHeaders {
 }
 
 /** False when there is nobody to write to any more. Waits for a reader that is slow, not for one that has gone or stalls. */
-async function written(response: Writable, bytes: Uint8Array, { stallMs, bytesPerSecond }: Patience): Promise<boolean> {
+function written(response: Writable, bytes: Uint8Array, patience: Patience): boolean | Promise<boolean> {
   if (isGone(response)) return false;
   if (response.write(bytes)) return true;
   // In HTTP/2 a write may be what detects it; `close` has already fired then.
   if (isGone(response)) return false;
+  return drained(response, bytes.length, patience);
+}
+
+async function drained(response: Writable, size: number, { stallMs, bytesPerSecond }: Patience): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const onDrain = () => resolve(true);
   const onClose = () => resolve(false);
-  const cancel = later(stallMs + (bytes.length / bytesPerSecond) * 1000, () => {
+  const cancel = later(stallMs + (size / bytesPerSecond) * 1000, () => {
     cutOff(response);
     resolve(false);
   });

@@ -5,7 +5,6 @@ import { refuse } from '#common/problem.ts';
 import {
   type FetchArtifactRequest,
   FetchArtifactResponseSchema,
-  type TailLogsResponse,
   type WorkerService,
 } from '#gen/botrunner/v1/worker_service_pb.js';
 import { type SessionDeps, serveSession } from '../../fleet/session.ts';
@@ -13,7 +12,7 @@ import type { BotLogReader } from '../../logs/bot-log-reader.ts';
 import type { Store } from '../../store/store.ts';
 import { requireJoinToken, requireWorker } from '../auth.ts';
 import type { WorkerCredentials } from '../worker-credentials.ts';
-import { type CallDeps, call, stream } from './call.ts';
+import { type CallDeps, call, silentUntil, stream } from './call.ts';
 import { mayFetch } from './worker-artifacts.ts';
 
 export interface WorkerServiceDeps extends CallDeps {
@@ -47,11 +46,6 @@ async function* fetchArtifact(
     offset = end;
   }
 }
-
-/** A stream that sends nothing and ends with `over`. */
-const silentUntil = (over: Promise<void>): AsyncIterable<TailLogsResponse> => ({
-  [Symbol.asyncIterator]: () => ({ next: () => over.then(() => ({ done: true as const, value: undefined })) }),
-});
 
 export function createWorkerService(deps: WorkerServiceDeps): ServiceImpl<typeof WorkerService> {
   return {
