@@ -1,115 +1,213 @@
 /**
- * What 1,000 idle worker sessions cost the orchestrator, and how they come back after a restart:
+ * What idle worker sessions cost the orchestrator, beside the least that as many connections cost on this platform, and how they come
+ * back after a restart:
  *
- *     node bench/idle-sessions.ts [SESSIONS] [IDLE SECONDS]
+ *     npx node bench/idle-sessions.ts [SESSIONS] [IDLE SECONDS]
  *
- * The orchestrator is the real program; the workers are played by this process over grpc-js, each on a connection of its own,
- * with the heartbeats that they are asked for and the pauses of our worker between tries. Times of CPU are of the orchestrator.
- * A write to the store shows by the time and size of its log, which each commit adds to.
+ * The orchestrator is the real program. The workers are played by another process (idle-sessions/players.ts), each on a connection of its
+ * own, with the heartbeats that they are asked for and the pauses of our worker between tries. CPU and memory are of the server's process
+ * alone. A commit shows by the store's log, which each one adds to. While the workers come back, somebody else's request is made every
+ * 20 ms, and the same after a restart at which none of them comes back. HEAP=FOLDER writes heap snapshots with none and
+ * with all of them, PROFILE=FOLDER a CPU profile up to the end of the idle time; both leave the restart out.
  */
-import { readFileSync, statSync } from 'node:fs';
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../test/kit/eventually.ts';
-import { startOrchestratorProgram } from '../test/kit/orchestrator-program.ts';
-import { connectScriptedWorker, type ScriptedWorker } from '../test/kit/scripted-worker.ts';
-import { dialDelayMs } from '../worker/session/backoff.ts';
+import { clientToken, workerToken } from '../test/kit/orchestrator-for-tests.ts';
+import { type OrchestratorProgram, startOrchestratorProgram } from '../test/kit/orchestrator-program.ts';
+import type { Order, Welcomed } from './idle-sessions/players.ts';
 
 const [sessions = 1_000, idleSeconds = 30] = process.argv.slice(2).map(Number);
-const bound = { timeoutMs: 180_000, everyMs: 20 };
-const mib = (bytes: number) => `${(bytes / 1024 / 1024).toFixed(0)} MiB`;
+const { HEAP: heap, PROFILE: profile } = process.env;
+const lookMs = 10_000;
 
-const orchestrator = await startOrchestratorProgram({ LOG_LEVEL: 'warn' });
-const address = new URL(orchestrator.url).host;
+/** A server that is looked at from outside. */
+interface Watched {
+  readonly url: string;
+  readonly pid: () => number;
+}
 
-/** Seconds of CPU that the orchestrator has used; the kernel counts hundredths. */
-function cpuSeconds(): number {
-  const stat = readFileSync(`/proc/${orchestrator.pid()}/stat`, 'utf8');
+const rssKiB = (pid: number): number =>
+  Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+
+/** Seconds of CPU that the process has used; the kernel counts hundredths. */
+function cpuSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   const [user, system] = stat
     .slice(stat.lastIndexOf(')') + 2)
     .split(' ')
     .slice(11, 13);
   return (Number(user) + Number(system)) / 100;
 }
-/** Of the store's log, which grows with each commit until it begins anew. */
-const storeLog = () => {
-  const { size, mtimeMs } = statSync(`${orchestrator.dir}/orchestrator/store.sqlite-wal`);
-  return { size, mtimeMs };
-};
 
-interface Played {
-  worker: ScriptedWorker | undefined;
-  /** When it was welcomed, by performance.now(). */
-  welcomedAt: number;
-  dials: number;
-}
-const all: Played[] = Array.from({ length: sessions }, () => ({ worker: undefined, welcomedAt: 0, dials: 0 }));
-let over = false;
+class Players {
+  readonly #child: ChildProcess;
+  /** The last welcome of each. */
+  readonly #welcomed = new Map<number, Welcomed>();
 
-/** One worker for the whole run: dials, sends heartbeats while it has a session, and dials again when it has none. */
-async function play(played: Played, index: number): Promise<void> {
-  for (let failures = 0; !over; failures++) {
-    if (played.dials++ > 0) await sleep(dialDelayMs(failures, Math.random()));
-    const worker = await connectScriptedWorker(address, { workerId: `w${index}`, bootId: `boot-${index}` });
-    played.worker = worker;
-    worker.onMessage(({ body }) => {
-      if (body.case !== 'welcome') return;
-      played.welcomedAt = performance.now();
-      failures = 0;
+  constructor() {
+    this.#child = fork(new URL('./idle-sessions/players.ts', import.meta.url), {
+      env: { ...process.env, WORKER_TOKEN: workerToken },
     });
-    while (!over && worker.ended() === undefined) {
-      if (played.welcomedAt > 0) worker.send({ case: 'heartbeat', value: { ready: true } });
-      await sleep(2_000 * (0.95 + Math.random() * 0.1));
-    }
-    worker.close();
+    this.#child.on('message', (welcomed: Welcomed) => this.#welcomed.set(welcomed.player, welcomed));
+  }
+
+  order(order: Order): void {
+    this.#child.send(order);
+  }
+
+  /** Of those that came at this time or later. */
+  since(at: number): readonly Welcomed[] {
+    return [...this.#welcomed.values()].filter((welcomed) => welcomed.at >= at);
+  }
+
+  untilAll(since: number): Promise<unknown> {
+    return eventually(
+      'all have a session',
+      () => this.since(since).length,
+      (count) => count === sessions,
+      { timeoutMs: 60_000, everyMs: 50 },
+    );
+  }
+
+  [Symbol.dispose](): void {
+    this.#child.kill();
   }
 }
 
-const welcomed = (since: number) => all.filter(({ welcomedAt }) => welcomedAt > since).length;
-const untilAll = (what: string, since: number) =>
-  eventually(
-    what,
-    () => welcomed(since),
-    (count) => count === sessions,
-    bound,
-  );
+const at = (sorted: readonly number[], q: number): number => sorted[Math.floor((sorted.length - 1) * q)] ?? Number.NaN;
+const mib = (kib: number): string => `${(kib / 1024).toFixed(0)} MiB`;
 
-try {
+interface Cost {
+  readonly kibEach: number;
+}
+
+/** All of them join; then nothing happens. */
+async function measureIdle(name: string, server: Watched, players: Players): Promise<Cost> {
   await sleep(2_000);
-  const before = orchestrator.rssBytes();
-  const began = performance.now();
-  const playing = all.map(play);
-  await untilAll('all have joined', 0);
-  console.log(`${sessions} sessions, load ${loadavg()[0]?.toFixed(1)}`);
-  console.log(`  joined in ${((performance.now() - began) / 1000).toFixed(1)} s`);
+  const before = rssKiB(server.pid());
+  const [began, cpuBefore] = [Date.now(), cpuSeconds(server.pid())];
+  players.order({ kind: 'play', url: server.url, players: sessions });
+  await players.untilAll(0);
+  const joined = (Math.max(...players.since(0).map((welcomed) => welcomed.at)) - began) / 1000;
+  const cpuJoined = cpuSeconds(server.pid()) - cpuBefore;
   await sleep(5_000);
-  const [cpu, log, from] = [cpuSeconds(), storeLog(), performance.now()];
+  const [cpu, from] = [cpuSeconds(server.pid()), performance.now()];
   await sleep(idleSeconds * 1_000);
   const seconds = (performance.now() - from) / 1000;
-  const rss = orchestrator.rssBytes();
+  const kibEach = (rssKiB(server.pid()) - before) / sessions;
+  const idle = ((cpuSeconds(server.pid()) - cpu) / seconds) * 100;
   console.log(
-    `  memory ${mib(before)} without, ${mib(rss)} with: ${((rss - before) / sessions / 1024).toFixed(1)} KiB each`,
+    `${name}: joined in ${joined.toFixed(1)} s (${((cpuJoined / sessions) * 1000).toFixed(2)} ms of CPU each); memory ${mib(before)} ` +
+      `without, ${mib(rssKiB(server.pid()))} with: ${kibEach.toFixed(1)} KiB each; idle CPU ${idle.toFixed(2)} %`,
   );
-  console.log(`  idle CPU ${(((cpuSeconds() - cpu) / seconds) * 100).toFixed(1)} %`);
-  const logNow = storeLog();
-  const wrote = logNow.mtimeMs === log.mtimeMs && logNow.size === log.size ? 'nothing' : 'SOMETHING';
-  console.log(`  written to the store in ${seconds.toFixed(0)} s of heartbeats: ${wrote}`);
-  const dials = all.reduce((sum, played) => sum + played.dials, 0);
+  return { kibEach };
+}
+
+async function measureFloor(): Promise<Cost> {
+  const child = fork(new URL('./idle-sessions/bare-server.ts', import.meta.url));
+  using players = new Players();
+  try {
+    const [{ port }] = (await once(child, 'message')) as [{ port: number }]; // what it says when it listens
+    return await measureIdle(
+      'node:http2 alone',
+      { url: `http://127.0.0.1:${port}`, pid: () => child.pid ?? 0 },
+      players,
+    );
+  } finally {
+    child.kill();
+  }
+}
+
+/** Of the store's log, which grows with each commit until it begins anew. */
+function storeLog({ dir }: OrchestratorProgram): string {
+  const { size, mtimeMs } = statSync(`${dir}/orchestrator/store.sqlite-wal`);
+  return `${size} ${mtimeMs}`;
+}
+
+/** Times of somebody else's requests, sorted, ms: one begins every 20 ms. */
+async function othersRequests({ url }: OrchestratorProgram): Promise<readonly number[]> {
+  const times: number[] = [];
+  const under: Promise<void>[] = [];
+  const end = performance.now() + lookMs;
+  while (performance.now() < end) {
+    const began = performance.now();
+    const asked = fetch(`${url}/botrunner.v1.BotService/ListBots`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${clientToken}`, 'content-type': 'application/json' },
+      body: '{}',
+    });
+    under.push(
+      asked.then(async (response) => {
+        if (!response.ok) throw new Error(`ListBots was answered with ${response.status}`);
+        await response.text();
+        times.push(performance.now() - began);
+      }),
+    );
+    await sleep(20);
+  }
+  await Promise.all(under);
+  return times.sort((a, b) => a - b);
+}
+
+async function restart(orchestrator: OrchestratorProgram): Promise<number> {
   await orchestrator.kill();
   await orchestrator.start();
-  const back = performance.now();
-  await untilAll('all are back', back - 1_000);
-  const times = all.map(({ welcomedAt }) => Math.max(0, welcomedAt - back)).sort((a, b) => a - b);
-  const at = (q: number) => `${((times[Math.floor((times.length - 1) * q)] ?? 0) / 1000).toFixed(1)} s`;
-  const again = all.reduce((sum, played) => sum + played.dials, 0) - dials;
-  console.log(
-    `  after kill -9: half are back ${at(0.5)} after it was up, 90 % ${at(0.9)}, all ${at(1)}; ${(again / sessions).toFixed(1)} dials each`,
-  );
-  over = true;
-  await orchestrator[Symbol.asyncDispose]();
-  await Promise.all(playing);
-} finally {
-  over = true;
-  for (const { worker } of all) worker?.close();
-  await orchestrator[Symbol.asyncDispose]();
+  return Date.now();
 }
+
+async function measureReturn(orchestrator: OrchestratorProgram, players: Players): Promise<void> {
+  players.order({ kind: 'hold' });
+  await restart(orchestrator);
+  const alone = await othersRequests(orchestrator);
+  players.order({ kind: 'go' });
+  await players.untilAll(Date.now() - lookMs);
+  await sleep(2_000);
+  const killed = Date.now();
+  const up = await restart(orchestrator);
+  const beside = await othersRequests(orchestrator);
+  await players.untilAll(killed);
+  const back = players.since(killed);
+  const times = back.map((welcomed) => (welcomed.at - up) / 1000).sort((a, b) => a - b);
+  const tenths = Array.from(
+    { length: Math.ceil(at(times, 1)) },
+    (_, second) => times.filter((t) => t >= second && t < second + 1).length,
+  );
+  console.log(
+    `after kill -9 (up again in ${((up - killed) / 1000).toFixed(1)} s): half are back ${at(times, 0.5).toFixed(1)} s after it was up, 90 % ` +
+      `${at(times, 0.9).toFixed(1)} s, all ${at(times, 1).toFixed(1)} s; ${(back.reduce((sum, { dials }) => sum + dials, 0) / sessions).toFixed(1)} dials each; ` +
+      `back in each second: ${tenths.join(' ')}`,
+  );
+  const shown = (sorted: readonly number[]) =>
+    `p50 ${at(sorted, 0.5).toFixed(1)}, p99 ${at(sorted, 0.99).toFixed(1)}, most ${at(sorted, 1).toFixed(1)}`;
+  console.log(`  somebody else's request meanwhile, ms: ${shown(beside)}; with none coming back: ${shown(alone)}`);
+}
+
+async function snapshot(pid: number, dir: string): Promise<void> {
+  mkdirSync(dir, { recursive: true });
+  process.kill(pid, 'SIGUSR2');
+  await sleep(15_000);
+}
+
+console.log(`${sessions} sessions, load ${loadavg()[0]?.toFixed(1)}, Node ${process.versions.node}`);
+const floor = await measureFloor();
+await using orchestrator = await startOrchestratorProgram({
+  LOG_LEVEL: 'warn',
+  ...(heap === undefined ? {} : { NODE_OPTIONS: `--heapsnapshot-signal=SIGUSR2 --diagnostic-dir=${heap}` }),
+  ...(profile === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profile}` }),
+});
+using players = new Players();
+if (heap !== undefined) await snapshot(orchestrator.pid(), heap);
+const log = { before: '', after: '' };
+const cost = await measureIdle('orchestrator', orchestrator, players);
+log.before = storeLog(orchestrator);
+await sleep(10_000);
+log.after = storeLog(orchestrator);
+console.log(
+  `  ${(cost.kibEach / floor.kibEach).toFixed(2)}x the memory; written to the store in 10 s of heartbeats: ${log.before === log.after ? 'nothing' : 'SOMETHING'}`,
+);
+if (heap !== undefined) await snapshot(orchestrator.pid(), heap);
+if (heap === undefined && profile === undefined) await measureReturn(orchestrator, players);
