@@ -4,15 +4,15 @@
  */
 import type { Clock } from './clock.ts';
 
-export type Report = (error: unknown) => void;
+export type ErrorReport = (error: unknown) => void;
 
 /** Work that nobody waits for. */
-export function inBackground(work: Promise<unknown>, report: Report): void {
+export function inBackground(work: Promise<unknown>, report: ErrorReport): void {
   work.catch((error: unknown) => tell(report, error));
 }
 
 /** The clock, with callbacks that may throw. */
-export function guardedClock(clock: Clock, report: Report): Clock {
+export function guardedClock(clock: Clock, report: ErrorReport): Clock {
   return {
     wallMs: () => clock.wallMs(),
     monotonicMs: () => clock.monotonicMs(),
@@ -22,7 +22,12 @@ export function guardedClock(clock: Clock, report: Report): Clock {
 }
 
 /** Works again and again, `everyMs` after the end of the time before. The returned function ends it. */
-export function repeat(clock: Clock, everyMs: number, work: () => void | Promise<void>, report: Report): () => void {
+export function repeat(
+  clock: Clock,
+  everyMs: number,
+  work: () => void | Promise<void>,
+  report: ErrorReport,
+): () => void {
   let stopped = false;
   let cancel = () => {};
   const arm = () => {
@@ -43,24 +48,24 @@ export function repeat(clock: Clock, everyMs: number, work: () => void | Promise
 }
 
 /** For bounds of a connection: real time, does not keep the process alive. The returned function cancels. */
-export function later(delayMs: number, work: () => void, report: Report = warn): () => void {
+export function later(delayMs: number, work: () => void, report: ErrorReport = warn): () => void {
   const timer = setTimeout(() => attempt(work, report), delayMs).unref();
   return () => clearTimeout(timer);
 }
 
 /** Real time, as `later`, again and again. */
-export function always(everyMs: number, work: () => void, report: Report = warn): () => void {
+export function always(everyMs: number, work: () => void, report: ErrorReport = warn): () => void {
   const timer = setInterval(() => attempt(work, report), everyMs).unref();
   return () => clearInterval(timer);
 }
 
 /** As soon as what runs now has ended, before anything else: a microtask. */
-export const soon = (work: () => void, report: Report = warn): void => queueMicrotask(() => attempt(work, report));
+export const soon = (work: () => void, report: ErrorReport = warn): void => queueMicrotask(() => attempt(work, report));
 
 /** When the event loop has been round once, so that others had their turn. */
 export const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-function attempt(work: () => void, report: Report): void {
+function attempt(work: () => void, report: ErrorReport): void {
   try {
     work();
   } catch (error) {
@@ -69,7 +74,7 @@ function attempt(work: () => void, report: Report): void {
 }
 
 /** A report that fails must not become an error of the process either. */
-function tell(report: Report, error: unknown): void {
+function tell(report: ErrorReport, error: unknown): void {
   try {
     report(error);
   } catch {
@@ -77,4 +82,4 @@ function tell(report: Report, error: unknown): void {
   }
 }
 
-const warn: Report = (error) => process.emitWarning(error instanceof Error ? error : new Error(String(error)));
+const warn: ErrorReport = (error) => process.emitWarning(error instanceof Error ? error : new Error(String(error)));

@@ -57,7 +57,7 @@ export function readConfig<const S extends VariableSet>(variables: S, env: NodeJ
 type Declared = { name: string; aliases?: readonly string[]; doc: string; shownDefault?: string };
 
 /** Text, or the default; `undefined` when there is none. */
-export function text<D extends string | undefined>(declared: Declared, fallback: D): Variable<string | D> {
+export function plainText<D extends string | undefined>(declared: Declared, fallback: D): Variable<string | D> {
   return {
     ...declared,
     shownDefault: declared.shownDefault ?? fallback ?? 'none',

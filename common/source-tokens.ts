@@ -5,7 +5,7 @@
  */
 import { documentationTokens } from './telegram-token.ts';
 
-export interface SourceFile {
+export interface SearchedFile {
   readonly name: string;
   readonly sizeBytes: number;
   readonly content: AsyncIterable<Uint8Array>;
@@ -20,7 +20,7 @@ export interface SourceTokens {
 
 export interface SourceTokenSearch {
   /** Reads one file, unless it is irrelevant to what the bot does. */
-  read(file: SourceFile): Promise<void>;
+  read(file: SearchedFile): Promise<void>;
   readonly found: SourceTokens;
 }
 

@@ -9,9 +9,9 @@ import {
   flag,
   integer,
   path,
+  plainText,
   readConfig,
   secretText,
-  text,
 } from '#common/env-config.ts';
 import { parseFetchAllow } from '#common/fetch-policy.ts';
 import { logLevels } from '#common/log.ts';
@@ -93,14 +93,14 @@ export const orchestratorVariables = {
     },
     parseKey,
   ),
-  acceptLostKey: text(
+  acceptLostKey: plainText(
     {
       name: 'ACCEPT_LOST_KEY',
       doc: "Continues without the store's former key: the id printed when the orchestrator refused to start. Valid once.",
     },
     undefined,
   ),
-  acceptRestore: text(
+  acceptRestore: plainText(
     {
       name: 'ACCEPT_RESTORE',
       doc: 'Lets the waiting bots follow a store restored from a backup: the id printed in the log. Valid once.',

@@ -1,8 +1,9 @@
 /** The orchestrator program: reads its settings, runs until SIGTERM or SIGINT, ends cleanly. */
+
+import { readBootId } from '#common/boot-id.ts';
 import { systemClock } from '#common/clock.ts';
 import { createLogger } from '#common/log.ts';
 import { runProgram } from '#common/run-program.ts';
-import { readBootId } from './boot-id.ts';
 import { readOrchestratorConfig } from './config.ts';
 import { startOrchestrator } from './program.ts';
 

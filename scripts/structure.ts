@@ -1,12 +1,13 @@
 /**
  * The structure of a checkout at a glance: npm run structure [-- PATH]
- * Rooms and arrows between them, arrows up, circles, and who writes a bot's state. PATH is another checkout, for example one made with
+ * Rooms and arrows between them, arrows up, circles, names of several things, and who writes a bot's state. PATH is another checkout, for example one made with
  * `git worktree add PATH COMMIT`.
  */
 import { resolve } from 'node:path';
 import { checkout } from './process/checkout.ts';
 import { arrowCount, circlesOf, roomArrows, roomCircles, wrongArrows } from './structure/graph.ts';
 import { programs, readHouse } from './structure/house.ts';
+import { ambiguousNames } from './structure/names.ts';
 import { impurities } from './structure/purity.ts';
 import { writersOfBots } from './structure/writers.ts';
 
@@ -30,6 +31,7 @@ show(
 const wrong = wrongArrows(house.imports).map(({ from, line, to, why }) => `${from}:${line} -> ${to} (${why})`);
 show('arrows that break the table of floors (scripts/walls/rooms.ts)', wrong);
 show('impurities of pure files', house.files.flatMap(impurities));
+show('exported names that mean several things', ambiguousNames(house.files));
 const writers = [...new Set(house.files.flatMap(writersOfBots))];
 const files = new Set(writers.map((place) => place.replace(/:\d+$/, '')));
 show(`writers of a bot's state, in ${files.size} files`, writers);

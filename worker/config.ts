@@ -11,9 +11,9 @@ import {
   choice,
   custom,
   path,
+  plainText,
   readConfig,
   secretText,
-  text,
 } from '#common/env-config.ts';
 import { type FetchAllow, parseFetchAllow } from '#common/fetch-policy.ts';
 import { workerIdPattern } from '#common/ids.ts';
@@ -177,7 +177,7 @@ export const workerVariables = {
     ['docker', 'process'],
     'docker',
   ),
-  dockerHost: text(
+  dockerHost: plainText(
     {
       name: 'DOCKER_HOST',
       doc: 'Address of the Docker engine: unix:///PATH, or tcp://127.0.0.1:PORT for an engine on this machine.',
@@ -229,7 +229,7 @@ export const workerVariables = {
     },
     parseProxy,
   ),
-  noProxy: text(
+  noProxy: plainText(
     {
       name: 'NO_PROXY',
       doc: 'Hosts that builds reach without HTTPS_PROXY, separated by commas.',

@@ -1,11 +1,12 @@
 /** The worker program: reads its settings, runs until SIGTERM or SIGINT, ends cleanly. */
+
+import { readBootId } from '#common/boot-id.ts';
 import { systemClock } from '#common/clock.ts';
 import { createLogger } from '#common/log.ts';
 import { runProgram } from '#common/run-program.ts';
 import { readWorkerConfig } from './config.ts';
 import { serveHealth } from './health-socket.ts';
 import { startWorker } from './program.ts';
-import { readBootId } from './state/boot-id.ts';
 
 await runProgram('worker', async () => {
   const config = readWorkerConfig(process.env);

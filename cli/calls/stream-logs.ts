@@ -6,7 +6,7 @@ import type { LogEntry } from '#gen/botrunner/v1/log_pb.js';
 import type { Client } from './client.ts';
 import { type FollowContext, followStream } from './follow-stream.ts';
 
-export interface LogRequest {
+export interface LogWish {
   readonly botId: string;
   /** 0 with since: all. Ignored with newOnly. */
   readonly lines: number;
@@ -24,7 +24,7 @@ export interface LogRequest {
 }
 
 /** Some lines, and where to continue after them. */
-export interface LogPart {
+export interface LogLines {
   readonly entries: readonly LogEntry[];
   readonly cursor: string;
 }
@@ -33,11 +33,7 @@ export interface LogPart {
 const wholeTimeoutMs = 120_000;
 
 /** Throws the signal's reason or the call's error. Ends when the log is over: without follow, or when the bot is deleted. */
-export async function* streamLogs(
-  client: Client,
-  request: LogRequest,
-  context: FollowContext,
-): AsyncGenerator<LogPart> {
+export async function* streamLogs(client: Client, request: LogWish, context: FollowContext): AsyncGenerator<LogLines> {
   const { follow, since, until, sinceAgoMs, untilAgoMs, newOnly = false, ...rest } = request;
   let { afterCursor = '' } = request;
   const beganMs = context.clock.monotonicMs();

@@ -33,7 +33,7 @@ export interface WaitContext {
 const graceMs = 15_000;
 const deadlineDefaultMs = 600_000;
 
-export const isFinal = (status: JobStatus): boolean =>
+export const hasEnded = (status: JobStatus): boolean =>
   status === JobStatus.COMPLETED || status === JobStatus.FAILED || status === JobStatus.CANCELLED;
 
 export const didFail = ({ status }: Job): boolean => status === JobStatus.FAILED || status === JobStatus.CANCELLED;
@@ -57,7 +57,7 @@ export async function waitForJob(client: Client, job: Job, watcher: JobWatcher, 
         if (update.case === 'buildOutput') watcher.onBuildOutput(update.value.entries);
         if (update.case !== 'job') continue;
         watcher.onJob(update.value);
-        if (isFinal(update.value.status)) return update.value;
+        if (hasEnded(update.value.status)) return update.value;
       }
     } catch (error) {
       signal.throwIfAborted();

@@ -6,7 +6,7 @@ import type { Client } from '../calls/client.ts';
 import { submit } from '../calls/submit.ts';
 import { type ExitCode, exitCodes } from '../failures/exit-codes.ts';
 import { endEarly } from '../render/end-early.ts';
-import type { Outcome } from '../render/job.ts';
+import type { RenderedJob } from '../render/job.ts';
 import type { Style } from '../render/style.ts';
 import { TimedJobCommand } from './timed-job-command.ts';
 
@@ -18,7 +18,7 @@ export abstract class BotsCommand extends TimedJobCommand {
     botId: string,
     options: CallOptions,
   ): Promise<{ readonly job?: Job | undefined }>;
-  protected abstract render(job: Job, style: Style): Outcome;
+  protected abstract render(job: Job, style: Style): RenderedJob;
 
   /**
    * All are asked for before the first is waited for, so that they happen together; how each ended is reported in the order of

@@ -2,12 +2,12 @@
 import type { Job } from '#gen/botrunner/v1/job_pb.js';
 import type { LogEntry } from '#gen/botrunner/v1/log_pb.js';
 import type { Client } from '../calls/client.ts';
-import { isFinal, waitForJob } from '../calls/wait-for-job.ts';
+import { hasEnded, waitForJob } from '../calls/wait-for-job.ts';
 import { type ExitCode, exitCodes } from '../failures/exit-codes.ts';
 import { createJsonProgress } from '../progress/json-progress.ts';
 import type { Progress } from '../progress/progress.ts';
 import { TextProgress } from '../progress/text-progress.ts';
-import { jobResultJson, type Outcome } from '../render/job.ts';
+import { jobResultJson, type RenderedJob } from '../render/job.ts';
 import type { Style } from '../render/style.ts';
 import { BotCommand } from './bot-command.ts';
 
@@ -30,7 +30,7 @@ export abstract class JobCommand extends BotCommand {
 
   /** Waits on a stream and returns the job after its end, whichever that was. */
   protected async watch(client: Client, job: Job, end: AbortSignal = this.context.signal): Promise<Job> {
-    if (isFinal(job.status)) return job;
+    if (hasEnded(job.status)) return job;
     const progress = this.progress();
     const { signal } = this.context;
     try {
@@ -57,7 +57,7 @@ export abstract class JobCommand extends BotCommand {
   }
 
   /** Prints how the job ended. */
-  protected async tellEnd(job: Job, render: (job: Job, style: Style) => Outcome): Promise<ExitCode> {
+  protected async tellEnd(job: Job, render: (job: Job, style: Style) => RenderedJob): Promise<ExitCode> {
     const { exitCode, text } = render(job, this.outStyle());
     await this.answer(jobResultJson(job), text);
     return exitCode;

@@ -5,7 +5,7 @@ import { fail, problem } from '#common/problem.ts';
 import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
 import { Command, Option } from '../argv/clipanion.ts';
 import { callTimeoutMs } from '../calls/client.ts';
-import { type LogRequest, streamLogs } from '../calls/stream-logs.ts';
+import { type LogWish, streamLogs } from '../calls/stream-logs.ts';
 import { unwrapWords } from '../failures/errors.ts';
 import { type ExitCode, exitCodes } from '../failures/exit-codes.ts';
 import { parseAgoMs, parseLogTime } from '../options/log-time.ts';
@@ -59,7 +59,7 @@ export class LogsCommand extends BotCommand {
     const { clock, random, signal, stdout, stderr } = context;
     const lines = this.#lines();
     const times = this.#times(clock.wallMs());
-    const request: LogRequest = {
+    const request: LogWish = {
       botId: this.bot,
       lines: lines === 'all' ? 0 : lines,
       newOnly: this.lines !== undefined && lines === 0,
@@ -100,7 +100,7 @@ export class LogsCommand extends BotCommand {
     return unwrapWords(fail(problem('CONFLICTING_FIELDS', '-n and --cursor cannot be combined.', { hint })));
   }
 
-  #times(nowMs: number): Pick<LogRequest, 'since' | 'until' | 'sinceAgoMs' | 'untilAgoMs'> {
+  #times(nowMs: number): Pick<LogWish, 'since' | 'until' | 'sinceAgoMs' | 'untilAgoMs'> {
     const read = (option: string, text: string | undefined) =>
       text === undefined ? undefined : unwrapWords(parseLogTime(option, text, nowMs));
     return {

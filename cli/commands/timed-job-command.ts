@@ -3,7 +3,7 @@ import { type Job, JobStatus } from '#gen/botrunner/v1/job_pb.js';
 import { JobService } from '#gen/botrunner/v1/job_service_pb.js';
 import { Option } from '../argv/clipanion.ts';
 import { type Client, callTimeoutMs } from '../calls/client.ts';
-import { isFinal } from '../calls/wait-for-job.ts';
+import { hasEnded } from '../calls/wait-for-job.ts';
 import { CliError, complain, unwrapWords } from '../failures/errors.ts';
 import { exitCodes } from '../failures/exit-codes.ts';
 import { parseTimeout } from '../options/timeout.ts';
@@ -53,7 +53,7 @@ export abstract class TimedJobCommand extends JobCommand {
     const cancels = undoable.includes(job.action);
     const jobs = client.for(JobService);
     const { job: last } = await (cancels ? jobs.cancelJob : jobs.getJob)({ jobId: job.jobId }, options);
-    if (last !== undefined && isFinal(last.status) && last.status !== JobStatus.CANCELLED) return last;
+    if (last !== undefined && hasEnded(last.status) && last.status !== JobStatus.CANCELLED) return last;
     throw complain(
       exitCodes.failed,
       'DEADLINE_EXCEEDED',

@@ -6,7 +6,7 @@ import type { Writable } from 'node:stream';
 import type { Clock } from '#common/clock.ts';
 import type { Job } from '#gen/botrunner/v1/job_pb.js';
 import { type LogEntry, LogStream } from '#gen/botrunner/v1/log_pb.js';
-import { isFinal } from '../calls/wait-for-job.ts';
+import { hasEnded } from '../calls/wait-for-job.ts';
 import { escapeControls, plainOutput } from '../render/escape.ts';
 import { actionWord, jobActivity } from '../render/job.ts';
 import type { Style } from '../render/style.ts';
@@ -42,7 +42,7 @@ export class TextProgress implements Progress {
   }
 
   job(job: Job): void {
-    if (isFinal(job.status)) {
+    if (hasEnded(job.status)) {
       // How it ended is the command's result and is not printed twice.
       this.end();
       return;

@@ -1,13 +1,13 @@
 /** A job as `job` and `cancel` show it. Pure. */
 import type { JsonObject } from '#common/json.ts';
 import { type Job, JobStatus } from '#gen/botrunner/v1/job_pb.js';
-import { isFinal } from '../calls/wait-for-job.ts';
+import { hasEnded } from '../calls/wait-for-job.ts';
 import { exitCodes } from '../failures/exit-codes.ts';
 import { complaintOfDetail } from '../wire/refusals.ts';
 import { exactTime, timeText } from './bots.ts';
 import { complaintJson, renderComplaint } from './complaint.ts';
 import { escapeControls } from './escape.ts';
-import { type Outcome, resultOf, statusWord } from './job.ts';
+import { type RenderedJob, resultOf, statusWord } from './job.ts';
 import type { Style } from './style.ts';
 import { renderFacts } from './table.ts';
 
@@ -24,9 +24,9 @@ export function renderJob(job: Job, style: Style, verbose: boolean): string {
     ['State', escapeControls(job.state)],
     ['Accepted', timeText(job.createdAt)],
     ['Changed', timeText(job.updatedAt)],
-    ['Deadline', isFinal(job.status) ? undefined : timeText(job.deadlineAt)],
+    ['Deadline', hasEnded(job.status) ? undefined : timeText(job.deadlineAt)],
     ['Bot', bot === '' ? undefined : `avtomatika-bot status ${bot}`],
-    ['Cancel', isFinal(job.status) ? undefined : `avtomatika-bot cancel ${escapeControls(job.jobId)}`],
+    ['Cancel', hasEnded(job.status) ? undefined : `avtomatika-bot cancel ${escapeControls(job.jobId)}`],
   ]);
   const head = style.bold(`Job ${escapeControls(job.jobId)}`);
   const error =
@@ -37,7 +37,7 @@ export function renderJob(job: Job, style: Style, verbose: boolean): string {
 }
 
 /** The job that CancelJob ended, or one that had ended before. */
-export function renderCancelled(job: Job, style: Style): Outcome {
+export function renderCancelled(job: Job, style: Style): RenderedJob {
   const name = `Job ${escapeControls(job.jobId)}`;
   if (job.status === JobStatus.CANCELLED) {
     return { exitCode: exitCodes.done, text: `${style.terminal ? '⚪ ' : ''}${name} is cancelled.` };

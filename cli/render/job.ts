@@ -8,7 +8,7 @@ import { escapeControls, plainOutput } from './escape.ts';
 import type { Style } from './style.ts';
 import { renderFacts } from './table.ts';
 
-export interface Outcome {
+export interface RenderedJob {
   readonly exitCode: ExitCode;
   /** For stdout, without the last line end. */
   readonly text: string;
@@ -19,7 +19,7 @@ const textField = (value: Json | undefined): string | undefined =>
   typeof value === 'string' && value !== '' ? escapeControls(value) : undefined;
 
 /** A completed start, update or restart, or one whose bot has already ended. */
-export function renderStarted(job: Job, style: Style): Outcome {
+export function renderStarted(job: Job, style: Style): RenderedJob {
   const result = resultOf(job);
   const bot = escapeControls(job.botId);
   const status = textField(result['status']) ?? 'started';
@@ -57,14 +57,14 @@ function titleOf(bot: string, status: string, exitCode: Json | undefined): strin
 }
 
 /** A stop or removal that is decided, and carried out when the bot's worker is back; undefined for one that is done. */
-function renderPending(job: Job, style: Style): Outcome | undefined {
+function renderPending(job: Job, style: Style): RenderedJob | undefined {
   const result = resultOf(job);
   if (result['status'] !== 'pending_on_worker') return undefined;
   const reason = textField(result['reason']) ?? `${escapeControls(job.botId)} is waiting for its worker`;
   return { exitCode: exitCodes.done, text: `${style.terminal ? '⏳ ' : ''}${reason}.` };
 }
 
-export function renderStopped(job: Job, style: Style): Outcome {
+export function renderStopped(job: Job, style: Style): RenderedJob {
   const pending = renderPending(job, style);
   if (pending !== undefined) return pending;
   const container = textField(resultOf(job)['container_name']);
@@ -73,7 +73,7 @@ export function renderStopped(job: Job, style: Style): Outcome {
   return { exitCode: exitCodes.done, text: [text, ...noticesOf(resultOf(job))].join('\n') };
 }
 
-export function renderDeleted(job: Job, style: Style, purge = false): Outcome {
+export function renderDeleted(job: Job, style: Style, purge = false): RenderedJob {
   const pending = renderPending(job, style);
   if (pending !== undefined) return pending;
   const bot = escapeControls(job.botId);

@@ -8,13 +8,13 @@ import { parseDockerignore } from '#common/ignore/dockerignore.ts';
 import { unwrap } from '#common/problem.ts';
 import { readContextTar } from '#common/safe-tar.ts';
 import { tempFolder } from '../testing/temp-folder.ts';
-import { type BuildContext, collectContext, insideTarget } from './build-context.ts';
+import { collectContext, type FolderContext, insideTarget } from './build-context.ts';
 import { packEntries } from './pack.ts';
 
 const { signal } = new AbortController();
-const collect = (root: string, ignore = ''): Promise<BuildContext> =>
+const collect = (root: string, ignore = ''): Promise<FolderContext> =>
   collectContext(root, unwrap(parseDockerignore(ignore, '.dockerignore')), signal);
-const shown = ({ entries }: BuildContext) =>
+const shown = ({ entries }: FolderContext) =>
   entries.map((entry) => (entry.kind === 'link' ? `${entry.path} -> ${entry.target}` : `${entry.path}`));
 
 describe('a build context', () => {

@@ -12,14 +12,14 @@ import { access, lstat, readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { nextTurn } from '#common/background.ts';
 import type { IgnorePattern } from '#common/ignore/dockerignore.ts';
-import { createEffort, type Effort, judge, type Verdict } from '#common/ignore/judge.ts';
+import { createEffort, type Effort, type IgnoreVerdict, judge } from '#common/ignore/judge.ts';
 import { brokenPathRule, createFileTree, type FileTree } from '#common/safe-path.ts';
 import { fileFault } from '../text/file-fault.ts';
 import { fileEntry } from './collect.ts';
 import { checkBounds, inPathOrder } from './file-bounds.ts';
 import type { PackEntry } from './pack.ts';
 
-export interface BuildContext {
+export interface FolderContext {
   /** Sorted by path. */
   readonly entries: readonly PackEntry[];
   /** Links and special files that are left out, sorted. */
@@ -44,7 +44,7 @@ export async function collectContext(
   root: string,
   patterns: readonly IgnorePattern[],
   signal: AbortSignal,
-): Promise<BuildContext> {
+): Promise<FolderContext> {
   const effort = createEffort(nextTurn);
   const walk: Walk = {
     root,
@@ -65,7 +65,7 @@ export async function collectContext(
   };
 }
 
-async function visit(walk: Walk, folder: string, parent: Verdict | undefined): Promise<void> {
+async function visit(walk: Walk, folder: string, parent: IgnoreVerdict | undefined): Promise<void> {
   walk.signal.throwIfAborted();
   const found = await readdir(join(walk.root, folder), { withFileTypes: true }).catch((error: unknown) => {
     if (folder === '') throw fileFault(walk.root, error);

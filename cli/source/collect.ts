@@ -23,11 +23,11 @@ import type { LeftOut, Reason } from './left-out/left-out.ts';
 import type { PackEntry } from './pack.ts';
 import { refuseEmptySubmodule } from './submodules.ts';
 
-export type SourceFile = Extract<PackEntry, { kind: 'file' }>;
+export type CollectedFile = Extract<PackEntry, { kind: 'file' }>;
 
 export interface Source {
   /** Sorted by path. At least one. */
-  readonly files: readonly SourceFile[];
+  readonly files: readonly CollectedFile[];
   /** True when one folder alone was given: its usual entrypoint is looked for. */
   readonly wholeFolder: boolean;
   /** Paths of the files that were named themselves, in their order. */
@@ -48,7 +48,7 @@ export async function collectSource(
   signal: AbortSignal,
   includes: readonly string[] = [],
 ): Promise<Source> {
-  const files: SourceFile[] = [];
+  const files: CollectedFile[] = [];
   const leftOut: LeftOut[] = [];
   let wholeFolder = false;
   let ignoreFile: string | undefined;
@@ -101,7 +101,7 @@ async function findIncluded(path: string, names: readonly string[], cwd: string)
   );
 }
 
-export const fileEntry = (path: string, diskPath: string, facts: Pick<Stats, 'size' | 'mode'>): SourceFile => ({
+export const fileEntry = (path: string, diskPath: string, facts: Pick<Stats, 'size' | 'mode'>): CollectedFile => ({
   kind: 'file',
   path,
   diskPath,
@@ -113,7 +113,7 @@ interface Found {
   /** The real path of the folder that the user named: links must not lead out of it. */
   readonly root: string;
   readonly tree: FileTree;
-  readonly files: SourceFile[];
+  readonly files: CollectedFile[];
   readonly leftOut: LeftOut[];
   /** Empty folders that belong to the bot; nothing in them is included. */
   readonly emptyFolders: string[];
@@ -172,7 +172,7 @@ async function readable(
   entry: Dirent,
   diskPath: string,
   path: string,
-): Promise<SourceFile | Reason> {
+): Promise<CollectedFile | Reason> {
   if (!entry.isFile() && !entry.isSymbolicLink()) return 'special';
   if (brokenPathRule(path) !== undefined) return 'name';
   let target = diskPath;
@@ -192,8 +192,8 @@ async function readable(
   }
 }
 
-function checkedFiles(names: readonly string[], files: readonly SourceFile[]): readonly SourceFile[] {
-  const known = new Map<string, SourceFile>();
+function checkedFiles(names: readonly string[], files: readonly CollectedFile[]): readonly CollectedFile[] {
+  const known = new Map<string, CollectedFile>();
   for (const file of files) {
     const other = known.get(file.path);
     if (other !== undefined) {

@@ -6,7 +6,7 @@ import { dockerignoreMaxBytes, dockerignoreNames, parseDockerignore } from '#com
 import { unwrap } from '#common/problem.ts';
 import { type CliError, complain } from '../failures/errors.ts';
 import { exitCodes } from '../failures/exit-codes.ts';
-import { fileFault, isAbsent } from '../text/file-fault.ts';
+import { fileFault, isFileMissing } from '../text/file-fault.ts';
 import { filesText, namesText } from '../text/files-text.ts';
 import { readTextFile } from '../text/read-text.ts';
 import { collectContext } from './build-context.ts';
@@ -113,6 +113,6 @@ async function readIgnore(
 /** Facts of the path itself, not of a link's target; undefined if there is nothing. */
 const factsOf = (path: string, shown: string): Promise<Stats | undefined> =>
   lstat(path).catch((error: unknown) => {
-    if (isAbsent(error)) return undefined;
+    if (isFileMissing(error)) return undefined;
     throw fileFault(shown, error);
   });

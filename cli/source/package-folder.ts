@@ -7,7 +7,7 @@ import type { RunOptions } from './choice.ts';
 import type { Source } from './collect.ts';
 import { usualNames } from './entrypoint.ts';
 import { isRunBy } from './language.ts';
-import { textOf } from './run-choice.ts';
+import { rootFileText } from './run-choice.ts';
 
 export interface Rooted {
   readonly source: Source;
@@ -29,7 +29,7 @@ export async function asPackage(
   const name = basename(resolve(cwd, names[0] ?? ''));
   if (!paths.has('__main__.py') || !/^[A-Za-z_][\w-]*$/.test(name)) return asItIs;
   if (paths.has('Procfile') || usualNames.some((usual) => paths.has(usual) && isRunBy(usual, 'python'))) return asItIs;
-  const main = (await textOf(source.files, '__main__.py', signal)) ?? '';
+  const main = (await rootFileText(source.files, '__main__.py', signal)) ?? '';
   const isRelative = main.split('\n').some((line) => /^\s*from\s+\./.test(line));
   if (!paths.has('__init__.py') && !isRelative) return asItIs;
   const under = <T extends { readonly path: string }>(each: T): T => ({ ...each, path: `${name}/${each.path}` });

@@ -17,7 +17,7 @@ import { exitCodes } from '../failures/exit-codes.ts';
 import { textFileMaxBytes } from '../text/file-limits.ts';
 import { readTextFile } from '../text/read-text.ts';
 import type { RunOptions, Runtime } from './choice.ts';
-import type { Source, SourceFile } from './collect.ts';
+import type { CollectedFile, Source } from './collect.ts';
 import { chooseEntrypoint, usualNames } from './entrypoint.ts';
 import { isRunBy, languageNamed, languageOption } from './language.ts';
 
@@ -55,8 +55,8 @@ export async function chooseRun(source: Files, run: Options, signal: AbortSignal
   }
   if (source.namedFiles.some((path) => isRunBy(path, runtime))) return fileRun(source, run);
   const [procfile, packageJson] = await Promise.all([
-    textOf(source.files, 'Procfile', signal),
-    textOf(source.files, 'package.json', signal),
+    rootFileText(source.files, 'Procfile', signal),
+    rootFileText(source.files, 'package.json', signal),
   ]);
   const { start, notes } = chooseStart({ paths, runtime, usualNames, procfile, packageJson });
   if (start !== undefined) {
@@ -76,8 +76,8 @@ export async function chooseRun(source: Files, run: Options, signal: AbortSignal
 }
 
 /** A file at the bot's root; undefined if it is not there. */
-export async function textOf(
-  files: readonly SourceFile[],
+export async function rootFileText(
+  files: readonly CollectedFile[],
   path: string,
   signal: AbortSignal,
 ): Promise<string | undefined> {

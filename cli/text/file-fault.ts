@@ -23,4 +23,4 @@ export function fileFault(name: string, error: unknown): CliError {
   }
 }
 
-export const isAbsent = (error: unknown): boolean => ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG'].includes(codeOf(error));
+export const isFileMissing = (error: unknown): boolean => ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG'].includes(codeOf(error));

@@ -15,7 +15,7 @@ export interface Post {
   readonly timeoutMs: number | undefined;
 }
 
-export interface Answer {
+export interface PostAnswer {
   readonly status: number;
   /** Empty where there is none. */
   readonly contentType: string;
@@ -23,10 +23,10 @@ export interface Answer {
 }
 
 /** Throws a network failure as Node.js reports it, a ConnectError for an end of ours, and the signal's reason. */
-export async function post(target: URL, { headers, body, signal, timeoutMs }: Post): Promise<Answer> {
+export async function post(target: URL, { headers, body, signal, timeoutMs }: Post): Promise<PostAnswer> {
   signal?.throwIfAborted();
   const open = target.protocol === 'https:' ? (await import('node:https')).request : httpRequest;
-  const { promise, resolve, reject } = createDeferred<Answer>();
+  const { promise, resolve, reject } = createDeferred<PostAnswer>();
   // Without an agent's pool: a connection that the other side has just closed is never reused.
   const request = open(target, {
     method: 'POST',

@@ -6,7 +6,7 @@
 import { create, type DescMessage, type DescMethodUnary, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { Code, ConnectError, type Transport } from '@connectrpc/connect';
 import type { ConnectionSettings } from '../options/settings.ts';
-import { type Answer, post } from './post.ts';
+import { type PostAnswer, post } from './post.ts';
 import { isOtherProtocol, reasonError } from './reasons.ts';
 
 /** `fallback` is for an address that speaks HTTP/2 alone. */
@@ -39,7 +39,10 @@ export function createUnary(
   };
 }
 
-async function responseOf<I extends DescMessage, O extends DescMessage>(method: DescMethodUnary<I, O>, answer: Answer) {
+async function responseOf<I extends DescMessage, O extends DescMessage>(
+  method: DescMethodUnary<I, O>,
+  answer: PostAnswer,
+) {
   const { status, contentType, body } = answer;
   if (status !== 200) throw await refusalOf(answer);
   if (contentType !== 'application/proto') {
@@ -61,7 +64,7 @@ async function responseOf<I extends DescMessage, O extends DescMessage>(method: 
 }
 
 /** The error of an answer: from its body, else by the HTTP status. */
-async function refusalOf({ status, contentType, body }: Answer): Promise<ConnectError> {
+async function refusalOf({ status, contentType, body }: PostAnswer): Promise<ConnectError> {
   const { codeFromHttpStatus, errorFromJsonBytes } = await import('@connectrpc/connect/protocol-connect');
   const byStatus = new ConnectError(`HTTP ${status}`, codeFromHttpStatus(status));
   if (!/^application\/json\b/.test(contentType)) return byStatus;

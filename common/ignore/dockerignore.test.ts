@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type IgnorePattern, parseDockerignore } from './dockerignore.ts';
-import { createEffort, judge, type Verdict } from './judge.ts';
+import { createEffort, type IgnoreVerdict, judge } from './judge.ts';
 import { createPathFilter } from './path-filter.ts';
 
 function patternsOf(content: string): readonly IgnorePattern[] {
@@ -15,7 +15,7 @@ async function kept(content: string, files: readonly string[]): Promise<readonly
   const found: string[] = [];
   for (const file of files) {
     const steps = file.split('/');
-    let verdict: Verdict | undefined;
+    let verdict: IgnoreVerdict | undefined;
     for (const end of steps.keys()) {
       if (verdict !== undefined && !verdict.keep && !verdict.lookInside) {
         verdict = undefined;

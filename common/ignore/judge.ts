@@ -13,7 +13,7 @@ import { matchesGlob, type Steps } from './glob.ts';
 
 const defaultNames = /^\.git$/;
 
-export interface Verdict {
+export interface IgnoreVerdict {
   readonly keep: boolean;
   /** True when rule 2 alone leaves it out. */
   readonly byDefault: boolean;
@@ -60,9 +60,9 @@ export function createEffort(rest: () => Promise<unknown>, stepsMax = defaultSte
 export async function judge(
   patterns: readonly IgnorePattern[],
   path: string,
-  parent: Verdict | undefined,
+  parent: IgnoreVerdict | undefined,
   effort: Effort,
-): Promise<Verdict> {
+): Promise<IgnoreVerdict> {
   const matches: boolean[] = [];
   for (const [index, { glob }] of patterns.entries()) {
     matches.push(parent?.matches[index] === true || matchesGlob(glob, path, effort.spent));

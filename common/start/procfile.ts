@@ -1,6 +1,6 @@
 /** Which line of a Procfile is a bot's. https://devcenter.heroku.com/articles/procfile. Pure. */
 
-export interface Process {
+export interface ProcfileLine {
   readonly type: string;
   readonly command: string;
 }
@@ -8,8 +8,8 @@ export interface Process {
 /** The likeliest first: what answers web requests may be a bot's webhook. */
 const usualTypes = ['worker', 'bot', 'web'];
 
-export function readProcfile(text: string): readonly Process[] {
-  const processes: Process[] = [];
+export function readProcfile(text: string): readonly ProcfileLine[] {
+  const processes: ProcfileLine[] = [];
   for (const line of text.replace(/^\uFEFF/, '').split(/\r\n|\r|\n/)) {
     const colon = line.indexOf(':');
     const type = line.slice(0, Math.max(0, colon)).trim();
@@ -20,7 +20,7 @@ export function readProcfile(text: string): readonly Process[] {
 }
 
 /** The one to run; undefined when there is none, or nothing says which of several it is. */
-export function botProcess(processes: readonly Process[]): Process | undefined {
+export function botProcess(processes: readonly ProcfileLine[]): ProcfileLine | undefined {
   for (const type of usualTypes) {
     const found = processes.find((each) => each.type === type);
     if (found !== undefined) return found;

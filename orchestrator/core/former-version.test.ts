@@ -3,7 +3,7 @@ import { problem } from '#common/problem.ts';
 import { newBot } from './bot/decided.ts';
 import { changed } from './bot/record.ts';
 import { tellFormer } from './former-version.ts';
-import type { BotRecord, Undo } from './records.ts';
+import type { BotRecord, UndoPoint } from './records.ts';
 
 const failure = problem('BUILD_FAILED', 'The image could not be built.');
 const shape = { mode: 'simple', memoryBytes: 1, cpuMillis: 1 };
@@ -13,7 +13,7 @@ const ran = changed(newBot({ userId: 'ann', botId: 'echo' }, shape, 1), {
   desired: 'running',
   state: 'running',
 });
-const undo: Undo = { desired: 'running', revision: 1, specSealed: ran.specSealed, wasUp: true };
+const undo: UndoPoint = { desired: 'running', revision: 1, specSealed: ran.specSealed, wasUp: true };
 const tell = (
   action: 'start' | 'update' | 'stop',
   before: BotRecord | undefined,

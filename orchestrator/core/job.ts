@@ -53,9 +53,6 @@ export const waiting = (job: JobRecord, reason: string): JobRecord => ({
 /** The job as it stands, with a reason to show to people. */
 export const withReason = (job: JobRecord, reason: string): JobRecord => ({ ...job, reason });
 
-/** Limit of a reason that comes from a worker. */
-export const reasonLengthMax = 500;
-
 /** Whether the job has had its turn and has not ended: true of at most one of the jobs that change a bot. */
 export const isAtWork = ({ status }: Pick<JobRecord, 'status'>): boolean => status !== 'pending' && !isFinal(status);
 

@@ -20,13 +20,13 @@ export const freshAge = (now: number, maxRuntimeMs: number): Age => ({
   notice: '',
 });
 
-export type Verdict =
+export type AgeVerdict =
   | { readonly kind: 'too-early' }
   | { readonly kind: 'warn'; readonly stopsAt: number; readonly notice: Notice }
   | { readonly kind: 'stop'; readonly notice: Notice };
 
 /** What is to be done about a bot that should run. */
-export function judgeAge(bot: Age, now: number, maxRuntimeMs: number): Verdict {
+export function judgeAge(bot: Age, now: number, maxRuntimeMs: number): AgeVerdict {
   if (bot.stopsAt === null || now < bot.stopsAt - warnBeforeMs) return { kind: 'too-early' };
   const limit = `${maxRuntimeMs / hourMs} h`;
   if (!bot.ageWarned) {

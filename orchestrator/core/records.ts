@@ -42,7 +42,7 @@ export interface Observed {
   readonly diagnosis?: string;
 }
 
-export interface Undo {
+export interface UndoPoint {
   readonly desired: Desired;
   readonly revision: number;
   /** Whether that version ran: one that did not is not worth going back to for a new one that does not run either. */
@@ -73,7 +73,7 @@ export declare abstract class BotRecord implements BotKey {
   readonly specSealed: Uint8Array | null;
   /** Whether a removal takes the data volume too. */
   readonly purge: boolean;
-  readonly undo: Undo | null;
+  readonly undo: UndoPoint | null;
   /**
    * The task of a stop or removal that is decided, and that its worker has yet to carry out. After a takeover that failed late
    * it is the id of that job.
@@ -100,6 +100,9 @@ export declare abstract class BotRecord implements BotKey {
 
 /** A bot without its private parts: what views and events are made from. */
 export type ShownBot = Omit<BotRecord, 'specSealed' | 'undo' | 'purge' | 'pendingTask'>;
+
+/** Limit of a reason or a diagnosis that comes from a worker. */
+export const reasonLengthMax = 500;
 
 export const jobStatuses = ['pending', 'running', 'waiting_for_worker', 'completed', 'failed', 'cancelled'] as const;
 export type JobStatusName = (typeof jobStatuses)[number];

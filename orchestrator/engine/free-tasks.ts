@@ -3,8 +3,8 @@
  */
 import type { JsonObject } from '#common/json.ts';
 import type { Problem } from '#common/problem.ts';
-import { accepted, atWork, givenBack, reasonLengthMax, waiting } from '../core/job.ts';
-import { isFinal, type TaskRecord } from '../core/records.ts';
+import { accepted, atWork, givenBack, waiting } from '../core/job.ts';
+import { isFinal, reasonLengthMax, type TaskRecord } from '../core/records.ts';
 import { advance } from './advance.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';

@@ -2,8 +2,8 @@
 import type { Timestamp } from '@bufbuild/protobuf/wkt';
 import { timestampMs } from '@bufbuild/protobuf/wkt';
 import type { BotObservation } from '#gen/botrunner/v1/worker_service_pb.js';
-import { observed, reasonLengthMax } from '../core/bot/settled.ts';
-import type { BotRecord, Observed, WorkerStatus } from '../core/records.ts';
+import { observed } from '../core/bot/settled.ts';
+import { type BotRecord, type Observed, reasonLengthMax, type WorkerStatus } from '../core/records.ts';
 import { stateFromProto } from '../views/proto.ts';
 import type { Change } from './change.ts';
 import { confirm, isBackAsBefore } from './confirming.ts';

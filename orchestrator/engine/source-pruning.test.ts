@@ -10,7 +10,7 @@ import { Secret } from '#common/secret.ts';
 import { BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
 import type { BotFields } from '../core/bot/record.ts';
 import { deployParams } from '../core/job-params.ts';
-import type { BotRecord, JobRecord, Undo } from '../core/records.ts';
+import type { BotRecord, JobRecord, UndoPoint } from '../core/records.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import type { Store } from '../store/store.ts';
 import { aBot } from '../store/testing/rows.ts';
@@ -83,7 +83,12 @@ const job = (jobId: string, status: JobRecord['status'], specSealed: Uint8Array)
 
 it('keeps what bots of every state, a way back and open jobs need, and removes the rest after a day', async () => {
   for (const name of ['running', 'stopped', 'exited', 'former', 'asked', 'done', 'nobody']) await upload(name);
-  const undo: Undo = { desired: 'running', revision: 1, wasUp: true, specSealed: specOf('dev', 'running', 'former') };
+  const undo: UndoPoint = {
+    desired: 'running',
+    revision: 1,
+    wasUp: true,
+    specSealed: specOf('dev', 'running', 'former'),
+  };
   await store.write((tx) => {
     tx.bots.put(bot('running', { specSealed: specOf('dev', 'running', 'running'), undo }));
     tx.bots.put(bot('stopped', { desired: 'stopped', specSealed: specOf('dev', 'stopped', 'stopped', true) }));

@@ -5,11 +5,11 @@ import { type Problem, ProblemError, problem } from '#common/problem.ts';
 import type { Secret } from '#common/secret.ts';
 import { type BotSpec, BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
 import type { Shape } from '../core/bot/decided.ts';
-import { open, seal, specBinding } from '../store/seal.ts';
+import { openStored, sealStored, specBinding } from '../store/seal.ts';
 import type { EngineSettings } from './context.ts';
 
 export const sealSpec = (key: Secret<Uint8Array>, bot: BotKey, spec: BotSpec): Uint8Array =>
-  seal(key, toBinary(BotSpecSchema, spec), specBinding(bot));
+  sealStored(key, toBinary(BotSpecSchema, spec), specBinding(bot));
 
 // One job asks for its bot's spec some ten times: placement, tokens, each event. The bytes of a row are never changed, and
 // nobody changes what was opened.
@@ -35,7 +35,7 @@ export function openSpec(key: Secret<Uint8Array>, bot: BotKey, sealed: Uint8Arra
   const known = kept.get(sealed);
   if (known?.boundTo === boundTo) return known.spec;
   try {
-    const spec = fromBinary(BotSpecSchema, open(key, sealed, boundTo));
+    const spec = fromBinary(BotSpecSchema, openStored(key, sealed, boundTo));
     const [oldest] = kept.keys();
     if (kept.size >= keptMax && oldest !== undefined) kept.delete(oldest);
     kept.set(sealed, { boundTo, spec });

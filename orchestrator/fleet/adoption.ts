@@ -20,7 +20,7 @@ interface Pending {
   readonly answer: (outcomes: readonly StrayOutcome[]) => void;
 }
 
-export interface Decision {
+export interface AdoptionDecision {
   readonly take: readonly string[];
   readonly remove: readonly string[];
 }
@@ -68,7 +68,11 @@ export class Adoption {
   }
 
   /** Sends the decision to the worker and waits for what became of it. */
-  async decide(workerId: string, { take, remove }: Decision, signal: AbortSignal): Promise<readonly StrayOutcome[]> {
+  async decide(
+    workerId: string,
+    { take, remove }: AdoptionDecision,
+    signal: AbortSignal,
+  ): Promise<readonly StrayOutcome[]> {
     this.assertAble(workerId);
     const requestId = ulid();
     try {

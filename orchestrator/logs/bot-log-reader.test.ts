@@ -7,7 +7,8 @@ import { LogEntrySchema, LogStream } from '#gen/botrunner/v1/log_pb.js';
 import { type OpenTail, TailEndSchema, TailLogsRequestSchema } from '#gen/botrunner/v1/worker_service_pb.js';
 import { eventually } from '../../test/kit/eventually.ts';
 import { createManualClock } from '../../test/kit/manual-clock.ts';
-import { BotLogReader, type LogPart, type TailQuery } from './bot-log-reader.ts';
+import { BotLogReader, type TailQuery } from './bot-log-reader.ts';
+import type { LogPart } from './live-tail.ts';
 
 /** A worker with the log of one bot: lines 1, 2, 3 ... of `lineBytes` each. */
 class LogWorker {

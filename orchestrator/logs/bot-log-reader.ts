@@ -17,8 +17,6 @@ import type { FleetPort } from '../engine/context.ts';
 import { LiveTail, type LogPart } from './live-tail.ts';
 import { WorkerStreams, workerAway } from './worker-streams.ts';
 
-export type { LogPart };
-
 export interface TailQuery {
   /** How many of the last lines to begin with; 0 with since: all. */
   readonly lines: number;

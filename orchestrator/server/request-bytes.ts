@@ -22,7 +22,7 @@ export class BodyBrokenOffError extends Error {
 }
 
 /** Leaving it early does not end the connection: the answer still has to go out on it. Throws BodyBrokenOffError. */
-export async function* bytesOf(request: NodeRequest): AsyncGenerator<Buffer> {
+export async function* bodyBytes(request: NodeRequest): AsyncGenerator<Buffer> {
   const response = awaiting.get(request);
   awaiting.delete(request);
   if (response !== undefined && !response.headersSent && !isGone(response)) {

@@ -9,7 +9,7 @@ import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypt
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { Secret } from '#common/secret.ts';
-import { open } from './seal.ts';
+import { openStored } from './seal.ts';
 import type { SealedSample, Store } from './store.ts';
 
 class SecretsKeyError extends Error {
@@ -69,7 +69,7 @@ function fits(key: Secret<Uint8Array>, check: string | undefined, samples: reado
   if (check !== undefined) return isSame(check, checkOf(key));
   return samples.some(({ boundTo, sealed }) => {
     try {
-      open(key, sealed, boundTo);
+      openStored(key, sealed, boundTo);
       return true;
     } catch {
       // GCM says by throwing that the key is another one, or this row is damaged.

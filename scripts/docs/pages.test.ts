@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { integer, text } from '#common/env-config.ts';
+import { integer, plainText } from '#common/env-config.ts';
 import { problemCodes } from '#common/problem-codes.ts';
 import { checkoutPath } from '../process/checkout.ts';
 import { errorsPage } from './errors-page.ts';
@@ -35,7 +35,7 @@ describe('docs/CONFIGURATION.md', () => {
         program: 'Cook',
         variables: {
           heat: integer({ name: 'HEAT', aliases: ['HOT'], doc: 'How hot, in K.', min: 0, max: 9 }, 5),
-          dish: text({ name: 'DISH', doc: 'What to cook.' }, undefined),
+          dish: plainText({ name: 'DISH', doc: 'What to cook.' }, undefined),
         },
       },
     ]);

@@ -1,5 +1,5 @@
 /** Files that are written from other files and committed, and what each should hold now. */
-import { text } from '#common/env-config.ts';
+import { plainText } from '#common/env-config.ts';
 import { readCommandSpecs } from '../../cli/commands/catalogue.ts';
 import { defaultUrl } from '../../cli/options/settings.ts';
 import { orchestratorVariables } from '../../orchestrator/config.ts';
@@ -18,8 +18,8 @@ export interface GeneratedFile {
 
 // cli/options/settings.ts reads these together with the options of the same meaning, which win.
 const cliVariables = {
-  url: text({ name: 'AVTOMATIKA_URL', doc: 'Address of the orchestrator; --url overrides it.' }, defaultUrl),
-  token: text({ name: 'AVTOMATIKA_TOKEN', doc: 'Your token; --token overrides it.' }, undefined),
+  url: plainText({ name: 'AVTOMATIKA_URL', doc: 'Address of the orchestrator; --url overrides it.' }, defaultUrl),
+  token: plainText({ name: 'AVTOMATIKA_TOKEN', doc: 'Your token; --token overrides it.' }, undefined),
 };
 
 export const pages: readonly GeneratedFile[] = [

@@ -72,7 +72,8 @@ describe('pure files', () => {
     ['AbortSignal.timeout(1)', 'sets a timer'],
   ])('may not call %s', (call, why) => {
     const text = `export const a = () => ${call};\n`;
-    const faults = faultsOf({ 'orchestrator/core/a.ts': text, 'orchestrator/engine/a.ts': text });
+    const impure = text.replace('const a', 'const b');
+    const faults = faultsOf({ 'orchestrator/core/a.ts': text, 'orchestrator/engine/b.ts': impure });
     expect(faults).toHaveLength(1);
     expect(faults[0]).toMatch(new RegExp(`^orchestrator/core/a\\.ts:1 ${why}`));
   });
@@ -89,5 +90,27 @@ describe('pure files', () => {
       'orchestrator/core/c.ts': "import { botKeyText } from '#common/ids.ts';\nexport const c = botKeyText;\n",
     });
     expect(faults).toEqual(['orchestrator/core/a.ts:1 takes values from common/clock.ts, which is not pure']);
+  });
+});
+
+describe('exported names', () => {
+  it('mean one thing each, of whichever kind they are', () => {
+    const faults = faultsOf({
+      'worker/a.ts': 'export interface Part {}\nexport const one = 1;\nexport { one as uno };\n',
+      'cli/b.ts': 'export type Part = string;\nexport function one(): void {}\nexport const uno = 1;\n',
+    });
+    expect(faults).toEqual(
+      ['Part', 'one', 'uno'].map((name) => `${name} is declared by cli/b.ts and worker/a.ts: one name means one thing`),
+    );
+  });
+
+  it('may be declared several times in one file, not be exported, and be exported from another file', () => {
+    const faults = faultsOf({
+      'worker/a.ts':
+        'export function f(a: 1): 1;\nexport function f(a: 2): 2;\nexport function f(a: number) { return a; }\n',
+      'cli/b.ts': 'const f = 1;\nexport const g = f;\n',
+      'cli/c.ts': "export { f } from './d.ts';\n",
+    });
+    expect(faults).toEqual([]);
   });
 });

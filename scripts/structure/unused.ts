@@ -1,5 +1,6 @@
 /** What is declared and used by nobody: exports, settings, error codes. By the syntax of the files, tests and scripts among the users. */
 import { dirname, join, relative } from 'node:path';
+import { exportsOf, nameOf } from './exports.ts';
 import { lineOf, type ParsedFile, type SyntaxNode, walk } from './imports.ts';
 
 /**
@@ -47,31 +48,8 @@ function collectUses(file: ParsedFile, used: Set<string>, whole: Set<string>): v
   });
 }
 
-interface Export {
-  readonly name: string;
-  readonly isType: boolean;
-  readonly start: number;
-}
-
 /** More than once: its own declaration is one. */
 const isUsedIn = ({ text }: ParsedFile, name: string): boolean => text.split(new RegExp(`\\b${name}\\b`)).length > 2;
-
-function exportsOf({ program }: ParsedFile): readonly Export[] {
-  const found: Export[] = [];
-  walk(program, (node) => {
-    if (node.type !== 'ExportNamedDeclaration' || node['source']) return;
-    const declaration = node['declaration'] as SyntaxNode | null;
-    const names =
-      declaration === null
-        ? (node['specifiers'] as SyntaxNode[]).map(({ exported }) => nameOf(exported))
-        : declaration.type === 'VariableDeclaration'
-          ? (declaration['declarations'] as SyntaxNode[]).map(({ id }) => nameOf(id))
-          : [nameOf(declaration['id'])];
-    const isType = declaration !== null && /^TS(?:Interface|TypeAlias)/.test(declaration.type);
-    for (const name of names) if (name !== undefined) found.push({ name, isType, start: node.start });
-  });
-  return found;
-}
 
 /** Keys of a set of settings (common/env-config.ts) that no file of the program reads: as `config.key`, or by taking it apart. */
 export function unreadSettings(keys: readonly string[], program: readonly ParsedFile[]): readonly string[] {
@@ -96,11 +74,6 @@ export function unusedCodes(codes: readonly string[], files: readonly ParsedFile
   }
   return codes.filter((code) => !said.has(code));
 }
-
-const nameOf = (node: unknown): string | undefined => {
-  const { name, value } = (node ?? {}) as { readonly name?: unknown; readonly value?: unknown };
-  return typeof name === 'string' ? name : typeof value === 'string' ? value : undefined;
-};
 
 const textOf = (node: unknown): string | undefined => {
   const value = (node as { readonly value?: unknown } | null | undefined)?.value;

@@ -48,7 +48,7 @@ export const steps: readonly Step[] = [
   },
   {
     name: 'rooms',
-    holds: 'no circles, no arrows up between rooms, pure files are pure',
+    holds: 'no circles, no arrows up between rooms, pure files are pure, one name means one thing',
     cure: 'see scripts/walls/rooms.ts for the table; `npm run structure` shows the whole picture',
     check: async () => structureFaults(checkout).join('\n'),
   },

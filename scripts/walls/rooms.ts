@@ -72,6 +72,7 @@ export const hashes = 'common/ids.ts';
 export const impureFiles: Readonly<Record<string, string>> = {
   'common/age-clock.ts': 'asks a clock that it is given',
   'common/background.ts': 'timers',
+  'common/boot-id.ts': 'reads /proc',
   'common/clock.ts': 'the clock',
   'common/disk-fault.ts': 'logs',
   'common/env-config.ts': "the user's home folder",

@@ -95,6 +95,8 @@ const areas: readonly Area[] = [
   { files: ['common/**', '!**/*.test.ts'], programs: [], purity: 'no I/O' },
   ...pureAreas('common', []),
   { files: ['common/log.ts'], programs: [], packages: ['pino'] },
+  // Both programs have a monotonic clock to name, and nothing else here knows the machine.
+  { files: ['common/boot-id.ts'], programs: [] },
   { files: ['orchestrator/**'], programs: ['orchestrator'] },
   { files: ['orchestrator/store/**'], programs: ['orchestrator'], packages: ['node:sqlite'] },
   { files: ['orchestrator/events/nats/**'], programs: ['orchestrator'], packages: ['nats'] },

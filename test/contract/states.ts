@@ -155,7 +155,8 @@ export function describeStates(suite: SuiteContext): void {
     test('shows the CPU time it has used, until it has ended', async () => {
       const id = await suite.run({ steps: [['work', 1500]] });
       const samples: number[] = [];
-      const watching = suite.runtime.watchCpu(id, (usedMs) => samples.push(usedMs), patience());
+      const bound = AbortSignal.timeout(30 * second);
+      const watching = suite.runtime.watchCpu(id, (usedMs) => samples.push(usedMs), bound);
       await eventually(
         'it has used what it was to use',
         () => samples.at(-1) ?? 0,
@@ -164,6 +165,7 @@ export function describeStates(suite: SuiteContext): void {
       );
       await suite.runtime.stop(id, 20 * second, patience());
       await watching;
+      expect(bound.aborted, 'it ended with the container').toBe(false);
       expect(samples).toEqual(samples.toSorted((one, other) => one - other));
     });
 

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readLines, recallDiagnosis } from '../../worker/diagnosis/diagnosis.ts';
+import { readOutput, recallDiagnosis } from '../../worker/diagnosis/diagnosis.ts';
 import { createOwnModules } from '../../worker/diagnosis/own-modules.ts';
 import { gitFailure } from '../../worker/fetch/git-failure.ts';
 import { buildFailure, createOutputTail } from '../../worker/images/build-failure.ts';
@@ -39,7 +39,7 @@ function diagnose({ kind, output, files }: Fixture): string {
   if (kind === 'run') {
     const diagnosis = recallDiagnosis(undefined, 0);
     diagnosis.lines = 0;
-    readLines(diagnosis, lines, 0, new Set(ownModulesOf(files)));
+    readOutput(diagnosis, lines, 0, new Set(ownModulesOf(files)));
     return diagnosis.text ?? unknown;
   }
   if (kind === 'git') {

@@ -25,6 +25,7 @@ const refused: Record<string, readonly string[]> = {
     '{ connect } from node:net',
   ],
   'common/log.ts': ['../worker/main.ts', 'dockerode'],
+  'common/boot-id.ts': ['../worker/main.ts', 'pino'],
   'common/a.test.ts': ['../worker/main.ts'],
   'orchestrator/main.ts': [
     'clipanion',
@@ -80,6 +81,7 @@ const refused: Record<string, readonly string[]> = {
 /** What is just outside a wall and allowed. */
 const allowed: Record<string, readonly string[]> = {
   'common/log.ts': ['pino', 'node:fs'],
+  'common/boot-id.ts': ['node:fs'],
   'common/ids.ts': ['node:crypto'],
   'common/seal.ts': ['node:crypto'],
   'common/a.ts': ['{ isIP } from node:net', './ids.ts', '#gen/botrunner/v1/bot_pb.js'],

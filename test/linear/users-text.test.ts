@@ -24,7 +24,7 @@ import { prepareReadyImage } from '../../cli/source/image.ts';
 import { parseEnv } from '../../orchestrator/core/validate/env.ts';
 import { parseRegistryAuth } from '../../orchestrator/core/validate/login.ts';
 import { parseRequirements } from '../../orchestrator/core/validate/requirements.ts';
-import { readLines, recallDiagnosis } from '../../worker/diagnosis/diagnosis.ts';
+import { readOutput, recallDiagnosis } from '../../worker/diagnosis/diagnosis.ts';
 import { gitFailure } from '../../worker/fetch/git-failure.ts';
 import { buildFailure, createOutputTail } from '../../worker/images/build-failure.ts';
 import { platformOf } from '../../worker/images/users-dockerfile/platform.ts';
@@ -167,7 +167,7 @@ describe('output', () => {
     await expectLinear(64 * 1024, (length) => {
       const before = filled(part, length);
       const ends = ["KeyError: 'A'", 'SyntaxError: x', `Error ${filled(part, 2000)}`];
-      return () => readLines(recallDiagnosis(undefined, 0), Array.from({ length: 12 }, () => before).concat(ends), 0);
+      return () => readOutput(recallDiagnosis(undefined, 0), Array.from({ length: 12 }, () => before).concat(ends), 0);
     });
   });
 

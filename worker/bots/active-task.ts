@@ -6,7 +6,7 @@ import { problemToProto } from '#common/problem-proto.ts';
 import { BotState } from '#gen/botrunner/v1/bot_pb.js';
 import type { LogEntry } from '#gen/botrunner/v1/log_pb.js';
 import { type BotObservation, type TaskResult, TaskResultSchema } from '#gen/botrunner/v1/worker_service_pb.js';
-import type { Decision, EnsureCommand } from './desired.ts';
+import type { DecisionOrder, EnsureCommand } from './desired.ts';
 
 /** Where tasks are reported to. Never throws: what cannot be sent now is kept or dropped there. */
 export interface TaskReports {
@@ -17,13 +17,13 @@ export interface TaskReports {
   ended(result: TaskResult): void;
 }
 
-export type Outcome =
+export type TaskEnd =
   | { readonly ok: true; readonly replaced: boolean; readonly lastLines: readonly LogEntry[] }
   | { readonly ok: false; readonly problem: Problem };
 
 export interface ActiveTask {
   readonly id: string;
-  readonly decision: Decision;
+  readonly decision: DecisionOrder;
   /** Set when the deadline has passed. */
   readonly expired: boolean;
   /** A container of another revision was replaced for it. */
@@ -33,7 +33,7 @@ export interface ActiveTask {
   /** Reports the state if it differs from the one reported last. */
   tell(state: BotState, message: string): void;
   output(lines: readonly LogEntry[]): void;
-  end(outcome: Outcome, observation: BotObservation): void;
+  end(outcome: TaskEnd, observation: BotObservation): void;
   /** The worker stops; the orchestrator will send the task again. */
   abandon(): void;
 }

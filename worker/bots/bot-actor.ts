@@ -12,10 +12,10 @@ import type { BotKey } from '#common/ids.ts';
 import { problem } from '#common/problem.ts';
 import { Bell } from '#common/waiting/bell.ts';
 import type { BotObservation } from '#gen/botrunner/v1/worker_service_pb.js';
-import { readLines } from '../diagnosis/diagnosis.ts';
+import { readOutput } from '../diagnosis/diagnosis.ts';
 import type { ContainerFacts, RuntimeEvent } from '../runtime/container-runtime.ts';
 import type { Stray } from '../runtime/strays.ts';
-import { type ActiveTask, beginTask, type Outcome } from './active-task.ts';
+import { type ActiveTask, beginTask, type TaskEnd } from './active-task.ts';
 import type { BotContext } from './bot-context.ts';
 import {
   type BotMemory,
@@ -323,7 +323,7 @@ export class BotActor {
     else this.#oldImages.remove();
   }
 
-  #endTask(outcome: Outcome): void {
+  #endTask(outcome: TaskEnd): void {
     const task = this.#task;
     this.#task = undefined;
     task?.end(outcome, this.observation());
@@ -340,7 +340,7 @@ export class BotActor {
   #read(texts: readonly string[]): void {
     const { diagnosis } = this.#memory;
     const before = diagnosis.text;
-    readLines(diagnosis, texts, this.#now(), this.#ownModules());
+    readOutput(diagnosis, texts, this.#now(), this.#ownModules());
     if (diagnosis.text !== before) this.#bell.ring();
   }
 

@@ -12,7 +12,7 @@ import type { ContainerFacts, ContainerRuntime } from '../runtime/container-runt
 import type { Stray } from '../runtime/strays.ts';
 import type { TaskReports } from './active-task.ts';
 import type { BotRecords } from './bot-records.ts';
-import type { ArtifactSource } from './image-preparation.ts';
+import type { Artifacts } from './image-preparation.ts';
 import type { BotDefaults } from './spec-plan.ts';
 
 /** The same for all bots of a worker. */
@@ -30,7 +30,7 @@ export interface WorkerContext {
   readonly slots: Semaphore;
   /** As in PreparationParts. */
   readonly quickSlots?: Semaphore;
-  readonly artifacts: ArtifactSource;
+  readonly artifacts: Artifacts;
   /** How sources are fetched from elsewhere. */
   readonly fetching: FetchParts;
   readonly preflight: Preflight;

@@ -8,7 +8,7 @@ import type { ContainerFacts, RuntimeEvent } from '../runtime/container-runtime.
 import type { Stray } from '../runtime/strays.ts';
 import type { Failure, KeptBot, RunId } from './bot-records.ts';
 import type { Container, Settled, Situation } from './converge.ts';
-import { type Decision, type DesiredBot, isSameDecision } from './desired.ts';
+import { type DecisionOrder, type DesiredBot, isSameDecision } from './desired.ts';
 import type { PreparationPhase } from './image-preparation.ts';
 import type { RunnableSpec } from './spec-plan.ts';
 import type { StartWatch } from './start-watch.ts';
@@ -34,7 +34,7 @@ export interface BotMemory {
   /** The image of this revision is there. */
   imageReady: bigint | undefined;
   /** The decision with claimTokens whose tokens are the bot's. */
-  tokensGranted: Decision | undefined;
+  tokensGranted: DecisionOrder | undefined;
   preparing: { readonly revision: bigint; phase: PreparationPhase; readonly abort: AbortController } | undefined;
   /** A container started a moment ago is watched. */
   watch: StartWatch | undefined;

@@ -5,7 +5,7 @@ import { type BotSpec, DesiredState } from '#gen/botrunner/v1/bot_pb.js';
 import type { Ensure } from '#gen/botrunner/v1/worker_service_pb.js';
 
 /** When something was decided: by placement first, then by generation. */
-export interface Decision {
+export interface DecisionOrder {
   readonly epoch: bigint;
   readonly generation: bigint;
 }
@@ -16,7 +16,7 @@ export interface Decision {
  */
 export type DesiredKind = 'running' | 'stopped' | 'removed' | 'absent';
 
-export interface DesiredBot extends Decision {
+export interface DesiredBot extends DecisionOrder {
   readonly kind: DesiredKind;
   /** The spec that should run. */
   readonly revision: bigint;
@@ -46,7 +46,7 @@ const longestStopGraceMs = 300_000;
 // Beyond what timers take, and far beyond any deadline.
 const longestTaskMs = 24 * 60 * 60 * 1000;
 
-export const compareDecisions = (a: Decision, b: Decision): number =>
+export const compareDecisions = (a: DecisionOrder, b: DecisionOrder): number =>
   a.epoch !== b.epoch
     ? a.epoch < b.epoch
       ? -1
@@ -57,7 +57,7 @@ export const compareDecisions = (a: Decision, b: Decision): number =>
         : 1
       : 0;
 
-export const isSameDecision = (a: Decision, b: Decision): boolean => compareDecisions(a, b) === 0;
+export const isSameDecision = (a: DecisionOrder, b: DecisionOrder): boolean => compareDecisions(a, b) === 0;
 
 const kinds: Readonly<Partial<Record<DesiredState, DesiredKind>>> = {
   [DesiredState.RUNNING]: 'running',

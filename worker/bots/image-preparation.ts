@@ -3,7 +3,7 @@ import { type BotKey, imageName } from '#common/ids.ts';
 import { formatImageReference, parseImageReference } from '#common/image-reference.ts';
 import { unwrap } from '#common/problem.ts';
 import type { Semaphore } from '#common/waiting/semaphore.ts';
-import { awaitTokens, type Judgement, judgeSource, type TokenClaims } from '../diagnosis/source-tokens.ts';
+import { awaitTokens, judgeSource, type TokenClaims, type TokenFindings } from '../diagnosis/source-tokens.ts';
 import { fetchArchive } from '../fetch/fetch-archive.ts';
 import { fetchGit } from '../fetch/fetch-git.ts';
 import type { FetchParts } from '../fetch/fetched.ts';
@@ -11,7 +11,7 @@ import type { ContainerRuntime, SimpleBuild } from '../runtime/container-runtime
 import type { CustomOrigin, RunnableSource, RunnableSpec } from './spec-plan.ts';
 
 /** Where uploaded sources come from. */
-export interface ArtifactSource {
+export interface Artifacts {
   /**
    * The path of the artifact's bytes, checked by their sha256; it stays until released. ProblemError ARTIFACT_NOT_FOUND,
    * TransientError while the orchestrator cannot be reached.
@@ -36,7 +36,7 @@ export interface Preparation {
 
 export interface PreparationParts {
   readonly runtime: ContainerRuntime;
-  readonly artifacts: ArtifactSource;
+  readonly artifacts: Artifacts;
   readonly slots: Semaphore;
   /** For builds that only copy files, which are over in seconds; `slots` unless given. */
   readonly quickSlots?: Semaphore;
@@ -107,7 +107,7 @@ async function judge(
   source: BuiltSource,
   path: string,
   signal: AbortSignal,
-): Promise<Judgement> {
+): Promise<TokenFindings> {
   const isFetched = source.mode === 'custom' && source.from.kind !== 'artifact';
   const judged = { key, epoch, revision, path, isFetched, env: spec.env.reveal() };
   const judgement = await judgeSource(judged, tokenClaims, signal);

@@ -17,7 +17,7 @@ const prepareLimitMs = 20 * 60_000;
 const imageLookLimitMs = 15_000;
 
 /** How it ended: ready, failed for good, transient failure (noted in the memory), or not wanted any more. */
-export type Prepared =
+export type PreparationEnd =
   | { readonly kind: 'ready' }
   | { readonly kind: 'failed'; readonly problem: Problem }
   | { readonly kind: 'again' }
@@ -33,7 +33,7 @@ export interface PreparingHooks {
 }
 
 /** Begins to make the image of what should run now. Never rejects; `memory.preparing` is set until it resolves. */
-export function beginPreparing(memory: BotMemory, context: BotContext, hooks: PreparingHooks): Promise<Prepared> {
+export function beginPreparing(memory: BotMemory, context: BotContext, hooks: PreparingHooks): Promise<PreparationEnd> {
   const { desired } = memory.record;
   const spec = runnableSpec(memory);
   if (!desired || !spec) throw new Error('prepare without a spec');
@@ -53,7 +53,7 @@ export function beginPreparing(memory: BotMemory, context: BotContext, hooks: Pr
     return image;
   };
   return made().then(
-    ({ pinned, ownModules }): Prepared => {
+    ({ pinned, ownModules }): PreparationEnd => {
       if (memory.preparing !== mine) return { kind: 'cancelled' };
       memory.preparing = undefined;
       memory.making = nothingFailed;
@@ -66,7 +66,7 @@ export function beginPreparing(memory: BotMemory, context: BotContext, hooks: Pr
       };
       return { kind: 'ready' };
     },
-    (error: unknown): Prepared => {
+    (error: unknown): PreparationEnd => {
       if (memory.preparing !== mine) return { kind: 'cancelled' };
       memory.preparing = undefined;
       if (error instanceof ProblemError && !isTransient(error))

@@ -31,7 +31,7 @@ export function isOwnDoing(memory: BotMemory, context: BotContext): boolean {
 }
 
 /** Asks the restart policy about an end that it was not asked about yet. */
-export async function settle(memory: BotMemory, context: BotContext, signal: AbortSignal): Promise<void> {
+export async function settleEnd(memory: BotMemory, context: BotContext, signal: AbortSignal): Promise<void> {
   const { clock, log, random } = context;
   const facts = expectFacts(memory);
   await storeLastOutput(memory, context, facts, signal);

@@ -10,7 +10,7 @@ import * as container from './container-steps.ts';
 import type { ConvergeStep } from './converge.ts';
 import { recordFailure } from './decisions.ts';
 import { beginPreparing, cancelPreparing } from './preparing.ts';
-import { settle, settleRefusedStart } from './run-ends.ts';
+import { settleEnd, settleRefusedStart } from './run-ends.ts';
 
 export type WorkStep = Exclude<ConvergeStep, { readonly kind: 'rest' }>;
 
@@ -69,7 +69,7 @@ async function take(
     case 'compare':
       return tell(context, hooks, await container.compare(memory, context, signal));
     case 'settle':
-      return settle(memory, context, signal);
+      return settleEnd(memory, context, signal);
     case 'stop':
       return tell(context, hooks, await container.stop(memory, context, signal));
     case 'remove': {

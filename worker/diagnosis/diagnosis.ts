@@ -33,7 +33,7 @@ export const recallDiagnosis = (known: string | undefined, nowMs: number): Diagn
 });
 
 /** Takes in what the bot has printed. `ownModules` as in Line. */
-export function readLines(
+export function readOutput(
   diagnosis: Diagnosis,
   texts: readonly string[],
   nowMs: number,

@@ -37,7 +37,7 @@ export interface JudgedSource extends Omit<TokenClaim, 'tokenSha256s'> {
   readonly env: Readonly<Record<string, string>>;
 }
 
-export interface Judgement {
+export interface TokenFindings {
   /** What the user should know. */
   readonly warnings: readonly string[];
   /** As OwnModules.names. */
@@ -47,7 +47,11 @@ export interface Judgement {
 }
 
 /** Throws what `claim` throws; a source that cannot be read is the build's to refuse. */
-export async function judgeSource(source: JudgedSource, claims: TokenClaims, signal: AbortSignal): Promise<Judgement> {
+export async function judgeSource(
+  source: JudgedSource,
+  claims: TokenClaims,
+  signal: AbortSignal,
+): Promise<TokenFindings> {
   const { tokens, ownModules } = await readSource(source.path, signal);
   const warnings = warningsOf(tokens);
   if (!source.isFetched || telegramTokensOf(source.env).length > 0) return { warnings, ownModules, pending: undefined };

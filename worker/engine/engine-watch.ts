@@ -15,7 +15,7 @@ import {
   EngineUnavailableError,
   type RuntimeEvent,
 } from '../runtime/container-runtime.ts';
-import type { Moment, Outages } from './outages.ts';
+import type { ClockReading, Outages } from './outages.ts';
 
 export interface EngineHealth {
   readonly ready: boolean;
@@ -127,7 +127,7 @@ export class EngineWatch {
     }
   }
 
-  #now(): Moment {
+  #now(): ClockReading {
     return { wallMs: this.#clock.wallMs(), monotonicMs: this.#clock.monotonicMs() };
   }
 

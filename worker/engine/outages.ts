@@ -4,14 +4,14 @@
  */
 
 /** One moment by both clocks. */
-export interface Moment {
+export interface ClockReading {
   readonly wallMs: number;
   readonly monotonicMs: number;
 }
 
 export interface Outages {
-  began(at: Moment): void;
-  ended(at: Moment): void;
+  began(at: ClockReading): void;
+  ended(at: ClockReading): void;
   /** Whether a container that ended at this time ended with the engine or the machine. */
   covers(finishedAtMs: number | undefined): boolean;
 }
@@ -24,7 +24,7 @@ const keptMax = 16;
 /** `hostBootMs`: when the machine was started; what ended before that ended at the latest with it. */
 export function createOutages(hostBootMs: number): Outages {
   const past: { readonly fromMs: number; readonly toMs: number }[] = [];
-  let openSince: Moment | undefined;
+  let openSince: ClockReading | undefined;
   return {
     began(at) {
       openSince ??= at;

@@ -24,7 +24,7 @@ import type { SimpleStart } from '../images/dockerfile.ts';
 import type { Around } from './output-lines.ts';
 import type { Stray } from './strays.ts';
 
-export type RuntimeKind = 'docker' | 'process' | 'fake';
+export type RuntimeKind = 'docker' | 'process';
 
 export interface EngineInfo {
   /** For people, for example "docker 20.10.24". */

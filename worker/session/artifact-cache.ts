@@ -15,7 +15,7 @@ import { orAbort } from '#common/waiting/abort.ts';
 import { TimeLimitError, withTimeLimit } from '#common/waiting/time-limit.ts';
 import { TransientError } from '#common/waiting/transient.ts';
 import type { FetchArtifactResponse } from '#gen/botrunner/v1/worker_service_pb.js';
-import type { ArtifactSource } from '../bots/image-preparation.ts';
+import type { Artifacts } from '../bots/image-preparation.ts';
 import { type ArtifactCall, type Channel, status } from './channel.ts';
 
 const artifactMaxBytes = 256 * 1024 * 1024;
@@ -46,7 +46,7 @@ interface Download {
   waiters: number;
 }
 
-export class ArtifactCache implements ArtifactSource {
+export class ArtifactCache implements Artifacts {
   readonly #parts: ArtifactParts;
   readonly #downloads = new Map<string, Download>();
   /** Cut off, the oldest first. */

@@ -126,7 +126,7 @@ export function createChannel(endpoint: Endpoint, credential: Secret, roots: () 
 }
 
 /** Resolves with how the call ended; never rejects. Messages must be read for it to resolve. */
-export function endOf(call: SessionCall | TailCall): Promise<StatusObject> {
+export function statusOf(call: SessionCall | TailCall): Promise<StatusObject> {
   return new Promise((resolve) => {
     call.on('status', resolve);
     // The same as the status, and an unheard 'error' would end the process.

@@ -5,7 +5,7 @@ import type { Probed } from './probe.ts';
 import type { SessionEnd } from './session-end.ts';
 
 /** One line that says what is wrong and what to do about it. */
-export interface Complaint {
+export interface SessionComplaint {
   readonly text: string;
   readonly isError: boolean;
 }
@@ -17,7 +17,7 @@ export function unreachable({ url }: Pick<Endpoint, 'url'>, why: Probed | undefi
   return `the orchestrator at ${url} cannot be reached: ${reason}; retrying`;
 }
 
-export function complaintOf(endpoint: Pick<Endpoint, 'url'>, workerId: string, end: SessionEnd): Complaint {
+export function complaintOf(endpoint: Pick<Endpoint, 'url'>, workerId: string, end: SessionEnd): SessionComplaint {
   switch (end.kind) {
     case 'refused':
       return {

@@ -9,7 +9,7 @@ import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import { onAbort } from '#common/waiting/abort.ts';
 import { SessionRequestSchema, type SessionResponse } from '#gen/botrunner/v1/worker_service_pb.js';
-import { type Channel, endOf, type SessionCall, type StatusObject, send } from './channel.ts';
+import { type Channel, type SessionCall, type StatusObject, send, statusOf } from './channel.ts';
 import type { Outbox, OutboxSource } from './outbox.ts';
 import { createPeerClock, type PeerClock } from './peer-clock.ts';
 import type { SentResults } from './sent-results.ts';
@@ -35,7 +35,7 @@ export interface SessionParts {
 export async function runSession(parts: SessionParts, signal: AbortSignal): Promise<SessionEnd> {
   const { channel, outbox, results, commands, clock } = parts;
   const call = channel.openSession();
-  const ended = endOf(call);
+  const ended = statusOf(call);
   const over = new AbortController();
   let ownReason: string | undefined;
   let welcomed = false;

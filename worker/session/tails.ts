@@ -24,7 +24,7 @@ import { createLogFilter, type LogFilter } from '../logs/log-filter.ts';
 import { type PageQuery, readPage } from '../logs/log-page.ts';
 import { readLog } from '../logs/log-reader.ts';
 import type { LogStore } from '../logs/log-store.ts';
-import { type Channel, endOf, send } from './channel.ts';
+import { type Channel, send, statusOf } from './channel.ts';
 
 const linesMax = 10_000;
 const linesDefault = 100;
@@ -58,7 +58,7 @@ export class Tails {
   async #serve(channel: Channel, tail: OpenTail, signal: AbortSignal): Promise<void> {
     const call = channel.openTail();
     const over = new AbortController();
-    const ended = endOf(call).then(() => over.abort());
+    const ended = statusOf(call).then(() => over.abort());
     // The orchestrator sends nothing on a tail, but its end is only seen by reading.
     call.resume();
     const letGo = onAbort(signal, () => call.cancel());

@@ -23,7 +23,7 @@ import type { TaskReports } from '../bots/active-task.ts';
 import type { Credential } from '../state/credential.ts';
 import { delayAfter } from './backoff.ts';
 import { type Channel, createChannel, httpStatusOf, type ServiceError } from './channel.ts';
-import { type Complaint, complaintOf, unreachable } from './complaints.ts';
+import { complaintOf, type SessionComplaint, unreachable } from './complaints.ts';
 import type { Endpoint } from './endpoint.ts';
 import { Outbox } from './outbox.ts';
 import type { Probed } from './probe.ts';
@@ -266,7 +266,7 @@ export class Uplink implements TaskReports {
     this.#say(endpoint, { isError: false, text: unreachable(endpoint, why) });
   }
 
-  #say(endpoint: Endpoint, { text, isError }: Complaint): void {
+  #say(endpoint: Endpoint, { text, isError }: SessionComplaint): void {
     const { logger } = this.#parts;
     this.#lastComplaint = text;
     // Once for each change, not for each try.

@@ -8,21 +8,21 @@ import { unwrap } from '#common/problem.ts';
 import { closeOver, requirementFileMaxBytes } from '#common/requirements/closure.ts';
 import { decodePipText, type PipFile, readPipFile } from '#common/requirements/pip-text.ts';
 import { resolveInFolder } from '#common/requirements/resolve.ts';
-import { isAbsent } from '../../text/file-fault.ts';
+import { isFileMissing } from '../../text/file-fault.ts';
 import { readBytes } from '../../text/read-text.ts';
-import { fileEntry, type SourceFile } from '../collect.ts';
+import { type CollectedFile, fileEntry } from '../collect.ts';
 
 export interface Bundle {
   /** Where the file is in the bot's folder. */
   readonly path: string;
   /** What has to be included for it. */
-  readonly added: readonly SourceFile[];
+  readonly added: readonly CollectedFile[];
   /** The text of the file itself. */
   readonly text: string;
 }
 
 export interface BundleContext {
-  readonly files: readonly SourceFile[];
+  readonly files: readonly CollectedFile[];
   readonly cwd: string;
   /** The file itself as the user knows it. */
   readonly name: string;
@@ -78,7 +78,7 @@ async function apart(disk: readonly string[], first: string, folder: string): Pr
 
 async function readIfThere(diskPath: string, name: string, signal: AbortSignal): Promise<string | undefined> {
   const isThere = await stat(diskPath).catch((error: unknown) => {
-    if (isAbsent(error)) return undefined;
+    if (isFileMissing(error)) return undefined;
     throw error;
   });
   if (isThere === undefined) return undefined;

@@ -8,11 +8,11 @@ import { exportCommandOf, usualFiles } from '#common/requirements/usual-files.ts
 import { complain } from '../../failures/errors.ts';
 import { exitCodes } from '../../failures/exit-codes.ts';
 import { belongsInFile, looksLikeFile, splitRequirements } from '../../options/requirements.ts';
-import { fileFault, isAbsent } from '../../text/file-fault.ts';
+import { fileFault, isFileMissing } from '../../text/file-fault.ts';
 import { textFileMaxBytes } from '../../text/file-limits.ts';
 import { readTextFile } from '../../text/read-text.ts';
 import type { RunOptions, Runtime } from '../choice.ts';
-import type { SourceFile } from '../collect.ts';
+import type { CollectedFile } from '../collect.ts';
 import type { PackEntry } from '../pack.ts';
 import type { SourceContext } from '../source.ts';
 import { bundle } from './disk-closure.ts';
@@ -31,7 +31,7 @@ export interface InstallChoice {
 }
 
 export interface InstallContext extends Pick<SourceContext, 'cwd' | 'signal'> {
-  readonly files: readonly SourceFile[];
+  readonly files: readonly CollectedFile[];
   /** Where the folder that the user named is in the bot's folder: empty, or with "/" at its end. */
   readonly folder: string;
   readonly runtime: Runtime;
@@ -70,7 +70,7 @@ export async function chooseInstall(
 async function readAsked(value: string, index: number, context: InstallContext): Promise<InstallChoice> {
   const diskPath = resolve(context.cwd, value);
   const facts = await stat(diskPath).catch((error: unknown) => {
-    if (isAbsent(error) && !looksLikeFile(value)) return undefined;
+    if (isFileMissing(error) && !looksLikeFile(value)) return undefined;
     throw fileFault(value, error);
   });
   // A folder may well have the name of a package.

@@ -11,7 +11,7 @@ import { join, posix, relative, sep } from 'node:path';
 import createIgnore, { type Ignore } from 'ignore';
 import { nextTurn } from '#common/background.ts';
 import { dockerignoreMaxBytes, type IgnorePattern, parseDockerignore } from '#common/ignore/dockerignore.ts';
-import { createEffort, type Effort, judge, type Verdict } from '#common/ignore/judge.ts';
+import { createEffort, type Effort, type IgnoreVerdict, judge } from '#common/ignore/judge.ts';
 import { unwrap } from '#common/problem.ts';
 import { readTextFile } from '../../text/read-text.ts';
 import type { Reason } from './left-out.ts';
@@ -36,7 +36,7 @@ const cacheNames = new Set([
 const ownNames = new Set(['.gitignore', '.dockerignore', '.gitattributes', '.gitkeep', '.gitmodules']);
 
 /** What is decided about one thing in a folder. */
-export interface Decision {
+export interface PathDecision {
   readonly take: boolean;
   /** Why not; undefined too for what nobody misses. */
   readonly reason: Reason | undefined;
@@ -48,7 +48,7 @@ export interface Decision {
 export interface FolderRules {
   /** `.dockerignore` or `.gitignore`, if there is one. */
   readonly ignoreFile: string | undefined;
-  decide(name: string, isFolder: boolean): Promise<Decision>;
+  decide(name: string, isFolder: boolean): Promise<PathDecision>;
   /** The rules of a folder in it, after `decide` was asked about that. */
   below(name: string): Promise<FolderRules>;
 }
@@ -62,7 +62,7 @@ interface Level {
   /** This folder is left out, and only what is named with --include is looked for in it. */
   readonly onlyIncluded: boolean;
   /** The verdict on this folder itself. */
-  readonly verdict: Verdict | undefined;
+  readonly verdict: IgnoreVerdict | undefined;
   /** The deepest last. */
   readonly gits: readonly { readonly path: string; readonly rules: Ignore }[];
   readonly signal: AbortSignal;
@@ -85,7 +85,7 @@ export async function createFolderRules(
 }
 
 function rulesOf(level: Level): FolderRules {
-  const verdicts = new Map<string, Verdict>();
+  const verdicts = new Map<string, IgnoreVerdict>();
   const leftOut = new Set<string>();
   return {
     ignoreFile: level.docker === undefined ? (level.gits.length > 0 ? '.gitignore' : undefined) : '.dockerignore',
@@ -93,7 +93,7 @@ function rulesOf(level: Level): FolderRules {
       const path = posix.join(level.path, name);
       if (level.includes.some((each) => each === path || path.startsWith(`${each}/`) || each === '')) return taken;
       const isAbove = isFolder && level.includes.some((each) => each.startsWith(`${path}/`));
-      const no = (reason: Reason | undefined, lookInside = false): Decision => {
+      const no = (reason: Reason | undefined, lookInside = false): PathDecision => {
         if (!lookInside) leftOut.add(name);
         return { take: false, reason, lookInside: lookInside || isAbove };
       };
@@ -118,7 +118,7 @@ function rulesOf(level: Level): FolderRules {
   };
 }
 
-const taken: Decision = { take: true, reason: undefined, lookInside: true };
+const taken: PathDecision = { take: true, reason: undefined, lookInside: true };
 
 /** As git decides: the deepest file that says something about the path, and in it the last pattern that matches. */
 function isIgnoredByGit({ gits }: Level, path: string, isFolder: boolean): boolean {

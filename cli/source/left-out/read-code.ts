@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { isLfsPointerText, lfsPointerMaxBytes } from '#common/lfs-pointer.ts';
 import { complain } from '../../failures/errors.ts';
 import { exitCodes } from '../../failures/exit-codes.ts';
-import type { SourceFile } from '../collect.ts';
+import type { CollectedFile } from '../collect.ts';
 import type { LeftOut } from './left-out.ts';
 import { createNameSearch, isReadForNames, type NamedByCode } from './named-by-code.ts';
 
@@ -13,7 +13,7 @@ const totalMaxBytes = 32 * 1024 * 1024;
 
 /** Which of `items` the code names. Throws CliError for a pointer of Git LFS, which would be sent in place of the file. */
 export async function readCode(
-  files: readonly SourceFile[],
+  files: readonly CollectedFile[],
   items: readonly LeftOut[],
   signal: AbortSignal,
 ): Promise<readonly NamedByCode[]> {

@@ -5,7 +5,7 @@
 import type { BotKey } from '#common/ids.ts';
 import { type Age, freshAge } from '../max-runtime.ts';
 import { mayRun } from '../quota.ts';
-import type { BotRecord, Undo } from '../records.ts';
+import type { BotRecord, UndoPoint } from '../records.ts';
 import { botRecord, changed } from './record.ts';
 
 /** What placement has to know of a spec. */
@@ -98,7 +98,7 @@ export function decided(bot: BotRecord, decision: Decision): BotRecord {
 /** A stop or removal is for good: there is nothing to go back to. */
 const ended = { undo: null, pendingTask: null, leaving: false } as const;
 
-const undoOf = ({ desired, revision, state, specSealed }: BotRecord): Undo => ({
+const undoOf = ({ desired, revision, state, specSealed }: BotRecord): UndoPoint => ({
   desired,
   revision,
   wasUp: state === 'running',

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { parseStrictJson } from '#common/json-text.ts';
 import { refuse, unwrap } from '#common/problem.ts';
-import { bytesOf } from '../request-bytes.ts';
+import { bodyBytes } from '../request-bytes.ts';
 
 /** Text to JSON; throws MALFORMED_REQUEST. */
 function parseJson(bytes: Uint8Array): unknown {
@@ -30,7 +30,7 @@ async function readBytes(request: IncomingMessage | Http2ServerRequest, maxBytes
   if (Number(request.headers['content-length'] ?? 0) > maxBytes) refuseSize(maxBytes);
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const bytes of bytesOf(request)) {
+  for await (const bytes of bodyBytes(request)) {
     length += bytes.length;
     if (length > maxBytes) refuseSize(maxBytes);
     chunks.push(bytes);

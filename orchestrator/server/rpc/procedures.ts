@@ -13,7 +13,7 @@ import { Health } from '#gen/grpc/health/v1/health_pb.js';
 import type { Scope } from '../../core/records.ts';
 import { discardRest } from '../discard-rest.ts';
 import type { NodeRequest, NodeResponse } from '../node-http.ts';
-import { bytesOf } from '../request-bytes.ts';
+import { bodyBytes } from '../request-bytes.ts';
 import type { Target } from '../request-target.ts';
 import { type AccessDeps, createGate, refusalKey, signalKey } from './access.ts';
 import { toConnectError } from './connect-error.ts';
@@ -144,7 +144,7 @@ export function createProcedures(deps: ProceduresDeps): Procedures {
         contextValues.set(refusalKey, unknownEncoding(call.wire));
       }
       const source = {
-        bytes: call.message ?? bytesOf(request),
+        bytes: call.message ?? bodyBytes(request),
         compression,
         signal: () => contextValues.get(signalKey) ?? shutdown,
       };

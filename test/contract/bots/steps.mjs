@@ -28,6 +28,10 @@ for (const [name, value] of JSON.parse(process.env.STEPS)) {
     writeFileSync(value, '');
     print(`wrote ${value}`);
   } else if (name === 'work') {
-    while (process.cpuUsage().user / 1000 < value);
+    // Asking for the time used is itself mostly time of the system.
+    for (let usedMs = 0; usedMs < value; ) {
+      const { user, system } = process.cpuUsage();
+      usedMs = (user + system) / 1000;
+    }
   } else if (name === 'exit') process.exit(value);
 }

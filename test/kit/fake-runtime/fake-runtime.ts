@@ -114,7 +114,8 @@ export function createFakeRuntime({ engine, workerId, signingKey, clock }: FakeR
   const isThere = (image: string): boolean => engine.images.has(image) || [...engine.pulled.values()].includes(image);
 
   return {
-    kind: 'fake',
+    // It stands for an engine: it has images, and containers that outlive their worker.
+    kind: 'docker',
     calls,
     failNext(operation, error, when = 'before') {
       failures.set(operation, [...(failures.get(operation) ?? []), { error, when }]);

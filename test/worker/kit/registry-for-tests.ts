@@ -19,7 +19,7 @@ import {
 } from '#gen/botrunner/v1/worker_service_pb.js';
 import { createBotRecords } from '../../../worker/bots/bot-records.ts';
 import { BotRegistry } from '../../../worker/bots/bot-registry.ts';
-import type { ArtifactSource } from '../../../worker/bots/image-preparation.ts';
+import type { Artifacts } from '../../../worker/bots/image-preparation.ts';
 import { noPreflight, type Preflight } from '../../../worker/diagnosis/preflight.ts';
 import { createContainerLookup } from '../../../worker/engine/container-lookup.ts';
 import { BotLogs } from '../../../worker/logs/bot-logs.ts';
@@ -106,7 +106,7 @@ export async function createRegistryForTests(
   const clock = createManualClock();
   const runtime = createScriptedRuntime(clock, options.kind ?? 'docker');
   const reports: Reports = { accepted: [], progress: [], output: [], results: [], observations: [], strays: [] };
-  const artifacts: ArtifactSource = {
+  const artifacts: Artifacts = {
     async fetch(sha256) {
       if (self.artifactError) throw self.artifactError;
       const path = join(dir, `${sha256}.tar`);

@@ -35,7 +35,7 @@ const isBlank = (line: string): boolean => line.trim() === '';
 const isComment = (line: string): boolean => line.trimStart().startsWith('#');
 
 /** BUILD_FAILED for a directive with a wrong value, an open here-document, and a line end that engines read differently. */
-export function readLines(text: string): Result<DockerfileLines> {
+export function readDockerfileLines(text: string): Result<DockerfileLines> {
   const raw = text.split('\n').map((line) => (line.endsWith('\r') ? line.slice(0, -1) : line));
   const head = readDirectives(raw);
   if (!head.ok) return head;

@@ -6,7 +6,7 @@
  */
 import { fail, ok, type Problem, problem, type Result } from '#common/problem.ts';
 import { type Instruction, parseInstruction } from './instruction.ts';
-import { type DockerfileLines, readLines } from './lines.ts';
+import { type DockerfileLines, readDockerfileLines } from './lines.ts';
 import { isPlatform, type Platform, platformVariables } from './platform.ts';
 import { isWithoutEffect, type Unsupported, unsupportedIn } from './unsupported.ts';
 import { expandWord } from './variables.ts';
@@ -26,7 +26,7 @@ const shownMax = 5;
 
 /** BUILD_FAILED, with the line, for what cannot be read, may not be built on, or needs BuildKit. */
 export function prepareDockerfile(text: string, platform: Platform): Result<PreparedDockerfile> {
-  const read = readLines(text.replace(/^\uFEFF/, ''));
+  const read = readDockerfileLines(text.replace(/^\uFEFF/, ''));
   if (!read.ok) return read;
   const { escapeChar, lines } = read.value;
   const instructions: Instruction[] = [];

@@ -13,7 +13,7 @@ import type { EngineClient } from './engine-client.ts';
 import { hasStatus } from './engine-errors.ts';
 import { type FolderOwner, handOver } from './hand-over.ts';
 
-export interface Prepared {
+export interface CreatedContainer {
   /** The created container. */
   readonly id: string;
   /** Who it will run as: "user" or "user:group", names or numbers; empty is root. */
@@ -34,7 +34,7 @@ export interface DataFolderDeps {
  */
 export async function prepareDataFolder(
   deps: DataFolderDeps,
-  { id, user, plan }: Prepared,
+  { id, user, plan }: CreatedContainer,
   signal: AbortSignal,
 ): Promise<FolderOwner | undefined> {
   const { engine, owners } = deps;

@@ -145,7 +145,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     removeStray: (id, signal) => removeStray(deps, id, signal),
     readOutput: createOutputReader(deps),
     watchOutput: (id, ring, signal) => watchContainerOutput(deps, id, ring, signal),
-    watchCpu: (id, onSample, signal) => watchContainerCpu(engine, id, onSample, signal),
+    watchCpu: (id, onSample, signal) => watchContainerCpu(deps, id, onSample, signal),
     watchEvents: (onEvent, signal) => watchEngineEvents({ engine, owner, clock }, onEvent, signal),
     // The containers keep running, and no connection of ours outlives its call.
     shutdown: async () => {},

@@ -54,7 +54,7 @@ interface Description {
   readonly settings?: string;
 }
 
-export interface StoreOptions {
+export interface ContainerStoreOptions {
   readonly dir: string;
   readonly workerId: string;
   readonly signingKey: SigningKey;
@@ -78,7 +78,7 @@ export interface ContainerStore {
 
 const boundTo = (id: string, name: string): string => `container ${id} ${name}`;
 
-export function createContainerStore(options: StoreOptions, builds: Builds): ContainerStore {
+export function createContainerStore(options: ContainerStoreOptions, builds: Builds): ContainerStore {
   const { dir, workerId, signingKey, sealKey, clock } = options;
 
   const settingsOf = ({ run, env }: ContainerPlan) => settingsDigest(signingKey, [run, sortedEnv(env.reveal())]);
