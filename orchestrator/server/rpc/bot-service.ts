@@ -24,7 +24,8 @@ import { sentBefore } from '../../requests/sent-before.ts';
 import { checkDeployment, type SubmitDeps, submitBotRequest } from '../../requests/submit.ts';
 import { botToProto, jobToProto } from '../../views/proto.ts';
 import { readIdempotency } from '../idempotency.ts';
-import { type CallDeps, call, silentUntil, stream } from './call.ts';
+import { type CallDeps, call, stream } from './call.ts';
+import { ownStream } from './own-stream.ts';
 import { createWatchBots } from './watch-bots.ts';
 
 export interface BotServiceDeps extends CallDeps, SubmitDeps, BotEventsDeps {
@@ -153,9 +154,7 @@ export function createBotService(deps: BotServiceDeps): ServiceImpl<typeof BotSe
       count: activeBots(deps.store.read, userId).size,
       maxBots: deps.maxBotsPerUser,
     })),
-    watchBots: stream(deps, 'client', (request, { userId }, context) =>
-      silentUntil(watchBots(userId, request, context)),
-    ),
+    watchBots: ownStream(deps, 'client', (request, { userId }, stream) => watchBots(userId, request, stream)),
     streamLogs: stream(deps, 'client', (request, { userId }, context) =>
       streamLogs(deps, userId, request, context.signal),
     ),

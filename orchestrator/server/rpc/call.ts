@@ -14,15 +14,18 @@ export interface CallDeps {
   readonly logger: Logger;
 }
 
-function toError(error: unknown, context: HandlerContext, logger: Logger): ConnectError {
+/** What a call ends with when its implementation throws; `signal` is the call's own. */
+export function toError(error: unknown, signal: AbortSignal, logger: Logger): ConnectError {
   if (error instanceof ConnectError) return error;
   if (error instanceof FencedError) return new ConnectError(error.message, Code.Aborted);
   // What fails after the call was cut short is the consequence, not a bug.
-  if (context.signal.aborted) return endOfAborted(context.signal);
+  if (signal.aborted) return endOfAborted(signal);
   return toConnectError(toProblem(error, logger));
 }
 
-const identify = (context: HandlerContext, scope: Scope): Identity => requireScope(identityOf(context.values), scope);
+/** Who calls; refuses those that may not. */
+export const identify = (context: HandlerContext, scope: Scope): Identity =>
+  requireScope(identityOf(context.values), scope);
 
 /** A call with one answer. */
 export function call<In, Out>(
@@ -34,7 +37,7 @@ export function call<In, Out>(
     try {
       return await handle(request, identify(context, scope), context);
     } catch (error) {
-      throw toError(error, context, deps.logger);
+      throw toError(error, context.signal, deps.logger);
     }
   };
 }
@@ -49,12 +52,12 @@ export function stream<In, Out>(
     try {
       yield* handle(request, identify(context, scope), context);
     } catch (error) {
-      throw toError(error, context, deps.logger);
+      throw toError(error, context.signal, deps.logger);
     }
   };
 }
 
-/** A stream that yields nothing and ends with `over`. */
+/** A stream that sends nothing and ends with `over`. */
 export const silentUntil = (over: Promise<void>): AsyncIterable<never> => ({
   [Symbol.asyncIterator]: () => ({ next: () => over.then(() => ({ done: true as const, value: undefined })) }),
 });

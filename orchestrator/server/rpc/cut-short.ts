@@ -6,7 +6,7 @@
 
 import { Code, ConnectError, type Interceptor } from '@connectrpc/connect';
 import { inBackground } from '#common/background.ts';
-import { type Problem, problem } from '#common/problem.ts';
+import { problem } from '#common/problem.ts';
 import { onAbort } from '#common/waiting/abort.ts';
 import { identityKey } from './access.ts';
 import { toConnectError } from './connect-error.ts';
@@ -15,15 +15,19 @@ import { toConnectError } from './connect-error.ts';
 export const stoppingError = (): ConnectError =>
   toConnectError(problem('UNAVAILABLE', 'The orchestrator is stopping.', { hint: 'Call again in a few seconds.' }));
 
-const late = (): Problem =>
-  problem('DEADLINE_EXCEEDED', 'The call did not finish before its deadline.', {
-    hint: 'Call again with a later deadline, or none; a stream continues from the place that its last message named.',
-  });
+export const endOfDeadline = (): ConnectError =>
+  toConnectError(
+    problem('DEADLINE_EXCEEDED', 'The call did not finish before its deadline.', {
+      hint: 'Call again with a later deadline, or none; a stream continues from the place that its last message named.',
+    }),
+  );
+
+export const endOfToken = (): ConnectError => toConnectError(problem('UNAUTHENTICATED', 'The token was revoked.'));
 
 /** What an aborted call ends with. */
 export function endOfAborted({ reason }: AbortSignal): ConnectError {
   if (!(reason instanceof ConnectError)) return new ConnectError('the caller is gone', Code.Canceled);
-  return reason.code === Code.DeadlineExceeded ? toConnectError(late()) : reason;
+  return reason.code === Code.DeadlineExceeded ? endOfDeadline() : reason;
 }
 
 /** Something that ends a call before its time. */
@@ -34,15 +38,13 @@ interface End {
 
 export const endOfCall = (signal: AbortSignal): End => ({ signal, error: () => endOfAborted(signal) });
 
-const endOfToken = (signal: AbortSignal): End => ({
-  signal,
-  error: () => toConnectError(problem('UNAUTHENTICATED', 'The token was revoked.')),
-});
-
 export const cutShort: Interceptor = (next) => async (request) => {
   if (!request.stream) return next(request);
   const identity = request.contextValues.get(identityKey);
-  const ends = [...(identity === undefined ? [] : [endOfToken(identity.revoked)]), endOfCall(request.signal)];
+  const ends = [
+    ...(identity === undefined ? [] : [{ signal: identity.revoked, error: endOfToken }]),
+    endOfCall(request.signal),
+  ];
   const response = await beforeEnd(next(request), ends);
   // A call that is answered with one message is a stream in its request alone.
   return response.stream ? { ...response, message: untilEnd(response.message, ends) } : response;

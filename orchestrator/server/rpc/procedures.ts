@@ -9,7 +9,6 @@ import type { UniversalHandler, UniversalServerRequest } from '@connectrpc/conne
 import { compressionGzip } from '@connectrpc/connect-node';
 import { type Problem, problem } from '#common/problem.ts';
 import { problemCodes } from '#common/problem-codes.ts';
-import { Health } from '#gen/grpc/health/v1/health_pb.js';
 import type { Scope } from '../../core/records.ts';
 import { discardRest } from '../discard-rest.ts';
 import type { NodeRequest, NodeResponse } from '../node-http.ts';
@@ -18,9 +17,10 @@ import type { Target } from '../request-target.ts';
 import { type AccessDeps, createGate, refusalKey, signalKey } from './access.ts';
 import { toConnectError } from './connect-error.ts';
 import { cutShort } from './cut-short.ts';
-import { wayOutKey } from './frame-writer.ts';
+import { createEndings } from './endings.ts';
+import { runOwnStream, type TakenCall, takenFrom } from './own-stream.ts';
 import { type BodyRules, recursionLimit, requestBody } from './request-body.ts';
-import { createOutput, sendResponse } from './send-response.ts';
+import { sendResponse } from './send-response.ts';
 import { encodingHeaders, isEndless, type Wire, wireOf } from './wire.ts';
 
 export interface Served {
@@ -51,6 +51,12 @@ export interface Procedures {
   refuse(request: NodeRequest, response: NodeResponse, problem: Problem): Promise<void>;
 }
 
+/** A call that is answered by a stream of its own, and the head of the answer. */
+interface Taken {
+  readonly call: TakenCall;
+  readonly header: Headers;
+}
+
 // Below this gzip costs more time than it saves; a list of a few bots is below.
 const compressMinBytes = 16 * 1024;
 const procedurePath = /^\/[\w]+(?:\.[\w]+)+\/[\w]+$/;
@@ -76,33 +82,34 @@ export function createProcedures(deps: ProceduresDeps): Procedures {
       .filter(({ method }) => method.methodKind !== 'unary')
       .map((handler) => [handler.requestPath, handler] as const),
   ]);
-  const refuser = createRefuser();
+  const endings = createEndings();
 
+  /** Undefined when the call was answered, or what is left of it when the library has only taken it. */
   const answer = async (
     handler: UniversalHandler,
     request: NodeRequest,
     response: NodeResponse,
     call: Omit<UniversalServerRequest, 'httpVersion' | 'url' | 'signal'>,
-    fixed: { readonly status?: number; readonly headers?: Record<string, string>; readonly binary?: boolean } = {},
-  ): Promise<void> => {
-    const output = createOutput(response);
-    const contextValues = call.contextValues ?? createContextValues();
-    contextValues.set(wayOutKey, { binary: fixed.binary ?? true, output });
+    fixed: { readonly status?: number; readonly headers?: Record<string, string> } = {},
+  ): Promise<Taken | undefined> => {
     const gone = new AbortController();
-    response.once('close', () => gone.abort(new ConnectError('the caller is gone', Code.Canceled)));
+    const onClose = () => gone.abort(new ConnectError('the caller is gone', Code.Canceled));
+    response.once('close', onClose);
     // The address it was sent to means nothing to any handler, and no text of the request gets into a URL.
     const url = `http://localhost${handler.requestPath}`;
-    const answered = await handler({
-      httpVersion: request.httpVersion,
-      url,
-      signal: gone.signal,
-      ...call,
-      contextValues,
-    });
+    const answered = await handler({ httpVersion: request.httpVersion, url, signal: gone.signal, ...call });
     const header = new Headers(answered.header);
+    const takenCall = takenFrom(call.contextValues);
+    if (takenCall !== undefined) {
+      // To its end, where the library lets go of everything that it set up for the call.
+      for await (const _ of answered.body ?? []);
+      response.removeListener('close', onClose);
+      return { call: takenCall, header };
+    }
     for (const [name, value] of Object.entries(fixed.headers ?? {})) header.set(name, value);
-    await sendResponse({ ...answered, header, status: fixed.status ?? answered.status }, response, output);
+    await sendResponse({ ...answered, header, status: fixed.status ?? answered.status }, response);
     discardRest(request);
+    return undefined;
   };
 
   const refuse = async (request: NodeRequest, response: NodeResponse, refused: Problem, allow?: string) => {
@@ -111,7 +118,7 @@ export function createProcedures(deps: ProceduresDeps): Procedures {
     contextValues.set(refusalKey, toConnectError(refused));
     const header = new Headers({ 'content-type': 'application/json' });
     if (wire !== undefined) header.set('content-type', String(request.headers['content-type']));
-    const handler = wire?.protocol === 'connect-stream' ? refuser.stream : refuser.unary;
+    const handler = wire?.protocol === 'connect-stream' ? endings.stream : endings.unary;
     // gRPC and streams have their own place for the error, and 200 as status.
     const own = wire === undefined || wire.protocol === 'connect' ? { status: problemCodes[refused.code].http } : {};
     const headers = allow === undefined ? {} : { headers: { allow } };
@@ -124,50 +131,50 @@ export function createProcedures(deps: ProceduresDeps): Procedures {
     );
   };
 
+  const open = async (
+    request: NodeRequest,
+    response: NodeResponse,
+    { path, query }: Target,
+  ): Promise<Taken | undefined> => {
+    const handler = byPath.get(path);
+    if (handler === undefined) {
+      await refuse(request, response, problem('ROUTE_NOT_FOUND', 'This server has no such procedure.'));
+      return undefined;
+    }
+    const call = readCall(request, handler.method, query);
+    if ('refused' in call) {
+      await refuse(request, response, call.refused, call.allow);
+      return undefined;
+    }
+    const contextValues = createContextValues();
+    const header = headersOf(request, call.wire);
+    const compression = call.encoding === 'gzip' ? compressionGzip : null;
+    if (compression === null && call.encoding !== 'identity') {
+      contextValues.set(refusalKey, unknownEncoding(call.wire));
+    }
+    const source = {
+      bytes: call.message ?? bodyBytes(request),
+      compression,
+      signal: () => contextValues.get(signalKey) ?? shutdown,
+    };
+    const body = requestBody(source, call.wire, { method: handler.method, ...rulesOf(handler.method) });
+    return answer(handler, request, response, { method: 'POST', header, body, contextValues });
+  };
+
   return {
     takes: (request, { path }) =>
       byPath.has(path) ||
       procedurePath.test(path) ||
       /^application\/(grpc|connect\+)/i.test(request.headers['content-type'] ?? ''),
     refuse,
-    async handle(request, response, { path, query }) {
-      const handler = byPath.get(path);
-      if (handler === undefined) {
-        return refuse(request, response, problem('ROUTE_NOT_FOUND', 'This server has no such procedure.'));
-      }
-      const call = readCall(request, handler.method, query);
-      if ('refused' in call) return refuse(request, response, call.refused, call.allow);
-      const contextValues = createContextValues();
-      const header = headersOf(request, call.wire);
-      const compression = call.encoding === 'gzip' ? compressionGzip : null;
-      if (compression === null && call.encoding !== 'identity') {
-        contextValues.set(refusalKey, unknownEncoding(call.wire));
-      }
-      const source = {
-        bytes: call.message ?? bodyBytes(request),
-        compression,
-        signal: () => contextValues.get(signalKey) ?? shutdown,
-      };
-      const body = requestBody(source, call.wire, { method: handler.method, ...rulesOf(handler.method) });
-      const { binary } = call.wire;
-      await answer(handler, request, response, { method: 'POST', header, body, contextValues }, { binary });
+    // Two functions, so that a stream which lasts for days holds nothing of what it took to open it.
+    async handle(request, response, target) {
+      const taken = await open(request, response, target);
+      if (taken === undefined) return;
+      await runOwnStream(taken.call, { response, header: taken.header, shutdown, endings });
+      discardRest(request);
     },
   };
-}
-
-/** Handlers whose every call ends with the error in its context values, in the form of each protocol. */
-function createRefuser() {
-  const router = createConnectRouter({
-    requestGate: ({ values }) => {
-      throw values.get(refusalKey) ?? new Error('a refusal without an error');
-    },
-  }).service(Health, {});
-  const handlerOf = (method: DescMethod): UniversalHandler => {
-    const found = router.handlers.find((handler) => handler.method === method);
-    if (found === undefined) throw new Error('the router serves all methods of its services');
-    return found;
-  };
-  return { unary: handlerOf(Health.method.check), stream: handlerOf(Health.method.watch) };
 }
 
 interface Call {

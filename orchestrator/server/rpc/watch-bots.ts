@@ -1,6 +1,5 @@
 /** BotService.WatchBots: the events of a user's bots as messages. */
 import { create } from '@bufbuild/protobuf';
-import type { HandlerContext } from '@connectrpc/connect';
 import { madeOnce } from '#common/made-once.ts';
 import { refuse, unwrap } from '#common/problem.ts';
 import {
@@ -14,9 +13,9 @@ import { type BotEventsDeps, type BotEventsItem, lastMax, watchBotEvents } from 
 import { resumePoint } from '../../events/resume-point.ts';
 import type { LiveEvent } from '../../views/event.ts';
 import { botToProto } from '../../views/proto.ts';
-import { encodeFrame, frameWriterOf } from './frame-writer.ts';
+import { encodeFrame, type OwnStream } from './own-stream.ts';
 
-/** Writes its messages itself: an event is encoded once, however many watch. What it returns ends with the stream. */
+/** An event is encoded once, however many watch. What it returns ends with the stream. */
 export function createWatchBots(deps: BotEventsDeps) {
   const frame = (item: BotEventsItem, binary: boolean) =>
     encodeFrame(WatchBotsResponseSchema, toResponse(item), binary);
@@ -25,15 +24,15 @@ export function createWatchBots(deps: BotEventsDeps) {
       frame({ kind: 'event', event, resumeFrom: resumePoint(deps.storeId, event.record.seq) }, binary),
     );
   const [asProtobuf, asJson] = [eventFrame(true), eventFrame(false)];
-  return async function watchBots(userId: string, request: WatchBotsRequest, context: HandlerContext): Promise<void> {
+  return async function watchBots(userId: string, request: WatchBotsRequest, stream: OwnStream): Promise<void> {
     const { resumeFrom, last, includeJobs, untilNow } = request;
     const botId = request.botId === '' ? '' : unwrap(parseBotId(request.botId));
     if (last < 0 || last > lastMax) {
       refuse('INVALID_LINES', `last takes a number from 0 to ${lastMax}.`, { details: { field: 'last' } });
     }
     const query = { userId, botId, resumeFrom, last, includeJobs, untilNow };
-    const { binary, write } = frameWriterOf(context);
-    for await (const item of watchBotEvents(deps, query, context.signal)) {
+    const { binary, signal, write } = stream;
+    for await (const item of watchBotEvents(deps, query, signal)) {
       const ofEvent = binary ? asProtobuf : asJson;
       const more = write(item.kind === 'event' ? ofEvent(item.event) : frame(item, binary));
       if (more !== true && !(await more)) return;

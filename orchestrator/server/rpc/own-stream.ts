@@ -1,0 +1,124 @@
+/**
+ * Streams with many readers, past the protocol library. The library takes such a call, checks it and decodes its request; then it
+ * is done with the call, and nothing of it stays in memory. What the stream says is written here, as bytes that may be the same
+ * for many callers, and the library is asked once more for how each protocol ends a call, trailers and errors included. gRPC, gRPC-Web
+ * and Connect have the same frame: a byte of flags, four of length, the message (ADR 0041).
+ */
+import { type DescMessage, type MessageShape, toBinary, toJsonString } from '@bufbuild/protobuf';
+import { Code, ConnectError, type ContextValues, createContextKey, type HandlerContext } from '@connectrpc/connect';
+import { later } from '#common/background.ts';
+import type { Logger } from '#common/log.ts';
+import { onAbort, orAbort } from '#common/waiting/abort.ts';
+import type { Scope } from '../../core/records.ts';
+import type { Identity } from '../auth.ts';
+import { isGone } from '../is-gone.ts';
+import { type CallDeps, identify, toError } from './call.ts';
+import { endOfDeadline, endOfToken } from './cut-short.ts';
+import type { Endings } from './endings.ts';
+import { createOutput, sendResponse, type Writable } from './send-response.ts';
+import { wireOf } from './wire.ts';
+
+const headBytes = 5;
+
+/** A message as it is on the wire, not compressed: protobuf or, if not `binary`, JSON. */
+export function encodeFrame<S extends DescMessage>(schema: S, message: MessageShape<S>, binary: boolean): Uint8Array {
+  const body = binary ? toBinary(schema, message) : Buffer.from(toJsonString(schema, message));
+  const frame = Buffer.allocUnsafeSlow(headBytes + body.length);
+  frame.writeUInt8(0, 0);
+  frame.writeUInt32BE(body.length, 1);
+  frame.set(body, headBytes);
+  return frame;
+}
+
+/** What the answer of such a call is written to. */
+export interface OwnStream {
+  /** Whether the caller speaks protobuf; else JSON. */
+  readonly binary: boolean;
+  /** Aborts when the call is cut short, with the error that its caller sees; whatever is written then is dropped. */
+  readonly signal: AbortSignal;
+  /** True when the next may follow, false when there is nobody to write to any more; a promise while the reader is slow. */
+  write(frame: Uint8Array): boolean | Promise<boolean>;
+}
+
+/** A call that the library has taken and let go of. */
+export interface TakenCall {
+  readonly identity: Identity;
+  /** Until its deadline. */
+  readonly timeoutMs: number | undefined;
+  readonly logger: Logger;
+  run(stream: OwnStream): Promise<void>;
+}
+
+const takenKey = createContextKey<TakenCall | undefined>(undefined, { description: 'taken' });
+
+/** What the library has put there; it has answered every other call itself. */
+export const takenFrom = (values: ContextValues | undefined): TakenCall | undefined => values?.get(takenKey);
+
+/** A procedure that answers one request with a stream of its own; `handle` resolves when all is written. */
+export function ownStream<In>(
+  { logger }: CallDeps,
+  scope: Scope,
+  handle: (request: In, identity: Identity, stream: OwnStream) => Promise<void>,
+): (request: In, context: HandlerContext) => AsyncIterable<never> {
+  return (request, context) => {
+    const identity = identify(context, scope);
+    const timeoutMs = context.timeoutMs();
+    context.values.set(takenKey, { identity, timeoutMs, logger, run: (stream) => handle(request, identity, stream) });
+    return nothing;
+  };
+}
+
+const nothing: AsyncIterable<never> = {
+  [Symbol.asyncIterator]: () => ({ next: async () => ({ done: true, value: undefined }) }),
+};
+
+/** What a call is answered with. */
+export interface OwnStreamWay {
+  readonly response: Writable;
+  /** The head of the answer, as the library made it. */
+  readonly header: Headers;
+  readonly shutdown: AbortSignal;
+  readonly endings: Endings;
+}
+
+/** Resolves when the call has ended, or when its caller is gone. */
+export async function runOwnStream(call: TakenCall, way: OwnStreamWay): Promise<void> {
+  const { response, header, endings } = way;
+  if (isGone(response)) return;
+  const contentType = header.get('content-type') ?? '';
+  const output = createOutput(response);
+  const cut = new AbortController();
+  const letGo = cutBy(cut, call, way);
+  const write = (frame: Uint8Array) => {
+    if (cut.signal.aborted) return false;
+    output.begin(200, header);
+    return output.write(frame);
+  };
+  let error: ConnectError | undefined;
+  try {
+    await orAbort(cut.signal, call.run({ binary: wireOf(contentType)?.binary ?? true, signal: cut.signal, write }));
+  } catch (thrown) {
+    error = toError(thrown, cut.signal, call.logger);
+  } finally {
+    letGo();
+  }
+  // What still runs for it must not write behind the end.
+  cut.abort(error);
+  if (isGone(response)) return;
+  await sendResponse({ ...(await endings.ofStream(contentType, error)), header, status: 200 }, response, output);
+}
+
+/** Whatever ends a call before its time aborts it, with the error that its caller sees. */
+function cutBy(cut: AbortController, { identity, timeoutMs }: TakenCall, { response, shutdown }: OwnStreamWay) {
+  const onClose = () => cut.abort(new ConnectError('the caller is gone', Code.Canceled));
+  response.once('close', onClose);
+  const ends = [
+    () => response.removeListener('close', onClose),
+    onAbort(shutdown, () => cut.abort(shutdown.reason)),
+    onAbort(identity.revoked, () => cut.abort(endOfToken())),
+    ...(timeoutMs === undefined ? [] : [later(Math.max(0, timeoutMs), () => cut.abort(endOfDeadline()))]),
+  ];
+  return () => {
+    for (const end of ends) end();
+  };
+}
