@@ -36,6 +36,7 @@ import { openAgeClock } from './store/ages.ts';
 import { Pruning } from './store/pruning.ts';
 import { openSecretsKey } from './store/secrets-key.ts';
 import { openSqliteStore } from './store/sqlite.ts';
+import { wantBot } from './store/want.ts';
 
 export interface OrchestratorOptions {
   readonly config: OrchestratorConfig;
@@ -82,22 +83,29 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     await store.close();
     throw error;
   });
-  const storeId = await store.meta('store_id', ulid);
+  const madeId = ulid();
+  const storeId = await store.change([], ({ meta }) => {
+    const known = meta.get('store_id');
+    if (known === undefined) meta.put('store_id', madeId);
+    return known ?? madeId;
+  });
   const restore = await Restore.open({ store, logger, accepted: config.acceptRestore }, clock.wallMs());
-  const credentials = new WorkerCredentials(store);
+  const credentials = await WorkerCredentials.load(store);
   const tokens = await TokenBook.load(store, configuredTokens(config), clock.wallMs(), credentials);
   const fleet = new Fleet(
     clock,
     times,
-    store.read.workers.all().map(({ workerId, runtime }) => [workerId, runtime] as const),
+    await store.look([], (tx) => tx.workers.all().map(({ workerId, runtime }) => [workerId, runtime] as const)),
     (bot) => (hasSpec(bot) && isDamaged(sealKey, bot) ? damagedReason : restore.reasonOf(bot)),
   );
-  const botLogs = new BotLogReader(fleet, clock, (bot) => store.read.bots.get(bot)?.workerId);
+  const botLogs = new BotLogReader(fleet, clock, (bot) =>
+    store.look([wantBot(bot)], (tx) => tx.bots.get(bot)?.workerId),
+  );
   const feed = new EventFeed({ store, clock, logger, runtimeOf: (workerId) => fleet.runtimeOf(workerId) });
   const buildOutput = new BuildOutputHub();
   const { maxBotsPerUser, maxRuntimeMs } = config;
   const settings = { ...defaultEngineSettings, maxBotsPerUser, maxRuntimeMs };
-  const engine = new Engine({
+  const engine = await Engine.open({
     store,
     clock,
     logger,
@@ -129,7 +137,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
   });
   const adoption = new Adoption(fleet, clock);
   const drain = new Drain({ store, engine, clock });
-  const workerWatch = new WorkerWatch({ store, fleet, engine, clock, logger });
+  const workerWatch = await WorkerWatch.open({ store, fleet, engine, clock, logger });
   const bounds = {
     maxMemoryBytes: config.maxMemoryBytes,
     maxCpuMillis: config.maxCpuMillis,
@@ -178,7 +186,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     { draining: draining.signal, shutdown: stopping.signal },
   );
   await engine.start();
-  restWorkers.start();
+  await restWorkers.start();
   const tls = config.tls && (await readTlsPair(config.tls));
   const onError = (error: Error) => logger.error({ err: error }, 'a connection could not be accepted');
   const open = await openPort({
@@ -193,7 +201,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     await store.close();
     throw error;
   });
-  const ages = openAgeClock(store, clock, logger);
+  const ages = await openAgeClock(store, clock, logger);
   const pruning = new Pruning(store, clock, logger, config.retention, ages);
   pruning.run();
   const sourcePruning = new SourcePruning({ store, sealKey, clock, logger, ageNowMs: () => ages.nowMs() });

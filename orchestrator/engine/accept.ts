@@ -10,7 +10,7 @@ import { anyCarries } from '../core/placement.ts';
 import { checkQuota, mayRun } from '../core/quota.ts';
 import type { BotRecord, JobRecord } from '../core/records.ts';
 import { takesOver } from '../core/takeover.ts';
-import type { Tables } from '../store/store.ts';
+import type { Reading } from '../store/tables.ts';
 import { advance, queue } from './advance.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
@@ -56,14 +56,14 @@ export function cancelJob(context: EngineContext, change: Change, userId: string
 }
 
 /** A job of the user. Throws JOB_NOT_FOUND. */
-export function jobOf(tx: Tables, userId: string, jobId: string): JobRecord {
+export function jobOf(tx: Reading, userId: string, jobId: string): JobRecord {
   const job = tx.jobs.get(jobId);
   if (job === undefined || job.userId !== userId) refuse('JOB_NOT_FOUND', 'There is no such job.');
   return job;
 }
 
 /** The job that the same Idempotency-Key made before. */
-function repeatedJob(tx: Tables, { userId, idempotency }: NewJob): JobRecord | undefined {
+function repeatedJob(tx: Reading, { userId, idempotency }: NewJob): JobRecord | undefined {
   if (idempotency === undefined) return undefined;
   const found = tx.idempotency.get(userId, idempotency.key);
   if (found === undefined) return undefined;
@@ -102,7 +102,7 @@ export function acceptJob(context: EngineContext, change: Change, request: NewJo
 }
 
 /** Refuses what acceptJob would refuse whatever the artifact holds, so that nobody uploads it for nothing. Writes nothing. */
-export function checkRequest(context: EngineContext, tx: Tables, request: NewJob): void {
+export function checkRequest(context: EngineContext, tx: Reading, request: NewJob): void {
   const wanted = wantedNow(context, tx, request, botIfAllowed(context, tx, request));
   if (wanted !== undefined) checkTokens(context, tx, request, wanted);
 }
@@ -128,7 +128,7 @@ function takeArtifact({ sealKey }: EngineContext, change: Change, { userId, spec
 }
 
 /** The bot that the request is about, if there is one. Refuses a bot that must exist and does not, and one too many. */
-function botIfAllowed(context: EngineContext, tx: Tables, request: NewJob): BotRecord | undefined {
+function botIfAllowed(context: EngineContext, tx: Reading, request: NewJob): BotRecord | undefined {
   const { userId, botId, input } = request;
   const row = rowOf(input.action);
   const existing = botId === '' ? undefined : tx.bots.get({ userId, botId });
@@ -150,7 +150,7 @@ const noSuchBot = (botId: string) => problem('BOT_NOT_FOUND', `There is no bot n
 /** The spec that the job would make its bot run, as far as it can be determined before its turn. */
 function wantedNow(
   context: EngineContext,
-  tx: Tables,
+  tx: Reading,
   { input, spec }: NewJob,
   bot: BotRecord | undefined,
 ): BotSpec | undefined {
@@ -166,7 +166,7 @@ function wantedNow(
 }
 
 /** A worker that is away may come back; for an unknown one a bot would wait forever. */
-function refuseUnknownLabels(tx: Tables, { on }: BotSpec): void {
+function refuseUnknownLabels(tx: Reading, { on }: BotSpec): void {
   const known = tx.workers.all();
   if (anyCarries(known, on)) return;
   const there = [
@@ -189,7 +189,7 @@ function refuseUnknownLabels(tx: Tables, { on }: BotSpec): void {
 const labelsShown = 8;
 
 /** Refuses a start whose Telegram token another bot has, unless it takes it over from bots that can be stopped. */
-function checkTokens(context: EngineContext, tx: Tables, request: NewJob, spec: BotSpec): void {
+function checkTokens(context: EngineContext, tx: Reading, request: NewJob, spec: BotSpec): void {
   const holders = tokenHolders(context, tx, request, spec);
   if (holders.length === 0) return;
   if (takesOver(request.input) && silentHolder(context, tx, holders) === undefined) return;

@@ -2,7 +2,7 @@
 import { warned } from '../core/bot/aged.ts';
 import { judgeAge, warnBeforeMs } from '../core/max-runtime.ts';
 import type { BotRecord, Notice } from '../core/records.ts';
-import type { Tables } from '../store/store.ts';
+import type { Reading } from '../store/tables.ts';
 import { acceptJob } from './accept.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
@@ -27,7 +27,7 @@ function endBot(context: EngineContext, change: Change, bot: BotRecord, notice: 
 }
 
 /** When endOldBots has something to do next. */
-export const nextAging = (tables: Tables): number | undefined => {
+export const nextAging = (tables: Reading): number | undefined => {
   const next = tables.bots.nextAging();
   const times = [next.unwarned === undefined ? undefined : next.unwarned - warnBeforeMs, next.warned];
   const known = times.filter((time) => time !== undefined);

@@ -8,7 +8,7 @@ import { recorded, type SeenNumbers, shownAsRemoved } from '../core/bot/recorded
 import { done } from '../core/job.ts';
 import type { BotRecord, EventBody, JobRecord, Notice, ShownBot, TaskRecord, WorkerStatus } from '../core/records.ts';
 import { shownBot, shownJob } from '../core/shown.ts';
-import type { Tables } from '../store/store.ts';
+import type { Tables } from '../store/tables.ts';
 
 /** What is done after the commit. Each may be lost, and may happen twice. */
 export type CommitEffect =

@@ -2,14 +2,14 @@
 import type { Ensure } from '#gen/botrunner/v1/worker_service_pb.js';
 import { beforeItsJob } from '../core/bot/placed.ts';
 import type { BotRecord, JobRecord } from '../core/records.ts';
-import type { Tables } from '../store/store.ts';
+import type { Reading } from '../store/tables.ts';
 import type { EngineContext } from './context.ts';
 import { type TaskCommand, taskCommand, toEnsure, toRemoval } from './ensure.ts';
 
 /** `remainingMs`: what is left of a job's time. Bots about which the worker knows more than a restored store are not named. */
 export function desiredBots(
   { sealKey, settings: { stopGraceMs }, decided, isHeld }: EngineContext,
-  tx: Tables,
+  tx: Reading,
   workerId: string,
   remainingMs: (job: JobRecord) => number,
 ): readonly Ensure[] {

@@ -18,6 +18,8 @@ import type { BotObservation, ClaimTokensRequest, Ensure, TaskResult } from '#ge
 import type { JobEvent } from '../core/blueprints/blueprint.ts';
 import type { BotRecord, JobRecord, WorkerStatus } from '../core/records.ts';
 import type { Store } from '../store/store.ts';
+import type { Reading } from '../store/tables.ts';
+import { type Want, wantBot, wantIdempotencyKey, wantJob } from '../store/want.ts';
 import { acceptOnce, cancelJob, checkRequest, jobOf, type NewJob } from './accept.ts';
 import { advance } from './advance.ts';
 import { endOldBots, nextAging } from './aging.ts';
@@ -60,6 +62,13 @@ export interface EnginePorts extends EngineContext, Pick<ChangeInputs, 'seen' | 
 
 const never = Number.POSITIVE_INFINITY;
 
+const nextDueIn = (tx: Reading): number => Math.min(tx.jobs.nextDeadline() ?? never, nextAging(tx) ?? never);
+
+const wantsOf = ({ userId, botId, idempotency }: NewJob): readonly Want[] => [
+  ...(botId === '' ? [] : [wantBot({ userId, botId })]),
+  ...(idempotency === undefined ? [] : [wantIdempotencyKey(userId, idempotency.key)]),
+];
+
 export class Engine {
   readonly #ports: EnginePorts;
   readonly #times: StoredTimes;
@@ -68,20 +77,26 @@ export class Engine {
   readonly #stopping = new AbortController();
   #cancelTimer: (() => void) | undefined;
   #armsTimer = false;
-  /** Tables.room() at the last attempt to place what waits. */
+  /** The next deadline of a job or time of a bot, as of the newest change, ms. */
+  #nextDue = never;
+  /** Store.room() at the last attempt to place what waits. */
   #triedRoom = 0;
 
-  constructor(ports: EnginePorts) {
-    const { store, clock, logger } = ports;
-    const { jobs, tasks } = store.read;
+  private constructor(ports: EnginePorts, times: StoredTimes, newestId: string | undefined) {
     this.#ports = ports;
-    this.#times = new StoredTimes(store, clock, logger);
-    const newest = [jobs.newestId() ?? '', tasks.newestId() ?? ''].sort().at(-1);
-    this.#newId = ascendingIds(() => clock.wallMs(), newest);
+    this.#times = times;
+    this.#newId = ascendingIds(() => ports.clock.wallMs(), newestId);
+  }
+
+  static async open(ports: EnginePorts): Promise<Engine> {
+    const { store, clock, logger } = ports;
+    const times = await StoredTimes.open(store, clock, logger);
+    return new Engine(ports, times, await store.upkeep.newestId());
   }
 
   /** Takes up what an earlier run left: deadlines that passed meanwhile. */
   async start(): Promise<void> {
+    await this.#ports.store.upkeep.discardUnfinished();
     await this.#change((change) => {
       this.#times.keepMark(change.tx);
       takeUp(this.#ports, change);
@@ -94,7 +109,7 @@ export class Engine {
   /** Says which bots are damaged, and ends the jobs that were to run one. */
   async #noteDamaged(): Promise<void> {
     const { sealKey, store, logger } = this.#ports;
-    const found = store.read.bots.sealed().filter((bot) => isDamaged(sealKey, bot));
+    const found = (await store.upkeep.sealedBots()).filter((bot) => isDamaged(sealKey, bot));
     if (found.length === 0) return;
     const bots = found.map(({ userId, botId }) => `${userId}/${botId}`);
     logger.error(
@@ -115,16 +130,21 @@ export class Engine {
   }
 
   /** Runs the work in one transaction, and after its commit what it asked for. */
-  async #change<T>(work: (change: Change) => T, when: 'now' | 'soon' = 'now'): Promise<T> {
+  async #change<T>(work: (change: Change) => T, when: 'now' | 'soon' = 'now', wants: readonly Want[] = []): Promise<T> {
     this.#times.follow();
     const effects: CommitEffect[] = [];
     const { store, clock, seen, seenNumbers, logger } = this.#ports;
     const begin = createInputs({ wallMs: () => clock.wallMs(), newId: this.#newId, eventId: this.#eventIdAt });
-    const value = await store.write((tx) => {
-      // It may be undone or run again; effects of before must not outlive that.
-      effects.length = 0;
-      return work(createChange(tx, { ...begin(), seen, seenNumbers }, effects));
-    }, when);
+    const { value, nextDue } = await store.change(
+      wants,
+      (tx) => {
+        // It may be undone or run again; effects of before must not outlive that.
+        effects.length = 0;
+        const done = work(createChange(tx, { ...begin(), seen, seenNumbers }, effects));
+        return { value: done, nextDue: nextDueIn(tx) };
+      },
+      when,
+    );
     for (const effect of effects) {
       try {
         this.#carryOut(effect);
@@ -133,7 +153,7 @@ export class Engine {
         logger.error({ err: error }, 'an effect failed after its commit');
       }
     }
-    this.#armTimerSoon();
+    this.#armTimerSoon(nextDue);
     return value;
   }
 
@@ -167,12 +187,12 @@ export class Engine {
 
   /** Accepts a job, or returns the one that the same Idempotency-Key made before. Throws ProblemError. */
   createJob(request: NewJob): Promise<JobRecord> {
-    return this.#change((change) => acceptOnce(this.#ports, change, request));
+    return this.#change((change) => acceptOnce(this.#ports, change, request), 'now', wantsOf(request));
   }
 
   /** Refuses now what createJob would refuse whatever its artifact holds. Throws ProblemError. */
-  checkRequest(request: NewJob): void {
-    checkRequest(this.#ports, this.#ports.store.read, request);
+  checkRequest(request: NewJob): Promise<void> {
+    return this.#ports.store.look(wantsOf(request), (tx) => checkRequest(this.#ports, tx, request));
   }
 
   /** Ends a job early; a job that is final stays as it is. Returns it as it is now. */
@@ -180,16 +200,26 @@ export class Engine {
     return this.#change((change) => cancelJob(this.#ports, change, userId, jobId));
   }
 
-  getJob(userId: string, jobId: string): JobRecord {
-    return jobOf(this.#ports.store.read, userId, jobId);
+  getJob(userId: string, jobId: string): Promise<JobRecord> {
+    return this.#ports.store.look([wantJob(jobId)], (tx) => jobOf(tx, userId, jobId));
   }
 
-  getBot(userId: string, botId: string): BotRecord {
-    const bot = this.#ports.store.read.bots.get({ userId, botId });
-    if (bot === undefined || bot.desired === 'removed') {
-      refuse('BOT_NOT_FOUND', `There is no bot named ${botId.slice(0, 64)}.`);
-    }
-    return bot;
+  /** A job with the place in the log of events that it is from: later events are not in it. */
+  getJobAt(userId: string, jobId: string): Promise<{ readonly job: JobRecord; readonly seq: number }> {
+    return this.#ports.store.look([wantJob(jobId)], (tx) => ({
+      job: jobOf(tx, userId, jobId),
+      seq: tx.outbox.lastSeq(),
+    }));
+  }
+
+  getBot(userId: string, botId: string): Promise<BotRecord> {
+    return this.#ports.store.look([wantBot({ userId, botId })], (tx) => {
+      const bot = tx.bots.get({ userId, botId });
+      if (bot === undefined || bot.desired === 'removed') {
+        refuse('BOT_NOT_FOUND', `There is no bot named ${botId.slice(0, 64)}.`);
+      }
+      return bot;
+    });
   }
 
   /** What workers report. */
@@ -266,25 +296,25 @@ export class Engine {
   }
 
   /** Everything a worker should run, with the tasks that are open there. */
-  desiredBots(workerId: string): readonly Ensure[] {
-    return desiredBots(this.#ports, this.#ports.store.read, workerId, (job) => this.remainingMs(job));
+  desiredBots(tx: Reading, workerId: string): readonly Ensure[] {
+    return desiredBots(this.#ports, tx, workerId, (job) => this.remainingMs(job));
   }
 
   /** A job of any user, for the orchestrator's own watching. */
-  findJob(jobId: string): JobRecord | undefined {
-    return this.#ports.store.read.jobs.get(jobId);
+  findJob(jobId: string): Promise<JobRecord | undefined> {
+    return this.#ports.store.look([wantJob(jobId)], (tx) => tx.jobs.get(jobId));
   }
 
   /** As placeWaiting, if anything was given back since the last try that could make a difference to what waits. */
   async placeFreed(): Promise<void> {
-    if (this.#ports.store.read.room() > this.#triedRoom) await this.placeWaiting();
+    if (this.#ports.store.room() > this.#triedRoom) await this.placeWaiting();
   }
 
   /** Tries again to place what waits for a worker: one has joined, become ready, or has room again. */
   async placeWaiting(): Promise<void> {
-    const { read } = this.#ports.store;
-    this.#triedRoom = read.room();
-    if (!read.jobs.anyWaits()) return;
+    const { store } = this.#ports;
+    this.#triedRoom = store.room();
+    if (!(await store.look([], (tx) => tx.jobs.anyWaits()))) return;
     await this.#change((change) => placeWaiting(this.#ports, change));
   }
 
@@ -294,10 +324,11 @@ export class Engine {
     const signal = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(left)]);
     let event: JobEvent;
     try {
-      const bot = store.read.bots.get(job);
+      const bot = await store.look([wantBot(job)], (tx) => tx.bots.get(job));
       if (bot === undefined) refuse('BOT_NOT_FOUND', `There is no bot named ${job.botId}.`);
       const text = await readLogText(bot, job.action === 'logs' ? job.params.lines : 0, signal);
-      event = { kind: 'answered', result: logsResult(this.#ports, store.read, job, text) };
+      const result = await store.look([wantBot(job)], (tx) => logsResult(this.#ports, tx, job, text));
+      event = { kind: 'answered', result };
     } catch (error) {
       if (this.#stopping.signal.aborted) return;
       if (!(error instanceof ProblemError)) logger.warn({ err: error }, 'reading a log failed');
@@ -310,7 +341,8 @@ export class Engine {
   }
 
   /** Once for all changes of a turn. A microtask: a clock that a test moves must find the timer set when the change is answered. */
-  #armTimerSoon(): void {
+  #armTimerSoon(nextDue: number): void {
+    this.#nextDue = nextDue;
     if (this.#armsTimer) return;
     this.#armsTimer = true;
     soon(() => {
@@ -324,10 +356,9 @@ export class Engine {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     if (this.#stopping.signal.aborted) return;
-    const { store, clock, logger } = this.#ports;
-    const next = Math.min(store.read.jobs.nextDeadline() ?? never, nextAging(store.read) ?? never);
-    if (next === never) return;
-    this.#cancelTimer = clock.after(this.#times.remainingMs(next), () => {
+    const { clock, logger } = this.#ports;
+    if (this.#nextDue === never) return;
+    this.#cancelTimer = clock.after(this.#times.remainingMs(this.#nextDue), () => {
       this.#expire().catch((error: unknown) => {
         logger.error({ err: error }, 'ending overdue jobs and expired bots failed');
       });

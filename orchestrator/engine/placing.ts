@@ -7,7 +7,7 @@ import { neededCapabilities } from '../core/placement-needs.ts';
 import { mayRun } from '../core/quota.ts';
 import type { BotRecord, JobRecord, TaskRecord } from '../core/records.ts';
 import { noteGot, stoppedHolders, takesOver } from '../core/takeover.ts';
-import type { Tables } from '../store/store.ts';
+import type { Tables } from '../store/tables.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
 import { sendEnsure, taskCommand } from './ensure.ts';

@@ -38,13 +38,13 @@ afterEach(async () => {
 });
 
 const sha256 = (name: string) => createHash('sha256').update(name).digest('hex');
-const is = (name: string) => store.read.artifacts.get(sha256(name)) !== undefined;
+const is = (name: string) => store.look([], (tx) => tx.artifacts.get(sha256(name)) !== undefined);
 
 async function upload(name: string, chunks = 1, userId = 'dev'): Promise<void> {
-  const upload = `upload-${name}${store.read.artifacts.get(sha256(name)) ? '-again' : ''}`;
+  const upload = `upload-${name}${(await is(name)) ? '-again' : ''}`;
   for (let n = 0; n < chunks; n++)
-    await store.write((tx) => tx.artifacts.addChunk(upload, n, new Uint8Array(chunkBytes).fill(n + 1)));
-  await store.write((tx) => {
+    await store.change([], (tx) => tx.artifacts.addChunk(upload, n, new Uint8Array(chunkBytes).fill(n + 1)));
+  await store.change([], (tx) => {
     tx.artifacts.finish(upload, sha256(name), chunks * chunkBytes, nowMs);
     tx.artifacts.own(userId, sha256(name), nowMs);
   });
@@ -89,7 +89,7 @@ it('keeps what bots of every state, a way back and open jobs need, and removes t
     wasUp: true,
     specSealed: specOf('dev', 'running', 'former'),
   };
-  await store.write((tx) => {
+  await store.change([], (tx) => {
     tx.bots.put(bot('running', { specSealed: specOf('dev', 'running', 'running'), undo }));
     tx.bots.put(bot('stopped', { desired: 'stopped', specSealed: specOf('dev', 'stopped', 'stopped', true) }));
     tx.bots.put(bot('exited', { state: 'exited', specSealed: specOf('dev', 'exited', 'exited') }));
@@ -99,13 +99,19 @@ it('keeps what bots of every state, a way back and open jobs need, and removes t
   await pruning.prune();
   nowMs += 23 * hour;
   await pruning.prune();
-  expect(['done', 'nobody'].map(is)).toEqual([true, true]);
+  expect(await Promise.all(['done', 'nobody'].map(is))).toEqual([true, true]);
   nowMs += 2 * hour;
   await pruning.prune();
-  expect(['running', 'stopped', 'exited', 'former', 'asked'].map(is)).toEqual([true, true, true, true, true]);
-  expect(['done', 'nobody'].map(is)).toEqual([false, false]);
-  expect(store.read.artifacts.isOwnedBy('dev', sha256('nobody'))).toBe(false);
-  expect(store.read.artifacts.chunk('upload-nobody', 0)).toBeUndefined();
+  expect(await Promise.all(['running', 'stopped', 'exited', 'former', 'asked'].map(is))).toEqual([
+    true,
+    true,
+    true,
+    true,
+    true,
+  ]);
+  expect(await Promise.all(['done', 'nobody'].map(is))).toEqual([false, false]);
+  expect(await store.look([], (tx) => tx.artifacts.isOwnedBy('dev', sha256('nobody')))).toBe(false);
+  expect(await store.chunks.chunk('upload-nobody', 0)).toBeUndefined();
 });
 
 it('what is asked for again within the day is needed for a day more', async () => {
@@ -115,21 +121,21 @@ it('what is asked for again within the day is needed for a day more', async () =
   await upload('again');
   nowMs += 2 * hour;
   await pruning.prune();
-  expect(is('again')).toBe(true);
+  expect(await is('again')).toBe(true);
   nowMs += 25 * hour;
   await pruning.prune();
-  expect(is('again')).toBe(false);
+  expect(await is('again')).toBe(false);
 });
 
 it('nothing goes of a user with a spec that cannot be opened', async () => {
   await upload('lost');
   await upload('other', 1, 'ann');
-  await store.write((tx) => tx.bots.put(bot('hurt', { specSealed: new Uint8Array(64) })));
+  await store.change([], (tx) => tx.bots.put(bot('hurt', { specSealed: new Uint8Array(64) })));
   for (let day = 0; day < 3; day++) {
     await pruning.prune();
     nowMs += 25 * hour;
   }
-  expect([is('lost'), is('other')]).toEqual([true, false]);
+  expect(await Promise.all([is('lost'), is('other')])).toEqual([true, false]);
 });
 
 it('the file shrinks, a little at a time, and others are served meanwhile', async () => {
@@ -145,7 +151,7 @@ it('the file shrinks, a little at a time, and others are served meanwhile', asyn
   let over = false;
   const others = (async () => {
     while (!over) {
-      await store.write((tx) => tx.openings.all());
+      await store.change([], (tx) => tx.openings.all());
       served += 1;
     }
   })();

@@ -13,6 +13,7 @@ import type { Logger } from '#common/log.ts';
 import type { Secret } from '#common/secret.ts';
 import type { BotSpec } from '#gen/botrunner/v1/bot_pb.js';
 import type { Store } from '../store/store.ts';
+import { wantArtifact } from '../store/want.ts';
 import { openSoundSpec } from './specs.ts';
 
 const lookMs = 60 * 60 * 1000;
@@ -74,26 +75,28 @@ export class SourcePruning {
     for (let after: string | undefined = ''; after !== undefined && !this.#stopped; ) {
       const from: string = after;
       const now = ageNowMs();
-      const done = await store.write(({ artifacts }) => {
-        const page = artifacts.page(from, artifactsAtOnce);
-        const removed: string[] = [];
-        for (const { sha256, unneededAt } of page) {
+      const page = await store.upkeep.artifactsAfter(from, artifactsAtOnce);
+      const removed = await store.change(page.map(wantArtifact), ({ artifacts }) => {
+        const gone: string[] = [];
+        for (const sha256 of page) {
+          const unneededAt = artifacts.get(sha256)?.unneededAt;
+          // It was removed meanwhile.
+          if (unneededAt === undefined) continue;
           if (this.#isNeeded(needed, sha256, artifacts.ownersOf(sha256))) {
             if (unneededAt !== null) artifacts.touch(sha256);
           } else if (unneededAt === null || unneededAt > now) artifacts.setUnneeded(sha256, now);
-          else if (now - unneededAt >= keptMs) removed.push(artifacts.remove(sha256) ?? '');
+          else if (now - unneededAt >= keptMs) gone.push(artifacts.remove(sha256) ?? '');
         }
-        return { removed, next: page.length < artifactsAtOnce ? undefined : page.at(-1)?.sha256 };
+        return gone;
       });
-      uploads.push(...done.removed);
-      after = done.next;
+      uploads.push(...removed);
+      after = page.length < artifactsAtOnce ? undefined : page.at(-1);
       await nextTurn();
     }
-    for (const upload of uploads)
-      await this.#while(() => store.write((tx) => tx.artifacts.removeChunks(upload, chunksAtOnce)));
+    for (const upload of uploads) await this.#while(() => store.upkeep.removeChunks(upload, chunksAtOnce));
     if (uploads.length > 0) logger.info({ sources: uploads.length }, 'unused sources were removed');
     // After events and jobs were removed, too.
-    while (!this.#stopped && store.shrink(pagesAtOnce)) await nextTurn();
+    while (!this.#stopped && (await store.upkeep.shrink(pagesAtOnce))) await nextTurn();
   }
 
   #isNeeded({ sha256s, unclear }: Needed, sha256: string, owners: readonly string[]): boolean {
@@ -111,7 +114,7 @@ export class SourcePruning {
     };
     // Jobs first: what one hands to its bot meanwhile is seen there.
     for (let after: string | undefined = ''; after !== undefined && !this.#stopped; await nextTurn()) {
-      const jobs = store.read.jobs.sealedAfter(after, specsAtOnce);
+      const jobs = await store.upkeep.sealedJobsAfter(after, specsAtOnce);
       for (const job of jobs) look(job, job.sealed);
       after = jobs.length < specsAtOnce ? undefined : jobs.at(-1)?.jobId;
     }
@@ -120,7 +123,7 @@ export class SourcePruning {
       after !== undefined && !this.#stopped;
       await nextTurn()
     ) {
-      const bots = store.read.bots.sealedAfter(after, specsAtOnce);
+      const bots = await store.upkeep.sealedBotsAfter(after, specsAtOnce);
       for (const bot of bots) for (const sealed of bot.sealed) look(bot, sealed);
       after = bots.length < specsAtOnce ? undefined : bots.at(-1);
     }

@@ -1,8 +1,9 @@
 /** Keeps the times of the store right while the wall clock is set: those that lie ahead move along, so that what is left of them stays. */
 import type { Clock } from '#common/clock.ts';
-import { ClockSteps } from '#common/clock-steps.ts';
+import { type ClockMark, ClockSteps } from '#common/clock-steps.ts';
 import type { Logger } from '#common/log.ts';
-import type { Store, Tables } from '../store/store.ts';
+import type { Store } from '../store/store.ts';
+import type { Tables } from '../store/tables.ts';
 
 export class StoredTimes {
   readonly #store: Store;
@@ -10,11 +11,15 @@ export class StoredTimes {
   readonly #logger: Logger;
   readonly #steps: ClockSteps;
 
-  constructor(store: Store, clock: Clock, logger: Logger) {
+  private constructor(store: Store, clock: Clock, logger: Logger, mark: ClockMark | undefined) {
     this.#store = store;
     this.#clock = clock;
     this.#logger = logger;
-    this.#steps = new ClockSteps(clock, store.read.clock.mark());
+    this.#steps = new ClockSteps(clock, mark);
+  }
+
+  static async open(store: Store, clock: Clock, logger: Logger): Promise<StoredTimes> {
+    return new StoredTimes(store, clock, logger, await store.look([], (tx) => tx.clock.mark()));
   }
 
   /** Keeps where the clock stands, for the next process on this boot of the machine. */
@@ -28,13 +33,13 @@ export class StoredTimes {
     return at + this.#steps.pending() - this.#clock.wallMs();
   }
 
-  /** Moves them if the clock was set. The write is queued before that of the caller. */
+  /** Moves them if the clock was set. The change is queued before that of the caller. */
   follow(): void {
     const stepMs = this.#steps.take();
     if (stepMs === 0) return;
     this.#logger.warn({ stepMs }, 'the clock of this machine was changed; deadlines keep their remaining time');
     this.#store
-      .write((tx) => {
+      .change([], (tx) => {
         tx.jobs.followClock(stepMs);
         tx.bots.followClock(stepMs);
         this.keepMark(tx);

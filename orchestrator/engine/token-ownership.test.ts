@@ -25,7 +25,7 @@ it('knows tokens that an older release kept under keys of another form', async (
   ];
   const oldKey = (text: string) =>
     createHmac('sha256', sealKey.reveal()).update(`telegram token ${text}`).digest('hex');
-  await store.write((tx) => {
+  await store.change([], (tx) => {
     const row: Omit<BotFields, 'userId' | 'botId' | 'specSealed'> = {
       mode: 'simple',
       desired: 'running',
@@ -55,10 +55,10 @@ it('knows tokens that an older release kept under keys of another form', async (
     tx.telegramTokens.put(oldKey(token), ann);
     tx.telegramTokens.put(oldKey('of a bot that is gone'), bob);
   });
-  await store.write((tx) => renewTokenKeys(context, tx));
-  expect(tokenHolders(context, store.read, bob, spec)).toEqual([ann]);
-  expect(store.read.telegramTokens.ofBot(ann)).toHaveLength(1);
-  expect(store.read.telegramTokens.ofBot(bob)).toEqual([]);
+  await store.change([], (tx) => renewTokenKeys(context, tx));
+  expect(await store.look([], (tx) => tokenHolders(context, tx, bob, spec))).toEqual([ann]);
+  expect(await store.look([], (tx) => tx.telegramTokens.ofBot(ann))).toHaveLength(1);
+  expect(await store.look([], (tx) => tx.telegramTokens.ofBot(bob))).toEqual([]);
   await store.close();
   rmSync(dir, { recursive: true });
 });

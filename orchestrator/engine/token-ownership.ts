@@ -13,7 +13,7 @@ import { telegramTokensOf } from '#common/telegram-token.ts';
 import { type BotSpec, CustomSourceSchema } from '#gen/botrunner/v1/bot_pb.js';
 import { mayRun } from '../core/quota.ts';
 import type { BotRecord } from '../core/records.ts';
-import type { Tables } from '../store/store.ts';
+import type { Reading, Tables } from '../store/tables.ts';
 import type { EngineContext } from './context.ts';
 import { openSoundSpec } from './specs.ts';
 
@@ -30,7 +30,7 @@ const envKeys = (sealKey: Secret<Uint8Array>, spec: BotSpec): readonly string[] 
   telegramTokensOf(spec.env).map((token) => tokenKeyOf(sealKey, tokenSha256(token)));
 
 /** Those of its environment; a bot that gets none from there uses the one in its source. */
-function tokenKeys(context: EngineContext, tx: Tables, bot: BotKey, spec: BotSpec): readonly string[] {
+function tokenKeys(context: EngineContext, tx: Reading, bot: BotKey, spec: BotSpec): readonly string[] {
   const keys = envKeys(context.sealKey, spec);
   const source = keys.length > 0 ? undefined : sourceIdOf(context.sealKey, bot, spec);
   if (source === undefined) return keys;
@@ -99,7 +99,7 @@ export function renewTokenKeys(context: EngineContext, tx: Tables): void {
 const isSame = (a: BotKey, b: BotKey): boolean => a.userId === b.userId && a.botId === b.botId;
 
 /** The bot that has a token. One that has ended, and that nobody is starting again, keeps it only until another wants it. */
-function ownerOf(tx: Tables, key: string): BotKey | undefined {
+function ownerOf(tx: Reading, key: string): BotKey | undefined {
   const owner = tx.telegramTokens.owner(key);
   const bot = owner && tx.bots.get(owner);
   const hasEnded = bot?.state === 'exited' && !mayRun(bot) && tx.jobs.openOfBot(bot).length === 0;
@@ -107,7 +107,7 @@ function ownerOf(tx: Tables, key: string): BotKey | undefined {
 }
 
 /** The other bots that have a token of the spec. */
-export function tokenHolders(context: EngineContext, tx: Tables, bot: BotKey, spec: BotSpec): readonly BotKey[] {
+export function tokenHolders(context: EngineContext, tx: Reading, bot: BotKey, spec: BotSpec): readonly BotKey[] {
   const holders: BotKey[] = [];
   for (const key of tokenKeys(context, tx, bot, spec)) {
     const owner = ownerOf(tx, key);
@@ -119,7 +119,7 @@ export function tokenHolders(context: EngineContext, tx: Tables, bot: BotKey, sp
 }
 
 /** The refusal of a start that runs into another holder; it names the worker of one that its user cannot stop now. */
-export function refusedToken(context: EngineContext, tx: Tables, userId: string, holders: readonly BotKey[]): Problem {
+export function refusedToken(context: EngineContext, tx: Reading, userId: string, holders: readonly BotKey[]): Problem {
   const silent = silentHolder(context, tx, holders);
   if (silent !== undefined) return heldByWorker(userId, silent, `its worker ${silent.workerId} is silent`);
   const leaving = leavingHolder(tx, holders);
@@ -151,7 +151,7 @@ interface HolderOnWorker extends BotKey {
 /** The holder that nobody can stop now: its worker is silent. */
 export function silentHolder(
   { fleet }: EngineContext,
-  tx: Tables,
+  tx: Reading,
   holders: readonly BotKey[],
 ): HolderOnWorker | undefined {
   for (const { userId, botId } of holders) {
@@ -166,7 +166,7 @@ export function silentHolder(
  * when that worker has not been silent for long.
  */
 function leavingHolder(
-  tx: Tables,
+  tx: Reading,
   holders: readonly BotKey[],
 ): (HolderOnWorker & { readonly why: string }) | undefined {
   for (const { userId, botId } of holders) {

@@ -57,7 +57,6 @@ export function takeUp(context: EngineContext, change: Change): void {
   // Across a reboot only the wall clock shows how long it was; if set back, it must not grant more time.
   tx.jobs.boundDeadlines(now);
   tx.bots.boundAges(now);
-  tx.artifacts.discardUnfinished();
   renewTokenKeys(context, tx);
   tx.bots.setMaxRuntime(context.settings.maxRuntimeMs);
 }

@@ -4,6 +4,7 @@ import { refuse, unwrap } from '#common/problem.ts';
 import type { EventRecord } from '../core/records.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import type { Store } from '../store/store.ts';
+import { wantBot, wantBotsOfUser } from '../store/want.ts';
 import type { BotView } from '../views/bot-view.ts';
 import type { LiveEvent } from '../views/event.ts';
 import type { EventFeed } from './feed.ts';
@@ -48,14 +49,18 @@ export async function* watchBotEvents(
     (botId === '' || event.botId === botId) &&
     (event.body.kind === 'bot' || (includeJobs && event.body.kind === 'job'));
   const at = (seq: number) => ({ resumeFrom: resumePoint(storeId, seq) });
-  if (botId !== '') assertBotKnown(store, { userId, botId });
-  const from = request.resumeFrom === '' ? feed.now() : unwrap(parseResumePoint(storeId, request.resumeFrom));
+  if (botId !== '') await assertBotKnown(store, { userId, botId });
+  let from = request.resumeFrom === '' ? undefined : unwrap(parseResumePoint(storeId, request.resumeFrom));
   if (request.resumeFrom === '') {
+    const { bots, seq } = await botsOf(deps, request);
+    from = seq;
     const last = Math.min(request.last, lastMax);
-    // Taken in one turn with `from`: nothing is missing in between, nothing occurs twice.
-    const events = last > 0 ? store.read.outbox.lastOf(userId, { botId, jobs: includeJobs }, last) : [];
-    if (last === 0) yield { kind: 'snapshot', bots: botsOf(deps, request), reason: '', ...at(feed.now()) };
-    for (const record of events) yield { kind: 'event', event: feed.render(record), ...at(record.seq) };
+    const events = last > 0 ? await store.events.lastOf(userId, { botId, jobs: includeJobs }, last) : [];
+    if (last === 0) yield { kind: 'snapshot', bots, reason: '', ...at(seq) };
+    for (const record of events) {
+      // Later ones come from the feed.
+      if (record.seq <= seq) yield { kind: 'event', event: feed.render(record), ...at(record.seq) };
+    }
   }
   // At once, so that everybody has a place to resume from, and knows that the call was taken while nothing happens.
   if (from !== undefined && (request.resumeFrom !== '' || request.last > 0)) yield { kind: 'mark', ...at(from) };
@@ -66,7 +71,7 @@ export async function* watchBotEvents(
         break;
       case 'reset':
         // No older than its place: an event after it is at worst sent twice, never missing.
-        yield { kind: 'snapshot', bots: botsOf(deps, request), reason: lostReason, ...at(item.seq) };
+        yield { kind: 'snapshot', bots: (await botsOf(deps, request)).bots, reason: lostReason, ...at(item.seq) };
         break;
       case 'mark':
         yield { kind: 'mark', ...at(item.seq) };
@@ -75,14 +80,25 @@ export async function* watchBotEvents(
   }
 }
 
-const botsOf = ({ store, fleet }: BotEventsDeps, { userId, botId }: BotEventsRequest): readonly BotView[] =>
-  store.read.bots
-    .ofUser(userId)
-    .filter((bot) => botId === '' || bot.botId === botId)
-    .map((bot) => fleet.view(bot));
+/** The bots, and the place in the log of events that they are from. */
+const botsOf = (
+  { store, fleet }: BotEventsDeps,
+  { userId, botId }: BotEventsRequest,
+): Promise<{ readonly bots: readonly BotView[]; readonly seq: number }> =>
+  store.look([wantBotsOfUser(userId)], (tx) => ({
+    bots: tx.bots
+      .ofUser(userId)
+      .filter((bot) => botId === '' || bot.botId === botId)
+      .map((bot) => fleet.view(bot)),
+    seq: tx.outbox.lastSeq(),
+  }));
 
 /** A deleted bot is known as long as its events are kept. */
-function assertBotKnown({ read }: Store, key: BotKey): void {
-  if (read.bots.get(key) !== undefined || read.outbox.lastBotSeq(key) > 0) return;
+async function assertBotKnown(store: Store, key: BotKey): Promise<void> {
+  const isKnown = await store.look(
+    [wantBot(key)],
+    (tx) => tx.bots.get(key) !== undefined || tx.outbox.lastBotSeq(key) > 0,
+  );
+  if (isKnown) return;
   refuse('BOT_NOT_FOUND', `There is no bot named ${key.botId.slice(0, 64)}.`);
 }

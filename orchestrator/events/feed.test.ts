@@ -37,7 +37,7 @@ const worker = {
 } as const;
 /** Events without a bot: what they say does not matter here. */
 const add = (count: number, userId = 'ann', at = 0) =>
-  store.write((tx) => {
+  store.change([], (tx) => {
     for (let n = 0; n < count; n++) {
       const eventId = `e${++made}`;
       tx.outbox.add({ eventId, userId, botId: '', botSeq: 0, subjectId: 'w1', body: { kind: 'worker', worker }, at });
@@ -93,8 +93,8 @@ describe('the feed', () => {
 
   it('says that events are missing where they were removed, and continues from there', async () => {
     await add(10);
-    await store.write((tx) => tx.outbox.prune({ before: 0, keep: 4, limit: 100 }));
-    expect(store.read.outbox.floor()).toBe(6);
+    await store.upkeep.pruneEvents({ before: 0, keep: 4, limit: 100 });
+    expect(await store.events.floor()).toBe(6);
     const items = feed.watch(ann, 3, new AbortController().signal);
     expect(await take(items, 1)).toEqual([{ kind: 'reset', seq: 10 }]);
     await add(1);
@@ -112,7 +112,7 @@ describe('the feed', () => {
     await add(1);
     await first;
     for (let n = 0; n < 20; n++) await add(1);
-    await store.write((tx) => tx.outbox.prune({ before: 0, keep: 1, limit: 100 }));
+    await store.upkeep.pruneEvents({ before: 0, keep: 1, limit: 100 });
     expect(await take(items, 1)).toEqual([{ kind: 'reset', seq: 21 }]);
     await items.return(undefined);
   });

@@ -7,7 +7,7 @@
  * 2. Nobody waits for a watcher. What is kept for one that falls behind is bounded; it then reads on from the store.
  * 3. Only events on disk are handed out.
  */
-import { nextTurn } from '#common/background.ts';
+import { inBackground, nextTurn } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import { refuse } from '#common/problem.ts';
@@ -75,14 +75,16 @@ export class EventFeed {
   readonly #watchers = new Map<string, Set<Watcher>>();
   readonly #end: () => void;
   #count = 0;
+  #isNews = false;
+  #isPumping = false;
   /** The place of the newest event handed to the watchers. */
   #position: number;
 
   constructor(deps: FeedDeps) {
     this.#deps = deps;
     this.#settings = { ...defaultFeedSettings, ...deps.settings };
-    this.#position = deps.store.read.outbox.lastSeq();
-    this.#end = deps.store.onEvents(() => this.#pump());
+    this.#position = deps.store.lastSeq();
+    this.#end = deps.store.onEvents(() => this.#pumpSoon());
   }
 
   close(): void {
@@ -90,8 +92,8 @@ export class EventFeed {
   }
 
   /** The place right now. */
-  now(): number {
-    return this.#deps.store.read.outbox.lastSeq();
+  now(): Promise<number> {
+    return this.#deps.store.look([], (tx) => tx.outbox.lastSeq());
   }
 
   /** For renderings of the same events elsewhere. */
@@ -99,17 +101,29 @@ export class EventFeed {
     return createLiveEvent(record, this.#deps.runtimeOf);
   }
 
-  #pump(): void {
-    const { store, logger } = this.#deps;
-    try {
-      for (;;) {
-        const events = store.read.outbox.after(this.#position, this.#settings.batch);
-        for (const record of events) this.#hand(record);
-        if (events.length < this.#settings.batch) return;
-      }
-    } catch (error) {
+  /** One pump at a time; what is committed while it works, it takes along. */
+  #pumpSoon(): void {
+    this.#isNews = true;
+    if (this.#isPumping) return;
+    this.#isPumping = true;
+    inBackground(this.#pump(), (error) => {
       // The watchers stay where they are; the next commit tries again.
-      logger.error({ err: error }, 'reading the outbox failed');
+      this.#deps.logger.error({ err: error }, 'reading the outbox failed');
+    });
+  }
+
+  async #pump(): Promise<void> {
+    const { store } = this.#deps;
+    try {
+      while (this.#isNews) {
+        this.#isNews = false;
+        const events = await store.events.after(this.#position, this.#settings.batch);
+        for (const record of events) this.#hand(record);
+        if (events.length === this.#settings.batch) this.#isNews = true;
+      }
+    } finally {
+      // In the same turn as the last look at what is new.
+      this.#isPumping = false;
     }
   }
 
@@ -142,9 +156,9 @@ export class EventFeed {
     const { markMs } = this.#settings;
     const watcher = this.#join(query);
     try {
-      const end = this.now();
+      const end = await this.now();
       // A place in the future can only be of a store that was set back.
-      if (from === undefined || from > end) yield this.#reset(watcher);
+      if (from === undefined || from > end) yield await this.#reset(watcher);
       else watcher.position = from;
       for (;;) {
         if (signal.aborted) return;
@@ -172,14 +186,18 @@ export class EventFeed {
 
   /** Reads from the store until nothing is left; from then on events come by the buffer. */
   async *#catchUp(watcher: Watcher, signal: AbortSignal): AsyncGenerator<FeedItem> {
-    const { outbox } = this.#deps.store.read;
+    const { events } = this.#deps.store;
     // What is read waits in memory while its reader does not read on: little, unless nothing of it is for the reader.
     let size = heldMax;
     while (!signal.aborted) {
-      if (watcher.position < outbox.floor()) yield this.#reset(watcher);
-      const rows = outbox.ofUserAfter(watcher.query.userId, watcher.position, size);
-      // In the same turn as the read, so that no commit falls in between.
-      if (rows.length < size) watcher.behind = false;
+      if (watcher.position < (await events.floor())) yield await this.#reset(watcher);
+      // From here on what is committed is kept for it, so that nothing falls between the read and the buffer.
+      watcher.behind = false;
+      const rows = await events.ofUserAfter(watcher.query.userId, watcher.position, size);
+      if (rows.length === size) {
+        watcher.behind = true;
+        watcher.buffer = [];
+      }
       for (const record of rows) {
         if (signal.aborted) return;
         watcher.position = record.seq;
@@ -192,9 +210,9 @@ export class EventFeed {
     }
   }
 
-  /** The caller reads the state in the same turn as it takes this item. */
-  #reset(watcher: Watcher): FeedItem {
-    watcher.position = this.now();
+  /** The caller reads the state after it has taken this item. */
+  async #reset(watcher: Watcher): Promise<FeedItem> {
+    watcher.position = await this.now();
     watcher.behind = true;
     watcher.buffer = [];
     return { kind: 'reset', seq: watcher.position };

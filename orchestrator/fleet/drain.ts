@@ -8,6 +8,7 @@ import { Bell } from '#common/waiting/bell.ts';
 import { isFinal, type JobRecord } from '../core/records.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Store } from '../store/store.ts';
+import { wantBot, wantBotsOfWorker, wantWorker } from '../store/want.ts';
 
 export interface DrainDeps {
   readonly store: Store;
@@ -35,8 +36,9 @@ export class Drain {
   /** One step after the other until no running bot is left that can go. The worker is cordoned first. */
   async *run(workerId: string, signal: AbortSignal): AsyncGenerator<DrainStep> {
     const { store, engine } = this.#deps;
-    await store.write((tx) => tx.workers.setCordoned(workerId, true));
-    for (const key of inOrder(store.read.bots.ofWorker(workerId))) {
+    await store.change([wantWorker(workerId)], (tx) => tx.workers.setCordoned(workerId, true));
+    const bots = await store.look([wantBotsOfWorker(workerId)], (tx) => inOrder(tx.bots.ofWorker(workerId)));
+    for (const key of bots) {
       if (signal.aborted) return;
       const begun = await engine.moveAway(key, workerId);
       if (begun.kind === 'gone') continue;
@@ -44,15 +46,16 @@ export class Drain {
         yield { ...key, outcome: 'stays', workerId, reason: begun.reason };
         continue;
       }
-      const keepsData = store.read.botVolumes.workersOf(key).includes(workerId);
+      const keepsData = await store.look([], (tx) => tx.botVolumes.workersOf(key).includes(workerId));
       yield { ...key, outcome: 'moving', workerId, reason: keepsData ? `its /data stays on ${workerId}` : '' };
       const job = await this.#ended(begun.jobId, signal);
-      if (job !== undefined) yield this.#howItWent(key, workerId, job);
+      if (job !== undefined) yield await this.#howItWent(key, workerId, job);
     }
   }
 
-  #howItWent(key: BotKey, from: string, job: JobRecord): DrainStep {
-    const now = this.#deps.store.read.bots.get(key)?.workerId ?? '';
+  async #howItWent(key: BotKey, from: string, job: JobRecord): Promise<DrainStep> {
+    const bot = await this.#deps.store.look([wantBot(key)], (tx) => tx.bots.get(key));
+    const now = bot?.workerId ?? '';
     if (job.status === 'completed') {
       const reason = job.result?.['status'] === 'moved' ? '' : `it is ${String(job.result?.['status'])} there`;
       return { ...key, outcome: 'moved', workerId: now, reason };
@@ -68,7 +71,7 @@ export class Drain {
     const stopListening = store.onEvents(() => changes.ring());
     try {
       for (;;) {
-        const job = engine.findJob(jobId);
+        const job = await engine.findJob(jobId);
         if (job === undefined || isFinal(job.status)) return job;
         if ((await changes.wait({ clock, afterMs: lookAgainMs, signal })) === 'aborted') return undefined;
       }

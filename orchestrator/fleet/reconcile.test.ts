@@ -6,7 +6,7 @@ import { SendQueue } from './send-queue.ts';
 
 const sessions = ['a', 'b', 'c'].map((workerId) => ({ workerId, queue: new SendQueue() }));
 let asked: string[];
-const setOf = (workerId: string) => {
+const setOf = async (workerId: string) => {
   asked.push(workerId);
   return create(DesiredSetSchema, {});
 };

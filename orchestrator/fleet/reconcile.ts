@@ -8,12 +8,13 @@ import type { SessionFacts } from './fleet.ts';
 
 export async function sendDesiredSets(
   sessions: readonly Pick<SessionFacts, 'workerId' | 'queue'>[],
-  desiredSetOf: (workerId: string) => DesiredSet,
+  desiredSetOf: (workerId: string) => Promise<DesiredSet>,
   signal: AbortSignal,
 ): Promise<void> {
   for (const { workerId, queue } of sessions) {
     if (signal.aborted) return;
-    queue.push({ case: 'desiredSet', value: desiredSetOf(workerId) });
+    // Nothing comes between the look and this: an older set would end what was decided since.
+    queue.push({ case: 'desiredSet', value: await desiredSetOf(workerId) });
     await nextTurn();
   }
 }

@@ -51,24 +51,24 @@ const hello = (knownBefore: string) =>
 describe('a worker that knows later decisions than the store', () => {
   it('is reported as one of a store that was set back, once, however often it connects', async () => {
     const restore = await open();
-    const [first] = store.read.openings.all();
+    const [first] = await store.look([], (tx) => tx.openings.all());
     for (let count = 0; count < 3; count++) await restore.meet(hello(first?.id ?? ''));
     expect(lines).toEqual([expect.stringContaining('error the store was set back')]);
   });
 
   it('is reported without lists that are empty', async () => {
     const restore = await open();
-    const [first] = store.read.openings.all();
+    const [first] = await store.look([], (tx) => tx.openings.all());
     await restore.meet(hello(first?.id ?? ''));
     expect(fields).toEqual([{ workerId: 'w', kept: ['dev/b'] }]);
   });
 
   it('that is accepted names the workers that have to connect', async () => {
     const restore = await open();
-    const [first] = store.read.openings.all();
+    const [first] = await store.look([], (tx) => tx.openings.all());
     await restore.meet(hello(first?.id ?? ''));
     const id = /ACCEPT_RESTORE=(\w+)/.exec(lines[0] ?? '')?.[1];
-    await store.write((tx) => {
+    await store.change([], (tx) => {
       for (const workerId of ['w', 'z']) tx.workers.put({ ...worker, workerId });
     });
     await Restore.open({ store, logger, accepted: id }, 1);

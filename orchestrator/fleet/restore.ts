@@ -14,6 +14,8 @@ import type { BotObservation, Hello, StoreMoment, StoreOpening } from '#gen/botr
 import { createForkOf, type History, type Moment, momentAt, type Opening } from '../core/history.ts';
 import type { BotRecord, ShownBot } from '../core/records.ts';
 import type { Store } from '../store/store.ts';
+import type { Reading } from '../store/tables.ts';
+import { wantBotsOfWorker } from '../store/want.ts';
 
 /** What a worker knew when its session began. */
 interface Meeting {
@@ -27,6 +29,9 @@ interface Report extends BotKey {
   readonly generation: number;
   readonly epoch: number;
 }
+
+/** Where a bot is, and when its newest decision was made. */
+type Decided = Pick<BotRecord, 'workerId' | 'decidedSeq'>;
 
 interface Held {
   readonly kept: readonly string[];
@@ -63,10 +68,15 @@ export class Restore {
   /** What was logged last of each worker: it comes again and again while nothing changes. */
   readonly #told = new Map<string, string>();
 
-  private constructor({ store, logger }: RestoreParts, acceptedSeq: number, pending: string) {
+  private constructor(
+    { store, logger }: RestoreParts,
+    openings: readonly Opening[],
+    acceptedSeq: number,
+    pending: string,
+  ) {
     this.#store = store;
     this.#logger = logger;
-    this.#openings = store.read.openings.all();
+    this.#openings = openings;
     this.#acceptedSeq = acceptedSeq;
     this.#pending = pending;
   }
@@ -74,22 +84,27 @@ export class Restore {
   /** Opens the store's history again; accepts the restore that waits, if its id is given. */
   static async open(parts: RestoreParts, now: number): Promise<Restore> {
     const { store, logger, accepted } = parts;
-    await store.write((tx) => tx.openings.add(randomBytes(9).toString('base64url'), now));
-    const pending = store.getMeta(pendingName) ?? '';
-    let acceptedSeq = Number(store.getMeta(acceptedName) ?? -1);
+    const id = randomBytes(9).toString('base64url');
+    const { openings, pending, acceptedSeq } = await store.change([], ({ openings, meta }) => {
+      openings.add(id, now);
+      const acceptedBefore = Number(meta.get(acceptedName) ?? -1);
+      return { openings: openings.all(), pending: meta.get(pendingName) ?? '', acceptedSeq: acceptedBefore };
+    });
     if (accepted !== undefined && accepted === pending) {
-      acceptedSeq = store.read.outbox.lastSeq();
-      await store.setMeta(acceptedName, String(acceptedSeq));
-      await store.setMeta(pendingName, '');
+      const { seq, workers } = await store.change([], (tx) => {
+        const last = tx.outbox.lastSeq();
+        tx.meta.put(acceptedName, String(last));
+        tx.meta.put(pendingName, '');
+        return { seq: last, workers: tx.workers.all().map(({ workerId }) => workerId) };
+      });
       // A bot that moved after the backup is started where the store has it, and ends elsewhere only when that worker connects.
-      const workers = store.read.workers.all().map(({ workerId }) => workerId);
       logger.warn({ accepted, ...(workers.length > 0 ? { workers } : {}) }, acceptedText);
-      return new Restore(parts, acceptedSeq, '');
+      return new Restore(parts, openings, seq, '');
     }
     if (accepted !== undefined) {
       logger.warn({ accepted, waiting: pending }, 'ACCEPT_RESTORE does not name a pending restore; it is ignored');
     }
-    return new Restore(parts, acceptedSeq, pending);
+    return new Restore(parts, openings, acceptedSeq, pending);
   }
 
   /** For Ensure.decided. */
@@ -98,10 +113,10 @@ export class Restore {
     return moment && toMoment(moment);
   }
 
-  /** For DesiredSet.now. */
-  now(): StoreMoment | undefined {
+  /** For DesiredSet.now: the moment at which this was the seq of the newest event. */
+  momentOf(seq: number): StoreMoment | undefined {
     const opening = this.#openings.at(-1);
-    return opening && toMoment({ opening: opening.id, seq: this.#store.read.outbox.lastSeq() });
+    return opening && toMoment({ opening: opening.id, seq });
   }
 
   /** For DesiredSet.openings. */
@@ -116,30 +131,37 @@ export class Restore {
 
   /** Takes in what a worker knows. Resolves to the bots whose newest decision must get numbers above those it has seen. */
   async meet({ workerId, heard, openings, snapshot }: Hello): Promise<readonly BotKey[]> {
-    const ours = { openings: this.#openings, now: this.#store.read.outbox.lastSeq() };
+    const { now, rows, elsewhere } = await this.#store.look([wantBotsOfWorker(workerId)], (tx) => {
+      const here = tx.bots.ofWorker(workerId);
+      const known = new Map(snapshot.flatMap((seen) => entryOf(tx.bots.get(seen))));
+      return { now: tx.outbox.lastSeq(), rows: here, elsewhere: known };
+    });
+    const ours = { openings: this.#openings, now };
     const forkOf = createForkOf(ours, openings.map(openingFromProto));
     const fork = (moment: StoreMoment | undefined) => moment && forkOf(fromProto(moment));
     const reported = new Map(snapshot.map((seen) => [botKeyText(seen), reportOf(seen, fork(seen.decided))]));
     this.#meetings.set(workerId, { fork: fork(heard), reported });
     const differing = [...reported.values()].filter((report) => report.fork !== undefined);
-    const rows = this.#store.read.bots.ofWorker(workerId);
     const absent = rows.filter((bot) => bot.desired === 'running' && !reported.has(botKeyText(bot)));
+    const isHeldHere = (key: BotKey) => this.#isHeldAt(workerId, key, elsewhere.get(botKeyText(key)));
     const held = {
-      kept: differing.filter((report) => this.#isHeldAt(workerId, report)).map(botKeyText),
-      notStarted: absent.filter((bot) => this.#isHeldAt(workerId, bot)).map(botKeyText),
+      kept: differing.filter(isHeldHere).map(botKeyText),
+      notStarted: absent.filter((bot) => this.#isHeldAt(workerId, bot, bot)).map(botKeyText),
     };
     const holds = held.kept.length + held.notStarted.length > 0;
     if (!holds) this.#told.delete(workerId);
-    if (holds) await this.#refuse(workerId, held, isStrange(ours, openings));
-    else if (fork(heard) !== undefined) this.#logFollowing(workerId, differing, absent);
     const mine = new Set(rows.map(botKeyText));
-    return differing.filter((report) => mine.has(botKeyText(report)) && !this.#isHeldAt(workerId, report));
+    const isMine = (key: BotKey) => mine.has(botKeyText(key));
+    if (holds) await this.#refuse(workerId, held, isStrange(ours, openings));
+    else if (fork(heard) !== undefined) this.#logFollowing(workerId, differing, absent, isMine);
+    return differing.filter((report) => isMine(report) && !isHeldHere(report));
   }
 
   async #refuse(workerId: string, held: Held, isOtherStore: boolean): Promise<void> {
     if (this.#pending === '') {
-      this.#pending = randomBytes(4).toString('hex');
-      await this.#store.setMeta(pendingName, this.#pending);
+      const pending = randomBytes(4).toString('hex');
+      this.#pending = pending;
+      await this.#store.change([], (tx) => tx.meta.put(pendingName, pending));
     }
     const text = isOtherStore ? otherStore(this.#pending) : setBack(this.#pending);
     const told = JSON.stringify([held, text]);
@@ -149,11 +171,15 @@ export class Restore {
     this.#logger.error({ workerId, ...Object.fromEntries(lists) }, text);
   }
 
-  #logFollowing(workerId: string, differing: readonly BotKey[], absent: readonly BotKey[]): void {
-    const known = (key: BotKey) => this.#store.read.bots.get(key)?.workerId === workerId;
+  #logFollowing(
+    workerId: string,
+    differing: readonly BotKey[],
+    absent: readonly BotKey[],
+    isMine: (key: BotKey) => boolean,
+  ): void {
     const lists = {
-      removes: differing.filter((key) => !known(key)).map(botKeyText),
-      setsBack: differing.filter(known).map(botKeyText),
+      removes: differing.filter((key) => !isMine(key)).map(botKeyText),
+      setsBack: differing.filter(isMine).map(botKeyText),
       starts: absent.map(botKeyText),
     };
     const changes = Object.entries(lists).filter(([, bots]) => bots.length > 0);
@@ -161,32 +187,33 @@ export class Restore {
     this.#logger.warn({ workerId, ...Object.fromEntries(changes) }, 'the worker follows the restored store');
   }
 
-  /** Whether the worker leaves the bot as it is, whatever the store says. */
-  #isHeldAt(workerId: string, key: BotKey): boolean {
+  /** Whether the worker leaves the bot as it is, whatever the store says: `bot` is what it says. */
+  #isHeldAt(workerId: string, key: BotKey, bot: Decided | undefined): boolean {
     const meeting = this.#meetings.get(workerId);
     if (meeting === undefined) return false;
     const report = meeting.reported.get(botKeyText(key));
     const fork = report === undefined ? meeting.fork : report.fork;
     if (fork === undefined || fork <= this.#acceptedSeq) return false;
-    const bot = this.#store.read.bots.get(key);
     return bot === undefined || bot.workerId !== workerId || bot.decidedSeq <= fork;
   }
 
-  isHeld(bot: BotKey & { readonly workerId: string | null }): boolean {
-    return bot.workerId !== null && this.#isHeldAt(bot.workerId, bot);
+  isHeld(bot: BotKey & Decided): boolean {
+    return bot.workerId !== null && this.#isHeldAt(bot.workerId, bot, bot);
   }
 
   /** For DesiredSet.kept. */
-  kept(workerId: string): readonly BotKey[] {
+  kept({ bots }: Pick<Reading, 'bots'>, workerId: string): readonly BotKey[] {
     const reported = this.#meetings.get(workerId)?.reported.values() ?? [];
-    return [...reported].filter((report) => report.fork !== undefined && this.#isHeldAt(workerId, report));
+    return [...reported].filter(
+      (report) => report.fork !== undefined && this.#isHeldAt(workerId, report, bots.get(report)),
+    );
   }
 
   /** Whether something of the worker is held, started or not. */
-  holdsAny(workerId: string): boolean {
+  holdsAny(tx: Pick<Reading, 'bots'>, workerId: string): boolean {
     if (this.#meetings.get(workerId) === undefined) return false;
-    if (this.kept(workerId).length > 0) return true;
-    return this.#store.read.bots.ofWorker(workerId).some((bot) => bot.desired === 'running' && this.isHeld(bot));
+    if (this.kept(tx, workerId).length > 0) return true;
+    return tx.bots.ofWorker(workerId).some((bot) => bot.desired === 'running' && this.isHeld(bot));
   }
 
   /** Shown as the bot's reason. */
@@ -224,6 +251,9 @@ const setBack = (id: string): string =>
 const otherStore = (id: string): string =>
   'the bots of the worker belong to another store than this one, and keep running as they are. Start with the DATA_DIR that they ' +
   `belong to; if this is that store from a very old backup, let the worker follow it with ACCEPT_RESTORE=${id}`;
+
+const entryOf = (bot: BotRecord | undefined): readonly (readonly [string, Decided])[] =>
+  bot === undefined ? [] : [[botKeyText(bot), bot]];
 
 const reportOf = ({ userId, botId, generation, epoch }: BotObservation, fork: number | undefined): Report => ({
   userId,

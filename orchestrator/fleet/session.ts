@@ -28,6 +28,7 @@ import {
 import type { Engine } from '../engine/engine.ts';
 import type { BuildOutputHub } from '../logs/build-output-hub.ts';
 import type { Store } from '../store/store.ts';
+import { wantBotsOfWorker, wantWorker } from '../store/want.ts';
 import type { Adoption } from './adoption.ts';
 import type { Fleet, FleetTimes, SessionFacts } from './fleet.ts';
 
@@ -55,11 +56,13 @@ export interface SessionDeps {
 }
 
 /** Everything a worker should run. */
-export function desiredSetOf({ restore, engine }: SessionDeps, workerId: string): DesiredSet {
-  const kept = restore.kept(workerId).map(({ userId, botId }) => create(BotNameSchema, { userId, botId }));
-  // While it holds something, the worker continues to remember the history in which it knows it.
-  const now = restore.holdsAny(workerId) ? undefined : restore.now();
-  return create(DesiredSetSchema, { bots: [...engine.desiredBots(workerId)], kept, ...(now ? { now } : {}) });
+export function desiredSetOf({ store, restore, engine }: SessionDeps, workerId: string): Promise<DesiredSet> {
+  return store.look([wantBotsOfWorker(workerId)], (tx) => {
+    const kept = restore.kept(tx, workerId).map(({ userId, botId }) => create(BotNameSchema, { userId, botId }));
+    // While it holds something, the worker continues to remember the history in which it knows it.
+    const now = restore.holdsAny(tx, workerId) ? undefined : restore.momentOf(tx.outbox.lastSeq());
+    return create(DesiredSetSchema, { bots: [...engine.desiredBots(tx, workerId)], kept, ...(now ? { now } : {}) });
+  });
 }
 
 function checkHello(message: SessionRequest | undefined, workerId: string): Hello {
@@ -113,6 +116,7 @@ export async function* serveSession(
   fleet.join(facts, hello.ready, hello.notReadyReason);
   logger.info({ workerId: hello.workerId, runtime: hello.runtime, version: hello.version }, 'worker joined');
   const letGo = onAbort(signal, () => queue.end(new Error('the connection was lost')));
+  const desiredSet = await desiredSetOf(deps, hello.workerId);
   queue.push({
     case: 'welcome',
     value: {
@@ -120,7 +124,7 @@ export async function* serveSession(
       sessionId: facts.sessionId,
       protocol: Math.min(protocolMax, hello.protocolMax),
       heartbeatIntervalMs: times.heartbeatMs,
-      desiredSet: { ...desiredSetOf(deps, hello.workerId), openings: deps.restore.openings() },
+      desiredSet: { ...desiredSet, openings: deps.restore.openings() },
       storeId: deps.storeId,
     },
   });
@@ -229,13 +233,13 @@ async function handle(deps: SessionDeps, facts: SessionFacts, { body }: SessionR
 async function noteLeaving({ store, fleet, clock, logger }: SessionDeps, facts: SessionFacts): Promise<void> {
   const at = clock.wallMs() - (fleet.presence(facts.workerId).silentMs ?? 0);
   await store
-    .write((tx) => tx.workers.seen(facts.workerId, at))
+    .change([wantWorker(facts.workerId)], (tx) => tx.workers.seen(facts.workerId, at))
     .catch((error: unknown) => logger.debug({ err: error }, 'the last-seen time of a worker could not be stored'));
 }
 
 function remember({ store, clock }: SessionDeps, hello: Hello, facts: SessionFacts): Promise<void> {
   const now = clock.wallMs();
-  return store.write((tx) => {
+  return store.change([wantWorker(hello.workerId)], (tx) => {
     tx.workers.put({
       workerId: hello.workerId,
       bootId: hello.bootId,

@@ -5,7 +5,7 @@
 import { repeat } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
-import type { WorkerStatus } from '../core/records.ts';
+import type { WorkerRecord, WorkerStatus } from '../core/records.ts';
 import type { LiveWorker } from '../engine/context.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Store } from '../store/store.ts';
@@ -19,6 +19,12 @@ export interface WorkerWatchDeps {
   readonly logger: Logger;
 }
 
+/** A worker as the store has it. */
+interface KnownWorker {
+  readonly record: WorkerRecord;
+  readonly cordoned: boolean;
+}
+
 const lookMs = 1_000;
 
 export class WorkerWatch {
@@ -29,12 +35,17 @@ export class WorkerWatch {
   readonly #silent = new Set<string>();
   #cancel: () => void = () => undefined;
 
-  constructor(deps: WorkerWatchDeps) {
+  private constructor(deps: WorkerWatchDeps) {
     this.#deps = deps;
+  }
+
+  static async open(deps: WorkerWatchDeps): Promise<WorkerWatch> {
+    const watch = new WorkerWatch(deps);
     // A restart of the orchestrator does not change a worker.
-    for (const event of deps.store.read.outbox.latestOfWorkers()) {
-      if (event.body.kind === 'worker') this.#told.set(event.body.worker.workerId, event.body.worker);
+    for (const { body } of await deps.store.events.latestOfWorkers()) {
+      if (body.kind === 'worker') watch.#told.set(body.worker.workerId, body.worker);
     }
+    return watch;
   }
 
   start(): void {
@@ -54,16 +65,20 @@ export class WorkerWatch {
   }
 
   /** All workers as last published, by id. */
-  statuses(): readonly WorkerStatus[] {
-    const { workers } = this.#deps.store.read;
-    return [...this.#told.values()]
-      .filter(({ workerId }) => !workers.isForgotten(workerId))
-      .sort((a, b) => (a.workerId < b.workerId ? -1 : 1));
+  statuses(): Promise<readonly WorkerStatus[]> {
+    return this.#deps.store.look([], ({ workers }) =>
+      [...this.#told.values()]
+        .filter(({ workerId }) => !workers.isForgotten(workerId))
+        .sort((a, b) => (a.workerId < b.workerId ? -1 : 1)),
+    );
   }
 
   async look(): Promise<void> {
-    await this.#noteSilence();
-    const changed = this.#seen().filter((worker) => !same(worker, this.#told.get(worker.workerId)));
+    const records = await this.#deps.store.look([], ({ workers }) =>
+      workers.all().map((record) => ({ record, cordoned: workers.isCordoned(record.workerId) })),
+    );
+    await this.#noteSilence(records);
+    const changed = this.#seen(records).filter((worker) => !same(worker, this.#told.get(worker.workerId)));
     if (changed.length === 0) return;
     try {
       await this.#deps.engine.publishWorkers(changed);
@@ -74,9 +89,9 @@ export class WorkerWatch {
     }
   }
 
-  async #noteSilence(): Promise<void> {
-    const { store, fleet, engine, logger } = this.#deps;
-    for (const { workerId } of store.read.workers.all()) {
+  async #noteSilence(records: readonly KnownWorker[]): Promise<void> {
+    const { fleet, engine, logger } = this.#deps;
+    for (const { workerId } of records.map(({ record }) => record)) {
       if (!fleet.isSilent(workerId)) this.#silent.delete(workerId);
       else if (!this.#silent.has(workerId)) {
         try {
@@ -90,10 +105,10 @@ export class WorkerWatch {
   }
 
   /** Workers as they are. One that has just gone may be back within seconds: until then it stays as last published. */
-  #seen(): readonly WorkerStatus[] {
-    const { store, fleet } = this.#deps;
+  #seen(known: readonly KnownWorker[]): readonly WorkerStatus[] {
+    const { fleet } = this.#deps;
     const live = new Map(fleet.live().map((worker) => [worker.workerId, worker]));
-    const records = new Map(store.read.workers.all().map((record) => [record.workerId, record]));
+    const records = new Map(known.map((worker) => [worker.record.workerId, worker]));
     const seen: WorkerStatus[] = [];
     for (const workerId of new Set([...records.keys(), ...live.keys(), ...this.#told.keys()])) {
       const told = this.#told.get(workerId);
@@ -103,10 +118,10 @@ export class WorkerWatch {
         workerId,
         condition: condition.condition,
         reason: condition.reason,
-        cordoned: store.read.workers.isCordoned(workerId),
+        cordoned: records.get(workerId)?.cordoned ?? false,
         runtime: fleet.runtimeOf(workerId),
-        version: records.get(workerId)?.version ?? '',
-        engineVersion: records.get(workerId)?.engineVersion ?? '',
+        version: records.get(workerId)?.record.version ?? '',
+        engineVersion: records.get(workerId)?.record.engineVersion ?? '',
       });
     }
     return seen;

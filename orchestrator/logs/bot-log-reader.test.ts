@@ -109,7 +109,7 @@ function makeReader(clock = systemClock): BotLogReader {
       },
     },
     clock,
-    () => home,
+    async () => home,
   );
   return made;
 }

@@ -4,6 +4,7 @@
  * others who do (live-tail.ts), and goes back to pages when it falls behind.
  */
 import { type Timestamp, timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt';
+import { inBackground } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
 import { type BotKey, botKeyText } from '#common/ids.ts';
 import { type LogCursor, parseLogCursor } from '#common/log-cursor.ts';
@@ -34,7 +35,7 @@ export interface TailQuery {
 type LoggedBot = BotKey & Pick<BotRecord, 'workerId'>;
 
 /** Says which worker has a bot now; undefined when the bot is gone. */
-export type HomeOf = (bot: BotKey) => string | null | undefined;
+export type HomeOf = (bot: BotKey) => Promise<string | null | undefined>;
 
 // What one reader holds at most, by the worker's count of 128 bytes an entry and its text.
 const pageBytes = 256 * 1024;
@@ -213,15 +214,24 @@ export class BotLogReader {
     signal: AbortSignal,
     live: () => LiveTail,
   ): AsyncGenerator<TailLogsRequest> {
-    const check = () => {
-      const home = this.#homeOf?.(bot);
+    let over = false;
+    const check = async () => {
+      const home = await this.#homeOf?.(bot);
+      if (over) return;
       if (home !== undefined && home !== workerId) live().fail(workerAway(workerId));
-      else cancel = this.#clock.after(homeCheckMs, check);
+      else checkLater();
     };
-    let cancel = this.#clock.after(homeCheckMs, check);
+    const checkLater = () => {
+      if (over) return;
+      // What the store could not say now, it is asked again.
+      cancel = this.#clock.after(homeCheckMs, () => inBackground(check(), checkLater));
+    };
+    let cancel: () => void = () => undefined;
+    checkLater();
     try {
       yield* this.#streams.open(workerId, request, signal);
     } finally {
+      over = true;
       cancel();
       if (this.#live.get(key) === live()) this.#live.delete(key);
     }

@@ -7,6 +7,7 @@ import { readSafeTar } from '#common/safe-tar.ts';
 import type { Secret } from '#common/secret.ts';
 import { openSoundSpec } from '../engine/specs.ts';
 import type { Store } from '../store/store.ts';
+import { wantBot } from '../store/want.ts';
 import { artifactChunks } from './artifact-chunks.ts';
 
 const leftOutMax = 1_000;
@@ -25,7 +26,7 @@ export async function sentBefore(
       details: { field: 'left_out', max: leftOutMax },
     });
   }
-  const bot = leftOut.length === 0 ? undefined : store.read.bots.get(key);
+  const bot = leftOut.length === 0 ? undefined : await store.look([wantBot(key)], (tx) => tx.bots.get(key));
   const source = bot && openSoundSpec(sealKey, bot, bot.specSealed)?.source;
   if (source?.case !== 'simple') return [];
   const asked = new Set(leftOut);
@@ -42,7 +43,7 @@ export async function sentBefore(
 
 /** Others get their turn between two chunks. */
 async function* slowly(store: Store, sha256: string): AsyncGenerator<Uint8Array> {
-  for (const chunk of artifactChunks(store, sha256)) {
+  for await (const chunk of artifactChunks(store, sha256)) {
     yield chunk;
     await nextTurn();
   }

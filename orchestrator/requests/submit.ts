@@ -128,5 +128,5 @@ export async function checkDeployment(
 ): Promise<void> {
   const spec = await prepareDeployment(deployment);
   const input = { action, params: deployParams({ change, takeover }) };
-  engine.checkRequest({ userId, blueprint: 'bot_runner', botId, spec, input });
+  await engine.checkRequest({ userId, blueprint: 'bot_runner', botId, spec, input });
 }

@@ -54,7 +54,7 @@ export class TokenBook {
     now: number,
     workers: WorkerCredentials,
   ): Promise<TokenBook> {
-    const records = await store.write((tx) => {
+    const records = await store.change([], (tx) => {
       for (const old of tx.tokens.all()) if (old.source === 'config') tx.tokens.remove(old.tokenSha256);
       for (const { token, userId, scope, name } of configured) {
         tx.tokens.put({ tokenSha256: sha256(token.reveal()), userId, scope, name, source: 'config', createdAt: now });
@@ -114,14 +114,14 @@ export class TokenBook {
       source: 'admin',
       createdAt: now,
     };
-    await this.#store.write((tx) => tx.tokens.put(record));
+    await this.#store.change([], (tx) => tx.tokens.put(record));
     this.#byHash.set(record.tokenSha256, entryOf(record));
     return { record, value };
   }
 
   /** The token is of no use from now on, here and after a restart. */
   async revoke(record: TokenRecord): Promise<void> {
-    await this.#store.write((tx) => tx.tokens.remove(record.tokenSha256));
+    await this.#store.change([], (tx) => tx.tokens.remove(record.tokenSha256));
     this.#byHash.get(record.tokenSha256)?.revoked.abort();
     this.#byHash.delete(record.tokenSha256);
   }

@@ -15,11 +15,16 @@ export class WorkerCredentials {
   readonly #store: Store;
   readonly #byHash = new Map<string, Entry>();
 
-  constructor(store: Store) {
+  private constructor(store: Store) {
     this.#store = store;
-    for (const { workerId, credentialSha256 } of store.read.workers.allAccess()) {
-      if (credentialSha256 !== null) this.#add(credentialSha256, workerId);
+  }
+
+  static async load(store: Store): Promise<WorkerCredentials> {
+    const credentials = new WorkerCredentials(store);
+    for (const { workerId, credentialSha256 } of await store.look([], (tx) => tx.workers.allAccess())) {
+      if (credentialSha256 !== null) credentials.#add(credentialSha256, workerId);
     }
+    return credentials;
   }
 
   /** The worker whose credential has this sha256. */
@@ -35,7 +40,7 @@ export class WorkerCredentials {
       refuse('INVALID_WORKER', 'The credential is not a sha256.', { hint: 'Run the same release.' });
     }
     // Look-up and insert are one transaction: of two that join at once under an id, one is refused.
-    await this.#store.write(({ workers }) => {
+    await this.#store.change([], ({ workers }) => {
       const known = workers.access(workerId);
       const cure = `avtomatika-bot worker readmit ${workerId}`;
       if (known?.revoked) {
@@ -69,12 +74,8 @@ export class WorkerCredentials {
     return this.#forget(workerId, false);
   }
 
-  isRevoked(workerId: string): boolean {
-    return this.#store.read.workers.access(workerId)?.revoked ?? false;
-  }
-
   async #forget(workerId: string, revoked: boolean): Promise<void> {
-    await this.#store.write(({ workers }) => workers.putAccess({ workerId, credentialSha256: null, revoked }));
+    await this.#store.change([], ({ workers }) => workers.putAccess({ workerId, credentialSha256: null, revoked }));
     for (const [sha256, entry] of this.#byHash) {
       if (entry.workerId !== workerId) continue;
       entry.revoked.abort();

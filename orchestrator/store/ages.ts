@@ -5,10 +5,12 @@ import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import type { Store } from './store.ts';
 
-export const openAgeClock = (store: Store, clock: Clock, logger: Logger): AgeClock =>
-  new AgeClock(clock, store.read.clock.ageMark(), (mark) =>
+export async function openAgeClock(store: Store, clock: Clock, logger: Logger): Promise<AgeClock> {
+  const known = await store.look([], (tx) => tx.clock.ageMark());
+  return new AgeClock(clock, known, (mark) =>
     inBackground(
-      store.write((tx) => tx.clock.setAgeMark(mark)),
+      store.change([], (tx) => tx.clock.setAgeMark(mark)),
       (error) => logger.warn({ err: error }, 'the time could not be stored'),
     ),
   );
+}

@@ -36,11 +36,11 @@ const chunkBytes = 200_000;
 async function fill(chunks: number): Promise<void> {
   store = openSqliteStore(dir);
   for (let n = 0; n < chunks; n++) {
-    await store.write((tx) => tx.artifacts.addChunk('upload', n, new Uint8Array(chunkBytes).fill(n + 1)));
+    await store.change([], (tx) => tx.artifacts.addChunk('upload', n, new Uint8Array(chunkBytes).fill(n + 1)));
   }
-  await store.write((tx) => tx.artifacts.finish('upload', 'a'.repeat(64), chunks * chunkBytes, 1));
+  await store.change([], (tx) => tx.artifacts.finish('upload', 'a'.repeat(64), chunks * chunkBytes, 1));
   for (let n = 0; n < 500; n++) {
-    await store.write((tx) =>
+    await store.change([], (tx) =>
       tx.outbox.add({
         eventId: `e${n}`,
         userId: 'dev',
@@ -84,13 +84,13 @@ it('that is damaged while it is used answers UNAVAILABLE, and is never reported 
   if (opened === undefined) throw new Error('not opened');
   expect(opened.trouble()).toBeUndefined();
   overwrite(4096, statSync(path()).size - 4096);
-  const readAll = () => {
-    for (let n = 0; n < 100; n++) opened.read.artifacts.chunk('upload', n);
+  const readAll = async () => {
+    for (let n = 0; n < 100; n++) await opened.chunks.chunk('upload', n);
   };
-  expect(readAll).toThrow(ProblemError);
-  expect(readAll).toThrow('The store of the orchestrator is damaged');
+  await expect(readAll()).rejects.toThrow(ProblemError);
+  await expect(readAll()).rejects.toThrow('The store of the orchestrator is damaged');
   expect(opened.trouble()).toContain('the store is damaged');
-  await opened.write(() => undefined).catch(() => undefined);
+  await opened.change([], () => undefined).catch(() => undefined);
   expect(opened.trouble()).toContain('the store is damaged');
 });
 

@@ -48,22 +48,28 @@ test(`${kills} times: no answered write is lost, none is there by half, and even
       expect(answers.length).toBeGreaterThan(answersOfRun / 2);
       answered += answers.length;
       const store = openSqliteStore(dir);
-      const last = store.read.outbox.lastSeq();
+      const last = store.lastSeq();
       for (const { seq, n, botId } of answers) {
-        const job = store.read.jobs.get(`job-${n}`);
+        const job = await store.look([], (tx) => tx.jobs.get(`job-${n}`));
         expect(job).toMatchObject({ botId });
-        expect(store.read.jobs.steps(`job-${n}`)).toEqual([{ state: 'init', at: n }]);
-        expect(store.read.tasks.get(`task-${n}`)?.status).toBe(job?.status === 'completed' ? 'done' : 'accepted');
-        expect(store.read.outbox.after(seq - 1, 1)).toMatchObject([{ seq, botId }]);
+        expect(await store.look([], (tx) => tx.jobs.steps(`job-${n}`))).toEqual([{ state: 'init', at: n }]);
+        expect((await store.look([], (tx) => tx.tasks.get(`task-${n}`)))?.status).toBe(
+          job?.status === 'completed' ? 'done' : 'accepted',
+        );
+        expect(await store.events.after(seq - 1, 1)).toMatchObject([{ seq, botId }]);
       }
-      const bots = store.read.bots.ofUser('ann');
+      const bots = await store.look([], (tx) => tx.bots.ofUser('ann'));
       generations = bots.reduce((sum, bot) => sum + bot.generation, 0);
       // Each write raised one generation and added one event: all of it or nothing.
       expect(generations).toBe(last);
       expect(last).toBeGreaterThanOrEqual(answered);
-      const reserved = ['w0', 'w1', 'w2'].reduce((sum, id) => sum + store.read.bots.reservedOn(id).cpuMillis, 0);
+      const reserved = await store.look([], (tx) =>
+        ['w0', 'w1', 'w2'].reduce((sum, id) => sum + tx.bots.reservedOn(id).cpuMillis, 0),
+      );
       expect(reserved).toBe(bots.length * 500);
-      const open = bots.flatMap((bot) => store.read.jobs.openOfBot(bot)).map(({ jobId }) => jobId);
+      const open = (await store.look([], (tx) => bots.flatMap((bot) => tx.jobs.openOfBot(bot)))).map(
+        ({ jobId }) => jobId,
+      );
       await store.close();
       const db = new DatabaseSync(join(dir, 'store.sqlite'));
       const rows = db.prepare("SELECT job_id FROM jobs WHERE status = 'running'").all();

@@ -7,6 +7,7 @@ import { eventually } from '../../test/kit/eventually.ts';
 import { createManualClock, type ManualClock } from '../../test/kit/manual-clock.ts';
 import type { JobRecord } from '../core/records.ts';
 import { ascendingIds } from '../engine/ids.ts';
+import { openAgeClock } from './ages.ts';
 import { Pruning } from './pruning.ts';
 import { openSqliteStore } from './sqlite.ts';
 import type { Store } from './store.ts';
@@ -17,14 +18,14 @@ let store: Store;
 let clock: ManualClock;
 let pruning: Pruning;
 
-beforeEach(() => {
+beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), 'pruning-'));
   store = openSqliteStore(dir);
   clock = createManualClock();
   // The time of a machine has fractions of a millisecond.
   clock.advance(0.25);
   const retention = { eventsMs: 7 * dayMs, eventsMax: 2_500, jobsMs: 30 * dayMs };
-  pruning = new Pruning(store, clock, silentLogger, retention);
+  pruning = new Pruning(store, clock, silentLogger, retention, await openAgeClock(store, clock, silentLogger));
 });
 afterEach(async () => {
   pruning.stop();
@@ -43,7 +44,7 @@ const worker = {
   engineVersion: '',
 } as const;
 const addEvents = (count: number) =>
-  store.write((tx) => {
+  store.change([], (tx) => {
     for (let n = 0; n < count; n++) {
       const head = {
         eventId: `e${++made}`,
@@ -56,14 +57,14 @@ const addEvents = (count: number) =>
       tx.outbox.add({ ...head, body: { kind: 'worker', worker } });
     }
   });
-const kept = () => store.read.outbox.after(0, 100_000).map(({ seq }) => seq);
+const kept = async () => (await store.events.after(0, 100_000)).map(({ seq }) => seq);
 
 const newId = ascendingIds(() => Math.floor(clock.wallMs()));
 async function addJob(status: JobRecord['status']): Promise<string> {
   const [jobId, taskId, now] = [newId(), newId(), Math.floor(clock.wallMs())];
   const times = { createdAt: now, updatedAt: now, deadlineAt: now + 1 };
   const empty = { reason: '', params: { notice: '' }, specSealed: null, result: null, error: null };
-  await store.write((tx) => {
+  await store.change([], (tx) => {
     const base = { blueprint: 'bot_runner', action: 'stop', botId: 'b', mutating: true, state: 'init' } as const;
     tx.jobs.put({ jobId, userId: 'ann', ...base, status, ...empty, taskId, ...times });
     tx.jobs.addStep(jobId, 'init', now);
@@ -85,32 +86,32 @@ describe('pruning', () => {
   it('removes events by age and by number, in portions, and says up to where', async () => {
     await addEvents(3_000);
     await pruning.prune();
-    expect(kept()).toHaveLength(2_500);
-    expect(store.read.outbox.floor()).toBe(500);
+    expect(await kept()).toHaveLength(2_500);
+    expect(await store.events.floor()).toBe(500);
     clock.advance(8 * dayMs);
     await addEvents(10);
     await pruning.prune();
-    expect(kept()).toEqual(Array.from({ length: 10 }, (_, n) => 3_001 + n));
-    expect(store.read.outbox.floor()).toBe(3_000);
+    expect(await kept()).toEqual(Array.from({ length: 10 }, (_, n) => 3_001 + n));
+    expect(await store.events.floor()).toBe(3_000);
     // Numbers never come twice, also when the table is empty.
     clock.advance(8 * dayMs);
     await pruning.prune();
     await addEvents(1);
-    expect(kept()).toEqual([3_011]);
+    expect(await kept()).toEqual([3_011]);
   });
 
   it('forgets Idempotency-Keys after a day, while it runs', async () => {
     const put = (key: string) =>
-      store.write((tx) => tx.idempotency.put('ann', key, 'body', 'job', Math.floor(clock.wallMs())));
+      store.change([], (tx) => tx.idempotency.put('ann', key, 'body', 'job', Math.floor(clock.wallMs())));
     await put('old');
     clock.advance(dayMs - 60_000);
     await put('young');
     await pruning.prune();
-    expect(store.read.idempotency.get('ann', 'old')).toBeDefined();
+    expect(await store.look([], (tx) => tx.idempotency.get('ann', 'old'))).toBeDefined();
     clock.advance(120_000);
     await pruning.prune();
-    expect(store.read.idempotency.get('ann', 'old')).toBeUndefined();
-    expect(store.read.idempotency.get('ann', 'young')).toBeDefined();
+    expect(await store.look([], (tx) => tx.idempotency.get('ann', 'old'))).toBeUndefined();
+    expect(await store.look([], (tx) => tx.idempotency.get('ann', 'young'))).toBeDefined();
   });
 
   it('continues on its own, every minute', async () => {
@@ -119,7 +120,7 @@ describe('pruning', () => {
     clock.advance(60_000);
     await eventually(
       'the next round',
-      () => kept().length,
+      async () => (await kept()).length,
       (count) => count === 2_500,
     );
   });
@@ -129,13 +130,13 @@ describe('pruning', () => {
     const young = await addJob('completed');
     clock.setWall(clock.wallMs() + 365 * dayMs);
     await pruning.prune();
-    expect(kept()).toHaveLength(10);
-    expect(store.read.jobs.get(young)?.jobId).toBe(young);
+    expect(await kept()).toHaveLength(10);
+    expect((await store.look([], (tx) => tx.jobs.get(young)))?.jobId).toBe(young);
     // A clock that stays so is right.
     clock.advance(dayMs);
     await pruning.prune();
-    expect(kept()).toEqual([]);
-    expect(store.read.jobs.get(young)).toBeUndefined();
+    expect(await kept()).toEqual([]);
+    expect(await store.look([], (tx) => tx.jobs.get(young))).toBeUndefined();
   });
 
   it('removes jobs that ended long ago with all they have, and no job that is open', async () => {
@@ -143,11 +144,15 @@ describe('pruning', () => {
     const open = await addJob('waiting_for_worker');
     clock.advance(31 * dayMs);
     const young = await addJob('failed');
-    const task = store.read.jobs.get(old)?.taskId ?? '';
+    const task = (await store.look([], (tx) => tx.jobs.get(old)))?.taskId ?? '';
     await pruning.prune();
-    expect([old, open, young].map((jobId) => store.read.jobs.get(jobId)?.jobId)).toEqual([undefined, open, young]);
-    expect(store.read.jobs.steps(old)).toEqual([]);
-    expect(store.read.tasks.get(task)).toBeUndefined();
-    expect(store.read.jobs.steps(young)).toHaveLength(1);
+    expect(await store.look([], (tx) => [old, open, young].map((jobId) => tx.jobs.get(jobId)?.jobId))).toEqual([
+      undefined,
+      open,
+      young,
+    ]);
+    expect(await store.look([], (tx) => tx.jobs.steps(old))).toEqual([]);
+    expect(await store.look([], (tx) => tx.tasks.get(task))).toBeUndefined();
+    expect(await store.look([], (tx) => tx.jobs.steps(young))).toHaveLength(1);
   });
 });

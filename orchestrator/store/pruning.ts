@@ -8,7 +8,6 @@ import type { AgeClock } from '#common/age-clock.ts';
 import { inBackground, nextTurn, repeat } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
-import { openAgeClock } from './ages.ts';
 import type { Store } from './store.ts';
 
 export interface Retention {
@@ -35,13 +34,7 @@ export class Pruning {
   #cancel: () => void = () => undefined;
   #stopped = false;
 
-  constructor(
-    store: Store,
-    clock: Clock,
-    logger: Logger,
-    retention: Retention,
-    ages: AgeClock = openAgeClock(store, clock, logger),
-  ) {
+  constructor(store: Store, clock: Clock, logger: Logger, retention: Retention, ages: AgeClock) {
     this.#store = store;
     this.#clock = clock;
     this.#logger = logger;
@@ -66,9 +59,10 @@ export class Pruning {
     const now = Math.floor(this.#ages.nowMs());
     const { eventsMs, eventsMax, jobsMs } = this.#retention;
     const events = { before: now - eventsMs, keep: eventsMax, limit: batch };
-    await this.#whileRowsGo(() => this.#store.write((tx) => tx.outbox.prune(events)));
-    await this.#whileRowsGo(() => this.#store.write((tx) => tx.idempotency.prune(now - keysMs, batch)));
-    await this.#whileRowsGo(() => this.#store.write((tx) => tx.jobs.prune(now - jobsMs, batch)));
+    const { upkeep } = this.#store;
+    await this.#whileRowsGo(() => upkeep.pruneEvents(events));
+    await this.#whileRowsGo(() => upkeep.pruneIdempotency(now - keysMs, batch));
+    await this.#whileRowsGo(() => upkeep.pruneJobs(now - jobsMs, batch));
   }
 
   async #whileRowsGo(remove: () => Promise<number>): Promise<void> {

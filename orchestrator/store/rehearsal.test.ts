@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openSqliteStore } from './sqlite.ts';
 import type { Store } from './store.ts';
+import type { Tables } from './tables.ts';
 import { aBot, anEvent } from './testing/rows.ts';
 
 let dir: string;
@@ -19,7 +20,7 @@ afterEach(async () => {
 
 test('a work that does the same each time is done once', async () => {
   let runs = 0;
-  await store.write((tx) => {
+  await store.change([], (tx) => {
     runs += 1;
     const before = tx.bots.get({ userId: 'ann', botId: 'b' });
     tx.bots.put(aBot('b', { generation: (before?.generation ?? 0) + 1 }));
@@ -27,24 +28,18 @@ test('a work that does the same each time is done once', async () => {
     tx.artifacts.addChunk('u', 0, Buffer.from('x'));
   });
   expect(runs).toBe(2);
-  expect(store.read.bots.get({ userId: 'ann', botId: 'b' })?.generation).toBe(1);
-  expect(store.read.outbox.lastSeq()).toBe(1);
-  expect(store.read.artifacts.chunk('u', 0)).toBeDefined();
+  expect((await store.look([], (tx) => tx.bots.get({ userId: 'ann', botId: 'b' })))?.generation).toBe(1);
+  expect(store.lastSeq()).toBe(1);
+  expect(await store.chunks.chunk('u', 0)).toBeDefined();
 });
 
 test.each([
-  [
-    'a clock',
-    (n: number) => (tx: Parameters<Parameters<Store['write']>[0]>[0]) => tx.bots.put(aBot('b', { updatedAt: n })),
-  ],
-  [
-    'an id of its own',
-    (n: number) => (tx: Parameters<Parameters<Store['write']>[0]>[0]) => tx.outbox.add(anEvent(`e${n}`, 'b')),
-  ],
+  ['a clock', (n: number) => (tx: Tables) => tx.bots.put(aBot('b', { updatedAt: n }))],
+  ['an id of its own', (n: number) => (tx: Tables) => tx.outbox.add(anEvent(`e${n}`, 'b'))],
   ['what it remembers', (n: number) => () => n],
 ])('a work that depends on %s fails and leaves nothing behind', async (_name, work) => {
   let n = 0;
-  await expect(store.write((tx) => work(++n)(tx))).rejects.toThrow('did not do the same');
-  expect(store.read.bots.ofUser('ann')).toEqual([]);
-  expect(store.read.outbox.lastSeq()).toBe(0);
+  await expect(store.change([], (tx) => work(++n)(tx))).rejects.toThrow('did not do the same');
+  expect(await store.look([], (tx) => tx.bots.ofUser('ann'))).toEqual([]);
+  expect(store.lastSeq()).toBe(0);
 });

@@ -7,7 +7,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { migrations } from './schema.ts';
 import { openSqliteStore } from './sqlite.ts';
-import type { Store, Tables } from './store.ts';
+import type { Store } from './store.ts';
+import type { Reading, Tables } from './tables.ts';
 import { aBot, aJob, anEvent, aTask } from './testing/rows.ts';
 
 const ids = fc.nat(3);
@@ -92,12 +93,17 @@ const works = fc.array(fc.record({ steps: fc.array(steps, { maxLength: 5 }), fai
 const bots = [0, 1, 2, 3].map((n) => ({ userId: 'ann', botId: `b${n}` }));
 
 /** All that the tables answer. */
-function answers({ read: tx }: Store): unknown {
+const answers = async (store: Store): Promise<unknown> => ({
+  ...(await store.look([], looked)),
+  sealed: await store.upkeep.sealedBots(),
+  events: await store.events.after(0, 1_000),
+});
+
+function looked(tx: Reading) {
   return {
     bots: bots.map((key) => tx.bots.get(key)),
     ofUser: tx.bots.ofUser('ann'),
     active: [...tx.bots.activeOf('ann').keys()].sort(),
-    sealed: tx.bots.sealed(),
     workers: ['w1', 'w2'].map((id) => [
       tx.bots.ofWorker(id),
       tx.bots.reservedOn(id),
@@ -127,7 +133,6 @@ function answers({ read: tx }: Store): unknown {
     volumes: bots.map((key) => tx.botVolumes.workersOf(key)),
     leftovers: bots.map((key) => [tx.leftovers.ofBot(key), [...tx.leftovers.workersWith(key)].sort()]),
     lastSeq: tx.outbox.lastSeq(),
-    events: tx.outbox.after(0, 1_000),
     latest: bots.map((key) => tx.outbox.latestOfBot(key)),
     botSeqs: bots.map((key) => tx.outbox.lastBotSeq(key)),
   };
@@ -141,17 +146,17 @@ test('after any works, throwing ones included, in commits of one or of many', as
         const store = openSqliteStore(dir);
         const write = (work: (typeof all)[number]) =>
           store
-            .write((tx) => {
+            .change([], (tx) => {
               for (const step of work.steps) step(tx);
               if (work.fails) throw new Error('not this one');
             })
             .catch((error: Error) => expect(error.message).toBe('not this one'));
         if (together) await Promise.all(all.map(write));
         else for (const work of all) await write(work);
-        const before = answers(store);
+        const before = await answers(store);
         await store.close();
         const again = openSqliteStore(dir);
-        expect(answers(again)).toEqual(before);
+        expect(await answers(again)).toEqual(before);
         await again.close();
       } finally {
         rmSync(dir, { recursive: true, force: true });
@@ -188,10 +193,10 @@ test('a store of the schema before has the steps of its jobs in their rows, and 
       { state: 'init', at: 10 },
       { state: 'deploying', at: 20 },
     ];
-    expect(store.read.jobs.steps('j1')).toEqual(expected);
-    expect(store.read.jobs.steps('j2')).toEqual(expected);
-    expect(store.read.jobs.steps('j3')).toEqual([]);
-    expect(await store.write((tx) => tx.outbox.add(anEvent('next', 'b1')).seq)).toBe(42);
+    expect(await store.look([], (tx) => tx.jobs.steps('j1'))).toEqual(expected);
+    expect(await store.look([], (tx) => tx.jobs.steps('j2'))).toEqual(expected);
+    expect(await store.look([], (tx) => tx.jobs.steps('j3'))).toEqual([]);
+    expect(await store.change([], (tx) => tx.outbox.add(anEvent('next', 'b1')).seq)).toBe(42);
     await store.close();
   } finally {
     rmSync(dir, { recursive: true, force: true });

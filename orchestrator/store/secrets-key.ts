@@ -38,13 +38,15 @@ const isSame = (a: string, b: string): boolean =>
 
 /** Throws SecretsKeyError, with the cure, when the key is not the one that the store's secrets were sealed with. */
 export async function openSecretsKey(settings: KeySettings, store: Store): Promise<Secret<Uint8Array>> {
-  const samples = store.sealedSamples();
+  const samples = await store.upkeep.sealedSamples();
+  const check = await store.look([], (tx) => tx.meta.get(checkName));
   const path = join(settings.dir, 'secrets.key');
-  const lossId = samples.length === 0 ? undefined : lossIdOf(store.getMeta(checkName), samples);
+  const lossId = samples.length === 0 ? undefined : lossIdOf(check, samples);
   const mayBeLost = settings.acceptLostKey !== undefined && settings.acceptLostKey === lossId;
   const key = settings.secretsKey ?? readOrMakeKey(path, samples.length === 0 || mayBeLost);
-  if (key !== undefined && (lossId === undefined || mayBeLost || fits(key, store.getMeta(checkName), samples))) {
-    await store.setMeta(checkName, checkOf(key));
+  if (key !== undefined && (lossId === undefined || mayBeLost || fits(key, check, samples))) {
+    const made = checkOf(key);
+    await store.change([], (tx) => tx.meta.put(checkName, made));
     return key;
   }
   const where = settings.secretsKey ? 'SECRETS_KEY' : path;

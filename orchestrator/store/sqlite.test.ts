@@ -45,38 +45,38 @@ describe('the SQLite store', () => {
 
   it('gives back what was written, also after it was opened again', async () => {
     const first = openSqliteStore(dir);
-    await first.write((tx) => tx.bots.put(bot));
-    expect(first.read.bots.get(bot)).toEqual(bot);
+    await first.change([], (tx) => tx.bots.put(bot));
+    expect(await first.look([], (tx) => tx.bots.get(bot))).toEqual(bot);
     await first.close();
     const second = openSqliteStore(dir);
-    expect(second.read.bots.get(bot)).toEqual(bot);
-    expect(second.read.bots.get({ userId: 'ann', botId: 'Echo' })).toBeUndefined();
+    expect(await second.look([], (tx) => tx.bots.get(bot))).toEqual(bot);
+    expect(await second.look([], (tx) => tx.bots.get({ userId: 'ann', botId: 'Echo' }))).toBeUndefined();
     await second.close();
   });
 
   it('undoes a write that throws, and only that one of its turn', async () => {
     const store = openSqliteStore(dir);
-    const good = store.write((tx) => tx.bots.put(bot));
-    const bad = store.write((tx) => {
+    const good = store.change([], (tx) => tx.bots.put(bot));
+    const bad = store.change([], (tx) => {
       tx.bots.put(changed(bot, { botId: 'bad' }));
       throw new Error('no');
     });
-    const other = store.write((tx) => tx.bots.put(changed(bot, { botId: 'other' })));
+    const other = store.change([], (tx) => tx.bots.put(changed(bot, { botId: 'other' })));
     await expect(bad).rejects.toThrow('no');
     await Promise.all([good, other]);
-    expect(store.read.bots.ofUser('ann').map(({ botId }) => botId)).toEqual(['echo', 'other']);
+    expect((await store.look([], (tx) => tx.bots.ofUser('ann'))).map(({ botId }) => botId)).toEqual(['echo', 'other']);
     await store.close();
   });
 
   it('shares one commit among the writes of one turn', async () => {
     const store = openSqliteStore(dir);
-    await store.write((tx) => tx.bots.put(bot));
+    await store.change([], (tx) => tx.bots.put(bot));
     const before = statSync(join(dir, 'store.sqlite-wal')).size;
     await Promise.all(
-      Array.from({ length: 50 }, (_, n) => store.write((tx) => tx.bots.put(changed(bot, { generation: n })))),
+      Array.from({ length: 50 }, (_, n) => store.change([], (tx) => tx.bots.put(changed(bot, { generation: n })))),
     );
     const together = statSync(join(dir, 'store.sqlite-wal')).size - before;
-    for (let n = 0; n < 50; n++) await store.write((tx) => tx.bots.put(changed(bot, { generation: n })));
+    for (let n = 0; n < 50; n++) await store.change([], (tx) => tx.bots.put(changed(bot, { generation: n })));
     const oneByOne = statSync(join(dir, 'store.sqlite-wal')).size - before - together;
     // Each commit writes the changed page again.
     expect(oneByOne).toBeGreaterThan(together * 10);
@@ -88,11 +88,11 @@ describe('the SQLite store', () => {
     const { specSealed: _, undo: _undo, purge: _purge, ...shown } = bot;
     const body = { kind: 'bot' as const, bot: shown };
     const event = { userId: 'ann', botId: 'echo', subjectId: 'echo', body, at: 3 };
-    const seqs = await store.write((tx) =>
+    const seqs = await store.change([], (tx) =>
       ['x', 'y', 'z'].map((eventId, index) => tx.outbox.add({ ...event, eventId, botSeq: index + 1 }).seq),
     );
     expect(seqs).toEqual([1, 2, 3]);
-    expect(store.read.outbox.after(1, 10).map(({ eventId }) => eventId)).toEqual(['y', 'z']);
+    expect((await store.events.after(1, 10)).map(({ eventId }) => eventId)).toEqual(['y', 'z']);
     await store.close();
   });
 
@@ -104,7 +104,7 @@ describe('the SQLite store', () => {
 
   it('is not shared by two orchestrators', async () => {
     const store = openSqliteStore(dir);
-    await store.write((tx) => tx.bots.put(bot));
+    await store.change([], (tx) => tx.bots.put(bot));
     expect(() => openSqliteStore(dir)).toThrow(/locked|busy/);
     await store.close();
   });
@@ -128,17 +128,21 @@ describe('the SQLite store', () => {
 
   it('finishes an upload once and drops one that has no end', async () => {
     const store = openSqliteStore(dir);
-    await store.write((tx) => {
+    await store.change([], (tx) => {
       tx.artifacts.addChunk('u1', 0, Buffer.from('one'));
       tx.artifacts.finish('u1', 'sha', 3, 1);
       tx.artifacts.addChunk('u2', 0, Buffer.from('one'));
       tx.artifacts.finish('u2', 'sha', 3, 1);
       tx.artifacts.addChunk('u3', 0, Buffer.from('lost'));
-      tx.artifacts.discardUnfinished();
     });
-    expect(store.read.artifacts.get('sha')).toEqual({ uploadId: 'u1', sizeBytes: 3 });
-    expect(store.read.artifacts.chunk('u2', 0)).toBeUndefined();
-    expect(store.read.artifacts.chunk('u3', 0)).toBeUndefined();
+    await store.upkeep.discardUnfinished();
+    expect(await store.look([], (tx) => tx.artifacts.get('sha'))).toEqual({
+      uploadId: 'u1',
+      sizeBytes: 3,
+      unneededAt: null,
+    });
+    expect(await store.chunks.chunk('u2', 0)).toBeUndefined();
+    expect(await store.chunks.chunk('u3', 0)).toBeUndefined();
     await store.close();
   });
 });

@@ -7,20 +7,20 @@ import { type Alive, createAlive } from './alive/alive.ts';
 import { openSound, type Statements, StoreHealth } from './damage.ts';
 import { createGroupCommit, Transaction } from './group-commit.ts';
 import { migrations } from './schema.ts';
-import { specBinding } from './seal.ts';
 import { createSqliteRows } from './sqlite-rows.ts';
-import type { Store, Tables } from './store.ts';
+import { createSqliteUpkeep } from './sqlite-upkeep.ts';
+import type { Store } from './store.ts';
 import { createArtifactTable } from './tables/artifacts.ts';
-import { createBotReader } from './tables/bots.ts';
 import { createClockTable } from './tables/clock.ts';
 import { createIdempotencyTable } from './tables/idempotency.ts';
 import { createJobReader } from './tables/jobs.ts';
+import { createMetaTable } from './tables/meta.ts';
 import { createOpeningTable } from './tables/openings.ts';
-import { createOutboxReader } from './tables/outbox.ts';
-import { bytesOf, textOf } from './tables/row.ts';
+import { createOutboxReader, type EventReader } from './tables/outbox.ts';
 import { createTaskReader } from './tables/tasks.ts';
 import { createTokenTable } from './tables/tokens.ts';
 import { createAccessTable } from './tables/workers.ts';
+import type { Tables } from './tables.ts';
 
 /** The state folder was written by a newer release. */
 export class SchemaTooNewError extends Error {
@@ -66,9 +66,6 @@ function openFile(path: string): DatabaseSync {
 
 const pragma = (db: DatabaseSync, name: string): number => Number(db.prepare(`PRAGMA ${name}`).get()?.[name] ?? 0);
 
-/** What incremental_vacuum could give back: none in a store that is not set up for it. */
-const freePages = (db: DatabaseSync): number => (pragma(db, 'auto_vacuum') === 2 ? pragma(db, 'freelist_count') : 0);
-
 // Written again within a second or so; a larger one is left to its operator (docs/DEPLOY.md).
 const rewrittenMaxBytes = 256 * 1024 * 1024;
 
@@ -107,9 +104,10 @@ export function openSqliteStore(dir: string, logger?: Logger, { rehearses = fals
   const alive = createAlive({ job: jobs.find, task: tasks.find, events, lastSeq: events.lastSeq });
   const rows = createSqliteRows(plain, alive);
   rows.load();
-  const tables = tablesOf(watched, alive, { jobs, tasks, events });
+  const artifacts = createArtifactTable(watched);
+  const tables = tablesOf(watched, alive, { events, artifacts });
   const listeners = new Set<() => void>();
-  let told = tables.outbox.lastSeq();
+  let told = events.lastSeq();
   const commits = createGroupCommit({
     db,
     health,
@@ -118,64 +116,43 @@ export function openSqliteStore(dir: string, logger?: Logger, { rehearses = fals
     rehearses,
     writeRows: rows.write,
     committed: () => {
-      const last = tables.outbox.lastSeq();
+      const last = events.lastSeq();
       if (last === told) return;
       told = last;
       for (const listener of listeners) listener();
     },
   });
-  const getMeta = watched.prepare('SELECT value FROM meta WHERE key = ?');
-  const replaceMeta = watched.prepare('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)');
-  const sealed = watched.prepare(`
-    SELECT user_id, bot_id, spec_sealed AS sealed FROM bots WHERE spec_sealed IS NOT NULL
-    UNION ALL SELECT user_id, bot_id, undo_spec_sealed FROM bots WHERE undo_spec_sealed IS NOT NULL
-    UNION ALL SELECT user_id, bot_id, spec_sealed FROM jobs WHERE spec_sealed IS NOT NULL
-    LIMIT 20`);
-  const putMeta = watched.prepare('INSERT INTO meta (key, value) VALUES (?, ?)');
   return {
-    read: tables,
-    write: (work, when) => commits.write(() => work(tables), when),
+    change: (_wants, work, when) => commits.write(() => work(tables), when),
+    look: async (_wants, work) => {
+      try {
+        return work(tables);
+      } catch (error) {
+        throw health.judge(error);
+      }
+    },
+    events: {
+      after: async (seq, limit) => alive.eventsAfter(seq, limit),
+      ofUserAfter: async (userId, seq, limit) => events.ofUserAfter(userId, seq, limit),
+      lastOf: async (userId, query, limit) => events.lastOf(userId, query, limit),
+      latestOfBots: async (seq, limit) => events.latestOfBots(seq, limit),
+      latestOfWorkers: async () => events.latestOfWorkers(),
+      floor: async () => events.floor(),
+    },
+    chunks: {
+      chunk: async (uploadId, n) => artifacts.chunk(uploadId, n),
+      chunkSize: async (uploadId, n) => artifacts.chunkSize(uploadId, n),
+    },
+    upkeep: createSqliteUpkeep({ db, watched, health, commits, alive, jobs, tasks, events, artifacts }),
+    lastSeq: () => events.lastSeq(),
+    room: () => alive.room(),
     onEvents(listener) {
       listeners.add(listener);
       return () => {
         listeners.delete(listener);
       };
     },
-    meta: (key, make) => {
-      let made: string | undefined;
-      return commits.write(() => {
-        const found = getMeta.get(key);
-        if (found) return String(found['value']);
-        // The work may run again.
-        made ??= make();
-        putMeta.run(key, made);
-        return made;
-      });
-    },
-    getMeta: (key) => {
-      const value = getMeta.get(key)?.['value'];
-      return value === undefined ? undefined : String(value);
-    },
-    setMeta: (key, value) =>
-      commits.write(() => {
-        replaceMeta.run(key, value);
-      }),
-    sealedSamples: () =>
-      sealed.all().map((row) => ({
-        boundTo: specBinding({ userId: textOf(row, 'user_id'), botId: textOf(row, 'bot_id') }),
-        sealed: bytesOf(row, 'sealed'),
-      })),
     trouble: () => health.trouble,
-    shrink(pages) {
-      // A commit is one synchronous piece of work: none is open now.
-      if (freePages(db) < pages) return false;
-      try {
-        db.exec(`PRAGMA incremental_vacuum(${Math.floor(pages)})`);
-      } catch (error) {
-        throw health.judge(error);
-      }
-      return freePages(db) >= pages;
-    },
     async close() {
       commits.flush();
       db.close();
@@ -184,29 +161,16 @@ export function openSqliteStore(dir: string, logger?: Logger, { rehearses = fals
 }
 
 interface Readers {
-  readonly jobs: ReturnType<typeof createJobReader>;
-  readonly tasks: ReturnType<typeof createTaskReader>;
-  readonly events: ReturnType<typeof createOutboxReader>;
+  readonly events: EventReader;
+  readonly artifacts: ReturnType<typeof createArtifactTable>;
 }
 
 /** What is in memory, and beside it what is read and written where it is kept. */
-function tablesOf(db: Statements, alive: Alive, { jobs, tasks, events }: Readers): Tables {
+function tablesOf(db: Statements, alive: Alive, { events, artifacts: { table: artifacts } }: Readers): Tables {
   const { tables } = alive;
-  const artifacts = createArtifactTable(db);
   return {
     ...tables,
-    bots: { ...tables.bots, ...createBotReader(db) },
-    jobs: { ...tables.jobs, sealedAfter: jobs.sealedAfter, prune: jobs.prune, newestId: jobs.newestId },
-    tasks: { ...tables.tasks, newestId: tasks.newestId },
-    outbox: {
-      ...events,
-      ...tables.outbox,
-      prune: (bounds) => {
-        const count = events.prune(bounds);
-        alive.forgetEvents(events.floor());
-        return count;
-      },
-    },
+    outbox: { ...tables.outbox, place: events.place, setPlace: events.setPlace },
     workers: { ...tables.workers, ...createAccessTable(db) },
     artifacts: {
       ...artifacts,
@@ -219,5 +183,6 @@ function tablesOf(db: Statements, alive: Alive, { jobs, tasks, events }: Readers
     idempotency: createIdempotencyTable(db),
     tokens: createTokenTable(db),
     clock: createClockTable(db),
+    meta: createMetaTable(db),
   };
 }

@@ -1,263 +1,69 @@
 /**
- * The store of truth, behind one interface.
+ * The store of truth, behind one interface: load, decide, commit.
  *
  * Invariants:
- * 1. `write` returns only after its commit is on disk (fsync); what it threw left nothing behind.
- * 2. All writes of one turn of the event loop share one commit, and still fail one by one.
- * 3. `work` is synchronous: it decides and writes without another writer in between, so a count and an insert that
- *    belong together cannot race. It may be run more than once and has no effect but on the tables.
- * 4. Reads see the last commit.
+ * 1. `change` resolves only after its commit is on disk (fsync); what it threw left nothing behind.
+ * 2. All changes of one turn of the event loop share one commit, and still fail one by one.
+ * 3. A work is synchronous and pure: it decides over what is loaded, without another writer in between, so a count and an insert
+ *    that belong together cannot race. It is run as often as needed and has no effect but on the tables.
+ * 4. A look is consistent, sees no change that is not on disk, and every change that was answered before it began.
  * 5. What is alive is looked up in memory, and each row that a commit has changed is written once.
  */
-import type { AgeMark } from '#common/age-clock.ts';
-import type { ClockMark } from '#common/clock-steps.ts';
 import type { BotKey } from '#common/ids.ts';
-import type { Opening } from '../core/history.ts';
-import type {
-  BotRecord,
-  EventRecord,
-  JobRecord,
-  Leftover,
-  TaskRecord,
-  TokenRecord,
-  WorkerAccess,
-  WorkerRecord,
-} from '../core/records.ts';
+import type { EventRecord } from '../core/records.ts';
+import type { Reading, Tables } from './tables.ts';
+import type { Want } from './want.ts';
 
-export interface BotTable {
-  get(key: BotKey): BotRecord | undefined;
-  /** One user's bots, not deleted, by bot id. */
-  ofUser(userId: string): readonly BotRecord[];
-  /** By user and bot, after one, with their sealed specs, also the one to go back to; at most `limit`. */
-  sealedAfter(after: BotKey, limit: number): readonly (BotKey & { readonly sealed: readonly Uint8Array[] })[];
-  /** All that have a spec. */
-  sealed(): readonly (BotKey & { readonly specSealed: Uint8Array })[];
-  /** Placed on one worker, whatever is desired of them. */
-  ofWorker(workerId: string): readonly BotRecord[];
-  /** The bot whose decided stop or removal this task carries out. */
-  withPendingTask(taskId: string): BotRecord | undefined;
-  /** What those take on a worker that run or may yet run there (mayRun). */
-  reservedOn(workerId: string): { readonly memoryBytes: number; readonly cpuMillis: number };
-  /** Ids of a user's bots that count against the quota: those that may run, and those with an open start. */
-  activeOf(userId: string): ReadonlyMap<string, unknown>;
-  /** Desired running, with a time to be stopped at that is not later. */
-  aging(stopsAt: number): readonly BotRecord[];
-  /** The next times at which bots are to be stopped, by whether their owners were warned. */
-  nextAging(): { readonly unwarned: number | undefined; readonly warned: number | undefined };
-  /** Sets those times again for a limit that may have changed; a warning that was given stands unless there is more time now. */
-  setMaxRuntime(maxRuntimeMs: number): void;
-  /** The wall clock was set: times that lie ahead move with it, by `stepMs`. */
-  followClock(stepMs: number): void;
-  /** No bot may run longer from now on than if it had been started now. */
-  boundAges(now: number): void;
-  put(bot: BotRecord): void;
-  remove(key: BotKey): void;
+export interface Store {
+  /**
+   * Runs `work` on what is loaded, as often as needed; resolves when what it did is on disk. A throw undoes it and rejects; a full
+   * disk rejects with STORAGE_FULL. `wants` saves round trips. `when`: nobody waits for what is written `soon`, so that it shares
+   * the commit of what comes within a few milliseconds.
+   */
+  change<T>(wants: readonly Want[], work: (tx: Tables) => T, when?: 'now' | 'soon'): Promise<T>;
+  /** Runs `work` on what is loaded, without waiting where that is everything. Its tables cannot be written to. */
+  look<T>(wants: readonly Want[], work: (tx: Reading) => T): Promise<T>;
+  readonly events: EventLog;
+  readonly chunks: ChunkReader;
+  readonly upkeep: Upkeep;
+  /** Calls back after each commit that added events, when they are on disk. Returns how to end that. */
+  onEvents(listener: () => void): () => void;
+  /** The seq of the newest event that is known here to be on disk. */
+  lastSeq(): number;
+  /** Rises whenever a job that waits for a worker may find one: room or a token was given back, a worker has changed. */
+  room(): number;
+  /** What is wrong with it, for people: damaged, or its disk fails. Undefined when nothing is known to be. */
+  trouble(): string | undefined;
+  /** Commits what is queued and closes. */
+  close(): Promise<void>;
 }
 
-export interface JobTable {
-  get(jobId: string): JobRecord | undefined;
-  put(job: JobRecord): void;
-  addStep(jobId: string, state: string, at: number): void;
-  steps(jobId: string): readonly { readonly state: string; readonly at: number }[];
-  /** Open mutating jobs of one bot, oldest first. */
-  openOfBot(key: BotKey): readonly JobRecord[];
-  /** Open jobs with the given status, oldest first. */
-  withStatus(status: JobRecord['status']): readonly JobRecord[];
-  /** Whether any open job waits for a worker. */
-  anyWaits(): boolean;
-  /** Open jobs that have a spec of their own, by id, after one; at most `limit`. */
-  sealedAfter(
-    jobId: string,
-    limit: number,
-  ): readonly (BotKey & { readonly jobId: string; readonly sealed: Uint8Array })[];
-  /** Open jobs whose deadline has passed. */
-  overdue(now: number): readonly JobRecord[];
-  /** Removes final jobs made before the time, with their states and tasks, at most `limit`. Returns how many. */
-  prune(before: number, limit: number): number;
-  /** The next deadline of any open job. */
-  nextDeadline(): number | undefined;
-  /** The newest id of a job; undefined without one. */
-  newestId(): string | undefined;
-  /** The wall clock was set: the times of open jobs move with it, by `stepMs`, so that what is left of them stays. */
-  followClock(stepMs: number): void;
-  /** No open job may last longer from now on than it was given when it was made. */
-  boundDeadlines(now: number): void;
-}
-
-export interface TaskTable {
-  get(taskId: string): TaskRecord | undefined;
-  /** The oldest task of one of the types that no worker has, but for those in `except`. */
-  oldestOpen(types: readonly string[], except?: readonly string[]): TaskRecord | undefined;
-  /** Tasks of open jobs that the worker has taken. */
-  takenBy(workerId: string): readonly TaskRecord[];
-  put(task: TaskRecord): void;
-  /** The newest id of a task; undefined without one. */
-  newestId(): string | undefined;
-}
-
-export interface IdempotencyTable {
-  get(userId: string, key: string): { readonly bodySha256: string; readonly jobId: string } | undefined;
-  put(userId: string, key: string, bodySha256: string, jobId: string, createdAt: number): void;
-  /** Forgets keys that were used before the time, at most `limit`. Returns how many. */
-  prune(before: number, limit: number): number;
-}
-
-/** What the program remembers of the clock between its runs; see common/clock-steps.ts and common/age-clock.ts. */
-export interface ClockTable {
-  mark(): ClockMark | undefined;
-  setMark(mark: ClockMark): void;
-  ageMark(): AgeMark | undefined;
-  setAgeMark(mark: AgeMark): void;
-}
-
-export interface OutboxTable {
-  /** Adds an event and returns it with its numbers. */
-  add(event: Omit<EventRecord, 'seq'>): EventRecord;
+/** Events that are on disk, in the order of their commits, without a hole but for those that were pruned. */
+export interface EventLog {
   /** Events after `seq`, oldest first, at most `limit`. */
-  after(seq: number, limit: number): readonly EventRecord[];
+  after(seq: number, limit: number): Promise<readonly EventRecord[]>;
   /** The same of one user; the empty user has the events of workers. */
-  ofUserAfter(userId: string, seq: number, limit: number): readonly EventRecord[];
+  ofUserAfter(userId: string, seq: number, limit: number): Promise<readonly EventRecord[]>;
   /** The newest events of a user, or of one bot of it, oldest first. */
   lastOf(
     userId: string,
     query: { readonly botId?: string; readonly jobs: boolean },
     limit: number,
-  ): readonly EventRecord[];
+  ): Promise<readonly EventRecord[]>;
   /** The newest event of each bot that is not deleted, by seq, after `seq`: at most `limit`. */
-  latestOfBots(seq: number, limit: number): readonly EventRecord[];
-  /** The newest event of one bot. */
-  latestOfBot(bot: BotKey): EventRecord | undefined;
+  latestOfBots(seq: number, limit: number): Promise<readonly EventRecord[]>;
   /** The newest kept event of each worker. */
-  latestOfWorkers(): readonly EventRecord[];
-  /** The number of the newest kept event of the bot; 0 when none is. */
-  lastBotSeq(bot: BotKey): number;
-  /** The seq of the newest event there ever was; 0 for none. */
-  lastSeq(): number;
-  /** How far a reader that remembers its place has got; undefined before its first. */
-  place(reader: string): number | undefined;
-  setPlace(reader: string, seq: number): void;
+  latestOfWorkers(): Promise<readonly EventRecord[]>;
   /** Events up to this seq may be missing. */
-  floor(): number;
-  /**
-   * Removes the oldest events, at most `limit`: those before the time, and those beyond the newest `keep`. The newest event
-   * of each bot that is not deleted stays. Returns how far it got; 0 when there is nothing left to do.
-   */
-  prune(bounds: { readonly before: number; readonly keep: number; readonly limit: number }): number;
+  floor(): Promise<number>;
 }
 
-export interface WorkerTable {
-  /** Also one that is forgotten. */
-  get(workerId: string): WorkerRecord | undefined;
-  /** Those that are not forgotten. */
-  all(): readonly WorkerRecord[];
-  /** Leaves the cordon as it is. A worker that was forgotten is so no longer. */
-  put(worker: WorkerRecord): void;
-  seen(workerId: string, at: number): void;
-  isForgotten(workerId: string): boolean;
-  /** It is not listed any more, and not cordoned. */
-  forget(workerId: string): void;
-  isCordoned(workerId: string): boolean;
-  /** False when there is no such worker. */
-  setCordoned(workerId: string, cordoned: boolean): boolean;
-  /** Who may speak as the worker; undefined for an id that never joined. */
-  access(workerId: string): WorkerAccess | undefined;
-  allAccess(): readonly WorkerAccess[];
-  putAccess(access: WorkerAccess): void;
-}
-
-export interface LeftoverTable {
-  ofWorker(workerId: string): readonly Leftover[];
-  ofBot(bot: BotKey): readonly Leftover[];
-  withTask(taskId: string): Leftover | undefined;
-  /** Workers that may run a copy of some bot, or that have anything of this one. */
-  workersWith(bot: BotKey): ReadonlySet<string>;
-  put(leftover: Leftover): void;
-  remove(leftover: Pick<Leftover, 'workerId' | 'userId' | 'botId'>): void;
-}
-
-/** Workers that may have a data volume of a bot. */
-export interface BotVolumeTable {
-  workersOf(bot: BotKey): readonly string[];
-  put(bot: BotKey, workerId: string): void;
-  remove(bot: BotKey, workerId: string): void;
-  removeWorker(workerId: string): void;
-}
-
-export interface ArtifactTable {
-  addChunk(uploadId: string, n: number, bytes: Uint8Array): void;
-  /** Adds all chunks of bytes that are here at once. */
-  addBytes(uploadId: string, bytes: Uint8Array): void;
-  /** Makes the chunks of an upload an artifact, or drops them if the same bytes are there already. */
-  finish(uploadId: string, sha256: string, sizeBytes: number, createdAt: number): void;
-  discardUpload(uploadId: string): void;
-  /** Drops chunks of uploads that never finished. */
-  discardUnfinished(): void;
-  own(userId: string, sha256: string, createdAt: number): void;
-  isOwnedBy(userId: string, sha256: string): boolean;
-  get(sha256: string): { readonly uploadId: string; readonly sizeBytes: number } | undefined;
-  /** Somebody needs it again, or may. */
-  touch(sha256: string): void;
-  /** By sha256, after one; at most `limit`. */
-  page(after: string, limit: number): readonly { readonly sha256: string; readonly unneededAt: number | null }[];
-  ownersOf(sha256: string): readonly string[];
-  setUnneeded(sha256: string, at: number): void;
-  /** Removes it but its chunks; returns the upload that they are of. */
-  remove(sha256: string): string | undefined;
-  /** Removes chunks of an upload, at most `limit`. Returns how many. */
-  removeChunks(uploadId: string, limit: number): number;
-  chunk(uploadId: string, n: number): Uint8Array | undefined;
+/** The bytes of uploads, which no work needs. */
+export interface ChunkReader {
+  /** Undefined after the last one. */
+  chunk(uploadId: string, n: number): Promise<Uint8Array | undefined>;
   /** The length of a chunk in bytes, without reading it. */
-  chunkSize(uploadId: string, n: number): number | undefined;
-}
-
-export interface TokenTable {
-  all(): readonly TokenRecord[];
-  put(token: TokenRecord): void;
-  remove(tokenSha256: string): void;
-}
-
-export interface TelegramTokenTable {
-  owner(tokenKey: string): BotKey | undefined;
-  ofBot(bot: BotKey): readonly string[];
-  put(tokenKey: string, bot: BotKey): void;
-  remove(tokenKey: string): void;
-  /** Whose tokens are kept under keys of an older form, those that do not begin with this. */
-  withOtherKeys(prefix: string): readonly BotKey[];
-}
-
-export interface SourceTokenTable {
-  /** The keys of the tokens in a source as it was fetched last for a revision up to this one; undefined for one nobody has read. */
-  of(sourceId: string, revision: number): readonly string[] | undefined;
-  /** `bot`: the one a source was fetched for; an artifact is nobody's and has revision 0. */
-  put(sourceId: string, revision: number, bot: BotKey | undefined, tokenKeys: readonly string[]): void;
-  /** The bot runs with this source as fetched for a revision up to this one: what it was fetched for besides is forgotten. */
-  settle(sourceId: string, revision: number, bot: BotKey): void;
-}
-
-export interface Tables {
-  /** Rises whenever a job that waits for a worker may find one: room or a token was given back, a worker has changed. */
-  room(): number;
-  readonly openings: OpeningTable;
-  readonly bots: BotTable;
-  readonly jobs: JobTable;
-  readonly tasks: TaskTable;
-  readonly idempotency: IdempotencyTable;
-  readonly outbox: OutboxTable;
-  readonly workers: WorkerTable;
-  readonly leftovers: LeftoverTable;
-  readonly botVolumes: BotVolumeTable;
-  readonly artifacts: ArtifactTable;
-  readonly tokens: TokenTable;
-  readonly telegramTokens: TelegramTokenTable;
-  readonly sourceTokens: SourceTokenTable;
-  readonly clock: ClockTable;
-}
-
-export interface OpeningTable {
-  /** All that are kept, oldest first. */
-  all(): readonly Opening[];
-  /** Adds one that begins now and drops those beyond the newest ten thousand. */
-  add(id: string, at: number): void;
+  chunkSize(uploadId: string, n: number): Promise<number | undefined>;
 }
 
 export interface SealedSample {
@@ -265,27 +71,41 @@ export interface SealedSample {
   readonly sealed: Uint8Array;
 }
 
-export interface Store {
-  /** For reading outside of a write. */
-  readonly read: Tables;
+export interface SealedJob extends BotKey {
+  readonly jobId: string;
+  readonly sealed: Uint8Array;
+}
+
+/** What looks through all of the store, a page at a time, and removes what is old: no decision rests on it. */
+export interface Upkeep {
   /**
-   * Runs `work` in a transaction. A throw undoes it and rejects; a full disk rejects with STORAGE_FULL. `when`: nobody waits for
-   * what is written `soon`, so that it shares the commit of what comes within a few milliseconds.
+   * Removes the oldest events, at most `limit`: those before the time, and those beyond the newest `keep`. The newest event
+   * of each bot that is not deleted stays. Returns how far it got; 0 when there is nothing left to do.
    */
-  write<T>(work: (tx: Tables) => T, when?: 'now' | 'soon'): Promise<T>;
-  /** Calls back after each commit that added events. Returns how to end that. */
-  onEvents(listener: () => void): () => void;
-  /** A value that is made once and kept, such as the store's own id. */
-  meta(key: string, make: () => string): Promise<string>;
-  /** The value as it is on disk. */
-  getMeta(key: string): string | undefined;
-  setMeta(key: string, value: string): Promise<void>;
-  /** Gives some of the free space in the file back to the disk: at most `pages`. False when there is none, or it cannot. */
-  shrink(pages: number): boolean;
-  /** What is wrong with it, for people: damaged, or its disk fails. Undefined when nothing is known to be. */
-  trouble(): string | undefined;
+  pruneEvents(bounds: { readonly before: number; readonly keep: number; readonly limit: number }): Promise<number>;
+  /** Removes final jobs made before the time, with their states and tasks, at most `limit`. Returns how many. */
+  pruneJobs(before: number, limit: number): Promise<number>;
+  /** Forgets Idempotency-Keys that were used before the time, at most `limit`. Returns how many. */
+  pruneIdempotency(before: number, limit: number): Promise<number>;
+  /** Removes chunks of an upload that belongs to no artifact, at most `limit`. Returns how many. */
+  removeChunks(uploadId: string, limit: number): Promise<number>;
+  /** Drops chunks of uploads that never finished. */
+  discardUnfinished(): Promise<void>;
+  /** The newest id of a job or a task; undefined without one. */
+  newestId(): Promise<string | undefined>;
+  /** Open jobs that have a spec of their own, by id, after one; at most `limit`. */
+  sealedJobsAfter(jobId: string, limit: number): Promise<readonly SealedJob[]>;
+  /** Bots by user and id, after one, with their sealed specs, also the one to go back to; at most `limit`. */
+  sealedBotsAfter(
+    after: BotKey,
+    limit: number,
+  ): Promise<readonly (BotKey & { readonly sealed: readonly Uint8Array[] })[]>;
+  /** All bots that have a spec. */
+  sealedBots(): Promise<readonly (BotKey & { readonly specSealed: Uint8Array })[]>;
   /** Some of what is sealed; none when nothing is. */
-  sealedSamples(): readonly SealedSample[];
-  /** Commits what is queued and closes. */
-  close(): Promise<void>;
+  sealedSamples(): Promise<readonly SealedSample[]>;
+  /** The sha256 of artifacts, after one; at most `limit`. */
+  artifactsAfter(sha256: string, limit: number): Promise<readonly string[]>;
+  /** Gives some of the free space on disk back: at most `pages`. False when there is none, or it cannot. */
+  shrink(pages: number): Promise<boolean>;
 }

@@ -45,25 +45,32 @@ export class NatsPublisher {
   readonly #stopping = new AbortController();
   readonly #bell = new Bell();
   /** The place of the newest event that NATS has. */
-  #place: number;
-  #savedPlace: number;
+  #place = 0;
+  #savedPlace = 0;
   #savedAtMs = Number.NEGATIVE_INFINITY;
   #running: Promise<void> | undefined;
 
   constructor(deps: NatsPublisherDeps) {
     this.#deps = deps;
-    const { outbox } = deps.store.read;
-    // A first start of publishing begins with now: the state of all bots is published at once, their past is not.
-    this.#savedPlace = outbox.place(placeName) ?? -1;
-    this.#place = this.#savedPlace === -1 ? outbox.lastSeq() : this.#savedPlace;
   }
 
   start(): void {
     const stopListening = this.#deps.store.onEvents(() => this.#bell.ring());
-    // The very first place is written down at once: a restart before NATS was ever reached must not move it.
-    this.#running = this.#save()
+    this.#running = this.#findPlace()
       .then(() => this.#run())
       .finally(stopListening);
+  }
+
+  async #findPlace(): Promise<void> {
+    const found = await this.#deps.store.look([], ({ outbox }) => ({
+      saved: outbox.place(placeName) ?? -1,
+      last: outbox.lastSeq(),
+    }));
+    // A first start of publishing begins with now: the state of all bots is published at once, their past is not.
+    this.#place = found.saved === -1 ? found.last : found.saved;
+    this.#savedPlace = found.saved;
+    // The very first place is written down at once: a restart before NATS was ever reached must not move it.
+    await this.#save();
   }
 
   /** Bounded: the rest is published after the next start. */
@@ -129,9 +136,9 @@ export class NatsPublisher {
   }
 
   async #publishNew(link: NatsLink): Promise<void> {
-    const { outbox } = this.#deps.store.read;
+    const { events } = this.#deps.store;
     while (!this.#stopping.signal.aborted) {
-      const records = outbox.after(this.#place, batch);
+      const records = await events.after(this.#place, batch);
       const last = records.at(-1);
       if (last === undefined) return;
       await link.publish(records.flatMap((record) => this.#messagesOf(record)));
@@ -142,10 +149,10 @@ export class NatsPublisher {
 
   /** The newest event of each bot once more, for subscribers that came late or lost something. */
   async #repeatLatest(link: NatsLink): Promise<void> {
-    const { outbox } = this.#deps.store.read;
+    const { events } = this.#deps.store;
     await link.findStreams();
     for (let from = 0; !this.#stopping.signal.aborted; ) {
-      const records = outbox.latestOfBots(from, batch);
+      const records = await events.latestOfBots(from, batch);
       const last = records.at(-1);
       if (last === undefined) return;
       // Newer ones are on their way in their order.
@@ -191,7 +198,7 @@ export class NatsPublisher {
     if (place === this.#savedPlace) return;
     this.#savedAtMs = this.#deps.clock.monotonicMs();
     try {
-      await this.#deps.store.write((tx) => tx.outbox.setPlace(placeName, place));
+      await this.#deps.store.change([], (tx) => tx.outbox.setPlace(placeName, place));
       this.#savedPlace = place;
     } catch (error) {
       // A full disk: after a crash some events come once more, which subscribers have to bear anyway.

@@ -36,7 +36,7 @@ export interface RestResult {
 export type ParamsOf = (ensure: Ensure) => Promise<JsonObject>;
 
 /** The job that a task belongs to; undefined when the job is gone. */
-export type JobOf = (taskId: string) => string | undefined;
+export type JobOf = (taskId: string) => Promise<string | undefined>;
 
 const mailboxMax = 1_000;
 
@@ -112,7 +112,7 @@ export class RestWorker {
     if (ensure === undefined) return undefined;
     const base = { user_id: ensure.userId, bot_id: ensure.botId };
     const params = ensure.desired === DesiredState.RUNNING ? await this.#paramsOf(ensure) : {};
-    const ids = { task_id: ensure.taskId, job_id: this.#jobOf(ensure.taskId) ?? '' };
+    const ids = { task_id: ensure.taskId, job_id: (await this.#jobOf(ensure.taskId)) ?? '' };
     return { ...ids, type: typeOf(ensure), params: { ...base, ...params } };
   }
 

@@ -16,6 +16,7 @@ import { Bell } from '#common/waiting/bell.ts';
 import { allCapabilities } from '../../core/placement-needs.ts';
 import type { Engine } from '../../engine/engine.ts';
 import type { Store } from '../../store/store.ts';
+import { wantTask, wantWorker } from '../../store/want.ts';
 import type { Fleet, SessionFacts } from '../fleet.ts';
 import { type ParamsOf, type RestResult, type RestTask, RestWorker } from './rest-worker.ts';
 import { TaskPauses } from './task-pauses.ts';
@@ -68,8 +69,9 @@ export class RestWorkers {
   }
 
   /** Takes up the registrations from before a restart: each worker is a member again once it is seen. */
-  start(): void {
-    for (const { workerId, runtime, capabilities } of this.#deps.store.read.workers.all()) {
+  async start(): Promise<void> {
+    const known = await this.#deps.store.look([], (tx) => tx.workers.all());
+    for (const { workerId, runtime, capabilities } of known) {
       if (runtime !== 'rest') continue;
       const supportedTasks = capabilities.filter((name) => name.startsWith(taskPrefix));
       this.#registered.set(
@@ -90,7 +92,8 @@ export class RestWorkers {
   async register(registration: Registration): Promise<void> {
     const { workerId } = registration;
     if (!workerIdPattern.test(workerId)) refuse('INVALID_WORKER', 'The worker id is not valid.');
-    if (this.#deps.store.read.workers.access(workerId) !== undefined) {
+    const access = await this.#deps.store.look([], (tx) => tx.workers.access(workerId));
+    if (access !== undefined) {
       refuse('PERMISSION_DENIED', `The id ${workerId} belongs to a worker with its own credential.`, {
         hint: 'Register under another id.',
       });
@@ -100,13 +103,15 @@ export class RestWorkers {
       refuse('UNAVAILABLE', 'There are too many workers.');
     }
     await this.#remember(registration);
-    await this.#enter(registration, () => false);
+    await this.#enter(registration, new Set());
     await this.#giveBackTasksOf(workerId, `worker ${workerId} registered again, and no longer has the task`);
   }
 
-  async #enter({ workerId, supportedTasks }: Registration, isTaken: (taskId: string) => boolean): Promise<Member> {
-    const jobOf = (taskId: string) => this.#deps.store.read.tasks.get(taskId)?.jobId;
-    const worker = new RestWorker(supportedTasks, this.#deps.paramsOf, jobOf, isTaken);
+  /** `taken`: the tasks that it has already, from before a restart of the orchestrator. */
+  async #enter({ workerId, supportedTasks }: Registration, taken: ReadonlySet<string>): Promise<Member> {
+    const { store } = this.#deps;
+    const jobOf = (taskId: string) => store.look([wantTask(taskId)], (tx) => tx.tasks.get(taskId)?.jobId);
+    const worker = new RestWorker(supportedTasks, this.#deps.paramsOf, jobOf, (taskId) => taken.has(taskId));
     const facts: SessionFacts = {
       workerId,
       sessionId: ulid(),
@@ -138,7 +143,7 @@ export class RestWorkers {
   async #remember({ workerId, supportedTasks }: Registration): Promise<void> {
     const now = this.#deps.clock.wallMs();
     const capabilities = [...allCapabilities, ...supportedTasks.map((name) => `${taskPrefix}${name}`)];
-    await this.#deps.store.write((tx) => {
+    await this.#deps.store.change([wantWorker(workerId)], (tx) => {
       const firstSeenAt = tx.workers.get(workerId)?.firstSeenAt ?? now;
       const none = { bootId: '', engineVersion: '', version: '' };
       const size = { memoryBytes: assumedMemoryBytes, cpuMillis: assumedCpuMillis };
@@ -277,9 +282,7 @@ export class RestWorkers {
   async #member(workerId: string): Promise<Member> {
     const supportedTasks = this.#registered.get(workerId);
     const member =
-      supportedTasks === undefined
-        ? this.#members.get(workerId)
-        : await this.#enter({ workerId, supportedTasks }, (taskId) => this.#hasTaken(workerId, taskId));
+      supportedTasks === undefined ? this.#members.get(workerId) : await this.#enterAgain({ workerId, supportedTasks });
     if (member === undefined || !this.#deps.fleet.isCurrent(member.facts)) {
       refuse('WORKER_NOT_FOUND', 'There is no registered worker of that id.', {
         hint: 'Register first: POST /workers/register. A heartbeat that names supported_tasks registers too.',
@@ -290,9 +293,11 @@ export class RestWorkers {
     return member;
   }
 
-  #hasTaken(workerId: string, taskId: string): boolean {
-    const task = this.#deps.store.read.tasks.get(taskId);
-    return task?.workerId === workerId && task.status === 'accepted';
+  /** One that was registered before this process began. Of several of its requests at once, one makes it a member. */
+  async #enterAgain(registration: Registration): Promise<Member | undefined> {
+    const { workerId } = registration;
+    const taken = await this.#deps.store.look([], (tx) => tx.tasks.takenBy(workerId).map(({ taskId }) => taskId));
+    return this.#registered.has(workerId) ? this.#enter(registration, new Set(taken)) : this.#members.get(workerId);
   }
 
   #seen(workerId: string): void {

@@ -27,7 +27,7 @@ beforeAll(async () => {
   tar.entry({ name: './main.py', type: 'symlink', linkname: 'bot.py' });
   tar.finalize();
   archive = gzipSync(await buffer(tar));
-  await store.write((tx) => {
+  await store.change([], (tx) => {
     tx.artifacts.addChunk('u1', 0, archive.subarray(0, 50));
     tx.artifacts.addChunk('u1', 1, archive.subarray(50));
     tx.artifacts.finish('u1', sha256, archive.length, 0);

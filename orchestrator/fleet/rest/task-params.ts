@@ -31,10 +31,10 @@ async function simpleParams(store: Store, source: SimpleSource): Promise<JsonObj
 const loginOf = (name: string, credentials: Credentials | undefined): JsonObject =>
   credentials === undefined ? {} : { [name]: { username: credentials.username, password: credentials.password } };
 
-function customParams(store: Store, { from }: CustomSource): JsonObject {
+async function customParams(store: Store, { from }: CustomSource): Promise<JsonObject> {
   switch (from.case) {
     case 'artifactSha256':
-      return { archive: Buffer.concat([...artifactChunks(store, from.value)]).toString('base64') };
+      return { archive: (await buffer(artifactChunks(store, from.value))).toString('base64') };
     case 'archiveUrl':
       return { archive_url: from.value };
     case 'git': {
@@ -63,7 +63,7 @@ export async function taskParams(store: Store, { spec }: Ensure): Promise<JsonOb
     case 'simple':
       return { deployment_mode: 'simple', ...(await simpleParams(store, spec.source.value)), ...env };
     case 'custom':
-      return { deployment_mode: 'custom', ...customParams(store, spec.source.value), ...env };
+      return { deployment_mode: 'custom', ...(await customParams(store, spec.source.value)), ...env };
     case 'image':
       return { deployment_mode: 'image', ...imageParams(spec.source.value), ...env };
     default:

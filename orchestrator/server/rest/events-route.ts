@@ -18,7 +18,7 @@ import { headerOf, type Request } from './http.ts';
 import type { RouteCall } from './route.ts';
 
 export interface EventsRouteDeps extends CallDeps, BotEventsDeps {
-  readonly workerStatuses: () => readonly WorkerStatus[];
+  readonly workerStatuses: () => Promise<readonly WorkerStatus[]>;
 }
 
 const example = 'GET /events?bot=my-bot&resume_from=PLACE';
@@ -118,17 +118,16 @@ async function* workerFrames(
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   const mark = (seq: number) => formatFrame({ id: resumePoint(storeId, seq) });
-  const snapshot = (seq: number) => {
-    const workers = workerStatuses().map(workerStatusToJson);
+  const snapshot = async (seq: number) => {
+    const workers = (await workerStatuses()).map(workerStatusToJson);
     return formatFrame({ id: resumePoint(storeId, seq), event: 'snapshot', data: JSON.stringify({ workers }) });
   };
-  const from = resumeFrom === '' ? feed.now() : unwrap(parseResumePoint(storeId, resumeFrom));
-  if (resumeFrom === '') yield snapshot(feed.now());
-  else if (from !== undefined) yield mark(from);
+  const from = resumeFrom === '' ? await feed.now() : unwrap(parseResumePoint(storeId, resumeFrom));
+  if (from !== undefined) yield resumeFrom === '' ? await snapshot(from) : mark(from);
   const query = { userId: '', wants: ({ body }: { body: { kind: string } }) => body.kind === 'worker' };
   for await (const item of feed.watch(query, from, signal)) {
     if (item.kind === 'event') yield ofEvent(item.event);
-    else yield item.kind === 'reset' ? snapshot(item.seq) : mark(item.seq);
+    else yield item.kind === 'reset' ? await snapshot(item.seq) : mark(item.seq);
   }
 }
 

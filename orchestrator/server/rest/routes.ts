@@ -45,9 +45,9 @@ async function createJob(deps: RestDeps, request: Request, blueprint?: string): 
   return { status: 202, body: accepted };
 }
 
-function getJob(deps: RestDeps, request: Request, jobId: string): Answer {
+async function getJob(deps: RestDeps, request: Request, jobId: string): Promise<Answer> {
   const { userId } = client(deps, request);
-  return { status: 200, body: jobToJson(deps.engine.getJob(userId, jobId)) };
+  return { status: 200, body: jobToJson(await deps.engine.getJob(userId, jobId)) };
 }
 
 function routesOf(deps: RestDeps): readonly Route[] {

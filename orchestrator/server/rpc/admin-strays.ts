@@ -5,6 +5,8 @@ import type { AdminService } from '#gen/botrunner/v1/admin_service_pb.js';
 import type { StrayContainer } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { Adoption } from '../../fleet/adoption.ts';
 import type { Store } from '../../store/store.ts';
+import type { Reading } from '../../store/tables.ts';
+import { wantWorker } from '../../store/want.ts';
 import { type CallDeps, call } from './call.ts';
 
 export interface AdminStraysDeps extends CallDeps {
@@ -17,30 +19,36 @@ type StrayCalls = Pick<ServiceImpl<typeof AdminService>, 'listStrays' | 'adoptSt
 const idsMax = 100;
 
 /** Those to decide about on a worker: its former own, and those of workers that nobody knows. */
-export function decidableStrays({ store, adoption }: AdminStraysDeps, workerId: string): readonly StrayContainer[] {
-  const { workers } = store.read;
+export function decidableStrays(
+  { adoption }: Pick<AdminStraysDeps, 'adoption'>,
+  { workers }: Pick<Reading, 'workers'>,
+  workerId: string,
+): readonly StrayContainer[] {
   const isKnown = (id: string) => workers.get(id) !== undefined && !workers.isForgotten(id);
   return adoption.straysOf(workerId).filter((stray) => stray.workerId === workerId || !isKnown(stray.workerId));
 }
 
 export function createAdminStrays(deps: AdminStraysDeps): StrayCalls {
   const { store, adoption, logger } = deps;
-  const find = (workerId: string) => {
-    if (store.read.workers.get(workerId) === undefined) refuse('WORKER_NOT_FOUND', 'There is no worker of that id.');
+  /** Those to decide about on a worker that there is and that can be asked. */
+  const find = (tx: Reading, workerId: string): readonly StrayContainer[] => {
+    if (tx.workers.get(workerId) === undefined) refuse('WORKER_NOT_FOUND', 'There is no worker of that id.');
     adoption.assertAble(workerId);
+    return decidableStrays(deps, tx, workerId);
   };
   return {
-    listStrays: call(deps, 'admin', ({ workerId }) => {
-      find(workerId);
-      const strays = decidableStrays(deps, workerId).toSorted((a, b) => (a.name < b.name ? -1 : 1));
-      return { strays };
+    listStrays: call(deps, 'admin', async ({ workerId }) => {
+      const strays = await store.look([wantWorker(workerId)], (tx) => find(tx, workerId));
+      return { strays: strays.toSorted((a, b) => (a.name < b.name ? -1 : 1)) };
     }),
     adoptStrays: call(deps, 'admin', async ({ workerId, take, remove }, _identity, context) => {
-      find(workerId);
-      checkIds(take, remove);
-      const strays = new Map(decidableStrays(deps, workerId).map((stray) => [stray.id, stray]));
-      for (const id of [...take, ...remove]) if (!strays.has(id)) throw notFound(workerId, id);
-      for (const id of take) assertPlaced(deps, workerId, strays.get(id));
+      await store.look([wantWorker(workerId)], (tx) => {
+        const found = find(tx, workerId);
+        checkIds(take, remove);
+        const strays = new Map(found.map((stray) => [stray.id, stray]));
+        for (const id of [...take, ...remove]) if (!strays.has(id)) throw notFound(workerId, id);
+        for (const id of take) assertPlaced(tx, workerId, strays.get(id));
+      });
       logger.warn({ workerId, take, remove }, 'an operator decides about containers that no worker owns');
       return { outcomes: [...(await adoption.decide(workerId, { take, remove }, context.signal))] };
     }),
@@ -66,9 +74,9 @@ const notFound = (workerId: string, id: string): ProblemError =>
   );
 
 /** A container whose bot is elsewhere, or gone, would be removed by its worker the moment it is its own. */
-function assertPlaced({ store }: AdminStraysDeps, workerId: string, stray: StrayContainer | undefined): void {
+function assertPlaced(tx: Reading, workerId: string, stray: StrayContainer | undefined): void {
   if (stray === undefined) return;
-  const bot = store.read.bots.get(stray);
+  const bot = tx.bots.get(stray);
   if (bot?.workerId === workerId) return;
   const name = stray.name.slice(0, 100);
   const why =

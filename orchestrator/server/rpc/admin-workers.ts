@@ -18,6 +18,8 @@ import type { FreedBot } from '../../engine/forgetting.ts';
 import type { Drain, DrainStep } from '../../fleet/drain.ts';
 import type { Fleet, Presence } from '../../fleet/fleet.ts';
 import type { Store } from '../../store/store.ts';
+import type { Reading } from '../../store/tables.ts';
+import { wantBotsOfWorker, wantWorker } from '../../store/want.ts';
 import type { WorkerCredentials } from '../worker-credentials.ts';
 import { type AdminStraysDeps, decidableStrays } from './admin-strays.ts';
 import { call, stream } from './call.ts';
@@ -50,46 +52,52 @@ const freedOutcomes: Readonly<Record<FreedBot['outcome'], FreedBotOutcome>> = {
 
 export function createAdminWorkers(deps: AdminWorkersDeps): WorkerCalls {
   const { store, fleet, engine, drain, credentials, logger } = deps;
-  const find = (workerId: string): WorkerRecord => {
-    const worker = store.read.workers.get(workerId);
+  const find = (tx: Reading, workerId: string): WorkerRecord => {
+    const worker = tx.workers.get(workerId);
     if (worker === undefined) throw notFound();
     return worker;
   };
   const cordon = async (workerId: string, cordoned: boolean) => {
-    const known = await store.write((tx) => tx.workers.setCordoned(workerId, cordoned));
+    const known = await store.change([wantWorker(workerId)], (tx) => tx.workers.setCordoned(workerId, cordoned));
     if (!known) throw notFound();
     logger.info({ workerId, cordoned }, 'a worker was cordoned or uncordoned');
     // What waits for a worker says why, or goes there now.
     await engine.placeWaiting();
-    return { worker: show(deps, find(workerId)) };
+    return { worker: await store.look([wantWorker(workerId)], (tx) => show(deps, tx, find(tx, workerId))) };
   };
   const shutOut = async (workerId: string, forGood: boolean) => {
-    if (store.read.workers.get(workerId) === undefined && store.read.workers.access(workerId) === undefined) {
-      throw notFound();
-    }
-    if (store.read.workers.get(workerId)?.runtime === 'rest') {
+    await store.look([wantWorker(workerId)], ({ workers }) => {
+      if (workers.get(workerId) === undefined && workers.access(workerId) === undefined) throw notFound();
+      if (workers.get(workerId)?.runtime !== 'rest') return;
       refuse('PERMISSION_DENIED', `The worker ${workerId} speaks REST and has no credential of its own.`, {
         hint: 'Change WORKER_TOKEN, or revoke the named token it uses.',
       });
-    }
+    });
     await (forGood ? credentials.revoke(workerId) : credentials.readmit(workerId));
     fleet.expel(workerId, new ProblemError(problem('UNAUTHENTICATED', 'The credential of the worker was revoked.')));
     logger.info({ workerId, forGood }, 'the credential of a worker was revoked');
     return {};
   };
   return {
-    listWorkers: call(deps, 'admin', () => ({ workers: store.read.workers.all().map((worker) => show(deps, worker)) })),
+    listWorkers: call(deps, 'admin', () =>
+      store.look([], (tx) => ({ workers: tx.workers.all().map((worker) => show(deps, tx, worker)) })),
+    ),
     cordonWorker: call(deps, 'admin', ({ workerId }) => cordon(workerId, true)),
     uncordonWorker: call(deps, 'admin', ({ workerId }) => cordon(workerId, false)),
     drainWorker: stream(deps, 'admin', async function* ({ workerId, leaveData }, _identity, context) {
-      find(workerId);
-      if (!leaveData) refuseToLeaveData(deps, workerId);
+      await store.look([wantWorker(workerId), wantBotsOfWorker(workerId)], (tx) => {
+        find(tx, workerId);
+        if (!leaveData) refuseToLeaveData(tx, workerId);
+      });
       for await (const step of drain.run(workerId, context.signal)) yield { ...step, outcome: outcomes[step.outcome] };
     }),
     revokeWorker: call(deps, 'admin', ({ workerId }) => shutOut(workerId, true)),
     readmitWorker: call(deps, 'admin', ({ workerId }) => shutOut(workerId, false)),
     forgetWorker: call(deps, 'admin', async ({ workerId, hostIsOff }) => {
-      find(workerId);
+      const known = await store.look([wantWorker(workerId)], (tx) => {
+        find(tx, workerId);
+        return { isForgotten: tx.workers.isForgotten(workerId), access: tx.workers.access(workerId) };
+      });
       if (!hostIsOff) {
         refuse('MISSING_REQUIRED_FIELD', "It was not confirmed that the worker's host is off.", {
           details: { field: 'host_is_off' },
@@ -97,10 +105,10 @@ export function createAdminWorkers(deps: AdminWorkersDeps): WorkerCalls {
           example: `avtomatika-bot worker forget ${workerId}`,
         });
       }
-      if (store.read.workers.isForgotten(workerId)) return { bots: [] };
+      if (known.isForgotten) return { bots: [] };
       refuseConnected(deps, workerId);
       // From here on nobody speaks as the worker; a worker that joins under its id starts from scratch.
-      if (store.read.workers.access(workerId)?.revoked === false) await credentials.readmit(workerId);
+      if (known.access?.revoked === false) await credentials.readmit(workerId);
       fleet.expel(workerId, new ProblemError(problem('UNAUTHENTICATED', 'The worker was forgotten.')));
       const freed = await engine.forgetWorker(workerId);
       logger.warn({ workerId, bots: freed.length }, 'a worker was forgotten by its operator; its bots are free');
@@ -123,8 +131,7 @@ function refuseConnected({ fleet }: AdminWorkersDeps, workerId: string): void {
 }
 
 /** Names the bots that a drain would part from their data. */
-function refuseToLeaveData({ store }: AdminWorkersDeps, workerId: string): void {
-  const { bots, botVolumes } = store.read;
+function refuseToLeaveData({ bots, botVolumes }: Reading, workerId: string): void {
   const left = bots
     .ofWorker(workerId)
     .filter((bot) => mayRun(bot) && botVolumes.workersOf(bot).includes(workerId))
@@ -143,16 +150,16 @@ const namedMax = 10;
 
 const notFound = () => new ProblemError(problem('WORKER_NOT_FOUND', 'There is no worker of that id.'));
 
-function show(deps: AdminWorkersDeps, worker: WorkerRecord): MessageInitShape<typeof WorkerSchema> {
-  const { store, fleet, clock, credentials } = deps;
+function show(deps: AdminWorkersDeps, tx: Reading, worker: WorkerRecord): MessageInitShape<typeof WorkerSchema> {
+  const { fleet, clock } = deps;
   const { workerId } = worker;
   const presence = fleet.presence(workerId);
-  const placed = store.read.bots.ofWorker(workerId);
+  const placed = tx.bots.ofWorker(workerId);
   const bots = placed.filter(({ desired }) => desired !== 'removed');
   const pending =
-    placed.filter(({ pendingTask }) => pendingTask !== null).length + store.read.leftovers.ofWorker(workerId).length;
+    placed.filter(({ pendingTask }) => pendingTask !== null).length + tx.leftovers.ofWorker(workerId).length;
   const running = bots.filter(mayRun);
-  const strays = decidableStrays(deps, workerId).length;
+  const strays = decidableStrays(deps, tx, workerId).length;
   const holder = presence.connected ? undefined : deps.adoption.holdersOf(workerId)[0];
   const lastSeenAt =
     presence.silentMs === undefined ? worker.lastSeenAt : Math.round(clock.wallMs()) - presence.silentMs;
@@ -161,8 +168,8 @@ function show(deps: AdminWorkersDeps, worker: WorkerRecord): MessageInitShape<ty
     ...withHolder(withStrays(withPending(stateOf(presence), pending), workerId, strays), holder),
     pending,
     strays,
-    cordoned: store.read.workers.isCordoned(workerId),
-    revoked: credentials.isRevoked(workerId),
+    cordoned: tx.workers.isCordoned(workerId),
+    revoked: tx.workers.access(workerId)?.revoked ?? false,
     runtime: worker.runtime,
     engineVersion: worker.engineVersion,
     version: worker.version,

@@ -35,7 +35,7 @@ async function receive(deps: ArtifactServiceDeps, userId: string, pieces: AsyncI
   const flush = async () => {
     const [index, bytes] = [n++, Buffer.from(held.subarray(0, heldBytes))];
     heldBytes = 0;
-    await store.write((tx) => tx.artifacts.addChunk(uploadId, index, bytes));
+    await store.change([], (tx) => tx.artifacts.addChunk(uploadId, index, bytes));
   };
   const keep = async (chunk: Uint8Array) => {
     for (let at = 0; at < chunk.length; ) {
@@ -69,14 +69,14 @@ async function receive(deps: ArtifactServiceDeps, userId: string, pieces: AsyncI
       });
     }
     const now = clock.wallMs();
-    await store.write((tx) => {
+    await store.change([], (tx) => {
       tx.artifacts.finish(uploadId, sha256, sizeBytes, now);
       tx.artifacts.own(userId, sha256, now);
       putArtifactTokens(deps.sealKey, tx, sha256, tokenSha256s);
     });
     return { sha256, sizeBytes: BigInt(sizeBytes) };
   } catch (error) {
-    await store.write((tx) => tx.artifacts.discardUpload(uploadId));
+    await store.change([], (tx) => tx.artifacts.discardUpload(uploadId));
     throw error;
   } finally {
     check.destroy();

@@ -22,6 +22,7 @@ import type { BotEventsDeps } from '../../events/bot-events.ts';
 import type { BotLogReader } from '../../logs/bot-log-reader.ts';
 import { sentBefore } from '../../requests/sent-before.ts';
 import { checkDeployment, type SubmitDeps, submitBotRequest } from '../../requests/submit.ts';
+import { wantBotsOfUser } from '../../store/want.ts';
 import { botToProto, jobToProto } from '../../views/proto.ts';
 import { readIdempotency } from '../idempotency.ts';
 import { type CallDeps, call, stream } from './call.ts';
@@ -40,7 +41,7 @@ async function* streamLogs(
   request: StreamLogsRequest,
   signal: AbortSignal,
 ): AsyncGenerator<StreamLogsResponse> {
-  const bot = deps.engine.getBot(userId, unwrap(parseBotId(request.botId)));
+  const bot = await deps.engine.getBot(userId, unwrap(parseBotId(request.botId)));
   const query = unwrap(parseLogRequest(request));
   for await (const { entries, cursor } of deps.botLogs.read(bot, query, signal)) {
     yield create(StreamLogsResponseSchema, { entries: [...entries], cursor });
@@ -146,14 +147,16 @@ export function createBotService(deps: BotServiceDeps): ServiceImpl<typeof BotSe
       const request: BotRequest = { action: 'stop', botId: unwrap(parseBotId(botId)) };
       return accept(userId, request, context.requestHeader.get('idempotency-key'), body);
     }),
-    getBot: call(deps, 'client', ({ botId }, { userId }) => ({
-      bot: botToProto(deps.fleet.view(deps.engine.getBot(userId, unwrap(parseBotId(botId))))),
+    getBot: call(deps, 'client', async ({ botId }, { userId }) => ({
+      bot: botToProto(deps.fleet.view(await deps.engine.getBot(userId, unwrap(parseBotId(botId))))),
     })),
-    listBots: call(deps, 'client', (_request, { userId }) => ({
-      bots: deps.store.read.bots.ofUser(userId).map((bot) => botToProto(deps.fleet.view(bot))),
-      count: activeBots(deps.store.read, userId).size,
-      maxBots: deps.maxBotsPerUser,
-    })),
+    listBots: call(deps, 'client', (_request, { userId }) =>
+      deps.store.look([wantBotsOfUser(userId)], (tx) => ({
+        bots: tx.bots.ofUser(userId).map((bot) => botToProto(deps.fleet.view(bot))),
+        count: activeBots(tx, userId).size,
+        maxBots: deps.maxBotsPerUser,
+      })),
+    ),
     watchBots: ownStream(deps, 'client', (request, { userId }, stream) => watchBots(userId, request, stream)),
     streamLogs: stream(deps, 'client', (request, { userId }, context) =>
       streamLogs(deps, userId, request, context.signal),

@@ -18,7 +18,9 @@ export function createJobService(deps: JobServiceDeps): ServiceImpl<typeof JobSe
       return { job: jobToProto(job) };
     }),
     submitJobs: stream(deps, 'client', (requests, { userId }) => submitJobs(deps, userId, requests)),
-    getJob: call(deps, 'client', ({ jobId }, { userId }) => ({ job: jobToProto(deps.engine.getJob(userId, jobId)) })),
+    getJob: call(deps, 'client', async ({ jobId }, { userId }) => ({
+      job: jobToProto(await deps.engine.getJob(userId, jobId)),
+    })),
     watchJob: stream(deps, 'client', (request, { userId }, context) => watchJob(deps, userId, request, context.signal)),
     cancelJob: call(deps, 'client', async ({ jobId }, { userId }) => ({
       job: jobToProto(await deps.engine.cancelJob(userId, jobId)),

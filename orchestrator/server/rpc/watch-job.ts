@@ -39,8 +39,7 @@ export async function* watchJob(
       resumeFrom: resumePoint(storeId, seq),
     });
   try {
-    const job = engine.getJob(userId, jobId);
-    const now = feed.now();
+    const { job, seq: now } = await engine.getJobAt(userId, jobId);
     const from = request.resumeFrom === '' ? undefined : unwrap(parseResumePoint(storeId, request.resumeFrom));
     if (from === undefined) yield jobUpdate(job, now);
     if (output.soFar.length > 0) yield outputUpdate(output.soFar);
@@ -60,7 +59,7 @@ export async function* watchJob(
       const change = jobOf(item.value);
       if (item.value.kind === 'mark' || (item.value.kind === 'event' && change === undefined)) continue;
       // An event leaves out large results; and after a reset only the store knows.
-      const next = change === undefined || isFinal(change.status) ? engine.getJob(userId, jobId) : change;
+      const next = change === undefined || isFinal(change.status) ? await engine.getJob(userId, jobId) : change;
       yield jobUpdate(next, item.value.seq);
       if (isFinal(next.status)) return;
     }

@@ -3,11 +3,11 @@ import type { Secret } from '#common/secret.ts';
 import type { BotRecord } from '../../core/records.ts';
 import { artifactOf } from '../../engine/source-pruning.ts';
 import { openSoundSpec } from '../../engine/specs.ts';
-import type { Store } from '../../store/store.ts';
+import type { Reading } from '../../store/tables.ts';
 
 /** Specs are opened for the look: they are few, and an index beside them could be wrong. */
-export function mayFetch(store: Store, sealKey: Secret<Uint8Array>, workerId: string, sha256: string): boolean {
-  return store.read.bots
+export function mayFetch(tx: Reading, sealKey: Secret<Uint8Array>, workerId: string, sha256: string): boolean {
+  return tx.bots
     .ofWorker(workerId)
     .some((bot) => [bot.specSealed, bot.undo?.specSealed].some((sealed) => names(sealKey, bot, sealed, sha256)));
 }

@@ -10,6 +10,7 @@ import {
 import { type SessionDeps, serveSession } from '../../fleet/session.ts';
 import type { BotLogReader } from '../../logs/bot-log-reader.ts';
 import type { Store } from '../../store/store.ts';
+import { wantArtifact, wantBotsOfWorker } from '../../store/want.ts';
 import { requireJoinToken, requireWorker } from '../auth.ts';
 import type { WorkerCredentials } from '../worker-credentials.ts';
 import { type CallDeps, call, silentUntil, stream } from './call.ts';
@@ -29,16 +30,18 @@ async function* fetchArtifact(
 ) {
   if (from < 0n) refuse('MALFORMED_REQUEST', '"offset" is negative.', { details: { field: 'offset' } });
   // For a bot that is not placed there it does not exist, as for any stranger.
-  const artifact = mayFetch(store, session.sealKey, workerId, sha256) ? store.read.artifacts.get(sha256) : undefined;
+  const artifact = await store.look([wantBotsOfWorker(workerId), wantArtifact(sha256)], (tx) =>
+    mayFetch(tx, session.sealKey, workerId, sha256) ? tx.artifacts.get(sha256) : undefined,
+  );
   if (artifact === undefined) refuse('ARTIFACT_NOT_FOUND', 'There is no artifact with that sha256.');
-  const { artifacts } = store.read;
+  const { chunks } = store;
   let offset = 0n;
   for (let n = 0; ; n++) {
-    const size = artifacts.chunkSize(artifact.uploadId, n);
+    const size = await chunks.chunkSize(artifact.uploadId, n);
     if (size === undefined) return;
     const end = offset + BigInt(size);
     if (end > from) {
-      const chunk = artifacts.chunk(artifact.uploadId, n);
+      const chunk = await chunks.chunk(artifact.uploadId, n);
       if (chunk === undefined) return;
       const skipped = from > offset ? Number(from - offset) : 0;
       yield create(FetchArtifactResponseSchema, { chunk: chunk.subarray(skipped), offset: offset + BigInt(skipped) });

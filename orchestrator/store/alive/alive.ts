@@ -4,7 +4,7 @@
  */
 import { botKeyText } from '#common/ids.ts';
 import type { BotRecord, EventRecord, Leftover, TaskRecord } from '../../core/records.ts';
-import type { Tables } from '../store.ts';
+import type { Tables } from '../tables.ts';
 import { createAliveBots } from './bots.ts';
 import { createAliveJobs, type JobRow } from './jobs.ts';
 import { createAliveOutbox, type KeptEvents } from './outbox.ts';
@@ -44,22 +44,25 @@ export interface Archive {
 
 /** The tables that are in memory; those that are not, a store adds. */
 export interface AliveTables {
-  readonly bots: Omit<Tables['bots'], 'sealed' | 'sealedAfter'>;
-  readonly jobs: Omit<Tables['jobs'], 'sealedAfter' | 'prune' | 'newestId'>;
-  readonly tasks: Omit<Tables['tasks'], 'newestId'>;
-  readonly outbox: Pick<Tables['outbox'], 'add' | 'after' | 'latestOfBot' | 'lastBotSeq' | 'lastSeq'>;
+  readonly bots: Tables['bots'];
+  readonly jobs: Tables['jobs'];
+  readonly tasks: Tables['tasks'];
+  readonly outbox: Omit<Tables['outbox'], 'place' | 'setPlace'>;
   readonly workers: Omit<Tables['workers'], 'access' | 'allAccess' | 'putAccess'>;
   readonly leftovers: Tables['leftovers'];
   readonly botVolumes: Tables['botVolumes'];
   readonly telegramTokens: Tables['telegramTokens'];
   readonly sourceTokens: Tables['sourceTokens'];
-  room(): number;
 }
 
 export interface Alive {
   readonly rows: AliveRows;
   readonly tables: AliveTables;
   readonly undo: Undo;
+  /** Rises whenever a job that waits for a worker may find one. */
+  room(): number;
+  /** Events that are on disk after `seq`, oldest first. */
+  eventsAfter(seq: number, limit: number): readonly EventRecord[];
   /** Events that are not on disk yet, oldest first. */
   readonly added: () => readonly EventRecord[];
   hasChanges(): boolean;
@@ -123,8 +126,9 @@ export function createAlive(archive: Archive): Alive {
     },
     forgetEvents: outbox.forget,
     removeSource: sourceTokens.removeSource,
+    room: () => room,
+    eventsAfter: outbox.after,
     tables: {
-      room: () => room,
       bots: {
         ...bots.table,
         activeOf: (userId) => active.get(userId) ?? none,

@@ -3,7 +3,7 @@ import { type BotKey, botKeyText } from '#common/ids.ts';
 import { boundAge, followingClock, limited } from '../../core/bot/aged.ts';
 import { mayRun } from '../../core/quota.ts';
 import type { BotRecord } from '../../core/records.ts';
-import type { BotTable } from '../store.ts';
+import type { BotTable } from '../tables.ts';
 import { Counts, Groups, Sums } from './indexes.ts';
 import { Rows } from './rows.ts';
 import { Soonest } from './soonest.ts';
@@ -11,7 +11,7 @@ import type { Undo } from './undo.ts';
 
 export interface AliveBots {
   readonly rows: Rows<BotRecord>;
-  readonly table: Omit<BotTable, 'sealed' | 'sealedAfter' | 'activeOf'>;
+  readonly table: Omit<BotTable, 'activeOf'>;
 }
 
 export interface BotParts {

@@ -2,7 +2,7 @@
 import { botKeyText } from '#common/ids.ts';
 import { actionsThat } from '../../core/actions.ts';
 import { isFinal, type JobRecord } from '../../core/records.ts';
-import type { JobTable } from '../store.ts';
+import type { JobTable } from '../tables.ts';
 import { Counts, Groups } from './indexes.ts';
 import { Rows } from './rows.ts';
 import { Soonest } from './soonest.ts';
@@ -21,7 +21,7 @@ export interface JobStep {
 
 export interface AliveJobs {
   readonly rows: Rows<JobRow>;
-  readonly table: Omit<JobTable, 'sealedAfter' | 'prune' | 'newestId'>;
+  readonly table: JobTable;
   /** The bot has a job that waits for a worker. */
   readonly waits: (botKey: string) => boolean;
   /** Forgets what has ended and is on disk. */

@@ -1,16 +1,21 @@
 /** Events: those of the batch, and the newest that are on disk, which those who watch read right after their commit. */
 import { type BotKey, botKeyText } from '#common/ids.ts';
 import type { EventRecord } from '../../core/records.ts';
-import type { OutboxTable } from '../store.ts';
+import type { OutboxTable } from '../tables.ts';
 import type { Undo } from './undo.ts';
 
 const keptMax = 8_192;
 const keptMin = 4_096;
 
-export type KeptEvents = Omit<OutboxTable, 'add' | 'lastSeq'>;
+/** What is read of events where they are kept. */
+export interface KeptEvents extends Pick<OutboxTable, 'latestOfBot' | 'lastBotSeq'> {
+  after(seq: number, limit: number): readonly EventRecord[];
+}
 
 export interface AliveOutbox {
-  readonly table: Pick<OutboxTable, 'add' | 'after' | 'latestOfBot' | 'lastBotSeq' | 'lastSeq'>;
+  readonly table: Pick<OutboxTable, 'add' | 'latestOfBot' | 'lastBotSeq' | 'lastSeq'>;
+  /** Those on disk after `seq`, oldest first, at most `limit`. */
+  after(seq: number, limit: number): readonly EventRecord[];
   /** Not on disk yet, oldest first. */
   readonly added: () => readonly EventRecord[];
   /** They are on disk. */
@@ -37,6 +42,11 @@ export function createAliveOutbox(undo: Undo, onDisk: KeptEvents, lastSeq: numbe
     forget(upTo) {
       newest = newest.filter((event) => event.seq > upTo);
     },
+    after(from, limit) {
+      const first = newest[0]?.seq;
+      if (first === undefined || from + 1 < first) return onDisk.after(from, limit);
+      return newest.slice(from + 1 - first, from + 1 - first + limit);
+    },
     table: {
       add: (event) => {
         seq += 1;
@@ -47,11 +57,6 @@ export function createAliveOutbox(undo: Undo, onDisk: KeptEvents, lastSeq: numbe
           seq -= 1;
         });
         return record;
-      },
-      after: (from, limit) => {
-        const first = newest[0]?.seq;
-        if (first === undefined || from + 1 < first) return onDisk.after(from, limit);
-        return newest.slice(from + 1 - first, from + 1 - first + limit);
       },
       latestOfBot: (bot) => addedOf(bot) ?? onDisk.latestOfBot(bot),
       lastBotSeq: (bot) => addedOf(bot)?.botSeq ?? onDisk.lastBotSeq(bot),

@@ -1,7 +1,7 @@
 /** Who has what, in memory: Telegram tokens, the tokens in sources, data volumes, and what workers may still have of bots. */
 import { type BotKey, botKeyText } from '#common/ids.ts';
 import type { Leftover } from '../../core/records.ts';
-import type { BotVolumeTable, LeftoverTable, SourceTokenTable, TelegramTokenTable } from '../store.ts';
+import type { BotVolumeTable, LeftoverTable, SourceTokenTable, TelegramTokenTable } from '../tables.ts';
 import { Groups } from './indexes.ts';
 import { Rows } from './rows.ts';
 import type { Undo } from './undo.ts';

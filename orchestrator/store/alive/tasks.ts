@@ -1,13 +1,13 @@
 /** Tasks that are not done, in memory. */
 import { isFinal, type JobRecord, type TaskRecord } from '../../core/records.ts';
-import type { TaskTable } from '../store.ts';
+import type { TaskTable } from '../tables.ts';
 import { Groups } from './indexes.ts';
 import { Rows } from './rows.ts';
 import type { Undo } from './undo.ts';
 
 export interface AliveTasks {
   readonly rows: Rows<TaskRecord>;
-  readonly table: Omit<TaskTable, 'newestId'>;
+  readonly table: TaskTable;
   /** Forgets what is done and on disk. */
   evict(): void;
 }

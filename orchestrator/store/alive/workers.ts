@@ -1,6 +1,6 @@
 /** Workers in memory, also those that are forgotten: their names are few. */
 import type { WorkerRecord } from '../../core/records.ts';
-import type { WorkerTable } from '../store.ts';
+import type { WorkerTable } from '../tables.ts';
 import { Rows } from './rows.ts';
 import type { Undo } from './undo.ts';
 

@@ -1,12 +1,12 @@
 /** Tables of artifacts: chunks by upload, uploads by the sha256 of their bytes, and who uploaded them. */
 import type { Statements } from '../damage.ts';
-import type { ArtifactTable } from '../store.ts';
+import type { ArtifactTable } from '../tables.ts';
 import { bytesOf, numberOf, numberOrNull, textOf } from './row.ts';
 
 /** Chunks are read back one by one. */
 export const artifactChunkBytes = 256 * 1024;
 
-export function createArtifactTable(db: Statements): ArtifactTable {
+export function createArtifactTable(db: Statements) {
   const addChunk = db.prepare('INSERT INTO artifact_chunks (upload_id, n, bytes) VALUES (?, ?, ?)');
   const finish = db.prepare(
     'INSERT INTO artifacts (sha256, upload_id, size_bytes, created_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
@@ -19,9 +19,9 @@ export function createArtifactTable(db: Statements): ArtifactTable {
     'INSERT INTO artifact_owners (user_id, sha256, created_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
   );
   const isOwnedBy = db.prepare('SELECT 1 FROM artifact_owners WHERE user_id = ? AND sha256 = ?');
-  const get = db.prepare('SELECT upload_id, size_bytes FROM artifacts WHERE sha256 = ?');
+  const get = db.prepare('SELECT upload_id, size_bytes, unneeded_at FROM artifacts WHERE sha256 = ?');
   const touch = db.prepare('UPDATE artifacts SET unneeded_at = NULL WHERE sha256 = ?');
-  const page = db.prepare('SELECT sha256, unneeded_at FROM artifacts WHERE sha256 > ? ORDER BY sha256 LIMIT ?');
+  const page = db.prepare('SELECT sha256 FROM artifacts WHERE sha256 > ? ORDER BY sha256 LIMIT ?');
   const owners = db.prepare('SELECT user_id FROM artifact_owners WHERE sha256 = ?');
   const setUnneeded = db.prepare('UPDATE artifacts SET unneeded_at = ?2 WHERE sha256 = ?1');
   const remove = db.prepare('DELETE FROM artifacts WHERE sha256 = ?');
@@ -30,7 +30,7 @@ export function createArtifactTable(db: Statements): ArtifactTable {
     DELETE FROM artifact_chunks WHERE rowid IN (SELECT rowid FROM artifact_chunks WHERE upload_id = ? LIMIT ?)`);
   const chunk = db.prepare('SELECT bytes FROM artifact_chunks WHERE upload_id = ? AND n = ?');
   const chunkSize = db.prepare('SELECT length(bytes) AS size FROM artifact_chunks WHERE upload_id = ? AND n = ?');
-  return {
+  const table: ArtifactTable = {
     addChunk: (uploadId, n, bytes) => {
       addChunk.run(uploadId, n, bytes);
     },
@@ -45,9 +45,6 @@ export function createArtifactTable(db: Statements): ArtifactTable {
     discardUpload: (uploadId) => {
       discard.run(uploadId);
     },
-    discardUnfinished: () => {
-      discardUnfinished.run();
-    },
     own: (userId, sha256, createdAt) => {
       own.run(userId, sha256, createdAt);
       touch.run(sha256);
@@ -55,11 +52,6 @@ export function createArtifactTable(db: Statements): ArtifactTable {
     touch: (sha256) => {
       touch.run(sha256);
     },
-    page: (after, limit) =>
-      page.all(after, limit).map((row) => ({
-        sha256: textOf(row, 'sha256'),
-        unneededAt: numberOrNull(row, 'unneeded_at'),
-      })),
     ownersOf: (sha256) => owners.all(sha256).map((row) => textOf(row, 'user_id')),
     setUnneeded: (sha256, at) => {
       setUnneeded.run(sha256, at);
@@ -70,17 +62,30 @@ export function createArtifactTable(db: Statements): ArtifactTable {
       remove.run(sha256);
       return row && textOf(row, 'upload_id');
     },
-    removeChunks: (uploadId, limit) => Number(removeChunks.run(uploadId, limit).changes),
     isOwnedBy: (userId, sha256) => isOwnedBy.get(userId, sha256) !== undefined,
     get: (sha256) => {
       const row = get.get(sha256);
-      return row && { uploadId: textOf(row, 'upload_id'), sizeBytes: numberOf(row, 'size_bytes') };
+      return (
+        row && {
+          uploadId: textOf(row, 'upload_id'),
+          sizeBytes: numberOf(row, 'size_bytes'),
+          unneededAt: numberOrNull(row, 'unneeded_at'),
+        }
+      );
     },
-    chunk: (uploadId, n) => {
+  };
+  return {
+    table,
+    discardUnfinished: () => {
+      discardUnfinished.run();
+    },
+    after: (sha256: string, limit: number) => page.all(sha256, limit).map((row) => textOf(row, 'sha256')),
+    removeChunks: (uploadId: string, limit: number) => Number(removeChunks.run(uploadId, limit).changes),
+    chunk: (uploadId: string, n: number) => {
       const row = chunk.get(uploadId, n);
       return row && bytesOf(row, 'bytes');
     },
-    chunkSize: (uploadId, n) => {
+    chunkSize: (uploadId: string, n: number) => {
       const row = chunkSize.get(uploadId, n);
       return row && numberOf(row, 'size');
     },

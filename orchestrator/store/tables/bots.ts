@@ -1,9 +1,9 @@
 /** Rows of bots. */
 
+import type { BotKey } from '#common/ids.ts';
 import { botRecord } from '../../core/bot/record.ts';
 import { type BotRecord, botStates, type Desired, type Observed } from '../../core/records.ts';
 import type { Statements } from '../damage.ts';
-import type { BotTable } from '../store.ts';
 import { column, keyColumn } from './columns.ts';
 import { bytesOf, bytesOrNull, jsonOf, numberOf, numberOrNull, type Row, textOf, textOrNull, wordOf } from './row.ts';
 
@@ -82,13 +82,13 @@ export const botColumns = [
 ];
 
 /** What is read of bots where they are kept: by the page, or all of one column. */
-export function createBotReader(db: Statements): Pick<BotTable, 'sealed' | 'sealedAfter'> {
+export function createBotReader(db: Statements) {
   const sealedAfter = db.prepare(`
     SELECT user_id, bot_id, spec_sealed, undo_spec_sealed FROM bots WHERE (user_id, bot_id) > (?, ?)
     ORDER BY user_id, bot_id LIMIT ?`);
   const sealed = db.prepare('SELECT user_id, bot_id, spec_sealed FROM bots WHERE spec_sealed IS NOT NULL');
   return {
-    sealedAfter: ({ userId, botId }, limit) =>
+    sealedAfter: ({ userId, botId }: BotKey, limit: number) =>
       sealedAfter.all(userId, botId, limit).map((row) => ({
         userId: textOf(row, 'user_id'),
         botId: textOf(row, 'bot_id'),

@@ -3,7 +3,7 @@
 import type { AgeMark } from '#common/age-clock.ts';
 import type { ClockMark } from '#common/clock-steps.ts';
 import type { Statements } from '../damage.ts';
-import type { ClockTable } from '../store.ts';
+import type { ClockTable } from '../tables.ts';
 import { jsonOf } from './row.ts';
 
 export function createClockTable(db: Statements): ClockTable {

@@ -1,9 +1,11 @@
 /** Table of Idempotency-Keys, each of one user. */
 import type { Statements } from '../damage.ts';
-import type { IdempotencyTable } from '../store.ts';
+import type { IdempotencyTable } from '../tables.ts';
 import { textOf } from './row.ts';
 
-export function createIdempotencyTable(db: Statements): IdempotencyTable {
+export function createIdempotencyTable(
+  db: Statements,
+): IdempotencyTable & { prune(before: number, limit: number): number } {
   const get = db.prepare('SELECT body_sha256, job_id FROM idempotency_keys WHERE user_id = ? AND key = ?');
   const put = db.prepare(
     'INSERT INTO idempotency_keys (user_id, key, body_sha256, job_id, created_at) VALUES (?, ?, ?, ?, ?)',

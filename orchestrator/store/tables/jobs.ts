@@ -8,7 +8,7 @@ import { jobStates } from '../../core/job-states.ts';
 import { type JobRecord, jobStatuses } from '../../core/records.ts';
 import type { JobRow, JobStep } from '../alive/jobs.ts';
 import type { Statements } from '../damage.ts';
-import type { JobTable } from '../store.ts';
+import type { SealedJob } from '../store.ts';
 import { column, keyColumn } from './columns.ts';
 import { bytesOf, bytesOrNull, jsonOf, jsonOrNull, numberOf, type Row, textOf, textOrNull, wordOf } from './row.ts';
 
@@ -69,7 +69,11 @@ export const jobColumns = [
 
 export const openJobs = "status NOT IN ('completed', 'failed', 'cancelled')";
 
-export interface JobReader extends Pick<JobTable, 'sealedAfter' | 'prune' | 'newestId'> {
+export interface JobReader {
+  sealedAfter(jobId: string, limit: number): readonly SealedJob[];
+  prune(before: number, limit: number): number;
+  /** The newest id of a job; undefined without one. */
+  newestId(): string | undefined;
   /** A job by its id. */
   find(jobId: string): JobRow | undefined;
 }

@@ -1,6 +1,6 @@
 /** Table of the openings of the store. */
 import type { Statements } from '../damage.ts';
-import type { OpeningTable } from '../store.ts';
+import type { OpeningTable } from '../tables.ts';
 import { numberOf, textOf } from './row.ts';
 
 const kept = 10_000;

@@ -1,8 +1,8 @@
 /** Table of events, each written in the commit of the change it reports. */
 
 import type { EventBody, EventRecord } from '../../core/records.ts';
+import type { KeptEvents } from '../alive/outbox.ts';
 import type { Statements } from '../damage.ts';
-import type { OutboxTable } from '../store.ts';
 import { column, keyColumn } from './columns.ts';
 import { jsonOf, numberOf, type Row, textOf } from './row.ts';
 
@@ -53,8 +53,24 @@ export const eventColumns = [
   column<EventRecord>('at', ({ at }) => at),
 ];
 
+export interface EventReader extends KeptEvents {
+  lastSeq(): number;
+  ofUserAfter(userId: string, seq: number, limit: number): readonly EventRecord[];
+  lastOf(
+    userId: string,
+    query: { readonly botId?: string; readonly jobs: boolean },
+    limit: number,
+  ): readonly EventRecord[];
+  latestOfBots(seq: number, limit: number): readonly EventRecord[];
+  latestOfWorkers(): readonly EventRecord[];
+  place(reader: string): number | undefined;
+  setPlace(reader: string, seq: number): void;
+  floor(): number;
+  prune(bounds: { readonly before: number; readonly keep: number; readonly limit: number }): number;
+}
+
 /** Events as they are kept; new ones are written with their commit. */
-export function createOutboxReader(db: Statements): Omit<OutboxTable, 'add'> {
+export function createOutboxReader(db: Statements): EventReader {
   const after = db.prepare('SELECT * FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?');
   const ofUserAfter = db.prepare('SELECT * FROM outbox WHERE user_id = ? AND seq > ? ORDER BY seq LIMIT ?');
   const lastOf = db.prepare(`

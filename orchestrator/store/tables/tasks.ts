@@ -2,7 +2,6 @@
 
 import type { TaskRecord } from '../../core/records.ts';
 import type { Statements } from '../damage.ts';
-import type { TaskTable } from '../store.ts';
 import { column, keyColumn } from './columns.ts';
 import { numberOf, numberOrNull, type Row, textOf, textOrNull } from './row.ts';
 
@@ -28,7 +27,9 @@ export const taskColumns = [
   column<TaskRecord>('finished_at', ({ finishedAt }) => finishedAt),
 ];
 
-export interface TaskReader extends Pick<TaskTable, 'newestId'> {
+export interface TaskReader {
+  /** The newest id of a task; undefined without one. */
+  newestId(): string | undefined;
   /** A task by its id. */
   find(taskId: string): TaskRecord | undefined;
 }

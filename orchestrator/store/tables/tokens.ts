@@ -2,7 +2,7 @@
 
 import type { Scope, TokenRecord } from '../../core/records.ts';
 import type { Statements } from '../damage.ts';
-import type { TokenTable } from '../store.ts';
+import type { TokenTable } from '../tables.ts';
 import { numberOf, textOf } from './row.ts';
 
 export function createTokenTable(db: Statements): TokenTable {

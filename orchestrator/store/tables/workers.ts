@@ -3,7 +3,7 @@
 import type { WorkerAccess, WorkerRecord } from '../../core/records.ts';
 import type { WorkerRow } from '../alive/workers.ts';
 import type { Statements } from '../damage.ts';
-import type { WorkerTable } from '../store.ts';
+import type { WorkerTable } from '../tables.ts';
 import { column, keyColumn } from './columns.ts';
 import { jsonOf, numberOf, type Row, textOf, textOrNull } from './row.ts';
 

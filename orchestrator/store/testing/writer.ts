@@ -4,14 +4,15 @@ import { openSqliteStore } from '../sqlite.ts';
 import { aBot, aJob, anEvent, aTask } from './rows.ts';
 
 const store = openSqliteStore(process.argv[2] ?? '');
-const from = store.read.outbox.lastSeq();
+const from = store.lastSeq();
 let next = from;
 
 async function client(): Promise<void> {
   for (;;) {
     const n = next++;
     const botId = `b${n % 16}`;
-    const seq = await store.write(
+    const seq = await store.change(
+      [],
       (tx) => {
         const before = tx.bots.get({ userId: 'ann', botId });
         tx.bots.put(aBot(botId, { generation: (before?.generation ?? 0) + 1, workerId: `w${n % 3}` }));

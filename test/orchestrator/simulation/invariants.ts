@@ -4,7 +4,7 @@ import { isAtWork } from '../../../orchestrator/core/job.ts';
 import { mayRun } from '../../../orchestrator/core/quota.ts';
 import type { BotRecord } from '../../../orchestrator/core/records.ts';
 import { activeBots } from '../../../orchestrator/engine/read.ts';
-import type { Tables } from '../../../orchestrator/store/store.ts';
+import type { Tables } from '../../../orchestrator/store/tables.ts';
 import type { Host } from './world.ts';
 
 /** Each bot as it was after the change before. */

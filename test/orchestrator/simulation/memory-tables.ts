@@ -10,7 +10,7 @@ import { isFinal } from '../../../orchestrator/core/records.ts';
 import { type Alive, type AliveRows, createAlive } from '../../../orchestrator/store/alive/alive.ts';
 import type { JobRow } from '../../../orchestrator/store/alive/jobs.ts';
 import type { Rows } from '../../../orchestrator/store/alive/rows.ts';
-import type { ArtifactTable, IdempotencyTable, Tables } from '../../../orchestrator/store/store.ts';
+import type { ArtifactTable, IdempotencyTable, Tables } from '../../../orchestrator/store/tables.ts';
 
 /** What the engine does not use. */
 const absent = (): never => {
@@ -56,6 +56,11 @@ export class MemoryTables {
     }
   }
 
+  /** As Store.room. */
+  room(): number {
+    return this.#alive.room();
+  }
+
   /** Every bot there is. */
   bots(): readonly BotRecord[] {
     return [...this.#alive.rows.bots.values()];
@@ -94,14 +99,6 @@ export class MemoryTables {
         latestOfBot,
         lastBotSeq: (bot) => latestOfBot(bot)?.botSeq ?? 0,
         after: absent,
-        ofUserAfter: absent,
-        lastOf: absent,
-        latestOfBots: absent,
-        latestOfWorkers: absent,
-        place: absent,
-        setPlace: absent,
-        floor: absent,
-        prune: absent,
       },
     });
     const open = new Set<string | null>();
@@ -122,26 +119,14 @@ export class MemoryTables {
   #tablesOf({ tables }: Alive): Tables {
     return {
       ...tables,
-      bots: { ...tables.bots, sealedAfter: absent, sealed: absent },
-      jobs: { ...tables.jobs, sealedAfter: absent, prune: absent, newestId: absent },
-      tasks: { ...tables.tasks, newestId: absent },
-      outbox: {
-        ...tables.outbox,
-        ofUserAfter: absent,
-        lastOf: absent,
-        latestOfBots: absent,
-        latestOfWorkers: absent,
-        place: absent,
-        setPlace: absent,
-        floor: absent,
-        prune: absent,
-      },
+      outbox: { ...tables.outbox, place: absent, setPlace: absent },
       workers: { ...tables.workers, access: absent, allAccess: absent, putAccess: absent },
       idempotency: this.#idempotency(),
       artifacts: this.#artifacts(),
       openings: { all: () => [], add: absent },
       tokens: { all: absent, put: absent, remove: absent },
       clock: { mark: () => undefined, setMark: () => undefined, ageMark: absent, setAgeMark: absent },
+      meta: { get: absent, put: absent },
     };
   }
 
@@ -154,7 +139,6 @@ export class MemoryTables {
         this.#keys.set(id, { bodySha256, jobId });
         this.#alive.undo.push(() => this.#keys.delete(id));
       },
-      prune: absent,
     };
   }
 
@@ -168,20 +152,15 @@ export class MemoryTables {
     return {
       own: (userId, sha256) => add(`${userId} ${sha256}`),
       isOwnedBy: (userId, sha256) => this.#owned.has(`${userId} ${sha256}`),
-      get: (sha256) => (this.#owned.has(sha256) ? { uploadId: sha256, sizeBytes: 1 } : undefined),
+      get: (sha256) => (this.#owned.has(sha256) ? { uploadId: sha256, sizeBytes: 1, unneededAt: null } : undefined),
       finish: (_uploadId, sha256) => add(sha256),
       addBytes: () => undefined,
       touch: () => undefined,
-      discardUnfinished: () => undefined,
       addChunk: absent,
       discardUpload: absent,
-      page: absent,
       ownersOf: absent,
       setUnneeded: absent,
       remove: absent,
-      removeChunks: absent,
-      chunk: absent,
-      chunkSize: absent,
     };
   }
 }

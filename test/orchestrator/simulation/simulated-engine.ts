@@ -257,13 +257,13 @@ export class SimulatedEngine {
 
   /** As Engine.placeWaiting. */
   placeWaiting(): void {
-    this.#triedRoom = this.tables.room();
+    this.#triedRoom = this.#memory.room();
     if (this.tables.jobs.anyWaits()) this.change((change) => placeWaiting(this.context, change));
   }
 
   /** As Engine.placeFreed. */
   protected placeFreed(): void {
-    if (this.tables.room() > this.#triedRoom) this.placeWaiting();
+    if (this.#memory.room() > this.#triedRoom) this.placeWaiting();
   }
 
   protected tokenOf({ env, source }: BotSpec): string {
