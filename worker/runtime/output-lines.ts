@@ -14,10 +14,15 @@ export interface Around {
 
 const lineFeed = 0x0a;
 
-/** The text of one line's bytes: invalid UTF-8 becomes U+FFFD, the carriage return of a Windows line end goes. */
-export function lineText(bytes: Buffer): string {
-  const end = bytes.at(-1) === 0x0d ? bytes.length - 1 : bytes.length;
-  return bytes.toString('utf8', 0, end);
+/** The text of one line's bytes, the first `length` of these: invalid UTF-8 becomes U+FFFD, the carriage return of a Windows line end goes. */
+export function lineText(bytes: Buffer, length = bytes.length): string {
+  return bytes.toString('utf8', 0, bytes[length - 1] === 0x0d ? length - 1 : length);
+}
+
+/** The text of bytes that are one whole line with its line end, of a length that needs no cut; undefined if they are not. */
+export function wholeLine(bytes: Buffer): string | undefined {
+  const length = bytes.length - 1;
+  return length <= lineMaxBytes && bytes.indexOf(lineFeed) === length ? lineText(bytes, length) : undefined;
 }
 
 /** Where to cut bytes that are longer than a line may be, so that no character is torn. */

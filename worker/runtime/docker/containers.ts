@@ -227,6 +227,10 @@ async function knownToDocker(
   return found?.isWhole && (await engine.kind(signal)) === 'docker' ? found : undefined;
 }
 
+/** Whether it is there and one of this worker's. Docker is not asked about one that is known: its next answer says if it is gone. */
+export const isOwn = async (deps: ContainerDeps, id: string, signal: AbortSignal): Promise<boolean> =>
+  (await knownToDocker(deps, id, signal)) !== undefined || (await inspectContainer(deps, id, signal)) !== undefined;
+
 export async function startContainer(deps: ContainerDeps, id: string, signal: AbortSignal): Promise<void> {
   if (!(await knownToDocker(deps, id, signal))) {
     const seen = await seeContainer(deps, id, signal);

@@ -3,7 +3,7 @@
  * them ends with a line feed. The two streams may be mixed. Pure.
  */
 import type { OutputLine, OutputStream } from '../container-runtime.ts';
-import { createLineSplitter, type LineSplitter } from '../output-lines.ts';
+import { createLineSplitter, type LineSplitter, wholeLine } from '../output-lines.ts';
 import type { OutputFrame } from './output-frames.ts';
 
 export interface LineJoiner {
@@ -38,6 +38,11 @@ export function createLineJoiner(): LineJoiner {
   };
   return {
     push({ stream, timeNs, content }) {
+      if (unfinished.size === 0) {
+        // Nearly every frame is a whole line.
+        const text = wholeLine(content);
+        if (text !== undefined) return [{ timeNs, stream, text }];
+      }
       // Another time is another line: the one before was cut off when its container ended.
       if (unfinished.get(stream)?.timeNs !== timeNs) finish(stream);
       const line = unfinished.get(stream) ?? begin(stream, timeNs);

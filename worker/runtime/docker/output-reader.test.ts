@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { OutputBatch } from '../container-runtime.ts';
 import { formatOutputCursor, parseOutputCursor, startCursor } from './output-cursor.ts';
 import { createFrameParser, parseTimeNs, sinceParameter } from './output-frames.ts';
-import { createFrameReader, readSinceNs } from './output-reader.ts';
+import { createFrameReader, createTailReader, readSinceNs } from './output-reader.ts';
 
 interface Written {
   readonly timeNs: bigint;
@@ -96,6 +96,55 @@ describe('the reader of a container log', () => {
       }),
       { numRuns: 150 },
     );
+  });
+
+  test('gives the same from the last lines of the log, however many, or nothing', () => {
+    const printed = fc.record({
+      stepNs: fc.constantFrom(0n, 2n, 1000n, 60_000_000n, second),
+      stream: fc.constantFrom('stdout' as const, 'stderr' as const),
+      lateNs: fc.constantFrom(0n, 0n, 100n, 150_000_000n),
+      text: fc.oneof(fc.constantFrom('', 'same', 'same'), fc.constant('x'.repeat(17_000))),
+    });
+    let found = 0;
+    fc.assert(
+      fc.property(fc.array(printed, { maxLength: 30 }), fc.nat(29), fc.nat(29), (lines, read, tail) => {
+        let timeNs = epoch;
+        const stamped = lines.map(({ stepNs, stream, lateNs, text }) => {
+          timeNs += stepNs;
+          // Never the same nanosecond in both streams.
+          return { timeNs: stream === 'stdout' ? timeNs : timeNs + 1n, stream, text, fileNs: timeNs + lateNs };
+        });
+        // A line may come into the file late, but not behind a later one of its stream.
+        const fileNs = { stdout: 0n, stderr: 0n };
+        for (const one of stamped) {
+          if (one.fileNs < fileNs[one.stream]) one.fileNs = fileNs[one.stream];
+          fileNs[one.stream] = one.fileNs;
+        }
+        const log = stamped.toSorted((a, b) => (a.fileNs < b.fileNs ? -1 : a.fileNs > b.fileNs ? 1 : 0));
+        const { cursor } = look(log.slice(0, read), undefined);
+        const parsed = parseOutputCursor(cursor);
+        fc.pre(parsed.ordinal > 0);
+        const reader = createTailReader(parsed, () => 1_000_000);
+        const frames = createFrameParser()(engineAnswer(log, undefined)).slice(-tail - 1);
+        for (const frame of frames) expect(reader.push(frame)).toBe(false);
+        if (reader.isSearching()) return;
+        found += 1;
+        expect(reader.finish(false)).toEqual(look(log, cursor));
+      }),
+      { numRuns: 150 },
+    );
+    expect(found).toBeGreaterThan(5);
+  });
+
+  test('concludes nothing from last lines that do not hold its place, or hold it first', () => {
+    const log = Array.from({ length: 20 }, (_, n) => line(BigInt(n) * second + 1n, `line ${n}`));
+    const { cursor } = look(log.slice(0, 10), undefined);
+    const searching = [5, 10, 11, 12].map((tail) => {
+      const reader = createTailReader(parseOutputCursor(cursor), () => 1_000_000);
+      for (const frame of createFrameParser()(engineAnswer(log.slice(-tail), undefined))) reader.push(frame);
+      return reader.isSearching();
+    });
+    expect(searching).toEqual([true, true, true, false]);
   });
 
   test('reports a gap once when the line it stood at was rotated away', () => {

@@ -7,8 +7,10 @@
  *    another order than that of their times. So a look begins `overlapNs` before the anchor and skips to it.
  * 2. The anchor (output-cursor.ts) must come back. If it does not, lines were rotated away: the batch says `gap`.
  * 3. A gap is reported once: the cursor of that batch names a line after it, or a time without an anchor.
+ * 4. The last lines of the log will do if the anchor is among them, behind a line of its stream with an earlier time: in one stream
+ *    times do not go back, and two streams do not have the same nanosecond. If it is not, nothing is concluded.
  */
-import type { OutputBatch, OutputLine } from '../container-runtime.ts';
+import type { OutputBatch, OutputLine, OutputStream } from '../container-runtime.ts';
 import { formatOutputCursor, lineHash, type OutputCursor } from './output-cursor.ts';
 import type { OutputFrame } from './output-frames.ts';
 import { createLineJoiner } from './output-joiner.ts';
@@ -27,6 +29,9 @@ export function readSinceNs(cursor: OutputCursor, nowNs: bigint): bigint | undef
   return since <= 0n || nowNs < since ? undefined : since;
 }
 
+/** Two streams do have the same time, and are not in its order, when times are whole seconds, as with Podman. */
+const tailSlackNs = ({ timeNs }: OutputCursor): bigint => (timeNs % 1_000_000_000n === 0n ? 2_000_000_000n : 0n);
+
 export interface LogReader {
   /** Takes the next frame; true when the batch is full, and is to be taken before the next frame. */
   push(frame: OutputFrame): boolean;
@@ -34,6 +39,10 @@ export interface LogReader {
   isFull(): boolean;
   /** The batch that is full. The reader continues with the next one, in the same look. */
   takeFull(): OutputBatch;
+  /** Whether the place was not found so far. */
+  isSearching(): boolean;
+  /** Whether it will not be found: what a tail holds is all later. */
+  isInVain(): boolean;
   /** Whether the last line has no end yet. */
   hasUnfinished(): boolean;
   /** The last batch of the look. `ended`: the container does not run, so an unfinished line is all there will be of it. */
@@ -42,8 +51,15 @@ export interface LogReader {
 
 const sizeOf = (line: OutputLine): number => Buffer.byteLength(line.text) + 1;
 
-/** `maxBytes` is asked again for each batch. */
-export function createFrameReader(cursor: OutputCursor, maxBytes: () => number): LogReader {
+/** For the log since `readSinceNs`. `maxBytes` is asked again for each batch. */
+export const createFrameReader = (cursor: OutputCursor, maxBytes: () => number): LogReader =>
+  createReader(cursor, maxBytes, false);
+
+/** For the last frames of the log: gives out nothing before the anchor is found, and is only to be finished once it is. */
+export const createTailReader = (cursor: OutputCursor, maxBytes: () => number): LogReader =>
+  createReader(cursor, maxBytes, true);
+
+function createReader(cursor: OutputCursor, maxBytes: () => number, isTail: boolean): LogReader {
   const joiner = createLineJoiner();
   const ordinalOf = countByTime();
   let lines: OutputLine[] = [];
@@ -59,6 +75,10 @@ export function createFrameReader(cursor: OutputCursor, maxBytes: () => number):
   let gap = false;
   let full = false;
   let searching = cursor.ordinal > 0;
+  let isInVain = false;
+  let isFirst = true;
+  /** Those of which a line with an earlier time than the anchor's was seen. */
+  const reached = new Set<OutputStream>();
 
   const emit = (line: OutputLine, ordinal: number) => {
     if (full) return void over.push({ line, ordinal });
@@ -82,18 +102,26 @@ export function createFrameReader(cursor: OutputCursor, maxBytes: () => number):
   const search = (line: OutputLine, ordinal: number) => {
     if (line.timeNs === cursor.timeNs && ordinal === cursor.ordinal) {
       const isAnchor = lineHash(line) === cursor.hash;
+      if (isTail && !(isAnchor && reached.has(line.stream))) return giveUp();
       // What was held stands before the anchor in the file: an earlier batch gave it out.
       endSearch(!isAnchor);
       // Another line in its place is new, and so is what follows. With Podman's times, whole seconds, that happens.
       if (!isAnchor) emit(line, ordinal);
       return;
     }
+    if (line.timeNs < cursor.timeNs) reached.add(line.stream);
     if (line.timeNs <= cursor.timeNs) return;
     held.push({ line, ordinal });
     heldBytes += sizeOf(line);
-    if (heldBytes > heldMaxBytes) anchorIsLost();
+    if (heldBytes > heldMaxBytes && isTail) giveUp();
+    else if (heldBytes > heldMaxBytes) anchorIsLost();
+  };
+  const giveUp = () => {
+    isInVain = true;
+    held = [];
   };
   const take = (line: OutputLine) => {
+    if (isInVain) return;
     const ordinal = ordinalOf(line.timeNs);
     if (searching) search(line, ordinal);
     // After the anchor every line is new; without one only its time can show it.
@@ -107,10 +135,15 @@ export function createFrameReader(cursor: OutputCursor, maxBytes: () => number):
 
   return {
     push(frame) {
+      // The oldest of a tail: when it is no earlier, what stands before the anchor is not in it.
+      if (isTail && isFirst && frame.timeNs >= cursor.timeNs - tailSlackNs(cursor)) giveUp();
+      isFirst = false;
       for (const line of joiner.push(frame)) take(line);
       return full;
     },
     isFull: () => full,
+    isSearching: () => searching,
+    isInVain: () => isInVain,
     takeFull() {
       const batch = { lines, cursor: formatOutputCursor(place()), gap, more: true };
       const waiting = over;
@@ -132,21 +165,33 @@ export function createFrameReader(cursor: OutputCursor, maxBytes: () => number):
 }
 
 // Far more than the difference between the order of lines and that of their times.
-const countedNs = 10n * overlapNs;
+const countedNs = Number(10n * overlapNs);
 
 /** A line's ordinal among those with its time. Forgets times long before the newest, so that a long look costs no more. */
 function countByTime(): (timeNs: bigint) => number {
-  let before = new Map<bigint, number>();
-  let now = new Map<bigint, number>();
-  let sinceNs = 0n;
+  // By the distance from the first time: big integers as keys took more time than all else that is done for a line.
+  let before = new Map<number, number>();
+  let now = new Map<number, number>();
+  let firstNs = 0n;
+  let since = 0;
+  const startAt = (timeNs: bigint) => {
+    before = new Map();
+    now = new Map();
+    firstNs = timeNs;
+    since = 0;
+    return 0;
+  };
   return (timeNs) => {
-    if (timeNs > sinceNs + countedNs) {
+    let distance = Number(timeNs - firstNs);
+    // The first time of all, or one that is 104 days away from it: too far for an exact number.
+    if (!Number.isSafeInteger(distance)) distance = startAt(timeNs);
+    if (distance > since + countedNs) {
       before = now;
       now = new Map();
-      sinceNs = timeNs;
+      since = distance;
     }
-    const ordinal = (now.get(timeNs) ?? before.get(timeNs) ?? 0) + 1;
-    now.set(timeNs, ordinal);
+    const ordinal = (now.get(distance) ?? before.get(distance) ?? 0) + 1;
+    now.set(distance, ordinal);
     return ordinal;
   };
 }

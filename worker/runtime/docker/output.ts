@@ -3,14 +3,15 @@
 import type { Readable } from 'node:stream';
 import { sleep } from '#common/clock.ts';
 import { onAbort } from '#common/waiting/abort.ts';
+import { pause } from '#common/waiting/bell.ts';
 import { type ContainerRuntime, EngineUnavailableError, type OutputBatch } from '../container-runtime.ts';
 import { noSuchContainer } from './container-refusals.ts';
-import { type ContainerDeps, inspectContainer } from './containers.ts';
+import { type ContainerDeps, inspectContainer, isOwn } from './containers.ts';
 import type { Query } from './engine-client.ts';
 import { hasStatus, sortedError } from './engine-errors.ts';
 import { parseOutputCursor, startCursor } from './output-cursor.ts';
 import { createFrameParser, type OutputFrame, sinceParameter } from './output-frames.ts';
-import { createFrameReader, readSinceNs } from './output-reader.ts';
+import { createFrameReader, createTailReader, type LogReader, readSinceNs } from './output-reader.ts';
 
 const readMs = 30_000;
 /** How long a look that can continue is kept for a caller that comes back. */
@@ -77,24 +78,52 @@ async function* lookThrough(
   signal: AbortSignal,
 ): AsyncGenerator<OutputBatch, OutputBatch> {
   const cursor = cursorText === undefined ? startCursor : parseOutputCursor(cursorText);
-  if (!(await inspectContainer(deps, id, signal))) throw noSuchContainer();
-  const reader = createFrameReader(cursor, () => bound.bytes);
+  if (!(await isOwn(deps, id, signal))) throw noSuchContainer();
+  const maxBytes = () => bound.bytes;
   const sinceNs = readSinceNs(cursor, BigInt(deps.clock.wallMs()) * 1_000_000n);
-  const query = { since: sinceNs === undefined ? undefined : sinceParameter(sinceNs) };
-  for await (const frame of readFrames(deps, id, query, signal)) {
-    for (let full = reader.push(frame); full; full = reader.isFull()) yield reader.takeFull();
+  if (sinceNs !== undefined && cursor.ordinal > 0) {
+    for (const tail of tailFrames) {
+      const reader = createTailReader(cursor, maxBytes);
+      yield* fullBatches(reader, readFrames(deps, id, { tail }, signal));
+      if (!reader.isSearching()) return reader.finish(await hasEnded(deps, id, reader, signal));
+    }
   }
-  // Looked at after the log: had it ended before, nothing could follow; had it not, it is too early to tell.
-  const ended = reader.hasUnfinished() && (await inspectContainer(deps, id, signal))?.status === 'exited';
-  return reader.finish(ended);
+  const reader = createFrameReader(cursor, maxBytes);
+  const query = { since: sinceNs === undefined ? undefined : sinceParameter(sinceNs) };
+  yield* fullBatches(reader, readFrames(deps, id, query, signal));
+  return reader.finish(await hasEnded(deps, id, reader, signal));
 }
 
+/**
+ * How many of the last frames are looked through for the cursor's line, in turns, before the log since its time. Asked for the latter, an
+ * engine decodes its files from their beginning: more than a second when they are full, and for each line of a bot that prints little.
+ */
+const tailFrames = [100, 1000, 10_000, 100_000];
+
+/** Stops when the reader does not want to see the rest. */
+async function* fullBatches(
+  reader: LogReader,
+  answer: AsyncIterable<readonly OutputFrame[]>,
+): AsyncGenerator<OutputBatch, void> {
+  for await (const frames of answer) {
+    for (const frame of frames) {
+      for (let full = reader.push(frame); full; full = reader.isFull()) yield reader.takeFull();
+    }
+    if (reader.isInVain()) return;
+  }
+}
+
+/** Looked at after the log: had it ended before, nothing could follow; had it not, it is too early to tell. */
+const hasEnded = async (deps: ContainerDeps, id: string, reader: LogReader, signal: AbortSignal): Promise<boolean> =>
+  reader.hasUnfinished() && (await inspectContainer(deps, id, signal))?.status === 'exited';
+
+/** In parts as they come, none of them empty. */
 async function* readFrames(
   { engine }: ContainerDeps,
   id: string,
   query: Query,
   signal: AbortSignal,
-): AsyncGenerator<OutputFrame> {
+): AsyncGenerator<readonly OutputFrame[]> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(readMs)]);
   const path = `/containers/${id}/logs`;
   let answer: Readable | undefined;
@@ -104,7 +133,10 @@ async function* readFrames(
       limit,
     );
     const parse = createFrameParser();
-    for await (const piece of answer) yield* parse(piece);
+    for await (const piece of answer) {
+      const frames = parse(piece);
+      if (frames.length > 0) yield frames;
+    }
   } catch (error) {
     if (hasStatus(error, 404, 409)) throw noSuchContainer();
     throw sortedError(error, 'GET logs', signal);
@@ -154,6 +186,7 @@ export async function watchContainerOutput(
   }
 }
 
+// So much at once means that a bot floods.
 const floodBytes = 16 * 1024;
 const floodPauseMs = 250;
 
@@ -164,18 +197,25 @@ async function followUntilEnd(
   signal: AbortSignal,
 ): Promise<void> {
   const query = { stdout: true, stderr: true, follow: true, tail: '0' };
-  let answer: Readable | undefined;
-  try {
-    answer = await engine.stream({ method: 'GET', path: `/containers/${id}/logs`, query }, signal);
-    for await (const piece of answer) {
-      ring();
-      // A bot that floods keeps its reader busy without a bell; the engine need not send all of it for nothing.
-      if (Buffer.byteLength(piece) >= floodBytes) await sleep(clock, floodPauseMs, signal);
+  while (!signal.aborted) {
+    let isFlood = false;
+    let answer: Readable | undefined;
+    try {
+      answer = await engine.stream({ method: 'GET', path: `/containers/${id}/logs`, query }, signal);
+      for await (const piece of answer) {
+        ring();
+        isFlood = Buffer.byteLength(piece) >= floodBytes;
+        if (isFlood) break;
+      }
+    } catch (error) {
+      // Gone, or just being removed: the look that follows will show which.
+      if (!hasStatus(error, 404, 409)) throw sortedError(error, 'GET logs', signal);
+    } finally {
+      answer?.destroy();
     }
-  } catch (error) {
-    // Gone, or just being removed: the look that follows will show which.
-    if (!hasStatus(error, 404, 409)) throw sortedError(error, 'GET logs', signal);
-  } finally {
-    answer?.destroy();
+    if (!isFlood) return;
+    // Its reader needs no bell. Read on, the stream would ring long after the flood; a new one begins at the end of the log.
+    await pause(clock, floodPauseMs, signal);
+    ring();
   }
 }
