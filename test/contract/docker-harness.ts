@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
-import { systemClock } from '#common/clock.ts';
+import { type Clock, systemClock } from '#common/clock.ts';
 import type { Language } from '#common/language.ts';
 import { silentLogger } from '#common/log.ts';
 import { Secret } from '#common/secret.ts';
@@ -47,6 +47,8 @@ export interface DockerChoice {
   readonly workerId: string;
   readonly signingKey?: SigningKey | undefined;
   readonly buildSettings?: BuildSettings;
+  /** Default: that of the system. */
+  readonly clock?: Clock;
   readonly bases?: Readonly<Record<Language, string>>;
 }
 
@@ -60,7 +62,7 @@ export function dockerRuntime(docker: TestDocker, choice: DockerChoice): Contain
     workerId: choice.workerId,
     signingKey: choice.signingKey ?? ownKey,
     taken: takenInMemory(choice.workerId),
-    clock: systemClock,
+    clock: choice.clock ?? systemClock,
     logger: silentLogger,
   });
 }

@@ -121,6 +121,24 @@ describe.skipIf('skip' in given)('images on a Docker engine', { timeout: 120 * s
       await runtime.removeVolumes(key, patience());
     });
 
+    test('own /data also where the engine gives it to somebody else again: it is empty, and a folder of the image', async () => {
+      const key = { userId, botId: 'empty-data' };
+      const of = (say: string) => `FROM busybox:stable\nRUN mkdir /data\nUSER 1000\nCMD ${say}\n`;
+      const plan = botPlan({ key, workerId, language: 'python' });
+      const versions = [
+        ['true', false],
+        ['echo x > /data/x && echo kept', true],
+      ] as const;
+      for (const [say, replaces] of versions) {
+        const image = await build('empty-data', { dockerfile: of(say) });
+        const id = await runtime.create({ ...plan, image, replaces, run: { kind: 'image' } }, patience());
+        await runtime.start(id, patience());
+        expect(await printed(id)).toEqual(replaces ? ['kept'] : []);
+        await runtime.remove(id, patience());
+      }
+      await runtime.removeVolumes(key, patience());
+    });
+
     test('keep command, folder, health check and stop signal of their own, and their output comes at once', async () => {
       const dockerfile = `FROM busybox:stable
 STOPSIGNAL SIGINT

@@ -46,6 +46,7 @@ import { readLastLines } from './last-lines.ts';
 import { OldImages } from './old-images.ts';
 import { cancelPreparing } from './preparing.ts';
 import { isOwnDoing } from './run-ends.ts';
+import { Settling } from './settling.ts';
 import { takeStep } from './step-runner.ts';
 import { judgeTask } from './task-outcome.ts';
 
@@ -60,6 +61,7 @@ export class BotActor {
   readonly #bell = new Bell();
   readonly #closing = new AbortController();
   readonly #oldImages: OldImages;
+  readonly #settling: Settling;
   readonly #running: Promise<void>;
   #task: ActiveTask | undefined;
   #savedRecord: KeptBot;
@@ -74,7 +76,10 @@ export class BotActor {
     this.#context = context;
     this.#memory = newMemory(record, context.clock.monotonicMs());
     this.#savedRecord = record;
-    this.#oldImages = new OldImages(this.#memory, context, this.#closing.signal, () => this.#bell.ring());
+    this.#settling = new Settling(this.#memory, context);
+    this.#oldImages = new OldImages(this.#memory, context, this.#settling, this.#closing.signal, () =>
+      this.#bell.ring(),
+    );
     this.#report = new BotReport(this.#memory, context, () => this.#situation());
     recallSecrets(this.#memory, context);
     context.log.listen((texts) => this.#read(texts));
@@ -220,6 +225,8 @@ export class BotActor {
     this.#closing.abort(new Error('the worker is stopping'));
     cancelPreparing(this.#memory);
     await this.#running;
+    // Not waited for: what is left of it, should the engine not answer, is found by the next process.
+    inBackground(this.#settling.end(), () => undefined);
     this.#lookedOnce.resolve();
     this.#task?.abandon();
     if (this.#gone) return;
@@ -286,7 +293,10 @@ export class BotActor {
   readonly #hooks = {
     task: () => this.#task,
     wake: () => this.#bell.ring(),
-    untilPruned: () => this.#oldImages.untilQuiet,
+    untilQuiet: async () => {
+      await this.#settling.end();
+      await this.#oldImages.untilQuiet;
+    },
     gone: () => {
       this.#gone = true;
       this.#context.onGone();
@@ -321,6 +331,7 @@ export class BotActor {
     // A new version that did not stay up may have to make way for the old one.
     if (judgement.endedInWatch && task.replaced) this.#oldImages.keep();
     else this.#oldImages.remove();
+    if (!judgement.endedInWatch && this.desired?.kind === 'running') this.#settling.begin();
   }
 
   #endTask(outcome: TaskEnd): void {

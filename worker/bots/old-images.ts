@@ -5,18 +5,21 @@
 import type { BotContext } from './bot-context.ts';
 import { type BotMemory, factsOf } from './bot-memory.ts';
 import { removeOldImages } from './cleaning.ts';
+import type { Settling } from './settling.ts';
 
 export class OldImages {
   readonly #memory: BotMemory;
   readonly #context: BotContext;
   readonly #signal: AbortSignal;
+  readonly #settling: Settling;
   readonly #onRemoved: () => void;
   /** The revision for which that was done. */
   #removedFor: bigint | undefined;
   #removing: Promise<void> = Promise.resolve();
 
-  constructor(memory: BotMemory, context: BotContext, signal: AbortSignal, onRemoved: () => void) {
+  constructor(memory: BotMemory, context: BotContext, settling: Settling, signal: AbortSignal, onRemoved: () => void) {
     this.#memory = memory;
+    this.#settling = settling;
     this.#context = context;
     this.#signal = signal;
     this.#onRemoved = onRemoved;
@@ -32,13 +35,18 @@ export class OldImages {
     const revision = factsOf(this.#memory)?.revision;
     if (revision === undefined || revision === this.#removedFor || this.#memory.preparing !== undefined) return;
     this.#removedFor = revision;
-    this.#removing = removeOldImages(this.#memory, this.#context, revision, this.#signal).then(
+    this.#removing = this.#remove(revision).then(
       () => this.#onRemoved(),
       (error: unknown) => {
         this.#removedFor = undefined;
         this.#context.logger.debug({ err: error, bot: this.#memory.key }, 'old images stay until the next start');
       },
     );
+  }
+
+  async #remove(revision: bigint): Promise<void> {
+    await this.#settling.end();
+    await removeOldImages(this.#memory, this.#context, revision, this.#signal);
   }
 
   /** A new version may have to make way for an old one: there will be images to remove whichever of them runs. */

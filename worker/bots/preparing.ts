@@ -28,8 +28,8 @@ export interface PreparingHooks {
   task(): ActiveTask | undefined;
   /** The phase has changed. */
   wake(): void;
-  /** Resolves when no images of the bot are being removed: a removal could not tell a build's layers from old ones. */
-  untilPruned(): Promise<void>;
+  /** Resolves when nothing else is done to images of the bot: a removal could not tell a build's layers from old ones. */
+  untilQuiet(): Promise<void>;
 }
 
 /** Begins to make the image of what should run now. Never rejects; `memory.preparing` is set until it resolves. */
@@ -108,7 +108,7 @@ async function make(
 ): Promise<PreparedImage> {
   const { clock, log, workerId } = context;
   await askBefore(context, spec, hooks, signal);
-  await hooks.untilPruned();
+  await hooks.untilQuiet();
   signal.throwIfAborted();
   if (await isThere(memory, context, revision, spec, signal)) {
     const { pinned = '', ownModules } = imageOf(memory.record, revision) ?? {};

@@ -18,7 +18,7 @@ export interface StepHooks {
   task(): ActiveTask | undefined;
   wake(): void;
   /** As in PreparingHooks. */
-  untilPruned(): Promise<void>;
+  untilQuiet(): Promise<void>;
   /** Nothing of an absent bot is left. */
   gone(): void;
 }
@@ -97,6 +97,7 @@ async function tell({ log }: BotContext, hooks: StepHooks, notice: string | unde
 
 async function clean(memory: BotMemory, context: BotContext, hooks: StepHooks, signal: AbortSignal): Promise<void> {
   const kind = memory.record.desired?.kind;
+  await hooks.untilQuiet();
   await cleanUp(memory, context, signal);
   if (kind === 'absent') await context.records.remove(memory.key);
   // Something new may have been decided meanwhile.

@@ -164,6 +164,7 @@ export function createFakeRuntime({ engine, workerId, signingKey, clock }: FakeR
         return { pinned };
       }),
     hasImage: (image, signal) => call('hasImage', signal, () => isThere(image)),
+    settleImage: (_key, _image, signal) => call('settleImage', signal, () => undefined),
     removeImages: (key, keep, signal) =>
       call('removeImages', signal, () => {
         const used = new Set([...engine.containers.values()].map(({ plan }) => plan.image));

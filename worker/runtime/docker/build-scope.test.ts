@@ -7,6 +7,7 @@ import { EngineRefusal } from './engine-errors.ts';
 function engineWith(layers: Map<string, 'free' | 'in use' | 'named'>): EngineClient {
   return {
     kind: async () => 'docker',
+    api: async () => 41,
     async call({ method, path }) {
       const id = path.split('/')[2] ?? '';
       const kind = layers.get(id);

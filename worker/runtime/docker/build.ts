@@ -9,7 +9,8 @@ import type { BaseImages } from '../../images/build-settings.ts';
 import { type InstallPlan, planInstall } from '../../images/install/install-plan.ts';
 import type { SimpleBuild } from '../container-runtime.ts';
 import type { SigningKey } from '../labels.ts';
-import { buildScope } from './build-scope.ts';
+import { buildScope, removeImage } from './build-scope.ts';
+import { codeImageName } from './code-image-name.ts';
 import type { CodeStore } from './code-store.ts';
 import { ownerLabels } from './container-options.ts';
 import { type BuildDeps, runEngineBuild } from './engine-build.ts';
@@ -28,6 +29,7 @@ export async function buildSimpleImage(deps: SimpleBuildDeps, build: SimpleBuild
   const install = await planInstall(build, signal);
   if (install?.how === 'in_place') {
     await deps.code.remove(build.image);
+    await removeImage(deps.engine, codeImageName(build.image), signal);
     return runBuild(deps, build, install, signal);
   }
   await withCode(deps, build, signal, async () => {

@@ -1,10 +1,10 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { extract, pack } from 'tar-stream';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { imageName } from '#common/ids.ts';
+import { imageName, imageRepository } from '#common/ids.ts';
 import { type CodeStore, createCodeStore } from './code-store.ts';
 
 let root: string;
@@ -34,6 +34,9 @@ async function keep(image: string, files: Readonly<Record<string, string>>): Pro
   await (await store.take(await source(files), signal)).keepAs(image);
 }
 
+const isThere = (images: readonly string[]) =>
+  Promise.all(images.map(async (image) => (await store.size(image)) !== undefined));
+
 async function codeOf(image: string): Promise<unknown> {
   const tar = await store.read(image);
   if (tar === undefined) return undefined;
@@ -49,10 +52,10 @@ async function codeOf(image: string): Promise<unknown> {
 
 it('keeps the code of a version as the bot’s own files, wherever they came from', async () => {
   const image = imageName(key, 1n);
-  expect(await store.has(image)).toBe(false);
+  expect(await store.size(image)).toBeUndefined();
   expect(await codeOf(image)).toBeUndefined();
   await keep(image, { 'bot.py': 'print(1)', 'sub/x': '' });
-  expect(await store.has(image)).toBe(true);
+  expect(await store.size(image)).toBeGreaterThan(1000);
   expect(await codeOf(image)).toEqual([
     ['app/bot.py', 'print(1)', 0o755, 10001, 10001],
     ['app/sub/x', '', 0o755, 10001, 10001],
@@ -61,7 +64,7 @@ it('keeps the code of a version as the bot’s own files, wherever they came fro
   expect(await codeOf(image)).toEqual([['app/bot.py', 'print(2)', 0o755, 10001, 10001]]);
   expect(await readdir(dir)).toHaveLength(1);
   await store.remove(image);
-  expect(await store.has(image)).toBe(false);
+  expect(await store.size(image)).toBeUndefined();
 });
 
 it('leaves nothing of a source that is bad, given up or not kept', async () => {
@@ -80,7 +83,8 @@ it('removes what a process that was killed has left half-written, and nothing el
   await writeFile(join(dir, 'abc.part'), 'half');
   store = createCodeStore(dir);
   await keep(imageName(key, 2n), { 'bot.py': '' });
-  expect(await readdir(dir)).toHaveLength(2);
+  expect(await readdir(dir)).toEqual([imageRepository(key)]);
+  expect(await isThere([imageName(key, 1n), imageName(key, 2n)])).toEqual([true, true]);
 });
 
 it('removes the code of the bot’s versions but those to keep, and no other bot’s', async () => {
@@ -88,5 +92,43 @@ it('removes the code of the bot’s versions but those to keep, and no other bot
   await keep(imageName(other, 1n), { 'bot.py': '' });
   await store.removeAll(key, new Set([imageName(key, 2n)]));
   const there = [imageName(key, 1n), imageName(key, 2n), imageName(key, 3n), imageName(other, 1n)];
-  expect(await Promise.all(there.map((image) => store.has(image)))).toEqual([false, true, false, true]);
+  expect(await isThere(there)).toEqual([false, true, false, true]);
+  await store.removeAll(key, new Set());
+  expect(await readdir(dir)).toEqual([imageRepository(other)]);
+  await store.removeAll(key, new Set());
+});
+
+it('looks for the code of a bot in its folder, and not through those of all', async () => {
+  await keep(imageName(key, 1n), { 'bot.py': '' });
+  // Beside the folders nothing of the bot is looked for any more, however many of them there are.
+  const beside = `${imageRepository(key)}@g2.tar`;
+  await writeFile(join(dir, beside), '');
+  await store.removeAll(key, new Set());
+  expect(await readdir(dir)).toEqual([beside]);
+});
+
+it('finds the code that a version without folders has left', async () => {
+  const [image, second] = [imageName(key, 1n), imageName(other, 2n)];
+  for (const one of [image, second]) await keep(one, { 'bot.py': one });
+  for (const one of [image, second]) {
+    const [repository = '', tag = ''] = one.split(':');
+    await rename(join(dir, repository, `${tag}.tar`), join(dir, `${repository}@${tag}.tar`));
+    await rmdir(join(dir, repository));
+  }
+  store = createCodeStore(dir);
+  expect(await isThere([image, second])).toEqual([true, true]);
+  expect(await codeOf(second)).toEqual([['app/bot.py', second, 0o755, 10001, 10001]]);
+  await store.removeAll(key, new Set());
+  await store.removeAll(other, new Set());
+  expect(await readdir(dir)).toEqual([]);
+});
+
+it('keeps code although the folder of its bot is removed at the same time', async () => {
+  const others = [imageName(key, 2n), imageName(key, 3n), imageName(key, 4n)];
+  for (const image of others) {
+    const taken = await store.take(await source({ 'bot.py': '' }), signal);
+    await Promise.all([taken.keepAs(image), store.removeAll(key, new Set(others))]);
+    expect(await isThere([image])).toEqual([true]);
+    await store.remove(image);
+  }
 });

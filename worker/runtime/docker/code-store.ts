@@ -3,11 +3,12 @@
  *
  * 1. A file under its final name is whole, also after a power failure: it is on disk before it gets the name.
  * 2. An image whose code is missing here does not count: it is made again (images.ts).
+ * 3. Each bot has a folder, so that what is done for one does not grow with the number of others.
  */
 import { randomBytes } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type BotKey, imageRepository } from '#common/ids.ts';
@@ -25,7 +26,8 @@ export interface TakenCode {
 export interface CodeStore {
   /** Re-packs a source. Throws the ProblemError of a bad one; then, and when it is aborted, nothing is left. */
   take(sourceTarPath: string, signal: AbortSignal): Promise<TakenCode>;
-  has(image: string): Promise<boolean>;
+  /** Of the tar, in bytes; undefined when the image has no code here. */
+  size(image: string): Promise<number | undefined>;
   /** The tar; undefined when the image has no code here. */
   read(image: string): Promise<Readable | undefined>;
   remove(image: string): Promise<void>;
@@ -34,11 +36,15 @@ export interface CodeStore {
 }
 
 const temporary = /\.part$/;
+/** How it was before each bot had a folder: REPOSITORY@TAG.tar. */
+const former = /^([^@]+)@([^@]+\.tar)$/;
 
 /** `dir` is made when it is needed; one process at a time uses it. */
 export function createCodeStore(dir: string): CodeStore {
-  // An image name has one colon, between repository and tag.
-  const pathOf = (image: string) => join(dir, `${image.replace(':', '@')}.tar`);
+  const pathOf = (image: string) => {
+    const [repository = '', tag = ''] = image.split(':');
+    return join(dir, repository, `${tag}.tar`);
+  };
   let opened: Promise<void> | undefined;
   const ready = () => {
     opened ??= openDir(dir).catch((error: unknown) => {
@@ -47,9 +53,14 @@ export function createCodeStore(dir: string): CodeStore {
     });
     return opened;
   };
+  const sizeOf = async (image: string): Promise<number | undefined> => {
+    await ready();
+    return unlessAbsent(stat(pathOf(image)).then(({ size }) => size));
+  };
   return {
     async take(sourceTarPath, signal) {
       await ready();
+      await mkdir(dir, { recursive: true, mode: 0o700 });
       const part = join(dir, `${randomBytes(12).toString('hex')}.part`);
       try {
         await write(sourceTarPath, part, signal);
@@ -58,36 +69,57 @@ export function createCodeStore(dir: string): CodeStore {
         throw error;
       }
       return {
-        keepAs: (image) => rename(part, pathOf(image)),
+        keepAs: (image) => moveInto(part, pathOf(image)),
         drop: () => rm(part, { force: true }),
       };
     },
-    async has(image) {
-      return (await sizeOf(pathOf(image))) !== undefined;
-    },
+    size: sizeOf,
     async read(image) {
-      const path = pathOf(image);
-      return (await sizeOf(path)) === undefined ? undefined : createReadStream(path);
+      return (await sizeOf(image)) === undefined ? undefined : createReadStream(pathOf(image));
     },
-    remove: (image) => rm(pathOf(image), { force: true }),
+    async remove(image) {
+      await ready();
+      await rm(pathOf(image), { force: true });
+    },
     async removeAll(key, keep) {
       await ready();
+      const folder = join(dir, imageRepository(key));
       const kept = new Set([...keep].map(pathOf));
-      const prefix = `${imageRepository(key)}@`;
-      for (const path of (await readdir(dir))
-        .filter((name) => name.startsWith(prefix))
-        .map((name) => join(dir, name))) {
+      for (const name of (await unlessAbsent(readdir(folder))) ?? []) {
+        const path = join(folder, name);
         if (!kept.has(path)) await rm(path, { force: true });
+      }
+      try {
+        await rmdir(folder);
+      } catch (error) {
+        if (!isErrno(error, 'ENOENT') && !isErrno(error, 'ENOTEMPTY')) throw error;
       }
     },
   };
 }
 
-/** Makes the folder, and removes what a process that was killed has left half-written. */
+/** Brings what an earlier process has left into today's form. */
 async function openDir(dir: string): Promise<void> {
-  await mkdir(dir, { recursive: true, mode: 0o700 });
-  for (const name of await readdir(dir)) if (temporary.test(name)) await rm(join(dir, name), { force: true });
+  for (const name of (await unlessAbsent(readdir(dir))) ?? []) {
+    const [, repository = '', file = ''] = former.exec(name) ?? [];
+    if (temporary.test(name)) await rm(join(dir, name), { force: true });
+    else if (file !== '') await moveInto(join(dir, name), join(dir, repository, file));
+  }
 }
+
+/** Makes the folder of the new name, also if it is removed at that very moment because nothing else is in it. */
+async function moveInto(path: string, name: string): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    await mkdir(dirname(name), { recursive: true, mode: 0o700 });
+    try {
+      return await rename(path, name);
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT') || attempt === attemptsMax) throw error;
+    }
+  }
+}
+
+const attemptsMax = 3;
 
 async function write(sourceTarPath: string, path: string, signal: AbortSignal): Promise<void> {
   const { tar, done } = createCodeArchive(sourceTarPath);
@@ -110,9 +142,9 @@ async function write(sourceTarPath: string, path: string, signal: AbortSignal): 
   }
 }
 
-async function sizeOf(path: string): Promise<number | undefined> {
+async function unlessAbsent<T>(work: Promise<T>): Promise<T | undefined> {
   try {
-    return (await stat(path)).size;
+    return await work;
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return undefined;
     throw error;

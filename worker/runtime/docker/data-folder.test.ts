@@ -1,8 +1,10 @@
 import { expect, it } from 'vitest';
+import { systemClock } from '#common/clock.ts';
 import { silentLogger } from '#common/log.ts';
 import { Secret } from '#common/secret.ts';
 import type { ContainerPlan } from '../container-runtime.ts';
 import { prepareDataFolder } from './data-folder.ts';
+import { createDataOwners } from './data-owners.ts';
 import type { EngineClient } from './engine-client.ts';
 import { EngineRefusal } from './engine-errors.ts';
 
@@ -23,16 +25,18 @@ it('looks at /data again whenever somebody may have had a hand in it', async () 
   let looks = 0;
   const engine: EngineClient = {
     kind: async () => 'docker',
+    api: async () => 41,
     call: () => Promise.reject(new Error('no calls here')),
     async stream() {
       looks += 1;
       throw new EngineRefusal(404, 'no such path');
     },
   };
-  const owners = new Map<string, number>();
-  const looksFor = async (user: string, replaces: boolean) => {
+  const owners = createDataOwners(engine, systemClock);
+  const run = { kind: 'simple', language: 'python', entrypoint: 'bot.py' } as const;
+  const looksFor = async (user: string, isAsLeft: boolean, choice: Partial<ContainerPlan> = { run }) => {
     looks = 0;
-    const prepared = { id: 'c', user, plan: { ...plan, replaces } };
+    const prepared = { id: 'c', user, plan: { ...plan, ...choice }, isAsLeft };
     await prepareDataFolder({ engine, logger: silentLogger, owners }, prepared, AbortSignal.timeout(5000));
     return looks;
   };
@@ -45,4 +49,6 @@ it('looks at /data again whenever somebody may have had a hand in it', async () 
   // Root looks at nothing, and may give it to anyone.
   expect(await looksFor('', true)).toBe(0);
   expect(await looksFor('10001:10001', true)).toBe(1);
+  // The engine gives an empty folder to whom the image says, and only those of simple mode say the right thing.
+  expect(await looksFor('10001:10001', true, { run: { kind: 'image' } })).toBe(1);
 });

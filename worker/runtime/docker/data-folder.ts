@@ -9,6 +9,7 @@ import { volumeName } from '#common/ids.ts';
 import type { Logger } from '#common/log.ts';
 import { dataDir } from '../../images/dockerfile.ts';
 import type { ContainerPlan } from '../container-runtime.ts';
+import type { DataOwners } from './data-owners.ts';
 import type { EngineClient } from './engine-client.ts';
 import { hasStatus } from './engine-errors.ts';
 import { type FolderOwner, handOver } from './hand-over.ts';
@@ -19,13 +20,14 @@ export interface CreatedContainer {
   /** Who it will run as: "user" or "user:group", names or numbers; empty is root. */
   readonly user: string;
   readonly plan: ContainerPlan;
+  /** Nobody has had a hand in the folder since the last container of the bot was removed, by all that is known. */
+  readonly isAsLeft: boolean;
 }
 
 export interface DataFolderDeps {
   readonly engine: EngineClient;
   readonly logger: Logger;
-  /** Who owns /data in a volume, by the last container that was made with it here; of those that were not root. */
-  readonly owners: Map<string, number>;
+  readonly owners: DataOwners;
 }
 
 /**
@@ -34,16 +36,17 @@ export interface DataFolderDeps {
  */
 export async function prepareDataFolder(
   deps: DataFolderDeps,
-  { id, user, plan }: CreatedContainer,
+  { id, user, plan, isAsLeft }: CreatedContainer,
   signal: AbortSignal,
 ): Promise<FolderOwner | undefined> {
   const { engine, owners } = deps;
   const owner = await ownerOf(engine, id, user, signal);
   const volume = volumeName(plan.key);
-  // Only root can give the folder away, and the one before was not root.
-  if (plan.replaces === true && owner !== undefined && owner.uid !== 0 && owners.get(volume) === owner.uid)
-    return owner;
-  owners.delete(volume);
+  // Only root can give the folder away, and the one before was not root. While it is empty the engine gives it to whom the folder of
+  // the image belongs to, each time anew: in images of simple mode, to their user.
+  const isOwn = plan.run.kind === 'simple' && owner !== undefined && owner.uid !== 0 && owners.of(volume) === owner.uid;
+  if (isAsLeft && isOwn) return owner;
+  owners.forget(volume);
   if (owner === undefined || owner.uid === 0) return owner;
   const [folder, first] = await firstEntries(engine, id, signal);
   if (folder !== undefined && folder.uid !== owner.uid) {

@@ -11,19 +11,14 @@ import { noneTaken } from '../strays.ts';
 import { number, record, text } from './answers.ts';
 import { buildSimpleImage, reuseSimpleImage } from './build.ts';
 import { createBuildLeftovers } from './build-leftovers.ts';
+import { createCodeImages } from './code-image.ts';
 import { createCodeStore } from './code-store.ts';
 import { listContainers } from './container-list.ts';
-import {
-  type ContainerDeps,
-  containerSettings,
-  createContainer,
-  inspectContainer,
-  removeContainer,
-  startContainer,
-  stopContainer,
-} from './containers.ts';
+import { type ContainerDeps, inspectContainer, removeContainer, startContainer, stopContainer } from './containers.ts';
 import { watchContainerCpu } from './cpu-time.ts';
+import { containerSettings, createContainer } from './create-container.ts';
 import { buildCustomImage } from './custom-build.ts';
+import { createDataOwners } from './data-owners.ts';
 import { defaultDockerHost } from './docker-host.ts';
 import { toldAway } from './engine-away.ts';
 import { createEngineClient, type EngineClient } from './engine-client.ts';
@@ -97,7 +92,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     logger,
     code,
     known: createKnownContainers(),
-    owners: new Map(),
+    owners: createDataOwners(engine, clock),
   };
   const leftovers = createBuildLeftovers(engine, owner, logger);
   const builds = {
@@ -109,6 +104,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     mirror,
     leftovers,
   };
+  const codeImages = createCodeImages({ engine, code, logger, leftovers, workerId });
   const simpleBuilds = { ...builds, baseImages, code, signingKey };
   return {
     kind: 'docker',
@@ -126,11 +122,12 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     buildCustomImage: (build, signal) => buildCustomImage(builds, build, signal),
     pullImage: (pull, signal) => pullImage({ engine, clock, logger, mirror }, pull, signal),
     hasImage: (image, signal) => hasWholeImage(engine, code, image, signal),
+    settleImage: codeImages.settle,
     removeImages: async (key, keep, signal) => {
       for (const id of taken.workerIds) await removeBotImages({ engine, code }, { key, workerId: id }, keep, signal);
     },
     removeVolumes: async (key, signal) => {
-      deps.owners.delete(volumeName(key));
+      deps.owners.forget(volumeName(key));
       for (const id of taken.workerIds) await removeBotVolumes(engine, { key, workerId: id }, signal);
     },
     create: (plan, signal) => createContainer(deps, plan, signal),

@@ -48,11 +48,19 @@ export interface EngineStream {
 export interface EngineClient {
   /** Which engine it is, by its own word. */
   kind(signal: AbortSignal): Promise<EngineKind>;
+  /** The N of the API's version 1.N that it is spoken to in. */
+  api(signal: AbortSignal): Promise<number>;
   /** The parsed JSON of the answer; null without a body. 304 counts as done. Throws EngineRefusal, EngineUnavailableError. */
   call(call: EngineCall, signal: AbortSignal): Promise<unknown>;
   /** The answer as it comes, until its end, the signal or `destroy()`. */
   stream(stream: EngineStream, signal: AbortSignal): Promise<Readable>;
 }
+
+/** Whether it is Docker 20.10, which runs a process of itself to copy anything into or out of a container: 40 ms and more. */
+export const startsItselfToCopy = async (
+  engine: Pick<EngineClient, 'kind' | 'api'>,
+  signal: AbortSignal,
+): Promise<boolean> => (await engine.api(signal)) <= 41 && (await engine.kind(signal)) === 'docker';
 
 /** The API versions that this code was tested with. */
 const apiMin = '1.41';
@@ -72,6 +80,7 @@ type Modem = Pick<Docker['modem'], 'dial'>;
 
 interface Connection {
   readonly kind: EngineKind;
+  readonly api: number;
   readonly short: Modem;
   readonly long: Modem;
 }
@@ -100,7 +109,8 @@ export function createEngineClient(dockerHost: string): EngineClient {
     const call: EngineCall = { method: 'GET', path: '/version' };
     const answer = await bounded(call, signal, callTimeoutMs, (limit) => dial(modem(shortAgent), call, limit));
     const version = versionOf(answer);
-    return { kind: engineKind(answer), short: modem(shortAgent, version), long: modem(longAgent, version) };
+    const api = Number(version.split('.')[1]);
+    return { kind: engineKind(answer), api, short: modem(shortAgent, version), long: modem(longAgent, version) };
   };
   const connected = async (signal: AbortSignal): Promise<Connection> => {
     // Not shared while it is being made: one caller's abort must not fail another one.
@@ -115,15 +125,18 @@ export function createEngineClient(dockerHost: string): EngineClient {
     return error;
   };
 
+  const known = async (signal: AbortSignal): Promise<Connection> => {
+    const call: EngineCall = { method: 'GET', path: '/version' };
+    try {
+      return await bounded(call, signal, callTimeoutMs, connected);
+    } catch (error) {
+      throw onFailure(error);
+    }
+  };
+
   return {
-    async kind(signal) {
-      const call: EngineCall = { method: 'GET', path: '/version' };
-      try {
-        return await bounded(call, signal, callTimeoutMs, async (limit) => (await connected(limit)).kind);
-      } catch (error) {
-        throw onFailure(error);
-      }
-    },
+    kind: async (signal) => (await known(signal)).kind,
+    api: async (signal) => (await known(signal)).api,
     async call(call, signal) {
       const timeoutMs = call.timeoutMs ?? callTimeoutMs;
       try {

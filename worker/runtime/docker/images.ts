@@ -3,6 +3,7 @@ import { type BotKey, imageRepository } from '#common/ids.ts';
 import { labelNames } from '../labels.ts';
 import { list, record, text } from './answers.ts';
 import { buildScope, isCustom, removeDanglingImages, removeImage } from './build-scope.ts';
+import { codeImageName, versionOf } from './code-image-name.ts';
 import type { CodeStore } from './code-store.ts';
 import type { ImageFacts } from './container-options.ts';
 import type { EngineClient } from './engine-client.ts';
@@ -14,7 +15,7 @@ export async function hasImage(engine: EngineClient, image: string, signal: Abor
   return (await imageNames(engine, image, signal)) !== undefined;
 }
 
-/** The same for an image to run: where the code is not in it, the worker has to have the code. */
+/** The same for an image to run: where the code is not in it, the worker has to have the code, or the image with it. */
 export async function hasWholeImage(
   engine: EngineClient,
   code: CodeStore,
@@ -22,7 +23,8 @@ export async function hasWholeImage(
   signal: AbortSignal,
 ): Promise<boolean> {
   const names = await imageNames(engine, image, signal);
-  return names !== undefined && (!isWithoutCode(names) || (await code.has(image)));
+  if (names === undefined || !isWithoutCode(names)) return names !== undefined;
+  return (await code.size(image)) !== undefined || hasImage(engine, codeImageName(image), signal);
 }
 
 /** All names of an image; undefined when it is not there. */
@@ -68,15 +70,17 @@ export async function removeBotImages(
     record,
   );
   // The engine takes one of several names from an image also while a container was made by that name.
-  const needed = new Set([...keep, ...(found.length === 0 ? [] : await usedImages(engine, signal))]);
+  const used = found.length === 0 ? [] : await usedImages(engine, signal);
+  const needed = new Set([...keep, ...used].map(versionOf));
+  const isUnneeded = (name: string) => !needed.has(versionOf(name));
   for (const { RepoTags, Labels } of found) {
     const names = list(RepoTags)
       .map((tag) => plainName(text(tag)))
       .filter((name) => name.startsWith(`${repository}:`));
     const versions = names.filter((name) => !isPackagesName(key, name));
-    const isNeeded = versions.some((name) => needed.has(name));
-    for (const name of isNeeded ? versions : names) {
-      if (!needed.has(name)) await removeImage(engine, name, signal, isCustom(Labels));
+    const isNeeded = !versions.every(isUnneeded);
+    for (const name of (isNeeded ? versions : names).filter(isUnneeded)) {
+      await removeImage(engine, name, signal, isCustom(Labels));
     }
   }
   await code.removeAll(key, needed);

@@ -6,6 +6,7 @@ import { createBotNetwork } from './network.ts';
 
 const engineSaying = (answer: () => unknown): EngineClient => ({
   kind: async () => 'docker',
+  api: async () => 41,
   call: async () => answer(),
   stream: () => Promise.reject(new Error('no streams here')),
 });

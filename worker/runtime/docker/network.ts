@@ -83,3 +83,14 @@ export function createBotNetwork(
   };
   return network;
 }
+
+/** An operator's "docker network prune" takes a network that no running container uses. */
+export async function withNetwork<T>(network: BotNetwork, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!hasStatus(error, 404) || !/network/i.test(error.text)) throw error;
+    await network.ensure(signal);
+    return work();
+  }
+}

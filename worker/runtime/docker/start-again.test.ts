@@ -9,6 +9,7 @@ import { signedLabels } from '../labels.ts';
 import { noneTaken } from '../strays.ts';
 import { createCodeStore } from './code-store.ts';
 import { startContainer } from './containers.ts';
+import { createDataOwners } from './data-owners.ts';
 import type { EngineClient } from './engine-client.ts';
 import { EngineRefusal } from './engine-errors.ts';
 import { createKnownContainers } from './known-containers.ts';
@@ -24,6 +25,7 @@ function engineThatRefuses(words: string, status: string, code = 500) {
   let isThere = true;
   const engine: EngineClient = {
     kind: async () => 'docker',
+    api: async () => 41,
     async call({ method, path }) {
       if (!isThere) throw new EngineRefusal(404, 'no such container');
       if (method === 'DELETE') {
@@ -39,7 +41,7 @@ function engineThatRefuses(words: string, status: string, code = 500) {
   const seen = {
     code: createCodeStore('/nonexistent'),
     known: createKnownContainers(),
-    owners: new Map<string, number>(),
+    owners: createDataOwners(engine, systemClock),
   };
   const deps = { engine, network, owner, clock: systemClock, logger: silentLogger, ...seen };
   const start = () => startContainer(deps, 'c1', AbortSignal.timeout(5_000)).catch((error: unknown) => error);

@@ -105,6 +105,8 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerR
     async hasImage(image) {
       return (await builds.read(image)) !== undefined;
     },
+    // What a start copies here is on the same disk.
+    settleImage: async () => {},
     async removeImages(key, keep) {
       const used = await store.usedBuilds();
       await builds.removeNames(key, keep, used);

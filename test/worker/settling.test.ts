@@ -1,0 +1,90 @@
+/** What is done for the next start of a version that stays up. On a scripted engine and a clock that the test moves. */
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { imageName } from '#common/ids.ts';
+import { DesiredState } from '#gen/botrunner/v1/bot_pb.js';
+import { createRegistryForTests, echo, type RegistryForTests } from './kit/registry-for-tests.ts';
+
+let bots: RegistryForTests;
+/** What was settled, and how that ended. */
+let settled: string[];
+/** Whether it takes until it is given up. */
+let lasts: boolean;
+let others: string[];
+
+beforeEach(async () => {
+  bots = await createRegistryForTests();
+  settled = [];
+  lasts = false;
+  others = [];
+  let underWay = 0;
+  const { runtime } = bots;
+  const beside =
+    <T extends unknown[], R>(what: string, work: (...words: T) => R) =>
+    (...words: T): R => {
+      if (underWay > 0) others.push(what);
+      return work(...words);
+    };
+  runtime.buildImage = beside('build', runtime.buildImage);
+  runtime.removeImages = beside('removal', runtime.removeImages);
+  runtime.settleImage = async (key, image, signal) => {
+    expect(key).toEqual(echo);
+    settled.push(image);
+    if (!lasts) return;
+    underWay += 1;
+    await new Promise((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason));
+    }).finally(() => {
+      underWay -= 1;
+    });
+  };
+});
+afterEach(async () => {
+  expect(others).toEqual([]);
+  await bots.close();
+});
+
+const image = (revision: bigint) => imageName(echo, revision);
+
+it('is done once for a version, a while after it was started', async () => {
+  bots.run(1, { taskId: 't1' });
+  await bots.result('t1');
+  expect(settled).toEqual([]);
+  await bots.pass(5000);
+  expect(settled).toEqual([image(1n)]);
+  bots.stop(2, { taskId: 't2' });
+  await bots.result('t2');
+  bots.run(1, { taskId: 't3', generation: 3n });
+  await bots.result('t3');
+  bots.run(2, { taskId: 't4', generation: 4n });
+  await bots.result('t4');
+  await bots.pass(60_000);
+  expect(settled).toEqual([image(1n), image(2n)]);
+});
+
+it('is not done for one that has stopped or ended meanwhile, nor for one that did not stay up', async () => {
+  bots.run(1, { taskId: 't1' });
+  await bots.result('t1');
+  bots.stop(2, { taskId: 't2' });
+  await bots.result('t2');
+  await bots.pass(60_000);
+  bots.runtime.behaviour = { exits: 1 };
+  bots.run(3, { taskId: 't3' });
+  await bots.result('t3');
+  await bots.pass(60_000);
+  expect(settled).toEqual([]);
+});
+
+it('makes way for a new version and for a removal, and is done again later', async () => {
+  lasts = true;
+  bots.run(1, { taskId: 't1' });
+  await bots.result('t1');
+  await bots.pass(5000);
+  expect(settled).toEqual([image(1n)]);
+  bots.run(2, { taskId: 't2' });
+  await bots.result('t2');
+  await bots.pass(5000);
+  expect(settled).toEqual([image(1n), image(2n)]);
+  bots.stop(3, { taskId: 't3', desired: DesiredState.REMOVED });
+  await bots.result('t3');
+  expect(bots.runtime.images()).toEqual([]);
+});

@@ -1,0 +1,60 @@
+/**
+ * Once a version has stayed up, lets the runtime do what makes its next start quicker: beside the actor's steps, and not at once, since
+ * who has just started a bot often stops or changes it again. Never beside the making or removing of images of the same bot.
+ */
+import { imageName } from '#common/ids.ts';
+import { withTimeLimit } from '#common/waiting/time-limit.ts';
+import type { BotContext } from './bot-context.ts';
+import { type BotMemory, factsOf } from './bot-memory.ts';
+
+const afterMs = 5000;
+const limitMs = 300_000;
+
+export class Settling {
+  readonly #memory: BotMemory;
+  readonly #context: BotContext;
+  /** The revision for which that was done. */
+  #settled: bigint | undefined;
+  #cancel: () => void = () => {};
+  #ending = new AbortController();
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(memory: BotMemory, context: BotContext) {
+    this.#memory = memory;
+    this.#context = context;
+  }
+
+  /** A start has succeeded. */
+  begin(): void {
+    this.#cancel();
+    const container = factsOf(this.#memory)?.id;
+    this.#cancel = this.#context.clock.after(afterMs, () => {
+      const facts = factsOf(this.#memory);
+      const runs = facts?.id === container && facts?.status === 'running' && this.#memory.preparing === undefined;
+      if (!runs || facts.revision === this.#settled) return;
+      this.#settled = facts.revision;
+      this.#running = this.#settle(facts.revision, this.#ending.signal);
+    });
+  }
+
+  /** Gives up what is under way, or about to begin; resolves when nothing is any more. */
+  async end(): Promise<void> {
+    this.#cancel();
+    this.#ending.abort(new Error('the image is about to be changed'));
+    this.#ending = new AbortController();
+    await this.#running;
+  }
+
+  async #settle(revision: bigint, signal: AbortSignal): Promise<void> {
+    const { runtime, clock, logger } = this.#context;
+    const { key } = this.#memory;
+    try {
+      await withTimeLimit(clock, 'settling an image', limitMs, signal, (limited) =>
+        runtime.settleImage(key, imageName(key, revision), limited),
+      );
+    } catch (error) {
+      this.#settled = undefined;
+      logger.debug({ err: error, bot: key }, 'the next starts of a bot will not be quicker yet');
+    }
+  }
+}
