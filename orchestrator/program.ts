@@ -180,7 +180,6 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
       restWorkers,
       maxBodyBytes,
       maxArtifactBytes,
-      maxBotsPerUser: config.maxBotsPerUser,
       corsOrigins: config.corsOrigins,
     },
     { draining: draining.signal, shutdown: stopping.signal },

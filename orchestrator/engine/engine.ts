@@ -19,7 +19,7 @@ import type { JobEvent } from '../core/blueprints/blueprint.ts';
 import type { BotRecord, JobRecord, WorkerStatus } from '../core/records.ts';
 import type { Store } from '../store/store.ts';
 import type { Reading } from '../store/tables.ts';
-import { type Want, wantBot, wantIdempotencyKey, wantJob } from '../store/want.ts';
+import { type Want, wantBot, wantBotsOfUser, wantIdempotencyKey, wantJob } from '../store/want.ts';
 import { acceptOnce, cancelJob, checkRequest, jobOf, type NewJob } from './accept.ts';
 import { advance } from './advance.ts';
 import { endOldBots, nextAging } from './aging.ts';
@@ -39,7 +39,7 @@ import { ascendingIds } from './ids.ts';
 import { createInputs } from './inputs.ts';
 import { beginMove, type MoveBegun } from './moving.ts';
 import { observe, publishWorkers } from './observe.ts';
-import { logsResult, readFailure } from './read.ts';
+import { type BotList, listBots, logsResult, readFailure } from './read.ts';
 import { applyResult, noteAccepted, noteProgress } from './results.ts';
 import { isDamaged } from './specs.ts';
 import { StoredTimes } from './stored-times.ts';
@@ -220,6 +220,10 @@ export class Engine {
       }
       return bot;
     });
+  }
+
+  listBots(userId: string): Promise<BotList> {
+    return this.#ports.store.look([wantBotsOfUser(userId)], (tx) => listBots(this.#ports, tx, userId));
   }
 
   /** What workers report. */

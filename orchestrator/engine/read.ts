@@ -5,15 +5,30 @@ import { ProblemError, problem } from '#common/problem.ts';
 import type { JobRecord } from '../core/records.ts';
 import type { Reading } from '../store/tables.ts';
 import { botToJson } from '../views/bot-json.ts';
+import type { BotView } from '../views/bot-view.ts';
 import type { EngineContext } from './context.ts';
 
 /** Ids of a user's bots that count against the quota: those that may run, and those with an open start. */
 export const activeBots = (tables: Reading, userId: string): ReadonlyMap<string, unknown> =>
   tables.bots.activeOf(userId);
 
+export interface BotList {
+  readonly bots: readonly BotView[];
+  /** How many of them count against the quota. */
+  readonly count: number;
+  readonly maxBots: number;
+}
+
+/** A user's bots, by whichever protocol they are asked for. */
+export const listBots = ({ fleet, settings }: EngineContext, tables: Reading, userId: string): BotList => ({
+  bots: tables.bots.ofUser(userId).map((bot) => fleet.view(bot)),
+  count: activeBots(tables, userId).size,
+  maxBots: settings.maxBotsPerUser,
+});
+
 function listResult(context: EngineContext, tables: Reading, userId: string): JsonObject {
-  const bots = tables.bots.ofUser(userId).map((bot) => botToJson(context.fleet.view(bot)));
-  return { bots, count: activeBots(tables, userId).size, max_bots: context.settings.maxBotsPerUser };
+  const { bots, count, maxBots } = listBots(context, tables, userId);
+  return { bots: bots.map(botToJson), count, max_bots: maxBots };
 }
 
 function statusResult(context: EngineContext, tables: Reading, key: BotKey): JsonObject {

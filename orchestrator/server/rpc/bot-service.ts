@@ -17,12 +17,10 @@ import type { BotRequest, Bounds } from '../../core/validate/bot-request.ts';
 import { parseLogRequest } from '../../core/validate/log-request.ts';
 import { parseSpec, readChange } from '../../core/validate/spec-request.ts';
 import { parseBotId } from '../../core/validate/validate-bot-request.ts';
-import { activeBots } from '../../engine/read.ts';
 import type { BotEventsDeps } from '../../events/bot-events.ts';
 import type { BotLogReader } from '../../logs/bot-log-reader.ts';
 import { sentBefore } from '../../requests/sent-before.ts';
 import { checkDeployment, type SubmitDeps, submitBotRequest } from '../../requests/submit.ts';
-import { wantBotsOfUser } from '../../store/want.ts';
 import { botToProto, jobToProto } from '../../views/proto.ts';
 import { readIdempotency } from '../idempotency.ts';
 import { type CallDeps, call, stream } from './call.ts';
@@ -31,7 +29,6 @@ import { createWatchBots } from './watch-bots.ts';
 
 export interface BotServiceDeps extends CallDeps, SubmitDeps, BotEventsDeps {
   readonly botLogs: BotLogReader;
-  readonly maxBotsPerUser: number;
   readonly sealKey: Secret<Uint8Array>;
 }
 
@@ -150,13 +147,10 @@ export function createBotService(deps: BotServiceDeps): ServiceImpl<typeof BotSe
     getBot: call(deps, 'client', async ({ botId }, { userId }) => ({
       bot: botToProto(deps.fleet.view(await deps.engine.getBot(userId, unwrap(parseBotId(botId))))),
     })),
-    listBots: call(deps, 'client', (_request, { userId }) =>
-      deps.store.look([wantBotsOfUser(userId)], (tx) => ({
-        bots: tx.bots.ofUser(userId).map((bot) => botToProto(deps.fleet.view(bot))),
-        count: activeBots(tx, userId).size,
-        maxBots: deps.maxBotsPerUser,
-      })),
-    ),
+    listBots: call(deps, 'client', async (_request, { userId }) => {
+      const list = await deps.engine.listBots(userId);
+      return { ...list, bots: list.bots.map(botToProto) };
+    }),
     watchBots: ownStream(deps, 'client', (request, { userId }, stream) => watchBots(userId, request, stream)),
     streamLogs: stream(deps, 'client', (request, { userId }, context) =>
       streamLogs(deps, userId, request, context.signal),
