@@ -47,7 +47,7 @@ function blank(name: string, parts: Pick<Contestant, 'change' | 'rss' | 'close'>
   return { name, ...parts, heardAt: new Array(watchers).fill(0), events: 0, ready: 0, times: [], p99s: [], memory };
 }
 
-/** After a collection, which comes by a signal and is over when nothing changes any more. */
+/** The memory after a collection, which comes by a signal and is over when nothing changes any more. */
 async function collectedRss(pid: number): Promise<number> {
   process.kill(pid, 'SIGUSR2');
   await sleep(2_000);

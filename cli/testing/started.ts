@@ -10,7 +10,7 @@ export interface Started extends Told {
   readonly artifact: Buffer | undefined;
 }
 
-/** Without waiting for its end. */
+/** Starts the bot b by these words, without waiting for its end. */
 export async function start(words: readonly string[], options: RunOptions = {}): Promise<Started> {
   const orchestrator = options.orchestrator ?? new FakeOrchestrator();
   const told = await runCli(['start', 'b', '--no-wait', ...words], { ...options, orchestrator });

@@ -38,7 +38,7 @@ export async function startPlatform(options: PlatformOptions, signal: AbortSigna
   return { url, broken, stop: () => running.disposeAsync() };
 }
 
-/** With TLS it is reached by the name in the certificate, which only the user can know. */
+/** The address to dial: with TLS by the name in the certificate, which only the user can know. */
 function dialled(url: string, env: NodeJS.ProcessEnv): string {
   if (url.startsWith('https:') && env['ORCHESTRATOR_URL']) return env['ORCHESTRATOR_URL'];
   return url.replace('//localhost:', '//127.0.0.1:').replace(/\/\/(?:0\.0\.0\.0|\[::\]):/, '//127.0.0.1:');

@@ -32,7 +32,7 @@ export function writersOfBots({ path, text, program }: ParsedFile): readonly str
   return found;
 }
 
-/** By the functions of core/bot/record.ts, the only ones that can. */
+/** Whether a call makes a record, by the functions of core/bot/record.ts, the only ones that can. */
 const makesBot = ({ type, callee }: SyntaxNode): boolean =>
   type === 'CallExpression' && /^(?:changed|botRecord|above)$/.test(nameOf(callee));
 

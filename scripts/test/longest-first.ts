@@ -4,8 +4,24 @@
  */
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** In their order. */
-const longest = ['test/storm/storm.test.ts', 'test/orchestrator/simulation.test.ts', 'test/clients/rust.test.ts'];
+/** In the order in which they are begun: all that take over a minute, and what computes beside what waits. */
+const longest = [
+  'test/storm/storm.test.ts',
+  'test/orchestrator/simulation.test.ts',
+  'test/e2e/compose.test.ts',
+  'test/clients/rust.test.ts',
+  'test/e2e/seed/real-tokens.test.ts',
+  'test/contract/docker.test.ts',
+  'test/readme/readme.test.ts',
+  'test/e2e/seed/scenarios.test.ts',
+  'test/e2e/telegram.test.ts',
+  'test/readme/first-bot-page.test.ts',
+  'test/readme/russian-guide.test.ts',
+  'test/parity/services.test.ts',
+  'test/e2e/bots.test.ts',
+  'test/parity/docker.test.ts',
+  'test/e2e/docker.test.ts',
+];
 
 const placeOf = ({ moduleId }: TestSpecification): number => {
   const place = longest.findIndex((file) => moduleId.endsWith(`/${file}`));

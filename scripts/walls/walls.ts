@@ -87,7 +87,7 @@ const pureAreas = (place: string, allowed: readonly Program[]): readonly Area[] 
     : []),
 ];
 
-/** From wide to narrow: the last one that matches a file holds. */
+/** The areas from wide to narrow: the last one that matches a file holds. */
 const areas: readonly Area[] = [
   // Examples are users' code: they import what a user would.
   { files: ['**', '!examples/**'], programs },

@@ -81,7 +81,7 @@ describe('docs/CLI.md', () => {
   });
 });
 
-/** As a shell would split the examples, up to a pipe or redirection: words, some of them in quotes. */
+/** An example as a shell would split it, up to a pipe or redirection: words, some of them in quotes. */
 function shellWords(line: string): string[] {
   const words = [...line.matchAll(/"([^"]*)"|'([^']*)'|([^\s"']+)/g)].map(
     (match) => match[1] ?? match[2] ?? match[3] ?? '',

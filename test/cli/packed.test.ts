@@ -34,7 +34,7 @@ interface Told {
   readonly stderr: string;
 }
 
-/** By its name alone, as people run it. `end` ends it with SIGINT once its output is as wanted. */
+/** Runs the program by its name alone, as people do. `end` ends it with SIGINT once its output is as wanted. */
 function run(path: string, words: readonly string[], env: Record<string, string> = {}, end?: RegExp): Promise<Told> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, words, {

@@ -17,7 +17,7 @@ const files = {
   'examples/bots/custom_bot/Dockerfile': 'FROM python:3.11-slim\n',
 };
 
-/** As a shell splits it: words, some in double quotes, and lines joined by a backslash. */
+/** The command as a shell splits it: words, some in double quotes, and lines joined by a backslash. */
 const shellWords = (text: string): string[] =>
   [...text.replace(/\\\n/g, ' ').matchAll(/"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2] ?? '');
 

@@ -18,7 +18,7 @@ export const noOpenssl = (() => {
   }
 })();
 
-/** For localhost, 127.0.0.1 and ::1. */
+/** A certificate for localhost, 127.0.0.1 and ::1. */
 export function makeCertificate(): Certificate {
   const dir = mkdtempSync(join(tmpdir(), 'certificate-'));
   try {

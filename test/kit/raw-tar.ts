@@ -42,7 +42,7 @@ export const record = (key: string, value: string): string => {
 const end = Buffer.alloc(1024);
 export const raw = (...blocks: Buffer[]) => Buffer.concat([...blocks, end]);
 
-/** In pieces of odd size, as they may come from a socket or a disk. */
+/** The bytes in pieces of odd size, as they may come from a socket or a disk. */
 export const inPieces = (bytes: Buffer, size = 1000) =>
   Readable.from(
     Array.from({ length: Math.ceil(bytes.length / size) }, (_, index) =>

@@ -64,7 +64,7 @@ export const observed = (
   ...extra,
 });
 
-/** As workers derive nothing from it, a test's credential may be made of its id: the same worker has the same one. */
+/** A worker's credential. As workers derive nothing from it, it may be made of the id: the same worker has the same one. */
 export const credentialOf = (workerId: string): string =>
   createHash('sha256').update(`credential of ${workerId}`).digest('base64url');
 

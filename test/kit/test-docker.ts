@@ -34,11 +34,11 @@ declare module 'vitest' {
 
 /**
  * The engine of this file's slot, for the body of a `describe.skipIf('skip' in docker)`. Without an engine vitest still runs that body, to
- * count its tests as skipped: then the addresses are empty, and nothing may use them before a test runs.
+ * count its tests as skipped: then clients may be made for the address here, and nothing answers at it.
  */
 export function usableDocker(docker: TestDockers | NoDocker): TestDocker {
   if ('skip' in docker)
-    return { host: '', hostAddress: '', namespacePath: undefined, podman: undefined, pipIndexUrl: '' };
+    return { host: 'unix:///no/engine.sock', hostAddress: '', namespacePath: undefined, podman: undefined, pipIndexUrl: '' };
   const slot = Number(process.env['VITEST_POOL_ID']); // from 1 to vitest's maxWorkers
   const mine = docker.slots[slot - 1];
   if (mine === undefined) throw new Error(`no engine for slot ${slot} of ${docker.slots.length}`);

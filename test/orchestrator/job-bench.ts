@@ -17,7 +17,7 @@ export interface JobBench {
   bot(botId: string): Promise<JsonBody>;
 }
 
-/** For all tests of the file that calls this; each gets an orchestrator of its own. */
+/** A bench for all tests of the file that calls this; each gets an orchestrator of its own. */
 export function openJobBench(): JobBench {
   let running: TestOrchestrator | undefined;
   const workers: ScriptedWorker[] = [];

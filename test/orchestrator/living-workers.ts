@@ -20,7 +20,7 @@ import {
   workers,
 } from './played-workers.ts';
 
-/** In the form of a Telegram token. */
+/** A Telegram token by its form; no bot has it. */
 export const token = '123456789:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA';
 // Long enough for a heartbeat under load, short enough for a test.
 const heartbeatMs = 100;

@@ -251,7 +251,7 @@ const commands: readonly (readonly [line: string, command: string, asked: Asked]
   ],
 ];
 
-/** As a shell splits these commands: by spaces, with quotes of both kinds. */
+/** The words of a command as a shell splits it: by spaces, with quotes of both kinds. */
 const words = (command: string): readonly string[] =>
   (command.match(/(?:[^\s"']|"[^"]*"|'[^']*')+/g) ?? []).map((word) =>
     word.replace(/"([^"]*)"|'([^']*)'/g, (_, double?: string, single?: string) => double ?? single ?? ''),

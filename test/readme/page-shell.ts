@@ -125,7 +125,7 @@ export function readerEnv(given: Readonly<Record<string, string>>): NodeJS.Proce
   return { ...Object.fromEntries(own), PATH: pathOfMachine(), NO_COLOR: '1', ...given };
 }
 
-/** Without the Node.js and the tools of this checkout, which npm and the test runner put first. */
+/** PATH without the Node.js and the tools of this checkout, which npm and the test runner put first. */
 const pathOfMachine = (): string =>
   (process.env['PATH'] ?? '')
     .split(delimiter)

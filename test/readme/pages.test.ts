@@ -14,7 +14,7 @@ const pages = [
 const textOf = (page: string): string => readFileSync(checkoutPath(page), 'utf8');
 const withoutBlocks = (text: string): string => text.replace(/```[\s\S]*?```/g, '');
 
-/** As GitHub makes them: lower case, no punctuation, dashes for spaces. */
+/** The anchor that GitHub makes of a heading: lower case, no punctuation, dashes for spaces. */
 const anchorsOf = (page: string): readonly string[] =>
   [...withoutBlocks(textOf(page)).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
     heading

@@ -138,7 +138,7 @@ describe.skipIf(skipReason !== undefined)(
   },
 );
 
-/** As the page's first command begins; here, because the machines of the walks have no way to npm's registry. */
+/** Installs as the page's first command does; here, because the machines of the walks have no way to npm's registry. */
 function setUp(clone: FreshClone): void {
   // How this machine reaches its registry is its own business.
   const ways = Object.entries(process.env).filter(([name]) =>

@@ -7,7 +7,7 @@ import type { Behaviour, PlannedRequest } from './plan.ts';
 import type { EventSeen, Finding, RequestRecord, StormRecord } from './record.ts';
 
 const endedAt = 100_000;
-/** For a bot that lives on. */
+/** When a bot that lives on writes last: after the end of the storm. */
 const after = endedAt + 1_000;
 
 /** What an instance writes from `first` to `last`. */

@@ -9,7 +9,7 @@ import { runStorm } from './storm.ts';
 
 const seed = 20_261_128;
 const minutes = 2;
-/** On a machine with much else to do; alone it takes less than half. */
+/** Enough for a machine with much else to do; alone the storm takes less than half. */
 const budgetMs = 12 * 60_000;
 
 it('loses, doubles and leaves behind nothing in a storm of two minutes', { timeout: budgetMs }, async ({ signal }) => {

@@ -43,7 +43,7 @@ export interface StormOptions {
   readonly keep?: boolean;
 }
 
-/** After the last fault is undone, everything ends within this: the longest deadline of a job, and then some. */
+/** How long everything may take to end once the last fault is undone: the longest deadline of a job, and then some. */
 const settleMs = 180_000;
 const quietMs = 90_000;
 const emptyMs = 90_000;
@@ -174,7 +174,7 @@ async function listAll(
   return listed;
 }
 
-/** Until no bot is in a transitional state and the watchers agree; at most `quietMs`. */
+/** Waits until no bot is in a transitional state and the watchers agree; at most `quietMs`. */
 async function untilQuiet(
   { directUrl }: StormParts,
   tokens: ReadonlyMap<string, string>,

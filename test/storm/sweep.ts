@@ -13,7 +13,7 @@ export function claimFolder(dir: string): void {
   writeFileSync(join(dir, ownerFile), JSON.stringify(processRef(process.pid)));
 }
 
-/** Before a storm begins: removes what those left whose process is gone. A folder that was to be kept has no owner. */
+/** Removes, before a storm begins, what those left whose process is gone. A folder that was to be kept has no owner. */
 export async function sweepStorms(): Promise<void> {
   for (const name of readdirSync(tmpdir()).filter((each) => each.startsWith(folderPrefix))) {
     const dir = join(tmpdir(), name);

@@ -66,7 +66,7 @@ export interface NatsWatcher {
   close(): Promise<void>;
 }
 
-/** As docs/EVENTS.md shows it: of each bot the event with the highest seq counts. */
+/** Follows the bots as docs/EVENTS.md says: of each bot the event with the highest seq counts. */
 export async function watchNats(url: string): Promise<NatsWatcher> {
   const connection: NatsConnection = await connect({
     servers: url,

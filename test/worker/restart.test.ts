@@ -26,7 +26,7 @@ const exit = (code: number) => {
   bots.runtime.exit(id, code);
   bots.registry.happened({ containerId: id, kind: 'ended' });
 };
-/** As if an older release had made the container. */
+/** Makes the container as an older release would have. */
 const outdate = async () => {
   const [container] = bots.runtime.containers.values();
   if (container) Object.assign(container, { labels: { ...container.labels, [settingsLabel]: 'other' } });

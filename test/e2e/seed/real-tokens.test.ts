@@ -10,10 +10,10 @@ import { usableDocker } from '../../kit/test-docker.ts';
 import { type SeedPlatform, startSeedPlatform } from './seed-platform.ts';
 
 const docker = inject('docker');
-/** Seven bots with aiogram are built in one test, on a machine with much else to do. */
+/** Several bots with aiogram are built in one test, on a machine with much else to do. */
 const longMs = 480_000;
 
-/** As @BotFather hands them out: nine digits, a colon, and 35 characters that begin with AA. */
+/** Tokens as @BotFather hands them out: nine digits, a colon, and 35 characters that begin with AA. */
 const tokenOf = (n: number) => `${123_456_788 + n}:AA${`of-the_scenarios-${n}-`.padEnd(33, 'x')}`;
 const tokens = [1, 2, 3, 4].map(tokenOf);
 const [token = '', , third = '', fourth = ''] = tokens;
@@ -43,6 +43,9 @@ describe.skipIf('skip' in docker)('the scenarios with tokens of a real form', { 
     seed.run(`avtomatika-bot start ${bot} --simple /tmp/test_bot.py \\
   -r "aiogram>=3.0" \\
   -e BOT_TOKEN=${of}${more}`);
+  /** The same for a bot that needs no package: where it is not the installing that is tried. */
+  const startPlain = (bot: string, of: string) =>
+    seed.run(`avtomatika-bot start ${bot} --simple examples/bots/echo_bot_stdlib.py -e BOT_TOKEN=${of}`);
   const running = async () => {
     const { data } = await seed.job({ action: 'list' });
     const bots: readonly { bot_id: string; status: string }[] = data.result.bots;
@@ -114,7 +117,10 @@ avtomatika-bot list`);
   -e BOT_TOKEN=${token}`);
     expect(started).toMatchObject({ code: 0, stdout: expect.stringContaining('image-bot ran and exited') });
     expect(await seed.platform.status('image-bot')).toMatchObject({ status: 'exited', exit_code: 0 });
-    expect(await start('next', token)).toMatchObject({ code: 0, stdout: expect.stringContaining('next is running.') });
+    expect(await startPlain('next', token)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('next is running.'),
+    });
   });
 
   it('scenario 6 as it is written, three bots with one token: the first runs, each other is TOKEN_IN_USE, the quota is not reached', async () => {
@@ -145,15 +151,21 @@ done`);
 
   it('scenario 6 with a token for each bot: three run, and the fourth is QUOTA_EXCEEDED', async () => {
     for (const [at, each] of tokens.slice(0, 3).entries()) {
-      expect(await start(`bot-${at + 1}`, each)).toMatchObject({ code: 0 });
+      expect(await startPlain(`bot-${at + 1}`, each)).toMatchObject({ code: 0 });
       expect(await answerOf(each, `hello ${at}`)).toBe(`Echo: hello ${at}`);
     }
-    expect(await start('bot-4', fourth)).toMatchObject({ code: 1, stderr: expect.stringContaining('QUOTA_EXCEEDED') });
+    expect(await startPlain('bot-4', fourth)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('QUOTA_EXCEEDED'),
+    });
     // Both are in the way; a free token would not help, so the quota is named.
-    expect(await start('bot-4', third)).toMatchObject({ code: 1, stderr: expect.stringContaining('QUOTA_EXCEEDED') });
+    expect(await startPlain('bot-4', third)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('QUOTA_EXCEEDED'),
+    });
     expect((await seed.run('avtomatika-bot list')).stdout).toContain('(3/3)');
     expect(await seed.run('avtomatika-bot stop bot-3')).toMatchObject({ code: 0 });
-    expect(await start('bot-4', third)).toMatchObject({
+    expect(await startPlain('bot-4', third)).toMatchObject({
       code: 0,
       stdout: expect.stringContaining('bot-4 is running.'),
     });

@@ -38,7 +38,7 @@ export interface SeedPlatform {
 
 /** A token that looks like a real one, and that the fake Telegram knows. */
 export const knownToken = '424244:e2e-token-of-the-seed-tests-AAAAAAAA';
-/** For a loop over several starts on a machine with much else to do. */
+/** Enough for a loop over several starts on a machine with much else to do. */
 const commandLimitMs = 240_000;
 const headers = { authorization: 'Bearer test-client-token', 'content-type': 'application/json' };
 

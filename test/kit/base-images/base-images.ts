@@ -22,12 +22,12 @@ export const baseImageNames = {
 
 export type BaseImage = keyof typeof baseImageNames;
 
-/** In the real image too: packages with native modules are linked with them. */
+/** Libraries of the real image with which packages with native modules are linked. */
 const commonLibraries = ['libgcc_s.so.1', 'libstdc++.so.6', 'librt.so.1', 'libpthread.so.0', 'libdl.so.2', 'libm.so.6'];
 
-/** As in the real Python image: libraries read it even for a server without TLS. */
+/** The authorities that the real Python image has: libraries read them even for a server without TLS. */
 const authorities = '/etc/ssl/certs/ca-certificates.crt';
-/** The real image has all of them. */
+/** Two of the time zones of the real image, which has all. */
 const timeZones = ['Europe/Moscow', 'Etc/UTC'].map((name) => `/usr/share/zoneinfo/${name}`);
 
 /** Puts base images on the engine, all of them unless some are named. Only for a private engine: see above. */

@@ -11,7 +11,7 @@ import { PageShell } from '../../readme/page-shell.ts';
 import type { PrivateEngine } from '../private-engine/private-engine.ts';
 import type { ComposeProgram } from './compose-programs.ts';
 
-/** As in the guide's `cd ~/projects/avtomatika`: compose names the project by it. */
+/** The folder's name in the guide's `cd ~/projects/avtomatika`: compose names the project by it. */
 export const projectName = 'avtomatika';
 
 /** What of the checkout an operator's commands touch. */

@@ -11,7 +11,7 @@ const plain = 'python:without-index';
 const [repo, tag] = baseImageNames.python.split(':');
 const buildTimeoutMs = 60_000;
 
-/** Until it is disposed of, python:3.11-slim of that engine has the index of the tests. */
+/** Names the index of the tests in the engine's python:3.11-slim, until it is disposed of. */
 export async function nameIndexInBaseImage({ host, pipIndexUrl }: TestDocker): Promise<AsyncDisposable> {
   const name = (image: string, as: string, asTag: string) =>
     call(host, `/images/${image}/tag?${new URLSearchParams({ repo: as, tag: asTag })}`, 'POST');

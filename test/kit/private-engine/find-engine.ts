@@ -27,7 +27,7 @@ export interface NoEngine {
 /** Programs of a Debian machine that a private engine is brought up with. */
 const programs = ['apt-get', 'dpkg-deb', 'flock', 'unshare', 'nsenter', 'ip', 'umount', 'ldd'];
 
-/** Never throws for a machine without an engine: the reason is then in `skip`. */
+/** Finds an engine. Never throws for a machine without one: the reason is then in `skip`. */
 export async function findEngine(env: NodeJS.ProcessEnv = process.env): Promise<TestEngine | NoEngine> {
   if (env['BOTRUNNER_TEST_NO_DOCKER'] === '1') return { skip: 'BOTRUNNER_TEST_NO_DOCKER=1 is set' };
   const named = env['BOTRUNNER_TEST_DOCKER_HOST'];

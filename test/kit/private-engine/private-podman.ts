@@ -23,7 +23,7 @@ const packages = ['podman', 'netavark', 'aardvark-dns', 'catatonit', 'runc', 'ip
   'python3-pip-whl',
   'python3-setuptools-whl',
 ]);
-/** With another suite's Podman comes what its programs are linked with, the C library included. */
+/** What Podman of another suite needs, with all that its programs are linked with, the C library included. */
 const ofSuite = [
   'podman',
   'netavark',

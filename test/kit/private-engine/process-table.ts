@@ -62,7 +62,7 @@ export function bootId(): string {
 /** One letter: R running, S sleeping, T stopped, Z zombie and others. */
 const stateOf = (stat: string | undefined): string | undefined => fieldsAfterName(stat)[0];
 
-/** From field 3 on. The second field is the name in brackets and may hold anything, brackets too. */
+/** The fields from the third on. The second is the name in brackets and may hold anything, brackets too. */
 const fieldsAfterName = (stat: string | undefined): string[] => stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? [];
 
 function readProc(pid: number, file: string): string | undefined {

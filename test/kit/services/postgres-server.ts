@@ -87,7 +87,7 @@ export async function startPostgres(host: string): Promise<TestPostgres> {
   return { url: `postgresql://bot:${password}@${host}:${port}/botdb`, close };
 }
 
-/** At once, connections or not; what its children hold ends with it. */
+/** Ends the server at once, connections or not; what its children hold ends with it. */
 async function ended(child: ChildProcess, data: string): Promise<void> {
   if (!hasEnded(child)) child.kill('SIGQUIT');
   await eventually(

@@ -89,7 +89,7 @@ export function checkHosts(hosts: Iterable<Host>, tables: Tables): void {
   }
 }
 
-/** After all have reported: everything is as it should be, and nothing is left to do. */
+/** What is wrong after all have reported: everything has to be as it should, and nothing is left to do. */
 export function checkSettled(
   hosts: Iterable<Host>,
   tables: Tables,

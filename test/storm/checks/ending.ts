@@ -56,7 +56,7 @@ interface Wanted {
   readonly version: number | undefined;
 }
 
-/** By the last request that was carried out: requests of one bot are sent one after the other, and done in that order. */
+/** What the last request that was carried out says: requests of one bot are sent one after the other, and done in that order. */
 export function wantedOf(requests: readonly RequestRecord[]): Wanted {
   let wanted: Wanted = { state: 'gone', version: undefined };
   for (const { planned, answer, job } of requests) {

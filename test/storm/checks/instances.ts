@@ -93,7 +93,7 @@ function revivalsIn(instances: readonly Instance[], requests: readonly RequestRe
 
 const startsBot = ({ planned }: RequestRecord): boolean => ['start', 'update', 'restart'].includes(planned.action);
 
-/** Once a version runs, none before it is started any more: what was decided later wins. */
+/** Versions that were started after a later one had run: what was decided later wins. */
 function staleIn(instances: readonly Instance[], requests: readonly RequestRecord[]): readonly Finding[] {
   const findings: Finding[] = [];
   for (const { planned, job } of requests) {
