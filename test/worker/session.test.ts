@@ -315,9 +315,9 @@ describe('an orchestrator', () => {
     refuse('one');
     await world.start(undefined, logger as unknown as typeof silentLogger);
     await eventually(
-      'it has tried three times',
+      'it has tried twice',
       () => world.orchestrator.joins.length,
-      (count) => count >= 3,
+      (count) => count >= 2,
       { timeoutMs: 15_000 },
     );
     refuse('two');
