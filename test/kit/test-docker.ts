@@ -38,7 +38,13 @@ declare module 'vitest' {
  */
 export function usableDocker(docker: TestDockers | NoDocker): TestDocker {
   if ('skip' in docker)
-    return { host: 'unix:///no/engine.sock', hostAddress: '', namespacePath: undefined, podman: undefined, pipIndexUrl: '' };
+    return {
+      host: 'unix:///no/engine.sock',
+      hostAddress: '',
+      namespacePath: undefined,
+      podman: undefined,
+      pipIndexUrl: '',
+    };
   const slot = Number(process.env['VITEST_POOL_ID']); // from 1 to vitest's maxWorkers
   const mine = docker.slots[slot - 1];
   if (mine === undefined) throw new Error(`no engine for slot ${slot} of ${docker.slots.length}`);
