@@ -35,7 +35,7 @@ import { WorkerCredentials } from './server/worker-credentials.ts';
 import { openAgeClock } from './store/ages.ts';
 import { Pruning } from './store/pruning.ts';
 import { openSecretsKey } from './store/secrets-key.ts';
-import { openSqliteStore } from './store/sqlite.ts';
+import { openSqliteStore, type StoreOptions } from './store/sqlite.ts';
 import { wantBot } from './store/want.ts';
 
 export interface OrchestratorOptions {
@@ -43,8 +43,7 @@ export interface OrchestratorOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly fleetTimes?: FleetTimes;
-  /** Runs every work on the store twice and fails one that is not the same: for tests. */
-  readonly rehearses?: boolean;
+  readonly store?: StoreOptions;
 }
 
 export interface RunningOrchestrator {
@@ -78,7 +77,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     logger.error({ err: error }, 'a timer failed; the others continue'),
   );
   const times = options.fleetTimes ?? defaultFleetTimes;
-  const store = openSqliteStore(config.dir, logger, { rehearses: options.rehearses ?? false });
+  const store = openSqliteStore(config.dir, logger, options.store);
   const sealKey = await openSecretsKey(config, store).catch(async (error: unknown) => {
     await store.close();
     throw error;

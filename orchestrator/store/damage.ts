@@ -2,7 +2,8 @@
  * A store that is damaged, or whose disk fails: found when it is opened and when it is used, and never reported as sound.
  *
  * 1. At the start every table but the bytes of sources is checked; those are checked by their sha256 when they are read.
- * 2. A store once found damaged is not trusted again by this process; a disk may recover.
+ * 2. A store once found damaged is not trusted again by this process; a disk that is full may recover. One that failed in a
+ *    sync is not trusted either: see log-sync.ts.
  */
 import { statSync } from 'node:fs';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
@@ -75,6 +76,7 @@ export class StoreHealth {
   readonly #logger: Logger | undefined;
   #trouble: string | undefined;
   #damaged = false;
+  #lost = false;
 
   constructor(logger: Logger | undefined) {
     this.#logger = logger;
@@ -85,11 +87,26 @@ export class StoreHealth {
     return this.#trouble;
   }
 
+  /** Whether a sync has failed: the store takes nothing any more. */
+  get isLost(): boolean {
+    return this.#lost;
+  }
+
   /** A commit has succeeded: a disk that failed or was full works again. */
   worked(): void {
-    if (this.#trouble === undefined || this.#damaged) return;
+    if (this.#trouble === undefined || this.#damaged || this.#lost) return;
     this.#trouble = undefined;
     this.#logger?.info('the store is writable again');
+  }
+
+  /** A sync of the log has failed. What was written last may be on disk or not, and so may anything after it. Returns the error for callers. */
+  lost(error: unknown): ProblemError {
+    this.#trouble = `the disk of the store has failed: ${textOf(error)}. Nothing is stored any more: check the disk, then restart the orchestrator`;
+    this.#lost = true;
+    this.#logger?.error({ err: error }, this.#trouble);
+    const message = 'The disk of the orchestrator has failed, so that it is not known what was stored.';
+    const hint = 'Its operator must check the disk and restart it. Then look at what is there before you try again.';
+    return new ProblemError(problem('UNAVAILABLE', message, { hint }), { cause: error });
   }
 
   /** Takes in a database error. Returns the error for the caller. */
@@ -97,7 +114,7 @@ export class StoreHealth {
     const told = this.#told(error);
     if (told === undefined) return error;
     const { trouble, code, message } = told;
-    if (this.#trouble === undefined || (isDamage(error) && !this.#damaged)) {
+    if (this.#trouble === undefined || (isDamage(error) && !this.#damaged && !this.#lost)) {
       this.#logger?.error({ err: error }, trouble);
       this.#trouble = trouble;
     }

@@ -1,10 +1,15 @@
 /**
- * Group commit: all works asked for in one turn of the event loop are decided one after the other in memory and written by one
- * transaction, so that they share one fsync. One that throws is taken back and rejected alone.
+ * Group commit: works that were asked for together are decided one after the other in memory and written by one transaction.
+ * One that throws is taken back and rejected alone.
+ *
+ * 1. A batch is answered when it is on disk. The sync does not hold the event loop; what is asked for meanwhile is the next
+ *    batch, which is decided when the one before has been answered. So a decision is only ever built on what is on disk.
+ * 2. When a sync fails, nobody knows what is on disk: its batch is rejected, and so is everything after it.
  */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Alive } from './alive/alive.ts';
 import type { Statements, StoreHealth } from './damage.ts';
+import type { LogSync } from './log-sync.ts';
 import { outcomeOf } from './rehearsal.ts';
 
 interface Queued {
@@ -16,8 +21,10 @@ interface Queued {
 export interface GroupCommit {
   /** `soon`: nobody waits for it; it shares the commit of what comes within some milliseconds. */
   write<T>(run: () => T, when?: 'now' | 'soon'): Promise<T>;
-  /** Commits what is queued, at once. */
-  flush(): void;
+  /** Resolves when the batch that is on its way to the disk is there, and before the next is; undefined when none is. Rejects once a sync has failed. */
+  onTheWay(): Promise<void> | undefined;
+  /** Commits what is queued, and resolves when it was answered. */
+  drain(): Promise<void>;
 }
 
 export interface GroupCommitParts {
@@ -27,6 +34,7 @@ export interface GroupCommitParts {
   /** Writes what has changed in memory. */
   readonly writeRows: () => void;
   readonly transaction: Transaction;
+  readonly log: Pick<LogSync, 'sync'>;
   /** Runs every work twice, from the same beginning, and fails one that does not do the same: for tests. */
   readonly rehearses: boolean;
   /** Called after each commit, when the works of it have been answered. */
@@ -131,14 +139,29 @@ export class Transaction {
   }
 }
 
+/** A batch that was decided. */
+interface Decided {
+  readonly batch: readonly Queued[];
+  /** Answers each of its works. */
+  readonly answers: readonly (() => void)[];
+  /** False when it changed nothing. */
+  readonly wrote: boolean;
+}
+
 export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
-  const { health, alive, writeRows, transaction, committed, rehearses } = parts;
+  const { health, alive, writeRows, transaction, log, committed, rehearses } = parts;
   let queue: Queued[] = [];
   let immediate: NodeJS.Immediate | undefined;
   let timer: NodeJS.Timeout | undefined;
   let gather: NodeJS.Timeout | undefined;
   let gatherMs = 0;
   let syncMs = 0;
+  /** While a batch is on its way to the disk; never rejects. */
+  let syncing: Promise<void> | undefined;
+  /** Whether the next batch begins as soon as that one is answered. */
+  let due = false;
+  /** Why the store takes nothing any more. */
+  let failure: { readonly reason: unknown } | undefined;
 
   function flush(): void {
     clearImmediate(immediate);
@@ -147,33 +170,61 @@ export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
     gather = undefined;
     immediate = undefined;
     timer = undefined;
+    due = syncing !== undefined;
+    if (due) return;
     const batch = queue;
     queue = [];
-    if (batch.length === 0) return;
-    const done: (() => void)[] = [];
+    if (failure !== undefined) rejectAll(batch, failure.reason);
+    else if (batch.length > 0) decide(batch);
+  }
+
+  function decide(batch: readonly Queued[]): void {
+    const answers: (() => void)[] = [];
     let wrote = false;
     transaction.beginBatch();
     try {
-      for (const item of batch) done.push(runOne(item));
+      for (const item of batch) answers.push(runOne(item));
       if (alive.hasChanges()) {
         transaction.begin();
         writeRows();
       }
       wrote = transaction.isOpen;
-      const begun = performance.now();
       transaction.commit();
-      syncMs = performance.now() - begun;
-      gatherMs = batch.length < severalWorks ? 0 : Math.floor(Math.min(syncMs * gatherShare, gatherMaxMs));
     } catch (error) {
       const reason = health.judge(error);
       rollBack();
-      for (const item of batch) item.reject(reason);
+      rejectAll(batch, reason);
       return;
     } finally {
       transaction.endBatch();
     }
+    const decided = { batch, answers, wrote };
+    if (wrote) syncing = sync(decided);
+    else answer(decided);
+  }
+
+  async function sync(decided: Decided): Promise<void> {
+    const begun = performance.now();
+    try {
+      await log.sync();
+    } catch (error) {
+      syncing = undefined;
+      failure = { reason: health.lost(error) };
+      rejectAll([...decided.batch, ...queue], failure.reason);
+      queue = [];
+      return;
+    }
+    syncing = undefined;
+    syncMs = performance.now() - begun;
+    gatherMs = decided.batch.length < severalWorks ? 0 : Math.floor(Math.min(syncMs * gatherShare, gatherMaxMs));
+    answer(decided);
+    // Those who were answered go first.
+    if (due) begin();
+  }
+
+  function answer({ answers, wrote }: Decided): void {
     alive.keep();
-    for (const settle of done) settle();
+    for (const each of answers) each();
     if (!wrote) return;
     try {
       health.worked();
@@ -182,6 +233,16 @@ export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
       // What was written is on disk; listeners read it after the next commit.
       health.judge(error);
     }
+  }
+
+  function begin(): void {
+    if (syncing !== undefined) due = true;
+    else if (gatherMs > 0) gather ??= setTimeout(flush, gatherMs);
+    else immediate ??= setImmediate(flush);
+  }
+
+  function rejectAll(batch: readonly Queued[], reason: unknown): void {
+    for (const { reject } of batch) reject(reason);
   }
 
   function rollBack(): void {
@@ -228,10 +289,21 @@ export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
         // The value comes back from the very `run` given here, so its type is T.
         queue.push({ run, resolve: resolve as (value: unknown) => void, reject });
         if (when === 'soon') timer ??= setTimeout(flush, Math.min(Math.max(soonMs, syncMs), soonMaxMs));
-        else if (gatherMs > 0) gather ??= setTimeout(flush, gatherMs);
-        else immediate ??= setImmediate(flush);
+        else begin();
       });
     },
-    flush,
+    onTheWay() {
+      if (syncing === undefined && failure === undefined) return undefined;
+      return (async () => {
+        await syncing;
+        if (failure !== undefined) throw failure.reason;
+      })();
+    },
+    async drain() {
+      while (queue.length > 0 || syncing !== undefined) {
+        flush();
+        await syncing;
+      }
+    },
   };
 }

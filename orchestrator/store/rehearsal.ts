@@ -1,11 +1,12 @@
 /** What a work has done, as text that is the same for works that did the same. */
 import type { Alive } from './alive/alive.ts';
+import type { Rows } from './alive/rows.ts';
 
 export interface Outcome {
   readonly failed: boolean;
   readonly value: unknown;
   readonly error: unknown;
-  /** Covers its value or error, the rows that have changed in the batch, and the events that were added. */
+  /** Covers its value or error, the rows that it has changed, and the events that it has added. */
   readonly text: string;
 }
 
@@ -13,16 +14,26 @@ export function outcomeOf(run: () => unknown, alive: Alive): Outcome {
   let value: unknown;
   let error: unknown;
   let failed = false;
+  // What the works before it in the batch have done is the same both times, and may be much.
+  const kinds = Object.entries(alive.rows).map(([name, kind]) => ({ name, kind, begun: rowsOf(kind) }));
+  const eventsBegun = alive.added().length;
   try {
     value = run();
   } catch (reason) {
     failed = true;
     error = reason;
   }
-  const rows = Object.entries(alive.rows).map(([name, kind]) => [name, [...kind.changes()].map(({ after }) => after)]);
+  const rows = kinds.map(({ name, kind, begun }) => [
+    name,
+    [...rowsOf(kind)].filter(([key, row]) => !begun.has(key) || begun.get(key) !== row),
+  ]);
   const said = failed ? String(error) : value;
-  return { failed, value, error, text: JSON.stringify([said, rows, alive.added()], plain) };
+  return { failed, value, error, text: JSON.stringify([said, rows, alive.added().slice(eventsBegun)], plain) };
 }
+
+/** The rows that have changed in the batch, as they are now. */
+const rowsOf = (kind: Pick<Rows<unknown>, 'changes'>): ReadonlyMap<string, unknown> =>
+  new Map([...kind.changes()].map(({ key, after }) => [key, after]));
 
 /** Sealed bytes have a nonce of their own each time, and are as long. */
 function plain(this: Readonly<Record<string, unknown>>, key: string, value: unknown): unknown {

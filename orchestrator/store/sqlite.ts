@@ -1,4 +1,4 @@
-/** The SQLite store: WAL, synchronous=FULL, group commit (https://www.sqlite.org/wal.html). */
+/** The SQLite store: WAL (https://www.sqlite.org/wal.html), group commit, synced outside of the event loop. */
 import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -6,6 +6,7 @@ import type { Logger } from '#common/log.ts';
 import { type Alive, createAlive } from './alive/alive.ts';
 import { openSound, type Statements, StoreHealth } from './damage.ts';
 import { createGroupCommit, Transaction } from './group-commit.ts';
+import { LogSync, type SyncFile } from './log-sync.ts';
 import { migrations } from './schema.ts';
 import { createSqliteRows } from './sqlite-rows.ts';
 import { createSqliteUpkeep } from './sqlite-upkeep.ts';
@@ -50,11 +51,11 @@ function openFile(path: string): DatabaseSync {
   const db = new DatabaseSync(path);
   try {
     chmodSync(path, 0o600);
-    // EXCLUSIVE: a second orchestrator on the same folder fails to open instead of sharing it.
+    // EXCLUSIVE: a second orchestrator on the same folder fails to open instead of sharing it. NORMAL: LogSync syncs commits.
     db.exec(`
       PRAGMA locking_mode = EXCLUSIVE;
       PRAGMA journal_mode = WAL;
-      PRAGMA synchronous = FULL;
+      PRAGMA synchronous = NORMAL;
       PRAGMA foreign_keys = ON;
     `);
     return db;
@@ -84,18 +85,26 @@ function letShrink(db: DatabaseSync, path: string, logger: Logger | undefined): 
   }
 }
 
+/** For tests. */
 export interface StoreOptions {
-  /** Runs every work twice and fails one that is not the same: for tests. */
+  /** Runs every work twice and fails one that is not the same. */
   readonly rehearses?: boolean;
+  /** Syncs the log in place of fdatasync. */
+  readonly syncFile?: SyncFile;
 }
 
 /** Opens (and makes, mode 0700/0600) the store in `dir`. */
-export function openSqliteStore(dir: string, logger?: Logger, { rehearses = false }: StoreOptions = {}): Store {
+export function openSqliteStore(
+  dir: string,
+  logger?: Logger,
+  { rehearses = false, syncFile }: StoreOptions = {},
+): Store {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const path = join(dir, 'store.sqlite');
   const db = openSound(path, () => openFile(path), logger);
   letShrink(db, path, logger);
   migrate(db);
+  const log = new LogSync(path, syncFile);
   const health = new StoreHealth(logger);
   const transaction = new Transaction(db);
   const plain = health.watched(db);
@@ -107,44 +116,48 @@ export function openSqliteStore(dir: string, logger?: Logger, { rehearses = fals
   const artifacts = createArtifactTable(watched);
   const tables = tablesOf(watched, alive, { events, artifacts });
   const listeners = new Set<() => void>();
-  let told = events.lastSeq();
+  let told = alive.lastSeqOnDisk();
   const commits = createGroupCommit({
     db,
     health,
     alive,
     transaction,
+    log,
     rehearses,
     writeRows: rows.write,
     committed: () => {
-      const last = events.lastSeq();
+      const last = alive.lastSeqOnDisk();
       if (last === told) return;
       told = last;
       for (const listener of listeners) listener();
     },
   });
+  /** Reads while nothing is on its way to the disk, so that nobody is told what may be gone after a power cut. */
+  const whenOnDisk = async <T>(read: () => T): Promise<T> => {
+    for (let wait = commits.onTheWay(); wait !== undefined; wait = commits.onTheWay()) await wait;
+    try {
+      return read();
+    } catch (error) {
+      throw health.judge(error);
+    }
+  };
   return {
     change: (_wants, work, when) => commits.write(() => work(tables), when),
-    look: async (_wants, work) => {
-      try {
-        return work(tables);
-      } catch (error) {
-        throw health.judge(error);
-      }
-    },
+    look: (_wants, work) => whenOnDisk(() => work(tables)),
     events: {
       after: async (seq, limit) => alive.eventsAfter(seq, limit),
-      ofUserAfter: async (userId, seq, limit) => events.ofUserAfter(userId, seq, limit),
-      lastOf: async (userId, query, limit) => events.lastOf(userId, query, limit),
-      latestOfBots: async (seq, limit) => events.latestOfBots(seq, limit),
-      latestOfWorkers: async () => events.latestOfWorkers(),
-      floor: async () => events.floor(),
+      ofUserAfter: (userId, seq, limit) => whenOnDisk(() => events.ofUserAfter(userId, seq, limit)),
+      lastOf: (userId, query, limit) => whenOnDisk(() => events.lastOf(userId, query, limit)),
+      latestOfBots: (seq, limit) => whenOnDisk(() => events.latestOfBots(seq, limit)),
+      latestOfWorkers: () => whenOnDisk(() => events.latestOfWorkers()),
+      floor: () => whenOnDisk(() => events.floor()),
     },
     chunks: {
       chunk: async (uploadId, n) => artifacts.chunk(uploadId, n),
       chunkSize: async (uploadId, n) => artifacts.chunkSize(uploadId, n),
     },
     upkeep: createSqliteUpkeep({ db, watched, health, commits, alive, jobs, tasks, events, artifacts }),
-    lastSeq: () => events.lastSeq(),
+    lastSeq: () => alive.lastSeqOnDisk(),
     room: () => alive.room(),
     onEvents(listener) {
       listeners.add(listener);
@@ -154,8 +167,9 @@ export function openSqliteStore(dir: string, logger?: Logger, { rehearses = fals
     },
     trouble: () => health.trouble,
     async close() {
-      commits.flush();
+      await commits.drain();
       db.close();
+      log.close();
     },
   };
 }

@@ -2,11 +2,12 @@
  * The store of truth, behind one interface: load, decide, commit.
  *
  * Invariants:
- * 1. `change` resolves only after its commit is on disk (fsync); what it threw left nothing behind.
- * 2. All changes of one turn of the event loop share one commit, and still fail one by one.
+ * 1. `change` resolves only after its commit is on disk (fdatasync); what it threw left nothing behind.
+ * 2. Changes that come together, or while others are on their way to the disk, share one commit, and still fail one by one.
  * 3. A work is synchronous and pure: it decides over what is loaded, without another writer in between, so a count and an insert
  *    that belong together cannot race. It is run as often as needed and has no effect but on the tables.
  * 4. A look is consistent, sees no change that is not on disk, and every change that was answered before it began.
+ *    Once the disk has failed, it is not known what is there: changes and looks reject.
  * 5. What is alive is looked up in memory, and each row that a commit has changed is written once.
  */
 import type { BotKey } from '#common/ids.ts';
@@ -21,7 +22,7 @@ export interface Store {
    * the commit of what comes within a few milliseconds.
    */
   change<T>(wants: readonly Want[], work: (tx: Tables) => T, when?: 'now' | 'soon'): Promise<T>;
-  /** Runs `work` on what is loaded, without waiting where that is everything. Its tables cannot be written to. */
+  /** Runs `work` on what is loaded, as soon as nothing is on its way to the disk. Its tables cannot be written to. */
   look<T>(wants: readonly Want[], work: (tx: Reading) => T): Promise<T>;
   readonly events: EventLog;
   readonly chunks: ChunkReader;

@@ -7,6 +7,7 @@ import { silentLogger } from '#common/log.ts';
 import { readOrchestratorConfig } from '../../orchestrator/config.ts';
 import type { FleetTimes } from '../../orchestrator/fleet/fleet.ts';
 import { type RunningOrchestrator, startOrchestrator } from '../../orchestrator/program.ts';
+import type { StoreOptions } from '../../orchestrator/store/sqlite.ts';
 
 export const clientToken = 'test-client-token';
 export const workerToken = 'test-worker-token';
@@ -32,6 +33,7 @@ export interface TestOrchestratorOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly clock?: Clock;
   readonly fleetTimes?: FleetTimes;
+  readonly store?: StoreOptions;
 }
 
 export async function startTestOrchestrator(options: TestOrchestratorOptions = {}): Promise<TestOrchestrator> {
@@ -41,7 +43,7 @@ export async function startTestOrchestrator(options: TestOrchestratorOptions = {
       config: readOrchestratorConfig({ PORT: String(port), DATA_DIR: dir, ...options.env, ...env }),
       clock: options.clock ?? systemClock,
       logger: silentLogger,
-      rehearses: true,
+      store: { rehearses: true, ...options.store },
       ...(options.fleetTimes ? { fleetTimes: options.fleetTimes } : {}),
     });
   let running = await begin(0);

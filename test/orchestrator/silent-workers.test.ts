@@ -87,8 +87,13 @@ describe('a delete of a bot whose worker is silent', () => {
       ({ status }) => status === 'running',
     );
     expect(began.state).toBe('start_bot');
-    const next = [...one.heard, ...back.heard].find(
-      ({ body }) => body.case === 'ensure' && body.value.desired === DesiredState.RUNNING,
+    const next = await eventually(
+      'a worker was told to start it',
+      () =>
+        [...one.heard, ...back.heard].find(
+          ({ body }) => body.case === 'ensure' && body.value.desired === DesiredState.RUNNING,
+        ),
+      (ensure) => ensure !== undefined,
     );
     expect(next?.body.value).toMatchObject({ spec: { env: { NEW: '1' } } });
   });

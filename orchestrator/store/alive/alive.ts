@@ -61,6 +61,8 @@ export interface Alive {
   readonly undo: Undo;
   /** Rises whenever a job that waits for a worker may find one. */
   room(): number;
+  /** The seq of the newest event that is on disk. */
+  lastSeqOnDisk(): number;
   /** Events that are on disk after `seq`, oldest first. */
   eventsAfter(seq: number, limit: number): readonly EventRecord[];
   /** Events that are not on disk yet, oldest first. */
@@ -127,6 +129,7 @@ export function createAlive(archive: Archive): Alive {
     forgetEvents: outbox.forget,
     removeSource: sourceTokens.removeSource,
     room: () => room,
+    lastSeqOnDisk: outbox.lastOnDisk,
     eventsAfter: outbox.after,
     tables: {
       bots: {

@@ -14,6 +14,8 @@ export interface KeptEvents extends Pick<OutboxTable, 'latestOfBot' | 'lastBotSe
 
 export interface AliveOutbox {
   readonly table: Pick<OutboxTable, 'add' | 'latestOfBot' | 'lastBotSeq' | 'lastSeq'>;
+  /** The seq of the newest on disk. */
+  lastOnDisk(): number;
   /** Those on disk after `seq`, oldest first, at most `limit`. */
   after(seq: number, limit: number): readonly EventRecord[];
   /** Not on disk yet, oldest first. */
@@ -27,6 +29,7 @@ export interface AliveOutbox {
 /** `onDisk` reads events where they are kept; `lastSeq` is that of the newest there ever was. */
 export function createAliveOutbox(undo: Undo, onDisk: KeptEvents, lastSeq: number): AliveOutbox {
   let seq = lastSeq;
+  let seqOnDisk = lastSeq;
   let added: EventRecord[] = [];
   /** Without a hole, up to the newest on disk. */
   let newest: EventRecord[] = [];
@@ -36,15 +39,20 @@ export function createAliveOutbox(undo: Undo, onDisk: KeptEvents, lastSeq: numbe
     added: () => added,
     settle() {
       newest.push(...added);
+      seqOnDisk = seq;
       if (newest.length > keptMax) newest = newest.slice(-keptMin);
       added = [];
     },
     forget(upTo) {
       newest = newest.filter((event) => event.seq > upTo);
     },
+    lastOnDisk: () => seqOnDisk,
     after(from, limit) {
       const first = newest[0]?.seq;
-      if (first === undefined || from + 1 < first) return onDisk.after(from, limit);
+      if (first === undefined || from + 1 < first) {
+        // Where they are kept they are seen as soon as they are written, which is before they are on disk.
+        return onDisk.after(from, limit).filter((event) => event.seq <= seqOnDisk);
+      }
       return newest.slice(from + 1 - first, from + 1 - first + limit);
     },
     table: {

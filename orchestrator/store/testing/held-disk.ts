@@ -1,0 +1,34 @@
+/** A disk that finishes syncs when a test wants it to. */
+import { fdatasync } from 'node:fs';
+import { promisify } from 'node:util';
+import type { SyncFile } from '../log-sync.ts';
+
+const syncToDisk = promisify(fdatasync);
+
+export class HeldDisk {
+  #held: PromiseWithResolvers<void> | undefined;
+  /** Syncs that were begun. */
+  syncs = 0;
+
+  readonly syncFile: SyncFile = async (file) => {
+    this.syncs += 1;
+    await this.#held?.promise;
+    await syncToDisk(file);
+  };
+
+  /** Syncs from now on do not end. */
+  hold(): void {
+    this.#held ??= Promise.withResolvers();
+  }
+
+  release(): void {
+    this.#held?.resolve();
+    this.#held = undefined;
+  }
+
+  /** Those that are held fail, and later ones do not: as the kernel, which reports a failed write once. */
+  fail(): void {
+    this.#held?.reject(Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' }));
+    this.#held = undefined;
+  }
+}
