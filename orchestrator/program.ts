@@ -12,6 +12,7 @@ import { defaultEngineSettings } from './engine/context.ts';
 import { Engine } from './engine/engine.ts';
 import { SourcePruning } from './engine/source-pruning.ts';
 import { damagedReason, isDamaged } from './engine/specs.ts';
+import { BotsSnapshots } from './events/bots-snapshots.ts';
 import { EventFeed } from './events/feed.ts';
 import { NatsPublisher } from './events/nats/publisher.ts';
 import { Adoption } from './fleet/adoption.ts';
@@ -101,6 +102,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     store.look([wantBot(bot)], (tx) => tx.bots.get(bot)?.workerId),
   );
   const feed = new EventFeed({ store, clock, logger, runtimeOf: (workerId) => fleet.runtimeOf(workerId) });
+  const snapshots = new BotsSnapshots({ store, storeId, fleet, clock });
   const buildOutput = new BuildOutputHub();
   const { maxBotsPerUser, maxRuntimeMs } = config;
   const settings = { ...defaultEngineSettings, maxBotsPerUser, maxRuntimeMs };
@@ -167,6 +169,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
       engine,
       bounds,
       feed,
+      snapshots,
       storeId,
       workerStatuses: () => workerWatch.statuses(),
       buildOutput,

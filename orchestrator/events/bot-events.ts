@@ -2,19 +2,18 @@
 import type { BotKey } from '#common/ids.ts';
 import { refuse, unwrap } from '#common/problem.ts';
 import type { EventRecord } from '../core/records.ts';
-import type { Fleet } from '../fleet/fleet.ts';
 import type { Store } from '../store/store.ts';
-import { wantBot, wantBotsOfUser } from '../store/want.ts';
-import type { BotView } from '../views/bot-view.ts';
+import { wantBot } from '../store/want.ts';
 import type { LiveEvent } from '../views/event.ts';
+import type { BotsSnapshot, BotsSnapshots } from './bots-snapshots.ts';
 import type { EventFeed } from './feed.ts';
 import { parseResumePoint, resumePoint } from './resume-point.ts';
 
 export interface BotEventsDeps {
   readonly store: Store;
   readonly storeId: string;
-  readonly fleet: Fleet;
   readonly feed: EventFeed;
+  readonly snapshots: BotsSnapshots;
 }
 
 export interface BotEventsRequest {
@@ -28,11 +27,11 @@ export interface BotEventsRequest {
   readonly untilNow: boolean;
 }
 
-export type BotEventsItem = { readonly resumeFrom: string } & (
-  | { readonly kind: 'event'; readonly event: LiveEvent }
-  | { readonly kind: 'snapshot'; readonly bots: readonly BotView[]; readonly reason: string }
-  | { readonly kind: 'mark' }
-);
+/** Those that are equal are often the same object, so that what is made of one serves many. */
+export type BotEventsItem =
+  | { readonly kind: 'event'; readonly event: LiveEvent; readonly resumeFrom: string }
+  | BotsSnapshot
+  | { readonly kind: 'mark'; readonly resumeFrom: string };
 
 export const lastMax = 1_000;
 const lostReason = 'Events since the place to resume from are no longer kept; this is the current state of the bots.';
@@ -43,55 +42,45 @@ export async function* watchBotEvents(
   request: BotEventsRequest,
   signal: AbortSignal,
 ): AsyncGenerator<BotEventsItem> {
-  const { store, storeId, feed } = deps;
+  const { store, storeId, feed, snapshots } = deps;
   const { userId, botId, includeJobs, untilNow } = request;
   const wants = (event: EventRecord): boolean =>
     (botId === '' || event.botId === botId) &&
     (event.body.kind === 'bot' || (includeJobs && event.body.kind === 'job'));
-  const at = (seq: number) => ({ resumeFrom: resumePoint(storeId, seq) });
+  const at = (seq: number) => resumePoint(storeId, seq);
   if (botId !== '') await assertBotKnown(store, { userId, botId });
   let from = request.resumeFrom === '' ? undefined : unwrap(parseResumePoint(storeId, request.resumeFrom));
   if (request.resumeFrom === '') {
-    const { bots, seq } = await botsOf(deps, request);
-    from = seq;
+    const snapshot = await snapshots.of(request, '');
+    from = snapshot.seq;
     const last = Math.min(request.last, lastMax);
     const events = last > 0 ? await store.events.lastOf(userId, { botId, jobs: includeJobs }, last) : [];
-    if (last === 0) yield { kind: 'snapshot', bots, reason: '', ...at(seq) };
+    if (last === 0) yield snapshot;
     for (const record of events) {
       // Later ones come from the feed.
-      if (record.seq <= seq) yield { kind: 'event', event: feed.render(record), ...at(record.seq) };
+      if (record.seq <= snapshot.seq) yield { kind: 'event', event: feed.render(record), resumeFrom: at(record.seq) };
     }
   }
   // At once, so that everybody has a place to resume from, and knows that the call was taken while nothing happens.
-  if (from !== undefined && (request.resumeFrom !== '' || request.last > 0)) yield { kind: 'mark', ...at(from) };
+  if (from !== undefined && (request.resumeFrom !== '' || request.last > 0))
+    yield { kind: 'mark', resumeFrom: at(from) };
   for await (const item of feed.watch({ userId, wants }, from, signal, { untilNow })) {
     switch (item.kind) {
       case 'event':
-        yield { kind: 'event', event: item.event, ...at(item.seq) };
+        yield { kind: 'event', event: item.event, resumeFrom: at(item.seq) };
         break;
-      case 'reset':
+      case 'reset': {
         // No older than its place: an event after it is at worst sent twice, never missing.
-        yield { kind: 'snapshot', bots: (await botsOf(deps, request)).bots, reason: lostReason, ...at(item.seq) };
+        const snapshot = await snapshots.of(request, lostReason);
+        yield snapshot.seq === item.seq ? snapshot : { ...snapshot, resumeFrom: at(item.seq) };
         break;
+      }
       case 'mark':
-        yield { kind: 'mark', ...at(item.seq) };
+        yield { kind: 'mark', resumeFrom: at(item.seq) };
         break;
     }
   }
 }
-
-/** The bots, and the place in the log of events that they are from. */
-const botsOf = (
-  { store, fleet }: BotEventsDeps,
-  { userId, botId }: BotEventsRequest,
-): Promise<{ readonly bots: readonly BotView[]; readonly seq: number }> =>
-  store.look([wantBotsOfUser(userId)], (tx) => ({
-    bots: tx.bots
-      .ofUser(userId)
-      .filter((bot) => botId === '' || bot.botId === botId)
-      .map((bot) => fleet.view(bot)),
-    seq: tx.outbox.lastSeq(),
-  }));
 
 /** A deleted bot is known as long as its events are kept. */
 async function assertBotKnown(store: Store, key: BotKey): Promise<void> {

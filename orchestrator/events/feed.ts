@@ -15,6 +15,7 @@ import { Bell } from '#common/waiting/bell.ts';
 import type { EventRecord } from '../core/records.ts';
 import type { Store } from '../store/store.ts';
 import { createLiveEvent, type LiveEvent, type RuntimeOf } from '../views/event.ts';
+import { RecentEvents } from './recent-events.ts';
 
 export interface EventQuery {
   /** Whose events; empty for those of workers. */
@@ -36,6 +37,8 @@ export interface FeedSettings {
   readonly batch: number;
   /** How often a quiet watcher gets a mark, so that its place does not grow too old. */
   readonly markMs: number;
+  /** The newest events, kept in memory for those that read them again. */
+  readonly recentMax: number;
   readonly watchersMax: number;
   readonly watchersPerUserMax: number;
 }
@@ -44,6 +47,7 @@ const defaultFeedSettings: FeedSettings = {
   bufferMax: 256,
   batch: 256,
   markMs: 15_000,
+  recentMax: 512,
   watchersMax: 8_000,
   watchersPerUserMax: 2_000,
 };
@@ -74,6 +78,7 @@ export class EventFeed {
   readonly #settings: FeedSettings;
   readonly #watchers = new Map<string, Set<Watcher>>();
   readonly #end: () => void;
+  readonly #recent: RecentEvents;
   #count = 0;
   #isNews = false;
   #isPumping = false;
@@ -84,6 +89,9 @@ export class EventFeed {
     this.#deps = deps;
     this.#settings = { ...defaultFeedSettings, ...deps.settings };
     this.#position = deps.store.lastSeq();
+    this.#recent = new RecentEvents(this.#settings.recentMax, this.#position, (from, limit) =>
+      deps.store.events.after(from, limit).then((records) => records.map((record) => this.#live(record))),
+    );
     this.#end = deps.store.onEvents(() => this.#pumpSoon());
   }
 
@@ -96,8 +104,12 @@ export class EventFeed {
     return this.#deps.store.look([], (tx) => tx.outbox.lastSeq());
   }
 
-  /** For renderings of the same events elsewhere. */
+  /** For renderings of the same events elsewhere; the same one for a recent event. */
   render(record: EventRecord): LiveEvent {
+    return this.#recent.find(record.seq) ?? this.#live(record);
+  }
+
+  #live(record: EventRecord): LiveEvent {
     return createLiveEvent(record, this.#deps.runtimeOf);
   }
 
@@ -129,9 +141,10 @@ export class EventFeed {
 
   #hand(record: EventRecord): void {
     this.#position = record.seq;
+    const event = this.#live(record);
+    this.#recent.add(event);
     const watchers = this.#watchers.get(record.userId);
     if (watchers === undefined) return;
-    const event = this.render(record);
     for (const watcher of watchers) {
       if (watcher.behind || !watcher.query.wants(record)) continue;
       if (watcher.buffer.length >= this.#settings.bufferMax) {
@@ -162,7 +175,7 @@ export class EventFeed {
       else watcher.position = from;
       for (;;) {
         if (signal.aborted) return;
-        if (watcher.behind) yield* this.#catchUp(watcher, signal);
+        if (watcher.behind) yield* this.#catchUp(watcher, end, signal);
         else if (options.untilNow && watcher.position >= end) return;
         const event = watcher.buffer.shift();
         if (event !== undefined) {
@@ -184,13 +197,29 @@ export class EventFeed {
     }
   }
 
-  /** Reads from the store until nothing is left; from then on events come by the buffer. */
-  async *#catchUp(watcher: Watcher, signal: AbortSignal): AsyncGenerator<FeedItem> {
+  /** Reads on until nothing up to `end` is left; from then on events come by the buffer. */
+  async *#catchUp(watcher: Watcher, end: number, signal: AbortSignal): AsyncGenerator<FeedItem> {
     const { events } = this.#deps.store;
+    const { query } = watcher;
+    const wanted = ({ record }: LiveEvent) => record.userId === query.userId && query.wants(record);
+    await this.#recent.reachBack(watcher.position);
     // What is read waits in memory while its reader does not read on: little, unless nothing of it is for the reader.
     let size = heldMax;
     while (!signal.aborted) {
       if (watcher.position < (await events.floor())) yield await this.#reset(watcher);
+      // Not all of it is there yet while the newest commit is being read.
+      const recent = this.#position >= end ? this.#recent.after(watcher.position, wanted, heldMax) : undefined;
+      if (recent !== undefined) {
+        // In the same turn as the look: what comes from now on is handed out.
+        watcher.behind = recent.length === heldMax;
+        for (const event of recent) {
+          if (signal.aborted) return;
+          watcher.position = event.record.seq;
+          yield { kind: 'event', seq: watcher.position, event };
+        }
+        if (!watcher.behind) return;
+        continue;
+      }
       // From here on what is committed is kept for it, so that nothing falls between the read and the buffer.
       watcher.behind = false;
       const rows = await events.ofUserAfter(watcher.query.userId, watcher.position, size);

@@ -7,10 +7,13 @@ import { Hub, type Subscription } from './hub.ts';
 
 const keptLines = 1_000;
 const keptJobs = 200;
+const nothing: readonly LogEntry[] = [];
 
 export class BuildOutputHub {
   readonly #hub = new Hub<readonly LogEntry[]>();
   readonly #kept = new Map<string, LogEntry[]>();
+  /** Of what is kept, as it was given out last. */
+  readonly #copies = new WeakMap<readonly LogEntry[], readonly LogEntry[]>();
 
   add(jobId: string, entries: readonly LogEntry[]): void {
     if (entries.length === 0) return;
@@ -18,6 +21,7 @@ export class BuildOutputHub {
     kept.push(...entries.slice(-keptLines));
     if (kept.length > keptLines) kept.splice(0, kept.length - keptLines);
     this.#kept.set(jobId, kept);
+    this.#copies.delete(kept);
     const oldest = this.#kept.keys().next();
     if (this.#kept.size > keptJobs && !oldest.done) this.#kept.delete(oldest.value);
     this.#hub.publish(jobId, entries);
@@ -28,7 +32,16 @@ export class BuildOutputHub {
     jobId: string,
     signal: AbortSignal,
   ): { readonly soFar: readonly LogEntry[]; readonly live: Subscription<readonly LogEntry[]> } {
-    return { soFar: [...(this.#kept.get(jobId) ?? [])], live: this.#hub.subscribe(jobId, signal) };
+    return { soFar: this.#soFar(jobId), live: this.#hub.subscribe(jobId, signal) };
+  }
+
+  /** The same array for all who come before there is more. */
+  #soFar(jobId: string): readonly LogEntry[] {
+    const kept = this.#kept.get(jobId);
+    if (kept === undefined) return nothing;
+    const copy = this.#copies.get(kept) ?? [...kept];
+    this.#copies.set(kept, copy);
+    return copy;
   }
 
   /** The job is final. */

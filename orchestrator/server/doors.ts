@@ -1,5 +1,6 @@
 /** All doors of the orchestrator on one request handler: Connect, gRPC and gRPC-Web by procedure, REST for the rest. */
 import type { DescMethod } from '@bufbuild/protobuf';
+import { Doorway } from '#common/waiting/doorway.ts';
 import { AdminService } from '#gen/botrunner/v1/admin_service_pb.js';
 import { ArtifactService } from '#gen/botrunner/v1/artifact_service_pb.js';
 import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
@@ -27,11 +28,13 @@ export type DoorsDeps = JobServiceDeps &
   ArtifactServiceDeps &
   WorkerServiceDeps &
   AdminServiceDeps &
-  Omit<RestDeps, 'smallMaxBytes'> & { readonly corsOrigins: CorsOrigins };
+  Omit<RestDeps, 'smallMaxBytes' | 'doorway'> & { readonly corsOrigins: CorsOrigins };
 
 const kib = 1024;
 /** For calls that carry no source. */
 const smallMaxBytes = 256 * kib;
+// Each takes about half a millisecond, and others have their turn after so many.
+const watchersPerTurn = 4;
 
 export interface Ending {
   /** Makes health checks report that the server is about to end. */
@@ -51,8 +54,12 @@ export function createDoors(deps: DoorsDeps, { draining, shutdown }: Ending): Ha
     WorkerService.method.session,
     WorkerService.method.tailLogs,
   ]);
+  const doorway = new Doorway(watchersPerTurn, (error) =>
+    deps.logger.error({ err: error }, 'letting watchers in failed'),
+  );
   const procedures = createProcedures({
     ...deps,
+    doorway,
     services: [
       served(JobService, createJobService(deps), 'client'),
       served(BotService, createBotService(deps), 'client'),
@@ -75,7 +82,7 @@ export function createDoors(deps: DoorsDeps, { draining, shutdown }: Ending): Ha
     }),
     shutdown,
   });
-  const rest = createRestHandler({ ...deps, smallMaxBytes }, shutdown);
+  const rest = createRestHandler({ ...deps, smallMaxBytes, doorway }, shutdown);
   return guard(
     {
       handle: async (request, response, target) => {

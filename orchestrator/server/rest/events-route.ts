@@ -4,21 +4,24 @@ import type { JsonObject } from '#common/json.ts';
 import { madeOnce } from '#common/made-once.ts';
 import { refuse, unwrap } from '#common/problem.ts';
 import { linkSignals } from '#common/waiting/abort.ts';
+import type { Doorway } from '#common/waiting/doorway.ts';
 import type { WorkerStatus } from '../../core/records.ts';
 import { parseBotId } from '../../core/validate/validate-bot-request.ts';
-import { type BotEventsDeps, type BotEventsItem, lastMax, watchBotEvents } from '../../events/bot-events.ts';
+import { type BotEventsDeps, lastMax, watchBotEvents } from '../../events/bot-events.ts';
+import type { BotsSnapshot } from '../../events/bots-snapshots.ts';
 import { parseResumePoint, resumePoint } from '../../events/resume-point.ts';
 import { botToJson } from '../../views/bot-json.ts';
 import { type LiveEvent, workerStatusToJson } from '../../views/event.ts';
 import { requireScope } from '../auth.ts';
 import { isGone } from '../is-gone.ts';
 import type { CallDeps } from '../rpc/call.ts';
-import { type EventFrame, formatFrame, sendEventStream } from './event-stream.ts';
+import { formatFrame, sendEventStream } from './event-stream.ts';
 import { headerOf, type Request } from './http.ts';
 import type { RouteCall } from './route.ts';
 
 export interface EventsRouteDeps extends CallDeps, BotEventsDeps {
   readonly workerStatuses: () => Promise<readonly WorkerStatus[]>;
+  readonly doorway: Doorway;
 }
 
 const example = 'GET /events?bot=my-bot&resume_from=PLACE';
@@ -34,11 +37,16 @@ export function createEventsRoute(deps: EventsRouteDeps) {
       data: event.json(),
     }),
   );
+  const ofSnapshot = madeOnce(({ resumeFrom, bots, reason }: BotsSnapshot) => {
+    const snapshot: JsonObject = { bots: bots.map(botToJson), reason };
+    return formatFrame({ id: resumeFrom, event: 'snapshot', data: JSON.stringify(snapshot) });
+  });
   return async ({ request, response, query: params, shutdown }: RouteCall): Promise<undefined> => {
     const identity = deps.tokens.identify(headerOf(request));
     if (identity.scope !== 'admin') requireScope(identity, 'client');
     const gone = new AbortController();
     response.once('close', () => gone.abort());
+    await deps.doorway.enter();
     if (isGone(response)) return undefined;
     using ends = linkSignals(gone.signal, identity.revoked, shutdown);
     const { signal } = ends;
@@ -46,7 +54,7 @@ export function createEventsRoute(deps: EventsRouteDeps) {
     const frames =
       identity.scope === 'admin'
         ? workerFrames(deps, query, ofEvent, signal)
-        : botFrames(deps, identity.userId, query, ofEvent, signal);
+        : botFrames(deps, identity.userId, query, { ofEvent, ofSnapshot }, signal);
     // Taken before the head is sent, so that a refusal still has its own status.
     const first = await frames.next();
     await sendEventStream(response, startingWith(first, frames), signal);
@@ -95,20 +103,23 @@ async function* botFrames(
   deps: EventsRouteDeps,
   userId: string,
   { botId, resumeFrom, last, jobs }: Query,
-  ofEvent: OfEvent,
+  { ofEvent, ofSnapshot }: { ofEvent: OfEvent; ofSnapshot: (snapshot: BotsSnapshot) => Uint8Array },
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   const wanted = { userId, botId, resumeFrom, last, includeJobs: jobs, untilNow: false };
   for await (const item of watchBotEvents(deps, wanted, signal)) {
-    yield item.kind === 'event' ? ofEvent(item.event) : formatFrame(frameOf(item));
+    switch (item.kind) {
+      case 'event':
+        yield ofEvent(item.event);
+        break;
+      case 'snapshot':
+        yield ofSnapshot(item);
+        break;
+      case 'mark':
+        yield formatFrame({ id: item.resumeFrom });
+        break;
+    }
   }
-}
-
-function frameOf(item: Exclude<BotEventsItem, { kind: 'event' }>): EventFrame {
-  const id = item.resumeFrom;
-  if (item.kind === 'mark') return { id };
-  const snapshot: JsonObject = { bots: item.bots.map(botToJson), reason: item.reason };
-  return { id, event: 'snapshot', data: JSON.stringify(snapshot) };
 }
 
 async function* workerFrames(

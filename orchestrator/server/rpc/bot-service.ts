@@ -18,6 +18,7 @@ import { parseLogRequest } from '../../core/validate/log-request.ts';
 import { parseSpec, readChange } from '../../core/validate/spec-request.ts';
 import { parseBotId } from '../../core/validate/validate-bot-request.ts';
 import type { BotEventsDeps } from '../../events/bot-events.ts';
+import type { Fleet } from '../../fleet/fleet.ts';
 import type { BotLogReader } from '../../logs/bot-log-reader.ts';
 import { sentBefore } from '../../requests/sent-before.ts';
 import { checkDeployment, type SubmitDeps, submitBotRequest } from '../../requests/submit.ts';
@@ -28,6 +29,7 @@ import { ownStream } from './own-stream.ts';
 import { createWatchBots } from './watch-bots.ts';
 
 export interface BotServiceDeps extends CallDeps, SubmitDeps, BotEventsDeps {
+  readonly fleet: Fleet;
   readonly botLogs: BotLogReader;
   readonly sealKey: Secret<Uint8Array>;
 }

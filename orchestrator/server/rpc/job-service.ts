@@ -5,12 +5,14 @@ import { type SubmitDeps, submitJob } from '../../requests/submit.ts';
 import { jobToProto } from '../../views/proto.ts';
 import { readIdempotency } from '../idempotency.ts';
 import { type CallDeps, call, stream } from './call.ts';
+import { ownStream } from './own-stream.ts';
 import { submitJobs } from './submit-jobs.ts';
-import { type WatchJobDeps, watchJob } from './watch-job.ts';
+import { createWatchJob, type WatchJobDeps } from './watch-job.ts';
 
 export type JobServiceDeps = CallDeps & SubmitDeps & WatchJobDeps;
 
 export function createJobService(deps: JobServiceDeps): ServiceImpl<typeof JobService> {
+  const watchJob = createWatchJob(deps);
   return {
     createJob: call(deps, 'client', async ({ blueprint, data }, { userId }, context) => {
       const idempotency = readIdempotency(context.requestHeader.get('idempotency-key'), { blueprint, data });
@@ -21,7 +23,7 @@ export function createJobService(deps: JobServiceDeps): ServiceImpl<typeof JobSe
     getJob: call(deps, 'client', async ({ jobId }, { userId }) => ({
       job: jobToProto(await deps.engine.getJob(userId, jobId)),
     })),
-    watchJob: stream(deps, 'client', (request, { userId }, context) => watchJob(deps, userId, request, context.signal)),
+    watchJob: ownStream(deps, 'client', (request, { userId }, stream) => watchJob(userId, request, stream)),
     cancelJob: call(deps, 'client', async ({ jobId }, { userId }) => ({
       job: jobToProto(await deps.engine.cancelJob(userId, jobId)),
     })),

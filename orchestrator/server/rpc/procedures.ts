@@ -9,8 +9,10 @@ import type { UniversalHandler, UniversalServerRequest } from '@connectrpc/conne
 import { compressionGzip } from '@connectrpc/connect-node';
 import { type Problem, problem } from '#common/problem.ts';
 import { problemCodes } from '#common/problem-codes.ts';
+import type { Doorway } from '#common/waiting/doorway.ts';
 import type { Scope } from '../../core/records.ts';
 import { discardRest } from '../discard-rest.ts';
+import { isGone } from '../is-gone.ts';
 import type { NodeRequest, NodeResponse } from '../node-http.ts';
 import { bodyBytes } from '../request-bytes.ts';
 import type { Target } from '../request-target.ts';
@@ -42,6 +44,8 @@ export interface ProceduresDeps extends AccessDeps {
   readonly rulesOf: (method: DescMethod) => Omit<BodyRules, 'method'>;
   /** Ends every call that is under way, with its reason. */
   readonly shutdown: AbortSignal;
+  /** For those who come to watch: they come in crowds, as after a restart. */
+  readonly doorway: Doorway;
 }
 
 export interface Procedures {
@@ -140,6 +144,10 @@ export function createProcedures(deps: ProceduresDeps): Procedures {
     if (handler === undefined) {
       await refuse(request, response, problem('ROUTE_NOT_FOUND', 'This server has no such procedure.'));
       return undefined;
+    }
+    if (handler.method.methodKind === 'server_streaming') {
+      await deps.doorway.enter();
+      if (isGone(response)) return undefined;
     }
     const call = readCall(request, handler.method, query);
     if ('refused' in call) {

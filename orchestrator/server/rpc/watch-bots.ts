@@ -1,29 +1,40 @@
 /** BotService.WatchBots: the events of a user's bots as messages. */
-import { create } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { madeOnce } from '#common/made-once.ts';
 import { refuse, unwrap } from '#common/problem.ts';
 import {
   BotsSnapshotSchema,
   type WatchBotsRequest,
-  type WatchBotsResponse,
   WatchBotsResponseSchema,
 } from '#gen/botrunner/v1/bot_service_pb.js';
 import { parseBotId } from '../../core/validate/validate-bot-request.ts';
 import { type BotEventsDeps, type BotEventsItem, lastMax, watchBotEvents } from '../../events/bot-events.ts';
+import type { BotsSnapshot } from '../../events/bots-snapshots.ts';
 import { resumePoint } from '../../events/resume-point.ts';
 import type { LiveEvent } from '../../views/event.ts';
 import { botToProto } from '../../views/proto.ts';
 import { encodeFrame, type OwnStream } from './own-stream.ts';
 
-/** An event is encoded once, however many watch. What it returns ends with the stream. */
+/** What many are told is encoded once. What it returns ends with the stream. */
 export function createWatchBots(deps: BotEventsDeps) {
-  const frame = (item: BotEventsItem, binary: boolean) =>
-    encodeFrame(WatchBotsResponseSchema, toResponse(item), binary);
-  const eventFrame = (binary: boolean) =>
-    madeOnce((event: LiveEvent) =>
-      frame({ kind: 'event', event, resumeFrom: resumePoint(deps.storeId, event.record.seq) }, binary),
-    );
-  const [asProtobuf, asJson] = [eventFrame(true), eventFrame(false)];
+  const formOf = (binary: boolean) => {
+    const encode = (response: MessageInitShape<typeof WatchBotsResponseSchema>) =>
+      encodeFrame(WatchBotsResponseSchema, create(WatchBotsResponseSchema, response), binary);
+    return {
+      event: madeOnce((event: LiveEvent) =>
+        encode({
+          update: { case: 'event', value: event.message() },
+          resumeFrom: resumePoint(deps.storeId, event.record.seq),
+        }),
+      ),
+      snapshot: madeOnce(({ bots, reason, resumeFrom }: BotsSnapshot) => {
+        const value = create(BotsSnapshotSchema, { bots: bots.map(botToProto), reason });
+        return encode({ update: { case: 'snapshot', value }, resumeFrom });
+      }),
+      mark: (resumeFrom: string) => encode({ resumeFrom }),
+    };
+  };
+  const [protobuf, json] = [formOf(true), formOf(false)];
   return async function watchBots(userId: string, request: WatchBotsRequest, stream: OwnStream): Promise<void> {
     const { resumeFrom, last, includeJobs, untilNow } = request;
     const botId = request.botId === '' ? '' : unwrap(parseBotId(request.botId));
@@ -33,26 +44,25 @@ export function createWatchBots(deps: BotEventsDeps) {
     const query = { userId, botId, resumeFrom, last, includeJobs, untilNow };
     const { binary, signal, write } = stream;
     for await (const item of watchBotEvents(deps, query, signal)) {
-      const ofEvent = binary ? asProtobuf : asJson;
-      const more = write(item.kind === 'event' ? ofEvent(item.event) : frame(item, binary));
+      const more = write(frameOf(binary ? protobuf : json, item));
       if (more !== true && !(await more)) return;
     }
   };
 }
 
-const toResponse = (item: BotEventsItem): WatchBotsResponse =>
-  create(WatchBotsResponseSchema, { update: updateOf(item), resumeFrom: item.resumeFrom });
+interface Form {
+  readonly event: (event: LiveEvent) => Uint8Array;
+  readonly snapshot: (snapshot: BotsSnapshot) => Uint8Array;
+  readonly mark: (resumeFrom: string) => Uint8Array;
+}
 
-function updateOf(item: BotEventsItem): WatchBotsResponse['update'] {
+function frameOf(form: Form, item: BotEventsItem): Uint8Array {
   switch (item.kind) {
     case 'event':
-      return { case: 'event', value: item.event.message() };
+      return form.event(item.event);
     case 'snapshot':
-      return {
-        case: 'snapshot',
-        value: create(BotsSnapshotSchema, { bots: item.bots.map(botToProto), reason: item.reason }),
-      };
+      return form.snapshot(item);
     case 'mark':
-      return { case: undefined };
+      return form.mark(item.resumeFrom);
   }
 }
