@@ -16,6 +16,8 @@ export const capabilities = {
   claimTokens: 'takeover.claim',
   /** Carries out what an operator decides about containers that are not its own. */
   adopt: 'adopt',
+  /** Takes what has changed of its desired set, and asks for the whole if that does not fit. */
+  desiredChanges: 'desired.changes',
   /** Installs from requirement files of the bot. */
   requirementFiles: 'requirements.files',
   /** Runs a command instead of a file. */

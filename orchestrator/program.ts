@@ -9,6 +9,7 @@ import { botRunner } from './core/blueprints/bot-runner.ts';
 import { testWorkflow } from './core/blueprints/test-workflow.ts';
 import { type BotRecord, isFinal, type ShownBot } from './core/records.ts';
 import { defaultEngineSettings } from './engine/context.ts';
+import { desiredKeys } from './engine/desired-set.ts';
 import { Engine } from './engine/engine.ts';
 import { SourcePruning } from './engine/source-pruning.ts';
 import { damagedReason, isDamaged } from './engine/specs.ts';
@@ -16,13 +17,14 @@ import { BotsSnapshots } from './events/bots-snapshots.ts';
 import { EventFeed } from './events/feed.ts';
 import { NatsPublisher } from './events/nats/publisher.ts';
 import { Adoption } from './fleet/adoption.ts';
+import { type DesiredSource, nextToTell } from './fleet/desired.ts';
 import { Drain } from './fleet/drain.ts';
 import { defaultFleetTimes, Fleet, type FleetTimes } from './fleet/fleet.ts';
-import { sendDesiredSets } from './fleet/reconcile.ts';
+import { tellWorkers } from './fleet/reconcile.ts';
 import { RestWorkers } from './fleet/rest/rest-workers.ts';
 import { taskParams } from './fleet/rest/task-params.ts';
 import { Restore } from './fleet/restore.ts';
-import { desiredSetOf, type SessionDeps } from './fleet/session.ts';
+import type { SessionDeps } from './fleet/session.ts';
 import { WorkerWatch } from './fleet/worker-watch.ts';
 import { BotLogReader } from './logs/bot-log-reader.ts';
 import { BuildOutputHub } from './logs/build-output-hub.ts';
@@ -37,7 +39,7 @@ import { openAgeClock } from './store/ages.ts';
 import { Pruning } from './store/pruning.ts';
 import { openSecretsKey } from './store/secrets-key.ts';
 import { openSqliteStore, type StoreOptions } from './store/sqlite.ts';
-import { wantBot } from './store/want.ts';
+import { wantBot, wantBotsOfWorker } from './store/want.ts';
 
 export interface OrchestratorOptions {
   readonly config: OrchestratorConfig;
@@ -144,8 +146,17 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     maxCpuMillis: config.maxCpuMillis,
     fetchAllow: config.fetchAllow,
   };
+  const desired: DesiredSource = {
+    all: (tx, workerId) => engine.desiredBots(tx, workerId),
+    of: (tx, workerId, key) => engine.desiredOf(tx, workerId, key),
+    keys: desiredKeys,
+    kept: (tx, workerId) => restore.kept(tx, workerId),
+    // While it holds something, the worker continues to remember the history in which it knows it.
+    now: (tx, workerId) => (restore.holdsAny(tx, workerId) ? undefined : restore.momentOf(tx.outbox.lastSeq())),
+  };
   const session: SessionDeps = {
     store,
+    desired,
     restore,
     engine,
     fleet,
@@ -214,7 +225,14 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
   workerWatch.start();
   const ending = new AbortController();
   const reconcile = () =>
-    sendDesiredSets(fleet.sessions(), (workerId) => desiredSetOf(session, workerId), ending.signal);
+    tellWorkers(
+      fleet.sessions(),
+      (facts) => {
+        const wants = [wantBotsOfWorker(facts.workerId)];
+        return nextToTell(desired, (work) => store.look(wants, work), facts, clock.monotonicMs());
+      },
+      ending.signal,
+    );
   const cancelReconcile = repeat(clock, reconcileMs, reconcile, (error) => {
     logger.error({ err: error }, 'sending the desired state to workers failed');
   });

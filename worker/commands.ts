@@ -34,6 +34,10 @@ export interface Commands extends WorkerCommands {
 export function createWorkerCommands({ state, registry, health, logger, ...parts }: CommandParts): Commands {
   const bootId = randomUUID();
   let toldEngine = false;
+  const learn = (told: Parameters<StateDir['history']['learn']>[1]) =>
+    inBackground(state.history.learn(state.storeId() ?? '', told), (error) =>
+      logger.warn({ err: error }, "the history of the orchestrator's store could not be written"),
+    );
   return {
     get toldEngine() {
       return toldEngine;
@@ -74,10 +78,14 @@ export function createWorkerCommands({ state, registry, health, logger, ...parts
     },
     applyDesiredSet(set, anew) {
       registry.applyDesiredSet(set, anew);
-      inBackground(state.history.learn(state.storeId() ?? '', set), (error) =>
-        logger.warn({ err: error }, "the history of the orchestrator's store could not be written"),
-      );
+      learn(set);
     },
+    applyDesiredChanges(changes) {
+      if (!registry.applyDesiredChanges(changes)) return false;
+      learn({ ...changes, openings: [] });
+      return true;
+    },
+    desiredVersion: () => registry.desiredVersion,
     ensure: (message) => registry.ensure(message),
     cancelTask: (taskId) => registry.cancelTask(taskId),
     strays: () => parts.strays.strays,

@@ -25,7 +25,8 @@ import { advance } from './advance.ts';
 import { endOldBots, nextAging } from './aging.ts';
 import { type Change, type ChangeInputs, type CommitEffect, createChange } from './change.ts';
 import type { EngineContext, FleetPort } from './context.ts';
-import { desiredBots } from './desired-set.ts';
+import { desiredBots, desiredOf } from './desired-set.ts';
+import { stampCommands } from './ensure.ts';
 import { type FreedBot, forgetWorker } from './forgetting.ts';
 import {
   endFreeTask,
@@ -141,6 +142,7 @@ export class Engine {
         // It may be undone or run again; effects of before must not outlive that.
         effects.length = 0;
         const done = work(createChange(tx, { ...begin(), seen, seenNumbers }, effects));
+        stampCommands(tx, effects);
         return { value: done, nextDue: nextDueIn(tx) };
       },
       when,
@@ -302,6 +304,11 @@ export class Engine {
   /** Everything a worker should run, with the tasks that are open there. */
   desiredBots(tx: Reading, workerId: string): readonly Ensure[] {
     return desiredBots(this.#ports, tx, workerId, (job) => this.remainingMs(job));
+  }
+
+  /** The same of one bot: none when the worker should have nothing of it. */
+  desiredOf(tx: Reading, workerId: string, key: BotKey): readonly Ensure[] {
+    return desiredOf(this.#ports, tx, workerId, key, (job) => this.remainingMs(job));
   }
 
   /** A job of any user, for the orchestrator's own watching. */

@@ -6,8 +6,9 @@ import { DesiredState } from '#gen/botrunner/v1/bot_pb.js';
 import { type Ensure, EnsureSchema, type StoreMoment } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { BotRecord, JobRecord, Leftover } from '../core/records.ts';
 import { takesOver } from '../core/takeover.ts';
+import type { Reading } from '../store/tables.ts';
 import { desiredToProto } from '../views/proto.ts';
-import type { Change } from './change.ts';
+import type { Change, CommitEffect } from './change.ts';
 import type { EngineContext } from './context.ts';
 import { openSoundSpec } from './specs.ts';
 
@@ -66,6 +67,15 @@ export function toEnsure(
           remainingMs: BigInt(Math.max(0, Math.ceil(task.deadline.remainingMs))),
         }),
   });
+}
+
+/** Gives the commands among what a change does after its commit the version of what their worker should do; at the end of the change. */
+export function stampCommands({ desires }: Pick<Reading, 'desires'>, effects: CommitEffect[]): void {
+  for (const [at, effect] of effects.entries()) {
+    if (effect.kind !== 'send' || effect.body.case !== 'ensure') continue;
+    const value = { ...effect.body.value, desiredVersion: BigInt(desires.version(effect.workerId)) };
+    effects[at] = { ...effect, body: { case: 'ensure', value } };
+  }
 }
 
 /** The command that makes a worker remove what it has of a bot not placed there. */

@@ -13,6 +13,7 @@ import type { SessionResponse } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { ShownBot } from '../core/records.ts';
 import type { FleetPort, LiveWorker } from '../engine/context.ts';
 import type { BotView } from '../views/bot-view.ts';
+import type { DesiredTold } from './desired.ts';
 import type { SendQueue } from './send-queue.ts';
 
 export interface SessionFacts {
@@ -28,6 +29,8 @@ export interface SessionFacts {
   readonly memoryBytes: number;
   readonly cpuMillis: number;
   readonly queue: SendQueue;
+  /** What it was told of what it should run; undefined for one that is told everything each time. */
+  readonly told: DesiredTold | undefined;
 }
 
 interface Session extends SessionFacts {

@@ -1,14 +1,14 @@
 import { create } from '@bufbuild/protobuf';
 import { beforeEach, expect, it } from 'vitest';
 import { DesiredSetSchema } from '#gen/botrunner/v1/worker_service_pb.js';
-import { sendDesiredSets } from './reconcile.ts';
+import { tellWorkers } from './reconcile.ts';
 import { SendQueue } from './send-queue.ts';
 
 const sessions = ['a', 'b', 'c'].map((workerId) => ({ workerId, queue: new SendQueue() }));
 let asked: string[];
-const setOf = async (workerId: string) => {
+const setOf = async ({ workerId }: { readonly workerId: string }) => {
   asked.push(workerId);
-  return create(DesiredSetSchema, {});
+  return { case: 'desiredSet' as const, value: create(DesiredSetSchema, {}) };
 };
 beforeEach(() => {
   asked = [];
@@ -21,7 +21,7 @@ it('reads the bots of one worker in a turn of the event loop', async () => {
     if (asked.length < sessions.length) setImmediate(watch);
   };
   setImmediate(watch);
-  await sendDesiredSets(sessions, setOf, new AbortController().signal);
+  await tellWorkers(sessions, setOf, new AbortController().signal);
   expect(asked).toEqual(['a', 'b', 'c']);
   expect(seen[0]).toBe(1);
   expect(seen.every((count, index) => count - (seen[index - 1] ?? 0) <= 1)).toBe(true);
@@ -29,7 +29,7 @@ it('reads the bots of one worker in a turn of the event loop', async () => {
 
 it('ends between two workers', async () => {
   const ending = new AbortController();
-  const sending = sendDesiredSets(sessions, setOf, ending.signal);
+  const sending = tellWorkers(sessions, setOf, ending.signal);
   ending.abort();
   await sending;
   expect(asked).toEqual(['a']);

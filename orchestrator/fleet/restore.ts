@@ -21,7 +21,10 @@ import { wantBotsOfWorker } from '../store/want.ts';
 interface Meeting {
   /** Where its history parted from ours; undefined when it did not. */
   readonly fork: number | undefined;
+  /** Empty when no history parted. */
   readonly reported: ReadonlyMap<string, Report>;
+  /** Those of `reported` whose history parted from ours. */
+  readonly differing: readonly Report[];
 }
 
 interface Report extends BotKey {
@@ -140,8 +143,9 @@ export class Restore {
     const forkOf = createForkOf(ours, openings.map(openingFromProto));
     const fork = (moment: StoreMoment | undefined) => moment && forkOf(fromProto(moment));
     const reported = new Map(snapshot.map((seen) => [botKeyText(seen), reportOf(seen, fork(seen.decided))]));
-    this.#meetings.set(workerId, { fork: fork(heard), reported });
     const differing = [...reported.values()].filter((report) => report.fork !== undefined);
+    const parted = fork(heard) !== undefined || differing.length > 0;
+    this.#meetings.set(workerId, { fork: fork(heard), reported: parted ? reported : new Map(), differing });
     const absent = rows.filter((bot) => bot.desired === 'running' && !reported.has(botKeyText(bot)));
     const isHeldHere = (key: BotKey) => this.#isHeldAt(workerId, key, elsewhere.get(botKeyText(key)));
     const held = {
@@ -203,15 +207,15 @@ export class Restore {
 
   /** For DesiredSet.kept. */
   kept({ bots }: Pick<Reading, 'bots'>, workerId: string): readonly BotKey[] {
-    const reported = this.#meetings.get(workerId)?.reported.values() ?? [];
-    return [...reported].filter(
-      (report) => report.fork !== undefined && this.#isHeldAt(workerId, report, bots.get(report)),
-    );
+    const differing = this.#meetings.get(workerId)?.differing ?? [];
+    return differing.filter((report) => this.#isHeldAt(workerId, report, bots.get(report)));
   }
 
   /** Whether something of the worker is held, started or not. */
   holdsAny(tx: Pick<Reading, 'bots'>, workerId: string): boolean {
-    if (this.#meetings.get(workerId) === undefined) return false;
+    const meeting = this.#meetings.get(workerId);
+    // As it nearly always is: nothing is held where no history parted.
+    if (meeting === undefined || (meeting.fork === undefined && meeting.differing.length === 0)) return false;
     if (this.kept(tx, workerId).length > 0) return true;
     return tx.bots.ofWorker(workerId).some((bot) => bot.desired === 'running' && this.isHeld(bot));
   }

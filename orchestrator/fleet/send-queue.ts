@@ -16,8 +16,10 @@ export class SendQueue {
 
   /** False when the queue has ended or is full; a full queue ends. */
   push(body: Body): boolean {
-    // A newer full set makes an older one that was not sent yet pointless.
-    if (body.case === 'desiredSet') this.#queue.drop((item) => item.case === 'desiredSet');
+    // A newer full set makes an older one that was not sent yet pointless, and what has changed of it.
+    if (body.case === 'desiredSet') {
+      this.#queue.drop((item) => item.case === 'desiredSet' || item.case === 'desiredChanges');
+    }
     if (this.#queue.push(body)) return true;
     this.end(new Error('the worker is not reading its session'));
     return false;

@@ -16,9 +16,7 @@ import { protocolMax, protocolMin } from '#common/version.ts';
 import { onAbort } from '#common/waiting/abort.ts';
 import { inOrder } from '#common/waiting/in-order.ts';
 import {
-  BotNameSchema,
   type DesiredSet,
-  DesiredSetSchema,
   type Ensure,
   type Hello,
   type SessionRequest,
@@ -30,6 +28,7 @@ import type { BuildOutputHub } from '../logs/build-output-hub.ts';
 import type { Store } from '../store/store.ts';
 import { wantBotsOfWorker, wantWorker } from '../store/want.ts';
 import type { Adoption } from './adoption.ts';
+import { type DesiredSource, tellAll, toldNothing, wholeSet } from './desired.ts';
 import type { Fleet, FleetTimes, SessionFacts } from './fleet.ts';
 
 import type { Restore } from './restore.ts';
@@ -51,18 +50,9 @@ export interface SessionDeps {
   readonly logger: Logger;
   readonly sealKey: Secret<Uint8Array>;
   readonly buildOutput: BuildOutputHub;
+  readonly desired: DesiredSource;
   /** Names the store; the same for its whole life. */
   readonly storeId: string;
-}
-
-/** Everything a worker should run. */
-export function desiredSetOf({ store, restore, engine }: SessionDeps, workerId: string): Promise<DesiredSet> {
-  return store.look([wantBotsOfWorker(workerId)], (tx) => {
-    const kept = restore.kept(tx, workerId).map(({ userId, botId }) => create(BotNameSchema, { userId, botId }));
-    // While it holds something, the worker continues to remember the history in which it knows it.
-    const now = restore.holdsAny(tx, workerId) ? undefined : restore.momentOf(tx.outbox.lastSeq());
-    return create(DesiredSetSchema, { bots: [...engine.desiredBots(tx, workerId)], kept, ...(now ? { now } : {}) });
-  });
 }
 
 function checkHello(message: SessionRequest | undefined, workerId: string): Hello {
@@ -96,6 +86,8 @@ export async function* serveSession(
   const first = await incoming.next();
   const hello = checkHello(first.done ? undefined : first.value, workerId);
   const queue = new SendQueue();
+  const { fleet, engine, logger, times, desired, clock } = deps;
+  const knowsChanges = hello.capabilities.includes(capabilities.desiredChanges);
   const facts: SessionFacts = {
     workerId: hello.workerId,
     sessionId: ulid(),
@@ -107,16 +99,18 @@ export async function* serveSession(
     memoryBytes: Number(hello.capacity?.memoryBytes ?? 0),
     cpuMillis: hello.capacity?.cpuMillis ?? 0,
     queue,
+    told: knowsChanges ? toldNothing() : undefined,
   };
-  const { fleet, engine, logger, times } = deps;
   fleet.assertNotFenced(workerId, hello.bootId);
   await remember(deps, hello, facts);
   await engine.decideAnew(await deps.restore.meet(hello));
   await engine.observe(hello.workerId, hello.snapshot);
+  const desiredSet = await deps.store.look([wantBotsOfWorker(workerId)], (tx) => wholeSet(desired, tx, workerId));
+  // In one turn with the look: nothing is sent to the session before its Welcome, and nothing decided since is missing in that.
   fleet.join(facts, hello.ready, hello.notReadyReason);
   logger.info({ workerId: hello.workerId, runtime: hello.runtime, version: hello.version }, 'worker joined');
   const letGo = onAbort(signal, () => queue.end(new Error('the connection was lost')));
-  const desiredSet = await desiredSetOf(deps, hello.workerId);
+  if (facts.told) tellAll(facts.told, desiredSet, clock.monotonicMs(), Math.random());
   queue.push({
     case: 'welcome',
     value: {
@@ -160,6 +154,8 @@ function asKnown(body: SessionResponse['body'], knowsRemaining: boolean): Sessio
       return { case: 'ensure', value: known(body.value) };
     case 'desiredSet':
       return { case: 'desiredSet', value: knownSet(body.value) };
+    case 'desiredChanges':
+      return { case: 'desiredChanges', value: { ...body.value, bots: body.value.bots.map(known) } };
     case 'welcome': {
       const { desiredSet } = body.value;
       return desiredSet === undefined
@@ -219,6 +215,9 @@ async function handle(deps: SessionDeps, facts: SessionFacts, { body }: SessionR
       return;
     case 'adopted':
       deps.adoption.answered(facts.workerId, body.value);
+      return;
+    case 'desiredSetWanted':
+      if (facts.told) facts.told.wanted = true;
       return;
     case 'hello':
       refuse('INVALID_WORKER', 'A session has one Hello.');

@@ -135,6 +135,14 @@ export interface BotVolumeTable {
   removeWorker(workerId: string): void;
 }
 
+/** What workers should do, as far as it changes: not kept, and counted from the start of the process. */
+export interface DesireTable {
+  /** Rises with every change of what the worker should do. */
+  version(workerId: string): number;
+  /** The bots of which something may have changed for the worker after that version; undefined when that is not known any more. */
+  since(workerId: string, version: number): readonly BotKey[] | undefined;
+}
+
 export interface ArtifactTable {
   addChunk(uploadId: string, n: number, bytes: Uint8Array): void;
   /** Adds all chunks of bytes that are here at once. */
@@ -200,6 +208,7 @@ export interface Tables {
   readonly outbox: OutboxTable;
   readonly workers: WorkerTable;
   readonly leftovers: LeftoverTable;
+  readonly desires: DesireTable;
   readonly botVolumes: BotVolumeTable;
   readonly artifacts: ArtifactTable;
   readonly tokens: TokenTable;

@@ -39,6 +39,7 @@ describe('a session', () => {
         'restart.in_place',
         'takeover.claim',
         'adopt',
+        'desired.changes',
         'requirements.files',
         'run.command',
       ],

@@ -5,6 +5,7 @@ import { type BotKey, botKeyText, containerName } from '#common/ids.ts';
 import { problemToProto } from '#common/problem-proto.ts';
 import {
   type BotObservation,
+  type DesiredChanges,
   type DesiredSet,
   type Ensure,
   TaskResultSchema,
@@ -36,6 +37,10 @@ export class BotRegistry {
   #wasTold = false;
   #closed = false;
   #held = false;
+  /** Of the set that was applied last in this session, with its changes; 0 before. */
+  #version = 0n;
+  /** By bot, the version at which this session told of it. */
+  readonly #learnt = new Map<string, bigint>();
 
   constructor(parts: RegistryParts) {
     this.#parts = parts;
@@ -79,17 +84,35 @@ export class BotRegistry {
     for (const actor of this.#actors.values()) actor.engineReturned();
   }
 
+  /** DesiredSet.version as far as it was applied in this session. */
+  get desiredVersion(): bigint {
+    return this.#version;
+  }
+
   /** `anew`: the first set of a session, which overrides whatever was seen before. */
   applyDesiredSet(set: DesiredSet, anew: boolean): void {
     this.#wasTold = true;
+    this.#version = set.version;
+    if (anew) this.#learnt.clear();
     const named = new Set(set.kept.map(botKeyText));
     for (const message of set.bots) {
       named.add(botKeyText(message));
       this.ensure(message, anew);
     }
     for (const [key, actor] of this.#actors) {
-      if (!named.has(key)) actor.absent();
+      if (named.has(key)) continue;
+      // The set may have been read before the bot was placed here.
+      if ((this.#learnt.get(key) ?? 0n) <= set.version) actor.absent();
     }
+  }
+
+  /** False, and nothing is done, when they are changes of another set than the one that was applied. */
+  applyDesiredChanges({ baseVersion, version, bots, gone }: DesiredChanges): boolean {
+    if (baseVersion !== this.#version) return false;
+    this.#version = version;
+    for (const message of bots) this.ensure(message);
+    for (const key of gone) this.#actors.get(botKeyText(key))?.absent();
+    return true;
   }
 
   ensure(message: Ensure, anew = false): void {
@@ -105,6 +128,7 @@ export class BotRegistry {
     }
     const endedBefore = message.taskId !== '' && resendResult(message.taskId);
     const command = endedBefore ? { ...read.value, taskId: '' } : read.value;
+    if (message.desiredVersion > 0n) this.#learnt.set(botKeyText(command.key), message.desiredVersion);
     const taken = this.#actorFor(command.key).ensure(command, anew);
     if (!taken) worker.logger.debug({ bot: command.key }, 'an outdated command was ignored');
   }
@@ -158,7 +182,9 @@ export class BotRegistry {
         if (actor.desired?.kind !== 'absent') onObservation(observation);
       },
       onGone: () => {
-        if (this.#actors.get(text) === actor) this.#actors.delete(text);
+        if (this.#actors.get(text) !== actor) return;
+        this.#actors.delete(text);
+        this.#learnt.delete(text);
       },
     });
     actor.hold(this.#held);

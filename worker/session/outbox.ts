@@ -54,6 +54,8 @@ export class Outbox {
   /** Only their latest state waits. */
   #strays: Strays | undefined;
   #adopted: StraysAdopted[] = [];
+  /** The version that the worker is at, if it needs the whole desired set. */
+  #wanted: bigint | undefined;
 
   accepted(taskId: string): void {
     this.#push({ kind: 'accepted', taskId });
@@ -91,6 +93,12 @@ export class Outbox {
     this.#bell.ring();
   }
 
+  /** What has changed of the desired set does not fit what was applied. */
+  desiredSetWanted(version: bigint): void {
+    this.#wanted = version;
+    this.#bell.ring();
+  }
+
   /** Somebody waits for it, not for long: the oldest can be missed. */
   adopted(adopted: StraysAdopted): void {
     this.#adopted = [...this.#adopted.slice(1 - adoptedMax), adopted];
@@ -113,6 +121,11 @@ export class Outbox {
     if (heartbeat) {
       this.#heartbeat = undefined;
       return { case: 'heartbeat', value: heartbeat };
+    }
+    const version = this.#wanted;
+    if (version !== undefined) {
+      this.#wanted = undefined;
+      return { case: 'desiredSetWanted', value: { $typeName: 'botrunner.v1.DesiredSetWanted', version } };
     }
     const strays = this.#strays;
     if (strays) {

@@ -5,12 +5,12 @@
 import { timestampMs } from '@bufbuild/protobuf/wkt';
 import { decodeTime } from 'ulid';
 import { ulidPattern } from '#common/ids.ts';
-import type { DesiredSet, Ensure } from '#gen/botrunner/v1/worker_service_pb.js';
+import type { DesiredChanges, DesiredSet, Ensure } from '#gen/botrunner/v1/worker_service_pb.js';
 
 export interface PeerClock {
   /** Gives a command what is left of its task's time, unless it brings that itself. */
   withRemaining(ensure: Ensure): Ensure;
-  setWithRemaining(set: DesiredSet): DesiredSet;
+  setWithRemaining<S extends DesiredSet | DesiredChanges>(set: S): S;
 }
 
 /** `monotonicMs` is read now, when the Welcome with this id has come, and again with each command. */

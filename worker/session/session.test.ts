@@ -2,7 +2,13 @@ import { create } from '@bufbuild/protobuf';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '#common/log.ts';
 import { Secret } from '#common/secret.ts';
-import { DesiredSetSchema, HeartbeatSchema, HelloSchema, StraysSchema } from '#gen/botrunner/v1/worker_service_pb.js';
+import {
+  DesiredChangesSchema,
+  DesiredSetSchema,
+  HeartbeatSchema,
+  HelloSchema,
+  StraysSchema,
+} from '#gen/botrunner/v1/worker_service_pb.js';
 import { eventually } from '../../test/kit/eventually.ts';
 import { createManualClock } from '../../test/kit/manual-clock.ts';
 import { type ScriptedOrchestrator, startScriptedOrchestrator } from '../../test/worker/kit/scripted-orchestrator.ts';
@@ -39,6 +45,8 @@ function begin(work: Partial<WorkerCommands> = {}, signal = never) {
     hold: () => undefined,
     strays: () => create(StraysSchema),
     applyDesiredSet: () => void heard.push('set'),
+    applyDesiredChanges: () => heard.push('changes') > 0,
+    desiredVersion: () => 0n,
     ensure: () => void heard.push('ensure'),
     cancelTask: () => void heard.push('cancel'),
     observationOf: () => undefined,
@@ -77,6 +85,22 @@ describe('a session', () => {
     clock.advance(200);
     expect(await over).toEqual({ kind: 'lost', message: 'nothing was received for 20 s', welcomed: true });
     expect(clock.pendingTimers()).toBe(0);
+  });
+
+  it('asks for the whole set when changes do not fit it, and continues', async () => {
+    const { heard, end } = begin({
+      applyDesiredChanges: ({ baseVersion }) => baseVersion === 7n,
+      desiredVersion: () => 7n,
+    });
+    await untilHeard(heard, 'welcomed');
+    const session = await orchestrator.session(0);
+    session.send({ case: 'desiredChanges', value: create(DesiredChangesSchema, { baseVersion: 7n, version: 8n }) });
+    session.send({ case: 'desiredChanges', value: create(DesiredChangesSchema, { baseVersion: 9n, version: 10n }) });
+    expect(await session.hear('desiredSetWanted')).toMatchObject({ version: 7n });
+    session.send({ case: 'desiredSet', value: create(DesiredSetSchema, { version: 10n }) });
+    await untilHeard(heard, 'set');
+    expect(session.heard.filter(({ body }) => body.case === 'desiredSetWanted')).toHaveLength(1);
+    expect(end()).toBeUndefined();
   });
 
   it('that is not answered at all is over too', async () => {

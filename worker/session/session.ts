@@ -16,7 +16,7 @@ import type { SentResults } from './sent-results.ts';
 import { type SessionEnd, sessionEndOf } from './session-end.ts';
 import type { WorkerCommands } from './worker-commands.ts';
 
-// The orchestrator sends the desired set every 5 s, so that this much silence means it is not there.
+// The orchestrator says every 5 s what should run, or that nothing of it has changed, so that this much silence means it is not there.
 const silenceMaxMs = 20_000;
 const heartbeatBounds = { minMs: 100, maxMs: 60_000 };
 
@@ -107,7 +107,7 @@ export async function runSession(parts: SessionParts, signal: AbortSignal): Prom
 }
 
 function handle(
-  { channel, commands, results }: SessionParts,
+  { channel, outbox, commands, results }: SessionParts,
   peer: PeerClock,
   body: SessionResponse['body'],
   over: AbortSignal,
@@ -118,6 +118,11 @@ function handle(
       break;
     case 'desiredSet':
       commands.applyDesiredSet(peer.setWithRemaining(body.value), false);
+      break;
+    case 'desiredChanges':
+      if (!commands.applyDesiredChanges(peer.setWithRemaining(body.value))) {
+        outbox.desiredSetWanted(commands.desiredVersion());
+      }
       break;
     case 'cancelTask':
       commands.cancelTask(body.value.taskId);

@@ -3,6 +3,7 @@ import type { BotKey } from '#common/ids.ts';
 import type {
   AdoptStrays,
   BotObservation,
+  DesiredChanges,
   DesiredSet,
   Ensure,
   Heartbeat,
@@ -22,6 +23,10 @@ export interface WorkerCommands {
   objectionTo(storeId: string): string | undefined;
   /** `anew`: the first set of a session. */
   applyDesiredSet(set: DesiredSet, anew: boolean): void;
+  /** False, and nothing is done, when they are changes of another set than the last one. */
+  applyDesiredChanges(changes: DesiredChanges): boolean;
+  /** DesiredSet.version as far as it was applied in this session. */
+  desiredVersion(): bigint;
   ensure(ensure: Ensure): void;
   cancelTask(taskId: string): void;
   /** True: another process is this worker, so leave its bots as they are; false: this one is it again. */

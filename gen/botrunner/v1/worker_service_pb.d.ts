@@ -133,6 +133,14 @@ export declare type SessionRequest = Message<"botrunner.v1.SessionRequest"> & {
      */
     value: StraysAdopted;
     case: "adopted";
+  } | {
+    /**
+     * A DesiredChanges did not fit what the worker knows: it needs the whole set again.
+     *
+     * @generated from field: botrunner.v1.DesiredSetWanted desired_set_wanted = 9;
+     */
+    value: DesiredSetWanted;
+    case: "desiredSetWanted";
   } | { case: undefined; value?: undefined };
 };
 
@@ -195,7 +203,8 @@ export declare type SessionResponse = Message<"botrunner.v1.SessionResponse"> & 
     case: "cancelTask";
   } | {
     /**
-     * The bots of this worker in full; what is not in it must not run.
+     * The bots of this worker in full; what is not in it must not run. Every 5 s to workers without the capability
+     * desired.changes; to those with it now and then, and when they ask for it.
      *
      * @generated from field: botrunner.v1.DesiredSet desired_set = 6;
      */
@@ -209,6 +218,15 @@ export declare type SessionResponse = Message<"botrunner.v1.SessionResponse"> & 
      */
     value: AdoptStrays;
     case: "adopt";
+  } | {
+    /**
+     * What has changed of it since the worker was last told. Every 5 s, and without a bot while nothing has changed. Only for
+     * workers with the capability desired.changes.
+     *
+     * @generated from field: botrunner.v1.DesiredChanges desired_changes = 8;
+     */
+    value: DesiredChanges;
+    case: "desiredChanges";
   } | { case: undefined; value?: undefined };
 };
 
@@ -217,6 +235,26 @@ export declare type SessionResponse = Message<"botrunner.v1.SessionResponse"> & 
  * Use `create(SessionResponseSchema)` to create a new message.
  */
 export declare const SessionResponseSchema: GenMessage<SessionResponse>;
+
+/**
+ * The worker's answer to DesiredChanges that it cannot apply. Safe to repeat: a DesiredSet follows within 5 s, one for all of them.
+ *
+ * @generated from message botrunner.v1.DesiredSetWanted
+ */
+export declare type DesiredSetWanted = Message<"botrunner.v1.DesiredSetWanted"> & {
+  /**
+   * DesiredSet.version, or DesiredChanges.version, of the last one it has applied in this session; 0 for none.
+   *
+   * @generated from field: int64 version = 1;
+   */
+  version: bigint;
+};
+
+/**
+ * Describes the message botrunner.v1.DesiredSetWanted.
+ * Use `create(DesiredSetWantedSchema)` to create a new message.
+ */
+export declare const DesiredSetWantedSchema: GenMessage<DesiredSetWanted>;
 
 /**
  * Containers of bots on the worker's engine that are not its own: it lost its folder or key, or they are of another worker.
@@ -673,6 +711,15 @@ export declare type DesiredSet = Message<"botrunner.v1.DesiredSet"> & {
    * @generated from field: repeated botrunner.v1.StoreOpening openings = 4;
    */
   openings: StoreOpening[];
+
+  /**
+   * Of what this worker should run: rises with every change of that, and is compared only within one session. 0 from an
+   * orchestrator that counts none. A worker with the capability desired.changes leaves a bot alone that is not in the set if it
+   * learnt of it by an Ensure with a higher desired_version: the set is older than the bot.
+   *
+   * @generated from field: int64 version = 5;
+   */
+  version: bigint;
 };
 
 /**
@@ -680,6 +727,55 @@ export declare type DesiredSet = Message<"botrunner.v1.DesiredSet"> & {
  * Use `create(DesiredSetSchema)` to create a new message.
  */
 export declare const DesiredSetSchema: GenMessage<DesiredSet>;
+
+/**
+ * What has changed of a DesiredSet. A worker applies it if it is at base_version, and is then at version; otherwise it does
+ * nothing but answer DesiredSetWanted.
+ *
+ * @generated from message botrunner.v1.DesiredChanges
+ */
+export declare type DesiredChanges = Message<"botrunner.v1.DesiredChanges"> & {
+  /**
+   * DesiredSet.version of the set that these are changes of.
+   *
+   * @generated from field: int64 base_version = 1;
+   */
+  baseVersion: bigint;
+
+  /**
+   * As DesiredSet.version. Equal to base_version when nothing has changed.
+   *
+   * @generated from field: int64 version = 2;
+   */
+  version: bigint;
+
+  /**
+   * The bots of which something may have changed, as in DesiredSet.bots. A repeat of what the worker knows does nothing.
+   *
+   * @generated from field: repeated botrunner.v1.Ensure bots = 3;
+   */
+  bots: Ensure[];
+
+  /**
+   * Bots that are no longer in the set, and must not run.
+   *
+   * @generated from field: repeated botrunner.v1.BotName gone = 4;
+   */
+  gone: BotName[];
+
+  /**
+   * As DesiredSet.now.
+   *
+   * @generated from field: botrunner.v1.StoreMoment now = 5;
+   */
+  now?: StoreMoment | undefined;
+};
+
+/**
+ * Describes the message botrunner.v1.DesiredChanges.
+ * Use `create(DesiredChangesSchema)` to create a new message.
+ */
+export declare const DesiredChangesSchema: GenMessage<DesiredChanges>;
 
 /**
  * Names a bot.
@@ -859,6 +955,13 @@ export declare type Ensure = Message<"botrunner.v1.Ensure"> & {
    * @generated from field: bool claim_tokens = 15;
    */
   claimTokens: boolean;
+
+  /**
+   * DesiredSet.version as of this decision or a later one; 0 in a set, which has one of its own.
+   *
+   * @generated from field: int64 desired_version = 16;
+   */
+  desiredVersion: bigint;
 };
 
 /**

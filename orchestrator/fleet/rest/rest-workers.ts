@@ -124,6 +124,7 @@ export class RestWorkers {
       memoryBytes: assumedMemoryBytes,
       cpuMillis: assumedCpuMillis,
       queue: worker.queue,
+      told: undefined,
     };
     const member = { facts, worker };
     this.#registered.delete(workerId);

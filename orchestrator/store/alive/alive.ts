@@ -3,9 +3,10 @@
  * it; a commit writes each row that has changed once. Pure: what is not alive is read by `archive`.
  */
 import { botKeyText } from '#common/ids.ts';
-import type { BotRecord, EventRecord, Leftover, TaskRecord } from '../../core/records.ts';
+import type { BotRecord, EventRecord, JobRecord, Leftover, TaskRecord } from '../../core/records.ts';
 import type { Tables } from '../tables.ts';
 import { createAliveBots } from './bots.ts';
+import { createAliveDesires } from './desires.ts';
 import { createAliveJobs, type JobRow } from './jobs.ts';
 import { createAliveOutbox, type KeptEvents } from './outbox.ts';
 import {
@@ -50,6 +51,7 @@ export interface AliveTables {
   readonly outbox: Omit<Tables['outbox'], 'place' | 'setPlace'>;
   readonly workers: Omit<Tables['workers'], 'access' | 'allAccess' | 'putAccess'>;
   readonly leftovers: Tables['leftovers'];
+  readonly desires: Tables['desires'];
   readonly botVolumes: Tables['botVolumes'];
   readonly telegramTokens: Tables['telegramTokens'];
   readonly sourceTokens: Tables['sourceTokens'];
@@ -88,11 +90,17 @@ export function createAlive(archive: Archive): Alive {
     room += 1;
   };
   const sourceTokens = createAliveSourceTokens(undo);
-  const jobs = createAliveJobs({ undo, active, ended: archive.job });
-  const bots = createAliveBots({ undo, active, roomGrew, removed: sourceTokens.removeBot });
-  const tasks = createAliveTasks({ undo, done: archive.task, jobOf: (jobId) => jobs.rows.get(jobId)?.job });
+  const jobOf = (jobId: string): JobRecord | undefined => jobs.rows.get(jobId)?.job;
+  const desires = createAliveDesires({
+    bot: (key) => bots.rows.get(key),
+    job: jobOf,
+  });
+  const jobs = createAliveJobs({ undo, active, ended: archive.job, desires: desires.ofJobs });
+  const { removeBot } = sourceTokens;
+  const bots = createAliveBots({ undo, active, roomGrew, removed: removeBot, desires: desires.ofBots });
+  const tasks = createAliveTasks({ undo, done: archive.task, jobOf, desires: desires.ofTasks });
   const workers = createAliveWorkers(undo, roomGrew);
-  const leftovers = createAliveLeftovers(undo, roomGrew);
+  const leftovers = createAliveLeftovers(undo, roomGrew, desires.ofLeftovers);
   const volumes = createAliveVolumes(undo);
   const telegramTokens = createAliveTelegramTokens(undo, roomGrew);
   const outbox = createAliveOutbox(undo, archive.events, archive.lastSeq());
@@ -145,6 +153,7 @@ export function createAlive(archive: Archive): Alive {
       tasks: tasks.table,
       workers: workers.table,
       leftovers: leftovers.table,
+      desires: desires.table,
       botVolumes: volumes.table,
       telegramTokens: telegramTokens.table,
       sourceTokens: sourceTokens.table,

@@ -5,7 +5,7 @@ import { mayRun } from '../../core/quota.ts';
 import type { BotRecord } from '../../core/records.ts';
 import type { BotTable } from '../tables.ts';
 import { Counts, Groups, Sums } from './indexes.ts';
-import { Rows } from './rows.ts';
+import { type Index, Rows } from './rows.ts';
 import { Soonest } from './soonest.ts';
 import type { Undo } from './undo.ts';
 
@@ -21,6 +21,7 @@ export interface BotParts {
   /** Something that waits may find room now. */
   readonly roomGrew: () => void;
   readonly removed: (key: BotKey) => void;
+  readonly desires: Index<BotRecord>;
 }
 
 const byId = (a: BotRecord, b: BotRecord): number => (a.botId < b.botId ? -1 : 1);
@@ -29,7 +30,7 @@ const byUserAndId = (a: BotRecord, b: BotRecord): number =>
 const stopsAt = (warned: boolean) => (bot: BotRecord) =>
   bot.desired === 'running' && bot.ageWarned === warned ? (bot.stopsAt ?? undefined) : undefined;
 
-export function createAliveBots({ undo, active, roomGrew, removed }: BotParts): AliveBots {
+export function createAliveBots({ undo, active, roomGrew, removed, desires }: BotParts): AliveBots {
   const byUser = new Groups<BotRecord>(({ userId, desired }) => (desired === 'removed' ? undefined : userId));
   const byWorker = new Groups<BotRecord>(({ workerId }) => workerId ?? undefined);
   const byPendingTask = new Groups<BotRecord>(({ pendingTask }) => pendingTask ?? undefined);
@@ -39,7 +40,8 @@ export function createAliveBots({ undo, active, roomGrew, removed }: BotParts): 
   );
   const counted = new Counts<BotRecord>((bot) => (mayRun(bot) ? [bot.userId, bot.botId] : undefined), active);
   const ends = { unwarned: new Soonest(stopsAt(false)), warned: new Soonest(stopsAt(true)) };
-  const rows = new Rows(undo, [byUser, byWorker, byPendingTask, reserved, counted, ends.unwarned, ends.warned]);
+  const ages = [ends.unwarned, ends.warned];
+  const rows = new Rows(undo, [byUser, byWorker, byPendingTask, reserved, counted, ...ages, desires]);
   const put = (bot: BotRecord) => rows.put(botKeyText(bot), bot);
   const each = (change: (bot: BotRecord) => BotRecord) => {
     for (const bot of [...rows.values()]) {

@@ -4,7 +4,7 @@ import { actionsThat } from '../../core/actions.ts';
 import { isFinal, type JobRecord } from '../../core/records.ts';
 import type { JobTable } from '../tables.ts';
 import { Counts, Groups } from './indexes.ts';
-import { Rows } from './rows.ts';
+import { type Index, Rows } from './rows.ts';
 import { Soonest } from './soonest.ts';
 import type { Undo } from './undo.ts';
 
@@ -34,6 +34,7 @@ export interface JobParts {
   readonly active: Map<string, Map<string, number>>;
   /** A job that has ended, from where it is kept. */
   readonly ended: (jobId: string) => JobRow | undefined;
+  readonly desires: Index<JobRow>;
 }
 
 const takingPlace: readonly string[] = actionsThat(({ takesPlace }) => takesPlace);
@@ -41,7 +42,7 @@ const isOpen = ({ job }: JobRow): boolean => !isFinal(job.status);
 const byId = (a: JobRecord, b: JobRecord): number => (a.jobId < b.jobId ? -1 : 1);
 const jobsOf = (rows: ReadonlyMap<string, JobRow>): JobRecord[] => [...rows.values()].map(({ job }) => job).sort(byId);
 
-export function createAliveJobs({ undo, active, ended }: JobParts): AliveJobs {
+export function createAliveJobs({ undo, active, ended, desires }: JobParts): AliveJobs {
   const ofBot = new Groups<JobRow>((row) => (isOpen(row) && row.job.mutating ? botKeyText(row.job) : undefined));
   const byStatus = new Groups<JobRow>(({ job }) => job.status);
   const waiting = new Groups<JobRow>(({ job }) => (job.status === 'waiting_for_worker' ? botKeyText(job) : undefined));
@@ -50,7 +51,7 @@ export function createAliveJobs({ undo, active, ended }: JobParts): AliveJobs {
     active,
   );
   const deadlines = new Soonest<JobRow>((row) => (isOpen(row) ? row.job.deadlineAt : undefined));
-  const rows = new Rows(undo, [ofBot, byStatus, waiting, starting, deadlines]);
+  const rows = new Rows(undo, [ofBot, byStatus, waiting, starting, deadlines, desires]);
   const find = (jobId: string) => rows.get(jobId) ?? ended(jobId);
   const open = () => [...rows.values()].filter(isOpen);
   return {

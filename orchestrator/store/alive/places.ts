@@ -3,7 +3,7 @@ import { type BotKey, botKeyText } from '#common/ids.ts';
 import type { Leftover } from '../../core/records.ts';
 import type { BotVolumeTable, LeftoverTable, SourceTokenTable, TelegramTokenTable } from '../tables.ts';
 import { Groups } from './indexes.ts';
-import { Rows } from './rows.ts';
+import { type Index, Rows } from './rows.ts';
 import type { Undo } from './undo.ts';
 
 export interface TokenRow extends BotKey {
@@ -109,12 +109,12 @@ export function createAliveVolumes(undo: Undo) {
 export const leftoverKey = placeKey;
 const byKey = (a: Leftover, b: Leftover): number => (placeKey(a) < placeKey(b) ? -1 : 1);
 
-export function createAliveLeftovers(undo: Undo, roomGrew: () => void) {
+export function createAliveLeftovers(undo: Undo, roomGrew: () => void, desires: Index<Leftover>) {
   const ofBot = new Groups<Leftover>(botKeyText);
   const ofWorker = new Groups<Leftover>(({ workerId }) => workerId);
   const ofTask = new Groups<Leftover>(({ taskId }) => taskId);
   const copies = new Groups<Leftover>(({ copy }) => (copy ? 'copy' : undefined));
-  const rows = new Rows<Leftover>(undo, [ofBot, ofWorker, ofTask, copies]);
+  const rows = new Rows<Leftover>(undo, [ofBot, ofWorker, ofTask, copies, desires]);
   const table: LeftoverTable = {
     ofWorker: (workerId) => [...ofWorker.of(workerId).values()].sort(byKey),
     ofBot: (bot) => [...ofBot.of(botKeyText(bot)).values()].sort((a, b) => (a.workerId < b.workerId ? -1 : 1)),

@@ -2,7 +2,7 @@
 import { isFinal, type JobRecord, type TaskRecord } from '../../core/records.ts';
 import type { TaskTable } from '../tables.ts';
 import { Groups } from './indexes.ts';
-import { Rows } from './rows.ts';
+import { type Index, Rows } from './rows.ts';
 import type { Undo } from './undo.ts';
 
 export interface AliveTasks {
@@ -17,11 +17,12 @@ export interface TaskParts {
   /** A task that is done, from where it is kept. */
   readonly done: (taskId: string) => TaskRecord | undefined;
   readonly jobOf: (jobId: string) => JobRecord | undefined;
+  readonly desires: Index<TaskRecord>;
 }
 
 const byId = (a: TaskRecord, b: TaskRecord): number => (a.taskId < b.taskId ? -1 : 1);
 
-export function createAliveTasks({ undo, done, jobOf }: TaskParts): AliveTasks {
+export function createAliveTasks({ undo, done, jobOf, desires }: TaskParts): AliveTasks {
   const free = new Groups<TaskRecord>(({ status, workerId, type }) =>
     status === 'open' && workerId === null ? type : undefined,
   );
@@ -29,7 +30,7 @@ export function createAliveTasks({ undo, done, jobOf }: TaskParts): AliveTasks {
     status === 'accepted' && workerId !== null ? workerId : undefined,
   );
   const over = new Groups<TaskRecord>(({ status }) => (status === 'done' ? status : undefined));
-  const rows = new Rows(undo, [free, taken, over]);
+  const rows = new Rows(undo, [free, taken, over, desires]);
   return {
     rows,
     evict() {

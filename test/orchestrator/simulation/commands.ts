@@ -208,8 +208,9 @@ export function settle(world: World): void {
     if (!host.power) commands['on']?.(world, new Line(`on ${host.worker.workerId}`));
     host.frozen = false;
     host.ready = true;
-    // The first set of a session is the whole truth.
-    world.join(host);
+    // The first set of a session is the whole truth; who has one needs no other.
+    if (host.session === undefined) world.join(host);
+    else world.setReady(host, true);
     commands['cordon']?.(world, new Line(`cordon ${host.worker.workerId} off`));
     for (const bot of host.worker.bots.values()) host.worker.turn(bot, 'running');
   }
@@ -227,13 +228,17 @@ export function settle(world: World): void {
   checkSettled(world.hosts.values(), world.tables, world.bots(), world.trace.jobs);
 }
 
-/** Runs one command; `lost:` before it: its effects are lost with the orchestrator. Throws what its check finds. */
+/**
+ * Runs one command; `lost:` before it: its effects are lost with the orchestrator, `unsent:`: what it tells workers at once is lost. Throws
+ * what its check finds.
+ */
 export function runCommand(world: World, text: string): void {
-  const lost = text.startsWith('lost:');
-  const line = new Line(lost ? text.slice('lost:'.length) : text);
+  const [, prefix, rest = text] = /^(lost|unsent):(.*)$/.exec(text) ?? [];
+  const line = new Line(rest);
   const command = commands[line.at(0)];
   if (command === undefined) throw new Error(`there is no command "${line.at(0)}"`);
-  if (lost) world.crashAfter(() => command(world, line));
+  if (prefix === 'lost') world.crashAfter(() => command(world, line));
+  else if (prefix === 'unsent') world.unsent(() => command(world, line));
   else command(world, line);
   checkHosts(world.hosts.values(), world.tables);
 }

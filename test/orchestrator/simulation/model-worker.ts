@@ -10,6 +10,7 @@ import { type BotSpec, BotState, DesiredState } from '#gen/botrunner/v1/bot_pb.j
 import {
   type BotObservation,
   BotObservationSchema,
+  type DesiredChanges,
   type Ensure,
   type SessionResponse,
   type TaskResult,
@@ -23,7 +24,9 @@ export type Outcome = (typeof outcomes)[number];
 export type FromWorker =
   | { readonly kind: 'accepted'; readonly taskId: string }
   | { readonly kind: 'result'; readonly result: TaskResult }
-  | { readonly kind: 'observations'; readonly bots: readonly BotObservation[] };
+  | { readonly kind: 'observations'; readonly bots: readonly BotObservation[] }
+  /** What has changed of the desired set does not fit what it knows. */
+  | { readonly kind: 'wanted' };
 
 export interface ModelContainer {
   readonly id: string;
@@ -73,6 +76,10 @@ export class ModelWorker {
   readonly bots = new Map<string, ModelBot>();
   /** On its disk until they are acknowledged. */
   readonly results = new Map<string, TaskResult>();
+  /** Of the desired set that it knows in this session. */
+  #version = 0n;
+  /** By bot, the version at which this session told of it. */
+  readonly #learnt = new Map<string, bigint>();
   /** The last one, for saying it once more. */
   lastResult: TaskResult | undefined;
   #containers = 0;
@@ -112,10 +119,14 @@ export class ModelWorker {
         this.#ensure(body.value, false);
         break;
       case 'welcome':
-        this.#set(body.value.desiredSet?.bots ?? [], true);
+        this.#learnt.clear();
+        this.#set(body.value.desiredSet?.version ?? 0n, body.value.desiredSet?.bots ?? [], true);
         break;
       case 'desiredSet':
-        this.#set(body.value.bots, false);
+        this.#set(body.value.version, body.value.bots, false);
+        break;
+      case 'desiredChanges':
+        this.#changes(body.value);
         break;
       case 'cancelTask': {
         const bot = this.#all().find(({ task }) => task === body.value.taskId);
@@ -132,15 +143,34 @@ export class ModelWorker {
     return body;
   }
 
-  #set(ensures: readonly Ensure[], anew: boolean): void {
+  #set(version: bigint, ensures: readonly Ensure[], anew: boolean): void {
+    this.#version = version;
     for (const ensure of ensures) this.#ensure(ensure, anew);
     const named = new Set(ensures.map(botKeyText));
     for (const bot of this.#all()) {
-      if (named.has(botKeyText(bot)) || bot.decided?.kind === 'absent') continue;
-      this.#end(bot, 'CANCELLED');
-      const last = bot.decided ?? { epoch: 0n, generation: 0n, revision: 0n, restart: false, claims: false };
-      bot.decided = { ...last, kind: 'absent' };
+      const key = botKeyText(bot);
+      if (!named.has(key) && (this.#learnt.get(key) ?? 0n) <= version) this.#absent(bot);
     }
+  }
+
+  #changes({ baseVersion, version, bots, gone }: DesiredChanges): void {
+    if (baseVersion !== this.#version) {
+      this.#say({ kind: 'wanted' });
+      return;
+    }
+    this.#version = version;
+    for (const ensure of bots) this.#ensure(ensure, false);
+    for (const key of gone) {
+      const bot = this.bots.get(botKeyText(key));
+      if (bot !== undefined) this.#absent(bot);
+    }
+  }
+
+  #absent(bot: ModelBot): void {
+    if (bot.decided?.kind === 'absent') return;
+    this.#end(bot, 'CANCELLED');
+    const last = bot.decided ?? { epoch: 0n, generation: 0n, revision: 0n, restart: false, claims: false };
+    bot.decided = { ...last, kind: 'absent' };
   }
 
   #ensure(message: Ensure, anew: boolean): void {
@@ -154,6 +184,7 @@ export class ModelWorker {
       taskId = '';
     }
     const key = botKeyText({ userId, botId });
+    if (message.desiredVersion > 0n) this.#learnt.set(key, message.desiredVersion);
     const bot = this.bots.get(key) ?? {
       userId,
       botId,

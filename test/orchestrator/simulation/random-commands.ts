@@ -78,7 +78,11 @@ export function randomCommands(seed: number): readonly string[] {
   };
   const lines = [join(choose(workers)), ...Array.from({ length: 3 + Math.floor(random() * lengthMax) }, one)];
   // Now and then the orchestrator dies with what it wanted to send.
-  return lines.map((line) => (random() < 0.03 && line !== 'crash' ? `lost: ${line}` : line));
+  return lines.map((line) => {
+    const luck = random();
+    if (luck < 0.03 && line !== 'crash') return `lost: ${line}`;
+    return luck < 0.08 ? `unsent: ${line}` : line;
+  });
 }
 
 function raise(): never {

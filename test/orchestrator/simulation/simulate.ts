@@ -71,7 +71,7 @@ function shrink(commands: readonly string[], rule: string, twice: boolean): read
 function simplerOnes(command: string): readonly string[] {
   const words = command.split(' ');
   return words.flatMap((word, at) =>
-    at > 0 && (word.includes('=') || ['takeover', 'purge', 'all', 'lost:'].includes(word))
+    at > 0 && (word.includes('=') || ['takeover', 'purge', 'all', 'lost:', 'unsent:'].includes(word))
       ? [words.toSpliced(at, 1).join(' ')]
       : [],
   );

@@ -17,6 +17,7 @@ import { advance } from '../../../orchestrator/engine/advance.ts';
 import { endOldBots } from '../../../orchestrator/engine/aging.ts';
 import { type Change, type CommitEffect, createChange } from '../../../orchestrator/engine/change.ts';
 import { defaultEngineSettings, type EngineContext } from '../../../orchestrator/engine/context.ts';
+import { stampCommands } from '../../../orchestrator/engine/ensure.ts';
 import { logsResult } from '../../../orchestrator/engine/read.ts';
 import { makeRoom } from '../../../orchestrator/engine/takeover.ts';
 import { endOverdue, placeWaiting, readLogsAgain, takeUp, workerSilent } from '../../../orchestrator/engine/upkeep.ts';
@@ -61,6 +62,8 @@ export class SimulatedEngine {
   readonly #codeTokens = new Map<string, string>();
   /** The orchestrator is about to be killed: effects are lost. */
   #dying = false;
+  /** Commands to workers fail after their commit. */
+  #loses = false;
   #triedRoom = 0;
 
   constructor(options: WorldOptions) {
@@ -124,7 +127,9 @@ export class SimulatedEngine {
             return tx.outbox.add(event);
           },
         };
-        return work(createChange({ ...tx, outbox }, inputs, effects));
+        const value = work(createChange({ ...tx, outbox }, inputs, effects));
+        stampCommands(tx, effects);
+        return value;
       }, keep);
     };
     if (this.#options.twice) this.#tryInVain(() => run(false), told);
@@ -157,6 +162,7 @@ export class SimulatedEngine {
   #carryOut(effect: CommitEffect): void {
     switch (effect.kind) {
       case 'send':
+        if (this.#loses) return;
         this.fleet.send(effect.workerId, effect.body);
         return;
       case 'read_log': {
@@ -248,6 +254,16 @@ export class SimulatedEngine {
       this.#dying = false;
     }
     this.crash();
+  }
+
+  /** Runs a command of which no worker hears at once. */
+  unsent(command: () => void): void {
+    this.#loses = true;
+    try {
+      command();
+    } finally {
+      this.#loses = false;
+    }
   }
 
   protected expire(): void {

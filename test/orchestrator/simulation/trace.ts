@@ -82,6 +82,10 @@ export class Trace {
       case 'desiredSet':
         this.line(`${workerId} hears of all: ${this.#set(body.value.bots)}`);
         break;
+      case 'desiredChanges':
+        if (body.value.bots.length > 0) this.line(`${workerId} hears of changes: ${this.#set(body.value.bots)}`);
+        for (const key of body.value.gone) this.line(`${workerId} hears that ${botKeyText(key)} is not its own`);
+        break;
       case 'cancelTask':
         this.line(`${workerId} hears cancel ${this.#number('task', body.value.taskId)}`);
         break;
@@ -110,6 +114,9 @@ export class Trace {
   said(workerId: string, message: FromWorker): void {
     switch (message.kind) {
       case 'accepted':
+        break;
+      case 'wanted':
+        this.line(`${workerId} asks for all`);
         break;
       case 'observations':
         for (const bot of message.bots) this.line(`${workerId} says ${observation(bot)}`);

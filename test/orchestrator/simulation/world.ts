@@ -1,15 +1,23 @@
-import { create } from '@bufbuild/protobuf';
 import { ProblemError } from '#common/problem.ts';
-import { DesiredSetSchema, type SessionResponse } from '#gen/botrunner/v1/worker_service_pb.js';
+import type { SessionResponse } from '#gen/botrunner/v1/worker_service_pb.js';
 import { nextAging } from '../../../orchestrator/engine/aging.ts';
-import { desiredBots } from '../../../orchestrator/engine/desired-set.ts';
+import { desiredBots, desiredOf } from '../../../orchestrator/engine/desired-set.ts';
 import { observe } from '../../../orchestrator/engine/observe.ts';
 import { applyResult, noteAccepted } from '../../../orchestrator/engine/results.ts';
 import { claimTokens } from '../../../orchestrator/engine/takeover.ts';
+import {
+  changesFor,
+  type DesiredSource,
+  tellAll,
+  tellChanges,
+  toldNothing,
+  wholeSet,
+} from '../../../orchestrator/fleet/desired.ts';
 import type { SessionFacts } from '../../../orchestrator/fleet/fleet.ts';
 import type { SendQueue } from '../../../orchestrator/fleet/send-queue.ts';
 import { type Answer, type FromWorker, type ModelBot, ModelWorker } from './model-worker.ts';
 import { mib, SimulatedEngine } from './simulated-engine.ts';
+import { ToldSoFar } from './told-so-far.ts';
 
 export interface Host {
   readonly worker: ModelWorker;
@@ -22,12 +30,28 @@ export interface Host {
   power: boolean;
 }
 
-const capabilities = ['mode.simple', 'language.python', 'language.node', 'restart.in_place', 'takeover.claim'];
+const capabilities = [
+  'mode.simple',
+  'language.python',
+  'language.node',
+  'restart.in_place',
+  'takeover.claim',
+  'desired.changes',
+];
 const reconcileMs = 5_000;
 const lookMs = 1_000;
 
 export class World extends SimulatedEngine {
   readonly hosts = new Map<string, Host>();
+  /** What each worker would have to be told after all that it was told in its session: for the check of `told`. */
+  readonly #told = new ToldSoFar();
+  readonly #desired: DesiredSource = {
+    all: (tx, workerId) => desiredBots(this.context, tx, workerId, () => 1),
+    of: (tx, workerId, key) => desiredOf(this.context, tx, workerId, key, () => 1),
+    keys: () => [],
+    kept: () => [],
+    now: () => undefined,
+  };
   #sessions = 0;
   #reconcileAt = 0;
 
@@ -80,6 +104,7 @@ export class World extends SimulatedEngine {
       memoryBytes,
       cpuMillis: 64_000,
       queue,
+      told: host.capabilities.includes('desired.changes') ? toldNothing() : undefined,
     };
     this.change(({ tx, now }) => {
       tx.workers.put({
@@ -100,7 +125,9 @@ export class World extends SimulatedEngine {
     this.fleet.join(session, host.ready, 'its engine is not there');
     host.session = session;
     this.silent.delete(workerId);
-    const bots = [...this.#desired(workerId)];
+    const desiredSet = wholeSet(this.#desired, this.tables, workerId);
+    if (session.told) tellAll(session.told, desiredSet, this.clock.monotonicMs(), 0);
+    this.#told.all(workerId, desiredSet.bots);
     queue.push({
       case: 'welcome',
       value: {
@@ -108,15 +135,11 @@ export class World extends SimulatedEngine {
         sessionId: session.sessionId,
         protocol: 1,
         heartbeatIntervalMs: 2_000,
-        desiredSet: create(DesiredSetSchema, { bots }),
+        desiredSet,
         storeId: '',
       },
     });
     this.placeWaiting();
-  }
-
-  #desired(workerId: string) {
-    return desiredBots(this.context, this.tables, workerId, (job) => job.deadlineAt - this.clock.wallMs());
   }
 
   /** The connection is lost, with all that was under way on it. */
@@ -140,10 +163,28 @@ export class World extends SimulatedEngine {
   }
 
   reconcile(host: Host): void {
-    if (host.session === undefined) return;
-    const bots = [...this.#desired(host.worker.workerId)];
-    const value = create(DesiredSetSchema, { bots });
-    this.fleet.send(host.worker.workerId, { case: 'desiredSet', value });
+    const { session } = host;
+    if (session === undefined) return;
+    const { workerId, told } = session;
+    const changes = told && changesFor(this.#desired, this.tables, workerId, told, this.clock.monotonicMs());
+    if (told && changes) {
+      tellChanges(told, changes);
+      this.#told.changes(workerId, changes);
+      this.#told.check(workerId, this.#desired.all(this.tables, workerId));
+      this.fleet.send(workerId, { case: 'desiredChanges', value: changes });
+      return;
+    }
+    const value = wholeSet(this.#desired, this.tables, workerId);
+    if (told) tellAll(told, value, this.clock.monotonicMs(), 0);
+    this.#told.all(workerId, value.bots);
+    this.fleet.send(workerId, { case: 'desiredSet', value });
+  }
+
+  /** Whether the last that it was sent and has not looked at is the whole truth still. */
+  #knowsAll({ worker: { inbox, workerId } }: Host): boolean {
+    const last = inbox.at(-1);
+    if (last?.case === 'desiredSet') return true;
+    return last?.case === 'desiredChanges' && last.value.version === BigInt(this.tables.desires.version(workerId));
   }
 
   /** The worker looks at the next message that it was sent. */
@@ -177,6 +218,9 @@ export class World extends SimulatedEngine {
     switch (message.kind) {
       case 'accepted':
         this.change((change) => noteAccepted(change, workerId, message.taskId));
+        return;
+      case 'wanted':
+        if (host.session?.told) host.session.told.wanted = true;
         return;
       case 'observations':
         this.change((change) => observe(this.context, change, workerId, message.bots));
@@ -235,7 +279,7 @@ export class World extends SimulatedEngine {
         this.#reconcileAt = this.clock.monotonicMs() + reconcileMs;
         for (const host of this.hosts.values()) {
           // What was not looked at yet is followed by the whole truth anyway.
-          if (host.worker.inbox.at(-1)?.case !== 'desiredSet') this.reconcile(host);
+          if (!this.#knowsAll(host)) this.reconcile(host);
         }
       }
     }
