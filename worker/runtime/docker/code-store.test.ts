@@ -65,6 +65,7 @@ it('keeps the code of a version as the bot’s own files, wherever they came fro
   expect(await readdir(dir)).toHaveLength(1);
   await store.remove(image);
   expect(await store.size(image)).toBeUndefined();
+  expect(await readdir(dir)).toEqual([]);
 });
 
 it('leaves nothing of a source that is bad, given up or not kept', async () => {

@@ -80,6 +80,7 @@ export function createCodeStore(dir: string): CodeStore {
     async remove(image) {
       await ready();
       await rm(pathOf(image), { force: true });
+      await removeIfEmpty(dirname(pathOf(image)));
     },
     async removeAll(key, keep) {
       await ready();
@@ -89,11 +90,7 @@ export function createCodeStore(dir: string): CodeStore {
         const path = join(folder, name);
         if (!kept.has(path)) await rm(path, { force: true });
       }
-      try {
-        await rmdir(folder);
-      } catch (error) {
-        if (!isErrno(error, 'ENOENT') && !isErrno(error, 'ENOTEMPTY')) throw error;
-      }
+      await removeIfEmpty(folder);
     },
   };
 }
@@ -104,6 +101,14 @@ async function openDir(dir: string): Promise<void> {
     const [, repository = '', file = ''] = former.exec(name) ?? [];
     if (temporary.test(name)) await rm(join(dir, name), { force: true });
     else if (file !== '') await moveInto(join(dir, name), join(dir, repository, file));
+  }
+}
+
+async function removeIfEmpty(folder: string): Promise<void> {
+  try {
+    await rmdir(folder);
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT') && !isErrno(error, 'ENOTEMPTY')) throw error;
   }
 }
 

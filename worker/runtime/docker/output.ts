@@ -81,30 +81,45 @@ async function* lookThrough(
   if (!(await isOwn(deps, id, signal))) throw noSuchContainer();
   const maxBytes = () => bound.bytes;
   const sinceNs = readSinceNs(cursor, BigInt(deps.clock.wallMs()) * 1_000_000n);
-  if (sinceNs !== undefined && cursor.ordinal > 0) {
-    for (const tail of tailFrames) {
-      const reader = createTailReader(cursor, maxBytes);
-      yield* fullBatches(reader, readFrames(deps, id, { tail }, signal));
-      if (!reader.isSearching()) return reader.finish(await hasEnded(deps, id, reader, signal));
-    }
+  const wholeLog = async function* (answer: Frames) {
+    const reader = createFrameReader(cursor, maxBytes);
+    yield* fullBatches(reader, answer);
+    return reader.finish(await hasEnded(deps, id, reader, signal));
+  };
+  if (sinceNs === undefined || cursor.ordinal === 0) {
+    const since = sinceNs === undefined ? undefined : sinceParameter(sinceNs);
+    return yield* wholeLog(readFrames(deps, id, { since }, signal));
   }
-  const reader = createFrameReader(cursor, maxBytes);
-  const query = { since: sinceNs === undefined ? undefined : sinceParameter(sinceNs) };
-  yield* fullBatches(reader, readFrames(deps, id, query, signal));
-  return reader.finish(await hasEnded(deps, id, reader, signal));
+  const newest = await newestFrames(deps, id, signal);
+  if (newest.length < newestMax) return yield* wholeLog([newest]);
+  for (const tail of [newestMax, ...tailFrames]) {
+    const reader = createTailReader(cursor, maxBytes);
+    yield* fullBatches(reader, tail === newestMax ? [newest] : readFrames(deps, id, { tail }, signal));
+    if (!reader.isSearching()) return reader.finish(await hasEnded(deps, id, reader, signal));
+  }
+  return yield* wholeLog(readFrames(deps, id, { since: sinceParameter(sinceNs) }, signal));
 }
 
+type Frames = AsyncIterable<readonly OutputFrame[]> | Iterable<readonly OutputFrame[]>;
+
 /**
- * How many of the last frames are looked through for the cursor's line, in turns, before the log since its time. Asked for the latter, an
- * engine decodes its files from their beginning: more than a second when they are full, and for each line of a bot that prints little.
+ * How many of the last frames are looked through for the cursor's line after those, in turns, before the log since its time. Asked for
+ * the latter, an engine decodes its files from their beginning: more than a second when they are full, and for each line of a bot that prints little.
  */
-const tailFrames = [100, 1000, 10_000, 100_000];
+const tailFrames = [1000, 10_000, 100_000];
+
+/** So many of the last frames are looked at first: most logs that are looked at have no more, or no more that is new. */
+const newestMax = 100;
+
+/** The newest frames of a log, oldest first; fewer than `newestMax` are the whole of it. */
+async function newestFrames(deps: ContainerDeps, id: string, signal: AbortSignal): Promise<readonly OutputFrame[]> {
+  const found: OutputFrame[] = [];
+  for await (const frames of readFrames(deps, id, { tail: newestMax }, signal)) found.push(...frames);
+  return found;
+}
 
 /** Stops when the reader does not want to see the rest. */
-async function* fullBatches(
-  reader: LogReader,
-  answer: AsyncIterable<readonly OutputFrame[]>,
-): AsyncGenerator<OutputBatch, void> {
+async function* fullBatches(reader: LogReader, answer: Frames): AsyncGenerator<OutputBatch, void> {
   for await (const frames of answer) {
     for (const frame of frames) {
       for (let full = reader.push(frame); full; full = reader.isFull()) yield reader.takeFull();
