@@ -5,7 +5,7 @@
 
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
-import { unlessAborted } from '#common/waiting/abort.ts';
+import { orAbort, unlessAborted } from '#common/waiting/abort.ts';
 import { Bell, pause } from '#common/waiting/bell.ts';
 import { SerialQueue } from '#common/waiting/serial-queue.ts';
 import { withTimeLimit } from '#common/waiting/time-limit.ts';
@@ -33,6 +33,12 @@ export interface PumpContext {
   readonly onLines?: (texts: readonly string[]) => void;
 }
 
+interface Moved {
+  readonly lines: number;
+  /** More can be read at once. */
+  readonly more: boolean;
+}
+
 export class LogPump {
   readonly containerId: string;
   readonly #context: PumpContext;
@@ -41,6 +47,8 @@ export class LogPump {
   #hasBell = false;
   /** Reads go one after the other, whatever asks for them. */
   readonly #reads = new SerialQueue();
+  /** A read that has been asked for and has not begun: it is as good for whoever asks meanwhile. */
+  #next: Promise<Moved> | undefined;
   readonly #running: Promise<void>;
 
   constructor(containerId: string, context: PumpContext) {
@@ -50,10 +58,8 @@ export class LogPump {
   }
 
   /** Moves all that the container has printed so far. Throws what the runtime or the disk throws. */
-  drain(signal: AbortSignal): Promise<void> {
-    return this.#reads.run(async () => {
-      while ((await this.#readOnce(signal)).more) signal.throwIfAborted();
-    });
+  async drain(signal: AbortSignal): Promise<void> {
+    while ((await orAbort(signal, this.#read())).more) signal.throwIfAborted();
   }
 
   /** Stops reading. What is not read yet stays with the runtime. */
@@ -73,7 +79,7 @@ export class LogPump {
     let pauseMs = shortestPauseMs;
     while (!signal.aborted) {
       try {
-        const moved = await this.#reads.run(() => this.#readOnce(signal));
+        const moved = await this.#read();
         if (moved.more) continue;
         pauseMs = moved.lines > 0 ? shortestPauseMs : Math.min(pauseMs * 2, this.#longestPauseMs);
         // The first line after a silence goes at once; then a few may gather, since the bell rings for every line.
@@ -103,7 +109,16 @@ export class LogPump {
     }
   }
 
-  async #readOnce(signal: AbortSignal): Promise<{ lines: number; more: boolean }> {
+  /** One read that begins from now on. */
+  #read(): Promise<Moved> {
+    this.#next ??= this.#reads.run(() => {
+      this.#next = undefined;
+      return this.#readOnce(this.#ending.signal);
+    });
+    return this.#next;
+  }
+
+  async #readOnce(signal: AbortSignal): Promise<Moved> {
     const { runtime, store, clock, onLines } = this.#context;
     const after = store.mark?.containerId === this.containerId ? store.mark.cursor : undefined;
     const batch = await withTimeLimit(clock, 'reading container output', readLimitMs, signal, (limited) =>
