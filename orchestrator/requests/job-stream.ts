@@ -2,7 +2,6 @@
  * Jobs that come one after the other on one stream, each answered once it is on disk. They do not wait for each other's commits,
  * and reach the engine in the order they came: a stop that follows a start ends that start.
  */
-import { AsyncQueue } from '#common/waiting/async-queue.ts';
 import { inOrder } from '#common/waiting/in-order.ts';
 import type { JobRecord } from '../core/records.ts';
 import type { NewJob } from '../engine/accept.ts';
@@ -12,43 +11,66 @@ import { type JobRequest, prepareJob, type SubmitDeps } from './submit.ts';
 const underWayMax = 512;
 
 export interface JobStream<Request, Answer> {
-  readonly requests: AsyncIterable<Request>;
+  /** Those together that have come together. */
+  readonly requests: AsyncIterable<readonly Request[]>;
   readonly userId: string;
   /** May throw ProblemError. */
   readonly read: (request: Request) => JobRequest;
   readonly accepted: (request: Request, job: JobRecord) => Answer;
   /** The others continue. */
   readonly refused: (request: Request, error: unknown) => Answer;
+  /** Sends answers, in the order of the commits; false when there is nobody to send to. The next ones wait for its promise. */
+  readonly send: (answers: readonly Answer[]) => boolean | Promise<boolean>;
 }
 
-/** The answers, in the order of the commits. Ends when the requests have ended and all are answered; throws what they throw. */
-export async function* answersOf<Request, Answer>(
+/** Resolves when the requests have ended and all are answered, or when nobody takes answers; rejects with what the requests throw. */
+export async function submitAll<Request, Answer>(
   deps: SubmitDeps,
-  { requests, userId, read, accepted, refused }: JobStream<Request, Answer>,
-): AsyncGenerator<Answer> {
-  const answers = new AsyncQueue<{ readonly answer: Answer; readonly taken: () => void }>(underWayMax);
+  { requests, userId, read, accepted, refused, send }: JobStream<Request, Answer>,
+): Promise<void> {
   const submit = inTurns((job) => deps.engine.createJob(job));
-  const handle = async (request: Request) => {
-    let answer: Answer;
-    try {
-      answer = accepted(request, await submit(() => prepareJob(deps, userId, read(request))));
-    } catch (error) {
-      answer = refused(request, error);
-    }
-    await new Promise<void>((taken) => answers.push({ answer, taken }));
-  };
   let left = false;
-  const fail = (error: unknown) => answers.end(error instanceof Error ? error : new Error(String(error)));
-  const stream = { handle, underWayMax, continues: () => !left };
-  inOrder(requests[Symbol.asyncIterator](), stream, fail).then(() => answers.end(), fail);
-  try {
-    for await (const { answer, taken } of answers.read()) {
-      yield answer;
-      taken();
+  const answer = together<Answer>(async (answers) => {
+    if (!left && !(await send(answers))) left = true;
+  });
+  const handle = async (request: Request) => {
+    let outcome: Answer;
+    try {
+      outcome = accepted(request, await submit(() => prepareJob(deps, userId, read(request))));
+    } catch (error) {
+      outcome = refused(request, error);
     }
-  } finally {
-    left = true;
-  }
+    await answer(outcome);
+  };
+  await inOrder(oneByOne(requests), { handle, underWayMax, continues: () => !left }, () => undefined);
+}
+
+async function* oneByOne<T>(all: AsyncIterable<readonly T[]>): AsyncGenerator<T> {
+  for await (const some of all) yield* some;
+}
+
+/** Sends what comes in one turn at once, and the next when that is sent. Resolves when it is sent. */
+function together<T>(send: (values: readonly T[]) => Promise<void>): (value: T) => Promise<void> {
+  let waiting: T[] = [];
+  let sending: Promise<void> | undefined;
+  const sendAll = async () => {
+    // Those that were answered by the same commit are here by then.
+    await undefined;
+    try {
+      while (waiting.length > 0) {
+        const values = waiting;
+        waiting = [];
+        await send(values);
+      }
+    } finally {
+      sending = undefined;
+    }
+  };
+  return (value) => {
+    waiting.push(value);
+    sending ??= sendAll();
+    return sending;
+  };
 }
 
 /** Jobs begin in the order of their requests, even where one takes longer to prepare than those after it. */

@@ -78,6 +78,7 @@ export function createDoors(deps: DoorsDeps, { draining, shutdown }: Ending): Ha
     ],
     rulesOf: (method) => ({
       messageMaxBytes: large.has(method) ? deps.maxBodyBytes : smallMaxBytes,
+      ownReader: method === JobService.method.submitJobs,
       boundValues: method.parent !== WorkerService && method !== ArtifactService.method.uploadArtifact,
     }),
     shutdown,

@@ -65,6 +65,7 @@ async function loseWrites(random: () => number, { disksLie, cuts }: { disksLie: 
   let synced: Disk | undefined;
   let over = false;
   const store = openSqliteStore(dir, undefined, {
+    checkpointPages: 300,
     syncFile: async () => {
       const written = diskNow(dir);
       begun.add(written.log.toString('hex', 0, headerBytes));
@@ -79,7 +80,7 @@ async function loseWrites(random: () => number, { disksLie, cuts }: { disksLie: 
   const client = async (botId: string) => {
     for (let generation = 1; !over; generation++) {
       // Large, so that the log begins anew several times.
-      const specSealed = new Uint8Array(50_000).fill(generation);
+      const specSealed = new Uint8Array(20_000).fill(generation);
       await store.change(
         [],
         (tx) => {

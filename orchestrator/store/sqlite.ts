@@ -43,7 +43,7 @@ export function migrate(db: DatabaseSync, steps: readonly string[] = migrations)
   return steps.length;
 }
 
-function openFile(path: string): DatabaseSync {
+function openFile(path: string, checkpointPages: number): DatabaseSync {
   // SQLite only says that it cannot open it, as it does of a file without permission.
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) {
     throw Object.assign(new Error('the store is a folder'), { code: 'EISDIR', path });
@@ -56,6 +56,7 @@ function openFile(path: string): DatabaseSync {
       PRAGMA locking_mode = EXCLUSIVE;
       PRAGMA journal_mode = WAL;
       PRAGMA synchronous = NORMAL;
+      PRAGMA wal_autocheckpoint = ${checkpointPages};
       PRAGMA foreign_keys = ON;
     `);
     return db;
@@ -85,10 +86,15 @@ function letShrink(db: DatabaseSync, path: string, logger: Logger | undefined): 
   }
 }
 
+// 16 MB. A checkpoint holds the event loop, and costs the less the more often a page was written in the meantime.
+const usualCheckpointPages = 4_000;
+
 /** For tests. */
 export interface StoreOptions {
   /** Runs every work twice and fails one that is not the same. */
   readonly rehearses?: boolean;
+  /** After so many pages in the log they are moved to the database. */
+  readonly checkpointPages?: number;
   /** Syncs the log in place of fdatasync. */
   readonly syncFile?: SyncFile;
 }
@@ -97,11 +103,11 @@ export interface StoreOptions {
 export function openSqliteStore(
   dir: string,
   logger?: Logger,
-  { rehearses = false, syncFile }: StoreOptions = {},
+  { rehearses = false, checkpointPages = usualCheckpointPages, syncFile }: StoreOptions = {},
 ): Store {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const path = join(dir, 'store.sqlite');
-  const db = openSound(path, () => openFile(path), logger);
+  const db = openSound(path, () => openFile(path, checkpointPages), logger);
   letShrink(db, path, logger);
   migrate(db);
   const log = new LogSync(path, syncFile);

@@ -92,6 +92,11 @@ const otherStreams: readonly (readonly [string, string, Stream])[] = [
     (transport, options) => createClient(ArtifactService, transport).uploadArtifact(silence(), options),
   ],
   [
+    'SubmitJobs',
+    clientToken,
+    (transport, options) => createClient(JobService, transport).submitJobs(silence(), options),
+  ],
+  [
     'ServerReflectionInfo',
     clientToken,
     (transport, options) => createClient(ServerReflection, transport).serverReflectionInfo(silence(), options),

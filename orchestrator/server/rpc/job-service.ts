@@ -4,8 +4,8 @@ import type { JobService } from '#gen/botrunner/v1/job_service_pb.js';
 import { type SubmitDeps, submitJob } from '../../requests/submit.ts';
 import { jobToProto } from '../../views/proto.ts';
 import { readIdempotency } from '../idempotency.ts';
-import { type CallDeps, call, stream } from './call.ts';
-import { ownStream } from './own-stream.ts';
+import { type CallDeps, call } from './call.ts';
+import { ownDuplex, ownStream } from './own-stream.ts';
 import { submitJobs } from './submit-jobs.ts';
 import { createWatchJob, type WatchJobDeps } from './watch-job.ts';
 
@@ -19,7 +19,7 @@ export function createJobService(deps: JobServiceDeps): ServiceImpl<typeof JobSe
       const job = await submitJob(deps, userId, { blueprint, data, idempotency });
       return { job: jobToProto(job) };
     }),
-    submitJobs: stream(deps, 'client', (requests, { userId }) => submitJobs(deps, userId, requests)),
+    submitJobs: ownDuplex(deps, 'client', (requests, { userId }, out) => submitJobs(deps, userId, requests, out)),
     getJob: call(deps, 'client', async ({ jobId }, { userId }) => ({
       job: jobToProto(await deps.engine.getJob(userId, jobId)),
     })),

@@ -4,7 +4,7 @@
  * for many callers, and the library is asked once more for how each protocol ends a call, trailers and errors included. gRPC, gRPC-Web
  * and Connect have the same frame: a byte of flags, four of length, the message (ADR 0041).
  */
-import { type DescMessage, type MessageShape, toBinary, toJsonString } from '@bufbuild/protobuf';
+import { type DescMessage, type Message, type MessageShape, toBinary, toJsonString } from '@bufbuild/protobuf';
 import { Code, ConnectError, type ContextValues, createContextKey, type HandlerContext } from '@connectrpc/connect';
 import { later } from '#common/background.ts';
 import type { Logger } from '#common/log.ts';
@@ -49,6 +49,12 @@ export interface TakenCall {
   run(stream: OwnStream): Promise<void>;
 }
 
+/** A stream of requests, read past the library too; those together that have come together. */
+export type RequestReader = (signal: AbortSignal) => AsyncIterable<readonly Message[]>;
+
+/** Set for methods with `ownReader`; the library is then given no messages. */
+export const readerKey = createContextKey<RequestReader | undefined>(undefined, { description: 'reader' });
+
 const takenKey = createContextKey<TakenCall | undefined>(undefined, { description: 'taken' });
 
 /** What the library has put there; it has answered every other call itself. */
@@ -65,6 +71,25 @@ export function ownStream<In>(
     const timeoutMs = context.timeoutMs();
     context.values.set(takenKey, { identity, timeoutMs, logger, run: (stream) => handle(request, identity, stream) });
     return nothing;
+  };
+}
+
+/** As ownStream, for a procedure that takes a stream of requests, which has `ownReader`. */
+export function ownDuplex<In>(
+  { logger }: CallDeps,
+  scope: Scope,
+  handle: (requests: AsyncIterable<readonly In[]>, identity: Identity, stream: OwnStream) => Promise<void>,
+): (requests: AsyncIterable<In>, context: HandlerContext) => AsyncIterable<never> {
+  return async function* (requests, context) {
+    const identity = identify(context, scope);
+    const read = context.values.get(readerKey);
+    if (read === undefined) throw new Error('the requests of this procedure are to have a reader of their own');
+    // None: what is wrong with the head of the call is reported here.
+    for await (const _ of requests);
+    const run = (stream: OwnStream) =>
+      // The reader decodes what the method takes.
+      handle(read(stream.signal) as AsyncIterable<readonly In[]>, identity, stream);
+    context.values.set(takenKey, { identity, timeoutMs: context.timeoutMs(), logger, run });
   };
 }
 

@@ -20,8 +20,8 @@ import { type AccessDeps, createGate, refusalKey, signalKey } from './access.ts'
 import { toConnectError } from './connect-error.ts';
 import { cutShort } from './cut-short.ts';
 import { createEndings } from './endings.ts';
-import { runOwnStream, type TakenCall, takenFrom } from './own-stream.ts';
-import { type BodyRules, recursionLimit, requestBody } from './request-body.ts';
+import { readerKey, runOwnStream, type TakenCall, takenFrom } from './own-stream.ts';
+import { type BodyRules, messagesOf, recursionLimit, requestBody } from './request-body.ts';
 import { sendResponse } from './send-response.ts';
 import { encodingHeaders, isEndless, type Wire, wireOf } from './wire.ts';
 
@@ -160,12 +160,13 @@ export function createProcedures(deps: ProceduresDeps): Procedures {
     if (compression === null && call.encoding !== 'identity') {
       contextValues.set(refusalKey, unknownEncoding(call.wire));
     }
-    const source = {
-      bytes: call.message ?? bodyBytes(request),
-      compression,
-      signal: () => contextValues.get(signalKey) ?? shutdown,
-    };
-    const body = requestBody(source, call.wire, { method: handler.method, ...rulesOf(handler.method) });
+    const source = { bytes: call.message ?? bodyBytes(request), compression };
+    const rules = { method: handler.method, ...rulesOf(handler.method) };
+    if (rules.ownReader) {
+      contextValues.set(readerKey, (signal) => messagesOf({ ...source, signal: () => signal }, call.wire, rules));
+    }
+    const signal = () => contextValues.get(signalKey) ?? shutdown;
+    const body = rules.ownReader ? none() : requestBody({ ...source, signal }, call.wire, rules);
     return answer(handler, request, response, { method: 'POST', header, body, contextValues });
   };
 

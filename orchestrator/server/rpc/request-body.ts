@@ -3,7 +3,7 @@
  * and whether it can be decoded at all. Refusals are errors of ours, with a detail, whichever layer found the fault.
  */
 
-import type { DescMethod } from '@bufbuild/protobuf';
+import type { DescMessage, DescMethod, Message } from '@bufbuild/protobuf';
 import { fromBinary, fromJsonString } from '@bufbuild/protobuf';
 import { Code, ConnectError } from '@connectrpc/connect';
 import {
@@ -20,6 +20,7 @@ import { checkJsonBounds, jsonBounds } from '#common/json-text.ts';
 import { type Problem, type ProblemExtras, problem } from '#common/problem.ts';
 import { hasDetail, toConnectError } from './connect-error.ts';
 import { endOfCall, untilEnd } from './cut-short.ts';
+import { type Frame, FrameCutter, FrameTooLongError } from './frames.ts';
 import { checkMessageBounds } from './message-bounds.ts';
 import type { Wire } from './wire.ts';
 
@@ -28,6 +29,8 @@ export interface BodyRules {
   readonly messageMaxBytes: number;
   /** False for a stream of many messages between our own programs, or of bytes. */
   readonly boundValues: boolean;
+  /** True for a stream of requests that is read past the library, by messagesOf. */
+  readonly ownReader?: boolean;
 }
 
 export interface BodySource {
@@ -50,6 +53,59 @@ export async function* requestBody(source: BodySource, wire: Wire, rules: BodyRu
     throw explained(error, rules);
   } finally {
     inBackground(bytes.return(undefined), () => undefined);
+  }
+}
+
+/**
+ * The messages of a stream that is read past the library, those together that have come together; the library is left out, because
+ * it takes each message through five generators. Ends when the signal aborts. Throws ConnectError with a detail.
+ */
+export async function* messagesOf(
+  source: BodySource,
+  wire: Wire,
+  rules: BodyRules,
+): AsyncGenerator<readonly Message[]> {
+  const { input } = rules.method;
+  const cutter = new FrameCutter(rules.messageMaxBytes);
+  const bytes = untilEnd(source.bytes, [endOfCall(source.signal())]);
+  try {
+    for await (const piece of bytes) {
+      const messages: Message[] = [];
+      for (const frame of cutter.cut(piece)) {
+        const plain = await uncompressed(frame, source.compression, rules);
+        checkMessage(plain, wire, rules);
+        // Only the end of an answer has other flags.
+        if (frame.flags <= compressedFlag) messages.push(decoded(input, plain, wire));
+      }
+      if (messages.length > 0) yield messages;
+    }
+    if (cutter.isInFrame) throw toConnectError(malformed('The last message is cut short.'));
+  } catch (error) {
+    throw error instanceof FrameTooLongError ? tooLarge(rules) : explained(error, rules);
+  } finally {
+    inBackground(bytes.return(undefined), () => undefined);
+  }
+}
+
+const compressedFlag = 1;
+
+function uncompressed(
+  { flags, data }: Frame,
+  compression: Compression | null,
+  { messageMaxBytes }: BodyRules,
+): Uint8Array | Promise<Uint8Array> {
+  if ((flags & compressedFlag) === 0) return data;
+  if (compression === null) throw toConnectError(malformed('A message is compressed, but the call does not say how.'));
+  return compression.decompress(data, messageMaxBytes);
+}
+
+function decoded(input: DescMessage, bytes: Uint8Array, { binary }: Wire): Message {
+  try {
+    return binary
+      ? fromBinary(input, bytes, { recursionLimit })
+      : fromJsonString(input, utf8(bytes), { ignoreUnknownFields: true });
+  } catch (error) {
+    throw toConnectError(undecodable(error, input.typeName));
   }
 }
 
@@ -96,7 +152,7 @@ async function* checkEach(
     throw toConnectError(malformed('The call takes one message, but got none.'), Code.Unimplemented);
 }
 
-function checkMessage(bytes: Uint8Array, { binary }: Wire, { method, boundValues }: BodyRules): void {
+function checkMessage(bytes: Uint8Array, { protocol, binary }: Wire, { method, boundValues }: BodyRules): void {
   const { input } = method;
   const text = binary ? '' : utf8(bytes);
   if (boundValues) {
@@ -105,12 +161,7 @@ function checkMessage(bytes: Uint8Array, { binary }: Wire, { method, boundValues
   }
   // Messages of a longer stream are decoded once, on their way to the implementation, which reports errors through explained().
   if (method.methodKind !== 'unary' && method.methodKind !== 'server_streaming') return;
-  try {
-    if (binary) fromBinary(input, bytes, { recursionLimit });
-    else fromJsonString(input, text, { ignoreUnknownFields: true });
-  } catch (error) {
-    throw toConnectError(undecodable(error, input.typeName));
-  }
+  decoded(input, bytes, { protocol, binary });
 }
 
 function utf8(bytes: Uint8Array): string {
@@ -121,16 +172,18 @@ function utf8(bytes: Uint8Array): string {
   }
 }
 
+function tooLarge({ messageMaxBytes }: Pick<BodyRules, 'messageMaxBytes'>): ConnectError {
+  const limit = `${Math.round(messageMaxBytes / 1024)} KiB`;
+  const small = messageMaxBytes < 1024 * 1024 ? { hint: "This call does not carry a bot's source: send less." } : {};
+  return toConnectError(problem('PAYLOAD_TOO_LARGE', `A message of this call may have at most ${limit}.`, small));
+}
+
 /** Any error of a request's body as one of ours. */
-export function explained(error: unknown, { method, messageMaxBytes }: BodyRules): unknown {
+function explained(error: unknown, { method, messageMaxBytes }: BodyRules): unknown {
   if (!(error instanceof ConnectError) || hasDetail(error)) return error;
   switch (error.code) {
-    case Code.ResourceExhausted: {
-      const limit = `${Math.round(messageMaxBytes / 1024)} KiB`;
-      const small =
-        messageMaxBytes < 1024 * 1024 ? { hint: "This call does not carry a bot's source: send less." } : {};
-      return toConnectError(problem('PAYLOAD_TOO_LARGE', `A message of this call may have at most ${limit}.`, small));
-    }
+    case Code.ResourceExhausted:
+      return tooLarge({ messageMaxBytes });
     case Code.InvalidArgument:
     case Code.Internal:
     case Code.DataLoss:

@@ -1,38 +1,23 @@
 /** JobService.SubmitJobs: jobs over one stream. See proto/botrunner/v1/job_service.proto. */
-import { create } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { problemToProto } from '#common/problem-proto.ts';
-import {
-  JobService,
-  type SubmitJobsRequest,
-  type SubmitJobsResponse,
-  SubmitJobsResponseSchema,
-} from '#gen/botrunner/v1/job_service_pb.js';
-import { answersOf } from '../../requests/job-stream.ts';
+import { type SubmitJobsRequest, SubmitJobsResponseSchema } from '#gen/botrunner/v1/job_service_pb.js';
+import { submitAll } from '../../requests/job-stream.ts';
 import type { SubmitDeps } from '../../requests/submit.ts';
 import { toProblem } from '../failures.ts';
 import { readIdempotency } from '../idempotency.ts';
 import type { CallDeps } from './call.ts';
-import { explained } from './request-body.ts';
+import { encodeFrame, type OwnStream } from './own-stream.ts';
 
-export async function* submitJobs(
+type Answer = MessageInitShape<typeof SubmitJobsResponseSchema>;
+
+export const submitJobs = (
   deps: CallDeps & SubmitDeps,
   userId: string,
-  requests: AsyncIterable<SubmitJobsRequest>,
-): AsyncGenerator<SubmitJobsResponse> {
-  try {
-    yield* answers(deps, userId, requests);
-  } catch (error) {
-    // A message that cannot be decoded is the caller's mistake.
-    throw explained(error, { method: JobService.method.submitJobs, messageMaxBytes: 0, boundValues: true });
-  }
-}
-
-const answers = (
-  deps: CallDeps & SubmitDeps,
-  userId: string,
-  requests: AsyncIterable<SubmitJobsRequest>,
-): AsyncGenerator<SubmitJobsResponse> =>
-  answersOf<SubmitJobsRequest, SubmitJobsResponse>(deps, {
+  requests: AsyncIterable<readonly SubmitJobsRequest[]>,
+  { binary, write }: OwnStream,
+): Promise<void> =>
+  submitAll<SubmitJobsRequest, Answer>(deps, {
     requests,
     userId,
     read: ({ blueprint, data, idempotencyKey }) => ({
@@ -41,11 +26,13 @@ const answers = (
       // As the header of CreateJob: without a key nothing is compared.
       idempotency: readIdempotency(idempotencyKey === '' ? undefined : idempotencyKey, { blueprint, data }),
     }),
-    accepted: ({ number }, { jobId }) =>
-      create(SubmitJobsResponseSchema, { number, outcome: { case: 'jobId', value: jobId } }),
-    refused: ({ number }, error) =>
-      create(SubmitJobsResponseSchema, {
-        number,
-        outcome: { case: 'refused', value: problemToProto(toProblem(error, deps.logger)) },
-      }),
+    accepted: ({ number }, { jobId }) => ({ number, outcome: { case: 'jobId', value: jobId } }),
+    refused: ({ number }, error) => ({
+      number,
+      outcome: { case: 'refused', value: problemToProto(toProblem(error, deps.logger)) },
+    }),
+    send: (answers) => write(Buffer.concat(answers.map((answer) => frameOf(answer, binary)))),
   });
+
+const frameOf = (answer: Answer, binary: boolean): Uint8Array =>
+  encodeFrame(SubmitJobsResponseSchema, create(SubmitJobsResponseSchema, answer), binary);

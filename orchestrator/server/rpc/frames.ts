@@ -1,0 +1,61 @@
+/**
+ * The frames of a stream of messages, cut from bytes that arrive in pieces of any size. gRPC, gRPC-Web and Connect have the same:
+ * a byte of flags, four of length, the message (ADR 0041). Pure.
+ */
+
+const headBytes = 5;
+const longestBytes = 2 ** 32;
+
+export interface Frame {
+  readonly flags: number;
+  readonly data: Uint8Array;
+}
+
+/** A frame that is longer than any may be. */
+export class FrameTooLongError extends Error {}
+
+export class FrameCutter {
+  readonly #maxBytes: number;
+  /** What has come of frames that are not whole yet, and how long it is. */
+  #pieces: Uint8Array[] = [];
+  #length = 0;
+  /** How much has to be there before anything can be cut. */
+  #needed = headBytes;
+
+  /** `maxBytes`: the most that one message may have. */
+  constructor(maxBytes = longestBytes) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Whether a frame has begun that is not whole. */
+  get isInFrame(): boolean {
+    return this.#length > 0;
+  }
+
+  /** The frames that are whole now. They share the memory of the bytes. Throws FrameTooLongError. */
+  cut(bytes: Uint8Array): readonly Frame[] {
+    this.#length += bytes.length;
+    // Joined once for each frame, however small the pieces are that it comes in.
+    if (this.#length < this.#needed || this.#pieces.length > 0) this.#pieces.push(bytes);
+    if (this.#length < this.#needed) return [];
+    const all = this.#pieces.length > 0 ? Buffer.concat(this.#pieces, this.#length) : bytes;
+    const view = new DataView(all.buffer, all.byteOffset, all.byteLength);
+    const frames: Frame[] = [];
+    let at = 0;
+    this.#needed = headBytes;
+    while (all.length - at >= headBytes) {
+      const size = view.getUint32(at + 1);
+      if (size > this.#maxBytes) throw new FrameTooLongError(`a message has ${size} bytes`);
+      const end = at + headBytes + size;
+      if (end > all.length) {
+        this.#needed = end - at;
+        break;
+      }
+      frames.push({ flags: view.getUint8(at), data: all.subarray(at + headBytes, end) });
+      at = end;
+    }
+    this.#pieces = at < all.length ? [all.subarray(at)] : [];
+    this.#length = all.length - at;
+    return frames;
+  }
+}
