@@ -92,6 +92,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     return known ?? madeId;
   });
   const restore = await Restore.open({ store, logger, accepted: config.acceptRestore }, clock.wallMs());
+  const { histories } = restore;
   const credentials = await WorkerCredentials.load(store);
   const tokens = await TokenBook.load(store, configuredTokens(config), clock.wallMs(), credentials);
   const fleet = new Fleet(
@@ -117,9 +118,9 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     blueprints: new Map([botRunner, testWorkflow].map((blueprint) => [blueprint.name, blueprint])),
     taskOffered: () => restWorkers.ring(),
     fleet,
-    decided: (bot) => restore.decided(bot),
-    isHeld: (bot) => restore.isHeld(bot),
-    seenNumbers: (bot) => restore.seen(bot),
+    decided: (bot) => histories.decided(bot),
+    isHeld: (bot) => histories.isHeld(bot),
+    seenNumbers: (bot) => histories.seen(bot),
     seen: (shown) => {
       const { bot, state } = fleet.view(shown);
       return { ...bot, state };
@@ -150,9 +151,10 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     all: (tx, workerId) => engine.desiredBots(tx, workerId),
     of: (tx, workerId, key) => engine.desiredOf(tx, workerId, key),
     keys: desiredKeys,
-    kept: (tx, workerId) => restore.kept(tx, workerId),
+    kept: (tx, workerId) => histories.kept(tx.bots, workerId),
     // While it holds something, the worker continues to remember the history in which it knows it.
-    now: (tx, workerId) => (restore.holdsAny(tx, workerId) ? undefined : restore.momentOf(tx.outbox.lastSeq())),
+    now: (tx, workerId) =>
+      histories.holdsAny(tx.bots, workerId) ? undefined : histories.momentOf(tx.outbox.lastSeq()),
   };
   const session: SessionDeps = {
     store,

@@ -118,7 +118,7 @@ export async function* serveSession(
       sessionId: facts.sessionId,
       protocol: Math.min(protocolMax, hello.protocolMax),
       heartbeatIntervalMs: times.heartbeatMs,
-      desiredSet: { ...desiredSet, openings: deps.restore.openings() },
+      desiredSet: { ...desiredSet, openings: deps.restore.histories.openings() },
       storeId: deps.storeId,
     },
   });

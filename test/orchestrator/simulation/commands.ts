@@ -186,6 +186,9 @@ const commands: Readonly<Record<string, Command>> = {
 
   // The orchestrator, time, and what can be seen.
   crash: (world) => world.crash(),
+  backup: (world) => world.backup(),
+  'set-back': (world) => world.setBack(),
+  'accept-restore': (world) => world.acceptRestore(),
   wait: (world, line) => world.wait(durationOf(line.at(1))),
   show: (world, line) => world.show(keyOf(line.at(1))),
   settle: (world) => settle(world),

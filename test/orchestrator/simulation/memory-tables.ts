@@ -4,6 +4,7 @@
  */
 
 import { botKeyText } from '#common/ids.ts';
+import type { Opening } from '../../../orchestrator/core/history.ts';
 import { parseJobInput, storedParams } from '../../../orchestrator/core/job-params.ts';
 import type { BotRecord, EventRecord, JobRecord } from '../../../orchestrator/core/records.ts';
 import { isFinal } from '../../../orchestrator/core/records.ts';
@@ -31,12 +32,28 @@ const emptyDisk = (): Disk => ({
   sourceTokens: new Map(),
 });
 
+/** A copy of all that is on disk. */
+export interface Backup {
+  readonly disk: Disk;
+  readonly events: ReadonlyMap<string, EventRecord>;
+  readonly keys: ReadonlyMap<string, { readonly bodySha256: string; readonly jobId: string }>;
+  readonly owned: ReadonlySet<string>;
+  readonly openings: readonly Opening[];
+  readonly lastSeq: number;
+}
+
+function refill<V>(map: Map<string, V>, from: ReadonlyMap<string, V>): void {
+  map.clear();
+  for (const [key, value] of from) map.set(key, value);
+}
+
 export class MemoryTables {
   readonly #disk = emptyDisk();
   /** The newest event of each bot: nothing else of them is asked by the engine. */
   readonly #events = new Map<string, EventRecord>();
   readonly #keys = new Map<string, { readonly bodySha256: string; readonly jobId: string }>();
   readonly #owned = new Set<string>();
+  #openings: Opening[] = [];
   #lastSeq = 0;
   #alive = this.#open();
   /** What the engine works on; another one after a crash. */
@@ -64,6 +81,39 @@ export class MemoryTables {
   /** Every bot there is. */
   bots(): readonly BotRecord[] {
     return [...this.#alive.rows.bots.values()];
+  }
+
+  /** As the store's table of openings: one more, from here on. Returns all. */
+  openAgain(id: string): readonly Opening[] {
+    this.#openings = [...this.#openings, { id, fromSeq: this.#lastSeq, after: this.#openings.at(-1)?.id ?? '' }];
+    return this.#openings;
+  }
+
+  backup(): Backup {
+    const disk = Object.fromEntries(
+      Object.entries(this.#disk).map(([name, rows]) => [name, new Map<string, unknown>(rows)]),
+    );
+    return {
+      disk: disk as unknown as Disk, // the same names, each with rows of its kind
+      events: new Map(this.#events),
+      keys: new Map(this.#keys),
+      owned: new Set(this.#owned),
+      openings: this.#openings,
+      lastSeq: this.#lastSeq,
+    };
+  }
+
+  /** All that was done since is lost. */
+  setBack({ disk, events, keys, owned, openings, lastSeq }: Backup): void {
+    for (const name of Object.keys(disk) as (keyof Disk)[])
+      refill(this.#disk[name] as Map<string, unknown>, disk[name]);
+    refill(this.#events, events);
+    refill(this.#keys, keys);
+    this.#owned.clear();
+    for (const id of owned) this.#owned.add(id);
+    this.#openings = [...openings];
+    this.#lastSeq = lastSeq;
+    this.crash();
   }
 
   /** All that was in memory is lost. */

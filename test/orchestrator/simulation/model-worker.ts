@@ -11,8 +11,12 @@ import {
   type BotObservation,
   BotObservationSchema,
   type DesiredChanges,
+  type DesiredSet,
   type Ensure,
+  type Hello,
   type SessionResponse,
+  type StoreMoment,
+  type StoreOpening,
   type TaskResult,
   TaskResultSchema,
 } from '#gen/botrunner/v1/worker_service_pb.js';
@@ -47,8 +51,12 @@ interface Decided {
   readonly claims: boolean;
 }
 
+export type ModelHello = Pick<Hello, 'workerId' | 'heard' | 'openings' | 'snapshot'>;
+
 export interface ModelBot extends BotKey {
   decided: Decided | undefined;
+  /** The moment of the store at which that was decided. */
+  at: StoreMoment | undefined;
   spec: { readonly revision: bigint; readonly token: string } | undefined;
   container: ModelContainer | undefined;
   task: string | undefined;
@@ -82,6 +90,9 @@ export class ModelWorker {
   readonly #learnt = new Map<string, bigint>();
   /** The last one, for saying it once more. */
   lastResult: TaskResult | undefined;
+  /** What it remembers of the history of the store. */
+  #heard: StoreMoment | undefined;
+  #openings: readonly StoreOpening[] = [];
   #containers = 0;
   readonly #tokenOf: (spec: BotSpec) => string;
 
@@ -90,14 +101,15 @@ export class ModelWorker {
     this.#tokenOf = tokenOf;
   }
 
-  /** A session begins. Returns the snapshot of its Hello; unacknowledged results follow. */
-  hello(): readonly BotObservation[] {
+  /** A session begins. Returns what its Hello says; unacknowledged results follow. */
+  hello(): ModelHello {
     this.inbox = [];
     this.outbox = [];
     for (const result of this.results.values()) this.#sayResult(result);
-    return this.#all()
+    const snapshot = this.#all()
       .filter(({ decided }) => decided !== undefined && decided.kind !== 'absent')
       .map((bot) => this.#observation(bot));
+    return { workerId: this.workerId, heard: this.#heard, openings: [...this.#openings], snapshot };
   }
 
   /** Its process is killed: what runs runs on, tasks are forgotten. */
@@ -120,10 +132,10 @@ export class ModelWorker {
         break;
       case 'welcome':
         this.#learnt.clear();
-        this.#set(body.value.desiredSet?.version ?? 0n, body.value.desiredSet?.bots ?? [], true);
+        if (body.value.desiredSet !== undefined) this.#set(body.value.desiredSet, true);
         break;
       case 'desiredSet':
-        this.#set(body.value.version, body.value.bots, false);
+        this.#set(body.value, false);
         break;
       case 'desiredChanges':
         this.#changes(body.value);
@@ -143,22 +155,26 @@ export class ModelWorker {
     return body;
   }
 
-  #set(version: bigint, ensures: readonly Ensure[], anew: boolean): void {
+  #set({ version, bots: ensures, kept, now, openings }: DesiredSet, anew: boolean): void {
     this.#version = version;
+    this.#heard = now ?? this.#heard;
+    const told = new Set(openings.map(({ id }) => id));
+    this.#openings = [...this.#openings.filter(({ id }) => !told.has(id)), ...openings];
     for (const ensure of ensures) this.#ensure(ensure, anew);
-    const named = new Set(ensures.map(botKeyText));
+    const named = new Set([...ensures, ...kept].map(botKeyText));
     for (const bot of this.#all()) {
       const key = botKeyText(bot);
       if (!named.has(key) && (this.#learnt.get(key) ?? 0n) <= version) this.#absent(bot);
     }
   }
 
-  #changes({ baseVersion, version, bots, gone }: DesiredChanges): void {
+  #changes({ baseVersion, version, bots, gone, now }: DesiredChanges): void {
     if (baseVersion !== this.#version) {
       this.#say({ kind: 'wanted' });
       return;
     }
     this.#version = version;
+    this.#heard = now ?? this.#heard;
     for (const ensure of bots) this.#ensure(ensure, false);
     for (const key of gone) {
       const bot = this.bots.get(botKeyText(key));
@@ -189,6 +205,7 @@ export class ModelWorker {
       userId,
       botId,
       decided: undefined,
+      at: undefined,
       spec: undefined,
       container: undefined,
       task: undefined,
@@ -199,6 +216,7 @@ export class ModelWorker {
     const isNewTask = taskId !== '' && bot.task !== taskId;
     if (!anew && before !== undefined && before.kind !== 'absent' && newer(decided, before) < 0) return;
     this.bots.set(key, bot);
+    bot.at = message.decided;
     const isSame = before !== undefined && newer(decided, before) === 0 && before.kind === kind;
     if (bot.task !== undefined && bot.task !== taskId && (taskId !== '' || !isSame)) this.#end(bot, 'CANCELLED');
     if (!isSame || isNewTask) bot.failed = false;
@@ -350,12 +368,13 @@ export class ModelWorker {
   }
 
   #observation(bot: ModelBot): BotObservation {
-    const { userId, botId, decided, container, failed } = bot;
+    const { userId, botId, decided, at, container, failed } = bot;
     return create(BotObservationSchema, {
       userId,
       botId,
       generation: decided?.generation ?? 0n,
       epoch: decided?.epoch ?? 0n,
+      ...(at === undefined ? {} : { decided: at }),
       revision: container?.revision ?? 0n,
       state: stateOf(container, failed && decided?.kind === 'running'),
       containerId: container?.id ?? '',

@@ -11,6 +11,7 @@ import { type BotSpec, BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
 import { botRunner } from '../../../orchestrator/core/blueprints/bot-runner.ts';
 import { testWorkflow } from '../../../orchestrator/core/blueprints/test-workflow.ts';
 import { deployParams, type JobInput } from '../../../orchestrator/core/job-params.ts';
+import { PartedHistories } from '../../../orchestrator/core/parted-histories.ts';
 import type { BotRecord, EventBody, JobRecord } from '../../../orchestrator/core/records.ts';
 import { acceptOnce, type NewJob } from '../../../orchestrator/engine/accept.ts';
 import { advance } from '../../../orchestrator/engine/advance.ts';
@@ -24,7 +25,7 @@ import { endOverdue, placeWaiting, readLogsAgain, takeUp, workerSilent } from '.
 import { defaultFleetTimes, Fleet } from '../../../orchestrator/fleet/fleet.ts';
 import { createManualClock } from '../../kit/manual-clock.ts';
 import { checkRows, type Seen } from './invariants.ts';
-import { MemoryTables } from './memory-tables.ts';
+import { type Backup, MemoryTables } from './memory-tables.ts';
 import { Trace } from './trace.ts';
 
 export interface WorldOptions {
@@ -57,6 +58,10 @@ export class SimulatedEngine {
   readonly #options: WorldOptions;
   protected readonly context: EngineContext;
   protected fleet: Fleet;
+  protected histories = new PartedHistories([], -1);
+  #openings = 0;
+  #acceptedSeq = -1;
+  #backup: Backup | undefined;
   #ids = 0;
   protected silent = new Set<string>();
   readonly #codeTokens = new Map<string, string>();
@@ -81,9 +86,10 @@ export class SimulatedEngine {
       settings: { ...defaultEngineSettings, maxBotsPerUser, maxRuntimeMs },
       blueprints: new Map([botRunner, testWorkflow].map((blueprint) => [blueprint.name, blueprint])),
       fleet,
-      decided: () => undefined,
-      isHeld: () => false,
+      decided: (bot) => this.histories.decided(bot),
+      isHeld: (bot) => this.histories.isHeld(bot),
     };
+    this.#openHistory();
     this.change((change) => takeUp(this.context, change));
   }
 
@@ -118,7 +124,7 @@ export class SimulatedEngine {
         const { bot, state } = this.fleet.view(shown);
         return { ...bot, state };
       };
-      const inputs = { now, newId, newEventId: newId, seen, seenNumbers: () => undefined };
+      const inputs = { now, newId, newEventId: newId, seen, seenNumbers: (bot: BotRecord) => this.histories.seen(bot) };
       return this.#memory.transact((tx) => {
         const outbox = {
           ...tx.outbox,
@@ -232,10 +238,38 @@ export class SimulatedEngine {
     });
   }
 
+  /** As Restore.open. */
+  #openHistory(): void {
+    this.histories = new PartedHistories(this.#memory.openAgain(`o${++this.#openings}`), this.#acceptedSeq);
+  }
+
+  /** The operator copies the store. */
+  backup(): void {
+    this.#backup = this.#memory.backup();
+  }
+
+  /** The orchestrator is killed and comes back with the copy; nothing happens where there is none. */
+  setBack(): void {
+    if (this.#backup === undefined) return;
+    this.#memory.setBack(this.#backup);
+    // Numbers count from where they were then.
+    this.#seen.clear();
+    this.trace.line('the store is set back');
+    this.crash();
+  }
+
+  /** The operator lets workers follow the store that was set back: the orchestrator starts again with ACCEPT_RESTORE. */
+  acceptRestore(): void {
+    this.#acceptedSeq = this.tables.outbox.lastSeq();
+    this.trace.line('the restore is accepted');
+    this.crash();
+  }
+
   /** The orchestrator is killed and comes back: sessions end, and all that it knows is in its rows. */
   crash(): void {
     this.#dying = false;
     this.#memory.crash();
+    this.#openHistory();
     this.fleet = this.#newFleet();
     this.silent = new Set();
     this.#triedRoom = 0;

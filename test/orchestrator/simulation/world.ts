@@ -1,3 +1,4 @@
+import type { BotKey } from '#common/ids.ts';
 import { ProblemError } from '#common/problem.ts';
 import type { SessionResponse } from '#gen/botrunner/v1/worker_service_pb.js';
 import { nextAging } from '../../../orchestrator/engine/aging.ts';
@@ -5,6 +6,7 @@ import { desiredBots, desiredOf } from '../../../orchestrator/engine/desired-set
 import { observe } from '../../../orchestrator/engine/observe.ts';
 import { applyResult, noteAccepted } from '../../../orchestrator/engine/results.ts';
 import { claimTokens } from '../../../orchestrator/engine/takeover.ts';
+import { decideAnew } from '../../../orchestrator/engine/upkeep.ts';
 import {
   changesFor,
   type DesiredSource,
@@ -15,7 +17,7 @@ import {
 } from '../../../orchestrator/fleet/desired.ts';
 import type { SessionFacts } from '../../../orchestrator/fleet/fleet.ts';
 import type { SendQueue } from '../../../orchestrator/fleet/send-queue.ts';
-import { type Answer, type FromWorker, type ModelBot, ModelWorker } from './model-worker.ts';
+import { type Answer, type FromWorker, type ModelBot, type ModelHello, ModelWorker } from './model-worker.ts';
 import { mib, SimulatedEngine } from './simulated-engine.ts';
 import { ToldSoFar } from './told-so-far.ts';
 
@@ -49,8 +51,9 @@ export class World extends SimulatedEngine {
     all: (tx, workerId) => desiredBots(this.context, tx, workerId, () => 1),
     of: (tx, workerId, key) => desiredOf(this.context, tx, workerId, key, () => 1),
     keys: () => [],
-    kept: () => [],
-    now: () => undefined,
+    kept: (tx, workerId) => this.histories.kept(tx.bots, workerId),
+    now: (tx, workerId) =>
+      this.histories.holdsAny(tx.bots, workerId) ? undefined : this.histories.momentOf(tx.outbox.lastSeq()),
   };
   #sessions = 0;
   #reconcileAt = 0;
@@ -84,7 +87,8 @@ export class World extends SimulatedEngine {
     const { worker, memoryBytes } = host;
     const { workerId } = worker;
     host.frozen = false;
-    const snapshot = worker.hello();
+    const hello = worker.hello();
+    const { snapshot } = hello;
     // A worker's inbox takes what a session's queue takes; nothing else of the queue is used.
     const queue = {
       push: (body: SessionResponse['body']) => {
@@ -121,6 +125,7 @@ export class World extends SimulatedEngine {
         lastSeenAt: now,
       });
     });
+    this.#meet(hello);
     this.change((change) => observe(this.context, change, workerId, snapshot));
     this.fleet.join(session, host.ready, 'its engine is not there');
     host.session = session;
@@ -135,11 +140,23 @@ export class World extends SimulatedEngine {
         sessionId: session.sessionId,
         protocol: 1,
         heartbeatIntervalMs: 2_000,
-        desiredSet,
+        desiredSet: { ...desiredSet, openings: this.histories.openings() },
         storeId: '',
       },
     });
     this.placeWaiting();
+  }
+
+  /** As Restore.meet. */
+  #meet(hello: ModelHello): void {
+    const { bots, outbox } = this.tables;
+    const store = { now: outbox.lastSeq(), here: bots.ofWorker(hello.workerId), find: (key: BotKey) => bots.get(key) };
+    const { kept, notStarted, follows, decideAnew: keys } = this.histories.meet(hello, store);
+    const lists = { kept, 'not started': notStarted, ...follows };
+    for (const [what, named] of Object.entries(lists)) {
+      if (named.length > 0) this.trace.line(`${hello.workerId} knows more: ${what} ${named.join(', ')}`);
+    }
+    this.change((change) => decideAnew(change, keys));
   }
 
   /** The connection is lost, with all that was under way on it. */
