@@ -1,5 +1,5 @@
 /**
- * The input of a job, by action, without its spec. What the doors make of a request, and what the store keeps of it as JSON: read
+ * The input of a job, by action, without its spec: what the doors make of a request, and what the store keeps of it as JSON. It is read
  * once, here, and typed from then on. Pure. Never holds a secret.
  */
 import type { BotKey } from '#common/ids.ts';
@@ -50,7 +50,7 @@ export const deployParams = ({ takeover = false, change = noChange }: Partial<De
 
 const linesDefault = 100;
 
-/** What the store has of a job's input. What cannot be read is as if nothing had been said; `action` may be any word. */
+/** What the store has of a job's input. What cannot be read counts as not given; `action` may be any word. */
 export function parseJobInput(action: string, stored: JsonObject): JobInput {
   if (action === '') return { action, params: { input: stored['input'] ?? null } };
   if (!isBotAction(action)) return { action: 'unreadable', params: {} };

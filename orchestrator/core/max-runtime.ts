@@ -9,7 +9,7 @@ import type { BotRecord, Notice } from './records.ts';
 export const warnBeforeMs = 10 * 60_000;
 const hourMs = 3_600_000;
 
-/** What a bot's row has of its age. */
+/** What a bot's row says of its age. */
 export type Age = Pick<BotRecord, 'runsSince' | 'stopsAt' | 'ageWarned' | 'notice'>;
 
 /** For a bot whose user decides now that it should run. `maxRuntimeMs` 0: no limit. */

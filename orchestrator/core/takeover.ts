@@ -1,4 +1,4 @@
-/** What a start or update knows of the takeover that it is, kept in its params, so that a restart of any part continues from there. Pure. */
+/** What a start or update that takes tokens over knows of that, kept in its params, so that a restart of any part continues from there. Pure. */
 import type { JobInput, StoppedHolder } from './job-params.ts';
 import type { JobRecord } from './records.ts';
 

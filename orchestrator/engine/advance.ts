@@ -1,4 +1,4 @@
-/** Moves jobs: one function takes a job through one event, in the caller's transaction. What a failed job wanted is undone. */
+/** Moves jobs: one function takes a job through one event, in the caller's transaction. What a failed job has decided is undone. */
 import type { BotKey } from '#common/ids.ts';
 import { problem } from '#common/problem.ts';
 import { rowOf } from '../core/actions.ts';
@@ -122,7 +122,7 @@ export function queue(context: EngineContext, change: Change, job: JobRecord): J
 
 interface Failure {
   readonly end: 'failed' | 'cancelled';
-  /** Its worker reports that it could not be done. */
+  /** Whether its worker reports that it could not be done. */
   readonly workerSaid: boolean;
 }
 

@@ -17,7 +17,7 @@ export function endOldBots(context: EngineContext, change: Change): void {
   }
 }
 
-/** By a job of its owner like any other stop: it ends the bot's open jobs, and is visible. */
+/** Stops the bot by a job of its owner, as any other stop: it ends the bot's open jobs, and is visible. */
 function endBot(context: EngineContext, change: Change, bot: BotRecord, notice: Notice): void {
   const { userId, botId } = change.putNotice(bot, notice);
   const message = 'a bot has reached MAX_RUNTIME_HOURS and is stopped';

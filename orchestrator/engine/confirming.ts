@@ -10,7 +10,7 @@ import type { EngineContext } from './context.ts';
 import { removeDeleted } from './settling.ts';
 import { releaseTokens } from './token-ownership.ts';
 
-/** Its worker has said so. */
+/** Records that its worker has said so. */
 export function confirm(context: EngineContext, change: Change, bot: BotRecord): void {
   const { tx } = change;
   if (bot.pendingTask === null) return;

@@ -23,7 +23,7 @@ export function desiredBots(
   return [...bots, ...tx.leftovers.ofWorker(workerId).map((leftover) => toRemoval(leftover, stopGraceMs))];
 }
 
-/** The same of one bot: none when the worker should have nothing of it. */
+/** The same for one bot: none when the worker should have nothing of it. */
 export function desiredOf(
   context: EngineContext,
   tx: Reading,

@@ -136,11 +136,11 @@ function decisionOf(
   }
 }
 
-/** Whether a stopped bot is started with the very content it had: its image serves again, wherever that came from. */
+/** Whether a stopped bot is started with exactly the content it had: its image can be used again, wherever that came from. */
 function startsAsItWas(context: EngineContext, bot: BotRecord, job: JobRecord, spec: BotSpec): boolean {
   if (job.action !== 'start' || bot.desired !== 'stopped' || bot.revision === 0 || bot.specSealed === null)
     return false;
-  // What a URL, a branch or a tag means is asked again.
+  // What a URL, a branch or a tag means may have changed: it is fetched again.
   const { source } = spec;
   const isFixed = source.case === 'simple' || (source.case === 'custom' && source.value.from.case === 'artifactSha256');
   const before = isFixed ? openSoundSpec(context.sealKey, bot, bot.specSealed) : undefined;
@@ -149,7 +149,7 @@ function startsAsItWas(context: EngineContext, bot: BotRecord, job: JobRecord, s
 
 /**
  * Whether a restart keeps the revision, and with it the image and, if the bot runs, the container. A worker from before
- * that would take a running container of the revision as the goal reached: it is given a revision of its own, for which
+ * that would take a running container of the revision for the goal: it is given a revision of its own, for which
  * it makes everything again.
  */
 function restartsInPlace(change: Change, { desired, workerId }: BotRecord): boolean {

@@ -1,6 +1,6 @@
 /**
  * The engine: accepts jobs, drives them through their blueprints, and takes what workers report. What is decided is in the other files
- * of this folder, as functions of a change; here is when they run, and what is done after their commit.
+ * of this folder, as functions of a change; this one says when they run, and what is done after their commit.
  *
  * Invariants:
  * 1. Every change is one transaction; effects run after it is on disk.
@@ -57,7 +57,7 @@ export interface EnginePorts extends EngineContext, Pick<ChangeInputs, 'seen' | 
   readonly readLogText: (bot: BotRecord, lines: number, signal: AbortSignal) => Promise<string>;
   /** A task that any worker may take has been made. */
   readonly taskOffered: () => void;
-  /** A job is as it is now. */
+  /** A job has changed: this is how it is now. */
   readonly jobChanged: (job: JobRecord) => void;
 }
 
@@ -139,7 +139,7 @@ export class Engine {
     const { value, nextDue } = await store.change(
       wants,
       (tx) => {
-        // It may be undone or run again; effects of before must not outlive that.
+        // It may be undone or run again; effects of an earlier run must not outlive that.
         effects.length = 0;
         const done = work(createChange(tx, { ...begin(), seen, seenNumbers }, effects));
         stampCommands(tx, effects);
@@ -206,7 +206,7 @@ export class Engine {
     return this.#ports.store.look([wantJob(jobId)], (tx) => jobOf(tx, userId, jobId));
   }
 
-  /** A job with the place in the log of events that it is from: later events are not in it. */
+  /** A job, and the place in the log of events that it is as of: later events are not in it. */
   getJobAt(userId: string, jobId: string): Promise<{ readonly job: JobRecord; readonly seq: number }> {
     return this.#ports.store.look([wantJob(jobId)], (tx) => ({
       job: jobOf(tx, userId, jobId),
@@ -273,7 +273,7 @@ export class Engine {
     return this.#change((change) => giveBackTasksOf(change, workerId, reason));
   }
 
-  /** Takes the end of a task that is about no bot. False when there is none such of this worker. */
+  /** Takes the end of a task that is about no bot. False when this worker has no such task. */
   freeTaskEnded(workerId: string, taskId: string, outcome: TaskOutcome): Promise<boolean> {
     return this.#change((change) => {
       const task = change.tx.tasks.get(taskId);
@@ -306,7 +306,7 @@ export class Engine {
     return desiredBots(this.#ports, tx, workerId, (job) => this.remainingMs(job));
   }
 
-  /** The same of one bot: none when the worker should have nothing of it. */
+  /** The same for one bot: none when the worker should have nothing of it. */
   desiredOf(tx: Reading, workerId: string, key: BotKey): readonly Ensure[] {
     return desiredOf(this.#ports, tx, workerId, key, (job) => this.remainingMs(job));
   }
@@ -316,7 +316,7 @@ export class Engine {
     return this.#ports.store.look([wantJob(jobId)], (tx) => tx.jobs.get(jobId));
   }
 
-  /** As placeWaiting, if anything was given back since the last try that could make a difference to what waits. */
+  /** As placeWaiting, if room was given back since the last attempt that could make a difference to what waits. */
   async placeFreed(): Promise<void> {
     if (this.#ports.store.room() > this.#triedRoom) await this.placeWaiting();
   }

@@ -15,9 +15,9 @@ import { openSoundSpec } from './specs.ts';
 /** The task that a command serves. */
 export interface TaskCommand {
   readonly taskId: string;
-  /** None for a decision that stands until it is carried out. */
+  /** Undefined for a decision that stands until it is carried out. */
   readonly deadline?: {
-    /** By the wall clock of now. */
+    /** By the wall clock as it stands now. */
     readonly at: number;
     /** What is left until then, ms. */
     readonly remainingMs: number;

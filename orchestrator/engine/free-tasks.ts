@@ -17,7 +17,7 @@ export interface HandedTask {
   readonly params: JsonObject;
 }
 
-/** Gives the worker the oldest task of a type it knows, but for those in `except`, which wait. */
+/** Gives the worker the oldest task of a type it knows, except those of the types in `except`, which wait. */
 export function takeTask(
   change: Change,
   workerId: string,

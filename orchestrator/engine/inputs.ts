@@ -26,7 +26,7 @@ export function createInputs({ wallMs, newId, eventId }: InputSources): () => In
   };
 }
 
-/** Those that were drawn before, then new ones. */
+/** The ids that were drawn before, then new ones. */
 function replayed(drawn: string[], draw: () => string): () => string {
   let next = 0;
   return () => {

@@ -12,7 +12,7 @@ import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
 import { endOfDelete, removeDeleted } from './settling.ts';
 
-/** Takes the end of such a task. False when the result is of another one; one that failed is retried. */
+/** Takes the end of such a task. False when the result is of another task; a task that failed is retried. */
 export function applyRemoval(
   context: EngineContext,
   change: Change,

@@ -71,14 +71,14 @@ export function observe(
   }
 }
 
-/** Publishes workers that are seen differently now, and those of their bots that look different by it. */
+/** Publishes workers whose status has changed, and those of their bots that look different because of it. */
 export function publishWorkers(context: EngineContext, change: Change, workers: readonly WorkerStatus[]): void {
   for (const worker of workers) {
     change.publishWorker(worker);
     for (const bot of change.tx.bots.ofWorker(worker.workerId)) {
       const last = change.tx.outbox.latestOfBot(bot)?.body;
       const published = last?.kind === 'bot' ? last.bot.state : undefined;
-      // A state of `unknown` stands in no row: it was published, and is taken back, by an event alone.
+      // The state `unknown` is in no row: it was published, and is taken back, by an event alone.
       if (published !== undefined && published !== context.fleet.view(bot).state) change.putBot(bot);
     }
   }

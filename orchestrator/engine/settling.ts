@@ -26,7 +26,7 @@ export function removeDeleted(change: Change, key: BotKey): void {
   if (bot?.desired === 'removed' && change.tx.jobs.openOfBot(key).length === 0) change.removeBot(bot);
 }
 
-/** How a stop or delete ends that no worker is asked for now. */
+/** How a stop or delete ends for which no worker is asked now. */
 export type EndWithoutWorker =
   /** The bot is nowhere, or known to have no container: there is nothing left to do but what a delete has to purge elsewhere. */
   { readonly kind: 'carried_out' } | { readonly kind: 'pending'; readonly result: JsonObject };

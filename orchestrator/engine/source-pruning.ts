@@ -2,9 +2,9 @@
  * Removes sources that nobody needs any more. Needed are those of all bots there are, whatever their state, of what a bot may
  * go back to, and of open jobs; the rest goes a day after it was seen to be needed last.
  *
- * 1. Which source a bot has stands in its sealed spec alone, so specs are opened for the look: some at a time.
+ * 1. Only its sealed spec says which source a bot has, so specs are opened for the look, some at a time.
  * 2. A source is removed only if every look of a day has found it unneeded; what is uploaded or asked for again is needed again.
- * 3. Of a user with a spec that cannot be opened nothing is removed: it may be opened again with the right key.
+ * 3. Nothing is removed of a user who has a spec that cannot be opened: with the right key it may be opened again.
  */
 import { inBackground, nextTurn, repeat } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';

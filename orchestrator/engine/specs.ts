@@ -64,7 +64,7 @@ export const damagedReason =
   'damaged: what the orchestrator has stored about it can no longer be decrypted; what is running is left untouched, ' +
   'but it cannot be restarted: update it with its source and its environment, or delete it';
 
-/** What a spec makes of its bot's row; `mode` is for one that does not say where its image comes from. */
+/** What a spec puts into its bot's row; `mode` is for one that does not say where its image comes from. */
 export const shapeOf = (spec: BotSpec, mode: string, settings: EngineSettings): Shape => ({
   mode: spec.source.case ?? mode,
   memoryBytes: Number(spec.limits?.memoryBytes || 0) || settings.defaultMemoryBytes,

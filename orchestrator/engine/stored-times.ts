@@ -33,7 +33,7 @@ export class StoredTimes {
     return at + this.#steps.pending() - this.#clock.wallMs();
   }
 
-  /** Moves them if the clock was set. The change is queued before that of the caller. */
+  /** Moves the times if the clock was set. The change is queued before that of the caller. */
   follow(): void {
     const stepMs = this.#steps.take();
     if (stepMs === 0) return;

@@ -59,7 +59,7 @@ export function claimTokens(
   return { pending: true };
 }
 
-/** Stops the bots whose tokens a job takes over that waits for them; it goes to its worker when they are gone. */
+/** Stops the bots whose tokens a waiting job takes over; it goes to its worker when they are gone. */
 export function makeRoom(context: EngineContext, change: Change, jobId: string): void {
   const job = change.tx.jobs.get(jobId);
   const bot = job && change.tx.bots.get(job);

@@ -29,7 +29,7 @@ export const tokenSha256 = (token: string): string => createHash('sha256').updat
 const envKeys = (sealKey: Secret<Uint8Array>, spec: BotSpec): readonly string[] =>
   telegramTokensOf(spec.env).map((token) => tokenKeyOf(sealKey, tokenSha256(token)));
 
-/** Those of its environment; a bot that gets none from there uses the one in its source. */
+/** The tokens in its environment; a bot that gets none from there uses the one in its source. */
 function tokenKeys(context: EngineContext, tx: Reading, bot: BotKey, spec: BotSpec): readonly string[] {
   const keys = envKeys(context.sealKey, spec);
   const source = keys.length > 0 ? undefined : sourceIdOf(context.sealKey, bot, spec);

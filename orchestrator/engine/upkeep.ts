@@ -14,7 +14,7 @@ import { renewTokenKeys } from './token-ownership.ts';
 /** Tries again to place what waits for a worker: one has joined, become ready, or has room again. */
 export function placeWaiting(context: EngineContext, change: Change): void {
   for (const { jobId } of change.tx.jobs.withStatus('waiting_for_worker')) {
-    // As those before it have left it.
+    // The job as those before it have left it.
     const job = change.tx.jobs.get(jobId);
     const bot = job && change.tx.bots.get(job);
     if (job?.status !== 'waiting_for_worker' || bot === undefined) continue;
@@ -27,7 +27,7 @@ export function placeWaiting(context: EngineContext, change: Change): void {
 /** Ends the jobs whose deadline has passed. */
 export function endOverdue(context: EngineContext, change: Change): void {
   for (const { jobId } of change.tx.jobs.overdue(change.now)) {
-    // The end of one gives the next of its bot its turn, so it may differ by now from the one in the list.
+    // The end of one job gives the next of its bot its turn, so that this one may have changed since it was listed.
     const job = change.tx.jobs.get(jobId);
     if (job !== undefined) advance(context, change, job, { kind: 'aborted', problem: deadlineProblem(job) });
   }

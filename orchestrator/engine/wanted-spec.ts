@@ -1,5 +1,5 @@
 /**
- * The spec that a job makes its bot run. What an update does not name it takes from what the bot has when it is asked: at the
+ * The spec that a job makes its bot run. What an update does not name is taken from what the bot has at that time: at the
  * job's turn, so that updates that were waiting one after the other add up.
  */
 import { fail, ok, type Result } from '#common/problem.ts';

@@ -11,7 +11,7 @@ import { TimeLimitError, withTimeLimit } from '#common/waiting/time-limit.ts';
 import type { StrayContainer, StrayOutcome, StraysAdopted } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { Fleet, SessionFacts } from './fleet.ts';
 
-// As Strays.containers has it; what a worker reports beyond that is ignored.
+// The limit of Strays.containers; what a worker reports beyond it is ignored.
 const straysMax = 1000;
 const answerLimitMs = 90_000;
 
@@ -51,7 +51,7 @@ export class Adoption {
     return this.#strays.get(workerId)?.found ?? [];
   }
 
-  /** The workers on whose engines containers made by that worker are. */
+  /** The workers on whose engines there are containers that were made by that worker. */
   holdersOf(workerId: string): readonly string[] {
     const holders = [...this.#strays].filter(([, { found }]) => found.some((stray) => stray.workerId === workerId));
     return holders.map(([holder]) => holder).filter((holder) => holder !== workerId);

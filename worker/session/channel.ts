@@ -59,7 +59,7 @@ const channelOptions = {
   'grpc.use_local_subchannel_pool': 1,
   'grpc.initial_reconnect_backoff_ms': 100,
   'grpc.max_reconnect_backoff_ms': 1000,
-  // HTTPS_PROXY is for builds, and needs no effect on the way to the orchestrator.
+  // HTTPS_PROXY is for builds; it has no effect on the way to the orchestrator.
   'grpc.enable_http_proxy': 0,
   'grpc.service_config_disable_resolution': 1,
 };
@@ -129,7 +129,7 @@ export function createChannel(endpoint: Endpoint, credential: Secret, roots: () 
 export function statusOf(call: SessionCall | TailCall): Promise<StatusObject> {
   return new Promise((resolve) => {
     call.on('status', resolve);
-    // The same as the status, and an unheard 'error' would end the process.
+    // It says the same as the status, and an 'error' without a listener would end the process.
     call.on('error', () => undefined);
   });
 }

@@ -99,7 +99,7 @@ export class Outbox {
     this.#bell.ring();
   }
 
-  /** Somebody waits for it, not for long: the oldest can be missed. */
+  /** An answer that somebody waits for, but not for long: the oldest can be dropped. */
   adopted(adopted: StraysAdopted): void {
     this.#adopted = [...this.#adopted.slice(1 - adoptedMax), adopted];
     this.#bell.ring();
@@ -168,7 +168,7 @@ export class Outbox {
   }
 
   #push(item: TaskItem): void {
-    // Only with a peer that reads nothing do so many gather; progress is what can be dropped.
+    // So many gather only with a peer that reads nothing; progress is what can be dropped.
     if (this.#tasks.length >= itemsMax) this.#tasks = this.#tasks.filter(({ kind }) => kind !== 'progress');
     this.#tasks.push(item);
     this.#bell.ring();

@@ -1,6 +1,6 @@
 /**
  * Finds out why an orchestrator cannot be dialled: gRPC reports that there is no connection, but seldom why. A connection of its
- * own goes as far as it gets: name, TCP, TLS with the certificate, HTTP/2. Nothing of the worker's is sent on it.
+ * own goes as far as it gets: name, TCP, TLS with the certificate, HTTP/2. Nothing that belongs to the worker is sent on it.
  */
 
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
@@ -82,7 +82,7 @@ async function probeCleartext(endpoint: Endpoint, signal: AbortSignal): Promise<
   return said === undefined ? { failure: 'closed' } : { failure: 'not-an-orchestrator' };
 }
 
-/** Resolves with the event; rejects with the socket's error, or when it ends before. The socket is gone after. */
+/** Resolves with the event; rejects with the socket's error, or when it ends before. The socket is closed afterwards. */
 function settled(socket: Socket, event: 'secureConnect', signal: AbortSignal): Promise<void> {
   const done = new Promise<void>((resolve, reject) => {
     socket.once(event, () => resolve());

@@ -32,7 +32,7 @@ export class SentResults {
     for (const taskId of this.#journal.pending) this.queue(taskId);
   }
 
-  /** Those that were sent long ago and not acknowledged. */
+  /** The results that were sent long ago and have not been acknowledged. */
   resendOld(): void {
     const now = this.#clock.monotonicMs();
     for (const taskId of this.#journal.pending) {

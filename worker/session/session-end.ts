@@ -1,4 +1,4 @@
-/** How a try to have a session ended, by what the orchestrator answered. */
+/** How an attempt to have a session ended, by what the orchestrator answered. */
 import { httpStatusOf, refusalOf, status } from './channel.ts';
 
 export type SessionEnd =
@@ -12,7 +12,7 @@ export type SessionEnd =
   | { readonly kind: 'fenced' }
   | { readonly kind: 'lost'; readonly message: string; readonly welcomed: boolean };
 
-/** What a call of grpc-js ended with; its errors have the same fields. */
+/** How a call of grpc-js ended; its errors have the same fields. */
 type CallEnd = Parameters<typeof refusalOf>[0] & { readonly code: number; readonly details: string };
 
 /** The end of a Join, which uses the join token, or of a session, which uses the credential. */

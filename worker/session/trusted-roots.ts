@@ -1,7 +1,7 @@
 /**
  * The authorities that an orchestrator's certificate may come from, read for each dial: a file that has changed since the
  * start counts at the next one. What NODE_EXTRA_CA_CERTS and gRPC's own GRPC_DEFAULT_SSL_ROOTS_FILE_PATH name adds to the
- * usual ones, each whatever the other says.
+ * usual ones, each independently of the other.
  */
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -14,7 +14,7 @@ export const rootsFilesOf = (env: NodeJS.ProcessEnv): readonly string[] =>
 const certificate =
   /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[\s\S]*?-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g;
 
-/** Reads the files again at each call; of a file that cannot be used, what it held before. */
+/** Reads the files again at each call; a file that cannot be used counts with what it held before. */
 export function createTrustedRoots(files: readonly string[], logger: Logger): () => Buffer | null {
   const last = new Map<string, string>();
   const told = new Map<string, string>();
@@ -42,7 +42,7 @@ export function createTrustedRoots(files: readonly string[], logger: Logger): ()
   return () => (files.length === 0 ? null : Buffer.from([ownRoots(), ...files.map(read)].join('\n')));
 }
 
-/** Without those that Node.js read from NODE_EXTRA_CA_CERTS at the start: one that was taken out since must go. */
+/** The authorities without those that Node.js read from NODE_EXTRA_CA_CERTS at its start: one that was taken out since must go. */
 function ownRoots(): string {
   const atStart = new Set(getCACertificates('extra'));
   return getCACertificates('default')

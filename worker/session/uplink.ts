@@ -1,7 +1,7 @@
 /**
  * Keeps the worker in a session: dials one orchestrator after the other, with jitter, for as long as the worker lives.
  * What is said while there is no session is not lost where it matters: results are in the journal, observations are in
- * the next Hello. Progress is.
+ * the next Hello. Progress is lost.
  */
 
 import { inBackground } from '#common/background.ts';
@@ -101,7 +101,7 @@ export class Uplink implements TaskReports {
     return this.#lastComplaint || 'the orchestrator has not answered yet';
   }
 
-  /** The way to the orchestrator of the session there is. */
+  /** The channel to the orchestrator of the present session. */
   get channel(): Channel | undefined {
     return this.#welcomed ? this.#current?.channel : undefined;
   }
@@ -176,7 +176,7 @@ export class Uplink implements TaskReports {
   }
 
   /**
-   * One try: with the credential, and only where that is not known with the join token first. Every try is made so: an
+   * One attempt: with the credential, and only where that is not known with the join token first. Every attempt is made so: an
    * orchestrator that did not know this worker once, because it had another store or token, may know it the next time.
    */
   async #dial(endpoint: Endpoint, commands: WorkerCommands, renewed: AbortController): Promise<SessionEnd> {
@@ -244,7 +244,7 @@ export class Uplink implements TaskReports {
     else this.#say(endpoint, complaintOf(endpoint, workerId, end));
   }
 
-  /** Beside the next tries, which must not wait for it. One look at a time. */
+  /** Runs beside the next attempts, which must not wait for it. One look at a time. */
   #beginToExplain(endpoint: Endpoint, message: string): void {
     if (this.#explaining) return;
     this.#explaining = true;

@@ -1,4 +1,4 @@
-/** What an orchestrator may request and command in a session. worker/commands.ts does it. */
+/** What an orchestrator may ask and order in a session; worker/commands.ts carries it out. */
 import type { BotKey } from '#common/ids.ts';
 import type {
   AdoptStrays,

@@ -4,7 +4,7 @@
  *   init -> start_bot -> bot_started -> completed
  *                     -> start_bot_failed -> failed
  *
- * but `move`, which has two (bot-move.ts). What a working state decides about the bot, and who gets its task, stands in `works`.
+ * but `move`, which has two (bot-move.ts). What a working state decides about the bot, and who gets its task, is listed in `works`.
  */
 import { type BotAction, isBotAction } from '../actions.ts';
 import { type DoneState, failedState, type WorkingState } from '../job-states.ts';

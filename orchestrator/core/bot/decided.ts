@@ -1,5 +1,5 @@
 /**
- * What a decision makes of a bot's record: what it should be from now on. Each raises the generation; one that may fail keeps what
+ * How a decision changes a bot's record: what it should be from now on. Each raises the generation; one that may fail keeps what
  * there was (`undo`). Pure: specs come in sealed, times and limits as values.
  */
 import type { BotKey } from '#common/ids.ts';
@@ -46,7 +46,7 @@ export type Decision =
       readonly kind: 'deploy';
       readonly shape: Shape;
       readonly specSealed: Uint8Array;
-      /** Whether a stopped bot is started with the very content it had: its image serves again. */
+      /** Whether a stopped bot is started with exactly the content it had, so that its image can be used again. */
       readonly asItWas: boolean;
       readonly age: Age;
     }
@@ -105,7 +105,7 @@ const undoOf = ({ desired, revision, state, specSealed }: BotRecord): UndoPoint 
   specSealed,
 });
 
-/** One that runs continues meanwhile; one that had ended may run from now on. */
+/** The state until its worker reports: a bot that runs continues, one that had ended may run from now on. */
 const goingOn = (bot: BotRecord): Partial<Pick<BotRecord, 'state'>> =>
   bot.desired === 'running' && !mayRun(bot) ? { state: 'pending' } : {};
 
@@ -127,6 +127,6 @@ export const reborn = (bot: BotRecord, now: number): BotRecord =>
     createdAt: now,
   });
 
-/** The same once more, with numbers and a revision above all before: its worker knows later ones. */
+/** The same decision once more, with numbers and a revision above all earlier ones, because its worker knows later ones. */
 export const decidedAnew = (bot: BotRecord): BotRecord =>
   changed(bot, { generation: bot.generation + 1, revision: bot.generation + 1 });

@@ -1,4 +1,4 @@
-/** Where a bot is: what placing, moving and forgetting a worker make of its record. Pure. */
+/** Where a bot is: how placing it, moving it and forgetting its worker change its record. Pure. */
 import type { BotRecord } from '../records.ts';
 import { changed } from './record.ts';
 

@@ -29,7 +29,7 @@ export function recorded(bot: BotRecord, { before, seq, eventSeq, now, seen }: N
   return changed(above(bot, seen(bot)), { ...numbers, decidedSeq: seq });
 }
 
-/** The bot with numbers above those. Two, so that what comes before a decision that waits has one of its own. */
+/** The bot with numbers above those, by two: the decision before one that still waits needs a number of its own. */
 function above(bot: BotRecord, seen: SeenNumbers | undefined): BotRecord {
   if (seen === undefined || bot.generation > seen.generation + 1) return bot;
   const generation = seen.generation + 2;

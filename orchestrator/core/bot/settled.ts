@@ -4,7 +4,7 @@ import { type BotRecord, type BotStateName, type Observed, reasonLengthMax } fro
 import { changed } from './record.ts';
 
 /**
- * The wish came true: there is nothing to go back to any more, and nothing left to do. A stop that needed no worker, because the bot
+ * The decision was carried out: there is nothing to go back to any more, and nothing left to do. A stop that needed no worker, because the bot
  * was gone, is as good as one that its worker has reported.
  */
 export const settled = (bot: BotRecord, action: JobAction): BotRecord =>
@@ -43,7 +43,7 @@ export interface Report {
 }
 
 /**
- * The bot by what a worker says of it, and whether that is more than a later date. Undefined when it is not this worker's to say:
+ * The bot by what a worker says of it, and whether that says more than a newer date. Undefined when it is not this worker's to say:
  * the bot is placed elsewhere, or the report is of an older placement.
  */
 export function observed(

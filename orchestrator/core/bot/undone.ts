@@ -1,4 +1,4 @@
-/** What becomes of a bot whose job did not succeed, or whose stop is taken back: a decision of its own each. Pure. */
+/** What becomes of a bot whose job did not succeed, or whose stop is taken back: each is a decision of its own. Pure. */
 import type { BotRecord } from '../records.ts';
 import type { Shape } from './decided.ts';
 import { changed } from './record.ts';
