@@ -5,7 +5,7 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** In the order in which they are begun: all that take over a minute, and what computes beside what waits. */
-const longest = [
+export const longest: readonly string[] = [
   'test/storm/storm.test.ts',
   'test/orchestrator/simulation.test.ts',
   'test/e2e/compose.test.ts',

@@ -40,7 +40,7 @@ export interface TestPlatform {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-const cliTimeoutMs = 120_000;
+const cliTimeoutMs = 240_000;
 
 /** `env` goes to both programs: RUNTIME, DOCKER_HOST, PIP_INDEX_URL and the like; ORCHESTRATOR_URL to dial by a proxy. */
 export async function startTestPlatform(env: Readonly<Record<string, string>>): Promise<TestPlatform> {
