@@ -38,7 +38,7 @@ import { WorkerCredentials } from './server/worker-credentials.ts';
 import { openAgeClock } from './store/ages.ts';
 import { Pruning } from './store/pruning.ts';
 import { openSecretsKey } from './store/secrets-key.ts';
-import { openSqliteStore, type StoreOptions } from './store/sqlite.ts';
+import { openSqliteStore, type SqliteOptions } from './store/sqlite.ts';
 import { wantBot, wantBotsOfWorker } from './store/want.ts';
 
 export interface OrchestratorOptions {
@@ -46,7 +46,7 @@ export interface OrchestratorOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly fleetTimes?: FleetTimes;
-  readonly store?: StoreOptions;
+  readonly store?: SqliteOptions;
 }
 
 export interface RunningOrchestrator {

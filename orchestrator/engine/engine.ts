@@ -98,8 +98,9 @@ export class Engine {
   /** Takes up what an earlier run left: deadlines that passed meanwhile. */
   async start(): Promise<void> {
     await this.#ports.store.upkeep.discardUnfinished();
+    const mark = this.#times.mark();
     await this.#change((change) => {
-      this.#times.keepMark(change.tx);
+      if (mark !== undefined) change.tx.clock.setMark(mark);
       takeUp(this.#ports, change);
     });
     await this.#change(readLogsAgain);

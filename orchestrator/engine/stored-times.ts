@@ -3,7 +3,6 @@ import type { Clock } from '#common/clock.ts';
 import { type ClockMark, ClockSteps } from '#common/clock-steps.ts';
 import type { Logger } from '#common/log.ts';
 import type { Store } from '../store/store.ts';
-import type { Tables } from '../store/tables.ts';
 
 export class StoredTimes {
   readonly #store: Store;
@@ -22,10 +21,9 @@ export class StoredTimes {
     return new StoredTimes(store, clock, logger, await store.look([], (tx) => tx.clock.mark()));
   }
 
-  /** Keeps where the clock stands, for the next process on this boot of the machine. */
-  keepMark(tx: Tables): void {
-    const mark = this.#steps.mark();
-    if (mark !== undefined) tx.clock.setMark(mark);
+  /** Where the clock stands, to be kept for the next process on this boot of the machine; undefined where that says nothing. */
+  mark(): ClockMark | undefined {
+    return this.#steps.mark();
   }
 
   /** What is left of a time that is stored, ms. */
@@ -38,11 +36,12 @@ export class StoredTimes {
     const stepMs = this.#steps.take();
     if (stepMs === 0) return;
     this.#logger.warn({ stepMs }, 'the clock of this machine was changed; deadlines keep their remaining time');
+    const mark = this.mark();
     this.#store
       .change([], (tx) => {
         tx.jobs.followClock(stepMs);
         tx.bots.followClock(stepMs);
-        this.keepMark(tx);
+        if (mark !== undefined) tx.clock.setMark(mark);
       })
       .catch((error: unknown) => {
         this.#steps.giveBack(stepMs);

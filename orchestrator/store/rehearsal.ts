@@ -1,6 +1,8 @@
 /** What a work has done, as text that is the same for works that did the same. */
-import type { Alive } from './alive/alive.ts';
-import type { Rows } from './alive/rows.ts';
+
+import { NotLoaded } from './want.ts';
+import type { Rows } from './workspace/rows.ts';
+import type { Workspace } from './workspace/workspace.ts';
 
 export interface Outcome {
   readonly failed: boolean;
@@ -10,16 +12,18 @@ export interface Outcome {
   readonly text: string;
 }
 
-export function outcomeOf(run: () => unknown, alive: Alive): Outcome {
+export function outcomeOf(run: () => unknown, workspace: Workspace): Outcome {
   let value: unknown;
   let error: unknown;
   let failed = false;
   // What the works before it in the batch have done is the same both times, and may be much.
-  const kinds = Object.entries(alive.rows).map(([name, kind]) => ({ name, kind, begun: rowsOf(kind) }));
-  const eventsBegun = alive.added().length;
+  const kinds = Object.entries(workspace.rows).map(([name, kind]) => ({ name, kind, begun: rowsOf(kind) }));
+  const eventsBegun = workspace.added().length;
   try {
     value = run();
   } catch (reason) {
+    // It has not been run: what it needs is loaded first.
+    if (reason instanceof NotLoaded) throw reason;
     failed = true;
     error = reason;
   }
@@ -28,7 +32,7 @@ export function outcomeOf(run: () => unknown, alive: Alive): Outcome {
     [...rowsOf(kind)].filter(([key, row]) => !begun.has(key) || begun.get(key) !== row),
   ]);
   const said = failed ? String(error) : value;
-  return { failed, value, error, text: JSON.stringify([said, rows, alive.added().slice(eventsBegun)], plain) };
+  return { failed, value, error, text: JSON.stringify([said, rows, workspace.added().slice(eventsBegun)], plain) };
 }
 
 /** The rows that have changed in the batch, as they are now. */

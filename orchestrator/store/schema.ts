@@ -260,7 +260,7 @@ export const migrations: readonly string[] = [
   CREATE INDEX jobs_waiting ON jobs (job_id) WHERE status = 'waiting_for_worker';
   `,
   `
-  -- What is alive is looked up in memory (alive/): the database is read by key, and whole at the start.
+  -- What is alive is looked up in memory (workspace/): the database is read by key, and whole at the start.
   ALTER TABLE jobs ADD COLUMN steps TEXT NOT NULL DEFAULT '[]';
   -- As a list of [state, at], in order.
   UPDATE jobs SET steps = coalesce((

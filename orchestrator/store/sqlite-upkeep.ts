@@ -1,28 +1,27 @@
-/** What looks through all of a SQLite store and removes what is old: each call is a statement or a few, in a commit of its own. */
+/** What looks through all of a SQLite store and removes what is old: each call is a statement or a few, in a transaction of its own. */
 import type { DatabaseSync } from 'node:sqlite';
-import type { Alive } from './alive/alive.ts';
 import type { Statements, StoreHealth } from './damage.ts';
-import type { GroupCommit } from './group-commit.ts';
+import type { EventRing } from './event-ring.ts';
 import { specBinding } from './seal.ts';
 import type { Upkeep } from './store.ts';
-import type { createArtifactTable } from './tables/artifacts.ts';
+import type { ChunkTable } from './tables/artifacts.ts';
 import { createBotReader } from './tables/bots.ts';
-import { createIdempotencyTable } from './tables/idempotency.ts';
-import type { JobReader } from './tables/jobs.ts';
+import { createIdempotencyPruning } from './tables/idempotency.ts';
+import { createJobReader } from './tables/jobs.ts';
 import type { EventReader } from './tables/outbox.ts';
 import { bytesOf, textOf } from './tables/row.ts';
-import type { TaskReader } from './tables/tasks.ts';
+import { newestTaskId } from './tables/tasks.ts';
 
 export interface UpkeepParts {
   readonly db: DatabaseSync;
-  readonly watched: Statements;
+  readonly statements: Statements;
   readonly health: StoreHealth;
-  readonly commits: GroupCommit;
-  readonly alive: Alive;
-  readonly jobs: JobReader;
-  readonly tasks: TaskReader;
   readonly events: EventReader;
-  readonly artifacts: ReturnType<typeof createArtifactTable>;
+  readonly ring: EventRing;
+  readonly chunks: ChunkTable;
+  readonly transact: <T>(work: () => T) => T;
+  /** Reads while nothing is on its way to the disk. */
+  readonly whenOnDisk: <T>(read: () => T) => Promise<T>;
 }
 
 const pragma = (db: DatabaseSync, name: string): number => Number(db.prepare(`PRAGMA ${name}`).get()?.[name] ?? 0);
@@ -31,42 +30,47 @@ const pragma = (db: DatabaseSync, name: string): number => Number(db.prepare(`PR
 const freePages = (db: DatabaseSync): number => (pragma(db, 'auto_vacuum') === 2 ? pragma(db, 'freelist_count') : 0);
 
 export function createSqliteUpkeep(parts: UpkeepParts): Upkeep {
-  const { db, watched, health, commits, alive, jobs, tasks, events, artifacts } = parts;
-  const bots = createBotReader(watched);
-  const keys = createIdempotencyTable(watched);
-  const sealed = watched.prepare(`
+  const { db, statements, health, events, ring, chunks, transact, whenOnDisk } = parts;
+  const bots = createBotReader(statements);
+  const jobs = createJobReader(statements);
+  const pruneKeys = createIdempotencyPruning(statements);
+  const sealed = statements.prepare(`
     SELECT user_id, bot_id, spec_sealed AS sealed FROM bots WHERE spec_sealed IS NOT NULL
     UNION ALL SELECT user_id, bot_id, undo_spec_sealed FROM bots WHERE undo_spec_sealed IS NOT NULL
     UNION ALL SELECT user_id, bot_id, spec_sealed FROM jobs WHERE spec_sealed IS NOT NULL
     LIMIT 20`);
   return {
+    // What has gone need not be gone after a power cut, so none of this is synced by itself.
     pruneEvents: (bounds) =>
-      commits.write(() => {
-        const count = events.prune(bounds);
-        alive.forgetEvents(events.floor());
-        return count;
-      }),
-    pruneJobs: (before, limit) => commits.write(() => jobs.prune(before, limit)),
-    pruneIdempotency: (before, limit) => commits.write(() => keys.prune(before, limit)),
-    removeChunks: (uploadId, limit) => commits.write(() => artifacts.removeChunks(uploadId, limit)),
-    discardUnfinished: () => commits.write(() => artifacts.discardUnfinished()),
+      whenOnDisk(() =>
+        transact(() => {
+          const count = events.prune(bounds);
+          ring.forget(events.floor());
+          return count;
+        }),
+      ),
+    pruneJobs: (before, limit) => whenOnDisk(() => transact(() => jobs.prune(before, limit))),
+    pruneIdempotency: (before, limit) => whenOnDisk(() => transact(() => pruneKeys(before, limit))),
+    removeChunks: (uploadId, limit) => whenOnDisk(() => transact(() => chunks.remove(uploadId, limit))),
+    discardUnfinished: () => whenOnDisk(() => transact(() => chunks.discardUnfinished())),
     newestId: async () =>
-      [jobs.newestId(), tasks.newestId()]
+      [jobs.newestId(), newestTaskId(statements)]
         .flatMap((id) => id ?? [])
         .sort()
         .at(-1),
-    sealedJobsAfter: async (jobId, limit) => jobs.sealedAfter(jobId, limit),
-    sealedBotsAfter: async (after, limit) => bots.sealedAfter(after, limit),
-    sealedBots: async () => bots.sealed(),
+    sealedJobsAfter: (jobId, limit) => whenOnDisk(() => jobs.sealedAfter(jobId, limit)),
+    sealedBotsAfter: (after, limit) => whenOnDisk(() => bots.sealedAfter(after, limit)),
+    sealedBots: () => whenOnDisk(() => bots.sealed()),
     sealedSamples: async () =>
       sealed.all().map((row) => ({
         boundTo: specBinding({ userId: textOf(row, 'user_id'), botId: textOf(row, 'bot_id') }),
         sealed: bytesOf(row, 'sealed'),
       })),
-    artifactsAfter: async (sha256, limit) => artifacts.after(sha256, limit),
+    artifactsAfter: (sha256, limit) => whenOnDisk(() => chunks.artifactsAfter(sha256, limit)),
     async shrink(pages) {
       // A transaction is one synchronous piece of work: none is open now. Nobody needs this one on disk: a later sync takes it along.
-      if (health.isLost || freePages(db) < pages) return false;
+      if (health.isLost) return false;
+      if (freePages(db) < pages) return false;
       try {
         db.exec(`PRAGMA incremental_vacuum(${Math.floor(pages)})`);
       } catch (error) {

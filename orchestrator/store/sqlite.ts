@@ -1,27 +1,18 @@
-/** The SQLite store: WAL (https://www.sqlite.org/wal.html), group commit, synced outside of the event loop. */
+/**
+ * Opens the SQLite store: WAL, opened exclusively (https://www.sqlite.org/wal.html). Commits are synced beside the event loop: see
+ * log-sync.ts.
+ */
 import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Logger } from '#common/log.ts';
-import { type Alive, createAlive } from './alive/alive.ts';
-import { openSound, type Statements, StoreHealth } from './damage.ts';
-import { createGroupCommit, Transaction } from './group-commit.ts';
+import type { Backend } from './backend.ts';
+import { createStore, type StoreOptions } from './create-store.ts';
+import { openSound, StoreHealth } from './damage.ts';
 import { LogSync, type SyncFile } from './log-sync.ts';
 import { migrations } from './schema.ts';
-import { createSqliteRows } from './sqlite-rows.ts';
-import { createSqliteUpkeep } from './sqlite-upkeep.ts';
+import { createSqliteBackend } from './sqlite-backend.ts';
 import type { Store } from './store.ts';
-import { createArtifactTable } from './tables/artifacts.ts';
-import { createClockTable } from './tables/clock.ts';
-import { createIdempotencyTable } from './tables/idempotency.ts';
-import { createJobReader } from './tables/jobs.ts';
-import { createMetaTable } from './tables/meta.ts';
-import { createOpeningTable } from './tables/openings.ts';
-import { createOutboxReader, type EventReader } from './tables/outbox.ts';
-import { createTaskReader } from './tables/tasks.ts';
-import { createTokenTable } from './tables/tokens.ts';
-import { createAccessTable } from './tables/workers.ts';
-import type { Tables } from './tables.ts';
 
 /** The state folder was written by a newer release. */
 export class SchemaTooNewError extends Error {
@@ -90,9 +81,7 @@ function letShrink(db: DatabaseSync, path: string, logger: Logger | undefined): 
 const usualCheckpointPages = 4_000;
 
 /** For tests. */
-export interface StoreOptions {
-  /** Runs every work twice and fails one that is not the same. */
-  readonly rehearses?: boolean;
+export interface SqliteOptions extends StoreOptions {
   /** After so many pages in the log they are moved to the database. */
   readonly checkpointPages?: number;
   /** Syncs the log in place of fdatasync. */
@@ -100,109 +89,18 @@ export interface StoreOptions {
 }
 
 /** Opens (and makes, mode 0700/0600) the store in `dir`. */
-export function openSqliteStore(
+export const openSqliteStore = (dir: string, logger?: Logger, options: SqliteOptions = {}): Store =>
+  createStore(openSqliteBackend(dir, logger, options), options);
+
+function openSqliteBackend(
   dir: string,
-  logger?: Logger,
-  { rehearses = false, checkpointPages = usualCheckpointPages, syncFile }: StoreOptions = {},
-): Store {
+  logger: Logger | undefined,
+  { checkpointPages = usualCheckpointPages, syncFile }: SqliteOptions,
+): Backend {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const path = join(dir, 'store.sqlite');
   const db = openSound(path, () => openFile(path, checkpointPages), logger);
   letShrink(db, path, logger);
   migrate(db);
-  const log = new LogSync(path, syncFile);
-  const health = new StoreHealth(logger);
-  const transaction = new Transaction(db);
-  const plain = health.watched(db);
-  const watched = transaction.guarded(plain);
-  const [jobs, tasks, events] = [createJobReader(watched), createTaskReader(watched), createOutboxReader(watched)];
-  const alive = createAlive({ job: jobs.find, task: tasks.find, events, lastSeq: events.lastSeq });
-  const rows = createSqliteRows(plain, alive);
-  rows.load();
-  const artifacts = createArtifactTable(watched);
-  const tables = tablesOf(watched, alive, { events, artifacts });
-  const listeners = new Set<() => void>();
-  let told = alive.lastSeqOnDisk();
-  const commits = createGroupCommit({
-    db,
-    health,
-    alive,
-    transaction,
-    log,
-    rehearses,
-    writeRows: rows.write,
-    committed: () => {
-      const last = alive.lastSeqOnDisk();
-      if (last === told) return;
-      told = last;
-      for (const listener of listeners) listener();
-    },
-  });
-  /** Reads while nothing is on its way to the disk, so that nobody is told what may be gone after a power cut. */
-  const whenOnDisk = async <T>(read: () => T): Promise<T> => {
-    for (let wait = commits.onTheWay(); wait !== undefined; wait = commits.onTheWay()) await wait;
-    try {
-      return read();
-    } catch (error) {
-      throw health.judge(error);
-    }
-  };
-  return {
-    change: (_wants, work, when) => commits.write(() => work(tables), when),
-    look: (_wants, work) => whenOnDisk(() => work(tables)),
-    events: {
-      after: async (seq, limit) => alive.eventsAfter(seq, limit),
-      ofUserAfter: (userId, seq, limit) => whenOnDisk(() => events.ofUserAfter(userId, seq, limit)),
-      lastOf: (userId, query, limit) => whenOnDisk(() => events.lastOf(userId, query, limit)),
-      latestOfBots: (seq, limit) => whenOnDisk(() => events.latestOfBots(seq, limit)),
-      latestOfWorkers: () => whenOnDisk(() => events.latestOfWorkers()),
-      floor: () => whenOnDisk(() => events.floor()),
-    },
-    chunks: {
-      chunk: async (uploadId, n) => artifacts.chunk(uploadId, n),
-      chunkSize: async (uploadId, n) => artifacts.chunkSize(uploadId, n),
-    },
-    upkeep: createSqliteUpkeep({ db, watched, health, commits, alive, jobs, tasks, events, artifacts }),
-    lastSeq: () => alive.lastSeqOnDisk(),
-    room: () => alive.room(),
-    onEvents(listener) {
-      listeners.add(listener);
-      return () => {
-        listeners.delete(listener);
-      };
-    },
-    trouble: () => health.trouble,
-    async close() {
-      await commits.drain();
-      db.close();
-      log.close();
-    },
-  };
-}
-
-interface Readers {
-  readonly events: EventReader;
-  readonly artifacts: ReturnType<typeof createArtifactTable>;
-}
-
-/** What is in memory, and beside it what is read and written where it is kept. */
-function tablesOf(db: Statements, alive: Alive, { events, artifacts: { table: artifacts } }: Readers): Tables {
-  const { tables } = alive;
-  return {
-    ...tables,
-    outbox: { ...tables.outbox, place: events.place, setPlace: events.setPlace },
-    workers: { ...tables.workers, ...createAccessTable(db) },
-    artifacts: {
-      ...artifacts,
-      remove: (sha256) => {
-        alive.removeSource(`artifact ${sha256}`);
-        return artifacts.remove(sha256);
-      },
-    },
-    openings: createOpeningTable(db),
-    idempotency: createIdempotencyTable(db),
-    tokens: createTokenTable(db),
-    clock: createClockTable(db),
-    meta: createMetaTable(db),
-  };
+  return createSqliteBackend({ db, log: new LogSync(path, syncFile), health: new StoreHealth(logger) });
 }

@@ -13,6 +13,19 @@ export interface Want {
   readonly is: string;
 }
 
+export const wantText = ({ rows, by, is }: Want): string => `${rows} ${by} ${is}`;
+
+/** Thrown by a look-up of rows that are not loaded. Not an error: whoever runs the work loads them and runs it again. */
+export class NotLoaded extends Error {
+  readonly want: Want;
+
+  constructor(want: Want) {
+    super(`not loaded: ${wantText(want)}`);
+    this.name = 'NotLoaded';
+    this.want = want;
+  }
+}
+
 export const wantBot = (bot: BotKey): Want => ({ rows: 'bots', by: 'key', is: botKeyText(bot) });
 export const wantJob = (jobId: string): Want => ({ rows: 'jobs', by: 'key', is: jobId });
 export const wantTask = (taskId: string): Want => ({ rows: 'tasks', by: 'key', is: taskId });

@@ -73,7 +73,7 @@ describe('pure files', () => {
   ])('may not call %s', (call, why) => {
     const text = `export const a = () => ${call};\n`;
     const impure = text.replace('const a', 'const b');
-    const faults = faultsOf({ 'orchestrator/core/a.ts': text, 'orchestrator/engine/b.ts': impure });
+    const faults = faultsOf({ 'orchestrator/core/a.ts': text, 'orchestrator/fleet/b.ts': impure });
     expect(faults).toHaveLength(1);
     expect(faults[0]).toMatch(new RegExp(`^orchestrator/core/a\\.ts:1 ${why}`));
   });
@@ -90,6 +90,46 @@ describe('pure files', () => {
       'orchestrator/core/c.ts': "import { botKeyText } from '#common/ids.ts';\nexport const c = botKeyText;\n",
     });
     expect(faults).toEqual(['orchestrator/core/a.ts:1 takes values from common/clock.ts, which is not pure']);
+  });
+});
+
+describe('works of the store', () => {
+  const work = (body: string) =>
+    `export const a = (deps: Deps) => deps.store.change([], (tx) => ${body});\nexport type Deps = never;\n`;
+
+  it.each([
+    ['tx.bots.put(deps.clock.wallMs())', 'calls clock'],
+    ['tx.bots.put(Date.now())', 'reads the clock'],
+    ['[1].map(() => Math.random())', 'is random'],
+    ['tx.meta.put(ulid())', 'calls ulid'],
+    ['tx.meta.put(randomBytes(4))', 'calls randomBytes'],
+    ["deps.logger.info('done')", 'calls logger'],
+    ['setTimeout(() => {}, 1)', 'calls setTimeout'],
+  ])('may not do %s', (body, why) => {
+    const [one, ...others] = faultsOf({ 'orchestrator/fleet/a.ts': work(body) });
+    expect(one).toMatch(new RegExp(`^orchestrator/fleet/a\\.ts:1 a work ${why}`));
+    expect(others).toEqual([]);
+  });
+
+  it('may not wait, in changes of the engine and in looks alike', () => {
+    const text =
+      'class E { #change(w: W) {} b() { this.#change(async () => await c); store.look([], async () => await c); } }\n';
+    expect(
+      faultsOf({ 'orchestrator/server/a.ts': `${text}declare const c: never, store: never;\ntype W = never;\n` }),
+    ).toEqual(['orchestrator/server/a.ts:1 a work waits', 'orchestrator/server/a.ts:1 a work waits']);
+  });
+
+  it('may use what was drawn before', () => {
+    const text = `const now = Date.now();\n${work('tx.workers.seen(now)')}`;
+    expect(faultsOf({ 'orchestrator/fleet/a.ts': text })).toEqual([]);
+  });
+
+  it('of the engine may seal, and take no other value that differs each time', () => {
+    const faults = faultsOf({
+      'orchestrator/engine/a.ts': "import { sealStored } from '../store/seal.ts';\nexport const a = sealStored;\n",
+      'orchestrator/engine/b.ts': "import { newUlid } from '#common/ulids.ts';\nexport const b = newUlid;\n",
+    });
+    expect(faults).toEqual(['orchestrator/engine/b.ts:1 takes values from common/ulids.ts, which is not pure']);
   });
 });
 

@@ -45,8 +45,11 @@ export const floors: Readonly<Record<string, readonly (readonly string[])[]>> = 
  */
 export const pureFiles: readonly string[] = [
   'orchestrator/core/**',
-  // What works decide on. The works themselves hash and seal; that they do the same when run again, the rehearsal holds.
-  'orchestrator/store/alive/**',
+  // What works decide, and what they decide on. They may hash and seal besides: see below.
+  'orchestrator/engine/*.ts',
+  'orchestrator/store/{batch,decide,rehearsal,tables,want}.ts',
+  'orchestrator/store/workspace/**',
+  'orchestrator/views/*.ts',
   'worker/bots/converge.ts',
   'worker/bots/restart-policy.ts',
   'worker/diagnosis/causes.ts',
@@ -68,6 +71,18 @@ export const pureFiles: readonly string[] = [
 /** Pure, though it takes createHash from node:crypto: a hash is a function of its text. */
 export const hashes = 'common/ids.ts';
 
+/** Pure, though they take hashes from node:crypto by name. */
+export const hashing: readonly string[] = ['orchestrator/engine/token-ownership.ts'];
+
+/**
+ * Decisions seal specs. What is sealed has a nonce of its own each time; it opens to the same, and nothing is decided by its bytes. That
+ * nothing else differs when a work is run again, the rehearsal of the tests holds.
+ */
+export const sealing = {
+  files: 'orchestrator/engine/*.ts',
+  takes: ['common/seal.ts', 'orchestrator/store/seal.ts'] as readonly string[],
+};
+
 /** Files that the patterns above would make pure and that are not, and why. */
 export const impureFiles: Readonly<Record<string, string>> = {
   'common/age-clock.ts': 'asks a clock that it is given',
@@ -83,4 +98,8 @@ export const impureFiles: Readonly<Record<string, string>> = {
   'common/seal.ts': 'random nonces',
   'common/ulids.ts': 'randomness',
   'common/version.ts': 'reads package.json',
+  'orchestrator/engine/engine.ts': 'runs what the others decide: timers, effects, logs',
+  'orchestrator/engine/ids.ts': 'randomness and a clock',
+  'orchestrator/engine/source-pruning.ts': 'timers',
+  'orchestrator/engine/stored-times.ts': 'asks a clock that it is given',
 };

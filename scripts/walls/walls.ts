@@ -7,7 +7,7 @@
  * To add a wall: add it to a table, run `npm run generate`, add a line to test/house/walls.test.ts.
  */
 
-import { hashes, impureFiles, pureFiles } from './rooms.ts';
+import { hashes, hashing, impureFiles, pureFiles } from './rooms.ts';
 
 const programs = ['orchestrator', 'worker', 'cli'] as const;
 type Program = (typeof programs)[number];
@@ -73,7 +73,12 @@ interface Area {
   readonly packages?: readonly Package[];
   /** `no I/O`: imports nothing that reads the world. `pure`: see rooms.ts. */
   readonly purity?: 'no I/O' | 'pure';
+  /** Names that files here may take from node:crypto, pure as they are. */
+  readonly hashes?: readonly string[];
 }
+
+const impureIn = (place: string): readonly string[] =>
+  Object.keys(impureFiles).filter((file) => file.startsWith(`${place}/`));
 
 /** The pure files of one place, and those that its patterns would take in by mistake. */
 const pureAreas = (place: string, allowed: readonly Program[]): readonly Area[] => [
@@ -83,8 +88,10 @@ const pureAreas = (place: string, allowed: readonly Program[]): readonly Area[] 
     purity: 'pure',
   },
   ...(place === 'common'
-    ? [{ files: [...Object.keys(impureFiles), hashes], programs: allowed, purity: 'no I/O' } as const]
-    : []),
+    ? [{ files: [...impureIn(place), hashes], programs: allowed, purity: 'no I/O' } as const]
+    : impureIn(place).length > 0
+      ? [{ files: impureIn(place), programs: allowed } as const]
+      : []),
 ];
 
 /** The areas from wide to narrow: the last one that matches a file holds. */
@@ -102,6 +109,7 @@ const areas: readonly Area[] = [
   { files: ['orchestrator/events/nats/**'], programs: ['orchestrator'], packages: ['nats'] },
   { files: ['orchestrator/server/**'], programs: ['orchestrator'], packages: ['@connectrpc/connect-node'] },
   ...pureAreas('orchestrator', ['orchestrator']),
+  { files: hashing, programs: ['orchestrator'], purity: 'pure', hashes: ['createHash', 'createHmac'] },
   { files: ['worker/**'], programs: ['worker'] },
   { files: ['worker/runtime/docker/**'], programs: ['worker'], packages: ['dockerode'] },
   { files: ['worker/session/**'], programs: ['worker'], packages: ['@grpc/grpc-js'] },
@@ -135,11 +143,14 @@ const globalsIn = ({ purity }: Area): unknown =>
 function optionsOf(area: Area): unknown {
   const foreign = programs.filter((program) => !area.programs.includes(program));
   const kept = Object.entries(packages).filter(([name]) => !area.packages?.some((allowed) => allowed === name));
-  const closed = [...(area.purity ? worldly : []), ...(area.purity === 'pure' ? impureModules : [])];
+  const closed = [...(area.purity ? worldly : []), ...(area.purity === 'pure' ? impureModules : [])].filter(
+    (name) => name !== 'crypto' || area.hashes === undefined,
+  );
   return {
     paths: Object.fromEntries([
       ...kept.map(([name, place]) => [name, `Only ${place} may import ${name}.`]),
       ...closed.map((name) => [`node:${name}`, pureMessage]),
+      ...(area.hashes ? [['node:crypto', onlyNames(area.hashes)]] : []),
       ...(area.purity ? Object.entries(harmlessNames).map(([name, allowed]) => [name, onlyNames(allowed)]) : []),
     ]),
     patterns: [

@@ -55,7 +55,9 @@ const refused: Record<string, readonly string[]> = {
     '../../worker/main.ts',
   ],
   'orchestrator/core/bot/a.ts': ['node:crypto', 'node:fs'],
-  'orchestrator/store/alive/a.ts': ['node:crypto', 'node:fs', 'node:worker_threads'],
+  'orchestrator/store/workspace/a.ts': ['node:crypto', 'node:fs', 'node:worker_threads'],
+  'orchestrator/engine/a.ts': ['node:crypto', 'node:fs', 'node:timers', 'node:perf_hooks'],
+  'orchestrator/engine/token-ownership.ts': ['{ randomBytes } from node:crypto', 'node:fs'],
   'common/ids.ts': ['node:fs'],
   'worker/main.ts': [
     '../orchestrator/main.ts',
@@ -88,6 +90,8 @@ const allowed: Record<string, readonly string[]> = {
   'common/a.test.ts': ['node:fs', 'vitest'],
   'orchestrator/core/a.ts': ['node:path', './quota.ts', '#common/ids.ts'],
   'orchestrator/store/a.ts': ['node:sqlite', 'node:fs'],
+  'orchestrator/engine/engine.ts': ['node:timers', 'node:fs'],
+  'orchestrator/engine/token-ownership.ts': ['{ createHash } from node:crypto', '{ createHmac } from node:crypto'],
   'orchestrator/server/a.ts': ['@connectrpc/connect-node', 'node:http', '../store/a.ts'],
   'worker/bots/converge.ts': ['./bot-state.ts', '../runtime/container-runtime.ts'],
   'worker/bots/a.ts': ['node:fs', '../session/a.ts'],
@@ -122,12 +126,13 @@ const globals = [
 ];
 const pureFiles = [
   'orchestrator/core/global.ts',
-  'orchestrator/store/alive/global.ts',
+  'orchestrator/store/workspace/global.ts',
+  'orchestrator/engine/global.ts',
   'worker/bots/converge.ts',
   'common/global.ts',
 ];
 const impureFiles = [
-  'orchestrator/engine/global.ts',
+  'orchestrator/engine/engine.ts',
   'worker/bots/global.ts',
   'common/clock.ts',
   'orchestrator/core/global.test.ts',

@@ -7,7 +7,7 @@ import { silentLogger } from '#common/log.ts';
 import { readOrchestratorConfig } from '../../orchestrator/config.ts';
 import type { FleetTimes } from '../../orchestrator/fleet/fleet.ts';
 import { type RunningOrchestrator, startOrchestrator } from '../../orchestrator/program.ts';
-import type { StoreOptions } from '../../orchestrator/store/sqlite.ts';
+import type { SqliteOptions } from '../../orchestrator/store/sqlite.ts';
 
 export const clientToken = 'test-client-token';
 export const workerToken = 'test-worker-token';
@@ -33,7 +33,7 @@ export interface TestOrchestratorOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly clock?: Clock;
   readonly fleetTimes?: FleetTimes;
-  readonly store?: StoreOptions;
+  readonly store?: SqliteOptions;
 }
 
 export async function startTestOrchestrator(options: TestOrchestratorOptions = {}): Promise<TestOrchestrator> {

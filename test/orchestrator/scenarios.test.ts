@@ -16,6 +16,8 @@ it.each(names)('%s', (name) => {
   const now = runScenario(text);
   if (process.env['REWRITE'] === '1') writeFileSync(path, now);
   else expect(now).toBe(text);
+  // The same where nothing is kept in memory and every other commit runs into somebody else's.
+  expect(runScenario(text, { twice: false, conflictEvery: 2 })).toBe(now);
 });
 
 it('there are scenarios', () => {

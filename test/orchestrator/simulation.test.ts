@@ -21,6 +21,9 @@ it('makes the same commands from the same seed', () => {
 });
 
 it('finds what is wrong: a bot with two running copies', () => {
-  const fault = findFault(['join w1', 'start ann/a', 'runs w1', 'join w2', 'copies w1 w2'], false);
+  const fault = findFault(['join w1', 'start ann/a', 'runs w1', 'join w2', 'copies w1 w2'], {
+    twice: false,
+    conflictEvery: 0,
+  });
   expect(fault?.message).toContain('two copies never run');
 });

@@ -10,7 +10,7 @@ import type { ArtifactService, UploadArtifactRequest } from '#gen/botrunner/v1/a
 import { putArtifactTokens } from '../../engine/token-ownership.ts';
 import { createTarCheck } from '../../requests/tar-check.ts';
 import type { Store } from '../../store/store.ts';
-import { artifactChunkBytes } from '../../store/tables/artifacts.ts';
+import { artifactChunkBytes } from '../../store/workspace/sources.ts';
 import { type CallDeps, call } from './call.ts';
 
 export interface ArtifactServiceDeps extends CallDeps {

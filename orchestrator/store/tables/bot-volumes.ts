@@ -1,5 +1,5 @@
 /** Rows of the workers that may have a data volume of a bot. */
-import type { VolumeRow } from '../alive/places.ts';
+import type { VolumeRow } from '../workspace/places.ts';
 import { keyColumn } from './columns.ts';
 import { type Row, textOf } from './row.ts';
 

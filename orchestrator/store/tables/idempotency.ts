@@ -1,27 +1,30 @@
-/** Table of Idempotency-Keys, each of one user. */
+/** Rows of Idempotency-Keys, each of one user. */
 import type { Statements } from '../damage.ts';
-import type { IdempotencyTable } from '../tables.ts';
-import { textOf } from './row.ts';
+import type { IdempotencyRow } from '../workspace/values.ts';
+import { column, keyColumn } from './columns.ts';
+import { numberOf, type Row, textOf } from './row.ts';
 
-export function createIdempotencyTable(
-  db: Statements,
-): IdempotencyTable & { prune(before: number, limit: number): number } {
-  const get = db.prepare('SELECT body_sha256, job_id FROM idempotency_keys WHERE user_id = ? AND key = ?');
-  const put = db.prepare(
-    'INSERT INTO idempotency_keys (user_id, key, body_sha256, job_id, created_at) VALUES (?, ?, ?, ?, ?)',
-  );
+export const toIdempotency = (row: Row): IdempotencyRow => ({
+  userId: textOf(row, 'user_id'),
+  key: textOf(row, 'key'),
+  bodySha256: textOf(row, 'body_sha256'),
+  jobId: textOf(row, 'job_id'),
+  createdAt: numberOf(row, 'created_at'),
+});
+
+export const idempotencyColumns = [
+  keyColumn<IdempotencyRow>('user_id', ({ userId }) => userId),
+  keyColumn<IdempotencyRow>('key', ({ key }) => key),
+  column<IdempotencyRow>('body_sha256', ({ bodySha256 }) => bodySha256),
+  column<IdempotencyRow>('job_id', ({ jobId }) => jobId),
+  column<IdempotencyRow>('created_at', ({ createdAt }) => createdAt),
+];
+
+/** Returns how many keys it has removed of those made before the time. */
+export function createIdempotencyPruning(db: Statements): (before: number, limit: number) => number {
   const prune = db.prepare(
     `DELETE FROM idempotency_keys WHERE (user_id, key) IN
        (SELECT user_id, key FROM idempotency_keys WHERE created_at < ? ORDER BY created_at LIMIT ?)`,
   );
-  return {
-    get: (userId, key) => {
-      const row = get.get(userId, key);
-      return row && { bodySha256: textOf(row, 'body_sha256'), jobId: textOf(row, 'job_id') };
-    },
-    put: (userId, key, bodySha256, jobId, createdAt) => {
-      put.run(userId, key, bodySha256, jobId, createdAt);
-    },
-    prune: (before, limit) => Number(prune.run(before, limit).changes),
-  };
+  return (before, limit) => Number(prune.run(before, limit).changes);
 }

@@ -6,9 +6,9 @@ import { type Problem, problem } from '#common/problem.ts';
 import { parseJobInput, storedParams } from '../../core/job-params.ts';
 import { jobStates } from '../../core/job-states.ts';
 import { type JobRecord, jobStatuses } from '../../core/records.ts';
-import type { JobRow, JobStep } from '../alive/jobs.ts';
 import type { Statements } from '../damage.ts';
 import type { SealedJob } from '../store.ts';
+import type { JobRow, JobStep } from '../workspace/jobs.ts';
 import { column, keyColumn } from './columns.ts';
 import { bytesOf, bytesOrNull, jsonOf, jsonOrNull, numberOf, type Row, textOf, textOrNull, wordOf } from './row.ts';
 
@@ -74,13 +74,10 @@ export interface JobReader {
   prune(before: number, limit: number): number;
   /** The newest id of a job; undefined without one. */
   newestId(): string | undefined;
-  /** A job by its id. */
-  find(jobId: string): JobRow | undefined;
 }
 
 /** What is read of jobs where they are kept, and the removal of old ones. */
 export function createJobReader(db: Statements): JobReader {
-  const get = db.prepare('SELECT * FROM jobs WHERE job_id = ?');
   const sealedAfter = db.prepare(`
     SELECT user_id, bot_id, job_id, spec_sealed FROM jobs WHERE ${openJobs} AND spec_sealed IS NOT NULL AND job_id > ?
     ORDER BY job_id LIMIT ?`);
@@ -90,10 +87,6 @@ export function createJobReader(db: Statements): JobReader {
   const remove = db.prepare('DELETE FROM jobs WHERE job_id = ?');
   const removeTask = db.prepare('DELETE FROM tasks WHERE task_id = ?');
   return {
-    find: (jobId) => {
-      const row = get.get(jobId);
-      return row && toJobRow(row);
-    },
     sealedAfter: (jobId, limit) =>
       sealedAfter.all(jobId, limit).map((row) => ({
         userId: textOf(row, 'user_id'),

@@ -1,7 +1,7 @@
 /** Table of events, each written in the commit of the change it reports. */
 
+import type { BotKey } from '#common/ids.ts';
 import type { EventBody, EventRecord } from '../../core/records.ts';
-import type { KeptEvents } from '../alive/outbox.ts';
 import type { Statements } from '../damage.ts';
 import { column, keyColumn } from './columns.ts';
 import { jsonOf, numberOf, type Row, textOf } from './row.ts';
@@ -39,7 +39,6 @@ function page(seq: number, limit: number, rowsAfter: (seq: number, limit: number
 }
 
 const floorKey = 'events_floor';
-const placeKey = (reader: string): string => `events_place_${reader}`;
 
 export const eventColumns = [
   keyColumn<EventRecord>('seq', ({ seq }) => seq),
@@ -53,7 +52,10 @@ export const eventColumns = [
   column<EventRecord>('at', ({ at }) => at),
 ];
 
-export interface EventReader extends KeptEvents {
+export interface EventReader {
+  after(seq: number, limit: number): readonly EventRecord[];
+  latestOfBot(bot: BotKey): EventRecord | undefined;
+  lastBotSeq(bot: BotKey): number;
   lastSeq(): number;
   ofUserAfter(userId: string, seq: number, limit: number): readonly EventRecord[];
   lastOf(
@@ -63,8 +65,6 @@ export interface EventReader extends KeptEvents {
   ): readonly EventRecord[];
   latestOfBots(seq: number, limit: number): readonly EventRecord[];
   latestOfWorkers(): readonly EventRecord[];
-  place(reader: string): number | undefined;
-  setPlace(reader: string, seq: number): void;
   floor(): number;
   prune(bounds: { readonly before: number; readonly keep: number; readonly limit: number }): number;
 }
@@ -116,13 +116,6 @@ export function createOutboxReader(db: Statements): EventReader {
     latestOfWorkers: () => latestOfWorkers.all().flatMap(toEvents),
     lastBotSeq: ({ userId, botId }) => Number(lastBotSeq.get(userId, botId)?.['last'] ?? 0),
     lastSeq: readLastSeq,
-    place: (reader) => {
-      const value = getMeta.get(placeKey(reader))?.['value'];
-      return value === undefined ? undefined : Number(value);
-    },
-    setPlace: (reader, seq) => {
-      setMeta.run(placeKey(reader), String(seq));
-    },
     floor: readFloor,
     prune: ({ before, keep, limit }) => {
       const excess = readLastSeq() - keep;

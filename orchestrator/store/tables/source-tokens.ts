@@ -1,5 +1,5 @@
 /** Rows of the Telegram tokens in the sources of bots, as keyed hashes. They go with their artifact or bot, by triggers. */
-import type { SourceTokenRow } from '../alive/places.ts';
+import type { SourceTokenRow } from '../workspace/places.ts';
 import { column, keyColumn } from './columns.ts';
 import { numberOf, type Row, textOf } from './row.ts';
 

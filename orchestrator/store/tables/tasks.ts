@@ -27,22 +27,6 @@ export const taskColumns = [
   column<TaskRecord>('finished_at', ({ finishedAt }) => finishedAt),
 ];
 
-export interface TaskReader {
-  /** The newest id of a task; undefined without one. */
-  newestId(): string | undefined;
-  /** A task by its id. */
-  find(taskId: string): TaskRecord | undefined;
-}
-
-/** What is read of tasks where they are kept. */
-export function createTaskReader(db: Statements): TaskReader {
-  const get = db.prepare('SELECT * FROM tasks WHERE task_id = ?');
-  const newestId = db.prepare('SELECT max(task_id) AS newest FROM tasks');
-  return {
-    find: (taskId) => {
-      const row = get.get(taskId);
-      return row && toTask(row);
-    },
-    newestId: () => textOrNull(newestId.get() ?? { newest: null }, 'newest') ?? undefined,
-  };
-}
+/** The newest id of a task; undefined without one. */
+export const newestTaskId = (db: Statements): string | undefined =>
+  textOrNull(db.prepare('SELECT max(task_id) AS newest FROM tasks').get() ?? { newest: null }, 'newest') ?? undefined;

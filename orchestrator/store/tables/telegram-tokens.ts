@@ -1,5 +1,5 @@
 /** Which bot has which Telegram token, a row each. Only a keyed hash of the token is kept. */
-import type { TokenRow } from '../alive/places.ts';
+import type { TokenRow } from '../workspace/places.ts';
 import { column, keyColumn } from './columns.ts';
 import { type Row, textOf } from './row.ts';
 

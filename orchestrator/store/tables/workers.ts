@@ -1,11 +1,9 @@
-/** Tables of workers that have ever joined, and of who may speak as them. */
+/** Rows of workers that have ever joined. */
 
-import type { WorkerAccess, WorkerRecord } from '../../core/records.ts';
-import type { WorkerRow } from '../alive/workers.ts';
-import type { Statements } from '../damage.ts';
-import type { WorkerTable } from '../tables.ts';
+import type { WorkerRecord } from '../../core/records.ts';
+import type { WorkerRow } from '../workspace/workers.ts';
 import { column, keyColumn } from './columns.ts';
-import { jsonOf, numberOf, type Row, textOf, textOrNull } from './row.ts';
+import { jsonOf, numberOf, type Row, textOf } from './row.ts';
 
 const toWorker = (row: Row): WorkerRecord => ({
   workerId: textOf(row, 'worker_id'),
@@ -19,12 +17,6 @@ const toWorker = (row: Row): WorkerRecord => ({
   capabilities: jsonOf<string[]>(row, 'capabilities', []),
   firstSeenAt: numberOf(row, 'first_seen_at'),
   lastSeenAt: numberOf(row, 'last_seen_at'),
-});
-
-const toAccess = (row: Row): WorkerAccess => ({
-  workerId: textOf(row, 'worker_id'),
-  credentialSha256: textOrNull(row, 'credential_sha256'),
-  revoked: numberOf(row, 'revoked') === 1,
 });
 
 export const toWorkerRow = (row: Row): WorkerRow => ({
@@ -48,22 +40,3 @@ export const workerColumns = [
   column<WorkerRow>('cordoned', ({ cordoned }) => (cordoned ? 1 : 0)),
   column<WorkerRow>('forgotten', ({ forgotten }) => (forgotten ? 1 : 0)),
 ];
-
-/** Who may speak as a worker: asked when one connects. */
-export function createAccessTable(db: Statements): Pick<WorkerTable, 'access' | 'allAccess' | 'putAccess'> {
-  const access = db.prepare('SELECT * FROM worker_access WHERE worker_id = ?');
-  const allAccess = db.prepare('SELECT * FROM worker_access ORDER BY worker_id');
-  const putAccess = db.prepare(
-    'INSERT OR REPLACE INTO worker_access (worker_id, credential_sha256, revoked) VALUES (?, ?, ?)',
-  );
-  return {
-    access: (workerId) => {
-      const row = access.get(workerId);
-      return row && toAccess(row);
-    },
-    allAccess: () => allAccess.all().map(toAccess),
-    putAccess: (record) => {
-      putAccess.run(record.workerId, record.credentialSha256, record.revoked ? 1 : 0);
-    },
-  };
-}

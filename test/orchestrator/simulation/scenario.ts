@@ -19,7 +19,7 @@ export interface Block {
   readonly expected: readonly string[];
 }
 
-export const defaultOptions: WorldOptions = { maxBotsPerUser: 3, maxRuntimeMs: 0, twice: true };
+export const defaultOptions: WorldOptions = { maxBotsPerUser: 3, maxRuntimeMs: 0, twice: true, conflictEvery: 0 };
 
 export function parseScenario(text: string): readonly Block[] {
   return text
@@ -33,9 +33,9 @@ export function parseScenario(text: string): readonly Block[] {
 }
 
 /** Runs a scenario. Returns it with what happened in place of what was expected. */
-export function runScenario(text: string): string {
+export function runScenario(text: string, mode: Partial<WorldOptions> = {}): string {
   const blocks = parseScenario(text);
-  const world = new World(optionsOf(blocks));
+  const world = new World({ ...optionsOf(blocks), ...mode });
   return `${blocks.map((block) => runBlock(world, block)).join('\n\n')}\n`;
 }
 

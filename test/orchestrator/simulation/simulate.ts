@@ -1,6 +1,7 @@
 /** Runs the commands of a seed, and makes what fails as small as it can be. */
 import { runCommand } from './commands.ts';
 import { randomCommands } from './random-commands.ts';
+import type { WorldOptions } from './simulated-engine.ts';
 import { World } from './world.ts';
 
 /** Small, so that it is reached. */
@@ -8,10 +9,21 @@ const options = { maxBotsPerUser: 2, maxRuntimeMs: 0 };
 
 /** Every how many seeds each change is made twice. */
 const twiceEvery = 16;
+/** Of every how many seeds the rows are loaded on demand, and others write too. */
+const sharedEvery = 64;
+const conflictEvery = 3;
+
+type Mode = Pick<WorldOptions, 'twice' | 'conflictEvery'>;
+
+/** How the seed is run. */
+const modeOf = (seed: number): Mode => ({
+  twice: seed % twiceEvery === 0,
+  conflictEvery: seed % sharedEvery === 1 ? conflictEvery : 0,
+});
 
 /** What is wrong after these commands; undefined when nothing is. */
-export function findFault(commands: readonly string[], twice: boolean): Error | undefined {
-  const world = new World({ ...options, twice });
+export function findFault(commands: readonly string[], mode: Mode): Error | undefined {
+  const world = new World({ ...options, ...mode });
   try {
     for (const command of commands) runCommand(world, command);
     runCommand(world, 'settle');
@@ -32,19 +44,19 @@ export interface Failure {
 /** Runs one seed. Undefined when nothing is wrong. */
 export function simulate(seed: number): Failure | undefined {
   const commands = randomCommands(seed);
-  const twice = seed % twiceEvery === 0;
-  const fault = findFault(commands, twice);
+  const mode = modeOf(seed);
+  const fault = findFault(commands, mode);
   if (fault === undefined) return undefined;
-  return { seed, message: fault.stack ?? fault.message, commands: shrink(commands, ruleOf(fault), twice) };
+  return { seed, message: fault.stack ?? fault.message, commands: shrink(commands, ruleOf(fault), mode) };
 }
 
 /** The rule that is broken: what comes after it names bots and numbers. */
 const ruleOf = (error: Error): string => error.message.split(':')[0] ?? error.message;
 
 /** Leaves out what can be left out while the same rule stays broken: halves first, then single commands, then options of commands. */
-function shrink(commands: readonly string[], rule: string, twice: boolean): readonly string[] {
+function shrink(commands: readonly string[], rule: string, mode: Mode): readonly string[] {
   const fails = (some: readonly string[]) => {
-    const fault = findFault(some, twice);
+    const fault = findFault(some, mode);
     return fault !== undefined && ruleOf(fault) === rule;
   };
   let best = commands;

@@ -33,6 +33,8 @@ export interface WorldOptions {
   readonly maxRuntimeMs: number;
   /** Every change is made twice, the first time rolled back: both must decide the same. */
   readonly twice: boolean;
+  /** See MemoryOptions. */
+  readonly conflictEvery: number;
 }
 
 export interface Deployment {
@@ -53,7 +55,7 @@ const sha256 = (text: string): string => createHash('sha256').update(text).diges
 export class SimulatedEngine {
   readonly trace = new Trace();
   readonly clock = createManualClock();
-  readonly #memory = new MemoryTables();
+  readonly #memory: MemoryTables;
   readonly #seen: Seen = new Map();
   readonly #options: WorldOptions;
   protected readonly context: EngineContext;
@@ -73,6 +75,7 @@ export class SimulatedEngine {
 
   constructor(options: WorldOptions) {
     this.#options = options;
+    this.#memory = new MemoryTables(options);
     this.fleet = this.#newFleet();
     const { maxBotsPerUser, maxRuntimeMs } = options;
     const fleet = {
@@ -115,9 +118,8 @@ export class SimulatedEngine {
   change<T>(work: (change: Change) => T): T {
     const effects: CommitEffect[] = [];
     const told: EventBody[] = [];
+    const begun = this.#ids;
     const run = (keep: boolean) => {
-      effects.length = 0;
-      told.length = 0;
       const now = this.clock.wallMs();
       const newId = () => `id${String(++this.#ids).padStart(8, '0')}`;
       const seen = (shown: Parameters<Fleet['view']>[0]) => {
@@ -126,6 +128,10 @@ export class SimulatedEngine {
       };
       const inputs = { now, newId, newEventId: newId, seen, seenNumbers: (bot: BotRecord) => this.histories.seen(bot) };
       return this.#memory.transact((tx) => {
+        // It may run again.
+        this.#ids = begun;
+        effects.length = 0;
+        told.length = 0;
         const outbox = {
           ...tx.outbox,
           add: (event: Parameters<typeof tx.outbox.add>[0]) => {

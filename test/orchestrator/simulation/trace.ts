@@ -1,5 +1,5 @@
 /** What happens, line by line, as scenarios show it: ids are numbers, and of a bot only what has changed is said. */
-import { botKeyText } from '#common/ids.ts';
+import { type BotKey, botKeyText } from '#common/ids.ts';
 import { BotState, DesiredState } from '#gen/botrunner/v1/bot_pb.js';
 import type { BotObservation, Ensure, SessionResponse } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { BotRecord, EventBody, ShownBot, ShownJob } from '../../../orchestrator/core/records.ts';
@@ -83,7 +83,8 @@ export class Trace {
         this.line(`${workerId} hears of all: ${this.#set(body.value.bots)}`);
         break;
       case 'desiredChanges':
-        if (body.value.bots.length > 0) this.line(`${workerId} hears of changes: ${this.#set(body.value.bots)}`);
+        if (body.value.bots.length > 0)
+          this.line(`${workerId} hears of changes: ${this.#set(body.value.bots.toSorted(byName))}`);
         for (const key of body.value.gone) this.line(`${workerId} hears that ${botKeyText(key)} is not its own`);
         break;
       case 'cancelTask':
@@ -155,3 +156,6 @@ const rowFields = (bot: BotRecord): readonly string[] => [
   bot.undo === null ? '' : `undo to ${bot.undo.desired} r${bot.undo.revision}`,
   bot.pendingTask === null ? '' : 'with a task that outlives its job',
 ];
+
+/** Which of several changes of one commit was first, nobody is promised. */
+const byName = (a: BotKey, b: BotKey): number => (botKeyText(a) < botKeyText(b) ? -1 : 1);

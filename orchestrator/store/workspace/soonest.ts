@@ -1,4 +1,5 @@
 /** Rows by time: which comes first. A binary heap; outdated times are left in it until they come up. */
+import type { LookUp } from './loading.ts';
 import type { Index } from './rows.ts';
 
 interface Entry {
@@ -6,14 +7,28 @@ interface Entry {
   readonly key: string;
 }
 
+/** What is wanted for the first time of all. */
+const first = 'first';
+
 export class Soonest<R> implements Index<R> {
   readonly #timeOf: (row: R) => number | undefined;
   readonly #times = new Map<string, number>();
   #heap: Entry[] = [];
+  #lookUp: LookUp | undefined;
 
   /** `timeOf`: undefined for a row that waits for no time. */
   constructor(timeOf: (row: R) => number | undefined) {
     this.#timeOf = timeOf;
+  }
+
+  bind(lookUp: LookUp | undefined): void {
+    this.#lookUp = lookUp;
+  }
+
+  /** `first`: any that waits for a time; otherwise those that are due at it. */
+  includes(row: R, is: string): boolean {
+    const at = this.#timeOf(row);
+    return at !== undefined && (is === first || at <= Number(is));
   }
 
   changed(key: string, _before: R | undefined, after: R | undefined): void {
@@ -34,8 +49,13 @@ export class Soonest<R> implements Index<R> {
 
   /** The first time; undefined when nothing waits. */
   next(): number | undefined {
-    for (let first = this.#heap[0]; first !== undefined; first = this.#heap[0]) {
-      if (this.#times.get(first.key) === first.at) return first.at;
+    this.#lookUp?.need(first);
+    return this.#next();
+  }
+
+  #next(): number | undefined {
+    for (let top = this.#heap[0]; top !== undefined; top = this.#heap[0]) {
+      if (this.#times.get(top.key) === top.at) return top.at;
       this.#dropFirst();
     }
     return undefined;
@@ -43,11 +63,12 @@ export class Soonest<R> implements Index<R> {
 
   /** Keys of what is due, soonest first, equal times by key: always in the same order. Looks at nothing that is not due. */
   until(at: number): string[] {
+    this.#lookUp?.need(String(at));
     const due: Entry[] = [];
-    for (let next = this.next(); next !== undefined && next <= at; next = this.next()) {
-      const first = this.#heap[0];
-      if (first === undefined) break;
-      due.push(first);
+    for (let next = this.#next(); next !== undefined && next <= at; next = this.#next()) {
+      const top = this.#heap[0];
+      if (top === undefined) break;
+      due.push(top);
       this.#dropFirst();
     }
     for (const entry of due) {

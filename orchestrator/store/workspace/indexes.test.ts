@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Counts, Groups, Sums } from './indexes.ts';
+import { Loading } from './loading.ts';
 import { Rows } from './rows.ts';
 import { Undo } from './undo.ts';
 
@@ -29,6 +30,7 @@ test('what is looked up is what a look through all rows would find, after works 
   fc.assert(
     fc.property(works, (all) => {
       const undo = new Undo();
+      const loading = new Loading({ isWhole: () => true, isKept: () => true });
       const groups = new Groups<Row>(({ group }) => group);
       const counts = new Map<string, Map<string, number>>();
       const counted = new Counts<Row>(({ group, name }) => (group === undefined ? undefined : [group, name]), counts);
@@ -38,7 +40,7 @@ test('what is looked up is what a look through all rows would find, after works 
       const sums = new Sums<Row>(takes, () => {
         less += 1;
       });
-      const rows = new Rows<Row>(undo, [groups, counted, sums]);
+      const rows = new Rows<Row>({ name: 'rows', undo, loading, indexes: { groups, counted, sums } });
       const truth = new Map<string, Row>();
       const onDisk = new Map<string, Row>();
       for (const { steps, back, settle } of all) {

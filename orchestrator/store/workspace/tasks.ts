@@ -2,10 +2,11 @@
 import { isFinal, type JobRecord, type TaskRecord } from '../../core/records.ts';
 import type { TaskTable } from '../tables.ts';
 import { Groups } from './indexes.ts';
+import type { Loading } from './loading.ts';
 import { type Index, Rows } from './rows.ts';
 import type { Undo } from './undo.ts';
 
-export interface AliveTasks {
+export interface TasksPart {
   readonly rows: Rows<TaskRecord>;
   readonly table: TaskTable;
   /** Forgets what is done and on disk. */
@@ -14,15 +15,14 @@ export interface AliveTasks {
 
 export interface TaskParts {
   readonly undo: Undo;
-  /** A task that is done, from where it is kept. */
-  readonly done: (taskId: string) => TaskRecord | undefined;
+  readonly loading: Loading;
   readonly jobOf: (jobId: string) => JobRecord | undefined;
   readonly desires: Index<TaskRecord>;
 }
 
 const byId = (a: TaskRecord, b: TaskRecord): number => (a.taskId < b.taskId ? -1 : 1);
 
-export function createAliveTasks({ undo, done, jobOf, desires }: TaskParts): AliveTasks {
+export function createTasks({ undo, loading, jobOf, desires }: TaskParts): TasksPart {
   const free = new Groups<TaskRecord>(({ status, workerId, type }) =>
     status === 'open' && workerId === null ? type : undefined,
   );
@@ -30,14 +30,14 @@ export function createAliveTasks({ undo, done, jobOf, desires }: TaskParts): Ali
     status === 'accepted' && workerId !== null ? workerId : undefined,
   );
   const over = new Groups<TaskRecord>(({ status }) => (status === 'done' ? status : undefined));
-  const rows = new Rows(undo, [free, taken, over, desires]);
+  const rows = new Rows<TaskRecord>({ name: 'tasks', undo, loading, indexes: { free, taken, over, desires } });
   return {
     rows,
     evict() {
-      for (const taskId of [...over.of('done').keys()]) rows.evict(taskId);
+      for (const taskId of [...over.loaded('done').keys()]) rows.evict(taskId);
     },
     table: {
-      get: (taskId) => rows.get(taskId) ?? done(taskId),
+      get: (taskId) => rows.get(taskId),
       oldestOpen: (types, except = []) =>
         types
           .flatMap((type) => [...free.of(type).values()])

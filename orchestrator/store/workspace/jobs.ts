@@ -4,6 +4,7 @@ import { actionsThat } from '../../core/actions.ts';
 import { isFinal, type JobRecord } from '../../core/records.ts';
 import type { JobTable } from '../tables.ts';
 import { Counts, Groups } from './indexes.ts';
+import type { Loading } from './loading.ts';
 import { type Index, Rows } from './rows.ts';
 import { Soonest } from './soonest.ts';
 import type { Undo } from './undo.ts';
@@ -19,21 +20,22 @@ export interface JobStep {
   readonly at: number;
 }
 
-export interface AliveJobs {
+export interface JobsPart {
   readonly rows: Rows<JobRow>;
   readonly table: JobTable;
-  /** The bot has a job that waits for a worker. */
-  readonly waits: (botKey: string) => boolean;
+  /** Whether the bot may have a job that waits for a worker. */
+  readonly mayWait: (botKey: string) => boolean;
+  /** Sees to it that those of a user that take a place are counted. */
+  needActive(userId: string): void;
   /** Forgets what has ended and is on disk. */
   evict(): void;
 }
 
 export interface JobParts {
   readonly undo: Undo;
-  /** As for AliveBots. */
+  readonly loading: Loading;
+  /** As for BotsPart. */
   readonly active: Map<string, Map<string, number>>;
-  /** A job that has ended, from where it is kept. */
-  readonly ended: (jobId: string) => JobRow | undefined;
   readonly desires: Index<JobRow>;
 }
 
@@ -42,7 +44,7 @@ const isOpen = ({ job }: JobRow): boolean => !isFinal(job.status);
 const byId = (a: JobRecord, b: JobRecord): number => (a.jobId < b.jobId ? -1 : 1);
 const jobsOf = (rows: ReadonlyMap<string, JobRow>): JobRecord[] => [...rows.values()].map(({ job }) => job).sort(byId);
 
-export function createAliveJobs({ undo, active, ended, desires }: JobParts): AliveJobs {
+export function createJobs({ undo, loading, active, desires }: JobParts): JobsPart {
   const ofBot = new Groups<JobRow>((row) => (isOpen(row) && row.job.mutating ? botKeyText(row.job) : undefined));
   const byStatus = new Groups<JobRow>(({ job }) => job.status);
   const waiting = new Groups<JobRow>(({ job }) => (job.status === 'waiting_for_worker' ? botKeyText(job) : undefined));
@@ -51,30 +53,31 @@ export function createAliveJobs({ undo, active, ended, desires }: JobParts): Ali
     active,
   );
   const deadlines = new Soonest<JobRow>((row) => (isOpen(row) ? row.job.deadlineAt : undefined));
-  const rows = new Rows(undo, [ofBot, byStatus, waiting, starting, deadlines, desires]);
-  const find = (jobId: string) => rows.get(jobId) ?? ended(jobId);
+  const indexes = { bot: ofBot, status: byStatus, waiting, active: starting, deadline: deadlines, desires };
+  const rows = new Rows<JobRow>({ name: 'jobs', undo, loading, indexes });
   const open = () => [...rows.values()].filter(isOpen);
   return {
     rows,
-    waits: (botKey) => waiting.has(botKey),
+    mayWait: (botKey) => waiting.mayHave(botKey),
+    needActive: (userId) => starting.need(userId),
     evict() {
       for (const final of ['completed', 'failed', 'cancelled'] as const) {
-        for (const jobId of [...byStatus.of(final).keys()]) rows.evict(jobId);
+        for (const jobId of [...byStatus.loaded(final).keys()]) rows.evict(jobId);
       }
     },
     table: {
-      get: (jobId) => find(jobId)?.job,
+      get: (jobId) => rows.get(jobId)?.job,
       put: (job) => {
         // One that is open and not here is new; a job that has ended stays so.
-        const before = rows.get(job.jobId) ?? (isFinal(job.status) ? ended(job.jobId) : undefined);
+        const before = isFinal(job.status) ? rows.get(job.jobId) : rows.loaded(job.jobId);
         rows.put(job.jobId, { job, steps: before?.steps ?? [] });
       },
       addStep: (jobId, state, at) => {
-        const row = find(jobId);
+        const row = rows.get(jobId);
         if (row === undefined) throw new Error(`there is no job ${jobId} to add a step to`);
         rows.put(jobId, { ...row, steps: [...row.steps, { state, at }] });
       },
-      steps: (jobId) => find(jobId)?.steps ?? [],
+      steps: (jobId) => rows.get(jobId)?.steps ?? [],
       openOfBot: (key) => jobsOf(ofBot.of(botKeyText(key))),
       withStatus: (status) => jobsOf(byStatus.of(status)),
       anyWaits: () => byStatus.has('waiting_for_worker'),

@@ -1,22 +1,48 @@
 /** What is looked up of rows in memory, so that nothing has to look through all of them. */
+import type { LookUp } from './loading.ts';
 import type { Index } from './rows.ts';
 
 /** Rows by what they have in common; those without a group are left out. */
 export class Groups<R> implements Index<R> {
   readonly #groupOf: (row: R) => string | undefined;
   readonly #groups = new Map<string, Map<string, R>>();
+  #lookUp: LookUp | undefined;
 
   constructor(groupOf: (row: R) => string | undefined) {
     this.#groupOf = groupOf;
   }
 
+  bind(lookUp: LookUp | undefined): void {
+    this.#lookUp = lookUp;
+  }
+
+  groupOf(row: R): string | undefined {
+    return this.#groupOf(row);
+  }
+
+  includes(row: R, is: string): boolean {
+    return this.#groupOf(row) === is;
+  }
+
   /** In no order. */
   of(group: string): ReadonlyMap<string, R> {
+    this.#lookUp?.need(group);
     return this.#groups.get(group) ?? new Map();
   }
 
   has(group: string): boolean {
+    this.#lookUp?.need(group);
     return this.#groups.has(group);
+  }
+
+  /** As `has`; true where that is not loaded. */
+  mayHave(group: string): boolean {
+    return this.#lookUp !== undefined || this.#groups.has(group);
+  }
+
+  /** As `of`, of those that happen to be loaded. */
+  loaded(group: string): ReadonlyMap<string, R> {
+    return this.#groups.get(group) ?? new Map();
   }
 
   changed(key: string, before: R | undefined, after: R | undefined): void {
@@ -38,6 +64,7 @@ export class Groups<R> implements Index<R> {
 export class Counts<R> implements Index<R> {
   readonly #countedAs: (row: R) => readonly [group: string, name: string] | undefined;
   readonly #groups: Map<string, Map<string, number>>;
+  #lookUp: LookUp | undefined;
 
   /** `shared`: several kinds of rows count into one. */
   constructor(
@@ -46,6 +73,23 @@ export class Counts<R> implements Index<R> {
   ) {
     this.#countedAs = countedAs;
     this.#groups = shared;
+  }
+
+  bind(lookUp: LookUp | undefined): void {
+    this.#lookUp = lookUp;
+  }
+
+  /** Sees to it that the group counts all of its rows. */
+  need(group: string): void {
+    this.#lookUp?.need(group);
+  }
+
+  groupOf(row: R): string | undefined {
+    return this.#countedAs(row)?.[0];
+  }
+
+  includes(row: R, is: string): boolean {
+    return this.groupOf(row) === is;
   }
 
   changed(_key: string, before: R | undefined, after: R | undefined): void {
@@ -76,6 +120,7 @@ export class Sums<R> implements Index<R> {
   readonly #takes: (row: R) => (Reserved & { readonly of: string }) | undefined;
   readonly #less: () => void;
   readonly #sums = new Map<string, Reserved>();
+  #lookUp: LookUp | undefined;
 
   /** `less` is called when anything has less taken of it than before. */
   constructor(takes: (row: R) => (Reserved & { readonly of: string }) | undefined, less: () => void) {
@@ -83,7 +128,24 @@ export class Sums<R> implements Index<R> {
     this.#less = less;
   }
 
+  bind(lookUp: LookUp | undefined): void {
+    this.#lookUp = lookUp;
+  }
+
+  groupOf(row: R): string | undefined {
+    return this.#takes(row)?.of;
+  }
+
+  includes(row: R, is: string): boolean {
+    return this.groupOf(row) === is;
+  }
+
   of(name: string): Reserved {
+    this.#lookUp?.need(name);
+    return this.#sum(name);
+  }
+
+  #sum(name: string): Reserved {
     return this.#sums.get(name) ?? { memoryBytes: 0, cpuMillis: 0 };
   }
 
@@ -101,7 +163,7 @@ export class Sums<R> implements Index<R> {
   }
 
   #add({ of: name, memoryBytes, cpuMillis }: Reserved & { readonly of: string }, by: number): void {
-    const sum = this.of(name);
+    const sum = this.#sum(name);
     const next = { memoryBytes: sum.memoryBytes + by * memoryBytes, cpuMillis: sum.cpuMillis + by * cpuMillis };
     if (next.memoryBytes === 0 && next.cpuMillis === 0) this.#sums.delete(name);
     else this.#sums.set(name, next);

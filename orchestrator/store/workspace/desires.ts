@@ -19,7 +19,7 @@ interface Desires {
   readonly changed: Map<string, { readonly key: BotKey; readonly version: number }>;
 }
 
-export interface AliveDesires {
+export interface DesiresPart {
   readonly table: DesireTable;
   readonly ofBots: Index<BotRecord>;
   readonly ofJobs: Index<JobRow>;
@@ -28,6 +28,8 @@ export interface AliveDesires {
 }
 
 export interface DesireParts {
+  /** Whether every change comes by here: otherwise nothing is known of those before. */
+  readonly isWhole: boolean;
   readonly bot: (key: string) => BotRecord | undefined;
   readonly job: (jobId: string) => BotKey | undefined;
 }
@@ -64,7 +66,7 @@ const index = <R>(said: Said<R>, changed: (row: R, before: R | undefined) => voi
   },
 });
 
-export function createAliveDesires({ bot, job }: DesireParts): AliveDesires {
+export function createDesires({ isWhole, bot, job }: DesireParts): DesiresPart {
   const byWorker = new Map<string, Desires>();
   const mark = (workerId: string | null | undefined, { userId, botId }: BotKey): void => {
     if (workerId === null || workerId === undefined) return;
@@ -94,6 +96,7 @@ export function createAliveDesires({ bot, job }: DesireParts): AliveDesires {
     table: {
       version: (workerId) => byWorker.get(workerId)?.version ?? 1,
       since(workerId, version) {
+        if (!isWhole) return undefined;
         const of = byWorker.get(workerId);
         if (of === undefined || of.version === version) return [];
         if (version < of.floor) return undefined;

@@ -1,6 +1,7 @@
 /** Workers in memory, also those that are forgotten: their names are few. */
-import type { WorkerRecord } from '../../core/records.ts';
+import type { WorkerAccess, WorkerRecord } from '../../core/records.ts';
 import type { WorkerTable } from '../tables.ts';
+import type { Loading } from './loading.ts';
 import { Rows } from './rows.ts';
 import type { Undo } from './undo.ts';
 
@@ -10,14 +11,15 @@ export interface WorkerRow {
   readonly forgotten: boolean;
 }
 
-export function createAliveWorkers(undo: Undo, roomGrew: () => void) {
-  const rows = new Rows<WorkerRow>(undo);
+export function createWorkers(undo: Undo, loading: Loading, roomGrew: () => void) {
+  const rows = new Rows<WorkerRow>({ name: 'workers', undo, loading });
+  const access = new Rows<WorkerAccess>({ name: 'access', undo, loading });
   const change = (workerId: string, next: (row: WorkerRow) => WorkerRow): boolean => {
     const row = rows.get(workerId);
     if (row !== undefined) rows.put(workerId, next(row));
     return row !== undefined;
   };
-  const table: Omit<WorkerTable, 'access' | 'allAccess' | 'putAccess'> = {
+  const table: WorkerTable = {
     get: (workerId) => rows.get(workerId)?.record,
     all: () =>
       [...rows.values()]
@@ -42,6 +44,9 @@ export function createAliveWorkers(undo: Undo, roomGrew: () => void) {
       if (!cordoned) roomGrew();
       return change(workerId, (row) => ({ ...row, cordoned }));
     },
+    access: (workerId) => access.get(workerId),
+    allAccess: () => [...access.values()].sort((a, b) => (a.workerId < b.workerId ? -1 : 1)),
+    putAccess: (record) => access.put(record.workerId, record),
   };
-  return { rows, table };
+  return { rows, access, table };
 }

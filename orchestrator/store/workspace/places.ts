@@ -3,6 +3,7 @@ import { type BotKey, botKeyText } from '#common/ids.ts';
 import type { Leftover } from '../../core/records.ts';
 import type { BotVolumeTable, LeftoverTable, SourceTokenTable, TelegramTokenTable } from '../tables.ts';
 import { Groups } from './indexes.ts';
+import type { Loading } from './loading.ts';
 import { type Index, Rows } from './rows.ts';
 import type { Undo } from './undo.ts';
 
@@ -10,9 +11,9 @@ export interface TokenRow extends BotKey {
   readonly tokenKey: string;
 }
 
-export function createAliveTelegramTokens(undo: Undo, roomGrew: () => void) {
+export function createTelegramTokens(undo: Undo, loading: Loading, roomGrew: () => void) {
   const ofBot = new Groups<TokenRow>(botKeyText);
-  const rows = new Rows<TokenRow>(undo, [ofBot]);
+  const rows = new Rows<TokenRow>({ name: 'telegramTokens', undo, loading, indexes: { bot: ofBot } });
   const keyOf = ({ userId, botId }: BotKey): BotKey => ({ userId, botId });
   const table: TelegramTokenTable = {
     owner: (tokenKey) => {
@@ -45,10 +46,15 @@ export interface SourceTokenRow extends BotKey {
 export const sourceTokenKey = ({ sourceId, revision }: Pick<SourceTokenRow, 'sourceId' | 'revision'>): string =>
   `${revision} ${sourceId}`;
 
-export function createAliveSourceTokens(undo: Undo) {
+export function createSourceTokens(undo: Undo, loading: Loading) {
   const ofSource = new Groups<SourceTokenRow>(({ sourceId }) => sourceId);
   const ofBot = new Groups<SourceTokenRow>((row) => (row.botId === '' ? undefined : botKeyText(row)));
-  const rows = new Rows<SourceTokenRow>(undo, [ofSource, ofBot]);
+  const rows = new Rows<SourceTokenRow>({
+    name: 'sourceTokens',
+    undo,
+    loading,
+    indexes: { source: ofSource, bot: ofBot },
+  });
   const upTo = (sourceId: string, revision: number): SourceTokenRow[] =>
     [...ofSource.of(sourceId).values()]
       .filter((row) => row.revision <= revision)
@@ -88,10 +94,10 @@ const placeKey = ({ workerId, userId, botId }: VolumeRow): string => `${workerId
 export const volumeKey = placeKey;
 const workersOf = (rows: Iterable<VolumeRow>): string[] => [...rows].map(({ workerId }) => workerId).sort();
 
-export function createAliveVolumes(undo: Undo) {
+export function createVolumes(undo: Undo, loading: Loading) {
   const ofBot = new Groups<VolumeRow>(botKeyText);
   const ofWorker = new Groups<VolumeRow>(({ workerId }) => workerId);
-  const rows = new Rows<VolumeRow>(undo, [ofBot, ofWorker]);
+  const rows = new Rows<VolumeRow>({ name: 'volumes', undo, loading, indexes: { bot: ofBot, worker: ofWorker } });
   const table: BotVolumeTable = {
     workersOf: (bot) => workersOf(ofBot.of(botKeyText(bot)).values()),
     put: ({ userId, botId }, workerId) => {
@@ -109,12 +115,17 @@ export function createAliveVolumes(undo: Undo) {
 export const leftoverKey = placeKey;
 const byKey = (a: Leftover, b: Leftover): number => (placeKey(a) < placeKey(b) ? -1 : 1);
 
-export function createAliveLeftovers(undo: Undo, roomGrew: () => void, desires: Index<Leftover>) {
+export function createLeftovers(undo: Undo, loading: Loading, roomGrew: () => void, desires: Index<Leftover>) {
   const ofBot = new Groups<Leftover>(botKeyText);
   const ofWorker = new Groups<Leftover>(({ workerId }) => workerId);
   const ofTask = new Groups<Leftover>(({ taskId }) => taskId);
   const copies = new Groups<Leftover>(({ copy }) => (copy ? 'copy' : undefined));
-  const rows = new Rows<Leftover>(undo, [ofBot, ofWorker, ofTask, copies, desires]);
+  const rows = new Rows<Leftover>({
+    name: 'leftovers',
+    undo,
+    loading,
+    indexes: { bot: ofBot, worker: ofWorker, task: ofTask, copies, desires },
+  });
   const table: LeftoverTable = {
     ofWorker: (workerId) => [...ofWorker.of(workerId).values()].sort(byKey),
     ofBot: (bot) => [...ofBot.of(botKeyText(bot)).values()].sort((a, b) => (a.workerId < b.workerId ? -1 : 1)),

@@ -5,17 +5,21 @@ import { mayRun } from '../../core/quota.ts';
 import type { BotRecord } from '../../core/records.ts';
 import type { BotTable } from '../tables.ts';
 import { Counts, Groups, Sums } from './indexes.ts';
+import type { Loading } from './loading.ts';
 import { type Index, Rows } from './rows.ts';
 import { Soonest } from './soonest.ts';
 import type { Undo } from './undo.ts';
 
-export interface AliveBots {
+export interface BotsPart {
   readonly rows: Rows<BotRecord>;
   readonly table: Omit<BotTable, 'activeOf'>;
+  /** Sees to it that those of a user that may run are counted. */
+  needActive(userId: string): void;
 }
 
 export interface BotParts {
   readonly undo: Undo;
+  readonly loading: Loading;
   /** By user and bot, how many reasons it has to count against the quota. */
   readonly active: Map<string, Map<string, number>>;
   /** Something that waits may find room now. */
@@ -30,7 +34,7 @@ const byUserAndId = (a: BotRecord, b: BotRecord): number =>
 const stopsAt = (warned: boolean) => (bot: BotRecord) =>
   bot.desired === 'running' && bot.ageWarned === warned ? (bot.stopsAt ?? undefined) : undefined;
 
-export function createAliveBots({ undo, active, roomGrew, removed, desires }: BotParts): AliveBots {
+export function createBots({ undo, loading, active, roomGrew, removed, desires }: BotParts): BotsPart {
   const byUser = new Groups<BotRecord>(({ userId, desired }) => (desired === 'removed' ? undefined : userId));
   const byWorker = new Groups<BotRecord>(({ workerId }) => workerId ?? undefined);
   const byPendingTask = new Groups<BotRecord>(({ pendingTask }) => pendingTask ?? undefined);
@@ -40,8 +44,17 @@ export function createAliveBots({ undo, active, roomGrew, removed, desires }: Bo
   );
   const counted = new Counts<BotRecord>((bot) => (mayRun(bot) ? [bot.userId, bot.botId] : undefined), active);
   const ends = { unwarned: new Soonest(stopsAt(false)), warned: new Soonest(stopsAt(true)) };
-  const ages = [ends.unwarned, ends.warned];
-  const rows = new Rows(undo, [byUser, byWorker, byPendingTask, reserved, counted, ...ages, desires]);
+  const indexes = {
+    user: byUser,
+    worker: byWorker,
+    pendingTask: byPendingTask,
+    reserved,
+    active: counted,
+    unwarned: ends.unwarned,
+    warned: ends.warned,
+    desires,
+  };
+  const rows = new Rows<BotRecord>({ name: 'bots', undo, loading, indexes });
   const put = (bot: BotRecord) => rows.put(botKeyText(bot), bot);
   const each = (change: (bot: BotRecord) => BotRecord) => {
     for (const bot of [...rows.values()]) {
@@ -51,6 +64,7 @@ export function createAliveBots({ undo, active, roomGrew, removed, desires }: Bo
   };
   return {
     rows,
+    needActive: (userId) => counted.need(userId),
     table: {
       get: (key) => rows.get(botKeyText(key)),
       ofUser: (userId) => [...byUser.of(userId).values()].sort(byId),

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { BotRecord, JobRecord, TaskRecord } from '../../core/records.ts';
-import { createAliveDesires } from './desires.ts';
+import { createDesires } from './desires.ts';
 import type { JobRow } from './jobs.ts';
 
 // Only the fields that are looked at.
@@ -23,7 +23,7 @@ const taskOf = (fields: Partial<TaskRecord> = {}) =>
   ({ taskId: 't', jobId: 'j', workerId: 'w1', status: 'open', ...fields }) as TaskRecord;
 
 function create(bot = botOf()) {
-  return createAliveDesires({ bot: () => bot, job: () => bot });
+  return createDesires({ isWhole: true, bot: () => bot, job: () => bot });
 }
 
 it('counts what a command is made of, and nothing that a worker reports', () => {
