@@ -2,8 +2,8 @@
  * Durable dispatch beside durable queues: a job of 1 KiB from one process to a handler in another, on disk (fsync) before it is
  * acknowledged, on the same disk in the same run.
  *
- *     node bench/dispatch.ts [--seconds 10] [--rounds 3] [--warm-up 5] [--bots 64,10000] [--only REST,JetStream]
- *         [--outstanding 1,64] [--short]
+ *     node bench/dispatch.ts [--seconds 10] [--rounds 3] [--warm-up 5] [--bots 64,10000]
+ *         [--outstanding 1,64] [--only "REST, 64 bots" --only JetStream] [--short]
  *
  * It starts all servers itself (Debian's packages and npm's, unpacked into a cache; nothing is installed), runs the contestants
  * in turns, and prints medians over the rounds with ratios taken round by round. `--short` is for a look: one round of two
@@ -23,7 +23,7 @@ const { values } = parseArgs({
     rounds: { type: 'string' },
     'warm-up': { type: 'string' },
     bots: { type: 'string' },
-    only: { type: 'string' },
+    only: { type: 'string', multiple: true },
     outstanding: { type: 'string', default: '1,64' },
     short: { type: 'boolean', default: false },
   },
@@ -33,7 +33,7 @@ const seconds = Number(values.seconds ?? (short ? 2 : 10));
 const rounds = Number(values.rounds ?? (short ? 1 : 3));
 const warmUp = Number(values['warm-up'] ?? (short ? 1 : 5));
 const bots = (values.bots ?? (short ? '64' : '64,10000')).split(',').map(Number);
-const only = values.only?.split(',');
+const { only } = values;
 
 const few = Math.min(...bots);
 const many = bots.filter((count) => count > few);

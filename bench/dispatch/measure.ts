@@ -71,7 +71,7 @@ export class Entry {
         latencies.push(((await arrival) ?? Number.NaN) - handedOver);
       }
     };
-    await Promise.all(Array.from({ length: outstanding }, (_, number) => client(number)));
+    await inTime(Promise.all(Array.from({ length: outstanding }, (_, number) => client(number))), seconds);
     const wallMs = preciseNow() - begun;
     const serverMs = servers() - serversBefore;
     const jobs = latencies.length;
@@ -95,6 +95,24 @@ export class Entry {
       return Promise.resolve(early);
     }
     return new Promise((resolve) => this.#waiting.set(job, resolve));
+  }
+}
+
+// A job that does not arrive would hold everything up for ever.
+const graceSeconds = 120;
+
+async function inTime(run: Promise<unknown>, seconds: number): Promise<void> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => {
+      late.reject(new Error(`some jobs had not arrived ${graceSeconds} s after the end of the round`));
+    },
+    (seconds + graceSeconds) * 1000,
+  );
+  try {
+    await Promise.race([run, late.promise]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
