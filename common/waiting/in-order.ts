@@ -2,8 +2,8 @@
 import { inBackground } from '#common/background.ts';
 
 export interface InOrder<T> {
-  /** Begins at once: what it does before it first waits is done in the order of the messages. */
-  readonly handle: (message: T) => Promise<void>;
+  /** Begins at once: what it does before it first waits is done in the order of the messages. Undefined: it is done. */
+  readonly handle: (message: T) => Promise<void> | undefined;
   /** How many may be under way; then no more are read. */
   readonly underWayMax: number;
   /** False: what was read last is not handled, and nothing more is read. */
@@ -22,19 +22,27 @@ export async function inOrder<T>(
   let underWay = 0;
   let failure: { readonly error: unknown } | undefined;
   let ended = Promise.withResolvers<void>();
-  const run = async (message: T) => {
+  const fail = (error: unknown) => {
+    if (failure !== undefined) return;
+    failure = { error };
+    failed(error);
+  };
+  const end = async (work: Promise<void>) => {
     underWay++;
-    try {
-      await handle(message);
-    } catch (error) {
-      if (failure === undefined) {
-        failure = { error };
-        failed(error);
-      }
-    }
+    await work.catch(fail);
     underWay--;
     ended.resolve();
     ended = Promise.withResolvers();
+  };
+  /** Undefined when there is nothing to wait for. */
+  const begin = (message: T): Promise<void> | undefined => {
+    try {
+      const work = handle(message);
+      return work && end(work);
+    } catch (error) {
+      fail(error);
+      return undefined;
+    }
   };
   const atMost = async (count: number) => {
     while (underWay > count) await ended.promise;
@@ -45,7 +53,8 @@ export async function inOrder<T>(
     if (broken()) break;
     const next = await incoming.next();
     if (broken() || next.done || !continues()) break;
-    inBackground(run(next.value), failed);
+    const work = begin(next.value);
+    if (work !== undefined) inBackground(work, failed);
   }
   await atMost(0);
   if (failure !== undefined) throw failure.error;

@@ -3,8 +3,10 @@
  * Messages are handled in the order they came, many of them in one commit; what is acknowledged is on disk.
  */
 
+import { isDeepStrictEqual } from 'node:util';
 import { create } from '@bufbuild/protobuf';
 import { ulid } from 'ulid';
+import { inBackground } from '#common/background.ts';
 import { capabilities } from '#common/capabilities.ts';
 import type { Clock } from '#common/clock.ts';
 import { workerIdPattern } from '#common/ids.ts';
@@ -103,8 +105,9 @@ export async function* serveSession(
   };
   fleet.assertNotFenced(workerId, hello.bootId);
   await remember(deps, hello, facts);
-  await engine.decideAnew(await deps.restore.meet(hello));
-  await engine.observe(hello.workerId, hello.snapshot);
+  const decidedAnew = await deps.restore.meet(hello);
+  if (decidedAnew.length > 0) await engine.decideAnew(decidedAnew);
+  if (hello.snapshot.length > 0) await engine.observe(hello.workerId, hello.snapshot);
   const desiredSet = await deps.store.look([wantBotsOfWorker(workerId)], (tx) => wholeSet(desired, tx, workerId));
   // In one turn with the look: nothing is sent to the session before its Welcome, and nothing decided since is missing in that.
   fleet.join(facts, hello.ready, hello.notReadyReason);
@@ -184,12 +187,17 @@ function receive(deps: SessionDeps, facts: SessionFacts, incoming: AsyncIterator
 
 const toError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
 
-async function handle(deps: SessionDeps, facts: SessionFacts, { body }: SessionRequest): Promise<void> {
-  const { engine, fleet } = deps;
+/** Nearly all messages are heartbeats, after which there is nothing to wait for. */
+function handle(deps: SessionDeps, facts: SessionFacts, message: SessionRequest): Promise<void> | undefined {
+  const { body } = message;
+  if (body.case !== 'heartbeat') return handleOther(deps, facts, message);
+  const { ready, notReadyReason } = body.value;
+  return deps.fleet.heartbeat(facts, ready, notReadyReason) ? deps.engine.placeWaiting() : undefined;
+}
+
+async function handleOther(deps: SessionDeps, facts: SessionFacts, { body }: SessionRequest): Promise<void> {
+  const { engine } = deps;
   switch (body.case) {
-    case 'heartbeat':
-      if (fleet.heartbeat(facts, body.value.ready, body.value.notReadyReason)) await engine.placeWaiting();
-      return;
     case 'accepted':
       await engine.taskAccepted(facts.workerId, body.value.taskId);
       return;
@@ -219,6 +227,8 @@ async function handle(deps: SessionDeps, facts: SessionFacts, { body }: SessionR
     case 'desiredSetWanted':
       if (facts.told) facts.told.wanted = true;
       return;
+    case 'heartbeat':
+      throw new Error('a heartbeat is handled before');
     case 'hello':
       refuse('INVALID_WORKER', 'A session has one Hello.');
       break;
@@ -236,21 +246,36 @@ async function noteLeaving({ store, fleet, clock, logger }: SessionDeps, facts: 
     .catch((error: unknown) => logger.debug({ err: error }, 'the last-seen time of a worker could not be stored'));
 }
 
-function remember({ store, clock }: SessionDeps, hello: Hello, facts: SessionFacts): Promise<void> {
+/**
+ * Who it is is on disk before its Welcome. Most that come are known, and only come back: then nothing but a date has changed, which nobody
+ * waits for, however many come at once.
+ */
+async function remember(deps: SessionDeps, hello: Hello, facts: SessionFacts): Promise<void> {
+  const { store, clock, logger } = deps;
+  const { workerId } = hello;
   const now = clock.wallMs();
-  return store.change([wantWorker(hello.workerId)], (tx) => {
-    tx.workers.put({
-      workerId: hello.workerId,
-      bootId: hello.bootId,
-      runtime: hello.runtime,
-      engineVersion: hello.engineVersion,
-      version: hello.version,
-      memoryBytes: Number(hello.capacity?.memoryBytes ?? 0),
-      cpuMillis: hello.capacity?.cpuMillis ?? 0,
-      labels: facts.labels,
-      capabilities: facts.capabilities,
-      firstSeenAt: tx.workers.get(hello.workerId)?.firstSeenAt ?? now,
-      lastSeenAt: now,
-    });
+  const seen = {
+    workerId,
+    bootId: hello.bootId,
+    runtime: hello.runtime,
+    engineVersion: hello.engineVersion,
+    version: hello.version,
+    memoryBytes: Number(hello.capacity?.memoryBytes ?? 0),
+    cpuMillis: hello.capacity?.cpuMillis ?? 0,
+    labels: facts.labels,
+    capabilities: facts.capabilities,
+  };
+  const isKnown = await store.look([wantWorker(workerId)], ({ workers }) => {
+    const record = workers.get(workerId);
+    if (record === undefined || workers.isForgotten(workerId)) return false;
+    const { firstSeenAt: _first, lastSeenAt: _last, ...known } = record;
+    return isDeepStrictEqual(known, seen);
   });
+  const written = store.change(
+    [wantWorker(workerId)],
+    ({ workers }) => workers.put({ ...seen, firstSeenAt: workers.get(workerId)?.firstSeenAt ?? now, lastSeenAt: now }),
+    isKnown ? 'soon' : 'now',
+  );
+  if (!isKnown) return written;
+  inBackground(written, (error) => logger.debug({ err: error }, 'the last-seen time of a worker could not be stored'));
 }

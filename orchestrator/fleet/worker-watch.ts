@@ -78,7 +78,7 @@ export class WorkerWatch {
       workers.all().map((record) => ({ record, cordoned: workers.isCordoned(record.workerId) })),
     );
     await this.#noteSilence(records);
-    const changed = this.#seen(records).filter((worker) => !same(worker, this.#told.get(worker.workerId)));
+    const changed = this.#changed(records);
     if (changed.length === 0) return;
     try {
       await this.#deps.engine.publishWorkers(changed);
@@ -104,27 +104,29 @@ export class WorkerWatch {
     }
   }
 
-  /** Workers as they are. One that has just gone may be back within seconds: until then it stays as last published. */
-  #seen(known: readonly KnownWorker[]): readonly WorkerStatus[] {
+  /** Workers that are not as last published, as they are. One that has just gone may be back within seconds: until then it stays as last published. */
+  #changed(known: readonly KnownWorker[]): readonly WorkerStatus[] {
     const { fleet } = this.#deps;
     const live = new Map(fleet.live().map((worker) => [worker.workerId, worker]));
     const records = new Map(known.map((worker) => [worker.record.workerId, worker]));
-    const seen: WorkerStatus[] = [];
+    const changed: WorkerStatus[] = [];
     for (const workerId of new Set([...records.keys(), ...live.keys(), ...this.#told.keys()])) {
       const told = this.#told.get(workerId);
       const condition = conditionOf(live.get(workerId), fleet.isSilent(workerId)) ?? told;
       if (condition === undefined) continue;
-      seen.push({
+      const known = records.get(workerId);
+      const status: WorkerStatus = {
         workerId,
         condition: condition.condition,
         reason: condition.reason,
-        cordoned: records.get(workerId)?.cordoned ?? false,
+        cordoned: known?.cordoned ?? false,
         runtime: fleet.runtimeOf(workerId),
-        version: records.get(workerId)?.record.version ?? '',
-        engineVersion: records.get(workerId)?.record.engineVersion ?? '',
-      });
+        version: known?.record.version ?? '',
+        engineVersion: known?.record.engineVersion ?? '',
+      };
+      if (!isSame(status, told)) changed.push(status);
     }
-    return seen;
+    return changed;
   }
 }
 
@@ -139,4 +141,8 @@ function conditionOf(
     : { condition: 'not_ready', reason: worker.notReadyReason.slice(0, 500) };
 }
 
-const same = (a: WorkerStatus, b: WorkerStatus | undefined): boolean => JSON.stringify(a) === JSON.stringify(b);
+const fields = ['condition', 'reason', 'cordoned', 'runtime', 'version', 'engineVersion'] as const;
+
+// Of each worker, each second.
+const isSame = (a: WorkerStatus, b: WorkerStatus | undefined): boolean =>
+  b !== undefined && fields.every((field) => a[field] === b[field]);

@@ -6,9 +6,10 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import http2, { type Http2Session } from 'node:http2';
 import net, { type AddressInfo, type Socket } from 'node:net';
-import { always, later } from '#common/background.ts';
+import { later } from '#common/background.ts';
 import type { NodeRequest, NodeResponse } from './node-http.ts';
 import { awaitContinue } from './request-bytes.ts';
+import { watchPeers } from './silent-peers.ts';
 import type { TlsPair } from './tls-files.ts';
 
 /** Must not throw. */
@@ -34,9 +35,6 @@ export interface PortOptions {
 // How long a new connection may take to say what it speaks, and a request to send its headers.
 const prefaceTimeoutMs = 10_000;
 const headersCheckMs = 5_000;
-// A frozen peer keeps its connection open forever; only an unanswered ping reveals it.
-const pingIntervalMs = 5_000;
-const pingTimeoutMs = 5_000;
 // Longer than the 60 s for which proxies commonly keep an idle connection: the asking side must close first, or a request
 // meets a connection that is just being closed.
 const keepAliveMs = 75_000;
@@ -46,22 +44,6 @@ const resets = { streamResetBurst: 10_000, streamResetRate: 100 };
 const maxHeaderBytes = 16 * 1024;
 const windowBytes = 1024 * 1024;
 const preface = Buffer.from('PRI ');
-
-function watch(session: Http2Session): void {
-  let answered = true;
-  const end = always(Math.max(pingIntervalMs, pingTimeoutMs), () => {
-    // It may be destroyed for a while before it says that it is closed; a ping would then throw.
-    if (session.destroyed) return;
-    if (!answered) return session.destroy(new Error('ping timed out'));
-    answered = false;
-    session.ping((error) => {
-      answered = error === null;
-    });
-  });
-  session.on('close', end);
-  // The peer went away or broke the protocol: its session ends, and nothing else.
-  session.on('error', () => session.destroy());
-}
 
 function sniff(http1: http.Server, h2: http2.Http2Server): net.Server {
   return net.createServer({ pauseOnConnect: false, noDelay: true }, (socket) => {
@@ -118,8 +100,10 @@ export async function openPort({ host, port, tls, handler, onError }: PortOption
   h2.on('session', (session: Http2Session) => {
     sessions.add(session);
     session.on('close', () => sessions.delete(session));
-    watch(session);
+    // The peer went away or broke the protocol: its session ends, and nothing else.
+    session.on('error', () => session.destroy());
   });
+  const endWatch = watchPeers(sessions);
   const listener: net.Server = tls ? (h2 as unknown as net.Server) : sniff(http1, h2 as http2.Http2Server); // a secure http2 server is a tls.Server
   const onSocket = (socket: Socket) => {
     sockets.add(socket);
@@ -168,6 +152,7 @@ export async function openPort({ host, port, tls, handler, onError }: PortOption
       });
       await closed;
       cancel();
+      endWatch();
     },
   };
 }

@@ -2,6 +2,7 @@
  * Serves procedures by Connect, gRPC and gRPC-Web to requests of Node.js. The protocols themselves are the library's; this
  * is the way in: what is refused before there is a handler, the bounds of the body, and how the answer is written.
  */
+import type { Http2ServerRequest } from 'node:http2';
 import type { DescMethod, DescService } from '@bufbuild/protobuf';
 import { MethodOptions_IdempotencyLevel } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError, createConnectRouter, createContextValues, type ServiceImpl } from '@connectrpc/connect';
@@ -11,7 +12,9 @@ import { type Problem, problem } from '#common/problem.ts';
 import { problemCodes } from '#common/problem-codes.ts';
 import type { Doorway } from '#common/waiting/doorway.ts';
 import type { Scope } from '../../core/records.ts';
+import { requireScope } from '../auth.ts';
 import { discardRest } from '../discard-rest.ts';
+import { toProblem } from '../failures.ts';
 import { isGone } from '../is-gone.ts';
 import type { NodeRequest, NodeResponse } from '../node-http.ts';
 import { bodyBytes } from '../request-bytes.ts';
@@ -19,6 +22,7 @@ import type { Target } from '../request-target.ts';
 import { type AccessDeps, createGate, refusalKey, signalKey } from './access.ts';
 import { toConnectError } from './connect-error.ts';
 import { cutShort } from './cut-short.ts';
+import { type DirectCall, takeDirect } from './direct-call.ts';
 import { createEndings } from './endings.ts';
 import { readerKey, runOwnStream, type TakenCall, takenFrom } from './own-stream.ts';
 import { type BodyRules, messagesOf, recursionLimit, requestBody } from './request-body.ts';
@@ -41,6 +45,8 @@ export const served = <S extends DescService>(service: S, implementation: Servic
 
 export interface ProceduresDeps extends AccessDeps {
   readonly services: readonly Served[];
+  /** Procedures whose plain gRPC calls do not come to the library. */
+  readonly direct: readonly DirectCall[];
   readonly rulesOf: (method: DescMethod) => Omit<BodyRules, 'method'>;
   /** Ends every call that is under way, with its reason. */
   readonly shutdown: AbortSignal;
@@ -87,6 +93,7 @@ export function createProcedures(deps: ProceduresDeps): Procedures {
       .map((handler) => [handler.requestPath, handler] as const),
   ]);
   const endings = createEndings();
+  const directs = new Map<DescMethod, DirectCall>(deps.direct.map((direct) => [direct.method, direct]));
 
   /** Undefined when the call was answered, or what is left of it when the library has only taken it. */
   const answer = async (
@@ -135,6 +142,23 @@ export function createProcedures(deps: ProceduresDeps): Procedures {
     );
   };
 
+  /** As the gate of the library, for calls that do not come to it. */
+  const openDirect = async (direct: DirectCall, request: Http2ServerRequest, response: NodeResponse) => {
+    const { method, scope } = direct;
+    try {
+      const identity = requireScope(
+        deps.tokens.identify((name) => request.headers[name]?.toString()),
+        scope,
+      );
+      const rules = { method, ...rulesOf(method) };
+      const call = takeDirect(direct, { incoming: request.stream, rules, identity, logger: deps.logger });
+      return { call, header: plainHeader };
+    } catch (error) {
+      await refuse(request, response, toProblem(error, deps.logger));
+      return undefined;
+    }
+  };
+
   const open = async (
     request: NodeRequest,
     response: NodeResponse,
@@ -145,10 +169,12 @@ export function createProcedures(deps: ProceduresDeps): Procedures {
       await refuse(request, response, problem('ROUTE_NOT_FOUND', 'This server has no such procedure.'));
       return undefined;
     }
-    if (handler.method.methodKind === 'server_streaming') {
+    if (handler.method.methodKind === 'server_streaming' || handler.method.methodKind === 'bidi_streaming') {
       await deps.doorway.enter();
       if (isGone(response)) return undefined;
     }
+    const direct = directs.get(handler.method);
+    if (direct !== undefined && isPlainGrpc(request)) return openDirect(direct, request, response);
     const call = readCall(request, handler.method, query);
     if ('refused' in call) {
       await refuse(request, response, call.refused, call.allow);
@@ -184,6 +210,18 @@ export function createProcedures(deps: ProceduresDeps): Procedures {
       discardRest(request);
     },
   };
+}
+
+/** What a plain gRPC call is answered with, as the library does it. */
+const plainHeader = new Headers({ 'content-type': 'application/grpc+proto' });
+
+/** Over HTTP/2, in protobuf, without compression and deadline. */
+function isPlainGrpc(request: NodeRequest): request is Http2ServerRequest {
+  const { headers } = request;
+  const wire = wireOf(headers['content-type']);
+  const encoding = headers['grpc-encoding'] ?? 'identity';
+  const isPlain = wire?.protocol === 'grpc' && wire.binary && encoding === 'identity';
+  return isPlain && 'stream' in request && request.method === 'POST' && headers['grpc-timeout'] === undefined;
 }
 
 interface Call {

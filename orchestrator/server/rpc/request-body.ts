@@ -179,7 +179,7 @@ function tooLarge({ messageMaxBytes }: Pick<BodyRules, 'messageMaxBytes'>): Conn
 }
 
 /** Any error of a request's body as one of ours. */
-function explained(error: unknown, { method, messageMaxBytes }: BodyRules): unknown {
+export function explained(error: unknown, { method, messageMaxBytes }: BodyRules): unknown {
   if (!(error instanceof ConnectError) || hasDetail(error)) return error;
   switch (error.code) {
     case Code.ResourceExhausted:

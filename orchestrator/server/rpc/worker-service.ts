@@ -5,7 +5,9 @@ import { refuse } from '#common/problem.ts';
 import {
   type FetchArtifactRequest,
   FetchArtifactResponseSchema,
-  type WorkerService,
+  type SessionRequestSchema,
+  type SessionResponseSchema,
+  WorkerService,
 } from '#gen/botrunner/v1/worker_service_pb.js';
 import { type SessionDeps, serveSession } from '../../fleet/session.ts';
 import type { BotLogReader } from '../../logs/bot-log-reader.ts';
@@ -14,6 +16,7 @@ import { wantArtifact, wantBotsOfWorker } from '../../store/want.ts';
 import { requireJoinToken, requireWorker } from '../auth.ts';
 import type { WorkerCredentials } from '../worker-credentials.ts';
 import { type CallDeps, call, silentUntil, stream } from './call.ts';
+import type { DirectCall } from './direct-call.ts';
 import { mayFetch } from './worker-artifacts.ts';
 
 export interface WorkerServiceDeps extends CallDeps {
@@ -49,6 +52,15 @@ async function* fetchArtifact(
     offset = end;
   }
 }
+
+/** The session of a worker as ours speaks it, of which there may be thousands. */
+export const createDirectSession = ({
+  session,
+}: Pick<WorkerServiceDeps, 'session'>): DirectCall<typeof SessionRequestSchema, typeof SessionResponseSchema> => ({
+  method: WorkerService.method.session,
+  scope: 'worker',
+  serve: (requests, identity, signal) => serveSession(session, requests, requireWorker(identity), signal),
+});
 
 export function createWorkerService(deps: WorkerServiceDeps): ServiceImpl<typeof WorkerService> {
   return {

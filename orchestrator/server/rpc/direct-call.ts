@@ -1,0 +1,42 @@
+/** Calls with streams in both directions that last, of which there may be thousands: in plain gRPC they do not come to the library at all. */
+import type { DescMessage, DescMethodBiDiStreaming, MessageShape } from '@bufbuild/protobuf';
+import type { Logger } from '#common/log.ts';
+import type { Scope } from '../../core/records.ts';
+import type { Identity } from '../auth.ts';
+import { type Incoming, MessageReader } from './message-reader.ts';
+import { encodeFrame, type OwnStream, type TakenCall } from './own-stream.ts';
+import type { BodyRules } from './request-body.ts';
+
+/** Such a procedure: the library serves it to all other callers. */
+export interface DirectCall<I extends DescMessage = DescMessage, O extends DescMessage = DescMessage> {
+  readonly method: DescMethodBiDiStreaming<I, O>;
+  readonly scope: Scope;
+  /** Ends when its values do, and when the signal aborts. */
+  serve(
+    requests: AsyncIterable<MessageShape<I>>,
+    identity: Identity,
+    signal: AbortSignal,
+  ): AsyncIterable<MessageShape<O>>;
+}
+
+export interface DirectWay {
+  readonly incoming: Incoming;
+  readonly rules: BodyRules;
+  readonly identity: Identity;
+  readonly logger: Logger;
+}
+
+/** The call as one that the library has let go of; it is asked for the end alone. */
+export function takeDirect<I extends DescMessage, O extends DescMessage>(
+  { method, serve }: DirectCall<I, O>,
+  { incoming, rules, identity, logger }: DirectWay,
+): TakenCall {
+  const run = async ({ signal, write }: OwnStream): Promise<void> => {
+    const messages = new MessageReader(incoming, method.input, rules);
+    for await (const message of serve(messages, identity, signal)) {
+      const next = write(encodeFrame(method.output, message, true));
+      if (next !== true && !(await next)) return;
+    }
+  };
+  return { identity, timeoutMs: undefined, logger, run };
+}

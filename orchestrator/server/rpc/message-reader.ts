@@ -1,0 +1,106 @@
+/**
+ * The messages of a gRPC call that lasts, read past the protocol library: it keeps half a dozen generators for each such call, and takes
+ * every message through them. One frame after the other, as they come; the same bounds and errors as in request-body.ts.
+ */
+import { type DescMessage, fromBinary, type MessageShape } from '@bufbuild/protobuf';
+import { Code, ConnectError } from '@connectrpc/connect';
+import { BodyBrokenOffError } from '../request-bytes.ts';
+import { type Frame, FrameCutter, FrameTooLongError } from './frames.ts';
+import { type BodyRules, explained, recursionLimit } from './request-body.ts';
+
+// Decoded and not taken; then the sender is made to wait.
+const readAheadMax = 64;
+
+/** A stream of HTTP/2, as far as it is read. */
+export interface Incoming {
+  on(event: 'data', listener: (bytes: Buffer) => void): unknown;
+  on(event: 'end' | 'close', listener: () => void): unknown;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  pause(): unknown;
+  resume(): unknown;
+}
+
+export class MessageReader<D extends DescMessage> implements AsyncIterableIterator<MessageShape<D>> {
+  readonly #incoming: Incoming;
+  readonly #schema: D;
+  readonly #rules: BodyRules;
+  readonly #cutter: FrameCutter;
+  #messages: MessageShape<D>[] = [];
+  #waiting: PromiseWithResolvers<IteratorResult<MessageShape<D>>> | undefined;
+  #end: { readonly error?: unknown } | undefined;
+
+  constructor(incoming: Incoming, schema: D, rules: BodyRules) {
+    this.#incoming = incoming;
+    this.#schema = schema;
+    this.#rules = rules;
+    this.#cutter = new FrameCutter(rules.messageMaxBytes);
+    incoming.on('data', (bytes) => this.#take(bytes));
+    incoming.on('end', () => {
+      this.#finish(this.#cutter.isInFrame ? { error: this.#malformed('the last message is cut short') } : {});
+    });
+    incoming.on('error', (error) => this.#finish({ error: new BodyBrokenOffError(error) }));
+    incoming.on('close', () => this.#finish({ error: new BodyBrokenOffError(undefined) }));
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<MessageShape<D>>> {
+    const value = this.#messages.shift();
+    if (value !== undefined) {
+      if (this.#messages.length === 0 && this.#end === undefined) this.#incoming.resume();
+      return Promise.resolve({ done: false, value });
+    }
+    if (this.#end !== undefined) return this.#ended(this.#end);
+    this.#waiting = Promise.withResolvers();
+    return this.#waiting.promise;
+  }
+
+  #ended(end: { readonly error?: unknown }): Promise<IteratorResult<MessageShape<D>>> {
+    if ('error' in end) return Promise.reject(end.error);
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  #finish(end: { readonly error?: unknown }): void {
+    if (this.#end !== undefined) return;
+    this.#end = end;
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    // Who waits has taken all that there was.
+    if (waiting !== undefined) this.#ended(end).then(waiting.resolve, waiting.reject);
+  }
+
+  #take(bytes: Buffer): void {
+    // What comes after a message that could not be read is thrown away.
+    if (this.#end !== undefined) return;
+    try {
+      for (const frame of this.#cutter.cut(bytes)) this.#give(this.#decoded(frame));
+    } catch (error) {
+      const known =
+        error instanceof FrameTooLongError ? new ConnectError(error.message, Code.ResourceExhausted) : error;
+      this.#finish({ error: explained(known, this.#rules) });
+    }
+    if (this.#messages.length >= readAheadMax) this.#incoming.pause();
+  }
+
+  #give(value: MessageShape<D>): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    if (waiting === undefined) this.#messages.push(value);
+    else waiting.resolve({ done: false, value });
+  }
+
+  #decoded({ flags, data }: Frame): MessageShape<D> {
+    if (flags !== 0) throw new ConnectError('the message is compressed, or not one of gRPC', Code.Internal);
+    try {
+      return fromBinary(this.#schema, data, { recursionLimit });
+    } catch (error) {
+      throw new ConnectError(error instanceof Error ? error.message : String(error), Code.InvalidArgument);
+    }
+  }
+
+  #malformed(message: string): unknown {
+    return explained(new ConnectError(message, Code.InvalidArgument), this.#rules);
+  }
+}
