@@ -2,21 +2,24 @@
  * How fast a change reaches 1,000 watchers, and what a watcher costs in memory, beside a bare fan-out of node:http2 that writes
  * as many bytes to as many streams:
  *
- *     node bench/event-fanout.ts [WATCHERS] [CHANGES]
+ *     npx node bench/event-fanout.ts [WATCHERS] [CHANGES]
  *
- * All servers are programs of their own, up at the same time, and get their changes in turn. A change is one request, on disk
- * before anybody hears of it; its time ends, for each watcher, when its first event is there. PROFILE=FOLDER writes CPU
- * profiles of the orchestrators there.
+ * All servers are programs of their own, up at the same time, and get their changes in turn; the watchers are all in this process and
+ * decode nothing. With `shared`, 100 watchers are streams of one connection; with `each`, every one has a connection of its own, as every
+ * reader of Server-Sent Events has. A change is one request, on disk before anybody hears of it; its time ends, for each watcher,
+ * when its first event is there. Memory is what the server's process has grown by since before they came: resident, and what is
+ * in use on its heap after a collection. PROFILE=FOLDER writes CPU profiles of the orchestrators there.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import http2 from 'node:http2';
-import { loadavg } from 'node:os';
+import { loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../test/kit/eventually.ts';
 import { startOrchestratorProgram } from '../test/kit/orchestrator-program.ts';
-import { watchOverHttp2, watchOverSse } from './fanout/watchers.ts';
+import { type Watchers, watchOverHttp2, watchOverSse } from './fanout/watchers.ts';
 
 const [watchers = 1_000, changes = 30] = process.argv.slice(2).map(Number);
 const bound = { timeoutMs: 120_000 };
@@ -25,99 +28,127 @@ const { PROFILE: profile } = process.env;
 // Of one event of a bot, as a message of gRPC.
 const eventBytes = 110;
 
-interface Contestant {
-  readonly name: string;
+interface Server {
   readonly change: () => Promise<unknown>;
-  readonly rss: (collected?: boolean) => Promise<number>;
+  readonly pid: number;
+  readonly heapFile: string;
+  readonly watch: (options: Watchers) => void;
   readonly close: () => Promise<void>;
+}
+
+interface Contestant extends Server {
+  readonly name: string;
+  /** The name of the one that it is compared with. */
+  readonly floor: string;
   /** When each watcher heard its first event of the change. */
   readonly heardAt: number[];
   events: number;
   ready: number;
   readonly times: number[];
   readonly p99s: number[];
-  readonly memory: { before: number; idle: number; collected: number; after: number };
+  readonly memory: { rss: number; heap: number };
 }
 
 const rssOf = (pid: number): number =>
   Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? Number.NaN) * 1024;
 
-function blank(name: string, parts: Pick<Contestant, 'change' | 'rss' | 'close'>): Contestant {
-  const memory = { before: 0, idle: 0, collected: 0, after: 0 };
-  return { name, ...parts, heardAt: new Array(watchers).fill(0), events: 0, ready: 0, times: [], p99s: [], memory };
-}
-
-/** The memory after a collection, which comes by a signal and is over when nothing changes any more. */
-async function collectedRss(pid: number): Promise<number> {
+async function heapOf({ pid, heapFile }: Server): Promise<number> {
+  rmSync(heapFile, { force: true });
   process.kill(pid, 'SIGUSR2');
-  await sleep(2_000);
-  return rssOf(pid);
+  await eventually('it has collected', () => existsSync(heapFile), Boolean, bound);
+  return Number(readFileSync(heapFile, 'utf8'));
 }
 
 const over = new AbortController();
-const watching = (contestant: Contestant) => ({
-  count: watchers,
-  authorization,
-  signal: over.signal,
-  onFrame: (index: number, isFirst: boolean) => {
-    if (isFirst) contestant.ready++;
-    else {
-      contestant.events++;
-      if (contestant.heardAt[index] === 0) contestant.heardAt[index] = performance.now();
-    }
-  },
-});
-
+const heapFolder = mkdtempSync(join(tmpdir(), 'event-fanout-'));
 const collectable = (folder?: string): string => {
   const importUrl = new URL('./fanout/collect-garbage.ts', import.meta.url).href;
   return `--expose-gc --import ${importUrl}${folder === undefined ? '' : ` --cpu-prof --cpu-prof-dir=${folder}`}`;
 };
 
-async function bare(): Promise<Contestant> {
+async function bare(heapFile: string): Promise<Server> {
   const child: ChildProcess = fork(new URL('./fanout/bare-server.ts', import.meta.url), [String(eventBytes)], {
     execArgv: collectable().split(' '),
+    env: { ...process.env, HEAP_FILE: heapFile },
   });
   const [{ url, file }] = (await once(child, 'message')) as [{ url: string; file: string }]; // what it sends
-  const pid = child.pid ?? 0;
   const session = http2.connect(url);
-  const contestant = blank('bare h2', {
+  return {
     change: async () => {
       const stream = session.request({ ':path': '/change' }).resume();
       await once(stream, 'close');
     },
-    rss: async (collected) => (collected ? collectedRss(pid) : rssOf(pid)),
+    pid: child.pid ?? 0,
+    heapFile,
+    watch: (options) => watchOverHttp2(url, '/watch', options),
     close: async () => {
       session.destroy();
       child.disconnect();
       await once(child, 'exit');
       rmSync(file, { force: true });
     },
-  });
-  contestant.memory.before = await contestant.rss(true);
-  watchOverHttp2(url, '/watch', watching(contestant));
-  return contestant;
+  };
 }
 
-async function platform(way: 'gRPC' | 'SSE'): Promise<Contestant> {
+async function platform(way: 'gRPC' | 'SSE', heapFile: string): Promise<Server> {
   const orchestrator = await startOrchestratorProgram({
     LOG_LEVEL: 'warn',
     MAX_BOTS_PER_USER: '10000',
     NODE_OPTIONS: collectable(profile),
+    HEAP_FILE: heapFile,
   });
   let made = 0;
-  const contestant = blank(way, {
-    // A bot that waits for a worker.
-    change: () =>
-      orchestrator.post({ action: 'start', bot_id: `b-${++made}`, deployment_mode: 'simple', code: 'print(1)' }),
-    rss: async (collected) => (collected ? collectedRss(orchestrator.pid()) : orchestrator.rssBytes()),
-    close: () => orchestrator[Symbol.asyncDispose](),
-  });
+  // A bot that waits for a worker.
+  const change = () =>
+    orchestrator.post({ action: 'start', bot_id: `b-${++made}`, deployment_mode: 'simple', code: 'print(1)' });
   // What any request costs once: code that is compiled, caches of the store.
-  for (let n = 0; n < 100; n++) await contestant.change();
-  contestant.memory.before = await contestant.rss(true);
-  if (way === 'gRPC') {
-    watchOverHttp2(orchestrator.url, '/botrunner.v1.BotService/WatchBots', watching(contestant));
-  } else watchOverSse(orchestrator.url, '/events?jobs=0', watching(contestant));
+  for (let n = 0; n < 100; n++) await change();
+  return {
+    change,
+    pid: orchestrator.pid(),
+    heapFile,
+    watch: (options) =>
+      way === 'gRPC'
+        ? watchOverHttp2(orchestrator.url, '/botrunner.v1.BotService/WatchBots', options)
+        : watchOverSse(orchestrator.url, '/events?jobs=0', options),
+    close: () => orchestrator[Symbol.asyncDispose](),
+  };
+}
+
+/** Starts the server and lets all of its watchers in. */
+async function open(
+  name: string,
+  floor: string,
+  start: (heapFile: string) => Promise<Server>,
+  perConnection: number,
+): Promise<Contestant> {
+  const server = await start(join(heapFolder, name.replaceAll(/\W/g, '-')));
+  const memory = { rss: 0, heap: 0 };
+  const counts = { heardAt: new Array<number>(watchers).fill(0), events: 0, ready: 0, times: [], p99s: [] };
+  const contestant: Contestant = { ...server, name, floor, ...counts, memory };
+  const [heap, rss] = [await heapOf(server), rssOf(server.pid)];
+  server.watch({
+    count: watchers,
+    perConnection,
+    authorization,
+    signal: over.signal,
+    onFrame: (index, isFirst) => {
+      if (isFirst) contestant.ready++;
+      else {
+        contestant.events++;
+        if (contestant.heardAt[index] === 0) contestant.heardAt[index] = performance.now();
+      }
+    },
+  });
+  await eventually(
+    `all watch (${name})`,
+    () => contestant.ready,
+    (count) => count === watchers,
+    bound,
+  );
+  await sleep(1_000);
+  memory.rss = rssOf(server.pid) - rss;
+  memory.heap = (await heapOf(server)) - heap;
   return contestant;
 }
 
@@ -156,44 +187,37 @@ async function run(contestant: Contestant, counts: boolean): Promise<void> {
   contestant.p99s.push(quantile(times, 0.99));
 }
 
+const shared = 100;
 const contestants: Contestant[] = [];
 try {
-  for (const open of [bare, () => platform('gRPC'), () => platform('SSE')]) {
-    const contestant = await open();
-    contestants.push(contestant);
-    await eventually(
-      `all watch (${contestant.name})`,
-      () => contestant.ready,
-      (count) => count === watchers,
-      bound,
-    );
-    await sleep(1_000);
-    contestant.memory.idle = await contestant.rss();
-    contestant.memory.collected = await contestant.rss(true);
-  }
+  contestants.push(await open('bare h2, shared', 'bare h2, shared', bare, shared));
+  contestants.push(await open('gRPC, shared', 'bare h2, shared', (file) => platform('gRPC', file), shared));
+  contestants.push(await open('bare h2, each', 'bare h2, each', bare, 1));
+  contestants.push(await open('gRPC, each', 'bare h2, each', (file) => platform('gRPC', file), 1));
+  contestants.push(await open('SSE, each', 'bare h2, each', (file) => platform('SSE', file), 1));
   for (let round = -3; round < changes; round++) {
     for (const contestant of contestants) await run(contestant, round >= 0);
   }
-  const [floor] = contestants;
   console.log(`${watchers} watchers, ${changes} changes in turn, load ${loadavg()[0]?.toFixed(1)}`);
   console.log(
-    'what     | p50 ms | p99 ms | p99 beside bare, median of the changes | KiB a watcher: idle, collected, after',
+    'what            | p50 ms | p99 ms | p99 beside its bare one, median of the changes | KiB a watcher: resident, heap',
   );
-  for (const { name, times, p99s, memory, rss } of contestants) {
-    memory.after = await rss(true);
-    const ratios = p99s.map((value, index) => value / (floor?.p99s[index] ?? Number.NaN));
-    const kib = (bytes: number) => ((bytes - memory.before) / watchers / 1024).toFixed(1);
+  for (const { name, floor, times, p99s, memory } of contestants) {
+    const floors = contestants.find((contestant) => contestant.name === floor)?.p99s ?? [];
+    const ratios = p99s.map((value, index) => value / (floors[index] ?? Number.NaN));
+    const kib = (bytes: number) => (bytes / watchers / 1024).toFixed(1);
     console.log(
       [
-        name.padEnd(8),
+        name.padEnd(15),
         quantile(times, 0.5).toFixed(1),
         quantile(times, 0.99).toFixed(1),
         `${quantile(ratios, 0.5).toFixed(2)}x`,
-        `${kib(memory.idle)}, ${kib(memory.collected)}, ${kib(memory.after)}`,
+        `${kib(memory.rss)}, ${kib(memory.heap)}`,
       ].join(' | '),
     );
   }
 } finally {
   over.abort();
   for (const { close } of contestants) await close();
+  rmSync(heapFolder, { recursive: true, force: true });
 }

@@ -11,12 +11,16 @@ export interface Watchers {
   readonly onFrame: (index: number, isFirst: boolean) => void;
   readonly authorization: string;
   readonly signal: AbortSignal;
+  /** Streams of HTTP/2 on each connection. */
+  readonly perConnection: number;
 }
 
-const perConnection = 100;
-
 /** POST `path` with an empty message, on a stream for each watcher. Throws what ends one of them early. */
-export function watchOverHttp2(url: string, path: string, { count, onFrame, authorization, signal }: Watchers): void {
+export function watchOverHttp2(
+  url: string,
+  path: string,
+  { count, perConnection, onFrame, authorization, signal }: Watchers,
+): void {
   for (let from = 0; from < count; from += perConnection) {
     const session = http2.connect(url);
     signal.addEventListener('abort', () => session.destroy());
