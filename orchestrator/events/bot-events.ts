@@ -6,7 +6,7 @@ import type { Store } from '../store/store.ts';
 import { wantBot } from '../store/want.ts';
 import type { LiveEvent } from '../views/event.ts';
 import type { BotsSnapshot, BotsSnapshots } from './bots-snapshots.ts';
-import type { EventFeed } from './feed.ts';
+import type { EventFeed, TakeEvent } from './feed.ts';
 import { parseResumePoint, resumePoint } from './resume-point.ts';
 
 export interface BotEventsDeps {
@@ -36,11 +36,12 @@ export type BotEventsItem =
 export const lastMax = 1_000;
 const lostReason = 'Events since the place to resume from are no longer kept; this is the current state of the bots.';
 
-/** Throws ProblemError: BOT_NOT_FOUND, INVALID_CURSOR, UNAVAILABLE. */
+/** `take`: as for EventFeed.watch. Throws ProblemError: BOT_NOT_FOUND, INVALID_CURSOR, UNAVAILABLE. */
 export async function* watchBotEvents(
   deps: BotEventsDeps,
   request: BotEventsRequest,
   signal: AbortSignal,
+  take?: TakeEvent,
 ): AsyncGenerator<BotEventsItem> {
   const { store, storeId, feed, snapshots } = deps;
   const { userId, botId, includeJobs, untilNow } = request;
@@ -64,7 +65,7 @@ export async function* watchBotEvents(
   // At once, so that everybody has a place to resume from, and knows that the call was taken while nothing happens.
   if (from !== undefined && (request.resumeFrom !== '' || request.last > 0))
     yield { kind: 'mark', resumeFrom: at(from) };
-  for await (const item of feed.watch({ userId, wants }, from, signal, { untilNow })) {
+  for await (const item of feed.watch({ userId, wants }, from, signal, { untilNow, ...(take && { take }) })) {
     switch (item.kind) {
       case 'event':
         yield { kind: 'event', event: item.event, resumeFrom: at(item.seq) };

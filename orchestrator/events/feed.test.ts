@@ -2,10 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { nextTurn } from '#common/background.ts';
 import { silentLogger } from '#common/log.ts';
+import { eventually } from '../../test/kit/eventually.ts';
 import { createManualClock } from '../../test/kit/manual-clock.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import type { Store } from '../store/store.ts';
+import type { LiveEvent } from '../views/event.ts';
 import { EventFeed, type FeedItem } from './feed.ts';
 
 let dir: string;
@@ -135,5 +138,52 @@ describe('the feed', () => {
     await Promise.all(waiting);
     await add(1);
     expect(seqs(await take(feed.watch(ann, 0, new AbortController().signal), 1))).toEqual([1]);
+  });
+});
+
+describe('a watcher that takes events at once', () => {
+  it('gets each once and in order, whether it takes it or leaves it', async () => {
+    const taken: number[] = [];
+    const odd = ({ record: { seq } }: LiveEvent) => seq % 3 !== 0 && taken.push(seq) > 0;
+    const ending = new AbortController();
+    const items = feed.watch(ann, 0, ending.signal, { take: odd });
+    const given = (async () => {
+      for await (const { seq } of items) taken.push(seq);
+    })();
+    for (let n = 0; n < 10; n++) await add(2);
+    await eventually(
+      'all are there',
+      () => taken.length,
+      (count) => count === 20,
+    );
+    expect(taken).toEqual(upTo(20));
+    ending.abort();
+    await given;
+  });
+
+  it('is left alone with one that cannot be encoded; the others get it', async () => {
+    const ending = new AbortController();
+    const fails = feed.watch(ann, 0, ending.signal, {
+      take: () => {
+        throw new Error('it cannot be encoded');
+      },
+    });
+    const [first, second] = [take(fails, 1), take(feed.watch(ann, 0, ending.signal), 1)];
+    await add(1);
+    expect(seqs([...(await first), ...(await second)])).toEqual([1, 1]);
+    ending.abort();
+  });
+
+  it('is not marked as quiet after it has taken one', async () => {
+    const items = feed.watch(ann, 0, new AbortController().signal, { take: () => true });
+    const next = take(items, 1);
+    await add(1);
+    await add(1, 'bob');
+    clock.advance(15_000);
+    await add(3, 'bob');
+    await nextTurn();
+    clock.advance(15_000);
+    expect(await next).toEqual([{ kind: 'mark', seq: 5 }]);
+    await items.return(undefined);
   });
 });

@@ -63,14 +63,31 @@ export interface FeedDeps {
 /** Rows that a watcher which reads on from the store may hold. */
 const heldMax = 32;
 
+/** Takes an event at once, which spares its reader the wait; false when it cannot just now, and the event comes as an item. */
+export type TakeEvent = (event: LiveEvent) => boolean;
+
 interface Watcher {
   readonly query: EventQuery;
+  readonly take: TakeEvent | undefined;
+  /** True while it has been given all there is and waits for more. */
+  isIdle: boolean;
+  /** True when it has taken an event during this wait. */
+  hasTaken: boolean;
   /** The place of the newest event that was handed out or may be skipped. */
   position: number;
   /** True while it reads from the store; then nothing is kept for it. */
   behind: boolean;
   buffer: LiveEvent[];
   readonly bell: Bell;
+}
+
+function takes({ take }: Watcher, event: LiveEvent): boolean {
+  try {
+    return take?.(event) ?? false;
+  } catch {
+    // Its reader meets the same when it gets the event as an item; nobody else should.
+    return false;
+  }
 }
 
 export class EventFeed {
@@ -147,27 +164,33 @@ export class EventFeed {
     if (watchers === undefined) return;
     for (const watcher of watchers) {
       if (watcher.behind || !watcher.query.wants(record)) continue;
+      if (watcher.isIdle && record.seq > watcher.position && takes(watcher, event)) {
+        watcher.position = record.seq;
+        watcher.hasTaken = true;
+        continue;
+      }
       if (watcher.buffer.length >= this.#settings.bufferMax) {
         watcher.buffer = [];
         watcher.behind = true;
       } else watcher.buffer.push(event);
+      watcher.isIdle = false;
       watcher.bell.ring();
     }
   }
 
   /**
    * Events after `from`; undefined when that place is not of this store, which is answered with a reset. Ends with the
-   * signal or, with `untilNow`, when all up to now was given. Refuses with UNAVAILABLE when there are too many watchers.
+   * signal or, with `untilNow`, when all up to now was given. What `take` took is no item. Refuses with UNAVAILABLE when there are too many watchers.
    */
   async *watch(
     query: EventQuery,
     from: number | undefined,
     signal: AbortSignal,
-    options: { readonly untilNow?: boolean } = {},
+    options: { readonly untilNow?: boolean; readonly take?: TakeEvent } = {},
   ): AsyncGenerator<FeedItem> {
     const { clock } = this.#deps;
     const { markMs } = this.#settings;
-    const watcher = this.#join(query);
+    const watcher = this.#join(query, options.take);
     try {
       const end = await this.now();
       // A place in the future can only be of a store that was set back.
@@ -184,8 +207,11 @@ export class EventFeed {
           yield { kind: 'event', seq: watcher.position, event };
         } else if (!watcher.behind) {
           if (options.untilNow) return;
+          watcher.isIdle = true;
+          watcher.hasTaken = false;
           const how = await watcher.bell.wait({ clock, afterMs: markMs, signal });
-          if (how === 'timeout' && watcher.buffer.length === 0 && !watcher.behind) {
+          watcher.isIdle = false;
+          if (how === 'timeout' && !watcher.hasTaken && watcher.buffer.length === 0 && !watcher.behind) {
             // Whatever concerned it up to here has been handed out.
             watcher.position = Math.max(watcher.position, this.#position);
             yield { kind: 'mark', seq: watcher.position };
@@ -247,12 +273,22 @@ export class EventFeed {
     return { kind: 'reset', seq: watcher.position };
   }
 
-  #join(query: EventQuery): Watcher {
+  #join(query: EventQuery, take: TakeEvent | undefined): Watcher {
     const ofUser = this.#watchers.get(query.userId) ?? new Set();
     if (this.#count >= this.#settings.watchersMax || ofUser.size >= this.#settings.watchersPerUserMax) {
       refuse('UNAVAILABLE', 'Too many event streams are open.', { hint: 'Close some, or try again later.' });
     }
-    const watcher: Watcher = { query, position: 0, behind: true, buffer: [], bell: new Bell() };
+    const bell = new Bell();
+    const watcher: Watcher = {
+      query,
+      take,
+      isIdle: false,
+      hasTaken: false,
+      position: 0,
+      behind: true,
+      buffer: [],
+      bell,
+    };
     this.#watchers.set(query.userId, ofUser.add(watcher));
     this.#count++;
     return watcher;

@@ -43,8 +43,22 @@ export function createWatchBots(deps: BotEventsDeps) {
     }
     const query = { userId, botId, resumeFrom, last, includeJobs, untilNow };
     const { binary, signal, write } = stream;
-    for await (const item of watchBotEvents(deps, query, signal)) {
-      const more = write(frameOf(binary ? protobuf : json, item));
+    const form = binary ? protobuf : json;
+    /** What was taken last, while it is on its way to a reader that is slow. */
+    let slow: Promise<boolean> | undefined;
+    const take = (event: LiveEvent): boolean => {
+      if (slow !== undefined) return false;
+      const more = write(form.event(event));
+      if (typeof more === 'boolean') return more;
+      slow = more.then((isThere) => {
+        slow = undefined;
+        return isThere;
+      });
+      return true;
+    };
+    for await (const item of watchBotEvents(deps, query, signal, take)) {
+      if (slow !== undefined && !(await slow)) return;
+      const more = write(frameOf(form, item));
       if (more !== true && !(await more)) return;
     }
   };
