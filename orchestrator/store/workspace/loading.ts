@@ -3,7 +3,7 @@
  *
  * 1. A kind that is whole is never asked about: what is not here does not exist.
  * 2. Of the rest, a look-up of what is not loaded loads it at once if that needs no waiting, and throws NotLoaded otherwise.
- * 3. What was looked at is guarded: the row by its key, a group by what its rows have in common. Times are advice: the rows that they
+ * 3. What was looked at is guarded, unless nobody else writes: the row by its key, a group by what its rows have in common. Times are advice: the rows that they
  *    lead to are guarded, not that there are no others.
  */
 import { NotLoaded, type Want, wantText } from '../want.ts';
@@ -19,6 +19,8 @@ export interface LoadingParts {
 
 /** One way of looking up one kind of rows, not all of which are loaded. */
 export interface LookUp {
+  /** Whether what is looked at is noted, for guards: others write too. */
+  readonly guards: boolean;
   /** Returns when the rows are loaded; throws NotLoaded otherwise. */
   need(is: string): void;
   /** They are loaded. */
@@ -41,11 +43,13 @@ export class Loading {
     if (this.#parts.isWhole(rows, by)) return undefined;
     const { loadNow } = this.#parts;
     const textOf = (is: string) => wantText({ rows, by, is });
+    const guards = loadNow === undefined;
     return {
+      guards,
       need: (is) => {
         const text = textOf(is);
         const want = { rows, by, is };
-        if (!isAdvice) this.#touched.set(text, want);
+        if (guards && !isAdvice) this.#touched.set(text, want);
         if (this.#known.has(text)) return;
         if (loadNow === undefined) throw new NotLoaded(want);
         loadNow(want);
@@ -81,11 +85,6 @@ export class Loading {
   /** What was looked at since the last forgetting, by the texts of the wants. */
   get touched(): ReadonlyMap<string, Want> {
     return this.#touched;
-  }
-
-  /** True when anything is known that is not kept. */
-  get holdsAny(): boolean {
-    return this.#known.size > 0;
   }
 
   forget(): void {

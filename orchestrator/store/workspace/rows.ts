@@ -67,12 +67,15 @@ export class Rows<R> {
   }
 
   giveBack(): void {
+    if (this.#borrowed.size === 0) return;
     for (const key of this.#borrowed) this.evict(key);
     this.#borrowed.clear();
   }
 
   get(key: string): R | undefined {
-    this.#byKey?.need(key);
+    const row = this.#rows.get(key);
+    if (this.#byKey === undefined || (row !== undefined && !this.#byKey.guards)) return row;
+    this.#byKey.need(key);
     return this.#rows.get(key);
   }
 
@@ -100,13 +103,16 @@ export class Rows<R> {
 
   /** A row that is not loaded is taken for a new one: if there is one, the commit conflicts. */
   put(key: string, row: R): void {
-    this.#byKey?.assume(key);
+    if (this.#byKey?.guards) this.#byKey.assume(key);
     if (!this.#isKept) this.#borrowed.add(key);
     this.#change(key, row);
   }
 
   remove(key: string): void {
-    if (this.get(key) !== undefined) this.#change(key, undefined);
+    if (this.get(key) === undefined) return;
+    // It is still on disk, and must not be loaded again.
+    this.#byKey?.know(key);
+    this.#change(key, undefined);
   }
 
   /** Forgets a row that is on disk and need not be in memory. */

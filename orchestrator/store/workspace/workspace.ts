@@ -166,7 +166,6 @@ export function createWorkspace(parts: LoadingParts, lastSeq: number): Workspace
       settle();
     },
     release() {
-      if (!loading.holdsAny) return;
       for (const kind of byName.values()) kind.giveBack();
       loading.forget();
     },

@@ -262,7 +262,13 @@ export function describeStore(name: string, open: () => Promise<StoreHarness>): 
       expect(await again.chunks.chunkSize('u1', 0)).toBe(5);
       expect([await again.chunks.chunk('u2', 0), await again.chunks.chunk('u3', 0)]).toEqual([undefined, undefined]);
       expect(await again.upkeep.artifactsAfter('', 9)).toEqual(['sha']);
-      expect(await again.change([], (tx) => tx.artifacts.remove('sha'))).toBe('u1');
+      const removed = await again.change([], ({ artifacts }) => [
+        artifacts.remove('sha'),
+        // Also in the work that removes it, and though it is still where it is kept.
+        artifacts.get('sha'),
+        artifacts.isOwnedBy('ann', 'sha'),
+      ]);
+      expect(removed).toEqual(['u1', undefined, false]);
       expect(await again.upkeep.removeChunks('u1', 9)).toBe(1);
       expect(await again.look([], ({ artifacts }) => [artifacts.get('sha'), artifacts.ownersOf('sha')])).toEqual([
         undefined,
