@@ -40,7 +40,7 @@ export function desiredOf(
   ];
 }
 
-/** store/alive/desires.ts has to notice every change of what is read here. */
+/** store/workspace/desires.ts has to notice every change of what is read here. */
 function desiredBot(
   { sealKey, settings: { stopGraceMs }, decided }: EngineContext,
   tx: Reading,
