@@ -9,7 +9,7 @@
  * 2. After one failure nothing is ever said to be on disk again: the kernel reports a page that it could not write once, and
  *    drops it (https://wiki.postgresql.org/wiki/Fsync_Errors), so that a second attempt would succeed without having written it.
  */
-import { closeSync, fdatasync, fdatasyncSync, fsyncSync, openSync } from 'node:fs';
+import { closeSync, fdatasync, fdatasyncSync, fsyncSync, openSync, realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -24,12 +24,14 @@ export class LogSync {
 
   /** `database` is open, in WAL mode: it keeps its log until it is closed. Syncs what is in the log already. */
   constructor(database: string, syncFile: SyncFile = promisify(fdatasync)) {
+    // SQLite follows links, and keeps the log beside the file itself.
+    const path = realpathSync(database);
     // Not only for reading: some systems sync no file that cannot be written.
-    this.#file = openSync(`${database}-wal`, 'r+');
+    this.#file = openSync(`${path}-wal`, 'r+');
     this.#syncFile = syncFile;
     // A process that was killed may have left commits that are in the log and not on disk; they are about to be read.
     fdatasyncSync(this.#file);
-    syncFolder(dirname(database));
+    syncFolder(dirname(path));
   }
 
   /** Resolves when all that was committed before is on disk. Rejects with the error of the first sync that failed. */
@@ -49,12 +51,18 @@ export class LogSync {
   }
 }
 
-/** The names of new files are durable with their folder. */
+/** The names of new files are durable with their folder; some file systems keep folders by themselves, and cannot be asked to. */
 function syncFolder(path: string): void {
-  const folder = openSync(path, 'r');
   try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
+    const folder = openSync(path, 'r');
+    try {
+      fsyncSync(folder);
+    } finally {
+      closeSync(folder);
+    }
+  } catch (error) {
+    if (!cannotSyncFolders.includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
   }
 }
+
+const cannotSyncFolders = ['EINVAL', 'ENOTSUP', 'ENOSYS', 'EISDIR', 'EBADF', 'EPERM', 'EACCES'];

@@ -1,5 +1,5 @@
 /** What the store says while a commit is on its way to the disk, and after the disk has failed. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
@@ -107,6 +107,18 @@ it('closes when the last commit is on disk', async () => {
   await closing;
   expect([first.settled, second.settled]).toEqual(['answered', 'answered']);
   store = openSqliteStore(dir);
+  expect(await events()).toEqual(['first', 'second']);
+});
+
+it('opens a store that is a link to a file elsewhere, beside which SQLite keeps its log', async () => {
+  await write('first').done;
+  await store.close();
+  const elsewhere = join(dir, 'elsewhere');
+  mkdirSync(elsewhere);
+  renameSync(join(dir, 'store.sqlite'), join(elsewhere, 'moved.sqlite'));
+  symlinkSync(join(elsewhere, 'moved.sqlite'), join(dir, 'store.sqlite'));
+  store = openSqliteStore(dir);
+  await write('second').done;
   expect(await events()).toEqual(['first', 'second']);
 });
 
