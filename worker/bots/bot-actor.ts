@@ -64,7 +64,6 @@ export class BotActor {
   readonly #settling: Settling;
   readonly #running: Promise<void>;
   #task: ActiveTask | undefined;
-  #savedRecord: KeptBot;
   readonly #report: BotReport;
   #stepsWithoutRest = 0;
   #gone = false;
@@ -75,7 +74,6 @@ export class BotActor {
     this.key = record.key;
     this.#context = context;
     this.#memory = newMemory(record, context.clock.monotonicMs());
-    this.#savedRecord = record;
     this.#settling = new Settling(this.#memory, context);
     this.#oldImages = new OldImages(this.#memory, context, this.#settling, this.#closing.signal, () =>
       this.#bell.ring(),
@@ -261,7 +259,7 @@ export class BotActor {
     noteRunning(memory);
     await this.#followTask(signal);
     this.#report.publish();
-    if (memory.record !== this.#savedRecord) return;
+    if (memory.record !== memory.saved) return;
     const wanted = nextStep(this.#situation());
     const step: ConvergeStep = this.#held && wanted.kind !== 'look' ? { kind: 'rest', untilMs: undefined } : wanted;
     if (step.kind === 'rest') {
@@ -357,14 +355,14 @@ export class BotActor {
 
   async #save(): Promise<void> {
     const { record } = this.#memory;
-    if (record === this.#savedRecord) return;
+    if (record === this.#memory.saved) return;
     try {
       await this.#context.records.save(record);
     } catch (error) {
       // A full disk must not stop the bot; the orchestrator has every decision too.
       this.#context.logger.warn({ err: error, bot: this.key }, 'the record of a bot could not be written');
     }
-    this.#savedRecord = record;
+    this.#memory.saved = record;
   }
 
   #situation(): Situation {

@@ -17,6 +17,8 @@ export interface BotMemory {
   readonly key: BotKey;
   /** What is on disk, or will be before the next step. */
   record: KeptBot;
+  /** The one that was written last. */
+  saved: KeptBot;
   /** The spec of a revision, or why this worker cannot run it. */
   spec: { readonly revision: bigint; readonly value: Result<RunnableSpec> } | undefined;
   /** Secrets of the specs whose output may still come. Undefined while they are not known. */
@@ -79,6 +81,7 @@ export const nothingFailed: Making = { failures: 0, trouble: '', problem: undefi
 export const newMemory = (record: KeptBot, nowMs: number): BotMemory => ({
   key: record.key,
   record,
+  saved: record,
   spec: undefined,
   secrets: undefined,
   container: 'unknown',

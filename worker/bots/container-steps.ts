@@ -113,8 +113,11 @@ export async function stop(memory: BotMemory, context: BotContext, signal: Abort
   const { runtime, clock, log } = context;
   const facts = expectFacts(memory);
   const graceMs = memory.record.desired?.stopGraceMs ?? 0;
-  await log.note(whyStopped(memory, facts));
-  if (memory.record.desired?.kind === 'running') await markEndedForRestart(memory, context, facts);
+  const isRestart = memory.record.desired?.kind === 'running';
+  await Promise.all([
+    log.note(whyStopped(memory, facts)),
+    isRestart ? markEndedForRestart(memory, context, facts) : undefined,
+  ]);
   memory.stale = true;
   const beganMs = clock.monotonicMs();
   const report = await withTimeLimit(clock, 'stopping the container', graceMs + changeLimitMs, signal, (limited) =>
@@ -144,9 +147,11 @@ async function markEndedForRestart(memory: BotMemory, { records }: BotContext, f
 }
 
 async function saveBeforeActing(memory: BotMemory, records: BotContext['records']): Promise<void> {
-  await records.save(memory.record).catch((error: unknown) => {
+  const { record } = memory;
+  await records.save(record).catch((error: unknown) => {
     throw new TransientError('the worker cannot write to its disk', { cause: error });
   });
+  memory.saved = record;
 }
 
 export async function remove(memory: BotMemory, context: BotContext, signal: AbortSignal): Promise<void> {
@@ -224,8 +229,9 @@ export async function start(
   const facts = expectFacts(memory);
   const { desired } = memory.record;
   const restarts = again ? memory.record.restarts + 1 : 0;
+  const saving: Promise<void>[] = [];
   if (!again) {
-    if (facts.status === 'exited') await noteEnd(memory, context, facts, signal);
+    const end = facts.status === 'exited' ? await noteEnd(memory, context, facts, signal) : undefined;
     memory.startSeq = await log.nextSeq();
     memory.record = {
       ...memory.record,
@@ -236,9 +242,12 @@ export async function start(
       endedForRestart: facts.status === 'exited' ? runIdOf(facts) : undefined,
     };
     // On disk before it is done: after a crash of the worker this decision must not start the bot a second time.
-    await saveBeforeActing(memory, context.records);
+    saving.push(saveBeforeActing(memory, context.records));
+    // These lines are stored in the order in which they are given.
+    if (end !== undefined) saving.push(log.note(end));
   }
-  await log.note(again ? `restarting (restart ${restarts})` : 'starting');
+  saving.push(log.note(again ? `restarting (restart ${restarts})` : 'starting'));
+  await Promise.all(saving);
   // Something else may have been decided since this step was: then the next step is another one.
   if (memory.record.desired !== desired) return;
   memory.stale = true;

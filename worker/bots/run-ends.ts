@@ -68,20 +68,23 @@ export async function settleEnd(memory: BotMemory, context: BotContext, signal: 
   await log.note(`${verdict.reason}${next}`);
 }
 
-/** An end that the restart policy is not asked about, because a user's decision starts the bot again. */
+/**
+ * An end that the restart policy is not asked about, because a user's decision starts the bot again. Returns the line that says so, for
+ * the log; undefined when it was said already.
+ */
 export async function noteEnd(
   memory: BotMemory,
   context: BotContext,
   facts: ContainerFacts,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<string | undefined> {
   const { log } = context;
-  if (memory.record.settledEnd?.runId === runIdOf(facts)) return;
+  if (memory.record.settledEnd?.runId === runIdOf(facts)) return undefined;
   await storeLastOutput(memory, context, facts, signal);
   await log.unfollow();
   runEnded(memory.diagnosis);
   memory.record = { ...memory.record, lastEnd: endOf(memory, facts) };
-  await log.note(describeEnd({ ...facts, interruptedBy: undefined, memoryBytes: memoryLimit(memory, facts) }));
+  return describeEnd({ ...facts, interruptedBy: undefined, memoryBytes: memoryLimit(memory, facts) });
 }
 
 /** A start by the restart policy that the engine refused counts as another crash. */
