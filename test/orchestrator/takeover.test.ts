@@ -237,9 +237,10 @@ describe('a bot that has ended', () => {
     const restart = await orchestrator.post({ action: 'restart', bot_id: 'done' });
     const refused = restart.status === 202 ? (await untilFinal(restart.body.job_id)).data.error : restart.body.error;
     expect(refused).toMatchObject({ code: 'TOKEN_IN_USE', details: { bot_id: 'next' } });
-    await accepted({ action: 'stop', bot_id: 'next' });
+    const stopping = await accepted({ action: 'stop', bot_id: 'next' });
     const stop = await worker.take('ensure');
     worker.succeed(stop, stopped(stop));
+    await untilFinal(stopping);
     const again = await accepted({ action: 'restart', bot_id: 'done' });
     // While it is restarted it has the token already.
     const ensure = await worker.take('ensure');
