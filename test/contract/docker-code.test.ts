@@ -4,6 +4,7 @@ import { systemClock } from '#common/clock.ts';
 import { botHash, imageName, volumeName } from '#common/ids.ts';
 import { buildLabel } from '../../worker/images/dockerfile.ts';
 import { list, record, text, texts } from '../../worker/runtime/docker/answers.ts';
+import { plainName } from '../../worker/runtime/docker/images.ts';
 import { eventually } from '../kit/eventually.ts';
 import { usableDocker } from '../kit/test-docker.ts';
 import { dockerRuntime, rawEngine, removeAllOf } from './docker-harness.ts';
@@ -36,7 +37,8 @@ describe.skipIf('skip' in given)('code and data on a Docker engine', { timeout: 
   });
   afterAll(() => removeAllOf(engine, userId, network));
 
-  test('a bot owns its /data again that an operator gave away while it was stopped', async () => {
+  test('a bot owns its /data again that an operator gave away while it was stopped', async ({ skip }) => {
+    if (isPodman) skip('Podman 4.3 was seen not to give it back');
     const botId = 'given-away';
     const key = { userId, botId };
     await buildBot(runtime, 'python', { key, workerId });
@@ -71,7 +73,7 @@ describe.skipIf('skip' in given)('code and data on a Docker engine', { timeout: 
   describe('the image with the code of a version that stays up', () => {
     const withCode = (botId: string, revision: bigint) => `${imageName({ userId, botId }, revision)}-code`;
     const imageOfContainer = async (id: string) =>
-      text(record(record(await engine.get(`/containers/${id}/json`))['Config'])['Image']);
+      plainName(text(record(record(await engine.get(`/containers/${id}/json`))['Config'])['Image']));
     const build = (botId: string, revision: bigint, text: string, reuse = false) => {
       const key = { userId, botId };
       return buildBot(runtime, 'python', { key, workerId, revision, reuse, files: { 'v.txt': text, pad: much } });

@@ -15,6 +15,7 @@ import { copyCode } from './copy-code.ts';
 import type { DataOwners } from './data-owners.ts';
 import type { EngineClient } from './engine-client.ts';
 import { EngineRefusal, hasStatus } from './engine-errors.ts';
+import { plainName } from './images.ts';
 import { isPlainProgram, type KnownContainer, type KnownContainers } from './known-containers.ts';
 import { type BotNetwork, withNetwork } from './network.ts';
 import { isBehindShell } from './processes.ts';
@@ -62,7 +63,7 @@ async function seeContainer(
     const isWhole = facts.status !== 'created' || known.get(facts.id)?.isWhole === true;
     const isPlain = isPlainProgram(text(record(answer)['Path']));
     known.set(facts.id, { isWhole, isPlain, volume: volumeName(facts.key) });
-    return { facts, image: text(record(record(answer)['Config'])['Image']) };
+    return { facts, image: plainName(text(record(record(answer)['Config'])['Image'])) };
   } catch (error) {
     if (!hasStatus(error, 404)) throw error;
     known.forget(id);

@@ -87,8 +87,8 @@ export async function removeBotImages(
   await removeDanglingImages(engine, buildScope(key, workerId), signal);
 }
 
-/** Podman writes the registry out. */
-const plainName = (name: string): string => name.replace(/^(?:docker\.io\/library|localhost)\//, '');
+/** The name that an image was given; Podman writes the registry out. */
+export const plainName = (name: string): string => name.replace(/^(?:docker\.io\/library|localhost)\//, '');
 
 /** The names by which containers of bots were made. */
 async function usedImages(engine: EngineClient, signal: AbortSignal): Promise<readonly string[]> {
