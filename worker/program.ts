@@ -13,6 +13,7 @@ import { fairSemaphore } from '#common/waiting/semaphore.ts';
 import { withTimeLimit } from '#common/waiting/time-limit.ts';
 import { createBotRecords } from './bots/bot-records.ts';
 import { BotRegistry } from './bots/bot-registry.ts';
+import { createGarbageCollector } from './collect-garbage.ts';
 import { createWorkerCommands } from './commands.ts';
 import type { WorkerConfig } from './config.ts';
 import { createAskTelegram } from './diagnosis/ask-telegram.ts';
@@ -117,7 +118,8 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
   });
   const limits = logLimits(config.botLogMaxBytes, config.botLogMaxAgeMs);
   const ages = await openAgeClock(config.dir, clock, logger);
-  const logs = new BotLogs(state.logsDir, { runtime, clock, logger, limits, ageNowMs: () => ages.nowMs() });
+  const logContext = { runtime, clock, logger, limits, ageNowMs: () => ages.nowMs() };
+  const logs = new BotLogs(state.logsDir, logContext, createGarbageCollector());
   const lookup = createContainerLookup(runtime, clock);
   const artifacts = await ArtifactCache.open({
     dir: state.artifactsDir,

@@ -15,7 +15,7 @@ export interface Diagnosis {
   /** Whether this start of the process has said it. */
   inThisRun: boolean;
   /** The last lines, oldest first. */
-  recent: readonly string[];
+  readonly recent: string[];
   /** Lines since the process was started. */
   lines: number;
 }
@@ -47,13 +47,15 @@ export function readOutput(
       diagnosis.seenAtMs = nowMs;
       diagnosis.inThisRun = true;
     } else if (saysRecovered(text)) diagnosis.text = undefined;
-    diagnosis.recent = [...diagnosis.recent.slice(1 - linesBefore), shortened(text)];
+    // In place: a flood would leave a copy behind for each of its lines.
+    diagnosis.recent.push(shortened(text));
+    if (diagnosis.recent.length > linesBefore) diagnosis.recent.shift();
   }
 }
 
 /** The process is about to be started; `again`: by the restart policy. */
 export function runBegins(diagnosis: Diagnosis, again: boolean): void {
-  diagnosis.recent = [];
+  diagnosis.recent.length = 0;
   diagnosis.lines = 0;
   diagnosis.inThisRun = false;
   if (!again) diagnosis.text = undefined;

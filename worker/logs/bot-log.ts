@@ -7,9 +7,11 @@ import { inBackground } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import type { Problem } from '#common/problem.ts';
+import type { Semaphore } from '#common/waiting/semaphore.ts';
 import { SerialQueue } from '#common/waiting/serial-queue.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import { cutLine } from '../runtime/output-lines.ts';
+import type { FloodEnd } from './flood-end.ts';
 import { LogStream, type NewEntry, type StoredEntry, wallNs } from './log-entry.ts';
 import { LogPump } from './log-pump.ts';
 import { readLog } from './log-reader.ts';
@@ -23,6 +25,10 @@ export interface BotLogContext {
   readonly limits?: LogLimits;
   /** Wall time to reckon ages with; the clock's own unless given. */
   readonly ageNowMs?: () => number;
+  /** Hears of all output that is moved. */
+  readonly floodEnd?: Pick<FloodEnd, 'moved'>;
+  /** As in PumpContext. */
+  readonly floodTurns?: Semaphore;
 }
 
 const gapWithoutSecrets = 'output is missing here; it was not stored because its secrets could not be masked';
@@ -185,14 +191,18 @@ export class BotLog {
 
   async #newPump(containerId: string): Promise<LogPump> {
     const store = await this.store();
-    const { runtime, clock, logger } = this.#context;
+    const { runtime, clock, logger, floodEnd, floodTurns } = this.#context;
     return new LogPump(containerId, {
       runtime,
       store,
       clock,
       logger,
+      floodTurns,
       masker: () => this.#masker ?? createMasker([]),
-      onLines: (texts) => this.#onLines?.(texts),
+      onLines: (texts) => {
+        floodEnd?.moved(texts.reduce((bytes, { length }) => bytes + length, 0));
+        this.#onLines?.(texts);
+      },
     });
   }
 

@@ -3,19 +3,28 @@ import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BotKey, botHash } from '#common/ids.ts';
 import { pause } from '#common/waiting/bell.ts';
+import { Semaphore } from '#common/waiting/semaphore.ts';
 import { BotLog, type BotLogContext } from './bot-log.ts';
+import { FloodEnd } from './flood-end.ts';
 import { defaultLogLimits } from './log-store.ts';
 
 const sweepMs = 3600_000;
+// One reads while another one writes; more would only make the rest of the worker wait.
+const floodsAtOnce = 2;
 
 export class BotLogs {
   readonly #dir: string;
   readonly #context: BotLogContext;
   readonly #logs = new Map<string, BotLog>();
 
-  constructor(dir: string, context: BotLogContext) {
+  readonly #floodEnd: FloodEnd | undefined;
+
+  /** `collectGarbage` is called when a flood of output is over. */
+  constructor(dir: string, context: BotLogContext, collectGarbage?: () => void) {
     this.#dir = dir;
-    this.#context = context;
+    this.#floodEnd = collectGarbage && new FloodEnd(context.clock, collectGarbage);
+    const floodTurns = new Semaphore(floodsAtOnce);
+    this.#context = { ...context, floodTurns, ...(this.#floodEnd && { floodEnd: this.#floodEnd }) };
   }
 
   of(key: BotKey): BotLog {
@@ -63,6 +72,7 @@ export class BotLogs {
   }
 
   async close(): Promise<void> {
+    this.#floodEnd?.close();
     await Promise.all([...this.#logs.values()].map((log) => log.close()));
   }
 }

@@ -7,6 +7,7 @@ import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import { orAbort, unlessAborted } from '#common/waiting/abort.ts';
 import { Bell, pause } from '#common/waiting/bell.ts';
+import type { Semaphore } from '#common/waiting/semaphore.ts';
 import { SerialQueue } from '#common/waiting/serial-queue.ts';
 import { withTimeLimit } from '#common/waiting/time-limit.ts';
 import type { ContainerRuntime, OutputBatch } from '../runtime/container-runtime.ts';
@@ -14,10 +15,11 @@ import { gapEntry, LogStream, type NewEntry, wallNs } from './log-entry.ts';
 import type { LogStore } from './log-store.ts';
 import type { Masker } from './masking.ts';
 
-const readBytes = 512 * 1024;
+// What is held of a bot that floods; more at once would be no faster.
+const readBytes = 128 * 1024;
 const readLimitMs = 30_000;
-// Between two reads while output flows.
-const shortestPauseMs = 25;
+// Between two reads while output flows: twice the time that a read takes, so that reading leaves the engine to others.
+const pauseMs = { least: 5, most: 25 };
 // Between two reads while nothing comes. A bell may miss; without one, reading is the only way to know. Reading is not cheap:
 // an engine searches its files from their beginning.
 const longestPauseMs = { withBell: 10_000, withoutBell: 2000 };
@@ -28,6 +30,8 @@ export interface PumpContext {
   readonly store: LogStore;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Of all bots: who has more to read than one read takes waits for a turn, so that a quiet bot's line does not wait for them. */
+  readonly floodTurns?: Semaphore | undefined;
   readonly masker: () => Masker;
   /** Gets the lines once they are stored, masked. Must not throw. */
   readonly onLines?: (texts: readonly string[]) => void;
@@ -75,22 +79,27 @@ export class LogPump {
 
   async #pump(): Promise<void> {
     const { signal } = this.#ending;
-    const { clock, logger } = this.#context;
-    let pauseMs = shortestPauseMs;
+    const { clock, logger, floodTurns } = this.#context;
+    let isFlood = false;
+    let waitMs = pauseMs.most;
     while (!signal.aborted) {
       try {
-        const moved = await this.#read();
+        const beganMs = clock.monotonicMs();
+        const release = isFlood ? await floodTurns?.acquire(signal) : undefined;
+        const moved = await this.#read().finally(release);
+        isFlood = moved.more;
         if (moved.more) continue;
-        pauseMs = moved.lines > 0 ? shortestPauseMs : Math.min(pauseMs * 2, this.#longestPauseMs);
+        waitMs = moved.lines > 0 ? pauseMs.most : Math.min(waitMs * 2, this.#longestPauseMs);
         // The first line after a silence goes at once; then a few may gather, since the bell rings for every line.
-        if (moved.lines > 0) await pause(clock, shortestPauseMs, signal);
+        const restMs = Math.min(Math.max(2 * (clock.monotonicMs() - beganMs), pauseMs.least), pauseMs.most);
+        if (moved.lines > 0) await pause(clock, restMs, signal);
       } catch (error) {
         if (signal.aborted) return;
         // An engine that is away or a full disk: nothing is lost, since the place read up to has not moved.
         logger.debug({ err: error, containerId: this.containerId }, 'container output could not be copied; will retry');
-        pauseMs = longestPauseMs.withoutBell;
+        waitMs = longestPauseMs.withoutBell;
       }
-      await this.#bell.wait({ signal, clock, afterMs: pauseMs });
+      await this.#bell.wait({ signal, clock, afterMs: waitMs });
     }
   }
 

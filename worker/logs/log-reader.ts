@@ -15,10 +15,10 @@ export type ReadFrom = { readonly lastLines: number } | { readonly afterSeq: num
 const batchBytes = 64 * 1024;
 // Cursor, time and stream of an entry on the wire.
 const entryOverheadBytes = 40;
-const batchMs = 25;
+const batchMs = 5;
 
 /**
- * Batches of entries in order, of about 64 KiB or 25 ms. Ends at the end of the log; with `follow` when aborted or when the
+ * Batches of entries in order, of about 64 KiB or 5 ms. Ends at the end of the log; with `follow` when aborted or when the
  * log is closed. The numbers of the entries only grow; a GAP entry has the number of the last one missing.
  */
 export async function* readLog(
@@ -36,6 +36,14 @@ export async function* readLog(
     }
     let place: { segment: Segment; offset: number } | undefined;
     while (!signal.aborted) {
+      const recent = store.takeRecent(nextSeq);
+      if (recent) {
+        place = { segment: recent.segment, offset: recent.offset };
+        nextSeq += recent.entries.length;
+        yield* batchesOf(recent.entries);
+        if (follow) await pause(clock, batchMs, signal);
+        continue;
+      }
       place = nextPlace(store, place, nextSeq);
       const bytes = place ? await readRecords(place.segment, place.offset, batchBytes) : Buffer.alloc(0);
       if (place && bytes?.length) {
@@ -43,7 +51,7 @@ export async function* readLog(
         place.offset += bytes.length;
         nextSeq = next;
         yield* batchesOf(entries);
-        // Lines come in bursts: at the end of the log, let some gather for the next batch.
+        // The first line after a silence goes at once; then let some gather, since lines come in bursts.
         if (follow && bytes.length < batchBytes / 2) await pause(clock, batchMs, signal);
         continue;
       }

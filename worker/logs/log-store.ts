@@ -15,6 +15,7 @@ import type { Clock } from '#common/clock.ts';
 import { SerialQueue } from '#common/waiting/serial-queue.ts';
 import { readFileIfAny, writeFileAtomic } from '../state/atomic-file.ts';
 import type { NewEntry, StoredEntry } from './log-entry.ts';
+import { type RecentEntries, RecentWrites } from './recent-writes.ts';
 import { findSegments, recoverSegment, type Segment, segmentPath } from './segment-file.ts';
 import { encodeRecords, type SourceMark } from './segment-record.ts';
 
@@ -57,6 +58,7 @@ export class LogStore {
   readonly #limits: LogLimits;
   readonly #segments: Segment[];
   readonly #listeners = new Set<() => void>();
+  readonly #recent = new RecentWrites();
   #nextSeq: number;
   #mark: SourceMark | undefined;
   /** False when a crash tore the mark off the beginning of the newest segment. */
@@ -134,7 +136,18 @@ export class LogStore {
   /** Calls back after every write and at the end; the returned function stops it. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return () => {
+      this.#listeners.delete(listener);
+      if (this.#listeners.size === 0) this.#recent.clear();
+    };
+  }
+
+  /** The entries from `seq` on, if they were written a moment ago; only for who listens. */
+  takeRecent(seq: number): RecentEntries | undefined {
+    const recent = this.#recent.from(seq);
+    // With more readers they go by age.
+    if (this.#listeners.size === 1) this.#recent.forget(recent?.entries.at(-1)?.seq ?? seq - 1);
+    return recent;
   }
 
   /** Resolves with the entries and their numbers once they are written, together with the mark; on failure none of them is. */
@@ -168,6 +181,7 @@ export class LogStore {
   /** Waits for what is being written; nothing can be appended after. */
   async close(): Promise<void> {
     this.#ended = true;
+    this.#recent.clear();
     await this.#files.run(() => this.#closeFile());
     this.#notify();
   }
@@ -207,13 +221,12 @@ export class LogStore {
       seq += append.entries.length;
       mark = append.mark ?? mark;
     }
-    const bytes = Buffer.from(lines);
-    await writeAt(file, bytes, segment.bytes);
-    segment.bytes += bytes.length;
+    segment.bytes += await writeAt(file, lines, segment.bytes);
     segment.newestMs = this.#clock.wallMs();
     this.#nextSeq = seq;
     this.#mark = mark;
     this.#markIsInNewest = true;
+    if (this.#listeners.size > 0) for (const entries of stored) this.#recent.add(entries, segment);
     return stored;
   }
 
@@ -235,15 +248,15 @@ export class LogStore {
     if (this.#segments.at(-1)?.firstSeq === this.#nextSeq) return;
     await this.#closeFile();
     const path = segmentPath(this.#dir, this.#nextSeq);
-    const first = this.#mark ? Buffer.from(encodeRecords(this.#nextSeq, [], this.#mark)) : Buffer.alloc(0);
+    const first = this.#mark ? encodeRecords(this.#nextSeq, [], this.#mark) : '';
     // w: a file of that name can only be the leftover of a beginning that failed, and holds no entry.
     this.#file = await open(path, 'w', 0o600);
-    await writeAt(this.#file, first, 0);
+    const bytes = await writeAt(this.#file, first, 0);
     this.#markIsInNewest = true;
     this.#segments.push({
       firstSeq: this.#nextSeq,
       path,
-      bytes: first.length,
+      bytes,
       newestMs: this.#clock.wallMs(),
     });
   }
@@ -267,14 +280,19 @@ async function readOrMakeId(path: string): Promise<string> {
   return id;
 }
 
-/** Writes all bytes at `offset`, or leaves the file as long as it was. */
-async function writeAt(file: FileHandle, bytes: Uint8Array, offset: number): Promise<void> {
-  let done = 0;
+/** Writes all of a text at `offset`, or leaves the file as long as it was. Returns its bytes. */
+async function writeAt(file: FileHandle, text: string, offset: number): Promise<number> {
+  const length = Buffer.byteLength(text);
   try {
-    while (done < bytes.length) {
+    // As a text: bytes made of it here would stay until the next garbage collection.
+    let done = (await file.write(text, offset)).bytesWritten;
+    if (done === length) return length;
+    const bytes = Buffer.from(text);
+    while (done < length) {
       const { bytesWritten } = await file.write(bytes, done, bytes.length - done, offset + done);
       done += bytesWritten;
     }
+    return length;
   } catch (error) {
     // A part of a record must not stay behind a shorter one written next. If this fails too, readers skip the rest.
     await file.truncate(offset).catch(() => undefined);

@@ -7,8 +7,10 @@
  *    another order than that of their times. So a look begins `overlapNs` before the anchor and skips to it.
  * 2. The anchor (output-cursor.ts) must come back. If it does not, lines were rotated away: the batch says `gap`.
  * 3. A gap is reported once: the cursor of that batch names a line after it, or a time without an anchor.
- * 4. The last lines of the log will do if the anchor is among them, behind a line of its stream with an earlier time: in one stream
- *    times do not go back, and two streams do not have the same nanosecond. If it is not, nothing is concluded.
+ * 4. The last lines of the log will do if the anchor is among them, and no line with its time can be missing before them: one of its
+ *    stream with an earlier time is there, or it is more than `overlapNs` later than the oldest. In one stream times do not go back,
+ *    and two streams do not have the same nanosecond. The same must hold for each line that is given out, since it may be the next
+ *    anchor: before one for which it does not hold, the look ends. If the anchor is not found so, nothing is concluded.
  */
 import type { OutputBatch, OutputLine, OutputStream } from '../container-runtime.ts';
 import { formatOutputCursor, lineHash, type OutputCursor } from './output-cursor.ts';
@@ -41,7 +43,7 @@ export interface LogReader {
   takeFull(): OutputBatch;
   /** Whether the place was not found so far. */
   isSearching(): boolean;
-  /** Whether it will not be found: what a tail holds is all later. */
+  /** Whether the rest of a tail will not be looked at. */
   isInVain(): boolean;
   /** Whether the last line has no end yet. */
   hasUnfinished(): boolean;
@@ -77,8 +79,11 @@ function createReader(cursor: OutputCursor, maxBytes: () => number, isTail: bool
   let searching = cursor.ordinal > 0;
   let isInVain = false;
   let isFirst = true;
-  /** Those of which a line with an earlier time than the anchor's was seen. */
-  const reached = new Set<OutputStream>();
+  /** Of a tail: the time of its oldest frame, and of the first line of each stream. */
+  let oldestNs = 0n;
+  const firstNs = new Map<OutputStream, bigint>();
+  /** The look has to end here, though there is more. */
+  let isCut = false;
 
   const emit = (line: OutputLine, ordinal: number) => {
     if (full) return void over.push({ line, ordinal });
@@ -102,14 +107,13 @@ function createReader(cursor: OutputCursor, maxBytes: () => number, isTail: bool
   const search = (line: OutputLine, ordinal: number) => {
     if (line.timeNs === cursor.timeNs && ordinal === cursor.ordinal) {
       const isAnchor = lineHash(line) === cursor.hash;
-      if (isTail && !(isAnchor && reached.has(line.stream))) return giveUp();
+      if (isTail && !(isAnchor && isCounted(line))) return giveUp();
       // What was held stands before the anchor in the file: an earlier batch gave it out.
       endSearch(!isAnchor);
       // Another line in its place is new, and so is what follows. With Podman's times, whole seconds, that happens.
       if (!isAnchor) emit(line, ordinal);
       return;
     }
-    if (line.timeNs < cursor.timeNs) reached.add(line.stream);
     if (line.timeNs <= cursor.timeNs) return;
     held.push({ line, ordinal });
     heldBytes += sizeOf(line);
@@ -120,8 +124,17 @@ function createReader(cursor: OutputCursor, maxBytes: () => number, isTail: bool
     isInVain = true;
     held = [];
   };
+  /** Whether no line with its time and stream can stand before the tail. */
+  const isCounted = ({ stream, timeNs }: OutputLine) =>
+    timeNs > (firstNs.get(stream) ?? timeNs) || timeNs > oldestNs + overlapNs;
   const take = (line: OutputLine) => {
     if (isInVain) return;
+    if (isTail && !firstNs.has(line.stream)) firstNs.set(line.stream, line.timeNs);
+    if (isTail && !searching && !isCounted(line)) {
+      isCut = newest !== undefined;
+      searching = !isCut;
+      return giveUp();
+    }
     const ordinal = ordinalOf(line.timeNs);
     if (searching) search(line, ordinal);
     // After the anchor every line is new; without one only its time can show it.
@@ -136,6 +149,7 @@ function createReader(cursor: OutputCursor, maxBytes: () => number, isTail: bool
   return {
     push(frame) {
       // The oldest of a tail: when it is no earlier, what stands before the anchor is not in it.
+      if (isFirst) oldestNs = frame.timeNs;
       if (isTail && isFirst && frame.timeNs >= cursor.timeNs - tailSlackNs(cursor)) giveUp();
       isFirst = false;
       for (const line of joiner.push(frame)) take(line);
@@ -159,39 +173,34 @@ function createReader(cursor: OutputCursor, maxBytes: () => number, isTail: bool
     finish(ended) {
       if (ended && !full) for (const line of joiner.end()) take(line);
       if (searching) anchorIsLost();
-      return { lines, cursor: formatOutputCursor(place()), gap, more: full };
+      return { lines, cursor: formatOutputCursor(place()), gap, more: full || isCut };
     },
   };
 }
 
-// Far more than the difference between the order of lines and that of their times.
-const countedNs = Number(10n * overlapNs);
+interface Counts {
+  readonly fromNs: bigint;
+  /** By the distance from `fromNs`: small numbers as keys, since a bot can print a hundred thousand lines in a second. */
+  readonly byDistance: Map<number, number>;
+}
 
-/** A line's ordinal among those with its time. Forgets times long before the newest, so that a long look costs no more. */
+/** A line's ordinal among those with its time. Forgets times that are `overlapNs` before the newest: a long look costs no more. */
 function countByTime(): (timeNs: bigint) => number {
-  // By the distance from the first time: big integers as keys took more time than all else that is done for a line.
-  let before = new Map<number, number>();
-  let now = new Map<number, number>();
-  let firstNs = 0n;
-  let since = 0;
-  const startAt = (timeNs: bigint) => {
-    before = new Map();
-    now = new Map();
-    firstNs = timeNs;
-    since = 0;
-    return 0;
-  };
+  const begin = (fromNs: bigint): Counts => ({ fromNs, byDistance: new Map() });
+  let before: Counts | undefined;
+  let now: Counts | undefined;
   return (timeNs) => {
-    let distance = Number(timeNs - firstNs);
-    // The first time of all, or one that is 104 days away from it: too far for an exact number.
-    if (!Number.isSafeInteger(distance)) distance = startAt(timeNs);
-    if (distance > since + countedNs) {
+    now ??= begin(timeNs);
+    if (timeNs >= now.fromNs + overlapNs) {
       before = now;
-      now = new Map();
-      since = distance;
+      now = begin(timeNs);
     }
-    const ordinal = (now.get(distance) ?? before.get(distance) ?? 0) + 1;
-    now.set(distance, ordinal);
+    // Before the first of all, or so far back (the clock was set) that a number is not exact: 104 days.
+    if (before === undefined || !Number.isSafeInteger(Number(timeNs - before.fromNs))) before = begin(timeNs);
+    const { fromNs, byDistance } = timeNs < now.fromNs ? before : now;
+    const distance = Number(timeNs - fromNs);
+    const ordinal = (byDistance.get(distance) ?? 0) + 1;
+    byDistance.set(distance, ordinal);
     return ordinal;
   };
 }

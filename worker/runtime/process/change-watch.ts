@@ -4,7 +4,7 @@
  */
 import { type FSWatcher, watch } from 'node:fs';
 import type { Clock } from '#common/clock.ts';
-import { Bell } from '#common/waiting/bell.ts';
+import { Bell, pause } from '#common/waiting/bell.ts';
 import { isErrno } from '../../state/atomic-file.ts';
 import type { ContainerStore, StoredContainer } from './container-store.ts';
 import { containerFiles } from './layout.ts';
@@ -13,8 +13,8 @@ import { type Running, runningRun } from './runs.ts';
 
 /** How often processes are looked at, each by one system call that reads nothing. */
 const lookEveryMs = 250;
-/** How often a bell rings at most. */
-const bellEveryMs = 150;
+/** How long a bell rests after it rang: ten times as long as the look took, so that bots that print much leave the worker to others. */
+const bellRestMs = { least: 10, most: 150 };
 /** Where folders cannot be watched: how often they are looked into. */
 const withoutWatchMs = 500;
 /** In how many looks each container is looked at closely once, whatever the calls said: about 10 s. */
@@ -110,10 +110,13 @@ export async function watchPrinting(
   while (!signal.aborted) {
     // Watched from before the look, so that nothing comes between the two.
     const touched = watchFolder(container.folder);
+    const beganMs = clock.monotonicMs();
+    let tookMs = 0;
     try {
       // First the end, then the sizes: the last output is rung for.
       const running = await runningRun(container.folder);
       const sizes = await logSizes(files);
+      tookMs = clock.monotonicMs() - beganMs;
       if (sizes !== last) ring();
       else if (running !== undefined) await touched.wait(() => mayRun(running.pid), clock, signal);
       last = sizes;
@@ -121,7 +124,7 @@ export async function watchPrinting(
     } finally {
       touched.close();
     }
-    await new Bell().wait({ clock, afterMs: bellEveryMs, signal });
+    await pause(clock, Math.min(Math.max(10 * tookMs, bellRestMs.least), bellRestMs.most), signal);
   }
 }
 
