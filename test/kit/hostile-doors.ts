@@ -13,7 +13,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ArtifactService } from '#gen/botrunner/v1/artifact_service_pb.js';
 import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
 import { ErrorDetailSchema } from '#gen/botrunner/v1/error_pb.js';
-import { type JsonBody, startTestOrchestrator, type TestOrchestrator } from './orchestrator-for-tests.ts';
+import { clientToken, type JsonBody, startTestOrchestrator, type TestOrchestrator } from './orchestrator-for-tests.ts';
+import { bearer } from './typed-calls.ts';
 
 /** Data of jobs to be changed into hostile ones. */
 export const start = { action: 'start', bot_id: 'hostile' };
@@ -47,12 +48,7 @@ export function openHostileDoors(): HostileDoors {
   const transport = () =>
     createGrpcTransport({
       baseUrl: orchestrator().url,
-      interceptors: [
-        (next) => (request) => {
-          request.header.set('authorization', 'Bearer test-client-token');
-          return next(request);
-        },
-      ],
+      interceptors: [bearer(clientToken)],
     });
   let bots: Client<typeof BotService> | undefined;
   let artifacts: Client<typeof ArtifactService> | undefined;

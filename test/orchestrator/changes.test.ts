@@ -1,16 +1,16 @@
 /** update, restart, delete and the ownership of Telegram tokens, over the typed door and a worker played over grpc-js. */
-import { type Client, Code, ConnectError, createClient } from '@connectrpc/connect';
+import { type Client, createClient } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BotState, DesiredState } from '#gen/botrunner/v1/bot_pb.js';
 import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
-import { ErrorDetailSchema } from '#gen/botrunner/v1/error_pb.js';
 import { type Job, JobStatus } from '#gen/botrunner/v1/job_pb.js';
 import { JobService } from '#gen/botrunner/v1/job_service_pb.js';
 import type { Ensure } from '#gen/botrunner/v1/worker_service_pb.js';
 import { eventually } from '../kit/eventually.ts';
-import { startTestOrchestrator, type TestOrchestrator } from '../kit/orchestrator-for-tests.ts';
+import { clientToken, startTestOrchestrator, type TestOrchestrator } from '../kit/orchestrator-for-tests.ts';
 import { connectScriptedWorker, observed, type ScriptedWorker } from '../kit/scripted-worker.ts';
+import { bearer, refusalOf } from '../kit/typed-calls.ts';
 
 let orchestrator: TestOrchestrator;
 let worker: ScriptedWorker;
@@ -22,12 +22,7 @@ beforeEach(async () => {
   orchestrator = await startTestOrchestrator({ env: { MAX_BOTS_PER_USER: '10' } });
   const transport = createGrpcTransport({
     baseUrl: orchestrator.url,
-    interceptors: [
-      (next) => (request) => {
-        request.header.set('authorization', 'Bearer test-client-token');
-        return next(request);
-      },
-    ],
+    interceptors: [bearer(clientToken)],
   });
   bots = createClient(BotService, transport);
   jobs = createClient(JobService, transport);
@@ -68,13 +63,6 @@ const specOf = (ensure: Ensure) => {
   if (ensure.spec === undefined) throw new Error('the worker was sent no spec');
   return ensure.spec;
 };
-const codeOf = async (call: Promise<unknown>) => {
-  const error = await call.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  return error instanceof ConnectError ? [Code[error.code], error.findDetails(ErrorDetailSchema)[0]?.code] : error;
-};
 
 describe('an update', () => {
   it('keeps the environment when asked to, and takes a new one when given', async () => {
@@ -90,8 +78,8 @@ describe('an update', () => {
 
   it('of a bot that is not there is not a start', async () => {
     const spec = specOf(await started('a'));
-    expect(await codeOf(bots.updateBot({ botId: 'b', spec }))).toEqual(['NotFound', 'BOT_NOT_FOUND']);
-    expect(await codeOf(bots.updateBot({ botId: 'a', spec: { ...spec, env: { A: '1' } }, keepEnv: true }))).toEqual([
+    expect(await refusalOf(bots.updateBot({ botId: 'b', spec }))).toEqual(['NotFound', 'BOT_NOT_FOUND']);
+    expect(await refusalOf(bots.updateBot({ botId: 'a', spec: { ...spec, env: { A: '1' } }, keepEnv: true }))).toEqual([
       'InvalidArgument',
       'CONFLICTING_FIELDS',
     ]);
@@ -170,7 +158,7 @@ describe('a delete', () => {
     expect((await bots.listBots({})).bots).toEqual([]);
     worker.succeed(ensure, gone(ensure));
     await until(job?.jobId ?? '', JobStatus.COMPLETED);
-    expect(await codeOf(bots.getBot({ botId: 'a' }))).toEqual(['NotFound', 'BOT_NOT_FOUND']);
+    expect(await refusalOf(bots.getBot({ botId: 'a' }))).toEqual(['NotFound', 'BOT_NOT_FOUND']);
     expect((await started('a')).generation).toBe(1n);
   });
 });
@@ -219,7 +207,7 @@ describe('a Telegram token', () => {
     worker.succeed(stop, gone(stop));
     await until(job?.jobId ?? '', JobStatus.COMPLETED);
     await started('b', { TOKEN: token });
-    expect(await codeOf(bots.restartBot({ botId: 'a' }))).toEqual(['AlreadyExists', 'TOKEN_IN_USE']);
+    expect(await refusalOf(bots.restartBot({ botId: 'a' }))).toEqual(['AlreadyExists', 'TOKEN_IN_USE']);
   });
 
   it('moves with takeover: for a worker that cannot wait, the other bot is gone before the new one begins', async () => {

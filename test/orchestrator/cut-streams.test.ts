@@ -2,7 +2,7 @@
  * How a stream ends that did not come to its end: never as if it had. Each streaming call, over each protocol, cut by its
  * deadline, by the end of the orchestrator and by the end of its token.
  */
-import { Code, ConnectError, createClient, type Interceptor, type Transport } from '@connectrpc/connect';
+import { Code, ConnectError, createClient, type Transport } from '@connectrpc/connect';
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from '@connectrpc/connect-node';
 import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -22,6 +22,7 @@ import {
   joinScriptedWorker,
   type ScriptedWorker,
 } from '../kit/scripted-worker.ts';
+import { bearer } from '../kit/typed-calls.ts';
 
 let orchestrator: TestOrchestrator;
 let worker: ScriptedWorker;
@@ -55,14 +56,6 @@ afterAll(async () => {
   worker.close();
   await orchestrator[Symbol.asyncDispose]();
 });
-
-const withToken =
-  (token: string): Interceptor =>
-  (next) =>
-  (request) => {
-    request.header.set('authorization', `Bearer ${token}`);
-    return next(request);
-  };
 
 interface Options {
   readonly timeoutMs?: number;
@@ -114,24 +107,21 @@ const otherStreams: readonly (readonly [string, string, Stream])[] = [
 ];
 
 const transports: readonly (readonly [string, (token?: string) => Transport])[] = [
-  [
-    'gRPC',
-    (token = clientToken) => createGrpcTransport({ baseUrl: orchestrator.url, interceptors: [withToken(token)] }),
-  ],
+  ['gRPC', (token = clientToken) => createGrpcTransport({ baseUrl: orchestrator.url, interceptors: [bearer(token)] })],
   [
     'gRPC-Web',
     (token = clientToken) =>
-      createGrpcWebTransport({ baseUrl: orchestrator.url, httpVersion: '1.1', interceptors: [withToken(token)] }),
+      createGrpcWebTransport({ baseUrl: orchestrator.url, httpVersion: '1.1', interceptors: [bearer(token)] }),
   ],
   [
     'Connect over HTTP/1.1',
     (token = clientToken) =>
-      createConnectTransport({ baseUrl: orchestrator.url, httpVersion: '1.1', interceptors: [withToken(token)] }),
+      createConnectTransport({ baseUrl: orchestrator.url, httpVersion: '1.1', interceptors: [bearer(token)] }),
   ],
   [
     'Connect over HTTP/2',
     (token = clientToken) =>
-      createConnectTransport({ baseUrl: orchestrator.url, httpVersion: '2', interceptors: [withToken(token)] }),
+      createConnectTransport({ baseUrl: orchestrator.url, httpVersion: '2', interceptors: [bearer(token)] }),
   ],
 ];
 
@@ -234,7 +224,7 @@ it('the end frame of Connect has the code', async () => {
 it.each(serverStreams.slice(0, 3))('%s ends with unauthenticated when its token is revoked', async (name, open) => {
   const admin = createClient(
     AdminService,
-    createGrpcTransport({ baseUrl: orchestrator.url, interceptors: [withToken('test-admin-token')] }),
+    createGrpcTransport({ baseUrl: orchestrator.url, interceptors: [bearer('test-admin-token')] }),
   );
   const named = { userId: 'dev', name: `for-${name}` };
   const { value } = await admin.createToken({ ...named, scope: TokenScope.CLIENT });

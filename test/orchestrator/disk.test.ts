@@ -1,11 +1,12 @@
 /** Nothing is answered before it is on disk, by any door; and nothing at all once the disk has failed. */
-import { createClient, type Interceptor } from '@connectrpc/connect';
+import { createClient } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
 import { HeldDisk } from '../../orchestrator/store/testing/held-disk.ts';
 import { eventually } from '../kit/eventually.ts';
 import { clientToken, startTestOrchestrator, type TestOrchestrator } from '../kit/orchestrator-for-tests.ts';
+import { bearer } from '../kit/typed-calls.ts';
 
 const start = { action: 'start', bot_id: 'echo', deployment_mode: 'simple', code: 'print(1)' };
 const headers = { authorization: `Bearer ${clientToken}` };
@@ -24,11 +25,7 @@ afterEach(async () => {
 });
 
 const bots = () =>
-  createClient(BotService, createGrpcTransport({ baseUrl: orchestrator.url, interceptors: [withToken] }));
-const withToken: Interceptor = (next) => (request) => {
-  request.header.set('authorization', headers.authorization);
-  return next(request);
-};
+  createClient(BotService, createGrpcTransport({ baseUrl: orchestrator.url, interceptors: [bearer(clientToken)] }));
 
 /** Asks in every way for what a start that is on its way to the disk has made, and says in which order the answers came. */
 function askEverywhere(order: string[]): readonly Promise<unknown>[] {

@@ -13,6 +13,7 @@ import { eventually } from '../kit/eventually.ts';
 import { createManualClock } from '../kit/manual-clock.ts';
 import { clientToken, startTestOrchestrator, type TestOrchestrator } from '../kit/orchestrator-for-tests.ts';
 import { connectScriptedWorker } from '../kit/scripted-worker.ts';
+import { bearer } from '../kit/typed-calls.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 const bound = { timeoutMs: 30_000 };
@@ -69,13 +70,7 @@ const forms: readonly (readonly [string, (baseUrl: string) => Transport])[] = [
   ],
 ];
 const withToken = {
-  interceptors: [
-    (next: Parameters<NonNullable<Parameters<typeof createGrpcTransport>[0]['interceptors']>[number]>[0]) =>
-      (request: Parameters<typeof next>[0]) => {
-        request.header.set('authorization', headers.authorization);
-        return next(request);
-      },
-  ],
+  interceptors: [bearer(clientToken)],
 };
 
 /** Reads a stream until the end of the test; the count of its messages. */

@@ -18,6 +18,7 @@ import {
   type TestOrchestrator,
 } from '../kit/orchestrator-for-tests.ts';
 import { connectScriptedWorker, observed } from '../kit/scripted-worker.ts';
+import { bearer } from '../kit/typed-calls.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -33,12 +34,7 @@ let over: AbortController;
 function clientsOf(token: string) {
   const transport = createGrpcTransport({
     baseUrl: orchestrator.url,
-    interceptors: [
-      (next) => (request) => {
-        request.header.set('authorization', `Bearer ${token}`);
-        return next(request);
-      },
-    ],
+    interceptors: [bearer(token)],
   });
   return { bots: createClient(BotService, transport), jobs: createClient(JobService, transport) };
 }

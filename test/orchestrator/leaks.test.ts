@@ -3,7 +3,7 @@
  * counted over the whole heap, so that a new kind of leak needs no new test.
  */
 import http from 'node:http';
-import { createClient, type Interceptor, type Transport } from '@connectrpc/connect';
+import { createClient, type Transport } from '@connectrpc/connect';
 import { createConnectTransport, createGrpcTransport } from '@connectrpc/connect-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AdminService } from '#gen/botrunner/v1/admin_service_pb.js';
@@ -19,6 +19,7 @@ import {
   workerToken,
 } from '../kit/orchestrator-for-tests.ts';
 import { connectScriptedWorker, type ScriptedWorker } from '../kit/scripted-worker.ts';
+import { bearer } from '../kit/typed-calls.ts';
 
 const calls = 1_000;
 const warmUp = 100;
@@ -46,14 +47,6 @@ afterAll(async () => {
   worker.close();
   await orchestrator[Symbol.asyncDispose]();
 });
-
-const withToken =
-  (token: string): Interceptor =>
-  (next) =>
-  (request) => {
-    request.header.set('authorization', `Bearer ${token}`);
-    return next(request);
-  };
 
 type Call = (n: number) => Promise<unknown>;
 
@@ -130,11 +123,10 @@ const streams: readonly ((transport: Transport) => Promise<unknown>)[] = [
   (transport) => createClient(BotService, transport).getBot({ botId: 'none' }).catch(ignored),
 ];
 const transports: readonly (readonly [string, (token: string) => Transport])[] = [
-  ['gRPC', (token) => createGrpcTransport({ baseUrl: orchestrator.url, interceptors: [withToken(token)] })],
+  ['gRPC', (token) => createGrpcTransport({ baseUrl: orchestrator.url, interceptors: [bearer(token)] })],
   [
     'Connect over HTTP/1.1',
-    (token) =>
-      createConnectTransport({ baseUrl: orchestrator.url, httpVersion: '1.1', interceptors: [withToken(token)] }),
+    (token) => createConnectTransport({ baseUrl: orchestrator.url, httpVersion: '1.1', interceptors: [bearer(token)] }),
   ],
 ];
 
@@ -153,7 +145,7 @@ describe.each(transports)('over %s', (_title, transport) => {
 
 it('reflection, drains and logs leave nothing', { timeout: 300_000 }, async () => {
   const transport = (token: string) =>
-    createGrpcTransport({ baseUrl: orchestrator.url, interceptors: [withToken(token)] });
+    createGrpcTransport({ baseUrl: orchestrator.url, interceptors: [bearer(token)] });
   const reflection = createClient(ServerReflection, transport(clientToken));
   const admin = createClient(AdminService, transport('test-admin-token'));
   const bots = createClient(BotService, transport(clientToken));

@@ -5,8 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
 import { ErrorDetailSchema } from '#gen/botrunner/v1/error_pb.js';
 import { eventually } from '../kit/eventually.ts';
-import { startTestOrchestrator, type TestOrchestrator } from '../kit/orchestrator-for-tests.ts';
+import { clientToken, startTestOrchestrator, type TestOrchestrator } from '../kit/orchestrator-for-tests.ts';
 import { connectScriptedWorker, type ScriptedWorker } from '../kit/scripted-worker.ts';
+import { bearer } from '../kit/typed-calls.ts';
 
 let orchestrator: TestOrchestrator;
 let worker: ScriptedWorker;
@@ -34,12 +35,7 @@ const bots = () =>
     BotService,
     createGrpcTransport({
       baseUrl: orchestrator.url,
-      interceptors: [
-        (next) => (request) => {
-          request.header.set('authorization', 'Bearer test-client-token');
-          return next(request);
-        },
-      ],
+      interceptors: [bearer(clientToken)],
     }),
   );
 type Request = Parameters<ReturnType<typeof bots>['streamLogs']>[0];

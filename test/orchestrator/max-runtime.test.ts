@@ -16,6 +16,7 @@ import {
   type TestOrchestrator,
 } from '../kit/orchestrator-for-tests.ts';
 import { connectScriptedWorker, observed, type ScriptedWorker } from '../kit/scripted-worker.ts';
+import { bearer } from '../kit/typed-calls.ts';
 
 const hour = 3_600_000;
 const minute = 60_000;
@@ -63,12 +64,7 @@ const watching = () =>
     BotService,
     createGrpcTransport({
       baseUrl: orchestrator.url,
-      interceptors: [
-        (next) => (request) => {
-          request.header.set('authorization', `Bearer ${clientToken}`);
-          return next(request);
-        },
-      ],
+      interceptors: [bearer(clientToken)],
     }),
   );
 /** The worker sends a heartbeat now and then, or its bots would look unknown. */

@@ -9,6 +9,7 @@ import { type Ensure, WorkerService } from '#gen/botrunner/v1/worker_service_pb.
 import { eventually } from '../kit/eventually.ts';
 import { type JsonBody, startTestOrchestrator, type TestOrchestrator } from '../kit/orchestrator-for-tests.ts';
 import { connectScriptedWorker, credentialOf, observed, type ScriptedWorker } from '../kit/scripted-worker.ts';
+import { bearer } from '../kit/typed-calls.ts';
 
 export let orchestrator: TestOrchestrator;
 export const workers: ScriptedWorker[] = [];
@@ -37,12 +38,7 @@ export async function connect(workerId: string, hello: HelloInit = {}): Promise<
 export const transport = (token: string): Transport =>
   createGrpcTransport({
     baseUrl: orchestrator.url,
-    interceptors: [
-      (next) => (request) => {
-        request.header.set('authorization', `Bearer ${token}`);
-        return next(request);
-      },
-    ],
+    interceptors: [bearer(token)],
   });
 export const admin = () => createClient(AdminService, transport('test-admin-token'));
 export const as = (workerId: string) => createClient(WorkerService, transport(credentialOf(workerId)));

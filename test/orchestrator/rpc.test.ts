@@ -11,8 +11,9 @@ import { ErrorDetailSchema, ErrorReason } from '#gen/botrunner/v1/error_pb.js';
 import { JobStatus } from '#gen/botrunner/v1/job_pb.js';
 import { JobService } from '#gen/botrunner/v1/job_service_pb.js';
 import { LogStream } from '#gen/botrunner/v1/log_pb.js';
-import { startTestOrchestrator, type TestOrchestrator } from '../kit/orchestrator-for-tests.ts';
+import { clientToken, startTestOrchestrator, type TestOrchestrator } from '../kit/orchestrator-for-tests.ts';
 import { connectScriptedWorker, type ScriptedWorker } from '../kit/scripted-worker.ts';
+import { bearer } from '../kit/typed-calls.ts';
 
 let orchestrator: TestOrchestrator;
 const workers: ScriptedWorker[] = [];
@@ -24,12 +25,7 @@ afterEach(() => {
 });
 afterAll(() => orchestrator[Symbol.asyncDispose]());
 
-const interceptors = [
-  (next: Parameters<import('@connectrpc/connect').Interceptor>[0]) => (request: Parameters<typeof next>[0]) => {
-    request.header.set('authorization', 'Bearer test-client-token');
-    return next(request);
-  },
-];
+const interceptors = [bearer(clientToken)];
 const transports: [string, () => Transport][] = [
   ['gRPC', () => createGrpcTransport({ baseUrl: orchestrator.url, interceptors })],
   ['Connect over HTTP/2', () => createConnectTransport({ baseUrl: orchestrator.url, httpVersion: '2', interceptors })],

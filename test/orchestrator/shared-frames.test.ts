@@ -6,6 +6,7 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 import { BotService, type WatchBotsResponse } from '#gen/botrunner/v1/bot_service_pb.js';
 import { eventually } from '../kit/eventually.ts';
 import { clientToken, startTestOrchestrator } from '../kit/orchestrator-for-tests.ts';
+import { bearer } from '../kit/typed-calls.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 const bound = { timeoutMs: 30_000 };
@@ -14,13 +15,7 @@ const authorization = `Bearer ${clientToken}`;
 function transportsTo(baseUrl: string): Readonly<Record<string, Transport>> {
   const all = {
     baseUrl,
-    interceptors: [
-      (next: Parameters<NonNullable<Parameters<typeof createGrpcTransport>[0]['interceptors']>[number]>[0]) =>
-        (request: Parameters<typeof next>[0]) => {
-          request.header.set('authorization', authorization);
-          return next(request);
-        },
-    ],
+    interceptors: [bearer(clientToken)],
   };
   return {
     gRPC: createGrpcTransport(all),

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import http2 from 'node:http2';
 import { create, toBinary } from '@bufbuild/protobuf';
-import { Code, ConnectError, createClient, type Interceptor } from '@connectrpc/connect';
+import { Code, ConnectError, createClient } from '@connectrpc/connect';
 import {
   compressionGzip,
   createConnectTransport,
@@ -13,6 +13,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ErrorDetailSchema } from '#gen/botrunner/v1/error_pb.js';
 import { JobService, SubmitJobsRequestSchema } from '#gen/botrunner/v1/job_service_pb.js';
 import { clientToken, startTestOrchestrator, type TestOrchestrator } from '../kit/orchestrator-for-tests.ts';
+import { bearer } from '../kit/typed-calls.ts';
 
 let orchestrator: TestOrchestrator;
 beforeAll(async () => {
@@ -20,10 +21,6 @@ beforeAll(async () => {
 });
 afterAll(() => orchestrator[Symbol.asyncDispose]());
 
-const withToken: Interceptor = (next) => (request) => {
-  request.header.set('authorization', `Bearer ${clientToken}`);
-  return next(request);
-};
 const forms = [true, false].flatMap((useBinaryFormat) => [
   { useBinaryFormat },
   { useBinaryFormat, sendCompression: compressionGzip },
@@ -38,7 +35,7 @@ const transports = Object.entries(makers).flatMap(([name, make]) =>
         httpVersion: '2',
         ...form,
         compressMinBytes: 100,
-        interceptors: [withToken],
+        interceptors: [bearer(clientToken)],
       }),
   })),
 );

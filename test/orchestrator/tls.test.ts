@@ -13,7 +13,8 @@ import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
 import { endProgram, startProgram } from '../../scripts/platform/children.ts';
 import { makeCertificate } from '../kit/certificates.ts';
 import { eventually } from '../kit/eventually.ts';
-import { startTestOrchestrator, type TestOrchestrator } from '../kit/orchestrator-for-tests.ts';
+import { clientToken, startTestOrchestrator, type TestOrchestrator } from '../kit/orchestrator-for-tests.ts';
+import { bearer } from '../kit/typed-calls.ts';
 
 const noOpenssl = (() => {
   try {
@@ -79,12 +80,7 @@ describe.skipIf(noOpenssl)('TLS', { meta: { skipReason: 'there is no openssl to 
     const transport = createGrpcTransport({
       baseUrl: `https://localhost:${orchestrator.port}`,
       nodeOptions: { ca },
-      interceptors: [
-        (next) => (request) => {
-          request.header.set('authorization', 'Bearer test-client-token');
-          return next(request);
-        },
-      ],
+      interceptors: [bearer(clientToken)],
     });
     expect(await createClient(BotService, transport).listBots({})).toMatchObject({ maxBots: 3 });
   });

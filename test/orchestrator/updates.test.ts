@@ -6,8 +6,9 @@ import type { BotSpec } from '#gen/botrunner/v1/bot_pb.js';
 import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
 import type { Ensure } from '#gen/botrunner/v1/worker_service_pb.js';
 import { eventually } from '../kit/eventually.ts';
-import { startTestOrchestrator, type TestOrchestrator } from '../kit/orchestrator-for-tests.ts';
+import { clientToken, startTestOrchestrator, type TestOrchestrator } from '../kit/orchestrator-for-tests.ts';
 import { connectScriptedWorker, type ScriptedWorker } from '../kit/scripted-worker.ts';
+import { bearer } from '../kit/typed-calls.ts';
 
 let orchestrator: TestOrchestrator;
 let worker: ScriptedWorker;
@@ -17,12 +18,7 @@ beforeEach(async () => {
   orchestrator = await startTestOrchestrator({ env: { MAX_BOTS_PER_USER: '10' } });
   const transport = createGrpcTransport({
     baseUrl: orchestrator.url,
-    interceptors: [
-      (next) => (request) => {
-        request.header.set('authorization', 'Bearer test-client-token');
-        return next(request);
-      },
-    ],
+    interceptors: [bearer(clientToken)],
   });
   bots = createClient(BotService, transport);
   worker = await connectScriptedWorker(orchestrator.address, { labels: { zone: 'eu', gpu: 'yes' } });

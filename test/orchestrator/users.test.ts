@@ -11,6 +11,7 @@ import { ErrorDetailSchema } from '#gen/botrunner/v1/error_pb.js';
 import { JobService } from '#gen/botrunner/v1/job_service_pb.js';
 import { startTestOrchestrator, type TestOrchestrator } from '../kit/orchestrator-for-tests.ts';
 import { connectScriptedWorker, type ScriptedWorker } from '../kit/scripted-worker.ts';
+import { bearer } from '../kit/typed-calls.ts';
 
 let orchestrator: TestOrchestrator;
 let worker: ScriptedWorker;
@@ -27,12 +28,7 @@ afterEach(async () => {
 const transport = (token: string): Transport =>
   createGrpcTransport({
     baseUrl: orchestrator.url,
-    interceptors: [
-      (next) => (request) => {
-        request.header.set('authorization', `Bearer ${token}`);
-        return next(request);
-      },
-    ],
+    interceptors: [bearer(token)],
   });
 const admin = () => createClient(AdminService, transport('test-admin-token'));
 const newToken = async (userId: string, name = 'laptop') =>
