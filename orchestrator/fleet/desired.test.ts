@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { expect, it } from 'vitest';
 import type { BotKey } from '#common/ids.ts';
-import { type Ensure, EnsureSchema } from '#gen/botrunner/v1/worker_service_pb.js';
+import { type DesiredSet, type Ensure, EnsureSchema } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { DesireTable } from '../store/tables.ts';
 import { type DesiredSource, type DesiredTold, nextToTell, tellAll, toldNothing, wholeSet } from './desired.ts';
 
@@ -110,17 +110,31 @@ it('tells everything when what has changed is not known any more', async () => {
   expect(await next()).toMatchObject({ case: 'desiredSet', value: { bots: [{ botId: 'a' }] } });
 });
 
-it('reads the whole set of a large worker in many turns, true as of its beginning', async () => {
+it('reads the whole set of a large worker in many turns; what changes meanwhile is in it as it is at the end', async () => {
   const { begin, change, asked } = createSource(...Array.from({ length: 100 }, (_, n) => ensure(`b${n}`)));
   const { told, next } = begin();
   told.wanted = true;
   asked.length = 0;
   const telling = next();
-  await Promise.resolve();
+  while (asked.length === 0) await Promise.resolve();
   expect(asked.length).toBeLessThan(100);
   change('new', ensure('new'));
-  expect(await telling).toMatchObject({ case: 'desiredSet', value: { version: 1n } });
-  expect(await next()).toMatchObject({ value: { baseVersion: 1n, version: 2n, bots: [{ botId: 'new' }] } });
+  // Read already: a worker that has just removed it would start it again.
+  change('b0');
+  change('b1', ensure('b1', 't1'));
+  const { value } = await telling;
+  expect(value).toMatchObject({ version: 4n });
+  const bots = (value as DesiredSet).bots.map(({ botId, taskId }) => [botId, taskId]);
+  expect(bots).toHaveLength(100);
+  expect(bots).toEqual(
+    expect.arrayContaining([
+      ['new', ''],
+      ['b1', 't1'],
+      ['b99', ''],
+    ]),
+  );
+  expect(bots.map(([botId]) => botId)).not.toContain('b0');
+  expect(await next()).toMatchObject({ value: { baseVersion: 4n, version: 4n, bots: [{ botId: 'b1' }], gone: [] } });
 });
 
 it('tells a worker that knows no changes everything each time', async () => {

@@ -5,8 +5,8 @@
  * 1. What follows a set is told as changes of it, in order and without a gap: each names the version it is based on.
  * 2. A worker that does not know changes is told everything each time.
  * 3. A bot with a task that is not done is told again each time, changed or not: a worker that has given the task up tries again.
- * 4. The whole set of a session that has begun is read some bots at a time. It is true as of its version; what changes meanwhile is told
- *    by commands of its own and by the next changes.
+ * 4. The whole set of a session that has begun is read some bots at a time, and what has changed meanwhile is read again at the end: all
+ *    of it is true as of one moment. A worker that has removed a bot forgets it, and would start it again by a set from before.
  */
 import { create } from '@bufbuild/protobuf';
 import { nextTurn } from '#common/background.ts';
@@ -82,17 +82,26 @@ function setOf<T>(source: DesiredSource<T>, tx: T, workerId: string, version: nu
 }
 
 async function wholeSetInTurns<T extends Counted>(source: DesiredSource<T>, look: Look<T>, workerId: string) {
-  const { version, keys } = await look((tx) => ({
-    version: tx.desires.version(workerId),
+  const { begun, keys } = await look((tx) => ({
+    begun: tx.desires.version(workerId),
     keys: source.keys(tx, workerId),
   }));
-  const bots: Ensure[] = [];
+  const read: Ensure[] = [];
   for (let at = 0; at < keys.length; at += botsInATurn) {
     const some = keys.slice(at, at + botsInATurn);
-    bots.push(...(await look((tx) => some.flatMap((key) => source.of(tx, workerId, key)))));
+    read.push(...(await look((tx) => some.flatMap((key) => source.of(tx, workerId, key)))));
     await nextTurn();
   }
-  return look((tx) => setOf(source, tx, workerId, version, bots));
+  return look((tx) => {
+    const changed = tx.desires.since(workerId, begun);
+    if (changed === undefined) return wholeSet(source, tx, workerId);
+    const again = new Set(changed.map(botKeyText));
+    const bots = [
+      ...read.filter((bot) => !again.has(botKeyText(bot))),
+      ...changed.flatMap((key) => source.of(tx, workerId, key)),
+    ];
+    return setOf(source, tx, workerId, tx.desires.version(workerId), bots);
+  });
 }
 
 /** What the worker is to be told next, and notes that it was. */

@@ -63,3 +63,12 @@ it('keeps some thousand changes of a worker, and then says that it does not know
   expect(table.since('w1', 1)).toBeUndefined();
   expect(table.since('w1', count - 100)).toHaveLength(101);
 });
+
+it('forgets what a worker was told, once it asks for what came after', () => {
+  const { ofBots, table } = create();
+  for (const botId of ['a', 'b']) ofBots.changed('', undefined, botOf({ botId }));
+  expect(table.since('w1', 1)).toHaveLength(2);
+  expect(table.since('w1', 2)).toEqual([{ userId: 'ann', botId: 'b' }]);
+  expect(table.since('w1', 3)).toEqual([]);
+  expect(table.since('w1', 1)).toBeUndefined();
+});
