@@ -139,7 +139,10 @@ export interface BotVolumeTable {
 export interface DesireTable {
   /** Rises with every change of what the worker should do. */
   version(workerId: string): number;
-  /** The bots of which something may have changed for the worker after that version; undefined when that is not known any more. */
+  /**
+   * The bots of which something may have changed for the worker after that version; undefined when that is not known any more, as
+   * once a later version was asked for.
+   */
   since(workerId: string, version: number): readonly BotKey[] | undefined;
 }
 

@@ -15,7 +15,7 @@ interface Desires {
   version: number;
   /** Changes up to this version may be missing below. */
   floor: number;
-  /** The bots that have changed, each with the version of its last change; oldest change first. */
+  /** The bots that have changed after `floor`, each with the version of its last change; oldest change first. */
   readonly changed: Map<string, { readonly key: BotKey; readonly version: number }>;
 }
 
@@ -98,11 +98,15 @@ export function createDesires({ isWhole, bot, job }: DesireParts): DesiresPart {
       since(workerId, version) {
         if (!isWhole) return undefined;
         const of = byWorker.get(workerId);
-        if (of === undefined || of.version === version) return [];
+        if (of === undefined) return [];
         if (version < of.floor) return undefined;
-        const keys: BotKey[] = [];
-        for (const changed of of.changed.values()) if (changed.version > version) keys.push(changed.key);
-        return keys;
+        // A worker has one session, which never asks for less again: one that begins is told everything.
+        for (const [text, changed] of of.changed) {
+          if (changed.version > version) break;
+          of.changed.delete(text);
+        }
+        of.floor = version;
+        return Array.from(of.changed.values(), ({ key }) => key);
       },
     },
   };
