@@ -34,3 +34,10 @@ it('ends between two workers', async () => {
   await sending;
   expect(asked).toEqual(['a']);
 });
+
+it('tells the others though one cannot be told, and fails at the end', async () => {
+  const nextFor = (session: { readonly workerId: string }) =>
+    session.workerId === 'a' ? Promise.reject(new Error('a row is damaged')) : setOf(session);
+  await expect(tellWorkers(sessions, nextFor, new AbortController().signal)).rejects.toThrow('a row is damaged');
+  expect(asked).toEqual(['b', 'c']);
+});

@@ -8,14 +8,22 @@ import type { SessionFacts } from './fleet.ts';
 
 type Reached = Pick<SessionFacts, 'workerId' | 'queue'>;
 
+/** Rejects with the first failure once all of them have had their turn. */
 export async function tellWorkers<S extends Reached>(
   sessions: readonly S[],
   nextFor: (session: S) => Promise<SessionResponse['body']>,
   signal: AbortSignal,
 ): Promise<void> {
+  let failure: { readonly error: unknown } | undefined;
   for (const session of sessions) {
-    if (signal.aborted) return;
-    session.queue.push(await nextFor(session));
+    if (signal.aborted) break;
+    try {
+      session.queue.push(await nextFor(session));
+    } catch (error) {
+      // What is wrong with the bots of one worker is no reason to leave out those behind it, in every round.
+      failure ??= { error };
+    }
     await nextTurn();
   }
+  if (failure !== undefined) throw failure.error;
 }
