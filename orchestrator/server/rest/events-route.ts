@@ -55,9 +55,14 @@ export function createEventsRoute(deps: EventsRouteDeps) {
       identity.scope === 'admin'
         ? workerFrames(deps, query, ofEvent, signal)
         : botFrames(deps, identity.userId, query, { ofEvent, ofSnapshot }, signal);
-    // Taken before the head is sent, so that a refusal still has its own status.
-    const first = await frames.next();
-    await sendEventStream(response, startingWith(first, frames), signal);
+    try {
+      // Taken before the head is sent, so that a refusal still has its own status.
+      const first = await frames.next();
+      await sendEventStream(response, startingWith(first, frames), signal);
+    } finally {
+      // Whoever has gone by now did not take any.
+      await frames.return(undefined);
+    }
     return undefined;
   };
 }
@@ -143,11 +148,7 @@ async function* workerFrames(
 }
 
 async function* startingWith<T>(first: IteratorResult<T, void>, rest: AsyncGenerator<T>): AsyncGenerator<T> {
-  try {
-    if (first.done) return;
-    yield first.value;
-    yield* rest;
-  } finally {
-    await rest.return(undefined);
-  }
+  if (first.done) return;
+  yield first.value;
+  yield* rest;
 }
