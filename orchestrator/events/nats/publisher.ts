@@ -56,9 +56,7 @@ export class NatsPublisher {
 
   start(): void {
     const stopListening = this.#deps.store.onEvents(() => this.#bell.ring());
-    this.#running = this.#findPlace()
-      .then(() => this.#run())
-      .finally(stopListening);
+    this.#running = this.#run().finally(stopListening);
   }
 
   async #findPlace(): Promise<void> {
@@ -89,9 +87,12 @@ export class NatsPublisher {
     const { clock, logger, target } = this.#deps;
     const { signal } = this.#stopping;
     let tries = 0;
+    let found = false;
     while (!signal.aborted) {
       let link: NatsLink | undefined;
       try {
+        if (!found) await this.#findPlace();
+        found = true;
         link = await openNatsLink(target);
         logger.info({ server: link.server }, 'connected to NATS');
         tries = 0;
