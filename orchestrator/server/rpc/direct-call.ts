@@ -3,8 +3,9 @@ import type { DescMessage, DescMethodBiDiStreaming, MessageShape } from '@bufbui
 import type { Logger } from '#common/log.ts';
 import type { Scope } from '../../core/records.ts';
 import type { Identity } from '../auth.ts';
+import { encodeFrame } from './frames.ts';
 import { type Incoming, MessageReader } from './message-reader.ts';
-import { encodeFrame, type OwnStream, type TakenCall } from './own-stream.ts';
+import type { OwnStream, TakenCall } from './own-stream.ts';
 import type { BodyRules } from './request-body.ts';
 
 /** Such a procedure: the library serves it to all other callers. */

@@ -1,7 +1,8 @@
 /**
- * The frames of a stream of messages, cut from bytes that arrive in pieces of any size. gRPC, gRPC-Web and Connect have the same:
- * a byte of flags, four of length, the message (ADR 0041). Pure.
+ * The frames of a stream of messages, made of messages and cut from bytes that arrive in pieces of any size. gRPC, gRPC-Web and
+ * Connect have the same: a byte of flags, four of length, the message (ADR 0041). Pure.
  */
+import { type DescMessage, type MessageShape, toBinary, toJsonString } from '@bufbuild/protobuf';
 
 const headBytes = 5;
 const longestBytes = 2 ** 32;
@@ -9,6 +10,16 @@ const longestBytes = 2 ** 32;
 export interface Frame {
   readonly flags: number;
   readonly data: Uint8Array;
+}
+
+/** A message as it is on the wire, not compressed: protobuf or, if not `binary`, JSON. */
+export function encodeFrame<S extends DescMessage>(schema: S, message: MessageShape<S>, binary: boolean): Uint8Array {
+  const body = binary ? toBinary(schema, message) : Buffer.from(toJsonString(schema, message));
+  const frame = Buffer.allocUnsafeSlow(headBytes + body.length);
+  frame.writeUInt8(0, 0);
+  frame.writeUInt32BE(body.length, 1);
+  frame.set(body, headBytes);
+  return frame;
 }
 
 /** A frame that is longer than any may be. */

@@ -1,10 +1,9 @@
 /**
  * Streams with many readers, past the protocol library. The library takes such a call, checks it and decodes its request; then it
  * is done with the call, and nothing of it stays in memory. What the stream says is written here, as bytes that may be the same
- * for many callers, and the library is asked once more for how each protocol ends a call, trailers and errors included. gRPC, gRPC-Web
- * and Connect have the same frame: a byte of flags, four of length, the message (ADR 0041).
+ * for many callers, and the library is asked once more for how each protocol ends a call, trailers and errors included (ADR 0041).
  */
-import { type DescMessage, type Message, type MessageShape, toBinary, toJsonString } from '@bufbuild/protobuf';
+import type { Message } from '@bufbuild/protobuf';
 import { Code, ConnectError, type ContextValues, createContextKey, type HandlerContext } from '@connectrpc/connect';
 import { later } from '#common/background.ts';
 import type { Logger } from '#common/log.ts';
@@ -17,18 +16,6 @@ import { endOfDeadline, endOfToken } from './cut-short.ts';
 import type { Endings } from './endings.ts';
 import { createOutput, sendResponse, type Writable } from './send-response.ts';
 import { wireOf } from './wire.ts';
-
-const headBytes = 5;
-
-/** A message as it is on the wire, not compressed: protobuf or, if not `binary`, JSON. */
-export function encodeFrame<S extends DescMessage>(schema: S, message: MessageShape<S>, binary: boolean): Uint8Array {
-  const body = binary ? toBinary(schema, message) : Buffer.from(toJsonString(schema, message));
-  const frame = Buffer.allocUnsafeSlow(headBytes + body.length);
-  frame.writeUInt8(0, 0);
-  frame.writeUInt32BE(body.length, 1);
-  frame.set(body, headBytes);
-  return frame;
-}
 
 /** What the answer of such a call is written to. */
 export interface OwnStream {

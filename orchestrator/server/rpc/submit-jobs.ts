@@ -7,7 +7,8 @@ import type { SubmitDeps } from '../../requests/submit.ts';
 import { toProblem } from '../failures.ts';
 import { readIdempotency } from '../idempotency.ts';
 import type { CallDeps } from './call.ts';
-import { encodeFrame, type OwnStream } from './own-stream.ts';
+import { encodeFrame } from './frames.ts';
+import type { OwnStream } from './own-stream.ts';
 
 type Answer = MessageInitShape<typeof SubmitJobsResponseSchema>;
 

@@ -13,7 +13,8 @@ import type { BotsSnapshot } from '../../events/bots-snapshots.ts';
 import { resumePoint } from '../../events/resume-point.ts';
 import type { LiveEvent } from '../../views/event.ts';
 import { botToProto } from '../../views/proto.ts';
-import { encodeFrame, type OwnStream } from './own-stream.ts';
+import { encodeFrame } from './frames.ts';
+import type { OwnStream } from './own-stream.ts';
 
 /** What many are told is encoded once. What it returns ends with the stream. */
 export function createWatchBots(deps: BotEventsDeps) {

@@ -15,7 +15,8 @@ import { parseResumePoint, resumePoint } from '../../events/resume-point.ts';
 import type { BuildOutputHub } from '../../logs/build-output-hub.ts';
 import type { LiveEvent } from '../../views/event.ts';
 import { jobToProto } from '../../views/proto.ts';
-import { encodeFrame, type OwnStream } from './own-stream.ts';
+import { encodeFrame } from './frames.ts';
+import type { OwnStream } from './own-stream.ts';
 
 export interface WatchJobDeps {
   readonly engine: Engine;
