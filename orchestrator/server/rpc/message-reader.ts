@@ -2,11 +2,10 @@
  * The messages of a gRPC call that lasts, read past the protocol library: it keeps half a dozen generators for each such call, and takes
  * every message through them. One frame after the other, as they come; the same bounds and errors as in request-body.ts.
  */
-import { type DescMessage, fromBinary, type MessageShape } from '@bufbuild/protobuf';
-import { Code, ConnectError } from '@connectrpc/connect';
+import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
 import { BodyBrokenOffError } from '../request-bytes.ts';
-import { type Frame, FrameCutter, FrameTooLongError } from './frames.ts';
-import { type BodyRules, explained, recursionLimit } from './request-body.ts';
+import { type Frame, FrameCutter } from './frames.ts';
+import { type BodyRules, compressedSomehow, decoded, explained, lastIsCutShort } from './request-body.ts';
 
 // Decoded and not taken; then the sender is made to wait.
 const readAheadMax = 64;
@@ -36,7 +35,7 @@ export class MessageReader<D extends DescMessage> implements AsyncIterableIterat
     this.#cutter = new FrameCutter(rules.messageMaxBytes);
     incoming.on('data', (bytes) => this.#take(bytes));
     incoming.on('end', () => {
-      this.#finish(this.#cutter.isInFrame ? { error: this.#malformed('the last message is cut short') } : {});
+      this.#finish(this.#cutter.isInFrame ? { error: lastIsCutShort() } : {});
     });
     incoming.on('error', (error) => this.#finish({ error: new BodyBrokenOffError(error) }));
     incoming.on('close', () => this.#finish({ error: new BodyBrokenOffError(undefined) }));
@@ -77,9 +76,7 @@ export class MessageReader<D extends DescMessage> implements AsyncIterableIterat
     try {
       for (const frame of this.#cutter.cut(bytes)) this.#give(this.#decoded(frame));
     } catch (error) {
-      const known =
-        error instanceof FrameTooLongError ? new ConnectError(error.message, Code.ResourceExhausted) : error;
-      this.#finish({ error: explained(known, this.#rules) });
+      this.#finish({ error: explained(error, this.#rules) });
     }
     if (this.#messages.length >= readAheadMax) this.#incoming.pause();
   }
@@ -92,15 +89,7 @@ export class MessageReader<D extends DescMessage> implements AsyncIterableIterat
   }
 
   #decoded({ flags, data }: Frame): MessageShape<D> {
-    if (flags !== 0) throw new ConnectError('the message is compressed, or not one of gRPC', Code.Internal);
-    try {
-      return fromBinary(this.#schema, data, { recursionLimit });
-    } catch (error) {
-      throw new ConnectError(error instanceof Error ? error.message : String(error), Code.InvalidArgument);
-    }
-  }
-
-  #malformed(message: string): unknown {
-    return explained(new ConnectError(message, Code.InvalidArgument), this.#rules);
+    if (flags !== 0) throw compressedSomehow();
+    return decoded(this.#schema, data, { binary: true });
   }
 }

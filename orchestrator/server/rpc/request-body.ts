@@ -3,7 +3,7 @@
  * and whether it can be decoded at all. Refusals are errors of ours, with a detail, whichever layer found the fault.
  */
 
-import type { DescMessage, DescMethod, Message } from '@bufbuild/protobuf';
+import type { DescMessage, DescMethod, Message, MessageShape } from '@bufbuild/protobuf';
 import { fromBinary, fromJsonString } from '@bufbuild/protobuf';
 import { Code, ConnectError } from '@connectrpc/connect';
 import {
@@ -79,9 +79,9 @@ export async function* messagesOf(
       }
       if (messages.length > 0) yield messages;
     }
-    if (cutter.isInFrame) throw toConnectError(malformed('The last message is cut short.'));
+    if (cutter.isInFrame) throw lastIsCutShort();
   } catch (error) {
-    throw error instanceof FrameTooLongError ? tooLarge(rules) : explained(error, rules);
+    throw explained(error, rules);
   } finally {
     inBackground(bytes.return(undefined), () => undefined);
   }
@@ -95,11 +95,21 @@ function uncompressed(
   { messageMaxBytes }: BodyRules,
 ): Uint8Array | Promise<Uint8Array> {
   if ((flags & compressedFlag) === 0) return data;
-  if (compression === null) throw toConnectError(malformed('A message is compressed, but the call does not say how.'));
+  if (compression === null) throw compressedSomehow();
   return compression.decompress(data, messageMaxBytes);
 }
 
-function decoded(input: DescMessage, bytes: Uint8Array, { binary }: Wire): Message {
+export const compressedSomehow = (): ConnectError =>
+  toConnectError(malformed('A message is compressed, but the call does not say how.'));
+
+export const lastIsCutShort = (): ConnectError => toConnectError(malformed('The last message is cut short.'));
+
+/** Throws ConnectError with a detail. */
+export function decoded<D extends DescMessage>(
+  input: D,
+  bytes: Uint8Array,
+  { binary }: Pick<Wire, 'binary'>,
+): MessageShape<D> {
   try {
     return binary
       ? fromBinary(input, bytes, { recursionLimit })
@@ -152,7 +162,7 @@ async function* checkEach(
     throw toConnectError(malformed('The call takes one message, but got none.'), Code.Unimplemented);
 }
 
-function checkMessage(bytes: Uint8Array, { protocol, binary }: Wire, { method, boundValues }: BodyRules): void {
+function checkMessage(bytes: Uint8Array, { binary }: Wire, { method, boundValues }: BodyRules): void {
   const { input } = method;
   const text = binary ? '' : utf8(bytes);
   if (boundValues) {
@@ -161,7 +171,7 @@ function checkMessage(bytes: Uint8Array, { protocol, binary }: Wire, { method, b
   }
   // Messages of a longer stream are decoded once, on their way to the implementation, which reports errors through explained().
   if (method.methodKind !== 'unary' && method.methodKind !== 'server_streaming') return;
-  decoded(input, bytes, { protocol, binary });
+  decoded(input, bytes, { binary });
 }
 
 function utf8(bytes: Uint8Array): string {
@@ -180,6 +190,7 @@ function tooLarge({ messageMaxBytes }: Pick<BodyRules, 'messageMaxBytes'>): Conn
 
 /** Any error of a request's body as one of ours. */
 export function explained(error: unknown, { method, messageMaxBytes }: BodyRules): unknown {
+  if (error instanceof FrameTooLongError) return tooLarge({ messageMaxBytes });
   if (!(error instanceof ConnectError) || hasDetail(error)) return error;
   switch (error.code) {
     case Code.ResourceExhausted:
