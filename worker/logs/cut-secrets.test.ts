@@ -52,7 +52,8 @@ function readDocker(sent: Buffer, piece: number): OutputLine[] {
     for (let at = 0; at < sent.length; at += piece) {
       if (parse(sent.subarray(at, at + piece)).some((frame) => reader.push(frame))) break;
     }
-    const batch = reader.finish(true);
+    reader.end();
+    const batch = reader.finish();
     lines.push(...batch.lines);
     cursor = parseOutputCursor(batch.cursor);
     more = batch.more;

@@ -45,9 +45,10 @@ function look(
   const parse = createFrameParser();
   const answer = engineAnswer(log, readSinceNs(from, nowNs));
   for (let at = 0; at < answer.length; at += piece) {
-    for (const frame of parse(answer.subarray(at, at + piece))) if (reader.push(frame)) return reader.finish(false);
+    for (const frame of parse(answer.subarray(at, at + piece))) if (reader.push(frame)) return reader.finish();
   }
-  return reader.finish(true);
+  reader.end();
+  return reader.finish();
 }
 
 const texts = (batch: OutputBatch) => batch.lines.map((line) => line.text);
@@ -129,7 +130,7 @@ describe('the reader of a container log', () => {
         for (const frame of frames) expect(reader.push(frame)).toBe(false);
         if (reader.isSearching()) return;
         found += 1;
-        const batch = reader.finish(false);
+        const batch = reader.finish();
         const whole = look(log, cursor);
         if (!batch.more) expect(batch).toEqual(whole);
         // It ended before a line whose number it could not know.
@@ -201,7 +202,7 @@ describe('the reader of a container log', () => {
     const firstFrame = 8 + parts.readUInt32BE(4);
     const mixed = Buffer.concat([parts.subarray(0, firstFrame), other, parts.subarray(firstFrame)]);
     for (const frame of parse(mixed)) reader.push(frame);
-    expect(reader.finish(false).lines.map(({ stream, text }) => [stream, text.length])).toEqual([
+    expect(reader.finish().lines.map(({ stream, text }) => [stream, text.length])).toEqual([
       ['stderr', 5],
       ['stdout', 50_000],
     ]);
@@ -215,7 +216,8 @@ describe('the reader of a container log', () => {
       const reader = createFrameReader(startCursor, () => 1_000_000);
       for (const frame of createFrameParser()(begun)) reader.push(frame);
       expect(reader.hasUnfinished()).toBe(true);
-      return texts(reader.finish(ended)).map((text) => text.length);
+      if (ended) reader.end();
+      return texts(reader.finish()).map((text) => text.length);
     };
     expect(read(false)).toEqual([1]);
     expect(read(true)).toEqual([1, 16_384]);

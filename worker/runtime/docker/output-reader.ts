@@ -47,8 +47,10 @@ export interface LogReader {
   isInVain(): boolean;
   /** Whether the last line has no end yet. */
   hasUnfinished(): boolean;
-  /** The last batch of the look. `ended`: the container does not run, so an unfinished line is all there will be of it. */
-  finish(ended: boolean): OutputBatch;
+  /** The container does not run: the unfinished line is all there will be of it. In a tail, that may undo that the place was found. */
+  end(): void;
+  /** The last batch of the look. */
+  finish(): OutputBatch;
 }
 
 const sizeOf = (line: OutputLine): number => Buffer.byteLength(line.text) + 1;
@@ -170,8 +172,10 @@ function createReader(cursor: OutputCursor, maxBytes: () => number, isTail: bool
       return batch;
     },
     hasUnfinished: () => joiner.hasUnfinished(),
-    finish(ended) {
-      if (ended && !full) for (const line of joiner.end()) take(line);
+    end() {
+      for (const line of joiner.end()) take(line);
+    },
+    finish() {
       if (searching) anchorIsLost();
       return { lines, cursor: formatOutputCursor(place()), gap, more: full || isCut };
     },

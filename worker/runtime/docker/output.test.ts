@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import { systemClock } from '#common/clock.ts';
 import { silentLogger } from '#common/log.ts';
 import { Secret } from '#common/secret.ts';
+import { signedLabels } from '../labels.ts';
 import { noneTaken } from '../strays.ts';
 import { createCodeStore } from './code-store.ts';
 import { createDataOwners } from './data-owners.ts';
@@ -12,20 +13,34 @@ import { createOutputReader } from './output.ts';
 
 const { signal } = new AbortController();
 
-function frame(line: string): Buffer {
+/** A line that begins with `!` is one of stderr. */
+function frame(text: string): Buffer {
   const header = Buffer.alloc(8);
-  header.writeUInt8(1);
+  const isError = text.startsWith('!');
+  const line = isError ? text.slice(1) : text;
+  header.writeUInt8(isError ? 2 : 1);
   header.writeUInt32BE(Buffer.byteLength(line), 4);
   return Buffer.concat([header, Buffer.from(line)]);
 }
 
-/** An engine with the log of one container, of as many lines as are asked for. */
-function engineWith(lines: readonly string[]) {
+const signingKey = new Secret(new Uint8Array(32));
+const startedAt = '2026-11-28T10:00:00.000Z';
+const identity = { key: { userId: 'ana', botId: 'echo' }, workerId: 'w1', revision: 1n, epoch: 1n, startedAt };
+/** As the engine shows a container that has ended. */
+const ended = {
+  Id: 'c1',
+  Name: '/bot',
+  Config: { Labels: signedLabels(signingKey, 'bot', identity) },
+  State: { Status: 'exited' },
+};
+
+/** An engine with the log of one container that has ended, of as many lines as are asked for. */
+function engineWith(lines: readonly string[], maxBytes = 1_000_000) {
   const asked: unknown[] = [];
   const engine: EngineClient = {
     kind: async () => 'docker',
     api: async () => 41,
-    call: () => Promise.reject(new Error('nothing is called here')),
+    call: async () => ended,
     async stream({ query = {} }) {
       asked.push(query['tail'] ?? 'all');
       return Readable.from([Buffer.concat(lines.slice(-Number(query['tail'] ?? lines.length)).map(frame))]);
@@ -37,13 +52,13 @@ function engineWith(lines: readonly string[]) {
     engine,
     known,
     network: { name: 'bots', ensure: async () => '', ensureSeen: async () => {} },
-    owner: { workerId: 'w1', signingKey: new Secret(new Uint8Array(32)), taken: noneTaken('w1') },
+    owner: { workerId: 'w1', signingKey, taken: noneTaken('w1') },
     clock: systemClock,
     logger: silentLogger,
     code: createCodeStore('/nonexistent'),
     owners: createDataOwners(engine, systemClock),
   });
-  return { asked, read: (cursor?: string) => read('c1', cursor, 1_000_000, signal) };
+  return { asked, read: (cursor?: string) => read('c1', cursor, maxBytes, signal) };
 }
 
 const lineAt = (second: number): string =>
@@ -62,4 +77,24 @@ it('asks once about a log of few lines, also when the last line is the first one
   expect(asked).toEqual(['all', 100, 100, 100]);
   lines.splice(0, 2, lineAt(3));
   expect(await read(next.cursor)).toMatchObject({ lines: [{ text: 'line 3' }], gap: true });
+});
+
+/** A log of more lines than a look asks for at first, all printed within 200 ms. */
+const burst = Array.from({ length: 150 }, (_, n) => `2026-11-28T10:00:00.${100 + n}000000Z line ${100 + n}\n`);
+
+it('gives out what an ended container left without a line end, also when only the whole log shows that it is new', async () => {
+  const { read } = engineWith([...burst, '!2026-11-28T10:00:00.250000000Z Killed']);
+  const { cursor } = await engineWith(burst).read();
+  const last = await read(cursor);
+  expect(last).toMatchObject({ lines: [{ text: 'Killed' }], gap: false, more: false });
+  expect(await read(last.cursor)).toMatchObject({ lines: [], gap: false, more: false });
+});
+
+it('never says that there is more without giving something, also when a batch ends where a look has to', async () => {
+  const size = 'line 100\n'.length;
+  const { read } = engineWith([...burst, '!2026-11-28T10:00:00.250000000Z Traceback\n'], 90 * size);
+  const { cursor } = await engineWith(burst.slice(0, 60)).read();
+  const full = await read(cursor);
+  expect([full.lines.length, full.more]).toEqual([90, true]);
+  expect(await read(full.cursor)).toMatchObject({ lines: [{ text: 'Traceback' }], gap: false, more: false });
 });

@@ -84,7 +84,8 @@ async function* lookThrough(
   const wholeLog = async function* (answer: Frames) {
     const reader = createFrameReader(cursor, maxBytes);
     yield* fullBatches(reader, answer);
-    return reader.finish(await hasEnded(deps, id, reader, signal));
+    if (await hasEnded(deps, id, reader, signal)) reader.end();
+    return reader.finish();
   };
   if (sinceNs === undefined || cursor.ordinal === 0) {
     const since = sinceNs === undefined ? undefined : sinceParameter(sinceNs);
@@ -95,7 +96,12 @@ async function* lookThrough(
   for (const tail of [newestMax, ...tailFrames]) {
     const reader = createTailReader(cursor, maxBytes);
     yield* fullBatches(reader, tail === newestMax ? [newest] : readFrames(deps, id, { tail }, signal));
-    if (!reader.isSearching()) return reader.finish(await hasEnded(deps, id, reader, signal));
+    if (await hasEnded(deps, id, reader, signal)) reader.end();
+    if (reader.isSearching()) continue;
+    const last = reader.finish();
+    // It had to end right behind a batch: "more" without a line would pass for the end of the output.
+    if (last.more && last.lines.length === 0) return yield* lookThrough(deps, id, last.cursor, bound, signal);
+    return last;
   }
   return yield* wholeLog(readFrames(deps, id, { since: sinceParameter(sinceNs) }, signal));
 }
