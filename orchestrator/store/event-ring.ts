@@ -22,7 +22,8 @@ export class EventRing {
 
   /** They are on disk. */
   add(events: readonly EventRecord[]): void {
-    this.#newest.push(...events);
+    // One by one: a call has a limit of arguments, and what is on disk must not fail any more.
+    for (const event of events) this.#newest.push(event);
     this.#lastSeq = events.at(-1)?.seq ?? this.#lastSeq;
     if (this.#newest.length > keptMax) this.#newest = this.#newest.slice(-keptMin);
   }
