@@ -31,8 +31,15 @@ export function createOutbox(undo: Undo, loading: Loading, meta: () => MetaTable
   let afterSeq = lastSeq;
   let added: EventRecord[] = [];
   const latest = new Rows<LatestRow>({ name: 'latest', undo, loading });
-  const addedOf = (bot: BotKey): EventRecord | undefined =>
-    added.findLast((event) => event.body.kind === 'bot' && botKeyText(event) === botKeyText(bot));
+  /** Those of them that are about a bot, by bot. */
+  const addedByBot = new Map<string, EventRecord[]>();
+  const addedOf = (bot: BotKey): EventRecord | undefined => addedByBot.get(botKeyText(bot))?.at(-1);
+  const addedTo = (bot: BotKey): EventRecord[] => {
+    const text = botKeyText(bot);
+    const events = addedByBot.get(text) ?? [];
+    addedByBot.set(text, events);
+    return events;
+  };
   const seq = () => afterSeq + added.length;
   return {
     latest,
@@ -41,13 +48,17 @@ export function createOutbox(undo: Undo, loading: Loading, meta: () => MetaTable
     settle() {
       afterSeq = seq();
       added = [];
+      addedByBot.clear();
     },
     table: {
       add: (event) => {
         const record = { ...event, seq: seq() + 1 };
+        const ofBot = record.body.kind === 'bot' ? addedTo(record) : undefined;
         added.push(record);
+        ofBot?.push(record);
         undo.push(() => {
           added.pop();
+          ofBot?.pop();
         });
         return record;
       },
