@@ -3,7 +3,8 @@
  *
  * 1. A work that touches what is not loaded makes the batch run again when it is; all of a run is as of one moment.
  * 2. A conflict makes it run again on what is there now, after a pause that grows; a batch of several is halved after two.
- * 3. When nobody knows whether a commit happened, the backend is asked until it knows; nothing is repeated before.
+ * 3. When nobody knows whether a commit happened, the backend is asked until it knows; nothing is repeated before. One that did not
+ *    happen is a conflict.
  * 4. Works are answered when the batch is on disk, each once.
  */
 import { randomUUID } from 'node:crypto';
@@ -53,9 +54,7 @@ export async function attempt(parts: AttemptParts, batch: readonly Queued[]): Pr
         ? keptRun(parts, parts.backend.kept.workspace, batch)
         : await loadedRun(parts, batch, wants);
       const committed = await commit(parts, run);
-      if (committed !== 'again') return answer(parts, run, committed);
-      run.workspace.discard();
-      run.workspace.release();
+      return answer(parts, run, committed);
     } catch (error) {
       // What was taken not to exist does, perhaps: all that was looked at is loaded the next time.
       for (const [text, want] of run?.workspace.loading.touched ?? []) wants.set(text, want);
@@ -97,8 +96,8 @@ async function loadedRun(parts: AttemptParts, batch: readonly Queued[], wants: M
   throw new Error(`a work still asks for rows after ${loadsMax} loads: ${[...wants.keys()].at(-1)}`);
 }
 
-/** `again`: it did not happen, and may be decided anew. */
-async function commit({ backend, pause, took }: AttemptParts, run: Run): Promise<Committed | undefined | 'again'> {
+/** Undefined when there is nothing to commit. */
+async function commit({ backend, pause, took }: AttemptParts, run: Run): Promise<Committed | undefined> {
   if (!run.workspace.hasChanges()) return undefined;
   const id = randomUUID();
   try {
@@ -108,15 +107,28 @@ async function commit({ backend, pause, took }: AttemptParts, run: Run): Promise
     return committed;
   } catch (error) {
     if (!(error instanceof Unavailable) || !error.maybe) throw error;
-    for (let asked = 1; ; asked++) {
-      try {
-        return (await backend.outcome(id)) ?? 'again';
-      } catch (failure) {
-        if (!(failure instanceof Unavailable) || asked >= askedMax) throw failure;
-        await pause(backoffMs(ask, asked));
-      }
+    const committed = await whatBecameOf(backend, pause, id, error);
+    if (committed === undefined) throw new Conflict('its commit did not arrive');
+    return committed;
+  }
+}
+
+/** What became of a batch, asked until it is known; in the end throws `unknown`. */
+async function whatBecameOf(
+  backend: Backend,
+  pause: AttemptParts['pause'],
+  id: string,
+  unknown: Unavailable,
+): Promise<Committed | undefined> {
+  for (let asked = 1; asked < askedMax; asked++) {
+    try {
+      return await backend.outcome(id);
+    } catch (failure) {
+      if (!(failure instanceof Unavailable)) throw failure;
+      await pause(backoffMs(ask, asked));
     }
   }
+  throw unknown;
 }
 
 function answer(parts: AttemptParts, { workspace, decided }: Run, committed: Committed | undefined): void {
@@ -136,7 +148,8 @@ function rejectAll(batch: readonly Queued[], reason: unknown): void {
   for (const { reject } of batch) reject(reason);
 }
 
-function reasonOf(error: unknown): unknown {
+/** The error for the caller of what could not be carried out. */
+export function reasonOf(error: unknown): unknown {
   if (!(error instanceof Unavailable)) return error;
   const what = error.maybe
     ? 'The store of the orchestrator does not answer, so that it is not known what was stored.'
@@ -146,7 +159,7 @@ function reasonOf(error: unknown): unknown {
 
 const tooBusy = () =>
   new ProblemError(
-    problem('UNAVAILABLE', 'Others kept changing what this request is about; nothing was changed.', {
+    problem('UNAVAILABLE', 'The store was too busy with what this request is about; nothing was changed.', {
       hint: 'Try again in a few seconds.',
     }),
   );

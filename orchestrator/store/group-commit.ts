@@ -5,7 +5,7 @@
  *    answered: a decision is only ever built on what is on disk.
  * 2. A look sees no batch that is under way: with rows that are kept in memory it waits for it, otherwise it loads its own.
  */
-import { attempt } from './attempt.ts';
+import { attempt, reasonOf } from './attempt.ts';
 import type { Backend, Committed } from './backend.ts';
 import { workspaceOf } from './batch.ts';
 import type { Queued } from './decide.ts';
@@ -125,7 +125,7 @@ export function createGroupCommit({ backend, rehearses, committed }: GroupCommit
       try {
         return await (backend.kept ? keptLook(backend.kept.workspace, work) : loadedLook(wants, work));
       } catch (error) {
-        throw backend.judge(error);
+        throw backend.judge(reasonOf(error));
       }
     },
     async drain() {
