@@ -36,3 +36,15 @@ it('refuses a frame that is too long by its head, before it has come', () => {
   expect(cutter.cut(frame({ flags: 0, data: new Uint8Array(4) }))).toHaveLength(1);
   expect(() => cutter.cut(Buffer.from([0, 0, 0, 0, 5]))).toThrow(FrameTooLongError);
 });
+
+it('keeps the bytes of a frame that is not whole, and not the piece of memory that they came in', () => {
+  const whole = frame({ flags: 0, data: Buffer.from('a message') });
+  const cutter = new FrameCutter();
+  for (const byte of whole.subarray(0, -1)) {
+    const piece = Buffer.from([byte]);
+    expect(cutter.cut(piece)).toEqual([]);
+    piece.fill(0);
+  }
+  const [cut] = cutter.cut(whole.subarray(-1));
+  expect(Buffer.from(cut?.data ?? []).toString()).toBe('a message');
+});

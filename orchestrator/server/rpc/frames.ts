@@ -6,6 +6,7 @@ import { type DescMessage, type MessageShape, toBinary, toJsonString } from '@bu
 
 const headBytes = 5;
 const longestBytes = 2 ** 32;
+const nothing = Buffer.alloc(0);
 
 export interface Frame {
   readonly flags: number;
@@ -27,8 +28,8 @@ export class FrameTooLongError extends Error {}
 
 export class FrameCutter {
   readonly #maxBytes: number;
-  /** What has come of frames that are not whole yet, and how long it is. */
-  #pieces: Uint8Array[] = [];
+  /** What has come of a frame that is not whole yet: so many bytes from the beginning. */
+  #kept = nothing;
   #length = 0;
   /** How much has to be there before anything can be cut. */
   #needed = headBytes;
@@ -45,11 +46,11 @@ export class FrameCutter {
 
   /** The frames that are whole now. They share the memory of the bytes. Throws FrameTooLongError. */
   cut(bytes: Uint8Array): readonly Frame[] {
-    this.#length += bytes.length;
-    // Joined once for each frame, however small the pieces are that it comes in.
-    if (this.#length < this.#needed || this.#pieces.length > 0) this.#pieces.push(bytes);
-    if (this.#length < this.#needed) return [];
-    const all = this.#pieces.length > 0 ? Buffer.concat(this.#pieces, this.#length) : bytes;
+    const all = this.#length === 0 ? bytes : this.#keep(bytes);
+    if (all.length < this.#needed) {
+      if (this.#length === 0) this.#keep(bytes);
+      return [];
+    }
     const view = new DataView(all.buffer, all.byteOffset, all.byteLength);
     const frames: Frame[] = [];
     let at = 0;
@@ -65,8 +66,25 @@ export class FrameCutter {
       frames.push({ flags: view.getUint8(at), data: all.subarray(at + headBytes, end) });
       at = end;
     }
-    this.#pieces = at < all.length ? [all.subarray(at)] : [];
-    this.#length = all.length - at;
+    this.#kept = nothing;
+    this.#length = 0;
+    if (at < all.length) this.#keep(all.subarray(at));
     return frames;
+  }
+
+  /**
+   * All that is kept, with these bytes. They are copied, to where there is room for as much again: a frame that comes in small pieces
+   * takes no more memory than its bytes do, and no byte is copied more than a few times.
+   */
+  #keep(bytes: Uint8Array): Uint8Array {
+    const length = this.#length + bytes.length;
+    if (length > this.#kept.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(length, Math.min(2 * length, this.#needed)));
+      larger.set(this.#kept.subarray(0, this.#length));
+      this.#kept = larger;
+    }
+    this.#kept.set(bytes, this.#length);
+    this.#length = length;
+    return this.#kept.subarray(0, length);
   }
 }
