@@ -1,5 +1,5 @@
 /**
- * Group commit: works that were asked for together are one batch, and share one commit.
+ * Group commit: works that were asked for together are one batch, up to a thousand of them, and share one commit.
  *
  * 1. One batch at a time is under way. What is asked for meanwhile is the next one, which is decided when the one before has been
  *    answered: a decision is only ever built on what is on disk.
@@ -35,6 +35,8 @@ const soonMaxMs = 8;
 const gatherMaxMs = 4;
 const gatherShare = 1 / 8;
 const severalWorks = 4;
+// Of one batch: what is decided and written at once holds the event loop, some tens of milliseconds for so many.
+const worksMax = 1_000;
 
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
@@ -59,8 +61,9 @@ export function createGroupCommit({ backend, rehearses, committed }: GroupCommit
     timer = undefined;
     due = underWay !== undefined;
     if (due || queue.length === 0) return;
-    const batch = queue;
-    queue = [];
+    const batch = queue.slice(0, worksMax);
+    queue = queue.slice(worksMax);
+    due = queue.length > 0;
     underWay = run(batch);
   }
 

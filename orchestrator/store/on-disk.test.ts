@@ -75,6 +75,14 @@ it('answers, tells of events and shows them when they are on disk, and not befor
   expect({ told, events: await events(), last: store.lastSeq() }).toEqual({ told: 1, events: ['first'], last: 1 });
 });
 
+it('splits what comes at once into commits that do not hold the event loop for long, in the same order', async () => {
+  const all = Array.from({ length: 2_500 }, (_, n) => write(`b${n}`));
+  await Promise.all(all.map(({ done }) => done));
+  expect(disk.syncs).toBe(3);
+  const ids = (await store.events.after(0, 5_000)).map(({ eventId }) => eventId);
+  expect(ids).toEqual(all.map((_, n) => `b${n}`));
+});
+
 it('leaves the event loop free meanwhile, and makes all that comes in one commit', async () => {
   disk.hold();
   const first = write('first');

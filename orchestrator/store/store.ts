@@ -3,7 +3,7 @@
  *
  * Invariants:
  * 1. `change` resolves only after its commit is on disk (fdatasync); what it threw left nothing behind.
- * 2. Changes that come together, or while others are on their way to the disk, share one commit, and still fail one by one.
+ * 2. Changes that come together, or while others are on their way to the disk, share a commit, and still fail one by one.
  * 3. A work is synchronous and pure: it decides over what is loaded, without another writer in between, so a count and an insert
  *    that belong together cannot race. It is run as often as needed and has no effect but on the tables.
  * 4. A look is consistent, sees no change that is not on disk, and every change that was answered before it began.
