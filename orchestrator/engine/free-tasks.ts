@@ -17,7 +17,7 @@ export interface HandedTask {
   readonly params: JsonObject;
 }
 
-/** Gives the worker the oldest task of a type it knows, except those of the types in `except`, which wait. */
+/** Gives the worker the oldest task of a type it knows; those in `except`, by their ids, wait to be tried again. */
 export function takeTask(
   change: Change,
   workerId: string,

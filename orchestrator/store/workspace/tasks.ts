@@ -38,11 +38,16 @@ export function createTasks({ undo, loading, jobOf, desires }: TaskParts): Tasks
     },
     table: {
       get: (taskId) => rows.get(taskId),
-      oldestOpen: (types, except = []) =>
-        types
-          .flatMap((type) => [...free.of(type).values()])
-          .filter(({ taskId }) => !except.includes(taskId))
-          .sort(byId)[0],
+      oldestOpen: (types, except = []) => {
+        const left = new Set(except);
+        let oldest: TaskRecord | undefined;
+        for (const type of types) {
+          for (const task of free.of(type).values()) {
+            if ((oldest === undefined || byId(task, oldest) < 0) && !left.has(task.taskId)) oldest = task;
+          }
+        }
+        return oldest;
+      },
       takenBy: (workerId) =>
         [...taken.of(workerId).values()]
           .filter(({ taskId, jobId }) => {
