@@ -3,7 +3,7 @@ import { type BotKey, imageRepository } from '#common/ids.ts';
 import { labelNames } from '../labels.ts';
 import { list, record, text } from './answers.ts';
 import { buildScope, isCustom, removeDanglingImages, removeImage } from './build-scope.ts';
-import { codeImageName, versionOf } from './code-image-name.ts';
+import { codeImageName, isCodeImage, versionOf } from './code-image-name.ts';
 import type { CodeStore } from './code-store.ts';
 import type { ImageFacts } from './container-options.ts';
 import type { EngineClient } from './engine-client.ts';
@@ -73,10 +73,17 @@ export async function removeBotImages(
   const used = found.length === 0 ? [] : await usedImages(engine, signal);
   const needed = new Set([...keep, ...used].map(versionOf));
   const isUnneeded = (name: string) => !needed.has(versionOf(name));
-  for (const { RepoTags, Labels } of found) {
-    const names = list(RepoTags)
+  const images = found.map(({ RepoTags, Labels }) => ({
+    Labels,
+    names: list(RepoTags)
       .map((tag) => plainName(text(tag)))
-      .filter((name) => name.startsWith(`${repository}:`));
+      .filter((name) => name.startsWith(`${repository}:`)),
+  }));
+  // Those with code first: the packages under them stay as long as one is there, with a name or without.
+  const isOnTop = ({ names }: { readonly names: readonly string[] }) => names.some(isCodeImage);
+  const scope = buildScope(key, workerId);
+  await removeDanglingImages(engine, scope, signal);
+  for (const { names, Labels } of images.toSorted((a, b) => Number(isOnTop(b)) - Number(isOnTop(a)))) {
     const versions = names.filter((name) => !isPackagesName(key, name));
     const isNeeded = !versions.every(isUnneeded);
     for (const name of (isNeeded ? versions : names).filter(isUnneeded)) {
@@ -84,7 +91,7 @@ export async function removeBotImages(
     }
   }
   await code.removeAll(key, needed);
-  await removeDanglingImages(engine, buildScope(key, workerId), signal);
+  await removeDanglingImages(engine, scope, signal);
 }
 
 /** The name that an image was given; Podman writes the registry out. */
