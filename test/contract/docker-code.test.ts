@@ -169,6 +169,8 @@ describe.skipIf('skip' in given)('code and data on a Docker engine', { timeout: 
       await engine.remove(`/containers/${step}`);
       for (const { id } of await runtime.list(patience())) await runtime.remove(id, patience());
       await runtime.removeImages(key, [], patience());
+      const filters = { label: [`bot_id=${botId}`] };
+      expect(await engine.get('/images/json', { filters })).toEqual([]);
     });
   });
 });

@@ -1,6 +1,7 @@
 /** What is done for the next start of a version that stays up. On a scripted engine and a clock that the test moves. */
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { imageName } from '#common/ids.ts';
+import { inBackground } from '#common/background.ts';
+import { type BotKey, imageName } from '#common/ids.ts';
 import { DesiredState } from '#gen/botrunner/v1/bot_pb.js';
 import { createRegistryForTests, echo, type RegistryForTests } from './kit/registry-for-tests.ts';
 
@@ -10,29 +11,38 @@ let settled: string[];
 /** Whether it takes until it is given up. */
 let lasts: boolean;
 let others: string[];
+/** Resolves when it may end after it was given up. */
+let mayEnd: Promise<void>;
 
 beforeEach(async () => {
   bots = await createRegistryForTests();
   settled = [];
   lasts = false;
   others = [];
+  mayEnd = Promise.resolve();
   let underWay = 0;
   const { runtime } = bots;
   const beside =
-    <T extends unknown[], R>(what: string, work: (...words: T) => R) =>
+    <T extends unknown[], R>(what: string, keyOf: (...words: T) => BotKey, work: (...words: T) => R) =>
     (...words: T): R => {
-      if (underWay > 0) others.push(what);
+      if (underWay > 0 && keyOf(...words).botId === echo.botId) others.push(what);
       return work(...words);
     };
-  runtime.buildImage = beside('build', runtime.buildImage);
-  runtime.removeImages = beside('removal', runtime.removeImages);
+  runtime.buildImage = beside('build', ({ key }) => key, runtime.buildImage);
+  runtime.create = beside('create', ({ key }) => key, runtime.create);
+  runtime.removeImages = beside('removal', (key) => key, runtime.removeImages);
   runtime.settleImage = async (key, image, signal) => {
     expect(key).toEqual(echo);
     settled.push(image);
     if (!lasts) return;
     underWay += 1;
     await new Promise((_, reject) => {
-      signal.addEventListener('abort', () => reject(signal.reason));
+      signal.addEventListener('abort', () =>
+        inBackground(
+          mayEnd.then(() => reject(signal.reason)),
+          reject,
+        ),
+      );
     }).finally(() => {
       underWay -= 1;
     });
@@ -87,4 +97,32 @@ it('makes way for a new version and for a removal, and is done again later', asy
   bots.stop(3, { taskId: 't3', desired: DesiredState.REMOVED });
   await bots.result('t3');
   expect(bots.runtime.images()).toEqual([]);
+});
+
+it.each([
+  ['a new version', async () => bots.run(2, { taskId: 't2' })],
+  ['a removal', async () => bots.stop(2, { taskId: 't2', desired: DesiredState.REMOVED })],
+  [
+    'a new container',
+    async () => {
+      bots.stop(2, { taskId: 'stopped' });
+      await bots.result('stopped');
+      bots.run(1, { taskId: 't2', generation: 3n });
+    },
+  ],
+])('holds up %s until what was given up has really ended', async (_, change) => {
+  const end = Promise.withResolvers<void>();
+  mayEnd = end.promise;
+  lasts = true;
+  bots.run(1, { taskId: 't1' });
+  await bots.result('t1');
+  await bots.pass(5000);
+  await change();
+  // In this time it would have begun.
+  bots.run(1, { taskId: 'another', botId: 'another' });
+  await bots.result('another');
+  expect(others).toEqual([]);
+  expect(bots.reports.results.map(({ taskId }) => taskId)).not.toContain('t2');
+  end.resolve();
+  await bots.result('t2');
 });

@@ -291,6 +291,7 @@ export class BotActor {
   readonly #hooks = {
     task: () => this.#task,
     wake: () => this.#bell.ring(),
+    untilSettled: () => this.#settling.end(),
     untilQuiet: async () => {
       await this.#settling.end();
       await this.#oldImages.untilQuiet;

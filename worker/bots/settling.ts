@@ -1,9 +1,10 @@
 /**
  * Once a version has stayed up, lets the runtime do what makes its next start quicker: beside the actor's steps, and not at once, since
- * who has just started a bot often stops or changes it again. Never beside the making or removing of images of the same bot.
+ * who has just started a bot often stops or changes it again. Never beside the making or removing of images of the same bot, nor beside the
+ * making of its container: the code that is copied into that would be removed meanwhile.
  */
 import { imageName } from '#common/ids.ts';
-import { withTimeLimit } from '#common/waiting/time-limit.ts';
+import { TimeLimitError } from '#common/waiting/time-limit.ts';
 import type { BotContext } from './bot-context.ts';
 import { type BotMemory, factsOf } from './bot-memory.ts';
 
@@ -48,13 +49,16 @@ export class Settling {
   async #settle(revision: bigint, signal: AbortSignal): Promise<void> {
     const { runtime, clock, logger } = this.#context;
     const { key } = this.#memory;
+    const limit = new AbortController();
+    const cancel = clock.after(limitMs, () => limit.abort(new TimeLimitError('settling an image', limitMs)));
     try {
-      await withTimeLimit(clock, 'settling an image', limitMs, signal, (limited) =>
-        runtime.settleImage(key, imageName(key, revision), limited),
-      );
+      // Not left behind when it is given up: who gives it up is about to make or remove images, or to need the code.
+      await runtime.settleImage(key, imageName(key, revision), AbortSignal.any([signal, limit.signal]));
     } catch (error) {
       this.#settled = undefined;
       logger.debug({ err: error, bot: key }, 'the next starts of a bot will not be quicker yet');
+    } finally {
+      cancel();
     }
   }
 }

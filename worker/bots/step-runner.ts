@@ -19,6 +19,8 @@ export interface StepHooks {
   wake(): void;
   /** As in PreparingHooks. */
   untilQuiet(): Promise<void>;
+  /** Gives up what is done for later starts; resolves when it no longer does anything. */
+  untilSettled(): Promise<void>;
   /** Nothing of an absent bot is left. */
   gone(): void;
 }
@@ -80,6 +82,7 @@ async function take(
       return;
     }
     case 'create':
+      await hooks.untilSettled();
       return container.create(memory, context, signal);
     case 'start':
       return container.start(memory, context, step.again, signal);

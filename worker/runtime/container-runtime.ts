@@ -200,7 +200,8 @@ export interface ContainerRuntime {
   hasImage(image: string, signal: AbortSignal): Promise<boolean>;
   /**
    * Does work now that makes later starts of a bot's image quicker, where there is such work: for a version that stays up. Nothing
-   * depends on it, and it may be aborted. An image that is not there, or needs nothing, is success.
+   * depends on it, and it may be aborted: it rejects when it no longer does anything. An image that is not there, or needs nothing, is
+   * success.
    */
   settleImage(key: BotKey, image: string, signal: AbortSignal): Promise<void>;
   /** Removes the bot's images but the ones to keep. Absent is success; an image in use stays. */

@@ -25,7 +25,8 @@ export interface CodeImageDeps {
   readonly workerId: string;
 }
 
-const removalMs = 30_000;
+const stepMs = 30_000;
+const commitMs = 60_000;
 /** As much is copied in the time that a container takes to start. */
 const muchBytes = 8 * 1024 * 1024;
 
@@ -58,14 +59,25 @@ async function make(deps: CodeImageDeps, key: BotKey, image: string, signal: Abo
     Labels: { [buildLabel]: scope, [labelNames.marker]: '', [labelNames.workerId]: '' },
     HostConfig: { NetworkMode: 'none', ExtraHosts: [leftovers.markOf(scope)] },
   };
-  const id = await createStep(engine, body, signal);
+  signal.throwIfAborted();
+  // Not aborted, as the commit is not: the engine would finish it all the same, and nobody would know of it.
+  const id = await createStep(engine, body, AbortSignal.timeout(stepMs));
   if (id === undefined) return;
   try {
     await copyCode(deps, id, image, signal);
     const [repo = '', tag = ''] = codeImageName(image).split(':');
     const labels = { ...ownerLabels({ key, workerId }), [buildLabel]: scope };
     const query = { container: id, repo, tag, pause: false };
-    await engine.call({ method: 'POST', path: '/commit', query, body: { Labels: labels }, slow: true }, signal);
+    signal.throwIfAborted();
+    const commit = {
+      method: 'POST',
+      path: '/commit',
+      query,
+      body: { Labels: labels },
+      slow: true,
+      timeoutMs: commitMs,
+    } as const;
+    await engine.call(commit, AbortSignal.timeout(commitMs));
     await code.remove(image);
   } finally {
     await removeStep(deps, id);
@@ -85,7 +97,7 @@ async function createStep(engine: EngineClient, body: unknown, signal: AbortSign
 async function removeStep({ engine, logger }: CodeImageDeps, id: string): Promise<void> {
   const call = { method: 'DELETE', path: `/containers/${id}`, query: { force: true, v: true }, slow: true } as const;
   try {
-    await engine.call(call, AbortSignal.timeout(removalMs));
+    await engine.call(call, AbortSignal.timeout(stepMs));
   } catch (error) {
     // 404, 409: a build of the bot took it for a leftover.
     if (!hasStatus(error, 404, 409)) logger.warn({ err: error }, 'a helper container is left until the next build');
