@@ -62,6 +62,7 @@ export interface EnginePorts extends EngineContext, Pick<ChangeInputs, 'seen' | 
 }
 
 const never = Number.POSITIVE_INFINITY;
+const expireAgainMs = 5_000;
 
 const nextDueIn = (tx: Reading): number => Math.min(tx.jobs.nextDeadline() ?? never, nextAging(tx) ?? never);
 
@@ -368,11 +369,18 @@ export class Engine {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     if (this.#stopping.signal.aborted) return;
-    const { clock, logger } = this.#ports;
     if (this.#nextDue === never) return;
-    this.#cancelTimer = clock.after(this.#times.remainingMs(this.#nextDue), () => {
+    this.#expireIn(this.#times.remainingMs(this.#nextDue));
+  }
+
+  #expireIn(ms: number): void {
+    const { clock, logger } = this.#ports;
+    this.#cancelTimer?.();
+    this.#cancelTimer = clock.after(ms, () => {
       this.#expire().catch((error: unknown) => {
         logger.error({ err: error }, 'ending overdue jobs and expired bots failed');
+        // The disk is full, for example. Nothing else need ever happen that would set the timer.
+        if (!this.#stopping.signal.aborted) this.#expireIn(expireAgainMs);
       });
     });
   }
