@@ -1,6 +1,6 @@
 /**
- * Reads a log from any place, and on as it grows. A reader holds a position in a file and nothing else, so one that stalls
- * costs nothing; what was dropped before it got there comes as a GAP entry.
+ * Reads a log from any place, and on as it grows. A reader holds a position in a file, and what it was giving out when it stalled
+ * (1 MiB at most, recent-writes.ts); what was dropped before it got there comes as a GAP entry.
  */
 import type { Clock } from '#common/clock.ts';
 import { Bell, pause } from '#common/waiting/bell.ts';
