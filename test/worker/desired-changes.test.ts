@@ -69,6 +69,18 @@ it('a set that was read before a bot was placed here leaves that bot alone, a la
   await untilOnly('a');
 });
 
+it('changes that were read before a bot was placed here leave that bot alone', async () => {
+  set(5n, [runs('a')], true);
+  bots.ensure(runs('new', { desiredVersion: 8n }));
+  await untilRunning('a', 'new');
+  const gone = [{ userId: 'dev', botId: 'new' }];
+  expect(changes({ baseVersion: 5n, version: 7n, gone })).toBe(true);
+  await bots.pass(1_000);
+  expect(states()).toEqual({ a: BotState.RUNNING, new: BotState.RUNNING });
+  expect(changes({ baseVersion: 7n, version: 8n, gone })).toBe(true);
+  await untilOnly('a');
+});
+
 it('a session that begins knows nothing of versions of the one before, and the set of an old orchestrator is the truth', async () => {
   set(50n, [runs('a')], true);
   bots.ensure(runs('b', { desiredVersion: 51n }));

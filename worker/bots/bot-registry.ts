@@ -99,11 +99,7 @@ export class BotRegistry {
       named.add(botKeyText(message));
       this.ensure(message, anew);
     }
-    for (const [key, actor] of this.#actors) {
-      if (named.has(key)) continue;
-      // The set may have been read before the bot was placed here.
-      if ((this.#learnt.get(key) ?? 0n) <= set.version) actor.absent();
-    }
+    for (const key of this.#actors.keys()) if (!named.has(key)) this.#absent(key, set.version);
   }
 
   /** False, and nothing is done, when they are changes of another set than the one that was applied. */
@@ -111,8 +107,13 @@ export class BotRegistry {
     if (baseVersion !== this.#version) return false;
     this.#version = version;
     for (const message of bots) this.ensure(message);
-    for (const key of gone) this.#actors.get(botKeyText(key))?.absent();
+    for (const key of gone) this.#absent(botKeyText(key), version);
     return true;
+  }
+
+  /** The bot was not to be here at this version; the message may have been made before it was placed here. */
+  #absent(key: string, version: bigint): void {
+    if ((this.#learnt.get(key) ?? 0n) <= version) this.#actors.get(key)?.absent();
   }
 
   ensure(message: Ensure, anew = false): void {
