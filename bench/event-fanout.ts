@@ -20,6 +20,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../test/kit/eventually.ts';
 import { startOrchestratorProgram } from '../test/kit/orchestrator-program.ts';
 import { type Watchers, watchOverHttp2, watchOverSse } from './fanout/watchers.ts';
+import { rssBytes } from './process-usage.ts';
 
 const [watchers = 1_000, changes = 30] = process.argv.slice(2).map(Number);
 const bound = { timeoutMs: 120_000 };
@@ -48,9 +49,6 @@ interface Contestant extends Server {
   readonly p99s: number[];
   readonly memory: { rss: number; heap: number };
 }
-
-const rssOf = (pid: number): number =>
-  Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? Number.NaN) * 1024;
 
 async function heapOf({ pid, heapFile }: Server): Promise<number> {
   rmSync(heapFile, { force: true });
@@ -126,7 +124,7 @@ async function open(
   const memory = { rss: 0, heap: 0 };
   const counts = { heardAt: new Array<number>(watchers).fill(0), events: 0, ready: 0, times: [], p99s: [] };
   const contestant: Contestant = { ...server, name, floor, ...counts, memory };
-  const [heap, rss] = [await heapOf(server), rssOf(server.pid)];
+  const [heap, rss] = [await heapOf(server), rssBytes(server.pid)];
   server.watch({
     count: watchers,
     perConnection,
@@ -147,7 +145,7 @@ async function open(
     bound,
   );
   await sleep(1_000);
-  memory.rss = rssOf(server.pid) - rss;
+  memory.rss = rssBytes(server.pid) - rss;
   memory.heap = (await heapOf(server)) - heap;
   return contestant;
 }

@@ -12,13 +12,14 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../test/kit/eventually.ts';
 import { clientToken, workerToken } from '../test/kit/orchestrator-for-tests.ts';
 import { type OrchestratorProgram, startOrchestratorProgram } from '../test/kit/orchestrator-program.ts';
 import type { Order, Welcomed } from './idle-sessions/players.ts';
+import { ownCpuMs, rssBytes } from './process-usage.ts';
 
 const [sessions = 1_000, idleSeconds = 30] = process.argv.slice(2).map(Number);
 const { HEAP: heap, PROFILE: profile } = process.env;
@@ -30,18 +31,8 @@ interface Watched {
   readonly pid: () => number;
 }
 
-const rssKiB = (pid: number): number =>
-  Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
-
-/** Seconds of CPU that the process has used; the kernel counts hundredths. */
-function cpuSeconds(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const [user, system] = stat
-    .slice(stat.lastIndexOf(')') + 2)
-    .split(' ')
-    .slice(11, 13);
-  return (Number(user) + Number(system)) / 100;
-}
+const rssKiB = (pid: number): number => rssBytes(pid) / 1024;
+const cpuSeconds = (pid: number): number => ownCpuMs(pid) / 1000;
 
 class Players {
   readonly #child: ChildProcess;

@@ -7,18 +7,17 @@
  * pause, in the same run without a bot and with all of them; the bots' own time is not the worker's.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ownCpuMs } from './process-usage.ts';
 
 const bots = Number(process.argv[2] ?? 150);
 const seconds = Number(process.argv[3] ?? 30);
 const port = 19_200 + (process.pid % 1_000);
 const url = `http://127.0.0.1:${port}`;
 const dir = mkdtempSync(join(tmpdir(), 'bench-'));
-// What Linux counts processor time in, per second: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html.
-const ticksPerSecond = 100;
 
 const program = (main: string, env: Record<string, string>): ChildProcess =>
   spawn(process.execPath, [main], {
@@ -48,19 +47,10 @@ async function until(what: string, holds: () => Promise<boolean>, limitMs: numbe
   }
 }
 
-function cpuSeconds(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const [user, system] = stat
-    .slice(stat.lastIndexOf(')') + 2)
-    .split(' ')
-    .slice(11, 13);
-  return (Number(user) + Number(system)) / ticksPerSecond;
-}
-
 async function idleShare(pid: number): Promise<number> {
-  const [before, startMs] = [cpuSeconds(pid), performance.now()];
+  const [before, startMs] = [ownCpuMs(pid), performance.now()];
   await sleep(seconds * 1000);
-  return (cpuSeconds(pid) - before) / ((performance.now() - startMs) / 1000);
+  return (ownCpuMs(pid) - before) / (performance.now() - startMs);
 }
 
 const percent = (share: number): string => `${(share * 100).toFixed(1)} % of a core`;

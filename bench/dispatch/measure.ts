@@ -1,6 +1,7 @@
 /** One run of one contestant: a closed loop of clients for some seconds, and what came of it. */
+
+import { cpuMs, rssBytes } from '../process-usage.ts';
 import { type Contestant, preciseNow, type Running } from './contestant.ts';
-import { cpuMs, rssMb } from './processes.ts';
 
 export interface Figures {
   readonly jobs: number;
@@ -84,7 +85,7 @@ export class Entry {
       serverCpu: serverMs / jobs,
       allCpu: (serverMs + others() - othersBefore) / jobs,
       serverLoad: serverMs / wallMs,
-      rssMb: running.serverPids().reduce((sum, pid) => sum + rssMb(pid), 0),
+      rssMb: running.serverPids().reduce((sum, pid) => sum + Math.round(rssBytes(pid) / 2 ** 20), 0),
     };
   }
 

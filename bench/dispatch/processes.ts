@@ -1,7 +1,7 @@
 /** Processes of the bench: servers in folders of their own, handlers that report each job, and the CPU they have used. */
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { eventually } from '../../test/kit/eventually.ts';
@@ -80,28 +80,4 @@ export async function startHandler(kind: string, settings: object, arrived: Arri
   });
   await up.promise;
   return { pid: child.pid ?? 0, stop: () => killChild(child) };
-}
-
-/** CPU that a process and its children have used, ms; in steps of 10. */
-export function cpuMs(pid: number): number {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    const own = (Number(fields[11]) + Number(fields[12]) + Number(fields[13]) + Number(fields[14])) * 10;
-    return own + childrenOf(pid).reduce((sum, child) => sum + cpuMs(child), 0);
-  } catch {
-    return 0; // it ended meanwhile; its parent has the sum
-  }
-}
-
-function childrenOf(pid: number): number[] {
-  const tasks = readdirSync(`/proc/${pid}/task`);
-  return tasks.flatMap((task) =>
-    readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number),
-  );
-}
-
-export function rssMb(pid: number): number {
-  const [, kib = '0'] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
-  return Math.round(Number(kib) / 1024);
 }

@@ -64,6 +64,6 @@ export class Shown {
     this.#seen[n] = 1;
     if (n < this.#last) this.misplaced += 1;
     this.#last = n;
-    if (text !== (`${this.#flood} ${n} ` + this.#pad).slice(0, this.#printing.bytes - 1)) this.wrong += 1;
+    if (text !== `${this.#flood} ${n} ${this.#pad}`.slice(0, this.#printing.bytes - 1)) this.wrong += 1;
   }
 }

@@ -1,7 +1,7 @@
 /** Memory and processor time of the two programs. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { TestPlatform } from '../../test/kit/platform-for-tests.ts';
-import { cpuMs } from '../dispatch/processes.ts';
+import { cpuMs } from '../process-usage.ts';
 
 const programs = ['orchestrator', 'worker'] as const;
 
