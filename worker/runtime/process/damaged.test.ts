@@ -32,7 +32,7 @@ afterEach(async () => {
 
 async function started(botId: string): Promise<{ id: string; folder: string }> {
   await buildBot(runtime, 'node', { key: key(botId), workerId: 'w1' });
-  const plan = botPlan({ key: key(botId), workerId: 'w1', language: 'node', steps: [{ sleepMs: 60_000 }] as never });
+  const plan = botPlan({ key: key(botId), workerId: 'w1', language: 'node', steps: [] });
   const id = await runtime.create(plan, patience());
   await runtime.start(id, patience());
   return { id, folder: join(dir, 'containers', plan.name) };
