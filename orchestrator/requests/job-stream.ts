@@ -87,10 +87,12 @@ function inTurns(create: (job: NewJob) => Promise<JobRecord>) {
       const [job] = await Promise.all([ready, before]);
       created = create(job);
     } finally {
-      // A later one may have come behind it meanwhile.
-      if (ahead === begun.promise) ahead = undefined;
       // One that is refused does not let those behind it pass those before it.
-      (before ?? Promise.resolve()).then(begun.resolve);
+      (before ?? Promise.resolve()).then(() => {
+        begun.resolve();
+        // A later one may have come behind it meanwhile.
+        if (ahead === begun.promise) ahead = undefined;
+      });
     }
     return created;
   };

@@ -1,6 +1,8 @@
 /** SubmitJobs in every form a request can have: its messages are read past the protocol library (ADR 0041). */
 import { once } from 'node:events';
 import http2 from 'node:http2';
+import { buffer } from 'node:stream/consumers';
+import { gzipSync } from 'node:zlib';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { Code, ConnectError, createClient } from '@connectrpc/connect';
 import {
@@ -9,6 +11,7 @@ import {
   createGrpcTransport,
   createGrpcWebTransport,
 } from '@connectrpc/connect-node';
+import { pack } from 'tar-stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ErrorDetailSchema } from '#gen/botrunner/v1/error_pb.js';
 import { JobService, SubmitJobsRequestSchema } from '#gen/botrunner/v1/job_service_pb.js';
@@ -112,6 +115,37 @@ const listing = toBinary(
   create(SubmitJobsRequestSchema, { number: 7n, blueprint: 'bot_runner', data: { action: 'list' } }),
 );
 const [ok, invalid, unimplemented] = ['0', '3', '12'];
+
+it('takes a stop after the start before it, also when one in between was refused', async () => {
+  const content = Array.from({ length: 30_000 }, (_, n) => `# ${n} of the lines of a file that is long`).join('\n');
+  const archive = async (...names: string[]) => {
+    const tar = pack();
+    for (const name of names) tar.entry({ name }, content);
+    tar.finalize();
+    return gzipSync(await buffer(tar)).toString('base64');
+  };
+  // The reading of this one takes a while; that of the next is over soon.
+  const [large, bad] = [await archive('bot.py', 'Dockerfile'), await archive()];
+  const start = { action: 'start', bot_id: 'in-turn', deployment_mode: 'custom' };
+  const refused = Promise.withResolvers<void>();
+  async function* requests() {
+    yield { number: 1n, blueprint: 'bot_runner', data: { ...start, archive: large } };
+    yield { number: 2n, blueprint: 'bot_runner', data: { ...start, archive: bad } };
+    await refused.promise;
+    yield { number: 3n, blueprint: 'bot_runner', data: { action: 'stop', bot_id: 'in-turn' } };
+  }
+  const transport = createGrpcTransport({ baseUrl: orchestrator.url, interceptors: [bearer(clientToken)] });
+  const outcomes = new Map<bigint, string | undefined>();
+  for await (const { number, outcome } of createClient(JobService, transport).submitJobs(requests())) {
+    outcomes.set(number, outcome.case);
+    if (number === 2n) refused.resolve();
+  }
+  expect([...outcomes]).toEqual([
+    [2n, 'refused'],
+    [1n, 'jobId'],
+    [3n, 'jobId'],
+  ]);
+});
 
 describe('over bare HTTP/2', () => {
   it('takes a message in pieces of one byte, and many in one piece', async () => {
