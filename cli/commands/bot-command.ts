@@ -6,6 +6,7 @@ import type { Client } from '../calls/client.ts';
 import type { CliContext } from '../calls/context.ts';
 import type { ExitCode } from '../failures/exit-codes.ts';
 import { cleartextWarning, readSettings } from '../options/settings.ts';
+import { safeJson } from '../render/escape.ts';
 import { createStyle, type Style, wantsColour } from '../render/style.ts';
 import { write } from '../text/write.ts';
 
@@ -45,6 +46,6 @@ export abstract class BotCommand extends Command<CliContext> {
   /** Prints the answer: JSON when asked for, else the text. */
   protected answer(json: JsonObject, text: string): Promise<void> {
     const { stdout, signal } = this.context;
-    return write(stdout, `${this.json ? JSON.stringify(json) : text}\n`, signal);
+    return write(stdout, `${this.json ? safeJson(json) : text}\n`, signal);
   }
 }

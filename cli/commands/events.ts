@@ -4,6 +4,7 @@ import { Command, Option } from '../argv/clipanion.ts';
 import { type EventsRequest, streamEvents } from '../calls/stream-events.ts';
 import { unwrapWords } from '../failures/errors.ts';
 import { type ExitCode, exitCodes } from '../failures/exit-codes.ts';
+import { safeJson } from '../render/escape.ts';
 import { createEventRenderer, eventMessageJson } from '../render/events.ts';
 import { write } from '../text/write.ts';
 import { BotCommand } from './bot-command.ts';
@@ -46,7 +47,7 @@ export class EventsCommand extends BotCommand {
     await this.withClient(async (client) => {
       for await (const message of streamEvents(client, request, { clock, random, signal, onBroken })) {
         const shown = json ? eventMessageJson(message) : undefined;
-        const text = json ? shown && `${JSON.stringify(shown)}\n` : render(message);
+        const text = json ? shown && `${safeJson(shown)}\n` : render(message);
         if (text) await write(stdout, text, signal);
       }
     });

@@ -17,11 +17,11 @@ const mixed: Step[] = [
 ];
 
 describe('logs', () => {
-  it('asks for 100 lines and gives a pipe exactly what the bot wrote', async () => {
+  it('asks for 100 lines and gives a pipe what the bot wrote, without escape sequences', async () => {
     const orchestrator = withLog(mixed);
     expect(await runCli(['logs', 'b'], { orchestrator })).toEqual({
       exitCode: 0,
-      stdout: '[build] Step 1/4\nhello \u001b[31mred\u001b[0m\nERROR: no\n',
+      stdout: '[build] Step 1/4\nhello red\nERROR: no\n',
       stderr: '',
     });
     expect(orchestrator.logRequests).toMatchObject([{ botId: 'b', lines: 100, follow: false, afterCursor: '' }]);
@@ -29,10 +29,16 @@ describe('logs', () => {
 
   it('is safe, marked and coloured on a terminal, with the state of the bot on stderr', async () => {
     const { stdout, stderr } = await runCli(['logs', 'b'], { orchestrator: withLog(mixed), terminal: true });
-    expect(stdout).toBe(
-      '\u001b[2m[build] \u001b[22mStep 1/4\nhello \\x1b[31mred\\x1b[0m\n\u001b[31mERROR: no\u001b[39m\n',
-    );
+    expect(stdout).toBe('\u001b[2m[build] \u001b[22mStep 1/4\nhello red\n\u001b[31mERROR: no\u001b[39m\n');
     expect(stderr).toBe('\u001b[2mb: 🟢 running\u001b[22m\n');
+  });
+
+  it('shows every character of the bot with --raw, which JSON does not go with', async () => {
+    const { stdout } = await runCli(['logs', 'b', '--raw'], { orchestrator: withLog(mixed), terminal: true });
+    expect(stdout).toBe('[build] Step 1/4\nhello \u001b[31mred\u001b[0m\nERROR: no\n');
+    const both = await runCli(['logs', 'b', '--raw', '--json'], { orchestrator: withLog(mixed) });
+    expect(both).toMatchObject({ exitCode: 2, stdout: '' });
+    expect(both.stderr).toContain('"CONFLICTING_FIELDS"');
   });
 
   it('prints one JSON object per line', async () => {

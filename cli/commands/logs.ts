@@ -10,8 +10,8 @@ import { unwrapWords } from '../failures/errors.ts';
 import { type ExitCode, exitCodes } from '../failures/exit-codes.ts';
 import { parseAgoMs, parseLogTime } from '../options/log-time.ts';
 import { markedState, stateWord } from '../render/bots.ts';
-import { escapeControls } from '../render/escape.ts';
-import { logEntryJson, renderLogLine } from '../render/log-lines.ts';
+import { escapeControls, safeJson } from '../render/escape.ts';
+import { logEntryJson, renderLogLine, renderRawLogLine } from '../render/log-lines.ts';
 import { write } from '../text/write.ts';
 import { BotCommand } from './bot-command.ts';
 
@@ -23,8 +23,9 @@ export class LogsCommand extends BotCommand {
     description: "Show the last lines of a bot's log.",
     details: [
       "The log holds the bot's output, the output of its builds and what the platform did to it. It is kept " +
-        "across restarts, updates and stops. On a terminal, control characters are escaped; in a pipe, the bot's " +
-        'lines come exactly as it wrote them.',
+        'across restarts, updates and stops. Escape sequences that a bot prints (colours, cursor movements) are left out ' +
+        'and other control characters written as \\xNN, so that no bot can act on your terminal; --raw shows its lines ' +
+        'exactly as it wrote them.',
       'TIME is a duration such as 10m or 1h30m (units ms, s, m, h, d), counted back from now, or a time such as ' +
         '2026-11-22T15:00:00Z.',
     ].join('\n\n'),
@@ -35,6 +36,7 @@ export class LogsCommand extends BotCommand {
       ['Only new lines', 'avtomatika-bot logs my-bot -n 0 -f'],
       ['What went wrong in the last hour', 'avtomatika-bot logs my-bot --since 1h --grep ERROR --timestamps'],
       ['How it was built', 'avtomatika-bot logs my-bot --build -n 1000'],
+      ['Byte for byte, into a file', 'avtomatika-bot logs my-bot -n all --raw > my-bot.log'],
       ['For scripts', 'avtomatika-bot logs my-bot --lines 1000 --json'],
     ],
   });
@@ -52,11 +54,18 @@ export class LogsCommand extends BotCommand {
   grep = Option.String('--grep', { description: 'Only lines that contain TEXT (plain text, not a pattern).' });
   timestamps = Option.Boolean('-t,--timestamps', false, { description: 'Prefix each line with its time, in UTC.' });
   build = Option.Boolean('--build', false, { description: 'Only the output of builds and pulls.' });
+  raw = Option.Boolean('--raw', false, {
+    description: "Show the bot's lines exactly as it wrote them, escape sequences included.",
+  });
   cursor = Option.String('--cursor', { description: 'Start after the line with this cursor (shown by --json).' });
 
   async execute(): Promise<ExitCode> {
     const { context, json, follow, timestamps } = this;
     const { clock, random, signal, stdout, stderr } = context;
+    if (this.raw && json) {
+      const hint = 'Leave out --raw: with --json, text is what the bot wrote.';
+      unwrapWords(fail(problem('CONFLICTING_FIELDS', '--raw and --json cannot be combined.', { hint })));
+    }
     const lines = this.#lines();
     const times = this.#times(clock.wallMs());
     const request: LogWish = {
@@ -85,8 +94,10 @@ export class LogsCommand extends BotCommand {
       };
       for await (const { entries } of streamLogs(client, request, { clock, random, signal, onBroken })) {
         const render = json
-          ? entries.map((entry) => `${JSON.stringify(logEntryJson(entry))}\n`)
-          : entries.map((entry) => renderLogLine(entry, style, timestamps));
+          ? entries.map((entry) => `${safeJson(logEntryJson(entry))}\n`)
+          : entries.map((entry) =>
+              this.raw ? renderRawLogLine(entry, timestamps) : renderLogLine(entry, style, timestamps),
+            );
         await write(stdout, render.join(''), signal);
       }
     });

@@ -5,7 +5,7 @@ import { callTimeoutMs } from '../calls/client.ts';
 import { complain } from '../failures/errors.ts';
 import { type ExitCode, exitCodes } from '../failures/exit-codes.ts';
 import { parseScope, requireOption } from '../options/token-words.ts';
-import { escapeControls } from '../render/escape.ts';
+import { escapeControls, safeJson } from '../render/escape.ts';
 import { tokenJson } from '../render/tokens.ts';
 import { write } from '../text/write.ts';
 import { BotCommand } from './bot-command.ts';
@@ -54,7 +54,7 @@ export class TokenAddCommand extends BotCommand {
       const whose = `${escapeControls(request.name)} of ${escapeControls(request.userId)}`;
       stderr.write(`The token ${whose} has the scope ${this.scope}. Save it now: it is not shown again.\n`);
     }
-    const text = this.json ? JSON.stringify({ ...(token ? tokenJson(token) : {}), value }) : value;
+    const text = this.json ? safeJson({ ...(token ? tokenJson(token) : {}), value }) : value;
     await write(this.context.stdout, `${text}\n`, signal);
     return exitCodes.done;
   }

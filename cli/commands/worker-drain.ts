@@ -3,7 +3,7 @@ import { AdminService } from '#gen/botrunner/v1/admin_service_pb.js';
 import { Command, Option } from '../argv/clipanion.ts';
 import { callTimeoutMs } from '../calls/client.ts';
 import { type ExitCode, exitCodes } from '../failures/exit-codes.ts';
-import { escapeControls } from '../render/escape.ts';
+import { escapeControls, safeJson } from '../render/escape.ts';
 import { drainStepJson, renderDrainStep } from '../render/workers.ts';
 import { write } from '../text/write.ts';
 import { BotCommand } from './bot-command.ts';
@@ -34,12 +34,12 @@ export class WorkerDrainCommand extends BotCommand {
     const request = { workerId: this.worker, leaveData: this.leaveData };
     return this.withClient(async (client) => {
       for await (const step of client.for(AdminService).drainWorker(request, { signal })) {
-        await this.tell(this.json ? JSON.stringify(drainStepJson(step)) : renderDrainStep(step));
+        await this.tell(this.json ? safeJson(drainStepJson(step)) : renderDrainStep(step));
       }
       const { workers } = await client.for(AdminService).listWorkers({}, { signal, timeoutMs: callTimeoutMs });
       const left = workers.find(({ workerId }) => workerId === this.worker)?.runningBots ?? 0;
       const end = left === 0 ? `${name} runs no bots.` : `${name} still has ${left} running ${plural(left)}.`;
-      await this.tell(this.json ? JSON.stringify({ worker_id: this.worker, running_bots: left }) : end);
+      await this.tell(this.json ? safeJson({ worker_id: this.worker, running_bots: left }) : end);
       return left === 0 ? exitCodes.done : exitCodes.unhealthy;
     });
   }

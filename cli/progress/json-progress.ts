@@ -1,12 +1,13 @@
 /** Progress as one JSON object per line. */
 import type { Writable } from 'node:stream';
 import type { JsonObject } from '#common/json.ts';
+import { safeJson } from '../render/escape.ts';
 import { statusWord } from '../render/job.ts';
 import { logEntryJson } from '../render/log-lines.ts';
 import type { Progress } from './progress.ts';
 
 export function createJsonProgress(stream: Writable): Progress {
-  const emit = (event: JsonObject) => stream.write(`${JSON.stringify(event)}\n`);
+  const emit = (event: JsonObject) => stream.write(`${safeJson(event)}\n`);
   return {
     note: (text) => emit({ event: 'note', text }),
     job: (job) =>

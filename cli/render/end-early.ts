@@ -3,7 +3,7 @@ import type { CliContext } from '../calls/context.ts';
 import { type Complaint, complain, Interrupted, ownComplaint } from '../failures/errors.ts';
 import { type ExitCode, exitCodes } from '../failures/exit-codes.ts';
 import { defaultUrl } from '../options/settings.ts';
-import { escapeControls } from './escape.ts';
+import { escapeControls, safeJson } from './escape.ts';
 import { createStyle, wantsColour } from './style.ts';
 
 export interface OutputOptions {
@@ -46,6 +46,6 @@ export async function tell(
 ): Promise<ExitCode> {
   const { complaintJson, renderComplaint } = await import('./complaint.ts');
   const style = createStyle({ terminal: terminal.stderr, colour: wantsColour(env) });
-  stderr.write(json ? `${JSON.stringify(complaintJson(complaint))}\n` : renderComplaint(complaint, style, verbose));
+  stderr.write(json ? `${safeJson(complaintJson(complaint))}\n` : renderComplaint(complaint, style, verbose));
   return complaint.exitCode;
 }

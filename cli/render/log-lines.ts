@@ -3,7 +3,7 @@ import { type Timestamp, timestampDate } from '@bufbuild/protobuf/wkt';
 import type { JsonObject } from '#common/json.ts';
 import { type LogEntry, LogStream } from '#gen/botrunner/v1/log_pb.js';
 import { exactTime } from './bots.ts';
-import { escapeControls, plainOutput } from './escape.ts';
+import { plainOutput, safeOutput } from './escape.ts';
 import type { Style } from './style.ts';
 
 /** The stream's word in JSON: stdout, stderr, build, system, gap. */
@@ -24,19 +24,22 @@ function prefix(stream: LogStream): string {
 }
 
 /**
- * One line with its line end. On a terminal it is safe to look at: control characters are written out, errors and
- * warnings coloured. In a pipe a line of the bot is as it wrote it, byte for byte. Lines of others are marked in both.
+ * One line with its line end, safe to look at, on a terminal and in a pipe, which often ends on one: escape sequences are left out,
+ * other control characters written out. Errors and warnings are coloured on a terminal. Lines that are not the bot's are marked.
  */
 export function renderLogLine(entry: LogEntry, style: Style, timestamps = false): string {
-  const time = timestamps ? `${exactTimeNs(entry.time)} ` : '';
-  if (!style.terminal) return `${time}${prefix(entry.stream)}${entry.text}\n`;
-  const head = time + prefix(entry.stream);
-  // A CR before the line end is how some programs end lines; it carries no meaning.
-  const text =
-    entry.stream === LogStream.BUILD ? plainOutput(entry.text) : escapeControls(entry.text.replace(/\r$/, ''));
+  const head = heading(entry, timestamps);
+  const text = entry.stream === LogStream.BUILD ? plainOutput(entry.text) : safeOutput(entry.text);
   if (entry.stream === LogStream.GAP) return `${style.yellow(head + text)}\n`;
   return `${head === '' ? '' : style.dim(head)}${paint(text, style)(text)}\n`;
 }
+
+/** One line with its line end, each character as the bot wrote it. */
+export const renderRawLogLine = (entry: LogEntry, timestamps = false): string =>
+  `${heading(entry, timestamps)}${entry.text}\n`;
+
+const heading = (entry: LogEntry, timestamps: boolean): string =>
+  `${timestamps ? `${exactTimeNs(entry.time)} ` : ''}${prefix(entry.stream)}`;
 
 function paint(text: string, style: Style): (text: string) => string {
   if (/\b(error|exception|traceback|critical|fatal)\b|\b[A-Z]\w*Error\b/i.test(text)) return style.red;
