@@ -5,6 +5,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { systemClock } from './clock.ts';
 import { diskFaultOf, diskFaultSentences } from './disk-fault.ts';
+import { endProgram, endProgramWithin } from './end-program.ts';
 import { ConfigError } from './env-config.ts';
 import { ProblemError } from './problem.ts';
 import { complaintAbout } from './start-main.js';
@@ -89,6 +90,8 @@ export function explainStartError(error: unknown): string | undefined {
 
 /** How long a clean shutdown may take, whatever the others that it waits for do. */
 const shutdownMaxMs = 10_000;
+/** How long what is under way in a file when all else has ended may take. */
+const threadsMaxMs = 2_000;
 
 /**
  * Runs one program for the life of this process. A signal that comes while it starts ends it as soon as it has started, so
@@ -100,10 +103,10 @@ export async function runProgram(name: string, start: () => Promise<Stoppable>):
   const signalled = new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       process.once(signal, () => {
-        process.once(signal, () => process.exit(130));
+        process.once(signal, () => endProgram(130));
         systemClock.after(shutdownMaxMs, () => {
           process.stderr.write(`${name}: ${doing} took more than ${shutdownMaxMs / 1000} s and was aborted\n`);
-          process.exit(1);
+          endProgram(1);
         });
         resolve();
       });
@@ -125,7 +128,7 @@ export async function runProgram(name: string, start: () => Promise<Stoppable>):
             .map((line) => `${name}: ${line}\n`)
             .join(''),
     );
-    process.exit(1);
+    return endProgramWithin(threadsMaxMs, 1);
   }
   // The last resort for what no guard has caught (common/background.ts): what one request, timer or stream broke is not worth
   // the end of all others.
@@ -141,7 +144,7 @@ export async function runProgram(name: string, start: () => Promise<Stoppable>):
   doing = 'stopping';
   await running.stop();
   // Not by waiting for the event loop: a connection that a peer keeps open would hold it.
-  process.exit(0);
+  await endProgramWithin(threadsMaxMs, 0);
 }
 
 /**

@@ -80,7 +80,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     logger.error({ err: error }, 'a timer failed; the others continue'),
   );
   const times = options.fleetTimes ?? defaultFleetTimes;
-  const store = openSqliteStore(config.dir, logger, options.store);
+  const store = openSqliteStore(config.dir, logger, { clock, ...options.store });
   const sealKey = await openSecretsKey(config, store).catch(async (error: unknown) => {
     await store.close();
     throw error;

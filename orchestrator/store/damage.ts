@@ -99,6 +99,13 @@ export class StoreHealth {
     this.#logger?.info('the store is writable again');
   }
 
+  /** A sync of the log takes long; it may still succeed. */
+  slow(seconds: number): void {
+    if (this.#trouble !== undefined) return;
+    this.#trouble = `the disk of the store does not answer: a write has taken more than ${seconds} s`;
+    this.#logger?.error({}, this.#trouble);
+  }
+
   /** A sync of the log has failed. What was written last may be on disk or not, and so may anything after it. Returns the error for callers. */
   lost(error: unknown): ProblemError {
     this.#trouble = `the disk of the store has failed: ${textOf(error)}. Nothing is stored any more: check the disk, then restart the orchestrator`;

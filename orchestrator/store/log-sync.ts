@@ -8,37 +8,82 @@
  * 1. Only what was committed before sync() was called is on disk when it resolves.
  * 2. After one failure nothing is ever said to be on disk again: the kernel reports a page that it could not write once, and
  *    drops it (https://wiki.postgresql.org/wiki/Fsync_Errors), so that a second attempt would succeed without having written it.
+ *    A sync that does not end within its bound is a failure, too.
+ * 3. What is in the log when it is opened is written to it again before it is synced. A process that was killed may have left
+ *    commits there that are not on disk; after a sync that failed, the kernel shows them to whoever reads the file and takes them
+ *    to be written.
  */
-import { closeSync, fdatasync, fdatasyncSync, fsyncSync, openSync, realpathSync } from 'node:fs';
+import { closeSync, fdatasync, fdatasyncSync, fsyncSync, openSync, readSync, realpathSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
+import { type Clock, systemClock } from '#common/clock.ts';
 
-/** Resolves when what was written to the file is on disk. */
-export type SyncFile = (file: number) => Promise<void>;
+/** The calls to the system that make a file durable. */
+export interface Disk {
+  /** Writes all of the bytes at that place in the file. */
+  write(file: number, bytes: Uint8Array, at: number): void;
+  /** Returns when what was written to the file is on disk; holds the event loop. */
+  syncNow(file: number): void;
+  /** Resolves when what was written to the file before is on disk. */
+  sync(file: number): Promise<void>;
+}
+
+export const systemDisk: Disk = {
+  write(file, bytes, at) {
+    for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done, bytes.length - done, at + done);
+  },
+  syncNow: fdatasyncSync,
+  sync: promisify(fdatasync),
+};
+
+// Linux gives a request to a disk 30 s (nvme_core.io_timeout, /sys/block/*/device/timeout) before it resets the disk and repeats the
+// request, which then succeeds as a rule; a store that was given up has to be opened anew.
+const slowMs = 10_000;
+const lostMs = 90_000;
+
+export interface LogSyncOptions {
+  readonly disk?: Partial<Disk>;
+  /** Its callbacks may throw: see common/background.ts. */
+  readonly clock?: Clock;
+}
 
 export class LogSync {
   // Of our own. SQLite locks the database and not its log, so that closing this one gives up no lock.
   readonly #file: number;
-  readonly #syncFile: SyncFile;
+  readonly #disk: Disk;
+  readonly #clock: Clock;
   #failure: { readonly reason: unknown } | undefined;
+  #hanging: Promise<void> | undefined;
 
-  /** `database` is open, in WAL mode: it keeps its log until it is closed. Syncs what is in the log already. */
-  constructor(database: string, syncFile: SyncFile = promisify(fdatasync)) {
+  /** `database` is open, in WAL mode: it keeps its log until it is closed. Nothing has been written to it since it was opened. */
+  constructor(database: string, { disk, clock = systemClock }: LogSyncOptions = {}) {
     // SQLite follows links, and keeps the log beside the file itself.
     const path = realpathSync(database);
-    // Not only for reading: some systems sync no file that cannot be written.
     this.#file = openSync(`${path}-wal`, 'r+');
-    this.#syncFile = syncFile;
-    // A process that was killed may have left commits that are in the log and not on disk; they are about to be read.
-    fdatasyncSync(this.#file);
-    syncFolder(dirname(path));
+    this.#disk = { ...systemDisk, ...disk };
+    this.#clock = clock;
+    try {
+      this.#writeAgain();
+      syncFolder(dirname(path));
+    } catch (error) {
+      closeSync(this.#file);
+      throw error;
+    }
   }
 
-  /** Resolves when all that was committed before is on disk. Rejects with the error of the first sync that failed. */
-  async sync(): Promise<void> {
+  /** Settles when the sync that was given up has ended after all; undefined when none is under way. Never rejects. */
+  get hanging(): Promise<void> | undefined {
+    return this.#hanging;
+  }
+
+  /**
+   * Resolves when all that was committed before is on disk. Rejects with the error of the first sync that failed. Calls `onSlow` with
+   * the seconds it has taken, once, when it takes long.
+   */
+  async sync(onSlow: (seconds: number) => void = () => undefined): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure.reason;
     try {
-      await this.#syncFile(this.#file);
+      await this.#inTime(this.#disk.sync(this.#file), onSlow);
     } catch (reason) {
       this.#failure ??= { reason };
     }
@@ -49,7 +94,40 @@ export class LogSync {
   close(): void {
     closeSync(this.#file);
   }
+
+  /** Rejects when the sync does, or when it has taken too long. */
+  #inTime(syncing: Promise<void>, onSlow: (seconds: number) => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const cancels = [
+        this.#clock.after(slowMs, () => onSlow(slowMs / 1_000)),
+        this.#clock.after(lostMs, () => {
+          const over = () => {
+            this.#hanging = undefined;
+          };
+          this.#hanging = syncing.then(over, over);
+          reject(new Error(`a sync has not ended within ${lostMs / 1_000} s`));
+        }),
+      ];
+      const settle = () => {
+        for (const cancel of cancels) cancel();
+      };
+      syncing.finally(settle).then(resolve, reject);
+    });
+  }
+
+  #writeAgain(): void {
+    const piece = new Uint8Array(rewrittenBytes);
+    for (let at = 0; ; ) {
+      const length = readSync(this.#file, piece, 0, piece.length, at);
+      if (length === 0) break;
+      this.#disk.write(this.#file, piece.subarray(0, length), at);
+      at += length;
+    }
+    this.#disk.syncNow(this.#file);
+  }
 }
+
+const rewrittenBytes = 1024 * 1024;
 
 /** The names of new files are durable with their folder; some file systems keep folders by themselves, and cannot be asked to. */
 function syncFolder(path: string): void {

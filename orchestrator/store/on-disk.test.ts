@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { eventually } from '../../test/kit/eventually.ts';
+import { createManualClock } from '../../test/kit/manual-clock.ts';
 import { openSqliteStore } from './sqlite.ts';
 import type { Store } from './store.ts';
 import { HeldDisk } from './testing/held-disk.ts';
@@ -16,7 +17,7 @@ let store: Store;
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'on-disk-'));
   disk = new HeldDisk();
-  store = openSqliteStore(dir, undefined, { syncFile: disk.syncFile });
+  store = openSqliteStore(dir, undefined, { disk });
 });
 afterEach(async () => {
   disk.release();
@@ -158,4 +159,49 @@ it('takes nothing any more once a sync has failed, and does not try again', asyn
   expect((await events())[0]).toBe('before');
   expect(await events()).not.toContain('queued');
   expect(store.trouble()).toBeUndefined();
+});
+
+it('is given up when a sync does not end, and closes without waiting for it', async () => {
+  await store.close();
+  const clock = createManualClock();
+  store = openSqliteStore(dir, undefined, { disk, clock });
+  await write('before').done;
+  disk.hold();
+  const hanging = write('hanging');
+  await syncBegun(2);
+  const waiting = bots();
+  clock.advance(10_000);
+  expect(store.trouble()).toMatch(/a write has taken more than 10 s/);
+  expect(hanging.settled).toBe('');
+  clock.advance(80_000);
+  const lost = { problem: { code: 'UNAVAILABLE', retryable: true } };
+  await expect(hanging.done).rejects.toMatchObject(lost);
+  await expect(waiting).rejects.toMatchObject(lost);
+  await expect(write('after').done).rejects.toMatchObject(lost);
+  expect(store.trouble()).toMatch(/a sync has not ended within 90 s.*restart the orchestrator/);
+  await store.close();
+  expect(() => openSqliteStore(dir)).toThrow('database is locked');
+  // The files are let go of when the disk answers after all.
+  disk.release();
+  store = await eventually(
+    'the store can be opened again',
+    () => openSqliteStore(dir),
+    () => true,
+  );
+  expect((await events())[0]).toBe('before');
+});
+
+it('works on after a sync that was slow', async () => {
+  await store.close();
+  const clock = createManualClock();
+  store = openSqliteStore(dir, undefined, { disk, clock });
+  disk.hold();
+  const slow = write('slow');
+  await syncBegun(1);
+  clock.advance(89_999);
+  expect(store.trouble()).toBeDefined();
+  disk.release();
+  await slow.done;
+  expect([store.trouble(), await events()]).toEqual([undefined, ['slow']]);
+  expect(clock.pendingTimers()).toBe(0);
 });

@@ -66,15 +66,17 @@ async function loseWrites(random: () => number, { disksLie, cuts }: { disksLie: 
   let over = false;
   const store = openSqliteStore(dir, undefined, {
     checkpointPages: 300,
-    syncFile: async () => {
-      const written = diskNow(dir);
-      begun.add(written.log.toString('hex', 0, headerBytes));
-      synced ??= written;
-      const kept = await reopened(afterCut(synced, written, random), join(root, `cut-${counts.cuts++}`));
-      if ([...answered].some(([botId, generation]) => (kept.get(botId) ?? 0) < generation)) counts.lost += 1;
-      over = counts.cuts >= cuts;
-      await delay(random() * 4);
-      if (!disksLie) synced = written;
+    disk: {
+      sync: async () => {
+        const written = diskNow(dir);
+        begun.add(written.log.toString('hex', 0, headerBytes));
+        synced ??= written;
+        const kept = await reopened(afterCut(synced, written, random), join(root, `cut-${counts.cuts++}`));
+        if ([...answered].some(([botId, generation]) => (kept.get(botId) ?? 0) < generation)) counts.lost += 1;
+        over = counts.cuts >= cuts;
+        await delay(random() * 4);
+        if (!disksLie) synced = written;
+      },
     },
   });
   const client = async (botId: string) => {

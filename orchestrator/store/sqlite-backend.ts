@@ -6,6 +6,7 @@
  * 3. When a sync fails, nobody knows what is on disk: from then on everything is refused.
  */
 import type { DatabaseSync } from 'node:sqlite';
+import { inBackground } from '#common/background.ts';
 import type { Backend, Batch, Committed } from './backend.ts';
 import type { StoreHealth } from './damage.ts';
 import { EventRing } from './event-ring.ts';
@@ -20,7 +21,7 @@ import { createWorkspace, type LoadedRow } from './workspace/workspace.ts';
 
 export interface SqliteParts {
   readonly db: DatabaseSync;
-  readonly log: Pick<LogSync, 'sync' | 'close'>;
+  readonly log: Pick<LogSync, 'sync' | 'hanging' | 'close'>;
   readonly health: StoreHealth;
 }
 
@@ -80,7 +81,7 @@ export function createSqliteBackend({ db, log, health }: SqliteParts): Backend {
 
   async function sync(batch: Batch): Promise<void> {
     try {
-      await log.sync();
+      await log.sync((seconds) => health.slow(seconds));
     } catch (error) {
       failure = { reason: health.lost(error) };
       throw failure.reason;
@@ -135,8 +136,13 @@ export function createSqliteBackend({ db, log, health }: SqliteParts): Backend {
     judge: (error) => health.judge(error),
     async close() {
       while (syncing !== undefined) await syncing;
-      db.close();
-      log.close();
+      const close = () => {
+        db.close();
+        log.close();
+      };
+      // To close it is to write to the disk, which would hold the event loop for as long as the disk hangs.
+      if (log.hanging === undefined) close();
+      else inBackground(log.hanging.then(close), (error) => health.lost(error));
     },
   };
 }

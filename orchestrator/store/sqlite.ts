@@ -9,7 +9,7 @@ import type { Logger } from '#common/log.ts';
 import type { Backend } from './backend.ts';
 import { createStore, type StoreOptions } from './create-store.ts';
 import { openSound, StoreHealth } from './damage.ts';
-import { LogSync, type SyncFile } from './log-sync.ts';
+import { LogSync, type LogSyncOptions } from './log-sync.ts';
 import { migrations } from './schema.ts';
 import { createSqliteBackend } from './sqlite-backend.ts';
 import type { Store } from './store.ts';
@@ -81,11 +81,9 @@ function letShrink(db: DatabaseSync, path: string, logger: Logger | undefined): 
 const usualCheckpointPages = 4_000;
 
 /** For tests. */
-export interface SqliteOptions extends StoreOptions {
+export interface SqliteOptions extends StoreOptions, LogSyncOptions {
   /** After so many pages in the log they are moved to the database. */
   readonly checkpointPages?: number;
-  /** Syncs the log in place of fdatasync. */
-  readonly syncFile?: SyncFile;
 }
 
 /** Opens (and makes, mode 0700/0600) the store in `dir`. */
@@ -95,12 +93,14 @@ export const openSqliteStore = (dir: string, logger?: Logger, options: SqliteOpt
 function openSqliteBackend(
   dir: string,
   logger: Logger | undefined,
-  { checkpointPages = usualCheckpointPages, syncFile }: SqliteOptions,
+  { checkpointPages = usualCheckpointPages, ...options }: SqliteOptions,
 ): Backend {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const path = join(dir, 'store.sqlite');
   const db = openSound(path, () => openFile(path, checkpointPages), logger);
+  // Before the first write. When it fails the database is not closed, which would move the log into it.
+  const log = new LogSync(path, options);
   letShrink(db, path, logger);
   migrate(db);
-  return createSqliteBackend({ db, log: new LogSync(path, syncFile), health: new StoreHealth(logger) });
+  return createSqliteBackend({ db, log, health: new StoreHealth(logger) });
 }

@@ -90,6 +90,7 @@ export const impureFiles: Readonly<Record<string, string>> = {
   'common/boot-id.ts': 'reads /proc',
   'common/clock.ts': 'the clock',
   'common/disk-fault.ts': 'logs',
+  'common/end-program.ts': 'the process',
   'common/env-config.ts': "the user's home folder",
   'common/gunzip.ts': 'streams',
   'common/log.ts': 'the log',

@@ -1,5 +1,5 @@
 /** SIGTERM ends both programs within 10 s, whatever those they talk to do. Each on real programs, all at the same time. */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import http2 from 'node:http2';
 import net, { type AddressInfo } from 'node:net';
@@ -124,6 +124,26 @@ describe.concurrent('SIGTERM', { timeout: 60_000 }, () => {
       timeoutMs: 30_000,
     });
     const { ms } = await terminate(program.child, program.ended);
+    expect(ms).toBeLessThan(boundMs);
+  });
+
+  it.each([
+    ['nothing else is open', 'async () => undefined'],
+    ['the program does not come to its end', '() => new Promise(() => undefined)'],
+  ])('ends a program of which a thread hangs in the system: %s', async (_, stop) => {
+    const pipe = join(mkdtempSync(join(dir, 'pipe-')), 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    // To open a pipe that nobody writes to hangs like a disk that does not answer.
+    const script = `import { open } from 'node:fs';
+      import { runProgram } from ${JSON.stringify(checkoutPath('common', 'run-program.ts'))};
+      open(${JSON.stringify(pipe)}, 'r', () => undefined);
+      await runProgram('thing', async () => (process.stdout.write('up'), { stop: ${stop} }));`;
+    const child = spawn(process.execPath, ['--input-type=module-typescript', '--eval', script], { stdio: 'pipe' });
+    cleanUp.push(() => child.kill('SIGKILL'));
+    const ended = new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? 137)));
+    await new Promise((resolve) => child.stdout.once('data', resolve));
+    const { code, ms } = await terminate(child, ended);
+    expect(code).toBe(137);
     expect(ms).toBeLessThan(boundMs);
   });
 

@@ -16,7 +16,7 @@ let orchestrator: TestOrchestrator;
 const ending = new AbortController();
 beforeEach(async () => {
   disk = new HeldDisk();
-  orchestrator = await startTestOrchestrator({ store: { syncFile: disk.syncFile } });
+  orchestrator = await startTestOrchestrator({ store: { disk } });
 });
 afterEach(async () => {
   ending.abort();

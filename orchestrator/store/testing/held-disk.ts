@@ -1,19 +1,15 @@
 /** A disk that finishes syncs when a test wants it to. */
-import { fdatasync } from 'node:fs';
-import { promisify } from 'node:util';
-import type { SyncFile } from '../log-sync.ts';
+import { type Disk, systemDisk } from '../log-sync.ts';
 
-const syncToDisk = promisify(fdatasync);
-
-export class HeldDisk {
+export class HeldDisk implements Pick<Disk, 'sync'> {
   #held: PromiseWithResolvers<void> | undefined;
   /** Syncs that were begun. */
   syncs = 0;
 
-  readonly syncFile: SyncFile = async (file) => {
+  readonly sync = async (file: number): Promise<void> => {
     this.syncs += 1;
     await this.#held?.promise;
-    await syncToDisk(file);
+    await systemDisk.sync(file);
   };
 
   /** Syncs from now on do not end. */
