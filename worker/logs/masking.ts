@@ -7,6 +7,7 @@ import { createStringFinder, mergeSpans, type Span } from '#common/find-strings.
 import type { Json } from '#common/json.ts';
 import type { Problem } from '#common/problem.ts';
 import type { Around } from '../runtime/output-lines.ts';
+import { formsOf, leastLength, plainFormsOf } from './secret-forms.ts';
 
 export const masked = '[masked]';
 
@@ -16,11 +17,9 @@ export const masked = '[masked]';
  */
 export type Masker = (text: string, around?: Around) => string;
 
-// Shorter values would mask ordinary words ("true", "5432") all over the log.
-const leastLength = 8;
 const secretName = /TOKEN|KEY|SECRET|PASS|PWD|AUTH|CREDENTIAL|CRED|DSN|COOKIE|PRIVATE|SIGNATURE|SALT|SESSION|WEBHOOK/i;
 // https://core.telegram.org/bots/api#authorizing-your-bot. Also within a word: URLs of the Bot API hold it as bot<token>.
-const telegramToken = /[0-9]{6,12}:[A-Za-z0-9_-]{30,64}/g;
+const telegramToken = /[0-9]{6,12}(?::|%3A)[A-Za-z0-9_-]{30,64}/gi;
 
 /** The values of an environment that must not be shown: those worth keeping for a masker, in no order, without doubles. */
 export function secretValues(env: Readonly<Record<string, string>>): readonly string[] {
@@ -62,7 +61,7 @@ export function createMasker(values: readonly string[]): Masker {
   // Made when the first line comes: many bots with large environments are taken in at once when a worker starts.
   let find: ((text: string) => readonly Span[]) | undefined;
   const spansOf = (text: string): readonly Span[] => {
-    find ??= createStringFinder(formsOf(values));
+    find ??= createStringFinder(allForms(values));
     return mergeSpans(find(text), tokensIn(text));
   };
   return (text, around) => {
@@ -73,20 +72,23 @@ export function createMasker(values: readonly string[]): Masker {
   };
 }
 
-function formsOf(values: readonly string[]): ReadonlySet<string> {
+/** Encoded forms of at most this many characters of values: a bot may have 256 KiB of them. */
+const encodedMaxTotal = 64 * 1024;
+
+function allForms(values: readonly string[]): ReadonlySet<string> {
   const forms = new Set<string>();
-  for (const value of values) {
+  let total = 0;
+  for (const value of [...values].sort((a, b) => a.length - b.length)) {
     if (value.length < leastLength) continue;
-    forms.add(value);
-    forms.add(encodeURIComponent(wellFormed(value)));
-    forms.add(JSON.stringify(value).slice(1, -1));
+    total += value.length;
+    for (const form of total <= encodedMaxTotal ? formsOf(value) : plainFormsOf(value)) forms.add(form);
   }
   return forms;
 }
 
 function tokensIn(text: string): readonly Span[] {
   // Nearly all lines hold none, and bots can print a hundred thousand in a second.
-  if (!text.includes(':')) return [];
+  if (!text.includes(':') && !text.includes('%3')) return [];
   return [...text.matchAll(telegramToken)].map(({ index, 0: token }) => ({ start: index, end: index + token.length }));
 }
 
@@ -121,6 +123,3 @@ export function maskTexts(problem: Problem, mask: Masker): Problem {
     example: inside(problem.example),
   };
 }
-
-// encodeURIComponent throws on lone surrogates.
-const wellFormed = (text: string): string => text.toWellFormed();
