@@ -48,7 +48,7 @@ const meanings: readonly (readonly [RegExp, string, string?])[] = [
     'Try again.',
   ],
   [
-    /File size limit exceeded|No space left/i,
+    /File size limit exceeded|No space left|[Oo]ut of memory|mmap failed|CPU time limit exceeded/i,
     'The repository is too large.',
     'Leave large files out of it, or send the folder as "archive".',
   ],

@@ -1,7 +1,7 @@
 /**
- * What of a git tree would be missing in its archive, seen before it is written: submodules, which are other repositories and
- * would be empty folders. They are refused instead of fetched: each would bring an address of a stranger's choice, and whose
- * credentials go there is nobody's to guess.
+ * What a git tree would be as an archive, seen before it is written: how large, as a repository of a few KB can unfold to any size, and what
+ * would be missing, submodules, which are other repositories and would be empty folders. They are refused instead of fetched: each would
+ * bring an address of a stranger's choice, and whose credentials go there is nobody's to guess.
  */
 import { nextTurn } from '#common/background.ts';
 import { dockerignoreNames, parseDockerignore } from '#common/ignore/dockerignore.ts';
@@ -14,7 +14,10 @@ import { type GitSetting, runGit } from './run-git.ts';
 /** How many submodules a refusal names. */
 const namedMax = 3;
 
-/** Refuses with GIT_FAILED what a .dockerignore at the root of the tree does not leave out, ARCHIVE_TOO_LARGE too many files. */
+/**
+ * Refuses with ARCHIVE_TOO_LARGE what has too many entries or bytes for an archive, GIT_FAILED submodules that a .dockerignore at the root of
+ * the tree does not leave out.
+ */
 export async function checkGitTree(setting: GitSetting, tree: string, signal: AbortSignal): Promise<void> {
   const submodules = await listSubmodules(setting, tree, signal);
   if (submodules.length === 0) return;
@@ -40,24 +43,32 @@ async function listSubmodules(setting: GitSetting, tree: string, signal: AbortSi
   const found: string[] = [];
   const enough = new AbortController();
   let entries = 0;
+  let bytes = 0;
   let rest = '';
   const onStdout = (piece: string) => {
     const records = (rest + piece).split('\0');
     rest = records.pop() ?? '';
     entries += records.length;
-    // A small repository can unfold to millions of files: git is ended as soon as there are too many.
-    if (entries > defaultTarLimits.entries) enough.abort();
     for (const record of records) {
-      if (record.startsWith('160000 ')) found.push(record.slice(record.indexOf('\t') + 1));
+      const name = record.indexOf('\t');
+      bytes += Number(record.slice(0, name).split(/ +/)[3]) || 0;
+      if (record.startsWith('160000 ')) found.push(record.slice(name + 1));
     }
+    // A small repository can unfold to millions of files: git is ended as soon as there are too many.
+    if (entries > defaultTarLimits.entries || bytes > defaultTarLimits.totalBytes) enough.abort();
   };
   try {
-    const args = ['-C', 'repo', 'ls-tree', '-r', '-z', tree];
+    // With folders, too: a tree of empty ones has no file at all, and no end.
+    const args = ['-C', 'repo', 'ls-tree', '-r', '-t', '-l', '-z', tree];
     const { code } = await runGit(setting, args, AbortSignal.any([signal, enough.signal]), onStdout);
     if (code !== 0) refuse('GIT_FAILED', 'The repository could not be read.');
   } catch (error) {
     if (!enough.signal.aborted || signal.aborted) throw error;
-    refuse('ARCHIVE_TOO_LARGE', `The repository has more than ${defaultTarLimits.entries} files.`, {
+    const most =
+      entries > defaultTarLimits.entries
+        ? `${defaultTarLimits.entries} files and folders`
+        : `${defaultTarLimits.totalBytes / 1024 / 1024} MB of files`;
+    refuse('ARCHIVE_TOO_LARGE', `The repository has more than ${most}.`, {
       hint: 'Give the folder of the Dockerfile with --subdir, or remove what the bot does not need.',
     });
   }

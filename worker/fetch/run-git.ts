@@ -31,8 +31,19 @@ export interface GitOutcome {
 }
 
 const outputMaxBytes = 256 * 1024;
-// In blocks of 512 bytes: no file that git writes, a pack above all, gets larger than 1 GiB.
-const fileMaxBlocks = 2 * 1024 * 1024;
+// What `ulimit` takes (POSIX sh and dash): blocks of 512 bytes, KiB, seconds. No file that git writes, a pack above all, gets larger than 1 GiB, and
+// no process of git has more than 1 GiB of address space or a minute of CPU.
+const limits = ['-f 2097152', '-v 1048576', '-t 60'];
+// Memory that git takes for packs, within the address space it has; larger objects are streamed.
+const memorySettings = [
+  'core.bigFileThreshold=16m',
+  'core.packedGitWindowSize=32m',
+  'core.packedGitLimit=128m',
+  'core.deltaBaseCacheLimit=32m',
+  'pack.threads=1',
+  // A pack stays one file: unpacked, a thousand tiny objects would be a thousand files.
+  'fetch.unpackLimit=1',
+];
 
 const askpass = `#!/bin/sh
 case "$1" in
@@ -68,19 +79,24 @@ export function runGit(
     'submodule.recurse=false',
     'gc.auto=0',
     'maintenance.auto=false',
+    ...memorySettings,
     ...(setting.pinned === undefined ? [] : [`http.curloptResolve=${setting.pinned}`]),
   ];
   const all = [...settings.flatMap((entry) => ['-c', entry]), ...args];
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason);
-    // The shell sets the limit and becomes git; arguments are handed over as they are.
-    const child = spawn('/bin/sh', ['-c', `ulimit -f ${fileMaxBlocks}; exec git "$@"`, 'git', ...all], {
-      cwd: setting.dir,
-      env: environment(setting),
-      stdio: ['ignore', 'pipe', 'pipe'],
-      // A group of its own: git's helpers go with it.
-      detached: true,
-    });
+    // The shell sets the limits (those that are lower already stay) and becomes git; arguments are handed over as they are.
+    const child = spawn(
+      '/bin/sh',
+      ['-c', `${limits.map((limit) => `ulimit ${limit} 2>/dev/null; `).join('')}exec git "$@"`, 'git', ...all],
+      {
+        cwd: setting.dir,
+        env: environment(setting),
+        stdio: ['ignore', 'pipe', 'pipe'],
+        // A group of its own: git's helpers go with it.
+        detached: true,
+      },
+    );
     const texts = { stdout: '', stderr: '' };
     for (const name of ['stdout', 'stderr'] as const) {
       child[name].setEncoding('utf8').on('data', (chunk: string) => {

@@ -1,0 +1,86 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '#common/clock.ts';
+import { startGitServer, type TestGitServer } from '../../test/kit/git-server/git-server.ts';
+import { fetchGit } from './fetch-git.ts';
+import { runGit } from './run-git.ts';
+
+describe('a small repository that unfolds to something huge', () => {
+  let dir: string;
+  let server: TestGitServer;
+
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'git-bombs-'));
+    server = await startGitServer();
+  });
+  afterAll(async () => {
+    await server.close();
+    await rm(dir, { recursive: true });
+  });
+
+  /** A tree that holds the object under many names. */
+  const treeOf = (repository: string, kind: 'blob' | 'tree', id: string, names: number) => {
+    const mode = kind === 'blob' ? '100644' : '040000';
+    const lines = Array.from({ length: names }, (_, i) => `${mode} ${kind} ${id}\tn${i}\n`).join('');
+    return execFileSync('git', ['mktree'], { cwd: server.folder(repository), input: lines })
+      .toString()
+      .trim();
+  };
+  const blobOf = (repository: string, bytes: number) =>
+    execFileSync('git', ['hash-object', '-w', '--stdin'], {
+      cwd: server.folder(repository),
+      input: Buffer.alloc(bytes),
+    })
+      .toString()
+      .trim();
+  const commitTree = async (repository: string, tree: string) => {
+    const commit = (await server.git(repository, 'commit-tree', '-m', 'bomb', tree)).trim();
+    await server.git(repository, 'update-ref', 'refs/heads/main', commit);
+  };
+  const fetch = (repository: string) =>
+    fetchGit(
+      { dir, allow: [server.place], clock: systemClock },
+      { url: `${server.url}/${repository}`, ref: '', subdir: '' },
+      AbortSignal.timeout(60_000),
+    );
+  const nested = (repository: string, id: string, levels: number, names: number) => {
+    let tree = id;
+    for (let level = 0; level < levels; level += 1) tree = treeOf(repository, 'tree', tree, names);
+    return tree;
+  };
+
+  it.each<[string, (repository: string) => string, RegExp]>([
+    // 90 x 90 files of 1 MiB: 7.9 GiB.
+    [
+      'bytes',
+      (name) => nested(name, treeOf(name, 'blob', blobOf(name, 1024 * 1024), 90), 1, 90),
+      /more than 200 MB of files/,
+    ],
+    // 100 ^ 5 files of nothing.
+    [
+      'files',
+      (name) => nested(name, treeOf(name, 'blob', blobOf(name, 0), 100), 4, 100),
+      /more than 10000 files and folders/,
+    ],
+    // 100 ^ 6 folders, and not one file.
+    ['empty folders', (name) => nested(name, treeOf(name, 'tree', '', 0), 6, 100), /more than 10000 files and folders/],
+  ])('is refused for its %s before any is written', async (what, make, message) => {
+    const name = what.replace(' ', '-');
+    await server.commit(name, 'main', { Dockerfile: 'FROM scratch' });
+    await commitTree(name, make(name));
+    await expect(fetch(name)).rejects.toMatchObject({
+      problem: { code: 'ARCHIVE_TOO_LARGE', message: expect.stringMatching(message) },
+    });
+    expect(await readdir(dir)).toEqual([]);
+  });
+
+  it('meets limits of memory, CPU and file size in every process of git', async () => {
+    const setting = { dir, protocols: [], pinned: undefined, credentials: undefined };
+    const args = ['-c', 'alias.limits=!ulimit -v; ulimit -t; ulimit -f', 'limits'];
+    const { stdout } = await runGit(setting, args, AbortSignal.timeout(20_000));
+    expect(stdout.trim().split('\n')).toEqual(['1048576', '60', '2097152']);
+  });
+});
