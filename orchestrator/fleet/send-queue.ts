@@ -7,6 +7,9 @@ import type { SessionResponse } from '#gen/botrunner/v1/worker_service_pb.js';
 
 type Body = SessionResponse['body'];
 
+// They have left the queue, and can no longer be replaced by a newer set.
+const togetherMax = 64;
+
 export class SendQueue {
   readonly #queue: AsyncQueue<Body>;
 
@@ -30,7 +33,8 @@ export class SendQueue {
     this.#queue.end(reason);
   }
 
-  drain(): AsyncGenerator<Body> {
-    return this.#queue.read();
+  /** For the stream: what waits together goes out together. */
+  drain(): AsyncGenerator<readonly Body[]> {
+    return this.#queue.readTogether(togetherMax);
   }
 }

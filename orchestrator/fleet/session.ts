@@ -77,13 +77,16 @@ function checkHello(message: SessionRequest | undefined, workerId: string): Hell
   return hello;
 }
 
-/** Serves one session of the worker that the caller's credential names; the generator ends when the session does. */
+/**
+ * Serves one session of the worker that the caller's credential names; the generator ends when the session does. Its values are messages that
+ * go out together.
+ */
 export async function* serveSession(
   deps: SessionDeps,
   requests: AsyncIterable<SessionRequest>,
   workerId: string,
   signal: AbortSignal,
-): AsyncGenerator<SessionResponse> {
+): AsyncGenerator<readonly SessionResponse[]> {
   const incoming = requests[Symbol.asyncIterator]();
   const first = await incoming.next();
   const hello = checkHello(first.done ? undefined : first.value, workerId);
@@ -132,8 +135,8 @@ export async function* serveSession(
   try {
     await engine.placeWaiting();
     const knowsRemaining = facts.capabilities.includes(capabilities.deadlineRemaining);
-    for await (const body of queue.drain())
-      yield create(SessionResponseSchema, { body: asKnown(body, knowsRemaining) });
+    for await (const bodies of queue.drain())
+      yield bodies.map((body) => create(SessionResponseSchema, { body: asKnown(body, knowsRemaining) }));
   } finally {
     letGo();
     const wasCurrent = fleet.isCurrent(facts);

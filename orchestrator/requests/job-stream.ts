@@ -3,6 +3,7 @@
  * and reach the engine in the order they came: a stop that follows a start ends that start.
  */
 import { inOrder } from '#common/waiting/in-order.ts';
+import { oneByOne } from '#common/waiting/one-by-one.ts';
 import type { JobRecord } from '../core/records.ts';
 import type { NewJob } from '../engine/accept.ts';
 import { type JobRequest, prepareJob, type SubmitDeps } from './submit.ts';
@@ -43,10 +44,6 @@ export async function submitAll<Request, Answer>(
     await answer(outcome);
   };
   await inOrder(oneByOne(requests), { handle, underWayMax, continues: () => !left }, () => undefined);
-}
-
-async function* oneByOne<T>(all: AsyncIterable<readonly T[]>): AsyncGenerator<T> {
-  for await (const some of all) yield* some;
 }
 
 /** Sends what comes in one turn at once, and the next when that is sent. Resolves when it is sent. */

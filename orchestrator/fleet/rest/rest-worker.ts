@@ -71,7 +71,7 @@ export class RestWorker {
 
   /** Turns the session's messages into tasks until the session ends. */
   async run(): Promise<void> {
-    for await (const body of this.queue.drain()) this.#receive(body);
+    for await (const bodies of this.queue.drain()) for (const body of bodies) this.#receive(body);
   }
 
   #receive(body: SessionResponse['body']): void {

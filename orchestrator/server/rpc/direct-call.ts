@@ -12,12 +12,12 @@ import type { BodyRules } from './request-body.ts';
 export interface DirectCall<I extends DescMessage = DescMessage, O extends DescMessage = DescMessage> {
   readonly method: DescMethodBiDiStreaming<I, O>;
   readonly scope: Scope;
-  /** Ends when its values do, and when the signal aborts. */
+  /** Ends when its values do, and when the signal aborts. A value is messages that go out together. */
   serve(
     requests: AsyncIterable<MessageShape<I>>,
     identity: Identity,
     signal: AbortSignal,
-  ): AsyncIterable<MessageShape<O>>;
+  ): AsyncIterable<readonly MessageShape<O>[]>;
 }
 
 export interface DirectWay {
@@ -34,10 +34,37 @@ export function takeDirect<I extends DescMessage, O extends DescMessage>(
 ): TakenCall {
   const run = async ({ signal, write }: OwnStream): Promise<void> => {
     const messages = new MessageReader(incoming, method.input, rules);
-    for await (const message of serve(messages, identity, signal)) {
-      const next = write(encodeFrame(method.output, message, true));
-      if (next !== true && !(await next)) return;
+    for await (const together of serve(messages, identity, signal)) {
+      for (const frames of framesOf(method.output, together)) {
+        const next = write(frames);
+        if (next !== true && !(await next)) return;
+      }
     }
   };
   return { identity, timeoutMs: undefined, logger, run };
 }
+
+// Of one write: a reader that is slow holds as much, or one message that is larger.
+const writtenBytes = 64 * 1024;
+
+/** The frames of the messages, as few large pieces: a write of HTTP/2 costs more than a small message does. */
+function* framesOf<O extends DescMessage>(schema: O, messages: readonly MessageShape<O>[]): Generator<Uint8Array> {
+  let frames: Uint8Array[] = [];
+  let bytes = 0;
+  for (const message of messages) {
+    const frame = encodeFrame(schema, message, true);
+    if (bytes > 0 && bytes + frame.length > writtenBytes) {
+      yield joined(frames);
+      frames = [];
+      bytes = 0;
+    }
+    frames.push(frame);
+    bytes += frame.length;
+  }
+  if (bytes > 0) yield joined(frames);
+}
+
+const joined = (frames: readonly Uint8Array[]): Uint8Array => {
+  const [first] = frames;
+  return first !== undefined && frames.length === 1 ? first : Buffer.concat(frames);
+};

@@ -2,6 +2,7 @@
 import { create } from '@bufbuild/protobuf';
 import type { ServiceImpl } from '@connectrpc/connect';
 import { refuse } from '#common/problem.ts';
+import { oneByOne } from '#common/waiting/one-by-one.ts';
 import {
   type FetchArtifactRequest,
   FetchArtifactResponseSchema,
@@ -70,7 +71,7 @@ export function createWorkerService(deps: WorkerServiceDeps): ServiceImpl<typeof
       return {};
     }),
     session: stream(deps, 'worker', (requests, identity, context) =>
-      serveSession(deps.session, requests, requireWorker(identity), context.signal),
+      oneByOne(serveSession(deps.session, requests, requireWorker(identity), context.signal)),
     ),
     tailLogs: stream(deps, 'worker', (requests, identity, context) =>
       silentUntil(deps.botLogs.serve(requests, context.signal, requireWorker(identity))),
