@@ -8,8 +8,10 @@
  * latency: a bot prints a line each 50 ms that says when. alone, followed, slow: a flood that nobody reads, that the CLI and docker follow,
  * that a CLI follows whose reader takes 20 KB each 100 ms; then latency again, with a full log. neighbours: so many bots flood at once,
  * and a quiet one prints its line each 50 ms. Memory before, at most, and some time after. On a private Docker engine, as in the
- * tests; everything on one machine, so take the ratios, not the numbers.
+ * tests, whose files are looked at beside it, so that lines which it rotated away before they could be read are told from lines that we
+ * lost; everything on one machine, so take the ratios, not the numbers.
  */
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,6 +20,7 @@ import { loadBaseImages } from '../test/kit/base-images/base-images.ts';
 import { startTestPlatform } from '../test/kit/platform-for-tests.ts';
 import { startPrivateEngine } from '../test/kit/private-engine/private-engine.ts';
 import { botCode, startBot } from './logs/bot.ts';
+import { EngineFiles } from './logs/engine-files.ts';
 import { attached, type Follower, followByCli, followByDocker, followByGrpc } from './logs/followers.ts';
 import { neighbours } from './logs/neighbours.ts';
 import { flood, latency, type Stage } from './logs/phases.ts';
@@ -59,12 +62,17 @@ try {
   const file = join(files, 'bot.py');
   writeFileSync(file, botCode(printing));
   const signal = await startBot(platform, 'bench', file);
-  const stage: Stage = { platform, printing, signal, settleMs: Number(values.settle) * 1000 };
-  const docker = async (bot: string) => {
-    const { container_id: id } = await platform.status(bot);
-    const path = engine?.packages.find('/usr/bin/docker') ?? 'docker';
-    return engine === undefined ? [] : [followByDocker(path, engine.dockerHost, String(id), printing)];
+  const containerOf = async (bot: string) => String((await platform.status(bot)).container_id);
+  const dockerPath = engine?.packages.find('/usr/bin/docker') ?? 'docker';
+  const docker = async (bot: string) =>
+    engine === undefined ? [] : [followByDocker(dockerPath, engine.dockerHost, await containerOf(bot), printing)];
+  const logFiles = async (bot: string) => {
+    if (engine === undefined) return undefined;
+    const args = ['-H', engine.dockerHost, 'inspect', '-f', '{{.LogPath}}', await containerOf(bot)];
+    return new EngineFiles(execFileSync(dockerPath, args, { encoding: 'utf8' }).trim());
   };
+  const settleMs = Number(values.settle) * 1000;
+  const stage: Stage = { platform, printing, signal, settleMs, files: await logFiles('bench') };
   const end = async () => {
     for (const follower of followers.splice(0)) await follower.kill();
   };

@@ -3,7 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../../test/kit/eventually.ts';
 import type { TestPlatform } from '../../test/kit/platform-for-tests.ts';
 import type { Printing } from './bot.ts';
+import type { EngineFiles } from './engine-files.ts';
 import type { Follower } from './followers.ts';
+import { judge } from './losses.ts';
 import { printUsage, resetPeaks, usageOf } from './usage.ts';
 
 export interface Stage {
@@ -12,6 +14,8 @@ export interface Stage {
   readonly signal: (name: 'SIGUSR1' | 'SIGUSR2') => void;
   /** How long after a flood memory is looked at again. */
   readonly settleMs: number;
+  /** Where the engine keeps what the bot printed; undefined without an engine. */
+  readonly files: EngineFiles | undefined;
 }
 
 const quantile = (values: readonly number[], q: number) =>
@@ -45,7 +49,8 @@ export async function flood(
   followers: readonly Follower[],
   until: () => Promise<void>,
 ): Promise<void> {
-  const { platform, printing, settleMs } = stage;
+  const { platform, printing, settleMs, files } = stage;
+  files?.watch(number);
   for (const { shown } of followers) shown.expect(number);
   const before = usageOf(platform);
   resetPeaks(platform);
@@ -58,6 +63,7 @@ export async function flood(
     () => followers.every(({ shown }) => shown.isWhole || performance.now() - shown.lastAtMs > silenceMs),
     { timeoutMs: 600_000, everyMs: 100 },
   );
+  files?.stop();
   const atEnd = usageOf(platform);
   console.log(`${title}: ${printing.lines} lines of ${printing.bytes} bytes`);
   const perSecond = followers.map(({ shown }) => (1000 * shown.lines) / (shown.lastAtMs - beganMs));
@@ -66,6 +72,14 @@ export async function flood(
     console.log(
       `  ${name.padEnd(24)} ${lines} lines in ${((lastAtMs - beganMs) / 1000).toFixed(2)} s = ${Math.round(perSecond[index] ?? 0)}/s, ` +
         `lost ${printing.lines - lines}, doubled ${doubled}, out of order ${misplaced}, other bytes ${wrong}`,
+    );
+  }
+  const [mine] = followers;
+  if (mine !== undefined && files !== undefined) {
+    const { rotated, ours, silent } = judge(mine.shown.holes(), files.samples);
+    console.log(
+      `  of what ${mine.shown.name} lost the engine had rotated ${rotated} away before they were read, and had ${ours} still; ` +
+        `"lines are missing" was said ${mine.shown.gaps} times, and not said at ${silent} holes`,
     );
   }
   // By lines, not by times: the one that loses the most would finish first.

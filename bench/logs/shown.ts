@@ -1,5 +1,6 @@
 /** What one follower has shown: how late, how fast, and whether it is what was printed. */
 import type { Printing } from './bot.ts';
+import type { Hole } from './losses.ts';
 
 export class Shown {
   readonly name: string;
@@ -11,12 +12,17 @@ export class Shown {
   wrong = 0;
   /** Lines that came after one with a higher number. */
   misplaced = 0;
+  /** How often it said that lines are missing. */
+  gaps = 0;
   /** Whether anything was shown. */
   isReady = false;
   lastAtMs = 0;
   #flood = 0;
   #last = 0;
   #seen = new Uint8Array(0);
+  #jumps: Hole[] = [];
+  /** Whether the line before this one said that lines are missing. */
+  #isMarked = false;
   #rest = '';
   readonly #printing: Printing;
   readonly #pad: string;
@@ -32,7 +38,25 @@ export class Shown {
     this.#flood = flood;
     this.#last = 0;
     this.#seen = new Uint8Array(this.#printing.lines + 1);
-    Object.assign(this, { lines: 0, doubled: 0, wrong: 0, misplaced: 0, lastAtMs: performance.now() });
+    this.#jumps = [];
+    Object.assign(this, { lines: 0, doubled: 0, wrong: 0, misplaced: 0, gaps: 0, lastAtMs: performance.now() });
+  }
+
+  /** The lines of the present flood that have not come. Those of a jump that came later are none. */
+  holes(): readonly Hole[] {
+    const end = { first: this.#last + 1, last: this.#printing.lines, atMs: performance.now(), isMarked: false };
+    return [...this.#jumps, end].flatMap((jump) => this.#missing(jump));
+  }
+
+  #missing({ first, last, ...jump }: Hole): readonly Hole[] {
+    const holes: Hole[] = [];
+    let from = first;
+    for (let n = first; n <= last + 1; n += 1) {
+      if (n <= last && this.#seen[n] !== 1) continue;
+      if (n > from) holes.push({ ...jump, first: from, last: n - 1 });
+      from = n + 1;
+    }
+    return holes;
   }
 
   get isWhole(): boolean {
@@ -53,6 +77,11 @@ export class Shown {
 
   #line(text: string, nowMs: number): void {
     this.isReady = true;
+    if (text.startsWith('[gap] ')) {
+      this.gaps += 1;
+      this.#isMarked = true;
+      return;
+    }
     if (text.startsWith('ping ')) this.pingsMs.push(performance.timeOrigin + nowMs - Number(text.slice(5)) / 1e6);
     const space = text.indexOf(' ');
     if (Number.parseInt(text, 10) !== this.#flood || space < 0) return;
@@ -63,7 +92,11 @@ export class Shown {
     else this.lines += 1;
     this.#seen[n] = 1;
     if (n < this.#last) this.misplaced += 1;
-    this.#last = n;
+    else if (n > this.#last + 1) {
+      this.#jumps.push({ first: this.#last + 1, last: n - 1, atMs: nowMs, isMarked: this.#isMarked });
+    }
+    this.#isMarked = false;
+    this.#last = Math.max(n, this.#last);
     if (text !== `${this.#flood} ${n} ${this.#pad}`.slice(0, this.#printing.bytes - 1)) this.wrong += 1;
   }
 }

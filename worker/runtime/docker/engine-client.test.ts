@@ -4,6 +4,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { eventually } from '../../../test/kit/eventually.ts';
 import { EngineUnavailableError } from '../container-runtime.ts';
 import { parseDockerHost } from './docker-host.ts';
 import { createEngineClient, negotiate } from './engine-client.ts';
@@ -147,6 +148,99 @@ describe('a call to the engine', () => {
     await first.call({ method: 'GET', path: '/info' }, soon());
     expect(seen).toEqual(['/v1.41/info']);
   });
+});
+
+describe('a raw stream from the engine', () => {
+  const logs = { method: 'GET', path: '/containers/x/logs', raw: true } as const;
+  const textOf = async (answer: AsyncIterable<Buffer>) => {
+    let text = '';
+    for await (const piece of answer) text += piece.toString();
+    return text;
+  };
+
+  test('has what came in chunks, and the parameters of the call', async () => {
+    const seen: string[] = [];
+    const client = await engineWith(async (request, response) => {
+      seen.push(`${request.method} ${request.url}`);
+      for (let n = 0; n < 3000; n += 1) response.write(`line ${n} ${'.'.repeat(n % 300)}\n`);
+      response.end();
+    });
+    const query = { stdout: true, since: '1.5', absent: undefined };
+    const text = await textOf(await client.stream({ ...logs, query }, soon()));
+    expect(text.split('\n').map((line) => line.split(' ')[1])).toEqual([
+      ...Array.from({ length: 3000 }, (_, n) => String(n)),
+      undefined,
+    ]);
+    expect(seen).toEqual(['GET /v1.45/containers/x/logs?stdout=true&since=1.5']);
+  });
+
+  test('does not read ahead of a reader that is slow', async () => {
+    let written = 0;
+    const client = await engineWith((_request, response) => {
+      const more = () => {
+        do written += 64 * 1024;
+        while (response.write(Buffer.alloc(64 * 1024)) && written < 64 * 1024 * 1024);
+        response.once('drain', more);
+      };
+      more();
+    });
+    const answer = await client.stream(logs, soon());
+    let before = -1;
+    const standsStill = () => {
+      const isSame = before === written;
+      before = written;
+      return isSame;
+    };
+    await eventually('the engine waits', () => written, standsStill, { everyMs: 100 });
+    expect(written).toBeLessThan(4 * 1024 * 1024);
+    answer.destroy();
+  });
+
+  test('is refused with the status and the words of the engine', async () => {
+    const client = await engineWith((_request, response) => {
+      response.writeHead(404, { 'content-type': 'application/json' }).end('{"message":"canary"}\n');
+    });
+    const error = await failureOf(client.stream(logs, soon()));
+    expect(error).toMatchObject({ name: 'EngineRefusal', status: 404, text: 'canary' });
+    expect(String(error)).not.toContain('canary');
+  });
+
+  test.each<[string, RequestListener]>([
+    ['closes the connection instead of answering', (_request, response) => response.destroy()],
+    ['says nothing that can be understood', ({ socket }) => socket.end('SSH-2.0\r\n\r\n')],
+  ])('fails when the engine %s', async (_title, answer) => {
+    const client = await engineWith(answer);
+    expect(await failureOf(client.stream(logs, soon()))).toBeInstanceOf(EngineUnavailableError);
+  });
+
+  test('that is cut off does not end as if it were whole', async () => {
+    const client = await engineWith((_request, response) => {
+      response.write('a line\n', () => response.destroy());
+    });
+    const answer = await client.stream(logs, soon());
+    expect(await failureOf(textOf(answer))).toBeInstanceOf(Error);
+  });
+
+  test('ends with its signal, before and after the head of the answer', async () => {
+    const client = await engineWith((request, response) => {
+      if (!request.url?.includes('silent')) response.write('a line\n');
+    });
+    for (const query of [{ silent: true }, {}]) {
+      const abort = new AbortController();
+      const opening = failureOf(client.stream({ ...logs, query }, abort.signal).then(textOf));
+      setTimeout(() => abort.abort(new Error('enough')), 50);
+      expect(await opening).toMatchObject({ message: 'enough' });
+    }
+    expect(await eventuallyNone()).toBe(0);
+  });
+
+  /** Connections that the engine still has, besides none. */
+  const eventuallyNone = () =>
+    eventually(
+      'all connections are closed',
+      () => new Promise<number>((resolve) => server?.getConnections((_error, count) => resolve(count))),
+      (count) => count === 0,
+    );
 });
 
 describe('versions of the API', () => {

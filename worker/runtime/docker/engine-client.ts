@@ -19,6 +19,7 @@ import { EngineUnavailableError } from '../container-runtime.ts';
 import { type EngineKind, engineKind } from './build-query.ts';
 import { dockerHostRule, parseDockerHost } from './docker-host.ts';
 import { sortedError } from './engine-errors.ts';
+import { openRaw } from './raw-answer.ts';
 
 export type QueryValue = string | number | boolean | readonly string[] | { readonly [key: string]: unknown };
 export type Query = Readonly<Record<string, QueryValue | undefined>>;
@@ -43,6 +44,8 @@ export interface EngineStream {
   readonly upload?: Readable;
   /** Sent as X-Registry-Auth, which never is part of an error. */
   readonly registryAuth?: Readonly<Record<string, string>> | undefined;
+  /** The answer is one of very many small chunks: it is read past node:http (raw-answer.ts). A GET without anything but a query. */
+  readonly raw?: boolean;
 }
 
 export interface EngineClient {
@@ -150,15 +153,23 @@ export function createEngineClient(dockerHost: string): EngineClient {
     },
     async stream(stream, signal) {
       try {
-        const { long } = await connected(signal);
+        const { long, api } = await connected(signal);
         // No limit of time: a build can be silent for long before its first output, which is when its answer begins.
         signal.throwIfAborted();
-        return await orAbort(signal, open(long, stream, signal));
+        const opened = stream.raw ? openRaw(address, targetOf(api, stream), signal) : open(long, stream, signal);
+        return await orAbort(signal, opened);
       } catch (error) {
         throw onFailure(sortedError(error, describe(stream), signal));
       }
     },
   };
+}
+
+/** The path with its query, of simple values only. */
+function targetOf(api: number, { path, query = {} }: EngineStream): string {
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(given(query))) parameters.set(name, String(value));
+  return `/v1.${api}${path}?${parameters}`;
 }
 
 function versionOf(answer: unknown): string {

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { OutputBatch } from '../container-runtime.ts';
 import { formatOutputCursor, parseOutputCursor, startCursor } from './output-cursor.ts';
 import { createFrameParser, parseTimeNs, sinceParameter } from './output-frames.ts';
-import { createFrameReader, createTailReader, readSinceNs } from './output-reader.ts';
+import { createFrameReader, createTailReader, nextTail, readSinceNs } from './output-reader.ts';
 
 interface Written {
   readonly timeNs: bigint;
@@ -152,6 +152,17 @@ describe('the reader of a container log', () => {
       return reader.isSearching();
     });
     expect(searching).toEqual([true, true, true, false]);
+  });
+
+  test('looks at as many more of the last lines as its place is away, within three to ten times', () => {
+    const at = (ms: number) => epoch + BigInt(ms) * 1_000_000n;
+    // 100 frames were printed in 10 ms; the place is 40 ms back.
+    expect(nextTail(100, at(990), at(960), at(1000))).toBe(500);
+    expect(nextTail(100, at(990), at(985), at(1000))).toBe(300);
+    expect(nextTail(100, at(990), at(0), at(1000))).toBe(1000);
+    // All of one moment, or the clock was set back.
+    expect(nextTail(100, at(1000), at(0), at(1000))).toBe(300);
+    expect(nextTail(100, at(1000), at(5000), at(990))).toBe(300);
   });
 
   test('reports a gap once when the line it stood at was rotated away', () => {

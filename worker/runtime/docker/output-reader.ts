@@ -34,7 +34,20 @@ export function readSinceNs(cursor: OutputCursor, nowNs: bigint): bigint | undef
 /** Two streams do have the same time, and are not in its order, when times are whole seconds, as with Podman. */
 const tailSlackNs = ({ timeNs }: OutputCursor): bigint => (timeNs % 1_000_000_000n === 0n ? 2_000_000_000n : 0n);
 
+/**
+ * How many of the last frames to look at, when the anchor was not among the last `tail`, the oldest of which has the time `oldestNs`: as many
+ * as reach back to it if the bot prints as fast as in these, and some more. Three times to ten times as many as before: few requests,
+ * and not far more frames than needed, each of which costs the engine more than a request does when it is many thousands.
+ */
+export function nextTail(tail: number, oldestNs: bigint, anchorNs: bigint, newestNs: bigint): number {
+  const seen = Number(newestNs - oldestNs);
+  const wanted = seen <= 0 ? 0 : (1.25 * tail * Number(newestNs - anchorNs)) / seen;
+  return Math.ceil(Math.min(Math.max(wanted, 3 * tail), 10 * tail));
+}
+
 export interface LogReader {
+  /** The time of the first frame; 0 before it. */
+  readonly oldestNs: bigint;
   /** Takes the next frame; true when the batch is full, and is to be taken before the next frame. */
   push(frame: OutputFrame): boolean;
   /** Whether a batch is to be taken: after taking one there may be more. */
@@ -81,8 +94,8 @@ function createReader(cursor: OutputCursor, maxBytes: () => number, isTail: bool
   let searching = cursor.ordinal > 0;
   let isInVain = false;
   let isFirst = true;
-  /** Of a tail: the time of its oldest frame, and of the first line of each stream. */
   let oldestNs = 0n;
+  /** Of a tail: the time of the first line of each stream. */
   const firstNs = new Map<OutputStream, bigint>();
   /** The look has to end here, though there is more. */
   let isCut = false;
@@ -149,6 +162,9 @@ function createReader(cursor: OutputCursor, maxBytes: () => number, isTail: bool
   };
 
   return {
+    get oldestNs() {
+      return oldestNs;
+    },
     push(frame) {
       // The oldest of a tail: when it is no earlier, what stands before the anchor is not in it.
       if (isFirst) oldestNs = frame.timeNs;

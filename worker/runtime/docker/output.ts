@@ -11,7 +11,7 @@ import type { Query } from './engine-client.ts';
 import { hasStatus, sortedError } from './engine-errors.ts';
 import { parseOutputCursor, startCursor } from './output-cursor.ts';
 import { createFrameParser, type OutputFrame, sinceParameter } from './output-frames.ts';
-import { createFrameReader, createTailReader, type LogReader, readSinceNs } from './output-reader.ts';
+import { createFrameReader, createTailReader, type LogReader, nextTail, readSinceNs } from './output-reader.ts';
 
 const readMs = 30_000;
 /** How long a look that can continue is kept for a caller that comes back. */
@@ -93,11 +93,14 @@ async function* lookThrough(
   }
   const newest = await newestFrames(deps, id, signal);
   if (newest.length < newestMax) return yield* wholeLog([newest]);
-  for (const tail of [newestMax, ...tailFrames]) {
+  for (let tail = newestMax; tail <= tailMax; ) {
     const reader = createTailReader(cursor, maxBytes);
     yield* fullBatches(reader, tail === newestMax ? [newest] : readFrames(deps, id, { tail }, signal));
     if (await hasEnded(deps, id, reader, signal)) reader.end();
-    if (reader.isSearching()) continue;
+    if (reader.isSearching()) {
+      tail = nextTail(tail, reader.oldestNs, cursor.timeNs, newest.at(-1)?.timeNs ?? 0n);
+      continue;
+    }
     const last = reader.finish();
     // It had to end right behind a batch: "more" without a line would pass for the end of the output.
     if (last.more && last.lines.length === 0) return yield* lookThrough(deps, id, last.cursor, bound, signal);
@@ -109,10 +112,10 @@ async function* lookThrough(
 type Frames = AsyncIterable<readonly OutputFrame[]> | Iterable<readonly OutputFrame[]>;
 
 /**
- * How many of the last frames are looked through for the cursor's line after those, in turns, before the log since its time. Asked for
- * the latter, an engine decodes its files from their beginning: more than a second when they are full, and for each line of a bot that prints little.
+ * The last frames are looked through for the cursor's line, more of them each time, before the log since its time. Asked for the
+ * latter, an engine decodes its files from their beginning: more than a second when they are full, and for each line of a bot that prints little.
  */
-const tailFrames = [1000, 10_000, 100_000];
+const tailMax = 100_000;
 
 /** So many of the last frames are looked at first: most logs that are looked at have no more, or no more that is new. */
 const newestMax = 100;
@@ -150,7 +153,7 @@ async function* readFrames(
   let answer: Readable | undefined;
   try {
     answer = await engine.stream(
-      { method: 'GET', path, query: { stdout: true, stderr: true, timestamps: true, ...query } },
+      { method: 'GET', path, query: { stdout: true, stderr: true, timestamps: true, ...query }, raw: true },
       limit,
     );
     const parse = createFrameParser();
@@ -222,7 +225,7 @@ async function followUntilEnd(
     let isFlood = false;
     let answer: Readable | undefined;
     try {
-      answer = await engine.stream({ method: 'GET', path: `/containers/${id}/logs`, query }, signal);
+      answer = await engine.stream({ method: 'GET', path: `/containers/${id}/logs`, query, raw: true }, signal);
       for await (const piece of answer) {
         ring();
         isFlood = Buffer.byteLength(piece) >= floodBytes;
