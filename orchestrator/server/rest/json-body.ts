@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { parseStrictJson } from '#common/json-text.ts';
 import { refuse, unwrap } from '#common/problem.ts';
+import { GrowingBytes } from '../growing-bytes.ts';
 import { bodyBytes } from '../request-bytes.ts';
 
 /** Text to JSON; throws MALFORMED_REQUEST. */
@@ -28,14 +29,12 @@ const refuseSize = (maxBytes: number): never =>
 /** The whole body; throws PAYLOAD_TOO_LARGE as soon as it is too long. */
 async function readBytes(request: IncomingMessage | Http2ServerRequest, maxBytes: number): Promise<Uint8Array> {
   if (Number(request.headers['content-length'] ?? 0) > maxBytes) refuseSize(maxBytes);
-  const chunks: Buffer[] = [];
-  let length = 0;
+  const body = new GrowingBytes();
   for await (const bytes of bodyBytes(request)) {
-    length += bytes.length;
-    if (length > maxBytes) refuseSize(maxBytes);
-    chunks.push(bytes);
+    if (body.length + bytes.length > maxBytes) refuseSize(maxBytes);
+    body.add(bytes, maxBytes);
   }
-  return Buffer.concat(chunks);
+  return body.bytes;
 }
 
 /** What was sent, whether compressed or not. */

@@ -3,10 +3,10 @@
  * Connect have the same: a byte of flags, four of length, the message (ADR 0041). Pure.
  */
 import { type DescMessage, type MessageShape, toBinary, toJsonString } from '@bufbuild/protobuf';
+import { GrowingBytes } from '../growing-bytes.ts';
 
 const headBytes = 5;
 const longestBytes = 2 ** 32;
-const nothing = Buffer.alloc(0);
 
 export interface Frame {
   readonly flags: number;
@@ -28,9 +28,8 @@ export class FrameTooLongError extends Error {}
 
 export class FrameCutter {
   readonly #maxBytes: number;
-  /** What has come of a frame that is not whole yet: so many bytes from the beginning. */
-  #kept = nothing;
-  #length = 0;
+  /** What has come of a frame that is not whole yet. */
+  readonly #kept = new GrowingBytes();
   /** How much has to be there before anything can be cut. */
   #needed = headBytes;
 
@@ -41,16 +40,14 @@ export class FrameCutter {
 
   /** Whether a frame has begun that is not whole. */
   get isInFrame(): boolean {
-    return this.#length > 0;
+    return this.#kept.length > 0;
   }
 
   /** The frames that are whole now. They share the memory of the bytes. Throws FrameTooLongError. */
   cut(bytes: Uint8Array): readonly Frame[] {
-    const all = this.#length === 0 ? bytes : this.#keep(bytes);
-    if (all.length < this.#needed) {
-      if (this.#length === 0) this.#keep(bytes);
-      return [];
-    }
+    if (this.isInFrame || bytes.length < this.#needed) this.#kept.add(bytes, this.#needed);
+    const all = this.isInFrame ? this.#kept.bytes : bytes;
+    if (all.length < this.#needed) return [];
     const view = new DataView(all.buffer, all.byteOffset, all.byteLength);
     const frames: Frame[] = [];
     let at = 0;
@@ -66,25 +63,8 @@ export class FrameCutter {
       frames.push({ flags: view.getUint8(at), data: all.subarray(at + headBytes, end) });
       at = end;
     }
-    this.#kept = nothing;
-    this.#length = 0;
-    if (at < all.length) this.#keep(all.subarray(at));
+    this.#kept.clear();
+    if (at < all.length) this.#kept.add(all.subarray(at), this.#needed);
     return frames;
-  }
-
-  /**
-   * All that is kept, with these bytes. They are copied, to where there is room for as much again: a frame that comes in small pieces
-   * takes no more memory than its bytes do, and no byte is copied more than a few times.
-   */
-  #keep(bytes: Uint8Array): Uint8Array {
-    const length = this.#length + bytes.length;
-    if (length > this.#kept.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(length, Math.min(2 * length, this.#needed)));
-      larger.set(this.#kept.subarray(0, this.#length));
-      this.#kept = larger;
-    }
-    this.#kept.set(bytes, this.#length);
-    this.#length = length;
-    return this.#kept.subarray(0, length);
   }
 }

@@ -6,18 +6,11 @@
 import type { DescMessage, DescMethod, Message, MessageShape } from '@bufbuild/protobuf';
 import { fromBinary, fromJsonString } from '@bufbuild/protobuf';
 import { Code, ConnectError } from '@connectrpc/connect';
-import {
-  type Compression,
-  type EnvelopedMessage,
-  pipe,
-  readAllBytes,
-  transformDecompressEnvelope,
-  transformJoinEnvelopes,
-  transformSplitEnvelope,
-} from '@connectrpc/connect/protocol';
+import { type Compression, encodeEnvelope } from '@connectrpc/connect/protocol';
 import { inBackground } from '#common/background.ts';
 import { checkJsonBounds, jsonBounds } from '#common/json-text.ts';
 import { type Problem, type ProblemExtras, problem } from '#common/problem.ts';
+import { GrowingBytes } from '../growing-bytes.ts';
 import { hasDetail, toConnectError } from './connect-error.ts';
 import { endOfCall, untilEnd } from './cut-short.ts';
 import { type Frame, FrameCutter, FrameTooLongError } from './frames.ts';
@@ -125,39 +118,39 @@ async function wholeMessage(
   wire: Wire,
   rules: BodyRules,
 ): Promise<Uint8Array> {
-  const read = await readAllBytes(bytes, rules.messageMaxBytes);
-  const message = compression === null ? read : await compression.decompress(read, rules.messageMaxBytes);
+  const { messageMaxBytes } = rules;
+  const read = new GrowingBytes();
+  for await (const piece of bytes) {
+    if (read.length + piece.length > messageMaxBytes) throw tooLarge({ messageMaxBytes });
+    read.add(piece, messageMaxBytes);
+  }
+  const message = compression === null ? read.bytes : await compression.decompress(read.bytes, messageMaxBytes);
   checkMessage(message, wire, rules);
   return message;
 }
 
-function envelopes(
+/** Each message as the protocol has it on the wire, but not compressed. */
+async function* envelopes(
   bytes: AsyncIterable<Uint8Array>,
   compression: Compression | null,
   wire: Wire,
   rules: BodyRules,
-): AsyncIterable<Uint8Array> {
-  const check = (all: AsyncIterable<EnvelopedMessage>) => checkEach(all, wire, rules);
-  const split = transformSplitEnvelope(rules.messageMaxBytes);
-  const decompress = transformDecompressEnvelope(compression, rules.messageMaxBytes);
-  return pipe(bytes, split, decompress, check, transformJoinEnvelopes());
-}
-
-async function* checkEach(
-  all: AsyncIterable<EnvelopedMessage>,
-  wire: Wire,
-  rules: BodyRules,
-): AsyncGenerator<EnvelopedMessage> {
+): AsyncGenerator<Uint8Array> {
   const { methodKind } = rules.method;
   const single = methodKind === 'unary' || methodKind === 'server_streaming';
+  const cutter = new FrameCutter(rules.messageMaxBytes);
   let count = 0;
-  for await (const envelope of all) {
-    count += 1;
-    if (single && count > 1)
-      throw toConnectError(malformed('The call takes one message, but got more.'), Code.Unimplemented);
-    checkMessage(envelope.data, wire, rules);
-    yield envelope;
+  for await (const piece of bytes) {
+    for (const frame of cutter.cut(piece)) {
+      count += 1;
+      if (single && count > 1)
+        throw toConnectError(malformed('The call takes one message, but got more.'), Code.Unimplemented);
+      const data = await uncompressed(frame, compression, rules);
+      checkMessage(data, wire, rules);
+      yield encodeEnvelope(frame.flags & ~compressedFlag, data);
+    }
   }
+  if (cutter.isInFrame) throw lastIsCutShort();
   if (single && count === 0)
     throw toConnectError(malformed('The call takes one message, but got none.'), Code.Unimplemented);
 }

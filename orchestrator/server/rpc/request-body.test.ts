@@ -1,0 +1,69 @@
+/** A body in pieces of one byte, as a hostile client sends it: it costs what its bytes cost, whatever way it is read. */
+import { Readable } from 'node:stream';
+import { create, toBinary, toJsonString } from '@bufbuild/protobuf';
+import { describe, expect, it } from 'vitest';
+import { type CreateJobRequest, CreateJobRequestSchema, JobService } from '#gen/botrunner/v1/job_service_pb.js';
+import type { NodeRequest } from '../node-http.ts';
+import { readJsonBody } from '../rest/json-body.ts';
+import { encodeFrame } from './frames.ts';
+import { type BodyRules, requestBody } from './request-body.ts';
+import type { Wire } from './wire.ts';
+
+const job = (length: number): CreateJobRequest =>
+  create(CreateJobRequestSchema, { blueprint: 'bot_runner', data: { code: 'x'.repeat(length) } });
+
+/** All in the same memory: whoever keeps a piece finds another one there. */
+async function* oneByOne(bytes: Uint8Array): AsyncGenerator<Buffer> {
+  const piece = Buffer.alloc(1);
+  for (const byte of bytes) {
+    piece[0] = byte;
+    yield piece;
+  }
+  piece.fill(0);
+}
+
+async function joined(pieces: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const all: Uint8Array[] = [];
+  for await (const piece of pieces) all.push(piece);
+  return Buffer.concat(all);
+}
+
+const signal = () => new AbortController().signal;
+const rules: BodyRules = { method: JobService.method.createJob, messageMaxBytes: 1_000_000, boundValues: true };
+
+const wires: readonly Wire[] = [
+  { protocol: 'grpc', binary: true },
+  { protocol: 'grpc-web', binary: false },
+  { protocol: 'connect', binary: true },
+  { protocol: 'connect', binary: false },
+];
+const bodyOf = ({ protocol, binary }: Wire, message: CreateJobRequest): Uint8Array => {
+  if (protocol !== 'connect') return encodeFrame(CreateJobRequestSchema, message, binary);
+  return binary
+    ? toBinary(CreateJobRequestSchema, message)
+    : Buffer.from(toJsonString(CreateJobRequestSchema, message));
+};
+
+describe.each(wires)('by $protocol, binary: $binary', (wire) => {
+  it('keeps no piece', async () => {
+    const body = bodyOf(wire, job(1_000));
+    const read = await joined(requestBody({ bytes: oneByOne(body), compression: null, signal }, wire, rules));
+    expect(read.equals(body)).toBe(true);
+  });
+});
+
+it('looks at each piece once', async () => {
+  const wire: Wire = { protocol: 'grpc', binary: true };
+  const body = bodyOf(wire, job(300_000));
+  const bytes = Readable.from(Array.from(body, (_, at) => body.subarray(at, at + 1)));
+  const read = await joined(requestBody({ bytes, compression: null, signal }, wire, rules));
+  expect(read.length).toBe(body.length);
+});
+
+it('keeps no piece of a REST body', async () => {
+  const text = JSON.stringify({ code: 'x'.repeat(1_000) });
+  const bytes = oneByOne(Buffer.from(text));
+  const request = { headers: { 'content-type': 'application/json' }, iterator: () => bytes };
+  // All that is read of a request.
+  expect(JSON.stringify(await readJsonBody(request as unknown as NodeRequest, 10_000))).toBe(text);
+});
