@@ -62,6 +62,10 @@ export function always(everyMs: number, work: () => void, report: ErrorReport = 
 /** As soon as what runs now has ended, before anything else: a microtask. */
 export const soon = (work: () => void, report: ErrorReport = warn): void => queueMicrotask(() => attempt(work, report));
 
+/** When what runs now has ended with all that follows from it in microtasks, before anything else: what it had to say is said by then. */
+export const atEndOfTurn = (work: () => void, report: ErrorReport = warn): void =>
+  process.nextTick(() => attempt(work, report));
+
 /** When the event loop has been round once, so that others had their turn. */
 export const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 

@@ -30,21 +30,6 @@ describe('a queue for one reader', () => {
     );
   });
 
-  it('gives out together what waits, up to a bound, and what comes later for itself', async () => {
-    const queue = new AsyncQueue<number>(100);
-    const reading = queue.readTogether(3);
-    for (const value of [1, 2, 3, 4]) queue.push(value);
-    expect((await reading.next()).value).toEqual([1, 2, 3]);
-    expect((await reading.next()).value).toEqual([4]);
-    const next = reading.next();
-    await Promise.resolve();
-    queue.push(5);
-    queue.push(6);
-    queue.end();
-    expect((await next).value).toEqual([5, 6]);
-    expect((await reading.next()).done).toBe(true);
-  });
-
   it('wakes a reader that waits: for a value, for the end', async () => {
     const queue = new AsyncQueue<string>(10);
     const reading = readAll(queue);

@@ -61,25 +61,12 @@ export class AsyncQueue<T> {
 
   /** For one reader: values up to the end of the queue, or until aborted. */
   async *read(signal?: AbortSignal): AsyncGenerator<T, void, undefined> {
-    while (await this.#untilSome(signal)) yield this.#shift();
-  }
-
-  /** As `read`, but what waits by then comes together: at most so many values. */
-  async *readTogether(max: number, signal?: AbortSignal): AsyncGenerator<readonly T[], void, undefined> {
-    while (await this.#untilSome(signal)) {
-      const values: T[] = [];
-      while (this.size > 0 && values.length < max) values.push(this.#shift());
-      yield values;
+    while (signal?.aborted !== true) {
+      if (this.size > 0) yield this.#shift();
+      else if (this.#ended === undefined) await this.#bell.wait({ signal });
+      else if (this.#ended.reason !== undefined) throw this.#ended.reason;
+      else return;
     }
-  }
-
-  /** True when a value waits, false at the end; a promise while there is neither. Throws what the queue has ended with. */
-  #untilSome(signal: AbortSignal | undefined): boolean | Promise<boolean> {
-    if (signal?.aborted === true) return false;
-    if (this.size > 0) return true;
-    if (this.#ended === undefined) return this.#bell.wait({ signal }).then(() => this.#untilSome(signal));
-    if (this.#ended.reason !== undefined) throw this.#ended.reason;
-    return false;
   }
 
   /** Ends the queue cleanly when the signal aborts. The returned function takes that back. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { inOrder } from './in-order.ts';
+import { inOrder, MessagesInOrder } from './in-order.ts';
 
 /** Messages that come as fast as they are read, and handlers that end when the test lets them. */
 function stage(count: number) {
@@ -62,4 +62,53 @@ test('a session that another one has taken over handles nothing more', async () 
   for (const n of [0, 1]) end(n)?.resolve();
   await done;
   expect(begun).toEqual([0, 1]);
+});
+
+/** Messages that are pushed to it, and what it tells who pushes. */
+function pushed(handle: (n: number) => Promise<void> | undefined) {
+  const told: string[] = [];
+  const messages = new MessagesInOrder<number>({
+    handle,
+    underWayMax: 2,
+    continues: () => true,
+    failed: (error) => told.push(`failed: ${error}`),
+    room: () => told.push('room'),
+    over: (failure) => told.push(`over: ${failure?.error ?? 'cleanly'}`),
+  });
+  return { messages, told };
+}
+
+test('who pushes them is told when there are enough, when more may come, and when all are handled', async () => {
+  const { handle, end, begun } = stage(0);
+  const { messages, told } = pushed((n) => (n === 0 ? undefined : handle(n)));
+  expect([0, 1, 0, 2].map((n) => messages.take(n))).toEqual([true, true, true, false]);
+  end(1)?.resolve();
+  await turn();
+  expect(told).toEqual(['room']);
+  expect(messages.take(3)).toBe(false);
+  messages.end();
+  expect(messages.take(4)).toBe(false);
+  for (const n of [2, 3]) end(n)?.resolve();
+  await turn();
+  expect(begun).toEqual([1, 2, 3]);
+  expect(told).toEqual(['room', 'over: cleanly']);
+});
+
+test('who pushes them is told of a failure once, and of the end when what was under way has ended', async () => {
+  const { handle, end } = stage(0);
+  const { messages, told } = pushed(handle);
+  messages.take(1);
+  messages.take(2);
+  end(1)?.reject('the disk is full');
+  await turn();
+  messages.end({ error: 'the connection was lost' });
+  expect(told).toEqual(['failed: the disk is full']);
+  end(2)?.reject('and again');
+  await turn();
+  expect(told).toEqual(['failed: the disk is full', 'over: the disk is full']);
+  const thrown = pushed(() => {
+    throw 'not one of ours';
+  });
+  expect(thrown.messages.take(1)).toBe(false);
+  expect(thrown.told).toEqual(['failed: not one of ours', 'over: not one of ours']);
 });

@@ -1,26 +1,20 @@
 /**
- * One worker session, from Hello to its end. Any failure ends it whole; the worker dials again and starts over.
- * Messages are handled in the order they came, many of them in one commit; what is acknowledged is on disk.
+ * One worker session, from its Welcome to its end. Any failure ends it whole; the worker dials again and starts over.
+ * Messages are handled in the order they came, many of them in one commit; what is acknowledged is on disk. One that is idle is an
+ * object and the promise of its end: there may be thousands.
  */
-
-import { isDeepStrictEqual } from 'node:util';
 import { create } from '@bufbuild/protobuf';
-import { ulid } from 'ulid';
-import { inBackground } from '#common/background.ts';
 import { capabilities } from '#common/capabilities.ts';
 import type { Clock } from '#common/clock.ts';
-import { workerIdPattern } from '#common/ids.ts';
-import { checkLabels, workerLabelsMax } from '#common/labels.ts';
 import type { Logger } from '#common/log.ts';
 import { refuse } from '#common/problem.ts';
 import type { Secret } from '#common/secret.ts';
-import { protocolMax, protocolMin } from '#common/version.ts';
 import { onAbort } from '#common/waiting/abort.ts';
-import { inOrder } from '#common/waiting/in-order.ts';
+import { inOrder, MessagesInOrder, type MessagesOwner } from '#common/waiting/in-order.ts';
+import type { PushedMessages, Taker } from '#common/waiting/pushed-messages.ts';
 import {
   type DesiredSet,
   type Ensure,
-  type Hello,
   type SessionRequest,
   type SessionResponse,
   SessionResponseSchema,
@@ -28,16 +22,12 @@ import {
 import type { Engine } from '../engine/engine.ts';
 import type { BuildOutputHub } from '../logs/build-output-hub.ts';
 import type { Store } from '../store/store.ts';
-import { wantBotsOfWorker, wantWorker } from '../store/want.ts';
+import { wantWorker } from '../store/want.ts';
 import type { Adoption } from './adoption.ts';
-import { type DesiredSource, tellAll, toldNothing, wholeSet } from './desired.ts';
+import type { DesiredSource } from './desired.ts';
 import type { Fleet, FleetTimes, SessionFacts } from './fleet.ts';
-
 import type { Restore } from './restore.ts';
-import { SendQueue } from './send-queue.ts';
 
-// Far more names than there are; the rest would only fill the store.
-const capabilitiesMax = 100;
 // As many as share one commit; more of one worker would only lie in memory.
 const underWayMax = 512;
 
@@ -57,95 +47,114 @@ export interface SessionDeps {
   readonly storeId: string;
 }
 
-function checkHello(message: SessionRequest | undefined, workerId: string): Hello {
-  if (message?.body.case !== 'hello') refuse('INVALID_WORKER', 'The first message of a session must be Hello.');
-  const hello = message.body.value;
-  if (!workerIdPattern.test(hello.workerId)) refuse('INVALID_WORKER', 'The worker id is not valid.');
-  if (hello.workerId !== workerId) {
-    refuse('PERMISSION_DENIED', `The credential belongs to worker ${workerId}.`, {
-      hint: 'Give each worker its own DATA_DIR.',
-    });
+/** Where the messages of a worker come from: they are pushed where there may be thousands of sessions, else asked for. */
+export type SessionRequests = AsyncIterator<SessionRequest> | PushedMessages<SessionRequest>;
+
+/** Sends what a session says, what goes out together. False when there is nobody to send to; a promise while that is slow. */
+export type SendResponses = (together: readonly SessionResponse[]) => boolean | Promise<boolean>;
+
+const isPushed = (incoming: SessionRequests): incoming is PushedMessages<SessionRequest> => 'handTo' in incoming;
+
+/** Made by openSession. To be run or drained once, and then closed. */
+export class Session implements MessagesOwner<SessionRequest>, Taker<SessionRequest> {
+  readonly underWayMax = underWayMax;
+  readonly #deps: SessionDeps;
+  readonly #facts: SessionFacts;
+  readonly #knowsRemaining: boolean;
+  readonly #messages: MessagesInOrder<SessionRequest>;
+  readonly #letGo: () => void;
+  #incoming: PushedMessages<SessionRequest> | undefined;
+
+  /** It is in the fleet, and its Welcome is queued. Begins to read. */
+  constructor(deps: SessionDeps, facts: SessionFacts, incoming: SessionRequests, signal: AbortSignal) {
+    this.#deps = deps;
+    this.#facts = facts;
+    this.#knowsRemaining = facts.capabilities.includes(capabilities.deadlineRemaining);
+    this.#messages = new MessagesInOrder(this);
+    this.#letGo = onAbort(signal, () => facts.queue.end(new Error('the connection was lost')));
+    if (isPushed(incoming)) {
+      this.#incoming = incoming;
+      incoming.handTo(this);
+    } else {
+      const how = {
+        handle: (message: SessionRequest) => this.handle(message),
+        underWayMax,
+        continues: () => this.continues(),
+      };
+      inOrder(incoming, how, (error) => this.failed(error)).then(
+        () => this.over(undefined),
+        (error: unknown) => this.over({ error }),
+      );
+    }
   }
-  const labels = checkLabels(Object.entries(hello.labels), workerLabelsMax);
-  if (!labels.ok) refuse('INVALID_WORKER', labels.problem.message);
-  if (hello.protocolMin > protocolMax || hello.protocolMax < protocolMin) {
-    refuse(
-      'INVALID_WORKER',
-      `The worker speaks session protocol ${hello.protocolMin} to ${hello.protocolMax}, the orchestrator ${protocolMin} to ${protocolMax}.`,
-    );
+
+  /** Resolves when the session is over, rejects with what it ended with. */
+  async run(send: SendResponses): Promise<void> {
+    await this.#deps.engine.placeWaiting();
+    await this.#facts.queue.deliver((bodies) => send(bodies.map((body) => this.#responseOf(body))));
   }
-  return hello;
+
+  /** As run, for one who asks for each. */
+  async *drain(): AsyncGenerator<SessionResponse, void, undefined> {
+    await this.#deps.engine.placeWaiting();
+    for await (const bodies of this.#facts.queue.drain()) {
+      for (const body of bodies) yield this.#responseOf(body);
+    }
+  }
+
+  /** The worker is not connected any more, unless it has another session by now. */
+  async close(): Promise<void> {
+    const { fleet, adoption, logger } = this.#deps;
+    this.#letGo();
+    const wasCurrent = fleet.isCurrent(this.#facts);
+    fleet.leave(this.#facts);
+    adoption.left(this.#facts);
+    if (wasCurrent) await noteLeaving(this.#deps, this.#facts);
+    logger.info({ workerId: this.#facts.workerId }, 'worker session ended');
+  }
+
+  take(message: SessionRequest): boolean {
+    return this.#messages.take(message);
+  }
+
+  end(failure: { readonly error: unknown } | undefined): void {
+    this.#messages.end(failure);
+  }
+
+  /** Nearly all messages are heartbeats, after which there is nothing to wait for. */
+  handle(message: SessionRequest): Promise<void> | undefined {
+    const { fleet, engine } = this.#deps;
+    const { body } = message;
+    if (body.case === 'heartbeat') {
+      const { ready, notReadyReason } = body.value;
+      return fleet.heartbeat(this.#facts, ready, notReadyReason) ? engine.placeWaiting() : undefined;
+    }
+    fleet.heard(this.#facts);
+    return handleOther(this.#deps, this.#facts, message);
+  }
+
+  continues(): boolean {
+    return this.#deps.fleet.isCurrent(this.#facts);
+  }
+
+  failed(error: unknown): void {
+    this.#facts.queue.end(toError(error));
+  }
+
+  room(): void {
+    this.#incoming?.resume();
+  }
+
+  over(failure: { readonly error: unknown } | undefined): void {
+    this.#facts.queue.end(failure === undefined ? undefined : toError(failure.error));
+  }
+
+  #responseOf(body: SessionResponse['body']): SessionResponse {
+    return create(SessionResponseSchema, { body: asKnown(body, this.#knowsRemaining) });
+  }
 }
 
-/**
- * Serves one session of the worker that the caller's credential names; the generator ends when the session does. Its values are messages that
- * go out together.
- */
-export async function* serveSession(
-  deps: SessionDeps,
-  requests: AsyncIterable<SessionRequest>,
-  workerId: string,
-  signal: AbortSignal,
-): AsyncGenerator<readonly SessionResponse[]> {
-  const incoming = requests[Symbol.asyncIterator]();
-  const first = await incoming.next();
-  const hello = checkHello(first.done ? undefined : first.value, workerId);
-  const queue = new SendQueue();
-  const { fleet, engine, logger, times, desired, clock } = deps;
-  const knowsChanges = hello.capabilities.includes(capabilities.desiredChanges);
-  const facts: SessionFacts = {
-    workerId: hello.workerId,
-    sessionId: ulid(),
-    bootId: hello.bootId,
-    capabilities: hello.capabilities.slice(0, capabilitiesMax),
-    labels: { ...hello.labels },
-    patienceMs: 0,
-    runtime: hello.runtime,
-    memoryBytes: Number(hello.capacity?.memoryBytes ?? 0),
-    cpuMillis: hello.capacity?.cpuMillis ?? 0,
-    queue,
-    told: knowsChanges ? toldNothing() : undefined,
-  };
-  fleet.assertNotFenced(workerId, hello.bootId);
-  await remember(deps, hello, facts);
-  const decidedAnew = await deps.restore.meet(hello);
-  if (decidedAnew.length > 0) await engine.decideAnew(decidedAnew);
-  if (hello.snapshot.length > 0) await engine.observe(hello.workerId, hello.snapshot);
-  const desiredSet = await deps.store.look([wantBotsOfWorker(workerId)], (tx) => wholeSet(desired, tx, workerId));
-  // In one turn with the look: nothing is sent to the session before its Welcome, and nothing decided since is missing in that.
-  fleet.join(facts, hello.ready, hello.notReadyReason);
-  logger.info({ workerId: hello.workerId, runtime: hello.runtime, version: hello.version }, 'worker joined');
-  const letGo = onAbort(signal, () => queue.end(new Error('the connection was lost')));
-  if (facts.told) tellAll(facts.told, desiredSet, clock.monotonicMs(), Math.random());
-  queue.push({
-    case: 'welcome',
-    value: {
-      $typeName: 'botrunner.v1.Welcome',
-      sessionId: facts.sessionId,
-      protocol: Math.min(protocolMax, hello.protocolMax),
-      heartbeatIntervalMs: times.heartbeatMs,
-      desiredSet: { ...desiredSet, openings: deps.restore.histories.openings() },
-      storeId: deps.storeId,
-    },
-  });
-  receive(deps, facts, incoming).then(
-    () => queue.end(),
-    (error: unknown) => queue.end(toError(error)),
-  );
-  try {
-    await engine.placeWaiting();
-    const knowsRemaining = facts.capabilities.includes(capabilities.deadlineRemaining);
-    for await (const bodies of queue.drain())
-      yield bodies.map((body) => create(SessionResponseSchema, { body: asKnown(body, knowsRemaining) }));
-  } finally {
-    letGo();
-    const wasCurrent = fleet.isCurrent(facts);
-    fleet.leave(facts);
-    deps.adoption.left(facts);
-    if (wasCurrent) await noteLeaving(deps, facts);
-    logger.info({ workerId: hello.workerId }, 'worker session ended');
-  }
-}
+const toError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
 
 /**
  * A worker before `deadline.remaining` compares the deadline with its own clock, which may be wrong: it gets none, and the
@@ -171,31 +180,6 @@ function asKnown(body: SessionResponse['body'], knowsRemaining: boolean): Sessio
     default:
       return body;
   }
-}
-
-function receive(deps: SessionDeps, facts: SessionFacts, incoming: AsyncIterator<SessionRequest>): Promise<void> {
-  return inOrder(
-    incoming,
-    {
-      handle(message) {
-        deps.fleet.heard(facts);
-        return handle(deps, facts, message);
-      },
-      underWayMax,
-      continues: () => deps.fleet.isCurrent(facts),
-    },
-    (error) => facts.queue.end(toError(error)),
-  );
-}
-
-const toError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
-
-/** Nearly all messages are heartbeats, after which there is nothing to wait for. */
-function handle(deps: SessionDeps, facts: SessionFacts, message: SessionRequest): Promise<void> | undefined {
-  const { body } = message;
-  if (body.case !== 'heartbeat') return handleOther(deps, facts, message);
-  const { ready, notReadyReason } = body.value;
-  return deps.fleet.heartbeat(facts, ready, notReadyReason) ? deps.engine.placeWaiting() : undefined;
 }
 
 async function handleOther(deps: SessionDeps, facts: SessionFacts, { body }: SessionRequest): Promise<void> {
@@ -247,38 +231,4 @@ async function noteLeaving({ store, fleet, clock, logger }: SessionDeps, facts: 
   await store
     .change([wantWorker(facts.workerId)], (tx) => tx.workers.seen(facts.workerId, at))
     .catch((error: unknown) => logger.debug({ err: error }, 'the last-seen time of a worker could not be stored'));
-}
-
-/**
- * Who it is is on disk before its Welcome. Most that come are known, and only come back: then nothing but a date has changed, which nobody
- * waits for, however many come at once.
- */
-async function remember(deps: SessionDeps, hello: Hello, facts: SessionFacts): Promise<void> {
-  const { store, clock, logger } = deps;
-  const { workerId } = hello;
-  const now = clock.wallMs();
-  const seen = {
-    workerId,
-    bootId: hello.bootId,
-    runtime: hello.runtime,
-    engineVersion: hello.engineVersion,
-    version: hello.version,
-    memoryBytes: Number(hello.capacity?.memoryBytes ?? 0),
-    cpuMillis: hello.capacity?.cpuMillis ?? 0,
-    labels: facts.labels,
-    capabilities: facts.capabilities,
-  };
-  const isKnown = await store.look([wantWorker(workerId)], ({ workers }) => {
-    const record = workers.get(workerId);
-    if (record === undefined || workers.isForgotten(workerId)) return false;
-    const { firstSeenAt: _first, lastSeenAt: _last, ...known } = record;
-    return isDeepStrictEqual(known, seen);
-  });
-  const written = store.change(
-    [wantWorker(workerId)],
-    ({ workers }) => workers.put({ ...seen, firstSeenAt: workers.get(workerId)?.firstSeenAt ?? now, lastSeenAt: now }),
-    isKnown ? 'soon' : 'now',
-  );
-  if (!isKnown) return written;
-  inBackground(written, (error) => logger.debug({ err: error }, 'the last-seen time of a worker could not be stored'));
 }

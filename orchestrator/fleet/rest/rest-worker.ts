@@ -70,8 +70,11 @@ export class RestWorker {
   }
 
   /** Turns the session's messages into tasks until the session ends. */
-  async run(): Promise<void> {
-    for await (const bodies of this.queue.drain()) for (const body of bodies) this.#receive(body);
+  run(): Promise<void> {
+    return this.queue.deliver((bodies) => {
+      for (const body of bodies) this.#receive(body);
+      return true;
+    });
   }
 
   #receive(body: SessionResponse['body']): void {

@@ -1,6 +1,7 @@
 /** Calls with streams in both directions that last, of which there may be thousands: in plain gRPC they do not come to the library at all. */
 import type { DescMessage, DescMethodBiDiStreaming, MessageShape } from '@bufbuild/protobuf';
 import type { Logger } from '#common/log.ts';
+import type { PushedMessages } from '#common/waiting/pushed-messages.ts';
 import type { Scope } from '../../core/records.ts';
 import type { Identity } from '../auth.ts';
 import { encodeFrame } from './frames.ts';
@@ -12,12 +13,14 @@ import type { BodyRules } from './request-body.ts';
 export interface DirectCall<I extends DescMessage = DescMessage, O extends DescMessage = DescMessage> {
   readonly method: DescMethodBiDiStreaming<I, O>;
   readonly scope: Scope;
-  /** Ends when its values do, and when the signal aborts. A value is messages that go out together. */
-  serve(
-    requests: AsyncIterable<MessageShape<I>>,
-    identity: Identity,
-    signal: AbortSignal,
-  ): AsyncIterable<readonly MessageShape<O>[]>;
+  /** Resolves when all is sent; ends when the signal aborts. */
+  serve(requests: PushedMessages<MessageShape<I>>, identity: Identity, answer: DirectAnswer<O>): Promise<void>;
+}
+
+export interface DirectAnswer<O extends DescMessage> {
+  readonly signal: AbortSignal;
+  /** For messages that go out together; as OwnStream.write. */
+  readonly send: (together: readonly MessageShape<O>[]) => boolean | Promise<boolean>;
 }
 
 export interface DirectWay {
@@ -32,16 +35,20 @@ export function takeDirect<I extends DescMessage, O extends DescMessage>(
   { method, serve }: DirectCall<I, O>,
   { incoming, rules, identity, logger }: DirectWay,
 ): TakenCall {
-  const run = async ({ signal, write }: OwnStream): Promise<void> => {
-    const messages = new MessageReader(incoming, method.input, rules);
-    for await (const together of serve(messages, identity, signal)) {
-      for (const frames of framesOf(method.output, together)) {
-        const next = write(frames);
-        if (next !== true && !(await next)) return;
-      }
-    }
+  const run = ({ signal, write }: OwnStream): Promise<void> => {
+    const send = (together: readonly MessageShape<O>[]) => writeAll(framesOf(method.output, together), write);
+    return serve(new MessageReader(incoming, method.input, rules), identity, { signal, send });
   };
   return { identity, timeoutMs: undefined, logger, run };
+}
+
+function writeAll(pieces: Iterator<Uint8Array>, write: OwnStream['write']): boolean | Promise<boolean> {
+  for (let next = pieces.next(); !next.done; next = pieces.next()) {
+    const more = write(next.value);
+    if (more === false) return false;
+    if (more !== true) return more.then((isThere) => isThere && writeAll(pieces, write));
+  }
+  return true;
 }
 
 // Of one write: a reader that is slow holds as much, or one message that is larger.

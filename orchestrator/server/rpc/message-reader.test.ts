@@ -93,3 +93,57 @@ it('makes a sender wait whose messages nobody takes', async () => {
   for (let n = 0; n < 64; n++) await reader.next();
   expect(incoming.paused).toBe(false);
 });
+
+/** Takes so many, then none until the next `resume`; and what it took. */
+function createTaker() {
+  const taken: string[] = [];
+  const state = { left: 0 };
+  return {
+    taken,
+    state,
+    take({ body }: { readonly body: { readonly case?: unknown; readonly value?: unknown } }) {
+      taken.push((body.value as { taskId: string }).taskId);
+      state.left -= 1;
+      return state.left > 0;
+    },
+    end(failure: { readonly error: unknown } | undefined) {
+      taken.push(failure === undefined ? 'end' : String(failure.error));
+    },
+  };
+}
+
+it('hands them to a taker as they come, and makes the sender wait for one that takes no more', () => {
+  const { incoming, reader } = open();
+  const taker = createTaker();
+  incoming.emit('data', Buffer.concat([frameOf('a'), frameOf('b'), frameOf('c')]));
+  taker.state.left = 2;
+  reader.handTo(taker);
+  expect(taker.taken).toEqual(['a', 'b']);
+  for (let n = 0; n < 63; n++) incoming.emit('data', frameOf(`${n}`));
+  expect(incoming.paused).toBe(true);
+  incoming.emit('end');
+  expect(taker.taken).toEqual(['a', 'b']);
+  taker.state.left = 1_000;
+  reader.resume();
+  expect(taker.taken).toEqual(['a', 'b', 'c', ...Array.from({ length: 63 }, (_, n) => `${n}`), 'end']);
+});
+
+it('lets the sender go on when the taker has taken all, and hands an error over behind what came before it', () => {
+  const { incoming, reader } = open();
+  const taker = createTaker();
+  reader.handTo(taker);
+  taker.state.left = 1;
+  for (let n = 0; n <= 64; n++) incoming.emit('data', frameOf(`${n}`));
+  expect(taker.taken).toEqual(['0']);
+  expect(incoming.paused).toBe(true);
+  taker.state.left = 100;
+  reader.resume();
+  expect(incoming.paused).toBe(false);
+  taker.state.left = 1;
+  incoming.emit('data', frameOf('x'));
+  incoming.emit('data', frameOf('y'));
+  incoming.emit('data', frame(Buffer.alloc(3), 1));
+  taker.state.left = 100;
+  reader.resume();
+  expect(taker.taken.slice(-3)).toEqual(['x', 'y', expect.stringContaining('compressed')]);
+});

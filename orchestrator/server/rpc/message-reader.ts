@@ -3,6 +3,7 @@
  * every message through them. One frame after the other, as they come; the same bounds and errors as in request-body.ts.
  */
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
+import type { PushedMessages, Taker } from '#common/waiting/pushed-messages.ts';
 import { BodyBrokenOffError } from '../request-bytes.ts';
 import { type Frame, FrameCutter } from './frames.ts';
 import { type BodyRules, compressedSomehow, decoded, explained, lastIsCutShort } from './request-body.ts';
@@ -19,13 +20,17 @@ export interface Incoming {
   resume(): unknown;
 }
 
-export class MessageReader<D extends DescMessage> implements AsyncIterableIterator<MessageShape<D>> {
+export class MessageReader<D extends DescMessage> implements PushedMessages<MessageShape<D>> {
   readonly #incoming: Incoming;
   readonly #schema: D;
   readonly #rules: BodyRules;
   readonly #cutter: FrameCutter;
+  /** Decoded and not taken. */
   #messages: MessageShape<D>[] = [];
   #waiting: PromiseWithResolvers<IteratorResult<MessageShape<D>>> | undefined;
+  #taker: Taker<MessageShape<D>> | undefined;
+  /** The taker takes no more for now. */
+  #isHeld = false;
   #end: { readonly error?: unknown } | undefined;
 
   constructor(incoming: Incoming, schema: D, rules: BodyRules) {
@@ -56,6 +61,27 @@ export class MessageReader<D extends DescMessage> implements AsyncIterableIterat
     return this.#waiting.promise;
   }
 
+  handTo(taker: Taker<MessageShape<D>>): void {
+    this.#taker = taker;
+    this.#hand(taker);
+  }
+
+  resume(): void {
+    this.#isHeld = false;
+    if (this.#taker !== undefined) this.#hand(this.#taker);
+  }
+
+  #hand(taker: Taker<MessageShape<D>>): void {
+    while (!this.#isHeld) {
+      const value = this.#messages.shift();
+      if (value === undefined) break;
+      this.#isHeld = !taker.take(value);
+    }
+    if (this.#messages.length > 0) return;
+    if (this.#end !== undefined) taker.end('error' in this.#end ? { error: this.#end.error } : undefined);
+    else if (!this.#isHeld) this.#incoming.resume();
+  }
+
   #ended(end: { readonly error?: unknown }): Promise<IteratorResult<MessageShape<D>>> {
     if ('error' in end) return Promise.reject(end.error);
     return Promise.resolve({ done: true, value: undefined });
@@ -68,6 +94,7 @@ export class MessageReader<D extends DescMessage> implements AsyncIterableIterat
     this.#waiting = undefined;
     // Who waits has taken all that there was.
     if (waiting !== undefined) this.#ended(end).then(waiting.resolve, waiting.reject);
+    else if (this.#taker !== undefined) this.#hand(this.#taker);
   }
 
   #take(bytes: Buffer): void {
@@ -84,8 +111,9 @@ export class MessageReader<D extends DescMessage> implements AsyncIterableIterat
   #give(value: MessageShape<D>): void {
     const waiting = this.#waiting;
     this.#waiting = undefined;
-    if (waiting === undefined) this.#messages.push(value);
-    else waiting.resolve({ done: false, value });
+    if (waiting !== undefined) waiting.resolve({ done: false, value });
+    else if (this.#taker === undefined || this.#isHeld) this.#messages.push(value);
+    else this.#isHeld = !this.#taker.take(value);
   }
 
   #decoded({ flags, data }: Frame): MessageShape<D> {

@@ -2,7 +2,6 @@
 import { create } from '@bufbuild/protobuf';
 import type { ServiceImpl } from '@connectrpc/connect';
 import { refuse } from '#common/problem.ts';
-import { oneByOne } from '#common/waiting/one-by-one.ts';
 import {
   type FetchArtifactRequest,
   FetchArtifactResponseSchema,
@@ -10,7 +9,8 @@ import {
   type SessionResponseSchema,
   WorkerService,
 } from '#gen/botrunner/v1/worker_service_pb.js';
-import { type SessionDeps, serveSession } from '../../fleet/session.ts';
+import { serveSession, sessionResponses } from '../../fleet/open-session.ts';
+import type { SessionDeps } from '../../fleet/session.ts';
 import type { BotLogReader } from '../../logs/bot-log-reader.ts';
 import type { Store } from '../../store/store.ts';
 import { wantArtifact, wantBotsOfWorker } from '../../store/want.ts';
@@ -60,7 +60,8 @@ export const createDirectSession = ({
 }: Pick<WorkerServiceDeps, 'session'>): DirectCall<typeof SessionRequestSchema, typeof SessionResponseSchema> => ({
   method: WorkerService.method.session,
   scope: 'worker',
-  serve: (requests, identity, signal) => serveSession(session, requests, requireWorker(identity), signal),
+  serve: (requests, identity, { signal, send }) =>
+    serveSession(session, requests, requireWorker(identity), signal, send),
 });
 
 export function createWorkerService(deps: WorkerServiceDeps): ServiceImpl<typeof WorkerService> {
@@ -71,7 +72,7 @@ export function createWorkerService(deps: WorkerServiceDeps): ServiceImpl<typeof
       return {};
     }),
     session: stream(deps, 'worker', (requests, identity, context) =>
-      oneByOne(serveSession(deps.session, requests, requireWorker(identity), context.signal)),
+      sessionResponses(deps.session, requests, requireWorker(identity), context.signal),
     ),
     tailLogs: stream(deps, 'worker', (requests, identity, context) =>
       silentUntil(deps.botLogs.serve(requests, context.signal, requireWorker(identity))),
