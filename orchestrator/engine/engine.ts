@@ -7,6 +7,7 @@
  * 2. Of the mutating jobs of one bot at most one is not pending; the rest begin in order.
  * 3. Every job has a deadline and ends by it.
  * 4. A stop or delete does not wait for a start: it ends it.
+ * 5. What one user asks for waits for no more than a part of a commit of each other user's.
  */
 import { inBackground, soon } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
@@ -14,6 +15,7 @@ import type { BotKey } from '#common/ids.ts';
 import type { Logger } from '#common/log.ts';
 import { ProblemError, refuse } from '#common/problem.ts';
 import { createUlids } from '#common/ulids.ts';
+import { Turns } from '#common/waiting/turns.ts';
 import type { BotObservation, ClaimTokensRequest, Ensure, TaskResult } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { JobEvent } from '../core/blueprints/blueprint.ts';
 import type { BotRecord, JobRecord, WorkerStatus } from '../core/records.ts';
@@ -63,6 +65,8 @@ export interface EnginePorts extends EngineContext, Pick<ChangeInputs, 'seen' | 
 
 const never = Number.POSITIVE_INFINITY;
 const expireAgainMs = 5_000;
+// Of one user, to be accepted at once. Of a thousand that share a commit: others, and what workers report, find room in the next one.
+const ofUserMax = 256;
 
 const nextDueIn = (tx: Reading): number => Math.min(tx.jobs.nextDeadline() ?? never, nextAging(tx) ?? never);
 
@@ -77,6 +81,7 @@ export class Engine {
   readonly #newId: () => string;
   readonly #eventIdAt = createUlids();
   readonly #stopping = new AbortController();
+  readonly #turns = new Turns(ofUserMax);
   #cancelTimer: (() => void) | undefined;
   #armsTimer = false;
   /** The next deadline of a job or time of a bot, as of the newest change, ms. */
@@ -191,7 +196,14 @@ export class Engine {
 
   /** Accepts a job, or returns the one that the same Idempotency-Key made before. Throws ProblemError. */
   createJob(request: NewJob): Promise<JobRecord> {
-    return this.#change((change) => acceptOnce(this.#ports, change, request), 'now', wantsOf(request));
+    return this.#turns.run(request.userId, () =>
+      this.#change((change) => acceptOnce(this.#ports, change, request), 'now', wantsOf(request)),
+    );
+  }
+
+  /** Undefined while a job of the user would be taken at once; else it resolves when that may be so. */
+  whenFree(userId: string): Promise<void> | undefined {
+    return this.#turns.whenFree(userId);
   }
 
   /** Refuses now what createJob would refuse whatever its artifact holds. Throws ProblemError. */

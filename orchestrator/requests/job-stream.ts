@@ -8,7 +8,7 @@ import type { JobRecord } from '../core/records.ts';
 import type { NewJob } from '../engine/accept.ts';
 import { type JobRequest, prepareJob, type SubmitDeps } from './submit.ts';
 
-// As many as share one commit. A caller that does not read its answers is not read from either.
+// A caller that does not read its answers is not read from either, nor one that has sent more than is taken at once.
 const underWayMax = 512;
 
 export interface JobStream<Request, Answer> {
@@ -43,7 +43,20 @@ export async function submitAll<Request, Answer>(
     }
     await answer(outcome);
   };
-  await inOrder(oneByOne(requests), { handle, underWayMax, continues: () => !left }, () => undefined);
+  const whenFree = () => deps.engine.whenFree(userId);
+  await inOrder(
+    asTaken(oneByOne(requests), whenFree),
+    { handle, underWayMax, continues: () => !left },
+    () => undefined,
+  );
+}
+
+/** As they are taken: what is not read yet is with the caller. */
+async function* asTaken<T>(all: AsyncIterable<T>, whenFree: () => Promise<void> | undefined): AsyncGenerator<T> {
+  for await (const one of all) {
+    for (let free = whenFree(); free !== undefined; free = whenFree()) await free;
+    yield one;
+  }
 }
 
 /** Sends what comes in one turn at once, and the next when that is sent. Resolves when it is sent. */
