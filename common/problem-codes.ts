@@ -253,6 +253,20 @@ export const problemCodes = {
     cause: 'The user has reached the limit of running bots.',
     cure: 'Stop one first.',
   },
+  RATE_LIMITED: {
+    http: 429,
+    grpc: 'RESOURCE_EXHAUSTED',
+    cause: 'More was sent than one user or one address may send; "retry_after" says for how many seconds to wait.',
+    cure: 'Wait, then send the same request again.',
+    retryable: true,
+  },
+  REQUEST_TIMEOUT: {
+    http: 408,
+    grpc: 'DEADLINE_EXCEEDED',
+    cause: 'The body of the request did not come, or came too slowly.',
+    cure: 'Send the request again.',
+    retryable: true,
+  },
   STORAGE_FULL: {
     http: 503,
     grpc: 'UNAVAILABLE',

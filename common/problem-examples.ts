@@ -69,6 +69,8 @@ export const problemExamples: Readonly<Record<ProblemCode, Json>> = {
   PAYLOAD_TOO_LARGE: 'avtomatika-bot start my-bot --simple my_bot/',
   ARCHIVE_TOO_LARGE: examples.git,
   QUOTA_EXCEEDED: examples.stop,
+  RATE_LIMITED: examples.list,
+  REQUEST_TIMEOUT: 'avtomatika-bot start my-bot --simple my_bot/',
   STORAGE_FULL: examples.list,
   UNAVAILABLE: examples.list,
   INTERNAL: examples.list,

@@ -56,7 +56,6 @@ export interface RunningOrchestrator {
   stop(): Promise<void>;
 }
 
-const maxBodyBytes = 16 * 1024 * 1024;
 const maxArtifactBytes = 200 * 1000 * 1000;
 const reconcileMs = 5_000;
 const closeGraceMs = 3_000;
@@ -193,7 +192,6 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
       sealKey,
       session,
       restWorkers,
-      maxBodyBytes,
       maxArtifactBytes,
       corsOrigins: config.corsOrigins,
     },

@@ -130,9 +130,10 @@ export class TokenBook {
 const entryOf = (record: TokenRecord): Entry => ({ record, revoked: new AbortController() });
 
 /** Throws PERMISSION_DENIED when the token is of another kind. */
-export function requireScope(identity: Identity, scope: Scope): Identity {
-  if (identity.scope !== scope) {
-    refuse('PERMISSION_DENIED', `This call needs ${kindOf(scope)} token; this is ${kindOf(identity.scope)} token.`);
+export function requireScope(identity: Identity, ...scopes: readonly Scope[]): Identity {
+  if (!scopes.includes(identity.scope)) {
+    const needed = scopes.map(kindOf).join(' or ');
+    refuse('PERMISSION_DENIED', `This call needs ${needed} token; this is ${kindOf(identity.scope)} token.`);
   }
   return identity;
 }

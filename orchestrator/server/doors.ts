@@ -1,5 +1,5 @@
 /** All doors of the orchestrator on one request handler: Connect, gRPC and gRPC-Web by procedure, REST for the rest. */
-import type { DescMethod } from '@bufbuild/protobuf';
+import type { DescMethod, DescService } from '@bufbuild/protobuf';
 import { Doorway } from '#common/waiting/doorway.ts';
 import { AdminService } from '#gen/botrunner/v1/admin_service_pb.js';
 import { ArtifactService } from '#gen/botrunner/v1/artifact_service_pb.js';
@@ -8,6 +8,9 @@ import { JobService } from '#gen/botrunner/v1/job_service_pb.js';
 import { WorkerService } from '#gen/botrunner/v1/worker_service_pb.js';
 import { Health } from '#gen/grpc/health/v1/health_pb.js';
 import { ServerReflection } from '#gen/grpc/reflection/v1/reflection_pb.js';
+import type { Scope } from '../core/records.ts';
+import { type CallTerms, createAdmission } from './admission/admission.ts';
+import type { BodyKind } from './admission/body-kinds.ts';
 import { applyCors, type CorsOrigins } from './cors.ts';
 import { guard } from './guard.ts';
 import type { Handler } from './port.ts';
@@ -28,11 +31,8 @@ export type DoorsDeps = JobServiceDeps &
   ArtifactServiceDeps &
   WorkerServiceDeps &
   AdminServiceDeps &
-  Omit<RestDeps, 'smallMaxBytes' | 'doorway'> & { readonly corsOrigins: CorsOrigins };
+  Omit<RestDeps, 'doorway'> & { readonly corsOrigins: CorsOrigins };
 
-const kib = 1024;
-/** For calls that carry no source. */
-const smallMaxBytes = 256 * kib;
 // Each takes about half a millisecond, and others have their turn after so many.
 const watchersPerTurn = 4;
 
@@ -44,16 +44,6 @@ export interface Ending {
 }
 
 export function createDoors(deps: DoorsDeps, { draining, shutdown }: Ending): Handler {
-  // Calls that carry a source or, between our own programs, all that a worker has.
-  const large = new Set<DescMethod>([
-    JobService.method.createJob,
-    BotService.method.startBot,
-    BotService.method.updateBot,
-    BotService.method.checkDeploy,
-    ArtifactService.method.uploadArtifact,
-    WorkerService.method.session,
-    WorkerService.method.tailLogs,
-  ]);
   const doorway = new Doorway(watchersPerTurn, (error) =>
     deps.logger.error({ err: error }, 'letting watchers in failed'),
   );
@@ -61,11 +51,11 @@ export function createDoors(deps: DoorsDeps, { draining, shutdown }: Ending): Ha
     ...deps,
     doorway,
     services: [
-      served(JobService, createJobService(deps), 'client'),
-      served(BotService, createBotService(deps), 'client'),
-      served(ArtifactService, createArtifactService(deps), 'client'),
-      served(WorkerService, createWorkerService(deps), 'worker'),
-      served(AdminService, createAdminService(deps), 'admin'),
+      served(JobService, createJobService(deps)),
+      served(BotService, createBotService(deps)),
+      served(ArtifactService, createArtifactService(deps)),
+      served(WorkerService, createWorkerService(deps)),
+      served(AdminService, createAdminService(deps)),
       served(
         Health,
         createHealthService(
@@ -77,27 +67,53 @@ export function createDoors(deps: DoorsDeps, { draining, shutdown }: Ending): Ha
       served(ServerReflection, createReflectionService([...own, Health, ServerReflection])),
     ],
     direct: [createDirectSession(deps)],
-    rulesOf: (method) => ({
-      messageMaxBytes: large.has(method) ? deps.maxBodyBytes : smallMaxBytes,
-      ownReader: method === JobService.method.submitJobs,
-      boundValues: method.parent !== WorkerService && method !== ArtifactService.method.uploadArtifact,
-    }),
+    termsOf,
     shutdown,
   });
-  const rest = createRestHandler({ ...deps, smallMaxBytes, doorway }, shutdown);
+  const rest = createRestHandler({ ...deps, doorway }, shutdown);
+  const admission = createAdmission(deps);
   return guard(
     {
       handle: async (request, response, target) => {
         if (applyCors(deps.corsOrigins, request, response)) return;
-        await (procedures.takes(request, target)
-          ? procedures.handle(request, response, target)
-          : rest.handle(request, response));
+        const call = procedures.takes(request, target)
+          ? procedures.find(request, response, target)
+          : rest.find(request, response);
+        const admitted = admission.admit(request, call);
+        await (admitted.ok ? call.handle(admitted.value) : call.refuse(admitted.problem));
       },
       refuse: (request, response, problem) =>
         procedures.takes(request, { path: request.url ?? '', query: '' })
           ? procedures.refuse(request, response, problem)
-          : rest.refuse(request, response, problem),
+          : rest.find(request, response).refuse(problem),
     },
     deps.logger,
   );
+}
+
+/** By service, what its calls need; the others are open to everybody. */
+const scopeOf = new Map<DescService, Scope>([
+  [JobService, 'client'],
+  [BotService, 'client'],
+  [ArtifactService, 'client'],
+  [WorkerService, 'worker'],
+  [AdminService, 'admin'],
+]);
+
+/** The calls whose bodies are not small. */
+const bodyOf = new Map<DescMethod, BodyKind>([
+  [JobService.method.createJob, 'source'],
+  [BotService.method.startBot, 'source'],
+  [BotService.method.updateBot, 'source'],
+  [BotService.method.checkDeploy, 'source'],
+  [ArtifactService.method.uploadArtifact, 'upload'],
+  [JobService.method.submitJobs, 'jobs'],
+  [WorkerService.method.session, 'worker'],
+  [WorkerService.method.tailLogs, 'worker'],
+]);
+
+function termsOf(method: DescMethod): CallTerms {
+  const scope = scopeOf.get(method.parent);
+  if (scope === undefined) return { scopes: undefined, body: 'open' };
+  return { scopes: [scope], body: bodyOf.get(method) ?? 'small' };
 }

@@ -7,8 +7,8 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import http2, { type Http2Session } from 'node:http2';
 import net, { type AddressInfo, type Socket } from 'node:net';
 import { later } from '#common/background.ts';
+import { awaitContinue } from './body/request-bytes.ts';
 import type { NodeRequest, NodeResponse } from './node-http.ts';
-import { awaitContinue } from './request-bytes.ts';
 import { watchPeers } from './silent-peers.ts';
 import type { TlsPair } from './tls-files.ts';
 

@@ -97,7 +97,7 @@ it('that is damaged while it is used answers UNAVAILABLE, and is never reported 
 it('makes /health fail', async () => {
   const get = async (trouble?: string) => {
     const route = publicRoutes(() => trouble).find(({ pattern }) => pattern.test('/health'));
-    return route?.methods.GET?.({} as never);
+    return route?.methods.GET?.handle({} as never);
   };
   expect(await get()).toEqual({ status: 200, body: { status: 'ok' } });
   expect(await get('the store is damaged')).toEqual({ status: 503, body: { status: 'failing' } });

@@ -622,6 +622,20 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_CONTAINER_NOT_FOUND = 86;
    */
   CONTAINER_NOT_FOUND = 86,
+
+  /**
+   * More was sent than one user or one address may send. Details: retry_after, in seconds.
+   *
+   * @generated from enum value: ERROR_REASON_RATE_LIMITED = 90;
+   */
+  RATE_LIMITED = 90,
+
+  /**
+   * The body of the request did not come, or came too slowly.
+   *
+   * @generated from enum value: ERROR_REASON_REQUEST_TIMEOUT = 91;
+   */
+  REQUEST_TIMEOUT = 91,
 }
 
 /**

@@ -27,7 +27,6 @@ it('lets go of the events when its reader left before the first was written', as
   }
   // Only what the route asks of them.
   const deps = {
-    tokens: { identify: () => ({ scope: 'admin', userId: '', revoked: new AbortController().signal }) },
     doorway: new Doorway(1, () => undefined),
     storeId: 'BBBBBBBB',
     feed: { watch },
@@ -42,6 +41,7 @@ it('lets go of the events when its reader left before the first was written', as
     request: { headers: { 'last-event-id': 'AAAAAAAA-5' } },
     response,
     query: new URLSearchParams(),
+    allowance: { identity: { scope: 'admin', userId: '', revoked: new AbortController().signal } },
     shutdown: new AbortController().signal,
   } as unknown as RouteCall;
   await createEventsRoute(deps)(call);

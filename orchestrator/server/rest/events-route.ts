@@ -12,7 +12,7 @@ import type { BotsSnapshot } from '../../events/bots-snapshots.ts';
 import { parseResumePoint, resumePoint } from '../../events/resume-point.ts';
 import { botToJson } from '../../views/bot-json.ts';
 import { type LiveEvent, workerStatusToJson } from '../../views/event.ts';
-import { requireScope } from '../auth.ts';
+import { callerOf } from '../admission/admission.ts';
 import { isGone } from '../is-gone.ts';
 import type { CallDeps } from '../rpc/call.ts';
 import { formatFrame, sendEventStream } from './event-stream.ts';
@@ -41,9 +41,8 @@ export function createEventsRoute(deps: EventsRouteDeps) {
     const snapshot: JsonObject = { bots: bots.map(botToJson), reason };
     return formatFrame({ id: resumeFrom, event: 'snapshot', data: JSON.stringify(snapshot) });
   });
-  return async ({ request, response, query: params, shutdown }: RouteCall): Promise<undefined> => {
-    const identity = deps.tokens.identify(headerOf(request));
-    if (identity.scope !== 'admin') requireScope(identity, 'client');
+  return async ({ request, response, query: params, shutdown, allowance }: RouteCall): Promise<undefined> => {
+    const identity = callerOf(allowance);
     const gone = new AbortController();
     response.once('close', () => gone.abort());
     await deps.doorway.enter();

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Json } from '#common/json.ts';
 import { refuse } from '#common/problem.ts';
-import { discardRest } from '../discard-rest.ts';
+import { discardRest } from '../body/discard-rest.ts';
 import { isGone } from '../is-gone.ts';
 
 export type Request = IncomingMessage | Http2ServerRequest;

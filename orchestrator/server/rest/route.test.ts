@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { findRoute, type Route } from './route.ts';
+import { findRoute, type Route, type RouteMethod } from './route.ts';
 
-const answer = () => ({ status: 200, body: null });
+const answer: RouteMethod = { scopes: undefined, body: 'open', handle: () => ({ status: 200, body: null }) };
 const routes: readonly Route[] = [
   { pattern: /^\/jobs$/, methods: { POST: answer } },
   { pattern: /^\/jobs\/([^/]+)$/, methods: { GET: answer } },

@@ -1,4 +1,7 @@
 /** What a REST route is, and how one is found by path and method. Pure. */
+import type { Json } from '#common/json.ts';
+import type { Problem } from '#common/problem.ts';
+import type { Allowance, CallTerms } from '../admission/admission.ts';
 import type { Answer, Request, Response } from './http.ts';
 
 export interface RouteCall {
@@ -7,6 +10,7 @@ export interface RouteCall {
   /** The groups of the route's pattern. */
   readonly params: readonly string[];
   readonly query: URLSearchParams;
+  readonly allowance: Allowance;
   /** Aborts when the program ends: what is held open ends. */
   readonly shutdown: AbortSignal;
 }
@@ -14,15 +18,21 @@ export interface RouteCall {
 /** Undefined when it has answered itself. */
 export type RouteHandler = (call: RouteCall) => Promise<Answer | undefined> | Answer | undefined;
 
+export interface RouteMethod extends CallTerms {
+  readonly handle: RouteHandler;
+  /** The example that is shown with every refusal, instead of the code's own. */
+  readonly example?: (problem: Problem) => Json;
+}
+
 export interface Route {
   readonly pattern: RegExp;
-  readonly methods: Readonly<Partial<Record<'GET' | 'POST' | 'PATCH', RouteHandler>>>;
+  readonly methods: Readonly<Partial<Record<'GET' | 'POST' | 'PATCH', RouteMethod>>>;
   /** True when GET changes something, as taking a task does, or never ends. */
   readonly noHead?: true;
 }
 
 export type Found =
-  | { readonly kind: 'route'; readonly handler: RouteHandler; readonly params: readonly string[] }
+  | { readonly kind: 'route'; readonly method: RouteMethod; readonly params: readonly string[] }
   /** OPTIONS: what the methods of the path are. */
   | { readonly kind: 'options'; readonly allow: string }
   | { readonly kind: 'wrong-method'; readonly path: string; readonly allow: string }
@@ -39,8 +49,8 @@ export function findRoute(routes: readonly Route[], method: string, path: string
   if (matches.length === 0) return { kind: 'none', path: plain };
   for (const { route, params } of matches) {
     const wanted = method === 'HEAD' && route.noHead !== true ? 'GET' : method;
-    const handler = Object.hasOwn(route.methods, wanted) ? route.methods[wanted as keyof Route['methods']] : undefined;
-    if (handler !== undefined) return { kind: 'route', handler, params };
+    const found = Object.hasOwn(route.methods, wanted) ? route.methods[wanted as keyof Route['methods']] : undefined;
+    if (found !== undefined) return { kind: 'route', method: found, params };
   }
   const allow = [...new Set(matches.flatMap(({ route }) => methodsOf(route)))].join(', ');
   return method === 'OPTIONS' ? { kind: 'options', allow } : { kind: 'wrong-method', path: plain, allow };

@@ -5,17 +5,15 @@ import { ProblemError, problem, refuse } from '#common/problem.ts';
 import { linkSignals } from '#common/waiting/abort.ts';
 import type { RestTask } from '../../fleet/rest/rest-worker.ts';
 import type { Registration, RestWorkers } from '../../fleet/rest/rest-workers.ts';
-import { requireJoinToken, type TokenBook } from '../auth.ts';
+import { callerOf } from '../admission/admission.ts';
+import { requireJoinToken } from '../auth.ts';
 import { isGone } from '../is-gone.ts';
-import { type Answer, fieldsOf, headerOf, type Request } from './http.ts';
+import { type Answer, fieldsOf } from './http.ts';
 import { readJsonBody } from './json-body.ts';
-import type { Route, RouteCall, RouteHandler } from './route.ts';
+import type { Route, RouteCall, RouteHandler, RouteMethod } from './route.ts';
 
 export interface WorkerRouteDeps {
-  readonly tokens: TokenBook;
   readonly restWorkers: RestWorkers;
-  /** For bodies that carry no source. */
-  readonly smallMaxBytes: number;
 }
 
 const defaultWaitSeconds = 30;
@@ -81,8 +79,8 @@ async function taskOf(deps: WorkerRouteDeps, call: RouteCall, waitMs: number): P
   return deps.restWorkers.nextTask(decoded(params[0] ?? ''), waitMs, ends.signal);
 }
 
-async function register(deps: WorkerRouteDeps, request: Request): Promise<Answer> {
-  const registration = readRegistration(fieldsOf(await readJsonBody(request, deps.smallMaxBytes)));
+async function register(deps: WorkerRouteDeps, { request, allowance }: RouteCall): Promise<Answer> {
+  const registration = readRegistration(fieldsOf(await readJsonBody(request, allowance)));
   await deps.restWorkers.register(registration);
   return { status: 200, body: { status: 'registered', worker_id: registration.workerId } };
 }
@@ -101,8 +99,8 @@ async function nextTask(deps: WorkerRouteDeps, call: RouteCall): Promise<Answer>
   return task === undefined ? { status: 204, body: null } : { status: 200, body: { ...task } };
 }
 
-async function result(deps: WorkerRouteDeps, request: Request): Promise<Answer> {
-  const body = fieldsOf(await readJsonBody(request, deps.smallMaxBytes));
+async function result(deps: WorkerRouteDeps, { request, allowance }: RouteCall): Promise<Answer> {
+  const body = fieldsOf(await readJsonBody(request, allowance));
   const { worker_id: workerId, task_id: taskId } = body;
   for (const [field, value] of Object.entries({ worker_id: workerId, task_id: taskId })) {
     if (typeof value === 'string' && value !== '') continue;
@@ -160,26 +158,23 @@ function decoded(segment: string): string {
 
 export function workerRoutes(deps: WorkerRouteDeps): readonly Route[] {
   // Authors of a worker want to see a worker's request as the example, whatever is wrong with theirs.
-  const worker =
-    (example: Json, handle: RouteHandler): RouteHandler =>
-    async (call) => {
-      try {
-        requireJoinToken(deps.tokens.identify(headerOf(call.request)));
-        return await handle(call);
-      } catch (error) {
-        if (!(error instanceof ProblemError)) throw error;
-        const shown = error.problem.code === 'WORKER_NOT_FOUND' ? examples.register : example;
-        throw new ProblemError({ ...error.problem, example: shown }, { cause: error.cause });
-      }
-    };
+  const worker = (example: Json, handle: RouteHandler): RouteMethod => ({
+    scopes: ['worker'],
+    body: 'small',
+    example: ({ code }) => (code === 'WORKER_NOT_FOUND' ? examples.register : example),
+    handle(call) {
+      requireJoinToken(callerOf(call.allowance));
+      return handle(call);
+    },
+  });
   return [
     {
       pattern: /^(?:\/_worker)?\/workers\/register$/,
-      methods: { POST: worker(examples.register, ({ request }) => register(deps, request)) },
+      methods: { POST: worker(examples.register, (call) => register(deps, call)) },
     },
     {
       pattern: /^(?:\/_worker)?\/tasks\/result$/,
-      methods: { POST: worker(examples.result, ({ request }) => result(deps, request)) },
+      methods: { POST: worker(examples.result, (call) => result(deps, call)) },
     },
     {
       pattern: /^(?:\/_worker)?\/workers\/([^/]+)$/,
@@ -198,16 +193,17 @@ export function workerRoutes(deps: WorkerRouteDeps): readonly Route[] {
   ];
 }
 
-async function heartbeat(deps: WorkerRouteDeps, { request, params }: RouteCall): Promise<Answer> {
-  const supportedTasks = await supportedTasksOf(deps, request);
+async function heartbeat(deps: WorkerRouteDeps, call: RouteCall): Promise<Answer> {
+  const { params } = call;
+  const supportedTasks = await supportedTasksOf(call);
   await deps.restWorkers.heartbeat({ workerId: decoded(params[0] ?? ''), supportedTasks });
   return { status: 200, body: { status: 'ok' } };
 }
 
 /** A sign of life counts whatever comes with it. */
-async function supportedTasksOf(deps: WorkerRouteDeps, request: Request): Promise<readonly string[]> {
+async function supportedTasksOf({ request, allowance }: RouteCall): Promise<readonly string[]> {
   try {
-    return strings(objectOf(await readJsonBody(request, deps.smallMaxBytes))['supported_tasks']);
+    return strings(objectOf(await readJsonBody(request, allowance))['supported_tasks']);
   } catch (error) {
     if (!(error instanceof ProblemError)) throw error;
     request.resume();

@@ -3,7 +3,7 @@
  * Connect have the same: a byte of flags, four of length, the message (ADR 0041). Pure.
  */
 import { type DescMessage, type MessageShape, toBinary, toJsonString } from '@bufbuild/protobuf';
-import { GrowingBytes } from '../growing-bytes.ts';
+import { GrowingBytes } from '../body/growing-bytes.ts';
 
 const headBytes = 5;
 const longestBytes = 2 ** 32;
@@ -41,6 +41,12 @@ export class FrameCutter {
   /** Whether a frame has begun that is not whole. */
   get isInFrame(): boolean {
     return this.#kept.length > 0;
+  }
+
+  /** What has come of the message of a frame that is not whole, and the flags of that frame. */
+  get begun(): Frame | undefined {
+    const { length, bytes } = this.#kept;
+    return length <= headBytes ? undefined : { flags: bytes.readUInt8(0), data: bytes.subarray(headBytes) };
   }
 
   /** The frames that are whole now. They share the memory of the bytes. Throws FrameTooLongError. */

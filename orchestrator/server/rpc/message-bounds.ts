@@ -13,14 +13,17 @@ const isTransparent = ({ typeName }: DescMessage): boolean => typeName === 'goog
 const unknownGroupDepth = 64;
 const mapValueNumber = 2;
 
-/** What is too much; also undefined for bytes that are not such a message, which the decoder detects. */
+/**
+ * What is too much; also undefined for bytes that are not such a message, which the decoder detects. The bytes may be the beginning of a
+ * message of which the rest has not come: `isWhole` is false then.
+ */
 export function checkMessageBounds(
   desc: DescMessage,
   bytes: Uint8Array,
-  bounds: JsonBounds = jsonBounds,
+  { bounds = jsonBounds, isWhole = true }: { readonly bounds?: JsonBounds; readonly isWhole?: boolean } = {},
 ): Problem | undefined {
   try {
-    new Walk(bytes, bounds).message(desc, bytes.length, 1);
+    new Walk(bytes, bounds, isWhole).message(desc, bytes.length, 1);
   } catch (error) {
     if (error instanceof TooMuch) return problem('MALFORMED_REQUEST', error.message, { hint });
   }
@@ -35,13 +38,15 @@ class Walk {
   readonly #bytes: Uint8Array;
   readonly #reader: BinaryReader;
   readonly #bounds: JsonBounds;
+  readonly #isWhole: boolean;
   /** The message itself is the first. */
   #values = 1;
 
-  constructor(bytes: Uint8Array, bounds: JsonBounds) {
+  constructor(bytes: Uint8Array, bounds: JsonBounds, isWhole: boolean) {
     this.#bytes = bytes;
     this.#reader = new BinaryReader(bytes);
     this.#bounds = bounds;
+    this.#isWhole = isWhole;
   }
 
   message(desc: DescMessage, end: number, depth: number): void {
@@ -89,8 +94,10 @@ class Walk {
 
   #end(outerEnd: number): number {
     const end = this.#reader.uint32() + this.#reader.pos;
-    if (end > outerEnd) throw new Error('a field is longer than the message it is in');
-    return end;
+    if (end <= outerEnd) return end;
+    if (this.#isWhole) throw new Error('a field is longer than the message it is in');
+    // What has come of it is all that there is, and the walk ends there.
+    return outerEnd;
   }
 
   #add(values: number): void {

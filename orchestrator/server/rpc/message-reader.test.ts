@@ -4,9 +4,15 @@ import { Code, ConnectError } from '@connectrpc/connect';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { SessionRequestSchema, WorkerService } from '#gen/botrunner/v1/worker_service_pb.js';
+import { BodyBudget } from '../admission/body-budget.ts';
+import { bodyKinds } from '../admission/body-kinds.ts';
 import { MessageReader } from './message-reader.ts';
 
-const rules = { method: WorkerService.method.session, messageMaxBytes: 1_000, boundValues: false };
+const rules = {
+  method: WorkerService.method.session,
+  bounds: { ...bodyKinds.worker, messageMaxBytes: 1_000 },
+  hold: new BodyBudget().hold('worker'),
+};
 
 class Incoming extends EventEmitter {
   paused = false;

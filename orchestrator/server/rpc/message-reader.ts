@@ -4,7 +4,7 @@
  */
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
 import type { PushedMessages, Taker } from '#common/waiting/pushed-messages.ts';
-import { BodyBrokenOffError } from '../request-bytes.ts';
+import { BodyBrokenOffError } from '../body/request-bytes.ts';
 import { type Frame, FrameCutter } from './frames.ts';
 import { type BodyRules, compressedSomehow, decoded, explained, lastIsCutShort } from './request-body.ts';
 
@@ -37,7 +37,7 @@ export class MessageReader<D extends DescMessage> implements PushedMessages<Mess
     this.#incoming = incoming;
     this.#schema = schema;
     this.#rules = rules;
-    this.#cutter = new FrameCutter(rules.messageMaxBytes);
+    this.#cutter = new FrameCutter(rules.bounds.messageMaxBytes);
     incoming.on('data', (bytes) => this.#take(bytes));
     incoming.on('end', () => {
       this.#finish(this.#cutter.isInFrame ? { error: lastIsCutShort() } : {});

@@ -8,46 +8,44 @@ import { MethodOptions_IdempotencyLevel } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError, createConnectRouter, createContextValues, type ServiceImpl } from '@connectrpc/connect';
 import type { UniversalHandler, UniversalServerRequest } from '@connectrpc/connect/protocol';
 import { compressionGzip } from '@connectrpc/connect-node';
+import type { Logger } from '#common/log.ts';
 import { type Problem, problem } from '#common/problem.ts';
 import { problemCodes } from '#common/problem-codes.ts';
 import type { Doorway } from '#common/waiting/doorway.ts';
-import type { Scope } from '../../core/records.ts';
-import { requireScope } from '../auth.ts';
-import { discardRest } from '../discard-rest.ts';
-import { toProblem } from '../failures.ts';
+import { JobService } from '#gen/botrunner/v1/job_service_pb.js';
+import type { Allowance, Call, CallTerms } from '../admission/admission.ts';
+import { discardRest } from '../body/discard-rest.ts';
+import { bodyBytes } from '../body/request-bytes.ts';
 import { isGone } from '../is-gone.ts';
 import type { NodeRequest, NodeResponse } from '../node-http.ts';
-import { bodyBytes } from '../request-bytes.ts';
 import type { Target } from '../request-target.ts';
-import { type AccessDeps, createGate, refusalKey, signalKey } from './access.ts';
+import { gate, identityKey, refusalKey, signalKey } from './access.ts';
 import { toConnectError } from './connect-error.ts';
 import { cutShort } from './cut-short.ts';
 import { type DirectCall, takeDirect } from './direct-call.ts';
 import { createEndings } from './endings.ts';
 import { readerKey, runOwnStream, type TakenCall, takenFrom } from './own-stream.ts';
-import { type BodyRules, messagesOf, recursionLimit, requestBody } from './request-body.ts';
+import { messagesOf, recursionLimit, requestBody } from './request-body.ts';
 import { sendResponse } from './send-response.ts';
 import { encodingHeaders, isEndless, type Wire, wireOf } from './wire.ts';
 
 export interface Served {
   readonly service: DescService;
   readonly implementation: Partial<ServiceImpl<DescService>>;
-  /** What its callers need a token of; undefined for a service that is open to everybody. */
-  readonly scope: Scope | undefined;
 }
 
-export const served = <S extends DescService>(service: S, implementation: ServiceImpl<S>, scope?: Scope): Served => ({
+export const served = <S extends DescService>(service: S, implementation: ServiceImpl<S>): Served => ({
   service,
   // The router takes each method from it by the descriptor that it was made for.
   implementation: implementation as Partial<ServiceImpl<DescService>>,
-  scope,
 });
 
-export interface ProceduresDeps extends AccessDeps {
+export interface ProceduresDeps {
+  readonly logger: Logger;
   readonly services: readonly Served[];
   /** Procedures whose plain gRPC calls do not come to the library. */
   readonly direct: readonly DirectCall[];
-  readonly rulesOf: (method: DescMethod) => Omit<BodyRules, 'method'>;
+  readonly termsOf: (method: DescMethod) => CallTerms;
   /** Ends every call that is under way, with its reason. */
   readonly shutdown: AbortSignal;
   /** For those who come to watch: they come in crowds, as after a restart. */
@@ -57,8 +55,17 @@ export interface ProceduresDeps extends AccessDeps {
 export interface Procedures {
   /** True when the request is for a procedure, known or not. */
   takes(request: NodeRequest, target: Target): boolean;
-  handle(request: NodeRequest, response: NodeResponse, target: Target): Promise<void>;
+  find(request: NodeRequest, response: NodeResponse, target: Target): Call;
   refuse(request: NodeRequest, response: NodeResponse, problem: Problem): Promise<void>;
+}
+
+/** A request for a procedure, and what it was granted. */
+interface Admitted {
+  readonly handler: UniversalHandler;
+  readonly request: NodeRequest;
+  readonly response: NodeResponse;
+  readonly query: string;
+  readonly allowance: Allowance;
 }
 
 /** A call that is answered by a stream of its own, and the head of the answer. */
@@ -72,12 +79,11 @@ const compressMinBytes = 16 * 1024;
 const procedurePath = /^\/[\w]+(?:\.[\w]+)+\/[\w]+$/;
 
 export function createProcedures(deps: ProceduresDeps): Procedures {
-  const { services, rulesOf, shutdown } = deps;
-  const scopes = new Map(services.map(({ service, scope }) => [service.typeName, scope]));
+  const { services, termsOf, shutdown } = deps;
   const options = {
     binaryOptions: { recursionLimit },
     interceptors: [cutShort],
-    requestGate: createGate(deps, (typeName) => scopes.get(typeName)),
+    requestGate: gate,
     shutdownSignal: shutdown,
   };
   // A stream is never compressed: gzip of every message made dispatch 3 times and log tailing 6 times slower.
@@ -142,58 +148,46 @@ export function createProcedures(deps: ProceduresDeps): Procedures {
     );
   };
 
-  /** As the gate of the library, for calls that do not come to it. */
-  const openDirect = async (direct: DirectCall, request: Http2ServerRequest, response: NodeResponse) => {
-    const { method, scope } = direct;
-    try {
-      const identity = requireScope(
-        deps.tokens.identify((name) => request.headers[name]?.toString()),
-        scope,
-      );
-      const rules = { method, ...rulesOf(method) };
-      const call = takeDirect(direct, { incoming: request.stream, rules, identity, logger: deps.logger });
-      return { call, header: plainHeader };
-    } catch (error) {
-      await refuse(request, response, toProblem(error, deps.logger));
-      return undefined;
-    }
-  };
-
-  const open = async (
-    request: NodeRequest,
-    response: NodeResponse,
-    { path, query }: Target,
-  ): Promise<Taken | undefined> => {
-    const handler = byPath.get(path);
-    if (handler === undefined) {
-      await refuse(request, response, problem('ROUTE_NOT_FOUND', 'This server has no such procedure.'));
-      return undefined;
-    }
-    if (handler.method.methodKind === 'server_streaming' || handler.method.methodKind === 'bidi_streaming') {
+  const open = async ({ handler, request, response, query, allowance }: Admitted): Promise<Taken | undefined> => {
+    const { method } = handler;
+    if (method.methodKind === 'server_streaming' || method.methodKind === 'bidi_streaming') {
       await deps.doorway.enter();
       if (isGone(response)) return undefined;
     }
-    const direct = directs.get(handler.method);
-    if (direct !== undefined && isPlainGrpc(request)) return openDirect(direct, request, response);
-    const call = readCall(request, handler.method, query);
+    const { identity } = allowance;
+    const rules = { method, bounds: allowance.body, hold: allowance.hold };
+    const direct = directs.get(method);
+    if (direct !== undefined && identity !== undefined && isPlainGrpc(request)) {
+      const way = { incoming: request.stream, rules, identity, logger: deps.logger };
+      return { call: takeDirect(direct, way), header: plainHeader };
+    }
+    const call = readCall(request, method, query);
     if ('refused' in call) {
       await refuse(request, response, call.refused, call.allow);
       return undefined;
     }
     const contextValues = createContextValues();
+    contextValues.set(identityKey, identity);
     const header = headersOf(request, call.wire);
-    const compression = call.encoding === 'gzip' ? compressionGzip : null;
-    if (compression === null && call.encoding !== 'identity') {
-      contextValues.set(refusalKey, unknownEncoding(call.wire));
-    }
-    const source = { bytes: call.message ?? bodyBytes(request), compression };
-    const rules = { method: handler.method, ...rulesOf(handler.method) };
-    if (rules.ownReader) {
+    const gzip = call.encoding === 'gzip';
+    if (!gzip && call.encoding !== 'identity') contextValues.set(refusalKey, unknownEncoding(call.wire));
+    const source = { bytes: call.message ?? bodyBytes(request, allowance), gzip };
+    const isRead = method !== JobService.method.submitJobs;
+    if (!isRead) {
       contextValues.set(readerKey, (signal) => messagesOf({ ...source, signal: () => signal }, call.wire, rules));
     }
     const signal = () => contextValues.get(signalKey) ?? shutdown;
-    const body = rules.ownReader ? none() : requestBody({ ...source, signal }, call.wire, rules);
+    const body = isRead ? requestBody({ ...source, signal }, call.wire, rules) : none();
     return answer(handler, request, response, { method: 'POST', header, body, contextValues });
+  };
+
+  // Two functions, so that a stream which lasts for days holds nothing of what it took to open it.
+  const serve = async (admitted: Admitted): Promise<void> => {
+    const { request, response } = admitted;
+    const taken = await open(admitted);
+    if (taken === undefined) return;
+    await runOwnStream(taken.call, { response, header: taken.header, shutdown, endings });
+    discardRest(request);
   };
 
   return {
@@ -202,12 +196,15 @@ export function createProcedures(deps: ProceduresDeps): Procedures {
       procedurePath.test(path) ||
       /^application\/(grpc|connect\+)/i.test(request.headers['content-type'] ?? ''),
     refuse,
-    // Two functions, so that a stream which lasts for days holds nothing of what it took to open it.
-    async handle(request, response, target) {
-      const taken = await open(request, response, target);
-      if (taken === undefined) return;
-      await runOwnStream(taken.call, { response, header: taken.header, shutdown, endings });
-      discardRest(request);
+    find(request, response, { path, query }) {
+      const handler = byPath.get(path);
+      const refuseIt = (problem: Problem) => refuse(request, response, problem);
+      if (handler === undefined) {
+        const unknown = problem('ROUTE_NOT_FOUND', 'This server has no such procedure.');
+        return { scopes: undefined, body: 'open', refuse: refuseIt, handle: () => refuseIt(unknown) };
+      }
+      const handle = (allowance: Allowance) => serve({ handler, request, response, query, allowance });
+      return { ...termsOf(handler.method), refuse: refuseIt, handle };
     },
   };
 }
@@ -224,7 +221,7 @@ function isPlainGrpc(request: NodeRequest): request is Http2ServerRequest {
   return isPlain && 'stream' in request && request.method === 'POST' && headers['grpc-timeout'] === undefined;
 }
 
-interface Call {
+interface WireCall {
   readonly wire: Wire;
   /** The encoding of the request's messages: identity, gzip, or an unknown one. */
   readonly encoding: string;
@@ -237,7 +234,7 @@ function readCall(
   request: NodeRequest,
   { methodKind, idempotency }: DescMethod,
   query: string,
-): Call | { readonly refused: Problem; readonly allow?: string } {
+): WireCall | { readonly refused: Problem; readonly allow?: string } {
   const byGet = methodKind === 'unary' && idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
   if (request.method === 'GET' && byGet) return readGet(new URLSearchParams(query));
   if (request.method !== 'POST') {
@@ -269,7 +266,7 @@ function readCall(
 }
 
 /** https://connectrpc.com/docs/protocol/#unary-get-request */
-function readGet(query: URLSearchParams): Call | { readonly refused: Problem } {
+function readGet(query: URLSearchParams): WireCall | { readonly refused: Problem } {
   const encoding = query.get('encoding');
   if (encoding !== 'json' && encoding !== 'proto') {
     const hint = 'Call it with POST, or give encoding=json and message=... in the query.';

@@ -3,6 +3,8 @@ import { Readable } from 'node:stream';
 import { create, toBinary, toJsonString } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { type CreateJobRequest, CreateJobRequestSchema, JobService } from '#gen/botrunner/v1/job_service_pb.js';
+import { BodyBudget } from '../admission/body-budget.ts';
+import { bodyKinds } from '../admission/body-kinds.ts';
 import type { NodeRequest } from '../node-http.ts';
 import { readJsonBody } from '../rest/json-body.ts';
 import { encodeFrame } from './frames.ts';
@@ -29,7 +31,8 @@ async function joined(pieces: AsyncIterable<Uint8Array>): Promise<Buffer> {
 }
 
 const signal = () => new AbortController().signal;
-const rules: BodyRules = { method: JobService.method.createJob, messageMaxBytes: 1_000_000, boundValues: true };
+const hold = new BodyBudget().hold('a');
+const rules: BodyRules = { method: JobService.method.createJob, bounds: bodyKinds.source, hold };
 
 const wires: readonly Wire[] = [
   { protocol: 'grpc', binary: true },
@@ -47,7 +50,7 @@ const bodyOf = ({ protocol, binary }: Wire, message: CreateJobRequest): Uint8Arr
 describe.each(wires)('by $protocol, binary: $binary', (wire) => {
   it('keeps no piece', async () => {
     const body = bodyOf(wire, job(1_000));
-    const read = await joined(requestBody({ bytes: oneByOne(body), compression: null, signal }, wire, rules));
+    const read = await joined(requestBody({ bytes: oneByOne(body), gzip: false, signal }, wire, rules));
     expect(read.equals(body)).toBe(true);
   });
 });
@@ -56,7 +59,7 @@ it('looks at each piece once', async () => {
   const wire: Wire = { protocol: 'grpc', binary: true };
   const body = bodyOf(wire, job(300_000));
   const bytes = Readable.from(Array.from(body, (_, at) => body.subarray(at, at + 1)));
-  const read = await joined(requestBody({ bytes, compression: null, signal }, wire, rules));
+  const read = await joined(requestBody({ bytes, gzip: false, signal }, wire, rules));
   expect(read.length).toBe(body.length);
 });
 
@@ -64,6 +67,7 @@ it('keeps no piece of a REST body', async () => {
   const text = JSON.stringify({ code: 'x'.repeat(1_000) });
   const bytes = oneByOne(Buffer.from(text));
   const request = { headers: { 'content-type': 'application/json' }, iterator: () => bytes };
+  const allowance = { identity: undefined, body: bodyKinds.small, hold };
   // All that is read of a request.
-  expect(JSON.stringify(await readJsonBody(request as unknown as NodeRequest, 10_000))).toBe(text);
+  expect(JSON.stringify(await readJsonBody(request as unknown as NodeRequest, allowance))).toBe(text);
 });

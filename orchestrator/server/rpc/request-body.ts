@@ -6,11 +6,15 @@
 import type { DescMessage, DescMethod, Message, MessageShape } from '@bufbuild/protobuf';
 import { fromBinary, fromJsonString } from '@bufbuild/protobuf';
 import { Code, ConnectError } from '@connectrpc/connect';
-import { type Compression, encodeEnvelope } from '@connectrpc/connect/protocol';
+import { encodeEnvelope } from '@connectrpc/connect/protocol';
 import { inBackground } from '#common/background.ts';
 import { checkJsonBounds, jsonBounds } from '#common/json-text.ts';
-import { type Problem, type ProblemExtras, problem } from '#common/problem.ts';
-import { GrowingBytes } from '../growing-bytes.ts';
+import { type Problem, ProblemError, type ProblemExtras, problem } from '#common/problem.ts';
+import type { Hold } from '../admission/body-budget.ts';
+import type { BodyBounds } from '../admission/body-kinds.ts';
+import { Looks, readWhole } from '../body/growing-message.ts';
+import { BodyTooLargeError } from '../body/request-bytes.ts';
+import { NotGzipError, unpacked } from '../body/unpack.ts';
 import { hasDetail, toConnectError } from './connect-error.ts';
 import { endOfCall, untilEnd } from './cut-short.ts';
 import { type Frame, FrameCutter, FrameTooLongError } from './frames.ts';
@@ -19,16 +23,14 @@ import type { Wire } from './wire.ts';
 
 export interface BodyRules {
   readonly method: DescMethod;
-  readonly messageMaxBytes: number;
-  /** False for a stream of many messages between our own programs, or of bytes. */
-  readonly boundValues: boolean;
-  /** True for a stream of requests that is read past the library, by messagesOf. */
-  readonly ownReader?: boolean;
+  readonly bounds: BodyBounds;
+  readonly hold: Hold;
 }
 
 export interface BodySource {
   readonly bytes: AsyncIterable<Uint8Array>;
-  readonly compression: Compression | null;
+  /** Whether messages may be compressed, with gzip. */
+  readonly gzip: boolean;
   /** The call's signal, including its deadline; known when the body is read. */
   readonly signal: () => AbortSignal;
 }
@@ -40,8 +42,8 @@ export const recursionLimit = jsonBounds.depthMax * 3 + 8;
 export async function* requestBody(source: BodySource, wire: Wire, rules: BodyRules): AsyncGenerator<Uint8Array> {
   const bytes = untilEnd(source.bytes, [endOfCall(source.signal())]);
   try {
-    if (wire.protocol === 'connect') yield await wholeMessage(bytes, source.compression, wire, rules);
-    else yield* envelopes(bytes, source.compression, wire, rules);
+    if (wire.protocol === 'connect') yield await wholeMessage(bytes, source.gzip, wire, rules);
+    else yield* envelopes(bytes, source.gzip, wire, rules);
   } catch (error) {
     throw explained(error, rules);
   } finally {
@@ -59,20 +61,18 @@ export async function* messagesOf(
   rules: BodyRules,
 ): AsyncGenerator<readonly Message[]> {
   const { input } = rules.method;
-  const cutter = new FrameCutter(rules.messageMaxBytes);
   const bytes = untilEnd(source.bytes, [endOfCall(source.signal())]);
   try {
-    for await (const piece of bytes) {
+    for await (const frames of framesOf(bytes, wire, rules)) {
       const messages: Message[] = [];
-      for (const frame of cutter.cut(piece)) {
-        const plain = await uncompressed(frame, source.compression, rules);
+      for (const frame of frames) {
+        const plain = await plainOf(frame, source.gzip, wire, rules);
         checkMessage(plain, wire, rules);
         // Only the end of an answer has other flags.
         if (frame.flags <= compressedFlag) messages.push(decoded(input, plain, wire));
       }
       if (messages.length > 0) yield messages;
     }
-    if (cutter.isInFrame) throw lastIsCutShort();
   } catch (error) {
     throw explained(error, rules);
   } finally {
@@ -82,14 +82,61 @@ export async function* messagesOf(
 
 const compressedFlag = 1;
 
-function uncompressed(
+/** The frames that come together. Looks at a message while it comes. */
+async function* framesOf(
+  bytes: AsyncIterable<Uint8Array>,
+  wire: Wire,
+  rules: BodyRules,
+): AsyncGenerator<readonly Frame[]> {
+  const cutter = new FrameCutter(rules.bounds.messageMaxBytes);
+  let looks: Looks | undefined;
+  for await (const piece of bytes) {
+    const frames = cutter.cut(piece);
+    if (frames.length > 0) {
+      looks = undefined;
+      yield frames;
+    }
+    const { begun } = cutter;
+    rules.hold.holds(begun?.data.length ?? 0);
+    if (begun === undefined || (begun.flags & compressedFlag) !== 0) continue;
+    looks ??= new Looks((soFar) => look(soFar, wire, rules));
+    looks.at(begun.data.length, () => begun.data);
+  }
+  if (cutter.isInFrame) throw lastIsCutShort();
+}
+
+function plainOf(
   { flags, data }: Frame,
-  compression: Compression | null,
-  { messageMaxBytes }: BodyRules,
+  gzip: boolean,
+  wire: Wire,
+  rules: BodyRules,
 ): Uint8Array | Promise<Uint8Array> {
   if ((flags & compressedFlag) === 0) return data;
-  if (compression === null) throw compressedSomehow();
-  return compression.decompress(data, messageMaxBytes);
+  if (!gzip) throw compressedSomehow();
+  return whole(unpacked(one(data)), wire, rules);
+}
+
+/** The pieces of one message; it is looked at while it comes. */
+const whole = (pieces: AsyncIterable<Uint8Array>, wire: Wire, rules: BodyRules): Promise<Uint8Array> =>
+  readWhole(pieces, {
+    maxBytes: rules.bounds.messageMaxBytes,
+    tooLarge: () => tooLarge(rules),
+    look: (soFar) => look(soFar, wire, rules),
+    hold: rules.hold,
+  });
+
+/** Throws what is wrong with a message of which so much has come. */
+function look(soFar: Uint8Array, { binary }: Wire, { method, bounds }: BodyRules): void {
+  if (bounds.values === undefined) return;
+  // What is not ASCII stands in strings alone, where nothing is counted.
+  const refused = binary
+    ? checkMessageBounds(method.input, soFar, { bounds: bounds.values, isWhole: false })
+    : checkJsonBounds(Buffer.from(soFar.buffer, soFar.byteOffset, soFar.length).toString('latin1'), bounds.values);
+  if (refused !== undefined) throw toConnectError(refused);
+}
+
+async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
 }
 
 export const compressedSomehow = (): ConnectError =>
@@ -114,17 +161,11 @@ export function decoded<D extends DescMessage>(
 
 async function wholeMessage(
   bytes: AsyncIterable<Uint8Array>,
-  compression: Compression | null,
+  gzip: boolean,
   wire: Wire,
   rules: BodyRules,
 ): Promise<Uint8Array> {
-  const { messageMaxBytes } = rules;
-  const read = new GrowingBytes();
-  for await (const piece of bytes) {
-    if (read.length + piece.length > messageMaxBytes) throw tooLarge({ messageMaxBytes });
-    read.add(piece, messageMaxBytes);
-  }
-  const message = compression === null ? read.bytes : await compression.decompress(read.bytes, messageMaxBytes);
+  const message = await whole(gzip ? unpacked(bytes) : bytes, wire, rules);
   checkMessage(message, wire, rules);
   return message;
 }
@@ -132,34 +173,34 @@ async function wholeMessage(
 /** Each message as the protocol has it on the wire, but not compressed. */
 async function* envelopes(
   bytes: AsyncIterable<Uint8Array>,
-  compression: Compression | null,
+  gzip: boolean,
   wire: Wire,
   rules: BodyRules,
 ): AsyncGenerator<Uint8Array> {
   const { methodKind } = rules.method;
   const single = methodKind === 'unary' || methodKind === 'server_streaming';
-  const cutter = new FrameCutter(rules.messageMaxBytes);
   let count = 0;
-  for await (const piece of bytes) {
-    for (const frame of cutter.cut(piece)) {
+  for await (const frames of framesOf(bytes, wire, rules)) {
+    for (const frame of frames) {
       count += 1;
       if (single && count > 1)
         throw toConnectError(malformed('The call takes one message, but got more.'), Code.Unimplemented);
-      const data = await uncompressed(frame, compression, rules);
+      const data = await plainOf(frame, gzip, wire, rules);
       checkMessage(data, wire, rules);
       yield encodeEnvelope(frame.flags & ~compressedFlag, data);
     }
   }
-  if (cutter.isInFrame) throw lastIsCutShort();
   if (single && count === 0)
     throw toConnectError(malformed('The call takes one message, but got none.'), Code.Unimplemented);
 }
 
-function checkMessage(bytes: Uint8Array, { binary }: Wire, { method, boundValues }: BodyRules): void {
+function checkMessage(bytes: Uint8Array, { binary }: Wire, { method, bounds }: BodyRules): void {
   const { input } = method;
   const text = binary ? '' : utf8(bytes);
-  if (boundValues) {
-    const tooMuch = binary ? checkMessageBounds(input, bytes) : checkJsonBounds(text);
+  if (bounds.values !== undefined) {
+    const tooMuch = binary
+      ? checkMessageBounds(input, bytes, { bounds: bounds.values })
+      : checkJsonBounds(text, bounds.values);
     if (tooMuch !== undefined) throw toConnectError(tooMuch);
   }
   // Messages of a longer stream are decoded once, on their way to the implementation, which reports errors through explained().
@@ -175,23 +216,25 @@ function utf8(bytes: Uint8Array): string {
   }
 }
 
-function tooLarge({ messageMaxBytes }: Pick<BodyRules, 'messageMaxBytes'>): ConnectError {
+function tooLarge({ bounds: { messageMaxBytes } }: BodyRules): ConnectError {
   const limit = `${Math.round(messageMaxBytes / 1024)} KiB`;
   const small = messageMaxBytes < 1024 * 1024 ? { hint: "This call does not carry a bot's source: send less." } : {};
   return toConnectError(problem('PAYLOAD_TOO_LARGE', `A message of this call may have at most ${limit}.`, small));
 }
 
 /** Any error of a request's body as one of ours. */
-export function explained(error: unknown, { method, messageMaxBytes }: BodyRules): unknown {
-  if (error instanceof FrameTooLongError) return tooLarge({ messageMaxBytes });
+export function explained(error: unknown, rules: BodyRules): unknown {
+  if (error instanceof FrameTooLongError || error instanceof BodyTooLargeError) return tooLarge(rules);
+  if (error instanceof NotGzipError) return toConnectError(malformed('The message is not valid gzip.'));
+  if (error instanceof ProblemError) return toConnectError(error.problem);
   if (!(error instanceof ConnectError) || hasDetail(error)) return error;
   switch (error.code) {
     case Code.ResourceExhausted:
-      return tooLarge({ messageMaxBytes });
+      return tooLarge(rules);
     case Code.InvalidArgument:
     case Code.Internal:
     case Code.DataLoss:
-      return toConnectError(undecodable(error, method.input.typeName));
+      return toConnectError(undecodable(error, rules.method.input.typeName));
     default:
       return error;
   }

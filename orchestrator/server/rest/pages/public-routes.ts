@@ -2,7 +2,7 @@
 import type { TLSSocket } from 'node:tls';
 import { version } from '#common/version.ts';
 import { type Answer, headerOf, type Request } from '../http.ts';
-import type { Route } from '../route.ts';
+import type { Route, RouteHandler, RouteMethod } from '../route.ts';
 import { addressOf, frontParts, frontTitle } from './front-page.ts';
 import { htmlPage, pageHeaders, textPage } from './html.ts';
 import { preferredType } from './preferred-type.ts';
@@ -16,17 +16,21 @@ const health = (trouble: string | undefined): Answer =>
 
 /** `trouble`: what is wrong with the store. */
 export const publicRoutes = (trouble: () => string | undefined): readonly Route[] => [
-  { pattern: /^\/$/, methods: { GET: ({ request }) => frontPage(request) } },
-  { pattern: /^\/(?:health|healthz|livez|readyz)$/, methods: { GET: () => health(trouble()) } },
-  { pattern: /^\/version$/, methods: { GET: () => ({ status: 200, body: { name: 'bot-runner', version } }) } },
+  { pattern: /^\/$/, methods: { GET: open(({ request }) => frontPage(request)) } },
+  { pattern: /^\/(?:health|healthz|livez|readyz)$/, methods: { GET: open(() => health(trouble())) } },
+  { pattern: /^\/version$/, methods: { GET: open(() => ({ status: 200, body: { name: 'bot-runner', version } })) } },
   // Nothing here is for search engines.
   {
     pattern: /^\/robots\.txt$/,
-    methods: { GET: () => ({ status: 200, text: 'User-agent: *\nDisallow: /\n', type: plain }) },
+    methods: { GET: open(() => ({ status: 200, text: 'User-agent: *\nDisallow: /\n', type: plain })) },
   },
   // Browsers ask for it unprompted.
-  { pattern: /^\/favicon\.ico$/, methods: { GET: () => ({ status: 204, body: null }) } },
+  { pattern: /^\/favicon\.ico$/, methods: { GET: open(() => ({ status: 204, body: null })) } },
 ];
+
+function open(handle: RouteHandler): RouteMethod {
+  return { scopes: undefined, body: 'open', handle };
+}
 
 function frontPage(request: Request): Answer {
   const header = headerOf(request);

@@ -1,6 +1,6 @@
 /** What happens to the rest of a body that was answered before it was read. */
 import { later } from '#common/background.ts';
-import type { NodeRequest } from './node-http.ts';
+import type { NodeRequest } from '../node-http.ts';
 
 const lingerMs = { idle: 2_000, total: 30_000 };
 

@@ -1,0 +1,114 @@
+/**
+ * The bytes of a request's body, as many as its allowance grants and no slower than it allows. A sender of "Expect: 100-continue" is asked for
+ * them when they are first read, so that a refused body need not be sent at all (RFC 9110, section 10.1.1).
+ */
+
+import { inBackground, later } from '#common/background.ts';
+import { ProblemError, problem } from '#common/problem.ts';
+import type { Allowance } from '../admission/admission.ts';
+import { isGone } from '../is-gone.ts';
+import type { NodeRequest, NodeResponse } from '../node-http.ts';
+
+const awaiting = new WeakMap<NodeRequest, NodeResponse>();
+
+/** Node.js would ask at once, and for a stream that has gone in the meantime throw where nobody can catch it. */
+export function awaitContinue(request: NodeRequest, response: NodeResponse): void {
+  awaiting.set(request, response);
+}
+
+/** The caller left in the middle of its body: nobody is there to answer, and nothing is wrong here. */
+export class BodyBrokenOffError extends Error {
+  constructor(cause: unknown) {
+    super('the body was cut short', { cause });
+    this.name = 'BodyBrokenOffError';
+  }
+}
+
+/** More was sent than the call takes. */
+export class BodyTooLargeError extends Error {}
+
+/**
+ * Leaving it early does not end the connection: the answer still has to go out on it. Throws BodyBrokenOffError, BodyTooLargeError, or
+ * ProblemError: REQUEST_TIMEOUT, RATE_LIMITED.
+ */
+export async function* bodyBytes(request: NodeRequest, { body, hold }: Allowance): AsyncGenerator<Buffer> {
+  const { wholeMaxBytes = Number.POSITIVE_INFINITY, pace } = body;
+  if (Number(request.headers['content-length'] ?? 0) > wholeMaxBytes) throw new BodyTooLargeError();
+  askForIt(request);
+  const bytes: AsyncIterator<Buffer> = request.iterator({ destroyOnReturn: false });
+  let failed: Error | undefined;
+  let wake: ((error: Error) => void) | undefined;
+  const fail = (error: Error) => {
+    failed ??= error;
+    wake?.(error);
+  };
+  hold.onGivenUp(fail);
+  const clock = pace && watchPace(pace, fail);
+  /** The next piece, or whatever ends the body before it comes. */
+  const next = () =>
+    new Promise<IteratorResult<Buffer>>((resolve, reject) => {
+      wake = reject;
+      bytes.next().then(resolve, (error: unknown) => reject(new BodyBrokenOffError(error)));
+    });
+  let over = false;
+  let length = 0;
+  try {
+    for (;;) {
+      if (failed !== undefined) throw failed;
+      const { done, value } = await next();
+      over = done === true;
+      if (done) return;
+      clock?.came();
+      length += value.length;
+      if (length > wholeMaxBytes) throw new BodyTooLargeError();
+      yield value;
+    }
+  } finally {
+    clock?.end();
+    hold.release();
+    // Not awaited: it would wait for bytes that may never come.
+    if (!over) inBackground(Promise.resolve(bytes.return?.()), () => undefined);
+  }
+}
+
+function askForIt(request: NodeRequest): void {
+  const response = awaiting.get(request);
+  awaiting.delete(request);
+  if (response === undefined || response.headersSent || isGone(response)) return;
+  try {
+    response.writeContinue();
+  } catch {
+    // The stream has gone: reading it says so.
+  }
+}
+
+function watchPace({ idleMs, wholeMs }: NonNullable<Allowance['body']['pace']>, late: (error: Error) => void) {
+  const began = performance.now();
+  let heard = began;
+  const timeout = (ms: number, what: string) =>
+    late(
+      new ProblemError(
+        problem('REQUEST_TIMEOUT', `The body of the request ${what} ${Math.round(ms / 1000)} s.`, {
+          hint: 'Send it again, faster; the command line uploads large sources in parts.',
+        }),
+      ),
+    );
+  const look = () => {
+    const now = performance.now();
+    if (now - began >= wholeMs) timeout(wholeMs, 'was not complete after');
+    else if (now - heard >= idleMs) timeout(idleMs, 'was interrupted for more than');
+    else cancel = arm();
+  };
+  // One timer for both, set again when it is due: pieces come much more often.
+  const arm = () => {
+    const now = performance.now();
+    return later(Math.max(1, Math.min(heard + idleMs, began + wholeMs) - now), look);
+  };
+  let cancel = arm();
+  return {
+    came: () => {
+      heard = performance.now();
+    },
+    end: () => cancel(),
+  };
+}
