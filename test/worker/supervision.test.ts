@@ -5,7 +5,7 @@ import { ProblemError, problem } from '#common/problem.ts';
 import { BotState } from '#gen/botrunner/v1/bot_pb.js';
 import { EngineUnavailableError } from '../../worker/runtime/container-runtime.ts';
 import { eventually } from '../kit/eventually.ts';
-import { createRegistryForTests, failureOf, type RegistryForTests, successOf } from './kit/registry-for-tests.ts';
+import { createRegistryForTests, echo, failureOf, type RegistryForTests, successOf } from './kit/registry-for-tests.ts';
 
 let bots: RegistryForTests;
 beforeEach(async () => {
@@ -128,6 +128,32 @@ describe('supervision', () => {
     bots.runtime.failNext('create', new ProblemError(problem('IMAGE_NOT_FOUND', 'no image')));
     await bots.registry.resync();
     await bots.until('it runs again', () => starts().length === 2);
+  });
+
+  it.each([0, 2])(
+    'makes the image again that went with an ended container, after %i failures of the engine',
+    async (n) => {
+      await run();
+      die(1);
+      await nextTry();
+      // As `docker system prune --all` does.
+      bots.runtime.containers.clear();
+      await bots.runtime.removeImages(echo, [], AbortSignal.timeout(1000));
+      for (let k = 0; k < n; k += 1) bots.runtime.failNext('create', new EngineUnavailableError('away'));
+      await bots.until('it runs again', () => starts().length === 2);
+      expect(bots.runtime.builds).toHaveLength(2);
+    },
+  );
+
+  it('gives up a bot whose image is gone again as soon as it is made', async () => {
+    await run();
+    bots.runtime.containers.clear();
+    for (let n = 0; n < 3; n += 1) {
+      bots.runtime.failNext('create', new ProblemError(problem('IMAGE_NOT_FOUND', 'no image')));
+    }
+    await bots.registry.resync();
+    await bots.until('it has failed', () => bots.state() === BotState.FAILED);
+    expect(starts()).toHaveLength(1);
   });
 });
 

@@ -53,6 +53,8 @@ export interface BotMemory {
   failures: number;
   /** The progress of making the image. */
   making: Making;
+  /** The decision for which the image was made again after it was gone at a create; undefined once there is a container. */
+  madeAgainFor: bigint | undefined;
   /** Why the last step failed, for people. */
   trouble: string;
   /** Where in the log the last start by a user's decision began. */
@@ -100,6 +102,7 @@ export const newMemory = (record: KeptBot, nowMs: number): BotMemory => ({
   pausedUntilMs: undefined,
   failures: 0,
   making: nothingFailed,
+  madeAgainFor: undefined,
   trouble: '',
   startSeq: 1,
   cleaned: false,

@@ -42,6 +42,7 @@ export async function takeStep(
     await take(memory, context, step, hooks, signal);
     memory.trouble = '';
     if (step.kind !== 'look') memory.failures = 0;
+    if (step.kind === 'create') memory.madeAgainFor = undefined;
   } catch (error) {
     if (!signal.aborted) await takeFailure(memory, context, step, error, signal);
   }
@@ -126,8 +127,11 @@ async function takeFailure(
     if (step.kind === 'start' && step.again) {
       return settleRefusedStart(memory, context, error.problem.message);
     }
-    if (error.problem.code !== 'IMAGE_NOT_FOUND' || memory.failures > 1) return recordFailure(memory, error.problem);
+    const generation = memory.record.desired?.generation;
+    const isGone = error.problem.code === 'IMAGE_NOT_FOUND' && memory.madeAgainFor !== generation;
+    if (!isGone) return recordFailure(memory, error.problem);
     // Somebody removed the image since it was made: make it again, once.
+    memory.madeAgainFor = generation;
     memory.imageReady = undefined;
     memory.record = { ...memory.record, image: undefined };
     return;
