@@ -1,4 +1,5 @@
-/** Rows by time: which comes first. A binary heap; outdated times are left in it until they come up. */
+/** Rows by time: which comes first. Outdated times are left in its heap until they come up. */
+import { Heap } from './heap.ts';
 import type { LookUp } from './loading.ts';
 import type { Index } from './rows.ts';
 
@@ -13,7 +14,7 @@ const first = 'first';
 export class Soonest<R> implements Index<R> {
   readonly #timeOf: (row: R) => number | undefined;
   readonly #times = new Map<string, number>();
-  #heap: Entry[] = [];
+  readonly #heap = new Heap<Entry>((a, b) => a.at < b.at);
   #lookUp: LookUp | undefined;
 
   /** `timeOf`: undefined for a row that waits for no time. */
@@ -39,11 +40,10 @@ export class Soonest<R> implements Index<R> {
       return;
     }
     this.#times.set(key, at);
-    this.#heap.push({ at, key });
-    this.#rise(this.#heap.length - 1);
+    this.#heap.add({ at, key });
     // Far more old times than true ones: start over.
-    if (this.#heap.length > 1_024 && this.#heap.length > 4 * this.#times.size) {
-      this.#heap = [...this.#times].map(([of, time]) => ({ at: time, key: of })).sort((a, b) => a.at - b.at);
+    if (this.#heap.size > 1_024 && this.#heap.size > 4 * this.#times.size) {
+      this.#heap.reset([...this.#times].map(([of, time]) => ({ at: time, key: of })));
     }
   }
 
@@ -54,9 +54,9 @@ export class Soonest<R> implements Index<R> {
   }
 
   #next(): number | undefined {
-    for (let top = this.#heap[0]; top !== undefined; top = this.#heap[0]) {
+    for (let top = this.#heap.first; top !== undefined; top = this.#heap.first) {
       if (this.#times.get(top.key) === top.at) return top.at;
-      this.#dropFirst();
+      this.#heap.dropFirst();
     }
     return undefined;
   }
@@ -66,49 +66,13 @@ export class Soonest<R> implements Index<R> {
     this.#lookUp?.need(String(at));
     const due: Entry[] = [];
     for (let next = this.#next(); next !== undefined && next <= at; next = this.#next()) {
-      const top = this.#heap[0];
+      const top = this.#heap.first;
       if (top === undefined) break;
       due.push(top);
-      this.#dropFirst();
+      this.#heap.dropFirst();
     }
-    for (const entry of due) {
-      this.#heap.push(entry);
-      this.#rise(this.#heap.length - 1);
-    }
+    for (const entry of due) this.#heap.add(entry);
     due.sort((a, b) => a.at - b.at || (a.key < b.key ? -1 : 1));
     return [...new Set(due.map(({ key }) => key))];
-  }
-
-  #at(index: number): number {
-    return this.#heap[index]?.at ?? Number.POSITIVE_INFINITY;
-  }
-
-  #swap(a: number, b: number): void {
-    const [one, other] = [this.#heap[a], this.#heap[b]];
-    if (one === undefined || other === undefined) return;
-    this.#heap[a] = other;
-    this.#heap[b] = one;
-  }
-
-  #rise(start: number): void {
-    for (let index = start; index > 0; ) {
-      const parent = (index - 1) >> 1;
-      if (this.#at(parent) <= this.#at(index)) return;
-      this.#swap(parent, index);
-      index = parent;
-    }
-  }
-
-  #dropFirst(): void {
-    const last = this.#heap.pop();
-    if (last === undefined || this.#heap.length === 0) return;
-    this.#heap[0] = last;
-    for (let index = 0; ; ) {
-      const left = 2 * index + 1;
-      const child = this.#at(left + 1) < this.#at(left) ? left + 1 : left;
-      if (this.#at(child) >= this.#at(index)) return;
-      this.#swap(index, child);
-      index = child;
-    }
   }
 }

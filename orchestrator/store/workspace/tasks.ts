@@ -3,6 +3,7 @@ import { isFinal, type JobRecord, type TaskRecord } from '../../core/records.ts'
 import type { TaskTable } from '../tables.ts';
 import { Groups } from './indexes.ts';
 import type { Loading } from './loading.ts';
+import { Queues } from './queues.ts';
 import { type Index, Rows } from './rows.ts';
 import type { Undo } from './undo.ts';
 
@@ -23,7 +24,7 @@ export interface TaskParts {
 const byId = (a: TaskRecord, b: TaskRecord): number => (a.taskId < b.taskId ? -1 : 1);
 
 export function createTasks({ undo, loading, jobOf, desires }: TaskParts): TasksPart {
-  const free = new Groups<TaskRecord>(({ status, workerId, type }) =>
+  const free = new Queues<TaskRecord>(({ status, workerId, type }) =>
     status === 'open' && workerId === null ? type : undefined,
   );
   const taken = new Groups<TaskRecord>(({ status, workerId }) =>
@@ -40,13 +41,8 @@ export function createTasks({ undo, loading, jobOf, desires }: TaskParts): Tasks
       get: (taskId) => rows.get(taskId),
       oldestOpen: (types, except = []) => {
         const left = new Set(except);
-        let oldest: TaskRecord | undefined;
-        for (const type of types) {
-          for (const task of free.of(type).values()) {
-            if ((oldest === undefined || byId(task, oldest) < 0) && !left.has(task.taskId)) oldest = task;
-          }
-        }
-        return oldest;
+        const [oldest] = types.flatMap((type) => free.first(type, left) ?? []).sort();
+        return oldest === undefined ? undefined : rows.get(oldest);
       },
       takenBy: (workerId) =>
         [...taken.of(workerId).values()]
