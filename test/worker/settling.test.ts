@@ -1,5 +1,5 @@
 /** What is done for the next start of a version that stays up. On a scripted engine and a clock that the test moves. */
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { inBackground } from '#common/background.ts';
 import { type BotKey, imageName } from '#common/ids.ts';
 import { DesiredState } from '#gen/botrunner/v1/bot_pb.js';
@@ -97,6 +97,61 @@ it('makes way for a new version and for a removal, and is done again later', asy
   bots.stop(3, { taskId: 't3', desired: DesiredState.REMOVED });
   await bots.result('t3');
   expect(bots.runtime.images()).toEqual([]);
+});
+
+it('is done again for a version whose image was removed in the meantime', async () => {
+  bots.run(1, { taskId: 't1' });
+  await bots.result('t1');
+  await bots.pass(5000);
+  bots.run(2, { taskId: 't2' });
+  await bots.result('t2');
+  await bots.until('the former image is removed', () => !bots.runtime.images().includes(image(1n)));
+  bots.run(1, { taskId: 't3', generation: 3n });
+  await bots.result('t3');
+  await bots.pass(5000);
+  expect(settled).toEqual([image(1n), image(1n)]);
+});
+
+describe('beside a removal of old images', () => {
+  let removal: PromiseWithResolvers<void>;
+  let removals: number;
+  beforeEach(async () => {
+    removal = Promise.withResolvers();
+    removals = 0;
+    const { runtime } = bots;
+    const remove = runtime.removeImages;
+    runtime.removeImages = async (key, keep, signal) => {
+      if (keep.includes(image(2n))) {
+        removals += 1;
+        if (removals === 1) await removal.promise;
+      }
+      await remove(key, keep, signal);
+    };
+    bots.run(1, { taskId: 't1' });
+    await bots.result('t1');
+  });
+
+  it('is not begun, but afterwards', async () => {
+    bots.run(2, { taskId: 't2' });
+    await bots.result('t2');
+    await bots.pass(20_000);
+    expect([removals, settled]).toEqual([1, []]);
+    removal.resolve();
+    await bots.pass(6000);
+    expect(settled).toEqual([image(2n)]);
+  });
+
+  it('is done, though the removal has failed and is tried again', async () => {
+    bots.run(2, { taskId: 't2' });
+    await bots.result('t2');
+    await bots.pass(3000);
+    removal.reject(new Error('the engine is busy'));
+    await bots.pass(1000);
+    // The bot looks at what there is to do.
+    bots.run(2);
+    await bots.pass(60_000);
+    expect([removals, settled]).toEqual([2, [image(2n)]]);
+  });
 });
 
 it.each([

@@ -293,7 +293,7 @@ export class BotActor {
     wake: () => this.#bell.ring(),
     untilSettled: () => this.#settling.end(),
     untilQuiet: async () => {
-      await this.#settling.end();
+      await this.#settling.endForImages();
       await this.#oldImages.untilQuiet;
     },
     gone: () => {

@@ -30,7 +30,7 @@ export class OldImages {
     return this.#removing;
   }
 
-  /** Begins, unless it was done for what runs now. What fails is retried with the next start. */
+  /** Begins, unless it was done for what runs now. What fails is tried again when the bot next has nothing to do. */
   remove(): void {
     const revision = factsOf(this.#memory)?.revision;
     if (revision === undefined || revision === this.#removedFor || this.#memory.preparing !== undefined) return;
@@ -39,14 +39,13 @@ export class OldImages {
       () => this.#onRemoved(),
       (error: unknown) => {
         this.#removedFor = undefined;
-        this.#context.logger.debug({ err: error, bot: this.#memory.key }, 'old images stay until the next start');
+        this.#context.logger.debug({ err: error, bot: this.#memory.key }, 'old images stay for now');
       },
     );
   }
 
   async #remove(revision: bigint): Promise<void> {
-    await this.#settling.end();
-    await removeOldImages(this.#memory, this.#context, revision, this.#signal);
+    await this.#settling.without(() => removeOldImages(this.#memory, this.#context, revision, this.#signal));
   }
 
   /** A new version may have to make way for an old one: there will be images to remove whichever of them runs. */

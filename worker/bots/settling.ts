@@ -16,6 +16,10 @@ export class Settling {
   readonly #context: BotContext;
   /** The revision for which that was done. */
   #settled: bigint | undefined;
+  /** Whether it is to be done for what runs now, and has not been. */
+  #isDue = false;
+  /** How many removals are under way. */
+  #removals = 0;
   #cancel: () => void = () => {};
   #ending = new AbortController();
   #running: Promise<void> = Promise.resolve();
@@ -27,7 +31,9 @@ export class Settling {
 
   /** A start has succeeded. */
   begin(): void {
+    this.#isDue = true;
     this.#cancel();
+    if (this.#removals > 0) return;
     const container = factsOf(this.#memory)?.id;
     this.#cancel = this.#context.clock.after(afterMs, () => {
       const facts = factsOf(this.#memory);
@@ -40,6 +46,29 @@ export class Settling {
 
   /** Gives up what is under way, or about to begin; resolves when nothing is any more. */
   async end(): Promise<void> {
+    this.#isDue = false;
+    await this.#giveUp();
+  }
+
+  /** As `end`; what was done for any version may be in vain. */
+  async endForImages(): Promise<void> {
+    this.#settled = undefined;
+    await this.end();
+  }
+
+  /** Removes images that what runs now does not need; what was given up for that, or has come up meanwhile, begins afterwards. */
+  async without(removal: () => Promise<void>): Promise<void> {
+    this.#removals += 1;
+    try {
+      await this.#giveUp();
+      await removal();
+    } finally {
+      this.#removals -= 1;
+      if (this.#isDue) this.begin();
+    }
+  }
+
+  async #giveUp(): Promise<void> {
     this.#cancel();
     this.#ending.abort(new Error('the image is about to be changed'));
     this.#ending = new AbortController();
@@ -54,6 +83,7 @@ export class Settling {
     try {
       // Not left behind when it is given up: who gives it up is about to make or remove images, or to need the code.
       await runtime.settleImage(key, imageName(key, revision), AbortSignal.any([signal, limit.signal]));
+      this.#isDue = false;
     } catch (error) {
       this.#settled = undefined;
       logger.debug({ err: error, bot: key }, 'the next starts of a bot will not be quicker yet');
