@@ -13,8 +13,10 @@ import type { ContainerRuntime } from '../../worker/runtime/container-runtime.ts
 import { list, record, text, texts } from '../../worker/runtime/docker/answers.ts';
 import { createDockerRuntime } from '../../worker/runtime/docker/docker-runtime.ts';
 import { createEngineClient, type Query } from '../../worker/runtime/docker/engine-client.ts';
+import { hasStatus } from '../../worker/runtime/docker/engine-errors.ts';
 import type { SigningKey } from '../../worker/runtime/labels.ts';
 import type { TakenContainers } from '../../worker/state/taken-containers.ts';
+import { eventually } from '../kit/eventually.ts';
 import type { TestDocker } from '../kit/test-docker.ts';
 import { absentRequirement, endlessRequirement, startEndlessIndex } from './endless-index.ts';
 import { type Harness, patience, second } from './harness.ts';
@@ -78,14 +80,36 @@ const idsOf = (answer: unknown): readonly string[] => list(answer).map((entry) =
 export async function removeAllOf(engine: RawEngine, userId: string, network: string): Promise<void> {
   const filters = { label: [`user_id=${userId}`] };
   for (const id of idsOf(await engine.get('/containers/json', { all: true, filters }))) {
-    await engine.remove(`/containers/${id}`, { force: true, v: true });
+    await removeOne(engine, `/containers/${id}`, '/json', { force: true, v: true });
   }
   for (const id of idsOf(await engine.get('/images/json', { filters })))
-    await engine.remove(`/images/${id}`, { force: true });
+    await removeOne(engine, `/images/${id}`, '/json', { force: true });
   for (const volume of list(record(await engine.get('/volumes', { filters }))['Volumes'])) {
-    await engine.remove(`/volumes/${text(record(volume)['Name'])}`);
+    await removeOne(engine, `/volumes/${text(record(volume)['Name'])}`, '');
   }
-  await engine.remove(`/networks/${network}`);
+  await removeOne(engine, `/networks/${network}`, '');
+}
+
+/** Resolves when it is gone, also when somebody else is removing it: a worker that a test has just closed. */
+async function removeOne(engine: RawEngine, path: string, shownAt: string, query: Query = {}): Promise<void> {
+  try {
+    await engine.remove(path, query);
+  } catch (error) {
+    if (hasStatus(error, 404)) return;
+    // "removal of container ... is already in progress"
+    if (!hasStatus(error, 409)) throw error;
+    const isGone = async () => {
+      try {
+        await engine.get(`${path}${shownAt}`);
+        return false;
+      } catch (failure) {
+        if (hasStatus(failure, 404)) return true;
+        throw failure;
+      }
+    };
+    const answer = error.text;
+    await eventually(`${path} is removed (${answer})`, isGone, (gone) => gone, { timeoutMs: 30_000 });
+  }
 }
 
 /** `network` must be another one for each harness: test files share the engine. */

@@ -1,0 +1,30 @@
+import { expect, it } from 'vitest';
+import { EngineRefusal } from '../../worker/runtime/docker/engine-errors.ts';
+import { type RawEngine, removeAllOf } from './docker-harness.ts';
+
+it('waits for what somebody else is removing, and does not mind what is gone', async () => {
+  let looks = 0;
+  const removed: string[] = [];
+  const lists: Readonly<Record<string, unknown>> = {
+    '/containers/json': [{ Id: 'leaving' }, { Id: 'gone' }, { Id: 'idle' }],
+    '/images/json': [],
+    '/volumes': { Volumes: null },
+  };
+  const engine: RawEngine = {
+    async get(path) {
+      if (path in lists) return lists[path];
+      looks += 1;
+      if (looks === 3) throw new EngineRefusal(404, 'No such container: leaving');
+      return { State: { Status: 'removing' } };
+    },
+    post: async () => undefined,
+    async remove(path) {
+      if (path.endsWith('/leaving'))
+        throw new EngineRefusal(409, 'removal of container leaving is already in progress');
+      if (path.endsWith('/gone')) throw new EngineRefusal(404, 'No such container: gone');
+      removed.push(path);
+    },
+  };
+  await removeAllOf(engine, 'contract', 'net');
+  expect([looks, removed]).toEqual([3, ['/containers/idle', '/networks/net']]);
+});
