@@ -9,6 +9,7 @@ import { eventually } from '../../test/kit/eventually.ts';
 import { createManualClock } from '../../test/kit/manual-clock.ts';
 import { BotLogReader, type TailQuery } from './bot-log-reader.ts';
 import type { LogPart } from './live-tail.ts';
+import { tailMessages } from './log-batch.ts';
 
 /** A worker with the log of one bot: lines 1, 2, 3 ... of `lineBytes` each. */
 class LogWorker {
@@ -100,7 +101,7 @@ function makeReader(clock = systemClock): BotLogReader {
         if (body.case !== 'openTail') return false;
         const call = new AbortController();
         const messages = worker.serve(body.value, call.signal);
-        void made.serve(messages, call.signal, workerId).finally(() => {
+        void made.serve(tailMessages(messages), call.signal, workerId).finally(() => {
           call.abort();
           worker.wakeAll();
           return messages.return();
@@ -121,7 +122,7 @@ beforeEach(() => {
 });
 
 const query = (extra: Partial<TailQuery> = {}): TailQuery => ({ lines: 10, follow: true, afterCursor: '', ...extra });
-const numbers = (part: LogPart): number[] => part.entries.map(({ text }) => Number.parseInt(text, 10));
+const numbers = (part: LogPart): number[] => part.batch.entries.map(({ text }) => Number.parseInt(text, 10));
 const fromAfter = (seq: number) => query({ afterCursor: `${worker.logId}-${seq}` });
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
 
@@ -201,7 +202,7 @@ describe('many who follow one bot', () => {
     const seen = first.done ? [] : numbers(first.value);
     for await (const part of stalled) {
       seen.push(...numbers(part));
-      const held = part.entries.reduce((sum, { text }) => sum + text.length, 0);
+      const held = part.batch.entries.reduce((sum, { text }) => sum + text.length, 0);
       expect(held).toBeLessThan(1024 * 1024);
       if (seen.at(-1) === 20_010) break;
     }
@@ -255,7 +256,7 @@ describe('following', () => {
 
   it('says where to continue before there is any line, and past lines that are left out', async () => {
     const reading = reader.read(bot, query({ grep: '9' }), new AbortController().signal);
-    expect((await reading.next()).value).toEqual({ entries: [], cursor: `${worker.logId}-0` });
+    expect((await reading.next()).value).toMatchObject({ batch: { count: 0 }, cursor: `${worker.logId}-0` });
     const next = reading.next();
     await eventually(
       'it follows',

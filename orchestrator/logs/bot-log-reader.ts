@@ -7,15 +7,16 @@ import { type Timestamp, timestampFromMs, timestampMs } from '@bufbuild/protobuf
 import { inBackground } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
 import { type BotKey, botKeyText } from '#common/ids.ts';
-import { type LogCursor, parseLogCursor } from '#common/log-cursor.ts';
+import { formatLogCursor, type LogCursor, parseLogCursor } from '#common/log-cursor.ts';
 import { ProblemError, problem } from '#common/problem.ts';
 import { linkSignals } from '#common/waiting/abort.ts';
 import { Semaphore } from '#common/waiting/semaphore.ts';
 import { type LogEntry, LogStream } from '#gen/botrunner/v1/log_pb.js';
-import type { TailEnd, TailLogsRequest } from '#gen/botrunner/v1/worker_service_pb.js';
+import type { TailEnd } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { BotRecord } from '../core/records.ts';
 import type { FleetPort } from '../engine/context.ts';
 import { LiveTail, type LogPart } from './live-tail.ts';
+import { LogBatch, type TailMessage } from './log-batch.ts';
 import { WorkerStreams, workerAway } from './worker-streams.ts';
 
 export interface TailQuery {
@@ -45,7 +46,7 @@ const untilSlackMs = 2000;
 const homeCheckMs = 2000;
 
 interface Page {
-  readonly batches: readonly (readonly LogEntry[])[];
+  readonly batches: readonly LogBatch[];
   readonly end: TailEnd;
 }
 
@@ -63,7 +64,7 @@ export class BotLogReader {
   }
 
   /** Serves a worker's TailLogs call until its reader is done. */
-  serve(requests: AsyncIterable<TailLogsRequest>, signal: AbortSignal, workerId: string): Promise<void> {
+  serve(requests: AsyncIterable<TailMessage>, signal: AbortSignal, workerId: string): Promise<void> {
     return this.#streams.serve(requests, signal, workerId);
   }
 
@@ -113,9 +114,9 @@ export class BotLogReader {
       const reading = live.read(place, signal);
       let next = await reading.next();
       for (; !next.done; next = await reading.next()) {
-        const { entries, cursor } = next.value;
+        const { batch, cursor } = next.value;
         afterCursor = cursor;
-        yield { entries: wanted === undefined ? entries : entries.filter(wanted), cursor };
+        yield { batch: wanted === undefined ? batch : batch.filter(wanted), cursor };
       }
       if (next.value === 'over') return;
     }
@@ -137,9 +138,9 @@ export class BotLogReader {
       const { batches, end } = page;
       const newest = parseLogCursor(end.newestCursor);
       goal = query.follow ? newest : (goal ?? newest);
-      for (const entries of batches) yield { entries, cursor: entries.at(-1)?.cursor ?? '' };
+      for (const batch of batches) yield { batch, cursor: cursorOf(batch) };
       // Also without lines: a reader that breaks off now knows where to continue.
-      if (end.cursor !== (batches.at(-1)?.at(-1)?.cursor ?? '')) yield { entries: [], cursor: end.cursor };
+      if (end.cursor !== cursorOf(batches.at(-1))) yield { batch: LogBatch.empty, cursor: end.cursor };
       const place = parseLogCursor(end.cursor);
       const stuck = end.cursor === afterCursor;
       afterCursor = end.cursor;
@@ -167,9 +168,9 @@ export class BotLogReader {
     const release = await this.#reads.acquire(signal).catch(() => undefined);
     if (release === undefined) return undefined;
     try {
-      const batches: (readonly LogEntry[])[] = [];
-      for await (const { entries, end } of this.#streams.open(workerId, request, signal)) {
-        if (entries.length > 0) batches.push(entries);
+      const batches: LogBatch[] = [];
+      for await (const { batch, end } of this.#streams.open(workerId, request, signal)) {
+        if (batch.count > 0) batches.push(batch);
         if (end !== undefined) return { batches, end };
       }
       return undefined;
@@ -213,7 +214,7 @@ export class BotLogReader {
     request: Parameters<WorkerStreams['open']>[1],
     signal: AbortSignal,
     live: () => LiveTail,
-  ): AsyncGenerator<TailLogsRequest> {
+  ): AsyncGenerator<TailMessage> {
     let over = false;
     const check = async () => {
       const home = await this.#homeOf?.(bot);
@@ -237,6 +238,10 @@ export class BotLogReader {
     }
   }
 }
+
+/** Of the last line; empty for none. */
+const cursorOf = (batch: LogBatch | undefined): string =>
+  batch?.last === undefined ? '' : formatLogCursor(batch.last);
 
 /** As the worker picks the lines of a page; undefined for every line. */
 function wantedBy({

@@ -8,13 +8,12 @@
  * 3. It ends when nobody reads, or all readers have fallen behind: nothing is pulled without a reader.
  */
 import { inBackground } from '#common/background.ts';
-import { type LogCursor, parseLogCursor } from '#common/log-cursor.ts';
+import { formatLogCursor, type LogCursor } from '#common/log-cursor.ts';
 import { Bell } from '#common/waiting/bell.ts';
-import type { LogEntry } from '#gen/botrunner/v1/log_pb.js';
-import type { TailLogsRequest } from '#gen/botrunner/v1/worker_service_pb.js';
+import type { LogBatch, TailMessage } from './log-batch.ts';
 
 export interface LogPart {
-  readonly entries: readonly LogEntry[];
+  readonly batch: LogBatch;
   /** Where to continue after this part. */
   readonly cursor: string;
 }
@@ -23,9 +22,8 @@ export interface LogPart {
 export type LiveEnd = 'behind' | 'over';
 
 interface Kept {
-  readonly entries: readonly LogEntry[];
-  readonly lastSeq: number;
-  readonly bytes: number;
+  readonly batch: LogBatch;
+  readonly last: LogCursor;
 }
 
 interface Reader {
@@ -35,8 +33,6 @@ interface Reader {
 }
 
 const keptBytes = 1024 * 1024;
-// What an entry takes in memory besides its text.
-const entryBytes = 200;
 
 export class LiveTail {
   readonly #logId: string;
@@ -51,7 +47,7 @@ export class LiveTail {
   #end: { readonly how: LiveEnd } | { readonly error: unknown } | undefined;
 
   /** `open` opens the worker's tail with a signal that ends it; it must begin right after `from`. */
-  constructor(from: LogCursor, open: (signal: AbortSignal) => AsyncIterable<TailLogsRequest>) {
+  constructor(from: LogCursor, open: (signal: AbortSignal) => AsyncIterable<TailMessage>) {
     this.#logId = from.logId;
     this.#seqBeforeKept = from.seq;
     inBackground(this.#pull(open(this.#ending.signal)), (error) => this.#finish({ error }));
@@ -73,7 +69,7 @@ export class LiveTail {
       this.#endIfIdle();
       return 'behind';
     }
-    const ahead = this.#kept.findIndex(({ lastSeq }) => lastSeq > from.seq);
+    const ahead = this.#kept.findIndex(({ last }) => last.seq > from.seq);
     const reader: Reader = { next: this.#firstKept + (ahead < 0 ? this.#kept.length : ahead), bell: new Bell() };
     this.#readers.add(reader);
     try {
@@ -82,8 +78,8 @@ export class LiveTail {
         if (reader.next < this.#firstKept) return 'behind';
         if (kept !== undefined) {
           reader.next += 1;
-          const entries = kept.lastSeq > from.seq ? after(kept.entries, from.seq) : [];
-          if (entries.length > 0) yield { entries, cursor: entries.at(-1)?.cursor ?? '' };
+          const { batch, last } = kept;
+          if (last.seq > from.seq) yield { batch: batch.after(from.seq), cursor: formatLogCursor(last) };
         } else if (this.#end !== undefined) {
           if ('error' in this.#end) throw this.#end.error;
           return this.#end.how;
@@ -98,10 +94,10 @@ export class LiveTail {
     }
   }
 
-  async #pull(messages: AsyncIterable<TailLogsRequest>): Promise<void> {
+  async #pull(messages: AsyncIterable<TailMessage>): Promise<void> {
     try {
-      for await (const { entries } of messages) {
-        if (entries.length > 0 && !this.#take(entries)) return this.#finish({ how: 'behind' });
+      for await (const { batch } of messages) {
+        if (batch.count > 0 && !this.#take(batch)) return this.#finish({ how: 'behind' });
       }
       this.#finish({ how: 'over' });
     } catch (error) {
@@ -110,17 +106,16 @@ export class LiveTail {
   }
 
   /** False when these are lines of another log: it was started over. */
-  #take(entries: readonly LogEntry[]): boolean {
-    const last = parseLogCursor(entries.at(-1)?.cursor ?? '');
+  #take(batch: LogBatch): boolean {
+    const { last } = batch;
     if (last?.logId !== this.#logId) return false;
-    const bytes = entries.reduce((sum, { text }) => sum + text.length + entryBytes, 0);
-    this.#kept.push({ entries, lastSeq: last.seq, bytes });
-    this.#keptBytes += bytes;
+    this.#kept.push({ batch, last });
+    this.#keptBytes += batch.bytes;
     let dropped = 0;
     // The newest batch stays whatever its size: the transport bounds it.
     for (; this.#keptBytes > keptBytes && dropped < this.#kept.length - 1; dropped += 1) {
-      this.#keptBytes -= this.#kept[dropped]?.bytes ?? 0;
-      this.#seqBeforeKept = this.#kept[dropped]?.lastSeq ?? this.#seqBeforeKept;
+      this.#keptBytes -= this.#kept[dropped]?.batch.bytes ?? 0;
+      this.#seqBeforeKept = this.#kept[dropped]?.last.seq ?? this.#seqBeforeKept;
     }
     this.#kept.splice(0, dropped);
     this.#firstKept += dropped;
@@ -143,11 +138,4 @@ export class LiveTail {
     this.#ending.abort();
     for (const { bell } of this.#readers) bell.ring();
   }
-}
-
-/** The entries with a higher number. */
-function after(entries: readonly LogEntry[], seq: number): readonly LogEntry[] {
-  const numberOf = (entry: LogEntry | undefined) => parseLogCursor(entry?.cursor ?? '')?.seq ?? 0;
-  if (numberOf(entries[0]) > seq) return entries;
-  return entries.filter((entry) => numberOf(entry) > seq);
 }

@@ -9,13 +9,14 @@ import { ProblemError, problem } from '#common/problem.ts';
 import { problemFromProto } from '#common/problem-proto.ts';
 import { unlessAborted } from '#common/waiting/abort.ts';
 import { TimeLimitError, withTimeLimit } from '#common/waiting/time-limit.ts';
-import { OpenTailSchema, type TailLogsRequest } from '#gen/botrunner/v1/worker_service_pb.js';
+import { OpenTailSchema } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { FleetPort } from '../engine/context.ts';
+import type { TailMessage } from './log-batch.ts';
 
 export type TailRequest = Omit<MessageInitShape<typeof OpenTailSchema>, 'tailId' | '$typeName'>;
 
 interface Waiting {
-  readonly attach: (stream: AsyncIterator<TailLogsRequest>) => void;
+  readonly attach: (stream: AsyncIterator<TailMessage>) => void;
   /** Resolves when the reader is done with the stream. */
   readonly over: Promise<void>;
   /** The only worker that may answer. */
@@ -39,9 +40,9 @@ export class WorkerStreams {
    * The worker's messages up to and with the one that has `end`. Throws ProblemError: the worker's refusal, or UNAVAILABLE
    * when it is away, goes away, or the stream is cut. Returns early when aborted.
    */
-  async *open(workerId: string, request: TailRequest, signal: AbortSignal): AsyncGenerator<TailLogsRequest> {
+  async *open(workerId: string, request: TailRequest, signal: AbortSignal): AsyncGenerator<TailMessage> {
     const tailId = ulid();
-    const opened = Promise.withResolvers<AsyncIterator<TailLogsRequest>>();
+    const opened = Promise.withResolvers<AsyncIterator<TailMessage>>();
     const over = Promise.withResolvers<void>();
     this.#waiting.set(tailId, { attach: opened.resolve, over: over.promise, workerId });
     try {
@@ -64,7 +65,7 @@ export class WorkerStreams {
   }
 
   /** Serves a worker's TailLogs call: joins it to the reader that asked, and returns when the reader is done. */
-  async serve(requests: AsyncIterable<TailLogsRequest>, signal: AbortSignal, workerId: string): Promise<void> {
+  async serve(requests: AsyncIterable<TailMessage>, signal: AbortSignal, workerId: string): Promise<void> {
     const stream = requests[Symbol.asyncIterator]();
     const first = await stream.next();
     const tailId = first.done ? '' : first.value.tailId;
@@ -72,7 +73,7 @@ export class WorkerStreams {
     // Its reader has gone already: not an error, the worker just ends the tail. Another worker's tail does not exist for it.
     if (waiting?.workerId !== workerId) return;
     this.#waiting.delete(tailId);
-    let firstMessage: TailLogsRequest | undefined = first.done ? undefined : first.value;
+    let firstMessage: TailMessage | undefined = first.done ? undefined : first.value;
     waiting.attach({
       next: async () => {
         const value = firstMessage;
@@ -86,10 +87,10 @@ export class WorkerStreams {
 }
 
 async function* messagesOf(
-  stream: AsyncIterator<TailLogsRequest>,
+  stream: AsyncIterator<TailMessage>,
   workerId: string,
   signal: AbortSignal,
-): AsyncGenerator<TailLogsRequest> {
+): AsyncGenerator<TailMessage> {
   try {
     for (;;) {
       const next = await unlessAborted(signal, stream.next());

@@ -22,7 +22,12 @@ import { createHealthService } from './rpc/health-service.ts';
 import { createJobService, type JobServiceDeps } from './rpc/job-service.ts';
 import { createProcedures, served } from './rpc/procedures.ts';
 import { createReflectionService } from './rpc/reflection-service.ts';
-import { createDirectSession, createWorkerService, type WorkerServiceDeps } from './rpc/worker-service.ts';
+import {
+  createDirectSession,
+  createDirectTail,
+  createWorkerService,
+  type WorkerServiceDeps,
+} from './rpc/worker-service.ts';
 
 const own = [AdminService, JobService, BotService, ArtifactService, WorkerService] as const;
 
@@ -66,7 +71,7 @@ export function createDoors(deps: DoorsDeps, { draining, shutdown }: Ending): Ha
       ),
       served(ServerReflection, createReflectionService([...own, Health, ServerReflection])),
     ],
-    direct: [createDirectSession(deps)],
+    direct: [createDirectSession(deps), createDirectTail(deps)],
     termsOf,
     shutdown,
   });

@@ -1,5 +1,5 @@
 /** BotService: see proto/botrunner/v1/bot_service.proto. */
-import { create, toJson } from '@bufbuild/protobuf';
+import { toJson } from '@bufbuild/protobuf';
 import type { ServiceImpl } from '@connectrpc/connect';
 import { refuse, unwrap } from '#common/problem.ts';
 import type { Secret } from '#common/secret.ts';
@@ -9,7 +9,6 @@ import {
   SpecResetSchema,
   type StartBotRequest,
   type StreamLogsRequest,
-  type StreamLogsResponse,
   StreamLogsResponseSchema,
   type UpdateBotRequest,
 } from '#gen/botrunner/v1/bot_service_pb.js';
@@ -24,8 +23,9 @@ import { sentBefore } from '../../requests/sent-before.ts';
 import { checkDeployment, type SubmitDeps, submitBotRequest } from '../../requests/submit.ts';
 import { botToProto, jobToProto } from '../../views/proto.ts';
 import { readIdempotency } from '../idempotency.ts';
-import { type CallDeps, call, stream } from './call.ts';
-import { ownStream } from './own-stream.ts';
+import { type CallDeps, call } from './call.ts';
+import { encodeFrame, frameOf } from './frames.ts';
+import { type OwnStream, ownStream } from './own-stream.ts';
 import { createWatchBots } from './watch-bots.ts';
 
 export interface BotServiceDeps extends CallDeps, SubmitDeps, BotEventsDeps {
@@ -34,16 +34,20 @@ export interface BotServiceDeps extends CallDeps, SubmitDeps, BotEventsDeps {
   readonly sealKey: Secret<Uint8Array>;
 }
 
-async function* streamLogs(
+async function streamLogs(
   deps: BotServiceDeps,
   userId: string,
   request: StreamLogsRequest,
-  signal: AbortSignal,
-): AsyncGenerator<StreamLogsResponse> {
+  { binary, signal, write }: OwnStream,
+): Promise<void> {
   const bot = await deps.engine.getBot(userId, unwrap(parseBotId(request.botId)));
   const query = unwrap(parseLogRequest(request));
-  for await (const { entries, cursor } of deps.botLogs.read(bot, query, signal)) {
-    yield create(StreamLogsResponseSchema, { entries: [...entries], cursor });
+  for await (const { batch, cursor } of deps.botLogs.read(bot, query, signal)) {
+    const frame = binary
+      ? frameOf(batch.answer(cursor))
+      : encodeFrame(StreamLogsResponseSchema, batch.message(cursor), false);
+    const next = write(frame);
+    if (next !== true && !(await next)) return;
   }
 }
 
@@ -154,8 +158,6 @@ export function createBotService(deps: BotServiceDeps): ServiceImpl<typeof BotSe
       return { ...list, bots: list.bots.map(botToProto) };
     }),
     watchBots: ownStream(deps, 'client', (request, { userId }, stream) => watchBots(userId, request, stream)),
-    streamLogs: stream(deps, 'client', (request, { userId }, context) =>
-      streamLogs(deps, userId, request, context.signal),
-    ),
+    streamLogs: ownStream(deps, 'client', (request, { userId }, stream) => streamLogs(deps, userId, request, stream)),
   };
 }

@@ -10,11 +10,13 @@ import type { OwnStream, TakenCall } from './own-stream.ts';
 import type { BodyRules } from './request-body.ts';
 
 /** Such a procedure: the library serves it to all other callers. */
-export interface DirectCall<I extends DescMessage = DescMessage, O extends DescMessage = DescMessage> {
-  readonly method: DescMethodBiDiStreaming<I, O>;
+export interface DirectCall<O extends DescMessage = DescMessage, R = unknown> {
+  readonly method: DescMethodBiDiStreaming<DescMessage, O>;
   readonly scope: Scope;
+  /** A request as `serve` wants it. Throws on what cannot be decoded. */
+  decode(bytes: Uint8Array): R;
   /** Resolves when all is sent; ends when the signal aborts. */
-  serve(requests: PushedMessages<MessageShape<I>>, identity: Identity, answer: DirectAnswer<O>): Promise<void>;
+  serve(requests: PushedMessages<R>, identity: Identity, answer: DirectAnswer<O>): Promise<void>;
 }
 
 export interface DirectAnswer<O extends DescMessage> {
@@ -31,13 +33,13 @@ export interface DirectWay {
 }
 
 /** The call as one that the library has let go of; it is asked for the end alone. */
-export function takeDirect<I extends DescMessage, O extends DescMessage>(
-  { method, serve }: DirectCall<I, O>,
+export function takeDirect<O extends DescMessage, R>(
+  { method, decode, serve }: DirectCall<O, R>,
   { incoming, rules, identity, logger }: DirectWay,
 ): TakenCall {
   const run = ({ signal, write }: OwnStream): Promise<void> => {
     const send = (together: readonly MessageShape<O>[]) => writeAll(framesOf(method.output, together), write);
-    return serve(new MessageReader(incoming, method.input, rules), identity, { signal, send });
+    return serve(new MessageReader(incoming, decode, rules), identity, { signal, send });
   };
   return { identity, timeoutMs: undefined, logger, run };
 }

@@ -15,7 +15,11 @@ export interface Frame {
 
 /** A message as it is on the wire, not compressed: protobuf or, if not `binary`, JSON. */
 export function encodeFrame<S extends DescMessage>(schema: S, message: MessageShape<S>, binary: boolean): Uint8Array {
-  const body = binary ? toBinary(schema, message) : Buffer.from(toJsonString(schema, message));
+  return frameOf(binary ? toBinary(schema, message) : Buffer.from(toJsonString(schema, message)));
+}
+
+/** An encoded message as it is on the wire. */
+export function frameOf(body: Uint8Array): Uint8Array {
   const frame = Buffer.allocUnsafeSlow(headBytes + body.length);
   frame.writeUInt8(0, 0);
   frame.writeUInt32BE(body.length, 1);

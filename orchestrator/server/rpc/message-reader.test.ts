@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events';
-import { create, toBinary } from '@bufbuild/protobuf';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { Code, ConnectError } from '@connectrpc/connect';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -26,7 +26,7 @@ class Incoming extends EventEmitter {
 
 function open() {
   const incoming = new Incoming();
-  return { incoming, reader: new MessageReader(incoming, SessionRequestSchema, rules) };
+  return { incoming, reader: new MessageReader(incoming, (bytes) => fromBinary(SessionRequestSchema, bytes), rules) };
 }
 
 const message = (taskId: string) =>

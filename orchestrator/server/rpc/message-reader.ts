@@ -2,11 +2,10 @@
  * The messages of a gRPC call that lasts, read past the protocol library: it keeps half a dozen generators for each such call, and takes
  * every message through them. One frame after the other, as they come; the same bounds and errors as in request-body.ts.
  */
-import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
 import type { PushedMessages, Taker } from '#common/waiting/pushed-messages.ts';
 import { BodyBrokenOffError } from '../body/request-bytes.ts';
 import { type Frame, FrameCutter } from './frames.ts';
-import { type BodyRules, compressedSomehow, decoded, explained, lastIsCutShort } from './request-body.ts';
+import { type BodyRules, compressedSomehow, decodedBy, explained, lastIsCutShort } from './request-body.ts';
 
 // Decoded and not taken; then the sender is made to wait.
 const readAheadMax = 64;
@@ -20,22 +19,23 @@ export interface Incoming {
   resume(): unknown;
 }
 
-export class MessageReader<D extends DescMessage> implements PushedMessages<MessageShape<D>> {
+export class MessageReader<T> implements PushedMessages<T> {
   readonly #incoming: Incoming;
-  readonly #schema: D;
+  readonly #decode: (bytes: Uint8Array) => T;
   readonly #rules: BodyRules;
   readonly #cutter: FrameCutter;
   /** Decoded and not taken. */
-  #messages: MessageShape<D>[] = [];
-  #waiting: PromiseWithResolvers<IteratorResult<MessageShape<D>>> | undefined;
-  #taker: Taker<MessageShape<D>> | undefined;
+  #messages: T[] = [];
+  #waiting: PromiseWithResolvers<IteratorResult<T>> | undefined;
+  #taker: Taker<T> | undefined;
   /** The taker takes no more for now. */
   #isHeld = false;
   #end: { readonly error?: unknown } | undefined;
 
-  constructor(incoming: Incoming, schema: D, rules: BodyRules) {
+  /** What `decode` throws is a fault of the message. */
+  constructor(incoming: Incoming, decode: (bytes: Uint8Array) => T, rules: BodyRules) {
     this.#incoming = incoming;
-    this.#schema = schema;
+    this.#decode = decode;
     this.#rules = rules;
     this.#cutter = new FrameCutter(rules.bounds.messageMaxBytes);
     incoming.on('data', (bytes) => this.#take(bytes));
@@ -50,7 +50,7 @@ export class MessageReader<D extends DescMessage> implements PushedMessages<Mess
     return this;
   }
 
-  next(): Promise<IteratorResult<MessageShape<D>>> {
+  next(): Promise<IteratorResult<T>> {
     const value = this.#messages.shift();
     if (value !== undefined) {
       if (this.#messages.length === 0 && this.#end === undefined) this.#incoming.resume();
@@ -61,7 +61,7 @@ export class MessageReader<D extends DescMessage> implements PushedMessages<Mess
     return this.#waiting.promise;
   }
 
-  handTo(taker: Taker<MessageShape<D>>): void {
+  handTo(taker: Taker<T>): void {
     this.#taker = taker;
     this.#hand(taker);
   }
@@ -71,7 +71,7 @@ export class MessageReader<D extends DescMessage> implements PushedMessages<Mess
     if (this.#taker !== undefined) this.#hand(this.#taker);
   }
 
-  #hand(taker: Taker<MessageShape<D>>): void {
+  #hand(taker: Taker<T>): void {
     while (!this.#isHeld) {
       const value = this.#messages.shift();
       if (value === undefined) break;
@@ -82,7 +82,7 @@ export class MessageReader<D extends DescMessage> implements PushedMessages<Mess
     else if (!this.#isHeld) this.#incoming.resume();
   }
 
-  #ended(end: { readonly error?: unknown }): Promise<IteratorResult<MessageShape<D>>> {
+  #ended(end: { readonly error?: unknown }): Promise<IteratorResult<T>> {
     if ('error' in end) return Promise.reject(end.error);
     return Promise.resolve({ done: true, value: undefined });
   }
@@ -108,7 +108,7 @@ export class MessageReader<D extends DescMessage> implements PushedMessages<Mess
     if (this.#messages.length >= readAheadMax) this.#incoming.pause();
   }
 
-  #give(value: MessageShape<D>): void {
+  #give(value: T): void {
     const waiting = this.#waiting;
     this.#waiting = undefined;
     if (waiting !== undefined) waiting.resolve({ done: false, value });
@@ -116,8 +116,8 @@ export class MessageReader<D extends DescMessage> implements PushedMessages<Mess
     else this.#isHeld = !this.#taker.take(value);
   }
 
-  #decoded({ flags, data }: Frame): MessageShape<D> {
+  #decoded({ flags, data }: Frame): T {
     if (flags !== 0) throw compressedSomehow();
-    return decoded(this.#schema, data, { binary: true });
+    return decodedBy(this.#decode, data, this.#rules.method.input.typeName);
   }
 }

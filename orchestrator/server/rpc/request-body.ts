@@ -145,17 +145,24 @@ export const compressedSomehow = (): ConnectError =>
 export const lastIsCutShort = (): ConnectError => toConnectError(malformed('The last message is cut short.'));
 
 /** Throws ConnectError with a detail. */
-export function decoded<D extends DescMessage>(
+function decoded<D extends DescMessage>(
   input: D,
   bytes: Uint8Array,
   { binary }: Pick<Wire, 'binary'>,
 ): MessageShape<D> {
+  const decode = (encoded: Uint8Array) =>
+    binary
+      ? fromBinary(input, encoded, { recursionLimit })
+      : fromJsonString(input, utf8(encoded), { ignoreUnknownFields: true });
+  return decodedBy(decode, bytes, input.typeName);
+}
+
+/** As decoded, for messages of this type that are decoded in a way of their own. */
+export function decodedBy<T>(decode: (bytes: Uint8Array) => T, bytes: Uint8Array, typeName: string): T {
   try {
-    return binary
-      ? fromBinary(input, bytes, { recursionLimit })
-      : fromJsonString(input, utf8(bytes), { ignoreUnknownFields: true });
+    return decode(bytes);
   } catch (error) {
-    throw toConnectError(undecodable(error, input.typeName));
+    throw toConnectError(undecodable(error, typeName));
   }
 }
 

@@ -1,23 +1,27 @@
 /** WorkerService: see proto/botrunner/v1/worker_service.proto. */
-import { create } from '@bufbuild/protobuf';
+import { create, fromBinary } from '@bufbuild/protobuf';
 import type { ServiceImpl } from '@connectrpc/connect';
 import { refuse } from '#common/problem.ts';
 import {
   type FetchArtifactRequest,
   FetchArtifactResponseSchema,
-  type SessionRequestSchema,
+  type SessionRequest,
+  SessionRequestSchema,
   type SessionResponseSchema,
+  type TailLogsResponseSchema,
   WorkerService,
 } from '#gen/botrunner/v1/worker_service_pb.js';
 import { serveSession, sessionResponses } from '../../fleet/open-session.ts';
 import type { SessionDeps } from '../../fleet/session.ts';
 import type { BotLogReader } from '../../logs/bot-log-reader.ts';
+import { decodeTailMessage, type TailMessage, tailMessages } from '../../logs/log-batch.ts';
 import type { Store } from '../../store/store.ts';
 import { wantArtifact, wantBotsOfWorker } from '../../store/want.ts';
 import { requireJoinToken, requireWorker } from '../auth.ts';
 import type { WorkerCredentials } from '../worker-credentials.ts';
 import { type CallDeps, call, silentUntil, stream } from './call.ts';
 import type { DirectCall } from './direct-call.ts';
+import { recursionLimit } from './request-body.ts';
 import { mayFetch } from './worker-artifacts.ts';
 
 export interface WorkerServiceDeps extends CallDeps {
@@ -57,11 +61,22 @@ async function* fetchArtifact(
 /** The session of a worker as ours speaks it, of which there may be thousands. */
 export const createDirectSession = ({
   session,
-}: Pick<WorkerServiceDeps, 'session'>): DirectCall<typeof SessionRequestSchema, typeof SessionResponseSchema> => ({
+}: Pick<WorkerServiceDeps, 'session'>): DirectCall<typeof SessionResponseSchema, SessionRequest> => ({
   method: WorkerService.method.session,
   scope: 'worker',
+  decode: (bytes) => fromBinary(SessionRequestSchema, bytes, { recursionLimit }),
   serve: (requests, identity, { signal, send }) =>
     serveSession(session, requests, requireWorker(identity), signal, send),
+});
+
+/** The log of a bot as our workers send it: its lines are passed on as they are. */
+export const createDirectTail = ({
+  botLogs,
+}: Pick<WorkerServiceDeps, 'botLogs'>): DirectCall<typeof TailLogsResponseSchema, TailMessage> => ({
+  method: WorkerService.method.tailLogs,
+  scope: 'worker',
+  decode: decodeTailMessage,
+  serve: (messages, identity, { signal }) => botLogs.serve(messages, signal, requireWorker(identity)),
 });
 
 export function createWorkerService(deps: WorkerServiceDeps): ServiceImpl<typeof WorkerService> {
@@ -75,7 +90,7 @@ export function createWorkerService(deps: WorkerServiceDeps): ServiceImpl<typeof
       sessionResponses(deps.session, requests, requireWorker(identity), context.signal),
     ),
     tailLogs: stream(deps, 'worker', (requests, identity, context) =>
-      silentUntil(deps.botLogs.serve(requests, context.signal, requireWorker(identity))),
+      silentUntil(deps.botLogs.serve(tailMessages(requests), context.signal, requireWorker(identity))),
     ),
     claimTokens: call(deps, 'worker', (request, identity) =>
       deps.session.engine.claimTokens(requireWorker(identity), request),
