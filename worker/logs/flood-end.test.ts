@@ -44,6 +44,9 @@ it('collects nothing once it is closed', () => {
   end.moved(100 * mib);
   clock.advance(10_000);
   end.close();
+  // From a log that is being closed.
+  end.moved(100 * mib);
+  expect(clock.pendingTimers()).toBe(0);
   clock.advance(60_000);
   expect(collections()).toBe(0);
 });

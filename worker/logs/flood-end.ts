@@ -13,6 +13,7 @@ export class FloodEnd {
   readonly #collect: () => void;
   #bytes = 0;
   #isFlood = false;
+  #isClosed = false;
   #cancel: (() => void) | undefined;
 
   constructor(clock: Clock, collect: () => void) {
@@ -22,11 +23,14 @@ export class FloodEnd {
 
   /** So many bytes of output were moved, of whichever bot. */
   moved(bytes: number): void {
+    // Pumps that are just ending still move what they have read.
+    if (this.#isClosed) return;
     this.#bytes += bytes;
     this.#cancel ??= this.#clock.after(windowMs, () => this.#endWindow());
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#cancel?.();
   }
 

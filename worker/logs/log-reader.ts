@@ -1,6 +1,6 @@
 /**
  * Reads a log from any place, and on as it grows. A reader holds a position in a file, and what it was giving out when it stalled
- * (1 MiB at most, recent-writes.ts); what was dropped before it got there comes as a GAP entry.
+ * (about 128 KiB, recent-writes.ts); what was dropped before it got there comes as a GAP entry.
  */
 import type { Clock } from '#common/clock.ts';
 import { Bell, pause } from '#common/waiting/bell.ts';
@@ -41,7 +41,7 @@ export async function* readLog(
         place = { segment: recent.segment, offset: recent.offset };
         nextSeq += recent.entries.length;
         yield* batchesOf(recent.entries);
-        if (follow) await pause(clock, batchMs, signal);
+        if (follow && nextSeq === store.nextSeq) await pause(clock, batchMs, signal);
         continue;
       }
       place = nextPlace(store, place, nextSeq);

@@ -19,6 +19,15 @@ describe('what was written last', () => {
     expect(recent.from(6)?.offset).toBe(150);
   });
 
+  it('is given out in parts, since a reader that stalls holds what it was given', () => {
+    const recent = new RecentWrites();
+    const text = 'x'.repeat(50 * 1024);
+    for (let seq = 1; seq <= 5; seq += 1) recent.add(entries(seq, seq, text), segment(seq));
+    const parts = [1, 3, 5].map((seq) => recent.from(seq));
+    expect(parts.map((part) => part?.entries.map(({ seq }) => seq))).toEqual([[1, 2], [3, 4], [5]]);
+    expect(parts.map((part) => part?.offset)).toEqual([2, 4, 5]);
+  });
+
   it('has nothing from before it and nothing that is yet to come', () => {
     const recent = new RecentWrites();
     expect(recent.from(1)).toBeUndefined();
@@ -34,7 +43,7 @@ describe('what was written last', () => {
     const text = 'x'.repeat(300 * 1024);
     for (let seq = 1; seq <= 10; seq += 1) recent.add(entries(seq, seq, text), segment(seq));
     expect(recent.from(7)).toBeUndefined();
-    expect(seqsOf(recent, 8)).toEqual([8, 9, 10]);
+    expect([8, 9, 10].map((seq) => seqsOf(recent, seq))).toEqual([[8], [9], [10]]);
     recent.add(entries(11, 11, text.repeat(10)), segment(11));
     expect(seqsOf(recent, 11)).toEqual([11]);
     expect(recent.from(10)).toBeUndefined();

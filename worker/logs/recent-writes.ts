@@ -17,6 +17,8 @@ interface Write extends RecentEntries {
 }
 
 const keptBytes = 1024 * 1024;
+// What a reader is given at once, about; what it holds of it while it stalls is its own.
+const givenBytes = 128 * 1024;
 // What an entry takes in memory besides its text.
 const entryBytes = 128;
 
@@ -33,25 +35,27 @@ export class RecentWrites {
     while (this.#bytes > keptBytes && this.#writes.length > 1) this.#drop();
   }
 
-  /** All from entry `seq` on, of one write or several; undefined when it is not kept or not written yet. */
+  /**
+   * From entry `seq` on: one write, or several that are small. Undefined when it is not kept or not written yet. No more than a write
+   * at once, since a reader that stalls holds what it was given: 128 KiB or one write of that size, of which the worker has 256 at most.
+   */
   from(seq: number): RecentEntries | undefined {
     const first = this.#writes.findIndex(({ entries }) => seq <= lastSeq(entries));
-    const last = this.#writes.at(-1);
     const write = this.#writes[first];
-    if (last === undefined || write === undefined) return undefined;
+    if (write === undefined) return undefined;
     const skipped = seq - (write.entries[0]?.seq ?? seq);
     if (skipped < 0) return undefined;
-    const { segment, offset } = last;
-    if (write === last)
+    let end = first + 1;
+    let bytes = write.bytes;
+    for (let next = this.#writes[end]; next && bytes + next.bytes <= givenBytes; next = this.#writes[end]) {
+      bytes += next.bytes;
+      end += 1;
+    }
+    const { segment, offset } = this.#writes[end - 1] ?? write;
+    if (end === first + 1)
       return { entries: skipped === 0 ? write.entries : write.entries.slice(skipped), segment, offset };
-    return {
-      entries: this.#writes
-        .slice(first)
-        .flatMap(({ entries }) => entries)
-        .slice(skipped),
-      segment,
-      offset,
-    };
+    const writes = this.#writes.slice(first, end);
+    return { entries: writes.flatMap(({ entries }) => entries).slice(skipped), segment, offset };
   }
 
   /** Drops what has no entry behind `seq`. */

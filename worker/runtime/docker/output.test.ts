@@ -3,13 +3,16 @@ import { expect, it } from 'vitest';
 import { systemClock } from '#common/clock.ts';
 import { silentLogger } from '#common/log.ts';
 import { Secret } from '#common/secret.ts';
+import { eventually } from '../../../test/kit/eventually.ts';
+import { createManualClock } from '../../../test/kit/manual-clock.ts';
 import { signedLabels } from '../labels.ts';
 import { noneTaken } from '../strays.ts';
 import { createCodeStore } from './code-store.ts';
+import type { ContainerDeps } from './containers.ts';
 import { createDataOwners } from './data-owners.ts';
 import type { EngineClient } from './engine-client.ts';
 import { createKnownContainers } from './known-containers.ts';
-import { createOutputReader } from './output.ts';
+import { createOutputReader, watchContainerOutput } from './output.ts';
 
 const { signal } = new AbortController();
 
@@ -34,6 +37,21 @@ const ended = {
   State: { Status: 'exited' },
 };
 
+function depsWith(engine: EngineClient): ContainerDeps {
+  const known = createKnownContainers();
+  known.set('c1', { isWhole: true, isPlain: true, volume: 'v' });
+  return {
+    engine,
+    known,
+    network: { name: 'bots', ensure: async () => '', ensureSeen: async () => {} },
+    owner: { workerId: 'w1', signingKey, taken: noneTaken('w1') },
+    clock: systemClock,
+    logger: silentLogger,
+    code: createCodeStore('/nonexistent'),
+    owners: createDataOwners(engine, systemClock),
+  };
+}
+
 /** An engine with the log of one container that has ended, of as many lines as are asked for. */
 function engineWith(lines: readonly string[], maxBytes = 1_000_000) {
   const asked: unknown[] = [];
@@ -46,18 +64,7 @@ function engineWith(lines: readonly string[], maxBytes = 1_000_000) {
       return Readable.from([Buffer.concat(lines.slice(-Number(query['tail'] ?? lines.length)).map(frame))]);
     },
   };
-  const known = createKnownContainers();
-  known.set('c1', { isWhole: true, isPlain: true, volume: 'v' });
-  const read = createOutputReader({
-    engine,
-    known,
-    network: { name: 'bots', ensure: async () => '', ensureSeen: async () => {} },
-    owner: { workerId: 'w1', signingKey, taken: noneTaken('w1') },
-    clock: systemClock,
-    logger: silentLogger,
-    code: createCodeStore('/nonexistent'),
-    owners: createDataOwners(engine, systemClock),
-  });
+  const read = createOutputReader(depsWith(engine));
   return { asked, read: (cursor?: string) => read('c1', cursor, maxBytes, signal) };
 }
 
@@ -97,4 +104,50 @@ it('never says that there is more without giving something, also when a batch en
   const full = await read(cursor);
   expect([full.lines.length, full.more]).toEqual([90, true]);
   expect(await read(full.cursor)).toMatchObject({ lines: [{ text: 'Traceback' }], gap: false, more: false });
+});
+
+it('is called for output, closes the stream of a flood instead of reading it through, and opens another one after a while', async () => {
+  const clock = createManualClock();
+  const opened: Readable[] = [];
+  const engine: EngineClient = {
+    kind: async () => 'docker',
+    api: async () => 41,
+    call: async () => ended,
+    async stream({ query = {} }) {
+      expect(query).toMatchObject({ follow: true, tail: '0' });
+      opened.push(new Readable({ read: () => undefined }));
+      return opened.at(-1) ?? Readable.from([]);
+    },
+  };
+  let rings = 0;
+  const over = new AbortController();
+  const ring = () => {
+    rings += 1;
+  };
+  const watching = watchContainerOutput({ ...depsWith(engine), clock }, 'c1', ring, over.signal);
+  const streamsAndRings = (streams: number, least: number) =>
+    eventually(
+      `${streams} streams and ${least} rings`,
+      () => [opened.length, rings],
+      ([found = 0, rung = 0]) => found === streams && rung >= least,
+    );
+  await streamsAndRings(1, 0);
+  opened[0]?.push(Buffer.alloc(100));
+  await streamsAndRings(1, 1);
+  expect(opened[0]?.destroyed).toBe(false);
+  opened[0]?.push(Buffer.alloc(16 * 1024));
+  await eventually(
+    'the stream of the flood is closed',
+    () => opened[0]?.destroyed,
+    (closed) => closed === true,
+  );
+  expect(opened.length).toBe(1);
+  const before = rings;
+  await clock.advanceSettled(250);
+  await streamsAndRings(2, before + 1);
+  opened[1]?.push(Buffer.alloc(100));
+  await streamsAndRings(2, before + 2);
+  over.abort();
+  opened[1]?.destroy();
+  await watching;
 });
