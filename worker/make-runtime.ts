@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import type { WorkerConfig } from './config.ts';
+import { systemResolve } from './fetch/fetched.ts';
 import type { ContainerRuntime } from './runtime/container-runtime.ts';
 import { createDockerRuntime } from './runtime/docker/docker-runtime.ts';
 import { createProcessRuntime } from './runtime/process/process-runtime.ts';
@@ -34,6 +35,9 @@ export function createRuntime({ config, state, clock, logger }: RuntimeParts): C
         baseImages: { python: config.baseImage, node: config.nodeBaseImage },
         buildSettings,
         registryMirror: config.registryMirror,
+        fetchAllow: config.fetchAllow,
+        resolve: systemResolve,
+        privateImages: state.privateImages,
       });
     case 'process':
       return createProcessRuntime({

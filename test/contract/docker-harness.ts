@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import { type Clock, systemClock } from '#common/clock.ts';
+import type { FetchAllow, Resolve } from '#common/fetch-policy.ts';
 import type { Language } from '#common/language.ts';
 import { silentLogger } from '#common/log.ts';
 import { Secret } from '#common/secret.ts';
+import { systemResolve } from '../../worker/fetch/fetched.ts';
 import type { BuildSettings } from '../../worker/images/build-settings.ts';
 import { buildLabel } from '../../worker/images/dockerfile.ts';
 import type { ContainerRuntime } from '../../worker/runtime/container-runtime.ts';
@@ -15,6 +17,7 @@ import { createDockerRuntime } from '../../worker/runtime/docker/docker-runtime.
 import { createEngineClient, type Query } from '../../worker/runtime/docker/engine-client.ts';
 import { hasStatus } from '../../worker/runtime/docker/engine-errors.ts';
 import type { SigningKey } from '../../worker/runtime/labels.ts';
+import { createPrivateImages } from '../../worker/state/private-images.ts';
 import type { TakenContainers } from '../../worker/state/taken-containers.ts';
 import { eventually } from '../kit/eventually.ts';
 import type { TestDocker } from '../kit/test-docker.ts';
@@ -52,6 +55,8 @@ export interface DockerChoice {
   /** Default: that of the system. */
   readonly clock?: Clock;
   readonly bases?: Readonly<Record<Language, string>>;
+  readonly fetchAllow?: FetchAllow;
+  readonly resolve?: Resolve;
 }
 
 export function dockerRuntime(docker: TestDocker, choice: DockerChoice): ContainerRuntime {
@@ -63,6 +68,9 @@ export function dockerRuntime(docker: TestDocker, choice: DockerChoice): Contain
     buildSettings: choice.buildSettings ?? { pipIndexUrl: docker.pipIndexUrl },
     workerId: choice.workerId,
     signingKey: choice.signingKey ?? ownKey,
+    fetchAllow: choice.fetchAllow ?? [],
+    resolve: choice.resolve ?? systemResolve,
+    privateImages: createPrivateImages({}, async () => {}),
     taken: takenInMemory(choice.workerId),
     clock: choice.clock ?? systemClock,
     logger: silentLogger,

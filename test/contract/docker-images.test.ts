@@ -3,14 +3,13 @@ import { imageName, imageVolumeName, volumeName } from '#common/ids.ts';
 import { Secret } from '#common/secret.ts';
 import type { ImagePull } from '../../worker/runtime/container-runtime.ts';
 import { list, record, text } from '../../worker/runtime/docker/answers.ts';
-import { createEngineClient } from '../../worker/runtime/docker/engine-client.ts';
-import { hasStatus } from '../../worker/runtime/docker/engine-errors.ts';
 import { eventually } from '../kit/eventually.ts';
 import { startRegistry, type TestRegistry } from '../kit/registry/registry.ts';
-import { type TestDocker, usableDocker } from '../kit/test-docker.ts';
+import { usableDocker } from '../kit/test-docker.ts';
 import { dockerRuntime, rawEngine, removeAllOf } from './docker-harness.ts';
 import { botPlan, patience, readAll, second, textsOf, untilExited, untilPrinted } from './harness.ts';
 import { buildContext, type ContextChoice } from './images.ts';
+import { forgetImages, push } from './pushed-images.ts';
 
 const given = inject('docker');
 const docker = usableDocker(given);
@@ -260,7 +259,7 @@ CMD cat /app/storage/seed; echo x >> /app/storage/count && wc -l < /app/storage/
     const pull = async (reference: string, choice: Partial<ImagePull> = {}) => {
       const lines: string[] = [];
       const onOutput = (line: string) => lines.push(line);
-      const { pinned } = await runtime.pullImage({ reference, pull: false, ...choice, onOutput }, patience());
+      const { pinned } = await runtime.pullImage({ userId, reference, pull: false, ...choice, onOutput }, patience());
       return { pinned, lines };
     };
     const forget = () => forgetImages(docker, name());
@@ -305,13 +304,48 @@ CMD cat /app/storage/seed; echo x >> /app/storage/count && wc -l < /app/storage/
       );
     });
 
-    test('are used without pulling when they are there, unless the tag is latest or a pull is asked for', async () => {
-      await pull(`${name()}:1`, { credentials: right });
-      await pull(`${name()}:latest`, { credentials: right });
-      expect((await pull(`${name()}:1`)).lines.join()).toContain('already has');
+    test('are given to whoever the registry gives them to, each time, and to nobody else', async () => {
       const code = { problem: { code: 'REGISTRY_AUTH_FAILED' } };
-      await expect(pull(`${name()}:1`, { pull: true })).rejects.toMatchObject(code);
-      await expect(pull(`${name()}:latest`)).rejects.toMatchObject(code);
+      const first = await pull(`${name()}:1`, { credentials: right });
+      await pull(`${name()}:latest`, { credentials: right });
+      expect((await pull(`${name()}:1`, { credentials: right })).pinned).toBe(first.pinned);
+      expect((await pull(`${name()}:1`, { userId: 'ben', credentials: right })).pinned).toBe(first.pinned);
+      // Who has had it has to prove it again, and the login that was right once does not do for another.
+      for (const reference of [`${name()}:1`, `${name()}:latest`, first.pinned]) {
+        await expect(pull(reference)).rejects.toMatchObject(code);
+        await expect(pull(reference, { userId: 'eve' })).rejects.toMatchObject(code);
+        await expect(pull(reference, { userId: 'eve', credentials: wrong })).rejects.toMatchObject(code);
+      }
+      await expect(pull(`${name()}:1`, { credentials: right, pull: true })).resolves.toMatchObject({
+        pinned: first.pinned,
+      });
+    });
+
+    test('stay with those who had them when the registry has gone', async () => {
+      const short = await startRegistry(docker.hostAddress);
+      const { username, password, address } = short;
+      const other = `${address}/team/bot`;
+      const credentials = new Secret({ username, password });
+      await push(docker, short, other, ['1']);
+      await forgetImages(docker, other);
+      const { pinned } = await pull(`${other}:1`, { credentials });
+      await short.close();
+      expect((await pull(`${other}:1`, { credentials })).pinned).toBe(pinned);
+      const eve = pull(`${other}:1`, { userId: 'eve', credentials });
+      await expect(eve).rejects.toMatchObject({ problem: { code: 'IMAGE_PULL_FAILED' } });
+      await forgetImages(docker, other);
+    });
+
+    test("are everybody's where the registry gives them out without a login", async () => {
+      const open = await startRegistry(docker.hostAddress, { open: true });
+      const other = `${open.address}/team/bot`;
+      await push(docker, open, other, ['1']);
+      await forgetImages(docker, other);
+      await pull(`${other}:1`, { credentials: right });
+      await pull(`${other}:1`, { userId: 'ben' });
+      await open.close();
+      expect((await pull(`${other}:1`, { userId: 'eve' })).lines.join()).toContain('already has');
+      await forgetImages(docker, other);
     });
 
     test('are used, and said to be, when the registry has gone; absent ones are not', async () => {
@@ -327,34 +361,3 @@ CMD cat /app/storage/seed; echo x >> /app/storage/count && wc -l < /app/storage/
     });
   });
 });
-
-/** Pushes the busybox image under a name. */
-async function push(docker: TestDocker, registry: TestRegistry, repo: string, tags: readonly string[]): Promise<void> {
-  const engine = rawEngine(docker);
-  const client = createEngineClient(docker.host);
-  const { username, password, address } = registry;
-  for (const tag of tags) {
-    await engine.post('/images/busybox:stable/tag', { repo, tag });
-    const registryAuth = { username, password, serveraddress: address };
-    const path = `/images/${repo}/push`;
-    const answer = await client.stream({ method: 'POST', path, query: { tag }, registryAuth }, patience());
-    let report = '';
-    for await (const chunk of answer) report += String(chunk);
-    if (report.includes('"error"')) throw new Error(`the push failed: ${report}`);
-  }
-}
-
-/** Takes all names of a repository off the engine; the image keeps its other ones. */
-async function forgetImages(docker: TestDocker, repository: string): Promise<void> {
-  const engine = rawEngine(docker);
-  const images = list(await engine.get('/images/json', { filters: { reference: [repository] } })).map(record);
-  for (const { RepoTags, RepoDigests } of images) {
-    for (const name of [...list(RepoTags), ...list(RepoDigests)].map(text)) {
-      if (!name.startsWith(repository) || name.includes('<none>')) continue;
-      // The digests of a repository go with its last tag.
-      await engine.remove(`/images/${name}`, { noprune: true }).catch((error: unknown) => {
-        if (!hasStatus(error, 404)) throw error;
-      });
-    }
-  }
-}

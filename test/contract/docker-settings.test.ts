@@ -7,8 +7,10 @@ import { systemClock } from '#common/clock.ts';
 import { imageName } from '#common/ids.ts';
 import { silentLogger } from '#common/log.ts';
 import { Secret } from '#common/secret.ts';
+import { systemResolve } from '../../worker/fetch/fetched.ts';
 import { createDockerRuntime } from '../../worker/runtime/docker/docker-runtime.ts';
 import { createEngineClient } from '../../worker/runtime/docker/engine-client.ts';
+import { createPrivateImages } from '../../worker/state/private-images.ts';
 import { eventually } from '../kit/eventually.ts';
 import { startRegistry, type TestRegistry } from '../kit/registry/registry.ts';
 import { usableDocker } from '../kit/test-docker.ts';
@@ -38,6 +40,9 @@ describe.skipIf('skip' in given)('with a mirror of Docker Hub', { timeout: 60 * 
       baseImages: { python: 'mirrored-base:1', node: 'mirrored-base:1' },
       buildSettings: {},
       registryMirror,
+      fetchAllow: [],
+      resolve: systemResolve,
+      privateImages: createPrivateImages({}, async () => {}),
       workerId,
       signingKey: new Secret<Uint8Array>(new Uint8Array(32).fill(7)),
       clock: systemClock,
@@ -73,7 +78,7 @@ describe.skipIf('skip' in given)('with a mirror of Docker Hub', { timeout: 60 * 
 
   test('a ready image is pulled from it, pinned by its digest, and used without pulling from then on', async () => {
     const lines: string[] = [];
-    const pull = { reference: 'mirrored-image:1', credentials: undefined, pull: false };
+    const pull = { userId, reference: 'mirrored-image:1', credentials: undefined, pull: false };
     const onOutput = (line: string) => lines.push(line);
     const { pinned } = await runtime().pullImage({ ...pull, onOutput }, patience());
     expect(pinned).toMatch(new RegExp(`^${registry.address}/library/mirrored-image@sha256:`));
@@ -108,7 +113,7 @@ CMD ["/busybox", "true"]
   });
 
   test('an image that it does not have is reported as absent', async () => {
-    const pull = { reference: 'mirrored-absent:1', credentials: undefined, pull: false, onOutput: () => {} };
+    const pull = { userId, reference: 'mirrored-absent:1', credentials: undefined, pull: false, onOutput: () => {} };
     await expect(runtime().pullImage(pull, patience())).rejects.toMatchObject({ problem: { code: 'IMAGE_NOT_FOUND' } });
   });
 });

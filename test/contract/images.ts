@@ -65,7 +65,7 @@ export function describeImages(suite: SuiteContext): void {
       const key = suite.newKey();
       const refusal = { problem: { code: 'INVALID_MODE', hint: expect.stringContaining('RUNTIME=docker') } };
       await expect(build({ key })).rejects.toMatchObject(refusal);
-      const pull = { reference: 'busybox:stable', pull: false, onOutput: () => {} };
+      const pull = { userId: 'images', reference: 'busybox:stable', pull: false, onOutput: () => {} };
       await expect(suite.runtime.pullImage(pull, patience())).rejects.toMatchObject(refusal);
     });
 
@@ -104,7 +104,12 @@ export function describeImages(suite: SuiteContext): void {
     test('that are ready are used as they are, and pinned', async () => {
       if (!suite.harness.hasImages) return;
       const lines: string[] = [];
-      const pull = { reference: 'busybox:stable', pull: false, onOutput: (line: string) => lines.push(line) };
+      const pull = {
+        userId: 'images',
+        reference: 'busybox:stable',
+        pull: false,
+        onOutput: (line: string) => lines.push(line),
+      };
       const { pinned } = await suite.runtime.pullImage(pull, patience());
       expect(pinned).toMatch(/sha256:[0-9a-f]{64}$/);
       expect(await suite.runtime.pullImage(pull, patience())).toEqual({ pinned });

@@ -90,14 +90,14 @@ const slotsFor = ({ slots, quickSlots = slots }: PreparationParts, source: Built
 
 async function pull(
   { runtime, fetching }: PreparationParts,
-  { onPhase, onOutput }: Preparation,
+  { key, onPhase, onOutput }: Preparation,
   { image, credentials, pull: ask }: RunnableSource & { readonly mode: 'image' },
   signal: AbortSignal,
 ): Promise<PreparedImage> {
   // Judged here too: what the engine pulls from is up to this machine's operator.
   const reference = formatImageReference(unwrap(parseImageReference(image, fetching.allow)));
   onPhase('pulling');
-  return runtime.pullImage({ reference, credentials, pull: ask, onOutput }, signal);
+  return runtime.pullImage({ userId: key.userId, reference, credentials, pull: ask, onOutput }, signal);
 }
 
 /** Before it waits for its turn to be built: a refusal costs nobody a build. */

@@ -34,8 +34,8 @@ export interface CustomContextSource {
 }
 
 export interface CustomContext extends BuildContext {
-  /** The images that the Dockerfile names, as it names them. */
-  readonly bases: readonly string[];
+  /** The images that the Dockerfile names. */
+  readonly images: Omit<PreparedDockerfile, 'text'>;
   /** What is left out of the source, each with its reason, for people. */
   readonly leftOut: readonly string[];
 }
@@ -57,7 +57,7 @@ export async function createCustomContext(source: CustomContextSource): Promise<
   });
   // A reader of only the stream learns of the failure there; this keeps an unread `done` from ending the process.
   done.catch(() => {});
-  return { stream: Readable.from(tar, { objectMode: false }), done, bases: prepared.bases, leftOut };
+  return { stream: Readable.from(tar, { objectMode: false }), done, images: prepared, leftOut };
 }
 
 interface Root {

@@ -71,10 +71,14 @@ export interface CustomBuild {
 export interface ImagePull {
   /** Checked, with a tag or a digest: from formatImageReference(). */
   readonly reference: string;
+  /** Whose bot it is for: what one user got with a login is not another's. */
+  readonly userId: string;
   /** For the image's own registry and no other. */
   readonly credentials?: Secret<RegistryCredentials> | undefined;
   /** Asks the registry even when the engine has the image. */
   readonly pull: boolean;
+  /** As os/architecture[/variant]; the engine's own unless given. */
+  readonly platform?: string;
   /** As in SimpleBuild; progress is reported in few lines. */
   readonly onOutput: (line: string) => void;
 }
@@ -193,7 +197,8 @@ export interface ContainerRuntime {
   buildCustomImage(build: CustomBuild, signal: AbortSignal): Promise<void>;
   /**
    * Makes a ready image available: one that the engine has is used as it is, unless its tag is "latest" or `pull` is set; it
-   * is also used, and said to be, when its registry cannot be reached. ProblemError IMAGE_NOT_FOUND, REGISTRY_AUTH_FAILED,
+   * is also used, and said to be, when its registry cannot be reached. One that was pulled with a login is given out only if the registry
+   * gives it to this user, too; when it cannot be reached, if it has done so before. ProblemError IMAGE_NOT_FOUND, REGISTRY_AUTH_FAILED,
    * IMAGE_PULL_FAILED; INVALID_MODE from a runtime without images.
    */
   pullImage(pull: ImagePull, signal: AbortSignal): Promise<PulledImage>;

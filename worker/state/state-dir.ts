@@ -1,6 +1,6 @@
 /** The worker's own folder, DATA_DIR/worker: its id, its key, and what must outlive a restart. One worker per folder. */
 import { hkdfSync, randomBytes } from 'node:crypto';
-import { chmod, mkdir } from 'node:fs/promises';
+import { chmod, mkdir, readdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { workerIdPattern } from '#common/ids.ts';
@@ -8,6 +8,7 @@ import { Secret } from '#common/secret.ts';
 import { readFileIfAny, removeTemporaryFiles, writeFileAtomic } from './atomic-file.ts';
 import { type Credential, readOrMakeCredential } from './credential.ts';
 import { takeLock } from './lock-file.ts';
+import { openPrivateImages, type PrivateImages } from './private-images.ts';
 import { openStoreHistory, type StoreHistory } from './store-history.ts';
 import { openTakenContainers, type TakenContainers } from './taken-containers.ts';
 
@@ -35,6 +36,8 @@ export interface StateDir {
   rememberStore(storeId: string): Promise<void>;
   /** Containers that an operator gave to this worker. */
   readonly taken: TakenContainers;
+  /** Images that were pulled with a login. */
+  readonly privateImages: PrivateImages;
   /** Gives the lock back. */
   close(): Promise<void>;
 }
@@ -86,12 +89,30 @@ export async function openStateDir(dir: string, wantedWorkerId: string | undefin
         await writeFileAtomic(path('store-id'), `${newId}\n`);
       },
       taken,
+      privateImages: await openPrivateImages(path('private-images.json'), () => pulledBefore(path('bots'))),
       close: release,
     };
   } catch (error) {
     await release();
     throw error;
   }
+}
+
+/**
+ * What earlier versions pulled for the bots of this folder, which did not keep whether a login was needed: it counts as if it was, until a
+ * registry gives it out without one. A damaged file of a bot is not for here to say.
+ */
+async function pulledBefore(botsDir: string): Promise<Record<string, string[]>> {
+  const found: Record<string, string[]> = {};
+  for (const name of await readdir(botsDir)) {
+    const text = name.endsWith('.json') ? (await readFileIfAny(join(botsDir, name)))?.toString() : undefined;
+    const user = /"userId":"([A-Za-z0-9_-]+)"/.exec(text ?? '')?.[1];
+    if (text === undefined || user === undefined) continue;
+    for (const [, image = ''] of text.matchAll(/"pinned":"([^"\\\\@]+@sha256:[0-9a-f]{64})"/g)) {
+      found[image] = [...new Set([...(found[image] ?? []), user])];
+    }
+  }
+  return found;
 }
 
 async function readWorkerId(path: string): Promise<string | undefined> {

@@ -16,6 +16,10 @@ export interface PreparedDockerfile {
   readonly text: string;
   /** The images that it builds on, each once, with no stages among them. */
   readonly bases: readonly string[];
+  /** Images that ONBUILD steps copy from, each once. */
+  readonly mentioned: readonly string[];
+  /** The platforms of bases that are wanted for another than the engine's own. */
+  readonly platforms: ReadonlyMap<string, string>;
 }
 
 const builtImage = /bot_image_/i;
@@ -62,6 +66,8 @@ function build(
   const ownGlobals = new Set<string>();
   const stages = new Set<string>(['scratch']);
   const bases = new Set<string>();
+  const mentioned = new Set<string>();
+  const platforms = new Map<string, string>();
   // The directive must be the first line there is; what is above the first instruction is comments.
   const out: string[] = escapeChar === '\\' ? [] : [`# escape=${escapeChar}`];
   let inStage = false;
@@ -79,8 +85,11 @@ function build(
     if (keyword === 'FROM') {
       const from = readFrom(instruction, globals, escapeChar, platform);
       if (!from.ok) return from;
-      const { image, stage, text } = from.value;
-      if (!stages.has(image.toLowerCase())) bases.add(image);
+      const { image, stage, foreign, text } = from.value;
+      if (!stages.has(image.toLowerCase())) {
+        bases.add(image);
+        if (foreign !== undefined) platforms.set(image, foreign);
+      }
       if (stage !== undefined) stages.add(stage.toLowerCase());
       inStage = true;
       out.push(text);
@@ -105,9 +114,9 @@ function build(
       const copied = readCopiedFrom(instruction.trigger ?? instruction);
       if (!copied.ok) return copied;
       const image = copied.value;
-      // A trigger runs in builds on top of this image, and a stage may be named by its number.
-      if (image !== undefined && keyword !== 'ONBUILD' && !/^\d+$/.test(image) && !stages.has(image.toLowerCase())) {
-        bases.add(image);
+      // A stage may be named by its number. A trigger runs in a later stage on top of this one, if at all.
+      if (image !== undefined && !/^\d+$/.test(image) && !stages.has(image.toLowerCase())) {
+        (keyword === 'ONBUILD' ? mentioned : bases).add(image);
       }
       const { trigger } = instruction;
       if (trigger?.keyword === 'ARG') {
@@ -116,7 +125,7 @@ function build(
     }
   }
   if (!inStage) return fail(withoutFrom());
-  return ok({ text: `${out.join('\n')}\n`, bases: [...bases] });
+  return ok({ text: `${out.join('\n')}\n`, bases: [...bases], mentioned: [...mentioned], platforms });
 }
 
 function written({ keyword, options, rest, trigger }: Instruction): string {
@@ -134,7 +143,13 @@ function readFrom(
   globals: ReadonlyMap<string, string>,
   escapeChar: string,
   platform: Platform,
-): Result<{ readonly image: string; readonly stage: string | undefined; readonly text: string }> {
+): Result<{
+  readonly image: string;
+  readonly stage: string | undefined;
+  /** The platform, if it is not the engine's own. */
+  readonly foreign: string | undefined;
+  readonly text: string;
+}> {
   const [word, as, stage, ...more] = rest.split(/[ \t\v\f\r]+/);
   const named = as?.toUpperCase() === 'AS' && stage !== undefined && stageName.test(stage);
   if (word === undefined || word === '' || more.length > 0 || (as !== undefined && !named)) {
@@ -149,7 +164,7 @@ function readFrom(
   if (image.unset.length > 0 && /[:@/]$|^[:@/]/.test(image.value)) return fail(unreadableImage(line, image.unset));
   if (builtImage.test(image.value)) return fail(forbiddenImage('FROM', line));
   const wanted = options.find(({ name }) => name === 'platform')?.value;
-  let flag = '';
+  let foreign: string | undefined;
   if (wanted !== undefined) {
     const value = expandWord(wanted, globals, escapeChar)?.value ?? '';
     if (!/^[A-Za-z0-9_./-]+$/.test(value)) {
@@ -160,12 +175,13 @@ function readFrom(
       );
     }
     // Without the option an image with a wrongly recorded platform is accepted, as in many made by hand.
-    if (!isPlatform(value, platform)) flag = `--platform=${value} `;
+    if (!isPlatform(value, platform)) foreign = value;
   }
   return ok({
     image: image.value,
     stage,
-    text: `FROM ${flag}${image.value}${stage === undefined ? '' : ` AS ${stage}`}`,
+    foreign,
+    text: `FROM ${foreign === undefined ? '' : `--platform=${foreign} `}${image.value}${stage === undefined ? '' : ` AS ${stage}`}`,
   });
 }
 

@@ -11,6 +11,7 @@ import { ownerLabels } from './container-options.ts';
 import { type BuildDeps, runEngineBuild } from './engine-build.ts';
 import type { EngineClient } from './engine-client.ts';
 import type { EngineRefusal } from './engine-errors.ts';
+import { judgeBases } from './judge-bases.ts';
 import { pullBases } from './pull-bases.ts';
 
 /** As ContainerRuntime.buildCustomImage. */
@@ -19,7 +20,8 @@ export async function buildCustomImage(deps: BuildDeps, build: CustomBuild, sign
   const context = await createCustomContext({ ...build, platform: await platformOfEngine(deps.engine, signal) });
   if (context.leftOut.length > 0) onOutput(leftOutLine(context.leftOut));
   try {
-    await pullBases(deps, context.bases, onOutput, signal);
+    await pullBases(deps, context.images.bases, onOutput, signal);
+    await judgeBases(deps, context.images, { userId: key.userId, onOutput }, signal);
   } catch (error) {
     context.stream.destroy();
     throw error;

@@ -1,9 +1,11 @@
 /** ContainerRuntime on a Docker engine: composes the files beside it. Containers outlive the worker. */
 import { inBackground } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
+import type { FetchAllow, Resolve } from '#common/fetch-policy.ts';
 import { volumeName } from '#common/ids.ts';
 import type { Logger } from '#common/log.ts';
 import type { BaseImages, BuildSettings } from '../../images/build-settings.ts';
+import type { PrivateImages } from '../../state/private-images.ts';
 import type { TakenContainers } from '../../state/taken-containers.ts';
 import type { ContainerRuntime, EngineInfo } from '../container-runtime.ts';
 import type { SigningKey } from '../labels.ts';
@@ -46,6 +48,12 @@ export interface DockerRuntimeOptions {
   readonly workerId: string;
   /** Signs the labels; the same after every restart of the worker, or it does not know its containers any more. */
   readonly signingKey: SigningKey;
+  /** Registries that Dockerfiles may name although they are on private addresses. */
+  readonly fetchAllow: FetchAllow;
+  /** For the names of registries in Dockerfiles. */
+  readonly resolve: Resolve;
+  /** Which images are not everybody's. */
+  readonly privateImages: PrivateImages;
   /** What an operator gave to this worker. */
   readonly taken?: TakenContainers;
   readonly clock: Clock;
@@ -77,7 +85,16 @@ async function engineInfo(
 
 /** Connects at the first call. Throws an Error for a `dockerHost` that cannot be used. */
 export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRuntime {
-  const { workerId, signingKey, baseImages, buildSettings, registryMirror: mirror, clock, logger } = options;
+  const {
+    workerId,
+    signingKey,
+    baseImages,
+    buildSettings,
+    registryMirror: mirror,
+    privateImages,
+    clock,
+    logger,
+  } = options;
   const { taken = noneTaken(workerId) } = options;
   const dockerHost = options.dockerHost ?? defaultDockerHost;
   const engine = createEngineClient(dockerHost);
@@ -102,6 +119,9 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     clock,
     logger,
     mirror,
+    privateImages,
+    allow: options.fetchAllow,
+    resolve: options.resolve,
     leftovers,
   };
   const codeImages = createCodeImages({ engine, code, logger, leftovers, workerId });
@@ -120,7 +140,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     buildImage: (build, signal) => buildSimpleImage(simpleBuilds, build, signal),
     reuseImage: (build, signal) => reuseSimpleImage(simpleBuilds, build, signal),
     buildCustomImage: (build, signal) => buildCustomImage(builds, build, signal),
-    pullImage: (pull, signal) => pullImage({ engine, clock, logger, mirror }, pull, signal),
+    pullImage: (pull, signal) => pullImage({ engine, clock, logger, mirror, privateImages }, pull, signal),
     hasImage: (image, signal) => hasWholeImage(engine, code, image, signal),
     settleImage: codeImages.settle,
     removeImages: async (key, keep, signal) => {

@@ -1,5 +1,6 @@
 /** One run of the engine's classic builder, the only one that bounds what a build step may use. Leaves an image or nothing. */
 import { type Clock, sleep } from '#common/clock.ts';
+import type { FetchAllow, Resolve } from '#common/fetch-policy.ts';
 import type { BotKey } from '#common/ids.ts';
 import type { Logger } from '#common/log.ts';
 import { type Problem, ProblemError } from '#common/problem.ts';
@@ -7,6 +8,7 @@ import { asFailure } from '../../failures/chances.ts';
 import type { BuildContext } from '../../images/build-context.ts';
 import { buildFailure, createOutputTail } from '../../images/build-failure.ts';
 import { type BuildSettings, buildVariables, settingSecrets } from '../../images/build-settings.ts';
+import type { PrivateImages } from '../../state/private-images.ts';
 import { createRedactor } from '../redact.ts';
 import { type BuildReport, createBuildReport } from './build-answer.ts';
 import type { BuildLeftovers } from './build-leftovers.ts';
@@ -25,8 +27,12 @@ export interface BuildDeps {
   readonly settings: BuildSettings;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** As in PullDeps. */
+  /** Both as in PullDeps. */
   readonly mirror?: string | undefined;
+  readonly privateImages: PrivateImages;
+  /** Registries of the operator's that would be forbidden. */
+  readonly allow: FetchAllow;
+  readonly resolve: Resolve;
 }
 
 const defaultMemoryBytes = 1024 * 1024 * 1024;

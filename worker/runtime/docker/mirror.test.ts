@@ -7,6 +7,7 @@ import { formatImageReference, parseImageReference } from '#common/image-referen
 import { silentLogger } from '#common/log.ts';
 import { unwrap } from '#common/problem.ts';
 import { Secret } from '#common/secret.ts';
+import { createPrivateImages } from '../../state/private-images.ts';
 import type { ImagePull } from '../container-runtime.ts';
 import { createEngineClient } from './engine-client.ts';
 import { mirrored } from './mirror.ts';
@@ -57,8 +58,21 @@ describe('the engine is asked', () => {
     // A TCP server that listens has an AddressInfo; only pipes have text and closed servers null.
     const { port } = server.address() as AddressInfo;
     const engine = createEngineClient(`tcp://127.0.0.1:${port}`);
-    const deps = { engine, clock: systemClock, logger: silentLogger, mirror: 'mirror.example' };
-    const wanted = { reference: 'team/bot:1', credentials: undefined, pull: false, onOutput: () => {}, ...choice };
+    const deps = {
+      engine,
+      clock: systemClock,
+      logger: silentLogger,
+      mirror: 'mirror.example',
+      privateImages: createPrivateImages({}, async () => {}),
+    };
+    const wanted = {
+      userId: 'ann',
+      reference: 'team/bot:1',
+      credentials: undefined,
+      pull: false,
+      onOutput: () => {},
+      ...choice,
+    };
     return pullImage(deps, wanted, AbortSignal.timeout(10_000));
   };
 

@@ -24,7 +24,7 @@ export async function pullBases(
     if (await hasImage(engine, name, signal)) continue;
     const { pinned } = await pullImage(
       deps,
-      { reference: name, pull: false, credentials: undefined, onOutput },
+      { userId: '', reference: name, pull: false, credentials: undefined, onOutput },
       signal,
     );
     await tagImage(engine, pinned, reference.value, signal);

@@ -5,12 +5,13 @@ import type { Logger } from '#common/log.ts';
 import { type Problem, ProblemError, problem, unwrap } from '#common/problem.ts';
 import { TimeLimitError, withTimeLimit } from '#common/waiting/time-limit.ts';
 import { asFailure, type Chance } from '../../failures/chances.ts';
+import type { PrivateImages } from '../../state/private-images.ts';
 import type { ImagePull, PulledImage } from '../container-runtime.ts';
 import { redact } from '../redact.ts';
-import { list, record, text } from './answers.ts';
-import type { EngineClient } from './engine-client.ts';
-import { EngineRefusal, hasStatus, sortedError } from './engine-errors.ts';
+import type { EngineClient, EngineStream } from './engine-client.ts';
+import { EngineRefusal, sortedError } from './engine-errors.ts';
 import { mirrored } from './mirror.ts';
+import { type NamedImage, namedImage } from './named-image.ts';
 import { type PullFailure, pullChance, pullFailureKind, pullProblem } from './pull-failure.ts';
 import { createPullReport, type PullReport } from './pull-output.ts';
 
@@ -20,6 +21,7 @@ export interface PullDeps {
   readonly logger: Logger;
   /** HOST[:PORT][/PREFIX] that images of Docker Hub are pulled from. */
   readonly mirror?: string | undefined;
+  readonly privateImages: PrivateImages;
 }
 
 /** A registry silent for this long counts as unreachable. */
@@ -27,32 +29,49 @@ const silenceLimitMs = 120_000;
 
 /** As ContainerRuntime.pullImage. */
 export async function pullImage(deps: PullDeps, pull: ImagePull, signal: AbortSignal): Promise<PulledImage> {
-  const { engine, mirror } = deps;
+  const { engine, mirror, privateImages } = deps;
   const reference = parts(pull.reference);
   // A user's password for Docker Hub must not reach the mirror.
   const there = mirror === undefined || pull.credentials ? undefined : mirrored(reference, mirror);
   const from = there ?? reference;
-  const present =
-    (await pinnedOf(engine, pull.reference, reference, signal)) ??
-    (there && (await pinnedOf(engine, formatImageReference(there), there, signal)));
-  if (present !== undefined && !pull.pull && reference.tag !== 'latest') {
+  const present = (await namedImage(engine, reference, signal)) ?? (there && (await namedImage(engine, there, signal)));
+  const users = present?.repoDigest && privateImages.usersOf(present.repoDigest);
+  const asItIs = present !== undefined && !pull.pull && reference.tag !== 'latest';
+  if (asItIs && users === undefined) {
     pull.onOutput(`using ${pull.reference}, which the worker already has`);
-    return { pinned: present };
+    return { pinned: present.pinned };
   }
   if (there) pull.onOutput(`pulling ${pull.reference} from the mirror ${mirror}`);
-  const failure = await request(deps, pull, from, signal);
+  // Exactly what is here is asked for, so that its tag stays what it is.
+  const digest = asItIs ? present.repoDigest?.replace(/.*@/, '') : undefined;
+  const wanted = digest === undefined ? from : { ...from, digest };
+  const failure =
+    (wanted.digest === undefined ? undefined : await askFor(deps, pull, wanted, signal)) ??
+    (wanted.digest === undefined || present === undefined ? await request(deps, pull, wanted, signal) : undefined);
   if (failure === undefined) {
-    const pinned = await pinnedOf(engine, formatImageReference(from), from, signal);
-    if (pinned !== undefined) return { pinned };
+    const image = await namedImage(engine, wanted, signal);
+    if (image !== undefined) {
+      await remember(privateImages, image, pull);
+      return { pinned: image.pinned };
+    }
   }
   // A report whose end is cut looks like success.
   const { kind, chance } = failure ?? { kind: 'other', chance: 'again' };
-  if (kind === 'unreachable' && present !== undefined) {
+  if (kind === 'unreachable' && present !== undefined && (users === undefined || users.includes(pull.userId))) {
     pull.onOutput(`the registry could not be reached; using the worker's copy of ${pull.reference}`);
-    return { pinned: present };
+    return { pinned: present.pinned };
   }
   if (there && kind === 'auth') throw new ProblemError(mirrorProblem(pull.reference));
   throw asFailure(pullProblem(kind, pull.reference, pull.credentials !== undefined), chance);
+}
+
+async function remember(
+  images: PrivateImages,
+  { repoDigest }: NamedImage,
+  { credentials, userId }: ImagePull,
+): Promise<void> {
+  if (repoDigest === undefined) return;
+  await (credentials === undefined ? images.markPublic(repoDigest) : images.addUser(repoDigest, userId));
 }
 
 const mirrorProblem = (reference: string): Problem =>
@@ -66,60 +85,81 @@ function parts(reference: string): ImageReference {
   return unwrap(parseImageReference(reference, [registry, `${registry}:443`]));
 }
 
-/** The repo digest of an image that is there, else its id; undefined when it is not there. */
-async function pinnedOf(
-  engine: EngineClient,
-  image: string,
-  { registry, repository }: ImageReference,
-  signal: AbortSignal,
-): Promise<string | undefined> {
-  try {
-    const path = `/images/${encodeURIComponent(image)}/json`;
-    const facts = record(await engine.call({ method: 'GET', path }, signal));
-    const name = registry === undefined ? repository : `${registry}/${repository}`;
-    const digests = list(facts['RepoDigests']).map(text);
-    return digests.find((digest) => digest.startsWith(`${name}@`)) ?? text(facts['Id']);
-  } catch (error) {
-    if (hasStatus(error, 404)) return undefined;
-    throw error;
-  }
-}
+const nameOf = ({ registry, repository }: ImageReference): string =>
+  registry === undefined ? repository : `${registry}/${repository}`;
 
 /** Undefined when the engine reports success. */
 async function request(
-  { engine, clock, logger }: PullDeps,
-  { credentials, onOutput }: ImagePull,
-  { registry, repository, tag, digest }: ImageReference,
+  deps: PullDeps,
+  { credentials, platform, onOutput }: ImagePull,
+  reference: ImageReference,
   signal: AbortSignal,
 ): Promise<FailedPull | undefined> {
-  const fromImage = registry === undefined ? repository : `${registry}/${repository}`;
+  const { registry, tag, digest } = reference;
   // Asked for neither, an engine pulls every tag. A digest says more than a tag beside it.
-  const query = { fromImage, tag: digest ?? tag ?? 'latest' };
-  const secret = credentials?.reveal();
-  const registryAuth = secret && { ...secret, serveraddress: registry ?? 'https://index.docker.io/v1/' };
+  const query = {
+    fromImage: nameOf(reference),
+    tag: digest ?? tag ?? 'latest',
+    ...(platform === undefined ? {} : { platform }),
+  };
   const report = createPullReport(onOutput);
+  return send(
+    deps,
+    { method: 'POST', path: '/images/create', query, registryAuth: loginFor(registry, credentials) },
+    report,
+    { credentials, signal },
+  );
+}
+
+/**
+ * Asks the registry for the image's manifest, with the user's login: an engine that has an image of that digest pulls nothing, and
+ * calls it success without asking anybody. Undefined when the registry gives it out.
+ */
+async function askFor(
+  deps: PullDeps,
+  pull: ImagePull,
+  reference: ImageReference,
+  signal: AbortSignal,
+): Promise<FailedPull | undefined> {
+  // Podman has no such call, and asks the registry whenever it pulls.
+  if ((await deps.engine.kind(signal)) === 'podman') return request(deps, pull, reference, signal);
+  const { tag: _, ...named } = reference;
+  const path = `/distribution/${formatImageReference(named)}/json`;
+  const registryAuth = loginFor(reference.registry, pull.credentials);
+  return send(deps, { method: 'GET', path, registryAuth }, undefined, { credentials: pull.credentials, signal });
+}
+
+const loginFor = (registry: string | undefined, credentials: ImagePull['credentials']) =>
+  credentials && { ...credentials.reveal(), serveraddress: registry ?? 'https://index.docker.io/v1/' };
+
+/** Undefined when the engine reports success. */
+async function send(
+  { engine, clock, logger }: PullDeps,
+  call: EngineStream,
+  report: PullReport | undefined,
+  { credentials, signal }: { readonly credentials: ImagePull['credentials']; readonly signal: AbortSignal },
+): Promise<FailedPull | undefined> {
+  const password = credentials?.reveal().password;
   const ended = new AbortController();
   try {
     const limit = AbortSignal.any([signal, ended.signal]);
-    const answer = await withTimeLimit(clock, 'the registry', silenceLimitMs, signal, () =>
-      engine.stream({ method: 'POST', path: '/images/create', query, registryAuth }, limit),
-    );
+    const answer = await withTimeLimit(clock, 'the registry', silenceLimitMs, signal, () => engine.stream(call, limit));
     await readAll(answer, report, clock, signal);
   } catch (error) {
     if (error instanceof TimeLimitError) return { kind: 'unreachable', chance: 'again' };
-    const sorted = sortedError(error, 'POST /images/create', signal);
+    const sorted = sortedError(error, `${call.method} ${call.path}`, signal);
     if (!(sorted instanceof EngineRefusal)) throw sorted;
-    return failureOf(sorted.text, logger, secret?.password);
+    return failureOf(sorted.text, logger, password);
   } finally {
     ended.abort();
   }
-  const words = report.error();
-  return words === undefined ? undefined : failureOf(words, logger, secret?.password);
+  const words = report?.error();
+  return words === undefined ? undefined : failureOf(words, logger, password);
 }
 
 async function readAll(
   answer: AsyncIterable<Buffer>,
-  report: PullReport,
+  report: PullReport | undefined,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<void> {
@@ -127,9 +167,9 @@ async function readAll(
   for (;;) {
     const next = await withTimeLimit(clock, 'the registry', silenceLimitMs, signal, () => chunks.next());
     if (next.done) break;
-    report.push(next.value);
+    report?.push(next.value);
   }
-  report.end();
+  report?.end();
 }
 
 interface FailedPull {

@@ -1,0 +1,57 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { silentLogger } from '#common/log.ts';
+import { createBotRecords, emptyKeptBot } from '../bots/bot-records.ts';
+import { openStateDir } from './state-dir.ts';
+
+let dir: string;
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'private-images-'));
+});
+afterEach(() => rm(dir, { recursive: true }));
+
+const image = (name: string) => `registry.example/team/${name}@sha256:${'a'.repeat(64)}`;
+
+test('who has an image stays known over a restart, until it is public', async () => {
+  const first = await openStateDir(dir, undefined);
+  expect(first.privateImages.usersOf(image('a'))).toBeUndefined();
+  await first.privateImages.addUser(image('a'), 'ann');
+  await first.privateImages.addUser(image('a'), 'ben');
+  await first.privateImages.addUser(image('b'), 'ann');
+  await first.privateImages.markPublic(image('b'));
+  await first.close();
+  const second = await openStateDir(dir, undefined);
+  expect(second.privateImages.usersOf(image('a'))).toEqual(['ann', 'ben']);
+  expect(second.privateImages.usersOf(image('b'))).toBeUndefined();
+  await second.close();
+});
+
+test('in a folder of a version that did not keep it, what its bots run counts as pulled with a login', async () => {
+  await mkdir(join(dir, 'bots'));
+  const records = createBotRecords(join(dir, 'bots'), silentLogger);
+  const made = { revision: 1n, digest: 'x' };
+  for (const [userId, name] of [
+    ['ann', 'a'],
+    ['ben', 'a'],
+    ['ben', 'b'],
+  ] as const) {
+    const kept = { ...emptyKeptBot({ userId, botId: name }), image: { ...made, pinned: image(name) } };
+    await records.save({ ...kept, formerImage: { ...made, pinned: image('old') } });
+  }
+  await records.save({ ...emptyKeptBot({ userId: 'eve', botId: 'git' }), image: { ...made, pinned: 'c'.repeat(40) } });
+  await writeFile(join(dir, 'bots', 'damaged.json'), '{');
+  const { privateImages, close } = await openStateDir(dir, undefined);
+  expect(privateImages.usersOf(image('a'))?.toSorted()).toEqual(['ann', 'ben']);
+  expect(privateImages.usersOf(image('b'))).toEqual(['ben']);
+  expect(privateImages.usersOf(image('old'))?.toSorted()).toEqual(['ann', 'ben']);
+  await close();
+  // Asked once: what was found to be public since then stays so.
+  const again = await openStateDir(dir, undefined);
+  await again.privateImages.markPublic(image('b'));
+  await again.close();
+  const third = await openStateDir(dir, undefined);
+  expect(third.privateImages.usersOf(image('b'))).toBeUndefined();
+  await third.close();
+});
