@@ -2,42 +2,55 @@
 import type { LookUp } from './loading.ts';
 import type { Index } from './rows.ts';
 
-/** Rows by what they have in common; those without a group are left out. */
-export class Groups<R> implements Index<R> {
-  readonly #groupOf: (row: R) => string | undefined;
-  readonly #groups = new Map<string, Map<string, R>>();
+/** Rows in groups. */
+export abstract class Grouped<R> implements Index<R> {
+  /** Undefined for a row that is in no group. */
+  readonly groupOf: (row: R) => string | undefined;
   #lookUp: LookUp | undefined;
 
   constructor(groupOf: (row: R) => string | undefined) {
-    this.#groupOf = groupOf;
+    this.groupOf = groupOf;
   }
 
   bind(lookUp: LookUp | undefined): void {
     this.#lookUp = lookUp;
   }
 
-  groupOf(row: R): string | undefined {
-    return this.#groupOf(row);
+  includes(row: R, is: string): boolean {
+    return this.groupOf(row) === is;
   }
 
-  includes(row: R, is: string): boolean {
-    return this.#groupOf(row) === is;
+  /** Sees to it that all rows of the group are here. */
+  need(group: string): void {
+    this.#lookUp?.need(group);
   }
+
+  /** Whether there may be rows that are not here. */
+  protected get isPartial(): boolean {
+    return this.#lookUp !== undefined;
+  }
+
+  abstract changed(key: string, before: R | undefined, after: R | undefined): void;
+}
+
+/** Rows by what they have in common; those without a group are left out. */
+export class Groups<R> extends Grouped<R> {
+  readonly #groups = new Map<string, Map<string, R>>();
 
   /** In no order. */
   of(group: string): ReadonlyMap<string, R> {
-    this.#lookUp?.need(group);
+    this.need(group);
     return this.#groups.get(group) ?? new Map();
   }
 
   has(group: string): boolean {
-    this.#lookUp?.need(group);
+    this.need(group);
     return this.#groups.has(group);
   }
 
   /** As `has`; true where that is not loaded. */
   mayHave(group: string): boolean {
-    return this.#lookUp !== undefined || this.#groups.has(group);
+    return this.isPartial || this.#groups.has(group);
   }
 
   /** As `of`, of those that happen to be loaded. */
@@ -45,9 +58,9 @@ export class Groups<R> implements Index<R> {
     return this.#groups.get(group) ?? new Map();
   }
 
-  changed(key: string, before: R | undefined, after: R | undefined): void {
-    const from = before === undefined ? undefined : this.#groupOf(before);
-    const to = after === undefined ? undefined : this.#groupOf(after);
+  override changed(key: string, before: R | undefined, after: R | undefined): void {
+    const from = before === undefined ? undefined : this.groupOf(before);
+    const to = after === undefined ? undefined : this.groupOf(after);
     if (from !== undefined && from !== to) {
       const group = this.#groups.get(from);
       group?.delete(key);
@@ -61,38 +74,21 @@ export class Groups<R> implements Index<R> {
 }
 
 /** How often each name is counted within a group; a name that is not counted is not there. */
-export class Counts<R> implements Index<R> {
+export class Counts<R> extends Grouped<R> {
   readonly #countedAs: (row: R) => readonly [group: string, name: string] | undefined;
   readonly #groups: Map<string, Map<string, number>>;
-  #lookUp: LookUp | undefined;
 
   /** `shared`: several kinds of rows count into one. */
   constructor(
     countedAs: (row: R) => readonly [group: string, name: string] | undefined,
     shared: Map<string, Map<string, number>> = new Map(),
   ) {
+    super((row) => countedAs(row)?.[0]);
     this.#countedAs = countedAs;
     this.#groups = shared;
   }
 
-  bind(lookUp: LookUp | undefined): void {
-    this.#lookUp = lookUp;
-  }
-
-  /** Sees to it that the group counts all of its rows. */
-  need(group: string): void {
-    this.#lookUp?.need(group);
-  }
-
-  groupOf(row: R): string | undefined {
-    return this.#countedAs(row)?.[0];
-  }
-
-  includes(row: R, is: string): boolean {
-    return this.groupOf(row) === is;
-  }
-
-  changed(_key: string, before: R | undefined, after: R | undefined): void {
+  override changed(_key: string, before: R | undefined, after: R | undefined): void {
     const from = before === undefined ? undefined : this.#countedAs(before);
     const to = after === undefined ? undefined : this.#countedAs(after);
     if (from?.[0] === to?.[0] && from?.[1] === to?.[1]) return;
@@ -116,32 +112,20 @@ export interface Reserved {
 }
 
 /** Sums of what rows take of something. */
-export class Sums<R> implements Index<R> {
+export class Sums<R> extends Grouped<R> {
   readonly #takes: (row: R) => (Reserved & { readonly of: string }) | undefined;
   readonly #less: () => void;
   readonly #sums = new Map<string, Reserved>();
-  #lookUp: LookUp | undefined;
 
   /** `less` is called when anything has less taken of it than before. */
   constructor(takes: (row: R) => (Reserved & { readonly of: string }) | undefined, less: () => void) {
+    super((row) => takes(row)?.of);
     this.#takes = takes;
     this.#less = less;
   }
 
-  bind(lookUp: LookUp | undefined): void {
-    this.#lookUp = lookUp;
-  }
-
-  groupOf(row: R): string | undefined {
-    return this.#takes(row)?.of;
-  }
-
-  includes(row: R, is: string): boolean {
-    return this.groupOf(row) === is;
-  }
-
   of(name: string): Reserved {
-    this.#lookUp?.need(name);
+    this.need(name);
     return this.#sum(name);
   }
 
@@ -149,7 +133,7 @@ export class Sums<R> implements Index<R> {
     return this.#sums.get(name) ?? { memoryBytes: 0, cpuMillis: 0 };
   }
 
-  changed(_key: string, before: R | undefined, after: R | undefined): void {
+  override changed(_key: string, before: R | undefined, after: R | undefined): void {
     const from = before === undefined ? undefined : this.#takes(before);
     const to = after === undefined ? undefined : this.#takes(after);
     const same = from?.of === to?.of;

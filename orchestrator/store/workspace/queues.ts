@@ -1,7 +1,6 @@
 /** Rows in groups, each in the order of the keys: which comes first. What has left is still in the heap until it comes up. */
 import { Heap } from './heap.ts';
-import type { LookUp } from './loading.ts';
-import type { Index } from './rows.ts';
+import { Grouped } from './indexes.ts';
 
 interface Queue {
   readonly keys: Set<string>;
@@ -14,31 +13,12 @@ interface Queue {
 const leftMin = 1_024;
 const leftShare = 4;
 
-export class Queues<R> implements Index<R> {
-  readonly #groupOf: (row: R) => string | undefined;
+export class Queues<R> extends Grouped<R> {
   readonly #queues = new Map<string, Queue>();
-  #lookUp: LookUp | undefined;
-
-  /** `groupOf`: undefined for a row that is in no group. */
-  constructor(groupOf: (row: R) => string | undefined) {
-    this.#groupOf = groupOf;
-  }
-
-  bind(lookUp: LookUp | undefined): void {
-    this.#lookUp = lookUp;
-  }
-
-  groupOf(row: R): string | undefined {
-    return this.#groupOf(row);
-  }
-
-  includes(row: R, is: string): boolean {
-    return this.#groupOf(row) === is;
-  }
 
   /** The first key of the group but for those in `except`. Looks at these and at no other that comes after it. */
   first(group: string, except: ReadonlySet<string>): string | undefined {
-    this.#lookUp?.need(group);
+    this.need(group);
     const queue = this.#queues.get(group);
     if (queue === undefined) return undefined;
     const passed: string[] = [];
@@ -55,9 +35,9 @@ export class Queues<R> implements Index<R> {
     return found;
   }
 
-  changed(key: string, before: R | undefined, after: R | undefined): void {
-    const from = before === undefined ? undefined : this.#groupOf(before);
-    const to = after === undefined ? undefined : this.#groupOf(after);
+  override changed(key: string, before: R | undefined, after: R | undefined): void {
+    const from = before === undefined ? undefined : this.groupOf(before);
+    const to = after === undefined ? undefined : this.groupOf(after);
     if (from === to) return;
     if (from !== undefined) this.#leave(from, key);
     if (to !== undefined) this.#enter(to, key);
