@@ -14,6 +14,7 @@ import { endProgram, startProgram, untilUp } from '../scripts/platform/children.
 import { freePort } from '../scripts/platform/free-port.ts';
 import { checkoutPath } from '../scripts/process/checkout.ts';
 import { installGlobally, packCli, pathWithNode } from '../test/kit/packed-cli/packed-cli.ts';
+import { median } from './quantile.ts';
 
 const [runsText = '21', ...given] = process.argv.slice(2);
 const runs = Number(runsText);
@@ -79,8 +80,4 @@ function peakMiB(program: string, env: NodeJS.ProcessEnv): number {
     encoding: 'utf8',
   });
   return Math.max(...[...stderr.matchAll(/^peak (\d+)$/gm)].map(([, kib]) => Number(kib))) / 1024;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)] ?? Number.NaN;
 }

@@ -21,6 +21,7 @@ import { eventually } from '../test/kit/eventually.ts';
 import { startOrchestratorProgram } from '../test/kit/orchestrator-program.ts';
 import { type Watchers, watchOverHttp2, watchOverSse } from './fanout/watchers.ts';
 import { rssBytes } from './process-usage.ts';
+import { quantile } from './quantile.ts';
 
 const [watchers = 1_000, changes = 30] = process.argv.slice(2).map(Number);
 const bound = { timeoutMs: 120_000 };
@@ -149,11 +150,6 @@ async function open(
   memory.heap = (await heapOf(server)) - heap;
   return contestant;
 }
-
-const quantile = (values: readonly number[], q: number): number => {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? Number.NaN;
-};
 
 /** One change, and how long each watcher waited for it. */
 async function run(contestant: Contestant, counts: boolean): Promise<void> {

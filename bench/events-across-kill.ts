@@ -12,6 +12,7 @@ import { EventSchema } from '#gen/botrunner/v1/event_pb.js';
 import { eventually } from '../test/kit/eventually.ts';
 import { createNatsServer } from '../test/kit/nats/nats-server.ts';
 import { type OrchestratorProgram, startOrchestratorProgram } from '../test/kit/orchestrator-program.ts';
+import { bearer } from '../test/kit/typed-calls.ts';
 
 const bound = { timeoutMs: 60_000 };
 const ms = (value: number): string => `${value.toFixed(1)} ms`;
@@ -22,18 +23,7 @@ const change = (orchestrator: OrchestratorProgram) =>
   orchestrator.post({ action: 'start', bot_id: `bench-${++made}`, deployment_mode: 'simple', code: 'print(1)' });
 
 const botsOf = (url: string) =>
-  createClient(
-    BotService,
-    createGrpcTransport({
-      baseUrl: url,
-      interceptors: [
-        (next) => (request) => {
-          request.header.set('authorization', 'Bearer test-client-token');
-          return next(request);
-        },
-      ],
-    }),
-  );
+  createClient(BotService, createGrpcTransport({ baseUrl: url, interceptors: [bearer('test-client-token')] }));
 
 /** Starts bots one after the other, with a kill in the middle; reports what a subscriber without JetStream received. */
 async function acrossKill(what: 'nats-server' | 'orchestrator'): Promise<void> {

@@ -20,6 +20,7 @@ import { clientToken, workerToken } from '../test/kit/orchestrator-for-tests.ts'
 import { type OrchestratorProgram, startOrchestratorProgram } from '../test/kit/orchestrator-program.ts';
 import type { Order, Welcomed } from './idle-sessions/players.ts';
 import { ownCpuMs, rssBytes } from './process-usage.ts';
+import { quantile } from './quantile.ts';
 
 const [sessions = 1_000, idleSeconds = 30] = process.argv.slice(2).map(Number);
 const { HEAP: heap, PROFILE: profile } = process.env;
@@ -69,7 +70,6 @@ class Players {
   }
 }
 
-const at = (sorted: readonly number[], q: number): number => sorted[Math.floor((sorted.length - 1) * q)] ?? Number.NaN;
 const mib = (kib: number): string => `${(kib / 1024).toFixed(0)} MiB`;
 
 interface Cost {
@@ -119,7 +119,7 @@ function storeLog({ dir }: OrchestratorProgram): string {
   return `${size} ${mtimeMs}`;
 }
 
-/** Times of somebody else's requests, sorted, ms: one begins every 20 ms. */
+/** Times of somebody else's requests, ms: one begins every 20 ms. */
 async function othersRequests({ url }: OrchestratorProgram): Promise<readonly number[]> {
   const times: number[] = [];
   const under: Promise<void>[] = [];
@@ -141,7 +141,7 @@ async function othersRequests({ url }: OrchestratorProgram): Promise<readonly nu
     await sleep(20);
   }
   await Promise.all(under);
-  return times.sort((a, b) => a - b);
+  return times;
 }
 
 async function restart(orchestrator: OrchestratorProgram): Promise<number> {
@@ -162,18 +162,18 @@ async function measureReturn(orchestrator: OrchestratorProgram, players: Players
   const beside = await othersRequests(orchestrator);
   await players.untilAll(killed);
   const back = players.since(killed);
-  const times = back.map((welcomed) => (welcomed.at - up) / 1000).sort((a, b) => a - b);
+  const times = back.map((welcomed) => (welcomed.at - up) / 1000);
   const tenths = Array.from(
-    { length: Math.ceil(at(times, 1)) },
+    { length: Math.ceil(quantile(times, 1)) },
     (_, second) => times.filter((t) => t >= second && t < second + 1).length,
   );
   console.log(
-    `after kill -9 (up again in ${((up - killed) / 1000).toFixed(1)} s): half are back ${at(times, 0.5).toFixed(1)} s after it was up, 90 % ` +
-      `${at(times, 0.9).toFixed(1)} s, all ${at(times, 1).toFixed(1)} s; ${(back.reduce((sum, { dials }) => sum + dials, 0) / sessions).toFixed(1)} dials each; ` +
+    `after kill -9 (up again in ${((up - killed) / 1000).toFixed(1)} s): half are back ${quantile(times, 0.5).toFixed(1)} s after it was up, 90 % ` +
+      `${quantile(times, 0.9).toFixed(1)} s, all ${quantile(times, 1).toFixed(1)} s; ${(back.reduce((sum, { dials }) => sum + dials, 0) / sessions).toFixed(1)} dials each; ` +
       `back in each second: ${tenths.join(' ')}`,
   );
-  const shown = (sorted: readonly number[]) =>
-    `p50 ${at(sorted, 0.5).toFixed(1)}, p99 ${at(sorted, 0.99).toFixed(1)}, most ${at(sorted, 1).toFixed(1)}`;
+  const shown = (times: readonly number[]) =>
+    `p50 ${quantile(times, 0.5).toFixed(1)}, p99 ${quantile(times, 0.99).toFixed(1)}, most ${quantile(times, 1).toFixed(1)}`;
   console.log(`  somebody else's request meanwhile, ms: ${shown(beside)}; with none coming back: ${shown(alone)}`);
 }
 

@@ -14,6 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { startOrchestratorProgram } from '../test/kit/orchestrator-program.ts';
 import { watchOverHttp2 } from './fanout/watchers.ts';
+import { quantile } from './quantile.ts';
 
 const [watchers = 1_000, bots = 100] = process.argv.slice(2).map(Number);
 const authorization = 'Bearer test-client-token';
@@ -31,11 +32,6 @@ function watch(url: string): void {
     },
   });
 }
-
-const quantile = (values: readonly number[], q: number): number => {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? Number.NaN;
-};
 
 async function main(): Promise<void> {
   const orchestrator = await startOrchestratorProgram({ LOG_LEVEL: 'warn', MAX_BOTS_PER_USER: '10000' });
@@ -73,9 +69,9 @@ async function main(): Promise<void> {
       env: { ...process.env, WATCH: orchestrator.url },
     });
     const began = performance.now();
-    const beside = await askMeanwhile(once(child, 'message'));
+    const allBack = once(child, 'message', { signal: AbortSignal.timeout(120_000) });
+    const beside = await askMeanwhile(allBack).finally(() => child.kill());
     const back = performance.now() - began;
-    child.kill();
     console.log(
       `${watchers} watchers of ${bots} bots, all back ${(back / 1000).toFixed(1)} s after the restart (2 s at least), load ${loadavg()[0]?.toFixed(1)}`,
     );

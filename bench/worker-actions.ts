@@ -19,6 +19,7 @@ import { eventually } from '../test/kit/eventually.ts';
 import type { JsonBody } from '../test/kit/orchestrator-for-tests.ts';
 import { startTestPlatform } from '../test/kit/platform-for-tests.ts';
 import { startPrivateEngine } from '../test/kit/private-engine/private-engine.ts';
+import { median } from './quantile.ts';
 
 const rounds = Number(process.argv.slice(2).find((word) => !word.startsWith('-')) ?? 20);
 const isTraced = process.argv.includes('--trace');
@@ -96,9 +97,6 @@ function watchStarts(socketPath: string): { readonly starts: Map<string, number[
   sent.on('error', () => {});
   return { starts, close: () => sent.destroy() };
 }
-
-const median = (values: readonly number[]) =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
 const engine = await startPrivateEngine();
 const dir = mkdtempSync(join(tmpdir(), 'bench-'));

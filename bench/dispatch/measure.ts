@@ -1,6 +1,7 @@
 /** One run of one contestant: a closed loop of clients for some seconds, and what came of it. */
 
 import { cpuMs, rssBytes } from '../process-usage.ts';
+import { quantile } from '../quantile.ts';
 import { type Contestant, preciseNow, type Running } from './contestant.ts';
 
 export interface Figures {
@@ -120,9 +121,4 @@ async function inTime(run: Promise<unknown>, seconds: number): Promise<void> {
 function ownCpuMs(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
-}
-
-export function quantile(values: readonly number[], q: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? Number.NaN;
 }

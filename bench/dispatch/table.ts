@@ -1,5 +1,6 @@
 /** The figures of all rounds as a table: medians, and ratios taken round by round. */
-import { type Figures, quantile } from './measure.ts';
+import { median } from '../quantile.ts';
+import type { Figures } from './measure.ts';
 
 export interface Row {
   readonly name: string;
@@ -8,7 +9,6 @@ export interface Row {
   readonly rounds: readonly Figures[];
 }
 
-const median = (values: readonly number[]): number => quantile(values, 0.5);
 const of = (row: Row, key: keyof Figures): number => median(row.rounds.map((figures) => figures[key]));
 
 /** `rivals`: the rows that others are divided by. */

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../../test/kit/eventually.ts';
 import type { TestPlatform } from '../../test/kit/platform-for-tests.ts';
+import { quantile } from '../quantile.ts';
 import type { Printing } from './bot.ts';
 import type { EngineFiles } from './engine-files.ts';
 import type { Follower } from './followers.ts';
@@ -17,9 +18,6 @@ export interface Stage {
   /** Where the engine keeps what the bot printed; undefined without an engine. */
   readonly files: EngineFiles | undefined;
 }
-
-const quantile = (values: readonly number[], q: number) =>
-  values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(q * values.length))] ?? Number.NaN;
 
 export async function latency(title: string, stage: Stage, followers: readonly Follower[]): Promise<void> {
   const { pings } = stage.printing;
