@@ -6,7 +6,9 @@
  *    the middle of starting it.
  * 2. SIGTERM goes to the whole group. The wrapper only notes it, so that it lives to write the bot's exit code. (A trap
  *    is not inherited by the bot; an ignored signal would be.)
- * 3. When the bot has ended, what is left of its group is killed: a child must not run on unseen.
+ * 3. A signal that comes as soon as that is written ends the bot: it is the bot's own process, in which nothing is trapped, that puts the
+ *    file in its place before it becomes the bot. The wrapper alone would note the signal, and then start a bot that never got it.
+ * 4. When the bot has ended, what is left of its group is killed: a child must not run on unseen.
  */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { isErrno, readFileIfAny } from '../../state/atomic-file.ts';
@@ -22,8 +24,8 @@ shift 2
 ulimit -c 0
 ulimit -f 2097152
 if [ -r "/proc/$$/stat" ]; then read -r stat < "/proc/$$/stat"; else stat=$(LC_ALL=C PATH=/usr/bin:/bin ps -o lstart= -p $$); fi
-printf '%s\\n%s\\n' "$$" "$stat" > "$record.new" && PATH=/usr/bin:/bin mv "$record.new" "$record" || exit 125
-( exec "$@" 2>&3 3>&- )
+printf '%s\\n%s\\n' "$$" "$stat" > "$record.new" || exit 125
+( PATH=/usr/bin:/bin mv "$record.new" "$record" || exit 125; exec "$@" 2>&3 3>&- )
 code=$?
 printf '%s\\n' "$code" > "$exit.new" && PATH=/usr/bin:/bin mv "$exit.new" "$exit"
 set -- $stat
