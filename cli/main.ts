@@ -1,7 +1,7 @@
 /** The program: binds one run to this process, its streams, its signals and the network. */
 import { isatty } from 'node:tty';
 import { systemClock } from '#common/clock.ts';
-import { endProgram } from '#common/end-program.ts';
+import { endThisProgram } from '#common/end-program.ts';
 import type { CliContext } from './calls/context.ts';
 import { Interrupted } from './failures/errors.ts';
 import { exitCodes } from './failures/exit-codes.ts';
@@ -17,7 +17,7 @@ let interruptedAtMs: number | undefined;
 function onSignal(): void {
   const nowMs = systemClock.monotonicMs();
   interruptedAtMs ??= nowMs;
-  if (nowMs - interruptedAtMs > samePressMs) endProgram(exitCodes.interrupted);
+  if (nowMs - interruptedAtMs > samePressMs) endThisProgram(exitCodes.interrupted);
   ending.abort(new Interrupted());
 }
 

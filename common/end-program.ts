@@ -10,15 +10,15 @@ const inThreads = /^(?:FSReq|GetAddrInfoReq|GetNameInfoReq)/;
 const threadsAtWork = (): boolean => process.getActiveResourcesInfo().some((kind) => inThreads.test(kind));
 
 /** Ends it now: with that exit code, or by SIGKILL while a thread is at work. */
-export function endProgram(code: number): never {
+export function endThisProgram(code: number): never {
   if (threadsAtWork()) process.kill(process.pid, 'SIGKILL');
   process.exit(code);
 }
 
 const lookMs = 20;
 
-/** As endProgram, but first waits up to so many ms for the threads that are at work. */
-export async function endProgramWithin(waitMs: number, code: number, clock: Clock = systemClock): Promise<never> {
+/** As endThisProgram, but first waits up to so many ms for the threads that are at work. */
+export async function endThisProgramWithin(waitMs: number, code: number, clock: Clock = systemClock): Promise<never> {
   for (let waited = 0; waited < waitMs && threadsAtWork(); waited += lookMs) await sleep(clock, lookMs);
-  return endProgram(code);
+  return endThisProgram(code);
 }

@@ -5,7 +5,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { systemClock } from './clock.ts';
 import { diskFaultOf, diskFaultSentences } from './disk-fault.ts';
-import { endProgram, endProgramWithin } from './end-program.ts';
+import { endThisProgram, endThisProgramWithin } from './end-program.ts';
 import { ConfigError } from './env-config.ts';
 import { ProblemError } from './problem.ts';
 import { complaintAbout } from './start-main.js';
@@ -103,10 +103,10 @@ export async function runProgram(name: string, start: () => Promise<Stoppable>):
   const signalled = new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       process.once(signal, () => {
-        process.once(signal, () => endProgram(130));
+        process.once(signal, () => endThisProgram(130));
         systemClock.after(shutdownMaxMs, () => {
           process.stderr.write(`${name}: ${doing} took more than ${shutdownMaxMs / 1000} s and was aborted\n`);
-          endProgram(1);
+          endThisProgram(1);
         });
         resolve();
       });
@@ -128,7 +128,7 @@ export async function runProgram(name: string, start: () => Promise<Stoppable>):
             .map((line) => `${name}: ${line}\n`)
             .join(''),
     );
-    return endProgramWithin(threadsMaxMs, 1);
+    return endThisProgramWithin(threadsMaxMs, 1);
   }
   // The last resort for what no guard has caught (common/background.ts): what one request, timer or stream broke is not worth
   // the end of all others.
@@ -144,7 +144,7 @@ export async function runProgram(name: string, start: () => Promise<Stoppable>):
   doing = 'stopping';
   await running.stop();
   // Not by waiting for the event loop: a connection that a peer keeps open would hold it.
-  await endProgramWithin(threadsMaxMs, 0);
+  await endThisProgramWithin(threadsMaxMs, 0);
 }
 
 /**
