@@ -1,13 +1,13 @@
-/** Calls with streams in both directions that last, of which there may be thousands: in plain gRPC they do not come to the library at all. */
-import type { DescMessage, DescMethodBiDiStreaming, MessageShape } from '@bufbuild/protobuf';
+/** Calls of which thousands may come at once or last: in plain gRPC they do not come to the library at all. */
+import type { DescMessage, DescMethodBiDiStreaming, Message, MessageShape } from '@bufbuild/protobuf';
 import type { Logger } from '#common/log.ts';
 import type { PushedMessages } from '#common/waiting/pushed-messages.ts';
 import type { Scope } from '../../core/records.ts';
 import type { Identity } from '../auth.ts';
 import { encodeFrame } from './frames.ts';
 import { type Incoming, MessageReader } from './message-reader.ts';
-import type { OwnStream, TakenCall } from './own-stream.ts';
-import type { BodyRules } from './request-body.ts';
+import type { OwnAnswer, OwnStream, RequestReader, TakenCall } from './own-stream.ts';
+import { type BodyRules, onlyMessage } from './request-body.ts';
 
 /** Such a procedure: the library serves it to all other callers. */
 export interface DirectCall<O extends DescMessage = DescMessage, R = unknown> {
@@ -40,6 +40,23 @@ export function takeDirect<O extends DescMessage, R>(
   const run = ({ signal, write }: OwnStream): Promise<void> => {
     const send = (together: readonly MessageShape<O>[]) => writeAll(framesOf(method.output, together), write);
     return serve(new MessageReader(incoming, decode, rules), identity, { signal, send });
+  };
+  return { identity, timeoutMs: undefined, logger, run };
+}
+
+/** The same for a call with one request. */
+export function takeDirectOne(
+  answer: OwnAnswer<Message>,
+  read: RequestReader,
+  { identity, logger }: Pick<DirectWay, 'identity' | 'logger'>,
+): TakenCall {
+  // A stream that lasts holds nothing of what it took to read its request.
+  let unread: RequestReader | undefined = read;
+  const run = async (stream: OwnStream): Promise<void> => {
+    if (unread === undefined) throw new Error('the request of a call is read once');
+    const reading = onlyMessage(unread(stream.signal));
+    unread = undefined;
+    return reading.then((request) => answer(request, identity, stream));
   };
   return { identity, timeoutMs: undefined, logger, run };
 }

@@ -1,9 +1,9 @@
 /**
- * Streams with many readers, past the protocol library. The library takes such a call, checks it and decodes its request; then it
- * is done with the call, and nothing of it stays in memory. What the stream says is written here, as bytes that may be the same
+ * Calls that come in crowds, past the protocol library: streams with many readers above all. A plain gRPC call does not come to the library.
+ * Of other forms, the library takes such a call, checks it and decodes its request; then it is done with the call, and nothing of it stays in memory. What the stream says is written here, as bytes that may be the same
  * for many callers, and the library is asked once more for how each protocol ends a call, trailers and errors included (ADR 0041).
  */
-import type { Message } from '@bufbuild/protobuf';
+import { create, type DescMessage, type Message, type MessageInitShape } from '@bufbuild/protobuf';
 import { Code, ConnectError, type ContextValues, createContextKey, type HandlerContext } from '@connectrpc/connect';
 import { later } from '#common/background.ts';
 import type { Logger } from '#common/log.ts';
@@ -11,9 +11,10 @@ import { onAbort, orAbort } from '#common/waiting/abort.ts';
 import type { Scope } from '../../core/records.ts';
 import type { Identity } from '../auth.ts';
 import { isGone } from '../is-gone.ts';
-import { type CallDeps, identify, toError } from './call.ts';
+import { type CallDeps, call, identify, toError } from './call.ts';
 import { endOfDeadline, endOfToken } from './cut-short.ts';
 import type { Endings } from './endings.ts';
+import { encodeFrame } from './frames.ts';
 import { createOutput, sendResponse, type Writable } from './send-response.ts';
 import { wireOf } from './wire.ts';
 
@@ -47,18 +48,50 @@ const takenKey = createContextKey<TakenCall | undefined>(undefined, { descriptio
 /** What the library has put there; it has answered every other call itself. */
 export const takenFrom = (values: ContextValues | undefined): TakenCall | undefined => values?.get(takenKey);
 
+/** What a procedure does with its one request; resolves when all is written. */
+export type OwnAnswer<In> = (request: In, identity: Identity, stream: OwnStream) => Promise<void>;
+
+const ownAnswerKey = Symbol('what is done past the library');
+
+/** The same function, which knows what is to be done with a plain gRPC call that does not come to the library. */
+const withOwn = <F extends object, In>(implementation: F, answer: OwnAnswer<In>): F =>
+  Object.assign(implementation, { [ownAnswerKey]: answer });
+
+/** What to do with plain gRPC calls of a procedure; undefined for one whose calls all come to the library. */
+export function ownAnswerOf(implementation: unknown): OwnAnswer<Message> | undefined {
+  if (typeof implementation !== 'function' || !(ownAnswerKey in implementation)) return undefined;
+  return implementation[ownAnswerKey] as OwnAnswer<Message>; // what withOwn has put there; its request is decoded as the method has it
+}
+
 /** A procedure that answers one request with a stream of its own; `handle` resolves when all is written. */
 export function ownStream<In>(
   { logger }: CallDeps,
   scope: Scope,
-  handle: (request: In, identity: Identity, stream: OwnStream) => Promise<void>,
+  handle: OwnAnswer<In>,
 ): (request: In, context: HandlerContext) => AsyncIterable<never> {
-  return (request, context) => {
+  return withOwn((request: In, context: HandlerContext) => {
     const identity = identify(context, scope);
     const timeoutMs = context.timeoutMs();
-    context.values.set(takenKey, { identity, timeoutMs, logger, run: (stream) => handle(request, identity, stream) });
+    context.values.set(takenKey, {
+      identity,
+      timeoutMs,
+      logger,
+      run: (stream: OwnStream) => handle(request, identity, stream),
+    });
     return nothing;
-  };
+  }, handle);
+}
+
+/** As `call`, for a procedure that crowds of callers call at once. */
+export function ownCall<In, S extends DescMessage>(
+  deps: CallDeps,
+  scope: Scope,
+  output: S,
+  handle: (request: In, identity: Identity) => Promise<MessageInitShape<S>>,
+): (request: In, context: HandlerContext) => Promise<MessageInitShape<S>> {
+  return withOwn(call(deps, scope, handle), async (request: In, identity: Identity, { write }: OwnStream) => {
+    await write(encodeFrame(output, create(output, await handle(request, identity)), true));
+  });
 }
 
 /** As ownStream, for a procedure that takes a stream of requests, which has `ownReader`. */

@@ -3,7 +3,7 @@
  * is the way in: what is refused before there is a handler, the bounds of the body, and how the answer is written.
  */
 import type { Http2ServerRequest } from 'node:http2';
-import type { DescMethod, DescService } from '@bufbuild/protobuf';
+import type { DescMethod, DescService, Message } from '@bufbuild/protobuf';
 import { MethodOptions_IdempotencyLevel } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError, createConnectRouter, createContextValues, type ServiceImpl } from '@connectrpc/connect';
 import type { UniversalHandler, UniversalServerRequest } from '@connectrpc/connect/protocol';
@@ -22,9 +22,17 @@ import type { Target } from '../request-target.ts';
 import { gate, identityKey, refusalKey, signalKey } from './access.ts';
 import { toConnectError } from './connect-error.ts';
 import { cutShort } from './cut-short.ts';
-import { type DirectCall, takeDirect } from './direct-call.ts';
+import { type DirectCall, takeDirect, takeDirectOne } from './direct-call.ts';
 import { createEndings } from './endings.ts';
-import { readerKey, runOwnStream, type TakenCall, takenFrom } from './own-stream.ts';
+import {
+  type OwnAnswer,
+  ownAnswerOf,
+  type RequestReader,
+  readerKey,
+  runOwnStream,
+  type TakenCall,
+  takenFrom,
+} from './own-stream.ts';
 import { messagesOf, recursionLimit, requestBody } from './request-body.ts';
 import { sendResponse } from './send-response.ts';
 import { encodingHeaders, isEndless, type Wire, wireOf } from './wire.ts';
@@ -100,6 +108,13 @@ export function createProcedures(deps: ProceduresDeps): Procedures {
   ]);
   const endings = createEndings();
   const directs = new Map<DescMethod, DirectCall>(deps.direct.map((direct) => [direct.method, direct]));
+  const owns = new Map<DescMethod, OwnAnswer<Message>>();
+  for (const { service, implementation } of services) {
+    for (const method of service.methods) {
+      const own = ownAnswerOf(implementation[method.localName]);
+      if (own !== undefined) owns.set(method, own);
+    }
+  }
 
   /** Undefined when the call was answered, or what is left of it when the library has only taken it. */
   const answer = async (
@@ -156,10 +171,16 @@ export function createProcedures(deps: ProceduresDeps): Procedures {
     }
     const { identity } = allowance;
     const rules = { method, bounds: allowance.body, hold: allowance.hold };
-    const direct = directs.get(method);
-    if (direct !== undefined && identity !== undefined && isPlainGrpc(request)) {
+    const [direct, own] = [directs.get(method), owns.get(method)];
+    if ((direct ?? own) !== undefined && identity !== undefined && isPlainGrpc(request)) {
       const way = { incoming: request.stream, rules, identity, logger: deps.logger };
-      return { call: takeDirect(direct, way), header: plainHeader };
+      if (direct !== undefined) return { call: takeDirect(direct, way), header: plainHeader };
+      if (own !== undefined) {
+        const bytes = bodyBytes(request, allowance);
+        const read: RequestReader = (signal) =>
+          messagesOf({ bytes, gzip: false, signal: () => signal }, plainWire, rules);
+        return { call: takeDirectOne(own, read, way), header: plainHeader };
+      }
     }
     const call = readCall(request, method, query);
     if ('refused' in call) {
@@ -209,6 +230,7 @@ export function createProcedures(deps: ProceduresDeps): Procedures {
   };
 }
 
+const plainWire: Wire = { protocol: 'grpc', binary: true };
 /** What a plain gRPC call is answered with, as the library does it. */
 const plainHeader = new Headers({ 'content-type': 'application/grpc+proto' });
 

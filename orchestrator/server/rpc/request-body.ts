@@ -142,6 +142,25 @@ async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 export const compressedSomehow = (): ConnectError =>
   toConnectError(malformed('A message is compressed, but the call does not say how.'));
 
+const moreThanOne = (): ConnectError =>
+  toConnectError(malformed('The call takes one message, but got more.'), Code.Unimplemented);
+
+const noneAtAll = (): ConnectError =>
+  toConnectError(malformed('The call takes one message, but got none.'), Code.Unimplemented);
+
+/** The message of a call that takes one. Throws ConnectError with a detail for none and for more. */
+export async function onlyMessage(lists: AsyncIterable<readonly Message[]>): Promise<Message> {
+  let only: Message | undefined;
+  for await (const messages of lists) {
+    for (const message of messages) {
+      if (only !== undefined) throw moreThanOne();
+      only = message;
+    }
+  }
+  if (only === undefined) throw noneAtAll();
+  return only;
+}
+
 export const lastIsCutShort = (): ConnectError => toConnectError(malformed('The last message is cut short.'));
 
 /** Throws ConnectError with a detail. */
@@ -190,15 +209,13 @@ async function* envelopes(
   for await (const frames of framesOf(bytes, wire, rules)) {
     for (const frame of frames) {
       count += 1;
-      if (single && count > 1)
-        throw toConnectError(malformed('The call takes one message, but got more.'), Code.Unimplemented);
+      if (single && count > 1) throw moreThanOne();
       const data = await plainOf(frame, gzip, wire, rules);
       checkMessage(data, wire, rules);
       yield encodeEnvelope(frame.flags & ~compressedFlag, data);
     }
   }
-  if (single && count === 0)
-    throw toConnectError(malformed('The call takes one message, but got none.'), Code.Unimplemented);
+  if (single && count === 0) throw noneAtAll();
 }
 
 function checkMessage(bytes: Uint8Array, { binary }: Wire, { method, bounds }: BodyRules): void {

@@ -5,6 +5,7 @@ import { refuse } from '#common/problem.ts';
 import {
   type FetchArtifactRequest,
   FetchArtifactResponseSchema,
+  JoinResponseSchema,
   type SessionRequest,
   SessionRequestSchema,
   type SessionResponseSchema,
@@ -21,6 +22,7 @@ import { requireJoinToken, requireWorker } from '../auth.ts';
 import type { WorkerCredentials } from '../worker-credentials.ts';
 import { type CallDeps, call, silentUntil, stream } from './call.ts';
 import type { DirectCall } from './direct-call.ts';
+import { ownCall } from './own-stream.ts';
 import { recursionLimit } from './request-body.ts';
 import { mayFetch } from './worker-artifacts.ts';
 
@@ -81,7 +83,7 @@ export const createDirectTail = ({
 
 export function createWorkerService(deps: WorkerServiceDeps): ServiceImpl<typeof WorkerService> {
   return {
-    join: call(deps, 'worker', async ({ workerId, credentialSha256 }, identity) => {
+    join: ownCall(deps, 'worker', JoinResponseSchema, async ({ workerId, credentialSha256 }, identity) => {
       requireJoinToken(identity);
       await deps.credentials.join(workerId, credentialSha256);
       return {};
