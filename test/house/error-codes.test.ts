@@ -1,4 +1,5 @@
 /** The contract and the table of codes say the same. */
+import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import type { JsonObject } from '#common/json.ts';
 import { problem } from '#common/problem.ts';
@@ -6,6 +7,7 @@ import { type ProblemCode, problemCodes } from '#common/problem-codes.ts';
 import { problemExamples } from '#common/problem-examples.ts';
 import { ErrorReasonSchema } from '#gen/botrunner/v1/error_pb.js';
 import { validateBotRequest } from '../../orchestrator/core/validate/validate-bot-request.ts';
+import { checkoutPath } from '../../scripts/process/checkout.ts';
 
 const unspecified = 'ERROR_REASON_UNSPECIFIED';
 
@@ -36,4 +38,13 @@ it('every ErrorReason of the contract has a code with a cause and a cure, and ev
   const reasons = ErrorReasonSchema.values.map(({ name }) => name).filter((name) => name !== unspecified);
   const codes = Object.keys(problemCodes).map((code) => `ERROR_REASON_${code}`);
   expect(codes.sort()).toEqual(reasons.sort());
+});
+
+it('the Russian reference has a line for every code', () => {
+  const page = readFileSync(checkoutPath('docs', 'ru', '07-reference.md'), 'utf8');
+  const lines = new Map(
+    [...page.matchAll(/^\| `([A-Z_]+)` \| .+ \| (\d{3}) \|$/gm)].map(([, code, http]) => [code, http]),
+  );
+  const wanted = Object.entries(problemCodes).map(([code, { http }]) => [code, String(http)]);
+  expect(Object.fromEntries(lines)).toEqual(Object.fromEntries(wanted));
 });
