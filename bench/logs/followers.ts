@@ -5,11 +5,14 @@ import { createGrpcTransport } from '@connectrpc/connect-node';
 import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
 import { eventually } from '../../test/kit/eventually.ts';
 import type { TestPlatform } from '../../test/kit/platform-for-tests.ts';
+import { cpuMs } from '../process-usage.ts';
 import type { Printing } from './bot.ts';
 import { Shown } from './shown.ts';
 
 export interface Follower {
   readonly shown: Shown;
+  /** CPU that it has used, ms; undefined when it is no program of its own. */
+  cpuMs(): number | undefined;
   /** Reads so much each 100 ms from now on; everything with Infinity. */
   throttle(bytes: number): void;
   kill(): Promise<void>;
@@ -23,6 +26,7 @@ function program(shown: Shown, command: string, args: readonly string[], env: No
   let timer: NodeJS.Timeout | undefined;
   return {
     shown,
+    cpuMs: () => (child.pid === undefined ? undefined : cpuMs(child.pid)),
     throttle(bytes) {
       clearInterval(timer);
       if (bytes === Number.POSITIVE_INFINITY) return void child.stdout.on('data', onData);
@@ -66,6 +70,7 @@ export function followByGrpc({ url }: TestPlatform, botId: string, printing: Pri
   });
   return {
     shown,
+    cpuMs: () => undefined,
     throttle: () => undefined,
     async kill() {
       ending.abort();

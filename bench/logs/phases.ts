@@ -51,6 +51,7 @@ export async function flood(
   files?.watch(number);
   for (const { shown } of followers) shown.expect(number);
   const before = usageOf(platform);
+  const usedBefore = followers.map((follower) => follower.cpuMs() ?? 0);
   resetPeaks(platform);
   const beganMs = performance.now();
   stage.signal('SIGUSR2');
@@ -65,11 +66,12 @@ export async function flood(
   const atEnd = usageOf(platform);
   console.log(`${title}: ${printing.lines} lines of ${printing.bytes} bytes`);
   const perSecond = followers.map(({ shown }) => (1000 * shown.lines) / (shown.lastAtMs - beganMs));
-  for (const [index, { shown }] of followers.entries()) {
+  for (const [index, { shown, cpuMs }] of followers.entries()) {
+    const used = ((cpuMs() ?? Number.NaN) - (usedBefore[index] ?? 0)) / 1000;
     const { name, lines, doubled, misplaced, wrong, lastAtMs } = shown;
     console.log(
       `  ${name.padEnd(24)} ${lines} lines in ${((lastAtMs - beganMs) / 1000).toFixed(2)} s = ${Math.round(perSecond[index] ?? 0)}/s, ` +
-        `lost ${printing.lines - lines}, doubled ${doubled}, out of order ${misplaced}, other bytes ${wrong}`,
+        `lost ${printing.lines - lines}, doubled ${doubled}, out of order ${misplaced}, other bytes ${wrong}, CPU ${used.toFixed(1)} s`,
     );
   }
   const [mine] = followers;

@@ -81,7 +81,7 @@ it('asks once about a log of few lines, also when the last line is the first one
   const next = await read(first.cursor);
   expect(next).toMatchObject({ lines: [{ text: 'line 2' }], gap: false });
   expect(await read(next.cursor)).toMatchObject({ lines: [], gap: false });
-  expect(asked).toEqual(['all', 100, 100, 100]);
+  expect(asked).toEqual(['all', 20, 20, 20]);
   lines.splice(0, 2, lineAt(3));
   expect(await read(next.cursor)).toMatchObject({ lines: [{ text: 'line 3' }], gap: true });
 });

@@ -118,7 +118,7 @@ type Frames = AsyncIterable<readonly OutputFrame[]> | Iterable<readonly OutputFr
 const tailMax = 100_000;
 
 /** So many of the last frames are looked at first: most logs that are looked at have no more, or no more that is new. */
-const newestMax = 100;
+const newestMax = 20;
 
 /** The newest frames of a log, oldest first; fewer than `newestMax` are the whole of it. */
 async function newestFrames(deps: ContainerDeps, id: string, signal: AbortSignal): Promise<readonly OutputFrame[]> {
