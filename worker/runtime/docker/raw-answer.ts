@@ -33,7 +33,8 @@ class RawBody extends Readable {
   readonly #hasHead = Promise.withResolvers<void>();
 
   constructor(socket: Socket, parser: AnswerParser) {
-    super();
+    // As much as a batch of the log pump, so that the engine continues while one is stored.
+    super({ highWaterMark: 128 * 1024 });
     this.#socket = socket;
     this.#parser = parser;
     this.head = this.#hasHead.promise;
