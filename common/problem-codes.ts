@@ -321,7 +321,7 @@ export const problemCodes = {
     cure: 'Update the bot with its source, its whole environment and "replace_env": true, or delete it.',
   },
   UPDATE_ROLLED_BACK: failure(
-    'The new version exited with an error right after its start; the previous one is running again.',
+    'The new version exited with an error right after its start; the previous one was started again.',
     "Read the end of the bot's log, fix the code and update again.",
   ),
   NO_WORKER: {

@@ -45,7 +45,7 @@ export interface Observed {
 export interface UndoPoint {
   readonly desired: Desired;
   readonly revision: number;
-  /** Whether that version ran: one that did not is not worth going back to for a new one that does not run either. */
+  /** Whether that version ran, or was about to: one that did not is not worth going back to for a new one that does not run either. */
   readonly wasUp: boolean;
   readonly specSealed: Uint8Array | null;
 }

@@ -75,6 +75,10 @@ export function makeRoom(context: EngineContext, change: Change, jobId: string):
   }
 }
 
+/** Another user's bot is not named. */
+const takenOverBy = (job: JobRecord, userId: string): string =>
+  `it was stopped because ${job.userId === userId ? `your bot ${job.botId}` : "another user's bot"} took its Telegram token over`;
+
 /**
  * Safe to repeat: a holder that is being stopped is waited for. Throws TOKEN_IN_USE when one cannot be stopped, because its worker
  * is silent or its stop has failed.
@@ -89,7 +93,7 @@ function stopHolders(context: EngineContext, change: Change, job: JobRecord, hol
   const stopped: StoppedHolder[] = [];
   for (const { userId, botId, desired } of bots) {
     if (desired !== 'running') continue;
-    const input = { action: 'stop', params: { notice: '' } } as const;
+    const input = { action: 'stop', params: { notice: takenOverBy(job, userId) } } as const;
     acceptJob(context, change, { userId, botId, blueprint: job.blueprint, input });
     stopped.push({ userId, botId, generation: tx.bots.get({ userId, botId })?.generation ?? 0 });
   }

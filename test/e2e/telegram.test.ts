@@ -188,7 +188,7 @@ describe.skipIf('skip' in docker)('Telegram, on Docker', { timeout: longMs }, ()
     expect(update).toMatchObject({
       code: 1,
       stderr: expect.stringContaining(
-        'UPDATE_ROLLED_BACK: The new version ended with exit code 1 right after its start; the previous one is running again. Its last line: RuntimeError: V2 is broken',
+        'UPDATE_ROLLED_BACK: The new version ended with exit code 1 right after its start; the previous one was started again. Its last line: RuntimeError: V2 is broken',
       ),
     });
     await eventually(

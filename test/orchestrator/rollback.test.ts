@@ -76,7 +76,7 @@ describe('an update whose new version ends with an error right after its start',
         error: {
           code: 'UPDATE_ROLLED_BACK',
           message:
-            'The new version ended with exit code 1 right after its start; the previous one is running again. Its last line: RuntimeError: no',
+            'The new version ended with exit code 1 right after its start; the previous one was started again. Its last line: RuntimeError: no',
           details: { bot_id: 'bot', exit_code: 1, last_lines: ['Traceback', 'RuntimeError: no'] },
         },
       },
@@ -100,7 +100,7 @@ describe('an update whose new version ends with an error right after its start',
     const jobId = await accepted(deploy('update'));
     crashes(await worker.take('ensure'), { diagnosis: 'the module aiogram is missing' });
     expect((await untilFinal(jobId)).data.error.message).toContain(
-      'is running again. Diagnosis: the module aiogram is missing',
+      'was started again. Diagnosis: the module aiogram is missing',
     );
   });
 
@@ -116,10 +116,28 @@ describe('an update whose new version ends with an error right after its start',
     expect(error).toMatchObject({
       code: 'UPDATE_ROLLED_BACK',
       message:
-        'The new version was killed because it exceeded its memory limit of 64 MB right after its start; the previous one is running again.',
+        'The new version was killed because it exceeded its memory limit of 64 MB right after its start; the previous one was started again.',
       details: { exit_code: 137, oom_killed: true },
     });
     expect(error.hint).toContain('--memory');
+  });
+
+  it.each([
+    ['before its worker says anything', undefined],
+    ['while it is starting', BotState.STARTING],
+  ])('goes back as well when the next update crashes right after the first, %s', async (_when, state) => {
+    await running({ env_vars: { BOT_TOKEN: oldToken } });
+    for (const generation of [3n, 5n]) {
+      const jobId = await accepted(deploy('update', { env_vars: { BOT_TOKEN: newToken } }));
+      crashes(await worker.take('ensure'));
+      expect((await untilFinal(jobId)).data.error).toMatchObject({ code: 'UPDATE_ROLLED_BACK' });
+      const back = await worker.take('ensure');
+      expect(back).toMatchObject({ generation, revision: 1n, spec: { env: { BOT_TOKEN: oldToken } } });
+      expect(await bot()).toMatchObject({ status: 'starting' });
+      if (state === undefined) continue;
+      worker.send({ case: 'observations', value: { bots: [observed(back, { state })] } });
+      await eventually('it was reported', bot, (now) => now.observed_at !== null && now.exit_code === null);
+    }
   });
 
   it('stays when the previous version did not run either', async () => {

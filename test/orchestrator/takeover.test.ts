@@ -67,7 +67,8 @@ describe('a takeover', () => {
     expect(await startElsewhere('third')).toBe('TOKEN_IN_USE');
     worker.succeed(ensure);
     expect((await untilFinal(id)).data.result.status).toBe('started');
-    expect((await bot('old')).status).toBe('stopped');
+    const notice = 'it was stopped because your bot new took its Telegram token over';
+    expect(await bot('old')).toMatchObject({ status: 'stopped', notice });
   });
 
   it.each([

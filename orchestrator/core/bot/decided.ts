@@ -101,7 +101,8 @@ const ended = { undo: null, pendingTask: null, leaving: false } as const;
 const undoOf = ({ desired, revision, state, specSealed }: BotRecord): UndoPoint => ({
   desired,
   revision,
-  wasUp: state === 'running',
+  // One that is starting has not failed: after a rollback, or a restart of its worker, it is about to run again.
+  wasUp: state === 'running' || state === 'starting',
   specSealed,
 });
 

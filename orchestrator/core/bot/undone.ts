@@ -1,5 +1,5 @@
 /** What becomes of a bot whose job did not succeed, or whose stop is taken back: each is a decision of its own. Pure. */
-import type { BotRecord } from '../records.ts';
+import type { BotRecord, UndoPoint } from '../records.ts';
 import type { Shape } from './decided.ts';
 import { changed } from './record.ts';
 
@@ -25,7 +25,7 @@ export function reverted(bot: BotRecord, { shape, end, doubt }: WayBack): BotRec
   if (undo === null) return bot;
   const runs = undo.desired === 'running';
   const stopped = undo.revision === 0 && end === 'failed' ? 'failed' : 'stopped';
-  const state = runs ? bot.state : stopped;
+  const state = runs ? stateOnTheWayBack(bot, undo) : stopped;
   return changed(bot, {
     ...shape,
     generation: bot.generation + 1,
@@ -37,6 +37,10 @@ export function reverted(bot: BotRecord, { shape, end, doubt }: WayBack): BotRec
     ...(doubt === undefined ? {} : { pendingTask: doubt.taskId }),
   });
 }
+
+/** It is the version that is given up that crashed; the one before is started again. */
+const stateOnTheWayBack = ({ state }: BotRecord, { wasUp }: UndoPoint): BotRecord['state'] =>
+  wasUp && state === 'crash_loop' ? 'starting' : state;
 
 /** A holder that runs again, because the takeover it was stopped for did not succeed. */
 export const resumed = (bot: BotRecord): BotRecord =>
