@@ -81,6 +81,8 @@ export async function runEngineBuild(deps: BuildDeps, request: BuildRequest, sig
     if (failure !== undefined) {
       const shown = redact(failure);
       tail.add(shown);
+      // The engine says them beside its output: without them the log of the build would end before its cause.
+      for (const line of shown.split('\n')) if (line.trim() !== '') request.onOutput(line);
       // An engine that is going down ends its steps as if they had failed: ask whether it is still there before anyone is
       // blamed.
       await engine.call({ method: 'GET', path: '/version' }, signal);
