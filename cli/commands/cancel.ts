@@ -12,8 +12,8 @@ export class CancelCommand extends JobCommand {
   static override usage = Command.Usage({
     description: 'Cancel a job.',
     details:
-      'A cancelled start leaves nothing behind; a cancelled update leaves the old version running. A job that has ' +
-      'already ended is not changed: exit code 1, unless it had been cancelled before.',
+      'After a cancelled start nothing runs, and a new bot is listed as stopped; a cancelled update leaves the old ' +
+      'version running. A job that has already ended is not changed: exit code 1, unless it had been cancelled before.',
     examples: [['Abandon a build', 'avtomatika-bot cancel 01JD0000000000000000000000']],
   });
 

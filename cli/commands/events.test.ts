@@ -52,7 +52,7 @@ describe('events', () => {
       ].join('\n'),
       stderr: '',
     });
-    expect(orchestrator.eventRequests).toMatchObject([{ botId: '', last: 50, untilNow: true, includeJobs: true }]);
+    expect(orchestrator.eventRequests).toMatchObject([{ botId: '', last: 200, untilNow: true, includeJobs: true }]);
   });
 
   it('shows a bot that looks as before only once, and again after it looked otherwise or another line about it', async () => {
@@ -67,6 +67,17 @@ describe('events', () => {
     ]);
     const json = await runCli(['events', '--json'], { orchestrator: withEvents(steps) });
     expect(json.stdout.trimEnd().split('\n')).toHaveLength(5);
+  });
+
+  it('shows as many lines as were asked for, though some events show nothing', async () => {
+    const states = [BotState.PENDING, BotState.STARTING, BotState.RUNNING, BotState.RUNNING, BotState.RUNNING];
+    const orchestrator = withEvents(states.map((state, index) => event(index, bot(state))));
+    const { stdout } = await runCli(['events', '-n', '2'], { orchestrator });
+    expect(stdout).toBe('2026-11-22T15:00:00Z  b  starting\n2026-11-22T15:00:00Z  b  running\n');
+    expect(orchestrator.eventRequests).toMatchObject([{ last: 8 }]);
+    const many = withEvents([event(1, bot(BotState.RUNNING))]);
+    await runCli(['events', '-n', '900'], { orchestrator: many });
+    expect(many.eventRequests).toMatchObject([{ last: 1000 }]);
   });
 
   it('prints one JSON object per event, with its cursor', async () => {

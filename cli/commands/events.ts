@@ -10,6 +10,7 @@ import { write } from '../text/write.ts';
 import { BotCommand } from './bot-command.ts';
 
 const linesMax = 1_000;
+const eventsForALine = 4;
 
 export class EventsCommand extends BotCommand {
   static override paths = [['events']];
@@ -39,7 +40,11 @@ export class EventsCommand extends BotCommand {
   async execute(): Promise<ExitCode> {
     const { context, json, follow, cursor } = this;
     const { clock, random, signal, stdout, stderr } = context;
-    const request: EventsRequest = { botId: this.bot ?? '', last: this.#last(), follow, resumeFrom: cursor ?? '' };
+    const count = this.#last();
+    // Some events show nothing: ask for more, and print the last lines of what they show.
+    const printed = json || follow || cursor !== undefined ? undefined : createLastTexts(count);
+    const last = printed === undefined ? count : Math.min(count * eventsForALine, linesMax);
+    const request: EventsRequest = { botId: this.bot ?? '', last, follow, resumeFrom: cursor ?? '' };
     const render = createEventRenderer(this.outStyle());
     const onBroken = () => {
       stderr.write(`${this.errStyle().yellow('Connection lost; reconnecting')}\n`);
@@ -48,9 +53,12 @@ export class EventsCommand extends BotCommand {
       for await (const message of streamEvents(client, request, { clock, random, signal, onBroken })) {
         const shown = json ? eventMessageJson(message) : undefined;
         const text = json ? shown && `${safeJson(shown)}\n` : render(message);
-        if (text) await write(stdout, text, signal);
+        if (!text) continue;
+        if (printed === undefined) await write(stdout, text, signal);
+        else printed.add(text);
       }
     });
+    if (printed !== undefined) await write(stdout, printed.all(), signal);
     return exitCodes.done;
   }
 
@@ -65,4 +73,16 @@ export class EventsCommand extends BotCommand {
     const hint = 'For example: avtomatika-bot events -n 100';
     return unwrapWords(fail(problem('INVALID_LINES', `-n takes a number from 0 to ${linesMax}.`, { hint })));
   }
+}
+
+/** Keeps the last `count` texts. */
+function createLastTexts(count: number): { add(text: string): void; all(): string } {
+  const texts: string[] = [];
+  return {
+    add(text) {
+      texts.push(text);
+      if (texts.length > count) texts.shift();
+    },
+    all: () => texts.join(''),
+  };
 }
