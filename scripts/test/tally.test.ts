@@ -30,6 +30,15 @@ describe('the end of a test run', () => {
     expect(closing(undefined, 134, false)).toMatchObject({ exitCode: 1 });
   });
 
+  it.each([130, 143])('says that the run was interrupted when the runner ended with %i', (code) => {
+    const end = {
+      lines: [expect.stringContaining('interrupted'), expect.stringContaining(', 1 failed, ')],
+      exitCode: 1,
+    };
+    expect(closing(undefined, code, false)).toEqual(end);
+    expect(closing({ passed: 3, failed: 0, skipped: [], failedRows: [] }, code, false)).toEqual(end);
+  });
+
   it('counts a failure when the runner failed although every test passed', () => {
     const end = closing({ passed: 3, failed: 0, skipped: [], failedRows: [] }, 1, false);
     expect(end.lines.at(-1)).toBe('3 passed, 1 failed, 0 skipped');

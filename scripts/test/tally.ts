@@ -24,6 +24,9 @@ export interface Closing {
   readonly exitCode: 0 | 1;
 }
 
+/** Ctrl-C and SIGTERM. */
+const signalled: ReadonlySet<number> = new Set([130, 143]);
+
 /**
  * The end of a run.
  * @param tally what the reporter counted; undefined when it did not come to its end
@@ -35,7 +38,10 @@ export function closing(tally: Tally | undefined, runnerCode: number, filteredBy
   let failed = tally?.failed ?? 0;
   const lines = skipLines(filteredByName ? skipped.filter(({ reason }) => reason !== undefined) : skipped);
   for (const { test, file, reason } of tally?.failedRows ?? []) lines.push(`failed "${test}" in ${file}: ${reason}`);
-  if (passed + failed === 0) {
+  if (signalled.has(runnerCode)) {
+    lines.push('The run was interrupted before its end: that counts as a failure.');
+    failed = Math.max(failed, 1);
+  } else if (passed + failed === 0) {
     lines.push(`No test was executed (vitest ended with code ${runnerCode}): that counts as a failure.`);
   } else if (runnerCode !== 0 && failed === 0) {
     lines.push(`vitest ended with code ${runnerCode} although no test failed: that counts as one failure.`);
