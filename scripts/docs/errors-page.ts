@@ -29,9 +29,10 @@ ${rowsOf(failures)}
 `;
 }
 
-/** Codes of accepted jobs are FAILED_PRECONDITION, or the outcome of a job that did not end. */
+/** Codes of accepted jobs are FAILED_PRECONDITION, or the outcome of a job that did not end; 408 is of a request's own time. */
 const isFailure = (kind: ProblemKind): boolean =>
-  kind.grpc === 'FAILED_PRECONDITION' || kind.grpc === 'DEADLINE_EXCEEDED' || kind.grpc === 'CANCELLED';
+  (kind.grpc === 'FAILED_PRECONDITION' || kind.grpc === 'DEADLINE_EXCEEDED' || kind.grpc === 'CANCELLED') &&
+  kind.http !== 408;
 
 const rowsOf = (kinds: readonly [string, ProblemKind][]): string =>
   table(
