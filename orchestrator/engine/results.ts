@@ -25,8 +25,6 @@ export function applyResult(context: EngineContext, change: Change, workerId: st
   if (task === undefined || task.workerId !== workerId || task.status === 'done') return;
   const job = change.tx.jobs.get(task.jobId);
   if (job === undefined) return;
-  // Reports of "no container" may have come before the result: the name is known anyway.
-  const nameBefore = containerName(job);
   if (result.observation !== undefined) applyObservation(change, workerId, result.observation);
   let bot = change.tx.bots.get(job);
   if (bot === undefined) return;
@@ -42,7 +40,7 @@ export function applyResult(context: EngineContext, change: Change, workerId: st
   change.endTask(task);
   if (job.action === 'delete' && outcome.case === 'succeeded') {
     endDelete(context, change, job, noticesOf(outcome.value));
-  } else advance(context, change, job, toEvent(job, bot, outcome, nameBefore));
+  } else advance(context, change, job, toEvent(job, bot, outcome));
 }
 
 /** Whether what the bot should be is not what this task carries out: one that moves is not settled before it runs again. */
@@ -86,10 +84,10 @@ export function noteProgress(change: Change, workerId: string, taskId: string, m
   return job.jobId;
 }
 
-function toEvent(job: JobRecord, bot: BotRecord, outcome: TaskResult['outcome'], nameBefore: string): JobEvent {
+function toEvent(job: JobRecord, bot: BotRecord, outcome: TaskResult['outcome']): JobEvent {
   switch (outcome.case) {
     case 'succeeded':
-      return { kind: 'task_succeeded', result: resultOf(job, bot, outcome.value, nameBefore) };
+      return { kind: 'task_succeeded', result: resultOf(job, bot, outcome.value) };
     case 'failed':
       return { kind: 'task_failed', problem: problemFromProto(outcome.value) };
     case undefined:
@@ -97,9 +95,10 @@ function toEvent(job: JobRecord, bot: BotRecord, outcome: TaskResult['outcome'],
   }
 }
 
-const resultOf = (job: JobRecord, bot: BotRecord, outcome: TaskSucceeded, nameBefore: string): JsonObject =>
+const resultOf = (job: JobRecord, bot: BotRecord, outcome: TaskSucceeded): JsonObject =>
   job.action === 'stop'
-    ? { status: 'stopped', bot_id: bot.botId, container_name: nameBefore, ...noticesOf(outcome) }
+    ? // Reports of "no container" may have come before the result: the name is known anyway.
+      { status: 'stopped', bot_id: bot.botId, container_name: containerName(job), ...noticesOf(outcome) }
     : deployedResult(job, bot, outcome);
 
 /** What a start, update or restart is answered with. */

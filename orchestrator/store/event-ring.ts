@@ -1,8 +1,8 @@
 /** The newest events that are on disk, which those who watch read right after their commit. */
 import type { EventRecord } from '../core/records.ts';
 
-const keptMax = 8_192;
-const keptMin = 4_096;
+// Few: what is kept for longer is what the garbage collector copies.
+const keptMin = 1_024;
 
 export class EventRing {
   readonly #onDisk: (seq: number, limit: number) => readonly EventRecord[];
@@ -25,7 +25,9 @@ export class EventRing {
     // One by one: a call has a limit of arguments, and what is on disk must not fail any more.
     for (const event of events) this.#newest.push(event);
     this.#lastSeq = events.at(-1)?.seq ?? this.#lastSeq;
-    if (this.#newest.length > keptMax) this.#newest = this.#newest.slice(-keptMin);
+    // All of the newest commit, however many, as nobody has read them yet.
+    const kept = Math.max(keptMin, events.length);
+    if (this.#newest.length > 2 * kept) this.#newest = this.#newest.slice(-kept);
   }
 
   /** Events up to here are read where they are kept: some are gone. */

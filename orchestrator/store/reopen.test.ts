@@ -166,7 +166,7 @@ test('after any works, throwing ones included, in commits of one or of many', as
   );
 });
 
-test('a store of the schema before has the steps of its jobs in their rows, and its events continue', async () => {
+test('a store of schema 7 has the steps of its jobs in their rows, and its events continue', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'store-'));
   try {
     const db = new DatabaseSync(join(dir, 'store.sqlite'));
@@ -197,6 +197,90 @@ test('a store of the schema before has the steps of its jobs in their rows, and 
     expect(await store.look([], (tx) => tx.jobs.steps('j2'))).toEqual(expected);
     expect(await store.look([], (tx) => tx.jobs.steps('j3'))).toEqual([]);
     expect(await store.change([], (tx) => tx.outbox.add(anEvent('next', 'b1')).seq)).toBe(42);
+    await store.close();
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+});
+
+test('a spec is found again where it was: of the bot, to go back to, of both, of neither', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'store-'));
+  try {
+    const [first, second] = [new Uint8Array([1, 1]), new Uint8Array([2, 2])];
+    const back = (specSealed: Uint8Array | null) => ({
+      desired: 'running' as const,
+      revision: 1,
+      wasUp: true,
+      specSealed,
+    });
+    const ways = [
+      { specSealed: first, undo: null },
+      { specSealed: first, undo: back(first) },
+      { specSealed: second, undo: back(first) },
+      { specSealed: second, undo: back(null) },
+      { specSealed: null, undo: back(first) },
+      { specSealed: null, undo: back(null) },
+      { specSealed: null, undo: null },
+    ];
+    const pairs = ways.flatMap((before, m) => ways.map((after, n) => ({ before, after, botId: `b${m}${n}` })));
+    const former = openSqliteStore(dir);
+    await former.change([], (tx) => {
+      for (const { botId, before } of pairs) tx.bots.put(aBot(botId, before));
+    });
+    await former.change([], (tx) => {
+      for (const { botId, after } of pairs) tx.bots.put(aBot(botId, after));
+    });
+    await former.close();
+    const store = openSqliteStore(dir);
+    for (const { botId, after } of pairs) {
+      const bot = await store.look([], (tx) => tx.bots.get({ userId: 'ann', botId }));
+      expect({ specSealed: bot?.specSealed, undo: bot?.undo }).toEqual(after);
+    }
+    await store.change([], (tx) => {
+      for (const { botId } of pairs) tx.bots.remove({ userId: 'ann', botId });
+    });
+    await store.close();
+    const db = new DatabaseSync(join(dir, 'store.sqlite'));
+    expect(db.prepare('SELECT count(*) AS n FROM bot_specs').get()).toEqual({ n: 0 });
+    db.close();
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+});
+
+test('a store of schema 8 has its bots with their specs, and its events where they were', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'store-'));
+  try {
+    const db = new DatabaseSync(join(dir, 'store.sqlite'));
+    for (const [index, sql] of migrations.slice(0, 8).entries()) db.exec(`${sql}; PRAGMA user_version = ${index + 1}`);
+    const bot =
+      db.prepare(`INSERT INTO bots (user_id, bot_id, mode, desired, generation, revision, epoch, worker_id, leaving, memory_bytes,
+      cpu_millis, spec_sealed, purge, undo_desired, undo_revision, undo_was_up, undo_spec_sealed, state, observed, runs_since, age_warned, notice,
+      event_seq, created_at, updated_at)
+      VALUES ('ann', ?, 'simple', 'running', 1, 1, 1, 'w1', 0, 1, 1, ?, 0, ?, 1, 1, ?, 'running', '{}', 0, 0, '', ?, 1, 1)`);
+    bot.run('both', new Uint8Array([1]), 'running', new Uint8Array([2]), 7);
+    bot.run('none', null, null, null, 1);
+    const event =
+      db.prepare(`INSERT INTO outbox (seq, event_id, user_id, bot_id, bot_seq, kind, subject_id, payload, at)
+      VALUES (?, ?, 'ann', 'both', ?, 'bot', 'both', ?, 1)`);
+    const { body } = anEvent('e', 'both');
+    for (const [seq, botSeq] of [
+      [40, 6],
+      [41, 7],
+    ] as const)
+      event.run(seq, `e${seq}`, botSeq, JSON.stringify(body));
+    db.close();
+    const store = openSqliteStore(dir);
+    const [both, none] = await store.look([], (tx) => tx.bots.ofUser('ann'));
+    expect(both).toMatchObject({ specSealed: new Uint8Array([1]), undo: { specSealed: new Uint8Array([2]) } });
+    expect(none).toMatchObject({ specSealed: null, undo: null });
+    expect(await store.look([], (tx) => tx.outbox.lastBotSeq({ userId: 'ann', botId: 'both' }))).toBe(7);
+    expect((await store.events.ofUserAfter('ann', 40, 9)).map(({ seq }) => seq)).toEqual([41]);
+    expect((await store.events.latestOfBots(0, 9)).map(({ seq }) => seq)).toEqual([41]);
+    expect(await store.change([], (tx) => tx.outbox.add(anEvent('next', 'both', 8)).seq)).toBe(42);
+    expect((await store.events.lastOf('ann', { botId: 'both', jobs: false }, 2)).map(({ seq }) => seq)).toEqual([
+      41, 42,
+    ]);
     await store.close();
   } finally {
     rmSync(dir, { recursive: true, force: true });

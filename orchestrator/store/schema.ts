@@ -283,4 +283,26 @@ export const migrations: readonly string[] = [
   DROP INDEX outbox_by_bot;
   CREATE INDEX outbox_by_bot ON outbox (user_id, bot_id, bot_seq) WHERE kind = 'bot';
   `,
+  `
+  -- Where events are is known in memory (event-index.ts); jobs are not looked up by their user.
+  DROP INDEX outbox_by_bot;
+  DROP INDEX outbox_by_user;
+  DROP INDEX jobs_by_user;
+
+  -- By far the largest part of a bot's row, which most changes of it leave alone.
+  CREATE TABLE bot_specs (
+    user_id TEXT NOT NULL,
+    bot_id TEXT NOT NULL,
+    -- Whether it is the one to go back to, in a row of its own only where it is another one than the bot's.
+    is_undo INTEGER NOT NULL,
+    sealed BLOB NOT NULL,
+    PRIMARY KEY (user_id, bot_id, is_undo)
+  ) STRICT;
+  INSERT INTO bot_specs SELECT user_id, bot_id, 0, spec_sealed FROM bots WHERE spec_sealed IS NOT NULL;
+  INSERT INTO bot_specs SELECT user_id, bot_id, 1, undo_spec_sealed FROM bots WHERE undo_spec_sealed IS NOT NULL;
+  ALTER TABLE bots DROP COLUMN spec_sealed;
+  ALTER TABLE bots DROP COLUMN undo_spec_sealed;
+  -- Whether the spec to go back to is the bot's own.
+  ALTER TABLE bots ADD COLUMN undo_keeps_spec INTEGER NOT NULL DEFAULT 0;
+  `,
 ];

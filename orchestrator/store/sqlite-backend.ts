@@ -87,6 +87,7 @@ export function createSqliteBackend({ db, log, health }: SqliteParts): Backend {
       throw failure.reason;
     }
     ring.add(batch.events);
+    events.added(batch.events);
     health.worked();
   }
 

@@ -5,7 +5,7 @@ import type { Statements } from './damage.ts';
 import { accessColumns, toAccess } from './tables/access.ts';
 import { artifactColumns, ownerColumns, toArtifact, toOwner } from './tables/artifacts.ts';
 import { toVolume, volumeColumns } from './tables/bot-volumes.ts';
-import { botColumns, toBot } from './tables/bots.ts';
+import { botColumns, botsWithSpecs, createSpecWriter, toBot } from './tables/bots.ts';
 import { type Column, createRemover, createWriter } from './tables/columns.ts';
 import { idempotencyColumns, toIdempotency } from './tables/idempotency.ts';
 import { jobColumns, openJobs, toJobRow } from './tables/jobs.ts';
@@ -30,6 +30,10 @@ interface Kind<R> {
   readonly columns: readonly Column<R>[];
   readonly of: (row: Row) => R;
   readonly key: (row: R) => string;
+  /** How all of them are read, if not from their table alone. */
+  readonly read?: string;
+  /** Writes what is in a table of its own. */
+  readonly createPartWriter?: (db: Statements) => (before: R | undefined, after: R | undefined) => void;
   /** Which rows are alive, and kept in memory: all without it. */
   readonly alive?: string;
   /** How those are looked up that are not, by what they have in common. */
@@ -46,7 +50,14 @@ const twoParts = (is: string): readonly string[] => [is.slice(0, is.indexOf(' ')
 const noRow = '0';
 
 const kinds: Kinds = {
-  bots: { table: 'bots', columns: botColumns, of: toBot, key: botKeyText },
+  bots: {
+    table: 'bots',
+    columns: botColumns,
+    of: toBot,
+    key: botKeyText,
+    read: botsWithSpecs,
+    createPartWriter: createSpecWriter,
+  },
   jobs: {
     table: 'jobs',
     columns: jobColumns,
@@ -144,9 +155,11 @@ interface Part {
   write(changes: Iterable<Changed<unknown>>): void;
 }
 
-function part<R>(db: Statements, { table, columns, of, key, alive = '1', by = {} }: Kind<R>): Part {
-  const all = db.prepare(`SELECT * FROM ${table} WHERE ${alive}`);
+function part<R>(db: Statements, kind: Kind<R>): Part {
+  const { table, columns, of, key, alive = '1', by = {} } = kind;
+  const all = db.prepare(`${kind.read ?? `SELECT * FROM ${table}`} WHERE ${alive}`);
   const put = createWriter(db, table, columns);
+  const putPart = kind.createPartWriter?.(db);
   const remove = createRemover(db, table, columns);
   const some = new Map(
     Object.entries(by).map(([name, { where, values }]) => {
@@ -173,6 +186,7 @@ function part<R>(db: Statements, { table, columns, of, key, alive = '1', by = {}
         // Rows of its own kind.
         if (after !== undefined) put(after as R);
         else if (before !== undefined) remove(before as R);
+        putPart?.(before as R | undefined, after as R | undefined);
       }
     },
   };

@@ -35,20 +35,20 @@ export function createSqliteUpkeep(parts: UpkeepParts): Upkeep {
   const jobs = createJobReader(statements);
   const pruneKeys = createIdempotencyPruning(statements);
   const sealed = statements.prepare(`
-    SELECT user_id, bot_id, spec_sealed AS sealed FROM bots WHERE spec_sealed IS NOT NULL
-    UNION ALL SELECT user_id, bot_id, undo_spec_sealed FROM bots WHERE undo_spec_sealed IS NOT NULL
+    SELECT user_id, bot_id, sealed FROM bot_specs
     UNION ALL SELECT user_id, bot_id, spec_sealed FROM jobs WHERE spec_sealed IS NOT NULL
     LIMIT 20`);
   return {
     // What has gone need not be gone after a power cut, so none of this is synced by itself.
     pruneEvents: (bounds) =>
-      whenOnDisk(() =>
-        transact(() => {
-          const count = events.prune(bounds);
+      whenOnDisk(() => {
+        const count = transact(() => events.prune(bounds));
+        if (count > 0) {
           ring.forget(events.floor());
-          return count;
-        }),
-      ),
+          events.pruned();
+        }
+        return count;
+      }),
     pruneJobs: (before, limit) => whenOnDisk(() => transact(() => jobs.prune(before, limit))),
     pruneIdempotency: (before, limit) => whenOnDisk(() => transact(() => pruneKeys(before, limit))),
     removeChunks: (uploadId, limit) => whenOnDisk(() => transact(() => chunks.remove(uploadId, limit))),

@@ -72,7 +72,10 @@ describe('a damaged row', () => {
   it('makes one bot damaged: it runs on, can be stopped, updated and deleted, and all others work', async () => {
     const sound = await run(start('sound'));
     const hurt = await run(start('hurt'));
-    const welcome = await restartWith((db) => flipBit(db, 'bots', 'spec_sealed', "bot_id = 'hurt'"), [sound, hurt]);
+    const welcome = await restartWith(
+      (db) => flipBit(db, 'bot_specs', 'sealed', "bot_id = 'hurt' AND is_undo = 0"),
+      [sound, hurt],
+    );
     const sent = new Map(welcome.desiredSet?.bots.map((ensure) => [ensure.botId, ensure]));
     expect(sent.get('sound')?.spec?.env).toEqual({ WHO: 'sound' });
     expect(sent.get('hurt')).toMatchObject({ desired: hurt.desired, revision: hurt.revision });
@@ -100,7 +103,7 @@ describe('a damaged row', () => {
     ['has none', { env_vars: {} }],
   ])('of a bot that %s is overcome as the hint says', async (_, extra) => {
     const hurt = await run(start('hurt', extra));
-    await restartWith((db) => flipBit(db, 'bots', 'spec_sealed', "bot_id = 'hurt'"), [hurt]);
+    await restartWith((db) => flipBit(db, 'bot_specs', 'sealed', "bot_id = 'hurt' AND is_undo = 0"), [hurt]);
     const { body } = await orchestrator.post({ action: 'restart', bot_id: 'hurt' });
     expect(body.error.hint).toContain('"replace_env": true');
     expect(hintFor('BOT_DAMAGED', body.error.hint)).toContain('--replace-env');
@@ -116,7 +119,7 @@ describe('a damaged row', () => {
 
   it('can be deleted while damaged', async () => {
     const hurt = await run(start('hurt'));
-    await restartWith((db) => flipBit(db, 'bots', 'spec_sealed', "bot_id = 'hurt'"), [hurt]);
+    await restartWith((db) => flipBit(db, 'bot_specs', 'sealed', "bot_id = 'hurt' AND is_undo = 0"), [hurt]);
     const deleted = await act('delete', 'hurt');
     const ensure = await worker.take('ensure');
     worker.succeed(ensure, observed({ ...ensure, revision: 0n }, { containerId: '' }));
@@ -130,7 +133,7 @@ describe('a damaged row', () => {
     const update = await act('update', 'hurt', { ...start('hurt', { action: 'update' }), code: 'print(2)' });
     await worker.take('ensure');
     const welcome = await restartWith(
-      (db) => flipBit(db, 'bots', 'undo_spec_sealed', "bot_id = 'hurt'"),
+      (db) => flipBit(db, 'bot_specs', 'sealed', "bot_id = 'hurt' AND is_undo = 1"),
       [before, sound],
     );
     const task = welcome.desiredSet?.bots.find(({ botId }) => botId === 'hurt');
@@ -163,7 +166,7 @@ describe('a damaged row', () => {
     const placed = await post(start('hurt'));
     await worker.take('ensure');
     const waits = await post(start('late', { on: { zone: 'late' } })).catch(() => undefined);
-    await restartWith((db) => db.exec("UPDATE bots SET spec_sealed = x'01'"));
+    await restartWith((db) => db.exec("UPDATE bot_specs SET sealed = x'01'"));
     for (const id of [placed, ...(waits === undefined ? [] : [waits])]) {
       expect(await ended(id)).toMatchObject({ status: 'failed', data: { error: { code: 'BOT_DAMAGED' } } });
     }
@@ -240,7 +243,9 @@ describe('the key of the store', () => {
     await orchestrator.stop();
     // As if it had run.
     editStore(dir, (db) => {
-      db.exec("UPDATE bots SET undo_desired = NULL, undo_spec_sealed = NULL; UPDATE jobs SET status = 'completed'");
+      db.exec(
+        "UPDATE bots SET undo_desired = NULL; DELETE FROM bot_specs WHERE is_undo = 1; UPDATE jobs SET status = 'completed'",
+      );
     });
   };
   const keyPath = () => join(dir, 'orchestrator', 'secrets.key');

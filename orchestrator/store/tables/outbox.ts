@@ -1,8 +1,9 @@
 /** Table of events, each written in the commit of the change it reports. */
 
-import type { BotKey } from '#common/ids.ts';
+import { type BotKey, botKeyText } from '#common/ids.ts';
 import type { EventBody, EventRecord } from '../../core/records.ts';
 import type { Statements } from '../damage.ts';
+import { EventIndex } from '../event-index.ts';
 import { column, keyColumn } from './columns.ts';
 import { jsonOf, numberOf, type Row, textOf } from './row.ts';
 
@@ -67,27 +68,25 @@ export interface EventReader {
   latestOfWorkers(): readonly EventRecord[];
   floor(): number;
   prune(bounds: { readonly before: number; readonly keep: number; readonly limit: number }): number;
+  /** What `prune` has removed is removed. */
+  pruned(): void;
+  /** They are on disk. */
+  added(events: readonly EventRecord[]): void;
 }
 
-/** Events as they are kept; new ones are written with their commit. */
+// Of one statement, while the index is read at the start.
+const placesRead = 10_000;
+
+/** Events as they are kept; new ones are written with their commit. Reads where they are at once. */
 export function createOutboxReader(db: Statements): EventReader {
   const after = db.prepare('SELECT * FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?');
-  const ofUserAfter = db.prepare('SELECT * FROM outbox WHERE user_id = ? AND seq > ? ORDER BY seq LIMIT ?');
-  const lastOf = db.prepare(`
-    SELECT * FROM outbox WHERE user_id = ?1 AND (?2 = '' OR bot_id = ?2) AND (kind = 'bot' OR (?3 AND kind = 'job'))
-    ORDER BY seq DESC LIMIT ?4`);
-  // Not the bots' own order but that of events: a page can end anywhere and the next one begins after it.
-  const latest = `
-    SELECT outbox.* FROM bots JOIN outbox USING (user_id, bot_id)
-    WHERE outbox.bot_seq = bots.event_seq AND outbox.kind = 'bot'`;
-  const latestOfBots = db.prepare(`${latest} AND outbox.seq > ? ORDER BY outbox.seq LIMIT ?`);
-  const latestOfBot = db.prepare(`
-    SELECT * FROM outbox WHERE user_id = ? AND bot_id = ? AND kind = 'bot' ORDER BY bot_seq DESC LIMIT 1`);
-  const latestOfWorkers = db.prepare(`
-    SELECT * FROM outbox WHERE seq IN (SELECT max(seq) FROM outbox WHERE user_id = '' GROUP BY subject_id)`);
-  const lastBotSeq = db.prepare(
-    "SELECT max(bot_seq) AS last FROM outbox WHERE user_id = ? AND bot_id = ? AND kind = 'bot'",
-  );
+  const those = db.prepare('SELECT * FROM outbox WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq');
+  // Of those, the ones that say how a bot is now.
+  const current = db.prepare(`
+    SELECT outbox.* FROM outbox JOIN bots USING (user_id, bot_id)
+    WHERE seq IN (SELECT value FROM json_each(?)) AND outbox.bot_seq = bots.event_seq ORDER BY seq`);
+  const places = db.prepare(`
+    SELECT seq, user_id, bot_id, bot_seq, kind, subject_id FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?`);
   // AUTOINCREMENT keeps this (https://www.sqlite.org/autoinc.html): no number occurs twice, whatever is removed.
   const lastSeq = db.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'");
   const getMeta = db.prepare('SELECT value FROM meta WHERE key = ?');
@@ -97,24 +96,57 @@ export function createOutboxReader(db: Statements): EventReader {
     DELETE FROM outbox WHERE seq <= ?1 AND NOT (kind = 'bot' AND EXISTS (
       SELECT 1 FROM bots
       WHERE bots.user_id = outbox.user_id AND bots.bot_id = outbox.bot_id AND bots.event_seq = outbox.bot_seq))`);
+  const left = db.prepare('SELECT seq FROM outbox WHERE seq <= ?');
 
+  const index = new EventIndex();
+  for (let from = 0, rows = places.all(from, placesRead); rows.length > 0; rows = places.all(from, placesRead)) {
+    for (const row of rows) {
+      from = numberOf(row, 'seq');
+      index.add({
+        seq: from,
+        userId: textOf(row, 'user_id'),
+        botId: textOf(row, 'bot_id'),
+        botSeq: numberOf(row, 'bot_seq'),
+        kind: textOf(row, 'kind'),
+        subjectId: textOf(row, 'subject_id'),
+      });
+    }
+  }
+  const rowsOf = (seqs: readonly number[]): readonly Row[] =>
+    seqs.length === 0 ? [] : those.all(JSON.stringify(seqs));
+  const currentAfter = (seq: number, count: number): readonly Row[] => {
+    const rows: Row[] = [];
+    let seqs: number[] = [];
+    const read = () => {
+      rows.push(...current.all(JSON.stringify(seqs)));
+      seqs = [];
+    };
+    for (const place of index.latestOfBots()) {
+      if (place.seq > seq) seqs.push(place.seq);
+      if (seqs.length + rows.length < count) continue;
+      read();
+      if (rows.length >= count) return rows;
+    }
+    if (seqs.length > 0) read();
+    return rows;
+  };
   const readLastSeq = () => Number(lastSeq.get()?.['seq'] ?? 0);
   const readFloor = () => Number(getMeta.get(floorKey)?.['value'] ?? 0);
   return {
     after: (seq, limit) => page(seq, limit, (from, count) => after.all(from, count)),
-    ofUserAfter: (userId, seq, limit) => page(seq, limit, (from, count) => ofUserAfter.all(userId, from, count)),
-    lastOf: (userId, { botId = '', jobs }, limit) =>
-      lastOf
-        .all(userId, botId, jobs ? 1 : 0, limit)
-        .flatMap(toEvents)
-        .reverse(),
-    latestOfBots: (seq, limit) => page(seq, limit, (from, count) => latestOfBots.all(from, count)),
-    latestOfBot: ({ userId, botId }) => {
-      const row = latestOfBot.get(userId, botId);
-      return row && toEvents(row)[0];
+    ofUserAfter: (userId, seq, limit) => page(seq, limit, (from, count) => rowsOf(index.ofUser(userId, from, count))),
+    lastOf: (userId, { botId = '', jobs }, limit) => {
+      const wants = (subject: { readonly botId: string; readonly kind: string }) =>
+        (botId === '' || subject.botId === botId) && (subject.kind === 'bot' || (jobs && subject.kind === 'job'));
+      return rowsOf(index.lastOf(userId, wants, limit)).flatMap(toEvents);
     },
-    latestOfWorkers: () => latestOfWorkers.all().flatMap(toEvents),
-    lastBotSeq: ({ userId, botId }) => Number(lastBotSeq.get(userId, botId)?.['last'] ?? 0),
+    latestOfBots: (seq, limit) => page(seq, limit, currentAfter),
+    latestOfBot: (bot) => {
+      const latest = index.latestOfBot(botKeyText(bot));
+      return latest && rowsOf([latest.seq]).flatMap(toEvents)[0];
+    },
+    latestOfWorkers: () => rowsOf(index.latestOfWorkers()).flatMap(toEvents),
+    lastBotSeq: (bot) => index.latestOfBot(botKeyText(bot))?.botSeq ?? 0,
     lastSeq: readLastSeq,
     floor: readFloor,
     prune: ({ before, keep, limit }) => {
@@ -125,9 +157,19 @@ export function createOutboxReader(db: Statements): EventReader {
       const count = stays === -1 ? rows.length : stays;
       const last = rows[count - 1];
       if (last === undefined) return 0;
-      setMeta.run(floorKey, String(numberOf(last, 'seq')));
-      removeBetween.run(numberOf(last, 'seq'));
+      const upTo = numberOf(last, 'seq');
+      setMeta.run(floorKey, String(upTo));
+      removeBetween.run(upTo);
       return count;
+    },
+    pruned: () => {
+      const upTo = readFloor();
+      index.forget(upTo, new Set(left.all(upTo).map((row) => numberOf(row, 'seq'))));
+    },
+    added: (events) => {
+      for (const { seq, userId, botId, botSeq, body, subjectId } of events) {
+        index.add({ seq, userId, botId, botSeq, kind: body.kind, subjectId });
+      }
     },
   };
 }
