@@ -13,7 +13,6 @@ import type { EngineClient } from './engine-client.ts';
 import type { EngineRefusal } from './engine-errors.ts';
 import { judgeBases } from './judge-bases.ts';
 import { pullBases } from './pull-bases.ts';
-import { pullFailureKind } from './pull-failure.ts';
 
 /** As ContainerRuntime.buildCustomImage. */
 export async function buildCustomImage(deps: BuildDeps, build: CustomBuild, signal: AbortSignal): Promise<void> {
@@ -63,38 +62,15 @@ function explainFailure(failure: string, hasBase: boolean, tail: readonly string
       'Use the base image without ONBUILD, and write its steps into the Dockerfile.',
     );
   }
-  if (!hasBase) {
-    const base = baseProblem(failure, tail);
-    if (base !== undefined) return base;
+  if (!hasBase && /manifest unknown|not found|pull access denied|unauthorized|no such host|connection/i.test(failure)) {
+    return buildFailure(
+      tail,
+      'The image after FROM could not be pulled.',
+      'Check its name and tag; the end of the build output says more.',
+    );
   }
   return buildFailure(tail, 'A step of the Dockerfile failed.', 'The end of the build output says which and why.');
 }
-
-/** Of a build that came no further than FROM; undefined when its last words are not about a registry. */
-function baseProblem(failure: string, tail: readonly string[]): Problem | undefined {
-  const kind = pullFailureKind(failure);
-  const step = tail.findLast((line) => fromStep.test(line)) ?? '';
-  const name = fromStep.exec(step)?.[1] ?? 'after FROM';
-  switch (kind) {
-    case 'unreachable':
-      return buildFailure(
-        tail,
-        `The registry of the image ${name} could not be reached.`,
-        'Check the name of the registry; if it is right, the operator has to look at the network of the worker.',
-      );
-    case 'auth':
-    case 'absent':
-    case 'platform':
-      return buildFailure(
-        tail,
-        `The image ${name} could not be pulled.`,
-        'Check its name and tag; the end of the build output says more.',
-      );
-    default:
-      return undefined;
-  }
-}
-const fromStep = /^(?:Step \d+\/\d+ |STEP \d+\/\d+): FROM (?:--platform=\S+ )?(\S+)/i;
 
 /**
  * Docker says: The command 'COMMAND' returned a non-zero code: CODE. Podman says: building at STEP "RUN COMMAND": while running
