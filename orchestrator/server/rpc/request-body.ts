@@ -68,8 +68,8 @@ export async function* messagesOf(
       for (const frame of frames) {
         const plain = await plainOf(frame, source.gzip, wire, rules);
         checkMessage(plain, wire, rules);
-        // Only the end of an answer has other flags.
         if (frame.flags <= compressedFlag) messages.push(decoded(input, plain, wire));
+        else if ((frame.flags & endFlags[wire.protocol]) === 0) throw unknownFlags();
       }
       if (messages.length > 0) yield messages;
     }
@@ -81,6 +81,13 @@ export async function* messagesOf(
 }
 
 const compressedFlag = 1;
+/** Of the frame that ends an answer, for which a request has no use. */
+const endFlags: Readonly<Record<Wire['protocol'], number>> = {
+  grpc: 0,
+  'grpc-web': 0x80,
+  connect: 0,
+  'connect-stream': 2,
+};
 
 /** The frames that come together. Looks at a message while it comes. */
 async function* framesOf(
@@ -160,6 +167,9 @@ export async function onlyMessage(lists: AsyncIterable<readonly Message[]>): Pro
   if (only === undefined) throw noneAtAll();
   return only;
 }
+
+const unknownFlags = (): ConnectError =>
+  toConnectError(malformed('A message has flags that the protocol of the call does not have.'));
 
 export const lastIsCutShort = (): ConnectError => toConnectError(malformed('The last message is cut short.'));
 
