@@ -6,7 +6,7 @@ import type { Clock } from '#common/clock.ts';
 import { Bell, pause } from '#common/waiting/bell.ts';
 import { gapEntry, type StoredEntry, wallNs } from './log-entry.ts';
 import type { LogStore } from './log-store.ts';
-import { readRecords, type Segment } from './segment-file.ts';
+import { type Segment, SegmentReader } from './segment-file.ts';
 import { decodeRecord } from './segment-record.ts';
 
 /** Where to begin: with the last lines, or right after an entry. */
@@ -29,6 +29,7 @@ export async function* readLog(
   const { follow, clock, signal } = options;
   const bell = new Bell();
   const stopListening = store.onChange(() => bell.ring());
+  const files = new SegmentReader();
   try {
     let nextSeq = firstWanted(store, from);
     if ('sameLog' in from && !from.sameLog) {
@@ -38,6 +39,7 @@ export async function* readLog(
     while (!signal.aborted) {
       const recent = store.takeRecent(nextSeq);
       if (recent) {
+        await files.close();
         place = { segment: recent.segment, offset: recent.offset };
         nextSeq += recent.entries.length;
         yield* batchesOf(recent.entries);
@@ -45,7 +47,7 @@ export async function* readLog(
         continue;
       }
       place = nextPlace(store, place, nextSeq);
-      const bytes = place ? await readRecords(place.segment, place.offset, batchBytes) : Buffer.alloc(0);
+      const bytes = place ? await files.read(place.segment, place.offset, batchBytes) : Buffer.alloc(0);
       if (place && bytes?.length) {
         const { entries, next } = decodeBatch(bytes, nextSeq, clock);
         place.offset += bytes.length;
@@ -62,10 +64,12 @@ export async function* readLog(
         if (after) continue;
       }
       if (store.ended || !follow) return;
+      await files.close();
       await bell.wait({ signal });
     }
   } finally {
     stopListening();
+    await files.close();
   }
 }
 

@@ -1,5 +1,5 @@
 /** Segment files of one log: finding them, and making the newest one whole again after a crash. */
-import { open, readdir, readFile, stat, truncate } from 'node:fs/promises';
+import { type FileHandle, open, readdir, readFile, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeRecord, type SourceMark } from './segment-record.ts';
 
@@ -57,19 +57,20 @@ export async function recoverSegment(segment: Segment): Promise<Recovered> {
   return { nextSeq, mark };
 }
 
-/**
- * Whole records from `offset` on, about `maxBytes` of them, but at least one. Empty at the committed end; undefined when
- * the segment has been dropped.
- */
-export async function readRecords(segment: Segment, offset: number, maxBytes: number): Promise<Buffer | undefined> {
-  const committed = segment.bytes;
-  if (offset >= committed) return Buffer.alloc(0);
-  const file = await open(segment.path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw error;
-  });
-  if (!file) return undefined;
-  try {
+/** Reads records of segments, and keeps the file that it read last open until `close`: who is behind reads one piece after the other. */
+export class SegmentReader {
+  #file: FileHandle | undefined;
+  #path = '';
+
+  /**
+   * Whole records from `offset` on, about `maxBytes` of them, but at least one. Empty at the committed end; undefined when
+   * the segment has been dropped.
+   */
+  async read(segment: Segment, offset: number, maxBytes: number): Promise<Buffer | undefined> {
+    const committed = segment.bytes;
+    if (offset >= committed) return Buffer.alloc(0);
+    const file = await this.#open(segment.path);
+    if (!file) return undefined;
     for (let want = Math.min(maxBytes, committed - offset); ; want = Math.min(want * 2, committed - offset)) {
       const buffer = Buffer.alloc(want);
       const { bytesRead } = await file.read(buffer, 0, want, offset);
@@ -78,7 +79,23 @@ export async function readRecords(segment: Segment, offset: number, maxBytes: nu
       // No line end in all that is committed: the file was changed from outside; what is left of it cannot be read.
       if (bytesRead < want || want >= committed - offset) return undefined;
     }
-  } finally {
-    await file.close();
+  }
+
+  /** To be called when nothing is read for a while, and at the end; it may read again after. */
+  async close(): Promise<void> {
+    const file = this.#file;
+    this.#file = undefined;
+    await file?.close();
+  }
+
+  async #open(path: string): Promise<FileHandle | undefined> {
+    if (this.#file !== undefined && this.#path === path) return this.#file;
+    await this.close();
+    this.#file = await open(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw error;
+    });
+    this.#path = path;
+    return this.#file;
   }
 }
