@@ -50,3 +50,20 @@ it('collects nothing once it is closed', () => {
   clock.advance(60_000);
   expect(collections()).toBe(0);
 });
+
+it('knows a flood that takes its time, as on a busy machine, from a bot that just prints much', () => {
+  const { clock, end, collections } = watchForTests();
+  for (let second = 0; second < 60; second += 1) {
+    end.moved(0.4 * mib);
+    clock.advance(1000);
+  }
+  expect(collections()).toBe(0);
+  clock.advance(60_000);
+  expect([collections(), clock.pendingTimers()]).toEqual([1, 0]);
+  for (let second = 0; second < 3600; second += 1) {
+    end.moved(0.08 * mib);
+    clock.advance(1000);
+  }
+  clock.advance(200_000);
+  expect([collections(), clock.pendingTimers()]).toEqual([1, 0]);
+});

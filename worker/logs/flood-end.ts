@@ -5,13 +5,19 @@
 import type { Clock } from '#common/clock.ts';
 
 const windowMs = 10_000;
-// Less in a window leaves no more behind than a worker's other work.
+// Less, in the windows of late, leaves no more behind than a worker's other work.
 const floodBytes = 8 * 1024 * 1024;
+// How much of it counts still after each further window: a flood of 0.2 MB a second is one too, as on a busy machine.
+const stillCounts = 0.75;
+// A window with less is quiet.
+const quietBytes = 1024 * 1024;
 
 export class FloodEnd {
   readonly #clock: Clock;
   readonly #collect: () => void;
+  /** Of the present window; of those before it, the older the less. */
   #bytes = 0;
+  #recentBytes = 0;
   #isFlood = false;
   #isClosed = false;
   #cancel: (() => void) | undefined;
@@ -35,10 +41,16 @@ export class FloodEnd {
   }
 
   #endWindow(): void {
-    const wasFlood = this.#isFlood;
-    this.#isFlood = this.#bytes >= floodBytes;
+    const isQuiet = this.#bytes < quietBytes;
+    this.#recentBytes = this.#recentBytes * stillCounts + this.#bytes;
     this.#bytes = 0;
-    this.#cancel = this.#isFlood ? this.#clock.after(windowMs, () => this.#endWindow()) : undefined;
-    if (wasFlood && !this.#isFlood) this.#collect();
+    if (this.#recentBytes >= floodBytes) this.#isFlood = true;
+    const isOver = this.#isFlood && isQuiet;
+    const continues = !isOver && (this.#isFlood || this.#recentBytes >= quietBytes);
+    if (!continues) this.#recentBytes = 0;
+    this.#cancel = continues ? this.#clock.after(windowMs, () => this.#endWindow()) : undefined;
+    if (!isOver) return;
+    this.#isFlood = false;
+    this.#collect();
   }
 }
