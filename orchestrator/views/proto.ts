@@ -22,11 +22,13 @@ const stateToProto: Readonly<Record<BotStateName, BotState>> = {
   lost: BotState.LOST,
 };
 
+// Looked up for each report of a bot.
+const stateByNumber: ReadonlyMap<BotState, BotStateName> = new Map(
+  Object.entries(stateToProto).map(([name, number]) => [number, name as BotStateName]), // the keys of the table
+);
+
 /** Undefined for a number this release does not know. */
-export function stateFromProto(state: BotState): BotStateName | undefined {
-  const found = Object.entries(stateToProto).find(([, value]) => value === state);
-  return found?.[0] as BotStateName | undefined; // the keys of the table are BotStateNames
-}
+export const stateFromProto = (state: BotState): BotStateName | undefined => stateByNumber.get(state);
 
 export const desiredToProto: Readonly<Record<Desired, DesiredState>> = {
   running: DesiredState.RUNNING,
