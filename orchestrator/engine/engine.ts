@@ -65,8 +65,9 @@ export interface EnginePorts extends EngineContext, Pick<ChangeInputs, 'seen' | 
 
 const never = Number.POSITIVE_INFINITY;
 const expireAgainMs = 5_000;
-// Of one user, to be accepted at once. Of a thousand that share a commit: others, and what workers report, find room in the next one.
-const ofUserMax = 256;
+// Of one user, to be accepted at once: as many as one stream may have under way, and half of what shares a commit, so that others, and
+// what workers report, find room in the next one.
+const ofUserMax = 512;
 
 const nextDueIn = (tx: Reading): number => Math.min(tx.jobs.nextDeadline() ?? never, nextAging(tx) ?? never);
 
