@@ -5,7 +5,7 @@
  */
 import { BlockList, isIP } from 'node:net';
 
-const forbiddenIpv4 = [
+export const forbiddenIpv4 = [
   '0.0.0.0/8', // this host
   '10.0.0.0/8', // private
   '100.64.0.0/10', // shared by carriers; metadata of Alibaba Cloud

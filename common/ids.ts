@@ -21,6 +21,10 @@ export const botKeyText = (key: BotKey): string => `${key.userId}/${key.botId}`;
 
 const base32Alphabet = 'abcdefghijklmnopqrstuvwxyz234567';
 
+/** The first characters of base32(sha256(text)): for names that must be short and of letters and digits alone. */
+export const shortHash = (text: string, length: number): string =>
+  base32(createHash('sha256').update(text).digest()).slice(0, length);
+
 /** RFC 4648 base32 without padding, lower case. */
 function base32(bytes: Uint8Array): string {
   let text = '';
@@ -42,8 +46,7 @@ function base32(bytes: Uint8Array): string {
  * The short hash of a bot: 16 characters of base32(sha256(user NUL bot)). Keeps names apart that read alike
  * (user a, bot b_c and user a_b, bot c; Bot and bot).
  */
-export const botHash = ({ userId, botId }: BotKey): string =>
-  base32(createHash('sha256').update(`${userId}\0${botId}`).digest()).slice(0, 16);
+export const botHash = ({ userId, botId }: BotKey): string => shortHash(`${userId}\0${botId}`, 16);
 
 /** Container name: readable first, unique by its hash. */
 export const containerName = (key: BotKey): string =>
@@ -53,5 +56,4 @@ export const imageRepository = (key: BotKey): string => `bot_image_${botHash(key
 export const imageName = (key: BotKey, revision: bigint | number): string => `${imageRepository(key)}:g${revision}`;
 export const volumeName = (key: BotKey): string => `bot_data_${botHash(key)}`;
 /** The volume behind a path that the bot's image declares with VOLUME. */
-export const imageVolumeName = (key: BotKey, path: string): string =>
-  `${volumeName(key)}_${base32(createHash('sha256').update(path).digest()).slice(0, 16)}`;
+export const imageVolumeName = (key: BotKey, path: string): string => `${volumeName(key)}_${shortHash(path, 16)}`;

@@ -22,6 +22,8 @@ import { logLevels } from '#common/log.ts';
 import { hasZone, isLoopbackHost } from '#common/loopback.ts';
 import { Secret } from '#common/secret.ts';
 import { dockerHostRule, parseDockerHost } from './runtime/docker/docker-host.ts';
+import { type EgressSetting, egressRule, parseEgress } from './runtime/docker/egress/egress-setting.ts';
+import { defaultSubnets, isPrivatePool, parseSubnetPool, type SubnetPool } from './runtime/docker/subnets.ts';
 import type { Endpoint } from './session/endpoint.ts';
 
 const defaultUrl = 'http://localhost:8000';
@@ -101,6 +103,23 @@ function parseNetwork(value: string | undefined): string {
     throw new BadValue('must be a separate network, not host, none or bridge');
   }
   return name;
+}
+
+function parseEgressSetting(value: string | undefined): EgressSetting | undefined {
+  const setting = value === undefined ? undefined : parseEgress(value);
+  if (value !== undefined && setting === undefined) throw new BadValue(egressRule);
+  return setting;
+}
+
+function parseSubnets(value: string | undefined): SubnetPool {
+  const pool = value === undefined ? defaultSubnets : parseSubnetPool(value);
+  if (pool === undefined) {
+    throw new BadValue(
+      'must be ADDRESS/BITS:SIZE of IPv4, with 8 to 29 bits, for example 10.217.0.0/16:24 for networks of 253 bots',
+    );
+  }
+  if (!isPrivatePool(pool)) throw new BadValue('must be within 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16');
+  return pool;
 }
 
 function parseImage(value: string | undefined, fallback: string): string {
@@ -186,8 +205,28 @@ export const workerVariables = {
     undefined,
   ),
   dockerNetwork: custom(
-    { name: 'DOCKER_NETWORK', doc: 'Network of the bots; created if absent.', shownDefault: 'bot_runner_network' },
+    {
+      name: 'DOCKER_NETWORK',
+      doc: 'What the names of the networks of bots and builds begin with: each user has two. Created when needed.',
+      shownDefault: 'bot_runner_network',
+    },
     parseNetwork,
+  ),
+  botSubnets: custom(
+    {
+      name: 'BOT_SUBNETS',
+      doc: 'Private range that the addresses of these networks come from, and how large each is: ADDRESS/BITS:SIZE. The default is enough for 256 networks of 253 bots.',
+      shownDefault: '10.217.0.0/16:24',
+    },
+    parseSubnets,
+  ),
+  egress: custom(
+    {
+      name: 'EGRESS',
+      doc: 'Where bots and builds may connect to: internet (public addresses, no mail servers), open (whatever the host can reach), or allow: and a list of HOST, HOST:PORT or ADDRESS/BITS, separated by commas; "internet" may be in the list.',
+      shownDefault: 'internet where the worker can make the firewall, else open',
+    },
+    parseEgressSetting,
   ),
   baseImage: custom(
     { name: 'BASE_IMAGE', doc: 'Base image of Python bots in simple mode.', shownDefault: 'python:3.11-slim' },

@@ -6,8 +6,25 @@ import type { WorkerConfig } from './config.ts';
 import { systemResolve } from './fetch/fetched.ts';
 import type { ContainerRuntime } from './runtime/container-runtime.ts';
 import { createDockerRuntime } from './runtime/docker/docker-runtime.ts';
+import { parsePlace, placeOfUrl, placesOfRegistry } from './runtime/docker/egress/places.ts';
+import type { NamedPlaces } from './runtime/docker/egress/set-rules.ts';
 import { createProcessRuntime } from './runtime/process/process-runtime.ts';
 import type { StateDir } from './state/state-dir.ts';
+
+/** Servers that the operator has named in settings: those that bots and builds need though they may be private, and ours. */
+function namedPlaces(config: WorkerConfig): NamedPlaces {
+  const { pipIndexUrl, npmRegistry, httpsProxy, registryMirror, fetchAllow, telegramApiBase, orchestrators } = config;
+  const urls = (...texts: readonly (string | undefined)[]) => texts.flatMap((text) => placeOfUrl(text) ?? []);
+  return {
+    forBots: urls(telegramApiBase),
+    forBuilds: [
+      ...urls(pipIndexUrl, npmRegistry, httpsProxy?.reveal()),
+      ...placesOfRegistry(registryMirror),
+      ...fetchAllow.flatMap((text) => parsePlace(text) ?? []),
+    ],
+    refused: urls(...orchestrators.map(({ url }) => url)),
+  };
+}
 
 /** What a runtime is made with. */
 export interface RuntimeParts {
@@ -32,6 +49,10 @@ export function createRuntime({ config, state, clock, logger }: RuntimeParts): C
         dockerHost: config.dockerHost,
         codeDir: join(config.dir, 'code'),
         network: config.dockerNetwork,
+        subnets: config.botSubnets,
+        egress: config.egress,
+        firewallMark: join(config.dir, 'firewall'),
+        places: namedPlaces(config),
         baseImages: { python: config.baseImage, node: config.nodeBaseImage },
         buildSettings,
         registryMirror: config.registryMirror,

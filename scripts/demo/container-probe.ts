@@ -8,8 +8,10 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { silentLogger } from '#common/log.ts';
+import { list, record, text } from '../../worker/runtime/docker/answers.ts';
 import { createEngineClient, type EngineClient } from '../../worker/runtime/docker/engine-client.ts';
-import { createBotNetwork } from '../../worker/runtime/docker/network.ts';
+import { createBotNetworks } from '../../worker/runtime/docker/network.ts';
+import { defaultSubnets } from '../../worker/runtime/docker/subnets.ts';
 
 /** An address of this machine, and what containers call it. */
 export interface HostAddress {
@@ -19,7 +21,7 @@ export interface HostAddress {
 
 export interface ProbeOptions {
   readonly dockerHost: string;
-  /** The bots' network; made if it is absent. */
+  /** What the networks of bots are called at the beginning: the container is in one like theirs. */
   readonly network: string;
   /** An image that the engine has, with Python or with Node.js in it. */
   readonly image: string;
@@ -85,20 +87,29 @@ attempt(process.argv.slice(1), 1);`,
 export async function probeFromContainer(options: ProbeOptions, signal: AbortSignal): Promise<Reached> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
   const engine = createEngineClient(options.dockerHost);
-  const gateway = await createBotNetwork(engine, options.network, silentLogger).ensure(limit);
+  const networkOptions = { base: options.network, workerId: randomBytes(6).toString('hex'), subnets: defaultSubnets };
+  const network = await createBotNetworks(engine, networkOptions, silentLogger).ensure('demo', 'bots', limit);
   const open: { readonly address: HostAddress; readonly server: Server }[] = [];
   try {
-    for (const address of candidates(gateway)) {
+    for (const address of candidates(await defaultGateway(engine, limit))) {
       const server = await listenOn(address.listen);
       if (server !== undefined) open.push({ address, server });
     }
     const names = open.map(({ address, server }) => `${address.called}:${portOf(server)}`);
-    const code = await runOnce(engine, options, [...programs[options.language], ...names], limit);
+    const code = await runOnce(engine, { ...options, network }, [...programs[options.language], ...names], limit);
     if (code < answered) throw new Error(`${options.image} cannot be tried: its container ended with code ${code}`);
     return { address: open[((code - answered) % indexFound) - 1]?.address, index: code >= answered + indexFound };
   } finally {
     for (const { server } of open) server.close();
+    await engine.call({ method: 'DELETE', path: `/networks/${network}` }, AbortSignal.timeout(limitMs));
   }
+}
+
+/** Of the network that every engine has, if it says so: unlike those of bots it stays. */
+async function defaultGateway(engine: EngineClient, signal: AbortSignal): Promise<string> {
+  const found = list(await engine.call({ method: 'GET', path: '/networks' }, signal)).map(record);
+  const standard = found.find(({ Name }) => Name === 'bridge' || Name === 'podman');
+  return text(record(list(record(standard?.['IPAM'])['Config'])[0])['Gateway']);
 }
 
 // A TCP server that listens has an AddressInfo.

@@ -83,7 +83,7 @@ function showLogs(dir: string): void {
   }
 }
 
-/** Leaves nothing on the engine but the network of the bots, also after Ctrl-C and after a demo that went wrong. */
+/** Leaves nothing on the engine, also after Ctrl-C and after a demo that went wrong. */
 async function clearUp(platform: Platform, cliEnv: NodeJS.ProcessEnv): Promise<void> {
   const broken = platform.broken.then((program) => {
     throw new Error(`the ${program.name} has ended`);

@@ -1,4 +1,4 @@
-/** Looks at what this machine has for the demo. Nothing is installed or pulled; the engine gets the network of the bots. */
+/** Looks at what this machine has for the demo. Nothing is installed or pulled, and nothing stays on the engine. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { readConfig } from '#common/env-config.ts';

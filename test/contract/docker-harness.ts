@@ -64,6 +64,8 @@ export function dockerRuntime(docker: TestDocker, choice: DockerChoice): Contain
     dockerHost: docker.host,
     codeDir,
     network: choice.network,
+    egress: { kind: 'open' },
+    firewallMark: join(codeDir, '..', 'no-firewall'),
     baseImages: choice.bases ?? baseImages,
     buildSettings: choice.buildSettings ?? { pipIndexUrl: docker.pipIndexUrl },
     workerId: choice.workerId,
@@ -84,7 +86,15 @@ function takenInMemory(workerId: string): TakenContainers {
 
 const idsOf = (answer: unknown): readonly string[] => list(answer).map((entry) => text(record(entry)['Id']));
 
-/** Removes what tests made for bots of a user, and their network. */
+/** A network of a worker for the bots of a user, by the name it has: the last part is a hash. */
+export async function networkOf(engine: RawEngine, base: string, userId: string): Promise<string> {
+  const names = list(await engine.get('/networks')).map((network) => text(record(network)['Name']));
+  const found = names.find((name) => name.startsWith(`${base}_${userId}_`) && !name.endsWith('_build'));
+  if (found === undefined) throw new Error(`${userId} has no network: ${names.join(', ')}`);
+  return found;
+}
+
+/** Removes what tests made for bots of a user, and the networks. */
 export async function removeAllOf(engine: RawEngine, userId: string, network: string): Promise<void> {
   const filters = { label: [`user_id=${userId}`] };
   for (const id of idsOf(await engine.get('/containers/json', { all: true, filters }))) {
@@ -95,7 +105,7 @@ export async function removeAllOf(engine: RawEngine, userId: string, network: st
   for (const volume of list(record(await engine.get('/volumes', { filters }))['Volumes'])) {
     await removeOne(engine, `/volumes/${text(record(volume)['Name'])}`, '');
   }
-  await removeOne(engine, `/networks/${network}`, '');
+  await removeNetworks(engine, network);
 }
 
 /** Resolves when it is gone, also when somebody else is removing it: a worker that a test has just closed. */
@@ -117,6 +127,14 @@ async function removeOne(engine: RawEngine, path: string, shownAt: string, query
     };
     const answer = error.text;
     await eventually(`${path} is removed (${answer})`, isGone, (gone) => gone, { timeoutMs: 30_000 });
+  }
+}
+
+/** Those of bots and builds whose names begin so. */
+export async function removeNetworks(engine: RawEngine, base: string): Promise<void> {
+  for (const found of list(await engine.get('/networks')).map(record)) {
+    const name = text(found['Name']);
+    if (name === base || name.startsWith(`${base}_`)) await removeOne(engine, `/networks/${name}`, '');
   }
 }
 

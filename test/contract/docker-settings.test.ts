@@ -37,6 +37,8 @@ describe.skipIf('skip' in given)('with a mirror of Docker Hub', { timeout: 60 * 
       // Nothing is built here.
       codeDir: '/nonexistent',
       network,
+      egress: { kind: 'open' },
+      firewallMark: '/nonexistent/firewall',
       baseImages: { python: 'mirrored-base:1', node: 'mirrored-base:1' },
       buildSettings: {},
       registryMirror,

@@ -4,10 +4,17 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, describe, expect, inject, test } from 'vitest';
 import { botHash, containerName, imageName, volumeName } from '#common/ids.ts';
 import { ProblemError } from '#common/problem.ts';
-import { list, record, text, texts } from '../../worker/runtime/docker/answers.ts';
+import { record, texts } from '../../worker/runtime/docker/answers.ts';
 import { type TestDocker, usableDocker } from '../kit/test-docker.ts';
 import { describeContainerRuntime } from './container-runtime.ts';
-import { createDockerHarness, dockerRuntime, rawEngine, removeAllOf } from './docker-harness.ts';
+import {
+  createDockerHarness,
+  dockerRuntime,
+  networkOf,
+  rawEngine,
+  removeAllOf,
+  removeNetworks,
+} from './docker-harness.ts';
 import { botPlan, buildBot, patience, readAll, second, textsOf, untilExited, untilPrinted } from './harness.ts';
 import { npmPackage, startNpmRegistry } from './npm-registry.ts';
 import type { Step } from './steps.ts';
@@ -52,6 +59,7 @@ function describeDocker(docker: TestDocker): void {
       const key = { userId, botId: 'limits' };
       const id = await run([['print', 'ready']], { botId: 'limits', memoryBytes: 64 * 1024 * 1024 });
       const facts = record(await engine.get(`/containers/${id}/json`));
+      const own = await networkOf(engine, network, userId);
       expect(facts['Name']).toBe(`/${containerName(key)}`);
       expect(facts['HostConfig']).toMatchObject({
         Privileged: false,
@@ -63,9 +71,9 @@ function describeDocker(docker: TestDocker): void {
         RestartPolicy: { Name: 'no' },
         AutoRemove: false,
         PublishAllPorts: false,
-        ...asToldBack(docker, network, volumeName(key)),
+        ...asToldBack(docker, own, volumeName(key)),
       });
-      expect(Object.keys(record(record(facts['NetworkSettings'])['Networks']))).toEqual([network]);
+      expect(Object.keys(record(record(facts['NetworkSettings'])['Networks']))).toEqual([own]);
       expect(facts['Config']).toMatchObject({
         User: '10001:10001',
         Hostname: botHash(key),
@@ -92,12 +100,10 @@ function describeDocker(docker: TestDocker): void {
           'sig',
         ].toSorted(),
       );
-      const made = record(await engine.get(`/networks/${network}`));
+      const made = record(await engine.get(`/networks/${own}`));
       // Podman has no such option, and does not keep the members of a network apart.
       if (docker.podman === undefined)
         expect(made['Options']).toMatchObject({ 'com.docker.network.bridge.enable_icc': 'false' });
-      const gateway = text(record(list(record(made['IPAM'])['Config'])[0])['Gateway']);
-      expect((await runtime.info(patience())).hostAddress).toBe(gateway);
     });
 
     test('lets the kernel see these limits inside', async () => {
@@ -307,8 +313,7 @@ function describeDocker(docker: TestDocker): void {
     test('makes its network again after it was pruned', async ({ skip }) => {
       if (docker.podman !== undefined) skip('Podman removes no network that a container belongs to, running or not');
       const other = dockerRuntime(docker, { network: 'contract_pruned', workerId });
-      await other.info(patience());
-      await engine.remove('/networks/contract_pruned');
+      const prune = () => removeNetworks(engine, 'contract_pruned');
       const key = { userId, botId: 'pruned' };
       const plan = {
         ...botPlan({ key, workerId, language: 'python', steps: [['print', 'ready']] }),
@@ -316,13 +321,15 @@ function describeDocker(docker: TestDocker): void {
       };
       // Absent when the container is created, and gone between that and its start.
       for (const isLost of [false, true]) {
+        if (isLost) await prune();
         const id = await other.create(plan, patience());
-        if (isLost) await engine.remove('/networks/contract_pruned');
+        // Docker 20.10 creates it without asking for the network.
+        if (isLost) await prune();
         await other.start(id, patience());
         await untilPrinted(other, id, 'ready');
         await other.remove(id, patience());
       }
-      await engine.remove('/networks/contract_pruned');
+      await removeNetworks(engine, 'contract_pruned');
     });
 
     test('leaves its containers running when it shuts down', async () => {

@@ -217,6 +217,17 @@ describe('the platform by compose', { timeout: longMs }, () => {
     await eventually('it has one again', check, ({ code }) => code === 0, { timeoutMs: 30_000, everyMs: 200 });
   });
 
+  it("the firewall is made by the worker's own image", async ({ skip }) => {
+    platform(skip);
+    await eventually(
+      'the worker says that there is one',
+      () => dev.run('docker-compose -f docker-compose.bot-runner.yml logs bot-runner-worker'),
+      ({ stdout }) => stdout.includes('a firewall bounds what bots and builds can reach'),
+      { timeoutMs: 60_000, everyMs: 250 },
+    );
+    expect(JSON.stringify(await engine('/images/json'))).not.toContain('bot_runner_nft');
+  });
+
   it('a bot runs on, and nothing is forgotten, while the platform is down and comes up by the other docker-compose', async ({
     skip,
   }) => {

@@ -47,6 +47,7 @@ describe.skipIf('skip' in docker)('the demo on Docker', { timeout: 240_000 }, ()
   const leftBehind = async () => ({
     containers: JSON.parse((await callEngine(host, '/containers/json?all=1')).text).length,
     volumes: JSON.parse((await callEngine(host, '/volumes')).text).Volumes?.length ?? 0,
+    networks: JSON.parse((await callEngine(host, '/networks')).text).length,
     images: (await callEngine(host, '/images/json')).text.includes('bot_image_'),
   });
 
@@ -57,7 +58,7 @@ describe.skipIf('skip' in docker)('the demo on Docker', { timeout: 240_000 }, ()
     const before = await leftBehind();
     const { code, output } = await demo({}, machine);
     for (const part of wholeStory) expect(output).toMatch(part);
-    expect(output).toMatch(/^ {2}this machine +containers reach it at 172\./m);
+    expect(output).toMatch(/^ {2}this machine +containers reach it at \d/m);
     expect(output).toContain('the bot without dependencies in a Docker container, because there is no package index');
     expect(code).toBe(0);
     expect(await leftBehind()).toEqual(before);
@@ -71,6 +72,5 @@ describe.skipIf('skip' in docker)('the demo on Docker', { timeout: 240_000 }, ()
     expect(output).toContain('the aiogram bot in a Docker container');
     expect(output).toMatch(/Successfully installed .*aiogram-3/);
     expect(code).toBe(0);
-    await callEngine(host, '/networks/demo.net-2', { method: 'DELETE' });
   });
 });

@@ -127,7 +127,7 @@ describe.skipIf('skip' in docker)('bots on Docker', () => {
       Privileged: false,
       RestartPolicy: { Name: 'no' },
       LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '3' } },
-      NetworkMode: 'bot_runner_network',
+      NetworkMode: expect.stringMatching(/^bot_runner_network_dev_[a-z2-7]{8}$/),
     });
     expect(inspect.HostConfig.CapAdd ?? []).toEqual([]);
     expect(inspect.HostConfig.Binds ?? []).toEqual([]);
@@ -141,7 +141,7 @@ describe.skipIf('skip' in docker)('bots on Docker', () => {
       sig: expect.any(String),
     });
     expect(JSON.stringify(inspect.Config.Labels)).not.toContain(canary);
-    const network = await engine(host, '/networks/bot_runner_network');
+    const network = await engine(host, `/networks/${inspect.HostConfig.NetworkMode}`);
     expect(network.Options).toMatchObject({ 'com.docker.network.bridge.enable_icc': 'false' });
     const history = await engine(host, `/images/${encodeURIComponent(inspect.Config.Image)}/history`);
     expect(JSON.stringify(history)).not.toContain(canary);

@@ -70,7 +70,7 @@ describe.skipIf('skip' in docker)('ports of bots, on Docker', { timeout: longMs 
     const [program = 'ss', ...args] = [...nsenter, 'ss', '-Hltn'];
     expect((await runProgram(program, args)).split('\n').filter((line) => line.includes(`:${port} `))).toEqual([]);
     // Nor does another bot reach it.
-    const address = inspect.NetworkSettings.Networks.bot_runner_network.IPAddress;
+    const address = inspect.NetworkSettings.Networks[inspect.HostConfig.NetworkMode].IPAddress;
     const env = `-e ADDRESS=${address} -e NAME=${container_name} -e PORT=${port}`;
     expect(await seed.run(`avtomatika-bot start scraper --simple /tmp/scraper.py ${env}`)).toMatchObject({ code: 0 });
     const log = await seed.untilLogged('scraper', 'done');

@@ -49,9 +49,13 @@ describe.skipIf('skip' in docker)('services that bots use, on Docker', { timeout
     writeFileSync(path, content);
   };
   const cli = (command: string) => seed.run(`avtomatika-bot ${command}`);
+  const ownNetwork = async (): Promise<string> => {
+    const networks = JSON.parse((await callEngine(host, '/networks')).text) as { readonly Name: string }[];
+    return networks.find(({ Name }) => /^bot_runner_network_dev_[a-z2-7]+$/.test(Name))?.Name ?? '';
+  };
   /** An address of the engine's machine on the bots' network: where a service of that machine is, for a bot. */
   const gateway = async () => {
-    const { text } = await callEngine(host, '/networks/bot_runner_network');
+    const { text } = await callEngine(host, `/networks/${await ownNetwork()}`);
     return String(JSON.parse(text).IPAM.Config[0].Gateway);
   };
 
@@ -119,7 +123,7 @@ asyncio.run(main())
       if (noClients) skip(noClients);
       file('bot.py', bot);
       expect(await cli('start first --simple --inline --code "print(1)"')).toMatchObject({ code: 0 });
-      const redis = await startRedis(host, { network: 'bot_runner_network', port: 6379 });
+      const redis = await startRedis(host, { network: await ownNetwork(), port: 6379 });
       try {
         const start = 'start redis-bot --simple /tmp/bot.py -r redis -e REDIS_URL=redis://redis:6379/0';
         expect(await cli(start)).toMatchObject({ code: 0 });

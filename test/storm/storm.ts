@@ -219,7 +219,7 @@ async function removeAll(driver: Driver, listed: ReadonlyMap<string, readonly Js
 /** What is still there of the bots when nothing changes any more. */
 async function untilEmpty(parts: StormParts, before: ReadonlySet<string>, witness: string): Promise<readonly string[]> {
   const left = async () => [
-    ...[...(await engineThings(parts))].filter((thing) => !before.has(thing) && thing !== 'network bot_runner_network'),
+    ...[...(await engineThings(parts))].filter((thing) => !before.has(thing)),
     ...botProcesses(witness),
     ...oddFiles(parts),
   ];

@@ -22,6 +22,7 @@ import type { Secret } from '#common/secret.ts';
 import { TransientError } from '#common/waiting/transient.ts';
 import type { SimpleStart } from '../images/dockerfile.ts';
 import type { Around } from './output-lines.ts';
+import type { SafetyCheck } from './safety.ts';
 import type { Stray } from './strays.ts';
 
 export type RuntimeKind = 'docker' | 'process';
@@ -32,8 +33,6 @@ export interface EngineInfo {
   /** What the machine has. */
   readonly memoryBytes: number;
   readonly cpuMillis: number;
-  /** Where a process of this host is reached from inside a bot: the bridge's gateway, or 127.0.0.1. */
-  readonly hostAddress: string;
 }
 
 /** Source files of simple mode to be made into an image. */
@@ -182,6 +181,9 @@ export interface ContainerRuntime {
 
   /** Facts of the engine; EngineUnavailableError when it does not answer within 5 s. */
   info(signal: AbortSignal): Promise<EngineInfo>;
+
+  /** What keeps strangers' bots from harm, as it was last seen. */
+  safety(signal: AbortSignal): Promise<readonly SafetyCheck[]>;
 
   /** Makes the image; on failure or abort nothing is left behind. ProblemError BUILD_FAILED, IMAGE_NOT_FOUND (base). */
   buildImage(build: SimpleBuild, signal: AbortSignal): Promise<void>;

@@ -1,4 +1,4 @@
-/** Stand-ins for images that compose.services.yml names: NATS, and a base for the worker that has git already. */
+/** Stand-ins for images that compose.services.yml names: NATS, and a base for the worker that has git and nft already. */
 import { baseImageNames } from '../base-images/base-images.ts';
 import { FileSet } from '../base-images/file-set.ts';
 import { sharedLibraries } from '../base-images/shared-libraries.ts';
@@ -18,7 +18,12 @@ export async function loadComposeImages(dockerHost: string, machine: PackageTree
   await build(dockerHost, natsImage, baseImageNames.busybox, nats);
   const git = await withLibraries(machine, ['/usr/bin/git', '/usr/lib/git-core/git-remote-https']);
   git.link('/files/usr/lib/git-core/git-remote-http', 'git-remote-https');
-  await build(dockerHost, workerBaseImage, baseImageNames.node, git);
+  const withGit = `${workerBaseImage}-git`;
+  await build(dockerHost, withGit, baseImageNames.node, git);
+  const nft = await withLibraries(debian, ['/usr/sbin/nft']);
+  // The stand-in's PATH has no folder of the system's programs.
+  nft.link('/files/usr/bin/nft', '/usr/sbin/nft');
+  await build(dockerHost, workerBaseImage, withGit, nft);
 }
 
 /** Programs of Debian, with all that they load, under "files". */

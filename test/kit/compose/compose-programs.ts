@@ -44,9 +44,9 @@ export function composeV1(): Promise<ComposeOrNot> {
   });
 }
 
-/** docker-compose and nats-server as this machine's Debian has them: one download for both. */
+/** docker-compose, nats-server and nft as this machine's Debian has them: one download for all. */
 export const composePackages = (): Promise<PackageTree> =>
-  debianPackages(cacheDir, ['docker-compose', 'python3-distro', 'nats-server']);
+  debianPackages(cacheDir, ['docker-compose', 'python3-distro', 'nats-server', 'nftables']);
 
 async function versionOf(program: string, args: readonly string[] = [], env = {}): Promise<string> {
   const said = await runProgram(program, [...args, 'version', '--short'], { env: { PATH: '/usr/bin:/bin', ...env } });

@@ -129,8 +129,8 @@ export function createFakeRuntime({ engine, workerId, signingKey, clock }: FakeR
       eventStreams = new AbortController();
     },
 
-    info: (signal) =>
-      call('info', signal, () => ({ version: 'fake', memoryBytes: 8e9, cpuMillis: 4000, hostAddress: '127.0.0.1' })),
+    info: (signal) => call('info', signal, () => ({ version: 'fake', memoryBytes: 8e9, cpuMillis: 4000 })),
+    safety: async () => [{ name: 'egress', ok: true, message: 'Nothing of it is real.' }],
     reuseImage: (_build, signal) => call('reuseImage', signal, () => false),
     buildImage: (build, signal) =>
       call('buildImage', signal, async () => {

@@ -13,16 +13,18 @@ import { containerFacts } from './container-facts.ts';
 import { envValues, noSuchContainer, refusalProblem } from './container-refusals.ts';
 import { copyCode } from './copy-code.ts';
 import type { DataOwners } from './data-owners.ts';
+import type { Firewall } from './egress/firewall.ts';
 import type { EngineClient } from './engine-client.ts';
 import { EngineRefusal, hasStatus } from './engine-errors.ts';
 import { plainName } from './images.ts';
 import { isPlainProgram, type KnownContainer, type KnownContainers } from './known-containers.ts';
-import { type BotNetwork, withNetwork } from './network.ts';
+import { type BotNetworks, withNetwork } from './network.ts';
 import { isBehindShell } from './processes.ts';
 
 export interface ContainerDeps {
   readonly engine: EngineClient;
-  readonly network: BotNetwork;
+  readonly networks: BotNetworks;
+  readonly firewall: Firewall;
   readonly owner: Owner;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -62,7 +64,7 @@ async function seeContainer(
     }
     const isWhole = facts.status !== 'created' || known.get(facts.id)?.isWhole === true;
     const isPlain = isPlainProgram(text(record(answer)['Path']));
-    known.set(facts.id, { isWhole, isPlain, volume: volumeName(facts.key) });
+    known.set(facts.id, { isWhole, isPlain, userId: facts.key.userId, volume: volumeName(facts.key) });
     return { facts, image: plainName(text(record(record(answer)['Config'])['Image'])) };
   } catch (error) {
     if (!hasStatus(error, 404)) throw error;
@@ -86,14 +88,19 @@ export const isOwn = async (deps: ContainerDeps, id: string, signal: AbortSignal
   (await knownToDocker(deps, id, signal)) !== undefined || (await inspectContainer(deps, id, signal)) !== undefined;
 
 export async function startContainer(deps: ContainerDeps, id: string, signal: AbortSignal): Promise<void> {
-  if (!(await knownToDocker(deps, id, signal))) {
+  let userId = (await knownToDocker(deps, id, signal))?.userId;
+  if (userId === undefined) {
     const seen = await seeContainer(deps, id, signal);
     if (seen === undefined) throw noSuchContainer();
     await completeContainer(deps, id, seen, signal);
+    userId = seen.facts.key.userId;
   }
-  const { engine, network } = deps;
+  const { engine, networks, firewall } = deps;
+  await firewall.ready(signal);
   try {
-    await withNetwork(network, signal, () => engine.call({ method: 'POST', path: `/containers/${id}/start` }, signal));
+    await withNetwork(networks, { userId, use: 'bots' }, signal, () =>
+      engine.call({ method: 'POST', path: `/containers/${id}/start` }, signal),
+    );
   } catch (error) {
     if (isGone(error)) {
       deps.known.forget(id);

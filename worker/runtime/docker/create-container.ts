@@ -25,16 +25,16 @@ type ContainerBody = ReturnType<typeof containerOptions>;
 
 /** As ContainerRuntime.create; IMAGE_NOT_FOUND when the plan's image is not there. */
 export async function createContainer(deps: ContainerDeps, plan: ContainerPlan, signal: AbortSignal): Promise<string> {
-  const { network, owner, clock } = deps;
+  const { networks, owner, clock } = deps;
   checkEnv(plan);
-  await network.ensureSeen(signal);
+  const network = await networks.ensureSeen(plan.key.userId, 'bots', signal);
   const startedAt = new Date(clock.wallMs()).toISOString();
   const { key, workerId, revision, epoch } = plan;
   const signed = signedLabels(owner.signingKey, plan.name, { key, workerId, revision, epoch, startedAt });
   try {
     const image = await imageOf(deps, plan, signal);
     const labels = { ...signed, [settingsLabel]: digestOf(deps, plan, image) };
-    const body = containerOptions(plan, labels, network.name, image);
+    const body = containerOptions(plan, labels, network, image);
     const volume = volumeName(key);
     // Nobody has had the time in between, or nobody did.
     const isAsLeft =
@@ -43,12 +43,12 @@ export async function createContainer(deps: ContainerDeps, plan: ContainerPlan, 
     const user = await prepareOrRemove(deps, made, { user: body.User, plan, isAsLeft }, signal);
     const isPlain = plan.run.kind === 'simple' && isPlainProgram(simpleCommand(plan.run)[0] ?? '');
     if (user?.uid !== 0 || image === undefined || isRoot(image.user)) {
-      deps.known.set(made.id, { isWhole: true, isPlain, volume });
+      deps.known.set(made.id, { isWhole: true, isPlain, volume, userId: key.userId });
       return made.id;
     }
     // Root by another name, which is only known from inside.
     await removeContainer(deps, made.id, signal);
-    return await create(deps, plan.name, containerOptions(plan, labels, network.name, image, true), signal);
+    return await create(deps, plan, containerOptions(plan, labels, network, image, true), signal);
   } catch (error) {
     if (saysNameInUse(error)) throw new NameInUseError(plan.name, await idOfName(deps, plan.name, signal));
     if (hasStatus(error, 404)) refuse('IMAGE_NOT_FOUND', `The image ${plan.image} is not on the worker.`);
@@ -78,8 +78,8 @@ export async function containerSettings(
 const imageOf = async ({ engine }: ContainerDeps, { run, image }: ContainerPlan, signal: AbortSignal) =>
   run.kind === 'image' ? imageFacts(engine, image, signal) : undefined;
 
-function digestOf({ network, owner }: ContainerDeps, plan: ContainerPlan, image: ImageFacts | undefined): string {
-  const { Env: env, ...settings } = containerOptions(plan, {}, network.name, image);
+function digestOf({ networks, owner }: ContainerDeps, plan: ContainerPlan, image: ImageFacts | undefined): string {
+  const { Env: env, ...settings } = containerOptions(plan, {}, networks.name(plan.key.userId, 'bots'), image);
   return settingsDigest(owner.signingKey, [settings, env.toSorted()]);
 }
 
@@ -96,28 +96,28 @@ async function createOfBest(
   body: ContainerBody,
   signal: AbortSignal,
 ): Promise<MadeContainer> {
-  const { name, image, run } = plan;
+  const { image, run } = plan;
   if (run.kind === 'simple' && (await deps.code.size(image)) === undefined) {
     const withCode = codeImageName(image);
     try {
-      return { id: await create(deps, name, { ...body, Image: withCode }, signal), image: withCode };
+      return { id: await create(deps, plan, { ...body, Image: withCode }, signal), image: withCode };
     } catch (error) {
       if (!hasStatus(error, 404)) throw error;
     }
   }
-  return { id: await create(deps, name, body, signal), image };
+  return { id: await create(deps, plan, body, signal), image };
 }
 
 async function create(
-  { engine, network }: ContainerDeps,
-  name: string,
+  { engine, networks }: ContainerDeps,
+  { name, key: { userId } }: ContainerPlan,
   body: ContainerBody,
   signal: AbortSignal,
 ): Promise<string> {
   // Podman makes the volumes of a container without their labels, by which they are found when they are to be removed.
   if ((await engine.kind(signal)) === 'podman') await makeVolumes(engine, body.HostConfig.Mounts, signal);
   const call = { method: 'POST', path: '/containers/create', query: { name }, body } as const;
-  const answer = await withNetwork(network, signal, () => engine.call(call, signal));
+  const answer = await withNetwork(networks, { userId, use: 'bots' }, signal, () => engine.call(call, signal));
   return text(record(answer)['Id']);
 }
 

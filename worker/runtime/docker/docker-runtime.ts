@@ -22,16 +22,22 @@ import { containerSettings, createContainer } from './create-container.ts';
 import { buildCustomImage } from './custom-build.ts';
 import { createDataOwners } from './data-owners.ts';
 import { defaultDockerHost } from './docker-host.ts';
+import { createFindAddresses } from './egress/addresses.ts';
+import type { EgressSetting } from './egress/egress-setting.ts';
+import { createFirewall } from './egress/firewall.ts';
+import { createFindNftImage } from './egress/nft-image.ts';
+import { createSetRules, type NamedPlaces } from './egress/set-rules.ts';
 import { toldAway } from './engine-away.ts';
 import { createEngineClient, type EngineClient } from './engine-client.ts';
 import { sortedError } from './engine-errors.ts';
 import { watchEngineEvents } from './events.ts';
 import { hasWholeImage, removeBotImages } from './images.ts';
 import { createKnownContainers } from './known-containers.ts';
-import { type BotNetwork, createBotNetwork } from './network.ts';
+import { createBotNetworks } from './network.ts';
 import { createOutputReader, watchContainerOutput } from './output.ts';
 import { pullImage } from './pull.ts';
 import { listStrays, removeStray, takeStray } from './strays.ts';
+import { defaultSubnets, type SubnetPool } from './subnets.ts';
 import { removeBotVolumes } from './volumes.ts';
 
 export interface DockerRuntimeOptions {
@@ -39,8 +45,18 @@ export interface DockerRuntimeOptions {
   readonly dockerHost?: string | undefined;
   /** A folder of its own, absolute: the code of the bots, which is copied into their containers. Made when needed. */
   readonly codeDir: string;
-  /** The network of the bots; made if it is absent. */
+  /** What the networks of bots and builds are called at the beginning; they are made when needed. */
   readonly network: string;
+  /** Where bots and builds may connect to; `internet` where that can be made when undefined. */
+  readonly egress?: EgressSetting | undefined;
+  /** A file of its own that the firewall keeps. */
+  readonly firewallMark: string;
+  /** Where programs of this machine are found; default the process's own environment. */
+  readonly programs?: NodeJS.ProcessEnv | undefined;
+  /** Servers that the operator's settings name. */
+  readonly places?: NamedPlaces | undefined;
+  /** Where the addresses of these networks come from; default 10.217.0.0/16:24. */
+  readonly subnets?: SubnetPool | undefined;
   readonly baseImages: BaseImages;
   readonly buildSettings: BuildSettings;
   /** HOST[:PORT][/PREFIX] that images of Docker Hub are pulled from; Docker Hub itself when undefined. */
@@ -62,13 +78,9 @@ export interface DockerRuntimeOptions {
 
 const infoMs = 5000;
 const leftoversMs = 60_000;
+const sweepEveryMs = 600_000;
 
-async function engineInfo(
-  engine: EngineClient,
-  network: BotNetwork,
-  dockerHost: string,
-  signal: AbortSignal,
-): Promise<EngineInfo> {
+async function engineInfo(engine: EngineClient, dockerHost: string, signal: AbortSignal): Promise<EngineInfo> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(infoMs)]);
   try {
     const facts = record(await engine.call({ method: 'GET', path: '/info' }, limit));
@@ -76,7 +88,6 @@ async function engineInfo(
       version: `${await engine.kind(limit)} ${text(facts['ServerVersion'])}`,
       memoryBytes: number(facts['MemTotal']),
       cpuMillis: number(facts['NCPU']) * 1000,
-      hostAddress: await network.ensure(limit),
     };
   } catch (error) {
     throw await toldAway(dockerHost, sortedError(error, 'GET /info', signal));
@@ -98,12 +109,31 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
   const { taken = noneTaken(workerId) } = options;
   const dockerHost = options.dockerHost ?? defaultDockerHost;
   const engine = createEngineClient(dockerHost);
-  const network = createBotNetwork(engine, options.network, logger, clock);
+  const { subnets = defaultSubnets } = options;
+  const networks = createBotNetworks(engine, { base: options.network, workerId, subnets }, logger, clock);
+  const firewall = createFirewall({
+    setting: options.egress,
+    setRules: createSetRules({
+      engine,
+      workerId,
+      workerIds: () => taken.workerIds,
+      network: options.network,
+      named: options.places ?? { forBots: [], forBuilds: [], refused: [] },
+      findAddresses: createFindAddresses(clock, logger),
+      clock,
+      findImage: createFindNftImage(options.programs),
+      markFile: options.firewallMark,
+    }),
+    ownerOf: networks.ownerOf,
+    clock,
+    logger,
+  });
   const code = createCodeStore(options.codeDir);
   const owner = { workerId, signingKey, taken };
   const deps: ContainerDeps = {
     engine,
-    network,
+    networks,
+    firewall,
     owner,
     clock,
     logger,
@@ -114,7 +144,8 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
   const leftovers = createBuildLeftovers(engine, owner, logger);
   const builds = {
     engine,
-    network,
+    networks,
+    firewall,
     settings: buildSettings,
     clock,
     logger,
@@ -126,15 +157,28 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
   };
   const codeImages = createCodeImages({ engine, code, logger, leftovers, workerId });
   const simpleBuilds = { ...builds, baseImages, code, signingKey };
+  let sweptAtMs = clock.monotonicMs();
+  const sweep = () => {
+    if (clock.monotonicMs() - sweptAtMs < sweepEveryMs) return;
+    sweptAtMs = clock.monotonicMs();
+    inBackground(networks.sweep(AbortSignal.timeout(leftoversMs)), (error) =>
+      logger.debug({ err: error }, 'networks that nobody uses could not be removed yet'),
+    );
+  };
   return {
     kind: 'docker',
     async info(signal) {
-      const info = await engineInfo(engine, network, dockerHost, signal);
+      const info = await engineInfo(engine, dockerHost, signal).catch((error: unknown) => {
+        firewall.engineAway();
+        throw error;
+      });
+      firewall.engineAnswers();
       // Not waited for: a build waits for it, and tries again if it fails now.
       const notYet = (error: unknown) =>
         logger.debug({ err: error }, 'leftovers of earlier builds could not be removed yet');
       inBackground(leftovers.gone(AbortSignal.timeout(leftoversMs)), notYet);
       inBackground(leftovers.settle(), notYet);
+      sweep();
       return info;
     },
     buildImage: (build, signal) => buildSimpleImage(simpleBuilds, build, signal),
@@ -145,6 +189,8 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     settleImage: codeImages.settle,
     removeImages: async (key, keep, signal) => {
       for (const id of taken.workerIds) await removeBotImages({ engine, code }, { key, workerId: id }, keep, signal);
+      // Nothing is kept of a bot that is gone.
+      if (keep.length === 0) await networks.left(key.userId, signal);
     },
     removeVolumes: async (key, signal) => {
       deps.owners.forget(volumeName(key));
@@ -164,6 +210,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     watchOutput: (id, ring, signal) => watchContainerOutput(deps, id, ring, signal),
     watchCpu: (id, onSample, signal) => watchContainerCpu(deps, id, onSample, signal),
     watchEvents: (onEvent, signal) => watchEngineEvents({ engine, owner, clock }, onEvent, signal),
+    safety: async () => [firewall.check()],
     // The containers keep running, and no connection of ours outlives its call.
     shutdown: async () => {},
   };

@@ -14,16 +14,18 @@ import { type BuildReport, createBuildReport } from './build-answer.ts';
 import type { BuildLeftovers } from './build-leftovers.ts';
 import { type EngineKind, stepParameters } from './build-query.ts';
 import { buildScope, removeDanglingImages, removeImage, removeLayers, removeStepContainers } from './build-scope.ts';
+import type { Firewall } from './egress/firewall.ts';
 import type { EngineClient, Query } from './engine-client.ts';
 import { EngineRefusal, sortedError } from './engine-errors.ts';
 import { hasImage } from './images.ts';
-import type { BotNetwork } from './network.ts';
+import type { BotNetworks } from './network.ts';
 import { pullChance } from './pull-failure.ts';
 
 export interface BuildDeps {
   readonly leftovers: BuildLeftovers;
   readonly engine: EngineClient;
-  readonly network: BotNetwork;
+  readonly networks: BotNetworks;
+  readonly firewall: Firewall;
   readonly settings: BuildSettings;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -56,8 +58,11 @@ export interface BuildRequest {
 }
 
 /** Resolves when the image is there under its name. */
-export async function runEngineBuild(deps: BuildDeps, request: BuildRequest, signal: AbortSignal): Promise<void> {
-  const { engine, network, settings, leftovers } = deps;
+export const runEngineBuild = (deps: BuildDeps, request: BuildRequest, signal: AbortSignal): Promise<void> =>
+  deps.networks.during(request.key.userId, 'builds', () => build(deps, request, signal));
+
+async function build(deps: BuildDeps, request: BuildRequest, signal: AbortSignal): Promise<void> {
+  const { engine, networks, firewall, settings, leftovers } = deps;
   const { key, workerId, image, context } = request;
   const scope = buildScope(key, workerId);
   const redact = createRedactor(settingSecrets(settings));
@@ -70,13 +75,14 @@ export async function runEngineBuild(deps: BuildDeps, request: BuildRequest, sig
   let wasThere = true;
   try {
     wasThere = await hasImage(engine, image, signal);
-    await network.ensure(signal);
+    await firewall.ready(signal);
+    const network = await networks.ensure(key.userId, 'builds', signal);
     await leftovers.gone(signal);
     await leftovers.taken(scope);
     // An engine that was killed during a build starts its step again when it comes back.
     await removeStepContainers(engine, scope, signal);
     const kind = await engine.kind(signal);
-    await readReport(deps, report, request, buildQuery(deps, request, kind), signal);
+    await readReport(deps, report, request, buildQuery(deps, request, kind, network), signal);
     const failure = report.error();
     if (failure !== undefined) {
       const shown = redact(failure);
@@ -106,9 +112,10 @@ export async function runEngineBuild(deps: BuildDeps, request: BuildRequest, sig
 
 /** Parameters of POST /build. `pull` is not among them: an image that the engine has is used. */
 function buildQuery(
-  { network, settings, leftovers }: BuildDeps,
+  { settings, leftovers }: BuildDeps,
   { key, workerId, image, buildargs, labels }: BuildRequest,
   kind: EngineKind,
+  network: string,
 ): Query {
   const memory = settings.memoryBytes ?? defaultMemoryBytes;
   return {
@@ -125,7 +132,7 @@ function buildQuery(
     // The builder has no limit of processes. This one counts all processes of the bots' uid on the host, so it is wide:
     // it is there against a fork bomb, not to share out.
     ...stepParameters(kind, {
-      network: network.name,
+      network,
       mark: leftovers.markOf(buildScope(key, workerId)),
       ulimits: { nproc: 4096, nofile: 4096, core: 0 },
     }),

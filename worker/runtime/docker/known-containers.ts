@@ -8,6 +8,8 @@ export interface KnownContainer {
   readonly isWhole: boolean;
   /** It does not run a shell, which would keep a signal from the bot. */
   readonly isPlain: boolean;
+  /** Whose bot it is. */
+  readonly userId: string;
   /** The volume of its /data. */
   readonly volume: string;
 }

@@ -1,96 +1,240 @@
-/** The network that all bots and builds of this host share. On Docker its members cannot reach each other. */
+/**
+ * The networks that bots and builds of this host are in: of each user one for bots and one for builds, so that nobody finds
+ * the bots of others, by name or on the wire. On Docker the members of a network cannot reach each other either.
+ *
+ * They are made when they are needed, and removed when no container has needed them for an hour.
+ */
+import { networkInterfaces } from 'node:os';
 import { type Clock, systemClock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import { refuse } from '#common/problem.ts';
-import { list, record, text } from './answers.ts';
+import { SerialQueue } from '#common/waiting/serial-queue.ts';
+import { type JsonRecord, list, record, text, texts } from './answers.ts';
 import type { EngineClient } from './engine-client.ts';
-import { hasStatus } from './engine-errors.ts';
+import { EngineRefusal, hasStatus } from './engine-errors.ts';
+import { type NetworkName, type NetworkUse, networkName } from './network-names.ts';
+import { freeSubnet, gatewayOf, type SubnetPool } from './subnets.ts';
 
-export interface BotNetwork {
-  readonly name: string;
-  /** Makes it if it is absent. Returns the address of its gateway, which is this host; empty when the engine names none. */
-  ensure(signal: AbortSignal): Promise<string>;
-  /** The same, without asking for what was seen a moment ago. A start finds out, and then it is made again. */
-  ensureSeen(signal: AbortSignal): Promise<void>;
+export interface NetworkOptions {
+  /** DOCKER_NETWORK: what the names of the networks begin with. */
+  readonly base: string;
+  readonly workerId: string;
+  /** Where their addresses come from. */
+  readonly subnets: SubnetPool;
 }
 
-// The engine is checked every ten seconds, and with it the network.
+export interface BotNetworks {
+  name(userId: string, use: NetworkUse): string;
+  /** Makes it if it is absent. Returns its name. */
+  ensure(userId: string, use: NetworkUse, signal: AbortSignal): Promise<string>;
+  /** The same, without asking for what was seen a moment ago. A start finds out, and then it is made again. */
+  ensureSeen(userId: string, use: NetworkUse, signal: AbortSignal): Promise<string>;
+  /** Runs work between whose steps nobody may be in the network: it stays until the work is done. */
+  during<T>(userId: string, use: NetworkUse, work: () => Promise<T>): Promise<T>;
+  /** A bot of the user is gone: removes the networks that no container of the user is in. */
+  left(userId: string, signal: AbortSignal): Promise<void>;
+  /** The user whose network has that bridge, of those that this process has asked for. */
+  ownerOf(bridge: string): string | undefined;
+  /** Removes those that no container is in and that nobody has asked for in the last hour. */
+  sweep(signal: AbortSignal): Promise<void>;
+}
+
 const seenForMs = 30_000;
+const idleMs = 3_600_000;
+/** How often a range that another program takes at the same moment is passed over. */
+const rangesTried = 8;
 
 const isolation = 'com.docker.network.bridge.enable_icc';
+const bridgeName = 'com.docker.network.bridge.name';
+const mtu = 'com.docker.network.driver.mtu';
+/** Whose network it is: the id of the worker that made it. */
+const workerLabel = 'bot_runner.worker';
 
-export function createBotNetwork(
+export function createBotNetworks(
   engine: EngineClient,
-  name: string,
+  { base, workerId, subnets }: NetworkOptions,
   logger: Logger,
   clock: Clock = systemClock,
-): BotNetwork {
+): BotNetworks {
+  const seenAtMs = new Map<string, number>();
+  const held = new Map<string, number>();
+  const owners = new Map<string, string>();
+  const making = new SerialQueue();
+  const bornAtMs = clock.monotonicMs();
   let warned = false;
-  let seenAtMs = Number.NEGATIVE_INFINITY;
-  const inspect = async (signal: AbortSignal): Promise<unknown> => {
-    try {
-      return await engine.call({ method: 'GET', path: `/networks/${encodeURIComponent(name)}` }, signal);
-    } catch (error) {
-      if (hasStatus(error, 404)) return undefined;
-      // Engines before 25 let two networks share a name, and then accept the name for neither.
-      if (hasStatus(error, 400) && /ambiguous/i.test(error.text)) {
-        refuse('CONTAINER_ERROR', `The engine has more than one network named ${name}, so bots can use neither.`, {
-          hint: `The operator has to remove all but one by id: docker network ls --filter name=${name}, then docker network rm ID.`,
-        });
+  const named = (userId: string, use: NetworkUse) => networkName(base, workerId, userId, use);
+
+  const make = async ({ name, bridge }: NetworkName, signal: AbortSignal): Promise<void> => {
+    const labels = { bot_runner: 'true', [workerLabel]: workerId };
+    const plain = { Name: name, Driver: 'bridge', CheckDuplicate: true, Labels: labels };
+    if ((await engine.kind(signal)) === 'podman') {
+      // It has ranges enough, and its bridges are no concern of a firewall of ours.
+      await create(engine, { ...plain, Options: { [isolation]: 'false' } }, signal);
+      return;
+    }
+    for (let tries = 1; ; tries += 1) {
+      const others = await allNetworks(engine, signal);
+      const range = freeSubnet(subnets, [...others.flatMap(rangesOf), ...ownRanges()]);
+      if (range === undefined) return refuseFullPool();
+      // An operator whose hosts need smaller packets says so on a network of the base's name.
+      const size = text(record(others.find(({ Name }) => Name === base)?.['Options'])[mtu]);
+      const options = { [isolation]: 'false', [bridgeName]: bridge, ...(size !== '' && { [mtu]: size }) };
+      try {
+        await create(
+          engine,
+          { ...plain, Options: options, IPAM: { Config: [{ Subnet: range, Gateway: gatewayOf(range) }] } },
+          signal,
+        );
+        return;
+      } catch (error) {
+        if (tries === rangesTried || !(error instanceof EngineRefusal && /overlap/i.test(error.text))) throw error;
       }
-      throw error;
     }
   };
-  const make = async (signal: AbortSignal) => {
-    const body = {
-      Name: name,
-      Driver: 'bridge',
-      CheckDuplicate: true,
-      Options: { [isolation]: 'false' },
-      Labels: { bot_runner: 'true' },
-    };
-    try {
-      await engine.call({ method: 'POST', path: '/networks/create', body }, signal);
-    } catch (error) {
-      // 409: somebody made it between our look and now.
-      if (!hasStatus(error, 409)) throw error;
+
+  const ensure = async (userId: string, use: NetworkUse, signal: AbortSignal): Promise<string> => {
+    const wanted = named(userId, use);
+    seenAtMs.delete(wanted.name);
+    let found = await inspect(engine, wanted.name, signal);
+    const isPodman = (await engine.kind(signal)) === 'podman';
+    if (found !== undefined && !isPodman && !isAsMade(found, wanted)) {
+      await removeForeign(engine, wanted.name, signal);
+      found = undefined;
     }
+    if (found === undefined) await making.run(() => make(wanted, signal));
+    if (isPodman && !warned) {
+      warned = true;
+      logger.warn(
+        {},
+        'Podman does not keep the containers of a network apart: the bots of one user can reach each other',
+      );
+    }
+    seenAtMs.set(wanted.name, clock.monotonicMs());
+    owners.set(wanted.bridge, userId);
+    return wanted.name;
   };
-  const network: BotNetwork = {
-    name,
-    async ensure(signal) {
-      seenAtMs = Number.NEGATIVE_INFINITY;
-      let answer = await inspect(signal);
-      if (answer === undefined) {
-        await make(signal);
-        answer = await inspect(signal);
-      }
-      const facts = record(answer);
-      if (record(facts['Options'])[isolation] !== 'false' && !warned) {
-        warned = true;
-        const why =
-          (await engine.kind(signal)) === 'podman'
-            ? 'Podman does not keep the containers of a network apart'
-            : `this network was created by somebody else without ${isolation}=false`;
-        logger.warn({ network: name }, `${why}: bots can reach each other`);
-      }
-      seenAtMs = clock.monotonicMs();
-      return text(record(list(record(facts['IPAM'])['Config'])[0])['Gateway']);
+
+  const removeUnused = async (name: string, signal: AbortSignal): Promise<void> => {
+    if (held.has(name)) return;
+    const query = { all: true, limit: 1, filters: { network: [name] } };
+    if (list(await engine.call({ method: 'GET', path: '/containers/json', query }, signal)).length > 0) return;
+    seenAtMs.delete(name);
+    await removeIdle(engine, name, signal);
+  };
+
+  return {
+    name: (userId, use) => named(userId, use).name,
+    ensure,
+    async ensureSeen(userId, use, signal) {
+      const { name } = named(userId, use);
+      const age = clock.monotonicMs() - (seenAtMs.get(name) ?? Number.NEGATIVE_INFINITY);
+      return age > seenForMs ? ensure(userId, use, signal) : name;
     },
-    async ensureSeen(signal) {
-      if (clock.monotonicMs() - seenAtMs > seenForMs) await network.ensure(signal);
+    async during(userId, use, work) {
+      const { name } = named(userId, use);
+      held.set(name, (held.get(name) ?? 0) + 1);
+      try {
+        return await work();
+      } finally {
+        const others = (held.get(name) ?? 1) - 1;
+        if (others > 0) held.set(name, others);
+        else held.delete(name);
+      }
+    },
+    ownerOf: (bridge) => owners.get(bridge),
+    async left(userId, signal) {
+      for (const use of ['bots', 'builds'] as const) await removeUnused(named(userId, use).name, signal);
+    },
+    async sweep(signal) {
+      const nowMs = clock.monotonicMs();
+      const filters = { label: [`${workerLabel}=${workerId}`] };
+      const found = list(await engine.call({ method: 'GET', path: '/networks', query: { filters } }, signal));
+      for (const name of found.map((network) => text(record(network)['Name']))) {
+        if (name === '' || nowMs - (seenAtMs.get(name) ?? bornAtMs) < idleMs) continue;
+        await removeUnused(name, signal);
+      }
     },
   };
-  return network;
 }
 
 /** An operator's "docker network prune" takes a network that no running container uses. */
-export async function withNetwork<T>(network: BotNetwork, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+export async function withNetwork<T>(
+  networks: BotNetworks,
+  { userId, use }: { readonly userId: string; readonly use: NetworkUse },
+  signal: AbortSignal,
+  work: () => Promise<T>,
+): Promise<T> {
   try {
     return await work();
   } catch (error) {
     if (!hasStatus(error, 404) || !/network/i.test(error.text)) throw error;
-    await network.ensure(signal);
+    await networks.ensure(userId, use, signal);
     return work();
   }
 }
+
+async function inspect(engine: EngineClient, name: string, signal: AbortSignal): Promise<JsonRecord | undefined> {
+  try {
+    return record(await engine.call({ method: 'GET', path: `/networks/${encodeURIComponent(name)}` }, signal));
+  } catch (error) {
+    if (hasStatus(error, 404)) return undefined;
+    // Engines before 25 let two networks share a name, and then accept the name for neither.
+    if (hasStatus(error, 400) && /ambiguous/i.test(error.text)) {
+      refuse('CONTAINER_ERROR', `The engine has more than one network named ${name}, so bots can use neither.`, {
+        hint: `The operator has to remove all but one by id: docker network ls --filter name=${name}, then docker network rm ID.`,
+      });
+    }
+    throw error;
+  }
+}
+
+async function create(engine: EngineClient, body: unknown, signal: AbortSignal): Promise<void> {
+  try {
+    await engine.call({ method: 'POST', path: '/networks/create', body }, signal);
+  } catch (error) {
+    // 409: somebody made it between our look and now.
+    if (!hasStatus(error, 409)) throw error;
+  }
+}
+
+const isAsMade = (network: JsonRecord, { bridge }: NetworkName): boolean => {
+  const options = texts(network['Options']);
+  return options[isolation] === 'false' && options[bridgeName] === bridge;
+};
+
+/** Somebody else has made a network of that name, in which bots could reach each other, or which no rule of ours is for. */
+async function removeForeign(engine: EngineClient, name: string, signal: AbortSignal): Promise<void> {
+  try {
+    await engine.call({ method: 'DELETE', path: `/networks/${encodeURIComponent(name)}` }, signal);
+  } catch (error) {
+    if (hasStatus(error, 404)) return;
+    if (!hasStatus(error, 403)) throw error;
+    refuse('CONTAINER_ERROR', `The network ${name} was not made by this worker, and is in use.`, {
+      hint: 'The operator has to remove its containers, or to set DOCKER_NETWORK to another name.',
+    });
+  }
+}
+
+/** 403: a container has just come. */
+async function removeIdle(engine: EngineClient, name: string, signal: AbortSignal): Promise<void> {
+  try {
+    await engine.call({ method: 'DELETE', path: `/networks/${encodeURIComponent(name)}` }, signal);
+  } catch (error) {
+    if (!hasStatus(error, 403, 404)) throw error;
+  }
+}
+
+const allNetworks = async (engine: EngineClient, signal: AbortSignal): Promise<readonly JsonRecord[]> =>
+  list(await engine.call({ method: 'GET', path: '/networks' }, signal)).map(record);
+
+const rangesOf = (network: JsonRecord): readonly string[] =>
+  list(record(network['IPAM'])['Config']).map((config) => text(record(config)['Subnet']));
+
+/** Those that this process sees, which on the engine's host are those of the LAN too. */
+const ownRanges = (): readonly string[] =>
+  Object.values(networkInterfaces()).flatMap((addresses) => (addresses ?? []).flatMap(({ cidr }) => cidr ?? []));
+
+const refuseFullPool = (): never =>
+  refuse('CONTAINER_ERROR', 'The worker has no addresses left for another network of bots.', {
+    hint: 'Each user has a network on the worker. The operator can set BOT_SUBNETS to a larger range, for example 10.216.0.0/14.',
+  });

@@ -5,6 +5,7 @@ import { silentLogger } from '#common/log.ts';
 import { Secret } from '#common/secret.ts';
 import { eventually } from '../../../test/kit/eventually.ts';
 import { createManualClock } from '../../../test/kit/manual-clock.ts';
+import { openFirewall } from '../../../test/kit/open-firewall.ts';
 import { signedLabels } from '../labels.ts';
 import { noneTaken } from '../strays.ts';
 import { createCodeStore } from './code-store.ts';
@@ -12,7 +13,9 @@ import type { ContainerDeps } from './containers.ts';
 import { createDataOwners } from './data-owners.ts';
 import type { EngineClient } from './engine-client.ts';
 import { createKnownContainers } from './known-containers.ts';
+import { createBotNetworks } from './network.ts';
 import { createOutputReader, watchContainerOutput } from './output.ts';
+import { defaultSubnets } from './subnets.ts';
 
 const { signal } = new AbortController();
 
@@ -39,11 +42,12 @@ const ended = {
 
 function depsWith(engine: EngineClient): ContainerDeps {
   const known = createKnownContainers();
-  known.set('c1', { isWhole: true, isPlain: true, volume: 'v' });
+  known.set('c1', { isWhole: true, isPlain: true, userId: 'dev', volume: 'v' });
   return {
     engine,
     known,
-    network: { name: 'bots', ensure: async () => '', ensureSeen: async () => {} },
+    networks: createBotNetworks(engine, { base: 'bots', workerId: 'w1', subnets: defaultSubnets }, silentLogger),
+    firewall: openFirewall(),
     owner: { workerId: 'w1', signingKey, taken: noneTaken('w1') },
     clock: systemClock,
     logger: silentLogger,

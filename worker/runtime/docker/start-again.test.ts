@@ -4,6 +4,7 @@ import { systemClock } from '#common/clock.ts';
 import { containerName } from '#common/ids.ts';
 import { silentLogger } from '#common/log.ts';
 import { Secret } from '#common/secret.ts';
+import { openFirewall } from '../../../test/kit/open-firewall.ts';
 import { isTransient } from '../../failures/transient.ts';
 import { signedLabels } from '../labels.ts';
 import { noneTaken } from '../strays.ts';
@@ -13,6 +14,8 @@ import { createDataOwners } from './data-owners.ts';
 import type { EngineClient } from './engine-client.ts';
 import { EngineRefusal } from './engine-errors.ts';
 import { createKnownContainers } from './known-containers.ts';
+import { createBotNetworks } from './network.ts';
+import { defaultSubnets } from './subnets.ts';
 
 const key = { userId: 'ann', botId: 'echo' };
 const owner = { workerId: 'w1', signingKey: new Secret(new Uint8Array(32).fill(7)), taken: noneTaken('w1') };
@@ -37,13 +40,14 @@ function engineThatRefuses(words: string, status: string, code = 500) {
     },
     stream: () => Promise.reject(new Error('nothing is streamed here')),
   };
-  const network = { name: 'bots', ensure: async () => '10.0.0.1', ensureSeen: async () => {} };
+  const options = { base: 'bots', workerId: owner.workerId, subnets: defaultSubnets };
+  const networks = createBotNetworks(engine, options, silentLogger);
   const seen = {
     code: createCodeStore('/nonexistent'),
     known: createKnownContainers(),
     owners: createDataOwners(engine, systemClock),
   };
-  const deps = { engine, network, owner, clock: systemClock, logger: silentLogger, ...seen };
+  const deps = { engine, networks, firewall: openFirewall(), owner, clock: systemClock, logger: silentLogger, ...seen };
   const start = () => startContainer(deps, 'c1', AbortSignal.timeout(5_000)).catch((error: unknown) => error);
   return { start, isThere: () => isThere };
 }

@@ -90,9 +90,16 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerR
         version: `processes, Node ${process.version.slice(1)}, ${found ? `Python ${found.version}` : 'no Python'}`,
         memoryBytes: totalmem(),
         cpuMillis: cpus().length * 1000,
-        hostAddress: '127.0.0.1',
       };
     },
+    safety: async () => [
+      {
+        name: 'runtime',
+        ok: false,
+        message: 'The process runtime isolates nothing.',
+        hint: 'Set RUNTIME=docker.',
+      },
+    ],
     // Every build here has packages of its own.
     reuseImage: async () => false,
     async buildImage(build, signal) {

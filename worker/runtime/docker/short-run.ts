@@ -1,0 +1,61 @@
+/** Runs a program in a container of its own to its end, and gives its exit code and output. Nothing of it stays. */
+import { buffer } from 'node:stream/consumers';
+import { number, record, text } from './answers.ts';
+import type { EngineClient } from './engine-client.ts';
+
+export interface ShortRun {
+  /** As a container is created; its labels say whose it is. */
+  readonly body: Readonly<Record<string, unknown>>;
+  readonly timeoutMs: number;
+  /** A file of the container to be read when it has ended, such as /etc/resolv.conf. */
+  readonly file?: string;
+}
+
+export interface ShortRunEnd {
+  readonly code: number;
+  /** Both streams, in the order in which the engine kept them. */
+  readonly output: string;
+  /** The file as a tar of it alone; undefined when none was asked for. */
+  readonly file: Buffer | undefined;
+}
+
+const removalMs = 30_000;
+
+/** Throws EngineRefusal when the engine makes or starts no such container. */
+export async function runShortly(engine: EngineClient, run: ShortRun, signal: AbortSignal): Promise<ShortRunEnd> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(run.timeoutMs)]);
+  const made = await engine.call({ method: 'POST', path: '/containers/create', body: run.body }, limit);
+  const id = text(record(made)['Id']);
+  try {
+    await engine.call({ method: 'POST', path: `/containers/${id}/start` }, limit);
+    const path = `/containers/${id}/wait`;
+    const ended = await engine.call({ method: 'POST', path, slow: true, timeoutMs: run.timeoutMs }, limit);
+    const query = { stdout: true, stderr: true };
+    const logs = await buffer(await engine.stream({ method: 'GET', path: `/containers/${id}/logs`, query }, limit));
+    const file = run.file === undefined ? undefined : await readFile(engine, id, run.file, limit);
+    return { code: number(record(ended)['StatusCode']), output: plainOutput(logs), file };
+  } finally {
+    // Bounded by itself: the caller's patience may be over.
+    const query = { force: true, v: true };
+    const removal = { method: 'DELETE', path: `/containers/${id}`, query, slow: true } as const;
+    await engine.call(removal, AbortSignal.timeout(removalMs)).catch(() => {
+      // An engine that is away: whoever finds it by its label removes it.
+    });
+  }
+}
+
+const readFile = async (engine: EngineClient, id: string, path: string, signal: AbortSignal): Promise<Buffer> =>
+  buffer(await engine.stream({ method: 'GET', path: `/containers/${id}/archive`, query: { path } }, signal));
+
+const headerBytes = 8;
+
+/** Without the headers that the engine puts before each piece: stream, three zeros, length as big-endian. */
+function plainOutput(logs: Buffer): string {
+  const pieces: Buffer[] = [];
+  for (let at = 0; at + headerBytes <= logs.length; ) {
+    const end = at + headerBytes + logs.readUInt32BE(at + 4);
+    pieces.push(logs.subarray(at + headerBytes, end));
+    at = end;
+  }
+  return Buffer.concat(pieces).toString();
+}

@@ -1,0 +1,13 @@
+/** What keeps strangers' bots from harm, as far as it can be checked: each check has a name, and says what is wrong. */
+
+/** `runtime`: what runs bots isolates them. `egress`: the firewall holds. */
+type SafetyCheckName = 'runtime' | 'egress';
+
+export interface SafetyCheck {
+  readonly name: SafetyCheckName;
+  readonly ok: boolean;
+  /** One sentence: what holds, or what does not and why. */
+  readonly message: string;
+  /** What the operator does about it. */
+  readonly hint?: string;
+}
