@@ -4,8 +4,8 @@ import { code, table } from './markdown.ts';
 
 export function errorsPage(): string {
   const kinds: [string, ProblemKind][] = Object.entries(problemCodes);
-  const refusals = kinds.filter(([, kind]) => !isFailure(kind));
-  const failures = kinds.filter(([, kind]) => isFailure(kind));
+  const refusals = kinds.filter(([name, kind]) => !isFailure(name, kind));
+  const failures = kinds.filter(([name, kind]) => isFailure(name, kind));
   return `# Errors
 
 <!-- Written by "npm run docs" from common/problem-codes.ts. -->
@@ -29,8 +29,12 @@ ${rowsOf(failures)}
 `;
 }
 
+/** FAILED_PRECONDITION, but of a call itself. */
+const refusedCalls = new Set(['WORKER_CONNECTED', 'DATA_LEFT_BEHIND']);
+
 /** Codes of accepted jobs are FAILED_PRECONDITION, or the outcome of a job that did not end; 408 is of a request's own time. */
-const isFailure = (kind: ProblemKind): boolean =>
+const isFailure = (name: string, kind: ProblemKind): boolean =>
+  !refusedCalls.has(name) &&
   (kind.grpc === 'FAILED_PRECONDITION' || kind.grpc === 'DEADLINE_EXCEEDED' || kind.grpc === 'CANCELLED') &&
   kind.http !== 408;
 

@@ -371,7 +371,7 @@ export declare const JobService: GenService<{
     output: typeof WatchJobResponseSchema;
   },
   /**
-   * Asks for a job to end early; answers with the job as it is by then. A start leaves nothing behind. A job that is
+   * Asks for a job to end early; answers with the job as it is by then. A new bot stays listed as stopped. A job that is
    * final already stays as it is. Refuses with JOB_NOT_FOUND.
    *
    * @generated from rpc botrunner.v1.JobService.CancelJob
