@@ -73,7 +73,8 @@ function encodedForms(text: string): readonly string[] {
   const bytes = Buffer.from(text);
   const hex = bytes.toString('hex');
   const whole = bytes.toString('base64');
-  const base64 = [whole, whole.replace(/=+$/, ''), ...[0, 1, 2].map((offset) => base64Within(bytes, offset))];
+  const [unpadded = ''] = whole.split('=');
+  const base64 = [whole, unpadded, ...[0, 1, 2].map((offset) => base64Within(bytes, offset))];
   return [hex, hex.toUpperCase(), ...base64, ...base64.map((form) => form.replaceAll('+', '-').replaceAll('/', '_'))];
 }
 

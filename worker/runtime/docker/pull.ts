@@ -43,7 +43,7 @@ export async function pullImage(deps: PullDeps, pull: ImagePull, signal: AbortSi
   }
   if (there) pull.onOutput(`pulling ${pull.reference} from the mirror ${mirror}`);
   // Exactly what is here is asked for, so that its tag stays what it is.
-  const digest = asItIs ? present.repoDigest?.replace(/.*@/, '') : undefined;
+  const digest = asItIs ? present.repoDigest?.split('@')[1] : undefined;
   const wanted = digest === undefined ? from : { ...from, digest };
   const failure =
     (wanted.digest === undefined ? undefined : await askFor(deps, pull, wanted, signal)) ??
