@@ -24,7 +24,7 @@ describe('lines that are passed on', () => {
   it('reach the reader as the worker sent them', () => {
     const { batch, tailId, error, end } = decodeTailMessage(encode({ entries }));
     expect([tailId, error, end, batch.count]).toEqual(['', undefined, undefined, 3]);
-    expect(fromBinary(StreamLogsResponseSchema, batch.answer('here'))).toEqual(
+    expect(fromBinary(StreamLogsResponseSchema, Buffer.concat(batch.answer('here')))).toEqual(
       create(StreamLogsResponseSchema, { entries, cursor: 'here' }),
     );
     expect(batch.message('here')).toEqual(create(StreamLogsResponseSchema, { entries, cursor: 'here' }));

@@ -34,7 +34,9 @@ export class LogBatch {
   /** Takes the entries out of an encoded TailLogsRequest; the rest is what is not of them. Throws on what cannot be decoded. */
   static cut(message: Uint8Array): { readonly batch: LogBatch; readonly rest: Uint8Array } {
     const reader = new BinaryReader(message);
-    const entries = new BinaryWriter();
+    // Of a size of its own: the message's memory is shared with whatever came with it.
+    const entries = Buffer.allocUnsafeSlow(message.length);
+    let length = 0;
     const others = new BinaryWriter();
     let count = 0;
     let first: Uint8Array | undefined;
@@ -42,18 +44,22 @@ export class LogBatch {
     while (reader.pos < reader.len) {
       const start = reader.pos;
       const [field, type] = reader.tag();
+      const behindTag = reader.pos;
       if (field === entriesOfTail && type === WireType.LengthDelimited) {
         last = reader.bytes();
         first ??= last;
         count += 1;
-        entries.tag(entriesOfAnswer, WireType.LengthDelimited).bytes(last);
+        entries.writeUInt8((entriesOfAnswer << 3) | WireType.LengthDelimited, length);
+        entries.set(message.subarray(behindTag, reader.pos), length + 1);
+        length += 1 + reader.pos - behindTag;
       } else {
         reader.skip(type, field);
         others.raw(message.subarray(start, reader.pos));
       }
     }
     const decoded = (entry: Uint8Array | undefined) => entry && fromBinary(LogEntrySchema, entry);
-    return { batch: new LogBatch(entries.finish(), count, decoded(first), decoded(last)), rest: others.finish() };
+    const encoded = entries.subarray(0, length);
+    return { batch: new LogBatch(encoded, count, decoded(first), decoded(last)), rest: others.finish() };
   }
 
   get bytes(): number {
@@ -75,10 +81,9 @@ export class LogBatch {
     return LogBatch.of(this.entries.filter(wanted));
   }
 
-  /** A StreamLogsResponse of these lines, encoded. */
-  answer(cursor: string): Uint8Array {
-    const rest = toBinary(StreamLogsResponseSchema, create(StreamLogsResponseSchema, { cursor }));
-    return Buffer.concat([this.#encoded, rest]);
+  /** A StreamLogsResponse of these lines, encoded, in parts that follow one another. */
+  answer(cursor: string): readonly Uint8Array[] {
+    return [this.#encoded, toBinary(StreamLogsResponseSchema, create(StreamLogsResponseSchema, { cursor }))];
   }
 
   /** The same, not encoded. */

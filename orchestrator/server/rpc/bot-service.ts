@@ -44,7 +44,7 @@ async function streamLogs(
   const query = unwrap(parseLogRequest(request));
   for await (const { batch, cursor } of deps.botLogs.read(bot, query, signal)) {
     const frame = binary
-      ? frameOf(batch.answer(cursor))
+      ? frameOf(...batch.answer(cursor))
       : encodeFrame(StreamLogsResponseSchema, batch.message(cursor), false);
     const next = write(frame);
     if (next !== true && !(await next)) return;

@@ -18,12 +18,17 @@ export function encodeFrame<S extends DescMessage>(schema: S, message: MessageSh
   return frameOf(binary ? toBinary(schema, message) : Buffer.from(toJsonString(schema, message)));
 }
 
-/** An encoded message as it is on the wire. */
-export function frameOf(body: Uint8Array): Uint8Array {
-  const frame = Buffer.allocUnsafeSlow(headBytes + body.length);
+/** An encoded message, in parts that follow one another, as it is on the wire. */
+export function frameOf(...parts: readonly Uint8Array[]): Uint8Array {
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  const frame = Buffer.allocUnsafeSlow(headBytes + length);
   frame.writeUInt8(0, 0);
-  frame.writeUInt32BE(body.length, 1);
-  frame.set(body, headBytes);
+  frame.writeUInt32BE(length, 1);
+  let at = headBytes;
+  for (const part of parts) {
+    frame.set(part, at);
+    at += part.length;
+  }
   return frame;
 }
 
