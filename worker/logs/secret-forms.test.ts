@@ -52,6 +52,7 @@ describe('a secret is masked', () => {
           );
         },
       ),
+      { numRuns: 30 },
     );
   });
 
