@@ -115,7 +115,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     sealKey,
     settings,
     blueprints: new Map([botRunner, testWorkflow].map((blueprint) => [blueprint.name, blueprint])),
-    taskOffered: () => restWorkers.ring(),
+    taskOffered: (type) => restWorkers.offered(type),
     fleet,
     decided: (bot) => histories.decided(bot),
     isHeld: (bot) => histories.isHeld(bot),

@@ -19,7 +19,7 @@ export type CommitEffect =
   /** The bots that have the tokens of a job that waits to take them over are to be stopped. */
   | { readonly kind: 'make_room'; readonly jobId: string }
   /** A task that any worker may take has been made. */
-  | { readonly kind: 'task_offered' }
+  | { readonly kind: 'task_offered'; readonly type: string }
   | { readonly kind: 'job_changed'; readonly job: JobRecord }
   | { readonly kind: 'log'; readonly about: Readonly<Record<string, string>>; readonly message: string };
 

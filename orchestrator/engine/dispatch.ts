@@ -78,7 +78,7 @@ export const dispatch = (context: EngineContext, change: Change, job: JobRecord,
 function offer(change: Change, job: JobRecord, { taskType }: Work): JobRecord {
   const taskId = change.newId();
   change.putTask(newTask(taskId, job.jobId, taskType, change.now));
-  change.afterCommit({ kind: 'task_offered' });
+  change.afterCommit({ kind: 'task_offered', type: taskType });
   return change.putJob(waiting({ ...job, taskId }, `no worker for ${taskType} has asked for work yet`));
 }
 

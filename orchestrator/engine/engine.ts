@@ -58,7 +58,7 @@ export interface EnginePorts extends EngineContext, Pick<ChangeInputs, 'seen' | 
   /** The end of a bot's log as text; rejects with ProblemError. */
   readonly readLogText: (bot: BotRecord, lines: number, signal: AbortSignal) => Promise<string>;
   /** A task that any worker may take has been made. */
-  readonly taskOffered: () => void;
+  readonly taskOffered: (type: string) => void;
   /** A job has changed: this is how it is now. */
   readonly jobChanged: (job: JobRecord) => void;
 }
@@ -185,7 +185,7 @@ export class Engine {
         });
         return;
       case 'task_offered':
-        this.#ports.taskOffered();
+        this.#ports.taskOffered(effect.type);
         return;
       case 'job_changed':
         this.#ports.jobChanged(effect.job);

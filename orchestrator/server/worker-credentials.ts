@@ -54,7 +54,7 @@ export class WorkerCredentials {
           hint: `If this is that worker and it has lost its DATA_DIR, an operator can readmit it with: ${cure}. Otherwise set a different WORKER_ID.`,
         });
       }
-      if (workers.allAccess().some((other) => other.credentialSha256 === credentialSha256)) {
+      if (workers.accessWith(credentialSha256) !== undefined) {
         refuse('PERMISSION_DENIED', 'The credential belongs to another worker id.', {
           hint: 'Give each worker its own DATA_DIR.',
         });

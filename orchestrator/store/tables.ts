@@ -113,6 +113,8 @@ export interface WorkerTable {
   setCordoned(workerId: string, cordoned: boolean): boolean;
   /** Who may speak as the worker; undefined for an id that never joined. */
   access(workerId: string): WorkerAccess | undefined;
+  /** Whose credential has this sha256. */
+  accessWith(credentialSha256: string): WorkerAccess | undefined;
   allAccess(): readonly WorkerAccess[];
   putAccess(access: WorkerAccess): void;
 }

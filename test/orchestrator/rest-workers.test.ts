@@ -82,6 +82,28 @@ describe('test_workflow', () => {
     expect((await waiting).body).toMatchObject({ type: 'process_data', params: { payload: 1 } });
   });
 
+  it('reaches those that wait, each a task of its own, whoever else waits or has gone', async () => {
+    const headers = { 'x-worker-token': 'test-worker-token' };
+    const next = (workerId: string, signal?: AbortSignal) =>
+      fetch(`${orchestrator.url}/_worker/workers/${workerId}/tasks/next`, { headers, ...(signal ? { signal } : {}) });
+    for (const workerId of ['w1', 'w2', 'w3']) await register(workerId, ['process_data']);
+    await register('other', ['something_else']);
+    const going = new AbortController();
+    const first = next('w1', going.signal);
+    const others = ['other', 'w2', 'w3'].map((workerId) => next(workerId, going.signal));
+    const left = new AbortController();
+    const leaving = next('w1', left.signal).catch(() => undefined);
+    left.abort();
+    await leaving;
+    for (const n of [1, 2, 3]) await workflow(n);
+    const tasks = await Promise.all(
+      [first, ...others.slice(1)].map(async (answer) => (await (await answer).json()) as JsonBody),
+    );
+    expect(tasks.map((task) => task.params.payload).sort()).toEqual([1, 2, 3]);
+    going.abort();
+    await Promise.allSettled(others);
+  });
+
   it('fails when its worker says so', async () => {
     await register('w1', ['process_data']);
     const { body } = await workflow('x');

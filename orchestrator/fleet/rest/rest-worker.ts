@@ -119,6 +119,11 @@ export class RestWorker {
     return { ...ids, type: typeOf(ensure), params: { ...base, ...params } };
   }
 
+  /** Who waits for its tasks looks again. */
+  wake(): void {
+    this.#bell?.();
+  }
+
   /** Calls back once when there may be a new task. */
   onTask(callback: () => void): () => void {
     this.#bell = callback;

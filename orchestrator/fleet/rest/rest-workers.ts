@@ -12,7 +12,6 @@ import type { Clock } from '#common/clock.ts';
 import { workerIdPattern } from '#common/ids.ts';
 import type { Logger } from '#common/log.ts';
 import { type Problem, problem, refuse } from '#common/problem.ts';
-import { Bell } from '#common/waiting/bell.ts';
 import { allCapabilities } from '../../core/placement-needs.ts';
 import type { Engine } from '../../engine/engine.ts';
 import type { Store } from '../../store/store.ts';
@@ -20,6 +19,7 @@ import { wantTask, wantWorker } from '../../store/want.ts';
 import type { Fleet, SessionFacts } from '../fleet.ts';
 import { type ParamsOf, type RestResult, type RestTask, RestWorker } from './rest-worker.ts';
 import { TaskPauses } from './task-pauses.ts';
+import { WaitingWorkers } from './waiting-workers.ts';
 
 export interface Registration {
   readonly workerId: string;
@@ -52,20 +52,24 @@ const taskPrefix = 'task.';
 /** What the original's SDK says of a failure that may pass. */
 const transientCode = 'TRANSIENT_ERROR';
 
+/** Types of tasks about no bot. */
+const freeTypesOf = ({ supportedTasks }: RestWorker): readonly string[] =>
+  supportedTasks.filter((type) => type !== 'start_bot' && type !== 'stop_bot');
+
 export class RestWorkers {
   readonly #deps: RestWorkersDeps;
   readonly #members = new Map<string, Member>();
   /** Registered before this process began, and not seen since: what each can do. */
   readonly #registered = new Map<string, readonly string[]>();
   readonly #lastSeen = new Map<string, number>();
-  readonly #waiting = new Set<Bell>();
+  readonly #waiting = new WaitingWorkers();
   readonly #pauses: TaskPauses;
   #cancelExpiry: (() => void) | undefined;
   #stopped = false;
 
   constructor(deps: RestWorkersDeps) {
     this.#deps = deps;
-    this.#pauses = new TaskPauses(deps.clock, () => this.ring());
+    this.#pauses = new TaskPauses(deps.clock, () => this.#ring());
   }
 
   /** Takes up the registrations from before a restart: each worker is a member again once it is seen. */
@@ -127,9 +131,12 @@ export class RestWorkers {
       told: undefined,
     };
     const member = { facts, worker };
+    const before = this.#members.get(workerId);
     this.#registered.delete(workerId);
     this.#members.set(workerId, member);
     this.#seen(workerId);
+    // It may take other types now.
+    before?.worker.wake();
     const runsBots = supportedTasks.includes('start_bot');
     this.#deps.fleet.join(facts, runsBots, 'it does not run bots');
     // Ends with an error when a newer session takes its place: then there is nothing left to do here.
@@ -176,22 +183,25 @@ export class RestWorkers {
   async nextTask(workerId: string, waitMs: number, signal: AbortSignal): Promise<RestTask | undefined> {
     await this.#expire();
     const end = this.#deps.clock.monotonicMs() + waitMs;
-    for (;;) {
-      const { worker } = await this.#member(workerId);
-      const bell = new Bell();
-      const stopBell = worker.onTask(() => bell.ring());
-      this.#waiting.add(bell);
-      try {
-        const task = signal.aborted ? undefined : await this.#take(workerId, worker);
-        if (task !== undefined && !signal.aborted) return task;
-        if (task !== undefined) await this.#giveBack(workerId, worker, task.task_id);
-        const left = end - this.#deps.clock.monotonicMs();
-        if (left <= 0 || signal.aborted) return undefined;
-        await bell.wait({ clock: this.#deps.clock, afterMs: left, signal });
-      } finally {
-        stopBell();
-        this.#waiting.delete(bell);
+    const waiting = this.#waiting.join();
+    try {
+      for (;;) {
+        const { worker } = await this.#member(workerId);
+        const stopBell = worker.onTask(() => waiting.bell.ring());
+        try {
+          this.#waiting.looks(waiting, freeTypesOf(worker));
+          const task = signal.aborted ? undefined : await this.#take(workerId, worker);
+          if (task !== undefined && !signal.aborted) return task;
+          if (task !== undefined) await this.#giveBack(workerId, worker, task.task_id);
+          const left = end - this.#deps.clock.monotonicMs();
+          if (left <= 0 || signal.aborted) return undefined;
+          await waiting.bell.wait({ clock: this.#deps.clock, afterMs: left, signal });
+        } finally {
+          stopBell();
+        }
       }
+    } finally {
+      this.#waiting.leave(waiting);
     }
   }
 
@@ -206,19 +216,24 @@ export class RestWorkers {
   async #giveBack(workerId: string, worker: RestWorker, taskId: string): Promise<void> {
     worker.offerAgain(taskId);
     const reason = `worker ${workerId} disconnected before it received the task`;
-    if (await this.#deps.engine.giveBackTask(workerId, taskId, reason)) this.ring();
+    if (await this.#deps.engine.giveBackTask(workerId, taskId, reason)) this.#ring();
   }
 
   async #freeTask(workerId: string, worker: RestWorker): Promise<RestTask | undefined> {
-    const types = worker.supportedTasks.filter((type) => type !== 'start_bot' && type !== 'stop_bot');
+    const types = freeTypesOf(worker);
     if (types.length === 0) return undefined;
     const task = await this.#deps.engine.takeTask(workerId, types, this.#pauses.waiting());
     return task && { task_id: task.taskId, job_id: task.jobId, type: task.type, params: task.params };
   }
 
-  /** A task that any worker may take was created: all who wait look again. */
-  ring(): void {
-    for (const bell of this.#waiting) bell.ring();
+  /** A task of this type, which any worker may take, was created. */
+  offered(type: string): void {
+    this.#waiting.offered(type);
+  }
+
+  /** There may be tasks again that any worker may take. */
+  #ring(): void {
+    this.#waiting.wakeAll();
   }
 
   /** Takes a result. A task that is not this worker's, or has ended, is PERMISSION_DENIED or ignored. */
@@ -342,6 +357,6 @@ export class RestWorkers {
   }
 
   async #giveBackTasksOf(workerId: string, reason: string): Promise<void> {
-    if (await this.#deps.engine.giveBackTasksOf(workerId, reason)) this.ring();
+    if (await this.#deps.engine.giveBackTasksOf(workerId, reason)) this.#ring();
   }
 }

@@ -1,6 +1,7 @@
 /** Workers in memory, also those that are forgotten: their names are few. */
 import type { WorkerAccess, WorkerRecord } from '../../core/records.ts';
 import type { WorkerTable } from '../tables.ts';
+import { Groups } from './indexes.ts';
 import type { Loading } from './loading.ts';
 import { Rows } from './rows.ts';
 import type { Undo } from './undo.ts';
@@ -13,7 +14,8 @@ export interface WorkerRow {
 
 export function createWorkers(undo: Undo, loading: Loading, roomGrew: () => void) {
   const rows = new Rows<WorkerRow>({ name: 'workers', undo, loading });
-  const access = new Rows<WorkerAccess>({ name: 'access', undo, loading });
+  const byCredential = new Groups<WorkerAccess>(({ credentialSha256 }) => credentialSha256 ?? undefined);
+  const access = new Rows<WorkerAccess>({ name: 'access', undo, loading, indexes: { credential: byCredential } });
   const change = (workerId: string, next: (row: WorkerRow) => WorkerRow): boolean => {
     const row = rows.get(workerId);
     if (row !== undefined) rows.put(workerId, next(row));
@@ -45,6 +47,7 @@ export function createWorkers(undo: Undo, loading: Loading, roomGrew: () => void
       return change(workerId, (row) => ({ ...row, cordoned }));
     },
     access: (workerId) => access.get(workerId),
+    accessWith: (credentialSha256) => [...byCredential.of(credentialSha256).values()][0],
     allAccess: () => [...access.values()].sort((a, b) => (a.workerId < b.workerId ? -1 : 1)),
     putAccess: (record) => access.put(record.workerId, record),
   };

@@ -78,6 +78,19 @@ export function describeStore(name: string, open: () => Promise<StoreHarness>): 
       expect(await names(store)).toHaveLength(3);
     });
 
+    it('give a credential to one worker: of two that join at once with the same, one is refused', async () => {
+      const credentialSha256 = 'a'.repeat(64);
+      const join = (workerId: string) =>
+        store.change([], ({ workers }) => {
+          if (workers.accessWith(credentialSha256) !== undefined) throw refused();
+          workers.putAccess({ workerId, credentialSha256, revoked: false });
+        });
+      const joined = await Promise.allSettled([join('w1'), join('w2')]);
+      expect(joined.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+      const has = (of: Store) => of.look([], ({ workers }) => workers.accessWith(credentialSha256)?.workerId);
+      expect(await has(await harness.reopen())).toBe(joined[0]?.status === 'fulfilled' ? 'w1' : 'w2');
+    });
+
     it('with one Idempotency-Key make one job, at once and later, also after it was opened again', async () => {
       const make = (from: Store, jobId: string) =>
         from.change([wantIdempotencyKey('ann', 'k')], (tx) => {

@@ -1,0 +1,65 @@
+import { beforeEach, expect, it } from 'vitest';
+import { WaitingWorkers } from './waiting-workers.ts';
+
+let waiting: WaitingWorkers;
+let woken: string[];
+beforeEach(() => {
+  waiting = new WaitingWorkers();
+  woken = [];
+});
+
+/** Waits for tasks; each time that it is woken is noted. */
+function join(name: string, ...types: string[]) {
+  const worker = waiting.join();
+  waiting.looks(worker, types);
+  worker.bell.ring = () => {
+    woken.push(name);
+  };
+  return worker;
+}
+
+it('a task wakes one of those that take it, who has waited longest, and each of several tasks another one', () => {
+  join('other', 'b');
+  const first = join('first', 'a');
+  join('second', 'b', 'a');
+  waiting.offered('a');
+  expect(woken).toEqual(['first']);
+  waiting.offered('a');
+  waiting.offered('a');
+  expect(woken).toEqual(['first', 'second']);
+  // It has looked, and waits again.
+  waiting.looks(first, ['a']);
+  waiting.offered('a');
+  expect(woken).toEqual(['first', 'second', 'first']);
+});
+
+it('who leaves without having looked passes the task on; who has looked does not', () => {
+  const first = join('first', 'a');
+  const second = join('second', 'a');
+  join('third', 'a');
+  waiting.offered('a');
+  waiting.leave(first);
+  expect(woken).toEqual(['first', 'second']);
+  waiting.looks(second, ['a']);
+  waiting.leave(second);
+  expect(woken).toEqual(['first', 'second']);
+  waiting.offered('a');
+  expect(woken).toEqual(['first', 'second', 'third']);
+});
+
+it('who takes other types by now passes the task on when it looks', () => {
+  const first = join('first', 'a');
+  join('second', 'a');
+  waiting.offered('a');
+  waiting.looks(first, ['b']);
+  expect(woken).toEqual(['first', 'second']);
+  waiting.offered('b');
+  expect(woken).toEqual(['first', 'second', 'first']);
+});
+
+it('all are woken when there may be tasks of any type', () => {
+  join('first', 'a');
+  join('second', 'b');
+  waiting.wakeAll();
+  expect(woken).toEqual(['first', 'second']);
+});
