@@ -143,7 +143,8 @@ describe('the process runtime', { timeout: 60 * second }, () => {
     const id = await runtime.create(plan(['print', 'ready']), patience());
     await runtime.start(id, patience());
     await untilPrinted(runtime, id, 'ready');
-    await runtime.shutdown(10 * second);
+    // What is left of a time is seldom whole.
+    await runtime.shutdown(10 * second + 0.5);
     expect(await runtimeIn(dir).inspect(id, patience())).toMatchObject({ status: 'exited', exitCode: 0 });
   });
 

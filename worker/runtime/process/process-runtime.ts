@@ -197,7 +197,7 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerR
       ),
     async shutdown(graceMs) {
       const running = (await listFacts(store)).filter(({ status }) => status === 'running');
-      const signal = AbortSignal.timeout(graceMs + 30_000);
+      const signal = AbortSignal.timeout(Math.ceil(graceMs) + 30_000);
       await Promise.all(running.map(({ id }) => stop(id, graceMs, signal)));
     },
   };
