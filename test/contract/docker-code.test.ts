@@ -37,8 +37,7 @@ describe.skipIf('skip' in given)('code and data on a Docker engine', { timeout: 
   });
   afterAll(() => removeAllOf(engine, userId, network));
 
-  test('a bot owns its /data again that an operator gave away while it was stopped', async ({ skip }) => {
-    if (isPodman) skip('Podman 4.3 was seen not to give it back');
+  test('a bot owns its /data again that an operator gave away while it was stopped', async () => {
     const botId = 'given-away';
     const key = { userId, botId };
     await buildBot(runtime, 'python', { key, workerId });

@@ -1,8 +1,11 @@
+import { Readable } from 'node:stream';
+import { pack } from 'tar-stream';
 import { expect, it } from 'vitest';
 import { systemClock } from '#common/clock.ts';
 import { silentLogger } from '#common/log.ts';
 import { Secret } from '#common/secret.ts';
 import type { ContainerPlan } from '../container-runtime.ts';
+import { record } from './answers.ts';
 import { prepareDataFolder } from './data-folder.ts';
 import { createDataOwners } from './data-owners.ts';
 import type { EngineClient } from './engine-client.ts';
@@ -51,4 +54,36 @@ it('looks at /data again whenever somebody may have had a hand in it', async () 
   expect(await looksFor('10001:10001', true)).toBe(1);
   // The engine gives an empty folder to whom the image says, and only those of simple mode say the right thing.
   expect(await looksFor('10001:10001', true, { run: { kind: 'image' } })).toBe(1);
+});
+
+it('with Podman, which does not say who owns a file, lets the helper run once, and whenever the folder is root’s by name', async () => {
+  let uname = '';
+  const helpers: unknown[] = [];
+  const engine: EngineClient = {
+    kind: async () => 'podman',
+    api: async () => 41,
+    async call({ path, body }) {
+      if (path === '/containers/create') helpers.push(record(body)['Cmd']);
+      return { Id: 'helper', StatusCode: 0 };
+    },
+    async stream() {
+      const tar = pack();
+      // Always the user of the container.
+      tar.entry({ name: '/', type: 'directory', uid: 10001, gid: 10001, uname });
+      tar.finalize();
+      return Readable.from(tar);
+    },
+  };
+  const owners = createDataOwners(engine, systemClock);
+  const prepare = async () => {
+    helpers.length = 0;
+    const made = { id: 'c', user: '10001:10001', plan, isAsLeft: false };
+    await prepareDataFolder({ engine, logger: silentLogger, owners }, made, AbortSignal.timeout(5000));
+    return helpers;
+  };
+  const chown = [['-hR', '10001:10001', '/data']];
+  expect(await prepare()).toEqual(chown);
+  expect(await prepare()).toEqual([]);
+  uname = 'root';
+  expect(await prepare()).toEqual(chown);
 });

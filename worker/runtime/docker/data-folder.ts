@@ -44,12 +44,20 @@ export async function prepareDataFolder(
   const volume = volumeName(plan.key);
   // Only root can give the folder away, and the one before was not root. While it is empty the engine gives it to whom the folder of
   // the image belongs to, each time anew: in images of simple mode, to their user.
-  const isOwn = plan.run.kind === 'simple' && owner !== undefined && owner.uid !== 0 && owners.of(volume) === owner.uid;
+  const known = owners.of(volume);
+  const isOwn = plan.run.kind === 'simple' && owner !== undefined && owner.uid !== 0 && known === owner.uid;
   if (isAsLeft && isOwn) return owner;
   owners.forget(volume);
   if (owner === undefined || owner.uid === 0) return owner;
   const [folder, first] = await firstEntries(engine, id, signal);
-  if (folder !== undefined && folder.uid !== owner.uid) {
+  // Podman reports the container's own user as the owner of every file, and of the true owner only the name. Nor does what is put
+  // into a container that does not run reach the folder itself. So the helper runs at a bot's first start by this worker process, and when
+  // the folder is root's.
+  if ((await engine.kind(signal)) === 'podman') {
+    if (folder !== undefined && (known !== owner.uid || folder.uname === 'root')) {
+      await handOver(deps, plan, owner, signal);
+    }
+  } else if (folder !== undefined && folder.uid !== owner.uid) {
     // What is in it first: an interrupted change is started over as long as the folder itself is another's.
     if (first !== undefined) await handOver(deps, plan, owner, signal);
     await giveFolder(engine, id, owner, folder.mode ?? 0o755, signal);
