@@ -1,8 +1,8 @@
 /** What a bot keeps: its /data, and the volumes that its images declared. */
 import { type BotKey, volumeName } from '#common/ids.ts';
 import { refuse } from '#common/problem.ts';
-import { labelNames } from '../labels.ts';
-import { list, record, text } from './answers.ts';
+import { list, record, text, texts } from './answers.ts';
+import { ownerLabels } from './container-options.ts';
 import type { EngineClient } from './engine-client.ts';
 import { hasStatus } from './engine-errors.ts';
 
@@ -46,14 +46,14 @@ export async function removeBotVolumes(
 ): Promise<void> {
   const own = volumeName(key);
   // Another worker on this engine may have volumes of the same bot.
-  const label = [
-    `${labelNames.marker}=true`,
-    `${labelNames.workerId}=${workerId}`,
-    `${labelNames.userId}=${key.userId}`,
-    `${labelNames.botId}=${key.botId}`,
-  ];
+  const labels = Object.entries(ownerLabels({ key, workerId }));
+  const label = labels.map(([name, value]) => `${name}=${value}`);
   const answer = record(await engine.call({ method: 'GET', path: '/volumes', query: { filters: { label } } }, signal));
-  const names = list(answer['Volumes']).map((volume) => text(record(volume)['Name']));
+  // Podman 4.3 lists those that have any of the labels.
+  const owned = list(answer['Volumes'])
+    .map(record)
+    .filter(({ Labels }) => labels.every(([name, value]) => texts(Labels)[name] === value));
+  const names = owned.map(({ Name }) => text(Name));
   for (const name of names.filter((one) => one === own || one.startsWith(`${own}_`))) {
     try {
       await engine.call({ method: 'DELETE', path: `/volumes/${encodeURIComponent(name)}` }, signal);
