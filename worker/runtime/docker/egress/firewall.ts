@@ -11,6 +11,7 @@ import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import { refuse } from '#common/problem.ts';
 import { orAbort } from '#common/waiting/abort.ts';
+import { withTimeLimit } from '#common/waiting/time-limit.ts';
 import type { SafetyCheck } from '../../safety.ts';
 import type { EgressSetting } from './egress-setting.ts';
 import { placeText } from './places.ts';
@@ -75,7 +76,9 @@ export function createFirewall(options: FirewallOptions): Firewall {
   };
   const set = async () => {
     const absencesBefore = absences;
-    const found = await setRules(setting, AbortSignal.timeout(setMs));
+    const found = await withTimeLimit(clock, 'setting the firewall', setMs, undefined, (signal) =>
+      setRules(setting, signal),
+    );
     // What was seen of an engine before it went away says nothing of the one that came back.
     if (absences !== absencesBefore) return;
     const atMs = clock.monotonicMs();
