@@ -18,7 +18,10 @@ import { logLevels } from '#common/log.ts';
 import { isLoopbackHost } from '#common/loopback.ts';
 import { Secret } from '#common/secret.ts';
 import { type NatsTarget, parseNatsUrl } from './events/nats/nats-url.ts';
+import { parsePublicNames } from './server/admission/visitors.ts';
 import { type CorsOrigins, parseCorsOrigins } from './server/cors.ts';
+import { type IsProxy, parseTrustedProxies } from './server/port/addresses.ts';
+import { mostConnections } from './server/port/most-connections.ts';
 import type { Retention } from './store/pruning.ts';
 
 /** 32 bytes as base64 or hex. */
@@ -194,6 +197,55 @@ export const orchestratorVariables = {
       return origins;
     },
   ),
+  publicNames: custom(
+    {
+      name: 'PUBLIC_NAME',
+      doc: 'Host names by which the API may be called, separated by commas, without a scheme or port. On loopback they are added to its own names; elsewhere any name is taken until this is set. With it, the development tokens are refused.',
+      shownDefault: 'none',
+    },
+    (value) => {
+      const names = parsePublicNames(value ?? '');
+      if (names === undefined)
+        throw new BadValue('must be host names such as bots.example.org, without a scheme or port');
+      return names;
+    },
+  ),
+  trustedProxies: custom(
+    {
+      name: 'TRUSTED_PROXIES',
+      doc: 'Addresses and blocks, such as 127.0.0.1,10.0.0.0/8, of proxies whose X-Forwarded-For or PROXY protocol is believed.',
+      shownDefault: 'none',
+    },
+    (value) => {
+      const isProxy = parseTrustedProxies(value ?? '');
+      if (isProxy === undefined) throw new BadValue('must be addresses or blocks such as 127.0.0.1 or 10.0.0.0/8');
+      return isProxy;
+    },
+  ),
+  maxConnections: integer(
+    {
+      name: 'MAX_CONNECTIONS',
+      doc: 'How many connections there may be at once; the last twentieth is kept for the admin token, workers and health checks.',
+      min: 64,
+      max: 1_000_000,
+      shownDefault: '20000, or what the limit of open files allows',
+    },
+    0,
+  ),
+  requestsPerSecond: integer(
+    {
+      name: 'REQUESTS_PER_SECOND',
+      doc: 'How many requests a second one user may make, over time; twice as many at once.',
+      min: 1,
+      max: 1_000_000,
+      shownDefault: '5000, with STRANGERS=1 100',
+    },
+    0,
+  ),
+  strangers: flag({
+    name: 'STRANGERS',
+    doc: '1 for users you do not know: the development tokens are refused, and each user may make fewer requests.',
+  }),
   logLevel: choice({ name: 'LOG_LEVEL', doc: 'Lowest severity that is logged.' }, logLevels, 'info'),
 };
 
@@ -232,6 +284,15 @@ export interface OrchestratorConfig {
   readonly retention: Retention;
   readonly nats: NatsTarget | undefined;
   readonly corsOrigins: CorsOrigins;
+  /** Whether only this machine can reach the port, as far as the settings say. */
+  readonly loopback: boolean;
+  /** Whether one of the tokens is one that everybody knows. */
+  readonly developmentTokens: boolean;
+  readonly publicNames: readonly string[];
+  readonly isProxy: IsProxy;
+  readonly maxConnections: number;
+  /** Of one user. */
+  readonly requestsPerSecond: number;
   readonly logLevel: RawConfig['logLevel'];
 }
 
@@ -250,28 +311,39 @@ export function readOrchestratorConfig(env: NodeJS.ProcessEnv): OrchestratorConf
       `HOST ${raw.host} is not loopback: set TLS_CERT and TLS_KEY, or ALLOW_CLEARTEXT=1 behind a TLS proxy`,
     );
   }
+  // Whoever sets these means others than the one who sits at the machine.
+  const [open] = [
+    ...(loopback ? [] : ['HOST is not loopback']),
+    ...(raw.publicNames.length > 0 ? ['PUBLIC_NAME is set'] : []),
+    ...(raw.strangers ? ['STRANGERS is 1'] : []),
+  ];
+  const areAllowed = raw.allowDevelopmentTokens && !raw.strangers && raw.publicNames.length === 0;
   const refuseDevelopment = (name: string, token: Secret | undefined): void => {
-    if (loopback || raw.allowDevelopmentTokens || token === undefined) return;
+    if (open === undefined || areAllowed || token === undefined) return;
     if (developmentWords.includes(token.reveal())) {
       mistakes.push(
-        `${name} is a development token, which everybody knows, and HOST ${raw.host} is not loopback: set a token of your own; sh scripts/make-tokens.sh generates them`,
+        `${name} is a development token, which everybody knows, and ${loopback ? open : `HOST ${raw.host} is not loopback`}: set a token of your own; sh scripts/make-tokens.sh generates them`,
       );
     }
   };
   const development = (name: 'CLIENT_TOKEN' | 'WORKER_TOKEN', token: Secret | undefined): Secret => {
-    if (token === undefined && !loopback) mistakes.push(`${name} must be set when HOST is not loopback`);
+    if (token === undefined && open !== undefined) mistakes.push(`${name} must be set when ${open}`);
     refuseDevelopment(name, token);
     return token ?? new Secret(developmentTokens[name]);
   };
   refuseDevelopment('ADMIN_TOKEN', raw.adminToken);
+  const clientToken = development('CLIENT_TOKEN', raw.clientToken);
+  const workerToken = development('WORKER_TOKEN', raw.workerToken);
+  const adminToken = raw.adminToken ?? (open === undefined ? new Secret(developmentTokens.ADMIN_TOKEN) : undefined);
+  const tokens = [clientToken, workerToken, ...(adminToken ? [adminToken] : [])].map((token) => token.reveal());
   const config: OrchestratorConfig = {
     host: raw.host,
     port: raw.port,
     tls,
     dir: join(raw.dataDir, 'orchestrator'),
-    clientToken: development('CLIENT_TOKEN', raw.clientToken),
-    adminToken: raw.adminToken ?? (loopback ? new Secret(developmentTokens.ADMIN_TOKEN) : undefined),
-    workerToken: development('WORKER_TOKEN', raw.workerToken),
+    clientToken,
+    adminToken,
+    workerToken,
     secretsKey: raw.secretsKey,
     acceptLostKey: raw.acceptLostKey,
     acceptRestore: raw.acceptRestore,
@@ -287,10 +359,15 @@ export function readOrchestratorConfig(env: NodeJS.ProcessEnv): OrchestratorConf
     },
     nats: raw.natsUrl,
     corsOrigins: raw.corsOrigins,
+    loopback,
+    developmentTokens: tokens.some((token) => developmentWords.includes(token)),
+    publicNames: raw.publicNames,
+    isProxy: raw.trustedProxies,
+    maxConnections: raw.maxConnections || mostConnections(),
+    requestsPerSecond: raw.requestsPerSecond || (raw.strangers ? 100 : 5_000),
     logLevel: raw.logLevel,
   };
-  const tokens = [config.clientToken, config.workerToken, ...(config.adminToken ? [config.adminToken] : [])];
-  if (new Set(tokens.map((token) => token.reveal())).size < tokens.length) {
+  if (new Set(tokens).size < tokens.length) {
     mistakes.push('CLIENT_TOKEN, ADMIN_TOKEN and WORKER_TOKEN must differ');
   }
   if (mistakes.length > 0) throw new ConfigError(mistakes);

@@ -29,9 +29,12 @@ import { WorkerWatch } from './fleet/worker-watch.ts';
 import { BotLogReader } from './logs/bot-log-reader.ts';
 import { BuildOutputHub } from './logs/build-output-hub.ts';
 import { readLogText } from './logs/log-text.ts';
+import { createAdmission } from './server/admission/admission.ts';
+import { usualRates } from './server/admission/usual-rates.ts';
 import { type ConfiguredToken, TokenBook } from './server/auth.ts';
 import { createDoors } from './server/doors.ts';
-import { openPort } from './server/port.ts';
+import { boundsOf, Connections } from './server/port/connections.ts';
+import { openPort } from './server/port/port.ts';
 import { stoppingError } from './server/rpc/cut-short.ts';
 import { readTlsPair, watchTlsFiles } from './server/tls-files.ts';
 import { WorkerCredentials } from './server/worker-credentials.ts';
@@ -171,6 +174,19 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
   };
   const draining = new AbortController();
   const stopping = new AbortController();
+  const connections = new Connections(boundsOf(config.maxConnections));
+  const { isProxy, loopback, developmentTokens, publicNames, corsOrigins } = config;
+  const admission = createAdmission({
+    tokens,
+    logger,
+    isProxy,
+    connections,
+    visitors: { loopback, developmentTokens, publicNames, origins: corsOrigins },
+    rates: usualRates(config.requestsPerSecond),
+  });
+  if (!loopback && !developmentTokens && publicNames.length === 0) {
+    logger.warn('PUBLIC_NAME is not set: the API may be called by any host name; set it to the names that you use');
+  }
   const handler = createDoors(
     {
       tokens,
@@ -193,8 +209,10 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
       session,
       restWorkers,
       maxArtifactBytes,
-      corsOrigins: config.corsOrigins,
+      corsOrigins,
+      hsts: config.tls !== undefined,
     },
+    admission,
     { draining: draining.signal, shutdown: stopping.signal },
   );
   await engine.start();
@@ -205,6 +223,8 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     host: config.host,
     port: config.port,
     handler,
+    connections,
+    isProxy,
     onError,
     ...(tls ? { tls } : {}),
   }).catch(async (error: unknown) => {

@@ -14,6 +14,8 @@ export interface Identity {
   readonly scope: Scope;
   /** The worker that the credential stands for; undefined for every token, join tokens among them. */
   readonly workerId?: string;
+  /** Whether somebody may come upon the token by trying: one that an operator made up. */
+  readonly guessable: boolean;
   /** Aborts when the token is revoked: what is open with it must end. */
   readonly revoked: AbortSignal;
 }
@@ -30,21 +32,31 @@ export interface ConfiguredToken {
 
 interface Entry {
   readonly record: TokenRecord;
+  readonly guessable: boolean;
   readonly revoked: AbortController;
 }
 
 // 256 bits: far beyond guessing, so a plain sha256 of it is as safe at rest as a slow hash.
 const tokenBytes = 32;
+// Of an operator's own tokens, those that are as long as scripts/make-tokens.sh makes them are taken for random.
+const guessableMaxLength = 31;
 
 export class TokenBook {
   readonly #store: Store;
   readonly #byHash: Map<string, Entry>;
   readonly #workers: WorkerCredentials;
 
-  private constructor(store: Store, records: readonly TokenRecord[], workers: WorkerCredentials) {
+  private constructor(
+    store: Store,
+    records: readonly TokenRecord[],
+    guessable: ReadonlySet<string>,
+    workers: WorkerCredentials,
+  ) {
     this.#store = store;
     this.#workers = workers;
-    this.#byHash = new Map(records.map((record) => [record.tokenSha256, entryOf(record)]));
+    this.#byHash = new Map(
+      records.map((record) => [record.tokenSha256, entryOf(record, guessable.has(record.tokenSha256))]),
+    );
   }
 
   /** Stores the configured tokens' hashes and loads all. Callers may also come with the credential of a worker. */
@@ -61,7 +73,10 @@ export class TokenBook {
       }
       return tx.tokens.all();
     });
-    return new TokenBook(store, records, workers);
+    const guessable = configured
+      .map(({ token }) => token.reveal())
+      .filter(({ length }) => length <= guessableMaxLength);
+    return new TokenBook(store, records, new Set(guessable.map(sha256)), workers);
   }
 
   /**
@@ -69,23 +84,27 @@ export class TokenBook {
    * Throws UNAUTHENTICATED for none, a garbled, an unknown or two different tokens; the answer is the same for all of them.
    */
   identify(header: (name: string) => string | null | undefined): Identity {
-    const tokens = new Set<string>();
-    const authorization = header('authorization');
-    if (authorization) tokens.add(/^Bearer ([\x21-\x7e]{1,512})$/i.exec(authorization)?.[1] ?? '');
-    for (const name of ['x-avtomatika-token', 'x-worker-token']) {
-      const value = header(name);
-      if (value) tokens.add(value);
-    }
+    const tokens = tokensIn(header);
     const [token = ''] = tokens;
     const hash = tokens.size === 1 ? sha256(token) : '';
     const worker = this.#workers.find(hash);
-    if (worker !== undefined) return { userId: 'worker', scope: 'worker', ...worker };
+    if (worker !== undefined) return { userId: 'worker', scope: 'worker', guessable: false, ...worker };
     const entry = this.#byHash.get(hash);
     if (entry === undefined) {
       refuse('UNAUTHENTICATED', tokens.size === 0 ? 'No token was sent.' : 'The token is not valid.');
     }
     const { userId, scope } = entry.record;
-    return { userId, scope, revoked: entry.revoked.signal };
+    return { userId, scope, guessable: entry.guessable, revoked: entry.revoked.signal };
+  }
+
+  /** Whether there is any token, right or wrong. */
+  isSent(header: (name: string) => string | null | undefined): boolean {
+    return tokensIn(header).size > 0;
+  }
+
+  /** True for the sha256 of a token, of whatever kind. */
+  has(tokenSha256: string): boolean {
+    return this.#byHash.has(tokenSha256);
   }
 
   /** All tokens, by user and name. */
@@ -115,7 +134,7 @@ export class TokenBook {
       createdAt: now,
     };
     await this.#store.change([], (tx) => tx.tokens.put(record));
-    this.#byHash.set(record.tokenSha256, entryOf(record));
+    this.#byHash.set(record.tokenSha256, entryOf(record, false));
     return { record, value };
   }
 
@@ -127,7 +146,22 @@ export class TokenBook {
   }
 }
 
-const entryOf = (record: TokenRecord): Entry => ({ record, revoked: new AbortController() });
+const entryOf = (record: TokenRecord, guessable: boolean): Entry => ({
+  record,
+  guessable,
+  revoked: new AbortController(),
+});
+
+function tokensIn(header: (name: string) => string | null | undefined): ReadonlySet<string> {
+  const tokens = new Set<string>();
+  const authorization = header('authorization');
+  if (authorization) tokens.add(/^Bearer ([\x21-\x7e]{1,512})$/i.exec(authorization)?.[1] ?? '');
+  for (const name of ['x-avtomatika-token', 'x-worker-token']) {
+    const value = header(name);
+    if (value) tokens.add(value);
+  }
+  return tokens;
+}
 
 /** Throws PERMISSION_DENIED when the token is of another kind. */
 export function requireScope(identity: Identity, ...scopes: readonly Scope[]): Identity {

@@ -9,11 +9,11 @@ import { WorkerService } from '#gen/botrunner/v1/worker_service_pb.js';
 import { Health } from '#gen/grpc/health/v1/health_pb.js';
 import { ServerReflection } from '#gen/grpc/reflection/v1/reflection_pb.js';
 import type { Scope } from '../core/records.ts';
-import { type CallTerms, createAdmission } from './admission/admission.ts';
+import type { Admission, CallTerms } from './admission/admission.ts';
 import type { BodyKind } from './admission/body-kinds.ts';
 import { applyCors, type CorsOrigins } from './cors.ts';
 import { guard } from './guard.ts';
-import type { Handler } from './port.ts';
+import type { Handler } from './port/port.ts';
 import { createRestHandler, type RestDeps } from './rest/routes.ts';
 import { type AdminServiceDeps, createAdminService } from './rpc/admin-service.ts';
 import { type ArtifactServiceDeps, createArtifactService } from './rpc/artifact-service.ts';
@@ -36,7 +36,11 @@ export type DoorsDeps = JobServiceDeps &
   ArtifactServiceDeps &
   WorkerServiceDeps &
   AdminServiceDeps &
-  Omit<RestDeps, 'doorway'> & { readonly corsOrigins: CorsOrigins };
+  Omit<RestDeps, 'doorway'> & {
+    readonly corsOrigins: CorsOrigins;
+    /** Whether browsers are told to come with TLS alone: https://www.rfc-editor.org/rfc/rfc6797. */
+    readonly hsts: boolean;
+  };
 
 // Each takes about half a millisecond, and others have their turn after so many.
 const watchersPerTurn = 4;
@@ -48,7 +52,7 @@ export interface Ending {
   readonly shutdown: AbortSignal;
 }
 
-export function createDoors(deps: DoorsDeps, { draining, shutdown }: Ending): Handler {
+export function createDoors(deps: DoorsDeps, admission: Admission, { draining, shutdown }: Ending): Handler {
   const doorway = new Doorway(watchersPerTurn, (error) =>
     deps.logger.error({ err: error }, 'letting watchers in failed'),
   );
@@ -76,15 +80,15 @@ export function createDoors(deps: DoorsDeps, { draining, shutdown }: Ending): Ha
     shutdown,
   });
   const rest = createRestHandler({ ...deps, doorway }, shutdown);
-  const admission = createAdmission(deps);
   return guard(
     {
-      handle: async (request, response, target) => {
+      handle: async (request, response, target, connection) => {
+        if (deps.hsts) response.setHeader('strict-transport-security', 'max-age=31536000');
         if (applyCors(deps.corsOrigins, request, response)) return;
         const call = procedures.takes(request, target)
           ? procedures.find(request, response, target)
           : rest.find(request, response);
-        const admitted = admission.admit(request, call);
+        const admitted = admission.admit({ request, response, connection }, call);
         await (admitted.ok ? call.handle(admitted.value) : call.refuse(admitted.problem));
       },
       refuse: (request, response, problem) =>
@@ -119,6 +123,7 @@ const bodyOf = new Map<DescMethod, BodyKind>([
 
 function termsOf(method: DescMethod): CallTerms {
   const scope = scopeOf.get(method.parent);
+  if (method === Health.method.check) return { scopes: undefined, body: 'open', isHealthCheck: true };
   if (scope === undefined) return { scopes: undefined, body: 'open' };
   return { scopes: [scope], body: bodyOf.get(method) ?? 'small' };
 }

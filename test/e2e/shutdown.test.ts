@@ -75,8 +75,8 @@ describe.concurrent('SIGTERM', { timeout: 60_000 }, () => {
     // They never close, and most never read: a half request, a body that stops, a stream of events, a long poll.
     for (const text of [
       'GET /hea',
-      `POST /jobs HTTP/1.1\r\nHost: a\r\n${auth}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`,
-      `GET /events HTTP/1.1\r\nHost: a\r\n${auth}\r\n\r\n`,
+      `POST /jobs HTTP/1.1\r\nHost: localhost\r\n${auth}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`,
+      `GET /events HTTP/1.1\r\nHost: localhost\r\n${auth}\r\n\r\n`,
       'PRI * HTTP/2.0\r\n',
       '',
     ]) {

@@ -18,7 +18,7 @@ let orchestrator: TestOrchestrator;
 let halfHeads: Promise<readonly string[]>;
 beforeAll(async () => {
   orchestrator = await startTestOrchestrator();
-  const whole = 'GET /health HTTP/1.1\r\nHost: a\r\n\r\n';
+  const whole = 'GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n';
   const half = 'GET /health HTTP/1.1\r\nHos';
   halfHeads = Promise.all([untilClosed(half), untilClosed(whole + half)]);
 });
@@ -119,7 +119,7 @@ describe('a procedure that is not there', () => {
     ['text/plain', 404],
   ])('called as %s is unimplemented, with our detail', async (type, status) => {
     const path = '/botrunner.v1.BotService/NoSuchCall';
-    const head = `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Type: ${type}\r\nContent-Length: 0\r\n\r\n`;
+    const head = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${type}\r\nContent-Length: 0\r\n\r\n`;
     const answer = await fetch(`${orchestrator.url}${path}`, { method: 'POST', headers: { 'content-type': type } });
     expect([answer.status, (await rawRequest(orchestrator.port, head)).status]).toEqual([status, status]);
     const text = `${JSON.stringify([...answer.headers])}${await answer.text()}`;

@@ -48,7 +48,7 @@ describe('a body without a token', () => {
     ['/api/jobs/bot_runner', 'application/json'],
     ['/tasks/result', 'application/json'],
   ])('to %s as %s is answered before it is read', async (path, type) => {
-    const head = `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Type: ${type}\r\nContent-Length: ${16 * mib}\r\n\r\n`;
+    const head = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${type}\r\nContent-Length: ${16 * mib}\r\n\r\n`;
     const before = process.memoryUsage().rss;
     const { text, bodyBytesSent } = await rawRequest(orchestrator.port, head, { bodyBytes: 16 * mib });
     expect(text).toMatch(/^HTTP\/1\.1 (401|415)|grpc-status: 16|"code":"unauthenticated"|^HTTP\/1\.1 200/);
@@ -59,7 +59,7 @@ describe('a body without a token', () => {
   });
 
   it('is not even asked for when it is announced', async () => {
-    const head = `POST /jobs HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n`;
+    const head = `POST /jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n`;
     expect((await rawRequest(orchestrator.port, head)).status).toBe(401);
     const known = head.replace('Expect', `Authorization: Bearer ${clientToken}\r\nExpect`);
     expect((await rawRequest(orchestrator.port, known)).status).toBe(100);

@@ -1,5 +1,5 @@
 /**
- * The configurations of docs/DEPLOY.md, run by Debian's nginx and Caddy in front of the real programs: the command line with
+ * The configurations of docs/DEPLOY.md, run by Debian's nginx, Caddy and HAProxy in front of the real programs: the command line with
  * TLS and, as a proxy that speaks HTTP/1.1 alone, without; gRPC; a log that is followed live.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -35,7 +35,7 @@ beforeAll(async () => {
     join(dir, 'bot.py'),
     'import time\nfor n in range(1, 1000):\n  print("line", n, flush=True)\n  time.sleep(0.2)\n',
   );
-  platform = await startTestPlatform({ RUNTIME: 'process', MAX_BOTS_PER_USER: '10' });
+  platform = await startTestPlatform({ RUNTIME: 'process', MAX_BOTS_PER_USER: '10', TRUSTED_PROXIES: '127.0.0.1' });
 });
 afterAll(async () => {
   for (const proxy of proxies) proxy.kill('SIGKILL');
@@ -119,6 +119,32 @@ async function startCaddy(tree: PackageTree, secure: boolean): Promise<string> {
   return name;
 }
 
+/** With TLS, as the page has it, or only passing connections on with the PROXY protocol to a platform that trusts it. */
+async function startHaproxy(tree: PackageTree, secure: boolean): Promise<string> {
+  const port = await freePort();
+  writeFileSync(join(dir, 'haproxy.pem'), Buffer.concat([certificate.cert, certificate.key]));
+  const config = configOf('haproxy.cfg')
+    .replace('127.0.0.1:8000', `127.0.0.1:${platform.port}`)
+    .replace(
+      /bind :443 .*/,
+      secure ? `bind 127.0.0.1:${port} ssl crt ${join(dir, 'haproxy.pem')} alpn h2,http/1.1` : '$&',
+    );
+  const passing = [
+    'defaults',
+    '    mode tcp',
+    '    timeout connect 5s',
+    '    timeout client 1d',
+    '    timeout server 1d',
+    'listen bots',
+    `    bind 127.0.0.1:${port}`,
+    `    server orchestrator 127.0.0.1:${platform.port} send-proxy-v2`,
+  ].join('\n');
+  const file = join(dir, `haproxy-${port}.cfg`);
+  writeFileSync(file, `${secure ? config : passing}\n`);
+  await run(tree, '/usr/sbin/haproxy', ['-db', '-f', file], port);
+  return `${secure ? 'https' : 'http'}://localhost:${port}`;
+}
+
 function cli(url: string, args: readonly string[], until?: RegExp): Promise<{ code: number; out: string }> {
   const child = spawn(process.execPath, [checkoutPath('cli', 'bin', 'avtomatika-bot.js'), ...args], {
     env: {
@@ -182,6 +208,7 @@ async function useGrpc(url: string): Promise<void> {
 describe.each([
   ['nginx', 'nginx-light', startNginx],
   ['Caddy', 'caddy', startCaddy],
+  ['HAProxy', 'haproxy', startHaproxy],
 ] as const)('%s', (name, packageName, start) => {
   it('with TLS serves the command line and gRPC', { timeout: 240_000 }, async ({ skip }) => {
     const url = await start(await packageOf(packageName, skip), true);
@@ -189,7 +216,9 @@ describe.each([
     await useGrpc(url);
   });
 
-  it('with HTTP/1.1 alone serves the command line', { timeout: 240_000 }, async ({ skip }) => {
+  it('in cleartext, with HTTP/1.1 or the PROXY protocol, serves the command line', { timeout: 240_000 }, async ({
+    skip,
+  }) => {
     const url = await start(await packageOf(packageName, skip), false);
     await useCommandLine(url, `${name}-plain`);
   });

@@ -1,20 +1,10 @@
-/**
- * The bytes of a request's body, as many as its allowance grants and no slower than it allows. A sender of "Expect: 100-continue" is asked for
- * them when they are first read, so that a refused body need not be sent at all (RFC 9110, section 10.1.1).
- */
+/** The bytes of a request's body, as many as its allowance grants and no slower than it allows. */
 
 import { inBackground, later } from '#common/background.ts';
 import { ProblemError, problem } from '#common/problem.ts';
 import type { Allowance } from '../admission/admission.ts';
-import { isGone } from '../is-gone.ts';
-import type { NodeRequest, NodeResponse } from '../node-http.ts';
-
-const awaiting = new WeakMap<NodeRequest, NodeResponse>();
-
-/** Node.js would ask at once, and for a stream that has gone in the meantime throw where nobody can catch it. */
-export function awaitContinue(request: NodeRequest, response: NodeResponse): void {
-  awaiting.set(request, response);
-}
+import { askForBody } from '../expect-continue.ts';
+import type { NodeRequest } from '../node-http.ts';
 
 /** The caller left in the middle of its body: nobody is there to answer, and nothing is wrong here. */
 export class BodyBrokenOffError extends Error {
@@ -34,7 +24,7 @@ export class BodyTooLargeError extends Error {}
 export async function* bodyBytes(request: NodeRequest, { body, hold }: Allowance): AsyncGenerator<Buffer> {
   const { wholeMaxBytes = Number.POSITIVE_INFINITY, pace } = body;
   if (Number(request.headers['content-length'] ?? 0) > wholeMaxBytes) throw new BodyTooLargeError();
-  askForIt(request);
+  askForBody(request);
   const bytes: AsyncIterator<Buffer> = request.iterator({ destroyOnReturn: false });
   let failed: Error | undefined;
   let wake: ((error: Error) => void) | undefined;
@@ -68,17 +58,6 @@ export async function* bodyBytes(request: NodeRequest, { body, hold }: Allowance
     hold.release();
     // Not awaited: it would wait for bytes that may never come.
     if (!over) inBackground(Promise.resolve(bytes.return?.()), () => undefined);
-  }
-}
-
-function askForIt(request: NodeRequest): void {
-  const response = awaiting.get(request);
-  awaiting.delete(request);
-  if (response === undefined || response.headersSent || isGone(response)) return;
-  try {
-    response.writeContinue();
-  } catch {
-    // The stream has gone: reading it says so.
   }
 }
 

@@ -74,12 +74,11 @@ export function createRestHandler(deps: RestDeps, shutdown: AbortSignal): RestHa
       switch (found.kind) {
         case 'route': {
           const { method, params } = found;
-          const { scopes, body } = method;
           const handle = (allowance: Allowance) => {
             const call = { request, response, params, query: new URLSearchParams(query), shutdown, allowance };
             return serve(deps, call, method);
           };
-          return { scopes, body, handle, refuse: (problem) => refuse(shownBy(method, problem)) };
+          return { ...method, handle, refuse: (problem) => refuse(shownBy(method, problem)) };
         }
         case 'options': {
           const answer = { status: 204, body: null, headers: { allow: found.allow } };

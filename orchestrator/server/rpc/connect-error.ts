@@ -12,7 +12,9 @@ export function toConnectError(problem: Problem, code?: Code, headers: Record<st
   const detail = problemToProto(problem);
   // The same detail once more as a trailer of its own: without the googleapis packages a foreign client has no easy way
   // to unpack google.rpc.Status.
-  const trailer = { ...headers, 'botrunner-error-bin': encodeBinaryHeader(detail, ErrorDetailSchema) };
+  const { retry_after: retryAfter } = problem.details;
+  const after = typeof retryAfter === 'number' ? { 'retry-after': String(retryAfter) } : {};
+  const trailer = { ...headers, ...after, 'botrunner-error-bin': encodeBinaryHeader(detail, ErrorDetailSchema) };
   return new ConnectError(problem.message, code ?? own, trailer, [{ desc: ErrorDetailSchema, value: detail }]);
 }
 

@@ -15,7 +15,10 @@ export function problemAnswer(request: Request, problem: Problem): Answer {
     const text = htmlPage(frontTitle, [{ text: message }, { text: hint }, { lines }]);
     return { status, text, type: htmlType, headers: { ...pageHeaders, vary: 'accept' } };
   }
-  const { allow } = problem.details;
-  const headers = problem.code === 'METHOD_NOT_ALLOWED' && typeof allow === 'string' ? { allow } : {};
+  const { allow, retry_after: retryAfter } = problem.details;
+  const headers = {
+    ...(problem.code === 'METHOD_NOT_ALLOWED' && typeof allow === 'string' ? { allow } : {}),
+    ...(typeof retryAfter === 'number' ? { 'retry-after': String(retryAfter) } : {}),
+  };
   return { status, body: { error: problemToJson(problem) }, headers };
 }

@@ -17,7 +17,10 @@ const health = (trouble: string | undefined): Answer =>
 /** `trouble`: what is wrong with the store. */
 export const publicRoutes = (trouble: () => string | undefined): readonly Route[] => [
   { pattern: /^\/$/, methods: { GET: open(({ request }) => frontPage(request)) } },
-  { pattern: /^\/(?:health|healthz|livez|readyz)$/, methods: { GET: open(() => health(trouble())) } },
+  {
+    pattern: /^\/(?:health|healthz|livez|readyz)$/,
+    methods: { GET: { ...open(() => health(trouble())), isHealthCheck: true } },
+  },
   { pattern: /^\/version$/, methods: { GET: open(() => ({ status: 200, body: { name: 'bot-runner', version } })) } },
   // Nothing here is for search engines.
   {

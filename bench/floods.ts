@@ -1,0 +1,105 @@
+/**
+ * What an innocent client notices while the port is flooded, beside what it notices without the flood, in the same run:
+ *
+ *     npx node bench/floods.ts [SECONDS]
+ *
+ * The orchestrator is the real program; each flood comes from a process of its own. The innocent client makes a request with its token every 20 ms,
+ * each over a connection of its own, as somebody who has just arrived: GET /jobs/ID.
+ */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { Agent, get, type IncomingMessage } from 'node:http';
+import { loadavg } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { type FloodCount, type FloodTarget, floods } from '../test/kit/floods.ts';
+import { startOrchestratorProgram } from '../test/kit/orchestrator-program.ts';
+import { quantile } from './quantile.ts';
+
+const token = 'test-client-token';
+const amounts: Readonly<Record<keyof typeof floods, number>> = {
+  idle: 10_000,
+  slow: 10_000,
+  heldBodies: 600,
+  rapidReset: 2,
+  continuation: 2,
+  settings: 2,
+  ping: 2,
+};
+
+/** In the other process: floods until it is told to stop. */
+async function flood(name: keyof typeof floods, target: FloodTarget): Promise<void> {
+  const count: FloodCount = { opened: 0, ended: 0, bytesSent: 0 };
+  const ending = new AbortController();
+  process.once('message', () => ending.abort());
+  process.send?.('floods');
+  await floods[name](amounts[name])(target, ending.signal, count);
+  process.send?.(count);
+  process.disconnect();
+}
+
+async function main(seconds: number): Promise<void> {
+  const orchestrator = await startOrchestratorProgram({ LOG_LEVEL: 'warn' });
+  const { url } = orchestrator;
+  const port = new URL(url).port;
+  try {
+    const created = await orchestrator.post({ action: 'list' });
+    const ask = async (): Promise<number> => {
+      const began = performance.now();
+      const options = { headers: { authorization: `Bearer ${token}` }, agent: new Agent({ keepAlive: false }) };
+      const [response] = (await once(get(`${url}/jobs/${created.body.job_id}`, options), 'response')) as [
+        IncomingMessage,
+      ];
+      response.resume();
+      await once(response, 'end');
+      if (response.statusCode !== 200) throw new Error(`the innocent client got ${response.statusCode}`);
+      return performance.now() - began;
+    };
+    /** Its waits, the largest resident memory of the orchestrator, and how often it was not served. */
+    const measure = async () => {
+      const times: number[] = [];
+      let failed = 0;
+      let rss = 0;
+      const end = performance.now() + seconds * 1000;
+      while (performance.now() < end) {
+        await ask().then(
+          (ms) => times.push(ms),
+          () => {
+            failed += 1;
+          },
+        );
+        rss = Math.max(rss, orchestrator.rssBytes() / 2 ** 20);
+        await sleep(20);
+      }
+      return { p50: quantile(times, 0.5), p99: quantile(times, 0.99), rss, failed };
+    };
+    await measure();
+    process.stdout.write(
+      `load ${loadavg()
+        .map((load) => load.toFixed(1))
+        .join(' ')}\n`,
+    );
+    const show = ({ p50, p99, rss, failed }: Awaited<ReturnType<typeof measure>>) =>
+      `p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, RSS ${rss.toFixed(0)} MiB, ${failed} failed`;
+    for (const name of Object.keys(floods) as (keyof typeof floods)[]) {
+      const without = await measure();
+      const child = fork(fileURLToPath(import.meta.url), ['--flood', name, port]);
+      await once(child, 'message');
+      await sleep(2_000);
+      const during = await measure();
+      const counted = once(child, 'message');
+      child.send('stop');
+      const [count] = await counted;
+      process.stdout.write(
+        `${name}\n  without: ${show(without)}\n  during:  ${show(during)}\n  flood:   ${JSON.stringify(count)}\n`,
+      );
+      await sleep(1_000);
+    }
+  } finally {
+    await orchestrator[Symbol.asyncDispose]();
+  }
+}
+
+const [mode, name, port] = process.argv.slice(2);
+if (mode === '--flood') await flood(name as keyof typeof floods, { port: Number(port), token });
+else await main(Number(mode ?? 10));

@@ -1,0 +1,110 @@
+import { EventEmitter } from 'node:events';
+import type { Socket } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { type Connection, type ConnectionBounds, Connections } from './connections.ts';
+
+let port = 0;
+class FakeSocket extends EventEmitter {
+  readonly remoteAddress = 'a';
+  readonly remotePort = ++port;
+  readonly localPort = 1;
+  destroyed = false;
+  destroy() {
+    this.destroyed = true;
+    this.emit('close');
+  }
+}
+
+const bounds: ConnectionBounds = {
+  max: 20,
+  keptPart: 0.2,
+  strangersMax: 6,
+  strangersPerAddressMax: 3,
+  perCallerMax: 8,
+};
+
+function open(): { readonly connections: Connections; readonly from: (address: string) => Connection | undefined } {
+  const connections = new Connections(bounds);
+  // As much of a socket as is used.
+  return { connections, from: (address) => connections.accept(new FakeSocket() as unknown as Socket, address, 0) };
+}
+const isOpen = (connection: Connection | undefined) => connection !== undefined && !connection.socket.destroyed;
+
+describe('strangers', () => {
+  it('of one address make room for each other, the one that was quiet longest first', () => {
+    const { from, connections } = open();
+    const [first, second, third] = [from('a'), from('a'), from('a')];
+    const other = from('b');
+    if (first !== undefined) first.requests = 1;
+    const fourth = from('a');
+    expect([first, second, third, fourth, other].map(isOpen)).toEqual([true, false, true, true, true]);
+    expect(connections.size).toBe(4);
+  });
+
+  it('that all ask for something leave no room for more of their address', () => {
+    const { from } = open();
+    for (const connection of [from('a'), from('a'), from('a')]) if (connection !== undefined) connection.requests = 1;
+    expect(from('a')).toBeUndefined();
+    expect(from('b')).toBeDefined();
+  });
+
+  it('of all addresses make room for each other', () => {
+    const { from, connections } = open();
+    const all = Array.from({ length: 30 }, (_, n) => from(`address ${n}`));
+    expect(connections.strangers.size).toBe(6);
+    expect(all.slice(-6).every(isOpen)).toBe(true);
+  });
+
+  it('are counted for whom a proxy speaks', () => {
+    const { from, connections } = open();
+    const all = Array.from({ length: 5 }, () => from('proxy'));
+    const said = all.map(
+      (connection) => connection !== undefined && isOpen(connection) && connections.comesFrom(connection, 'x'),
+    );
+    expect(said.filter(Boolean)).toHaveLength(3);
+  });
+});
+
+describe('callers', () => {
+  it('are no strangers, and have half of all', () => {
+    const { from, connections } = open();
+    let told = 0;
+    for (let n = 0; n < 8; n++) {
+      const connection = from('a');
+      if (connection === undefined) throw new Error('there was no room');
+      connection.onKnown = () => {
+        told += 1;
+      };
+      connection.requests = 1;
+      expect(connections.known(connection, 'client dev')).toBe(true);
+    }
+    expect([connections.strangers.size, told]).toEqual([0, 8]);
+    const ninth = from('a');
+    expect(ninth && connections.known(ninth, 'client dev')).toBe(false);
+    expect(ninth && connections.known(ninth, 'client ann')).toBe(true);
+  });
+
+  it('lose the connection that does nothing when they open one too many', () => {
+    const { from, connections } = open();
+    const all = Array.from({ length: 9 }, () => {
+      const connection = from('a');
+      if (connection !== undefined) connections.known(connection, 'client dev');
+      return connection;
+    });
+    expect(all.map(isOpen)).toEqual([false, ...Array(8).fill(true)]);
+  });
+});
+
+it('the last part is kept: who comes then is late, and nobody comes after it', () => {
+  const { from, connections } = open();
+  const busy = (caller: string) => {
+    const connection = from(caller);
+    if (connection === undefined) return undefined;
+    connection.requests = 1;
+    connections.known(connection, caller);
+    return connection.late;
+  };
+  const lates = Array.from({ length: 21 }, (_, n) => busy(`caller ${n % 3}`));
+  expect(lates).toEqual([...Array(16).fill(false), ...Array(4).fill(true), undefined]);
+  expect(connections.size).toBe(20);
+});

@@ -1,0 +1,196 @@
+/**
+ * All connections of the port: who has shown a token on them, and who has not yet.
+ *
+ * 1. A stranger is a connection on which no valid token has come. Strangers are bounded per address and in all; the one who has been silent
+ *    longest makes room for the next, so that a crowd of silent ones shuts nobody out.
+ * 2. A known connection counts for its caller alone. One caller may have half of all.
+ * 3. The last twentieth is kept: who comes then is late, and admission lets only those through on it for whom it is kept.
+ */
+import type { Socket } from 'node:net';
+import { addressKey } from './addresses.ts';
+
+export interface ConnectionBounds {
+  readonly max: number;
+  readonly keptPart: number;
+  readonly strangersMax: number;
+  readonly strangersPerAddressMax: number;
+  readonly perCallerMax: number;
+}
+
+/** `max`: of all connections together. */
+export const boundsOf = (max: number): ConnectionBounds => ({
+  max,
+  keptPart: 0.05,
+  strangersMax: Math.max(16, Math.floor(max / 4)),
+  strangersPerAddressMax: Math.max(8, Math.floor(max / 20)),
+  perCallerMax: Math.max(16, Math.floor(max / 2)),
+});
+
+export interface Connection {
+  /** Of who connected, or for whom a trusted proxy did by the PROXY protocol. */
+  address: string;
+  readonly socket: Socket;
+  /** Where it comes from, as no other connection does at the same time. */
+  readonly peer: string;
+  /** Of those that are counted together. */
+  addressKey: string;
+  isHttp2: boolean;
+  /** How many requests were refused on it while it was a stranger. */
+  refusals: number;
+  readonly openedAt: number;
+  /** Accepted when only the kept part was left. */
+  readonly late: boolean;
+  /** Undefined for a stranger. */
+  caller: string | undefined;
+  /** Requests under way. */
+  requests: number;
+  /** When the last request ended, or the connection began; monotonic, ms. */
+  quietSince: number;
+  /** Read so far, as of the last look. */
+  bytesSeen: number;
+  /** Ends it, in the words of its protocol. */
+  end: () => void;
+  /** When the first token has come. */
+  onKnown: () => void;
+}
+
+export class Connections {
+  readonly #bounds: ConnectionBounds;
+  readonly #all = new Set<Connection>();
+  readonly #byPeer = new Map<string, Connection>();
+  readonly #strangers = new Set<Connection>();
+  readonly #strangersAt = new Map<string, Set<Connection>>();
+  readonly #known = new Map<string, Set<Connection>>();
+
+  constructor(bounds: ConnectionBounds) {
+    this.#bounds = bounds;
+  }
+
+  get size(): number {
+    return this.#all.size;
+  }
+
+  get strangers(): ReadonlySet<Connection> {
+    return this.#strangers;
+  }
+
+  [Symbol.iterator](): IterableIterator<Connection> {
+    return this.#all.values();
+  }
+
+  /**
+   * Undefined when there is no room: the socket has been ended then. `forOthers`: the address is that of a proxy whose word counts, and says
+   * nothing about who sends.
+   */
+  accept(socket: Socket, address: string, now: number, forOthers = false): Connection | undefined {
+    const { max, keptPart, strangersMax } = this.#bounds;
+    const key = addressKey(address);
+    const isRoom =
+      (forOthers || this.#isRoomAt(key)) &&
+      (this.#strangers.size < strangersMax || this.#endQuietest(this.#strangers)) &&
+      (this.#all.size < max * (1 - keptPart) || this.#endQuietest(this.#strangers) || this.#all.size < max);
+    if (!isRoom) {
+      socket.destroy();
+      return undefined;
+    }
+    const connection: Connection = {
+      address,
+      addressKey: key,
+      isHttp2: false,
+      refusals: 0,
+      socket,
+      peer: peerOf(socket),
+      openedAt: now,
+      late: this.#all.size >= max * (1 - keptPart),
+      caller: undefined,
+      requests: 0,
+      quietSince: now,
+      bytesSeen: 0,
+      end: () => socket.destroy(),
+      onKnown: () => undefined,
+    };
+    this.#all.add(connection);
+    this.#byPeer.set(connection.peer, connection);
+    this.#strangers.add(connection);
+    addTo(this.#strangersAt, key, connection);
+    socket.once('close', () => this.#remove(connection));
+    return connection;
+  }
+
+  /** As the proxy that has connected says. False when the address has too many: the connection has been ended then. */
+  comesFrom(connection: Connection, address: string): boolean {
+    const key = addressKey(address);
+    if (!this.#isRoomAt(key)) {
+      connection.end();
+      return false;
+    }
+    this.#leave(connection);
+    connection.address = address;
+    connection.addressKey = key;
+    this.#strangers.add(connection);
+    addTo(this.#strangersAt, key, connection);
+    return true;
+  }
+
+  #isRoomAt(key: string): boolean {
+    const there = this.#strangersAt.get(key);
+    return (there?.size ?? 0) < this.#bounds.strangersPerAddressMax || this.#endQuietest(there ?? []);
+  }
+
+  /** By a socket of the connection: the one that was accepted, or one of TLS on top of it. */
+  of(socket: Pick<Socket, 'remoteAddress' | 'remotePort' | 'localPort'>): Connection | undefined {
+    return this.#byPeer.get(peerOf(socket));
+  }
+
+  /** A valid token of the caller has come on it. False when the caller has too many. */
+  known(connection: Connection, caller: string): boolean {
+    if (connection.caller === caller || !this.#all.has(connection)) return true;
+    const others = this.#known.get(caller);
+    if (others !== undefined && others.size >= this.#bounds.perCallerMax && !this.#endQuietest(others)) return false;
+    const isFirst = connection.caller === undefined;
+    // The last caller counts: a proxy passes on the requests of many.
+    this.#leave(connection);
+    connection.caller = caller;
+    addTo(this.#known, caller, connection);
+    if (isFirst) connection.onKnown();
+    return true;
+  }
+
+  /** True when one was ended; it does not count any more then. */
+  #endQuietest(connections: Iterable<Connection>): boolean {
+    // In the order in which they came: the first without a request has been quiet for the longest, or nearly so.
+    for (const connection of connections) {
+      if (connection.requests > 0) continue;
+      this.#remove(connection);
+      connection.end();
+      return true;
+    }
+    return false;
+  }
+
+  #leave(connection: Connection): void {
+    if (connection.caller !== undefined) removeFrom(this.#known, connection.caller, connection);
+    else if (this.#strangers.delete(connection)) removeFrom(this.#strangersAt, connection.addressKey, connection);
+  }
+
+  #remove(connection: Connection): void {
+    this.#all.delete(connection);
+    if (this.#byPeer.get(connection.peer) === connection) this.#byPeer.delete(connection.peer);
+    this.#leave(connection);
+  }
+}
+
+const peerOf = ({ remoteAddress, remotePort, localPort }: Pick<Socket, 'remoteAddress' | 'remotePort' | 'localPort'>) =>
+  `${remoteAddress} ${remotePort} ${localPort}`;
+
+function addTo(map: Map<string, Set<Connection>>, key: string, connection: Connection): void {
+  const set = map.get(key) ?? new Set();
+  set.add(connection);
+  map.set(key, set);
+}
+
+function removeFrom(map: Map<string, Set<Connection>>, key: string, connection: Connection): void {
+  const set = map.get(key);
+  set?.delete(connection);
+  if (set?.size === 0) map.delete(key);
+}
