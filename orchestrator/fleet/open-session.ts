@@ -11,6 +11,7 @@ import type { Hello, SessionRequest, SessionResponse } from '#gen/botrunner/v1/w
 import { wantBotsOfWorker, wantWorker } from '../store/want.ts';
 import { tellAll, toldNothing, wholeSet } from './desired.ts';
 import type { SessionFacts } from './fleet.ts';
+import { observeAll } from './observe-all.ts';
 import { SendQueue } from './send-queue.ts';
 import { type SendResponses, Session, type SessionDeps, type SessionRequests } from './session.ts';
 
@@ -78,7 +79,7 @@ async function openSession(
   await remember(deps, hello, facts);
   const decidedAnew = await deps.restore.meet(hello);
   if (decidedAnew.length > 0) await engine.decideAnew(decidedAnew);
-  if (hello.snapshot.length > 0) await engine.observe(hello.workerId, hello.snapshot);
+  await observeAll(engine, hello.workerId, hello.snapshot);
   const desiredSet = await deps.store.look([wantBotsOfWorker(workerId)], (tx) => wholeSet(desired, tx, workerId));
   // In one turn with the look: nothing is sent to the session before its Welcome, and nothing decided since is missing in that.
   fleet.join(facts, hello.ready, hello.notReadyReason);

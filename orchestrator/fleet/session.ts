@@ -26,6 +26,7 @@ import { wantWorker } from '../store/want.ts';
 import type { Adoption } from './adoption.ts';
 import type { DesiredSource } from './desired.ts';
 import type { Fleet, FleetTimes, SessionFacts } from './fleet.ts';
+import { observeAll, sliceMax } from './observe-all.ts';
 import type { Restore } from './restore.ts';
 
 // As many as share one commit; more of one worker would only lie in memory.
@@ -64,6 +65,8 @@ export class Session implements MessagesOwner<SessionRequest>, Taker<SessionRequ
   readonly #messages: MessagesInOrder<SessionRequest>;
   readonly #letGo: () => void;
   #incoming: PushedMessages<SessionRequest> | undefined;
+  /** A message that is applied in slices: those after it wait for it. */
+  #long: Promise<void> | undefined;
 
   /** It is in the fleet, and its Welcome is queued. Begins to read. */
   constructor(deps: SessionDeps, facts: SessionFacts, incoming: SessionRequests, signal: AbortSignal) {
@@ -130,7 +133,19 @@ export class Session implements MessagesOwner<SessionRequest>, Taker<SessionRequ
       return fleet.heartbeat(this.#facts, ready, notReadyReason) ? engine.placeWaiting() : undefined;
     }
     fleet.heard(this.#facts);
-    return handleOther(this.#deps, this.#facts, message);
+    const handled =
+      this.#long === undefined
+        ? handleOther(this.#deps, this.#facts, message)
+        : this.#long.then(() => handleOther(this.#deps, this.#facts, message));
+    if (body.case === 'observations' && body.value.bots.length > sliceMax) {
+      this.#long = handled;
+      const over = () => {
+        if (this.#long === handled) this.#long = undefined;
+      };
+      // Whoever waits for it learns of its failure.
+      handled.then(over, over);
+    }
+    return handled;
   }
 
   continues(): boolean {
@@ -202,7 +217,7 @@ async function handleOther(deps: SessionDeps, facts: SessionFacts, { body }: Ses
       await engine.placeFreed();
       return;
     case 'observations':
-      await engine.observe(facts.workerId, body.value.bots);
+      await observeAll(engine, facts.workerId, body.value.bots);
       await engine.placeFreed();
       return;
     case 'strays':

@@ -55,6 +55,14 @@ describe('identity', () => {
     expect(one.ended()).toBeUndefined();
   });
 
+  it('is no token of anybody: its holder would be taken for the worker', async () => {
+    for (const token of ['test-client-token', 'test-worker-token', 'test-admin-token']) {
+      const joined = await joinScriptedWorker(orchestrator.address, 'thief', undefined, token);
+      expect([token, joined?.code]).toEqual([token, 7]); // PERMISSION_DENIED
+    }
+    expect((await orchestrator.post({ action: 'list' })).status).toBe(202);
+  });
+
   it('is not had by the join token: it opens no session, reads no artifact and answers no tail', async () => {
     const one = await connect('one');
     const ensure = await run(one, 'a');

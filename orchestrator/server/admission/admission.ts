@@ -9,7 +9,7 @@ import type { Scope } from '../../core/records.ts';
 import { type Identity, requireScope, type TokenBook } from '../auth.ts';
 import { toProblem } from '../failures.ts';
 import type { NodeRequest, NodeResponse } from '../node-http.ts';
-import { addressKey, addressOf, type IsProxy } from '../port/addresses.ts';
+import { addressKey, type IsProxy, visitorAddress } from '../port/addresses.ts';
 import type { Connection, Connections } from '../port/connections.ts';
 import { AtOnce, type AtOnceBounds } from '../rates/at-once.ts';
 import { Buckets, type Rate } from '../rates/buckets.ts';
@@ -146,7 +146,7 @@ export function createAdmission(deps: AdmissionDeps): Admission {
       const { request, response, connection } = visitor;
       const { scopes, body } = terms;
       const now = performance.now();
-      const address = addressKey(addressOf(connection.address, headerOf(request, 'x-forwarded-for'), isProxy));
+      const address = addressKey(visitorAddress(connection.address, headerOf(request, 'x-forwarded-for'), isProxy));
       const admitted = (): Result<Allowance> => {
         if (scopes === undefined) {
           if (connection.late && !terms.isHealthCheck) return fail(noRoom());

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { addressKey, addressOf, parseTrustedProxies, plainAddress } from './addresses.ts';
+import { addressKey, parseTrustedProxies, plainAddress, visitorAddress } from './addresses.ts';
 
 describe('TRUSTED_PROXIES', () => {
   it('takes addresses and blocks of both families', () => {
@@ -50,7 +50,7 @@ describe('the address of a request', () => {
     ['of a proxy that says nothing', '127.0.0.1', undefined, '127.0.0.1'],
     ['of a proxy that says what is none', '127.0.0.1', 'unknown', '127.0.0.1'],
   ])('%s', (_title, connected, forwarded, expected) => {
-    expect(addressOf(connected, forwarded, isProxy)).toBe(expected);
+    expect(visitorAddress(connected, forwarded, isProxy)).toBe(expected);
   });
 
   it('is counted whole in IPv4, and by its /64 in IPv6', () => {

@@ -47,7 +47,7 @@ export function addressKey(address: string): string {
  * The address that a request comes from: that of the connection or, behind proxies whose word counts, the last one in X-Forwarded-For that is
  * not such a proxy. What stands before it in the list was said by whoever sent the request.
  */
-export function addressOf(connected: string, forwardedFor: string | undefined, isProxy: IsProxy): string {
+export function visitorAddress(connected: string, forwardedFor: string | undefined, isProxy: IsProxy): string {
   let address = connected;
   const hops = (forwardedFor ?? '').split(',').reverse();
   for (const hop of hops) {

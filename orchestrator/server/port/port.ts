@@ -15,7 +15,7 @@ import { type IsProxy, plainAddress } from './addresses.ts';
 import type { Connection, Connections } from './connections.ts';
 import { readFirstBytes } from './first-bytes.ts';
 import { watchPeers } from './silent-peers.ts';
-import { calmDown, Upkeep } from './upkeep.ts';
+import { calmDown, PortUpkeep } from './upkeep.ts';
 
 /** Must not throw. */
 export type Handler = (request: NodeRequest, response: NodeResponse, connection: Connection) => void;
@@ -88,7 +88,7 @@ const http2Options = {
 
 export async function openPort(options: PortOptions): Promise<OpenPort> {
   const { host, port, tls, handler, connections, isProxy, onError } = options;
-  const upkeep = new Upkeep();
+  const upkeep = new PortUpkeep();
   const sessions = new Set<Http2Session>();
   const http1 = http.createServer(http1Options);
   const h2 = tls

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { Http2Session } from 'node:http2';
 import { describe, expect, it } from 'vitest';
 import type { Connection } from './connections.ts';
-import { limits, Upkeep } from './upkeep.ts';
+import { limits, PortUpkeep } from './upkeep.ts';
 
 class Session extends EventEmitter {
   destroyed = false;
@@ -35,7 +35,7 @@ function open(changes: Partial<Connection> = {}) {
     },
     ...changes,
   } as unknown as Connection;
-  const upkeep = new Upkeep();
+  const upkeep = new PortUpkeep();
   upkeep.watch(session as unknown as Http2Session, connection, 0);
   return { session, socket, connection, upkeep, ended };
 }

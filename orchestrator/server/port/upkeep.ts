@@ -35,7 +35,7 @@ interface Traffic {
 }
 
 /** How connections of HTTP/2 are watched. */
-export class Upkeep {
+export class PortUpkeep {
   readonly #sessions = new Map<Http2Session, Traffic>();
   readonly #ofAddress = new Buckets(limits.strangerBytes);
   readonly #ofAll = new Buckets(limits.allStrangerBytes);

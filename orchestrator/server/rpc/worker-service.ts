@@ -85,6 +85,11 @@ export function createWorkerService(deps: WorkerServiceDeps): ServiceImpl<typeof
   return {
     join: ownCall(deps, 'worker', JoinResponseSchema, async ({ workerId, credentialSha256 }, identity) => {
       requireJoinToken(identity);
+      if (deps.tokens.has(credentialSha256)) {
+        refuse('PERMISSION_DENIED', 'The credential is the token of somebody, who would be taken for this worker.', {
+          hint: 'Let the worker make a credential of its own: remove the one in its DATA_DIR.',
+        });
+      }
       await deps.credentials.join(workerId, credentialSha256);
       return {};
     }),
