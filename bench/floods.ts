@@ -4,11 +4,11 @@
  *     npx node bench/floods.ts [SECONDS]
  *
  * The orchestrator is the real program; each flood comes from a process of its own. The innocent client makes a request with its token every 20 ms,
- * each over a connection of its own, as somebody who has just arrived: GET /jobs/ID.
+ * each over a connection of its own and from another address, as somebody who has just arrived: GET /jobs/ID.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { Agent, get, type IncomingMessage } from 'node:http';
+import { get, type IncomingMessage } from 'node:http';
 import { loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -46,7 +46,7 @@ async function main(seconds: number): Promise<void> {
     const created = await orchestrator.post({ action: 'list' });
     const ask = async (): Promise<number> => {
       const began = performance.now();
-      const options = { headers: { authorization: `Bearer ${token}` }, agent: new Agent({ keepAlive: false }) };
+      const options = { headers: { authorization: `Bearer ${token}` }, agent: false, localAddress: '127.0.0.2' };
       const [response] = (await once(get(`${url}/jobs/${created.body.job_id}`, options), 'response')) as [
         IncomingMessage,
       ];

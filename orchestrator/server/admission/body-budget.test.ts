@@ -11,7 +11,7 @@ const open = (budget: BodyBudget, caller: string) => {
 
 describe('the memory of messages on their way', () => {
   it('is given back when they are whole', () => {
-    const budget = new BodyBudget({ callerMaxBytes: 10, allMaxBytes: 10 });
+    const budget = new BodyBudget({ callerMaxBytes: 10, allMaxBytes: 10, stepBytes: 1 });
     for (let n = 0; n < 5; n++) {
       const { holds, release, ended } = open(budget, 'a');
       holds(4);
@@ -24,7 +24,7 @@ describe('the memory of messages on their way', () => {
   });
 
   it('costs a caller with too many its oldest one', () => {
-    const budget = new BodyBudget({ callerMaxBytes: 10, allMaxBytes: 100 });
+    const budget = new BodyBudget({ callerMaxBytes: 10, allMaxBytes: 100, stepBytes: 1 });
     const [first, second] = [open(budget, 'a'), open(budget, 'a')];
     first.holds(6);
     second.holds(4);
@@ -38,7 +38,7 @@ describe('the memory of messages on their way', () => {
   });
 
   it('costs the one with the most when all together have too many, not the one who comes last', () => {
-    const budget = new BodyBudget({ callerMaxBytes: 60, allMaxBytes: 100 });
+    const budget = new BodyBudget({ callerMaxBytes: 60, allMaxBytes: 100, stepBytes: 1 });
     const many = Array.from({ length: 6 }, () => open(budget, 'greedy'));
     for (const { holds } of many) holds(10);
     const other = open(budget, 'other');
@@ -50,7 +50,7 @@ describe('the memory of messages on their way', () => {
   });
 
   it('says so to a reader that looks only afterwards', () => {
-    const budget = new BodyBudget({ callerMaxBytes: 1, allMaxBytes: 1 });
+    const budget = new BodyBudget({ callerMaxBytes: 1, allMaxBytes: 1, stepBytes: 1 });
     const hold = budget.hold('a');
     hold.holds(2);
     const ended: string[] = [];

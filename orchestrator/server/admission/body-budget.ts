@@ -12,10 +12,12 @@ const mib = 1024 * 1024;
 interface BudgetBounds {
   readonly callerMaxBytes: number;
   readonly allMaxBytes: number;
+  /** Less than that more is not counted: pieces may be of one byte. */
+  readonly stepBytes: number;
 }
 
 /** One caller can send two sources of full size at once, and four callers can. */
-const usualBudget: BudgetBounds = { callerMaxBytes: 36 * mib, allMaxBytes: 144 * mib };
+const usualBudget: BudgetBounds = { callerMaxBytes: 36 * mib, allMaxBytes: 144 * mib, stepBytes: 16 * 1024 };
 
 /** A message on its way. */
 export interface Hold {
@@ -66,8 +68,11 @@ export class BodyBudget {
         tell = listener;
         if (givenUp !== undefined) listener(givenUp);
       },
-      // What was given up takes nothing any more: its reader is about to notice.
-      holds: (bytes) => this.#set(caller, message, givenUp === undefined ? bytes : 0),
+      holds: (bytes) => {
+        const isSame = bytes >= message.bytes && bytes - message.bytes < this.#bounds.stepBytes;
+        // What was given up takes nothing any more: its reader is about to notice.
+        if (!isSame) this.#set(caller, message, givenUp === undefined ? bytes : 0);
+      },
       release: () => this.#set(caller, message, 0),
     };
   }

@@ -11,20 +11,19 @@ const growth = 4;
 /** Throws what is wrong with a message of which so much has come. */
 export type Look = (soFar: Uint8Array) => void;
 
-/** When the next look is due, for one message. */
+/** When the next look is due, for one message. Costs next to nothing while none is, because pieces may be of one byte. */
 export class Looks {
-  readonly #look: Look;
+  readonly #look: () => void;
   #nextBytes = firstLookBytes;
 
-  constructor(look: Look) {
+  constructor(look: () => void) {
     this.#look = look;
   }
 
-  /** `soFar` is made only when it is looked at. */
-  at(length: number, soFar: () => Uint8Array): void {
+  at(length: number): void {
     if (length < this.#nextBytes) return;
     this.#nextBytes = length * growth;
-    this.#look(soFar());
+    this.#look();
   }
 }
 
@@ -40,13 +39,13 @@ export async function readWhole(
   pieces: AsyncIterable<Uint8Array>,
   { maxBytes, tooLarge, look, hold }: GrowingRules,
 ): Promise<Uint8Array> {
-  const looks = new Looks(look);
   const message = new GrowingBytes();
+  const looks = new Looks(() => look(message.bytes));
   for await (const piece of pieces) {
     if (message.length + piece.length > maxBytes) throw tooLarge();
     message.add(piece, maxBytes);
     hold.holds(message.length);
-    looks.at(message.length, () => message.bytes);
+    looks.at(message.length);
   }
   return message.bytes;
 }

@@ -24,7 +24,15 @@ const bounds: ConnectionBounds = {
 };
 
 function open(): { readonly connections: Connections; readonly from: (address: string) => Connection | undefined } {
-  const connections = new Connections(bounds);
+  // Nobody is new.
+  let turn = 0;
+  const turns = {
+    get now() {
+      turn += 2;
+      return turn;
+    },
+  };
+  const connections = new Connections(bounds, turns);
   // As much of a socket as is used.
   return { connections, from: (address) => connections.accept(new FakeSocket() as unknown as Socket, address, 0) };
 }
@@ -107,4 +115,16 @@ it('the last part is kept: who comes then is late, and nobody comes after it', (
   const lates = Array.from({ length: 21 }, (_, n) => busy(`caller ${n % 3}`));
   expect(lates).toEqual([...Array(16).fill(false), ...Array(4).fill(true), undefined]);
   expect(connections.size).toBe(20);
+});
+
+it('who came just now makes no room: what it has sent is about to be read', async () => {
+  const connections = new Connections(bounds);
+  const from = () => connections.accept(new FakeSocket() as unknown as Socket, 'a', 0);
+  const all = Array.from({ length: 10 }, from);
+  expect(all.every(isOpen)).toBe(true);
+  for (let turns = 0; turns < 3; turns++) {
+    from();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(all.filter(isOpen).length).toBeLessThan(10);
 });

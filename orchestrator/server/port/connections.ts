@@ -2,11 +2,13 @@
  * All connections of the port: who has shown a token on them, and who has not yet.
  *
  * 1. A stranger is a connection on which no valid token has come. Strangers are bounded per address and in all; the one who has been silent
- *    longest makes room for the next, so that a crowd of silent ones shuts nobody out.
+ *    longest makes room for the next, so that a crowd of silent ones shuts nobody out. Who came in this turn of the event loop or the one before
+ *    is let be: what it has sent already is only about to be read.
  * 2. A known connection counts for its caller alone. One caller may have half of all.
  * 3. The last twentieth is kept: who comes then is late, and admission lets only those through on it for whom it is kept.
  */
 import type { Socket } from 'node:net';
+import { inBackground, nextTurn } from '#common/background.ts';
 import { addressKey } from './addresses.ts';
 
 export interface ConnectionBounds {
@@ -22,7 +24,7 @@ export const boundsOf = (max: number): ConnectionBounds => ({
   max,
   keptPart: 0.05,
   strangersMax: Math.max(16, Math.floor(max / 4)),
-  strangersPerAddressMax: Math.max(8, Math.floor(max / 20)),
+  strangersPerAddressMax: Math.max(8, Math.floor(max / 10)),
   perCallerMax: Math.max(16, Math.floor(max / 2)),
 });
 
@@ -38,6 +40,8 @@ export interface Connection {
   /** How many requests were refused on it while it was a stranger. */
   refusals: number;
   readonly openedAt: number;
+  /** The turn of the event loop in which it came. */
+  readonly turn: number;
   /** Accepted when only the kept part was left. */
   readonly late: boolean;
   /** Undefined for a stranger. */
@@ -62,8 +66,11 @@ export class Connections {
   readonly #strangersAt = new Map<string, Set<Connection>>();
   readonly #known = new Map<string, Set<Connection>>();
 
-  constructor(bounds: ConnectionBounds) {
+  readonly #turns: { readonly now: number };
+
+  constructor(bounds: ConnectionBounds, turns: { readonly now: number } = new Turns()) {
     this.#bounds = bounds;
+    this.#turns = turns;
   }
 
   get size(): number {
@@ -88,7 +95,8 @@ export class Connections {
     const isRoom =
       (forOthers || this.#isRoomAt(key)) &&
       (this.#strangers.size < strangersMax || this.#endQuietest(this.#strangers)) &&
-      (this.#all.size < max * (1 - keptPart) || this.#endQuietest(this.#strangers) || this.#all.size < max);
+      (this.#all.size < max * (1 - keptPart) || this.#endQuietest(this.#strangers) || this.#all.size < max) &&
+      this.#all.size < max;
     if (!isRoom) {
       socket.destroy();
       return undefined;
@@ -101,6 +109,7 @@ export class Connections {
       socket,
       peer: peerOf(socket),
       openedAt: now,
+      turn: this.#turns.now,
       late: this.#all.size >= max * (1 - keptPart),
       caller: undefined,
       requests: 0,
@@ -156,16 +165,20 @@ export class Connections {
     return true;
   }
 
-  /** True when one was ended; it does not count any more then. */
+  /** False when all of them have requests under way. One that was ended does not count any more. */
   #endQuietest(connections: Iterable<Connection>): boolean {
     // In the order in which they came: the first without a request has been quiet for the longest, or nearly so.
+    let areNew = false;
     for (const connection of connections) {
       if (connection.requests > 0) continue;
+      // All that follow came later still.
+      areNew = connection.caller === undefined && connection.turn >= this.#turns.now - 1;
+      if (areNew) break;
       this.#remove(connection);
       connection.end();
       return true;
     }
-    return false;
+    return areNew;
   }
 
   #leave(connection: Connection): void {
@@ -177,6 +190,26 @@ export class Connections {
     this.#all.delete(connection);
     if (this.#byPeer.get(connection.peer) === connection) this.#byPeer.delete(connection.peer);
     this.#leave(connection);
+  }
+}
+
+/** Counts the turns of the event loop in which anybody asks. */
+class Turns {
+  #now = 0;
+  #counting = false;
+
+  get now(): number {
+    if (!this.#counting) {
+      this.#counting = true;
+      inBackground(
+        nextTurn().then(() => {
+          this.#now += 1;
+          this.#counting = false;
+        }),
+        () => undefined,
+      );
+    }
+    return this.#now;
   }
 }
 

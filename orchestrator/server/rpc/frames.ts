@@ -52,6 +52,11 @@ export class FrameCutter {
     return this.#kept.length > 0;
   }
 
+  /** How much has come of a frame that is not whole. */
+  get begunBytes(): number {
+    return this.#kept.length;
+  }
+
   /** What has come of the message of a frame that is not whole, and the flags of that frame. */
   get begun(): Frame | undefined {
     const { length, bytes } = this.#kept;

@@ -96,18 +96,20 @@ async function* framesOf(
   rules: BodyRules,
 ): AsyncGenerator<readonly Frame[]> {
   const cutter = new FrameCutter(rules.bounds.messageMaxBytes);
-  let looks: Looks | undefined;
+  const newLooks = () =>
+    new Looks(() => {
+      const { begun } = cutter;
+      if (begun !== undefined && (begun.flags & compressedFlag) === 0) look(begun.data, wire, rules);
+    });
+  let looks = newLooks();
   for await (const piece of bytes) {
     const frames = cutter.cut(piece);
     if (frames.length > 0) {
-      looks = undefined;
+      looks = newLooks();
       yield frames;
     }
-    const { begun } = cutter;
-    rules.hold.holds(begun?.data.length ?? 0);
-    if (begun === undefined || (begun.flags & compressedFlag) !== 0) continue;
-    looks ??= new Looks((soFar) => look(soFar, wire, rules));
-    looks.at(begun.data.length, () => begun.data);
+    rules.hold.holds(cutter.begunBytes);
+    looks.at(cutter.begunBytes);
   }
   if (cutter.isInFrame) throw lastIsCutShort();
 }
