@@ -22,6 +22,8 @@ describe("the worker's settings", () => {
       workerId: undefined,
       runtime: 'docker',
       dockerNetwork: 'bot_runner_network',
+      botSubnets: { bits: 16, size: 24 },
+      egress: undefined,
       baseImage: 'python:3.11-slim',
       nodeBaseImage: 'node:24-slim',
       memoryBytes: 256 * 1024 ** 2,
@@ -35,6 +37,15 @@ describe("the worker's settings", () => {
     });
     expect(config.workerToken.reveal()).toBe('test-worker-token');
     expect(config.buildSlots).toBeGreaterThanOrEqual(1);
+  });
+
+  it('say what bots reach, and where the addresses of their networks come from', () => {
+    expect(readWorkerConfig({ EGRESS: 'allow:internet,10.0.0.5:6379', BOT_SUBNETS: '172.16.0.0/14:26' })).toMatchObject(
+      {
+        egress: { kind: 'filtered', internet: true, allow: [{ host: '10.0.0.5', port: 6379 }] },
+        botSubnets: { bits: 14, size: 26 },
+      },
+    );
   });
 
   it('bound what is kept of a log by size and age', () => {
@@ -120,6 +131,11 @@ describe("the worker's settings", () => {
     ['WORKER_LABELS', 'zone=a b'],
     ['RUNTIME', 'podman'],
     ['DOCKER_NETWORK', 'host'],
+    ['BOT_SUBNETS', '10.217.0.0'],
+    ['BOT_SUBNETS', '198.51.100.0/24'],
+    ['EGRESS', 'closed'],
+    ['EGRESS', 'allow:'],
+    ['EGRESS', 'allow:https://api.telegram.org'],
     ['BASE_IMAGE', '--privileged'],
     ['PIP_INDEX_URL', 'https://me:pw@index.example/simple'],
     ['PIP_INDEX_URL', 'not a url'],

@@ -26,6 +26,8 @@ export interface NetworkWorld {
   readonly hostPort: number;
   /** Addresses of containers with IPv6 for which the world has a way back. */
   readonly containers6: string;
+  /** Gives the world an address more, which from the engine's network on is only there. */
+  add(address: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -63,11 +65,12 @@ export async function startNetworkWorld(namespacePath: string): Promise<NetworkW
     await there('address add 203.0.113.2/24 dev eth0');
     await there('address add 2001:db8:1::2/64 dev eth0 nodad');
     await there('link set eth0 up');
-    for (const address of Object.values(world)) {
+    const add = async (address: string) => {
       const bits = address.includes(':') ? 128 : 32;
       await there(`address add ${address}/${bits} dev lo`);
       await engine(`route add ${address}/${bits} via ${bits === 32 ? '203.0.113.2' : '2001:db8:1::2'}`);
-    }
+    };
+    for (const address of Object.values(world)) await add(address);
     await there(`route add ${containers6} via 2001:db8:1::1`);
     const hostPort = 7000;
     for (const [path, ports] of [[outside, worldPorts] as const, [namespacePath, [hostPort]] as const]) {
@@ -77,7 +80,7 @@ export async function startNetworkWorld(namespacePath: string): Promise<NetworkW
       children.push(server);
       await once(server.stdout, 'data');
     }
-    return { hostPort, containers6, close };
+    return { hostPort, containers6, add, close };
   } catch (error) {
     await close();
     throw error;

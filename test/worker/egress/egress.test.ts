@@ -1,6 +1,6 @@
 /** The firewall on a real engine, with a world around it that is made for the test: what bots and builds reach, and what not. */
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -14,6 +14,7 @@ import type { ContainerRuntime } from '../../../worker/runtime/container-runtime
 import { createDockerRuntime } from '../../../worker/runtime/docker/docker-runtime.ts';
 import { parseEgress } from '../../../worker/runtime/docker/egress/egress-setting.ts';
 import { parsePlace } from '../../../worker/runtime/docker/egress/places.ts';
+import { nameServers } from '../../../worker/runtime/docker/egress/resolvers.ts';
 import { bridgePrefix } from '../../../worker/runtime/docker/network-names.ts';
 import { createPrivateImages } from '../../../worker/state/private-images.ts';
 import { rawEngine, removeNetworks } from '../../contract/docker-harness.ts';
@@ -177,6 +178,15 @@ describe.skipIf(reason)('what bots and builds reach', { timeout: 120_000 }, () =
     expect(await bot(listed, outside)).toEqual({ ...all, ...expected });
     const both = await bot(runtime(`allow:internet,${world.lan}:80`), outside);
     expect(both).toMatchObject({ lan: 'reached', https: 'reached', 'lan-redis': refused, smtp: refused });
+  });
+
+  it('the name server that the engine gives to containers, on its port alone', async ({ skip }) => {
+    // Here its address is one of the world's: nothing leads from the engine's network to the real one.
+    const [server] = nameServers(readFileSync('/etc/resolv.conf', 'utf8')).filter(({ family }) => family === 4);
+    if (server === undefined) return skip('this machine has no name server outside of itself');
+    await surroundings.add(server.range);
+    const probes = { dns: `${server.range}:53`, web: `${server.range}:80`, other: `${world.public}:53` };
+    expect(await bot(runtime('internet'), probes)).toEqual({ dns: 'reached', web: refused, other: refused });
   });
 
   it('again as before when somebody has removed the rules, from the first packet of the next bot on', async () => {
