@@ -42,7 +42,8 @@ export interface EngineWatchHooks {
 
 const awayReason = 'engine_unavailable: the container engine does not answer';
 const checkEveryMs = 10_000;
-const checkLimitMs = 5000;
+/** How long an engine may take to say what it is. */
+export const checkLimitMs = 5000;
 // One slow answer is not an outage.
 const failuresForNotReady = 2;
 const resyncMs = 30_000;

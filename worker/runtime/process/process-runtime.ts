@@ -39,7 +39,8 @@ export interface ProcessRuntimeOptions {
   readonly logger: Logger;
 }
 
-const infoMs = 5000;
+/** Well below what EngineWatch waits for an answer: a Python that hangs must not make the worker unready for every bot. */
+const pythonMs = 2000;
 
 export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerRuntime {
   const { dir, clock, logger } = options;
@@ -83,11 +84,14 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerR
     kind: 'process',
     async info(signal) {
       await prepare();
-      // It throws only when it is given up: then it is not known whether there is a Python.
-      const found = await python(AbortSignal.any([signal, AbortSignal.timeout(infoMs)])).catch(() => undefined);
+      // It throws only when it is given up: then it is not known whether there is a Python, and the next question asks again.
+      const found = await python(AbortSignal.any([signal, AbortSignal.timeout(pythonMs)])).then(
+        (known) => (known ? `Python ${known.version}` : 'no Python'),
+        () => 'Python not found yet',
+      );
       signal.throwIfAborted();
       return {
-        version: `processes, Node ${process.version.slice(1)}, ${found ? `Python ${found.version}` : 'no Python'}`,
+        version: `processes, Node ${process.version.slice(1)}, ${found}`,
         memoryBytes: totalmem(),
         cpuMillis: cpus().length * 1000,
       };
