@@ -1,6 +1,3 @@
-import { execFile } from 'node:child_process';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { ConfigError } from './env-config.ts';
 import { explainStartError } from './run-program.ts';
@@ -44,31 +41,4 @@ it('a bug is logged with all that is known of it', () => {
   expect(explainStartError(new Error('a bug'))).toBeUndefined();
   expect(explainStartError(new TypeError('a bug'))).toBeUndefined();
   expect(explainStartError('thrown')).toBeUndefined();
-});
-
-/** What it allocates lives for a while, as in a flood of log lines; it then writes how many bytes V8's space for new objects has come to. */
-const burst = `
-import { getHeapSpaceStatistics } from 'node:v8';
-const burst = () => {
-  let kept = [];
-  for (let turn = 0; turn < 60; turn += 1)
-    kept = [...kept.slice(-6), Array.from({ length: 20_000 }, (_, n) => ({ text: 'line ' + n + ' of ' + turn }))];
-  const space = getHeapSpaceStatistics().find(({ space_name: name }) => name === 'new_space');
-  process.stdout.write(String(space.space_size), () => process.exit());
-};
-`;
-
-it('a program that is up gives back the memory of a burst', async () => {
-  const sizeAfter = async (then: string) => {
-    const args = ['--input-type=module', '--eval', burst + then];
-    return Number((await promisify(execFile)(process.execPath, args)).stdout);
-  };
-  const path = JSON.stringify(join(import.meta.dirname, 'run-program.ts'));
-  const program = `
-    const { runProgram } = await import(${path});
-    await runProgram('program', async () => { setImmediate(burst); return { stop: async () => {} }; });`;
-  const [bare, bounded] = await Promise.all([sizeAfter('burst();'), sizeAfter(program)]);
-  expect(bounded).toBeLessThanOrEqual(32 * 1024 * 1024);
-  // Else this version of V8 needs no flag.
-  expect(bare).toBeGreaterThan(2 * bounded);
 });

@@ -2,11 +2,12 @@
  * The life of a program: start, run until SIGTERM or SIGINT, stop. A mistake of the operator is one clear line per mistake
  * on stderr and exit code 1, with nothing left half-started.
  */
-import { setFlagsFromString } from 'node:v8';
 import { systemClock } from './clock.ts';
+import { createGarbageCollector } from './collect-garbage.ts';
 import { diskFaultOf, diskFaultSentences } from './disk-fault.ts';
 import { endThisProgram, endThisProgramWithin } from './end-program.ts';
 import { ConfigError } from './env-config.ts';
+import { watchIdleMemory } from './idle-memory.ts';
 import { ProblemError } from './problem.ts';
 import { complaintAbout } from './start-main.js';
 
@@ -138,22 +139,13 @@ export async function runProgram(name: string, start: () => Promise<Stoppable>):
       process.stderr.write(`${name}: a bug; the program keeps running: ${text}\n`);
     });
   }
-  boundYoungGeneration();
+  watchIdleMemory(systemClock, createGarbageCollector());
   sayUp({ up: { url: running.url } });
   await signalled;
   doing = 'stopping';
   await running.stop();
   // Not by waiting for the event loop: a connection that a peer keeps open would hold it.
   await endThisProgramWithin(threadsMaxMs, 0);
-}
-
-/**
- * From here on V8's space for new objects keeps the size that start-up gave it, about 16 MB. After a burst (a flood of log lines) it would
- * stay at 100 MB, which nothing but more bursts makes use of. The flag is read whenever that space might grow; as an option of
- * `node`, --max-semi-space-size would be the same, but a program can be started in many ways.
- */
-function boundYoungGeneration(): void {
-  setFlagsFromString('--semi-space-growth-factor=1');
 }
 
 /** Nothing is said where there is nobody to say it to, or when who started this is gone. */
