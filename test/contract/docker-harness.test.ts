@@ -9,6 +9,7 @@ it('waits for what somebody else is removing, and does not mind what is gone', a
     '/containers/json': [{ Id: 'leaving' }, { Id: 'gone' }, { Id: 'idle' }],
     '/images/json': [],
     '/volumes': { Volumes: null },
+    '/networks': [{ Name: 'net_contract_abc' }, { Name: 'nets' }, { Name: 'net' }],
   };
   const engine: RawEngine = {
     async get(path) {
@@ -26,5 +27,5 @@ it('waits for what somebody else is removing, and does not mind what is gone', a
     },
   };
   await removeAllOf(engine, 'contract', 'net');
-  expect([looks, removed]).toEqual([3, ['/containers/idle', '/networks/net']]);
+  expect([looks, removed]).toEqual([3, ['/containers/idle', '/networks/net_contract_abc', '/networks/net']]);
 });

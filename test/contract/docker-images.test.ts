@@ -6,7 +6,7 @@ import { list, record, text } from '../../worker/runtime/docker/answers.ts';
 import { eventually } from '../kit/eventually.ts';
 import { startRegistry, type TestRegistry } from '../kit/registry/registry.ts';
 import { usableDocker } from '../kit/test-docker.ts';
-import { dockerRuntime, rawEngine, removeAllOf } from './docker-harness.ts';
+import { dockerRuntime, networkOf, rawEngine, removeAllOf } from './docker-harness.ts';
 import { botPlan, patience, readAll, second, textsOf, untilExited, untilPrinted } from './harness.ts';
 import { buildContext, type ContextChoice } from './images.ts';
 import { forgetImages, push } from './pushed-images.ts';
@@ -150,7 +150,11 @@ CMD ["trap 'echo saved; exit 0' INT; trap 'echo wrong; exit 1' TERM; pwd; echo u
       await untilPrinted(runtime, id, 'unbuffered 1');
       const facts = record(await engine.get(`/containers/${id}/json`));
       expect(record(facts['Config'])['Healthcheck']).toMatchObject({ Test: ['CMD-SHELL', 'true'] });
-      expect(record(facts['HostConfig'])).toMatchObject({ CapDrop: ['ALL'], NetworkMode: network, PidsLimit: 128 });
+      expect(record(facts['HostConfig'])).toMatchObject({
+        CapDrop: ['ALL'],
+        NetworkMode: await networkOf(engine, network, userId),
+        PidsLimit: 128,
+      });
       await runtime.stop(id, 10 * second, patience());
       expect(textsOf((await readAll(runtime, id)).lines)).toEqual(['/srv', 'unbuffered 1', 'saved']);
       expect(await runtime.inspect(id, patience())).toMatchObject({ exitCode: 0 });
