@@ -1,7 +1,7 @@
 /**
  * What an innocent client notices while the port is flooded, beside what it notices without the flood, in the same run:
  *
- *     npx node bench/floods.ts [SECONDS]
+ *     npx node bench/floods.ts [SECONDS] [FLOOD]
  *
  * The orchestrator is the real program; each flood comes from a process of its own. The innocent client makes a request with its token every 20 ms,
  * each over a connection of its own and from another address, as somebody who has just arrived: GET /jobs/ID.
@@ -29,16 +29,20 @@ const amounts: Readonly<Record<keyof typeof floods, number>> = {
 
 /** In the other process: floods until it is told to stop. */
 async function flood(name: keyof typeof floods, target: FloodTarget): Promise<void> {
-  const count: FloodCount = { opened: 0, ended: 0, bytesSent: 0 };
+  const count: FloodCount = { opened: 0, connected: 0, ended: 0, bytesSent: 0 };
   const ending = new AbortController();
   process.once('message', () => ending.abort());
+  const flooding = floods[name](amounts[name])(target, ending.signal, count);
+  // Thousands of connections take their time.
+  const most = name === 'idle' || name === 'slow' ? amounts[name] : 1;
+  while (count.connected < most) await sleep(100);
   process.send?.('floods');
-  await floods[name](amounts[name])(target, ending.signal, count);
+  await flooding;
   process.send?.(count);
   process.disconnect();
 }
 
-async function main(seconds: number): Promise<void> {
+async function main(seconds: number, wanted: readonly (keyof typeof floods)[]): Promise<void> {
   const orchestrator = await startOrchestratorProgram({ LOG_LEVEL: 'warn' });
   const { url } = orchestrator;
   const port = new URL(url).port;
@@ -81,7 +85,7 @@ async function main(seconds: number): Promise<void> {
     );
     const show = ({ p50, p99, rss, failed }: Awaited<ReturnType<typeof measure>>) =>
       `p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, RSS ${rss.toFixed(0)} MiB, ${failed} failed`;
-    for (const name of Object.keys(floods) as (keyof typeof floods)[]) {
+    for (const name of wanted) {
       const without = await measure();
       const child = fork(fileURLToPath(import.meta.url), ['--flood', name, port]);
       await once(child, 'message');
@@ -100,6 +104,7 @@ async function main(seconds: number): Promise<void> {
   }
 }
 
+const names = Object.keys(floods) as (keyof typeof floods)[];
 const [mode, name, port] = process.argv.slice(2);
 if (mode === '--flood') await flood(name as keyof typeof floods, { port: Number(port), token });
-else await main(Number(mode ?? 10));
+else await main(Number(mode ?? 10), name === undefined ? names : names.filter((each) => each === name));

@@ -14,6 +14,7 @@ export interface FloodTarget {
 /** What a flood has done so far. */
 export interface FloodCount {
   opened: number;
+  connected: number;
   /** By the other side. */
   ended: number;
   bytesSent: number;
@@ -64,6 +65,9 @@ async function connection(
   // What is answered is read: a peer that reads nothing is another attack.
   socket.resume();
   count.opened += 1;
+  socket.once('connect', () => {
+    count.connected += 1;
+  });
   await Promise.race([talk(socket), closed]);
   await closed;
   signal.removeEventListener('abort', end);

@@ -43,7 +43,7 @@ it.each<[keyof typeof floods, number, number]>([
 ])('%s', async (name, amount, endedMin) => {
   const before = orchestrator.rssBytes();
   const pid = orchestrator.pid();
-  const count: FloodCount = { opened: 0, ended: 0, bytesSent: 0 };
+  const count: FloodCount = { opened: 0, connected: 0, ended: 0, bytesSent: 0 };
   const ending = new AbortController();
   const port = Number(new URL(orchestrator.url).port);
   const flooding = floods[name](amount)({ port, token: clientToken }, ending.signal, count);

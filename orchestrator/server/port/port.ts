@@ -7,9 +7,10 @@ import http from 'node:http';
 import http2, { type Http2Session, type ServerHttp2Stream } from 'node:http2';
 import net, { type AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { always, later } from '#common/background.ts';
+import { always, inBackground, later, nextTurn } from '#common/background.ts';
 import { awaitContinue } from '../expect-continue.ts';
 import type { NodeRequest, NodeResponse } from '../node-http.ts';
+import { Buckets } from '../rates/buckets.ts';
 import type { TlsPair } from '../tls-files.ts';
 import { type IsProxy, plainAddress } from './addresses.ts';
 import type { Connection, Connections } from './connections.ts';
@@ -45,6 +46,8 @@ export interface PortOptions {
 const prefaceTimeoutMs = 10_000;
 const headersCheckMs = 5_000;
 const upkeepMs = 1_000;
+// Who finds the queue full tries again a second later; the kernel caps it (net.core.somaxconn). Node's own is 511.
+const backlog = 4_096;
 // Longer than the 60 s for which proxies commonly keep an idle connection: the asking side must close first, or a request
 // meets a connection that is just being closed.
 const keepAliveMs = 75_000;
@@ -56,7 +59,10 @@ const maxHeaderBytes = 16 * 1024;
 const strangerSettings = { initialWindowSize: 65_535, maxConcurrentStreams: 100 };
 const knownSettings = { initialWindowSize: 1024 * 1024, maxConcurrentStreams: 1_000 };
 // What is left to a stranger that breaks off one stream after the other.
-const strangerResetsMax = 200;
+const strangerResetsMax = 100;
+// An address from which connections were ended for floods of HTTP/2 is read from later, so that coming back costs it more than us.
+const floodRate = { burst: 5, perSecond: 0.5 };
+const floodDelayMs = 1_000;
 /**
  * TLS 1.3, and of TLS 1.2 what has forward secrecy and authenticates what it encrypts: no CBC
  * (https://wiki.mozilla.org/Security/Server_Side_TLS, intermediate).
@@ -88,7 +94,11 @@ const http2Options = {
 
 export async function openPort(options: PortOptions): Promise<OpenPort> {
   const { host, port, tls, handler, connections, isProxy, onError } = options;
-  const upkeep = new PortUpkeep();
+  const flooders = new Buckets(floodRate);
+  const flooded = ({ addressKey, caller }: Connection) => {
+    if (caller === undefined) flooders.take(addressKey, 1, performance.now());
+  };
+  const upkeep = new PortUpkeep(flooded);
   const sessions = new Set<Http2Session>();
   const http1 = http.createServer(http1Options);
   const h2 = tls
@@ -133,8 +143,12 @@ export async function openPort(options: PortOptions): Promise<OpenPort> {
     session.on('error', () => session.destroy());
     const connection = connections.of(session.socket);
     if (connection === undefined) return;
+    session.on('error', () => flooded(connection));
     upkeep.watch(session, connection, performance.now());
-    endStrangersThatReset(session, connection);
+    endStrangersThatReset(session, connection, () => {
+      flooded(connection);
+      calmDown(session);
+    });
     connection.isHttp2 = true;
     connection.end = () => calmDown(session);
     connection.onKnown = () => {
@@ -149,11 +163,18 @@ export async function openPort(options: PortOptions): Promise<OpenPort> {
     const rules = { fromProxy: isProxy(peer), cleartext: tls === undefined, timeoutMs: prefaceTimeoutMs };
     const connection = connections.accept(socket, peer, performance.now(), rules.fromProxy);
     if (connection === undefined) return;
-    readFirstBytes(socket, rules, ({ address, isHttp2 }) => {
-      if (address !== undefined && !connections.comesFrom(connection, plainAddress(address))) return;
-      const server = tls || isHttp2 ? h2 : http1;
-      server.emit('connection', socket);
-    });
+    const begin = () =>
+      readFirstBytes(socket, rules, ({ address, isHttp2 }) => {
+        if (address !== undefined && !connections.comesFrom(connection, plainAddress(address))) return;
+        const server = tls || isHttp2 ? h2 : http1;
+        server.emit('connection', socket);
+      });
+    if (rules.fromProxy || flooders.wait(connection.addressKey, 1, performance.now()) === 0) begin();
+    else {
+      later(floodDelayMs, () => {
+        if (!socket.destroyed) begin();
+      });
+    }
   });
   if (tls) {
     h2.on('secureConnection', (socket: TLSSocket) => socket.on('error', () => socket.destroy()));
@@ -161,7 +182,7 @@ export async function openPort(options: PortOptions): Promise<OpenPort> {
   }
   await new Promise<void>((resolve, reject) => {
     listener.once('error', reject);
-    listener.listen(port, host, resolve);
+    listener.listen({ port, host, backlog }, resolve);
   });
   listener.on('error', onError);
   return {
@@ -190,17 +211,29 @@ export async function openPort(options: PortOptions): Promise<OpenPort> {
   };
 }
 
-/** Until a token has come: a stream that is opened and broken off costs us more than its peer (CVE-2023-44487). */
-function endStrangersThatReset(session: Http2Session, connection: Connection): void {
+/**
+ * Until a token has come: a stream that is opened and broken off costs us more than its peer (CVE-2023-44487). More streams than there may be at
+ * once can begin in one turn of the event loop only when they are broken off in the same breath.
+ */
+function endStrangersThatReset(session: Http2Session, connection: Connection, end: () => void): void {
   let resets = 0;
+  let begun = 0;
   const onStream = (stream: ServerHttp2Stream) => {
-    if (connection.caller !== undefined) session.removeListener('stream', onStream);
-    else {
-      stream.once('aborted', () => {
-        resets += 1;
-        if (resets >= strangerResetsMax && connection.caller === undefined) calmDown(session);
-      });
+    if (connection.caller !== undefined) {
+      session.removeListener('stream', onStream);
+      return;
     }
+    stream.once('aborted', () => {
+      resets += 1;
+      if (resets >= strangerResetsMax && connection.caller === undefined) end();
+    });
+    begun += 1;
+    if (begun === strangerSettings.maxConcurrentStreams + 1) end();
+    if (begun > 1) return;
+    const reset = () => {
+      begun = 0;
+    };
+    inBackground(nextTurn().then(reset), () => undefined);
   };
   session.on('stream', onStream);
 }

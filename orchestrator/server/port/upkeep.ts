@@ -39,6 +39,12 @@ export class PortUpkeep {
   readonly #sessions = new Map<Http2Session, Traffic>();
   readonly #ofAddress = new Buckets(limits.strangerBytes);
   readonly #ofAll = new Buckets(limits.allStrangerBytes);
+  readonly #flooded: (connection: Connection) => void;
+
+  /** `flooded` is told of each connection that is ended for a flood. */
+  constructor(flooded: (connection: Connection) => void = () => undefined) {
+    this.#flooded = flooded;
+  }
 
   /** From now until it closes. */
   watch(session: Http2Session, connection: Connection, now: number): void {
@@ -49,7 +55,10 @@ export class PortUpkeep {
       traffic.frames += 1;
       if (traffic.frames < limits.controlFrames || session.destroyed) return;
       const bytes = moved(connection);
-      if (bytes - traffic.bytes < controlFrameBytes * traffic.frames) return calmDown(session);
+      if (bytes - traffic.bytes < controlFrameBytes * traffic.frames) {
+        this.#flooded(connection);
+        return calmDown(session);
+      }
       traffic.frames = 0;
       traffic.bytes = bytes;
     };
