@@ -45,6 +45,14 @@ export class WorkerAdoptCommand extends BotCommand {
       );
     }
     const isList = !this.take && !this.remove;
+    if (isList && !this.list && ids.length > 0) {
+      throw complain(
+        exitCodes.usage,
+        'USAGE',
+        'Say what to do with it: give --take or --remove.',
+        'See: avtomatika-bot worker adopt --help',
+      );
+    }
     if (isList !== (ids.length === 0)) {
       const message = isList ? '--list takes no container.' : 'No container is named.';
       throw complain(exitCodes.usage, 'USAGE', message, `List them with: avtomatika-bot worker adopt ${worker} --list`);

@@ -177,6 +177,8 @@ describe('worker', () => {
     );
     expect(await refused('docker-1', '--remove', 'cccc')).toMatch(/CONTAINER_NOT_FOUND/);
     expect(await refused('docker-1', '--take')).toMatch(/No container is named/);
+    expect(await refused('docker-1', 'bbbb')).toMatch(/Say what to do with it: give --take or --remove/);
+    expect(await refused('docker-1', '--list', 'bbbb')).toMatch(/--list takes no container/);
     expect(await refused('docker-1', '--list', '--remove', 'bbbb')).toMatch(/Give one of --list, --take and --remove/);
     expect(await refused('nobody', '--list')).toMatch(/WORKER_NOT_FOUND/);
     other.close();

@@ -166,6 +166,21 @@ describe('the build context of custom mode', () => {
     expect([...(await read(path)).keys()]).toEqual(['.dockerignore', 'Dockerfile.dockerignore', 'Dockerfile', 'a']);
   });
 
+  test('without a Dockerfile at the root says where there is one', async () => {
+    const path = await save([
+      [{ name: 'README.md' }, ''],
+      [{ name: 'bots/old/echo/Dockerfile' }, 'FROM scratch'],
+      [{ name: 'bots/echo/Dockerfile' }, 'FROM scratch'],
+    ]);
+    await expect(createCustomContext({ contextTarPath: path, platform })).rejects.toMatchObject({
+      problem: {
+        code: 'INVALID_ARCHIVE',
+        message: 'There is no Dockerfile at the root of the source; there is bots/echo/Dockerfile.',
+        hint: expect.stringMatching(/^Send that folder; of a git repository, name it with --subdir bots\/echo\.$/),
+      },
+    });
+  });
+
   test.each<[string, readonly Entry[]]>([
     [
       'holds a Git LFS pointer',

@@ -81,7 +81,7 @@ async function findRoot(
 ): Promise<Root> {
   const seen = new Map<string, Seen>();
   const tops = new Set<string>();
-  const contents: Contents = { pointers: [], filled: new Set() };
+  const contents: Contents = { pointers: [], filled: new Set(), nearest: undefined };
   let leavesTop = false;
   for await (const entry of readContextTar(createReadStream(contextTarPath), defaultTarLimits, onLeftOut)) {
     const [top = '', ...below] = entry.name.split('/');
@@ -92,6 +92,10 @@ async function findRoot(
     if (maxBytes === undefined && entry.kind === 'file' && (await isLfsPointer(entry)))
       contents.pointers.push(entry.name);
     if (entry.kind !== 'folder') addFolders(contents.filled, entry.name);
+    if (entry.kind === 'file' && entry.name.endsWith(`/${dockerfile}`)) {
+      const depth = countSlashes(entry.name);
+      if (contents.nearest === undefined || depth < countSlashes(contents.nearest)) contents.nearest = entry.name;
+    }
   }
   if (seen.has(dockerfile)) return readRoot(seen, contents, '', platform);
   const [only = ''] = tops;
@@ -110,6 +114,8 @@ interface Contents {
   readonly pointers: string[];
   /** The folders with a file in them, at whatever depth. */
   readonly filled: Set<string>;
+  /** The Dockerfile below the fewest folders, the first of several; undefined when there is none below the root. */
+  nearest: string | undefined;
 }
 
 function addFolders(filled: Set<string>, name: string): void {
@@ -122,11 +128,11 @@ function addFolders(filled: Set<string>, name: string): void {
 
 async function readRoot(
   seen: ReadonlyMap<string, Seen>,
-  { pointers, filled }: Contents,
+  { pointers, filled, nearest }: Contents,
   root: string,
   platform: Platform,
 ): Promise<Root> {
-  const prepared = readDockerfile(seen.get(`${root}${dockerfile}`), platform);
+  const prepared = readDockerfile(seen.get(`${root}${dockerfile}`), platform, nearest);
   const name = dockerignoreNames.find((each) => seen.has(`${root}${each}`));
   const patterns = name === undefined ? [] : readIgnore(name, seen.get(`${root}${name}`));
   const isKept = filterOf(patterns);
@@ -165,6 +171,8 @@ function readIgnore(name: string, seen: Seen | undefined): readonly IgnorePatter
   return refuse('INVALID_ARCHIVE', `The ${name} ${what}.`, { hint: 'Make it a plain text file, or leave it out.' });
 }
 
+const countSlashes = (path: string): number => path.split('/').length - 1;
+
 const countUps = (target: string): number => target.split('/').filter((part) => part === '..').length;
 
 interface Seen {
@@ -180,8 +188,14 @@ async function seenEntry(entry: ContextEntry, maxBytes: number): Promise<Seen> {
   return { kind: 'file', bytes: Buffer.concat(chunks) };
 }
 
-function readDockerfile(seen: Seen | undefined, platform: Platform): PreparedDockerfile {
+function readDockerfile(seen: Seen | undefined, platform: Platform, nearest: string | undefined): PreparedDockerfile {
   const hint = 'Put a file named Dockerfile at the top of the folder that you send.';
+  if (seen === undefined && nearest !== undefined) {
+    const folder = nearest.slice(0, -`/${dockerfile}`.length);
+    refuse('INVALID_ARCHIVE', `There is no Dockerfile at the root of the source; there is ${nearest}.`, {
+      hint: `Send that folder; of a git repository, name it with --subdir ${folder}.`,
+    });
+  }
   if (seen === undefined) refuse('INVALID_ARCHIVE', 'There is no Dockerfile at the root of the source.', { hint });
   if (seen.kind !== 'file') refuse('INVALID_ARCHIVE', 'The Dockerfile at the root is not a plain file.', { hint });
   if (seen.bytes === undefined) {
