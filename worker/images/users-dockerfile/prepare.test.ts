@@ -48,10 +48,7 @@ describe('a Dockerfile is made ready for the engine', () => {
       ['FROM a', 'HEALTHCHECK --interval=5s --retries=3 CMD true'],
     ],
     ['FROM a\nONBUILD COPY --link x /x', ['FROM a', 'ONBUILD COPY x /x']],
-    [
-      'FROM a\nADD https://example.com/bot.tar.gz?x=.git /x',
-      ['FROM a', 'ADD https://example.com/bot.tar.gz?x=.git /x'],
-    ],
+    ['FROM a\nADD bot-$V.tar.gz x://y /x', ['FROM a', 'ADD bot-$V.tar.gz x://y /x']],
     ['FROM a\nARG A B=1', ['FROM a', 'ARG A', 'ARG B=1']],
   ])('%j', (text, expected) => {
     expect(lines(text)).toEqual(expected);
@@ -176,6 +173,16 @@ describe('a Dockerfile is refused before anything is built, with line and reason
     ['FROM a\nADD --keep-git-dir=true --unpack=true x /x', /ADD --keep-git-dir in line 2, ADD --unpack in line 2/],
     ['FROM a\nADD https://github.com/a/b.git#main /x', /ADD of a git repository in line 2/],
     ['FROM a\nADD ["git@github.com:a/b.git", "/x"]', /ADD of a git repository/],
+    [
+      'FROM a\nADD https://example.com/bot.tar.gz?x=.git /x',
+      /ADD of a URL in line 2: the engine would fetch it by itself/,
+    ],
+    ['FROM a\nADD a HTTP://127.0.0.1:1/x /x', /ADD of a URL in line 2/],
+    ['FROM a\nADD ["http://127.0.0.1:1/x", "/x"]', /ADD of a URL/],
+    ['FROM a\nADD "ht"\\tp://127.0.0.1/x /x', /ADD of a URL/],
+    ['FROM a\nARG U=http://127.0.0.1/x\nADD $U /x', /ADD of a URL in line 3/],
+    ['FROM a\nARG U\nADD htt${U:-p}://127.0.0.1/x /x', /ADD of a URL in line 3/],
+    ['FROM a\nONBUILD ADD http://127.0.0.1/x /x', /ONBUILD ADD of a URL/],
     ['FROM a\nHEALTHCHECK --start-interval=1s CMD true', /HEALTHCHECK --start-interval/],
     ['FROM a\nCOPY --weird x /x', /COPY --weird/],
     ['FROM a\nWORKDIR --x /x', /WORKDIR --x/],

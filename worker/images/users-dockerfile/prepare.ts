@@ -217,11 +217,11 @@ function needsBuildKit(missing: readonly Unsupported[]): Problem {
   const named = missing.slice(0, shownMax).map(({ feature, line }) => `${feature} in line ${line}`);
   const more = missing.length > shownMax ? ` and ${missing.length - shownMax} more` : '';
   const features = missing.slice(0, 100).map(({ feature, line }) => ({ feature, line }));
-  return problem(
-    'BUILD_FAILED',
-    `The Dockerfile uses ${named.join(', ')}${more}: Bot Runner builds without BuildKit and does not support that.`,
-    { details: { features }, hint: first?.hint ?? '' },
-  );
+  const why = first?.why ?? 'Bot Runner builds without BuildKit and does not support that';
+  return problem('BUILD_FAILED', `The Dockerfile uses ${named.join(', ')}${more}: ${why}.`, {
+    details: { features },
+    hint: first?.hint ?? '',
+  });
 }
 
 const beforeFrom = (keyword: string, line: number): Problem =>

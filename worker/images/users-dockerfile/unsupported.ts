@@ -1,6 +1,6 @@
 /**
  * What a Dockerfile may hold and the classic builder does not do, or does wrong without a word: here-documents are dropped by
- * engine 28, a git address is fetched as a web page. Each is refused by name, with what to write instead. Pure.
+ * engine 28, a git address is fetched as a web page, a URL is fetched past the firewall. Each is refused by name, with what to write instead. Pure.
  */
 import type { Instruction, Option } from './instruction.ts';
 import { isJsonForm, splitWords } from './words.ts';
@@ -10,6 +10,8 @@ export interface Unsupported {
   /** As its users call it, for example RUN --mount. */
   readonly feature: string;
   readonly hint: string;
+  /** Why it is refused, if not for lack of BuildKit. */
+  readonly why?: string;
 }
 
 const modeHint =
@@ -80,6 +82,13 @@ export function unsupportedIn(instruction: Instruction, escapeChar: string): rea
   }
   if (keyword === 'ADD' && sourcesOf(instruction).some(isGitAddress)) {
     add('ADD of a git repository', "Put the repository's files into the source and COPY them.");
+  } else if (keyword === 'ADD' && sourcesOf(instruction).some(mayBeUrl)) {
+    found.push({
+      line,
+      feature: 'ADD of a URL',
+      hint: 'Fetch it in a step: RUN wget -O FILE URL. COPY takes a file of the source whose name begins with a variable.',
+      why: 'the engine would fetch it by itself, past the firewall around builds',
+    });
   }
   const substitution = expands.has(keyword) && !isJsonForm(rest) ? newSubstitution(rest, escapeChar) : undefined;
   if (substitution !== undefined) {
@@ -118,6 +127,18 @@ function sourcesOf({ rest }: Instruction): readonly string[] {
   // splitWords never fails; what is JSON is a list of texts.
   const words = isJsonForm(rest) ? (JSON.parse(rest) as readonly string[]) : splitWords(rest, '\\');
   return words.slice(0, -1).map((word) => word.replaceAll(/["']/g, ''));
+}
+
+const schemes = ['http://', 'https://'] as const;
+
+/**
+ * Whether the builder may take it for a URL. The engine would fetch it by itself, from its own network, where the firewall
+ * around builds does not reach. A variable may hold any part of "http://".
+ */
+function mayBeUrl(source: string): boolean {
+  const [literal = ''] = source.replaceAll(/[\\`]/g, '').toLowerCase().split('$');
+  if (/^https?:\/\//.test(literal)) return true;
+  return source.includes('$') && schemes.some((scheme) => scheme.startsWith(literal));
 }
 
 /** As BuildKit recognises them: https://docs.docker.com/reference/dockerfile/#adding-files-from-a-git-repository. */
