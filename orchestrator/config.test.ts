@@ -86,6 +86,19 @@ describe('the development tokens', () => {
     ]);
   });
 
+  it.each([
+    ['PUBLIC_NAME', 'bots.example.org', 'PUBLIC_NAME is set'],
+    ['STRANGERS', '1', 'STRANGERS is 1'],
+  ])('are refused with %s, on loopback too and whatever allows them', (name, value, why) => {
+    const set = { [name]: value, ALLOW_DEVELOPMENT_TOKENS: '1' };
+    expect(mistakesOf(set)).toEqual([`CLIENT_TOKEN must be set when ${why}`, `WORKER_TOKEN must be set when ${why}`]);
+    const [client, worker, admin] = words;
+    const given = { ...set, CLIENT_TOKEN: client, ADMIN_TOKEN: worker, WORKER_TOKEN: admin };
+    expect(mistakesOf(given)).toEqual(Array(3).fill(expect.stringContaining(`everybody knows, and ${why}`)));
+    const mine = { ...set, CLIENT_TOKEN: 'c'.repeat(40), WORKER_TOKEN: 'w'.repeat(40) };
+    expect(readOrchestratorConfig(mine).adminToken).toBeUndefined();
+  });
+
   it('are the defaults on loopback', () => {
     const { clientToken, adminToken, workerToken } = readOrchestratorConfig({});
     expect([clientToken, adminToken, workerToken].map((token) => token?.reveal())).toEqual(words);
