@@ -137,9 +137,10 @@ function undo(context: EngineContext, change: Change, job: JobRecord, { end, wor
       return;
     }
     case 'stands': {
-      // It stays wanted; what its worker has done of it need not be done again.
+      // It stays wanted; what its worker has done of it need not be done again. A delete that could not be done is not: the bot may run.
       const task = job.taskId === null ? undefined : change.tx.tasks.get(job.taskId);
-      if (job.taskId !== null && task?.status !== 'done') change.putBot(outliving(bot, job.taskId));
+      const isDone = task?.status === 'done' && !(workerSaid && job.action === 'delete');
+      if (job.taskId !== null && !isDone) change.putBot(outliving(bot, job.taskId));
       else if (job.taskId === null) forgetUnbornBot(change, bot, job);
       return;
     }
