@@ -49,6 +49,8 @@ export async function startComposeWorld(telegramTokens: readonly string[]): Prom
     NPM_CONFIG_REGISTRY: mirror.url,
     PIP_INDEX_URL: index.url,
     TELEGRAM_API_BASE: telegram.url,
+    // As an operator has it who sets nothing: the worker's image can make the firewall.
+    EGRESS: '',
   };
   const kept = parts.move();
   return { engine, host, telegram, v1, v2, env, close: () => kept.disposeAsync() };
