@@ -9,13 +9,14 @@ import { type Doubt, resumed, reverted } from '../core/bot/undone.ts';
 import { tellFormer } from '../core/former-version.ts';
 import { atWork, withReason } from '../core/job.ts';
 import type { StoppedHolder } from '../core/job-params.ts';
+import { checkQuota } from '../core/quota.ts';
 import { type BotRecord, isFinal, type JobRecord } from '../core/records.ts';
 import { hasGot, stoppedHolders } from '../core/takeover.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
 import { dispatch, objectionToBegin } from './dispatch.ts';
 import { sendEnsure } from './ensure.ts';
-import { answerNow } from './read.ts';
+import { activeBots, answerNow } from './read.ts';
 import { awaitsRemoval, endOfDelete, endWithoutWorker, removeDeleted, settle, stoppedResult } from './settling.ts';
 import { openSoundSpec, shapeOf } from './specs.ts';
 import { acquireTokens, releaseTokens, tokenHolders } from './token-ownership.ts';
@@ -216,6 +217,8 @@ function resumeHolder(context: EngineContext, change: Change, holder: StoppedHol
   if (bot?.desired !== 'stopped' || bot.generation !== holder.generation || bot.workerId === null) return;
   // One that was still being started for the first time has nothing that it could run.
   if (bot.specSealed === null || tx.jobs.openOfBot(holder).length > 0) return;
+  // Its user may have given its place to another bot meanwhile: then it stays stopped, and says why.
+  if (!checkQuota(activeBots(tx, bot.userId), bot.botId, context.settings.maxBotsPerUser).ok) return;
   const spec = openSoundSpec(context.sealKey, bot, bot.specSealed);
   // Another takeover may have its tokens by now.
   if (spec !== undefined && tokenHolders(context, tx, bot, spec).length > 0) return;

@@ -25,7 +25,7 @@ export function reverted(bot: BotRecord, { shape, end, doubt }: WayBack): BotRec
   if (undo === null) return bot;
   const runs = undo.desired === 'running';
   const stopped = undo.revision === 0 && end === 'failed' ? 'failed' : 'stopped';
-  const state = runs ? stateOnTheWayBack(bot, undo) : stopped;
+  const state = runs ? stateOnTheWayBack(bot, undo, doubt) : stopped;
   return changed(bot, {
     ...shape,
     generation: bot.generation + 1,
@@ -38,9 +38,17 @@ export function reverted(bot: BotRecord, { shape, end, doubt }: WayBack): BotRec
   });
 }
 
-/** It is the version that is given up that crashed; the one before is started again. */
-const stateOnTheWayBack = ({ state }: BotRecord, { wasUp }: UndoPoint): BotRecord['state'] =>
-  wasUp && state === 'crash_loop' ? 'starting' : state;
+function stateOnTheWayBack(
+  { state, observed }: BotRecord,
+  undo: UndoPoint,
+  doubt: Doubt | undefined,
+): BotRecord['state'] {
+  // It is the version that is given up that crashed; the one before is started again.
+  if (undo.wasUp && state === 'crash_loop') return 'starting';
+  // Its worker was never told of the job, and has nothing new to report of a version that had ended.
+  const hasEnded = observed.finishedAt !== undefined && observed.exitCode === 0 && observed.revision === undo.revision;
+  return doubt === undefined && state === 'pending' && hasEnded ? 'exited' : state;
+}
 
 /** A holder that runs again, because the takeover it was stopped for did not succeed. */
 export const resumed = (bot: BotRecord): BotRecord =>

@@ -3,6 +3,7 @@
  * what was decided and what came of it, and does one piece of work when it is asked to. Nothing here waits or fails on its own.
  */
 import { create } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { type BotKey, botKeyText, containerName } from '#common/ids.ts';
 import { problem } from '#common/problem.ts';
 import { problemToProto } from '#common/problem-proto.ts';
@@ -379,6 +380,7 @@ export class ModelWorker {
       state: stateOf(container, failed && decided?.kind === 'running'),
       containerId: container?.id ?? '',
       containerName: container === undefined ? '' : containerName(bot),
+      ...(container?.status === 'exited' ? { exitCode: 0, finishedAt: timestampFromMs(1) } : {}),
     });
   }
 }
