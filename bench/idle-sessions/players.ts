@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { create, toBinary } from '@bufbuild/protobuf';
+import { capabilities } from '#common/capabilities.ts';
 import { JoinRequestSchema, SessionRequestSchema } from '#gen/botrunner/v1/worker_service_pb.js';
 import { dialDelayMs } from '../../worker/session/backoff.ts';
 
@@ -52,7 +53,8 @@ const hello = (workerId: string) =>
         engineVersion: 'docker 28.5.2',
         version: '1.0.0',
         ready: true,
-        capabilities: (process.env['CAPABILITIES'] ?? '').split(','),
+        // As our worker on Docker. CAPABILITIES= makes workers of the release before of them.
+        capabilities: process.env['CAPABILITIES']?.split(',') ?? Object.values(capabilities),
         capacity: { memoryBytes: BigInt(8 * 1024 ** 3), cpuMillis: 4000 },
       },
     },
