@@ -2,7 +2,7 @@
 
 import { ulid } from 'ulid';
 import { guardedClock, nextTurn, repeat } from '#common/background.ts';
-import type { Clock } from '#common/clock.ts';
+import { type Clock, systemClock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import type { OrchestratorConfig } from './config.ts';
 import { botRunner } from './core/blueprints/bot-runner.ts';
@@ -78,11 +78,12 @@ const hasSpec = (bot: ShownBot): bot is BotRecord => 'specSealed' in bot;
 
 export async function startOrchestrator(options: OrchestratorOptions): Promise<RunningOrchestrator> {
   const { config, logger } = options;
-  const clock = guardedClock(options.clock, (error) =>
-    logger.error({ err: error }, 'a timer failed; the others continue'),
-  );
+  const guarded = (clock: Clock) =>
+    guardedClock(clock, (error) => logger.error({ err: error }, 'a timer failed; the others continue'));
+  const clock = guarded(options.clock);
   const times = options.fleetTimes ?? defaultFleetTimes;
-  const store = openSqliteStore(config.dir, logger, { clock, ...options.store });
+  // The disk is a real one, however time passes for everything else.
+  const store = openSqliteStore(config.dir, logger, { clock: guarded(systemClock), ...options.store });
   const sealKey = await openSecretsKey(config, store).catch(async (error: unknown) => {
     await store.close();
     throw error;

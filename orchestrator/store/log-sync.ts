@@ -38,8 +38,8 @@ export const systemDisk: Disk = {
 
 // Linux gives a request to a disk 30 s (nvme_core.io_timeout, /sys/block/*/device/timeout) before it resets the disk and repeats the
 // request, which then succeeds as a rule; a store that was given up has to be opened anew.
-const slowMs = 10_000;
-const lostMs = 90_000;
+const slowSeconds = 10;
+const lostSeconds = 90;
 
 export interface LogSyncOptions {
   readonly disk?: Partial<Disk>;
@@ -98,20 +98,26 @@ export class LogSync {
   /** Rejects when the sync does, or when it has taken too long. */
   #inTime(syncing: Promise<void>, onSlow: (seconds: number) => void): Promise<void> {
     return new Promise((resolve, reject) => {
-      const cancels = [
-        this.#clock.after(slowMs, () => onSlow(slowMs / 1_000)),
-        this.#clock.after(lostMs, () => {
-          const over = () => {
-            this.#hanging = undefined;
-          };
-          this.#hanging = syncing.then(over, over);
-          reject(new Error(`a sync has not ended within ${lostMs / 1_000} s`));
-        }),
-      ];
-      const settle = () => {
-        for (const cancel of cancels) cancel();
+      // Counted second by second: a program that was stopped for minutes finds all that is due at once, before it hears of a sync that has
+      // ended meanwhile.
+      let seconds = 0;
+      let cancel = () => {};
+      const tick = () => {
+        cancel = this.#clock.after(1000, () => {
+          seconds += 1;
+          if (seconds < lostSeconds) tick();
+          else {
+            this.#hanging = syncing.then(over, over);
+            reject(new Error(`a sync has not ended within ${lostSeconds} s`));
+          }
+          if (seconds === slowSeconds) onSlow(seconds);
+        });
       };
-      syncing.finally(settle).then(resolve, reject);
+      const over = () => {
+        this.#hanging = undefined;
+      };
+      tick();
+      syncing.finally(() => cancel()).then(resolve, reject);
     });
   }
 
