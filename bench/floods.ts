@@ -27,7 +27,7 @@ const amounts: Readonly<Record<keyof typeof floods, number>> = {
   ping: 2,
 };
 
-/** In the other process: floods until it is told to stop. */
+/** In the other process: floods until the parent stops it. */
 async function flood(name: keyof typeof floods, target: FloodTarget): Promise<void> {
   const count: FloodCount = { opened: 0, connected: 0, ended: 0, bytesSent: 0 };
   const ending = new AbortController();

@@ -78,7 +78,7 @@ function pushed(handle: (n: number) => Promise<void> | undefined) {
   return { messages, told };
 }
 
-test('who pushes them is told when there are enough, when more may come, and when all are handled', async () => {
+test('the pusher hears when there are enough, when more may come, and when all are handled', async () => {
   const { handle, end, begun } = stage(0);
   const { messages, told } = pushed((n) => (n === 0 ? undefined : handle(n)));
   expect([0, 1, 0, 2].map((n) => messages.take(n))).toEqual([true, true, true, false]);
@@ -94,7 +94,7 @@ test('who pushes them is told when there are enough, when more may come, and whe
   expect(told).toEqual(['room', 'over: cleanly']);
 });
 
-test('who pushes them is told of a failure once, and of the end when what was under way has ended', async () => {
+test('the pusher hears of a failure once, and of the end once all that was under way has ended', async () => {
   const { handle, end } = stage(0);
   const { messages, told } = pushed(handle);
   messages.take(1);

@@ -9,7 +9,7 @@ export interface InOrder<T> {
   readonly continues: () => boolean;
 }
 
-/** Who has the messages handled, and is told of what becomes of them. */
+/** The caller that pushes messages, and hears how their handling goes. */
 export interface MessagesOwner<T> extends InOrder<T> {
   /** Called at once with the first failure, to end what the messages come from; none begins after it. */
   failed(error: unknown): void;

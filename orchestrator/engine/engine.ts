@@ -9,7 +9,7 @@
  * 4. A stop or delete does not wait for a start: it ends it.
  * 5. What one user asks for waits for no more than a part of a commit of each other user's.
  */
-import { inBackground, soon } from '#common/background.ts';
+import { inBackground } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
 import type { BotKey } from '#common/ids.ts';
 import type { Logger } from '#common/log.ts';
@@ -28,6 +28,7 @@ import { endOldBots, nextAging } from './aging.ts';
 import { type Change, type ChangeInputs, type CommitEffect, createChange } from './change.ts';
 import type { EngineContext, FleetPort } from './context.ts';
 import { desiredBots, desiredOf } from './desired-set.ts';
+import { DueTimer } from './due-timer.ts';
 import { stampCommands } from './ensure.ts';
 import { type FreedBot, forgetWorker } from './forgetting.ts';
 import {
@@ -64,7 +65,6 @@ export interface EnginePorts extends EngineContext, Pick<ChangeInputs, 'seen' | 
 }
 
 const never = Number.POSITIVE_INFINITY;
-const expireAgainMs = 5_000;
 // Of one user, to be accepted at once: as many as one stream may have under way, and half of what shares a commit, so that others, and
 // what workers report, find room in the next one.
 const ofUserMax = 512;
@@ -83,10 +83,7 @@ export class Engine {
   readonly #eventIdAt = createUlids();
   readonly #stopping = new AbortController();
   readonly #turns = new Turns(ofUserMax);
-  #cancelTimer: (() => void) | undefined;
-  #armsTimer = false;
-  /** The next deadline of a job or time of a bot, as of the newest change, ms. */
-  #nextDue = never;
+  readonly #due: DueTimer;
   /** Store.room() at the last attempt to place what waits. */
   #triedRoom = 0;
 
@@ -94,6 +91,13 @@ export class Engine {
     this.#ports = ports;
     this.#times = times;
     this.#newId = ascendingIds(() => ports.clock.wallMs(), newestId);
+    const { clock, logger } = ports;
+    this.#due = new DueTimer({
+      clock,
+      logger,
+      remainingMs: (at) => times.remainingMs(at),
+      expire: () => this.#expire(),
+    });
   }
 
   static async open(ports: EnginePorts): Promise<Engine> {
@@ -130,7 +134,7 @@ export class Engine {
 
   stop(): void {
     this.#stopping.abort();
-    this.#cancelTimer?.();
+    this.#due.stop();
   }
 
   /** What is left of a job's time, ms. */
@@ -163,7 +167,7 @@ export class Engine {
         logger.error({ err: error }, 'an effect failed after its commit');
       }
     }
-    this.#armTimerSoon(nextDue);
+    this.#due.note(nextDue);
     return value;
   }
 
@@ -363,38 +367,6 @@ export class Engine {
     await this.#change((change) => {
       const now = change.tx.jobs.get(job.jobId);
       if (now !== undefined) advance(this.#ports, change, now, event);
-    });
-  }
-
-  /** Once for all changes of a turn. A microtask: a clock that a test moves must find the timer set when the change is answered. */
-  #armTimerSoon(nextDue: number): void {
-    this.#nextDue = nextDue;
-    if (this.#armsTimer) return;
-    this.#armsTimer = true;
-    soon(() => {
-      this.#armsTimer = false;
-      this.#armTimer();
-    });
-  }
-
-  /** One timer for all deadlines, of jobs and of bots that get too old: set for the next one after each change. */
-  #armTimer(): void {
-    this.#cancelTimer?.();
-    this.#cancelTimer = undefined;
-    if (this.#stopping.signal.aborted) return;
-    if (this.#nextDue === never) return;
-    this.#expireIn(this.#times.remainingMs(this.#nextDue));
-  }
-
-  #expireIn(ms: number): void {
-    const { clock, logger } = this.#ports;
-    this.#cancelTimer?.();
-    this.#cancelTimer = clock.after(ms, () => {
-      this.#expire().catch((error: unknown) => {
-        logger.error({ err: error }, 'ending overdue jobs and expired bots failed');
-        // The disk is full, for example. Nothing else need ever happen that would set the timer.
-        if (!this.#stopping.signal.aborted) this.#expireIn(expireAgainMs);
-      });
     });
   }
 

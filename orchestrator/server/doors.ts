@@ -38,7 +38,7 @@ export type DoorsDeps = JobServiceDeps &
   AdminServiceDeps &
   Omit<RestDeps, 'doorway'> & {
     readonly corsOrigins: CorsOrigins;
-    /** Whether browsers are told to come with TLS alone: https://www.rfc-editor.org/rfc/rfc6797. */
+    /** Whether to send HSTS, so that browsers use nothing but TLS: https://www.rfc-editor.org/rfc/rfc6797. */
     readonly hsts: boolean;
   };
 

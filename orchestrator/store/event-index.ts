@@ -22,7 +22,7 @@ export interface LatestPlace {
   readonly botSeq: number;
 }
 
-/** What the events of one user are told apart by; one object for all that are alike. */
+/** What distinguishes the events of one user; events that are alike share one object. */
 interface Subject {
   readonly botId: string;
   readonly kind: string;

@@ -101,6 +101,7 @@ export const impureFiles: Readonly<Record<string, string>> = {
   'common/seal.ts': 'random nonces',
   'common/ulids.ts': 'randomness',
   'common/version.ts': 'reads package.json',
+  'orchestrator/engine/due-timer.ts': 'timers',
   'orchestrator/engine/engine.ts': 'runs what the others decide: timers, effects, logs',
   'orchestrator/engine/ids.ts': 'randomness and a clock',
   'orchestrator/engine/source-pruning.ts': 'timers',

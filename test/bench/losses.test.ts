@@ -8,7 +8,7 @@ const samples = [
   { atMs: 200, oldest: 80 },
 ];
 
-it('counts as ours what the engine still had after the hole was shown, and holes that nobody was told about', () => {
+it('counts as ours what the engine still had after the hole was shown, and holes that were not reported', () => {
   expect(judge([{ first: 10, last: 49, atMs: 90, isMarked: true }], samples)).toEqual({
     rotated: 40,
     ours: 0,

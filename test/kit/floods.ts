@@ -1,6 +1,6 @@
 /**
  * Floods against a port on loopback, byte by byte where no client would do it: connections that say nothing or little, streams that hold their
- * bodies, and frames of HTTP/2 without end. Each goes on until its signal aborts: a connection that is ended is opened again.
+ * bodies, and frames of HTTP/2 without end. Each runs until its signal aborts, and reopens connections that are ended.
  */
 import net, { type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';

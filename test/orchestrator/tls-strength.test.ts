@@ -42,7 +42,7 @@ describe.skipIf(noOpenssl)('TLS', { meta: { skipReason: 'there is no openssl to 
     });
   const tls12 = { maxVersion: 'TLSv1.2', minVersion: 'TLSv1.2' } as const;
 
-  it('has forward secrecy and authenticated encryption, and browsers are told to come with it', async () => {
+  it('has forward secrecy and authenticated encryption, and sends HSTS', async () => {
     const { suite, answer } = await talk(tls12);
     expect(suite).toMatch(/^ECDHE-.*(GCM|CHACHA20)/);
     expect(answer).toMatch(/^HTTP\/1\.1 404/);

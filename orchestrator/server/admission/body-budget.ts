@@ -23,7 +23,7 @@ const usualBudget: BudgetBounds = { callerMaxBytes: 36 * mib, allMaxBytes: 144 *
 export interface Hold {
   /** It takes so many bytes by now. This or another message may be given up for it. */
   holds(bytes: number): void;
-  /** Who is told when the message is given up; at once if it was. */
+  /** Called when the message is given up; at once if it already was. */
   onGivenUp(listener: (error: ProblemError) => void): void;
   /** It is whole, or is not wanted any more. */
   release(): void;

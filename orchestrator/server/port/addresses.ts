@@ -1,4 +1,4 @@
-/** Addresses as they are told apart, and the proxies whose word counts for the address of somebody else. Pure. */
+/** How client addresses are distinguished, and which proxies are trusted to report them. Pure. */
 import { BlockList, isIP } from 'node:net';
 
 /** Whether it is a proxy that says for whom it speaks. */

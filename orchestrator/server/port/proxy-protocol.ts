@@ -4,7 +4,7 @@
  */
 
 export type ProxyHeader =
-  /** Cannot be told from so few bytes. */
+  /** Too few bytes to decide. */
   | { readonly kind: 'more' }
   | { readonly kind: 'none' }
   | { readonly kind: 'bad' }

@@ -41,7 +41,7 @@ export class PortUpkeep {
   readonly #ofAll = new Buckets(limits.allStrangerBytes);
   readonly #flooded: (connection: Connection) => void;
 
-  /** `flooded` is told of each connection that is ended for a flood. */
+  /** `flooded` is called for each connection that is ended because of a flood. */
   constructor(flooded: (connection: Connection) => void = () => undefined) {
     this.#flooded = flooded;
   }

@@ -134,7 +134,7 @@ it('hands them to a taker as they come, and makes the sender wait for one that t
   expect(taker.taken).toEqual(['a', 'b', 'c', ...Array.from({ length: 63 }, (_, n) => `${n}`), 'end']);
 });
 
-it('lets the sender go on when the taker has taken all, and hands an error over behind what came before it', () => {
+it('lets the sender continue once the taker has taken everything, and hands over an error after what came before it', () => {
   const { incoming, reader } = open();
   const taker = createTaker();
   reader.handTo(taker);
