@@ -190,7 +190,9 @@ export class RestWorkers {
         const stopBell = worker.onTask(() => waiting.bell.ring());
         try {
           this.#waiting.looks(waiting, freeTypesOf(worker));
-          const task = signal.aborted ? undefined : await this.#take(workerId, worker);
+          if (signal.aborted) return undefined;
+          const task = await this.#take(workerId, worker);
+          this.#waiting.looked(waiting, task?.type);
           if (task !== undefined && !signal.aborted) return task;
           if (task !== undefined) await this.#giveBack(workerId, worker, task.task_id);
           const left = end - this.#deps.clock.monotonicMs();

@@ -41,10 +41,31 @@ it('who leaves without having looked passes the task on; who has looked does not
   waiting.leave(first);
   expect(woken).toEqual(['first', 'second']);
   waiting.looks(second, ['a']);
+  waiting.looked(second, 'a');
   waiting.leave(second);
   expect(woken).toEqual(['first', 'second']);
   waiting.offered('a');
   expect(woken).toEqual(['first', 'second', 'third']);
+});
+
+it('who leaves while it looks, or takes another task, passes the task on; who found none does not', () => {
+  const first = join('first', 'a', 'b');
+  const second = join('second', 'a');
+  const third = join('third', 'a', 'b');
+  waiting.offered('a');
+  waiting.looks(first, ['a', 'b']);
+  waiting.looked(first, 'b');
+  expect(woken).toEqual(['first']);
+  waiting.leave(first);
+  expect(woken).toEqual(['first', 'second']);
+  waiting.looks(second, ['a']);
+  waiting.looked(second, undefined);
+  waiting.leave(second);
+  waiting.offered('a');
+  waiting.looks(third, ['a', 'b']);
+  join('fourth', 'a');
+  waiting.leave(third);
+  expect(woken).toEqual(['first', 'second', 'third', 'fourth']);
 });
 
 it('who takes other types by now passes the task on when it looks', () => {
