@@ -41,11 +41,16 @@ export async function readWhole(
 ): Promise<Uint8Array> {
   const message = new GrowingBytes();
   const looks = new Looks(() => look(message.bytes));
-  for await (const piece of pieces) {
-    if (message.length + piece.length > maxBytes) throw tooLarge();
-    message.add(piece, maxBytes);
-    hold.holds(message.length);
-    looks.at(message.length);
+  try {
+    for await (const piece of pieces) {
+      if (message.length + piece.length > maxBytes) throw tooLarge();
+      message.add(piece, maxBytes);
+      hold.holds(message.length);
+      looks.at(message.length);
+    }
+    return message.bytes;
+  } finally {
+    // What was unpacked may be held for longer than the body it came in.
+    hold.release();
   }
-  return message.bytes;
 }

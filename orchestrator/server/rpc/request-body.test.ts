@@ -1,10 +1,12 @@
 /** A body in pieces of one byte, as a hostile client sends it: it costs what its bytes cost, whatever way it is read. */
 import { Readable } from 'node:stream';
+import { gzipSync } from 'node:zlib';
 import { create, toBinary, toJsonString } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { type CreateJobRequest, CreateJobRequestSchema, JobService } from '#gen/botrunner/v1/job_service_pb.js';
 import { BodyBudget } from '../admission/body-budget.ts';
 import { bodyKinds } from '../admission/body-kinds.ts';
+import { bodyBytes } from '../body/request-bytes.ts';
 import type { NodeRequest } from '../node-http.ts';
 import { readJsonBody } from '../rest/json-body.ts';
 import { encodeFrame } from './frames.ts';
@@ -70,4 +72,21 @@ it('keeps no piece of a REST body', async () => {
   const allowance = { identity: undefined, body: bodyKinds.small, hold };
   // All that is read of a request.
   expect(JSON.stringify(await readJsonBody(request as unknown as NodeRequest, allowance))).toBe(text);
+});
+
+it('holds nothing of a message any more that came compressed', async () => {
+  const budget = new BodyBudget();
+  const body = Buffer.from(JSON.stringify({ blueprint: 'bot_runner', data: { code: 'x'.repeat(200_000) } }));
+  const zipped = gzipSync(body);
+  const request = (headers: Record<string, string>) =>
+    Object.assign(Readable.from([zipped]), { headers }) as unknown as NodeRequest; // as far as a body is concerned
+  const rest = { identity: undefined, body: bodyKinds.small, hold: budget.hold('a') };
+  await readJsonBody(request({ 'content-type': 'application/json', 'content-encoding': 'gzip' }), rest);
+  expect(budget.bytes).toBe(0);
+  const rpc = { identity: undefined, body: bodyKinds.source, hold: budget.hold('a') };
+  const bytes = bodyBytes(request({}), rpc);
+  const unary: Wire = { protocol: 'connect', binary: false };
+  const read = requestBody({ bytes, gzip: true, signal }, unary, { ...rules, hold: rpc.hold });
+  expect((await joined(read)).equals(body)).toBe(true);
+  expect(budget.bytes).toBe(0);
 });
