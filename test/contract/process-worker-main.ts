@@ -1,21 +1,10 @@
 /** A worker for process.test.ts, to be killed: starts a bot in the folder given, prints where it is, and waits. */
-import { systemClock } from '#common/clock.ts';
-import { silentLogger } from '#common/log.ts';
-import { Secret } from '#common/secret.ts';
-import { createProcessRuntime } from '../../worker/runtime/process/process-runtime.ts';
+import { processRuntimeIn } from '../kit/process-runtime.ts';
 import { botPlan, patience, untilPrinted } from './harness.ts';
 
 const [dir = ''] = process.argv.slice(2);
 const workerId = 'worker-1';
-const runtime = createProcessRuntime({
-  dir,
-  workerId,
-  signingKey: new Secret(new Uint8Array(32).fill(1)),
-  sealKey: new Secret(new Uint8Array(32).fill(2)),
-  buildSettings: {},
-  clock: systemClock,
-  logger: silentLogger,
-});
+const runtime = processRuntimeIn(dir, { workerId });
 const key = { userId: 'dev', botId: 'echo' };
 const id = await runtime.create(
   botPlan({

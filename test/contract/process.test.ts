@@ -3,34 +3,25 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { systemClock } from '#common/clock.ts';
 import { containerName } from '#common/ids.ts';
 import type { Language } from '#common/language.ts';
-import { silentLogger } from '#common/log.ts';
-import { Secret } from '#common/secret.ts';
 import { findPython } from '../../worker/runtime/process/interpreters.ts';
-import { createProcessRuntime } from '../../worker/runtime/process/process-runtime.ts';
 import { eventually } from '../kit/eventually.ts';
 import { startPackageIndex } from '../kit/package-index/package-index.ts';
 import { createStandInWheels } from '../kit/package-index/stand-in-wheels.ts';
+import { processRuntimeIn, processSigningKey } from '../kit/process-runtime.ts';
 import { describeContainerRuntime } from './container-runtime.ts';
 import { absentRequirement, endlessRequirement, startEndlessIndex } from './endless-index.ts';
 import { botPlan, buildBot, type Harness, patience, second, untilExited, untilPrinted } from './harness.ts';
 
-const ownKey = new Secret<Uint8Array>(new Uint8Array(32).fill(1));
-const sealKey = new Secret<Uint8Array>(new Uint8Array(32).fill(2));
 const python = await findPython(patience());
 const languages: readonly Language[] = python ? ['node', 'python'] : ['node'];
 
-const runtimeIn = (dir: string, workerId = 'worker-1', signingKey = ownKey, pipIndexUrl?: string) =>
-  createProcessRuntime({
-    dir,
+const runtimeIn = (dir: string, workerId = 'worker-1', signingKey = processSigningKey, pipIndexUrl?: string) =>
+  processRuntimeIn(dir, {
     workerId,
     signingKey,
-    sealKey,
     buildSettings: { pipIndexUrl, npmRegistry: pipIndexUrl },
-    clock: systemClock,
-    logger: silentLogger,
   });
 
 async function filesBelow(dir: string): Promise<string[]> {
@@ -223,7 +214,7 @@ describe('the process runtime', { timeout: 60 * second }, () => {
   });
 
   test('finds and ends a bot whose folder is gone', async () => {
-    const runtime = runtimeIn(dir, workerId, ownKey);
+    const runtime = runtimeIn(dir, workerId, processSigningKey);
     await buildBot(runtime, 'node', { key, workerId });
     const id = await runtime.create(botPlan({ key, workerId, language: 'node', steps: [['print', 'up']] }), patience());
     await runtime.start(id, patience());
@@ -239,7 +230,7 @@ describe('the process runtime', { timeout: 60 * second }, () => {
   test.skipIf(!python)('installs what a Python bot requires into an environment of its own', async () => {
     const index = await startPackageIndex({ host: '127.0.0.1', wheels: createStandInWheels() });
     try {
-      const runtime = runtimeIn(dir, workerId, ownKey, index.url);
+      const runtime = runtimeIn(dir, workerId, processSigningKey, index.url);
       await buildBot(runtime, 'python', { key, workerId, requirements: ['aiogram>=3.0'] });
       const id = await runtime.create(
         botPlan({ key, workerId, language: 'python', steps: [['import', 'aiogram']] }),

@@ -3,27 +3,16 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { systemClock } from '#common/clock.ts';
-import { silentLogger } from '#common/log.ts';
-import { Secret } from '#common/secret.ts';
 import { botPlan, buildBot, patience } from '../../../test/contract/harness.ts';
+import { processRuntimeIn } from '../../../test/kit/process-runtime.ts';
 import type { ContainerRuntime } from '../container-runtime.ts';
-import { createProcessRuntime } from './process-runtime.ts';
 
 const key = (botId: string) => ({ userId: 'dev', botId });
 let dir: string;
 let runtime: ContainerRuntime;
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'damaged-'));
-  runtime = createProcessRuntime({
-    dir,
-    workerId: 'w1',
-    signingKey: new Secret<Uint8Array>(new Uint8Array(32).fill(1)),
-    sealKey: new Secret<Uint8Array>(new Uint8Array(32).fill(2)),
-    buildSettings: {},
-    clock: systemClock,
-    logger: silentLogger,
-  });
+  runtime = processRuntimeIn(dir);
 });
 afterEach(async () => {
   for (const { id } of await runtime.list(patience())) await runtime.remove(id, patience());

@@ -3,11 +3,8 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { systemClock } from '#common/clock.ts';
-import { silentLogger } from '#common/log.ts';
-import { Secret } from '#common/secret.ts';
+import { processRuntimeIn } from '../../../test/kit/process-runtime.ts';
 import { checkLimitMs } from '../../engine/engine-watch.ts';
-import { createProcessRuntime } from './process-runtime.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -24,15 +21,6 @@ it('the runtime answers within the limit of the question, and does not claim tha
   writeFileSync(join(bin, 'python3.11'), '#!/bin/sh\nexec sleep 30\n');
   chmodSync(join(bin, 'python3.11'), 0o755);
   vi.stubEnv('PATH', `${bin}:/usr/bin:/bin`);
-  const runtime = createProcessRuntime({
-    dir,
-    workerId: 'w1',
-    signingKey: new Secret<Uint8Array>(new Uint8Array(32).fill(1)),
-    sealKey: new Secret<Uint8Array>(new Uint8Array(32).fill(2)),
-    buildSettings: {},
-    clock: systemClock,
-    logger: silentLogger,
-  });
-  const { version } = await runtime.info(AbortSignal.timeout(checkLimitMs));
+  const { version } = await processRuntimeIn(dir).info(AbortSignal.timeout(checkLimitMs));
   expect(version).toMatch(/^processes, Node [0-9.]+, Python not found yet$/);
 });
