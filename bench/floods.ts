@@ -1,10 +1,10 @@
 /**
- * What an innocent client notices while the port is flooded, beside what it notices without the flood, in the same run:
+ * What an innocent client notices of a flood, compared with the same client without it, in the same run:
  *
  *     npx node bench/floods.ts [SECONDS] [FLOOD]
  *
  * The orchestrator is the real program; each flood comes from a process of its own. The innocent client makes a request with its token every 20 ms,
- * each over a connection of its own and from another address, as somebody who has just arrived: GET /jobs/ID.
+ * each over a new connection and from another address, as a newcomer would: GET /jobs/ID.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -59,7 +59,7 @@ async function main(seconds: number, wanted: readonly (keyof typeof floods)[]): 
       if (response.statusCode !== 200) throw new Error(`the innocent client got ${response.statusCode}`);
       return performance.now() - began;
     };
-    /** Its waits, the largest resident memory of the orchestrator, and how often it was not served. */
+    /** Its response times, the orchestrator's largest resident memory, and how many requests failed. */
     const measure = async () => {
       const times: number[] = [];
       let failed = 0;

@@ -119,7 +119,7 @@ function storeLog({ dir }: OrchestratorProgram): string {
   return `${size} ${mtimeMs}`;
 }
 
-/** Times of somebody else's requests, ms: one begins every 20 ms. */
+/** Response times of another user's requests, ms: one begins every 20 ms. */
 async function othersRequests({ url }: OrchestratorProgram): Promise<readonly number[]> {
   const times: number[] = [];
   const under: Promise<void>[] = [];

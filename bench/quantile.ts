@@ -1,4 +1,4 @@
-/** What a row of measurements is summed up by; in no order, and NaN of none. */
+/** Summaries of measurements, given in any order. NaN for none. */
 
 /** The value that a share `q` of the values is below. */
 export function quantile(values: readonly number[], q: number): number {

@@ -1,9 +1,9 @@
-/** What the engine still has of a flood, looked at beside it in its own files. */
+/** What the engine still has of a flood, read from the engine's own files while it runs. */
 import { closeSync, openSync, readSync } from 'node:fs';
 import type { Sample } from './losses.ts';
 
 const everyMs = 5;
-// A line of the flood with what json-file puts around it.
+// Enough for one line of the flood with what json-file adds to it.
 const headBytes = 4096;
 
 export class EngineFiles {
@@ -12,7 +12,7 @@ export class EngineFiles {
   #timer: NodeJS.Timeout | undefined;
   readonly #known = new Set<string>();
 
-  /** `path` is what the engine calls LogPath; files that were rotated have .1 and .2 behind it. */
+  /** `path` is what the engine calls LogPath; rotated files end in .1 and .2. */
   constructor(path: string) {
     this.#path = path;
   }

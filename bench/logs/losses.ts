@@ -1,10 +1,10 @@
-/** Tells lines that the engine had rotated away from lines that we have lost. Pure. */
+/** Distinguishes lines that the engine had rotated away from lines that we lost. Pure. */
 
-/** Lines of a flood that did not come: from `first` to `last`. */
+/** Lines of a flood that never came: `first` to `last`. */
 export interface Hole {
   readonly first: number;
   readonly last: number;
-  /** When the line behind it was shown; for those missing at the end, when they were given up. */
+  /** When the line after it was shown; at the end of the flood, when we stopped waiting. */
   readonly atMs: number;
   /** Whether the follower said there that lines are missing. */
   readonly isMarked: boolean;
@@ -17,7 +17,7 @@ export interface Sample {
 }
 
 export interface Losses {
-  /** Lines that were in no file any more when the line behind them was shown, or may not have been. */
+  /** Lines that were, or may have been, in no file any more when the line after them was shown. */
   readonly rotated: number;
   /** Lines that the engine still had: they are our loss, whatever was said. */
   readonly ours: number;
@@ -27,7 +27,7 @@ export interface Losses {
 
 /**
  * Judges by the first look at the files after each hole was shown, so that `ours` has no line which could have been rotated away before
- * it was read. Holes at a time without a look after it count as ours.
+ * it was read. Holes after the last look count as ours.
  */
 export function judge(holes: readonly Hole[], samples: readonly Sample[]): Losses {
   let [rotated, ours, silent] = [0, 0, 0];

@@ -42,7 +42,7 @@ export class Shown {
     Object.assign(this, { lines: 0, doubled: 0, wrong: 0, misplaced: 0, gaps: 0, lastAtMs: performance.now() });
   }
 
-  /** The lines of the present flood that have not come. Those of a jump that came later are none. */
+  /** The lines of the present flood that have not come. Lines that came late, after a later one, do not count. */
   holes(): readonly Hole[] {
     const end = { first: this.#last + 1, last: this.#printing.lines, atMs: performance.now(), isMarked: false };
     return [...this.#jumps, end].flatMap((jump) => this.#missing(jump));

@@ -1,14 +1,14 @@
-/** How many bytes the servers of this process had read from a connection when each of their answers was begun. */
+/** Counts the bytes that the servers of this process had read from a connection when they began each answer. */
 import http from 'node:http';
 import http2 from 'node:http2';
 
-/** What all kinds of response have. */
+/** What the responses of HTTP/1.1 and HTTP/2 have in common. */
 interface Answering {
   readonly req: { readonly socket: { readonly bytesRead: number } };
 }
 
 export interface BytesAtAnswers {
-  /** One for each answer, in order; emptied by who reads it. */
+  /** One for each answer, in order. The reader empties it. */
   readonly counts: number[];
   [Symbol.dispose](): void;
 }
@@ -32,7 +32,7 @@ export function countBytesAtAnswers(): BytesAtAnswers {
   };
 }
 
-/** Sends pieces of a body over a connection of HTTP/2 of its own until the answer begins; its status. */
+/** Sends pieces of a body over an HTTP/2 connection of its own until the answer begins; returns its status. */
 export function overHttp2(
   url: string,
   path: string,

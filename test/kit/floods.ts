@@ -1,13 +1,13 @@
 /**
- * Floods against a port on loopback, byte by byte where no client would do it: connections that say nothing or little, streams that hold their
- * bodies, and frames of HTTP/2 without end. Each runs until its signal aborts, and reopens connections that are ended.
+ * Floods against a port on loopback, written byte by byte where no client library would do it: connections that send nothing or little, streams that hold back
+ * their bodies, and frames of HTTP/2 without end. Each runs until its signal aborts, and reopens connections that are ended.
  */
 import net, { type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface FloodTarget {
   readonly port: number;
-  /** For floods of somebody who has one. */
+  /** For floods that come from a user. */
   readonly token: string;
 }
 
@@ -15,7 +15,7 @@ export interface FloodTarget {
 export interface FloodCount {
   opened: number;
   connected: number;
-  /** By the other side. */
+  /** By the server. */
   ended: number;
   bytesSent: number;
 }
@@ -40,7 +40,7 @@ export function frame(
   return Buffer.concat([head, payload]);
 }
 
-/** A literal header that is not to be remembered: RFC 7541, section 6.2.2. */
+/** A literal header field without indexing: RFC 7541, section 6.2.2. */
 const literal = (name: string, value: string): Buffer =>
   Buffer.concat([Buffer.from([0, name.length]), Buffer.from(name), Buffer.from([value.length]), Buffer.from(value)]);
 
@@ -50,7 +50,7 @@ export const headerBlock = (headers: Readonly<Record<string, string>>): Buffer =
 const health = headerBlock({ ':method': 'GET', ':scheme': 'http', ':path': '/health', ':authority': 'localhost' });
 export const hello = Buffer.concat([preface, frame('settings', 0, 0)]);
 
-/** One connection; `talk` ends with it. */
+/** One connection, from its opening to its end. */
 async function connection(
   { port }: FloodTarget,
   signal: AbortSignal,
@@ -62,7 +62,7 @@ async function connection(
   const end = () => socket.destroy();
   signal.addEventListener('abort', end, { once: true });
   socket.on('error', () => undefined);
-  // What is answered is read: a peer that reads nothing is another attack.
+  // Answers are read: a peer that does not read is a different attack.
   socket.resume();
   count.opened += 1;
   socket.once('connect', () => {
@@ -75,7 +75,7 @@ async function connection(
   count.bytesSent += socket.bytesWritten;
 }
 
-/** So many connections at all times. */
+/** Keeps this many connections open at all times. */
 const keep =
   (connections: number, talk: (socket: Socket, target: FloodTarget) => Promise<void>): Flood =>
   async (target, signal, count) => {
@@ -88,11 +88,20 @@ const keep =
     await Promise.all(Array.from({ length: connections }, one));
   };
 
-/** Writes the pieces that `next` makes, as fast as they are taken. */
+const drainedOrClosed = (socket: Socket) =>
+  new Promise<void>((resolve) => {
+    const done = () => {
+      socket.off('drain', done).off('close', done);
+      resolve();
+    };
+    socket.on('drain', done).on('close', done);
+  });
+
+/** Writes what `next` makes, as fast as the socket accepts it. */
 async function pour(socket: Socket, next: () => Buffer): Promise<void> {
   while (!socket.destroyed) {
-    if (!socket.write(next())) await new Promise((resolve) => socket.once('drain', resolve).once('close', resolve));
-    else await sleep(0);
+    if (socket.write(next())) await sleep(0);
+    else await drainedOrClosed(socket);
   }
 }
 
@@ -112,9 +121,9 @@ const pourFrames =
 const cancel = Buffer.from([0, 0, 0, 8]);
 
 export const floods = {
-  /** Connections that say nothing. */
+  /** Connections that send nothing. */
   idle: (connections: number) => keep(connections, async () => undefined),
-  /** Connections that say a letter of a header a second. */
+  /** Connections that send one letter of a header a second. */
   slow: (connections: number) =>
     keep(connections, async (socket) => {
       socket.write('GET /health HTTP/1.1\r\nHost: localhost\r\nX-Slow: ');
@@ -123,7 +132,7 @@ export const floods = {
         socket.write('x');
       }
     }),
-  /** Streams of somebody with a token, each with a body that is announced, half sent and then held. */
+  /** A user's streams, each of which announces a body, sends half of it and then nothing. */
   heldBodies: (streams: number) =>
     keep(Math.ceil(streams / 100), async (socket, { token }) => {
       socket.write(hello);
@@ -146,7 +155,7 @@ export const floods = {
       connections,
       pourFrames((streamId) => [frame('headers', 0x5, streamId, health), frame('rstStream', 0, streamId, cancel)]),
     ),
-  /** A head without end. */
+  /** A head that never ends. */
   continuation: (connections: number) =>
     keep(connections, async (socket) => {
       socket.write(Buffer.concat([hello, frame('headers', 0, 1, health)]));

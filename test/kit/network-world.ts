@@ -1,7 +1,7 @@
 /**
  * A small world around a private engine, for tests of what its containers reach: a network namespace with a host that has a
  * public address, one on a LAN, and the metadata address of clouds. Nothing leads from it to this machine's own networks, and
- * of the public addresses only those for documentation are used, which nobody has.
+ * of the public addresses only those for documentation are used, which nobody owns.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -26,7 +26,7 @@ export interface NetworkWorld {
   readonly hostPort: number;
   /** Addresses of containers with IPv6 for which the world has a way back. */
   readonly containers6: string;
-  /** Gives the world an address more, which from the engine's network on is only there. */
+  /** Gives the world another address; from the engine's network it leads nowhere else. */
   add(address: string): Promise<void>;
   close(): Promise<void>;
 }
@@ -41,7 +41,7 @@ for (const port of ${JSON.stringify(ports)})
   net.createServer((socket) => { socket.on('error', () => {}); socket.end('reached'); })
     .listen({ port, host: '::', ipv6Only: false }, () => { waiting -= 1; if (waiting === 0) console.log('ready'); });`;
 
-/** `namespacePath`: the engine's. A test file at a time can have a world on an engine. */
+/** `namespacePath`: the engine's. Only one test file at a time can have a world on an engine. */
 export async function startNetworkWorld(namespacePath: string): Promise<NetworkWorld> {
   const keeper = spawn('unshare', ['--net', 'sh', '-c', 'echo ready; read -r _'], {
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -71,7 +71,7 @@ export async function startNetworkWorld(namespacePath: string): Promise<NetworkW
       await engine(`route add ${address}/${bits} via ${bits === 32 ? '203.0.113.2' : '2001:db8:1::2'}`);
     };
     for (const address of Object.values(world)) await add(address);
-    // Linux tells one host of a refusal a second only; tests try many places.
+    // Linux sends a host one ICMP error a second at most; tests try many places.
     await runProgram('nsenter', [
       `--net=${namespacePath}`,
       'sh',

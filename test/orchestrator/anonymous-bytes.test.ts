@@ -1,6 +1,6 @@
 /**
- * How much of a request is read before it is refused, counted at the orchestrator's own sockets at the moment at which the answer is
- * begun: for every protocol, whatever is sent and however it is framed.
+ * How much of a request is read before it is refused, counted at the orchestrator's own sockets when the answer begins: for every
+ * protocol, whatever is sent and however it is framed.
  */
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -27,7 +27,7 @@ function framed(message: Buffer): Buffer<ArrayBuffer> {
   return Buffer.concat([head, message]);
 }
 
-/** Protobuf messages within messages; the first is said to be longer than all that comes. */
+/** Nested protobuf messages; the outermost claims to be longer than what is sent. */
 const nestedProtobuf = Buffer.from(Array.from({ length: 16 * kib }, () => [0x12, 0xff, 0xff, 0x7f]).flat());
 const bodies: readonly (readonly [string, Buffer<ArrayBuffer>])[] = [
   ['nested JSON', Buffer.from('{"x":['.repeat(10 * kib))],

@@ -1,4 +1,4 @@
-/** Plain gRPC calls with one request that do not come to the library are answered as the library answers them: those with a deadline come to it. */
+/** Plain gRPC calls with one request bypass the library, unless they have a deadline; either way the answers are the same. */
 import http2 from 'node:http2';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { afterAll, beforeAll, expect, it } from 'vitest';

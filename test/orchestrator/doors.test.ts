@@ -1,4 +1,4 @@
-/** Who is let in: by which name, how often, from where, and how many at once. Over the real port. */
+/** Who is let in, over the real port: by which name, how often, from where, and how many at once. */
 import http2 from 'node:http2';
 import net from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -17,7 +17,7 @@ afterEach(() => orchestrator[Symbol.asyncDispose]());
 const begin = async (env: Readonly<Record<string, string>> = {}) => {
   orchestrator = await startTestOrchestrator({ env });
 };
-/** A request of a browser or proxy, head alone. */
+/** A request as a browser or proxy sends it, without a body. */
 const ask = async (line: string, headers: Readonly<Record<string, string>>, before = '') => {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
   return rawRequest(orchestrator.port, `${before}${[`${line} HTTP/1.1`, ...lines, '', ''].join('\r\n')}`);
@@ -25,7 +25,7 @@ const ask = async (line: string, headers: Readonly<Record<string, string>>, befo
 const authorization = `Bearer ${clientToken}`;
 const json = { 'content-type': 'application/json' };
 
-describe('a web page whose name was made to lead here', () => {
+describe('a web page whose name resolves to this machine', () => {
   it('runs nothing, though it knows the development token, over any protocol', async () => {
     await begin();
     const body = JSON.stringify({ blueprint: 'test_workflow', data: { input: 'x' } });

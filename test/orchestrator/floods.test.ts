@@ -1,4 +1,4 @@
-/** Each flood of bench/floods.ts, for a moment: counted, not timed. The orchestrator lives on, serves an innocent client, and ends who floods. */
+/** Each flood of bench/floods.ts, for a moment: counted, not timed. The orchestrator survives, serves an innocent client, and disconnects the flooders. */
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -34,7 +34,7 @@ async function ask(port: number): Promise<number | undefined> {
 it.each<[keyof typeof floods, number, number]>([
   ['idle', 300, 200],
   ['slow', 300, 200],
-  // As many as two connections hold; their budget is that of one caller.
+  // As many as fit on two connections; they share the budget of one caller.
   ['heldBodies', 200, 0],
   ['rapidReset', 1, 2],
   ['continuation', 1, 2],

@@ -1,4 +1,4 @@
-/** The firewall on a real engine, with a world around it that is made for the test: what bots and builds reach, and what not. */
+/** The firewall on a real engine, in a network made for the test: what bots and builds can reach, and what they cannot. */
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -92,7 +92,7 @@ describe.skipIf(reason)('what bots and builds reach', { timeout: 120_000 }, () =
       logger: choice.logger ?? silentLogger,
     });
 
-  /** What a bot reaches that is started now. */
+  /** What a bot started now can reach. */
   async function bot(of: ContainerRuntime, probes: Probes, botId = 'prober') {
     const key = { userId, botId };
     const plan = {
@@ -119,7 +119,7 @@ describe.skipIf(reason)('what bots and builds reach', { timeout: 120_000 }, () =
     return outcomes(lines);
   }
 
-  /** The addresses of the host of the engine, in the order: in the network of the bots, on the LAN, public. */
+  /** The addresses of the engine's host: in the bots' network, on the LAN, public. */
   async function hosts(of: ContainerRuntime): Promise<Probes> {
     await bot(of, {});
     const networks = (await engine.get('/networks')) as { Name: string; IPAM: { Config: { Gateway?: string }[] } }[];
@@ -144,7 +144,7 @@ describe.skipIf(reason)('what bots and builds reach', { timeout: 120_000 }, () =
     'its-website': `${world.orchestrator}:443`,
   };
 
-  it('with EGRESS=open all of the world, which shows that it is there', async () => {
+  it('with EGRESS=open everything, which shows that the world is there', async () => {
     const open = runtime('open');
     const probes = { ...outside, ...(await hosts(open)) };
     const all = Object.fromEntries(Object.keys(probes).map((name) => [name, 'reached']));
@@ -171,7 +171,7 @@ describe.skipIf(reason)('what bots and builds reach', { timeout: 120_000 }, () =
     expect(fields).toContainEqual({ user: userId, place: `${world.lan}:6379` });
   });
 
-  it('with EGRESS=allow: what is in the list, private or mail or not, and nothing else', async () => {
+  it('with EGRESS=allow: what is in the list, even private addresses and mail servers, and nothing else', async () => {
     const listed = runtime(`allow:${world.lan}:6379,${world.public}:587`);
     const all = Object.fromEntries(Object.keys(outside).map((name) => [name, refused]));
     const expected = { 'lan-redis': 'reached', submission: 'reached', telegram: 'reached' };
@@ -180,7 +180,7 @@ describe.skipIf(reason)('what bots and builds reach', { timeout: 120_000 }, () =
     expect(both).toMatchObject({ lan: 'reached', https: 'reached', 'lan-redis': refused, smtp: refused });
   });
 
-  it('the name server that the engine gives to containers, on its port alone', async ({ skip }) => {
+  it('the name server that the engine gives to containers, on port 53 only', async ({ skip }) => {
     // Here its address is one of the world's: nothing leads from the engine's network to the real one.
     const [server] = nameServers(readFileSync('/etc/resolv.conf', 'utf8')).filter(({ family }) => family === 4);
     if (server === undefined) return skip('this machine has no name server outside of itself');
@@ -189,7 +189,7 @@ describe.skipIf(reason)('what bots and builds reach', { timeout: 120_000 }, () =
     expect(await bot(runtime('internet'), probes)).toEqual({ dns: 'reached', web: refused, other: refused });
   });
 
-  it('again as before when somebody has removed the rules, from the first packet of the next bot on', async () => {
+  it('what they could before somebody removed the rules, from the first packet of the next bot', async () => {
     const { logger, lines } = createRecordingLogger();
     const closed = runtime('internet', { logger });
     const probes = { lan: `${world.lan}:80`, https: `${world.public}:443` };
@@ -204,7 +204,7 @@ describe.skipIf(reason)('what bots and builds reach', { timeout: 120_000 }, () =
     expect(await nft('list', 'tables')).not.toContain(table);
   });
 
-  it('over IPv6 no more than over IPv4', async () => {
+  it('over IPv6 the same as over IPv4', async () => {
     const closed = runtime('internet');
     await bot(closed, {});
     const body = {
@@ -245,7 +245,7 @@ describe.skipIf(reason)('what bots and builds reach', { timeout: 120_000 }, () =
     expect(await run()).toEqual(Object.fromEntries(Object.keys(probes).map((name) => [name, 'reached'])));
   });
 
-  it('whatever the host can, with a warning, where no rules can be made, unless they were asked for', async () => {
+  it('whatever the host can, with a warning, where no rules can be made and EGRESS is not set', async () => {
     await bot(runtime('open'), {});
     const none = { PATH: '/nonexistent' };
     const { logger, lines } = createRecordingLogger();
@@ -259,7 +259,7 @@ describe.skipIf(reason)('what bots and builds reach', { timeout: 120_000 }, () =
     });
   });
 
-  it('as the doctor proves, who says what is open when it is, and nothing of whom is left', async () => {
+  it('what the doctor reports, which names what is open and leaves nothing behind', async () => {
     const data = join(dir, 'data');
     mkdirSync(join(data, 'worker'), { recursive: true });
     writeFileSync(join(data, 'worker', 'worker-id'), `${workerId}\n`);
