@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { silentLogger } from '#common/log.ts';
 import { createBotRecords, emptyKeptBot } from '../bots/bot-records.ts';
+import { createPrivateImages } from './private-images.ts';
 import { openStateDir } from './state-dir.ts';
 
 let dir: string;
@@ -54,4 +55,28 @@ test('in a folder of a version that did not keep it, what its bots run counts as
   const third = await openStateDir(dir, undefined);
   expect(third.privateImages.usersOf(image('b'))).toBeUndefined();
   await third.close();
+});
+
+test('changes at the same time are all kept, and one that could not be kept is kept with the next', async () => {
+  let kept: Readonly<Record<string, readonly string[]>> = {};
+  const firstBegan = Promise.withResolvers<void>();
+  const firstWrite = Promise.withResolvers<void>();
+  let writes = 0;
+  const images = createPrivateImages({}, async (entries) => {
+    writes += 1;
+    firstBegan.resolve();
+    if (writes === 1) await firstWrite.promise;
+    if (writes === 2) throw new Error('the disk is full');
+    kept = entries;
+  });
+  const slow = images.addUser(image('a'), 'ann');
+  await firstBegan.promise;
+  const failing = images.addUser(image('b'), 'ben');
+  failing.catch(() => {});
+  firstWrite.resolve();
+  await slow;
+  await expect(failing).rejects.toThrow('the disk is full');
+  expect(kept).toEqual({ [image('a')]: ['ann'] });
+  await images.addUser(image('b'), 'ben');
+  expect(kept).toEqual({ [image('a')]: ['ann'], [image('b')]: ['ben'] });
 });

@@ -1,4 +1,5 @@
 /** The file that remembers which of the engine's images were pulled with a login, and for whom. */
+import { SerialQueue } from '#common/waiting/serial-queue.ts';
 import { readFileIfAny, writeFileAtomic } from './atomic-file.ts';
 
 /** Images by their repo digest, as in plainName(): REPOSITORY@sha256:DIGEST. */
@@ -24,20 +25,33 @@ export async function openPrivateImages(path: string, former: () => Promise<Entr
   return createPrivateImages(kept, save);
 }
 
-/** `save` gets all entries after each change. */
+/** `save` gets all entries after each change, one call at a time; what it failed to keep is in its next call. */
 export function createPrivateImages(kept: Entries, save: (entries: Entries) => Promise<void>): PrivateImages {
   const entries = new Map(Object.entries(kept));
-  const saveAll = () => save(Object.fromEntries(entries));
+  const saving = new SerialQueue();
+  let changes = 0;
+  let saved = 0;
+  /** Resolves when all changes so far are kept. */
+  const saveAll = () =>
+    saving.run(async () => {
+      const latest = changes;
+      if (saved === latest) return;
+      await save(Object.fromEntries(entries));
+      saved = latest;
+    });
   return {
     usersOf: (repoDigest) => entries.get(repoDigest),
-    async addUser(repoDigest, userId) {
+    addUser(repoDigest, userId) {
       const users = entries.get(repoDigest) ?? [];
-      if (users.includes(userId)) return;
-      entries.set(repoDigest, [...users, userId]);
-      await saveAll();
+      if (!users.includes(userId)) {
+        entries.set(repoDigest, [...users, userId]);
+        changes += 1;
+      }
+      return saveAll();
     },
-    async markPublic(repoDigest) {
-      if (entries.delete(repoDigest)) await saveAll();
+    markPublic(repoDigest) {
+      if (entries.delete(repoDigest)) changes += 1;
+      return saveAll();
     },
   };
 }
