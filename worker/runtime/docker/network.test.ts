@@ -128,9 +128,24 @@ describe('the networks of a worker', () => {
     };
     await createBotNetworks(contested, options, silentLogger).ensure('alice', 'bots', signal);
     expect(networks).toHaveLength(1);
-    const subnets = parseSubnetPool('10.217.0.0/24:24') ?? defaultSubnets;
+    const subnets = parseSubnetPool(`${networks[0]?.IPAM?.Config[0]?.Subnet}:24`) ?? defaultSubnets;
     const full = createBotNetworks(engine, { ...options, subnets }, silentLogger).ensure('bob', 'bots', signal);
     await expect(full).rejects.toMatchObject({ problem: { hint: expect.stringContaining('BOT_SUBNETS') } });
+  });
+
+  it('take the next range when the engine holds one that no network has', async () => {
+    const { engine, networks } = engineWith([]);
+    const lost = '10.217.0.0/24';
+    const forgetful: EngineClient = {
+      ...engine,
+      call: async (call, limit) => {
+        const wanted = (call.body as Network | undefined)?.IPAM?.Config[0]?.Subnet;
+        if (wanted === lost) throw new EngineRefusal(403, 'Pool overlaps with other one on this address space');
+        return engine.call(call, limit);
+      },
+    };
+    await createBotNetworks(forgetful, options, silentLogger).ensure('alice', 'bots', signal);
+    expect(networks[0]?.IPAM?.Config[0]?.Subnet).toBe('10.217.1.0/24');
   });
 
   it('go when nobody was in them or asked for them for an hour', async () => {
@@ -170,6 +185,18 @@ describe('the networks of a worker', () => {
         hint: expect.stringContaining('docker network rm ID'),
       },
     });
+  });
+
+  it('that the engine does not make fail the start after a few tries, in words for the user', async () => {
+    const { engine } = engineWith([]);
+    const call: EngineClient['call'] = async (wanted, limit) => {
+      if (wanted.method === 'POST') throw new EngineRefusal(500, 'iptables failed: another app holds the xtables lock');
+      return engine.call(wanted, limit);
+    };
+    const failure = await createBotNetworks({ ...engine, call }, options, silentLogger)
+      .ensure('alice', 'bots', signal)
+      .catch((error: unknown) => error);
+    expect(failure).toMatchObject({ problem: { code: 'CONTAINER_ERROR' }, triesMax: 4 });
   });
 
   it('that are refused otherwise: the refusal stays what it is', async () => {

@@ -7,8 +7,9 @@
 import { networkInterfaces } from 'node:os';
 import { type Clock, systemClock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
-import { refuse } from '#common/problem.ts';
+import { problem, refuse } from '#common/problem.ts';
 import { SerialQueue } from '#common/waiting/serial-queue.ts';
+import { asFailure } from '../../failures/chances.ts';
 import { type JsonRecord, list, record, text, texts } from './answers.ts';
 import type { EngineClient } from './engine-client.ts';
 import { EngineRefusal, hasStatus } from './engine-errors.ts';
@@ -41,7 +42,7 @@ export interface BotNetworks {
 
 const seenForMs = 30_000;
 const idleMs = 3_600_000;
-/** How often a range that another program takes at the same moment is passed over. */
+/** How many ranges are tried that the engine refuses: another program takes one at the same moment, or an engine has lost track of one. */
 const rangesTried = 8;
 
 const isolation = 'com.docker.network.bridge.enable_icc';
@@ -72,9 +73,10 @@ export function createBotNetworks(
       await create(engine, { ...plain, Options: { [isolation]: 'false' } }, signal);
       return;
     }
+    const refused: string[] = [];
     for (let tries = 1; ; tries += 1) {
       const others = await allNetworks(engine, signal);
-      const range = freeSubnet(subnets, [...others.flatMap(rangesOf), ...ownRanges()]);
+      const range = freeSubnet(subnets, [...others.flatMap(rangesOf), ...ownRanges(), ...refused]);
       if (range === undefined) return refuseFullPool();
       // An operator whose hosts need smaller packets says so on a network of the base's name.
       const size = text(record(others.find(({ Name }) => Name === base)?.['Options'])[mtu]);
@@ -88,8 +90,17 @@ export function createBotNetworks(
         return;
       } catch (error) {
         if (tries === rangesTried || !(error instanceof EngineRefusal && /overlap/i.test(error.text))) throw error;
+        refused.push(range);
       }
     }
+  };
+
+  const notMade = (error: EngineRefusal) => {
+    logger.warn({ status: error.status, engine: error.text }, 'the engine refused to make a network');
+    const failed = problem('CONTAINER_ERROR', 'The container engine refused to make a network for the bot.', {
+      hint: "The worker's log has the engine's words; the operator has to see to it.",
+    });
+    return asFailure(failed, 'briefly', { cause: error });
   };
 
   const ensure = async (userId: string, use: NetworkUse, signal: AbortSignal): Promise<string> => {
@@ -101,7 +112,13 @@ export function createBotNetworks(
       await removeForeign(engine, wanted.name, signal);
       found = undefined;
     }
-    if (found === undefined) await making.run(() => make(wanted, signal));
+    if (found === undefined) {
+      await making
+        .run(() => make(wanted, signal))
+        .catch((error: unknown) => {
+          throw error instanceof EngineRefusal ? notMade(error) : error;
+        });
+    }
     if (isPodman && !warned) {
       warned = true;
       logger.warn(
