@@ -1,7 +1,9 @@
 /** Runs a program in a container of its own to its end, and gives its exit code and output. Nothing of it stays. */
 import { buffer } from 'node:stream/consumers';
-import { number, record, text } from './answers.ts';
+import { EngineUnavailableError } from '../container-runtime.ts';
+import { list, number, record, text } from './answers.ts';
 import type { EngineClient } from './engine-client.ts';
+import { EngineRefusal } from './engine-errors.ts';
 
 export interface ShortRun {
   /** As a container is created; its labels say whose it is. */
@@ -21,9 +23,18 @@ export interface ShortRunEnd {
 
 const removalMs = 30_000;
 
-/** Throws EngineRefusal when the engine makes or starts no such container. */
+/** Throws EngineRefusal when the engine makes or starts no such container, EngineUnavailableError when the time is over. */
 export async function runShortly(engine: EngineClient, run: ShortRun, signal: AbortSignal): Promise<ShortRunEnd> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(run.timeoutMs)]);
+  try {
+    return await runWithin(engine, run, limit);
+  } catch (error) {
+    if (signal.aborted || !limit.aborted) throw error;
+    throw new EngineUnavailableError('the container engine did not run a short program in time', { cause: error });
+  }
+}
+
+async function runWithin(engine: EngineClient, run: ShortRun, limit: AbortSignal): Promise<ShortRunEnd> {
   const made = await engine.call({ method: 'POST', path: '/containers/create', body: run.body }, limit);
   const id = text(record(made)['Id']);
   try {
@@ -36,10 +47,25 @@ export async function runShortly(engine: EngineClient, run: ShortRun, signal: Ab
     return { code: number(record(ended)['StatusCode']), output: plainOutput(logs), file };
   } finally {
     // Bounded by itself: the caller's patience may be over.
-    const query = { force: true, v: true };
-    const removal = { method: 'DELETE', path: `/containers/${id}`, query, slow: true } as const;
-    await engine.call(removal, AbortSignal.timeout(removalMs)).catch(() => {
+    await remove(engine, id, AbortSignal.timeout(removalMs)).catch(() => {
       // An engine that is away: whoever finds it by its label removes it.
+    });
+  }
+}
+
+const remove = (engine: EngineClient, id: string, signal: AbortSignal): Promise<unknown> =>
+  engine.call({ method: 'DELETE', path: `/containers/${id}`, query: { force: true, v: true }, slow: true }, signal);
+
+/** Removes the containers that a killed program, or a run that was given up, has left. One that cannot be removed stays: it is in nobody's way. */
+export async function removeLeftovers(
+  engine: EngineClient,
+  filters: Readonly<Record<string, readonly string[]>>,
+  signal: AbortSignal,
+): Promise<void> {
+  const query = { all: true, filters };
+  for (const found of list(await engine.call({ method: 'GET', path: '/containers/json', query }, signal))) {
+    await remove(engine, text(record(found)['Id']), signal).catch((error: unknown) => {
+      if (!(error instanceof EngineRefusal)) throw error;
     });
   }
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Clock, systemClock } from '#common/clock.ts';
 import { createRecordingLogger } from '../../../../test/kit/recording-logger.ts';
+import { isTransient } from '../../../failures/transient.ts';
 import { createFindAddresses } from './addresses.ts';
 import { parseEgress } from './egress-setting.ts';
 import { createFirewall, type Holding } from './firewall.ts';
@@ -69,7 +70,9 @@ describe('the firewall', () => {
     ]);
     expect(byDefault.firewall.check()).toMatchObject({ name: 'egress', ok: false });
     const asked = firewallWith({ egress: 'internet', answer });
-    await expect(asked.firewall.ready(signal)).rejects.toMatchObject({ problem: { code: 'CONTAINER_ERROR' } });
+    const refused = await asked.firewall.ready(signal).catch((error: unknown) => error);
+    expect(refused).toMatchObject({ problem: { code: 'CONTAINER_ERROR' } });
+    expect(isTransient(refused)).toBe(false);
   });
 
   it('that cannot be made because the engine is away fails the start, and is tried again', async () => {
@@ -81,6 +84,19 @@ describe('the firewall', () => {
     const { firewall } = firewallWith({ answer });
     await expect(firewall.ready(signal)).rejects.toThrow('away');
     isAway = false;
+    await firewall.ready(signal);
+    expect(firewall.check().ok).toBe(true);
+  });
+
+  it('that the engine refuses to make fails a start for now where it was asked for, and is soon tried again', async () => {
+    const why = 'the engine refused the container that sets the rules: no space left on device';
+    let answer: Holding = { holds: false, why, mayPass: true };
+    const { firewall, pass } = firewallWith({ egress: 'internet', answer: async () => answer });
+    const refused = await firewall.ready(signal).catch((error: unknown) => error);
+    expect(refused).toMatchObject({ problem: { code: 'CONTAINER_ERROR', message: expect.stringContaining(why) } });
+    expect(isTransient(refused)).toBe(true);
+    answer = holding;
+    pass(3000);
     await firewall.ready(signal);
     expect(firewall.check().ok).toBe(true);
   });

@@ -9,9 +9,10 @@
  */
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
-import { refuse } from '#common/problem.ts';
+import { problem } from '#common/problem.ts';
 import { orAbort } from '#common/waiting/abort.ts';
 import { withTimeLimit } from '#common/waiting/time-limit.ts';
+import { asFailure } from '../../../failures/chances.ts';
 import type { SafetyCheck } from '../../safety.ts';
 import type { EgressSetting } from './egress-setting.ts';
 import { placeText } from './places.ts';
@@ -20,16 +21,23 @@ import { parseRefused, type Refused } from './refused.ts';
 export type Holding =
   | {
       readonly holds: true;
-      readonly refused: string /** They were gone and are there again. */;
+      /** What the kernel has refused, as nft shows it. */
+      readonly refused: string;
+      /** They were gone and are there again. */
       readonly wereGone: boolean;
     }
-  | { readonly holds: false; readonly why: string };
+  | {
+      readonly holds: false;
+      readonly why: string;
+      /** The engine refused what it may do a moment later. */
+      readonly mayPass?: boolean;
+    };
 
 /** Puts the rules in place. Rejects when the engine does not answer. */
 export type SetRules = (setting: EgressSetting, signal: AbortSignal) => Promise<Holding>;
 
 export interface Firewall {
-  /** Call it before anything gets a network. CONTAINER_ERROR when rules that were asked for cannot be made. */
+  /** Call it before anything gets a network. CONTAINER_ERROR when rules that were asked for cannot be made; transient if that may pass. */
   ready(signal: AbortSignal): Promise<void>;
   /** The engine answers: checks the rules again when the last time is a minute ago. Never rejects. */
   engineAnswers(): void;
@@ -49,13 +57,15 @@ export interface FirewallOptions {
 }
 
 const freshMs = 120_000;
+/** What may pass is asked again this much later by whoever cannot do without. */
+const passingMs = 2000;
 const checkEveryMs = 60_000;
 const setMs = 60_000;
 
 type State =
   | { readonly kind: 'unknown' }
   | { readonly kind: 'holds'; readonly atMs: number }
-  | { readonly kind: 'impossible'; readonly atMs: number; readonly why: string };
+  | { readonly kind: 'impossible'; readonly atMs: number; readonly why: string; readonly mayPass: boolean };
 
 const defaultEgress: EgressSetting = { kind: 'filtered', internet: true, allow: [] };
 
@@ -92,7 +102,7 @@ export function createFirewall(options: FirewallOptions): Firewall {
       report(parseRefused(found.refused));
       return;
     }
-    state = { kind: 'impossible', atMs, why: found.why };
+    state = { kind: 'impossible', atMs, why: found.why, mayPass: found.mayPass === true };
     const rest = isAskedFor ? 'no bot is started' : 'bots and builds can reach whatever this host can';
     say(`there is no firewall for bots, because ${found.why}: ${rest}`, false);
   };
@@ -110,15 +120,17 @@ export function createFirewall(options: FirewallOptions): Firewall {
     if (setting.kind === 'open' && state.kind === 'holds') return 0;
     return state.kind === 'unknown' ? Number.POSITIVE_INFINITY : clock.monotonicMs() - state.atMs;
   };
+  const goodForMs = () => (isAskedFor && state.kind === 'impossible' && state.mayPass ? passingMs : freshMs);
   const hint = 'The operator can install what is missing, or set EGRESS=open: see "Firewall" in docs/SECURITY.md.';
 
   return {
     async ready(signal) {
       signal.throwIfAborted();
       // Again when the engine was away meanwhile.
-      while (ageMs() > freshMs) await orAbort(signal, setOnce());
+      while (ageMs() > goodForMs()) await orAbort(signal, setOnce());
       if (state.kind === 'impossible' && isAskedFor) {
-        refuse('CONTAINER_ERROR', `The worker has no firewall for bots, because ${state.why}.`, { hint });
+        const message = `The worker has no firewall for bots, because ${state.why}.`;
+        throw asFailure(problem('CONTAINER_ERROR', message, { hint }), state.mayPass ? 'again' : 'final');
       }
     },
     engineAnswers() {

@@ -13,7 +13,7 @@ import { containerOptions } from '../container-options.ts';
 import type { EngineClient } from '../engine-client.ts';
 import { hasImage } from '../images.ts';
 import type { BotNetworks } from '../network.ts';
-import { runShortly } from '../short-run.ts';
+import { removeLeftovers, runShortly } from '../short-run.ts';
 import type { FindAddresses } from './addresses.ts';
 import { type Destination, type Place, placeText } from './places.ts';
 import { listenCommand, listenerPort, type ProbeOutcome, probeCommand, probeOutcomes } from './probe-program.ts';
@@ -58,6 +58,9 @@ const interfacesMax = 6;
 export async function proveEgress(deps: ProveDeps, signal: AbortSignal): Promise<readonly Probe[]> {
   const { engine, networks } = deps;
   const image = await probeImage(deps, signal);
+  // Of an examination that was killed; its listeners end by themselves.
+  const left = { label: [`${doctorLabel}=${deps.workerId}`], status: ['exited', 'dead'] };
+  await removeLeftovers(engine, left, signal);
   const network = await networks.ensure(prober, 'bots', signal);
   const other = await networks.ensure(neighbour, 'bots', signal);
   const open = createServer((socket) => socket.on('error', () => socket.destroy()).end());

@@ -9,7 +9,7 @@ import { list, record, text, texts } from '../answers.ts';
 import type { EngineClient } from '../engine-client.ts';
 import { EngineRefusal, hasStatus } from '../engine-errors.ts';
 import { bridgePrefix, unnamedBridge } from '../network-names.ts';
-import { runShortly, type ShortRunEnd } from '../short-run.ts';
+import { removeLeftovers, runShortly, type ShortRunEnd } from '../short-run.ts';
 import type { FindAddresses } from './addresses.ts';
 import type { EgressSetting } from './egress-setting.ts';
 import type { Holding, SetRules } from './firewall.ts';
@@ -62,8 +62,10 @@ export function createSetRules(deps: SetRulesDeps): SetRules {
       if (why !== undefined) return setting.kind === 'open' ? nothing : { holds: false, why };
       const found = await deps.findImage(deps.engine, signal);
       if ('why' in found) return setting.kind === 'open' ? nothing : { holds: false, why: found.why };
-      if (!tidied) await removeLeftovers(deps, signal);
-      tidied = true;
+      if (!tidied) {
+        tidied = true;
+        await removeLeftovers(deps.engine, { label: [`${helperLabel}=${deps.workerId}`] }, signal);
+      }
       if (setting.kind === 'open') {
         const removed = holdingOf(await runNft(deps, found, removalText(table), signal));
         if (removed.holds) await rm(deps.markFile, { force: true });
@@ -77,8 +79,11 @@ export function createSetRules(deps: SetRulesDeps): SetRules {
       const anew = holdingOf(await runNft(deps, found, rules, signal));
       return anew.holds ? { holds: true, refused, wereGone: seen !== undefined && seen.code !== 0 } : anew;
     } catch (error) {
+      // A container may have been left that nobody knows by its id.
+      tidied = false;
       if (!(error instanceof EngineRefusal)) throw error;
-      return { holds: false, why: `the engine refused the container that sets the rules: ${oneLine(error.text)}` };
+      const why = `the engine refused the container that sets the rules: ${oneLine(error.text)}`;
+      return { holds: false, why, mayPass: true };
     }
   };
 }
@@ -186,18 +191,6 @@ function helper(image: string, command: readonly string[], workerId: string, set
       LogConfig: { Type: 'json-file', Config: { 'max-size': '1m', 'max-file': '1' } },
     },
   };
-}
-
-/** Of a worker that was killed. */
-async function removeLeftovers({ engine, workerId }: SetRulesDeps, signal: AbortSignal): Promise<void> {
-  const query = { all: true, filters: { label: [`${helperLabel}=${workerId}`] } };
-  for (const found of list(await engine.call({ method: 'GET', path: '/containers/json', query }, signal))) {
-    const path = `/containers/${text(record(found)['Id'])}`;
-    await engine.call({ method: 'DELETE', path, query: { force: true, v: true } }, signal).catch((error: unknown) => {
-      // It is just being removed.
-      if (!hasStatus(error, 404, 409)) throw error;
-    });
-  }
 }
 
 /** The bridge of the one network that workers of before made, whose bots still run in it; nobody else's network is touched. */
