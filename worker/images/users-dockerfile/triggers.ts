@@ -1,6 +1,7 @@
 /** The ONBUILD steps of a base image, which the engine carries out in builds on top of it. Pure. */
 import { parseInstruction } from './instruction.ts';
 import { readDockerfileLines } from './lines.ts';
+import { mayFetch } from './unsupported.ts';
 
 /** Whether a step may copy from an image or an address. What cannot be read may do anything. */
 export function copiesFromElsewhere(trigger: string): boolean {
@@ -9,8 +10,6 @@ export function copiesFromElsewhere(trigger: string): boolean {
   if (line === undefined || more.length > 0) return true;
   const parsed = parseInstruction(line);
   if (!parsed.ok) return true;
-  const { keyword, options, rest } = parsed.value;
-  // A variable may hold an address.
-  if (keyword === 'ADD') return /:\/\/|\$/.test(rest);
-  return keyword === 'COPY' && options.some(({ name }) => name === 'from');
+  const { keyword, options } = parsed.value;
+  return mayFetch(parsed.value) || (keyword === 'COPY' && options.some(({ name }) => name === 'from'));
 }

@@ -3,7 +3,7 @@
  * engine 28, a git address is fetched as a web page, a URL is fetched past the firewall. Each is refused by name, with what to write instead. Pure.
  */
 import type { Instruction, Option } from './instruction.ts';
-import { isJsonForm, splitWords } from './words.ts';
+import { isJsonForm } from './words.ts';
 
 export interface Unsupported {
   readonly line: number;
@@ -123,11 +123,16 @@ function newSubstitution(text: string, escapeChar: string): string | undefined {
 }
 const substitution = /\$\{(\w{1,100})(:?.)/y;
 
+/** Of a COPY or ADD. The builder takes it apart at every space, also at a quoted or an escaped one. */
 function sourcesOf({ rest }: Instruction): readonly string[] {
-  // splitWords never fails; what is JSON is a list of texts.
-  const words = isJsonForm(rest) ? (JSON.parse(rest) as readonly string[]) : splitWords(rest, '\\');
+  // What is JSON is a list of texts.
+  const words = isJsonForm(rest) ? (JSON.parse(rest) as readonly string[]) : rest.trim().split(/[ \t\v\f\r]+/);
   return words.slice(0, -1).map((word) => word.replaceAll(/["']/g, ''));
 }
+
+/** Whether it is an ADD that the engine may take for one of a URL or a git repository. */
+export const mayFetch = (instruction: Instruction): boolean =>
+  instruction.keyword === 'ADD' && sourcesOf(instruction).some((source) => isGitAddress(source) || mayBeUrl(source));
 
 const schemes = ['http://', 'https://'] as const;
 
