@@ -1,7 +1,7 @@
 /** The ONBUILD steps of a base image, which the engine carries out in builds on top of it. Pure. */
 import { parseInstruction } from './instruction.ts';
 import { readDockerfileLines } from './lines.ts';
-import { mayFetch } from './unsupported.ts';
+import { addsFromElsewhere } from './unsupported.ts';
 
 /** Whether a step may copy from an image or an address. What cannot be read may do anything. */
 export function copiesFromElsewhere(trigger: string): boolean {
@@ -11,5 +11,5 @@ export function copiesFromElsewhere(trigger: string): boolean {
   const parsed = parseInstruction(line);
   if (!parsed.ok) return true;
   const { keyword, options } = parsed.value;
-  return mayFetch(parsed.value) || (keyword === 'COPY' && options.some(({ name }) => name === 'from'));
+  return addsFromElsewhere(parsed.value) || (keyword === 'COPY' && options.some(({ name }) => name === 'from'));
 }

@@ -131,7 +131,7 @@ function sourcesOf({ rest }: Instruction): readonly string[] {
 }
 
 /** Whether it is an ADD that the engine may take for one of a URL or a git repository. */
-export const mayFetch = (instruction: Instruction): boolean =>
+export const addsFromElsewhere = (instruction: Instruction): boolean =>
   instruction.keyword === 'ADD' && sourcesOf(instruction).some((source) => isGitAddress(source) || mayBeUrl(source));
 
 const schemes = ['http://', 'https://'] as const;
