@@ -6,9 +6,15 @@ import { type Connection, type ConnectionBounds, Connections } from './connectio
 let port = 0;
 class FakeSocket extends EventEmitter {
   readonly remoteAddress = 'a';
-  readonly remotePort = ++port;
+  readonly remotePort: number;
+  readonly localAddress: string;
   readonly localPort = 1;
   destroyed = false;
+  constructor(remotePort = ++port, localAddress = 'x') {
+    super();
+    this.remotePort = remotePort;
+    this.localAddress = localAddress;
+  }
   destroy() {
     this.destroyed = true;
     this.emit('close');
@@ -127,4 +133,13 @@ it('who came just now makes no room: what it has sent is about to be read', asyn
     await new Promise((resolve) => setImmediate(resolve));
   }
   expect(all.filter(isOpen).length).toBeLessThan(10);
+});
+
+it('of one port to two addresses of ours are told apart', () => {
+  const connections = new Connections(bounds);
+  const [first, second] = [new FakeSocket(40_000, 'x'), new FakeSocket(40_000, 'y')];
+  for (const socket of [first, second]) connections.accept(socket as unknown as Socket, 'a', 0);
+  expect(connections.of(first)?.socket).toBe(first);
+  second.destroy();
+  expect(connections.of(first)?.socket).toBe(first);
 });

@@ -147,7 +147,7 @@ export class Connections {
   }
 
   /** By a socket of the connection: the one that was accepted, or one of TLS on top of it. */
-  of(socket: Pick<Socket, 'remoteAddress' | 'remotePort' | 'localPort'>): Connection | undefined {
+  of(socket: Ends): Connection | undefined {
     return this.#byPeer.get(peerOf(socket));
   }
 
@@ -213,8 +213,11 @@ class Turns {
   }
 }
 
-const peerOf = ({ remoteAddress, remotePort, localPort }: Pick<Socket, 'remoteAddress' | 'remotePort' | 'localPort'>) =>
-  `${remoteAddress} ${remotePort} ${localPort}`;
+type Ends = Pick<Socket, 'remoteAddress' | 'remotePort' | 'localAddress' | 'localPort'>;
+
+/** All four: from one port, a peer may have connected to several addresses of ours. */
+const peerOf = ({ remoteAddress, remotePort, localAddress, localPort }: Ends) =>
+  `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 
 function addTo(map: Map<string, Set<Connection>>, key: string, connection: Connection): void {
   const set = map.get(key) ?? new Set();
