@@ -58,6 +58,21 @@ describe('a body', () => {
     expect(((await whole) as ProblemError).problem.code).toBe('REQUEST_TIMEOUT');
   });
 
+  it('has as long again when its reader took long for a piece', async () => {
+    const incoming = Object.assign(new PassThrough(), { headers: {} });
+    const hold = new BodyBudget().hold('a');
+    const request = incoming as unknown as NodeRequest; // as above
+    const bytes = bodyBytes(request, { identity: undefined, body: bodyKinds.upload, hold });
+    incoming.write('a');
+    await bytes.next();
+    await vi.advanceTimersByTimeAsync(180_000);
+    const second = bytes.next();
+    await vi.advanceTimersByTimeAsync(50_000);
+    incoming.end('b');
+    expect(String((await second).value)).toBe('b');
+    expect((await bytes.next()).done).toBe(true);
+  });
+
   it('of a stream that lasts may pause for an hour', async () => {
     const { incoming, whole } = read({}, 'worker');
     incoming.write('a');

@@ -45,6 +45,7 @@ export async function* bodyBytes(request: NodeRequest, { body, hold }: Allowance
   try {
     for (;;) {
       if (failed !== undefined) throw failed;
+      clock?.waits();
       const { done, value } = await next();
       over = done === true;
       if (done) return;
@@ -64,6 +65,8 @@ export async function* bodyBytes(request: NodeRequest, { body, hold }: Allowance
 function watchPace({ idleMs, wholeMs }: NonNullable<Allowance['body']['pace']>, late: (error: Error) => void) {
   const began = performance.now();
   let heard = began;
+  // What its reader takes to deal with a piece is not the sender's time.
+  let waiting = true;
   const timeout = (ms: number, what: string) =>
     late(
       new ProblemError(
@@ -75,18 +78,22 @@ function watchPace({ idleMs, wholeMs }: NonNullable<Allowance['body']['pace']>, 
   const look = () => {
     const now = performance.now();
     if (now - began >= wholeMs) timeout(wholeMs, 'was not complete after');
-    else if (now - heard >= idleMs) timeout(idleMs, 'was interrupted for more than');
+    else if (waiting && now - heard >= idleMs) timeout(idleMs, 'was interrupted for more than');
     else cancel = arm();
   };
   // One timer for both, set again when it is due: pieces come much more often.
   const arm = () => {
     const now = performance.now();
-    return later(Math.max(1, Math.min(heard + idleMs, began + wholeMs) - now), look);
+    return later(Math.max(1, Math.min((waiting ? heard : now) + idleMs, began + wholeMs) - now), look);
   };
   let cancel = arm();
   return {
-    came: () => {
+    waits: () => {
       heard = performance.now();
+      waiting = true;
+    },
+    came: () => {
+      waiting = false;
     },
     end: () => cancel(),
   };
