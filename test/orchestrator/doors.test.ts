@@ -105,6 +105,9 @@ describe('too many requests', () => {
     expect([guesses[0], guesses.at(-1)]).toEqual([401, 429]);
     expect(await from('192.0.2.1', 'hunter-two')).toBe(429);
     expect([await from('192.0.2.1', 'a'.repeat(32)), await from('192.0.2.2', 'hunter-two')]).toEqual([400, 400]);
+    // Whoever sits at the machine itself.
+    for (let n = 0; n < 32; n++) await from('::1', `hunter-${n}`);
+    expect(await from('::1', 'hunter-two')).toBe(400);
   });
 });
 

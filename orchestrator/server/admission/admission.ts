@@ -90,12 +90,13 @@ export function createAdmission(deps: AdmissionDeps): Admission {
   const uploads = new AtOnce(rates.uploadsAtOnce);
 
   const admitOpen = ({ response }: Visitor, address: string, terms: CallTerms, now: number): Result<Allowance> => {
-    const wait = open.take(terms.isHealthCheck ? `health ${address}` : address, 1, now);
+    const key = addressKey(address);
+    const wait = open.take(terms.isHealthCheck ? `health ${key}` : key, 1, now);
     if (wait > 0) return fail(tooOften(manyOpen, wait));
-    if (!openAtOnce.begin(address, (ended) => response.once('close', ended))) {
+    if (!openAtOnce.begin(key, (ended) => response.once('close', ended))) {
       return fail(tooOften('Too many calls without a token are open.', 1));
     }
-    return ok({ identity: undefined, body: bodyKinds[terms.body], hold: budget.hold(`open ${address}`) });
+    return ok({ identity: undefined, body: bodyKinds[terms.body], hold: budget.hold(`open ${key}`) });
   };
 
   /** Who calls; what is wrong otherwise. A token that can be guessed is of no use where many wrong ones came from. */
@@ -104,12 +105,12 @@ export function createAdmission(deps: AdmissionDeps): Admission {
     try {
       const identity = tokens.identify(headers);
       const isSafe = !identity.guessable || isLoopbackHost(address);
-      const wait = isSafe ? 0 : failures.wait(address, 1, now);
+      const wait = isSafe ? 0 : failures.wait(addressKey(address), 1, now);
       return wait > 0 ? fail(tooOften(manyWrong, wait)) : ok(identity);
     } catch (error) {
       const refused = toProblem(error, logger);
       const isWrong = refused.code === 'UNAUTHENTICATED' && tokens.isSent(headers);
-      const wait = isWrong ? failures.take(address, 1, now) : open.take(address, 1, now);
+      const wait = (isWrong ? failures : open).take(addressKey(address), 1, now);
       return fail(wait === 0 ? refused : tooOften(isWrong ? manyWrong : manyOpen, wait));
     }
   };
@@ -146,7 +147,7 @@ export function createAdmission(deps: AdmissionDeps): Admission {
       const { request, response, connection } = visitor;
       const { scopes, body } = terms;
       const now = performance.now();
-      const address = addressKey(visitorAddress(connection.address, headerOf(request, 'x-forwarded-for'), isProxy));
+      const address = visitorAddress(connection.address, headerOf(request, 'x-forwarded-for'), isProxy);
       const admitted = (): Result<Allowance> => {
         if (scopes === undefined) {
           if (connection.late && !terms.isHealthCheck) return fail(noRoom());
