@@ -1,6 +1,6 @@
 /**
- * Token buckets, one for each key: so much at once, so much a second over time. Bounded: keys that have been full again for long are
- * forgotten, and a flood of keys cannot take more memory than that of `keysMax`. Pure: time is given.
+ * Token buckets, one for each key: so much at once, so much a second over time. Bounded: of more than `keysMax` keys, the one that was used
+ * longest ago is forgotten, and is full again if it comes back. Pure: time is given.
  */
 
 export interface Rate {
