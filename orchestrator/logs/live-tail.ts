@@ -33,6 +33,10 @@ interface Reader {
 }
 
 const keptBytes = 1024 * 1024;
+// What a batch takes in memory besides its lines: measured, for batches of one line.
+const batchBytes = 400;
+
+const sizeOf = (kept: Kept | undefined): number => (kept === undefined ? 0 : kept.batch.bytes + batchBytes);
 
 export class LiveTail {
   readonly #logId: string;
@@ -109,12 +113,13 @@ export class LiveTail {
   #take(batch: LogBatch): boolean {
     const { last } = batch;
     if (last?.logId !== this.#logId) return false;
-    this.#kept.push({ batch, last });
-    this.#keptBytes += batch.bytes;
+    const kept: Kept = { batch, last };
+    this.#kept.push(kept);
+    this.#keptBytes += sizeOf(kept);
     let dropped = 0;
     // The newest batch stays whatever its size: the transport bounds it.
     for (; this.#keptBytes > keptBytes && dropped < this.#kept.length - 1; dropped += 1) {
-      this.#keptBytes -= this.#kept[dropped]?.batch.bytes ?? 0;
+      this.#keptBytes -= sizeOf(this.#kept[dropped]);
       this.#seqBeforeKept = this.#kept[dropped]?.last.seq ?? this.#seqBeforeKept;
     }
     this.#kept.splice(0, dropped);
