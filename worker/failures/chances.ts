@@ -33,8 +33,16 @@ export function chanceOfConnection(code: string): Chance {
 export const chanceOfStatus = (status: number): Chance =>
   status >= 500 || status === 408 || status === 425 || status === 429 ? 'again' : 'final';
 
+/**
+ * Whether the program that git begins for a pack was ended by a limit of ours: one that fails by itself, or because a connection was cut,
+ * says why first.
+ */
+export const metLimitOfGit = (stderr: string): boolean =>
+  /^\s*fatal: (?:fetch-pack: )?invalid index-pack output\s*$/.test(stderr);
+
 /** For git, by its complaint: what curl or the other side said. */
 export function chanceOfGit(stderr: string): Chance {
+  if (metLimitOfGit(stderr)) return 'final';
   if (/Connection refused|Failed to connect|Couldn't connect/i.test(stderr)) return 'briefly';
   return gitPhrases.test(stderr) ? 'again' : 'final';
 }

@@ -1,10 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '#common/clock.ts';
 import { startGitServer, type TestGitServer } from '../../test/kit/git-server/git-server.ts';
+import { isTransient } from '../failures/transient.ts';
 import { fetchGit } from './fetch-git.ts';
 import { runGit } from './run-git.ts';
 
@@ -75,6 +78,22 @@ describe('a small repository that unfolds to something huge', () => {
       problem: { code: 'ARCHIVE_TOO_LARGE', message: expect.stringMatching(message) },
     });
     expect(await readdir(dir)).toEqual([]);
+  });
+
+  it('that is more than git may write is refused at once, and not fetched again and again', async () => {
+    await server.commit('large', 'main', {
+      Dockerfile: 'FROM scratch',
+      noise: randomBytes(300_000).toString('latin1'),
+    });
+    const programs = await mkdtemp(join(dir, 'programs-'));
+    const git = execFileSync('/bin/sh', ['-c', 'command -v git']).toString().trim();
+    await writeFile(join(programs, 'git'), `#!/bin/sh\nulimit -f 200\nexec ${git} "$@"\n`, { mode: 0o755 });
+    vi.stubEnv('PATH', `${programs}:${process.env['PATH']}`);
+    const failure = await fetch('large').catch((error: unknown) => error);
+    vi.unstubAllEnvs();
+    await rm(programs, { recursive: true });
+    expect(failure).toMatchObject({ problem: { message: 'The repository is too large.' } });
+    expect(isTransient(failure)).toBe(false);
   });
 
   it('meets limits of memory, CPU and file size in every process of git', async () => {

@@ -1,11 +1,14 @@
 /** What git's complaint means, in words of our own: its own can hold addresses, paths and text of the server. Pure. */
 import { type Problem, problem } from '#common/problem.ts';
+import { metLimitOfGit } from '../failures/chances.ts';
 
 /** GIT_FAILED with a short reason. */
 export function gitFailure(stderr: string, hasCredentials: boolean): Problem {
+  if (metLimitOfGit(stderr)) return tooLarge();
   const found = meanings.find(([phrase]) => phrase.test(stderr));
   const [, reason, hint] = found ?? [];
   if (reason === undefined) return problem('GIT_FAILED', 'The repository could not be fetched.');
+  if (reason === 'too large') return tooLarge();
   if (reason !== 'auth') return problem('GIT_FAILED', reason, hint === undefined ? {} : { hint });
   return hasCredentials
     ? problem('GIT_FAILED', 'The git server refused the credentials.', { hint: 'Check user and token.' })
@@ -13,6 +16,11 @@ export function gitFailure(stderr: string, hasCredentials: boolean): Problem {
         hint: 'Check the URL; for a private repository give "git_auth".',
       });
 }
+
+const tooLarge = (): Problem =>
+  problem('GIT_FAILED', 'The repository is too large.', {
+    hint: 'Leave large files out of it, or send the folder as "archive".',
+  });
 
 const meanings: readonly (readonly [RegExp, string, string?])[] = [
   [/could not read (?:Username|Password)|Authentication failed|returned error: 40[13]/i, 'auth'],
@@ -47,10 +55,6 @@ const meanings: readonly (readonly [RegExp, string, string?])[] = [
     'The git server closed the connection.',
     'Try again.',
   ],
-  [
-    /File size limit exceeded|No space left|[Oo]ut of memory|mmap failed|CPU time limit exceeded/i,
-    'The repository is too large.',
-    'Leave large files out of it, or send the folder as "archive".',
-  ],
+  [/File size limit exceeded|No space left|out of memory|mmap failed|CPU time limit exceeded/i, 'too large'],
   [/' not allowed/i, 'The protocol of the git URL is not allowed.', 'Use an https URL.'],
 ];
