@@ -9,9 +9,10 @@ import { type Doubt, resumed, reverted } from '../core/bot/undone.ts';
 import { tellFormer } from '../core/former-version.ts';
 import { atWork, withReason } from '../core/job.ts';
 import type { StoppedHolder } from '../core/job-params.ts';
-import { checkQuota } from '../core/quota.ts';
+import { checkQuota, mayRun } from '../core/quota.ts';
 import { type BotRecord, isFinal, type JobRecord } from '../core/records.ts';
 import { hasGot, stoppedHolders } from '../core/takeover.ts';
+import type { Tables } from '../store/tables.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
 import { dispatch, objectionToBegin } from './dispatch.ts';
@@ -203,7 +204,7 @@ export function resumeHolders(context: EngineContext, change: Change, job: JobRe
       const reason = problem('CANCELLED', 'The takeover that needed this stop did not succeed.');
       advance(context, change, stop, { kind: 'aborted', problem: reason });
     }
-    resumeHolder(context, change, holder);
+    resumeHolder(context, change, job, holder);
   }
 }
 
@@ -211,18 +212,27 @@ export function resumeHolders(context: EngineContext, change: Change, job: JobRe
  * Undoes the stop of a holder, unless something newer was decided about it. The caller has made sure that nothing runs with
  * its tokens. It was running a moment ago, so that its image is still there.
  */
-function resumeHolder(context: EngineContext, change: Change, holder: StoppedHolder): void {
+function resumeHolder(context: EngineContext, change: Change, job: JobRecord, holder: StoppedHolder): void {
   const { tx } = change;
   const bot = tx.bots.get(holder);
   if (bot?.desired !== 'stopped' || bot.generation !== holder.generation || bot.workerId === null) return;
   // One that was still being started for the first time has nothing that it could run.
   if (bot.specSealed === null || tx.jobs.openOfBot(holder).length > 0) return;
   // Its user may have given its place to another bot meanwhile: then it stays stopped, and says why.
-  if (!checkQuota(activeBots(tx, bot.userId), bot.botId, context.settings.maxBotsPerUser).ok) return;
+  if (!checkQuota(activeWithout(tx, job, bot.userId), bot.botId, context.settings.maxBotsPerUser).ok) return;
   const spec = openSoundSpec(context.sealKey, bot, bot.specSealed);
   // Another takeover may have its tokens by now.
   if (spec !== undefined && tokenHolders(context, tx, bot, spec).length > 0) return;
   const back = change.putBot(resumed(bot));
   if (spec !== undefined) acquireTokens(context, tx, back, spec);
   sendEnsure(context, change, back);
+}
+
+/** Ids of a user's bots that count against the quota when the job, which is ending, does not count any more. */
+function activeWithout(tx: Tables, job: JobRecord, userId: string): ReadonlySet<string> {
+  const active = new Set(activeBots(tx, userId).keys());
+  const bot = tx.bots.get(job);
+  const others = tx.jobs.openOfBot(job).some(({ jobId, action }) => jobId !== job.jobId && rowOf(action).takesPlace);
+  if (job.userId === userId && !others && !(bot !== undefined && mayRun(bot))) active.delete(job.botId);
+  return active;
 }
