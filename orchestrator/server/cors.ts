@@ -17,7 +17,7 @@ const requestHeaders = [
   'Last-Event-ID',
   'Cache-Control',
 ].join(', ');
-const exposedHeaders = [...connectCors.exposedHeaders, 'Botrunner-Error-Bin', 'Allow'].join(', ');
+const exposedHeaders = [...connectCors.exposedHeaders, 'Botrunner-Error-Bin', 'Allow', 'Retry-After'].join(', ');
 const preflightSeconds = 7_200;
 
 /** Sets what an answer to an allowed origin needs. True when the request is a preflight, and is answered. */

@@ -41,7 +41,9 @@ describe.each([
     const headers = { origin: allowed, 'content-type': type, authorization: `Bearer ${clientToken}` };
     const answer = await ask(path, headers, 'POST');
     expect([allowOf(answer), answer.headers.get('vary')]).toEqual([allowed, 'Origin']);
-    expect(answer.headers.get('access-control-expose-headers')).toContain('Grpc-Status');
+    for (const name of ['Grpc-Status', 'Retry-After']) {
+      expect(answer.headers.get('access-control-expose-headers')).toContain(name);
+    }
     const refused = await ask(path, { ...headers, authorization: 'Bearer wrong' }, 'POST');
     expect(allowOf(refused)).toBe(allowed);
     await answer.body?.cancel();
