@@ -27,7 +27,7 @@ export interface Visit {
 export function checkVisit({ host, origin }: Visit, rules: VisitorRules): Problem | undefined {
   if (host !== undefined && host !== '' && !isOurs(nameOf(host), rules)) {
     const name = nameOf(host);
-    return problem('PERMISSION_DENIED', `This server is not to be called by the name ${name.slice(0, 253)}.`, {
+    return problem('PERMISSION_DENIED', `This server does not answer to the name ${name.slice(0, 253)}.`, {
       details: { host: name.slice(0, 253) },
       hint: `Call it by one of its own names; its operator adds names with PUBLIC_NAME=${[...rules.publicNames, name].join(',').slice(0, 400)}`,
       example: 'curl http://localhost:8000/health',
