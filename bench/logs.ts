@@ -8,7 +8,7 @@
  * latency: a bot prints a line each 50 ms that says when. alone, followed, slow: a flood that nobody reads, that the CLI and docker follow,
  * that a CLI follows whose reader takes 20 KB each 100 ms; then latency again, with a full log. neighbours: so many bots flood at once,
  * and a quiet one prints its line each 50 ms. Memory before, at most, and some time after. On a private Docker engine, as in the
- * tests, whose files are looked at beside it, so that lines that it rotated away before they could be read can be distinguished from lines that we
+ * tests, whose files are read at the same time, to distinguish lines that it rotated away before they could be read from lines that we
  * lost; everything on one machine, so take the ratios, not the numbers.
  */
 import { execFileSync } from 'node:child_process';
@@ -40,7 +40,7 @@ const { values } = parseArgs({
     profile: { type: 'string' },
   },
 });
-// Some seconds after its start a program has what it left behind collected: up to 200 ms each on a busy machine, once.
+// Some seconds after its start V8 collects a program's garbage once, which takes up to 200 ms on a busy machine.
 const startUpMs = 30_000;
 const printing = { lines: Number(values.lines), bytes: Number(values.bytes), pings: Number(values.pings) };
 const parts = new Set(values.only.split(','));

@@ -44,7 +44,7 @@ it('collects twice a minute at most', () => {
   expect(state.collected).toBe(4);
 });
 
-/** What it allocates lives for a while, as in a flood of log lines. Writes how many bytes the space has come to, and later has. */
+/** Its allocations live for a while, as in a flood of log lines. Prints how many bytes the space grew to, and how many it has later. */
 const program = `
 import { getHeapSpaceStatistics } from 'node:v8';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -60,7 +60,7 @@ const burst = () => {
 const clock = {
   wallMs: () => Date.now(),
   monotonicMs: () => performance.now(),
-  // A second of the program's is a tenth of one here.
+  // A second of the program takes a tenth of a second here.
   after(delayMs, callback) {
     const timer = setTimeout(callback, delayMs / 10);
     return () => clearTimeout(timer);

@@ -53,7 +53,7 @@ const hello = (workerId: string) =>
         engineVersion: 'docker 28.5.2',
         version: '1.0.0',
         ready: true,
-        // As our worker on Docker. CAPABILITIES= makes workers of the release before of them.
+        // As our worker on Docker. CAPABILITIES= makes them workers of the previous release.
         capabilities: process.env['CAPABILITIES']?.split(',') ?? Object.values(capabilities),
         capacity: { memoryBytes: BigInt(8 * 1024 ** 3), cpuMillis: 4000 },
       },

@@ -11,7 +11,7 @@ import { Shown } from './shown.ts';
 
 export interface Follower {
   readonly shown: Shown;
-  /** CPU that it has used, ms; undefined when it is no program of its own. */
+  /** CPU time that it has used, ms; undefined when it does not run as a separate program. */
   cpuMs(): number | undefined;
   /** Reads so much each 100 ms from now on; everything with Infinity. */
   throttle(bytes: number): void;

@@ -64,7 +64,7 @@ test('a session that another one has taken over handles nothing more', async () 
   expect(begun).toEqual([0, 1]);
 });
 
-/** Messages that are pushed to it, and what it tells who pushes. */
+/** A handler that messages are pushed to, and what the pusher hears of it. */
 function pushed(handle: (n: number) => Promise<void> | undefined) {
   const told: string[] = [];
   const messages = new MessagesInOrder<number>({

@@ -22,7 +22,7 @@ const textOf = (bodies: readonly Body[]): string =>
 /** When what runs now has ended. */
 const endOfTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-/** A stream that takes at once what it is given, unless it is slow. */
+/** A stream that accepts everything at once, unless it is slow. */
 function createStream() {
   const taken: string[] = [];
   const slow: PromiseWithResolvers<boolean>[] = [];
@@ -45,7 +45,7 @@ function createStream() {
   };
 }
 
-it('hands over what waits, and then what is pushed in a turn together, until it ends cleanly', async () => {
+it('hands over what is queued, then everything pushed within one turn together, until it ends cleanly', async () => {
   const [queue, stream] = [new SendQueue(), createStream()];
   queue.push(ack('a'));
   queue.push(ack('b'));
@@ -81,7 +81,7 @@ it('keeps the order while the stream is slow, and sends what is queued before a 
   await delivered;
 });
 
-it('hands over a bounded number together, and what is pushed meanwhile behind them', async () => {
+it('hands over a bounded number at once, and later pushes after them', async () => {
   const queue = new SendQueue();
   const taken: number[] = [];
   for (let n = 0; n < 65; n++) queue.push(ack(`${n}`));
@@ -109,7 +109,7 @@ it('drops what waits when it ends with an error, which the reader gets whenever 
   await expect(queue.deliver((bodies) => stream.take(bodies))).rejects.toThrow('the connection was lost');
 });
 
-it('is over when nobody takes any more, at once or after a while, and when taking fails', async () => {
+it('ends when the reader stops, at once or after a while, and when it fails', async () => {
   for (const isSlow of [false, true]) {
     const [queue, stream] = [new SendQueue(), createStream()];
     Object.assign(stream.state, { isSlow, isThere: false });

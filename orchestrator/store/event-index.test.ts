@@ -13,7 +13,7 @@ const places = fc.array(
   { maxLength: 60 },
 );
 
-test('what is looked up is what a look through all events would find, also after some have gone', () => {
+test('finds what a scan of all events would find, also after pruning', () => {
   fc.assert(
     fc.property(places, fc.nat(80), fc.func(fc.boolean()), fc.nat(80), fc.nat(6), (list, upTo, stays, after, limit) => {
       const index = new EventIndex();

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { EngineRefusal } from '../../worker/runtime/docker/engine-errors.ts';
 import { type RawEngine, removeAllOf } from './docker-harness.ts';
 
-it('waits for what somebody else is removing, and does not mind what is gone', async () => {
+it('waits for a container that is already being removed, and ignores one that is gone', async () => {
   let looks = 0;
   const removed: string[] = [];
   const lists: Readonly<Record<string, unknown>> = {

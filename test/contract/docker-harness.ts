@@ -108,7 +108,7 @@ export async function removeAllOf(engine: RawEngine, userId: string, network: st
   await removeNetworks(engine, network);
 }
 
-/** Resolves when it is gone, also when somebody else is removing it: a worker that a test has just closed. */
+/** Resolves when it is gone, even if something else is removing it, such as a worker that a test has just closed. */
 async function removeOne(engine: RawEngine, path: string, shownAt: string, query: Query = {}): Promise<void> {
   try {
     await engine.remove(path, query);

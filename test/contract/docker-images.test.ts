@@ -308,13 +308,13 @@ CMD cat /app/storage/seed; echo x >> /app/storage/count && wc -l < /app/storage/
       );
     });
 
-    test('are given to whoever the registry gives them to, each time, and to nobody else', async () => {
+    test('are available only to users to whom the registry grants them, checked each time', async () => {
       const code = { problem: { code: 'REGISTRY_AUTH_FAILED' } };
       const first = await pull(`${name()}:1`, { credentials: right });
       await pull(`${name()}:latest`, { credentials: right });
       expect((await pull(`${name()}:1`, { credentials: right })).pinned).toBe(first.pinned);
       expect((await pull(`${name()}:1`, { userId: 'ben', credentials: right })).pinned).toBe(first.pinned);
-      // Who has had it has to prove it again, and the login that was right once does not do for another.
+      // A user who has had it must prove access again, and one user's valid login is no use to another.
       for (const reference of [`${name()}:1`, `${name()}:latest`, first.pinned]) {
         await expect(pull(reference)).rejects.toMatchObject(code);
         await expect(pull(reference, { userId: 'eve' })).rejects.toMatchObject(code);
@@ -325,7 +325,7 @@ CMD cat /app/storage/seed; echo x >> /app/storage/count && wc -l < /app/storage/
       });
     });
 
-    test('stay with those who had them when the registry has gone', async () => {
+    test('stay available to those who had them when the registry is gone', async () => {
       const short = await startRegistry(docker.hostAddress);
       const { username, password, address } = short;
       const other = `${address}/team/bot`;

@@ -134,7 +134,7 @@ describe('the process runtime', { timeout: 60 * second }, () => {
     const id = await runtime.create(plan(['print', 'ready']), patience());
     await runtime.start(id, patience());
     await untilPrinted(runtime, id, 'ready');
-    // What is left of a time is seldom whole.
+    // The rest of a time limit is rarely a whole number.
     await runtime.shutdown(10 * second + 0.5);
     expect(await runtimeIn(dir).inspect(id, patience())).toMatchObject({ status: 'exited', exitCode: 0 });
   });

@@ -133,7 +133,7 @@ describe.concurrent('SIGTERM', { timeout: 60_000 }, () => {
   ])('ends a program of which a thread hangs in the system: %s', async (_, stop) => {
     const pipe = join(mkdtempSync(join(dir, 'pipe-')), 'pipe');
     execFileSync('mkfifo', [pipe]);
-    // To open a pipe that nobody writes to hangs like a disk that does not answer.
+    // Opening a pipe without a writer hangs like a disk that does not answer.
     const script = `import { open } from 'node:fs';
       import { runProgram } from ${JSON.stringify(checkoutPath('common', 'run-program.ts'))};
       open(${JSON.stringify(pipe)}, 'r', () => undefined);

@@ -1,4 +1,4 @@
-/** A firewall without rules, for tests of what is behind it. */
+/** A firewall without rules, for tests of the code that needs one. */
 import { systemClock } from '#common/clock.ts';
 import { silentLogger } from '#common/log.ts';
 import { createFirewall, type Firewall } from '../../worker/runtime/docker/egress/firewall.ts';

@@ -66,7 +66,7 @@ describe('a web page whose name resolves to this machine', () => {
 });
 
 describe('too many requests', () => {
-  it('of one user are refused with the time to wait, and cost nobody else anything', async () => {
+  it('of one user are refused with the time to wait, and do not affect other users', async () => {
     await begin({ REQUESTS_PER_SECOND: '1', ADMIN_TOKEN: 'admin-of-the-test' });
     const answers = await Promise.all(
       Array.from({ length: 30 }, () => ask('GET /jobs/none', { host: 'localhost', authorization })),
@@ -140,7 +140,7 @@ describe('too many connections', () => {
   it('that say nothing make room for the next of their address, which is served', async () => {
     await begin({ MAX_CONNECTIONS: '200' });
     const { open, end } = await silent(100);
-    // A tenth of all for one address, and who came last.
+    // A tenth of all for one address, and the newest one.
     await eventually(
       'the first are ended',
       () => open.size,

@@ -1,4 +1,4 @@
-/** A user who sends very many jobs at once keeps nobody else waiting for them. */
+/** A user who sends very many jobs at once does not delay other users. */
 import { createClient, type Transport } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
 import { expect, it } from 'vitest';

@@ -82,7 +82,7 @@ describe('test_workflow', () => {
     expect((await waiting).body).toMatchObject({ type: 'process_data', params: { payload: 1 } });
   });
 
-  it('reaches those that wait, each a task of its own, whoever else waits or has gone', async () => {
+  it('reaches the waiting workers, one task each, whatever others wait or have left', async () => {
     const headers = { 'x-worker-token': 'test-worker-token' };
     const next = (workerId: string, signal?: AbortSignal) =>
       fetch(`${orchestrator.url}/_worker/workers/${workerId}/tasks/next`, { headers, ...(signal ? { signal } : {}) });

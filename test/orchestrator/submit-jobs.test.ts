@@ -159,7 +159,7 @@ describe('over bare HTTP/2', () => {
     expect(await bare([frameOf(listing).subarray(0, -1)])).toEqual({ status: invalid, answered: false });
     expect(await bare([frameOf(Buffer.from([0xff, 0xff]))])).toEqual({ status: invalid, answered: false });
     expect(await bare([frameOf(listing, 1)])).toEqual({ status: invalid, answered: false });
-    // Not dropped: whoever sent it would wait for its answer.
+    // Not dropped: its sender would wait for an answer.
     for (const flags of [2, 0x80])
       expect(await bare([frameOf(listing, flags)])).toEqual({ status: invalid, answered: false });
     const deep = { action: 'list', deep: JSON.parse('['.repeat(200) + ']'.repeat(200)) };

@@ -26,7 +26,7 @@ describe.skipIf(noOpenssl)('TLS', { meta: { skipReason: 'there is no openssl to 
     if (dir) rmSync(dir, { recursive: true });
   });
 
-  /** The suite that was agreed on, and the answer to a request over it; rejects when there is none. */
+  /** The negotiated cipher suite and the answer to a request; rejects if the handshake fails. */
   const talk = (options: ConnectionOptions, before = '') =>
     new Promise<{ suite: string; answer: string }>((resolve, reject) => {
       const raw = net.connect(orchestrator.port, '127.0.0.1');

@@ -8,7 +8,7 @@ beforeEach(() => {
   woken = [];
 });
 
-/** Waits for tasks; each time that it is woken is noted. */
+/** A waiting worker that records each time it is woken. */
 function join(name: string, ...types: string[]) {
   const worker = waiting.join();
   waiting.looks(worker, types);
@@ -18,7 +18,7 @@ function join(name: string, ...types: string[]) {
   return worker;
 }
 
-it('a task wakes one of those that take it, who has waited longest, and each of several tasks another one', () => {
+it('each task wakes one more of the workers that take its type, the longest waiting first', () => {
   join('other', 'b');
   const first = join('first', 'a');
   join('second', 'b', 'a');
@@ -33,7 +33,7 @@ it('a task wakes one of those that take it, who has waited longest, and each of 
   expect(woken).toEqual(['first', 'second', 'first']);
 });
 
-it('who leaves without having looked passes the task on; who has looked does not', () => {
+it('a worker that leaves without having looked passes the task on; one that has looked does not', () => {
   const first = join('first', 'a');
   const second = join('second', 'a');
   join('third', 'a');
@@ -48,7 +48,7 @@ it('who leaves without having looked passes the task on; who has looked does not
   expect(woken).toEqual(['first', 'second', 'third']);
 });
 
-it('who leaves while it looks, or takes another task, passes the task on; who found none does not', () => {
+it('a worker that leaves while it looks, or takes another task, passes the task on; one that found none does not', () => {
   const first = join('first', 'a', 'b');
   const second = join('second', 'a');
   const third = join('third', 'a', 'b');
@@ -68,7 +68,7 @@ it('who leaves while it looks, or takes another task, passes the task on; who fo
   expect(woken).toEqual(['first', 'second', 'third', 'fourth']);
 });
 
-it('who takes other types by now passes the task on when it looks', () => {
+it('a worker that takes other types by now passes the task on when it looks', () => {
   const first = join('first', 'a');
   join('second', 'a');
   waiting.offered('a');

@@ -37,7 +37,7 @@ describe('the memory of messages on their way', () => {
     expect(budget.bytes).toBe(5);
   });
 
-  it('costs the one with the most when all together have too many, not the one who comes last', () => {
+  it('costs the caller with the most, not the latest one, when all together have too many', () => {
     const budget = new BodyBudget({ callerMaxBytes: 60, allMaxBytes: 100, stepBytes: 1 });
     const many = Array.from({ length: 6 }, () => open(budget, 'greedy'));
     for (const { holds } of many) holds(10);

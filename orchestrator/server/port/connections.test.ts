@@ -109,7 +109,7 @@ describe('callers', () => {
   });
 });
 
-it('the last part is kept: who comes then is late, and nobody comes after it', () => {
+it('the last part is reserved: connections in it are late, and beyond it there are none', () => {
   const { from, connections } = open();
   const busy = (caller: string) => {
     const connection = from(caller);
@@ -123,7 +123,7 @@ it('the last part is kept: who comes then is late, and nobody comes after it', (
   expect(connections.size).toBe(20);
 });
 
-it('who came just now makes no room: what it has sent is about to be read', async () => {
+it('a connection that has just arrived is not closed to make room: what it has sent is about to be read', async () => {
   const connections = new Connections(bounds);
   const from = () => connections.accept(new FakeSocket() as unknown as Socket, 'a', 0);
   const all = Array.from({ length: 10 }, from);
@@ -135,7 +135,7 @@ it('who came just now makes no room: what it has sent is about to be read', asyn
   expect(all.filter(isOpen).length).toBeLessThan(10);
 });
 
-it('of one port to two addresses of ours are told apart', () => {
+it('from one port to two of our addresses count as two', () => {
   const connections = new Connections(bounds);
   const [first, second] = [new FakeSocket(40_000, 'x'), new FakeSocket(40_000, 'y')];
   for (const socket of [first, second]) connections.accept(socket as unknown as Socket, 'a', 0);

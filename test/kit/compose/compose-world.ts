@@ -49,7 +49,7 @@ export async function startComposeWorld(telegramTokens: readonly string[]): Prom
     NPM_CONFIG_REGISTRY: mirror.url,
     PIP_INDEX_URL: index.url,
     TELEGRAM_API_BASE: telegram.url,
-    // As an operator has it who sets nothing: the worker's image can make the firewall.
+    // As for an operator who sets nothing: the worker's image can set up the firewall.
     EGRESS: '',
   };
   const kept = parts.move();

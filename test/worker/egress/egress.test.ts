@@ -158,7 +158,7 @@ describe.skipIf(reason)('what bots and builds reach', { timeout: 120_000 }, () =
     const expected = { https: 'reached', http: 'reached', telegram: 'reached', 'its-website': 'reached' };
     const all = Object.fromEntries(Object.keys(probes).map((name) => [name, refused]));
     expect(await bot(closed, probes)).toEqual({ ...all, ...expected });
-    // A build reaches what its settings name, and nothing beside it.
+    // A build also reaches what its settings name.
     const forBuilds = { ...expected, telegram: refused, 'lan-redis': 'reached' };
     expect(await build(closed, probes)).toEqual({ ...all, ...forBuilds });
     expect(await closed.safety(patience())).toEqual([

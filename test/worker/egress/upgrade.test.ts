@@ -1,4 +1,4 @@
-/** What is under the rules besides new networks: the one network of workers of before, and all of it when the engine restarts. */
+/** The rules also cover the one network of older workers, and hold while the engine restarts. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -49,7 +49,7 @@ describe.skipIf('skip' in given)('rules that were set', { timeout: 240_000 }, ()
     return (await runShortly(createEngineClient(engine.dockerHost), { body, timeoutMs: 60_000 }, signal)).code === 0;
   }
 
-  it('hold for the one network of a worker of before, for no network of anybody else, and while and after the engine restarts', async () => {
+  it('cover the one network of an older worker and no foreign network, and hold during and after a restart of the engine', async () => {
     const client = createEngineClient(engine.dockerHost);
     const make = (body: object) => client.call({ method: 'POST', path: '/networks/create', body }, signal);
     await make({ Name: 'bots', Driver: 'bridge', Labels: { bot_runner: 'true' } });

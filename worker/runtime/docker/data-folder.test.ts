@@ -56,7 +56,7 @@ it('looks at /data again whenever somebody may have had a hand in it', async () 
   expect(await looksFor('10001:10001', true, { run: { kind: 'image' } })).toBe(1);
 });
 
-it('with Podman, which does not say who owns a file, lets the helper run once, and whenever the folder is root’s by name', async () => {
+it('runs the helper once with Podman, which does not report owners, and again whenever root owns the folder', async () => {
   let uname = '';
   const helpers: unknown[] = [];
   const engine: EngineClient = {

@@ -234,7 +234,7 @@ describe('a raw stream from the engine', () => {
     expect(await eventuallyNone()).toBe(0);
   });
 
-  /** Connections that the engine still has, besides none. */
+  /** Resolves when the engine has no connection left. */
   const eventuallyNone = () =>
     eventually(
       'all connections are closed',

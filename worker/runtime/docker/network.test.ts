@@ -102,7 +102,7 @@ describe('the networks of a worker', () => {
     expect(networks[1]?.Options).toMatchObject(mtu);
   });
 
-  it('are made anew when somebody else took the name, and refused when containers are in that one', async () => {
+  it('are recreated when something else has taken the name, and refused when containers are in that one', async () => {
     const { name } = networkName('bots', 'w1', 'alice', 'bots');
     const foreign = engineWith([{ Name: name, Options: {} }]);
     await createBotNetworks(foreign.engine, options, silentLogger).ensure('alice', 'bots', signal);
@@ -113,7 +113,7 @@ describe('the networks of a worker', () => {
     expect(used.networks[0]?.Options).toEqual({});
   });
 
-  it('take the next range when another program was faster, and say it when there is none left', async () => {
+  it('take the next range when another program was faster, and say so when none is left', async () => {
     const { engine, networks } = engineWith([]);
     let refusals = 2;
     const contested: EngineClient = {
@@ -148,7 +148,7 @@ describe('the networks of a worker', () => {
     expect(networks[0]?.IPAM?.Config[0]?.Subnet).toBe('10.217.1.0/24');
   });
 
-  it('go when nobody was in them or asked for them for an hour', async () => {
+  it('are removed after an hour without use', async () => {
     let nowMs = 0;
     const clock: Clock = { ...systemClock, monotonicMs: () => nowMs };
     const busy = networkName('bots', 'w1', 'busy', 'bots').name;
@@ -174,7 +174,7 @@ describe('the networks of a worker', () => {
     expect(networks).toEqual([]);
   });
 
-  it('whose name two networks have are reported as that, with the cure', async () => {
+  it('that share a name with another network are reported, with the cure', async () => {
     // As Docker 20.10 says it.
     const engine = refusing(new EngineRefusal(400, 'network bots is ambiguous (2 matches found on name)'));
     const ensuring = createBotNetworks(engine, options, silentLogger).ensure('alice', 'bots', signal);

@@ -30,7 +30,7 @@ function firewallWith(choice: { egress?: string; answer?: () => Promise<Holding>
 }
 
 describe('the firewall', () => {
-  it('is made once for all who wait for it, and not again while it was seen a moment ago', async () => {
+  it('is set up once for all who wait for it, and not again when it was checked a moment ago', async () => {
     const { firewall, asked, pass, lines } = firewallWith({});
     await Promise.all([firewall.ready(signal), firewall.ready(signal), firewall.ready(signal)]);
     pass(100_000);

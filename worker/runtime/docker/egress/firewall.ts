@@ -4,8 +4,8 @@
  *
  * 1. `ready` resolves only when the rules were seen to hold within the last two minutes, or when there are to be none.
  * 2. Rules are replaced as a whole: there is no moment without them.
- * 3. Where they cannot be made, one line says why; what an operator has asked for in so many words is then refused, and
- *    what is only the default goes without.
+ * 3. Where they cannot be made, one line says why. If EGRESS is set explicitly, starts are then refused; otherwise bots
+ *    start without a firewall.
  */
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';

@@ -33,7 +33,7 @@ export interface SetRulesDeps {
   readonly workerId: string;
   /** This worker's id, and those of workers whose containers it has taken over. */
   readonly workerIds: () => readonly string[];
-  /** DOCKER_NETWORK: workers of before had all bots in one network of this name. */
+  /** DOCKER_NETWORK: older workers had all bots in one network of this name. */
   readonly network: string;
   readonly named: NamedPlaces;
   readonly findAddresses: FindAddresses;
@@ -56,7 +56,7 @@ export function createSetRules(deps: SetRulesDeps): SetRules {
   const resolvers = createResolvers(deps);
   return async (setting, signal) => {
     try {
-      // Rules of before have to be taken away, and where there are none nothing has to run for that.
+      // Old rules have to be removed; where there are none, nothing has to run.
       if (setting.kind === 'open' && !(await isThere(deps.markFile))) return nothing;
       const why = await obstacle(deps.engine, signal);
       if (why !== undefined) return setting.kind === 'open' ? nothing : { holds: false, why };
@@ -193,7 +193,7 @@ function helper(image: string, command: readonly string[], workerId: string, set
   };
 }
 
-/** The bridge of the one network that workers of before made, whose bots still run in it; nobody else's network is touched. */
+/** The bridge of the one network that older workers made, in which their bots still run; foreign networks are left alone. */
 async function formerBridge({ engine, network }: SetRulesDeps, signal: AbortSignal): Promise<readonly string[]> {
   try {
     const path = `/networks/${encodeURIComponent(network)}`;
