@@ -72,8 +72,11 @@ export function createMasker(values: readonly string[]): Masker {
   };
 }
 
-/** Encoded forms of at most this many characters of values: a bot may have 256 KiB of them. */
-const encodedMaxTotal = 64 * 1024;
+/**
+ * All forms of at most this many characters of values, the shortest first: a bot may have 256 KiB of them, and all forms of that would
+ * take seconds to be made ready, and 200 MB.
+ */
+const allFormsMaxTotal = 8 * 1024;
 
 function allForms(values: readonly string[]): ReadonlySet<string> {
   const forms = new Set<string>();
@@ -81,7 +84,7 @@ function allForms(values: readonly string[]): ReadonlySet<string> {
   for (const value of [...values].sort((a, b) => a.length - b.length)) {
     if (value.length < leastLength) continue;
     total += value.length;
-    for (const form of total <= encodedMaxTotal ? formsOf(value) : plainFormsOf(value)) forms.add(form);
+    for (const form of total <= allFormsMaxTotal ? formsOf(value) : plainFormsOf(value)) forms.add(form);
   }
   return forms;
 }

@@ -67,4 +67,13 @@ describe('a secret is masked', () => {
     const mask = createMasker(values);
     for (const value of values) expect(mask(`x ${value} y`)).toBe(`x ${masked} y`);
   });
+
+  it('in all forms only for the shortest of very many values, whose forms would fill the memory', () => {
+    const short = 'short-secret-value';
+    const long = Array.from({ length: 20 }, (_, i) => `${i}-${'abc+/='.repeat(300)}`);
+    const mask = createMasker([...long, short]);
+    expect(mask(Buffer.from(short).toString('hex'))).toBe(masked);
+    expect(mask(Buffer.from(long.at(-1) ?? '').toString('hex'))).not.toContain(masked);
+    expect(mask(encodeURIComponent(long.at(-1) ?? ''))).toBe(masked);
+  });
 });

@@ -8,15 +8,22 @@ export const leastLength = 8;
 
 /**
  * The forms of a text of `leastLength` or more that a log should not show: those of `plainFormsOf` and, up to 2,048 characters,
- * hexadecimal, base64 (also within a longer text that was encoded), and what Python's repr and JavaScript's console.log print.
+ * URL-encoded and in JSON as other languages do it, hexadecimal, base64 (also within a longer text that was encoded), and what Python's repr and JavaScript's console.log print.
  */
 export const formsOf = (text: string): readonly string[] =>
   text.length > encodedMaxLength
     ? plainFormsOf(text)
-    : [...plainFormsOf(text), ...[...printedForms(text), ...encodedForms(text)].filter(isLongEnough)];
+    : [
+        ...[text, ...urlForms(text), ...jsonForms(text)],
+        ...[...printedForms(text), ...encodedForms(text)].filter(isLongEnough),
+      ];
 
-/** As it is, URL-encoded, and in JSON. */
-export const plainFormsOf = (text: string): readonly string[] => [text, ...urlForms(text), ...jsonForms(text)];
+/** As it is, URL-encoded, and in JSON, as JavaScript does both. */
+export const plainFormsOf = (text: string): readonly string[] => [
+  text,
+  encodeURIComponent(text.toWellFormed()),
+  JSON.stringify(text).slice(1, -1),
+];
 
 const isLongEnough = (form: string): boolean => form.length >= leastLength;
 
