@@ -62,7 +62,7 @@ export interface AdmissionDeps {
   readonly visitors: VisitorRules;
   readonly isProxy: IsProxy;
   readonly rates: AdmissionRates;
-  readonly connections: Pick<Connections, 'known'>;
+  readonly connections: Pick<Connections, 'known' | 'isLate'>;
 }
 
 /** A request, as it is before anything is known of it. */
@@ -126,7 +126,7 @@ export function createAdmission(deps: AdmissionDeps): Admission {
     if (!identified.ok) return identified;
     const { value: identity } = identified;
     const caller = callerKey(identity);
-    if (connection.late && identity.scope === 'client') return fail(noRoom());
+    if (connections.isLate(connection) && identity.scope === 'client') return fail(noRoom());
     if (!connections.known(connection, caller)) return fail(tooOften('You have too many connections open.', 1));
     const wait = callers.take(caller, 1, now);
     if (wait > 0) return fail(tooOften('You send too many requests.', wait));
@@ -150,7 +150,7 @@ export function createAdmission(deps: AdmissionDeps): Admission {
       const address = visitorAddress(connection.address, headerOf(request, 'x-forwarded-for'), isProxy);
       const admitted = (): Result<Allowance> => {
         if (scopes === undefined) {
-          if (connection.late && !terms.isHealthCheck) return fail(noRoom());
+          if (connections.isLate(connection) && !terms.isHealthCheck) return fail(noRoom());
           return admitOpen(visitor, address, terms, now);
         }
         // Workers call by whatever name leads here, and no browser has their tokens.
@@ -161,7 +161,8 @@ export function createAdmission(deps: AdmissionDeps): Admission {
       if (!result.ok && connection.caller === undefined) {
         connection.refusals += 1;
         // The answer still goes out.
-        if (connection.late || connection.refusals >= refusalsMax) response.once('close', () => connection.end());
+        if (connections.isLate(connection) || connection.refusals >= refusalsMax)
+          response.once('close', () => connection.end());
       }
       return result;
     },

@@ -123,6 +123,20 @@ it('the last part is reserved: connections in it are late, and beyond it there a
   expect(connections.size).toBe(20);
 });
 
+it('who came late is late no more once others have left', () => {
+  const { from, connections } = open();
+  const all = Array.from({ length: 17 }, (_, n) => {
+    const connection = from('a');
+    if (connection === undefined) throw new Error('there was no room');
+    connection.requests = 1;
+    connections.known(connection, `caller ${n % 3}`);
+    return connection;
+  });
+  expect(all.map((connection) => connections.isLate(connection))).toEqual([...Array(16).fill(false), true]);
+  for (const { socket } of all.slice(0, 2)) socket.destroy();
+  expect(all.some((connection) => connections.isLate(connection))).toBe(false);
+});
+
 it('a connection that has just arrived is not closed to make room: what it has sent is about to be read', async () => {
   const connections = new Connections(bounds);
   const from = () => connections.accept(new FakeSocket() as unknown as Socket, 'a', 0);

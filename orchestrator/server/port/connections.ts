@@ -90,12 +90,12 @@ export class Connections {
    * nothing about who sends.
    */
   accept(socket: Socket, address: string, now: number, forOthers = false): Connection | undefined {
-    const { max, keptPart, strangersMax } = this.#bounds;
+    const { max, strangersMax } = this.#bounds;
     const key = addressKey(address);
     const isRoom =
       (forOthers || this.#isRoomAt(key)) &&
       (this.#strangers.size < strangersMax || this.#endQuietest(this.#strangers)) &&
-      (this.#all.size < max * (1 - keptPart) || this.#endQuietest(this.#strangers) || this.#all.size < max) &&
+      (!this.#isScarce || this.#endQuietest(this.#strangers) || this.#all.size < max) &&
       this.#all.size < max;
     if (!isRoom) {
       socket.destroy();
@@ -110,7 +110,7 @@ export class Connections {
       peer: peerOf(socket),
       openedAt: now,
       turn: this.#turns.now,
-      late: this.#all.size >= max * (1 - keptPart),
+      late: this.#isScarce,
       caller: undefined,
       requests: 0,
       quietSince: now,
@@ -149,6 +149,16 @@ export class Connections {
   /** By a socket of the connection: the one that was accepted, or one of TLS on top of it. */
   of(socket: Ends): Connection | undefined {
     return this.#byPeer.get(peerOf(socket));
+  }
+
+  /** Whether it was accepted when only the kept part was left, and no more is left now: a proxy may use it for days. */
+  isLate({ late }: Connection): boolean {
+    return late && this.#isScarce;
+  }
+
+  /** Whether only the kept part is left. */
+  get #isScarce(): boolean {
+    return this.#all.size >= this.#bounds.max * (1 - this.#bounds.keptPart);
   }
 
   /** A valid token of the caller has come on it. False when the caller has too many. */
