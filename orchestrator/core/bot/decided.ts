@@ -99,7 +99,8 @@ export function decided(bot: BotRecord, decision: Decision): BotRecord {
 const ended = { undo: null, pendingTask: null, leaving: false } as const;
 
 const undoOf = ({ desired, revision, state, specSealed }: BotRecord): UndoPoint => ({
-  desired,
+  // One that has ended for good is not started again for a job that does not succeed.
+  desired: desired === 'running' && !mayRun({ desired, state }) ? 'stopped' : desired,
   revision,
   // One that is starting has not failed: after a rollback, or a restart of its worker, it is about to run again.
   wasUp: state === 'running' || state === 'starting',

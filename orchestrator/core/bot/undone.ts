@@ -1,4 +1,5 @@
 /** What becomes of a bot whose job did not succeed, or whose stop is taken back: each is a decision of its own. Pure. */
+import { mayRun } from '../quota.ts';
 import type { BotRecord, UndoPoint } from '../records.ts';
 import type { Shape } from './decided.ts';
 import { changed } from './record.ts';
@@ -19,13 +20,16 @@ export interface WayBack {
   readonly doubt?: Doubt | undefined;
 }
 
-/** Back to what was desired before the job. A bot that was not to run before does not run now: its place is free again. */
+/**
+ * Back to what was desired before the job. A bot that was not to run before does not run now: its place is free again. Nor does one that has
+ * ended for good meanwhile: to its worker a decision to run would be a new start, and its token and place may be another's.
+ */
 export function reverted(bot: BotRecord, { shape, end, doubt }: WayBack): BotRecord {
   const { undo } = bot;
   if (undo === null) return bot;
-  const runs = undo.desired === 'running';
+  const runs = undo.desired === 'running' && !hasEnded(bot, undo);
   const stopped = undo.revision === 0 && end === 'failed' ? 'failed' : 'stopped';
-  const state = runs ? stateOnTheWayBack(bot, undo, doubt) : stopped;
+  const state = runs ? stateOnTheWayBack(bot, undo) : stopped;
   return changed(bot, {
     ...shape,
     generation: bot.generation + 1,
@@ -38,16 +42,15 @@ export function reverted(bot: BotRecord, { shape, end, doubt }: WayBack): BotRec
   });
 }
 
-function stateOnTheWayBack(
-  { state, observed }: BotRecord,
-  undo: UndoPoint,
-  doubt: Doubt | undefined,
-): BotRecord['state'] {
+/** Whether what its worker last reported is the end of the former version. */
+const hasEnded = ({ state, observed }: BotRecord, { revision }: UndoPoint): boolean =>
+  state === 'exited' && observed.revision === revision;
+
+function stateOnTheWayBack({ state }: BotRecord, { wasUp }: UndoPoint): BotRecord['state'] {
   // It is the version that is given up that crashed; the one before is started again.
-  if (undo.wasUp && state === 'crash_loop') return 'starting';
-  // Its worker was never told of the job, and has nothing new to report of a version that had ended.
-  const hasEnded = observed.finishedAt !== undefined && observed.exitCode === 0 && observed.revision === undo.revision;
-  return doubt === undefined && state === 'pending' && hasEnded ? 'exited' : state;
+  if (wasUp && state === 'crash_loop') return 'starting';
+  // The version that is given up has ended, or could not be started; the one before may run from now on.
+  return mayRun({ desired: 'running', state }) ? state : 'pending';
 }
 
 /** A holder that runs again, because the takeover it was stopped for did not succeed. */
