@@ -1,7 +1,10 @@
 /** What keeps strangers' bots from harm, as far as it can be checked: each check has a name, and says what is wrong. */
 
-/** `runtime`: what runs bots isolates them. `egress`: the firewall holds. */
-type SafetyCheckName = 'runtime' | 'egress';
+/**
+ * `runtime`: what runs bots isolates them. `egress`: the firewall holds. `isolation`: the engine enforces limits, seccomp and the
+ * sandbox that it is asked for.
+ */
+type SafetyCheckName = 'runtime' | 'egress' | 'isolation';
 
 export interface SafetyCheck {
   readonly name: SafetyCheckName;
