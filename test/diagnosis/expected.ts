@@ -8,9 +8,18 @@ const flood = /429 Too Many Requests.*wait/;
 const indexAway = /index could not be reached/;
 const certificate = /certificate of .* is not trusted/;
 const windowsLines = /Windows line endings \(CRLF\)/;
+const refused = /not allowed to connect to .*EGRESS/;
 const newProgram = /the program ffmpeg is not in the image/;
 
 export const expected: Readonly<Record<string, RegExp>> = {
+  'python-refused': refused,
+  'python-refused-url': refused,
+  'python-refused-redis': /not allowed to connect to 10\.0\.0\.5:6379/,
+  'python-refused-mail': refused,
+  'python-refused-6': refused,
+  'node-refused': /not allowed to connect to 10\.0\.0\.5:6379/,
+  'node-refused-fetch': /not allowed to connect to 10\.0\.0\.5:8080/,
+  'node-refused-6': /not allowed to connect to fd00::1:6379/,
   'python-own-module': /^Python cannot find the bot's own src, .*python -m/,
   'python-own-submodule': /^handlers\.start is not among the bot's own files/,
   'python-own-name': /^the bot's own bot\.py has no main/,

@@ -94,6 +94,18 @@ export const pythonScenarios: readonly Scenario[] = [
     offline: true,
     pip: ['redis>=5,<6'],
   }),
+  program('python-refused', 'import asyncio\nasyncio.run(asyncio.open_connection("10.0.0.5", 6379))', {
+    refused: true,
+  }),
+  program('python-refused-url', 'import urllib.request\nurllib.request.urlopen("http://10.0.0.5:8080/api")', {
+    refused: true,
+  }),
+  program('python-refused-redis', 'import redis\nredis.Redis(host="10.0.0.5").ping()', {
+    refused: true,
+    pip: ['redis>=5,<6'],
+  }),
+  program('python-refused-mail', 'import smtplib\nsmtplib.SMTP("10.0.0.5", 587)', { refused: true }),
+  program('python-refused-6', 'import socket\nsocket.create_connection(("fd00::1", 6379))', { refused: true }),
   program('python-variable', 'import os\nTOKEN = os.environ["BOT_TOKEN"]'),
   program('python-variable-number', 'import os\nADMIN = int(os.getenv("ADMIN_ID"))'),
   program('python-variable-split', 'import os\nADMINS = [int(x) for x in os.environ.get("ADMIN_IDS").split(",")]'),

@@ -51,6 +51,8 @@ export interface Scenario {
   readonly docker?: true;
   /** In a network namespace with nothing but a loopback. */
   readonly offline?: true;
+  /** In a network namespace where private addresses are answered as the firewall of a worker answers. */
+  readonly refused?: true;
   /** With a user that is not root. */
   readonly nobody?: true;
   /** Ended when it has printed this; else it must end on its own. */

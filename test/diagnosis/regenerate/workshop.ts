@@ -228,10 +228,14 @@ async function runScenario(scenario: Scenario, servers: Servers, root: string): 
 const shown = (argv: readonly string[]): string =>
   argv.map((part) => (/^[\w./:=@+-]+$/.test(part) ? part : `'${part}'`)).join(' ');
 
-function wrapped({ offline, nobody }: Scenario, argv: readonly string[]): readonly string[] {
+/** What a refusal by the firewall is to a program: "No route to host", over IPv6 "Permission denied". */
+const refusing = 'ip route add unreachable 10.0.0.0/8; ip -6 route add prohibit fd00::/8; ';
+
+function wrapped({ offline, refused, nobody }: Scenario, argv: readonly string[]): readonly string[] {
   const joined = ['sh', '-c', 'exec "$@" 2>&1', 'sh', ...argv];
   const asNobody = nobody ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', ...joined] : joined;
-  return offline ? ['unshare', '-n', 'sh', '-c', 'ip link set lo up; exec "$@"', 'sh', ...asNobody] : asNobody;
+  if (!offline && !refused) return asNobody;
+  return ['unshare', '-n', 'sh', '-c', `ip link set lo up; ${refused ? refusing : ''}exec "$@"`, 'sh', ...asNobody];
 }
 
 async function runToEnd(

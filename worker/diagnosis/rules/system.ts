@@ -55,6 +55,14 @@ const nothingListens = (host: string, port: string): Explanation => ({
   cure: 'give the bot the address of that service, and run the service where the bot can reach it',
 });
 
+const refusedBy = (place: string | undefined): Explanation => ({
+  what: `the bot is not allowed to connect to ${place ?? 'a server'}, or there is no route to it`,
+  cure: 'the firewall of its worker refuses private addresses, other bots and mail servers; the operator can allow a place with EGRESS',
+});
+/** Whether a connection was to be made, rather than a file to be opened. */
+const connects = ({ before }: Line): boolean =>
+  before.some((text) => /\bsocket\.py", line \d{1,7}|\bsock_connect\b|\bsock\.connect\(/.test(text));
+
 const certificate: Explanation = {
   what: 'the certificate of a server is not trusted',
   cure: 'the image lacks its authority (the package ca-certificates), the certificate has expired or is self-signed, or a proxy replaces it with its own',
@@ -195,6 +203,16 @@ export const systemRules: readonly Rule[] = [
       what: 'the bot cannot look up the name of a server',
       cure: 'check the name; if it is right, its worker has no network or no DNS, which the operator has to fix',
     },
+  ),
+  rule(
+    'run',
+    'refused',
+    /\bError 113 connecting to ([\w.:-]{1,100})\. No route to host|\[Errno 113\] (?:No route to host|Connect call failed \('([\w.:]{1,50})', (\d{1,5})\b)|\bCannot connect to host ([\w.:-]{1,100}) ssl:\S{1,20} \[No route to host\]|\bconnect (?:EHOSTUNREACH|EACCES) ([\w.:]{2,60}:\d{1,5})/,
+    ([, redis, address, port, aiohttp, node]) =>
+      refusedBy(redis ?? (address === undefined ? undefined : `${address}:${port}`) ?? aiohttp ?? node),
+  ),
+  rule('run', 'refused', /^PermissionError: \[Errno 13\] Permission denied$/, (_, line) =>
+    connects(line) ? refusedBy(undefined) : undefined,
   ),
   // Files.
   rule('run', 'disk_full', /\[Errno 28\] No space left on device|\bENOSPC\b: no space left/, {
