@@ -2,9 +2,9 @@
 
 /**
  * `runtime`: what runs bots isolates them. `egress`: the firewall holds. `isolation`: the engine enforces limits, seccomp and the
- * sandbox that it is asked for.
+ * sandbox that it is asked for. `disk`: what a bot can write is limited.
  */
-type SafetyCheckName = 'runtime' | 'egress' | 'isolation';
+type SafetyCheckName = 'runtime' | 'egress' | 'isolation' | 'disk';
 
 export interface SafetyCheck {
   readonly name: SafetyCheckName;
