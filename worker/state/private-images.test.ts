@@ -80,3 +80,30 @@ test('changes at the same time are all kept, and one that could not be kept is k
   await images.addUser(image('b'), 'ben');
   expect(kept).toEqual({ [image('a')]: ['ann'], [image('b')]: ['ben'] });
 });
+
+test("while a pull with a login is under way, and after a kill in the middle of it, what came is its user's", async () => {
+  const first = await openStateDir(dir, undefined);
+  await first.privateImages.beginPull('registry.example/team/a', 'ann');
+  expect(first.privateImages.usersOf(image('a'))).toEqual(['ann']);
+  expect(first.privateImages.usersOf(image('b'))).toBeUndefined();
+  const other = await first.privateImages.beginPull('registry.example/team/b', 'ann');
+  await other.end();
+  expect(first.privateImages.usersOf(image('b'))).toBeUndefined();
+  await first.close();
+
+  const second = await openStateDir(dir, undefined);
+  expect(second.privateImages.usersOf(image('a'))).toEqual(['ann']);
+  const again = await second.privateImages.beginPull('registry.example/team/a', 'ann');
+  await second.privateImages.addUser(image('a'), 'ben');
+  await again.end();
+  expect(second.privateImages.usersOf(image('a'))).toEqual(['ben']);
+  // Another image of the repository may be what the killed process got.
+  const older = image('a').replace(/a{64}/, 'b'.repeat(64));
+  expect(second.privateImages.usersOf(older)).toEqual(['ann']);
+  await second.privateImages.markPublic(older);
+  expect(second.privateImages.usersOf(older)).toBeUndefined();
+  await second.close();
+  const third = await openStateDir(dir, undefined);
+  expect(third.privateImages.usersOf(older)).toBeUndefined();
+  await third.close();
+});

@@ -45,8 +45,8 @@ export async function foundImage(
   if (answer === undefined) return undefined;
   const { Id, RepoTags, RepoDigests, Config, Os, Architecture, Variant } = record(answer);
   const digests = list(RepoDigests).map(text);
-  const own = plainName(formatImageReference({ ...withoutVersion(withoutHub(reference)), digest: '' }));
-  const digest = digests.find((name) => isOrEndsWith(plainName(name).replace(/@.*/, '@'), own));
+  const own = repositoryOf(reference);
+  const digest = digests.find((name) => isOrEndsWith(plainName(name).split('@')[0] ?? '', own));
   const config = record(Config);
   return {
     isNamed: isNamed(reference, [...list(RepoTags).map(text), ...digests].map(plainName)),
@@ -60,6 +60,10 @@ export async function foundImage(
       .join('/'),
   };
 }
+
+/** Its name without tag and digest, in one spelling. */
+export const repositoryOf = (reference: ImageReference): string =>
+  plainName(formatImageReference(withoutVersion(withoutHub(reference))));
 
 function isNamed(reference: ImageReference, names: readonly string[]): boolean {
   const { tag: _, ...byDigest } = reference;

@@ -11,7 +11,7 @@ import { redact } from '../redact.ts';
 import type { EngineClient, EngineStream } from './engine-client.ts';
 import { EngineRefusal, sortedError } from './engine-errors.ts';
 import { mirrored } from './mirror.ts';
-import { type NamedImage, namedImage } from './named-image.ts';
+import { type NamedImage, namedImage, repositoryOf } from './named-image.ts';
 import { type PullFailure, pullChance, pullFailureKind, pullProblem } from './pull-failure.ts';
 import { createPullReport, type PullReport } from './pull-output.ts';
 
@@ -26,6 +26,8 @@ export interface PullDeps {
 
 /** A registry silent for this long counts as unreachable. */
 const silenceLimitMs = 120_000;
+
+const lookLimitMs = 5_000;
 
 /** As ContainerRuntime.pullImage. */
 export async function pullImage(deps: PullDeps, pull: ImagePull, signal: AbortSignal): Promise<PulledImage> {
@@ -45,16 +47,22 @@ export async function pullImage(deps: PullDeps, pull: ImagePull, signal: AbortSi
   // Exactly what is here is asked for, so that its tag stays what it is.
   const digest = asItIs ? present.repoDigest?.split('@')[1] : undefined;
   const wanted = digest === undefined ? from : { ...from, digest };
-  const failure =
-    (wanted.digest === undefined ? undefined : await askFor(deps, pull, wanted, signal)) ??
-    (wanted.digest === undefined || present === undefined ? await request(deps, pull, wanted, signal) : undefined);
-  if (failure === undefined) {
-    const image = await namedImage(engine, wanted, signal);
-    if (image !== undefined) {
-      await remember(privateImages, image, pull);
-      return { pinned: image.pinned };
-    }
+  const noted = pull.credentials && (await privateImages.beginPull(repositoryOf(reference), pull.userId));
+  let failure: FailedPull | undefined;
+  let image: NamedImage | undefined;
+  try {
+    failure =
+      (wanted.digest === undefined ? undefined : await askFor(deps, pull, wanted, signal)) ??
+      (wanted.digest === undefined || present === undefined ? await request(deps, pull, wanted, signal) : undefined);
+    image = failure === undefined ? await namedImage(engine, wanted, signal) : undefined;
+    if (image !== undefined) await remember(privateImages, image, pull);
+  } catch (error) {
+    // What was given up may have been got all the same; the note then stays.
+    if (noted && (await isAbsent(engine, wanted))) await noted.end();
+    throw error;
   }
+  await noted?.end();
+  if (image !== undefined) return { pinned: image.pinned };
   // A report whose end is cut looks like success.
   const { kind, chance } = failure ?? { kind: 'other', chance: 'again' };
   if (kind === 'unreachable' && present !== undefined && (users === undefined || users.includes(pull.userId))) {
@@ -63,6 +71,11 @@ export async function pullImage(deps: PullDeps, pull: ImagePull, signal: AbortSi
   }
   if (there && kind === 'auth') throw new ProblemError(mirrorProblem(pull.reference));
   throw asFailure(pullProblem(kind, pull.reference, pull.credentials !== undefined), chance);
+}
+
+async function isAbsent(engine: EngineClient, reference: ImageReference): Promise<boolean> {
+  const answer = await namedImage(engine, reference, AbortSignal.timeout(lookLimitMs)).catch(() => 'not known');
+  return answer === undefined;
 }
 
 async function remember(
