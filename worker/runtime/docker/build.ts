@@ -9,6 +9,7 @@ import type { BaseImages } from '../../images/build-settings.ts';
 import { type InstallPlan, planInstall } from '../../images/install/install-plan.ts';
 import type { SimpleBuild } from '../container-runtime.ts';
 import type { SigningKey } from '../labels.ts';
+import type { BuildEngine } from './build-engine.ts';
 import { buildScope, removeImage } from './build-scope.ts';
 import { codeImageName } from './code-image-name.ts';
 import type { CodeStore } from './code-store.ts';
@@ -95,8 +96,17 @@ async function usePackages(
   return true;
 }
 
-async function runBuild(
+const runBuild = (
   deps: SimpleBuildDeps,
+  build: SimpleBuild,
+  install: InstallPlan | undefined,
+  signal: AbortSignal,
+): Promise<void> =>
+  deps.builders.during(build.key.userId, signal, (builder) => buildWith(deps, builder, build, install, signal));
+
+async function buildWith(
+  deps: SimpleBuildDeps,
+  builder: BuildEngine,
   build: SimpleBuild,
   install: InstallPlan | undefined,
   signal: AbortSignal,
@@ -104,8 +114,9 @@ async function runBuild(
   const { key, workerId, image, language, onOutput } = build;
   const scope = buildScope(key, workerId);
   const base = deps.baseImages[language];
-  await pullBases(deps, [base], onOutput, signal);
-  const hadBase = await hasImage(deps.engine, base, signal);
+  await builder.bringBase(base, onOutput, signal);
+  await pullBases({ ...deps, engine: builder.client }, [base], onOutput, signal);
+  const hadBase = await hasImage(builder.client, base, signal);
   const request = {
     key,
     workerId,
@@ -119,7 +130,7 @@ async function runBuild(
     explainRefusal: ({ status }: { readonly status: number }) =>
       problem('BUILD_FAILED', `The container engine refused the build with status ${status}.`),
   };
-  await runEngineBuild(deps, request, signal);
+  await runEngineBuild(deps, builder, request, signal);
 }
 
 function stepProblem(failure: string): string {

@@ -6,6 +6,7 @@ import { buildLabel } from '../../images/dockerfile.ts';
 import { type Platform, platformOf } from '../../images/users-dockerfile/platform.ts';
 import type { CustomBuild } from '../container-runtime.ts';
 import { record, text } from './answers.ts';
+import type { BuildEngine } from './build-engine.ts';
 import { buildScope, customLabel } from './build-scope.ts';
 import { ownerLabels } from './container-options.ts';
 import { type BuildDeps, runEngineBuild } from './engine-build.ts';
@@ -15,13 +16,23 @@ import { judgeBases } from './judge-bases.ts';
 import { pullBases } from './pull-bases.ts';
 
 /** As ContainerRuntime.buildCustomImage. */
-export async function buildCustomImage(deps: BuildDeps, build: CustomBuild, signal: AbortSignal): Promise<void> {
+export const buildCustomImage = (deps: BuildDeps, build: CustomBuild, signal: AbortSignal): Promise<void> =>
+  deps.builders.during(build.key.userId, signal, (builder) => buildWith(deps, builder, build, signal));
+
+async function buildWith(
+  deps: BuildDeps,
+  builder: BuildEngine,
+  build: CustomBuild,
+  signal: AbortSignal,
+): Promise<void> {
   const { key, workerId, image, onOutput } = build;
-  const context = await createCustomContext({ ...build, platform: await platformOfEngine(deps.engine, signal) });
+  const context = await createCustomContext({ ...build, platform: await platformOfEngine(builder.client, signal) });
   if (context.leftOut.length > 0) onOutput(leftOutLine(context.leftOut));
   try {
-    await pullBases(deps, context.images.bases, onOutput, signal);
-    await judgeBases(deps, context.images, { userId: key.userId, onOutput }, signal);
+    for (const base of context.images.bases) await builder.bringBase(base, onOutput, signal);
+    const bases = { ...deps, engine: builder.client };
+    await pullBases(bases, context.images.bases, onOutput, signal);
+    await judgeBases(bases, context.images, { userId: key.userId, onOutput }, signal);
   } catch (error) {
     context.stream.destroy();
     throw error;
@@ -30,6 +41,7 @@ export async function buildCustomImage(deps: BuildDeps, build: CustomBuild, sign
   const labels = { ...ownerLabels(build), [buildLabel]: buildScope(key, workerId), [customLabel]: 'true' };
   await runEngineBuild(
     deps,
+    builder,
     { key, workerId, image, onOutput, context, labels, buildargs: {}, explain: explainFailure, explainRefusal },
     signal,
   );

@@ -12,6 +12,7 @@ import type { SigningKey } from '../labels.ts';
 import { noneTaken } from '../strays.ts';
 import { number, record, text } from './answers.ts';
 import { buildSimpleImage, reuseSimpleImage } from './build.ts';
+import { createOwnBuilder } from './build-engine.ts';
 import { createBuildLeftovers } from './build-leftovers.ts';
 import { createCodeImages } from './code-image.ts';
 import { createCodeStore } from './code-store.ts';
@@ -144,8 +145,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
   const leftovers = createBuildLeftovers(engine, owner, logger);
   const builds = {
     engine,
-    networks,
-    firewall,
+    builders: createOwnBuilder({ engine, networks, firewall, leftovers }),
     settings: buildSettings,
     clock,
     logger,
@@ -153,7 +153,6 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     privateImages,
     allow: options.fetchAllow,
     resolve: options.resolve,
-    leftovers,
   };
   const codeImages = createCodeImages({ engine, code, logger, leftovers, workerId });
   const simpleBuilds = { ...builds, baseImages, code, signingKey };

@@ -11,21 +11,18 @@ import { type BuildSettings, buildVariables, settingSecrets } from '../../images
 import type { PrivateImages } from '../../state/private-images.ts';
 import { createRedactor } from '../redact.ts';
 import { type BuildReport, createBuildReport } from './build-answer.ts';
-import type { BuildLeftovers } from './build-leftovers.ts';
+import type { BuildEngine, BuildEngines } from './build-engine.ts';
 import { type EngineKind, stepParameters } from './build-query.ts';
 import { buildScope, removeDanglingImages, removeImage, removeLayers, removeStepContainers } from './build-scope.ts';
-import type { Firewall } from './egress/firewall.ts';
 import type { EngineClient, Query } from './engine-client.ts';
 import { EngineRefusal, sortedError } from './engine-errors.ts';
 import { hasImage } from './images.ts';
-import type { BotNetworks } from './network.ts';
 import { pullChance } from './pull-failure.ts';
 
 export interface BuildDeps {
-  readonly leftovers: BuildLeftovers;
+  /** The engine of the bots. */
   readonly engine: EngineClient;
-  readonly networks: BotNetworks;
-  readonly firewall: Firewall;
+  readonly builders: BuildEngines;
   readonly settings: BuildSettings;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -57,12 +54,15 @@ export interface BuildRequest {
   explainRefusal(refusal: EngineRefusal): Problem;
 }
 
-/** Resolves when the image is there under its name. */
-export const runEngineBuild = (deps: BuildDeps, request: BuildRequest, signal: AbortSignal): Promise<void> =>
-  deps.networks.during(request.key.userId, 'builds', () => build(deps, request, signal));
-
-async function build(deps: BuildDeps, request: BuildRequest, signal: AbortSignal): Promise<void> {
-  const { engine, networks, firewall, settings, leftovers } = deps;
+/** Resolves when the bots' engine has the image under its name. */
+export async function runEngineBuild(
+  deps: BuildDeps,
+  builder: BuildEngine,
+  request: BuildRequest,
+  signal: AbortSignal,
+): Promise<void> {
+  const { settings } = deps;
+  const { client: engine, leftovers } = builder;
   const { key, workerId, image, context } = request;
   const scope = buildScope(key, workerId);
   const redact = createRedactor(settingSecrets(settings));
@@ -75,14 +75,13 @@ async function build(deps: BuildDeps, request: BuildRequest, signal: AbortSignal
   let wasThere = true;
   try {
     wasThere = await hasImage(engine, image, signal);
-    await firewall.ready(signal);
-    const network = await networks.ensure(key.userId, 'builds', signal);
+    const network = await builder.network(signal);
     await leftovers.gone(signal);
     await leftovers.taken(scope);
     // An engine that was killed during a build starts its step again when it comes back.
     await removeStepContainers(engine, scope, signal);
     const kind = await engine.kind(signal);
-    await readReport(deps, report, request, buildQuery(deps, request, kind, network), signal);
+    await readReport(builder, report, request, buildQuery(deps, builder, request, kind, network), signal);
     const failure = report.error();
     if (failure !== undefined) {
       const shown = redact(failure);
@@ -100,8 +99,9 @@ async function build(deps: BuildDeps, request: BuildRequest, signal: AbortSignal
     if (!(await hasImage(engine, image, signal))) {
       throw asFailure(buildFailure(tail.lines(), 'The build ended without an image.'), 'again');
     }
+    await builder.deliver(image, signal);
   } catch (error) {
-    await removeLeftovers(deps, scope, wasThere ? undefined : image, report.made());
+    await removeLeftovers(deps, builder, scope, wasThere ? undefined : image, report.made());
     throw error;
   } finally {
     context.stream.destroy();
@@ -112,7 +112,8 @@ async function build(deps: BuildDeps, request: BuildRequest, signal: AbortSignal
 
 /** Parameters of POST /build. `pull` is not among them: an image that the engine has is used. */
 function buildQuery(
-  { settings, leftovers }: BuildDeps,
+  { settings }: BuildDeps,
+  { leftovers }: BuildEngine,
   { key, workerId, image, buildargs, labels }: BuildRequest,
   kind: EngineKind,
   network: string,
@@ -140,7 +141,7 @@ function buildQuery(
 }
 
 async function readReport(
-  { engine }: BuildDeps,
+  { client: engine }: BuildEngine,
   report: BuildReport,
   { context, explainRefusal }: BuildRequest,
   query: Query,
@@ -168,17 +169,18 @@ async function readReport(
 
 /** After a failure or an abort. Its own failure is only logged: the caller has a reason already, and it goes first. */
 async function removeLeftovers(
-  deps: BuildDeps,
+  { clock, logger }: BuildDeps,
+  builder: BuildEngine,
   scope: string,
   image: string | undefined,
   layers: readonly string[],
 ): Promise<void> {
-  const remove = () => tidyUp(deps, scope, image, layers);
+  const remove = () => tidyUp(builder, clock, scope, image, layers);
   try {
     await remove();
   } catch (error) {
-    deps.leftovers.owe(scope, remove);
-    deps.logger.warn(
+    builder.leftovers.owe(scope, remove);
+    logger.warn(
       { scope, err: error },
       'leftovers of a failed build could not be removed; they are when the engine answers again',
     );
@@ -186,7 +188,8 @@ async function removeLeftovers(
 }
 
 async function tidyUp(
-  { engine, clock, leftovers }: BuildDeps,
+  { client: engine, leftovers }: BuildEngine,
+  clock: Clock,
   scope: string,
   image: string | undefined,
   layers: readonly string[],
