@@ -85,7 +85,7 @@ export const problemCodes = {
   INVALID_IMAGE_NAME: refusal('The image reference is not valid.', 'Use a reference such as "ghcr.io/me/bot:1.0".'),
   INVALID_RESOURCE_LIMITS: refusal(
     'A resource limit is unknown or out of bounds.',
-    'Set "memory_mb" and "cpu_cores" within the operator\'s bounds.',
+    'Set "memory_mb", "cpu_cores" and "disk_mb" within the operator\'s bounds.',
   ),
   INVALID_LINES: refusal('The number of log lines is not 1 to 10000.', 'Ask for 1 to 10000 lines.'),
   INVALID_LABELS: refusal(

@@ -45,7 +45,7 @@ export const examples = {
     bot_id: 'my-bot',
     deployment_mode: 'simple',
     code: "print('hello')",
-    resource_limits: { memory_mb: 256, cpu_cores: 0.5 },
+    resource_limits: { memory_mb: 256, cpu_cores: 0.5, disk_mb: 1024 },
   }),
   labels: job({
     action: 'start',

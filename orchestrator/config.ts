@@ -147,6 +147,15 @@ export const orchestratorVariables = {
     { name: 'MAX_BOT_MEMORY_MB', doc: 'The most memory a bot may request, in MiB.', min: 16, max: 1_048_576 },
     2048,
   ),
+  maxDiskMb: integer(
+    {
+      name: 'MAX_BOT_DISK_MB',
+      doc: 'The most disk space a bot may request, in MiB: for /data and the volumes of its image.',
+      min: 16,
+      max: 16_777_216,
+    },
+    10_240,
+  ),
   maxCpuMillis: integer(
     {
       name: 'MAX_BOT_CPU_MILLIS',
@@ -280,6 +289,7 @@ export interface OrchestratorConfig {
   readonly maxRuntimeMs: number;
   readonly maxMemoryBytes: number;
   readonly maxCpuMillis: number;
+  readonly maxDiskBytes: number;
   readonly fetchAllow: readonly string[];
   readonly retention: Retention;
   readonly nats: NatsTarget | undefined;
@@ -351,6 +361,7 @@ export function readOrchestratorConfig(env: NodeJS.ProcessEnv): OrchestratorConf
     maxRuntimeMs: raw.maxRuntimeHours * 3_600_000,
     maxMemoryBytes: raw.maxMemoryMb * 1024 * 1024,
     maxCpuMillis: raw.maxCpuMillis,
+    maxDiskBytes: raw.maxDiskMb * 1024 * 1024,
     fetchAllow: raw.fetchAllow,
     retention: {
       eventsMs: raw.eventsKeepDays * dayMs,

@@ -148,6 +148,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
   const bounds = {
     maxMemoryBytes: config.maxMemoryBytes,
     maxCpuMillis: config.maxCpuMillis,
+    maxDiskBytes: config.maxDiskBytes,
     fetchAllow: config.fetchAllow,
   };
   const desired: DesiredSource = {

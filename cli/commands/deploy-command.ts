@@ -117,6 +117,9 @@ export abstract class DeployCommand extends TimedJobCommand {
   cpus = Option.String('--cpus', {
     description: 'CPU limit in cores, such as 0.5; "default" stands for that of the worker.',
   });
+  disk = Option.String('--disk', {
+    description: 'Disk space for /data, such as 512m or 2g; "default" stands for that of the worker.',
+  });
   on = Option.Array('--on', [], {
     description: 'A label the worker must have, such as zone=eu; zone- drops it. Repeatable.',
   });
@@ -231,8 +234,12 @@ export abstract class DeployCommand extends TimedJobCommand {
   private reset({ source, env, labelsRemoved }: Plan): Pick<DeployRequest, 'reset'> {
     const memory = isDefault(this.memory);
     const cpus = isDefault(this.cpus);
+    const disk = isDefault(this.disk);
     const requirements = source.hasNoRequirements === true;
-    const isNothing = !memory && !cpus && !requirements && env.removed.length === 0 && labelsRemoved.length === 0;
-    return isNothing ? {} : { reset: { memory, cpus, requirements, env: [...env.removed], on: [...labelsRemoved] } };
+    const isNothing =
+      !memory && !cpus && !disk && !requirements && env.removed.length === 0 && labelsRemoved.length === 0;
+    return isNothing
+      ? {}
+      : { reset: { memory, cpus, disk, requirements, env: [...env.removed], on: [...labelsRemoved] } };
   }
 }

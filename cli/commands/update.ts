@@ -19,7 +19,7 @@ export class UpdateCommand extends DeployCommand {
         'single entries.',
       'If the upload would leave out files that the bot was sent before, update asks first; --include PATH ' +
         'sends them, --yes goes ahead without them.',
-      'To remove something: -e NAME-, --on KEY-, --memory default, --cpus default, -r "". With --replace-env ' +
+      'To remove something: -e NAME-, --on KEY-, --memory default, --cpus default, --disk default, -r "". With --replace-env ' +
         'the bot keeps only the variables you give.',
     ].join('\n\n'),
     examples: [

@@ -11,7 +11,7 @@ it.each<[string, bigint]>([
   ['1048576k', 1_073_741_824n],
   ['33554432b', 33_554_432n],
 ])('--memory %s is %s bytes', (memory, memoryBytes) => {
-  expect(parseLimitOptions({ memory, cpus: undefined })).toEqual({ memoryBytes, cpuMillis: 0 });
+  expect(parseLimitOptions({ memory, cpus: undefined })).toEqual({ memoryBytes, cpuMillis: 0, diskBytes: 0n });
 });
 
 it.each<[string, number]>([
@@ -20,7 +20,14 @@ it.each<[string, number]>([
   ['2', 2000],
   ['1.5', 1500],
 ])('--cpus %s is %i thousandths of a core', (cpus, cpuMillis) => {
-  expect(parseLimitOptions({ memory: undefined, cpus })).toEqual({ memoryBytes: 0n, cpuMillis });
+  expect(parseLimitOptions({ memory: undefined, cpus })).toEqual({ memoryBytes: 0n, cpuMillis, diskBytes: 0n });
+});
+
+it('--disk takes sizes as --memory does', () => {
+  const of = (disk: string) => parseLimitOptions({ memory: undefined, cpus: undefined, disk });
+  expect(of('2g')).toEqual({ memoryBytes: 0n, cpuMillis: 0, diskBytes: 2_147_483_648n });
+  expect(of('default')?.diskBytes).toBe(0n);
+  expect(() => of('2')).toThrow('--disk takes a number with a unit.');
 });
 
 it('asks for nothing when nothing is given', () => {

@@ -1,7 +1,7 @@
 /** Bots as people and scripts see them: words for their states, the table of `list`, the panel of `status`. Pure. */
 import { type Timestamp, timestampDate } from '@bufbuild/protobuf/wkt';
 import type { Json, JsonObject } from '#common/json.ts';
-import { type Bot, BotState, DesiredState } from '#gen/botrunner/v1/bot_pb.js';
+import { type Bot, BotState, DesiredState, type DiskUse } from '#gen/botrunner/v1/bot_pb.js';
 import type { ListBotsResponse } from '#gen/botrunner/v1/bot_service_pb.js';
 import { escapeControls } from './escape.ts';
 import type { Style } from './style.ts';
@@ -86,6 +86,7 @@ export function renderBot(bot: Bot, style: Style): string {
     ['Notice', escapeControls(bot.notice)],
     ['Next try', timeText(bot.nextTryAt)],
     ['Exit code', bot.exitCode === undefined ? undefined : `${bot.exitCode}${bot.oomKilled ? ' (out of memory)' : ''}`],
+    ['Disk', diskText(bot.disk)],
     ['Restarts', String(bot.restarts)],
     ['Started', timeText(bot.startedAt)],
     ['Ended', timeText(bot.finishedAt)],
@@ -100,6 +101,24 @@ export function renderBot(bot: Bot, style: Style): string {
   return `${style.bold(style.terminal ? `${marker(state)} ${name}` : name)}\n${facts}`;
 }
 
+const mib = (bytes: bigint): number => Math.ceil(Number(bytes) / (1024 * 1024));
+
+/** Of /data first, which is what users care for. */
+const diskText = (disk: DiskUse | undefined): string | undefined =>
+  disk &&
+  `${mib(disk.dataBytes)} of ${mib(disk.dataLimitBytes)} MiB in /data, ` +
+    `${mib(disk.layerBytes)} of ${mib(disk.layerLimitBytes)} MiB elsewhere`;
+
+const diskJson = (disk: DiskUse | undefined): JsonObject | null =>
+  disk === undefined
+    ? null
+    : {
+        used_mb: mib(disk.dataBytes),
+        limit_mb: mib(disk.dataLimitBytes),
+        layer_mb: mib(disk.layerBytes),
+        layer_limit_mb: mib(disk.layerLimitBytes),
+      };
+
 /** One bot in JSON, with the field names of REST; null where nothing is known. */
 export function botJson(bot: Bot): JsonObject {
   const orNull = (text: string): Json => (text === '' ? null : text);
@@ -108,6 +127,7 @@ export function botJson(bot: Bot): JsonObject {
     status: stateWord(bot.state),
     reason: orNull(bot.reason),
     diagnosis: orNull(bot.diagnosis),
+    disk: diskJson(bot.disk),
     notice: orNull(bot.notice),
     stops_at: exactTime(bot.stopsAt),
     desired: (DesiredState[bot.desired] ?? 'unspecified').toLowerCase(),

@@ -33,7 +33,7 @@ export const commandExamples: Readonly<Partial<Record<ProblemCode, string>>> = {
   CONFLICTING_SOURCES: custom,
   MISSING_DOCKER_IMAGE: image,
   INVALID_IMAGE_NAME: image,
-  INVALID_RESOURCE_LIMITS: 'avtomatika-bot start my-bot --simple bot.py --memory 256m --cpus 0.5',
+  INVALID_RESOURCE_LIMITS: 'avtomatika-bot start my-bot --simple bot.py --memory 256m --cpus 0.5 --disk 1g',
   INVALID_LABELS: 'avtomatika-bot start my-bot --simple bot.py --on zone=eu',
   INVALID_ARCHIVE: custom,
   INVALID_GIT_URL: git,

@@ -24,6 +24,7 @@ const valueNames: Readonly<Record<string, string>> = {
   '--memory': 'SIZE',
   '--on': 'KEY=VALUE',
   '--cpus': 'N',
+  '--disk': 'SIZE',
   '--lines': 'N',
   '--since': 'TIME',
   '--timeout': 'TIME',

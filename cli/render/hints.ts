@@ -27,9 +27,10 @@ const fieldWords: readonly (readonly [string, string])[] = [
   ['"requirements"', '-r'],
   ['"command"', '--command'],
   ['"env_vars"', '-e'],
-  ['"resource_limits"', '--memory and --cpus'],
+  ['"resource_limits"', '--memory, --cpus and --disk'],
   ['"memory_mb"', '--memory'],
   ['"cpu_cores"', '--cpus'],
+  ['"disk_mb"', '--disk'],
   ['"lines"', '-n'],
 ];
 

@@ -113,7 +113,13 @@ export function storedParams({ action, params }: JobInput): JsonObject {
 }
 
 const isNoChange = ({ replaceEnv, reset }: SpecChange): boolean =>
-  !replaceEnv && !reset.memory && !reset.cpus && !reset.requirements && reset.env.length === 0 && reset.on.length === 0;
+  !replaceEnv &&
+  !reset.memory &&
+  !reset.cpus &&
+  !reset.disk &&
+  !reset.requirements &&
+  reset.env.length === 0 &&
+  reset.on.length === 0;
 
 const textOf = (value: Json | undefined): string => (typeof value === 'string' ? value : '');
 const listOf = (value: Json | undefined): readonly Json[] => (Array.isArray(value) ? value : []);
@@ -131,6 +137,7 @@ function parseChange(value: Json | undefined): SpecChange {
     reset: {
       memory: reset['memory'] === true,
       cpus: reset['cpus'] === true,
+      disk: reset['disk'] === true,
       requirements: reset['requirements'] === true,
       env: namesOf(reset['env']),
       on: namesOf(reset['on']),

@@ -80,6 +80,10 @@ describe('what an update does not name', () => {
     expect(merged(before, {}, change({ memory: true }))).toMatchObject({ limits: { memoryBytes: 0n, cpuMillis: 250 } });
     expect(merged(before, {}, change({ cpus: true }))).toMatchObject({ limits: { memoryBytes: 512n, cpuMillis: 0 } });
     // What is named wins over a reset.
+    const withDisk = { limits: { diskBytes: 99n } };
+    expect(merged(withDisk, {})).toMatchObject(withDisk);
+    expect(merged(withDisk, {}, change({ disk: true }))).toMatchObject({ limits: { diskBytes: 0n } });
+    expect(merged(withDisk, { limits: { diskBytes: 5n } })).toMatchObject({ limits: { diskBytes: 5n } });
     const both = merged(before, { limits: { memoryBytes: 64n } }, change({ memory: true }));
     expect(both).toMatchObject({ limits: { memoryBytes: 64n } });
   });

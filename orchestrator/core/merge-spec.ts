@@ -26,6 +26,7 @@ export function mergeSpec(before: BotSpec, given: BotSpec, change: SpecChange): 
       $typeName: 'botrunner.v1.ResourceLimits',
       memoryBytes: given.limits?.memoryBytes || (change.reset.memory ? 0n : (before.limits?.memoryBytes ?? 0n)),
       cpuMillis: given.limits?.cpuMillis || (change.reset.cpus ? 0 : (before.limits?.cpuMillis ?? 0)),
+      diskBytes: given.limits?.diskBytes || (change.reset.disk ? 0n : (before.limits?.diskBytes ?? 0n)),
     },
   });
 }

@@ -40,6 +40,15 @@ export interface Observed {
   readonly pinned?: string;
   /** What its log says is wrong. */
   readonly diagnosis?: string;
+  readonly disk?: ObservedDisk;
+}
+
+/** What it takes of its worker's disk, in bytes. */
+export interface ObservedDisk {
+  readonly dataBytes: number;
+  readonly dataLimitBytes: number;
+  readonly layerBytes: number;
+  readonly layerLimitBytes: number;
 }
 
 export interface UndoPoint {

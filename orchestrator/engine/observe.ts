@@ -1,6 +1,7 @@
 /** What is seen of bots and workers, applied in the caller's transaction. A worker may only speak of bots placed on it. */
 import type { Timestamp } from '@bufbuild/protobuf/wkt';
 import { timestampMs } from '@bufbuild/protobuf/wkt';
+import type { DiskUse } from '#gen/botrunner/v1/bot_pb.js';
 import type { BotObservation } from '#gen/botrunner/v1/worker_service_pb.js';
 import { observed } from '../core/bot/settled.ts';
 import { type BotRecord, type Observed, reasonLengthMax, type WorkerStatus } from '../core/records.ts';
@@ -30,9 +31,17 @@ function toObserved(report: BotObservation): Observed {
     ...(nextTryAt === undefined ? {} : { nextTryAt }),
     ...(report.pinned ? { pinned: report.pinned.slice(0, pinnedLengthMax) } : {}),
     ...(report.reason ? { reason: report.reason.slice(0, reasonLengthMax) } : {}),
+    ...(report.disk === undefined ? {} : { disk: toDisk(report.disk) }),
     ...(report.diagnosis ? { diagnosis: report.diagnosis.slice(0, reasonLengthMax) } : {}),
   };
 }
+
+const toDisk = (disk: DiskUse) => ({
+  dataBytes: Number(disk.dataBytes),
+  dataLimitBytes: Number(disk.dataLimitBytes),
+  layerBytes: Number(disk.layerBytes),
+  layerLimitBytes: Number(disk.layerLimitBytes),
+});
 
 /**
  * Applies one report. Returns the bot as it is now, or undefined when the report is not this worker's to make: the bot is

@@ -43,7 +43,11 @@ export async function prepareDeployment({ source, env, limits, on }: Deployment)
   const spec = create(BotSpecSchema, {
     source: sourceOf(source, sha256),
     env: Object.fromEntries(env),
-    limits: { memoryBytes: BigInt(limits.memoryBytes ?? 0), cpuMillis: limits.cpuMillis ?? 0 },
+    limits: {
+      memoryBytes: BigInt(limits.memoryBytes ?? 0),
+      cpuMillis: limits.cpuMillis ?? 0,
+      diskBytes: BigInt(limits.diskBytes ?? 0),
+    },
     on: { ...on },
   });
   return {

@@ -1,7 +1,20 @@
 /** A bot as REST and JSON events show it. Holds no secret. */
 import type { JsonObject } from '#common/json.ts';
+import type { ObservedDisk } from '../core/records.ts';
 import { type BotView, lastEnd } from './bot-view.ts';
 import { rfc3339OrNull } from './time.ts';
+
+const mib = (bytes: number): number => Math.ceil(bytes / (1024 * 1024));
+
+const diskToJson = (disk: ObservedDisk | undefined): JsonObject | null =>
+  disk === undefined
+    ? null
+    : {
+        used_mb: mib(disk.dataBytes),
+        limit_mb: mib(disk.dataLimitBytes),
+        layer_mb: mib(disk.layerBytes),
+        layer_limit_mb: mib(disk.layerLimitBytes),
+      };
 
 export function botToJson(view: BotView): JsonObject {
   const { bot, state, runtime } = view;
@@ -23,6 +36,7 @@ export function botToJson(view: BotView): JsonObject {
     next_try_at: rfc3339OrNull(observed.nextTryAt),
     reason: observed.reason ?? '',
     diagnosis: observed.diagnosis ?? '',
+    disk: diskToJson(observed.disk),
     notice: bot.notice,
     stops_at: bot.desired === 'running' ? rfc3339OrNull(bot.stopsAt) : null,
     generation: bot.generation,

@@ -3,7 +3,7 @@ import { create } from '@bufbuild/protobuf';
 import { problemToProto } from '#common/problem-proto.ts';
 import { type Bot, BotSchema, BotState, DesiredState } from '#gen/botrunner/v1/bot_pb.js';
 import { type Job, JobSchema, JobStatus } from '#gen/botrunner/v1/job_pb.js';
-import type { BotStateName, Desired, JobStatusName, ShownJob } from '../core/records.ts';
+import type { BotStateName, Desired, JobStatusName, ObservedDisk, ShownJob } from '../core/records.ts';
 import { type BotView, lastEnd } from './bot-view.ts';
 import { timestamp } from './time.ts';
 
@@ -45,6 +45,13 @@ const statusToProto: Readonly<Record<JobStatusName, JobStatus>> = {
   cancelled: JobStatus.CANCELLED,
 };
 
+const diskToProto = (disk: ObservedDisk) => ({
+  dataBytes: BigInt(disk.dataBytes),
+  dataLimitBytes: BigInt(disk.dataLimitBytes),
+  layerBytes: BigInt(disk.layerBytes),
+  layerLimitBytes: BigInt(disk.layerLimitBytes),
+});
+
 export function botToProto(view: BotView): Bot {
   const { bot, state, runtime } = view;
   const { observed } = bot;
@@ -71,6 +78,7 @@ export function botToProto(view: BotView): Bot {
     reason: observed.reason ?? '',
     pinned: observed.pinned ?? '',
     diagnosis: observed.diagnosis ?? '',
+    ...(observed.disk === undefined ? {} : { disk: diskToProto(observed.disk) }),
     notice: bot.notice,
     ...timestamp('stopsAt', bot.desired === 'running' ? bot.stopsAt : null),
     ...timestamp('observedAt', bot.observedAt),

@@ -49,6 +49,7 @@ const jobFields: readonly (readonly [string, object, Kind])[] = [
   ['on.zone', { ...start, on: { zone: 'eu' } }, 'text'],
   ['resource_limits', start, 'object'],
   ['resource_limits.memory_mb', { ...start, resource_limits: { memory_mb: 64 } }, 'number'],
+  ['resource_limits.disk_mb', { ...start, resource_limits: { disk_mb: 64 } }, 'number'],
   ['resource_limits.cpu_cores', { ...start, resource_limits: { cpu_cores: 0.5 } }, 'number'],
   ['entrypoint', files, 'text'],
   ['runtime', files, 'text'],

@@ -205,6 +205,7 @@ describe('78, 79: resource limits', () => {
   ];
   doors.refuses([
     ...[0, -1, 1e18, 1e300, '256m', 3, 1.5, null, true, [256]].map((memory_mb) => limit({ memory_mb })),
+    ...[0, -1, 1e18, 1e300, '1g', 3, 1.5, null, true, [256]].map((disk_mb) => limit({ disk_mb })),
     ...[0, -1, 99, 1e-9, '0.5', null].map((cpu_cores) => limit({ cpu_cores })),
     ...['pids', 'privileged', 'binds', 'devices', 'network_mode', 'cap_add', 'runtime', 'ipc', 'pid', 'userns'].map(
       (name) => limit({ [name]: 1 }),

@@ -162,7 +162,12 @@ describe('a restart after the settings for containers have changed', () => {
       taskId: 't2',
       spec: {
         ...spec(),
-        limits: { $typeName: 'botrunner.v1.ResourceLimits', memoryBytes: 512n * 1024n ** 2n, cpuMillis: 0 },
+        limits: {
+          $typeName: 'botrunner.v1.ResourceLimits',
+          memoryBytes: 512n * 1024n ** 2n,
+          cpuMillis: 0,
+          diskBytes: 0n,
+        },
       },
     });
     expect(successOf(await bots.result('t2'))?.notices).toHaveLength(1);

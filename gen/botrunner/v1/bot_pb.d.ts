@@ -32,6 +32,14 @@ export declare type ResourceLimits = Message<"botrunner.v1.ResourceLimits"> & {
    * @generated from field: int32 cpu_millis = 2;
    */
   cpuMillis: number;
+
+  /**
+   * What it may keep in /data and in the volumes of its image, in bytes. Default: that of the worker, which also
+   * limits what may be written elsewhere in the container.
+   *
+   * @generated from field: int64 disk_bytes = 3;
+   */
+  diskBytes: bigint;
 };
 
 /**
@@ -39,6 +47,47 @@ export declare type ResourceLimits = Message<"botrunner.v1.ResourceLimits"> & {
  * Use `create(ResourceLimitsSchema)` to create a new message.
  */
 export declare const ResourceLimitsSchema: GenMessage<ResourceLimits>;
+
+/**
+ * What a bot takes of its worker's disk, as last measured.
+ *
+ * @generated from message botrunner.v1.DiskUse
+ */
+export declare type DiskUse = Message<"botrunner.v1.DiskUse"> & {
+  /**
+   * Bytes in /data and in the volumes of its image.
+   *
+   * @generated from field: int64 data_bytes = 1;
+   */
+  dataBytes: bigint;
+
+  /**
+   * What it may keep there.
+   *
+   * @generated from field: int64 data_limit_bytes = 2;
+   */
+  dataLimitBytes: bigint;
+
+  /**
+   * Bytes that it has written elsewhere in its container, /tmp included; deleted files that it still holds open count.
+   *
+   * @generated from field: int64 layer_bytes = 3;
+   */
+  layerBytes: bigint;
+
+  /**
+   * What it may write there.
+   *
+   * @generated from field: int64 layer_limit_bytes = 4;
+   */
+  layerLimitBytes: bigint;
+};
+
+/**
+ * Describes the message botrunner.v1.DiskUse.
+ * Use `create(DiskUseSchema)` to create a new message.
+ */
+export declare const DiskUseSchema: GenMessage<DiskUse>;
 
 /**
  * Source files that run on a base image as they are, with no Dockerfile.
@@ -491,6 +540,13 @@ export declare type Bot = Message<"botrunner.v1.Bot"> & {
    * @generated from field: string notice = 25;
    */
   notice: string;
+
+  /**
+   * What it takes of its worker's disk; absent while that is not known.
+   *
+   * @generated from field: botrunner.v1.DiskUse disk = 26;
+   */
+  disk?: DiskUse | undefined;
 };
 
 /**

@@ -170,6 +170,13 @@ export declare type SpecReset = Message<"botrunner.v1.SpecReset"> & {
    * @generated from field: repeated string on = 5;
    */
   on: string[];
+
+  /**
+   * The default of the worker for disk space.
+   *
+   * @generated from field: bool disk = 6;
+   */
+  disk: boolean;
 };
 
 /**

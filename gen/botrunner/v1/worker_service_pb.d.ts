@@ -7,7 +7,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { ErrorDetail } from "./error_pb.js";
-import type { BotSpec, BotState, DesiredState } from "./bot_pb.js";
+import type { BotSpec, BotState, DesiredState, DiskUse } from "./bot_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { LogEntry } from "./log_pb.js";
 
@@ -1275,6 +1275,13 @@ export declare type BotObservation = Message<"botrunner.v1.BotObservation"> & {
    * @generated from field: botrunner.v1.StoreMoment decided = 19;
    */
   decided?: StoreMoment | undefined;
+
+  /**
+   * What it takes of the worker's disk; absent while that is not known. Reported in steps of a twentieth of the limit.
+   *
+   * @generated from field: botrunner.v1.DiskUse disk = 20;
+   */
+  disk?: DiskUse | undefined;
 };
 
 /**

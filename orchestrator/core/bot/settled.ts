@@ -69,7 +69,9 @@ function nextState(bot: BotRecord, { state, observed: { containerId } }: Report)
   return state;
 }
 
-const isSame = (a: Observed, b: Observed): boolean => JSON.stringify(a) === JSON.stringify(b);
+/** Disk space changes all the time: what depends on it is in the state and its reason. */
+const isSame = ({ disk: _a, ...a }: Observed, { disk: _b, ...b }: Observed): boolean =>
+  JSON.stringify(a) === JSON.stringify(b);
 
 /**
  * Whether the bot certainly has no container: its worker has said so for the decision before this one. A state alone is no

@@ -12,6 +12,7 @@ export type DeploymentMode = (typeof deploymentModes)[number];
 export interface LimitsRequest {
   readonly memoryBytes?: number;
   readonly cpuMillis?: number;
+  readonly diskBytes?: number;
 }
 
 /** Which of the files is run. */
@@ -108,6 +109,7 @@ export interface SpecChange {
     /** Back to the worker's defaults. */
     readonly memory: boolean;
     readonly cpus: boolean;
+    readonly disk: boolean;
     /** No packages but those of the deployment. */
     readonly requirements: boolean;
     /** Names of environment variables, and keys of labels. */
@@ -118,7 +120,7 @@ export interface SpecChange {
 
 export const noChange: SpecChange = {
   replaceEnv: false,
-  reset: { memory: false, cpus: false, requirements: false, env: [], on: [] },
+  reset: { memory: false, cpus: false, disk: false, requirements: false, env: [], on: [] },
 };
 
 export type BotRequest =
@@ -136,13 +138,22 @@ export type BotRequest =
   | { readonly action: 'logs'; readonly botId: string; readonly lines: number }
   | { readonly action: 'list' };
 
-/** What the operator allows, for the checks that depend on it. */
+/**
+ * What the operator allows, for the checks that depend on it. The one place of these numbers: where plans of users set them, it is
+ * made for the user of the request.
+ */
 export interface Bounds {
   readonly maxMemoryBytes: number;
   readonly maxCpuMillis: number;
+  readonly maxDiskBytes: number;
   /** Places that sources and images may come from although their addresses are not public; none unless given. */
   readonly fetchAllow?: FetchAllow;
 }
 
 /** What the orchestrator uses unless its settings say otherwise. */
-export const defaultBounds: Bounds = { maxMemoryBytes: 2048 * 1024 * 1024, maxCpuMillis: 2000, fetchAllow: [] };
+export const defaultBounds: Bounds = {
+  maxMemoryBytes: 2048 * 1024 * 1024,
+  maxCpuMillis: 2000,
+  maxDiskBytes: 10_240 * 1024 * 1024,
+  fetchAllow: [],
+};

@@ -29,7 +29,7 @@ export function parseChange(
   }
   const env = splitNulls(data['env_vars'], action === 'update');
   const on = splitNulls(data['on'], action === 'update');
-  const limits = splitNulls(data['resource_limits'], action === 'update', ['memory_mb', 'cpu_cores']);
+  const limits = splitNulls(data['resource_limits'], action === 'update', ['memory_mb', 'cpu_cores', 'disk_mb']);
   const names = checkNames(env.nulls, on.nulls);
   if (!names.ok) return names;
   const isEmptyList = (value: unknown) => Array.isArray(value) && value.length === 0;
@@ -39,6 +39,7 @@ export function parseChange(
       reset: {
         memory: limits.nulls.includes('memory_mb'),
         cpus: limits.nulls.includes('cpu_cores'),
+        disk: limits.nulls.includes('disk_mb'),
         requirements: isEmptyList(data['requirements']) || isEmptyList(data['requirement_files']),
         env: env.nulls,
         on: on.nulls,

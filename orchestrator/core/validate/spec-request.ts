@@ -18,6 +18,7 @@ import {
   type CustomSourceRequest,
   type Deployment,
   type ImageRepositorySource,
+  type LimitsRequest,
   noChange,
   type SimpleRunRequest,
   type SimpleSourceRequest,
@@ -45,19 +46,25 @@ export function parseSpec(spec: BotSpec | undefined, bounds: Bounds): Result<Dep
   if (!source.ok) return source;
   const env = parseEnv(Object.entries(spec?.env ?? {}));
   if (!env.ok) return env;
-  const limits = checkLimits(Number(spec?.limits?.memoryBytes ?? 0), spec?.limits?.cpuMillis ?? 0, bounds);
+  const limits = checkLimits(limitsOf(spec), bounds);
   if (!limits.ok) return limits;
   const on = checkLabels(Object.entries(spec?.on ?? {}), wantedLabelsMax);
   if (!on.ok) return on;
   return ok({ source: source.value, env: env.value, limits: limits.value, on: on.value });
 }
 
+const limitsOf = (spec: BotSpec | undefined): LimitsRequest => ({
+  memoryBytes: Number(spec?.limits?.memoryBytes ?? 0),
+  cpuMillis: spec?.limits?.cpuMillis ?? 0,
+  diskBytes: Number(spec?.limits?.diskBytes ?? 0),
+});
+
 /** What a start or update takes from what the bot has. */
 export function readChange({ replaceEnv, reset }: Pick<UpdateBotRequest, 'replaceEnv' | 'reset'>): Result<SpecChange> {
   if (reset === undefined) return ok({ ...noChange, replaceEnv });
-  const { memory, cpus, requirements, env, on } = reset;
+  const { memory, cpus, disk, requirements, env, on } = reset;
   const names = checkNames(env, on);
-  return names.ok ? ok({ replaceEnv, reset: { memory, cpus, requirements, env, on } }) : names;
+  return names.ok ? ok({ replaceEnv, reset: { memory, cpus, disk, requirements, env, on } }) : names;
 }
 
 function parseSource(spec: BotSpec | undefined, bounds: Bounds): Result<SourceRequest> {

@@ -52,6 +52,8 @@ describe('the validator of bot_runner', () => {
     ['env with a number', { ...start, env_vars: { A: 1 } }, 'INVALID_ENV_VARS'],
     ['limits with an unknown key', { ...start, resource_limits: { privileged: true } }, 'INVALID_RESOURCE_LIMITS'],
     ['limits of nothing', { ...start, resource_limits: { memory_mb: 0 } }, 'INVALID_RESOURCE_LIMITS'],
+    ['a disk of nothing', { ...start, resource_limits: { disk_mb: 0 } }, 'INVALID_RESOURCE_LIMITS'],
+    ['more disk than is allowed', { ...start, resource_limits: { disk_mb: 10_241 } }, 'INVALID_RESOURCE_LIMITS'],
     ['limits as text', { ...start, resource_limits: { memory_mb: '256m' } }, 'INVALID_RESOURCE_LIMITS'],
     [
       'limits that are infinite',
