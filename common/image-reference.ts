@@ -70,6 +70,11 @@ export function parseImageReference(
   if (registry === undefined && isId) {
     return refused('The image is given by its id.', field, 'Name it by registry, repository and tag.');
   }
+  // As "docker images" shows them; no registry would be any the wiser.
+  if (/^[0-9a-f]{12,63}$/.test(text)) {
+    const hint = `Name it by registry, repository and tag; if ${text} is its name, write ${text}:latest.`;
+    return refused('The image is given by a part of its id.', field, hint);
+  }
   if (isBuilt && hubRegistries.includes(registry)) {
     return refused(`Names that begin with ${builtImagePrefix} are reserved for images that Bot Runner builds.`, field);
   }

@@ -18,7 +18,7 @@ export function shortened(text: string): string {
 
 /** Nearly every line fails this one look, which costs far less than all the others. */
 const worthALook =
-  /Error|Conflict|Unauthorized|GetUpdates|[Tt]oken|No module|[Cc]annot|can't|[Pp]ermission denied|[Rr]ead-only|[.]telegram|telegram[.]|\bE[A-Z]{3}|RetryAfter|429|not found|No such file|no such file|format error|interpreter|[Ii]llegal option|invalid option|\\r|memory|CERT|discord|pthread_create|failure in name|zone found/;
+  /Error|Conflict|Unauthorized|GetUpdates|[Tt]oken|No module|[Cc]annot|can't|[Pp]ermission denied|[Rr]ead-only|[.]telegram|telegram[.]|\bE[A-Z]{3}|RetryAfter|429|not found|No such file|no such file|format error|interpreter|[Ii]llegal option|invalid option|\\r|memory|CERT|discord|pthread_create|failure in name|zone found|fork: r/;
 
 /** What the line of a log says is wrong, as one line; undefined for nearly every line. */
 export function explainLine(line: Line): { readonly id: string; readonly text: string } | undefined {

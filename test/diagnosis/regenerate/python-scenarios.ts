@@ -90,6 +90,7 @@ export const pythonScenarios: readonly Scenario[] = [
   program('python-asyncio-localhost', 'import asyncio\nasyncio.run(asyncio.open_connection("localhost", 6379))', {
     offline: true,
   }),
+  program('python-socket-localhost', 'import socket\nsocket.create_connection(("localhost", 6379))', { offline: true }),
   program('python-redis', 'import redis\nredis.Redis(host="localhost").ping()', {
     offline: true,
     pip: ['redis>=5,<6'],

@@ -51,6 +51,25 @@ export const shellScenarios: readonly Scenario[] = [
     argv: () => ['sh', script],
   },
   {
+    name: 'shell-fork',
+    kind: 'run',
+    nobody: true,
+    argv: () => ['prlimit', '--nproc=0', 'sh', '-c', 'sleep 1 | sleep 1'],
+  },
+  {
+    name: 'shell-fork-bash',
+    kind: 'run',
+    nobody: true,
+    until: /fork: retry/,
+    argv: () => ['prlimit', '--nproc=0', 'bash', '-c', 'sleep 1 | sleep 1'],
+  },
+  {
+    name: 'build-fork',
+    kind: 'build',
+    nobody: true,
+    argv: () => ['prlimit', '--nproc=0', 'sh', '-c', 'sleep 1 | sleep 1'],
+  },
+  {
     name: 'shell-crlf-bash-script',
     unseen: true,
     kind: 'run',

@@ -168,6 +168,15 @@ export const packageRules: readonly Rule[] = [
       cure: 'use a version of the package with a prebuilt wheel, or a base image with a compiler',
     },
   ),
+  rule(
+    'build',
+    'processes',
+    /^\S{1,30}: .{0,20}\b(?:Cannot fork|can't fork\b|fork: retry: Resource)|^(?:BlockingIOError|OSError): \[Errno 11\] Resource temporarily unavailable/,
+    {
+      what: 'a step of the build cannot start another process, because it has reached its limit',
+      cure: 'start fewer of them at once, for example with make -j2',
+    },
+  ),
   rule('build', 'no_docker_file', /^(?:COPY|ADD) failed: .{0,200}(?:file not found|no such file|no source files)/i, {
     what: 'a COPY or ADD of the Dockerfile names a file that was not uploaded',
     cure: 'check the path, relative to the top of the upload, and .dockerignore',

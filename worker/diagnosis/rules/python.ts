@@ -198,7 +198,7 @@ export const pythonRules: readonly Rule[] = [
   rule(
     'run',
     'threads',
-    /^RuntimeError: can't start new thread|\bpthread_create failed|^BlockingIOError: \[Errno 11\] Resource temporarily unavailable/,
+    /^RuntimeError: can't start new thread|\bpthread_create failed|^BlockingIOError: \[Errno 11\] Resource temporarily unavailable|^\S{1,30}: .{0,20}\b(?:Cannot fork|can't fork\b|fork: retry: Resource)/,
     {
       what: 'the bot cannot start another thread or process, because it has reached its limit',
       cure: 'start fewer of them, for example with a smaller pool',

@@ -214,6 +214,10 @@ export const systemRules: readonly Rule[] = [
   rule('run', 'refused', /^PermissionError: \[Errno 13\] Permission denied$/, (_, line) =>
     connects(line) ? refusedBy(undefined) : undefined,
   ),
+  rule('run', 'connection_refused', /^ConnectionRefusedError: \[Errno 111\] Connection refused$/, {
+    what: 'a server that the bot connects to is not there; inside its container, localhost is the bot itself',
+    cure: 'give the bot the address of that service, and run the service where the bot can reach it',
+  }),
   // Files.
   rule('run', 'disk_full', /\[Errno 28\] No space left on device|\bENOSPC\b: no space left/, {
     what: 'the disk that the bot writes to is full',
