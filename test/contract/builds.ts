@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { imageName } from '#common/ids.ts';
 import { ProblemError } from '#common/problem.ts';
 import type { SimpleBuild } from '../../worker/runtime/container-runtime.ts';
+import { plainTar } from '../../worker/state/source-tar.ts';
 import { eventually } from '../kit/eventually.ts';
 import type { SuiteContext } from './container-runtime.ts';
 import { botPlan, buildBot, patience, second, sourceTar, untilPrinted } from './harness.ts';
@@ -199,7 +200,7 @@ export function describeBuilds(suite: SuiteContext): void {
         language,
         requirements: [],
         requirementFiles: [],
-        sourceTarPath: tar.path,
+        sourceTar: plainTar(tar.path),
         onOutput: () => {},
       };
       const codeOf = (change: Partial<SimpleBuild>) =>

@@ -14,6 +14,7 @@ import type {
   OutputLine,
 } from '../../worker/runtime/container-runtime.ts';
 import type { ContainerLabels } from '../../worker/runtime/labels.ts';
+import { plainTar } from '../../worker/state/source-tar.ts';
 import { eventually } from '../kit/eventually.ts';
 import type { Step } from './steps.ts';
 
@@ -106,7 +107,7 @@ export async function buildBot(runtime: ContainerRuntime, language: Language, ch
   const tar = await sourceTar(language, files);
   try {
     const common = { key, workerId, image, language, onOutput };
-    const build = { ...common, requirements, requirementFiles, sourceTarPath: tar.path };
+    const build = { ...common, requirements, requirementFiles, sourceTar: plainTar(tar.path) };
     if (!reuse) await runtime.buildImage(build, signal);
     else if (!(await runtime.reuseImage(build, signal))) throw new Error('needs a build');
   } finally {

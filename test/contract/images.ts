@@ -8,6 +8,7 @@ import { pack } from 'tar-stream';
 import { describe, expect, test } from 'vitest';
 import { type BotKey, imageName } from '#common/ids.ts';
 import type { ContainerRuntime } from '../../worker/runtime/container-runtime.ts';
+import { plainTar } from '../../worker/state/source-tar.ts';
 import type { SuiteContext } from './container-runtime.ts';
 import { botPlan, patience, untilPrinted } from './harness.ts';
 
@@ -40,9 +41,9 @@ export async function buildContext(runtime: ContainerRuntime, choice: ContextCho
   const dir = await mkdtemp(join(tmpdir(), 'contract-context-'));
   const image = imageName(key, revision);
   try {
-    const contextTarPath = join(dir, 'context.tar');
-    await writeFile(contextTarPath, choice.gzip ? gzipSync(bytes) : bytes);
-    const build = { key, workerId, image, contextTarPath, onOutput };
+    const path = join(dir, 'context.tar');
+    await writeFile(path, choice.gzip ? gzipSync(bytes) : bytes);
+    const build = { key, workerId, image, contextTar: plainTar(path), onOutput };
     await runtime.buildCustomImage(build, choice.signal ?? patience());
   } finally {
     await rm(dir, { recursive: true });

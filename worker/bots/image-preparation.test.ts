@@ -19,6 +19,7 @@ import { createFakeRuntime } from '../../test/kit/fake-runtime/fake-runtime.ts';
 import { startGitServer, type TestGitServer } from '../../test/kit/git-server/git-server.ts';
 import type { TokenClaims } from '../diagnosis/source-tokens.ts';
 import type { FetchParts } from '../fetch/fetched.ts';
+import { plainTar } from '../state/source-tar.ts';
 import { type PreparationPhase, prepareImage } from './image-preparation.ts';
 import { imageDigest, readSpec } from './spec-plan.ts';
 
@@ -83,7 +84,7 @@ describe('making an image', () => {
     const release = () => {
       released += 1;
     };
-    const artifacts = { fetch: async () => ({ path: join(dir, 'artifact'), release }) };
+    const artifacts = { fetch: async () => ({ tar: plainTar(join(dir, 'artifact')), release }) };
     const slots = fairSemaphore(1);
     const spec = unwrap(read(source));
     const preparation = {

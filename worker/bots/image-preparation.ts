@@ -6,17 +6,18 @@ import type { Semaphore } from '#common/waiting/semaphore.ts';
 import { awaitTokens, judgeSource, type TokenClaims, type TokenFindings } from '../diagnosis/source-tokens.ts';
 import { fetchArchive } from '../fetch/fetch-archive.ts';
 import { fetchGit } from '../fetch/fetch-git.ts';
-import type { FetchParts } from '../fetch/fetched.ts';
+import type { Fetched, FetchParts } from '../fetch/fetched.ts';
 import type { ContainerRuntime, SimpleBuild } from '../runtime/container-runtime.ts';
+import { plainTar, type SourceTar } from '../state/source-tar.ts';
 import type { CustomOrigin, RunnableSource, RunnableSpec } from './spec-plan.ts';
 
 /** Where uploaded sources come from. */
 export interface Artifacts {
   /**
-   * The path of the artifact's bytes, checked by their sha256; it stays until released. ProblemError ARTIFACT_NOT_FOUND,
+   * The artifact, checked by its sha256; it can be read until it is released. ProblemError ARTIFACT_NOT_FOUND,
    * TransientError while the orchestrator cannot be reached.
    */
-  fetch(sha256: string, signal: AbortSignal): Promise<{ readonly path: string; release(): void }>;
+  fetch(sha256: string, signal: AbortSignal): Promise<{ readonly tar: SourceTar; release(): void }>;
 }
 
 /** `checking`: whether the image is there already. `tokens`: it is, and another bot has yet to release its tokens. */
@@ -62,7 +63,7 @@ export async function prepareImage(
   preparation.onPhase('fetching');
   const fetched = await fetchSource(parts, source, preparation.onOutput, signal);
   try {
-    const { pending, ownModules } = await judge(parts, preparation, source, fetched.path, signal);
+    const { pending, ownModules } = await judge(parts, preparation, source, fetched.tar, signal);
     const made = async (): Promise<PreparedImage> => {
       if (pending) await awaitTokens(pending, parts.tokenClaims, parts.fetching.clock, signal);
       return { pinned: fetched.commit ?? '', ownModules };
@@ -105,18 +106,18 @@ async function judge(
   { tokenClaims }: PreparationParts,
   { key, epoch, revision, spec, onWarnings }: Preparation,
   source: BuiltSource,
-  path: string,
+  tar: SourceTar,
   signal: AbortSignal,
 ): Promise<TokenFindings> {
   const isFetched = source.mode === 'custom' && source.from.kind !== 'artifact';
-  const judged = { key, epoch, revision, path, isFetched, env: spec.env.reveal() };
+  const judged = { key, epoch, revision, open: () => tar.open(), isFetched, env: spec.env.reveal() };
   const judgement = await judgeSource(judged, tokenClaims, signal);
   if (judgement.warnings.length > 0) await onWarnings(judgement.warnings);
   return judgement;
 }
 
 interface FetchedSource {
-  readonly path: string;
+  readonly tar: SourceTar;
   readonly commit?: string;
   release(): void | Promise<void>;
 }
@@ -135,46 +136,48 @@ async function fetchSource(
     case 'artifact':
       return artifacts.fetch(from.sha256, signal);
     case 'archive':
-      return fetchArchive(fetching, from.url, signal);
+      return asTar(await fetchArchive(fetching, from.url, signal));
     case 'git': {
       const fetched = await fetchGit(fetching, from.request, signal);
       onOutput(`building commit ${fetched.commit}`);
-      return fetched;
+      return { ...asTar(fetched), commit: fetched.commit };
     }
   }
 }
+
+const asTar = ({ path, release }: Fetched) => ({ tar: plainTar(path), release });
 
 /** Where only the code is new, nothing is built and nobody waited for. */
 async function reuse(
   runtime: ContainerRuntime,
   preparation: Preparation,
   source: BuiltSource,
-  { path }: FetchedSource,
+  { tar }: FetchedSource,
   signal: AbortSignal,
 ): Promise<boolean> {
-  return source.mode === 'simple' && runtime.reuseImage(simpleBuild(preparation, source, path), signal);
+  return source.mode === 'simple' && runtime.reuseImage(simpleBuild(preparation, source, tar), signal);
 }
 
 function build(
   runtime: ContainerRuntime,
   preparation: Preparation,
   source: BuiltSource,
-  { path }: FetchedSource,
+  { tar }: FetchedSource,
   signal: AbortSignal,
 ): Promise<void> {
-  if (source.mode === 'simple') return runtime.buildImage(simpleBuild(preparation, source, path), signal);
+  if (source.mode === 'simple') return runtime.buildImage(simpleBuild(preparation, source, tar), signal);
   const { key, workerId, revision, onOutput } = preparation;
-  const custom = { contextTarPath: path, unwrap: mayBeWrapped(source.from) };
+  const custom = { contextTar: tar, unwrap: mayBeWrapped(source.from) };
   return runtime.buildCustomImage({ key, workerId, image: imageName(key, revision), onOutput, ...custom }, signal);
 }
 
 function simpleBuild(
   { key, workerId, revision, onOutput }: Preparation,
   { language, requirements, requirementFiles }: RunnableSource & { readonly mode: 'simple' },
-  sourceTarPath: string,
+  sourceTar: SourceTar,
 ): SimpleBuild {
   const common = { key, workerId, image: imageName(key, revision), onOutput };
-  return { ...common, language, requirements, requirementFiles, sourceTarPath };
+  return { ...common, language, requirements, requirementFiles, sourceTar };
 }
 
 /** Forges put a folder around everything; in an archive that somebody made for us its own root counts. */

@@ -3,7 +3,7 @@
  * itself the orchestrator is asked whether the bot may run with them. Uploaded sources it has judged itself.
  */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { addAbortSignal, type Readable } from 'node:stream';
 import { type Clock, sleep } from '#common/clock.ts';
 import type { BotKey } from '#common/ids.ts';
 import { defaultTarLimits, readContextTar } from '#common/safe-tar.ts';
@@ -30,8 +30,8 @@ export interface TokenClaims {
 }
 
 export interface JudgedSource extends Omit<TokenClaim, 'tokenSha256s'> {
-  /** A tar or gzipped tar. */
-  readonly path: string;
+  /** Its tar or gzipped tar. */
+  open(): Readable;
   /** Whether the worker has fetched it itself. */
   readonly isFetched: boolean;
   readonly env: Readonly<Record<string, string>>;
@@ -52,7 +52,7 @@ export async function judgeSource(
   claims: TokenClaims,
   signal: AbortSignal,
 ): Promise<TokenFindings> {
-  const { tokens, ownModules } = await readSource(source.path, signal);
+  const { tokens, ownModules } = await readSource(source.open(), signal);
   const warnings = warningsOf(tokens);
   if (!source.isFetched || telegramTokensOf(source.env).length > 0) return { warnings, ownModules, pending: undefined };
   const { key, epoch, revision } = source;
@@ -86,13 +86,13 @@ export async function awaitTokens(
 }
 
 async function readSource(
-  path: string,
+  tar: Readable,
   signal: AbortSignal,
 ): Promise<{ readonly tokens: SourceTokens; readonly ownModules: readonly string[] }> {
   const search = createSourceTokenSearch();
   const modules = createOwnModules();
   try {
-    for await (const entry of readContextTar(createReadStream(path, { signal }), defaultTarLimits, () => {})) {
+    for await (const entry of readContextTar(addAbortSignal(signal, tar), defaultTarLimits, () => {})) {
       if (entry.kind !== 'file') continue;
       modules.add(entry.name);
       await search.read(entry);

@@ -5,6 +5,7 @@ import { buffer } from 'node:stream/consumers';
 import { extract, pack } from 'tar-stream';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ProblemError } from '#common/problem.ts';
+import { plainTar, type SourceTar } from '../state/source-tar.ts';
 import { type ContextSource, createBuildContext } from './build-context.ts';
 import { planInstall } from './install/install-plan.ts';
 
@@ -16,14 +17,14 @@ afterEach(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-async function sourceTar(files: Readonly<Record<string, string | Uint8Array>>): Promise<string> {
+async function tarOf(files: Readonly<Record<string, string | Uint8Array>>): Promise<SourceTar> {
   const tar = pack();
   for (const [name, content] of Object.entries(files))
     tar.entry({ name, mode: 0o4777, uid: 0, uname: 'root' }, Buffer.from(content));
   tar.finalize();
   const path = join(dir, 'source.tar');
   await writeFile(path, await buffer(tar));
-  return path;
+  return plainTar(path);
 }
 
 const scope = 'worker-1.abcdefghijklmnop';
@@ -35,9 +36,9 @@ async function contextOf(
   { language, requirements = [], requirementFiles = [] }: Wish,
   files: Readonly<Record<string, string | Uint8Array>>,
 ) {
-  const sourceTarPath = await sourceTar(files);
-  const install = await planInstall({ language, requirements, requirementFiles, sourceTarPath }, signal);
-  const context = createBuildContext({ scope, language, install, sourceTarPath });
+  const sourceTar = await tarOf(files);
+  const install = await planInstall({ language, requirements, requirementFiles, sourceTar }, signal);
+  const context = createBuildContext({ scope, language, install, sourceTar });
   const entries = new Map<string, { content: string; mode: number; uid: number; linkname: string }>();
   const tar = extract();
   context.stream.pipe(tar);
@@ -178,7 +179,7 @@ describe('the build context of simple mode', () => {
         scope,
         language: 'python',
         install: { how: 'list', files: [{ name: 'requirements.txt', content: 'a\n' }] },
-        sourceTarPath: await sourceTar({ 'bot.py': 'x' }),
+        sourceTar: await tarOf({ 'bot.py': 'x' }),
       } as const;
       return buffer(createBuildContext(source).stream);
     };
@@ -202,8 +203,8 @@ describe('the build context of simple mode', () => {
   });
 
   test('fails with the reason when the source is not acceptable, in the stream and in done', async () => {
-    const path = await sourceTar({ '../x': '' });
-    const context = createBuildContext({ scope, language: 'python', install: inPlace, sourceTarPath: path });
+    const path = await tarOf({ '../x': '' });
+    const context = createBuildContext({ scope, language: 'python', install: inPlace, sourceTar: path });
     const reading = (async () => {
       for await (const _chunk of context.stream);
     })();
@@ -212,8 +213,8 @@ describe('the build context of simple mode', () => {
   });
 
   test('stops reading when its stream is destroyed', async () => {
-    const path = await sourceTar({ 'big.bin': 'x'.repeat(3_000_000) });
-    const context = createBuildContext({ scope, language: 'python', install: inPlace, sourceTarPath: path });
+    const path = await tarOf({ 'big.bin': 'x'.repeat(3_000_000) });
+    const context = createBuildContext({ scope, language: 'python', install: inPlace, sourceTar: path });
     await new Promise((resolve) => context.stream.once('readable', resolve));
     context.stream.destroy();
     await expect(context.done).rejects.toThrow();

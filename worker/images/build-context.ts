@@ -6,6 +6,7 @@
 import { Readable } from 'node:stream';
 import { pack } from 'tar-stream';
 import type { Language } from '#common/language.ts';
+import type { SourceTar } from '../state/source-tar.ts';
 import { addCode, folder, giveUpOnFailure, modified } from './code-archive.ts';
 import { simpleDockerfile } from './dockerfile.ts';
 import type { InstallPlan } from './install/install-plan.ts';
@@ -23,7 +24,7 @@ export interface ContextSource {
   readonly language: Language;
   /** Undefined when nothing is installed. */
   readonly install: InstallPlan | undefined;
-  readonly sourceTarPath: string;
+  readonly sourceTar: SourceTar;
 }
 
 /** What is wrong with the source shows in `done`. */
@@ -46,7 +47,7 @@ export function createBuildContext(source: ContextSource): BuildContext {
     }
   }
   const hasCode = install?.how === 'in_place';
-  const done = giveUpOnFailure(tar, hasCode ? addCode(tar, source.sourceTarPath) : Promise.resolve());
+  const done = giveUpOnFailure(tar, hasCode ? addCode(tar, source.sourceTar) : Promise.resolve());
   if (!hasCode) tar.finalize();
   return { stream: Readable.from(tar, { objectMode: false }), done };
 }

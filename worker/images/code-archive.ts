@@ -2,10 +2,10 @@
  * A bot's code as a tar that is unpacked at the root of its container: the user's files re-packed under app/, as the bot's own.
  * Streamed: at no time is more than one chunk of a file in memory.
  */
-import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { type Header, type Pack, pack } from 'tar-stream';
 import { readSafeTar } from '#common/safe-tar.ts';
+import type { SourceTar } from '../state/source-tar.ts';
 import { appDir, botUid } from './dockerfile.ts';
 
 /** Fixed, so that the same source gives the same tar. Not 1970: zip, and so Python's wheels, cannot hold dates before 1980. */
@@ -22,11 +22,11 @@ const mine = { uid: botUid, gid: botUid } as const;
 const top = appDir.slice(1);
 
 /** Adds the source's files under app/, and the end. Rejects with the ProblemError of a bad source. */
-export async function addCode(tar: Pack, sourceTarPath: string): Promise<void> {
+export async function addCode(tar: Pack, sourceTar: SourceTar): Promise<void> {
   // A pack that is destroyed leaves a write to it hanging.
   const givenUp = new AbortController();
   tar.once('close', () => givenUp.abort());
-  for await (const entry of readSafeTar(createReadStream(sourceTarPath))) {
+  for await (const entry of readSafeTar(sourceTar.open())) {
     if (entry.kind === 'folder') {
       tar.entry({ ...folder(`${top}/${entry.name}/`), ...mine });
       continue;
@@ -46,9 +46,9 @@ export interface CodeArchive {
 }
 
 /** The tar of a source. What is wrong with the source shows in `done`, and destroys the tar. */
-export function createCodeArchive(sourceTarPath: string): CodeArchive {
+export function createCodeArchive(sourceTar: SourceTar): CodeArchive {
   const tar = pack();
-  return { tar, done: giveUpOnFailure(tar, addCode(tar, sourceTarPath)) };
+  return { tar, done: giveUpOnFailure(tar, addCode(tar, sourceTar)) };
 }
 
 /** The same promise, which destroys the tar when it fails. */

@@ -5,6 +5,7 @@ import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { extract, type Header, pack } from 'tar-stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { plainTar } from '../state/source-tar.ts';
 import { createCustomContext } from './custom-context.ts';
 import { platformOf } from './users-dockerfile/platform.ts';
 
@@ -30,11 +31,8 @@ describe('the build context of custom mode', () => {
     await writeFile(path, gzip ? gzipSync(bytes) : bytes);
     return path;
   };
-  const read = async (
-    contextTarPath: string,
-    unwrap = false,
-  ): Promise<Map<string, { header: Header; text: string }>> => {
-    const { stream, done } = await createCustomContext({ contextTarPath, unwrap, platform });
+  const read = async (contextTar: string, unwrap = false): Promise<Map<string, { header: Header; text: string }>> => {
+    const { stream, done } = await createCustomContext({ contextTar: plainTar(contextTar), unwrap, platform });
     const tar = extract();
     stream.pipe(tar);
     const found = new Map<string, { header: Header; text: string }>();
@@ -138,15 +136,15 @@ describe('the build context of custom mode', () => {
   });
 
   test('leaves out a hard link, a pipe and an odd name, and names them', async () => {
-    const contextTarPath = await save([
+    const contextTar = await save([
       [{ name: 'Dockerfile' }, 'FROM scratch'],
       [{ name: 'l', type: 'link', linkname: 'Dockerfile' }],
       [{ name: 'notes.' }, 'x'],
       [{ name: 'a:b.txt' }, 'x'],
       [{ name: 'bot.py' }, 'x'],
     ]);
-    expect([...(await read(contextTarPath)).keys()]).toEqual(['Dockerfile', 'bot.py']);
-    const context = await createCustomContext({ contextTarPath, platform });
+    expect([...(await read(contextTar)).keys()]).toEqual(['Dockerfile', 'bot.py']);
+    const context = await createCustomContext({ contextTar: plainTar(contextTar), platform });
     context.stream.destroy();
     expect(context.leftOut).toEqual([
       '"l" is a hard link',
@@ -172,7 +170,7 @@ describe('the build context of custom mode', () => {
       [{ name: 'bots/old/echo/Dockerfile' }, 'FROM scratch'],
       [{ name: 'bots/echo/Dockerfile' }, 'FROM scratch'],
     ]);
-    await expect(createCustomContext({ contextTarPath: path, platform })).rejects.toMatchObject({
+    await expect(createCustomContext({ contextTar: plainTar(path), platform })).rejects.toMatchObject({
       problem: {
         code: 'INVALID_ARCHIVE',
         message: 'There is no Dockerfile at the root of the source; there is bots/echo/Dockerfile.',

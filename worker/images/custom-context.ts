@@ -4,7 +4,6 @@
  * "executable" or not, and only the Dockerfile at the root counts. What the .dockerignore leaves out is left out here for all
  * sources alike: an engine that is given a tar does not do it.
  */
-import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Pack, pack } from 'tar-stream';
@@ -21,12 +20,13 @@ import { createPathFilter, type PathFilter } from '#common/ignore/path-filter.ts
 import { isLfsPointer } from '#common/lfs-pointer.ts';
 import { unwrap as orThrow, refuse } from '#common/problem.ts';
 import { type ContextEntry, defaultTarLimits, type OnLeftOut, readContextTar } from '#common/safe-tar.ts';
+import type { SourceTar } from '../state/source-tar.ts';
 import type { BuildContext } from './build-context.ts';
 import type { Platform } from './users-dockerfile/platform.ts';
 import { type PreparedDockerfile, prepareDockerfile } from './users-dockerfile/prepare.ts';
 
 export interface CustomContextSource {
-  readonly contextTarPath: string;
+  readonly contextTar: SourceTar;
   /** Look through a single folder around everything if there is no Dockerfile beside it. */
   readonly unwrap?: boolean | undefined;
   /** What the engine builds on and for. */
@@ -51,7 +51,7 @@ export async function createCustomContext(source: CustomContextSource): Promise<
   const leftOut: string[] = [];
   const { root, prepared, patterns } = await findRoot(source, (name, why) => leftOut.push(`${name} ${why}`));
   const tar = pack();
-  const done = addEntries(tar, source.contextTarPath, root, prepared.text, patterns).catch((error: unknown) => {
+  const done = addEntries(tar, source.contextTar, root, prepared.text, patterns).catch((error: unknown) => {
     tar.destroy(error instanceof Error ? error : new Error(String(error)));
     throw error;
   });
@@ -76,14 +76,14 @@ const steering: Readonly<Record<string, number>> = {
 
 /** Reads the whole archive, and so checks it. */
 async function findRoot(
-  { contextTarPath, unwrap = false, platform }: CustomContextSource,
+  { contextTar, unwrap = false, platform }: CustomContextSource,
   onLeftOut: OnLeftOut,
 ): Promise<Root> {
   const seen = new Map<string, Seen>();
   const tops = new Set<string>();
   const contents: Contents = { pointers: [], filled: new Set(), nearest: undefined };
   let leavesTop = false;
-  for await (const entry of readContextTar(createReadStream(contextTarPath), defaultTarLimits, onLeftOut)) {
+  for await (const entry of readContextTar(contextTar.open(), defaultTarLimits, onLeftOut)) {
     const [top = '', ...below] = entry.name.split('/');
     tops.add(top);
     if (entry.kind === 'link') leavesTop ||= countUps(entry.target) >= below.length;
@@ -218,7 +218,7 @@ function textOf(bytes: Uint8Array): string {
 
 async function addEntries(
   tar: Pack,
-  path: string,
+  contextTar: SourceTar,
   root: string,
   dockerfileText: string,
   patterns: readonly IgnorePattern[],
@@ -228,7 +228,7 @@ async function addEntries(
   tar.once('close', () => givenUp.abort());
   const isKept = filterOf(patterns);
   // What is left out was reported when the root was looked for.
-  for await (const entry of readContextTar(createReadStream(path), defaultTarLimits, () => {})) {
+  for await (const entry of readContextTar(contextTar.open(), defaultTarLimits, () => {})) {
     const name = entry.name.slice(root.length);
     if (name === '' || !(await isKept(name))) continue;
     if (entry.kind === 'folder') {

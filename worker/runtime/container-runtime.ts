@@ -21,6 +21,7 @@ import type { Language } from '#common/language.ts';
 import type { Secret } from '#common/secret.ts';
 import { TransientError } from '#common/waiting/transient.ts';
 import type { SimpleStart } from '../images/dockerfile.ts';
+import type { SourceTar } from '../state/source-tar.ts';
 import type { Around } from './output-lines.ts';
 import type { SafetyCheck } from './safety.ts';
 import type { Stray } from './strays.ts';
@@ -47,7 +48,7 @@ export interface SimpleBuild {
   /** Files of the source to install from; see SimpleSource.requirement_files. */
   readonly requirementFiles: readonly string[];
   /** Path of a checked tar file: plain files and folders with safe relative names. */
-  readonly sourceTarPath: string;
+  readonly sourceTar: SourceTar;
   /** Gets build output line by line, without line ends, as it comes. */
   readonly onOutput: (line: string) => void;
 }
@@ -59,7 +60,7 @@ export interface CustomBuild {
   /** Name and tag of the image to make, from imageName(). */
   readonly image: string;
   /** Path of a tar or gzipped tar as it came from a user; it is checked while it is read. */
-  readonly contextTarPath: string;
+  readonly contextTar: SourceTar;
   /** A single folder around everything is looked through when there is no Dockerfile beside it. */
   readonly unwrap?: boolean;
   /** As in SimpleBuild. */

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '#common/clock.ts';
 import { silentLogger } from '#common/log.ts';
@@ -49,8 +50,8 @@ describe('artifacts', () => {
   it('are fetched once, checked, and kept', async () => {
     const cache = await open();
     const sha256 = offer(1);
-    const { path, release } = await cache.fetch(sha256, never);
-    expect(await readFile(path)).toEqual(Buffer.alloc(5000, 1));
+    const { tar, release } = await cache.fetch(sha256, never);
+    expect(await buffer(tar.open())).toEqual(Buffer.alloc(5000, 1));
     release();
     (await cache.fetch(sha256, never)).release();
     (await (await open()).fetch(sha256, never)).release();

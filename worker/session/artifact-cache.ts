@@ -16,6 +16,7 @@ import { TimeLimitError, withTimeLimit } from '#common/waiting/time-limit.ts';
 import { TransientError } from '#common/waiting/transient.ts';
 import type { FetchArtifactResponse } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { Artifacts } from '../bots/image-preparation.ts';
+import { plainTar, type SourceTar } from '../state/source-tar.ts';
 import { type ArtifactCall, type Channel, status } from './channel.ts';
 
 const artifactMaxBytes = 256 * 1024 * 1024;
@@ -67,7 +68,7 @@ export class ArtifactCache implements Artifacts {
     return new ArtifactCache(parts);
   }
 
-  async fetch(sha256: string, signal: AbortSignal): Promise<{ readonly path: string; release(): void }> {
+  async fetch(sha256: string, signal: AbortSignal): Promise<{ readonly tar: SourceTar; release(): void }> {
     if (!sha256Pattern.test(sha256)) throw new Error('not a sha256');
     const path = this.#pathOf(sha256);
     this.#pin(sha256, 1);
@@ -81,7 +82,7 @@ export class ArtifactCache implements Artifacts {
     }
     let held = true;
     return {
-      path,
+      tar: plainTar(path),
       release: () => {
         if (held) this.#pin(sha256, -1);
         held = false;

@@ -1,6 +1,5 @@
 /** ContainerRuntime in memory, for tests of what is above it: it keeps the contract, and fails where the test says. */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { type Clock, sleep } from '#common/clock.ts';
 import { botKeyText } from '#common/ids.ts';
 import { refuse } from '#common/problem.ts';
@@ -134,7 +133,7 @@ export function createFakeRuntime({ engine, workerId, signingKey, clock }: FakeR
     reuseImage: (_build, signal) => call('reuseImage', signal, () => false),
     buildImage: (build, signal) =>
       call('buildImage', signal, async () => {
-        await listSafeTar(createReadStream(build.sourceTarPath));
+        await listSafeTar(build.sourceTar.open());
         await (engine.options.builder ?? defaultBuilder)(build, signal);
         signal.throwIfAborted();
         engine.images.set(build.image, { key: build.key, workerId: build.workerId });

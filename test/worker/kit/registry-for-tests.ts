@@ -25,6 +25,7 @@ import { createContainerLookup } from '../../../worker/engine/container-lookup.t
 import { BotLogs } from '../../../worker/logs/bot-logs.ts';
 import { readLog } from '../../../worker/logs/log-reader.ts';
 import type { Stray } from '../../../worker/runtime/strays.ts';
+import { plainTar } from '../../../worker/state/source-tar.ts';
 import { eventually } from '../../kit/eventually.ts';
 import { createManualClock, type ManualClock } from '../../kit/manual-clock.ts';
 import { createScriptedRuntime, type ScriptedRuntime, testWorkerId } from './scripted-runtime.ts';
@@ -49,6 +50,8 @@ export interface RegistryForTests {
   readonly logs: BotLogs;
   /** Artifacts cannot be had while this is set. */
   artifactError: Error | undefined;
+  /** The sha256 of each artifact that was fetched. */
+  readonly fetched: string[];
   /** What the orchestrator was asked about tokens: whether the bot had been built. */
   readonly claims: boolean[];
   claimAnswer: () => 'granted' | 'pending';
@@ -111,7 +114,8 @@ export async function createRegistryForTests(
       if (self.artifactError) throw self.artifactError;
       const path = join(dir, `${sha256}.tar`);
       await writeFile(path, botTar);
-      return { path, release: () => undefined };
+      self.fetched.push(sha256);
+      return { tar: plainTar(path), release: () => undefined };
     },
   };
   const sealKey = new Secret(new Uint8Array(32).fill(9));
@@ -174,6 +178,7 @@ export async function createRegistryForTests(
     runtime,
     reports,
     artifactError: undefined,
+    fetched: [],
     claims: [],
     claimAnswer: () => 'granted',
     get registry() {

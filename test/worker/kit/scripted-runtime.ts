@@ -8,6 +8,7 @@ import {
   EngineUnavailableError,
   type RuntimeKind,
 } from '../../../worker/runtime/container-runtime.ts';
+import type { SourceTar } from '../../../worker/state/source-tar.ts';
 import { type FakeContainer, FakeEngine } from '../../kit/fake-runtime/fake-engine.ts';
 import { createFakeRuntime, type FakeRuntime } from '../../kit/fake-runtime/fake-runtime.ts';
 
@@ -23,7 +24,7 @@ export interface ScriptedRuntime extends FakeRuntime {
   readonly containers: Map<string, FakeContainer>;
   /** Names of images. */
   images(): readonly string[];
-  readonly builds: { readonly image: string; readonly sourceTarPath: string }[];
+  readonly builds: { readonly image: string; readonly sourceTar: SourceTar }[];
   behaviour: Behaviour;
   /** What every build prints. */
   buildLines: readonly string[];
@@ -47,9 +48,9 @@ export function createScriptedRuntime(clock: Clock, kind: RuntimeKind): Scripted
       for (const line of runtime.behaviour.prints ?? []) bot.print(line);
       if (runtime.behaviour.exits !== undefined) bot.exit(runtime.behaviour.exits);
     },
-    async builder({ key, image, sourceTarPath, onOutput }, signal) {
+    async builder({ key, image, sourceTar, onOutput }, signal) {
       runtime.done.push(`build ${key.botId} ${image.slice(image.lastIndexOf(':') + 1)}`);
-      runtime.builds.push({ image, sourceTarPath });
+      runtime.builds.push({ image, sourceTar });
       for (const line of runtime.buildLines) onOutput(line);
       if (runtime.buildGate) await untilAborted(runtime.buildGate, signal);
     },

@@ -11,6 +11,7 @@ import { readPackageJson, withoutScripts } from '#common/requirements/package-js
 import { decodePipText, type PipFile, readPipFile } from '#common/requirements/pip-text.ts';
 import { resolveInFolder } from '#common/requirements/resolve.ts';
 import { isBuiltByPip } from '#common/requirements/usual-files.ts';
+import type { SourceTar } from '../../state/source-tar.ts';
 import { pythonInstaller, pythonInstallerName } from './python-installer.ts';
 import { requirementsFile } from './requirements-list.ts';
 import { readSourceFiles, type SourceFiles } from './source-files.ts';
@@ -20,7 +21,7 @@ export interface InstallWish {
   readonly requirements: readonly string[];
   /** Files of the bot to install from; see SimpleSource.requirement_files. */
   readonly requirementFiles: readonly string[];
-  readonly sourceTarPath: string;
+  readonly sourceTar: SourceTar;
 }
 
 export interface InstallFile {
@@ -51,12 +52,12 @@ export async function planInstall(wish: InstallWish, signal: AbortSignal): Promi
 }
 
 async function planPython(wish: InstallWish, signal: AbortSignal): Promise<InstallPlan> {
-  const { requirementFiles, requirements, sourceTarPath } = wish;
+  const { requirementFiles, requirements, sourceTar } = wish;
   // A list that came along is checked as ever: it becomes arguments of pip.
   unwrap(requirementsFile('python', requirements));
   const isProject = (path: string) => /(?:^|\/)(?:pyproject\.toml|setup\.py)$/.test(path);
   const roots = requirementFiles.filter((path) => !isProject(path));
-  let known: SourceFiles = await readSourceFiles(sourceTarPath, requirementFiles, requirementFileMaxBytes, signal);
+  let known: SourceFiles = await readSourceFiles(sourceTar, requirementFiles, requirementFileMaxBytes, signal);
   const read = new Map<string, PipFile | null>();
   for (;;) {
     const { contents, paths } = known;
@@ -65,7 +66,7 @@ async function planPython(wish: InstallWish, signal: AbortSignal): Promise<Insta
     }
     const step = unwrap(closeOver(roots, { file: (path) => read.get(path), resolve: resolveInFolder }));
     if (step.kind === 'wanted') {
-      const more = await readSourceFiles(sourceTarPath, step.paths, requirementFileMaxBytes, signal);
+      const more = await readSourceFiles(sourceTar, step.paths, requirementFileMaxBytes, signal);
       known = { paths, contents: new Map([...contents, ...more.contents]) };
       continue;
     }
@@ -94,14 +95,14 @@ function isBuilt(path: string, bytes: Uint8Array | undefined, paths: ReadonlySet
 }
 
 async function planNode(wish: InstallWish, signal: AbortSignal): Promise<InstallPlan> {
-  const { requirementFiles, requirements, sourceTarPath } = wish;
+  const { requirementFiles, requirements, sourceTar } = wish;
   const [manifest] = requirementFiles.filter((path) => /(?:^|\/)package\.json$/.test(path));
   if (requirements.length > 0 || manifest === undefined) {
     return unwrap(
       refused('A Node.js bot is installed from one package.json, or from a list of packages.', manifest ?? ''),
     );
   }
-  const { contents } = await readSourceFiles(sourceTarPath, requirementFiles, lockMaxBytes, signal);
+  const { contents } = await readSourceFiles(sourceTar, requirementFiles, lockMaxBytes, signal);
   const folder = manifest.slice(0, -'package.json'.length);
   for (const path of requirementFiles) {
     if (contents.get(path) === undefined) unwrap(absent(path));

@@ -1,9 +1,9 @@
-/** Single files out of a bot's source tar, which is on this machine's disk. */
-import { createReadStream } from 'node:fs';
+/** Single files out of a bot's source tar. */
 import { buffer } from 'node:stream/consumers';
 import { refuse } from '#common/problem.ts';
 import { shownName } from '#common/safe-path.ts';
 import { readSafeTar } from '#common/safe-tar.ts';
+import type { SourceTar } from '../../state/source-tar.ts';
 
 export interface SourceFiles {
   /** All files of the source. */
@@ -14,14 +14,14 @@ export interface SourceFiles {
 
 /** INVALID_REQUIREMENTS for one that is longer than `maxBytes`; what readSafeTar throws for a bad tar. */
 export async function readSourceFiles(
-  tarPath: string,
+  tar: SourceTar,
   asked: readonly string[],
   maxBytes: number,
   signal: AbortSignal,
 ): Promise<SourceFiles> {
   const paths = new Set<string>();
   const contents = new Map<string, Uint8Array | undefined>(asked.map((path) => [path, undefined]));
-  for await (const entry of readSafeTar(createReadStream(tarPath))) {
+  for await (const entry of readSafeTar(tar.open())) {
     signal.throwIfAborted();
     if (entry.kind !== 'file') continue;
     paths.add(entry.name);

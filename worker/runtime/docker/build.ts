@@ -57,11 +57,11 @@ export async function reuseSimpleImage(
 /** The code is kept first: an image of that name is useless without it, while code without an image is only a file. */
 async function withCode<T>(
   { code }: SimpleBuildDeps,
-  { image, sourceTarPath }: SimpleBuild,
+  { image, sourceTar }: SimpleBuild,
   signal: AbortSignal,
   work: () => Promise<T>,
 ): Promise<T> {
-  const taken = await code.take(sourceTarPath, signal);
+  const taken = await code.take(sourceTar, signal);
   try {
     await taken.keepAs(image);
     return await work();

@@ -5,6 +5,7 @@ import { buffer } from 'node:stream/consumers';
 import { extract, pack } from 'tar-stream';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { imageName, imageRepository } from '#common/ids.ts';
+import { plainTar, type SourceTar } from '../../state/source-tar.ts';
 import { type CodeStore, createCodeStore } from './code-store.ts';
 
 let root: string;
@@ -21,13 +22,13 @@ const key = { userId: 'dev', botId: 'bot' };
 const other = { userId: 'dev', botId: 'other' };
 const { signal } = new AbortController();
 
-async function source(files: Readonly<Record<string, string>>): Promise<string> {
+async function source(files: Readonly<Record<string, string>>): Promise<SourceTar> {
   const tar = pack();
   for (const [name, content] of Object.entries(files)) tar.entry({ name, mode: 0o4755, uid: 0 }, content);
   tar.finalize();
   const path = join(root, 'source.tar');
   await writeFile(path, await buffer(tar));
-  return path;
+  return plainTar(path);
 }
 
 async function keep(image: string, files: Readonly<Record<string, string>>): Promise<void> {

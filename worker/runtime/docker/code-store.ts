@@ -14,6 +14,7 @@ import { pipeline } from 'node:stream/promises';
 import { type BotKey, imageRepository } from '#common/ids.ts';
 import { createCodeArchive } from '../../images/code-archive.ts';
 import { isErrno } from '../../state/atomic-file.ts';
+import type { SourceTar } from '../../state/source-tar.ts';
 
 /** Code that is on disk and belongs to no image yet. */
 export interface TakenCode {
@@ -25,7 +26,7 @@ export interface TakenCode {
 
 export interface CodeStore {
   /** Re-packs a source. Throws the ProblemError of a bad one; then, and when it is aborted, nothing is left. */
-  take(sourceTarPath: string, signal: AbortSignal): Promise<TakenCode>;
+  take(sourceTar: SourceTar, signal: AbortSignal): Promise<TakenCode>;
   /** Of the tar, in bytes; undefined when the image has no code here. */
   size(image: string): Promise<number | undefined>;
   /** The tar; undefined when the image has no code here. */
@@ -58,12 +59,12 @@ export function createCodeStore(dir: string): CodeStore {
     return unlessAbsent(stat(pathOf(image)).then(({ size }) => size));
   };
   return {
-    async take(sourceTarPath, signal) {
+    async take(sourceTar, signal) {
       await ready();
       await mkdir(dir, { recursive: true, mode: 0o700 });
       const part = join(dir, `${randomBytes(12).toString('hex')}.part`);
       try {
-        await write(sourceTarPath, part, signal);
+        await write(sourceTar, part, signal);
       } catch (error) {
         await rm(part, { force: true });
         throw error;
@@ -126,8 +127,8 @@ async function moveInto(path: string, name: string): Promise<void> {
 
 const attemptsMax = 3;
 
-async function write(sourceTarPath: string, path: string, signal: AbortSignal): Promise<void> {
-  const { tar, done } = createCodeArchive(sourceTarPath);
+async function write(sourceTar: SourceTar, path: string, signal: AbortSignal): Promise<void> {
+  const { tar, done } = createCodeArchive(sourceTar);
   const file = createWriteStream(path, { flags: 'wx', mode: 0o600 });
   try {
     // A streamx stream: Node's pipeline takes it, only its type is not Node's.

@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { makeBotTar } from '../../../test/worker/kit/registry-for-tests.ts';
+import { plainTar } from '../../state/source-tar.ts';
 import { buildFolder, createBuilds } from './builds.ts';
 
 it('a sweep for one bot leaves alone what is being built for another', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'builds-'));
-  const sourceTarPath = join(dir, 'bot.tar');
-  await writeFile(sourceTarPath, await makeBotTar());
+  const path = join(dir, 'bot.tar');
+  await writeFile(path, await makeBotTar());
   const builds = createBuilds(dir, {});
   const { signal } = new AbortController();
   const over = new AbortController();
@@ -28,7 +29,7 @@ it('a sweep for one bot leaves alone what is being built for another', async () 
           language: 'node',
           requirements: [],
           requirementFiles: [],
-          sourceTarPath,
+          sourceTar: plainTar(path),
           onOutput: () => undefined,
         },
         signal,

@@ -3,7 +3,6 @@
  * name is a file that says which build it means. Without that file a build does not count, so a failed one leaves nothing.
  */
 import { randomBytes } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { BotKey } from '#common/ids.ts';
@@ -16,6 +15,7 @@ import { type BuildSettings, buildVariables, settingSecrets } from '../../images
 import { type InstallPlan, planInstall } from '../../images/install/install-plan.ts';
 import { pythonInstallerName } from '../../images/install/python-installer.ts';
 import { readJsonIfAny, writeFileAtomic } from '../../state/atomic-file.ts';
+import type { SourceTar } from '../../state/source-tar.ts';
 import type { SimpleBuild } from '../container-runtime.ts';
 import { createRedactor } from '../redact.ts';
 import { findPython, programPath } from './interpreters.ts';
@@ -85,7 +85,7 @@ async function buildImage(
   const plan = await planInstall(build, signal);
   const image = imageFile(dir, build.image);
   const folder = buildFolder(dir, id);
-  await unpack(build.sourceTarPath, join(folder, 'app'), signal);
+  await unpack(build.sourceTar, join(folder, 'app'), signal);
   const python = await install(folder, settings, build, plan, signal);
   await mkdir(imagesDir(dir), { recursive: true, mode: 0o700 });
   signal.throwIfAborted();
@@ -122,9 +122,9 @@ async function namedBuilds(dir: string): Promise<readonly string[]> {
 const imagePaths = async (dir: string): Promise<readonly string[]> =>
   (await namesIn(imagesDir(dir))).map((name) => join(imagesDir(dir), name));
 
-async function unpack(tarPath: string, target: string, signal: AbortSignal): Promise<void> {
+async function unpack(tar: SourceTar, target: string, signal: AbortSignal): Promise<void> {
   await mkdir(target, { recursive: true, mode: 0o700 });
-  for await (const entry of readSafeTar(createReadStream(tarPath))) {
+  for await (const entry of readSafeTar(tar.open())) {
     signal.throwIfAborted();
     // The name is a checked relative one, and nothing in the folder is a link: it cannot lead out.
     const path = join(target, entry.name);
