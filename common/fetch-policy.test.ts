@@ -148,7 +148,7 @@ describe('FETCH_ALLOW', () => {
   );
 });
 
-describe('a redirect', () => {
+describe('hostile 54: a redirect', () => {
   const from = new URL('https://example.com/a/b');
   const to = (location: unknown, start = from) => {
     const result = checkRedirect(start, location, []);
@@ -203,7 +203,7 @@ describe('a name that is resolved', () => {
     });
   });
 
-  test('is resolved once, so that a second answer changes nothing', async () => {
+  test('hostile 53: is resolved once, so that a second answer changes nothing', async () => {
     const given = [['93.184.216.34'], ['127.0.0.1']];
     let asked = 0;
     const guarded = guardedLookup(async () => answers(...(given[asked++] ?? [])), []);

@@ -220,8 +220,8 @@ export const problemCodes = {
   UNSUPPORTED_MEDIA_TYPE: {
     http: 415,
     grpc: 'UNIMPLEMENTED',
-    cause: 'The procedure cannot be called with this Content-Type or HTTP version.',
-    cure: 'Send application/json or application/proto for Connect, application/grpc over HTTP/2 for gRPC.',
+    cause: 'The route or procedure cannot be called with this Content-Type or HTTP version.',
+    cure: 'Send application/json for REST, application/json or application/proto for Connect, application/grpc over HTTP/2 for gRPC.',
   },
   IDEMPOTENCY_CONFLICT: {
     http: 409,

@@ -44,7 +44,7 @@ it.each([
   expect(text).toBe('Error QUOTA_EXCEEDED: You have 3 of 3 bots.\n  | one\n  | two\n');
 });
 
-it('writes control characters out, wherever they come from', () => {
+it('hostile 94: writes control characters out, wherever they come from', () => {
   const evil = 'a\u001b]0;b\u0007';
   const all = {
     ...complaint,
@@ -55,6 +55,21 @@ it('writes control characters out, wherever they come from', () => {
     details: { [evil]: evil, tail: [evil] },
   };
   expect(renderComplaint(all, createStyle({ terminal: true, colour: false }), true)).not.toMatch(/(?!\n)\p{Cc}/u);
+});
+
+it('hostile 100: cuts a text of a megabyte, wherever it comes from, and says how much is left out', () => {
+  const endless = 'x'.repeat(1_000_000);
+  const all = {
+    ...complaint,
+    message: endless,
+    hint: endless,
+    example: endless,
+    details: { a: endless, tail: [endless] },
+  };
+  const text = renderComplaint(all, plain, true);
+  expect(text.length).toBeLessThan(5 * 5_000);
+  expect(text.match(/x\.\.\. \(\d+ more characters\)$/gm)).toHaveLength(5);
+  expect(JSON.stringify(complaintJson(all))).toContain(endless);
 });
 
 it('has the five fields of a REST error in JSON', () => {

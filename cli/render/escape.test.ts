@@ -18,7 +18,7 @@ it.each<[string, string]>([
   expect(escapeControls(text)).toBe(shown);
 });
 
-it('leaves nothing that could act on a terminal, in any text', () => {
+it('hostile 94: leaves nothing that could act on a terminal, in any text', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (text) => {
       expect(escapeControls(text)).not.toMatch(unsafe);
@@ -64,7 +64,7 @@ it.each<[string, string]>([
   expect(safeOutput(text)).toBe(shown);
 });
 
-it('leaves nothing of a bot that could act on a terminal, in any text', () => {
+it('hostile 93: leaves nothing of a bot that could act on a terminal, in any text', () => {
   const text = fc.array(
     fc.constantFrom('\u001b', '\u009b', '[', ']', ';', '0', 'm', '\\', '\u0007', '\u009c', 'P', 'x', '\r'),
   );
@@ -75,7 +75,7 @@ it('leaves nothing of a bot that could act on a terminal, in any text', () => {
   );
 });
 
-it('writes JSON that means the same and holds nothing that could act on a terminal', () => {
+it('hostile 96: writes JSON that means the same and holds nothing that could act on a terminal', () => {
   expect(safeJson({ text: '\u009b\u202e\u{e0041}\u007f\u001b' })).toBe(
     '{"text":"\\u009b\\u202e\\udb40\\udc41\\u007f\\u001b"}',
   );

@@ -9,8 +9,18 @@ import type { Json } from '#common/json.ts';
 const unsafe =
   /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
 
-/** One line of text, with every character that could act on the terminal written as \xNN or \u{NNNN}. */
-export function escapeControls(text: string): string {
+// Of what is no output of a bot: longer texts than this help nobody, and may be meant to fill the terminal.
+const textMaxLength = 4_096;
+
+/** One line of text, cut where it is endless, with every character that could act on the terminal written as \xNN or \u{NNNN}. */
+export const escapeControls = (text: string): string => escapeAll(withoutRest(text));
+
+function withoutRest(text: string): string {
+  const left = text.length - textMaxLength;
+  return left > 0 ? `${text.slice(0, textMaxLength)}... (${left} more characters)` : text;
+}
+
+function escapeAll(text: string): string {
   return text.toWellFormed().replace(unsafe, (character) => {
     const code = (character.codePointAt(0) ?? 0).toString(16);
     return code.length <= 2 ? `\\x${code.padStart(2, '0')}` : `\\u{${code}}`;
@@ -34,7 +44,7 @@ const withoutSequences = (line: string): string => line.replace(sequences, '');
  * One line of a bot without its escape sequences: colours and cursor movements are left out, every other character that could act on
  * a terminal is written out. A CR before the line end is how some programs end lines; it carries no meaning.
  */
-export const safeOutput = (line: string): string => escapeControls(withoutSequences(line).replace(/\r$/, ''));
+export const safeOutput = (line: string): string => escapeAll(withoutSequences(line).replace(/\r$/, ''));
 
 /**
  * One line of a build as it would look on a terminal without colours: what moves the cursor or paints is left out, and of a

@@ -26,7 +26,7 @@ it('begins with the time when asked to', () => {
 // C0 but TAB, DEL, C1, marks that reorder what is read, and half characters.
 const harmful = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]/;
 
-it('lets nothing through, to a terminal or a pipe, that could act on a terminal', () => {
+it('hostile 93: lets nothing through, to a terminal or a pipe, that could act on a terminal', () => {
   const text = fc.oneof(
     fc.string({ unit: 'binary' }),
     fc.array(fc.integer({ min: 0, max: 0x2070 })).map((codes) => String.fromCharCode(...codes)),

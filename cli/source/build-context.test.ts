@@ -47,7 +47,7 @@ describe('a build context', () => {
     ]);
   });
 
-  it('keeps relative links that stay inside, and leaves out and reports all others', async () => {
+  it('hostile 99: keeps relative links that stay inside, and leaves out and reports all others', async () => {
     const root = await tempFolder({ 'v1/bot.py': '', secret: '' });
     const links: [string, string][] = [
       ['current', 'v1'],

@@ -30,7 +30,7 @@ describe('the source of a bot', () => {
     ]);
   });
 
-  it('is a folder with its sub-folders, without hidden files, environments, caches and packages', async () => {
+  it('hostile 99: is a folder with its sub-folders, without hidden files, environments, caches and packages', async () => {
     const cwd = await tempFolder({
       'bot.py': '',
       'handlers/start.py': '',

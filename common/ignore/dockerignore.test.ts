@@ -141,7 +141,7 @@ describe('what is left out by default', () => {
   });
 });
 
-it('gives others their turn, and gives up on patterns that would take minutes', async () => {
+it('hostile 47: gives others their turn, and gives up on patterns that would take minutes', async () => {
   const patterns = patternsOf(`${'**/*a'.repeat(200)}b\n`.repeat(30));
   let rests = 0;
   const isKept = createPathFilter(

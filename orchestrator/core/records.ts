@@ -110,9 +110,6 @@ export declare abstract class BotRecord implements BotKey {
 /** A bot without its private parts: what views and events are made from. */
 export type ShownBot = Omit<BotRecord, 'specSealed' | 'undo' | 'purge' | 'pendingTask'>;
 
-/** Limit of a reason or a diagnosis that comes from a worker. */
-export const reasonLengthMax = 500;
-
 export const jobStatuses = ['pending', 'running', 'waiting_for_worker', 'completed', 'failed', 'cancelled'] as const;
 export type JobStatusName = (typeof jobStatuses)[number];
 export const isFinal = (status: JobStatusName): boolean =>

@@ -4,7 +4,8 @@
 import type { JsonObject } from '#common/json.ts';
 import type { Problem } from '#common/problem.ts';
 import { accepted, atWork, givenBack, waiting } from '../core/job.ts';
-import { isFinal, reasonLengthMax, type TaskRecord } from '../core/records.ts';
+import { isFinal, type TaskRecord } from '../core/records.ts';
+import { shortReason } from '../core/worker-words.ts';
 import { advance } from './advance.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
@@ -45,7 +46,7 @@ export function giveBackTask(change: Change, workerId: string, taskId: string, r
   // A task about a bot stays with the worker that the bot is placed on.
   if (task.workerId !== workerId || task.status === 'done' || job.botId !== '') return false;
   change.putTask(givenBack(task));
-  change.putJob(waiting(job, reason.slice(0, reasonLengthMax)));
+  change.putJob(waiting(job, shortReason(reason)));
   return true;
 }
 

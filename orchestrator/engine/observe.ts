@@ -4,7 +4,8 @@ import { timestampMs } from '@bufbuild/protobuf/wkt';
 import type { DiskUse } from '#gen/botrunner/v1/bot_pb.js';
 import type { BotObservation } from '#gen/botrunner/v1/worker_service_pb.js';
 import { observed } from '../core/bot/settled.ts';
-import { type BotRecord, type Observed, reasonLengthMax, type WorkerStatus } from '../core/records.ts';
+import type { BotRecord, Observed, WorkerStatus } from '../core/records.ts';
+import { shortName, shortReason } from '../core/worker-words.ts';
 import { stateFromProto } from '../views/proto.ts';
 import type { Change } from './change.ts';
 import { confirm, isBackAsBefore } from './confirming.ts';
@@ -21,8 +22,8 @@ function toObserved(report: BotObservation): Observed {
   return {
     ...(report.generation > 0n ? { generation: Number(report.generation) } : {}),
     ...(report.revision > 0n ? { revision: Number(report.revision) } : {}),
-    ...(report.containerId ? { containerId: report.containerId } : {}),
-    ...(report.containerName ? { containerName: report.containerName } : {}),
+    ...(report.containerId ? { containerId: shortName(report.containerId) } : {}),
+    ...(report.containerName ? { containerName: shortName(report.containerName) } : {}),
     ...(startedAt === undefined ? {} : { startedAt }),
     ...(finishedAt === undefined ? {} : { finishedAt }),
     ...(report.exitCode === undefined ? {} : { exitCode: report.exitCode }),
@@ -30,9 +31,9 @@ function toObserved(report: BotObservation): Observed {
     ...(report.restarts > 0 ? { restarts: report.restarts } : {}),
     ...(nextTryAt === undefined ? {} : { nextTryAt }),
     ...(report.pinned ? { pinned: report.pinned.slice(0, pinnedLengthMax) } : {}),
-    ...(report.reason ? { reason: report.reason.slice(0, reasonLengthMax) } : {}),
+    ...(report.reason ? { reason: shortReason(report.reason) } : {}),
     ...(report.disk === undefined ? {} : { disk: toDisk(report.disk) }),
-    ...(report.diagnosis ? { diagnosis: report.diagnosis.slice(0, reasonLengthMax) } : {}),
+    ...(report.diagnosis ? { diagnosis: shortReason(report.diagnosis) } : {}),
   };
 }
 

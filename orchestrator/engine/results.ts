@@ -2,13 +2,13 @@
 import { containerName } from '#common/ids.ts';
 import type { JsonObject } from '#common/json.ts';
 import { problem } from '#common/problem.ts';
-import { problemFromProto } from '#common/problem-proto.ts';
 import type { TaskResult, TaskSucceeded } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { JobEvent } from '../core/blueprints/blueprint.ts';
 import { blamed } from '../core/bot/settled.ts';
 import { accepted, withReason } from '../core/job.ts';
-import { type BotRecord, isFinal, type JobRecord, reasonLengthMax } from '../core/records.ts';
+import { type BotRecord, isFinal, type JobRecord } from '../core/records.ts';
 import { reasonToRollBack } from '../core/rolling-back.ts';
+import { shortLines, shortProblem, shortReason } from '../core/worker-words.ts';
 import { rfc3339OrNull } from '../views/time.ts';
 import { advance } from './advance.ts';
 import type { Change } from './change.ts';
@@ -80,7 +80,7 @@ export function noteProgress(change: Change, workerId: string, taskId: string, m
   if (task?.workerId !== workerId || task.status === 'done') return undefined;
   const job = change.tx.jobs.get(task.jobId);
   if (job === undefined || isFinal(job.status)) return undefined;
-  if (message !== '' && message !== job.reason) change.putJob(withReason(job, message.slice(0, reasonLengthMax)));
+  if (message !== '' && message !== job.reason) change.putJob(withReason(job, shortReason(message)));
   return job.jobId;
 }
 
@@ -89,7 +89,7 @@ function toEvent(job: JobRecord, bot: BotRecord, outcome: TaskResult['outcome'])
     case 'succeeded':
       return { kind: 'task_succeeded', result: resultOf(job, bot, outcome.value) };
     case 'failed':
-      return { kind: 'task_failed', problem: problemFromProto(outcome.value) };
+      return { kind: 'task_failed', problem: shortProblem(outcome.value) };
     case undefined:
       return { kind: 'task_failed', problem: problem('CONTAINER_ERROR', 'The worker gave no outcome.') };
   }
@@ -118,7 +118,7 @@ function deployedResult(job: JobRecord, bot: BotRecord, outcome: TaskSucceeded):
       ? {}
       : {
           exit_code: observed.exitCode ?? null,
-          last_lines: outcome.lastLines.map((entry) => entry.text),
+          last_lines: shortLines(outcome.lastLines),
           diagnosis: diagnosisOf(bot),
           ...(observed.oomKilled === true ? { oom_killed: true } : {}),
         }),

@@ -14,13 +14,13 @@ async function observed(count: number): Promise<readonly number[]> {
 }
 
 describe('the reports of a worker', () => {
-  it('are applied in slices', async () => {
+  it('hostile 103: are applied in slices', async () => {
     expect(await observed(0)).toEqual([]);
     expect(await observed(256)).toEqual([256]);
     expect(await observed(600)).toEqual([256, 256, 88]);
   });
 
-  it('are refused as a whole when they are more than any worker has', async () => {
+  it('hostile 103: are refused as a whole when they are more than any worker has', async () => {
     const sizes: number[] = [];
     const observe = async () => void sizes.push(1);
     await expect(observeAll({ observe }, 'worker', reports(100_000))).rejects.toThrow('A message reports 100000 bots');

@@ -8,6 +8,7 @@ import { checkLabels, workerLabelsMax } from '#common/labels.ts';
 import { refuse } from '#common/problem.ts';
 import { protocolMax, protocolMin } from '#common/version.ts';
 import type { Hello, SessionRequest, SessionResponse } from '#gen/botrunner/v1/worker_service_pb.js';
+import { shortName, shortReason } from '../core/worker-words.ts';
 import { wantBotsOfWorker, wantWorker } from '../store/want.ts';
 import { tellAll, toldNothing, wholeSet } from './desired.ts';
 import type { SessionFacts } from './fleet.ts';
@@ -65,25 +66,25 @@ async function openSession(
   const facts: SessionFacts = {
     workerId: hello.workerId,
     sessionId: ulid(),
-    bootId: hello.bootId,
-    capabilities: hello.capabilities.slice(0, capabilitiesMax),
+    bootId: shortName(hello.bootId),
+    capabilities: hello.capabilities.slice(0, capabilitiesMax).map(shortName),
     labels: { ...hello.labels },
     patienceMs: 0,
-    runtime: hello.runtime,
+    runtime: shortName(hello.runtime),
     memoryBytes: Number(hello.capacity?.memoryBytes ?? 0),
     cpuMillis: hello.capacity?.cpuMillis ?? 0,
     queue: new SendQueue(),
     told: knowsChanges ? toldNothing() : undefined,
   };
-  fleet.assertNotFenced(workerId, hello.bootId);
+  fleet.assertNotFenced(workerId, facts.bootId);
   await remember(deps, hello, facts);
   const decidedAnew = await deps.restore.meet(hello);
   if (decidedAnew.length > 0) await engine.decideAnew(decidedAnew);
   await observeAll(engine, hello.workerId, hello.snapshot);
   const desiredSet = await deps.store.look([wantBotsOfWorker(workerId)], (tx) => wholeSet(desired, tx, workerId));
   // In one turn with the look: nothing is sent to the session before its Welcome, and nothing decided since is missing in that.
-  fleet.join(facts, hello.ready, hello.notReadyReason);
-  logger.info({ workerId: hello.workerId, runtime: hello.runtime, version: hello.version }, 'worker joined');
+  fleet.join(facts, hello.ready, shortReason(hello.notReadyReason));
+  logger.info({ workerId: facts.workerId, runtime: facts.runtime, version: shortName(hello.version) }, 'worker joined');
   if (facts.told) tellAll(facts.told, desiredSet, clock.monotonicMs(), Math.random());
   facts.queue.push({
     case: 'welcome',
@@ -129,10 +130,10 @@ async function remember(deps: SessionDeps, hello: Hello, facts: SessionFacts): P
   const now = clock.wallMs();
   const seen = {
     workerId,
-    bootId: hello.bootId,
-    runtime: hello.runtime,
-    engineVersion: hello.engineVersion,
-    version: hello.version,
+    bootId: facts.bootId,
+    runtime: facts.runtime,
+    engineVersion: shortName(hello.engineVersion),
+    version: shortName(hello.version),
     memoryBytes: Number(hello.capacity?.memoryBytes ?? 0),
     cpuMillis: hello.capacity?.cpuMillis ?? 0,
     labels: facts.labels,

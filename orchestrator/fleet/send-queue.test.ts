@@ -128,7 +128,7 @@ it('ends when the reader stops, at once or after a while, and when it fails', as
   await expect(delivered).rejects.toThrow('cannot be encoded');
 });
 
-it('a worker that does not read is cut off', async () => {
+it('hostile 103: a worker that does not read is cut off', async () => {
   const [queue, stream] = [new SendQueue(2), createStream()];
   stream.state.isSlow = true;
   queue.push(ack('a'));

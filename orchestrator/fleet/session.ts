@@ -19,6 +19,7 @@ import {
   type SessionResponse,
   SessionResponseSchema,
 } from '#gen/botrunner/v1/worker_service_pb.js';
+import { shortReason } from '../core/worker-words.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { BuildOutputHub } from '../logs/build-output-hub.ts';
 import type { Store } from '../store/store.ts';
@@ -130,7 +131,7 @@ export class Session implements MessagesOwner<SessionRequest>, Taker<SessionRequ
     const { body } = message;
     if (body.case === 'heartbeat') {
       const { ready, notReadyReason } = body.value;
-      return fleet.heartbeat(this.#facts, ready, notReadyReason) ? engine.placeWaiting() : undefined;
+      return fleet.heartbeat(this.#facts, ready, shortReason(notReadyReason)) ? engine.placeWaiting() : undefined;
     }
     fleet.heard(this.#facts);
     const handled =

@@ -136,9 +136,7 @@ function conditionOf(
 ): Pick<WorkerStatus, 'condition' | 'reason'> | undefined {
   if (silent) return { condition: 'silent', reason: '' };
   if (worker === undefined) return undefined;
-  return worker.ready
-    ? { condition: 'ready', reason: '' }
-    : { condition: 'not_ready', reason: worker.notReadyReason.slice(0, 500) };
+  return worker.ready ? { condition: 'ready', reason: '' } : { condition: 'not_ready', reason: worker.notReadyReason };
 }
 
 const fields = ['condition', 'reason', 'cordoned', 'runtime', 'version', 'engineVersion'] as const;

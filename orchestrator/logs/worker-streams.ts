@@ -6,10 +6,10 @@ import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { ulid } from 'ulid';
 import type { Clock } from '#common/clock.ts';
 import { ProblemError, problem } from '#common/problem.ts';
-import { problemFromProto } from '#common/problem-proto.ts';
 import { unlessAborted } from '#common/waiting/abort.ts';
 import { TimeLimitError, withTimeLimit } from '#common/waiting/time-limit.ts';
 import { OpenTailSchema } from '#gen/botrunner/v1/worker_service_pb.js';
+import { shortProblem } from '../core/worker-words.ts';
 import type { FleetPort } from '../engine/context.ts';
 import type { TailMessage } from './log-batch.ts';
 
@@ -96,7 +96,7 @@ async function* messagesOf(
       const next = await unlessAborted(signal, stream.next());
       if (next === undefined || signal.aborted) return;
       if (next.done) throw new Error('the tail was cut');
-      if (next.value.error !== undefined) throw new ProblemError(problemFromProto(next.value.error));
+      if (next.value.error !== undefined) throw new ProblemError(shortProblem(next.value.error));
       yield next.value;
       if (next.value.end !== undefined) return;
     }

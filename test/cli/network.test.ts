@@ -149,7 +149,7 @@ describe('an address without an orchestrator', () => {
     expect(told.stderr).toMatch(/^Error: [^\n]* did not respond like a Bot Runner orchestrator [^\n]*\n$/);
   });
 
-  it('that redirects is not followed, so that the token goes nowhere else', async () => {
+  it('hostile 98: that redirects is not followed, so that the token goes nowhere else', async () => {
     const seen: string[] = [];
     const target = await listen(
       createHttp2Server((request, response) => {

@@ -56,7 +56,7 @@ export function describeBuilds(suite: SuiteContext): void {
       expect(await suite.harness.traces()).toEqual(before);
     });
 
-    test("is not steered by files of the user's with the names of ours", async () => {
+    test("hostile 35: is not steered by files of the user's with the names of ours", async () => {
       const key = suite.newKey();
       const files = {
         Dockerfile: 'FROM scratch\nRUN false\n',

@@ -80,7 +80,7 @@ describe.skipIf('skip' in given)('what a Dockerfile names', { timeout: 120 * sec
     expect(await runtime.hasImage(imageName({ userId, botId: 'thief' }, 1n), patience())).toBe(false);
   });
 
-  test('is not what another user pulled with a login, unless the registry gives it out without', async () => {
+  test('hostile 71: is not what another user pulled with a login, unless the registry gives it out without', async () => {
     const allowed = dockerRuntime(docker, { network, workerId, fetchAllow: [registry.address] });
     const { username, password } = registry;
     const pull = { reference: privateName(), pull: false, onOutput: () => {} };

@@ -282,7 +282,7 @@ CMD cat /app/storage/seed; echo x >> /app/storage/count && wc -l < /app/storage/
     });
     afterEach(() => forget());
 
-    test('are pulled with the right password, pinned by digest, and run', async () => {
+    test('hostile 77: are pulled with the right password, pinned by digest, and run', async () => {
       const { pinned, lines } = await pull(`${name()}:1`, { credentials: right });
       expect(pinned).toMatch(new RegExp(`^${name()}@sha256:[0-9a-f]{64}$`));
       expect(lines.join('\n')).toContain('Digest: sha256:');
@@ -296,7 +296,7 @@ CMD cat /app/storage/seed; echo x >> /app/storage/count && wc -l < /app/storage/
       expect((await pull(pinned, { credentials: right })).pinned).toBe(pinned);
     });
 
-    test('are distinguished: wrong password, no password, absent tag, absent repository', async () => {
+    test('hostile 73: are distinguished: wrong password, no password, absent tag, absent repository', async () => {
       const code = (code: string) => ({ problem: { code } });
       const refused = pull(`${name()}:1`, { credentials: wrong });
       await expect(refused).rejects.toMatchObject(code('REGISTRY_AUTH_FAILED'));
@@ -308,7 +308,7 @@ CMD cat /app/storage/seed; echo x >> /app/storage/count && wc -l < /app/storage/
       );
     });
 
-    test('are available only to users to whom the registry grants them, checked each time', async () => {
+    test('hostile 71: are available only to users to whom the registry grants them, checked each time', async () => {
       const code = { problem: { code: 'REGISTRY_AUTH_FAILED' } };
       const first = await pull(`${name()}:1`, { credentials: right });
       await pull(`${name()}:latest`, { credentials: right });

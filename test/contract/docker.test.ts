@@ -106,7 +106,7 @@ function describeDocker(docker: TestDocker): void {
         expect(made['Options']).toMatchObject({ 'com.docker.network.bridge.enable_icc': 'false' });
     });
 
-    test('lets the kernel see these limits inside', async () => {
+    test('hostile 81: lets the kernel see these limits inside', async () => {
       await untilPrinted(runtime, await run([['file', '/proc/self/status']]), 'NoNewPrivs:\t1');
       const id = await run([
         ['file', '/proc/self/status'],
@@ -142,7 +142,7 @@ function describeDocker(docker: TestDocker): void {
       expect(await seen()).toEqual(paths.map((path) => `${path} no`));
     });
 
-    test('distinguishes an end for lack of memory from others', async ({ skip }) => {
+    test('hostile 82: distinguishes an end for lack of memory from others', async ({ skip }) => {
       if (docker.podman?.startsWith('4.'))
         skip('conmon 2.1.6, which Podman 4.3 has, does not tell it of lack of memory');
       const id = await run(
@@ -155,7 +155,7 @@ function describeDocker(docker: TestDocker): void {
       expect(await untilExited(runtime, id)).toMatchObject({ exitCode: 137, oomKilled: true });
     });
 
-    test('marks the gap when a flood outruns the rotation of the log, and repeats nothing', async () => {
+    test('hostile 84: marks the gap when a flood outruns the rotation of the log, and repeats nothing', async () => {
       const total = 400_000;
       const id = await run([
         ['count', total],

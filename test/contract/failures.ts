@@ -56,7 +56,7 @@ export function describeFailures(suite: SuiteContext): void {
       await suite.runtime.watchOutput(id, () => {}, patience());
     });
 
-    test('gives its environment to the bot, and to nobody else (7)', async () => {
+    test('hostile 26: gives its environment to the bot, and to nobody else (7)', async () => {
       const canary = 'canary-4e5f"\n$(x)\'%';
       const id = await suite.run({
         env: { CANARY: canary, EMPTY: '' },
@@ -75,7 +75,7 @@ export function describeFailures(suite: SuiteContext): void {
       );
     });
 
-    test('with an environment that cannot be passed on is refused without showing the value (7)', async () => {
+    test('hostile 24: with an environment that cannot be passed on is refused without showing the value (7)', async () => {
       for (const env of [
         { TOKEN: 'canary-1\0rest' },
         { 'A B': 'canary-1' },

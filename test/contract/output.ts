@@ -155,7 +155,7 @@ export function describeOutput(suite: SuiteContext): void {
       },
     );
 
-    test('is not read at a cursor that nobody handed out', async () => {
+    test('hostile 15: is not read at a cursor that nobody handed out', async () => {
       const id = await suite.run();
       for (const cursor of ['', 'x', '1', '../../etc/passwd']) {
         const error = await suite.runtime.readOutput(id, cursor, 1000, patience()).catch((reason: unknown) => reason);

@@ -115,7 +115,7 @@ export function describeOwnFiles(suite: OwnFilesSuite): void {
       await prints(python('show.py'), files, ['requirements/prod file.txt'], 'contract-a 1.0');
     });
 
-    test('pip compares hashes over continued lines', async () => {
+    test('hostile 33: pip compares hashes over continued lines', async () => {
       const hashed = (sha256: string) => `contract-a==1.0 \\\n    --hash=sha256:${sha256}\n`;
       await prints(python('show.py'), { ...show, 'r.txt': hashed(hash) }, ['r.txt'], 'contract-a 1.0');
       expect(await fails('python', { ...show, 'r.txt': hashed('0'.repeat(64)) }, ['r.txt'])).toContain('hashes');

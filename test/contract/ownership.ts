@@ -111,7 +111,7 @@ export function describeOwnership(suite: SuiteContext): void {
       expect(await suite.runtime.inspect(second, patience())).toBeUndefined();
     });
 
-    test('with copied or forged labels is not seen and not touched (4)', async () => {
+    test('hostile 49: with copied or forged labels is not seen and not touched (4)', async () => {
       const key = suite.newKey();
       const genuine = signedLabels(new Secret(new Uint8Array(32).fill(98)), containerName(key), {
         key,

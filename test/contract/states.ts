@@ -120,7 +120,7 @@ export function describeStates(suite: SuiteContext): void {
       await untilPrinted(suite.runtime, id, 'got SIGTERM');
     });
 
-    test('that ignores SIGTERM has its grace, and is killed after it (3)', async () => {
+    test('hostile 89: that ignores SIGTERM has its grace, and is killed after it (3)', async () => {
       const id = await suite.run({
         steps: [
           ['ignoreTerm', true],

@@ -73,7 +73,7 @@ describe('the orchestrator', { timeout: 60_000 }, () => {
     ]);
   });
 
-  it('does not listen off loopback in cleartext with development tokens', async () => {
+  it('hostile 104: does not listen off loopback in cleartext with development tokens', async () => {
     const { code, output } = await run('orchestrator/main.ts', { HOST: '0.0.0.0', PORT: '0' });
     expect(code).toBe(1);
     expect(output).toContain('set TLS_CERT and TLS_KEY, or ALLOW_CLEARTEXT=1 behind a TLS proxy');

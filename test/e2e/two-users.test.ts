@@ -29,7 +29,7 @@ describe('two users', { timeout: longMs }, () => {
     return (...args: string[]) => platform.cli(['--token', token, ...args]);
   };
 
-  it('have a bot of one name each; another’s bot, job and log are "not found"', async () => {
+  it('hostile 113, 114: have a bot of one name each; another’s bot, job and log are "not found"', async () => {
     const [ann, bob] = [await newUser('ann'), await newUser('bob')];
     const file = join(dir, 'bot.mjs');
     const started = await ann('start', 'same', '-e', 'OWNER=ann', '--simple', file, '--json');

@@ -76,7 +76,7 @@ async function sendOverHttp1(path: string, headers: Readonly<Record<string, stri
   return texts;
 }
 
-describe.each(bodies)('of %s without a token', (title, piece) => {
+describe.each(bodies)('hostile 5: of %s without a token', (title, piece) => {
   const gzipped = title === 'gzip' ? gzipHeaders : {};
 
   it('at most 64 KiB, over HTTP/1.1', async () => {

@@ -50,7 +50,7 @@ describe.each([
     await refused.body?.cancel();
   });
 
-  it('says nothing to another origin, or without the setting', async () => {
+  it('hostile 13: says nothing to another origin, or without the setting', async () => {
     expect(allowOf(await preflight(path, 'https://evil.example'))).toBeNull();
     expect(allowOf(await preflight(path, `${allowed}.evil.example`))).toBeNull();
     expect(allowOf(await preflight(path, 'null'))).toBeNull();

@@ -221,26 +221,29 @@ it('the end frame of Connect has the code', async () => {
   expect(JSON.parse(bytes.toString('utf8', at))).toMatchObject({ error: { code: 'deadline_exceeded' } });
 });
 
-it.each(serverStreams.slice(0, 3))('%s ends with unauthenticated when its token is revoked', async (name, open) => {
-  const admin = createClient(
-    AdminService,
-    createGrpcTransport({ baseUrl: orchestrator.url, interceptors: [bearer('test-admin-token')] }),
-  );
-  const named = { userId: 'dev', name: `for-${name}` };
-  const { value } = await admin.createToken({ ...named, scope: TokenScope.CLIENT });
-  const [, transport] = transports[0] ?? [];
-  const iterator = (open((transport as (token: string) => Transport)(value), {}) as AsyncIterable<unknown>)[
-    Symbol.asyncIterator
-  ]();
-  await iterator.next();
-  const rest = ending(
-    (async () => {
-      while (!(await iterator.next()).done);
-    })(),
-  );
-  await admin.revokeToken(named);
-  expect(await rest).toEqual(['Unauthenticated', 'UNAUTHENTICATED']);
-});
+it.each(serverStreams.slice(0, 3))(
+  'hostile 4: %s ends with unauthenticated when its token is revoked',
+  async (name, open) => {
+    const admin = createClient(
+      AdminService,
+      createGrpcTransport({ baseUrl: orchestrator.url, interceptors: [bearer('test-admin-token')] }),
+    );
+    const named = { userId: 'dev', name: `for-${name}` };
+    const { value } = await admin.createToken({ ...named, scope: TokenScope.CLIENT });
+    const [, transport] = transports[0] ?? [];
+    const iterator = (open((transport as (token: string) => Transport)(value), {}) as AsyncIterable<unknown>)[
+      Symbol.asyncIterator
+    ]();
+    await iterator.next();
+    const rest = ending(
+      (async () => {
+        while (!(await iterator.next()).done);
+      })(),
+    );
+    await admin.revokeToken(named);
+    expect(await rest).toEqual(['Unauthenticated', 'UNAUTHENTICATED']);
+  },
+);
 
 it('ends every stream with unavailable when the orchestrator stops, and says NOT_SERVING before', async () => {
   const statuses: number[] = [];

@@ -26,7 +26,7 @@ const authorization = `Bearer ${clientToken}`;
 const json = { 'content-type': 'application/json' };
 
 describe('a web page whose name resolves to this machine', () => {
-  it('runs nothing, though it knows the development token, over any protocol', async () => {
+  it('hostile 13: runs nothing, though it knows the development token, over any protocol', async () => {
     await begin();
     const body = JSON.stringify({ blueprint: 'test_workflow', data: { input: 'x' } });
     const page = { host: 'evil.example:8000', origin: 'http://evil.example:8000', authorization, ...json };
@@ -66,7 +66,7 @@ describe('a web page whose name resolves to this machine', () => {
 });
 
 describe('too many requests', () => {
-  it('of one user are refused with the time to wait, and do not affect other users', async () => {
+  it('hostile 112: of one user are refused with the time to wait, and do not affect other users', async () => {
     await begin({ REQUESTS_PER_SECOND: '1', ADMIN_TOKEN: 'admin-of-the-test' });
     const answers = await Promise.all(
       Array.from({ length: 30 }, () => ask('GET /jobs/none', { host: 'localhost', authorization })),

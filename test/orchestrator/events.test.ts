@@ -132,7 +132,7 @@ describe('the events of a user', () => {
     for (const reader of [ann, dev, resumed]) reader.close();
   });
 
-  it('are refused for a wrong token, place, number or parameter, with the status of the refusal', async () => {
+  it('hostile 15: are refused for a wrong token, place, number or parameter, with the status of the refusal', async () => {
     const refused = (options: Parameters<typeof readEvents>[1]) => readEvents(orchestrator.url, options);
     await expect(refused({ token: 'wrong-token-1' })).rejects.toThrow(/^401 .*UNAUTHENTICATED/);
     await expect(refused({ token: 'test-worker-token' })).rejects.toThrow(/^403 .*PERMISSION_DENIED/);

@@ -40,7 +40,7 @@ it.each<[keyof typeof floods, number, number]>([
   ['continuation', 1, 2],
   ['settings', 1, 2],
   ['ping', 1, 2],
-])('%s', async (name, amount, endedMin) => {
+])('hostile 6: %s', async (name, amount, endedMin) => {
   const before = orchestrator.rssBytes();
   const pid = orchestrator.pid();
   const count: FloodCount = { opened: 0, connected: 0, ended: 0, bytesSent: 0 };

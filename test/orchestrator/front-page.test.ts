@@ -35,7 +35,7 @@ describe('the page at /', () => {
     expect(page).not.toContain('<');
   });
 
-  it('is a page that runs nothing, loads nothing and is framed nowhere for a browser', async () => {
+  it('hostile 95: is a page that runs nothing, loads nothing and is framed nowhere for a browser', async () => {
     const answer = await ask('/', { accept: browser });
     expect(Object.fromEntries(answer.headers)).toMatchObject({
       'content-type': 'text/html; charset=utf-8',
@@ -150,7 +150,7 @@ describe('a path that others have', () => {
     expect([head.status, await head.text()]).toEqual([404, '']);
   });
 
-  it('is a page for a browser, which repeats nothing of the path', async () => {
+  it('hostile 95: is a page for a browser, which repeats nothing of the path', async () => {
     const answer = await ask('/metrics<b>', { accept: browser });
     expect([answer.status, answer.headers.get('content-type')]).toEqual([404, 'text/html; charset=utf-8']);
     expect(answer.headers.get('content-security-policy')).toContain("default-src 'none'");

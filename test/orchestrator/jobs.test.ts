@@ -114,7 +114,7 @@ describe('a start', () => {
     });
   });
 
-  it('that fails leaves a failed bot that frees its place and tells why', async () => {
+  it('hostile 111: that fails leaves a failed bot that frees its place and tells why', async () => {
     const worker = await connect();
     const id = await accepted(start('echo'));
     const ensure = await worker.take('ensure');
@@ -162,7 +162,7 @@ describe('a start', () => {
     expect(await bot('echo')).toMatchObject({ status: 'running', desired: 'running' });
   });
 
-  it('counts a result only once, and only from the worker that has the task', async () => {
+  it('hostile 102: counts a result only once, and only from the worker that has the task', async () => {
     const worker = await connect();
     const other = await connect({ workerId: 'w2', capacity: { memoryBytes: 1n, cpuMillis: 1 } });
     const id = await accepted(start('echo'));
@@ -230,7 +230,7 @@ describe('jobs of one bot', () => {
 });
 
 describe('the quota', () => {
-  it('lets exactly 3 of 100 concurrent starts in, and a stop frees exactly one place', async () => {
+  it('hostile 111: lets exactly 3 of 100 concurrent starts in, and a stop frees exactly one place', async () => {
     const worker = await connect();
     const answers = await Promise.all(
       Array.from({ length: 100 }, (_, n) => bench.orchestrator.post(start(`bot-${n}`))),

@@ -65,7 +65,7 @@ describe('the quota', () => {
     expect((await orchestrator.post(simple('third'))).status).toBe(429);
   });
 
-  it('gives the last place to exactly one of a hundred starts at once', async () => {
+  it('hostile 111: gives the last place to exactly one of a hundred starts at once', async () => {
     await orchestrator[Symbol.asyncDispose]();
     await begin({ env: { MAX_BOTS_PER_USER: '1' } });
     const worker = await connect('w');

@@ -115,7 +115,7 @@ describe.each(transports)('what a call may hold, over %s', (_title, transport) =
     expect(await refusalOf(job(17 * mib))).toEqual(['ResourceExhausted', 'PAYLOAD_TOO_LARGE']);
   });
 
-  it('is 10,000 values, 64 levels deep', async () => {
+  it('hostile 12: is 10,000 values, 64 levels deep', async () => {
     const jobs = createClient(JobService, transport());
     const malformed = ['InvalidArgument', 'MALFORMED_REQUEST'];
     const list = Array.from({ length: 10_000 }, () => []);

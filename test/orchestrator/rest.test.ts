@@ -95,7 +95,7 @@ describe('POST /jobs', () => {
     expect((await orchestrator.get(`/api/jobs/${job_id}`)).body.status).toBe('completed');
   });
 
-  it('gives the same job for the same Idempotency-Key, and refuses the key for another body', async () => {
+  it('hostile 14: gives the same job for the same Idempotency-Key, and refuses the key for another body', async () => {
     const headers = { 'idempotency-key': 'key-1' };
     const first = await orchestrator.post({ action: 'list' }, headers);
     const second = await orchestrator.post({ action: 'list' }, headers);
@@ -139,7 +139,7 @@ describe('POST /jobs', () => {
     expect(missing.body.error.example).toMatchObject({ blueprint: 'bot_runner', data: { deployment_mode: 'simple' } });
   });
 
-  it('refuses invalid UTF-8 and a body that is not declared as JSON', async () => {
+  it('hostile 13: refuses invalid UTF-8 and a body that is not declared as JSON', async () => {
     const send = (headers: Record<string, string>, body: string | Uint8Array<ArrayBuffer>) =>
       fetch(`${orchestrator.url}/jobs`, {
         method: 'POST',
@@ -147,7 +147,7 @@ describe('POST /jobs', () => {
         body,
       });
     expect((await send({ 'content-type': 'application/json' }, new Uint8Array([0x7b, 0xff, 0x7d]))).status).toBe(400);
-    expect((await send({ 'content-type': 'text/plain' }, '{}')).status).toBe(400);
+    expect((await send({ 'content-type': 'text/plain' }, '{}')).status).toBe(415);
   });
 
   it('refuses a body over 16 MiB with 413, declared or not, and ends the connection', async () => {
@@ -190,13 +190,13 @@ describe('tokens', () => {
       'UNAUTHENTICATED',
     ],
     ['a worker’s', { authorization: 'Bearer test-worker-token' }, 403, 'PERMISSION_DENIED'],
-  ])('refuses %s', async (_name, headers, status, code) => {
+  ])('hostile 1: refuses %s', async (_name, headers, status, code) => {
     const response = await fetch(`${orchestrator.url}/jobs/01ARZ3NDEKTSV4RRFFQ69G5FAV`, { headers });
     const body = (await response.json()) as { error: { code: string } };
     expect([response.status, body.error.code]).toEqual([status, code]);
   });
 
-  it('answers an absent job, an invalid id and a path that climbs alike', async () => {
+  it('hostile 16: answers an absent job, an invalid id and a path that climbs alike', async () => {
     for (const id of ['01ARZ3NDEKTSV4RRFFQ69G5FAV', 'x', '%00', '..%2f..%2fetc', 'a'.repeat(5_000)]) {
       const { status, body } = await orchestrator.get(`/jobs/${id}`);
       expect([status, body.error.code]).toEqual([404, 'JOB_NOT_FOUND']);

@@ -156,7 +156,7 @@ describe.skipIf(noOpenssl)('TLS', { meta: { skipReason: 'there is no openssl to 
     }, 90_000);
   });
 
-  it('takes a renewed certificate for new connections', { timeout: 60_000 }, async () => {
+  it('hostile 110: takes a renewed certificate for new connections', { timeout: 60_000 }, async () => {
     const serial = () =>
       new Promise<string>((resolve, reject) => {
         const socket = tls.connect({ port: orchestrator.port, host: 'localhost', rejectUnauthorized: false }, () => {
@@ -172,7 +172,7 @@ describe.skipIf(noOpenssl)('TLS', { meta: { skipReason: 'there is no openssl to 
     await eventually('the port shows it', serial, (now) => now !== before, { timeoutMs: 40_000, everyMs: 500 });
   });
 
-  it('does not speak cleartext', async () => {
+  it('hostile 104: does not speak cleartext', async () => {
     await expect(fetch(`http://127.0.0.1:${orchestrator.port}/health`)).rejects.toThrow();
   });
 });

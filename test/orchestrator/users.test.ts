@@ -44,7 +44,7 @@ const as = (token: string, data: unknown) => orchestrator.post(data, { authoriza
 const start = { action: 'start', bot_id: 'same', deployment_mode: 'simple', code: 'print(1)' };
 
 describe('users', () => {
-  it('have bots of the same name apart, and another’s are not found', async () => {
+  it('hostile 114: have bots of the same name apart, and another’s are not found', async () => {
     const [ann, bob] = [await newToken('ann'), await newToken('bob')];
     const job = await as(ann, start);
     const first = await worker.take('ensure');
@@ -81,7 +81,7 @@ describe('users', () => {
 });
 
 describe('tokens', () => {
-  it('are listed without their values, which no file holds', async () => {
+  it('hostile 2: are listed without their values, which no file holds', async () => {
     const value = await newToken('ann');
     expect(value).toMatch(/^bot_[\w-]{43}$/);
     const { tokens } = await admin().listTokens({});
@@ -97,7 +97,7 @@ describe('tokens', () => {
     for (const file of readdirSync(dir)) expect(readFileSync(join(dir, file)).includes(value)).toBe(false);
   });
 
-  it('work after a restart, and not after they were revoked, not even for a call that is open', async () => {
+  it('hostile 4: work after a restart, and not after they were revoked, not even for a call that is open', async () => {
     const value = await newToken('ann');
     await orchestrator.restart();
     const job = await as(value, start);

@@ -33,7 +33,7 @@ describe('identity', () => {
     return bytes;
   };
 
-  it('is a credential of one id: it opens no session as another worker, joins nobody and does nothing over REST', async () => {
+  it('hostile 101: is a credential of one id: it opens no session as another worker, joins nobody and does nothing over REST', async () => {
     const one = await connect('one');
     const two = await connectScriptedWorker(
       orchestrator.address,
@@ -77,7 +77,7 @@ describe('identity', () => {
     ).toMatchObject({ code: 'PermissionDenied', hint });
   });
 
-  it('lets a worker fetch the sources of its own bots alone', async () => {
+  it('hostile 105: lets a worker fetch the sources of its own bots alone', async () => {
     const one = await connect('one', { labels: { n: '1' } });
     const two = await connect('two', { labels: { n: '2' } });
     const first = sourceOf(await run(one, 'a', { on: { n: '1' } }));
@@ -88,7 +88,7 @@ describe('identity', () => {
     expect((await detailOf(fetch('one', second))).code).toBe('NotFound');
   });
 
-  it('does not let another worker answer a tail', async () => {
+  it('hostile 102: does not let another worker answer a tail', async () => {
     const one = await connect('one');
     await run(one, 'a');
     const two = await connect('two');
@@ -121,7 +121,7 @@ describe('identity', () => {
     expect(old?.code).toBe(7);
   });
 
-  it('is revoked at once and for good, over restarts, until it is readmitted', async () => {
+  it('hostile 105: is revoked at once and for good, over restarts, until it is readmitted', async () => {
     const one = await connect('one');
     await admin().revokeWorker({ workerId: 'one' });
     expect(
@@ -157,7 +157,7 @@ describe('identity', () => {
     expect(files.some((bytes) => bytes.includes(credentialOf('one')))).toBe(false);
   });
 
-  it('two processes of one id do not take the session from each other in turn', async () => {
+  it('hostile 101: two processes of one id do not take the session from each other in turn', async () => {
     const first = await connect('one', { bootId: 'first' });
     const ensure = await run(first, 'a');
     const second = await connect('one', { bootId: 'second', snapshot: [observed(ensure)] });

@@ -12,7 +12,7 @@ const bench = openJobBench();
 const { accepted, bot, connect, untilFinal } = bench;
 
 describe('a worker session', () => {
-  it('of the same worker that is newer ends the older one', async () => {
+  it('hostile 101: of the same worker that is newer ends the older one', async () => {
     const older = await connect();
     await older.take('welcome');
     const newer = await connect();
@@ -51,7 +51,7 @@ describe('a worker session', () => {
     expect(error?.code).toBe(7); // PERMISSION_DENIED
   });
 
-  it('may not speak of a bot that is placed elsewhere', async () => {
+  it('hostile 102: may not speak of a bot that is placed elsewhere', async () => {
     const worker = await connect();
     const id = await accepted(start('echo'));
     const ensure = await worker.take('ensure');

@@ -122,7 +122,7 @@ describe('placement', () => {
     expect((await detailOf(sentBefore('a', Array.from({ length: 1001 }, String)))).code).toBe('InvalidArgument');
   });
 
-  it('reckons with what other bots have reserved, and places what waits as soon as there is room', async () => {
+  it('hostile 80: reckons with what other bots have reserved, and places what waits as soon as there is room', async () => {
     const small = await connect('small', { capacity: { memoryBytes: 600n * mib, cpuMillis: 1000 } });
     await run(small, 'one');
     await run(small, 'two');

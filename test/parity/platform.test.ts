@@ -155,8 +155,8 @@ describe('accounts', () => {
 });
 
 const jobs = 'test/orchestrator/jobs.test.ts';
-const accepted = 'test/orchestrator/hostile-accepted.test.ts';
-const fields = 'test/orchestrator/hostile-fields.test.ts';
+const accepted = 'test/hostile/accepted.test.ts';
+const fields = 'test/hostile/fields.test.ts';
 const parityOnDocker = 'test/parity/docker.test.ts';
 const settings = 'test/parity/settings.test.ts';
 const proofs: readonly Proof[] = [
@@ -185,7 +185,11 @@ const proofs: readonly Proof[] = [
     'test/e2e/sources.test.ts',
     'a plain .tar file is taken like a .tar.gz, without what its .dockerignore says',
   ],
-  ['failure transitions never fire', jobs, 'that fails leaves a failed bot that frees its place and tells why'],
+  [
+    'failure transitions never fire',
+    jobs,
+    'hostile 111: that fails leaves a failed bot that frees its place and tells why',
+  ],
   [
     'no idle worker: four tries at once, then quarantine',
     jobs,
@@ -206,22 +210,22 @@ const proofs: readonly Proof[] = [
   [
     'quota: checked before already_running, and not exact',
     jobs,
-    'lets exactly 3 of 100 concurrent starts in, and a stop frees exactly one place',
+    'hostile 111: lets exactly 3 of 100 concurrent starts in, and a stop frees exactly one place',
   ],
   [
     'start of a running bot: already_running, new code never runs',
     accepted,
-    '22: a start of a running bot with another spec is a new generation, never "already running"',
+    'hostile 22: a start of a running bot with another spec is a new generation, never "already running"',
   ],
   [
     'user_id of the body is trusted',
-    'test/orchestrator/hostile.test.ts',
-    '11: who asks, and what is run where, is not the body’s to say',
+    'test/hostile/decode.test.ts',
+    'hostile 11: who asks, and what is run where, is not the body’s to say',
   ],
   [
     'whoever knows a job id reads env, passwords and tokens',
     'test/orchestrator/users.test.ts',
-    'have bots of the same name apart, and another’s are not found',
+    'hostile 114: have bots of the same name apart, and another’s are not found',
   ],
   [
     'params with env and passwords are logged',
@@ -254,13 +258,9 @@ const proofs: readonly Proof[] = [
     parityOnDocker,
     'a cancelled build leaves nothing behind, of an update the old bot',
   ],
-  [
-    'files and entrypoint leave the folder, and write into the Dockerfile',
-    fields,
-    '34 to 38: files and the entrypoint',
-  ],
-  ['tar: prefix check', 'test/orchestrator/hostile-archives.test.ts', '43: a name that climbs'],
-  ['tar: links', 'test/orchestrator/hostile-archives.test.ts', '44: a file behind a link'],
+  ['files and entrypoint leave the folder, and write into the Dockerfile', fields, 'files and the entrypoint'],
+  ['tar: prefix check', 'test/hostile/archives.test.ts', 'hostile 43: a name that climbs'],
+  ['tar: links', 'test/hostile/archives.test.ts', 'hostile 44: a file behind a link'],
   [
     'build_timeout_seconds is not used',
     'test/worker/start.test.ts',
@@ -271,7 +271,7 @@ const proofs: readonly Proof[] = [
     'test/orchestrator/max-runtime.test.ts',
     'warns ten minutes before, by an event too, and then stops the bot',
   ],
-  ['resource_limits have no bound', fields, '78, 79: resource limits'],
+  ['resource_limits have no bound', fields, 'hostile 78, 79: resource limits'],
   [
     'no cap of swap',
     'test/e2e/docker.test.ts',
@@ -308,7 +308,7 @@ const proofs: readonly Proof[] = [
     'build logs dropped: the output of a failed build is in the log of the bot, with the secrets of its env masked',
   ],
   ['images are never removed', 'test/worker/update-and-stop.test.ts', 'leaves no container, image or log'],
-  ['lines are not checked', fields, '97: log lines'],
+  ['lines are not checked', fields, 'hostile 97: log lines'],
   [
     'started_at ignores restarts',
     'test/contract/docker.test.ts',

@@ -145,7 +145,7 @@ describe('making an image', () => {
     });
   });
 
-  test('builds from a git repository, pinned to the commit', async () => {
+  test('hostile 67: builds from a git repository, pinned to the commit', async () => {
     const commit = await git.commit('bot', 'main', { 'sub/Dockerfile': 'FROM scratch' });
     const at = (subdir: string) => custom({ case: 'git', value: { url: `${git.url}/bot`, subdir } as never });
     expect(await prepare(at('sub'))).toEqual({ pinned: commit, phases: built });

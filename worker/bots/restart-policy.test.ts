@@ -5,7 +5,7 @@ import { afterEnd, describeEnd, freshPolicy } from './restart-policy.ts';
 const crash = { exitCode: 1, oomKilled: false, ranMs: 100, interruptedBy: undefined };
 
 describe('the restart policy', () => {
-  it('leaves a bot that ended with 0 alone', () => {
+  it('hostile 91: leaves a bot that ended with 0 alone', () => {
     expect(afterEnd({ ...crash, exitCode: 0 }, { crashes: 4 }, 0)).toMatchObject({
       kind: 'exited',
       policy: freshPolicy,
@@ -35,7 +35,7 @@ describe('the restart policy', () => {
     );
   });
 
-  it('starts over after ten minutes up', () => {
+  it('hostile 91: starts over after ten minutes up', () => {
     expect(afterEnd({ ...crash, ranMs: 600_000 }, { crashes: 9 }, 0)).toMatchObject({
       delayMs: 1000,
       policy: { crashes: 1 },

@@ -86,14 +86,17 @@ describe('an archive as a source', () => {
     ['/silent', 'FETCH_FAILED'],
     ['/stalls', 'FETCH_FAILED'],
     ['/short', 'FETCH_FAILED'],
-  ])('from %s is refused with %s, with nothing of the answer, and leaves nothing', async (path, code) => {
-    const error = await fetch(`http://${place}${path}`).catch((reason: unknown) => reason);
-    expect(error).toMatchObject({ problem: { code } });
-    expect(JSON.stringify(error)).not.toContain('canary');
-    expect(await readdir(dir)).toEqual([]);
-  });
+  ])(
+    'hostile 55, 56: from %s is refused with %s, with nothing of the answer, and leaves nothing',
+    async (path, code) => {
+      const error = await fetch(`http://${place}${path}`).catch((reason: unknown) => reason);
+      expect(error).toMatchObject({ problem: { code } });
+      expect(JSON.stringify(error)).not.toContain('canary');
+      expect(await readdir(dir)).toEqual([]);
+    },
+  );
 
-  test('is connected to at the judged address with its own name, and never by a proxy', async () => {
+  test('hostile 57: is connected to at the judged address with its own name, and never by a proxy', async () => {
     const named = `files.invalid:${place.split(':')[1]}`;
     const resolve = async () => [{ address: '127.0.0.1', family: 4 as const }];
     process.env['HTTP_PROXY'] = 'http://127.0.0.1:1';
@@ -105,7 +108,7 @@ describe('an archive as a source', () => {
     }
   });
 
-  test('is refused before anything is sent when an address of its name is forbidden', async () => {
+  test('hostile 53: is refused before anything is sent when an address of its name is forbidden', async () => {
     requests.length = 0;
     const port = place.split(':')[1];
     const resolve = async () => [{ address: '127.0.0.1', family: 4 as const }];

@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -57,7 +60,7 @@ describe('a git repository as a source', () => {
     expect(await readdir(dir)).toEqual([]);
   });
 
-  test('gives a branch, a tag, a commit by its id, and a folder, which then is judged like every archive', async () => {
+  test('hostile 62: gives a branch, a tag, a commit by its id, and a folder, which then is judged like every archive', async () => {
     const dev = await fetch({ ref: 'dev' });
     expect(await readFile(dev.path, 'latin1')).toContain('dev.txt');
     const tagged = await fetch({ ref: 'v1' });
@@ -73,7 +76,7 @@ describe('a git repository as a source', () => {
     await Promise.all([dev, tagged, sub].map(({ release }) => release()));
   });
 
-  test('is refused with the path of a submodule, which would be an empty folder, unless .dockerignore leaves it out', async () => {
+  test('hostile 63: is refused with the path of a submodule, which would be an empty folder, unless .dockerignore leaves it out', async () => {
     await open.commit('linked', 'trunk', { Dockerfile: 'FROM scratch', 'sub/Dockerfile': 'FROM sub' });
     // A submodule without .gitmodules is one as well: that is what a repository within another becomes.
     await open.git('linked', 'update-index', '--add', '--cacheinfo', `160000,${first},libs/shared`);
@@ -91,7 +94,42 @@ describe('a git repository as a source', () => {
     expect(await readdir(dir)).toEqual([]);
   });
 
-  test('needs the right credentials where it is private, and shows them nowhere', async () => {
+  test('hostile 63: has no say over how it is read: attributes, filters, LFS and commands of submodules', async () => {
+    const files = {
+      Dockerfile: 'FROM scratch',
+      'a.txt': '$Id$ $Format:%H$\n',
+      '.gitattributes': 'a.txt ident export-subst eol=crlf filter=evil diff=evil\nDockerfile export-ignore\n',
+      '.lfsconfig': '[lfs]\n\turl = http://127.0.0.1:1/\n',
+      '.gitmodules': `[submodule "x"]\n\tpath = "x\\r"\n\turl = ext::sh -c touch% ${dir}/ran\n\tupdate = !touch ${dir}/ran\n`,
+      'hooks/post-checkout': `#!/bin/sh\ntouch ${dir}/ran\n`,
+    };
+    await open.commit('odd', 'trunk', files);
+    const fetched = await fetch({ url: `${open.url}/odd` });
+    expect(await namesIn(fetched.path)).toEqual(Object.keys(files).toSorted());
+    expect(await readFile(fetched.path, 'latin1')).toContain(files['a.txt']);
+    await fetched.release();
+    expect(await readdir(dir)).toEqual([]);
+  });
+
+  test('hostile 64: is not looked for where a server redirects to', async () => {
+    const asked: string[] = [];
+    const target = createServer((request, response) => {
+      asked.push(request.url ?? '');
+      response.writeHead(500).end();
+    });
+    const server = createServer((request, response) => {
+      response.writeHead(302, { location: `http://${placeOf(target)}${request.url}` }).end();
+    });
+    for (const each of [target, server]) await once(each.listen(0, '127.0.0.1'), 'listening');
+    const url = `http://${placeOf(server)}/bot`;
+    const refused = await fetch({ url }, undefined, { allow: [placeOf(server)] }).catch((error: unknown) => error);
+    for (const each of [target, server]) each.close();
+    expect(refused).toMatchObject({ problem: { code: 'GIT_FAILED' } });
+    expect(asked).toEqual([]);
+    expect(await readdir(dir)).toEqual([]);
+  });
+
+  test('hostile 66: needs the right credentials where it is private, and shows them nowhere', async () => {
     const url = `${locked.url}/private`;
     const fetched = await fetch({ url, credentials: new Secret(credentials) });
     expect(await namesIn(fetched.path)).toEqual(['Dockerfile']);
@@ -156,3 +194,6 @@ describe('a git repository as a source', () => {
     expect(await readdir(dir)).toEqual([]);
   });
 });
+
+// A TCP server that listens has an AddressInfo.
+const placeOf = (server: Server): string => `127.0.0.1:${(server.address() as AddressInfo).port}`;

@@ -11,7 +11,7 @@ import { isTransient } from '../failures/transient.ts';
 import { fetchGit } from './fetch-git.ts';
 import { runGit } from './run-git.ts';
 
-describe('a small repository that unfolds to something huge', () => {
+describe('hostile 65: a small repository that unfolds to something huge', () => {
   let dir: string;
   let server: TestGitServer;
 

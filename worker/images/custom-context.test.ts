@@ -66,12 +66,12 @@ describe('the build context of custom mode', () => {
     }
   });
 
-  test('holds the Dockerfile as the engine is to read it', async () => {
+  test('hostile 47: holds the Dockerfile as the engine is to read it', async () => {
     const found = await read(await save([[{ name: 'Dockerfile' }, 'FROM ${A:-b}\nARG TARGETARCH\n']]));
     expect(found.get('Dockerfile')?.text).toBe('FROM b\nARG TARGETARCH=amd64\n');
   });
 
-  test('is refused when the Dockerfile is no text in UTF-8', async () => {
+  test('hostile 47: is refused when the Dockerfile is no text in UTF-8', async () => {
     const utf16 = await save([[{ name: 'Dockerfile' }, 'F\0R\0O\0M\0 \0a\0']]);
     await expect(read(utf16)).rejects.toMatchObject({ problem: { code: 'BUILD_FAILED' } });
   });

@@ -65,7 +65,7 @@ const stored = (bot: string, lines: number) =>
     { timeoutMs: 10_000 },
   );
 
-it('lets two flooding bots read at a time, in turn, and a quiet one at once', async () => {
+it('hostile 84: lets two flooding bots read at a time, in turn, and a quiet one at once', async () => {
   for (const bot of [...flooding, 'quiet']) {
     logOf(bot).setSecrets([]);
     await logOf(bot).follow(bot);

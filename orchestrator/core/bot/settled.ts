@@ -1,6 +1,7 @@
 /** What becomes of a bot's record as its worker carries out what was decided. Pure. */
 import { type JobAction, rowOf } from '../actions.ts';
-import { type BotRecord, type BotStateName, type Observed, reasonLengthMax } from '../records.ts';
+import type { BotRecord, BotStateName, Observed } from '../records.ts';
+import { shortReason } from '../worker-words.ts';
 import { changed } from './record.ts';
 
 /**
@@ -32,7 +33,7 @@ export const carriedOut = (bot: BotRecord, failed: boolean): BotRecord =>
 
 /** Its worker could not carry it out: the cause stays readable in status after the job is forgotten. */
 export const blamed = (bot: BotRecord, cause: string): BotRecord =>
-  changed(bot, { observed: { ...bot.observed, reason: cause.slice(0, reasonLengthMax) } });
+  changed(bot, { observed: { ...bot.observed, reason: shortReason(cause) } });
 
 /** What a worker says of a bot. */
 export interface Report {

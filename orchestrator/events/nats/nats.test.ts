@@ -35,7 +35,7 @@ describe('subjects', () => {
     expect(subjectsOf(event({ userId: '', subjectId: 'w1' }, 'worker'))).toEqual({ binary: 'botrunner.v1.workers.w1' });
   });
 
-  it('never hold what means something in a subject, whatever the ids are', () => {
+  it('hostile 106: never hold what means something in a subject, whatever the ids are', () => {
     const ids = fc.oneof(fc.string(), fc.constantFrom('a.b', '*', '>', 'a b', '', 'a\r\nPUB x 0', '\u0000', 'é'));
     fc.assert(
       fc.property(ids, ids, ids, fc.constantFrom('bot', 'job', 'worker'), (userId, botId, subjectId, kind) => {

@@ -36,7 +36,7 @@ it('does not ping a peer that says something now and then', () => {
   expect([peer.asked.length, peer.destroyed]).toEqual([0, false]);
 });
 
-it('pings one that is quiet, and ends it within ten seconds if it does not answer', () => {
+it('hostile 103: pings one that is quiet, and ends it within ten seconds if it does not answer', () => {
   const peer = createPeer();
   const pass = watch(peer);
   pass(6_000);

@@ -60,7 +60,8 @@ async function readContent(request: NodeRequest, allowance: Allowance): Promise<
 export async function readJsonBody(request: NodeRequest, allowance: Allowance): Promise<unknown> {
   const type = String(request.headers['content-type'] ?? '');
   if (!/^application\/json\s*(;|$)/i.test(type)) {
-    refuse('MALFORMED_REQUEST', 'The body is not declared as JSON.', {
+    // What else a page of another origin could send without asking first.
+    refuse('UNSUPPORTED_MEDIA_TYPE', 'The body is not declared as JSON.', {
       hint: 'Send the header Content-Type: application/json.',
     });
   }

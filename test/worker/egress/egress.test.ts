@@ -151,7 +151,7 @@ describe.skipIf(reason)('what bots and builds reach', { timeout: 120_000 }, () =
     expect(await bot(open, probes)).toEqual(all);
   });
 
-  it('with EGRESS=internet public addresses, but no mail server, no foreign DNS, no orchestrator, no host, no LAN, no metadata', async () => {
+  it('hostile 85, 87: with EGRESS=internet public addresses, but no mail server, no foreign DNS, no orchestrator, no host, no LAN, no metadata', async () => {
     const { logger, lines, fields } = createRecordingLogger();
     const closed = runtime('internet', { logger });
     const probes = { ...outside, ...(await hosts(closed)) };

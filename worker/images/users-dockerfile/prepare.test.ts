@@ -152,7 +152,7 @@ describe('the images that a Dockerfile builds on', () => {
   });
 });
 
-describe('a Dockerfile is refused before anything is built, with line and reason', () => {
+describe('hostile 48: a Dockerfile is refused before anything is built, with line and reason', () => {
   test.each<[string, RegExp]>([
     ['FROM a\nRUN <<EOF\necho x\nEOF\n', /RUN <<EOF \(a here-document\) in line 2/],
     ['FROM a\n\nRUN python3 <<-"END" && true\n\tprint(1)\n\tEND\n', /RUN <<END \(a here-document\) in line 3/],
@@ -234,7 +234,7 @@ describe('a Dockerfile is refused before anything is built, with line and reason
     });
   });
 
-  test('values that double at each step end in a refusal', () => {
+  test('hostile 47: values that double at each step end in a refusal', () => {
     const steps = Array.from({ length: 60 }, (_, at) => `ARG A${at + 1}=$A${at}$A${at}`).join('\n');
     expect(prepare(`ARG A0=xx\n${steps}\nFROM a`)).toMatchObject({ ok: false });
   });

@@ -66,7 +66,7 @@ describe('what a container is created with', () => {
     });
   });
 
-  describe('of what an image says', () => {
+  describe('hostile 76: of what an image says', () => {
     const key = { userId: 'dev', botId: 'echo' };
     const plan = {
       key,

@@ -266,7 +266,7 @@ describe('DOCKER_HOST', () => {
   });
 
   test.each(['', 'unix://docker.sock', 'tcp://10.0.0.1:2375', 'tcp://127.0.0.1', 'ssh://host', '/var/run/docker.sock'])(
-    '%j is refused',
+    'hostile 109: %j is refused',
     (address) => {
       expect(parseDockerHost(address)).toBeUndefined();
     },

@@ -1,4 +1,4 @@
-/** Hostile archives of bots, inside a request and uploaded. Numbered as in hostile.test.ts. */
+/** Hostile archives of bots, inside a request and uploaded. */
 import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
@@ -9,75 +9,99 @@ const doors = openHostileDoors();
 const archive = (bytes: Uint8Array) => ({ ...custom, archive: Buffer.from(bytes).toString('base64') });
 const good = () => tarOf({ name: 'Dockerfile', content: 'FROM scratch' });
 
-describe('41 to 46: an archive inside the request', () => {
+describe('an archive inside the request', () => {
   it.each<[string, () => Promise<Uint8Array>, string, number?]>([
-    ['41: nothing', async () => Buffer.from('\0').subarray(1), 'INVALID_ARCHIVE'],
-    ['41: text', async () => Buffer.from('hello, this is no archive'), 'INVALID_ARCHIVE'],
-    ['41: gzip of garbage', async () => gzipSync('hello'), 'INVALID_ARCHIVE'],
-    ['41: gzip of gzip', async () => gzipSync(gzipSync(await good())), 'INVALID_ARCHIVE'],
-    ['41: zip', async () => Buffer.from(`PK\x03\x04${'x'.repeat(2000)}`, 'latin1'), 'INVALID_ARCHIVE'],
-    ['41: xz', async () => Buffer.from(`\xfd7zXZ\0${'x'.repeat(2000)}`, 'latin1'), 'INVALID_ARCHIVE'],
+    ['hostile 41: nothing', async () => Buffer.from('\0').subarray(1), 'INVALID_ARCHIVE'],
+    ['hostile 41: text', async () => Buffer.from('hello, this is no archive'), 'INVALID_ARCHIVE'],
+    ['hostile 41: gzip of garbage', async () => gzipSync('hello'), 'INVALID_ARCHIVE'],
+    ['hostile 41: gzip of gzip', async () => gzipSync(gzipSync(await good())), 'INVALID_ARCHIVE'],
+    ['hostile 41: zip', async () => Buffer.from(`PK\x03\x04${'x'.repeat(2000)}`, 'latin1'), 'INVALID_ARCHIVE'],
+    ['hostile 41: xz', async () => Buffer.from(`\xfd7zXZ\0${'x'.repeat(2000)}`, 'latin1'), 'INVALID_ARCHIVE'],
     [
-      '41: something behind it',
+      'hostile 41: something behind it',
       async () => Buffer.concat([gzipSync(await good()), Buffer.from('x')]),
       'INVALID_ARCHIVE',
     ],
-    ['41: a second member', async () => Buffer.concat([gzipSync(await good()), gzipSync('')]), 'INVALID_ARCHIVE'],
-    ['41: something behind the tar', async () => Buffer.concat([await good(), await good()]), 'INVALID_ARCHIVE'],
-    ['41: half of it', async () => gzipSync(await good()).subarray(0, 60), 'INVALID_ARCHIVE'],
     [
-      '42: a bomb',
+      'hostile 41: a second member',
+      async () => Buffer.concat([gzipSync(await good()), gzipSync('')]),
+      'INVALID_ARCHIVE',
+    ],
+    [
+      'hostile 41: something behind the tar',
+      async () => Buffer.concat([await good(), await good()]),
+      'INVALID_ARCHIVE',
+    ],
+    ['hostile 41: half of it', async () => gzipSync(await good()).subarray(0, 60), 'INVALID_ARCHIVE'],
+    [
+      'hostile 42: a bomb',
       async () => gzipSync(await tarOf({ name: 'Dockerfile', content: '\0'.repeat(40_000_000) })),
       'ARCHIVE_TOO_LARGE',
       413,
     ],
     [
-      '42: 10,001 entries',
+      'hostile 42: 10,001 entries',
       () => tarOf(...Array.from({ length: 10_001 }, (_, n) => ({ name: `f${n}`, content: '' }))),
       'ARCHIVE_TOO_LARGE',
       413,
     ],
-    ['43: a name that climbs', () => tarOf({ name: 'Dockerfile' }, { name: '../x' }), 'INVALID_ARCHIVE'],
-    ['43: a name that climbs within', () => tarOf({ name: 'Dockerfile' }, { name: 'a/../../x' }), 'INVALID_ARCHIVE'],
-    ['43: an absolute name', () => tarOf({ name: 'Dockerfile' }, { name: '/etc/x' }), 'INVALID_ARCHIVE'],
-    ['43: backslashes', () => tarOf({ name: 'Dockerfile' }, { name: '..\\x' }), 'INVALID_ARCHIVE'],
-    ['43: a long name', () => tarOf({ name: 'Dockerfile' }, { name: 'x'.repeat(5000) }), 'INVALID_ARCHIVE'],
+    ['hostile 43: a name that climbs', () => tarOf({ name: 'Dockerfile' }, { name: '../x' }), 'INVALID_ARCHIVE'],
     [
-      '44: an absolute link',
+      'hostile 43: a name that climbs within',
+      () => tarOf({ name: 'Dockerfile' }, { name: 'a/../../x' }),
+      'INVALID_ARCHIVE',
+    ],
+    ['hostile 43: an absolute name', () => tarOf({ name: 'Dockerfile' }, { name: '/etc/x' }), 'INVALID_ARCHIVE'],
+    ['hostile 43: backslashes', () => tarOf({ name: 'Dockerfile' }, { name: '..\\x' }), 'INVALID_ARCHIVE'],
+    ['hostile 43: a long name', () => tarOf({ name: 'Dockerfile' }, { name: 'x'.repeat(5000) }), 'INVALID_ARCHIVE'],
+    [
+      'hostile 44: an absolute link',
       () => tarOf({ name: 'Dockerfile' }, { name: 'l', type: 'symlink', linkname: '/etc/shadow' }),
       'INVALID_ARCHIVE',
     ],
     [
-      '44: a link that leads out',
+      'hostile 44: a link that leads out',
       () => tarOf({ name: 'Dockerfile' }, { name: 'l', type: 'symlink', linkname: '../x' }),
       'INVALID_ARCHIVE',
     ],
     [
-      '44: a link to itself',
+      'hostile 44: a link to itself',
       () => tarOf({ name: 'Dockerfile' }, { name: 'l', type: 'symlink', linkname: 'l' }),
       'INVALID_ARCHIVE',
     ],
     [
-      '44: a file behind a link',
+      'hostile 44: a file behind a link',
       () => tarOf({ name: 'Dockerfile' }, { name: 'l', type: 'symlink', linkname: 'x' }, { name: 'l/y' }),
       'INVALID_ARCHIVE',
     ],
     [
-      '44: a folder replaced by a link',
+      'hostile 44: a folder replaced by a link',
       () => tarOf({ name: 'Dockerfile' }, { name: 'a/b' }, { name: 'a', type: 'symlink', linkname: 'x' }),
       'INVALID_ARCHIVE',
     ],
     [
-      '44: a hard link as Dockerfile',
+      'hostile 44: a hard link as Dockerfile',
       () => tarOf({ name: 'x' }, { name: 'Dockerfile', type: 'link', linkname: 'x' }),
       'INVALID_ARCHIVE',
     ],
-    ['45: a device', () => tarOf({ name: 'Dockerfile' }, { name: 'd', type: 'character-device' }), 'INVALID_ARCHIVE'],
-    ['45: a pipe as Dockerfile', () => tarOf({ name: 'x' }, { name: 'Dockerfile', type: 'fifo' }), 'INVALID_ARCHIVE'],
-    ['46: the Dockerfile twice', () => tarOf({ name: 'Dockerfile' }, { name: 'Dockerfile' }), 'INVALID_ARCHIVE'],
-    ['46: no Dockerfile', () => tarOf({ name: 'bot.py' }), 'INVALID_ARCHIVE'],
     [
-      '46: a link as Dockerfile',
+      'hostile 45: a device',
+      () => tarOf({ name: 'Dockerfile' }, { name: 'd', type: 'character-device' }),
+      'INVALID_ARCHIVE',
+    ],
+    [
+      'hostile 45: a pipe as Dockerfile',
+      () => tarOf({ name: 'x' }, { name: 'Dockerfile', type: 'fifo' }),
+      'INVALID_ARCHIVE',
+    ],
+    [
+      'hostile 46: the Dockerfile twice',
+      () => tarOf({ name: 'Dockerfile' }, { name: 'Dockerfile' }),
+      'INVALID_ARCHIVE',
+    ],
+    ['hostile 46: no Dockerfile', () => tarOf({ name: 'bot.py' }), 'INVALID_ARCHIVE'],
+    [
+      'hostile 46: a link as Dockerfile',
       () => tarOf({ name: 'x' }, { name: 'Dockerfile', type: 'symlink', linkname: 'x' }),
       'INVALID_ARCHIVE',
     ],
@@ -98,7 +122,7 @@ describe('41 to 46: an archive inside the request', () => {
   });
 
   const text = (value: string): HostileCase => [
-    `41: the text ${JSON.stringify(value)}`,
+    `hostile 41: the text ${JSON.stringify(value)}`,
     { ...custom, archive: value },
     'INVALID_ARCHIVE',
   ];
@@ -116,7 +140,7 @@ describe('41 to 46: an archive inside the request', () => {
   });
 });
 
-describe('41 to 45: an uploaded archive', () => {
+describe('an uploaded archive', () => {
   const upload = (bytes: Uint8Array) =>
     doors.artifacts.uploadArtifact(
       (async function* () {

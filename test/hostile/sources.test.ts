@@ -1,6 +1,6 @@
 /**
  * Hostile places that bots are to come from, over REST and gRPC: URLs, repositories and images. Numbered as in
- * hostile.test.ts. No test sends a packet anywhere but to the orchestrator.
+ * INPUTS.md. No test sends a packet anywhere but to the orchestrator.
  */
 import { Code } from '@connectrpc/connect';
 import { describe, expect, it } from 'vitest';
@@ -8,7 +8,7 @@ import { custom, git, grpcRefusal, type HostileCase, image, openHostileDoors } f
 
 const doors = openHostileDoors();
 
-describe('51, 52: archive URLs', () => {
+describe('hostile 51, 52: archive URLs', () => {
   const url =
     (code: string) =>
     (archive_url: string): HostileCase => [archive_url.slice(0, 60), { ...custom, archive_url }, code];
@@ -58,15 +58,19 @@ describe('51, 52: archive URLs', () => {
   ]);
 });
 
-describe('58 to 62: git', () => {
-  const repo = (git_repo: string): HostileCase => [`58 to 60: ${git_repo}`, { ...custom, git_repo }, 'INVALID_GIT_URL'];
+describe('git', () => {
+  const repo = (git_repo: string): HostileCase => [
+    `hostile 58, 59, 60: ${git_repo}`,
+    { ...custom, git_repo },
+    'INVALID_GIT_URL',
+  ];
   const branch = (git_branch: string): HostileCase => [
-    `61: ${git_branch.slice(0, 40)}`,
+    `hostile 61: ${git_branch.slice(0, 40)}`,
     { ...git, git_branch },
     'INVALID_GIT_REF',
   ];
   const subdir = (git_subdir: string): HostileCase => [
-    `62: ${git_subdir}`,
+    `hostile 62: ${git_subdir}`,
     { ...git, git_subdir },
     'INVALID_FILE_PATH',
   ];
@@ -87,12 +91,12 @@ describe('58 to 62: git', () => {
       'https://github.com%0a/x',
       'https://user:pass@github.com/me/bot.git',
     ].map(repo),
-    ['52: a repository on the own machine', { ...custom, git_repo: 'https://127.1/me/bot' }, 'FORBIDDEN_URL'],
+    ['hostile 52: a repository on the own machine', { ...custom, git_repo: 'https://127.1/me/bot' }, 'FORBIDDEN_URL'],
     ...['a..b', '@{-1}', 'refs/../x', 'main;rm', '-u', '--upload-pack=x', 'x'.repeat(1_000_000)].map(branch),
     ...['..', '/', '/etc', 'a/../../etc', '-x', 'a\\b'].map(subdir),
   ]);
 
-  it('60: what stands in a URL is not repeated, and the hint tells where it belongs', async () => {
+  it('hostile 60: what stands in a URL is not repeated, and the hint tells where it belongs', async () => {
     const { body } = await doors.orchestrator.post({
       ...custom,
       git_repo: 'https://me:canary-77@github.com/me/bot.git',
@@ -102,25 +106,25 @@ describe('58 to 62: git', () => {
   });
 });
 
-describe('68 to 74: images', () => {
+describe('images', () => {
   const named = (docker_image: string): HostileCase => [
-    `68: ${JSON.stringify(docker_image).slice(0, 50)}`,
+    `hostile 68: ${JSON.stringify(docker_image).slice(0, 50)}`,
     { ...image, docker_image },
     'INVALID_IMAGE_NAME',
   ];
   const at = (docker_image: string): HostileCase => [
-    `70: ${docker_image}`,
+    `hostile 70: ${docker_image}`,
     { ...image, docker_image },
     'FORBIDDEN_REGISTRY',
   ];
   const auth = (title: string, registry_auth: unknown, code: string): HostileCase => [
-    `74: ${title}`,
+    `hostile 74: ${title}`,
     { ...image, registry_auth },
     code,
   ];
   doors.refuses([
-    ['68: ""', { ...image, docker_image: '' }, 'MISSING_DOCKER_IMAGE'],
-    ['68: none', { ...image, docker_image: null }, 'MISSING_DOCKER_IMAGE'],
+    ['hostile 68: ""', { ...image, docker_image: '' }, 'MISSING_DOCKER_IMAGE'],
+    ['hostile 68: none', { ...image, docker_image: null }, 'MISSING_DOCKER_IMAGE'],
     ...[
       ' ',
       'a b',
@@ -146,9 +150,13 @@ describe('68 to 74: images', () => {
       'registry:5000/x',
       'me:pw@ghcr.io/x',
     ].map(at),
-    ['72: an image of another bot', { ...image, docker_image: 'bot_image_abcdefghijklmnop:g1' }, 'INVALID_IMAGE_NAME'],
-    ['72: an image id', { ...image, docker_image: `sha256:${'a'.repeat(64)}` }, 'INVALID_IMAGE_NAME'],
-    ['72: a bare image id', { ...image, docker_image: 'a'.repeat(64) }, 'INVALID_IMAGE_NAME'],
+    [
+      'hostile 72: an image of another bot',
+      { ...image, docker_image: 'bot_image_abcdefghijklmnop:g1' },
+      'INVALID_IMAGE_NAME',
+    ],
+    ['hostile 72: an image id', { ...image, docker_image: `sha256:${'a'.repeat(64)}` }, 'INVALID_IMAGE_NAME'],
+    ['hostile 72: a bare image id', { ...image, docker_image: 'a'.repeat(64) }, 'INVALID_IMAGE_NAME'],
     auth('text', 'me:pw', 'INVALID_REGISTRY_AUTH'),
     auth('a list', [], 'INVALID_REGISTRY_AUTH'),
     auth('nothing in it', {}, 'INCOMPLETE_REGISTRY_AUTH'),
@@ -171,55 +179,70 @@ describe('over gRPC the same rules hold', () => {
   const url = 'https://github.com/me/bot.git';
   it.each<[string, object, string, string]>([
     [
-      '9: a custom source without a source',
+      'hostile 9: a custom source without a source',
       { source: { case: 'custom', value: {} } },
       'MISSING_SOURCE',
       'spec.custom.from',
     ],
     [
-      '9: an artifact that is none',
+      'hostile 9: an artifact that is none',
       { source: { case: 'custom', value: { from: { case: 'artifactSha256', value: '../x' } } } },
       'MISSING_SOURCE',
       'spec.custom.artifact_sha256',
     ],
-    ['51: a file as archive URL', urlOf('file:///etc/passwd'), 'INVALID_ARCHIVE_URL', 'spec.custom.archive_url'],
     [
-      '52: the metadata service as archive URL',
+      'hostile 51: a file as archive URL',
+      urlOf('file:///etc/passwd'),
+      'INVALID_ARCHIVE_URL',
+      'spec.custom.archive_url',
+    ],
+    [
+      'hostile 52: the metadata service as archive URL',
       urlOf('http://169.254.169.254/x'),
       'FORBIDDEN_URL',
       'spec.custom.archive_url',
     ],
-    ['58: ext:: as repository', gitOf({ url: 'ext::sh -c x' }), 'INVALID_GIT_URL', 'spec.custom.git.url'],
-    ['60: a login in the URL', gitOf({ url: 'https://me:pw@github.com/x' }), 'INVALID_GIT_URL', 'spec.custom.git.url'],
+    ['hostile 58: ext:: as repository', gitOf({ url: 'ext::sh -c x' }), 'INVALID_GIT_URL', 'spec.custom.git.url'],
     [
-      '52: a repository on the own machine',
+      'hostile 60: a login in the URL',
+      gitOf({ url: 'https://me:pw@github.com/x' }),
+      'INVALID_GIT_URL',
+      'spec.custom.git.url',
+    ],
+    [
+      'hostile 52: a repository on the own machine',
       gitOf({ url: 'https://localhost/x' }),
       'FORBIDDEN_URL',
       'spec.custom.git.url',
     ],
     [
-      '61: a branch that is an option',
+      'hostile 61: a branch that is an option',
       gitOf({ url, ref: '--upload-pack=x' }),
       'INVALID_GIT_REF',
       'spec.custom.git.ref',
     ],
-    ['62: a folder above', gitOf({ url, subdir: '../x' }), 'INVALID_FILE_PATH', 'spec.custom.git.subdir'],
+    ['hostile 62: a folder above', gitOf({ url, subdir: '../x' }), 'INVALID_FILE_PATH', 'spec.custom.git.subdir'],
     [
-      '60: a login with a line break',
+      'hostile 60: a login with a line break',
       gitOf({ url, credentials: { password: 'a\nb' } }),
       'INVALID_GIT_URL',
       'spec.custom.git.credentials',
     ],
-    ['68: no image', imageOf({}), 'MISSING_DOCKER_IMAGE', 'spec.image.image'],
-    ['68: an image that breaks the grammar', imageOf({ image: 'UPPER/x' }), 'INVALID_IMAGE_NAME', 'spec.image.image'],
+    ['hostile 68: no image', imageOf({}), 'MISSING_DOCKER_IMAGE', 'spec.image.image'],
     [
-      '70: a registry on the own machine',
+      'hostile 68: an image that breaks the grammar',
+      imageOf({ image: 'UPPER/x' }),
+      'INVALID_IMAGE_NAME',
+      'spec.image.image',
+    ],
+    [
+      'hostile 70: a registry on the own machine',
       imageOf({ image: '127.0.0.1:5000/x' }),
       'FORBIDDEN_REGISTRY',
       'spec.image.image',
     ],
     [
-      '74: a login without password',
+      'hostile 74: a login without password',
       imageOf({ image: 'ghcr.io/x', credentials: { username: 'me' } }),
       'INCOMPLETE_REGISTRY_AUTH',
       'spec.image.credentials',
@@ -235,7 +258,7 @@ describe('over gRPC the same rules hold', () => {
     expect(await doors.list()).toEqual(before);
   });
 
-  it('18: a bad bot id, for every call', async () => {
+  it('hostile 18: a bad bot id, for every call', async () => {
     for (const botId of ['a b', '../x', 'a\n', 'ａ']) {
       for (const call of [
         doors.bots.startBot({ botId }),

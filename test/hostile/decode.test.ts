@@ -24,7 +24,7 @@ it('what is accepted does change what is on disk, which no refusal does', async 
   await doors.orchestrator.post({ action: 'delete', bot_id: 'stored' });
 });
 
-describe('5: a body beyond all bounds is refused', () => {
+describe('hostile 5: a body beyond all bounds is refused', () => {
   it('17 MiB of JSON', async () => {
     const { status, body } = await doors.orchestrator.post({ ...simple, code: 'x'.repeat(17 * 1024 * 1024) });
     expect([status, body.error.code]).toEqual([413, 'PAYLOAD_TOO_LARGE']);
@@ -73,7 +73,7 @@ describe('5: a body beyond all bounds is refused', () => {
   });
 });
 
-describe('7: JSON that is read in more than one way is refused', () => {
+describe('hostile 7: JSON that is read in more than one way is refused', () => {
   const body = (data: string) => `{"blueprint":"bot_runner","data":${data}}`;
   const code = (text: string) => body(`{"action":"start","bot_id":"a","deployment_mode":"simple","code":${text}}`);
   doors.refuses([
@@ -111,7 +111,7 @@ describe('7: JSON that is read in more than one way is refused', () => {
   });
 });
 
-describe('8: names that every object has are data', () => {
+describe('hostile 8: names that every object has are data', () => {
   const body = (data: string) => `{"blueprint":"bot_runner","data":${data}}`;
   doors.refuses([
     ['a prototype for the request', body('{"__proto__":{"action":"list"}}'), 'MISSING_REQUIRED_FIELD'],
@@ -147,7 +147,7 @@ describe('8: names that every object has are data', () => {
   });
 });
 
-describe('9: a value of the wrong type gets the code of its field', () => {
+describe('hostile 9: a value of the wrong type gets the code of its field', () => {
   doors.refuses([
     ['data that is text', '{"blueprint":"bot_runner","data":"x"}', 'MALFORMED_REQUEST'],
     ['data that is a list', '{"blueprint":"bot_runner","data":[]}', 'MALFORMED_REQUEST'],
@@ -182,7 +182,7 @@ describe('9: a value of the wrong type gets the code of its field', () => {
   ]);
 });
 
-describe('10: only the known actions are known', () => {
+describe('hostile 10: only the known actions are known', () => {
   doors.refuses([
     ['none', { bot_id: 'resident' }, 'MISSING_REQUIRED_FIELD'],
     ['Start', { ...simple, action: 'Start' }, 'INVALID_ACTION'],
@@ -194,7 +194,7 @@ describe('10: only the known actions are known', () => {
   ]);
 });
 
-describe('11: who asks, and what is run where, is not the body’s to say', () => {
+describe('hostile 11: who asks, and what is run where, is not the body’s to say', () => {
   it('forged fields are passed over', async () => {
     const forged = {
       user_id: 'victim',
