@@ -274,6 +274,14 @@ export const problemCodes = {
     cure: 'Free space on the disk that holds DATA_DIR.',
     retryable: true,
   },
+  SAFETY_CHECK_FAILED: {
+    http: 503,
+    grpc: 'FAILED_PRECONDITION',
+    cause:
+      'The operator has set STRANGERS=1, and one of the safety checks fails on the orchestrator or on the workers. Bots that run are left alone.',
+    cure: 'Try again later. The operator sees which check it is, and its cure, with: avtomatika-bot doctor',
+    retryable: true,
+  },
   UNAVAILABLE: {
     http: 503,
     grpc: 'UNAVAILABLE',

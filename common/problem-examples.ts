@@ -70,6 +70,7 @@ export const problemExamples: Readonly<Record<ProblemCode, Json>> = {
   ARCHIVE_TOO_LARGE: examples.git,
   QUOTA_EXCEEDED: examples.stop,
   RATE_LIMITED: examples.list,
+  SAFETY_CHECK_FAILED: examples.start,
   REQUEST_TIMEOUT: 'avtomatika-bot start my-bot --simple my_bot/',
   STORAGE_FULL: examples.list,
   UNAVAILABLE: examples.list,

@@ -1,5 +1,6 @@
 /** The orchestrator's settings, from environment variables. */
 import { join } from 'node:path';
+import { developmentTokens, isDevelopmentToken } from '#common/development-tokens.ts';
 import {
   BadValue,
   ConfigError,
@@ -228,7 +229,7 @@ export const orchestratorVariables = {
     (value) => {
       const isProxy = parseTrustedProxies(value ?? '');
       if (isProxy === undefined) throw new BadValue('must be addresses or blocks such as 127.0.0.1 or 10.0.0.0/8');
-      return isProxy;
+      return { isProxy, isSet: value !== undefined };
     },
   ),
   maxConnections: integer(
@@ -253,18 +254,10 @@ export const orchestratorVariables = {
   ),
   strangers: flag({
     name: 'STRANGERS',
-    doc: '1 for users you do not know: the development tokens are refused, and each user may make fewer requests.',
+    doc: '1 for users you do not know: bots are started only while every safety check holds, here and on the worker; the development tokens are refused, and each user may make fewer requests.',
   }),
   logLevel: choice({ name: 'LOG_LEVEL', doc: 'Lowest severity that is logged.' }, logLevels, 'info'),
 };
-
-/** Everybody can read these in the docs, so they are not secret: for loopback only. */
-const developmentTokens = {
-  CLIENT_TOKEN: 'test-client-token',
-  ADMIN_TOKEN: 'test-admin-token',
-  WORKER_TOKEN: 'test-worker-token',
-} as const;
-const developmentWords: readonly string[] = Object.values(developmentTokens);
 
 const dayMs = 24 * 60 * 60 * 1000;
 
@@ -300,9 +293,12 @@ export interface OrchestratorConfig {
   readonly developmentTokens: boolean;
   readonly publicNames: readonly string[];
   readonly isProxy: IsProxy;
+  readonly hasTrustedProxies: boolean;
   readonly maxConnections: number;
   /** Of one user. */
   readonly requestsPerSecond: number;
+  /** Users are people that the operator does not know: see docs/SECURITY.md. */
+  readonly strangers: boolean;
   readonly logLevel: RawConfig['logLevel'];
 }
 
@@ -330,7 +326,7 @@ export function readOrchestratorConfig(env: NodeJS.ProcessEnv): OrchestratorConf
   const areAllowed = raw.allowDevelopmentTokens && !raw.strangers && raw.publicNames.length === 0;
   const refuseDevelopment = (name: string, token: Secret | undefined): void => {
     if (open === undefined || areAllowed || token === undefined) return;
-    if (developmentWords.includes(token.reveal())) {
+    if (isDevelopmentToken(token.reveal())) {
       mistakes.push(
         `${name} is a development token, which everybody knows, and ${loopback ? open : `HOST ${raw.host} is not loopback`}: set a token of your own; sh scripts/make-tokens.sh generates them`,
       );
@@ -371,11 +367,13 @@ export function readOrchestratorConfig(env: NodeJS.ProcessEnv): OrchestratorConf
     nats: raw.natsUrl,
     corsOrigins: raw.corsOrigins,
     loopback,
-    developmentTokens: tokens.some((token) => developmentWords.includes(token)),
+    developmentTokens: tokens.some(isDevelopmentToken),
     publicNames: raw.publicNames,
-    isProxy: raw.trustedProxies,
+    isProxy: raw.trustedProxies.isProxy,
+    hasTrustedProxies: raw.trustedProxies.isSet,
     maxConnections: raw.maxConnections || mostConnections(),
     requestsPerSecond: raw.requestsPerSecond || (raw.strangers ? 100 : 5_000),
+    strangers: raw.strangers,
     logLevel: raw.logLevel,
   };
   if (new Set(tokens).size < tokens.length) {

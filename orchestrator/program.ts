@@ -1,7 +1,7 @@
 /** The orchestrator, composed: store, engine, fleet and doors. Used by main.ts, by `npm start` and by tests. */
 
 import { ulid } from 'ulid';
-import { guardedClock, nextTurn, repeat } from '#common/background.ts';
+import { guardedClock, inBackground, nextTurn, repeat } from '#common/background.ts';
 import { type Clock, systemClock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import type { OrchestratorConfig } from './config.ts';
@@ -29,6 +29,7 @@ import { WorkerWatch } from './fleet/worker-watch.ts';
 import { BotLogReader } from './logs/bot-log-reader.ts';
 import { BuildOutputHub } from './logs/build-output-hub.ts';
 import { readLogText } from './logs/log-text.ts';
+import { createOwnSafety, type OwnSafety } from './safety/own-safety.ts';
 import { createAdmission } from './server/admission/admission.ts';
 import { usualRates } from './server/admission/usual-rates.ts';
 import { type ConfiguredToken, TokenBook } from './server/auth.ts';
@@ -98,11 +99,26 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
   const { histories } = restore;
   const credentials = await WorkerCredentials.load(store);
   const tokens = await TokenBook.load(store, configuredTokens(config), clock.wallMs(), credentials);
-  const fleet = new Fleet(
+  const { tls: tlsPaths, strangers, hasTrustedProxies } = config;
+  const ownSafety: OwnSafety = createOwnSafety({
+    strangers,
+    settings: {
+      tokens: { CLIENT_TOKEN: config.clientToken, WORKER_TOKEN: config.workerToken, ADMIN_TOKEN: config.adminToken },
+      readCertificate: tlsPaths && (async () => (await readTlsPair(tlsPaths)).cert),
+      hasTrustedProxies,
+      now: () => clock.wallMs(),
+    },
+    clock,
+    logger,
+    onHold: () =>
+      inBackground(engine.placeWaiting(), (error) => logger.error({ err: error }, 'waiting jobs could not be placed')),
+  });
+  const fleet: Fleet = new Fleet(
     clock,
     times,
     await store.look([], (tx) => tx.workers.all().map(({ workerId, runtime }) => [workerId, runtime] as const)),
     (bot) => (hasSpec(bot) && isDamaged(sealKey, bot) ? damagedReason : restore.reasonOf(bot)),
+    { strangers: config.strangers, ownHold: () => ownSafety.holds() },
   );
   const botLogs = new BotLogReader(fleet, clock, (bot) =>
     store.look([wantBot(bot)], (tx) => tx.bots.get(bot)?.workerId),
@@ -112,7 +128,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
   const buildOutput = new BuildOutputHub();
   const { maxBotsPerUser, maxRuntimeMs } = config;
   const settings = { ...defaultEngineSettings, maxBotsPerUser, maxRuntimeMs };
-  const engine = await Engine.open({
+  const engine: Engine = await Engine.open({
     store,
     clock,
     logger,
@@ -213,11 +229,13 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
       maxArtifactBytes,
       corsOrigins,
       hsts: config.tls !== undefined,
+      ownSafety,
     },
     admission,
     { draining: draining.signal, shutdown: stopping.signal },
   );
   await engine.start();
+  ownSafety.start();
   await restWorkers.start();
   const tls = config.tls && (await readTlsPair(config.tls));
   const onError = (error: Error) => logger.error({ err: error }, 'a connection could not be accepted');
@@ -230,6 +248,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     onError,
     ...(tls ? { tls } : {}),
   }).catch(async (error: unknown) => {
+    ownSafety.stop();
     engine.stop();
     restWorkers.stop();
     await store.close();
@@ -283,6 +302,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
       pruning.stop();
       sourcePruning.stop();
       workerWatch.stop();
+      ownSafety.stop();
       feed.close();
       await natsPublisher?.stop();
       await store.close();

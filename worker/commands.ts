@@ -11,6 +11,7 @@ import type { BotRegistry } from './bots/bot-registry.ts';
 import type { EngineHealth } from './engine/engine-watch.ts';
 import type { StrayDecisions } from './engine/stray-decisions.ts';
 import type { RuntimeKind } from './runtime/container-runtime.ts';
+import type { ToldSafety } from './safety/told-safety.ts';
 import type { Tails } from './session/tails.ts';
 import type { WorkerCommands } from './session/worker-commands.ts';
 import type { StateDir } from './state/state-dir.ts';
@@ -23,6 +24,7 @@ export interface CommandParts {
   readonly health: () => EngineHealth;
   readonly runtimeKind: RuntimeKind;
   readonly labels: Labels;
+  readonly safety: ToldSafety;
   readonly logger: Logger;
 }
 
@@ -61,12 +63,15 @@ export function createWorkerCommands({ state, registry, health, logger, ...parts
         ...(state.history.heard ? { heard: state.history.heard } : {}),
         ready,
         notReadyReason: reason,
+        safety: parts.safety.all(),
       });
     },
     observationOf: (bot) => registry.observationOf(bot),
     heartbeat() {
       const { ready, reason } = health();
-      return create(HeartbeatSchema, { ready, notReadyReason: reason, builds: registry.builds });
+      const safety = parts.safety.news();
+      const builds = registry.builds;
+      return create(HeartbeatSchema, { ready, notReadyReason: reason, builds, ...(safety && { safety }) });
     },
     objectionTo(storeId) {
       if (storeId === '' || storeId === state.storeId()) return undefined;

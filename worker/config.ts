@@ -2,6 +2,7 @@
 
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { developmentTokens } from '#common/development-tokens.ts';
 import {
   absolutePath,
   BadValue,
@@ -10,6 +11,7 @@ import {
   type ConfigOf,
   choice,
   custom,
+  flag,
   path,
   plainText,
   readConfig,
@@ -337,6 +339,10 @@ export const workerVariables = {
       return value === undefined ? undefined : value === '1';
     },
   ),
+  strangers: flag({
+    name: 'STRANGERS',
+    doc: '1 for users you do not know: no container is made for a bot while one of the safety checks of this worker fails.',
+  }),
   dataDir: path({ name: 'DATA_DIR', doc: 'Folder for state; the worker uses the subfolder worker.' }, './.data'),
   logLevel: choice({ name: 'LOG_LEVEL', doc: 'Lowest severity that is logged.' }, logLevels, 'info'),
 };
@@ -364,7 +370,7 @@ export function readWorkerConfig(env: NodeJS.ProcessEnv): WorkerConfig {
   }
   return {
     ...raw,
-    workerToken: workerToken ?? new Secret('test-worker-token'),
+    workerToken: workerToken ?? new Secret(developmentTokens.WORKER_TOKEN),
     dir: join(dataDir, 'worker'),
     // Two at least: of one, nothing could be kept free for others.
     buildSlots: Math.max(2, Math.floor(availableParallelism() / 2)),

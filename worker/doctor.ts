@@ -14,14 +14,13 @@ import { ProblemError } from '#common/problem.ts';
 import { readWorkerConfig, type WorkerConfig } from './config.ts';
 import { defaultDockerHost } from './runtime/docker/docker-host.ts';
 import { createFindAddresses } from './runtime/docker/egress/addresses.ts';
-import { type Place, placeOfUrl } from './runtime/docker/egress/places.ts';
-import { type Probe, proveEgress } from './runtime/docker/egress/prove.ts';
+import { placeOfUrl } from './runtime/docker/egress/places.ts';
+import { botApi, type Probe, proveEgress } from './runtime/docker/egress/prove.ts';
 import { createEngineClient } from './runtime/docker/engine-client.ts';
 import { createBotNetworks } from './runtime/docker/network.ts';
 import { readFileIfAny } from './state/atomic-file.ts';
 
 const limitMs = 180_000;
-const botApi: Place = { host: 'api.telegram.org', port: 443 };
 
 /** What is wrong before anything can be tried; the probes otherwise. */
 async function examine(config: WorkerConfig, signal: AbortSignal): Promise<readonly Probe[] | string> {

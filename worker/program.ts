@@ -14,7 +14,7 @@ import { fairSemaphore } from '#common/waiting/semaphore.ts';
 import { withTimeLimit } from '#common/waiting/time-limit.ts';
 import { createBotRecords } from './bots/bot-records.ts';
 import { BotRegistry } from './bots/bot-registry.ts';
-import { createWorkerCommands } from './commands.ts';
+import { type Commands, createWorkerCommands } from './commands.ts';
 import type { WorkerConfig } from './config.ts';
 import { createAskTelegram } from './diagnosis/ask-telegram.ts';
 import { createPreflight, noPreflight, preflightBase } from './diagnosis/preflight.ts';
@@ -28,6 +28,9 @@ import { secretValues } from './logs/masking.ts';
 import { createRuntime, type RuntimeParts } from './make-runtime.ts';
 import { sayHealth, warnAboutSettings } from './notices.ts';
 import type { ContainerRuntime } from './runtime/container-runtime.ts';
+import { createSafetyWatch, type SafetyWatch } from './safety/safety-watch.ts';
+import { createStartGate, type GateState, openGate, type StartGate } from './safety/start-gate.ts';
+import { createToldSafety } from './safety/told-safety.ts';
 import { ArtifactCache, defaultCacheMaxBytes } from './session/artifact-cache.ts';
 import { complaintOf } from './session/complaints.ts';
 import { probe } from './session/probe.ts';
@@ -134,7 +137,24 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
   await mkdir(fetchDir, { mode: 0o700 });
   const base = preflightBase(config.telegramPreflight, config.telegramApiBase);
   const sealedTo = (key: BotKey) => `secrets of ${botKeyText(key)}`;
-  const registry = new BotRegistry({
+  let gateBefore: GateState = 'waits';
+  const safety: SafetyWatch | undefined = config.strangers
+    ? createSafetyWatch({
+        runtime,
+        settings: config,
+        clock,
+        logger,
+        random,
+        onReport: () => {
+          const gate = startGate();
+          if (gate !== gateBefore) registry.gateMoved();
+          gateBefore = gate;
+          uplink.beat(commands.heartbeat());
+        },
+      })
+    : undefined;
+  const startGate: StartGate = safety === undefined ? openGate : createStartGate(safety);
+  const registry: BotRegistry = new BotRegistry({
     logs,
     lookup,
     resendResult: (taskId) => uplink.resendResult(taskId),
@@ -156,6 +176,7 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
       quickSlots: fairSemaphore(config.buildSlots),
       artifacts,
       fetching: { dir: fetchDir, allow: config.fetchAllow, clock },
+      startGate,
       preflight: base === undefined ? noPreflight : createPreflight(base, createAskTelegram(base, clock)),
       tokenClaims: createTokenClaims(() => uplink.channel),
       records: createBotRecords(state.botsDir, logger),
@@ -190,7 +211,7 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
       else uplink.beat(commands.heartbeat());
     },
   });
-  const commands = createWorkerCommands({
+  const commands: Commands = createWorkerCommands({
     state,
     registry,
     strays,
@@ -198,6 +219,7 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
     health: () => watch.health,
     runtimeKind: runtime.kind,
     labels: config.labels,
+    safety: createToldSafety(safety, clock),
     logger,
   });
   const stopping = new AbortController();
@@ -208,6 +230,7 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
   };
   const endAll = async () => {
     stopping.abort();
+    safety?.stop();
     // First no more commands come in, then nothing acts, then the runtime and the files are released. Each step is bounded, so
     // that a hung engine or disk does not hold up the steps after it.
     const endMs = clock.monotonicMs() + shutdownMs;
@@ -228,6 +251,7 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
   };
   try {
     await watch.start();
+    safety?.start();
     await registry.adopt();
     uplink.start(commands);
     inBackground(logs.keepSweeping(stopping.signal), (error) =>

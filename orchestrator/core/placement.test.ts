@@ -6,6 +6,7 @@ const worker = (workerId: string, extra: Partial<Candidate> = {}): Candidate => 
   workerId,
   ready: true,
   notReadyReason: '',
+  startsRefused: false,
   silentMs: 0,
   cordoned: false,
   capabilities: ['mode.simple', 'language.python'],

@@ -6,6 +6,8 @@ export interface Candidate {
   readonly ready: boolean;
   /** Why it is not ready, for people. */
   readonly notReadyReason: string;
+  /** True: no new containers are made there. Why is for its operator alone. */
+  readonly startsRefused: boolean;
   /** How long it has been silent; 0 while that is within bounds. */
   readonly silentMs: number;
   /** True: the operator wants no more bots there. */
@@ -36,6 +38,8 @@ export interface Wanted {
   readonly capabilities: readonly string[];
   readonly labels: Labels;
   readonly home: Home | undefined;
+  /** True when it may do with the container that it has. */
+  readonly keepsContainer?: boolean;
 }
 
 export type Placement =
@@ -68,6 +72,9 @@ function passingObjection(worker: Candidate, wanted: Wanted): string | undefined
   const { workerId } = worker;
   if (worker.silentMs > 0) return `${workerId} has not been heard from for ${Math.round(worker.silentMs / 1000)} s`;
   if (!worker.ready) return `${workerId} is not ready (${worker.notReadyReason || 'no reason given'})`;
+  if (worker.startsRefused && wanted.keepsContainer !== true) {
+    return `${workerId} starts no new bots now, because one of its safety checks fails`;
+  }
   const freeMemory = worker.memoryBytes - worker.reservedMemoryBytes;
   if (freeMemory < wanted.memoryBytes) {
     const mb = (bytes: number) => Math.round(bytes / 1024 / 1024);

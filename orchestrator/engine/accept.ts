@@ -10,6 +10,7 @@ import { anyCarries } from '../core/placement.ts';
 import { checkQuota, mayRun } from '../core/quota.ts';
 import type { BotRecord, JobRecord } from '../core/records.ts';
 import { takesOver } from '../core/takeover.ts';
+import { startsRefused } from '../safety/starts-refused.ts';
 import type { Reading } from '../store/tables.ts';
 import { advance, queue } from './advance.ts';
 import type { Change } from './change.ts';
@@ -79,6 +80,7 @@ export function acceptJob(context: EngineContext, change: Change, request: NewJo
   const { userId, blueprint, botId, input, spec, idempotency } = request;
   const key = { userId, botId };
   const existing = botIfAllowed(context, change.tx, request);
+  checkSafety(context, request, existing);
   takeArtifact(context, change, request);
   const wanted = wantedNow(context, change.tx, request, existing);
   if (wanted !== undefined) checkTokens(context, change.tx, request, wanted);
@@ -103,8 +105,23 @@ export function acceptJob(context: EngineContext, change: Change, request: NewJo
 
 /** Refuses what acceptJob would refuse whatever the artifact holds, so that nobody uploads it for nothing. Writes nothing. */
 export function checkRequest(context: EngineContext, tx: Reading, request: NewJob): void {
-  const wanted = wantedNow(context, tx, request, botIfAllowed(context, tx, request));
+  const existing = botIfAllowed(context, tx, request);
+  checkSafety(context, request, existing);
+  const wanted = wantedNow(context, tx, request, existing);
   if (wanted !== undefined) checkTokens(context, tx, request, wanted);
+}
+
+/**
+ * Refuses what needs a new container when nobody may make one: the orchestrator lets nobody, or no worker that is connected would. Where
+ * some would, the job waits for one of them.
+ */
+function checkSafety({ fleet }: EngineContext, { input, spec }: NewJob, bot: BotRecord | undefined): void {
+  const needsContainer = spec !== undefined || (input.action === 'restart' && !(bot !== undefined && mayRun(bot)));
+  if (!needsContainer) return;
+  const home = typeof bot?.workerId === 'string' ? fleet.liveOne(bot.workerId) : undefined;
+  const workers = home === undefined ? fleet.live() : [home];
+  const isRefused = workers.length > 0 && workers.every((worker) => worker.startsRefused);
+  if (fleet.startsRefused() || isRefused) throw new ProblemError(startsRefused());
 }
 
 /** Stores the artifact that came with the request, or makes sure that the one it names is there. */

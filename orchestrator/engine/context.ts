@@ -12,6 +12,8 @@ export interface LiveWorker {
   readonly workerId: string;
   readonly ready: boolean;
   readonly notReadyReason: string;
+  /** True: no new containers are made there, because it is not known to be safe for strangers' bots. */
+  readonly startsRefused: boolean;
   /** How long it has been silent; 0 while that is within bounds. */
   readonly silentMs: number;
   readonly capabilities: readonly string[];
@@ -27,6 +29,8 @@ export interface FleetView {
   liveOne(workerId: string): LiveWorker | undefined;
   /** Whether it has been silent for so long (10 s) that the state of its bots is unknown. */
   isSilent(workerId: string): boolean;
+  /** Whether nothing new is started anywhere, because a safety check of the orchestrator itself fails. */
+  startsRefused(): boolean;
   /** Adds what only the fleet knows. */
   view(bot: BotView['bot']): BotView;
 }

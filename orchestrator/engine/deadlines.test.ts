@@ -38,6 +38,7 @@ test('a job whose deadline passes while the disk is full ends when there is room
     fleet: {
       live: () => [],
       liveOne: () => undefined,
+      startsRefused: () => false,
       isSilent: () => false,
       view: () => {
         throw new Error('not asked for');

@@ -85,7 +85,7 @@ export function place(context: EngineContext, change: Change, job: JobRecord, bo
           all.filter(({ workerId }) => workerId !== bot.workerId),
           { ...wanted, home: undefined },
         )
-      : planPlacement(all, { ...wanted, home });
+      : planPlacement(all, { ...wanted, home, keepsContainer: stays && work.decides === 'restart' });
   if (!plan.placed) return wait(change, job, plan.reason);
   const ready = takesOver(job) ? takeOver(context, change, to, plan.workerId) : job;
   return ready === undefined

@@ -12,6 +12,7 @@ import type { Labels } from '#common/labels.ts';
 import type { SessionResponse } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { ShownBot } from '../core/records.ts';
 import type { FleetPort, LiveWorker } from '../engine/context.ts';
+import { type WorkerSafety, whyUnsafe } from '../safety/worker-safety.ts';
 import type { BotView } from '../views/bot-view.ts';
 import type { DesiredTold } from './desired.ts';
 import type { SendQueue } from './send-queue.ts';
@@ -29,11 +30,14 @@ export interface SessionFacts {
   readonly memoryBytes: number;
   readonly cpuMillis: number;
   readonly queue: SendQueue;
+  /** What it has said of its own safety; undefined for one that says nothing. */
+  readonly safety: WorkerSafety | undefined;
   /** What it was told of what it should run; undefined for one that is told everything each time. */
   readonly told: DesiredTold | undefined;
 }
 
-interface Session extends SessionFacts {
+interface Session extends Omit<SessionFacts, 'safety'> {
+  safety: WorkerSafety | undefined;
   ready: boolean;
   notReadyReason: string;
 }
@@ -54,6 +58,10 @@ export interface Presence {
   readonly connected: boolean;
   readonly ready: boolean;
   readonly notReadyReason: string;
+  /** What it last said of its own safety in this session. */
+  readonly safety: WorkerSafety | undefined;
+  /** Why no new bots are started on it, for the operator; undefined when they are. */
+  readonly unsafe: string | undefined;
   /** How long it has been silent; undefined when it was not seen since this process began. */
   readonly silentMs: number | undefined;
   readonly suspect: boolean;
@@ -71,6 +79,13 @@ export class FencedError extends Error {
 
 /** What is wrong with a bot as the orchestrator has it; shown as its reason. Usually undefined. */
 export type OddityOf = (bot: ShownBot) => string | undefined;
+
+export interface SafetyRules {
+  /** Whether workers have to prove themselves. */
+  readonly strangers: boolean;
+  /** Whether the orchestrator's own safety checks hold. */
+  readonly ownHold: () => boolean;
+}
 
 // Per worker; more than a few means that somebody starts copies of it over and over.
 const fencedMax = 64;
@@ -91,16 +106,19 @@ export class Fleet implements FleetPort {
   readonly #fenced = new Map<string, Set<string>>();
   readonly #startedAt: number;
   readonly #oddityOf: OddityOf;
+  readonly #safetyRules: SafetyRules;
 
   constructor(
     clock: Clock,
     times: FleetTimes,
     runtimes: Iterable<readonly [string, string]>,
     oddityOf: OddityOf = () => undefined,
+    safetyRules: SafetyRules = { strangers: false, ownHold: () => true },
   ) {
     this.#clock = clock;
     this.#times = times;
     this.#oddityOf = oddityOf;
+    this.#safetyRules = safetyRules;
     this.#startedAt = clock.monotonicMs();
     for (const [workerId, runtime] of runtimes) this.#runtimes.set(workerId, runtime);
   }
@@ -153,16 +171,21 @@ export class Fleet implements FleetPort {
     this.#lastSeen.set(workerId, this.#clock.monotonicMs());
   }
 
-  /** Takes a heartbeat; true when the worker has just become ready, or was silent for long. */
-  heartbeat(facts: SessionFacts, ready: boolean, notReadyReason: string): boolean {
+  /**
+   * Takes a heartbeat; true when the worker has just become ready or safe, or was silent for long. `safety`: as it is now; undefined
+   * when nothing new is said of it.
+   */
+  heartbeat(facts: SessionFacts, ready: boolean, notReadyReason: string, safety?: WorkerSafety): boolean {
     const wasQuiet = this.#wasQuiet.delete(facts.workerId) || this.#isQuiet(facts.workerId);
     this.heard(facts);
     const session = this.#sessions.get(facts.workerId);
     if (session === undefined || session.sessionId !== facts.sessionId) return false;
     const becameReady = ready && (!session.ready || wasQuiet);
+    const wasRefused = this.#whyUnsafe(session) !== undefined;
+    if (safety !== undefined) session.safety = safety;
     session.ready = ready;
     session.notReadyReason = notReadyReason;
-    return becameReady;
+    return becameReady || (wasRefused && this.#whyUnsafe(session) === undefined);
   }
 
   live(): readonly LiveWorker[] {
@@ -179,6 +202,7 @@ export class Fleet implements FleetPort {
       workerId: session.workerId,
       ready: session.ready,
       notReadyReason: session.notReadyReason,
+      startsRefused: !this.#safetyRules.ownHold() || this.#whyUnsafe(session) !== undefined,
       silentMs: this.#isQuiet(session.workerId) ? this.#silenceMs(session.workerId) : 0,
       capabilities: session.capabilities,
       labels: session.labels,
@@ -187,12 +211,22 @@ export class Fleet implements FleetPort {
     };
   }
 
+  #whyUnsafe({ safety }: Session): string | undefined {
+    return whyUnsafe(safety, this.#safetyRules.strangers, this.#clock.monotonicMs());
+  }
+
+  startsRefused(): boolean {
+    return !this.#safetyRules.ownHold();
+  }
+
   presence(workerId: string): Presence {
     const session = this.#sessions.get(workerId);
     return {
       connected: session !== undefined,
       ready: session?.ready ?? false,
       notReadyReason: session?.notReadyReason ?? '',
+      safety: session?.safety,
+      unsafe: session === undefined ? undefined : this.#whyUnsafe(session),
       silentMs: this.#lastSeen.has(workerId) ? Math.round(this.#silenceMs(workerId)) : undefined,
       suspect: this.#isQuiet(workerId),
       away: session === undefined || this.isSilent(workerId),

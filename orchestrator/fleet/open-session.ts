@@ -9,6 +9,7 @@ import { refuse } from '#common/problem.ts';
 import { protocolMax, protocolMin } from '#common/version.ts';
 import type { Hello, SessionRequest, SessionResponse } from '#gen/botrunner/v1/worker_service_pb.js';
 import { shortName, shortReason } from '../core/worker-words.ts';
+import { workerSafety } from '../safety/worker-safety.ts';
 import { wantBotsOfWorker, wantWorker } from '../store/want.ts';
 import { tellAll, toldNothing, wholeSet } from './desired.ts';
 import type { SessionFacts } from './fleet.ts';
@@ -74,6 +75,7 @@ async function openSession(
     memoryBytes: Number(hello.capacity?.memoryBytes ?? 0),
     cpuMillis: hello.capacity?.cpuMillis ?? 0,
     queue: new SendQueue(),
+    safety: hello.safety && workerSafety(hello.safety, clock.monotonicMs()),
     told: knowsChanges ? toldNothing() : undefined,
   };
   fleet.assertNotFenced(workerId, facts.bootId);

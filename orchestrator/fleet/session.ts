@@ -22,6 +22,7 @@ import {
 import { shortReason } from '../core/worker-words.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { BuildOutputHub } from '../logs/build-output-hub.ts';
+import { workerSafety } from '../safety/worker-safety.ts';
 import type { Store } from '../store/store.ts';
 import { wantWorker } from '../store/want.ts';
 import type { Adoption } from './adoption.ts';
@@ -130,8 +131,9 @@ export class Session implements MessagesOwner<SessionRequest>, Taker<SessionRequ
     const { fleet, engine } = this.#deps;
     const { body } = message;
     if (body.case === 'heartbeat') {
-      const { ready, notReadyReason } = body.value;
-      return fleet.heartbeat(this.#facts, ready, shortReason(notReadyReason)) ? engine.placeWaiting() : undefined;
+      const { ready, notReadyReason, safety } = body.value;
+      const now = safety && workerSafety(safety, this.#deps.clock.monotonicMs());
+      return fleet.heartbeat(this.#facts, ready, shortReason(notReadyReason), now) ? engine.placeWaiting() : undefined;
     }
     fleet.heard(this.#facts);
     const handled =

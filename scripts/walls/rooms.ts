@@ -4,7 +4,7 @@
  * beside those folders.
  */
 export const floors: Readonly<Record<string, readonly (readonly string[])[]>> = {
-  common: [['ignore', 'requirements', 'start', 'waiting'], ['.']],
+  common: [['checks'], ['ignore', 'requirements', 'start', 'waiting'], ['.']],
   orchestrator: [
     ['.'],
     ['server'],
@@ -12,14 +12,14 @@ export const floors: Readonly<Record<string, readonly (readonly string[])[]>> = 
     ['fleet'],
     ['logs', 'requests'],
     ['engine'],
-    ['store', 'views'],
+    ['store', 'views', 'safety'],
     ['core'],
   ],
   worker: [
     ['.'],
     ['session'],
     ['bots'],
-    ['engine', 'fetch', 'logs'],
+    ['engine', 'fetch', 'logs', 'safety'],
     ['runtime'],
     ['images'],
     ['diagnosis', 'state'],
@@ -50,6 +50,8 @@ export const pureFiles: readonly string[] = [
   'orchestrator/store/{batch,decide,rehearsal,tables,want}.ts',
   'orchestrator/store/workspace/**',
   'orchestrator/views/*.ts',
+  'orchestrator/safety/{starts-refused,worker-safety}.ts',
+  'common/checks/check.ts',
   'worker/bots/converge.ts',
   'worker/bots/restart-policy.ts',
   'worker/diagnosis/causes.ts',

@@ -191,6 +191,11 @@ export class BotActor {
     this.#bell.ring();
   }
 
+  /** The gate may be open now, or closed. */
+  gateMoved(): void {
+    this.#bell.ring();
+  }
+
   /** An engine event about the container. Those of one container come in order, so one that reports a known state is no news. */
   happened(kind: RuntimeEvent['kind']): void {
     const { heard } = this.#memory;
@@ -367,7 +372,7 @@ export class BotActor {
   }
 
   #situation(): Situation {
-    return situationOf(this.#memory, this.#now(), this.#task !== undefined);
+    return situationOf(this.#memory, this.#now(), this.#task !== undefined, this.#context.startGate());
   }
 
   #now(): number {

@@ -10,6 +10,7 @@ import type { FetchParts } from '../fetch/fetched.ts';
 import type { BotLog } from '../logs/bot-log.ts';
 import type { ContainerFacts, ContainerRuntime } from '../runtime/container-runtime.ts';
 import type { Stray } from '../runtime/strays.ts';
+import type { StartGate } from '../safety/start-gate.ts';
 import type { TaskReports } from './active-task.ts';
 import type { BotRecords } from './bot-records.ts';
 import type { Artifacts } from './image-preparation.ts';
@@ -33,6 +34,7 @@ export interface WorkerContext {
   readonly artifacts: Artifacts;
   /** How sources are fetched from elsewhere. */
   readonly fetching: FetchParts;
+  readonly startGate: StartGate;
   readonly preflight: Preflight;
   readonly tokenClaims: TokenClaims;
   readonly records: BotRecords;

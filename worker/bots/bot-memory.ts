@@ -6,6 +6,7 @@ import type { Secret } from '#common/secret.ts';
 import { type Diagnosis, recallDiagnosis } from '../diagnosis/diagnosis.ts';
 import type { ContainerFacts, RuntimeEvent } from '../runtime/container-runtime.ts';
 import type { Stray } from '../runtime/strays.ts';
+import type { GateState } from '../safety/start-gate.ts';
 import type { Failure, KeptBot, RunId } from './bot-records.ts';
 import type { Container, Settled, Situation } from './converge.ts';
 import { type DecisionOrder, type DesiredBot, isSameDecision } from './desired.ts';
@@ -146,7 +147,7 @@ export function runnableSpec({ spec, record }: BotMemory): RunnableSpec | undefi
 }
 
 /** `hasTask`: a user waits for this very decision. */
-export function situationOf(memory: BotMemory, nowMs: number, hasTask: boolean): Situation {
+export function situationOf(memory: BotMemory, nowMs: number, hasTask: boolean, gate: GateState): Situation {
   const { record, container, stale, watch, preparing, imageReady, pausedUntilMs, cleaned } = memory;
   const { desired } = record;
   const mustAsk = memory.suspected?.confirmed === false && nowMs >= memory.suspected.askAtMs;
@@ -167,7 +168,14 @@ export function situationOf(memory: BotMemory, nowMs: number, hasTask: boolean):
     pausedUntilMs,
     makeAgainAtMs: memory.making.againAtMs,
     cleaned,
+    gate: isBeingReplaced(memory) ? 'open' : gate,
   };
+}
+
+/** A container was stopped to make way for another, as it may while the gate is open: then the other has to follow. */
+function isBeingReplaced({ record, container, replacing }: BotMemory): boolean {
+  if (replacing || typeof container === 'string') return replacing;
+  return container.status === 'exited' && record.endedForRestart === runIdOf(container);
 }
 
 /** Whether an image is kept that the bot does not go back to any more: what should run runs, and has stayed up. */

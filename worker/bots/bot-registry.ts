@@ -84,6 +84,10 @@ export class BotRegistry {
     for (const actor of this.#actors.values()) actor.engineReturned();
   }
 
+  gateMoved(): void {
+    for (const actor of this.#actors.values()) actor.gateMoved();
+  }
+
   /** DesiredSet.version as far as it was applied in this session. */
   get desiredVersion(): bigint {
     return this.#version;

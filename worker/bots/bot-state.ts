@@ -85,6 +85,7 @@ const afterFailures = ({ failures, trouble }: Making): string =>
   failures === 0 ? '' : `the image is not ready yet, attempt ${failures + 1} follows; the last one failed: ${trouble}`;
 
 const waitsForTokens = 'it is built, and is waiting for the other bot to release the Telegram token';
+const waitsForChecks = 'waiting for the safety checks of its worker';
 const waitsForBuild = 'waiting for another build on this worker to finish';
 
 function withoutContainer({ situation, record, phase }: Known): Told {
@@ -95,6 +96,7 @@ function withoutContainer({ situation, record, phase }: Known): Told {
   if (phase === 'waiting') return { state: BotState.PENDING, reason: waitsForBuild };
   if (phase === 'tokens') return { state: BotState.PENDING, reason: waitsForTokens };
   if (phase === 'fetching') return { state: BotState.PENDING, reason: 'the source is being fetched' };
+  if (situation.gate !== 'open') return { state: BotState.PENDING, reason: waitsForChecks };
   if (situation.specKnown) return { state: BotState.STARTING, reason: '' };
   return record.startedGeneration > 0n
     ? { state: BotState.LOST, reason: 'its container is gone' }

@@ -32,6 +32,7 @@ const situation = (part: Partial<Situation>): Situation => ({
   watchUntilMs: undefined,
   pausedUntilMs: undefined,
   cleaned: false,
+  gate: 'open',
   ...part,
 });
 
@@ -49,6 +50,36 @@ describe('the next step', () => {
     ],
     ['does nothing about a bot that nobody asked for', { desired: undefined }, rest],
     ['makes the image', {}, { kind: 'prepare' }],
+    ['makes none while it is not known to be safe', { gate: 'waits' }, rest],
+    ['nor a container', { gate: 'waits', imageReady: true }, rest],
+    ['and starts none for the first time', { gate: 'closed', container: container('created') }, rest],
+    [
+      'leaves what runs alone, though a newer one is ready',
+      { gate: 'waits', imageReady: true, container: container('running', 1n) },
+      rest,
+    ],
+    [
+      'starts what crashed again, whatever the gate',
+      { gate: 'closed', container: container('ended', 2n, crashed(900)) },
+      { kind: 'start', again: true },
+    ],
+    [
+      'restarts what needs no new container, whatever the gate',
+      { gate: 'closed', restart: true, outdated: false, container: container('running') },
+      { kind: 'stop' },
+    ],
+    [
+      'does not stop one that a restart would have to replace',
+      { gate: 'closed', restart: true, outdated: true, imageReady: true, container: container('running') },
+      rest,
+    ],
+    ['lets an image be finished while it waits', { gate: 'waits', preparing: 2n }, rest],
+    ['gives it up when the gate is closed', { gate: 'closed', preparing: 2n }, { kind: 'cancel-prepare' }],
+    [
+      'stops a bot whatever the gate',
+      { gate: 'closed', desired: desire('stopped'), container: container('running') },
+      { kind: 'stop' },
+    ],
     ['makes nothing beside a container that is not its own', { stray: 'running', imageReady: true }, rest],
     ['not even beside one that has ended', { stray: 'ended' }, rest],
     ['and removes nothing', { stray: 'running', desired: desire('removed') }, rest],

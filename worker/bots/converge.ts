@@ -6,7 +6,10 @@
  * 2. Nothing is started once the bot must not run.
  * 3. Beside a container of the bot that is not this worker's, nothing is made and nothing removed.
  * 4. What has failed for good is not tried again until something new is decided.
+ * 5. While the gate is not open, no container is made, none is stopped to make way for another, and no image is begun; what exists is
+ *    supervised as ever.
  */
+import type { GateState } from '../safety/start-gate.ts';
 import type { DesiredBot } from './desired.ts';
 
 /** What the supervisor made of an ended container. */
@@ -49,6 +52,7 @@ export interface Situation {
   readonly makeAgainAtMs?: number;
   /** Whether images, and the log if it must go, are removed; for removed and absent. */
   readonly cleaned: boolean;
+  readonly gate: GateState;
 }
 
 export type ConvergeStep =
@@ -90,23 +94,36 @@ export function nextStep(situation: Situation): ConvergeStep {
 function isWanted(situation: Situation, revision: bigint): boolean {
   const { desired, failed, container } = situation;
   if (desired?.kind !== 'running' || failed || desired.revision !== revision) return false;
+  // An image that is being made need not be thrown away for what may pass.
+  if (situation.gate === 'closed') return false;
   return container === 'unknown' || container === 'none' || container.revision !== revision || mustReplace(situation);
+}
+
+/** Whether what is desired cannot be without a container that has never run. */
+export function needsContainer(situation: Situation): boolean {
+  const { desired, container } = situation;
+  if (desired?.kind !== 'running' || container === 'unknown') return false;
+  if (container === 'none' || container.revision !== desired.revision) return true;
+  return container.status === 'created' || mustReplace(situation);
 }
 
 /** A restart takes the same container, unless the platform would make it differently today. */
 const mustReplace = ({ restart, outdated }: Situation): boolean => restart && outdated === true;
 
 function towardsRunning(situation: Situation, desired: DesiredBot): ConvergeStep {
-  const { container, imageReady, preparing, specKnown, failed, startAgain, restart, outdated } = situation;
+  const { container, imageReady, preparing, specKnown, failed, startAgain, restart, outdated, gate } = situation;
   if (container === 'unknown') return { kind: 'look' };
   if (container !== 'none' && container.revision === desired.revision && !mustReplace(situation)) {
-    if (container.status === 'created') return failed ? { kind: 'remove' } : { kind: 'start', again: false };
+    if (container.status === 'created') {
+      if (failed) return { kind: 'remove' };
+      return gate === 'open' ? { kind: 'start', again: false } : rest();
+    }
     if (restart && specKnown && outdated === undefined) return { kind: 'compare' };
     if (restart && container.status === 'running') return { kind: 'stop' };
     if (container.status === 'ended' && startAgain) return { kind: 'start', again: false };
     return supervise(situation, container);
   }
-  const canReplace = specKnown && !failed;
+  const canReplace = specKnown && !failed && gate === 'open';
   if (canReplace && imageReady) {
     if (container === 'none') return { kind: 'create' };
     return { kind: container.status === 'running' ? 'stop' : 'remove' };

@@ -2,7 +2,7 @@
 import { type Problem, problem } from '#common/problem.ts';
 import { failureOf, type Making } from './bot-memory.ts';
 import type { KeptBot } from './bot-records.ts';
-import type { Settled, Situation } from './converge.ts';
+import { needsContainer, type Settled, type Situation } from './converge.ts';
 
 export type Judgement =
   | { readonly kind: 'pending' }
@@ -37,6 +37,7 @@ export function judgeTask(
       ? { kind: 'failed', problem: deadlineProblem('The bot was not stopped in time.', trouble) }
       : pending;
   }
+  if (situation.gate === 'closed' && needsContainer(situation)) return { kind: 'failed', problem: unsafe() };
   const failure = failureOf(record);
   if (failure) return { kind: 'failed', problem: failure.problem };
   if (typeof container !== 'string' && container.revision === desired.revision) {
@@ -69,6 +70,10 @@ const mustDecide = ({ desired, stray }: Situation): boolean =>
 
 const notOwned = (strayReason: string): Problem =>
   problem('CONTAINER_NOT_OWNED', `Nothing was done to the bot: ${strayReason}`);
+
+/** For the bot's user: nothing of it says what is wrong with this machine. */
+const unsafe = (): Problem =>
+  problem('SAFETY_CHECK_FAILED', 'No new bots are started on this worker now, because one of its safety checks fails.');
 
 const deadlineProblem = (message: string, trouble: string): Problem =>
   trouble ? problem('CONTAINER_ERROR', `${message} ${sentence(trouble)}`) : problem('DEADLINE_EXCEEDED', message);

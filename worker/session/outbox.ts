@@ -84,7 +84,9 @@ export class Outbox {
   }
 
   heartbeat(heartbeat: Heartbeat): void {
-    this.#heartbeat = heartbeat;
+    // One that has not been sent yet may say what a later one does not repeat.
+    const { safety = this.#heartbeat?.safety } = heartbeat;
+    this.#heartbeat = safety === undefined ? heartbeat : { ...heartbeat, safety };
     this.#bell.ring();
   }
 

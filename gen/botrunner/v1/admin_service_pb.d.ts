@@ -8,6 +8,7 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import type { Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Capacity, StrayContainer, StrayOutcome } from "./worker_service_pb.js";
+import type { SafetyReport } from "./safety_pb.js";
 
 /**
  * Describes the file botrunner/v1/admin_service.proto.
@@ -329,6 +330,20 @@ export declare type Worker = Message<"botrunner.v1.Worker"> & {
    * @generated from field: int32 strays = 18;
    */
   strays: number;
+
+  /**
+   * What the worker last said of its own safety; absent when it has not said anything since this orchestrator began.
+   *
+   * @generated from field: botrunner.v1.SafetyReport safety = 30;
+   */
+  safety?: SafetyReport | undefined;
+
+  /**
+   * True: no new bots are started on it, because its safety checks do not all hold, or were not made. What runs there runs on.
+   *
+   * @generated from field: bool starts_refused = 31;
+   */
+  startsRefused: boolean;
 };
 
 /**
@@ -770,6 +785,40 @@ export declare type AdoptStraysResponse = Message<"botrunner.v1.AdoptStraysRespo
 export declare const AdoptStraysResponseSchema: GenMessage<AdoptStraysResponse>;
 
 /**
+ * Asks for the orchestrator's own safety checks.
+ *
+ * @generated from message botrunner.v1.CheckSafetyRequest
+ */
+export declare type CheckSafetyRequest = Message<"botrunner.v1.CheckSafetyRequest"> & {
+};
+
+/**
+ * Describes the message botrunner.v1.CheckSafetyRequest.
+ * Use `create(CheckSafetyRequestSchema)` to create a new message.
+ */
+export declare const CheckSafetyRequestSchema: GenMessage<CheckSafetyRequest>;
+
+/**
+ * The orchestrator's own safety checks.
+ *
+ * @generated from message botrunner.v1.CheckSafetyResponse
+ */
+export declare type CheckSafetyResponse = Message<"botrunner.v1.CheckSafetyResponse"> & {
+  /**
+   * What it has found out about itself.
+   *
+   * @generated from field: botrunner.v1.SafetyReport orchestrator = 1;
+   */
+  orchestrator?: SafetyReport | undefined;
+};
+
+/**
+ * Describes the message botrunner.v1.CheckSafetyResponse.
+ * Use `create(CheckSafetyResponseSchema)` to create a new message.
+ */
+export declare const CheckSafetyResponseSchema: GenMessage<CheckSafetyResponse>;
+
+/**
  * What a token may be used for.
  *
  * @generated from enum botrunner.v1.TokenScope
@@ -1080,6 +1129,16 @@ export declare const AdminService: GenService<{
     methodKind: "unary";
     input: typeof AdoptStraysRequestSchema;
     output: typeof AdoptStraysResponseSchema;
+  },
+  /**
+   * The orchestrator's own safety checks, made for this call. What workers have found out is in ListWorkers. Safe to repeat.
+   *
+   * @generated from rpc botrunner.v1.AdminService.CheckSafety
+   */
+  checkSafety: {
+    methodKind: "unary";
+    input: typeof CheckSafetyRequestSchema;
+    output: typeof CheckSafetyResponseSchema;
   },
 }>;
 

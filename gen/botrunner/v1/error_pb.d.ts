@@ -636,6 +636,13 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_REQUEST_TIMEOUT = 91;
    */
   REQUEST_TIMEOUT = 91,
+
+  /**
+   * With STRANGERS=1 no new bots are started while one of the safety checks does not hold. Bots that run are left alone.
+   *
+   * @generated from enum value: ERROR_REASON_SAFETY_CHECK_FAILED = 95;
+   */
+  SAFETY_CHECK_FAILED = 95,
 }
 
 /**

@@ -7,6 +7,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { ErrorDetail } from "./error_pb.js";
+import type { SafetyReport } from "./safety_pb.js";
 import type { BotSpec, BotState, DesiredState, DiskUse } from "./bot_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { LogEntry } from "./log_pb.js";
@@ -531,6 +532,14 @@ export declare type Hello = Message<"botrunner.v1.Hello"> & {
    * @generated from field: botrunner.v1.StoreMoment heard = 15;
    */
   heard?: StoreMoment | undefined;
+
+  /**
+   * What the worker has found out about its own safety; absent from one that checks nothing. An orchestrator with STRANGERS=1 places no
+   * bots on a worker without it, or of which a check has failed.
+   *
+   * @generated from field: botrunner.v1.SafetyReport safety = 20;
+   */
+  safety?: SafetyReport | undefined;
 };
 
 /**
@@ -830,6 +839,13 @@ export declare type Heartbeat = Message<"botrunner.v1.Heartbeat"> & {
    * @generated from field: int32 builds = 3;
    */
   builds: number;
+
+  /**
+   * As in Hello, after the checks were made again; absent when nothing is newer than what was said in this session.
+   *
+   * @generated from field: botrunner.v1.SafetyReport safety = 20;
+   */
+  safety?: SafetyReport | undefined;
 };
 
 /**

@@ -128,6 +128,7 @@ export class RestWorkers {
       memoryBytes: assumedMemoryBytes,
       cpuMillis: assumedCpuMillis,
       queue: worker.queue,
+      safety: undefined,
       told: undefined,
     };
     const member = { facts, worker };

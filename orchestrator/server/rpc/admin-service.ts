@@ -6,11 +6,12 @@ import { userIdPattern } from '#common/ids.ts';
 import { refuse } from '#common/problem.ts';
 import { type AdminService, TokenScope } from '#gen/botrunner/v1/admin_service_pb.js';
 import type { Scope, TokenRecord } from '../../core/records.ts';
+import { type AdminSafetyDeps, createAdminSafety } from './admin-safety.ts';
 import { createAdminStrays } from './admin-strays.ts';
 import { type AdminWorkersDeps, createAdminWorkers } from './admin-workers.ts';
 import { call } from './call.ts';
 
-export type AdminServiceDeps = AdminWorkersDeps & { readonly clock: Clock };
+export type AdminServiceDeps = AdminWorkersDeps & AdminSafetyDeps & { readonly clock: Clock };
 
 const scopes: Readonly<Record<Scope, TokenScope>> = {
   client: TokenScope.CLIENT,
@@ -38,6 +39,7 @@ export function createAdminService(deps: AdminServiceDeps): ServiceImpl<typeof A
   return {
     ...createAdminWorkers(deps),
     ...createAdminStrays(deps),
+    ...createAdminSafety(deps),
     createToken: call(deps, 'admin', async ({ userId, name, scope }) => {
       if (!userIdPattern.test(userId)) {
         refuse('INVALID_USER_ID', 'The user id is not valid.', { details: { field: 'user_id' }, example });

@@ -21,6 +21,7 @@ import type { Store } from '../../store/store.ts';
 import type { Reading } from '../../store/tables.ts';
 import { wantBotsOfWorker, wantWorker } from '../../store/want.ts';
 import type { WorkerCredentials } from '../worker-credentials.ts';
+import { safetyReport } from './admin-safety.ts';
 import { type AdminStraysDeps, decidableStrays } from './admin-strays.ts';
 import { call, stream } from './call.ts';
 
@@ -160,12 +161,15 @@ function show(deps: AdminWorkersDeps, tx: Reading, worker: WorkerRecord): Messag
     placed.filter(({ pendingTask }) => pendingTask !== null).length + tx.leftovers.ofWorker(workerId).length;
   const running = bots.filter(mayRun);
   const strays = decidableStrays(deps, tx, workerId).length;
+  const { safety, unsafe } = presence;
   const holder = presence.connected ? undefined : deps.adoption.holdersOf(workerId)[0];
   const lastSeenAt =
     presence.silentMs === undefined ? worker.lastSeenAt : Math.round(clock.wallMs()) - presence.silentMs;
   return {
     workerId,
-    ...withHolder(withStrays(withPending(stateOf(presence), pending), workerId, strays), holder),
+    ...withHolder(withStrays(withPending(withUnsafe(stateOf(presence), unsafe), pending), workerId, strays), holder),
+    startsRefused: unsafe !== undefined,
+    ...(safety && { safety: safetyReport(safety, clock.monotonicMs()) }),
     pending,
     strays,
     cordoned: tx.workers.isCordoned(workerId),
@@ -185,6 +189,13 @@ function show(deps: AdminWorkersDeps, tx: Reading, worker: WorkerRecord): Messag
     firstSeenAt: timestampFromMs(worker.firstSeenAt),
     lastSeenAt: timestampFromMs(lastSeenAt),
   };
+}
+
+/** Why it takes no new bots, though it could. */
+function withUnsafe<T extends { readonly reason: string }>(state: T, unsafe: string | undefined): T {
+  if (unsafe === undefined) return state;
+  const reason = `no new bots are started there, because ${unsafe}; see: avtomatika-bot doctor`;
+  return { ...state, reason: state.reason === '' ? reason : `${state.reason}; ${reason}` };
 }
 
 /** What waits for the worker belongs to the reason. */

@@ -81,6 +81,7 @@ export class SimulatedEngine {
     const fleet = {
       live: () => this.fleet.live(),
       liveOne: (workerId: string) => this.fleet.liveOne(workerId),
+      startsRefused: () => this.fleet.startsRefused(),
       isSilent: (workerId: string) => this.fleet.isSilent(workerId),
       view: (bot: Parameters<Fleet['view']>[0]) => this.fleet.view(bot),
     };

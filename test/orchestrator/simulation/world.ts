@@ -108,6 +108,7 @@ export class World extends SimulatedEngine {
       memoryBytes,
       cpuMillis: 64_000,
       queue,
+      safety: undefined,
       told: host.capabilities.includes('desired.changes') ? toldNothing() : undefined,
     };
     this.change(({ tx, now }) => {

@@ -25,6 +25,7 @@ import { createContainerLookup } from '../../../worker/engine/container-lookup.t
 import { BotLogs } from '../../../worker/logs/bot-logs.ts';
 import { readLog } from '../../../worker/logs/log-reader.ts';
 import type { Stray } from '../../../worker/runtime/strays.ts';
+import { openGate, type StartGate } from '../../../worker/safety/start-gate.ts';
 import { plainTar } from '../../../worker/state/source-tar.ts';
 import { eventually } from '../../kit/eventually.ts';
 import { createManualClock, type ManualClock } from '../../kit/manual-clock.ts';
@@ -101,6 +102,7 @@ export async function createRegistryForTests(
     quickSlots?: number;
     interrupted?: (finishedAtMs: number) => boolean;
     kind?: 'docker' | 'process';
+    startGate?: StartGate;
     preflight?: Preflight;
   } = {},
 ): Promise<RegistryForTests> {
@@ -150,6 +152,7 @@ export async function createRegistryForTests(
             return self.claimAnswer();
           },
         },
+        startGate: options.startGate ?? openGate,
         preflight: options.preflight ?? noPreflight,
         records: createBotRecords(join(dir, 'bots'), silentLogger),
         reports: {

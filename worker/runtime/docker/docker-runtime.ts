@@ -1,5 +1,7 @@
 /** ContainerRuntime on a Docker engine: composes the files beside it. Containers outlive the worker. */
 import { inBackground } from '#common/background.ts';
+import type { Check } from '#common/checks/check.ts';
+import { type Checking, runChecks } from '#common/checks/run-checks.ts';
 import type { Clock } from '#common/clock.ts';
 import type { FetchAllow, Resolve } from '#common/fetch-policy.ts';
 import { volumeName } from '#common/ids.ts';
@@ -9,6 +11,7 @@ import type { PrivateImages } from '../../state/private-images.ts';
 import type { TakenContainers } from '../../state/taken-containers.ts';
 import type { ContainerRuntime, EngineInfo } from '../container-runtime.ts';
 import type { SigningKey } from '../labels.ts';
+import type { SafetyCheckName } from '../safety.ts';
 import { noneTaken } from '../strays.ts';
 import { number, record, text } from './answers.ts';
 import { buildSimpleImage, reuseSimpleImage } from './build.ts';
@@ -24,9 +27,11 @@ import { buildCustomImage } from './custom-build.ts';
 import { createDataOwners } from './data-owners.ts';
 import { defaultDockerHost } from './docker-host.ts';
 import { createFindAddresses } from './egress/addresses.ts';
+import { checkEgress } from './egress/egress-check.ts';
 import type { EgressSetting } from './egress/egress-setting.ts';
 import { createFirewall } from './egress/firewall.ts';
 import { createFindNftImage } from './egress/nft-image.ts';
+import { botApi, proveEgress } from './egress/prove.ts';
 import { createSetRules, type NamedPlaces } from './egress/set-rules.ts';
 import { toldAway } from './engine-away.ts';
 import { createEngineClient, type EngineClient } from './engine-client.ts';
@@ -36,6 +41,7 @@ import { hasWholeImage, removeBotImages } from './images.ts';
 import { createKnownContainers } from './known-containers.ts';
 import { createBotNetworks } from './network.ts';
 import { createOutputReader, watchContainerOutput } from './output.ts';
+import { createHaveProbeImage } from './probe-image.ts';
 import { pullImage } from './pull.ts';
 import { listStrays, removeStray, takeStray } from './strays.ts';
 import { defaultSubnets, type SubnetPool } from './subnets.ts';
@@ -80,6 +86,19 @@ export interface DockerRuntimeOptions {
 const infoMs = 5000;
 const leftoversMs = 60_000;
 const sweepEveryMs = 600_000;
+/** Of each; within what all of them have. */
+const safetyCheckMs = 50_000;
+
+/** The safety check `runtime`. */
+async function checkEngine(engine: EngineClient, signal: AbortSignal): Promise<Omit<Check, 'name'>> {
+  const kind = await engine.kind(signal);
+  if (kind === 'docker') return { ok: true, message: 'Bots run in containers of Docker.' };
+  return {
+    ok: false,
+    message: `The engine is ${kind}: it does not keep the containers of a network apart, and there is no firewall for it.`,
+    hint: 'Set DOCKER_HOST to a Docker engine.',
+  };
+}
 
 async function engineInfo(engine: EngineClient, dockerHost: string, signal: AbortSignal): Promise<EngineInfo> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(infoMs)]);
@@ -112,6 +131,8 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
   const engine = createEngineClient(dockerHost);
   const { subnets = defaultSubnets } = options;
   const networks = createBotNetworks(engine, { base: options.network, workerId, subnets }, logger, clock);
+  const { places = { forBots: [], forBuilds: [], refused: [] } } = options;
+  const findAddresses = createFindAddresses(clock, logger);
   const firewall = createFirewall({
     setting: options.egress,
     setRules: createSetRules({
@@ -119,8 +140,8 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
       workerId,
       workerIds: () => taken.workerIds,
       network: options.network,
-      named: options.places ?? { forBots: [], forBuilds: [], refused: [] },
-      findAddresses: createFindAddresses(clock, logger),
+      named: places,
+      findAddresses,
       clock,
       findImage: createFindNftImage(options.programs),
       markFile: options.firewallMark,
@@ -154,6 +175,25 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     allow: options.fetchAllow,
     resolve: options.resolve,
   };
+  const haveProbeImage = createHaveProbeImage({ engine, clock, logger, mirror, privateImages }, baseImages);
+  const proof = {
+    engine,
+    networks,
+    workerId,
+    baseImages,
+    findAddresses,
+    reached: places.forBots[0] ?? botApi,
+    orchestrators: places.refused,
+    keepsNetworks: true,
+  };
+  const prove = async (signal: AbortSignal) => {
+    await haveProbeImage(signal);
+    return proveEgress(proof, signal);
+  };
+  const safetyChecks: readonly Checking<SafetyCheckName>[] = [
+    { name: 'runtime', check: (signal) => checkEngine(engine, signal) },
+    { name: 'egress', check: (signal) => checkEgress({ firewall, prove }, signal) },
+  ];
   const codeImages = createCodeImages({ engine, code, logger, leftovers, workerId });
   const simpleBuilds = { ...builds, baseImages, code, signingKey };
   let sweptAtMs = clock.monotonicMs();
@@ -209,7 +249,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     watchOutput: (id, ring, signal) => watchContainerOutput(deps, id, ring, signal),
     watchCpu: (id, onSample, signal) => watchContainerCpu(deps, id, onSample, signal),
     watchEvents: (onEvent, signal) => watchEngineEvents({ engine, owner, clock }, onEvent, signal),
-    safety: async () => [firewall.check()],
+    safety: (signal) => runChecks(safetyChecks, clock, safetyCheckMs, signal),
     // The containers keep running, and no connection of ours outlives its call.
     shutdown: async () => {},
   };

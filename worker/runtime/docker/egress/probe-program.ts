@@ -65,7 +65,7 @@ export const probeCommand = (language: Language, places: Readonly<Record<string,
 export const listenCommand = (language: Language): readonly string[] =>
   language === 'python' ? ['python3', '-c', listening.python] : ['node', '-e', listening.node];
 
-/** From what the program printed; a name that is not there is silent. */
+/** From what the program printed; the program prints every name it was given. */
 export function probeOutcomes(output: string): ReadonlyMap<string, ProbeOutcome> {
   const found = new Map<string, ProbeOutcome>();
   for (const [, name = '', outcome] of output.matchAll(/^(\S+) (reached|refused|silent)$/gm)) {

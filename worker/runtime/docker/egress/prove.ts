@@ -18,6 +18,9 @@ import type { FindAddresses } from './addresses.ts';
 import { type Destination, type Place, placeText } from './places.ts';
 import { listenCommand, listenerPort, type ProbeOutcome, probeCommand, probeOutcomes } from './probe-program.ts';
 
+/** Reached by every bot, unless the operator names another. */
+export const botApi: Place = { host: 'api.telegram.org', port: 443 };
+
 export interface ProveDeps {
   readonly engine: EngineClient;
   readonly networks: BotNetworks;
@@ -28,6 +31,8 @@ export interface ProveDeps {
   readonly reached: Place;
   /** Must not be reached. */
   readonly orchestrators: readonly Place[];
+  /** True for one who tries again soon: the networks stay. */
+  readonly keepsNetworks?: boolean;
 }
 
 /** One place that was tried. */
@@ -84,7 +89,11 @@ export async function proveEgress(deps: ProveDeps, signal: AbortSignal): Promise
     const { code, output } = await runShortly(engine, { body, timeoutMs: runMs }, signal);
     if (code !== 0) throw new Error(`the probe container ended with code ${code}: ${output.trim().slice(-300)}`);
     const found = probeOutcomes(output);
-    return targets.map((target) => judged(target, found.get(target.name) ?? 'silent'));
+    return targets.map((target) => {
+      const outcome = found.get(target.name);
+      if (outcome === undefined) throw new Error(`the probe container did not say what came of ${target.place}`);
+      return judged(target, outcome);
+    });
   } finally {
     open.close();
     await tidyUp(deps, made);
@@ -199,11 +208,12 @@ async function startListener(
   return text(record(networks[network])['IPAddress']);
 }
 
-async function tidyUp({ engine, networks }: ProveDeps, made: readonly string[]): Promise<void> {
+async function tidyUp({ engine, networks, keepsNetworks }: ProveDeps, made: readonly string[]): Promise<void> {
   const signal = AbortSignal.timeout(removalMs);
   const query = { force: true, v: true };
   for (const id of made) {
     await engine.call({ method: 'DELETE', path: `/containers/${id}`, query, slow: true }, signal);
   }
+  if (keepsNetworks) return;
   for (const user of [prober, neighbour]) await networks.left(user, signal);
 }
