@@ -6,6 +6,7 @@ import { rowOf } from '../core/actions.ts';
 import { newBot } from '../core/bot/decided.ts';
 import { newJob } from '../core/job.ts';
 import type { JobInput } from '../core/job-params.ts';
+import { noRoom } from '../core/no-room.ts';
 import { anyCarries } from '../core/placement.ts';
 import { checkQuota, mayRun } from '../core/quota.ts';
 import type { BotRecord, JobRecord } from '../core/records.ts';
@@ -79,6 +80,7 @@ export function acceptJob(context: EngineContext, change: Change, request: NewJo
   const { settings, sealKey } = context;
   const { userId, blueprint, botId, input, spec, idempotency } = request;
   const key = { userId, botId };
+  if (!context.hasRoom() && takesSpace(request)) throw noRoom();
   const existing = botIfAllowed(context, change.tx, request);
   checkSafety(context, request, existing);
   takeArtifact(context, change, request);
@@ -103,8 +105,12 @@ export function acceptJob(context: EngineContext, change: Change, request: NewJo
   return begin(context, change, job);
 }
 
+/** Whether it stores more than a job and what becomes of it. On a full disk the rest finds room in the store's reserve. */
+const takesSpace = ({ input, artifact }: NewJob): boolean => rowOf(input.action).replaces || artifact !== undefined;
+
 /** Refuses what acceptJob would refuse whatever the artifact holds, so that nobody uploads it for nothing. Writes nothing. */
 export function checkRequest(context: EngineContext, tx: Reading, request: NewJob): void {
+  if (!context.hasRoom()) throw noRoom();
   const existing = botIfAllowed(context, tx, request);
   checkSafety(context, request, existing);
   const wanted = wantedNow(context, tx, request, existing);

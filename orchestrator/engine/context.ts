@@ -66,6 +66,8 @@ export interface EngineContext {
   readonly settings: EngineSettings;
   readonly blueprints: ReadonlyMap<string, Blueprint>;
   readonly fleet: FleetView;
+  /** Whether the store has room for what is large. */
+  readonly hasRoom: () => boolean;
   /** The moment of the store at which the bot's newest decision was made; for its worker. */
   readonly decided: (bot: BotRecord) => StoreMoment | undefined;
   /** Whether its worker knows later decisions about the bot than the store, which was restored: what it says is of those. */

@@ -18,9 +18,11 @@ import { createUlids } from '#common/ulids.ts';
 import { Turns } from '#common/waiting/turns.ts';
 import type { BotObservation, ClaimTokensRequest, Ensure, TaskResult } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { JobEvent } from '../core/blueprints/blueprint.ts';
+import { isStorageFull } from '../core/no-room.ts';
 import type { BotRecord, JobRecord, WorkerStatus } from '../core/records.ts';
 import type { Store } from '../store/store.ts';
 import type { Reading } from '../store/tables.ts';
+import { removeUploads } from '../store/upload-removal.ts';
 import { type Want, wantBot, wantBotsOfUser, wantIdempotencyKey, wantJob } from '../store/want.ts';
 import { acceptOnce, cancelJob, checkRequest, jobOf, type NewJob } from './accept.ts';
 import { advance } from './advance.ts';
@@ -51,7 +53,7 @@ import { claimTokens, makeRoom } from './takeover.ts';
 import { decideAnew, endDamaged, endOverdue, placeWaiting, readLogsAgain, takeUp, workerSilent } from './upkeep.ts';
 
 /** What the engine is given by the program. */
-export interface EnginePorts extends EngineContext, Pick<ChangeInputs, 'seen' | 'seenNumbers'> {
+export interface EnginePorts extends Omit<EngineContext, 'hasRoom'>, Pick<ChangeInputs, 'seen' | 'seenNumbers'> {
   readonly store: Store;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -77,7 +79,7 @@ const wantsOf = ({ userId, botId, idempotency }: NewJob): readonly Want[] => [
 ];
 
 export class Engine {
-  readonly #ports: EnginePorts;
+  readonly #ports: EnginePorts & EngineContext;
   readonly #times: StoredTimes;
   readonly #newId: () => string;
   readonly #eventIdAt = createUlids();
@@ -88,7 +90,7 @@ export class Engine {
   #triedRoom = 0;
 
   private constructor(ports: EnginePorts, times: StoredTimes, newestId: string | undefined) {
-    this.#ports = ports;
+    this.#ports = { ...ports, hasRoom: () => ports.store.hasRoom() };
     this.#times = times;
     this.#newId = ascendingIds(() => ports.clock.wallMs(), newestId);
     const { clock, logger } = ports;
@@ -108,7 +110,7 @@ export class Engine {
 
   /** Takes up what an earlier run left: deadlines that passed meanwhile. */
   async start(): Promise<void> {
-    await this.#ports.store.upkeep.discardUnfinished();
+    await this.#removeUnfinished();
     const mark = this.#times.mark();
     await this.#change((change) => {
       if (mark !== undefined) change.tx.clock.setMark(mark);
@@ -117,6 +119,15 @@ export class Engine {
     await this.#change(readLogsAgain);
     await this.#noteDamaged();
     await this.#expire();
+  }
+
+  /** What was being uploaded when an earlier run ended. */
+  async #removeUnfinished(): Promise<void> {
+    const { store, logger } = this.#ports;
+    const uploads = await store.upkeep.unfinishedUploads();
+    inBackground(removeUploads(store, uploads, this.#stopping.signal), (error) =>
+      logger.warn({ err: error }, 'removing unfinished uploads failed'),
+    );
   }
 
   /** Says which bots are damaged, and ends the jobs that were to run one. */
@@ -201,8 +212,14 @@ export class Engine {
 
   /** Accepts a job, or returns the one that the same Idempotency-Key made before. Throws ProblemError. */
   createJob(request: NewJob): Promise<JobRecord> {
+    const accept = () => this.#change((change) => acceptOnce(this.#ports, change, request), 'now', wantsOf(request));
     return this.#turns.run(request.userId, () =>
-      this.#change((change) => acceptOnce(this.#ports, change, request), 'now', wantsOf(request)),
+      accept().catch(async (error: unknown) => {
+        if (!isStorageFull(error)) throw error;
+        // It may have room again.
+        await this.#ports.store.assertRoom();
+        return accept();
+      }),
     );
   }
 

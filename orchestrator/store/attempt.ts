@@ -5,11 +5,13 @@
  * 2. A conflict makes it run again on what is there now, after a pause that grows; a batch of several is halved after two.
  * 3. When nobody knows whether a commit happened, the backend is asked until it knows; nothing is repeated before. One that did not
  *    happen is a conflict.
- * 4. Works are answered when the batch is on disk, each once.
+ * 4. A batch that finds no room on the disk is halved, until those of its works are found that fit.
+ * 5. Works are answered when the batch is on disk, each once.
  */
 import { randomUUID } from 'node:crypto';
 import { ProblemError, problem } from '#common/problem.ts';
 import { type Backoff, backoffMs } from '#common/waiting/backoff.ts';
+import { isStorageFull } from '../core/no-room.ts';
 import { type Backend, type Committed, Conflict, Unavailable } from './backend.ts';
 import { batchOf, workspaceOf } from './batch.ts';
 import { type BatchDecision, decide, type Queued } from './decide.ts';
@@ -60,6 +62,8 @@ export async function attempt(parts: AttemptParts, batch: readonly Queued[]): Pr
       for (const [text, want] of run?.workspace.loading.touched ?? []) wants.set(text, want);
       run?.workspace.discard();
       run?.workspace.release();
+      // What is small may still find room when it does not share its commit with what is large.
+      if (isStorageFull(error) && batch.length > 1) return halved(parts, batch);
       if (!(error instanceof Conflict)) return rejectAll(batch, parts.backend.judge(reasonOf(error)));
       conflicts += 1;
       if (conflicts >= conflictsMax) return rejectAll(batch, tooBusy());

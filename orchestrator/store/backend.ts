@@ -100,6 +100,10 @@ export interface Backend {
   readonly lastSeq: number;
   /** Throws once it is not known any more what is on disk. */
   assertAnswers(): void;
+  /** Whether there is room for what is large, as far as is known. */
+  hasRoom(): boolean;
+  /** Looks at the disk where there was none, and rejects with STORAGE_FULL while only what is small finds room. */
+  assertRoom(): Promise<void>;
   /** What is wrong with it, for people. */
   trouble(): string | undefined;
   /** Takes in an error of a work or of the database; returns the one for the caller. */

@@ -36,6 +36,8 @@ export function createStore(backend: Backend, { rehearses = false }: StoreOption
     },
     lastSeq: () => lastSeq,
     room: () => backend.kept?.workspace.room() ?? room,
+    hasRoom: () => backend.hasRoom(),
+    assertRoom: () => backend.assertRoom(),
     trouble: () => backend.trouble(),
     async close() {
       await commits.drain();

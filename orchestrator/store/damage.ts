@@ -30,6 +30,9 @@ function codeOf(error: unknown): number {
 
 const isDamage = (error: unknown): boolean =>
   [codes.corrupt, codes.notADatabase].some((code) => code === codeOf(error));
+/** Whether there was no space to write, as the database or `judge` says it. */
+export const isFull = (error: unknown): boolean =>
+  codeOf(error) === codes.full || (error instanceof ProblemError && codeOf(error.cause) === codes.full);
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 // Some hundred milliseconds; a larger one is worth a line.
@@ -77,6 +80,7 @@ export class StoreHealth {
   #trouble: string | undefined;
   #damaged = false;
   #lost = false;
+  #isQuiet = false;
 
   constructor(logger: Logger | undefined) {
     this.#logger = logger;
@@ -116,11 +120,31 @@ export class StoreHealth {
     return new ProblemError(problem('UNAVAILABLE', message, { hint }), { cause: error });
   }
 
+  /** Runs what is tried again if the disk is full: that it is, is no trouble yet. */
+  quietly<T>(work: () => T): T {
+    this.#isQuiet = true;
+    try {
+      return work();
+    } finally {
+      this.#isQuiet = false;
+    }
+  }
+
+  /** Runs what need not succeed; what it says of the database is noted. */
+  trying(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.judge(error);
+    }
+  }
+
   /** Takes in a database error. Returns the error for the caller. */
   judge(error: unknown): unknown {
     const told = this.#told(error);
     if (told === undefined) return error;
     const { trouble, code, message } = told;
+    if (this.#isQuiet && isFull(error)) return new ProblemError(problem(code, message), { cause: error });
     if (this.#trouble === undefined || (isDamage(error) && !this.#damaged && !this.#lost)) {
       this.#logger?.error({ err: error }, trouble);
       this.#trouble = trouble;

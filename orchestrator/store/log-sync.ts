@@ -17,6 +17,7 @@ import { closeSync, fdatasync, fdatasyncSync, fsyncSync, openSync, readSync, rea
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { type Clock, systemClock } from '#common/clock.ts';
+import { lengthen } from './reserve.ts';
 
 /** The calls to the system that make a file durable. */
 export interface Disk {
@@ -45,6 +46,8 @@ export interface LogSyncOptions {
   readonly disk?: Partial<Disk>;
   /** Its callbacks may throw: see common/background.ts. */
   readonly clock?: Clock;
+  /** How long the log is made at the opening, with its blocks on disk, if there is space: see reserve.ts. */
+  readonly ownBytes?: number;
 }
 
 export class LogSync {
@@ -56,14 +59,14 @@ export class LogSync {
   #hanging: Promise<void> | undefined;
 
   /** `database` is open, in WAL mode: it keeps its log until it is closed. Nothing has been written to it since it was opened. */
-  constructor(database: string, { disk, clock = systemClock }: LogSyncOptions = {}) {
+  constructor(database: string, { disk, clock = systemClock, ownBytes = 0 }: LogSyncOptions = {}) {
     // SQLite follows links, and keeps the log beside the file itself.
     const path = realpathSync(database);
     this.#file = openSync(`${path}-wal`, 'r+');
     this.#disk = { ...systemDisk, ...disk };
     this.#clock = clock;
     try {
-      this.#writeAgain();
+      this.#writeAgain(ownBytes);
       syncFolder(dirname(path));
     } catch (error) {
       closeSync(this.#file);
@@ -121,7 +124,7 @@ export class LogSync {
     });
   }
 
-  #writeAgain(): void {
+  #writeAgain(ownBytes: number): void {
     const piece = new Uint8Array(rewrittenBytes);
     for (let at = 0; ; ) {
       const length = readSync(this.#file, piece, 0, piece.length, at);
@@ -129,6 +132,8 @@ export class LogSync {
       this.#disk.write(this.#file, piece.subarray(0, length), at);
       at += length;
     }
+    // Zeros behind the last commit, or instead of a header, are no commits.
+    lengthen(this.#file, ownBytes);
     this.#disk.syncNow(this.#file);
   }
 }

@@ -20,10 +20,13 @@ export interface Retention {
 }
 
 const everyMs = 60_000;
+const reserveEveryMs = 2_000;
 /** How long an Idempotency-Key is known: longer than any client tries again. */
 const keysMs = 24 * 60 * 60 * 1000;
 // Rows of one transaction: some ten milliseconds of one turn.
 const batch = 1_000;
+// Of one look at the reserve.
+const shortRounds = 10;
 
 export class Pruning {
   readonly #store: Store;
@@ -32,6 +35,7 @@ export class Pruning {
   readonly #retention: Retention;
   readonly #ages: AgeClock;
   #cancel: () => void = () => undefined;
+  #cancelReserve: () => void = () => undefined;
   #stopped = false;
 
   constructor(store: Store, clock: Clock, logger: Logger, retention: Retention, ages: AgeClock) {
@@ -48,11 +52,27 @@ export class Pruning {
     const report = (error: unknown) => this.#logger.warn({ err: error }, 'pruning the store failed');
     inBackground(this.prune(), report);
     this.#cancel = repeat(this.#clock, everyMs, () => this.prune(), report);
+    this.#cancelReserve = repeat(this.#clock, reserveEveryMs, () => this.keepReserve(), report);
   }
 
   stop(): void {
     this.#stopped = true;
     this.#cancel();
+    this.#cancelReserve();
+  }
+
+  /** On a full disk the oldest events make room for what is decided and reported meanwhile. */
+  async keepReserve(): Promise<void> {
+    const { upkeep } = this.#store;
+    for (let kept = 0; kept < shortRounds && (await upkeep.keepReserve()) === 'short'; kept++) {
+      const newest = this.#store.lastSeq() - (await this.#store.events.floor());
+      if (
+        this.#stopped ||
+        (await upkeep.pruneEvents({ before: 0, keep: Math.max(0, newest - batch), limit: batch })) === 0
+      )
+        return;
+      await nextTurn();
+    }
   }
 
   async prune(): Promise<void> {

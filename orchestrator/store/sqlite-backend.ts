@@ -4,13 +4,17 @@
  * 1. A commit writes each row that has changed once, in one transaction, and resolves when the log is synced.
  * 2. What is read meanwhile waits for that: nobody is told what may be gone after a power cut.
  * 3. When a sync fails, nobody knows what is on disk: from then on everything is refused.
+ * 4. On a full disk what is small is stored in what the store has for itself (reserve.ts), and what is large is refused.
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { inBackground } from '#common/background.ts';
+import { noRoom } from '../core/no-room.ts';
 import type { Backend, Batch, Committed } from './backend.ts';
-import type { StoreHealth } from './damage.ts';
+import { isFull, type StoreHealth } from './damage.ts';
+import type { StoreSpace } from './disk-space.ts';
 import { EventRing } from './event-ring.ts';
 import type { LogSync } from './log-sync.ts';
+import type { Reserve } from './reserve.ts';
 import { createSqliteRows, isKept, isWhole } from './sqlite-rows.ts';
 import { createSqliteUpkeep } from './sqlite-upkeep.ts';
 import { createChunkTable } from './tables/artifacts.ts';
@@ -21,11 +25,15 @@ import { createWorkspace, type LoadedRow } from './workspace/workspace.ts';
 
 export interface SqliteParts {
   readonly db: DatabaseSync;
-  readonly log: Pick<LogSync, 'sync' | 'hanging' | 'close'>;
+  readonly log: Pick<LogSync, 'sync' | 'hanging'>;
   readonly health: StoreHealth;
+  readonly reserve: Reserve;
+  readonly space: StoreSpace;
+  /** Closes database and log. */
+  readonly close: () => void;
 }
 
-export function createSqliteBackend({ db, log, health }: SqliteParts): Backend {
+export function createSqliteBackend({ db, log, health, reserve, space, close }: SqliteParts): Backend {
   const statements = health.watched(db);
   const begin = statements.prepare('BEGIN IMMEDIATE');
   const commit = statements.prepare('COMMIT');
@@ -54,11 +62,11 @@ export function createSqliteBackend({ db, log, health }: SqliteParts): Backend {
   }
 
   /** One transaction; a full disk undoes it by itself. */
-  function transact<T>(work: () => T): T {
-    assertAnswers();
+  function once<T>(work: () => T): T {
     begin.run();
     try {
       const value = work();
+      reserve.own();
       commit.run();
       return value;
     } catch (error) {
@@ -70,6 +78,51 @@ export function createSqliteBackend({ db, log, health }: SqliteParts): Backend {
         health.judge(failed);
       }
       throw reason;
+    }
+  }
+
+  /** `isLarge`: not for the reserve. */
+  function transact<T>(work: () => T, isLarge = false): T {
+    assertAnswers();
+    if (isLarge && space.isLow) throw noRoom();
+    try {
+      return health.quietly(() => once(work));
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      space.ranOut();
+      if (isLarge) throw noRoom();
+    }
+    // The log begins anew, within the space that it has.
+    health.trying(() => reserve.moveLog());
+    return once(work);
+  }
+
+  const fill = statements.prepare("INSERT INTO artifact_chunks (upload_id, n, bytes) VALUES ('', 0, zeroblob(?))");
+  const empty = statements.prepare("DELETE FROM artifact_chunks WHERE upload_id = ''");
+
+  /** Makes unused pages, as many as are missing of those that are kept for a full disk. */
+  function fillReserve(): void {
+    assertAnswers();
+    const missing = reserve.missingBytes;
+    if (missing < reserve.noticedBytes) return;
+    const grow = () =>
+      once(() => {
+        fill.run(missing);
+        empty.run();
+      });
+    try {
+      health.quietly(() => {
+        try {
+          grow();
+        } catch (error) {
+          if (!isFull(error)) throw error;
+          reserve.moveLog();
+          grow();
+        }
+      });
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      space.ranOut();
     }
   }
 
@@ -107,7 +160,11 @@ export function createSqliteBackend({ db, log, health }: SqliteParts): Backend {
         lastSeq: ring.lastSeq,
       })),
     async commit(batch): Promise<Committed> {
-      transact(() => write(batch));
+      const isLarge = batch.chunks.some(({ kind }) => kind === 'add');
+      // It may have room again.
+      if (isLarge && space.isLow) await space.refresh();
+      transact(() => write(batch), isLarge);
+      if (isLarge && space.isTight) fillReserve();
       const synced = sync(batch);
       const over = () => {
         syncing = undefined;
@@ -130,17 +187,27 @@ export function createSqliteBackend({ db, log, health }: SqliteParts): Backend {
       chunk: async (uploadId, n) => chunks.chunk(uploadId, n),
       chunkSize: async (uploadId, n) => chunks.chunkSize(uploadId, n),
     },
-    upkeep: createSqliteUpkeep({ db, statements, health, events, ring, chunks, transact, whenOnDisk }),
+    upkeep: createSqliteUpkeep({
+      statements,
+      db,
+      health,
+      events,
+      ring,
+      chunks,
+      transact,
+      whenOnDisk,
+      reserve,
+      space,
+      fillReserve,
+    }),
     lastSeq: ring.lastSeq,
     assertAnswers,
-    trouble: () => health.trouble,
+    hasRoom: () => !space.isLow,
+    assertRoom: () => space.assertRoom(),
+    trouble: () => health.trouble ?? space.trouble,
     judge: (error) => health.judge(error),
     async close() {
       while (syncing !== undefined) await syncing;
-      const close = () => {
-        db.close();
-        log.close();
-      };
       // To close it is to write to the disk, which would hold the event loop for as long as the disk hangs.
       if (log.hanging === undefined) close();
       else inBackground(log.hanging.then(close), (error) => health.lost(error));

@@ -1,7 +1,9 @@
 /** What looks through all of a SQLite store and removes what is old: each call is a statement or a few, in a transaction of its own. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Statements, StoreHealth } from './damage.ts';
+import type { StoreSpace } from './disk-space.ts';
 import type { EventRing } from './event-ring.ts';
+import type { Reserve } from './reserve.ts';
 import { specBinding } from './seal.ts';
 import type { Upkeep } from './store.ts';
 import type { ChunkTable } from './tables/artifacts.ts';
@@ -22,15 +24,17 @@ export interface UpkeepParts {
   readonly transact: <T>(work: () => T) => T;
   /** Reads while nothing is on its way to the disk. */
   readonly whenOnDisk: <T>(read: () => T) => Promise<T>;
+  readonly reserve: Reserve;
+  readonly space: StoreSpace;
+  readonly fillReserve: () => void;
 }
 
 const pragma = (db: DatabaseSync, name: string): number => Number(db.prepare(`PRAGMA ${name}`).get()?.[name] ?? 0);
 
-/** What incremental_vacuum could give back: none in a store that is not set up for it. */
-const freePages = (db: DatabaseSync): number => (pragma(db, 'auto_vacuum') === 2 ? pragma(db, 'freelist_count') : 0);
-
 export function createSqliteUpkeep(parts: UpkeepParts): Upkeep {
-  const { db, statements, health, events, ring, chunks, transact, whenOnDisk } = parts;
+  const { db, statements, health, events, ring, chunks, transact, whenOnDisk, reserve, space, fillReserve } = parts;
+  /** What incremental_vacuum may give back: none in a store that is not set up for it. */
+  const sparePages = () => (pragma(db, 'auto_vacuum') === 2 ? reserve.sparePages : 0);
   const bots = createBotReader(statements);
   const jobs = createJobReader(statements);
   const pruneKeys = createIdempotencyPruning(statements);
@@ -52,7 +56,7 @@ export function createSqliteUpkeep(parts: UpkeepParts): Upkeep {
     pruneJobs: (before, limit) => whenOnDisk(() => transact(() => jobs.prune(before, limit))),
     pruneIdempotency: (before, limit) => whenOnDisk(() => transact(() => pruneKeys(before, limit))),
     removeChunks: (uploadId, limit) => whenOnDisk(() => transact(() => chunks.remove(uploadId, limit))),
-    discardUnfinished: () => whenOnDisk(() => transact(() => chunks.discardUnfinished())),
+    unfinishedUploads: () => whenOnDisk(() => chunks.unfinished()),
     newestId: async () =>
       [jobs.newestId(), newestTaskId(statements)]
         .flatMap((id) => id ?? [])
@@ -67,16 +71,23 @@ export function createSqliteUpkeep(parts: UpkeepParts): Upkeep {
         sealed: bytesOf(row, 'sealed'),
       })),
     artifactsAfter: (sha256, limit) => whenOnDisk(() => chunks.artifactsAfter(sha256, limit)),
+    async keepReserve() {
+      await space.refresh();
+      await whenOnDisk(fillReserve);
+      return space.isLow && reserve.left < 0.5 ? 'short' : 'kept';
+    },
     async shrink(pages) {
       // A transaction is one synchronous piece of work: none is open now. Nobody needs this one on disk: a later sync takes it along.
       if (health.isLost) return false;
-      if (freePages(db) < pages) return false;
+      if (sparePages() < pages) return false;
       try {
         db.exec(`PRAGMA incremental_vacuum(${Math.floor(pages)})`);
+        // The file becomes shorter when the log is moved into it.
+        if (space.isLow && sparePages() < pages) reserve.moveLog();
       } catch (error) {
         throw health.judge(error);
       }
-      return freePages(db) >= pages;
+      return sparePages() >= pages;
     },
   };
 }

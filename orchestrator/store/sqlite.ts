@@ -9,7 +9,9 @@ import type { Logger } from '#common/log.ts';
 import type { Backend } from './backend.ts';
 import { createStore, type StoreOptions } from './create-store.ts';
 import { openSound, StoreHealth } from './damage.ts';
+import { diskNow, isLowOn, type LookAtDisk, lookAt, StoreSpace } from './disk-space.ts';
 import { LogSync, type LogSyncOptions } from './log-sync.ts';
+import { closeAndKeepLogSpace, Reserve, reserveSizes, returnLogSpace } from './reserve.ts';
 import { migrations } from './schema.ts';
 import { createSqliteBackend } from './sqlite-backend.ts';
 import type { Store } from './store.ts';
@@ -77,13 +79,12 @@ function letShrink(db: DatabaseSync, path: string, logger: Logger | undefined): 
   }
 }
 
-// 16 MB. A checkpoint holds the event loop, and costs the less the more often a page was written in the meantime.
-const usualCheckpointPages = 4_000;
-
 /** For tests. */
 export interface SqliteOptions extends StoreOptions, LogSyncOptions {
   /** After so many pages in the log they are moved to the database. */
   readonly checkpointPages?: number;
+  /** What the disk has left. */
+  readonly lookAtDisk?: LookAtDisk;
 }
 
 /** Opens (and makes, mode 0700/0600) the store in `dir`. */
@@ -93,14 +94,26 @@ export const openSqliteStore = (dir: string, logger?: Logger, options: SqliteOpt
 function openSqliteBackend(
   dir: string,
   logger: Logger | undefined,
-  { checkpointPages = usualCheckpointPages, ...options }: SqliteOptions,
+  { checkpointPages, lookAtDisk = lookAt(dir), ...options }: SqliteOptions,
 ): Backend {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const path = join(dir, 'store.sqlite');
-  const db = openSound(path, () => openFile(path, checkpointPages), logger);
+  const disk = diskNow(dir);
+  const usual = reserveSizes(disk.totalBytes);
+  const sizes = { ...usual, checkpointPages: checkpointPages ?? usual.checkpointPages };
+  returnLogSpace(path);
+  const db = openSound(path, () => openFile(path, sizes.checkpointPages), logger);
   // Before the first write. When it fails the database is not closed, which would move the log into it.
-  const log = new LogSync(path, options);
+  const log = new LogSync(path, { ownBytes: sizes.logBytes, ...options });
   letShrink(db, path, logger);
   migrate(db);
-  return createSqliteBackend({ db, log, health: new StoreHealth(logger) });
+  const reserve = new Reserve(db, path, sizes);
+  const space = new StoreSpace({ look: lookAtDisk, logger, changed: (isLow) => reserve.setLow(isLow) });
+  if (isLowOn(disk)) space.ranOut();
+  const close = () => {
+    closeAndKeepLogSpace(path, sizes.logBytes, () => db.close());
+    reserve.close();
+    log.close();
+  };
+  return createSqliteBackend({ db, log, health: new StoreHealth(logger), reserve, space, close });
 }

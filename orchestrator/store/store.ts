@@ -33,7 +33,14 @@ export interface Store {
   lastSeq(): number;
   /** Rises whenever a job that waits for a worker may find one: room or a token was given back, a worker has changed. */
   room(): number;
-  /** What is wrong with it, for people: damaged, or its disk fails. Undefined when nothing is known to be. */
+  /**
+   * Whether the disk has room for what is large, such as a source or a start, as far as is known. What is small finds room even then, as
+   * long as the reserve lasts.
+   */
+  hasRoom(): boolean;
+  /** The same, with a look at the disk if it is not known to have room: rejects with STORAGE_FULL. */
+  assertRoom(): Promise<void>;
+  /** What is wrong with it, for people: damaged, or its disk fails or is almost full. Undefined when nothing is known to be. */
   trouble(): string | undefined;
   /** Commits what is queued and closes. */
   close(): Promise<void>;
@@ -90,8 +97,8 @@ export interface Upkeep {
   pruneIdempotency(before: number, limit: number): Promise<number>;
   /** Removes chunks of an upload that belongs to no artifact, at most `limit`. Returns how many. */
   removeChunks(uploadId: string, limit: number): Promise<number>;
-  /** Drops chunks of uploads that never finished. */
-  discardUnfinished(): Promise<void>;
+  /** Uploads that have chunks and belong to no artifact: all of them, while none is under way. */
+  unfinishedUploads(): Promise<readonly string[]>;
   /** The newest id of a job or a task; undefined without one. */
   newestId(): Promise<string | undefined>;
   /** Open jobs that have a spec of their own, by id, after one; at most `limit`. */
@@ -107,6 +114,8 @@ export interface Upkeep {
   sealedSamples(): Promise<readonly SealedSample[]>;
   /** The sha256 of artifacts, after one; at most `limit`. */
   artifactsAfter(sha256: string, limit: number): Promise<readonly string[]>;
+  /** Looks at the disk, and fills up what is kept for a full one. `short`: it is in use, and less than half of it is left. */
+  keepReserve(): Promise<'kept' | 'short'>;
   /** Gives some of the free space on disk back: at most `pages`. False when there is none, or it cannot. */
   shrink(pages: number): Promise<boolean>;
 }

@@ -35,6 +35,7 @@ async function receive(deps: ArtifactServiceDeps, userId: string, pieces: AsyncI
   const flush = async () => {
     const [index, bytes] = [n++, Buffer.from(held.subarray(0, heldBytes))];
     heldBytes = 0;
+    await store.assertRoom();
     await store.change([], (tx) => tx.artifacts.addChunk(uploadId, index, bytes));
   };
   const keep = async (chunk: Uint8Array) => {

@@ -37,9 +37,8 @@ export type ChunkTable = ReturnType<typeof createChunkTable>;
 export function createChunkTable(db: Statements) {
   const add = db.prepare('INSERT INTO artifact_chunks (upload_id, n, bytes) VALUES (?, ?, ?)');
   const drop = db.prepare('DELETE FROM artifact_chunks WHERE upload_id = ?');
-  const discardUnfinished = db.prepare(
-    'DELETE FROM artifact_chunks WHERE upload_id NOT IN (SELECT upload_id FROM artifacts)',
-  );
+  const unfinished = db.prepare(`
+    SELECT DISTINCT upload_id FROM artifact_chunks WHERE upload_id NOT IN (SELECT upload_id FROM artifacts)`);
   const page = db.prepare('SELECT sha256 FROM artifacts WHERE sha256 > ? ORDER BY sha256 LIMIT ?');
   const remove = db.prepare(`
     DELETE FROM artifact_chunks WHERE rowid IN (SELECT rowid FROM artifact_chunks WHERE upload_id = ? LIMIT ?)`);
@@ -50,9 +49,7 @@ export function createChunkTable(db: Statements) {
       if (change.kind === 'add') add.run(change.uploadId, change.n, change.bytes);
       else drop.run(change.uploadId);
     },
-    discardUnfinished(): void {
-      discardUnfinished.run();
-    },
+    unfinished: () => unfinished.all().map((row) => textOf(row, 'upload_id')),
     artifactsAfter: (sha256: string, limit: number) => page.all(sha256, limit).map((row) => textOf(row, 'sha256')),
     remove: (uploadId: string, limit: number) => Number(remove.run(uploadId, limit).changes),
     chunk: (uploadId: string, n: number) => {

@@ -3,11 +3,14 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { createStore } from '../create-store.ts';
 import { StoreHealth } from '../damage.ts';
+import { StoreSpace } from '../disk-space.ts';
 import { LogSync } from '../log-sync.ts';
+import { Reserve } from '../reserve.ts';
 import { migrate } from '../sqlite.ts';
 import { createSqliteBackend } from '../sqlite-backend.ts';
 import type { Store } from '../store.ts';
 
+const plenty = 2 ** 40;
 const pagesMax = 4_294_967_294;
 
 export function openFillableStore(dir: string): { readonly store: Store; readonly fillDisk: (full: boolean) => void } {
@@ -15,10 +18,22 @@ export function openFillableStore(dir: string): { readonly store: Store; readonl
   const db = new DatabaseSync(path);
   db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
   migrate(db);
-  const backend = createSqliteBackend({ db, log: new LogSync(path), health: new StoreHealth(undefined) });
+  const log = new LogSync(path);
+  const reserve = new Reserve(db, path, { logBytes: 0, freeBytes: 0, checkpointPages: 1_000 });
+  let isFull = false;
+  const look = async () => ({ freeBytes: isFull ? 0 : plenty, totalBytes: plenty });
+  // It is this test that says how much the database may grow.
+  const space = new StoreSpace({ look, logger: undefined, changed: () => undefined });
+  const close = () => {
+    db.close();
+    reserve.close();
+    log.close();
+  };
+  const backend = createSqliteBackend({ db, log, health: new StoreHealth(undefined), reserve, space, close });
   return {
     store: createStore(backend, { rehearses: true }),
     fillDisk(full) {
+      isFull = full;
       const pages = Number(db.prepare('PRAGMA page_count').get()?.['page_count'] ?? 0);
       db.exec(`PRAGMA max_page_count = ${full ? pages : pagesMax}`);
     },

@@ -5,6 +5,7 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { ProblemError, problem } from '#common/problem.ts';
+import { noRoom } from '../../core/no-room.ts';
 import { isFinal } from '../../core/records.ts';
 import { type Backend, type Batch, type Committed, Conflict, Unavailable } from '../backend.ts';
 import { specBinding } from '../seal.ts';
@@ -83,6 +84,10 @@ export function createMemoryBackend(database: MemoryDatabase, faults: MemoryFaul
     upkeep: upkeepOf(database),
     lastSeq: database.lastSeq,
     assertAnswers: () => undefined,
+    hasRoom: () => !database.isFull,
+    async assertRoom() {
+      if (database.isFull) throw noRoom();
+    },
     trouble: () => undefined,
     judge: (error) => error,
     close: async () => arrive(),
@@ -192,11 +197,12 @@ function upkeepOf(database: MemoryDatabase): Upkeep {
       const upload = database.chunks.get(uploadId);
       const going = [...(upload?.keys() ?? [])].slice(0, limit);
       for (const n of going) upload?.delete(n);
+      if (upload?.size === 0) database.chunks.delete(uploadId);
       return going.length;
     },
-    async discardUnfinished() {
+    async unfinishedUploads() {
       const known = new Set([...database.kind('artifacts').values()].map(({ uploadId }) => uploadId));
-      for (const uploadId of [...database.chunks.keys()]) if (!known.has(uploadId)) database.chunks.delete(uploadId);
+      return [...database.chunks.keys()].filter((uploadId) => !known.has(uploadId));
     },
     newestId: async () => [...database.kind('jobs').keys(), ...database.kind('tasks').keys()].sort().at(-1),
     sealedJobsAfter: async (jobId, limit) => after(openSealed(), (job) => job.jobId, jobId, limit),
@@ -211,6 +217,7 @@ function upkeepOf(database: MemoryDatabase): Upkeep {
     sealedSamples: async () =>
       bots().flatMap((bot) => (bot.specSealed === null ? [] : [{ boundTo: specBinding(bot), sealed: bot.specSealed }])),
     artifactsAfter: async (sha256, limit) => after([...database.kind('artifacts').keys()], (key) => key, sha256, limit),
+    keepReserve: async () => 'kept',
     shrink: async () => false,
   };
 }

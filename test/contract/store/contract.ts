@@ -262,7 +262,8 @@ export function describeStore(name: string, open: () => Promise<StoreHarness>): 
       await finish('u1', 'ann');
       await finish('u2', 'bob');
       await store.change([], (tx) => tx.artifacts.addChunk('u3', 0, Buffer.from('lost')));
-      await store.upkeep.discardUnfinished();
+      expect(await store.upkeep.unfinishedUploads()).toEqual(['u3']);
+      expect(await store.upkeep.removeChunks('u3', 9)).toBe(1);
       const again = await harness.reopen();
       const seen = await again.look([], ({ artifacts }) => ({
         sha: artifacts.get('sha')?.uploadId,

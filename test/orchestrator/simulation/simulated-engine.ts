@@ -89,6 +89,7 @@ export class SimulatedEngine {
       sealKey,
       settings: { ...defaultEngineSettings, maxBotsPerUser, maxRuntimeMs },
       blueprints: new Map([botRunner, testWorkflow].map((blueprint) => [blueprint.name, blueprint])),
+      hasRoom: () => true,
       fleet,
       decided: (bot) => this.histories.decided(bot),
       isHeld: (bot) => this.histories.isHeld(bot),
