@@ -10,7 +10,8 @@ import { type BotKey, imageName } from '#common/ids.ts';
 import type { ContainerRuntime } from '../../worker/runtime/container-runtime.ts';
 import { plainTar } from '../../worker/state/source-tar.ts';
 import type { SuiteContext } from './container-runtime.ts';
-import { botPlan, patience, untilPrinted } from './harness.ts';
+import { botPlan, patience, readAll, textsOf, untilExited, untilPrinted } from './harness.ts';
+import type { Step } from './steps.ts';
 
 /** Runs the suite's Python bot in an image with a layout that is not ours. */
 export const stepsDockerfile = `FROM python:3.11-slim
@@ -125,6 +126,33 @@ export function describeImages(suite: SuiteContext): void {
   });
 
   describe('the data of a bot', () => {
+    test('is kept where BOTRUNNER_DATA_DIR says, over its containers, until it is removed', async () => {
+      const key = suite.newKey();
+      const look: Step[] = [
+        ['kept', 'state.db'],
+        ['exit', 0],
+      ];
+      const seenBy = async (steps: readonly Step[]) => {
+        const id = await suite.run({ key, steps });
+        await untilExited(suite.runtime, id);
+        const { lines } = await readAll(suite.runtime, id);
+        await suite.runtime.remove(id, patience());
+        return textsOf(lines);
+      };
+      expect(await seenBy([['keep', 'state.db'], ...look])).toEqual(['state.db yes']);
+      expect(await seenBy(look)).toEqual(['state.db yes']);
+      await suite.runtime.removeVolumes(key, patience());
+      expect(await seenBy(look)).toEqual(['state.db no']);
+    });
+
+    test('is not removed while a container has it', async () => {
+      const key = suite.newKey();
+      await suite.run({ key });
+      await expect(suite.runtime.removeVolumes(key, patience())).rejects.toMatchObject({
+        problem: { code: 'CONTAINER_ERROR' },
+      });
+    });
+
     test('is removed, again without effect', async () => {
       const key = suite.newKey();
       const id = await suite.run({ key });

@@ -181,6 +181,7 @@ describe('the process runtime', { timeout: 60 * second }, () => {
     // The shell adds its own few.
     const shells = ['PWD', 'OLDPWD', 'SHLVL', '_'];
     expect(names.filter((name: string) => !shells.includes(name))).toEqual([
+      'BOTRUNNER_DATA_DIR',
       'HOME',
       'LANG',
       'PATH',

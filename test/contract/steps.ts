@@ -3,11 +3,11 @@ import type { FakeBot } from '../kit/fake-runtime/fake-engine.ts';
 
 /**
  * After its last step a bot waits for SIGTERM, prints "got SIGTERM" and ends with 0. `fill` prints so many bytes
- * without a line end, `work` uses so many ms of CPU time, `count` prints "line 0", "line 1", ..., `tick` prints "tick N"
+ * without a line end, `keep` and `kept` write and look for a file in the bot's data folder, `work` uses so many ms of CPU time, `count` prints "line 0", "line 1", ..., `tick` prints "tick N"
  * every so many ms forever.
  */
 export type Step =
-  | readonly ['print' | 'printError' | 'printEnv' | 'import' | 'touch' | 'exists' | 'file', string]
+  | readonly ['print' | 'printError' | 'printEnv' | 'import' | 'touch' | 'exists' | 'keep' | 'kept' | 'file', string]
   | readonly ['count' | 'tick' | 'fill' | 'eat' | 'work' | 'exit', number]
   | readonly ['ignoreTerm', true];
 
@@ -28,6 +28,8 @@ export function runSteps(bot: FakeBot): void {
     else if (name === 'printEnv') bot.print(`${value}=${bot.env[value]}`);
     else if (name === 'count') for (let index = 0; index < value; index += 1) bot.print(`line ${index}`);
     else if (name === 'tick') tick(bot, value);
+    else if (name === 'keep') bot.data.add(value);
+    else if (name === 'kept') bot.print(`${value} ${bot.data.has(value) ? 'yes' : 'no'}`);
     else if (name === 'work') bot.useCpu(value);
     else if (name === 'ignoreTerm') bot.onTerminate(() => {});
     else if (name === 'exit') {

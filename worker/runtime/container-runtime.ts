@@ -28,6 +28,9 @@ import type { Stray } from './strays.ts';
 
 export type RuntimeKind = 'docker' | 'process';
 
+/** Every bot gets it: the path of the folder that is kept for it until removeVolumes. */
+export const dataDirVariable = 'BOTRUNNER_DATA_DIR';
+
 export interface EngineInfo {
   /** For people, for example "docker 20.10.24". */
   readonly version: string;
@@ -216,7 +219,7 @@ export interface ContainerRuntime {
   removeImages(key: BotKey, keep: readonly string[], signal: AbortSignal): Promise<void>;
 
   /**
-   * Removes what the bot keeps in /data and in the volumes of its images, if this worker made them. Absent is success; in use
+   * Removes what the bot keeps in its data folder and in the volumes of its images, if this worker made them. Absent is success; in use
    * is ProblemError CONTAINER_ERROR.
    */
   removeVolumes(key: BotKey, signal: AbortSignal): Promise<void>;

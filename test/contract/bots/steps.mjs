@@ -1,5 +1,6 @@
 // A bot that does what the environment variable STEPS says: a JSON list of [name, value]. See ../steps.ts.
-import { writeFileSync, writeSync } from 'node:fs';
+import { existsSync, writeFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
 
 const write = (descriptor, text) => {
   for (let rest = Buffer.from(text); rest.length > 0; ) rest = rest.subarray(writeSync(descriptor, rest));
@@ -27,6 +28,9 @@ for (const [name, value] of JSON.parse(process.env.STEPS)) {
   } else if (name === 'touch') {
     writeFileSync(value, '');
     print(`wrote ${value}`);
+  } else if (name === 'keep') writeFileSync(join(process.env.BOTRUNNER_DATA_DIR, value), '');
+  else if (name === 'kept') {
+    print(`${value} ${existsSync(join(process.env.BOTRUNNER_DATA_DIR, value)) ? 'yes' : 'no'}`);
   } else if (name === 'work') {
     // Asking for the time used is itself mostly time of the system.
     for (let usedMs = 0; usedMs < value; ) {

@@ -40,6 +40,10 @@ for name, value in json.loads(os.environ["STEPS"]):
         print(f"wrote {value}")
     elif name == "exists":
         print(f"{value} {'yes' if os.path.exists(value) else 'no'}")
+    elif name == "keep":
+        open(os.path.join(os.environ["BOTRUNNER_DATA_DIR"], value), "w").close()
+    elif name == "kept":
+        print(f"{value} {'yes' if os.path.exists(os.path.join(os.environ['BOTRUNNER_DATA_DIR'], value)) else 'no'}")
     elif name == "file":
         print(open(value).read(), end="")
     elif name == "eat":

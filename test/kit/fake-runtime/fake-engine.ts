@@ -5,15 +5,16 @@
  */
 import { type Clock, sleep } from '#common/clock.ts';
 import { type BotKey, botKeyText } from '#common/ids.ts';
-import type {
-  ContainerPlan,
-  ContainerStatus,
-  CustomBuild,
-  ImagePull,
-  OutputLine,
-  OutputStream,
-  RuntimeEvent,
-  SimpleBuild,
+import {
+  type ContainerPlan,
+  type ContainerStatus,
+  type CustomBuild,
+  dataDirVariable,
+  type ImagePull,
+  type OutputLine,
+  type OutputStream,
+  type RuntimeEvent,
+  type SimpleBuild,
 } from '../../../worker/runtime/container-runtime.ts';
 import type { ContainerLabels } from '../../../worker/runtime/labels.ts';
 import { createLineSplitter } from '../../../worker/runtime/output-lines.ts';
@@ -25,6 +26,8 @@ export interface FakeBot {
   /** Empty for a bot that runs what its image says. */
   readonly entrypoint: string;
   readonly env: Readonly<Record<string, string>>;
+  /** Names of the files in its data folder. */
+  readonly data: Set<string>;
   print(line: string, stream?: OutputStream): void;
   exit(code: number): void;
   /** What SIGTERM does. Default: exit(143). */
@@ -78,8 +81,8 @@ export class FakeEngine {
   readonly images = new Map<string, FakeImage>();
   /** Images that were pulled: pinned name by reference. */
   readonly pulled = new Map<string, string>();
-  /** Bots that have kept data, as botKeyText. */
-  readonly volumes = new Set<string>();
+  /** The files that bots have kept, by botKeyText. */
+  readonly volumes = new Map<string, Set<string>>();
   readonly options: FakeEngineOptions;
   readonly #listeners = new Set<(event: RuntimeEvent, container: FakeContainer) => void>();
   readonly #outputListeners = new Set<(id: string) => void>();
@@ -114,8 +117,15 @@ export class FakeEngine {
       ended: new AbortController(),
     };
     this.containers.set(container.id, container);
-    this.volumes.add(botKeyText(plan.key));
+    this.dataOf(plan.key);
     return container;
+  }
+
+  dataOf(key: BotKey): Set<string> {
+    const name = botKeyText(key);
+    const files = this.volumes.get(name) ?? new Set<string>();
+    this.volumes.set(name, files);
+    return files;
   }
 
   start(container: FakeContainer): void {
@@ -134,7 +144,8 @@ export class FakeEngine {
       id: container.id,
       name: container.name,
       entrypoint: container.plan.run.kind === 'simple' ? container.plan.run.entrypoint : '',
-      env: container.plan.env.reveal(),
+      env: { ...container.plan.env.reveal(), [dataDirVariable]: '/data' },
+      data: this.dataOf(container.plan.key),
       print: (line, stream) => this.print(container, line, stream),
       exit: (code) => {
         if (!ended.signal.aborted) this.exit(container, code);

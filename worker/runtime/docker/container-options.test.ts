@@ -23,7 +23,7 @@ describe('what a container is created with', () => {
       Cmd: ['python', '-u', 'bot.py'],
       WorkingDir: '/app',
       User: '10001:10001',
-      Env: ['BOT_TOKEN=1=2', 'EMPTY='],
+      Env: ['BOT_TOKEN=1=2', 'EMPTY=', 'BOTRUNNER_DATA_DIR=/data'],
       Hostname: 'i42g76oo4toonhej',
       Labels: { 'bot_runner.build': '', bot_runner: 'true', sig: 'abc' },
       Healthcheck: { Test: ['NONE'] },
@@ -105,8 +105,8 @@ describe('what a container is created with', () => {
     });
 
     test.each([
-      [{}, ['BOT_TOKEN=1=2', 'PYTHONUNBUFFERED=1']],
-      [{ env: ['PATH=/bin', 'PYTHONUNBUFFERED=0'] }, ['BOT_TOKEN=1=2']],
+      [{}, ['BOT_TOKEN=1=2', 'BOTRUNNER_DATA_DIR=/data', 'PYTHONUNBUFFERED=1']],
+      [{ env: ['PATH=/bin', 'PYTHONUNBUFFERED=0'] }, ['BOT_TOKEN=1=2', 'BOTRUNNER_DATA_DIR=/data']],
     ])('unbuffers Python where the image does not say otherwise: %j', (image, env) => {
       expect(of(image).Env).toEqual(env);
     });

@@ -6,7 +6,7 @@ import { posix } from 'node:path';
 import { botHash, imageVolumeName, volumeName } from '#common/ids.ts';
 import { refuse } from '#common/problem.ts';
 import { appDir, botUser, buildLabel, dataDir, simpleCommand } from '../../images/dockerfile.ts';
-import type { ContainerPlan } from '../container-runtime.ts';
+import { type ContainerPlan, dataDirVariable } from '../container-runtime.ts';
 import { type ContainerLabels, labelNames } from '../labels.ts';
 
 // Far more than images have; each is a volume on the operator's disk.
@@ -103,8 +103,11 @@ export function isRoot(user: string): boolean {
 /** Otherwise Python would hold back its output until a block is full, and the log of a quiet bot would stay empty for hours. */
 const unbuffered = 'PYTHONUNBUFFERED';
 
+/** The same for every bot: containers of before, without it, are made the same way all the same. */
+export const dataDirEntry = `${dataDirVariable}=${dataDir}`;
+
 function environmentOf({ run, env }: ContainerPlan, image: ImageFacts | undefined): readonly string[] {
-  const given = Object.entries(env.reveal()).map(([name, value]) => `${name}=${value}`);
+  const given = [...Object.entries(env.reveal()).map(([name, value]) => `${name}=${value}`), dataDirEntry];
   const isSet = [...given, ...(image?.env ?? [])].some((entry) => entry.startsWith(`${unbuffered}=`));
   return run.kind === 'image' && !isSet ? [...given, `${unbuffered}=1`] : given;
 }

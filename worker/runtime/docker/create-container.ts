@@ -9,7 +9,7 @@ import { signedLabels } from '../labels.ts';
 import { settingsDigest, settingsLabel } from '../settings-digest.ts';
 import { record, text } from './answers.ts';
 import { codeImageName } from './code-image-name.ts';
-import { containerOptions, type ImageFacts, isRoot } from './container-options.ts';
+import { containerOptions, dataDirEntry, type ImageFacts, isRoot } from './container-options.ts';
 import { refusalProblem } from './container-refusals.ts';
 import { type ContainerDeps, inspectContainer, removalMs, removeContainer } from './containers.ts';
 import { copyCode } from './copy-code.ts';
@@ -80,7 +80,7 @@ const imageOf = async ({ engine }: ContainerDeps, { run, image }: ContainerPlan,
 
 function digestOf({ networks, owner }: ContainerDeps, plan: ContainerPlan, image: ImageFacts | undefined): string {
   const { Env: env, ...settings } = containerOptions(plan, {}, networks.name(plan.key.userId, 'bots'), image);
-  return settingsDigest(owner.signingKey, [settings, env.toSorted()]);
+  return settingsDigest(owner.signingKey, [settings, env.filter((entry) => entry !== dataDirEntry).toSorted()]);
 }
 
 interface MadeContainer {

@@ -4,11 +4,13 @@
  *     images/NAME@TAG.json      which build an image name means; there only if the build succeeded
  *     builds/ID/                one build: app/, requirements, venv/ or node_modules/
  *     containers/NAME/          one container: container.json, app/, home/, its output and the files of its runs
+ *     data/NAME/                what one bot keeps, over all its containers
  *
  * What is being made or removed has a name with a leading dot, and takes its place by rename.
  */
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type BotKey, volumeName } from '#common/ids.ts';
 import { refuse } from '#common/problem.ts';
 import { isErrno } from '../../state/atomic-file.ts';
 
@@ -30,6 +32,9 @@ export function containerDir(dir: string, name: string): string {
   if (!containerPattern.test(name)) throw new Error('not a container name');
   return join(containersDir(dir), name);
 }
+
+/** The folder that BOTRUNNER_DATA_DIR names. */
+export const dataFolder = (dir: string, key: BotKey): string => join(dir, 'data', volumeName(key));
 
 /** The files of one container. */
 export const containerFiles = (folder: string) => ({

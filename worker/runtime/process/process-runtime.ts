@@ -8,6 +8,7 @@ import { mkdir } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '#common/clock.ts';
+import { botKeyText } from '#common/ids.ts';
 import type { Logger } from '#common/log.ts';
 import { refuse } from '#common/problem.ts';
 import type { Secret } from '#common/secret.ts';
@@ -22,7 +23,7 @@ import { createChanges, watchPrinting, watchRuns } from './change-watch.ts';
 import { type ContainerStore, createContainerStore, type StoredContainer } from './container-store.ts';
 import { watchProcessCpu } from './cpu-time.ts';
 import { rememberPython } from './interpreters.ts';
-import { containerFiles, containersDir, imagesDir, namesIn, removeFolder } from './layout.ts';
+import { containerFiles, containersDir, dataFolder, imagesDir, namesIn, removeFolder } from './layout.ts';
 import { readLogs, trimLogs } from './log-files.ts';
 import { runFacts, runningPid, startRun, stopRun } from './runs.ts';
 import { listStrays, removeStray, takeNoStray } from './strays.ts';
@@ -123,8 +124,11 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerR
       await builds.removeNames(key, keep, used);
       await builds.sweep(used);
     },
-    // A bot's folder goes with its container: there is nothing that outlives it.
-    removeVolumes: async () => {},
+    async removeVolumes(key) {
+      const isUsed = (await store.list()).some(({ identity }) => botKeyText(identity.key) === botKeyText(key));
+      if (isUsed) refuse('CONTAINER_ERROR', 'The data of the bot is still in use.');
+      await removeFolder(dataFolder(dir, key));
+    },
     async create(plan, signal) {
       signal.throwIfAborted();
       checkEnv(plan);
@@ -136,7 +140,11 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerR
       signal.throwIfAborted();
       const found = await withContainer(id, async (container) => {
         if ((await runFacts(container.folder)).status !== 'running') {
-          await startRun(container.folder, store.open(container), clock, () => changes.note(id));
+          const data = dataFolder(dir, container.identity.key);
+          await mkdir(data, { recursive: true, mode: 0o700 });
+          await startRun({ folder: container.folder, data, program: store.open(container) }, clock, () =>
+            changes.note(id),
+          );
         }
         return true;
       });

@@ -9,7 +9,7 @@ import { type Clock, sleep } from '#common/clock.ts';
 import { refuse } from '#common/problem.ts';
 import { simpleCommand } from '../../images/dockerfile.ts';
 import { isErrno, readFileIfAny, readJsonIfAny, writeFileAtomic } from '../../state/atomic-file.ts';
-import type { ContainerStatus } from '../container-runtime.ts';
+import { type ContainerStatus, dataDirVariable } from '../container-runtime.ts';
 import type { Program } from './container-store.ts';
 import { programPath } from './interpreters.ts';
 import { containerFiles } from './layout.ts';
@@ -67,8 +67,15 @@ export async function runningRun(folder: string): Promise<Running | undefined> {
 /** The pid of the wrapper around the program that runs; undefined when none does. */
 export const runningPid = async (folder: string): Promise<number | undefined> => (await runningRun(folder))?.pid;
 
+/** What is to run, in the folder of its container, with the folder that is kept for its bot. */
+export interface NewRun {
+  readonly folder: string;
+  readonly data: string;
+  readonly program: Program;
+}
+
 /** Starts the program; returns when it runs. The caller has seen that none runs, and calls once at a time. */
-export async function startRun(folder: string, program: Program, clock: Clock, onEnd: () => void): Promise<void> {
+export async function startRun({ folder, data, program }: NewRun, clock: Clock, onEnd: () => void): Promise<void> {
   const files = containerFiles(folder);
   const last = await readNote(folder);
   const run = (last?.run ?? 0) + 1;
@@ -81,7 +88,7 @@ export async function startRun(folder: string, program: Program, clock: Clock, o
     const argv = ['-c', wrapperScript, 'bot-runner', files.record(run), files.exit(run), ...command(program)];
     const child = spawn('/bin/sh', argv, {
       cwd: files.app,
-      env: environment(program, files),
+      env: { ...environment(program, files), [dataDirVariable]: data },
       // A session of its own: neither a terminal's Ctrl-C nor the end of the worker reaches it.
       detached: true,
       stdio: ['ignore', stdout.fd, 'ignore', stderr.fd],
