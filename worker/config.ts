@@ -23,6 +23,7 @@ import { type Labels, parseLabels, workerLabelsMax } from '#common/labels.ts';
 import { logLevels } from '#common/log.ts';
 import { hasZone, isLoopbackHost } from '#common/loopback.ts';
 import { Secret } from '#common/secret.ts';
+import { builderVariables, parseImage } from './builder-variables.ts';
 import { dockerHostRule, parseDockerHost } from './runtime/docker/docker-host.ts';
 import { type EgressSetting, egressRule, parseEgress } from './runtime/docker/egress/egress-setting.ts';
 import { defaultSubnets, isPrivatePool, parseSubnetPool, type SubnetPool } from './runtime/docker/subnets.ts';
@@ -122,12 +123,6 @@ function parseSubnets(value: string | undefined): SubnetPool {
   }
   if (!isPrivatePool(pool)) throw new BadValue('must be within 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16');
   return pool;
-}
-
-function parseImage(value: string | undefined, fallback: string): string {
-  const image = value ?? fallback;
-  if (!/^[a-zA-Z0-9][a-zA-Z0-9._/:@-]{0,255}$/.test(image)) throw new BadValue('is not an image reference');
-  return image;
 }
 
 function parseMirror(value: string | undefined): string | undefined {
@@ -254,6 +249,7 @@ export const workerVariables = {
     },
     parsePublicUrl,
   ),
+  ...builderVariables,
   registryMirror: custom(
     {
       name: 'REGISTRY_MIRROR',

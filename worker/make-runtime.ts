@@ -55,6 +55,17 @@ export function createRuntime({ config, state, clock, logger }: RuntimeParts): C
         places: namedPlaces(config),
         baseImages: { python: config.baseImage, node: config.nodeBaseImage },
         buildSettings,
+        builder: {
+          setting: config.builder,
+          image: config.builderImage,
+          host: config.builderHost,
+          limits: {
+            memoryBytes: config.builderMemoryBytes,
+            cpuMillis: config.builderCpuMillis,
+            diskBytes: config.builderDiskBytes,
+          },
+          lent: config.buildBaseImages,
+        },
         registryMirror: config.registryMirror,
         fetchAllow: config.fetchAllow,
         resolve: systemResolve,

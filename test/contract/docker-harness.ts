@@ -13,12 +13,15 @@ import type { BuildSettings } from '../../worker/images/build-settings.ts';
 import { buildLabel } from '../../worker/images/dockerfile.ts';
 import type { ContainerRuntime } from '../../worker/runtime/container-runtime.ts';
 import { list, record, text, texts } from '../../worker/runtime/docker/answers.ts';
+import { builderLabels } from '../../worker/runtime/docker/builder/builder-container.ts';
+import type { BuilderOptions } from '../../worker/runtime/docker/builder/make-builders.ts';
 import { createDockerRuntime } from '../../worker/runtime/docker/docker-runtime.ts';
 import { createEngineClient, type Query } from '../../worker/runtime/docker/engine-client.ts';
 import { hasStatus } from '../../worker/runtime/docker/engine-errors.ts';
 import type { SigningKey } from '../../worker/runtime/labels.ts';
 import { createPrivateImages } from '../../worker/state/private-images.ts';
 import type { TakenContainers } from '../../worker/state/taken-containers.ts';
+import { builderImageName, buildsSeparately } from '../kit/builder-image.ts';
 import { eventually } from '../kit/eventually.ts';
 import type { TestDocker } from '../kit/test-docker.ts';
 import { absentRequirement, endlessRequirement, startEndlessIndex } from './endless-index.ts';
@@ -47,7 +50,16 @@ export function rawEngine(docker: TestDocker): RawEngine {
   };
 }
 
+/** What the suites build in with BOTRUNNER_TEST_BUILDER=separate. */
+export const separateBuilder: BuilderOptions = {
+  setting: 'separate',
+  image: builderImageName,
+  limits: { memoryBytes: 1024 ** 3, cpuMillis: 2000, diskBytes: 4 * 1024 ** 3 },
+  lent: ['busybox:stable'],
+};
+
 export interface DockerChoice {
+  readonly builder?: BuilderOptions;
   readonly network: string;
   readonly workerId: string;
   readonly signingKey?: SigningKey | undefined;
@@ -67,6 +79,7 @@ export function dockerRuntime(docker: TestDocker, choice: DockerChoice): Contain
     egress: { kind: 'open' },
     firewallMark: join(codeDir, '..', 'no-firewall'),
     baseImages: choice.bases ?? baseImages,
+    builder: choice.builder ?? (buildsSeparately ? separateBuilder : undefined),
     buildSettings: choice.buildSettings ?? { pipIndexUrl: docker.pipIndexUrl },
     workerId: choice.workerId,
     signingKey: choice.signingKey ?? ownKey,
@@ -130,8 +143,15 @@ async function removeOne(engine: RawEngine, path: string, shownAt: string, query
   }
 }
 
-/** Those of bots and builds whose names begin so. */
+/** Those of bots and builds whose names begin so, with the builders that are in them. */
 export async function removeNetworks(engine: RawEngine, base: string): Promise<void> {
+  const builders = { label: [builderLabels.workerId] };
+  for (const found of list(await engine.get('/containers/json', { all: true, filters: builders })).map(record)) {
+    const [network = ''] = Object.keys(record(record(found['NetworkSettings'])['Networks']));
+    if (!network.startsWith(`${base}_`)) continue;
+    await removeOne(engine, `/containers/${text(found['Id'])}`, '/json', { force: true, v: true });
+    await removeOne(engine, `/volumes/${(list(found['Names']).map(text)[0] ?? '').slice(1)}`, '');
+  }
   for (const found of list(await engine.get('/networks')).map(record)) {
     const name = text(found['Name']);
     if (name === base || name.startsWith(`${base}_`)) await removeOne(engine, `/networks/${name}`, '');

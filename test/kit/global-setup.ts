@@ -14,6 +14,7 @@ import type { TestProject } from 'vitest/node';
 import { record, text } from '../../worker/runtime/docker/answers.ts';
 import { engineKind } from '../../worker/runtime/docker/build-query.ts';
 import { baseImageNames, loadBaseImages } from './base-images/base-images.ts';
+import { buildsSeparately, loadBuilderImage } from './builder-image.ts';
 import { aiogram } from './package-index/bot-libraries.ts';
 import { startPackageIndex } from './package-index/package-index.ts';
 import type { Wheel } from './package-index/wheel.ts';
@@ -91,6 +92,7 @@ async function findUsableEngine(): Promise<TestEngine | NoEngine> {
   if (engine.packages) {
     try {
       await loadBaseImages(engine.dockerHost, engine.packages);
+      if (buildsSeparately) await loadBuilderImage(engine.dockerHost, engine.packages);
       return engine;
     } catch (error) {
       await engine.stop();

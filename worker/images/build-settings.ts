@@ -6,7 +6,7 @@ export interface BuildSettings {
   readonly pipIndexUrl?: string | undefined;
   /** Registry of Node packages; npm's own default when undefined. May hold credentials: never shown. */
   readonly npmRegistry?: string | undefined;
-  /** Proxy for builds. May hold credentials: never shown. */
+  /** Proxy for builds, which get it without its login. May hold credentials: never shown. */
   readonly httpsProxy?: string | undefined;
   /** Hosts that builds reach without the proxy, as a comma list. */
   readonly noProxy?: string | undefined;
@@ -30,9 +30,18 @@ export function buildVariables(settings: BuildSettings): Readonly<Record<string,
     if (url?.protocol === 'http:') variables['PIP_TRUSTED_HOST'] = url.host;
   }
   if (settings.npmRegistry) variables['NPM_CONFIG_REGISTRY'] = settings.npmRegistry;
-  if (settings.httpsProxy) variables['HTTPS_PROXY'] = settings.httpsProxy;
+  if (settings.httpsProxy) variables['HTTPS_PROXY'] = withoutLogin(settings.httpsProxy);
   if (settings.httpsProxy && settings.noProxy) variables['NO_PROXY'] = settings.noProxy;
   return variables;
+}
+
+/** A build is a program of its user's: what it gets, he has. */
+function withoutLogin(proxy: string): string {
+  const url = URL.parse(proxy);
+  if (url === null || (url.username === '' && url.password === '')) return proxy;
+  url.username = '';
+  url.password = '';
+  return url.href;
 }
 
 /** Texts that must not be shown: the user information of the settings' URLs. */

@@ -14,6 +14,8 @@ export interface BuildEngine {
   readonly kind: BuilderKind;
   /** The engine that builds: base images, layers, steps and the cache are its own. */
   readonly client: EngineClient;
+  /** Whether builds may take layers from the cache. */
+  readonly keepsLayers: boolean;
   /** Of this engine. */
   readonly leftovers: BuildLeftovers;
   /** The network for the steps of the user's builds, as the engine takes it in `networkmode`. Call it before the build. */
@@ -47,6 +49,7 @@ export function createOwnBuilder({ engine, networks, firewall, leftovers }: OwnB
         work({
           kind: 'classic',
           client: engine,
+          keepsLayers: true,
           leftovers,
           async network(signal) {
             await firewall.ready(signal);

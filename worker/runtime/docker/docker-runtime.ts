@@ -15,8 +15,8 @@ import type { SafetyCheckName } from '../safety.ts';
 import { noneTaken } from '../strays.ts';
 import { number, record, text } from './answers.ts';
 import { buildSimpleImage, reuseSimpleImage } from './build.ts';
-import { createOwnBuilder } from './build-engine.ts';
 import { createBuildLeftovers } from './build-leftovers.ts';
+import { type BuilderOptions, createBuilders, ownBuilder } from './builder/make-builders.ts';
 import { createCodeImages } from './code-image.ts';
 import { createCodeStore } from './code-store.ts';
 import { listContainers } from './container-list.ts';
@@ -66,6 +66,8 @@ export interface DockerRuntimeOptions {
   readonly subnets?: SubnetPool | undefined;
   readonly baseImages: BaseImages;
   readonly buildSettings: BuildSettings;
+  /** By the engine of the bots unless given. */
+  readonly builder?: BuilderOptions | undefined;
   /** HOST[:PORT][/PREFIX] that images of Docker Hub are pulled from; Docker Hub itself when undefined. */
   readonly registryMirror?: string | undefined;
   readonly workerId: string;
@@ -130,13 +132,12 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
   const dockerHost = options.dockerHost ?? defaultDockerHost;
   const engine = createEngineClient(dockerHost);
   const { subnets = defaultSubnets } = options;
-  const networks = createBotNetworks(engine, { base: options.network, workerId, subnets }, logger, clock);
   const { places = { forBots: [], forBuilds: [], refused: [] } } = options;
   const findAddresses = createFindAddresses(clock, logger);
-  const firewall = createFirewall({
-    setting: options.egress,
-    setRules: createSetRules({
-      engine,
+  const partsFor = (of: EngineClient, markFile: string) => {
+    const networks = createBotNetworks(of, { base: options.network, workerId, subnets }, logger, clock);
+    const setRules = createSetRules({
+      engine: of,
       workerId,
       workerIds: () => taken.workerIds,
       network: options.network,
@@ -144,12 +145,12 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
       findAddresses,
       clock,
       findImage: createFindNftImage(options.programs),
-      markFile: options.firewallMark,
-    }),
-    ownerOf: networks.ownerOf,
-    clock,
-    logger,
-  });
+      markFile,
+    });
+    const { ownerOf } = networks;
+    return { networks, firewall: createFirewall({ setting: options.egress, setRules, ownerOf, clock, logger }) };
+  };
+  const { networks, firewall } = partsFor(engine, options.firewallMark);
   const code = createCodeStore(options.codeDir);
   const owner = { workerId, signingKey, taken };
   const deps: ContainerDeps = {
@@ -164,9 +165,14 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     owners: createDataOwners(engine, clock),
   };
   const leftovers = createBuildLeftovers(engine, owner, logger);
+  const builders = createBuilders(options.builder ?? ownBuilder, {
+    partsFor: (of) => partsFor(of, `${options.firewallMark}-builder`),
+    ...{ engine, dockerHost, networks, firewall, leftovers, owner, workerId, signingKey, baseImages },
+    ...{ settings: buildSettings, mirror, privateImages, clock, logger },
+  });
   const builds = {
     engine,
-    builders: createOwnBuilder({ engine, networks, firewall, leftovers }),
+    builders,
     settings: buildSettings,
     clock,
     logger,
@@ -202,6 +208,9 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     sweptAtMs = clock.monotonicMs();
     inBackground(networks.sweep(AbortSignal.timeout(leftoversMs)), (error) =>
       logger.debug({ err: error }, 'networks that nobody uses could not be removed yet'),
+    );
+    inBackground(builders.separate.sweep(AbortSignal.timeout(leftoversMs)), (error) =>
+      logger.debug({ err: error }, 'builders that nobody uses could not be removed yet'),
     );
   };
   return {
@@ -250,7 +259,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     watchCpu: (id, onSample, signal) => watchContainerCpu(deps, id, onSample, signal),
     watchEvents: (onEvent, signal) => watchEngineEvents({ engine, owner, clock }, onEvent, signal),
     safety: (signal) => runChecks(safetyChecks, clock, safetyCheckMs, signal),
-    // The containers keep running, and no connection of ours outlives its call.
-    shutdown: async () => {},
+    // The containers of bots keep running.
+    shutdown: (graceMs) => builders.separate.close(AbortSignal.timeout(Math.max(1, Math.floor(graceMs)))),
   };
 }

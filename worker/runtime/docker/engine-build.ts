@@ -113,7 +113,7 @@ export async function runEngineBuild(
 /** Parameters of POST /build. `pull` is not among them: an image that the engine has is used. */
 function buildQuery(
   { settings }: BuildDeps,
-  { leftovers }: BuildEngine,
+  { leftovers, keepsLayers }: BuildEngine,
   { key, workerId, image, buildargs, labels }: BuildRequest,
   kind: EngineKind,
   network: string,
@@ -123,6 +123,7 @@ function buildQuery(
     t: image,
     buildargs: { ...buildargs, ...buildVariables(settings) },
     labels,
+    nocache: !keepsLayers,
     // Without forcerm every failed build leaves a container.
     rm: true,
     forcerm: true,

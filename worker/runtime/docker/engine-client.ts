@@ -17,7 +17,7 @@ import { refuse } from '#common/problem.ts';
 import { orAbort } from '#common/waiting/abort.ts';
 import { EngineUnavailableError } from '../container-runtime.ts';
 import { type EngineKind, engineKind } from './build-query.ts';
-import { dockerHostRule, parseDockerHost } from './docker-host.ts';
+import { dockerHostRule, type EngineSocket, parseDockerHost } from './docker-host.ts';
 import { sortedError } from './engine-errors.ts';
 import { openRaw } from './raw-answer.ts';
 
@@ -91,8 +91,28 @@ interface Connection {
 export function createEngineClient(dockerHost: string): EngineClient {
   const address = parseDockerHost(dockerHost);
   if (address === undefined) throw new Error(`DOCKER_HOST ${dockerHostRule}`);
-  const shortAgent = withoutInspection(new Agent({ keepAlive: false, maxSockets: shortSockets }));
-  const longAgent = withoutInspection(new Agent({ keepAlive: false }));
+  return engineClientOver({
+    address,
+    shortAgent: new Agent({ keepAlive: false, maxSockets: shortSockets }),
+    longAgent: new Agent({ keepAlive: false }),
+    raw: (api, stream, signal) => openRaw(address, targetOf(api, stream), signal),
+  });
+}
+
+/** How an engine is reached. */
+export interface EngineReach {
+  readonly address: EngineSocket;
+  /** For short calls. */
+  readonly shortAgent: Agent;
+  /** For streams and slow calls. */
+  readonly longAgent: Agent;
+  /** Opens the streams that are asked for as `raw`; they are read as all others unless given. */
+  readonly raw?: (api: number, stream: EngineStream, signal: AbortSignal) => Promise<Readable>;
+}
+
+export function engineClientOver({ address, raw, ...agents }: EngineReach): EngineClient {
+  const shortAgent = withoutInspection(agents.shortAgent);
+  const longAgent = withoutInspection(agents.longAgent);
   const modem = (agent: Agent, version?: string): Modem => {
     // Every field is given, since dockerode fills in absent ones from this process's environment.
     const options: Docker.DockerOptions & { agent: Agent } = {
@@ -156,7 +176,7 @@ export function createEngineClient(dockerHost: string): EngineClient {
         const { long, api } = await connected(signal);
         // No limit of time: a build can be silent for long before its first output, which is when its answer begins.
         signal.throwIfAborted();
-        const opened = stream.raw ? openRaw(address, targetOf(api, stream), signal) : open(long, stream, signal);
+        const opened = stream.raw && raw ? raw(api, stream, signal) : open(long, stream, signal);
         return await orAbort(signal, opened);
       } catch (error) {
         throw onFailure(sortedError(error, describe(stream), signal));

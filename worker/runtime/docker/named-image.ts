@@ -7,6 +7,7 @@ import { hasStatus } from './engine-errors.ts';
 import { plainName } from './images.ts';
 
 export interface NamedImage {
+  readonly id: string;
   /** False if the engine took the name for a part of an id. */
   readonly isNamed: boolean;
   /** The repo digest that it has under the name, as the engine writes it, else its id. */
@@ -49,6 +50,7 @@ export async function foundImage(
   const digest = digests.find((name) => isOrEndsWith(plainName(name).split('@')[0] ?? '', own));
   const config = record(Config);
   return {
+    id: text(Id),
     isNamed: isNamed(reference, [...list(RepoTags).map(text), ...digests].map(plainName)),
     pinned: digest ?? text(Id),
     repoDigest: digest && plainName(digest),

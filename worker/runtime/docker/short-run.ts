@@ -44,7 +44,7 @@ async function runWithin(engine: EngineClient, run: ShortRun, limit: AbortSignal
     const query = { stdout: true, stderr: true };
     const logs = await buffer(await engine.stream({ method: 'GET', path: `/containers/${id}/logs`, query }, limit));
     const file = run.file === undefined ? undefined : await readFile(engine, id, run.file, limit);
-    return { code: number(record(ended)['StatusCode']), output: plainOutput(logs), file };
+    return { code: number(record(ended)['StatusCode']), output: outputOfFrames(logs), file };
   } finally {
     // Bounded by itself: the caller's patience may be over.
     await remove(engine, id, AbortSignal.timeout(removalMs)).catch(() => {
@@ -76,7 +76,7 @@ const readFile = async (engine: EngineClient, id: string, path: string, signal: 
 const headerBytes = 8;
 
 /** Without the headers that the engine puts before each piece: stream, three zeros, length as big-endian. */
-function plainOutput(logs: Buffer): string {
+export function outputOfFrames(logs: Buffer): string {
   const pieces: Buffer[] = [];
   for (let at = 0; at + headerBytes <= logs.length; ) {
     const end = at + headerBytes + logs.readUInt32BE(at + 4);
