@@ -59,6 +59,8 @@ export interface RunningWorker {
   /** Why there is no session; empty while there is one. */
   complaint(): string;
   health(): EngineHealth;
+  /** Makes the safety checks now; nothing without STRANGERS. */
+  checkSafety(): Promise<void>;
   /** Ends cleanly, within 10 s: Docker bots keep running, bots of the process runtime end and come back next time. */
   stop(): Promise<void>;
 }
@@ -277,6 +279,9 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
     connected: () => uplink.connected,
     complaint: () => uplink.complaint,
     health: () => watch.health,
+    async checkSafety() {
+      await safety?.ofLast(-1, stopping.signal);
+    },
     stop,
   };
 }

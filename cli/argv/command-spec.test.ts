@@ -19,6 +19,7 @@ it('reads commands, their positionals and their options from their classes', () 
     'status BOT',
     'job JOB',
     'cancel JOB',
+    'doctor',
     'token add',
     'token list',
     'token revoke',

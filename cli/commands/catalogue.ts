@@ -20,6 +20,7 @@ const loaders: Readonly<Record<string, Load>> = {
   status: async () => (await import('./status.ts')).StatusCommand,
   job: async () => (await import('./job.ts')).JobStatusCommand,
   cancel: async () => (await import('./cancel.ts')).CancelCommand,
+  doctor: async () => (await import('./doctor.ts')).DoctorCommand,
   'token add': async () => (await import('./token-add.ts')).TokenAddCommand,
   'token list': async () => (await import('./token-list.ts')).TokenListCommand,
   'token revoke': async () => (await import('./token-revoke.ts')).TokenRevokeCommand,

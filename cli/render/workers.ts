@@ -13,6 +13,7 @@ import {
 import type { Capacity } from '#gen/botrunner/v1/worker_service_pb.js';
 import { exactTime, timeText } from './bots.ts';
 import { escapeControls } from './escape.ts';
+import { failedChecks, safetyJson } from './safety.ts';
 import { renderTable } from './table.ts';
 
 /** ready, not_ready, suspect or away. */
@@ -55,7 +56,7 @@ export function renderWorkers(workers: readonly Worker[]): string {
   const reasons = workers
     .filter(({ reason }) => reason !== '')
     .map(({ workerId, reason }) => `${escapeControls(workerId)}: ${escapeControls(reason)}`);
-  return [table, ...reasons].join('\n');
+  return [table, ...reasons, ...workers.flatMap(failedChecks)].join('\n');
 }
 
 const capacityJson = (capacity: Capacity | undefined): JsonObject => ({
@@ -82,6 +83,8 @@ export const workerJson = (worker: Worker): JsonObject => ({
   pending: worker.pending,
   first_seen_at: exactTime(worker.firstSeenAt),
   last_seen_at: exactTime(worker.lastSeenAt),
+  starts_refused: worker.startsRefused,
+  safety: safetyJson(worker.safety),
 });
 
 /** moving, moved or stays. */

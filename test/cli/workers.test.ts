@@ -75,6 +75,8 @@ describe('worker', () => {
         pending: 0,
         first_seen_at: expect.stringMatching(/Z$/),
         last_seen_at: expect.stringMatching(/Z$/),
+        starts_refused: false,
+        safety: null,
       },
     ]);
   });

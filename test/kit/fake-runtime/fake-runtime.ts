@@ -16,6 +16,7 @@ import {
   type OutputStream,
 } from '../../../worker/runtime/container-runtime.ts';
 import { claimedIdentity, type SigningKey, signedLabels } from '../../../worker/runtime/labels.ts';
+import type { SafetyCheckName } from '../../../worker/runtime/safety.ts';
 import { settingsDigest, settingsLabel, sortedEnv } from '../../../worker/runtime/settings-digest.ts';
 import { noneTaken, noSuchStray, type Owner, ownIdentity, type Stray } from '../../../worker/runtime/strays.ts';
 import type { FakeContainer, FakeEngine } from './fake-engine.ts';
@@ -44,7 +45,11 @@ export interface FakeRuntime extends ContainerRuntime {
   dropOutput(id: string, lines: number): void;
   /** All event streams end, as when the engine restarts. */
   breakEvents(): void;
+  /** The safety checks that fail. */
+  readonly unsafe: Set<SafetyCheckName>;
 }
+
+const checked = ['runtime', 'isolation', 'egress', 'builder', 'disk'] as const;
 
 const cursorPattern = /^f1:([0-9a-f]{64}):(\d{1,12})$/;
 
@@ -52,6 +57,7 @@ export function createFakeRuntime({ engine, workerId, signingKey, clock }: FakeR
   const calls: FakeOperation[] = [];
   const failures = new Map<FakeOperation, { readonly error: unknown; readonly when: 'before' | 'after' }[]>();
   const delays = new Map<FakeOperation, number>();
+  const unsafe = new Set<SafetyCheckName>();
   let eventStreams = new AbortController();
 
   const call = async <T>(operation: FakeOperation, signal: AbortSignal, work: () => T | Promise<T>): Promise<T> => {
@@ -129,7 +135,15 @@ export function createFakeRuntime({ engine, workerId, signingKey, clock }: FakeR
     },
 
     info: (signal) => call('info', signal, () => ({ version: 'fake', memoryBytes: 8e9, cpuMillis: 4000 })),
-    safety: async () => [{ name: 'egress', ok: true, message: 'Nothing of it is real.' }],
+    unsafe,
+    safety: (signal) =>
+      call('safety', signal, () =>
+        checked.map((name) =>
+          unsafe.has(name)
+            ? { name, ok: false, message: `On host-17 ${name} is broken.`, hint: `Mend ${name}.` }
+            : { name, ok: true, message: `${name} holds.` },
+        ),
+      ),
     reuseImage: (_build, signal) => call('reuseImage', signal, () => false),
     buildImage: (build, signal) =>
       call('buildImage', signal, async () => {
