@@ -12,6 +12,7 @@ import { defaultEngineSettings } from './engine/context.ts';
 import { desiredKeys } from './engine/desired-set.ts';
 import { Engine } from './engine/engine.ts';
 import { SourcePruning } from './engine/source-pruning.ts';
+import { SourceSealing } from './engine/source-sealing.ts';
 import { damagedReason, isDamaged } from './engine/specs.ts';
 import { BotsSnapshots } from './events/bots-snapshots.ts';
 import { EventFeed } from './events/feed.ts';
@@ -156,7 +157,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     engine,
     clock,
     logger,
-    paramsOf: (ensure) => taskParams(store, ensure),
+    paramsOf: (ensure) => taskParams({ store, sealKey }, ensure),
   });
   const adoption = new Adoption(fleet, clock);
   const drain = new Drain({ store, engine, clock });
@@ -259,6 +260,8 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
   pruning.run();
   const sourcePruning = new SourcePruning({ store, sealKey, clock, logger, ageNowMs: () => ages.nowMs() });
   sourcePruning.run();
+  const sourceSealing = new SourceSealing({ store, sealKey, logger });
+  sourceSealing.run();
   const natsPublisher =
     config.nats &&
     new NatsPublisher({ store, clock, logger, target: config.nats, render: (record) => feed.render(record) });
@@ -301,6 +304,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
       restWorkers.stop();
       pruning.stop();
       sourcePruning.stop();
+      sourceSealing.stop();
       workerWatch.stop();
       ownSafety.stop();
       feed.close();

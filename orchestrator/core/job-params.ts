@@ -19,6 +19,8 @@ export interface DeployParams {
   readonly change: SpecChange;
   /** The bots that were stopped for it so far. */
   readonly stopped: readonly StoppedHolder[];
+  /** What its user should know of the source, a line each. */
+  readonly warnings: readonly string[];
   /** Whether its bot was given the tokens after those had released them: from then on it may run. */
   readonly gotTokens: boolean;
 }
@@ -45,6 +47,7 @@ export const deployParams = ({ takeover = false, change = noChange }: Partial<De
   takeover,
   change,
   stopped: [],
+  warnings: [],
   gotTokens: false,
 });
 
@@ -64,6 +67,7 @@ export function parseJobInput(action: string, stored: JsonObject): JobInput {
           takeover: stored['takeover'] === true || Array.isArray(stored['after']),
           change: parseChange(stored['change']),
           stopped: listOf(stored['stopped_for_it']).flatMap(parseHolder),
+          warnings: namesOf(stored['warnings']),
           gotTokens: stored['got_tokens'] === true,
         },
       };
@@ -89,11 +93,12 @@ export function storedParams({ action, params }: JobInput): JsonObject {
   switch (action) {
     case 'start':
     case 'update': {
-      const { takeover, change, stopped, gotTokens } = params;
+      const { takeover, change, stopped, warnings, gotTokens } = params;
       return {
         ...(takeover ? { takeover } : {}),
         ...(isNoChange(change) ? {} : { change: { replaceEnv: change.replaceEnv, reset: { ...change.reset } } }),
         ...(stopped.length > 0 ? { stopped_for_it: stopped.map((holder) => ({ ...holder })) } : {}),
+        ...(warnings.length > 0 ? { warnings } : {}),
         ...(gotTokens ? { got_tokens: true } : {}),
       };
     }

@@ -18,8 +18,9 @@ import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
 import { neverStarted } from './dispatch.ts';
 import { activeBots } from './read.ts';
+import { putSearched, type SearchedSource, warningsAbout } from './source-findings.ts';
 import { openSpec, sealSpec } from './specs.ts';
-import { putArtifactTokens, refusedToken, silentHolder, tokenHolders } from './token-ownership.ts';
+import { refusedToken, silentHolder, tokenHolders } from './token-ownership.ts';
 import { wantedSpec } from './wanted-spec.ts';
 
 /** A request that passed its validator: what the doors hand to the engine. */
@@ -34,9 +35,10 @@ export interface NewJob {
   /** An artifact that came with the request; stored with the job, in one commit. */
   readonly artifact?: {
     readonly sha256: string;
-    readonly bytes: Uint8Array;
-    /** sha256 of each Telegram token in its code. */
-    readonly tokenSha256s: readonly string[];
+    readonly sizeBytes: number;
+    /** Its chunks, sealed. */
+    readonly upload: { readonly uploadId: string; readonly chunks: readonly Uint8Array[] };
+    readonly searched: SearchedSource;
   };
   /**
    * A stop of a bot that is not there becomes a job that fails, instead of being refused: the original's command line stops
@@ -78,7 +80,7 @@ function repeatedJob(tx: Reading, { userId, idempotency }: NewJob): JobRecord | 
 /** Checks what depends on the store and writes the job; throws ProblemError and changes nothing when it refuses. */
 export function acceptJob(context: EngineContext, change: Change, request: NewJob): JobRecord {
   const { settings, sealKey } = context;
-  const { userId, blueprint, botId, input, spec, idempotency } = request;
+  const { userId, blueprint, botId, spec, idempotency } = request;
   const key = { userId, botId };
   if (!context.hasRoom() && takesSpace(request)) throw noRoom();
   const existing = botIfAllowed(context, change.tx, request);
@@ -94,7 +96,12 @@ export function acceptJob(context: EngineContext, change: Change, request: NewJo
   const specSealed = spec === undefined ? null : sealSpec(sealKey, key, spec.spec);
   const state = context.blueprints.get(blueprint)?.initialState ?? 'init';
   const job = change.addJob(
-    newJob({ jobId, userId, blueprint, botId, input, specSealed }, state, settings, change.now),
+    newJob(
+      { jobId, userId, blueprint, botId, input: warned(context, change.tx, request), specSealed },
+      state,
+      settings,
+      change.now,
+    ),
   );
   if (idempotency !== undefined) {
     change.tx.idempotency.put(userId, idempotency.key, idempotency.bodySha256, jobId, change.now);
@@ -134,20 +141,26 @@ function checkSafety({ fleet }: EngineContext, { input, spec }: NewJob, bot: Bot
 function takeArtifact({ sealKey }: EngineContext, change: Change, { userId, spec, artifact }: NewJob): void {
   const { artifacts } = change.tx;
   if (artifact !== undefined) {
-    const { sha256, bytes, tokenSha256s } = artifact;
+    const { sha256, sizeBytes, upload, searched } = artifact;
     artifacts.own(userId, sha256, change.now);
-    putArtifactTokens(sealKey, change.tx, sha256, tokenSha256s);
     if (artifacts.get(sha256) === undefined) {
-      const uploadId = change.newId();
-      artifacts.addBytes(uploadId, bytes);
-      artifacts.finish(uploadId, sha256, bytes.length, change.now);
+      for (const [n, chunk] of upload.chunks.entries()) artifacts.addChunk(upload.uploadId, n, chunk);
+      artifacts.finish(upload.uploadId, sha256, sizeBytes, change.now);
     }
+    putSearched(sealKey, change.tx, sha256, searched);
   }
   // Empty for a source that the worker fetches.
   const named = spec?.artifactSha256 ?? '';
   if (named === '') return;
   if (!artifacts.isOwnedBy(userId, named)) refuse('ARTIFACT_NOT_FOUND', 'There is no artifact with that sha256.');
   artifacts.touch(named);
+}
+
+/** With what the user should know of the source; that of one that a worker fetches is looked at there. */
+function warned({ sealKey }: EngineContext, tx: Reading, { input, spec }: NewJob): JobInput {
+  const sha256 = spec?.artifactSha256 ?? '';
+  if (sha256 === '' || (input.action !== 'start' && input.action !== 'update')) return input;
+  return { ...input, params: { ...input.params, warnings: warningsAbout(sealKey, tx, sha256) } };
 }
 
 /** The bot that the request is about, if there is one. Refuses a bot that must exist and does not, and one too many. */

@@ -114,6 +114,7 @@ function deployedResult(job: JobRecord, bot: BotRecord, outcome: TaskSucceeded):
     container_name: observed.containerName ?? null,
     started_at: rfc3339OrNull(observed.startedAt),
     ...noticesOf(outcome),
+    ...warningsOf(job, outcome),
     ...(unhealthy === undefined
       ? {}
       : {
@@ -134,6 +135,16 @@ function diagnosisOf({ observed }: BotRecord): string {
     : 'killed because it exceeded its memory limit; give it more with --memory';
 }
 
+/** What the user should know of the source: from the search when it was stored, or from the worker that has fetched it. */
+function warningsOf(job: JobRecord, { warnings: found }: TaskSucceeded): JsonObject {
+  const known = job.action === 'start' || job.action === 'update' ? job.params.warnings : [];
+  const warnings = [...known, ...found.filter((line) => !known.includes(line))];
+  return warnings.length === 0
+    ? {}
+    : { warnings: warnings.slice(0, warningsMax).map((line) => line.slice(0, noticeLengthMax)) };
+}
+
+const warningsMax = 16;
 const noticesMax = 8;
 const noticeLengthMax = 500;
 

@@ -9,7 +9,10 @@ import { readSafeTar } from '#common/safe-tar.ts';
 import { Secret } from '#common/secret.ts';
 import { type Deployment, defaultBounds, type SourceRequest } from '../core/validate/bot-request.ts';
 import { parseSpec } from '../core/validate/spec-request.ts';
+import { openChunk } from '../store/seal.ts';
 import { packFiles, prepareDeployment } from './deployment.ts';
+
+const sealKey = new Secret<Uint8Array>(new Uint8Array(32).fill(3));
 
 const deployment = (source: SourceRequest): Deployment => ({ source, env: new Map([['A', 'b']]), limits: {}, on: {} });
 const sha256 = 'a'.repeat(64);
@@ -78,7 +81,7 @@ describe('a deployment', () => {
     ],
   ];
   it.each(specs)('from $kind becomes a spec, which reads back as the same', async (source, mode, value) => {
-    const prepared = await prepareDeployment(deployment(source));
+    const prepared = await prepareDeployment(sealKey, deployment(source));
     expect(prepared).toMatchObject({ mode, spec: { source: { case: mode, value }, env: { A: 'b' } } });
     expect(prepared.artifactSha256).toBe('sha256' in source ? sha256 : '');
     expect(prepared.artifact).toBeUndefined();
@@ -90,8 +93,22 @@ describe('a deployment', () => {
     tar.entry({ name: 'Dockerfile' }, 'FROM scratch');
     tar.finalize();
     const bytes = await buffer(tar);
-    const { artifact, artifactSha256, spec } = await prepareDeployment(deployment({ kind: 'inline_archive', bytes }));
-    expect(artifact).toEqual({ sha256: createHash('sha256').update(bytes).digest('hex'), bytes, tokenSha256s: [] });
+    const { artifact, artifactSha256, spec } = await prepareDeployment(
+      sealKey,
+      deployment({ kind: 'inline_archive', bytes }),
+    );
+    const { upload, ...rest } = artifact ?? {};
+    const searched = { tokenSha256s: [], findings: [] };
+    expect(rest).toEqual({
+      sha256: createHash('sha256').update(bytes).digest('hex'),
+      sizeBytes: bytes.length,
+      searched,
+    });
+    const chunks = upload?.chunks.map((chunk, n) =>
+      openChunk(sealKey, upload.uploadId, n, { bytes: chunk, isSealed: true }),
+    );
+    expect(Buffer.concat(chunks ?? [])).toEqual(bytes);
+    expect(Buffer.concat(upload?.chunks ?? []).includes('Dockerfile')).toBe(false);
     expect(spec.source.value).toMatchObject({ from: { case: 'artifactSha256', value: artifactSha256 } });
   });
 });

@@ -3,19 +3,22 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import tar from 'tar-stream';
-import { createSourceTokenSearch } from '#common/source-tokens.ts';
+import type { Secret } from '#common/secret.ts';
+import { createSourceSearch } from '#common/source-search/search.ts';
 import { BotLanguage, type BotSpec, BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
 import type { Deployment, Login, SourceRequest } from '../core/validate/bot-request.ts';
 import type { NewJob } from '../engine/accept.ts';
-import { tokenSha256 } from '../engine/token-ownership.ts';
+import type { SearchedSource } from '../engine/source-findings.ts';
+import { sealUpload } from './artifact-writer.ts';
 import { checkInlineArchive } from './inline-archive.ts';
+import { searchedOf } from './searched.ts';
 
 export interface PreparedDeployment {
   readonly spec: BotSpec;
   readonly mode: string;
   /** Empty for a source that is fetched. */
   readonly artifactSha256: string;
-  /** The artifact's bytes, when they came with the request. */
+  /** The artifact itself, sealed, when it came with the request. */
   readonly artifact?: NonNullable<NewJob['artifact']>;
 }
 
@@ -36,7 +39,10 @@ export async function packFiles(files: ReadonlyMap<string, string>): Promise<Uin
 
 const languages = { python: BotLanguage.PYTHON, node: BotLanguage.NODE } as const;
 
-export async function prepareDeployment({ source, env, limits, on }: Deployment): Promise<PreparedDeployment> {
+export async function prepareDeployment(
+  sealKey: Secret<Uint8Array>,
+  { source, env, limits, on }: Deployment,
+): Promise<PreparedDeployment> {
   const content = await contentOf(source);
   const bytes = content?.bytes;
   const sha256 = bytes === undefined ? uploadedSha256(source) : createHash('sha256').update(bytes).digest('hex');
@@ -54,28 +60,38 @@ export async function prepareDeployment({ source, env, limits, on }: Deployment)
     spec,
     mode: spec.source.case ?? '',
     artifactSha256: sha256,
-    ...(content === undefined ? {} : { artifact: { sha256, ...content } }),
+    ...(content === undefined ? {} : { artifact: await artifactOf(sealKey, sha256, content) }),
   };
 }
 
-/** The artifact that came with the request. An archive is kept as it was sent once it was read and found fine. */
-async function contentOf(
-  source: SourceRequest,
-): Promise<Pick<NonNullable<NewJob['artifact']>, 'bytes' | 'tokenSha256s'> | undefined> {
-  if (source.kind === 'inline') {
-    return { bytes: await packFiles(source.files), tokenSha256s: await tokensIn(source.files) };
-  }
-  if (source.kind !== 'inline_archive') return undefined;
-  return { bytes: source.bytes, tokenSha256s: await checkInlineArchive(source.bytes) };
+interface Content {
+  readonly bytes: Uint8Array;
+  readonly searched: SearchedSource;
 }
 
-async function tokensIn(files: ReadonlyMap<string, string>): Promise<readonly string[]> {
-  const tokens = createSourceTokenSearch();
+const artifactOf = async (sealKey: Secret<Uint8Array>, sha256: string, { bytes, searched }: Content) => ({
+  sha256,
+  searched,
+  sizeBytes: bytes.length,
+  upload: await sealUpload(sealKey, bytes),
+});
+
+/** The artifact that came with the request. An archive is kept as it was sent once it was read and found fine. */
+async function contentOf(source: SourceRequest): Promise<Content | undefined> {
+  if (source.kind === 'inline') {
+    return { bytes: await packFiles(source.files), searched: await search(source.files) };
+  }
+  if (source.kind !== 'inline_archive') return undefined;
+  return { bytes: source.bytes, searched: await checkInlineArchive(source.bytes) };
+}
+
+async function search(files: ReadonlyMap<string, string>): Promise<SearchedSource> {
+  const all = createSourceSearch();
   for (const [name, text] of files) {
     const bytes = Buffer.from(text);
-    await tokens.read({ name, sizeBytes: bytes.length, content: Readable.from([bytes]) });
+    await all.read({ name, sizeBytes: bytes.length, content: Readable.from([bytes]) });
   }
-  return [...tokens.found.used].map(tokenSha256);
+  return searchedOf(all.found);
 }
 
 const uploadedSha256 = (source: SourceRequest): string =>

@@ -3,28 +3,29 @@ import { addAbortSignal, Readable } from 'node:stream';
 import { nextTurn } from '#common/background.ts';
 import { refuse } from '#common/problem.ts';
 import { readContextTar, type TarLimits } from '#common/safe-tar.ts';
-import { createSourceTokenSearch } from '#common/source-tokens.ts';
-import { tokenSha256 } from '../engine/token-ownership.ts';
+import { createSourceSearch } from '#common/source-search/search.ts';
+import type { SearchedSource } from '../engine/source-findings.ts';
+import { searchedOf } from './searched.ts';
 
 const readMs = 30_000;
 
-/** The sha256 of each Telegram token in its code. Throws ProblemError: INVALID_ARCHIVE, also without a Dockerfile, or ARCHIVE_TOO_LARGE. */
+/** What a search of it has found. Throws ProblemError: INVALID_ARCHIVE, also without a Dockerfile, or ARCHIVE_TOO_LARGE. */
 export async function checkInlineArchive(
   bytes: Uint8Array,
   limits?: TarLimits,
   timeoutMs = readMs,
-): Promise<readonly string[]> {
+): Promise<SearchedSource> {
   const timeout = AbortSignal.timeout(timeoutMs);
   const source = addAbortSignal(timeout, Readable.from(inPieces(bytes), { objectMode: false }));
   const files = new Set<string>();
   const tops = new Set<string>();
-  const tokens = createSourceTokenSearch();
+  const search = createSourceSearch();
   try {
     for await (const entry of readContextTar(source, limits, () => {})) {
       tops.add(entry.name.split('/')[0] ?? '');
       if (entry.kind !== 'file') continue;
       files.add(entry.name);
-      await tokens.read(entry);
+      await search.read(entry);
     }
   } catch (error) {
     if (timeout.aborted) refuse('ARCHIVE_TOO_LARGE', `Reading the archive takes longer than ${timeoutMs / 1000} s.`);
@@ -33,7 +34,7 @@ export async function checkInlineArchive(
   // A folder around everything, as many sites pack it, is looked through.
   const [top, ...others] = tops;
   const inFolder = top !== undefined && others.length === 0 && files.has(`${top}/Dockerfile`);
-  if (files.has('Dockerfile') || inFolder) return [...tokens.found.used].map(tokenSha256);
+  if (files.has('Dockerfile') || inFolder) return searchedOf(search.found);
   refuse('INVALID_ARCHIVE', 'The archive has no Dockerfile at its root.', {
     details: { field: 'archive', rule: 'no_dockerfile' },
     hint: 'Pack the folder that contains the Dockerfile: tar -czf bot.tar.gz -C FOLDER . (for code without one use simple mode)',

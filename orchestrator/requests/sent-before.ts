@@ -4,11 +4,9 @@ import { nextTurn } from '#common/background.ts';
 import type { BotKey } from '#common/ids.ts';
 import { refuse } from '#common/problem.ts';
 import { readSafeTar } from '#common/safe-tar.ts';
-import type { Secret } from '#common/secret.ts';
 import { openSoundSpec } from '../engine/specs.ts';
-import type { Store } from '../store/store.ts';
 import { wantBot } from '../store/want.ts';
-import { artifactChunks } from './artifact-chunks.ts';
+import { artifactChunks, type StoredSources } from './artifact-chunks.ts';
 
 const leftOutMax = 1_000;
 
@@ -17,10 +15,11 @@ const leftOutMax = 1_000;
  * is not there, has another kind of source, or whose spec cannot be opened. Refuses with INVALID_FILES_FORMAT too many.
  */
 export async function sentBefore(
-  { store, sealKey }: { readonly store: Store; readonly sealKey: Secret<Uint8Array> },
+  sources: StoredSources,
   key: BotKey,
   leftOut: readonly string[],
 ): Promise<readonly string[]> {
+  const { store, sealKey } = sources;
   if (leftOut.length > leftOutMax) {
     refuse('INVALID_FILES_FORMAT', `"left_out" has ${leftOut.length} paths; at most ${leftOutMax} are allowed.`, {
       details: { field: 'left_out', max: leftOutMax },
@@ -31,7 +30,7 @@ export async function sentBefore(
   if (source?.case !== 'simple') return [];
   const asked = new Set(leftOut);
   const found = new Set<string>();
-  for await (const { name, kind } of readSafeTar(Readable.from(slowly(store, source.value.artifactSha256)))) {
+  for await (const { name, kind } of readSafeTar(Readable.from(slowly(sources, source.value.artifactSha256)))) {
     if (kind !== 'file') continue;
     for (let end = name.length; end > 0; end = name.lastIndexOf('/', end - 1)) {
       const path = name.slice(0, end);
@@ -42,8 +41,8 @@ export async function sentBefore(
 }
 
 /** Others get their turn between two chunks. */
-async function* slowly(store: Store, sha256: string): AsyncGenerator<Uint8Array> {
-  for await (const chunk of artifactChunks(store, sha256)) {
+async function* slowly(sources: StoredSources, sha256: string): AsyncGenerator<Uint8Array> {
+  for await (const chunk of artifactChunks(sources, sha256)) {
     yield chunk;
     await nextTurn();
   }

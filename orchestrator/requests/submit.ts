@@ -1,6 +1,7 @@
 /** The one way in: from a request of any door to an accepted job. */
 import type { Json } from '#common/json.ts';
 import { ProblemError, problem, refuse, unwrap } from '#common/problem.ts';
+import type { Secret } from '#common/secret.ts';
 import { deployParams } from '../core/job-params.ts';
 import type { JobRecord } from '../core/records.ts';
 import type { BotRequest, Bounds } from '../core/validate/bot-request.ts';
@@ -11,6 +12,7 @@ import { prepareDeployment } from './deployment.ts';
 
 export interface SubmitDeps {
   readonly engine: Engine;
+  readonly sealKey: Secret<Uint8Array>;
   readonly bounds: Bounds;
 }
 
@@ -30,7 +32,7 @@ export async function submitJob(deps: SubmitDeps, userId: string, request: JobRe
 
 /** What the engine is given for a request; a promise only where there is a source to pack. Throws or rejects with ProblemError. */
 export function prepareJob(
-  { bounds }: Pick<SubmitDeps, 'bounds'>,
+  { bounds, sealKey }: Pick<SubmitDeps, 'bounds' | 'sealKey'>,
   userId: string,
   { blueprint, data, idempotency, absentFails = false }: JobRequest,
 ): NewJob | Promise<NewJob> {
@@ -51,7 +53,7 @@ export function prepareJob(
   if (blueprint !== 'bot_runner') {
     refuse('INVALID_BLUEPRINT', 'Unknown blueprint.', { details: { field: 'blueprint' } });
   }
-  return prepareBotRequest(userId, unwrap(validateBotRequest(data, bounds)), idempotency, absentFails);
+  return prepareBotRequest(sealKey, userId, unwrap(validateBotRequest(data, bounds)), idempotency, absentFails);
 }
 
 /** The data of a test_workflow job: {input}, any JSON of moderate size. */
@@ -71,15 +73,16 @@ const maxInputLength = 64 * 1024;
 
 /** A checked bot_runner request. */
 export async function submitBotRequest(
-  { engine }: SubmitDeps,
+  { engine, sealKey }: SubmitDeps,
   userId: string,
   request: BotRequest,
   idempotency: NewJob['idempotency'],
 ): Promise<JobRecord> {
-  return engine.createJob(await prepareBotRequest(userId, request, idempotency));
+  return engine.createJob(await prepareBotRequest(sealKey, userId, request, idempotency));
 }
 
 function prepareBotRequest(
+  sealKey: Secret<Uint8Array>,
   userId: string,
   request: BotRequest,
   idempotency: NewJob['idempotency'],
@@ -96,7 +99,7 @@ function prepareBotRequest(
     case 'update': {
       const { action } = request;
       const params = deployParams(request);
-      return prepareDeployment(request.deployment).then(({ artifact, ...spec }) => ({
+      return prepareDeployment(sealKey, request.deployment).then(({ artifact, ...spec }) => ({
         ...base,
         spec,
         input: { action, params },
@@ -122,11 +125,11 @@ function prepareBotRequest(
 
 /** Throws what submitBotRequest would throw whatever the artifact holds. */
 export async function checkDeployment(
-  { engine }: SubmitDeps,
+  { engine, sealKey }: SubmitDeps,
   userId: string,
   { action, botId, deployment, change, takeover }: Extract<BotRequest, { action: 'start' | 'update' }>,
 ): Promise<void> {
-  const spec = await prepareDeployment(deployment);
+  const spec = await prepareDeployment(sealKey, deployment);
   const input = { action, params: deployParams({ change, takeover }) };
   await engine.checkRequest({ userId, blueprint: 'bot_runner', botId, spec, input });
 }

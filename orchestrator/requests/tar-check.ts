@@ -6,14 +6,15 @@
 import { PassThrough } from 'node:stream';
 import { refuse } from '#common/problem.ts';
 import { defaultTarLimits, readContextTar } from '#common/safe-tar.ts';
-import { createSourceTokenSearch } from '#common/source-tokens.ts';
-import { tokenSha256 } from '../engine/token-ownership.ts';
+import { createSourceSearch } from '#common/source-search/search.ts';
+import type { SearchedSource } from '../engine/source-findings.ts';
+import { searchedOf } from './searched.ts';
 
 export interface TarCheck {
   /** Rejects with INVALID_ARCHIVE or ARCHIVE_TOO_LARGE as soon as something is wrong. */
   write(chunk: Uint8Array): Promise<void>;
-  /** Resolves once the whole archive was seen and is fine, with the sha256 of each Telegram token in its code. */
-  end(): Promise<readonly string[]>;
+  /** Resolves once the whole archive was seen and is fine, with what a search of it has found. */
+  end(): Promise<SearchedSource>;
   destroy(): void;
 }
 
@@ -51,15 +52,15 @@ export function createTarCheck(): TarCheck {
   };
 }
 
-async function read(stream: PassThrough): Promise<readonly string[]> {
+async function read(stream: PassThrough): Promise<SearchedSource> {
   let files = 0;
-  const tokens = createSourceTokenSearch();
+  const search = createSourceSearch();
   // What is left out is named where the archive is built from.
   for await (const entry of readContextTar(stream, defaultTarLimits, () => {})) {
     if (entry.kind !== 'file') continue;
     files += 1;
-    await tokens.read(entry);
+    await search.read(entry);
   }
   if (files === 0) refuse('INVALID_ARCHIVE', 'The archive contains no file.');
-  return [...tokens.found.used].map(tokenSha256);
+  return searchedOf(search.found);
 }

@@ -305,4 +305,11 @@ export const migrations: readonly string[] = [
   -- Whether the spec to go back to is the bot's own.
   ALTER TABLE bots ADD COLUMN undo_keeps_spec INTEGER NOT NULL DEFAULT 0;
   `,
+  `
+  -- Chunks are sealed (seal.ts). 0: stored by a release that did not seal them, and not sealed since (engine/source-sealing.ts).
+  ALTER TABLE artifact_chunks ADD COLUMN sealed INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX artifact_chunks_plain ON artifact_chunks (upload_id, n) WHERE sealed = 0;
+  -- Which kinds of secrets are in which of its files; null for one that was never searched for them.
+  ALTER TABLE artifacts ADD COLUMN findings_sealed BLOB;
+  `,
 ];

@@ -46,16 +46,18 @@ export async function openSecretsKey(settings: KeySettings, store: Store): Promi
   const key = settings.secretsKey ?? readOrMakeKey(path, samples.length === 0 || mayBeLost);
   if (key !== undefined && (lossId === undefined || mayBeLost || fits(key, check, samples))) {
     const made = checkOf(key);
+    // Nobody can open the sources any more; one that is uploaded again must not meet them.
+    if (lossId !== undefined && !fits(key, check, samples)) await store.upkeep.dropSealedSources();
     await store.change([], (tx) => tx.meta.put(checkName, made));
     return key;
   }
   const where = settings.secretsKey ? 'SECRETS_KEY' : path;
   const what = key === undefined ? `${where} is missing or damaged` : `the key in ${where} is a different one`;
   throw new SecretsKeyError(
-    `the store in ${settings.dir} has secrets of bots that were sealed with a key, and ${what}.\n` +
+    `the store in ${settings.dir} has secrets and sources of bots that were sealed with a key, and ${what}.\n` +
       `Put the original key back: as ${path}, or as SECRETS_KEY if it was set. Nothing was changed.\n` +
       `If it is lost for good, start once with ACCEPT_LOST_KEY=${lossId}: running bots keep running, and each is shown as ` +
-      'damaged until it is updated with its source and environment.',
+      'damaged until it is updated with its source and environment; stored sources are removed.',
   );
 }
 

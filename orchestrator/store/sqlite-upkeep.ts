@@ -4,7 +4,7 @@ import type { Statements, StoreHealth } from './damage.ts';
 import type { StoreSpace } from './disk-space.ts';
 import type { EventRing } from './event-ring.ts';
 import type { Reserve } from './reserve.ts';
-import { specBinding } from './seal.ts';
+import { chunkBinding, specBinding } from './seal.ts';
 import type { Upkeep } from './store.ts';
 import type { ChunkTable } from './tables/artifacts.ts';
 import { createBotReader } from './tables/bots.ts';
@@ -65,17 +65,39 @@ export function createSqliteUpkeep(parts: UpkeepParts): Upkeep {
     sealedJobsAfter: (jobId, limit) => whenOnDisk(() => jobs.sealedAfter(jobId, limit)),
     sealedBotsAfter: (after, limit) => whenOnDisk(() => bots.sealedAfter(after, limit)),
     sealedBots: () => whenOnDisk(() => bots.sealed()),
-    sealedSamples: async () =>
-      sealed.all().map((row) => ({
+    sealedSamples: async () => [
+      ...sealed.all().map((row) => ({
         boundTo: specBinding({ userId: textOf(row, 'user_id'), botId: textOf(row, 'bot_id') }),
         sealed: bytesOf(row, 'sealed'),
       })),
+      ...chunks
+        .sample()
+        .map(({ uploadId, n, sealed: bytes }) => ({ boundTo: chunkBinding(uploadId, n), sealed: bytes })),
+    ],
     artifactsAfter: (sha256, limit) => whenOnDisk(() => chunks.artifactsAfter(sha256, limit)),
     async keepReserve() {
       await space.refresh();
       await whenOnDisk(fillReserve);
       return space.isLow && reserve.left < 0.5 ? 'short' : 'kept';
     },
+    plainChunks: (limit) => whenOnDisk(() => chunks.plain(limit)),
+    replacePlainChunks: (pieces) =>
+      whenOnDisk(() => {
+        // What is freed is filled with zeros, instead of staying in the file as it is.
+        db.exec('PRAGMA secure_delete = ON');
+        try {
+          transact(() => {
+            for (const piece of pieces) chunks.seal(piece);
+          });
+        } finally {
+          db.exec('PRAGMA secure_delete = OFF');
+        }
+      }),
+    forgetPlainChunks: () =>
+      whenOnDisk(() => {
+        db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+      }),
+    dropSealedSources: () => whenOnDisk(() => transact(() => chunks.dropSealed())),
     async shrink(pages) {
       // A transaction is one synchronous piece of work: none is open now. Nobody needs this one on disk: a later sync takes it along.
       if (health.isLost) return false;

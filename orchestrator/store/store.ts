@@ -69,9 +69,26 @@ export interface EventLog {
 /** The bytes of uploads, which no work needs. */
 export interface ChunkReader {
   /** Undefined after the last one. */
-  chunk(uploadId: string, n: number): Promise<Uint8Array | undefined>;
-  /** The length of a chunk in bytes, without reading it. */
-  chunkSize(uploadId: string, n: number): Promise<number | undefined>;
+  chunk(uploadId: string, n: number): Promise<StoredChunk | undefined>;
+  /** The length of a chunk in bytes as it is stored, without reading it. */
+  chunkSize(
+    uploadId: string,
+    n: number,
+  ): Promise<{ readonly storedBytes: number; readonly isSealed: boolean } | undefined>;
+}
+
+/** A chunk as it is stored: see openChunk. */
+export interface StoredChunk {
+  readonly bytes: Uint8Array;
+  /** False for one that an earlier release has stored, until it is sealed. */
+  readonly isSealed: boolean;
+}
+
+/** A chunk and its place. */
+export interface StoredPiece {
+  readonly uploadId: string;
+  readonly n: number;
+  readonly bytes: Uint8Array;
 }
 
 export interface SealedSample {
@@ -116,6 +133,14 @@ export interface Upkeep {
   artifactsAfter(sha256: string, limit: number): Promise<readonly string[]>;
   /** Looks at the disk, and fills up what is kept for a full one. `short`: it is in use, and less than half of it is left. */
   keepReserve(): Promise<'kept' | 'short'>;
+  /** Chunks that are not sealed; at most `limit`. */
+  plainChunks(limit: number): Promise<readonly StoredPiece[]>;
+  /** Puts sealed bytes in their place, and writes over what was there. */
+  replacePlainChunks(sealed: readonly StoredPiece[]): Promise<void>;
+  /** Removes what is left of them in the log of the database. */
+  forgetPlainChunks(): Promise<void>;
+  /** Removes all sources that are sealed, for a store whose key is lost. */
+  dropSealedSources(): Promise<void>;
   /** Gives some of the free space on disk back: at most `pages`. False when there is none, or it cannot. */
   shrink(pages: number): Promise<boolean>;
 }

@@ -149,11 +149,12 @@ export interface DesireTable {
 }
 
 export interface ArtifactTable {
-  addChunk(uploadId: string, n: number, bytes: Uint8Array): void;
-  /** Adds all chunks of bytes that are here at once. */
-  addBytes(uploadId: string, bytes: Uint8Array): void;
-  /** Makes the chunks of an upload an artifact, or drops them if the same bytes are there already. */
+  /** `sealed`: as sealChunk makes it. */
+  addChunk(uploadId: string, n: number, sealed: Uint8Array): void;
+  /** Makes the chunks of an upload an artifact, or drops them if the same bytes are there already. `sizeBytes`: before sealing. */
   finish(uploadId: string, sha256: string, sizeBytes: number, createdAt: number): void;
+  /** Keeps what a search of it has found. */
+  setFindings(sha256: string, findingsSealed: Uint8Array): void;
   discardUpload(uploadId: string): void;
   own(userId: string, sha256: string, createdAt: number): void;
   isOwnedBy(userId: string, sha256: string): boolean;
@@ -172,6 +173,8 @@ export interface Artifact {
   readonly sizeBytes: number;
   /** When it was first seen to be needed by nobody, ms; null while it is needed. */
   readonly unneededAt: number | null;
+  /** What a search has found in it; null for one that was stored by a release that did not keep that. */
+  readonly findingsSealed: Uint8Array | null;
 }
 
 export interface TokenTable {
@@ -241,7 +244,7 @@ type Writing =
   | 'putAccess'
   | 'removeWorker'
   | 'addChunk'
-  | 'addBytes'
+  | 'setFindings'
   | 'finish'
   | 'discardUpload'
   | 'own'

@@ -5,6 +5,7 @@
  */
 export const floors: Readonly<Record<string, readonly (readonly string[])[]>> = {
   common: [['checks'], ['ignore', 'requirements', 'start', 'waiting'], ['.']],
+  common: [['ignore', 'requirements', 'source-search', 'start', 'waiting'], ['.']],
   orchestrator: [
     ['.'],
     ['server'],
@@ -66,7 +67,7 @@ export const pureFiles: readonly string[] = [
   'worker/runtime/docker/output-joiner.ts',
   'worker/runtime/output-lines.ts',
   'common/*.ts',
-  'common/{ignore,requirements,start}/**',
+  'common/{ignore,requirements,source-search,start}/**',
   'common/waiting/backoff.ts',
 ];
 
@@ -107,5 +108,6 @@ export const impureFiles: Readonly<Record<string, string>> = {
   'orchestrator/engine/engine.ts': 'runs what the others decide: timers, effects, logs',
   'orchestrator/engine/ids.ts': 'randomness and a clock',
   'orchestrator/engine/source-pruning.ts': 'timers',
+  'orchestrator/engine/source-sealing.ts': 'turns of the event loop',
   'orchestrator/engine/stored-times.ts': 'asks a clock that it is given',
 };

@@ -30,6 +30,8 @@ export interface ActiveTask {
   replaced: boolean;
   /** What its user should know in addition to the success. */
   readonly notices: string[];
+  /** What its user should know of the source. */
+  readonly warnings: string[];
   /** Reports the state if it differs from the one reported last. */
   tell(state: BotState, message: string): void;
   output(lines: readonly LogEntry[]): void;
@@ -40,6 +42,7 @@ export interface ActiveTask {
 
 // As in TaskSucceeded.notices.
 const noticesMax = 8;
+const warningsMax = 16;
 
 /** Says "accepted" at once. `onDeadline` is called once, unless the task ended before. */
 export function beginTask(
@@ -59,6 +62,7 @@ export function beginTask(
           onDeadline();
         });
   const notices: string[] = [];
+  const warnings: string[] = [];
   reports.accepted(taskId);
   return {
     id: taskId,
@@ -68,6 +72,7 @@ export function beginTask(
     },
     replaced: false,
     notices,
+    warnings,
     tell(state, message) {
       if (told.state === state && told.message === message) return;
       told = { state, message };
@@ -85,6 +90,7 @@ export function beginTask(
               replaced: outcome.replaced,
               lastLines: [...outcome.lastLines],
               notices: notices.slice(0, noticesMax),
+              warnings: [...new Set(warnings)].slice(0, warningsMax),
             },
           }
         : { case: 'failed', value: problemToProto(outcome.problem) };

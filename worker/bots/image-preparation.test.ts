@@ -160,7 +160,7 @@ describe('making an image', () => {
     const tokenSha256s = [createHash('sha256').update(token).digest('hex')];
     await prepare(source);
     expect(claimed).toEqual([{ tokenSha256s, built: false }]);
-    expect(warnings.join()).toMatch(/^there is a Telegram token in bot\.py, notes\.md: /);
+    expect(warnings.join()).toMatch(/^there is a Telegram token in bot\.py:1, notes\.md:1: /);
     expect(warnings.join()).not.toContain(token);
     answers = ['pending', 'pending', 'granted'];
     await prepare(source);

@@ -134,7 +134,10 @@ async function make(
             hooks.wake();
           },
           onOutput: (line) => output.add(line),
-          onWarnings: (warnings) => tellUser(warnings, context, hooks),
+          onWarnings(warnings) {
+            hooks.task()?.warnings.push(...warnings);
+            return tellUser(warnings, context, hooks);
+          },
         },
         limited,
       ),

@@ -1,5 +1,5 @@
 /**
- * Telegram tokens in a bot's source, before it is built: its user is notified of them, and where the worker has fetched the source
+ * Telegram tokens and other secrets in a bot's source, before it is built: its user is notified of them, and where the worker has fetched the source
  * itself the orchestrator is asked whether the bot may run with them. Uploaded sources it has judged itself.
  */
 import { createHash } from 'node:crypto';
@@ -7,7 +7,8 @@ import { addAbortSignal, type Readable } from 'node:stream';
 import { type Clock, sleep } from '#common/clock.ts';
 import type { BotKey } from '#common/ids.ts';
 import { defaultTarLimits, readContextTar } from '#common/safe-tar.ts';
-import { createSourceTokenSearch, type SourceTokens } from '#common/source-tokens.ts';
+import { warningsOf } from '#common/source-search/findings.ts';
+import { createSourceSearch, type SourceSecrets } from '#common/source-search/search.ts';
 import { telegramTokensOf } from '#common/telegram-token.ts';
 import { TransientError } from '#common/waiting/transient.ts';
 import { createOwnModules } from './own-modules.ts';
@@ -52,11 +53,11 @@ export async function judgeSource(
   claims: TokenClaims,
   signal: AbortSignal,
 ): Promise<TokenFindings> {
-  const { tokens, ownModules } = await readSource(source.open(), signal);
-  const warnings = warningsOf(tokens);
+  const { secrets, ownModules } = await readSource(source.open(), signal);
+  const warnings = warningsOf(secrets.findings(), !source.isFetched);
   if (!source.isFetched || telegramTokensOf(source.env).length > 0) return { warnings, ownModules, pending: undefined };
   const { key, epoch, revision } = source;
-  const tokenSha256s = [...tokens.used].map((token) => createHash('sha256').update(token).digest('hex'));
+  const tokenSha256s = [...secrets.used].map((token) => createHash('sha256').update(token).digest('hex'));
   const claim: TokenClaim = { key, epoch, revision, tokenSha256s };
   return {
     warnings,
@@ -88,8 +89,8 @@ export async function awaitTokens(
 async function readSource(
   tar: Readable,
   signal: AbortSignal,
-): Promise<{ readonly tokens: SourceTokens; readonly ownModules: readonly string[] }> {
-  const search = createSourceTokenSearch();
+): Promise<{ readonly secrets: SourceSecrets; readonly ownModules: readonly string[] }> {
+  const search = createSourceSearch();
   const modules = createOwnModules();
   try {
     for await (const entry of readContextTar(addAbortSignal(signal, tar), defaultTarLimits, () => {})) {
@@ -101,16 +102,5 @@ async function readSource(
     signal.throwIfAborted();
     // The build reads it again, and says what is wrong with it.
   }
-  return { tokens: search.found, ownModules: modules.names() };
-}
-
-const namedMax = 3;
-
-function warningsOf({ files }: SourceTokens): readonly string[] {
-  if (files.size === 0) return [];
-  const named = [...files].slice(0, namedMax).join(', ');
-  const more = files.size > namedMax ? ' and other files' : '';
-  return [
-    `there is a Telegram token in ${named}${more}: anyone who gets the source can use it; pass it with -e BOT_TOKEN=... instead and revoke this one with @BotFather`,
-  ];
+  return { secrets: search.found, ownModules: modules.names() };
 }

@@ -1125,6 +1125,14 @@ export declare type TaskSucceeded = Message<"botrunner.v1.TaskSucceeded"> & {
    * @generated from field: repeated string notices = 3;
    */
   notices: string[];
+
+  /**
+   * What the worker has found in a source that it fetched itself and that its user should know, one line each: that there is a password in
+   * a file of it, for example. Never a part of one. At most 16.
+   *
+   * @generated from field: repeated string warnings = 20;
+   */
+  warnings: string[];
 };
 
 /**

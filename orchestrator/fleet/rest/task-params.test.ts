@@ -7,14 +7,17 @@ import { gzipSync } from 'node:zlib';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { pack } from 'tar-stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Secret } from '#common/secret.ts';
 import type { BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
 import { EnsureSchema } from '#gen/botrunner/v1/worker_service_pb.js';
+import { sealChunk } from '../../store/seal.ts';
 import { openSqliteStore } from '../../store/sqlite.ts';
 import type { Store } from '../../store/store.ts';
 import { taskParams } from './task-params.ts';
 
 let dir: string;
 let store: Store;
+const sealKey = new Secret<Uint8Array>(new Uint8Array(32).fill(3));
 const sha256 = 'a'.repeat(64);
 let archive: Buffer;
 
@@ -28,8 +31,8 @@ beforeAll(async () => {
   tar.finalize();
   archive = gzipSync(await buffer(tar));
   await store.change([], (tx) => {
-    tx.artifacts.addChunk('u1', 0, archive.subarray(0, 50));
-    tx.artifacts.addChunk('u1', 1, archive.subarray(50));
+    tx.artifacts.addChunk('u1', 0, sealChunk(sealKey, 'u1', 0, archive.subarray(0, 50)));
+    tx.artifacts.addChunk('u1', 1, sealChunk(sealKey, 'u1', 1, archive.subarray(50)));
     tx.artifacts.finish('u1', sha256, archive.length, 0);
   });
 });
@@ -39,7 +42,7 @@ afterAll(async () => {
 });
 
 const paramsOf = (spec: MessageInitShape<typeof BotSpecSchema>) =>
-  taskParams(store, create(EnsureSchema, { spec: { ...spec, env: { A: 'b' } } }));
+  taskParams({ store, sealKey }, create(EnsureSchema, { spec: { ...spec, env: { A: 'b' } } }));
 const env_vars = { A: 'b' };
 
 describe('a start on a REST worker', () => {

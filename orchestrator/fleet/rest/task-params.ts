@@ -5,14 +5,13 @@ import type { JsonObject } from '#common/json.ts';
 import { defaultTarLimits, readContextTar } from '#common/safe-tar.ts';
 import type { Credentials, CustomSource, ImageSource, SimpleSource } from '#gen/botrunner/v1/bot_pb.js';
 import type { Ensure } from '#gen/botrunner/v1/worker_service_pb.js';
-import { artifactChunks } from '../../requests/artifact-chunks.ts';
-import type { Store } from '../../store/store.ts';
+import { artifactChunks, type StoredSources } from '../../requests/artifact-chunks.ts';
 
 /** Text files of an artifact by name; a file that is not UTF-8 becomes base64 under `binary_files`. */
-async function filesOf(store: Store, sha256: string): Promise<JsonObject> {
+async function filesOf(sources: StoredSources, sha256: string): Promise<JsonObject> {
   const files: Record<string, string> = Object.create(null);
   const binary: Record<string, string> = Object.create(null);
-  const source = Readable.from(artifactChunks(store, sha256), { objectMode: false });
+  const source = Readable.from(artifactChunks(sources, sha256), { objectMode: false });
   for await (const entry of readContextTar(source, defaultTarLimits, () => {})) {
     if (entry.kind !== 'file') continue;
     const bytes = await buffer(entry.content);
@@ -23,18 +22,18 @@ async function filesOf(store: Store, sha256: string): Promise<JsonObject> {
   return { files, ...(Object.keys(binary).length > 0 ? { binary_files: binary } : {}) };
 }
 
-async function simpleParams(store: Store, source: SimpleSource): Promise<JsonObject> {
+async function simpleParams(sources: StoredSources, source: SimpleSource): Promise<JsonObject> {
   const { artifactSha256, entrypoint, requirements } = source;
-  return { ...(await filesOf(store, artifactSha256)), entrypoint, requirements: [...requirements] };
+  return { ...(await filesOf(sources, artifactSha256)), entrypoint, requirements: [...requirements] };
 }
 
 const loginOf = (name: string, credentials: Credentials | undefined): JsonObject =>
   credentials === undefined ? {} : { [name]: { username: credentials.username, password: credentials.password } };
 
-async function customParams(store: Store, { from }: CustomSource): Promise<JsonObject> {
+async function customParams(sources: StoredSources, { from }: CustomSource): Promise<JsonObject> {
   switch (from.case) {
     case 'artifactSha256':
-      return { archive: (await buffer(artifactChunks(store, from.value))).toString('base64') };
+      return { archive: (await buffer(artifactChunks(sources, from.value))).toString('base64') };
     case 'archiveUrl':
       return { archive_url: from.value };
     case 'git': {
@@ -57,13 +56,13 @@ const imageParams = ({ image, pull, credentials }: ImageSource): JsonObject => (
   ...loginOf('registry_auth', credentials),
 });
 
-export async function taskParams(store: Store, { spec }: Ensure): Promise<JsonObject> {
+export async function taskParams(sources: StoredSources, { spec }: Ensure): Promise<JsonObject> {
   const env = { env_vars: { ...spec?.env } };
   switch (spec?.source.case) {
     case 'simple':
-      return { deployment_mode: 'simple', ...(await simpleParams(store, spec.source.value)), ...env };
+      return { deployment_mode: 'simple', ...(await simpleParams(sources, spec.source.value)), ...env };
     case 'custom':
-      return { deployment_mode: 'custom', ...(await customParams(store, spec.source.value)), ...env };
+      return { deployment_mode: 'custom', ...(await customParams(sources, spec.source.value)), ...env };
     case 'image':
       return { deployment_mode: 'image', ...imageParams(spec.source.value), ...env };
     default:

@@ -16,6 +16,7 @@ import { serveSession, sessionResponses } from '../../fleet/open-session.ts';
 import type { SessionDeps } from '../../fleet/session.ts';
 import type { BotLogReader } from '../../logs/bot-log-reader.ts';
 import { decodeTailMessage, type TailMessage, tailMessages } from '../../logs/log-batch.ts';
+import { openChunk, sealedExtraBytes } from '../../store/seal.ts';
 import type { Store } from '../../store/store.ts';
 import { wantArtifact, wantBotsOfWorker } from '../../store/want.ts';
 import { requireJoinToken, requireWorker } from '../auth.ts';
@@ -49,10 +50,11 @@ async function* fetchArtifact(
   for (let n = 0; ; n++) {
     const size = await chunks.chunkSize(artifact.uploadId, n);
     if (size === undefined) return;
-    const end = offset + BigInt(size);
+    const end = offset + BigInt(size.storedBytes - (size.isSealed ? sealedExtraBytes : 0));
     if (end > from) {
-      const chunk = await chunks.chunk(artifact.uploadId, n);
-      if (chunk === undefined) return;
+      const stored = await chunks.chunk(artifact.uploadId, n);
+      if (stored === undefined) return;
+      const chunk = openChunk(session.sealKey, artifact.uploadId, n, stored);
       const skipped = from > offset ? Number(from - offset) : 0;
       yield create(FetchArtifactResponseSchema, { chunk: chunk.subarray(skipped), offset: offset + BigInt(skipped) });
     }

@@ -78,8 +78,14 @@ export function createMemoryBackend(database: MemoryDatabase, faults: MemoryFaul
     },
     events: eventsOf(database, delayed),
     chunks: {
-      chunk: async (uploadId, n) => database.chunks.get(uploadId)?.get(n),
-      chunkSize: async (uploadId, n) => database.chunks.get(uploadId)?.get(n)?.length,
+      async chunk(uploadId, n) {
+        const bytes = database.chunks.get(uploadId)?.get(n);
+        return bytes && { bytes, isSealed: true };
+      },
+      async chunkSize(uploadId, n) {
+        const bytes = database.chunks.get(uploadId)?.get(n);
+        return bytes && { storedBytes: bytes.length, isSealed: true };
+      },
     },
     upkeep: upkeepOf(database),
     lastSeq: database.lastSeq,
@@ -218,6 +224,14 @@ function upkeepOf(database: MemoryDatabase): Upkeep {
       bots().flatMap((bot) => (bot.specSealed === null ? [] : [{ boundTo: specBinding(bot), sealed: bot.specSealed }])),
     artifactsAfter: async (sha256, limit) => after([...database.kind('artifacts').keys()], (key) => key, sha256, limit),
     keepReserve: async () => 'kept',
+    // It is never of an earlier release.
+    plainChunks: async () => [],
+    replacePlainChunks: async () => undefined,
+    forgetPlainChunks: async () => undefined,
+    async dropSealedSources() {
+      for (const kind of ['artifacts', 'owners'] as const) database.kind(kind).clear();
+      database.chunks.clear();
+    },
     shrink: async () => false,
   };
 }

@@ -14,6 +14,7 @@ export interface ArtifactRow {
   readonly sizeBytes: number;
   readonly createdAt: number;
   readonly unneededAt: number | null;
+  readonly findingsSealed: Uint8Array | null;
 }
 
 export interface OwnerRow {
@@ -24,6 +25,7 @@ export interface OwnerRow {
 
 /** What a batch does to bytes, in this order. */
 export type ChunkChange =
+  /** `bytes` are sealed. */
   | { readonly kind: 'add'; readonly uploadId: string; readonly n: number; readonly bytes: Uint8Array }
   /** All chunks of an upload. */
   | { readonly kind: 'drop'; readonly uploadId: string };
@@ -43,17 +45,15 @@ export function createSources(undo: Undo, loading: Loading, removed: (sha256: st
     const row = artifacts.get(sha256);
     if (row !== undefined && row.unneededAt !== unneededAt) artifacts.put(sha256, { ...row, unneededAt });
   };
-  const addChunk = (uploadId: string, n: number, bytes: Uint8Array) => note({ kind: 'add', uploadId, n, bytes });
   const table: ArtifactTable = {
-    addChunk,
-    addBytes: (uploadId, bytes) => {
-      for (let n = 0; n * artifactChunkBytes < bytes.length; n++) {
-        addChunk(uploadId, n, bytes.subarray(n * artifactChunkBytes, (n + 1) * artifactChunkBytes));
-      }
-    },
+    addChunk: (uploadId, n, sealed) => note({ kind: 'add', uploadId, n, bytes: sealed }),
     finish: (uploadId, sha256, sizeBytes, createdAt) => {
       if (artifacts.get(sha256) !== undefined) note({ kind: 'drop', uploadId });
-      else artifacts.put(sha256, { sha256, uploadId, sizeBytes, createdAt, unneededAt: null });
+      else artifacts.put(sha256, { sha256, uploadId, sizeBytes, createdAt, unneededAt: null, findingsSealed: null });
+    },
+    setFindings: (sha256, findingsSealed) => {
+      const row = artifacts.get(sha256);
+      if (row !== undefined) artifacts.put(sha256, { ...row, findingsSealed });
     },
     discardUpload: (uploadId) => note({ kind: 'drop', uploadId }),
     own: (userId, sha256, createdAt) => {

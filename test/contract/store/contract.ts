@@ -232,7 +232,7 @@ export function describeStore(name: string, open: () => Promise<StoreHarness>): 
         store.change([], (tx) => {
           tx.bots.put(aBot(name));
           tx.outbox.add(anEvent(name, name));
-          tx.artifacts.addBytes(name, new Uint8Array(2_000_000));
+          tx.artifacts.addChunk(name, 0, new Uint8Array(2_000_000));
         });
       await expect(large('large')).rejects.toMatchObject({ problem: { code: 'STORAGE_FULL' } });
       expect(await names(store)).toEqual(['echo']);
@@ -255,7 +255,7 @@ export function describeStore(name: string, open: () => Promise<StoreHarness>): 
     it('are there once, whole, with those who uploaded them', async () => {
       const finish = (uploadId: string, userId: string) =>
         store.change([], (tx) => {
-          tx.artifacts.addBytes(uploadId, Buffer.from('bytes'));
+          tx.artifacts.addChunk(uploadId, 0, Buffer.from('bytes'));
           tx.artifacts.finish(uploadId, 'sha', 5, 1);
           tx.artifacts.own(userId, 'sha', 1);
         });
@@ -272,8 +272,8 @@ export function describeStore(name: string, open: () => Promise<StoreHarness>): 
         isEves: artifacts.isOwnedBy('eve', 'sha'),
       }));
       expect(seen).toEqual({ sha: 'u1', owners: ['ann', 'bob'], isBobs: true, isEves: false });
-      expect(Buffer.from((await again.chunks.chunk('u1', 0)) ?? []).toString()).toBe('bytes');
-      expect(await again.chunks.chunkSize('u1', 0)).toBe(5);
+      expect(Buffer.from((await again.chunks.chunk('u1', 0))?.bytes ?? []).toString()).toBe('bytes');
+      expect(await again.chunks.chunkSize('u1', 0)).toEqual({ storedBytes: 5, isSealed: true });
       expect([await again.chunks.chunk('u2', 0), await again.chunks.chunk('u3', 0)]).toEqual([undefined, undefined]);
       expect(await again.upkeep.artifactsAfter('', 9)).toEqual(['sha']);
       const removed = await again.change([], ({ artifacts }) => [

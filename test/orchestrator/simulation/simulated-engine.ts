@@ -239,8 +239,9 @@ export class SimulatedEngine {
       spec: { spec, mode: 'simple', artifactSha256 },
       artifact: {
         sha256: artifactSha256,
-        bytes: new Uint8Array(1),
-        tokenSha256s: token !== '' && tokenInCode ? [sha256(tokenText(token))] : [],
+        sizeBytes: 1,
+        upload: { uploadId: artifactSha256, chunks: [new Uint8Array(30)] },
+        searched: { tokenSha256s: token !== '' && tokenInCode ? [sha256(tokenText(token))] : [], findings: [] },
       },
       ...(idempotencyKey === '' ? {} : { idempotency: { key: idempotencyKey, bodySha256: artifactSha256 } }),
     });

@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
-import { expectLinear } from '../test/linear/growth.ts';
-import { createSourceTokenSearch } from './source-tokens.ts';
+import { expectLinear } from '../../test/linear/growth.ts';
+import { createSourceSearch } from './search.ts';
 
 const token = '123456789:AAabcdefghijklmnopqrstuvwxyz0123456';
 
 async function search(files: Readonly<Record<string, string>>, pieceBytes = 1 << 20) {
-  const found = createSourceTokenSearch();
+  const found = createSourceSearch();
   for (const [name, text] of Object.entries(files)) {
     const bytes = Buffer.from(text);
     const content = (async function* () {
@@ -13,7 +13,13 @@ async function search(files: Readonly<Record<string, string>>, pieceBytes = 1 <<
     })();
     await found.read({ name, sizeBytes: bytes.length, content });
   }
-  return { used: [...found.found.used], files: [...found.found.files] };
+  return {
+    used: [...found.found.used],
+    files: [...new Set(found.found.findings().map(({ file }) => file))],
+    places: found.found
+      .findings()
+      .map(({ kind, file, line, isUsed }) => `${kind} ${file}:${line}${isUsed ? ' used' : ''}`),
+  };
 }
 
 it.each([
@@ -29,7 +35,7 @@ it.each([
   ['config.yaml', `token: ${token} # mine`],
   ['main.go', `/* a bot */ var t = "${token}"`],
 ])('counts a token in %s: %s', async (name, text) => {
-  expect(await search({ [name]: text })).toEqual({ used: [token], files: [name] });
+  expect(await search({ [name]: text })).toMatchObject({ used: [token], files: [name] });
 });
 
 it.each([
@@ -46,7 +52,7 @@ it.each([
   ['docs/conf.py', `t = '${token}'`],
   ['users.db', `\0\0${token}\0`],
 ])('only finds a token in %s: %s', async (name, text) => {
-  expect(await search({ [name]: text })).toEqual({ used: [], files: [name] });
+  expect(await search({ [name]: text })).toMatchObject({ used: [], files: [name] });
 });
 
 it.each([
@@ -57,13 +63,13 @@ it.each([
   ['bot.py', `TOKEN = "${token}${'y'.repeat(40)}"`],
   ['node_modules/lib/index.js', `const t = '${token}'`],
 ])('finds nothing in %s: %s', async (name, text) => {
-  expect(await search({ [name]: text })).toEqual({ used: [], files: [] });
+  expect(await search({ [name]: text })).toMatchObject({ used: [], files: [] });
 });
 
 it('finds a token wherever a file is cut', async () => {
   const text = `{"a": "b", "token": "${token}", "c": "d"}`;
   for (let pieceBytes = 1; pieceBytes < text.length; pieceBytes += 1) {
-    expect(await search({ 'config.json': text, 'notes.txt': token }, pieceBytes)).toEqual({
+    expect(await search({ 'config.json': text, 'notes.txt': token }, pieceBytes)).toMatchObject({
       used: [token],
       files: ['config.json', 'notes.txt'],
     });
