@@ -32,7 +32,7 @@ export interface SourceSearch {
 const usedMax = 16;
 const findingsMax = 48;
 /** A code file is read whole: what is a comment depends on all that comes before. A larger one counts as code throughout. */
-export const codeMaxBytes = 4 * 1024 * 1024;
+const codeMaxBytes = 4 * 1024 * 1024;
 /** Longer than anything that is found with all that must stand around it. */
 const overlap = shapeLengthMax;
 
@@ -42,7 +42,7 @@ const overlap = shapeLengthMax;
  */
 const tokenPattern = /(?:(?<![A-Za-z0-9_-])|(?<=\\[nrt]))(?:bot)?([0-9]{6,12}:[A-Za-z0-9_-]{30,64})(?![A-Za-z0-9_-])/g;
 
-export interface TokenPlace {
+interface TokenPlace {
   readonly token: string;
   /** Of the token itself. */
   readonly start: number;
@@ -52,7 +52,7 @@ export interface TokenPlace {
 }
 
 /** The Telegram tokens in a text, but for those of Telegram's documentation. */
-export function* telegramTokensIn(text: string): Generator<TokenPlace> {
+function* telegramTokensIn(text: string): Generator<TokenPlace> {
   for (const { index: from, 0: match, 1: token = '' } of text.matchAll(tokenPattern)) {
     const end = from + match.length;
     if (!documentationTokens.has(token)) yield { token, start: end - token.length, end, from };

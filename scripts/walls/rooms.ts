@@ -4,8 +4,7 @@
  * beside those folders.
  */
 export const floors: Readonly<Record<string, readonly (readonly string[])[]>> = {
-  common: [['checks'], ['ignore', 'requirements', 'start', 'waiting'], ['.']],
-  common: [['ignore', 'requirements', 'source-search', 'start', 'waiting'], ['.']],
+  common: [['checks'], ['ignore', 'requirements', 'source-search', 'start', 'waiting'], ['.']],
   orchestrator: [
     ['.'],
     ['server'],

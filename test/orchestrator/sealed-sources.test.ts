@@ -2,13 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { buffer } from 'node:stream/consumers';
 import { createClient } from '@connectrpc/connect';
 import { pack } from 'tar-stream';
 import { beforeEach, expect, it } from 'vitest';
 import { ArtifactService } from '#gen/botrunner/v1/artifact_service_pb.js';
 import type { Ensure } from '#gen/botrunner/v1/worker_service_pb.js';
+import { editStore } from '../../orchestrator/store/testing/edit-store.ts';
 import { eventually } from '../kit/eventually.ts';
 import { clientToken } from '../kit/orchestrator-for-tests.ts';
 import { accepted, as, connect, eachWithOrchestrator, orchestrator, transport, untilFinal } from './played-workers.ts';
@@ -81,14 +81,14 @@ it('of a release that did not seal them are sealed at the next start, and nothin
   const ensure = await worker.take('ensure');
   const whole = await sourceOf(ensure);
   await orchestrator.restart(() => {
-    const db = new DatabaseSync(join(orchestrator.dir, 'orchestrator', 'store.sqlite'));
-    const { upload_id: uploadId } = db.prepare('SELECT upload_id FROM artifacts').get() ?? {};
-    db.exec('DELETE FROM artifact_chunks');
-    const add = db.prepare('INSERT INTO artifact_chunks (upload_id, n, bytes) VALUES (?, ?, ?)');
-    for (let n = 0; n * 262_144 < whole.length; n += 1) {
-      add.run(String(uploadId), n, whole.subarray(n * 262_144, (n + 1) * 262_144));
-    }
-    db.close();
+    editStore(orchestrator.dir, (db) => {
+      const { upload_id: uploadId } = db.prepare('SELECT upload_id FROM artifacts').get() ?? {};
+      db.exec('DELETE FROM artifact_chunks');
+      const add = db.prepare('INSERT INTO artifact_chunks (upload_id, n, bytes) VALUES (?, ?, ?)');
+      for (let n = 0; n * 262_144 < whole.length; n += 1) {
+        add.run(String(uploadId), n, whole.subarray(n * 262_144, (n + 1) * 262_144));
+      }
+    });
     expect(filesWith(canary)).toEqual(['orchestrator/store.sqlite']);
   });
   await eventually(
