@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
 import type { WorkerConfig } from './config.ts';
+import { defaultArchiveLimits, fetchFile } from './fetch/fetch-archive.ts';
 import { systemResolve } from './fetch/fetched.ts';
 import type { ContainerRuntime } from './runtime/container-runtime.ts';
 import { createDockerRuntime } from './runtime/docker/docker-runtime.ts';
@@ -42,6 +43,7 @@ export function createRuntime({ config, state, clock, logger }: RuntimeParts): C
     httpsProxy: config.httpsProxy?.reveal(),
     noProxy: config.noProxy,
   };
+  const fetching = { dir: join(config.dir, 'fetch'), allow: config.fetchAllow, clock };
   switch (config.runtime) {
     case 'docker':
       return createDockerRuntime({
@@ -69,6 +71,7 @@ export function createRuntime({ config, state, clock, logger }: RuntimeParts): C
         registryMirror: config.registryMirror,
         fetchAllow: config.fetchAllow,
         resolve: systemResolve,
+        fetchFile: (url, maxBytes, signal) => fetchFile(fetching, url, signal, { ...defaultArchiveLimits, maxBytes }),
         privateImages: state.privateImages,
       });
     case 'process':

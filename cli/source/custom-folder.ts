@@ -101,7 +101,7 @@ async function readIgnore(
   diskPath: string,
   signal: AbortSignal,
 ): Promise<{ readonly file: string; readonly content: string } | undefined> {
-  for (const file of dockerignoreNames) {
+  for (const file of dockerignoreNames()) {
     const path = join(diskPath, file);
     const shown = join(name, file);
     if ((await factsOf(path, shown)) === undefined) continue;

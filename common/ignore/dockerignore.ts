@@ -25,8 +25,11 @@ const patternMaxLength = pathMaxBytes;
 /** Limit of the file itself, in bytes. */
 export const dockerignoreMaxBytes = 1024 * 1024;
 
-/** In the order in which Docker looks for them, both beside the Dockerfile: the first that is there counts alone. */
-export const dockerignoreNames = ['Dockerfile.dockerignore', '.dockerignore'] as const;
+/** In the order in which Docker looks for them, beside the Dockerfile and at the root: the first that is there counts alone. */
+export const dockerignoreNames = (dockerfile = 'Dockerfile'): readonly [string, string] => [
+  `${dockerfile}.dockerignore`,
+  '.dockerignore',
+];
 
 /** The patterns in their order: the last one that matches decides. `name` as the user knows the file. */
 export function parseDockerignore(content: string, name: string): Result<readonly IgnorePattern[]> {
@@ -44,6 +47,13 @@ export function parseDockerignore(content: string, name: string): Result<readonl
     if (patterns.length > patternsMax) return refused(`${name} has more than ${patternsMax} patterns.`);
   }
   return ok(patterns);
+}
+
+/** The patterns for a build by another Dockerfile than the usual one: it and its own .dockerignore go along whatever they say. */
+export function withDockerfile(patterns: readonly IgnorePattern[], dockerfile: string): readonly IgnorePattern[] {
+  if (dockerfile === 'Dockerfile') return patterns;
+  const brought = [dockerfile, dockerignoreNames(dockerfile)[0]].map((path) => parsePattern(path, true));
+  return [...patterns, ...brought.filter((pattern) => pattern !== undefined)];
 }
 
 function parsePattern(text: string, bringsBack: boolean): IgnorePattern | undefined {

@@ -8,10 +8,12 @@ import type { FetchAllow, Resolve } from '#common/fetch-policy.ts';
 import type { Language } from '#common/language.ts';
 import { silentLogger } from '#common/log.ts';
 import { Secret } from '#common/secret.ts';
+import { defaultArchiveLimits, fetchFile } from '../../worker/fetch/fetch-archive.ts';
 import { systemResolve } from '../../worker/fetch/fetched.ts';
 import type { BuildSettings } from '../../worker/images/build-settings.ts';
 import { buildLabel } from '../../worker/images/dockerfile.ts';
 import type { ContainerRuntime } from '../../worker/runtime/container-runtime.ts';
+import type { FetchFile } from '../../worker/runtime/docker/added-image.ts';
 import { list, record, text, texts } from '../../worker/runtime/docker/answers.ts';
 import { builderLabels } from '../../worker/runtime/docker/builder/builder-container.ts';
 import type { BuilderOptions } from '../../worker/runtime/docker/builder/make-builders.ts';
@@ -85,12 +87,19 @@ export function dockerRuntime(docker: TestDocker, choice: DockerChoice): Contain
     signingKey: choice.signingKey ?? ownKey,
     fetchAllow: choice.fetchAllow ?? [],
     resolve: choice.resolve ?? systemResolve,
+    fetchFile: fetchFileWith(choice.fetchAllow ?? []),
     privateImages: createPrivateImages({}, async () => {}),
     taken: takenInMemory(choice.workerId),
     clock: choice.clock ?? systemClock,
     logger: silentLogger,
   });
 }
+
+/** As a worker fetches what a Dockerfile adds. */
+export const fetchFileWith =
+  (allow: FetchAllow): FetchFile =>
+  (url, maxBytes, signal) =>
+    fetchFile({ dir: codeDir, allow, clock: systemClock }, url, signal, { ...defaultArchiveLimits, maxBytes });
 
 function takenInMemory(workerId: string): TakenContainers {
   const ids = new Set<string>();

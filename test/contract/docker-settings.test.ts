@@ -14,7 +14,7 @@ import { createPrivateImages } from '../../worker/state/private-images.ts';
 import { eventually } from '../kit/eventually.ts';
 import { startRegistry, type TestRegistry } from '../kit/registry/registry.ts';
 import { usableDocker } from '../kit/test-docker.ts';
-import { dockerRuntime, rawEngine, removeAllOf } from './docker-harness.ts';
+import { dockerRuntime, fetchFileWith, rawEngine, removeAllOf } from './docker-harness.ts';
 import { botPlan, buildBot, patience, second, untilExited } from './harness.ts';
 import { buildContext } from './images.ts';
 
@@ -44,6 +44,7 @@ describe.skipIf('skip' in given)('with a mirror of Docker Hub', { timeout: 60 * 
       registryMirror,
       fetchAllow: [],
       resolve: systemResolve,
+      fetchFile: fetchFileWith([]),
       privateImages: createPrivateImages({}, async () => {}),
       workerId,
       signingKey: new Secret<Uint8Array>(new Uint8Array(32).fill(7)),

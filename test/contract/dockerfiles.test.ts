@@ -62,7 +62,7 @@ CMD ["sh", "-c", "cat /lines; cut -d/ -f1 /platform; stat -c %u /platform; test 
       await expect(outcome).rejects.toMatchObject({
         problem: {
           code: 'BUILD_FAILED',
-          message: expect.stringMatching(/in line 3: Bot Runner builds without BuildKit/),
+          message: expect.stringMatching(/in line 3: that needs BuildKit/),
         },
       });
       expect(lines).toEqual([]);

@@ -7,7 +7,7 @@ import { gzipSync } from 'node:zlib';
 import { pack } from 'tar-stream';
 import { describe, expect, test } from 'vitest';
 import { type BotKey, imageName } from '#common/ids.ts';
-import type { ContainerRuntime } from '../../worker/runtime/container-runtime.ts';
+import type { ContainerRuntime, CustomBuild } from '../../worker/runtime/container-runtime.ts';
 import { plainTar } from '../../worker/state/source-tar.ts';
 import type { SuiteContext } from './container-runtime.ts';
 import { botPlan, patience, readAll, textsOf, untilExited, untilPrinted } from './harness.ts';
@@ -28,10 +28,14 @@ export interface ContextChoice {
   readonly onOutput?: (line: string) => void;
   readonly signal?: AbortSignal;
   readonly revision?: bigint;
+  readonly options?: Pick<CustomBuild, 'buildArgs' | 'dockerfile' | 'target'>;
 }
 
 /** Builds an image with a Dockerfile for a key; returns its name. */
-export async function buildContext(runtime: ContainerRuntime, choice: ContextChoice): Promise<string> {
+export async function buildContext(
+  runtime: Pick<ContainerRuntime, 'buildCustomImage'>,
+  choice: ContextChoice,
+): Promise<string> {
   const { key, workerId, dockerfile = stepsDockerfile, files = {}, onOutput = () => {}, revision = 1n } = choice;
   const tar = pack();
   if (dockerfile !== '') tar.entry({ name: 'Dockerfile' }, dockerfile);
@@ -44,7 +48,7 @@ export async function buildContext(runtime: ContainerRuntime, choice: ContextCho
   try {
     const path = join(dir, 'context.tar');
     await writeFile(path, choice.gzip ? gzipSync(bytes) : bytes);
-    const build = { key, workerId, image, contextTar: plainTar(path), onOutput };
+    const build = { key, workerId, image, contextTar: plainTar(path), onOutput, ...choice.options };
     await runtime.buildCustomImage(build, choice.signal ?? patience());
   } finally {
     await rm(dir, { recursive: true });

@@ -189,6 +189,14 @@ describe('output', () => {
 });
 
 describe('a Dockerfile', () => {
+  const preparation = {
+    platform: platformOf('linux', 'amd64', 'x86_64'),
+    frontend: { syntax: 20 },
+    buildArgs: {},
+    target: '',
+    cacheScope: 'scope',
+    addedImage: 'added:1',
+  };
   it.each([
     ['one long name of variables', (size: number) => `FROM ${filled('$aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', size, '!')}`],
     ['many variables', (size: number) => filled('ARG A=b\nFROM ${A}\n', size)],
@@ -203,11 +211,14 @@ describe('a Dockerfile', () => {
     ['quotes', (size: number) => `ARG A=${filled('"', size)}\nFROM ${filled("'", size)}`],
     ['values that double', (size: number) => `${filled('ARG A=${A}b${A}\n', size)}FROM $A`],
     ['copies', (size: number) => filled('COPY --from=a --from=', size)],
+    ['variables', (size: number) => `FROM a\n${filled('ENV A=b\nARG C=$A\nADD a$A /\n', size)}`],
+    ['mounts', (size: number) => `FROM a\nRUN --mount=${filled('id=a,', size)} true`],
+    ['JSON lists', (size: number) => `FROM a\nADD ["${filled('],', size)}"] x`],
     ['stages', (size: number) => Array.from({ length: size / 16 }, (_, at) => `FROM a AS s${at}\n`).join('')],
   ])('of %s is checked', async (_what, text) => {
     await expectLinear(512 * 1024, (size) => {
       const dockerfile = text(size);
-      return () => prepareDockerfile(dockerfile, platformOf('linux', 'amd64', 'x86_64'));
+      return () => prepareDockerfile(dockerfile, preparation);
     });
   });
 });

@@ -1,5 +1,5 @@
 /**
- * Downloads an archive from a URL that a user gave. Every hop is judged by fetch-policy, and connected to at exactly the
+ * Downloads an archive, or another file, from a URL that a user gave. Every hop is judged by fetch-policy, and connected to at exactly the
  * addresses that were judged; proxies of the environment are not used, since they would resolve names on their own. Nothing
  * of an answer, and no address, is part of an error.
  */
@@ -26,30 +26,58 @@ export interface ArchiveLimits {
 export const defaultArchiveLimits: ArchiveLimits = { maxBytes: 200 * 1024 * 1024, idleMs: 10_000, totalMs: 120_000 };
 const redirectsMax = 3;
 
+/** A file of any kind on this machine. */
+export interface FetchedFile extends Fetched {
+  /** When it was last changed, by the server's word. */
+  readonly lastModified: Date | undefined;
+}
+
 /** ProblemError INVALID_ARCHIVE_URL, FORBIDDEN_URL, FETCH_FAILED, ARCHIVE_TOO_LARGE. On failure or abort nothing is left. */
-export async function fetchArchive(
+export const fetchArchive = (
   parts: FetchParts,
   text: string,
   signal: AbortSignal,
   limits: ArchiveLimits = defaultArchiveLimits,
-): Promise<Fetched> {
+): Promise<Fetched> => fetchInto(parts, text, signal, limits, 'archive');
+
+/** As fetchArchive, for a file that may be a web page, too. */
+export const fetchFile = (
+  parts: FetchParts,
+  text: string,
+  signal: AbortSignal,
+  limits: ArchiveLimits = defaultArchiveLimits,
+): Promise<FetchedFile> => fetchInto(parts, text, signal, limits, 'file');
+
+async function fetchInto(
+  parts: FetchParts,
+  text: string,
+  signal: AbortSignal,
+  limits: ArchiveLimits,
+  what: 'archive' | 'file',
+): Promise<FetchedFile> {
   const url = unwrap(checkUrl(text, parts.allow));
   const lookup = guardedLookup(parts.resolve ?? systemResolve, parts.allow);
   const folder = await createFetchFolder(parts.dir);
   const path = join(folder.path, 'archive');
   try {
-    await withTimeLimit(parts.clock, 'the download', limits.totalMs, signal, async (limit) => {
+    const { headers } = await withTimeLimit(parts.clock, 'the download', limits.totalMs, signal, async (limit) => {
       const answer = await follow(parts, lookup, url, limit, limits);
-      await save(parts, answer, path, limit, limits);
+      await save(parts, answer, path, limit, limits, what);
+      return answer;
     });
-    return { path, release: folder.remove };
+    return { path, release: folder.remove, lastModified: dateOf(headers['last-modified']) };
   } catch (error) {
     await folder.remove();
     throw signal.aborted ? signal.reason : told(error);
   }
 }
 
-/** The first answer that is not a redirect; checked to be an archive by its head. */
+function dateOf(header: string | undefined): Date | undefined {
+  const date = new Date(header ?? '');
+  return Number.isNaN(date.getTime()) || date.getTime() < 0 ? undefined : date;
+}
+
+/** The first answer that is not a redirect. */
 async function follow(
   parts: FetchParts,
   lookup: GuardedLookup,
@@ -64,10 +92,7 @@ async function follow(
       open(here, unwrap(await lookup(here, limit)), signal),
     );
     const { statusCode: status = 0, headers } = answer;
-    if (status === 200) {
-      checkHead(headers);
-      return answer;
-    }
+    if (status === 200) return answer;
     answer.destroy();
     if (![301, 302, 303, 307, 308].includes(status)) {
       throw asFailure(problem('FETCH_FAILED', `The server answered with status ${status}.`), chanceOfStatus(status));
@@ -99,15 +124,15 @@ function open(
   });
 }
 
-function checkHead(headers: IncomingMessage['headers']): void {
-  if (/^text\/html\b/i.test(headers['content-type'] ?? '')) {
+function checkHead(headers: IncomingMessage['headers'], what: string): void {
+  if (what === 'archive' && /^text\/html\b/i.test(headers['content-type'] ?? '')) {
     refuse('FETCH_FAILED', 'The URL leads to a web page, not to an archive.', {
       hint: 'Give the address of the .tar.gz itself.',
     });
   }
   // It was asked not to: a server that encodes anyway would have to be trusted about the size.
   if ((headers['content-encoding'] ?? 'identity') !== 'identity') {
-    refuse('FETCH_FAILED', 'The server sends the archive in a content encoding that was not requested.');
+    refuse('FETCH_FAILED', `The server sends the ${what} in a content encoding that was not requested.`);
   }
 }
 
@@ -117,13 +142,15 @@ async function save(
   path: string,
   signal: AbortSignal,
   { maxBytes, idleMs }: ArchiveLimits,
+  what: string,
 ): Promise<void> {
-  const tooLarge = () => refuse('ARCHIVE_TOO_LARGE', `The archive is larger than ${maxBytes} bytes.`);
+  const tooLarge = () => refuse('ARCHIVE_TOO_LARGE', `The ${what} is larger than ${maxBytes} bytes.`);
   const file = createWriteStream(path, { mode: 0o600 });
   const written = finished(file);
   // Its failure shows at the end, or as a write that is never done.
   written.catch(() => {});
   try {
+    checkHead(answer.headers, what);
     if (Number(answer.headers['content-length'] ?? 0) > maxBytes) tooLarge();
     const chunks: AsyncIterator<Buffer> = answer[Symbol.asyncIterator]();
     for (let bytes = 0; ; ) {

@@ -76,7 +76,7 @@ async function listSubmodules(setting: GitSetting, tree: string, signal: AbortSi
 }
 
 async function readIgnore(setting: GitSetting, tree: string, signal: AbortSignal) {
-  for (const name of dockerignoreNames) {
+  for (const name of dockerignoreNames()) {
     // "COMMIT:folder" is a tree itself, whose files are named behind a slash.
     const path = tree.includes(':') ? `${tree}/${name}` : `${tree}:${name}`;
     const { code, stdout } = await runGit(setting, ['-C', 'repo', 'cat-file', 'blob', path], signal);

@@ -7,12 +7,20 @@ import { extract, type Header, pack } from 'tar-stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { plainTar } from '../state/source-tar.ts';
 import { createCustomContext } from './custom-context.ts';
+import { classicFrontend } from './users-dockerfile/frontend.ts';
 import { platformOf } from './users-dockerfile/platform.ts';
 
 const lfsPointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'4d7a'.repeat(16)}\nsize 12345\n`;
 
 describe('the build context of custom mode', () => {
-  const platform = platformOf('linux', 'amd64', 'x86_64');
+  const terms = {
+    platform: platformOf('linux', 'amd64', 'x86_64'),
+    frontend: classicFrontend,
+    buildArgs: {},
+    target: '',
+    cacheScope: 'scope',
+    addedImage: 'added:1',
+  };
   let dir: string;
   let count = 0;
   beforeAll(async () => {
@@ -31,8 +39,17 @@ describe('the build context of custom mode', () => {
     await writeFile(path, gzip ? gzipSync(bytes) : bytes);
     return path;
   };
-  const read = async (contextTar: string, unwrap = false): Promise<Map<string, { header: Header; text: string }>> => {
-    const { stream, done } = await createCustomContext({ contextTar: plainTar(contextTar), unwrap, platform });
+  const read = async (
+    contextTar: string,
+    unwrap = false,
+    dockerfile?: string,
+  ): Promise<Map<string, { header: Header; text: string }>> => {
+    const { stream, done } = await createCustomContext({
+      contextTar: plainTar(contextTar),
+      unwrap,
+      terms,
+      dockerfile,
+    });
     const tar = extract();
     stream.pipe(tar);
     const found = new Map<string, { header: Header; text: string }>();
@@ -69,6 +86,41 @@ describe('the build context of custom mode', () => {
   test('hostile 47: holds the Dockerfile as the engine is to read it', async () => {
     const found = await read(await save([[{ name: 'Dockerfile' }, 'FROM ${A:-b}\nARG TARGETARCH\n']]));
     expect(found.get('Dockerfile')?.text).toBe('FROM b\nARG TARGETARCH=amd64\n');
+  });
+
+  test('is built by another Dockerfile where asked to, which goes along with its own .dockerignore', async () => {
+    const entries = (top: string): Entry[] => [
+      [{ name: `${top}Dockerfile` }, 'FROM one'],
+      [{ name: `${top}docker/prod.Dockerfile` }, 'FROM --platform=$BUILDPLATFORM two'],
+      [{ name: `${top}docker/prod.Dockerfile.dockerignore` }, 'docker\nsecret'],
+      [{ name: `${top}.dockerignore` }, 'kept'],
+      [{ name: `${top}secret` }, ''],
+      [{ name: `${top}kept` }, ''],
+    ];
+    for (const [top, unwrap] of [
+      ['', false],
+      ['bot-main/', true],
+    ] as const) {
+      const found = await read(await save(entries(top)), unwrap, 'docker/prod.Dockerfile');
+      expect([...found.keys()]).toEqual([
+        'Dockerfile',
+        'docker/prod.Dockerfile',
+        'docker/prod.Dockerfile.dockerignore',
+        '.dockerignore',
+        'kept',
+      ]);
+      expect(found.get('docker/prod.Dockerfile')?.text).toBe('FROM two\n');
+      expect(found.get('Dockerfile')?.text).toBe('FROM one');
+    }
+    for (const absent of ['docker', 'prod.Dockerfile']) {
+      await expect(read(await save(entries('')), false, absent)).rejects.toMatchObject({
+        problem: {
+          code: 'INVALID_ARCHIVE',
+          message: expect.stringContaining(`"${absent}" is not`),
+          details: { field: 'dockerfile' },
+        },
+      });
+    }
   });
 
   test('hostile 47: is refused when the Dockerfile is no text in UTF-8', async () => {
@@ -144,7 +196,7 @@ describe('the build context of custom mode', () => {
       [{ name: 'bot.py' }, 'x'],
     ]);
     expect([...(await read(contextTar)).keys()]).toEqual(['Dockerfile', 'bot.py']);
-    const context = await createCustomContext({ contextTar: plainTar(contextTar), platform });
+    const context = await createCustomContext({ contextTar: plainTar(contextTar), terms });
     context.stream.destroy();
     expect(context.leftOut).toEqual([
       '"l" is a hard link',
@@ -170,7 +222,7 @@ describe('the build context of custom mode', () => {
       [{ name: 'bots/old/echo/Dockerfile' }, 'FROM scratch'],
       [{ name: 'bots/echo/Dockerfile' }, 'FROM scratch'],
     ]);
-    await expect(createCustomContext({ contextTar: plainTar(path), platform })).rejects.toMatchObject({
+    await expect(createCustomContext({ contextTar: plainTar(path), terms })).rejects.toMatchObject({
       problem: {
         code: 'INVALID_ARCHIVE',
         message: 'There is no Dockerfile at the root of the source; there is bots/echo/Dockerfile.',

@@ -14,6 +14,7 @@ import {
   dockerignoreNames,
   type IgnorePattern,
   parseDockerignore,
+  withDockerfile,
 } from '#common/ignore/dockerignore.ts';
 import { createEffort } from '#common/ignore/judge.ts';
 import { createPathFilter, type PathFilter } from '#common/ignore/path-filter.ts';
@@ -22,15 +23,17 @@ import { unwrap as orThrow, refuse } from '#common/problem.ts';
 import { type ContextEntry, defaultTarLimits, type OnLeftOut, readContextTar } from '#common/safe-tar.ts';
 import type { SourceTar } from '../state/source-tar.ts';
 import type { BuildContext } from './build-context.ts';
-import type { Platform } from './users-dockerfile/platform.ts';
-import { type PreparedDockerfile, prepareDockerfile } from './users-dockerfile/prepare.ts';
+import { prepareDockerfile } from './users-dockerfile/prepare.ts';
+import type { DockerfileTerms, PreparedDockerfile } from './users-dockerfile/terms.ts';
 
 export interface CustomContextSource {
   readonly contextTar: SourceTar;
   /** Look through a single folder around everything if there is no Dockerfile beside it. */
   readonly unwrap?: boolean | undefined;
-  /** What the engine builds on and for. */
-  readonly platform: Platform;
+  /** Path of the Dockerfile; Dockerfile unless given. */
+  readonly dockerfile?: string | undefined;
+  /** What the builder builds on and for, and with what. */
+  readonly terms: DockerfileTerms;
 }
 
 export interface CustomContext extends BuildContext {
@@ -40,7 +43,7 @@ export interface CustomContext extends BuildContext {
   readonly leftOut: readonly string[];
 }
 
-const dockerfile = 'Dockerfile';
+const usualDockerfile = 'Dockerfile';
 const dockerfileMaxBytes = 1024 * 1024;
 // As in build-context.ts: the same source gives the same tar, and thus the engine's cached layers.
 const modified = new Date('2000-01-01T00:00:00Z');
@@ -51,7 +54,7 @@ export async function createCustomContext(source: CustomContextSource): Promise<
   const leftOut: string[] = [];
   const { root, prepared, patterns } = await findRoot(source, (name, why) => leftOut.push(`${name} ${why}`));
   const tar = pack();
-  const done = addEntries(tar, source.contextTar, root, prepared.text, patterns).catch((error: unknown) => {
+  const done = addEntries(tar, source, root, prepared.text, patterns).catch((error: unknown) => {
     tar.destroy(error instanceof Error ? error : new Error(String(error)));
     throw error;
   });
@@ -67,37 +70,39 @@ interface Root {
   readonly patterns: readonly IgnorePattern[];
 }
 
-/** Files at the root whose text counts. */
-const steering: Readonly<Record<string, number>> = {
-  [dockerfile]: dockerfileMaxBytes,
-  [gitmodules]: gitmodulesMaxBytes,
-  ...Object.fromEntries(dockerignoreNames.map((name) => [name, dockerignoreMaxBytes])),
-};
+/** Files whose text counts, by their paths below the root. */
+const steeringOf = (dockerfile: string): ReadonlyMap<string, number> =>
+  new Map([
+    ...dockerignoreNames(dockerfile).map((name) => [name, dockerignoreMaxBytes] as const),
+    [gitmodules, gitmodulesMaxBytes],
+    [dockerfile, dockerfileMaxBytes],
+  ]);
 
 /** Reads the whole archive, and so checks it. */
 async function findRoot(
-  { contextTar, unwrap = false, platform }: CustomContextSource,
+  { contextTar, unwrap = false, dockerfile = usualDockerfile, terms }: CustomContextSource,
   onLeftOut: OnLeftOut,
 ): Promise<Root> {
   const seen = new Map<string, Seen>();
   const tops = new Set<string>();
+  const steering = steeringOf(dockerfile);
   const contents: Contents = { pointers: [], filled: new Set(), nearest: undefined };
   let leavesTop = false;
   for await (const entry of readContextTar(contextTar.open(), defaultTarLimits, onLeftOut)) {
     const [top = '', ...below] = entry.name.split('/');
     tops.add(top);
     if (entry.kind === 'link') leavesTop ||= countUps(entry.target) >= below.length;
-    const maxBytes = below.length < 2 ? steering[below[0] ?? top] : undefined;
+    const maxBytes = steering.get(entry.name) ?? steering.get(below.join('/'));
     if (maxBytes !== undefined || below.length === 0) seen.set(entry.name, await seenEntry(entry, maxBytes ?? 0));
     if (maxBytes === undefined && entry.kind === 'file' && (await isLfsPointer(entry)))
       contents.pointers.push(entry.name);
     if (entry.kind !== 'folder') addFolders(contents.filled, entry.name);
-    if (entry.kind === 'file' && entry.name.endsWith(`/${dockerfile}`)) {
+    if (entry.kind === 'file' && entry.name.endsWith(`/${usualDockerfile}`)) {
       const depth = countSlashes(entry.name);
       if (contents.nearest === undefined || depth < countSlashes(contents.nearest)) contents.nearest = entry.name;
     }
   }
-  if (seen.has(dockerfile)) return readRoot(seen, contents, '', platform);
+  if (seen.has(dockerfile)) return readRoot(seen, contents, '', dockerfile, terms);
   const [only = ''] = tops;
   const wrapped = unwrap && tops.size === 1 && seen.get(only)?.kind !== 'file';
   if (wrapped && leavesTop) {
@@ -105,7 +110,7 @@ async function findRoot(
       hint: 'Only relative links to files in the same archive are allowed; otherwise include the files themselves.',
     });
   }
-  return readRoot(wrapped ? seen : new Map(), contents, `${only}/`, platform);
+  return readRoot(wrapped ? seen : new Map(), contents, `${only}/`, dockerfile, terms);
 }
 
 /** What the source has, wherever its root is. */
@@ -130,11 +135,13 @@ async function readRoot(
   seen: ReadonlyMap<string, Seen>,
   { pointers, filled, nearest }: Contents,
   root: string,
-  platform: Platform,
+  dockerfile: string,
+  terms: DockerfileTerms,
 ): Promise<Root> {
-  const prepared = readDockerfile(seen.get(`${root}${dockerfile}`), platform, nearest);
-  const name = dockerignoreNames.find((each) => seen.has(`${root}${each}`));
-  const patterns = name === undefined ? [] : readIgnore(name, seen.get(`${root}${name}`));
+  const prepared = readDockerfile(seen.get(`${root}${dockerfile}`), dockerfile, terms, nearest);
+  const name = dockerignoreNames(dockerfile).find((each) => seen.has(`${root}${each}`));
+  const written = name === undefined ? [] : readIgnore(name, seen.get(`${root}${name}`));
+  const patterns = withDockerfile(written, dockerfile);
   const isKept = filterOf(patterns);
   for (const path of pointers) if (await isKept(path.slice(root.length))) refusePointer(path.slice(root.length));
   const modules = seen.get(`${root}${gitmodules}`)?.bytes;
@@ -188,10 +195,16 @@ async function seenEntry(entry: ContextEntry, maxBytes: number): Promise<Seen> {
   return { kind: 'file', bytes: Buffer.concat(chunks) };
 }
 
-function readDockerfile(seen: Seen | undefined, platform: Platform, nearest: string | undefined): PreparedDockerfile {
+function readDockerfile(
+  seen: Seen | undefined,
+  path: string,
+  terms: DockerfileTerms,
+  nearest: string | undefined,
+): PreparedDockerfile {
+  if (path !== usualDockerfile) return readNamedDockerfile(seen, path, terms, nearest);
   const hint = 'Put a file named Dockerfile at the top of the folder that you send.';
   if (seen === undefined && nearest !== undefined) {
-    const folder = nearest.slice(0, -`/${dockerfile}`.length);
+    const folder = nearest.slice(0, -`/${usualDockerfile}`.length);
     refuse('INVALID_ARCHIVE', `There is no Dockerfile at the root of the source; there is ${nearest}.`, {
       hint: `Send that folder; of a git repository, name it with --subdir ${folder}.`,
     });
@@ -201,7 +214,25 @@ function readDockerfile(seen: Seen | undefined, platform: Platform, nearest: str
   if (seen.bytes === undefined) {
     refuse('INVALID_ARCHIVE', `The Dockerfile is larger than ${dockerfileMaxBytes} bytes.`, { hint });
   }
-  return orThrow(prepareDockerfile(textOf(seen.bytes), platform));
+  return orThrow(prepareDockerfile(textOf(seen.bytes), terms));
+}
+
+function readNamedDockerfile(
+  seen: Seen | undefined,
+  path: string,
+  terms: DockerfileTerms,
+  nearest: string | undefined,
+): PreparedDockerfile {
+  const shown = JSON.stringify(path);
+  const refuseIt = (what: string): never =>
+    refuse('INVALID_ARCHIVE', `The Dockerfile ${shown} ${what}.`, {
+      details: { field: 'dockerfile' },
+      hint: `Give its path below the root of the source${nearest === undefined ? '' : `, for example ${nearest}`}.`,
+    });
+  if (seen === undefined) return refuseIt('is not in the source');
+  if (seen.kind !== 'file') return refuseIt('is not a plain file');
+  if (seen.bytes === undefined) return refuseIt(`is larger than ${dockerfileMaxBytes} bytes`);
+  return orThrow(prepareDockerfile(textOf(seen.bytes), terms));
 }
 
 function textOf(bytes: Uint8Array): string {
@@ -209,7 +240,7 @@ function textOf(bytes: Uint8Array): string {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
     if (!text.includes('\0')) return text;
   } catch {
-    // Refused below.
+    // Lacking below.
   }
   return refuse('BUILD_FAILED', 'The Dockerfile is not text in UTF-8.', {
     hint: 'Save it as UTF-8; a PowerShell redirection (>) writes UTF-16.',
@@ -218,7 +249,7 @@ function textOf(bytes: Uint8Array): string {
 
 async function addEntries(
   tar: Pack,
-  contextTar: SourceTar,
+  { contextTar, dockerfile = usualDockerfile }: CustomContextSource,
   root: string,
   dockerfileText: string,
   patterns: readonly IgnorePattern[],

@@ -66,6 +66,12 @@ export interface CustomBuild {
   readonly contextTar: SourceTar;
   /** A single folder around everything is looked through when there is no Dockerfile beside it. */
   readonly unwrap?: boolean;
+  /** Path of the Dockerfile below the root of the source; Dockerfile unless given. */
+  readonly dockerfile?: string | undefined;
+  /** Values for ARG instructions. They stay in the history of the image: nothing secret. */
+  readonly buildArgs?: Readonly<Record<string, string>>;
+  /** The last stage to be built, by name or number; the last one there is unless given. */
+  readonly target?: string | undefined;
   /** As in SimpleBuild. */
   readonly onOutput: (line: string) => void;
 }

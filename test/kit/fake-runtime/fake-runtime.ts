@@ -5,6 +5,7 @@ import { botKeyText } from '#common/ids.ts';
 import { refuse } from '#common/problem.ts';
 import { listSafeTar } from '#common/safe-tar.ts';
 import { createCustomContext } from '../../../worker/images/custom-context.ts';
+import { classicFrontend } from '../../../worker/images/users-dockerfile/frontend.ts';
 import { platformOf } from '../../../worker/images/users-dockerfile/platform.ts';
 import { checkEnv } from '../../../worker/runtime/check-env.ts';
 import {
@@ -156,7 +157,14 @@ export function createFakeRuntime({ engine, workerId, signingKey, clock }: FakeR
       call('buildCustomImage', signal, async () => {
         const { stream, done } = await createCustomContext({
           ...build,
-          platform: platformOf('linux', 'amd64', 'x86_64'),
+          terms: {
+            platform: platformOf('linux', 'amd64', 'x86_64'),
+            frontend: classicFrontend,
+            buildArgs: build.buildArgs ?? {},
+            target: build.target ?? '',
+            cacheScope: 'cache',
+            addedImage: 'added:latest',
+          },
         });
         stream.resume();
         await done;

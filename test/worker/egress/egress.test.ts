@@ -17,7 +17,7 @@ import { parsePlace } from '../../../worker/runtime/docker/egress/places.ts';
 import { nameServers } from '../../../worker/runtime/docker/egress/resolvers.ts';
 import { bridgePrefix } from '../../../worker/runtime/docker/network-names.ts';
 import { createPrivateImages } from '../../../worker/state/private-images.ts';
-import { rawEngine, removeNetworks } from '../../contract/docker-harness.ts';
+import { fetchFileWith, rawEngine, removeNetworks } from '../../contract/docker-harness.ts';
 import { botPlan, patience, readAll, textsOf, untilExited } from '../../contract/harness.ts';
 import { buildContext } from '../../contract/images.ts';
 import { type NetworkWorld, startNetworkWorld, world } from '../../kit/network-world.ts';
@@ -83,6 +83,7 @@ describe.skipIf(reason)('what bots and builds reach', { timeout: 120_000 }, () =
       },
       fetchAllow: [],
       resolve: systemResolve,
+      fetchFile: fetchFileWith([]),
       privateImages: createPrivateImages({}, async () => {}),
       baseImages: { python: 'python:3.11-slim', node: 'node:24-slim' },
       buildSettings: {},

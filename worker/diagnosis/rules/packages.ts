@@ -177,10 +177,15 @@ export const packageRules: readonly Rule[] = [
       cure: 'start fewer of them at once, for example with make -j2',
     },
   ),
-  rule('build', 'no_docker_file', /^(?:COPY|ADD) failed: .{0,200}(?:file not found|no such file|no source files)/i, {
-    what: 'a COPY or ADD of the Dockerfile names a file that was not uploaded',
-    cure: 'check the path, relative to the top of the upload, and .dockerignore',
-  }),
+  rule(
+    'build',
+    'no_docker_file',
+    /^(?:COPY|ADD) failed: .{0,200}(?:file not found|no such file|no source files)|^failed to (?:compute cache key|calculate checksum|solve)\b.{0,300}"[^"]{1,200}"[: ]{1,3}not found/i,
+    {
+      what: 'a COPY or ADD of the Dockerfile names a file that was not uploaded',
+      cure: 'check the path, relative to the top of the upload, and .dockerignore',
+    },
+  ),
   rule(
     'build',
     'package_absent',

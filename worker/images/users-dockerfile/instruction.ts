@@ -1,7 +1,7 @@
 /** One logical line of a Dockerfile as an instruction: keyword, options, arguments. Pure. */
 import { fail, ok, type Problem, problem, type Result } from '#common/problem.ts';
-import type { LogicalLine } from './lines.ts';
-import { isSpace } from './words.ts';
+import type { HereText, LogicalLine } from './lines.ts';
+import { isJsonWithMore, isSpace } from './words.ts';
 
 export interface Option {
   /** Without the dashes. */
@@ -18,7 +18,7 @@ export interface Instruction {
   readonly options: readonly Option[];
   /** What follows the options, as written. */
   readonly rest: string;
-  readonly hereDocuments: readonly string[];
+  readonly hereDocuments: readonly HereText[];
   /** What ONBUILD keeps for later. */
   readonly trigger: Instruction | undefined;
 }
@@ -34,6 +34,8 @@ const keywords = new Set(
     'WORKDIR',
   ]),
 );
+/** Those whose arguments may be a JSON list. */
+const jsonKeywords = new Set(['ADD', 'CMD', 'COPY', 'ENTRYPOINT', 'RUN', 'SHELL', 'VOLUME']);
 // Engines differ in how they read other characters in an option, and a misread one could name an image.
 const plainOption = /^[a-z][a-z-]*(?:=[A-Za-z0-9._:/@,={}$*?!~+%^&|()[\]<>;#-]*)?$/;
 
@@ -42,6 +44,7 @@ export function parseInstruction({ line, span, text, hereDocuments }: LogicalLin
   const keyword = word.toUpperCase();
   if (!keywords.has(keyword)) return fail(unknownInstruction(word, line));
   const { words, rest } = takeOptions(text.slice(word.length));
+  if (jsonKeywords.has(keyword) && isJsonWithMore(rest)) return fail(moreThanJson(keyword, line));
   const odd = words.find((option) => !plainOption.test(option));
   if (odd !== undefined) return fail(oddOption(keyword, line));
   const options = words.map((option): Option => {
@@ -94,6 +97,15 @@ function unknownInstruction(word: string, line: number): Problem {
     hint: 'Check its spelling. If it belongs to the instruction above, the line before it has to end in \\.',
   });
 }
+
+const moreThanJson = (keyword: string, line: number): Problem =>
+  problem(
+    'BUILD_FAILED',
+    `Line ${line} of the Dockerfile has text behind the JSON list of ${keyword}, which engines interpret differently.`,
+    {
+      hint: 'End the line with the "]" of the list, or write the instruction without a list.',
+    },
+  );
 
 const oddOption = (keyword: string, line: number): Problem =>
   problem('BUILD_FAILED', `Line ${line} of the Dockerfile has an option of ${keyword} that cannot be parsed.`, {

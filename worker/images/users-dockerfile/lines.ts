@@ -4,7 +4,7 @@
  * https://docs.docker.com/reference/dockerfile/#format. Pure, and linear in the text.
  */
 import { fail, ok, type Problem, problem, type Result } from '#common/problem.ts';
-import { hereDocuments } from './here-documents.ts';
+import { type HereDocument, hereDocuments } from './here-documents.ts';
 
 export interface LogicalLine {
   /** The number of its first line, from 1. */
@@ -12,8 +12,12 @@ export interface LogicalLine {
   /** How many lines of the text it takes, without the bodies of here-documents. */
   readonly span: number;
   readonly text: string;
-  /** Names of the here-documents that follow it. */
-  readonly hereDocuments: readonly string[];
+  readonly hereDocuments: readonly HereText[];
+}
+
+/** A here-document with its lines. */
+export interface HereText extends HereDocument {
+  readonly lines: readonly string[];
 }
 
 export interface DockerfileLines {
@@ -63,14 +67,14 @@ export function readDockerfileLines(text: string): Result<DockerfileLines> {
     const joined = trimBlanks(parts.join('').trimStart());
     const span = at - begin;
     const opened = hereDocuments(joined, escapeChar);
+    const documents: HereText[] = [];
     for (const document of opened) {
       const end = endOf(raw, at, document);
       if (end < 0) return fail(openDocument(document.name, begin + 1));
+      documents.push({ ...document, lines: raw.slice(at, end) });
       at = end + 1;
     }
-    if (joined !== '') {
-      lines.push({ line: begin + 1, span, text: joined, hereDocuments: opened.map(({ name }) => name) });
-    }
+    if (joined !== '') lines.push({ line: begin + 1, span, text: joined, hereDocuments: documents });
   }
   return ok({ escapeChar, syntax: head.value.syntax, lines });
 }
@@ -126,5 +130,5 @@ const twoEscapes = (line: number): Problem =>
 
 const openDocument = (name: string, line: number): Problem =>
   problem('BUILD_FAILED', `The here-document ${name} that begins in line ${line} of the Dockerfile has no end.`, {
-    hint: 'Bot Runner builds without here-documents: put the text into a file in the source.',
+    hint: 'It ends with a line that holds its name and nothing else.',
   });

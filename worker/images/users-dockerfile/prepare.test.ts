@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { classicFrontend } from './frontend.ts';
 import { platformOf } from './platform.ts';
 import { prepareDockerfile } from './prepare.ts';
 
 const amd64 = platformOf('linux', 'amd64', 'x86_64');
-const prepare = (text: string, platform = amd64) => prepareDockerfile(text, platform);
+const plain = { frontend: classicFrontend, buildArgs: {}, target: '', cacheScope: 'scope', addedImage: 'added:1' };
+const prepare = (text: string, platform = amd64) => prepareDockerfile(text, { ...plain, platform });
 const prepared = (text: string, platform = amd64) => {
   const result = prepare(text, platform);
   if (!result.ok) throw new Error(result.problem.message);
@@ -31,7 +33,7 @@ describe('a Dockerfile is made ready for the engine', () => {
     ['FROM a\nCOPY --link --chown=1:1 x /x', ['FROM a', 'COPY --chown=1:1 x /x']],
     ['FROM a\nADD --link=false x /x\nCOPY --link --from=b x /x', ['FROM a', 'ADD x /x', 'COPY --from=b x /x']],
     ['FROM a\nCOPY --"from"=b\\:1 x /x', ['FROM a', 'COPY --from=b:1 x /x']],
-    ['FROM a\nCOPY -- --odd /x', ['FROM a', 'COPY -- --odd /x']],
+    ['FROM a\nCOPY -- --odd /x', ['FROM a', 'COPY ["--odd", "/x"]']],
     ['FROM a\nRUN --network=default --security=sandbox true', ['FROM a', 'RUN true']],
     [
       'FROM a\nRUN cat <<<word; echo $((1<<2)) "<<EOF" x << EOF',
@@ -96,7 +98,7 @@ describe('the images that a Dockerfile builds on', () => {
     ['ARG BASE="python:3.11"\nFROM $BASE', ['FROM python:3.11'], ['python:3.11']],
     ['FROM ${BASE:-python:3.11-slim}', ['FROM python:3.11-slim'], ['python:3.11-slim']],
     ['ARG BASE\nFROM ${BASE:-${OTHER:-a:1}}', ['FROM a:1'], ['a:1']],
-    ['ARG BASE=b\nFROM ${BASE:-a:1} AS One', ['FROM b AS One'], ['b']],
+    ['ARG BASE=b\nFROM ${BASE:-a:1} AS One', ['FROM b AS one'], ['b']],
     ['ARG BASE=\nFROM ${BASE:-a}\nFROM ${BASE-b}c', ['FROM a', 'FROM c'], ['a', 'c']],
     ['ARG DEBUG=1\nFROM python:3.11${DEBUG:+-slim}', ['FROM python:3.11-slim'], ['python:3.11-slim']],
     ['FROM ${MIRROR}python:3.11-slim', ['FROM python:3.11-slim'], ['python:3.11-slim']],
@@ -115,10 +117,10 @@ describe('the images that a Dockerfile builds on', () => {
     ['FROM a-$TARGETARCH', ['FROM a-amd64'], ['a-amd64']],
     [
       'FROM a:1 as One\nFROM scratch\nCOPY --from=one / /\nCOPY --from=other:2 / /\nCOPY --from=0 / /',
-      ['FROM a:1 AS One', 'FROM scratch'],
+      ['FROM a:1 AS one', 'FROM scratch'],
       ['a:1', 'other:2'],
     ],
-    ['FROM a AS b\nFROM B', ['FROM a AS b', 'FROM B'], ['a']],
+    ['FROM a AS b\nFROM B', ['FROM a AS b', 'FROM b'], ['a']],
   ])('%j', (text, froms, bases) => {
     const result = prepared(text);
     expect(result.text.split('\n').filter((line) => line.startsWith('FROM'))).toEqual(froms);
@@ -169,29 +171,19 @@ describe('hostile 48: a Dockerfile is refused before anything is built, with lin
     ['FROM a\nRUN --device=x true', /RUN --device/],
     ['FROM a\nCOPY --chmod=755 x /x', /COPY --chmod/],
     ['FROM a\nCOPY --parents x /x\nCOPY --exclude=*.md . /', /COPY --parents in line 2, COPY --exclude in line 3/],
-    ['FROM a\nADD --checksum=sha256:00 https://example.com/x /x', /ADD --checksum/],
-    ['FROM a\nADD --keep-git-dir=true --unpack=true x /x', /ADD --keep-git-dir in line 2, ADD --unpack in line 2/],
-    ['FROM a\nADD https://github.com/a/b.git#main /x', /ADD of a git repository in line 2/],
-    ['FROM a\nADD ["git@github.com:a/b.git", "/x"]', /ADD of a git repository/],
-    [
-      'FROM a\nADD https://example.com/bot.tar.gz?x=.git /x',
-      /ADD of a URL in line 2: the engine would fetch it by itself/,
-    ],
-    ['FROM a\nADD a HTTP://127.0.0.1:1/x /x', /ADD of a URL in line 2/],
-    ['FROM a\nADD ["http://127.0.0.1:1/x", "/x"]', /ADD of a URL/],
-    ['FROM a\nADD "ht"\\tp://127.0.0.1/x /x', /ADD of a URL/],
-    ['FROM a\nADD http://127.0.0.1/x\\ /x', /ADD of a URL/],
-    ['# escape=`\nFROM a\nADD http://127.0.0.1/x?\\ /x', /ADD of a URL/],
-    ['FROM a\nADD a "http://127.0.0.1/x /x"', /ADD of a URL/],
-    ['FROM a\nARG U=http://127.0.0.1/x\nADD $U /x', /ADD of a URL in line 3/],
-    ['FROM a\nARG U\nADD htt${U:-p}://127.0.0.1/x /x', /ADD of a URL in line 3/],
+    ['FROM a\nADD --checksum=sha256:00 https://example.com/x /x', /ADD --checksum in line 2 .* not a SHA-256/],
+    ['FROM a\nADD --keep-git-dir=true --unpack=true x /x', /ADD --keep-git-dir=true in line 2, ADD --unpack in line 2/],
+    ['FROM a\nADD https://github.com/a/b.git#main /x', /ADD in line 2 .* names a git repository/],
+    ['FROM a\nADD ["git@github.com:a/b.git", "/x"]', /names a git repository/],
+    ['FROM a\nADD a "http://127.0.0.1/x /x"', /ADD in line 2 .* any URL/],
+    ['FROM a\nARG U\nADD $U /x', /ADD in line 3 .* any URL/],
     ['FROM a\nONBUILD ADD http://127.0.0.1/x /x', /ONBUILD ADD of a URL/],
     ['FROM a\nHEALTHCHECK --start-interval=1s CMD true', /HEALTHCHECK --start-interval/],
     ['FROM a\nCOPY --weird x /x', /COPY --weird/],
     ['FROM a\nWORKDIR --x /x', /WORKDIR --x/],
     ['FROM a\nENV B=${A#x}', /\$\{A#\.\.\.\} in ENV in line 2/],
     ['FROM a\nWORKDIR "${A/x/y}"', /\$\{A\/\.\.\.\} in WORKDIR/],
-    ['# syntax=ghcr.io/me/frontend\nFROM a', /# syntax= of another frontend in line 1/],
+    ['# syntax=ghcr.io/me/frontend\nFROM a', /# syntax= of another frontend in line 1: builds may not use that/],
     ['# escape=x\nFROM a', /Line 1 .* escape character/],
     ['# escape=`\n# escape=`\nFROM a', /Line 2 .* repeats/],
     ['FROM a\nNONSENSE x', /unknown instruction in line 2: NONSENSE/],
@@ -228,7 +220,7 @@ describe('hostile 48: a Dockerfile is refused before anything is built, with lin
     const text = `FROM a\n${'RUN --mount=type=cache,target=/x true\n'.repeat(7)}`;
     expect(prepare(text)).toMatchObject({
       problem: {
-        message: expect.stringMatching(/in line 6 and 2 more: Bot Runner/),
+        message: expect.stringMatching(/in line 6 and 2 more: that needs BuildKit/),
         details: { features: { length: 7 } },
       },
     });

@@ -1,9 +1,9 @@
 /** The ONBUILD steps of a base image, which the engine carries out in builds on top of it. Pure. */
+import { mayAddRemote } from './features.ts';
 import { parseInstruction } from './instruction.ts';
 import { readDockerfileLines } from './lines.ts';
-import { addsFromElsewhere } from './unsupported.ts';
 
-/** Whether a step may copy from an image or an address. What cannot be read may do anything. */
+/** Whether a step may copy from an image or an address, or share a cache. What cannot be read may do anything. */
 export function copiesFromElsewhere(trigger: string): boolean {
   const read = readDockerfileLines(trigger);
   const [line, ...more] = read.ok ? read.value.lines : [];
@@ -11,5 +11,7 @@ export function copiesFromElsewhere(trigger: string): boolean {
   const parsed = parseInstruction(line);
   if (!parsed.ok) return true;
   const { keyword, options } = parsed.value;
-  return addsFromElsewhere(parsed.value) || (keyword === 'COPY' && options.some(({ name }) => name === 'from'));
+  if (keyword === 'ADD') return mayAddRemote(parsed.value, '\\');
+  if (keyword === 'RUN') return options.length > 0;
+  return keyword === 'COPY' && options.some(({ name }) => name === 'from');
 }

@@ -3,7 +3,7 @@
  * ${name:?word}, without the colon too, with quotes and escapes. https://docs.docker.com/reference/dockerfile/#environment-replacement
  * Pure, and bounded: values that double at each step end in a refusal.
  */
-export type Variables = ReadonlyMap<string, string>;
+export type Variables = Pick<ReadonlyMap<string, string>, 'get'>;
 
 export interface Expanded {
   readonly value: string;

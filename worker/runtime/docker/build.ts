@@ -134,7 +134,7 @@ async function buildWith(
 }
 
 function stepProblem(failure: string): string {
-  const code = /(?:returned a non-zero code:|while running runtime: exit status) (\d+)/.exec(failure)?.[1];
+  const code = /(?:returned a non-zero code:|while running runtime: exit status|: exit code:) (\d+)/.exec(failure)?.[1];
   if (code === '137') return 'Installing the requirements was killed: it probably used more memory than a build may.';
   if (code !== undefined) return `Installing the requirements failed with exit code ${code}.`;
   return 'The image could not be built.';

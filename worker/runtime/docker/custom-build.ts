@@ -1,16 +1,18 @@
 /** Builds the image of custom mode: the user's own Dockerfile, with the bounds and the clean-up of every build. */
+import { createHash } from 'node:crypto';
 import { type Problem, problem } from '#common/problem.ts';
 import { buildFailure } from '../../images/build-failure.ts';
 import { createCustomContext } from '../../images/custom-context.ts';
 import { buildLabel } from '../../images/dockerfile.ts';
+import { classicFrontend, engineFrontend, type Frontend } from '../../images/users-dockerfile/frontend.ts';
 import { type Platform, platformOf } from '../../images/users-dockerfile/platform.ts';
 import type { CustomBuild } from '../container-runtime.ts';
+import { makeAddedImage } from './added-image.ts';
 import { record, text } from './answers.ts';
 import type { BuildEngine } from './build-engine.ts';
-import { buildScope, customLabel } from './build-scope.ts';
+import { buildScope, customLabel, removeImage } from './build-scope.ts';
 import { ownerLabels } from './container-options.ts';
 import { type BuildDeps, runEngineBuild } from './engine-build.ts';
-import type { EngineClient } from './engine-client.ts';
 import type { EngineRefusal } from './engine-errors.ts';
 import { judgeBases } from './judge-bases.ts';
 import { pullBases } from './pull-bases.ts';
@@ -25,33 +27,80 @@ async function buildWith(
   build: CustomBuild,
   signal: AbortSignal,
 ): Promise<void> {
-  const { key, workerId, image, onOutput } = build;
-  const context = await createCustomContext({ ...build, platform: await platformOfEngine(builder.client, signal) });
+  const { key, workerId, image, dockerfile, buildArgs = {}, target = '', onOutput } = build;
+  const scope = buildScope(key, workerId);
+  const addedImage = `${image}.added`;
+  const about = await readBuilder(builder, signal);
+  const terms = { ...about, buildArgs, target, cacheScope: cacheScope(key.userId, workerId), addedImage };
+  const context = await createCustomContext({ ...build, terms });
+  const { bases, added, unused } = context.images;
   if (context.leftOut.length > 0) onOutput(leftOutLine(context.leftOut));
+  if (unused.length > 0) onOutput(unusedLine(unused));
   try {
-    for (const base of context.images.bases) await builder.bringBase(base, onOutput, signal);
-    const bases = { ...deps, engine: builder.client };
-    await pullBases(bases, context.images.bases, onOutput, signal);
-    await judgeBases(bases, context.images, { userId: key.userId, onOutput }, signal);
+    for (const base of bases) await builder.bringBase(base, onOutput, signal);
+    const onBuilder = { ...deps, engine: builder.client };
+    await pullBases(onBuilder, bases, onOutput, signal);
+    await judgeBases(onBuilder, context.images, { userId: key.userId, onOutput }, signal);
+    if (added.length > 0) {
+      const files = { name: addedImage, labels: { [buildLabel]: scope }, files: added };
+      await makeAddedImage(deps.fetchFile, builder.client, files, onOutput, signal);
+    }
   } catch (error) {
     context.stream.destroy();
     throw error;
   }
   // The labels go on the last step only: the layers below it are found by the report, or go with the image.
-  const labels = { ...ownerLabels(build), [buildLabel]: buildScope(key, workerId), [customLabel]: 'true' };
-  await runEngineBuild(
-    deps,
-    builder,
-    { key, workerId, image, onOutput, context, labels, buildargs: {}, explain: explainFailure, explainRefusal },
-    signal,
-  );
+  const labels = { ...ownerLabels(build), [buildLabel]: scope, [customLabel]: 'true' };
+  const explain = { explain: explainFailure, explainRefusal };
+  const request = { key, workerId, image, dockerfile, onOutput, context, labels, buildargs: buildArgs, ...explain };
+  try {
+    await runEngineBuild(deps, builder, request, signal);
+  } finally {
+    if (added.length > 0) await removeAdded(deps, builder, scope, addedImage);
+  }
 }
 
-async function platformOfEngine(engine: EngineClient, signal: AbortSignal): Promise<Platform> {
-  const { OSType, Architecture } = record(await engine.call({ method: 'GET', path: '/info' }, signal));
-  const { Arch } = record(await engine.call({ method: 'GET', path: '/version' }, signal));
-  return platformOf(text(OSType) || 'linux', text(Arch), text(Architecture));
+/** What the builder builds on and for, and which Dockerfiles it understands. */
+async function readBuilder(
+  { kind, client }: BuildEngine,
+  signal: AbortSignal,
+): Promise<{ readonly platform: Platform; readonly frontend: Frontend }> {
+  const { OSType, Architecture } = record(await client.call({ method: 'GET', path: '/info' }, signal));
+  const { Arch, Version } = record(await client.call({ method: 'GET', path: '/version' }, signal));
+  return {
+    platform: platformOf(text(OSType) || 'linux', text(Arch), text(Architecture)),
+    frontend: kind === 'buildkit' ? engineFrontend(text(Version)) : classicFrontend,
+  };
 }
+
+/** Two users never share a cache, whatever name they give it; the bots of one do. */
+const cacheScope = (userId: string, workerId: string): string =>
+  `u${createHash('sha256')
+    .update(JSON.stringify([workerId, userId]))
+    .digest('hex')
+    .slice(0, 24)}`;
+
+const removeMs = 30_000;
+
+async function removeAdded(
+  deps: BuildDeps,
+  { client, leftovers }: BuildEngine,
+  scope: string,
+  name: string,
+): Promise<void> {
+  const remove = async () => {
+    await removeImage(client, name, AbortSignal.timeout(removeMs), true);
+  };
+  try {
+    await remove();
+  } catch (error) {
+    leftovers.owe(`${scope} added`, remove);
+    deps.logger.debug({ scope, err: error }, 'the files that a build added could not be removed yet');
+  }
+}
+
+const unusedLine = (names: readonly string[]): string =>
+  `Build arguments that no ARG of the Dockerfile asks for: ${names.join(', ')}.`;
 
 const namedMax = 10;
 
@@ -85,7 +134,8 @@ function explainFailure(failure: string, hasBase: boolean, tail: readonly string
 }
 
 /**
- * Docker says: The command 'COMMAND' returned a non-zero code: CODE. Podman says: building at STEP "RUN COMMAND": while running
+ * BuildKit says: process "COMMAND" did not complete successfully: exit code: CODE; in Docker 20.10, executor failed running
+ * [COMMAND]: exit code: CODE. The classic builder: The command 'COMMAND' returned a non-zero code: CODE. Podman says: building at STEP "RUN COMMAND": while running
  * runtime: exit status CODE. The command is the user's text, and may hold such words itself.
  */
 function failedStep(failure: string): { readonly command: string; readonly code: string } {
@@ -99,6 +149,8 @@ function failedStep(failure: string): { readonly command: string; readonly code:
 }
 const commandMaxLength = 200;
 const stepWords = [
+  { before: 'process "', behind: '" did not complete successfully: exit code: ' },
+  { before: 'executor failed running [', behind: ']: exit code: ' },
   { before: "The command '", behind: "' returned a non-zero code: " },
   { before: 'building at STEP "RUN ', behind: '": while running runtime: exit status ' },
 ] as const;

@@ -13,6 +13,7 @@ import type { ContainerRuntime, EngineInfo } from '../container-runtime.ts';
 import type { SigningKey } from '../labels.ts';
 import type { SafetyCheckName } from '../safety.ts';
 import { noneTaken } from '../strays.ts';
+import type { FetchFile } from './added-image.ts';
 import { number, record, text } from './answers.ts';
 import { buildSimpleImage, reuseSimpleImage } from './build.ts';
 import { createBuildLeftovers } from './build-leftovers.ts';
@@ -75,7 +76,9 @@ export interface DockerRuntimeOptions {
   readonly signingKey: SigningKey;
   /** Registries that Dockerfiles may name although they are on private addresses. */
   readonly fetchAllow: FetchAllow;
-  /** For the names of registries in Dockerfiles. */
+  /** For what Dockerfiles add from URLs. */
+  readonly fetchFile: FetchFile;
+  /** For the names of servers in Dockerfiles. */
   readonly resolve: Resolve;
   /** Which images are not everybody's. */
   readonly privateImages: PrivateImages;
@@ -180,6 +183,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     privateImages,
     allow: options.fetchAllow,
     resolve: options.resolve,
+    fetchFile: options.fetchFile,
   };
   const haveProbeImage = createHaveProbeImage({ engine, clock, logger, mirror, privateImages }, baseImages);
   const proof = {

@@ -1,4 +1,4 @@
-/** One run of the engine's classic builder, the only one that bounds what a build step may use. Leaves an image or nothing. */
+/** One run of a builder. Leaves an image or nothing. */
 import { type Clock, sleep } from '#common/clock.ts';
 import type { FetchAllow, Resolve } from '#common/fetch-policy.ts';
 import type { BotKey } from '#common/ids.ts';
@@ -10,10 +10,13 @@ import { buildFailure, createOutputTail } from '../../images/build-failure.ts';
 import { type BuildSettings, buildVariables, settingSecrets } from '../../images/build-settings.ts';
 import type { PrivateImages } from '../../state/private-images.ts';
 import { createRedactor } from '../redact.ts';
+import type { FetchFile } from './added-image.ts';
 import { type BuildReport, createBuildReport } from './build-answer.ts';
 import type { BuildEngine, BuildEngines } from './build-engine.ts';
 import { type EngineKind, stepParameters } from './build-query.ts';
 import { buildScope, removeDanglingImages, removeImage, removeLayers, removeStepContainers } from './build-scope.ts';
+import { createBuildKitReport } from './buildkit/build-report.ts';
+import { defaultCacheBounds, pruneBuildCache } from './buildkit/prune-cache.ts';
 import type { EngineClient, Query } from './engine-client.ts';
 import { EngineRefusal, sortedError } from './engine-errors.ts';
 import { hasImage } from './images.ts';
@@ -32,6 +35,8 @@ export interface BuildDeps {
   /** Registries of the operator's that would be forbidden. */
   readonly allow: FetchAllow;
   readonly resolve: Resolve;
+  /** For what ADD instructions name by URL. */
+  readonly fetchFile: FetchFile;
 }
 
 const defaultMemoryBytes = 1024 * 1024 * 1024;
@@ -46,6 +51,8 @@ export interface BuildRequest {
   readonly image: string;
   readonly context: BuildContext;
   readonly buildargs: Readonly<Record<string, string>>;
+  /** Where the context has its Dockerfile; Dockerfile unless given. */
+  readonly dockerfile?: string | undefined;
   readonly labels: Readonly<Record<string, string>>;
   readonly onOutput: (line: string) => void;
   /** The problem of a build that ended with the engine's words `failure`. `hasBase`: it came further than FROM. */
@@ -67,7 +74,7 @@ export async function runEngineBuild(
   const scope = buildScope(key, workerId);
   const redact = createRedactor(settingSecrets(settings));
   const tail = createOutputTail();
-  const report = createBuildReport((line) => {
+  const report = reportOf(builder)((line) => {
     const shown = redact(line);
     tail.add(shown);
     request.onOutput(shown);
@@ -81,7 +88,11 @@ export async function runEngineBuild(
     // An engine that was killed during a build starts its step again when it comes back.
     await removeStepContainers(engine, scope, signal);
     const kind = await engine.kind(signal);
-    await readReport(builder, report, request, buildQuery(deps, builder, request, kind, network), signal);
+    const query =
+      builder.kind === 'buildkit'
+        ? buildKitQuery(deps, builder, request, network)
+        : buildQuery(deps, builder, request, kind, network);
+    await readReport(builder, report, request, query, signal);
     const failure = report.error();
     if (failure !== undefined) {
       const shown = redact(failure);
@@ -108,19 +119,58 @@ export async function runEngineBuild(
   }
   // What the image of that name was before has no name now.
   await removeDanglingImages(engine, scope, signal);
+  if (builder.kind === 'buildkit') await boundCache(deps, builder);
+}
+
+/** Its failure is no failure of the build, and the next one tries again. */
+async function boundCache({ logger }: BuildDeps, { client }: BuildEngine): Promise<void> {
+  try {
+    await pruneBuildCache(client, defaultCacheBounds, AbortSignal.timeout(cleanUpMs));
+  } catch (error) {
+    logger.debug({ err: error }, 'the cache of builds could not be pruned');
+  }
+}
+
+const reportOf = ({ kind }: BuildEngine) => (kind === 'buildkit' ? createBuildKitReport : createBuildReport);
+
+// The classic builder has no limit of processes. This one counts all processes of the bots' uid on the host, so it is wide:
+// it is there against a fork bomb, not to share out.
+const stepLimits = { nproc: 4096, nofile: 4096, core: 0 };
+
+/**
+ * Parameters of POST /build for BuildKit: its own API would be a session, in which the engine asks for files, logins and secrets.
+ * Without one there are none to be had. It takes no limits of memory and CPU: the builder as a whole has them.
+ */
+function buildKitQuery(
+  { settings }: BuildDeps,
+  { keepsLayers }: BuildEngine,
+  { image, buildargs, labels, dockerfile }: BuildRequest,
+  network: string,
+): Query {
+  return {
+    version: '2',
+    t: image,
+    dockerfile,
+    buildargs: { ...buildargs, ...buildVariables(settings) },
+    labels,
+    nocache: !keepsLayers,
+    networkmode: network,
+    ulimits: JSON.stringify(Object.entries(stepLimits).map(([Name, value]) => ({ Name, Soft: value, Hard: value }))),
+  };
 }
 
 /** Parameters of POST /build. `pull` is not among them: an image that the engine has is used. */
 function buildQuery(
   { settings }: BuildDeps,
   { leftovers, keepsLayers }: BuildEngine,
-  { key, workerId, image, buildargs, labels }: BuildRequest,
+  { key, workerId, image, buildargs, labels, dockerfile }: BuildRequest,
   kind: EngineKind,
   network: string,
 ): Query {
   const memory = settings.memoryBytes ?? defaultMemoryBytes;
   return {
     t: image,
+    dockerfile,
     buildargs: { ...buildargs, ...buildVariables(settings) },
     labels,
     nocache: !keepsLayers,
@@ -131,12 +181,10 @@ function buildQuery(
     memswap: memory,
     cpuperiod: 100_000,
     cpuquota: (settings.cpuMillis ?? defaultCpuMillis) * 100,
-    // The builder has no limit of processes. This one counts all processes of the bots' uid on the host, so it is wide:
-    // it is there against a fork bomb, not to share out.
     ...stepParameters(kind, {
       network,
       mark: leftovers.markOf(buildScope(key, workerId)),
-      ulimits: { nproc: 4096, nofile: 4096, core: 0 },
+      ulimits: stepLimits,
     }),
   };
 }
