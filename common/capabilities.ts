@@ -22,6 +22,8 @@ export const capabilities = {
   requirementFiles: 'requirements.files',
   /** Runs a command instead of a file. */
   runCommand: 'run.command',
+  /** Makes containers whose root file system is read-only. */
+  readOnly: 'container.read_only',
 } as const;
 
 export type Capability = (typeof capabilities)[keyof typeof capabilities];

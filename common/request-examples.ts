@@ -62,6 +62,13 @@ export const examples = {
     env_vars: { BOT_TOKEN: '123:ABC' },
     takeover: true,
   }),
+  readOnly: job({
+    action: 'start',
+    bot_id: 'my-bot',
+    deployment_mode: 'simple',
+    code: "print('hello')",
+    read_only: true,
+  }),
   logs: job({ action: 'logs', bot_id: 'my-bot', lines: 50 }),
   purge: job({ action: 'delete', bot_id: 'my-bot', purge: true }),
   stop: job({ action: 'stop', bot_id: 'my-bot' }),

@@ -108,8 +108,8 @@ const foreignStore = (state: StateDir): string =>
   "the orchestrator's store is not the one that this worker's bots belong to, and would remove them; " +
   `restore its DATA_DIR, or remove ${state.storeIdPath} to give the bots up`;
 
-/** Plain processes have no images. */
+/** Plain processes have no images, and no file system of their own. */
+const needContainers: readonly Capability[] = [capabilities.custom, capabilities.image, capabilities.readOnly];
+
 const capabilitiesOf = (kind: RuntimeKind): readonly Capability[] =>
-  Object.values(capabilities).filter(
-    (name) => kind !== 'process' || (name !== capabilities.custom && name !== capabilities.image),
-  );
+  Object.values(capabilities).filter((name) => kind !== 'process' || !needContainers.includes(name));

@@ -26,6 +26,7 @@ import { Secret } from '#common/secret.ts';
 import { builderVariables, parseImage } from './builder-variables.ts';
 import { dockerHostRule, parseDockerHost } from './runtime/docker/docker-host.ts';
 import { type EgressSetting, egressRule, parseEgress } from './runtime/docker/egress/egress-setting.ts';
+import { isRuntimeName, runtimeClassRule } from './runtime/docker/isolation/engine-facts.ts';
 import { defaultSubnets, isPrivatePool, parseSubnetPool, type SubnetPool } from './runtime/docker/subnets.ts';
 import type { Endpoint } from './session/endpoint.ts';
 
@@ -112,6 +113,11 @@ function parseEgressSetting(value: string | undefined): EgressSetting | undefine
   const setting = value === undefined ? undefined : parseEgress(value);
   if (value !== undefined && setting === undefined) throw new BadValue(egressRule);
   return setting;
+}
+
+function parseRuntimeClass(value: string | undefined): string | undefined {
+  if (value !== undefined && !isRuntimeName(value)) throw new BadValue(runtimeClassRule);
+  return value;
 }
 
 function parseSubnets(value: string | undefined): SubnetPool {
@@ -224,6 +230,14 @@ export const workerVariables = {
       shownDefault: 'internet where the worker can make the firewall, else open',
     },
     parseEgressSetting,
+  ),
+  runtimeClass: custom(
+    {
+      name: 'RUNTIME_CLASS',
+      doc: "Runtime of the engine that runs bots, by its name in the engine's daemon.json: for example runsc (gVisor) or a Kata runtime.",
+      shownDefault: "the engine's default",
+    },
+    parseRuntimeClass,
   ),
   baseImage: custom(
     { name: 'BASE_IMAGE', doc: 'Base image of Python bots in simple mode.', shownDefault: 'python:3.11-slim' },

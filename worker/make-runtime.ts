@@ -53,6 +53,8 @@ export function createRuntime({ config, state, clock, logger }: RuntimeParts): C
         network: config.dockerNetwork,
         subnets: config.botSubnets,
         egress: config.egress,
+        runtimeClass: config.runtimeClass,
+        strangers: config.strangers,
         firewallMark: join(config.dir, 'firewall'),
         places: namedPlaces(config),
         baseImages: { python: config.baseImage, node: config.nodeBaseImage },

@@ -31,7 +31,16 @@ export interface CommandSpec {
  */
 export function readCommandSpec(
   definition: Definition,
-  { paths = [], usage = {} }: { readonly paths?: readonly (readonly string[])[]; readonly usage?: Usage },
+  {
+    paths = [],
+    usage = {},
+    negatable = {},
+  }: {
+    readonly paths?: readonly (readonly string[])[];
+    readonly usage?: Usage;
+    /** Options that also have a form with "--no-": long name -> what that form does. */
+    readonly negatable?: Readonly<Record<string, string>>;
+  },
 ): CommandSpec {
   const [name = '', ...aliases] = paths.map((words) => words.join(' '));
   return {
@@ -41,11 +50,17 @@ export function readCommandSpec(
     details: usage.details ?? '',
     positionals: [...definition.usage.matchAll(/<([^<>]+)>/g)].map((match) => (match[1] ?? '').toUpperCase()),
     takesRest: definition.usage.endsWith(' ...'),
-    options: definition.options.map((option) => ({
-      names: (option.definition.split(' ')[0] ?? '').split(','),
-      takesValue: option.definition.includes('#'),
-      description: option.description?.trim() ?? '',
-    })),
+    options: definition.options.flatMap((option) => {
+      const spec = {
+        names: (option.definition.split(' ')[0] ?? '').split(','),
+        takesValue: option.definition.includes('#'),
+        description: option.description?.trim() ?? '',
+      };
+      const longName = longNameOf(spec);
+      const opposite = negatable[longName];
+      if (opposite === undefined) return [spec];
+      return [spec, { names: [longName.replace(/^--/, '--no-')], takesValue: false, description: opposite }];
+    }),
     examples: usage.examples ?? [],
   };
 }

@@ -65,7 +65,17 @@ function refuseNewForms(source: SpecSource): void {
   throw complain(exitCodes.failed, 'UNAVAILABLE', message, 'Use --entrypoint FILE and -r LIST, or have it updated.');
 }
 
+const tooOldForReadOnly = () =>
+  complain(
+    exitCodes.failed,
+    'UNAVAILABLE',
+    'The orchestrator is too old to make the file system of a bot read-only.',
+    'Leave --read-only out, or have it updated.',
+  );
+
 export abstract class DeployCommand extends TimedJobCommand {
+  /** As in readCommandSpec. */
+  static readonly negatable = { '--read-only': 'Make it writable again.' };
   bot = Option.String();
   simple = Option.Array('--simple', [], {
     description: 'The files of the bot, or its folder. Takes all the words that follow.',
@@ -123,6 +133,9 @@ export abstract class DeployCommand extends TimedJobCommand {
   on = Option.Array('--on', [], {
     description: 'A label the worker must have, such as zone=eu; zone- drops it. Repeatable.',
   });
+  readOnly = Option.Boolean('--read-only', {
+    description: 'Make the file system of the bot read-only, but for /data, its volumes and /tmp.',
+  });
   takeover = Option.Boolean('--takeover', false, {
     description: 'Take the Telegram token over from the bot that has it; that bot is stopped once this one is built.',
   });
@@ -143,7 +156,8 @@ export abstract class DeployCommand extends TimedJobCommand {
     const plan = await this.plan();
     for (const note of plan.source.notes) this.progress().note(note);
     return this.withClient(async (client) => {
-      if (plan.source.upload !== undefined && !(await this.check(client, plan))) {
+      const isChecked = plan.source.upload !== undefined || this.readOnly === true;
+      if (isChecked && !(await this.check(client, plan))) {
         this.context.stderr.write('Nothing was changed.\n');
         return exitCodes.failed;
       }
@@ -188,6 +202,7 @@ export abstract class DeployCommand extends TimedJobCommand {
     } catch (error) {
       if (!(error instanceof ConnectError && error.code === Code.Unimplemented)) throw error;
       refuseNewForms(plan.source.spec(unknownSha256));
+      if (this.readOnly === true) throw tooOldForReadOnly();
       return true;
     }
   }
@@ -223,6 +238,7 @@ export abstract class DeployCommand extends TimedJobCommand {
         env: { ...env.values },
         on: { ...on },
         ...(limits === undefined ? {} : { limits }),
+        ...(this.readOnly === undefined ? {} : { readOnly: this.readOnly }),
       },
       keepEnv: !isEnvGiven(this) && !this.replaceEnv,
       takeover: this.takeover,

@@ -66,6 +66,18 @@ describe('update', () => {
     expect(orchestrator.updates[0]).toMatchObject(request);
   });
 
+  it.each<[string[], boolean | undefined]>([
+    [[], undefined],
+    [['--read-only'], true],
+    [['--no-read-only'], false],
+    [['--read-only', '--no-read-only'], false],
+  ])('with %j asks for a read-only file system: %s', async (words, readOnly) => {
+    const orchestrator = oneBot();
+    const told = await runCli(['update', 'b', '--image', 'x', ...words], { orchestrator });
+    expect(told).toMatchObject({ exitCode: 0 });
+    expect(orchestrator.updates[0]?.spec?.readOnly).toBe(readOnly);
+  });
+
   it('takes the packages away with an empty -r, and keeps them without -r', async () => {
     const orchestrator = oneBot();
     const cwd = await tempFolder({ 'v2.py': 'print(2)\n' });

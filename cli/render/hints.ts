@@ -9,6 +9,7 @@ const fieldWords: readonly (readonly [string, string])[] = [
   ['"takeover": true', '--takeover'],
   ['"leave_data": true', '--leave-data'],
   ['"replace_env": true', '--replace-env'],
+  ['"read_only": true', '--read-only'],
   ['"pull": true', '--pull'],
   ['"on": {"zone": "eu"}', '--on zone=eu'],
   ['"registry_auth"', '--registry-user and --registry-pass-stdin'],

@@ -22,6 +22,7 @@ export function mergeSpec(before: BotSpec, given: BotSpec, change: SpecChange): 
     source: mergeSource(before.source, given.source, change),
     env: Object.fromEntries(env.value),
     on: { ...on.value },
+    ...mergeReadOnly(before, given),
     limits: {
       $typeName: 'botrunner.v1.ResourceLimits',
       memoryBytes: given.limits?.memoryBytes || (change.reset.memory ? 0n : (before.limits?.memoryBytes ?? 0n)),
@@ -29,6 +30,11 @@ export function mergeSpec(before: BotSpec, given: BotSpec, change: SpecChange): 
       diskBytes: given.limits?.diskBytes || (change.reset.disk ? 0n : (before.limits?.diskBytes ?? 0n)),
     },
   });
+}
+
+function mergeReadOnly(before: BotSpec, given: BotSpec): Pick<BotSpec, 'readOnly'> {
+  const readOnly = given.readOnly ?? before.readOnly;
+  return readOnly === undefined ? {} : { readOnly };
 }
 
 const without = (all: Readonly<Record<string, string>>, names: readonly string[]): Record<string, string> =>

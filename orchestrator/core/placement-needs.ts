@@ -11,7 +11,12 @@ export const allCapabilities = [
   capabilities.node,
 ] as const satisfies readonly Capability[];
 
-export function neededCapabilities({ source }: BotSpec): readonly Capability[] {
+export const neededCapabilities = ({ source, readOnly }: BotSpec): readonly Capability[] => [
+  ...sourceNeeds(source),
+  ...(readOnly === true ? [capabilities.readOnly] : []),
+];
+
+function sourceNeeds(source: BotSpec['source']): readonly Capability[] {
   switch (source.case) {
     case 'simple':
       return [capabilities.simple, ...languageOf(source.value.language), ...formsOf(source.value)];

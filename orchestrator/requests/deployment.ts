@@ -41,7 +41,7 @@ const languages = { python: BotLanguage.PYTHON, node: BotLanguage.NODE } as cons
 
 export async function prepareDeployment(
   sealKey: Secret<Uint8Array>,
-  { source, env, limits, on }: Deployment,
+  { source, env, limits, on, readOnly }: Deployment,
 ): Promise<PreparedDeployment> {
   const content = await contentOf(source);
   const bytes = content?.bytes;
@@ -55,6 +55,7 @@ export async function prepareDeployment(
       diskBytes: BigInt(limits.diskBytes ?? 0),
     },
     on: { ...on },
+    ...(readOnly === undefined ? {} : { readOnly }),
   });
   return {
     spec,

@@ -6,7 +6,7 @@ import { afterAll } from 'vitest';
 import { type Clock, systemClock } from '#common/clock.ts';
 import type { FetchAllow, Resolve } from '#common/fetch-policy.ts';
 import type { Language } from '#common/language.ts';
-import { silentLogger } from '#common/log.ts';
+import { type Logger, silentLogger } from '#common/log.ts';
 import { Secret } from '#common/secret.ts';
 import { defaultArchiveLimits, fetchFile } from '../../worker/fetch/fetch-archive.ts';
 import { systemResolve } from '../../worker/fetch/fetched.ts';
@@ -71,6 +71,9 @@ export interface DockerChoice {
   readonly bases?: Readonly<Record<Language, string>>;
   readonly fetchAllow?: FetchAllow;
   readonly resolve?: Resolve;
+  readonly strangers?: boolean;
+  readonly runtimeClass?: string;
+  readonly logger?: Logger;
 }
 
 export function dockerRuntime(docker: TestDocker, choice: DockerChoice): ContainerRuntime {
@@ -91,7 +94,9 @@ export function dockerRuntime(docker: TestDocker, choice: DockerChoice): Contain
     privateImages: createPrivateImages({}, async () => {}),
     taken: takenInMemory(choice.workerId),
     clock: choice.clock ?? systemClock,
-    logger: silentLogger,
+    logger: choice.logger ?? silentLogger,
+    strangers: choice.strangers,
+    runtimeClass: choice.runtimeClass,
   });
 }
 

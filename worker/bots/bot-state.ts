@@ -110,7 +110,9 @@ function withContainer(known: Known, container: Exclude<Situation['container'], 
     case 'created':
       return { state: BotState.STARTING, reason: updating };
     case 'running':
-      if (situation.watchUntilMs === undefined) return { state: BotState.RUNNING, reason: updating };
+      if (situation.watchUntilMs === undefined) {
+        return { state: BotState.RUNNING, reason: updating || (known.facts?.remark ?? '') };
+      }
       return startedAgain
         ? { state: BotState.CRASH_LOOP, reason: `was restarted (restart ${record.restarts})` }
         : { state: BotState.STARTING, reason: updating };

@@ -182,8 +182,12 @@ export async function remove(memory: BotMemory, context: BotContext, signal: Abo
   if (facts.status !== 'created') await log.note(describeEnd({ ...facts, interruptedBy: undefined }));
 }
 
-/** Throws ProblemError CONTAINER_ERROR when somebody else's container has the bot's name. */
-export async function create(memory: BotMemory, context: BotContext, signal: AbortSignal): Promise<void> {
+/**
+ * Returns lines for the bot's user, of what is not as the image would have it. Throws ProblemError CONTAINER_ERROR when somebody else's
+ * container has the bot's name.
+ */
+export async function create(memory: BotMemory, context: BotContext, signal: AbortSignal): Promise<readonly string[]> {
+  const lines: string[] = [];
   const { runtime, clock } = context;
   const plan = { ...planNow(memory, context), replaces: memory.replacing };
   memory.replacing = false;
@@ -191,7 +195,7 @@ export async function create(memory: BotMemory, context: BotContext, signal: Abo
   let id: string;
   try {
     id = await withTimeLimit(clock, 'creating the container', createLimitMs, signal, (limited) =>
-      runtime.create(plan, limited),
+      runtime.create(plan, limited, (line) => lines.push(line)),
     );
   } catch (error) {
     if (!(error instanceof NameInUseError)) throw error;
@@ -199,13 +203,14 @@ export async function create(memory: BotMemory, context: BotContext, signal: Abo
     // One of ours: an earlier create that was given up took effect after all. Look, and continue from there.
     await look(memory, context, signal);
     if (!factsOf(memory)) throw new TransientError('the container is not there after it was created');
-    return;
+    return lines;
   }
   // What was just made needs no look: nothing has happened to it, and its start looks.
   const { key, name, revision, epoch } = plan;
   memory.stale = false;
   memory.stray = undefined;
   learn(memory, context, { id, key, name, revision, epoch, status: 'created', ...neverRan });
+  return lines;
 }
 
 const neverRan = { startedAtMs: undefined, finishedAtMs: undefined, exitCode: undefined, oomKilled: false } as const;

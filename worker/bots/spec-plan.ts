@@ -55,6 +55,7 @@ export interface RunnableSpec {
   readonly env: Secret<Readonly<Record<string, string>>>;
   readonly memoryBytes: number;
   readonly cpuMillis: number;
+  readonly readOnly: boolean;
 }
 
 /** Refuses with INVALID_MODE or MISSING_SOURCE what this version cannot run, INVALID_ENTRYPOINT for an unknown language. */
@@ -66,6 +67,7 @@ export function readSpec(spec: BotSpec, defaults: BotDefaults): Result<RunnableS
     env: new Secret({ ...defaults.env, ...spec.env }),
     memoryBytes: Number(spec.limits?.memoryBytes ?? 0n) || defaults.memoryBytes,
     cpuMillis: (spec.limits?.cpuMillis ?? 0) || defaults.cpuMillis,
+    readOnly: spec.readOnly === true,
   });
 }
 
@@ -180,5 +182,6 @@ export function planContainer(
     env: spec.env,
     memoryBytes: spec.memoryBytes,
     cpuMillis: spec.cpuMillis,
+    ...(spec.readOnly && { readOnly: true }),
   };
 }

@@ -84,7 +84,8 @@ async function take(
     }
     case 'create':
       await hooks.untilSettled();
-      return container.create(memory, context, signal);
+      for (const line of await container.create(memory, context, signal)) await tell(context, hooks, line);
+      return;
     case 'start':
       return container.start(memory, context, step.again, signal);
     case 'clean':

@@ -129,6 +129,8 @@ export interface ContainerPlan {
   readonly env: Secret<Readonly<Record<string, string>>>;
   readonly memoryBytes: number;
   readonly cpuMillis: number;
+  /** Its root file system is read-only: it can write to its volumes and, in memory, to the usual temporary folders. */
+  readonly readOnly?: boolean;
   /** It takes the place of a container that ran until a moment ago: nobody has had a hand in what the bot keeps since. */
   readonly replaces?: boolean;
 }
@@ -152,6 +154,8 @@ export interface ContainerFacts {
   readonly oomKilled: boolean;
   /** What the container was made with, as settingsOf gave it then; undefined for one made before that was kept. */
   readonly settings?: string | undefined;
+  /** How it runs otherwise than its image says, for people; undefined when it does not. */
+  readonly remark?: string | undefined;
 }
 
 export interface StopReport {
@@ -230,8 +234,11 @@ export interface ContainerRuntime {
    */
   removeVolumes(key: BotKey, signal: AbortSignal): Promise<void>;
 
-  /** Creates, does not start; returns the engine's id. NameInUseError, ProblemError CONTAINER_ERROR. */
-  create(plan: ContainerPlan, signal: AbortSignal): Promise<string>;
+  /**
+   * Creates, does not start; returns the engine's id. `say` gets lines for the bot's user, of what is not as the plan or the image would
+   * have it. NameInUseError, ProblemError CONTAINER_ERROR.
+   */
+  create(plan: ContainerPlan, signal: AbortSignal, say?: (line: string) => void): Promise<string>;
   /**
    * A digest of all that `create` would make the container with now, except for what identifies it (revision, epoch, time).
    * Undefined when that cannot be determined, because the image is not there.

@@ -351,6 +351,15 @@ export declare type BotSpec = Message<"botrunner.v1.BotSpec"> & {
    * @generated from field: map<string, string> on = 12;
    */
   on: { [key: string]: string };
+
+  /**
+   * Whether the root file system of its container is read-only: then the bot can write to /data, the volumes of its image and, in
+   * memory, /tmp and /var/tmp. Absent in an update: as the bot has it; in a start: no.
+   * Only for workers with the capability container.read_only.
+   *
+   * @generated from field: optional bool read_only = 13;
+   */
+  readOnly?: boolean | undefined;
 };
 
 /**

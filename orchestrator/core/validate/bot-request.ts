@@ -99,6 +99,8 @@ export interface Deployment {
   readonly limits: LimitsRequest;
   /** Labels that its worker must have. */
   readonly on: Labels;
+  /** Whether its root file system is read-only; absent: as the bot has it, or not. */
+  readonly readOnly?: boolean;
 }
 
 /** What an update takes from what the bot has; all else that its deployment does not name stays. */

@@ -50,7 +50,8 @@ export function parseSpec(spec: BotSpec | undefined, bounds: Bounds): Result<Dep
   if (!limits.ok) return limits;
   const on = checkLabels(Object.entries(spec?.on ?? {}), wantedLabelsMax);
   if (!on.ok) return on;
-  return ok({ source: source.value, env: env.value, limits: limits.value, on: on.value });
+  const readOnly = spec?.readOnly === undefined ? {} : { readOnly: spec.readOnly };
+  return ok({ source: source.value, env: env.value, limits: limits.value, on: on.value, ...readOnly });
 }
 
 const limitsOf = (spec: BotSpec | undefined): LimitsRequest => ({

@@ -1,6 +1,6 @@
 /**
  * The validator of the bot_runner blueprint: any JSON in, a BotRequest or the first problem out. Pure.
- * Order of checks: action, bot_id, deployment_mode, source, env_vars, resource_limits, on, so that the first mistake a person
+ * Order of checks: action, bot_id, deployment_mode, source, env_vars, resource_limits, on, read_only, so that the first mistake a person
  * made is the first one named.
  */
 import { isBotId } from '#common/ids.ts';
@@ -19,7 +19,7 @@ import {
 import { parseCustomSource } from './custom-source.ts';
 import { parseEnv } from './env.ts';
 import { examples, withExample } from './examples.ts';
-import { type Data, isEmpty, parseFlag } from './fields.ts';
+import { type Data, isAbsent, isEmpty, parseFlag } from './fields.ts';
 import { parseImageSource } from './image-source.ts';
 import { parseLimits } from './limits.ts';
 import { parseSimpleSource } from './simple-source.ts';
@@ -120,7 +120,17 @@ function parseDeployment(data: Data, bounds: Bounds): Result<Deployment> {
   if (!limits.ok) return limits;
   const on = parseOn(data['on']);
   if (!on.ok) return withExample(on, examples.labels);
-  return ok({ source: source.value, env: env.value, limits: limits.value, on: on.value });
+  const readOnly = parseReadOnly(data);
+  if (!readOnly.ok) return readOnly;
+  return ok({ source: source.value, env: env.value, limits: limits.value, on: on.value, ...readOnly.value });
+}
+
+/** Absent or null: as the bot has it. */
+function parseReadOnly(data: Data): Result<Pick<Deployment, 'readOnly'>> {
+  if (isAbsent(data['read_only'])) return ok({});
+  const hint = 'Write "read_only": true for a bot that writes only to /data and /tmp.';
+  const readOnly = parseFlag(data, 'read_only', hint, examples.readOnly);
+  return readOnly.ok ? ok({ readOnly: readOnly.value }) : readOnly;
 }
 
 function parseOn(value: unknown): Result<Labels> {

@@ -27,6 +27,8 @@ export interface PrivateEngineOptions {
   readonly cacheDir?: string;
   /** The Debian suite that the engine is of, such as trixie; default this machine's. */
   readonly suite?: string | undefined;
+  /** More of daemon.json, such as runtimes or userns-remap. */
+  readonly settings?: Readonly<Record<string, unknown>>;
 }
 
 /** What the engine and the base images need. Installed packages are used from the machine. */
@@ -45,7 +47,7 @@ export async function startPrivateEngine(options: PrivateEngineOptions = {}): Pr
     network = await createNetwork(dir);
     saveRun(dir, { keeper: network.keeper });
     const engine = new PrivateEngine(dir, tree, network);
-    await engine.prepare(options.liveRestore ?? true);
+    await engine.prepare(options.liveRestore ?? true, options.settings ?? {});
     await engine.start();
     return engine;
   } catch (error) {
@@ -91,7 +93,7 @@ export class PrivateEngine {
   }
 
   /** Writes the engine's settings; called once, before the first start. */
-  async prepare(liveRestore: boolean): Promise<void> {
+  async prepare(liveRestore: boolean, more: Readonly<Record<string, unknown>>): Promise<void> {
     const settings = {
       hosts: [this.dockerHost],
       'data-root': join(this.#dir, 'data'),
@@ -107,6 +109,7 @@ export class PrivateEngine {
       ...(/ 20\./.test(await runProgram(this.#dockerd(), ['--version'])) && {
         'deprecated-key-path': join(this.#dir, 'key.json'),
       }),
+      ...more,
     };
     await writeFile(join(this.#dir, 'daemon.json'), JSON.stringify(settings));
     // Debian makes these names when it installs the package, not in the package.

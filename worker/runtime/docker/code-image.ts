@@ -30,20 +30,37 @@ const commitMs = 60_000;
 /** As much is copied in the time that a container takes to start. */
 const muchBytes = 8 * 1024 * 1024;
 
-/** As ContainerRuntime.settleImage. Of all bots, one image is made at a time. */
-export function createCodeImages(deps: CodeImageDeps) {
+export interface CodeImages {
+  /** As ContainerRuntime.settleImage. */
+  settle(key: BotKey, image: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Makes it whatever the engine and the code are, for a container that nothing can be copied into. Podman copies into every container:
+   * there it does nothing.
+   */
+  need(key: BotKey, image: string, signal: AbortSignal): Promise<void>;
+}
+
+/** Of all bots, one image is made at a time. */
+export function createCodeImages(deps: CodeImageDeps): CodeImages {
   const turns = new Semaphore(1);
+  const inTurn = async (key: BotKey, image: string, signal: AbortSignal): Promise<void> => {
+    const release = await turns.acquire(signal);
+    try {
+      await make(deps, key, image, signal);
+    } finally {
+      release();
+    }
+  };
   return {
-    async settle(key: BotKey, image: string, signal: AbortSignal): Promise<void> {
+    async settle(key, image, signal) {
       const bytes = await deps.code.size(image);
       if (bytes === undefined || (await deps.engine.kind(signal)) !== 'docker') return;
       if (bytes < muchBytes && !(await startsItselfToCopy(deps.engine, signal))) return;
-      const release = await turns.acquire(signal);
-      try {
-        await make(deps, key, image, signal);
-      } finally {
-        release();
-      }
+      await inTurn(key, image, signal);
+    },
+    async need(key, image, signal) {
+      if ((await deps.engine.kind(signal)) !== 'docker' || (await deps.code.size(image)) === undefined) return;
+      await inTurn(key, image, signal);
     },
   };
 }

@@ -3,6 +3,7 @@ import type { ContainerFacts, ContainerStatus } from '../container-runtime.ts';
 import { settingsLabel } from '../settings-digest.ts';
 import { type Owner, ownIdentity } from '../strays.ts';
 import { number, record, text, texts } from './answers.ts';
+import { demotedRemark, isDemoted } from './isolation/demotion.ts';
 import { parseTimeNs } from './output-frames.ts';
 
 /** Reads the answer of GET /containers/{id}/json. */
@@ -29,6 +30,7 @@ export function containerFacts(answer: unknown, owner: Owner): ContainerFacts | 
     // The engine sets OOMKilled too when only a child of the bot was killed; the bot itself ends with 137 then.
     oomKilled: state['OOMKilled'] === true && exitCode === 137,
     settings: labels[settingsLabel],
+    ...(isDemoted(labels) && { remark: demotedRemark }),
   };
 }
 

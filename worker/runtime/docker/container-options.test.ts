@@ -81,7 +81,7 @@ describe('what a container is created with', () => {
       cpuMillis: 500,
     } as const;
     const of = (image: Partial<ImageFacts>) =>
-      containerOptions(plan, {}, 'bots', { user: '', volumes: [], env: [], ...image });
+      containerOptions(plan, {}, 'bots', { user: '', workDir: '', volumes: [], env: [], ...image });
 
     test.each(['', 'root', 'root:wheel', '0', '0:5', '00', '+0', '-0', ':5'])(
       'is root for USER "%s", with little',
@@ -119,6 +119,54 @@ describe('what a container is created with', () => {
         ['/b', imageVolumeName(key, '/b')],
       ]);
       expect(new Set(Mounts.map(({ VolumeOptions }) => JSON.stringify(VolumeOptions))).size).toBe(1);
+    });
+
+    const strict = { runtimeClass: undefined, noRoot: true };
+    const strictly = (image: Partial<ImageFacts>, more: { readonly env?: Secret<Record<string, string>> } = {}) =>
+      containerOptions(
+        { ...plan, ...more },
+        {},
+        'bots',
+        { user: '', workDir: '', volumes: [], env: [], ...image },
+        undefined,
+        strict,
+      );
+
+    test.each(['', 'root', '0:0', '+0'])(
+      'with USER "%s" is the bots’ own user without any, where none of them may be root',
+      (user) => {
+        const options = strictly({ user });
+        expect(options).toMatchObject({ User: '10001:10001', HostConfig: { CapDrop: ['ALL'], CapAdd: [] } });
+        expect(options.Env).toContain('HOME=/root');
+      },
+    );
+
+    test('keeps its own user and home there', () => {
+      expect(strictly({ user: '1000' })).toMatchObject({ User: '1000', HostConfig: { CapAdd: [] } });
+      expect(strictly({ user: '1000' }).Env).not.toContain('HOME=/root');
+      expect(strictly({ env: ['HOME=/srv'] }).Env).not.toContain('HOME=/root');
+      expect(strictly({}, { env: new Secret({ HOME: '/data' }) }).Env).not.toContain('HOME=/root');
+    });
+
+    test.each([
+      [{}, ['/tmp', '/var/tmp', '/run']],
+      [{ workDir: '/tmp/bot' }, ['/var/tmp', '/run']],
+      [{ volumes: ['/run/', '/var/tmp/x'] }, ['/tmp']],
+    ])('read-only has folders in memory where it has nothing of its own: %j', (image, paths) => {
+      const facts = { user: '', workDir: '', volumes: [], env: [], ...image };
+      const { HostConfig, Env } = containerOptions({ ...plan, readOnly: true }, {}, 'bots', facts);
+      expect(HostConfig.ReadonlyRootfs).toBe(true);
+      expect(Object.keys(HostConfig.Tmpfs ?? {})).toEqual(paths);
+      expect(Env).toContain('PYTHONDONTWRITEBYTECODE=1');
+      const small = containerOptions({ ...plan, readOnly: true, memoryBytes: 16 * 1024 * 1024 }, {}, 'bots', facts);
+      expect(Object.values(small.HostConfig.Tmpfs ?? {})[0]).toMatch(/,size=8388608$/);
+    });
+
+    test('has the runtime that the settings name', () => {
+      const facts = { user: '', workDir: '', volumes: [], env: [] };
+      const kata = { runtimeClass: 'kata-runtime', noRoot: false };
+      expect(containerOptions(plan, {}, 'bots', facts, undefined, kata).HostConfig.Runtime).toBe('kata-runtime');
+      expect(containerOptions(plan, {}, 'bots', facts).HostConfig).not.toHaveProperty('Runtime');
     });
 
     test('is refused with more volumes than anybody needs', () => {

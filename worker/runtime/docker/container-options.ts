@@ -8,6 +8,8 @@ import { refuse } from '#common/problem.ts';
 import { appDir, botUser, buildLabel, dataDir, simpleCommand } from '../../images/dockerfile.ts';
 import { type ContainerPlan, dataDirVariable } from '../container-runtime.ts';
 import { type ContainerLabels, labelNames } from '../labels.ts';
+import { type Confinement, unconfined } from './isolation/confinement.ts';
+import { readOnlyVariables, temporaryMounts } from './isolation/read-only.ts';
 
 // Far more than images have; each is a volume on the operator's disk.
 const volumesMax = 32;
@@ -18,9 +20,10 @@ const volumesMax = 32;
  */
 const rootCapabilities = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'SETUID', 'SETGID', 'KILL'];
 
-/** What an image says of itself, as far as it matters here: its USER, its VOLUMEs, and its ENV as NAME=value. */
+/** What an image says of itself, as far as it matters here: its USER, its WORKDIR, its VOLUMEs, and its ENV as NAME=value. */
 export interface ImageFacts {
   readonly user: string;
+  readonly workDir: string;
   readonly volumes: readonly string[];
   readonly env: readonly string[];
 }
@@ -35,11 +38,14 @@ export function containerOptions(
   network: string,
   image?: ImageFacts,
   asRoot = image !== undefined && isRoot(image.user),
+  { runtimeClass, noRoot }: Confinement = unconfined,
 ) {
+  const isDemoted = plan.run.kind === 'image' && asRoot && noRoot;
   return {
     Image: plan.image,
     ...runOptions(plan, image),
-    Env: environmentOf(plan, image),
+    ...(isDemoted && { User: botUser }),
+    Env: [...environmentOf(plan, image), ...(isDemoted ? homeOfRoot(plan, image) : [])],
     Hostname: botHash(plan.key),
     // Images hand their labels down: the build's label would make this container look like a step of a build.
     Labels: { [buildLabel]: '', ...labels },
@@ -48,6 +54,7 @@ export function containerOptions(
     Tty: false,
     OpenStdin: false,
     HostConfig: {
+      ...(runtimeClass !== undefined && { Runtime: runtimeClass }),
       NetworkMode: network,
       // The supervisor restarts: the engine's own policies lose or revive containers when the engine itself restarts.
       RestartPolicy: { Name: 'no' },
@@ -55,9 +62,10 @@ export function containerOptions(
       AutoRemove: false,
       Privileged: false,
       CapDrop: ['ALL'],
-      CapAdd: plan.run.kind === 'image' && asRoot ? rootCapabilities : [],
+      CapAdd: plan.run.kind === 'image' && asRoot && !noRoot ? rootCapabilities : [],
       SecurityOpt: ['no-new-privileges:true'],
-      ReadonlyRootfs: false,
+      ReadonlyRootfs: plan.readOnly === true,
+      ...(plan.readOnly && { Tmpfs: temporaryMounts(plan, [image?.workDir ?? '', ...(image?.volumes ?? [])]) }),
       // An init as first process passes signals on and reaps; a first process without a handler would ignore SIGTERM.
       Init: true,
       PidsLimit: 128,
@@ -94,6 +102,24 @@ function runOptions({ run }: ContainerPlan, image: ImageFacts | undefined) {
   };
 }
 
+/**
+ * Where a program that its image would run as root finds its home: an engine gives a user whom the image does not know the root folder.
+ * Empty where something sets it.
+ */
+function homeOfRoot({ env }: ContainerPlan, image: ImageFacts | undefined): readonly string[] {
+  const isSet = Object.hasOwn(env.reveal(), 'HOME') || (image?.env ?? []).some((entry) => entry.startsWith('HOME='));
+  return isSet ? [] : [`HOME=${rootHome}`];
+}
+
+/** Folders that such a program expects to be its own: where it starts, and its home. */
+export function foldersOfRoot({ env }: ContainerPlan, image: ImageFacts): readonly string[] {
+  const inImage = image.env.find((entry) => entry.startsWith('HOME='))?.slice('HOME='.length);
+  const folders = [image.workDir || '/', env.reveal()['HOME'] ?? inImage ?? rootHome];
+  return folders.filter((path) => posix.isAbsolute(path));
+}
+
+const rootHome = '/root';
+
 /** Root by its usual name or in any spelling of the number 0 that the engine takes; another name is looked up later. */
 export function isRoot(user: string): boolean {
   const [name = ''] = user.split(':');
@@ -106,10 +132,15 @@ const unbuffered = 'PYTHONUNBUFFERED';
 /** The same for every bot: containers of before, without it, are made the same way all the same. */
 export const dataDirEntry = `${dataDirVariable}=${dataDir}`;
 
-function environmentOf({ run, env }: ContainerPlan, image: ImageFacts | undefined): readonly string[] {
+function environmentOf(plan: ContainerPlan, image: ImageFacts | undefined): readonly string[] {
+  const { run, env, readOnly } = plan;
   const given = [...Object.entries(env.reveal()).map(([name, value]) => `${name}=${value}`), dataDirEntry];
-  const isSet = [...given, ...(image?.env ?? [])].some((entry) => entry.startsWith(`${unbuffered}=`));
-  return run.kind === 'image' && !isSet ? [...given, `${unbuffered}=1`] : given;
+  const isSet = (name: string) => [...given, ...(image?.env ?? [])].some((entry) => entry.startsWith(`${name}=`));
+  const defaults = [
+    ...(run.kind === 'image' ? ([[unbuffered, '1']] as const) : []),
+    ...(readOnly ? readOnlyVariables(plan) : []),
+  ];
+  return [...given, ...defaults.flatMap(([name, value]) => (isSet(name) ? [] : [`${name}=${value}`]))];
 }
 
 const volumeAt = (plan: ContainerPlan, name: string, target: string) => ({
@@ -120,20 +151,26 @@ const volumeAt = (plan: ContainerPlan, name: string, target: string) => ({
   VolumeOptions: { Labels: ownerLabels(plan) },
 });
 
+/** Where a container has volumes for those of its image. */
+export function imageVolumePaths(volumes: readonly string[]): readonly string[] {
+  const targets = new Set(volumes.map((path) => posix.resolve('/', path)));
+  targets.delete(dataDir);
+  targets.delete('/');
+  return [...targets];
+}
+
 /**
  * A volume of the bot for each VOLUME of its image, which the engine fills from the image while it is empty. The engine's
  * own would have no name and be gone with the container.
  */
 function imageVolumes(plan: ContainerPlan, volumes: readonly string[]) {
-  const targets = new Set(volumes.map((path) => posix.resolve('/', path)));
-  targets.delete(dataDir);
-  targets.delete('/');
-  if (targets.size > volumesMax) {
-    refuse('CONTAINER_ERROR', `The image declares ${targets.size} volumes; at most ${volumesMax} are allowed.`, {
+  const targets = imageVolumePaths(volumes);
+  if (targets.length > volumesMax) {
+    refuse('CONTAINER_ERROR', `The image declares ${targets.length} volumes; at most ${volumesMax} are allowed.`, {
       hint: 'Remove VOLUME instructions, and keep files in one folder or in /data.',
     });
   }
-  return [...targets].map((target) => volumeAt(plan, imageVolumeName(plan.key, target), target));
+  return targets.map((target) => volumeAt(plan, imageVolumeName(plan.key, target), target));
 }
 
 /** ContainerLabels of what belongs to a bot besides containers: its volume and its images. They identify, but prove nothing. */

@@ -3,11 +3,12 @@
 import { type Clock, sleep } from '#common/clock.ts';
 import { volumeName } from '#common/ids.ts';
 import type { Logger } from '#common/log.ts';
-import { ProblemError } from '#common/problem.ts';
+import { ProblemError, problem } from '#common/problem.ts';
 import { asFailure } from '../../failures/chances.ts';
 import { type ContainerFacts, EngineUnavailableError, type StopReport } from '../container-runtime.ts';
 import type { Owner } from '../strays.ts';
 import { record, text } from './answers.ts';
+import type { CodeImages } from './code-image.ts';
 import type { CodeStore } from './code-store.ts';
 import { containerFacts } from './container-facts.ts';
 import { envValues, noSuchContainer, refusalProblem } from './container-refusals.ts';
@@ -17,6 +18,7 @@ import type { Firewall } from './egress/firewall.ts';
 import type { EngineClient } from './engine-client.ts';
 import { EngineRefusal, hasStatus } from './engine-errors.ts';
 import { plainName } from './images.ts';
+import type { Isolation } from './isolation/isolation.ts';
 import { isPlainProgram, type KnownContainer, type KnownContainers } from './known-containers.ts';
 import { type BotNetworks, withNetwork } from './network.ts';
 import { isBehindShell } from './processes.ts';
@@ -29,6 +31,10 @@ export interface ContainerDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly code: CodeStore;
+  readonly codeImages: Pick<CodeImages, 'need'>;
+  readonly isolation: Pick<Isolation, 'confinement' | 'assertPossible' | 'ownImage'>;
+  /** For files that are gone when a call is done. */
+  readonly spoolDir: string;
   readonly known: KnownContainers;
   readonly owners: DataOwners;
 }
@@ -128,6 +134,11 @@ async function completeContainer(
 ): Promise<void> {
   const found = deps.known.get(id);
   if (facts.status !== 'created' || found === undefined || found.isWhole) return;
+  if (facts.remark !== undefined) {
+    // Some of its folders may not be its user's yet. It never ran: the next try creates it again.
+    await removeContainer(deps, id, signal);
+    throw asFailure(problem('CONTAINER_ERROR', 'The container of the bot was not complete.'), 'again');
+  }
   await copyCode(deps, id, image, signal);
   deps.known.set(id, { ...found, isWhole: true });
 }

@@ -17,6 +17,9 @@ import { prepareDataFolder } from './data-folder.ts';
 import { EngineRefusal, hasStatus } from './engine-errors.ts';
 import type { FolderOwner } from './hand-over.ts';
 import { imageFacts } from './images.ts';
+import type { Confinement } from './isolation/confinement.ts';
+import { demote } from './isolation/demote.ts';
+import { demotedLabels } from './isolation/demotion.ts';
 import { isPlainProgram } from './known-containers.ts';
 import { withNetwork } from './network.ts';
 import { makeVolumes } from './volumes.ts';
@@ -24,31 +27,54 @@ import { makeVolumes } from './volumes.ts';
 type ContainerBody = ReturnType<typeof containerOptions>;
 
 /** As ContainerRuntime.create; IMAGE_NOT_FOUND when the plan's image is not there. */
-export async function createContainer(deps: ContainerDeps, plan: ContainerPlan, signal: AbortSignal): Promise<string> {
+export async function createContainer(
+  deps: ContainerDeps,
+  plan: ContainerPlan,
+  signal: AbortSignal,
+  say: (line: string) => void = () => {},
+): Promise<string> {
   const { networks, owner, clock } = deps;
   checkEnv(plan);
+  await deps.isolation.assertPossible(signal);
+  const confinement = await deps.isolation.confinement(signal);
   const network = await networks.ensureSeen(plan.key.userId, 'bots', signal);
   const startedAt = new Date(clock.wallMs()).toISOString();
   const { key, workerId, revision, epoch } = plan;
   const signed = signedLabels(owner.signingKey, plan.name, { key, workerId, revision, epoch, startedAt });
   try {
     const image = await imageOf(deps, plan, signal);
-    const labels = { ...signed, [settingsLabel]: digestOf(deps, plan, image) };
-    const body = containerOptions(plan, labels, network, image);
+    const labels = { ...signed, [settingsLabel]: digestOf(deps, plan, image, confinement) };
+    const bodyAs = (asRoot: boolean) => {
+      const isDemoted = asRoot && confinement.noRoot;
+      return containerOptions(plan, isDemoted ? demotedLabels(labels) : labels, network, image, asRoot, confinement);
+    };
+    const asRoot = image !== undefined && isRoot(image.user);
     const volume = volumeName(key);
     // Nobody has had the time in between, or nobody did.
     const isAsLeft =
       plan.run.kind === 'simple' && (plan.replaces === true || (await deps.owners.isAsLeft(volume, signal)));
+    const prepare = (made: MadeContainer, body: ContainerBody, isDemoted: boolean) =>
+      prepareOrRemove(
+        deps,
+        made,
+        { user: body.User, plan, isAsLeft, image, noRoot: confinement.noRoot, isDemoted, say },
+        signal,
+      );
+    const body = bodyAs(asRoot);
     const made = await createOfBest(deps, plan, body, signal);
-    const user = await prepareOrRemove(deps, made, { user: body.User, plan, isAsLeft }, signal);
+    const user = await prepare(made, body, asRoot && confinement.noRoot);
     const isPlain = plan.run.kind === 'simple' && isPlainProgram(simpleCommand(plan.run)[0] ?? '');
-    if (user?.uid !== 0 || image === undefined || isRoot(image.user)) {
+    if (user?.uid !== 0 || image === undefined || asRoot) {
       deps.known.set(made.id, { isWhole: true, isPlain, volume, userId: key.userId });
       return made.id;
     }
     // Root by another name, which is only known from inside.
     await removeContainer(deps, made.id, signal);
-    return await create(deps, plan, containerOptions(plan, labels, network, image, true), signal);
+    const again = bodyAs(true);
+    const id = await create(deps, plan, again, signal);
+    if (confinement.noRoot) await prepare({ id, image: plan.image }, again, true);
+    deps.known.set(id, { isWhole: true, isPlain, volume, userId: key.userId });
+    return id;
   } catch (error) {
     if (saysNameInUse(error)) throw new NameInUseError(plan.name, await idOfName(deps, plan.name, signal));
     if (hasStatus(error, 404)) refuse('IMAGE_NOT_FOUND', `The image ${plan.image} is not on the worker.`);
@@ -68,7 +94,8 @@ export async function containerSettings(
   signal: AbortSignal,
 ): Promise<string | undefined> {
   try {
-    return digestOf(deps, plan, await imageOf(deps, plan, signal));
+    const confinement = await deps.isolation.confinement(signal);
+    return digestOf(deps, plan, await imageOf(deps, plan, signal), confinement);
   } catch (error) {
     if (hasStatus(error, 404)) return undefined;
     throw error;
@@ -78,8 +105,14 @@ export async function containerSettings(
 const imageOf = async ({ engine }: ContainerDeps, { run, image }: ContainerPlan, signal: AbortSignal) =>
   run.kind === 'image' ? imageFacts(engine, image, signal) : undefined;
 
-function digestOf({ networks, owner }: ContainerDeps, plan: ContainerPlan, image: ImageFacts | undefined): string {
-  const { Env: env, ...settings } = containerOptions(plan, {}, networks.name(plan.key.userId, 'bots'), image);
+function digestOf(
+  { networks, owner }: ContainerDeps,
+  plan: ContainerPlan,
+  image: ImageFacts | undefined,
+  confinement: Confinement,
+): string {
+  const network = networks.name(plan.key.userId, 'bots');
+  const { Env: env, ...settings } = containerOptions(plan, {}, network, image, undefined, confinement);
   return settingsDigest(owner.signingKey, [settings, env.filter((entry) => entry !== dataDirEntry).toSorted()]);
 }
 
@@ -97,6 +130,8 @@ async function createOfBest(
   signal: AbortSignal,
 ): Promise<MadeContainer> {
   const { image, run } = plan;
+  // Docker refuses to copy anything into a container whose root file system is read-only.
+  if (run.kind === 'simple' && plan.readOnly) await deps.codeImages.need(plan.key, image, signal);
   if (run.kind === 'simple' && (await deps.code.size(image)) === undefined) {
     const withCode = codeImageName(image);
     try {
@@ -121,20 +156,38 @@ async function create(
   return text(record(answer)['Id']);
 }
 
+interface Preparation {
+  readonly user: string;
+  readonly plan: ContainerPlan;
+  readonly isAsLeft: boolean;
+  readonly image: ImageFacts | undefined;
+  readonly noRoot: boolean;
+  /** It runs as another user than root, whom its image names. */
+  readonly isDemoted: boolean;
+  readonly say: (line: string) => void;
+}
+
 /** A container that could not be prepared must not be found and started later. */
 async function prepareOrRemove(
   deps: ContainerDeps,
   { id, image }: MadeContainer,
-  choice: { readonly user: string; readonly plan: ContainerPlan; readonly isAsLeft: boolean },
+  choice: Preparation,
   signal: AbortSignal,
 ): Promise<FolderOwner | undefined> {
+  // Where no stranger's program is to be root, none is run to change owners.
+  const ownImage = choice.noRoot ? (limit: AbortSignal) => deps.isolation.ownImage(limit) : undefined;
   try {
-    const folder = prepareDataFolder(deps, { id, ...choice }, signal);
+    const folder = prepareDataFolder({ ...deps, ownImage }, { id, ...choice }, signal);
     // Both end before anything is removed.
     const code = copyCode(deps, id, image, signal);
     await Promise.allSettled([folder, code]);
     await code;
-    return await folder;
+    const user = await folder;
+    const { image: facts, isDemoted, plan, say } = choice;
+    if (isDemoted && user !== undefined && facts !== undefined) {
+      say(await demote({ ...deps, ownImage }, id, { plan, image: facts }, user, signal));
+    }
+    return user;
   } catch (error) {
     await removeContainer(deps, id, AbortSignal.timeout(removalMs));
     throw error;

@@ -2,17 +2,15 @@
  * Who owns a bot's /data. The volume belongs to the user that last used it: an older version of the bot, or of the
  * platform, may have run as another one. Root needs nothing: it reads and writes what anyone owns.
  */
-import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { extract, type Header, pack } from 'tar-stream';
+import type { Header } from 'tar-stream';
 import { volumeName } from '#common/ids.ts';
-import type { Logger } from '#common/log.ts';
 import { dataDir } from '../../images/dockerfile.ts';
 import type { ContainerPlan } from '../container-runtime.ts';
 import type { DataOwners } from './data-owners.ts';
 import type { EngineClient } from './engine-client.ts';
-import { hasStatus } from './engine-errors.ts';
-import { type FolderOwner, handOver } from './hand-over.ts';
+import { type FolderOwner, giveFolder, giveVolume, type HandOverDeps, handOver } from './hand-over.ts';
+import { readArchive } from './read-archive.ts';
 
 export interface CreatedContainer {
   /** The created container. */
@@ -24,9 +22,7 @@ export interface CreatedContainer {
   readonly isAsLeft: boolean;
 }
 
-export interface DataFolderDeps {
-  readonly engine: EngineClient;
-  readonly logger: Logger;
+export interface DataFolderDeps extends HandOverDeps {
   readonly owners: DataOwners;
 }
 
@@ -42,6 +38,7 @@ export async function prepareDataFolder(
   const { engine, owners } = deps;
   const owner = await ownerOf(engine, id, user, signal);
   const volume = volumeName(plan.key);
+  const data = { name: volume, at: dataDir };
   // Only root can give the folder away, and the one before was not root. While it is empty the engine gives it to whom the folder of
   // the image belongs to, each time anew: in images of simple mode, to their user.
   const known = owners.of(volume);
@@ -55,30 +52,17 @@ export async function prepareDataFolder(
   // the folder is root's.
   if ((await engine.kind(signal)) === 'podman') {
     if (folder !== undefined && (known !== owner.uid || folder.uname === 'root')) {
-      await handOver(deps, plan, owner, signal);
+      await handOver(deps, plan, owner, [data], signal);
     }
   } else if (folder !== undefined && folder.uid !== owner.uid) {
     // What is in it first: an interrupted change is started over as long as the folder itself is another's.
-    if (first !== undefined) await handOver(deps, plan, owner, signal);
-    await giveFolder(engine, id, owner, folder.mode ?? 0o755, signal);
+    if (first !== undefined) await handOver(deps, plan, owner, [data], signal);
+    const mode = folder.mode ?? 0o755;
+    if (plan.readOnly) await giveVolume(deps, plan, owner, data, mode, signal);
+    else await giveFolder(engine, id, dataDir, owner, mode, signal);
   }
   owners.set(volume, owner.uid);
   return owner;
-}
-
-async function giveFolder(
-  engine: EngineClient,
-  id: string,
-  owner: FolderOwner,
-  mode: number,
-  signal: AbortSignal,
-): Promise<void> {
-  const tar = pack();
-  tar.entry({ name: `${dataDir.slice(1)}/`, type: 'directory', mode, ...owner });
-  tar.finalize();
-  const upload = Readable.from([await buffer(Readable.from(tar))]);
-  const path = `/containers/${id}/archive`;
-  await buffer(await engine.stream({ method: 'PUT', path, query: { path: '/' }, upload }, signal));
 }
 
 // The engine's own way, copyUIDGID, looks names up on the host and not in the image.
@@ -123,30 +107,4 @@ async function firstEntries(engine: EngineClient, id: string, signal: AbortSigna
     return found.length < 2;
   });
   return found;
-}
-
-/** Reads a path of a container entry by entry until `onEntry` says false. Nothing is read when the path is absent. */
-async function readArchive(
-  engine: EngineClient,
-  id: string,
-  path: string,
-  signal: AbortSignal,
-  onEntry: (header: Header, content: AsyncIterable<unknown>) => Promise<boolean>,
-): Promise<void> {
-  const tar = extract();
-  try {
-    const query = { path };
-    const answer = await engine.stream({ method: 'GET', path: `/containers/${id}/archive`, query }, signal);
-    answer.on('error', (error) => tar.destroy(error));
-    tar.on('close', () => answer.destroy());
-    answer.pipe(tar);
-    for await (const entry of tar) {
-      if (!(await onEntry(entry.header, entry))) return;
-      entry.resume();
-    }
-  } catch (error) {
-    if (!hasStatus(error, 404)) throw error;
-  } finally {
-    tar.destroy();
-  }
 }

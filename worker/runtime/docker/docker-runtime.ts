@@ -39,6 +39,7 @@ import { createEngineClient, type EngineClient } from './engine-client.ts';
 import { sortedError } from './engine-errors.ts';
 import { watchEngineEvents } from './events.ts';
 import { hasWholeImage, removeBotImages } from './images.ts';
+import { createIsolation, type Isolation } from './isolation/isolation.ts';
 import { createKnownContainers } from './known-containers.ts';
 import { createBotNetworks } from './network.ts';
 import { createOutputReader, watchContainerOutput } from './output.ts';
@@ -61,6 +62,10 @@ export interface DockerRuntimeOptions {
   readonly firewallMark: string;
   /** Where programs of this machine are found; default the process's own environment. */
   readonly programs?: NodeJS.ProcessEnv | undefined;
+  /** The runtime of the engine that bots are made with; the engine's default when undefined. */
+  readonly runtimeClass?: string | undefined;
+  /** People whom the operator does not know may start bots: none of their programs is root, unless in a user namespace or a sandbox. */
+  readonly strangers?: boolean | undefined;
   /** Servers that the operator's settings name. */
   readonly places?: NamedPlaces | undefined;
   /** Where the addresses of these networks come from; default 10.217.0.0/16:24. */
@@ -105,12 +110,17 @@ async function checkEngine(engine: EngineClient, signal: AbortSignal): Promise<O
   };
 }
 
-async function engineInfo(engine: EngineClient, dockerHost: string, signal: AbortSignal): Promise<EngineInfo> {
+async function engineInfo(
+  engine: EngineClient,
+  isolation: Isolation,
+  dockerHost: string,
+  signal: AbortSignal,
+): Promise<EngineInfo> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(infoMs)]);
   try {
     const facts = record(await engine.call({ method: 'GET', path: '/info' }, limit));
     return {
-      version: `${await engine.kind(limit)} ${text(facts['ServerVersion'])}`,
+      version: `${await engine.kind(limit)} ${text(facts['ServerVersion'])}${isolation.sawInfo(facts)}`,
       memoryBytes: number(facts['MemTotal']),
       cpuMillis: number(facts['NCPU']) * 1000,
     };
@@ -156,18 +166,31 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
   const { networks, firewall } = partsFor(engine, options.firewallMark);
   const code = createCodeStore(options.codeDir);
   const owner = { workerId, signingKey, taken };
+  const leftovers = createBuildLeftovers(engine, owner, logger);
+  const codeImages = createCodeImages({ engine, code, logger, leftovers, workerId });
+  const isolation = createIsolation({
+    engine,
+    workerId,
+    runtimeClass: options.runtimeClass,
+    strangers: options.strangers ?? false,
+    images: [baseImages.python, baseImages.node],
+    clock,
+    logger,
+  });
   const deps: ContainerDeps = {
     engine,
+    isolation,
+    spoolDir: options.codeDir,
     networks,
     firewall,
     owner,
     clock,
     logger,
     code,
+    codeImages,
     known: createKnownContainers(),
     owners: createDataOwners(engine, clock),
   };
-  const leftovers = createBuildLeftovers(engine, owner, logger);
   const builders = createBuilders(options.builder ?? ownBuilder, {
     partsFor: (of) => partsFor(of, `${options.firewallMark}-builder`),
     ...{ engine, dockerHost, networks, firewall, leftovers, owner, workerId, signingKey, baseImages },
@@ -203,8 +226,8 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
   const safetyChecks: readonly Checking<SafetyCheckName>[] = [
     { name: 'runtime', check: (signal) => checkEngine(engine, signal) },
     { name: 'egress', check: (signal) => checkEgress({ firewall, prove }, signal) },
+    { name: 'isolation', check: (signal) => haveProbeImage(signal).then(() => isolation.check(signal)) },
   ];
-  const codeImages = createCodeImages({ engine, code, logger, leftovers, workerId });
   const simpleBuilds = { ...builds, baseImages, code, signingKey };
   let sweptAtMs = clock.monotonicMs();
   const sweep = () => {
@@ -220,8 +243,9 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
   return {
     kind: 'docker',
     async info(signal) {
-      const info = await engineInfo(engine, dockerHost, signal).catch((error: unknown) => {
+      const info = await engineInfo(engine, isolation, dockerHost, signal).catch((error: unknown) => {
         firewall.engineAway();
+        isolation.engineAway();
         throw error;
       });
       firewall.engineAnswers();
@@ -238,7 +262,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     buildCustomImage: (build, signal) => buildCustomImage(builds, build, signal),
     pullImage: (pull, signal) => pullImage({ engine, clock, logger, mirror, privateImages }, pull, signal),
     hasImage: (image, signal) => hasWholeImage(engine, code, image, signal),
-    settleImage: codeImages.settle,
+    settleImage: (key, image, signal) => codeImages.settle(key, image, signal),
     removeImages: async (key, keep, signal) => {
       for (const id of taken.workerIds) await removeBotImages({ engine, code }, { key, workerId: id }, keep, signal);
       // Nothing is kept of a bot that is gone.
@@ -248,7 +272,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
       deps.owners.forget(volumeName(key));
       for (const id of taken.workerIds) await removeBotVolumes(engine, { key, workerId: id }, signal);
     },
-    create: (plan, signal) => createContainer(deps, plan, signal),
+    create: (plan, signal, say) => createContainer(deps, plan, signal, say),
     settingsOf: (plan, signal) => containerSettings(deps, plan, signal),
     start: (id, signal) => startContainer(deps, id, signal),
     stop: (id, graceMs, signal) => stopContainer(deps, id, graceMs, signal),

@@ -48,6 +48,7 @@ export async function imageFacts(engine: EngineClient, image: string, signal: Ab
   const config = record(record(answer)['Config']);
   return {
     user: text(config['User']),
+    workDir: text(config['WorkingDir']),
     volumes: Object.keys(record(config['Volumes'])),
     env: list(config['Env']).map(text),
   };

@@ -6,6 +6,7 @@ import { Secret } from '#common/secret.ts';
 import { eventually } from '../../../test/kit/eventually.ts';
 import { createManualClock } from '../../../test/kit/manual-clock.ts';
 import { openFirewall } from '../../../test/kit/open-firewall.ts';
+import { plainIsolation } from '../../../test/kit/plain-isolation.ts';
 import { signedLabels } from '../labels.ts';
 import { noneTaken } from '../strays.ts';
 import { createCodeStore } from './code-store.ts';
@@ -51,6 +52,7 @@ function depsWith(engine: EngineClient): ContainerDeps {
     owner: { workerId: 'w1', signingKey, taken: noneTaken('w1') },
     clock: systemClock,
     logger: silentLogger,
+    ...plainIsolation,
     code: createCodeStore('/nonexistent'),
     owners: createDataOwners(engine, systemClock),
   };

@@ -27,6 +27,11 @@ const meanings: readonly Meaning[] = [
     hint: 'Run chmod +x on it before the build (in git: git update-index --chmod=+x), or start it with its interpreter: CMD ["sh", "entrypoint.sh"].',
   },
   {
+    phrase: /unknown or invalid runtime name|runtime "?[\w.-]{1,64}"? (?:is )?not (?:installed|found)/i,
+    message: "The worker's engine does not have the runtime that the container is to run with.",
+    hint: 'The operator has to add it to "runtimes" in the daemon.json of the engine, or unset RUNTIME_CLASS.',
+  },
+  {
     phrase: /exec format error/i,
     message: 'This machine cannot execute the program that starts the bot.',
     hint: "A script needs a first line such as #!/bin/sh; an image must be built for the worker's processor.",

@@ -5,6 +5,7 @@ import { containerName } from '#common/ids.ts';
 import { silentLogger } from '#common/log.ts';
 import { Secret } from '#common/secret.ts';
 import { openFirewall } from '../../../test/kit/open-firewall.ts';
+import { plainIsolation } from '../../../test/kit/plain-isolation.ts';
 import { isTransient } from '../../failures/transient.ts';
 import { signedLabels } from '../labels.ts';
 import { noneTaken } from '../strays.ts';
@@ -43,6 +44,7 @@ function engineThatRefuses(words: string, status: string, code = 500) {
   const options = { base: 'bots', workerId: owner.workerId, subnets: defaultSubnets };
   const networks = createBotNetworks(engine, options, silentLogger);
   const seen = {
+    ...plainIsolation,
     code: createCodeStore('/nonexistent'),
     known: createKnownContainers(),
     owners: createDataOwners(engine, systemClock),
