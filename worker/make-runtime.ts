@@ -50,6 +50,7 @@ export function createRuntime({ config, state, clock, logger }: RuntimeParts): C
         ...shared,
         dockerHost: config.dockerHost,
         codeDir: join(config.dir, 'code'),
+        sealKey: state.sealKey,
         network: config.dockerNetwork,
         subnets: config.botSubnets,
         egress: config.egress,

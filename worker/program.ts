@@ -128,6 +128,7 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
   const lookup = createContainerLookup(runtime, clock);
   const artifacts = await ArtifactCache.open({
     dir: state.artifactsDir,
+    sealKey: state.sealKey,
     clock,
     logger,
     cacheMaxBytes: defaultCacheMaxBytes,

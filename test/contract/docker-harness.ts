@@ -80,6 +80,7 @@ export function dockerRuntime(docker: TestDocker, choice: DockerChoice): Contain
   return createDockerRuntime({
     dockerHost: docker.host,
     codeDir,
+    sealKey: new Secret<Uint8Array>(new Uint8Array(32).fill(7)),
     network: choice.network,
     egress: { kind: 'open' },
     firewallMark: join(codeDir, '..', 'no-firewall'),

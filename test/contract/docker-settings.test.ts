@@ -36,6 +36,7 @@ describe.skipIf('skip' in given)('with a mirror of Docker Hub', { timeout: 60 * 
       dockerHost: docker.host,
       // Nothing is built here.
       codeDir: '/nonexistent',
+      sealKey: new Secret<Uint8Array>(new Uint8Array(32).fill(7)),
       network,
       egress: { kind: 'open' },
       firewallMark: '/nonexistent/firewall',

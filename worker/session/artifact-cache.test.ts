@@ -33,6 +33,7 @@ const never = new AbortController().signal;
 const open = (parts: { cacheMaxBytes?: number; channel?: () => Channel | undefined } = {}) =>
   ArtifactCache.open({
     dir,
+    sealKey: new Secret<Uint8Array>(new Uint8Array(32).fill(7)),
     clock: systemClock,
     logger: silentLogger,
     cacheMaxBytes: 1e9,
@@ -108,6 +109,40 @@ describe('artifacts', () => {
     await expect((await open()).fetch(sha256, never)).rejects.toThrow(TransientError);
   });
 
+  const contentOf = async (cache: ArtifactCache, sha256: string): Promise<Buffer> => {
+    const { tar, release } = await cache.fetch(sha256, never);
+    const bytes = await buffer(tar.open());
+    release();
+    return bytes;
+  };
+
+  it('are sealed, those that an earlier version has left too, and fetched again when they cannot be opened', async () => {
+    const [fresh, former] = [offer(7), offer(8)];
+    await writeFile(join(dir, `${former}.tar`), new Uint8Array(5000).fill(8));
+    const cache = await open();
+    expect(await contentOf(cache, former)).toEqual(Buffer.alloc(5000, 8));
+    expect(await contentOf(cache, fresh)).toEqual(Buffer.alloc(5000, 7));
+    expect((await readFile(join(dir, `${fresh}.tar`))).includes(Buffer.alloc(20, 7))).toBe(false);
+    await eventually(
+      'it is sealed',
+      () => readFile(join(dir, `${former}.tar`)),
+      (bytes) => !bytes.includes(Buffer.alloc(20, 8)),
+    );
+    expect(await contentOf(cache, former)).toEqual(Buffer.alloc(5000, 8));
+    expect(orchestrator.fetches).toEqual([fresh]);
+    const sealed = await readFile(join(dir, `${fresh}.tar`));
+    await writeFile(join(dir, `${fresh}.tar`), sealed.fill(1, 100, 101));
+    const damaged = await cache.fetch(fresh, never);
+    await expect(buffer(damaged.tar.open())).rejects.toBeInstanceOf(TransientError);
+    damaged.release();
+    await eventually(
+      'it is removed',
+      () => readdir(dir),
+      (names) => names.length === 1,
+    );
+    expect(await contentOf(cache, fresh)).toEqual(Buffer.alloc(5000, 7));
+  });
+
   const untilWhole = async (cache: ArtifactCache, sha256: string, most: number) => {
     for (let tries = 1; ; tries += 1) {
       const error = await cache.fetch(sha256, never).then(
@@ -128,7 +163,7 @@ describe('artifacts', () => {
     const cache = await open();
     expect(await untilWhole(cache, sha256, 10)).toBe(4);
     expect(orchestrator.fetchedFrom).toEqual([0, 12_500, 25_000, 37_500]);
-    expect(await readFile(join(dir, `${sha256}.tar`))).toEqual(bytes);
+    expect(await contentOf(cache, sha256)).toEqual(bytes);
     expect(await readdir(dir)).toEqual([`${sha256}.tar`]);
   });
 
@@ -150,7 +185,7 @@ describe('artifacts', () => {
     orchestrator.knowsOffsets = false;
     orchestrator.fetchCutAfter = Number.POSITIVE_INFINITY;
     expect(await untilWhole(cache, sha256, 1)).toBe(1);
-    expect(await readFile(join(dir, `${sha256}.tar`))).toEqual(bytes);
+    expect(await contentOf(cache, sha256)).toEqual(bytes);
   });
 
   it('that were cut are kept in small numbers, and not when nobody wants them any more', async () => {

@@ -1,5 +1,5 @@
 /**
- * Sources of bots, fetched once and kept by their sha256, bounded in size. A file under its final name is whole and checked.
+ * Sources of bots, fetched once and kept by their sha256, sealed, bounded in size. A file under its final name is whole and checked.
  * What a broken connection has left of one is kept for the next try, which continues there.
  */
 
@@ -7,15 +7,25 @@ import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ServiceError } from '@grpc/grpc-js';
+import { inBackground } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
 import { sha256Pattern } from '#common/ids.ts';
 import type { Logger } from '#common/log.ts';
 import { ProblemError, problem } from '#common/problem.ts';
+import type { Secret } from '#common/secret.ts';
 import { orAbort } from '#common/waiting/abort.ts';
 import { TimeLimitError, withTimeLimit } from '#common/waiting/time-limit.ts';
 import { TransientError } from '#common/waiting/transient.ts';
 import type { FetchArtifactResponse } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { Artifacts } from '../bots/image-preparation.ts';
+import {
+  createSealedWriter,
+  isSealedFile,
+  openSealed,
+  type SealedWriter,
+  type Sealing,
+  sealInPlace,
+} from '../state/sealed-file.ts';
 import { plainTar, type SourceTar } from '../state/source-tar.ts';
 import { type ArtifactCall, type Channel, status } from './channel.ts';
 
@@ -27,6 +37,7 @@ export interface ArtifactParts {
   readonly dir: string;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly sealKey: Secret<Uint8Array>;
   readonly cacheMaxBytes: number;
   /** The way to the orchestrator; undefined while there is no session. */
   channel(): Channel | undefined;
@@ -34,8 +45,8 @@ export interface ArtifactParts {
 
 /** What has arrived of an artifact: its first bytes, in a file of that name with the end ".part". */
 interface Part {
-  bytes: number;
   hash: Hash;
+  writer: SealedWriter;
 }
 
 /** So many are kept that were cut; one more drops the oldest. */
@@ -65,7 +76,11 @@ export class ArtifactCache implements Artifacts {
     for (const name of await readdir(parts.dir)) {
       if (!isArtifactName(name)) await rm(join(parts.dir, name), { force: true });
     }
-    return new ArtifactCache(parts);
+    const cache = new ArtifactCache(parts);
+    inBackground(cache.#sealFormer(), (error) => {
+      parts.logger.warn({ err: error }, 'sources of an earlier version could not be sealed; they are read as they are');
+    });
+    return cache;
   }
 
   async fetch(sha256: string, signal: AbortSignal): Promise<{ readonly tar: SourceTar; release(): void }> {
@@ -81,13 +96,38 @@ export class ArtifactCache implements Artifacts {
       throw error;
     }
     let held = true;
+    let isDamaged = false;
     return {
-      tar: plainTar(path),
+      tar: await this.#tarOf(sha256, () => {
+        isDamaged = true;
+      }),
       release: () => {
         if (held) this.#pin(sha256, -1);
+        // It is fetched again.
+        if (held && isDamaged) inBackground(rm(path, { force: true }), () => undefined);
         held = false;
       },
     };
+  }
+
+  async #tarOf(sha256: string, damaged: () => void): Promise<SourceTar> {
+    const path = this.#pathOf(sha256);
+    if (!(await isSealedFile(path))) return plainTar(path);
+    return { open: () => openSealed(path, this.#sealing(sha256)).once('error', damaged) };
+  }
+
+  #sealing(sha256: string): Sealing {
+    return { key: this.#parts.sealKey, boundTo: `source ${sha256}` };
+  }
+
+  /** Seals what a version has left that did not seal it. */
+  async #sealFormer(): Promise<void> {
+    for (const name of await readdir(this.#parts.dir)) {
+      const sha256 = name.slice(0, 64);
+      const path = this.#pathOf(sha256);
+      if (!isArtifactName(name) || (await isSealedFile(path))) continue;
+      await sealInPlace(path, `${path}.sealing`, this.#sealing(sha256));
+    }
   }
 
   /** Joins the download of this artifact, or begins it. It is broken off when nobody waits for it any more. */
@@ -115,21 +155,27 @@ export class ArtifactCache implements Artifacts {
     if (!channel) throw new TransientError('the orchestrator is not connected');
     const before = this.#cut.get(sha256);
     this.#cut.delete(sha256);
-    const part = before ?? { bytes: 0, hash: createHash('sha256') };
+    const part = before ?? this.#newPart(sha256);
     try {
       await this.#makeRoom();
       const file = await open(partOf(this.#pathOf(sha256)), before === undefined ? 'w' : 'r+', 0o600);
       try {
         await this.#receive(channel, sha256, part, file, signal);
+        await part.writer.end(file);
+        await file.sync();
       } finally {
         await file.close();
       }
     } catch (error) {
-      if (error instanceof CutOffError && part.bytes > 0) await this.#keep(sha256, part);
+      if (error instanceof CutOffError && part.writer.bytes > 0) await this.#keep(sha256, part);
       else await rm(partOf(this.#pathOf(sha256)), { force: true });
       throw error;
     }
     await rename(partOf(this.#pathOf(sha256)), this.#pathOf(sha256));
+  }
+
+  #newPart(sha256: string): Part {
+    return { hash: createHash('sha256'), writer: createSealedWriter(this.#sealing(sha256)) };
   }
 
   async #keep(sha256: string, part: Part): Promise<void> {
@@ -141,7 +187,7 @@ export class ArtifactCache implements Artifacts {
   }
 
   async #receive(channel: Channel, sha256: string, part: Part, file: FileHandle, signal: AbortSignal): Promise<void> {
-    const call = openCall(channel, sha256, part.bytes);
+    const call = openCall(channel, sha256, part.writer.bytes);
     const chunks: AsyncIterator<FetchArtifactResponse> = call[Symbol.asyncIterator]();
     let isFirst = true;
     try {
@@ -154,16 +200,14 @@ export class ArtifactCache implements Artifacts {
         // An orchestrator that knows no offset begins at the start.
         if (isFirst && offset === 0n) {
           await file.truncate(0);
-          Object.assign(part, { bytes: 0, hash: createHash('sha256') });
+          Object.assign(part, this.#newPart(sha256));
         }
         isFirst = false;
-        if (part.bytes + chunk.length > artifactMaxBytes) {
+        if (part.writer.bytes + chunk.length > artifactMaxBytes) {
           throw new ProblemError(problem('ARCHIVE_TOO_LARGE', 'The source of the bot is larger than allowed.'));
         }
-        // The hash and the number match what is on disk, even when writing fails.
-        await file.write(chunk, 0, chunk.length, part.bytes);
+        await part.writer.write(file, chunk);
         part.hash.update(chunk);
-        part.bytes += chunk.length;
       }
     } catch (error) {
       throw explain(error);

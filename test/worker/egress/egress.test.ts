@@ -72,6 +72,7 @@ describe.skipIf(reason)('what bots and builds reach', { timeout: 120_000 }, () =
     createDockerRuntime({
       dockerHost: docker.host,
       codeDir: join(dir, 'code'),
+      sealKey: new Secret<Uint8Array>(new Uint8Array(32).fill(7)),
       network: base,
       egress: egress === undefined ? undefined : parseEgress(egress),
       firewallMark: join(dir, 'firewall'),

@@ -1,10 +1,13 @@
-import { mkdtemp, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { extract, pack } from 'tar-stream';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { imageName, imageRepository } from '#common/ids.ts';
+import { Secret } from '#common/secret.ts';
+import { eventually } from '../../../test/kit/eventually.ts';
 import { plainTar, type SourceTar } from '../../state/source-tar.ts';
 import { type CodeStore, createCodeStore } from './code-store.ts';
 
@@ -14,13 +17,14 @@ let store: CodeStore;
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'code-store-'));
   dir = join(root, 'code');
-  store = createCodeStore(dir);
+  store = createCodeStore(dir, sealKey);
 });
 afterEach(() => rm(root, { recursive: true }));
 
 const key = { userId: 'dev', botId: 'bot' };
 const other = { userId: 'dev', botId: 'other' };
 const { signal } = new AbortController();
+const sealKey = new Secret<Uint8Array>(new Uint8Array(32).fill(7));
 
 async function source(files: Readonly<Record<string, string>>): Promise<SourceTar> {
   const tar = pack();
@@ -83,10 +87,31 @@ it('leaves nothing of a source that is bad, given up or not kept', async () => {
 it('removes what a process that was killed has left half-written, and nothing else', async () => {
   await keep(imageName(key, 1n), { 'bot.py': '' });
   await writeFile(join(dir, 'abc.part'), 'half');
-  store = createCodeStore(dir);
+  store = createCodeStore(dir, sealKey);
   await keep(imageName(key, 2n), { 'bot.py': '' });
   expect(await readdir(dir)).toEqual([imageRepository(key)]);
   expect(await isThere([imageName(key, 1n), imageName(key, 2n)])).toEqual([true, true]);
+});
+
+it('seals it, and what a version has left that did not', async () => {
+  const [image, former] = [imageName(key, 1n), imageName(key, 2n)];
+  const pathOf = (name: string) => join(dir, ...name.split(':')).concat('.tar');
+  await keep(image, { 'bot.py': 'a secret text' });
+  expect((await readFile(pathOf(image))).includes('a secret text')).toBe(false);
+  await keep(former, { 'bot.py': 'another text' });
+  await writeFile(pathOf(former), await buffer((await store.read(former)) ?? Readable.from([])));
+  const size = await store.size(former);
+  store = createCodeStore(dir, sealKey);
+  expect(await store.size(former)).toBe(size);
+  expect(await codeOf(former)).toEqual([['app/bot.py', 'another text', 0o755, 10001, 10001]]);
+  await eventually(
+    'it is sealed',
+    () => readFile(pathOf(former)),
+    (bytes) => !bytes.includes('another text'),
+  );
+  expect(await store.size(former)).toBe(size);
+  expect(await codeOf(former)).toEqual([['app/bot.py', 'another text', 0o755, 10001, 10001]]);
+  expect(await readdir(dir)).toEqual([imageRepository(key)]);
 });
 
 it('removes the code of the bot’s versions but those to keep, and no other bot’s', async () => {
@@ -117,7 +142,7 @@ it('finds the code that a version without folders has left', async () => {
     await rename(join(dir, repository, `${tag}.tar`), join(dir, `${repository}@${tag}.tar`));
     await rmdir(join(dir, repository));
   }
-  store = createCodeStore(dir);
+  store = createCodeStore(dir, sealKey);
   expect(await isThere([image, second])).toEqual([true, true]);
   expect(await codeOf(second)).toEqual([['app/bot.py', second, 0o755, 10001, 10001]]);
   await store.removeAll(key, new Set());

@@ -3,17 +3,27 @@
  *
  * 1. A file under its final name is whole, also after a power failure: it is on disk before it gets the name.
  * 2. An image whose code is missing here does not count: it is made again (images.ts).
- * 3. Each bot has a folder, so that what is done for one does not grow with the number of others.
+ * 3. It is sealed: state/sealed-file.ts. That of an earlier release is sealed in the background.
+ * 4. Each bot has a folder, so that what is done for one does not grow with the number of others.
  */
 import { randomBytes } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { mkdir, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { inBackground } from '#common/background.ts';
 import { type BotKey, imageRepository } from '#common/ids.ts';
+import type { Secret } from '#common/secret.ts';
 import { createCodeArchive } from '../../images/code-archive.ts';
 import { isErrno } from '../../state/atomic-file.ts';
+import {
+  isSealedFile,
+  openedBytes,
+  openSealed,
+  type Sealing,
+  sealInPlace,
+  writeSealed,
+} from '../../state/sealed-file.ts';
 import type { SourceTar } from '../../state/source-tar.ts';
 
 /** Code that is on disk and belongs to no image yet. */
@@ -27,7 +37,7 @@ export interface TakenCode {
 export interface CodeStore {
   /** Re-packs a source. Throws the ProblemError of a bad one; then, and when it is aborted, nothing is left. */
   take(sourceTar: SourceTar, signal: AbortSignal): Promise<TakenCode>;
-  /** Of the tar, in bytes; undefined when the image has no code here. */
+  /** Of the tar, in bytes, before it was sealed; undefined when the image has no code here. */
   size(image: string): Promise<number | undefined>;
   /** The tar; undefined when the image has no code here. */
   read(image: string): Promise<Readable | undefined>;
@@ -41,14 +51,15 @@ const temporary = /\.part$/;
 const former = /^([^@]+)@([^@]+\.tar)$/;
 
 /** `dir` is made when it is needed; one process at a time uses it. */
-export function createCodeStore(dir: string): CodeStore {
+export function createCodeStore(dir: string, sealKey: Secret<Uint8Array>): CodeStore {
+  const sealing: Sealing = { key: sealKey, boundTo: 'code' };
   const pathOf = (image: string) => {
     const [repository = '', tag = ''] = image.split(':');
     return join(dir, repository, `${tag}.tar`);
   };
   let opened: Promise<void> | undefined;
   const ready = () => {
-    opened ??= openDir(dir).catch((error: unknown) => {
+    opened ??= openDir(dir, sealing).catch((error: unknown) => {
       opened = undefined;
       throw error;
     });
@@ -56,15 +67,18 @@ export function createCodeStore(dir: string): CodeStore {
   };
   const sizeOf = async (image: string): Promise<number | undefined> => {
     await ready();
-    return unlessAbsent(stat(pathOf(image)).then(({ size }) => size));
+    const path = pathOf(image);
+    const stored = await unlessAbsent(stat(path));
+    if (stored === undefined) return undefined;
+    return unlessAbsent(isSealedFile(path).then((is) => (is ? openedBytes(stored.size) : stored.size)));
   };
   return {
     async take(sourceTar, signal) {
       await ready();
       await mkdir(dir, { recursive: true, mode: 0o700 });
-      const part = join(dir, `${randomBytes(12).toString('hex')}.part`);
+      const part = partIn(dir);
       try {
-        await write(sourceTar, part, signal);
+        await write(sourceTar, part, sealing, signal);
       } catch (error) {
         await rm(part, { force: true });
         throw error;
@@ -76,7 +90,11 @@ export function createCodeStore(dir: string): CodeStore {
     },
     size: sizeOf,
     async read(image) {
-      return (await sizeOf(image)) === undefined ? undefined : createReadStream(pathOf(image));
+      const path = pathOf(image);
+      await ready();
+      const isSealed = await unlessAbsent(isSealedFile(path));
+      if (isSealed === undefined) return undefined;
+      return isSealed ? openSealed(path, sealing) : createReadStream(path);
     },
     async remove(image) {
       await ready();
@@ -97,13 +115,28 @@ export function createCodeStore(dir: string): CodeStore {
 }
 
 /** Brings what an earlier process has left into today's form. */
-async function openDir(dir: string): Promise<void> {
+async function openDir(dir: string, sealing: Sealing): Promise<void> {
   for (const name of (await unlessAbsent(readdir(dir))) ?? []) {
     const [, repository = '', file = ''] = former.exec(name) ?? [];
     if (temporary.test(name)) await rm(join(dir, name), { force: true });
     else if (file !== '') await moveInto(join(dir, name), join(dir, repository, file));
   }
+  // What cannot be sealed now is read as it is, and tried again at the next start.
+  inBackground(sealAll(dir, sealing), () => undefined);
 }
+
+/** Seals what a release has left that did not seal it, one file after the other. */
+async function sealAll(dir: string, sealing: Sealing): Promise<void> {
+  for (const folder of (await unlessAbsent(readdir(dir))) ?? []) {
+    for (const name of (await readdir(join(dir, folder)).catch(() => [])) ?? []) {
+      const path = join(dir, folder, name);
+      if ((await unlessAbsent(isSealedFile(path))) === false)
+        await unlessAbsent(sealInPlace(path, partIn(dir), sealing));
+    }
+  }
+}
+
+const partIn = (dir: string): string => join(dir, `${randomBytes(12).toString('hex')}.part`);
 
 async function removeIfEmpty(folder: string): Promise<void> {
   try {
@@ -127,12 +160,11 @@ async function moveInto(path: string, name: string): Promise<void> {
 
 const attemptsMax = 3;
 
-async function write(sourceTar: SourceTar, path: string, signal: AbortSignal): Promise<void> {
+async function write(sourceTar: SourceTar, path: string, sealing: Sealing, signal: AbortSignal): Promise<void> {
   const { tar, done } = createCodeArchive(sourceTar);
-  const file = createWriteStream(path, { flags: 'wx', mode: 0o600 });
   try {
-    // A streamx stream: Node's pipeline takes it, only its type is not Node's.
-    await pipeline(tar as unknown as NodeJS.ReadableStream, file, { signal });
+    // A tar is packed as bytes; its type does not say so.
+    await writeSealed(path, tar as AsyncIterable<Uint8Array>, sealing, signal);
   } catch (error) {
     tar.destroy();
     // A bad source looks to the file like a tar that broke off.
@@ -140,12 +172,6 @@ async function write(sourceTar: SourceTar, path: string, signal: AbortSignal): P
     throw error;
   }
   await done;
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 async function unlessAbsent<T>(work: Promise<T>): Promise<T | undefined> {

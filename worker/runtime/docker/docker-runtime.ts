@@ -6,6 +6,7 @@ import type { Clock } from '#common/clock.ts';
 import type { FetchAllow, Resolve } from '#common/fetch-policy.ts';
 import { volumeName } from '#common/ids.ts';
 import type { Logger } from '#common/log.ts';
+import type { Secret } from '#common/secret.ts';
 import type { BaseImages, BuildSettings } from '../../images/build-settings.ts';
 import type { PrivateImages } from '../../state/private-images.ts';
 import type { TakenContainers } from '../../state/taken-containers.ts';
@@ -54,6 +55,8 @@ export interface DockerRuntimeOptions {
   readonly dockerHost?: string | undefined;
   /** A folder of its own, absolute: the code of the bots, which is copied into their containers. Made when needed. */
   readonly codeDir: string;
+  /** Seals what is kept there. */
+  readonly sealKey: Secret<Uint8Array>;
   /** What the networks of bots and builds are called at the beginning; they are made when needed. */
   readonly network: string;
   /** Where bots and builds may connect to; `internet` where that can be made when undefined. */
@@ -164,7 +167,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     return { networks, firewall: createFirewall({ setting: options.egress, setRules, ownerOf, clock, logger }) };
   };
   const { networks, firewall } = partsFor(engine, options.firewallMark);
-  const code = createCodeStore(options.codeDir);
+  const code = createCodeStore(options.codeDir, options.sealKey);
   const owner = { workerId, signingKey, taken };
   const leftovers = createBuildLeftovers(engine, owner, logger);
   const codeImages = createCodeImages({ engine, code, logger, leftovers, workerId });

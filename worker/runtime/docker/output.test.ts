@@ -53,7 +53,7 @@ function depsWith(engine: EngineClient): ContainerDeps {
     clock: systemClock,
     logger: silentLogger,
     ...plainIsolation,
-    code: createCodeStore('/nonexistent'),
+    code: createCodeStore('/nonexistent', new Secret(new Uint8Array(32))),
     owners: createDataOwners(engine, systemClock),
   };
 }

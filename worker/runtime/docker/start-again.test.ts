@@ -45,7 +45,7 @@ function engineThatRefuses(words: string, status: string, code = 500) {
   const networks = createBotNetworks(engine, options, silentLogger);
   const seen = {
     ...plainIsolation,
-    code: createCodeStore('/nonexistent'),
+    code: createCodeStore('/nonexistent', new Secret(new Uint8Array(32))),
     known: createKnownContainers(),
     owners: createDataOwners(engine, systemClock),
   };
