@@ -24,6 +24,7 @@ export async function checkEgress(
   const leaks = probes.filter((probe) => !probe.ok && probe.outcome === 'reached');
   const [first] = leaks;
   if (first !== undefined) {
+    firewall.doubt();
     const more = leaks.length === 1 ? '' : `, and ${leaks.length - 1} more that it must not reach`;
     return {
       ok: false,

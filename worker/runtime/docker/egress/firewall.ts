@@ -43,6 +43,8 @@ export interface Firewall {
   engineAnswers(): void;
   /** The engine was away, and may be another machine's now. */
   engineAway(): void;
+  /** A container reached what it must not, whatever the rules look like: they are set anew before the next one starts. */
+  doubt(): void;
   check(): SafetyCheck;
 }
 
@@ -141,6 +143,9 @@ export function createFirewall(options: FirewallOptions): Firewall {
       state = { kind: 'unknown' };
       running = undefined;
       absences += 1;
+    },
+    doubt() {
+      state = { kind: 'unknown' };
     },
     check() {
       switch (state.kind) {
