@@ -16,6 +16,7 @@ import { asFailure } from '../../../failures/chances.ts';
 import type { SafetyCheck } from '../../safety.ts';
 import type { EgressSetting } from './egress-setting.ts';
 import { placeText } from './places.ts';
+import { isProber } from './probers.ts';
 import { parseRefused, type Refused } from './refused.ts';
 
 export type Holding =
@@ -182,6 +183,8 @@ function createRefusalReport({ ownerOf, logger }: FirewallOptions) {
   return (refused: readonly Refused[]): void => {
     const fresh = refused.flatMap(({ bridge, address, port }) => {
       const user = ownerOf(bridge) ?? 'unknown';
+      // It asks for what nobody needs.
+      if (isProber(user)) return [];
       const place = `${address}:${port}`;
       const key = `${user} ${place}`;
       if (reported.has(key)) return [];

@@ -17,6 +17,7 @@ import { removeLeftovers, runShortly } from '../short-run.ts';
 import type { FindAddresses } from './addresses.ts';
 import { type Destination, type Place, placeText } from './places.ts';
 import { listenCommand, listenerPort, type ProbeOutcome, probeCommand, probeOutcomes } from './probe-program.ts';
+import { neighbour, prober } from './probers.ts';
 
 /** Reached by every bot, unless the operator names another. */
 export const botApi: Place = { host: 'api.telegram.org', port: 443 };
@@ -50,9 +51,6 @@ interface Target {
   readonly mustBeReached?: boolean;
 }
 
-// Names that no user has: an id has no dot.
-const prober = 'doctor.a';
-const neighbour = 'doctor.b';
 const runMs = 60_000;
 const removalMs = 30_000;
 /** Of the containers; the value is the worker. */
