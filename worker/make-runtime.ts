@@ -61,7 +61,8 @@ export function createRuntime({ config, state, clock, logger }: RuntimeParts): C
         baseImages: { python: config.baseImage, node: config.nodeBaseImage },
         buildSettings,
         builder: {
-          setting: config.builder,
+          // Of strangers' builds the engine of the bots is to do none.
+          setting: config.builder ?? (config.strangers ? 'separate' : undefined),
           image: config.builderImage,
           host: config.builderHost,
           limits: {

@@ -77,6 +77,8 @@ const firstDialLimitMs = 5000;
 // Within the bound of common/run-program.ts. Of it bots of the process runtime have what the steps before leave, usually
 // nearly all, for their own end.
 const shutdownMs = 9_000;
+/** Sources and images that are fetched at once. They wait for servers more than they use the machine. */
+const fetchesMax = 8;
 const botGraceMs = 7_000;
 const killMs = 1_000;
 
@@ -177,6 +179,7 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
       operatorSecrets: config.httpsProxy ? secretValues({ HTTPS_PROXY: config.httpsProxy.reveal() }) : [],
       slots: fairSemaphore(config.buildSlots),
       quickSlots: fairSemaphore(config.buildSlots),
+      fetchSlots: fairSemaphore(fetchesMax),
       artifacts,
       fetching: { dir: fetchDir, allow: config.fetchAllow, clock },
       startGate,

@@ -31,7 +31,8 @@ export default async function setup(project: TestProject): Promise<(() => Promis
   const { config, state } = project.vitest;
   const count = Math.min(config.maxWorkers, state.getPaths().length);
   const { wheels } = await aiogram();
-  const slots = await Promise.all(Array.from({ length: count }, () => startSlot(wheels)));
+  const needsBuilder = isNamed(project, 'builderImageName');
+  const slots = await Promise.all(Array.from({ length: count }, () => startSlot(wheels, needsBuilder)));
   const stop = async () => {
     for (const slot of slots) if ('stop' in slot) await slot.stop();
   };
@@ -52,8 +53,8 @@ interface Slot {
   stop(): Promise<void>;
 }
 
-async function startSlot(wheels: readonly Wheel[]): Promise<Slot | NoEngine> {
-  const engine = await findUsableEngine();
+async function startSlot(wheels: readonly Wheel[], needsBuilder: boolean): Promise<Slot | NoEngine> {
+  const engine = await findUsableEngine(needsBuilder);
   if ('skip' in engine) return engine;
   try {
     const index = await startPackageIndex({ host: engine.hostAddress, wheels });
@@ -81,18 +82,20 @@ async function podmanVersion(dockerHost: string): Promise<string | undefined> {
   return engineKind(version) === 'podman' ? text(record(version)['Version']) : undefined;
 }
 
-function isAskedFor(project: TestProject): boolean {
-  return project.vitest.state.getPaths().some((path) => readFileSync(path, 'utf8').includes("inject('docker')"));
-}
+const isAskedFor = (project: TestProject): boolean => isNamed(project, "inject('docker')");
+
+/** Whether a test file of this run has that text in it. */
+const isNamed = (project: TestProject, what: string): boolean =>
+  project.vitest.state.getPaths().some((path) => readFileSync(path, 'utf8').includes(what));
 
 /** An engine that has the base images. A private one gets them; another must have them already. */
-async function findUsableEngine(): Promise<TestEngine | NoEngine> {
+async function findUsableEngine(needsBuilder: boolean): Promise<TestEngine | NoEngine> {
   const engine = await findEngine();
   if ('skip' in engine) return engine;
   if (engine.packages) {
     try {
       await loadBaseImages(engine.dockerHost, engine.packages);
-      if (buildsSeparately) await loadBuilderImage(engine.dockerHost, engine.packages);
+      if (buildsSeparately || needsBuilder) await loadBuilderImage(engine.dockerHost, engine.packages);
       return engine;
     } catch (error) {
       await engine.stop();

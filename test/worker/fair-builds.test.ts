@@ -47,3 +47,32 @@ it('a bot without packages starts at once, whatever builds are running', async (
   start('alice', 'light', []);
   await bots.until('alice’s bot runs', () => stateOf('alice') === BotState.RUNNING);
 });
+
+it('one user’s images from a server that says nothing leave a slot to the others, and none of them waits for a build', async () => {
+  await bots.close();
+  bots = await createRegistryForTests({ buildSlots: 2, fetchSlots: 2 });
+  const pulling: string[] = [];
+  let answer = () => {};
+  const answered = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  const { pullImage } = bots.runtime;
+  bots.runtime.pullImage = async (pull, signal) => {
+    pulling.push(`${pull.userId}/${pull.reference}`);
+    if (pull.userId === 'bob') await answered;
+    return pullImage(pull, signal);
+  };
+  const startImage = (userId: string, image: string) => {
+    const spec = create(BotSpecSchema, { source: { case: 'image', value: { image } } });
+    bots.run(1, { userId, botId: image.split(':')[0] ?? '', spec, taskId: `${userId}-${image}` });
+  };
+  startImage('bob', 'one:1');
+  await bots.until('bob pulls', () => pulling.length === 1);
+  startImage('bob', 'two:1');
+  startImage('alice', 'hers:1');
+  await bots.until('alice’s bot runs', () => stateOf('alice') === BotState.RUNNING);
+  // His second one waits though the slot that alice has left is free: it is the others'.
+  expect(pulling).toEqual(['bob/one:1', 'alice/hers:1']);
+  answer();
+  await bots.until('his second is pulled, too', () => pulling.length === 3);
+});

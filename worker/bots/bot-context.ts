@@ -31,6 +31,8 @@ export interface WorkerContext {
   readonly slots: Semaphore;
   /** As in PreparationParts. */
   readonly quickSlots?: Semaphore;
+  /** As in PreparationParts. */
+  readonly fetchSlots: Semaphore;
   readonly artifacts: Artifacts;
   /** How sources are fetched from elsewhere. */
   readonly fetching: FetchParts;

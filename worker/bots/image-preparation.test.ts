@@ -98,7 +98,7 @@ describe('making an image', () => {
       onWarnings: async (lines: readonly string[]) => void warnings.push(...lines),
     };
     const { pinned } = await prepareImage(
-      { runtime, artifacts, slots, fetching, tokenClaims },
+      { runtime, artifacts, slots, fetchSlots: fairSemaphore(8), fetching, tokenClaims },
       preparation,
       AbortSignal.timeout(20_000),
     );

@@ -41,6 +41,8 @@ export interface PreparationParts {
   readonly slots: Semaphore;
   /** For builds that only copy files, which are over in seconds; `slots` unless given. */
   readonly quickSlots?: Semaphore;
+  /** For fetches and pulls from servers that a user names; `slots` are not held meanwhile. */
+  readonly fetchSlots: Semaphore;
   readonly fetching: FetchParts;
   readonly tokenClaims: TokenClaims;
 }
@@ -61,7 +63,7 @@ export async function prepareImage(
   const { source } = preparation.spec;
   if (source.mode === 'image') return pull(parts, preparation, source, signal);
   preparation.onPhase('fetching');
-  const fetched = await fetchSource(parts, source, preparation.onOutput, signal);
+  const fetched = await fetchSource(parts, source, preparation, signal);
   try {
     const { pending, ownModules } = await judge(parts, preparation, source, fetched.tar, signal);
     const made = async (): Promise<PreparedImage> => {
@@ -90,7 +92,7 @@ const slotsFor = ({ slots, quickSlots = slots }: PreparationParts, source: Built
     : slots;
 
 async function pull(
-  { runtime, fetching }: PreparationParts,
+  { runtime, fetching, fetchSlots }: PreparationParts,
   { key, onPhase, onOutput }: Preparation,
   { image, credentials, pull: ask }: RunnableSource & { readonly mode: 'image' },
   signal: AbortSignal,
@@ -98,7 +100,8 @@ async function pull(
   // Judged here too: what the engine pulls from is up to this machine's operator.
   const reference = formatImageReference(unwrap(parseImageReference(image, fetching.allow)));
   onPhase('pulling');
-  return runtime.pullImage({ userId: key.userId, reference, credentials, pull: ask, onOutput }, signal);
+  const wanted = { userId: key.userId, reference, credentials, pull: ask, onOutput };
+  return withSlot(fetchSlots, key.userId, signal, () => runtime.pullImage(wanted, signal));
 }
 
 /** Before it waits for its turn to be built: a refusal costs nobody a build. */
@@ -125,9 +128,9 @@ interface FetchedSource {
 type BuiltSource = Exclude<RunnableSource, { readonly mode: 'image' }>;
 
 async function fetchSource(
-  { artifacts, fetching }: PreparationParts,
+  { artifacts, fetching, fetchSlots }: PreparationParts,
   source: BuiltSource,
-  onOutput: (line: string) => void,
+  { key, onOutput }: Preparation,
   signal: AbortSignal,
 ): Promise<FetchedSource> {
   if (source.mode === 'simple') return artifacts.fetch(source.artifactSha256, signal);
@@ -136,9 +139,9 @@ async function fetchSource(
     case 'artifact':
       return artifacts.fetch(from.sha256, signal);
     case 'archive':
-      return asTar(await fetchArchive(fetching, from.url, signal));
+      return asTar(await withSlot(fetchSlots, key.userId, signal, () => fetchArchive(fetching, from.url, signal)));
     case 'git': {
-      const fetched = await fetchGit(fetching, from.request, signal);
+      const fetched = await withSlot(fetchSlots, key.userId, signal, () => fetchGit(fetching, from.request, signal));
       onOutput(`building commit ${fetched.commit}`);
       return { ...asTar(fetched), commit: fetched.commit };
     }
@@ -146,6 +149,16 @@ async function fetchSource(
 }
 
 const asTar = ({ path, release }: Fetched) => ({ tar: plainTar(path), release });
+
+/** A server that is slow, or says nothing, holds up none but its user's own bots. */
+async function withSlot<T>(slots: Semaphore, userId: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  const release = await slots.acquire(signal, userId);
+  try {
+    return await work();
+  } finally {
+    release();
+  }
+}
 
 /** Where only the code is new, nothing is built and nobody waited for. */
 async function reuse(

@@ -100,6 +100,7 @@ export async function createRegistryForTests(
   options: {
     buildSlots?: number;
     quickSlots?: number;
+    fetchSlots?: number;
     interrupted?: (finishedAtMs: number) => boolean;
     kind?: 'docker' | 'process';
     startGate?: StartGate;
@@ -143,6 +144,7 @@ export async function createRegistryForTests(
         defaults: { memoryBytes: 256 * 1024 ** 2, cpuMillis: 500, env: {} },
         operatorSecrets: [],
         slots: fairSemaphore(options.buildSlots ?? 1),
+        fetchSlots: fairSemaphore(options.fetchSlots ?? 8),
         ...(options.quickSlots === undefined ? {} : { quickSlots: fairSemaphore(options.quickSlots) }),
         artifacts,
         fetching: { dir, allow: [], clock },

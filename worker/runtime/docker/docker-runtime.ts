@@ -230,6 +230,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     { name: 'runtime', check: (signal) => checkEngine(engine, signal) },
     { name: 'egress', check: (signal) => checkEgress({ firewall, prove }, signal) },
     { name: 'isolation', check: (signal) => haveProbeImage(signal).then(() => isolation.check(signal)) },
+    { name: 'builder', check: (signal) => builders.check(signal) },
   ];
   const simpleBuilds = { ...builds, baseImages, code, signingKey };
   let sweptAtMs = clock.monotonicMs();

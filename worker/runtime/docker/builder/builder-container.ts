@@ -45,6 +45,8 @@ export interface RunningBuilder {
   /** Removes the container; its volume stays. */
   remove(signal: AbortSignal): Promise<void>;
   isRunning(signal: AbortSignal): Promise<boolean>;
+  /** Runs a shell command in the container, and returns what it prints. */
+  run(command: string, signal: AbortSignal): Promise<string>;
 }
 
 export const builderLabels = {
@@ -114,6 +116,12 @@ export async function startBuilder(
     client: dialed.client,
     remove,
     isRunning: (limit) => isRunning(engine, containerId, limit),
+    async run(command, limit) {
+      const inside = { engine, address: deps.address, containerId, command: ['/bin/sh', '-c', command] };
+      const stream = await openExec(inside, limit);
+      stream.end();
+      return (await buffer(stream)).toString().trim();
+    },
   };
 }
 

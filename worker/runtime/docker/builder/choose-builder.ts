@@ -18,12 +18,7 @@ export interface BuilderChoice {
   readonly logger: Logger;
 }
 
-export interface ChosenBuilder extends BuildEngines {
-  /** What the last build was done by, or the next one will be where that is known. */
-  kind(): 'separate' | 'engine' | undefined;
-}
-
-export function createChosenBuilder(choice: BuilderChoice): ChosenBuilder {
+export function createChosenBuilder(choice: BuilderChoice): BuildEngines {
   const { engine, setting, image, own, separate, host, logger } = choice;
   let kind = setting;
   let said: string | undefined;
@@ -64,7 +59,6 @@ export function createChosenBuilder(choice: BuilderChoice): ChosenBuilder {
   };
 
   return {
-    kind: () => kind,
     during: async (userId, signal, work) => (await find(userId, signal)).during(userId, signal, work),
   };
 }

@@ -11,8 +11,9 @@ import { parseDockerHost } from '../docker-host.ts';
 import type { Firewall } from '../egress/firewall.ts';
 import { createEngineClient, type EngineClient } from '../engine-client.ts';
 import type { BotNetworks } from '../network.ts';
+import { type BuilderCheck, createBuilderCheck, type ProvableBuilder } from './builder-check.ts';
 import type { BuilderLimits } from './builder-container.ts';
-import { type ChosenBuilder, createChosenBuilder } from './choose-builder.ts';
+import { createChosenBuilder } from './choose-builder.ts';
 import { createHostBuilder } from './host-builder.ts';
 import type { LentImages } from './lent-images.ts';
 import { createSeparateBuilders, type SeparateBuilders } from './separate-builder.ts';
@@ -62,12 +63,13 @@ export interface BuilderParts {
 }
 
 export interface Builders extends BuildEngines {
-  readonly chosen: ChosenBuilder;
   readonly separate: SeparateBuilders;
+  /** The safety check `builder`. */
+  readonly check: (signal: AbortSignal) => Promise<BuilderCheck>;
 }
 
 export function createBuilders(options: BuilderOptions, parts: BuilderParts): Builders {
-  const { engine, dockerHost, baseImages, settings, logger } = parts;
+  const { engine, dockerHost, baseImages, settings, clock, logger } = parts;
   const { setting, image, limits, lent } = options;
   const address = parseDockerHost(dockerHost);
   if (address === undefined) throw new Error('the engine has been connected to by its address');
@@ -80,8 +82,22 @@ export function createBuilders(options: BuilderOptions, parts: BuilderParts): Bu
   const separate = createSeparateBuilders({ ...shared, address, image, limits, proxy });
   const host = options.host === undefined ? undefined : hostBuilder(shared, options.host);
   const chosen = createChosenBuilder({ engine, setting, image, own: createOwnBuilder(parts), separate, host, logger });
-  return { chosen, separate, during: chosen.during };
+  const probed = { base: baseImages.python, limits };
+  const provable =
+    setting === 'engine'
+      ? undefined
+      : host === undefined
+        ? setting && { ...probed, during: separate.during }
+        : { ...probed, during: ofHost(host) };
+  const why = 'Images are built by the engine that runs the bots, and can see the images of all of them.';
+  return { separate, during: chosen.during, check: createBuilderCheck({ engine, clock, separate: provable, why }) };
 }
+
+/** Into an operator's own engine nobody looks but by what it builds. */
+const ofHost =
+  (host: BuildEngines): ProvableBuilder['during'] =>
+  (userId, signal, work) =>
+    host.during(userId, signal, (builder) => work(builder, undefined));
 
 function hostBuilder(shared: BuilderParts & { readonly lent: LentImages }, address: string): BuildEngines {
   const builder = createEngineClient(address);

@@ -23,6 +23,7 @@ import { EngineRefusal, hasStatus } from '../engine-errors.ts';
 import { hasImage } from '../images.ts';
 import type { BotNetworks } from '../network.ts';
 import { pullImage } from '../pull.ts';
+import type { ProvableBuilder } from './builder-check.ts';
 import {
   type BuilderContainerDeps,
   builderLabels,
@@ -43,7 +44,8 @@ export interface SeparateBuilderDeps extends BuilderContainerDeps, LendDeps {
   readonly logger: Logger;
 }
 
-export interface SeparateBuilders extends BuildEngines {
+export interface SeparateBuilders extends BuildEngines, Pick<ProvableBuilder, 'limits'> {
+  during: ProvableBuilder['during'];
   /** Makes the user's builder, if there is none. CONTAINER_ERROR when that cannot be. */
   ready(userId: string, signal: AbortSignal): Promise<void>;
   /** Removes the builders that nobody uses, and the volumes of users who have no bots here any more. */
@@ -165,21 +167,28 @@ export function createSeparateBuilders(deps: SeparateBuilderDeps): SeparateBuild
     for (const entry of surplus()) await drop(entry, signal);
   };
 
+  let cancelTidying = () => {};
+  const tidyUp = () =>
+    inBackground(removeSurplus(AbortSignal.timeout(removalMs)), (error) =>
+      logger.debug({ err: error }, 'a builder that nobody uses could not be removed yet'),
+    );
+
   const during: SeparateBuilders['during'] = (userId, signal, work) =>
     networks.during(userId, 'builds', async () => {
       const { entry, running } = await usable(userId, signal);
       try {
-        return await work(engineOf(deps, entry, running));
+        return await work(engineOf(deps, entry, running), { id: running.containerId, run: running.run });
       } finally {
         entry.builds -= 1;
         entry.idleSinceMs = clock.monotonicMs();
-        inBackground(removeSurplus(AbortSignal.timeout(removalMs)), (error) =>
-          logger.debug({ err: error }, 'a builder that nobody uses could not be removed yet'),
-        );
+        tidyUp();
+        cancelTidying();
+        cancelTidying = clock.after(idleMs, tidyUp);
       }
     });
 
   return {
+    limits: deps.limits,
     during,
     ready: (userId, signal) => during(userId, signal, async () => {}),
     async sweep(signal) {
@@ -188,6 +197,7 @@ export function createSeparateBuilders(deps: SeparateBuilderDeps): SeparateBuild
       await removeVolumes(deps, (userId) => entries.has(userId), signal);
     },
     async close(signal) {
+      cancelTidying();
       await Promise.all([...entries.values()].map((entry) => drop(entry, signal)));
     },
   };
