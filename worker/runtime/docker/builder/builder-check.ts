@@ -12,6 +12,8 @@ import { labelNames } from '../../labels.ts';
 import { list, record, text } from '../answers.ts';
 import { createBuildReport } from '../build-answer.ts';
 import type { BuildEngine } from '../build-engine.ts';
+import { removeImage } from '../build-scope.ts';
+import { createBuildKitReport } from '../buildkit/build-report.ts';
 import type { EngineClient } from '../engine-client.ts';
 import type { BuilderLimits } from './builder-container.ts';
 
@@ -147,9 +149,11 @@ async function limitFaults(
 const looks = `if [ -e /run/bot-runner ] || [ -e /run/docker.sock ] || [ -e /var/run/docker.sock ]; then echo PROBE-SOCKET; fi; grep CapBnd /proc/self/status; echo PROBE-DONE`;
 const rawSockets = 1n << 13n;
 
+const probeImage = 'bot_runner_probe:latest';
+
 /** What a step of a build finds. */
 async function stepFault(
-  { client, network }: BuildEngine,
+  { client, kind, network }: BuildEngine,
   base: string,
   signal: AbortSignal,
 ): Promise<string | undefined> {
@@ -157,18 +161,19 @@ async function stepFault(
   tar.entry({ name: 'Dockerfile' }, `FROM ${base}\nUSER 0\nRUN ${looks}\n`);
   tar.finalize();
   const upload = Readable.from([await buffer(Readable.from(tar))]);
-  const query = { networkmode: await network(signal), nocache: true, rm: true, forcerm: true };
+  const plain = { t: probeImage, networkmode: await network(signal), nocache: true, rm: true, forcerm: true };
+  const query = { ...plain, ...(kind === 'buildkit' && { version: '2' }) };
   const lines: string[] = [];
-  const report = createBuildReport((line) => lines.push(line));
-  for await (const chunk of await client.stream({ method: 'POST', path: '/build', query, upload }, signal))
-    report.push(chunk);
+  const report = (kind === 'buildkit' ? createBuildKitReport : createBuildReport)((line) => lines.push(line));
+  const answer = await client.stream({ method: 'POST', path: '/build', query, upload }, signal);
+  for await (const chunk of answer) report.push(chunk);
   report.end();
-  const made = report.made().at(-1);
-  if (made !== undefined)
-    await client.call({ method: 'DELETE', path: `/images/${made}`, query: { force: true } }, signal);
-  if (!lines.includes('PROBE-DONE')) return 'a step of a build did not run';
-  if (lines.includes('PROBE-SOCKET')) return 'a step of a build finds the socket of an engine';
-  const bounding = /CapBnd:\s*([0-9a-f]+)/.exec(lines.join('\n'))?.[1];
+  await removeImage(client, probeImage, signal, true);
+  // The command itself is printed, too.
+  const printed = lines.filter((line) => !line.includes('echo'));
+  if (!printed.some((line) => line.includes('PROBE-DONE'))) return 'a step of a build did not run';
+  if (printed.some((line) => line.includes('PROBE-SOCKET'))) return 'a step of a build finds the socket of an engine';
+  const bounding = /CapBnd:\s*([0-9a-f]+)/.exec(printed.join('\n'))?.[1];
   const mayForge = bounding === undefined || (BigInt(`0x${bounding}`) & rawSockets) !== 0n;
   return mayForge ? 'a step of a build may make raw sockets (CAP_NET_RAW)' : undefined;
 }

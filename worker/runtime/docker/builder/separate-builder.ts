@@ -214,12 +214,12 @@ async function pulled(deps: SeparateBuilderDeps, signal: AbortSignal): Promise<v
 function engineOf(deps: SeparateBuilderDeps, { lending }: Entry, { client }: RunningBuilder): BuildEngine {
   const { engine, owner, logger } = deps;
   return {
-    kind: 'classic',
+    kind: 'buildkit',
     keepsLayers: true,
     client,
     leftovers: createBuildLeftovers(client, owner, logger),
     // Its own one, whose members do not reach each other; beyond it lies the user's network of builds.
-    network: async () => 'bridge',
+    network: async () => 'default',
     bringBase: async (image, onOutput, signal) => {
       const release = await lending.acquire(signal);
       try {
