@@ -34,6 +34,7 @@ WORKER_TOKEN=$worker
 ORCHESTRATOR_LISTEN=127.0.0.1:8000
 
 # COMPOSE_FILE=compose.yml:compose.tls.yml
+# For bots of people you do not know, add :compose.strangers.yml (docs/DEPLOY.md, "Strangers").
 # TLS_FOLDER=/etc/bot-runner/tls
 # PUBLIC_NAME=bots.example.org
 

@@ -16,7 +16,14 @@ export const projectName = 'avtomatika';
 
 /** What of the checkout an operator's commands touch. */
 const copied = [
-  ...['compose.yml', 'compose.services.yml', 'compose.tls.yml', 'compose.worker.yml', 'docker-compose.bot-runner.yml'],
+  ...[
+    'compose.yml',
+    'compose.services.yml',
+    'compose.tls.yml',
+    'compose.strangers.yml',
+    'compose.worker.yml',
+    'docker-compose.bot-runner.yml',
+  ],
   ...['Dockerfile', '.dockerignore', '.env.development', 'package.json', 'package-lock.json', 'scripts/make-tokens.sh'],
   ...['common', 'gen', 'orchestrator', 'worker', 'examples/bots'],
 ];
