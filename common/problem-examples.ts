@@ -66,6 +66,7 @@ export const problemExamples: Readonly<Record<ProblemCode, Json>> = {
   UNSUPPORTED_MEDIA_TYPE: { headers: { 'Content-Type': 'application/json' } },
   IDEMPOTENCY_CONFLICT: 'Idempotency-Key: 8e03978e-40d5-43dd-bc93-6894a57f9324',
   TOKEN_IN_USE: examples.takeover,
+  TOKEN_NOT_MOVED: examples.moveToken,
   PAYLOAD_TOO_LARGE: 'avtomatika-bot start my-bot --simple my_bot/',
   ARCHIVE_TOO_LARGE: examples.git,
   QUOTA_EXCEEDED: examples.stop,

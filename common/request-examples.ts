@@ -54,6 +54,13 @@ export const examples = {
     code: "print('hello')",
     on: { zone: 'eu' },
   }),
+  moveToken: job({
+    action: 'start',
+    bot_id: 'my-bot',
+    deployment_mode: 'simple',
+    code: 'import os\nTOKEN = os.environ["BOT_TOKEN"]',
+    env_vars: { BOT_TOKEN: '123:ABC' },
+  }),
   takeover: job({
     action: 'start',
     bot_id: 'my-bot',

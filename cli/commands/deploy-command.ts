@@ -33,6 +33,7 @@ export interface DeployRequest {
   /** An orchestrator of 0.1.0 drops the environment without it. */
   readonly keepEnv: boolean;
   readonly takeover: boolean;
+  readonly moveToken: boolean;
   readonly replaceEnv: boolean;
   readonly reset?: MessageInitShape<typeof SpecResetSchema>;
 }
@@ -139,6 +140,10 @@ export abstract class DeployCommand extends TimedJobCommand {
   takeover = Option.Boolean('--takeover', false, {
     description: 'Take the Telegram token over from the bot that has it; that bot is stopped once this one is built.',
   });
+  moveToken = Option.Boolean('--move-token', false, {
+    description:
+      'Move the Telegram token that is in the code into the environment: the code that is sent reads the variable instead.',
+  });
   yes = Option.Boolean('-y,--yes', false, {
     description: 'Do not ask before leaving out files the bot was sent before.',
   });
@@ -242,6 +247,7 @@ export abstract class DeployCommand extends TimedJobCommand {
       },
       keepEnv: !isEnvGiven(this) && !this.replaceEnv,
       takeover: this.takeover,
+      moveToken: this.moveToken,
       replaceEnv: this.replaceEnv,
       ...this.reset(plan),
     };

@@ -33,6 +33,7 @@ export class StartCommand extends DeployCommand {
       ['A git repository', 'avtomatika-bot start my-bot --git https://github.com/user/telegram-bot.git --branch main'],
       ['A ready image', 'avtomatika-bot start my-bot --image ghcr.io/user/bot:1.0 --cpus 0.5'],
       ['Give up after two minutes', 'avtomatika-bot start my-bot --simple bot.py --timeout 2m'],
+      ['With the token moved out of the code', 'avtomatika-bot start my-bot --simple bot.py --move-token'],
       ['On a worker with these labels', 'avtomatika-bot start my-bot --simple bot.py --on zone=eu --on gpu=yes'],
     ],
   });

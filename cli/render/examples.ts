@@ -51,6 +51,7 @@ export const commandExamples: Readonly<Partial<Record<ProblemCode, string>>> = {
   JOB_NOT_FOUND: 'avtomatika-bot events',
   WORKER_NOT_FOUND: 'avtomatika-bot worker list',
   ARTIFACT_NOT_FOUND: start,
+  TOKEN_NOT_MOVED: start,
   TOKEN_IN_USE: 'avtomatika-bot start my-bot --simple bot.py -e BOT_TOKEN=123:ABC --takeover',
   PAYLOAD_TOO_LARGE: folder,
   ARCHIVE_TOO_LARGE: custom,

@@ -7,6 +7,7 @@ import { isProblemCode, type ProblemCode } from '#common/problem-codes.ts';
 /** The command-line counterparts of request fields; the longest match comes first. */
 const fieldWords: readonly (readonly [string, string])[] = [
   ['"takeover": true', '--takeover'],
+  ['"move_token": true', '--move-token'],
   ['"leave_data": true', '--leave-data'],
   ['"replace_env": true', '--replace-env'],
   ['"read_only": true', '--read-only'],

@@ -34,7 +34,14 @@ export function renderStarted(job: Job, style: Style): RenderedJob {
     ['Stop', status === 'exited' ? undefined : `avtomatika-bot stop ${bot}`],
   ]);
   const lastLines = stopped ? (linesOf(result['last_lines']) ?? []) : [];
-  const lines = [title, ...lastLines.map((line) => `  | ${plainOutput(line)}`), ...noticesOf(result), facts];
+  const lines = [
+    title,
+    ...lastLines.map((line) => `  | ${plainOutput(line)}`),
+    ...noticesOf(result),
+    ...movedOf(result),
+    ...warningsOf(result),
+    facts,
+  ];
   return { exitCode: status === 'crash_loop' ? exitCodes.unhealthy : exitCodes.done, text: lines.join('\n') };
 }
 
@@ -84,6 +91,18 @@ export function renderDeleted(job: Job, style: Style, purge = false): RenderedJo
 /** What the worker reports in addition to the success. */
 const noticesOf = (result: JsonObject): readonly string[] =>
   (linesOf(result['notices']) ?? []).map((notice) => `  Note: ${escapeControls(notice)}`);
+
+/** What --move-token has changed in what was sent. The files that it was sent from are not touched. */
+function movedOf(result: JsonObject): readonly string[] {
+  const moved = linesOf(result['moved']) ?? [];
+  if (moved.length === 0) return [];
+  const own = 'your own files are as they were: change them in the same way';
+  return [...moved, own].map((line) => `  Token: ${escapeControls(line)}`);
+}
+
+/** What was found in the source. */
+const warningsOf = (result: JsonObject): readonly string[] =>
+  (linesOf(result['warnings']) ?? []).map((warning) => `  Warning: ${escapeControls(warning)}`);
 
 /** The job's result with its ids, or its acceptance. */
 export const jobResultJson = (job: Job): JsonObject => ({

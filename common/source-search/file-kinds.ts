@@ -97,7 +97,7 @@ export function kindOf(path: string): FileKind | undefined {
 }
 
 /** Whether it is a file of NAME=VALUE lines that libraries load into the environment. */
-function isEnvFile(path: string): boolean {
+export function isEnvFile(path: string): boolean {
   const name = path.toLowerCase().slice(path.lastIndexOf('/') + 1);
   return name === '.env' || name.startsWith('.env.');
 }

@@ -31,7 +31,7 @@ export function warningsOf(findings: readonly Finding[], mayMove: boolean): read
 }
 
 /** "bot.py:3, bot.py:9 and notes.md:1": some places, as many as people read. */
-function placesText(places: readonly Pick<Finding, 'file' | 'line'>[]): string {
+export function placesText(places: readonly Pick<Finding, 'file' | 'line'>[]): string {
   const named = places.slice(0, namedMax).map(({ file, line }) => `${nameOf(file)}:${line}`);
   return `${named.join(', ')}${places.length > namedMax ? ' and other places' : ''}`;
 }

@@ -42,7 +42,7 @@ const overlap = shapeLengthMax;
  */
 const tokenPattern = /(?:(?<![A-Za-z0-9_-])|(?<=\\[nrt]))(?:bot)?([0-9]{6,12}:[A-Za-z0-9_-]{30,64})(?![A-Za-z0-9_-])/g;
 
-interface TokenPlace {
+export interface TokenPlace {
   readonly token: string;
   /** Of the token itself. */
   readonly start: number;
@@ -52,7 +52,7 @@ interface TokenPlace {
 }
 
 /** The Telegram tokens in a text, but for those of Telegram's documentation. */
-function* telegramTokensIn(text: string): Generator<TokenPlace> {
+export function* telegramTokensIn(text: string): Generator<TokenPlace> {
   for (const { index: from, 0: match, 1: token = '' } of text.matchAll(tokenPattern)) {
     const end = from + match.length;
     if (!documentationTokens.has(token)) yield { token, start: end - token.length, end, from };

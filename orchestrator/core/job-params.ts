@@ -19,6 +19,8 @@ export interface DeployParams {
   readonly change: SpecChange;
   /** The bots that were stopped for it so far. */
   readonly stopped: readonly StoppedHolder[];
+  /** What was changed in the source to move its Telegram token into the environment, a line each. */
+  readonly moved: readonly string[];
   /** What its user should know of the source, a line each. */
   readonly warnings: readonly string[];
   /** Whether its bot was given the tokens after those had released them: from then on it may run. */
@@ -47,6 +49,7 @@ export const deployParams = ({ takeover = false, change = noChange }: Partial<De
   takeover,
   change,
   stopped: [],
+  moved: [],
   warnings: [],
   gotTokens: false,
 });
@@ -67,6 +70,7 @@ export function parseJobInput(action: string, stored: JsonObject): JobInput {
           takeover: stored['takeover'] === true || Array.isArray(stored['after']),
           change: parseChange(stored['change']),
           stopped: listOf(stored['stopped_for_it']).flatMap(parseHolder),
+          moved: namesOf(stored['moved']),
           warnings: namesOf(stored['warnings']),
           gotTokens: stored['got_tokens'] === true,
         },
@@ -93,11 +97,12 @@ export function storedParams({ action, params }: JobInput): JsonObject {
   switch (action) {
     case 'start':
     case 'update': {
-      const { takeover, change, stopped, warnings, gotTokens } = params;
+      const { takeover, change, stopped, moved, warnings, gotTokens } = params;
       return {
         ...(takeover ? { takeover } : {}),
         ...(isNoChange(change) ? {} : { change: { replaceEnv: change.replaceEnv, reset: { ...change.reset } } }),
         ...(stopped.length > 0 ? { stopped_for_it: stopped.map((holder) => ({ ...holder })) } : {}),
+        ...(moved.length > 0 ? { moved } : {}),
         ...(warnings.length > 0 ? { warnings } : {}),
         ...(gotTokens ? { got_tokens: true } : {}),
       };

@@ -114,6 +114,7 @@ function deployedResult(job: JobRecord, bot: BotRecord, outcome: TaskSucceeded):
     container_name: observed.containerName ?? null,
     started_at: rfc3339OrNull(observed.startedAt),
     ...noticesOf(outcome),
+    ...movedBy(job),
     ...warningsOf(job, outcome),
     ...(unhealthy === undefined
       ? {}
@@ -134,6 +135,12 @@ function diagnosisOf({ observed }: BotRecord): string {
     ? said
     : 'killed because it exceeded its memory limit; give it more with --memory';
 }
+
+/** What was changed in the source for it. */
+const movedBy = (job: JobRecord): JsonObject =>
+  (job.action === 'start' || job.action === 'update') && job.params.moved.length > 0
+    ? { moved: job.params.moved.slice(0, warningsMax).map((line) => line.slice(0, noticeLengthMax)) }
+    : {};
 
 /** What the user should know of the source: from the search when it was stored, or from the worker that has fetched it. */
 function warningsOf(job: JobRecord, { warnings: found }: TaskSucceeded): JsonObject {

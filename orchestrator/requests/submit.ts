@@ -1,4 +1,5 @@
 /** The one way in: from a request of any door to an accepted job. */
+import type { Clock } from '#common/clock.ts';
 import type { Json } from '#common/json.ts';
 import { ProblemError, problem, refuse, unwrap } from '#common/problem.ts';
 import type { Secret } from '#common/secret.ts';
@@ -8,11 +9,15 @@ import type { BotRequest, Bounds } from '../core/validate/bot-request.ts';
 import { validateBotRequest } from '../core/validate/validate-bot-request.ts';
 import type { NewJob } from '../engine/accept.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { Store } from '../store/store.ts';
 import { prepareDeployment } from './deployment.ts';
+import { type Moved, moveToken } from './move-token/apply.ts';
 
 export interface SubmitDeps {
   readonly engine: Engine;
   readonly sealKey: Secret<Uint8Array>;
+  readonly store: Store;
+  readonly clock: Clock;
   readonly bounds: Bounds;
 }
 
@@ -32,7 +37,7 @@ export async function submitJob(deps: SubmitDeps, userId: string, request: JobRe
 
 /** What the engine is given for a request; a promise only where there is a source to pack. Throws or rejects with ProblemError. */
 export function prepareJob(
-  { bounds, sealKey }: Pick<SubmitDeps, 'bounds' | 'sealKey'>,
+  deps: Omit<SubmitDeps, 'engine'>,
   userId: string,
   { blueprint, data, idempotency, absentFails = false }: JobRequest,
 ): NewJob | Promise<NewJob> {
@@ -53,7 +58,7 @@ export function prepareJob(
   if (blueprint !== 'bot_runner') {
     refuse('INVALID_BLUEPRINT', 'Unknown blueprint.', { details: { field: 'blueprint' } });
   }
-  return prepareBotRequest(sealKey, userId, unwrap(validateBotRequest(data, bounds)), idempotency, absentFails);
+  return prepareBotRequest(deps, userId, unwrap(validateBotRequest(data, deps.bounds)), idempotency, absentFails);
 }
 
 /** The data of a test_workflow job: {input}, any JSON of moderate size. */
@@ -73,16 +78,16 @@ const maxInputLength = 64 * 1024;
 
 /** A checked bot_runner request. */
 export async function submitBotRequest(
-  { engine, sealKey }: SubmitDeps,
+  deps: SubmitDeps,
   userId: string,
   request: BotRequest,
   idempotency: NewJob['idempotency'],
 ): Promise<JobRecord> {
-  return engine.createJob(await prepareBotRequest(sealKey, userId, request, idempotency));
+  return deps.engine.createJob(await prepareBotRequest(deps, userId, request, idempotency));
 }
 
 function prepareBotRequest(
-  sealKey: Secret<Uint8Array>,
+  deps: Omit<SubmitDeps, 'engine'>,
   userId: string,
   request: BotRequest,
   idempotency: NewJob['idempotency'],
@@ -97,14 +102,14 @@ function prepareBotRequest(
   switch (request.action) {
     case 'start':
     case 'update': {
-      const { action } = request;
-      const params = deployParams(request);
-      return prepareDeployment(sealKey, request.deployment).then(({ artifact, ...spec }) => ({
-        ...base,
-        spec,
-        input: { action, params },
-        ...(artifact === undefined ? {} : { artifact }),
-      }));
+      const prepare = async ({ deployment, changes }: Moved) => {
+        const { artifact, ...spec } = await prepareDeployment(deps.sealKey, deployment);
+        const input = { action: request.action, params: { ...deployParams(request), moved: changes } };
+        return { ...base, spec, input, ...(artifact === undefined ? {} : { artifact }) };
+      };
+      return request.moveToken
+        ? moveToken(deps, userId, request).then(prepare)
+        : prepare({ deployment: request.deployment, changes: [] });
     }
     case 'delete':
       return { ...base, input: { action: 'delete', params: { purge: request.purge } } };

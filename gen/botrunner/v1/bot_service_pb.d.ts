@@ -122,6 +122,15 @@ export declare type StartBotRequest = Message<"botrunner.v1.StartBotRequest"> & 
    * @generated from field: botrunner.v1.SpecReset reset = 5;
    */
   reset?: SpecReset | undefined;
+
+  /**
+   * Moves the Telegram token that is in the source into the environment before the source is stored: the code reads the variable
+   * BOT_TOKEN instead, a line of a .env file goes and names the variable. Refused with TOKEN_NOT_MOVED where that cannot be done for
+   * certain. For sources that are uploaded.
+   *
+   * @generated from field: bool move_token = 20;
+   */
+  moveToken: boolean;
 };
 
 /**
@@ -254,6 +263,13 @@ export declare type UpdateBotRequest = Message<"botrunner.v1.UpdateBotRequest"> 
    * @generated from field: botrunner.v1.SpecReset reset = 6;
    */
   reset?: SpecReset | undefined;
+
+  /**
+   * As in StartBotRequest.
+   *
+   * @generated from field: bool move_token = 20;
+   */
+  moveToken: boolean;
 };
 
 /**

@@ -643,6 +643,13 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_SAFETY_CHECK_FAILED = 95;
    */
   SAFETY_CHECK_FAILED = 95,
+
+  /**
+   * With move_token, the Telegram token in the source could not be moved into the environment for certain. Details: places.
+   *
+   * @generated from enum value: ERROR_REASON_TOKEN_NOT_MOVED = 97;
+   */
+  TOKEN_NOT_MOVED = 97,
 }
 
 /**

@@ -126,12 +126,16 @@ export const noChange: SpecChange = {
 };
 
 export type BotRequest =
-  /** `takeover`: a bot that has the Telegram token of this one is stopped. `change` says something where a bot runs. */
+  /**
+   * `takeover`: a bot that has the Telegram token of this one is stopped. `moveToken`: one in the source is moved into the environment.
+   * `change` says something where a bot runs.
+   */
   | {
       readonly action: 'start' | 'update';
       readonly botId: string;
       readonly deployment: Deployment;
       readonly takeover: boolean;
+      readonly moveToken: boolean;
       readonly change: SpecChange;
     }
   | { readonly action: 'stop' | 'status' | 'restart'; readonly botId: string }

@@ -189,11 +189,15 @@ export function validateBotRequest(data: unknown, bounds: Bounds = defaultBounds
       const takeoverHint = 'Write "takeover": true to stop the bot that has the Telegram token.';
       const takeover = parseFlag(safe, 'takeover', takeoverHint, examples.takeover);
       if (!takeover.ok) return takeover;
+      const moveHint = 'Write "move_token": true to move the Telegram token out of the source into the environment.';
+      const moveToken = parseFlag(safe, 'move_token', moveHint, examples.moveToken);
+      if (!moveToken.ok) return moveToken;
       return ok({
         action: action.value,
         botId: botId.value,
         deployment: deployment.value,
         takeover: takeover.value,
+        moveToken: moveToken.value,
         change,
       });
     }

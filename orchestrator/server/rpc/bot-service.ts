@@ -52,7 +52,12 @@ async function streamLogs(
 }
 
 /** Nothing where nothing is said, so that a request of an older client stays the same request. */
-const changeBody = ({ replaceEnv, reset }: Pick<UpdateBotRequest, 'replaceEnv' | 'reset'>) => ({
+const changeBody = ({
+  replaceEnv,
+  reset,
+  moveToken,
+}: Pick<UpdateBotRequest, 'replaceEnv' | 'reset' | 'moveToken'>) => ({
+  ...(moveToken ? { moveToken } : {}),
   ...(replaceEnv ? { replaceEnv } : {}),
   ...(reset === undefined ? {} : { reset: toJson(SpecResetSchema, reset) }),
 });
@@ -64,6 +69,7 @@ const startRequest = (message: StartBotRequest, bounds: Bounds): DeployRequest =
   botId: unwrap(parseBotId(message.botId)),
   deployment: unwrap(parseSpec(message.spec, bounds)),
   takeover: message.takeover,
+  moveToken: message.moveToken,
   change: unwrap(readChange(message)),
 });
 
@@ -82,6 +88,7 @@ function updateRequest(message: UpdateBotRequest, bounds: Bounds): DeployRequest
     botId: unwrap(parseBotId(message.botId)),
     deployment: unwrap(parseSpec(spec, bounds)),
     takeover: message.takeover,
+    moveToken: message.moveToken,
     change: unwrap(readChange(message)),
   };
 }

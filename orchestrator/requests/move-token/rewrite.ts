@@ -1,0 +1,200 @@
+/**
+ * One file without the token that is in it: the code reads a variable instead, a line of a .env file goes. Only where it is certain that
+ * the rest means what it meant before; everything else is for its author to change. Pure but for the parser.
+ */
+import { stripTypeScriptTypes } from 'node:module';
+import { isEnvFile } from '#common/source-search/file-kinds.ts';
+import { telegramTokensIn } from '#common/source-search/search.ts';
+import { javaScriptSpans, type Lexeme, pythonSpans } from './literals.ts';
+
+export interface Rewritten {
+  readonly text: string;
+  /** For people, one line each; without the token. */
+  readonly changes: readonly string[];
+}
+
+/** Why it is left to its author. */
+export interface NotRewritten {
+  readonly line: number;
+  readonly why: string;
+}
+
+export type Rewriting = Rewritten | NotRewritten;
+
+export const isRewritten = (rewriting: Rewriting): rewriting is Rewritten => 'text' in rewriting;
+
+/** A parser looks at it twice, which holds the event loop. */
+export const rewrittenMaxBytes = 128 * 1024;
+
+type Language = 'python' | 'javascript' | 'typescript' | 'env';
+
+const endings: Readonly<Record<string, Language>> = {
+  py: 'python',
+  pyw: 'python',
+  js: 'javascript',
+  mjs: 'javascript',
+  cjs: 'javascript',
+  ts: 'typescript',
+  mts: 'typescript',
+  cts: 'typescript',
+};
+
+const languageOf = (path: string): Language | undefined =>
+  isEnvFile(path) ? 'env' : endings[path.slice(path.lastIndexOf('.') + 1).toLowerCase()];
+
+interface Work {
+  readonly path: string;
+  /** The bytes of the file, one character each. */
+  readonly text: string;
+  readonly token: string;
+  readonly variable: string;
+}
+
+export function rewrite(work: Work): Rewriting {
+  const { path, text, token } = work;
+  const language = languageOf(path);
+  const first = placesIn(text, token)[0]?.start ?? 0;
+  if (language === undefined)
+    return { line: lineOf(text, first), why: 'it is neither Python, JavaScript nor a .env file' };
+  if (text.length > rewrittenMaxBytes) return { line: lineOf(text, first), why: 'the file is too large' };
+  return language === 'env' ? rewriteEnv(work) : rewriteCode(work, language);
+}
+
+const placesIn = (text: string, token: string) => [...telegramTokensIn(text)].filter((place) => place.token === token);
+
+const lineOf = (text: string, at: number): number => text.slice(0, at).split('\n').length;
+
+const envLine = /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(["']?)([^"'\s#]*)\2\s*(?:\s#.*)?$/;
+
+/** The variables of a .env file that have the token. */
+export function envVariables(text: string, token: string): readonly string[] {
+  const names = text.split('\n').flatMap((line) => {
+    const [, name = '', , value] = envLine.exec(line.replace(/\r$/, '')) ?? [];
+    return value === token ? [name] : [];
+  });
+  return [...new Set(names)];
+}
+
+function rewriteEnv({ path, text, token, variable }: Work): Rewriting {
+  const changes: string[] = [];
+  const kept: string[] = [];
+  for (const [index, line] of text.split('\n').entries()) {
+    const [, name = '', , value] = envLine.exec(line.replace(/\r$/, '')) ?? [];
+    if (value === token) {
+      changes.push(`${path}:${index + 1}: the line of ${name} was removed`);
+      continue;
+    }
+    if (!line.includes(token)) kept.push(line);
+    else if (/^\s*#/.test(line)) kept.push(line.replaceAll(token, variable));
+    else return { line: index + 1, why: 'it is only a part of the value' };
+  }
+  return { text: kept.join('\n'), changes };
+}
+
+function rewriteCode({ path, text, token, variable }: Work, language: Exclude<Language, 'env'>): Rewriting {
+  const isPython = language === 'python';
+  const spans = isPython ? pythonSpans(text) : javaScriptSpans(text);
+  const reading = isPython
+    ? `os.environ["${variable}"]`
+    : `process.env.${variable}${language === 'typescript' ? '!' : ''}`;
+  const changes: string[] = [];
+  let made = '';
+  let from = 0;
+  let at = 0;
+  for (const place of placesIn(text, token)) {
+    while ((spans[at]?.end ?? text.length) <= place.start) at += 1;
+    const span = spans[at];
+    const line = lineOf(text, place.start);
+    if (span === undefined || span.start > place.start) return { line, why: 'it is not in a string' };
+    if (span.kind === 'comment') {
+      made += text.slice(from, place.start) + variable;
+      from = place.end;
+      continue;
+    }
+    const why = whyNot(text, spans, at, token, isPython);
+    if (why !== undefined) return { line, why };
+    made += text.slice(from, span.start) + reading;
+    from = span.end;
+    changes.push(`${path}:${line}: the token is now ${reading}`);
+  }
+  made += text.slice(from);
+  if (isPython && changes.length > 0) {
+    const imported = withOs(made);
+    if (imported === undefined) return { line: 1, why: 'the name "os" means something else in it' };
+    if (imported.line > 0) changes.push(`${path}:${imported.line}: import os was added`);
+    made = imported.text;
+  }
+  if (!isPython && !(parses(text) && parses(made))) return { line: 1, why: 'the file cannot be read as JavaScript' };
+  return { text: made, changes };
+}
+
+/** Why the literal cannot be replaced by an expression; undefined when it can. */
+function whyNot(
+  text: string,
+  spans: readonly Lexeme[],
+  at: number,
+  token: string,
+  isPython: boolean,
+): string | undefined {
+  const span = spans[at];
+  if (span?.kind !== 'plain' || span.content !== token) return 'it is only a part of a text';
+  const gap = isPython ? /^(?:[\s\\]|#[^\n]*\n)*$/ : /^\s*$/;
+  const touches = (one: Lexeme | undefined, other: Lexeme | undefined) =>
+    one !== undefined &&
+    other !== undefined &&
+    one.kind !== 'comment' &&
+    other.kind !== 'comment' &&
+    gap.test(text.slice(one.end, other.start));
+  const strings = spans.filter(({ kind }) => kind !== 'comment');
+  const index = strings.indexOf(span);
+  if (touches(strings[index - 1], span) || touches(span, strings[index + 1])) return 'another text stands beside it';
+  const before = text.slice(Math.max(0, span.start - 40), span.start);
+  const after = text.slice(span.end, span.end + 40).trimStart();
+  if (isPython) return /\b(?:case|import|from)\s+$/.test(before) ? 'no variable may stand there' : undefined;
+  const isKey = /[{,]\s*$/.test(before) && /^[:(]/.test(after);
+  return isKey || /\b(?:import|from)\s*\(?\s*$/.test(before) ? 'no variable may stand there' : undefined;
+}
+
+function parses(text: string): boolean {
+  try {
+    stripTypeScriptTypes(Buffer.from(text, 'latin1').toString('utf8'));
+    return true;
+  } catch {
+    // Node.js says of a syntax error only by throwing.
+    return false;
+  }
+}
+
+/** With `import os` where modules begin, unless it is there; `line`: where it was added, else 0. */
+function withOs(text: string): { readonly text: string; readonly line: number } | undefined {
+  if (/\b(?:as[ \t]+os|def[ \t]+os|class[ \t]+os)\b|^[ \t]*os[ \t]*(?::[^=\n]*)?=(?!=)/m.test(text)) return undefined;
+  const spans = pythonSpans(text);
+  const isCode = (at: number) => !spans.some(({ start, end }) => start <= at && at < end);
+  const use = text.indexOf('os.environ[');
+  const there = [
+    ...text.matchAll(/^import[ \t]+(?:[\w.]+(?:[ \t]+as[ \t]+\w+)?[ \t]*,[ \t]*)*os[ \t]*(?:[,;#\r\n]|$)/gm),
+  ];
+  if (there.some(({ index }) => isCode(index) && index < use)) return { text, line: 0 };
+  let at = 0;
+  let next = 0;
+  // What may stand before it: comments, the text about the module, imports from the future.
+  for (let end = 0; at < text.length; at = end) {
+    while ((spans[next]?.end ?? text.length) <= at) next += 1;
+    const span = spans[next];
+    const isAbout = span?.start === at && span.kind !== 'comment';
+    const lineEnd = text.indexOf('\n', isAbout ? span.end : at);
+    end = lineEnd < 0 ? text.length : lineEnd + 1;
+    const line = text.slice(isAbout ? span.end : at, end).trimEnd();
+    const mayStand = isAbout
+      ? /^(?:\s*#.*)?$/
+      : /^(?:\u00ef\u00bb\u00bf)?\s*(?:#.*|from[ \t]+__future__[ \t]+import[^(\\;]*)?$/;
+    if (!mayStand.test(line)) break;
+  }
+  const newLine = text.includes('\r\n') ? '\r\n' : '\n';
+  const head = text.slice(0, at);
+  const gap = head === '' || head.endsWith('\n') ? '' : newLine;
+  return {
+    text: `${head}${gap}import os${newLine}${text.slice(at)}`,
+    line: head.split('\n').length + (gap === '' ? 0 : 1),
+  };
+}
