@@ -11,6 +11,7 @@ import { silentLogger } from '#common/log.ts';
 import { Secret } from '#common/secret.ts';
 import { systemResolve } from '../../../worker/fetch/fetched.ts';
 import type { ContainerRuntime } from '../../../worker/runtime/container-runtime.ts';
+import type { BuilderOptions } from '../../../worker/runtime/docker/builder/make-builders.ts';
 import { createDockerRuntime } from '../../../worker/runtime/docker/docker-runtime.ts';
 import { parseEgress } from '../../../worker/runtime/docker/egress/egress-setting.ts';
 import { parsePlace } from '../../../worker/runtime/docker/egress/places.ts';
@@ -20,6 +21,7 @@ import { createPrivateImages } from '../../../worker/state/private-images.ts';
 import { fetchFileWith, rawEngine, removeNetworks } from '../../contract/docker-harness.ts';
 import { botPlan, patience, readAll, textsOf, untilExited } from '../../contract/harness.ts';
 import { buildContext } from '../../contract/images.ts';
+import { builderImageName } from '../../kit/builder-image.ts';
 import { type NetworkWorld, startNetworkWorld, world } from '../../kit/network-world.ts';
 import { debianPackages } from '../../kit/private-engine/debian-packages.ts';
 import { callEngine } from '../../kit/private-engine/engine-api.ts';
@@ -67,7 +69,7 @@ describe.skipIf(reason)('what bots and builds reach', { timeout: 120_000 }, () =
   const places = (...texts: readonly string[]) => texts.flatMap((text) => parsePlace(text) ?? []);
   const runtime = (
     egress: string | undefined,
-    choice: { logger?: Logger; programs?: NodeJS.ProcessEnv } = {},
+    choice: { logger?: Logger; programs?: NodeJS.ProcessEnv; builder?: BuilderOptions } = {},
   ): ContainerRuntime =>
     createDockerRuntime({
       dockerHost: docker.host,
@@ -88,6 +90,7 @@ describe.skipIf(reason)('what bots and builds reach', { timeout: 120_000 }, () =
       privateImages: createPrivateImages({}, async () => {}),
       baseImages: { python: 'python:3.11-slim', node: 'node:24-slim' },
       buildSettings: {},
+      builder: choice.builder,
       workerId,
       signingKey: new Secret<Uint8Array>(new Uint8Array(32).fill(5)),
       clock,
@@ -180,6 +183,20 @@ describe.skipIf(reason)('what bots and builds reach', { timeout: 120_000 }, () =
     await bot(closed, {});
     expect(lines.some((line) => /^warn the firewall refused a connection/.test(line))).toBe(true);
     expect(fields).toContainEqual({ user: userId, place: `${world.lan}:6379` });
+  });
+
+  it('the same from the steps of a builder of the user’s own', async () => {
+    const limits = { memoryBytes: 256 * 1024 * 1024, cpuMillis: 2000, diskBytes: 1024 * 1024 * 1024 };
+    const builder = { setting: 'separate', image: builderImageName, limits, lent: [proberImage] } as const;
+    const closed = runtime('internet', { builder });
+    try {
+      const probes = { ...outside, ...(await hosts(closed)), engine: '198.18.0.1:2375' };
+      const all = Object.fromEntries(Object.keys(probes).map((name) => [name, refused]));
+      const expected = { https: 'reached', http: 'reached', 'its-website': 'reached', 'lan-redis': 'reached' };
+      expect(await build(closed, probes)).toEqual({ ...all, ...expected, engine: 'no Connection refused' });
+    } finally {
+      await closed.shutdown(30_000);
+    }
   });
 
   it('with EGRESS=allow: what is in the list, even private addresses and mail servers, and nothing else', async () => {

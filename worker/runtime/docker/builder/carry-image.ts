@@ -9,6 +9,7 @@ import { PassThrough, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { extract, type Header, type Pack, pack } from 'tar-stream';
+import { orAbort } from '#common/waiting/abort.ts';
 import { type JsonRecord, list, record, text } from '../answers.ts';
 import type { EngineClient } from '../engine-client.ts';
 import { EngineRefusal, sortedError } from '../engine-errors.ts';
@@ -28,23 +29,20 @@ export async function carryImage(
   const both = AbortSignal.any([signal, broken.signal]);
   const saved = await from.stream({ method: 'GET', path: `/images/${encodeURIComponent(image)}/get` }, both);
   const upload = new PassThrough();
-  const sifting = sift(saved, upload, names).catch((error: unknown) => {
-    broken.abort(error);
-    throw error;
-  });
+  // Destroyed with a reason, it must not end the process where nobody reads it any more.
+  upload.on('error', () => {});
+  const sifting = sift(saved, upload, names).catch((error: unknown) => broken.abort(error));
   try {
     const load = { method: 'POST', path: '/images/load', query: { quiet: true }, upload } as const;
-    const answer = await to.stream(load, both);
-    const loaded = loadedId((await buffer(answer)).toString());
+    const answer = await orAbort(both, to.stream(load, both));
+    const loaded = loadedId((await orAbort(both, buffer(answer))).toString());
     await sifting;
+    both.throwIfAborted();
     return loaded;
   } catch (error) {
+    // Whatever went wrong first is the reason: the rest follows from it.
     broken.abort(error);
-    const reason = await sifting.then(
-      () => error,
-      (failure: unknown) => failure,
-    );
-    throw sortedError(reason, 'POST /images/load', signal);
+    throw sortedError(broken.signal.reason, 'POST /images/load', signal);
   } finally {
     saved.destroy();
     upload.destroy();
@@ -112,10 +110,17 @@ async function sift(saved: Readable, upload: PassThrough, names: readonly string
     sifted.finalize();
   };
   const work = packing().catch((error: unknown) => {
-    sifted.destroy(error as Error); // tar-stream and the lines above throw nothing else
+    const reason = error as Error; // tar-stream and the lines above throw nothing else
+    for (const stream of [saved, sifted, upload]) stream.destroy(reason);
     throw error;
   });
-  await Promise.all([pipeline(saved, entries), pipeline(Readable.from(sifted, { objectMode: false }), upload), work]);
+  const ends = await Promise.allSettled([
+    work,
+    pipeline(saved, entries),
+    pipeline(Readable.from(sifted, { objectMode: false }), upload),
+  ]);
+  // Of several failures the first here is the cause of the others.
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
 }
 
 const entryOf = (sifted: Pack, header: Header) => sifted.entry({ ...header, mode: 0o644, uid: 0, gid: 0 });
