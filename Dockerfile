@@ -7,7 +7,7 @@
 # by build arguments, which stay in the stage that uses them and are in no history of the images.
 
 ARG NODE_IMAGE=node:24-slim
-# One that has git and nft already saves the build of the worker its way to a Debian mirror.
+# One that has git and nft (and e2fsprogs, for DISK_LIMITS=sized) already saves the build of the worker its way to a Debian mirror.
 ARG WORKER_BASE_IMAGE=node:24-slim
 
 # What the programs import, without the tools of development: Node runs TypeScript as it is.
@@ -35,10 +35,10 @@ CMD ["node", "orchestrator/main.ts"]
 
 FROM ${WORKER_BASE_IMAGE} AS worker
 WORKDIR /opt/bot-runner
-# git fetches the repositories of bots; nft makes the firewall around them, in a container of this image.
+# git fetches the repositories of bots; nft makes the firewall around them, and e2fsprogs their file systems, in containers of this image.
 RUN { command -v git && command -v nft; } > /dev/null || { \
       apt-get update && \
-      apt-get install --yes --no-install-recommends ca-certificates git nftables && \
+      apt-get install --yes --no-install-recommends ca-certificates e2fsprogs git mount nftables && \
       rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log; \
     }
 RUN mkdir /data && chmod 700 /data

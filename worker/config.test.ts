@@ -147,6 +147,9 @@ describe("the worker's settings", () => {
     ['CONTAINER_MEMORY_LIMIT', 'lots'],
     ['CONTAINER_CPU_LIMIT', '0'],
     ['CONTAINER_CPU_LIMIT', '-1'],
+    ['DISK_LIMITS', 'quota'],
+    ['BOT_DISK_LIMIT', '1'],
+    ['ENGINE_DISK_RESERVE', '-1g'],
     ['BOT_LOG_MAX_SIZE', '1m'],
     ['BOT_LOG_MAX_SIZE', 'much'],
     ['BOT_LOG_MAX_AGE', '7'],
@@ -158,6 +161,14 @@ describe("the worker's settings", () => {
     expect(others).toEqual([]);
     expect(mistake).toMatch(new RegExp(`^${name} `));
     if (value.includes('pw') || value.includes('token')) expect(mistake).not.toContain(value);
+  });
+
+  it('limit disks by file systems of their own where strangers start bots, and measure elsewhere', () => {
+    const modeOf = (env: NodeJS.ProcessEnv) => readWorkerConfig(env).diskMode;
+    expect(modeOf({})).toBe('watch');
+    expect(modeOf({ STRANGERS: '1', WORKER_TOKEN: 'x'.repeat(40) })).toBe('sized');
+    expect(modeOf({ STRANGERS: '1', WORKER_TOKEN: 'x'.repeat(40), DISK_LIMITS: 'off' })).toBe('off');
+    expect(readWorkerConfig({ ENGINE_DISK_RESERVE: '0m' }).reserveBytes).toBe(0);
   });
 
   it('report all mistakes at once', () => {

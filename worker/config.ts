@@ -24,6 +24,7 @@ import { logLevels } from '#common/log.ts';
 import { hasZone, isLoopbackHost } from '#common/loopback.ts';
 import { Secret } from '#common/secret.ts';
 import { builderVariables, parseImage } from './builder-variables.ts';
+import { type DiskMode, diskModes } from './runtime/docker/disk/disk.ts';
 import { dockerHostRule, parseDockerHost } from './runtime/docker/docker-host.ts';
 import { type EgressSetting, egressRule, parseEgress } from './runtime/docker/egress/egress-setting.ts';
 import { isRuntimeName, runtimeClassRule } from './runtime/docker/isolation/engine-facts.ts';
@@ -107,6 +108,12 @@ function parseNetwork(value: string | undefined): string {
     throw new BadValue('must be a separate network, not host, none or bridge');
   }
   return name;
+}
+
+function parseDiskMode(value: string | undefined): DiskMode | undefined {
+  const mode = diskModes.find((one) => one === value);
+  if (value !== undefined && mode === undefined) throw new BadValue(`must be ${diskModes.join(', ')}`);
+  return mode;
 }
 
 function parseEgressSetting(value: string | undefined): EgressSetting | undefined {
@@ -309,6 +316,50 @@ export const workerVariables = {
     { name: 'CONTAINER_CPU_LIMIT', doc: 'CPU of a bot that requests none, in cores.', shownDefault: '0.5' },
     parseCpu,
   ),
+  diskLimits: custom(
+    {
+      name: 'DISK_LIMITS',
+      doc: 'What limits the disk space of bots: watch (what they write is measured, and a bot that has written too much is stopped), sized (in addition, /data is a file system of fixed size), or off.',
+      shownDefault: 'sized with STRANGERS=1, else watch',
+    },
+    parseDiskMode,
+  ),
+  diskBytes: byteSize(
+    {
+      name: 'BOT_DISK_LIMIT',
+      doc: 'What a bot that requests nothing may keep in /data and the volumes of its image: a number with k, m or g.',
+      min: '16m',
+      max: '16384g',
+    },
+    '1g',
+  ),
+  layerBytes: byteSize(
+    {
+      name: 'BOT_LAYER_LIMIT',
+      doc: 'What a bot may write elsewhere in its container, /tmp included: a number with k, m or g.',
+      min: '16m',
+      max: '16384g',
+    },
+    '1g',
+  ),
+  imageBytes: byteSize(
+    {
+      name: 'IMAGE_LIMIT',
+      doc: 'The largest image that is built or pulled: a number with k, m or g.',
+      min: '16m',
+      max: '16384g',
+    },
+    '10g',
+  ),
+  reserveBytes: byteSize(
+    {
+      name: 'ENGINE_DISK_RESERVE',
+      doc: "With less free on the engine's disk, nothing is built, pulled or started: a number with k, m or g.",
+      min: '0m',
+      max: '16384g',
+    },
+    '1g',
+  ),
   botLogMaxBytes: byteSize(
     {
       name: 'BOT_LOG_MAX_SIZE',
@@ -360,17 +411,19 @@ export const workerVariables = {
 type RawConfig = ConfigOf<typeof workerVariables>;
 
 /** Settings with every default filled in and the combinations checked. */
-export interface WorkerConfig extends Omit<RawConfig, 'workerToken' | 'dataDir'> {
+export interface WorkerConfig extends Omit<RawConfig, 'workerToken' | 'dataDir' | 'diskLimits'> {
   readonly workerToken: Secret;
   /** The worker's own folder within DATA_DIR, absolute. */
   readonly dir: string;
+  /** DISK_LIMITS with its default. */
+  readonly diskMode: DiskMode;
   /** How many images are made at once: one for every two cores, and two at least. */
   readonly buildSlots: number;
 }
 
 /** Throws ConfigError with all mistakes. */
 export function readWorkerConfig(env: NodeJS.ProcessEnv): WorkerConfig {
-  const { workerToken, dataDir, ...raw } = readConfig(workerVariables, env);
+  const { workerToken, dataDir, diskLimits, ...raw } = readConfig(workerVariables, env);
   // Other programs use DOCKER_HOST too, so one that the process runtime cannot use is not a mistake.
   if (raw.runtime === 'docker' && raw.dockerHost !== undefined && parseDockerHost(raw.dockerHost) === undefined) {
     throw new ConfigError([`DOCKER_HOST ${dockerHostRule}`]);
@@ -382,6 +435,8 @@ export function readWorkerConfig(env: NodeJS.ProcessEnv): WorkerConfig {
     ...raw,
     workerToken: workerToken ?? new Secret(developmentTokens.WORKER_TOKEN),
     dir: join(dataDir, 'worker'),
+    // /data of strangers' bots is not only measured.
+    diskMode: diskLimits ?? (raw.strangers ? 'sized' : 'watch'),
     // Two at least: of one, nothing could be kept free for others.
     buildSlots: Math.max(2, Math.floor(availableParallelism() / 2)),
   };

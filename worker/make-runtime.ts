@@ -56,6 +56,7 @@ export function createRuntime({ config, state, clock, logger }: RuntimeParts): C
         egress: config.egress,
         runtimeClass: config.runtimeClass,
         strangers: config.strangers,
+        disk: { mode: config.diskMode, imageBytes: config.imageBytes, reserveBytes: config.reserveBytes },
         firewallMark: join(config.dir, 'firewall'),
         places: namedPlaces(config),
         baseImages: { python: config.baseImage, node: config.nodeBaseImage },

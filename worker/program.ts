@@ -19,6 +19,7 @@ import type { WorkerConfig } from './config.ts';
 import { createAskTelegram } from './diagnosis/ask-telegram.ts';
 import { createPreflight, noPreflight, preflightBase } from './diagnosis/preflight.ts';
 import { createContainerLookup } from './engine/container-lookup.ts';
+import { DiskWatch } from './engine/disk-watch.ts';
 import { type EngineHealth, EngineWatch } from './engine/engine-watch.ts';
 import { createOutages } from './engine/outages.ts';
 import { StrayDecisions } from './engine/stray-decisions.ts';
@@ -174,6 +175,7 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
       defaults: {
         memoryBytes: config.memoryBytes,
         cpuMillis: config.cpuMillis,
+        ...(config.diskMode !== 'off' && { disk: { dataBytes: config.diskBytes, layerBytes: config.layerBytes } }),
         env: config.telegramApiBase === undefined ? {} : { TELEGRAM_API_BASE: config.telegramApiBase },
       },
       operatorSecrets: config.httpsProxy ? secretValues({ HTTPS_PROXY: config.httpsProxy.reveal() }) : [],
@@ -217,6 +219,13 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
       else uplink.beat(commands.heartbeat());
     },
   });
+  const diskWatch = new DiskWatch({
+    runtime,
+    clock,
+    logger,
+    running: () => registry.running,
+    onMeasure: (measure) => registry.measured(measure),
+  });
   const commands: Commands = createWorkerCommands({
     state,
     registry,
@@ -246,7 +255,9 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
         logger.error({ err: error, step: what }, 'a shutdown step failed'),
       );
     await step('ending the session', 1_000, () => uplink.stop());
-    await step('stopping the engine watch', 500, () => watch.stop());
+    await step('stopping the engine watch', 500, async () => {
+      await Promise.all([watch.stop(), diskWatch.stop()]);
+    });
     await step('finishing work on bots', 2_000, () => registry.close(runtime.kind === 'process'));
     await step('closing the journal', 500, () => journal.close());
     await step('closing the logs', 1_000, () => logs.close());
@@ -259,6 +270,7 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
     await watch.start();
     safety?.start();
     await registry.adopt();
+    if (config.diskMode !== 'off' && runtime.kind === 'docker') diskWatch.start();
     uplink.start(commands);
     inBackground(logs.keepSweeping(stopping.signal), (error) =>
       logger.error({ err: error }, 'old logs could not be removed'),

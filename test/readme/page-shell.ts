@@ -124,7 +124,14 @@ export function readerEnv(given: Readonly<Record<string, string>>): NodeJS.Proce
   const own = Object.entries(process.env).filter(([name]) => !foreign.test(name) && !settings.has(name));
   // Stand-ins for the package index and for Telegram have private addresses here, which the firewall of a machine with nft
   // would keep from builds and bots; real ones have not.
-  return { ...Object.fromEntries(own), EGRESS: 'open', PATH: pathOfMachine(), NO_COLOR: '1', ...given };
+  return {
+    ...Object.fromEntries(own),
+    EGRESS: 'open',
+    DISK_LIMITS: 'off',
+    PATH: pathOfMachine(),
+    NO_COLOR: '1',
+    ...given,
+  };
 }
 
 /** PATH without the Node.js and the tools of this checkout, which npm and the test runner put first. */

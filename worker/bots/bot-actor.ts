@@ -13,7 +13,7 @@ import { problem } from '#common/problem.ts';
 import { Bell } from '#common/waiting/bell.ts';
 import type { BotObservation } from '#gen/botrunner/v1/worker_service_pb.js';
 import { readOutput } from '../diagnosis/diagnosis.ts';
-import type { ContainerFacts, RuntimeEvent } from '../runtime/container-runtime.ts';
+import type { ContainerFacts, DiskMeasure, RuntimeEvent } from '../runtime/container-runtime.ts';
 import type { Stray } from '../runtime/strays.ts';
 import { type ActiveTask, beginTask, type TaskEnd } from './active-task.ts';
 import type { BotContext } from './bot-context.ts';
@@ -42,6 +42,7 @@ import {
   setDesired,
 } from './decisions.ts';
 import { type DesiredBot, defaultStopGraceMs, type EnsureCommand, isSameDecision } from './desired.ts';
+import { takeMeasure } from './disk-measure.ts';
 import { readLastLines } from './last-lines.ts';
 import { OldImages } from './old-images.ts';
 import { cancelPreparing } from './preparing.ts';
@@ -201,6 +202,11 @@ export class BotActor {
     const { heard } = this.#memory;
     if (heard !== undefined) heard.push(kind);
     else if (!isKnown(kind, this.container)) this.hint();
+  }
+
+  /** Takes what the bot's container has written. More than it may stops it. */
+  measured(measure: DiskMeasure): void {
+    if (takeMeasure(this.#memory, this.#context, measure)) this.#bell.ring();
   }
 
   /** The engine is back: an end that came with its going is judged again, and no pause is waited out. */

@@ -10,6 +10,7 @@ import type { GateState } from '../safety/start-gate.ts';
 import type { Failure, KeptBot, RunId } from './bot-records.ts';
 import type { Container, Settled, Situation } from './converge.ts';
 import { type DecisionOrder, type DesiredBot, isSameDecision } from './desired.ts';
+import type { DiskJudged } from './disk-use.ts';
 import type { PreparationPhase } from './image-preparation.ts';
 import type { RunnableSpec } from './spec-plan.ts';
 import type { StartWatch } from './start-watch.ts';
@@ -65,6 +66,10 @@ export interface BotMemory {
   compared: { readonly containerId: string; readonly generation: bigint; readonly outdated: boolean } | undefined;
   /** What its log says is wrong. Also written by the reader of its output. */
   readonly diagnosis: Diagnosis;
+  /** What its run has written, as last measured. */
+  disk: (DiskJudged & { readonly runId: RunId }) | undefined;
+  /** The run whose user was told that it is over a limit. */
+  warnedOfDisk: RunId | undefined;
 }
 
 /** Attempts to make an image that met transient failures. */
@@ -109,6 +114,8 @@ export const newMemory = (record: KeptBot, nowMs: number): BotMemory => ({
   cleaned: false,
   compared: undefined,
   diagnosis: recallDiagnosis(record.diagnosis, nowMs),
+  disk: undefined,
+  warnedOfDisk: undefined,
 });
 
 export const runIdOf = (facts: ContainerFacts): RunId => `${facts.id}@${facts.startedAtMs ?? 0}`;
@@ -164,6 +171,7 @@ export function situationOf(memory: BotMemory, nowMs: number, hasTask: boolean, 
     startAgain: mustStartAgain(memory, hasTask),
     restart: mustRestart(record),
     outdated: isOutdated(memory),
+    ...overDiskOf(memory),
     watchUntilMs: watch?.untilMs,
     pausedUntilMs,
     makeAgainAtMs: memory.making.againAtMs,
@@ -176,6 +184,13 @@ export function situationOf(memory: BotMemory, nowMs: number, hasTask: boolean, 
 function isBeingReplaced({ record, container, replacing }: BotMemory): boolean {
   if (replacing || typeof container === 'string') return replacing;
   return container.status === 'exited' && record.endedForRestart === runIdOf(container);
+}
+
+function overDiskOf(memory: BotMemory): Pick<Situation, 'overDisk'> {
+  const facts = factsOf(memory);
+  const { overDisk } = memory.record;
+  if (facts === undefined || overDisk?.runId !== runIdOf(facts)) return {};
+  return { overDisk: overDisk.inLayer ? 'layer' : 'data' };
 }
 
 /** Whether an image is kept that the bot does not go back to any more: what should run runs, and has stayed up. */

@@ -65,6 +65,8 @@ export interface KeptBot {
   readonly lastEnd: LastEnd | undefined;
   /** Set when this worker went away and took the process along: that end was not the bot's. */
   readonly suspendedRun: RunId | undefined;
+  /** The run that is stopped, or was, because it has written too much. */
+  readonly overDisk: { readonly runId: RunId; readonly reason: string; readonly inLayer: boolean } | undefined;
   /** The run that a stop had to kill, and how long it had been given. */
   readonly killed: { readonly runId: RunId; readonly afterMs: number } | undefined;
   /** The run that is being ended, or has ended, so that the bot can be started again by a user's decision. */
@@ -87,6 +89,7 @@ export const emptyKeptBot = (key: BotKey): KeptBot => ({
   settledEnd: undefined,
   lastEnd: undefined,
   suspendedRun: undefined,
+  overDisk: undefined,
   killed: undefined,
   endedForRestart: undefined,
   sealedSecrets: undefined,

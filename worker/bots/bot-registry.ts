@@ -12,7 +12,7 @@ import {
 } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { ContainerLookup } from '../engine/container-lookup.ts';
 import type { BotLogs } from '../logs/bot-logs.ts';
-import type { RuntimeEvent } from '../runtime/container-runtime.ts';
+import type { DiskMeasure, RuntimeEvent } from '../runtime/container-runtime.ts';
 import type { Stray } from '../runtime/strays.ts';
 import { BotActor } from './bot-actor.ts';
 import type { WorkerContext } from './bot-context.ts';
@@ -78,6 +78,18 @@ export class BotRegistry {
     for (const actor of this.#actors.values()) {
       if (actor.container?.id === containerId) actor.happened(kind);
     }
+  }
+
+  /** Containers that run now. */
+  get running(): readonly string[] {
+    return [...this.#actors.values()].flatMap(({ container }) =>
+      container?.status === 'running' ? [container.id] : [],
+    );
+  }
+
+  /** What a container has written. */
+  measured(measure: DiskMeasure): void {
+    for (const actor of this.#actors.values()) if (actor.container?.id === measure.containerId) actor.measured(measure);
   }
 
   engineReturned(): void {

@@ -2,12 +2,13 @@
 import { create, equals } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { BotKey } from '#common/ids.ts';
-import { BotState } from '#gen/botrunner/v1/bot_pb.js';
+import { BotState, DiskUseSchema } from '#gen/botrunner/v1/bot_pb.js';
 import { type BotObservation, BotObservationSchema, StoreMomentSchema } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { ContainerFacts } from '../runtime/container-runtime.ts';
 import { imageOf, type Making } from './bot-memory.ts';
 import type { KeptBot } from './bot-records.ts';
 import type { Situation } from './converge.ts';
+import { type DiskJudged, shownDisk } from './disk-use.ts';
 import type { PreparationPhase } from './image-preparation.ts';
 import { describeKill } from './stop-notice.ts';
 
@@ -26,6 +27,8 @@ export interface Known {
   readonly trouble: string;
   /** The progress of making its image. */
   readonly making: Making;
+  /** What its run has written; undefined while that is not known. */
+  readonly disk?: DiskJudged | undefined;
 }
 
 export interface Told {
@@ -154,6 +157,7 @@ export function observeBot(key: BotKey, known: Known, told: Told, wallMs: number
     observedAt: timestampFromMs(wallMs),
     diagnosis: record.diagnosis ?? '',
   });
+  if (known.disk !== undefined) observation.disk = create(DiskUseSchema, shownDisk(known.disk));
   const { decided } = situation.desired ?? {};
   if (decided) observation.decided = create(StoreMomentSchema, decided);
   const startedAtMs = facts?.startedAtMs ?? record.lastEnd?.startedAtMs;

@@ -19,6 +19,8 @@ import { noticeOfStop, wasKilled } from './stop-notice.ts';
 
 const lookLimitMs = 15_000;
 const changeLimitMs = 60_000;
+// It writes meanwhile.
+const overDiskGraceMs = 2000;
 // Up to 200 MB of code are copied into it, also on a slow disk.
 const createLimitMs = 180_000;
 
@@ -112,8 +114,12 @@ const outdatedNotice =
 export async function stop(memory: BotMemory, context: BotContext, signal: AbortSignal): Promise<string | undefined> {
   const { runtime, clock, log } = context;
   const facts = expectFacts(memory);
-  const graceMs = memory.record.desired?.stopGraceMs ?? 0;
-  const isRestart = memory.record.desired?.kind === 'running';
+  const isOver = isOverDisk(memory, facts);
+  const graceMs = Math.min(
+    memory.record.desired?.stopGraceMs ?? 0,
+    isOver ? overDiskGraceMs : Number.POSITIVE_INFINITY,
+  );
+  const isRestart = memory.record.desired?.kind === 'running' && !isOver;
   await Promise.all([
     log.note(whyStopped(memory, facts)),
     isRestart ? markEndedForRestart(memory, context, facts) : undefined,
@@ -132,7 +138,13 @@ export async function stop(memory: BotMemory, context: BotContext, signal: Abort
   return noticeOfStop(report, killed ? graceMs : undefined);
 }
 
-function whyStopped({ record }: BotMemory, facts: ContainerFacts): string {
+/** Only for that, and not for a decision that stops or replaces it as well. */
+const isOverDisk = ({ record }: BotMemory, facts: ContainerFacts): boolean =>
+  record.overDisk?.runId === runIdOf(facts) && (record.desired === undefined || record.desired.kind === 'running');
+
+function whyStopped(memory: BotMemory, facts: ContainerFacts): string {
+  const { record } = memory;
+  if (isOverDisk(memory, facts)) return 'stopping, because it has written more than it may';
   if (record.desired?.kind !== 'running') return 'stopping';
   return record.desired.revision === facts.revision ? 'stopping, to be restarted' : 'stopping the old version';
 }

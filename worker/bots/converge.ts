@@ -44,6 +44,8 @@ export interface Situation {
   readonly restart: boolean;
   /** For a restart: whether the platform would make the container differently today. Undefined until compared. */
   readonly outdated: boolean | undefined;
+  /** The run has written more than it may, there: it is stopped, and stays so until a user's decision starts it again. */
+  readonly overDisk?: 'data' | 'layer';
   /** A started container is looked at again at this time, to see whether it stays up. */
   readonly watchUntilMs: number | undefined;
   /** Before this time nothing is tried, because of a transient failure. */
@@ -107,8 +109,12 @@ export function needsContainer(situation: Situation): boolean {
   return container.status === 'created' || mustReplace(situation);
 }
 
-/** A restart takes the same container, unless the platform would make it differently today. */
-const mustReplace = ({ restart, outdated }: Situation): boolean => restart && outdated === true;
+/**
+ * A restart takes the same container, unless the platform would make it differently today, or it is full: it would be stopped
+ * again at once.
+ */
+const mustReplace = ({ restart, outdated, startAgain, overDisk }: Situation): boolean =>
+  (restart && outdated === true) || (startAgain && overDisk === 'layer');
 
 function towardsRunning(situation: Situation, desired: DesiredBot): ConvergeStep {
   const { container, imageReady, preparing, specKnown, failed, startAgain, restart, outdated, gate } = situation;
@@ -137,8 +143,9 @@ function towardsRunning(situation: Situation, desired: DesiredBot): ConvergeStep
 }
 
 /** Keeps what exists going, by the restart policy. */
-function supervise({ nowMs, watchUntilMs }: Situation, container: Container): ConvergeStep {
+function supervise({ nowMs, watchUntilMs, overDisk }: Situation, container: Container): ConvergeStep {
   if (container.status === 'created') return rest();
+  if (container.status === 'running' && overDisk !== undefined) return { kind: 'stop' };
   if (container.status === 'running') return rest(watchUntilMs);
   if (!container.settled) return { kind: 'settle' };
   if (container.settled.kind === 'exited') return rest();

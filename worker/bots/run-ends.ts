@@ -9,7 +9,7 @@ import { type ContainerFacts, EngineUnavailableError } from '../runtime/containe
 import type { BotContext } from './bot-context.ts';
 import { type BotMemory, expectFacts, factsOf, runIdOf } from './bot-memory.ts';
 import type { LastEnd } from './bot-records.ts';
-import { afterEnd, describeEnd, type Ended } from './restart-policy.ts';
+import { afterEnd, describeEnd, type Ended, freshPolicy, type RestartVerdict } from './restart-policy.ts';
 
 const drainLimitMs = 30_000;
 // Shorter than the shortest pause before the next start.
@@ -47,7 +47,10 @@ export async function settleEnd(memory: BotMemory, context: BotContext, signal: 
     interruptedBy: record.suspendedRun === runId ? 'worker' : byEngine,
     memoryBytes: memoryLimit(memory, facts),
   };
-  const verdict = afterEnd(ended, { crashes: record.crashes }, random());
+  const verdict: RestartVerdict =
+    record.overDisk?.runId === runId
+      ? { kind: 'exited', policy: freshPolicy, reason: record.overDisk.reason }
+      : afterEnd(ended, { crashes: record.crashes }, random());
   const delayMs = verdict.kind === 'exited' ? undefined : verdict.delayMs;
   memory.retryAtMs = delayMs === undefined ? undefined : clock.monotonicMs() + delayMs;
   memory.record = {

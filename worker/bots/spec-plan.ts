@@ -13,12 +13,14 @@ import {
   type SimpleSource,
 } from '#gen/botrunner/v1/bot_pb.js';
 import type { GitRequest } from '../fetch/fetch-git.ts';
-import type { ContainerPlan, RegistryCredentials } from '../runtime/container-runtime.ts';
+import type { ContainerPlan, DiskLimits, RegistryCredentials } from '../runtime/container-runtime.ts';
 
 /** What the operator gives to every bot. */
 export interface BotDefaults {
   readonly memoryBytes: number;
   readonly cpuMillis: number;
+  /** Undefined where disk space is not limited. */
+  readonly disk?: DiskLimits | undefined;
   /** Variables for bots that do not set them themselves. */
   readonly env: Readonly<Record<string, string>>;
 }
@@ -56,6 +58,7 @@ export interface RunnableSpec {
   readonly memoryBytes: number;
   readonly cpuMillis: number;
   readonly readOnly: boolean;
+  readonly disk?: DiskLimits | undefined;
 }
 
 /** Refuses with INVALID_MODE or MISSING_SOURCE what this version cannot run, INVALID_ENTRYPOINT for an unknown language. */
@@ -68,6 +71,10 @@ export function readSpec(spec: BotSpec, defaults: BotDefaults): Result<RunnableS
     memoryBytes: Number(spec.limits?.memoryBytes ?? 0n) || defaults.memoryBytes,
     cpuMillis: (spec.limits?.cpuMillis ?? 0) || defaults.cpuMillis,
     readOnly: spec.readOnly === true,
+    disk: defaults.disk && {
+      ...defaults.disk,
+      dataBytes: Number(spec.limits?.diskBytes ?? 0n) || defaults.disk.dataBytes,
+    },
   });
 }
 
@@ -183,5 +190,6 @@ export function planContainer(
     memoryBytes: spec.memoryBytes,
     cpuMillis: spec.cpuMillis,
     ...(spec.readOnly && { readOnly: true }),
+    disk: spec.disk,
   };
 }

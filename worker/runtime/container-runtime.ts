@@ -131,6 +131,8 @@ export interface ContainerPlan {
   readonly cpuMillis: number;
   /** Its root file system is read-only: it can write to its volumes and, in memory, to the usual temporary folders. */
   readonly readOnly?: boolean;
+  /** What the bot may keep in its volumes, and write elsewhere in its container; without a limit unless given. */
+  readonly disk?: DiskLimits | undefined;
   /** It takes the place of a container that ran until a moment ago: nobody has had a hand in what the bot keeps since. */
   readonly replaces?: boolean;
 }
@@ -156,6 +158,28 @@ export interface ContainerFacts {
   readonly settings?: string | undefined;
   /** How it runs otherwise than its image says, for people; undefined when it does not. */
   readonly remark?: string | undefined;
+  /** The limits that it was made with; undefined for one made before there were any. */
+  readonly disk?: DiskLimits | undefined;
+}
+
+export interface DiskLimits {
+  /** In /data and the volumes of its image. */
+  readonly dataBytes: number;
+  /** Elsewhere in its container. */
+  readonly layerBytes: number;
+}
+
+/** What a running container has written. Bytes are those that the disk has lost, so that holes in files do not count. */
+export interface DiskMeasure extends DiskLimits {
+  readonly containerId: string;
+  readonly dataFiles: number;
+  readonly layerFiles: number;
+  /** Its volumes cannot grow beyond their size. */
+  readonly isSized: boolean;
+  /** Its volumes were made before there were limits. */
+  readonly isOld: boolean;
+  /** There are too many files to be counted. */
+  readonly isUncountable: boolean;
 }
 
 export interface StopReport {
@@ -272,6 +296,13 @@ export interface ContainerRuntime {
    * may be late or missing. Ends with the signal or the container.
    */
   watchCpu(id: string, onSample: (usedMs: number) => void, signal: AbortSignal): Promise<void>;
+  /**
+   * What these containers have written, for those that run and could be measured; call it with few at a time. Without any it shows
+   * that measuring works.
+   */
+  measureDisk(ids: readonly string[], signal: AbortSignal): Promise<readonly DiskMeasure[]>;
+  /** Bytes that are free where the engine keeps images and containers; undefined where that is not known. Cheap. */
+  freeDisk(signal: AbortSignal): Promise<number | undefined>;
   /** Calls back for changes as a hint: events may be missed. Returns when the engine's stream ends or on abort. */
   watchEvents(onEvent: (event: RuntimeEvent) => void, signal: AbortSignal): Promise<void>;
 

@@ -51,6 +51,8 @@ export async function startComposeWorld(telegramTokens: readonly string[]): Prom
     TELEGRAM_API_BASE: telegram.url,
     // As for an operator who sets nothing: the worker's image can set up the firewall.
     EGRESS: '',
+    // The stand-in for the worker's image has none of the programs that measure.
+    DISK_LIMITS: 'off',
   };
   const kept = parts.move();
   return { engine, host, telegram, v1, v2, env, close: () => kept.disposeAsync() };

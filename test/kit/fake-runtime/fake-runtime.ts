@@ -12,6 +12,7 @@ import {
   type ContainerFacts,
   type ContainerPlan,
   type ContainerRuntime,
+  type DiskMeasure,
   type ImagePull,
   NameInUseError,
   type OutputStream,
@@ -44,6 +45,8 @@ export interface FakeRuntime extends ContainerRuntime {
   print(id: string, line: string, stream?: OutputStream): void;
   /** The oldest lines are lost, as by rotation. */
   dropOutput(id: string, lines: number): void;
+  /** What measureDisk says of a container; what is not given is zero. */
+  uses(id: string, measure: Partial<Omit<DiskMeasure, 'containerId'>>): void;
   /** All event streams end, as when the engine restarts. */
   breakEvents(): void;
   /** The safety checks that fail. */
@@ -51,6 +54,15 @@ export interface FakeRuntime extends ContainerRuntime {
 }
 
 const checked = ['runtime', 'isolation', 'egress', 'builder', 'disk'] as const;
+const nothingUsed = {
+  dataBytes: 0,
+  layerBytes: 0,
+  dataFiles: 0,
+  layerFiles: 0,
+  isSized: false,
+  isOld: false,
+  isUncountable: false,
+};
 
 const cursorPattern = /^f1:([0-9a-f]{64}):(\d{1,12})$/;
 
@@ -59,6 +71,7 @@ export function createFakeRuntime({ engine, workerId, signingKey, clock }: FakeR
   const failures = new Map<FakeOperation, { readonly error: unknown; readonly when: 'before' | 'after' }[]>();
   const delays = new Map<FakeOperation, number>();
   const unsafe = new Set<SafetyCheckName>();
+  const used = new Map<string, DiskMeasure>();
   let eventStreams = new AbortController();
 
   const call = async <T>(operation: FakeOperation, signal: AbortSignal, work: () => T | Promise<T>): Promise<T> => {
@@ -95,6 +108,7 @@ export function createFakeRuntime({ engine, workerId, signingKey, clock }: FakeR
       exitCode,
       oomKilled,
       settings: container.labels[settingsLabel],
+      disk: container.plan.disk,
     };
   };
   const strayOf = (container: FakeContainer): Stray | undefined => {
@@ -130,6 +144,7 @@ export function createFakeRuntime({ engine, workerId, signingKey, clock }: FakeR
     exit: (id, code, how) => engine.exit(need(id), code, how?.oomKilled),
     print: (id, line, stream) => engine.print(need(id), line, stream),
     dropOutput: (id, lines) => engine.drop(need(id), lines),
+    uses: (id, measure) => void used.set(id, { ...nothingUsed, ...measure, containerId: id }),
     breakEvents() {
       eventStreams.abort();
       eventStreams = new AbortController();
@@ -145,6 +160,13 @@ export function createFakeRuntime({ engine, workerId, signingKey, clock }: FakeR
             : { name, ok: true, message: `${name} holds.` },
         ),
       ),
+    measureDisk: (ids, signal) =>
+      call('measureDisk', signal, () =>
+        ids
+          .filter((id) => find(id)?.status === 'running')
+          .map((id) => used.get(id) ?? { ...nothingUsed, containerId: id }),
+      ),
+    freeDisk: async () => undefined,
     reuseImage: (_build, signal) => call('reuseImage', signal, () => false),
     buildImage: (build, signal) =>
       call('buildImage', signal, async () => {

@@ -24,6 +24,7 @@ import { noPreflight, type Preflight } from '../../../worker/diagnosis/preflight
 import { createContainerLookup } from '../../../worker/engine/container-lookup.ts';
 import { BotLogs } from '../../../worker/logs/bot-logs.ts';
 import { readLog } from '../../../worker/logs/log-reader.ts';
+import type { DiskLimits } from '../../../worker/runtime/container-runtime.ts';
 import type { Stray } from '../../../worker/runtime/strays.ts';
 import { openGate, type StartGate } from '../../../worker/safety/start-gate.ts';
 import { plainTar } from '../../../worker/state/source-tar.ts';
@@ -105,6 +106,7 @@ export async function createRegistryForTests(
     kind?: 'docker' | 'process';
     startGate?: StartGate;
     preflight?: Preflight;
+    disk?: DiskLimits;
   } = {},
 ): Promise<RegistryForTests> {
   const dir = await mkdtemp(join(tmpdir(), 'registry-'));
@@ -141,7 +143,7 @@ export async function createRegistryForTests(
         clock,
         logger: silentLogger,
         random: () => 0,
-        defaults: { memoryBytes: 256 * 1024 ** 2, cpuMillis: 500, env: {} },
+        defaults: { memoryBytes: 256 * 1024 ** 2, cpuMillis: 500, disk: options.disk, env: {} },
         operatorSecrets: [],
         slots: fairSemaphore(options.buildSlots ?? 1),
         fetchSlots: fairSemaphore(options.fetchSlots ?? 8),

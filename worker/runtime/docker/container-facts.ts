@@ -1,5 +1,6 @@
 /** An engine's answer about one container, as facts: undefined when it is not ours. Pure. */
 import type { ContainerFacts, ContainerStatus } from '../container-runtime.ts';
+import { diskLimitsOf } from '../disk-limits.ts';
 import { settingsLabel } from '../settings-digest.ts';
 import { type Owner, ownIdentity } from '../strays.ts';
 import { number, record, text, texts } from './answers.ts';
@@ -31,6 +32,7 @@ export function containerFacts(answer: unknown, owner: Owner): ContainerFacts | 
     oomKilled: state['OOMKilled'] === true && exitCode === 137,
     settings: labels[settingsLabel],
     ...(isDemoted(labels) && { remark: demotedRemark }),
+    disk: diskLimitsOf(labels),
   };
 }
 

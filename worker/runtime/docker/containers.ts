@@ -14,6 +14,8 @@ import { containerFacts } from './container-facts.ts';
 import { envValues, noSuchContainer, refusalProblem } from './container-refusals.ts';
 import { copyCode } from './copy-code.ts';
 import type { DataOwners } from './data-owners.ts';
+import type { EngineDisk } from './disk/disk.ts';
+import { withDevices } from './disk/with-devices.ts';
 import type { Firewall } from './egress/firewall.ts';
 import type { EngineClient } from './engine-client.ts';
 import { EngineRefusal, hasStatus } from './engine-errors.ts';
@@ -37,6 +39,7 @@ export interface ContainerDeps {
   readonly spoolDir: string;
   readonly known: KnownContainers;
   readonly owners: DataOwners;
+  readonly disk: EngineDisk;
 }
 
 export const removalMs = 30_000;
@@ -101,12 +104,12 @@ export async function startContainer(deps: ContainerDeps, id: string, signal: Ab
     await completeContainer(deps, id, seen, signal);
     userId = seen.facts.key.userId;
   }
-  const { engine, networks, firewall } = deps;
+  const { engine, networks, firewall, disk } = deps;
   await firewall.ready(signal);
+  await disk.roomFor('The bot is not started', signal);
   try {
-    await withNetwork(networks, { userId, use: 'bots' }, signal, () =>
-      engine.call({ method: 'POST', path: `/containers/${id}/start` }, signal),
-    );
+    const start = () => engine.call({ method: 'POST', path: `/containers/${id}/start` }, signal);
+    await withNetwork(networks, { userId, use: 'bots' }, signal, () => withDevices(disk.sized, signal, start));
   } catch (error) {
     if (isGone(error)) {
       deps.known.forget(id);
@@ -194,7 +197,8 @@ export async function removeContainer(deps: ContainerDeps, id: string, signal: A
   }
 }
 
-function forgetRemoved({ known, owners }: ContainerDeps, id: string): void {
+function forgetRemoved({ known, owners, disk }: ContainerDeps, id: string): void {
+  disk.removed(id);
   const volume = known.get(id)?.volume;
   known.forget(id);
   if (volume !== undefined) owners.left(volume, AbortSignal.timeout(removalMs));

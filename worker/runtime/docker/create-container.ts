@@ -5,15 +5,19 @@ import { refuse } from '#common/problem.ts';
 import { simpleCommand } from '../../images/dockerfile.ts';
 import { checkEnv } from '../check-env.ts';
 import { type ContainerPlan, NameInUseError } from '../container-runtime.ts';
+import { diskLabels } from '../disk-limits.ts';
 import { signedLabels } from '../labels.ts';
 import { settingsDigest, settingsLabel } from '../settings-digest.ts';
 import { record, text } from './answers.ts';
 import { codeImageName } from './code-image-name.ts';
-import { containerOptions, dataDirEntry, type ImageFacts, isRoot } from './container-options.ts';
+import { containerOptions, dataDirEntry, type ImageFacts, isRoot, ownerLabels } from './container-options.ts';
 import { refusalProblem } from './container-refusals.ts';
 import { type ContainerDeps, inspectContainer, removalMs, removeContainer } from './containers.ts';
 import { copyCode } from './copy-code.ts';
 import { prepareDataFolder } from './data-folder.ts';
+import { limitedLabel } from './disk/sized-names.ts';
+import type { HostPart } from './disk/storage-opt.ts';
+import { withDevices } from './disk/with-devices.ts';
 import { EngineRefusal, hasStatus } from './engine-errors.ts';
 import type { FolderOwner } from './hand-over.ts';
 import { imageFacts } from './images.ts';
@@ -25,6 +29,36 @@ import { withNetwork } from './network.ts';
 import { makeVolumes } from './volumes.ts';
 
 type ContainerBody = ReturnType<typeof containerOptions>;
+
+const isSized = ({ disk }: ContainerDeps, plan: ContainerPlan): boolean =>
+  plan.disk !== undefined && disk.settings.mode === 'sized';
+
+/** What belongs to no digest: a container made without it need not be made anew. */
+function withDiskLimits(deps: ContainerDeps, plan: ContainerPlan, body: ContainerBody): ContainerBody {
+  const { HostConfig } = body;
+  const Mounts = HostConfig.Mounts.map((mount) => {
+    const Labels = { ...mount.VolumeOptions.Labels, [limitedLabel]: 'true' };
+    return { ...mount, VolumeOptions: { Labels } };
+  });
+  if (plan.disk === undefined || !isSized(deps, plan)) return { ...body, HostConfig: { ...HostConfig, Mounts } };
+  // No single file grows far beyond both limits before anybody measures it. Twice, so that a full /data is met as ENOSPC first: this
+  // limit is met as a signal that ends the bot.
+  const most = 2 * Math.max(plan.disk.dataBytes, plan.disk.layerBytes);
+  const Ulimits = [...HostConfig.Ulimits, { Name: 'fsize', Soft: most, Hard: most }];
+  return { ...body, HostConfig: { ...HostConfig, Mounts, Ulimits } };
+}
+
+async function makeSized(
+  deps: ContainerDeps,
+  plan: ContainerPlan,
+  { HostConfig }: ContainerBody,
+  signal: AbortSignal,
+): Promise<void> {
+  if (plan.disk === undefined || !isSized(deps, plan)) return;
+  const bytes = plan.disk.dataBytes;
+  const wanted = HostConfig.Mounts.map(({ Source }) => ({ name: Source, bytes, labels: ownerLabels(plan) }));
+  await deps.disk.sized.ensure(wanted, signal);
+}
 
 /** As ContainerRuntime.create; IMAGE_NOT_FOUND when the plan's image is not there. */
 export async function createContainer(
@@ -43,16 +77,18 @@ export async function createContainer(
   const signed = signedLabels(owner.signingKey, plan.name, { key, workerId, revision, epoch, startedAt });
   try {
     const image = await imageOf(deps, plan, signal);
-    const labels = { ...signed, [settingsLabel]: digestOf(deps, plan, image, confinement) };
+    const labels = { ...signed, ...diskLabels(plan.disk), [settingsLabel]: digestOf(deps, plan, image, confinement) };
     const bodyAs = (asRoot: boolean) => {
       const isDemoted = asRoot && confinement.noRoot;
-      return containerOptions(plan, isDemoted ? demotedLabels(labels) : labels, network, image, asRoot, confinement);
+      const given = isDemoted ? demotedLabels(labels) : labels;
+      return withDiskLimits(deps, plan, containerOptions(plan, given, network, image, asRoot, confinement));
     };
     const asRoot = image !== undefined && isRoot(image.user);
     const volume = volumeName(key);
     // Nobody has had the time in between, or nobody did.
     const isAsLeft =
-      plan.run.kind === 'simple' && (plan.replaces === true || (await deps.owners.isAsLeft(volume, signal)));
+      plan.run.kind === 'simple' &&
+      (plan.replaces === true || (!isSized(deps, plan) && (await deps.owners.isAsLeft(volume, signal))));
     const prepare = (made: MadeContainer, body: ContainerBody, isDemoted: boolean) =>
       prepareOrRemove(
         deps,
@@ -61,6 +97,8 @@ export async function createContainer(
         signal,
       );
     const body = bodyAs(asRoot);
+    await deps.disk.roomFor('The bot is not started', signal);
+    await makeSized(deps, plan, body, signal);
     const made = await createOfBest(deps, plan, body, signal);
     const user = await prepare(made, body, asRoot && confinement.noRoot);
     const isPlain = plan.run.kind === 'simple' && isPlainProgram(simpleCommand(plan.run)[0] ?? '');
@@ -144,15 +182,23 @@ async function createOfBest(
 }
 
 async function create(
-  { engine, networks }: ContainerDeps,
-  { name, key: { userId } }: ContainerPlan,
+  deps: ContainerDeps,
+  { name, key: { userId }, disk }: ContainerPlan,
   body: ContainerBody,
   signal: AbortSignal,
 ): Promise<string> {
+  const { engine, networks } = deps;
   // Podman makes the volumes of a container without their labels, by which they are found when they are to be removed.
   if ((await engine.kind(signal)) === 'podman') await makeVolumes(engine, body.HostConfig.Mounts, signal);
-  const call = { method: 'POST', path: '/containers/create', query: { name }, body } as const;
-  const answer = await withNetwork(networks, { userId, use: 'bots' }, signal, () => engine.call(call, signal));
+  const query = { name };
+  const send = (part: HostPart) => {
+    const limited = { ...body, HostConfig: { ...body.HostConfig, ...part } };
+    return engine.call({ method: 'POST', path: '/containers/create', query, body: limited }, signal);
+  };
+  const { storageOpt, settings } = deps.disk;
+  const answer = await withNetwork(networks, { userId, use: 'bots' }, signal, () =>
+    disk === undefined || settings.mode === 'off' ? send({}) : storageOpt.with(disk.layerBytes, send, signal),
+  );
   return text(record(answer)['Id']);
 }
 
@@ -177,7 +223,9 @@ async function prepareOrRemove(
   // Where no stranger's program is to be root, none is run to change owners.
   const ownImage = choice.noRoot ? (limit: AbortSignal) => deps.isolation.ownImage(limit) : undefined;
   try {
-    const folder = prepareDataFolder({ ...deps, ownImage }, { id, ...choice }, signal);
+    const folder = withDevices(deps.disk.sized, signal, () =>
+      prepareDataFolder({ ...deps, ownImage }, { id, ...choice }, signal),
+    );
     // Both end before anything is removed.
     const code = copyCode(deps, id, image, signal);
     await Promise.allSettled([folder, code]);

@@ -27,6 +27,9 @@ import { watchContainerCpu } from './cpu-time.ts';
 import { containerSettings, createContainer } from './create-container.ts';
 import { buildCustomImage } from './custom-build.ts';
 import { createDataOwners } from './data-owners.ts';
+import { createEngineDisk, type DiskSettings, defaultDiskSettings } from './disk/disk.ts';
+import type { AskSpace } from './disk/engine-space.ts';
+import { pruneUnusedImages, withImageLimits, withPullLimits } from './disk/image-limits.ts';
 import { defaultDockerHost } from './docker-host.ts';
 import { createFindAddresses } from './egress/addresses.ts';
 import { checkEgress } from './egress/egress-check.ts';
@@ -71,6 +74,10 @@ export interface DockerRuntimeOptions {
   readonly strangers?: boolean | undefined;
   /** Servers that the operator's settings name. */
   readonly places?: NamedPlaces | undefined;
+  /** Limits on disk space; the default only measures. */
+  readonly disk?: DiskSettings | undefined;
+  /** Instead of the space on the engine's disk, for tests. */
+  readonly space?: AskSpace | undefined;
   /** Where the addresses of these networks come from; default 10.217.0.0/16:24. */
   readonly subnets?: SubnetPool | undefined;
   readonly baseImages: BaseImages;
@@ -180,6 +187,17 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     clock,
     logger,
   });
+  const disk = createEngineDisk({
+    engine,
+    dockerHost,
+    workerId,
+    settings: options.disk ?? defaultDiskSettings,
+    clock,
+    logger,
+    programs: options.programs,
+    prune: (signal) => pruneUnusedImages(engine, signal),
+    space: options.space,
+  });
   const deps: ContainerDeps = {
     engine,
     isolation,
@@ -193,6 +211,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     codeImages,
     known: createKnownContainers(),
     owners: createDataOwners(engine, clock),
+    disk,
   };
   const builders = createBuilders(options.builder ?? ownBuilder, {
     partsFor: (of) => partsFor(of, `${options.firewallMark}-builder`),
@@ -207,6 +226,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     logger,
     mirror,
     privateImages,
+    maxBytes: disk.settings.imageBytes,
     allow: options.fetchAllow,
     resolve: options.resolve,
     fetchFile: options.fetchFile,
@@ -229,9 +249,11 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
   const safetyChecks: readonly Checking<SafetyCheckName>[] = [
     { name: 'runtime', check: (signal) => checkEngine(engine, signal) },
     { name: 'egress', check: (signal) => checkEgress({ firewall, prove }, signal) },
+    { name: 'disk', check: async () => disk.check() },
     { name: 'isolation', check: (signal) => haveProbeImage(signal).then(() => isolation.check(signal)) },
     { name: 'builder', check: (signal) => builders.check(signal) },
   ];
+  const images = { engine, disk };
   const simpleBuilds = { ...builds, baseImages, code, signingKey };
   let sweptAtMs = clock.monotonicMs();
   const sweep = () => {
@@ -250,6 +272,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
       const info = await engineInfo(engine, isolation, dockerHost, signal).catch((error: unknown) => {
         firewall.engineAway();
         isolation.engineAway();
+        disk.engineAway();
         throw error;
       });
       firewall.engineAnswers();
@@ -259,12 +282,23 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
       inBackground(leftovers.gone(AbortSignal.timeout(leftoversMs)), notYet);
       inBackground(leftovers.settle(), notYet);
       sweep();
+      // Not waited for: a start waits for it.
+      if (disk.settings.mode === 'sized') {
+        inBackground(disk.sized.attached(AbortSignal.timeout(leftoversMs)), (error) =>
+          logger.debug({ err: error }, 'the file systems of bots could not be attached yet'),
+        );
+      }
       return info;
     },
-    buildImage: (build, signal) => buildSimpleImage(simpleBuilds, build, signal),
+    buildImage: (build, signal) =>
+      withImageLimits(images, build, signal, (limit) => buildSimpleImage(simpleBuilds, build, limit)),
     reuseImage: (build, signal) => reuseSimpleImage(simpleBuilds, build, signal),
-    buildCustomImage: (build, signal) => buildCustomImage(builds, build, signal),
-    pullImage: (pull, signal) => pullImage({ engine, clock, logger, mirror, privateImages }, pull, signal),
+    buildCustomImage: (build, signal) =>
+      withImageLimits(images, build, signal, (limit) => buildCustomImage(builds, build, limit)),
+    pullImage: (pull, signal) =>
+      withPullLimits(images, pull, signal, (limit) =>
+        pullImage({ engine, clock, logger, mirror, privateImages, maxBytes: disk.settings.imageBytes }, pull, limit),
+      ),
     hasImage: (image, signal) => hasWholeImage(engine, code, image, signal),
     settleImage: (key, image, signal) => codeImages.settle(key, image, signal),
     removeImages: async (key, keep, signal) => {
@@ -274,7 +308,9 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     },
     removeVolumes: async (key, signal) => {
       deps.owners.forget(volumeName(key));
-      for (const id of taken.workerIds) await removeBotVolumes(engine, { key, workerId: id }, signal);
+      for (const id of taken.workerIds) {
+        await disk.sized.remove(await removeBotVolumes(engine, { key, workerId: id }, signal), signal);
+      }
     },
     create: (plan, signal, say) => createContainer(deps, plan, signal, say),
     settingsOf: (plan, signal) => containerSettings(deps, plan, signal),
@@ -293,5 +329,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     safety: (signal) => runChecks(safetyChecks, clock, safetyCheckMs, signal),
     // The containers of bots keep running.
     shutdown: (graceMs) => builders.separate.close(AbortSignal.timeout(Math.max(1, Math.floor(graceMs)))),
+    measureDisk: disk.measure,
+    freeDisk: async (signal) => (await disk.space(signal))?.bytes,
   };
 }

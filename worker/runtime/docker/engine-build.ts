@@ -32,6 +32,7 @@ export interface BuildDeps {
   /** Both as in PullDeps. */
   readonly mirror?: string | undefined;
   readonly privateImages: PrivateImages;
+  readonly maxBytes?: number | undefined;
   /** Registries of the operator's that would be forbidden. */
   readonly allow: FetchAllow;
   readonly resolve: Resolve;

@@ -7,6 +7,7 @@ import { eventually } from '../../../test/kit/eventually.ts';
 import { createManualClock } from '../../../test/kit/manual-clock.ts';
 import { openFirewall } from '../../../test/kit/open-firewall.ts';
 import { plainIsolation } from '../../../test/kit/plain-isolation.ts';
+import { wideDisk } from '../../../test/kit/wide-disk.ts';
 import { signedLabels } from '../labels.ts';
 import { noneTaken } from '../strays.ts';
 import { createCodeStore } from './code-store.ts';
@@ -55,6 +56,7 @@ function depsWith(engine: EngineClient): ContainerDeps {
     ...plainIsolation,
     code: createCodeStore('/nonexistent', new Secret(new Uint8Array(32))),
     owners: createDataOwners(engine, systemClock),
+    disk: wideDisk(),
   };
 }
 

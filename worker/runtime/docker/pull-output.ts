@@ -3,9 +3,11 @@
  * Pure.
  */
 import { createLineSplitter } from '../output-lines.ts';
-import { record, text } from './answers.ts';
+import { number, record, text } from './answers.ts';
 
 export interface PullReport {
+  /** Compressed bytes of the layers that are being fetched, as far as they are known. */
+  bytes(): number;
   push(chunk: Buffer): void;
   /** Call at the end of the stream. */
   end(): void;
@@ -19,6 +21,8 @@ const layersMax = 10_000;
 export function createPullReport(onLine: (line: string) => void): PullReport {
   let error: string | undefined;
   const layers = new Set<string>();
+  const sized = new Set<string>();
+  let bytes = 0;
   let told = 0;
   let complete = 0;
   const takeLayer = (id: string, status: string) => {
@@ -34,12 +38,18 @@ export function createPullReport(onLine: (line: string) => void): PullReport {
     const entry = record(parsed(line));
     const [id, status] = [text(entry['id']), text(entry['status'])];
     // "Pulling from" has the tag as its id.
-    if (/^[0-9a-f]{12}$/.test(id)) takeLayer(id, status);
-    else if (status !== '') onLine(status);
+    if (/^[0-9a-f]{12}$/.test(id)) {
+      takeLayer(id, status);
+      const total = number(record(entry['progressDetail'])['total']);
+      if (status === 'Downloading' && total > 0 && !sized.has(id) && sized.size < layersMax) {
+        sized.add(id);
+        bytes += total;
+      }
+    } else if (status !== '') onLine(status);
     const failure = text(record(entry['errorDetail'])['message']) || text(entry['error']);
     if (failure !== '') error = failure;
   }, objectMaxBytes);
-  return { push: (chunk) => objects.push(chunk), end: () => objects.end(), error: () => error };
+  return { bytes: () => bytes, push: (chunk) => objects.push(chunk), end: () => objects.end(), error: () => error };
 }
 
 /** Undefined for what is not JSON, as in a truncated report; whether the image is there is the better proof. */

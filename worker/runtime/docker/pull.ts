@@ -8,6 +8,7 @@ import { asFailure, type Chance } from '../../failures/chances.ts';
 import type { PrivateImages } from '../../state/private-images.ts';
 import type { ImagePull, PulledImage } from '../container-runtime.ts';
 import { redact } from '../redact.ts';
+import { tooLarge } from './disk/image-limits.ts';
 import type { EngineClient, EngineStream } from './engine-client.ts';
 import { EngineRefusal, sortedError } from './engine-errors.ts';
 import { mirrored } from './mirror.ts';
@@ -22,6 +23,8 @@ export interface PullDeps {
   /** HOST[:PORT][/PREFIX] that images of Docker Hub are pulled from. */
   readonly mirror?: string | undefined;
   readonly privateImages: PrivateImages;
+  /** An image is given up as soon as its layers are known to be larger than this together. */
+  readonly maxBytes?: number | undefined;
 }
 
 /** A registry silent for this long counts as unreachable. */
@@ -147,7 +150,7 @@ const loginFor = (registry: string | undefined, credentials: ImagePull['credenti
 
 /** Undefined when the engine reports success. */
 async function send(
-  { engine, clock, logger }: PullDeps,
+  { engine, clock, logger, maxBytes = Number.POSITIVE_INFINITY }: PullDeps,
   call: EngineStream,
   report: PullReport | undefined,
   { credentials, signal }: { readonly credentials: ImagePull['credentials']; readonly signal: AbortSignal },
@@ -157,7 +160,7 @@ async function send(
   try {
     const limit = AbortSignal.any([signal, ended.signal]);
     const answer = await withTimeLimit(clock, 'the registry', silenceLimitMs, signal, () => engine.stream(call, limit));
-    await readAll(answer, report, clock, signal);
+    await readAll(answer, report, { clock, maxBytes }, signal);
   } catch (error) {
     if (error instanceof TimeLimitError) return { kind: 'unreachable', chance: 'again' };
     const sorted = sortedError(error, `${call.method} ${call.path}`, signal);
@@ -173,7 +176,7 @@ async function send(
 async function readAll(
   answer: AsyncIterable<Buffer>,
   report: PullReport | undefined,
-  clock: Clock,
+  { clock, maxBytes }: { readonly clock: Clock; readonly maxBytes: number },
   signal: AbortSignal,
 ): Promise<void> {
   const chunks = answer[Symbol.asyncIterator]();
@@ -181,6 +184,9 @@ async function readAll(
     const next = await withTimeLimit(clock, 'the registry', silenceLimitMs, signal, () => chunks.next());
     if (next.done) break;
     report?.push(next.value);
+    if (report !== undefined && report.bytes() > maxBytes) {
+      throw new ProblemError(tooLarge('IMAGE_PULL_FAILED', report.bytes(), maxBytes));
+    }
   }
   report?.end();
 }

@@ -6,6 +6,7 @@ import { silentLogger } from '#common/log.ts';
 import { Secret } from '#common/secret.ts';
 import { openFirewall } from '../../../test/kit/open-firewall.ts';
 import { plainIsolation } from '../../../test/kit/plain-isolation.ts';
+import { wideDisk } from '../../../test/kit/wide-disk.ts';
 import { isTransient } from '../../failures/transient.ts';
 import { signedLabels } from '../labels.ts';
 import { noneTaken } from '../strays.ts';
@@ -48,6 +49,7 @@ function engineThatRefuses(words: string, status: string, code = 500) {
     code: createCodeStore('/nonexistent', new Secret(new Uint8Array(32))),
     known: createKnownContainers(),
     owners: createDataOwners(engine, systemClock),
+    disk: wideDisk(),
   };
   const deps = { engine, networks, firewall: openFirewall(), owner, clock: systemClock, logger: silentLogger, ...seen };
   const start = () => startContainer(deps, 'c1', AbortSignal.timeout(5_000)).catch((error: unknown) => error);

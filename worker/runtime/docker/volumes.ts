@@ -3,6 +3,7 @@ import { type BotKey, volumeName } from '#common/ids.ts';
 import { refuse } from '#common/problem.ts';
 import { list, record, text, texts } from './answers.ts';
 import { ownerLabels } from './container-options.ts';
+import { isSizedVolume } from './disk/sized-names.ts';
 import type { EngineClient } from './engine-client.ts';
 import { hasStatus } from './engine-errors.ts';
 
@@ -38,12 +39,12 @@ async function hasVolume(engine: EngineClient, name: string, signal: AbortSignal
   }
 }
 
-/** As ContainerRuntime.removeVolumes. */
+/** As ContainerRuntime.removeVolumes. Returns those that were file systems of their own, whose files are left. */
 export async function removeBotVolumes(
   engine: EngineClient,
   { key, workerId }: { readonly key: BotKey; readonly workerId: string },
   signal: AbortSignal,
-): Promise<void> {
+): Promise<readonly string[]> {
   const own = volumeName(key);
   // Another worker on this engine may have volumes of the same bot.
   const labels = Object.entries(ownerLabels({ key, workerId }));
@@ -53,8 +54,8 @@ export async function removeBotVolumes(
   const owned = list(answer['Volumes'])
     .map(record)
     .filter(({ Labels }) => labels.every(([name, value]) => texts(Labels)[name] === value));
-  const names = owned.map(({ Name }) => text(Name));
-  for (const name of names.filter((one) => one === own || one.startsWith(`${own}_`))) {
+  const theirs = owned.filter(({ Name }) => text(Name) === own || text(Name).startsWith(`${own}_`));
+  for (const name of theirs.map(({ Name }) => text(Name))) {
     try {
       await engine.call({ method: 'DELETE', path: `/volumes/${encodeURIComponent(name)}` }, signal);
     } catch (error) {
@@ -62,4 +63,5 @@ export async function removeBotVolumes(
       if (!hasStatus(error, 404)) throw error;
     }
   }
+  return theirs.filter(isSizedVolume).map(({ Name }) => text(Name));
 }

@@ -97,6 +97,9 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerR
         cpuMillis: cpus().length * 1000,
       };
     },
+    // What a process writes is the machine's, and nobody counts it.
+    measureDisk: async () => [],
+    freeDisk: async () => undefined,
     safety: async () => [
       {
         name: 'runtime',

@@ -3,19 +3,16 @@
  * already. Any other worker has its machine's nft, with the libraries that it is linked with, made into an image of 5 MB.
  */
 
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
-import { access, readFile } from 'node:fs/promises';
-import { basename, delimiter, join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { promisify } from 'node:util';
 import { pack } from 'tar-stream';
-import { record, text } from '../answers.ts';
 import type { EngineClient } from '../engine-client.ts';
-import { EngineRefusal, hasStatus } from '../engine-errors.ts';
+import { EngineRefusal } from '../engine-errors.ts';
 import { hasImage } from '../images.ts';
+import { findProgram, ownImage, partsOf } from '../machine-programs.ts';
 
 export interface NftImage {
   readonly image: string;
@@ -44,38 +41,6 @@ export const createFindNftImage =
     return own === undefined ? machineImage(engine, { program, env }, signal) : { image: own, command: [program] };
   };
 
-/** Where a system keeps such programs, though not every user's PATH has it. */
-const systemFolders = ['/usr/sbin', '/sbin'];
-
-async function findProgram(name: string, path = ''): Promise<string | undefined> {
-  for (const folder of [...path.split(delimiter), ...systemFolders]) {
-    const file = join(folder, name);
-    try {
-      if (folder !== '') await access(file, constants.X_OK);
-      if (folder !== '') return file;
-    } catch {
-      // Not in this folder.
-    }
-  }
-  return undefined;
-}
-
-/** The image of the container that this process is in, by id; undefined outside of the containers of this engine. */
-async function ownImage(engine: EngineClient, signal: AbortSignal): Promise<string | undefined> {
-  const mounts = await readFile('/proc/self/mountinfo', 'utf8').catch(() => '');
-  // The engine mounts these three files from the folder of the container.
-  const id = /\/containers\/([0-9a-f]{64})\/(?:resolv\.conf|hostname|hosts) /.exec(mounts)?.[1];
-  if (id === undefined) return undefined;
-  try {
-    return text(record(await engine.call({ method: 'GET', path: `/containers/${id}/json` }, signal))['Image']);
-  } catch (error) {
-    // A container of another engine than the one that runs bots.
-    if (hasStatus(error, 404)) return undefined;
-    throw error;
-  }
-}
-
-const run = promisify(execFile);
 const folder = '/nft';
 
 /** Made once for each version of the program. */
@@ -107,22 +72,4 @@ async function machineImage(
   // Told where its libraries are, the loader looks in no folder of a system.
   const command = loader === undefined ? [at(program)] : [at(loader), '--library-path', folder, at(program)];
   return { image, command };
-}
-
-interface ProgramParts {
-  readonly files: readonly string[];
-  /** The dynamic loader; undefined for a static program. */
-  readonly loader: string | undefined;
-}
-
-/** From lines as `libnftables.so.1 => /lib/x86_64-linux-gnu/libnftables.so.1 (0x...)` and `/lib64/ld-linux-x86-64.so.2 (0x...)`. */
-async function partsOf(program: string, env: NodeJS.ProcessEnv): Promise<ProgramParts | undefined> {
-  const listed = await run('ldd', [program], { timeout: 10_000, env: { ...env, LC_ALL: 'C' } }).then(
-    ({ stdout }) => stdout,
-    (error: { readonly stderr?: string }) => (/not a dynamic executable/.test(error.stderr ?? '') ? '' : undefined),
-  );
-  if (listed === undefined || listed.includes('not found')) return undefined;
-  const libraries = [...new Set([...listed.matchAll(/(?:^|\s)(\/\S+) \(0x/gm)].map(([, path = '']) => path))];
-  const loader = libraries.find((path) => /^ld-|^ld64\.so|^ld\.so/.test(basename(path)));
-  return libraries.length > 0 && loader === undefined ? undefined : { files: [program, ...libraries], loader };
 }

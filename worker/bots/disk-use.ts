@@ -1,0 +1,80 @@
+/** What is made of how much a bot has written. Pure. */
+import type { ContainerFacts, DiskLimits, DiskMeasure } from '../runtime/container-runtime.ts';
+
+/** One file for so many bytes of a limit, as in the file systems that are made for /data; and so many in any case. */
+const bytesPerFile = 8192;
+const filesMin = 16_384;
+/** A volume that was made larger once stays so; what the file system keeps for itself counts too. */
+const sizedTolerance = 1.25;
+
+export type DiskVerdict =
+  | { readonly kind: 'fits' }
+  /** It is over a limit that it did not have when it was made: it is told, and may go on. */
+  | { readonly kind: 'warned'; readonly text: string }
+  /** `inLayer`: a new container begins without what it has written. */
+  | { readonly kind: 'exceeded'; readonly reason: string; readonly inLayer: boolean };
+
+export interface DiskJudged {
+  readonly measure: DiskMeasure;
+  readonly limits: DiskLimits;
+  /** The container was made without these limits. */
+  readonly isFromBefore: boolean;
+}
+
+const places = {
+  data: { where: 'in /data', cure: 'delete what it does not need, or give it more, for example with --disk' },
+  layer: {
+    where: 'outside /data (in its own file system, /tmp included)',
+    cure: 'keep files in /data, which is kept; what it wrote elsewhere is deleted with the next start',
+  },
+} as const;
+
+export function judgeDisk({ measure, limits, isFromBefore }: DiskJudged): DiskVerdict {
+  const { isSized, isOld, isUncountable } = measure;
+  const data = limits.dataBytes * (isSized ? sizedTolerance : 1);
+  const found = isUncountable
+    ? { place: 'layer', text: 'has so many files that they cannot be counted' }
+    : (overLimit('data', measure.dataBytes, data, limits.dataBytes, measure.dataFiles) ??
+      overLimit('layer', measure.layerBytes, limits.layerBytes, limits.layerBytes, measure.layerFiles));
+  if (found === undefined) return { kind: 'fits' };
+  const place = found.place === 'data' ? 'data' : 'layer';
+  const { where, cure } = places[place];
+  const more = place === 'data' ? ` ${2 * Math.ceil(limits.dataBytes / mib)}m` : '';
+  const said = `${found.text} ${where}`;
+  if (isFromBefore || (place === 'data' && isOld)) {
+    return {
+      kind: 'warned',
+      text: `it ${said}: it is not stopped, because it has had them since before there was a limit; ${cure}${more}`,
+    };
+  }
+  return { kind: 'exceeded', reason: `stopped because it ${said}: ${cure}${more}`, inLayer: place === 'layer' };
+}
+
+function overLimit(place: keyof typeof places, bytes: number, most: number, limit: number, files: number) {
+  const filesMax = Math.max(filesMin, Math.floor(most / bytesPerFile));
+  if (bytes > most) return { place, text: `has written ${sizeText(bytes)} of ${sizeText(limit)}` };
+  return files > filesMax ? { place, text: `has ${files} files of ${filesMax}` } : undefined;
+}
+
+const mib = 1024 * 1024;
+
+const sizeText = (bytes: number): string =>
+  bytes >= 1024 * mib ? `${(bytes / (1024 * mib)).toFixed(1)} GiB` : `${Math.ceil(bytes / mib)} MiB`;
+
+/** What is reported: in steps of a twentieth of the limit, because each report is written down. */
+export function shownDisk({ measure, limits }: DiskJudged) {
+  const stepped = (bytes: number, limit: number) => {
+    const step = Math.max(mib, Math.floor(limit / 20));
+    return BigInt(Math.ceil(bytes / step) * step);
+  };
+  return {
+    dataBytes: stepped(measure.dataBytes, limits.dataBytes),
+    dataLimitBytes: BigInt(limits.dataBytes),
+    layerBytes: stepped(measure.layerBytes, limits.layerBytes),
+    layerLimitBytes: BigInt(limits.layerBytes),
+  };
+}
+
+/** The limits of a container: those of the version that runs in it, or else those that it was made with. */
+export const limitsOf = (facts: ContainerFacts, ofSpec: DiskLimits | undefined): DiskLimits | undefined =>
+  ofSpec ?? facts.disk;

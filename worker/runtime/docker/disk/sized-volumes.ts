@@ -1,0 +1,283 @@
+/**
+ * Volumes that cannot grow beyond their size: each is a file system (ext4) in a file of its own, which the kernel shows as a device
+ * (loop), and which the engine mounts. The files are in a volume of the engine. The worker has no right to attach devices: short-lived
+ * containers do it.
+ *
+ * 1. A volume that holds something is never without it: what is made of a plain volume takes its place only when it is complete.
+ * 2. Devices are gone after a restart of the machine: all are attached again before the first container is started after the
+ *    engine was away, or when a start shows that one is missing.
+ * 3. One run at a time, which does what several ask for together. What a killed worker was making is made anew.
+ */
+import { randomBytes } from 'node:crypto';
+import { inBackground } from '#common/background.ts';
+import type { Logger } from '#common/log.ts';
+import { problem } from '#common/problem.ts';
+import { orAbort } from '#common/waiting/abort.ts';
+import { asFailure } from '../../../failures/chances.ts';
+import { list, record, text, texts } from '../answers.ts';
+import type { EngineClient } from '../engine-client.ts';
+import { EngineRefusal, hasStatus } from '../engine-errors.ts';
+import type { RunTools } from './run-tools.ts';
+import { isSizedVolume, limitedLabel, sizedOptions, storeLabel, storeVolume } from './sized-names.ts';
+import { bytesPerFile, sizedScript } from './sized-script.ts';
+import type { FindToolsImage, ToolsImage } from './tools-image.ts';
+
+export interface WantedVolume {
+  readonly name: string;
+  readonly bytes: number;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface SizedVolumes {
+  /**
+   * Makes volumes for a container that does not exist yet, or makes them larger; those that are there stay otherwise, but plain ones
+   * with less in them than the size become sized. CONTAINER_ERROR when that is impossible.
+   */
+  ensure(volumes: readonly WantedVolume[], signal: AbortSignal): Promise<void>;
+  /** Call it before a container is started or looked into. Attaches all devices, if that was not seen to be so since `forget`. */
+  attached(signal: AbortSignal): Promise<void>;
+  /** The engine was away, or a device is missing. */
+  forget(): void;
+  /** After the volumes are gone. */
+  remove(names: readonly string[], signal: AbortSignal): Promise<void>;
+  /** Why it does not work, in words that follow "because "; undefined while nothing is known against it. */
+  obstacle(): string | undefined;
+  /** Whether it has worked since `forget`. */
+  works(): boolean;
+}
+
+export interface SizedDeps {
+  readonly engine: EngineClient;
+  readonly run: RunTools;
+  readonly findTools: FindToolsImage;
+  readonly logger: Logger;
+}
+
+interface Job {
+  readonly args: readonly string[];
+  /** A plain volume whose files it begins with. */
+  readonly from?: string;
+  readonly done: (answer: string) => void;
+  readonly failed: (error: unknown) => void;
+}
+
+const runMs = 120_000;
+// Copies at most what a bot may keep.
+const copyMs = 900_000;
+const jobsMax = 32;
+
+export function createSizedVolumes(deps: SizedDeps): SizedVolumes {
+  const { engine, logger } = deps;
+  const waiting: Job[] = [];
+  let running = false;
+  let all: Promise<void> | undefined;
+  let seen = false;
+  let why: string | undefined;
+  /** Sizes of the files, as last seen. */
+  const sizes = new Map<string, number>();
+
+  const work = async () => {
+    if (running) return;
+    running = true;
+    try {
+      for (;;) {
+        const first = waiting.shift();
+        if (first === undefined) return;
+        // One that copies is alone: it takes its time, and mounts what it copies.
+        const more = first.from === undefined ? waiting.findIndex(({ from }) => from !== undefined) : 0;
+        const batch = [first, ...waiting.splice(0, Math.min(jobsMax - 1, more < 0 ? waiting.length : more))];
+        await runJobs(deps, batch).then(
+          () => {
+            why = undefined;
+          },
+          (error: unknown) => {
+            if (error instanceof SizedError) why = error.message;
+            for (const job of batch) job.failed(error);
+          },
+        );
+      }
+    } finally {
+      running = false;
+    }
+  };
+  const ask = (args: readonly string[], signal: AbortSignal, from?: string): Promise<string> => {
+    signal.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    waiting.push({ args, ...(from !== undefined && { from }), done: resolve, failed: reject });
+    // It fails its jobs, and never itself.
+    inBackground(work(), (error) => logger.error({ err: error }, 'work on file systems of bots failed unexpectedly'));
+    // Given up by the caller only: a half-made file system would have to be made again.
+    return orAbort(signal, promise);
+  };
+  const attachAll = async (signal: AbortSignal) => {
+    const answer = await ask(['all'], signal);
+    sizes.clear();
+    for (const word of answer.split(' ')) {
+      const [name = '', bytes] = word.split('=');
+      if (bytes !== undefined) sizes.set(name, Number(bytes));
+    }
+    await removeOrphans(engine, [...sizes.keys()], (name) => ask(['orphan', name], signal), signal);
+    seen = true;
+  };
+  const attached = async (signal: AbortSignal): Promise<void> => {
+    if (seen) return;
+    all ??= attachAll(AbortSignal.timeout(runMs)).finally(() => {
+      all = undefined;
+    });
+    await orAbort(signal, all);
+  };
+  const ensureOne = async ({ name, bytes, labels }: WantedVolume, signal: AbortSignal): Promise<void> => {
+    const found = await findVolume(engine, name, signal);
+    const isPlain = found !== undefined && !isSizedVolume(found);
+    const wanted = fileBytes(bytes);
+    if (!isPlain && found !== undefined && (sizes.get(name) ?? 0) >= wanted) return;
+    if (isPlain && !isOurs(found, labels)) return;
+    const answer = await ask(['make', name, String(wanted), String(bytes)], signal, isPlain ? name : undefined);
+    if (answer === 'large') {
+      logger.warn({ volume: name }, 'a volume holds more than it may: it stays without a limit of its own');
+      return;
+    }
+    sizes.set(name, Math.max(wanted, sizes.get(name) ?? 0));
+    if (!isPlain && found !== undefined) return;
+    // From here on the copy is the data, whatever happens: nobody takes it for an orphan.
+    if (isPlain) await engine.call({ method: 'DELETE', path: `/volumes/${name}` }, signal);
+    const DriverOpts = sizedOptions(await storeOf(engine, signal), name);
+    const body = { Name: name, Driver: 'local', DriverOpts, Labels: { ...labels, [limitedLabel]: 'true' } };
+    await engine.call({ method: 'POST', path: '/volumes/create', body }, signal);
+    if (answer === 'only') await ask(['moved', name], signal);
+  };
+  const explained = async (work: Promise<void>): Promise<void> => {
+    try {
+      await work;
+    } catch (error) {
+      if (!(error instanceof SizedError || error instanceof EngineRefusal)) throw error;
+      const reason = error instanceof SizedError ? error.message : error.text;
+      logger.warn({ engine: reason }, 'a volume of its own size could not be made for a bot');
+      const message = 'The worker could not make a volume of a fixed size for the bot.';
+      const hint = 'The operator finds the cause in the log of the worker, and "Disk" in docs/SECURITY.md.';
+      throw asFailure(problem('CONTAINER_ERROR', message, { hint }), 'briefly', { cause: error });
+    }
+  };
+  return {
+    ensure: (volumes, signal) =>
+      explained(
+        (async () => {
+          await attached(signal);
+          for (const volume of volumes) await ensureOne(volume, signal);
+        })(),
+      ),
+    attached: (signal) => explained(attached(signal)),
+    forget() {
+      seen = false;
+    },
+    async remove(names, signal) {
+      if (names.length === 0 || (await findVolume(engine, storeVolume, signal)) === undefined) return;
+      for (const name of names) {
+        sizes.delete(name);
+        await ask(['remove', name], signal);
+      }
+    },
+    obstacle: () => why,
+    works: () => seen && why === undefined,
+  };
+}
+
+/** What the container said that was to make it; for the operator. */
+class SizedError extends Error {}
+
+const mib = 1024 * 1024;
+
+/** As large as a bot may fill, with what the file system keeps for itself. */
+const fileBytes = (bytes: number): number => {
+  const tables = (bytes / bytesPerFile) * 256;
+  const journal = bytes < 128 * mib ? 8 * mib : 40 * mib;
+  return Math.ceil((bytes + tables + bytes / 32 + journal) / 4096) * 4096;
+};
+
+const isOurs = (volume: unknown, labels: Readonly<Record<string, string>>): boolean => {
+  const found = texts(record(volume)['Labels']);
+  return Object.entries(labels).every(([name, value]) => found[name] === value);
+};
+
+async function findVolume(engine: EngineClient, name: string, signal: AbortSignal) {
+  try {
+    return record(await engine.call({ method: 'GET', path: `/volumes/${encodeURIComponent(name)}` }, signal));
+  } catch (error) {
+    if (hasStatus(error, 404)) return undefined;
+    throw error;
+  }
+}
+
+/** Under which name the devices of this engine are known. Made with the volume, and gone with it. */
+async function storeOf(engine: EngineClient, signal: AbortSignal): Promise<string> {
+  if ((await findVolume(engine, storeVolume, signal)) === undefined) {
+    // One that somebody else makes at the same time stays as it is.
+    const Labels = { [storeLabel]: randomBytes(6).toString('hex') };
+    const body = { Name: storeVolume, Driver: 'local', Labels };
+    await engine.call({ method: 'POST', path: '/volumes/create', body }, signal);
+  }
+  const store = texts((await findVolume(engine, storeVolume, signal))?.['Labels'])[storeLabel] ?? '';
+  if (!/^[0-9a-f]{12}$/.test(store)) throw new SizedError(`the volume ${storeVolume} was not made by Bot Runner`);
+  return store;
+}
+
+/** Several jobs by one container. Throws SizedError when it cannot run; a job that fails alone is told so alone. */
+async function runJobs({ engine, run, findTools }: SizedDeps, jobs: readonly Job[]): Promise<void> {
+  const from = jobs[0]?.from;
+  const timeoutMs = from === undefined ? runMs : copyMs;
+  const signal = AbortSignal.timeout(timeoutMs);
+  const tools = await usableTools(engine, findTools, signal);
+  const store = await storeOf(engine, signal);
+  const host = {
+    Mounts: [
+      { Type: 'volume', Source: storeVolume, Target: '/disks', ReadOnly: false, VolumeOptions: { NoCopy: true } },
+      { Type: 'bind', Source: '/dev', Target: '/dev', ReadOnly: false },
+      ...(from === undefined
+        ? []
+        : [{ Type: 'volume', Source: from, Target: '/from', ReadOnly: true, VolumeOptions: { NoCopy: true } }]),
+    ],
+    CapAdd: ['SYS_ADMIN', 'DAC_READ_SEARCH', 'DAC_OVERRIDE', 'FOWNER', 'MKNOD'],
+    // Loop devices, and the device that gives them out.
+    DeviceCgroupRules: ['b 7:* rwm', 'c 10:237 rwm'],
+  };
+  const args = [store, ...jobs.flatMap((job) => [String(job.args.length), ...job.args])];
+  const ended = await run(tools, { script: sizedScript, args, timeoutMs, host }, signal).catch((error: unknown) => {
+    if (error instanceof EngineRefusal) throw new SizedError(`the engine refused the container: ${error.text}`);
+    throw error;
+  });
+  const lines = ended.output.split('\n');
+  for (const [index, job] of jobs.entries()) {
+    const mark = `#${index} `;
+    const answer = lines.find((line) => line.startsWith(mark))?.slice(mark.length);
+    if (answer?.startsWith('ok')) job.done(answer.slice(2).trim());
+    else job.failed(new SizedError((answer ?? ended.output).slice(0, 300) || `exit code ${ended.code}`));
+  }
+}
+
+async function usableTools(engine: EngineClient, find: FindToolsImage, signal: AbortSignal): Promise<ToolsImage> {
+  if ((await engine.kind(signal)) === 'podman') throw new SizedError('they are not made on Podman');
+  const info = record(await engine.call({ method: 'GET', path: '/info' }, signal));
+  if (list(info['SecurityOptions']).some((option) => text(option).includes('name=rootless'))) {
+    throw new SizedError('they are not made on a rootless engine');
+  }
+  const tools = await find(engine, signal);
+  if ('why' in tools) throw new SizedError(tools.why);
+  if (tools.missing.length > 0) {
+    const cure = 'on Debian and Ubuntu: apt-get install e2fsprogs mount';
+    throw new SizedError(`the worker has no ${tools.missing.join(', ')} (${cure})`);
+  }
+  return tools;
+}
+
+/** Files of volumes that are no more: a worker was killed between the removal of a volume and that of its file. */
+async function removeOrphans(
+  engine: EngineClient,
+  names: readonly string[],
+  remove: (name: string) => Promise<string>,
+  signal: AbortSignal,
+): Promise<void> {
+  if (names.length === 0) return;
+  const known = list(record(await engine.call({ method: 'GET', path: '/volumes' }, signal))['Volumes']);
+  const there = new Set(known.map((volume) => text(record(volume)['Name'])));
+  for (const name of names) if (!there.has(name)) await remove(name);
+}

@@ -1,0 +1,90 @@
+/**
+ * The image whose programs measure what bots have written and make file systems for them. A worker in a container has its own;
+ * any other worker has these programs of its machine, with their libraries, made into an image of some 8 MB.
+ */
+
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { pack } from 'tar-stream';
+import type { EngineClient } from '../engine-client.ts';
+import { EngineRefusal } from '../engine-errors.ts';
+import { hasImage } from '../images.ts';
+import { findProgram, ownImage, partsOf } from '../machine-programs.ts';
+
+export interface ToolsImage {
+  readonly image: string;
+  /** A shell that takes a script: `-c`, the script and its arguments come behind. */
+  readonly shell: string;
+  readonly env: readonly string[];
+  /** Programs for file systems of bots that are not there; without them only measuring is possible. */
+  readonly missing: readonly string[];
+}
+
+/** Why there is none, in words that follow "because ". */
+export interface NoToolsImage {
+  readonly why: string;
+}
+
+export type FindToolsImage = (engine: EngineClient, signal: AbortSignal) => Promise<ToolsImage | NoToolsImage>;
+
+const toolsRepository = 'bot_runner_tools';
+const measuring = ['sh', 'du', 'find', 'grep', 'stat', 'timeout'] as const;
+const making = ['mke2fs', 'e2fsck', 'resize2fs', 'debugfs', 'losetup', 'mkdir', 'mv', 'ln', 'rm', 'sync'] as const;
+
+/** `env` is where the programs and their libraries are found: PATH, and what the loader reads. Found once. */
+export function createFindToolsImage(env: NodeJS.ProcessEnv = process.env): FindToolsImage {
+  let programs: Promise<ReadonlyMap<string, string>> | undefined;
+  return async (engine, signal) => {
+    programs ??= findAll([...measuring, ...making], env['PATH']);
+    const found = await programs;
+    const lacks = measuring.filter((name) => !found.has(name));
+    if (lacks.length > 0) return { why: `the worker has no ${lacks.join(', ')}` };
+    const missing = making.filter((name) => !found.has(name));
+    const own = await ownImage(engine, signal);
+    if (own !== undefined) return { image: own, shell: found.get('sh') ?? '', env: [], missing };
+    return machineImage(engine, [...found.values()], { env, missing }, signal);
+  };
+}
+
+async function findAll(names: readonly string[], path: string | undefined): Promise<ReadonlyMap<string, string>> {
+  const found = await Promise.all(names.map(async (name) => [name, await findProgram(name, path)] as const));
+  return new Map(found.flatMap(([name, file]) => (file === undefined ? [] : [[name, file] as const])));
+}
+
+const folder = '/tools';
+
+/** Made once for each set of versions. The loader is where the programs look for it, everything else in one folder. */
+async function machineImage(
+  engine: EngineClient,
+  programs: readonly string[],
+  { env, missing }: { readonly env: NodeJS.ProcessEnv; readonly missing: readonly string[] },
+  signal: AbortSignal,
+): Promise<ToolsImage | NoToolsImage> {
+  const places = new Map<string, string>();
+  for (const program of programs) {
+    const parts = await partsOf(program, env);
+    if (parts === undefined) return { why: `it cannot be found out what ${program} is linked with (by ldd)` };
+    for (const file of parts.files) places.set(file === parts.loader ? file : `${folder}/${basename(file)}`, file);
+  }
+  const contents = await Promise.all(
+    [...places].sort(([a], [b]) => (a < b ? -1 : 1)).map(async ([at, file]) => [at, await readFile(file)] as const),
+  );
+  const hash = createHash('sha256');
+  for (const [at, content] of contents) hash.update(`${at}\0${content.length}\0`).update(content);
+  const tag = hash.digest('hex').slice(0, 16);
+  const image = `${toolsRepository}:${tag}`;
+  if (!(await hasImage(engine, image, signal))) {
+    const tar = pack();
+    for (const [at, content] of contents) tar.entry({ name: at.slice(1), mode: 0o755 }, content);
+    tar.finalize();
+    const query = { fromSrc: '-', repo: toolsRepository, tag, changes: 'LABEL bot_runner=tools' };
+    const upload = Readable.from([await buffer(Readable.from(tar))]);
+    const answer = await buffer(await engine.stream({ method: 'POST', path: '/images/create', query, upload }, signal));
+    const failure = /"error":"([^"]*)"/.exec(answer.toString())?.[1];
+    if (failure !== undefined) throw new EngineRefusal(500, failure);
+  }
+  return { image, shell: `${folder}/sh`, env: [`PATH=${folder}`, `LD_LIBRARY_PATH=${folder}`], missing };
+}
