@@ -24,6 +24,8 @@ export const capabilities = {
   runCommand: 'run.command',
   /** Makes containers whose root file system is read-only. */
   readOnly: 'container.read_only',
+  /** Builds with build arguments, up to a stage, by another Dockerfile. */
+  buildOptions: 'build.options',
 } as const;
 
 export type Capability = (typeof capabilities)[keyof typeof capabilities];

@@ -117,6 +117,10 @@ export const problemCodes = {
     "A worker's id, version or message violates the session protocol.",
     'Set WORKER_ID to 1 to 64 letters, digits, ".", "_" or "-", not beginning with a dot, and run the same release as the orchestrator.',
   ),
+  INVALID_BUILD_OPTIONS: refusal(
+    'A build argument, the target or the path of the Dockerfile is not valid, or a build argument looks like a secret.',
+    'Build arguments are plain text and stay in the image; give secrets in "env_vars".',
+  ),
   INVALID_GIT_URL: refusal(
     'The git URL is not allowed.',
     'Use an https URL without user and password; give those as "git_auth".',

@@ -37,6 +37,7 @@ export const problemExamples: Readonly<Record<ProblemCode, Json>> = {
   INVALID_IDEMPOTENCY_KEY: 'Idempotency-Key: 8e03978e-40d5-43dd-bc93-6894a57f9324',
   INVALID_CURSOR: examples.logs,
   INVALID_WORKER: 'WORKER_ID=worker-1 npm run worker',
+  INVALID_BUILD_OPTIONS: examples.buildOptions,
   INVALID_GIT_URL: examples.git,
   INVALID_GIT_REF: examples.git,
   INVALID_ARCHIVE_URL: examples.archiveUrl,

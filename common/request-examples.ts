@@ -33,6 +33,15 @@ export const examples = {
     git_repo: 'https://github.com/me/my-bot.git',
     git_branch: 'main',
   }),
+  buildOptions: job({
+    action: 'start',
+    bot_id: 'my-bot',
+    deployment_mode: 'custom',
+    git_repo: 'https://github.com/me/my-bot.git',
+    build_args: { PYTHON_VERSION: '3.12' },
+    target: 'prod',
+    dockerfile: 'docker/prod.Dockerfile',
+  }),
   image: job({
     action: 'start',
     bot_id: 'my-bot',

@@ -13,6 +13,7 @@ import { type Client, callTimeoutMs } from '../calls/client.ts';
 import { submit } from '../calls/submit.ts';
 import { complain } from '../failures/errors.ts';
 import { type ExitCode, exitCodes } from '../failures/exit-codes.ts';
+import { type GivenBuild, parseBuildWords } from '../options/build-options.ts';
 import { type Environment, isEnvGiven, readEnvironment } from '../options/environment.ts';
 import { type Limits, parseLimitOptions } from '../options/limits.ts';
 import { isDefault, splitRemovals } from '../options/spec-words.ts';
@@ -42,6 +43,7 @@ interface Plan {
   readonly source: ReadySource;
   readonly env: Environment;
   readonly limits: Limits | undefined;
+  readonly build: GivenBuild;
   readonly on: Labels;
   readonly labelsRemoved: readonly string[];
 }
@@ -56,6 +58,12 @@ const unknownSha256 = '0'.repeat(64);
 
 /** An orchestrator of 0.1.0 would leave these undone without a word. */
 function refuseNewForms(source: SpecSource): void {
+  if (source.case === 'custom') {
+    const { buildArgs = {}, target = '', dockerfile = '' } = source.value;
+    if (Object.keys(buildArgs).length === 0 && target === '' && dockerfile === '') return;
+    const message = 'The orchestrator is too old for --build-arg, --target and --dockerfile.';
+    throw complain(exitCodes.failed, 'UNAVAILABLE', message, 'Leave them out, or have it updated.');
+  }
   if (source.case !== 'simple') return;
   const { requirementFiles = [], command = [] } = source.value;
   if (requirementFiles.length === 0 && command.length === 0) return;
@@ -73,6 +81,14 @@ const tooOldForReadOnly = () =>
     'The orchestrator is too old to make the file system of a bot read-only.',
     'Leave --read-only out, or have it updated.',
   );
+
+/** The part of the spec that names the source, with how its Dockerfile is built. */
+function sourceOf({ source, build }: Plan, sha256: string): SpecSource {
+  const named = source.spec(sha256);
+  if (named.case !== 'custom') return named;
+  const { buildArgs, target, dockerfile } = build;
+  return { case: 'custom', value: { ...named.value, buildArgs: { ...buildArgs }, target, dockerfile } };
+}
 
 export abstract class DeployCommand extends TimedJobCommand {
   /** As in readCommandSpec. */
@@ -105,6 +121,15 @@ export abstract class DeployCommand extends TimedJobCommand {
   });
   subdir = Option.String('--subdir', {
     description: 'The folder of the Dockerfile in the repository. Default: its root.',
+  });
+  buildArg = Option.Array('--build-arg', [], {
+    description: 'A value for an ARG of the Dockerfile, not secret; NAME- removes it. Repeatable.',
+  });
+  target = Option.String('--target', {
+    description: 'The last stage of the Dockerfile to build. Default: the last one; "" goes back to it.',
+  });
+  dockerfile = Option.String('--dockerfile', {
+    description: 'The path of the Dockerfile in the source. Default: Dockerfile.',
   });
   image = Option.String('--image', { description: 'A ready image.' });
   registryUser = Option.String('--registry-user', { description: 'User name for a private registry.' });
@@ -182,12 +207,13 @@ export abstract class DeployCommand extends TimedJobCommand {
     this.timeoutMs();
     const choice = chooseSource(this);
     const limits = parseLimitOptions(this);
+    const build = unwrap(parseBuildWords(this));
     const labels = splitRemovals(this.on);
     const on = unwrap(parseLabels(labels.given, wantedLabelsMax));
     const { cwd, signal } = this.context;
     const env = await readEnvironment(this, cwd, signal);
     const source = await prepareSource(choice, { cwd, signal, readStdin: () => readPassword(this.context) });
-    return { source, env, limits, on, labelsRemoved: labels.removed.filter((key) => !Object.hasOwn(on, key)) };
+    return { source, env, limits, build, on, labelsRemoved: labels.removed.filter((key) => !Object.hasOwn(on, key)) };
   }
 
   /**
@@ -206,8 +232,8 @@ export abstract class DeployCommand extends TimedJobCommand {
       return lost.length === 0 || this.yes || (await this.isLossConfirmed(lost));
     } catch (error) {
       if (!(error instanceof ConnectError && error.code === Code.Unimplemented)) throw error;
-      refuseNewForms(plan.source.spec(unknownSha256));
       if (this.readOnly === true) throw tooOldForReadOnly();
+      refuseNewForms(sourceOf(plan, unknownSha256));
       return true;
     }
   }
@@ -235,11 +261,11 @@ export abstract class DeployCommand extends TimedJobCommand {
   }
 
   private request(plan: Plan, sha256: string): DeployRequest {
-    const { source, env, limits, on } = plan;
+    const { env, limits, on } = plan;
     return {
       botId: this.bot,
       spec: {
-        source: source.spec(sha256),
+        source: sourceOf(plan, sha256),
         env: { ...env.values },
         on: { ...on },
         ...(limits === undefined ? {} : { limits }),
@@ -253,15 +279,17 @@ export abstract class DeployCommand extends TimedJobCommand {
     };
   }
 
-  private reset({ source, env, labelsRemoved }: Plan): Pick<DeployRequest, 'reset'> {
+  private reset({ source, env, build, labelsRemoved }: Plan): Pick<DeployRequest, 'reset'> {
     const memory = isDefault(this.memory);
     const cpus = isDefault(this.cpus);
     const disk = isDefault(this.disk);
     const requirements = source.hasNoRequirements === true;
+    const { buildArgs, target, dockerfile } = build.reset;
     const isNothing =
-      !memory && !cpus && !disk && !requirements && env.removed.length === 0 && labelsRemoved.length === 0;
-    return isNothing
-      ? {}
-      : { reset: { memory, cpus, disk, requirements, env: [...env.removed], on: [...labelsRemoved] } };
+      !(memory || cpus || disk || requirements || target || dockerfile) &&
+      [env.removed, labelsRemoved, buildArgs].every(({ length }) => length === 0);
+    if (isNothing) return {};
+    const lists = { env: [...env.removed], on: [...labelsRemoved], buildArgs: [...buildArgs] };
+    return { reset: { memory, cpus, disk, requirements, target, dockerfile, ...lists } };
   }
 }

@@ -20,7 +20,8 @@ export class StartCommand extends DeployCommand {
         'a package with a __main__.py; one line says which, and --entrypoint or --command overrides it. Packages come ' +
         'from its requirements.txt, pyproject.toml or package.json unless you give -r.',
       '--custom takes a folder with a Dockerfile. .dockerignore works as in docker build, for archives and ' +
-        'repositories as well; .git is always left out.',
+        'repositories as well; .git is always left out. --build-arg gives values to its ARG instructions; they stay ' +
+        'in the history of the image, so nothing secret: secrets are given with -e.',
     ].join('\n\n'),
     examples: [
       ['One file', 'avtomatika-bot start my-bot --simple bot.py -r "aiogram>=3.0,<4" -e BOT_TOKEN=123:ABC'],
@@ -30,6 +31,10 @@ export class StartCommand extends DeployCommand {
       ['With files that would be left out', 'avtomatika-bot start my-bot --simple my_bot/ --include my_bot/data/'],
       ['The code itself', `avtomatika-bot start hello --code "console.log('hello')" --runtime node`],
       ['A folder with a Dockerfile', 'avtomatika-bot start my-bot --custom my_bot/ --env-file bot.env --memory 512m'],
+      [
+        'Another Dockerfile, up to a stage',
+        'avtomatika-bot start my-bot --custom my_bot/ --dockerfile docker/prod.Dockerfile --target prod --build-arg PYTHON_VERSION=3.12',
+      ],
       ['A git repository', 'avtomatika-bot start my-bot --git https://github.com/user/telegram-bot.git --branch main'],
       ['A ready image', 'avtomatika-bot start my-bot --image ghcr.io/user/bot:1.0 --cpus 0.5'],
       ['Give up after two minutes', 'avtomatika-bot start my-bot --simple bot.py --timeout 2m'],

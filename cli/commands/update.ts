@@ -15,12 +15,12 @@ export class UpdateCommand extends DeployCommand {
         'the new one is started. If the build fails, the old version keeps running. The options are those of ' +
         'start.',
       'Whatever you do not name stays as it is: variables, limits, labels, the packages of the same language, ' +
-        'the branch and login of the same repository, the login of the same registry. -e and --on add or replace ' +
+        'the branch and login of the same repository, the login of the same registry, build arguments. -e and --on add or replace ' +
         'single entries.',
       'If the upload would leave out files that the bot was sent before, update asks first; --include PATH ' +
         'sends them, --yes goes ahead without them.',
-      'To remove something: -e NAME-, --on KEY-, --memory default, --cpus default, --disk default, -r "". With --replace-env ' +
-        'the bot keeps only the variables you give.',
+      'To remove something: -e NAME-, --on KEY-, --memory default, --cpus default, --disk default, -r "", ' +
+        '--build-arg NAME-, --target "", --dockerfile "". With --replace-env the bot keeps only the variables you give.',
     ].join('\n\n'),
     examples: [
       ['New code, same environment', 'avtomatika-bot update my-bot --simple bot.py'],

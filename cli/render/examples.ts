@@ -36,6 +36,7 @@ export const commandExamples: Readonly<Partial<Record<ProblemCode, string>>> = {
   INVALID_RESOURCE_LIMITS: 'avtomatika-bot start my-bot --simple bot.py --memory 256m --cpus 0.5 --disk 1g',
   INVALID_LABELS: 'avtomatika-bot start my-bot --simple bot.py --on zone=eu',
   INVALID_ARCHIVE: custom,
+  INVALID_BUILD_OPTIONS: 'avtomatika-bot start my-bot --custom my_bot/ --build-arg PYTHON_VERSION=3.12 --target prod',
   INVALID_GIT_URL: git,
   INVALID_GIT_REF: git,
   INVALID_ARCHIVE_URL: archive,

@@ -16,6 +16,9 @@ export interface SourceOptions {
   readonly git: string | undefined;
   readonly branch: string | undefined;
   readonly subdir: string | undefined;
+  readonly buildArg: readonly string[];
+  readonly target: string | undefined;
+  readonly dockerfile: string | undefined;
   readonly image: string | undefined;
   readonly registryUser: string | undefined;
   readonly registryPass: string | undefined;
@@ -50,7 +53,8 @@ export type SourceChoice =
       readonly folder: FolderOptions;
     }
   | { readonly kind: 'inline'; readonly code: string; readonly run: RunOptions }
-  | { readonly kind: 'path'; readonly path: string }
+  /** `dockerfile`: where a folder has its Dockerfile. */
+  | { readonly kind: 'path'; readonly path: string; readonly dockerfile: string }
   | { readonly kind: 'archive_url'; readonly url: string }
   | GitChoice
   | ImageChoice;

@@ -58,9 +58,13 @@ function requireValue(name: string, value: string): string {
 }
 
 const customChoice = (text: string, options: SourceOptions): SourceChoice => {
-  if (!isUrl(text)) return { kind: 'path', path: text };
+  if (!isUrl(text)) return { kind: 'path', path: text, dockerfile: dockerfileOf(options) };
   return isGitRepository(text) ? gitChoice(text, options, true) : { kind: 'archive_url', url: text };
 };
+
+/** "./docker/Dockerfile" is what a shell completes. */
+const dockerfileOf = ({ dockerfile }: SourceOptions): string =>
+  (dockerfile?.trim() ?? '').replace(/^(?:\.\/+)+/, '') || 'Dockerfile';
 
 const gitChoice = (url: string, { branch, subdir }: SourceOptions, byUrl: boolean): GitChoice => ({
   kind: 'git',

@@ -2,7 +2,12 @@
 import type { Stats } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { dockerignoreMaxBytes, dockerignoreNames, parseDockerignore } from '#common/ignore/dockerignore.ts';
+import {
+  dockerignoreMaxBytes,
+  dockerignoreNames,
+  parseDockerignore,
+  withDockerfile,
+} from '#common/ignore/dockerignore.ts';
 import { unwrap } from '#common/problem.ts';
 import { type CliError, complain } from '../failures/errors.ts';
 import { exitCodes } from '../failures/exit-codes.ts';
@@ -19,11 +24,13 @@ import { refuseEmptySubmodule } from './submodules.ts';
 export async function prepareFolder(
   name: string,
   diskPath: string,
+  dockerfile: string,
   { signal }: Pick<SourceContext, 'signal'>,
 ): Promise<ReadySource> {
-  await checkDockerfile(name, diskPath);
-  const ignore = await readIgnore(name, diskPath, signal);
-  const patterns = ignore === undefined ? [] : unwrap(parseDockerignore(ignore.content, join(name, ignore.file)));
+  await checkDockerfile(name, diskPath, dockerfile);
+  const ignore = await readIgnore(name, diskPath, dockerfile, signal);
+  const written = ignore === undefined ? [] : unwrap(parseDockerignore(ignore.content, join(name, ignore.file)));
+  const patterns = withDockerfile(written, dockerfile);
   const { entries: found, leftOut, byDefault } = await collectContext(diskPath, patterns, signal);
   const emptyFolders = found.flatMap((entry) => (entry.kind === 'folder' ? [entry.path] : []));
   await refuseEmptySubmodule(name, diskPath, emptyFolders, signal);
@@ -37,7 +44,7 @@ export async function prepareFolder(
   const doubtful = doubtfulIn(files.map(({ path }) => path));
   const skipped: string[] = [];
   const onUnreadable = (path: string, fault: CliError): void => {
-    if (path === 'Dockerfile') throw fault;
+    if (path === dockerfile) throw fault;
     skipped.push(path);
   };
   return {
@@ -64,15 +71,17 @@ export async function prepareFolder(
   };
 }
 
-async function checkDockerfile(name: string, diskPath: string): Promise<void> {
-  const shown = join(name, 'Dockerfile');
-  const facts = await factsOf(join(diskPath, 'Dockerfile'), shown);
+async function checkDockerfile(name: string, diskPath: string, dockerfile: string): Promise<void> {
+  const shown = join(name, dockerfile);
+  const facts = await factsOf(join(diskPath, dockerfile), shown);
   if (facts?.isFile()) return;
   throw complain(
     exitCodes.failed,
     'INVALID_ARCHIVE',
     `${shown} ${facts === undefined ? 'is missing' : 'is not a plain file'}.`,
-    'Add one, or use --simple if the files need none.',
+    dockerfile === 'Dockerfile'
+      ? 'Add one, or use --simple if the files need none.'
+      : 'Give --dockerfile its path below the folder that --custom names.',
   );
 }
 
@@ -99,9 +108,10 @@ function doubtfulIn(paths: readonly string[]): readonly string[] {
 async function readIgnore(
   name: string,
   diskPath: string,
+  dockerfile: string,
   signal: AbortSignal,
 ): Promise<{ readonly file: string; readonly content: string } | undefined> {
-  for (const file of dockerignoreNames()) {
+  for (const file of dockerignoreNames(dockerfile)) {
     const path = join(diskPath, file);
     const shown = join(name, file);
     if ((await factsOf(path, shown)) === undefined) continue;

@@ -56,6 +56,24 @@ const fits: readonly {
     hint: 'It works with a git repository; for a folder on this machine give the path.',
   },
   {
+    name: '--build-arg',
+    isGiven: ({ buildArg }) => buildArg.length > 0,
+    kinds: ['path', 'archive_url', 'git'],
+    hint: 'It works with a Dockerfile: --custom and --git. Variables of the bot are given with -e.',
+  },
+  {
+    name: '--target',
+    isGiven: ({ target }) => target !== undefined,
+    kinds: ['path', 'archive_url', 'git'],
+    hint: 'It works with a Dockerfile: --custom and --git.',
+  },
+  {
+    name: '--dockerfile',
+    isGiven: ({ dockerfile }) => dockerfile !== undefined,
+    kinds: ['path', 'archive_url', 'git'],
+    hint: 'It works with a Dockerfile: --custom and --git.',
+  },
+  {
     name: '--registry-user',
     isGiven: ({ registryUser }) => registryUser !== undefined,
     kinds: ['image'],

@@ -22,7 +22,7 @@ export async function prepareSource(choice: SourceChoice, context: SourceContext
     case 'inline':
       return prepareInline(choice, context);
     case 'path':
-      return preparePath(choice.path, context);
+      return preparePath(choice.path, choice.dockerfile, context);
     case 'archive_url':
       return prepareArchiveUrl(choice.url);
     case 'git':
@@ -32,11 +32,11 @@ export async function prepareSource(choice: SourceChoice, context: SourceContext
   }
 }
 
-async function preparePath(name: string, context: SourceContext): Promise<ReadySource> {
+async function preparePath(name: string, dockerfile: string, context: SourceContext): Promise<ReadySource> {
   const diskPath = resolve(context.cwd, name);
   // A link that the user names is meant.
   const facts = await stat(diskPath).catch((error: unknown) => Promise.reject(fileFault(name, error)));
-  if (facts.isDirectory()) return prepareFolder(name, diskPath, context);
+  if (facts.isDirectory()) return prepareFolder(name, diskPath, dockerfile, context);
   if (facts.isFile()) return prepareArchiveFile(name, diskPath, facts.size);
   throw complain(
     exitCodes.failed,

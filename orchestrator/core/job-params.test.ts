@@ -5,7 +5,17 @@ import { deployParams, type JobInput, parseJobInput, storedParams } from './job-
 
 const change = {
   replaceEnv: true,
-  reset: { memory: true, cpus: false, disk: true, requirements: false, env: ['A'], on: ['zone'] },
+  reset: {
+    memory: true,
+    cpus: false,
+    disk: true,
+    requirements: false,
+    buildArgs: ['A'],
+    target: true,
+    dockerfile: true,
+    env: ['A'],
+    on: ['zone'],
+  },
 };
 const stopped = [{ userId: 'ann', botId: 'old', generation: 4 }];
 

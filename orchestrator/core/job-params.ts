@@ -128,6 +128,9 @@ const isNoChange = ({ replaceEnv, reset }: SpecChange): boolean =>
   !reset.cpus &&
   !reset.disk &&
   !reset.requirements &&
+  reset.buildArgs.length === 0 &&
+  !reset.target &&
+  !reset.dockerfile &&
   reset.env.length === 0 &&
   reset.on.length === 0;
 
@@ -149,6 +152,9 @@ function parseChange(value: Json | undefined): SpecChange {
       cpus: reset['cpus'] === true,
       disk: reset['disk'] === true,
       requirements: reset['requirements'] === true,
+      buildArgs: namesOf(reset['buildArgs']),
+      target: reset['target'] === true,
+      dockerfile: reset['dockerfile'] === true,
       env: namesOf(reset['env']),
       on: namesOf(reset['on']),
     },

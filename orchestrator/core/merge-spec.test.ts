@@ -51,6 +51,28 @@ describe('what an update does not name', () => {
     expect(merged({ env: { A: '1' } }, {}, change({}, true))).toHaveProperty('env', {});
   });
 
+  it('of how a Dockerfile is built stays, argument by argument', () => {
+    const built = (value: { buildArgs?: Record<string, string>; target?: string; dockerfile?: string }): Init => ({
+      source: { case: 'custom', value: { from: { case: 'artifactSha256', value: 'a' }, ...value } },
+    });
+    const before = built({ buildArgs: { A: '1', B: '2' }, target: 'prod', dockerfile: 'docker/x' });
+    const customOf = (spec: ReturnType<typeof merged>) =>
+      typeof spec !== 'string' && spec.source.case === 'custom' ? spec.source.value : undefined;
+    expect(customOf(merged(before, built({ buildArgs: { A: '9' } })))).toMatchObject({
+      buildArgs: { A: '9', B: '2' },
+      target: 'prod',
+      dockerfile: 'docker/x',
+    });
+    const reset = change({ buildArgs: ['B', 'C'], target: true, dockerfile: true });
+    expect(customOf(merged(before, built({}), reset))).toMatchObject({
+      buildArgs: { A: '1' },
+      target: '',
+      dockerfile: '',
+    });
+    expect(customOf(merged(before, built({ target: 'test' }), reset))).toMatchObject({ target: 'test' });
+    expect(customOf(merged(simple(['x']), built({})))).toMatchObject({ buildArgs: {}, target: '' });
+  });
+
   it('of the files to install from stays, unless packages are named', () => {
     const files: Init = {
       source: {

@@ -47,7 +47,7 @@ function mergeSource(before: Source, given: Source, { reset }: SpecChange): Sour
     return reset.requirements ? given : { case: 'simple', value: mergeSimple(before.value, given.value) };
   }
   if (before.case === 'custom' && given.case === 'custom') {
-    return { case: 'custom', value: mergeCustom(before.value, given.value) };
+    return { case: 'custom', value: mergeCustom(before.value, given.value, reset) };
   }
   if (before.case === 'image' && given.case === 'image') {
     return { case: 'image', value: mergeImage(before.value, given.value) };
@@ -61,9 +61,15 @@ const mergeSimple = (before: SimpleSource, given: SimpleSource): SimpleSource =>
     ? given
     : { ...given, requirements: [...before.requirements], requirementFiles: [...before.requirementFiles] };
 
-function mergeCustom(before: CustomSource, given: CustomSource): CustomSource {
-  if (before.from.case !== 'git' || given.from.case !== 'git') return given;
-  return { ...given, from: { case: 'git', value: mergeGit(before.from.value, given.from.value) } };
+function mergeCustom(before: CustomSource, given: CustomSource, reset: SpecChange['reset']): CustomSource {
+  const merged = {
+    ...given,
+    buildArgs: { ...without(before.buildArgs, reset.buildArgs), ...given.buildArgs },
+    target: given.target || (reset.target ? '' : before.target),
+    dockerfile: given.dockerfile || (reset.dockerfile ? '' : before.dockerfile),
+  };
+  if (before.from.case !== 'git' || given.from.case !== 'git') return merged;
+  return { ...merged, from: { case: 'git', value: mergeGit(before.from.value, given.from.value) } };
 }
 
 /** Branch, folder and credentials belong to one repository, and go to no other. */

@@ -1,6 +1,6 @@
 /** What a spec needs of the worker that runs it, in the words of Hello.capabilities. Pure. */
 import { type Capability, capabilities } from '#common/capabilities.ts';
-import { BotLanguage, type BotSpec, type SimpleSource } from '#gen/botrunner/v1/bot_pb.js';
+import { BotLanguage, type BotSpec, type CustomSource, type SimpleSource } from '#gen/botrunner/v1/bot_pb.js';
 
 /** Everything a worker can be asked for; a worker that does not say what it can do is taken to do all of it. */
 export const allCapabilities = [
@@ -21,7 +21,7 @@ function sourceNeeds(source: BotSpec['source']): readonly Capability[] {
     case 'simple':
       return [capabilities.simple, ...languageOf(source.value.language), ...formsOf(source.value)];
     case 'custom':
-      return [capabilities.custom];
+      return [capabilities.custom, ...(hasBuildOptions(source.value) ? [capabilities.buildOptions] : [])];
     case 'image':
       return [capabilities.image];
     case undefined:
@@ -34,6 +34,9 @@ const formsOf = ({ requirementFiles, command }: SimpleSource): readonly Capabili
   ...(requirementFiles.length > 0 ? [capabilities.requirementFiles] : []),
   ...(command.length > 0 ? [capabilities.runCommand] : []),
 ];
+
+const hasBuildOptions = ({ buildArgs, target, dockerfile }: CustomSource): boolean =>
+  Object.keys(buildArgs).length > 0 || target !== '' || dockerfile !== '';
 
 function languageOf(language: BotLanguage): readonly Capability[] {
   if (language === BotLanguage.PYTHON) return [capabilities.python];

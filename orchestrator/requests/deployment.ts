@@ -5,8 +5,8 @@ import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import tar from 'tar-stream';
 import type { Secret } from '#common/secret.ts';
 import { createSourceSearch } from '#common/source-search/search.ts';
-import { BotLanguage, type BotSpec, BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
-import type { Deployment, Login, SourceRequest } from '../core/validate/bot-request.ts';
+import { BotLanguage, type BotSpec, BotSpecSchema, type CustomSourceSchema } from '#gen/botrunner/v1/bot_pb.js';
+import type { CustomSourceRequest, Deployment, Login, SourceRequest } from '../core/validate/bot-request.ts';
 import type { NewJob } from '../engine/accept.ts';
 import type { SearchedSource } from '../engine/source-findings.ts';
 import { sealUpload } from './artifact-writer.ts';
@@ -120,14 +120,29 @@ function sourceOf(source: SourceRequest, artifactSha256: string): NonNullable<Sp
       };
     case 'inline_archive':
     case 'custom_artifact':
-      return { case: 'custom', value: { from: { case: 'artifactSha256', value: artifactSha256 } } };
     case 'archive_url':
-      return { case: 'custom', value: { from: { case: 'archiveUrl', value: source.url } } };
     case 'git': {
-      const { url, ref, subdir, login } = source;
-      return { case: 'custom', value: { from: { case: 'git', value: { url, ref, subdir, ...credentialsOf(login) } } } };
+      const { buildArgs = new Map(), target = '', dockerfile = '' } = source.build ?? {};
+      const from = originOf(source, artifactSha256);
+      return { case: 'custom', value: { from, buildArgs: Object.fromEntries(buildArgs), target, dockerfile } };
     }
     case 'image':
       return { case: 'image', value: { image: source.image, pull: source.pull, ...credentialsOf(source.login) } };
+  }
+}
+
+type OriginInit = NonNullable<MessageInitShape<typeof CustomSourceSchema>['from']>;
+
+function originOf(source: CustomSourceRequest, artifactSha256: string): OriginInit {
+  switch (source.kind) {
+    case 'inline_archive':
+    case 'custom_artifact':
+      return { case: 'artifactSha256', value: artifactSha256 };
+    case 'archive_url':
+      return { case: 'archiveUrl', value: source.url };
+    case 'git': {
+      const { url, ref, subdir, login } = source;
+      return { case: 'git', value: { url, ref, subdir, ...credentialsOf(login) } };
+    }
   }
 }

@@ -180,7 +180,14 @@ function build(
 ): Promise<void> {
   if (source.mode === 'simple') return runtime.buildImage(simpleBuild(preparation, source, tar), signal);
   const { key, workerId, revision, onOutput } = preparation;
-  const custom = { contextTar: tar, unwrap: mayBeWrapped(source.from) };
+  const { buildArgs, target, dockerfile } = source;
+  const custom = {
+    contextTar: tar,
+    unwrap: mayBeWrapped(source.from),
+    buildArgs,
+    ...(target === '' ? {} : { target }),
+    ...(dockerfile === '' ? {} : { dockerfile }),
+  };
   return runtime.buildCustomImage({ key, workerId, image: imageName(key, revision), onOutput, ...custom }, signal);
 }
 

@@ -38,7 +38,15 @@ export type RunnableSource =
       /** Files of the artifact to install from. */
       readonly requirementFiles: readonly string[];
     }
-  | { readonly mode: 'custom'; readonly from: CustomOrigin }
+  | {
+      readonly mode: 'custom';
+      readonly from: CustomOrigin;
+      readonly buildArgs: Readonly<Record<string, string>>;
+      /** Empty for the last stage. */
+      readonly target: string;
+      /** Empty for the Dockerfile at the root. */
+      readonly dockerfile: string;
+    }
   | {
       readonly mode: 'image';
       readonly image: string;
@@ -106,17 +114,22 @@ function readSimple(source: SimpleSource): Result<RunnableSource> {
     : fail(problem('INVALID_ENTRYPOINT', 'The language of the bot cannot be told from what it runs.'));
 }
 
-function readCustom({ from }: CustomSource): Result<RunnableSource> {
+function readCustom(source: CustomSource): Result<RunnableSource> {
+  const { buildArgs, target, dockerfile } = source;
+  const from = readOrigin(source);
+  return from.ok ? ok({ mode: 'custom', from: from.value, buildArgs: { ...buildArgs }, target, dockerfile }) : from;
+}
+
+function readOrigin({ from }: CustomSource): Result<CustomOrigin> {
   switch (from.case) {
     case 'artifactSha256':
       if (!sha256Pattern.test(from.value)) return noArtifact();
-      return ok({ mode: 'custom', from: { kind: 'artifact', sha256: from.value } });
+      return ok({ kind: 'artifact', sha256: from.value });
     case 'archiveUrl':
-      return ok({ mode: 'custom', from: { kind: 'archive', url: from.value } });
+      return ok({ kind: 'archive', url: from.value });
     case 'git': {
       const { url, ref, subdir, credentials } = from.value;
-      const request = { url, ref, subdir, credentials: credentialsOf(credentials) };
-      return ok({ mode: 'custom', from: { kind: 'git', request } });
+      return ok({ kind: 'git', request: { url, ref, subdir, credentials: credentialsOf(credentials) } });
     }
     default:
       return fail(problem('MISSING_SOURCE', 'The spec of the bot names no source.'));
@@ -153,13 +166,21 @@ function digested(source: RunnableSource): readonly unknown[] {
       ];
     case 'image':
       return ['image', source.image];
-    case 'custom': {
-      const { from } = source;
-      if (from.kind === 'artifact') return ['artifact', from.sha256];
-      if (from.kind === 'archive') return ['archive', from.url];
-      return ['git', from.request.url, from.request.ref, from.request.subdir];
-    }
+    case 'custom':
+      return [...digestedOrigin(source.from), ...digestedOptions(source)];
   }
+}
+
+function digestedOrigin(from: CustomOrigin): readonly unknown[] {
+  if (from.kind === 'artifact') return ['artifact', from.sha256];
+  if (from.kind === 'archive') return ['archive', from.url];
+  return ['git', from.request.url, from.request.ref, from.request.subdir];
+}
+
+/** Empty where there are none, so that earlier images remain valid. */
+function digestedOptions({ buildArgs, target, dockerfile }: RunnableSource & { readonly mode: 'custom' }) {
+  const args = Object.entries(buildArgs).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return args.length === 0 && target === '' && dockerfile === '' ? [] : [{ args, target, dockerfile }];
 }
 
 const runOf = ({ language, entrypoint, command }: RunnableSource & { readonly mode: 'simple' }) => ({

@@ -154,7 +154,7 @@ export declare const SimpleSourceSchema: GenMessage<SimpleSource>;
  */
 export declare type CustomSource = Message<"botrunner.v1.CustomSource"> & {
   /**
-   * Where the build context comes from. The Dockerfile at its root is used.
+   * Where the build context comes from.
    *
    * @generated from oneof botrunner.v1.CustomSource.from
    */
@@ -183,6 +183,30 @@ export declare type CustomSource = Message<"botrunner.v1.CustomSource"> & {
     value: GitSource;
     case: "git";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * Values for ARG instructions of the Dockerfile, at most 100 of 4096 characters. They stay in the history of the image, so
+   * nothing secret: values that look like a token or a password are refused. Only for workers with the capability build.options.
+   *
+   * @generated from field: map<string, string> build_args = 10;
+   */
+  buildArgs: { [key: string]: string };
+
+  /**
+   * The last stage to be built, by name or number; empty means the last one there is. Only for workers with the capability
+   * build.options.
+   *
+   * @generated from field: string target = 11;
+   */
+  target: string;
+
+  /**
+   * Path of the Dockerfile below the root of the build context; empty means Dockerfile. Only for workers with the capability
+   * build.options.
+   *
+   * @generated from field: string dockerfile = 12;
+   */
+  dockerfile: string;
 };
 
 /**

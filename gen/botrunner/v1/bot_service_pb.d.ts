@@ -186,6 +186,27 @@ export declare type SpecReset = Message<"botrunner.v1.SpecReset"> & {
    * @generated from field: bool disk = 6;
    */
   disk: boolean;
+
+  /**
+   * Custom mode: names of build arguments. At most 100.
+   *
+   * @generated from field: repeated string build_args = 10;
+   */
+  buildArgs: string[];
+
+  /**
+   * Custom mode: all stages are built.
+   *
+   * @generated from field: bool target = 11;
+   */
+  target: boolean;
+
+  /**
+   * Custom mode: the Dockerfile at the root.
+   *
+   * @generated from field: bool dockerfile = 12;
+   */
+  dockerfile: boolean;
 };
 
 /**

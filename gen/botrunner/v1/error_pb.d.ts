@@ -638,6 +638,13 @@ export enum ErrorReason {
   REQUEST_TIMEOUT = 91,
 
   /**
+   * A build argument, the target or the path of the Dockerfile is not valid, or a build argument looks like a secret.
+   *
+   * @generated from enum value: ERROR_REASON_INVALID_BUILD_OPTIONS = 100;
+   */
+  INVALID_BUILD_OPTIONS = 100,
+
+  /**
    * With STRANGERS=1 no new bots are started while one of the safety checks does not hold. Bots that run are left alone.
    *
    * @generated from enum value: ERROR_REASON_SAFETY_CHECK_FAILED = 95;

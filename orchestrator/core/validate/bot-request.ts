@@ -44,6 +44,15 @@ export interface ArtifactSource extends SimpleSpec {
   readonly sha256: string;
 }
 
+/** How a Dockerfile is built. */
+export interface BuildOptions {
+  readonly buildArgs: ReadonlyMap<string, string>;
+  /** Name or number of a stage; empty for the last one. */
+  readonly target: string;
+  /** Relative path; empty for the one at the root. */
+  readonly dockerfile: string;
+}
+
 /** Custom mode with the archive itself, as REST sends it: tar or tar.gz, not read yet. */
 export interface InlineArchiveSource {
   readonly kind: 'inline_archive';
@@ -90,7 +99,14 @@ export interface ImageRepositorySource {
 }
 
 export type SimpleSourceRequest = InlineSource | ArtifactSource;
-export type CustomSourceRequest = InlineArchiveSource | CustomArtifactSource | ArchiveUrlSource | GitRepositorySource;
+export type CustomSourceRequest = (
+  | InlineArchiveSource
+  | CustomArtifactSource
+  | ArchiveUrlSource
+  | GitRepositorySource
+) & {
+  readonly build?: BuildOptions;
+};
 export type SourceRequest = SimpleSourceRequest | CustomSourceRequest | ImageRepositorySource;
 
 export interface Deployment {
@@ -114,6 +130,12 @@ export interface SpecChange {
     readonly disk: boolean;
     /** No packages but those of the deployment. */
     readonly requirements: boolean;
+    /** Names of build arguments. */
+    readonly buildArgs: readonly string[];
+    /** All stages are built. */
+    readonly target: boolean;
+    /** The Dockerfile at the root. */
+    readonly dockerfile: boolean;
     /** Names of environment variables, and keys of labels. */
     readonly env: readonly string[];
     readonly on: readonly string[];
@@ -122,7 +144,17 @@ export interface SpecChange {
 
 export const noChange: SpecChange = {
   replaceEnv: false,
-  reset: { memory: false, cpus: false, disk: false, requirements: false, env: [], on: [] },
+  reset: {
+    memory: false,
+    cpus: false,
+    disk: false,
+    requirements: false,
+    buildArgs: [],
+    target: false,
+    dockerfile: false,
+    env: [],
+    on: [],
+  },
 };
 
 export type BotRequest =

@@ -3,6 +3,7 @@ import { checkUrl } from '#common/fetch-policy.ts';
 import { checkGitRef, checkGitSubdir, parseGitUrl } from '#common/git-url.ts';
 import { fail, ok, problem, type Result } from '#common/problem.ts';
 import type { ArchiveUrlSource, Bounds, CustomSourceRequest, GitRepositorySource } from './bot-request.ts';
+import { parseBuildOptions } from './build-options.ts';
 import { examples, withExample } from './examples.ts';
 import { type Data, given, givenSources, refuseForeignFields } from './fields.ts';
 import { parseGitAuth } from './login.ts';
@@ -32,6 +33,13 @@ export function parseCustomSource(data: Data, bounds: Bounds): Result<CustomSour
       }),
     );
   }
+  const build = parseBuildOptions(data);
+  if (!build.ok) return build;
+  const origin = parseOrigin(source, data, bounds);
+  return origin.ok && build.value !== undefined ? ok({ ...origin.value, build: build.value }) : origin;
+}
+
+function parseOrigin(source: string, data: Data, bounds: Bounds): Result<CustomSourceRequest> {
   switch (source) {
     case 'archive':
       return parseArchive(data['archive']);

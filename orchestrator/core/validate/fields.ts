@@ -20,7 +20,7 @@ const sourcesOf = {
 
 const optionsOf = {
   simple: ['entrypoint', 'command', 'requirements', 'requirement_files', 'runtime'],
-  custom: ['git_branch', 'git_subdir', 'git_auth'],
+  custom: ['git_branch', 'git_subdir', 'git_auth', 'build_args', 'target', 'dockerfile'],
   image: ['registry_auth', 'pull'],
 } as const satisfies Record<DeploymentMode, readonly string[]>;
 

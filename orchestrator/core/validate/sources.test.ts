@@ -189,3 +189,87 @@ describe('simple mode', () => {
 function manyFiles(): Record<string, string> {
   return Object.fromEntries(Array.from({ length: 10_001 }, (_, index) => [`f${index}.py`, '']));
 }
+
+describe('how a Dockerfile is built', () => {
+  const built = (data: object) => {
+    const source = sourceOf({ ...git, ...data });
+    return source !== undefined && 'build' in source ? source.build : undefined;
+  };
+
+  it('is taken for every source of custom mode', () => {
+    const options = { build_args: { A: '1', b: '' }, target: 'Prod', dockerfile: './docker/prod.Dockerfile' };
+    const expected = {
+      buildArgs: new Map([
+        ['A', '1'],
+        ['b', ''],
+      ]),
+      target: 'Prod',
+      dockerfile: 'docker/prod.Dockerfile',
+    };
+    expect(built(options)).toEqual(expected);
+    for (const source of [{ archive }, { archive_url: 'https://example.com/x.tar' }]) {
+      expect(sourceOf({ ...custom, ...source, ...options })).toMatchObject({ build: expected });
+    }
+    expect(built({ target: '2' })).toMatchObject({ target: '2' });
+    expect(built({ build_args: {}, target: '', dockerfile: null })).toBeUndefined();
+  });
+
+  it('may be taken back by an update', () => {
+    const data = { ...git, action: 'update', build_args: { A: null, B: '1' }, target: null, dockerfile: null };
+    const result = parse(data);
+    expect(result).toMatchObject({
+      value: { change: { reset: { buildArgs: ['A'], target: true, dockerfile: true } }, deployment: { source: {} } },
+    });
+    expect(codeOf({ ...git, build_args: { A: null } })).toBe('INVALID_BUILD_OPTIONS');
+  });
+
+  it.each<[string, object]>([
+    ['a list of arguments', { build_args: ['A=1'] }],
+    ['a text of arguments', { build_args: 'A=1' }],
+    ['a number', { build_args: { A: 1 } }],
+    ['a name that is none', { build_args: { 'A-B': '1' } }],
+    ['an empty name', { build_args: { '': '1' } }],
+    ['__proto__ as a value', { build_args: { ['__proto__']: {} } }],
+    ['another frontend', { build_args: { BUILDKIT_SYNTAX: 'ghcr.io/evil/frontend' } }],
+    ['a reserved name', { build_args: { buildkit_inline_cache: '1' } }],
+    ['a long value', { build_args: { A: 'x'.repeat(4097) } }],
+    ['several lines', { build_args: { A: 'x\ny' } }],
+    ['too many', { build_args: Object.fromEntries(Array.from({ length: 101 }, (_, at) => [`A${at}`, ''])) }],
+    ['a Telegram token', { build_args: { A: '123456789:AAabcdefghijklmnopqrstuvwxyz0123456' } }],
+    [
+      'one in a URL',
+      { build_args: { A: 'https://api.telegram.org/bot123456789:AAabcdefghijklmnopqrstuvwxyz0123456/x' } },
+    ],
+    ['a password by its name', { build_args: { DB_PASSWORD: 'correct horse' } }],
+    ['a key by its name', { build_args: { API_KEY: '12345678' } }],
+    ['a token by its shape', { build_args: { A: `ghp_${'R7kQ2mZx9LpW4vBn8TsY3cHd6JfG1aEu5KoI'}` } }],
+    ['a login in a URL', { build_args: { PIP_INDEX_URL: 'https://me:hunter22@pypi.corp.net/simple' } }],
+    ['a target with a space', { target: 'a b' }],
+    ['a target that is a number', { target: 1 }],
+    ['an absolute Dockerfile', { dockerfile: '/etc/passwd' }],
+    ['one above the source', { dockerfile: '../Dockerfile' }],
+    ['one that is a pattern', { dockerfile: 'docker/*' }],
+    ['one that is a list', { dockerfile: ['Dockerfile'] }],
+  ])('is refused: %s', (_what, data) => {
+    const result = parse({ ...git, ...data });
+    expect(codeOf({ ...git, ...data })).toBe('INVALID_BUILD_OPTIONS');
+    // What looks like a secret is in no message.
+    expect(JSON.stringify(result)).not.toMatch(/AAabcdef|horse|12345678|R7kQ2m|hunter22/);
+  });
+
+  it.each(['build_args', 'target', 'dockerfile'])('does not go with simple mode or an image: %s', (field) => {
+    const value = field === 'build_args' ? { A: '1' } : 'x';
+    expect(codeOf({ ...start, deployment_mode: 'simple', code: 'x', [field]: value })).toBe('CONFLICTING_FIELDS');
+    expect(codeOf({ ...image, docker_image: 'a:1', [field]: value })).toBe('CONFLICTING_FIELDS');
+  });
+
+  it.each([
+    ['CACHE_KEY', '2024-01-01'],
+    ['TOKEN', 'none'],
+    ['MIRROR', 'https://mirror.example.org/simple'],
+    ['COMPASS', 'north-by-north-west'],
+    ['COMMIT', '0123456789abcdef0123456789abcdef01234567'],
+  ])('an argument that is no secret is taken: %s=%s', (name, value) => {
+    expect(built({ build_args: { [name]: value } })).toMatchObject({ buildArgs: new Map([[name, value]]) });
+  });
+});

@@ -30,6 +30,7 @@ export function parseChange(
   const env = splitNulls(data['env_vars'], action === 'update');
   const on = splitNulls(data['on'], action === 'update');
   const limits = splitNulls(data['resource_limits'], action === 'update', ['memory_mb', 'cpu_cores', 'disk_mb']);
+  const buildArgs = splitNulls(data['build_args'], action === 'update');
   const names = checkNames(env.nulls, on.nulls);
   if (!names.ok) return names;
   const isEmptyList = (value: unknown) => Array.isArray(value) && value.length === 0;
@@ -41,17 +42,24 @@ export function parseChange(
         cpus: limits.nulls.includes('cpu_cores'),
         disk: limits.nulls.includes('disk_mb'),
         requirements: isEmptyList(data['requirements']) || isEmptyList(data['requirement_files']),
+        buildArgs: buildArgs.nulls,
+        target: isTakenAway(data, 'target', action),
+        dockerfile: isTakenAway(data, 'dockerfile', action),
         env: env.nulls,
         on: on.nulls,
       },
     },
     rest: Object.assign(Object.create(null), data, {
       env_vars: env.rest,
+      build_args: buildArgs.rest,
       on: on.rest,
       resource_limits: limits.rest,
     }),
   });
 }
+
+const isTakenAway = (data: Data, name: string, action: 'start' | 'update'): boolean =>
+  action === 'update' && Object.hasOwn(data, name) && data[name] === null;
 
 /** Names of variables and keys of labels that should go. */
 export function checkNames(env: readonly string[], on: readonly string[]): Result<undefined> {

@@ -25,6 +25,7 @@ import {
   type SourceRequest,
   type SpecChange,
 } from './bot-request.ts';
+import { checkBuildOptions } from './build-options.ts';
 import { checkArchiveUrl, checkGit } from './custom-source.ts';
 import { parseEnv } from './env.ts';
 import { checkImage } from './image-source.ts';
@@ -63,9 +64,10 @@ const limitsOf = (spec: BotSpec | undefined): LimitsRequest => ({
 /** What a start or update takes from what the bot has. */
 export function readChange({ replaceEnv, reset }: Pick<UpdateBotRequest, 'replaceEnv' | 'reset'>): Result<SpecChange> {
   if (reset === undefined) return ok({ ...noChange, replaceEnv });
-  const { memory, cpus, disk, requirements, env, on } = reset;
+  const { memory, cpus, disk, requirements, buildArgs, target, dockerfile, env, on } = reset;
+  const taken = { memory, cpus, disk, requirements, buildArgs, target, dockerfile };
   const names = checkNames(env, on);
-  return names.ok ? ok({ replaceEnv, reset: { memory, cpus, disk, requirements, env, on } }) : names;
+  return names.ok ? ok({ replaceEnv, reset: { ...taken, env, on } }) : names;
 }
 
 function parseSource(spec: BotSpec | undefined, bounds: Bounds): Result<SourceRequest> {
@@ -123,7 +125,15 @@ function parseSimpleRun({ entrypoint: asked, command, language }: SimpleSource):
   return ok({ entrypoint: entrypoint.value, command: [], language: wanted ?? languageOf(entrypoint.value) });
 }
 
-function parseCustom({ from }: CustomSource, bounds: Bounds): Result<CustomSourceRequest> {
+function parseCustom(source: CustomSource, bounds: Bounds): Result<CustomSourceRequest> {
+  const { buildArgs, target, dockerfile } = source;
+  const build = checkBuildOptions({ buildArgs: Object.entries(buildArgs), target, dockerfile });
+  if (!build.ok) return build;
+  const origin = parseOrigin(source, bounds);
+  return origin.ok && build.value !== undefined ? ok({ ...origin.value, build: build.value }) : origin;
+}
+
+function parseOrigin({ from }: CustomSource, bounds: Bounds): Result<CustomSourceRequest> {
   switch (from.case) {
     case 'artifactSha256':
       if (sha256Pattern.test(from.value)) return ok({ kind: 'custom_artifact', sha256: from.value });
@@ -153,6 +163,9 @@ const fieldNames: Readonly<Record<string, string>> = {
   git_branch: 'spec.custom.git.ref',
   git_subdir: 'spec.custom.git.subdir',
   git_auth: 'spec.custom.git.credentials',
+  build_args: 'spec.custom.build_args',
+  target: 'spec.custom.target',
+  dockerfile: 'spec.custom.dockerfile',
   docker_image: 'spec.image.image',
   registry_auth: 'spec.image.credentials',
 };

@@ -30,7 +30,17 @@ async function simpleParams(sources: StoredSources, source: SimpleSource): Promi
 const loginOf = (name: string, credentials: Credentials | undefined): JsonObject =>
   credentials === undefined ? {} : { [name]: { username: credentials.username, password: credentials.password } };
 
-async function customParams(sources: StoredSources, { from }: CustomSource): Promise<JsonObject> {
+async function customParams(sources: StoredSources, source: CustomSource): Promise<JsonObject> {
+  const { buildArgs, target, dockerfile } = source;
+  return {
+    ...(await originParams(sources, source)),
+    ...(Object.keys(buildArgs).length === 0 ? {} : { build_args: { ...buildArgs } }),
+    ...(target === '' ? {} : { target }),
+    ...(dockerfile === '' ? {} : { dockerfile }),
+  };
+}
+
+async function originParams(sources: StoredSources, { from }: CustomSource): Promise<JsonObject> {
   switch (from.case) {
     case 'artifactSha256':
       return { archive: (await buffer(artifactChunks(sources, from.value))).toString('base64') };

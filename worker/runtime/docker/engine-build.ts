@@ -91,7 +91,7 @@ export async function runEngineBuild(
     const kind = await engine.kind(signal);
     const query =
       builder.kind === 'buildkit'
-        ? buildKitQuery(deps, builder, request, network)
+        ? buildKitQuery(deps, builder, request)
         : buildQuery(deps, builder, request, kind, network);
     await readReport(builder, report, request, query, signal);
     const failure = report.error();
@@ -140,13 +140,12 @@ const stepLimits = { nproc: 4096, nofile: 4096, core: 0 };
 
 /**
  * Parameters of POST /build for BuildKit: its own API would be a session, in which the engine asks for files, logins and secrets.
- * Without one there are none to be had. It takes no limits of memory and CPU: the builder as a whole has them.
+ * Without one there are none to be had. It takes neither limits of memory and CPU nor a network: the builder as a whole has them.
  */
 function buildKitQuery(
   { settings }: BuildDeps,
   { keepsLayers }: BuildEngine,
   { image, buildargs, labels, dockerfile }: BuildRequest,
-  network: string,
 ): Query {
   return {
     version: '2',
@@ -155,7 +154,6 @@ function buildKitQuery(
     buildargs: { ...buildargs, ...buildVariables(settings) },
     labels,
     nocache: !keepsLayers,
-    networkmode: network,
     ulimits: JSON.stringify(Object.entries(stepLimits).map(([Name, value]) => ({ Name, Soft: value, Hard: value }))),
   };
 }
