@@ -56,6 +56,19 @@ describe('placement', () => {
     });
   });
 
+  it('makes no new container where starts are refused, and says no more of it than that', () => {
+    const unsafe = worker('a', { startsRefused: true });
+    const reason = 'a starts no new bots now, because one of its safety checks fails';
+    expect(planPlacement([unsafe], bot)).toEqual({ placed: false, reason });
+    expect(planPlacement([unsafe, worker('b')], bot)).toEqual({ placed: true, workerId: 'b' });
+    // Its data is there, so it waits for it.
+    expect(planPlacement([unsafe, worker('b')], at('a', false))).toEqual({ placed: false, reason });
+    expect(planPlacement([unsafe], { ...at('a', true), keepsContainer: true })).toEqual({
+      placed: true,
+      workerId: 'a',
+    });
+  });
+
   it('never gives a bot to a worker that cannot do its mode', () => {
     const custom = { ...bot, capabilities: ['mode.custom'] };
     const plain = worker('p');

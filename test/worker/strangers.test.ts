@@ -146,6 +146,10 @@ describe('with STRANGERS=1', () => {
   }, 60_000);
 
   it('a worker that was started without it, or knows nothing of it, gets no bots', async () => {
+    const running = () =>
+      [...runtime.containers.values()].filter(({ status }) => status === 'running').map(({ id }) => id);
+    const before = running();
+    expect(before).toHaveLength(ofRuntime.length);
     await worker.stop();
     worker = await startOwn({ STRANGERS: '0' });
     const old = await connectScriptedWorker(orchestrator.address, { workerId: 'old' }, tokens.WORKER_TOKEN);
@@ -162,7 +166,11 @@ describe('with STRANGERS=1', () => {
     expect(doctor.stdout.match(/Set STRANGERS=1 for the worker/g)).toHaveLength(2);
     old.close();
     await worker.stop();
+    // With it again, and with a check that fails: the bots from before run on.
+    runtime.unsafe.add('isolation');
     worker = await startOwn();
+    await put('isolation');
+    expect(running()).toEqual(before);
   }, 60_000);
 
   it('a job that waits is placed when its worker has proved itself', async () => {
