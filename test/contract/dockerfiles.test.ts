@@ -1,5 +1,6 @@
 /** What Dockerfiles may hold: built as Docker does it, or refused by name before anything is built, whatever the engine's version. */
 import { afterAll, afterEach, describe, expect, inject, test } from 'vitest';
+import { buildsSeparately } from '../kit/builder-image.ts';
 import { usableDocker } from '../kit/test-docker.ts';
 import { dockerRuntime, rawEngine, removeAllOf } from './docker-harness.ts';
 import { botPlan, patience, readAll, second, textsOf, untilExited } from './harness.ts';
@@ -54,7 +55,8 @@ CMD ["sh", "-c", "cat /lines; cut -d/ -f1 /platform; stat -c %u /platform; test 
     expect(await printedBy('documented', dockerfile)).toEqual(['one', 'two # no comment', 'linux', '1', 'a\\b plain']);
   });
 
-  test('is refused by the name of what needs BuildKit, before anything is built', async () => {
+  test('is refused by the name of what needs BuildKit, before anything is built', async ({ skip }) => {
+    if (buildsSeparately) skip('a separate builder has BuildKit');
     const steps = ['RUN <<EOF\necho x > /installed.txt\nEOF', 'RUN --network=none true', 'ENV A=${PATH#x}'];
     for (const step of steps) {
       const lines: string[] = [];

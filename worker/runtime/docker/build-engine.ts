@@ -21,8 +21,8 @@ export interface BuildEngine {
   /** The network for the steps of the user's builds, as the engine takes it in `networkmode`. Call it before the build. */
   network(signal: AbortSignal): Promise<string>;
   /**
-   * Makes a base image of the operator's available that the bots' engine has or can get. One that neither has is no failure here:
-   * the build says so.
+   * Makes an image available that the bots' engine has and may lend, and a base image of the operator's in any case. IMAGE_NOT_FOUND,
+   * IMAGE_PULL_FAILED, REGISTRY_AUTH_FAILED when that cannot be had. Others are no failure: the build looks for them itself.
    */
   bringBase(image: string, onOutput: (line: string) => void, signal: AbortSignal): Promise<void>;
   /** Puts the finished image on the bots' engine, under its name. */

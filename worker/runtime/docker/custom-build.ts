@@ -1,6 +1,6 @@
 /** Builds the image of custom mode: the user's own Dockerfile, with the bounds and the clean-up of every build. */
 import { createHash } from 'node:crypto';
-import { type Problem, problem } from '#common/problem.ts';
+import { type Problem, ProblemError, problem } from '#common/problem.ts';
 import { buildFailure } from '../../images/build-failure.ts';
 import { createCustomContext } from '../../images/custom-context.ts';
 import { buildLabel } from '../../images/dockerfile.ts';
@@ -14,7 +14,7 @@ import { buildScope, customLabel, removeImage } from './build-scope.ts';
 import { ownerLabels } from './container-options.ts';
 import { type BuildDeps, runEngineBuild } from './engine-build.ts';
 import type { EngineRefusal } from './engine-errors.ts';
-import { judgeBases } from './judge-bases.ts';
+import { judgeBases, ofBase } from './judge-bases.ts';
 import { pullBases } from './pull-bases.ts';
 
 /** As ContainerRuntime.buildCustomImage. */
@@ -37,7 +37,11 @@ async function buildWith(
   if (context.leftOut.length > 0) onOutput(leftOutLine(context.leftOut));
   if (unused.length > 0) onOutput(unusedLine(unused));
   try {
-    for (const base of bases) await builder.bringBase(base, onOutput, signal);
+    for (const base of bases) {
+      await builder.bringBase(base, onOutput, signal).catch((error: unknown) => {
+        throw error instanceof ProblemError ? ofBase(error) : error;
+      });
+    }
     const onBuilder = { ...deps, engine: builder.client };
     await pullBases(onBuilder, bases, onOutput, signal);
     await judgeBases(onBuilder, context.images, { userId: key.userId, onOutput }, signal);

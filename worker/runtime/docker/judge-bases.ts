@@ -61,7 +61,7 @@ const isPrivate = ({ privateImages }: JudgeDeps, { repoDigest }: NamedImage): bo
   repoDigest !== undefined && privateImages.usersOf(repoDigest) !== undefined;
 
 /** What the registry said, in the words of a build. */
-function ofBase(error: ProblemError): ProblemError {
+export function ofBase(error: ProblemError): ProblemError {
   const { code, message } = error.problem;
   const hint =
     code === 'REGISTRY_AUTH_FAILED' || code === 'IMAGE_NOT_FOUND'

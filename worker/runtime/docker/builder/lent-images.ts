@@ -1,7 +1,5 @@
 /** Which images of the bots' engine a builder gets: those that the operator names, and otherwise none of that engine's. */
 import { formatImageReference, parseImageReference } from '#common/image-reference.ts';
-import type { Logger } from '#common/log.ts';
-import { ProblemError } from '#common/problem.ts';
 import type { EngineClient } from '../engine-client.ts';
 import { foundImage } from '../named-image.ts';
 import { type PullDeps, pullImage } from '../pull.ts';
@@ -19,11 +17,13 @@ export interface LentImages {
 export interface LendDeps extends PullDeps {
   /** The bots' engine. */
   readonly engine: EngineClient;
-  readonly logger: Logger;
   readonly lent: LentImages;
 }
 
-/** Makes the builder have the image as the bots' engine has it, if it is one to be lent. */
+/**
+ * Makes the builder have the image as the bots' engine has it, if it is one to be lent. Throws as pullImage does for a base image that
+ * cannot be had.
+ */
 export async function lendImage(
   deps: LendDeps,
   builder: EngineClient,
@@ -43,11 +43,7 @@ export async function lendImage(
   let there = await find(engine);
   if (there === undefined && isBase) {
     const pull = { userId: '', reference: written, credentials: undefined, pull: false, onOutput };
-    await pullImage(deps, pull, signal).catch((error: unknown) => {
-      // The build looks for it itself, and says what is wrong.
-      if (!(error instanceof ProblemError)) throw error;
-      deps.logger.debug({ image, err: error }, 'a base image could not be pulled for the builder');
-    });
+    await pullImage(deps, pull, signal);
     there = await find(engine);
   }
   if (there === undefined || !there.isNamed || there.isBot) return;
