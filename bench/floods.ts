@@ -4,19 +4,25 @@
  *     npx node bench/floods.ts [SECONDS] [FLOOD]
  *
  * The orchestrator is the real program; each flood comes from a process of its own. The innocent client makes a request with its token every 20 ms,
- * each over a new connection and from another address, as a newcomer would: GET /jobs/ID.
+ * each over a new connection and from another address, as a newcomer would: GET /jobs/ID. `loop` is the delay of the orchestrator's event loop. On a
+ * machine that others use, only what is beside each other can be compared.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { get, type IncomingMessage } from 'node:http';
-import { loadavg } from 'node:os';
+import { loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { type FloodCount, type FloodTarget, floods } from '../test/kit/floods.ts';
+import { type FloodCount, type FloodTarget, floods as ofConnections } from '../test/kit/floods.ts';
 import { startOrchestratorProgram } from '../test/kit/orchestrator-program.ts';
+import { bodyFloods } from './body-floods.ts';
+import { delayEnv, takeDelay } from './loop-delay.ts';
 import { quantile } from './quantile.ts';
 
 const token = 'test-client-token';
+const floods = { ...ofConnections, ...bodyFloods };
 const amounts: Readonly<Record<keyof typeof floods, number>> = {
   idle: 10_000,
   slow: 10_000,
@@ -25,6 +31,10 @@ const amounts: Readonly<Record<keyof typeof floods, number>> = {
   continuation: 2,
   settings: 2,
   ping: 2,
+  nestedJson: 2,
+  nestedJsonAnonymous: 2,
+  nestedProtobuf: 2,
+  nestedProtobufAnonymous: 2,
 };
 
 /** In the other process: floods until the parent stops it. */
@@ -43,7 +53,9 @@ async function flood(name: keyof typeof floods, target: FloodTarget): Promise<vo
 }
 
 async function main(seconds: number, wanted: readonly (keyof typeof floods)[]): Promise<void> {
-  const orchestrator = await startOrchestratorProgram({ LOG_LEVEL: 'warn' });
+  const dir = mkdtempSync(join(tmpdir(), 'bench-floods-'));
+  const delays = join(dir, 'delays');
+  const orchestrator = await startOrchestratorProgram({ LOG_LEVEL: 'warn', ...delayEnv(delays) });
   const { url } = orchestrator;
   const port = new URL(url).port;
   try {
@@ -59,8 +71,9 @@ async function main(seconds: number, wanted: readonly (keyof typeof floods)[]): 
       if (response.statusCode !== 200) throw new Error(`the innocent client got ${response.statusCode}`);
       return performance.now() - began;
     };
-    /** Its response times, the orchestrator's largest resident memory, and how many requests failed. */
+    /** Its response times, the orchestrator's largest resident memory and its loop's delay, and how many requests failed. */
     const measure = async () => {
+      await takeDelay(delays);
       const times: number[] = [];
       let failed = 0;
       let rss = 0;
@@ -75,7 +88,7 @@ async function main(seconds: number, wanted: readonly (keyof typeof floods)[]): 
         rss = Math.max(rss, orchestrator.rssBytes() / 2 ** 20);
         await sleep(20);
       }
-      return { p50: quantile(times, 0.5), p99: quantile(times, 0.99), rss, failed };
+      return { p50: quantile(times, 0.5), p99: quantile(times, 0.99), rss, failed, loop: await takeDelay(delays) };
     };
     await measure();
     process.stdout.write(
@@ -83,8 +96,8 @@ async function main(seconds: number, wanted: readonly (keyof typeof floods)[]): 
         .map((load) => load.toFixed(1))
         .join(' ')}\n`,
     );
-    const show = ({ p50, p99, rss, failed }: Awaited<ReturnType<typeof measure>>) =>
-      `p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, RSS ${rss.toFixed(0)} MiB, ${failed} failed`;
+    const show = ({ p50, p99, rss, failed, loop }: Awaited<ReturnType<typeof measure>>) =>
+      `p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, loop p99 ${loop.p99.toFixed(1)} ms, longest ${loop.max.toFixed(0)} ms, RSS ${rss.toFixed(0)} MiB, ${failed} failed`;
     for (const name of wanted) {
       const without = await measure();
       const child = fork(fileURLToPath(import.meta.url), ['--flood', name, port]);
@@ -101,6 +114,7 @@ async function main(seconds: number, wanted: readonly (keyof typeof floods)[]): 
     }
   } finally {
     await orchestrator[Symbol.asyncDispose]();
+    rmSync(dir, { recursive: true });
   }
 }
 

@@ -112,7 +112,7 @@ describe('what a container is created with', () => {
     });
 
     test('has one volume for each path, whatever way it is written', () => {
-      const { Mounts } = of({ volumes: ['/app/storage/', 'app/storage', '/data/', '/', '/a/../b'] }).HostConfig;
+      const { Mounts } = of({ volumes: ['/app/storage/', 'app/storage', '/data/', '/a/../b'] }).HostConfig;
       expect(Mounts.map(({ Source, Target }) => [Target, Source])).toEqual([
         ['/data', 'bot_data_i42g76oo4toonhej'],
         ['/app/storage', imageVolumeName(key, '/app/storage')],
@@ -167,6 +167,10 @@ describe('what a container is created with', () => {
       const kata = { runtimeClass: 'kata-runtime', noRoot: false };
       expect(containerOptions(plan, {}, 'bots', facts, undefined, kata).HostConfig.Runtime).toBe('kata-runtime');
       expect(containerOptions(plan, {}, 'bots', facts).HostConfig).not.toHaveProperty('Runtime');
+    });
+
+    test.each(['/', '//', '/a/..'])('is refused when all of its files are a volume, written as %s', (path) => {
+      expect(() => of({ volumes: ['/data', path] })).toThrow('all of its files');
     });
 
     test('is refused with more volumes than anybody needs', () => {

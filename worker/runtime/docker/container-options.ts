@@ -155,7 +155,6 @@ const volumeAt = (plan: ContainerPlan, name: string, target: string) => ({
 export function imageVolumePaths(volumes: readonly string[]): readonly string[] {
   const targets = new Set(volumes.map((path) => posix.resolve('/', path)));
   targets.delete(dataDir);
-  targets.delete('/');
   return [...targets];
 }
 
@@ -165,6 +164,11 @@ export function imageVolumePaths(volumes: readonly string[]): readonly string[] 
  */
 function imageVolumes(plan: ContainerPlan, volumes: readonly string[]) {
   const targets = imageVolumePaths(volumes);
+  if (targets.includes('/')) {
+    refuse('CONTAINER_ERROR', 'The image declares all of its files as a volume.', {
+      hint: 'Replace VOLUME / by a folder, or keep files in /data.',
+    });
+  }
   if (targets.length > volumesMax) {
     refuse('CONTAINER_ERROR', `The image declares ${targets.length} volumes; at most ${volumesMax} are allowed.`, {
       hint: 'Remove VOLUME instructions, and keep files in one folder or in /data.',
