@@ -27,9 +27,17 @@ const bounds: ConnectionBounds = {
   strangersMax: 6,
   strangersPerAddressMax: 3,
   perCallerMax: 8,
+  makesRoom: { burst: 40, perSecond: 2 },
 };
 
-function open(): { readonly connections: Connections; readonly from: (address: string) => Connection | undefined } {
+interface Opened {
+  readonly connections: Connections;
+  readonly from: (address: string, now?: number) => Connection | undefined;
+  /** The strangers that are there from an address. */
+  readonly at: (address: string) => readonly Connection[];
+}
+
+function open(): Opened {
   // Nobody is new.
   let turn = 0;
   const turns = {
@@ -40,7 +48,11 @@ function open(): { readonly connections: Connections; readonly from: (address: s
   };
   const connections = new Connections(bounds, turns);
   // As much of a socket as is used.
-  return { connections, from: (address) => connections.accept(new FakeSocket() as unknown as Socket, address, 0) };
+  return {
+    connections,
+    from: (address, now = 0) => connections.accept(new FakeSocket() as unknown as Socket, address, now),
+    at: (address) => [...connections.strangers].filter((connection) => connection.address === address),
+  };
 }
 const isOpen = (connection: Connection | undefined) => connection !== undefined && !connection.socket.destroyed;
 
@@ -53,6 +65,17 @@ describe('strangers', () => {
     const fourth = from('a');
     expect([first, second, third, fourth, other].map(isOpen)).toEqual([true, false, true, true, true]);
     expect(connections.size).toBe(4);
+  });
+
+  it('of an address that comes again and again is refused at once, and its others stay; no other address notices', () => {
+    const { from, at } = open();
+    for (let n = 0; n < 3 + bounds.makesRoom.burst; n++) expect(isOpen(from('a'))).toBe(true);
+    const there = [...at('a')];
+    expect(from('a')).toBeUndefined();
+    expect(there.map(isOpen)).toEqual([true, true, true]);
+    expect([from('b'), from('b'), from('b'), from('b')].slice(1).map(isOpen)).toEqual([true, true, true]);
+    // A second later it may come twice.
+    expect([from('a', 1_000), from('a', 1_000), from('a', 1_000)].map(isOpen)).toEqual([true, true, false]);
   });
 
   it('that all ask for something leave no room for more of their address', () => {
@@ -73,7 +96,7 @@ describe('strangers', () => {
     const { from, connections } = open();
     const all = Array.from({ length: 5 }, () => from('proxy'));
     const said = all.map(
-      (connection) => connection !== undefined && isOpen(connection) && connections.comesFrom(connection, 'x'),
+      (connection) => connection !== undefined && isOpen(connection) && connections.comesFrom(connection, 'x', 0),
     );
     expect(said.filter(Boolean)).toHaveLength(3);
   });

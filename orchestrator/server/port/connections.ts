@@ -3,12 +3,14 @@
  *
  * 1. A stranger is a connection on which no valid token has come. Strangers are bounded per address and in all; the one who has been silent
  *    longest makes room for the next, so that a crowd of silent ones shuts nobody out. Who came in this turn of the event loop or the one before
- *    is let be: what it has sent already is only about to be read.
+ *    is let be: what it has sent already is only about to be read. An address whose own make room for each other too often is refused at once
+ *    instead: that costs a third, and all others wait behind its connections.
  * 2. A known connection counts for its caller alone. One caller may have half of all.
  * 3. The last twentieth is kept: who comes then is late, and admission lets only those through on it for whom it is kept.
  */
 import type { Socket } from 'node:net';
 import { inBackground, nextTurn } from '#common/background.ts';
+import { Buckets, type Rate } from '../rates/buckets.ts';
 import { addressKey } from './addresses.ts';
 
 export interface ConnectionBounds {
@@ -17,6 +19,8 @@ export interface ConnectionBounds {
   readonly strangersMax: number;
   readonly strangersPerAddressMax: number;
   readonly perCallerMax: number;
+  /** How often those of one address may make room for each other. */
+  readonly makesRoom: Rate;
 }
 
 /** `max`: of all connections together. */
@@ -26,6 +30,7 @@ export const boundsOf = (max: number): ConnectionBounds => ({
   strangersMax: Math.max(16, Math.floor(max / 4)),
   strangersPerAddressMax: Math.max(8, Math.floor(max / 10)),
   perCallerMax: Math.max(16, Math.floor(max / 2)),
+  makesRoom: { burst: 1_000, perSecond: 100 },
 });
 
 export interface Connection {
@@ -67,10 +72,12 @@ export class Connections {
   readonly #known = new Map<string, Set<Connection>>();
 
   readonly #turns: { readonly now: number };
+  readonly #makesRoom: Buckets;
 
   constructor(bounds: ConnectionBounds, turns: { readonly now: number } = new Turns()) {
     this.#bounds = bounds;
     this.#turns = turns;
+    this.#makesRoom = new Buckets(bounds.makesRoom);
   }
 
   get size(): number {
@@ -93,7 +100,7 @@ export class Connections {
     const { max, strangersMax } = this.#bounds;
     const key = addressKey(address);
     const isRoom =
-      (forOthers || this.#isRoomAt(key)) &&
+      (forOthers || this.#isRoomAt(key, now)) &&
       (this.#strangers.size < strangersMax || this.#endQuietest(this.#strangers)) &&
       (!this.#isScarce || this.#endQuietest(this.#strangers) || this.#all.size < max) &&
       this.#all.size < max;
@@ -127,9 +134,9 @@ export class Connections {
   }
 
   /** As the proxy that has connected says. False when the address has too many: the connection has been ended then. */
-  comesFrom(connection: Connection, address: string): boolean {
+  comesFrom(connection: Connection, address: string, now: number): boolean {
     const key = addressKey(address);
-    if (!this.#isRoomAt(key)) {
+    if (!this.#isRoomAt(key, now)) {
       connection.end();
       return false;
     }
@@ -141,9 +148,10 @@ export class Connections {
     return true;
   }
 
-  #isRoomAt(key: string): boolean {
+  #isRoomAt(key: string, now: number): boolean {
     const there = this.#strangersAt.get(key);
-    return (there?.size ?? 0) < this.#bounds.strangersPerAddressMax || this.#endQuietest(there ?? []);
+    if (there === undefined || there.size < this.#bounds.strangersPerAddressMax) return true;
+    return this.#makesRoom.take(key, 1, now) === 0 && this.#endQuietest(there);
   }
 
   /** By a socket of the connection: the one that was accepted, or one of TLS on top of it. */

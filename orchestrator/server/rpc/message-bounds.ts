@@ -39,6 +39,8 @@ class Walk {
   readonly #reader: BinaryReader;
   readonly #bounds: JsonBounds;
   readonly #isWhole: boolean;
+  /** By number. Made once for each type: thousands of messages may be of one. */
+  readonly #fields = new Map<DescMessage, ReadonlyMap<number, DescField>>();
   /** The message itself is the first. */
   #values = 1;
 
@@ -53,17 +55,25 @@ class Walk {
     if (depth > this.#bounds.depthMax) {
       throw new TooMuch(`The message is nested more than ${this.#bounds.depthMax} levels deep.`);
     }
-    const fields = new Map(desc.fields.map((field) => [field.number, field]));
+    const fields = this.#fieldsOf(desc);
+    // What a Value holds was counted with it, in the list or object it is in.
+    const counted = isTransparent(desc) ? 0 : 1;
     while (this.#reader.pos < end) {
       const [number, wireType] = this.#reader.tag();
       const field = fields.get(number);
-      // What a Value holds was counted with it, in the list or object it is in.
-      const counted = isTransparent(desc) ? 0 : 1;
       if (wireType !== WireType.LengthDelimited || field === undefined) {
         this.#add(counted);
         this.#reader.skip(wireType, number, unknownGroupDepth);
       } else this.#field(field, this.#end(end), depth, counted);
     }
+  }
+
+  #fieldsOf(desc: DescMessage): ReadonlyMap<number, DescField> {
+    const known = this.#fields.get(desc);
+    if (known !== undefined) return known;
+    const fields = new Map(desc.fields.map((field) => [field.number, field]));
+    this.#fields.set(desc, fields);
+    return fields;
   }
 
   #field(field: DescField, end: number, depth: number, counted: number): void {
