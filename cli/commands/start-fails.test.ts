@@ -132,6 +132,20 @@ describe('a start that fails', () => {
     expect(await runCli(['start', 'b', '--simple', 'bot.py'], { orchestrator, cwd })).toMatchObject({ exitCode: 0 });
   });
 
+  it('is not sent to one that is too old to make its file system read-only, whatever its source', async () => {
+    for (const source of [
+      ['--simple', 'bot.py'],
+      ['--image', 'x'],
+    ]) {
+      const orchestrator = new FakeOrchestrator();
+      orchestrator.failNext('checkDeploy', new ConnectError('HTTP 404', Code.Unimplemented));
+      const cwd = await tempFolder({ 'bot.py': 'print(1)' });
+      const told = await runCli(['start', 'b', ...source, '--read-only'], { orchestrator, cwd });
+      expect(told).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('too old to make the file system') });
+      expect(orchestrator.calls).toEqual(['checkDeploy']);
+    }
+  });
+
   it('shows why an upload was refused', async () => {
     const orchestrator = new FakeOrchestrator();
     orchestrator.failNext('uploadArtifact', refusal('STORAGE_FULL', 'The disk is full.'));

@@ -21,7 +21,17 @@ beforeEach(async () => {
     interceptors: [bearer(clientToken)],
   });
   bots = createClient(BotService, transport);
-  worker = await connectScriptedWorker(orchestrator.address, { labels: { zone: 'eu', gpu: 'yes' } });
+  worker = await connectScriptedWorker(orchestrator.address, {
+    labels: { zone: 'eu', gpu: 'yes' },
+    capabilities: [
+      'mode.simple',
+      'mode.image',
+      'language.python',
+      'language.node',
+      'restart.in_place',
+      'container.read_only',
+    ],
+  });
   await worker.take('welcome');
 });
 afterEach(async () => {
@@ -66,6 +76,24 @@ describe('an update over REST', () => {
     });
     expect(requirementsOf(spec)).toEqual(['aiogram>=3']);
     expect((await orchestrator.get('/jobs/none')).status).toBe(404);
+  });
+
+  it('keeps a read-only file system until it is told otherwise', async () => {
+    const readOnly = async (action: string, more: object) => (await done(await post(action, more))).readOnly;
+    expect(await readOnly('start', {})).toBeUndefined();
+    expect(await readOnly('update', { read_only: true })).toBe(true);
+    expect(await readOnly('update', {})).toBe(true);
+    expect(await readOnly('update', { read_only: null })).toBe(true);
+    expect(await readOnly('start', {})).toBe(true);
+    expect(await readOnly('update', { read_only: false })).toBe(false);
+    expect(await readOnly('update', {})).toBe(false);
+    for (const read_only of ['true', 1, {}]) {
+      const { status, body } = await post('update', { read_only });
+      expect([status, body]).toMatchObject([
+        400,
+        { error: { code: 'MALFORMED_REQUEST', details: { field: 'read_only' } } },
+      ]);
+    }
   });
 
   it('takes away what is null, and all variables with replace_env', async () => {

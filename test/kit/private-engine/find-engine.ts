@@ -37,7 +37,7 @@ export async function findEngine(env: NodeJS.ProcessEnv = process.env): Promise<
   try {
     const suite = env['BOTRUNNER_TEST_ENGINE_SUITE'] || undefined;
     if (env['BOTRUNNER_TEST_ENGINE'] === 'podman') return await startPrivatePodman(defaultCacheDir, suite);
-    return await startPrivateEngine({ suite });
+    return await startPrivateEngine({ suite, userNamespaces: env['BOTRUNNER_TEST_ENGINE_USERNS'] === '1' });
   } catch (error) {
     return { skip: `a private Docker engine did not start: ${oneLine(error)}` };
   }

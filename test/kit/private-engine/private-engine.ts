@@ -8,7 +8,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
-import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { hasEnded, killChild } from './child-end.ts';
@@ -27,8 +27,10 @@ export interface PrivateEngineOptions {
   readonly cacheDir?: string;
   /** The Debian suite that the engine is of, such as trixie; default this machine's. */
   readonly suite?: string | undefined;
-  /** More of daemon.json, such as runtimes or userns-remap. */
+  /** More of daemon.json, such as runtimes. */
   readonly settings?: Readonly<Record<string, unknown>>;
+  /** Root of its containers is another user of the machine. */
+  readonly userNamespaces?: boolean;
 }
 
 /** What the engine and the base images need. Installed packages are used from the machine. */
@@ -47,7 +49,8 @@ export async function startPrivateEngine(options: PrivateEngineOptions = {}): Pr
     network = await createNetwork(dir);
     saveRun(dir, { keeper: network.keeper });
     const engine = new PrivateEngine(dir, tree, network);
-    await engine.prepare(options.liveRestore ?? true, options.settings ?? {});
+    const remap = options.userNamespaces === true ? await engine.prepareSubordinates() : {};
+    await engine.prepare(options.liveRestore ?? true, { ...remap, ...options.settings });
     await engine.start();
     return engine;
   } catch (error) {
@@ -81,6 +84,7 @@ export class PrivateEngine {
   readonly #dir: string;
   readonly #network: PrivateNetwork;
   #daemon: ChildProcess | undefined;
+  #subordinates: string | undefined;
 
   constructor(dir: string, tree: PackageTree, network: PrivateNetwork) {
     this.#dir = dir;
@@ -90,6 +94,18 @@ export class PrivateEngine {
     this.socketPath = join(dir, 'docker.sock');
     this.dockerHost = `unix://${this.socketPath}`;
     this.hostAddress = network.hostAddress;
+  }
+
+  /**
+   * Which users of the machine those of containers are is written in /etc, which is not ours: the engine gets a view of the file system in
+   * which these two files are its own. Returns its settings.
+   */
+  async prepareSubordinates(): Promise<Readonly<Record<string, unknown>>> {
+    this.#subordinates = join(this.#dir, 'subordinates');
+    await writeFile(this.#subordinates, 'nobody:231072:65536\nnogroup:231072:65536\n');
+    // Root of a container has to reach its files.
+    await chmod(this.#dir, 0o711);
+    return { 'userns-remap': 'nobody:nogroup' };
   }
 
   /** Writes the engine's settings; called once, before the first start. */
@@ -127,7 +143,13 @@ export class PrivateEngine {
       // nsenter, not `ip netns exec`: that mounts a new /sys, in which the engine finds no control groups.
       this.#daemon = spawn(
         'nsenter',
-        [`--net=${this.namespacePath}`, this.#dockerd(), '--config-file', join(this.#dir, 'daemon.json')],
+        [
+          `--net=${this.namespacePath}`,
+          ...this.#view(),
+          this.#dockerd(),
+          '--config-file',
+          join(this.#dir, 'daemon.json'),
+        ],
         { stdio: ['ignore', log, log], env: await this.#environment(), detached: true },
       );
     } finally {
@@ -188,6 +210,14 @@ export class PrivateEngine {
   /** The last lines of the engine's own log. */
   logTail(lines: number): string {
     return readFileSync(join(this.#dir, 'dockerd.log'), 'utf8').trim().split('\n').slice(-lines).join(' | ');
+  }
+
+  /** What runs the engine in a view of the file system of its own. */
+  #view(): readonly string[] {
+    if (this.#subordinates === undefined) return [];
+    const bind = (path: string) => `mount --bind '${this.#subordinates}' ${path}`;
+    const script = `${bind('/etc/subuid')} && ${bind('/etc/subgid')} && exec "$@"`;
+    return ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', script, 'view'];
   }
 
   #dockerd(): string {

@@ -7,7 +7,7 @@ const notAllowed = (path: string | undefined): Explanation => ({
 });
 const readOnly = (path: string | undefined): Explanation => ({
   what: `${path ?? 'what the bot wants to write to'} is read-only`,
-  cure: 'keep files in /data or /tmp',
+  cure: 'keep files in /data or /tmp, or update the bot with --no-read-only if it was started with --read-only',
 });
 /** The path in quotes of an error's text, if it is a plain one. */
 const pathIn = (text: string): string | undefined => /['"](\/[\w./@+-]{1,100})['"]/.exec(text)?.[1];

@@ -13,6 +13,8 @@ export interface EngineFacts {
   /** AppArmor or SELinux confine containers too. */
   readonly confinedBy: string | undefined;
   readonly runtimes: readonly string[];
+  /** Its default profile lets io_uring through, of whose holes many were found: that of Docker before version 25. */
+  readonly letsRingsThrough: boolean;
   /** Containers outlive a restart of the engine. */
   readonly liveRestore: boolean;
   /** The release of the host's kernel, for example 6.1.0-30-amd64. */
@@ -40,6 +42,7 @@ export function readEngineFacts(info: unknown): EngineFacts {
     seccomp: seccomp !== undefined && !seccomp.includes('profile=unconfined'),
     confinedBy: has('apparmor') ? 'AppArmor' : has('selinux') ? 'SELinux' : undefined,
     runtimes: Object.keys(record(facts['Runtimes'])),
+    letsRingsThrough: Number.parseInt(text(facts['ServerVersion']), 10) < 25,
     liveRestore: facts['LiveRestoreEnabled'] === true,
     kernel: text(facts['KernelVersion']),
   };

@@ -110,7 +110,10 @@ describe('what a container shows', () => {
     expect(judge(printed, userns)).toMatch(/is root of the host/);
     expect(judge(printed.replace(/0 {10}0 /, '0     231072 '), userns)).toBeUndefined();
     expect(judge(printed, facts, 'runsc')).toMatch(/it is no sandbox/);
-    expect(judge('== /proc/version\nLinux version 4.4.0 #1 SMP\n', facts, 'runsc')).toBeUndefined();
+    const gvisor = readProbe('== /proc/version\nLinux version 4.4.0 #1 SMP\n');
+    expect(judgeSeen({ ...gvisor, ateMore: false }, facts, 'runsc')).toBeUndefined();
+    expect(judgeSeen({ ...gvisor, ateMore: true }, facts, 'runsc')).toMatch(/more memory than its limit/);
+    expect(judgeSeen(gvisor, facts, 'runsc')).toMatch(/more memory than its limit/);
     expect(judge('', facts, 'runsc')).toMatch(/it is no sandbox/);
   });
 });

@@ -118,7 +118,9 @@ export function createIsolation(options: IsolationOptions): Isolation {
       }
       const unproved = judgeSeen(result.seen, now, runtimeClass);
       if (unproved !== undefined) return { name: 'isolation', ok: false, message: unproved, hint: securityPage };
-      return { name: 'isolation', ok: true, message: provedText(now, runtimeClass, strangers) };
+      const hint = adviceOf(now, result.seen, runtimeClass);
+      const message = provedText(now, runtimeClass, strangers);
+      return { name: 'isolation', ok: true, message, ...(hint !== '' && { hint }) };
     },
   };
 }
@@ -173,6 +175,21 @@ function wrongFacts(
     };
   }
   return undefined;
+}
+
+/** What would be better still; empty where nothing would. */
+function adviceOf(facts: EngineFacts, seen: Seen, runtimeClass: string | undefined): string {
+  const hasRings = facts.letsRingsThrough && seen.ringsOff !== 2 && !isSandbox(runtimeClass);
+  return [
+    ...(hasRings
+      ? [
+          'Bots can use io_uring: run sysctl -w kernel.io_uring_disabled=2 on the host (Linux 6.6), or use Docker 25 or newer.',
+        ]
+      : []),
+    ...(facts.liveRestore
+      ? []
+      : ['With "live-restore": true in its daemon.json bots outlive a restart of the engine.']),
+  ].join(' ');
 }
 
 function provedText(facts: EngineFacts, runtimeClass: string | undefined, strangers: boolean): string {

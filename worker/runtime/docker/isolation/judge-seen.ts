@@ -9,11 +9,12 @@ const holds = (seen: number | undefined, asked: number): boolean => seen !== und
 export function judgeSeen(seen: Seen, facts: EngineFacts, runtimeClass: string | undefined): string | undefined {
   const sandbox = isSandbox(runtimeClass);
   if (sandbox) {
-    // A sandbox shows a bot what it likes of limits: they are set around it, on the host.
     if (seen.kernel === undefined || seen.kernel === facts.kernel) {
       return `With RUNTIME_CLASS=${runtimeClass} a container sees the kernel of the host (${facts.kernel}): it is no sandbox.`;
     }
-    return undefined;
+    return seen.ateMore === false
+      ? undefined
+      : `With RUNTIME_CLASS=${runtimeClass} a container can use more memory than its limit: the runtime must not ignore control groups.`;
   }
   const missing = [
     ...(holds(seen.memoryBytes, probeLimits.memoryBytes) ? [] : ['memory']),

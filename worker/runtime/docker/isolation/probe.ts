@@ -6,6 +6,7 @@ import { record } from '../answers.ts';
 import type { EngineClient } from '../engine-client.ts';
 import { hasImage } from '../images.ts';
 import { removeLeftovers, runShortly } from '../short-run.ts';
+import { isSandbox } from './engine-facts.ts';
 
 /** What was seen; undefined where that could not be read. */
 export interface Seen {
@@ -21,6 +22,10 @@ export interface Seen {
   readonly rootOutside: number | undefined;
   /** The release of the kernel. */
   readonly kernel: string | undefined;
+  /** The kernel's own switch for io_uring: 2 is off for everybody; undefined in kernels that have none. */
+  readonly ringsOff: number | undefined;
+  /** It could use more memory than it has; undefined where that was not tried, because the limit could be read. */
+  readonly ateMore?: boolean;
 }
 
 /** What the container of the probe is given. */
@@ -34,6 +39,7 @@ const files = [
   '/proc/version',
   '/proc/self/status',
   '/proc/self/uid_map',
+  '/proc/sys/kernel/io_uring_disabled',
   '/sys/fs/cgroup/memory.max',
   '/sys/fs/cgroup/cpu.max',
   '/sys/fs/cgroup/pids.max',
@@ -73,10 +79,23 @@ export async function probeIsolation(deps: ProbeDeps, signal: AbortSignal): Prom
   const image = await firstImage(engine, images, signal);
   if (image === undefined) return undefined;
   await removeLeftovers(engine, { label: [`${probeLabel}=${workerId}`] }, signal);
-  const body = {
+  const run = (script: string) =>
+    runShortly(engine, { body: probeBody(deps, image, script), timeoutMs: runMs }, signal);
+  const seen = readProbe((await run(`${program}; true`)).output);
+  if (!isSandbox(runtimeClass)) return seen;
+  // A sandbox shows a bot what it likes of limits: they are set around it, on the host.
+  const { output } = await run(`head -c ${eatenBytes} /dev/zero | tail | wc -c`);
+  return { ...seen, ateMore: output.includes(String(eatenBytes)) };
+}
+
+/** More than the container may have. */
+const eatenBytes = 100_000_000;
+
+function probeBody({ workerId, runtimeClass }: ProbeDeps, image: string, script: string) {
+  return {
     Image: image,
     Entrypoint: ['sh'],
-    Cmd: ['-c', `${program}; true`],
+    Cmd: ['-c', script],
     WorkingDir: '/',
     User: '10001:10001',
     Labels: { [probeLabel]: workerId },
@@ -96,8 +115,6 @@ export async function probeIsolation(deps: ProbeDeps, signal: AbortSignal): Prom
       CgroupnsMode: 'private',
     },
   };
-  const { output } = await runShortly(engine, { body, timeoutMs: runMs }, signal);
-  return readProbe(output);
 }
 
 /** From what the program printed. */
@@ -135,6 +152,7 @@ export function readProbe(output: string): Seen {
     noNewPrivileges: newPrivileges === undefined ? undefined : newPrivileges === '1',
     capabilities: statusOf('CapEff'),
     rootOutside: number(outside),
+    ringsOff: number(of('/proc/sys/kernel/io_uring_disabled')),
     kernel: /^Linux version (\S{1,100})/.exec(of('/proc/version'))?.[1],
   };
 }
