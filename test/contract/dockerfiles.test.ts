@@ -1,5 +1,9 @@
 /** What Dockerfiles may hold: built as Docker does it, or refused by name before anything is built, whatever the engine's version. */
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, describe, expect, inject, test } from 'vitest';
+import { list, record, text } from '../../worker/runtime/docker/answers.ts';
 import { buildsSeparately } from '../kit/builder-image.ts';
 import { usableDocker } from '../kit/test-docker.ts';
 import { dockerRuntime, rawEngine, removeAllOf } from './docker-harness.ts';
@@ -17,8 +21,7 @@ describe.skipIf('skip' in given)('a Dockerfile', { timeout: 120 * second }, () =
   const runtime = dockerRuntime(docker, { network, workerId });
   const build = (botId: string, dockerfile: string, onOutput?: (line: string) => void) =>
     buildContext(runtime, { key: { userId, botId }, workerId, dockerfile, ...(onOutput && { onOutput }) });
-  const printedBy = async (botId: string, dockerfile: string) => {
-    const image = await build(botId, dockerfile);
+  const printedBy = async (botId: string, image: string) => {
     const plan = botPlan({ key: { userId, botId }, workerId, language: 'python' });
     const id = await runtime.create({ ...plan, image, run: { kind: 'image' } }, patience());
     await runtime.start(id, patience());
@@ -52,7 +55,45 @@ COPY --link --from=build --chown=1:1 /platform /platform
 COPY -- steps.py /odd.py
 CMD ["sh", "-c", "cat /lines; cut -d/ -f1 /platform; stat -c %u /platform; test $ARCH = $(cut -d/ -f2 /platform) && echo \\"$BACKSLASH $PLAIN\\""]
 `;
-    expect(await printedBy('documented', dockerfile)).toEqual(['one', 'two # no comment', 'linux', '1', 'a\\b plain']);
+    expect(await printedBy('documented', await build('documented', dockerfile))).toEqual([
+      'one',
+      'two # no comment',
+      'linux',
+      '1',
+      'a\\b plain',
+    ]);
+  });
+
+  test('is built with arguments, up to a stage, from another path, and with files of URLs, by any builder', async () => {
+    const server = createServer((_, response) => response.end('added\n'));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    // A TCP server that listens has an AddressInfo.
+    const place = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const fetching = dockerRuntime(docker, { network, workerId, fetchAllow: [place] });
+    const dockerfile = `ARG TAG
+FROM busybox:$TAG AS prod
+ARG WORD
+RUN echo "$WORD" > /word
+ADD --chmod=644 http://${place}/a.txt /added/
+COPY . /all
+CMD ["sh", "-c", "cat /word /added/a.txt; stat -c %a /added/a.txt; ls /all"]
+FROM nowhere.example/never:1
+`;
+    const options = { dockerfile: 'docker/x', target: 'PROD', buildArgs: { TAG: 'stable', WORD: 'hello' } };
+    const given = { files: { 'docker/x': dockerfile }, dockerfile: 'FROM scratch\n', options };
+    const key = { userId, botId: 'options' };
+    try {
+      const image = await buildContext(fetching, { key, workerId, ...given });
+      expect(await printedBy('options', image)).toEqual(['hello', 'added', '644', 'Dockerfile', 'docker', 'steps.py']);
+      const names = list(await engine.get('/images/json')).flatMap((found) => list(record(found)['RepoTags']));
+      expect(names.filter((name) => text(name).endsWith('.added'))).toEqual([]);
+      // Without the operator's word for the address nothing is asked there.
+      const refused = buildContext(runtime, { key, workerId, ...given });
+      await expect(refused).rejects.toThrow(/ADD in line 5 of the Dockerfile: Sources may not be fetched/);
+    } finally {
+      server.close();
+    }
   });
 
   test('is refused by the name of what needs BuildKit, before anything is built', async ({ skip }) => {
@@ -64,7 +105,9 @@ CMD ["sh", "-c", "cat /lines; cut -d/ -f1 /platform; stat -c %u /platform; test 
       await expect(outcome).rejects.toMatchObject({
         problem: {
           code: 'BUILD_FAILED',
-          message: expect.stringMatching(/in line 3: that needs BuildKit/),
+          message: expect.stringMatching(
+            /in line 3: that needs (?:BuildKit|the Dockerfile syntax 1\.\d+), and (?:this worker builds without it|the builder of this worker has)/,
+          ),
         },
       });
       expect(lines).toEqual([]);
