@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { unwrap } from '#common/problem.ts';
 import { readSafeTar } from '#common/safe-tar.ts';
 import { Secret } from '#common/secret.ts';
+import { neededCapabilities } from '../core/placement-needs.ts';
 import { type Deployment, defaultBounds, type SourceRequest } from '../core/validate/bot-request.ts';
 import { parseSpec } from '../core/validate/spec-request.ts';
 import { openChunk } from '../store/seal.ts';
@@ -86,6 +87,25 @@ describe('a deployment', () => {
     expect(prepared.artifactSha256).toBe('sha256' in source ? sha256 : '');
     expect(prepared.artifact).toBeUndefined();
     expect(unwrap(parseSpec(prepared.spec, defaultBounds)).source).toEqual(source);
+  });
+
+  it('with build options is checked in gRPC as in REST', async () => {
+    const build = { buildArgs: new Map([['A', '1']]), target: 'prod', dockerfile: 'docker/prod.Dockerfile' };
+    const { spec } = await prepareDeployment(
+      sealKey,
+      deployment({ kind: 'archive_url', url: 'https://example.com/x', build }),
+    );
+    expect(spec.source).toMatchObject({
+      case: 'custom',
+      value: { buildArgs: { A: '1' }, target: 'prod', dockerfile: 'docker/prod.Dockerfile' },
+    });
+    expect(neededCapabilities(spec)).toContain('build.options');
+    expect(unwrap(parseSpec(spec, defaultBounds)).source).toMatchObject({ build });
+    if (spec.source.case === 'custom') spec.source.value.buildArgs['BUILDKIT_SYNTAX'] = 'x';
+    expect(parseSpec(spec, defaultBounds)).toMatchObject({
+      ok: false,
+      problem: { code: 'INVALID_BUILD_OPTIONS', details: { field: 'spec.custom.build_args' } },
+    });
   });
 
   it('from an archive keeps the archive as it was sent', async () => {
