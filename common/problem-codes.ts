@@ -239,7 +239,7 @@ export const problemCodes = {
     cause: 'Another running bot uses the same Telegram token, and Telegram lets only one of them poll.',
     cure: 'Stop the other bot first, or move the token with "takeover": true.',
   },
-  TOKEN_NOT_MOVED: failure(
+  TOKEN_NOT_MOVED: refusal(
     'With "move_token": true, the Telegram token in the source could not be moved into the environment for certain. Nothing was changed.',
     'Have the code read BOT_TOKEN from its environment, and give the token with "env_vars".',
   ),

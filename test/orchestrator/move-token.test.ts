@@ -147,7 +147,7 @@ it('is refused, with the places, where it is not certain, and changes nothing', 
   ];
   for (const [source, message] of cases) {
     expect(await refusal(simple('bot', source))).toEqual({
-      status: 422,
+      status: 400,
       code: 'TOKEN_NOT_MOVED',
       message: expect.stringMatching(message),
     });

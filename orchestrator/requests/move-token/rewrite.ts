@@ -152,7 +152,7 @@ function whyNot(
   const after = text.slice(span.end, span.end + 40).trimStart();
   if (isPython) return /\b(?:case|import|from)\s+$/.test(before) ? 'no variable may stand there' : undefined;
   const isKey = /[{,]\s*$/.test(before) && /^[:(]/.test(after);
-  return isKey || /\b(?:import|from)\s*\(?\s*$/.test(before) ? 'no variable may stand there' : undefined;
+  return isKey || /\b(?:import|from)[ ]{0,8}\(?$/.test(before.trimEnd()) ? 'no variable may stand there' : undefined;
 }
 
 function parses(text: string): boolean {
