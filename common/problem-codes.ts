@@ -258,8 +258,8 @@ export const problemCodes = {
   QUOTA_EXCEEDED: {
     http: 429,
     grpc: 'RESOURCE_EXHAUSTED',
-    cause: 'The user has reached the limit of running bots.',
-    cure: 'Stop one first.',
+    cause: 'The user has reached a limit: of running bots, or of what sources or open jobs may take in the store.',
+    cure: 'Stop or delete a bot first; avtomatika-bot usage shows what you have.',
   },
   RATE_LIMITED: {
     http: 429,
@@ -278,7 +278,7 @@ export const problemCodes = {
   STORAGE_FULL: {
     http: 503,
     grpc: 'UNAVAILABLE',
-    cause: 'The disk of the orchestrator is full. Reads still work.',
+    cause: 'The disk of the orchestrator is full. Bots can still be listed, stopped and deleted.',
     cure: 'Free space on the disk that holds DATA_DIR.',
     retryable: true,
   },

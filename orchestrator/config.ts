@@ -135,6 +135,24 @@ export const orchestratorVariables = {
     { name: 'MAX_BOTS_PER_USER', doc: 'How many running bots a user may have.', min: 0, max: 10_000 },
     3,
   ),
+  maxSourceMbPerUser: integer(
+    {
+      name: 'MAX_SOURCE_MB_PER_USER',
+      doc: 'How much the sources of a user may take in the store, in MiB; those that no bot of the user needs make room first.',
+      min: 1,
+      max: 1_048_576,
+    },
+    2048,
+  ),
+  maxJobMbPerUser: integer(
+    {
+      name: 'MAX_JOB_MB_PER_USER',
+      doc: 'How much the jobs of a user may take in the store, in MiB; beyond that its oldest ended jobs are forgotten.',
+      min: 1,
+      max: 1_048_576,
+    },
+    64,
+  ),
   maxRuntimeHours: integer(
     {
       name: 'MAX_RUNTIME_HOURS',
@@ -278,13 +296,15 @@ export interface OrchestratorConfig {
   readonly acceptLostKey: string | undefined;
   readonly acceptRestore: string | undefined;
   readonly maxBotsPerUser: number;
+  readonly maxSourceBytesPerUser: number;
+  readonly maxJobBytesPerUser: number;
   /** 0: without an end. */
   readonly maxRuntimeMs: number;
   readonly maxMemoryBytes: number;
   readonly maxCpuMillis: number;
   readonly maxDiskBytes: number;
   readonly fetchAllow: readonly string[];
-  readonly retention: Retention;
+  readonly retention: Omit<Retention, 'jobBytesOf'>;
   readonly nats: NatsTarget | undefined;
   readonly corsOrigins: CorsOrigins;
   /** Whether only this machine can reach the port, as far as the settings say. */
@@ -354,6 +374,8 @@ export function readOrchestratorConfig(env: NodeJS.ProcessEnv): OrchestratorConf
     acceptLostKey: raw.acceptLostKey,
     acceptRestore: raw.acceptRestore,
     maxBotsPerUser: raw.maxBotsPerUser,
+    maxSourceBytesPerUser: raw.maxSourceMbPerUser * 1024 * 1024,
+    maxJobBytesPerUser: raw.maxJobMbPerUser * 1024 * 1024,
     maxRuntimeMs: raw.maxRuntimeHours * 3_600_000,
     maxMemoryBytes: raw.maxMemoryMb * 1024 * 1024,
     maxCpuMillis: raw.maxCpuMillis,

@@ -8,6 +8,7 @@ import type { OrchestratorConfig } from './config.ts';
 import { botRunner } from './core/blueprints/bot-runner.ts';
 import { testWorkflow } from './core/blueprints/test-workflow.ts';
 import { type BotRecord, isFinal, type ShownBot } from './core/records.ts';
+import { userLimitsOf } from './core/user-limits.ts';
 import { defaultEngineSettings } from './engine/context.ts';
 import { desiredKeys } from './engine/desired-set.ts';
 import { Engine } from './engine/engine.ts';
@@ -127,8 +128,12 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
   const feed = new EventFeed({ store, clock, logger, runtimeOf: (workerId) => fleet.runtimeOf(workerId) });
   const snapshots = new BotsSnapshots({ store, storeId, fleet, clock });
   const buildOutput = new BuildOutputHub();
-  const { maxBotsPerUser, maxRuntimeMs } = config;
-  const settings = { ...defaultEngineSettings, maxBotsPerUser, maxRuntimeMs };
+  const { maxBotsPerUser, maxSourceBytesPerUser, maxJobBytesPerUser, maxRuntimeMs } = config;
+  const limits = { maxBotsPerUser, maxSourceBytesPerUser, maxJobBytesPerUser };
+  const settings = { ...defaultEngineSettings, ...limits, maxRuntimeMs };
+  const freeSources = (userId: string): Promise<boolean> => sourcePruning.free(userId);
+  const ages = await openAgeClock(store, clock, logger);
+  const sourcePruning = new SourcePruning({ store, sealKey, clock, logger, ageNowMs: () => ages.nowMs() });
   const engine: Engine = await Engine.open({
     store,
     clock,
@@ -136,6 +141,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     sealKey,
     settings,
     blueprints: new Map([botRunner, testWorkflow].map((blueprint) => [blueprint.name, blueprint])),
+    freeSources,
     taskOffered: (type) => restWorkers.offered(type),
     fleet,
     decided: (bot) => histories.decided(bot),
@@ -228,6 +234,8 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
       session,
       restWorkers,
       maxArtifactBytes,
+      limits,
+      freeSources,
       corsOrigins,
       hsts: config.tls !== undefined,
       ownSafety,
@@ -255,10 +263,14 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     await store.close();
     throw error;
   });
-  const ages = await openAgeClock(store, clock, logger);
-  const pruning = new Pruning(store, clock, logger, config.retention, ages);
+  const pruning = new Pruning(
+    store,
+    clock,
+    logger,
+    { ...config.retention, jobBytesOf: (userId) => userLimitsOf(limits, userId).jobBytes },
+    ages,
+  );
   pruning.run();
-  const sourcePruning = new SourcePruning({ store, sealKey, clock, logger, ageNowMs: () => ages.nowMs() });
   sourcePruning.run();
   const sourceSealing = new SourceSealing({ store, sealKey, logger });
   sourceSealing.run();

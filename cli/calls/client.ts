@@ -12,6 +12,8 @@ import { createUnary } from '../wire/unary.ts';
 export interface Client {
   /** The calls of one service. A command imports the service it needs, so that no others are loaded. */
   readonly for: <S extends DescService>(service: S) => ConnectClient<S>;
+  /** Makes a call that is no part of `for`, or that cannot be repeated as it is, again when it was too much at once. */
+  readonly patiently: <T>(call: () => Promise<T>) => Promise<T>;
   /** Ends the connection and everything on it, so that the program can end. */
   readonly close: () => void;
 }
@@ -48,5 +50,6 @@ async function chooseForStreams(settings: ConnectionSettings, http2: () => Promi
 /** The same over any transport. */
 export const clientOver = (transport: Transport, close: () => void): Client => ({
   for: (service) => createClient(service, transport),
+  patiently: (call) => call(),
   close,
 });

@@ -4,6 +4,7 @@ import type { JsonObject } from '#common/json.ts';
 import { Command, Option } from '../argv/clipanion.ts';
 import type { Client } from '../calls/client.ts';
 import type { CliContext } from '../calls/context.ts';
+import { patientClient } from '../calls/patience.ts';
 import type { ExitCode } from '../failures/exit-codes.ts';
 import { cleartextWarning, readSettings } from '../options/settings.ts';
 import { safeJson } from '../render/escape.ts';
@@ -27,7 +28,11 @@ export abstract class BotCommand extends Command<CliContext> {
     const settings = readSettings(this, this.context.env);
     const warning = cleartextWarning(settings.url);
     if (warning !== undefined) this.context.stderr.write(`${this.errStyle().yellow(warning)}\n`);
-    const client = await this.context.openClient(settings);
+    const { clock, random, signal, stderr } = this.context;
+    const onWait = (seconds: number) => {
+      if (this.verbose) stderr.write(`Too much at once: trying again in ${seconds} s.\n`);
+    };
+    const client = patientClient(await this.context.openClient(settings), { clock, random, signal, onWait });
     try {
       return await work(client);
     } finally {

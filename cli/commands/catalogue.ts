@@ -17,6 +17,7 @@ const loaders: Readonly<Record<string, Load>> = {
   logs: async () => (await import('./logs.ts')).LogsCommand,
   events: async () => (await import('./events.ts')).EventsCommand,
   list: async () => (await import('./list.ts')).ListCommand,
+  usage: async () => (await import('./usage.ts')).UsageCommand,
   status: async () => (await import('./status.ts')).StatusCommand,
   job: async () => (await import('./job.ts')).JobStatusCommand,
   cancel: async () => (await import('./cancel.ts')).CancelCommand,

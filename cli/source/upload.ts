@@ -11,7 +11,11 @@ import type { Upload } from './source.ts';
 const uploadTimeoutMs = 30 * 60_000;
 
 /** Reads and uploads in one pass; returns the sha256 of the archive. Throws what reading or the call throws. */
-export async function uploadSource(client: Client, upload: Upload, signal: AbortSignal): Promise<string> {
+export const uploadSource = (client: Client, upload: Upload, signal: AbortSignal): Promise<string> =>
+  // Read anew each time: what has been sent is gone.
+  client.patiently(() => uploadOnce(client, upload, signal));
+
+async function uploadOnce(client: Client, upload: Upload, signal: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
   let readFault: unknown;
   async function* messages() {

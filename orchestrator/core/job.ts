@@ -40,6 +40,17 @@ export const newJob = (
   deadlineAt: now + deadlineMs(settings, input.action),
 });
 
+// Of the row, the task, the Idempotency-Key and the steps of a usual job.
+export const usualBytes = 800;
+
+/** About how much of the store a job takes, with all that belongs to it. */
+export function storedBytes({ specSealed, result, error, ...job }: JobRecord): number {
+  // Only a job without an action has an input that may be long.
+  const input = job.action === '' ? JSON.stringify(job.params).length : 0;
+  const ended = [result, error].reduce((sum, part) => sum + (part === null ? 0 : JSON.stringify(part).length), 0);
+  return usualBytes + (specSealed?.length ?? 0) + input + ended;
+}
+
 /** The job while a worker carries it out. */
 export const atWork = (job: JobRecord, reason = ''): JobRecord => ({ ...job, status: 'running', reason });
 

@@ -10,3 +10,9 @@ export const noRoom = (): ProblemError =>
 
 export const isStorageFull = (error: unknown): boolean =>
   error instanceof ProblemError && error.problem.code === 'STORAGE_FULL';
+
+/** Whether the user has no room for another source. */
+export const isSourceQuota = (error: unknown): boolean =>
+  error instanceof ProblemError &&
+  error.problem.code === 'QUOTA_EXCEEDED' &&
+  error.problem.details['quota'] === 'source_bytes';

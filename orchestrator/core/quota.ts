@@ -1,6 +1,6 @@
-/** How many bots a user may have. Pure; the caller counts and inserts in one transaction. */
+/** How much of each thing a user may have. Pure; the caller counts and inserts in one transaction. */
 import { fail, ok, problem, type Result } from '#common/problem.ts';
-import { stopExample } from '#common/request-examples.ts';
+import { examples, stopExample } from '#common/request-examples.ts';
 import type { BotRecord } from './records.ts';
 
 /**
@@ -30,3 +30,32 @@ export function checkQuota(
     }),
   );
 }
+
+/** Whether so many more bytes of sources may be stored for the user. `held`: what the user has, with what is being uploaded. */
+export function checkSourceBytes(held: number, adding: number, limitBytes: number): Result<undefined> {
+  if (held + adding <= limitBytes) return ok(undefined);
+  return fail(
+    problem(
+      'QUOTA_EXCEEDED',
+      `Your sources take ${inMb(held)} of ${inMb(limitBytes)} MB; this one needs ${inMb(adding)} MB more.`,
+      {
+        details: { quota: 'source_bytes', used: held, limit: limitBytes, needed: adding },
+        hint: 'Delete a bot that you do not need any more, or leave large files out of its source.',
+        example: examples.purge,
+      },
+    ),
+  );
+}
+
+/** Whether one more job may be open. */
+export function checkJobBytes(held: number, adding: number, limitBytes: number): Result<undefined> {
+  if (held + adding <= limitBytes) return ok(undefined);
+  return fail(
+    problem('QUOTA_EXCEEDED', `Your open jobs take ${inMb(held)} of ${inMb(limitBytes)} MB.`, {
+      details: { quota: 'job_bytes', used: held, limit: limitBytes, needed: adding },
+      hint: 'Wait until some of them have ended.',
+    }),
+  );
+}
+
+const inMb = (bytes: number): string => (Math.ceil(bytes / 100_000) / 10).toString();

@@ -236,3 +236,21 @@ export interface TokenRecord {
   readonly source: 'config' | 'admin';
   readonly createdAt: number;
 }
+
+/** That a user has a source. */
+export interface SourceOwner {
+  readonly userId: string;
+  readonly sha256: string;
+  readonly createdAt: number;
+  /** Since when nothing of the user needs it; null while something does, or may. */
+  readonly unneededAt: number | null;
+}
+
+/** An upload that is under way. */
+export interface SourceUpload {
+  readonly uploadId: string;
+  readonly userId: string;
+  /** Of what has been stored of it. */
+  readonly sizeBytes: number;
+  readonly createdAt: number;
+}

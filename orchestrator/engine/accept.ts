@@ -4,20 +4,21 @@ import { ProblemError, problem, refuse, unwrap } from '#common/problem.ts';
 import type { BotSpec } from '#gen/botrunner/v1/bot_pb.js';
 import { rowOf } from '../core/actions.ts';
 import { newBot } from '../core/bot/decided.ts';
-import { newJob } from '../core/job.ts';
+import { newJob, storedBytes } from '../core/job.ts';
 import type { JobInput } from '../core/job-params.ts';
 import { noRoom } from '../core/no-room.ts';
 import { anyCarries } from '../core/placement.ts';
-import { checkQuota, mayRun } from '../core/quota.ts';
+import { checkJobBytes, checkQuota, mayRun } from '../core/quota.ts';
 import type { BotRecord, JobRecord } from '../core/records.ts';
 import { takesOver } from '../core/takeover.ts';
+import { userLimitsOf } from '../core/user-limits.ts';
 import { startsRefused } from '../safety/starts-refused.ts';
 import type { Reading } from '../store/tables.ts';
 import { advance, queue } from './advance.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
 import { neverStarted } from './dispatch.ts';
-import { activeBots } from './read.ts';
+import { activeBots, roomForSource } from './read.ts';
 import { putSearched, type SearchedSource, warningsAbout } from './source-findings.ts';
 import { openSpec, sealSpec } from './specs.ts';
 import { refusedToken, silentHolder, tokenHolders } from './token-ownership.ts';
@@ -95,14 +96,15 @@ export function acceptJob(context: EngineContext, change: Change, request: NewJo
   }
   const specSealed = spec === undefined ? null : sealSpec(sealKey, key, spec.spec);
   const state = context.blueprints.get(blueprint)?.initialState ?? 'init';
-  const job = change.addJob(
-    newJob(
-      { jobId, userId, blueprint, botId, input: warned(context, change.tx, request), specSealed },
-      state,
-      settings,
-      change.now,
-    ),
+  const asked = newJob(
+    { jobId, userId, blueprint, botId, input: warned(context, change.tx, request), specSealed },
+    state,
+    settings,
+    change.now,
   );
+  const { jobBytes } = userLimitsOf(settings, userId);
+  unwrap(checkJobBytes(change.tx.jobs.openBytesOf(userId), storedBytes(asked), jobBytes));
+  const job = change.addJob(asked);
   if (idempotency !== undefined) {
     change.tx.idempotency.put(userId, idempotency.key, idempotency.bodySha256, jobId, change.now);
   }
@@ -138,22 +140,23 @@ function checkSafety({ fleet }: EngineContext, { input, spec }: NewJob, bot: Bot
 }
 
 /** Stores the artifact that came with the request, or makes sure that the one it names is there. */
-function takeArtifact({ sealKey }: EngineContext, change: Change, { userId, spec, artifact }: NewJob): void {
+function takeArtifact({ sealKey, settings }: EngineContext, change: Change, { userId, spec, artifact }: NewJob): void {
   const { artifacts } = change.tx;
   if (artifact !== undefined) {
     const { sha256, sizeBytes, upload, searched } = artifact;
-    artifacts.own(userId, sha256, change.now);
+    if (!artifacts.isOwnedBy(userId, sha256)) unwrap(roomForSource(settings, change.tx, userId, sizeBytes));
     if (artifacts.get(sha256) === undefined) {
       for (const [n, chunk] of upload.chunks.entries()) artifacts.addChunk(upload.uploadId, n, chunk);
       artifacts.finish(upload.uploadId, sha256, sizeBytes, change.now);
     }
+    artifacts.own(userId, sha256, change.now);
     putSearched(sealKey, change.tx, sha256, searched);
   }
   // Empty for a source that the worker fetches.
   const named = spec?.artifactSha256 ?? '';
   if (named === '') return;
   if (!artifacts.isOwnedBy(userId, named)) refuse('ARTIFACT_NOT_FOUND', 'There is no artifact with that sha256.');
-  artifacts.touch(named);
+  artifacts.touch(userId, named);
 }
 
 /** With what the user should know of the source; that of one that a worker fetches is looked at there. */
@@ -173,7 +176,7 @@ function botIfAllowed(context: EngineContext, tx: Reading, request: NewJob): Bot
   if (row.needs === 'spec' && existing?.specSealed === null) throw new ProblemError(neverStarted(botId));
   // One that has its place already does not need another: its user's other bots need not be counted.
   if (row.takesPlace && !(existing !== undefined && mayRun(existing))) {
-    const quota = checkQuota(activeBots(tx, userId), botId, context.settings.maxBotsPerUser);
+    const quota = checkQuota(activeBots(tx, userId), botId, userLimitsOf(context.settings, userId).bots);
     if (!quota.ok) throw new ProblemError(quota.problem);
   }
   return existing;

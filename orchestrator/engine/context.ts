@@ -5,6 +5,7 @@ import type { SessionResponse, StoreMoment } from '#gen/botrunner/v1/worker_serv
 import type { Blueprint } from '../core/blueprints/blueprint.ts';
 import type { Deadlines } from '../core/deadlines.ts';
 import type { BotRecord } from '../core/records.ts';
+import type { LimitSettings } from '../core/user-limits.ts';
 import type { BotView } from '../views/bot-view.ts';
 
 /** A connected worker, as placement sees it. */
@@ -41,8 +42,7 @@ export interface FleetPort extends FleetView {
   send(workerId: string, body: SessionResponse['body']): boolean;
 }
 
-export interface EngineSettings extends Deadlines {
-  readonly maxBotsPerUser: number;
+export interface EngineSettings extends Deadlines, LimitSettings {
   /** How long a bot may run without a new decision of its user; 0: forever. */
   readonly maxRuntimeMs: number;
   /** Reserved for bots that ask for nothing. */
@@ -53,6 +53,8 @@ export interface EngineSettings extends Deadlines {
 
 export const defaultEngineSettings: EngineSettings = {
   maxBotsPerUser: 3,
+  maxSourceBytesPerUser: 2048 * 1024 * 1024,
+  maxJobBytesPerUser: 64 * 1024 * 1024,
   maxRuntimeMs: 0,
   defaultMemoryBytes: 256 * 1024 * 1024,
   defaultCpuMillis: 500,

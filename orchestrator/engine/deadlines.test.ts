@@ -51,6 +51,7 @@ test('a job whose deadline passes while the disk is full ends when there is room
     seenNumbers: () => undefined,
     readLogText: () => Promise.reject(new Error('not asked for')),
     taskOffered: () => undefined,
+    freeSources: async () => false,
     jobChanged: () => undefined,
   });
   await engine.start();

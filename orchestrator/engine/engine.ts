@@ -18,8 +18,9 @@ import { createUlids } from '#common/ulids.ts';
 import { Turns } from '#common/waiting/turns.ts';
 import type { BotObservation, ClaimTokensRequest, Ensure, TaskResult } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { JobEvent } from '../core/blueprints/blueprint.ts';
-import { isStorageFull } from '../core/no-room.ts';
+import { isSourceQuota, isStorageFull } from '../core/no-room.ts';
 import type { BotRecord, JobRecord, WorkerStatus } from '../core/records.ts';
+import type { Usage } from '../core/user-limits.ts';
 import type { Store } from '../store/store.ts';
 import type { Reading } from '../store/tables.ts';
 import { removeUploads } from '../store/upload-removal.ts';
@@ -51,6 +52,7 @@ import { isDamaged } from './specs.ts';
 import { StoredTimes } from './stored-times.ts';
 import { claimTokens, makeRoom } from './takeover.ts';
 import { decideAnew, endDamaged, endOverdue, placeWaiting, readLogsAgain, takeUp, workerSilent } from './upkeep.ts';
+import { usageOf } from './usage.ts';
 
 /** What the engine is given by the program. */
 export interface EnginePorts extends Omit<EngineContext, 'hasRoom'>, Pick<ChangeInputs, 'seen' | 'seenNumbers'> {
@@ -60,6 +62,8 @@ export interface EnginePorts extends Omit<EngineContext, 'hasRoom'>, Pick<Change
   readonly fleet: FleetPort;
   /** The end of a bot's log as text; rejects with ProblemError. */
   readonly readLogText: (bot: BotRecord, lines: number, signal: AbortSignal) => Promise<string>;
+  /** Removes the sources that nothing of the user needs now; whether there were any. */
+  readonly freeSources: (userId: string) => Promise<boolean>;
   /** A task that any worker may take has been made. */
   readonly taskOffered: (type: string) => void;
   /** A job has changed: this is how it is now. */
@@ -125,6 +129,9 @@ export class Engine {
   async #removeUnfinished(): Promise<void> {
     const { store, logger } = this.#ports;
     const uploads = await store.upkeep.unfinishedUploads();
+    await store.change([], (tx) => {
+      for (const uploadId of tx.artifacts.uploadIds()) tx.artifacts.discardUpload(uploadId);
+    });
     inBackground(removeUploads(store, uploads, this.#stopping.signal), (error) =>
       logger.warn({ err: error }, 'removing unfinished uploads failed'),
     );
@@ -215,12 +222,16 @@ export class Engine {
     const accept = () => this.#change((change) => acceptOnce(this.#ports, change, request), 'now', wantsOf(request));
     return this.#turns.run(request.userId, () =>
       accept().catch(async (error: unknown) => {
-        if (!isStorageFull(error)) throw error;
-        // It may have room again.
-        await this.#ports.store.assertRoom();
+        await this.#makeRoom(error, request.userId);
         return accept();
       }),
     );
+  }
+
+  /** Sees whether there is room now for what was refused for want of it; otherwise throws the refusal. */
+  async #makeRoom(error: unknown, userId: string): Promise<void> {
+    if (isStorageFull(error)) await this.#ports.store.assertRoom();
+    else if (!isSourceQuota(error) || !(await this.#ports.freeSources(userId))) throw error;
   }
 
   /** Undefined while a job of the user would be taken at once; else it resolves when that may be so. */
@@ -258,6 +269,13 @@ export class Engine {
       }
       return bot;
     });
+  }
+
+  /** What the user has of all that is limited or grows. */
+  async usage(userId: string): Promise<Usage> {
+    const { store } = this.#ports;
+    const history = await store.upkeep.historyOf(userId);
+    return store.look([wantBotsOfUser(userId)], (tx) => usageOf(this.#ports, tx, userId, history));
   }
 
   listBots(userId: string): Promise<BotList> {

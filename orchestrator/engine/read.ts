@@ -1,8 +1,10 @@
 /** Answers the reading actions: list and status from the store, logs from the bot's worker. */
 import type { BotKey } from '#common/ids.ts';
 import type { JsonObject } from '#common/json.ts';
-import { ProblemError, problem } from '#common/problem.ts';
+import { ProblemError, problem, type Result } from '#common/problem.ts';
+import { checkSourceBytes } from '../core/quota.ts';
 import type { JobRecord } from '../core/records.ts';
+import { type LimitSettings, userLimitsOf } from '../core/user-limits.ts';
 import type { Reading } from '../store/tables.ts';
 import { botToJson } from '../views/bot-json.ts';
 import type { BotView } from '../views/bot-view.ts';
@@ -11,6 +13,17 @@ import type { EngineContext } from './context.ts';
 /** Ids of a user's bots that count against the quota: those that may run, and those with an open start. */
 export const activeBots = (tables: Reading, userId: string): ReadonlyMap<string, unknown> =>
   tables.bots.activeOf(userId);
+
+/** Whether the user may have so many more bytes of sources. */
+export function roomForSource(
+  settings: LimitSettings,
+  tables: Reading,
+  userId: string,
+  addedBytes: number,
+): Result<undefined> {
+  const { sourceBytes, uploadBytes } = tables.artifacts.heldBy(userId);
+  return checkSourceBytes(sourceBytes + uploadBytes, addedBytes, userLimitsOf(settings, userId).sourceBytes);
+}
 
 export interface BotList {
   readonly bots: readonly BotView[];
@@ -23,7 +36,7 @@ export interface BotList {
 export const listBots = ({ fleet, settings }: EngineContext, tables: Reading, userId: string): BotList => ({
   bots: tables.bots.ofUser(userId).map((bot) => fleet.view(bot)),
   count: activeBots(tables, userId).size,
-  maxBots: settings.maxBotsPerUser,
+  maxBots: userLimitsOf(settings, userId).bots,
 });
 
 function listResult(context: EngineContext, tables: Reading, userId: string): JsonObject {

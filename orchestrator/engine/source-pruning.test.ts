@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { create } from '@bufbuild/protobuf';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Clock } from '#common/clock.ts';
@@ -13,6 +14,7 @@ import { deployParams } from '../core/job-params.ts';
 import type { BotRecord, JobRecord, UndoPoint } from '../core/records.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import type { Store } from '../store/store.ts';
+import type { Tables } from '../store/tables.ts';
 import { aBot } from '../store/testing/rows.ts';
 import { SourcePruning } from './source-pruning.ts';
 import { sealSpec } from './specs.ts';
@@ -136,6 +138,45 @@ it('nothing goes of a user with a spec that cannot be opened', async () => {
     nowMs += 25 * hour;
   }
   expect(await Promise.all([is('lost'), is('other')])).toEqual([true, false]);
+});
+
+it('for room it removes at once what its user does not need, but not what was uploaded just now or belongs to somebody else', async () => {
+  for (const name of ['running', 'asked', 'nobody', 'shared']) await upload(name);
+  await upload('shared', 1, 'ann');
+  await store.change([], (tx) => {
+    tx.bots.put(bot('running', { specSealed: specOf('dev', 'running', 'running') }));
+    tx.jobs.put(job('j1', 'pending', specOf('dev', 'waits', 'asked')));
+  });
+  nowMs += hour;
+  await upload('young');
+  expect(await pruning.free('dev')).toBe(true);
+  const names = ['running', 'asked', 'young', 'nobody', 'shared'];
+  expect(await Promise.all(names.map(is))).toEqual([true, true, true, false, true]);
+  expect(
+    await store.look([], (tx) => [tx.artifacts.heldBy('dev').sources, tx.artifacts.heldBy('ann').sources]),
+  ).toEqual([3, 1]);
+});
+
+it('never takes a source from a job that comes at the same moment', async () => {
+  for (let round = 0; round < 20; round++) {
+    const name = `round-${round}`;
+    await upload(name);
+    nowMs += hour;
+    // As accept.ts: it is there, and needed from then on, or the job is refused.
+    const comes = async () => {
+      for (let turn = 0; turn < round; turn++) await setImmediate();
+    };
+    const accept = (tx: Tables) => {
+      if (!tx.artifacts.isOwnedBy('dev', sha256(name))) return false;
+      tx.artifacts.touch('dev', sha256(name));
+      tx.jobs.put(job(`j-${round}`, 'pending', specOf('dev', 'waits', name)));
+      return true;
+    };
+    const accepted = comes().then(() => store.change([], accept));
+    await (round % 2 === 0 ? pruning.free('dev') : pruning.prune());
+    expect(await is(name)).toBe(await accepted);
+    pruning = new SourcePruning({ store, sealKey, clock, logger: silentLogger });
+  }
 });
 
 it('the file shrinks, a little at a time, and others are served meanwhile', async () => {

@@ -97,7 +97,7 @@ describe('the feed', () => {
   it('says that events are missing where they were removed, and continues from there', async () => {
     await add(10);
     await store.upkeep.pruneEvents({ before: 0, keep: 4, limit: 100 });
-    expect(await store.events.floor()).toBe(6);
+    expect(await store.events.floor('ann')).toBe(6);
     const items = feed.watch(ann, 3, new AbortController().signal);
     expect(await take(items, 1)).toEqual([{ kind: 'reset', seq: 10 }]);
     await add(1);

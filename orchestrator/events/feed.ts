@@ -232,7 +232,7 @@ export class EventFeed {
     // What is read waits in memory while its reader does not read on: little, unless nothing of it is for the reader.
     let size = heldMax;
     while (!signal.aborted) {
-      if (watcher.position < (await events.floor())) yield await this.#reset(watcher);
+      if (watcher.position < (await events.floor(query.userId))) yield await this.#reset(watcher);
       // Not all of it is there yet while the newest commit is being read.
       const recent = this.#position >= end ? this.#recent.after(watcher.position, wanted, heldMax) : undefined;
       if (recent !== undefined) {

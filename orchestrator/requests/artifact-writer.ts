@@ -5,7 +5,11 @@
 import { createHash } from 'node:crypto';
 import { ulid } from 'ulid';
 import { nextTurn } from '#common/background.ts';
+import { unwrap } from '#common/problem.ts';
+import type { LimitSettings } from '../core/user-limits.ts';
+import { roomForSource } from '../engine/read.ts';
 import { sealChunk } from '../store/seal.ts';
+import { removeUploads } from '../store/upload-removal.ts';
 import { artifactChunkBytes } from '../store/workspace/sources.ts';
 import type { StoredSources } from './artifact-chunks.ts';
 
@@ -14,11 +18,24 @@ export interface ArtifactWriter {
   write(bytes: Uint8Array): Promise<void>;
   /** Writes what is left. Of all bytes, before they were sealed. */
   end(): Promise<{ readonly sha256: string; readonly sizeBytes: number }>;
+  /** It has become no artifact: what was written does not count any more, and is removed. */
   discard(): Promise<void>;
 }
 
-export function createArtifactWriter({ store, sealKey }: StoredSources): ArtifactWriter {
+export interface ArtifactWriterParts extends StoredSources {
+  readonly limits: LimitSettings;
+  /** Removes the sources that nothing of the user needs now; whether there were any. */
+  readonly freeSources: (userId: string) => Promise<boolean>;
+}
+
+/** `owner`: whose upload it is, and since when. Writing rejects with STORAGE_FULL, and with QUOTA_EXCEEDED. */
+export function createArtifactWriter(
+  parts: ArtifactWriterParts,
+  owner: { readonly userId: string; readonly createdAt: number },
+): ArtifactWriter {
+  const { store, sealKey } = parts;
   const uploadId = ulid();
+  const upload = { ...owner, uploadId };
   const hash = createHash('sha256');
   let sizeBytes = 0;
   let n = 0;
@@ -29,8 +46,7 @@ export function createArtifactWriter({ store, sealKey }: StoredSources): Artifac
     const index = n++;
     const sealed = sealChunk(sealKey, uploadId, index, held.subarray(0, heldBytes));
     heldBytes = 0;
-    await store.assertRoom();
-    await store.change([], (tx) => tx.artifacts.addChunk(uploadId, index, sealed));
+    await storeChunk(parts, upload, index, sealed);
   };
   return {
     uploadId,
@@ -50,9 +66,37 @@ export function createArtifactWriter({ store, sealKey }: StoredSources): Artifac
       return { sha256: hash.digest('hex'), sizeBytes };
     },
     async discard() {
+      if (n === 0) return;
       await store.change([], (tx) => tx.artifacts.discardUpload(uploadId));
+      await removeUploads(store, [uploadId], never);
     },
   };
+}
+
+const never = new AbortController().signal;
+
+/**
+ * Refuses with QUOTA_EXCEEDED when the user has no room for it. The upload is over then, and what there is of it does not count any more: of
+ * those that come at once, as many are taken as fit.
+ */
+async function storeChunk(
+  { store, limits, freeSources }: ArtifactWriterParts,
+  upload: { readonly uploadId: string; readonly userId: string; readonly createdAt: number },
+  n: number,
+  sealed: Uint8Array,
+): Promise<void> {
+  await store.assertRoom();
+  const grow = (isLastTry: boolean) =>
+    store.change([], (tx) => {
+      const fits = roomForSource(limits, tx, upload.userId, sealed.length);
+      if (fits.ok) tx.artifacts.growUpload(upload, n, sealed);
+      else if (isLastTry) tx.artifacts.discardUpload(upload.uploadId);
+      return fits;
+    });
+  const fits = await grow(false);
+  if (fits.ok) return;
+  await freeSources(upload.userId);
+  unwrap(await grow(true));
 }
 
 /** Bytes that are here at once, sealed, to be stored together with a job. */

@@ -1,23 +1,17 @@
 /** The one way in: from a request of any door to an accepted job. */
-import type { Clock } from '#common/clock.ts';
 import type { Json } from '#common/json.ts';
 import { ProblemError, problem, refuse, unwrap } from '#common/problem.ts';
-import type { Secret } from '#common/secret.ts';
 import { deployParams } from '../core/job-params.ts';
 import type { JobRecord } from '../core/records.ts';
 import type { BotRequest, Bounds } from '../core/validate/bot-request.ts';
 import { validateBotRequest } from '../core/validate/validate-bot-request.ts';
 import type { NewJob } from '../engine/accept.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { Store } from '../store/store.ts';
 import { prepareDeployment } from './deployment.ts';
-import { type Moved, moveToken } from './move-token/apply.ts';
+import { type MoveDeps, type Moved, moveToken } from './move-token/apply.ts';
 
-export interface SubmitDeps {
+export interface SubmitDeps extends MoveDeps {
   readonly engine: Engine;
-  readonly sealKey: Secret<Uint8Array>;
-  readonly store: Store;
-  readonly clock: Clock;
   readonly bounds: Bounds;
 }
 

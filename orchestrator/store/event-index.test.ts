@@ -8,6 +8,7 @@ const places = fc.array(
     botId: fc.constantFrom('a', 'b'),
     kind: fc.constantFrom('bot', 'job'),
     subjectId: fc.constantFrom('w1', 'w2'),
+    bytes: fc.nat(9),
     gap: fc.integer({ min: 1, max: 3 }),
   }),
   { maxLength: 60 },

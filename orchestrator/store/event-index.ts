@@ -15,6 +15,8 @@ export interface EventPlace {
   readonly botSeq: number;
   readonly kind: string;
   readonly subjectId: string;
+  /** Of its body. */
+  readonly bytes: number;
 }
 
 export interface LatestPlace {
@@ -34,13 +36,20 @@ interface Subject {
 class UserEvents {
   #seqs: number[] = [];
   #subjects: Subject[] = [];
+  #bytes: number[] = [];
+  /** Of all of them. */
+  bytes = 0;
   readonly #known = new Map<string, Subject>();
 
   get isEmpty(): boolean {
     return this.#seqs.length === 0;
   }
 
-  add({ seq, botId, kind }: EventPlace): void {
+  get count(): number {
+    return this.#seqs.length;
+  }
+
+  add({ seq, botId, kind, bytes }: EventPlace): void {
     const name = `${kind} ${botId}`;
     const known = this.#known.get(name);
     const subject = known ?? { botId, kind, events: 0 };
@@ -48,6 +57,8 @@ class UserEvents {
     subject.events += 1;
     this.#seqs.push(seq);
     this.#subjects.push(subject);
+    this.#bytes.push(bytes);
+    this.bytes += bytes;
   }
 
   after(seq: number, limit: number): readonly number[] {
@@ -64,24 +75,38 @@ class UserEvents {
     return found.reverse();
   }
 
-  forget(upTo: number, stays: ReadonlySet<number>): void {
+  /** The oldest `limit` after `floor`, that are more than `level`. */
+  beyond(floor: number, level: number, limit: number): readonly number[] {
+    const from = this.#firstAfter(floor);
+    return this.#seqs.slice(from, from + Math.max(0, Math.min(limit, this.#seqs.length - from - level)));
+  }
+
+  countAfter(floor: number): number {
+    return this.#seqs.length - this.#firstAfter(floor);
+  }
+
+  forget(upTo: number, stays: Pick<ReadonlySet<number>, 'has'>): void {
     const end = this.#firstAfter(upTo);
     if (end === 0) return;
     const seqs: number[] = [];
     const subjects: Subject[] = [];
+    const sizes: number[] = [];
     for (let at = 0; at < end; at++) {
       const [seq, subject] = [this.#seqs[at], this.#subjects[at]];
       if (seq === undefined || subject === undefined) break;
       if (stays.has(seq)) {
         seqs.push(seq);
         subjects.push(subject);
+        sizes.push(this.#bytes[at] ?? 0);
         continue;
       }
+      this.bytes -= this.#bytes[at] ?? 0;
       subject.events -= 1;
       if (subject.events === 0) this.#known.delete(`${subject.kind} ${subject.botId}`);
     }
     this.#seqs = seqs.concat(this.#seqs.slice(end));
     this.#subjects = subjects.concat(this.#subjects.slice(end));
+    this.#bytes = sizes.concat(this.#bytes.slice(end));
   }
 
   #firstAfter(seq: number): number {
@@ -93,6 +118,25 @@ class UserEvents {
     }
     return low;
   }
+}
+
+export interface UserEventSeqs {
+  readonly userId: string;
+  /** Ascending. */
+  readonly seqs: readonly number[];
+}
+
+/** How many each may have at most, so that all have `keep` together; undefined when they do not have more. */
+export function fairLevel(counts: readonly number[], keep: number): number | undefined {
+  if (counts.reduce((sum, count) => sum + count, 0) <= keep) return undefined;
+  let left = Math.max(0, keep);
+  const ascending = [...counts].sort((a, b) => a - b);
+  for (const [index, count] of ascending.entries()) {
+    const share = Math.floor(left / (ascending.length - index));
+    if (count > share) return share;
+    left -= count;
+  }
+  return undefined;
 }
 
 export class EventIndex {
@@ -130,6 +174,12 @@ export class EventIndex {
     return this.#users.get(userId)?.last(wants, limit) ?? [];
   }
 
+  /** How many a user has, and how much their bodies take. */
+  heldBy(userId: string): { readonly events: number; readonly bytes: number } {
+    const user = this.#users.get(userId);
+    return { events: user?.count ?? 0, bytes: user?.bytes ?? 0 };
+  }
+
   /** The newest event about the bot itself. `botKey` as of botKeyText. */
   latestOfBot(botKey: string): LatestPlace | undefined {
     return this.#latest.get(botKey);
@@ -142,6 +192,42 @@ export class EventIndex {
 
   latestOfWorkers(): readonly number[] {
     return [...this.#workers.values()].sort((a, b) => a - b);
+  }
+
+  /**
+   * Of users that have more than their share of `keep` events, the oldest of those after their floor: at most `limit` in all. Shares are
+   * equal, and what some leave of theirs goes to the others, so that a flood of one user takes nobody else's events.
+   */
+  beyond(keep: number, floorOf: (userId: string) => number, limit: number): readonly UserEventSeqs[] {
+    const counts = [...this.#users].map(([userId, user]) => user.countAfter(floorOf(userId)));
+    const level = fairLevel(counts, keep);
+    if (level === undefined) return [];
+    const found: UserEventSeqs[] = [];
+    let left = limit;
+    for (const [userId, user] of this.#users) {
+      const seqs = user.beyond(floorOf(userId), level, left);
+      if (seqs.length > 0) found.push({ userId, seqs });
+      left -= seqs.length;
+      if (left === 0) break;
+    }
+    return found;
+  }
+
+  /** These events of a user are gone. */
+  remove(userId: string, seqs: readonly number[]): void {
+    const gone = new Set(seqs);
+    const user = this.#users.get(userId);
+    user?.forget(seqs.at(-1) ?? 0, { has: (seq) => !gone.has(seq) });
+    if (user?.isEmpty) this.#users.delete(userId);
+    for (const [bot, { seq }] of this.#latest) if (gone.has(seq)) this.#latest.delete(bot);
+    for (const [worker, seq] of this.#workers) if (gone.has(seq)) this.#workers.delete(worker);
+  }
+
+  /** How many there are. */
+  get count(): number {
+    let count = 0;
+    for (const user of this.#users.values()) count += user.count;
+    return count;
   }
 
   /** Events up to `upTo` are gone, but for those that stay. */

@@ -24,7 +24,7 @@ beforeEach(async () => {
   clock = createManualClock();
   // The time of a machine has fractions of a millisecond.
   clock.advance(0.25);
-  const retention = { eventsMs: 7 * dayMs, eventsMax: 2_500, jobsMs: 30 * dayMs };
+  const retention = { eventsMs: 7 * dayMs, eventsMax: 2_500, jobsMs: 30 * dayMs, jobBytesOf: () => 2_000 };
   pruning = new Pruning(store, clock, silentLogger, retention, await openAgeClock(store, clock, silentLogger));
 });
 afterEach(async () => {
@@ -87,12 +87,12 @@ describe('pruning', () => {
     await addEvents(3_000);
     await pruning.prune();
     expect(await kept()).toHaveLength(2_500);
-    expect(await store.events.floor()).toBe(500);
+    expect(await store.events.floor('')).toBe(500);
     clock.advance(8 * dayMs);
     await addEvents(10);
     await pruning.prune();
     expect(await kept()).toEqual(Array.from({ length: 10 }, (_, n) => 3_001 + n));
-    expect(await store.events.floor()).toBe(3_000);
+    expect(await store.events.floor('')).toBe(3_000);
     // Numbers never come twice, also when the table is empty.
     clock.advance(8 * dayMs);
     await pruning.prune();

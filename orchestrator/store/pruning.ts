@@ -17,6 +17,8 @@ export interface Retention {
   readonly eventsMax: number;
   /** Jobs that ended and were made longer ago than this go; ms. */
   readonly jobsMs: number;
+  /** Of what the ended jobs of a user may take. */
+  readonly jobBytesOf: (userId: string) => number;
 }
 
 const everyMs = 60_000;
@@ -64,13 +66,11 @@ export class Pruning {
   /** On a full disk the oldest events make room for what is decided and reported meanwhile. */
   async keepReserve(): Promise<void> {
     const { upkeep } = this.#store;
+    // A user's flood is not to fill the disk within a minute.
+    await this.#whileRowsGo(() => upkeep.pruneJobsBeyond(this.#retention.jobBytesOf, batch));
     for (let kept = 0; kept < shortRounds && (await upkeep.keepReserve()) === 'short'; kept++) {
-      const newest = this.#store.lastSeq() - (await this.#store.events.floor());
-      if (
-        this.#stopped ||
-        (await upkeep.pruneEvents({ before: 0, keep: Math.max(0, newest - batch), limit: batch })) === 0
-      )
-        return;
+      const fewer = Math.max(0, (await upkeep.eventCount()) - batch);
+      if (this.#stopped || (await upkeep.pruneEvents({ before: 0, keep: fewer, limit: batch })) === 0) return;
       await nextTurn();
     }
   }

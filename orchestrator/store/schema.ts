@@ -312,4 +312,36 @@ export const migrations: readonly string[] = [
   -- Which kinds of secrets are in which of its files; null for one that was never searched for them.
   ALTER TABLE artifacts ADD COLUMN findings_sealed BLOB;
   `,
+  `
+  -- Uploads that are under way. Those of an earlier run are removed at the start.
+  CREATE TABLE uploads (
+    upload_id TEXT PRIMARY KEY,
+    user_id TEXT NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    created_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  -- What each user has in sources: kept in step with artifact_owners.
+  CREATE TABLE holdings (
+    user_id TEXT PRIMARY KEY,
+    sources INTEGER NOT NULL,
+    source_bytes INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  -- Whether a source is needed is a matter of each of its owners.
+  ALTER TABLE artifact_owners ADD COLUMN unneeded_at INTEGER;
+  UPDATE artifact_owners SET unneeded_at = (
+    SELECT unneeded_at FROM artifacts WHERE artifacts.sha256 = artifact_owners.sha256);
+  DELETE FROM artifact_owners WHERE sha256 NOT IN (SELECT sha256 FROM artifacts);
+  ALTER TABLE artifacts DROP COLUMN unneeded_at;
+  CREATE INDEX artifact_owners_by_artifact ON artifact_owners (sha256);
+  INSERT INTO holdings SELECT user_id, count(*), sum(size_bytes) FROM artifact_owners JOIN artifacts USING (sha256) GROUP BY user_id;
+  -- A job that is forgotten takes its Idempotency-Key along.
+  CREATE INDEX idempotency_keys_by_job ON idempotency_keys (job_id);
+`,
+  `
+  -- Of users who had too many events: those up to this number may be missing.
+  CREATE TABLE event_floors (
+    user_id TEXT PRIMARY KEY,
+    seq INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+`,
 ];

@@ -8,17 +8,21 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { inBackground } from '#common/background.ts';
+import { storedBytes } from '../core/job.ts';
 import { noRoom } from '../core/no-room.ts';
+import { isFinal } from '../core/records.ts';
 import type { Backend, Batch, Committed } from './backend.ts';
 import { isFull, type StoreHealth } from './damage.ts';
 import type { StoreSpace } from './disk-space.ts';
 import { EventRing } from './event-ring.ts';
+import { JobIndex } from './job-index.ts';
 import type { LogSync } from './log-sync.ts';
 import type { Reserve } from './reserve.ts';
 import { createSqliteRows, isKept, isWhole } from './sqlite-rows.ts';
 import { createSqliteUpkeep } from './sqlite-upkeep.ts';
 import { createChunkTable } from './tables/artifacts.ts';
 import { createWriter } from './tables/columns.ts';
+import { createJobReader } from './tables/jobs.ts';
 import { createOutboxReader, eventColumns } from './tables/outbox.ts';
 import type { Want } from './want.ts';
 import { createWorkspace, type LoadedRow } from './workspace/workspace.ts';
@@ -41,6 +45,9 @@ export function createSqliteBackend({ db, log, health, reserve, space, close }: 
   const chunks = createChunkTable(statements);
   const events = createOutboxReader(statements);
   const writeEvent = createWriter(statements, 'outbox', eventColumns);
+  const jobs = createJobReader(statements);
+  const endedJobs = new JobIndex();
+  for (const job of jobs.ended()) endedJobs.add(job);
   const ring = new EventRing(events.after, events.lastSeq());
   const loadNow = (want: Want) => workspace.take(want, rowsOf(want));
   const workspace = createWorkspace({ isWhole, isKept, loadNow }, ring.lastSeq);
@@ -141,6 +148,10 @@ export function createSqliteBackend({ db, log, health, reserve, space, close }: 
     }
     ring.add(batch.events);
     events.added(batch.events);
+    for (const { after } of batch.rows.jobs.changes()) {
+      if (after !== undefined && isFinal(after.job.status))
+        endedJobs.add({ ...after.job, bytes: storedBytes(after.job) });
+    }
     health.worked();
   }
 
@@ -160,7 +171,7 @@ export function createSqliteBackend({ db, log, health, reserve, space, close }: 
         lastSeq: ring.lastSeq,
       })),
     async commit(batch): Promise<Committed> {
-      const isLarge = batch.chunks.some(({ kind }) => kind === 'add');
+      const isLarge = batch.chunks.length > 0;
       // It may have room again.
       if (isLarge && space.isLow) await space.refresh();
       transact(() => write(batch), isLarge);
@@ -181,7 +192,7 @@ export function createSqliteBackend({ db, log, health, reserve, space, close }: 
       lastOf: (userId, query, limit) => whenOnDisk(() => events.lastOf(userId, query, limit)),
       latestOfBots: (seq, limit) => whenOnDisk(() => events.latestOfBots(seq, limit)),
       latestOfWorkers: () => whenOnDisk(() => events.latestOfWorkers()),
-      floor: () => whenOnDisk(() => events.floor()),
+      floor: (userId) => whenOnDisk(() => events.floor(userId)),
     },
     chunks: {
       chunk: async (uploadId, n) => chunks.chunk(uploadId, n),
@@ -198,6 +209,9 @@ export function createSqliteBackend({ db, log, health, reserve, space, close }: 
       whenOnDisk,
       reserve,
       space,
+      jobs,
+      endedJobs,
+      openJobBytes: (userId) => workspace.tables.jobs.openBytesOf(userId),
       fillReserve,
     }),
     lastSeq: ring.lastSeq,

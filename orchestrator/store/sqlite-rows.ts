@@ -3,7 +3,16 @@ import { botKeyText } from '#common/ids.ts';
 import type { ChangedRows } from './backend.ts';
 import type { Statements } from './damage.ts';
 import { accessColumns, toAccess } from './tables/access.ts';
-import { artifactColumns, ownerColumns, toArtifact, toOwner } from './tables/artifacts.ts';
+import {
+  artifactColumns,
+  holdingsColumns,
+  ownerColumns,
+  toArtifact,
+  toHoldings,
+  toOwner,
+  toUpload,
+  uploadColumns,
+} from './tables/artifacts.ts';
 import { toVolume, volumeColumns } from './tables/bot-volumes.ts';
 import { botColumns, botsWithSpecs, createSpecWriter, toBot } from './tables/bots.ts';
 import { type Column, createRemover, createWriter } from './tables/columns.ts';
@@ -99,6 +108,15 @@ const kinds: Kinds = {
       key: { where: 'user_id = ? AND sha256 = ?', values: twoParts },
       artifact: { where: 'sha256 = ?', values: itself },
     },
+  },
+  uploads: { table: 'uploads', columns: uploadColumns, of: toUpload, key: ({ uploadId }) => uploadId },
+  holdings: {
+    table: 'holdings',
+    columns: holdingsColumns,
+    of: toHoldings,
+    key: ({ userId }) => userId,
+    alive: noRow,
+    by: { key: { where: 'user_id = ?', values: itself } },
   },
   idempotency: {
     table: 'idempotency_keys',

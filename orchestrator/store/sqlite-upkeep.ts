@@ -3,13 +3,14 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Statements, StoreHealth } from './damage.ts';
 import type { StoreSpace } from './disk-space.ts';
 import type { EventRing } from './event-ring.ts';
+import type { JobIndex } from './job-index.ts';
 import type { Reserve } from './reserve.ts';
 import { chunkBinding, specBinding } from './seal.ts';
 import type { Upkeep } from './store.ts';
 import type { ChunkTable } from './tables/artifacts.ts';
 import { createBotReader } from './tables/bots.ts';
 import { createIdempotencyPruning } from './tables/idempotency.ts';
-import { createJobReader } from './tables/jobs.ts';
+import type { JobReader } from './tables/jobs.ts';
 import type { EventReader } from './tables/outbox.ts';
 import { bytesOf, textOf } from './tables/row.ts';
 import { newestTaskId } from './tables/tasks.ts';
@@ -24,6 +25,9 @@ export interface UpkeepParts {
   readonly transact: <T>(work: () => T) => T;
   /** Reads while nothing is on its way to the disk. */
   readonly whenOnDisk: <T>(read: () => T) => Promise<T>;
+  readonly jobs: JobReader;
+  readonly endedJobs: JobIndex;
+  readonly openJobBytes: (userId: string) => number;
   readonly reserve: Reserve;
   readonly space: StoreSpace;
   readonly fillReserve: () => void;
@@ -32,11 +36,25 @@ export interface UpkeepParts {
 const pragma = (db: DatabaseSync, name: string): number => Number(db.prepare(`PRAGMA ${name}`).get()?.[name] ?? 0);
 
 export function createSqliteUpkeep(parts: UpkeepParts): Upkeep {
-  const { db, statements, health, events, ring, chunks, transact, whenOnDisk, reserve, space, fillReserve } = parts;
+  const {
+    db,
+    statements,
+    health,
+    events,
+    ring,
+    chunks,
+    transact,
+    whenOnDisk,
+    jobs,
+    endedJobs,
+    openJobBytes,
+    reserve,
+    space,
+    fillReserve,
+  } = parts;
   /** What incremental_vacuum may give back: none in a store that is not set up for it. */
   const sparePages = () => (pragma(db, 'auto_vacuum') === 2 ? reserve.sparePages : 0);
   const bots = createBotReader(statements);
-  const jobs = createJobReader(statements);
   const pruneKeys = createIdempotencyPruning(statements);
   const sealed = statements.prepare(`
     SELECT user_id, bot_id, sealed FROM bot_specs
@@ -48,12 +66,28 @@ export function createSqliteUpkeep(parts: UpkeepParts): Upkeep {
       whenOnDisk(() => {
         const count = transact(() => events.prune(bounds));
         if (count > 0) {
-          ring.forget(events.floor());
-          events.pruned();
+          ring.forget(events.pruned());
         }
         return count;
       }),
-    pruneJobs: (before, limit) => whenOnDisk(() => transact(() => jobs.prune(before, limit))),
+    eventCount: async () => events.count(),
+    pruneJobs: (before, limit) =>
+      whenOnDisk(() => {
+        const gone = transact(() => jobs.prune(before, limit));
+        for (const job of gone) endedJobs.forget(job);
+        return gone.length;
+      }),
+    pruneJobsBeyond: (bytesMax, limit) =>
+      whenOnDisk(() => {
+        const gone = endedJobs.beyond((userId) => bytesMax(userId) - openJobBytes(userId), limit);
+        if (gone.length > 0) transact(() => jobs.remove(gone));
+        for (const job of gone) endedJobs.forget(job);
+        return gone.length;
+      }),
+    async historyOf(userId) {
+      const [ended, told] = [endedJobs.of(userId), events.heldBy(userId)];
+      return { jobs: ended.jobs, jobBytes: ended.bytes, events: told.events, eventBytes: told.bytes };
+    },
     pruneIdempotency: (before, limit) => whenOnDisk(() => transact(() => pruneKeys(before, limit))),
     removeChunks: (uploadId, limit) => whenOnDisk(() => transact(() => chunks.remove(uploadId, limit))),
     unfinishedUploads: () => whenOnDisk(() => chunks.unfinished()),
@@ -74,7 +108,9 @@ export function createSqliteUpkeep(parts: UpkeepParts): Upkeep {
         .sample()
         .map(({ uploadId, n, sealed: bytes }) => ({ boundTo: chunkBinding(uploadId, n), sealed: bytes })),
     ],
-    artifactsAfter: (sha256, limit) => whenOnDisk(() => chunks.artifactsAfter(sha256, limit)),
+    ownedAfter: (after, limit) => whenOnDisk(() => chunks.ownedAfter(after, limit)),
+    ownedBy: (userId) => whenOnDisk(() => chunks.ownedBy(userId)),
+    holdingMost: (limit) => whenOnDisk(() => chunks.holdingMost(limit)),
     async keepReserve() {
       await space.refresh();
       await whenOnDisk(fillReserve);

@@ -136,12 +136,11 @@ describe('the SQLite store', () => {
       tx.artifacts.finish('u2', 'sha', 3, 1);
       tx.artifacts.addChunk('u3', 0, Buffer.from('lost'));
     });
-    expect(await store.upkeep.unfinishedUploads()).toEqual(['u3']);
-    await store.upkeep.removeChunks('u3', 9);
+    expect([...(await store.upkeep.unfinishedUploads())].sort()).toEqual(['u2', 'u3']);
+    for (const upload of ['u2', 'u3']) await store.upkeep.removeChunks(upload, 9);
     expect(await store.look([], (tx) => tx.artifacts.get('sha'))).toMatchObject({
       uploadId: 'u1',
       sizeBytes: 3,
-      unneededAt: null,
     });
     expect(await store.chunks.chunk('u2', 0)).toBeUndefined();
     expect(await store.chunks.chunk('u3', 0)).toBeUndefined();

@@ -62,8 +62,8 @@ export interface EventLog {
   latestOfBots(seq: number, limit: number): Promise<readonly EventRecord[]>;
   /** The newest kept event of each worker. */
   latestOfWorkers(): Promise<readonly EventRecord[]>;
-  /** Events up to this seq may be missing. */
-  floor(): Promise<number>;
+  /** Events of the user up to this seq may be missing. */
+  floor(userId: string): Promise<number>;
 }
 
 /** The bytes of uploads, which no work needs. */
@@ -101,15 +101,34 @@ export interface SealedJob extends BotKey {
   readonly sealed: Uint8Array;
 }
 
+export interface UserHistory {
+  readonly jobs: number;
+  readonly jobBytes: number;
+  readonly events: number;
+  readonly eventBytes: number;
+}
+
+/** An artifact that a user has. */
+export interface OwnedSource {
+  readonly userId: string;
+  readonly sha256: string;
+}
+
 /** What looks through all of the store, a page at a time, and removes what is old: no decision rests on it. */
 export interface Upkeep {
   /**
-   * Removes the oldest events, at most `limit`: those before the time, and those beyond the newest `keep`. The newest event
-   * of each bot that is not deleted stays. Returns how far it got; 0 when there is nothing left to do.
+   * Removes the oldest events, at most `limit`: those before the time and, of users who have more than an equal share of `keep`, their
+   * own oldest. The newest event of each bot that is not deleted stays. Returns how far it got; 0 when there is nothing left to do.
    */
   pruneEvents(bounds: { readonly before: number; readonly keep: number; readonly limit: number }): Promise<number>;
+  /** How many events there are. */
+  eventCount(): Promise<number>;
   /** Removes final jobs made before the time, with their states and tasks, at most `limit`. Returns how many. */
   pruneJobs(before: number, limit: number): Promise<number>;
+  /** The same of users whose jobs take more than they may, open ones included: those that ended first. */
+  pruneJobsBeyond(bytesMax: (userId: string) => number, limit: number): Promise<number>;
+  /** How many ended jobs and events of a user there are, and about how much they take. */
+  historyOf(userId: string): Promise<UserHistory>;
   /** Forgets Idempotency-Keys that were used before the time, at most `limit`. Returns how many. */
   pruneIdempotency(before: number, limit: number): Promise<number>;
   /** Removes chunks of an upload that belongs to no artifact, at most `limit`. Returns how many. */
@@ -129,8 +148,12 @@ export interface Upkeep {
   sealedBots(): Promise<readonly (BotKey & { readonly specSealed: Uint8Array })[]>;
   /** Some of what is sealed; none when nothing is. */
   sealedSamples(): Promise<readonly SealedSample[]>;
-  /** The sha256 of artifacts, after one; at most `limit`. */
-  artifactsAfter(sha256: string, limit: number): Promise<readonly string[]>;
+  /** Who has which artifacts, by user and sha256, after one; at most `limit`. */
+  ownedAfter(after: OwnedSource, limit: number): Promise<readonly OwnedSource[]>;
+  /** The sha256 of all artifacts of a user. */
+  ownedBy(userId: string): Promise<readonly string[]>;
+  /** The users with the most bytes in sources, the most first; at most `limit`. */
+  holdingMost(limit: number): Promise<readonly string[]>;
   /** Looks at the disk, and fills up what is kept for a full one. `short`: it is in use, and less than half of it is left. */
   keepReserve(): Promise<'kept' | 'short'>;
   /** Chunks that are not sealed; at most `limit`. */

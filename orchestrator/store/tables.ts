@@ -8,6 +8,8 @@ import type {
   EventRecord,
   JobRecord,
   Leftover,
+  SourceOwner,
+  SourceUpload,
   TaskRecord,
   TokenRecord,
   WorkerAccess,
@@ -47,6 +49,8 @@ export interface JobTable {
   steps(jobId: string): readonly { readonly state: string; readonly at: number }[];
   /** Open mutating jobs of one bot, oldest first. */
   openOfBot(key: BotKey): readonly JobRecord[];
+  /** About how much the open jobs of a user take in the store. */
+  openBytesOf(userId: string): number;
   /** Open jobs with the given status, oldest first. */
   withStatus(status: JobRecord['status']): readonly JobRecord[];
   /** Whether any open job waits for a worker. */
@@ -151,28 +155,43 @@ export interface DesireTable {
 export interface ArtifactTable {
   /** `sealed`: as sealChunk makes it. */
   addChunk(uploadId: string, n: number, sealed: Uint8Array): void;
-  /** Makes the chunks of an upload an artifact, or drops them if the same bytes are there already. `sizeBytes`: before sealing. */
-  finish(uploadId: string, sha256: string, sizeBytes: number, createdAt: number): void;
+  /** Adds a chunk of an upload that is under way, which counts for its user. `sealed`: as sealChunk makes it. */
+  growUpload(upload: Pick<SourceUpload, 'uploadId' | 'userId' | 'createdAt'>, n: number, sealed: Uint8Array): void;
+  /** Those that are under way, and those that an earlier run has left. */
+  uploadIds(): readonly string[];
+  /**
+   * Makes the chunks of an upload an artifact. False when the same bytes are there already: then nobody needs its chunks, and the caller
+   * removes them. `sizeBytes`: before sealing.
+   */
+  finish(uploadId: string, sha256: string, sizeBytes: number, createdAt: number): boolean;
   /** Keeps what a search of it has found. */
   setFindings(sha256: string, findingsSealed: Uint8Array): void;
+  /** An upload has ended without a source: the caller removes its chunks. */
   discardUpload(uploadId: string): void;
+  /** The user has uploaded the artifact, which is there. */
   own(userId: string, sha256: string, createdAt: number): void;
+  /** The user no longer has it. When nobody has, it is removed but its chunks, and the upload that they are of is returned. */
+  disown(userId: string, sha256: string): string | undefined;
+  owner(userId: string, sha256: string): SourceOwner | undefined;
   isOwnedBy(userId: string, sha256: string): boolean;
   get(sha256: string): Artifact | undefined;
-  /** Somebody needs it again, or may. */
-  touch(sha256: string): void;
-  ownersOf(sha256: string): readonly string[];
-  setUnneeded(sha256: string, at: number): void;
-  /** Removes it but its chunks; returns the upload that they are of. */
-  remove(sha256: string): string | undefined;
+  /** Something of the user needs it again, or may. */
+  touch(userId: string, sha256: string): void;
+  setUnneeded(userId: string, sha256: string, at: number): void;
+  heldBy(userId: string): Holdings;
+}
+
+/** What a user has in sources. Uploads that are under way come on top. */
+export interface Holdings {
+  readonly sources: number;
+  readonly sourceBytes: number;
+  readonly uploadBytes: number;
 }
 
 /** Its bytes are chunks of its upload: see ChunkReader. */
 export interface Artifact {
   readonly uploadId: string;
   readonly sizeBytes: number;
-  /** When it was first seen to be needed by nobody, ms; null while it is needed. */
-  readonly unneededAt: number | null;
   /** What a search has found in it; null for one that was stored by a release that did not keep that. */
   readonly findingsSealed: Uint8Array | null;
 }
@@ -245,9 +264,11 @@ type Writing =
   | 'removeWorker'
   | 'addChunk'
   | 'setFindings'
+  | 'growUpload'
   | 'finish'
   | 'discardUpload'
   | 'own'
+  | 'disown'
   | 'touch'
   | 'setUnneeded'
   | 'settle';

@@ -7,6 +7,7 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Usage } from "./usage_pb.js";
 import type { Capacity, StrayContainer, StrayOutcome } from "./worker_service_pb.js";
 import type { SafetyReport } from "./safety_pb.js";
 
@@ -157,6 +158,73 @@ export declare type ListTokensResponse = Message<"botrunner.v1.ListTokensRespons
  * Use `create(ListTokensResponseSchema)` to create a new message.
  */
 export declare const ListTokensResponseSchema: GenMessage<ListTokensResponse>;
+
+/**
+ * Asks for what users have.
+ *
+ * @generated from message botrunner.v1.ListUsageRequest
+ */
+export declare type ListUsageRequest = Message<"botrunner.v1.ListUsageRequest"> & {
+  /**
+   * How many users at most; 0: 20. At most 1000.
+   *
+   * @generated from field: int32 limit = 1;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message botrunner.v1.ListUsageRequest.
+ * Use `create(ListUsageRequestSchema)` to create a new message.
+ */
+export declare const ListUsageRequestSchema: GenMessage<ListUsageRequest>;
+
+/**
+ * Users and what each has.
+ *
+ * @generated from message botrunner.v1.ListUsageResponse
+ */
+export declare type ListUsageResponse = Message<"botrunner.v1.ListUsageResponse"> & {
+  /**
+   * The one with the most first.
+   *
+   * @generated from field: repeated botrunner.v1.UserUsage users = 1;
+   */
+  users: UserUsage[];
+};
+
+/**
+ * Describes the message botrunner.v1.ListUsageResponse.
+ * Use `create(ListUsageResponseSchema)` to create a new message.
+ */
+export declare const ListUsageResponseSchema: GenMessage<ListUsageResponse>;
+
+/**
+ * One user.
+ *
+ * @generated from message botrunner.v1.UserUsage
+ */
+export declare type UserUsage = Message<"botrunner.v1.UserUsage"> & {
+  /**
+   * Who.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * As of now.
+   *
+   * @generated from field: botrunner.v1.Usage usage = 2;
+   */
+  usage?: Usage | undefined;
+};
+
+/**
+ * Describes the message botrunner.v1.UserUsage.
+ * Use `create(UserUsageSchema)` to create a new message.
+ */
+export declare const UserUsageSchema: GenMessage<UserUsage>;
 
 /**
  * Asks for a token to be useless.
@@ -1023,6 +1091,16 @@ export declare const AdminService: GenService<{
     methodKind: "unary";
     input: typeof RevokeTokenRequestSchema;
     output: typeof RevokeTokenResponseSchema;
+  },
+  /**
+   * What users have in the store, those with the most bytes of sources first; then those with a token who have none. Safe to repeat.
+   *
+   * @generated from rpc botrunner.v1.AdminService.ListUsage
+   */
+  listUsage: {
+    methodKind: "unary";
+    input: typeof ListUsageRequestSchema;
+    output: typeof ListUsageResponseSchema;
   },
   /**
    * All workers that ever joined, by id. Safe to repeat.

@@ -6,6 +6,7 @@
 
 import { enumDesc, fileDesc, messageDesc, serviceDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
 import { file_botrunner_v1_safety } from "./safety_pb.js";
+import { file_botrunner_v1_usage } from "./usage_pb.js";
 import { file_botrunner_v1_worker_service } from "./worker_service_pb.js";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 
@@ -13,7 +14,7 @@ import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
  * Describes the file botrunner/v1/admin_service.proto.
  */
 export const file_botrunner_v1_admin_service = /*@__PURE__*/
-  fileDesc("CiBib3RydW5uZXIvdjEvYWRtaW5fc2VydmljZS5wcm90bxIMYm90cnVubmVyLnYxIpMBCgVUb2tlbhIPCgd1c2VyX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSJwoFc2NvcGUYAyABKA4yGC5ib3RydW5uZXIudjEuVG9rZW5TY29wZRIuCgpjcmVhdGVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpjb25maWd1cmVkGAUgASgIIlwKEkNyZWF0ZVRva2VuUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSJwoFc2NvcGUYAyABKA4yGC5ib3RydW5uZXIudjEuVG9rZW5TY29wZSJIChNDcmVhdGVUb2tlblJlc3BvbnNlEiIKBXRva2VuGAEgASgLMhMuYm90cnVubmVyLnYxLlRva2VuEg0KBXZhbHVlGAIgASgJIhMKEUxpc3RUb2tlbnNSZXF1ZXN0IjkKEkxpc3RUb2tlbnNSZXNwb25zZRIjCgZ0b2tlbnMYASADKAsyEy5ib3RydW5uZXIudjEuVG9rZW4iMwoSUmV2b2tlVG9rZW5SZXF1ZXN0Eg8KB3VzZXJfaWQYASABKAkSDAoEbmFtZRgCIAEoCSIVChNSZXZva2VUb2tlblJlc3BvbnNlIusECgZXb3JrZXISEQoJd29ya2VyX2lkGAEgASgJEigKBXN0YXRlGAIgASgOMhkuYm90cnVubmVyLnYxLldvcmtlclN0YXRlEg4KBnJlYXNvbhgDIAEoCRIQCghjb3Jkb25lZBgEIAEoCBIPCgdyZXZva2VkGAUgASgIEg8KB3J1bnRpbWUYBiABKAkSFgoOZW5naW5lX3ZlcnNpb24YByABKAkSDwoHdmVyc2lvbhgIIAEoCRIoCghjYXBhY2l0eRgJIAEoCzIWLmJvdHJ1bm5lci52MS5DYXBhY2l0eRIoCghyZXNlcnZlZBgKIAEoCzIWLmJvdHJ1bm5lci52MS5DYXBhY2l0eRIwCgZsYWJlbHMYCyADKAsyIC5ib3RydW5uZXIudjEuV29ya2VyLkxhYmVsc0VudHJ5EhQKDGNhcGFiaWxpdGllcxgMIAMoCRIMCgRib3RzGA0gASgFEhQKDHJ1bm5pbmdfYm90cxgOIAEoBRIxCg1maXJzdF9zZWVuX2F0GA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxsYXN0X3NlZW5fYXQYECABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3BlbmRpbmcYESABKAUSDgoGc3RyYXlzGBIgASgFEioKBnNhZmV0eRgeIAEoCzIaLmJvdHJ1bm5lci52MS5TYWZldHlSZXBvcnQSFgoOc3RhcnRzX3JlZnVzZWQYHyABKAgaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIUChJMaXN0V29ya2Vyc1JlcXVlc3QiPAoTTGlzdFdvcmtlcnNSZXNwb25zZRIlCgd3b3JrZXJzGAEgAygLMhQuYm90cnVubmVyLnYxLldvcmtlciIoChNDb3Jkb25Xb3JrZXJSZXF1ZXN0EhEKCXdvcmtlcl9pZBgBIAEoCSI8ChRDb3Jkb25Xb3JrZXJSZXNwb25zZRIkCgZ3b3JrZXIYASABKAsyFC5ib3RydW5uZXIudjEuV29ya2VyIioKFVVuY29yZG9uV29ya2VyUmVxdWVzdBIRCgl3b3JrZXJfaWQYASABKAkiPgoWVW5jb3Jkb25Xb3JrZXJSZXNwb25zZRIkCgZ3b3JrZXIYASABKAsyFC5ib3RydW5uZXIudjEuV29ya2VyIjsKEkRyYWluV29ya2VyUmVxdWVzdBIRCgl3b3JrZXJfaWQYASABKAkSEgoKbGVhdmVfZGF0YRgCIAEoCCKGAQoTRHJhaW5Xb3JrZXJSZXNwb25zZRIPCgd1c2VyX2lkGAEgASgJEg4KBmJvdF9pZBgCIAEoCRIrCgdvdXRjb21lGAMgASgOMhouYm90cnVubmVyLnYxLkRyYWluT3V0Y29tZRIRCgl3b3JrZXJfaWQYBCABKAkSDgoGcmVhc29uGAUgASgJIigKE1Jldm9rZVdvcmtlclJlcXVlc3QSEQoJd29ya2VyX2lkGAEgASgJIhYKFFJldm9rZVdvcmtlclJlc3BvbnNlIikKFFJlYWRtaXRXb3JrZXJSZXF1ZXN0EhEKCXdvcmtlcl9pZBgBIAEoCSIXChVSZWFkbWl0V29ya2VyUmVzcG9uc2UiPQoTRm9yZ2V0V29ya2VyUmVxdWVzdBIRCgl3b3JrZXJfaWQYASABKAkSEwoLaG9zdF9pc19vZmYYAiABKAgiPAoURm9yZ2V0V29ya2VyUmVzcG9uc2USJAoEYm90cxgBIAMoCzIWLmJvdHJ1bm5lci52MS5GcmVlZEJvdCJbCghGcmVlZEJvdBIPCgd1c2VyX2lkGAEgASgJEg4KBmJvdF9pZBgCIAEoCRIuCgdvdXRjb21lGAMgASgOMh0uYm90cnVubmVyLnYxLkZyZWVkQm90T3V0Y29tZSImChFMaXN0U3RyYXlzUmVxdWVzdBIRCgl3b3JrZXJfaWQYASABKAkiQgoSTGlzdFN0cmF5c1Jlc3BvbnNlEiwKBnN0cmF5cxgBIAMoCzIcLmJvdHJ1bm5lci52MS5TdHJheUNvbnRhaW5lciJFChJBZG9wdFN0cmF5c1JlcXVlc3QSEQoJd29ya2VyX2lkGAEgASgJEgwKBHRha2UYAiADKAkSDgoGcmVtb3ZlGAMgAygJIkMKE0Fkb3B0U3RyYXlzUmVzcG9uc2USLAoIb3V0Y29tZXMYASADKAsyGi5ib3RydW5uZXIudjEuU3RyYXlPdXRjb21lIhQKEkNoZWNrU2FmZXR5UmVxdWVzdCJHChNDaGVja1NhZmV0eVJlc3BvbnNlEjAKDG9yY2hlc3RyYXRvchgBIAEoCzIaLmJvdHJ1bm5lci52MS5TYWZldHlSZXBvcnQqcAoKVG9rZW5TY29wZRIbChdUT0tFTl9TQ09QRV9VTlNQRUNJRklFRBAAEhYKElRPS0VOX1NDT1BFX0NMSUVOVBABEhUKEVRPS0VOX1NDT1BFX0FETUlOEAISFgoSVE9LRU5fU0NPUEVfV09SS0VSEAMqkAEKC1dvcmtlclN0YXRlEhwKGFdPUktFUl9TVEFURV9VTlNQRUNJRklFRBAAEhYKEldPUktFUl9TVEFURV9SRUFEWRABEhoKFldPUktFUl9TVEFURV9OT1RfUkVBRFkQAhIYChRXT1JLRVJfU1RBVEVfU1VTUEVDVBADEhUKEVdPUktFUl9TVEFURV9BV0FZEAQqeQoMRHJhaW5PdXRjb21lEh0KGURSQUlOX09VVENPTUVfVU5TUEVDSUZJRUQQABIYChREUkFJTl9PVVRDT01FX01PVklORxABEhcKE0RSQUlOX09VVENPTUVfTU9WRUQQAhIXChNEUkFJTl9PVVRDT01FX1NUQVlTEAMqjwEKD0ZyZWVkQm90T3V0Y29tZRIhCh1GUkVFRF9CT1RfT1VUQ09NRV9VTlNQRUNJRklFRBAAEh0KGUZSRUVEX0JPVF9PVVRDT01FX1NUT1BQRUQQARIdChlGUkVFRF9CT1RfT1VUQ09NRV9SRU1PVkVEEAISGwoXRlJFRURfQk9UX09VVENPTUVfTU9WRUQQAzKOCQoMQWRtaW5TZXJ2aWNlElIKC0NyZWF0ZVRva2VuEiAuYm90cnVubmVyLnYxLkNyZWF0ZVRva2VuUmVxdWVzdBohLmJvdHJ1bm5lci52MS5DcmVhdGVUb2tlblJlc3BvbnNlElQKCkxpc3RUb2tlbnMSHy5ib3RydW5uZXIudjEuTGlzdFRva2Vuc1JlcXVlc3QaIC5ib3RydW5uZXIudjEuTGlzdFRva2Vuc1Jlc3BvbnNlIgOQAgESVwoLUmV2b2tlVG9rZW4SIC5ib3RydW5uZXIudjEuUmV2b2tlVG9rZW5SZXF1ZXN0GiEuYm90cnVubmVyLnYxLlJldm9rZVRva2VuUmVzcG9uc2UiA5ACAhJXCgtMaXN0V29ya2VycxIgLmJvdHJ1bm5lci52MS5MaXN0V29ya2Vyc1JlcXVlc3QaIS5ib3RydW5uZXIudjEuTGlzdFdvcmtlcnNSZXNwb25zZSIDkAIBEloKDENvcmRvbldvcmtlchIhLmJvdHJ1bm5lci52MS5Db3Jkb25Xb3JrZXJSZXF1ZXN0GiIuYm90cnVubmVyLnYxLkNvcmRvbldvcmtlclJlc3BvbnNlIgOQAgISYAoOVW5jb3Jkb25Xb3JrZXISIy5ib3RydW5uZXIudjEuVW5jb3Jkb25Xb3JrZXJSZXF1ZXN0GiQuYm90cnVubmVyLnYxLlVuY29yZG9uV29ya2VyUmVzcG9uc2UiA5ACAhJUCgtEcmFpbldvcmtlchIgLmJvdHJ1bm5lci52MS5EcmFpbldvcmtlclJlcXVlc3QaIS5ib3RydW5uZXIudjEuRHJhaW5Xb3JrZXJSZXNwb25zZTABEloKDFJldm9rZVdvcmtlchIhLmJvdHJ1bm5lci52MS5SZXZva2VXb3JrZXJSZXF1ZXN0GiIuYm90cnVubmVyLnYxLlJldm9rZVdvcmtlclJlc3BvbnNlIgOQAgISXQoNUmVhZG1pdFdvcmtlchIiLmJvdHJ1bm5lci52MS5SZWFkbWl0V29ya2VyUmVxdWVzdBojLmJvdHJ1bm5lci52MS5SZWFkbWl0V29ya2VyUmVzcG9uc2UiA5ACAhJVCgxGb3JnZXRXb3JrZXISIS5ib3RydW5uZXIudjEuRm9yZ2V0V29ya2VyUmVxdWVzdBoiLmJvdHJ1bm5lci52MS5Gb3JnZXRXb3JrZXJSZXNwb25zZRJPCgpMaXN0U3RyYXlzEh8uYm90cnVubmVyLnYxLkxpc3RTdHJheXNSZXF1ZXN0GiAuYm90cnVubmVyLnYxLkxpc3RTdHJheXNSZXNwb25zZRJSCgtBZG9wdFN0cmF5cxIgLmJvdHJ1bm5lci52MS5BZG9wdFN0cmF5c1JlcXVlc3QaIS5ib3RydW5uZXIudjEuQWRvcHRTdHJheXNSZXNwb25zZRJXCgtDaGVja1NhZmV0eRIgLmJvdHJ1bm5lci52MS5DaGVja1NhZmV0eVJlcXVlc3QaIS5ib3RydW5uZXIudjEuQ2hlY2tTYWZldHlSZXNwb25zZSIDkAIBQjRaMmV4YW1wbGUuY29tL2JvdHJ1bm5lci9nZW4vYm90cnVubmVyL3YxO2JvdHJ1bm5lcnYxYgZwcm90bzM", [file_botrunner_v1_safety, file_botrunner_v1_worker_service, file_google_protobuf_timestamp]);
+  fileDesc("CiBib3RydW5uZXIvdjEvYWRtaW5fc2VydmljZS5wcm90bxIMYm90cnVubmVyLnYxIpMBCgVUb2tlbhIPCgd1c2VyX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSJwoFc2NvcGUYAyABKA4yGC5ib3RydW5uZXIudjEuVG9rZW5TY29wZRIuCgpjcmVhdGVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpjb25maWd1cmVkGAUgASgIIlwKEkNyZWF0ZVRva2VuUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSJwoFc2NvcGUYAyABKA4yGC5ib3RydW5uZXIudjEuVG9rZW5TY29wZSJIChNDcmVhdGVUb2tlblJlc3BvbnNlEiIKBXRva2VuGAEgASgLMhMuYm90cnVubmVyLnYxLlRva2VuEg0KBXZhbHVlGAIgASgJIhMKEUxpc3RUb2tlbnNSZXF1ZXN0IjkKEkxpc3RUb2tlbnNSZXNwb25zZRIjCgZ0b2tlbnMYASADKAsyEy5ib3RydW5uZXIudjEuVG9rZW4iIQoQTGlzdFVzYWdlUmVxdWVzdBINCgVsaW1pdBgBIAEoBSI7ChFMaXN0VXNhZ2VSZXNwb25zZRImCgV1c2VycxgBIAMoCzIXLmJvdHJ1bm5lci52MS5Vc2VyVXNhZ2UiQAoJVXNlclVzYWdlEg8KB3VzZXJfaWQYASABKAkSIgoFdXNhZ2UYAiABKAsyEy5ib3RydW5uZXIudjEuVXNhZ2UiMwoSUmV2b2tlVG9rZW5SZXF1ZXN0Eg8KB3VzZXJfaWQYASABKAkSDAoEbmFtZRgCIAEoCSIVChNSZXZva2VUb2tlblJlc3BvbnNlIusECgZXb3JrZXISEQoJd29ya2VyX2lkGAEgASgJEigKBXN0YXRlGAIgASgOMhkuYm90cnVubmVyLnYxLldvcmtlclN0YXRlEg4KBnJlYXNvbhgDIAEoCRIQCghjb3Jkb25lZBgEIAEoCBIPCgdyZXZva2VkGAUgASgIEg8KB3J1bnRpbWUYBiABKAkSFgoOZW5naW5lX3ZlcnNpb24YByABKAkSDwoHdmVyc2lvbhgIIAEoCRIoCghjYXBhY2l0eRgJIAEoCzIWLmJvdHJ1bm5lci52MS5DYXBhY2l0eRIoCghyZXNlcnZlZBgKIAEoCzIWLmJvdHJ1bm5lci52MS5DYXBhY2l0eRIwCgZsYWJlbHMYCyADKAsyIC5ib3RydW5uZXIudjEuV29ya2VyLkxhYmVsc0VudHJ5EhQKDGNhcGFiaWxpdGllcxgMIAMoCRIMCgRib3RzGA0gASgFEhQKDHJ1bm5pbmdfYm90cxgOIAEoBRIxCg1maXJzdF9zZWVuX2F0GA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxsYXN0X3NlZW5fYXQYECABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3BlbmRpbmcYESABKAUSDgoGc3RyYXlzGBIgASgFEioKBnNhZmV0eRgeIAEoCzIaLmJvdHJ1bm5lci52MS5TYWZldHlSZXBvcnQSFgoOc3RhcnRzX3JlZnVzZWQYHyABKAgaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIUChJMaXN0V29ya2Vyc1JlcXVlc3QiPAoTTGlzdFdvcmtlcnNSZXNwb25zZRIlCgd3b3JrZXJzGAEgAygLMhQuYm90cnVubmVyLnYxLldvcmtlciIoChNDb3Jkb25Xb3JrZXJSZXF1ZXN0EhEKCXdvcmtlcl9pZBgBIAEoCSI8ChRDb3Jkb25Xb3JrZXJSZXNwb25zZRIkCgZ3b3JrZXIYASABKAsyFC5ib3RydW5uZXIudjEuV29ya2VyIioKFVVuY29yZG9uV29ya2VyUmVxdWVzdBIRCgl3b3JrZXJfaWQYASABKAkiPgoWVW5jb3Jkb25Xb3JrZXJSZXNwb25zZRIkCgZ3b3JrZXIYASABKAsyFC5ib3RydW5uZXIudjEuV29ya2VyIjsKEkRyYWluV29ya2VyUmVxdWVzdBIRCgl3b3JrZXJfaWQYASABKAkSEgoKbGVhdmVfZGF0YRgCIAEoCCKGAQoTRHJhaW5Xb3JrZXJSZXNwb25zZRIPCgd1c2VyX2lkGAEgASgJEg4KBmJvdF9pZBgCIAEoCRIrCgdvdXRjb21lGAMgASgOMhouYm90cnVubmVyLnYxLkRyYWluT3V0Y29tZRIRCgl3b3JrZXJfaWQYBCABKAkSDgoGcmVhc29uGAUgASgJIigKE1Jldm9rZVdvcmtlclJlcXVlc3QSEQoJd29ya2VyX2lkGAEgASgJIhYKFFJldm9rZVdvcmtlclJlc3BvbnNlIikKFFJlYWRtaXRXb3JrZXJSZXF1ZXN0EhEKCXdvcmtlcl9pZBgBIAEoCSIXChVSZWFkbWl0V29ya2VyUmVzcG9uc2UiPQoTRm9yZ2V0V29ya2VyUmVxdWVzdBIRCgl3b3JrZXJfaWQYASABKAkSEwoLaG9zdF9pc19vZmYYAiABKAgiPAoURm9yZ2V0V29ya2VyUmVzcG9uc2USJAoEYm90cxgBIAMoCzIWLmJvdHJ1bm5lci52MS5GcmVlZEJvdCJbCghGcmVlZEJvdBIPCgd1c2VyX2lkGAEgASgJEg4KBmJvdF9pZBgCIAEoCRIuCgdvdXRjb21lGAMgASgOMh0uYm90cnVubmVyLnYxLkZyZWVkQm90T3V0Y29tZSImChFMaXN0U3RyYXlzUmVxdWVzdBIRCgl3b3JrZXJfaWQYASABKAkiQgoSTGlzdFN0cmF5c1Jlc3BvbnNlEiwKBnN0cmF5cxgBIAMoCzIcLmJvdHJ1bm5lci52MS5TdHJheUNvbnRhaW5lciJFChJBZG9wdFN0cmF5c1JlcXVlc3QSEQoJd29ya2VyX2lkGAEgASgJEgwKBHRha2UYAiADKAkSDgoGcmVtb3ZlGAMgAygJIkMKE0Fkb3B0U3RyYXlzUmVzcG9uc2USLAoIb3V0Y29tZXMYASADKAsyGi5ib3RydW5uZXIudjEuU3RyYXlPdXRjb21lIhQKEkNoZWNrU2FmZXR5UmVxdWVzdCJHChNDaGVja1NhZmV0eVJlc3BvbnNlEjAKDG9yY2hlc3RyYXRvchgBIAEoCzIaLmJvdHJ1bm5lci52MS5TYWZldHlSZXBvcnQqcAoKVG9rZW5TY29wZRIbChdUT0tFTl9TQ09QRV9VTlNQRUNJRklFRBAAEhYKElRPS0VOX1NDT1BFX0NMSUVOVBABEhUKEVRPS0VOX1NDT1BFX0FETUlOEAISFgoSVE9LRU5fU0NPUEVfV09SS0VSEAMqkAEKC1dvcmtlclN0YXRlEhwKGFdPUktFUl9TVEFURV9VTlNQRUNJRklFRBAAEhYKEldPUktFUl9TVEFURV9SRUFEWRABEhoKFldPUktFUl9TVEFURV9OT1RfUkVBRFkQAhIYChRXT1JLRVJfU1RBVEVfU1VTUEVDVBADEhUKEVdPUktFUl9TVEFURV9BV0FZEAQqeQoMRHJhaW5PdXRjb21lEh0KGURSQUlOX09VVENPTUVfVU5TUEVDSUZJRUQQABIYChREUkFJTl9PVVRDT01FX01PVklORxABEhcKE0RSQUlOX09VVENPTUVfTU9WRUQQAhIXChNEUkFJTl9PVVRDT01FX1NUQVlTEAMqjwEKD0ZyZWVkQm90T3V0Y29tZRIhCh1GUkVFRF9CT1RfT1VUQ09NRV9VTlNQRUNJRklFRBAAEh0KGUZSRUVEX0JPVF9PVVRDT01FX1NUT1BQRUQQARIdChlGUkVFRF9CT1RfT1VUQ09NRV9SRU1PVkVEEAISGwoXRlJFRURfQk9UX09VVENPTUVfTU9WRUQQAzLhCQoMQWRtaW5TZXJ2aWNlElIKC0NyZWF0ZVRva2VuEiAuYm90cnVubmVyLnYxLkNyZWF0ZVRva2VuUmVxdWVzdBohLmJvdHJ1bm5lci52MS5DcmVhdGVUb2tlblJlc3BvbnNlElQKCkxpc3RUb2tlbnMSHy5ib3RydW5uZXIudjEuTGlzdFRva2Vuc1JlcXVlc3QaIC5ib3RydW5uZXIudjEuTGlzdFRva2Vuc1Jlc3BvbnNlIgOQAgESVwoLUmV2b2tlVG9rZW4SIC5ib3RydW5uZXIudjEuUmV2b2tlVG9rZW5SZXF1ZXN0GiEuYm90cnVubmVyLnYxLlJldm9rZVRva2VuUmVzcG9uc2UiA5ACAhJRCglMaXN0VXNhZ2USHi5ib3RydW5uZXIudjEuTGlzdFVzYWdlUmVxdWVzdBofLmJvdHJ1bm5lci52MS5MaXN0VXNhZ2VSZXNwb25zZSIDkAIBElcKC0xpc3RXb3JrZXJzEiAuYm90cnVubmVyLnYxLkxpc3RXb3JrZXJzUmVxdWVzdBohLmJvdHJ1bm5lci52MS5MaXN0V29ya2Vyc1Jlc3BvbnNlIgOQAgESWgoMQ29yZG9uV29ya2VyEiEuYm90cnVubmVyLnYxLkNvcmRvbldvcmtlclJlcXVlc3QaIi5ib3RydW5uZXIudjEuQ29yZG9uV29ya2VyUmVzcG9uc2UiA5ACAhJgCg5VbmNvcmRvbldvcmtlchIjLmJvdHJ1bm5lci52MS5VbmNvcmRvbldvcmtlclJlcXVlc3QaJC5ib3RydW5uZXIudjEuVW5jb3Jkb25Xb3JrZXJSZXNwb25zZSIDkAICElQKC0RyYWluV29ya2VyEiAuYm90cnVubmVyLnYxLkRyYWluV29ya2VyUmVxdWVzdBohLmJvdHJ1bm5lci52MS5EcmFpbldvcmtlclJlc3BvbnNlMAESWgoMUmV2b2tlV29ya2VyEiEuYm90cnVubmVyLnYxLlJldm9rZVdvcmtlclJlcXVlc3QaIi5ib3RydW5uZXIudjEuUmV2b2tlV29ya2VyUmVzcG9uc2UiA5ACAhJdCg1SZWFkbWl0V29ya2VyEiIuYm90cnVubmVyLnYxLlJlYWRtaXRXb3JrZXJSZXF1ZXN0GiMuYm90cnVubmVyLnYxLlJlYWRtaXRXb3JrZXJSZXNwb25zZSIDkAICElUKDEZvcmdldFdvcmtlchIhLmJvdHJ1bm5lci52MS5Gb3JnZXRXb3JrZXJSZXF1ZXN0GiIuYm90cnVubmVyLnYxLkZvcmdldFdvcmtlclJlc3BvbnNlEk8KCkxpc3RTdHJheXMSHy5ib3RydW5uZXIudjEuTGlzdFN0cmF5c1JlcXVlc3QaIC5ib3RydW5uZXIudjEuTGlzdFN0cmF5c1Jlc3BvbnNlElIKC0Fkb3B0U3RyYXlzEiAuYm90cnVubmVyLnYxLkFkb3B0U3RyYXlzUmVxdWVzdBohLmJvdHJ1bm5lci52MS5BZG9wdFN0cmF5c1Jlc3BvbnNlElcKC0NoZWNrU2FmZXR5EiAuYm90cnVubmVyLnYxLkNoZWNrU2FmZXR5UmVxdWVzdBohLmJvdHJ1bm5lci52MS5DaGVja1NhZmV0eVJlc3BvbnNlIgOQAgFCNFoyZXhhbXBsZS5jb20vYm90cnVubmVyL2dlbi9ib3RydW5uZXIvdjE7Ym90cnVubmVydjFiBnByb3RvMw", [file_botrunner_v1_safety, file_botrunner_v1_usage, file_botrunner_v1_worker_service, file_google_protobuf_timestamp]);
 
 /**
  * Describes the message botrunner.v1.Token.
@@ -51,172 +52,193 @@ export const ListTokensResponseSchema = /*@__PURE__*/
   messageDesc(file_botrunner_v1_admin_service, 4);
 
 /**
+ * Describes the message botrunner.v1.ListUsageRequest.
+ * Use `create(ListUsageRequestSchema)` to create a new message.
+ */
+export const ListUsageRequestSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_admin_service, 5);
+
+/**
+ * Describes the message botrunner.v1.ListUsageResponse.
+ * Use `create(ListUsageResponseSchema)` to create a new message.
+ */
+export const ListUsageResponseSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_admin_service, 6);
+
+/**
+ * Describes the message botrunner.v1.UserUsage.
+ * Use `create(UserUsageSchema)` to create a new message.
+ */
+export const UserUsageSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_admin_service, 7);
+
+/**
  * Describes the message botrunner.v1.RevokeTokenRequest.
  * Use `create(RevokeTokenRequestSchema)` to create a new message.
  */
 export const RevokeTokenRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_admin_service, 5);
+  messageDesc(file_botrunner_v1_admin_service, 8);
 
 /**
  * Describes the message botrunner.v1.RevokeTokenResponse.
  * Use `create(RevokeTokenResponseSchema)` to create a new message.
  */
 export const RevokeTokenResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_admin_service, 6);
+  messageDesc(file_botrunner_v1_admin_service, 9);
 
 /**
  * Describes the message botrunner.v1.Worker.
  * Use `create(WorkerSchema)` to create a new message.
  */
 export const WorkerSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_admin_service, 7);
+  messageDesc(file_botrunner_v1_admin_service, 10);
 
 /**
  * Describes the message botrunner.v1.ListWorkersRequest.
  * Use `create(ListWorkersRequestSchema)` to create a new message.
  */
 export const ListWorkersRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_admin_service, 8);
+  messageDesc(file_botrunner_v1_admin_service, 11);
 
 /**
  * Describes the message botrunner.v1.ListWorkersResponse.
  * Use `create(ListWorkersResponseSchema)` to create a new message.
  */
 export const ListWorkersResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_admin_service, 9);
+  messageDesc(file_botrunner_v1_admin_service, 12);
 
 /**
  * Describes the message botrunner.v1.CordonWorkerRequest.
  * Use `create(CordonWorkerRequestSchema)` to create a new message.
  */
 export const CordonWorkerRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_admin_service, 10);
+  messageDesc(file_botrunner_v1_admin_service, 13);
 
 /**
  * Describes the message botrunner.v1.CordonWorkerResponse.
  * Use `create(CordonWorkerResponseSchema)` to create a new message.
  */
 export const CordonWorkerResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_admin_service, 11);
+  messageDesc(file_botrunner_v1_admin_service, 14);
 
 /**
  * Describes the message botrunner.v1.UncordonWorkerRequest.
  * Use `create(UncordonWorkerRequestSchema)` to create a new message.
  */
 export const UncordonWorkerRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_admin_service, 12);
+  messageDesc(file_botrunner_v1_admin_service, 15);
 
 /**
  * Describes the message botrunner.v1.UncordonWorkerResponse.
  * Use `create(UncordonWorkerResponseSchema)` to create a new message.
  */
 export const UncordonWorkerResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_admin_service, 13);
+  messageDesc(file_botrunner_v1_admin_service, 16);
 
 /**
  * Describes the message botrunner.v1.DrainWorkerRequest.
  * Use `create(DrainWorkerRequestSchema)` to create a new message.
  */
 export const DrainWorkerRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_admin_service, 14);
+  messageDesc(file_botrunner_v1_admin_service, 17);
 
 /**
  * Describes the message botrunner.v1.DrainWorkerResponse.
  * Use `create(DrainWorkerResponseSchema)` to create a new message.
  */
 export const DrainWorkerResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_admin_service, 15);
+  messageDesc(file_botrunner_v1_admin_service, 18);
 
 /**
  * Describes the message botrunner.v1.RevokeWorkerRequest.
  * Use `create(RevokeWorkerRequestSchema)` to create a new message.
  */
 export const RevokeWorkerRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_admin_service, 16);
+  messageDesc(file_botrunner_v1_admin_service, 19);
 
 /**
  * Describes the message botrunner.v1.RevokeWorkerResponse.
  * Use `create(RevokeWorkerResponseSchema)` to create a new message.
  */
 export const RevokeWorkerResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_admin_service, 17);
+  messageDesc(file_botrunner_v1_admin_service, 20);
 
 /**
  * Describes the message botrunner.v1.ReadmitWorkerRequest.
  * Use `create(ReadmitWorkerRequestSchema)` to create a new message.
  */
 export const ReadmitWorkerRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_admin_service, 18);
+  messageDesc(file_botrunner_v1_admin_service, 21);
 
 /**
  * Describes the message botrunner.v1.ReadmitWorkerResponse.
  * Use `create(ReadmitWorkerResponseSchema)` to create a new message.
  */
 export const ReadmitWorkerResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_admin_service, 19);
+  messageDesc(file_botrunner_v1_admin_service, 22);
 
 /**
  * Describes the message botrunner.v1.ForgetWorkerRequest.
  * Use `create(ForgetWorkerRequestSchema)` to create a new message.
  */
 export const ForgetWorkerRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_admin_service, 20);
+  messageDesc(file_botrunner_v1_admin_service, 23);
 
 /**
  * Describes the message botrunner.v1.ForgetWorkerResponse.
  * Use `create(ForgetWorkerResponseSchema)` to create a new message.
  */
 export const ForgetWorkerResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_admin_service, 21);
+  messageDesc(file_botrunner_v1_admin_service, 24);
 
 /**
  * Describes the message botrunner.v1.FreedBot.
  * Use `create(FreedBotSchema)` to create a new message.
  */
 export const FreedBotSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_admin_service, 22);
+  messageDesc(file_botrunner_v1_admin_service, 25);
 
 /**
  * Describes the message botrunner.v1.ListStraysRequest.
  * Use `create(ListStraysRequestSchema)` to create a new message.
  */
 export const ListStraysRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_admin_service, 23);
+  messageDesc(file_botrunner_v1_admin_service, 26);
 
 /**
  * Describes the message botrunner.v1.ListStraysResponse.
  * Use `create(ListStraysResponseSchema)` to create a new message.
  */
 export const ListStraysResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_admin_service, 24);
+  messageDesc(file_botrunner_v1_admin_service, 27);
 
 /**
  * Describes the message botrunner.v1.AdoptStraysRequest.
  * Use `create(AdoptStraysRequestSchema)` to create a new message.
  */
 export const AdoptStraysRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_admin_service, 25);
+  messageDesc(file_botrunner_v1_admin_service, 28);
 
 /**
  * Describes the message botrunner.v1.AdoptStraysResponse.
  * Use `create(AdoptStraysResponseSchema)` to create a new message.
  */
 export const AdoptStraysResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_admin_service, 26);
+  messageDesc(file_botrunner_v1_admin_service, 29);
 
 /**
  * Describes the message botrunner.v1.CheckSafetyRequest.
  * Use `create(CheckSafetyRequestSchema)` to create a new message.
  */
 export const CheckSafetyRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_admin_service, 27);
+  messageDesc(file_botrunner_v1_admin_service, 30);
 
 /**
  * Describes the message botrunner.v1.CheckSafetyResponse.
  * Use `create(CheckSafetyResponseSchema)` to create a new message.
  */
 export const CheckSafetyResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_admin_service, 28);
+  messageDesc(file_botrunner_v1_admin_service, 31);
 
 /**
  * Describes the enum botrunner.v1.TokenScope.

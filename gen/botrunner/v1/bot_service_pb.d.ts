@@ -8,6 +8,7 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import type { Message } from "@bufbuild/protobuf";
 import type { Bot, BotSpec } from "./bot_pb.js";
 import type { Job } from "./job_pb.js";
+import type { Usage } from "./usage_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { LogEntry } from "./log_pb.js";
 import type { Event } from "./event_pb.js";
@@ -535,6 +536,40 @@ export declare type ListBotsResponse = Message<"botrunner.v1.ListBotsResponse"> 
 export declare const ListBotsResponseSchema: GenMessage<ListBotsResponse>;
 
 /**
+ * Asks for what the caller has.
+ *
+ * @generated from message botrunner.v1.GetUsageRequest
+ */
+export declare type GetUsageRequest = Message<"botrunner.v1.GetUsageRequest"> & {
+};
+
+/**
+ * Describes the message botrunner.v1.GetUsageRequest.
+ * Use `create(GetUsageRequestSchema)` to create a new message.
+ */
+export declare const GetUsageRequestSchema: GenMessage<GetUsageRequest>;
+
+/**
+ * What the caller has, and may have.
+ *
+ * @generated from message botrunner.v1.GetUsageResponse
+ */
+export declare type GetUsageResponse = Message<"botrunner.v1.GetUsageResponse"> & {
+  /**
+   * As of now.
+   *
+   * @generated from field: botrunner.v1.Usage usage = 1;
+   */
+  usage?: Usage | undefined;
+};
+
+/**
+ * Describes the message botrunner.v1.GetUsageResponse.
+ * Use `create(GetUsageResponseSchema)` to create a new message.
+ */
+export declare const GetUsageResponseSchema: GenMessage<GetUsageResponse>;
+
+/**
  * Asks for a bot's log.
  *
  * @generated from message botrunner.v1.StreamLogsRequest
@@ -863,6 +898,16 @@ export declare const BotService: GenService<{
     methodKind: "unary";
     input: typeof ListBotsRequestSchema;
     output: typeof ListBotsResponseSchema;
+  },
+  /**
+   * What the caller has of all that is limited or grows, and may have. Safe to repeat.
+   *
+   * @generated from rpc botrunner.v1.BotService.GetUsage
+   */
+  getUsage: {
+    methodKind: "unary";
+    input: typeof GetUsageRequestSchema;
+    output: typeof GetUsageResponseSchema;
   },
   /**
    * The log of a bot: its last lines, then, with follow, every new one until the caller ends the call or the bot is

@@ -47,7 +47,7 @@ export function parseSpec(spec: BotSpec | undefined, bounds: Bounds): Result<Dep
   if (!source.ok) return source;
   const env = parseEnv(Object.entries(spec?.env ?? {}));
   if (!env.ok) return env;
-  const limits = checkLimits(limitsOf(spec), bounds);
+  const limits = checkLimits(userLimitsOf(spec), bounds);
   if (!limits.ok) return limits;
   const on = checkLabels(Object.entries(spec?.on ?? {}), wantedLabelsMax);
   if (!on.ok) return on;
@@ -55,7 +55,7 @@ export function parseSpec(spec: BotSpec | undefined, bounds: Bounds): Result<Dep
   return ok({ source: source.value, env: env.value, limits: limits.value, on: on.value, ...readOnly });
 }
 
-const limitsOf = (spec: BotSpec | undefined): LimitsRequest => ({
+const userLimitsOf = (spec: BotSpec | undefined): LimitsRequest => ({
   memoryBytes: Number(spec?.limits?.memoryBytes ?? 0),
   cpuMillis: spec?.limits?.cpuMillis ?? 0,
   diskBytes: Number(spec?.limits?.diskBytes ?? 0),

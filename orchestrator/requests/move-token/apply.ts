@@ -11,12 +11,12 @@ import type { BotRequest, Deployment, SourceRequest } from '../../core/validate/
 import { putSearched } from '../../engine/source-findings.ts';
 import { openSoundSpec } from '../../engine/specs.ts';
 import { wantBot } from '../../store/want.ts';
-import { artifactChunks, type StoredSources } from '../artifact-chunks.ts';
-import { createArtifactWriter } from '../artifact-writer.ts';
+import { artifactChunks } from '../artifact-chunks.ts';
+import { type ArtifactWriterParts, createArtifactWriter } from '../artifact-writer.ts';
 import { createTarCheck } from '../tar-check.ts';
 import { type Entries, type MovePlan, planMove, refuseToMove, repacked } from './move.ts';
 
-export interface MoveDeps extends StoredSources {
+export interface MoveDeps extends ArtifactWriterParts {
   readonly clock: Clock;
 }
 
@@ -127,7 +127,8 @@ async function storeAnew(
   entries: Entries,
   files: ReadonlyMap<string, Buffer>,
 ): Promise<string> {
-  const writer = createArtifactWriter(deps);
+  const writer = createArtifactWriter(deps, { userId, createdAt: deps.clock.wallMs() });
+  let isNew = false;
   const check = createTarCheck();
   try {
     const { value: first } = await artifactChunks(deps, former).next();
@@ -145,16 +146,15 @@ async function storeAnew(
     const searched = await check.end();
     const { sha256, sizeBytes } = await writer.end();
     const now = deps.clock.wallMs();
-    await deps.store.change([], (tx) => {
-      tx.artifacts.finish(writer.uploadId, sha256, sizeBytes, now);
+    isNew = await deps.store.change([], (tx) => {
+      const isUsed = tx.artifacts.finish(writer.uploadId, sha256, sizeBytes, now);
       tx.artifacts.own(userId, sha256, now);
       putSearched(deps.sealKey, tx, sha256, searched);
+      return isUsed;
     });
     return sha256;
-  } catch (error) {
-    await writer.discard();
-    throw error;
   } finally {
     check.destroy();
+    if (!isNew) await writer.discard();
   }
 }

@@ -6,6 +6,7 @@ import type { JsonObject } from '#common/json.ts';
 import type { Problem } from '#common/problem.ts';
 import { type SubmitDeps, submitJob } from '../../requests/submit.ts';
 import { jobToJson } from '../../views/job-json.ts';
+import { usageToJson } from '../../views/usage.ts';
 import { type Allowance, type Call, type CallTerms, callerOf } from '../admission/admission.ts';
 import { BodyBrokenOffError } from '../body/request-bytes.ts';
 import { toProblem } from '../failures.ts';
@@ -43,6 +44,10 @@ async function getJob(deps: RestDeps, { params, allowance }: RouteCall): Promise
   return { status: 200, body: jobToJson(await deps.engine.getJob(userId, params[0] ?? '')) };
 }
 
+async function getUsage(deps: RestDeps, { allowance }: RouteCall): Promise<Answer> {
+  return { status: 200, body: usageToJson(await deps.engine.usage(callerOf(allowance).userId)) };
+}
+
 function routesOf(deps: RestDeps): readonly Route[] {
   const client = (body: CallTerms['body'], handle: RouteHandler): RouteMethod => ({ scopes: ['client'], body, handle });
   const job = client('small', (call) => getJob(deps, call));
@@ -55,6 +60,7 @@ function routesOf(deps: RestDeps): readonly Route[] {
       pattern: /^\/api\/jobs\/([^/]+)$/,
       methods: { GET: job, POST: client('source', (call) => createJob(deps, call, call.params[0] ?? '')) },
     },
+    { pattern: /^\/usage$/, methods: { GET: client('small', (call) => getUsage(deps, call)) } },
     { pattern: /^\/events$/, methods: { GET: { scopes: ['client', 'admin'], body: 'small', handle } }, noHead: true },
     ...workerRoutes(deps),
   ];

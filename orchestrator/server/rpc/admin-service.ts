@@ -6,6 +6,7 @@ import { userIdPattern } from '#common/ids.ts';
 import { refuse } from '#common/problem.ts';
 import { type AdminService, TokenScope } from '#gen/botrunner/v1/admin_service_pb.js';
 import type { Scope, TokenRecord } from '../../core/records.ts';
+import { usageToProto } from '../../views/usage.ts';
 import { type AdminSafetyDeps, createAdminSafety } from './admin-safety.ts';
 import { createAdminStrays } from './admin-strays.ts';
 import { type AdminWorkersDeps, createAdminWorkers } from './admin-workers.ts';
@@ -34,6 +35,18 @@ const show = ({ userId, name, scope, createdAt, source }: TokenRecord) => ({
   configured: source === 'config',
 });
 
+const usersShown = 20;
+const usersMax = 1_000;
+
+/** Those with the most bytes of sources, then those of the other tokens. */
+async function usageOfUsers({ store, engine, tokens }: AdminServiceDeps, limit: number) {
+  const most = Math.min(Math.max(1, limit || usersShown), usersMax);
+  const holding = await store.upkeep.holdingMost(most);
+  const others = tokens.list().flatMap(({ userId, scope }) => (scope === 'client' ? [userId] : []));
+  const userIds = [...new Set([...holding, ...others])].slice(0, most);
+  return Promise.all(userIds.map(async (userId) => ({ userId, usage: usageToProto(await engine.usage(userId)) })));
+}
+
 export function createAdminService(deps: AdminServiceDeps): ServiceImpl<typeof AdminService> {
   const { tokens, clock } = deps;
   return {
@@ -59,6 +72,7 @@ export function createAdminService(deps: AdminServiceDeps): ServiceImpl<typeof A
       return { token: show(record), value: value.reveal() };
     }),
     listTokens: call(deps, 'admin', () => ({ tokens: tokens.list().map(show) })),
+    listUsage: call(deps, 'admin', async ({ limit }) => ({ users: await usageOfUsers(deps, limit) })),
     revokeToken: call(deps, 'admin', async ({ userId, name }) => {
       const record = tokens.find(userId, name);
       if (record === undefined) refuse('TOKEN_NOT_FOUND', 'There is no such token.');

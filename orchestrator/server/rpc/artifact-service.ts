@@ -1,20 +1,18 @@
 /** ArtifactService: see proto/botrunner/v1/artifact_service.proto. Chunks go to the store as they come. */
 import type { ServiceImpl } from '@connectrpc/connect';
+import { inBackground } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
 import { sha256Pattern } from '#common/ids.ts';
 import { refuse } from '#common/problem.ts';
-import type { Secret } from '#common/secret.ts';
 import type { ArtifactService, UploadArtifactRequest } from '#gen/botrunner/v1/artifact_service_pb.js';
 import { putSearched } from '../../engine/source-findings.ts';
-import { createArtifactWriter } from '../../requests/artifact-writer.ts';
+import { type ArtifactWriterParts, createArtifactWriter } from '../../requests/artifact-writer.ts';
 import { createTarCheck } from '../../requests/tar-check.ts';
-import type { Store } from '../../store/store.ts';
+import { toProblem } from '../failures.ts';
 import { type CallDeps, call } from './call.ts';
 
-export interface ArtifactServiceDeps extends CallDeps {
-  readonly store: Store;
+export interface ArtifactServiceDeps extends CallDeps, ArtifactWriterParts {
   readonly clock: Clock;
-  readonly sealKey: Secret<Uint8Array>;
   readonly maxArtifactBytes: number;
 }
 
@@ -22,7 +20,8 @@ export interface ArtifactServiceDeps extends CallDeps {
 async function receive(deps: ArtifactServiceDeps, userId: string, pieces: AsyncIterable<UploadArtifactRequest>) {
   const { store, clock, maxArtifactBytes } = deps;
   const check = createTarCheck();
-  const writer = createArtifactWriter(deps);
+  const writer = createArtifactWriter(deps, { userId, createdAt: clock.wallMs() });
+  let isNew = false;
   let expected = '';
   let sizeBytes = 0;
   try {
@@ -46,17 +45,17 @@ async function receive(deps: ArtifactServiceDeps, userId: string, pieces: AsyncI
       });
     }
     const now = clock.wallMs();
-    await store.change([], (tx) => {
-      tx.artifacts.finish(writer.uploadId, sha256, sizeBytes, now);
+    isNew = await store.change([], (tx) => {
+      const isUsed = tx.artifacts.finish(writer.uploadId, sha256, sizeBytes, now);
       tx.artifacts.own(userId, sha256, now);
       putSearched(deps.sealKey, tx, sha256, searched);
+      return isUsed;
     });
     return { sha256, sizeBytes: BigInt(sizeBytes) };
-  } catch (error) {
-    await writer.discard();
-    throw error;
   } finally {
     check.destroy();
+    // Nobody waits for it.
+    if (!isNew) inBackground(writer.discard(), (error) => toProblem(error, deps.logger));
   }
 }
 

@@ -22,6 +22,7 @@ import type { BotLogReader } from '../../logs/bot-log-reader.ts';
 import { sentBefore } from '../../requests/sent-before.ts';
 import { checkDeployment, type SubmitDeps, submitBotRequest } from '../../requests/submit.ts';
 import { botToProto, jobToProto } from '../../views/proto.ts';
+import { usageToProto } from '../../views/usage.ts';
 import { readIdempotency } from '../idempotency.ts';
 import { type CallDeps, call } from './call.ts';
 import { encodeFrame, frameOf } from './frames.ts';
@@ -164,6 +165,9 @@ export function createBotService(deps: BotServiceDeps): ServiceImpl<typeof BotSe
       const list = await deps.engine.listBots(userId);
       return { ...list, bots: list.bots.map(botToProto) };
     }),
+    getUsage: call(deps, 'client', async (_request, { userId }) => ({
+      usage: usageToProto(await deps.engine.usage(userId)),
+    })),
     watchBots: ownStream(deps, 'client', (request, { userId }, stream) => watchBots(userId, request, stream)),
     streamLogs: ownStream(deps, 'client', (request, { userId }, stream) => streamLogs(deps, userId, request, stream)),
   };

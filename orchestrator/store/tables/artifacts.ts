@@ -1,7 +1,9 @@
 /** Rows of artifacts by the sha256 of their bytes, and of who uploaded them; chunks by upload. */
+
+import type { SourceOwner, SourceUpload } from '../../core/records.ts';
 import type { Statements } from '../damage.ts';
-import type { StoredPiece } from '../store.ts';
-import type { ArtifactRow, ChunkChange, OwnerRow } from '../workspace/sources.ts';
+import type { OwnedSource, StoredPiece } from '../store.ts';
+import type { ArtifactRow, ChunkChange, HoldingsRow } from '../workspace/sources.ts';
 import { column, keyColumn } from './columns.ts';
 import { bytesOf, bytesOrNull, numberOf, numberOrNull, type Row, textOf } from './row.ts';
 
@@ -10,7 +12,6 @@ export const toArtifact = (row: Row): ArtifactRow => ({
   uploadId: textOf(row, 'upload_id'),
   sizeBytes: numberOf(row, 'size_bytes'),
   createdAt: numberOf(row, 'created_at'),
-  unneededAt: numberOrNull(row, 'unneeded_at'),
   findingsSealed: bytesOrNull(row, 'findings_sealed'),
 });
 
@@ -19,20 +20,47 @@ export const artifactColumns = [
   column<ArtifactRow>('upload_id', ({ uploadId }) => uploadId),
   column<ArtifactRow>('size_bytes', ({ sizeBytes }) => sizeBytes),
   column<ArtifactRow>('created_at', ({ createdAt }) => createdAt),
-  column<ArtifactRow>('unneeded_at', ({ unneededAt }) => unneededAt),
   column<ArtifactRow>('findings_sealed', ({ findingsSealed }) => findingsSealed),
 ];
 
-export const toOwner = (row: Row): OwnerRow => ({
+export const toOwner = (row: Row): SourceOwner => ({
   userId: textOf(row, 'user_id'),
   sha256: textOf(row, 'sha256'),
   createdAt: numberOf(row, 'created_at'),
+  unneededAt: numberOrNull(row, 'unneeded_at'),
 });
 
 export const ownerColumns = [
-  keyColumn<OwnerRow>('user_id', ({ userId }) => userId),
-  keyColumn<OwnerRow>('sha256', ({ sha256 }) => sha256),
-  column<OwnerRow>('created_at', ({ createdAt }) => createdAt),
+  keyColumn<SourceOwner>('user_id', ({ userId }) => userId),
+  keyColumn<SourceOwner>('sha256', ({ sha256 }) => sha256),
+  column<SourceOwner>('created_at', ({ createdAt }) => createdAt),
+  column<SourceOwner>('unneeded_at', ({ unneededAt }) => unneededAt),
+];
+
+export const toUpload = (row: Row): SourceUpload => ({
+  uploadId: textOf(row, 'upload_id'),
+  userId: textOf(row, 'user_id'),
+  sizeBytes: numberOf(row, 'size_bytes'),
+  createdAt: numberOf(row, 'created_at'),
+});
+
+export const uploadColumns = [
+  keyColumn<SourceUpload>('upload_id', ({ uploadId }) => uploadId),
+  column<SourceUpload>('user_id', ({ userId }) => userId),
+  column<SourceUpload>('size_bytes', ({ sizeBytes }) => sizeBytes),
+  column<SourceUpload>('created_at', ({ createdAt }) => createdAt),
+];
+
+export const toHoldings = (row: Row): HoldingsRow => ({
+  userId: textOf(row, 'user_id'),
+  sources: numberOf(row, 'sources'),
+  sourceBytes: numberOf(row, 'source_bytes'),
+});
+
+export const holdingsColumns = [
+  keyColumn<HoldingsRow>('user_id', ({ userId }) => userId),
+  column<HoldingsRow>('sources', ({ sources }) => sources),
+  column<HoldingsRow>('source_bytes', ({ sourceBytes }) => sourceBytes),
 ];
 
 const isSealed = (row: Row): boolean => numberOf(row, 'sealed') !== 0;
@@ -42,10 +70,12 @@ export type ChunkTable = ReturnType<typeof createChunkTable>;
 
 export function createChunkTable(db: Statements) {
   const add = db.prepare('INSERT INTO artifact_chunks (upload_id, n, bytes, sealed) VALUES (?, ?, ?, 1)');
-  const drop = db.prepare('DELETE FROM artifact_chunks WHERE upload_id = ?');
   const unfinished = db.prepare(`
     SELECT DISTINCT upload_id FROM artifact_chunks WHERE upload_id NOT IN (SELECT upload_id FROM artifacts)`);
-  const page = db.prepare('SELECT sha256 FROM artifacts WHERE sha256 > ? ORDER BY sha256 LIMIT ?');
+  const page = db.prepare(`
+    SELECT user_id, sha256 FROM artifact_owners WHERE (user_id, sha256) > (?, ?) ORDER BY user_id, sha256 LIMIT ?`);
+  const ofUser = db.prepare('SELECT sha256 FROM artifact_owners WHERE user_id = ? ORDER BY sha256');
+  const most = db.prepare('SELECT user_id FROM holdings ORDER BY source_bytes DESC LIMIT ?');
   const remove = db.prepare(`
     DELETE FROM artifact_chunks WHERE rowid IN (SELECT rowid FROM artifact_chunks WHERE upload_id = ? LIMIT ?)`);
   const chunk = db.prepare('SELECT bytes, sealed FROM artifact_chunks WHERE upload_id = ? AND n = ?');
@@ -63,14 +93,19 @@ export function createChunkTable(db: Statements) {
     `DELETE FROM artifact_owners WHERE sha256 IN (${sealedArtifacts})`,
     `DELETE FROM artifacts WHERE sha256 IN (${sealedArtifacts})`,
     'DELETE FROM artifact_chunks WHERE upload_id NOT IN (SELECT upload_id FROM artifacts)',
+    'DELETE FROM holdings',
+    `INSERT INTO holdings SELECT user_id, count(*), sum(size_bytes)
+     FROM artifact_owners JOIN artifacts USING (sha256) GROUP BY user_id`,
   ].map((sql) => db.prepare(sql));
   return {
     write(change: ChunkChange): void {
-      if (change.kind === 'add') add.run(change.uploadId, change.n, change.bytes);
-      else drop.run(change.uploadId);
+      add.run(change.uploadId, change.n, change.bytes);
     },
     unfinished: () => unfinished.all().map((row) => textOf(row, 'upload_id')),
-    artifactsAfter: (sha256: string, limit: number) => page.all(sha256, limit).map((row) => textOf(row, 'sha256')),
+    ownedAfter: ({ userId, sha256 }: OwnedSource, limit: number): readonly OwnedSource[] =>
+      page.all(userId, sha256, limit).map((row) => ({ userId: textOf(row, 'user_id'), sha256: textOf(row, 'sha256') })),
+    ownedBy: (userId: string) => ofUser.all(userId).map((row) => textOf(row, 'sha256')),
+    holdingMost: (limit: number) => most.all(limit).map((row) => textOf(row, 'user_id')),
     remove: (uploadId: string, limit: number) => Number(remove.run(uploadId, limit).changes),
     chunk: (uploadId: string, n: number) => {
       const row = chunk.get(uploadId, n);

@@ -3,10 +3,12 @@
 import { encodeTime } from 'ulid';
 import type { JsonObject } from '#common/json.ts';
 import { type Problem, problem } from '#common/problem.ts';
+import { usualBytes } from '../../core/job.ts';
 import { parseJobInput, storedParams } from '../../core/job-params.ts';
 import { jobStates } from '../../core/job-states.ts';
 import { type JobRecord, jobStatuses } from '../../core/records.ts';
 import type { Statements } from '../damage.ts';
+import type { EndedJob } from '../job-index.ts';
 import type { SealedJob } from '../store.ts';
 import type { JobRow, JobStep } from '../workspace/jobs.ts';
 import { column, keyColumn } from './columns.ts';
@@ -69,9 +71,19 @@ export const jobColumns = [
 
 export const openJobs = "status NOT IN ('completed', 'failed', 'cancelled')";
 
+export type JobOfUser = Pick<EndedJob, 'jobId' | 'userId'>;
+
+// Of one statement, at the start.
+const endedRead = 10_000;
+
 export interface JobReader {
   sealedAfter(jobId: string, limit: number): readonly SealedJob[];
-  prune(before: number, limit: number): number;
+  /** Removes ended jobs made before the time, with all they have. Returns them. */
+  prune(before: number, limit: number): readonly JobOfUser[];
+  /** Removes these, with all they have. */
+  remove(jobs: readonly JobOfUser[]): void;
+  /** All that have ended. */
+  ended(): Generator<EndedJob>;
   /** The newest id of a job; undefined without one. */
   newestId(): string | undefined;
 }
@@ -83,9 +95,22 @@ export function createJobReader(db: Statements): JobReader {
     ORDER BY job_id LIMIT ?`);
   const newestId = db.prepare('SELECT max(job_id) AS newest FROM jobs');
   // An id begins with the time it was made at, so old jobs are those with the lowest ids.
-  const oldFinal = db.prepare(`SELECT job_id, task_id FROM jobs WHERE job_id < ? AND NOT (${openJobs}) LIMIT ?`);
-  const remove = db.prepare('DELETE FROM jobs WHERE job_id = ?');
+  const oldFinal = db.prepare(`SELECT job_id, user_id FROM jobs WHERE job_id < ? AND NOT (${openJobs}) LIMIT ?`);
+  const remove = db.prepare('DELETE FROM jobs WHERE job_id = ? RETURNING task_id');
   const removeTask = db.prepare('DELETE FROM tasks WHERE task_id = ?');
+  const removeKey = db.prepare('DELETE FROM idempotency_keys WHERE job_id = ?');
+  // About what storedBytes says of a job that has just ended.
+  const ended = db.prepare(`
+    SELECT job_id, user_id, coalesce(octet_length(result), 0) + coalesce(octet_length(error), 0)
+      + CASE action WHEN '' THEN octet_length(params) ELSE 0 END + coalesce(octet_length(spec_sealed), 0) AS bytes
+    FROM jobs WHERE job_id > ? AND NOT (${openJobs}) ORDER BY job_id LIMIT ?`);
+  const removeAll = (jobs: readonly JobOfUser[]) => {
+    for (const { jobId } of jobs) {
+      const row = remove.get(jobId);
+      if (row !== undefined) removeTask.run(textOrNull(row, 'task_id'));
+      removeKey.run(jobId);
+    }
+  };
   return {
     sealedAfter: (jobId, limit) =>
       sealedAfter.all(jobId, limit).map((row) => ({
@@ -96,11 +121,20 @@ export function createJobReader(db: Statements): JobReader {
       })),
     prune: (before, limit) => {
       const rows = oldFinal.all(encodeTime(Math.max(0, before)), limit);
-      for (const row of rows) {
-        removeTask.run(textOrNull(row, 'task_id'));
-        remove.run(textOf(row, 'job_id'));
+      const jobs = rows.map((row) => ({ jobId: textOf(row, 'job_id'), userId: textOf(row, 'user_id') }));
+      removeAll(jobs);
+      return jobs;
+    },
+    remove: removeAll,
+    *ended() {
+      for (let after = ''; ; ) {
+        const rows = ended.all(after, endedRead);
+        for (const row of rows) {
+          after = textOf(row, 'job_id');
+          yield { jobId: after, userId: textOf(row, 'user_id'), bytes: usualBytes + numberOf(row, 'bytes') };
+        }
+        if (rows.length < endedRead) return;
       }
-      return rows.length;
     },
     newestId: () => textOrNull(newestId.get() ?? { newest: null }, 'newest') ?? undefined,
   };

@@ -3,7 +3,7 @@
 import { type BotKey, botKeyText } from '#common/ids.ts';
 import type { EventBody, EventRecord } from '../../core/records.ts';
 import type { Statements } from '../damage.ts';
-import { EventIndex } from '../event-index.ts';
+import { EventIndex, type UserEventSeqs } from '../event-index.ts';
 import { column, keyColumn } from './columns.ts';
 import { jsonOf, numberOf, type Row, textOf } from './row.ts';
 
@@ -66,10 +66,13 @@ export interface EventReader {
   ): readonly EventRecord[];
   latestOfBots(seq: number, limit: number): readonly EventRecord[];
   latestOfWorkers(): readonly EventRecord[];
-  floor(): number;
+  /** Events of the user up to this seq may be missing; without a user, those of everybody. */
+  floor(userId?: string): number;
+  count(): number;
   prune(bounds: { readonly before: number; readonly keep: number; readonly limit: number }): number;
-  /** What `prune` has removed is removed. */
-  pruned(): void;
+  heldBy(userId: string): { readonly events: number; readonly bytes: number };
+  /** What `prune` has removed is removed. Returns up to where some are gone. */
+  pruned(): number;
   /** They are on disk. */
   added(events: readonly EventRecord[]): void;
 }
@@ -86,7 +89,7 @@ export function createOutboxReader(db: Statements): EventReader {
     SELECT outbox.* FROM outbox JOIN bots USING (user_id, bot_id)
     WHERE seq IN (SELECT value FROM json_each(?)) AND outbox.bot_seq = bots.event_seq ORDER BY seq`);
   const places = db.prepare(`
-    SELECT seq, user_id, bot_id, bot_seq, kind, subject_id FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?`);
+    SELECT seq, user_id, bot_id, bot_seq, kind, subject_id, octet_length(payload) AS bytes FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?`);
   // AUTOINCREMENT keeps this (https://www.sqlite.org/autoinc.html): no number occurs twice, whatever is removed.
   const lastSeq = db.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'");
   const getMeta = db.prepare('SELECT value FROM meta WHERE key = ?');
@@ -97,6 +100,20 @@ export function createOutboxReader(db: Statements): EventReader {
       SELECT 1 FROM bots
       WHERE bots.user_id = outbox.user_id AND bots.bot_id = outbox.bot_id AND bots.event_seq = outbox.bot_seq))`);
   const left = db.prepare('SELECT seq FROM outbox WHERE seq <= ?');
+  const removeThose = db.prepare(`
+    DELETE FROM outbox WHERE seq IN (SELECT value FROM json_each(?)) AND NOT (kind = 'bot' AND EXISTS (
+      SELECT 1 FROM bots
+      WHERE bots.user_id = outbox.user_id AND bots.bot_id = outbox.bot_id AND bots.event_seq = outbox.bot_seq))
+    RETURNING seq`);
+  const setFloor = db.prepare('INSERT OR REPLACE INTO event_floors (user_id, seq) VALUES (?, ?)');
+  const floors = new Map(
+    db
+      .prepare('SELECT user_id, seq FROM event_floors')
+      .all()
+      .map((row) => [textOf(row, 'user_id'), numberOf(row, 'seq')]),
+  );
+  /** What the last call of `prune` has removed of users who had too many. */
+  let removed: readonly (UserEventSeqs & { readonly upTo: number })[] = [];
 
   const index = new EventIndex();
   for (let from = 0, rows = places.all(from, placesRead); rows.length > 0; rows = places.all(from, placesRead)) {
@@ -109,6 +126,7 @@ export function createOutboxReader(db: Statements): EventReader {
         botSeq: numberOf(row, 'bot_seq'),
         kind: textOf(row, 'kind'),
         subjectId: textOf(row, 'subject_id'),
+        bytes: numberOf(row, 'bytes'),
       });
     }
   }
@@ -132,6 +150,7 @@ export function createOutboxReader(db: Statements): EventReader {
   };
   const readLastSeq = () => Number(lastSeq.get()?.['seq'] ?? 0);
   const readFloor = () => Number(getMeta.get(floorKey)?.['value'] ?? 0);
+  const floorOf = (userId?: string) => Math.max(readFloor(), userId === undefined ? 0 : (floors.get(userId) ?? 0));
   return {
     after: (seq, limit) => page(seq, limit, (from, count) => after.all(from, count)),
     ofUserAfter: (userId, seq, limit) => page(seq, limit, (from, count) => rowsOf(index.ofUser(userId, from, count))),
@@ -147,28 +166,48 @@ export function createOutboxReader(db: Statements): EventReader {
     },
     latestOfWorkers: () => rowsOf(index.latestOfWorkers()).flatMap(toEvents),
     lastBotSeq: (bot) => index.latestOfBot(botKeyText(bot))?.botSeq ?? 0,
+    heldBy: (userId) => index.heldBy(userId),
     lastSeq: readLastSeq,
-    floor: readFloor,
+    floor: floorOf,
+    count: () => index.count,
     prune: ({ before, keep, limit }) => {
-      const excess = readLastSeq() - keep;
+      removed = [];
       const rows = oldest.all(readFloor(), limit);
       // Even if the clock jumped, what is missing should be everything up to one number.
-      const stays = rows.findIndex((row) => numberOf(row, 'at') >= before && numberOf(row, 'seq') > excess);
+      const stays = rows.findIndex((row) => numberOf(row, 'at') >= before);
       const count = stays === -1 ? rows.length : stays;
       const last = rows[count - 1];
-      if (last === undefined) return 0;
+      if (last === undefined) {
+        const beyond = index.beyond(keep, floorOf, limit);
+        removed = beyond.map(({ userId, seqs }) => {
+          const upTo = seqs.at(-1) ?? 0;
+          setFloor.run(userId, upTo);
+          return { userId, upTo, seqs: removeThose.all(JSON.stringify(seqs)).map((row) => numberOf(row, 'seq')) };
+        });
+        // Also those that stay.
+        return beyond.reduce((sum, { seqs }) => sum + seqs.length, 0);
+      }
       const upTo = numberOf(last, 'seq');
       setMeta.run(floorKey, String(upTo));
       removeBetween.run(upTo);
       return count;
     },
     pruned: () => {
+      for (const { userId, seqs, upTo } of removed) {
+        floors.set(userId, upTo);
+        index.remove(
+          userId,
+          [...seqs].sort((a, b) => a - b),
+        );
+      }
+      if (removed.length > 0) return removed.reduce((most, each) => Math.max(most, each.upTo), 0);
       const upTo = readFloor();
       index.forget(upTo, new Set(left.all(upTo).map((row) => numberOf(row, 'seq'))));
+      return upTo;
     },
     added: (events) => {
       for (const { seq, userId, botId, botSeq, body, subjectId } of events) {
-        index.add({ seq, userId, botId, botSeq, kind: body.kind, subjectId });
+        index.add({ seq, userId, botId, botSeq, kind: body.kind, subjectId, bytes: JSON.stringify(body).length });
       }
     },
   };

@@ -5,11 +5,14 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { ProblemError, problem } from '#common/problem.ts';
+import { storedBytes } from '../../core/job.ts';
 import { noRoom } from '../../core/no-room.ts';
+import type { EventRecord } from '../../core/records.ts';
 import { isFinal } from '../../core/records.ts';
 import { type Backend, type Batch, type Committed, Conflict, Unavailable } from '../backend.ts';
+import { fairLevel } from '../event-index.ts';
 import { specBinding } from '../seal.ts';
-import type { EventLog, Upkeep } from '../store.ts';
+import type { EventLog, OwnedSource, Upkeep } from '../store.ts';
 import type { MemoryDatabase } from './memory-database.ts';
 
 export interface MemoryFaults {
@@ -130,7 +133,7 @@ function eventsOf(database: MemoryDatabase, delayed: () => Promise<void>): Event
           limit,
         ),
       ),
-    floor: () => read(() => database.floor),
+    floor: (userId) => read(() => Math.max(database.floor, database.floors.get(userId) ?? 0)),
     ofUserAfter: (userId, seq, limit) =>
       read(() =>
         first(
@@ -172,16 +175,36 @@ function upkeepOf(database: MemoryDatabase): Upkeep {
       .sort((a, b) => (key(a) < key(b) ? -1 : 1))
       .slice(0, limit);
   const botKey = ({ userId, botId }: { readonly userId: string; readonly botId: string }) => `${userId}\0${botId}`;
+  const ownedKey = ({ userId, sha256 }: OwnedSource) => `${userId}\0${sha256}`;
   return {
+    eventCount: async () => database.events.length,
     async pruneEvents({ before, keep, limit }) {
-      const old = database.events.filter(({ seq }) => seq > database.floor).slice(0, limit);
-      const stays = old.findIndex(({ at, seq }) => at >= before && seq > database.lastSeq - keep);
-      const going = stays === -1 ? old : old.slice(0, stays);
-      database.floor = going.at(-1)?.seq ?? database.floor;
-      const isLast = ({ userId, botId, botSeq, body }: (typeof going)[number]) =>
+      const isLast = ({ userId, botId, botSeq, body }: EventRecord) =>
         body.kind === 'bot' && database.kind('bots').get(`${userId}/${botId}`)?.eventSeq === botSeq;
-      database.events = database.events.filter((event) => event.seq > database.floor || isLast(event));
-      return going.length;
+      const old = database.events.filter(({ seq }) => seq > database.floor).slice(0, limit);
+      const stays = old.findIndex(({ at }) => at >= before);
+      const going = stays === -1 ? old : old.slice(0, stays);
+      if (going.length > 0) {
+        database.floor = going.at(-1)?.seq ?? database.floor;
+        database.events = database.events.filter((event) => event.seq > database.floor || isLast(event));
+        return going.length;
+      }
+      const ofUsers = new Map<string, EventRecord[]>();
+      for (const event of database.events) {
+        if (event.seq <= Math.max(database.floor, database.floors.get(event.userId) ?? 0)) continue;
+        ofUsers.set(event.userId, [...(ofUsers.get(event.userId) ?? []), event]);
+      }
+      const level = fairLevel(
+        [...ofUsers.values()].map(({ length }) => length),
+        keep,
+      );
+      const beyond = [...ofUsers.values()].flatMap((own) =>
+        own.slice(0, Math.max(0, own.length - (level ?? own.length))),
+      );
+      const gone = new Set(beyond.slice(0, limit));
+      for (const { userId, seq } of gone) database.floors.set(userId, Math.max(seq, database.floors.get(userId) ?? 0));
+      database.events = database.events.filter((event) => !gone.has(event) || isLast(event));
+      return gone.size;
     },
     async pruneJobs(before, limit) {
       const old = jobs()
@@ -192,6 +215,36 @@ function upkeepOf(database: MemoryDatabase): Upkeep {
         database.kind('tasks').delete(taskId ?? '');
       }
       return old.length;
+    },
+    async pruneJobsBeyond(bytesMax, limit) {
+      const ended = jobs().filter(({ status }) => isFinal(status));
+      const left = new Map<string, number>();
+      for (const job of jobs()) left.set(job.userId, (left.get(job.userId) ?? 0) + storedBytes(job));
+      const going = ended
+        .sort((a, b) => (a.jobId < b.jobId ? -1 : 1))
+        .filter((job) => {
+          const bytes = left.get(job.userId) ?? 0;
+          if (bytes <= bytesMax(job.userId)) return false;
+          left.set(job.userId, bytes - storedBytes(job));
+          return true;
+        })
+        .slice(0, limit);
+      for (const { jobId } of going) {
+        database.kind('jobs').delete(jobId);
+        for (const [key, row] of database.kind('idempotency'))
+          if (row.jobId === jobId) database.kind('idempotency').delete(key);
+      }
+      return going.length;
+    },
+    async historyOf(userId) {
+      const ended = jobs().filter((job) => job.userId === userId && isFinal(job.status));
+      const told = database.events.filter((event) => event.userId === userId);
+      return {
+        jobs: ended.length,
+        jobBytes: ended.reduce((sum, job) => sum + storedBytes(job), 0),
+        events: told.length,
+        eventBytes: told.reduce((sum, { body }) => sum + JSON.stringify(body).length, 0),
+      };
     },
     async pruneIdempotency(before, limit) {
       const keys = database.kind('idempotency');
@@ -222,7 +275,14 @@ function upkeepOf(database: MemoryDatabase): Upkeep {
       bots().flatMap(({ userId, botId, specSealed }) => (specSealed === null ? [] : [{ userId, botId, specSealed }])),
     sealedSamples: async () =>
       bots().flatMap((bot) => (bot.specSealed === null ? [] : [{ boundTo: specBinding(bot), sealed: bot.specSealed }])),
-    artifactsAfter: async (sha256, limit) => after([...database.kind('artifacts').keys()], (key) => key, sha256, limit),
+    ownedAfter: async (from, limit) => after([...database.kind('owners').values()], ownedKey, ownedKey(from), limit),
+    ownedBy: async (userId) =>
+      [...database.kind('owners').values()].filter((row) => row.userId === userId).map(({ sha256 }) => sha256),
+    holdingMost: async (limit) =>
+      [...database.kind('holdings').values()]
+        .sort((a, b) => b.sourceBytes - a.sourceBytes)
+        .slice(0, limit)
+        .map(({ userId }) => userId),
     keepReserve: async () => 'kept',
     // It is never of an earlier release.
     plainChunks: async () => [],

@@ -24,6 +24,7 @@ export class MemoryDatabase {
   readonly chunks = new Map<string, Map<number, Uint8Array>>();
   events: EventRecord[] = [];
   floor = 0;
+  readonly floors = new Map<string, number>();
   lastSeq = 0;
   /** As a full disk: batches are refused. */
   isFull = false;
@@ -79,11 +80,8 @@ export class MemoryDatabase {
     }
     for (const event of batch.events) this.#add({ ...event, seq: event.seq + later });
     for (const change of batch.chunks) {
-      if (change.kind === 'drop') this.chunks.delete(change.uploadId);
-      else {
-        const upload = this.chunks.get(change.uploadId) ?? new Map<number, Uint8Array>();
-        this.chunks.set(change.uploadId, upload.set(change.n, change.bytes));
-      }
+      const upload = this.chunks.get(change.uploadId) ?? new Map<number, Uint8Array>();
+      this.chunks.set(change.uploadId, upload.set(change.n, change.bytes));
     }
     const committed = { lastSeq: this.lastSeq };
     this.#committed.set(batch.id, committed);
@@ -99,6 +97,7 @@ export class MemoryDatabase {
     for (const [uploadId, chunks] of this.chunks) copy.chunks.set(uploadId, new Map(chunks));
     copy.events = [...this.events];
     copy.floor = this.floor;
+    for (const [userId, seq] of this.floors) copy.floors.set(userId, seq);
     copy.lastSeq = this.lastSeq;
     return copy;
   }

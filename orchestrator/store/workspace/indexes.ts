@@ -106,6 +106,35 @@ export class Counts<R> extends Grouped<R> {
   }
 }
 
+/** The sum of a number over the rows of each group. */
+export class Totals<R> extends Grouped<R> {
+  readonly #counted: (row: R) => readonly [group: string, by: number] | undefined;
+  readonly #totals = new Map<string, number>();
+
+  constructor(counted: (row: R) => readonly [group: string, by: number] | undefined) {
+    super((row) => counted(row)?.[0]);
+    this.#counted = counted;
+  }
+
+  of(group: string): number {
+    this.need(group);
+    return this.#totals.get(group) ?? 0;
+  }
+
+  override changed(_key: string, before: R | undefined, after: R | undefined): void {
+    const from = before === undefined ? undefined : this.#counted(before);
+    const to = after === undefined ? undefined : this.#counted(after);
+    if (from !== undefined) this.#add(from[0], -from[1]);
+    if (to !== undefined) this.#add(to[0], to[1]);
+  }
+
+  #add(group: string, by: number): void {
+    const total = (this.#totals.get(group) ?? 0) + by;
+    if (total === 0) this.#totals.delete(group);
+    else this.#totals.set(group, total);
+  }
+}
+
 export interface Reserved {
   readonly memoryBytes: number;
   readonly cpuMillis: number;

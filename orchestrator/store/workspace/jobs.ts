@@ -1,9 +1,10 @@
 /** Open jobs in memory. One that has ended is read where it is kept. */
 import { botKeyText } from '#common/ids.ts';
 import { actionsThat } from '../../core/actions.ts';
+import { storedBytes } from '../../core/job.ts';
 import { isFinal, type JobRecord } from '../../core/records.ts';
 import type { JobTable } from '../tables.ts';
-import { Counts, Groups } from './indexes.ts';
+import { Counts, Groups, Totals } from './indexes.ts';
 import type { Loading } from './loading.ts';
 import { type Index, Rows } from './rows.ts';
 import { Soonest } from './soonest.ts';
@@ -53,7 +54,16 @@ export function createJobs({ undo, loading, active, desires }: JobParts): JobsPa
     active,
   );
   const deadlines = new Soonest<JobRow>((row) => (isOpen(row) ? row.job.deadlineAt : undefined));
-  const indexes = { bot: ofBot, status: byStatus, waiting, active: starting, deadline: deadlines, desires };
+  const openBytes = new Totals<JobRow>((row) => (isOpen(row) ? [row.job.userId, storedBytes(row.job)] : undefined));
+  const indexes = {
+    user: openBytes,
+    bot: ofBot,
+    status: byStatus,
+    waiting,
+    active: starting,
+    deadline: deadlines,
+    desires,
+  };
   const rows = new Rows<JobRow>({ name: 'jobs', undo, loading, indexes });
   const open = () => [...rows.values()].filter(isOpen);
   return {
@@ -79,6 +89,7 @@ export function createJobs({ undo, loading, active, desires }: JobParts): JobsPa
       },
       steps: (jobId) => rows.get(jobId)?.steps ?? [],
       openOfBot: (key) => jobsOf(ofBot.of(botKeyText(key))),
+      openBytesOf: (userId) => openBytes.of(userId),
       withStatus: (status) => jobsOf(byStatus.of(status)),
       anyWaits: () => byStatus.has('waiting_for_worker'),
       overdue: (now) => deadlines.until(now).flatMap((jobId) => rows.get(jobId)?.job ?? []),

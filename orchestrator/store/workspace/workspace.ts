@@ -4,7 +4,16 @@
  * workspace is made for each batch and each look, from what was loaded for it.
  */
 import { botKeyText } from '#common/ids.ts';
-import type { BotRecord, EventRecord, Leftover, TaskRecord, TokenRecord, WorkerAccess } from '../../core/records.ts';
+import type {
+  BotRecord,
+  EventRecord,
+  Leftover,
+  SourceOwner,
+  SourceUpload,
+  TaskRecord,
+  TokenRecord,
+  WorkerAccess,
+} from '../../core/records.ts';
 import type { Tables } from '../tables.ts';
 import { type Want, wantText } from '../want.ts';
 import { createBots } from './bots.ts';
@@ -22,7 +31,7 @@ import {
   type VolumeRow,
 } from './places.ts';
 import type { Rows } from './rows.ts';
-import { type ArtifactRow, type ChunkChange, createSources, type OwnerRow } from './sources.ts';
+import { type ArtifactRow, type ChunkChange, createSources, type HoldingsRow } from './sources.ts';
 import { createTasks } from './tasks.ts';
 import { Undo } from './undo.ts';
 import { createValues, type IdempotencyRow, type MetaRow, type OpeningRow } from './values.ts';
@@ -40,7 +49,9 @@ export interface WorkspaceRows {
   readonly telegramTokens: Rows<TokenRow>;
   readonly sourceTokens: Rows<SourceTokenRow>;
   readonly artifacts: Rows<ArtifactRow>;
-  readonly owners: Rows<OwnerRow>;
+  readonly owners: Rows<SourceOwner>;
+  readonly uploads: Rows<SourceUpload>;
+  readonly holdings: Rows<HoldingsRow>;
   readonly idempotency: Rows<IdempotencyRow>;
   readonly tokens: Rows<TokenRecord>;
   readonly openings: Rows<OpeningRow>;
@@ -121,6 +132,8 @@ export function createWorkspace(parts: LoadingParts, lastSeq: number): Workspace
     sourceTokens: sourceTokens.rows,
     artifacts: sources.artifacts,
     owners: sources.owners,
+    uploads: sources.uploads,
+    holdings: sources.holdings,
     ...values.rows,
   };
   const all = Object.values(rows) as Rows<unknown>[]; // every kind counts its changes alike

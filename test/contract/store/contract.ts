@@ -218,9 +218,31 @@ export function describeStore(name: string, open: () => Promise<StoreHarness>): 
         for (let n = 1; n <= 6; n++) tx.outbox.add(anEvent(`e${n}`, n === 1 ? 'echo' : 'gone', n));
       });
       await store.upkeep.pruneEvents({ before: 0, keep: 2, limit: 100 });
-      expect(await store.events.floor()).toBe(4);
+      expect(await store.events.floor('ann')).toBe(4);
       expect((await store.events.after(0, 100)).map(({ seq }) => seq)).toEqual([1, 5, 6]);
       expect((await store.events.latestOfBots(0, 9)).map(({ seq }) => seq)).toEqual([1]);
+    });
+  });
+
+  describe(`${name}: events of many users`, () => {
+    it('beyond the number that is kept go first for the user who has the most, and only that one misses any', async () => {
+      const add = (userId: string, count: number) =>
+        store.change([], (tx) => {
+          for (let n = 1; n <= count; n++) tx.outbox.add({ ...anEvent(`${userId}-${n}`, 'gone', n), userId });
+        });
+      await add('ann', 5);
+      await add('bob', 40);
+      await add('eve', 8);
+      let rounds = 0;
+      while ((await store.upkeep.pruneEvents({ before: 0, keep: 30, limit: 7 })) > 0) rounds += 1;
+      expect(rounds).toBeGreaterThan(2);
+      const again = await harness.reopen();
+      const kept = async (userId: string) => (await again.events.ofUserAfter(userId, 0, 99)).length;
+      expect([await kept('ann'), await kept('bob'), await kept('eve')]).toEqual([5, 17, 8]);
+      const floors = await Promise.all(['ann', 'bob', 'eve'].map((userId) => again.events.floor(userId)));
+      expect(floors).toEqual([0, 5 + 23, 0]);
+      expect((await again.events.ofUserAfter('bob', 0, 99))[0]?.seq).toBe(5 + 24);
+      expect(await again.upkeep.eventCount()).toBe(30);
     });
   });
 
@@ -255,39 +277,51 @@ export function describeStore(name: string, open: () => Promise<StoreHarness>): 
     it('are there once, whole, with those who uploaded them', async () => {
       const finish = (uploadId: string, userId: string) =>
         store.change([], (tx) => {
-          tx.artifacts.addChunk(uploadId, 0, Buffer.from('bytes'));
-          tx.artifacts.finish(uploadId, 'sha', 5, 1);
+          tx.artifacts.growUpload({ uploadId, userId, createdAt: 1 }, 0, Buffer.from('bytes'));
+          const isUsed = tx.artifacts.finish(uploadId, 'sha', 5, 1);
           tx.artifacts.own(userId, 'sha', 1);
+          return isUsed;
         });
-      await finish('u1', 'ann');
-      await finish('u2', 'bob');
-      await store.change([], (tx) => tx.artifacts.addChunk('u3', 0, Buffer.from('lost')));
-      expect(await store.upkeep.unfinishedUploads()).toEqual(['u3']);
-      expect(await store.upkeep.removeChunks('u3', 9)).toBe(1);
+      expect([await finish('u1', 'ann'), await finish('u2', 'bob')]).toEqual([true, false]);
+      await store.change([], (tx) =>
+        tx.artifacts.growUpload({ uploadId: 'u3', userId: 'ann', createdAt: 1 }, 0, Buffer.from('lost')),
+      );
+      const held = (of: Store) =>
+        of.look([], ({ artifacts }) => ['ann', 'bob', 'eve'].map((user) => artifacts.heldBy(user)));
+      const five = { sources: 1, sourceBytes: 5, uploadBytes: 0 };
+      const none = { sources: 0, sourceBytes: 0, uploadBytes: 0 };
+      expect(await held(store)).toEqual([{ ...five, uploadBytes: 4 }, five, none]);
+      await store.change([], (tx) => tx.artifacts.discardUpload('u3'));
+      expect([...(await store.upkeep.unfinishedUploads())].sort()).toEqual(['u2', 'u3']);
+      for (const upload of ['u2', 'u3']) expect(await store.upkeep.removeChunks(upload, 9)).toBe(1);
       const again = await harness.reopen();
+      expect(await held(again)).toEqual([five, five, none]);
       const seen = await again.look([], ({ artifacts }) => ({
         sha: artifacts.get('sha')?.uploadId,
-        owners: [...artifacts.ownersOf('sha')].sort(),
         isBobs: artifacts.isOwnedBy('bob', 'sha'),
         isEves: artifacts.isOwnedBy('eve', 'sha'),
       }));
-      expect(seen).toEqual({ sha: 'u1', owners: ['ann', 'bob'], isBobs: true, isEves: false });
+      expect(seen).toEqual({ sha: 'u1', isBobs: true, isEves: false });
       expect(Buffer.from((await again.chunks.chunk('u1', 0))?.bytes ?? []).toString()).toBe('bytes');
       expect(await again.chunks.chunkSize('u1', 0)).toEqual({ storedBytes: 5, isSealed: true });
       expect([await again.chunks.chunk('u2', 0), await again.chunks.chunk('u3', 0)]).toEqual([undefined, undefined]);
-      expect(await again.upkeep.artifactsAfter('', 9)).toEqual(['sha']);
+      const owned = ['ann', 'bob'].map((userId) => ({ userId, sha256: 'sha' }));
+      expect((await again.upkeep.ownedAfter({ userId: '', sha256: '' }, 9)).map((row) => ({ ...row }))).toMatchObject(
+        owned,
+      );
+      expect(await again.upkeep.ownedBy('bob')).toEqual(['sha']);
       const removed = await again.change([], ({ artifacts }) => [
-        artifacts.remove('sha'),
+        artifacts.disown('bob', 'sha'),
+        artifacts.get('sha')?.uploadId,
+        artifacts.disown('ann', 'sha'),
         // Also in the work that removes it, and though it is still where it is kept.
         artifacts.get('sha'),
         artifacts.isOwnedBy('ann', 'sha'),
       ]);
-      expect(removed).toEqual(['u1', undefined, false]);
+      expect(removed).toEqual([undefined, 'u1', 'u1', undefined, false]);
+      expect(await held(again)).toEqual([none, none, none]);
       expect(await again.upkeep.removeChunks('u1', 9)).toBe(1);
-      expect(await again.look([], ({ artifacts }) => [artifacts.get('sha'), artifacts.ownersOf('sha')])).toEqual([
-        undefined,
-        [],
-      ]);
+      expect(await again.look([], ({ artifacts }) => artifacts.get('sha'))).toBeUndefined();
     });
   });
 }
