@@ -644,7 +644,7 @@ export enum BotState {
   CRASH_LOOP = 6,
 
   /**
-   * It ended with exit code 0; it is not started again.
+   * It ended with exit code 0, or was stopped because it had written too much; it is not started again.
    *
    * @generated from enum value: BOT_STATE_EXITED = 7;
    */

@@ -46,7 +46,7 @@ export interface DiskWorld {
 }
 
 export async function startDiskWorld(): Promise<DiskWorld> {
-  const engine = await startPrivateEngine();
+  const engine = await startPrivateEngine({ suite: process.env['BOTRUNNER_TEST_ENGINE_SUITE'] });
   const dir = mkdtempSync(join(tmpdir(), 'disk-'));
   const raw = rawEngine({
     host: engine.dockerHost,

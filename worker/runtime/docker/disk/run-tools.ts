@@ -38,7 +38,8 @@ export function createRunTools(engine: EngineClient, workerId: string): RunTools
           // An engine with user namespaces shows files as they are only to somebody outside of them.
           UsernsMode: 'host',
           CapDrop: ['ALL'],
-          SecurityOpt: ['no-new-privileges:true'],
+          // With labels of SELinux it would see nothing of other containers.
+          SecurityOpt: ['no-new-privileges:true', 'label=disable'],
           ReadonlyRootfs: true,
           PidsLimit: 64,
           Memory: 256 * 1024 * 1024,
