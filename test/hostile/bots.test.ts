@@ -158,5 +158,3 @@ describe.skipIf('skip' in given)('on a Docker engine', { timeout: 120 * second }
     expect(list(await engine.get('/containers/json', { all: true })).length).toBe(before);
   });
 });
-
-it.todo('hostile 75: an image with very many layers');

@@ -95,7 +95,7 @@ CMD ["true"]
     });
   });
 
-  test('has no image of bots, of other users or of the operator, whatever the Dockerfile calls them', async () => {
+  test('hostile 48, 72: has no image of bots, of other users or of the operator, whatever the Dockerfile calls them', async () => {
     const hers = await build('alice', 'FROM busybox:stable\nRUN echo canary-of-alice > /secret\nCMD ["true"]\n');
     expect(hers.problem).toBeUndefined();
     const id = text(record(await engine.get(`/images/${hers.image}/json`))['Id']).replace('sha256:', '');
@@ -135,7 +135,7 @@ CMD ["true"]
     );
   });
 
-  test('keeps what is too much to itself: processes, memory and disk, while another user builds', async () => {
+  test('hostile 50: keeps what is too much to itself: processes, memory and disk, while another user builds', async () => {
     const [bomb, hers] = await Promise.all([
       build(
         'mallory',

@@ -114,7 +114,7 @@ describe.skipIf('skip' in given)('the disk of an engine', { timeout: 120_000 }, 
     await runtime.remove(id, patience());
   });
 
-  it('refuses an image that is too large, with its size, and keeps nothing of it', async () => {
+  it('hostile 75: refuses an image that is too large, with its size, and keeps nothing of it', async () => {
     const key = { userId, botId: 'fat' };
     const runtime = world.runtime('watch', { imageBytes: 16 * mib });
     const dockerfile = 'FROM busybox:stable\nRUN dd if=/dev/zero of=/fat bs=1M count=20\n';

@@ -33,7 +33,7 @@ describe.skipIf('skip' in given)('/data of a fixed size', { timeout: 120_000 }, 
     }
   }
 
-  it('is full when its size is reached, in bytes and in files, and takes no more of the host', async () => {
+  it('hostile 83: is full when its size is reached, in bytes and in files, and takes no more of the host', async () => {
     const runtime = world.runtime('sized');
     const script =
       'ls -a /data | wc -l; dd if=/dev/zero of=/data/a bs=1M count=200 2>&1 | grep -c "No space"; ls -l /data/a; ' +

@@ -42,7 +42,7 @@ const limited = (diskMib: bigint) => ({
 const exited = () => bots.until('it is stopped', () => bots.state() === BotState.EXITED && bots.observation());
 
 describe('a bot that has written too much', () => {
-  it('is stopped, says why and how much, and is started again by its user alone', async () => {
+  it('hostile 83: is stopped, says why and how much, and is started again by its user alone', async () => {
     const id = await run();
     measured(id, { dataBytes: 65 * mib, layerBytes: mib });
     const { reason, disk: shown } = await exited();

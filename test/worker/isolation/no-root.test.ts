@@ -34,7 +34,7 @@ CMD ["python", "bot.py"]
   const PATHS =
     '/srv/bot/new /srv/bot/state.json /srv/bot/sub/deep/state.json /srv/bot/kept/file /srv/bot/link /root/.cache/file /root/new /data/a /data/of-root /etc/passwd';
 
-  it('runs as the bots’ own user, in folders that are its own, with what root wrote before', async () => {
+  it('hostile 76: runs as the bots’ own user, in folders that are its own, with what root wrote before', async () => {
     const key = { userId, botId: 'root' };
     const asRoot = `${writer}open("/data/of-root", "a").close(); os.chmod("/data/of-root", 0o600); os.chmod("/data", 0o700)\n`;
     const first = await planWithDockerfile(before, {

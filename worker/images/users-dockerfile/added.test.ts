@@ -27,7 +27,7 @@ describe('ADD of a URL', () => {
     return [lines.slice(1), result.added] as const;
   };
 
-  test('is a copy of what the worker fetches', () => {
+  test('hostile 48: is a copy of what the worker fetches', () => {
     expect(added('ADD https://example.com/a/bot.bin /x')).toEqual([
       ['COPY --from=bot_image_x:g1.added /0/file /x'],
       [{ line: 2, url: 'https://example.com/a/bot.bin', sha256: undefined, mode: 0o600, name: 'file' }],
