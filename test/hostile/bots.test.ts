@@ -68,7 +68,7 @@ describe.skipIf('skip' in given)('on a Docker engine', { timeout: 120 * second }
     const lines = (await over(await begin('look', env))).join('\n');
     expect(lines).toContain("'LD_PRELOAD': '/app/evil.so'");
     expect(lines).toContain('looked');
-    expect(lines).not.toMatch(/canary-|BOTRUNNER_|WORKER_TOKEN|docker\.sock/);
+    expect(lines).not.toMatch(/canary-|BOTRUNNER_(?!DATA_DIR)|WORKER_TOKEN|docker\.sock/);
     // Besides what every container has, and its volume, nothing of the host is mounted.
     const mounted = [...lines.matchAll(/^\d+ \d+ \d+:\d+ (\S+) (\S+) /gm)].filter(([, root]) =>
       root?.includes('/containers/'),
@@ -103,6 +103,7 @@ describe.skipIf('skip' in given)('on a Docker engine', { timeout: 120 * second }
       'VOLUME ["/etc", "/data", "/var/lib/x"]',
       'LABEL user_id=victim worker_id=other bot_runner=true sig=forged',
       'STOPSIGNAL SIGKILL',
+      'HEALTHCHECK --interval=1ms CMD true',
       'CMD /root-python -c "import os; print(os.geteuid())"; echo over; sleep 1000',
     ].join('\n');
     const key = { userId, botId: 'odd-image' };
@@ -121,6 +122,10 @@ describe.skipIf('skip' in given)('on a Docker engine', { timeout: 120 * second }
       Binds: null,
     });
     expect(record(record(facts['HostConfig'])['PortBindings'] ?? {})).toEqual({});
+    expect(record(record(facts['Config'])['Healthcheck'])).toMatchObject({
+      Test: ['CMD-SHELL', 'true'],
+      Interval: 1e10,
+    });
     expect(record(record(facts['Config'])['Labels'])).toMatchObject({ user_id: userId, worker_id: workerId });
     const mounts = list(facts['Mounts']).map(record);
     // Each is a volume with a name, which is the bot's and goes with it.

@@ -8,8 +8,13 @@ import time
 libc = ctypes.CDLL(None, use_errno=True)
 
 
+def say(line):
+    """In one piece: several processes may write."""
+    os.write(1, f'{line}\n'.encode())
+
+
 def tell(name, done):
-    print(name, 'DONE' if done else 'refused', flush=True)
+    say(f"{name} {'DONE' if done else 'refused'}")
 
 
 def call(*arguments):
@@ -108,7 +113,8 @@ def look():
         for where, _, files in os.walk(folder):
             for name in files:
                 print(os.path.join(where, name))
-    print('looked', flush=True)
+    sys.stdout.flush()
+    say('looked')
 
 
 def forks():
@@ -120,7 +126,7 @@ def forks():
             count += 1
     except OSError:
         pass
-    print('stopped at', count, flush=True)
+    say(f'stopped at {count}')
 
 
 def fill():
@@ -133,7 +139,7 @@ def fill():
                 written += 1
     except OSError:
         pass
-    print('wrote', written, 'MiB', flush=True)
+    say(f'wrote {written} MiB')
 
 
 def linger():
@@ -147,10 +153,10 @@ def linger():
             os._exit(0)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    print('deaf', flush=True)
+    say('deaf')
 
 
 for attack in os.environ['ATTACK'].split():
     {'network': network, 'kernel': kernel, 'look': look, 'forks': forks, 'fill': fill, 'linger': linger}[attack]()
-print('over', flush=True)
+say('over')
 time.sleep(1000)

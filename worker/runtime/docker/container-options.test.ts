@@ -169,6 +169,13 @@ describe('what a container is created with', () => {
       expect(containerOptions(plan, {}, 'bots', facts).HostConfig).not.toHaveProperty('Runtime');
     });
 
+    test('checks its health every ten seconds at most', () => {
+      const often = { Interval: 10_000_000_000, StartInterval: 10_000_000_000 };
+      const checkOf = (...healthIntervalsNs: readonly number[]) => Object(of({ healthIntervalsNs })).Healthcheck;
+      expect([checkOf(1_000_000, 0), checkOf(0, 1_000_000)]).toEqual([often, often]);
+      expect([checkOf(0, 0), checkOf(30_000_000_000, 0), checkOf()]).toEqual([undefined, undefined, undefined]);
+    });
+
     test.each(['/', '//', '/a/..'])('is refused when all of its files are a volume, written as %s', (path) => {
       expect(() => of({ volumes: ['/data', path] })).toThrow('all of its files');
     });

@@ -11,6 +11,7 @@ import { type ContainerLabels, labelNames } from '../labels.ts';
 import { type Confinement, unconfined } from './isolation/confinement.ts';
 import { readOnlyVariables, temporaryMounts } from './isolation/read-only.ts';
 
+const healthIntervalMinNs = 10_000_000_000;
 // Far more than images have; each is a volume on the operator's disk.
 const volumesMax = 32;
 
@@ -26,6 +27,8 @@ export interface ImageFacts {
   readonly workDir: string;
   readonly volumes: readonly string[];
   readonly env: readonly string[];
+  /** Between its health checks, at the start and later; 0 stands for the engine's usual one, also without a check. */
+  readonly healthIntervalsNs?: readonly number[];
 }
 
 /**
@@ -92,7 +95,7 @@ export function containerOptions(
 
 function runOptions({ run }: ContainerPlan, image: ImageFacts | undefined) {
   // Command, entrypoint, folder, health check and stop signal stay the image's own too.
-  if (run.kind === 'image') return { User: image?.user ?? '' };
+  if (run.kind === 'image') return { User: image?.user ?? '', ...slowHealthCheck(image) };
   return {
     Cmd: simpleCommand(run),
     WorkingDir: appDir,
@@ -119,6 +122,15 @@ export function foldersOfRoot({ env }: ContainerPlan, image: ImageFacts): readon
 }
 
 const rootHome = '/root';
+
+/**
+ * Each check is work for the engine, outside of the bot's limits, and an image may ask for one every millisecond. What is not named here, the
+ * engine takes from the image.
+ */
+function slowHealthCheck(image: ImageFacts | undefined) {
+  const isFast = image?.healthIntervalsNs?.some((ns) => ns > 0 && ns < healthIntervalMinNs) ?? false;
+  return isFast ? { Healthcheck: { Interval: healthIntervalMinNs, StartInterval: healthIntervalMinNs } } : {};
+}
 
 /** Root by its usual name or in any spelling of the number 0 that the engine takes; another name is looked up later. */
 export function isRoot(user: string): boolean {

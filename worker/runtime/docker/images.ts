@@ -1,7 +1,7 @@
 /** The images of bots: whether there, and removing those that no one needs. */
 import { type BotKey, imageRepository } from '#common/ids.ts';
 import { labelNames } from '../labels.ts';
-import { list, record, text } from './answers.ts';
+import { list, number, record, text } from './answers.ts';
 import { buildScope, isCustom, removeDanglingImages, removeImage } from './build-scope.ts';
 import { codeImageName, isCodeImage, versionOf } from './code-image-name.ts';
 import type { CodeStore } from './code-store.ts';
@@ -50,6 +50,7 @@ export async function imageFacts(engine: EngineClient, image: string, signal: Ab
     user: text(config['User']),
     workDir: text(config['WorkingDir']),
     volumes: Object.keys(record(config['Volumes'])),
+    healthIntervalsNs: ['Interval', 'StartInterval'].map((name) => number(record(config['Healthcheck'])[name])),
     env: list(config['Env']).map(text),
   };
 }
