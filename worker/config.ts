@@ -282,7 +282,7 @@ export const workerVariables = {
   httpsProxy: custom(
     {
       name: 'HTTPS_PROXY',
-      doc: 'Proxy for builds. Fetching sources and pulling images does not use it: the engine has its own proxy setting.',
+      doc: 'Proxy for builds, which get it without its user name and password. Fetching sources and pulling images does not use it: the engine has its own proxy setting.',
       shownDefault: 'none',
     },
     parseProxy,

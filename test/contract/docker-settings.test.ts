@@ -128,10 +128,15 @@ describe.skipIf('skip' in given)('with a proxy', { timeout: 60 * second }, () =>
   const network = 'contract_proxy';
   const engine = rawEngine(docker);
   const asked: string[] = [];
+  /** What builds told it of who they are. */
+  const logins: unknown[] = [];
   // Lets nothing through: that it was asked is enough.
   const proxy = createServer();
   proxy.on('connect', (request, socket) => {
     asked.push(request.url ?? '');
+    logins.push(request.headers['proxy-authorization']);
+    // A build that is ended resets it.
+    socket.on('error', () => {});
     socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n');
   });
 
@@ -158,6 +163,7 @@ describe.skipIf('skip' in given)('with a proxy', { timeout: 60 * second }, () =>
     const dockerfile = `FROM python:3.11-slim
 ARG PIP_INDEX_URL
 RUN echo "the index is $PIP_INDEX_URL, the proxy $HTTPS_PROXY"
+RUN env | base64
 RUN python -m pip install --retries 0 --index-url https://custom.example.invalid/simple/ something || true
 `;
     const ask = (botId: string, language: 'python' | 'node', host: string) =>
@@ -173,6 +179,11 @@ RUN python -m pip install --retries 0 --index-url https://custom.example.invalid
     const seen = lines.find((line) => line.startsWith('the index is'));
     expect(seen).toMatch(/^the index is https:\/\/pip\.example\.invalid\/simple\/, the proxy http:\/\/.*:\d+$/);
     expect(lines.join('\n')).not.toContain('canary-pass');
+    // What is masked in the output could have been sent elsewhere.
+    expect(logins.filter((login) => login !== undefined)).toEqual([]);
+    const encoded = lines.filter((line) => /^[A-Za-z0-9+/=]{40,}$/.test(line)).join('');
+    expect(Buffer.from(encoded, 'base64').toString()).toContain('HTTPS_PROXY=http://');
+    expect(Buffer.from(encoded, 'base64').toString()).not.toContain('canary-pass');
     const history = await engine.get(`/images/${imageName({ userId, botId: 'custom' }, 1n)}/history`);
     expect(JSON.stringify(history)).not.toContain('canary-pass');
   });

@@ -39,9 +39,7 @@ export function buildVariables(settings: BuildSettings): Readonly<Record<string,
 function withoutLogin(proxy: string): string {
   const url = URL.parse(proxy);
   if (url === null || (url.username === '' && url.password === '')) return proxy;
-  url.username = '';
-  url.password = '';
-  return url.href;
+  return `${url.protocol}//${url.host}${url.pathname === '/' ? '' : url.pathname}`;
 }
 
 /** Texts that must not be shown: the user information of the settings' URLs. */

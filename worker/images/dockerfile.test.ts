@@ -53,11 +53,22 @@ describe('the settings of the operator', () => {
       HTTPS_PROXY: 'http://proxy.example.org:3128',
       NO_PROXY: 'npm.example.org,10.0.0.5',
     });
-    expect(buildVariables({ noProxy: 'npm.example.org' })).toEqual({});
     expect(buildVariables({ pipIndexUrl: 'https://pypi.example.org/simple' })).toEqual({
       PIP_INDEX_URL: 'https://pypi.example.org/simple',
     });
     expect(buildVariables({})).toEqual({});
+  });
+
+  test.each([
+    'http://user:pass@proxy.example.org:3128',
+    'http://user:p@ss@proxy.example.org:3128/',
+    'http://user@proxy.example.org:3128',
+  ])('never reach it as a login: %s', (httpsProxy) =>
+    expect(buildVariables({ httpsProxy })).toEqual({ HTTPS_PROXY: 'http://proxy.example.org:3128' }),
+  );
+
+  test('without a proxy need no exceptions', () => {
+    expect(buildVariables({ noProxy: 'a.example.org' })).toEqual({});
   });
 
   test('name the credentials in their URLs, which no output may show', () => {

@@ -81,7 +81,7 @@ CMD ["true"]
     // The capabilities of a container without CAP_NET_RAW, which is bit 13.
     const bounding = printed.find((line) => line.startsWith('CapBnd'))?.split('\t')[1] ?? '';
     expect(BigInt(`0x${bounding}`) & (1n << 13n)).toBe(0n);
-    expect(printed).toContain(`HTTPS_PROXY=http://${docker.hostAddress}:1/`);
+    expect(printed).toContain(`HTTPS_PROXY=http://${docker.hostAddress}:1`);
     const inspected = JSON.stringify([
       await engine.get(`/images/${image}/json`),
       await engine.get(`/images/${image}/history`),
