@@ -66,8 +66,10 @@ describe('what a worker is sent', () => {
   });
 
   it('hostile 39: simple mode knows no base image', async () => {
-    const { ensure } = await sent({ ...simple, bot_id: 'literal', base_image: 'evil:latest', dockerfile: 'FROM evil' });
+    const { ensure } = await sent({ ...simple, bot_id: 'literal', base_image: 'evil:latest', image: 'evil' });
     expect(JSON.stringify(ensure.spec?.source)).not.toContain('evil');
+    // Names of other modes are not passed over.
+    expect((await own.post({ ...simple, bot_id: 'literal', dockerfile: 'FROM evil' })).status).toBe(400);
   });
 
   it('hostile 40: code is stored byte for byte, whatever it looks like', async () => {
