@@ -33,6 +33,17 @@ const outdate = async () => {
   await bots.restart();
 };
 
+it('in a new container tells the user what is not as its image would have it', async () => {
+  bots.runtime.createLines = ['on this worker no bot is root'];
+  await outdate();
+  restart(2, 't2');
+  const result = await bots.result('t2');
+  expect(successOf(result)?.notices).toEqual([
+    expect.stringContaining('container settings have changed'),
+    'on this worker no bot is root',
+  ]);
+});
+
 describe('a restart', () => {
   it('ends the process and starts it again in the same container, without index or artifacts', async () => {
     const before = bots.runtime.only();

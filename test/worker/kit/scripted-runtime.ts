@@ -30,6 +30,8 @@ export interface ScriptedRuntime extends FakeRuntime {
   buildLines: readonly string[];
   /** Builds wait for this. */
   buildGate: Promise<void> | undefined;
+  /** What is said of every container that is created. */
+  createLines: readonly string[];
   /** The engine does not answer. */
   away: boolean;
   /** The only container there is. */
@@ -94,6 +96,7 @@ export function createScriptedRuntime(clock: Clock, kind: RuntimeKind): Scripted
     builds: [],
     behaviour: {},
     buildLines: [],
+    createLines: [],
     buildGate: undefined,
     away: false,
     only() {
@@ -127,7 +130,8 @@ export function createScriptedRuntime(clock: Clock, kind: RuntimeKind): Scripted
       reach();
       return fake.buildImage(build, signal);
     },
-    async create(plan, signal) {
+    async create(plan, signal, say = () => {}) {
+      for (const line of runtime.createLines) say(line);
       let id = '';
       await noting(
         `create ${nameOf(plan)}`,
