@@ -11,6 +11,10 @@ it.each([
   'ADD https://git.example/bot.git /app/',
   'ADD git@git.example:bot.git /app/',
   'COPY --from=other /x /app/',
+  'ADD ["http://10.0.0.5/x", "/app/"] y',
+  'ADD git://git.example/bot /app/',
+  'RUN --mount=type=cache,id=pip,target=/c true',
+  'RUN --mount=from=other,target=/m true',
 ])('%s in a base image copies from elsewhere', (trigger) => {
   expect(copiesFromElsewhere(trigger)).toBe(true);
 });
