@@ -3,7 +3,7 @@
  * own folder, whose name is unique: `run.json` in it says whose run it is, the engine's processes have it in their command
  * lines, mounts lie under it, and containers live in a control group of its name.
  */
-import { lstatSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -85,11 +85,21 @@ export async function removeRun(dir: string): Promise<void> {
   const sameBoot = run?.boot === bootId();
   await killAll(dir);
   await unmountAll(dir);
+  await detachAll(join(dir, 'data/volumes/bot_runner_disks/_data'));
   for (const cgroup of cgroupFolders(cgroupOf(dir))) await removeCgroup(cgroup);
   // The namespace, and with it the link, goes with the last process in it. The keeper itself may be what runs this.
   if (sameBoot && run.keeper && run.keeper.pid !== process.pid && isAlive(run.keeper)) killNow(run.keeper.pid);
   for (const folder of [...(run?.madeFolders ?? [])].reverse()) removeIfEmpty(folder);
   await rm(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+}
+
+/** The file systems of bots: a device that is attached would outlive its file. */
+async function detachAll(folder: string): Promise<void> {
+  const files = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.img')) : [];
+  for (const name of files) {
+    const found = await runProgram('losetup', ['-n', '-O', 'NAME', '-j', join(folder, name)]);
+    for (const device of found.split('\n').filter(Boolean)) await runProgram('losetup', ['-d', device.trim()]);
+  }
 }
 
 function removeIfEmpty(folder: string): void {

@@ -20,7 +20,6 @@ export const sizedScript = `
 store=$1
 shift
 links=/dev/bot_runner/$store
-mkdir -p $links
 index=0
 say() { echo "#$index $*"; }
 # The device of a file that is attached.
@@ -34,7 +33,7 @@ attach() {
       [ $tries -lt 5 ] || { echo "$loop"; return 1; }
     done
   fi
-  ln -sfn "$loop" "$links/$2" && echo "$loop"
+  mkdir -p "$links" && ln -sfn "$loop" "$links/$2" && echo "$loop"
 }
 detach() {
   loop=$(device "$1")
@@ -95,6 +94,7 @@ make() {
 drop() {
   detach "/disks/$1.img"
   rm -f "/disks/$1.img" "/disks/$1.img.new" "/disks/$1.only" "$links/$1"
+  rmdir "$links" 2>/dev/null
 }
 while [ $# -gt 0 ]; do
   words=$1 job=$2

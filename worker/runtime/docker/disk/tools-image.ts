@@ -32,7 +32,19 @@ export type FindToolsImage = (engine: EngineClient, signal: AbortSignal) => Prom
 
 const toolsRepository = 'bot_runner_tools';
 const measuring = ['sh', 'du', 'find', 'grep', 'stat', 'timeout'] as const;
-const making = ['mke2fs', 'e2fsck', 'resize2fs', 'debugfs', 'losetup', 'mkdir', 'mv', 'ln', 'rm', 'sync'] as const;
+const making = [
+  'mke2fs',
+  'e2fsck',
+  'resize2fs',
+  'debugfs',
+  'losetup',
+  'mkdir',
+  'mv',
+  'ln',
+  'rm',
+  'rmdir',
+  'sync',
+] as const;
 
 /** `env` is where the programs and their libraries are found: PATH, and what the loader reads. Found once. */
 export function createFindToolsImage(env: NodeJS.ProcessEnv = process.env): FindToolsImage {
