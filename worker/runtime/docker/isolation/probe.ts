@@ -28,8 +28,8 @@ export interface Seen {
   readonly ateMore?: boolean;
 }
 
-/** What the container of the probe is given. */
-export const probeLimits = { memoryBytes: 64 * 1024 * 1024, cpuMillis: 500, pids: 32 } as const;
+/** What the container of the probe is given: as many processes as a bot, because a sandbox needs dozens for itself. */
+export const probeLimits = { memoryBytes: 64 * 1024 * 1024, cpuMillis: 500, pids: 128 } as const;
 
 const runMs = 60_000;
 /** Of the container; the value is the worker. */
