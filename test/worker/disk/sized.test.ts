@@ -112,6 +112,7 @@ describe.skipIf('skip' in given)('/data of a fixed size', { timeout: 120_000 }, 
   it('is made anew where a worker was killed while it was making it, and leaves nothing when the bot is gone', async () => {
     const key = { userId, botId: 'halfway' };
     const name = volumeName(key);
+    await printed(world.runtime('sized'), world.plan('first', 'true'));
     const file = await fileOf('halfway');
     writeFileSync(`${file}.new`, 'half a file system');
     const labels = { 'bot_runner.disk': workerId };
