@@ -20,8 +20,8 @@ export class DoctorCommand extends BotCommand {
     examples: [
       ['All checks', 'avtomatika-bot doctor'],
       [
-        'Those that have failed',
-        `avtomatika-bot doctor --json | jq -r '.orchestrator, .workers[].safety | .checks[]? | select(.ok|not) | .name + ": " + .message'`,
+        'Those of workers that have failed',
+        `avtomatika-bot doctor --json | jq '.workers[].safety.checks[]? | select(.ok|not)'`,
       ],
     ],
   });

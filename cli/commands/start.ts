@@ -30,7 +30,8 @@ export class StartCommand extends DeployCommand {
       ['A Python package', 'avtomatika-bot start my-bot --simple . --command "python -m mybot --debug"'],
       ['With files that would be left out', 'avtomatika-bot start my-bot --simple my_bot/ --include my_bot/data/'],
       ['The code itself', `avtomatika-bot start hello --code "console.log('hello')" --runtime node`],
-      ['A folder with a Dockerfile', 'avtomatika-bot start my-bot --custom my_bot/ --env-file bot.env --memory 512m'],
+      ['A folder with a Dockerfile', 'avtomatika-bot start my-bot --custom my_bot/ --env-file bot.env'],
+      ['With limits of its own', 'avtomatika-bot start my-bot --custom my_bot/ --memory 512m --disk 2g'],
       [
         'Another Dockerfile, up to a stage',
         'avtomatika-bot start my-bot --custom my_bot/ --dockerfile docker/prod.Dockerfile --target prod --build-arg PYTHON_VERSION=3.12',
