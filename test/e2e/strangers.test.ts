@@ -64,7 +64,9 @@ describe.skipIf(reason)('with STRANGERS=1 on a real engine', { timeout: longMs }
     expect(found.workers[0].safety.checks.map(({ name }: JsonBody) => name)).toEqual([
       ...['runtime', 'isolation', 'egress', 'builder', 'disk', 'tokens', 'tls'],
     ]);
-    const shown = await platform.cli(['doctor', ...admin]);
+    // As docs/DEPLOY.md has it.
+    const [, ...words] = 'avtomatika-bot doctor'.split(' ');
+    const shown = await platform.cli([...words, ...admin]);
     expect(shown).toMatchObject({ code: 0, stderr: '' });
     expect(shown.stdout).toContain('Every check holds: strangers may start bots.');
 
