@@ -84,7 +84,7 @@ describe.skipIf('skip' in given)('/data of a fixed size', { timeout: 120_000 }, 
     await runtime.remove(id, patience());
   });
 
-  it('takes over what is in a volume from before, and leaves one alone that holds more than the size', async () => {
+  it('takes over what is in a volume from before, and leaves one alone that holds more than the size, in bytes or in files', async () => {
     const plain = world.runtime('watch');
     const fill =
       'mkdir -p /data/d; echo old > /data/d/f; ln -s d/f /data/l; ln /data/d/f /data/h; chmod 640 /data/d/f; chown 7:8 /data/d/f; ' +
@@ -107,6 +107,10 @@ describe.skipIf('skip' in given)('/data of a fixed size', { timeout: 120_000 }, 
     const kept = await printed(world.runtime('sized'), world.plan('larger', 'stat -c %s /data/f'));
     expect(kept).toBe(String(40 * mib));
     expect(record(await world.raw.get(`/volumes/${volumeName({ userId, botId: 'larger' })}`))['Options']).toBeNull();
+
+    const many = 'i=0; while [ $i -lt 12000 ]; do : > /data/f$i; i=$((i+1)); done';
+    await printed(plain, world.plan('many', many));
+    expect(await printed(world.runtime('sized'), world.plan('many', 'ls /data | wc -l'))).toBe('12000');
   });
 
   it('is made anew where a worker was killed while it was making it, and leaves nothing when the bot is gone', async () => {

@@ -9,7 +9,8 @@ export const bytesPerFile = 8192;
  *
  * - `all`: attaches what is not; the answer is NAME=BYTES for each file. What a killed worker was making is removed.
  * - `make NAME FILEBYTES BYTES`: makes the file, of what is in /from if something is mounted there, or makes it larger, and
- *   attaches it. "only" when the file may be the only copy of something; "large" when /from holds more than BYTES, and nothing is made.
+ *   attaches it. "only" when the file may be the only copy of something; "large" when /from holds more than BYTES, or more files than
+ *   there is space for, and nothing is made.
  * - `moved NAME`: the volume of a file made of /from is there.
  * - `orphan NAME`: removes a file without a volume, unless it may have been made a moment ago, or is the only copy of something.
  * - `remove NAME`.
@@ -83,7 +84,17 @@ make() {
   else
     rm -f "$f.new"
     out=$(mke2fs -q -t ext4 -F -m 0 -i ${bytesPerFile} -I 256 -E lazy_itable_init=1,lazy_journal_init=1,nodiscard $from \\
-      "$f.new" $(($2 / 1024))K 2>&1) || { rm -f "$f.new"; say "$out"; return; }
+      "$f.new" $(($2 / 1024))K 2>&1) || {
+      rm -f "$f.new"
+      # The old file is gone by now, or never was: there is no copy.
+      [ -z "$from" ] || rm -f "/disks/$1.only"
+      case $from$out in
+        # What libext2fs says when the new file system is full; a full disk has other words.
+        -d*'Could not allocate '*) say ok large ;;
+        *) say "$out" ;;
+      esac
+      return
+    }
     bare "$f.new"
     [ -z "$from" ] || like_from "$f.new"
     sync "$f.new" && mv "$f.new" "$f" || { say "cannot write"; return; }

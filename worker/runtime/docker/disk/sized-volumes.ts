@@ -75,6 +75,8 @@ export function createSizedVolumes(deps: SizedDeps): SizedVolumes {
   let why: string | undefined;
   /** Sizes of the files, as last seen. */
   const sizes = new Map<string, number>();
+  /** Copies of plain volumes that are being made, or that nobody has taken yet: the create that asked for one may have given up. */
+  const copies = new Map<string, { readonly bytes: number; readonly answer: Promise<string> }>();
 
   const work = async () => {
     if (running) return;
@@ -100,14 +102,34 @@ export function createSizedVolumes(deps: SizedDeps): SizedVolumes {
       running = false;
     }
   };
-  const ask = (args: readonly string[], signal: AbortSignal, from?: string): Promise<string> => {
-    signal.throwIfAborted();
+  const enqueue = (args: readonly string[], from?: string): Promise<string> => {
     const { promise, resolve, reject } = Promise.withResolvers<string>();
     waiting.push({ args, ...(from !== undefined && { from }), done: resolve, failed: reject });
     // It fails its jobs, and never itself.
     inBackground(work(), (error) => logger.error({ err: error }, 'work on file systems of bots failed unexpectedly'));
-    // Given up by the caller only: a half-made file system would have to be made again.
-    return orAbort(signal, promise);
+    return promise;
+  };
+  // Given up by the caller only: a half-made file system would have to be made again.
+  const ask = (args: readonly string[], signal: AbortSignal): Promise<string> => {
+    signal.throwIfAborted();
+    return orAbort(signal, enqueue(args));
+  };
+  /** A copy that takes longer than a create may is taken by a later one, instead of being begun again by each. */
+  const copied = async (name: string, args: readonly string[], bytes: number, signal: AbortSignal): Promise<string> => {
+    signal.throwIfAborted();
+    let copy = copies.get(name);
+    if (copy?.bytes !== bytes) {
+      copy = { bytes, answer: enqueue(args, name) };
+      copies.set(name, copy);
+    }
+    const taken = () => {
+      if (copies.get(name) === copy) copies.delete(name);
+    };
+    const { answer } = copy;
+    answer.catch(taken);
+    const said = await orAbort(signal, answer);
+    taken();
+    return said;
   };
   const attachAll = async (signal: AbortSignal) => {
     const answer = await ask(['all'], signal);
@@ -132,7 +154,8 @@ export function createSizedVolumes(deps: SizedDeps): SizedVolumes {
     const wanted = fileBytes(bytes);
     if (!isPlain && found !== undefined && (sizes.get(name) ?? 0) >= wanted) return;
     if (isPlain && !isOurs(found, labels)) return;
-    const answer = await ask(['make', name, String(wanted), String(bytes)], signal, isPlain ? name : undefined);
+    const args = ['make', name, String(wanted), String(bytes)];
+    const answer = await (isPlain ? copied(name, args, bytes, signal) : ask(args, signal));
     if (answer === 'large') {
       logger.warn({ volume: name }, 'a volume holds more than it may: it stays without a limit of its own');
       return;
@@ -174,6 +197,7 @@ export function createSizedVolumes(deps: SizedDeps): SizedVolumes {
       if (names.length === 0 || (await findVolume(engine, storeVolume, signal)) === undefined) return;
       for (const name of names) {
         sizes.delete(name);
+        copies.delete(name);
         await ask(['remove', name], signal);
       }
     },
@@ -227,6 +251,10 @@ async function runJobs({ engine, run, findTools }: SizedDeps, jobs: readonly Job
   const timeoutMs = from === undefined ? runMs : copyMs;
   const signal = AbortSignal.timeout(timeoutMs);
   const tools = await usableTools(engine, findTools, signal);
+  // The engine would make an empty one.
+  if (from !== undefined && (await findVolume(engine, from, signal)) === undefined) {
+    throw new Error(`the volume ${from} is gone, and is not copied`);
+  }
   const store = await storeOf(engine, signal);
   const host = {
     Mounts: [
@@ -279,5 +307,8 @@ async function removeOrphans(
   if (names.length === 0) return;
   const known = list(record(await engine.call({ method: 'GET', path: '/volumes' }, signal))['Volumes']);
   const there = new Set(known.map((volume) => text(record(volume)['Name'])));
-  for (const name of names) if (!there.has(name)) await remove(name);
+  for (const name of names) {
+    // A list may lack something for other reasons; what is removed here is gone for good.
+    if (!there.has(name) && (await findVolume(engine, name, signal)) === undefined) await remove(name);
+  }
 }

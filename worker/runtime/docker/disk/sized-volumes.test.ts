@@ -1,0 +1,97 @@
+import { expect, it } from 'vitest';
+import { silentLogger } from '#common/log.ts';
+import { record, text } from '../answers.ts';
+import type { EngineCall, EngineClient } from '../engine-client.ts';
+import { EngineRefusal } from '../engine-errors.ts';
+import type { ToolsRun } from './run-tools.ts';
+import { isSizedVolume, storeLabel, storeVolume } from './sized-names.ts';
+import { createSizedVolumes } from './sized-volumes.ts';
+
+const labels = { bot_runner: 'true' };
+const wanted = { name: 'bot-data', bytes: 1024 * 1024, labels };
+
+/** An engine that knows volumes, and runs that end when `end` is called. */
+function world(volumes: Record<string, object>, listed = Object.keys(volumes)) {
+  const removedByEngine: string[] = [];
+  const engine: EngineClient = {
+    kind: async () => 'docker',
+    api: async () => 41,
+    stream: () => Promise.reject(new Error('nothing is streamed here')),
+    async call({ method, path, body }: EngineCall) {
+      if (path === '/info') return {};
+      if (path === '/volumes') return { Volumes: listed.map((Name) => ({ Name })) };
+      if (path === '/volumes/create') {
+        const { Name, DriverOpts, Labels } = record(body);
+        volumes[text(Name)] = { Options: DriverOpts, Labels };
+        return {};
+      }
+      const name = path.slice('/volumes/'.length);
+      const found = volumes[name];
+      if (found === undefined) throw new EngineRefusal(404, 'no such volume');
+      if (method === 'DELETE') {
+        removedByEngine.push(name);
+        delete volumes[name];
+      }
+      return found;
+    },
+  };
+  const jobs: string[] = [];
+  const ends: (() => void)[] = [];
+  const sized = createSizedVolumes({
+    engine,
+    logger: silentLogger,
+    findTools: async () => ({ image: 'tools', shell: 'sh', env: [], missing: [] }),
+    async run(_tools, { args }: ToolsRun) {
+      const [job = '', name = ''] = args.slice(2);
+      jobs.push(`${job} ${name}`.trim());
+      if (job === 'all') return { code: 0, output: `#0 ok ${listedFiles.join(' ')}`, file: undefined };
+      if (job === 'make') await new Promise<void>((resolve) => ends.push(resolve));
+      return { code: 0, output: job === 'make' ? '#0 ok only' : '#0 ok', file: undefined };
+    },
+  });
+  const listedFiles: string[] = [];
+  return { sized, jobs, ends, volumes, listedFiles, removedByEngine };
+}
+
+const store = { [storeVolume]: { Labels: { [storeLabel]: '0123456789ab' } } };
+const patience = () => AbortSignal.timeout(5000);
+
+it('goes on with a copy that took longer than a create may, and begins it only once', async () => {
+  const { sized, jobs, ends, volumes } = world({ ...store, 'bot-data': { Labels: labels } });
+  const first = new AbortController();
+  const given = sized.ensure([wanted], first.signal);
+  await expect.poll(() => ends.length).toBe(1);
+  first.abort(new Error('that took too long'));
+  await expect(given).rejects.toThrow('too long');
+  const second = new AbortController();
+  const given2 = sized.ensure([wanted], second.signal);
+  ends[0]?.();
+  await given2;
+  expect(jobs.filter((job) => job === 'make bot-data')).toHaveLength(1);
+  expect(isSizedVolume(record(volumes['bot-data']))).toBe(true);
+});
+
+it('copies no volume that is gone by the time of its turn: the engine would make an empty one', async () => {
+  const { sized, jobs, ends, volumes } = world({
+    ...store,
+    'bot-data': { Labels: labels },
+    other: { Labels: labels },
+  });
+  const first = sized.ensure([{ ...wanted, name: 'other' }], patience());
+  await expect.poll(() => ends.length).toBe(1);
+  const second = sized.ensure([wanted], patience());
+  const refused = expect(second).rejects.toThrow('is gone');
+  await new Promise((resolve) => setImmediate(resolve));
+  delete volumes['bot-data'];
+  ends[0]?.();
+  await first;
+  await refused;
+  expect(jobs).not.toContain('make bot-data');
+});
+
+it('removes no file whose volume is there, whatever the list of volumes says', async () => {
+  const { sized, jobs, listedFiles } = world({ ...store, 'bot-data': { Labels: labels } }, []);
+  listedFiles.push('bot-data=4096', 'bot-gone=4096');
+  await sized.attached(patience());
+  expect(jobs).toEqual(['all', 'orphan bot-gone']);
+});
