@@ -179,6 +179,28 @@ it('never takes a source from a job that comes at the same moment', async () => 
   }
 });
 
+it('never takes a source that a job hands to its bot while it is looked for', async () => {
+  for (const name of ['handed', 'before']) await upload(name);
+  await store.change([], (tx) => {
+    tx.bots.put(bot('waits', { specSealed: specOf('dev', 'waits', 'before') }));
+    tx.jobs.put(job('j1', 'pending', specOf('dev', 'waits', 'handed')));
+  });
+  nowMs += hour;
+  const handOver = (tx: Tables) => {
+    tx.bots.put(bot('waits', { specSealed: specOf('dev', 'waits', 'handed') }));
+    tx.jobs.put({ ...job('j1', 'running', specOf('dev', 'waits', 'handed')), specSealed: null });
+  };
+  // Before the look at jobs, whenever that is.
+  const { upkeep } = store;
+  const sealedJobsAfter: typeof upkeep.sealedJobsAfter = async (...args) => {
+    await store.change([], handOver);
+    return upkeep.sealedJobsAfter(...args);
+  };
+  const meanwhile = { ...store, upkeep: { ...upkeep, sealedJobsAfter } };
+  await new SourcePruning({ store: meanwhile, sealKey, clock, logger: silentLogger }).free('dev');
+  expect(await is('handed')).toBe(true);
+});
+
 it('the file shrinks, a little at a time, and others are served meanwhile', async () => {
   await upload('large', 160);
   await store.close();

@@ -112,10 +112,11 @@ export class SourcePruning {
     // Marked first, then looked for: what is asked for in between loses its mark.
     for (const page of pages(owned)) await this.#mark(page);
     const needed: Needed = { sha256s: new Map(), unclear: new Set() };
+    // Jobs first, as below.
+    await this.#noteJobs(needed, userId);
     const bots = await store.look([], (tx) => tx.bots.ofUser(userId));
     for (const bot of bots)
       for (const sealed of [bot.specSealed, bot.undo?.specSealed]) this.#note(needed, bot, sealed);
-    await this.#noteJobs(needed);
     const uploads: string[] = [];
     for (const page of pages(owned)) uploads.push(...(await this.#removeUnneeded(page, needed, 0)));
     inBackground(removeUploads(store, uploads, this.#stopping.signal), this.#report);
@@ -170,10 +171,11 @@ export class SourcePruning {
     return needed;
   }
 
-  async #noteJobs(needed: Needed): Promise<void> {
+  /** Those of one user, or of all. */
+  async #noteJobs(needed: Needed, userId?: string): Promise<void> {
     for (let after: string | undefined = ''; after !== undefined && !this.#isStopped; await nextTurn()) {
       const jobs = await this.#parts.store.upkeep.sealedJobsAfter(after, specsAtOnce);
-      for (const job of jobs) this.#note(needed, job, job.sealed);
+      for (const job of jobs) if (userId === undefined || job.userId === userId) this.#note(needed, job, job.sealed);
       after = jobs.length < specsAtOnce ? undefined : jobs.at(-1)?.jobId;
     }
   }
