@@ -7,6 +7,7 @@ import { documentationTokens } from '../telegram-token.ts';
 import { inComments } from './comments.ts';
 import { type FileKind, kindOf } from './file-kinds.ts';
 import type { Finding } from './findings.ts';
+import { lineCounter } from './lines.ts';
 import { type SecretKind, shapeLengthMax, shapesIn } from './secret-shapes.ts';
 
 export interface SearchedFile {
@@ -117,19 +118,6 @@ export function createSourceSearch(): SourceSearch {
 interface Rules {
   readonly isWhole: (start: number, end: number) => boolean;
   readonly isComment: (at: number) => boolean;
-}
-
-/** The line of a place, as far as places are asked for in order; else it is counted anew. */
-function lineCounter(text: string, first: number): (at: number) => number {
-  let line = first;
-  let end = text.indexOf('\n');
-  let last = 0;
-  return (at) => {
-    if (at < last) [line, end] = [first, text.indexOf('\n')];
-    last = at;
-    for (; end >= 0 && end < at; end = text.indexOf('\n', end + 1)) line += 1;
-    return line;
-  };
 }
 
 /** What PowerShell writes with ">": every other byte is NUL where a text is plain. */

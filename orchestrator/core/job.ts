@@ -1,7 +1,7 @@
 /** How the records of jobs and of their tasks come to be and change. Pure: ids and times come as values. */
 import { changesBot } from './actions.ts';
 import { type Deadlines, deadlineMs } from './deadlines.ts';
-import type { JobInput } from './job-params.ts';
+import { type JobInput, storedParams } from './job-params.ts';
 import type { JobState } from './job-states.ts';
 import { isFinal, type JobRecord, type TaskRecord } from './records.ts';
 
@@ -45,8 +45,7 @@ export const usualBytes = 800;
 
 /** About how much of the store a job takes, with all that belongs to it. */
 export function storedBytes({ specSealed, result, error, ...job }: JobRecord): number {
-  // Only a job without an action has an input that may be long.
-  const input = job.action === '' ? JSON.stringify(job.params).length : 0;
+  const input = JSON.stringify(storedParams(job)).length;
   const ended = [result, error].reduce((sum, part) => sum + (part === null ? 0 : JSON.stringify(part).length), 0);
   return usualBytes + (specSealed?.length ?? 0) + input + ended;
 }

@@ -162,3 +162,18 @@ it('is refused, with the places, where it is not certain, and changes nothing', 
   await accepted(simple('bot', { code, env_vars: { BOT_TOKEN: token } }, { action: 'update' }));
   expect((await worker.take('ensure')).spec?.env).toEqual({ BOT_TOKEN: token });
 });
+
+it('takes of a .env file what an environment may have, and says of many places how many there are', async () => {
+  const worker = await connect('w1');
+  const env = (names: readonly string[]) => names.map((name) => `${name}=${token}\n`).join('');
+  const many = Array.from({ length: 201 }, (_, n) => `T${n}`);
+  for (const names of [many, ['BOTRUNNER_TOKEN'], ['T'.repeat(129)]]) {
+    const files = { 'bot.py': 'x', '.env': env(names) };
+    expect(await refusal(simple('bot', { files, entrypoint: 'bot.py' }))).toMatchObject({ code: 'INVALID_ENV_VARS' });
+  }
+  const jobId = await accepted(simple('bot', { code: code.repeat(1_000) }));
+  worker.succeed(await worker.take('ensure'));
+  const { moved } = (await untilFinal(jobId)).data.result;
+  expect(moved).toHaveLength(13);
+  expect(moved.slice(-2)).toEqual(['... and 990 more', expect.stringMatching(/^BOT_TOKEN is in the sealed/)]);
+});

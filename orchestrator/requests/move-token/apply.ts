@@ -5,9 +5,10 @@ import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import type { Clock } from '#common/clock.ts';
 import type { BotKey } from '#common/ids.ts';
-import { refuse } from '#common/problem.ts';
+import { refuse, unwrap } from '#common/problem.ts';
 import { defaultTarLimits, readContextTar } from '#common/safe-tar.ts';
 import type { BotRequest, Deployment, SourceRequest } from '../../core/validate/bot-request.ts';
+import { parseEnv } from '../../core/validate/env.ts';
 import { putSearched } from '../../engine/source-findings.ts';
 import { openSoundSpec } from '../../engine/specs.ts';
 import { wantBot } from '../../store/want.ts';
@@ -29,10 +30,13 @@ export interface Moved {
 }
 
 const nothingToMove = 'there is no Telegram token in the source that the bot would use: nothing was moved';
+// They are stored with the job, and people read no more.
+const changesShown = 12;
+const variablesShown = 4;
 // As of what is uploaded.
 const movedMaxBytes = 200 * 1000 * 1000;
 
-/** Throws ProblemError TOKEN_NOT_MOVED, ARTIFACT_NOT_FOUND, and what is thrown for a source that cannot be read. */
+/** Throws ProblemError TOKEN_NOT_MOVED, INVALID_ENV_VARS, ARTIFACT_NOT_FOUND, and what is thrown for a source that cannot be read. */
 export async function moveToken(deps: MoveDeps, userId: string, request: DeployRequest): Promise<Moved> {
   const { deployment } = request;
   const { source } = deployment;
@@ -40,13 +44,19 @@ export async function moveToken(deps: MoveDeps, userId: string, request: DeployR
   const plan = await planMove(entries);
   if (plan === undefined) return { deployment, changes: [nothingToMove] };
   await checkVariables(deps, { userId, botId: request.botId }, request, plan);
-  const env = new Map([...deployment.env, ...plan.variables.map((name) => [name, plan.token] as const)]);
+  const env = unwrap(parseEnv([...deployment.env, ...plan.variables.map((name) => [name, plan.token] as const)]));
   const changes = [
-    ...plan.changes,
-    ...plan.variables.map((name) => `${name} is in the sealed environment of the bot now`),
+    ...some(plan.changes, changesShown),
+    ...some(
+      plan.variables.map((name) => `${name} is in the sealed environment of the bot now`),
+      variablesShown,
+    ),
   ];
   return { deployment: { ...deployment, env, source: await without(deps, userId, source, entries, plan) }, changes };
 }
+
+const some = (lines: readonly string[], most: number): readonly string[] =>
+  lines.length <= most ? lines : [...lines.slice(0, most - 1), `... and ${lines.length - most + 1} more`];
 
 /** Nothing of the user's is replaced without a word. */
 async function checkVariables(

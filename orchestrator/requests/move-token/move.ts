@@ -6,6 +6,7 @@
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { type Pack, pack } from 'tar-stream';
+import { nextTurn } from '#common/background.ts';
 import { refuse } from '#common/problem.ts';
 import type { ContextEntry } from '#common/safe-tar.ts';
 import { isEnvFile } from '#common/source-search/file-kinds.ts';
@@ -68,7 +69,11 @@ export async function planMove(entries: Entries): Promise<MovePlan | undefined> 
   return planFiles(token, found, held);
 }
 
-function planFiles(token: string, found: readonly Finding[], held: ReadonlyMap<string, string>): MovePlan {
+async function planFiles(
+  token: string,
+  found: readonly Finding[],
+  held: ReadonlyMap<string, string>,
+): Promise<MovePlan> {
   const names = [...new Set(found.map(({ file }) => file))];
   const given = [
     ...new Set(names.flatMap((name) => (isEnvFile(name) ? envVariables(held.get(name) ?? '', token) : []))),
@@ -83,6 +88,8 @@ function planFiles(token: string, found: readonly Finding[], held: ReadonlyMap<s
     if (text === undefined) {
       return refuseToMove(`The Telegram token in ${placesText(place)} cannot be moved: the file is too large.`, place);
     }
+    // Others get their turn: a file takes some ten milliseconds.
+    await nextTurn();
     const rewriting = rewrite({ path: name, text, token, variable });
     if (isRewritten(rewriting)) {
       files.set(name, Buffer.from(rewriting.text, 'latin1'));

@@ -92,3 +92,17 @@ it('takes linear time', async () => {
     }
   }
 });
+
+it.each([
+  ['.env', 'A=TOKEN!\nB=', ' ', 'x x'],
+  ['.env', '', 'A="TOKEN!"\n', ''],
+  ['bot.py', '', 'T = "TOKEN!"\n', ''],
+  ['bot.py', '', '# TOKEN!\n', ''],
+  ['bot.js', 'f(', '"TOKEN!",\n', '0);'],
+])('takes linear time for many tokens and long lines: %s %j %j %j', async (path, before, part, after) => {
+  await expectLinear(120 * 1024, (size) => {
+    const given = part.replaceAll('TOKEN!', token);
+    const text = `${before}${given.repeat(Math.max(1, Math.floor((size - before.length) / given.length)))}${after}`;
+    return () => textOf(path, text);
+  });
+});

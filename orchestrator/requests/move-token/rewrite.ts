@@ -4,6 +4,7 @@
  */
 import { stripTypeScriptTypes } from 'node:module';
 import { isEnvFile } from '#common/source-search/file-kinds.ts';
+import { lineCounter } from '#common/source-search/lines.ts';
 import { telegramTokensIn } from '#common/source-search/search.ts';
 import { javaScriptSpans, type Lexeme, pythonSpans } from './literals.ts';
 
@@ -53,35 +54,38 @@ interface Work {
 export function rewrite(work: Work): Rewriting {
   const { path, text, token } = work;
   const language = languageOf(path);
-  const first = placesIn(text, token)[0]?.start ?? 0;
-  if (language === undefined)
-    return { line: lineOf(text, first), why: 'it is neither Python, JavaScript nor a .env file' };
-  if (text.length > rewrittenMaxBytes) return { line: lineOf(text, first), why: 'the file is too large' };
+  const line = lineCounter(text, 1)(placesIn(text, token)[0]?.start ?? 0);
+  if (language === undefined) return { line, why: 'it is neither Python, JavaScript nor a .env file' };
+  if (text.length > rewrittenMaxBytes) return { line, why: 'the file is too large' };
   return language === 'env' ? rewriteEnv(work) : rewriteCode(work, language);
 }
 
 const placesIn = (text: string, token: string) => [...telegramTokensIn(text)].filter((place) => place.token === token);
 
-const lineOf = (text: string, at: number): number => text.slice(0, at).split('\n').length;
+const envLine = /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)$/;
+// Without the spaces around it, for linear time.
+const envValue = /^(["']?)([^"'\s#]*)\1(?:\s+#.*)?$/;
 
-const envLine = /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(["']?)([^"'\s#]*)\2\s*(?:\s#.*)?$/;
+/** Undefined for a line that sets no variable to a plain value. */
+function variableOf(line: string): { readonly name: string; readonly value: string } | undefined {
+  const [, name = '', rest = ''] = envLine.exec(line.replace(/\r$/, '')) ?? [];
+  const value = envValue.exec(rest.trim())?.[2];
+  return name === '' || value === undefined ? undefined : { name, value };
+}
 
 /** The variables of a .env file that have the token. */
 export function envVariables(text: string, token: string): readonly string[] {
-  const names = text.split('\n').flatMap((line) => {
-    const [, name = '', , value] = envLine.exec(line.replace(/\r$/, '')) ?? [];
-    return value === token ? [name] : [];
-  });
-  return [...new Set(names)];
+  const variables = text.split('\n').flatMap((line) => variableOf(line) ?? []);
+  return [...new Set(variables.flatMap(({ name, value }) => (value === token ? [name] : [])))];
 }
 
 function rewriteEnv({ path, text, token, variable }: Work): Rewriting {
   const changes: string[] = [];
   const kept: string[] = [];
   for (const [index, line] of text.split('\n').entries()) {
-    const [, name = '', , value] = envLine.exec(line.replace(/\r$/, '')) ?? [];
-    if (value === token) {
-      changes.push(`${path}:${index + 1}: the line of ${name} was removed`);
+    const variableThere = variableOf(line);
+    if (variableThere?.value === token) {
+      changes.push(`${path}:${index + 1}: the line of ${variableThere.name} was removed`);
       continue;
     }
     if (!line.includes(token)) kept.push(line);
@@ -97,6 +101,7 @@ function rewriteCode({ path, text, token, variable }: Work, language: Exclude<La
   const reading = isPython
     ? `os.environ["${variable}"]`
     : `process.env.${variable}${language === 'typescript' ? '!' : ''}`;
+  const lineOf = lineCounter(text, 1);
   const changes: string[] = [];
   let made = '';
   let from = 0;
@@ -104,7 +109,7 @@ function rewriteCode({ path, text, token, variable }: Work, language: Exclude<La
   for (const place of placesIn(text, token)) {
     while ((spans[at]?.end ?? text.length) <= place.start) at += 1;
     const span = spans[at];
-    const line = lineOf(text, place.start);
+    const line = lineOf(place.start);
     if (span === undefined || span.start > place.start) return { line, why: 'it is not in a string' };
     if (span.kind === 'comment') {
       made += text.slice(from, place.start) + variable;
@@ -140,19 +145,21 @@ function whyNot(
   if (span?.kind !== 'plain' || span.content !== token) return 'it is only a part of a text';
   const gap = isPython ? /^(?:[\s\\]|#[^\n]*\n)*$/ : /^\s*$/;
   const touches = (one: Lexeme | undefined, other: Lexeme | undefined) =>
-    one !== undefined &&
-    other !== undefined &&
-    one.kind !== 'comment' &&
-    other.kind !== 'comment' &&
-    gap.test(text.slice(one.end, other.start));
-  const strings = spans.filter(({ kind }) => kind !== 'comment');
-  const index = strings.indexOf(span);
-  if (touches(strings[index - 1], span) || touches(span, strings[index + 1])) return 'another text stands beside it';
+    one !== undefined && other !== undefined && gap.test(text.slice(one.end, other.start));
+  if (touches(stringBeside(spans, at, -1), span) || touches(span, stringBeside(spans, at, 1)))
+    return 'another text stands beside it';
   const before = text.slice(Math.max(0, span.start - 40), span.start);
   const after = text.slice(span.end, span.end + 40).trimStart();
   if (isPython) return /\b(?:case|import|from)\s+$/.test(before) ? 'no variable may stand there' : undefined;
   const isKey = /[{,]\s*$/.test(before) && /^[:(]/.test(after);
   return isKey || /\b(?:import|from)[ ]{0,8}\(?$/.test(before.trimEnd()) ? 'no variable may stand there' : undefined;
+}
+
+/** The string before or after it, with nothing but comments in between. */
+function stringBeside(spans: readonly Lexeme[], at: number, step: 1 | -1): Lexeme | undefined {
+  let next = at + step;
+  while (spans[next]?.kind === 'comment') next += step;
+  return spans[next];
 }
 
 function parses(text: string): boolean {
@@ -169,7 +176,12 @@ function parses(text: string): boolean {
 function withOs(text: string): { readonly text: string; readonly line: number } | undefined {
   if (/\b(?:as[ \t]+os|def[ \t]+os|class[ \t]+os)\b|^[ \t]*os[ \t]*(?::[^=\n]*)?=(?!=)/m.test(text)) return undefined;
   const spans = pythonSpans(text);
-  const isCode = (at: number) => !spans.some(({ start, end }) => start <= at && at < end);
+  let passed = 0;
+  /** Asked for places in order. */
+  const isCode = (place: number) => {
+    while ((spans[passed]?.end ?? text.length) <= place) passed += 1;
+    return (spans[passed]?.start ?? text.length) > place;
+  };
   const use = text.indexOf('os.environ[');
   const there = [
     ...text.matchAll(/^import[ \t]+(?:[\w.]+(?:[ \t]+as[ \t]+\w+)?[ \t]*,[ \t]*)*os[ \t]*(?:[,;#\r\n]|$)/gm),

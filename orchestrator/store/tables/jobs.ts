@@ -102,7 +102,7 @@ export function createJobReader(db: Statements): JobReader {
   // About what storedBytes says of a job that has just ended.
   const ended = db.prepare(`
     SELECT job_id, user_id, coalesce(octet_length(result), 0) + coalesce(octet_length(error), 0)
-      + CASE action WHEN '' THEN octet_length(params) ELSE 0 END + coalesce(octet_length(spec_sealed), 0) AS bytes
+      + octet_length(params) + coalesce(octet_length(spec_sealed), 0) AS bytes
     FROM jobs WHERE job_id > ? AND NOT (${openJobs}) ORDER BY job_id LIMIT ?`);
   const removeAll = (jobs: readonly JobOfUser[]) => {
     for (const { jobId } of jobs) {
