@@ -143,6 +143,33 @@ describe('artifacts', () => {
     expect(await contentOf(cache, fresh)).toEqual(Buffer.alloc(5000, 7));
   });
 
+  it('are read as they are then when they are sealed between a fetch and a read, and stay when a reader gives up', async () => {
+    const sha256 = offer(9, 500_000);
+    const cache = await open();
+    const path = join(dir, `${sha256}.tar`);
+    await writeFile(path, new Uint8Array(500_000).fill(9));
+    const held = await cache.fetch(sha256, never);
+    await open();
+    await eventually(
+      'it is sealed',
+      () => readFile(path),
+      (bytes) => !bytes.includes(Buffer.alloc(20, 9)),
+    );
+    expect((await buffer(held.tar.open())).equals(Buffer.alloc(500_000, 9))).toBe(true);
+    const reader = held.tar.open();
+    for await (const _ of reader) break;
+    const ended = held.tar.open().on('error', () => undefined);
+    ended.destroy(new Error('the build was cancelled'));
+    await eventually(
+      'it has ended',
+      async () => ended.closed,
+      (closed) => closed,
+    );
+    held.release();
+    expect(await contentOf(cache, sha256)).toHaveLength(500_000);
+    expect(orchestrator.fetches).toEqual([]);
+  });
+
   const untilWhole = async (cache: ArtifactCache, sha256: string, most: number) => {
     for (let tries = 1; ; tries += 1) {
       const error = await cache.fetch(sha256, never).then(

@@ -21,12 +21,13 @@ import type { Artifacts } from '../bots/image-preparation.ts';
 import {
   createSealedWriter,
   isSealedFile,
-  openSealed,
+  openKept,
+  SealedFileError,
   type SealedWriter,
   type Sealing,
   sealInPlace,
 } from '../state/sealed-file.ts';
-import { plainTar, type SourceTar } from '../state/source-tar.ts';
+import type { SourceTar } from '../state/source-tar.ts';
 import { type ArtifactCall, type Channel, status } from './channel.ts';
 
 const artifactMaxBytes = 256 * 1024 * 1024;
@@ -98,7 +99,7 @@ export class ArtifactCache implements Artifacts {
     let held = true;
     let isDamaged = false;
     return {
-      tar: await this.#tarOf(sha256, () => {
+      tar: this.#tarOf(sha256, () => {
         isDamaged = true;
       }),
       release: () => {
@@ -110,10 +111,13 @@ export class ArtifactCache implements Artifacts {
     };
   }
 
-  async #tarOf(sha256: string, damaged: () => void): Promise<SourceTar> {
-    const path = this.#pathOf(sha256);
-    if (!(await isSealedFile(path))) return plainTar(path);
-    return { open: () => openSealed(path, this.#sealing(sha256)).once('error', damaged) };
+  #tarOf(sha256: string, damaged: () => void): SourceTar {
+    const open = () =>
+      openKept(this.#pathOf(sha256), this.#sealing(sha256)).once('error', (error) => {
+        // A reader that gives up is no fault of the file.
+        if (error instanceof SealedFileError) damaged();
+      });
+    return { open };
   }
 
   #sealing(sha256: string): Sealing {

@@ -29,7 +29,7 @@ export interface Sealing {
 }
 
 /** Transient: what was kept wrongly is removed by those who keep it, and fetched or made again. */
-class SealedFileError extends TransientError {
+export class SealedFileError extends TransientError {
   constructor(why: string, options?: { cause?: unknown }) {
     super(`a source that is kept here ${why}`, options);
     this.name = 'SealedFileError';
@@ -153,13 +153,21 @@ const isThere = (path: string): Promise<boolean> =>
 
 /** The content of a sealed file. The stream fails with SealedFileError when it was sealed for something else, or changed. */
 export const openSealed = (path: string, sealing: Sealing): Readable =>
-  Readable.from(chunksOf(path, sealing), { objectMode: false });
+  Readable.from(chunksOf(path, sealing, false), { objectMode: false });
 
-async function* chunksOf(path: string, sealing: Sealing): AsyncGenerator<Buffer> {
+/** The same of a file that an earlier release may have left as it is. Which it is shows when it is read: it may be sealed until then. */
+export const openKept = (path: string, sealing: Sealing): Readable =>
+  Readable.from(chunksOf(path, sealing, true), { objectMode: false });
+
+async function* chunksOf(path: string, sealing: Sealing, mayBePlain: boolean): AsyncGenerator<Buffer> {
   const file = await open(path, 'r');
   try {
     const head = await readUpTo(file, 0, headBytes);
-    if (!head.subarray(0, mark.length).equals(mark)) throw new SealedFileError('is not a sealed file');
+    if (!head.subarray(0, mark.length).equals(mark)) {
+      if (!mayBePlain) throw new SealedFileError('is not a sealed file');
+      yield* file.createReadStream({ start: 0, autoClose: false });
+      return;
+    }
     const key = keyOf(sealing, head.subarray(mark.length));
     const sealedBytes = chunkBytes + tagBytes;
     const { size } = await file.stat();

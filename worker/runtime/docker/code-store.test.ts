@@ -114,6 +114,20 @@ it('seals it, and what a version has left that did not', async () => {
   expect(await readdir(dir)).toEqual([imageRepository(key)]);
 });
 
+it('lets go of code that cannot be opened, so that the image is made again', async () => {
+  const image = imageName(key, 1n);
+  await keep(image, { 'bot.py': 'text' });
+  const path = join(dir, ...image.split(':')).concat('.tar');
+  await writeFile(path, (await readFile(path)).fill(1, 100, 101));
+  await expect(buffer((await store.read(image)) ?? Readable.from([]))).rejects.toThrow('cannot be opened');
+  await eventually(
+    'it is gone',
+    () => store.size(image),
+    (size) => size === undefined,
+  );
+  expect(await store.read(image)).toBeUndefined();
+});
+
 it('removes the code of the bot’s versions but those to keep, and no other bot’s', async () => {
   for (const revision of [1n, 2n, 3n]) await keep(imageName(key, revision), { 'bot.py': '' });
   await keep(imageName(other, 1n), { 'bot.py': '' });

@@ -7,7 +7,6 @@
  * 4. Each bot has a folder, so that what is done for one does not grow with the number of others.
  */
 import { randomBytes } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { mkdir, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -19,7 +18,8 @@ import { isErrno } from '../../state/atomic-file.ts';
 import {
   isSealedFile,
   openedBytes,
-  openSealed,
+  openKept,
+  SealedFileError,
   type Sealing,
   sealInPlace,
   writeSealed,
@@ -90,11 +90,12 @@ export function createCodeStore(dir: string, sealKey: Secret<Uint8Array>): CodeS
     },
     size: sizeOf,
     async read(image) {
+      if ((await sizeOf(image)) === undefined) return undefined;
       const path = pathOf(image);
-      await ready();
-      const isSealed = await unlessAbsent(isSealedFile(path));
-      if (isSealed === undefined) return undefined;
-      return isSealed ? openSealed(path, sealing) : createReadStream(path);
+      return openKept(path, sealing).once('error', (error) => {
+        // Without it the image does not count, and is made again.
+        if (error instanceof SealedFileError) inBackground(rm(path, { force: true }), () => undefined);
+      });
     },
     async remove(image) {
       await ready();
