@@ -38,6 +38,18 @@ function watchWith(make: () => Promise<readonly Check<Name>[]>) {
 const signal = AbortSignal.timeout(20_000);
 
 describe('a watch over checks', () => {
+  it('keeps making them when whoever is told of them fails', async () => {
+    const { watch, clock, begun, reports } = watchWith(async () => good);
+    reports.push = () => {
+      throw new Error('nobody listens');
+    };
+    watch.start();
+    await clock.advanceSettled(0);
+    await clock.advanceSettled(60_000);
+    expect(begun()).toBe(2);
+    watch.stop();
+  });
+
   it('makes them at its start and every minute, and more often after one has failed', async () => {
     let answer = good;
     const { watch, clock, begun } = watchWith(async () => answer);

@@ -23,7 +23,7 @@ export interface CheckWatchOptions<Name extends string> {
   readonly logger: Logger;
   /** In [0, 1). */
   readonly random: () => number;
-  /** They were made. Must not throw. */
+  /** They were made. */
   readonly onReport?: (report: CheckReport<Name>) => void;
 }
 
@@ -106,7 +106,12 @@ export class CheckWatch<Name extends string> {
     this.#report = report;
     this.#failuresInRow = failedOf(checks).length === 0 ? 0 : this.#failuresInRow + 1;
     this.#say(checks);
-    onReport?.(report);
+    try {
+      onReport?.(report);
+    } catch (error) {
+      // Checks that are made no more would hold for ever.
+      this.#options.logger.error({ err: error }, 'nobody could be told of the safety checks');
+    }
     return report;
   }
 

@@ -24,13 +24,28 @@ function watch(bots: number) {
   const ids = Array.from({ length: bots }, (_, index) => `c${index}`);
   const turns: (readonly string[])[] = [];
   const seen: DiskMeasure[] = [];
-  const self = { clock, ids, turns, seen, free: 100_000 * mib, looks: 0, bytes: 0, failing: false };
+  const self = {
+    clock,
+    ids,
+    turns,
+    seen,
+    free: 100_000 * mib,
+    looks: 0,
+    bytes: 0,
+    failing: false,
+    isUncountable: false,
+  };
   const watching = new DiskWatch({
     runtime: {
       measureDisk: async (chosen) => {
         turns.push(chosen);
         if (self.failing) throw new Error('the engine is away');
-        return chosen.map((containerId) => ({ ...nothing, containerId, dataBytes: self.bytes }));
+        return chosen.map((containerId) => ({
+          ...nothing,
+          containerId,
+          dataBytes: self.bytes,
+          isUncountable: self.isUncountable,
+        }));
       },
       freeDisk: async () => {
         self.looks += 1;
@@ -100,6 +115,24 @@ describe('the watch of disks', () => {
     bots.free += 600 * mib;
     await bots.pass(6_000);
     expect(bots.turns).toHaveLength(3);
+  });
+
+  it('says of files that they cannot be counted only after three turns in a row, because a disk may be busy', async () => {
+    const bots = watch(1);
+    const said = () => bots.seen.map(({ isUncountable }) => isUncountable);
+    bots.isUncountable = true;
+    await turned(bots, 1);
+    await bots.pass(40_000);
+    await turned(bots, 2);
+    bots.isUncountable = false;
+    await bots.pass(30_000);
+    await turned(bots, 3);
+    bots.isUncountable = true;
+    await bots.pass(200_000);
+    await turned(bots, 6);
+    const [first, second] = [said().indexOf(true), said().slice(0, 5)];
+    expect(second).toEqual([false, false, false, false, false]);
+    expect(first).toBe(5);
   });
 
   it('keeps nothing of bots that are gone', async () => {

@@ -28,15 +28,25 @@ const lookEveryMs = 3000;
 const lookLimitMs = 10_000;
 /** More than a build or a pull usually takes in that time; less than what would matter. */
 const fallBytes = 256 * 1024 * 1024;
+/** So many turns in a row may find a bot's files not to be counted in time, before it is said of them: a disk may be busy with something else. */
+const uncountedTurns = 3;
 /** Between two turns at least: measuring is work for the engine. */
 const restMs = 2000;
+
+interface Measured {
+  /** Monotonic. */
+  readonly atMs: number;
+  readonly bytes: number;
+  /** In so many turns, the last one included, its files could not be counted. */
+  readonly uncounted: number;
+}
 
 export class DiskWatch {
   readonly #parts: DiskWatchParts;
   readonly #ending = new AbortController();
   readonly #bell = new Bell();
-  /** Monotonic time of the last measurement, by container, and what it found. */
-  readonly #measured = new Map<string, { readonly atMs: number; readonly bytes: number }>();
+  /** By container. */
+  readonly #measured = new Map<string, Measured>();
   #freeBytes: number | undefined;
   #running: Promise<unknown> = Promise.resolve();
 
@@ -45,7 +55,9 @@ export class DiskWatch {
   }
 
   start(): void {
-    this.#running = this.#run();
+    this.#running = this.#run().catch((error: unknown) => {
+      this.#parts.logger.error({ err: error }, 'what bots write is not watched any more');
+    });
   }
 
   async stop(): Promise<void> {
@@ -87,21 +99,23 @@ export class DiskWatch {
     for (const id of this.#measured.keys()) if (!there.has(id)) this.#measured.delete(id);
     const lastOf = (id: string) => this.#measured.get(id)?.atMs ?? -1;
     const chosen = ids.toSorted((a, b) => lastOf(a) - lastOf(b)).slice(0, measuredAtOnce);
-    const found = new Map<string, number>();
+    const found = new Map<string, Omit<Measured, 'atMs'>>();
     let grows = chosen.length < ids.length;
     try {
       for (const measure of await runtime.measureDisk(chosen, signal)) {
         const bytes = measure.dataBytes + measure.layerBytes;
-        const before = this.#measured.get(measure.containerId)?.bytes;
-        if (before === undefined || bytes - before > growthBytes) grows = true;
-        found.set(measure.containerId, bytes);
-        onMeasure(measure);
+        const before = this.#measured.get(measure.containerId);
+        const uncounted = measure.isUncountable ? (before?.uncounted ?? 0) + 1 : 0;
+        if (before === undefined || bytes - before.bytes > growthBytes || uncounted > 0) grows = true;
+        found.set(measure.containerId, { bytes, uncounted });
+        onMeasure({ ...measure, isUncountable: uncounted >= uncountedTurns });
       }
     } catch (error) {
       if (!signal.aborted) logger.debug({ err: error }, 'what bots have written could not be measured');
     }
     // One that could not be measured is no reason to measure no other.
-    for (const id of chosen) this.#measured.set(id, { atMs: clock.monotonicMs(), bytes: found.get(id) ?? 0 });
+    const atMs = clock.monotonicMs();
+    for (const id of chosen) this.#measured.set(id, { bytes: 0, uncounted: 0, ...found.get(id), atMs });
     return !grows;
   }
 }
