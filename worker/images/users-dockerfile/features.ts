@@ -115,6 +115,9 @@ export function lackingIn(instruction: Instruction, escapeChar: string, { syntax
     const feature = `${keyword} <<${document.name} (a here-document${syntax < hereDocumentsSince ? '' : ' in a line that engines interpret differently'})`;
     add(feature, instead, syntax < hereDocumentsSince ? hereDocumentsSince : undefined);
   }
+  // Written as it is, it would be the builder that fetches.
+  if (document !== undefined && isFetched)
+    add('ADD of a here-document and a URL', 'Write an ADD of its own for the URL.');
   const substitution =
     syntax < substitutionsSince && expands.has(keyword) && !isJsonForm(rest)
       ? newSubstitution(rest, escapeChar)

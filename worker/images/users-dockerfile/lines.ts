@@ -35,12 +35,18 @@ function trimBlanks(line: string): string {
   while (end > 0 && (line[end - 1] === ' ' || line[end - 1] === '\t')) end -= 1;
   return line.slice(0, end);
 }
+/** As the engines that have here-documents, which drop all of them. */
+function trimReturns(line: string): string {
+  let end = line.length;
+  while (line[end - 1] === '\r') end -= 1;
+  return line.slice(0, end);
+}
 const isBlank = (line: string): boolean => line.trim() === '';
 const isComment = (line: string): boolean => line.trimStart().startsWith('#');
 
 /** BUILD_FAILED for a directive with a wrong value, an open here-document, and a line end that engines read differently. */
 export function readDockerfileLines(text: string): Result<DockerfileLines> {
-  const raw = text.split('\n').map((line) => (line.endsWith('\r') ? line.slice(0, -1) : line));
+  const raw = text.split('\n').map(trimReturns);
   const head = readDirectives(raw);
   if (!head.ok) return head;
   const { escapeChar } = head.value;
@@ -66,7 +72,7 @@ export function readDockerfileLines(text: string): Result<DockerfileLines> {
     // No more than this at its end: what is left must not end in an escape character that did not join lines before.
     const joined = trimBlanks(parts.join('').trimStart());
     const span = at - begin;
-    const opened = hereDocuments(joined, escapeChar);
+    const opened = hereDocuments(joined);
     const documents: HereText[] = [];
     for (const document of opened) {
       const end = endOf(raw, at, document);

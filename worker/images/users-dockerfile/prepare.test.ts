@@ -36,8 +36,8 @@ describe('a Dockerfile is made ready for the engine', () => {
     ['FROM a\nCOPY -- --odd /x', ['FROM a', 'COPY ["--odd", "/x"]']],
     ['FROM a\nRUN --network=default --security=sandbox true', ['FROM a', 'RUN true']],
     [
-      'FROM a\nRUN cat <<<word; echo $((1<<2)) "<<EOF" x << EOF',
-      ['FROM a', 'RUN cat <<<word; echo $((1<<2)) "<<EOF" x << EOF'],
+      'FROM a\nRUN cat <<<word; echo $((1<<2)) "<<EOF" "x << EOF"',
+      ['FROM a', 'RUN cat <<<word; echo $((1<<2)) "<<EOF" "x << EOF"'],
     ],
     ['FROM a\nRUN ["sh", "-c", "cat <<EOF"]', ['FROM a', 'RUN ["sh", "-c", "cat <<EOF"]']],
     [

@@ -24,6 +24,8 @@ const lines = (text: string, choice: Partial<DockerfileTerms> = {}) =>
     .text.split('\n')
     .filter((line) => line !== '');
 
+const otherwise = /<< in line 2 of the Dockerfile .* engines interpret differently/;
+
 describe('one spelling', () => {
   it.each<[string, string]>([
     ['copy --link=true "a b" c /x', 'COPY --link=true ["\\"a", "b\\"", "c", "/x"]'],
@@ -36,6 +38,9 @@ describe('one spelling', () => {
     ['RUN [ -f x ] && true', 'RUN [ -f x ] && true'],
     ['RUN -- --odd', 'RUN -- --odd'],
     ['RUN echo "<<EOF"', 'RUN echo "<<EOF"'],
+    ['RUN echo "\u00a0<< EOF" $((1<<3))', 'RUN echo "\u00a0<< EOF" $((1<<3))'],
+    ['RUN echo ${X:-y} $((1<<3)) <<<z', 'RUN echo ${X:-y} $((1<<3)) <<<z'],
+    ['RUN ["sh", "-c", "cat << EOF ${X:-y}"]', 'RUN ["sh", "-c", "cat << EOF ${X:-y}"]'],
     ['RUN --network=none true', 'RUN --network=none true'],
     ['RUN --security=sandbox true', 'RUN true'],
   ])('%j', (text, expected) => {
@@ -93,6 +98,25 @@ COPY --from=1 /x /x
     ['RUN --security=insecure true', /RUN --security=insecure in line 2: builds may not use that/],
     ['RUN --device=nvidia true', /RUN --device=nvidia in line 2/],
     ['CMD a\\ \\\n', /ends in an escape character/],
+    // Engines drop carriage returns at the end of a line, and the escape character before them joins the next one.
+    ['ARG A=x\\\r \nFROM b AS c\nFROM c', /ends in an escape character/],
+    ['ARG A=x\\\v\nFROM b AS c\nFROM c', /ends in an escape character/],
+    ['ARG A=x\\  B=y', /ends in an escape character/],
+    ['ONBUILD ARG A=x\\\r \nFROM b AS c\nFROM c', /ends in an escape character/],
+    ['RUN <<EOF echo \\\r \nEOF\nFROM b AS c\nRUN <<EOF\nEOF\nFROM c', /ends in an escape character/],
+    // What an engine takes for the lines of a here-document, it does not take for instructions.
+    ['RUN true\u00a0<<"RUN b"\nFROM b AS c\nRUN b\nFROM c', otherwise],
+    ["RUN echo ${X:-'a <<EOF '}", otherwise],
+    ['RUN echo ${X:-a <\\<EOF }', otherwise],
+    ["RUN --mount=type=cache,target=/c,id=${X:- echo 'a <<EOF '}", otherwise],
+    ["RUN --mount=type=cache,target=/c,id=\\$\\{X:- <<EOF echo 'a <<END '}\nEOF", otherwise],
+    ['RUN cat << EOF', otherwise],
+    ['RUN cat <<EOF << END\nEOF', /interpret differently/],
+    ['RUN cat <<EOF x\u00a0<<END\nEOF', /interpret differently/],
+    ['RUN echo ${1a} <<EOF\nCOPY --from=0 / /x\nEOF', /interpret differently/],
+    ['ONBUILD RUN cat << EOF', otherwise],
+    ['ADD <<EOF http://127.0.0.1/x /y/\nEOF', /ADD of a here-document and a URL in line 2: builds may not use that/],
+    ['ARG X=http://127.0.0.1/x\nADD <<EOF $X /y/\nEOF', /ADD of a here-document and a URL in line 3/],
   ])('refused: %j', (text, message) => {
     expect(prepare(`FROM a\n${text}`)).toMatchObject({
       ok: false,
@@ -118,6 +142,10 @@ FROM b
 `;
     expect(prepared(text).text).toBe(text.replace('\tEND', 'END'));
     expect(prepared(text).bases).toEqual(['a', 'b']);
+  });
+
+  it('a here-document ends where every engine finds its end', () => {
+    expect(lines('FROM a\nRUN <<EOF\nEOF\r\r\nCMD a')).toEqual(['FROM a', 'RUN <<EOF', 'EOF', 'CMD a']);
   });
 
   it.each<[string, string]>([

@@ -4,6 +4,7 @@ import { type AddedFile, readAdd } from './added.ts';
 import { writtenWords } from './copy-words.ts';
 import { type Lacking, lackingIn, mayAddRemote } from './features.ts';
 import { builtImage, forbiddenImage, imageWord, readFrom, writtenFrom } from './from.ts';
+import { hereDocuments, mayOpenOthers } from './here-documents.ts';
 import type { Instruction, Option } from './instruction.ts';
 import { readMount } from './mounts.ts';
 import { platformVariables } from './platform.ts';
@@ -11,7 +12,7 @@ import { createStageScope, type StageScope } from './scope.ts';
 import { createStages } from './stages.ts';
 import type { DockerfileTerms, PreparedDockerfile } from './terms.ts';
 import { expandWord } from './variables.ts';
-import { splitWords } from './words.ts';
+import { isJsonForm, splitWords } from './words.ts';
 import { written } from './written.ts';
 
 /** With what the builder turned out not to have once variables were put in. */
@@ -177,14 +178,21 @@ export function rebuild(all: readonly Instruction[], escapeChar: string, terms: 
     if (!taken.ok) return taken;
     const lines = out.splice(begin).flatMap((text) => text.split('\n'));
     for (const text of lines) out.push(text);
-    // It would join the next one to itself.
-    if (instruction.hereDocuments.length === 0 && lines.at(-1)?.endsWith(escapeChar))
-      return fail(openEnd(instruction.line));
+    const own = instruction.hereDocuments.length === 0 ? lines : lines.slice(0, 1);
+    // It would join the next one to itself. Engines overlook what may be behind it.
+    if (own.some((text) => text.trimEnd().endsWith(escapeChar))) return fail(openEnd(instruction.line));
+    if (opensOthers(own[0] ?? '', instruction.trigger ?? instruction)) return fail(unclearOpening(instruction));
   }
   if (scope === undefined) return fail(withoutFrom());
   const unused = Object.keys(buildArgs).filter((name) => !declared.has(name) && !predefined.test(name));
   const text = `${out.join('\n')}\n`;
   return ok({ text, bases: [...bases], mentioned: [...mentioned], platforms, added, unused, late });
+}
+
+/** Whether an engine may see other here-documents in the line as it is written. In a list of texts none of them looks for any. */
+function opensOthers(text: string, { keyword, rest, hereDocuments: known }: Instruction): boolean {
+  if (known.length === 0 && (keyword !== 'RUN' || isJsonForm(rest))) return false;
+  return mayOpenOthers(text) || hereDocuments(text).length !== known.length;
 }
 
 /** Without the stages behind the target. */
@@ -238,6 +246,12 @@ const openEnd = (line: number) =>
   bad(
     `Line ${line} of the Dockerfile ends in an escape character with nothing to join it with.`,
     'Remove the character, or add what follows it.',
+  );
+
+const unclearOpening = ({ keyword, line }: Instruction) =>
+  bad(
+    `${keyword} with << in line ${line} of the Dockerfile begins a here-document or not: engines interpret differently what is written there.`,
+    'Put it into double quotes, write a shift without spaces: $((1<<3)), or put the commands into a script in the source, COPY it and RUN it with sh.',
   );
 
 const tooManyStages = () =>
