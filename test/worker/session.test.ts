@@ -42,6 +42,8 @@ describe('a session', () => {
         'desired.changes',
         'requirements.files',
         'run.command',
+        'container.read_only',
+        'build.options',
       ],
       capacity: { memoryBytes: 8_000_000_000n, cpuMillis: 4000 },
     });
