@@ -142,7 +142,7 @@ async function completeContainer(
     await removeContainer(deps, id, signal);
     throw asFailure(problem('CONTAINER_ERROR', 'The container of the bot was not complete.'), 'again');
   }
-  await copyCode(deps, id, image, signal);
+  await withDevices(deps.disk.sized, signal, () => copyCode(deps, id, image, signal));
   deps.known.set(id, { ...found, isWhole: true });
 }
 

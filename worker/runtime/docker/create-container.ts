@@ -227,7 +227,7 @@ async function prepareOrRemove(
       prepareDataFolder({ ...deps, ownImage }, { id, ...choice }, signal),
     );
     // Both end before anything is removed.
-    const code = copyCode(deps, id, image, signal);
+    const code = withDevices(deps.disk.sized, signal, () => copyCode(deps, id, image, signal));
     await Promise.allSettled([folder, code]);
     await code;
     const user = await folder;
