@@ -15,7 +15,7 @@ export class DoctorCommand extends BotCommand {
     description: 'Show whether strangers may start bots: every safety check, and its cure.',
     details:
       'Needs an admin token. With STRANGERS=1 the orchestrator and the workers check every minute what keeps the bots of people you do ' +
-      'not know from harm. Ends with 0 if every check holds on the orchestrator and on all connected workers, with 1 if one has failed, ' +
+      'not know from doing harm. Ends with 0 if every check holds on the orchestrator and on all connected workers, with 1 if one has failed, ' +
       'was not made, or no worker is connected.',
     examples: [
       ['All checks', 'avtomatika-bot doctor'],

@@ -11,14 +11,16 @@ export class UsageCommand extends BotCommand {
   static override paths = [['usage']];
   static override usage = Command.Usage({
     description: 'Show how much you store, and how much you may.',
-    details: 'With --all, which needs an admin token, the users with the most sources.',
+    details: 'With --all, which needs an admin token, it lists the users with the largest sources.',
     examples: [
       ['What do I have?', 'avtomatika-bot usage'],
       ['Who has the most?', 'avtomatika-bot usage --all'],
     ],
   });
 
-  all = Option.Boolean('--all', false, { description: 'The users with the most sources; needs an admin token.' });
+  all = Option.Boolean('--all', false, {
+    description: 'List the users with the largest sources; needs an admin token.',
+  });
 
   async execute(): Promise<ExitCode> {
     const options = { signal: this.context.signal, timeoutMs: callTimeoutMs };

@@ -25,7 +25,7 @@ const places = {
   data: { where: 'in /data', cure: 'delete what it does not need, or give it more, for example with --disk' },
   layer: {
     where: 'outside /data (in its own file system, /tmp included)',
-    cure: 'keep files in /data, which is kept; what it wrote elsewhere is deleted with the next start',
+    cure: 'keep files in /data, which is kept; what it wrote elsewhere is deleted at the next start',
   },
 } as const;
 
@@ -44,7 +44,7 @@ export function judgeDisk({ measure, limits, isFromBefore }: DiskJudged): DiskVe
   if (isFromBefore || (place === 'data' && isOld)) {
     return {
       kind: 'warned',
-      text: `it ${said}: it is not stopped, because it has had them since before there was a limit; ${cure}${more}`,
+      text: `it ${said}: it is not stopped, because it was made before there was a limit; ${cure}${more}`,
     };
   }
   return { kind: 'exceeded', reason: `stopped because it ${said}: ${cure}${more}`, inLayer: place === 'layer' };

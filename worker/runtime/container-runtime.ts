@@ -220,7 +220,7 @@ export interface ContainerRuntime {
   /** Facts of the engine; EngineUnavailableError when it does not answer within 5 s. */
   info(signal: AbortSignal): Promise<EngineInfo>;
 
-  /** What keeps strangers' bots from harm, as it was last seen. */
+  /** What keeps strangers' bots from doing harm, as it was last seen. */
   safety(signal: AbortSignal): Promise<readonly SafetyCheck[]>;
 
   /** Makes the image; on failure or abort nothing is left behind. ProblemError BUILD_FAILED, IMAGE_NOT_FOUND (base). */

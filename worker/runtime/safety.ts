@@ -1,4 +1,4 @@
-/** What keeps strangers' bots from harm, as far as it can be checked: each check has a name, and says what is wrong. */
+/** What keeps strangers' bots from doing harm, as far as it can be checked: each check has a name, and says what is wrong. */
 import type { Check } from '#common/checks/check.ts';
 
 /**
