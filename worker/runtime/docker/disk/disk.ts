@@ -144,6 +144,7 @@ interface Measuring {
   measure: EngineDisk['measure'];
   /** When measuring worked last. */
   readonly workedAtMs: number | undefined;
+  /** Why it did not work last time, in words that follow "because "; empty when it did. */
   readonly why: string;
   /** Of what was measured last: bots whose volumes have no size of their own. */
   readonly unsized: Set<string>;
@@ -186,6 +187,7 @@ function createMeasuring(
       try {
         const measures = await measureContainers({ engine, run }, tools, ids, signal);
         workedAtMs = clock.monotonicMs();
+        why = '';
         for (const { containerId, isSized } of measures) {
           if (isSized) unsized.delete(containerId);
           else unsized.add(containerId);
@@ -196,7 +198,10 @@ function createMeasuring(
           failed(error.message);
           return [];
         }
-        if (!(error instanceof EngineRefusal)) throw error;
+        if (!(error instanceof EngineRefusal)) {
+          if (!signal.aborted) failed(error instanceof Error ? error.message : String(error));
+          throw error;
+        }
         failed(`the engine refused the container that measures: ${error.text.slice(0, 200)}`);
         return [];
       }
@@ -210,11 +215,10 @@ function checkOf({ mode }: DiskSettings, sized: SizedVolumes, measuring: Measuri
   if (mode === 'off') return bad('DISK_LIMITS=off lets bots fill the disk.', 'Set DISK_LIMITS=sized.');
   const { workedAtMs, why, unsized } = measuring;
   if (workedAtMs === undefined) return bad(`What bots write is not measured, because ${why}.`, manual);
-  if (clock.monotonicMs() - workedAtMs > recentMs) {
-    return bad(
-      `What bots write has not been measured for ${Math.round((clock.monotonicMs() - workedAtMs) / 1000)} s.`,
-      manual,
-    );
+  const ageMs = clock.monotonicMs() - workedAtMs;
+  if (ageMs > recentMs) {
+    const reason = why === '' ? '' : `, because ${why}`;
+    return bad(`What bots write has not been measured for ${Math.round(ageMs / 1000)} s${reason}.`, manual);
   }
   if (mode === 'watch') {
     return bad('/data of a bot is measured, but has no size of its own.', 'Set DISK_LIMITS=sized.');
