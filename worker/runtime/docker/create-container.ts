@@ -150,7 +150,9 @@ function digestOf(
   confinement: Confinement,
 ): string {
   const network = networks.name(plan.key.userId, 'bots');
-  const { Env: env, ...settings } = containerOptions(plan, {}, network, image, undefined, confinement);
+  // How often the health is checked makes no new container of one of before, whose files beside its volumes would be gone.
+  const asBefore = image && { ...image, healthIntervalsNs: [] };
+  const { Env: env, ...settings } = containerOptions(plan, {}, network, asBefore, undefined, confinement);
   return settingsDigest(owner.signingKey, [settings, env.filter((entry) => entry !== dataDirEntry).toSorted()]);
 }
 
