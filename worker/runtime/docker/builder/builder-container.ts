@@ -5,6 +5,7 @@ import { buffer } from 'node:stream/consumers';
 import { type Clock, sleep } from '#common/clock.ts';
 import { shortHash } from '#common/ids.ts';
 import type { Logger } from '#common/log.ts';
+import { orAbort } from '#common/waiting/abort.ts';
 import type { SigningKey } from '../../labels.ts';
 import { list, record, text, texts } from '../answers.ts';
 import type { EngineSocket } from '../docker-host.ts';
@@ -74,6 +75,12 @@ const builderName = (workerId: string, userId: string): string =>
 const signatureOf = (key: SigningKey, workerId: string, userId: string): string =>
   createHmac('sha256', key.reveal()).update(`builder\0${workerId}\0${userId}`).digest('hex');
 
+const labelsOf = ({ workerId, signingKey }: BuilderContainerDeps, userId: string) => ({
+  [builderLabels.workerId]: workerId,
+  [builderLabels.userId]: userId,
+  [builderLabels.signature]: signatureOf(signingKey, workerId, userId),
+});
+
 /** Whether a worker with that key made what has these labels. */
 export function isOwnBuilder(
   labels: Readonly<Record<string, string>>,
@@ -119,8 +126,12 @@ export async function startBuilder(
     async run(command, limit) {
       const inside = { engine, address: deps.address, containerId, command: ['/bin/sh', '-c', command] };
       const stream = await openExec(inside, limit);
-      stream.end();
-      return (await buffer(stream)).toString().trim();
+      try {
+        stream.end();
+        return (await orAbort(limit, buffer(stream))).toString().trim();
+      } finally {
+        stream.destroy();
+      }
     },
   };
 }
@@ -130,18 +141,14 @@ async function containerBody(
   { userId, network, name }: { readonly userId: string; readonly network: string; readonly name: string },
   signal: AbortSignal,
 ) {
-  const { engine, image, limits, proxy, workerId, signingKey } = deps;
+  const { engine, image, limits, proxy } = deps;
   const info = record(await engine.call({ method: 'GET', path: '/info' }, signal));
   const registries = record(info['RegistryConfig']);
   const cores = Number(info['NCPU']);
-  const labels = {
-    [builderLabels.workerId]: workerId,
-    [builderLabels.userId]: userId,
-    [builderLabels.signature]: signatureOf(signingKey, workerId, userId),
-  };
+  const labels = labelsOf(deps, userId);
   const settings: StartSettings = {
     DAEMON_JSON: daemonJson({
-      dns: await resolversOf(deps, signal),
+      dns: await resolversOf(deps, labels, signal),
       insecureRegistries: insecureOf(registries),
       registryMirrors: list(registries['Mirrors']).map(text),
       cacheBytes: limits.diskBytes * mostCacheShare,
@@ -192,13 +199,18 @@ const insecureOf = (registries: ReturnType<typeof record>): readonly string[] =>
 ];
 
 /** The name servers that the engine hands to containers, which is whom the firewall lets builds ask. */
-async function resolversOf({ engine, image, workerId }: BuilderContainerDeps, signal: AbortSignal) {
+async function resolversOf(
+  { engine, image }: BuilderContainerDeps,
+  labels: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+) {
   const body = {
     Image: image,
     Entrypoint: ['/bin/true'],
     Cmd: [],
     User: '0:0',
-    Labels: { [builderLabels.workerId]: workerId },
+    // Removed as a builder, if this worker is killed meanwhile.
+    Labels: labels,
     Healthcheck: { Test: ['NONE'] },
     HostConfig: { NetworkMode: 'none', CapDrop: ['ALL'], ReadonlyRootfs: true, PidsLimit: 16 },
   };

@@ -74,6 +74,8 @@ interface Entry {
 export function createSeparateBuilders(deps: SeparateBuilderDeps): SeparateBuilders {
   const { networks, firewall, clock, logger } = deps;
   const entries = new Map<string, Entry>();
+  /** Removals of containers, whose names the next ones of these users need. */
+  const leaving = new Map<string, Promise<void>>();
   let leftovers: Promise<void> | undefined;
 
   /** Of a run of this worker before: its builds have ended with it. */
@@ -92,6 +94,7 @@ export function createSeparateBuilders(deps: SeparateBuilderDeps): SeparateBuild
 
   const start = async (userId: string, signal: AbortSignal): Promise<RunningBuilder> => {
     await tidied(signal);
+    await leaving.get(userId);
     await pulled(deps, signal);
     await firewall.ready(signal);
     const network = await networks.ensure(userId, 'builds', signal);
@@ -128,7 +131,15 @@ export function createSeparateBuilders(deps: SeparateBuilderDeps): SeparateBuild
   const drop = async (entry: Entry, signal: AbortSignal): Promise<void> => {
     if (entries.get(entry.userId) === entry) entries.delete(entry.userId);
     const running = await entry.starting.catch(() => undefined); // there is none to be removed
-    await running?.remove(signal);
+    if (running === undefined) return;
+    const removal = running.remove(signal);
+    const gone = removal
+      .catch(() => {}) // its caller hears of it, and whoever waits for the name tries himself
+      .then(() => {
+        if (leaving.get(entry.userId) === gone) leaving.delete(entry.userId);
+      });
+    leaving.set(entry.userId, gone);
+    await removal;
   };
 
   /** Counts the caller among its builds. One that somebody has removed, or that has ended, is replaced. */
@@ -164,7 +175,8 @@ export function createSeparateBuilders(deps: SeparateBuilderDeps): SeparateBuild
       .filter(({ idleSinceMs }, index) => index >= idleMax || clock.monotonicMs() - idleSinceMs >= idleMs);
 
   const removeSurplus = async (signal: AbortSignal): Promise<void> => {
-    for (const entry of surplus()) await drop(entry, signal);
+    // While one was being removed, a build may have begun in another.
+    for (const entry of surplus()) if (entry.builds === 0) await drop(entry, signal);
   };
 
   let cancelTidying = () => {};
