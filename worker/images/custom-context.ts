@@ -240,7 +240,7 @@ function textOf(bytes: Uint8Array): string {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
     if (!text.includes('\0')) return text;
   } catch {
-    // Lacking below.
+    // Refused below.
   }
   return refuse('BUILD_FAILED', 'The Dockerfile is not text in UTF-8.', {
     hint: 'Save it as UTF-8; a PowerShell redirection (>) writes UTF-16.',
