@@ -49,7 +49,10 @@ const making = [
 /** `env` is where the programs and their libraries are found: PATH, and what the loader reads. Found once. */
 export function createFindToolsImage(env: NodeJS.ProcessEnv = process.env): FindToolsImage {
   let programs: Promise<ReadonlyMap<string, string>> | undefined;
+  let made: ToolsImage | undefined;
   return async (engine, signal) => {
+    // Nothing of the machine is read again while the engine has what was made of it.
+    if (made !== undefined && (await hasImage(engine, made.image, signal))) return made;
     programs ??= findAll([...measuring, ...making], env['PATH']);
     const found = await programs;
     const lacks = measuring.filter((name) => !found.has(name));
@@ -57,7 +60,9 @@ export function createFindToolsImage(env: NodeJS.ProcessEnv = process.env): Find
     const missing = making.filter((name) => !found.has(name));
     const own = await ownImage(engine, signal);
     if (own !== undefined) return { image: own, shell: found.get('sh') ?? '', env: [], missing };
-    return machineImage(engine, [...found.values()], { env, missing }, signal);
+    const image = await machineImage(engine, [...found.values()], { env, missing }, signal);
+    if (!('why' in image)) made = image;
+    return image;
   };
 }
 
