@@ -178,7 +178,7 @@ export interface DiskMeasure extends DiskLimits {
   readonly isSized: boolean;
   /** Its volumes were made before there were limits. */
   readonly isOld: boolean;
-  /** There are too many files to be counted. */
+  /** Its files could not be counted in time: there are too many, or the disk is busy. */
   readonly isUncountable: boolean;
 }
 
