@@ -7,7 +7,11 @@ export interface UserLimits {
   readonly sourceBytes: number;
   /** Of jobs: open ones are refused beyond it, and ended ones are forgotten, the user's oldest first. */
   readonly jobBytes: number;
+  /** What stops and deletes may take on top of that, so that no flood of other jobs keeps the user from ending a bot. */
+  readonly endingJobBytes: number;
 }
+
+const endingShare = 1 / 16;
 
 export interface LimitSettings {
   readonly maxBotsPerUser: number;
@@ -19,6 +23,7 @@ export const userLimitsOf = (settings: LimitSettings, _userId: string): UserLimi
   bots: settings.maxBotsPerUser,
   sourceBytes: settings.maxSourceBytesPerUser,
   jobBytes: settings.maxJobBytesPerUser,
+  endingJobBytes: Math.floor(settings.maxJobBytesPerUser * endingShare),
 });
 
 /** What a user has of all that is limited or grows in the store. */

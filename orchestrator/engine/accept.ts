@@ -102,8 +102,9 @@ export function acceptJob(context: EngineContext, change: Change, request: NewJo
     settings,
     change.now,
   );
-  const { jobBytes } = userLimitsOf(settings, userId);
-  unwrap(checkJobBytes(change.tx.jobs.openBytesOf(userId), storedBytes(asked), jobBytes));
+  const { jobBytes, endingJobBytes } = userLimitsOf(settings, userId);
+  const jobBytesMax = rowOf(asked.action).endsOthers ? jobBytes + endingJobBytes : jobBytes;
+  unwrap(checkJobBytes(change.tx.jobs.openBytesOf(userId), storedBytes(asked), jobBytesMax));
   const job = change.addJob(asked);
   if (idempotency !== undefined) {
     change.tx.idempotency.put(userId, idempotency.key, idempotency.bodySha256, jobId, change.now);

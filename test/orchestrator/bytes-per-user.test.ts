@@ -7,6 +7,7 @@ import { pack } from 'tar-stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AdminService, TokenScope } from '#gen/botrunner/v1/admin_service_pb.js';
 import { ArtifactService } from '#gen/botrunner/v1/artifact_service_pb.js';
+import { JobService } from '#gen/botrunner/v1/job_service_pb.js';
 import { eventually } from '../kit/eventually.ts';
 import { clientToken, startTestOrchestrator, type TestOrchestrator } from '../kit/orchestrator-for-tests.ts';
 import { bearer, refusalOf } from '../kit/typed-calls.ts';
@@ -137,4 +138,23 @@ describe('usage', () => {
     expect(users[0]).toMatchObject({ userId: 'ann', usage: { sources: 1n } });
     expect(users.map(({ userId }) => userId)).toContain('dev');
   });
+});
+
+it('a user whose open jobs take all they may can still stop a bot and delete it', async () => {
+  await orchestrator[Symbol.asyncDispose]();
+  orchestrator = await startTestOrchestrator({ env: { MAX_JOB_MB_PER_USER: '1' } });
+  const bot = { action: 'start', bot_id: 'b', deployment_mode: 'simple', code: 'x' };
+  expect((await orchestrator.post(bot)).status).toBe(202);
+  const jobs = createClient(
+    JobService,
+    createGrpcTransport({ baseUrl: orchestrator.url, interceptors: [bearer(clientToken)] }),
+  );
+  const flood = (length: number) =>
+    wordOf(jobs.createJob({ blueprint: 'test_workflow', data: { input: 'x'.repeat(length) } }));
+  for (const length of [60_000, 1_000, 1]) {
+    while ((await flood(length)) === 'ok');
+  }
+  expect((await orchestrator.post({ action: 'restart', bot_id: 'b' })).body.error?.code).toBe('QUOTA_EXCEEDED');
+  expect((await orchestrator.post({ action: 'stop', bot_id: 'b' })).status).toBe(202);
+  expect((await orchestrator.post({ action: 'delete', bot_id: 'b' })).status).toBe(202);
 });
