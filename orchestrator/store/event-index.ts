@@ -213,20 +213,22 @@ export class EventIndex {
     return found;
   }
 
-  /** These events of a user are gone. */
-  remove(userId: string, seqs: readonly number[]): void {
-    const gone = new Set(seqs);
-    const user = this.#users.get(userId);
-    user?.forget(seqs.at(-1) ?? 0, { has: (seq) => !gone.has(seq) });
-    if (user?.isEmpty) this.#users.delete(userId);
-    for (const [bot, { seq }] of this.#latest) if (gone.has(seq)) this.#latest.delete(bot);
-    for (const [worker, seq] of this.#workers) if (gone.has(seq)) this.#workers.delete(worker);
+  /** These events are gone. */
+  remove(gone: readonly UserEventSeqs[]): void {
+    const all = new Set(gone.flatMap(({ seqs }) => seqs));
+    for (const { userId, seqs } of gone) {
+      const user = this.#users.get(userId);
+      user?.forget(seqs.at(-1) ?? 0, { has: (seq) => !all.has(seq) });
+      if (user?.isEmpty) this.#users.delete(userId);
+    }
+    for (const [bot, { seq }] of this.#latest) if (all.has(seq)) this.#latest.delete(bot);
+    for (const [worker, seq] of this.#workers) if (all.has(seq)) this.#workers.delete(worker);
   }
 
-  /** How many there are. */
-  get count(): number {
+  /** How many there are after the floors of their users. */
+  countAfter(floorOf: (userId: string) => number): number {
     let count = 0;
-    for (const user of this.#users.values()) count += user.count;
+    for (const [userId, user] of this.#users) count += user.countAfter(floorOf(userId));
     return count;
   }
 

@@ -121,7 +121,7 @@ export interface Upkeep {
    * own oldest. The newest event of each bot that is not deleted stays. Returns how far it got; 0 when there is nothing left to do.
    */
   pruneEvents(bounds: { readonly before: number; readonly keep: number; readonly limit: number }): Promise<number>;
-  /** How many events there are. */
+  /** How many events there are that pruneEvents counts: without those that stayed when it came by. */
   eventCount(): Promise<number>;
   /** Removes final jobs made before the time, with their states and tasks, at most `limit`. Returns how many. */
   pruneJobs(before: number, limit: number): Promise<number>;

@@ -68,6 +68,7 @@ export interface EventReader {
   latestOfWorkers(): readonly EventRecord[];
   /** Events of the user up to this seq may be missing; without a user, those of everybody. */
   floor(userId?: string): number;
+  /** Of those that `prune` may remove for their number. */
   count(): number;
   prune(bounds: { readonly before: number; readonly keep: number; readonly limit: number }): number;
   heldBy(userId: string): { readonly events: number; readonly bytes: number };
@@ -169,7 +170,7 @@ export function createOutboxReader(db: Statements): EventReader {
     heldBy: (userId) => index.heldBy(userId),
     lastSeq: readLastSeq,
     floor: floorOf,
-    count: () => index.count,
+    count: () => index.countAfter(floorOf),
     prune: ({ before, keep, limit }) => {
       removed = [];
       const rows = oldest.all(readFloor(), limit);
@@ -182,7 +183,8 @@ export function createOutboxReader(db: Statements): EventReader {
         removed = beyond.map(({ userId, seqs }) => {
           const upTo = seqs.at(-1) ?? 0;
           setFloor.run(userId, upTo);
-          return { userId, upTo, seqs: removeThose.all(JSON.stringify(seqs)).map((row) => numberOf(row, 'seq')) };
+          const gone = removeThose.all(JSON.stringify(seqs)).map((row) => numberOf(row, 'seq'));
+          return { userId, upTo, seqs: gone.sort((a, b) => a - b) };
         });
         // Also those that stay.
         return beyond.reduce((sum, { seqs }) => sum + seqs.length, 0);
@@ -193,13 +195,8 @@ export function createOutboxReader(db: Statements): EventReader {
       return count;
     },
     pruned: () => {
-      for (const { userId, seqs, upTo } of removed) {
-        floors.set(userId, upTo);
-        index.remove(
-          userId,
-          [...seqs].sort((a, b) => a - b),
-        );
-      }
+      for (const { userId, upTo } of removed) floors.set(userId, upTo);
+      index.remove(removed);
       if (removed.length > 0) return removed.reduce((most, each) => Math.max(most, each.upTo), 0);
       const upTo = readFloor();
       index.forget(upTo, new Set(left.all(upTo).map((row) => numberOf(row, 'seq'))));

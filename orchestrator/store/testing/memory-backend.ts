@@ -176,8 +176,9 @@ function upkeepOf(database: MemoryDatabase): Upkeep {
       .slice(0, limit);
   const botKey = ({ userId, botId }: { readonly userId: string; readonly botId: string }) => `${userId}\0${botId}`;
   const ownedKey = ({ userId, sha256 }: OwnedSource) => `${userId}\0${sha256}`;
+  const isCounted = ({ seq, userId }: EventRecord) => seq > Math.max(database.floor, database.floors.get(userId) ?? 0);
   return {
-    eventCount: async () => database.events.length,
+    eventCount: async () => database.events.filter(isCounted).length,
     async pruneEvents({ before, keep, limit }) {
       const isLast = ({ userId, botId, botSeq, body }: EventRecord) =>
         body.kind === 'bot' && database.kind('bots').get(`${userId}/${botId}`)?.eventSeq === botSeq;
@@ -191,7 +192,7 @@ function upkeepOf(database: MemoryDatabase): Upkeep {
       }
       const ofUsers = new Map<string, EventRecord[]>();
       for (const event of database.events) {
-        if (event.seq <= Math.max(database.floor, database.floors.get(event.userId) ?? 0)) continue;
+        if (!isCounted(event)) continue;
         ofUsers.set(event.userId, [...(ofUsers.get(event.userId) ?? []), event]);
       }
       const level = fairLevel(

@@ -221,6 +221,8 @@ export function describeStore(name: string, open: () => Promise<StoreHarness>): 
       expect(await store.events.floor('ann')).toBe(4);
       expect((await store.events.after(0, 100)).map(({ seq }) => seq)).toEqual([1, 5, 6]);
       expect((await store.events.latestOfBots(0, 9)).map(({ seq }) => seq)).toEqual([1]);
+      // What stayed is passed: fewer than so many can be asked for.
+      expect(await store.upkeep.eventCount()).toBe(2);
     });
   });
 
