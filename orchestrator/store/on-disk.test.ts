@@ -6,8 +6,10 @@ import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { eventually } from '../../test/kit/eventually.ts';
 import { createManualClock } from '../../test/kit/manual-clock.ts';
+import { Reserve } from './reserve.ts';
 import { openSqliteStore } from './sqlite.ts';
 import type { Store } from './store.ts';
+import { openFillableStore } from './testing/fillable-store.ts';
 import { HeldDisk } from './testing/held-disk.ts';
 import { aBot, anEvent } from './testing/rows.ts';
 
@@ -204,4 +206,22 @@ it('works on after a sync that was slow', async () => {
   await slow.done;
   expect([store.trouble(), await events()]).toEqual([undefined, ['slow']]);
   expect(clock.pendingTimers()).toBe(0);
+});
+
+it('has stored what is on disk, though the unused pages for a full disk cannot be made after it', async () => {
+  class Failing extends Reserve {
+    override get missingBytes(): number {
+      throw new Error('the disk does not answer');
+    }
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'on-disk-failing-'));
+  const { store: failing } = openFillableStore(folder, Failing);
+  await failing.change([], (tx) => {
+    tx.artifacts.addChunk('u1', 0, new Uint8Array(9));
+    tx.bots.put(aBot('echo'));
+  });
+  expect(await failing.look([], (tx) => tx.bots.ofUser('ann').length)).toBe(1);
+  expect(await failing.chunks.chunk('u1', 0)).toBeDefined();
+  await failing.close();
+  rmSync(folder, { recursive: true });
 });

@@ -175,7 +175,8 @@ export function createSqliteBackend({ db, log, health, reserve, space, close }: 
       // It may have room again.
       if (isLarge && space.isLow) await space.refresh();
       transact(() => write(batch), isLarge);
-      if (isLarge && space.isTight) fillReserve();
+      // It is committed: what fails from here on must not make it seem otherwise.
+      if (isLarge && space.isTight) health.trying(fillReserve);
       const synced = sync(batch);
       const over = () => {
         syncing = undefined;

@@ -108,12 +108,15 @@ function openSqliteBackend(
   letShrink(db, path, logger);
   migrate(db);
   const reserve = new Reserve(db, path, sizes);
-  const space = new StoreSpace({ look: lookAtDisk, logger, changed: (isLow) => reserve.setLow(isLow) });
+  const health = new StoreHealth(logger);
+  // Moving the log may find no space where files are copied on write: no reason not to open.
+  const changed = (isLow: boolean) => health.trying(() => reserve.setLow(isLow));
+  const space = new StoreSpace({ look: lookAtDisk, logger, changed });
   if (isLowOn(disk)) space.ranOut();
   const close = () => {
     closeAndKeepLogSpace(path, sizes.logBytes, () => db.close());
     reserve.close();
     log.close();
   };
-  return createSqliteBackend({ db, log, health: new StoreHealth(logger), reserve, space, close });
+  return createSqliteBackend({ db, log, health, reserve, space, close });
 }

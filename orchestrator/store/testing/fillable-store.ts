@@ -13,13 +13,16 @@ import type { Store } from '../store.ts';
 const plenty = 2 ** 40;
 const pagesMax = 4_294_967_294;
 
-export function openFillableStore(dir: string): { readonly store: Store; readonly fillDisk: (full: boolean) => void } {
+export function openFillableStore(
+  dir: string,
+  ReserveOf: typeof Reserve = Reserve,
+): { readonly store: Store; readonly fillDisk: (full: boolean) => void } {
   const path = join(dir, 'store.sqlite');
   const db = new DatabaseSync(path);
   db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
   migrate(db);
   const log = new LogSync(path);
-  const reserve = new Reserve(db, path, { logBytes: 0, freeBytes: 0, checkpointPages: 1_000 });
+  const reserve = new ReserveOf(db, path, { logBytes: 0, freeBytes: 0, checkpointPages: 1_000 });
   let isFull = false;
   const look = async () => ({ freeBytes: isFull ? 0 : plenty, totalBytes: plenty });
   // It is this test that says how much the database may grow.
