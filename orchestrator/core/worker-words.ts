@@ -2,6 +2,8 @@
  * What a worker says is kept, published and shown, so it is cut to what an honest one would say: the host of a worker may not be honest, and
  * one message may have 16 MiB. Pure.
  */
+import type { Timestamp } from '@bufbuild/protobuf/wkt';
+import { timestampMs } from '@bufbuild/protobuf/wkt';
 import type { Json, JsonObject } from '#common/json.ts';
 import { type Problem, problem } from '#common/problem.ts';
 import { problemFromProto } from '#common/problem-proto.ts';
@@ -21,6 +23,15 @@ const linesMax = 100;
 
 export const shortName = (text: string): string => text.slice(0, nameLengthMax);
 export const shortReason = (text: string): string => text.slice(0, reasonLengthMax);
+
+/** A number of bytes or of milliseconds, as far as every place that it goes to can hold it. */
+export const soundNumber = (value: bigint): number => Math.min(Math.max(0, Number(value)), Number.MAX_SAFE_INTEGER);
+
+/** The last year that RFC 3339 can write. */
+const timeMax = Date.UTC(10_000, 0) - 1;
+
+/** Ms since 1970. */
+export const soundTime = (time: Timestamp): number => Math.min(Math.max(0, timestampMs(time)), timeMax);
 
 /** The last lines of a bot, as texts. */
 export const shortLines = (lines: readonly { readonly text: string }[]): readonly string[] =>

@@ -1,17 +1,16 @@
 /** What is seen of bots and workers, applied in the caller's transaction. A worker may only speak of bots placed on it. */
 import type { Timestamp } from '@bufbuild/protobuf/wkt';
-import { timestampMs } from '@bufbuild/protobuf/wkt';
 import type { DiskUse } from '#gen/botrunner/v1/bot_pb.js';
 import type { BotObservation } from '#gen/botrunner/v1/worker_service_pb.js';
 import { observed } from '../core/bot/settled.ts';
 import type { BotRecord, Observed, WorkerStatus } from '../core/records.ts';
-import { shortName, shortReason } from '../core/worker-words.ts';
+import { shortName, shortReason, soundNumber, soundTime } from '../core/worker-words.ts';
 import { stateFromProto } from '../views/proto.ts';
 import type { Change } from './change.ts';
 import { confirm, isBackAsBefore } from './confirming.ts';
 import type { EngineContext } from './context.ts';
 
-const ms = (time: Timestamp | undefined): number | undefined => (time === undefined ? undefined : timestampMs(time));
+const ms = (time: Timestamp | undefined): number | undefined => (time === undefined ? undefined : soundTime(time));
 
 const pinnedLengthMax = 300;
 
@@ -38,10 +37,10 @@ function toObserved(report: BotObservation): Observed {
 }
 
 const toDisk = (disk: DiskUse) => ({
-  dataBytes: Number(disk.dataBytes),
-  dataLimitBytes: Number(disk.dataLimitBytes),
-  layerBytes: Number(disk.layerBytes),
-  layerLimitBytes: Number(disk.layerLimitBytes),
+  dataBytes: soundNumber(disk.dataBytes),
+  dataLimitBytes: soundNumber(disk.dataLimitBytes),
+  layerBytes: soundNumber(disk.layerBytes),
+  layerLimitBytes: soundNumber(disk.layerLimitBytes),
 });
 
 /**

@@ -8,7 +8,7 @@ import { checkLabels, workerLabelsMax } from '#common/labels.ts';
 import { refuse } from '#common/problem.ts';
 import { protocolMax, protocolMin } from '#common/version.ts';
 import type { Hello, SessionRequest, SessionResponse } from '#gen/botrunner/v1/worker_service_pb.js';
-import { shortName, shortReason } from '../core/worker-words.ts';
+import { shortName, shortReason, soundNumber } from '../core/worker-words.ts';
 import { workerSafety } from '../safety/worker-safety.ts';
 import { wantBotsOfWorker, wantWorker } from '../store/want.ts';
 import { tellAll, toldNothing, wholeSet } from './desired.ts';
@@ -72,7 +72,7 @@ async function openSession(
     labels: { ...hello.labels },
     patienceMs: 0,
     runtime: shortName(hello.runtime),
-    memoryBytes: Number(hello.capacity?.memoryBytes ?? 0),
+    memoryBytes: soundNumber(hello.capacity?.memoryBytes ?? 0n),
     cpuMillis: hello.capacity?.cpuMillis ?? 0,
     queue: new SendQueue(),
     safety: hello.safety && workerSafety(hello.safety, clock.monotonicMs()),
@@ -136,7 +136,7 @@ async function remember(deps: SessionDeps, hello: Hello, facts: SessionFacts): P
     runtime: facts.runtime,
     engineVersion: shortName(hello.engineVersion),
     version: shortName(hello.version),
-    memoryBytes: Number(hello.capacity?.memoryBytes ?? 0),
+    memoryBytes: soundNumber(hello.capacity?.memoryBytes ?? 0n),
     cpuMillis: hello.capacity?.cpuMillis ?? 0,
     labels: facts.labels,
     capabilities: facts.capabilities,

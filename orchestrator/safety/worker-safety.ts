@@ -1,6 +1,7 @@
 /** What workers say of their own safety, and what follows from it. A worker is believed about its own host. Pure. */
 import { type Check, failedOf } from '#common/checks/check.ts';
 import type { SafetyReport } from '#gen/botrunner/v1/safety_pb.js';
+import { soundNumber } from '../core/worker-words.ts';
 
 export interface WorkerSafety {
   /** Whether it runs with STRANGERS=1. */
@@ -13,6 +14,8 @@ export interface WorkerSafety {
 
 const checksMax = 32;
 const textMax = 1000;
+// Older ones are of no use to anybody.
+const ageMax = 365 * 24 * 60 * 60 * 1000;
 
 /** Takes from the report what is used, and no more of it than anybody reads. */
 export const workerSafety = ({ strangers, checks, ageMs }: SafetyReport, nowMs: number): WorkerSafety => ({
@@ -23,7 +26,7 @@ export const workerSafety = ({ strangers, checks, ageMs }: SafetyReport, nowMs: 
     message: message.slice(0, textMax),
     ...(hint !== '' && { hint: hint.slice(0, textMax) }),
   })),
-  atMs: nowMs - Math.max(0, Number(ageMs)),
+  atMs: nowMs - Math.min(soundNumber(ageMs), ageMax),
 });
 
 /** A worker makes them every minute; one that has stopped doing so proves nothing. */

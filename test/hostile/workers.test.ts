@@ -5,10 +5,11 @@ import { connect as connectNats } from 'nats';
 import { describe, expect, it } from 'vitest';
 import { AdminService } from '#gen/botrunner/v1/admin_service_pb.js';
 import { BotState } from '#gen/botrunner/v1/bot_pb.js';
+import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
 import type { Ensure } from '#gen/botrunner/v1/worker_service_pb.js';
 import { eventually } from '../kit/eventually.ts';
 import { createNatsServer } from '../kit/nats/nats-server.ts';
-import { startTestOrchestrator } from '../kit/orchestrator-for-tests.ts';
+import { clientToken, startTestOrchestrator } from '../kit/orchestrator-for-tests.ts';
 import { observed, type ScriptedWorker } from '../kit/scripted-worker.ts';
 import { bearer } from '../kit/typed-calls.ts';
 import { openJobBench, start } from '../orchestrator/job-bench.ts';
@@ -165,6 +166,37 @@ describe('hostile 103: a worker that sends too much', () => {
     });
     const failed = await untilFinal(failing);
     expect([failed.status, JSON.stringify(failed).length < 100_000]).toEqual(['failed', true]);
+  });
+
+  it('of numbers and times: what there is can still be listed', async () => {
+    const most = 2n ** 63n - 1n;
+    const worker = await connect({
+      capacity: { memoryBytes: most, cpuMillis: 2_000 },
+      safety: { strangers: true, checks: [{ name: 'tokens', ok: true }], ageMs: most },
+    });
+    // No new bot is started on it before it says that its checks are new.
+    worker.send({
+      case: 'heartbeat',
+      value: { ready: true, safety: { strangers: true, checks: [{ name: 'tokens', ok: true }], ageMs: 0n } },
+    });
+    const id = await accepted(start('echo'));
+    const ensure = await worker.take('ensure');
+    const time = { seconds: 10n ** 17n, nanos: 0 };
+    const disk = { dataBytes: most, dataLimitBytes: most, layerBytes: most, layerLimitBytes: -most };
+    const said = { disk, startedAt: time, finishedAt: time, nextTryAt: time };
+    worker.succeed(ensure, observed(ensure, said));
+    expect((await untilFinal(id)).status).toBe('completed');
+    worker.send({
+      case: 'heartbeat',
+      value: { ready: true, safety: { strangers: true, checks: [{ name: 'tokens', ok: false }], ageMs: most } },
+    });
+    const over = (token: string) =>
+      createGrpcTransport({ baseUrl: bench.orchestrator.url, interceptors: [bearer(token)] });
+    const { workers } = await createClient(AdminService, over('test-admin-token')).listWorkers({});
+    expect(workers).toHaveLength(1);
+    const { bots } = await createClient(BotService, over(clientToken)).listBots({});
+    expect(bots.map(({ botId }) => botId)).toEqual(['echo']);
+    expect(await bot('echo')).toMatchObject({ status: 'running' });
   });
 
   it('of a log that nobody reads: its stream ends', async () => {
