@@ -307,9 +307,10 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
       if (keep.length === 0) await networks.left(key.userId, signal);
     },
     removeVolumes: async (key, signal) => {
-      deps.owners.forget(volumeName(key));
+      const own = volumeName(key);
+      deps.owners.forget(own);
       for (const id of taken.workerIds) {
-        await disk.sized.remove(await removeBotVolumes(engine, { key, workerId: id }, signal), signal);
+        await disk.sized.remove(await removeBotVolumes(engine, { key, workerId: id }, signal), own, signal);
       }
     },
     create: (plan, signal, say) => createContainer(deps, plan, signal, say),

@@ -89,6 +89,23 @@ it('copies no volume that is gone by the time of its turn: the engine would make
   expect(jobs).not.toContain('make bot-data');
 });
 
+it('removes a copy that nobody has taken when its bot is gone, and no other one', async () => {
+  const { sized, jobs, ends, volumes } = world({ ...store, 'bot-data': { Labels: labels } });
+  const given = new AbortController();
+  const first = sized.ensure([wanted], given.signal);
+  await expect.poll(() => ends.length).toBe(1);
+  given.abort(new Error('that took too long'));
+  await expect(first).rejects.toThrow('too long');
+  ends[0]?.();
+  await sized.remove([], 'bot-data', patience());
+  expect(jobs).not.toContain('remove bot-data');
+  delete volumes['bot-data'];
+  await sized.remove([], 'bot', patience());
+  expect(jobs).not.toContain('remove bot-data');
+  await sized.remove([], 'bot-data', patience());
+  expect(jobs.at(-1)).toBe('remove bot-data');
+});
+
 it('removes no file whose volume is there, whatever the list of volumes says', async () => {
   const { sized, jobs, listedFiles } = world({ ...store, 'bot-data': { Labels: labels } }, []);
   listedFiles.push('bot-data=4096', 'bot-gone=4096');

@@ -38,8 +38,11 @@ export interface SizedVolumes {
   attached(signal: AbortSignal): Promise<void>;
   /** The engine was away, or a device is missing. */
   forget(): void;
-  /** After the volumes are gone. */
-  remove(names: readonly string[], signal: AbortSignal): Promise<void>;
+  /**
+   * After the volumes of a bot are gone. `own` is the name that those of the bot begin with: copies that have not taken the place of
+   * their volumes go as well.
+   */
+  remove(names: readonly string[], own: string, signal: AbortSignal): Promise<void>;
   /** Why it does not work, in words that follow "because "; undefined while nothing is known against it. */
   obstacle(): string | undefined;
   /** Whether it has worked since `forget`. */
@@ -193,9 +196,15 @@ export function createSizedVolumes(deps: SizedDeps): SizedVolumes {
     forget() {
       seen = false;
     },
-    async remove(names, signal) {
-      if (names.length === 0 || (await findVolume(engine, storeVolume, signal)) === undefined) return;
-      for (const name of names) {
+    async remove(names, own, signal) {
+      const gone = new Set(names);
+      for (const name of new Set([...sizes.keys(), ...copies.keys()])) {
+        const isOwn = name === own || name.startsWith(`${own}_`);
+        // Another worker may have a volume of the same bot.
+        if (isOwn && (await findVolume(engine, name, signal)) === undefined) gone.add(name);
+      }
+      if (gone.size === 0 || (await findVolume(engine, storeVolume, signal)) === undefined) return;
+      for (const name of gone) {
         sizes.delete(name);
         copies.delete(name);
         await ask(['remove', name], signal);
