@@ -55,6 +55,7 @@ export class LogSync {
   readonly #file: number;
   readonly #disk: Disk;
   readonly #clock: Clock;
+  readonly #ownBytes: number;
   #failure: { readonly reason: unknown } | undefined;
   #hanging: Promise<void> | undefined;
 
@@ -65,8 +66,9 @@ export class LogSync {
     this.#file = openSync(`${path}-wal`, 'r+');
     this.#disk = { ...systemDisk, ...disk };
     this.#clock = clock;
+    this.#ownBytes = ownBytes;
     try {
-      this.#writeAgain(ownBytes);
+      this.#writeAgain();
       syncFolder(dirname(path));
     } catch (error) {
       closeSync(this.#file);
@@ -92,6 +94,11 @@ export class LogSync {
     }
     // It may have been another one that failed while this one was under way.
     if (this.#failure !== undefined) throw this.#failure.reason;
+  }
+
+  /** After SQLite has cut it: makes it as long as at the opening. Zeros instead of a header, or behind the last commit, are no commits. */
+  takeSpace(): void {
+    lengthen(this.#file, this.#ownBytes);
   }
 
   close(): void {
@@ -124,7 +131,7 @@ export class LogSync {
     });
   }
 
-  #writeAgain(ownBytes: number): void {
+  #writeAgain(): void {
     const piece = new Uint8Array(rewrittenBytes);
     for (let at = 0; ; ) {
       const length = readSync(this.#file, piece, 0, piece.length, at);
@@ -132,8 +139,7 @@ export class LogSync {
       this.#disk.write(this.#file, piece.subarray(0, length), at);
       at += length;
     }
-    // Zeros behind the last commit, or instead of a header, are no commits.
-    lengthen(this.#file, ownBytes);
+    this.takeSpace();
     this.#disk.syncNow(this.#file);
   }
 }

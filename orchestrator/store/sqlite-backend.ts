@@ -29,7 +29,7 @@ import { createWorkspace, type LoadedRow } from './workspace/workspace.ts';
 
 export interface SqliteParts {
   readonly db: DatabaseSync;
-  readonly log: Pick<LogSync, 'sync' | 'hanging'>;
+  readonly log: Pick<LogSync, 'sync' | 'hanging' | 'takeSpace'>;
   readonly health: StoreHealth;
   readonly reserve: Reserve;
   readonly space: StoreSpace;
@@ -202,6 +202,7 @@ export function createSqliteBackend({ db, log, health, reserve, space, close }: 
     upkeep: createSqliteUpkeep({
       statements,
       db,
+      log,
       health,
       events,
       ring,

@@ -4,6 +4,7 @@ import type { Statements, StoreHealth } from './damage.ts';
 import type { StoreSpace } from './disk-space.ts';
 import type { EventRing } from './event-ring.ts';
 import type { JobIndex } from './job-index.ts';
+import type { LogSync } from './log-sync.ts';
 import type { Reserve } from './reserve.ts';
 import { chunkBinding, specBinding } from './seal.ts';
 import type { Upkeep } from './store.ts';
@@ -17,6 +18,7 @@ import { newestTaskId } from './tables/tasks.ts';
 
 export interface UpkeepParts {
   readonly db: DatabaseSync;
+  readonly log: Pick<LogSync, 'takeSpace'>;
   readonly statements: Statements;
   readonly health: StoreHealth;
   readonly events: EventReader;
@@ -38,6 +40,7 @@ const pragma = (db: DatabaseSync, name: string): number => Number(db.prepare(`PR
 export function createSqliteUpkeep(parts: UpkeepParts): Upkeep {
   const {
     db,
+    log,
     statements,
     health,
     events,
@@ -132,6 +135,7 @@ export function createSqliteUpkeep(parts: UpkeepParts): Upkeep {
     forgetPlainChunks: () =>
       whenOnDisk(() => {
         db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+        log.takeSpace();
       }),
     dropSealedSources: () => whenOnDisk(() => transact(() => chunks.dropSealed())),
     async shrink(pages) {

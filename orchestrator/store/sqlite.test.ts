@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { botRecord, changed } from '../core/bot/record.ts';
 import { migrations } from './schema.ts';
 import { migrate, openSqliteStore, SchemaTooNewError } from './sqlite.ts';
+import { aBot } from './testing/rows.ts';
 
 const bot = botRecord({
   userId: 'ann',
@@ -52,6 +53,22 @@ describe('the SQLite store', () => {
     expect(await second.look([], (tx) => tx.bots.get(bot))).toEqual(bot);
     expect(await second.look([], (tx) => tx.bots.get({ userId: 'ann', botId: 'Echo' }))).toBeUndefined();
     await second.close();
+  });
+
+  it('keeps the space of its log when the log is emptied of what must not stay there', async () => {
+    const store = openSqliteStore(dir);
+    const logBytes = () => statSync(join(dir, 'store.sqlite-wal')).size;
+    const atFirst = logBytes();
+    await store.change([], (tx) => tx.bots.put(bot));
+    await store.upkeep.forgetPlainChunks();
+    expect(logBytes()).toBe(atFirst);
+    expect(readFileSync(join(dir, 'store.sqlite-wal')).every((byte) => byte === 0)).toBe(true);
+    const other = aBot('other');
+    await store.change([], (tx) => tx.bots.put(other));
+    await store.close();
+    const again = openSqliteStore(dir);
+    expect(await again.look([], (tx) => [tx.bots.get(bot), tx.bots.get(other)])).toEqual([bot, other]);
+    await again.close();
   });
 
   it('undoes a write that throws, and only that one of its turn', async () => {
