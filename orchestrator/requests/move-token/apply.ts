@@ -41,7 +41,7 @@ export async function moveToken(deps: MoveDeps, userId: string, request: DeployR
   const { deployment } = request;
   const { source } = deployment;
   const entries = await entriesOf(deps, userId, source);
-  const plan = await planMove(entries);
+  const plan = await planMove(entries, userId);
   if (plan === undefined) return { deployment, changes: [nothingToMove] };
   await checkVariables(deps, { userId, botId: request.botId }, request, plan);
   const env = unwrap(parseEnv([...deployment.env, ...plan.variables.map((name) => [name, plan.token] as const)]));

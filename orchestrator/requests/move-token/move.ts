@@ -42,7 +42,7 @@ export function refuseToMove(message: string, findings: readonly Pick<Finding, '
 }
 
 /** Undefined when there is no token that the bot would use. */
-export async function planMove(entries: Entries): Promise<MovePlan | undefined> {
+export async function planMove(entries: Entries, userId: string): Promise<MovePlan | undefined> {
   const search = createSourceSearch();
   const held = new Map<string, string>();
   let heldBytes = 0;
@@ -66,10 +66,11 @@ export async function planMove(entries: Entries): Promise<MovePlan | undefined> 
   if (others.length > 0) {
     refuseToMove(`There is more than one Telegram token in the source: ${placesText(found)}.`, found);
   }
-  return planFiles(token, found, held);
+  return planFiles(userId, token, found, held);
 }
 
 async function planFiles(
+  userId: string,
   token: string,
   found: readonly Finding[],
   held: ReadonlyMap<string, string>,
@@ -90,7 +91,7 @@ async function planFiles(
     }
     // Others get their turn: a file takes some ten milliseconds.
     await nextTurn();
-    const rewriting = rewrite({ path: name, text, token, variable });
+    const rewriting = await rewrite({ path: name, text, token, variable, userId });
     if (isRewritten(rewriting)) {
       files.set(name, Buffer.from(rewriting.text, 'latin1'));
       changes.push(...rewriting.changes);

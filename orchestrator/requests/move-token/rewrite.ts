@@ -2,11 +2,11 @@
  * One file without the token that is in it: the code reads a variable instead, a line of a .env file goes. Only where it is certain that
  * the rest means what it meant before; everything else is for its author to change. Pure but for the parser.
  */
-import { stripTypeScriptTypes } from 'node:module';
 import { isEnvFile } from '#common/source-search/file-kinds.ts';
 import { lineCounter } from '#common/source-search/lines.ts';
 import { telegramTokensIn } from '#common/source-search/search.ts';
 import { javaScriptSpans, type Lexeme, pythonSpans } from './literals.ts';
+import { areRead } from './syntax.ts';
 
 export interface Rewritten {
   readonly text: string;
@@ -24,7 +24,7 @@ export type Rewriting = Rewritten | NotRewritten;
 
 export const isRewritten = (rewriting: Rewriting): rewriting is Rewritten => 'text' in rewriting;
 
-/** A parser looks at it twice, which holds the event loop. */
+/** What people write is smaller. */
 export const rewrittenMaxBytes = 128 * 1024;
 
 type Language = 'python' | 'javascript' | 'typescript' | 'env';
@@ -49,9 +49,11 @@ interface Work {
   readonly text: string;
   readonly token: string;
   readonly variable: string;
+  /** Whose it is: users take turns. */
+  readonly userId: string;
 }
 
-export function rewrite(work: Work): Rewriting {
+export async function rewrite(work: Work): Promise<Rewriting> {
   const { path, text, token } = work;
   const language = languageOf(path);
   const line = lineCounter(text, 1)(placesIn(text, token)[0]?.start ?? 0);
@@ -95,7 +97,10 @@ function rewriteEnv({ path, text, token, variable }: Work): Rewriting {
   return { text: kept.join('\n'), changes };
 }
 
-function rewriteCode({ path, text, token, variable }: Work, language: Exclude<Language, 'env'>): Rewriting {
+async function rewriteCode(
+  { path, text, token, variable, userId }: Work,
+  language: Exclude<Language, 'env'>,
+): Promise<Rewriting> {
   const isPython = language === 'python';
   const spans = isPython ? pythonSpans(text) : javaScriptSpans(text);
   const reading = isPython
@@ -129,7 +134,9 @@ function rewriteCode({ path, text, token, variable }: Work, language: Exclude<La
     if (imported.line > 0) changes.push(`${path}:${imported.line}: import os was added`);
     made = imported.text;
   }
-  if (!isPython && !(parses(text) && parses(made))) return { line: 1, why: 'the file cannot be read as JavaScript' };
+  if (!isPython && !(await areRead([text, made].map(fromBytes), userId))) {
+    return { line: 1, why: 'the file cannot be read as JavaScript' };
+  }
   return { text: made, changes };
 }
 
@@ -162,15 +169,7 @@ function stringBeside(spans: readonly Lexeme[], at: number, step: 1 | -1): Lexem
   return spans[next];
 }
 
-function parses(text: string): boolean {
-  try {
-    stripTypeScriptTypes(Buffer.from(text, 'latin1').toString('utf8'));
-    return true;
-  } catch {
-    // Node.js says of a syntax error only by throwing.
-    return false;
-  }
-}
+const fromBytes = (text: string): string => Buffer.from(text, 'latin1').toString('utf8');
 
 /** With `import os` where modules begin, unless it is there; `line`: where it was added, else 0. */
 function withOs(text: string): { readonly text: string; readonly line: number } | undefined {
