@@ -53,8 +53,12 @@ describe('the source', () => {
       { simple: [''], inline: true, code: 'print(1)' },
       { kind: 'inline', code: 'print(1)', run },
     ],
-    [{ custom: 'my_bot/' }, { kind: 'path', path: 'my_bot/' }],
-    [{ custom: 'bot.tar.gz' }, { kind: 'path', path: 'bot.tar.gz' }],
+    [{ custom: 'my_bot/' }, { kind: 'path', path: 'my_bot/', dockerfile: 'Dockerfile' }],
+    [
+      { custom: 'my_bot/', dockerfile: './docker/bot.Dockerfile' },
+      { kind: 'path', path: 'my_bot/', dockerfile: 'docker/bot.Dockerfile' },
+    ],
+    [{ custom: 'bot.tar.gz' }, { kind: 'path', path: 'bot.tar.gz', dockerfile: 'Dockerfile' }],
     [{ custom: 'https://x.example/bot.tar.gz' }, { kind: 'archive_url', url: 'https://x.example/bot.tar.gz' }],
     [{ custom: gitUrl }, { kind: 'git', url: gitUrl, branch: undefined, subdir: undefined, byUrl: true }],
     [
