@@ -95,6 +95,17 @@ CMD ["true"]
     });
   });
 
+  test('keeps no image that it made, so that those of many bots do not fill it, and still has their steps in its cache', async () => {
+    const dockerfile = 'FROM busybox:stable\nRUN echo kept > /kept\nCMD ["true"]\n';
+    const fromCache = /RUN echo kept > \/kept\nCACHED/;
+    const first = await build('mallory', dockerfile);
+    expect(first.problem).toBeUndefined();
+    expect(first.lines.join('\n')).not.toMatch(fromCache);
+    const [his = ''] = await buildersOf(engine, workerId, 'mallory');
+    expect(await inBuilder(docker.host, his, ['images', '--all', '--format', '{{.Repository}}'])).toBe('busybox');
+    expect((await build('mallory', dockerfile)).lines.join('\n')).toMatch(fromCache);
+  });
+
   test('hostile 48, 72: has no image of bots, of other users or of the operator, whatever the Dockerfile calls them', async () => {
     const hers = await build('alice', 'FROM busybox:stable\nRUN echo canary-of-alice > /secret\nCMD ["true"]\n');
     expect(hers.problem).toBeUndefined();

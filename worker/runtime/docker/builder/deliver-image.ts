@@ -6,17 +6,13 @@ import { carryImage } from './carry-image.ts';
 
 const cleanUpMs = 30_000;
 
-export interface Delivery {
-  /** Its name in both. */
-  readonly image: string;
-  /** The tag that it keeps in the builder, for the cache; undefined when nothing of it may stay there. */
-  readonly keptAs: string | undefined;
-}
-
-/** The bots' engine has the image under that name, or nothing of it. Throws as EngineClient does. */
+/**
+ * The bots' engine has the image under that name, or nothing of it; the builder has it no longer, but what is in its cache. Throws as
+ * EngineClient does.
+ */
 export async function deliverImage(
   engines: { readonly from: EngineClient; readonly to: EngineClient },
-  { image, keptAs }: Delivery,
+  image: string,
   signal: AbortSignal,
 ): Promise<void> {
   const { from, to } = engines;
@@ -30,7 +26,5 @@ export async function deliverImage(
     await removeImage(to, id, AbortSignal.timeout(cleanUpMs));
     throw error;
   }
-  if (keptAs !== undefined)
-    await from.call({ method: 'POST', path: `${path}/tag`, query: { repo, tag: keptAs } }, signal);
-  await removeImage(from, image, signal, keptAs === undefined);
+  await removeImage(from, image, signal, true);
 }

@@ -37,7 +37,7 @@ export function createHostBuilder(deps: HostBuilderDeps): BuildEngines {
             return networks.ensure(userId, 'builds', signal);
           },
           bringBase: (image, onOutput, signal) => lendImage(deps, builder, image, onOutput, signal),
-          deliver: (image, signal) => deliverImage({ from: builder, to: engine }, { image, keptAs: undefined }, signal),
+          deliver: (image, signal) => deliverImage({ from: builder, to: engine }, image, signal),
         }),
       ),
   };

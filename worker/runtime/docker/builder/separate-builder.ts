@@ -240,8 +240,7 @@ function engineOf(deps: SeparateBuilderDeps, { lending }: Entry, { client }: Run
         release();
       }
     },
-    // The one before it loses that name, and goes with the next build.
-    deliver: (image, signal) => deliverImage({ from: client, to: engine }, { image, keptAs: 'built' }, signal),
+    deliver: (image, signal) => deliverImage({ from: client, to: engine }, image, signal),
   };
 }
 
