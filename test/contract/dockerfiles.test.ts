@@ -96,6 +96,37 @@ FROM nowhere.example/never:1
     }
   });
 
+  test('that adds files leaves none of them when it is aborted, nor when its worker was killed', async ({ skip }) => {
+    if (buildsSeparately) skip('what a builder has is in its volume');
+    const server = createServer((_, response) => response.end('added\n'));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    // A TCP server that listens has an AddressInfo.
+    const place = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const fetching = dockerRuntime(docker, { network, workerId, fetchAllow: [place] });
+    const key = { userId, botId: 'aborted' };
+    const added = async () => {
+      const found = list(await engine.get('/images/json')).map(record);
+      return found.filter(({ RepoTags }) => list(RepoTags).some((name) => text(name).endsWith('.added')));
+    };
+    const dockerfile = `FROM busybox:stable\nADD http://${place}/a.txt /a.txt\nRUN sleep 100\n`;
+    const stopped = new AbortController();
+    const begun = Promise.withResolvers<void>();
+    const onOutput = (line: string) => void (line.includes('sleep 100') && begun.resolve());
+    try {
+      const building = buildContext(fetching, { key, workerId, dockerfile, signal: stopped.signal, onOutput });
+      await Promise.race([begun.promise, building]);
+      const during = await added();
+      stopped.abort(new Error('enough'));
+      await expect(building).rejects.toThrow('enough');
+      expect(await added()).toEqual([]);
+      // By which the images of a bot are found that nobody needs any more.
+      expect(during).toMatchObject([{ Labels: { bot_runner: 'true', worker_id: workerId } }]);
+    } finally {
+      server.close();
+    }
+  });
+
   test('is refused by the name of what needs BuildKit, before anything is built', async ({ skip }) => {
     if (buildsSeparately) skip('a separate builder has BuildKit');
     const steps = ['RUN <<EOF\necho x > /installed.txt\nEOF', 'RUN --network=none true', 'ENV A=${PATH#x}'];

@@ -36,6 +36,7 @@ async function buildWith(
   const { bases, added, unused } = context.images;
   if (context.leftOut.length > 0) onOutput(leftOutLine(context.leftOut));
   if (unused.length > 0) onOutput(unusedLine(unused));
+  const owned = { ...ownerLabels(build), [buildLabel]: scope };
   try {
     for (const base of bases) {
       await builder.bringBase(base, onOutput, signal).catch((error: unknown) => {
@@ -46,20 +47,17 @@ async function buildWith(
     await pullBases(onBuilder, bases, onOutput, signal);
     await judgeBases(onBuilder, context.images, { userId: key.userId, onOutput }, signal);
     if (added.length > 0) {
-      const files = { name: addedImage, labels: { [buildLabel]: scope }, files: added };
+      // With its owner's labels it goes with the bot's images, if this worker is killed meanwhile.
+      const files = { name: addedImage, labels: owned, files: added };
       await makeAddedImage(deps.fetchFile, builder.client, files, onOutput, signal);
     }
-  } catch (error) {
-    context.stream.destroy();
-    throw error;
-  }
-  // The labels go on the last step only: the layers below it are found by the report, or go with the image.
-  const labels = { ...ownerLabels(build), [buildLabel]: scope, [customLabel]: 'true' };
-  const explain = { explain: explainFailure, explainRefusal };
-  const request = { key, workerId, image, dockerfile, onOutput, context, labels, buildargs: buildArgs, ...explain };
-  try {
+    // The labels go on the last step only: the layers below it are found by the report, or go with the image.
+    const labels = { ...owned, [customLabel]: 'true' };
+    const explain = { explain: explainFailure, explainRefusal };
+    const request = { key, workerId, image, dockerfile, onOutput, context, labels, buildargs: buildArgs, ...explain };
     await runEngineBuild(deps, builder, request, signal);
   } finally {
+    context.stream.destroy();
     if (added.length > 0) await removeAdded(deps, builder, scope, addedImage);
   }
 }
