@@ -16,6 +16,7 @@ it('reads commands, their positionals and their options from their classes', () 
     'logs BOT',
     'events',
     'list',
+    'usage',
     'status BOT',
     'job JOB',
     'cancel JOB',
