@@ -172,6 +172,8 @@ async function containerBody(
     HostConfig: {
       NetworkMode: network,
       // Not privileged: it sees no device of the host but loop devices, and cannot reach the host's control groups.
+      // On an engine with user namespaces: within one neither loop devices nor ext4 can be had.
+      UsernsMode: 'host',
       CapAdd: ['SYS_ADMIN', 'NET_ADMIN'],
       DeviceCgroupRules: ['b 7:* rwm', 'c 10:237 rwm'],
       SecurityOpt: ['seccomp=unconfined', 'apparmor=unconfined', 'label=disable'],
