@@ -135,7 +135,8 @@ describe.each(examples)('$name', ({ name, language, file }) => {
     return bot;
   }
 
-  const untilOutput = (bot: Bot, text: string) => eventually(`it prints ${text}`, bot.output, (o) => o.includes(text));
+  const untilOutput = (bot: Bot, text: string) =>
+    eventually(`it prints ${text}`, bot.output, (o) => o.includes(text), { timeoutMs: 20_000 });
 
   async function exitOf(bot: Bot): Promise<{ code: number | null; tookMs: number }> {
     const began = performance.now();
@@ -143,7 +144,7 @@ describe.each(examples)('$name', ({ name, language, file }) => {
       'the bot has ended',
       () => ({ code: bot.process.exitCode, signal: bot.process.signalCode, output: bot.output() }),
       (seen) => seen.code !== null || seen.signal !== null,
-      { timeoutMs: 10_000 },
+      { timeoutMs: 20_000 },
     );
     return { code: state.code, tookMs: performance.now() - began };
   }
@@ -172,6 +173,7 @@ describe.each(examples)('$name', ({ name, language, file }) => {
       'it polls',
       () => ({ ...telegram.stats(token), output: bot.output() }),
       (s) => s.polling,
+      { timeoutMs: 20_000 },
     );
     bot.process.kill('SIGTERM');
     const { code, tookMs } = await exitOf(bot);

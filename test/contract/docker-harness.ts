@@ -126,18 +126,22 @@ export async function networkOf(engine: RawEngine, base: string, userId: string)
 export async function removeAllOf(engine: RawEngine, userId: string, network: string): Promise<void> {
   const filters = { label: [`user_id=${userId}`] };
   for (const id of idsOf(await engine.get('/containers/json', { all: true, filters }))) {
-    await removeOne(engine, `/containers/${id}`, '/json', { force: true, v: true });
+    await removeOne(engine, `/containers/${id}`, { force: true, v: true });
   }
-  for (const id of idsOf(await engine.get('/images/json', { filters })))
-    await removeOne(engine, `/images/${id}`, '/json', { force: true });
+  // At the same time: one waits until those that are made from it are gone.
+  await Promise.all(
+    idsOf(await engine.get('/images/json', { filters })).map((id) =>
+      removeOne(engine, `/images/${id}`, { force: true }),
+    ),
+  );
   for (const volume of list(record(await engine.get('/volumes', { filters }))['Volumes'])) {
-    await removeOne(engine, `/volumes/${text(record(volume)['Name'])}`, '');
+    await removeOne(engine, `/volumes/${text(record(volume)['Name'])}`);
   }
   await removeNetworks(engine, network);
 }
 
 /** Resolves when it is gone, even if something else is removing it, such as a worker that a test has just closed. */
-async function removeOne(engine: RawEngine, path: string, shownAt: string, query: Query = {}): Promise<void> {
+async function removeOne(engine: RawEngine, path: string, query: Query = {}): Promise<void> {
   try {
     await engine.remove(path, query);
   } catch (error) {
@@ -146,10 +150,11 @@ async function removeOne(engine: RawEngine, path: string, shownAt: string, query
     if (!hasStatus(error, 409)) throw error;
     const isGone = async () => {
       try {
-        await engine.get(`${path}${shownAt}`);
-        return false;
+        await engine.remove(path, query);
+        return true;
       } catch (failure) {
         if (hasStatus(failure, 404)) return true;
+        if (hasStatus(failure, 409)) return false;
         throw failure;
       }
     };
@@ -164,12 +169,12 @@ export async function removeNetworks(engine: RawEngine, base: string): Promise<v
   for (const found of list(await engine.get('/containers/json', { all: true, filters: builders })).map(record)) {
     const [network = ''] = Object.keys(record(record(found['NetworkSettings'])['Networks']));
     if (!network.startsWith(`${base}_`)) continue;
-    await removeOne(engine, `/containers/${text(found['Id'])}`, '/json', { force: true, v: true });
-    await removeOne(engine, `/volumes/${(list(found['Names']).map(text)[0] ?? '').slice(1)}`, '');
+    await removeOne(engine, `/containers/${text(found['Id'])}`, { force: true, v: true });
+    await removeOne(engine, `/volumes/${(list(found['Names']).map(text)[0] ?? '').slice(1)}`);
   }
   for (const found of list(await engine.get('/networks')).map(record)) {
     const name = text(found['Name']);
-    if (name === base || name.startsWith(`${base}_`)) await removeOne(engine, `/networks/${name}`, '');
+    if (name === base || name.startsWith(`${base}_`)) await removeOne(engine, `/networks/${name}`);
   }
 }
 
