@@ -90,8 +90,8 @@ function healthy(port: number, secure: boolean): Promise<void> {
   return new Promise((resolve, reject) => {
     const options = {
       host: '127.0.0.1',
-      // The address that the odd requests come from may be refused for a while.
-      localAddress: '127.0.0.2',
+      // The addresses that the odd requests come from, 127.0.0.1 to 200, may be refused for a while.
+      localAddress: '127.0.0.250',
       port,
       path: '/health',
       agent: false,
