@@ -12,7 +12,7 @@ import { awaitContinue } from '../expect-continue.ts';
 import type { NodeRequest, NodeResponse } from '../node-http.ts';
 import { Buckets } from '../rates/buckets.ts';
 import type { TlsPair } from '../tls-files.ts';
-import { addressKey, type IsProxy, plainAddress } from './addresses.ts';
+import { type IsProxy, plainAddress } from './addresses.ts';
 import type { Connection, Connections } from './connections.ts';
 import { readFirstBytes } from './first-bytes.ts';
 import { watchPeers } from './silent-peers.ts';
@@ -60,9 +60,10 @@ const strangerSettings = { initialWindowSize: 65_535, maxConcurrentStreams: 100 
 const knownSettings = { initialWindowSize: 1024 * 1024, maxConcurrentStreams: 1_000 };
 // What is left to a stranger that breaks off one stream after the other.
 const strangerResetsMax = 100;
-// An address from which so many connections were ended for floods of HTTP/2 is refused until it has some of them to spend again: what has come
-// of a flood when it is noticed costs milliseconds, for which everybody waits.
-const floodRate = { burst: 5, perSecond: 0.1 };
+// An address from which connections were ended for floods of HTTP/2 is read from later, so that coming back costs it more than us. It is not
+// refused: others may be behind the same NAT or proxy, and a client that only speaks bad HTTP/2 counts, too.
+const floodRate = { burst: 5, perSecond: 0.5 };
+const floodDelayMs = 1_000;
 /**
  * TLS 1.3, and of TLS 1.2 what has forward secrecy and authenticates what it encrypts: no CBC
  * (https://wiki.mozilla.org/Security/Server_Side_TLS, intermediate).
@@ -162,18 +163,21 @@ export async function openPort(options: PortOptions): Promise<OpenPort> {
     const peer = plainAddress(socket.remoteAddress ?? '');
     const rules = { fromProxy: isProxy(peer), cleartext: tls === undefined, timeoutMs: prefaceTimeoutMs };
     const now = performance.now();
-    if (!rules.fromProxy && flooders.wait(addressKey(peer), 1, now) > 0) return void socket.destroy();
     const connection = connections.accept(socket, peer, now, rules.fromProxy);
     if (connection === undefined) return;
-    readFirstBytes(socket, rules, ({ address, isHttp2 }) => {
-      if (address !== undefined) {
-        const then = performance.now();
-        if (!connections.comesFrom(connection, plainAddress(address), then)) return;
-        if (flooders.wait(connection.addressKey, 1, then) > 0) return connection.end();
-      }
-      const server = tls || isHttp2 ? h2 : http1;
-      server.emit('connection', socket);
-    });
+    const begin = () =>
+      readFirstBytes(socket, rules, ({ address, isHttp2 }) => {
+        if (address !== undefined && !connections.comesFrom(connection, plainAddress(address), performance.now()))
+          return;
+        const server = tls || isHttp2 ? h2 : http1;
+        server.emit('connection', socket);
+      });
+    if (rules.fromProxy || flooders.wait(connection.addressKey, 1, now) === 0) begin();
+    else {
+      later(floodDelayMs, () => {
+        if (!socket.destroyed) begin();
+      });
+    }
   });
   if (tls) {
     h2.on('secureConnection', (socket: TLSSocket) => socket.on('error', () => socket.destroy()));
