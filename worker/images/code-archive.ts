@@ -53,6 +53,8 @@ export function createCodeArchive(sourceTar: SourceTar): CodeArchive {
 
 /** The same promise, which destroys the tar when it fails. */
 export function giveUpOnFailure(tar: Pack, adding: Promise<void>): Promise<void> {
+  // It may fail before anybody reads it. Without a listener the event would throw, the tar would never close, and its reader would wait for ever.
+  tar.on('error', () => {});
   const done = adding.catch((error: unknown) => {
     tar.destroy(error instanceof Error ? error : new Error(String(error)));
     throw error;
