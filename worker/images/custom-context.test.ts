@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { extract, type Header, pack } from 'tar-stream';
@@ -81,6 +82,19 @@ describe('the build context of custom mode', () => {
       expect(found.get('sub/')?.header.mode).toBe(0o755);
       expect(found.get('sub/link')?.header.linkname).toBe('../Dockerfile');
     }
+  });
+
+  test('fails for its reader also where that comes later than the failure', async () => {
+    const path = await save([[{ name: 'Dockerfile' }, 'FROM scratch']]);
+    let times = 0;
+    // The second time the file is another one.
+    const open = () => {
+      times += 1;
+      return times === 1 ? plainTar(path).open() : Readable.from([Buffer.from('not a tar'.repeat(1000))]);
+    };
+    const { stream, done } = await createCustomContext({ contextTar: { open }, terms });
+    await expect(done).rejects.toMatchObject({ problem: { code: 'INVALID_ARCHIVE' } });
+    await expect(buffer(stream)).rejects.toThrow();
   });
 
   test('hostile 47: holds the Dockerfile as the engine is to read it', async () => {

@@ -23,6 +23,7 @@ import { unwrap as orThrow, refuse } from '#common/problem.ts';
 import { type ContextEntry, defaultTarLimits, type OnLeftOut, readContextTar } from '#common/safe-tar.ts';
 import type { SourceTar } from '../state/source-tar.ts';
 import type { BuildContext } from './build-context.ts';
+import { giveUpOnFailure } from './code-archive.ts';
 import { prepareDockerfile } from './users-dockerfile/prepare.ts';
 import type { DockerfileTerms, PreparedDockerfile } from './users-dockerfile/terms.ts';
 
@@ -54,12 +55,7 @@ export async function createCustomContext(source: CustomContextSource): Promise<
   const leftOut: string[] = [];
   const { root, prepared, patterns } = await findRoot(source, (name, why) => leftOut.push(`${name} ${why}`));
   const tar = pack();
-  const done = addEntries(tar, source, root, prepared.text, patterns).catch((error: unknown) => {
-    tar.destroy(error instanceof Error ? error : new Error(String(error)));
-    throw error;
-  });
-  // A reader of only the stream learns of the failure there; this keeps an unread `done` from ending the process.
-  done.catch(() => {});
+  const done = giveUpOnFailure(tar, addEntries(tar, source, root, prepared.text, patterns));
   return { stream: Readable.from(tar, { objectMode: false }), done, images: prepared, leftOut };
 }
 

@@ -117,6 +117,8 @@ export function repacked(entries: Entries, files: ReadonlyMap<string, Buffer>): 
     for await (const entry of entries()) await addEntry(tar, entry, files, givenUp.signal);
     tar.finalize();
   };
+  // It may fail before anybody reads it: an event without a listener would throw.
+  tar.on('error', () => {});
   add().catch((error: unknown) => tar.destroy(error instanceof Error ? error : new Error(String(error))));
   return tar;
 }

@@ -109,6 +109,8 @@ async function sift(saved: Readable, upload: PassThrough, names: readonly string
     if (!isNamed) throw new EngineRefusal(500, 'the archive of an image has no manifest');
     sifted.finalize();
   };
+  // It may fail before anybody reads it: an event without a listener would throw.
+  sifted.on('error', () => {});
   const work = packing().catch((error: unknown) => {
     const reason = error as Error; // tar-stream and the lines above throw nothing else
     for (const stream of [saved, sifted, upload]) stream.destroy(reason);
