@@ -3,6 +3,7 @@
  * thousand brackets break the parser for as long as its thread lives, and it holds the event loop of its thread.
  */
 import { Worker } from 'node:worker_threads';
+import { later } from '#common/background.ts';
 import { Semaphore } from '#common/waiting/semaphore.ts';
 
 const limitMs = 10_000;
@@ -37,14 +38,14 @@ function inThread(texts: readonly string[]): Promise<boolean> {
   });
   return new Promise((resolve) => {
     let isRead = false;
-    const timer = setTimeout(() => void thread.terminate(), limitMs);
+    const cancel = later(limitMs, () => void thread.terminate());
     thread.once('message', () => {
       isRead = true;
     });
     // A text that cannot be read, or that breaks the parser: the thread ends with it.
     thread.once('error', () => undefined);
     thread.once('exit', () => {
-      clearTimeout(timer);
+      cancel();
       resolve(isRead);
     });
   });
