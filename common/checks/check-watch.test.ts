@@ -38,7 +38,7 @@ function watchWith(make: () => Promise<readonly Check<Name>[]>) {
 const signal = AbortSignal.timeout(20_000);
 
 describe('a watch over checks', () => {
-  it('keeps making them when whoever is told of them fails', async () => {
+  it('keeps making them when the listener throws', async () => {
     const { watch, clock, begun, reports } = watchWith(async () => good);
     reports.push = () => {
       throw new Error('nobody listens');

@@ -1,4 +1,4 @@
-/** What a search of a source has found, and how people are told. Never holds a secret, or any part of one. Pure. */
+/** What a search of a source has found, and the words for it. Never holds a secret, or any part of one. Pure. */
 import { kindNames, type SecretKind } from './secret-shapes.ts';
 
 export interface Finding {

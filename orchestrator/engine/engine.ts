@@ -23,7 +23,7 @@ import type { BotRecord, JobRecord, WorkerStatus } from '../core/records.ts';
 import type { Usage } from '../core/user-limits.ts';
 import type { Store } from '../store/store.ts';
 import type { Reading } from '../store/tables.ts';
-import { removeUploads } from '../store/upload-removal.ts';
+import { removeUnfinished } from '../store/upload-removal.ts';
 import { type Want, wantBot, wantBotsOfUser, wantIdempotencyKey, wantJob } from '../store/want.ts';
 import { acceptOnce, cancelJob, checkRequest, jobOf, type NewJob } from './accept.ts';
 import { advance } from './advance.ts';
@@ -114,7 +114,7 @@ export class Engine {
 
   /** Takes up what an earlier run left: deadlines that passed meanwhile. */
   async start(): Promise<void> {
-    await this.#removeUnfinished();
+    await removeUnfinished(this.#ports.store, this.#ports.logger, this.#stopping.signal);
     const mark = this.#times.mark();
     await this.#change((change) => {
       if (mark !== undefined) change.tx.clock.setMark(mark);
@@ -123,18 +123,6 @@ export class Engine {
     await this.#change(readLogsAgain);
     await this.#noteDamaged();
     await this.#expire();
-  }
-
-  /** What was being uploaded when an earlier run ended. */
-  async #removeUnfinished(): Promise<void> {
-    const { store, logger } = this.#ports;
-    const uploads = await store.upkeep.unfinishedUploads();
-    await store.change([], (tx) => {
-      for (const uploadId of tx.artifacts.uploadIds()) tx.artifacts.discardUpload(uploadId);
-    });
-    inBackground(removeUploads(store, uploads, this.#stopping.signal), (error) =>
-      logger.warn({ err: error }, 'removing unfinished uploads failed'),
-    );
   }
 
   /** Says which bots are damaged, and ends the jobs that were to run one. */

@@ -1,10 +1,10 @@
 /**
- * What a worker is told of what it should run: everything when its session begins, when it asks and now and then; in between, every few
+ * What a worker is sent of what it should run: everything when its session begins, when it asks and now and then; in between, every few
  * seconds, what has changed since. So a worker whose bots do not change costs the same whether it has ten or ten thousand.
  *
- * 1. What follows a set is told as changes of it, in order and without a gap: each names the version it is based on.
- * 2. A worker that does not know changes is told everything each time.
- * 3. A bot with a task that is not done is told again each time, changed or not: a worker that has given the task up tries again.
+ * 1. What follows a set is sent as changes to it, in order and without a gap: each names the version it is based on.
+ * 2. A worker that does not know changes is sent everything each time.
+ * 3. A bot with a task that is not done is sent again each time, changed or not: a worker that has given the task up tries again.
  * 4. The whole set of a session that has begun is read some bots at a time, and what has changed meanwhile is read again at the end: all
  *    of it is true as of one moment. A worker that has removed a bot forgets it, and would start it again by a set from before.
  */
@@ -23,10 +23,10 @@ import {
 } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { Reading } from '../store/tables.ts';
 
-/** What one session was told last; kept for those that know changes. */
+/** What one session was sent last; kept for those that know changes. */
 export interface DesiredTold {
   version: number;
-  /** Bots that it was told of with a task. */
+  /** Bots that were sent with a task. */
   withTasks: readonly BotKey[];
   /** Monotonic ms: when everything is due again. */
   wholeAtMs: number;
@@ -60,7 +60,7 @@ const wholeEveryMs = 10 * 60 * 1000;
 /** Before the first set. */
 export const toldNothing = (): DesiredTold => ({ version: 0, withTasks: [], wholeAtMs: 0, wanted: true });
 
-/** The session was told this set. `random` in [0, 1): those that began together are not due together. */
+/** The session was sent this set. `random` in [0, 1): those that began together are not due together. */
 export function tellAll(told: DesiredTold, { version, bots }: DesiredSet, nowMs: number, random: number): void {
   told.version = Number(version);
   told.withTasks = withTasks(bots);
@@ -122,7 +122,7 @@ export async function nextToTell<T extends Counted>(
   return { case: 'desiredSet', value };
 }
 
-/** What has changed since the session was told last; undefined when everything is to be told. */
+/** What has changed since the session was last sent something; undefined when everything has to be sent. */
 export function changesFor<T extends Counted>(
   source: DesiredSource<T>,
   tx: T,
@@ -151,7 +151,7 @@ export function changesFor<T extends Counted>(
   });
 }
 
-/** The session was told these changes. */
+/** The session was sent these changes. */
 export function tellChanges(told: DesiredTold, { version, bots }: DesiredChanges): void {
   told.version = Number(version);
   told.withTasks = withTasks(bots);

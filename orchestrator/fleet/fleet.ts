@@ -32,7 +32,7 @@ export interface SessionFacts {
   readonly queue: SendQueue;
   /** What it has said of its own safety; undefined for one that says nothing. */
   readonly safety: WorkerSafety | undefined;
-  /** What it was told of what it should run; undefined for one that is told everything each time. */
+  /** What it was sent of what it should run; undefined for one that is sent everything each time. */
   readonly told: DesiredTold | undefined;
 }
 

@@ -1,4 +1,4 @@
-/** What a user is told when no bot may be started: nothing of it says what is wrong with the operator's machines. Pure. */
+/** The error that a user gets when no bot may be started: nothing in it says what is wrong with the operator's machines. Pure. */
 import { type Problem, problem } from '#common/problem.ts';
 
 export const startsRefused = (): Problem =>

@@ -2,7 +2,7 @@
  * The backend on SQLite. The database is its own (opened exclusively), so guards are always true, and what is alive stays in memory.
  *
  * 1. A commit writes each row that has changed once, in one transaction, and resolves when the log is synced.
- * 2. What is read meanwhile waits for that: nobody is told what may be gone after a power cut.
+ * 2. What is read meanwhile waits for that: nothing is shown that may be gone after a power cut.
  * 3. When a sync fails, nobody knows what is on disk: from then on everything is refused.
  * 4. On a full disk what is small is stored in what the store has for itself (reserve.ts), and what is large is refused.
  */

@@ -145,7 +145,7 @@ describe.skipIf('skip' in given)('on a Docker engine', { timeout: 120 * second }
     expect(await volumes()).toBe(before);
   });
 
-  it('hostile 50: a build that prints without end, forks and listens ends, is told in part, and leaves nothing', async () => {
+  it('hostile 50: a build that prints without end, forks and listens ends, is reported in part, and leaves nothing', async () => {
     const before = list(await engine.get('/containers/json', { all: true })).length;
     const lines: string[] = [];
     const flood = 'i=0; while [ $i -lt 20 ]; do head -c 2000000 /dev/zero | tr "\\0" x; echo; i=$((i+1)); done';

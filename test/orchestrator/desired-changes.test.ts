@@ -1,4 +1,4 @@
-/** What a connected worker is told of its bots while the orchestrator runs: changes if it knows them, else everything each time. */
+/** What a connected worker is sent of its bots while the orchestrator runs: changes if it knows them, else everything each time. */
 import { expect, it } from 'vitest';
 import { BotState, DesiredState } from '#gen/botrunner/v1/bot_pb.js';
 import { eventually } from '../kit/eventually.ts';
@@ -77,7 +77,7 @@ it('a worker that knows changes hears of what has changed and of nothing else, a
   expect(set.now?.seq).toBeGreaterThan(0n);
 });
 
-it('a bot that is deleted is told to be gone', async () => {
+it('a bot that is deleted is reported as gone', async () => {
   await using world = await open([...old, 'desired.changes']);
   const { worker, orchestrator, round } = world;
   await orchestrator.post(start('a'));
@@ -92,7 +92,7 @@ it('a bot that is deleted is told to be gone', async () => {
   expect(await worker.take('desiredChanges')).toMatchObject({ bots: [], gone: [{ userId: 'dev', botId: 'a' }] });
 });
 
-it('a worker of 0.1.0 is told everything each time', async () => {
+it('a worker of 0.1.0 is sent everything each time', async () => {
   await using world = await open(old);
   const { worker, orchestrator, round } = world;
   await orchestrator.post(start('a'));

@@ -76,7 +76,7 @@ async function known(count: number, token: string, path = '/jobs/none'): Promise
 }
 
 describe('the last connections', () => {
-  it('are for the operator, workers and health checks; others are told so, and get theirs when there is room again', async () => {
+  it('are for the operator, workers and health checks; others get an error that says so, and a place when there is room again', async () => {
     const [ann = '', bob = ''] = await tokensOf('ann', 'bob');
     const [first] = await known(half, ann);
     // The connection of `tokensOf` may still be open.

@@ -78,7 +78,7 @@ describe('an update over REST', () => {
     expect((await orchestrator.get('/jobs/none')).status).toBe(404);
   });
 
-  it('keeps a read-only file system until it is told otherwise', async () => {
+  it('keeps a read-only file system until an update changes that', async () => {
     const readOnly = async (action: string, more: object) => (await done(await post(action, more))).readOnly;
     expect(await readOnly('start', {})).toBeUndefined();
     expect(await readOnly('update', { read_only: true })).toBe(true);

@@ -68,7 +68,7 @@ export interface BotMemory {
   readonly diagnosis: Diagnosis;
   /** What its run has written, as last measured. */
   disk: (DiskJudged & { readonly runId: RunId }) | undefined;
-  /** The run whose user was told that it is over a limit. */
+  /** The run whose user was warned that it is over a limit. */
   warnedOfDisk: RunId | undefined;
 }
 

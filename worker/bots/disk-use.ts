@@ -9,7 +9,7 @@ const sizedTolerance = 1.25;
 
 export type DiskVerdict =
   | { readonly kind: 'fits' }
-  /** It is over a limit that it did not have when it was made: it is told, and may go on. */
+  /** It is over a limit that it did not have when it was made: its user is warned, and it keeps running. */
   | { readonly kind: 'warned'; readonly text: string }
   /** `inLayer`: a new container begins without what it has written. */
   | { readonly kind: 'exceeded'; readonly reason: string; readonly inLayer: boolean };

@@ -98,7 +98,7 @@ describe('the watch of disks', () => {
     expect(bots.turns).toHaveLength(3);
   });
 
-  it('measures at once when the disk loses space quickly, and goes on after a failure', async () => {
+  it('measures at once when the disk loses space quickly, and continues after a failure', async () => {
     const bots = watch(1);
     await turned(bots, 1);
     await bots.pass(6_000);

@@ -82,7 +82,7 @@ describe('the gate', () => {
   });
 });
 
-describe('what the orchestrator is told', () => {
+describe('the report to the orchestrator', () => {
   it('is all in a Hello, and in a heartbeat what is newer than what was said', async () => {
     const { watch, clock } = watchOf(async () => held);
     const told = createToldSafety(watch, clock);

@@ -1,4 +1,4 @@
-/** What the orchestrator is told of the safety checks: all at the beginning of a session, then only what is newer. */
+/** The report of the safety checks to the orchestrator: all at the beginning of a session, then only what is newer. */
 import { create } from '@bufbuild/protobuf';
 import type { Clock } from '#common/clock.ts';
 import { type SafetyReport, SafetyReportSchema } from '#gen/botrunner/v1/safety_pb.js';

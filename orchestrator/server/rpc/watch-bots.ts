@@ -16,7 +16,7 @@ import { botToProto } from '../../views/proto.ts';
 import { encodeFrame } from './frames.ts';
 import type { OwnStream } from './own-stream.ts';
 
-/** What many are told is encoded once. What it returns ends with the stream. */
+/** What goes to many is encoded once. What it returns ends with the stream. */
 export function createWatchBots(deps: BotEventsDeps) {
   const formOf = (binary: boolean) => {
     const encode = (response: MessageInitShape<typeof WatchBotsResponseSchema>) =>

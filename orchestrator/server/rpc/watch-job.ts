@@ -1,4 +1,4 @@
-/** JobService.WatchJob: a job's changes and its build output until it is final. What many are told is encoded once. */
+/** JobService.WatchJob: a job's changes and its build output until it is final. What goes to many is encoded once. */
 
 import { isDeepStrictEqual } from 'node:util';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';

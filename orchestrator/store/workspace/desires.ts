@@ -1,5 +1,5 @@
 /**
- * Of which bots what their workers should do has changed, by worker: so that a worker is told of those alone. It counts what a DesiredSet
+ * Of which bots what their workers should do has changed, by worker: so that a worker is sent those alone. It counts what a DesiredSet
  * is made of (engine/desired-set.ts), and nothing that workers report. A change that is taken back counts too: it costs one message.
  */
 import { type BotKey, botKeyText } from '#common/ids.ts';
@@ -8,7 +8,7 @@ import type { DesireTable } from '../tables.ts';
 import type { JobRow } from './jobs.ts';
 import type { Index } from './rows.ts';
 
-// Of one worker. One that has more to hear of is told everything.
+// Of one worker. One with more changes is sent everything.
 const keptMax = 4_096;
 
 interface Desires {
@@ -100,7 +100,7 @@ export function createDesires({ isWhole, bot, job }: DesireParts): DesiresPart {
         const of = byWorker.get(workerId);
         if (of === undefined) return [];
         if (version < of.floor) return undefined;
-        // A worker has one session, which never asks for less again: one that begins is told everything.
+        // A worker has one session, which never asks for less again: one that begins is sent everything.
         for (const [text, changed] of of.changed) {
           if (changed.version > version) break;
           of.changed.delete(text);

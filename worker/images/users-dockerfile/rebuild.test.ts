@@ -176,7 +176,7 @@ FROM b
     ['26.1.5+dfsg1', 'COPY --exclude=x a /', /COPY --exclude in line 2: that needs .* 1\.19, and .* has 1\.7/],
     ['28.5.2+dfsg4', 'COPY --parents a /', /COPY --parents in line 2: that needs .* 1\.20, and .* has 1\.19/],
     ['odd', 'RUN --network=none true', /1\.3, and .* has 1\.2/],
-  ])('of engine %s is told what it has not: %s', (version, text, message) => {
+  ])('on engine %s gets an error that names what is missing: %s', (version, text, message) => {
     expect(prepare(`FROM a\n${text}`, { frontend: engineFrontend(version) })).toMatchObject({
       ok: false,
       problem: { message: expect.stringMatching(message) },

@@ -56,7 +56,7 @@ function world(volumes: Record<string, object>, listed = Object.keys(volumes)) {
 const store = { [storeVolume]: { Labels: { [storeLabel]: '0123456789ab' } } };
 const patience = () => AbortSignal.timeout(5000);
 
-it('goes on with a copy that took longer than a create may, and begins it only once', async () => {
+it('continues a copy that took longer than a create may, and begins it only once', async () => {
   const { sized, jobs, ends, volumes } = world({ ...store, 'bot-data': { Labels: labels } });
   const first = new AbortController();
   const given = sized.ensure([wanted], first.signal);

@@ -254,7 +254,7 @@ async function storeOf(engine: EngineClient, signal: AbortSignal): Promise<strin
   return store;
 }
 
-/** Several jobs by one container. Throws SizedError when it cannot run; a job that fails alone is told so alone. */
+/** Several jobs by one container. Throws SizedError when it cannot run; a job that fails alone gets its own error. */
 async function runJobs({ engine, run, findTools }: SizedDeps, jobs: readonly Job[]): Promise<void> {
   const from = jobs[0]?.from;
   const timeoutMs = from === undefined ? runMs : copyMs;
