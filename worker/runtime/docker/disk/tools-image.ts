@@ -3,16 +3,12 @@
  * any other worker has these programs of its machine, with their libraries, made into an image of some 8 MB.
  */
 
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { Readable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
-import { pack } from 'tar-stream';
 import type { EngineClient } from '../engine-client.ts';
-import { EngineRefusal } from '../engine-errors.ts';
 import { hasImage } from '../images.ts';
 import { findProgram, ownImage, partsOf } from '../machine-programs.ts';
+import { programImage } from '../program-image.ts';
 
 export interface ToolsImage {
   readonly image: string;
@@ -86,22 +82,8 @@ async function machineImage(
     if (parts === undefined) return { why: `it cannot be found out what ${program} is linked with (by ldd)` };
     for (const file of parts.files) places.set(file === parts.loader ? file : `${folder}/${basename(file)}`, file);
   }
-  const contents = await Promise.all(
-    [...places].sort(([a], [b]) => (a < b ? -1 : 1)).map(async ([at, file]) => [at, await readFile(file)] as const),
-  );
-  const hash = createHash('sha256');
-  for (const [at, content] of contents) hash.update(`${at}\0${content.length}\0`).update(content);
-  const tag = hash.digest('hex').slice(0, 16);
-  const image = `${toolsRepository}:${tag}`;
-  if (!(await hasImage(engine, image, signal))) {
-    const tar = pack();
-    for (const [at, content] of contents) tar.entry({ name: at.slice(1), mode: 0o755 }, content);
-    tar.finalize();
-    const query = { fromSrc: '-', repo: toolsRepository, tag, changes: 'LABEL bot_runner=tools' };
-    const upload = Readable.from([await buffer(Readable.from(tar))]);
-    const answer = await buffer(await engine.stream({ method: 'POST', path: '/images/create', query, upload }, signal));
-    const failure = /"error":"([^"]*)"/.exec(answer.toString())?.[1];
-    if (failure !== undefined) throw new EngineRefusal(500, failure);
-  }
+  const files = await Promise.all([...places].map(async ([at, file]) => [at, await readFile(file)] as const));
+  const content = { repository: toolsRepository, label: 'bot_runner=tools', files: new Map(files) };
+  const image = await programImage(engine, content, signal);
   return { image, shell: `${folder}/sh`, env: [`PATH=${folder}`, `LD_LIBRARY_PATH=${folder}`], missing };
 }

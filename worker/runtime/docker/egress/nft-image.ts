@@ -3,16 +3,11 @@
  * already. Any other worker has its machine's nft, with the libraries that it is linked with, made into an image of 5 MB.
  */
 
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { Readable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
-import { pack } from 'tar-stream';
 import type { EngineClient } from '../engine-client.ts';
-import { EngineRefusal } from '../engine-errors.ts';
-import { hasImage } from '../images.ts';
 import { findProgram, ownImage, partsOf } from '../machine-programs.ts';
+import { programImage } from '../program-image.ts';
 
 export interface NftImage {
   readonly image: string;
@@ -51,23 +46,10 @@ async function machineImage(
 ): Promise<NftImage | NoNftImage> {
   const parts = await partsOf(program, env);
   if (parts === undefined) return { why: `it cannot be found out what ${program} is linked with (by ldd)` };
-  const contents = await Promise.all(parts.files.map(async (path) => [path, await readFile(path)] as const));
-  const hash = createHash('sha256');
-  for (const [path, content] of contents) hash.update(`${basename(path)}\0${content.length}\0`).update(content);
-  const tag = hash.digest('hex').slice(0, 16);
-  const image = `${nftRepository}:${tag}`;
   const at = (path: string) => `${folder}/${basename(path)}`;
-  if (!(await hasImage(engine, image, signal))) {
-    const tar = pack();
-    tar.entry({ name: `${folder.slice(1)}/`, type: 'directory', mode: 0o755 });
-    for (const [path, content] of contents) tar.entry({ name: at(path).slice(1), mode: 0o755 }, content);
-    tar.finalize();
-    const query = { fromSrc: '-', repo: nftRepository, tag, changes: 'LABEL bot_runner=nft' };
-    const upload = Readable.from([await buffer(Readable.from(tar))]);
-    const answer = await buffer(await engine.stream({ method: 'POST', path: '/images/create', query, upload }, signal));
-    const failure = /"error":"([^"]*)"/.exec(answer.toString())?.[1];
-    if (failure !== undefined) throw new EngineRefusal(500, failure);
-  }
+  const files = await Promise.all(parts.files.map(async (path) => [at(path), await readFile(path)] as const));
+  const made = { repository: nftRepository, label: 'bot_runner=nft', files: new Map(files) };
+  const image = await programImage(engine, made, signal);
   const { loader } = parts;
   // Told where its libraries are, the loader looks in no folder of a system.
   const command = loader === undefined ? [at(program)] : [at(loader), '--library-path', folder, at(program)];
