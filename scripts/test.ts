@@ -1,8 +1,9 @@
 /**
  * Runs the tests: npm test [-- vitest's arguments: a path, -t NAME, ...]
+ * BOTRUNNER_TEST_FAILED_FILES names a file that gets the paths of the test files that failed, as a JSON array.
  * The last line is always `N passed, N failed, N skipped`, and the exit code is 0 only when it holds no failure.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkoutPath } from './process/checkout.ts';
@@ -21,7 +22,10 @@ const ended = await run('vitest', ['run', ...reporters, ...args], {
   signal: interrupted(),
 });
 const filteredByName = args.some((arg) => /^(-t|--testNamePattern)/.test(arg));
-const { lines, exitCode } = closing(tallyOf(tallyFile), ended.code, filteredByName);
+const tally = tallyOf(tallyFile);
+const wanted = process.env['BOTRUNNER_TEST_FAILED_FILES'];
+if (wanted !== undefined) writeFileSync(wanted, JSON.stringify(tally?.failedFiles ?? []));
+const { lines, exitCode } = closing(tally, ended.code, filteredByName);
 rmSync(folder, { recursive: true, force: true });
 console.log(lines.join('\n'));
 process.exitCode = exitCode;

@@ -1,12 +1,12 @@
 /**
- * Everything CI checks: npm run verify [-- --only NAME,..] [--skip NAME,..] [--bail]
+ * Everything CI checks: npm run verify [-- --only NAME,..] [--skip NAME,..] [--bail] [--second-chance N]
  * Every step runs, whatever failed before it; the failures are shown together at the end. The tests come last. With --bail the first
- * failure ends it: `npm run check` is that without the tests.
+ * failure ends it: `npm run check` is that without the tests. With --second-chance N, up to N test files that failed are run once
+ * more by themselves (verify/run-tests.ts).
  */
 import { parseArgs } from 'node:util';
-import { checkoutPath } from './process/checkout.ts';
 import { interrupted } from './process/interrupted.ts';
-import { run } from './process/run.ts';
+import { runTests } from './verify/run-tests.ts';
 import { type Step, steps } from './verify/steps.ts';
 
 interface Failure {
@@ -14,20 +14,20 @@ interface Failure {
   readonly words: string;
 }
 
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    skip: { type: 'string' },
+    bail: { type: 'boolean' },
+    'second-chance': { type: 'string', default: '0' },
+  },
+});
 const tests: Step = {
   name: 'tests',
   holds: 'every test',
   cure: 'npm test -- PATH runs the tests of one file or folder',
-  async check(signal) {
-    // Its last line counts the tests; it is printed as it comes, so a failure is not repeated here.
-    const ended = await run(process.execPath, [checkoutPath('scripts', 'test.ts')], { print: 'show', signal });
-    return ended.code === 0 ? '' : 'Some tests failed: see above.';
-  },
+  check: (signal) => runTests(Number(values['second-chance']), signal),
 };
-
-const { values } = parseArgs({
-  options: { only: { type: 'string' }, skip: { type: 'string' }, bail: { type: 'boolean' } },
-});
 const chosen = choose([...steps, tests], values.only?.split(','), values.skip?.split(',') ?? []);
 process.exitCode = await verify(chosen, interrupted());
 

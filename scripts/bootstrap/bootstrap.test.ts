@@ -75,11 +75,11 @@ function bootstrap(args: readonly string[] = [], npmDoes = 'install'): Running {
   return { child, words: () => words, code };
 }
 
-/** Waits at most 10 s; says what it saw last. */
+/** Waits at most 30 s; says what it saw last. */
 async function until(what: string, holds: () => boolean, seen: () => string): Promise<void> {
-  const giveUpAt = performance.now() + 10_000;
+  const giveUpAt = performance.now() + 30_000;
   while (!holds()) {
-    if (performance.now() > giveUpAt) throw new Error(`not seen within 10 s: ${what}; last seen:\n${seen()}`);
+    if (performance.now() > giveUpAt) throw new Error(`not seen within 30 s: ${what}; last seen:\n${seen()}`);
     await sleep(10);
   }
 }

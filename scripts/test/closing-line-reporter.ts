@@ -31,6 +31,8 @@ function tallyOf(modules: readonly TestModule[], unhandledErrors: number): Tally
   const tests = modules.flatMap((module) => [...module.children.allTests()]);
   const broken = modules.flatMap((module) => [module, ...module.children.allSuites()]).filter(isBroken);
   const stateIs = (state: string) => tests.filter((test) => test.result().state === state);
+  // A pending test was begun and never came to an end.
+  const bad = [...stateIs('failed'), ...stateIs('pending')];
   const outcomes = tests.map(outcomeOf);
   const rows = stateIs('passed').flatMap((test) => {
     const { provenBy } = test.meta();
@@ -42,9 +44,13 @@ function tallyOf(modules: readonly TestModule[], unhandledErrors: number): Tally
   );
   return {
     passed: stateIs('passed').length - failedRows.length - unproven.length,
-    // A pending test was begun and never came to an end.
-    failed: stateIs('failed').length + stateIs('pending').length + broken.length + unhandledErrors + failedRows.length,
+    failed: bad.length + broken.length + unhandledErrors + failedRows.length,
     skipped: [...stateIs('skipped').map(skippedOf), ...unproven],
+    failedFiles: modules
+      .filter(
+        (module) => broken.some((part) => moduleOf(part) === module) || bad.some((test) => test.module === module),
+      )
+      .map(({ relativeModuleId }) => relativeModuleId),
     failedRows: failedRows.map(({ test, verdict }) => ({
       ...skippedOf(test),
       reason: verdict.is === 'proven' ? undefined : verdict.reason,
@@ -61,6 +67,8 @@ const outcomeOf = (test: TestCase): Outcome => ({
 
 /** Whether a file or suite has errors of its own: it did not load, or its set-up or tear-down failed. */
 const isBroken = (part: TestModule | TestSuite): boolean => part.errors().length > 0;
+
+const moduleOf = (part: TestModule | TestSuite): TestModule => (part.type === 'module' ? part : part.module);
 
 function skippedOf(test: TestCase): Skipped {
   return { test: test.fullName, file: test.module.relativeModuleId, reason: reasonOf(test) };

@@ -5,19 +5,19 @@ const skip = (test: string, file: string, reason?: string): Skipped => ({ test, 
 
 describe('the end of a test run', () => {
   it('is good when something passed and nothing failed', () => {
-    expect(closing({ passed: 2, failed: 0, skipped: [], failedRows: [] }, 0, false)).toEqual({
+    expect(closing({ passed: 2, failed: 0, skipped: [], failedRows: [], failedFiles: [] }, 0, false)).toEqual({
       lines: ['2 passed, 0 failed, 0 skipped'],
       exitCode: 0,
     });
   });
 
   it('is bad when a test failed, whatever the runner says', () => {
-    expect(closing({ passed: 2, failed: 1, skipped: [], failedRows: [] }, 0, false).exitCode).toBe(1);
+    expect(closing({ passed: 2, failed: 1, skipped: [], failedRows: [], failedFiles: [] }, 0, false).exitCode).toBe(1);
   });
 
   it('is bad when no test was executed, skipped ones or not', () => {
     const end = closing(
-      { passed: 0, failed: 0, skipped: [skip('a', 'a.test.ts', 'no engine')], failedRows: [] },
+      { passed: 0, failed: 0, skipped: [skip('a', 'a.test.ts', 'no engine')], failedRows: [], failedFiles: [] },
       0,
       false,
     );
@@ -36,11 +36,11 @@ describe('the end of a test run', () => {
       exitCode: 1,
     };
     expect(closing(undefined, code, false)).toEqual(end);
-    expect(closing({ passed: 3, failed: 0, skipped: [], failedRows: [] }, code, false)).toEqual(end);
+    expect(closing({ passed: 3, failed: 0, skipped: [], failedRows: [], failedFiles: [] }, code, false)).toEqual(end);
   });
 
   it('counts a failure when the runner failed although every test passed', () => {
-    const end = closing({ passed: 3, failed: 0, skipped: [], failedRows: [] }, 1, false);
+    const end = closing({ passed: 3, failed: 0, skipped: [], failedRows: [], failedFiles: [] }, 1, false);
     expect(end.lines.at(-1)).toBe('3 passed, 1 failed, 0 skipped');
     expect(end.exitCode).toBe(1);
   });
@@ -51,7 +51,7 @@ describe('the end of a test run', () => {
       skip('b', 'x.test.ts', 'no engine:\nstart one'),
       skip('c', 'y.test.ts'),
     ];
-    expect(closing({ passed: 1, failed: 0, skipped, failedRows: [] }, 0, false).lines).toEqual([
+    expect(closing({ passed: 1, failed: 0, skipped, failedRows: [], failedFiles: [] }, 0, false).lines).toEqual([
       'skipped 2 tests in x.test.ts: no engine: start one',
       expect.stringMatching(/^skipped "c" in y\.test\.ts: no reason given/),
       '1 passed, 0 failed, 3 skipped',
@@ -60,7 +60,7 @@ describe('the end of a test run', () => {
 
   it('names each row whose proof failed', () => {
     const failedRows = [skip('UC 1', 'p.test.ts', '"echo" in e.test.ts failed')];
-    expect(closing({ passed: 1, failed: 2, skipped: [], failedRows }, 1, false)).toEqual({
+    expect(closing({ passed: 1, failed: 2, skipped: [], failedRows, failedFiles: [] }, 1, false)).toEqual({
       lines: ['failed "UC 1" in p.test.ts: "echo" in e.test.ts failed', '1 passed, 2 failed, 0 skipped'],
       exitCode: 1,
     });
@@ -68,7 +68,7 @@ describe('the end of a test run', () => {
 
   it('is silent about tests that a name filter left out', () => {
     const skipped = [skip('a', 'x.test.ts')];
-    expect(closing({ passed: 1, failed: 0, skipped, failedRows: [] }, 0, true).lines).toEqual([
+    expect(closing({ passed: 1, failed: 0, skipped, failedRows: [], failedFiles: [] }, 0, true).lines).toEqual([
       '1 passed, 0 failed, 1 skipped',
     ]);
   });

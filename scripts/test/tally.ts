@@ -14,9 +14,11 @@ export interface Tally {
   readonly skipped: readonly Skipped[];
   /** Rows, counted in `failed`, whose own test passed while the test that they rest on did not. */
   readonly failedRows: readonly Skipped[];
+  /** The files of what failed by itself (a row fails by another test's doing), each once. */
+  readonly failedFiles: readonly string[];
 }
 
-export const nothing: Tally = { passed: 0, failed: 0, skipped: [], failedRows: [] };
+export const nothing: Tally = { passed: 0, failed: 0, skipped: [], failedRows: [], failedFiles: [] };
 
 export interface Closing {
   /** The last of them is `N passed, N failed, N skipped`. */
