@@ -258,7 +258,8 @@ export const problemCodes = {
   QUOTA_EXCEEDED: {
     http: 429,
     grpc: 'RESOURCE_EXHAUSTED',
-    cause: 'The user has reached a limit: of running bots, or of what sources or open jobs may take in the store.',
+    cause:
+      'The user has reached a limit: of running bots, of bots in all, or of what sources or open jobs may take in the store.',
     cure: 'Stop or delete a bot first; avtomatika-bot usage shows what you have.',
   },
   RATE_LIMITED: {

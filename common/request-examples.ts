@@ -92,4 +92,6 @@ export const examples = {
   list: job({ action: 'list' }),
 } as const;
 
+export const purgeExample = (botId: string): JsonObject => job({ action: 'delete', bot_id: botId, purge: true });
+
 export const stopExample = (botId: string): JsonObject => job({ action: 'stop', bot_id: botId });

@@ -40,6 +40,18 @@ function parsePublishedAt(value: string | undefined): { readonly loopback: boole
   return { loopback: isLoopbackHost(host) };
 }
 
+const leastKeptBots = 100;
+const keptBots = integer(
+  {
+    name: 'MAX_KEPT_BOTS_PER_USER',
+    doc: 'How many bots a user may have in all: running, stopped, and deleted ones whose data is kept.',
+    min: 1,
+    max: 100_000,
+    shownDefault: `${leastKeptBots}, or twice MAX_BOTS_PER_USER if that is more`,
+  },
+  leastKeptBots,
+);
+
 export const orchestratorVariables = {
   host: custom(
     {
@@ -135,6 +147,10 @@ export const orchestratorVariables = {
     { name: 'MAX_BOTS_PER_USER', doc: 'How many running bots a user may have.', min: 0, max: 10_000 },
     3,
   ),
+  maxKeptBotsPerUser: {
+    ...keptBots,
+    parse: (value: string | undefined) => (value === undefined ? undefined : keptBots.parse(value)),
+  },
   maxSourceMbPerUser: integer(
     {
       name: 'MAX_SOURCE_MB_PER_USER',
@@ -296,6 +312,7 @@ export interface OrchestratorConfig {
   readonly acceptLostKey: string | undefined;
   readonly acceptRestore: string | undefined;
   readonly maxBotsPerUser: number;
+  readonly maxKeptBotsPerUser: number;
   readonly maxSourceBytesPerUser: number;
   readonly maxJobBytesPerUser: number;
   /** 0: without an end. */
@@ -374,6 +391,7 @@ export function readOrchestratorConfig(env: NodeJS.ProcessEnv): OrchestratorConf
     acceptLostKey: raw.acceptLostKey,
     acceptRestore: raw.acceptRestore,
     maxBotsPerUser: raw.maxBotsPerUser,
+    maxKeptBotsPerUser: raw.maxKeptBotsPerUser ?? Math.max(leastKeptBots, 2 * raw.maxBotsPerUser),
     maxSourceBytesPerUser: raw.maxSourceMbPerUser * 1024 * 1024,
     maxJobBytesPerUser: raw.maxJobMbPerUser * 1024 * 1024,
     maxRuntimeMs: raw.maxRuntimeHours * 3_600_000,

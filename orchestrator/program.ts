@@ -128,8 +128,8 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
   const feed = new EventFeed({ store, clock, logger, runtimeOf: (workerId) => fleet.runtimeOf(workerId) });
   const snapshots = new BotsSnapshots({ store, storeId, fleet, clock });
   const buildOutput = new BuildOutputHub();
-  const { maxBotsPerUser, maxSourceBytesPerUser, maxJobBytesPerUser, maxRuntimeMs } = config;
-  const limits = { maxBotsPerUser, maxSourceBytesPerUser, maxJobBytesPerUser };
+  const { maxBotsPerUser, maxKeptBotsPerUser, maxSourceBytesPerUser, maxJobBytesPerUser, maxRuntimeMs } = config;
+  const limits = { maxBotsPerUser, maxKeptBotsPerUser, maxSourceBytesPerUser, maxJobBytesPerUser };
   const settings = { ...defaultEngineSettings, ...limits, maxRuntimeMs };
   const freeSources = (userId: string): Promise<boolean> => sourcePruning.free(userId);
   const ages = await openAgeClock(store, clock, logger);

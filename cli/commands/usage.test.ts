@@ -7,13 +7,14 @@ it('shows what the user has and may have, with the names of REST as JSON', async
   expect({ stdout, exitCode }).toEqual({
     exitCode: 0,
     stdout:
-      '  Bots     1 of 3 running, 4 in all\n' +
+      '  Bots     1 of 3 running, 5 of 100 in all\n' +
+      '           data of deleted bots is kept: former (delete NAME --purge removes it)\n' +
       '  Sources  2.0 MB of 2147 MB\n' +
       '  Jobs     5.0 kB of 67 MB, 7 ended\n' +
       '  Events   25 kB, 30 kept\n',
   });
   expect(JSON.parse((await runCli(['usage', '--json'])).stdout)).toEqual({
-    bots: { count: 1, limit: 3, kept: 4 },
+    bots: { count: 1, limit: 3, kept: 4, kept_limit: 100, deleted_with_data: 1, deleted_names: ['former'] },
     sources: { count: 2, used_bytes: 1_500_000, upload_bytes: 500_000, limit_bytes: 2_147_483_648 },
     jobs: { count: 7, used_bytes: 5_000, limit_bytes: 67_108_864 },
     events: { count: 30, used_bytes: 25_000 },

@@ -9,10 +9,25 @@ import { renderFacts, renderTable } from './table.ts';
 const size = (bytes: bigint): string => sizeText(Number(bytes));
 const held = (usage: Usage): bigint => usage.sourceBytes + usage.uploadBytes;
 
+const kept = (usage: Usage): number => usage.keptBots + usage.deletedWithData;
+// An orchestrator of an earlier release has no such limit.
+const keptOf = (usage: Usage): string =>
+  usage.keptBotsMax === 0 ? `${kept(usage)}` : `${kept(usage)} of ${usage.keptBotsMax}`;
+
+/** Which deleted bots count, and how they no longer do. */
+function deletedText({ deletedNames, deletedWithData }: Usage): string {
+  const shown = deletedNames.slice(0, namesShown).map(escapeControls).join(', ');
+  const more = deletedWithData > namesShown ? `, and ${deletedWithData - namesShown} more` : '';
+  return `data of deleted bots is kept: ${shown}${more} (delete NAME --purge removes it)`;
+}
+
+const namesShown = 5;
+
 /** The lines of `usage`. */
 export const renderUsage = (usage: Usage): string =>
   renderFacts([
-    ['Bots', `${usage.bots} of ${usage.botsMax} running, ${usage.keptBots} in all`],
+    ['Bots', `${usage.bots} of ${usage.botsMax} running, ${keptOf(usage)} in all`],
+    ...(usage.deletedNames.length === 0 ? [] : [['', deletedText(usage)] as const]),
     ['Sources', `${size(held(usage))} of ${size(usage.sourceBytesMax)}`],
     ['Jobs', `${size(usage.jobBytes)} of ${size(usage.jobBytesMax)}, ${usage.endedJobs} ended`],
     ['Events', `${size(usage.eventBytes)}, ${usage.events} kept`],
@@ -41,7 +56,14 @@ export const renderUsages = (users: readonly UserUsage[]): string =>
 
 /** With the names of GET /usage. */
 export const usageJson = (usage: Usage): JsonObject => ({
-  bots: { count: usage.bots, limit: usage.botsMax, kept: usage.keptBots },
+  bots: {
+    count: usage.bots,
+    limit: usage.botsMax,
+    kept: usage.keptBots,
+    kept_limit: usage.keptBotsMax,
+    deleted_with_data: usage.deletedWithData,
+    deleted_names: usage.deletedNames,
+  },
   sources: {
     count: Number(usage.sources),
     used_bytes: Number(usage.sourceBytes),

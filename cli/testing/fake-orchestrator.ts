@@ -150,7 +150,15 @@ export class FakeOrchestrator {
         this.#enter('getUsage', context);
         const sources = { sources: 2n, sourceBytes: 1_500_000n, uploadBytes: 500_000n, sourceBytesMax: 2_147_483_648n };
         const jobs = { endedJobs: 7n, jobBytes: 5_000n, jobBytesMax: 67_108_864n };
-        return { usage: { bots: 1, botsMax: 3, keptBots: 4, ...sources, ...jobs, events: 30n, eventBytes: 25_000n } };
+        const bots = {
+          bots: 1,
+          botsMax: 3,
+          keptBots: 4,
+          keptBotsMax: 100,
+          deletedWithData: 1,
+          deletedNames: ['former'],
+        };
+        return { usage: { ...bots, ...sources, ...jobs, events: 30n, eventBytes: 25_000n } };
       },
       watchBots: async function* (this: FakeOrchestrator, request: WatchBotsRequest, context: HandlerContext) {
         this.#enter('watchBots', context);

@@ -1,6 +1,6 @@
 /** How much of each thing a user may have. Pure; the caller counts and inserts in one transaction. */
 import { fail, ok, problem, type Result } from '#common/problem.ts';
-import { examples, stopExample } from '#common/request-examples.ts';
+import { examples, purgeExample, stopExample } from '#common/request-examples.ts';
 import type { BotRecord } from './records.ts';
 
 /**
@@ -30,6 +30,41 @@ export function checkQuota(
     }),
   );
 }
+
+/**
+ * Whether the user may have a bot of this name. `kept`: the ids of all that take space; `deletedWithData`: those of them that are deleted. One that
+ * the user has already is not one more, so that nothing is taken from who has more than a limit that came later.
+ */
+export function checkKeptBots(
+  kept: Pick<ReadonlyMap<string, unknown>, 'has' | 'size' | 'keys'>,
+  deletedWithData: () => readonly string[],
+  botId: string,
+  maxBots: number,
+): Result<undefined> {
+  if (kept.has(botId) || kept.size < maxBots) return ok(undefined);
+  const deleted = deletedWithData();
+  const first = deleted[0] ?? [...kept.keys()].sort()[0];
+  const those = deleted.length === 0 ? '' : `, ${deleted.length} of them deleted bots whose data is kept`;
+  return fail(
+    problem('QUOTA_EXCEEDED', `You keep ${kept.size} of ${maxBots} bots, running or not${those}.`, {
+      details: {
+        quota: 'kept_bots',
+        used: kept.size,
+        limit: maxBots,
+        deleted_with_data: deleted.slice(0, namesMax),
+      },
+      ...(first === undefined
+        ? { hint: 'Ask the operator for a higher limit.' }
+        : {
+            hint: `Delete one that you do not need any more, with its data (purge), for example ${first}.`,
+            example: purgeExample(first),
+          }),
+    }),
+  );
+}
+
+/** How many names an answer gives. */
+const namesMax = 100;
 
 /** Whether so many more bytes of sources may be stored for the user. `held`: what the user has, with what is being uploaded. */
 export function checkSourceBytes(held: number, adding: number, limitBytes: number): Result<undefined> {

@@ -3,6 +3,8 @@
 export interface UserLimits {
   /** That may run. */
   readonly bots: number;
+  /** That are kept, running or not, with deleted ones whose data is kept. */
+  readonly keptBots: number;
   /** Of sources, each counted in full for each user who has it, and of uploads that are under way. */
   readonly sourceBytes: number;
   /** Of jobs: open ones are refused beyond it, and ended ones are forgotten, the user's oldest first. */
@@ -15,12 +17,14 @@ const endingShare = 1 / 16;
 
 export interface LimitSettings {
   readonly maxBotsPerUser: number;
+  readonly maxKeptBotsPerUser: number;
   readonly maxSourceBytesPerUser: number;
   readonly maxJobBytesPerUser: number;
 }
 
 export const userLimitsOf = (settings: LimitSettings, _userId: string): UserLimits => ({
   bots: settings.maxBotsPerUser,
+  keptBots: settings.maxKeptBotsPerUser,
   sourceBytes: settings.maxSourceBytesPerUser,
   jobBytes: settings.maxJobBytesPerUser,
   endingJobBytes: Math.floor(settings.maxJobBytesPerUser * endingShare),
@@ -33,6 +37,8 @@ export interface Usage {
   readonly bots: number;
   /** All that are not deleted. */
   readonly keptBots: number;
+  /** Names of deleted ones whose data is kept on a worker, which count as kept too, in order. */
+  readonly deletedWithData: readonly string[];
   readonly sources: number;
   /** Without those of uploads that are under way. */
   readonly sourceBytes: number;

@@ -8,7 +8,7 @@ import { newJob, storedBytes } from '../core/job.ts';
 import type { JobInput } from '../core/job-params.ts';
 import { noRoom } from '../core/no-room.ts';
 import { anyCarries } from '../core/placement.ts';
-import { checkJobBytes, checkQuota, mayRun } from '../core/quota.ts';
+import { checkJobBytes, checkKeptBots, checkQuota, mayRun } from '../core/quota.ts';
 import type { BotRecord, JobRecord } from '../core/records.ts';
 import { takesOver } from '../core/takeover.ts';
 import { userLimitsOf } from '../core/user-limits.ts';
@@ -18,7 +18,7 @@ import { advance, queue } from './advance.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
 import { neverStarted } from './dispatch.ts';
-import { activeBots, roomForSource } from './read.ts';
+import { activeBots, deletedWithData, roomForSource } from './read.ts';
 import { putSearched, type SearchedSource, warningsAbout } from './source-findings.ts';
 import { openSpec, sealSpec } from './specs.ts';
 import { refusedToken, silentHolder, tokenHolders } from './token-ownership.ts';
@@ -93,6 +93,10 @@ export function acceptJob(context: EngineContext, change: Change, request: NewJo
   if (existing === undefined && spec !== undefined) {
     const { defaultMemoryBytes: memoryBytes, defaultCpuMillis: cpuMillis } = settings;
     change.putBot(newBot(key, { mode: spec.mode, memoryBytes, cpuMillis }, change.now));
+  }
+  // What is left of a deleted bot is removed by a delete like any other, of a bot that is nowhere.
+  if (existing === undefined && purgesKept(change.tx, request)) {
+    change.keepBot(newBot(key, { mode: '', memoryBytes: 0, cpuMillis: 0 }, change.now));
   }
   const specSealed = spec === undefined ? null : sealSpec(sealKey, key, spec.spec);
   const state = context.blueprints.get(blueprint)?.initialState ?? 'init';
@@ -173,15 +177,22 @@ function botIfAllowed(context: EngineContext, tx: Reading, request: NewJob): Bot
   const row = rowOf(input.action);
   const existing = botId === '' ? undefined : tx.bots.get({ userId, botId });
   const alive = existing !== undefined && existing.desired !== 'removed';
-  if (row.needs !== 'nothing' && !alive && !mayBeAbsent(request)) throw new ProblemError(noSuchBot(botId));
+  const mayBeGone = mayBeAbsent(request) || (existing === undefined && purgesKept(tx, request));
+  if (row.needs !== 'nothing' && !alive && !mayBeGone) throw new ProblemError(noSuchBot(botId));
   if (row.needs === 'spec' && existing?.specSealed === null) throw new ProblemError(neverStarted(botId));
   // One that has its place already does not need another: its user's other bots need not be counted.
   if (row.takesPlace && !(existing !== undefined && mayRun(existing))) {
-    const quota = checkQuota(activeBots(tx, userId), botId, userLimitsOf(context.settings, userId).bots);
-    if (!quota.ok) throw new ProblemError(quota.problem);
+    const limits = userLimitsOf(context.settings, userId);
+    unwrap(checkQuota(activeBots(tx, userId), botId, limits.bots));
+    const deleted = () => deletedWithData(tx, userId);
+    if (!alive) unwrap(checkKeptBots(tx.bots.keptOf(userId), deleted, botId, limits.keptBots));
   }
   return existing;
 }
+
+/** Whether it asks for the data of a deleted bot to be removed, and there may be some. */
+const purgesKept = (tx: Reading, { userId, botId, input }: NewJob): boolean =>
+  input.action === 'delete' && input.params.purge && tx.botVolumes.workersOf({ userId, botId }).length > 0;
 
 const mayBeAbsent = ({ input, absentFails }: NewJob): boolean => input.action === 'stop' && absentFails === true;
 

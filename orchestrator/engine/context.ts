@@ -53,6 +53,7 @@ export interface EngineSettings extends Deadlines, LimitSettings {
 
 export const defaultEngineSettings: EngineSettings = {
   maxBotsPerUser: 3,
+  maxKeptBotsPerUser: 100,
   maxSourceBytesPerUser: 2048 * 1024 * 1024,
   maxJobBytesPerUser: 64 * 1024 * 1024,
   maxRuntimeMs: 0,

@@ -14,6 +14,12 @@ import type { EngineContext } from './context.ts';
 export const activeBots = (tables: Reading, userId: string): ReadonlyMap<string, unknown> =>
   tables.bots.activeOf(userId);
 
+/** Names of deleted bots of the user whose data a worker may have, in order. */
+export const deletedWithData = (tables: Reading, userId: string): readonly string[] => {
+  const bots = new Set(tables.bots.ofUser(userId).map(({ botId }) => botId));
+  return [...tables.bots.keptOf(userId).keys()].filter((botId) => !bots.has(botId)).sort();
+};
+
 /** Whether the user may have so many more bytes of sources. */
 export function roomForSource(
   settings: LimitSettings,

@@ -28,6 +28,8 @@ export interface BotTable {
   reservedOn(workerId: string): { readonly memoryBytes: number; readonly cpuMillis: number };
   /** Ids of a user's bots that count against the quota: those that may run, and those with an open start. */
   activeOf(userId: string): ReadonlyMap<string, unknown>;
+  /** Ids of a user's bots that take space: those that are not deleted, and those whose data a worker may have. */
+  keptOf(userId: string): ReadonlyMap<string, unknown>;
   /** Desired running, with a time to be stopped at that is not later. */
   aging(stopsAt: number): readonly BotRecord[];
   /** The next times at which bots are to be stopped, by whether their owners were warned. */

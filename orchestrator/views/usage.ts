@@ -4,8 +4,18 @@ import type { JsonObject } from '#common/json.ts';
 import type { UsageSchema } from '#gen/botrunner/v1/usage_pb.js';
 import type { Usage } from '../core/user-limits.ts';
 
+/** How many names are given: usage is a small answer. */
+const namesMax = 100;
+
 export const usageToJson = (usage: Usage): JsonObject => ({
-  bots: { count: usage.bots, limit: usage.limits.bots, kept: usage.keptBots },
+  bots: {
+    count: usage.bots,
+    limit: usage.limits.bots,
+    kept: usage.keptBots,
+    kept_limit: usage.limits.keptBots,
+    deleted_with_data: usage.deletedWithData.length,
+    deleted_names: usage.deletedWithData.slice(0, namesMax),
+  },
   sources: {
     count: usage.sources,
     used_bytes: usage.sourceBytes,
@@ -29,4 +39,7 @@ export const usageToProto = (usage: Usage): MessageInitShape<typeof UsageSchema>
   jobBytesMax: BigInt(usage.limits.jobBytes),
   events: BigInt(usage.events),
   eventBytes: BigInt(usage.eventBytes),
+  keptBotsMax: usage.limits.keptBots,
+  deletedWithData: usage.deletedWithData.length,
+  deletedNames: usage.deletedWithData.slice(0, namesMax),
 });

@@ -858,8 +858,8 @@ export declare const BotService: GenService<{
     output: typeof RestartBotResponseSchema;
   },
   /**
-   * Stops a bot and forgets it: container, images and log are removed, its data volume too with purge. Refuses with
-   * BOT_NOT_FOUND.
+   * Stops a bot and forgets it: container, images and log are removed, its data volume too with purge. With purge also for a bot that was
+   * deleted without it, whose data is kept. Refuses with BOT_NOT_FOUND.
    *
    * @generated from rpc botrunner.v1.BotService.DeleteBot
    */

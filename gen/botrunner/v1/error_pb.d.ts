@@ -323,7 +323,8 @@ export enum ErrorReason {
   ARCHIVE_TOO_LARGE = 33,
 
   /**
-   * The user has reached the limit of running bots. Details: current_bots, max_bots, active_bots.
+   * The user has reached a limit. Of running bots; details: current_bots, max_bots, active_bots. Of bots in all, or of bytes; details:
+   * quota, used, limit.
    *
    * @generated from enum value: ERROR_REASON_QUOTA_EXCEEDED = 34;
    */

@@ -101,6 +101,27 @@ export declare type Usage = Message<"botrunner.v1.Usage"> & {
    * @generated from field: int64 event_bytes = 12;
    */
   eventBytes: bigint;
+
+  /**
+   * How many bots there may be in all: those that are not deleted, and deleted ones whose data is kept.
+   *
+   * @generated from field: int32 kept_bots_max = 20;
+   */
+  keptBotsMax: number;
+
+  /**
+   * Deleted bots whose data is kept on a worker, for a later bot of the same name or until they are deleted with purge.
+   *
+   * @generated from field: int32 deleted_with_data = 21;
+   */
+  deletedWithData: number;
+
+  /**
+   * Their names, in order; at most 100 of them.
+   *
+   * @generated from field: repeated string deleted_names = 22;
+   */
+  deletedNames: string[];
 };
 
 /**

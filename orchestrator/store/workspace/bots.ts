@@ -12,9 +12,11 @@ import type { Undo } from './undo.ts';
 
 export interface BotsPart {
   readonly rows: Rows<BotRecord>;
-  readonly table: Omit<BotTable, 'activeOf'>;
+  readonly table: Omit<BotTable, 'activeOf' | 'keptOf'>;
   /** Sees to it that those of a user that may run are counted. */
   needActive(userId: string): void;
+  /** The same of those that are not deleted. */
+  needKept(userId: string): void;
 }
 
 export interface BotParts {
@@ -22,6 +24,8 @@ export interface BotParts {
   readonly loading: Loading;
   /** By user and bot, how many reasons it has to count against the quota. */
   readonly active: Map<string, Map<string, number>>;
+  /** The same for those that take space. */
+  readonly kept: Map<string, Map<string, number>>;
   /** Something that waits may find room now. */
   readonly roomGrew: () => void;
   readonly removed: (key: BotKey) => void;
@@ -34,7 +38,7 @@ const byUserAndId = (a: BotRecord, b: BotRecord): number =>
 const stopsAt = (warned: boolean) => (bot: BotRecord) =>
   bot.desired === 'running' && bot.ageWarned === warned ? (bot.stopsAt ?? undefined) : undefined;
 
-export function createBots({ undo, loading, active, roomGrew, removed, desires }: BotParts): BotsPart {
+export function createBots({ undo, loading, active, kept, roomGrew, removed, desires }: BotParts): BotsPart {
   const byUser = new Groups<BotRecord>(({ userId, desired }) => (desired === 'removed' ? undefined : userId));
   const byWorker = new Groups<BotRecord>(({ workerId }) => workerId ?? undefined);
   const byPendingTask = new Groups<BotRecord>(({ pendingTask }) => pendingTask ?? undefined);
@@ -43,6 +47,10 @@ export function createBots({ undo, loading, active, roomGrew, removed, desires }
     roomGrew,
   );
   const counted = new Counts<BotRecord>((bot) => (mayRun(bot) ? [bot.userId, bot.botId] : undefined), active);
+  const keeping = new Counts<BotRecord>(
+    ({ userId, botId, desired }) => (desired === 'removed' ? undefined : [userId, botId]),
+    kept,
+  );
   const ends = { unwarned: new Soonest(stopsAt(false)), warned: new Soonest(stopsAt(true)) };
   const indexes = {
     user: byUser,
@@ -50,6 +58,7 @@ export function createBots({ undo, loading, active, roomGrew, removed, desires }
     pendingTask: byPendingTask,
     reserved,
     active: counted,
+    kept: keeping,
     unwarned: ends.unwarned,
     warned: ends.warned,
     desires,
@@ -65,6 +74,7 @@ export function createBots({ undo, loading, active, roomGrew, removed, desires }
   return {
     rows,
     needActive: (userId) => counted.need(userId),
+    needKept: (userId) => keeping.need(userId),
     table: {
       get: (key) => rows.get(botKeyText(key)),
       ofUser: (userId) => [...byUser.of(userId).values()].sort(byId),

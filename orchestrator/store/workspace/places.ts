@@ -2,7 +2,7 @@
 import { type BotKey, botKeyText } from '#common/ids.ts';
 import type { Leftover } from '../../core/records.ts';
 import type { BotVolumeTable, LeftoverTable, SourceTokenTable, TelegramTokenTable } from '../tables.ts';
-import { Groups } from './indexes.ts';
+import { Counts, Groups } from './indexes.ts';
 import type { Loading } from './loading.ts';
 import { type Index, Rows } from './rows.ts';
 import type { Undo } from './undo.ts';
@@ -94,10 +94,13 @@ const placeKey = ({ workerId, userId, botId }: VolumeRow): string => `${workerId
 export const volumeKey = placeKey;
 const workersOf = (rows: Iterable<VolumeRow>): string[] => [...rows].map(({ workerId }) => workerId).sort();
 
-export function createVolumes(undo: Undo, loading: Loading) {
+/** `kept`: by user and bot, how many reasons it has to count as one that takes space. */
+export function createVolumes(undo: Undo, loading: Loading, kept: Map<string, Map<string, number>>) {
   const ofBot = new Groups<VolumeRow>(botKeyText);
   const ofWorker = new Groups<VolumeRow>(({ workerId }) => workerId);
-  const rows = new Rows<VolumeRow>({ name: 'volumes', undo, loading, indexes: { bot: ofBot, worker: ofWorker } });
+  const keeping = new Counts<VolumeRow>(({ userId, botId }) => [userId, botId], kept);
+  const indexes = { bot: ofBot, worker: ofWorker, kept: keeping };
+  const rows = new Rows<VolumeRow>({ name: 'volumes', undo, loading, indexes });
   const table: BotVolumeTable = {
     workersOf: (bot) => workersOf(ofBot.of(botKeyText(bot)).values()),
     put: ({ userId, botId }, workerId) => {
@@ -109,7 +112,7 @@ export function createVolumes(undo: Undo, loading: Loading) {
       for (const key of [...ofWorker.of(workerId).keys()]) rows.remove(key);
     },
   };
-  return { rows, table };
+  return { rows, table, needKept: (userId: string) => keeping.need(userId) };
 }
 
 export const leftoverKey = placeKey;

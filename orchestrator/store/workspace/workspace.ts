@@ -98,6 +98,7 @@ export function createWorkspace(parts: LoadingParts, lastSeq: number): Workspace
   const undo = new Undo();
   const loading = new Loading(parts);
   const active = new Map<string, Map<string, number>>();
+  const kept = new Map<string, Map<string, number>>();
   let room = 0;
   const roomGrew = () => {
     room += 1;
@@ -110,12 +111,12 @@ export function createWorkspace(parts: LoadingParts, lastSeq: number): Workspace
   });
   const jobs = createJobs({ undo, loading, active, desires: desires.ofJobs });
   const removed = sourceTokens.removeBot;
-  const bots = createBots({ undo, loading, active, roomGrew, removed, desires: desires.ofBots });
+  const bots = createBots({ undo, loading, active, kept, roomGrew, removed, desires: desires.ofBots });
   const jobOf = (jobId: string) => jobs.table.get(jobId);
   const tasks = createTasks({ undo, loading, jobOf, desires: desires.ofTasks });
   const workers = createWorkers(undo, loading, roomGrew);
   const leftovers = createLeftovers(undo, loading, roomGrew, desires.ofLeftovers);
-  const volumes = createVolumes(undo, loading);
+  const volumes = createVolumes(undo, loading, kept);
   const telegramTokens = createTelegramTokens(undo, loading, roomGrew);
   const sources = createSources(undo, loading, (sha256) => sourceTokens.removeSource(`artifact ${sha256}`));
   const outbox = createOutbox(undo, loading, () => values.tables.meta, lastSeq);
@@ -189,6 +190,11 @@ export function createWorkspace(parts: LoadingParts, lastSeq: number): Workspace
           bots.needActive(userId);
           jobs.needActive(userId);
           return active.get(userId) ?? none;
+        },
+        keptOf: (userId) => {
+          bots.needKept(userId);
+          volumes.needKept(userId);
+          return kept.get(userId) ?? none;
         },
         put: (bot) => {
           bots.table.put(bot);
