@@ -81,9 +81,9 @@ export class BotRegistry {
   }
 
   /** Containers that run now. */
-  get running(): readonly string[] {
-    return [...this.#actors.values()].flatMap(({ container }) =>
-      container?.status === 'running' ? [container.id] : [],
+  get running(): readonly { readonly id: string; readonly userId: string }[] {
+    return [...this.#actors.values()].flatMap(({ key, container }) =>
+      container?.status === 'running' ? [{ id: container.id, userId: key.userId }] : [],
     );
   }
 

@@ -1,11 +1,6 @@
 /** What is made of how much a bot has written. Pure. */
 import type { ContainerFacts, DiskLimits, DiskMeasure } from '../runtime/container-runtime.ts';
-
-/** One file for so many bytes of a limit, as in the file systems that are made for /data; and so many in any case. */
-const bytesPerFile = 8192;
-const filesMin = 16_384;
-/** A volume that was made larger once stays so; what the file system keeps for itself counts too. */
-const sizedTolerance = 1.25;
+import { filesMaxOf, sizedTolerance } from '../runtime/disk-limits.ts';
 
 export type DiskVerdict =
   | { readonly kind: 'fits' }
@@ -30,14 +25,14 @@ const places = {
 } as const;
 
 export function judgeDisk({ measure, limits, isFromBefore }: DiskJudged): DiskVerdict {
-  const { isSized, isOld, isUncountable } = measure;
+  const { isSized, isOld, uncountable } = measure;
   const data = limits.dataBytes * (isSized ? sizedTolerance : 1);
-  const found = isUncountable
-    ? { place: 'layer', text: 'has so many files that they cannot be counted' }
-    : (overLimit('data', measure.dataBytes, data, limits.dataBytes, measure.dataFiles) ??
-      overLimit('layer', measure.layerBytes, limits.layerBytes, limits.layerBytes, measure.layerFiles));
+  const found =
+    overLimit('data', measure.dataBytes, data, limits.dataBytes, measure.dataFiles) ??
+    overLimit('layer', measure.layerBytes, limits.layerBytes, limits.layerBytes, measure.layerFiles) ??
+    (uncountable && { place: uncountable, text: 'has so many files that they cannot be counted' });
   if (found === undefined) return { kind: 'fits' };
-  const place = found.place === 'data' ? 'data' : 'layer';
+  const { place } = found;
   const { where, cure } = places[place];
   const more = place === 'data' ? ` ${2 * Math.ceil(limits.dataBytes / mib)}m` : '';
   const said = `${found.text} ${where}`;
@@ -51,9 +46,9 @@ export function judgeDisk({ measure, limits, isFromBefore }: DiskJudged): DiskVe
 }
 
 function overLimit(place: keyof typeof places, bytes: number, most: number, limit: number, files: number) {
-  const filesMax = Math.max(filesMin, Math.floor(most / bytesPerFile));
+  const filesMax = filesMaxOf(most);
   if (bytes > most) return { place, text: `has written ${sizeText(bytes)} of ${sizeText(limit)}` };
-  return files > filesMax ? { place, text: `has ${files} files of ${filesMax}` } : undefined;
+  return files > filesMax ? { place, text: `has more than ${filesMax} files` } : undefined;
 }
 
 const mib = 1024 * 1024;

@@ -178,8 +178,10 @@ export interface DiskMeasure extends DiskLimits {
   readonly isSized: boolean;
   /** Its volumes were made before there were limits. */
   readonly isOld: boolean;
-  /** Its files could not be counted in time: there are too many, or the disk is busy. */
-  readonly isUncountable: boolean;
+  /** Where its files could not be counted in time: there are too many, or the disk is busy. What is said of them is too little then. */
+  readonly uncountable: 'data' | 'layer' | undefined;
+  /** How long it took to count them; undefined when they could not be counted. */
+  readonly tookMs: number | undefined;
 }
 
 export interface StopReport {
@@ -297,10 +299,10 @@ export interface ContainerRuntime {
    */
   watchCpu(id: string, onSample: (usedMs: number) => void, signal: AbortSignal): Promise<void>;
   /**
-   * What these containers have written, for those that run and could be measured; call it with few at a time. Without any it shows
-   * that measuring works.
+   * What these containers have written, for those that run and could be measured; call it with few at a time. `limitMs` is for each of
+   * them: one takes no time from the others. Without any it shows that measuring works.
    */
-  measureDisk(ids: readonly string[], signal: AbortSignal): Promise<readonly DiskMeasure[]>;
+  measureDisk(ids: readonly string[], limitMs: number, signal: AbortSignal): Promise<readonly DiskMeasure[]>;
   /** Bytes that are free where the engine keeps images and containers; undefined where that is not known. Cheap. */
   freeDisk(signal: AbortSignal): Promise<number | undefined>;
   /** Calls back for changes as a hint: events may be missed. Returns when the engine's stream ends or on abort. */

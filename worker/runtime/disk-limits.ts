@@ -1,4 +1,4 @@
-/** The limits on disk space that a container was made with, as labels: they outlive the worker. Pure. */
+/** The limits on disk space: what follows from them, and those that a container was made with, as labels, which outlive the worker. Pure. */
 import type { DiskLimits } from './container-runtime.ts';
 import type { ContainerLabels } from './labels.ts';
 
@@ -7,6 +7,15 @@ const layerLabel = 'layer_bytes';
 
 export const diskLabels = (limits: DiskLimits | undefined): ContainerLabels =>
   limits === undefined ? {} : { [dataLabel]: String(limits.dataBytes), [layerLabel]: String(limits.layerBytes) };
+
+/** One file for so many bytes of a limit, as in the file systems that are made for /data; and so many in any case. */
+const bytesPerFile = 8192;
+const filesMin = 16_384;
+
+export const filesMaxOf = (bytes: number): number => Math.max(filesMin, Math.floor(bytes / bytesPerFile));
+
+/** A sized volume that was made larger once stays so; what the file system keeps for itself counts too. */
+export const sizedTolerance = 1.25;
 
 /** Undefined for a container that was made without. */
 export function diskLimitsOf(labels: ContainerLabels): DiskLimits | undefined {

@@ -61,7 +61,8 @@ const nothingUsed = {
   layerFiles: 0,
   isSized: false,
   isOld: false,
-  isUncountable: false,
+  uncountable: undefined,
+  tookMs: 0,
 };
 
 const cursorPattern = /^f1:([0-9a-f]{64}):(\d{1,12})$/;
@@ -160,7 +161,7 @@ export function createFakeRuntime({ engine, workerId, signingKey, clock }: FakeR
             : { name, ok: true, message: `${name} holds.` },
         ),
       ),
-    measureDisk: (ids, signal) =>
+    measureDisk: (ids, _limitMs, signal) =>
       call('measureDisk', signal, () =>
         ids
           .filter((id) => find(id)?.status === 'running')

@@ -27,7 +27,8 @@ const measured = (containerId: string, measure: Partial<DiskMeasure>) =>
     layerFiles: 0,
     isSized: false,
     isOld: false,
-    isUncountable: false,
+    uncountable: undefined,
+    tookMs: 0,
     ...measure,
   });
 const limited = (diskMib: bigint) => ({
@@ -76,7 +77,8 @@ describe('a bot that has written too much', () => {
   it.each<[string, Partial<DiskMeasure>]>([
     ['files in /data', { dataFiles: 20_000 }],
     ['files elsewhere', { layerFiles: 20_000 }],
-    ['so many that nobody can count them', { isUncountable: true }],
+    ['so many elsewhere that nobody can count them', { uncountable: 'layer' }],
+    ['so many in /data that nobody can count them', { uncountable: 'data' }],
     ['a sized volume that was larger before', { isSized: true, dataBytes: 100 * mib }],
   ])('is stopped for %s', async (_what, measure) => {
     measured(await run(), measure);

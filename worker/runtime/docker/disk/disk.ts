@@ -7,13 +7,12 @@ import { asFailure } from '../../../failures/chances.ts';
 import type { DiskMeasure } from '../../container-runtime.ts';
 import type { SafetyCheck } from '../../safety.ts';
 import type { EngineClient } from '../engine-client.ts';
-import { EngineRefusal } from '../engine-errors.ts';
 import { type AskSpace, createAskSpace, type FreeSpace } from './engine-space.ts';
-import { measureContainers, ToolsError } from './measure.ts';
+import { createMeasuring, type Measuring } from './measuring.ts';
 import { createRunTools } from './run-tools.ts';
 import { createSizedVolumes, type SizedVolumes } from './sized-volumes.ts';
 import { createStorageOpt, type StorageOpt } from './storage-opt.ts';
-import { createFindToolsImage, type FindToolsImage } from './tools-image.ts';
+import { createFindToolsImage } from './tools-image.ts';
 
 /** `sized`: /data is a file system of its own size. `watch`: what bots write is measured. `off`: neither. */
 export const diskModes = ['sized', 'watch', 'off'] as const;
@@ -44,7 +43,7 @@ export interface EngineDisk {
   /** Does work that fills the disk, and ends it with CONTAINER_ERROR when that has left too little. */
   guarded<T>(what: string, signal: AbortSignal, work: (limit: AbortSignal) => Promise<T>): Promise<T>;
   /** As ContainerRuntime.measureDisk. */
-  measure(ids: readonly string[], signal: AbortSignal): Promise<readonly DiskMeasure[]>;
+  measure(ids: readonly string[], limitMs: number, signal: AbortSignal): Promise<readonly DiskMeasure[]>;
   engineAway(): void;
   /** A container is gone. */
   removed(containerId: string): void;
@@ -66,8 +65,6 @@ export interface DiskDeps {
   readonly space?: AskSpace | undefined;
 }
 
-/** Later than this, a measurement is none. */
-const recentMs = 180_000;
 const pruneEveryMs = 600_000;
 const guardEveryMs = 1000;
 const filesPerMilleMin = 10;
@@ -79,7 +76,7 @@ export function createEngineDisk(deps: DiskDeps): EngineDisk {
   const sized = createSizedVolumes({ engine, run, findTools, logger });
   const storageOpt = createStorageOpt(engine);
   const space = deps.space ?? createAskSpace(engine, deps.dockerHost, () => clock.monotonicMs());
-  const measuring = createMeasuring(deps, findTools, run);
+  const measuring = createMeasuring({ engine, clock, logger, findTools, run });
   const isShort = (free: FreeSpace | undefined, part = 1): boolean =>
     free !== undefined && (free.bytes < settings.reserveBytes * part || free.filesPerMille < filesPerMilleMin);
   let prunedAtMs = Number.NEGATIVE_INFINITY;
@@ -124,7 +121,7 @@ export function createEngineDisk(deps: DiskDeps): EngineDisk {
       sized.forget();
       storageOpt.forget();
     },
-    check: () => checkOf(settings, sized, measuring, clock),
+    check: () => checkOf(settings, sized, measuring),
   };
 }
 
@@ -140,91 +137,18 @@ function noRoom(what: string, free: FreeSpace | undefined, reserve: number): Pro
   return asFailure(problem('CONTAINER_ERROR', message, { hint }), 'again');
 }
 
-interface Measuring {
-  measure: EngineDisk['measure'];
-  /** When measuring worked last. */
-  readonly workedAtMs: number | undefined;
-  /** Why it did not work last time, in words that follow "because "; empty when it did. */
-  readonly why: string;
-  /** Of what was measured last: bots whose volumes have no size of their own. */
-  readonly unsized: Set<string>;
-}
-
-function createMeasuring(
-  { engine, clock, logger }: DiskDeps,
-  findTools: FindToolsImage,
-  run: ReturnType<typeof createRunTools>,
-): Measuring {
-  let workedAtMs: number | undefined;
-  let why = 'it was not tried yet';
-  const unsized = new Set<string>();
-  const failed = (reason: string) => {
-    if (why !== reason) logger.warn({ reason }, 'what bots write cannot be measured');
-    why = reason;
-  };
-  return {
-    get workedAtMs() {
-      return workedAtMs;
-    },
-    get why() {
-      return why;
-    },
-    unsized,
-    async measure(ids, signal) {
-      if ((await engine.kind(signal)) === 'podman') {
-        failed('it is not done on Podman');
-        return [];
-      }
-      const tools = await findTools(engine, signal);
-      if ('why' in tools) {
-        failed(tools.why);
-        return [];
-      }
-      if (ids.length === 0 && workedAtMs !== undefined) {
-        workedAtMs = clock.monotonicMs();
-        return [];
-      }
-      try {
-        const measures = await measureContainers({ engine, run }, tools, ids, signal);
-        workedAtMs = clock.monotonicMs();
-        why = '';
-        for (const { containerId, isSized } of measures) {
-          if (isSized) unsized.delete(containerId);
-          else unsized.add(containerId);
-        }
-        return measures;
-      } catch (error) {
-        if (error instanceof ToolsError) {
-          failed(error.message);
-          return [];
-        }
-        if (!(error instanceof EngineRefusal)) {
-          if (!signal.aborted) failed(error instanceof Error ? error.message : String(error));
-          throw error;
-        }
-        failed(`the engine refused the container that measures: ${error.text.slice(0, 200)}`);
-        return [];
-      }
-    },
-  };
-}
-
-function checkOf({ mode }: DiskSettings, sized: SizedVolumes, measuring: Measuring, clock: Clock): SafetyCheck {
+function checkOf({ mode }: DiskSettings, sized: SizedVolumes, measuring: Measuring): SafetyCheck {
   const bad = (message: string, hint: string): SafetyCheck => ({ name: 'disk', ok: false, message, hint });
   const manual = 'See "Disk" in docs/SECURITY.md.';
   if (mode === 'off') return bad('DISK_LIMITS=off lets bots fill the disk.', 'Set DISK_LIMITS=sized.');
-  const { workedAtMs, why, unsized } = measuring;
-  if (workedAtMs === undefined) return bad(`What bots write is not measured, because ${why}.`, manual);
-  const ageMs = clock.monotonicMs() - workedAtMs;
-  if (ageMs > recentMs) {
-    const reason = why === '' ? '' : `, because ${why}`;
-    return bad(`What bots write has not been measured for ${Math.round(ageMs / 1000)} s${reason}.`, manual);
-  }
+  const { obstacle, unsized } = measuring;
+  const lacks = obstacle();
+  if (lacks !== undefined) return bad(lacks, manual);
   if (mode === 'watch') {
     return bad('/data of a bot is measured, but has no size of its own.', 'Set DISK_LIMITS=sized.');
   }
-  const obstacle = sized.obstacle();
-  if (obstacle !== undefined) return bad(`/data of a bot has no size of its own, because ${obstacle}.`, manual);
+  const why = sized.obstacle();
+  if (why !== undefined) return bad(`/data of a bot has no size of its own, because ${why}.`, manual);
   if (!sized.works()) return bad('Volumes with a size of their own have not been tried yet.', manual);
   const rest =
     unsized.size === 0

@@ -17,13 +17,14 @@ export type RunTools = (tools: ToolsImage, run: ToolsRun, signal: AbortSignal) =
 const helperLabel = 'bot_runner.disk';
 
 export function createRunTools(engine: EngineClient, workerId: string): RunTools {
-  let tidied = false;
+  let tidied: Promise<void> | undefined;
+  let active = 0;
   return async ({ image, shell, env }, { script, args, timeoutMs, host }, signal) => {
+    // What others are running is no leftover.
+    if (active === 0) tidied ??= removeLeftovers(engine, { label: [`${helperLabel}=${workerId}`] }, signal);
+    active += 1;
     try {
-      if (!tidied) {
-        tidied = true;
-        await removeLeftovers(engine, { label: [`${helperLabel}=${workerId}`] }, signal);
-      }
+      await tidied;
       const body = {
         Image: image,
         Entrypoint: [shell],
@@ -51,8 +52,10 @@ export function createRunTools(engine: EngineClient, workerId: string): RunTools
       return await runShortly(engine, { body, timeoutMs }, signal);
     } catch (error) {
       // A container may have been left that nobody knows by its id.
-      tidied = false;
+      tidied = undefined;
       throw error;
+    } finally {
+      active -= 1;
     }
   };
 }

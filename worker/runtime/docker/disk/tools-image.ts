@@ -27,7 +27,7 @@ export interface NoToolsImage {
 export type FindToolsImage = (engine: EngineClient, signal: AbortSignal) => Promise<ToolsImage | NoToolsImage>;
 
 const toolsRepository = 'bot_runner_tools';
-const measuring = ['sh', 'du', 'find', 'grep', 'stat', 'timeout'] as const;
+const measuring = ['sh', 'du', 'find', 'grep', 'head', 'sort', 'stat', 'timeout', 'wc'] as const;
 const making = [
   'mke2fs',
   'e2fsck',
