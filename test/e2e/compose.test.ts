@@ -1,12 +1,12 @@
 /** The platform as an operator runs it: images, compose files of development and production, by docker compose v2 and 1.29. */
-import { execFileSync } from 'node:child_process';
-import { chownSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkoutPath } from '../../scripts/process/checkout.ts';
 import { projectName } from '../kit/compose/compose-host.ts';
 import { type ComposeWorld, startComposeWorld } from '../kit/compose/compose-world.ts';
 import { startForward } from '../kit/compose/forward.ts';
+import { privateAuthority } from '../kit/compose/private-authority.ts';
 import { eventually } from '../kit/eventually.ts';
 import type { JsonBody } from '../kit/orchestrator-for-tests.ts';
 import { callEngine } from '../kit/private-engine/engine-api.ts';
@@ -16,21 +16,6 @@ import { assertCode, type CommandEnd, type PageShell, type RunOptions } from '..
 const token = '424242:compose-token-of-the-echo-bot-AAAAAAA';
 const longMs = 180_000;
 const services = ['bot-runner-worker', 'nats', 'orchestrator'];
-
-/** A certificate of its own authority in the folder tls, and what docs/DEPLOY.md adds for the worker to trust it. */
-function privateAuthority(dir: string): string {
-  mkdirSync(join(dir, 'tls'));
-  const [key, cert] = [join(dir, 'tls/key.pem'), join(dir, 'tls/cert.pem')];
-  const names = ['DNS:bots.example.org', 'DNS:localhost', ...[...Array(254).keys()].map((n) => `IP:10.99.${n + 1}.1`)];
-  const subject = ['-subj', '/CN=bots.example.org', '-addext', `subjectAltName=${names.join(',')}`];
-  const made = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1'];
-  execFileSync('openssl', [...made, '-keyout', key, '-out', cert, ...subject], { stdio: 'ignore' });
-  // The orchestrator's user, who must be able to read it.
-  chownSync(key, 1000, 1000);
-  const page = readFileSync(checkoutPath('docs/DEPLOY.md'), 'utf8');
-  const block = fencedBlocks(page).find(({ file }) => file === 'compose.ca.yml');
-  return block?.text.replace('/etc/bot-runner/ca.pem', './tls/cert.pem') ?? '';
-}
 
 /** A block of docs/DEPLOY.md by its name, for the docker-compose of the test. */
 function pageBlock(name: string): string {

@@ -1,4 +1,4 @@
-/** Stand-ins for images that compose.services.yml names: NATS, and a base for the worker that has git and nft already. */
+/** Stand-ins for images that compose.services.yml names: NATS, and a base for the worker that has all its programs already. */
 import { baseImageNames } from '../base-images/base-images.ts';
 import { FileSet } from '../base-images/file-set.ts';
 import { sharedLibraries } from '../base-images/shared-libraries.ts';
@@ -10,6 +10,16 @@ export const natsImage = 'nats:botrunner-test';
 export const workerBaseImage = 'node:botrunner-test-git';
 const buildTimeoutMs = 60_000;
 
+/**
+ * What the Dockerfile installs beside git and nft, and what the real base has where this one has busybox: programs that measure disks
+ * and make file systems.
+ */
+const diskPrograms = [
+  ...['/usr/bin/dash', '/usr/bin/du', '/usr/bin/find', '/usr/bin/grep', '/usr/bin/stat', '/usr/bin/timeout'],
+  ...['/usr/sbin/mke2fs', '/usr/sbin/e2fsck', '/usr/sbin/resize2fs', '/usr/sbin/debugfs', '/usr/sbin/losetup'],
+  ...['/usr/bin/mkdir', '/usr/bin/mv', '/usr/bin/ln', '/usr/bin/rm', '/usr/bin/rmdir', '/usr/bin/sync'],
+];
+
 /** Both images, on an engine that has those of base-images.ts. `machine` is where git is looked for. */
 export async function loadComposeImages(dockerHost: string, machine: PackageTree): Promise<void> {
   const debian = await composePackages();
@@ -20,9 +30,12 @@ export async function loadComposeImages(dockerHost: string, machine: PackageTree
   git.link('/files/usr/lib/git-core/git-remote-http', 'git-remote-https');
   const withGit = `${workerBaseImage}-git`;
   await build(dockerHost, withGit, baseImageNames.node, git);
-  const nft = await withLibraries(debian, ['/usr/sbin/nft']);
-  // The stand-in's PATH has no folder of the system's programs.
-  nft.link('/files/usr/bin/nft', '/usr/sbin/nft');
+  const nft = await withLibraries(debian, ['/usr/sbin/nft', ...diskPrograms]);
+  nft.link('/files/usr/bin/sh', 'dash');
+  // The stand-in's PATH has no folder of the system's programs, and busybox some that are called the same.
+  for (const path of ['/usr/sbin/nft', ...diskPrograms]) {
+    if (path.startsWith('/usr/sbin/')) nft.link(`/files${path.replace('/sbin/', '/bin/')}`, path);
+  }
   await build(dockerHost, workerBaseImage, withGit, nft);
 }
 

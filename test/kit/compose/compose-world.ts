@@ -51,7 +51,7 @@ export async function startComposeWorld(telegramTokens: readonly string[]): Prom
     TELEGRAM_API_BASE: telegram.url,
     // As for an operator who sets nothing: the worker's image can set up the firewall.
     EGRESS: '',
-    // The stand-in for the worker's image has none of the programs that measure.
+    // What measures disks has tests of its own, and takes time.
     DISK_LIMITS: 'off',
   };
   const kept = parts.move();

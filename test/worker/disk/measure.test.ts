@@ -1,5 +1,6 @@
 /** What is measured of bots on a real engine, whatever they do to hide it; and what an engine without space refuses. */
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { systemClock } from '#common/clock.ts';
 import { volumeName } from '#common/ids.ts';
 import type { ContainerPlan, ContainerRuntime, DiskMeasure } from '../../../worker/runtime/container-runtime.ts';
 import { list, record, text } from '../../../worker/runtime/docker/answers.ts';
@@ -88,14 +89,25 @@ describe.skipIf('skip' in given)('the disk of an engine', { timeout: 120_000 }, 
   it('takes no more when it is nearly full, after unused images of bots were removed; what runs is left alone', async () => {
     const key = { userId, botId: 'unused' };
     let free: FreeSpace = { bytes: 50 * 1024 * mib, filesPerMille: 900 };
-    const runtime = world.runtime('watch', { space: async () => free });
+    let laterMs = 0;
+    const clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + laterMs };
+    const runtime = world.runtime('watch', { space: async () => free, clock });
+    const isThere = (name: string) =>
+      world.raw.get(`/images/${name}/json`).then(
+        () => true,
+        () => false,
+      );
     const image = await buildContext(runtime, { key, workerId, dockerfile: 'FROM busybox:stable\nRUN echo x > /x\n' });
     const id = await started(runtime, world.plan('runs', 'echo written; sleep 600'));
     free = { bytes: 900 * mib, filesPerMille: 900 };
     const refusal = { problem: { code: 'CONTAINER_ERROR', message: expect.stringContaining('900 MiB free') } };
     await expect(runtime.create(world.plan('late', 'true'), patience())).rejects.toMatchObject(refusal);
+    // Just built, it may be about to be used: it is no unused image until a while has passed.
+    expect(await isThere(image)).toBe(true);
+    laterMs += 900_000;
+    await expect(runtime.create(world.plan('late', 'true'), patience())).rejects.toMatchObject(refusal);
+    expect(await isThere(image)).toBe(false);
     await expect(buildContext(runtime, { key, workerId })).rejects.toMatchObject(refusal);
-    expect(await runtime.hasImage(image, patience())).toBe(false);
     const pull = { userId, reference: 'busybox:stable', pull: false, onOutput: () => {} };
     await expect(runtime.pullImage(pull, patience())).rejects.toMatchObject(refusal);
     free = { bytes: 50 * 1024 * mib, filesPerMille: 3 };

@@ -1,9 +1,13 @@
 /** Bots that say what they can and cannot do, for tests of how an engine keeps them in. */
+import type { ProvidedContext } from 'vitest';
 import { type BotKey, imageName } from '#common/ids.ts';
 import { Secret } from '#common/secret.ts';
 import type { ContainerPlan, ContainerRuntime } from '../../../worker/runtime/container-runtime.ts';
+import type { SafetyCheck } from '../../../worker/runtime/safety.ts';
 import { botPlan, patience, readAll, textsOf, untilExited } from '../../contract/harness.ts';
 import { buildContext } from '../../contract/images.ts';
+import type { PrivateEngine } from '../../kit/private-engine/private-engine.ts';
+import type { TestDocker } from '../../kit/test-docker.ts';
 
 export interface TryChoice {
   readonly key: BotKey;
@@ -20,6 +24,24 @@ WORKDIR /srv/bot
 COPY . .
 CMD ["python", "bot.py"]
 `;
+
+/** Why a test cannot have an engine of its own, if it cannot. */
+export const ownEngineReason = (given: ProvidedContext['docker']): string | false =>
+  'skip' in given
+    ? given.skip
+    : process.env['BOTRUNNER_TEST_DOCKER_HOST'] !== undefined && 'the engine is not ours to set up';
+
+export const asTestDocker = ({ dockerHost, hostAddress, namespacePath }: PrivateEngine): TestDocker => ({
+  host: dockerHost,
+  hostAddress,
+  namespacePath,
+  podman: undefined,
+  pipIndexUrl: '',
+});
+
+/** The safety check `isolation`. */
+export const isolationOf = async (runtime: ContainerRuntime): Promise<SafetyCheck | undefined> =>
+  (await runtime.safety(patience())).find(({ name }) => name === 'isolation');
 
 /** The plan of a bot with a Dockerfile, which is built. */
 export async function planWithDockerfile(runtime: ContainerRuntime, choice: TryChoice): Promise<ContainerPlan> {

@@ -29,7 +29,8 @@ import { buildCustomImage } from './custom-build.ts';
 import { createDataOwners } from './data-owners.ts';
 import { createEngineDisk, type DiskSettings, defaultDiskSettings } from './disk/disk.ts';
 import type { AskSpace } from './disk/engine-space.ts';
-import { pruneUnusedImages, withImageLimits, withPullLimits } from './disk/image-limits.ts';
+import { withImageLimits, withPullLimits } from './disk/image-limits.ts';
+import { createNeededImages, pruneUnusedImages } from './disk/prune-images.ts';
 import { defaultDockerHost } from './docker-host.ts';
 import { createFindAddresses } from './egress/addresses.ts';
 import { checkEgress } from './egress/egress-check.ts';
@@ -187,6 +188,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     clock,
     logger,
   });
+  const needed = createNeededImages(clock);
   const disk = createEngineDisk({
     engine,
     dockerHost,
@@ -195,7 +197,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     clock,
     logger,
     programs: options.programs,
-    prune: (signal) => pruneUnusedImages(engine, signal),
+    prune: (signal) => pruneUnusedImages({ engine, code, needed, workerIds: () => taken.workerIds }, signal),
     space: options.space,
   });
   const deps: ContainerDeps = {
@@ -253,7 +255,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     { name: 'isolation', check: (signal) => haveProbeImage(signal).then(() => isolation.check(signal)) },
     { name: 'builder', check: (signal) => builders.check(signal) },
   ];
-  const images = { engine, disk };
+  const images = { engine, disk, needed };
   const simpleBuilds = { ...builds, baseImages, code, signingKey };
   let sweptAtMs = clock.monotonicMs();
   const sweep = () => {
@@ -292,14 +294,14 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     },
     buildImage: (build, signal) =>
       withImageLimits(images, build, signal, (limit) => buildSimpleImage(simpleBuilds, build, limit)),
-    reuseImage: (build, signal) => reuseSimpleImage(simpleBuilds, build, signal),
+    reuseImage: (build, signal) => needed.during(build.image, () => reuseSimpleImage(simpleBuilds, build, signal)),
     buildCustomImage: (build, signal) =>
       withImageLimits(images, build, signal, (limit) => buildCustomImage(builds, build, limit)),
     pullImage: (pull, signal) =>
       withPullLimits(images, pull, signal, (limit) =>
         pullImage({ engine, clock, logger, mirror, privateImages, maxBytes: disk.settings.imageBytes }, pull, limit),
       ),
-    hasImage: (image, signal) => hasWholeImage(engine, code, image, signal),
+    hasImage: (image, signal) => needed.during(image, () => hasWholeImage(engine, code, image, signal)),
     settleImage: (key, image, signal) => codeImages.settle(key, image, signal),
     removeImages: async (key, keep, signal) => {
       for (const id of taken.workerIds) await removeBotImages({ engine, code }, { key, workerId: id }, keep, signal);
@@ -313,7 +315,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
         await disk.sized.remove(await removeBotVolumes(engine, { key, workerId: id }, signal), own, signal);
       }
     },
-    create: (plan, signal, say) => createContainer(deps, plan, signal, say),
+    create: (plan, signal, say) => needed.during(plan.image, () => createContainer(deps, plan, signal, say)),
     settingsOf: (plan, signal) => containerSettings(deps, plan, signal),
     start: (id, signal) => startContainer(deps, id, signal),
     stop: (id, graceMs, signal) => stopContainer(deps, id, graceMs, signal),

@@ -100,7 +100,7 @@ export async function removeBotImages(
 export const plainName = (name: string): string => name.replace(/^(?:docker\.io\/library|localhost)\//, '');
 
 /** The names by which containers of bots were made. */
-async function usedImages(engine: EngineClient, signal: AbortSignal): Promise<readonly string[]> {
+export async function usedImages(engine: EngineClient, signal: AbortSignal): Promise<readonly string[]> {
   const query = { all: true, filters: { label: [`${labelNames.marker}=true`] } };
   const found = list(await engine.call({ method: 'GET', path: '/containers/json', query }, signal));
   return found.map((container) => plainName(text(record(container)['Image'])));

@@ -22,9 +22,9 @@ export type BuilderCheck = Omit<Check, 'name'>;
 export interface BuilderCheckDeps {
   readonly engine: EngineClient;
   readonly clock: Clock;
-  /** Undefined when builds are not separate; words for people say why. */
+  /** Undefined when builds are not sure to be separate; words for people say why. */
   readonly separate: ProvableBuilder | undefined;
-  readonly why: string;
+  readonly why: () => string;
 }
 
 /** A builder that can be looked into. */
@@ -46,8 +46,8 @@ export interface BuilderContainer {
   run(command: string, signal: AbortSignal): Promise<string>;
 }
 
-/** No id of a user: those have no dot. */
-const prober = 'doctor.builder';
+/** Whose builder proves that one can be made. No id of a user: those have no dot. */
+export const proberId = 'doctor.builder';
 const provedForMs = 3_600_000;
 const proofMs = 300_000;
 
@@ -69,7 +69,7 @@ export function createBuilderCheck(deps: BuilderCheckDeps): (signal: AbortSignal
     return proving;
   };
   return async (signal) => {
-    if (separate === undefined) return { ok: false, message: why, hint };
+    if (separate === undefined) return { ok: false, message: why(), hint };
     if (proved !== undefined && clock.monotonicMs() - proved.atMs < provedForMs) return proved.check;
     return orAbort(signal, proveOnce(separate));
   };
@@ -81,7 +81,7 @@ async function prove(
   signal: AbortSignal,
 ): Promise<BuilderCheck> {
   try {
-    return await builder.during(prober, signal, async (inside, container) => {
+    return await builder.during(proberId, signal, async (inside, container) => {
       await inside.bringBase(builder.base, () => {}, signal);
       const faults = [
         await foreignImages(engine, inside.client, signal),

@@ -92,7 +92,23 @@ export function isOwnBuilder(
   return found.length === expected.length && timingSafeEqual(found, expected);
 }
 
-/** Rejects with EngineRefusal when the engine takes or starts no such container, or it ends instead of answering. */
+/** The engine in a builder ended, or did not answer in time. */
+export class BuilderStartError extends EngineRefusal {}
+
+/** Removes what builds of the user's have left: images and cache. The container has to be gone. */
+export async function removeStore(
+  { engine, workerId }: BuilderContainerDeps,
+  userId: string,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await engine.call({ method: 'DELETE', path: `/volumes/${builderName(workerId, userId)}` }, signal);
+  } catch (error) {
+    if (!hasStatus(error, 404)) throw error;
+  }
+}
+
+/** Rejects with EngineRefusal when the engine takes or starts no such container, BuilderStartError when it does not come up. */
 export async function startBuilder(
   deps: BuilderContainerDeps,
   { userId, network }: { readonly userId: string; readonly network: string },
@@ -231,13 +247,14 @@ async function untilAnswers(
     try {
       await client.call({ method: 'GET', path: '/version' }, limit);
       return;
-    } catch (error) {
-      if (limit.aborted) throw error;
+    } catch {
+      signal.throwIfAborted();
+      if (limit.aborted) throw new BuilderStartError(504, 'the engine of the builder does not answer');
       if (!(await isRunning(engine, containerId, limit))) {
         const query = { stdout: true, stderr: true, tail: 20 };
         const words = await lastWords(engine, containerId, query, limit);
         logger.warn({ builder: words }, 'the engine of a builder has ended instead of starting');
-        throw new EngineRefusal(500, `the engine of the builder ended: ${words.at(-1) ?? 'without a word'}`);
+        throw new BuilderStartError(500, `the engine of the builder ended: ${words.at(-1) ?? 'without a word'}`);
       }
       await sleep(clock, pollMs, limit);
     }

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { ProblemError, problem } from '#common/problem.ts';
+import { createManualClock } from '../../../../test/kit/manual-clock.ts';
 import { createRecordingLogger } from '../../../../test/kit/recording-logger.ts';
 import type { BuildEngine, BuildEngines } from '../build-engine.ts';
 import type { EngineClient } from '../engine-client.ts';
@@ -10,7 +11,8 @@ import type { SeparateBuilders } from './separate-builder.ts';
 const signal = AbortSignal.timeout(60_000);
 
 function choose(choice: Pick<BuilderChoice, 'setting'> & { podman?: boolean; has?: boolean; host?: boolean }) {
-  const state = { has: choice.has ?? false, ready: 0, fails: false };
+  const state = { has: choice.has ?? false, ready: [] as string[], fails: (_userId: string) => false };
+  const clock = createManualClock();
   const engine = {
     kind: async () => (choice.podman ? 'podman' : 'docker'),
     call: async () => {
@@ -22,11 +24,14 @@ function choose(choice: Pick<BuilderChoice, 'setting'> & { podman?: boolean; has
     during: (_userId, _signal, work) => work({ name } as Partial<BuildEngine> as BuildEngine), // only told apart
   });
   const separate: SeparateBuilders = {
-    during: (_userId, _signal, work) => work({ name: 'separate' } as Partial<BuildEngine> as BuildEngine, undefined), // as above
+    during: async (userId, _signal, work) => {
+      await separate.ready(userId, signal);
+      return work({ name: 'separate' } as Partial<BuildEngine> as BuildEngine, undefined); // as above
+    },
     limits: { memoryBytes: 1, cpuMillis: 1, diskBytes: 1 },
-    ready: async () => {
-      state.ready += 1;
-      if (state.fails) throw new ProblemError(problem('CONTAINER_ERROR', 'It could not be made.'));
+    ready: async (userId) => {
+      state.ready.push(userId);
+      if (state.fails(userId)) throw new ProblemError(problem('CONTAINER_ERROR', 'It could not be made.'));
     },
     sweep: async () => {},
     close: async () => {},
@@ -39,10 +44,12 @@ function choose(choice: Pick<BuilderChoice, 'setting'> & { podman?: boolean; has
     own: named('own'),
     separate,
     host: choice.host ? named('host') : undefined,
+    clock,
     logger,
   });
-  const used = () => builders.during('alice', signal, async (builder) => (builder as unknown as { name: string }).name); // as made above
-  return { used, state, lines };
+  const used = (userId = 'alice') =>
+    builders.during(userId, signal, async (builder) => (builder as unknown as { name: string }).name); // as made above
+  return { used, state, clock, lines, kind: builders.kind };
 }
 
 it('unset, the bots’ engine builds until it has the image of a builder, and one line says so', async () => {
@@ -53,12 +60,33 @@ it('unset, the bots’ engine builds until it has the image of a builder, and on
   expect(await used()).toBe('separate');
 });
 
-it('unset, a builder that cannot be made is not tried again', async () => {
-  const { used, state, lines } = choose({ setting: undefined, has: true });
-  state.fails = true;
-  expect([await used(), await used()]).toEqual(['own', 'own']);
-  expect(state.ready).toBe(1);
+it('unset, the bots’ engine builds where no builder can be made, which is tried again after a while', async () => {
+  const { used, state, clock, lines, kind } = choose({ setting: undefined, has: true });
+  state.fails = () => true;
+  expect([await used(), await used('bob')]).toEqual(['own', 'own']);
+  expect(state.ready).toEqual(['alice', 'doctor.builder']);
   expect(lines.join()).toContain('could not be made');
+  expect(kind()).toBe('engine');
+  state.fails = () => false;
+  expect(await used()).toBe('own');
+  clock.advance(600_000);
+  expect([await used(), kind()]).toEqual(['separate', 'separate']);
+});
+
+it('unset, one user’s broken builder fails his builds alone, and never gets them to the bots’ engine', async () => {
+  const { used, state, clock } = choose({ setting: undefined, has: true });
+  const failed = { problem: { code: 'CONTAINER_ERROR' } };
+  state.fails = (userId) => userId === 'mallory';
+  await expect(used('mallory')).rejects.toMatchObject(failed);
+  expect(await used('alice')).toBe('separate');
+  await expect(used('mallory')).rejects.toMatchObject(failed);
+  // Nor does he when none can be made any more.
+  state.fails = () => true;
+  await expect(used('mallory')).rejects.toMatchObject(failed);
+  clock.advance(600_000);
+  await expect(used('alice')).rejects.toMatchObject(failed);
+  state.fails = () => false;
+  expect(await used('mallory')).toBe('separate');
 });
 
 it('asked for, nothing else builds; Podman has none', async () => {

@@ -81,7 +81,8 @@ export function createBuilders(options: BuilderOptions, parts: BuilderParts): Bu
   const proxy = url === undefined ? undefined : { url, except };
   const separate = createSeparateBuilders({ ...shared, address, image, limits, proxy });
   const host = options.host === undefined ? undefined : hostBuilder(shared, options.host);
-  const chosen = createChosenBuilder({ engine, setting, image, own: createOwnBuilder(parts), separate, host, logger });
+  const own = createOwnBuilder(parts);
+  const chosen = createChosenBuilder({ engine, setting, image, own, separate, host, clock, logger });
   const probed = { base: baseImages.python, limits };
   const provable =
     setting === 'engine'
@@ -89,7 +90,10 @@ export function createBuilders(options: BuilderOptions, parts: BuilderParts): Bu
       : host === undefined
         ? setting && { ...probed, during: separate.during }
         : { ...probed, during: ofHost(host) };
-  const why = 'Images are built by the engine that runs the bots, and can see the images of all of them.';
+  const why = () =>
+    setting === undefined && chosen.kind() === 'separate'
+      ? "Images are built apart from bots' and from other users' images, but only as long as the engine has the image of the builder: BUILDER is not set."
+      : 'Images are built by the engine that runs the bots, and can see the images of all of them.';
   return { separate, during: chosen.during, check: createBuilderCheck({ engine, clock, separate: provable, why }) };
 }
 

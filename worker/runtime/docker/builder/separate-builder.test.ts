@@ -21,10 +21,14 @@ const version = JSON.stringify({ ApiVersion: '1.41', Version: '20.10' });
 /** An engine whose containers are their names, and are removed when a test says so. */
 let server: Server;
 let containers: Set<string>;
+/** The name of the last builder, and of its volume. */
+let lastMade = '';
 let removed: string[];
 /** Of builders. */
 let removals: number;
 let removing: (name: string) => Promise<void>;
+/** Volumes with which the engine of a builder does not start, until they are removed. */
+let damaged: Set<string>;
 let clock: ManualClock;
 let builders: SeparateBuilders;
 
@@ -32,6 +36,7 @@ beforeEach(async () => {
   containers = new Set();
   removed = [];
   removals = 0;
+  damaged = new Set();
   clock = createManualClock();
   removing = async () => {};
   let count = 0;
@@ -44,6 +49,7 @@ beforeEach(async () => {
       const wanted = url.searchParams.get('name') ?? `short-${count}`;
       if (containers.has(wanted)) return say(409, { message: `the name ${wanted} is in use` });
       containers.add(wanted);
+      if (!wanted.startsWith('short-')) lastMade = wanted;
       return say(201, { Id: wanted });
     }
     if (kind === 'containers' && method === 'DELETE') {
@@ -58,7 +64,8 @@ beforeEach(async () => {
     }
     if (what === 'archive') return response.end(Buffer.alloc(1024));
     if (what === 'logs') return response.end();
-    if (what === 'json') return say(200, { State: { Running: containers.has(name) } });
+    if (what === 'json') return say(200, { State: { Running: containers.has(name) && !damaged.has(name) } });
+    if (kind === 'volumes' && method === 'DELETE') return say(damaged.delete(name) ? 204 : 404, {});
     return say(200, name === 'json' && kind === 'containers' ? [] : { StatusCode: 0, NCPU: 2, Id: 'exec' });
   };
   server = createServer((request, response) => {
@@ -66,6 +73,7 @@ beforeEach(async () => {
   });
   server.on('upgrade', (_request, socket: Socket) => {
     socket.on('error', () => {});
+    if (damaged.size > 0) return void socket.destroy();
     socket.write('HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n');
     socket.on('data', () =>
       socket.write(framed(`HTTP/1.1 200 OK\r\nContent-Length: ${version.length}\r\n\r\n${version}`)),
@@ -122,4 +130,14 @@ it('a builder in which a build has begun stays while another is removed, which i
   expect(removals).toBe(1);
   ended.resolve();
   await Promise.all(again);
+});
+
+it('a builder whose engine does not start with what its user’s builds have left is made again without it', async () => {
+  await build('a');
+  await builders.close(signal);
+  damaged = new Set([lastMade]);
+  const used: string[] = [];
+  await build('a', async () => void used.push('a'));
+  expect(used).toEqual(['a']);
+  expect(damaged).toEqual(new Set());
 });

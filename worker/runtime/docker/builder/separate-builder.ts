@@ -26,10 +26,12 @@ import { pullImage } from '../pull.ts';
 import type { ProvableBuilder } from './builder-check.ts';
 import {
   type BuilderContainerDeps,
+  BuilderStartError,
   builderLabels,
   isOwnBuilder,
   type RunningBuilder,
   removeOwnBuilders,
+  removeStore,
   startBuilder,
 } from './builder-container.ts';
 import { deliverImage } from './deliver-image.ts';
@@ -99,7 +101,13 @@ export function createSeparateBuilders(deps: SeparateBuilderDeps): SeparateBuild
     await firewall.ready(signal);
     const network = await networks.ensure(userId, 'builds', signal);
     const startedMs = clock.monotonicMs();
-    const builder = await startBuilder(deps, { userId, network }, signal);
+    const builder = await startBuilder(deps, { userId, network }, signal).catch(async (error: unknown) => {
+      if (!(error instanceof BuilderStartError)) throw error;
+      // What it fails at may be its store, which holds nothing but a cache.
+      logger.warn({ userId, engine: error.text }, 'a builder did not start, and is made again with an empty store');
+      await removeStore(deps, userId, signal);
+      return startBuilder(deps, { userId, network }, signal);
+    });
     logger.info({ userId, ms: Math.round(clock.monotonicMs() - startedMs) }, 'a builder has started');
     return builder;
   };

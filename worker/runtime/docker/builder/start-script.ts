@@ -85,17 +85,21 @@ fi
 sized_store() {
   [ "$STORE_BYTES" != 0 ] || return 1
   [ -c /dev/loop-control ] || mknod /dev/loop-control c 10 237 || return 1
-  if [ ! -f /store/disk.img ]; then
-    truncate -s "$STORE_BYTES" /store/new.img || return 1
-    mkfs.ext4 -q -F -m 0 -E lazy_itable_init=1,nodiscard /store/new.img || return 1
-    mv /store/new.img /store/disk.img
-  fi
   mkdir -p /var/lib/builder
-  # Another builder may take the device that was free a moment ago.
-  for try in 1 2 3 4 5; do
-    device=$(losetup -f) || return 1
-    [ -b "$device" ] || mknod "$device" b 7 "\${device#/dev/loop}" || return 1
-    mount -o loop,discard /store/disk.img /var/lib/builder 2>/dev/null && return 0
+  # One that cannot be mounted is damaged. It holds a cache, which is made again.
+  for store in kept new; do
+    [ "$store" = kept ] || rm -f /store/disk.img
+    if [ ! -f /store/disk.img ]; then
+      truncate -s "$STORE_BYTES" /store/new.img || return 1
+      mkfs.ext4 -q -F -m 0 -E lazy_itable_init=1,nodiscard /store/new.img || return 1
+      mv /store/new.img /store/disk.img
+    fi
+    # Another builder may take the device that was free a moment ago.
+    for try in 1 2 3 4 5; do
+      device=$(losetup -f) || return 1
+      [ -b "$device" ] || mknod "$device" b 7 "\${device#/dev/loop}" || return 1
+      mount -o loop,discard /store/disk.img /var/lib/builder 2>/dev/null && return 0
+    done
   done
   return 1
 }

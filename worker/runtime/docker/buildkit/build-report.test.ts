@@ -69,6 +69,30 @@ describe("BuildKit's report of a build", () => {
     expect(lines).toEqual(['[a 2/2] RUN a', '[b 2/2] RUN b', '[a 2/2] RUN a', '1', '[b 2/2] RUN b', '2', '3']);
   });
 
+  it('has what a step printed before the name of the next one, also when one message tells of both', () => {
+    const [first, second] = ['[2/3] RUN a', '[3/3] RUN b'];
+    const both = [
+      { id: 'b', name: second, state: 'started' },
+      { id: 'a', name: first, state: 'ended' },
+    ] as const;
+    const { lines } = reported(
+      [
+        message([{ id: 'a', name: first, state: 'started' }], [{ id: 'a', text: 'one\nend' }]),
+        message(both, [
+          { id: 'b', text: 'two\n' },
+          { id: 'a', text: ' of it' },
+        ]),
+      ].join(''),
+    );
+    expect(lines).toEqual([first, 'one', 'end of it', second, 'two']);
+    const steps = [{ id: 'a', name: first, state: 'ended' } as const, ...both.slice(0, 1)];
+    const outputs = [
+      { id: 'a', text: 'one' },
+      { id: 'b', text: 'two' },
+    ];
+    expect(reported(message(steps, outputs)).lines).toEqual([first, 'one', second, 'two']);
+  });
+
   it('has the outcome whatever else is in it', () => {
     const junk = ['{"id":"moby.buildkit.trace","aux":"////"}', 'no JSON', '{"aux":1}', ''].join('\n');
     const { report } = reported(`${junk}\n{"errorDetail":{"message":"exit code: 1"},"error":"exit code: 1"}\n`);

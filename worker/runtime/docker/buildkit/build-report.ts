@@ -62,12 +62,24 @@ export function createBuildKitReport(onLine: (line: string) => void): BuildRepor
     if (open.size > openMax) close(oldest);
     return known;
   };
+  // A message lists all steps before all outputs, though what an earlier step printed, or the end of its last line, came before the next
+  // step began.
   const take = ({ steps, outputs }: Trace): void => {
-    for (const step of steps) takeStep(step);
-    for (const { stepId, stream, bytes } of outputs) {
-      if (names.has(stepId)) printer(stepId, stream).push(Buffer.from(bytes));
+    const printed = Map.groupBy(outputs, ({ stepId }) => stepId);
+    const ended = new Set(steps.filter(({ hasEnded }) => hasEnded).map(({ id }) => id));
+    const settle = (id: string): void => {
+      for (const { stream, bytes } of printed.get(id) ?? []) {
+        if (names.has(id)) printer(id, stream).push(Buffer.from(bytes));
+      }
+      printed.delete(id);
+      if (ended.has(id)) for (const stream of [1, 2]) close(`${id} ${stream}`);
+    };
+    for (const id of [...printed.keys(), ...ended]) if (shown.has(id)) settle(id);
+    for (const step of steps) {
+      takeStep(step);
+      settle(step.id);
     }
-    for (const { id, hasEnded } of steps) if (hasEnded) for (const stream of [1, 2]) close(`${id} ${stream}`);
+    for (const id of [...printed.keys()]) settle(id);
   };
   const objects = createLineSplitter((line) => {
     const entry = record(parsed(line));

@@ -2,15 +2,16 @@
 import { ProblemError, problem } from '#common/problem.ts';
 import type { ProblemCode } from '#common/problem-codes.ts';
 import type { CustomBuild, ImagePull, PulledImage, SimpleBuild } from '../../container-runtime.ts';
-import { labelNames } from '../../labels.ts';
 import { number, record, text } from '../answers.ts';
 import type { EngineClient } from '../engine-client.ts';
 import { hasStatus } from '../engine-errors.ts';
 import type { EngineDisk } from './disk.ts';
+import type { NeededImages } from './prune-images.ts';
 
 export interface ImageLimitDeps {
   readonly engine: EngineClient;
   readonly disk: EngineDisk;
+  readonly needed: NeededImages;
 }
 
 /** A build whose image is too large fails with BUILD_FAILED, and the image is removed. */
@@ -21,9 +22,11 @@ export async function withImageLimits(
   build: (limit: AbortSignal) => Promise<void>,
 ): Promise<void> {
   const what = 'The image is not built';
-  await deps.disk.roomFor(what, signal);
-  await deps.disk.guarded(what, signal, build);
-  await refuseLarge(deps, image, 'BUILD_FAILED', true, signal);
+  await deps.needed.during(image, async () => {
+    await deps.disk.roomFor(what, signal);
+    await deps.disk.guarded(what, signal, build);
+    await refuseLarge(deps, image, 'BUILD_FAILED', true, signal);
+  });
 }
 
 /** A pulled image that is too large fails with IMAGE_PULL_FAILED, and is removed unless it was there before. */
@@ -86,13 +89,4 @@ async function removeImage(engine: EngineClient, image: string, signal: AbortSig
     // Gone, or in use by somebody.
     if (!hasStatus(error, 404, 409)) throw error;
   }
-}
-
-/** Images of bots that no container uses. A bot that needs one again has it made again. */
-export async function pruneUnusedImages(engine: EngineClient, signal: AbortSignal): Promise<void> {
-  const filters = { label: [`${labelNames.marker}=true`], dangling: ['false'] };
-  await engine.call(
-    { method: 'POST', path: '/images/prune', query: { filters }, slow: true, timeoutMs: 120_000 },
-    signal,
-  );
 }

@@ -1,38 +1,22 @@
 /**
  * Engines that keep containers apart in other ways: with user namespaces, and with a sandbox as a runtime (gVisor of Debian). Each is an
- * engine of its own, since these are settings of an engine.
+ * engine of its own, since these are settings of an engine. What a runtime that the engine lacks comes to is in runtimes.test.ts.
  */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { Secret } from '#common/secret.ts';
 import type { ContainerRuntime } from '../../../worker/runtime/container-runtime.ts';
-import { record } from '../../../worker/runtime/docker/answers.ts';
-import { dockerRuntime, rawEngine } from '../../contract/docker-harness.ts';
+import { dockerRuntime } from '../../contract/docker-harness.ts';
 import { botPlan, buildBot, patience, readAll, textsOf, untilPrinted } from '../../contract/harness.ts';
 import { loadBaseImages } from '../../kit/base-images/base-images.ts';
 import { debianPackages } from '../../kit/private-engine/debian-packages.ts';
 import { defaultCacheDir, type PrivateEngine, startPrivateEngine } from '../../kit/private-engine/private-engine.ts';
-import type { TestDocker } from '../../kit/test-docker.ts';
-import { planWithDockerfile, runToEnd, writer } from './bots.ts';
+import { asTestDocker, isolationOf, ownEngineReason, planWithDockerfile, runToEnd, writer } from './bots.ts';
 
-const given = inject('docker');
-const reason =
-  'skip' in given
-    ? given.skip
-    : process.env['BOTRUNNER_TEST_DOCKER_HOST'] !== undefined && 'the engine is not ours to set up';
+const reason = ownEngineReason(inject('docker'));
 const userId = 'isolated';
 const workerId = 'worker-is';
 const network = 'isolation_own';
-
-const asTestDocker = ({ dockerHost, hostAddress, namespacePath }: PrivateEngine): TestDocker => ({
-  host: dockerHost,
-  hostAddress,
-  namespacePath,
-  podman: undefined,
-  pipIndexUrl: '',
-});
-const isolationOf = async (runtime: ContainerRuntime) =>
-  (await runtime.safety(patience())).find(({ name }) => name === 'isolation');
 
 describe.skipIf(reason)('an engine with user namespaces', { timeout: 180_000 }, () => {
   let engine: PrivateEngine;
@@ -103,48 +87,14 @@ describe.skipIf(reason)('an engine with other runtimes', { timeout: 180_000 }, (
     // kernel is newer: with the network of the host, as it calls it, it uses the network of the container.
     const gvisor = { path: runsc ?? 'runsc', runtimeArgs: ['--platform=ptrace', '--network=host'] };
     const unlimited = { ...gvisor, runtimeArgs: [...gvisor.runtimeArgs, '--ignore-cgroups'] };
-    // Kata needs virtual machines. That its name arrives at the engine can be seen without.
-    const kata = { path: '/bin/false' };
     engine = await startPrivateEngine({
-      settings: { runtimes: { runsc: gvisor, 'runsc-unlimited': unlimited, 'kata-runtime': kata } },
+      settings: { runtimes: { runsc: gvisor, 'runsc-unlimited': unlimited } },
     });
     await loadBaseImages(engine.dockerHost, engine.packages, ['busybox', 'python', 'node']);
   }, 120_000);
   afterAll(() => engine?.stop(), 60_000);
-  const runtimeOf = (runtimeClass?: string) =>
-    dockerRuntime(asTestDocker(engine), {
-      network,
-      workerId,
-      strangers: true,
-      ...(runtimeClass === undefined ? {} : { runtimeClass }),
-    });
-
-  it('passes the name of a runtime on, refuses one that the engine does not have, and sees when it has changed', async () => {
-    const key = { userId, botId: 'kata' };
-    await buildBot(runtimeOf(), 'python', { key, workerId });
-    const plan = botPlan({ key, workerId, language: 'python' });
-    const kata = runtimeOf('kata-runtime');
-    const id = await kata.create(plan, patience());
-    const raw = rawEngine(asTestDocker(engine));
-    expect(record(record(await raw.get(`/containers/${id}/json`))['HostConfig'])['Runtime']).toBe('kata-runtime');
-    await expect(kata.start(id, patience())).rejects.toMatchObject({ problem: { code: 'CONTAINER_ERROR' } });
-    await kata.remove(id, patience());
-    expect(await isolationOf(kata)).toMatchObject({
-      ok: false,
-      message: expect.stringMatching(/was refused by the engine/),
-    });
-
-    const none = runtimeOf('kata-none');
-    await expect(none.create(plan, patience())).rejects.toMatchObject({
-      problem: { code: 'CONTAINER_ERROR', message: expect.stringContaining('RUNTIME_CLASS=kata-none') },
-    });
-    expect(await none.list(patience())).toEqual([]);
-    expect(await isolationOf(none)).toMatchObject({ ok: false, hint: expect.stringContaining('daemon.json') });
-    const settings = [undefined, 'kata-runtime', 'kata-none'].map((name) =>
-      runtimeOf(name).settingsOf(plan, patience()),
-    );
-    expect(new Set(await Promise.all(settings)).size).toBe(3);
-  });
+  const runtimeOf = (runtimeClass: string) =>
+    dockerRuntime(asTestDocker(engine), { network, workerId, strangers: true, runtimeClass });
 
   it('runs bots in gVisor, each mode, with logs, /data and a stop', async ({ skip }) => {
     const runtime = runtimeOf('runsc');
