@@ -14,6 +14,8 @@ import { readOnlyVariables, temporaryMounts } from './isolation/read-only.ts';
 const healthIntervalMinNs = 10_000_000_000;
 // Far more than images have; each is a volume on the operator's disk.
 const volumesMax = 32;
+// Images have a few KiB.
+const configMaxLength = 64 * 1024;
 
 /**
  * What root in a container may do beyond its own files, without which ordinary images do not run: hand over files, and go
@@ -29,6 +31,8 @@ export interface ImageFacts {
   readonly env: readonly string[];
   /** Between its health checks, at the start and later; 0 stands for the engine's usual one, also without a check. */
   readonly healthIntervalsNs?: readonly number[];
+  /** Characters of all that it says of itself, as JSON. */
+  readonly configLength?: number;
 }
 
 /**
@@ -130,6 +134,21 @@ const rootHome = '/root';
 function slowHealthCheck(image: ImageFacts | undefined) {
   const isFast = image?.healthIntervalsNs?.some((ns) => ns > 0 && ns < healthIntervalMinNs) ?? false;
   return isFast ? { Healthcheck: { Interval: healthIntervalMinNs, StartInterval: healthIntervalMinNs } } : {};
+}
+
+/**
+ * The engine shows the labels and ports of an image with each container of it, also in the lists of all bots' containers. ProblemError
+ * CONTAINER_ERROR for an image with so many that those lists would take the worker's time.
+ */
+export function assertSmallConfig({ configLength = 0 }: ImageFacts): void {
+  if (configLength <= configMaxLength) return;
+  refuse(
+    'CONTAINER_ERROR',
+    `The image has ${configLength} characters of settings; at most ${configMaxLength} are allowed.`,
+    {
+      hint: 'Shorten its LABEL, EXPOSE and ENV instructions: a bot needs no EXPOSE, and files of the image can hold longer texts.',
+    },
+  );
 }
 
 /** Root by its usual name or in any spelling of the number 0 that the engine takes; another name is looked up later. */

@@ -10,7 +10,14 @@ import { signedLabels } from '../labels.ts';
 import { settingsDigest, settingsLabel } from '../settings-digest.ts';
 import { record, text } from './answers.ts';
 import { codeImageName } from './code-image-name.ts';
-import { containerOptions, dataDirEntry, type ImageFacts, isRoot, ownerLabels } from './container-options.ts';
+import {
+  assertSmallConfig,
+  containerOptions,
+  dataDirEntry,
+  type ImageFacts,
+  isRoot,
+  ownerLabels,
+} from './container-options.ts';
 import { refusalProblem } from './container-refusals.ts';
 import { type ContainerDeps, inspectContainer, removalMs, removeContainer } from './containers.ts';
 import { copyCode } from './copy-code.ts';
@@ -77,6 +84,7 @@ export async function createContainer(
   const signed = signedLabels(owner.signingKey, plan.name, { key, workerId, revision, epoch, startedAt });
   try {
     const image = await imageOf(deps, plan, signal);
+    if (image !== undefined) assertSmallConfig(image);
     const labels = { ...signed, ...diskLabels(plan.disk), [settingsLabel]: digestOf(deps, plan, image, confinement) };
     const bodyAs = (asRoot: boolean) => {
       const isDemoted = asRoot && confinement.noRoot;

@@ -52,6 +52,7 @@ export async function imageFacts(engine: EngineClient, image: string, signal: Ab
     volumes: Object.keys(record(config['Volumes'])),
     healthIntervalsNs: ['Interval', 'StartInterval'].map((name) => number(record(config['Healthcheck'])[name])),
     env: list(config['Env']).map(text),
+    configLength: JSON.stringify(config).length,
   };
 }
 
