@@ -37,6 +37,15 @@ const rewritten: readonly (readonly [string, string, string])[] = [
     'const a = `${b ? `"` : "}"}`; use(c ? "x" : process.env.BOT_TOKEN)',
   ],
   ['bot.ts', "const t: string = 'TOKEN!';", 'const t: string = process.env.BOT_TOKEN!;'],
+  // As minifiers write it.
+  ['bot.js', 'function f(){return"TOKEN!"}', 'function f(){return process.env.BOT_TOKEN}'],
+  ['bot.js', 'if("TOKEN!"in a)b()', 'if(process.env.BOT_TOKEN in a)b()'],
+  ['bot.py', 'def f():\n  return"TOKEN!"\n', `import os\ndef f():\n  return ${py}\n`],
+  [
+    'bot.py',
+    'from os import path\nimport sys, os.path as p\nsays = "for os in x"\nT = "TOKEN!"\nprint(os.name)\n',
+    `import os\nfrom os import path\nimport sys, os.path as p\nsays = "for os in x"\nT = ${py}\nprint(os.name)\n`,
+  ],
   ['.env', 'A=1\nBOT_TOKEN=TOKEN!\nB=2\n', 'A=1\nB=2\n'],
   ['.env', 'export T="TOKEN!" # mine\r\n# TOKEN!\r\n', '# BOT_TOKEN\r\n'],
 ];
@@ -61,6 +70,14 @@ it.each([
   ['bot.py', 'match x:\n  case "TOKEN!": pass', 'no variable may stand there'],
   ['bot.py', 'import y as os\nT = "TOKEN!"', 'the name "os" means something else in it'],
   ['bot.py', 'os = 1\nT = "TOKEN!"', 'the name "os" means something else in it'],
+  ['bot.py', 'match x:\n  case "a" | "TOKEN!": pass', 'no variable may stand there'],
+  ['bot.py', 'def f(os):\n  return "TOKEN!"', 'the name "os" means something else in it'],
+  ['bot.py', 'for os in "ab": T = "TOKEN!"', 'the name "os" means something else in it'],
+  ['bot.py', 'from aiofiles import os\nT = "TOKEN!"', 'the name "os" means something else in it'],
+  ['bot.py', 'os, x = 1, 2\nT = "TOKEN!"', 'the name "os" means something else in it'],
+  ['bot.py', 'def f():\n  T = "TOKEN!"\n  import os', 'the name "os" means something else in it'],
+  ['bot.py', 'from __future__ import (\n  annotations)\nT = "TOKEN!"', 'there is no plain place for "import os" in it'],
+  ['bot.py', '"a" "b"\nfrom __future__ import x\nT = "TOKEN!"', 'there is no plain place for "import os" in it'],
   ['bot.js', 'const t = `TOKEN!`', 'it is only a part of a text'],
   ['bot.js', "const t = { 'TOKEN!': 1 }", 'no variable may stand there'],
   ['bot.js', "import 'TOKEN!'", 'no variable may stand there'],
@@ -105,6 +122,7 @@ it.each([
   ['.env', '', 'A="TOKEN!"\n', ''],
   ['bot.py', '', 'T = "TOKEN!"\n', ''],
   ['bot.py', '', '# TOKEN!\n', ''],
+  ['bot.py', 'T = "TOKEN!"\nimport x', ', os.y', ''],
   ['bot.js', 'f(', '"TOKEN!",\n', '0);'],
 ])('takes linear time for many tokens and long lines: %s %j %j %j', async (path, before, part, after) => {
   await expectLinear(120 * 1024, (size) => {

@@ -123,14 +123,14 @@ async function rewriteCode(
     }
     const why = whyNot(text, spans, at, token, isPython);
     if (why !== undefined) return { line, why };
-    made += text.slice(from, span.start) + reading;
+    made += text.slice(from, span.start) + apart(text, span, reading);
     from = span.end;
     changes.push(`${path}:${line}: the token is now ${reading}`);
   }
   made += text.slice(from);
   if (isPython && changes.length > 0) {
     const imported = withOs(made);
-    if (imported === undefined) return { line: 1, why: 'the name "os" means something else in it' };
+    if ('why' in imported) return imported;
     if (imported.line > 0) changes.push(`${path}:${imported.line}: import os was added`);
     made = imported.text;
   }
@@ -138,6 +138,12 @@ async function rewriteCode(
     return { line: 1, why: 'the file cannot be read as JavaScript' };
   }
   return { text: made, changes };
+}
+
+/** Quotes keep a text apart from the words around it, as in `return"x"`; a name needs spaces. */
+function apart(text: string, { start, end }: Lexeme, reading: string): string {
+  const isWord = (character: string | undefined) => character !== undefined && /[\w$\u0080-\u00ff]/.test(character);
+  return `${isWord(text[start - 1]) ? ' ' : ''}${reading}${isWord(text[end]) ? ' ' : ''}`;
 }
 
 /** Why the literal cannot be replaced by an expression; undefined when it can. */
@@ -157,7 +163,8 @@ function whyNot(
     return 'another text stands beside it';
   const before = text.slice(Math.max(0, span.start - 40), span.start);
   const after = text.slice(span.end, span.end + 40).trimStart();
-  if (isPython) return /\b(?:case|import|from)\s+$/.test(before) ? 'no variable may stand there' : undefined;
+  if (isPython)
+    return /\b(?:(?:import|from)\s+|case\b[^\n]*)$/.test(before) ? 'no variable may stand there' : undefined;
   const isKey = /[{,]\s*$/.test(before) && /^[:(]/.test(after);
   return isKey || /\b(?:import|from)[ ]{0,8}\(?$/.test(before.trimEnd()) ? 'no variable may stand there' : undefined;
 }
@@ -172,20 +179,15 @@ function stringBeside(spans: readonly Lexeme[], at: number, step: 1 | -1): Lexem
 const fromBytes = (text: string): string => Buffer.from(text, 'latin1').toString('utf8');
 
 /** With `import os` where modules begin, unless it is there; `line`: where it was added, else 0. */
-function withOs(text: string): { readonly text: string; readonly line: number } | undefined {
-  if (/\b(?:as[ \t]+os|def[ \t]+os|class[ \t]+os)\b|^[ \t]*os[ \t]*(?::[^=\n]*)?=(?!=)/m.test(text)) return undefined;
+function withOs(text: string): { readonly text: string; readonly line: number } | NotRewritten {
   const spans = pythonSpans(text);
-  let passed = 0;
-  /** Asked for places in order. */
-  const isCode = (place: number) => {
-    while ((spans[passed]?.end ?? text.length) <= place) passed += 1;
-    return (spans[passed]?.start ?? text.length) > place;
-  };
+  const code = withoutSpans(text, spans);
   const use = text.indexOf('os.environ[');
+  if (!isModuleOs(code, use)) return { line: 1, why: 'the name "os" means something else in it' };
   const there = [
-    ...text.matchAll(/^import[ \t]+(?:[\w.]+(?:[ \t]+as[ \t]+\w+)?[ \t]*,[ \t]*)*os[ \t]*(?:[,;#\r\n]|$)/gm),
+    ...code.matchAll(/^import[ \t]+(?:[\w.]+(?:[ \t]+as[ \t]+\w+)?[ \t]*,[ \t]*)*os[ \t]*(?:[,;\r\n]|$)/gm),
   ];
-  if (there.some(({ index }) => isCode(index) && index < use)) return { text, line: 0 };
+  if (there.some(({ index }) => index < use)) return { text, line: 0 };
   let at = 0;
   let next = 0;
   // What may stand before it: comments, the text about the module, imports from the future.
@@ -201,6 +203,9 @@ function withOs(text: string): { readonly text: string; readonly line: number } 
       : /^(?:\u00ef\u00bb\u00bf)?\s*(?:#.*|from[ \t]+__future__[ \t]+import[^(\\;]*)?$/;
     if (!mayStand.test(line)) break;
   }
+  if (/^from[ \t]+__future__\b/m.test(code.slice(at))) {
+    return { line: 1, why: 'there is no plain place for "import os" in it' };
+  }
   const newLine = text.includes('\r\n') ? '\r\n' : '\n';
   const head = text.slice(0, at);
   const gap = head === '' || head.endsWith('\n') ? '' : newLine;
@@ -209,3 +214,32 @@ function withOs(text: string): { readonly text: string; readonly line: number } 
     line: head.split('\n').length + (gap === '' ? 0 : 1),
   };
 }
+
+/** The text with spaces for all strings and comments, so that places stay the same. */
+function withoutSpans(text: string, spans: readonly Lexeme[]): string {
+  const parts: string[] = [];
+  let from = 0;
+  for (const { start, end } of spans) {
+    parts.push(text.slice(from, start), text.slice(start, end).replaceAll(/[^\n]/g, ' '));
+    from = end;
+  }
+  return parts.join('') + text.slice(from);
+}
+
+/**
+ * Whether "os" is the module wherever it is in the code: imported, or something of it used. A parameter, a loop's variable or a module of
+ * another package by that name would hide it; and in a function an import further down hides it before.
+ */
+function isModuleOs(code: string, use: number): boolean {
+  for (const { index } of code.matchAll(/(?<![\w.])os\b/g)) {
+    const after = code.slice(index + 2, index + 42);
+    if (/^[ \t]*\.|^[ \t]+import\b/.test(after)) continue;
+    const before = code.slice(Math.max(0, index - importMaxLength), index);
+    const line = before.slice(before.lastIndexOf('\n') + 1);
+    const [, indent] = /^([ \t]*)import[ \t][\w., \t]*$/.exec(line) ?? [];
+    if (indent === undefined || /\bas[ \t]+$/.test(line)) return false;
+    if (indent !== '' && index > use) return false;
+  }
+  return true;
+}
+const importMaxLength = 200;
