@@ -22,6 +22,7 @@ import { EngineRefusal, hasStatus } from './engine-errors.ts';
 import { plainName } from './images.ts';
 import type { Isolation } from './isolation/isolation.ts';
 import { isPlainProgram, type KnownContainer, type KnownContainers } from './known-containers.ts';
+import type { LostRuns } from './lost-runs.ts';
 import { type BotNetworks, withNetwork } from './network.ts';
 import { isBehindShell } from './processes.ts';
 
@@ -38,6 +39,7 @@ export interface ContainerDeps {
   /** For files that are gone when a call is done. */
   readonly spoolDir: string;
   readonly known: KnownContainers;
+  readonly lostRuns: LostRuns;
   readonly owners: DataOwners;
   readonly disk: EngineDisk;
 }
@@ -73,7 +75,8 @@ async function seeContainer(
     }
     const isWhole = facts.status !== 'created' || known.get(facts.id)?.isWhole === true;
     const isPlain = isPlainProgram(text(record(answer)['Path']));
-    known.set(facts.id, { isWhole, isPlain, userId: facts.key.userId, volume: volumeName(facts.key) });
+    const isSure = facts.status === 'running' || known.get(facts.id)?.isSure === true;
+    known.set(facts.id, { isWhole, isPlain, userId: facts.key.userId, volume: volumeName(facts.key), isSure });
     return { facts, image: plainName(text(record(record(answer)['Config'])['Image'])) };
   } catch (error) {
     if (!hasStatus(error, 404)) throw error;
@@ -104,12 +107,12 @@ export async function startContainer(deps: ContainerDeps, id: string, signal: Ab
     await completeContainer(deps, id, seen, signal);
     userId = seen.facts.key.userId;
   }
-  const { engine, networks, firewall, disk } = deps;
+  const { networks, firewall, disk } = deps;
   await firewall.ready(signal);
   await disk.roomFor('The bot is not started', signal);
   try {
-    const start = () => engine.call({ method: 'POST', path: `/containers/${id}/start` }, signal);
-    await withNetwork(networks, { userId, use: 'bots' }, signal, () => withDevices(disk.sized, signal, start));
+    const start = () => withDevices(disk.sized, signal, () => askToStart(deps, id, signal));
+    await withNetwork(networks, { userId, use: 'bots' }, signal, start);
   } catch (error) {
     if (isGone(error)) {
       deps.known.forget(id);
@@ -118,15 +121,43 @@ export async function startContainer(deps: ContainerDeps, id: string, signal: Ab
     const failure = refusalProblem(deps, error, 'start', await envValues(deps, id, signal));
     if (!wasCutShort(error) || !(failure instanceof ProblemError)) throw failure;
     const facts = await inspectContainer(deps, id, signal);
-    // One that never ran holds nothing of the bot's: the next try creates it again, under an id that the runtime does not know.
-    if (facts?.status === 'created') await removeContainer(deps, id, signal);
+    // One that never ran holds nothing of the bot's: the next try creates it again, under an id that the runtime does not know. One that ran
+    // makes way only where it can never be started again.
+    if (facts?.status === 'created' || isStuck(error)) await removeContainer(deps, id, signal);
     throw asFailure(failure.problem, 'again', { cause: error });
   }
 }
 
-/** The engine was killed while it started this container: its containerd has the task already, and refuses a second one. */
+/** A run that the engine has lost is ended, and the container started then. */
+async function askToStart(deps: ContainerDeps, id: string, signal: AbortSignal): Promise<void> {
+  const call = { method: 'POST', path: `/containers/${id}/start` } as const;
+  const ask = async () => {
+    try {
+      await deps.engine.call(call, signal);
+    } catch (error) {
+      // Whatever it has done of it, perhaps it does not know itself.
+      if (!(error instanceof EngineRefusal) || error.status >= 500) deps.known.setSure(id, false);
+      throw error;
+    }
+  };
+  try {
+    await ask();
+  } catch (error) {
+    if (!wasCutShort(error)) throw error;
+    await deps.lostRuns.end(id, true, signal);
+    await ask();
+  }
+}
+
+/** The engine was ended while it started this container: its containerd has something of it already, and refuses a second one. */
 const wasCutShort = (error: unknown): boolean =>
-  error instanceof EngineRefusal && error.status === 500 && /\btask [0-9a-f]{64}: already exists/.test(error.text);
+  hasStatus(error, 500) &&
+  (isStuck(error) || /\btask [0-9a-f]{64}: already exists|\bid already in use\b/.test(error.text));
+
+/** Its containerd was killed twice in starts of this container, and does not remove a folder of its id any more. */
+const isStuck = (error: unknown): boolean =>
+  hasStatus(error, 500) &&
+  /failed to (?:start shim|create shim task|create task): mkdir \S{1,500}: file exists/.test(error.text);
 
 /** A worker that was killed between the steps of `create` has left a container in which something may be missing. */
 async function completeContainer(
@@ -174,10 +205,11 @@ export async function stopContainer(
 export async function removeContainer(deps: ContainerDeps, id: string, signal: AbortSignal): Promise<void> {
   const { engine, clock } = deps;
   const endMs = clock.monotonicMs() + removalMs;
-  let isOurs = (await knownToDocker(deps, id, signal)) !== undefined;
+  let isOurs = (await knownToDocker(deps, id, signal))?.isSure === true;
   for (;;) {
     const facts = isOurs ? undefined : await inspectContainer(deps, id, signal);
     if (!isOurs && facts === undefined) return;
+    if (facts !== undefined) await endLostRun(deps, facts, signal);
     const isPodman = (await engine.kind(signal)) === 'podman';
     try {
       if (isPodman && facts?.status === 'running') await kill(engine, id, signal);
@@ -195,6 +227,13 @@ export async function removeContainer(deps: ContainerDeps, id: string, signal: A
     }
     isOurs = false;
   }
+}
+
+/** Once its container is gone, nobody finds a run that the engine does not know of. */
+async function endLostRun({ known, lostRuns }: ContainerDeps, { id, status }: ContainerFacts, signal: AbortSignal) {
+  if (status === 'running' || known.get(id)?.isSure === true) return;
+  await lostRuns.end(id, false, signal);
+  known.setSure(id, true);
 }
 
 function forgetRemoved({ known, owners, disk }: ContainerDeps, id: string): void {

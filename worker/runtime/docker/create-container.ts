@@ -111,7 +111,7 @@ export async function createContainer(
     const user = await prepare(made, body, asRoot && confinement.noRoot);
     const isPlain = plan.run.kind === 'simple' && isPlainProgram(simpleCommand(plan.run)[0] ?? '');
     if (user?.uid !== 0 || image === undefined || asRoot) {
-      deps.known.set(made.id, { isWhole: true, isPlain, volume, userId: key.userId });
+      deps.known.set(made.id, { isWhole: true, isPlain, volume, userId: key.userId, isSure: true });
       return made.id;
     }
     // Root by another name, which is only known from inside.
@@ -119,7 +119,7 @@ export async function createContainer(
     const again = bodyAs(true);
     const id = await create(deps, plan, again, signal);
     if (confinement.noRoot) await prepare({ id, image: plan.image }, again, true);
-    deps.known.set(id, { isWhole: true, isPlain, volume, userId: key.userId });
+    deps.known.set(id, { isWhole: true, isPlain, volume, userId: key.userId, isSure: true });
     return id;
   } catch (error) {
     if (saysNameInUse(error)) throw new NameInUseError(plan.name, await idOfName(deps, plan.name, signal));
@@ -193,11 +193,12 @@ async function createOfBest(
 
 async function create(
   deps: ContainerDeps,
-  { name, key: { userId }, disk }: ContainerPlan,
+  { name, key, disk }: ContainerPlan,
   body: ContainerBody,
   signal: AbortSignal,
 ): Promise<string> {
   const { engine, networks } = deps;
+  const { userId } = key;
   // Podman makes the volumes of a container without their labels, by which they are found when they are to be removed.
   if ((await engine.kind(signal)) === 'podman') await makeVolumes(engine, body.HostConfig.Mounts, signal);
   const query = { name };
@@ -209,7 +210,9 @@ async function create(
   const answer = await withNetwork(networks, { userId, use: 'bots' }, signal, () =>
     disk === undefined || settings.mode === 'off' ? send({}) : storageOpt.with(disk.layerBytes, send, signal),
   );
-  return text(record(answer)['Id']);
+  const id = text(record(answer)['Id']);
+  deps.known.set(id, { isWhole: false, isPlain: false, volume: volumeName(key), userId, isSure: true });
+  return id;
 }
 
 interface Preparation {

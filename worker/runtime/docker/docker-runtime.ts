@@ -31,6 +31,8 @@ import { createEngineDisk, type DiskSettings, defaultDiskSettings } from './disk
 import type { AskSpace } from './disk/engine-space.ts';
 import { withImageLimits, withPullLimits } from './disk/image-limits.ts';
 import { createNeededImages, pruneUnusedImages } from './disk/prune-images.ts';
+import { createRunTools } from './disk/run-tools.ts';
+import { createFindToolsImage } from './disk/tools-image.ts';
 import { defaultDockerHost } from './docker-host.ts';
 import { createFindAddresses } from './egress/addresses.ts';
 import { checkEgress } from './egress/egress-check.ts';
@@ -46,6 +48,7 @@ import { watchEngineEvents } from './events.ts';
 import { hasWholeImage, removeBotImages } from './images.ts';
 import { createIsolation, type Isolation } from './isolation/isolation.ts';
 import { createKnownContainers } from './known-containers.ts';
+import { createLostRuns } from './lost-runs.ts';
 import { createBotNetworks } from './network.ts';
 import { createOutputReader, watchContainerOutput } from './output.ts';
 import { createHaveProbeImage } from './probe-image.ts';
@@ -189,6 +192,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     logger,
   });
   const needed = createNeededImages(clock);
+  const tools = { findTools: createFindToolsImage(options.programs), run: createRunTools(engine, workerId) };
   const disk = createEngineDisk({
     engine,
     dockerHost,
@@ -196,7 +200,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     settings: options.disk ?? defaultDiskSettings,
     clock,
     logger,
-    programs: options.programs,
+    ...tools,
     prune: (signal) => pruneUnusedImages({ engine, code, needed, workerIds: () => taken.workerIds }, signal),
     space: options.space,
   });
@@ -212,6 +216,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
     code,
     codeImages,
     known: createKnownContainers(),
+    lostRuns: createLostRuns({ engine, logger, ...tools }),
     owners: createDataOwners(engine, clock),
     disk,
   };

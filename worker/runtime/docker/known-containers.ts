@@ -12,11 +12,18 @@ export interface KnownContainer {
   readonly userId: string;
   /** The volume of its /data. */
   readonly volume: string;
+  /**
+   * Whether the engine's word is enough that it does not run (lost-runs.ts): it was made here, or seen to run since. False for one that
+   * another process has left, and from a start without a clear answer on.
+   */
+  readonly isSure: boolean;
 }
 
 export interface KnownContainers {
   get(id: string): KnownContainer | undefined;
   set(id: string, known: KnownContainer): void;
+  /** Whether what the engine says of its running can be relied on from now on. */
+  setSure(id: string, isSure: boolean): void;
   forget(id: string): void;
   /** Forgets all but these. */
   retain(ids: ReadonlySet<string>): void;
@@ -28,6 +35,10 @@ export function createKnownContainers(): KnownContainers {
     get: (id) => known.get(id),
     set(id, container) {
       known.set(id, container);
+    },
+    setSure(id, isSure) {
+      const container = known.get(id);
+      if (container !== undefined) known.set(id, { ...container, isSure });
     },
     forget(id) {
       known.delete(id);

@@ -5,6 +5,7 @@ import { silentLogger } from '#common/log.ts';
 import { Secret } from '#common/secret.ts';
 import { eventually } from '../../../test/kit/eventually.ts';
 import { createManualClock } from '../../../test/kit/manual-clock.ts';
+import { noLostRuns } from '../../../test/kit/no-lost-runs.ts';
 import { openFirewall } from '../../../test/kit/open-firewall.ts';
 import { plainIsolation } from '../../../test/kit/plain-isolation.ts';
 import { wideDisk } from '../../../test/kit/wide-disk.ts';
@@ -44,7 +45,7 @@ const ended = {
 
 function depsWith(engine: EngineClient): ContainerDeps {
   const known = createKnownContainers();
-  known.set('c1', { isWhole: true, isPlain: true, userId: 'dev', volume: 'v' });
+  known.set('c1', { isWhole: true, isPlain: true, userId: 'dev', volume: 'v', isSure: true });
   return {
     engine,
     known,
@@ -57,6 +58,7 @@ function depsWith(engine: EngineClient): ContainerDeps {
     code: createCodeStore('/nonexistent', new Secret(new Uint8Array(32))),
     owners: createDataOwners(engine, systemClock),
     disk: wideDisk(),
+    lostRuns: noLostRuns(),
   };
 }
 

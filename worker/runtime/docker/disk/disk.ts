@@ -9,10 +9,10 @@ import type { SafetyCheck } from '../../safety.ts';
 import type { EngineClient } from '../engine-client.ts';
 import { type AskSpace, createAskSpace, type FreeSpace } from './engine-space.ts';
 import { createMeasuring, type Measuring } from './measuring.ts';
-import { createRunTools } from './run-tools.ts';
+import type { RunTools } from './run-tools.ts';
 import { createSizedVolumes, type SizedVolumes } from './sized-volumes.ts';
 import { createStorageOpt, type StorageOpt } from './storage-opt.ts';
-import { createFindToolsImage } from './tools-image.ts';
+import type { FindToolsImage } from './tools-image.ts';
 
 /** `sized`: /data is a file system of its own size. `watch`: what bots write is measured. `off`: neither. */
 export const diskModes = ['sized', 'watch', 'off'] as const;
@@ -57,8 +57,8 @@ export interface DiskDeps {
   readonly settings: DiskSettings;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Where programs of this machine are found. */
-  readonly programs?: NodeJS.ProcessEnv | undefined;
+  readonly findTools: FindToolsImage;
+  readonly run: RunTools;
   /** Removes images that no container uses. */
   readonly prune: (signal: AbortSignal) => Promise<void>;
   /** Instead of the engine's own disk, for tests. */
@@ -71,8 +71,7 @@ const filesPerMilleMin = 10;
 
 export function createEngineDisk(deps: DiskDeps): EngineDisk {
   const { engine, settings, clock, logger } = deps;
-  const findTools = createFindToolsImage(deps.programs);
-  const run = createRunTools(engine, deps.workerId);
+  const { findTools, run } = deps;
   const sized = createSizedVolumes({ engine, run, findTools, logger });
   const storageOpt = createStorageOpt(engine);
   const space = deps.space ?? createAskSpace(engine, deps.dockerHost, () => clock.monotonicMs());
