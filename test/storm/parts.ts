@@ -2,9 +2,9 @@
  * A whole platform of private parts for a storm: orchestrator, workers, an engine, a nats-server, and a proxy in each way
  * between them. What a fault needs is here; what it does is in faults.ts.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { freePort } from '../../scripts/platform/free-port.ts';
 import { loadBaseImages } from '../kit/base-images/base-images.ts';
 import { FileSet } from '../kit/base-images/file-set.ts';
@@ -72,13 +72,23 @@ export async function startParts(plan: StormPlan, keep: boolean): Promise<StormP
     }
   };
   try {
-    const engine = await tried('no engine', () => startEngine(plan.liveRestore));
-    if (engine) undo.push(() => engine.stop());
-    const nats = await tried('no nats-server', () => createNatsServer({ jetStream: true }));
-    if (nats) undo.push(() => nats.remove());
-    await nats?.start();
-    const library = await tried('no clock steps', fakeTimeLibrary);
-    const storeDisk = await tried('no full disk', () => mountDisk(join(dir, 'store')));
+    const [engine, nats, library, storeDisk] = await Promise.all([
+      tried('no engine', () => startEngine(plan.liveRestore, process.env['BOTRUNNER_TEST_ENGINE_SUITE'] || undefined)),
+      tried('no nats-server', async () => {
+        const made = await createNatsServer({ jetStream: true });
+        undo.push(() => made.remove());
+        await made.start();
+        return made;
+      }),
+      tried('no clock steps', fakeTimeLibrary),
+      tried('no full disk', () => mountDisk(join(dir, 'store'))),
+    ]);
+    if (engine) {
+      undo.push(async () => {
+        if (keep) copyFileSync(join(dirname(engine.socketPath), 'dockerd.log'), join(dir, 'dockerd.log'));
+        await engine.stop();
+      });
+    }
 
     const folder = (...names: string[]) => {
       mkdirSync(join(dir, ...names), { recursive: true });
@@ -138,9 +148,11 @@ export async function startParts(plan: StormPlan, keep: boolean): Promise<StormP
           : { RUNTIME: 'process' }),
       });
       undo.push(() => program.end());
-      await program.start();
       programs.push(program);
     }
+    // All of them, so that none is still being started when everything is closed.
+    const started = await Promise.allSettled(programs.map((program) => program.start()));
+    for (const each of started) if (each.status === 'rejected') throw each.reason;
     return {
       dir,
       hostAddress: engine?.hostAddress ?? '127.0.0.1',
@@ -163,8 +175,8 @@ export async function startParts(plan: StormPlan, keep: boolean): Promise<StormP
   }
 }
 
-async function startEngine(liveRestore: boolean): Promise<PrivateEngine> {
-  const engine = await startPrivateEngine({ liveRestore });
+async function startEngine(liveRestore: boolean, suite: string | undefined): Promise<PrivateEngine> {
+  const engine = await startPrivateEngine({ liveRestore, suite });
   try {
     await loadBaseImages(engine.dockerHost, engine.packages, ['python']);
     const files = new FileSet();

@@ -10,7 +10,8 @@ import { ask, callAdmin, nowMs } from './client.ts';
 import { startWitness } from './diary.ts';
 import { Driver } from './driver.ts';
 import { inject } from './faults.ts';
-import { botProcesses, engineThings, oddFiles } from './leftovers.ts';
+import type { KeptProgram } from './kept-program.ts';
+import { botProcesses, containerProcesses, engineThings, oddFiles } from './leftovers.ts';
 import { type StormParts, startParts } from './parts.ts';
 import {
   type FaultKind,
@@ -221,6 +222,7 @@ async function untilEmpty(parts: StormParts, before: ReadonlySet<string>, witnes
   const left = async () => [
     ...[...(await engineThings(parts))].filter((thing) => !before.has(thing)),
     ...botProcesses(witness),
+    ...containerProcesses(parts),
     ...oddFiles(parts),
   ];
   await until('nothing is left', emptyMs, async () => (await left()).length === 0).catch(() => undefined);
@@ -229,14 +231,12 @@ async function untilEmpty(parts: StormParts, before: ReadonlySet<string>, witnes
 
 /** Shuts the programs down cleanly; returns what went wrong with them, now or before. */
 async function endAll({ orchestrator, workers: programs }: StormParts): Promise<readonly string[]> {
-  const deaths: string[] = [];
-  for (const program of [...programs, orchestrator]) {
-    deaths.push(...program.deaths);
-    if (!program.isRunning) continue;
-    const code = await program.end();
-    if (code !== 0) deaths.push(`${program.id} ended with code ${code} after SIGTERM`);
-  }
-  return deaths;
+  const end = async (program: KeptProgram): Promise<readonly string[]> => {
+    const code = program.isRunning ? await program.end() : 0;
+    return code === 0 ? program.deaths : [...program.deaths, `${program.id} ended with code ${code} after SIGTERM`];
+  };
+  const deaths = await Promise.all(programs.map(end));
+  return [...deaths.flat(), ...(await end(orchestrator))];
 }
 
 async function until(what: string, limitMs: number, holds: () => Promise<boolean>): Promise<void> {
