@@ -1,5 +1,10 @@
-/** Floods of whole requests whose bodies are 16 MiB of nested values, one after the other on each connection, with a token and without. */
+/**
+ * Floods of whole requests of nearly 16 MiB, one after the other on each connection: nested values, which are refused, with a token and without;
+ * and sources of bots, which are taken until their user has no room left.
+ */
 import { request } from 'node:http';
+import { create, toBinary } from '@bufbuild/protobuf';
+import { CreateJobRequestSchema } from '#gen/botrunner/v1/job_service_pb.js';
 import type { Flood } from '../test/kit/floods.ts';
 
 const mib = 1024 * 1024;
@@ -28,6 +33,23 @@ function nestedProtobuf(): Buffer {
   return field(2, field(1, field(1, Buffer.from('x')), field(2, field(6, whole))));
 }
 
+/** 15 MiB of Python. */
+const source = (): string => `${"print('hello, world')  # ".repeat(3)}\n`.repeat(Math.floor((15 * mib) / 76));
+
+const startBot = (): Readonly<Record<string, string>> => ({
+  action: 'start',
+  bot_id: 'flood',
+  deployment_mode: 'simple',
+  code: source(),
+});
+
+const startBotJson = (): Buffer => Buffer.from(JSON.stringify({ blueprint: 'bot_runner', data: startBot() }));
+
+const startBotProtobuf = (): Buffer =>
+  Buffer.from(
+    toBinary(CreateJobRequestSchema, create(CreateJobRequestSchema, { blueprint: 'bot_runner', data: startBot() })),
+  );
+
 const flood =
   (makeBody: () => Buffer, path: string, type: string, withToken: boolean) =>
   (connections: number): Flood =>
@@ -47,7 +69,7 @@ const flood =
             count.connected += 1;
           });
           sent.on('response', (response) => {
-            count.ended += 1;
+            if (response.statusCode !== 200 && response.statusCode !== 202) count.ended += 1;
             response.resume().on('close', resolve);
           });
           // It is refused before all of it was sent.
@@ -59,11 +81,13 @@ const flood =
     await Promise.all(Array.from({ length: connections }, one));
   };
 
-const create = '/botrunner.v1.JobService/CreateJob';
+const createJob = '/botrunner.v1.JobService/CreateJob';
 
 export const bodyFloods = {
   nestedJson: flood(nestedJson, '/jobs', 'application/json', true),
   nestedJsonAnonymous: flood(nestedJson, '/jobs', 'application/json', false),
-  nestedProtobuf: flood(nestedProtobuf, create, 'application/proto', true),
-  nestedProtobufAnonymous: flood(nestedProtobuf, create, 'application/proto', false),
+  nestedProtobuf: flood(nestedProtobuf, createJob, 'application/proto', true),
+  nestedProtobufAnonymous: flood(nestedProtobuf, createJob, 'application/proto', false),
+  sources: flood(startBotJson, '/jobs', 'application/json', true),
+  sourcesProtobuf: flood(startBotProtobuf, createJob, 'application/proto', true),
 } satisfies Readonly<Record<string, (amount: number) => Flood>>;

@@ -17,7 +17,7 @@ export const jsonBounds: JsonBounds = { depthMax: 64, valuesMax: 10_000 };
 
 /** The value, or the first thing that is wrong with the text. No refusal quotes a value: it may be a secret. */
 export function parseStrictJson(text: string, bounds: JsonBounds = jsonBounds): Result<unknown> {
-  const refusal = text.isWellFormed() ? scan(text, bounds, true) : notUnicode();
+  const refusal = text.isWellFormed() ? scan(text, bounds) : notUnicode();
   if (refusal !== undefined) return fail(refusal);
   try {
     return ok(JSON.parse(text));
@@ -27,19 +27,20 @@ export function parseStrictJson(text: string, bounds: JsonBounds = jsonBounds): 
   }
 }
 
-/** What is wrong with the size and shape of a text that is parsed elsewhere, by rules of its own. */
-export const checkJsonBounds = (text: string, bounds: JsonBounds = jsonBounds): Problem | undefined =>
-  scan(text, bounds, false);
-
 const malformed = (message: string, hint?: string): Problem =>
   problem('MALFORMED_REQUEST', message, hint === undefined ? {} : { hint });
 const notJson = () => malformed('The body is not valid JSON.');
+export const tooManyValues = ({ valuesMax }: JsonBounds): Problem =>
+  malformed(`The body holds more than ${valuesMax} values.`, 'Send many or large files as one archive.');
+export const tooDeep = ({ depthMax }: JsonBounds): Problem =>
+  malformed(`The body is nested more than ${depthMax} levels deep.`);
 const notUnicode = () => malformed('The body contains text that is not valid Unicode.');
 
 const numberPattern = /-?\d[\d.eE+-]*/y;
 
 /** One pass without recursion over any text; what is no JSON at all is left to the parser. */
-function scan(text: string, { depthMax, valuesMax }: JsonBounds, strict: boolean): Problem | undefined {
+function scan(text: string, bounds: JsonBounds): Problem | undefined {
+  const { depthMax, valuesMax } = bounds;
   // One for each open bracket: the keys of an object so far, nothing for a list.
   const open: (Set<string> | undefined)[] = [];
   let keyComes = false;
@@ -55,16 +56,14 @@ function scan(text: string, { depthMax, valuesMax }: JsonBounds, strict: boolean
     else if (character === '"' || character === '{' || character === '[' || isNumber || (isWord && !inWord))
       values += 1;
     inWord = isWord;
-    if (values > valuesMax || keys > valuesMax) {
-      return malformed(`The body holds more than ${valuesMax} values.`, 'Send many or large files as one archive.');
-    }
-    if (character === '"' && !strict) {
-      keyComes = false;
-      at = endOfString(text, at) ?? text.length;
-      continue;
-    }
+    if (values > valuesMax || keys > valuesMax) return tooManyValues(bounds);
     if (character === '"') {
       const end = endOfString(text, at);
+      // Its length may be that of the whole text, and all that could be wrong with it is found when it is parsed.
+      if (end !== undefined && !keyComes && !text.slice(at, end).includes('\\u')) {
+        at = end;
+        continue;
+      }
       const value = end === undefined ? undefined : stringValue(text.slice(at, end));
       if (end === undefined || value === undefined) return notJson();
       if (!value.isWellFormed()) return notUnicode();
@@ -83,7 +82,7 @@ function scan(text: string, { depthMax, valuesMax }: JsonBounds, strict: boolean
     if (isNumber) {
       numberPattern.lastIndex = at;
       const literal = numberPattern.exec(text)?.[0] ?? character;
-      if (strict && !isExactNumber(literal)) {
+      if (!isExactNumber(literal)) {
         return malformed(
           'The body contains a number that cannot be represented exactly.',
           'Write it as a string, in quotes.',
@@ -93,9 +92,7 @@ function scan(text: string, { depthMax, valuesMax }: JsonBounds, strict: boolean
       continue;
     }
     if (character === '{' || character === '[') {
-      if (open.push(character === '{' ? new Set() : undefined) > depthMax) {
-        return malformed(`The body is nested more than ${depthMax} levels deep.`);
-      }
+      if (open.push(character === '{' ? new Set() : undefined) > depthMax) return tooDeep(bounds);
       keyComes = character === '{';
     } else if (character === '}' || character === ']') {
       open.pop();

@@ -106,6 +106,28 @@ describe('the last connections', () => {
   });
 });
 
+describe('an address that floods', () => {
+  /** Connections that send nothing, one right after the other. */
+  const flood = (count: number) => {
+    for (let n = 0; n < count; n++) {
+      sockets.push(net.connect(orchestrator.port, '127.0.0.1').on('error', () => undefined));
+    }
+  };
+
+  it('is that of a user, too, who is served there', async () => {
+    expect((await ask('/jobs/none', clientToken)).status).toBe(404);
+    // More than may make room for each other.
+    for (let n = 0; n < 7; n++) {
+      flood(200);
+      await ask('/health');
+    }
+    for (let n = 0; n < 3; n++) {
+      flood(200);
+      expect((await ask('/jobs/none', clientToken)).status).toBe(404);
+    }
+  });
+});
+
 describe('one caller', () => {
   it('has half of the connections: the one that does nothing for longest makes room, and no one else’s', async () => {
     const [ann = ''] = await tokensOf('ann');

@@ -5,6 +5,7 @@
 import type { Logger } from '#common/log.ts';
 import { isLoopbackHost } from '#common/loopback.ts';
 import { fail, ok, type Problem, problem, type Result } from '#common/problem.ts';
+import { Doorway } from '#common/waiting/doorway.ts';
 import type { Scope } from '../../core/records.ts';
 import { type Identity, requireScope, type TokenBook } from '../auth.ts';
 import { toProblem } from '../failures.ts';
@@ -15,6 +16,7 @@ import { AtOnce, type AtOnceBounds } from '../rates/at-once.ts';
 import { Buckets, type Rate } from '../rates/buckets.ts';
 import { BodyBudget, type Hold } from './body-budget.ts';
 import { type BodyBounds, type BodyKind, bodyKinds } from './body-kinds.ts';
+import { LargeBodies, type LargeBody } from './large-bodies.ts';
 import { checkVisit, type VisitorRules } from './visitors.ts';
 
 /** What a call needs of its caller. */
@@ -34,12 +36,19 @@ export interface Call extends CallTerms {
   refuse(problem: Problem): Promise<void>;
 }
 
+/** Waits until it is this one's turn; undefined when it is. */
+export type Turn = () => Promise<void> | undefined;
+
 export interface Allowance {
   /** Set for every call that needs a token. */
   readonly identity: Identity | undefined;
   readonly body: BodyBounds;
   /** For the message that is on its way. */
   readonly hold: Hold;
+  /** To be waited for before each look at a message that is not small: few are looked at before others have the event loop. */
+  readonly turn: Turn;
+  /** Undefined where no message is large, or each is decoded by itself. */
+  readonly large: LargeBody | undefined;
 }
 
 export interface AdmissionRates {
@@ -49,6 +58,8 @@ export interface AdmissionRates {
   readonly failedLogins: Rate;
   /** Requests of one caller. */
   readonly caller: Rate;
+  /** Bytes of sources inside requests, of one caller. */
+  readonly sourceBytes: Rate;
   /** Calls without a token that are under way, by address. */
   readonly openAtOnce: AtOnceBounds;
   /** Calls that are under way, streams among them, by caller; and of them uploads. */
@@ -76,12 +87,17 @@ export interface Admission {
   admit(visitor: Visitor, terms: CallTerms): Result<Allowance>;
 }
 
+// Each may take a millisecond.
+const looksPerTurn = 2;
 // A stranger that is refused so often on one connection does not listen.
 const refusalsMax = 200;
 
 export function createAdmission(deps: AdmissionDeps): Admission {
   const { tokens, logger, visitors, isProxy, rates, connections } = deps;
   const budget = new BodyBudget();
+  const sources = new LargeBodies(rates.sourceBytes);
+  const looks = new Doorway(looksPerTurn, (error) => logger.error({ err: error }, 'looking at messages failed'));
+  const turn: Turn = () => looks.enter();
   const open = new Buckets(rates.open);
   const failures = new Buckets(rates.failedLogins);
   const callers = new Buckets(rates.caller);
@@ -96,7 +112,13 @@ export function createAdmission(deps: AdmissionDeps): Admission {
     if (!openAtOnce.begin(key, (ended) => response.once('close', ended))) {
       return fail(tooOften('Too many calls without a token are open.', 1));
     }
-    return ok({ identity: undefined, body: bodyKinds[terms.body], hold: budget.hold(`open ${key}`) });
+    return ok({
+      identity: undefined,
+      body: bodyKinds[terms.body],
+      hold: budget.hold(`open ${key}`),
+      turn,
+      large: undefined,
+    });
   };
 
   /** Who calls; what is wrong otherwise. A token that can be guessed is of no use where many wrong ones came from. */
@@ -127,7 +149,7 @@ export function createAdmission(deps: AdmissionDeps): Admission {
     const { value: identity } = identified;
     const caller = callerKey(identity);
     if (connections.isLate(connection) && identity.scope === 'client') return fail(noRoom());
-    if (!connections.known(connection, caller)) return fail(tooOften('You have too many connections open.', 1));
+    if (!connections.known(connection, caller, now)) return fail(tooOften('You have too many connections open.', 1));
     const wait = callers.take(caller, 1, now);
     if (wait > 0) return fail(tooOften('You send too many requests.', wait));
     const untilAnswered = (ended: () => void) => response.once('close', ended);
@@ -136,7 +158,9 @@ export function createAdmission(deps: AdmissionDeps): Admission {
     }
     if (!atOnce.begin(caller, untilAnswered)) return fail(tooOften('You have too many calls open.', 1));
     try {
-      return ok({ identity: requireScope(identity, ...scopes), body: bodyKinds[body], hold: budget.hold(caller) });
+      const large = body === 'source' ? sources.of(caller, response) : undefined;
+      const granted = { body: bodyKinds[body], hold: budget.hold(caller), turn, large };
+      return ok({ identity: requireScope(identity, ...scopes), ...granted });
     } catch (error) {
       return fail(toProblem(error, logger));
     }

@@ -1,28 +1,138 @@
-/** What happens to the rest of a body that was answered before it was read. */
+/**
+ * What happens to the rest of a body that was answered before it was read. It is read on and thrown away, because bytes that nobody reads make the kernel
+ * reset the connection, and the answer is lost with it; many clients send all before they read. But not at any cost: all rests together are read at a
+ * steady pace, in turns, so that refusing a large body costs little more than refusing a small one.
+ *
+ * The connection (in HTTP/2, the stream) is ended when nothing comes any more, when it takes too long, since a refused body may have no end, and when its
+ * address has too many others like it. The header "connection: close" is not sent: Node would close at once.
+ */
+import { constants } from 'node:http2';
 import { later } from '#common/background.ts';
 import type { NodeRequest } from '../node-http.ts';
+import { addressKey } from '../port/addresses.ts';
 
-const lingerMs = { idle: 2_000, total: 30_000 };
+const kib = 1024;
 
-/**
- * Reads on after a refusal and throws away what comes, then ends the connection (in HTTP/2, the stream), because a refused
- * body may have no end. Not at once, and without the header "connection: close", at which Node would do it at once: bytes
- * that nobody reads make the kernel reset the connection, and the answer is lost with it. Many clients send all before they
- * read, hence the long total.
- */
-export function discardRest(request: NodeRequest): void {
-  if (request.complete || request.destroyed) return;
-  const give = () => request.destroy();
-  const cancelTotal = later(lingerMs.total, give);
-  let cancelIdle = later(lingerMs.idle, give);
-  request.on('data', () => {
-    cancelIdle();
-    cancelIdle = later(lingerMs.idle, give);
-  });
-  for (const event of ['end', 'close', 'error']) {
-    request.once(event, () => {
-      cancelTotal();
-      cancelIdle();
+export interface DiscardBounds {
+  readonly idleMs: number;
+  readonly totalMs: number;
+  /** All rests together: so many bytes, then a pause of so long. */
+  readonly sliceBytes: number;
+  readonly pauseMs: number;
+  readonly perAddressMax: number;
+}
+
+/** A source of full size has passed in a third of a second. */
+const usualBounds: DiscardBounds = {
+  idleMs: 2_000,
+  totalMs: 30_000,
+  sliceBytes: 512 * kib,
+  pauseMs: 10,
+  perAddressMax: 64,
+};
+
+// About what is read at once.
+const pieceBytes = 64 * kib;
+
+interface Rest {
+  readonly request: NodeRequest;
+  readonly end: () => void;
+  /** Something is to come now; the other way round, it is its turn that is waited for. */
+  readonly awaitBytes: () => void;
+}
+
+export class Discards {
+  readonly #bounds: DiscardBounds;
+  readonly #byAddress = new Map<string, Set<Rest>>();
+  /** Those that are paused until it is their turn, the next one first. */
+  readonly #waiting = new Set<Rest>();
+  #left: number;
+  #isPausing = false;
+
+  constructor(bounds: DiscardBounds = usualBounds) {
+    this.#bounds = bounds;
+    this.#left = bounds.sliceBytes;
+  }
+
+  /** To be called when the answer was ended, and at once: when it is out, Node.js reads as fast as it can whatever nobody has begun to read. */
+  discard(request: NodeRequest): void {
+    if (request.complete || request.destroyed) return;
+    request.read(0);
+    const { idleMs, totalMs } = this.#bounds;
+    const end = () => endRest(request);
+    const cancelTotal = later(totalMs, end);
+    let cancelIdle: (() => void) | undefined;
+    const rest: Rest = {
+      request,
+      end,
+      awaitBytes: () => {
+        cancelIdle ??= later(idleMs, end);
+      },
+    };
+    const leave = this.#enter(rest, addressKey(request.socket?.remoteAddress ?? ''));
+    request.on('data', (bytes: Buffer) => {
+      cancelIdle?.();
+      cancelIdle = undefined;
+      this.#left -= bytes.length;
+      if (this.#left > 0) return rest.awaitBytes();
+      request.pause();
+      this.#waiting.add(rest);
+      this.#pause();
+    });
+    for (const event of ['end', 'close', 'error']) {
+      request.once(event, () => {
+        cancelTotal();
+        cancelIdle?.();
+        leave();
+      });
+    }
+    if (this.#left > 0) rest.awaitBytes();
+    else {
+      request.pause();
+      this.#waiting.add(rest);
+    }
+  }
+
+  #enter(rest: Rest, key: string): () => void {
+    const there = this.#byAddress.get(key) ?? new Set();
+    this.#byAddress.set(key, there);
+    there.add(rest);
+    const [oldest] = there;
+    if (there.size > this.#bounds.perAddressMax) oldest?.end();
+    return () => {
+      there.delete(rest);
+      this.#waiting.delete(rest);
+      if (there.size === 0 && this.#byAddress.get(key) === there) this.#byAddress.delete(key);
+    };
+  }
+
+  /** While any wait. The first slice after a time without any is whole. */
+  #pause(): void {
+    if (this.#isPausing) return;
+    this.#isPausing = true;
+    later(this.#bounds.pauseMs, () => {
+      this.#isPausing = false;
+      this.#left = this.#bounds.sliceBytes;
+      // Each is about to bring a piece; who has brought one stands behind all others.
+      for (let pieces = this.#left / pieceBytes; pieces > 0; pieces--) {
+        const [next] = this.#waiting;
+        if (next === undefined) return;
+        this.#waiting.delete(next);
+        next.awaitBytes();
+        next.request.resume();
+      }
+      if (this.#waiting.size > 0) this.#pause();
     });
   }
 }
+
+/** The answer is out: in HTTP/2 the peer is asked to stop sending, and keeps it (RFC 9113, section 8.1). */
+function endRest(request: NodeRequest): void {
+  if ('stream' in request) request.stream.close(constants.NGHTTP2_NO_ERROR);
+  else request.destroy();
+}
+
+// One for the program: the event loop is one.
+const discards = new Discards();
+
+export const discardRest = (request: NodeRequest): void => discards.discard(request);

@@ -13,12 +13,14 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
+const granted = { identity: undefined, turn: () => undefined, large: undefined };
+
 /** A body that comes as it is written to `incoming`, read to its end. */
 function read(headers: Record<string, string> = {}, kind: keyof typeof bodyKinds = 'small') {
   const incoming = Object.assign(new PassThrough(), { headers });
   const hold = new BodyBudget().hold('a');
   // As far as a body is concerned, a stream is a request.
-  const bytes = bodyBytes(incoming as unknown as NodeRequest, { identity: undefined, body: bodyKinds[kind], hold });
+  const bytes = bodyBytes(incoming as unknown as NodeRequest, { ...granted, body: bodyKinds[kind], hold });
   const whole = (async () => {
     let length = 0;
     for await (const piece of bytes) length += piece.length;
@@ -62,7 +64,7 @@ describe('a body', () => {
     const incoming = Object.assign(new PassThrough(), { headers: {} });
     const hold = new BodyBudget().hold('a');
     const request = incoming as unknown as NodeRequest; // as above
-    const bytes = bodyBytes(request, { identity: undefined, body: bodyKinds.upload, hold });
+    const bytes = bodyBytes(request, { ...granted, body: bodyKinds.upload, hold });
     incoming.write('a');
     await bytes.next();
     await vi.advanceTimersByTimeAsync(180_000);

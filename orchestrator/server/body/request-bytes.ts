@@ -21,9 +21,15 @@ export class BodyTooLargeError extends Error {}
  * Leaving it early does not end the connection: the answer still has to go out on it. Throws BodyBrokenOffError, BodyTooLargeError, or
  * ProblemError: REQUEST_TIMEOUT, RATE_LIMITED.
  */
-export async function* bodyBytes(request: NodeRequest, { body, hold }: Allowance): AsyncGenerator<Buffer> {
+export async function* bodyBytes(request: NodeRequest, { body, hold, large }: Allowance): AsyncGenerator<Buffer> {
   const { wholeMaxBytes = Number.POSITIVE_INFINITY, pace } = body;
-  if (Number(request.headers['content-length'] ?? 0) > wholeMaxBytes) throw new BodyTooLargeError();
+  const declared = Number(request.headers['content-length'] ?? 0);
+  if (declared > wholeMaxBytes) throw new BodyTooLargeError();
+  const charge = (length: number) => {
+    const tooMuch = large?.charge(length, declared);
+    if (tooMuch !== undefined) throw new ProblemError(tooMuch);
+  };
+  charge(0);
   askForBody(request);
   const bytes: AsyncIterator<Buffer> = request.iterator({ destroyOnReturn: false });
   let failed: Error | undefined;
@@ -52,6 +58,7 @@ export async function* bodyBytes(request: NodeRequest, { body, hold }: Allowance
       clock?.came();
       length += value.length;
       if (length > wholeMaxBytes) throw new BodyTooLargeError();
+      charge(length);
       yield value;
     }
   } finally {

@@ -57,6 +57,18 @@ function open(): Opened {
 const isOpen = (connection: Connection | undefined) => connection !== undefined && !connection.socket.destroyed;
 
 describe('strangers', () => {
+  it('of an address that floods are refused, unless a user was there within the hour', () => {
+    const hourMs = 3_600_000;
+    const { connections, from } = open();
+    const user = from('a');
+    if (user !== undefined) connections.known(user, 'client dev', 0);
+    for (let n = 0; n < 100; n++) for (const address of ['a', 'b']) from(address);
+    expect(isOpen(from('a'))).toBe(true);
+    expect(isOpen(from('b'))).toBe(false);
+    for (let n = 0; n < 100; n++) from('a', hourMs);
+    expect(isOpen(from('a', hourMs))).toBe(false);
+  });
+
   it('of one address make room for each other, the one that was quiet longest first', () => {
     const { from, connections } = open();
     const [first, second, third] = [from('a'), from('a'), from('a')];
@@ -113,19 +125,19 @@ describe('callers', () => {
         told += 1;
       };
       connection.requests = 1;
-      expect(connections.known(connection, 'client dev')).toBe(true);
+      expect(connections.known(connection, 'client dev', 0)).toBe(true);
     }
     expect([connections.strangers.size, told]).toEqual([0, 8]);
     const ninth = from('a');
-    expect(ninth && connections.known(ninth, 'client dev')).toBe(false);
-    expect(ninth && connections.known(ninth, 'client ann')).toBe(true);
+    expect(ninth && connections.known(ninth, 'client dev', 0)).toBe(false);
+    expect(ninth && connections.known(ninth, 'client ann', 0)).toBe(true);
   });
 
   it('lose the connection that does nothing when they open one too many', () => {
     const { from, connections } = open();
     const all = Array.from({ length: 9 }, () => {
       const connection = from('a');
-      if (connection !== undefined) connections.known(connection, 'client dev');
+      if (connection !== undefined) connections.known(connection, 'client dev', 0);
       return connection;
     });
     expect(all.map(isOpen)).toEqual([false, ...Array(8).fill(true)]);
@@ -138,7 +150,7 @@ it('the last part is reserved: connections in it are late, and beyond it there a
     const connection = from(caller);
     if (connection === undefined) return undefined;
     connection.requests = 1;
-    connections.known(connection, caller);
+    connections.known(connection, caller, 0);
     return connection.late;
   };
   const lates = Array.from({ length: 21 }, (_, n) => busy(`caller ${n % 3}`));
@@ -152,7 +164,7 @@ it('who came late is late no more once others have left', () => {
     const connection = from('a');
     if (connection === undefined) throw new Error('there was no room');
     connection.requests = 1;
-    connections.known(connection, `caller ${n % 3}`);
+    connections.known(connection, `caller ${n % 3}`, 0);
     return connection;
   });
   expect(all.map((connection) => connections.isLate(connection))).toEqual([...Array(16).fill(false), true]);

@@ -4,7 +4,8 @@
  * 1. A stranger is a connection on which no valid token has come. Strangers are bounded per address and in all; the one who has been silent
  *    longest makes room for the next, so that a crowd of silent ones shuts nobody out. Who came in this turn of the event loop or the one before
  *    is let be: what it has sent already is only about to be read. An address whose own make room for each other too often is refused at once
- *    instead: that costs a third, and all others wait behind its connections.
+ *    instead: that costs a third, and all others wait behind its connections. But not one from which a valid token came lately: its user may be
+ *    about to come again, from behind the NAT that others flood from.
  * 2. A known connection counts for its caller alone. One caller may have half of all.
  * 3. The last twentieth is kept: who comes then is late, and admission lets only those through on it for whom it is kept.
  */
@@ -63,6 +64,9 @@ export interface Connection {
   onKnown: () => void;
 }
 
+const homeMs = 3_600_000;
+const homesMax = 20_000;
+
 export class Connections {
   readonly #bounds: ConnectionBounds;
   readonly #all = new Set<Connection>();
@@ -70,6 +74,9 @@ export class Connections {
   readonly #strangers = new Set<Connection>();
   readonly #strangersAt = new Map<string, Set<Connection>>();
   readonly #known = new Map<string, Set<Connection>>();
+
+  /** Addresses from which valid tokens came, and when last; the one used last stands last. */
+  readonly #homes = new Map<string, number>();
 
   readonly #turns: { readonly now: number };
   readonly #makesRoom: Buckets;
@@ -151,7 +158,16 @@ export class Connections {
   #isRoomAt(key: string, now: number): boolean {
     const there = this.#strangersAt.get(key);
     if (there === undefined || there.size < this.#bounds.strangersPerAddressMax) return true;
-    return this.#makesRoom.take(key, 1, now) === 0 && this.#endQuietest(there);
+    const isHome = now - (this.#homes.get(key) ?? Number.NEGATIVE_INFINITY) < homeMs;
+    return (isHome || this.#makesRoom.take(key, 1, now) === 0) && this.#endQuietest(there);
+  }
+
+  #rememberHome(key: string, now: number): void {
+    this.#homes.delete(key);
+    this.#homes.set(key, now);
+    if (this.#homes.size <= homesMax) return;
+    const [oldest] = this.#homes.keys();
+    if (oldest !== undefined) this.#homes.delete(oldest);
   }
 
   /** By a socket of the connection: the one that was accepted, or one of TLS on top of it. */
@@ -170,7 +186,8 @@ export class Connections {
   }
 
   /** A valid token of the caller has come on it. False when the caller has too many. */
-  known(connection: Connection, caller: string): boolean {
+  known(connection: Connection, caller: string, now: number): boolean {
+    this.#rememberHome(connection.addressKey, now);
     if (connection.caller === caller || !this.#all.has(connection)) return true;
     const others = this.#known.get(caller);
     if (others !== undefined && others.size >= this.#bounds.perCallerMax && !this.#endQuietest(others)) return false;

@@ -19,6 +19,8 @@ export const limits = {
   /** What strangers of one address may send, and all strangers. */
   strangerBytes: { burst: 32 * kib * kib, perSecond: kib * kib },
   allStrangerBytes: { burst: 256 * kib * kib, perSecond: 16 * kib * kib },
+  /** With a handshake of TLS before it. */
+  firstRequestBytes: 32 * kib,
   /** PING and SETTINGS frames of a connection in ten seconds, if next to nothing else is sent on it either way. */
   controlFrames: 1_000,
   controlWindowMs: 10_000,
@@ -71,7 +73,10 @@ export class PortUpkeep {
       const { bytesRead } = connection.socket;
       const more = bytesRead - connection.bytesSeen;
       connection.bytesSeen = bytesRead;
-      if (this.#ofAddress.take(connection.addressKey, more, now) > 0 || this.#ofAll.take('', more, now) > 0) {
+      const isTooMuch =
+        this.#ofAddress.take(connection.addressKey, more, now) > 0 || this.#ofAll.take('', more, now) > 0;
+      // A token may be about to come, from a user behind the same NAT.
+      if (isTooMuch && bytesRead > limits.firstRequestBytes) {
         connection.end();
       }
     }

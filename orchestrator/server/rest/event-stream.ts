@@ -43,7 +43,7 @@ export async function sendEventStream(
     const more = written(response, frame, signal);
     if (more !== true && !(await more)) break;
   }
-  if (!isGone(response)) response.end(Buffer.alloc(0), () => undefined);
+  if (!isGone(response)) response.end(Buffer.alloc(0));
 }
 
 /** False when there is nobody to write to any more. */

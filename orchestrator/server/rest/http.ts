@@ -21,7 +21,7 @@ export interface Response {
   once(event: 'drain' | 'close', listener: () => void): unknown;
   removeListener(event: 'drain' | 'close', listener: () => void): unknown;
   destroy(): unknown;
-  end(body: Uint8Array, done: () => void): unknown;
+  end(body: Uint8Array): unknown;
 }
 
 export type Answer =
@@ -88,9 +88,8 @@ function send(
     ...headers,
     ...(status === 204 ? {} : { 'content-length': content.length }),
   });
-  response.end(request.method === 'HEAD' ? Buffer.alloc(0) : content, () => {
-    discardRest(request);
-  });
+  response.end(request.method === 'HEAD' ? Buffer.alloc(0) : content);
+  discardRest(request);
 }
 
 /** RFC 9110, section 12.5.3. */

@@ -1,8 +1,8 @@
 /** Reads a JSON request body, strictly: bounded, declared as JSON, UTF-8 without BOM, and the rules of common/json-text.ts. */
-import { checkJsonBounds, parseStrictJson } from '#common/json-text.ts';
+import { jsonBounds, parseStrictJson } from '#common/json-text.ts';
 import { ProblemError, problem, refuse, unwrap } from '#common/problem.ts';
 import type { Allowance } from '../admission/admission.ts';
-import { readWhole } from '../body/growing-message.ts';
+import { lookAtJson, readWhole } from '../body/growing-message.ts';
 import { BodyTooLargeError, bodyBytes } from '../body/request-bytes.ts';
 import { NotGzipError, unpacked } from '../body/unpack.ts';
 import type { NodeRequest } from '../node-http.ts';
@@ -36,18 +36,16 @@ async function readContent(request: NodeRequest, allowance: Allowance): Promise<
       hint: 'Send it uncompressed or with gzip.',
     });
   }
-  const { body, hold } = allowance;
+  const { body, hold, turn } = allowance;
   const { messageMaxBytes: maxBytes } = body;
   const bytes = bodyBytes(request, allowance);
   try {
     return await readWhole(isGzip ? unpacked(bytes) : bytes, {
       maxBytes,
       tooLarge: () => tooLarge(maxBytes),
-      // What is not ASCII stands in strings alone, where nothing is counted.
-      look: (soFar) => {
-        const refused = checkJsonBounds(Buffer.from(soFar.buffer, soFar.byteOffset, soFar.length).toString('latin1'));
-        if (refused !== undefined) throw new ProblemError(refused);
-      },
+      look: lookAtJson(jsonBounds),
+      refused: (refused) => new ProblemError(refused),
+      turn,
       hold,
     });
   } catch (error) {
@@ -65,5 +63,7 @@ export async function readJsonBody(request: NodeRequest, allowance: Allowance): 
       hint: 'Send the header Content-Type: application/json.',
     });
   }
-  return parseJson(await readContent(request, allowance));
+  const content = await readContent(request, allowance);
+  await allowance.large?.begin(content.length);
+  return parseJson(content);
 }

@@ -1,6 +1,6 @@
 import { create, type JsonObject, toBinary, toJsonString } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
-import { checkJsonBounds } from '#common/json-text.ts';
+import { JsonCount } from '#common/json-count.ts';
 import { StartBotRequestSchema } from '#gen/botrunner/v1/bot_service_pb.js';
 import { CreateJobRequestSchema } from '#gen/botrunner/v1/job_service_pb.js';
 import { checkMessageBounds } from './message-bounds.ts';
@@ -9,7 +9,7 @@ const job = (data: JsonObject) => create(CreateJobRequestSchema, { blueprint: 'b
 /** The verdicts on the message in both encodings. */
 const verdicts = (data: JsonObject) => [
   checkMessageBounds(CreateJobRequestSchema, toBinary(CreateJobRequestSchema, job(data)))?.message ?? 'fine',
-  checkJsonBounds(toJsonString(CreateJobRequestSchema, job(data)))?.message ?? 'fine',
+  new JsonCount().add(Buffer.from(toJsonString(CreateJobRequestSchema, job(data))))?.message ?? 'fine',
 ];
 const list = (length: number, value: unknown = 1) => ({ x: Array.from({ length }, () => value) }) as JsonObject;
 const nested = (levels: number): JsonObject => (levels === 0 ? {} : { x: nested(levels - 1) });
@@ -42,6 +42,21 @@ describe('the bounds of a message', () => {
     // Field 1000 as a number, over and over: what a newer client or a stranger may send.
     const unknown = new Uint8Array(3 * 20_000).map((_, at) => [0xc0, 0x3e, 1][at % 3] ?? 0);
     expect(checkMessageBounds(StartBotRequestSchema, unknown)?.message).toMatch('values');
+  });
+
+  it('ends at fields for which there is no value in JSON, too', () => {
+    const inValue = 2 * 50_000;
+    const length = (bytes: number) => [(bytes & 0x7f) | 0x80, ((bytes >> 7) & 0x7f) | 0x80, bytes >> 14];
+    // data (2) has fields (1) with a value (2): a Value in which null (1) is set over and over.
+    const value = [0x12, ...length(inValue), ...Array.from({ length: inValue }, (_, at) => [0x08, 0][at % 2] ?? 0)];
+    const entry = [0x0a, ...length(value.length), ...value];
+    const bytes = Uint8Array.from([0x12, ...length(entry.length), ...entry]);
+    expect(checkMessageBounds(CreateJobRequestSchema, bytes)?.message).toMatch('values');
+    // The same with the key (1) of the entry.
+    const keys = Array.from({ length: inValue }, (_, at) => [0x0a, 0][at % 2] ?? 0);
+    const keyed = [0x0a, ...length(keys.length), ...keys];
+    const map = Uint8Array.from([0x12, ...length(keyed.length), ...keyed]);
+    expect(checkMessageBounds(CreateJobRequestSchema, map)?.message).toMatch('values');
   });
 
   it('leaves what is no message to the decoder', () => {

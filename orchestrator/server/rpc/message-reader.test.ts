@@ -12,6 +12,8 @@ const rules = {
   method: WorkerService.method.session,
   bounds: { ...bodyKinds.worker, messageMaxBytes: 1_000 },
   hold: new BodyBudget().hold('worker'),
+  turn: () => undefined,
+  large: undefined,
 };
 
 class Incoming extends EventEmitter {

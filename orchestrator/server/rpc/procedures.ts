@@ -170,7 +170,8 @@ export function createProcedures(deps: ProceduresDeps): Procedures {
       if (isGone(response)) return undefined;
     }
     const { identity } = allowance;
-    const rules = { method, bounds: allowance.body, hold: allowance.hold };
+    const { body: bounds, hold, turn, large } = allowance;
+    const rules = { method, bounds, hold, turn, large };
     const [direct, own] = [directs.get(method), owns.get(method)];
     if ((direct ?? own) !== undefined && identity !== undefined && isPlainGrpc(request)) {
       const way = { incoming: request.stream, rules, identity, logger: deps.logger };

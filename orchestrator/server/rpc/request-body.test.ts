@@ -34,7 +34,8 @@ async function joined(pieces: AsyncIterable<Uint8Array>): Promise<Buffer> {
 
 const signal = () => new AbortController().signal;
 const hold = new BodyBudget().hold('a');
-const rules: BodyRules = { method: JobService.method.createJob, bounds: bodyKinds.source, hold };
+const granted = { identity: undefined, turn: () => undefined, large: undefined };
+const rules: BodyRules = { ...granted, method: JobService.method.createJob, bounds: bodyKinds.source, hold };
 
 const wires: readonly Wire[] = [
   { protocol: 'grpc', binary: true },
@@ -69,7 +70,7 @@ it('keeps no piece of a REST body', async () => {
   const text = JSON.stringify({ code: 'x'.repeat(1_000) });
   const bytes = oneByOne(Buffer.from(text));
   const request = { headers: { 'content-type': 'application/json' }, iterator: () => bytes };
-  const allowance = { identity: undefined, body: bodyKinds.small, hold };
+  const allowance = { ...granted, body: bodyKinds.small, hold };
   // All that is read of a request.
   expect(JSON.stringify(await readJsonBody(request as unknown as NodeRequest, allowance))).toBe(text);
 });
@@ -80,10 +81,10 @@ it('holds nothing of a message any more that came compressed', async () => {
   const zipped = gzipSync(body);
   const request = (headers: Record<string, string>) =>
     Object.assign(Readable.from([zipped]), { headers }) as unknown as NodeRequest; // as far as a body is concerned
-  const rest = { identity: undefined, body: bodyKinds.small, hold: budget.hold('a') };
+  const rest = { ...granted, body: bodyKinds.small, hold: budget.hold('a') };
   await readJsonBody(request({ 'content-type': 'application/json', 'content-encoding': 'gzip' }), rest);
   expect(budget.bytes).toBe(0);
-  const rpc = { identity: undefined, body: bodyKinds.source, hold: budget.hold('a') };
+  const rpc = { ...granted, body: bodyKinds.source, hold: budget.hold('a') };
   const bytes = bodyBytes(request({}), rpc);
   const unary: Wire = { protocol: 'connect', binary: false };
   const read = requestBody({ bytes, gzip: true, signal }, unary, { ...rules, hold: rpc.hold });

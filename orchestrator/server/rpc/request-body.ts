@@ -8,23 +8,29 @@ import { fromBinary, fromJsonString } from '@bufbuild/protobuf';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { encodeEnvelope } from '@connectrpc/connect/protocol';
 import { inBackground } from '#common/background.ts';
-import { checkJsonBounds, jsonBounds } from '#common/json-text.ts';
+import { JsonCount } from '#common/json-count.ts';
+import { jsonBounds } from '#common/json-text.ts';
 import { type Problem, ProblemError, type ProblemExtras, problem } from '#common/problem.ts';
+import type { Turn } from '../admission/admission.ts';
 import type { Hold } from '../admission/body-budget.ts';
 import type { BodyBounds } from '../admission/body-kinds.ts';
-import { Looks, readWhole } from '../body/growing-message.ts';
+import type { LargeBody } from '../admission/large-bodies.ts';
+import { type Look, Looks, lookAtJson, readWhole } from '../body/growing-message.ts';
 import { BodyTooLargeError } from '../body/request-bytes.ts';
 import { NotGzipError, unpacked } from '../body/unpack.ts';
 import { hasDetail, toConnectError } from './connect-error.ts';
 import { endOfCall, untilEnd } from './cut-short.ts';
 import { type Frame, FrameCutter, FrameTooLongError } from './frames.ts';
-import { checkMessageBounds } from './message-bounds.ts';
+import { checkMessageBounds, lookAtProtobuf } from './message-bounds.ts';
 import type { Wire } from './wire.ts';
 
 export interface BodyRules {
   readonly method: DescMethod;
   readonly bounds: BodyBounds;
   readonly hold: Hold;
+  /** See Allowance. */
+  readonly turn: Turn;
+  readonly large: LargeBody | undefined;
 }
 
 export interface BodySource {
@@ -96,11 +102,7 @@ async function* framesOf(
   rules: BodyRules,
 ): AsyncGenerator<readonly Frame[]> {
   const cutter = new FrameCutter(rules.bounds.messageMaxBytes);
-  const newLooks = () =>
-    new Looks(() => {
-      const { begun } = cutter;
-      if (begun !== undefined && (begun.flags & compressedFlag) === 0) look(begun.data, wire, rules);
-    });
+  const newLooks = () => new Looks(lookOf(wire, rules), rules.turn);
   let looks = newLooks();
   for await (const piece of bytes) {
     const frames = cutter.cut(piece);
@@ -109,7 +111,11 @@ async function* framesOf(
       yield frames;
     }
     rules.hold.holds(cutter.begunBytes);
-    looks.at(cutter.begunBytes);
+    if (!looks.isDue(cutter.begunBytes)) continue;
+    const { begun } = cutter;
+    if (begun === undefined || (begun.flags & compressedFlag) !== 0) continue;
+    const refused = await looks.at(begun.data);
+    if (refused !== undefined) throw toConnectError(refused);
   }
   if (cutter.isInFrame) throw lastIsCutShort();
 }
@@ -130,18 +136,16 @@ const whole = (pieces: AsyncIterable<Uint8Array>, wire: Wire, rules: BodyRules):
   readWhole(pieces, {
     maxBytes: rules.bounds.messageMaxBytes,
     tooLarge: () => tooLarge(rules),
-    look: (soFar) => look(soFar, wire, rules),
+    look: lookOf(wire, rules),
+    refused: (refused) => toConnectError(refused),
+    turn: rules.turn,
     hold: rules.hold,
   });
 
-/** Throws what is wrong with a message of which so much has come. */
-function look(soFar: Uint8Array, { binary }: Wire, { method, bounds }: BodyRules): void {
-  if (bounds.values === undefined) return;
-  // What is not ASCII stands in strings alone, where nothing is counted.
-  const refused = binary
-    ? checkMessageBounds(method.input, soFar, { bounds: bounds.values, isWhole: false })
-    : checkJsonBounds(Buffer.from(soFar.buffer, soFar.byteOffset, soFar.length).toString('latin1'), bounds.values);
-  if (refused !== undefined) throw toConnectError(refused);
+/** Looks at one message while it comes; undefined for those that have no bounds. */
+function lookOf({ binary }: Wire, { method, bounds: { values } }: BodyRules): Look | undefined {
+  if (values === undefined) return undefined;
+  return binary ? lookAtProtobuf(method.input, values) : lookAtJson(values);
 }
 
 async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
@@ -204,6 +208,7 @@ async function wholeMessage(
   rules: BodyRules,
 ): Promise<Uint8Array> {
   const message = await whole(gzip ? unpacked(bytes) : bytes, wire, rules);
+  await rules.large?.begin(message.length);
   checkMessage(message, wire, rules);
   return message;
 }
@@ -223,6 +228,7 @@ async function* envelopes(
       count += 1;
       if (single && count > 1) throw moreThanOne();
       const data = await plainOf(frame, gzip, wire, rules);
+      await rules.large?.begin(data.length);
       checkMessage(data, wire, rules);
       yield encodeEnvelope(frame.flags & ~compressedFlag, data);
     }
@@ -232,11 +238,10 @@ async function* envelopes(
 
 function checkMessage(bytes: Uint8Array, { binary }: Wire, { method, bounds }: BodyRules): void {
   const { input } = method;
-  const text = binary ? '' : utf8(bytes);
   if (bounds.values !== undefined) {
     const tooMuch = binary
       ? checkMessageBounds(input, bytes, { bounds: bounds.values })
-      : checkJsonBounds(text, bounds.values);
+      : new JsonCount(bounds.values).add(bytes);
     if (tooMuch !== undefined) throw toConnectError(tooMuch);
   }
   // Messages of a longer stream are decoded once, on their way to the implementation, which reports errors through explained().
