@@ -146,15 +146,15 @@ async function removeOne(engine: RawEngine, path: string, query: Query = {}): Pr
     await engine.remove(path, query);
   } catch (error) {
     if (hasStatus(error, 404)) return;
-    // "removal of container ... is already in progress"
-    if (!hasStatus(error, 409)) throw error;
+    // "removal of container ... is already in progress"; 500 when another removal takes a layer away that this one looks at.
+    if (!hasStatus(error, 409, 500)) throw error;
     const isGone = async () => {
       try {
         await engine.remove(path, query);
         return true;
       } catch (failure) {
         if (hasStatus(failure, 404)) return true;
-        if (hasStatus(failure, 409)) return false;
+        if (hasStatus(failure, 409, 500)) return false;
         throw failure;
       }
     };

@@ -37,11 +37,12 @@ describe.skipIf('skip' in given)('the disk of an engine', { timeout: 120_000 }, 
       open: `exec 5>/tmp/open 6>/data/open; ${zeros('/proc/self/fd/5', 6)}; ${zeros('/proc/self/fd/6', 7)}; rm /tmp/open /data/open; ${wait}`,
       holes: `dd if=/dev/zero of=/data/holes bs=1 count=1 seek=8000000000 2>/dev/null; cp /data/holes /dev/null & ${wait}`,
       memory: `exec 5>/dev/shm/x; ${zeros('/proc/self/fd/5', 9)}; rm /dev/shm/x; ${wait}`,
-      many: `i=0; while [ $i -lt 18000 ]; do true > /tmp/f$i; i=$((i+1)); done; ${wait}`,
+      many: `seq 18001 | sed s,^,/tmp/f, | xargs touch; ${wait}`,
     };
-    const ids = new Map<string, string>();
-    for (const [name, script] of Object.entries(scripts))
-      ids.set(name, await started(runtime, world.plan(name, script)));
+    const starts = Object.entries(scripts).map(
+      async ([name, script]) => [name, await started(runtime, world.plan(name, script))] as const,
+    );
+    const ids = new Map<string, string>(await Promise.all(starts));
     const measures = await runtime.measureDisk([...ids.values(), 'f'.repeat(64)], limitMs, patience());
     expect(measures).toHaveLength(ids.size);
     const of = (name: string): DiskMeasure => {
