@@ -119,7 +119,7 @@ export const problemCodes = {
   ),
   INVALID_BUILD_OPTIONS: refusal(
     'A build argument, the target or the path of the Dockerfile is not valid, or a build argument looks like a secret.',
-    'Build arguments are plain text and stay in the image; give secrets in "env_vars".',
+    'Build arguments are plain text and stay in the image; give secrets with "env_vars".',
   ),
   INVALID_GIT_URL: refusal(
     'The git URL is not allowed.',

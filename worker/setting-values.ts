@@ -92,7 +92,7 @@ export function parseNetwork(value: string | undefined): string {
 
 export function parseDiskMode(value: string | undefined): DiskMode | undefined {
   const mode = diskModes.find((one) => one === value);
-  if (value !== undefined && mode === undefined) throw new BadValue(`must be ${diskModes.join(', ')}`);
+  if (value !== undefined && mode === undefined) throw new BadValue('must be watch, sized or off');
   return mode;
 }
 

@@ -1,5 +1,6 @@
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { describe, expect, it } from 'vitest';
+import { overDiskReason } from '#common/over-disk.ts';
 import { BotState } from '#gen/botrunner/v1/bot_pb.js';
 import { FakeOrchestrator, fakeTimeMs } from '../testing/fake-orchestrator.ts';
 import { runCli } from '../testing/run-cli.ts';
@@ -81,6 +82,13 @@ describe('status', () => {
     const orchestrator = new FakeOrchestrator();
     orchestrator.addBot({ botId: 'b', state });
     expect((await runCli(['status', 'b'], { orchestrator })).exitCode).toBe(exitCode);
+  });
+
+  it('of a bot that was stopped for what it had written ends with 3, whatever its exit code', async () => {
+    const orchestrator = new FakeOrchestrator();
+    const reason = overDiskReason('has written 105 MiB of 64 MiB in /data');
+    orchestrator.addBot({ botId: 'b', state: BotState.EXITED, exitCode: 0, reason });
+    expect((await runCli(['status', 'b'], { orchestrator })).exitCode).toBe(3);
   });
 
   it('of an unknown bot is refused with 1', async () => {

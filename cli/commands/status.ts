@@ -13,7 +13,8 @@ export class StatusCommand extends BotCommand {
   static override paths = [['status']];
   static override usage = Command.Usage({
     description: 'Show everything known about a bot.',
-    details: 'Exit code 0 if nothing is wrong with it, 3 if it crashed, failed or is lost, or if its worker is silent.',
+    details:
+      'Exit code 0 if nothing is wrong with it, 3 if it crashed, failed, is lost or has written too much, or if its worker is silent.',
     examples: [
       ['How is it?', 'avtomatika-bot status my-bot'],
       ['In a script', 'avtomatika-bot status my-bot --json || echo "something is wrong"'],
@@ -28,6 +29,6 @@ export class StatusCommand extends BotCommand {
     );
     const bot = answer.bot ?? create(BotSchema, { botId: this.bot });
     await this.answer({ exists: true, ...botJson(bot) }, renderBot(bot, this.outStyle()));
-    return isHealthy(bot.state) ? exitCodes.done : exitCodes.unhealthy;
+    return isHealthy(bot) ? exitCodes.done : exitCodes.unhealthy;
   }
 }

@@ -9,9 +9,9 @@ it('shows what the user has and may have, with the names of REST as JSON', async
     stdout:
       '  Bots     1 of 3 running, 5 of 100 in all\n' +
       '           data of deleted bots is kept: former (delete NAME --purge removes it)\n' +
-      '  Sources  2.0 MB of 2147 MB\n' +
-      '  Jobs     5.0 kB of 67 MB, 7 ended\n' +
-      '  Events   25 kB, 30 kept\n',
+      '  Sources  1.9 MiB of 2048 MiB\n' +
+      '  Jobs     4.9 KiB of 64 MiB, 7 ended\n' +
+      '  Events   24 KiB, 30 kept\n',
   });
   expect(JSON.parse((await runCli(['usage', '--json'])).stdout)).toEqual({
     bots: { count: 1, limit: 3, kept: 4, kept_limit: 100, deleted_with_data: 1, deleted_names: ['former'] },

@@ -16,7 +16,8 @@ export const exitCodeMeanings: Readonly<Record<keyof typeof exitCodes, string>> 
   done: 'Done.',
   failed: 'Refused or failed.',
   usage: 'The command line is wrong.',
-  unhealthy: 'Done, but the bot is not healthy: it crashed, failed or is lost, or its worker is silent.',
+  unhealthy:
+    'Done, but the bot is not healthy: it crashed, failed, is lost or has written too much, or its worker is silent.',
   unreachable: 'The orchestrator cannot be reached.',
   unauthorised: 'No token, an unknown token, or one of the wrong kind.',
   interrupted: 'Interrupted, for example by Ctrl-C.',

@@ -72,6 +72,21 @@ it('moves a line at the bottom of a terminal and takes it away before every othe
   expect(written()).toBe(atEnd);
 });
 
+it('prints one line for each attempt that failed, not one for each step of the next', () => {
+  const { progress, written } = setUp(false);
+  for (const attempt of [2, 3]) {
+    progress.job(
+      job(JobStatus.RUNNING, `the image is not ready yet, attempt ${attempt} follows; the last one failed: no`),
+    );
+    for (const step of ['the source is being fetched', 'the image is being built'])
+      progress.job(job(JobStatus.RUNNING, `${step}, attempt ${attempt}; the last one failed: no`));
+  }
+  expect(written()).toBe(
+    'the image is not ready yet, attempt 2 follows; the last one failed: no\n' +
+      'the image is not ready yet, attempt 3 follows; the last one failed: no\n',
+  );
+});
+
 it('says with the moving line alone that a job continues without news', () => {
   const { progress, clock, written } = setUp(true);
   progress.job(job(JobStatus.RUNNING));

@@ -12,6 +12,8 @@ import { actionWord, jobActivity } from '../render/job.ts';
 import type { Style } from '../render/style.ts';
 import type { Progress } from './progress.ts';
 
+const isFurtherAttempt = (news: string): boolean => /, attempt \d+; the last one failed: /.test(news);
+
 const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'] as const;
 const frameMs = 120;
 // CR to the first column, then EL 2: erase the line (ECMA-48 8.3.41).
@@ -51,8 +53,8 @@ export class TextProgress implements Progress {
     const activity = news ?? actionWord(job);
     if (activity === this.#activity) return;
     this.#activity = activity;
-    // That it continues is said by the moving line alone.
-    if (news === undefined) this.#redraw();
+    // That it continues is said by the moving line alone, and so is what a further attempt does: that it follows was printed.
+    if (news === undefined || isFurtherAttempt(news)) this.#redraw();
     else this.#print(news);
   }
 

@@ -1,6 +1,7 @@
 /** Bots as people and scripts see them: words for their states, the table of `list`, the panel of `status`. Pure. */
 import { type Timestamp, timestampDate } from '@bufbuild/protobuf/wkt';
 import type { Json, JsonObject } from '#common/json.ts';
+import { isOverDiskReason } from '#common/over-disk.ts';
 import { type Bot, BotState, DesiredState, type DiskUse } from '#gen/botrunner/v1/bot_pb.js';
 import type { ListBotsResponse } from '#gen/botrunner/v1/bot_service_pb.js';
 import { escapeControls } from './escape.ts';
@@ -14,17 +15,18 @@ export function stateWord(state: BotState): string {
 }
 
 /** Whether `status` ends with 0: nothing is wrong with the bot as far as is known. */
-export function isHealthy(state: BotState): boolean {
+export function isHealthy({ state, reason }: Pick<Bot, 'state' | 'reason'>): boolean {
   switch (state) {
     case BotState.PENDING:
     case BotState.BUILDING:
     case BotState.PULLING:
     case BotState.STARTING:
     case BotState.RUNNING:
-    case BotState.EXITED:
     case BotState.STOPPING:
     case BotState.STOPPED:
       return true;
+    case BotState.EXITED:
+      return !isOverDiskReason(reason);
     case BotState.CRASH_LOOP:
     case BotState.FAILED:
     case BotState.UNKNOWN:

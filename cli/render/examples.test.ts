@@ -49,6 +49,9 @@ it.each([
   ['PERMISSION_DENIED', 'worker drain', 'avtomatika-bot worker list --token ADMIN_TOKEN'],
   ['PERMISSION_DENIED', 'list', 'avtomatika-bot list --token YOUR_TOKEN'],
   ['UNAUTHENTICATED', 'token list', 'avtomatika-bot token list --token ADMIN_TOKEN'],
+  ['PERMISSION_DENIED', 'doctor', 'avtomatika-bot doctor --token ADMIN_TOKEN'],
+  ['UNAUTHENTICATED', 'doctor', 'avtomatika-bot doctor --token ADMIN_TOKEN'],
+  ['UNAUTHENTICATED', 'usage', 'avtomatika-bot list --token YOUR_TOKEN'],
   ['UNAUTHENTICATED', 'logs', 'avtomatika-bot list --token YOUR_TOKEN'],
 ])('of %s is for whoever ran %j', (code, command, expected) => {
   expect(exampleFor(code, { blueprint: 'bot_runner', data: { action: 'list' } }, 'b', command)).toBe(expected);

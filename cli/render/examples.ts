@@ -84,6 +84,9 @@ function exampleOfOperator(code: ProblemCode, command: string): string | undefin
     case 'UNAUTHENTICATED':
     case 'PERMISSION_DENIED':
       if (noun !== undefined) return `avtomatika-bot ${noun} list --token ADMIN_TOKEN`;
+      if (command === 'doctor' || (command === 'usage' && code === 'PERMISSION_DENIED')) {
+        return `avtomatika-bot ${command === 'usage' ? 'usage --all' : command} --token ADMIN_TOKEN`;
+      }
       return command === '' ? undefined : 'avtomatika-bot list --token YOUR_TOKEN';
     default:
       return undefined;

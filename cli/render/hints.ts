@@ -13,6 +13,7 @@ const fieldWords: readonly (readonly [string, string])[] = [
   ['"read_only": true', '--read-only'],
   ['"pull": true', '--pull'],
   ['"on": {"zone": "eu"}', '--on zone=eu'],
+  ['"on"', '--on'],
   ['"registry_auth"', '--registry-user and --registry-pass-stdin'],
   ['"git_auth"', 'user:token@ in the URL'],
   ['"docker_image"', '--image'],

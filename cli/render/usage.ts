@@ -2,11 +2,15 @@
 import type { JsonObject } from '#common/json.ts';
 import type { UserUsage } from '#gen/botrunner/v1/admin_service_pb.js';
 import type { Usage } from '#gen/botrunner/v1/usage_pb.js';
-import { sizeText } from '../text/size.ts';
 import { escapeControls } from './escape.ts';
 import { renderFacts, renderTable } from './table.ts';
 
-const size = (bytes: bigint): string => sizeText(Number(bytes));
+/** In the units of the limits, which are set in MiB. */
+function size(bytes: bigint): string {
+  if (bytes < 1024n) return `${bytes} B`;
+  const [unit, value] = bytes < 1024n * 1024n ? ['KiB', Number(bytes) / 1024] : ['MiB', Number(bytes) / (1024 * 1024)];
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${unit}`;
+}
 const held = (usage: Usage): bigint => usage.sourceBytes + usage.uploadBytes;
 
 const kept = (usage: Usage): number => usage.keptBots + usage.deletedWithData;

@@ -229,7 +229,7 @@ function refuseUnknownLabels(tx: Reading, { on }: BotSpec): void {
     details: { field: 'on', labels: on },
     hint:
       there.length === 0
-        ? `Start a worker with WORKER_LABELS=${Object.entries(on)
+        ? `Leave "on" out, or ask the operator for a worker with WORKER_LABELS=${Object.entries(on)
             .map((pair) => pair.join('='))
             .join(',')}.`
         : `Workers have: ${there.sort().slice(0, labelsShown).join(', ')}.`,

@@ -47,7 +47,10 @@ function checkTokens({ tokens }: CheckedSettings): Outcome {
 async function checkTls({ readCertificate, hasTrustedProxies, now }: CheckedSettings): Promise<Outcome> {
   if (readCertificate === undefined) {
     return hasTrustedProxies
-      ? { ok: true, message: 'The proxies of TRUSTED_PROXIES are in front, and do TLS.' }
+      ? {
+          ok: true,
+          message: 'TRUSTED_PROXIES is set: the proxies in it have to do TLS, which cannot be seen from here.',
+        }
       : {
           ok: false,
           message: 'Tokens would come in cleartext: there is neither TLS nor a trusted proxy that does it.',

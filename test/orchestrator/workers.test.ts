@@ -70,7 +70,7 @@ describe('placement', () => {
     expect((await orchestrator.post(simple('a', { on: { zone: 'mars' } }))).body.error).toMatchObject({
       code: 'NO_WORKER',
       message: 'No known worker has zone=mars.',
-      hint: 'Start a worker with WORKER_LABELS=zone=mars.',
+      hint: 'Leave "on" out, or ask the operator for a worker with WORKER_LABELS=zone=mars.',
     });
     const eu = await connect('eu', { labels: { zone: 'eu', gpu: 'yes' } });
     const refused = await orchestrator.post(simple('a', { on: { zone: 'mars' } }));

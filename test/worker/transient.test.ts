@@ -47,6 +47,21 @@ describe('making an image', () => {
     expect(told).toContain('the image is being built, attempt 4; the last one failed: the disk of the worker is full');
   });
 
+  it('says of a bot that runs why its update takes so long', async () => {
+    bots.run(1, { taskId: 't1' });
+    await bots.result('t1');
+    bots.runtime.buildImage = () => Promise.reject(systemError('ENOSPC'));
+    bots.run(2, { taskId: 't2' });
+    const reason = await bots.until('it is reported', () => {
+      const last = bots.reports.observations.at(-1)?.reason ?? '';
+      return last.includes('attempt 3') ? last : undefined;
+    });
+    expect(reason).toBe(
+      'an update is being prepared: the image is not ready yet, attempt 3 follows; the last one failed: the disk of the worker is full',
+    );
+    expect(bots.state()).toBe(BotState.RUNNING);
+  });
+
   it('waits longer from try to try', async () => {
     const tried: number[] = [];
     const { buildImage } = bots.runtime;

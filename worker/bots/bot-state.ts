@@ -131,10 +131,11 @@ function withContainer(known: Known, container: Exclude<Situation['container'], 
   }
 }
 
-function updateReason({ situation, record, phase }: Known, revision: bigint): string {
+function updateReason({ situation, record, phase, making }: Known, revision: bigint): string {
   const { desired, failed } = situation;
   if (!desired || desired.revision === revision) return '';
   if (failed) return `the update failed: ${record.failure?.problem.message ?? ''}`;
+  if (making.failures > 0) return `an update is being prepared: ${afterFailures(making)}`;
   return phase === undefined ? '' : 'an update is being prepared';
 }
 

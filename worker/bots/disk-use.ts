@@ -1,4 +1,5 @@
 /** What is made of how much a bot has written. Pure. */
+import { overDiskReason } from '#common/over-disk.ts';
 import type { ContainerFacts, DiskLimits, DiskMeasure } from '../runtime/container-runtime.ts';
 import { filesMaxOf, sizedTolerance } from '../runtime/disk-limits.ts';
 
@@ -34,7 +35,7 @@ export function judgeDisk({ measure, limits, isFromBefore }: DiskJudged): DiskVe
   if (found === undefined) return { kind: 'fits' };
   const { place } = found;
   const { where, cure } = places[place];
-  const more = place === 'data' ? ` ${2 * Math.ceil(limits.dataBytes / mib)}m` : '';
+  const more = place === 'data' ? ` ${enoughMib(measure, limits)}m` : '';
   const said = `${found.text} ${where}`;
   if (isFromBefore || (place === 'data' && isOld)) {
     return {
@@ -42,7 +43,7 @@ export function judgeDisk({ measure, limits, isFromBefore }: DiskJudged): DiskVe
       text: `it ${said}: it is not stopped, because it was made before there was a limit; ${cure}${more}`,
     };
   }
-  return { kind: 'exceeded', reason: `stopped because it ${said}: ${cure}${more}`, inLayer: place === 'layer' };
+  return { kind: 'exceeded', reason: overDiskReason(`${said}: ${cure}${more}`), inLayer: place === 'layer' };
 }
 
 function overLimit(place: keyof typeof places, bytes: number, most: number, limit: number, files: number) {
@@ -53,14 +54,24 @@ function overLimit(place: keyof typeof places, bytes: number, most: number, limi
 
 const mib = 1024 * 1024;
 
+/** What to propose: twice the limit, and in any case more than it has. */
+const enoughMib = (measure: DiskMeasure, limits: DiskLimits): number =>
+  Math.ceil(Math.max(2 * limits.dataBytes, 1.5 * measure.dataBytes) / mib);
+
 const sizeText = (bytes: number): string =>
   bytes >= 1024 * mib ? `${(bytes / (1024 * mib)).toFixed(1)} GiB` : `${Math.ceil(bytes / mib)} MiB`;
 
-/** What is reported: in steps of a twentieth of the limit, because each report is written down. */
+/**
+ * What is reported, rounded up, because each report is written down: to a power of two of MiB, and from a twentieth of the limit on to
+ * twentieths.
+ */
 export function shownDisk({ measure, limits }: DiskJudged) {
   const stepped = (bytes: number, limit: number) => {
     const step = Math.max(mib, Math.floor(limit / 20));
-    return BigInt(Math.ceil(bytes / step) * step);
+    let small = mib;
+    while (small < bytes && small < step) small *= 2;
+    const rounded = small < step ? small : Math.ceil(bytes / step) * step;
+    return BigInt(bytes <= limit ? Math.min(rounded, limit) : rounded);
   };
   return {
     dataBytes: stepped(measure.dataBytes, limits.dataBytes),

@@ -115,7 +115,7 @@ function checkArg(name: string, value: unknown): Result<string> {
     return refused(
       field,
       `The build argument ${name} looks like a secret.`,
-      'Build arguments stay in the history of the image, in cleartext. Give secrets to the bot in "env_vars".',
+      'Build arguments stay in the history of the image, in cleartext. Give secrets to the bot with "env_vars".',
     );
   }
   return ok(value);

@@ -140,19 +140,19 @@ function checkOf({ mode }: DiskSettings, sized: SizedVolumes, measuring: Measuri
   const bad = (message: string, hint: string): SafetyCheck => ({ name: 'disk', ok: false, message, hint });
   const manual = 'See "Disk" in docs/SECURITY.md.';
   if (mode === 'off') return bad('DISK_LIMITS=off lets bots fill the disk.', 'Set DISK_LIMITS=sized.');
+  if (mode === 'watch') {
+    return bad('/data of a bot has no size of its own: what bots write is only measured.', 'Set DISK_LIMITS=sized.');
+  }
   const { obstacle, unsized } = measuring;
   const lacks = obstacle();
   if (lacks !== undefined) return bad(lacks, manual);
-  if (mode === 'watch') {
-    return bad('/data of a bot is measured, but has no size of its own.', 'Set DISK_LIMITS=sized.');
-  }
   const why = sized.obstacle();
   if (why !== undefined) return bad(`/data of a bot has no size of its own, because ${why}.`, manual);
   if (!sized.works()) return bad('Volumes with a size of their own have not been tried yet.', manual);
   const rest =
     unsized.size === 0
       ? ''
-      : ` ${unsized.size} bots still have a volume from before, which is only measured: it is changed when they are updated.`;
+      : ` Bots that still have a volume from before, which is only measured until they are updated: ${unsized.size}.`;
   return {
     name: 'disk',
     ok: true,
