@@ -15,6 +15,11 @@ export interface EngineFacts {
   readonly runtimes: readonly string[];
   /** Its default profile lets io_uring through, of whose holes many were found: that of Docker before version 25. */
   readonly letsRingsThrough: boolean;
+  /**
+   * Its default profile lets AF_ALG through, the sockets of the kernel's cryptography: that of Docker before version 29.4.2. On kernels without the fix for
+   * CVE-2026-31431 a program with such a socket can change files in memory that containers share. https://docs.docker.com/engine/release-notes/29/
+   */
+  readonly letsCryptoThrough: boolean;
   /** Containers outlive a restart of the engine. */
   readonly liveRestore: boolean;
   /** The release of the host's kernel, for example 6.1.0-30-amd64. */
@@ -42,10 +47,18 @@ export function readEngineFacts(info: unknown): EngineFacts {
     seccomp: seccomp !== undefined && !seccomp.includes('profile=unconfined'),
     confinedBy: has('apparmor') ? 'AppArmor' : has('selinux') ? 'SELinux' : undefined,
     runtimes: Object.keys(record(facts['Runtimes'])),
-    letsRingsThrough: Number.parseInt(text(facts['ServerVersion']), 10) < 25,
+    letsRingsThrough: isBefore(text(facts['ServerVersion']), [25, 0, 0]),
+    letsCryptoThrough: isBefore(text(facts['ServerVersion']), [29, 4, 2]),
     liveRestore: facts['LiveRestoreEnabled'] === true,
     kernel: text(facts['KernelVersion']),
   };
+}
+
+/** False for a version that cannot be read. */
+function isBefore(version: string, other: readonly [number, number, number]): boolean {
+  const [, ...parts] = /^(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?/.exec(version) ?? [];
+  const at = other.findIndex((number, index) => Number(parts[index] ?? 0) !== number);
+  return parts.length > 0 && at >= 0 && Number(parts[at] ?? 0) < (other[at] ?? 0);
 }
 
 /** For the version of the engine as people read it; empty where there is nothing to say. */

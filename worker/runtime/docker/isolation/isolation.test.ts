@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { systemClock } from '#common/clock.ts';
 import { createRecordingLogger } from '../../../../test/kit/recording-logger.ts';
 import type { EngineClient } from '../engine-client.ts';
+import { adviceOf } from './advice.ts';
 import { factsText, isSandbox, readEngineFacts } from './engine-facts.ts';
 import { createIsolation } from './isolation.ts';
 import { judgeSeen } from './judge-seen.ts';
@@ -73,6 +74,24 @@ describe('what an engine says', () => {
     expect(readEngineFacts({ ...claims, CgroupVersion: '2', CgroupDriver: 'systemd' }).missingLimits).toEqual([]);
     expect(readEngineFacts({ ...info, SecurityOptions: ['name=seccomp,profile=unconfined'] }).seccomp).toBe(false);
     expect(readEngineFacts({ ...info, SecurityOptions: [] }).seccomp).toBe(false);
+  });
+
+  it.each([
+    ['20.10.24+dfsg', true, true],
+    ['24.0.9', true, true],
+    ['25.0.0', false, true],
+    ['28.5.2', false, true],
+    ['29.4.1', false, true],
+    ['29.4.2', false, false],
+    ['29.10.0', false, false],
+    ['30.0.0-rc.1', false, false],
+    ['dev', false, false],
+  ])('Docker %s: io_uring %j, AF_ALG %j are advised against', (ServerVersion, rings, crypto) => {
+    const facts = readEngineFacts({ ...info, ServerVersion });
+    const advice = adviceOf(facts, { ringsOff: 0 }, undefined);
+    expect([advice.includes('io_uring'), advice.includes('AF_ALG')]).toEqual([rings, crypto]);
+    expect(adviceOf(facts, { ringsOff: 2 }, undefined)).not.toContain('io_uring');
+    expect(adviceOf(facts, { ringsOff: 0 }, 'runsc')).toBe('');
   });
 
   it.each(['runsc', 'runsc-kvm', 'gvisor', 'kata', 'kata-runtime', 'io.containerd.kata.v2', 'io.containerd.runsc.v1'])(

@@ -11,6 +11,7 @@ import { ProblemError, problem } from '#common/problem.ts';
 import type { SafetyCheck } from '../../safety.ts';
 import type { EngineClient } from '../engine-client.ts';
 import { EngineRefusal } from '../engine-errors.ts';
+import { adviceOf } from './advice.ts';
 import type { Confinement } from './confinement.ts';
 import { type EngineFacts, factsText, isSandbox, readEngineFacts } from './engine-facts.ts';
 import { judgeSeen } from './judge-seen.ts';
@@ -175,21 +176,6 @@ function wrongFacts(
     };
   }
   return undefined;
-}
-
-/** What would be better still; empty where nothing would. */
-function adviceOf(facts: EngineFacts, seen: Seen, runtimeClass: string | undefined): string {
-  const hasRings = facts.letsRingsThrough && seen.ringsOff !== 2 && !isSandbox(runtimeClass);
-  return [
-    ...(hasRings
-      ? [
-          'Bots can use io_uring: run sysctl -w kernel.io_uring_disabled=2 on the host (Linux 6.6), or use Docker 25 or newer.',
-        ]
-      : []),
-    ...(facts.liveRestore
-      ? []
-      : ['With "live-restore": true in its daemon.json bots outlive a restart of the engine.']),
-  ].join(' ');
 }
 
 function provedText(facts: EngineFacts, runtimeClass: string | undefined, strangers: boolean): string {
