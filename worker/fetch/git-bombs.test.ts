@@ -80,6 +80,27 @@ describe('hostile 65: a small repository that unfolds to something huge', () => 
     expect(await readdir(dir)).toEqual([]);
   });
 
+  it.each([
+    ['submodules below a name of 1 MiB', '160000 commit', 1000],
+    ['a file below it', '100644 blob', 1],
+  ])('is refused for %s while git lists it', async (_what, kind, count) => {
+    const name = kind.slice(0, 3);
+    await server.commit(name, 'main', { Dockerfile: 'FROM scratch' });
+    const mktree = (input: string) =>
+      execFileSync('git', ['mktree', '--missing'], { cwd: server.folder(name), input })
+        .toString()
+        .trim();
+    const id = kind.endsWith('blob') ? blobOf(name, 1) : '1'.repeat(40);
+    const below = mktree(Array.from({ length: count }, (_, n) => `${kind} ${id}\tn${n}\n`).join(''));
+    await commitTree(name, mktree(`040000 tree ${below}\t${'x'.repeat(1024 * 1024)}\n`));
+    const heap = process.memoryUsage().heapUsed;
+    await expect(fetch(name)).rejects.toMatchObject({
+      problem: { code: 'GIT_FAILED', message: 'The repository has a path of more than 1024 characters.' },
+    });
+    expect(process.memoryUsage().heapUsed - heap).toBeLessThan(100 * 1024 * 1024);
+    expect(await readdir(dir)).toEqual([]);
+  });
+
   it('that is more than git may write is refused at once, and not fetched again and again', async () => {
     await server.commit('large', 'main', {
       Dockerfile: 'FROM scratch',

@@ -8,14 +8,18 @@ import { dockerignoreNames, parseDockerignore } from '#common/ignore/dockerignor
 import { createEffort } from '#common/ignore/judge.ts';
 import { createPathFilter } from '#common/ignore/path-filter.ts';
 import { refuse, unwrap } from '#common/problem.ts';
+import { pathMaxBytes } from '#common/safe-path.ts';
 import { defaultTarLimits } from '#common/safe-tar.ts';
 import { type GitSetting, runGit } from './run-git.ts';
 
 /** How many submodules a refusal names. */
 const namedMax = 3;
 
+/** What stands before a path in a list of git: mode, kind, id and size. */
+const factsMaxLength = 128;
+
 /**
- * Refuses with ARCHIVE_TOO_LARGE what has too many entries or bytes for an archive, GIT_FAILED submodules that a .dockerignore at the root of
+ * Refuses with ARCHIVE_TOO_LARGE what has too many entries or bytes for an archive, GIT_FAILED too long paths, and submodules that a .dockerignore at the root of
  * the tree does not leave out.
  */
 export async function checkGitTree(setting: GitSetting, tree: string, signal: AbortSignal): Promise<void> {
@@ -45,14 +49,22 @@ async function listSubmodules(setting: GitSetting, tree: string, signal: AbortSi
   let entries = 0;
   let bytes = 0;
   let rest = '';
+  let isLong = false;
   const onStdout = (piece: string) => {
+    if (enough.signal.aborted) return;
     const records = (rest + piece).split('\0');
     rest = records.pop() ?? '';
     entries += records.length;
     for (const record of records) {
       const name = record.indexOf('\t');
       bytes += Number(record.slice(0, name).split(/ +/)[3]) || 0;
-      if (record.startsWith('160000 ')) found.push(record.slice(name + 1));
+      if (record.length - name > pathMaxBytes + 1) isLong = true;
+      else if (record.startsWith('160000 ')) found.push(record.slice(name + 1));
+    }
+    // Git takes a name of any length, and lists it again before each file below.
+    if (isLong || rest.length > pathMaxBytes + factsMaxLength) {
+      isLong = true;
+      enough.abort();
     }
     // A small repository can unfold to millions of files: git is ended as soon as there are too many.
     if (entries > defaultTarLimits.entries || bytes > defaultTarLimits.totalBytes) enough.abort();
@@ -64,6 +76,11 @@ async function listSubmodules(setting: GitSetting, tree: string, signal: AbortSi
     if (code !== 0) refuse('GIT_FAILED', 'The repository could not be read.');
   } catch (error) {
     if (!enough.signal.aborted || signal.aborted) throw error;
+    if (isLong) {
+      refuse('GIT_FAILED', `The repository has a path of more than ${pathMaxBytes} characters.`, {
+        hint: 'Shorten the names of its files and folders, or give the folder of the Dockerfile with --subdir.',
+      });
+    }
     const most =
       entries > defaultTarLimits.entries
         ? `${defaultTarLimits.entries} files and folders`
