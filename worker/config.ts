@@ -40,6 +40,18 @@ import {
   parseWorkerLabels,
 } from './setting-values.ts';
 
+const leastUserLogBytes = 1024 ** 3;
+const userLogSize = byteSize(
+  {
+    name: 'USER_LOG_MAX_SIZE',
+    doc: 'What the logs of all bots of one user may take together on this worker: a number with k, m or g. Those of bots that do not run make room first.',
+    min: '4m',
+    max: '16384g',
+    shownDefault: '1g, or four times BOT_LOG_MAX_SIZE if that is more',
+  },
+  '1g',
+);
+
 export const workerVariables = {
   orchestrators: custom(
     {
@@ -239,6 +251,10 @@ export const workerVariables = {
     },
     '50m',
   ),
+  userLogMaxBytes: {
+    ...userLogSize,
+    parse: (value: string | undefined) => (value === undefined ? undefined : userLogSize.parse(value)),
+  },
   botLogMaxAgeMs: custom(
     { name: 'BOT_LOG_MAX_AGE', doc: 'How long log lines are kept: a number with h or d.', shownDefault: '7d' },
     parseLogAge,
@@ -281,7 +297,9 @@ export const workerVariables = {
 type RawConfig = ConfigOf<typeof workerVariables>;
 
 /** Settings with every default filled in and the combinations checked. */
-export interface WorkerConfig extends Omit<RawConfig, 'workerToken' | 'dataDir' | 'diskLimits'> {
+export interface WorkerConfig extends Omit<RawConfig, 'workerToken' | 'dataDir' | 'diskLimits' | 'userLogMaxBytes'> {
+  /** USER_LOG_MAX_SIZE with its default. */
+  readonly userLogMaxBytes: number;
   readonly workerToken: Secret;
   /** The worker's own folder within DATA_DIR, absolute. */
   readonly dir: string;
@@ -303,6 +321,7 @@ export function readWorkerConfig(env: NodeJS.ProcessEnv): WorkerConfig {
   }
   return {
     ...raw,
+    userLogMaxBytes: raw.userLogMaxBytes ?? Math.max(leastUserLogBytes, 4 * raw.botLogMaxBytes),
     workerToken: workerToken ?? new Secret(developmentTokens.WORKER_TOKEN),
     dir: join(dataDir, 'worker'),
     // /data of strangers' bots is not only measured.

@@ -41,6 +41,7 @@ import { createTokenClaims } from './session/token-claims.ts';
 import { createTrustedRoots, rootsFilesOf } from './session/trusted-roots.ts';
 import { Uplink, type UplinkParts } from './session/uplink.ts';
 import { openAgeClock } from './state/age-mark.ts';
+import { SpareRoom } from './state/small-files.ts';
 import { openStateDir, type StateDir } from './state/state-dir.ts';
 
 export interface WorkerOptions {
@@ -107,7 +108,8 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
   warnAboutSettings(config, state, logger);
   const runtime = makeRuntime({ config, state, clock, logger });
   const outages = createOutages(clock.wallMs() - uptime() * 1000);
-  const journal = await ResultJournal.open(state.resultsDir, logger);
+  const small = await SpareRoom.open({ dir: config.dir, clock, logger });
+  const journal = await ResultJournal.open(state.resultsDir, logger, small);
   const { orchestrators: endpoints, workerToken: joinToken } = config;
   const { credential } = state;
   const roots = createTrustedRoots(rootsFilesOf(process.env), logger);
@@ -127,7 +129,7 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
   const limits = logLimits(config.botLogMaxBytes, config.botLogMaxAgeMs);
   const ages = await openAgeClock(config.dir, clock, logger);
   const logContext = { runtime, clock, logger, limits, ageNowMs: () => ages.nowMs() };
-  const logs = new BotLogs(state.logsDir, logContext, createGarbageCollector());
+  const logs = new BotLogs(state.logsDir, logContext, createGarbageCollector(), config.userLogMaxBytes);
   const lookup = createContainerLookup(runtime, clock);
   const artifacts = await ArtifactCache.open({
     dir: state.artifactsDir,
@@ -187,7 +189,7 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
       startGate,
       preflight: base === undefined ? noPreflight : createPreflight(base, createAskTelegram(base, clock)),
       tokenClaims: createTokenClaims(() => uplink.channel),
-      records: createBotRecords(state.botsDir, logger),
+      records: createBotRecords(state.botsDir, logger, small),
       reports: uplink,
       lookup: (key) => lookup.find(key),
       strayOf: (key) => lookup.strayOf(key),
@@ -259,7 +261,10 @@ async function compose(options: WorkerOptions, state: StateDir): Promise<Running
       await Promise.all([watch.stop(), diskWatch.stop()]);
     });
     await step('finishing work on bots', 2_000, () => registry.close(runtime.kind === 'process'));
-    await step('closing the journal', 500, () => journal.close());
+    await step('closing the journal', 500, async () => {
+      await journal.close();
+      await small.close();
+    });
     await step('closing the logs', 1_000, () => logs.close());
     const graceMs = Math.min(botGraceMs, Math.max(0, leftMs() - killMs));
     await step('closing the runtime', graceMs + killMs, () => runtime.shutdown(graceMs));

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '#common/log.ts';
 import { eventually } from '../../test/kit/eventually.ts';
 import { createManualClock, type ManualClock } from '../../test/kit/manual-clock.ts';
+import { createRecordingLogger } from '../../test/kit/recording-logger.ts';
 import type { JobRecord } from '../core/records.ts';
 import { ascendingIds } from '../engine/ids.ts';
 import { openAgeClock } from './ages.ts';
@@ -98,6 +99,28 @@ describe('pruning', () => {
     await pruning.prune();
     await addEvents(1);
     expect(await kept()).toEqual([3_011]);
+  });
+
+  it('says once that there is no reserve, and again after there was one', async () => {
+    const log = createRecordingLogger();
+    let answers = false;
+    const keepReserve = async () => {
+      if (!answers) throw new Error('the store does not answer');
+      return 'kept' as const;
+    };
+    const lost: Store = { ...store, upkeep: { ...store.upkeep, keepReserve } };
+    const retention = { eventsMs: dayMs, eventsMax: 10, jobsMs: dayMs, jobBytesOf: () => 2_000 };
+    const ages = await openAgeClock(store, clock, silentLogger);
+    const own = new Pruning(lost, clock, log.logger, retention, ages);
+    own.run();
+    await clock.advanceSettled(30_000);
+    expect(log.lines).toHaveLength(1);
+    answers = true;
+    await clock.advanceSettled(4_000);
+    answers = false;
+    await clock.advanceSettled(30_000);
+    expect(log.lines).toHaveLength(2);
+    own.stop();
   });
 
   it('forgets Idempotency-Keys after a day, while it runs', async () => {

@@ -54,7 +54,16 @@ export class Pruning {
     const report = (error: unknown) => this.#logger.warn({ err: error }, 'pruning the store failed');
     inBackground(this.prune(), report);
     this.#cancel = repeat(this.#clock, everyMs, () => this.prune(), report);
-    this.#cancelReserve = repeat(this.#clock, reserveEveryMs, () => this.keepReserve(), report);
+    // Every two seconds: said once, and again after it has worked.
+    let failed = false;
+    const keep = async () => {
+      await this.keepReserve();
+      failed = false;
+    };
+    this.#cancelReserve = repeat(this.#clock, reserveEveryMs, keep, (error) => {
+      if (!failed) report(error);
+      failed = true;
+    });
   }
 
   stop(): void {

@@ -2,12 +2,13 @@
  * What the worker keeps of each bot across its own restarts, one small file per bot. Holds no secret in clear. Every part
  * may be missing: the containers and the orchestrator are the truth, this only keeps counters and decisions from being forgotten.
  */
-import { readdir, rename, rm } from 'node:fs/promises';
+import { readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BotKey, botHash, isBotId, userIdPattern } from '#common/ids.ts';
 import type { Logger } from '#common/log.ts';
 import type { Problem } from '#common/problem.ts';
-import { readFileIfAny, writeFileAtomic } from '../state/atomic-file.ts';
+import { readFileIfAny } from '../state/atomic-file.ts';
+import { plainFiles, type SmallFiles } from '../state/small-files.ts';
 import type { DesiredBot } from './desired.ts';
 
 /** One start and end of a process: container id and start time. */
@@ -103,7 +104,7 @@ export interface BotRecords {
   remove(key: BotKey): Promise<void>;
 }
 
-export function createBotRecords(dir: string, logger: Logger): BotRecords {
+export function createBotRecords(dir: string, logger: Logger, files: SmallFiles = plainFiles): BotRecords {
   const pathOf = (key: BotKey) => join(dir, `${botHash(key)}.json`);
   return {
     async loadAll() {
@@ -121,8 +122,8 @@ export function createBotRecords(dir: string, logger: Logger): BotRecords {
       }
       return records;
     },
-    save: (record) => writeFileAtomic(pathOf(record.key), formatRecord(record)),
-    remove: (key) => rm(pathOf(key), { force: true }),
+    save: (record) => files.write(pathOf(record.key), formatRecord(record)),
+    remove: (key) => files.remove(pathOf(key)),
   };
 }
 

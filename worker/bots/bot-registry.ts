@@ -202,6 +202,7 @@ export class BotRegistry {
         if (this.#actors.get(text) !== actor) return;
         this.#actors.delete(text);
         this.#learnt.delete(text);
+        logs.forget(key);
       },
     });
     actor.hold(this.#held);

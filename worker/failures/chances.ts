@@ -40,8 +40,12 @@ export const chanceOfStatus = (status: number): Chance =>
 export const metLimitOfGit = (stderr: string): boolean =>
   /^\s*fatal: (?:fetch-pack: )?invalid index-pack output\s*$/.test(stderr);
 
+/** The disk of the worker, or its quota; what the other side says of its own disk comes after "remote:". */
+export const noSpaceForGit = /^(?![ \t]*remote:).*(?:No space left on device|Disk quota exceeded)/im;
+
 /** For git, by its complaint: what curl or the other side said. */
 export function chanceOfGit(stderr: string): Chance {
+  if (noSpaceForGit.test(stderr)) return 'again';
   if (metLimitOfGit(stderr)) return 'final';
   if (/Connection refused|Failed to connect|Couldn't connect/i.test(stderr)) return 'briefly';
   return gitPhrases.test(stderr) ? 'again' : 'final';

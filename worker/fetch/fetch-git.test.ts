@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
@@ -11,6 +12,8 @@ import { ProblemError } from '#common/problem.ts';
 import { readContextTar } from '#common/safe-tar.ts';
 import { Secret } from '#common/secret.ts';
 import { startGitServer, type TestGitServer } from '../../test/kit/git-server/git-server.ts';
+import { mountSmallDisk } from '../../test/kit/small-disk.ts';
+import { isTransient } from '../failures/transient.ts';
 import { fetchGit, type GitRequest } from './fetch-git.ts';
 import type { FetchParts } from './fetched.ts';
 
@@ -58,6 +61,16 @@ describe('a git repository as a source', () => {
     expect(await readFile(fetched.path, 'latin1')).toContain('FROM scratch');
     await fetched.release();
     expect(await readdir(dir)).toEqual([]);
+  });
+
+  test('waits for room on a full disk, and leaves nothing there', async ({ skip }) => {
+    using disk = mountSmallDisk(1);
+    if (disk === undefined) return skip('no file system can be mounted here');
+    await open.commit('large', 'main', { 'large.txt': randomBytes(1_500_000).toString('hex') });
+    const error = await fetch({ url: `${open.url}/large` }, undefined, { dir: disk.path }).catch((e: unknown) => e);
+    expect(error).toMatchObject({ problem: { code: 'GIT_FAILED', message: expect.stringContaining('disk') } });
+    expect(isTransient(error)).toBe(true);
+    expect(await readdir(disk.path)).toEqual([]);
   });
 
   test('hostile 62: gives a branch, a tag, a commit by its id, and a folder, which then is judged like every archive', async () => {

@@ -1,6 +1,6 @@
 /** What git's complaint means, in words of our own: its own can hold addresses, paths and text of the server. Pure. */
 import { type Problem, problem } from '#common/problem.ts';
-import { metLimitOfGit } from '../failures/chances.ts';
+import { metLimitOfGit, noSpaceForGit } from '../failures/chances.ts';
 
 /** GIT_FAILED with a short reason. */
 export function gitFailure(stderr: string, hasCredentials: boolean): Problem {
@@ -23,6 +23,11 @@ const tooLarge = (): Problem =>
   });
 
 const meanings: readonly (readonly [RegExp, string, string?])[] = [
+  [
+    noSpaceForGit,
+    'The disk of the worker has no room for the repository.',
+    'Try again later, or ask the operator for space on the worker.',
+  ],
   [/could not read (?:Username|Password)|Authentication failed|returned error: 40[13]/i, 'auth'],
   [
     /not our ref|unadvertised object|remote error: upload-pack: not our ref|did not send all necessary objects/i,
@@ -55,6 +60,6 @@ const meanings: readonly (readonly [RegExp, string, string?])[] = [
     'The git server closed the connection.',
     'Try again.',
   ],
-  [/File size limit exceeded|No space left|out of memory|mmap failed|CPU time limit exceeded/i, 'too large'],
+  [/File size limit exceeded|out of memory|mmap failed|CPU time limit exceeded/i, 'too large'],
   [/' not allowed/i, 'The protocol of the git URL is not allowed.', 'Use an https URL.'],
 ];

@@ -3,6 +3,7 @@
  * all masked.
  */
 
+import { join } from 'node:path';
 import { inBackground } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
 import type { Logger } from '#common/log.ts';
@@ -11,8 +12,9 @@ import type { Semaphore } from '#common/waiting/semaphore.ts';
 import { SerialQueue } from '#common/waiting/serial-queue.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import { cutLine } from '../runtime/output-lines.ts';
+import { isNoRoom, readFileIfAny, writeFileAtomic } from '../state/atomic-file.ts';
 import type { FloodEnd } from './flood-end.ts';
-import { LogStream, type NewEntry, type StoredEntry, wallNs } from './log-entry.ts';
+import { gapEntry, LogStream, type NewEntry, type StoredEntry, wallNs } from './log-entry.ts';
 import { LogPump } from './log-pump.ts';
 import { readLog } from './log-reader.ts';
 import { type LogLimits, LogStore } from './log-store.ts';
@@ -29,20 +31,35 @@ export interface BotLogContext {
   readonly floodEnd?: Pick<FloodEnd, 'moved'>;
   /** As in PumpContext. */
   readonly floodTurns?: Semaphore;
+  /** Whose it is: kept with it, for when its bot is not here any more. */
+  readonly userId?: string;
+  /** Hears of lines that could not be written; logged each time unless given. */
+  readonly complain?: (error: unknown) => void;
+  /** Called when a log has grown by a segment. */
+  readonly grew?: () => void;
 }
 
+/** The file in the folder of a log that holds the id of its user. */
+export const userFile = 'user';
+export const unwritten = 'a line could not be written to the log of a bot';
+const gapOfFullDisk = 'output is missing here; the disk of the worker was full';
+const madeRoom =
+  'older lines were removed: the logs of all your bots took more than they may on this worker (USER_LOG_MAX_SIZE)';
 const gapWithoutSecrets = 'output is missing here; it was not stored because its secrets could not be masked';
 
 export class BotLog {
   readonly #dir: string;
   readonly #context: BotLogContext;
   #store: Promise<LogStore> | undefined;
+  #opened: LogStore | undefined;
   /** Undefined until the bot's secrets are known; until then no output is stored. */
   #masker: Masker | undefined;
   #wanted: string | undefined;
   #pump: LogPump | undefined;
   /** Pumps begin and end one after the other. */
   readonly #pumping = new SerialQueue();
+  /** Lines found no room on the disk since the last that did. */
+  #misses = false;
   #onLines: ((texts: readonly string[]) => void) | undefined;
 
   constructor(dir: string, context: BotLogContext) {
@@ -52,12 +69,29 @@ export class BotLog {
 
   /** Opens the log on first use. */
   store(): Promise<LogStore> {
-    const { clock, limits, ageNowMs } = this.#context;
-    this.#store ??= LogStore.open(this.#dir, clock, limits, ageNowMs).catch((error: unknown) => {
-      this.#store = undefined;
-      throw error;
-    });
+    const { clock, limits, ageNowMs, grew } = this.#context;
+    this.#store ??= LogStore.open(this.#dir, clock, limits, ageNowMs, grew).then(
+      async (store) => {
+        await this.#nameUser();
+        this.#opened = store;
+        return store;
+      },
+      (error: unknown) => {
+        this.#store = undefined;
+        throw error;
+      },
+    );
     return this.#store;
+  }
+
+  async #nameUser(): Promise<void> {
+    const { userId } = this.#context;
+    const path = join(this.#dir, userFile);
+    if (userId === undefined || (await readFileIfAny(path)) !== undefined) return;
+    // On a full disk the log goes by age alone, until it is opened again.
+    await writeFileAtomic(path, userId).catch((error: unknown) => {
+      if (!isNoRoom(error)) throw error;
+    });
   }
 
   /** What must not be shown from now on. */
@@ -133,16 +167,23 @@ export class BotLog {
 
   /** One line of the platform. A log that cannot be written must not stop the bot, so a failure is only logged. */
   async note(text: string): Promise<void> {
-    await this.write(LogStream.SYSTEM, [text]).catch((error: unknown) =>
-      this.#context.logger.warn({ err: error }, 'a line could not be written to the log of a bot'),
-    );
+    await this.#line(LogStream.SYSTEM, text);
   }
 
   /** As note, for lines that are lost. */
   async noteGap(text: string): Promise<void> {
-    await this.write(LogStream.GAP, [text]).catch((error: unknown) =>
-      this.#context.logger.warn({ err: error }, 'a line could not be written to the log of a bot'),
-    );
+    await this.#line(LogStream.GAP, text);
+  }
+
+  async #line(stream: LogStream.SYSTEM | LogStream.GAP, text: string): Promise<void> {
+    try {
+      await this.write(stream, [text]);
+      // Those who do not run are many: none of them holds a file open.
+      if (!this.follows) await (await this.#store)?.rest();
+    } catch (error) {
+      const { logger, complain = (cause) => logger.warn({ err: cause }, unwritten) } = this.#context;
+      complain(error);
+    }
   }
 
   /** The number of the entry that comes next; 1 if the log cannot be opened. */
@@ -172,7 +213,33 @@ export class BotLog {
 
   /** Drops what is too old. */
   async sweep(): Promise<void> {
-    await (await this.store()).dropOld();
+    const store = await this.store();
+    await store.dropOld();
+    if (!this.follows) await store.rest();
+  }
+
+  /** What is on disk of it, and when its last line came; undefined while it is not open. */
+  get kept(): { readonly bytes: number; readonly newestMs: number } | undefined {
+    const store = this.#opened;
+    return store && { bytes: store.bytes, newestMs: store.segments.at(-1)?.newestMs ?? 0 };
+  }
+
+  /** Whether a bot prints to it. */
+  get follows(): boolean {
+    return this.#wanted !== undefined;
+  }
+
+  /** Makes room for other logs, and says so where lines are missing now. */
+  async shrink(mostBytes: number): Promise<void> {
+    await (await this.store()).shrink(mostBytes);
+    if (!this.follows) await this.note(madeRoom);
+  }
+
+  /** Closes it until it is used again. */
+  async release(): Promise<void> {
+    await this.close();
+    this.#store = undefined;
+    this.#opened = undefined;
   }
 
   /** Deletes the log; it starts over with the next line. */
@@ -181,6 +248,7 @@ export class BotLog {
     const store = await this.store();
     await store.remove();
     this.#store = undefined;
+    this.#opened = undefined;
   }
 
   async close(): Promise<void> {
@@ -206,8 +274,18 @@ export class BotLog {
     });
   }
 
+  /** Throws what the disk throws; then the next lines are stored after one that says that some are missing. */
   async #append(entries: readonly NewEntry[]): Promise<readonly StoredEntry[]> {
-    return (await this.store()).append(entries);
+    const misses = this.#misses;
+    this.#misses = false;
+    try {
+      const store = await this.store();
+      if (misses) await store.append([gapEntry(this.#nowNs(), gapOfFullDisk)]);
+      return await store.append(entries);
+    } catch (error) {
+      this.#misses = misses || isNoRoom(error);
+      throw error;
+    }
   }
 
   #nowNs(): bigint {

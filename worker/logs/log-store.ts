@@ -48,6 +48,8 @@ interface Opened {
   readonly nextSeq: number;
   readonly mark: SourceMark | undefined;
   readonly markIsInNewest: boolean;
+  /** Called with every segment that begins. */
+  readonly grew: () => void;
 }
 
 export class LogStore {
@@ -56,6 +58,7 @@ export class LogStore {
   readonly #clock: Clock;
   readonly #ageNowMs: () => number;
   readonly #limits: LogLimits;
+  readonly #grew: () => void;
   readonly #segments: Segment[];
   readonly #listeners = new Set<() => void>();
   readonly #recent = new RecentWrites();
@@ -79,6 +82,7 @@ export class LogStore {
     this.#nextSeq = opened.nextSeq;
     this.#mark = opened.mark;
     this.#markIsInNewest = opened.markIsInNewest;
+    this.#grew = opened.grew;
   }
 
   /** Opens the log in `dir`, or begins one. What a crash left half-written at the end is cut off. */
@@ -87,6 +91,7 @@ export class LogStore {
     clock: Clock,
     limits: LogLimits = defaultLogLimits,
     ageNowMs: () => number = () => clock.wallMs(),
+    grew: () => void = () => undefined,
   ): Promise<LogStore> {
     await mkdir(dir, { recursive: true, mode: 0o700 });
     const id = await readOrMakeId(join(dir, 'id'));
@@ -103,7 +108,7 @@ export class LogStore {
       markIsInNewest = segment === segments.at(-1);
       break;
     }
-    const store = new LogStore(dir, clock, limits, ageNowMs, { id, segments, nextSeq, mark, markIsInNewest });
+    const store = new LogStore(dir, clock, limits, ageNowMs, { id, segments, nextSeq, mark, markIsInNewest, grew });
     await store.dropOld();
     return store;
   }
@@ -126,6 +131,11 @@ export class LogStore {
   /** Oldest first. */
   get segments(): readonly Segment[] {
     return this.#segments;
+  }
+
+  /** What all segments take. */
+  get bytes(): number {
+    return this.#segments.reduce((sum, segment) => sum + segment.bytes, 0);
   }
 
   /** True once the log is closed or removed. */
@@ -169,13 +179,28 @@ export class LogStore {
       const oldest = this.#ageNowMs() - this.#limits.maxAgeMs;
       const active = this.#segments.at(-1);
       if (active && active.newestMs < oldest) await this.#beginSegment();
-      const total = () => this.#segments.reduce((sum, segment) => sum + segment.bytes, 0);
       for (let first = this.#segments[0]; first && this.#segments.length > 1; first = this.#segments[0]) {
-        if (first.newestMs >= oldest && total() <= this.#limits.maxBytes) break;
+        if (first.newestMs >= oldest && this.bytes <= this.#limits.maxBytes) break;
         this.#segments.shift();
         await rm(first.path, { force: true });
       }
     });
+  }
+
+  /** Drops the oldest segments until the rest takes no more than that; what is left of the newest one is its mark. */
+  shrink(mostBytes: number): Promise<void> {
+    return this.#files.run(async () => {
+      if ((this.#segments.at(-1)?.bytes ?? 0) > mostBytes) await this.#beginSegment();
+      while (this.#segments.length > 1 && this.bytes > mostBytes) {
+        const [first] = this.#segments.splice(0, 1);
+        if (first !== undefined) await rm(first.path, { force: true });
+      }
+    });
+  }
+
+  /** Holds no file open until the next write. */
+  rest(): Promise<void> {
+    return this.#files.run(() => this.#closeFile());
   }
 
   /** Waits for what is being written; nothing can be appended after. */
@@ -259,6 +284,7 @@ export class LogStore {
       bytes,
       newestMs: this.#clock.wallMs(),
     });
+    this.#grew();
   }
 
   async #closeFile(): Promise<void> {

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -10,6 +10,7 @@ import { ProblemError } from '#common/problem.ts';
 import { Secret } from '#common/secret.ts';
 import { TransientError } from '#common/waiting/transient.ts';
 import { eventually } from '../../test/kit/eventually.ts';
+import { mountSmallDisk, type SmallDisk } from '../../test/kit/small-disk.ts';
 import { type ScriptedOrchestrator, startScriptedOrchestrator } from '../../test/worker/kit/scripted-orchestrator.ts';
 import { ArtifactCache } from './artifact-cache.ts';
 import { type Channel, createChannel } from './channel.ts';
@@ -250,5 +251,47 @@ describe('artifacts', () => {
     await writeFile(join(dir, `${'a'.repeat(64)}.tar.part`), 'half');
     await open();
     expect(await readdir(dir)).toEqual([]);
+  });
+});
+
+describe('on a small disk', () => {
+  let disk: SmallDisk | undefined;
+  beforeEach(async ({ skip }) => {
+    disk = mountSmallDisk(1);
+    if (disk === undefined) return skip('no file system can be mounted here');
+    await rm(dir, { recursive: true });
+    dir = join(disk.path, 'artifacts');
+  });
+  afterEach(() => disk?.[Symbol.dispose]());
+
+  it('artifacts that nobody reads make room for the one that is needed, and one that is read stays', async () => {
+    const cache = await open();
+    const [old, read, next] = [offer(1, 200_000), offer(2, 200_000), offer(3, 200_000)];
+    (await cache.fetch(old, never)).release();
+    const held = await cache.fetch(read, never);
+    disk?.fill();
+    await expect(cache.fetch(next, never)).rejects.toMatchObject({
+      message: expect.stringMatching(/disk of the worker is full.*older ones were removed/),
+    });
+    const { tar, release } = await cache.fetch(next, never);
+    expect(await buffer(tar.open())).toEqual(Buffer.alloc(200_000, 3));
+    release();
+    expect(await buffer(held.tar.open())).toEqual(Buffer.alloc(200_000, 2));
+    held.release();
+    disk?.fill();
+    const more = offer(4, 900_000);
+    // The first try removes what nobody reads any more.
+    for (let n = 0; n < 3; n += 1) await expect(cache.fetch(more, never)).rejects.toBeInstanceOf(TransientError);
+    expect(await readdir(dir)).toEqual([]);
+    disk?.empty();
+    (await cache.fetch(more, never)).release();
+  });
+
+  it('the bound holds once a download has ended, whatever was there before it', async () => {
+    const cache = await open({ cacheMaxBytes: 250_000 });
+    for (let n = 1; n < 6; n += 1) (await cache.fetch(offer(n, 100_000 + n), never)).release();
+    const sizes = await Promise.all((await readdir(dir)).map(async (name) => (await stat(join(dir, name))).size));
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(250_000);
+    expect(sizes).toHaveLength(2);
   });
 });

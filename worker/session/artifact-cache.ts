@@ -18,6 +18,7 @@ import { TimeLimitError, withTimeLimit } from '#common/waiting/time-limit.ts';
 import { TransientError } from '#common/waiting/transient.ts';
 import type { FetchArtifactResponse } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { Artifacts } from '../bots/image-preparation.ts';
+import { isErrno, isNoRoom } from '../state/atomic-file.ts';
 import {
   createSealedWriter,
   isSealedFile,
@@ -173,9 +174,18 @@ export class ArtifactCache implements Artifacts {
     } catch (error) {
       if (error instanceof CutOffError && part.writer.bytes > 0) await this.#keep(sha256, part);
       else await rm(partOf(this.#pathOf(sha256)), { force: true });
-      throw error;
+      throw isNoRoom(error) ? await this.#afterFullDisk(error) : error;
     }
     await rename(partOf(this.#pathOf(sha256)), this.#pathOf(sha256));
+    await this.#makeRoom();
+  }
+
+  /** A full disk: all that nobody reads makes room for the next try. Returns what this one ends with. */
+  async #afterFullDisk(cause: unknown): Promise<TransientError> {
+    for (const sha256 of [...this.#cut.keys()]) await this.#forgetCut(sha256);
+    const freed = await this.#makeRoom(0);
+    const what = 'the disk of the worker is full: there is no room for the source of the bot';
+    return new TransientError(freed > 0 ? `${what}, and older ones were removed to make some` : what, { cause });
   }
 
   #newPart(sha256: string): Part {
@@ -186,8 +196,12 @@ export class ArtifactCache implements Artifacts {
     this.#cut.set(sha256, part);
     const [oldest] = this.#cut.keys();
     if (this.#cut.size <= partsMax || oldest === undefined) return;
-    this.#cut.delete(oldest);
-    await rm(partOf(this.#pathOf(oldest)), { force: true });
+    await this.#forgetCut(oldest);
+  }
+
+  async #forgetCut(sha256: string): Promise<void> {
+    this.#cut.delete(sha256);
+    await rm(partOf(this.#pathOf(sha256)), { force: true });
   }
 
   async #receive(channel: Channel, sha256: string, part: Part, file: FileHandle, signal: AbortSignal): Promise<void> {
@@ -223,21 +237,29 @@ export class ArtifactCache implements Artifacts {
     if (part.hash.digest('hex') !== sha256) throw new TransientError('the source of the bot arrived damaged');
   }
 
-  /** Drops what was used longest ago until the rest is within bounds. */
-  async #makeRoom(): Promise<void> {
-    const files = [];
+  /** Drops what was used longest ago until the rest is within bounds, but nothing that is read now. Returns the bytes that went. */
+  async #makeRoom(mostBytes = this.#parts.cacheMaxBytes): Promise<number> {
+    const files: { name: string; size: number; mtimeMs: number }[] = [];
+    let total = 0;
     for (const name of await readdir(this.#parts.dir)) {
-      if (!isArtifactName(name)) continue;
-      const { size, mtimeMs } = await stat(join(this.#parts.dir, name));
-      files.push({ name, size, mtimeMs });
+      // Another one may be removed at this very moment.
+      const found = await stat(join(this.#parts.dir, name)).catch((error: unknown) => {
+        if (isErrno(error, 'ENOENT')) return undefined;
+        throw error;
+      });
+      if (found === undefined) continue;
+      // What has arrived of others counts, too.
+      total += found.size;
+      if (isArtifactName(name)) files.push({ name, size: found.size, mtimeMs: found.mtimeMs });
     }
-    let total = files.reduce((sum, { size }) => sum + size, 0);
+    const before = total;
     for (const { name, size } of files.sort((a, b) => a.mtimeMs - b.mtimeMs)) {
-      if (total <= this.#parts.cacheMaxBytes) return;
+      if (total <= mostBytes) break;
       if (this.#pinned.has(name.slice(0, 64))) continue;
       await rm(join(this.#parts.dir, name), { force: true });
       total -= size;
     }
+    return before - total;
   }
 
   #pin(sha256: string, by: 1 | -1): void {

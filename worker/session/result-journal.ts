@@ -1,14 +1,14 @@
 /** Results of tasks, on disk until the orchestrator has them: a task that ended is never reported as vanished. */
 
 import { createHash } from 'node:crypto';
-import { readdir, readFile, rename, rm } from 'node:fs/promises';
+import { readdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { inBackground } from '#common/background.ts';
 import type { Logger } from '#common/log.ts';
 import { SerialQueue } from '#common/waiting/serial-queue.ts';
 import { type TaskResult, TaskResultSchema } from '#gen/botrunner/v1/worker_service_pb.js';
-import { writeFileAtomic } from '../state/atomic-file.ts';
+import { plainFiles, type SmallFiles } from '../state/small-files.ts';
 
 // Acknowledged results are still known for a while, for a command that comes again.
 const rememberedMax = 256;
@@ -21,14 +21,17 @@ export class ResultJournal {
   /** Writes and removals of files go one after the other. */
   readonly #files = new SerialQueue();
 
-  private constructor(dir: string, logger: Logger, pending: Map<string, TaskResult>) {
+  readonly #small: SmallFiles;
+
+  private constructor(dir: string, logger: Logger, small: SmallFiles, pending: Map<string, TaskResult>) {
     this.#dir = dir;
     this.#logger = logger;
+    this.#small = small;
     this.#pending = pending;
   }
 
   /** Reads what an earlier process left. A damaged file is set aside and logged. */
-  static async open(dir: string, logger: Logger): Promise<ResultJournal> {
+  static async open(dir: string, logger: Logger, small: SmallFiles = plainFiles): Promise<ResultJournal> {
     const pending = new Map<string, TaskResult>();
     for (const name of await readdir(dir)) {
       if (!name.endsWith('.result')) continue;
@@ -41,7 +44,7 @@ export class ResultJournal {
         await rename(path, `${path}.damaged`);
       }
     }
-    return new ResultJournal(dir, logger, pending);
+    return new ResultJournal(dir, logger, small, pending);
   }
 
   /** Ids of results that are not acknowledged, oldest first. */
@@ -57,7 +60,7 @@ export class ResultJournal {
   /** Keeps a result. Resolves when it is on disk; a disk that is full costs only that, and is logged. */
   add(result: TaskResult): Promise<void> {
     this.#pending.set(result.taskId, result);
-    return this.#onDisk(() => writeFileAtomic(this.#pathOf(result.taskId), toBinary(TaskResultSchema, result)));
+    return this.#onDisk(() => this.#small.write(this.#pathOf(result.taskId), toBinary(TaskResultSchema, result)));
   }
 
   acknowledge(taskId: string): void {
@@ -69,7 +72,7 @@ export class ResultJournal {
     if (this.#acknowledged.size > rememberedMax && oldest !== undefined) this.#acknowledged.delete(oldest);
     // onDisk logs what fails.
     inBackground(
-      this.#onDisk(() => rm(this.#pathOf(taskId), { force: true })),
+      this.#onDisk(() => this.#small.remove(this.#pathOf(taskId))),
       () => undefined,
     );
   }

@@ -38,6 +38,9 @@ export async function readFileIfAny(path: string): Promise<Buffer | undefined> {
 export const isErrno = (error: unknown, ...codes: readonly string[]): boolean =>
   error instanceof Error && 'code' in error && codes.includes(String(error.code));
 
+/** Whether a write has found no room on the disk, or in its quota. */
+export const isNoRoom = (error: unknown): boolean => isErrno(error, 'ENOSPC', 'EDQUOT');
+
 /**
  * The object in a JSON file that this program wrote, `T`; undefined when there is none, or a failing disk or an outside hand has
  * damaged it: one file must not hide the bots of all others.

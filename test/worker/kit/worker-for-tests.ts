@@ -33,8 +33,9 @@ export interface WorkerForTests {
   close(): Promise<void>;
 }
 
-export async function createWorkerForTests(clock: Clock = systemClock): Promise<WorkerForTests> {
-  const dir = await mkdtemp(join(tmpdir(), 'worker-'));
+/** `within`: where the worker's folder is made. */
+export async function createWorkerForTests(clock: Clock = systemClock, within = tmpdir()): Promise<WorkerForTests> {
+  const dir = await mkdtemp(join(within, 'worker-'));
   const runtime = createScriptedRuntime(clock, 'docker');
   const tar = await makeBotTar();
   const sha256 = createHash('sha256').update(tar).digest('hex');
