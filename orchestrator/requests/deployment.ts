@@ -1,6 +1,5 @@
 /** From a checked deployment to the spec a job carries, with the artifact that came inside the request. */
 import { createHash } from 'node:crypto';
-import { Readable } from 'node:stream';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import tar from 'tar-stream';
 import type { Secret } from '#common/secret.ts';
@@ -10,6 +9,7 @@ import type { CustomSourceRequest, Deployment, Login, SourceRequest } from '../c
 import type { NewJob } from '../engine/accept.ts';
 import type { SearchedSource } from '../engine/source-findings.ts';
 import { sealUpload } from './artifact-writer.ts';
+import { inPieces } from './in-pieces.ts';
 import { checkInlineArchive } from './inline-archive.ts';
 import { searchedOf } from './searched.ts';
 
@@ -45,7 +45,7 @@ export async function prepareDeployment(
 ): Promise<PreparedDeployment> {
   const content = await contentOf(source);
   const bytes = content?.bytes;
-  const sha256 = bytes === undefined ? uploadedSha256(source) : createHash('sha256').update(bytes).digest('hex');
+  const sha256 = bytes === undefined ? uploadedSha256(source) : await sha256Of(bytes);
   const spec = create(BotSpecSchema, {
     source: sourceOf(source, sha256),
     env: Object.fromEntries(env),
@@ -90,9 +90,15 @@ async function search(files: ReadonlyMap<string, string>): Promise<SearchedSourc
   const all = createSourceSearch();
   for (const [name, text] of files) {
     const bytes = Buffer.from(text);
-    await all.read({ name, sizeBytes: bytes.length, content: Readable.from([bytes]) });
+    await all.read({ name, sizeBytes: bytes.length, content: inPieces(bytes) });
   }
   return searchedOf(all.found);
+}
+
+async function sha256Of(bytes: Uint8Array): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const piece of inPieces(bytes)) hash.update(piece);
+  return hash.digest('hex');
 }
 
 const uploadedSha256 = (source: SourceRequest): string =>

@@ -1,10 +1,10 @@
 /** Reads an archive that came inside a request, for custom mode, before the request is accepted: within bounds of time too. */
 import { addAbortSignal, Readable } from 'node:stream';
-import { nextTurn } from '#common/background.ts';
 import { refuse } from '#common/problem.ts';
 import { readContextTar, type TarLimits } from '#common/safe-tar.ts';
 import { createSourceSearch } from '#common/source-search/search.ts';
 import type { SearchedSource } from '../engine/source-findings.ts';
+import { inPieces } from './in-pieces.ts';
 import { searchedOf } from './searched.ts';
 
 const readMs = 30_000;
@@ -39,13 +39,4 @@ export async function checkInlineArchive(
     details: { field: 'archive', rule: 'no_dockerfile' },
     hint: 'Pack the folder that contains the Dockerfile: tar -czf bot.tar.gz -C FOLDER . (for code without one use simple mode)',
   });
-}
-
-/** Other requests, and the timeout, get their turn between two pieces. */
-async function* inPieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  const pieceBytes = 64 * 1024;
-  for (let at = 0; at < bytes.length; at += pieceBytes) {
-    yield bytes.subarray(at, at + pieceBytes);
-    await nextTurn();
-  }
 }
