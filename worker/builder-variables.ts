@@ -44,7 +44,8 @@ export const builderVariables = {
     {
       name: 'BUILDER',
       doc: "Where images are built: separate, in a builder of each user's own, which sees no bot and no other user's image; engine, by the engine that runs the bots.",
-      shownDefault: 'separate where BUILDER_HOST is set or the engine has BUILDER_IMAGE already, else engine',
+      shownDefault:
+        'separate with STRANGERS=1, where BUILDER_HOST is set, or where the engine has BUILDER_IMAGE already; else engine',
     },
     parseBuilder,
   ),

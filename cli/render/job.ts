@@ -100,9 +100,11 @@ function movedOf(result: JsonObject): readonly string[] {
   return [...moved, own].map((line) => `  Token: ${escapeControls(line)}`);
 }
 
-/** What was found in the source. */
+/** What was found in the source. It names fields of requests beside options, which mean nothing to somebody typing commands. */
 const warningsOf = (result: JsonObject): readonly string[] =>
-  (linesOf(result['warnings']) ?? []).map((warning) => `  Warning: ${escapeControls(warning)}`);
+  (linesOf(result['warnings']) ?? []).map(
+    (warning) => `  Warning: ${escapeControls(warning.replace('--move-token ("move_token": true)', '--move-token'))}`,
+  );
 
 /** The job's result with its ids, or its acceptance. */
 export const jobResultJson = (job: Job): JsonObject => ({
