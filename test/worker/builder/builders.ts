@@ -1,4 +1,5 @@
 /** Looks at the builders of a worker, past the worker. */
+import { closeSync, openSync, writeSync } from 'node:fs';
 import { buffer } from 'node:stream/consumers';
 import { list, record, text, texts } from '../../../worker/runtime/docker/answers.ts';
 import { builderLabels } from '../../../worker/runtime/docker/builder/builder-container.ts';
@@ -24,4 +25,18 @@ export async function inBuilder(dockerHost: string, containerId: string, args: r
   const stream = await openExec({ engine, address, containerId, command }, patience());
   stream.end();
   return (await buffer(stream)).toString().trim();
+}
+
+/** The folder on the engine's machine in which a user's builder keeps its disk. */
+export async function storeOf(engine: RawEngine, workerId: string, userId: string): Promise<string> {
+  const filters = { label: [`${builderLabels.workerId}=${workerId}`, `${builderLabels.userId}=${userId}`] };
+  const [volume] = list(record(await engine.get('/volumes', { filters }))['Volumes']).map(record);
+  return text(volume?.['Mountpoint']);
+}
+
+/** Makes a file system unreadable. */
+export function damage(path: string): void {
+  const file = openSync(path, 'r+');
+  writeSync(file, Buffer.alloc(1024 * 1024), 0, 1024 * 1024, 0);
+  closeSync(file);
 }

@@ -1,5 +1,5 @@
 /** BUILDER=separate on a real engine: what a hostile Dockerfile finds there, and what is left of it. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
@@ -14,7 +14,7 @@ import { buildContext } from '../../contract/images.ts';
 import { builderImageName } from '../../kit/builder-image.ts';
 import { eventually } from '../../kit/eventually.ts';
 import { usableDocker } from '../../kit/test-docker.ts';
-import { buildersOf, inBuilder } from './builders.ts';
+import { buildersOf, damage, inBuilder, storeOf } from './builders.ts';
 
 const given = inject('docker');
 const docker = usableDocker(given);
@@ -199,8 +199,12 @@ RUN (i=0; while [ $i -lt 1200 ]; do sleep 300 & i=$((i+1)); done); set -- /proc/
     const running = () => inBuilder(docker.host, his, ['ps', '--all', '--quiet']);
     await eventually('no step runs', running, (shown) => shown === '', { timeoutMs: 30 * second });
 
+    const store = await storeOf(engine, workerId, 'mallory');
     await engine.remove(`/containers/${his}`, { force: true });
+    // The disk that it left is damaged: its next builder has a new one, of a fixed size as well.
+    if (existsSync(store)) damage(join(store, 'disk.img'));
     expect((await build('mallory', 'FROM busybox:stable\nRUN echo again\nCMD ["true"]\n')).problem).toBeUndefined();
+    if (existsSync(store)) expect(readdirSync(store)).toEqual(['disk.img']);
     // A worker that was killed leaves its builder; the next one does not use what it did not make.
     const [left = ''] = await buildersOf(engine, workerId, 'mallory');
     const next = dockerRuntime(docker, { network, workerId, builder });
