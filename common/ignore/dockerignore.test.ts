@@ -157,3 +157,13 @@ it('hostile 47: gives others their turn, and gives up on patterns that would tak
   await expect(all()).rejects.toMatchObject({ problem: { code: 'INVALID_ARCHIVE' } });
   expect(rests).toBeGreaterThan(2);
 });
+
+it.each([
+  // Each of a class's ranges is compared, and each pattern that brings back is tried on the folder, too.
+  ['classes of many ranges', `[${'b'.repeat(500)}]\n`.repeat(100), 100 * 500],
+  ['folders to look into', `!${'*a'.repeat(50)}x/y\n`.repeat(20), 200_000],
+])('counts what %s cost', async (_what, content, stepsMin) => {
+  const counted = effort();
+  await judge(patternsOf(content), 'a'.repeat(80), undefined, counted);
+  expect(counted.spent.steps).toBeGreaterThanOrEqual(stepsMin);
+});

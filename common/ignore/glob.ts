@@ -11,7 +11,8 @@
 
 type Token =
   | { readonly kind: 'character'; readonly character: string }
-  | { readonly kind: 'class'; readonly negated: boolean; readonly ranges: readonly (readonly [string, string])[] }
+  /** Ranges of code points, both ends included. */
+  | { readonly kind: 'class'; readonly negated: boolean; readonly ranges: readonly (readonly [number, number])[] }
   /** `?` */
   | { readonly kind: 'any' }
   /** `*` */
@@ -54,11 +55,11 @@ function parseClass(letters: readonly string[], start: number): { token: Token; 
   let at = start;
   const negated = letters[at] === '^';
   if (negated) at++;
-  const ranges: (readonly [string, string])[] = [];
-  const next = (): string | undefined => {
+  const ranges: (readonly [number, number])[] = [];
+  const next = (): number | undefined => {
     const letter = letters[at++];
-    if (letter === '\\') return letters[at++];
-    return letter === '-' || letter === ']' ? undefined : letter;
+    if (letter === '\\') return letters[at++]?.codePointAt(0);
+    return letter === '-' || letter === ']' ? undefined : letter?.codePointAt(0);
   };
   while (letters[at] !== ']' || ranges.length === 0) {
     const low = next();
@@ -85,7 +86,7 @@ export function matchesGlob(glob: Glob, path: string, cost?: Steps): boolean {
   enter(glob, 0, places);
   for (const letter of path) {
     const next = new Set<number>();
-    if (cost !== undefined) cost.steps += places.size;
+    if (cost !== undefined) cost.steps += places.size + rangesAt(glob, places);
     for (const place of places) {
       if (place < 0) {
         next.add(place);
@@ -96,6 +97,16 @@ export function matchesGlob(glob: Glob, path: string, cost?: Steps): boolean {
     places = next;
   }
   return places.has(glob.length);
+}
+
+/** A character is compared with each range of a class. */
+function rangesAt(glob: Glob, places: ReadonlySet<number>): number {
+  let ranges = 0;
+  for (const place of places) {
+    const token = glob[place];
+    if (token?.kind === 'class') ranges += token.ranges.length;
+  }
+  return ranges;
 }
 
 /** Adds a place, and those that are reached from it without a character. */
@@ -115,11 +126,13 @@ function step(glob: Glob, place: number, letter: string, next: Set<number>): voi
     case 'character':
       if (token.character === letter) enter(glob, place + 1, next);
       return;
-    case 'class':
-      if (token.ranges.some(([low, high]) => isWithin(letter, low, high)) !== token.negated) {
+    case 'class': {
+      const point = letter.codePointAt(0) ?? 0;
+      if (token.ranges.some(([low, high]) => point >= low && point <= high) !== token.negated) {
         enter(glob, place + 1, next);
       }
       return;
+    }
     case 'any':
       if (letter !== '/') enter(glob, place + 1, next);
       return;
@@ -135,8 +148,3 @@ function step(glob: Glob, place: number, letter: string, next: Set<number>): voi
       return;
   }
 }
-
-const isWithin = (letter: string, low: string, high: string): boolean => {
-  const point = letter.codePointAt(0) ?? 0;
-  return point >= (low.codePointAt(0) ?? 0) && point <= (high.codePointAt(0) ?? 0);
-};

@@ -35,7 +35,7 @@ export interface Effort {
 
 /** Some ten seconds; ten thousand files and a hundred patterns with "**" take half of it. */
 const defaultStepsMax = 200_000_000;
-const stepsBetweenPauses = 1_000_000;
+const stepsBetweenPauses = 100_000;
 
 /** An effort that refuses with INVALID_ARCHIVE what takes too long, and calls `rest` every few milliseconds. */
 export function createEffort(rest: () => Promise<unknown>, stepsMax = defaultStepsMax): Effort {
@@ -72,25 +72,34 @@ export async function judge(
   const ignored = last >= 0 && patterns[last]?.bringsBack === false;
   const segments = path.split('/');
   const defaults = segments.filter((segment) => defaultNames.test(segment));
-  const isNamed = (pattern: IgnorePattern) => defaults.every((name) => saysName(pattern, name));
+  const { spent } = effort;
+  const isNamed = (pattern: IgnorePattern) => defaults.every((name) => saysName(pattern, name, spent));
   const brought = defaults.length === 0 || patterns.some((each, at) => each.bringsBack && matches[at] && isNamed(each));
+  let lookInside = false;
+  for (const each of patterns) {
+    if (!each.bringsBack) continue;
+    lookInside = isNamed(each) && mayMatchBelow(each, segments, spent);
+    if (lookInside) break;
+    if (spent.steps >= stepsBetweenPauses) await effort.pause();
+  }
   return {
     keep: always.has(path) || (!ignored && brought),
     byDefault: !ignored && !brought,
-    lookInside: patterns.some((each) => each.bringsBack && isNamed(each) && mayMatchBelow(each, segments)),
+    lookInside,
     matches,
   };
 }
 
-const saysName = ({ names }: IgnorePattern, name: string): boolean => names.some((glob) => matchesGlob(glob, name));
+const saysName = ({ names }: IgnorePattern, name: string, spent: Steps): boolean =>
+  names.some((glob) => matchesGlob(glob, name, spent));
 
 /** Whether the pattern may match something in the folder. Says yes when in doubt: that costs time, not files. */
-function mayMatchBelow({ segments }: IgnorePattern, folder: readonly string[]): boolean {
+function mayMatchBelow({ segments }: IgnorePattern, folder: readonly string[], spent: Steps): boolean {
   for (const [index, name] of folder.entries()) {
     if (index >= segments.length) return false;
     const segment = segments[index];
     if (segment === undefined) return true;
-    if (!matchesGlob(segment, name)) return false;
+    if (!matchesGlob(segment, name, spent)) return false;
   }
   return segments.length > folder.length;
 }
