@@ -31,6 +31,8 @@ export interface BotLogContext {
   readonly floodEnd?: Pick<FloodEnd, 'moved'>;
   /** As in PumpContext. */
   readonly floodTurns?: Semaphore;
+  /** The files are another's until then. */
+  readonly after?: Promise<void>;
   /** Whose it is: kept with it, for when its bot is not here any more. */
   readonly userId?: string;
   /** Hears of lines that could not be written; logged each time unless given. */
@@ -69,8 +71,9 @@ export class BotLog {
 
   /** Opens the log on first use. */
   store(): Promise<LogStore> {
-    const { clock, limits, ageNowMs, grew } = this.#context;
-    this.#store ??= LogStore.open(this.#dir, clock, limits, ageNowMs, grew).then(
+    const { clock, limits, ageNowMs, grew, after } = this.#context;
+    const open = () => LogStore.open(this.#dir, clock, limits, ageNowMs, grew);
+    this.#store ??= (after === undefined ? open() : after.then(open)).then(
       async (store) => {
         await this.#nameUser();
         this.#opened = store;

@@ -29,6 +29,8 @@ interface KnownLog {
   /** Undefined for a log of a bot that is not here any more. */
   log: BotLog | undefined;
   kept: Kept | undefined;
+  /** Settles when the one that was forgotten last no longer touches the files; never rejects. */
+  closing: Promise<void> | undefined;
 }
 
 export class BotLogs {
@@ -67,6 +69,7 @@ export class BotLogs {
     known.log ??= new BotLog(join(this.#dir, hash), {
       ...this.#context,
       userId: key.userId,
+      ...(known.closing && { after: known.closing }),
       grew: () => this.#grew(key.userId),
     });
     return known.log;
@@ -80,11 +83,13 @@ export class BotLogs {
     if (known === undefined || log === undefined) return;
     known.kept = log.kept ?? known.kept;
     known.log = undefined;
+    const warn = (error: unknown) => this.#context.logger.warn({ err: error }, 'the log of a bot could not be closed');
+    known.closing = log.release().catch(warn);
     const gone = async () => {
-      await log.release();
-      if (known.log === undefined && !(await this.has(key))) this.#unknow(hash);
+      await known.closing;
+      if (!(await this.has(key)) && known.log === undefined) this.#unknow(hash);
     };
-    inBackground(gone(), (error) => this.#context.logger.warn({ err: error }, 'the log of a bot could not be closed'));
+    inBackground(gone(), warn);
   }
 
   /** Whether a log of the bot is on disk. */
@@ -140,7 +145,7 @@ export class BotLogs {
   }
 
   #know(hash: string, userId: string): KnownLog {
-    const known = this.#logs.get(hash) ?? { userId, log: undefined, kept: undefined };
+    const known = this.#logs.get(hash) ?? { userId, log: undefined, kept: undefined, closing: undefined };
     this.#logs.set(hash, known);
     const own = this.#byUser.get(userId) ?? new Set();
     this.#byUser.set(userId, own.add(hash));

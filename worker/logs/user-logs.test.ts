@@ -126,5 +126,12 @@ describe('the logs of a user on a worker', () => {
     }
     await eventually('they are closed', open, (count) => count <= before + 2);
     expect(await of('eve', 'n1').nextSeq()).toBe(2);
+    // One that comes back at once continues where it was.
+    for (let n = 2; n < 20; n += 1) {
+      const writing = of('eve', 'n1').note('stopped');
+      logs.forget({ userId: 'eve', botId: 'n1' });
+      expect(await of('eve', 'n1').nextSeq()).toBe(n + 1);
+      await writing;
+    }
   });
 });
