@@ -201,7 +201,7 @@ export const problemCodes = {
   DATA_LEFT_BEHIND: {
     http: 409,
     grpc: 'FAILED_PRECONDITION',
-    cause: 'The bots that the drain would move have data in /data, which would stay on the worker.',
+    cause: 'The bots that the drain would move keep data on the worker, where it would stay.',
     cure: 'Save what you need first, then drain with "leave_data": true.',
   },
   ARTIFACT_NOT_FOUND: notFound(

@@ -14,8 +14,8 @@ export class WorkerDrainCommand extends BotCommand {
     description: 'Move the running bots of a worker to others, one at a time.',
     details: [
       'Needs an admin token. The worker is cordoned first. Each bot is stopped, and started on another worker ' +
-        'once it is gone, so it never runs twice. Its log and /data stay on the old worker; if any bot has a ' +
-        '/data, the drain is refused and names those bots, unless you give --leave-data.',
+        'once it is gone, so it never runs twice. Its log and what it keeps (/data, or the data folder of a bot ' +
+        'without Docker) stay on the old worker: the drain is refused and names those bots, unless you give --leave-data.',
       'Bots that stay are listed with the reason. Exit code 3 if any of them are running. Ctrl-C stops the ' +
         'drain after the current bot; run the same command again to continue.',
     ].join('\n\n'),
@@ -26,7 +26,7 @@ export class WorkerDrainCommand extends BotCommand {
   });
 
   worker = Option.String();
-  leaveData = Option.Boolean('--leave-data', false, { description: 'Leave the /data of bots on the worker.' });
+  leaveData = Option.Boolean('--leave-data', false, { description: 'Leave what bots keep on the worker.' });
 
   async execute(): Promise<ExitCode> {
     const { signal } = this.context;

@@ -135,6 +135,9 @@ function placeAtItsWorker(context: EngineContext, change: Change, placing: Placi
   return assign(context, change, placing, worker.workerId, worker.silentMs > 0 ? silent : '');
 }
 
+/** Bots have a folder of their own there, also as plain processes; what workers do that speak REST is not known. */
+const keepsData = (runtime: string | undefined): boolean => runtime === 'docker' || runtime === 'process';
+
 function assign(
   context: EngineContext,
   change: Change,
@@ -144,7 +147,7 @@ function assign(
 ): JobRecord {
   const bot = before.workerId === workerId ? before : change.putBot(placed(before, workerId));
   change.putTask(assigned(task, workerId));
-  if (bot.desired === 'running' && change.tx.workers.get(workerId)?.runtime === 'docker') {
+  if (bot.desired === 'running' && keepsData(change.tx.workers.get(workerId)?.runtime)) {
     change.tx.botVolumes.put(bot, workerId);
   }
   sendEnsure(context, change, bot, taskCommand(task.taskId, job, job.deadlineAt - change.now));

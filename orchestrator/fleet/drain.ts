@@ -47,7 +47,7 @@ export class Drain {
         continue;
       }
       const keepsData = await store.look([], (tx) => tx.botVolumes.workersOf(key).includes(workerId));
-      yield { ...key, outcome: 'moving', workerId, reason: keepsData ? `its /data stays on ${workerId}` : '' };
+      yield { ...key, outcome: 'moving', workerId, reason: keepsData ? `its data stays on ${workerId}` : '' };
       const job = await this.#ended(begun.jobId, signal);
       if (job !== undefined) yield await this.#howItWent(key, workerId, job);
     }

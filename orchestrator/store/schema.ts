@@ -344,4 +344,9 @@ export const migrations: readonly string[] = [
     seq INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
 `,
+  `
+  -- Bots that run as plain processes keep data, too: in a folder of their own.
+  INSERT OR IGNORE INTO bot_volumes SELECT user_id, bot_id, workers.worker_id FROM bots
+    JOIN workers ON runtime = 'process' AND (workers.worker_id = bots.worker_id OR epoch > 1);
+`,
 ];

@@ -101,7 +101,7 @@ describe('worker', () => {
       exitCode: 1,
       stdout: '',
       stderr: [
-        'Error DATA_LEFT_BEHIND: The /data of these bots would stay on docker-1: echo of dev.',
+        'Error DATA_LEFT_BEHIND: What these bots keep would stay on docker-1: echo of dev.',
         '  Hint: Save what you need first, then drain with --leave-data.',
         '  Example: avtomatika-bot worker drain docker-1 --leave-data',
         '',

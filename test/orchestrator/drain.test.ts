@@ -24,6 +24,12 @@ import {
 
 eachWithOrchestrator();
 
+async function stepsOf<T>(steps: AsyncIterable<T>): Promise<readonly T[]> {
+  const seen: T[] = [];
+  for await (const step of steps) seen.push(step);
+  return seen;
+}
+
 describe('cordon and drain', () => {
   it('a cordon keeps new bots away, is listed, and outlives a restart of the orchestrator', async () => {
     const one = await connect('one', { labels: { zone: 'eu' }, engineVersion: '20.10', version: '0.1.0' });
@@ -96,15 +102,37 @@ describe('cordon and drain', () => {
     }
     await draining;
     expect(steps).toEqual([
-      ['a', 'MOVING', 'old', 'its /data stays on old'],
+      ['a', 'MOVING', 'old', 'its data stays on old'],
       ['a', 'MOVED', 'fresh', ''],
-      ['b', 'MOVING', 'old', 'its /data stays on old'],
+      ['b', 'MOVING', 'old', 'its data stays on old'],
       ['b', 'MOVED', 'fresh', ''],
       ['idle', 'STAYS', 'old', 'it is not running; the next start places it on another worker'],
     ]);
     expect(await bot('a')).toMatchObject({ status: 'running', worker_id: 'fresh' });
     expect(await listed('old')).toMatchObject({ cordoned: true, runningBots: 0, bots: 1 });
   });
+
+  it.each(['docker', 'process'])(
+    'a drain that leaves what bots keep on a worker with %s is asked for twice',
+    async (runtime) => {
+      const old = await connect('old', { runtime });
+      await run(old, 'keeps');
+      const fresh = await connect('fresh', { runtime });
+      expect(await detailOf(stepsOf(admin().drainWorker({ workerId: 'old' })))).toMatchObject({
+        code: 'FailedPrecondition',
+        message: 'What these bots keep would stay on old: keeps of dev.',
+      });
+      expect(await listed('old')).toMatchObject({ cordoned: false, runningBots: 1 });
+      const drained = stepsOf(admin().drainWorker({ workerId: 'old', leaveData: true }));
+      const out = await old.take('ensure');
+      old.succeed(out, stopped(out));
+      fresh.succeed(await fresh.take('ensure'));
+      expect((await drained).map(({ reason }) => reason)).toEqual(['its data stays on old', '']);
+      // It goes there, too, when the bot's user says so.
+      await accepted({ action: 'delete', bot_id: 'keeps', purge: true });
+      expect(await old.take('ensure')).toMatchObject({ botId: 'keeps', desired: DesiredState.REMOVED, purge: true });
+    },
+  );
 
   it('a drain reports what stays and why, and brings back a bot that cannot be started elsewhere', async () => {
     const old = await connect('old', { labels: { zone: 'eu' } });
@@ -136,7 +164,7 @@ describe('cordon and drain', () => {
     await draining;
     expect(steps).toEqual([
       ['bound', 'STAYS', 'old', 'fresh is not labelled zone=eu'],
-      ['picky', 'MOVING', 'old', 'its /data stays on old'],
+      ['picky', 'MOVING', 'old', 'its data stays on old'],
       ['picky', 'STAYS', 'old', 'The image could not be built.'],
     ]);
     fresh.close();

@@ -548,7 +548,7 @@ export declare type DrainWorkerRequest = Message<"botrunner.v1.DrainWorkerReques
   workerId: string;
 
   /**
-   * The operator's word that what bots keep in /data may stay on the worker.
+   * The operator's word that what bots keep may stay on the worker.
    *
    * @generated from field: bool leave_data = 2;
    */
@@ -1136,8 +1136,8 @@ export declare const AdminService: GenService<{
   /**
    * Cordons a worker and moves its running bots to others, one after the other: a bot is stopped, its container is gone, and
    * only then it is started elsewhere. Answers twice for a bot that moves, when it begins and when it has ended, and once
-   * for one that stays. Ending the call ends the drain after the bot at work; calling again continues. What a bot kept in
-   * /data and its log stay on the old worker: without leave_data, a drain that would leave any is refused with
+   * for one that stays. Ending the call ends the drain after the bot at work; calling again continues. What a bot kept, in
+   * /data or in the data folder of a plain process, and its log stay on the old worker: without leave_data, a drain that would leave any is refused with
    * DATA_LEFT_BEHIND, whose details name the bots, and nothing is changed. Refuses with WORKER_NOT_FOUND too.
    *
    * @generated from rpc botrunner.v1.AdminService.DrainWorker

@@ -141,7 +141,7 @@ function refuseToLeaveData({ bots, botVolumes }: Reading, workerId: string): voi
   if (left.length === 0) return;
   const shown = left.slice(0, namedMax).join(', ');
   const more = left.length > namedMax ? ` and ${left.length - namedMax} more` : '';
-  refuse('DATA_LEFT_BEHIND', `The /data of these bots would stay on ${workerId}: ${shown}${more}.`, {
+  refuse('DATA_LEFT_BEHIND', `What these bots keep would stay on ${workerId}: ${shown}${more}.`, {
     details: { worker_id: workerId, bots: left },
     example: `avtomatika-bot worker drain ${workerId} --leave-data`,
   });
