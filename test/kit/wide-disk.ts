@@ -6,6 +6,7 @@ export const wideDisk = (): EngineDisk => ({
   sized: {
     ensure: async () => {},
     attached: async () => {},
+    attachedFor: async () => {},
     forget: () => {},
     remove: async () => {},
     obstacle: () => undefined,

@@ -3,6 +3,7 @@ import { timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ProblemError, problem } from '#common/problem.ts';
 import { BotState } from '#gen/botrunner/v1/bot_pb.js';
+import { asFailure } from '../../worker/failures/chances.ts';
 import { EngineUnavailableError } from '../../worker/runtime/container-runtime.ts';
 import { eventually } from '../kit/eventually.ts';
 import { createRegistryForTests, echo, failureOf, type RegistryForTests, successOf } from './kit/registry-for-tests.ts';
@@ -112,6 +113,22 @@ describe('supervision', () => {
     die(1);
     await bots.until('the refusal is reported', () => bots.observation()?.reason.includes('The disk is full.'));
     await bots.until('it is started again', () => starts().length === 2);
+  });
+
+  it('says why a crashed bot is not started again yet, for as long as that is so', async () => {
+    await run();
+    const isFull = () => asFailure(problem('CONTAINER_ERROR', 'The disk has 900 MiB free.'), 'again');
+    for (let n = 0; n < 6; n += 1) bots.runtime.failNext('start', isFull());
+    die(1);
+    await bots.until('it says so', () => bots.observation()?.reason.includes('900 MiB free'));
+    const before = bots.reports.observations.length;
+    await bots.until('it is started again', () => starts().length === 2);
+    const meanwhile = bots.reports.observations.slice(before - 1).filter(({ state }) => state === BotState.CRASH_LOOP);
+    expect(meanwhile.map(({ reason }) => reason).filter((reason) => !reason.startsWith('was restarted'))).toEqual([
+      expect.stringMatching(/^ended with exit code 1; its restart waits: the disk has 900 MiB free$/),
+    ]);
+    await bots.until('it runs', () => bots.state() === BotState.RUNNING);
+    expect(bots.observation()?.reason).toBe('');
   });
 
   it('makes a container again that somebody removed', async () => {

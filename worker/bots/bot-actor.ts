@@ -48,7 +48,7 @@ import { OldImages } from './old-images.ts';
 import { cancelPreparing } from './preparing.ts';
 import { isOwnDoing } from './run-ends.ts';
 import { Settling } from './settling.ts';
-import { takeStep } from './step-runner.ts';
+import { noTrouble, takeStep } from './step-runner.ts';
 import { judgeTask } from './task-outcome.ts';
 
 // This many steps without a rest mean that two parts of this worker disagree; no real path to a goal is that long.
@@ -276,7 +276,10 @@ export class BotActor {
     if (step.kind === 'rest') {
       if (mayForgetFormer(memory) && !this.#task) this.#oldImages.remove();
       this.#stepsWithoutRest = 0;
-      if (memory.pausedUntilMs === undefined || this.#now() >= memory.pausedUntilMs) memory.failures = 0;
+      if (memory.pausedUntilMs === undefined || this.#now() >= memory.pausedUntilMs) {
+        memory.failures = 0;
+        noTrouble(memory);
+      }
       const { clock } = this.#context;
       const untilMs = Math.min(step.untilMs ?? Number.POSITIVE_INFINITY, diagnosisUntilMs(memory), this.#askAtMs());
       const bounds = Number.isFinite(untilMs) ? { clock, afterMs: Math.max(0, untilMs - this.#now()) } : {};

@@ -57,8 +57,10 @@ export interface BotMemory {
   making: Making;
   /** The decision for which the image was made again after it was gone at a create; undefined once there is a container. */
   madeAgainFor: bigint | undefined;
-  /** Why the last step failed, for people. */
+  /** Why the last step failed, for people; until a step of its kind, or another one that changes something, has succeeded. */
   trouble: string;
+  /** The step that failed last. The engine answered when it `isRefused`: what was last seen is still so. */
+  troubled: { readonly step: string; readonly isRefused: boolean } | undefined;
   /** Where in the log the last start by a user's decision began. */
   startSeq: number;
   cleaned: boolean;
@@ -110,6 +112,7 @@ export const newMemory = (record: KeptBot, nowMs: number): BotMemory => ({
   making: nothingFailed,
   madeAgainFor: undefined,
   trouble: '',
+  troubled: undefined,
   startSeq: 1,
   cleaned: false,
   compared: undefined,
@@ -178,6 +181,13 @@ export function situationOf(memory: BotMemory, nowMs: number, hasTask: boolean, 
     cleaned,
     gate: isBeingReplaced(memory) ? 'open' : gate,
   };
+}
+
+/** What was seen last, while that still holds although it is looked at again: the engine refused a step. */
+export function seenBeforeRefusal(memory: BotMemory): 'none' | Container | undefined {
+  const { container, troubled } = memory;
+  if (troubled?.isRefused !== true || container === 'unknown') return undefined;
+  return container === 'none' ? container : asContainer(memory, container);
 }
 
 /** A container was stopped to make way for another, as it may while the gate is open: then the other has to follow. */

@@ -3,7 +3,7 @@ import { BotState } from '#gen/botrunner/v1/bot_pb.js';
 import type { BotObservation } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { Stray } from '../runtime/strays.ts';
 import type { BotContext } from './bot-context.ts';
-import { type BotMemory, factsOf, runIdOf } from './bot-memory.ts';
+import { type BotMemory, factsOf, runIdOf, seenBeforeRefusal } from './bot-memory.ts';
 import { describeBot, describeWork, type Known, observeBot, saysTheSame, type Told } from './bot-state.ts';
 import type { Situation } from './converge.ts';
 
@@ -51,12 +51,14 @@ export class BotReport {
   }
 
   #known(): Known {
-    const { record, preparing, watch, trouble, failures, making, stray, disk } = this.#memory;
-    const facts = factsOf(this.#memory);
+    const memory = this.#memory;
+    const { record, preparing, watch, trouble, failures, making, stray, disk } = memory;
+    const facts = factsOf(memory);
     return {
       situation: this.#situation(),
       record,
       facts,
+      seenBeforeRefusal: seenBeforeRefusal(memory),
       disk: facts && disk?.runId === runIdOf(facts) ? disk : undefined,
       phase: preparing?.phase,
       startedAgain: watch?.again === true,

@@ -7,7 +7,7 @@ import { type BotObservation, BotObservationSchema, StoreMomentSchema } from '#g
 import type { ContainerFacts } from '../runtime/container-runtime.ts';
 import { imageOf, type Making } from './bot-memory.ts';
 import type { KeptBot } from './bot-records.ts';
-import type { Situation } from './converge.ts';
+import type { Container, Situation } from './converge.ts';
 import { type DiskJudged, shownDisk } from './disk-use.ts';
 import type { PreparationPhase } from './image-preparation.ts';
 import { describeKill } from './stop-notice.ts';
@@ -18,6 +18,8 @@ export interface Known {
   readonly record: KeptBot;
   /** As last seen; undefined when there is none or nothing is known. */
   readonly facts: ContainerFacts | undefined;
+  /** As in bot-memory.ts: what is reported while it is looked at again. */
+  readonly seenBeforeRefusal?: 'none' | Container | undefined;
   readonly phase: PreparationPhase | undefined;
   /** The container that is being watched was started by the restart policy. */
   readonly startedAgain: boolean;
@@ -40,7 +42,8 @@ export interface Told {
 export function describeBot(known: Known): Told | undefined {
   const { situation, making } = known;
   const trouble = known.trouble || afterFailures(making);
-  const { desired, container } = situation;
+  const { desired } = situation;
+  const container = situation.container === 'unknown' ? (known.seenBeforeRefusal ?? 'unknown') : situation.container;
   if (container === 'unknown') return trouble ? { state: BotState.UNKNOWN, reason: trouble } : undefined;
   const told = (() => {
     if (container === 'none' && hasStray(situation)) return { state: BotState.UNKNOWN, reason: known.strayReason };
@@ -106,7 +109,7 @@ function withoutContainer({ situation, record, phase }: Known): Told {
     : { state: BotState.PENDING, reason: 'waiting for the orchestrator' };
 }
 
-function withContainer(known: Known, container: Exclude<Situation['container'], string>): Told | undefined {
+function withContainer(known: Known, container: Container): Told | undefined {
   const { situation, record, startedAgain } = known;
   const updating = updateReason(known, container.revision);
   switch (container.status) {
@@ -125,7 +128,9 @@ function withContainer(known: Known, container: Exclude<Situation['container'], 
         return { state: BotState.STARTING, reason: '' };
       }
       if (!settled) return undefined;
-      const reason = [record.settledEnd?.reason ?? '', updating].filter(Boolean).join('; ');
+      const isDue = settled.kind === 'crash_loop' && situation.nowMs >= settled.retryAtMs;
+      const waiting = isDue && known.trouble !== '' ? `its restart waits: ${known.trouble}` : '';
+      const reason = [record.settledEnd?.reason ?? '', waiting, updating].filter(Boolean).join('; ');
       return { state: settled.kind === 'exited' ? BotState.EXITED : BotState.CRASH_LOOP, reason };
     }
   }

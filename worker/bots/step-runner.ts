@@ -40,7 +40,8 @@ export async function takeStep(
 ): Promise<void> {
   try {
     await take(memory, context, step, hooks, signal);
-    memory.trouble = '';
+    // A look between two tries says nothing about the next one.
+    if (step.kind !== 'look' || memory.troubled?.step === 'look') noTrouble(memory);
     if (step.kind !== 'look') memory.failures = 0;
     if (step.kind === 'create') memory.madeAgainFor = undefined;
   } catch (error) {
@@ -142,8 +143,14 @@ async function takeFailure(
   if (!passing && isStart && memory.failures >= unexpectedFailuresMax) {
     return recordFailure(memory, problem('INTERNAL', 'The worker failed unexpectedly while it was starting the bot.'));
   }
+  memory.troubled = { step: step.kind, isRefused: error instanceof ProblemError };
   memory.trouble = passing ? explainTransient(error) : 'the worker had an unexpected failure';
   memory.pausedUntilMs = context.clock.monotonicMs() + pauseAfterFailures(memory.failures);
+}
+
+export function noTrouble(memory: BotMemory): void {
+  memory.trouble = '';
+  memory.troubled = undefined;
 }
 
 async function isStillThere(memory: BotMemory, context: BotContext, signal: AbortSignal): Promise<boolean> {

@@ -14,6 +14,10 @@ const devices = '/dev/bot_runner';
 /** A link, and not the device itself: a device has another number each time it is attached, and a volume's device cannot be changed. */
 const deviceLink = (store: string, volume: string): string => `${devices}/${store}/${volume}`;
 
+/** The volumes whose devices an engine's complaint names. */
+export const volumesIn = (text: string): readonly string[] =>
+  [...text.matchAll(/\/dev\/bot_runner\/[0-9a-f]+\/([A-Za-z0-9_.-]{1,128})/g)].map(([, name = '']) => name);
+
 /** What the engine mounts. What a bot deletes is given back to the host; nothing in it gets rights or is a device. */
 export const sizedOptions = (store: string, volume: string) => ({
   type: 'ext4',

@@ -12,7 +12,6 @@ export const bytesPerFile = 8192;
  *   attaches it. "only" when the file may be the only copy of something; "large" when /from holds more than BYTES, or more files than
  *   there is space for, and nothing is made.
  * - `moved NAME`: the volume of a file made of /from is there.
- * - `orphan NAME`: removes a file without a volume, unless it may have been made a moment ago, or is the only copy of something.
  * - `remove NAME`.
  *
  * A file appears under its name when it is complete. mke2fs -d copies owners, modes, times, links and attributes.
@@ -113,7 +112,6 @@ while [ $# -gt 0 ]; do
     all) all ;;
     make) make "$3" "$4" "$5" ;;
     moved) rm -f "/disks/$3.only"; say ok ;;
-    orphan) [ -e "/disks/$3.only" ] || [ -z "$(find "/disks/$3.img" -mmin +60)" ] || drop "$3"; say ok ;;
     remove) drop "$3"; say ok ;;
     *) say "unknown $job" ;;
   esac

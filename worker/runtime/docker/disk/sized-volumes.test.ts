@@ -11,15 +11,20 @@ const labels = { bot_runner: 'true' };
 const wanted = { name: 'bot-data', bytes: 1024 * 1024, labels };
 
 /** An engine that knows volumes, and runs that end when `end` is called. */
-function world(volumes: Record<string, object>, listed = Object.keys(volumes)) {
+function world(volumes: Record<string, object>) {
   const removedByEngine: string[] = [];
+  const keeper: string[] = [];
   const engine: EngineClient = {
     kind: async () => 'docker',
     api: async () => 41,
     stream: () => Promise.reject(new Error('nothing is streamed here')),
     async call({ method, path, body }: EngineCall) {
       if (path === '/info') return {};
-      if (path === '/volumes') return { Volumes: listed.map((Name) => ({ Name })) };
+      if (path.startsWith('/containers/')) {
+        if (method === 'GET' && !keeper.includes('create')) throw new EngineRefusal(404, 'no such container');
+        if (method === 'POST') keeper.push(path.slice(path.lastIndexOf('/') + 1));
+        return { Config: { Image: 'tools' } };
+      }
       if (path === '/volumes/create') {
         const { Name, DriverOpts, Labels } = record(body);
         volumes[text(Name)] = { Options: DriverOpts, Labels };
@@ -50,11 +55,39 @@ function world(volumes: Record<string, object>, listed = Object.keys(volumes)) {
     },
   });
   const listedFiles: string[] = [];
-  return { sized, jobs, ends, volumes, listedFiles, removedByEngine };
+  return { sized, jobs, ends, volumes, listedFiles, removedByEngine, keeper };
 }
 
 const store = { [storeVolume]: { Labels: { [storeLabel]: '0123456789ab' } } };
 const patience = () => AbortSignal.timeout(5000);
+
+const sizedAs = (name: string) => ({ Options: { device: `/dev/bot_runner/0123456789ab/${name}` }, Labels: labels });
+
+it('begins an empty file for a new volume alone: one whose file is gone is refused, with what can be done, and nothing is made', async () => {
+  const { sized, jobs, ends, listedFiles } = world({
+    ...store,
+    'bot-data': sizedAs('bot-data'),
+    kept: sizedAs('kept'),
+  });
+  listedFiles.push('kept=999999999');
+  const refused = {
+    problem: { code: 'CONTAINER_ERROR', message: expect.stringContaining('What the bot kept is gone') },
+  };
+  await expect(sized.ensure([wanted], patience())).rejects.toMatchObject(refused);
+  // Also when it is to be started in the container that it has.
+  await expect(sized.attachedFor(['kept', 'bot-data'], patience())).rejects.toMatchObject(refused);
+  await sized.attachedFor(['kept'], patience());
+  await sized.ensure([{ ...wanted, name: 'kept' }], patience());
+  expect(jobs.every((job) => job === 'all')).toBe(true);
+  const made = sized.ensure([{ ...wanted, name: 'new' }], patience());
+  await expect.poll(() => ends.length).toBe(1);
+  ends[0]?.();
+  await made;
+  expect(jobs.at(-1)).toBe('moved new');
+  // It was restored: each try that finds none looks again.
+  listedFiles.push('bot-data=999999999');
+  await sized.ensure([wanted], patience());
+});
 
 it('continues a copy that took longer than a create may, and begins it only once', async () => {
   const { sized, jobs, ends, volumes } = world({ ...store, 'bot-data': { Labels: labels } });
@@ -106,9 +139,18 @@ it('removes a copy that nobody has taken when its bot is gone, and no other one'
   expect(jobs.at(-1)).toBe('remove bot-data');
 });
 
-it('removes no file whose volume is there, whatever the list of volumes says', async () => {
-  const { sized, jobs, listedFiles } = world({ ...store, 'bot-data': { Labels: labels } }, []);
+it('keeps a file whose volume is gone: somebody may have removed it, and the next start takes it again', async () => {
+  const { sized, jobs, listedFiles } = world({ ...store, 'bot-data': sizedAs('bot-data') });
   listedFiles.push('bot-data=4096', 'bot-gone=4096');
   await sized.attached(patience());
-  expect(jobs).toEqual(['all', 'orphan bot-gone']);
+  expect(jobs).toEqual(['all']);
+});
+
+it('keeps the volume of the files in use, with a container that is made and started once', async () => {
+  const { sized, keeper } = world({ ...store });
+  await sized.attached(patience());
+  expect(keeper).toEqual(['create', 'start']);
+  sized.forget();
+  await sized.attached(patience());
+  expect(keeper).toEqual(['create', 'start', 'start']);
 });

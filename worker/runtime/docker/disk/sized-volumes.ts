@@ -6,12 +6,14 @@
  * 1. A volume that holds something is never without it: what is made of a plain volume takes its place only when it is complete.
  * 2. Devices are gone after a restart of the machine: all are attached again before the first container is started after the
  *    engine was away, or when a start shows that one is missing.
- * 3. One run at a time, which does what several ask for together. What a killed worker was making is made anew.
+ * 3. An empty file is made for a new volume only: one that had a file, which is gone, is refused. A file whose volume is gone, because
+ *    somebody removed it, stays, and is the volume's again when the bot is started.
+ * 4. One run at a time, which does what several ask for together. What a killed worker was making is made anew.
  */
 import { randomBytes } from 'node:crypto';
 import { inBackground } from '#common/background.ts';
 import type { Logger } from '#common/log.ts';
-import { problem } from '#common/problem.ts';
+import { ProblemError, problem } from '#common/problem.ts';
 import { orAbort } from '#common/waiting/abort.ts';
 import { asFailure } from '../../../failures/chances.ts';
 import { list, record, text, texts } from '../answers.ts';
@@ -20,6 +22,7 @@ import { EngineRefusal, hasStatus } from '../engine-errors.ts';
 import type { RunTools } from './run-tools.ts';
 import { isSizedVolume, limitedLabel, sizedOptions, storeLabel, storeVolume } from './sized-names.ts';
 import { bytesPerFile, sizedScript } from './sized-script.ts';
+import { createStoreKeeper, type StoreKeeper } from './store-keeper.ts';
 import type { FindToolsImage, ToolsImage } from './tools-image.ts';
 
 export interface WantedVolume {
@@ -36,6 +39,8 @@ export interface SizedVolumes {
   ensure(volumes: readonly WantedVolume[], signal: AbortSignal): Promise<void>;
   /** Call it before a container is started or looked into. Attaches all devices, if that was not seen to be so since `forget`. */
   attached(signal: AbortSignal): Promise<void>;
+  /** The same, before a container with these volumes. CONTAINER_ERROR when the file of one of them is gone. */
+  attachedFor(names: readonly string[], signal: AbortSignal): Promise<void>;
   /** The engine was away, or a device is missing. */
   forget(): void;
   /**
@@ -71,6 +76,7 @@ const jobsMax = 32;
 
 export function createSizedVolumes(deps: SizedDeps): SizedVolumes {
   const { engine, logger } = deps;
+  const keeper = createStoreKeeper(engine, logger);
   const waiting: Job[] = [];
   let running = false;
   let all: Promise<void> | undefined;
@@ -91,7 +97,7 @@ export function createSizedVolumes(deps: SizedDeps): SizedVolumes {
         // One that copies is alone: it takes its time, and mounts what it copies.
         const more = first.from === undefined ? waiting.findIndex(({ from }) => from !== undefined) : 0;
         const batch = [first, ...waiting.splice(0, Math.min(jobsMax - 1, more < 0 ? waiting.length : more))];
-        await runJobs(deps, batch).then(
+        await runJobs(deps, keeper, batch).then(
           () => {
             why = undefined;
           },
@@ -141,7 +147,6 @@ export function createSizedVolumes(deps: SizedDeps): SizedVolumes {
       const [name = '', bytes] = word.split('=');
       if (bytes !== undefined) sizes.set(name, Number(bytes));
     }
-    await removeOrphans(engine, [...sizes.keys()], (name) => ask(['orphan', name], signal), signal);
     seen = true;
   };
   const attached = async (signal: AbortSignal): Promise<void> => {
@@ -151,12 +156,29 @@ export function createSizedVolumes(deps: SizedDeps): SizedVolumes {
     });
     await orAbort(signal, all);
   };
+  /** A file under the name that a volume has would hide that the bot has lost what it kept. */
+  const assertThere = (names: readonly string[]): void => {
+    const gone = names.find((name) => !sizes.has(name));
+    if (gone === undefined) return;
+    logger.error({ volume: gone }, `the file of a bot's volume is not in the volume ${storeVolume}`);
+    const message = `What the bot kept is gone: the file ${gone}.img is not in the volume ${storeVolume} of the worker's container engine.`;
+    const hint =
+      'The operator puts the file back from a backup. To begin with an empty /data instead, delete the bot with "purge": true, and start it.';
+    throw new ProblemError(problem('CONTAINER_ERROR', message, { hint }));
+  };
   const ensureOne = async ({ name, bytes, labels }: WantedVolume, signal: AbortSignal): Promise<void> => {
     const found = await findVolume(engine, name, signal);
     const isPlain = found !== undefined && !isSizedVolume(found);
     const wanted = fileBytes(bytes);
     if (!isPlain && found !== undefined && (sizes.get(name) ?? 0) >= wanted) return;
     if (isPlain && !isOurs(found, labels)) return;
+    if (!isPlain && found !== undefined && !sizes.has(name)) {
+      // It may have been put back since the last look.
+      seen = false;
+      await attached(signal);
+      assertThere([name]);
+      return ensureOne({ name, bytes, labels }, signal);
+    }
     const args = ['make', name, String(wanted), String(bytes)];
     const answer = await (isPlain ? copied(name, args, bytes, signal) : ask(args, signal));
     if (answer === 'large') {
@@ -193,8 +215,13 @@ export function createSizedVolumes(deps: SizedDeps): SizedVolumes {
         })(),
       ),
     attached: (signal) => explained(attached(signal)),
+    attachedFor: async (names, signal) => {
+      await explained(attached(signal));
+      assertThere(names);
+    },
     forget() {
       seen = false;
+      keeper.forget();
     },
     async remove(names, own, signal) {
       const gone = new Set(names);
@@ -255,7 +282,11 @@ async function storeOf(engine: EngineClient, signal: AbortSignal): Promise<strin
 }
 
 /** Several jobs by one container. Throws SizedError when it cannot run; a job that fails alone gets its own error. */
-async function runJobs({ engine, run, findTools }: SizedDeps, jobs: readonly Job[]): Promise<void> {
+async function runJobs(
+  { engine, run, findTools }: SizedDeps,
+  keeper: StoreKeeper,
+  jobs: readonly Job[],
+): Promise<void> {
   const from = jobs[0]?.from;
   const timeoutMs = from === undefined ? runMs : copyMs;
   const signal = AbortSignal.timeout(timeoutMs);
@@ -265,6 +296,7 @@ async function runJobs({ engine, run, findTools }: SizedDeps, jobs: readonly Job
     throw new Error(`the volume ${from} is gone, and is not copied`);
   }
   const store = await storeOf(engine, signal);
+  await keeper.ensure(tools, signal);
   const host = {
     Mounts: [
       { Type: 'volume', Source: storeVolume, Target: '/disks', ReadOnly: false, VolumeOptions: { NoCopy: true } },
@@ -304,20 +336,4 @@ async function usableTools(engine: EngineClient, find: FindToolsImage, signal: A
     throw new SizedError(`the worker has no ${tools.missing.join(', ')} (${cure})`);
   }
   return tools;
-}
-
-/** Files of volumes that are no more: a worker was killed between the removal of a volume and that of its file. */
-async function removeOrphans(
-  engine: EngineClient,
-  names: readonly string[],
-  remove: (name: string) => Promise<string>,
-  signal: AbortSignal,
-): Promise<void> {
-  if (names.length === 0) return;
-  const known = list(record(await engine.call({ method: 'GET', path: '/volumes' }, signal))['Volumes']);
-  const there = new Set(known.map((volume) => text(record(volume)['Name'])));
-  for (const name of names) {
-    // A list may lack something for other reasons; what is removed here is gone for good.
-    if (!there.has(name) && (await findVolume(engine, name, signal)) === undefined) await remove(name);
-  }
 }

@@ -39,6 +39,7 @@ const making = [
   'ln',
   'rm',
   'rmdir',
+  'sleep',
   'sync',
 ] as const;
 

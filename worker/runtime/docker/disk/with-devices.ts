@@ -1,5 +1,6 @@
 /** Calls of the engine that mount the volumes of a bot. */
 import { EngineRefusal } from '../engine-errors.ts';
+import { volumesIn } from './sized-names.ts';
 import type { SizedVolumes } from './sized-volumes.ts';
 
 /** Tries once more with all devices attached, when the engine could not mount a volume: a restart of the machine detaches them. */
@@ -9,7 +10,7 @@ export async function withDevices<T>(sized: SizedVolumes, signal: AbortSignal, w
   } catch (error) {
     if (!(error instanceof EngineRefusal) || !/failed to mount local volume/.test(error.text)) throw error;
     sized.forget();
-    await sized.attached(signal);
+    await sized.attachedFor(volumesIn(error.text), signal);
     return work();
   }
 }
