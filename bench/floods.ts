@@ -3,7 +3,7 @@
  *
  *     npx node bench/floods.ts [SECONDS] [FLOOD...]
  *
- * The orchestrator is the real program. The innocent client makes a request with its token every 10 ms, whether the one before was answered or not, each
+ * The orchestrator is the real program. The innocent client makes a request with its token every 20 ms, whether the one before was answered or not, each
  * over a new connection and from another address, as a newcomer would: GET /jobs/ID; a request that waits counts from when it was due. `loop` is the
  * delay of the orchestrator's event loop. Each flood comes from a process of its own with the lowest priority: on a machine of two cores it would
  * otherwise take the time of the orchestrator and of the client that measures, as no flood from another machine can.
@@ -45,7 +45,7 @@ const amounts: Readonly<Record<FloodName, number>> = {
   sourcesProtobuf: 8,
 };
 
-const askEveryMs = 10;
+const askEveryMs = 20;
 /** Until a flood has settled. */
 const settleMs = 2_000;
 const connectMaxMs = 30_000;
