@@ -288,6 +288,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
         logger.debug({ err: error }, 'leftovers of earlier builds could not be removed yet');
       inBackground(leftovers.gone(AbortSignal.timeout(leftoversMs)), notYet);
       inBackground(leftovers.settle(), notYet);
+      inBackground(networks.settle(AbortSignal.timeout(leftoversMs)), notYet);
       sweep();
       // Not waited for: a start waits for it.
       if (disk.settings.mode === 'sized') {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Clock, systemClock } from '#common/clock.ts';
 import { silentLogger } from '#common/log.ts';
+import { EngineUnavailableError } from '../container-runtime.ts';
 import type { EngineCall, EngineClient } from './engine-client.ts';
 import { EngineRefusal } from './engine-errors.ts';
 import { createBotNetworks } from './network.ts';
@@ -172,6 +173,48 @@ describe('the networks of a worker', () => {
     expect(networks.map(({ Name }) => Name)).toEqual([made.name('alice', 'builds')]);
     await made.left('alice', signal);
     expect(networks).toEqual([]);
+  });
+
+  it('that a build or a leftover of one was still in are removed when the engine answers and it is gone', async () => {
+    const inUse: string[] = [];
+    const { engine, networks, calls } = engineWith([], inUse);
+    const made = createBotNetworks(engine, options, silentLogger);
+    inUse.push(await made.ensure('alice', 'builds', signal));
+    await made.left('alice', signal);
+    await made.settle(signal);
+    expect(networks).toHaveLength(1);
+    inUse.pop();
+    await made.settle(signal);
+    expect(networks).toEqual([]);
+    const before = calls.length;
+    await made.settle(signal);
+    expect(calls).toHaveLength(before);
+  });
+
+  it('that the engine makes when it was no longer waited for are removed, unless somebody needs them by then', async () => {
+    const { engine, networks } = engineWith([]);
+    const late: EngineClient = {
+      ...engine,
+      async call(call, limit) {
+        if (call.path === '/networks/create') throw new EngineUnavailableError('no answer');
+        return engine.call(call, limit);
+      },
+    };
+    const made = createBotNetworks(late, options, silentLogger);
+    const [builds, bots] = [made.name('alice', 'builds'), made.name('bob', 'bots')];
+    await expect(made.ensure('alice', 'builds', signal)).rejects.toThrow('no answer');
+    await expect(made.ensure('bob', 'bots', signal)).rejects.toThrow('no answer');
+    await made.left('alice', signal);
+    await made.settle(signal);
+    const { bridge } = networkName('bots', 'w1', 'bob', 'bots');
+    const Options = {
+      'com.docker.network.bridge.enable_icc': 'false',
+      'com.docker.network.bridge.name': bridge,
+    };
+    networks.push({ Name: builds }, { Name: bots, Options });
+    await made.ensure('bob', 'bots', signal);
+    await made.settle(signal);
+    expect(networks.map(({ Name }) => Name)).toEqual([bots]);
   });
 
   it('that share a name with another network are reported, with the cure', async () => {

@@ -36,12 +36,22 @@ export interface BotNetworks {
   left(userId: string, signal: AbortSignal): Promise<void>;
   /** The user whose network has that bridge, of those that this process has asked for. */
   ownerOf(bridge: string): string | undefined;
+  /**
+   * The engine answers: removes what `left` could not, because a build was just ending in it or its engine was away, and those that were
+   * asked for without an answer.
+   */
+  settle(signal: AbortSignal): Promise<void>;
   /** Removes those that no container is in and that nobody has asked for in the last hour. */
   sweep(signal: AbortSignal): Promise<void>;
 }
 
+/** What became of a network that was to be removed. */
+type RemovalEnd = 'removed' | 'absent' | 'used';
+
 const seenForMs = 30_000;
 const idleMs = 3_600_000;
+/** For so long `settle` tries; what is in use by then is in use for good. */
+const owedForMs = 600_000;
 /** How many ranges are tried that the engine refuses: another program takes one at the same moment, or an engine has lost track of one. */
 const rangesTried = 8;
 
@@ -60,6 +70,13 @@ export function createBotNetworks(
   const seenAtMs = new Map<string, number>();
   const held = new Map<string, number>();
   const owners = new Map<string, string>();
+  /** Networks that may have to be removed. `isLate`: the engine was asked for it and has not answered; it may come yet. */
+  const owed = new Map<string, { readonly sinceMs: number; readonly isLate: boolean }>();
+  const owe = (name: string, isLate: boolean) =>
+    owed.set(name, { sinceMs: clock.monotonicMs(), isLate: isLate || owed.get(name)?.isLate === true });
+  const pay = (name: string, end: RemovalEnd) => {
+    if (end === 'removed' || (end === 'absent' && owed.get(name)?.isLate !== true)) owed.delete(name);
+  };
   const making = new SerialQueue();
   const bornAtMs = clock.monotonicMs();
   let warned = false;
@@ -106,6 +123,7 @@ export function createBotNetworks(
   const ensure = async (userId: string, use: NetworkUse, signal: AbortSignal): Promise<string> => {
     const wanted = named(userId, use);
     seenAtMs.delete(wanted.name);
+    owed.delete(wanted.name);
     let found = await inspect(engine, wanted.name, signal);
     const isPodman = (await engine.kind(signal)) === 'podman';
     if (found !== undefined && !isPodman && !isAsMade(found, wanted)) {
@@ -116,7 +134,10 @@ export function createBotNetworks(
       await making
         .run(() => make(wanted, signal))
         .catch((error: unknown) => {
-          throw error instanceof EngineRefusal ? notMade(error) : error;
+          if (error instanceof EngineRefusal) throw notMade(error);
+          // It may make it still, when nobody needs it any more.
+          owe(wanted.name, true);
+          throw error;
         });
     }
     if (isPodman && !warned) {
@@ -131,12 +152,12 @@ export function createBotNetworks(
     return wanted.name;
   };
 
-  const removeUnused = async (name: string, signal: AbortSignal): Promise<void> => {
-    if (held.has(name)) return;
+  const removeUnused = async (name: string, signal: AbortSignal): Promise<RemovalEnd> => {
+    if (held.has(name)) return 'used';
     const query = { all: true, limit: 1, filters: { network: [name] } };
-    if (list(await engine.call({ method: 'GET', path: '/containers/json', query }, signal)).length > 0) return;
+    if (list(await engine.call({ method: 'GET', path: '/containers/json', query }, signal)).length > 0) return 'used';
     seenAtMs.delete(name);
-    await removeIdle(engine, name, signal);
+    return removeIdle(engine, name, signal);
   };
 
   return {
@@ -160,7 +181,17 @@ export function createBotNetworks(
     },
     ownerOf: (bridge) => owners.get(bridge),
     async left(userId, signal) {
-      for (const use of ['bots', 'builds'] as const) await removeUnused(named(userId, use).name, signal);
+      await removeUnused(named(userId, 'bots').name, signal);
+      const { name } = named(userId, 'builds');
+      // What a bot's own network has in it are other bots, which come by here when they go. A build does not.
+      owe(name, false);
+      pay(name, await removeUnused(name, signal));
+    },
+    async settle(signal) {
+      for (const [name, { sinceMs }] of owed) {
+        pay(name, await removeUnused(name, signal));
+        if (clock.monotonicMs() - sinceMs > owedForMs) owed.delete(name);
+      }
     },
     async sweep(signal) {
       const nowMs = clock.monotonicMs();
@@ -233,11 +264,13 @@ async function removeForeign(engine: EngineClient, name: string, signal: AbortSi
 }
 
 /** 403: a container has just come. */
-async function removeIdle(engine: EngineClient, name: string, signal: AbortSignal): Promise<void> {
+async function removeIdle(engine: EngineClient, name: string, signal: AbortSignal): Promise<RemovalEnd> {
   try {
     await engine.call({ method: 'DELETE', path: `/networks/${encodeURIComponent(name)}` }, signal);
+    return 'removed';
   } catch (error) {
     if (!hasStatus(error, 403, 404)) throw error;
+    return error.status === 404 ? 'absent' : 'used';
   }
 }
 
