@@ -26,9 +26,7 @@ export const outliving = (bot: BotRecord, taskId: string | null): BotRecord => c
 export const carriedOut = (bot: BotRecord, failed: boolean): BotRecord =>
   changed(bot, {
     pendingTask: null,
-    ...(bot.desired === 'stopped'
-      ? { state: bot.revision === 0 && (failed || bot.state === 'failed') ? 'failed' : 'stopped' }
-      : {}),
+    ...(bot.desired === 'stopped' ? { state: bot.revision === 0 && failed ? 'failed' : 'stopped' } : {}),
   });
 
 /** Its worker could not carry it out: the cause stays readable in status after the job is forgotten. */
