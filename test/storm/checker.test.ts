@@ -43,6 +43,7 @@ function asked({
     planned: { user: 'ann', bot, action, version, behaviour, takeover: false },
     key: `key of ${jobId}`,
     sentAt,
+    sends: 1,
     answer: { kind: 'accepted', at: sentAt + 10, jobId },
     otherJobs: [],
     job: doneAt === undefined ? undefined : { at: doneAt, body: { job_id: jobId, status, data: { result } } },
@@ -101,6 +102,23 @@ const stopped = {
 const events = (...seen: readonly EventSeen[]) => ({ events: new Map([['ann', seen]]) });
 const [first, second] = good.requests;
 if (first === undefined || second === undefined) throw new Error('the good record has two requests');
+
+/** Sent twice, refused the second time; and a job all the same. */
+const lateCopy = (sends: number): StormRecord => {
+  const refused = { ...asked({ jobId: 'none', action: 'start', sentAt: 60_000 }), sends };
+  refused.answer = { kind: 'refused', at: 60_100, status: 429, code: 'QUOTA_EXCEEDED' };
+  const late = { kind: 'job', data: { seq: 4, bot_id: 'b0', job: { job_id: 'j8', action: 'start', state: 'failed' } } };
+  return {
+    ...good,
+    requests: [...good.requests, refused],
+    ...events(botEvent(3, 1, 'pending'), late, botEvent(7, 2, 'running')),
+  };
+};
+
+it('blames nobody for a request whose first copy came late, after the second one was refused', () => {
+  expect(checkStorm(lateCopy(2))).toEqual([]);
+  expect(checkStorm(lateCopy(1))).toMatchObject([{ rule: 'doubled' }]);
+});
 
 describe('the checker', () => {
   it('finds nothing in a storm that went well', () => {

@@ -87,6 +87,7 @@ export class Driver {
       planned,
       key,
       sentAt,
+      sends: 0,
       answer: { kind: 'none' },
       otherJobs: [],
       job: undefined,
@@ -103,6 +104,7 @@ export class Driver {
 
   async #once(record: RequestRecord, leaveAfterMs: number | undefined): Promise<void> {
     const { planned, key } = record;
+    if (record.answer.kind === 'none') record.sends += 1;
     try {
       const { status, body } = await ask(this.#options.url, this.#tokenOf(planned.user), '/jobs', {
         body: { blueprint: 'bot_runner', data: this.#dataOf(planned) },

@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { callEngine } from '../kit/private-engine/engine-api.ts';
 import type { StormParts } from './parts.ts';
 
-/** What the engine has, by name; of images all, those without a name too. */
+/** What the engine has, by name; of images all, those without a name too, but not the worker's own programs, which it keeps. */
 export async function engineThings({ engine }: StormParts): Promise<ReadonlySet<string>> {
   if (engine === undefined) return new Set();
   const get = async (path: string) => JSON.parse((await callEngine(engine.dockerHost, path)).text);
@@ -16,7 +16,9 @@ export async function engineThings({ engine }: StormParts): Promise<ReadonlySet<
   ]);
   return new Set([
     ...containers.map(({ Id, Names, State }: EngineThing) => `container ${Names?.[0] ?? Id} (${State})`),
-    ...images.map(({ Id, RepoTags }: EngineThing) => `image ${RepoTags?.join(', ') || Id}`),
+    ...images
+      .filter(({ Labels }: EngineThing) => !/^(?:tools|nft)$/.test(Labels?.['bot_runner'] ?? ''))
+      .map(({ Id, RepoTags }: EngineThing) => `image ${RepoTags?.join(', ') || Id}`),
     ...(volumes.Volumes ?? []).map(({ Name }: EngineThing) => `volume ${Name}`),
     ...networks.map(({ Name }: EngineThing) => `network ${Name}`),
   ]);
@@ -28,6 +30,7 @@ interface EngineThing {
   readonly Names?: readonly string[];
   readonly State?: string;
   readonly RepoTags?: readonly string[] | null;
+  readonly Labels?: Readonly<Record<string, string>> | null;
 }
 
 /** Processes of bots, by a variable that only they have. */

@@ -9,6 +9,8 @@ export interface RequestRecord {
   readonly key: string;
   /** When it was sent first. */
   readonly sentAt: number;
+  /** How often it was sent before it had an answer; the last time counts. */
+  sends: number;
   answer:
     | { readonly kind: 'accepted'; readonly at: number; readonly jobId: string }
     | { readonly kind: 'refused'; readonly at: number; readonly status: number; readonly code: string }

@@ -2,6 +2,7 @@
  * A storm from beginning to end: a platform is started, used and hurt as the plan says, healed, looked at, emptied, looked at
  * again and ended. What was found is the checker's to say.
  */
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { JsonBody } from '../kit/orchestrator-for-tests.ts';
@@ -104,6 +105,7 @@ export async function runStorm(plan: StormPlan, { say, signal, keep = false }: S
       leftovers,
       deaths,
     };
+    if (keep) writeFileSync(join(parts.dir, 'record.json'), textOf(record));
     const { leftOut } = driver;
     return { findings: checkStorm(record), record, faults, leftOut, missing: parts.missing, dir: parts.dir };
   } finally {
@@ -111,6 +113,10 @@ export async function runStorm(plan: StormPlan, { say, signal, keep = false }: S
     await parts.close();
   }
 }
+
+/** All but the diaries, which have files of their own. */
+const textOf = ({ diary: _, ...record }: StormRecord): string =>
+  JSON.stringify(record, (_name, value) => (value instanceof Map ? Object.fromEntries(value) : value), 1);
 
 /** Each at its time, or when its target is repaired. Returns how many of each kind there were. */
 async function runFaults(

@@ -2,16 +2,20 @@
 import type { JsonBody } from '../../kit/orchestrator-for-tests.ts';
 import { botKey, type Finding, type RequestRecord, type StormRecord } from '../record.ts';
 import { type Instance, instancesOf } from './instances.ts';
+import { lateCopiesOf } from './late-copies.ts';
 
 export function checkEnding(record: StormRecord): readonly Finding[] {
   // Diaries continue for a while after the look at the lists.
   const alive = instancesOf(record.diary).filter(({ last }) => last > record.endedAt);
+  const late = lateCopiesOf(record).bots;
   const findings: Finding[] = [];
   for (const bot of record.bots) {
     const key = botKey(bot);
     const listed = record.listed.get(bot.user)?.find(({ bot_id }) => bot_id === bot.bot);
     const own = alive.filter((instance) => instance.key === key);
-    const { state, version } = wantedOf(record.requests.filter(({ planned }) => botKey(planned) === key));
+    const asked = wantedOf(record.requests.filter(({ planned }) => botKey(planned) === key));
+    // Where a late copy came in between is not known.
+    const { state, version }: Wanted = late.has(key) ? { state: 'any', version: undefined } : asked;
     const objections = [...truthOf(listed, own), ...wishOf(state, version, listed, own)];
     for (const text of objections) findings.push({ rule: 'wanted state', text: `${key} ${text}` });
   }

@@ -1,10 +1,11 @@
 /** No request that was acknowledged is lost, and none is done twice. Pure. */
 import type { JsonBody } from '../../kit/orchestrator-for-tests.ts';
 import { botKey, type Finding, type StormRecord } from '../record.ts';
+import { lateCopiesOf } from './late-copies.ts';
 
 export function checkRequests({ requests, events }: StormRecord): readonly Finding[] {
   const findings: Finding[] = [];
-  const known = new Set<string>();
+  const known = new Set<string>(lateCopiesOf({ requests, events }).jobs);
   for (const { planned, key, answer, otherJobs, job, jobGone } of requests) {
     const what = `${planned.action} of ${botKey(planned)} (${key})`;
     if (answer.kind === 'none') findings.push({ rule: 'lost', text: `${what} never got an answer` });
