@@ -180,6 +180,6 @@ export async function untilPrinted(runtime: ContainerRuntime, id: string, text: 
     `the container has printed ${text}`,
     async () => textsOf((await readAll(runtime, id)).lines),
     (texts) => texts.some((printed) => (typeof text === 'string' ? printed === text : text.test(printed))),
-    { timeoutMs: 30 * second, everyMs: 50 },
+    { timeoutMs: 90 * second, everyMs: 50 },
   );
 }

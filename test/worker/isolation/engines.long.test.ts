@@ -91,7 +91,8 @@ describe.skipIf(reason)('an engine with other runtimes', { timeout: 180_000 }, (
       settings: { runtimes: { runsc: gvisor, 'runsc-unlimited': unlimited } },
     });
     await loadBaseImages(engine.dockerHost, engine.packages, ['busybox', 'python', 'node']);
-  }, 120_000);
+    // gVisor may have to be downloaded first.
+  }, 360_000);
   afterAll(() => engine?.stop(), 60_000);
   const runtimeOf = (runtimeClass: string) =>
     dockerRuntime(asTestDocker(engine), { network, workerId, strangers: true, runtimeClass });
