@@ -1,6 +1,6 @@
 /** What is left of bots that no longer exist: containers, images, volumes, networks, files and processes. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { callEngine } from '../kit/private-engine/engine-api.ts';
 import type { StormParts } from './parts.ts';
 
@@ -42,23 +42,6 @@ export const botProcesses = (witness: string): readonly string[] =>
       if (!env.split('\0').includes(`STORM_WITNESS=${witness}`)) return [];
       return [`process ${pid}: ${read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ')}`];
     });
-
-/**
- * What is in the containers of the engine, by their control groups, and what holds them: an engine that was killed may know nothing of it. A
- * container that was made and not yet begun is a process too, and has no variables.
- */
-export function containerProcesses({ engine }: StormParts): readonly string[] {
-  if (engine === undefined) return [];
-  const run = dirname(engine.socketPath);
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((pid) => {
-      const program = read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ');
-      const isShim = program.includes('containerd-shim') && program.includes(run);
-      const isInside = program !== '' && read(`/proc/${pid}/cgroup`).includes(`/${basename(run)}/`);
-      return isShim || isInside ? [`process ${pid} of a container: ${program}`] : [];
-    });
-}
 
 /** Files that programs make for a while only, and folders of containers and images of the process runtime. */
 export function oddFiles({ dir }: StormParts): readonly string[] {

@@ -12,7 +12,7 @@ import { startWitness } from './diary.ts';
 import { Driver } from './driver.ts';
 import { inject } from './faults.ts';
 import type { KeptProgram } from './kept-program.ts';
-import { botProcesses, containerProcesses, engineThings, oddFiles } from './leftovers.ts';
+import { botProcesses, engineThings, oddFiles } from './leftovers.ts';
 import { type StormParts, startParts } from './parts.ts';
 import {
   type FaultKind,
@@ -228,7 +228,6 @@ async function untilEmpty(parts: StormParts, before: ReadonlySet<string>, witnes
   const left = async () => [
     ...[...(await engineThings(parts))].filter((thing) => !before.has(thing)),
     ...botProcesses(witness),
-    ...containerProcesses(parts),
     ...oddFiles(parts),
   ];
   await until('nothing is left', emptyMs, async () => (await left()).length === 0).catch(() => undefined);
