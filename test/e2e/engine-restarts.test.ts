@@ -121,7 +121,9 @@ describe('a build that its engine was killed in, of a bot that is deleted meanwh
     const { own, running } = await startAll(skip);
     const things = async (): Promise<readonly string[]> => {
       const images = JSON.parse((await callEngine(own.dockerHost, '/images/json')).text);
-      const named = images.map(({ Id, RepoTags }: JsonBody) => RepoTags?.[0] ?? Id);
+      // The worker makes an image of programs of its own when it first needs them.
+      const others = images.filter(({ Labels }: JsonBody) => Labels?.['bot_runner'] !== 'tools');
+      const named = others.map(({ Id, RepoTags }: JsonBody) => RepoTags?.[0] ?? Id);
       return [...named, ...(await fetchContainers(own)).map((container) => JSON.stringify(container))];
     };
     const before = await things();
