@@ -26,6 +26,10 @@ export const capabilities = {
   readOnly: 'container.read_only',
   /** Builds with build arguments, up to a stage, by another Dockerfile. */
   buildOptions: 'build.options',
+  /** Takes a bot's own limit on processes. */
+  limitPids: 'limits.pids',
+  /** Ends a bot with the signal that it asks for. */
+  stopSignal: 'stop.signal',
 } as const;
 
 export type Capability = (typeof capabilities)[keyof typeof capabilities];

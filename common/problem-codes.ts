@@ -42,7 +42,10 @@ export const problemCodes = {
     'A field that the action needs is missing or empty.',
     'Add the field that the message names.',
   ),
-  INVALID_ACTION: refusal('Unknown action.', 'Use start, stop, logs, list, status, update, restart or delete.'),
+  INVALID_ACTION: refusal(
+    'Unknown action.',
+    'Use start, stop, logs, list, status, update, restart, configure, config or delete.',
+  ),
   INVALID_BOT_ID: refusal(
     'The bot id does not match [a-zA-Z0-9_-]{1,64}.',
     'Use 1 to 64 Latin letters, digits, "_" or "-".',

@@ -85,6 +85,13 @@ export const examples = {
     code: "print('hello')",
     read_only: true,
   }),
+  configure: job({
+    action: 'configure',
+    bot_id: 'my-bot',
+    env_vars: { LOG_LEVEL: 'debug', OLD_NAME: null },
+    resource_limits: { memory_mb: 512 },
+  }),
+  config: job({ action: 'config', bot_id: 'my-bot' }),
   logs: job({ action: 'logs', bot_id: 'my-bot', lines: 50 }),
   purge: job({ action: 'delete', bot_id: 'my-bot', purge: true }),
   stop: job({ action: 'stop', bot_id: 'my-bot' }),

@@ -191,6 +191,15 @@ export const orchestratorVariables = {
     },
     10_240,
   ),
+  maxPids: integer(
+    {
+      name: 'MAX_BOT_PIDS',
+      doc: 'The most processes and threads a bot may request.',
+      min: 128,
+      max: 4_194_304,
+    },
+    512,
+  ),
   maxCpuMillis: integer(
     {
       name: 'MAX_BOT_CPU_MILLIS',
@@ -320,6 +329,7 @@ export interface OrchestratorConfig {
   readonly maxMemoryBytes: number;
   readonly maxCpuMillis: number;
   readonly maxDiskBytes: number;
+  readonly maxPids: number;
   readonly fetchAllow: readonly string[];
   readonly retention: Omit<Retention, 'jobBytesOf'>;
   readonly nats: NatsTarget | undefined;
@@ -398,6 +408,7 @@ export function readOrchestratorConfig(env: NodeJS.ProcessEnv): OrchestratorConf
     maxMemoryBytes: raw.maxMemoryMb * 1024 * 1024,
     maxCpuMillis: raw.maxCpuMillis,
     maxDiskBytes: raw.maxDiskMb * 1024 * 1024,
+    maxPids: raw.maxPids,
     fetchAllow: raw.fetchAllow,
     retention: {
       eventsMs: raw.eventsKeepDays * dayMs,

@@ -172,6 +172,7 @@ export async function startOrchestrator(options: OrchestratorOptions): Promise<R
     maxMemoryBytes: config.maxMemoryBytes,
     maxCpuMillis: config.maxCpuMillis,
     maxDiskBytes: config.maxDiskBytes,
+    maxPids: config.maxPids,
     fetchAllow: config.fetchAllow,
   };
   const desired: DesiredSource = {

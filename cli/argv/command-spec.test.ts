@@ -10,6 +10,12 @@ it('reads commands, their positionals and their options from their classes', () 
   ).toEqual([
     'start BOT',
     'update BOT',
+    'env list BOT',
+    'env set BOT NAME=VALUE...',
+    'env unset BOT NAME...',
+    'env import BOT FILE',
+    'limits show BOT',
+    'limits set BOT',
     'restart BOT...',
     'stop BOT...',
     'delete BOT...',

@@ -11,6 +11,12 @@ type Load = () => Promise<CommandClass<CliContext>>;
 const loaders: Readonly<Record<string, Load>> = {
   start: async () => (await import('./start.ts')).StartCommand,
   update: async () => (await import('./update.ts')).UpdateCommand,
+  'env list': async () => (await import('./env-list.ts')).EnvListCommand,
+  'env set': async () => (await import('./env-set.ts')).EnvSetCommand,
+  'env unset': async () => (await import('./env-unset.ts')).EnvUnsetCommand,
+  'env import': async () => (await import('./env-import.ts')).EnvImportCommand,
+  'limits show': async () => (await import('./limits-show.ts')).LimitsShowCommand,
+  'limits set': async () => (await import('./limits-set.ts')).LimitsSetCommand,
   restart: async () => (await import('./restart.ts')).RestartCommand,
   stop: async () => (await import('./stop.ts')).StopCommand,
   delete: async () => (await import('./delete.ts')).DeleteCommand,

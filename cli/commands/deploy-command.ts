@@ -15,8 +15,8 @@ import { complain } from '../failures/errors.ts';
 import { type ExitCode, exitCodes } from '../failures/exit-codes.ts';
 import { type GivenBuild, parseBuildWords } from '../options/build-options.ts';
 import { type Environment, isEnvGiven, readEnvironment } from '../options/environment.ts';
-import { type Limits, parseLimitOptions } from '../options/limits.ts';
-import { isDefault, splitRemovals } from '../options/spec-words.ts';
+import { type Limits, limitsReset, parseLimitOptions } from '../options/limits.ts';
+import { splitRemovals } from '../options/spec-words.ts';
 import { readLine, readPassword } from '../options/stdin.ts';
 import { escapeControls } from '../render/escape.ts';
 import { renderStarted } from '../render/job.ts';
@@ -25,7 +25,7 @@ import { prepareSource } from '../source/prepare.ts';
 import type { ReadySource, SpecSource } from '../source/source.ts';
 import { uploadSource } from '../source/upload.ts';
 import { namesText } from '../text/files-text.ts';
-import { TimedJobCommand } from './timed-job-command.ts';
+import { LimitsCommand } from './limits-command.ts';
 
 /** What start and update send; `keepEnv` only says something to update. */
 export interface DeployRequest {
@@ -90,7 +90,7 @@ function sourceOf({ source, build }: Plan, sha256: string): SpecSource {
   return { case: 'custom', value: { ...named.value, buildArgs: { ...buildArgs }, target, dockerfile } };
 }
 
-export abstract class DeployCommand extends TimedJobCommand {
+export abstract class DeployCommand extends LimitsCommand {
   /** As in readCommandSpec. */
   static readonly negatable = { '--read-only': 'Make it writable again.' };
   bot = Option.String();
@@ -146,15 +146,6 @@ export abstract class DeployCommand extends TimedJobCommand {
   envFile = Option.Array('--env-file', [], { description: 'A file of NAME=VALUE lines; -e overrides it. Repeatable.' });
   replaceEnv = Option.Boolean('--replace-env', false, {
     description: 'Replace all variables of the bot with the ones given.',
-  });
-  memory = Option.String('--memory', {
-    description: 'Memory limit, such as 256m or 1g; "default" stands for that of the worker.',
-  });
-  cpus = Option.String('--cpus', {
-    description: 'CPU limit in cores, such as 0.5; "default" stands for that of the worker.',
-  });
-  disk = Option.String('--disk', {
-    description: 'Disk space for /data, such as 512m or 2g; "default" stands for that of the worker.',
   });
   on = Option.Array('--on', [], {
     description: 'A label the worker must have, such as zone=eu; zone- drops it. Repeatable.',
@@ -280,16 +271,14 @@ export abstract class DeployCommand extends TimedJobCommand {
   }
 
   private reset({ source, env, build, labelsRemoved }: Plan): Pick<DeployRequest, 'reset'> {
-    const memory = isDefault(this.memory);
-    const cpus = isDefault(this.cpus);
-    const disk = isDefault(this.disk);
+    const limits = limitsReset(this);
     const requirements = source.hasNoRequirements === true;
     const { buildArgs, target, dockerfile } = build.reset;
     const isNothing =
-      !(memory || cpus || disk || requirements || target || dockerfile) &&
+      !(Object.values(limits).includes(true) || requirements || target || dockerfile) &&
       [env.removed, labelsRemoved, buildArgs].every(({ length }) => length === 0);
     if (isNothing) return {};
     const lists = { env: [...env.removed], on: [...labelsRemoved], buildArgs: [...buildArgs] };
-    return { reset: { memory, cpus, disk, requirements, target, dockerfile, ...lists } };
+    return { reset: { ...limits, requirements, target, dockerfile, ...lists } };
   }
 }

@@ -12,7 +12,7 @@ import { complaintOfDetail } from '../wire/refusals.ts';
 import { JobCommand } from './job-command.ts';
 
 /** Jobs that leave the bot as it was when they are cancelled. A stop stays wanted. */
-const undoable: readonly string[] = ['start', 'update', 'restart'];
+const undoable: readonly string[] = ['start', 'update', 'configure', 'restart'];
 
 export abstract class TimedJobCommand extends JobCommand {
   timeout = Option.String('--timeout', {

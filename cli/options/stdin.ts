@@ -21,14 +21,27 @@ const bytesMax = 64 * 1024;
 /** All of it, to its end. Throws CliError when it does not come or is too long, and the signal's reason. */
 const readAllStdin = (context: StdinContext): Promise<string> => readUntil(context, () => false);
 
+/** What is piped in, whatever it is: `what` it is for, `example` shows how. Typed on a terminal it would be visible. Throws CliError. */
+export function readPiped(
+  context: StdinContext & { readonly terminal: { readonly stdin: boolean } },
+  what: string,
+  example: string,
+): Promise<string> {
+  if (!context.terminal.stdin) return readAllStdin(context);
+  throw complain(
+    exitCodes.usage,
+    'USAGE',
+    `Pipe ${what} in; typed here, it would be visible.`,
+    `For example: ${example}`,
+  );
+}
+
 /** A password that is piped in. On a terminal it would show while it is typed, so that is refused. */
 export function readPassword(
   context: StdinContext & { readonly terminal: { readonly stdin: boolean } },
 ): Promise<string> {
-  if (!context.terminal.stdin) return readAllStdin(context);
-  const hint =
-    'For example: avtomatika-bot start my-bot --image REF --registry-user me --registry-pass-stdin < pass.txt';
-  throw complain(exitCodes.usage, 'USAGE', 'Pipe the password in; typed here, it would be visible.', hint);
+  const example = 'avtomatika-bot start my-bot --image REF --registry-user me --registry-pass-stdin < pass.txt';
+  return readPiped(context, 'the password', example);
 }
 
 /** One line, without its end; whatever was read if the input ends first. */

@@ -6,10 +6,15 @@ const maxMs = 24 * 3_600_000;
 
 /** ms, 1 second to 24 hours; a number alone is seconds. */
 export function parseTimeout(text: string): Result<number> {
-  const isTime = /^(?:\d{1,6}|(?:\d{1,6}[smh])+)$/.test(text);
-  const parts = isTime ? [...text.matchAll(/(\d+)([smh]?)/g)] : [];
-  const ms = parts.reduce((sum, [, amount, unit = '']) => sum + Number(amount) * (unitMs[unit] ?? 0), 0);
+  const ms = parseDuration(text) ?? 0;
   if (ms >= 1000 && ms <= maxMs) return ok(ms);
   const hint = 'For example: avtomatika-bot start my-bot --simple bot.py --timeout 5m';
   return fail(problem('INVALID_TIME', '--timeout takes a time from 1s to 24h, such as 90s or 5m.', { hint }));
+}
+
+/** ms; undefined for what is no time. */
+export function parseDuration(text: string): number | undefined {
+  if (!/^(?:\d{1,6}|(?:\d{1,6}[smh])+)$/.test(text)) return undefined;
+  const parts = [...text.matchAll(/(\d+)([smh]?)/g)];
+  return parts.reduce((sum, [, amount, unit = '']) => sum + Number(amount) * (unitMs[unit] ?? 0), 0);
 }

@@ -39,7 +39,7 @@ export function isHealthy({ state, reason }: Pick<Bot, 'state' | 'reason'>): boo
 
 /** The state's marker on a terminal. */
 export function marker(stateName: string): string {
-  if (['running', 'started', 'updated', 'restarted'].includes(stateName)) return '🟢';
+  if (['running', 'started', 'updated', 'restarted', 'configured'].includes(stateName)) return '🟢';
   return stateName === 'crash_loop' || stateName === 'failed' ? '🔴' : '⚪';
 }
 

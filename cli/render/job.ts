@@ -45,6 +45,23 @@ export function renderStarted(job: Job, style: Style): RenderedJob {
   return { exitCode: status === 'crash_loop' ? exitCodes.unhealthy : exitCodes.done, text: lines.join('\n') };
 }
 
+/** A completed configure: the bot runs with it, or will, or has it already. */
+export function renderConfigured(job: Job, style: Style): RenderedJob {
+  const result = resultOf(job);
+  const bot = escapeControls(job.botId);
+  const mark = style.terminal ? '⚪ ' : '';
+  switch (result['status']) {
+    case 'unchanged':
+      return { exitCode: exitCodes.done, text: `${mark}${bot} has all that already: it was not restarted.` };
+    case 'stored': {
+      const reason = textField(result['reason']) ?? `${bot} does not run: it gets this at its next restart`;
+      return { exitCode: exitCodes.done, text: `${mark}${reason}.\n  Restart  avtomatika-bot restart ${bot}` };
+    }
+    default:
+      return renderStarted(job, style);
+  }
+}
+
 function titleOf(bot: string, status: string, exitCode: Json | undefined): string {
   const code = typeof exitCode === 'number' ? ` with exit code ${exitCode}` : '';
   switch (status) {
@@ -52,6 +69,8 @@ function titleOf(bot: string, status: string, exitCode: Json | undefined): strin
       return `${bot} is running.`;
     case 'updated':
       return `${bot} was updated and is running.`;
+    case 'configured':
+      return `${bot} was started again with its new settings and is running.`;
     case 'restarted':
       return `${bot} was restarted and is running.`;
     case 'exited':
@@ -124,6 +143,7 @@ export function jobActivity(job: Job): string | undefined {
 const actionWords: Readonly<Record<string, string>> = {
   start: 'Starting',
   update: 'Updating',
+  configure: 'Configuring',
   restart: 'Restarting',
   stop: 'Stopping',
   delete: 'Deleting',

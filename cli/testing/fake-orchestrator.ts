@@ -10,9 +10,17 @@ import { type Problem, problem } from '#common/problem.ts';
 import type { ProblemCode } from '#common/problem-codes.ts';
 import { problemToProto } from '#common/problem-proto.ts';
 import { ArtifactService } from '#gen/botrunner/v1/artifact_service_pb.js';
-import { type Bot, BotSchema, type BotSpec, BotState } from '#gen/botrunner/v1/bot_pb.js';
+import {
+  type Bot,
+  type BotConfig,
+  BotConfigSchema,
+  BotSchema,
+  type BotSpec,
+  BotState,
+} from '#gen/botrunner/v1/bot_pb.js';
 import {
   BotService,
+  type ConfigureBotRequest,
   type SpecReset,
   type StreamLogsRequest,
   type WatchBotsRequest,
@@ -57,6 +65,9 @@ export class FakeOrchestrator {
   readonly logRequests: StreamLogsRequest[] = [];
   /** Names of the calls, in order. */
   readonly calls: string[] = [];
+  readonly configures: ConfigureBotRequest[] = [];
+  /** How every bot is configured. */
+  config: BotConfig = create(BotConfigSchema);
   /** One script per WatchJob call; without one the job completes at once with `result`. */
   readonly watchScripts: Step[][] = [];
   readonly eventRequests: WatchBotsRequest[] = [];
@@ -121,6 +132,17 @@ export class FakeOrchestrator {
         this.#enter('checkDeploy', context);
         if (request.case === 'update') this.#find(request.value.botId);
         return { sentBefore: leftOut.filter((path) => this.sentBefore.includes(path)) };
+      },
+      configureBot: (request, context) => {
+        this.#enter('configureBot', context);
+        this.#find(request.botId);
+        this.configures.push(request);
+        return { job: this.#accept('configure', request.botId, keyOf(context)) };
+      },
+      getBotConfig: ({ botId }, context) => {
+        this.#enter('getBotConfig', context);
+        this.#find(botId);
+        return { config: this.config };
       },
       restartBot: ({ botId }, context) => {
         this.#enter('restartBot', context);

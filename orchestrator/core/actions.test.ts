@@ -7,13 +7,13 @@ it('users may ask for every action that they begin, and for no other', () => {
 
 it('says of each action what it is', () => {
   const those = (is: Parameters<typeof actionsThat>[0]) => actionsThat(is).toSorted().join(' ');
-  expect(those(({ reads }) => reads !== null)).toBe('list logs status');
+  expect(those(({ reads }) => reads !== null)).toBe('config list logs status');
   expect(those(({ takesPlace }) => takesPlace)).toBe('restart start update');
-  expect(those(({ deploys }) => deploys)).toBe('move restart start update');
-  expect(those(({ deadline }) => deadline === 'deployment')).toBe('move restart start update');
-  expect(those(({ replaces }) => replaces)).toBe('start update');
+  expect(those(({ deploys }) => deploys)).toBe('configure move restart start update');
+  expect(those(({ deadline }) => deadline === 'deployment')).toBe('configure move restart start update');
+  expect(those(({ replaces }) => replaces)).toBe('configure start update');
   expect(those(({ endsOthers }) => endsOthers)).toBe('delete stop');
-  expect(those(({ undo }) => undo === 'before')).toBe('restart start update');
+  expect(those(({ undo }) => undo === 'before')).toBe('configure restart start update');
 });
 
 it('an action that reads undoes nothing and takes no place; one that ends others stands', () => {

@@ -14,10 +14,10 @@ export interface ActionRow {
   readonly takesPlace: boolean;
   /** Whether its bot should run when the job has ended: a worker with room is needed. */
   readonly deploys: boolean;
-  /** Whether it brings a spec that replaces the bot's present one. */
+  /** Whether it brings a spec, whole or in part, so that the bot has another one afterwards. */
   readonly replaces: boolean;
   /** What it reads, if it only reads; null for an action that changes the bot: only one such job is at work at a time. */
-  readonly reads: 'list' | 'status' | 'logs' | null;
+  readonly reads: 'list' | 'status' | 'logs' | 'config' | null;
   /** Whether it ends the other open jobs of the bot instead of waiting for them. */
   readonly endsOthers: boolean;
   /**
@@ -57,6 +57,9 @@ const rows = {
   status: { ...reading, needs: 'nothing', reads: 'status' },
   update: { ...deployment, begunBy: 'user', needs: 'bot', takesPlace: true, replaces: true, undo: 'before' },
   restart: { ...deployment, begunBy: 'user', needs: 'spec', takesPlace: true, replaces: false, undo: 'before' },
+  // Its bot has a place if it runs; one that does not run is not started.
+  configure: { ...deployment, begunBy: 'user', needs: 'spec', takesPlace: false, replaces: true, undo: 'before' },
+  config: { ...reading, needs: 'spec', reads: 'config' },
   delete: ending,
   // Its bot already has a place, because it should run throughout.
   move: { ...deployment, begunBy: 'orchestrator', needs: 'spec', takesPlace: false, replaces: false, undo: 'home' },
@@ -65,7 +68,18 @@ const rows = {
 export type BotAction = keyof typeof rows;
 
 /** Those that a user may ask for, in the order in which people see them. */
-export const actions = ['start', 'stop', 'logs', 'list', 'status', 'update', 'restart', 'delete'] as const;
+export const actions = [
+  'start',
+  'stop',
+  'logs',
+  'list',
+  'status',
+  'update',
+  'restart',
+  'configure',
+  'config',
+  'delete',
+] as const;
 export type Action = (typeof actions)[number];
 
 /** The action of a job: empty for blueprints without actions, `unreadable` when its row says none that is known here. */
@@ -83,6 +97,14 @@ export function rowOf(action: JobAction): ActionRow {
 
 const names = Object.keys(rows) as BotAction[]; // the keys of an object literal
 
+/** What brings a spec, and may take Telegram tokens over. */
+const deployments = ['start', 'update', 'configure'] as const;
+export type DeployAction = (typeof deployments)[number];
+
+export const isDeployment = <T extends { readonly action: JobAction }>(
+  input: T,
+): input is Extract<T, { readonly action: DeployAction }> => deployments.some((action) => action === input.action);
+
 export const isBotAction = (action: string): action is BotAction => Object.hasOwn(rows, action);
 
 /** All actions whose row is as asked, for queries of the store. */
@@ -90,5 +112,5 @@ export const actionsThat = (is: (row: ActionRow) => boolean): readonly BotAction
   names.filter((name) => is(rows[name]));
 
 /** Whether it changes its bot: the jobs of one bot that do run one after the other. */
-export const changesBot = (action: JobAction): action is Exclude<BotAction, 'logs' | 'list' | 'status'> =>
+export const changesBot = (action: JobAction): action is Exclude<BotAction, 'logs' | 'list' | 'status' | 'config'> =>
   isBotAction(action) && rows[action].reads === null;

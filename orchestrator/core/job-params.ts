@@ -4,7 +4,7 @@
  */
 import type { BotKey } from '#common/ids.ts';
 import type { Json, JsonObject } from '#common/json.ts';
-import { isBotAction } from './actions.ts';
+import { type DeployAction, isBotAction } from './actions.ts';
 import { noChange, type SpecChange } from './validate/bot-request.ts';
 
 /** A bot that was stopped because another one takes its Telegram token over, and the decision that this was. */
@@ -32,8 +32,8 @@ export interface NoParams {
 }
 
 export type JobInput =
-  | { readonly action: 'start' | 'update'; readonly params: DeployParams }
-  | { readonly action: 'restart' | 'list' | 'status' | 'unreadable'; readonly params: NoParams }
+  | { readonly action: DeployAction; readonly params: DeployParams }
+  | { readonly action: 'restart' | 'list' | 'status' | 'config' | 'unreadable'; readonly params: NoParams }
   /** `notice`: why the orchestrator itself stops the bot; usually empty. */
   | { readonly action: 'stop'; readonly params: { readonly notice: string } }
   /** `purge`: the data volume goes too. */
@@ -44,7 +44,7 @@ export type JobInput =
   /** For test_workflow. */
   | { readonly action: ''; readonly params: { readonly input: Json } };
 
-/** The params of a start or update that has not begun. */
+/** The params of a start, update or configure that has not begun. */
 export const deployParams = ({ takeover = false, change = noChange }: Partial<DeployParams> = {}): DeployParams => ({
   takeover,
   change,
@@ -63,6 +63,7 @@ export function parseJobInput(action: string, stored: JsonObject): JobInput {
   switch (action) {
     case 'start':
     case 'update':
+    case 'configure':
       return {
         action,
         params: {
@@ -78,6 +79,7 @@ export function parseJobInput(action: string, stored: JsonObject): JobInput {
     case 'restart':
     case 'list':
     case 'status':
+    case 'config':
       return { action, params: {} };
     case 'stop':
       return { action, params: { notice: textOf(stored['notice']) } };
@@ -96,7 +98,8 @@ export function parseJobInput(action: string, stored: JsonObject): JobInput {
 export function storedParams({ action, params }: JobInput): JsonObject {
   switch (action) {
     case 'start':
-    case 'update': {
+    case 'update':
+    case 'configure': {
       const { takeover, change, stopped, moved, warnings, gotTokens } = params;
       return {
         ...(takeover ? { takeover } : {}),
@@ -117,6 +120,7 @@ export function storedParams({ action, params }: JobInput): JsonObject {
     case 'restart':
     case 'list':
     case 'status':
+    case 'config':
     case 'unreadable':
       return {};
   }
@@ -127,6 +131,9 @@ const isNoChange = ({ replaceEnv, reset }: SpecChange): boolean =>
   !reset.memory &&
   !reset.cpus &&
   !reset.disk &&
+  !reset.pids &&
+  !reset.stopGrace &&
+  !reset.stopSignal &&
   !reset.requirements &&
   reset.buildArgs.length === 0 &&
   !reset.target &&
@@ -151,6 +158,9 @@ function parseChange(value: Json | undefined): SpecChange {
       memory: reset['memory'] === true,
       cpus: reset['cpus'] === true,
       disk: reset['disk'] === true,
+      pids: reset['pids'] === true,
+      stopGrace: reset['stopGrace'] === true,
+      stopSignal: reset['stopSignal'] === true,
       requirements: reset['requirements'] === true,
       buildArgs: namesOf(reset['buildArgs']),
       target: reset['target'] === true,

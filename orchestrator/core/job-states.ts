@@ -8,6 +8,7 @@ export const workingStates = [
   'start_bot',
   'update_bot',
   'restart_bot',
+  'configure_bot',
   'stop_bot',
   'delete_bot',
   'move_out',
@@ -15,6 +16,7 @@ export const workingStates = [
   'get_logs',
   'list_bots',
   'check_status',
+  'get_config',
   'process_data',
 ] as const;
 export type WorkingState = (typeof workingStates)[number];
@@ -23,12 +25,14 @@ const doneStates = [
   'bot_started',
   'bot_updated',
   'bot_restarted',
+  'bot_configured',
   'bot_stopped',
   'bot_deleted',
   'bot_moved',
   'logs_ready',
   'bots_listed',
   'status_checked',
+  'config_ready',
   'data_processed',
 ] as const;
 export type DoneState = (typeof doneStates)[number];

@@ -15,12 +15,13 @@ export interface JobSubject {
   readonly specSealed: Uint8Array | null;
 }
 
-/** A job that waits for its turn. */
+/** A job that waits for its turn. `extraMs`: what it may take beyond the usual. */
 export const newJob = (
   { jobId, userId, blueprint, botId, input, specSealed }: JobSubject,
   state: JobState,
   settings: Deadlines,
   now: number,
+  extraMs = 0,
 ): JobRecord => ({
   jobId,
   userId,
@@ -37,7 +38,7 @@ export const newJob = (
   taskId: null,
   createdAt: now,
   updatedAt: now,
-  deadlineAt: now + deadlineMs(settings, input.action),
+  deadlineAt: now + deadlineMs(settings, input.action) + extraMs,
 });
 
 // Of the row, the task, the Idempotency-Key and the steps of a usual job.

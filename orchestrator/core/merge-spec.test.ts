@@ -110,6 +110,21 @@ describe('what an update does not name', () => {
     expect(both).toMatchObject({ limits: { memoryBytes: 64n } });
   });
 
+  it('of the other limits stays, too', () => {
+    const before = { limits: { pids: 200, stopGraceMs: 30_000, stopSignal: 'SIGINT' } };
+    expect(merged(before, {})).toMatchObject(before);
+    expect(merged(before, { limits: { pids: 300 } })).toMatchObject({ limits: { ...before.limits, pids: 300 } });
+    const none = { limits: { pids: 0, stopGraceMs: 0, stopSignal: '' } };
+    expect(merged(before, {}, change({ pids: true, stopGrace: true, stopSignal: true }))).toMatchObject(none);
+  });
+
+  it('is the source where none is given', () => {
+    expect(merged({ ...simple(['x']), env: { A: '1' } }, { env: { B: '2' } })).toMatchObject({
+      ...simple(['x']),
+      env: { A: '1', B: '2' },
+    });
+  });
+
   it('of the labels stays, key by key', () => {
     const on = { zone: 'eu', gpu: 'yes' };
     expect(merged({ on }, { on: { zone: 'us' } })).toMatchObject({ on: { zone: 'us', gpu: 'yes' } });

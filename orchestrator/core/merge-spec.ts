@@ -1,11 +1,18 @@
 /**
- * What an update makes of the spec that a bot has: the source is the one given; of everything else, what the update does not
- * name stays. Pure.
+ * What an update or configure makes of the spec that a bot has: the source is the one given, or stays where none is; of everything else,
+ * what is not named stays. Pure.
  */
 import { registryOf } from '#common/image-reference.ts';
 import { checkLabels, wantedLabelsMax } from '#common/labels.ts';
 import { ok, type Result } from '#common/problem.ts';
-import type { BotSpec, CustomSource, GitSource, ImageSource, SimpleSource } from '#gen/botrunner/v1/bot_pb.js';
+import type {
+  BotSpec,
+  CustomSource,
+  GitSource,
+  ImageSource,
+  ResourceLimits,
+  SimpleSource,
+} from '#gen/botrunner/v1/bot_pb.js';
 import type { SpecChange } from './validate/bot-request.ts';
 import { parseEnv } from './validate/env.ts';
 
@@ -23,13 +30,24 @@ export function mergeSpec(before: BotSpec, given: BotSpec, change: SpecChange): 
     env: Object.fromEntries(env.value),
     on: { ...on.value },
     ...mergeReadOnly(before, given),
-    limits: {
-      $typeName: 'botrunner.v1.ResourceLimits',
-      memoryBytes: given.limits?.memoryBytes || (change.reset.memory ? 0n : (before.limits?.memoryBytes ?? 0n)),
-      cpuMillis: given.limits?.cpuMillis || (change.reset.cpus ? 0 : (before.limits?.cpuMillis ?? 0)),
-      diskBytes: given.limits?.diskBytes || (change.reset.disk ? 0n : (before.limits?.diskBytes ?? 0n)),
-    },
+    limits: mergeLimits(before.limits, given.limits, change.reset),
   });
+}
+
+function mergeLimits(
+  before: ResourceLimits | undefined,
+  given: ResourceLimits | undefined,
+  { memory, cpus, disk, pids, stopGrace, stopSignal }: SpecChange['reset'],
+): ResourceLimits {
+  return {
+    $typeName: 'botrunner.v1.ResourceLimits',
+    memoryBytes: given?.memoryBytes || (memory ? 0n : (before?.memoryBytes ?? 0n)),
+    cpuMillis: given?.cpuMillis || (cpus ? 0 : (before?.cpuMillis ?? 0)),
+    diskBytes: given?.diskBytes || (disk ? 0n : (before?.diskBytes ?? 0n)),
+    pids: given?.pids || (pids ? 0 : (before?.pids ?? 0)),
+    stopGraceMs: given?.stopGraceMs || (stopGrace ? 0 : (before?.stopGraceMs ?? 0)),
+    stopSignal: given?.stopSignal || (stopSignal ? '' : (before?.stopSignal ?? '')),
+  };
 }
 
 function mergeReadOnly(before: BotSpec, given: BotSpec): Pick<BotSpec, 'readOnly'> {
@@ -43,6 +61,7 @@ const without = (all: Readonly<Record<string, string>>, names: readonly string[]
 type Source = BotSpec['source'];
 
 function mergeSource(before: Source, given: Source, { reset }: SpecChange): Source {
+  if (given.case === undefined) return before;
   if (before.case === 'simple' && given.case === 'simple') {
     return reset.requirements ? given : { case: 'simple', value: mergeSimple(before.value, given.value) };
   }

@@ -11,9 +11,11 @@ export const allCapabilities = [
   capabilities.node,
 ] as const satisfies readonly Capability[];
 
-export const neededCapabilities = ({ source, readOnly }: BotSpec): readonly Capability[] => [
+export const neededCapabilities = ({ source, readOnly, limits }: BotSpec): readonly Capability[] => [
   ...sourceNeeds(source),
   ...(readOnly === true ? [capabilities.readOnly] : []),
+  ...(limits?.pids ? [capabilities.limitPids] : []),
+  ...(limits?.stopSignal ? [capabilities.stopSignal] : []),
 ];
 
 function sourceNeeds(source: BotSpec['source']): readonly Capability[] {

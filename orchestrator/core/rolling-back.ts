@@ -22,7 +22,7 @@ export function reasonToRollBack(job: JobRecord, bot: BotRecord, { lastLines }: 
   const why = outOfMemory ? undefined : observed.diagnosis;
   return problem(
     'UPDATE_ROLLED_BACK',
-    `The new version ${outOfMemory ? killed(observed.reason) : `ended with ${end}`} right after its start; the previous one was started again.${why !== undefined ? ` Diagnosis: ${why}` : last === undefined ? '' : ` Its last line: ${last}`}`,
+    `${job.action === 'configure' ? 'With its new settings the bot' : 'The new version'} ${outOfMemory ? killed(observed.reason) : `ended with ${end}`} right after its start; ${job.action === 'configure' ? 'it was started again with the previous ones' : 'the previous one was started again'}.${why !== undefined ? ` Diagnosis: ${why}` : last === undefined ? '' : ` Its last line: ${last}`}`,
     {
       details: {
         bot_id: bot.botId,

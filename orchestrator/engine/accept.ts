@@ -17,10 +17,9 @@ import type { Reading } from '../store/tables.ts';
 import { advance, queue } from './advance.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
-import { neverStarted } from './dispatch.ts';
 import { activeBots, deletedWithData, roomForSource } from './read.ts';
 import { putSearched, type SearchedSource, warningsAbout } from './source-findings.ts';
-import { openSpec, sealSpec } from './specs.ts';
+import { neverStarted, openSoundSpec, openSpec, sealSpec } from './specs.ts';
 import { refusedToken, silentHolder, tokenHolders } from './token-ownership.ts';
 import { wantedSpec } from './wanted-spec.ts';
 
@@ -105,6 +104,7 @@ export function acceptJob(context: EngineContext, change: Change, request: NewJo
     state,
     settings,
     change.now,
+    longerStopMs(context, request, existing),
   );
   const { jobBytes, endingJobBytes } = userLimitsOf(settings, userId);
   const jobBytesMax = rowOf(asked.action).endsOthers ? jobBytes + endingJobBytes : jobBytes;
@@ -117,6 +117,13 @@ export function acceptJob(context: EngineContext, change: Change, request: NewJo
     return advance(context, change, job, { kind: 'aborted', problem: noSuchBot(botId) });
   }
   return begin(context, change, job);
+}
+
+/** What the bot asked for beyond the usual time to end. */
+function longerStopMs({ sealKey, settings }: EngineContext, { input }: NewJob, bot: BotRecord | undefined): number {
+  if (rowOf(input.action).reads !== null) return 0;
+  const spec = bot && openSoundSpec(sealKey, bot, bot.specSealed);
+  return Math.max(0, (spec?.limits?.stopGraceMs ?? 0) - settings.stopGraceMs);
 }
 
 /** Whether it stores more than a job and what becomes of it. On a full disk the rest finds room in the store's reserve. */
@@ -136,7 +143,9 @@ export function checkRequest(context: EngineContext, tx: Reading, request: NewJo
  * some would, the job waits for one of them.
  */
 function checkSafety({ fleet }: EngineContext, { input, spec }: NewJob, bot: BotRecord | undefined): void {
-  const needsContainer = spec !== undefined || (input.action === 'restart' && !(bot !== undefined && mayRun(bot)));
+  const runs = bot !== undefined && mayRun(bot);
+  const needsContainer =
+    input.action === 'configure' ? runs : spec !== undefined || (input.action === 'restart' && !runs);
   if (!needsContainer) return;
   const home = typeof bot?.workerId === 'string' ? fleet.liveOne(bot.workerId) : undefined;
   const workers = home === undefined ? fleet.live() : [home];
@@ -198,7 +207,7 @@ const mayBeAbsent = ({ input, absentFails }: NewJob): boolean => input.action ==
 
 const noSuchBot = (botId: string) => problem('BOT_NOT_FOUND', `There is no bot named ${botId}.`);
 
-/** The spec that the job would make its bot run, as far as it can be determined before its turn. */
+/** The spec that the job would make its bot run, if it would, as far as it can be determined before its turn. */
 function wantedNow(
   context: EngineContext,
   tx: Reading,
@@ -213,7 +222,8 @@ function wantedNow(
   const isEarly = !merged.ok && bot !== undefined && tx.jobs.openOfBot(bot).length > 0;
   const wanted = isEarly ? spec.spec : unwrap(merged);
   refuseUnknownLabels(tx, wanted);
-  return wanted;
+  // One that does not run takes no token.
+  return input.action === 'configure' && !(bot !== undefined && mayRun(bot)) ? undefined : wanted;
 }
 
 /** A worker that is away may come back; for an unknown one a bot would wait forever. */

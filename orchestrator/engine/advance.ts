@@ -2,7 +2,7 @@
 import type { BotKey } from '#common/ids.ts';
 import { problem } from '#common/problem.ts';
 import { rowOf } from '../core/actions.ts';
-import { abortedStep, type JobEvent, type Step } from '../core/blueprints/blueprint.ts';
+import { abortedStep, type JobEvent, type ReadKind, type Step, type Work } from '../core/blueprints/blueprint.ts';
 import { returned } from '../core/bot/placed.ts';
 import { outliving } from '../core/bot/settled.ts';
 import { type Doubt, resumed, reverted } from '../core/bot/undone.ts';
@@ -15,7 +15,7 @@ import { hasGot, stoppedHolders } from '../core/takeover.ts';
 import type { Tables } from '../store/tables.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
-import { dispatch, objectionToBegin } from './dispatch.ts';
+import { configureAlone, dispatch, objectionToBegin } from './dispatch.ts';
 import { sendEnsure } from './ensure.ts';
 import { activeBots, answerNow } from './read.ts';
 import { awaitsRemoval, endOfDelete, endWithoutWorker, removeDeleted, settle, stoppedResult } from './settling.ts';
@@ -36,7 +36,7 @@ export function advance(context: EngineContext, change: Change, job: JobRecord, 
       let current: JobRecord = { ...job, state, status: 'running' };
       for (const effect of step.effects) {
         if (effect.kind === 'dispatch') {
-          current = dispatch(context, change, current, effect.work);
+          current = carryOut(context, change, current, effect.work);
           current = decideAlone(context, change, current) ?? current;
         } else current = read(context, change, change.putJob(current), effect.what);
       }
@@ -57,6 +57,13 @@ export function advance(context: EngineContext, change: Change, job: JobRecord, 
       return ended;
     }
   }
+}
+
+/** Decides, and hands the task to a worker, if one is needed. */
+function carryOut(context: EngineContext, change: Change, job: JobRecord, work: Work): JobRecord {
+  const result = work.decides === 'configure' ? configureAlone(context, change, job) : undefined;
+  if (result === undefined) return dispatch(context, change, job, work);
+  return advance(context, change, change.putJob(job), { kind: 'answered', result });
 }
 
 const lost = (event: JobEvent): Step | undefined =>
@@ -84,10 +91,15 @@ export function decideAlone(context: EngineContext, change: Change, job: JobReco
   return ended;
 }
 
-/** Ends a list or status job at once; a log is asked for after the commit. */
-function read(context: EngineContext, change: Change, job: JobRecord, what: 'list' | 'status' | 'logs'): JobRecord {
-  const result = answerNow(context, change.tx, job, what);
-  if (result !== undefined) return advance(context, change, job, { kind: 'answered', result });
+/** Ends a reading job at once; a log is asked for after the commit. */
+function read(context: EngineContext, change: Change, job: JobRecord, what: ReadKind): JobRecord {
+  const answer = answerNow(context, change.tx, job, what);
+  if (answer !== undefined) {
+    const event: JobEvent = answer.ok
+      ? { kind: 'answered', result: answer.value }
+      : { kind: 'aborted', problem: answer.problem };
+    return advance(context, change, job, event);
+  }
   change.afterCommit({ kind: 'read_log', job });
   return job;
 }

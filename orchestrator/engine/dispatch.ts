@@ -3,22 +3,25 @@
  * transaction of the caller.
  */
 
-import { equals } from '@bufbuild/protobuf';
 import { capabilities } from '#common/capabilities.ts';
+import type { JsonObject } from '#common/json.ts';
 import { fail, ok, type Problem, ProblemError, problem, type Result, unwrap } from '#common/problem.ts';
-import { type BotSpec, BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
+import type { BotSpec } from '#gen/botrunner/v1/bot_pb.js';
 import { changesBot, rowOf } from '../core/actions.ts';
 import type { DecisionKind, Work } from '../core/blueprints/blueprint.ts';
-import { type Decision, decided, reborn } from '../core/bot/decided.ts';
+import { configured, type Decision, decided, reborn } from '../core/bot/decided.ts';
+import { isSameSpec, keptImage, planConfigure } from '../core/configure.ts';
+import { withOrigins } from '../core/env-origins.ts';
 import { newTask, waiting } from '../core/job.ts';
 import { freshAge } from '../core/max-runtime.ts';
+import { mayRun } from '../core/quota.ts';
 import type { BotRecord, JobRecord } from '../core/records.ts';
 import { takesOver } from '../core/takeover.ts';
 import type { Change } from './change.ts';
 import type { EngineContext } from './context.ts';
 import { toRemoval } from './ensure.ts';
 import { place } from './placing.ts';
-import { openSoundSpec, openSpec, sealSpec, shapeOf } from './specs.ts';
+import { neverStarted, openSoundSpec, openSpec, sealSpec, shapeOf } from './specs.ts';
 import { acquireTokens, refusedToken, silentHolder, tokenHolders } from './token-ownership.ts';
 import { wantedByJob } from './wanted-spec.ts';
 
@@ -49,6 +52,8 @@ function objectionToDeploy(
   try {
     const wanted = rowOf(job.action).replaces ? wantedByJob(context, bot, job) : ownSpec(context, bot);
     if (!wanted.ok) return wanted.problem;
+    // One that does not run takes no token.
+    if (job.action === 'configure' && !mayRun(bot)) return undefined;
     const holders = tokenHolders(context, change.tx, bot, wanted.value);
     if (holders.length === 0) return undefined;
     return takesOver(job) && silentHolder(context, change.tx, holders) === undefined
@@ -63,12 +68,6 @@ function objectionToDeploy(
 /** The start that a restart waited for may have failed. */
 const ownSpec = (context: EngineContext, bot: BotRecord): Result<BotSpec> =>
   bot.specSealed === null ? fail(neverStarted(bot.botId)) : ok(openSpec(context.sealKey, bot, bot.specSealed));
-
-/** What a restart of a bot without a spec is refused with. */
-export const neverStarted = (botId: string): Problem =>
-  problem('BOT_NOT_FOUND', `The bot ${botId} has never been started successfully.`, {
-    hint: 'Give it code with the action "start".',
-  });
 
 /** Carries out the dispatch effect of a job that has just come to a working state. Returns the job as it is now. */
 export const dispatch = (context: EngineContext, change: Change, job: JobRecord, work: Work): JobRecord =>
@@ -115,13 +114,16 @@ function decisionOf(
 ): Decision {
   const age = freshAge(change.now, context.settings.maxRuntimeMs);
   switch (kind) {
-    case 'deploy': {
-      const spec = unwrap(wantedByJob(context, bot, job));
+    case 'deploy':
+    case 'configure': {
+      const wanted = unwrap(wantedByJob(context, bot, job));
+      const before = openSoundSpec(context.sealKey, bot, bot.specSealed);
+      const asItWas = startsAsItWas(bot, job, wanted, before);
+      const sourceRevision = revisionOfSource(bot, wanted, before, { kind, asItWas });
       return {
-        kind,
-        shape: shapeOf(spec, bot.mode, context.settings),
-        specSealed: sealSpec(context.sealKey, bot, spec),
-        asItWas: startsAsItWas(context, bot, job, spec),
+        kind: 'deploy',
+        ...storable(context, bot, { ...withOriginsOf(context, change, job, wanted, before), sourceRevision }),
+        asItWas,
         age,
       };
     }
@@ -137,14 +139,65 @@ function decisionOf(
 }
 
 /** Whether a stopped bot is started with exactly the content it had: its image can be used again, wherever that came from. */
-function startsAsItWas(context: EngineContext, bot: BotRecord, job: JobRecord, spec: BotSpec): boolean {
-  if (job.action !== 'start' || bot.desired !== 'stopped' || bot.revision === 0 || bot.specSealed === null)
-    return false;
+function startsAsItWas(bot: BotRecord, job: JobRecord, spec: BotSpec, before: BotSpec | undefined): boolean {
+  if (job.action !== 'start' || bot.desired !== 'stopped' || bot.revision === 0) return false;
   // What a URL, a branch or a tag means may have changed: it is fetched again.
   const { source } = spec;
   const isFixed = source.case === 'simple' || (source.case === 'custom' && source.value.from.case === 'artifactSha256');
-  const before = isFixed ? openSoundSpec(context.sealKey, bot, bot.specSealed) : undefined;
-  return before !== undefined && equals(BotSpecSchema, spec, before);
+  return isFixed && before !== undefined && isSameSpec(spec, before);
+}
+
+/** What the bot has in its row of a spec. */
+const storable = (context: EngineContext, bot: BotRecord, spec: BotSpec) => ({
+  shape: shapeOf(spec, bot.mode, context.settings),
+  specSealed: sealSpec(context.sealKey, bot, spec),
+});
+
+/** As BotSpec.source_revision. */
+function revisionOfSource(
+  bot: BotRecord,
+  wanted: BotSpec,
+  before: BotSpec | undefined,
+  { kind, asItWas }: { readonly kind: DecisionKind; readonly asItWas: boolean },
+): bigint {
+  if (before === undefined) return 0n;
+  if (kind === 'configure') return keptImage(bot, before, wanted);
+  return asItWas ? before.sourceRevision : 0n;
+}
+
+/** The spec that the job makes, with who has set its variables. */
+const withOriginsOf = (
+  { sealKey }: EngineContext,
+  change: Change,
+  job: JobRecord,
+  wanted: BotSpec,
+  before: BotSpec | undefined,
+): BotSpec => {
+  const given = openSoundSpec(sealKey, job, job.specSealed) ?? wanted;
+  return withOrigins(wanted, before, given, { jobId: job.jobId, atMs: change.now });
+};
+
+/**
+ * Carries out a configure that needs no worker, because the bot does not run or has all that already. Returns what it is answered with;
+ * undefined when the bot's container has to be swapped.
+ */
+export function configureAlone(context: EngineContext, change: Change, job: JobRecord): JsonObject | undefined {
+  const bot = change.tx.bots.get(job);
+  const before = bot && openSoundSpec(context.sealKey, bot, bot.specSealed);
+  if (bot === undefined || before === undefined) return undefined;
+  const wanted = unwrap(wantedByJob(context, bot, job));
+  const plan = planConfigure(bot, before, wanted);
+  if (plan === 'swap') return undefined;
+  if (plan === 'unchanged') return { status: 'unchanged', bot_id: bot.botId };
+  const { sourceRevision } = before;
+  const spec = { ...withOriginsOf(context, change, job, wanted, before), sourceRevision };
+  change.putBot(configured(bot, storable(context, bot, spec)));
+  const why = bot.desired === 'stopped' ? 'is stopped' : 'has ended';
+  return {
+    status: 'stored',
+    bot_id: bot.botId,
+    reason: `${bot.botId} ${why}: it was not started, and runs with this after its next restart`,
+  };
 }
 
 /**

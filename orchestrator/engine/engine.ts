@@ -13,9 +13,10 @@ import { inBackground } from '#common/background.ts';
 import type { Clock } from '#common/clock.ts';
 import type { BotKey } from '#common/ids.ts';
 import type { Logger } from '#common/log.ts';
-import { ProblemError, refuse } from '#common/problem.ts';
+import { ProblemError, refuse, unwrap } from '#common/problem.ts';
 import { createUlids } from '#common/ulids.ts';
 import { Turns } from '#common/waiting/turns.ts';
+import type { BotSpec } from '#gen/botrunner/v1/bot_pb.js';
 import type { BotObservation, ClaimTokensRequest, Ensure, TaskResult } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { JobEvent } from '../core/blueprints/blueprint.ts';
 import { isSourceQuota, isStorageFull } from '../core/no-room.ts';
@@ -46,7 +47,7 @@ import { ascendingIds } from './ids.ts';
 import { createInputs } from './inputs.ts';
 import { beginMove, type MoveBegun } from './moving.ts';
 import { observe, publishWorkers } from './observe.ts';
-import { type BotList, listBots, logsResult, readFailure } from './read.ts';
+import { type BotList, listBots, logsResult, readFailure, specToShow } from './read.ts';
 import { applyResult, noteAccepted, noteProgress } from './results.ts';
 import { isDamaged } from './specs.ts';
 import { StoredTimes } from './stored-times.ts';
@@ -257,6 +258,11 @@ export class Engine {
       }
       return bot;
     });
+  }
+
+  /** The spec by which a bot is configured. Secret. */
+  getSpec(key: BotKey): Promise<BotSpec> {
+    return this.#ports.store.look([wantBot(key)], (tx) => unwrap(specToShow(this.#ports, tx, key)));
   }
 
   /** What the user has of all that is limited or grows. */

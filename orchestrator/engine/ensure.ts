@@ -45,7 +45,8 @@ export function toEnsure(
 ): Ensure {
   const desired = bot.leaving && bot.desired === 'running' ? 'stopped' : bot.desired;
   // Without a spec its worker leaves what runs as it is, and starts nothing new.
-  const spec = desired === 'running' ? openSoundSpec(key, bot, bot.specSealed) : undefined;
+  const kept = openSoundSpec(key, bot, bot.specSealed);
+  const spec = desired === 'running' && kept !== undefined ? { ...kept, envOrigins: {} } : undefined;
   return create(EnsureSchema, {
     taskId: task?.taskId ?? '',
     userId: bot.userId,
@@ -55,7 +56,7 @@ export function toEnsure(
     desired: desiredToProto[desired],
     revision: BigInt(bot.revision),
     ...(spec === undefined ? {} : { spec }),
-    stopGraceMs,
+    stopGraceMs: kept?.limits?.stopGraceMs || stopGraceMs,
     restart: desired === 'running' && task?.restart === true,
     claimTokens: desired === 'running' && task?.takeover === true,
     purge: bot.desired === 'removed' && bot.purge,

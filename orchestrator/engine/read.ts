@@ -1,14 +1,18 @@
 /** Answers the reading actions: list and status from the store, logs from the bot's worker. */
 import type { BotKey } from '#common/ids.ts';
 import type { JsonObject } from '#common/json.ts';
-import { ProblemError, problem, type Result } from '#common/problem.ts';
+import { fail, ok, ProblemError, problem, type Result } from '#common/problem.ts';
+import type { BotSpec } from '#gen/botrunner/v1/bot_pb.js';
+import type { ReadKind } from '../core/blueprints/blueprint.ts';
 import { checkSourceBytes } from '../core/quota.ts';
 import type { JobRecord } from '../core/records.ts';
 import { type LimitSettings, userLimitsOf } from '../core/user-limits.ts';
 import type { Reading } from '../store/tables.ts';
 import { botToJson } from '../views/bot-json.ts';
 import type { BotView } from '../views/bot-view.ts';
+import { configToJson } from '../views/config.ts';
 import type { EngineContext } from './context.ts';
+import { damaged, neverStarted, openSoundSpec } from './specs.ts';
 
 /** Ids of a user's bots that count against the quota: those that may run, and those with an open start. */
 export const activeBots = (tables: Reading, userId: string): ReadonlyMap<string, unknown> =>
@@ -56,18 +60,33 @@ function statusResult(context: EngineContext, tables: Reading, key: BotKey): Jso
   return { exists: true, ...botToJson(context.fleet.view(bot)) };
 }
 
+/** The spec by which a bot is configured. BOT_NOT_FOUND without one, BOT_DAMAGED for one that cannot be read any more. */
+export function specToShow({ sealKey }: EngineContext, tables: Reading, key: BotKey): Result<BotSpec> {
+  const bot = tables.bots.get(key);
+  if (bot === undefined || bot.desired === 'removed') {
+    return fail(problem('BOT_NOT_FOUND', `There is no bot named ${key.botId}.`));
+  }
+  if (bot.specSealed === null) return fail(neverStarted(key.botId));
+  const spec = openSoundSpec(sealKey, bot, bot.specSealed);
+  return spec === undefined ? fail(damaged(key.botId, 'its settings cannot be shown')) : ok(spec);
+}
+
 /** The result of a reading that needs no worker; undefined for logs, which come later. */
 export function answerNow(
   context: EngineContext,
   tables: Reading,
   job: JobRecord,
-  what: 'list' | 'status' | 'logs',
-): JsonObject | undefined {
+  what: ReadKind,
+): Result<JsonObject> | undefined {
   switch (what) {
     case 'list':
-      return listResult(context, tables, job.userId);
+      return ok(listResult(context, tables, job.userId));
     case 'status':
-      return statusResult(context, tables, job);
+      return ok(statusResult(context, tables, job));
+    case 'config': {
+      const spec = specToShow(context, tables, job);
+      return spec.ok ? ok(configToJson(job.botId, spec.value)) : spec;
+    }
     case 'logs':
       return undefined;
   }

@@ -101,12 +101,20 @@ const resultOf = (job: JobRecord, bot: BotRecord, outcome: TaskSucceeded): JsonO
       { status: 'stopped', bot_id: bot.botId, container_name: containerName(job), ...noticesOf(outcome) }
     : deployedResult(job, bot, outcome);
 
-/** What a start, update or restart is answered with. */
+/** What a start, update, restart or configure is answered with. */
 function deployedResult(job: JobRecord, bot: BotRecord, outcome: TaskSucceeded): JsonObject {
   const { observed } = bot;
   const unhealthy = bot.state === 'exited' || bot.state === 'crash_loop' ? bot.state : undefined;
   const healthy =
-    job.action === 'move' ? 'moved' : job.action === 'restart' ? 'restarted' : outcome.replaced ? 'updated' : 'started';
+    job.action === 'move'
+      ? 'moved'
+      : job.action === 'restart'
+        ? 'restarted'
+        : job.action === 'configure'
+          ? 'configured'
+          : outcome.replaced
+            ? 'updated'
+            : 'started';
   return {
     status: unhealthy ?? healthy,
     bot_id: bot.botId,

@@ -55,6 +55,12 @@ export function openSoundSpec(key: Secret<Uint8Array>, bot: BotKey, sealed: Uint
   }
 }
 
+/** What is refused for a bot without a spec that needs one. */
+export const neverStarted = (botId: string): Problem =>
+  problem('BOT_NOT_FOUND', `The bot ${botId} has never been started successfully.`, {
+    hint: 'Give it code with the action "start".',
+  });
+
 /** Whether the bot has a spec that cannot be opened. */
 export const isDamaged = (key: Secret<Uint8Array>, bot: BotKey & { readonly specSealed: Uint8Array | null }): boolean =>
   bot.specSealed !== null && openSoundSpec(key, bot, bot.specSealed) === undefined;

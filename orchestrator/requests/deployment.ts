@@ -5,7 +5,7 @@ import tar from 'tar-stream';
 import type { Secret } from '#common/secret.ts';
 import { createSourceSearch } from '#common/source-search/search.ts';
 import { BotLanguage, type BotSpec, BotSpecSchema, type CustomSourceSchema } from '#gen/botrunner/v1/bot_pb.js';
-import type { CustomSourceRequest, Deployment, Login, SourceRequest } from '../core/validate/bot-request.ts';
+import type { CustomSourceRequest, Deployment, Login, Settings, SourceRequest } from '../core/validate/bot-request.ts';
 import type { NewJob } from '../engine/accept.ts';
 import type { SearchedSource } from '../engine/source-findings.ts';
 import { sealUpload } from './artifact-writer.ts';
@@ -41,22 +41,12 @@ const languages = { python: BotLanguage.PYTHON, node: BotLanguage.NODE } as cons
 
 export async function prepareDeployment(
   sealKey: Secret<Uint8Array>,
-  { source, env, limits, on, readOnly }: Deployment,
+  { source, ...settings }: Deployment,
 ): Promise<PreparedDeployment> {
   const content = await contentOf(source);
   const bytes = content?.bytes;
   const sha256 = bytes === undefined ? uploadedSha256(source) : await sha256Of(bytes);
-  const spec = create(BotSpecSchema, {
-    source: sourceOf(source, sha256),
-    env: Object.fromEntries(env),
-    limits: {
-      memoryBytes: BigInt(limits.memoryBytes ?? 0),
-      cpuMillis: limits.cpuMillis ?? 0,
-      diskBytes: BigInt(limits.diskBytes ?? 0),
-    },
-    on: { ...on },
-    ...(readOnly === undefined ? {} : { readOnly }),
-  });
+  const spec = create(BotSpecSchema, { source: sourceOf(source, sha256), ...settingsInit(settings) });
   return {
     spec,
     mode: spec.source.case ?? '',
@@ -64,6 +54,23 @@ export async function prepareDeployment(
     ...(content === undefined ? {} : { artifact: await artifactOf(sealKey, sha256, content) }),
   };
 }
+
+/** A spec without a source, for a bot that keeps its own. */
+export const settingsSpec = (settings: Settings): BotSpec => create(BotSpecSchema, settingsInit(settings));
+
+const settingsInit = ({ env, limits, on, readOnly }: Settings) => ({
+  env: Object.fromEntries(env),
+  limits: {
+    memoryBytes: BigInt(limits.memoryBytes ?? 0),
+    cpuMillis: limits.cpuMillis ?? 0,
+    diskBytes: BigInt(limits.diskBytes ?? 0),
+    pids: limits.pids ?? 0,
+    stopGraceMs: limits.stopGraceMs ?? 0,
+    stopSignal: limits.stopSignal ?? '',
+  },
+  on: { ...on },
+  ...(readOnly === undefined ? {} : { readOnly }),
+});
 
 interface Content {
   readonly bytes: Uint8Array;

@@ -7,7 +7,7 @@ import type { BotRequest, Bounds } from '../core/validate/bot-request.ts';
 import { validateBotRequest } from '../core/validate/validate-bot-request.ts';
 import type { NewJob } from '../engine/accept.ts';
 import type { Engine } from '../engine/engine.ts';
-import { prepareDeployment } from './deployment.ts';
+import { prepareDeployment, settingsSpec } from './deployment.ts';
 import { type MoveDeps, type Moved, moveToken } from './move-token/apply.ts';
 
 export interface SubmitDeps extends MoveDeps {
@@ -105,6 +105,10 @@ function prepareBotRequest(
         ? moveToken(deps, userId, request).then(prepare)
         : prepare({ deployment: request.deployment, changes: [] });
     }
+    case 'configure': {
+      const spec = { spec: settingsSpec(request.settings), mode: '', artifactSha256: '' };
+      return { ...base, spec, input: { action: 'configure', params: deployParams(request) } };
+    }
     case 'delete':
       return { ...base, input: { action: 'delete', params: { purge: request.purge } } };
     case 'logs':
@@ -118,6 +122,7 @@ function prepareBotRequest(
     case 'restart':
     case 'list':
     case 'status':
+    case 'config':
       return { ...base, input: { action: request.action, params: {} } };
   }
 }

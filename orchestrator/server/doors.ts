@@ -114,6 +114,7 @@ const bodyOf = new Map<DescMethod, BodyKind>([
   [JobService.method.createJob, 'source'],
   [BotService.method.startBot, 'source'],
   [BotService.method.updateBot, 'source'],
+  [BotService.method.configureBot, 'source'],
   [BotService.method.checkDeploy, 'source'],
   [ArtifactService.method.uploadArtifact, 'upload'],
   [JobService.method.submitJobs, 'jobs'],

@@ -65,6 +65,7 @@ export function createRest(url: string, token: string) {
     ended,
     startBody,
     act,
+    resultOf,
     run: async (botId: string, bot: SampleBot, extra = {}, action = 'start') =>
       ended(await post(startBody(botId, bot, extra, action))),
     list: async () => ((await resultOf('', 'list'))['bots'] ?? []) as readonly Record<string, unknown>[],

@@ -124,10 +124,12 @@ export interface PlanChoice {
   readonly env?: Readonly<Record<string, string>>;
   readonly revision?: bigint;
   readonly memoryBytes?: number;
+  readonly stopSignal?: string;
 }
 
 export function botPlan(choice: PlanChoice): ContainerPlan {
   const { key, workerId, language, steps = [], env = {}, revision = 1n, memoryBytes = 256 * 1024 * 1024 } = choice;
+  const { stopSignal } = choice;
   return {
     key,
     workerId,
@@ -139,6 +141,7 @@ export function botPlan(choice: PlanChoice): ContainerPlan {
     env: new Secret({ ...env, STEPS: JSON.stringify(steps) }),
     memoryBytes,
     cpuMillis: 1000,
+    ...(stopSignal === undefined ? {} : { stopSignal }),
   };
 }
 

@@ -120,6 +120,14 @@ export function describeStates(suite: SuiteContext): void {
       await untilPrinted(suite.runtime, id, 'got SIGTERM');
     });
 
+    test('gets the stop signal of its plan instead', async () => {
+      const id = await suite.run({ steps: [['print', 'ready']], stopSignal: 'SIGINT' });
+      await untilPrinted(suite.runtime, id, 'ready');
+      await suite.runtime.stop(id, 20 * second, patience());
+      expect(await suite.runtime.inspect(id, patience())).toMatchObject({ status: 'exited', exitCode: 0 });
+      await untilPrinted(suite.runtime, id, 'got SIGINT');
+    });
+
     test('hostile 89: that ignores SIGTERM has its grace, and is killed after it (3)', async () => {
       const id = await suite.run({
         steps: [

@@ -2,7 +2,7 @@
 import type { FakeBot } from '../kit/fake-runtime/fake-engine.ts';
 
 /**
- * After its last step a bot waits for SIGTERM, prints "got SIGTERM" and ends with 0. `fill` prints so many bytes
+ * After its last step a bot waits for SIGTERM or SIGINT, prints "got SIGTERM" or "got SIGINT" and ends with 0. `fill` prints so many bytes
  * without a line end, `keep` and `kept` write and look for a file in the bot's data folder, `work` uses so many ms of CPU time, `count` prints "line 0", "line 1", ..., `tick` prints "tick N"
  * every so many ms forever.
  */
@@ -13,8 +13,8 @@ export type Step =
 
 /** Runs the steps of a fake bot. */
 export function runSteps(bot: FakeBot): void {
-  bot.onTerminate(() => {
-    bot.print('got SIGTERM');
+  bot.onTerminate((signal) => {
+    bot.print(`got ${signal}`);
     bot.exit(0);
   });
   let unfinished = '';

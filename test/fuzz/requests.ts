@@ -38,7 +38,16 @@ const rest = [
   '/tasks/result',
 ];
 const services: Readonly<Record<string, readonly string[]>> = {
-  'botrunner.v1.BotService': ['StartBot', 'UpdateBot', 'ListBots', 'GetBot', 'StreamLogs', 'WatchBots', 'StopBot'],
+  'botrunner.v1.BotService': [
+    'StartBot',
+    'UpdateBot',
+    'ConfigureBot',
+    'ListBots',
+    'GetBot',
+    'StreamLogs',
+    'WatchBots',
+    'StopBot',
+  ],
   'botrunner.v1.JobService': ['CreateJob', 'GetJob', 'WatchJob', 'CancelJob'],
   'botrunner.v1.ArtifactService': ['UploadArtifact'],
   'botrunner.v1.WorkerService': ['Join', 'Session', 'TailLogs', 'FetchArtifact'],

@@ -141,6 +141,8 @@ describe('hostile 113, 114, 115: another user’s bot or job is answered like on
     ['DeleteBot', true, {}],
     ['GetBot', true, {}],
     ['UpdateBot', true, source],
+    ['ConfigureBot', true, { env: { A: '1' } }],
+    ['GetBotConfig', true, {}],
     ['StreamLogs', false, {}],
     ['StreamLogs', false, { cursor: 'w1:1:1' }],
   ])('by %s', async (name, isUnary, fields) => {
@@ -155,9 +157,20 @@ describe('hostile 113, 114, 115: another user’s bot or job is answered like on
     ['delete', 404],
     ['logs', 404],
     ['update', 404],
+    ['configure', 404],
+    ['config', 404],
   ])('by POST /jobs with the action %s', async (action, status) => {
     const ask = (bot_id: string) =>
-      rest('POST', '/jobs', bob, jobOf({ action, bot_id, ...(action === 'update' ? code : {}) }));
+      rest(
+        'POST',
+        '/jobs',
+        bob,
+        jobOf({
+          action,
+          bot_id,
+          ...(action === 'update' ? code : action === 'configure' ? { env_vars: { A: '1' } } : {}),
+        }),
+      );
     expect((await alike(ask, bot, 'none')).status).toBe(status);
   });
 

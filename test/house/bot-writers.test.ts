@@ -3,7 +3,14 @@ import { readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { boundAge, followingClock, limited, warned } from '../../orchestrator/core/bot/aged.ts';
-import { type Decision, decided, decidedAnew, newBot, reborn } from '../../orchestrator/core/bot/decided.ts';
+import {
+  configured,
+  type Decision,
+  decided,
+  decidedAnew,
+  newBot,
+  reborn,
+} from '../../orchestrator/core/bot/decided.ts';
 import { freed, placed, returned } from '../../orchestrator/core/bot/placed.ts';
 import { type BotFields, botRecord } from '../../orchestrator/core/bot/record.ts';
 import { recorded } from '../../orchestrator/core/bot/recorded.ts';
@@ -108,6 +115,7 @@ const writers: Readonly<Record<string, (bot: BotRecord, other: BotRecord) => rea
       (bot: BotRecord) => decisions.filter((one) => one.kind === kind).map((decision) => decided(bot, decision)),
     ]),
   ),
+  configured: (bot) => [configured(bot, { shape, specSealed: new Uint8Array([3]) })],
   reborn: (bot) => [reborn(bot, now)],
   decidedAnew: (bot) => [decidedAnew(bot)],
   placed: (bot) => [placed(bot, 'w1'), placed(bot, 'w3')],

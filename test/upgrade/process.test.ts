@@ -106,6 +106,21 @@ describe('a folder of version 0.1.0', () => {
     expect(text.match(/runs 1$/gm)).toHaveLength(2);
   });
 
+  it('says what it does not know of variables from before, and changes one without the source', async () => {
+    const names = async () => ((await dev.resultOf('runs', 'config'))['env'] ?? []) as Record<string, unknown>[];
+    const unknown = { set_at: null, job_id: null };
+    expect(await names()).toEqual([
+      { name: 'API_KEY', ...unknown },
+      { name: 'BOT_TOKEN', ...unknown },
+    ]);
+    const changed = await dev.act('runs', 'configure', { env_vars: { API_KEY: 'another-secret-value' } });
+    expect(changed).toMatchObject({ status: 'completed', data: { result: { status: 'configured' } } });
+    expect(await names()).toEqual([
+      { name: 'API_KEY', set_at: expect.any(String), job_id: changed['job_id'] },
+      { name: 'BOT_TOKEN', ...unknown },
+    ]);
+  }, 60_000);
+
   it('starts a bot that was stopped, from the source that it had', async () => {
     expect(await dev.act('stopped', 'restart')).toMatchObject({ status: 'completed' });
     await eventually(

@@ -43,6 +43,16 @@ describe('the preflight of a start', () => {
     expect(bots.runtime.only()).toMatchObject({ revision: 1n, status: 'running' });
   });
 
+  it('is made for other settings of the same image, too, and its refusal leaves what runs as it is', async () => {
+    bots.run(1, { taskId: 't1' });
+    await bots.result('t1');
+    answer = refusal();
+    bots.run(2, { taskId: 't2', spec: { ...spec({ BOT_TOKEN: 'two' }), sourceRevision: 1n } });
+    expect(failureOf(await bots.result('t2'))).toMatchObject({ code: 'INVALID_TELEGRAM_TOKEN' });
+    expect(asked).toEqual(['', 'two']);
+    expect(bots.runtime.only()).toMatchObject({ revision: 1n, status: 'running' });
+  });
+
   it('that only warns is reported to those who wait and in the log', async () => {
     answer = ok(['Telegram could not be asked']);
     bots.run(1, { taskId: 't1' });

@@ -1,7 +1,8 @@
 /** A restart in the same container, on a scripted engine and a clock that the test moves. */
+import { create } from '@bufbuild/protobuf';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ProblemError, problem } from '#common/problem.ts';
-import { BotState } from '#gen/botrunner/v1/bot_pb.js';
+import { BotState, ResourceLimitsSchema } from '#gen/botrunner/v1/bot_pb.js';
 import { EngineUnavailableError } from '../../worker/runtime/container-runtime.ts';
 import { settingsLabel } from '../../worker/runtime/settings-digest.ts';
 import { createRegistryForTests, failureOf, type RegistryForTests, spec, successOf } from './kit/registry-for-tests.ts';
@@ -173,12 +174,7 @@ describe('a restart after the settings for containers have changed', () => {
       taskId: 't2',
       spec: {
         ...spec(),
-        limits: {
-          $typeName: 'botrunner.v1.ResourceLimits',
-          memoryBytes: 512n * 1024n ** 2n,
-          cpuMillis: 0,
-          diskBytes: 0n,
-        },
+        limits: create(ResourceLimitsSchema, { memoryBytes: 512n * 1024n ** 2n }),
       },
     });
     expect(successOf(await bots.result('t2'))?.notices).toHaveLength(1);

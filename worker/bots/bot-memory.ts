@@ -1,6 +1,6 @@
 /** What an actor knows of its bot, and the situation that follows from it. Only the actor and its steps write it. */
 
-import type { BotKey } from '#common/ids.ts';
+import { type BotKey, imageName } from '#common/ids.ts';
 import type { Problem, Result } from '#common/problem.ts';
 import type { Secret } from '#common/secret.ts';
 import { type Diagnosis, recallDiagnosis } from '../diagnosis/diagnosis.ts';
@@ -12,7 +12,7 @@ import type { Container, Settled, Situation } from './converge.ts';
 import { type DecisionOrder, type DesiredBot, isSameDecision } from './desired.ts';
 import type { DiskJudged } from './disk-use.ts';
 import type { PreparationPhase } from './image-preparation.ts';
-import type { RunnableSpec } from './spec-plan.ts';
+import { imageNameOf, type RunnableSpec } from './spec-plan.ts';
 import type { StartWatch } from './start-watch.ts';
 
 export interface BotMemory {
@@ -146,6 +146,15 @@ export function failureOf({ failure, desired }: KeptBot): Failure | undefined {
 /** What is known of the image of a revision, if it was made here and may still be there. */
 export const imageOf = ({ image, formerImage }: KeptBot, revision: bigint): KeptBot['image'] =>
   [image, formerImage].find((made) => made?.revision === revision);
+
+/** The name of the image that a revision runs, as far as that is known. */
+export function imageNameNow({ key, record, spec }: BotMemory, revision: bigint): string {
+  const known = imageOf(record, revision);
+  if (known !== undefined) return imageName(key, known.of ?? revision);
+  return spec?.revision === revision && spec.value.ok
+    ? imageNameOf(key, revision, spec.value.value)
+    : imageName(key, revision);
+}
 
 /** Whether the orchestrator has yet to say that the bot may start. */
 const awaitsTokens = ({ tokensGranted }: BotMemory, desired: DesiredBot): boolean =>

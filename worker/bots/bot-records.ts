@@ -52,7 +52,11 @@ export interface KeptBot {
   readonly image:
     | {
         readonly revision: bigint;
+        /** The revision after which the image is named; its own unless given. */
+        readonly of?: bigint;
         readonly digest: string;
+        /** The source was fetched, and not searched for Telegram tokens, because the environment had one. */
+        readonly unsearched?: boolean;
         readonly pinned?: string;
         readonly ownModules?: readonly string[] | undefined;
       }

@@ -1,8 +1,7 @@
 /** What a bot leaves on the engine and on disk, removed once nothing needs it any more. */
-import { imageName } from '#common/ids.ts';
 import { withTimeLimit } from '#common/waiting/time-limit.ts';
 import type { BotContext } from './bot-context.ts';
-import type { BotMemory } from './bot-memory.ts';
+import { type BotMemory, imageNameNow } from './bot-memory.ts';
 
 const removalLimitMs = 60_000;
 
@@ -32,7 +31,7 @@ export async function removeOldImages(
 ): Promise<void> {
   const { runtime, clock } = context;
   await withTimeLimit(clock, 'removing old images', removalLimitMs, signal, (limited) =>
-    runtime.removeImages(memory.key, [imageName(memory.key, revision)], limited),
+    runtime.removeImages(memory.key, [imageNameNow(memory, revision)], limited),
   );
   if (memory.record.image?.revision === revision) memory.record = { ...memory.record, formerImage: undefined };
 }

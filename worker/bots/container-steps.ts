@@ -107,7 +107,7 @@ export async function compare(
 }
 
 const outdatedNotice =
-  "the platform's container settings have changed since this container was created: a new one is created from the same image, " +
+  'the container settings have changed since this container was created: a new one is created from the same image, ' +
   'and files that the bot wrote outside its volumes are left behind';
 
 /** Returns the line that says that the bot had to be killed, or was not asked itself. */

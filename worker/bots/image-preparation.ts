@@ -1,5 +1,5 @@
 /** Makes the image of one spec: fetches the source, waits for a build slot, builds; or pulls a ready image. */
-import { type BotKey, imageName } from '#common/ids.ts';
+import type { BotKey } from '#common/ids.ts';
 import { formatImageReference, parseImageReference } from '#common/image-reference.ts';
 import { unwrap } from '#common/problem.ts';
 import type { Semaphore } from '#common/waiting/semaphore.ts';
@@ -9,7 +9,7 @@ import { fetchGit } from '../fetch/fetch-git.ts';
 import type { Fetched, FetchParts } from '../fetch/fetched.ts';
 import type { ContainerRuntime, SimpleBuild } from '../runtime/container-runtime.ts';
 import { plainTar, type SourceTar } from '../state/source-tar.ts';
-import type { CustomOrigin, RunnableSource, RunnableSpec } from './spec-plan.ts';
+import { type CustomOrigin, imageNameOf, type RunnableSource, type RunnableSpec } from './spec-plan.ts';
 
 /** Where uploaded sources come from. */
 export interface Artifacts {
@@ -179,7 +179,7 @@ function build(
   signal: AbortSignal,
 ): Promise<void> {
   if (source.mode === 'simple') return runtime.buildImage(simpleBuild(preparation, source, tar), signal);
-  const { key, workerId, revision, onOutput } = preparation;
+  const { key, workerId, revision, spec, onOutput } = preparation;
   const { buildArgs, target, dockerfile } = source;
   const custom = {
     contextTar: tar,
@@ -188,15 +188,18 @@ function build(
     ...(target === '' ? {} : { target }),
     ...(dockerfile === '' ? {} : { dockerfile }),
   };
-  return runtime.buildCustomImage({ key, workerId, image: imageName(key, revision), onOutput, ...custom }, signal);
+  return runtime.buildCustomImage(
+    { key, workerId, image: imageNameOf(key, revision, spec), onOutput, ...custom },
+    signal,
+  );
 }
 
 function simpleBuild(
-  { key, workerId, revision, onOutput }: Preparation,
+  { key, workerId, revision, spec, onOutput }: Preparation,
   { language, requirements, requirementFiles }: RunnableSource & { readonly mode: 'simple' },
   sourceTar: SourceTar,
 ): SimpleBuild {
-  const common = { key, workerId, image: imageName(key, revision), onOutput };
+  const common = { key, workerId, image: imageNameOf(key, revision, spec), onOutput };
   return { ...common, language, requirements, requirementFiles, sourceTar };
 }
 

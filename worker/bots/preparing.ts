@@ -1,16 +1,17 @@
 /** The making of an image beside the actor's steps: begun, cancelled, and its end taken into the memory. */
-import { imageName } from '#common/ids.ts';
 import { type Problem, ProblemError, problem, unwrap } from '#common/problem.ts';
+import { telegramTokensOf } from '#common/telegram-token.ts';
 import { withTimeLimit } from '#common/waiting/time-limit.ts';
 import { awaitTokens } from '../diagnosis/source-tokens.ts';
 import { explainTransient, isTransient, retryPauseMs, TransientProblemError } from '../failures/transient.ts';
 import { entryToProto, LogStream } from '../logs/log-entry.ts';
 import type { ActiveTask } from './active-task.ts';
 import type { BotContext } from './bot-context.ts';
-import { type BotMemory, imageOf, nothingFailed, runnableSpec } from './bot-memory.ts';
+import { type BotMemory, nothingFailed, runnableSpec } from './bot-memory.ts';
+import type { KeptBot } from './bot-records.ts';
 import { createBuildOutput } from './build-output.ts';
 import { type PreparationPhase, type PreparedImage, prepareImage } from './image-preparation.ts';
-import { imageDigest, type RunnableSpec } from './spec-plan.ts';
+import { imageDigest, imageNameOf, type RunnableSpec } from './spec-plan.ts';
 
 // For images that are made again without a task, which brings its own deadline.
 const prepareLimitMs = 20 * 60_000;
@@ -61,7 +62,7 @@ export function beginPreparing(memory: BotMemory, context: BotContext, hooks: Pr
       const { image, formerImage } = memory.record;
       memory.record = {
         ...memory.record,
-        image: { revision, digest: imageDigest(spec), pinned, ownModules },
+        image: { ...madeFor(revision, spec), pinned, ownModules },
         formerImage: image?.revision === revision ? formerImage : image,
       };
       return { kind: 'ready' };
@@ -110,10 +111,8 @@ async function make(
   await askBefore(context, spec, hooks, signal);
   await hooks.untilQuiet();
   signal.throwIfAborted();
-  if (await isThere(memory, context, revision, spec, signal)) {
-    const { pinned = '', ownModules } = imageOf(memory.record, revision) ?? {};
-    return { pinned, ownModules };
-  }
+  const there = await findImage(memory, context, revision, spec, signal);
+  if (there !== undefined) return { pinned: there.pinned ?? '', ownModules: there.ownModules };
   const output = createBuildOutput(clock, async (lines) => {
     const { storeId, entries } = await log.write(LogStream.BUILD, lines);
     hooks.task()?.output(entries.map((entry) => entryToProto(storeId, entry)));
@@ -168,19 +167,35 @@ async function tellUser(lines: readonly string[], { log }: BotContext, hooks: Pr
   hooks.task()?.output(entries.map((entry) => entryToProto(storeId, entry)));
 }
 
-/** An image of the right name counts only if this worker made it from the same source. */
-async function isThere(
+/** What is kept of the image. */
+const madeFor = (revision: bigint, spec: RunnableSpec) => ({
+  revision,
+  ...(spec.imageRevision === undefined ? {} : { of: spec.imageRevision }),
+  digest: imageDigest(spec),
+  ...(isFetched(spec) && hasToken(spec) ? { unsearched: true } : {}),
+});
+
+const isFetched = ({ source }: RunnableSpec): boolean => source.mode === 'custom' && source.from.kind !== 'artifact';
+const hasToken = ({ env }: RunnableSpec): boolean => telegramTokensOf(env.reveal()).length > 0;
+
+/** An image of the right name counts only if this worker made it from the same source; undefined when there is none. */
+async function findImage(
   { key, record }: BotMemory,
   { runtime, clock }: BotContext,
   revision: bigint,
   spec: RunnableSpec,
   signal: AbortSignal,
-): Promise<boolean> {
-  const image = imageOf(record, revision);
-  if (image === undefined || image.digest !== imageDigest(spec)) return false;
-  const name = spec.source.mode === 'image' ? image.pinned : imageName(key, revision);
-  if (!name) return false;
-  return withTimeLimit(clock, 'looking for the image', imageLookLimitMs, signal, (limited) =>
+): Promise<KeptBot['image']> {
+  const { imageRevision = revision } = spec;
+  const { image: last, formerImage } = record;
+  const image = [last, formerImage].find((made) => made !== undefined && (made.of ?? made.revision) === imageRevision);
+  if (image === undefined || image.digest !== imageDigest(spec)) return undefined;
+  // A token in the source counts once the environment has none: the source has to be searched for it.
+  if (image.unsearched === true && !hasToken(spec)) return undefined;
+  const name = spec.source.mode === 'image' ? image.pinned : imageNameOf(key, revision, spec);
+  if (!name) return undefined;
+  const isThere = await withTimeLimit(clock, 'looking for the image', imageLookLimitMs, signal, (limited) =>
     runtime.hasImage(name, limited),
   );
+  return isThere ? image : undefined;
 }

@@ -3,10 +3,9 @@
  * who has just started a bot often stops or changes it again. Never beside the making or removing of images of the same bot, nor beside the
  * making of its container: the code that is copied into that would be removed meanwhile.
  */
-import { imageName } from '#common/ids.ts';
 import { TimeLimitError } from '#common/waiting/time-limit.ts';
 import type { BotContext } from './bot-context.ts';
-import { type BotMemory, factsOf } from './bot-memory.ts';
+import { type BotMemory, factsOf, imageNameNow } from './bot-memory.ts';
 
 const afterMs = 5000;
 const limitMs = 300_000;
@@ -82,7 +81,7 @@ export class Settling {
     const cancel = clock.after(limitMs, () => limit.abort(new TimeLimitError('settling an image', limitMs)));
     try {
       // Not left behind when it is given up: who gives it up is about to make or remove images, or to need the code.
-      await runtime.settleImage(key, imageName(key, revision), AbortSignal.any([signal, limit.signal]));
+      await runtime.settleImage(key, imageNameNow(this.#memory, revision), AbortSignal.any([signal, limit.signal]));
       this.#isDue = false;
     } catch (error) {
       this.#settled = undefined;

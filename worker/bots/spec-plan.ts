@@ -10,6 +10,7 @@ import {
   type BotSpec,
   type Credentials,
   type CustomSource,
+  type ResourceLimits,
   type SimpleSource,
 } from '#gen/botrunner/v1/bot_pb.js';
 import type { GitRequest } from '../fetch/fetch-git.ts';
@@ -66,6 +67,12 @@ export interface RunnableSpec {
   readonly memoryBytes: number;
   readonly cpuMillis: number;
   readonly readOnly: boolean;
+  /** The revision after which its image is named; that of the spec unless given. */
+  readonly imageRevision?: bigint;
+  readonly pids?: number;
+  readonly stopSignal?: string;
+  /** Whether its user has asked for any limit. */
+  readonly asksForLimits?: boolean;
   readonly disk?: DiskLimits | undefined;
 }
 
@@ -79,11 +86,21 @@ export function readSpec(spec: BotSpec, defaults: BotDefaults): Result<RunnableS
     memoryBytes: Number(spec.limits?.memoryBytes ?? 0n) || defaults.memoryBytes,
     cpuMillis: (spec.limits?.cpuMillis ?? 0) || defaults.cpuMillis,
     readOnly: spec.readOnly === true,
+    ...(spec.sourceRevision > 0n && { imageRevision: spec.sourceRevision }),
+    ...(spec.limits !== undefined && readLimits(spec.limits)),
     disk: defaults.disk && {
       ...defaults.disk,
       dataBytes: Number(spec.limits?.diskBytes ?? 0n) || defaults.disk.dataBytes,
     },
   });
+}
+
+function readLimits({ memoryBytes, cpuMillis, diskBytes, pids, stopSignal }: ResourceLimits) {
+  return {
+    ...(pids > 0 && { pids }),
+    ...(stopSignal !== '' && { stopSignal }),
+    ...((memoryBytes > 0n || cpuMillis > 0 || diskBytes > 0n || pids > 0) && { asksForLimits: true }),
+  };
 }
 
 function readSource(source: BotSpec['source']): Result<RunnableSource> {
@@ -189,6 +206,10 @@ const runOf = ({ language, entrypoint, command }: RunnableSource & { readonly mo
   ...(command === undefined ? {} : { command }),
 });
 
+/** The name of the image that a revision of the spec runs. */
+export const imageNameOf = (key: BotKey, revision: bigint, { imageRevision = revision }: RunnableSpec): string =>
+  imageName(key, imageRevision);
+
 /** `pinned` is what a ready image was pinned to when it was pulled. */
 export function planContainer(
   key: BotKey,
@@ -205,12 +226,15 @@ export function planContainer(
     revision: decision.revision,
     epoch: decision.epoch,
     name: containerName(key),
-    image: source.mode === 'image' && pinned ? pinned : imageName(key, decision.revision),
+    image: source.mode === 'image' && pinned ? pinned : imageNameOf(key, decision.revision, spec),
     run,
     env: spec.env,
     memoryBytes: spec.memoryBytes,
     cpuMillis: spec.cpuMillis,
     ...(spec.readOnly && { readOnly: true }),
+    ...(spec.pids !== undefined && { pids: spec.pids }),
+    ...(spec.stopSignal !== undefined && { stopSignal: spec.stopSignal }),
+    ...(spec.asksForLimits && { asksForLimits: true }),
     disk: spec.disk,
   };
 }

@@ -131,6 +131,12 @@ export interface ContainerPlan {
   readonly cpuMillis: number;
   /** Its root file system is read-only: it can write to its volumes and, in memory, to the usual temporary folders. */
   readonly readOnly?: boolean;
+  /** The most processes and threads it may have; the runtime's usual limit unless given. */
+  readonly pids?: number;
+  /** What `stop` asks it to end with, as SIGINT; the image's, or SIGTERM, unless given. */
+  readonly stopSignal?: string;
+  /** Its user has asked for limits of his own: a runtime that cannot enforce them says so. */
+  readonly asksForLimits?: boolean;
   /** What the bot may keep in its volumes, and write elsewhere in its container; without a limit unless given. */
   readonly disk?: DiskLimits | undefined;
   /** It takes the place of a container that ran until a moment ago: nobody has had a hand in what the bot keeps since. */
@@ -271,7 +277,7 @@ export interface ContainerRuntime {
    */
   settingsOf(plan: ContainerPlan, signal: AbortSignal): Promise<string | undefined>;
   start(id: string, signal: AbortSignal): Promise<void>;
-  /** The image's stop signal, or SIGTERM; after `graceMs` SIGKILL. */
+  /** The plan's stop signal, or the image's, or SIGTERM; after `graceMs` SIGKILL. */
   stop(id: string, graceMs: number, signal: AbortSignal): Promise<StopReport>;
   /** Removes an ended container; ends a running one by SIGKILL first. */
   remove(id: string, signal: AbortSignal): Promise<void>;

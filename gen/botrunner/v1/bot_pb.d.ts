@@ -40,6 +40,29 @@ export declare type ResourceLimits = Message<"botrunner.v1.ResourceLimits"> & {
    * @generated from field: int64 disk_bytes = 3;
    */
   diskBytes: bigint;
+
+  /**
+   * How many processes and threads it may have. Default 128. Only for workers with the capability limits.pids; one that runs bots as
+   * plain processes cannot enforce it, and says so.
+   *
+   * @generated from field: int32 pids = 10;
+   */
+  pids: number;
+
+  /**
+   * How long it has to end after its stop signal before it is killed, in milliseconds; 1000 to 300000. Default 10000.
+   *
+   * @generated from field: int32 stop_grace_ms = 11;
+   */
+  stopGraceMs: number;
+
+  /**
+   * What it is asked to end with: SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1 or SIGUSR2. Empty: what its image says, else SIGTERM. Only
+   * for workers with the capability stop.signal.
+   *
+   * @generated from field: string stop_signal = 12;
+   */
+  stopSignal: string;
 };
 
 /**
@@ -384,6 +407,22 @@ export declare type BotSpec = Message<"botrunner.v1.BotSpec"> & {
    * @generated from field: optional bool read_only = 13;
    */
   readOnly?: boolean | undefined;
+
+  /**
+   * For each name in env, when it was given its value, and by which job. Written by the orchestrator alone: what a request says here
+   * is ignored, and workers do not get it. Names that were set before this was kept are missing.
+   *
+   * @generated from field: map<string, botrunner.v1.EnvOrigin> env_origins = 30;
+   */
+  envOrigins: { [key: string]: EnvOrigin };
+
+  /**
+   * The revision whose image this one runs: its source is the same, and was not resolved again. 0: its own. Written by the orchestrator
+   * alone, for workers; one that does not have that image makes it from the source, and one that does not know this field makes its own.
+   *
+   * @generated from field: int64 source_revision = 31;
+   */
+  sourceRevision: bigint;
 };
 
 /**
@@ -391,6 +430,108 @@ export declare type BotSpec = Message<"botrunner.v1.BotSpec"> & {
  * Use `create(BotSpecSchema)` to create a new message.
  */
 export declare const BotSpecSchema: GenMessage<BotSpec>;
+
+/**
+ * Where the value of an environment variable comes from.
+ *
+ * @generated from message botrunner.v1.EnvOrigin
+ */
+export declare type EnvOrigin = Message<"botrunner.v1.EnvOrigin"> & {
+  /**
+   * When it was set.
+   *
+   * @generated from field: google.protobuf.Timestamp set_at = 1;
+   */
+  setAt?: Timestamp | undefined;
+
+  /**
+   * The job that set it.
+   *
+   * @generated from field: string job_id = 2;
+   */
+  jobId: string;
+};
+
+/**
+ * Describes the message botrunner.v1.EnvOrigin.
+ * Use `create(EnvOriginSchema)` to create a new message.
+ */
+export declare const EnvOriginSchema: GenMessage<EnvOrigin>;
+
+/**
+ * How a bot is configured, apart from its source. Holds no value of a variable.
+ *
+ * @generated from message botrunner.v1.BotConfig
+ */
+export declare type BotConfig = Message<"botrunner.v1.BotConfig"> & {
+  /**
+   * Its environment, by name.
+   *
+   * @generated from field: repeated botrunner.v1.EnvVariable env = 1;
+   */
+  env: EnvVariable[];
+
+  /**
+   * Its bounds as they were asked for; zero and empty fields take the defaults of its worker.
+   *
+   * @generated from field: botrunner.v1.ResourceLimits limits = 2;
+   */
+  limits?: ResourceLimits | undefined;
+
+  /**
+   * Labels that its worker must have.
+   *
+   * @generated from field: map<string, string> on = 3;
+   */
+  on: { [key: string]: string };
+
+  /**
+   * Whether the root file system of its container is read-only.
+   *
+   * @generated from field: bool read_only = 4;
+   */
+  readOnly: boolean;
+};
+
+/**
+ * Describes the message botrunner.v1.BotConfig.
+ * Use `create(BotConfigSchema)` to create a new message.
+ */
+export declare const BotConfigSchema: GenMessage<BotConfig>;
+
+/**
+ * An environment variable, without its value.
+ *
+ * @generated from message botrunner.v1.EnvVariable
+ */
+export declare type EnvVariable = Message<"botrunner.v1.EnvVariable"> & {
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * When it was set; absent when it was set before that was kept.
+   *
+   * @generated from field: google.protobuf.Timestamp set_at = 2;
+   */
+  setAt?: Timestamp | undefined;
+
+  /**
+   * The job that set it; empty when set_at is absent. That job may be forgotten by now.
+   *
+   * @generated from field: string job_id = 3;
+   */
+  jobId: string;
+};
+
+/**
+ * Describes the message botrunner.v1.EnvVariable.
+ * Use `create(EnvVariableSchema)` to create a new message.
+ */
+export declare const EnvVariableSchema: GenMessage<EnvVariable>;
 
 /**
  * One bot as its user sees it. Holds no secret.

@@ -6,7 +6,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Bot, BotSpec } from "./bot_pb.js";
+import type { Bot, BotConfig, BotSpec, ResourceLimits } from "./bot_pb.js";
 import type { Job } from "./job_pb.js";
 import type { Usage } from "./usage_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
@@ -208,6 +208,27 @@ export declare type SpecReset = Message<"botrunner.v1.SpecReset"> & {
    * @generated from field: bool dockerfile = 12;
    */
   dockerfile: boolean;
+
+  /**
+   * The default of the worker for the number of processes.
+   *
+   * @generated from field: bool pids = 25;
+   */
+  pids: boolean;
+
+  /**
+   * The default time to end after the stop signal.
+   *
+   * @generated from field: bool stop_grace = 26;
+   */
+  stopGrace: boolean;
+
+  /**
+   * The stop signal that its image says, else SIGTERM.
+   *
+   * @generated from field: bool stop_signal = 27;
+   */
+  stopSignal: boolean;
 };
 
 /**
@@ -319,6 +340,136 @@ export declare type UpdateBotResponse = Message<"botrunner.v1.UpdateBotResponse"
  * Use `create(UpdateBotResponseSchema)` to create a new message.
  */
 export declare const UpdateBotResponseSchema: GenMessage<UpdateBotResponse>;
+
+/**
+ * Asks for a bot to run with other settings. Names at least one change.
+ *
+ * @generated from message botrunner.v1.ConfigureBotRequest
+ */
+export declare type ConfigureBotRequest = Message<"botrunner.v1.ConfigureBotRequest"> & {
+  /**
+   * The bot's name.
+   *
+   * @generated from field: string bot_id = 1;
+   */
+  botId: string;
+
+  /**
+   * Variables to add, or to give another value. As in BotSpec.env.
+   *
+   * @generated from field: map<string, string> env = 2;
+   */
+  env: { [key: string]: string };
+
+  /**
+   * env is the whole environment from now on: variables that it does not name go.
+   *
+   * @generated from field: bool replace_env = 3;
+   */
+  replaceEnv: boolean;
+
+  /**
+   * Limits to set; zero and empty fields stay as they are.
+   *
+   * @generated from field: botrunner.v1.ResourceLimits limits = 4;
+   */
+  limits?: ResourceLimits | undefined;
+
+  /**
+   * Labels that its worker must have, to add or to give another value. As in BotSpec.on.
+   *
+   * @generated from field: map<string, string> on = 5;
+   */
+  on: { [key: string]: string };
+
+  /**
+   * As in BotSpec; absent: as it is.
+   *
+   * @generated from field: optional bool read_only = 6;
+   */
+  readOnly?: boolean | undefined;
+
+  /**
+   * What the bot has and should no longer have. Of it, what is about the source is refused with CONFLICTING_FIELDS. Names of variables and
+   * keys of labels that the bot does not have are refused.
+   *
+   * @generated from field: botrunner.v1.SpecReset reset = 7;
+   */
+  reset?: SpecReset | undefined;
+
+  /**
+   * As in StartBotRequest.
+   *
+   * @generated from field: bool takeover = 8;
+   */
+  takeover: boolean;
+};
+
+/**
+ * Describes the message botrunner.v1.ConfigureBotRequest.
+ * Use `create(ConfigureBotRequestSchema)` to create a new message.
+ */
+export declare const ConfigureBotRequestSchema: GenMessage<ConfigureBotRequest>;
+
+/**
+ * The accepted change.
+ *
+ * @generated from message botrunner.v1.ConfigureBotResponse
+ */
+export declare type ConfigureBotResponse = Message<"botrunner.v1.ConfigureBotResponse"> & {
+  /**
+   * The job that does it.
+   *
+   * @generated from field: botrunner.v1.Job job = 1;
+   */
+  job?: Job | undefined;
+};
+
+/**
+ * Describes the message botrunner.v1.ConfigureBotResponse.
+ * Use `create(ConfigureBotResponseSchema)` to create a new message.
+ */
+export declare const ConfigureBotResponseSchema: GenMessage<ConfigureBotResponse>;
+
+/**
+ * Asks how a bot is configured.
+ *
+ * @generated from message botrunner.v1.GetBotConfigRequest
+ */
+export declare type GetBotConfigRequest = Message<"botrunner.v1.GetBotConfigRequest"> & {
+  /**
+   * The bot's name.
+   *
+   * @generated from field: string bot_id = 1;
+   */
+  botId: string;
+};
+
+/**
+ * Describes the message botrunner.v1.GetBotConfigRequest.
+ * Use `create(GetBotConfigRequestSchema)` to create a new message.
+ */
+export declare const GetBotConfigRequestSchema: GenMessage<GetBotConfigRequest>;
+
+/**
+ * How it is configured, by the last decision about it.
+ *
+ * @generated from message botrunner.v1.GetBotConfigResponse
+ */
+export declare type GetBotConfigResponse = Message<"botrunner.v1.GetBotConfigResponse"> & {
+  /**
+   * Without the value of any variable.
+   *
+   * @generated from field: botrunner.v1.BotConfig config = 1;
+   */
+  config?: BotConfig | undefined;
+};
+
+/**
+ * Describes the message botrunner.v1.GetBotConfigResponse.
+ * Use `create(GetBotConfigResponseSchema)` to create a new message.
+ */
+export declare const GetBotConfigResponseSchema: GenMessage<GetBotConfigResponse>;
 
 /**
  * Asks for a bot to run again.
@@ -833,6 +984,33 @@ export declare const BotService: GenService<{
     methodKind: "unary";
     input: typeof UpdateBotRequestSchema;
     output: typeof UpdateBotResponseSchema;
+  },
+  /**
+   * Changes the environment, limits, labels or read_only of an existing bot, and keeps its source: the image that it has runs again
+   * with them, in a new container, after one stop. Nothing is built, fetched or resolved again, unless the image is gone from its worker. A
+   * bot that is stopped or has exited is not started: it gets the change at its next restart. If nothing would change, nothing is
+   * stopped (status "unchanged"). If the bot ends with an error right after the swap, it goes back to what it had
+   * (UPDATE_ROLLED_BACK). Idempotent like StartBot. Refuses with BOT_NOT_FOUND, MISSING_REQUIRED_FIELD (no change is named),
+   * INVALID_ENV_VARS (also for a name to be removed that the bot does not have), INVALID_RESOURCE_LIMITS, INVALID_LABELS, NO_WORKER,
+   * TOKEN_IN_USE, STORAGE_FULL.
+   *
+   * @generated from rpc botrunner.v1.BotService.ConfigureBot
+   */
+  configureBot: {
+    methodKind: "unary";
+    input: typeof ConfigureBotRequestSchema;
+    output: typeof ConfigureBotResponseSchema;
+  },
+  /**
+   * How a bot is configured: the names of its variables with when and by which job each was set, its limits and labels. Never a value. Safe
+   * to repeat. Refuses with BOT_NOT_FOUND.
+   *
+   * @generated from rpc botrunner.v1.BotService.GetBotConfig
+   */
+  getBotConfig: {
+    methodKind: "unary";
+    input: typeof GetBotConfigRequestSchema;
+    output: typeof GetBotConfigResponseSchema;
   },
   /**
    * Says whether StartBot or UpdateBot would be taken as things are now, for callers with a large source to upload first: all

@@ -16,7 +16,7 @@ import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
  * Describes the file botrunner/v1/bot_service.proto.
  */
 export const file_botrunner_v1_bot_service = /*@__PURE__*/
-  fileDesc("Ch5ib3RydW5uZXIvdjEvYm90X3NlcnZpY2UucHJvdG8SDGJvdHJ1bm5lci52MSKTAQoSQ2hlY2tEZXBsb3lSZXF1ZXN0Ei4KBXN0YXJ0GAEgASgLMh0uYm90cnVubmVyLnYxLlN0YXJ0Qm90UmVxdWVzdEgAEjAKBnVwZGF0ZRgCIAEoCzIeLmJvdHJ1bm5lci52MS5VcGRhdGVCb3RSZXF1ZXN0SAASEAoIbGVmdF9vdXQYAyADKAlCCQoHcmVxdWVzdCIqChNDaGVja0RlcGxveVJlc3BvbnNlEhMKC3NlbnRfYmVmb3JlGAEgAygJIqkBCg9TdGFydEJvdFJlcXVlc3QSDgoGYm90X2lkGAEgASgJEiMKBHNwZWMYAiABKAsyFS5ib3RydW5uZXIudjEuQm90U3BlYxIQCgh0YWtlb3ZlchgDIAEoCBITCgtyZXBsYWNlX2VudhgEIAEoCBImCgVyZXNldBgFIAEoCzIXLmJvdHJ1bm5lci52MS5TcGVjUmVzZXQSEgoKbW92ZV90b2tlbhgUIAEoCCKeAQoJU3BlY1Jlc2V0Eg4KBm1lbW9yeRgBIAEoCBIMCgRjcHVzGAIgASgIEhQKDHJlcXVpcmVtZW50cxgDIAEoCBILCgNlbnYYBCADKAkSCgoCb24YBSADKAkSDAoEZGlzaxgGIAEoCBISCgpidWlsZF9hcmdzGAogAygJEg4KBnRhcmdldBgLIAEoCBISCgpkb2NrZXJmaWxlGAwgASgIIjIKEFN0YXJ0Qm90UmVzcG9uc2USHgoDam9iGAEgASgLMhEuYm90cnVubmVyLnYxLkpvYiK8AQoQVXBkYXRlQm90UmVxdWVzdBIOCgZib3RfaWQYASABKAkSIwoEc3BlYxgCIAEoCzIVLmJvdHJ1bm5lci52MS5Cb3RTcGVjEhAKCGtlZXBfZW52GAMgASgIEhAKCHRha2VvdmVyGAQgASgIEhMKC3JlcGxhY2VfZW52GAUgASgIEiYKBXJlc2V0GAYgASgLMhcuYm90cnVubmVyLnYxLlNwZWNSZXNldBISCgptb3ZlX3Rva2VuGBQgASgIIjMKEVVwZGF0ZUJvdFJlc3BvbnNlEh4KA2pvYhgBIAEoCzIRLmJvdHJ1bm5lci52MS5Kb2IiIwoRUmVzdGFydEJvdFJlcXVlc3QSDgoGYm90X2lkGAEgASgJIjQKElJlc3RhcnRCb3RSZXNwb25zZRIeCgNqb2IYASABKAsyES5ib3RydW5uZXIudjEuSm9iIjEKEERlbGV0ZUJvdFJlcXVlc3QSDgoGYm90X2lkGAEgASgJEg0KBXB1cmdlGAIgASgIIjMKEURlbGV0ZUJvdFJlc3BvbnNlEh4KA2pvYhgBIAEoCzIRLmJvdHJ1bm5lci52MS5Kb2IiIAoOU3RvcEJvdFJlcXVlc3QSDgoGYm90X2lkGAEgASgJIjEKD1N0b3BCb3RSZXNwb25zZRIeCgNqb2IYASABKAsyES5ib3RydW5uZXIudjEuSm9iIh8KDUdldEJvdFJlcXVlc3QSDgoGYm90X2lkGAEgASgJIjAKDkdldEJvdFJlc3BvbnNlEh4KA2JvdBgBIAEoCzIRLmJvdHJ1bm5lci52MS5Cb3QiEQoPTGlzdEJvdHNSZXF1ZXN0IlQKEExpc3RCb3RzUmVzcG9uc2USHwoEYm90cxgBIAMoCzIRLmJvdHJ1bm5lci52MS5Cb3QSDQoFY291bnQYAiABKAUSEAoIbWF4X2JvdHMYAyABKAUiEQoPR2V0VXNhZ2VSZXF1ZXN0IjYKEEdldFVzYWdlUmVzcG9uc2USIgoFdXNhZ2UYASABKAsyEy5ib3RydW5uZXIudjEuVXNhZ2UiqAIKEVN0cmVhbUxvZ3NSZXF1ZXN0Eg4KBmJvdF9pZBgBIAEoCRINCgVsaW5lcxgCIAEoBRIOCgZmb2xsb3cYAyABKAgSFAoMYWZ0ZXJfY3Vyc29yGAQgASgJEikKBXNpbmNlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCgV1bnRpbBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEZ3JlcBgHIAEoCRISCgpidWlsZF9vbmx5GAggASgIEhkKDHNpbmNlX2Fnb19tcxgJIAEoA0gAiAEBEhkKDHVudGlsX2Fnb19tcxgKIAEoA0gBiAEBQg8KDV9zaW5jZV9hZ29fbXNCDwoNX3VudGlsX2Fnb19tcyJNChJTdHJlYW1Mb2dzUmVzcG9uc2USJwoHZW50cmllcxgBIAMoCzIWLmJvdHJ1bm5lci52MS5Mb2dFbnRyeRIOCgZjdXJzb3IYAiABKAkibgoQV2F0Y2hCb3RzUmVxdWVzdBIOCgZib3RfaWQYASABKAkSEwoLcmVzdW1lX2Zyb20YAiABKAkSDAoEbGFzdBgDIAEoBRIUCgxpbmNsdWRlX2pvYnMYBCABKAgSEQoJdW50aWxfbm93GAUgASgIIogBChFXYXRjaEJvdHNSZXNwb25zZRIkCgVldmVudBgBIAEoCzITLmJvdHJ1bm5lci52MS5FdmVudEgAEi4KCHNuYXBzaG90GAIgASgLMhouYm90cnVubmVyLnYxLkJvdHNTbmFwc2hvdEgAEhMKC3Jlc3VtZV9mcm9tGAMgASgJQggKBnVwZGF0ZSI/CgxCb3RzU25hcHNob3QSHwoEYm90cxgBIAMoCzIRLmJvdHJ1bm5lci52MS5Cb3QSDgoGcmVhc29uGAIgASgJMoEHCgpCb3RTZXJ2aWNlEkkKCFN0YXJ0Qm90Eh0uYm90cnVubmVyLnYxLlN0YXJ0Qm90UmVxdWVzdBoeLmJvdHJ1bm5lci52MS5TdGFydEJvdFJlc3BvbnNlEkwKCVVwZGF0ZUJvdBIeLmJvdHJ1bm5lci52MS5VcGRhdGVCb3RSZXF1ZXN0Gh8uYm90cnVubmVyLnYxLlVwZGF0ZUJvdFJlc3BvbnNlElcKC0NoZWNrRGVwbG95EiAuYm90cnVubmVyLnYxLkNoZWNrRGVwbG95UmVxdWVzdBohLmJvdHJ1bm5lci52MS5DaGVja0RlcGxveVJlc3BvbnNlIgOQAgISTwoKUmVzdGFydEJvdBIfLmJvdHJ1bm5lci52MS5SZXN0YXJ0Qm90UmVxdWVzdBogLmJvdHJ1bm5lci52MS5SZXN0YXJ0Qm90UmVzcG9uc2USTAoJRGVsZXRlQm90Eh4uYm90cnVubmVyLnYxLkRlbGV0ZUJvdFJlcXVlc3QaHy5ib3RydW5uZXIudjEuRGVsZXRlQm90UmVzcG9uc2USSwoHU3RvcEJvdBIcLmJvdHJ1bm5lci52MS5TdG9wQm90UmVxdWVzdBodLmJvdHJ1bm5lci52MS5TdG9wQm90UmVzcG9uc2UiA5ACAhJICgZHZXRCb3QSGy5ib3RydW5uZXIudjEuR2V0Qm90UmVxdWVzdBocLmJvdHJ1bm5lci52MS5HZXRCb3RSZXNwb25zZSIDkAIBEk4KCExpc3RCb3RzEh0uYm90cnVubmVyLnYxLkxpc3RCb3RzUmVxdWVzdBoeLmJvdHJ1bm5lci52MS5MaXN0Qm90c1Jlc3BvbnNlIgOQAgESTgoIR2V0VXNhZ2USHS5ib3RydW5uZXIudjEuR2V0VXNhZ2VSZXF1ZXN0Gh4uYm90cnVubmVyLnYxLkdldFVzYWdlUmVzcG9uc2UiA5ACARJWCgpTdHJlYW1Mb2dzEh8uYm90cnVubmVyLnYxLlN0cmVhbUxvZ3NSZXF1ZXN0GiAuYm90cnVubmVyLnYxLlN0cmVhbUxvZ3NSZXNwb25zZSIDkAIBMAESUwoJV2F0Y2hCb3RzEh4uYm90cnVubmVyLnYxLldhdGNoQm90c1JlcXVlc3QaHy5ib3RydW5uZXIudjEuV2F0Y2hCb3RzUmVzcG9uc2UiA5ACATABQjRaMmV4YW1wbGUuY29tL2JvdHJ1bm5lci9nZW4vYm90cnVubmVyL3YxO2JvdHJ1bm5lcnYxYgZwcm90bzM", [file_botrunner_v1_bot, file_botrunner_v1_event, file_botrunner_v1_job, file_botrunner_v1_log, file_botrunner_v1_usage, file_google_protobuf_timestamp]);
+  fileDesc("Ch5ib3RydW5uZXIvdjEvYm90X3NlcnZpY2UucHJvdG8SDGJvdHJ1bm5lci52MSKTAQoSQ2hlY2tEZXBsb3lSZXF1ZXN0Ei4KBXN0YXJ0GAEgASgLMh0uYm90cnVubmVyLnYxLlN0YXJ0Qm90UmVxdWVzdEgAEjAKBnVwZGF0ZRgCIAEoCzIeLmJvdHJ1bm5lci52MS5VcGRhdGVCb3RSZXF1ZXN0SAASEAoIbGVmdF9vdXQYAyADKAlCCQoHcmVxdWVzdCIqChNDaGVja0RlcGxveVJlc3BvbnNlEhMKC3NlbnRfYmVmb3JlGAEgAygJIqkBCg9TdGFydEJvdFJlcXVlc3QSDgoGYm90X2lkGAEgASgJEiMKBHNwZWMYAiABKAsyFS5ib3RydW5uZXIudjEuQm90U3BlYxIQCgh0YWtlb3ZlchgDIAEoCBITCgtyZXBsYWNlX2VudhgEIAEoCBImCgVyZXNldBgFIAEoCzIXLmJvdHJ1bm5lci52MS5TcGVjUmVzZXQSEgoKbW92ZV90b2tlbhgUIAEoCCLVAQoJU3BlY1Jlc2V0Eg4KBm1lbW9yeRgBIAEoCBIMCgRjcHVzGAIgASgIEhQKDHJlcXVpcmVtZW50cxgDIAEoCBILCgNlbnYYBCADKAkSCgoCb24YBSADKAkSDAoEZGlzaxgGIAEoCBISCgpidWlsZF9hcmdzGAogAygJEg4KBnRhcmdldBgLIAEoCBISCgpkb2NrZXJmaWxlGAwgASgIEgwKBHBpZHMYGSABKAgSEgoKc3RvcF9ncmFjZRgaIAEoCBITCgtzdG9wX3NpZ25hbBgbIAEoCCIyChBTdGFydEJvdFJlc3BvbnNlEh4KA2pvYhgBIAEoCzIRLmJvdHJ1bm5lci52MS5Kb2IivAEKEFVwZGF0ZUJvdFJlcXVlc3QSDgoGYm90X2lkGAEgASgJEiMKBHNwZWMYAiABKAsyFS5ib3RydW5uZXIudjEuQm90U3BlYxIQCghrZWVwX2VudhgDIAEoCBIQCgh0YWtlb3ZlchgEIAEoCBITCgtyZXBsYWNlX2VudhgFIAEoCBImCgVyZXNldBgGIAEoCzIXLmJvdHJ1bm5lci52MS5TcGVjUmVzZXQSEgoKbW92ZV90b2tlbhgUIAEoCCIzChFVcGRhdGVCb3RSZXNwb25zZRIeCgNqb2IYASABKAsyES5ib3RydW5uZXIudjEuSm9iIo8DChNDb25maWd1cmVCb3RSZXF1ZXN0Eg4KBmJvdF9pZBgBIAEoCRI3CgNlbnYYAiADKAsyKi5ib3RydW5uZXIudjEuQ29uZmlndXJlQm90UmVxdWVzdC5FbnZFbnRyeRITCgtyZXBsYWNlX2VudhgDIAEoCBIsCgZsaW1pdHMYBCABKAsyHC5ib3RydW5uZXIudjEuUmVzb3VyY2VMaW1pdHMSNQoCb24YBSADKAsyKS5ib3RydW5uZXIudjEuQ29uZmlndXJlQm90UmVxdWVzdC5PbkVudHJ5EhYKCXJlYWRfb25seRgGIAEoCEgAiAEBEiYKBXJlc2V0GAcgASgLMhcuYm90cnVubmVyLnYxLlNwZWNSZXNldBIQCgh0YWtlb3ZlchgIIAEoCBoqCghFbnZFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGikKB09uRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIMCgpfcmVhZF9vbmx5IjYKFENvbmZpZ3VyZUJvdFJlc3BvbnNlEh4KA2pvYhgBIAEoCzIRLmJvdHJ1bm5lci52MS5Kb2IiJQoTR2V0Qm90Q29uZmlnUmVxdWVzdBIOCgZib3RfaWQYASABKAkiPwoUR2V0Qm90Q29uZmlnUmVzcG9uc2USJwoGY29uZmlnGAEgASgLMhcuYm90cnVubmVyLnYxLkJvdENvbmZpZyIjChFSZXN0YXJ0Qm90UmVxdWVzdBIOCgZib3RfaWQYASABKAkiNAoSUmVzdGFydEJvdFJlc3BvbnNlEh4KA2pvYhgBIAEoCzIRLmJvdHJ1bm5lci52MS5Kb2IiMQoQRGVsZXRlQm90UmVxdWVzdBIOCgZib3RfaWQYASABKAkSDQoFcHVyZ2UYAiABKAgiMwoRRGVsZXRlQm90UmVzcG9uc2USHgoDam9iGAEgASgLMhEuYm90cnVubmVyLnYxLkpvYiIgCg5TdG9wQm90UmVxdWVzdBIOCgZib3RfaWQYASABKAkiMQoPU3RvcEJvdFJlc3BvbnNlEh4KA2pvYhgBIAEoCzIRLmJvdHJ1bm5lci52MS5Kb2IiHwoNR2V0Qm90UmVxdWVzdBIOCgZib3RfaWQYASABKAkiMAoOR2V0Qm90UmVzcG9uc2USHgoDYm90GAEgASgLMhEuYm90cnVubmVyLnYxLkJvdCIRCg9MaXN0Qm90c1JlcXVlc3QiVAoQTGlzdEJvdHNSZXNwb25zZRIfCgRib3RzGAEgAygLMhEuYm90cnVubmVyLnYxLkJvdBINCgVjb3VudBgCIAEoBRIQCghtYXhfYm90cxgDIAEoBSIRCg9HZXRVc2FnZVJlcXVlc3QiNgoQR2V0VXNhZ2VSZXNwb25zZRIiCgV1c2FnZRgBIAEoCzITLmJvdHJ1bm5lci52MS5Vc2FnZSKoAgoRU3RyZWFtTG9nc1JlcXVlc3QSDgoGYm90X2lkGAEgASgJEg0KBWxpbmVzGAIgASgFEg4KBmZvbGxvdxgDIAEoCBIUCgxhZnRlcl9jdXJzb3IYBCABKAkSKQoFc2luY2UYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBXVudGlsGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRncmVwGAcgASgJEhIKCmJ1aWxkX29ubHkYCCABKAgSGQoMc2luY2VfYWdvX21zGAkgASgDSACIAQESGQoMdW50aWxfYWdvX21zGAogASgDSAGIAQFCDwoNX3NpbmNlX2Fnb19tc0IPCg1fdW50aWxfYWdvX21zIk0KElN0cmVhbUxvZ3NSZXNwb25zZRInCgdlbnRyaWVzGAEgAygLMhYuYm90cnVubmVyLnYxLkxvZ0VudHJ5Eg4KBmN1cnNvchgCIAEoCSJuChBXYXRjaEJvdHNSZXF1ZXN0Eg4KBmJvdF9pZBgBIAEoCRITCgtyZXN1bWVfZnJvbRgCIAEoCRIMCgRsYXN0GAMgASgFEhQKDGluY2x1ZGVfam9icxgEIAEoCBIRCgl1bnRpbF9ub3cYBSABKAgiiAEKEVdhdGNoQm90c1Jlc3BvbnNlEiQKBWV2ZW50GAEgASgLMhMuYm90cnVubmVyLnYxLkV2ZW50SAASLgoIc25hcHNob3QYAiABKAsyGi5ib3RydW5uZXIudjEuQm90c1NuYXBzaG90SAASEwoLcmVzdW1lX2Zyb20YAyABKAlCCAoGdXBkYXRlIj8KDEJvdHNTbmFwc2hvdBIfCgRib3RzGAEgAygLMhEuYm90cnVubmVyLnYxLkJvdBIOCgZyZWFzb24YAiABKAkytAgKCkJvdFNlcnZpY2USSQoIU3RhcnRCb3QSHS5ib3RydW5uZXIudjEuU3RhcnRCb3RSZXF1ZXN0Gh4uYm90cnVubmVyLnYxLlN0YXJ0Qm90UmVzcG9uc2USTAoJVXBkYXRlQm90Eh4uYm90cnVubmVyLnYxLlVwZGF0ZUJvdFJlcXVlc3QaHy5ib3RydW5uZXIudjEuVXBkYXRlQm90UmVzcG9uc2USVQoMQ29uZmlndXJlQm90EiEuYm90cnVubmVyLnYxLkNvbmZpZ3VyZUJvdFJlcXVlc3QaIi5ib3RydW5uZXIudjEuQ29uZmlndXJlQm90UmVzcG9uc2USWgoMR2V0Qm90Q29uZmlnEiEuYm90cnVubmVyLnYxLkdldEJvdENvbmZpZ1JlcXVlc3QaIi5ib3RydW5uZXIudjEuR2V0Qm90Q29uZmlnUmVzcG9uc2UiA5ACARJXCgtDaGVja0RlcGxveRIgLmJvdHJ1bm5lci52MS5DaGVja0RlcGxveVJlcXVlc3QaIS5ib3RydW5uZXIudjEuQ2hlY2tEZXBsb3lSZXNwb25zZSIDkAICEk8KClJlc3RhcnRCb3QSHy5ib3RydW5uZXIudjEuUmVzdGFydEJvdFJlcXVlc3QaIC5ib3RydW5uZXIudjEuUmVzdGFydEJvdFJlc3BvbnNlEkwKCURlbGV0ZUJvdBIeLmJvdHJ1bm5lci52MS5EZWxldGVCb3RSZXF1ZXN0Gh8uYm90cnVubmVyLnYxLkRlbGV0ZUJvdFJlc3BvbnNlEksKB1N0b3BCb3QSHC5ib3RydW5uZXIudjEuU3RvcEJvdFJlcXVlc3QaHS5ib3RydW5uZXIudjEuU3RvcEJvdFJlc3BvbnNlIgOQAgISSAoGR2V0Qm90EhsuYm90cnVubmVyLnYxLkdldEJvdFJlcXVlc3QaHC5ib3RydW5uZXIudjEuR2V0Qm90UmVzcG9uc2UiA5ACARJOCghMaXN0Qm90cxIdLmJvdHJ1bm5lci52MS5MaXN0Qm90c1JlcXVlc3QaHi5ib3RydW5uZXIudjEuTGlzdEJvdHNSZXNwb25zZSIDkAIBEk4KCEdldFVzYWdlEh0uYm90cnVubmVyLnYxLkdldFVzYWdlUmVxdWVzdBoeLmJvdHJ1bm5lci52MS5HZXRVc2FnZVJlc3BvbnNlIgOQAgESVgoKU3RyZWFtTG9ncxIfLmJvdHJ1bm5lci52MS5TdHJlYW1Mb2dzUmVxdWVzdBogLmJvdHJ1bm5lci52MS5TdHJlYW1Mb2dzUmVzcG9uc2UiA5ACATABElMKCVdhdGNoQm90cxIeLmJvdHJ1bm5lci52MS5XYXRjaEJvdHNSZXF1ZXN0Gh8uYm90cnVubmVyLnYxLldhdGNoQm90c1Jlc3BvbnNlIgOQAgEwAUI0WjJleGFtcGxlLmNvbS9ib3RydW5uZXIvZ2VuL2JvdHJ1bm5lci92MTtib3RydW5uZXJ2MWIGcHJvdG8z", [file_botrunner_v1_bot, file_botrunner_v1_event, file_botrunner_v1_job, file_botrunner_v1_log, file_botrunner_v1_usage, file_google_protobuf_timestamp]);
 
 /**
  * Describes the message botrunner.v1.CheckDeployRequest.
@@ -68,123 +68,151 @@ export const UpdateBotResponseSchema = /*@__PURE__*/
   messageDesc(file_botrunner_v1_bot_service, 6);
 
 /**
+ * Describes the message botrunner.v1.ConfigureBotRequest.
+ * Use `create(ConfigureBotRequestSchema)` to create a new message.
+ */
+export const ConfigureBotRequestSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_bot_service, 7);
+
+/**
+ * Describes the message botrunner.v1.ConfigureBotResponse.
+ * Use `create(ConfigureBotResponseSchema)` to create a new message.
+ */
+export const ConfigureBotResponseSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_bot_service, 8);
+
+/**
+ * Describes the message botrunner.v1.GetBotConfigRequest.
+ * Use `create(GetBotConfigRequestSchema)` to create a new message.
+ */
+export const GetBotConfigRequestSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_bot_service, 9);
+
+/**
+ * Describes the message botrunner.v1.GetBotConfigResponse.
+ * Use `create(GetBotConfigResponseSchema)` to create a new message.
+ */
+export const GetBotConfigResponseSchema = /*@__PURE__*/
+  messageDesc(file_botrunner_v1_bot_service, 10);
+
+/**
  * Describes the message botrunner.v1.RestartBotRequest.
  * Use `create(RestartBotRequestSchema)` to create a new message.
  */
 export const RestartBotRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 7);
+  messageDesc(file_botrunner_v1_bot_service, 11);
 
 /**
  * Describes the message botrunner.v1.RestartBotResponse.
  * Use `create(RestartBotResponseSchema)` to create a new message.
  */
 export const RestartBotResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 8);
+  messageDesc(file_botrunner_v1_bot_service, 12);
 
 /**
  * Describes the message botrunner.v1.DeleteBotRequest.
  * Use `create(DeleteBotRequestSchema)` to create a new message.
  */
 export const DeleteBotRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 9);
+  messageDesc(file_botrunner_v1_bot_service, 13);
 
 /**
  * Describes the message botrunner.v1.DeleteBotResponse.
  * Use `create(DeleteBotResponseSchema)` to create a new message.
  */
 export const DeleteBotResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 10);
+  messageDesc(file_botrunner_v1_bot_service, 14);
 
 /**
  * Describes the message botrunner.v1.StopBotRequest.
  * Use `create(StopBotRequestSchema)` to create a new message.
  */
 export const StopBotRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 11);
+  messageDesc(file_botrunner_v1_bot_service, 15);
 
 /**
  * Describes the message botrunner.v1.StopBotResponse.
  * Use `create(StopBotResponseSchema)` to create a new message.
  */
 export const StopBotResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 12);
+  messageDesc(file_botrunner_v1_bot_service, 16);
 
 /**
  * Describes the message botrunner.v1.GetBotRequest.
  * Use `create(GetBotRequestSchema)` to create a new message.
  */
 export const GetBotRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 13);
+  messageDesc(file_botrunner_v1_bot_service, 17);
 
 /**
  * Describes the message botrunner.v1.GetBotResponse.
  * Use `create(GetBotResponseSchema)` to create a new message.
  */
 export const GetBotResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 14);
+  messageDesc(file_botrunner_v1_bot_service, 18);
 
 /**
  * Describes the message botrunner.v1.ListBotsRequest.
  * Use `create(ListBotsRequestSchema)` to create a new message.
  */
 export const ListBotsRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 15);
+  messageDesc(file_botrunner_v1_bot_service, 19);
 
 /**
  * Describes the message botrunner.v1.ListBotsResponse.
  * Use `create(ListBotsResponseSchema)` to create a new message.
  */
 export const ListBotsResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 16);
+  messageDesc(file_botrunner_v1_bot_service, 20);
 
 /**
  * Describes the message botrunner.v1.GetUsageRequest.
  * Use `create(GetUsageRequestSchema)` to create a new message.
  */
 export const GetUsageRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 17);
+  messageDesc(file_botrunner_v1_bot_service, 21);
 
 /**
  * Describes the message botrunner.v1.GetUsageResponse.
  * Use `create(GetUsageResponseSchema)` to create a new message.
  */
 export const GetUsageResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 18);
+  messageDesc(file_botrunner_v1_bot_service, 22);
 
 /**
  * Describes the message botrunner.v1.StreamLogsRequest.
  * Use `create(StreamLogsRequestSchema)` to create a new message.
  */
 export const StreamLogsRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 19);
+  messageDesc(file_botrunner_v1_bot_service, 23);
 
 /**
  * Describes the message botrunner.v1.StreamLogsResponse.
  * Use `create(StreamLogsResponseSchema)` to create a new message.
  */
 export const StreamLogsResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 20);
+  messageDesc(file_botrunner_v1_bot_service, 24);
 
 /**
  * Describes the message botrunner.v1.WatchBotsRequest.
  * Use `create(WatchBotsRequestSchema)` to create a new message.
  */
 export const WatchBotsRequestSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 21);
+  messageDesc(file_botrunner_v1_bot_service, 25);
 
 /**
  * Describes the message botrunner.v1.WatchBotsResponse.
  * Use `create(WatchBotsResponseSchema)` to create a new message.
  */
 export const WatchBotsResponseSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 22);
+  messageDesc(file_botrunner_v1_bot_service, 26);
 
 /**
  * Describes the message botrunner.v1.BotsSnapshot.
  * Use `create(BotsSnapshotSchema)` to create a new message.
  */
 export const BotsSnapshotSchema = /*@__PURE__*/
-  messageDesc(file_botrunner_v1_bot_service, 23);
+  messageDesc(file_botrunner_v1_bot_service, 27);
 
 /**
  * Bots of the caller. Called by the CLI and by clients in any language with a client token; every bot, job and log of

@@ -15,7 +15,7 @@ export type JobEvent =
   | { readonly kind: 'task_succeeded'; readonly result: JsonObject }
   /** The task it dispatched failed. */
   | { readonly kind: 'task_failed'; readonly problem: Problem }
-  /** The reading it asked for is there. */
+  /** It is answered without a task: what it asked for was read, or needs no worker. */
   | { readonly kind: 'answered'; readonly result: JsonObject }
   /** It ends early: its deadline passed, it was cancelled, or it could not be carried out. */
   | { readonly kind: 'aborted'; readonly problem: Problem };
@@ -33,15 +33,18 @@ export interface Work {
   readonly goesTo: 'its_worker' | 'best' | 'another' | 'anyone';
 }
 
-/** `deploy` brings a spec; `move` lets its worker stop a bot that should run elsewhere. */
-export type DecisionKind = 'deploy' | 'restart' | 'stop' | 'remove' | 'move';
+/** `deploy` brings a spec; `configure` one with the source that its bot has; `move` lets its worker stop a bot that should run elsewhere. */
+export type DecisionKind = 'deploy' | 'configure' | 'restart' | 'stop' | 'remove' | 'move';
+
+/** What a job can ask to be told. */
+export type ReadKind = 'list' | 'status' | 'logs' | 'config';
 
 /** What the engine should do once the step is on disk. */
 export type Effect =
   /** Decide about the bot, and hand the task to a worker. */
   | { readonly kind: 'dispatch'; readonly work: Work }
   /** Answer from what the orchestrator knows, or from the bot's log. */
-  | { readonly kind: 'read'; readonly what: 'list' | 'status' | 'logs' };
+  | { readonly kind: 'read'; readonly what: ReadKind };
 
 /** One step. `path` has every state passed through, the last one being where the job is now. */
 export type Step =

@@ -61,6 +61,7 @@ describe('the bot_runner blueprint', () => {
       'start_bot: deploy start_bot -> best',
       'update_bot: deploy update_bot -> best',
       'restart_bot: restart restart_bot -> best',
+      'configure_bot: configure update_bot -> best',
       'stop_bot: stop stop_bot -> its_worker',
       'delete_bot: remove delete_bot -> its_worker',
       'move_out: move stop_bot -> its_worker',

@@ -23,6 +23,8 @@ import { moveStep } from './bot-move.ts';
 const works = {
   start_bot: { taskType: 'start_bot', decides: 'deploy', goesTo: 'best' },
   update_bot: { taskType: 'update_bot', decides: 'deploy', goesTo: 'best' },
+  // Workers in other languages know no task of its own: to them it is an update.
+  configure_bot: { taskType: 'update_bot', decides: 'configure', goesTo: 'best' },
   restart_bot: { taskType: 'restart_bot', decides: 'restart', goesTo: 'best' },
   stop_bot: { taskType: 'stop_bot', decides: 'stop', goesTo: 'its_worker' },
   delete_bot: { taskType: 'delete_bot', decides: 'remove', goesTo: 'its_worker' },
@@ -46,11 +48,13 @@ const routes: Readonly<Record<Exclude<BotAction, 'move'>, Route>> = {
   start: task('start_bot', 'bot_started'),
   update: task('update_bot', 'bot_updated'),
   restart: task('restart_bot', 'bot_restarted'),
+  configure: task('configure_bot', 'bot_configured'),
   stop: task('stop_bot', 'bot_stopped'),
   delete: task('delete_bot', 'bot_deleted'),
   logs: { working: 'get_logs', done: 'logs_ready', effect: { kind: 'read', what: 'logs' } },
   list: { working: 'list_bots', done: 'bots_listed', effect: { kind: 'read', what: 'list' } },
   status: { working: 'check_status', done: 'status_checked', effect: { kind: 'read', what: 'status' } },
+  config: { working: 'get_config', done: 'config_ready', effect: { kind: 'read', what: 'config' } },
 };
 
 function step({ state, action }: JobPlace, event: JobEvent): Step | undefined {

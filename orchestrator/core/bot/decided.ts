@@ -95,6 +95,15 @@ export function decided(bot: BotRecord, decision: Decision): BotRecord {
   }
 }
 
+/** A bot that does not run, with another spec for its next start. Nothing is decided about what runs. */
+export const configured = (bot: BotRecord, { specSealed, shape }: Configured): BotRecord =>
+  changed(bot, { ...shape, specSealed });
+
+export interface Configured {
+  readonly specSealed: Uint8Array;
+  readonly shape: Shape;
+}
+
 /** A stop or removal is for good: there is nothing to go back to. */
 const ended = { undo: null, pendingTask: null, leaving: false } as const;
 

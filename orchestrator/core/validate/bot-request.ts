@@ -8,11 +8,18 @@ import type { Secret } from '#common/secret.ts';
 export const deploymentModes = ['simple', 'custom', 'image'] as const;
 export type DeploymentMode = (typeof deploymentModes)[number];
 
+/** What a bot may be asked to end with. */
+export const stopSignals = ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const;
+export type StopSignal = (typeof stopSignals)[number];
+
 /** Requested bounds; absent means the default. */
 export interface LimitsRequest {
   readonly memoryBytes?: number;
   readonly cpuMillis?: number;
   readonly diskBytes?: number;
+  readonly pids?: number;
+  readonly stopGraceMs?: number;
+  readonly stopSignal?: StopSignal;
 }
 
 /** Which of the files is run. */
@@ -109,8 +116,8 @@ export type CustomSourceRequest = (
 };
 export type SourceRequest = SimpleSourceRequest | CustomSourceRequest | ImageRepositorySource;
 
-export interface Deployment {
-  readonly source: SourceRequest;
+/** All of a spec but its source. */
+export interface Settings {
   readonly env: ReadonlyMap<string, string>;
   readonly limits: LimitsRequest;
   /** Labels that its worker must have. */
@@ -119,7 +126,11 @@ export interface Deployment {
   readonly readOnly?: boolean;
 }
 
-/** What an update takes from what the bot has; all else that its deployment does not name stays. */
+export interface Deployment extends Settings {
+  readonly source: SourceRequest;
+}
+
+/** What an update or configure takes from what the bot has; all else that it does not name stays. */
 export interface SpecChange {
   /** The environment of the deployment is the whole one. */
   readonly replaceEnv: boolean;
@@ -128,6 +139,9 @@ export interface SpecChange {
     readonly memory: boolean;
     readonly cpus: boolean;
     readonly disk: boolean;
+    readonly pids: boolean;
+    readonly stopGrace: boolean;
+    readonly stopSignal: boolean;
     /** No packages but those of the deployment. */
     readonly requirements: boolean;
     /** Names of build arguments. */
@@ -148,6 +162,9 @@ export const noChange: SpecChange = {
     memory: false,
     cpus: false,
     disk: false,
+    pids: false,
+    stopGrace: false,
+    stopSignal: false,
     requirements: false,
     buildArgs: [],
     target: false,
@@ -170,7 +187,15 @@ export type BotRequest =
       readonly moveToken: boolean;
       readonly change: SpecChange;
     }
-  | { readonly action: 'stop' | 'status' | 'restart'; readonly botId: string }
+  /** `change` takes away nothing of the source. */
+  | {
+      readonly action: 'configure';
+      readonly botId: string;
+      readonly settings: Settings;
+      readonly takeover: boolean;
+      readonly change: SpecChange;
+    }
+  | { readonly action: 'stop' | 'status' | 'restart' | 'config'; readonly botId: string }
   /** `purge`: the data volume goes too. */
   | { readonly action: 'delete'; readonly botId: string; readonly purge: boolean }
   | { readonly action: 'logs'; readonly botId: string; readonly lines: number }
@@ -184,6 +209,7 @@ export interface Bounds {
   readonly maxMemoryBytes: number;
   readonly maxCpuMillis: number;
   readonly maxDiskBytes: number;
+  readonly maxPids: number;
   /** Places that sources and images may come from although their addresses are not public; none unless given. */
   readonly fetchAllow?: FetchAllow;
 }
@@ -193,5 +219,6 @@ export const defaultBounds: Bounds = {
   maxMemoryBytes: 2048 * 1024 * 1024,
   maxCpuMillis: 2000,
   maxDiskBytes: 10_240 * 1024 * 1024,
+  maxPids: 512,
   fetchAllow: [],
 };

@@ -58,6 +58,12 @@ export function refuseForeignFields(mode: DeploymentMode, data: Data): Result<un
   );
 }
 
+/** A field that says where the code comes from or how it is built, if one says something. */
+export const sourceFieldOf = (data: Data): string | undefined =>
+  ['deployment_mode', 'move_token', ...modes.flatMap((mode) => [...sourcesOf[mode], ...optionsOf[mode]])].find(
+    (name) => !saysNothing(data[name]),
+  );
+
 /** A field that is true or false; false where it is absent. MALFORMED_REQUEST for anything else, "true" in quotes among it. */
 export function parseFlag(data: Data, name: string, hint: string, example: JsonObject): Result<boolean> {
   const value = data[name] ?? false;

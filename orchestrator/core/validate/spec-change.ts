@@ -1,20 +1,22 @@
 /**
- * What an update takes away, as JSON requests say it: "replace_env", and null for a single variable, label or limit, as in
+ * What an update or configure takes away, as JSON requests say it: "replace_env", and null for a single variable, label or limit, as in
  * RFC 7396. Pure.
  */
 import { checkLabels, wantedLabelsMax } from '#common/labels.ts';
 import { fail, ok, problem, type Result } from '#common/problem.ts';
+import type { DeployAction } from '../actions.ts';
 import type { SpecChange } from './bot-request.ts';
 import { parseEnv } from './env.ts';
 import { examples } from './examples.ts';
 import type { Data } from './fields.ts';
+import { limitFields } from './limits.ts';
 
 /**
  * The change, and the data without what only says it. A null in a start is a value that its sender does not have, and stays a
  * mistake.
  */
 export function parseChange(
-  action: 'start' | 'update',
+  action: DeployAction,
   data: Data,
 ): Result<{ readonly change: SpecChange; readonly rest: Data }> {
   const replaceEnv = data['replace_env'] ?? false;
@@ -27,10 +29,11 @@ export function parseChange(
       }),
     );
   }
-  const env = splitNulls(data['env_vars'], action === 'update');
-  const on = splitNulls(data['on'], action === 'update');
-  const limits = splitNulls(data['resource_limits'], action === 'update', ['memory_mb', 'cpu_cores', 'disk_mb']);
-  const buildArgs = splitNulls(data['build_args'], action === 'update');
+  const mayTake = action !== 'start';
+  const env = splitNulls(data['env_vars'], mayTake);
+  const on = splitNulls(data['on'], mayTake);
+  const limits = splitNulls(data['resource_limits'], mayTake, limitFields);
+  const buildArgs = splitNulls(data['build_args'], mayTake);
   const names = checkNames(env.nulls, on.nulls);
   if (!names.ok) return names;
   const isEmptyList = (value: unknown) => Array.isArray(value) && value.length === 0;
@@ -41,6 +44,9 @@ export function parseChange(
         memory: limits.nulls.includes('memory_mb'),
         cpus: limits.nulls.includes('cpu_cores'),
         disk: limits.nulls.includes('disk_mb'),
+        pids: limits.nulls.includes('pids'),
+        stopGrace: limits.nulls.includes('stop_grace_seconds'),
+        stopSignal: limits.nulls.includes('stop_signal'),
         requirements: isEmptyList(data['requirements']) || isEmptyList(data['requirement_files']),
         buildArgs: buildArgs.nulls,
         target: isTakenAway(data, 'target', action),
@@ -58,8 +64,8 @@ export function parseChange(
   });
 }
 
-const isTakenAway = (data: Data, name: string, action: 'start' | 'update'): boolean =>
-  action === 'update' && Object.hasOwn(data, name) && data[name] === null;
+const isTakenAway = (data: Data, name: string, action: DeployAction): boolean =>
+  action !== 'start' && Object.hasOwn(data, name) && data[name] === null;
 
 /** Names of variables and keys of labels that should go. */
 export function checkNames(env: readonly string[], on: readonly string[]): Result<undefined> {

@@ -10,6 +10,7 @@ import {
   type Credentials,
   type CustomSource,
   type ImageSource,
+  type ResourceLimits,
   type SimpleSource,
 } from '#gen/botrunner/v1/bot_pb.js';
 import type { UpdateBotRequest } from '#gen/botrunner/v1/bot_service_pb.js';
@@ -18,8 +19,8 @@ import {
   type CustomSourceRequest,
   type Deployment,
   type ImageRepositorySource,
-  type LimitsRequest,
   noChange,
+  type Settings,
   type SimpleRunRequest,
   type SimpleSourceRequest,
   type SourceRequest,
@@ -29,7 +30,7 @@ import { checkBuildOptions } from './build-options.ts';
 import { checkArchiveUrl, checkGit } from './custom-source.ts';
 import { parseEnv } from './env.ts';
 import { checkImage } from './image-source.ts';
-import { checkLimits } from './limits.ts';
+import { checkLimits, type RawLimits } from './limits.ts';
 import { parseRequirements } from './requirements.ts';
 import { parseRequirementFiles } from './simple-install.ts';
 import { languageOf, parseCommand } from './simple-run.ts';
@@ -45,27 +46,37 @@ const missing = (code: ProblemCode, message: string, field: string, hint: string
 export function parseSpec(spec: BotSpec | undefined, bounds: Bounds): Result<Deployment> {
   const source = parseSource(spec, bounds);
   if (!source.ok) return source;
-  const env = parseEnv(Object.entries(spec?.env ?? {}));
-  if (!env.ok) return env;
-  const limits = checkLimits(userLimitsOf(spec), bounds);
-  if (!limits.ok) return limits;
-  const on = checkLabels(Object.entries(spec?.on ?? {}), wantedLabelsMax);
-  if (!on.ok) return on;
-  const readOnly = spec?.readOnly === undefined ? {} : { readOnly: spec.readOnly };
-  return ok({ source: source.value, env: env.value, limits: limits.value, on: on.value, ...readOnly });
+  const settings = parseSettings(spec ?? { env: {}, on: {} }, bounds);
+  return settings.ok ? ok({ source: source.value, ...settings.value }) : settings;
 }
 
-const userLimitsOf = (spec: BotSpec | undefined): LimitsRequest => ({
-  memoryBytes: Number(spec?.limits?.memoryBytes ?? 0),
-  cpuMillis: spec?.limits?.cpuMillis ?? 0,
-  diskBytes: Number(spec?.limits?.diskBytes ?? 0),
-});
+/** What a spec or a ConfigureBotRequest says of all but the source. */
+export function parseSettings(
+  given: Pick<BotSpec, 'env' | 'on' | 'limits' | 'readOnly'>,
+  bounds: Bounds,
+): Result<Settings> {
+  const env = parseEnv(Object.entries(given.env));
+  if (!env.ok) return env;
+  const limits = checkLimits(rawLimitsOf(given.limits), bounds);
+  if (!limits.ok) return limits;
+  const on = checkLabels(Object.entries(given.on), wantedLabelsMax);
+  if (!on.ok) return on;
+  const readOnly = given.readOnly === undefined ? {} : { readOnly: given.readOnly };
+  return ok({ env: env.value, limits: limits.value, on: on.value, ...readOnly });
+}
 
-/** What a start or update takes from what the bot has. */
+const rawLimitsOf = (limits: ResourceLimits | undefined): RawLimits =>
+  limits === undefined
+    ? {}
+    : { ...limits, memoryBytes: Number(limits.memoryBytes), diskBytes: Number(limits.diskBytes) };
+
+/** What a start, update or configure takes from what the bot has. */
 export function readChange({ replaceEnv, reset }: Pick<UpdateBotRequest, 'replaceEnv' | 'reset'>): Result<SpecChange> {
   if (reset === undefined) return ok({ ...noChange, replaceEnv });
-  const { memory, cpus, disk, requirements, buildArgs, target, dockerfile, env, on } = reset;
-  const taken = { memory, cpus, disk, requirements, buildArgs, target, dockerfile };
+  const { memory, cpus, disk, pids, stopGrace, stopSignal, requirements, buildArgs, target, dockerfile, env, on } =
+    reset;
+  const limits = { memory, cpus, disk, pids, stopGrace, stopSignal };
+  const taken = { ...limits, requirements, buildArgs, target, dockerfile };
   const names = checkNames(env, on);
   return names.ok ? ok({ replaceEnv, reset: { ...taken, env, on } }) : names;
 }

@@ -14,12 +14,14 @@ import {
   type DeploymentMode,
   defaultBounds,
   deploymentModes,
+  type Settings,
   type SourceRequest,
 } from './bot-request.ts';
+import { changesNothing, nothingNamed, sourceInConfigure } from './configure-request.ts';
 import { parseCustomSource } from './custom-source.ts';
 import { parseEnv } from './env.ts';
 import { examples, withExample } from './examples.ts';
-import { type Data, isAbsent, isEmpty, parseFlag } from './fields.ts';
+import { type Data, isAbsent, isEmpty, parseFlag, sourceFieldOf } from './fields.ts';
 import { parseImageSource } from './image-source.ts';
 import { parseLimits } from './limits.ts';
 import { parseSimpleSource } from './simple-source.ts';
@@ -35,7 +37,14 @@ function parseAction(value: unknown): Result<Action> {
   if (known !== undefined) return ok(known);
   const meant =
     typeof value === 'string'
-      ? suggest(value, actions, { run: 'start', kill: 'stop', ps: 'list', rm: 'delete' })
+      ? suggest(value, actions, {
+          run: 'start',
+          kill: 'stop',
+          ps: 'list',
+          rm: 'delete',
+          env: 'configure',
+          set: 'configure',
+        })
       : undefined;
   return fail(
     problem('INVALID_ACTION', 'Unknown action.', {
@@ -104,6 +113,12 @@ function parseDeployment(data: Data, bounds: Bounds): Result<Deployment> {
   if (!mode.ok) return mode;
   const source = parseSource(mode.value, data, bounds);
   if (!source.ok) return source;
+  const settings = parseSettings(data, bounds);
+  return settings.ok ? ok({ source: source.value, ...settings.value }) : settings;
+}
+
+/** All but the source. */
+function parseSettings(data: Data, bounds: Bounds): Result<Settings> {
   const given = data['env_vars'];
   if (given !== undefined && given !== null && (typeof given !== 'object' || Array.isArray(given))) {
     return fail(
@@ -122,7 +137,25 @@ function parseDeployment(data: Data, bounds: Bounds): Result<Deployment> {
   if (!on.ok) return withExample(on, examples.labels);
   const readOnly = parseReadOnly(data);
   if (!readOnly.ok) return readOnly;
-  return ok({ source: source.value, env: env.value, limits: limits.value, on: on.value, ...readOnly.value });
+  return ok({ env: env.value, limits: limits.value, on: on.value, ...readOnly.value });
+}
+
+const parseTakeover = (data: Data): Result<boolean> =>
+  parseFlag(data, 'takeover', 'Write "takeover": true to stop the bot that has the Telegram token.', examples.takeover);
+
+/** A change of what a bot has, without its source. */
+function parseConfigure(botId: string, data: Data, bounds: Bounds): Result<BotRequest> {
+  const foreign = sourceFieldOf(data);
+  if (foreign !== undefined) return fail(sourceInConfigure(foreign));
+  const parsed = withExample(parseChange('configure', data), examples.configure);
+  if (!parsed.ok) return parsed;
+  const { change, rest } = parsed.value;
+  const settings = withExample(parseSettings(rest, bounds), examples.configure);
+  if (!settings.ok) return settings;
+  const takeover = parseTakeover(data);
+  if (!takeover.ok) return takeover;
+  if (changesNothing(settings.value, change)) return fail(nothingNamed());
+  return ok({ action: 'configure', botId, settings: settings.value, takeover: takeover.value, change });
 }
 
 /** Absent or null: as the bot has it. */
@@ -186,8 +219,7 @@ export function validateBotRequest(data: unknown, bounds: Bounds = defaultBounds
       const { change, rest } = parsed.value;
       const deployment = parseDeployment(rest, bounds);
       if (!deployment.ok) return deployment;
-      const takeoverHint = 'Write "takeover": true to stop the bot that has the Telegram token.';
-      const takeover = parseFlag(safe, 'takeover', takeoverHint, examples.takeover);
+      const takeover = parseTakeover(safe);
       if (!takeover.ok) return takeover;
       const moveHint = 'Write "move_token": true to move the Telegram token out of the source into the environment.';
       const moveToken = parseFlag(safe, 'move_token', moveHint, examples.moveToken);
@@ -201,6 +233,8 @@ export function validateBotRequest(data: unknown, bounds: Bounds = defaultBounds
         change,
       });
     }
+    case 'configure':
+      return parseConfigure(botId.value, Object.assign(Object.create(null), fields), bounds);
     case 'logs': {
       const lines = parseLines(own('lines'));
       return lines.ok ? ok({ action: 'logs', botId: botId.value, lines: lines.value }) : lines;
@@ -208,6 +242,7 @@ export function validateBotRequest(data: unknown, bounds: Bounds = defaultBounds
     case 'stop':
     case 'status':
     case 'restart':
+    case 'config':
       return ok({ action: action.value, botId: botId.value });
     case 'delete': {
       const purgeHint = 'Write "purge": true to delete what the bot keeps in /data, too.';

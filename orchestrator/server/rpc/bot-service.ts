@@ -6,6 +6,8 @@ import type { Secret } from '#common/secret.ts';
 import { BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
 import {
   type BotService,
+  type ConfigureBotRequest,
+  ConfigureBotRequestSchema,
   SpecResetSchema,
   type StartBotRequest,
   type StreamLogsRequest,
@@ -13,6 +15,7 @@ import {
   type UpdateBotRequest,
 } from '#gen/botrunner/v1/bot_service_pb.js';
 import type { BotRequest, Bounds } from '../../core/validate/bot-request.ts';
+import { readConfigure } from '../../core/validate/configure-request.ts';
 import { parseLogRequest } from '../../core/validate/log-request.ts';
 import { parseSpec, readChange } from '../../core/validate/spec-request.ts';
 import { parseBotId } from '../../core/validate/validate-bot-request.ts';
@@ -21,6 +24,7 @@ import type { Fleet } from '../../fleet/fleet.ts';
 import type { BotLogReader } from '../../logs/bot-log-reader.ts';
 import { sentBefore } from '../../requests/sent-before.ts';
 import { checkDeployment, type SubmitDeps, submitBotRequest } from '../../requests/submit.ts';
+import { configToProto } from '../../views/config.ts';
 import { botToProto, jobToProto } from '../../views/proto.ts';
 import { usageToProto } from '../../views/usage.ts';
 import { readIdempotency } from '../idempotency.ts';
@@ -64,6 +68,10 @@ const changeBody = ({
 });
 
 type DeployRequest = Extract<BotRequest, { action: 'start' | 'update' }>;
+
+function configureRequest(message: ConfigureBotRequest, bounds: Bounds): BotRequest {
+  return unwrap(readConfigure(unwrap(parseBotId(message.botId)), message, bounds));
+}
 
 const startRequest = (message: StartBotRequest, bounds: Bounds): DeployRequest => ({
   action: 'start',
@@ -112,6 +120,11 @@ const updateBody = (message: UpdateBotRequest) => ({
   ...changeBody(message),
 });
 
+const configureBody = (message: ConfigureBotRequest) => ({
+  action: 'configure',
+  ...(toJson(ConfigureBotRequestSchema, message) as Record<string, unknown>), // a message is an object
+});
+
 export function createBotService(deps: BotServiceDeps): ServiceImpl<typeof BotService> {
   const watchBots = createWatchBots(deps);
   const accept = async (userId: string, request: BotRequest, header: string | null, body: unknown) => ({
@@ -134,6 +147,17 @@ export function createBotService(deps: BotServiceDeps): ServiceImpl<typeof BotSe
         updateBody(message),
       ),
     ),
+    configureBot: call(deps, 'client', (message, { userId }, context) =>
+      accept(
+        userId,
+        configureRequest(message, deps.bounds),
+        context.requestHeader.get('idempotency-key'),
+        configureBody(message),
+      ),
+    ),
+    getBotConfig: call(deps, 'client', async ({ botId }, { userId }) => ({
+      config: configToProto(await deps.engine.getSpec({ userId, botId: unwrap(parseBotId(botId)) })),
+    })),
     checkDeploy: call(deps, 'client', async ({ request: { case: kind, value }, leftOut }, { userId }) => {
       if (kind === undefined) {
         refuse('MISSING_REQUIRED_FIELD', 'There is no request to check.', {

@@ -6,11 +6,12 @@ const write = (descriptor, text) => {
   for (let rest = Buffer.from(text); rest.length > 0; ) rest = rest.subarray(writeSync(descriptor, rest));
 };
 const print = (text) => write(1, `${text}\n`);
-const stop = () => {
-  print('got SIGTERM');
+const stop = (signal) => {
+  print(`got ${signal}`);
   process.exit(0);
 };
 process.on('SIGTERM', stop);
+process.on('SIGINT', stop);
 // Keeps the process alive.
 setInterval(() => {}, 1000);
 for (const [name, value] of JSON.parse(process.env.STEPS)) {

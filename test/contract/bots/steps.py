@@ -6,12 +6,13 @@ import sys
 import time
 
 
-def on_term(*_):
-    print("got SIGTERM", flush=True)
+def on_term(number, _):
+    print("got", signal.Signals(number).name, flush=True)
     sys.exit(0)
 
 
 signal.signal(signal.SIGTERM, on_term)
+signal.signal(signal.SIGINT, on_term)
 for name, value in json.loads(os.environ["STEPS"]):
     if name == "print":
         print(value)

@@ -30,8 +30,8 @@ export interface FakeBot {
   readonly data: Set<string>;
   print(line: string, stream?: OutputStream): void;
   exit(code: number): void;
-  /** What SIGTERM does. Default: exit(143). */
-  onTerminate(handler: () => void): void;
+  /** What its stop signal does. Default: exit(143). */
+  onTerminate(handler: (signal: string) => void): void;
   /** Uses CPU time, without taking any. */
   useCpu(ms: number): void;
   /** Aborted when the bot has ended, however. */
@@ -67,7 +67,7 @@ export interface FakeContainer {
   lines: OutputLine[];
   /** How many lines were dropped before the first one kept. */
   dropped: number;
-  terminate: () => void;
+  terminate: (signal: string) => void;
   ended: AbortController;
 }
 
@@ -169,12 +169,12 @@ export class FakeEngine {
     this.#emit({ containerId: container.id, kind: 'ended' }, container);
   }
 
-  /** SIGTERM, and SIGKILL after the grace. */
+  /** Its stop signal, and SIGKILL after the grace. */
   async stop(container: FakeContainer, graceMs: number, signal: AbortSignal): Promise<void> {
     if (container.status !== 'running') return;
     const { ended } = container;
     if (graceMs > 0) {
-      container.terminate();
+      container.terminate(container.plan.stopSignal ?? 'SIGTERM');
       const grace = AbortSignal.any([signal, ended.signal]);
       // Rejects when the bot has ended, which is the better of the two ways.
       await sleep(this.options.clock, graceMs, grace).catch(() => {});

@@ -75,6 +75,12 @@ const commands: Readonly<Record<string, Command>> = {
   // Users.
   start: deploy('start'),
   update: deploy('update'),
+  configure: (world, line) =>
+    world.configure(keyOf(line.at(1)), {
+      token: line.option('token'),
+      memoryBytes: Number(line.option('memory') || 0),
+      takeover: line.has('takeover'),
+    }),
   restart: (world, line) => void world.request(keyOf(line.at(1)), { action: 'restart', params: {} }),
   stop: (world, line) => void world.request(keyOf(line.at(1)), { action: 'stop', params: { notice: '' } }),
   delete: (world, line) =>

@@ -22,6 +22,7 @@ type Choose = <T>(of: readonly T[]) => T;
 const kinds: readonly (readonly [number, (choose: Choose) => string])[] = [
   [14, (choose) => `start ${choose(bots)}${deployment(choose)}`],
   [6, (choose) => `update ${choose(bots)}${deployment(choose)}`],
+  [5, (choose) => `configure ${choose(bots)}${configuration(choose)}`],
   [5, (choose) => `restart ${choose(bots)}`],
   [8, (choose) => `stop ${choose(bots)}`],
   [5, (choose) => `delete ${choose(bots)}${choose(['', ' purge'])}`],
@@ -59,6 +60,9 @@ const join = (worker: string): string => `join ${worker}${worker === 'w3' ? ' ol
 
 const deployment = (choose: Choose): string =>
   `${choose(['', ' code=2', ' code=3'])}${choose(tokens)}${choose(['', '', '', ' memory=600'])}${choose(['', '', ' takeover'])}`;
+
+const configuration = (choose: Choose): string =>
+  `${choose(['', '', ' token=A', ' token=B'])}${choose(['', ' memory=300', ' memory=600'])}${choose(['', '', ' takeover'])}`;
 
 const total = kinds.reduce((sum, [weight]) => sum + weight, 0);
 

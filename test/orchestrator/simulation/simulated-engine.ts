@@ -247,6 +247,16 @@ export class SimulatedEngine {
     });
   }
 
+  /** A change without a source: of the memory, and of the token in the environment. */
+  configure(key: BotKey, { token, memoryBytes, takeover }: Omit<Deployment, 'code' | 'tokenInCode'>): void {
+    const spec = create(BotSpecSchema, {
+      env: token === '' ? {} : { BOT_TOKEN: tokenText(token) },
+      limits: { memoryBytes: BigInt(memoryBytes * mib) },
+    });
+    const input = { action: 'configure', params: deployParams({ takeover }) } as const;
+    this.request(key, input, { spec: { spec, mode: '', artifactSha256: '' } });
+  }
+
   /** As Restore.open. */
   #openHistory(): void {
     this.histories = new PartedHistories(this.#memory.openAgain(`o${++this.#openings}`), this.#acceptedSeq);

@@ -12,6 +12,7 @@ import { type Confinement, unconfined } from './isolation/confinement.ts';
 import { readOnlyVariables, temporaryMounts } from './isolation/read-only.ts';
 
 const healthIntervalMinNs = 10_000_000_000;
+const pidsDefault = 128;
 // Far more than images have; each is a volume on the operator's disk.
 const volumesMax = 32;
 // Images have a few KiB.
@@ -56,7 +57,8 @@ export function containerOptions(
     Hostname: botHash(plan.key),
     // Images hand their labels down: the build's label would make this container look like a step of a build.
     Labels: { [buildLabel]: '', ...labels },
-    // No StopSignal: it is the image's, or else SIGTERM.
+    // Without one it is the image's, or else SIGTERM.
+    ...(plan.stopSignal !== undefined && { StopSignal: plan.stopSignal }),
     StopTimeout: 10,
     Tty: false,
     OpenStdin: false,
@@ -75,7 +77,7 @@ export function containerOptions(
       ...(plan.readOnly && { Tmpfs: temporaryMounts(plan, [image?.workDir ?? '', ...(image?.volumes ?? [])]) }),
       // An init as first process passes signals on and reaps; a first process without a handler would ignore SIGTERM.
       Init: true,
-      PidsLimit: 128,
+      PidsLimit: plan.pids ?? pidsDefault,
       Memory: plan.memoryBytes,
       // Equal to Memory: no swap. Unset would allow as much swap as memory.
       MemorySwap: plan.memoryBytes,

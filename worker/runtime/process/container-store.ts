@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { cp, mkdir, rename, symlink } from 'node:fs/promises';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '#common/clock.ts';
 import { refuse } from '#common/problem.ts';
@@ -35,6 +36,8 @@ export interface StoredContainer {
   readonly sealed: string;
   /** As ContainerFacts.settings. */
   readonly settings: string | undefined;
+  /** What it is asked to end with; SIGTERM unless given. */
+  readonly stopSignal?: NodeJS.Signals;
 }
 
 /** What is sealed. */
@@ -52,6 +55,8 @@ interface Description {
   readonly build: string;
   readonly sealed: string;
   readonly settings?: string;
+  /** What it is asked to end with; SIGTERM unless given. */
+  readonly stopSignal?: NodeJS.Signals;
 }
 
 export interface ContainerStoreOptions {
@@ -81,7 +86,8 @@ const boundTo = (id: string, name: string): string => `container ${id} ${name}`;
 export function createContainerStore(options: ContainerStoreOptions, builds: Builds): ContainerStore {
   const { dir, workerId, signingKey, sealKey, clock } = options;
 
-  const settingsOf = ({ run, env }: ContainerPlan) => settingsDigest(signingKey, [run, sortedEnv(env.reveal())]);
+  const settingsOf = ({ run, env, stopSignal }: ContainerPlan) =>
+    settingsDigest(signingKey, [run, sortedEnv(env.reveal()), ...(stopSignal === undefined ? [] : [stopSignal])]);
   const describe = (plan: ContainerPlan, run: SimpleRun, id: string, image: ImageRecord): Description => {
     const { key, revision, epoch, name } = plan;
     const startedAt = new Date(clock.wallMs()).toISOString();
@@ -91,6 +97,7 @@ export function createContainerStore(options: ContainerStoreOptions, builds: Bui
       labels: signedLabels(signingKey, name, { key, workerId, revision, epoch, startedAt }),
       image: plan.image,
       build: image.build,
+      ...stopSignalOf(plan),
       sealed: sealText(sealKey, JSON.stringify(program), boundTo(id, name)),
       settings: settingsOf(plan),
     };
@@ -101,8 +108,9 @@ export function createContainerStore(options: ContainerStoreOptions, builds: Bui
     const description = await readDescription(name);
     const identity = description?.labels && verifiedIdentity(signingKey, name, workerId, description.labels);
     if (!description || !identity) return undefined;
-    const { id, image, build, sealed, settings } = description;
-    return { id, name, folder: containerDir(dir, name), identity, image, build, sealed, settings };
+    const { id, image, build, sealed, settings, stopSignal } = description;
+    const folder = containerDir(dir, name);
+    return { id, name, folder, identity, image, build, sealed, settings, ...stopSignalOf({ stopSignal }) };
   };
   // A name with a leading dot is a folder that is being made or removed.
   const names = async () => (await namesIn(containersDir(dir))).filter((name) => !name.startsWith('.'));
@@ -185,6 +193,12 @@ export function createContainerStore(options: ContainerStoreOptions, builds: Bui
     },
   };
 }
+
+/** Names that this system does not know are not used. */
+const stopSignalOf = ({ stopSignal }: { readonly stopSignal?: string | undefined }): Pick<Description, 'stopSignal'> =>
+  stopSignal !== undefined && Object.hasOwn(constants.signals, stopSignal)
+    ? { stopSignal: stopSignal as NodeJS.Signals } // as just checked
+    : {};
 
 async function fill(folder: string, build: string, description: Description): Promise<void> {
   const files = containerFiles(folder);

@@ -75,7 +75,7 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerR
     return container && lifeLocks.run(id, () => work(container));
   };
   const stop = (id: string, graceMs: number, signal: AbortSignal) =>
-    withContainer(id, ({ folder }) => stopRun(folder, graceMs, clock, signal)).then(() => {
+    withContainer(id, ({ folder, stopSignal }) => stopRun(folder, { graceMs, stopSignal }, clock, signal)).then(() => {
       changes.note(id);
       // The signal goes to all processes of the bot.
       return { behindShell: false };
@@ -132,10 +132,11 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerR
       if (isUsed) refuse('CONTAINER_ERROR', 'The data of the bot is still in use.');
       await removeFolder(dataFolder(dir, key));
     },
-    async create(plan, signal) {
+    async create(plan, signal, say) {
       signal.throwIfAborted();
       checkEnv(plan);
       await prepare();
+      if (plan.asksForLimits) say?.(noLimits);
       return store.create(plan);
     },
     settingsOf: async (plan) => store.settingsOf(plan),
@@ -157,7 +158,7 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerR
     stop,
     async remove(id, signal) {
       await withContainer(id, async (container) => {
-        await stopRun(container.folder, 0, clock, signal);
+        await stopRun(container.folder, { graceMs: 0 }, clock, signal);
         await logLocks.run(id, () => store.remove(container));
       });
       changes.note(id);
@@ -217,6 +218,9 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): ContainerR
     },
   };
 }
+
+const noLimits =
+  'this worker runs bots as plain processes: limits on memory, CPU, disk space and processes have no effect here';
 
 const noImages = (mode: string): never =>
   refuse('INVALID_MODE', `A worker with RUNTIME=process cannot run bots of mode ${mode}: it has no images.`, {

@@ -127,25 +127,31 @@ async function untilRecorded(child: ChildProcess, path: string, clock: Clock): P
   }
 }
 
-/** SIGTERM to the program's whole group, SIGKILL after the grace; returns when none of it runs. */
-export async function stopRun(folder: string, graceMs: number, clock: Clock, signal: AbortSignal): Promise<void> {
+/** `stopSignal` to the program's whole group, SIGKILL after the grace; returns when none of it runs. */
+export async function stopRun(
+  folder: string,
+  { graceMs, stopSignal = 'SIGTERM' }: { readonly graceMs: number; readonly stopSignal?: NodeJS.Signals | undefined },
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
   const note = await readNote(folder);
   const running = note && (await runningProcess(folder, note));
-  if (!running || (await endProcess(running, graceMs, clock, signal)) === 'followed') return;
+  if (!running || (await endProcess(running, graceMs, clock, signal, stopSignal)) === 'followed') return;
   const exit = containerFiles(folder).exit(note.run);
   // The wrapper was killed with the rest and could not write it.
   if ((await readExit(exit)) === undefined) await writeFileAtomic(exit, `${killedCode}\n`);
 }
 
-/** Returns when nothing of the process's group runs: it followed SIGTERM, or was killed. */
+/** Returns when nothing of the process's group runs: it followed the stop signal, or was killed. */
 export async function endProcess(
   running: ProcessRecord,
   graceMs: number,
   clock: Clock,
   signal: AbortSignal,
+  stopSignal: NodeJS.Signals = 'SIGTERM',
 ): Promise<'followed' | 'killed'> {
   if (graceMs > 0) {
-    signalGroup(running.pid, 'SIGTERM');
+    signalGroup(running.pid, stopSignal);
     if (await untilGone(running, graceMs, clock, signal)) return 'followed';
   }
   signalGroup(running.pid, 'SIGKILL');

@@ -36,7 +36,7 @@ export async function removeStray(
     await endProcess(found.process, graceMs, clock, signal);
     return;
   }
-  await stopRun(found.folder, graceMs, clock, signal);
+  await stopRun(found.folder, { graceMs }, clock, signal);
   await removeFolder(found.folder);
 }
 

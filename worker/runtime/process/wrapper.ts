@@ -4,7 +4,7 @@
  *
  * 1. It writes who it is before it starts the bot, so a bot that runs is always found, even if the worker was killed in
  *    the middle of starting it.
- * 2. SIGTERM goes to the whole group. The wrapper only notes it, so that it lives to write the bot's exit code. (A trap
+ * 2. SIGTERM, or the stop signal that its user asks for, goes to the whole group. The wrapper only notes it, so that it lives to write the bot's exit code. (A trap
  *    is not inherited by the bot; an ignored signal would be.)
  * 3. A signal that comes as soon as that is written ends the bot: it is the bot's own process, in which nothing is trapped, that puts the
  *    file in its place before it becomes the bot. The wrapper alone would note the signal, and then start a bot that never got it.
@@ -18,7 +18,7 @@ import { isErrno, readFileIfAny } from '../../state/atomic-file.ts';
 // redirect themselves while they wait for a command. Files appear whole, by rename.
 // ulimit counts files in blocks of 512 bytes: no file of a bot grows beyond 1 GiB, its output without a worker included.
 export const wrapperScript = `
-trap : TERM INT HUP
+trap : TERM INT HUP QUIT USR1 USR2
 record=$1 exit=$2
 shift 2
 ulimit -c 0
