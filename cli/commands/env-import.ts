@@ -46,6 +46,7 @@ export class EnvImportCommand extends ConfiguringCommand {
   private text(): Promise<string> {
     const { cwd, signal } = this.context;
     if (this.file !== '-') return readTextFile(resolve(cwd, this.file), this.file, textFileMaxBytes, signal);
-    return readPiped(this.context, 'the variables', `avtomatika-bot env import ${this.bot} - < .env`);
+    const example = `avtomatika-bot env import ${this.bot} - < .env`;
+    return readPiped(this.context, 'the variables', example, textFileMaxBytes);
   }
 }

@@ -55,6 +55,10 @@ it('env import sends a file or the standard input, and with --replace the whole 
   expect((await asked(['env', 'import', 'b', '.env'], { cwd })).requests).toMatchObject([{ env: { A: '1', B: '2' } }]);
   const piped = await asked(['env', 'import', 'b', '-', '--replace'], { cwd, stdin: 'C=3\n' });
   expect(piped.requests).toMatchObject([{ env: { C: '3' }, replaceEnv: true }]);
+  const long = `A=1\n${'# a long comment\n'.repeat(5_000)}`;
+  expect((await asked(['env', 'import', 'b', '-'], { cwd, stdin: long })).requests).toMatchObject([
+    { env: { A: '1' } },
+  ]);
   const empty = await asked(['env', 'import', 'b', 'empty.env'], { cwd });
   expect([empty.exitCode, empty.requests]).toEqual([1, []]);
   expect(empty.stderr).toContain('There is no variable in empty.env.');

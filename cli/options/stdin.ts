@@ -19,15 +19,16 @@ const patienceMs = 5 * 60_000;
 const bytesMax = 64 * 1024;
 
 /** All of it, to its end. Throws CliError when it does not come or is too long, and the signal's reason. */
-const readAllStdin = (context: StdinContext): Promise<string> => readUntil(context, () => false);
+const readAllStdin = (context: StdinContext, max = bytesMax): Promise<string> => readUntil(context, () => false, max);
 
 /** What is piped in, whatever it is: `what` it is for, `example` shows how. Typed on a terminal it would be visible. Throws CliError. */
 export function readPiped(
   context: StdinContext & { readonly terminal: { readonly stdin: boolean } },
   what: string,
   example: string,
+  max = bytesMax,
 ): Promise<string> {
-  if (!context.terminal.stdin) return readAllStdin(context);
+  if (!context.terminal.stdin) return readAllStdin(context, max);
   throw complain(
     exitCodes.usage,
     'USAGE',
@@ -50,13 +51,17 @@ export async function readLine(context: StdinContext): Promise<string> {
   return (text.split('\n')[0] ?? '').replace(/\r$/, '');
 }
 
-function readUntil({ stdin, clock, signal }: StdinContext, isEnd: (piece: Buffer) => boolean): Promise<string> {
+function readUntil(
+  { stdin, clock, signal }: StdinContext,
+  isEnd: (piece: Buffer) => boolean,
+  max = bytesMax,
+): Promise<string> {
   const { promise, resolve, reject } = createDeferred<string>();
   const pieces: Buffer[] = [];
   let bytes = 0;
   const finish = (): void => {
     try {
-      resolve(decode(Buffer.concat(pieces), 'Standard input', bytesMax));
+      resolve(decode(Buffer.concat(pieces), 'Standard input', max));
     } catch (error) {
       reject(error);
     }
@@ -65,7 +70,7 @@ function readUntil({ stdin, clock, signal }: StdinContext, isEnd: (piece: Buffer
     const next = Buffer.from(piece);
     pieces.push(next);
     bytes += next.byteLength;
-    if (bytes > bytesMax || isEnd(next)) finish();
+    if (bytes > max || isEnd(next)) finish();
   };
   const cancelTimer = clock.after(patienceMs, () =>
     reject(complain(exitCodes.failed, 'NO_INPUT', 'Standard input was empty.', 'Try again, or pipe it in.')),

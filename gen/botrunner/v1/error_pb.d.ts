@@ -99,7 +99,7 @@ export enum ErrorReason {
   MISSING_REQUIRED_FIELD = 1,
 
   /**
-   * The action is not one of start, stop, logs, list, status, update, restart, delete.
+   * The action is not one of start, stop, logs, list, status, update, restart, configure, config, delete.
    *
    * @generated from enum value: ERROR_REASON_INVALID_ACTION = 2;
    */
