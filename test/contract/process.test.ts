@@ -214,6 +214,20 @@ describe('the process runtime', { timeout: 60 * second }, () => {
     ]);
   });
 
+  test('says of a bot whose user asks for limits that it cannot enforce them, and of no other', async () => {
+    const runtime = runtimeIn(dir, workerId, processSigningKey);
+    await buildBot(runtime, 'node', { key, workerId });
+    const said: string[] = [];
+    const plan = botPlan({ key, workerId, language: 'node' });
+    await runtime.remove(await runtime.create(plan, patience(), (line) => said.push(line)), patience());
+    expect(said).toEqual([]);
+    const limited = { ...plan, pids: 200, asksForLimits: true };
+    await runtime.remove(await runtime.create(limited, patience(), (line) => said.push(line)), patience());
+    expect(said).toEqual([
+      expect.stringContaining('limits on memory, CPU, disk space and processes have no effect here'),
+    ]);
+  });
+
   test('finds and ends a bot whose folder is gone', async () => {
     const runtime = runtimeIn(dir, workerId, processSigningKey);
     await buildBot(runtime, 'node', { key, workerId });

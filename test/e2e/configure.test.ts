@@ -1,4 +1,4 @@
-/** A bot's environment and limits changed without its source, through the real programs, on an engine and as a process. */
+/** A bot's environment and limits changed without its source, through the real programs, on an engine. As a process: docs/REST.md, whose examples are run. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,18 +22,14 @@ while True:
     time.sleep(0.1)
 `;
 
-const runtimes = [
-  { RUNTIME: 'process' },
-  ...('skip' in docker ? [] : [{ RUNTIME: 'docker', DOCKER_HOST: usableDocker(docker).host }]),
-];
-
-describe.each(runtimes)('a bot with RUNTIME=$RUNTIME', (env) => {
+describe.skipIf('skip' in docker)('a bot', () => {
+  const { host } = usableDocker(docker);
   let platform: TestPlatform;
   let dir: string;
   beforeAll(async () => {
     dir = mkdtempSync(join(tmpdir(), 'configure-'));
     writeFileSync(join(dir, 'bot.py'), source);
-    platform = await startTestPlatform(env);
+    platform = await startTestPlatform({ RUNTIME: 'docker', DOCKER_HOST: host });
   }, longMs);
   afterAll(async () => {
     await platform?.cli(['delete', 'conf', '--purge', '--yes']);
@@ -41,7 +37,6 @@ describe.each(runtimes)('a bot with RUNTIME=$RUNTIME', (env) => {
     rmSync(dir, { recursive: true, force: true });
   }, longMs);
 
-  const isProcess = env.RUNTIME === 'process';
   const run = async (code: number, ...words: string[]) => {
     const end = await platform.cli(words);
     expect({ words, ...end }).toMatchObject({ words, code });
@@ -55,13 +50,10 @@ describe.each(runtimes)('a bot with RUNTIME=$RUNTIME', (env) => {
       (log) => log.split(text).length > times,
       { timeoutMs: 30_000 },
     );
-  const container = async (): Promise<JsonBody | undefined> => {
-    const { DOCKER_HOST: host = '' } = env as { DOCKER_HOST?: string };
-    if (host === '') return undefined;
+  const container = async (): Promise<JsonBody> => {
     const { container_id: id } = await platform.status('conf');
     return JSON.parse((await callEngine(host, `/containers/${id}/json`)).text);
   };
-
   const build = async () => (await run(0, 'logs', 'conf', '-n', '500', '--build')).stdout;
 
   it('gets other variables and limits with its image', { timeout: longMs }, async () => {
@@ -76,10 +68,9 @@ describe.each(runtimes)('a bot with RUNTIME=$RUNTIME', (env) => {
       ['B', false],
       ['C', true],
     ]);
-    const limited = await json('limits', 'set', 'conf', '--pids', '200', '--stop-signal', 'INT', '--stop-grace', '20s');
-    const { HostConfig: host, Config: config } = (await container()) ?? {};
-    if (isProcess) expect(limited).toMatchObject({ notices: [expect.stringContaining('have no effect here')] });
-    else expect([host.PidsLimit, config.StopSignal]).toEqual([200, 'SIGINT']);
+    await run(0, 'limits', 'set', 'conf', '--pids', '200', '--stop-signal', 'INT', '--stop-grace', '20s');
+    const { HostConfig: limits, Config: config } = await container();
+    expect([limits.PidsLimit, config.StopSignal]).toEqual([200, 'SIGINT']);
     expect(await build()).toBe(built);
     await run(0, 'stop', 'conf');
     await untilLogged('got SIGINT');
@@ -88,7 +79,6 @@ describe.each(runtimes)('a bot with RUNTIME=$RUNTIME', (env) => {
   it('keeps them while it is stopped, and goes back when they are bad', { timeout: longMs }, async () => {
     expect((await run(0, 'env', 'unset', 'conf', 'B')).stdout).toContain('conf is stopped: it was not started');
     expect(await platform.status('conf')).toMatchObject({ status: 'stopped' });
-    if (isProcess) return;
     await run(0, 'restart', 'conf');
     await untilLogged('has 2 None');
     const bad = await run(1, 'env', 'set', 'conf', 'A=bad');
