@@ -1,7 +1,8 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { describe, expect, it } from 'vitest';
 import { overDiskReason } from '#common/over-disk.ts';
-import { BotState } from '#gen/botrunner/v1/bot_pb.js';
+import { BotState, DiskKind, type ProtectionSchema } from '#gen/botrunner/v1/bot_pb.js';
 import { FakeOrchestrator, fakeTimeMs } from '../testing/fake-orchestrator.ts';
 import { runCli } from '../testing/run-cli.ts';
 
@@ -61,6 +62,41 @@ describe('status', () => {
     expect(stdout).toContain('  Diagnosis  Telegram answers 409 Conflict: another program is polling\n');
     expect(stdout).toContain('  Notice     The bot will be stopped soon.\n');
     expect(stdout).toContain('  Stops at   2026-11-22T15:10:00Z\n');
+  });
+
+  it.each<[string, MessageInitShape<typeof ProtectionSchema>, string | undefined]>([
+    ['usual', { runtimeClass: 'runc', user: '10001:10001', disk: DiskKind.WATCH }, undefined],
+    ['unknown', { disk: 99 as DiskKind }, undefined],
+    [
+      'much',
+      { readOnly: true, runtimeClass: 'runsc', user: 'app', disk: DiskKind.SIZED },
+      'read-only root file system, runtime runsc, runs as app, /data of a fixed size',
+    ],
+    ['little', { runtimeClass: 'crun', user: 'root', disk: DiskKind.OFF }, 'runs as root, no limit on disk space'],
+    ['hostile', { user: 'a\u001b[2Jb' }, 'runs as a\\x1b[2Jb'],
+  ])('shows what protects others from a bot where that is not as usual: %s', async (_title, protection, text) => {
+    const orchestrator = new FakeOrchestrator();
+    orchestrator.addBot({ botId: 'b', protection });
+    const { stdout } = await runCli(['status', 'b'], { orchestrator });
+    expect(/ {2}Protection +(.*)\n/.exec(stdout)?.[1]).toBe(text);
+  });
+
+  it('prints all of it in JSON, and null where nothing is known', async () => {
+    const orchestrator = new FakeOrchestrator();
+    const json = async (protection?: MessageInitShape<typeof ProtectionSchema>) => {
+      orchestrator.addBot({ botId: 'b', ...(protection && { protection }) });
+      return JSON.parse((await runCli(['status', 'b', '--json'], { orchestrator })).stdout).protection;
+    };
+    expect(await json()).toBeNull();
+    expect(await json({ runtimeClass: 'runc', user: '10001:10001', disk: DiskKind.WATCH })).toEqual({
+      read_only: false,
+      runtime_class: 'runc',
+      user: '10001:10001',
+      disk: 'watch',
+    });
+    const unknown = { read_only: true, runtime_class: null, user: null, disk: null };
+    expect(await json({ readOnly: true })).toEqual(unknown);
+    expect(await json({ readOnly: true, disk: 99 as DiskKind })).toEqual(unknown);
   });
 
   it.each<[BotState, number]>([

@@ -5,6 +5,7 @@ import { isOverDiskReason } from '#common/over-disk.ts';
 import { type Bot, BotState, DesiredState, type DiskUse } from '#gen/botrunner/v1/bot_pb.js';
 import type { ListBotsResponse } from '#gen/botrunner/v1/bot_service_pb.js';
 import { escapeControls } from './escape.ts';
+import { protectionJson, protectionText } from './protection.ts';
 import type { Style } from './style.ts';
 import { renderFacts, renderTable } from './table.ts';
 
@@ -89,6 +90,7 @@ export function renderBot(bot: Bot, style: Style): string {
     ['Next try', timeText(bot.nextTryAt)],
     ['Exit code', bot.exitCode === undefined ? undefined : `${bot.exitCode}${bot.oomKilled ? ' (out of memory)' : ''}`],
     ['Disk', diskText(bot.disk)],
+    ['Protection', protectionText(bot.protection)],
     ['Restarts', String(bot.restarts)],
     ['Started', timeText(bot.startedAt)],
     ['Ended', timeText(bot.finishedAt)],
@@ -130,6 +132,7 @@ export function botJson(bot: Bot): JsonObject {
     reason: orNull(bot.reason),
     diagnosis: orNull(bot.diagnosis),
     disk: diskJson(bot.disk),
+    protection: protectionJson(bot.protection),
     notice: orNull(bot.notice),
     stops_at: exactTime(bot.stopsAt),
     desired: (DesiredState[bot.desired] ?? 'unspecified').toLowerCase(),

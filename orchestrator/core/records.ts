@@ -41,6 +41,8 @@ export interface Observed {
   /** What its log says is wrong. */
   readonly diagnosis?: string;
   readonly disk?: ObservedDisk;
+  /** Absent for plain processes, and with workers that do not report it. */
+  readonly protection?: ObservedProtection;
 }
 
 /** What it takes of its worker's disk, in bytes. */
@@ -49,6 +51,18 @@ export interface ObservedDisk {
   readonly dataLimitBytes: number;
   readonly layerBytes: number;
   readonly layerLimitBytes: number;
+}
+
+export type DiskKindName = 'sized' | 'watch' | 'off';
+
+/** How its container is kept apart. */
+export interface ObservedProtection {
+  readonly readOnly: boolean;
+  /** The engine's runtime; empty if not known. */
+  readonly runtimeClass: string;
+  readonly user: string;
+  /** How what it writes is limited; absent while that is not known. */
+  readonly disk?: DiskKindName;
 }
 
 export interface UndoPoint {

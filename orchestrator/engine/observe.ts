@@ -1,11 +1,11 @@
 /** What is seen of bots and workers, applied in the caller's transaction. A worker may only speak of bots placed on it. */
 import type { Timestamp } from '@bufbuild/protobuf/wkt';
-import type { DiskUse } from '#gen/botrunner/v1/bot_pb.js';
+import type { DiskUse, Protection } from '#gen/botrunner/v1/bot_pb.js';
 import type { BotObservation } from '#gen/botrunner/v1/worker_service_pb.js';
 import { observed } from '../core/bot/settled.ts';
-import type { BotRecord, Observed, WorkerStatus } from '../core/records.ts';
+import type { BotRecord, Observed, ObservedProtection, WorkerStatus } from '../core/records.ts';
 import { shortName, shortReason, soundNumber, soundTime } from '../core/worker-words.ts';
-import { stateFromProto } from '../views/proto.ts';
+import { diskKindFromProto, stateFromProto } from '../views/proto.ts';
 import type { Change } from './change.ts';
 import { confirm, isBackAsBefore } from './confirming.ts';
 import type { EngineContext } from './context.ts';
@@ -32,6 +32,7 @@ function toObserved(report: BotObservation): Observed {
     ...(report.pinned ? { pinned: report.pinned.slice(0, pinnedLengthMax) } : {}),
     ...(report.reason ? { reason: shortReason(report.reason) } : {}),
     ...(report.disk === undefined ? {} : { disk: toDisk(report.disk) }),
+    ...(report.protection === undefined ? {} : { protection: toProtection(report.protection) }),
     ...(report.diagnosis ? { diagnosis: shortReason(report.diagnosis) } : {}),
   };
 }
@@ -42,6 +43,16 @@ const toDisk = (disk: DiskUse) => ({
   layerBytes: soundNumber(disk.layerBytes),
   layerLimitBytes: soundNumber(disk.layerLimitBytes),
 });
+
+function toProtection({ readOnly, runtimeClass, user, disk }: Protection): ObservedProtection {
+  const kind = diskKindFromProto(disk);
+  return {
+    readOnly,
+    runtimeClass: shortName(runtimeClass),
+    user: shortName(user),
+    ...(kind === undefined ? {} : { disk: kind }),
+  };
+}
 
 /**
  * Applies one report. Returns the bot as it is now, or undefined when the report is not this worker's to make: the bot is

@@ -1,6 +1,6 @@
 /** A bot as REST and JSON events show it. Holds no secret. */
 import type { JsonObject } from '#common/json.ts';
-import type { ObservedDisk } from '../core/records.ts';
+import type { ObservedDisk, ObservedProtection } from '../core/records.ts';
 import { type BotView, lastEnd } from './bot-view.ts';
 import { rfc3339OrNull } from './time.ts';
 
@@ -14,6 +14,16 @@ const diskToJson = (disk: ObservedDisk | undefined): JsonObject | null =>
         limit_mb: mib(disk.dataLimitBytes),
         layer_mb: mib(disk.layerBytes),
         layer_limit_mb: mib(disk.layerLimitBytes),
+      };
+
+const protectionToJson = (protection: ObservedProtection | undefined): JsonObject | null =>
+  protection === undefined
+    ? null
+    : {
+        read_only: protection.readOnly,
+        runtime_class: protection.runtimeClass || null,
+        user: protection.user || null,
+        disk: protection.disk ?? null,
       };
 
 export function botToJson(view: BotView): JsonObject {
@@ -37,6 +47,7 @@ export function botToJson(view: BotView): JsonObject {
     reason: observed.reason ?? '',
     diagnosis: observed.diagnosis ?? '',
     disk: diskToJson(observed.disk),
+    protection: protectionToJson(observed.protection),
     notice: bot.notice,
     stops_at: bot.desired === 'running' ? rfc3339OrNull(bot.stopsAt) : null,
     generation: bot.generation,

@@ -1,9 +1,17 @@
 /** Bots and jobs as messages of botrunner.v1. */
 import { create } from '@bufbuild/protobuf';
 import { problemToProto } from '#common/problem-proto.ts';
-import { type Bot, BotSchema, BotState, DesiredState } from '#gen/botrunner/v1/bot_pb.js';
+import { type Bot, BotSchema, BotState, DesiredState, DiskKind } from '#gen/botrunner/v1/bot_pb.js';
 import { type Job, JobSchema, JobStatus } from '#gen/botrunner/v1/job_pb.js';
-import type { BotStateName, Desired, JobStatusName, ObservedDisk, ShownJob } from '../core/records.ts';
+import type {
+  BotStateName,
+  Desired,
+  DiskKindName,
+  JobStatusName,
+  ObservedDisk,
+  ObservedProtection,
+  ShownJob,
+} from '../core/records.ts';
 import { type BotView, lastEnd } from './bot-view.ts';
 import { timestamp } from './time.ts';
 
@@ -30,6 +38,19 @@ const stateByNumber: ReadonlyMap<BotState, BotStateName> = new Map(
 /** Undefined for a number this release does not know. */
 export const stateFromProto = (state: BotState): BotStateName | undefined => stateByNumber.get(state);
 
+const diskKindToProto: Readonly<Record<DiskKindName, DiskKind>> = {
+  sized: DiskKind.SIZED,
+  watch: DiskKind.WATCH,
+  off: DiskKind.OFF,
+};
+
+const diskKindByNumber: ReadonlyMap<DiskKind, DiskKindName> = new Map(
+  Object.entries(diskKindToProto).map(([name, number]) => [number, name as DiskKindName]), // the keys of the table
+);
+
+/** Undefined for one that is not known, or newer than this release. */
+export const diskKindFromProto = (kind: DiskKind): DiskKindName | undefined => diskKindByNumber.get(kind);
+
 export const desiredToProto: Readonly<Record<Desired, DesiredState>> = {
   running: DesiredState.RUNNING,
   stopped: DesiredState.STOPPED,
@@ -50,6 +71,11 @@ const diskToProto = (disk: ObservedDisk) => ({
   dataLimitBytes: BigInt(disk.dataLimitBytes),
   layerBytes: BigInt(disk.layerBytes),
   layerLimitBytes: BigInt(disk.layerLimitBytes),
+});
+
+const protectionToProto = ({ disk, ...protection }: ObservedProtection) => ({
+  ...protection,
+  disk: disk === undefined ? DiskKind.UNSPECIFIED : diskKindToProto[disk],
 });
 
 export function botToProto(view: BotView): Bot {
@@ -79,6 +105,7 @@ export function botToProto(view: BotView): Bot {
     pinned: observed.pinned ?? '',
     diagnosis: observed.diagnosis ?? '',
     ...(observed.disk === undefined ? {} : { disk: diskToProto(observed.disk) }),
+    ...(observed.protection === undefined ? {} : { protection: protectionToProto(observed.protection) }),
     notice: bot.notice,
     ...timestamp('stopsAt', bot.desired === 'running' ? bot.stopsAt : null),
     ...timestamp('observedAt', bot.observedAt),

@@ -4,7 +4,7 @@ import { createGrpcTransport } from '@connectrpc/connect-node';
 import { connect as connectNats } from 'nats';
 import { describe, expect, it } from 'vitest';
 import { AdminService } from '#gen/botrunner/v1/admin_service_pb.js';
-import { BotState } from '#gen/botrunner/v1/bot_pb.js';
+import { BotState, type DiskKind } from '#gen/botrunner/v1/bot_pb.js';
 import { BotService } from '#gen/botrunner/v1/bot_service_pb.js';
 import type { Ensure } from '#gen/botrunner/v1/worker_service_pb.js';
 import { eventually } from '../kit/eventually.ts';
@@ -141,7 +141,15 @@ describe('hostile 103: a worker that sends too much', () => {
     const worker = await connect();
     const id = await accepted(start('echo'));
     const ensure = await worker.take('ensure');
-    const long = { containerId: endless, containerName: endless, reason: endless, diagnosis: endless, pinned: endless };
+    const protection = { runtimeClass: endless, user: endless, disk: 99 as DiskKind };
+    const texts = {
+      containerId: endless,
+      containerName: endless,
+      reason: endless,
+      diagnosis: endless,
+      pinned: endless,
+    };
+    const long = { ...texts, protection };
     worker.succeed(ensure, observed(ensure, long));
     expect(JSON.stringify(await untilFinal(id)).length).toBeLessThan(20_000);
     expect(JSON.stringify(await bot('echo')).length).toBeLessThan(5_000);

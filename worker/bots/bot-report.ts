@@ -60,6 +60,7 @@ export class BotReport {
       facts,
       seenBeforeRefusal: seenBeforeRefusal(memory),
       disk: facts && disk?.runId === runIdOf(facts) ? disk : undefined,
+      limitsDisk: this.#context.defaults.disk !== undefined,
       phase: preparing?.phase,
       startedAgain: watch?.again === true,
       strayReason: strayReason(this.#context.workerId, stray),

@@ -2,7 +2,7 @@
 import { create, equals } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { BotKey } from '#common/ids.ts';
-import { BotState, DiskUseSchema } from '#gen/botrunner/v1/bot_pb.js';
+import { BotState, DiskKind, DiskUseSchema, ProtectionSchema } from '#gen/botrunner/v1/bot_pb.js';
 import { type BotObservation, BotObservationSchema, StoreMomentSchema } from '#gen/botrunner/v1/worker_service_pb.js';
 import type { ContainerFacts } from '../runtime/container-runtime.ts';
 import { imageOf, type Making } from './bot-memory.ts';
@@ -31,6 +31,8 @@ export interface Known {
   readonly making: Making;
   /** What its run has written; undefined while that is not known. */
   readonly disk?: DiskJudged | undefined;
+  /** The worker limits and measures what bots write. */
+  readonly limitsDisk: boolean;
 }
 
 export interface Told {
@@ -164,6 +166,9 @@ export function observeBot(key: BotKey, known: Known, told: Told, wallMs: number
     diagnosis: record.diagnosis ?? '',
   });
   if (known.disk !== undefined) observation.disk = create(DiskUseSchema, shownDisk(known.disk));
+  if (facts?.protection !== undefined) {
+    observation.protection = create(ProtectionSchema, { ...facts.protection, disk: diskKind(known) });
+  }
   const { decided } = situation.desired ?? {};
   if (decided) observation.decided = create(StoreMomentSchema, decided);
   const startedAtMs = facts?.startedAtMs ?? record.lastEnd?.startedAtMs;
@@ -179,6 +184,13 @@ export function observeBot(key: BotKey, known: Known, told: Told, wallMs: number
     observation.nextTryAt = timestampFromMs(nextTryAtMs);
   }
   return observation;
+}
+
+/** By what was found rather than by the setting: volumes from before are not sized. */
+function diskKind({ disk, limitsDisk }: Known): DiskKind {
+  if (!limitsDisk) return DiskKind.OFF;
+  if (disk === undefined) return DiskKind.UNSPECIFIED;
+  return disk.measure.isSized ? DiskKind.SIZED : DiskKind.WATCH;
 }
 
 /** Whether two observations say the same, apart from when. */

@@ -166,6 +166,17 @@ export interface ContainerFacts {
   readonly remark?: string | undefined;
   /** The limits that it was made with; undefined for one made before there were any. */
   readonly disk?: DiskLimits | undefined;
+  /** Undefined where the runtime protects nothing, and for a container that was made a moment ago. */
+  readonly protection?: ContainerProtection | undefined;
+}
+
+/** How a container is kept apart, as its engine shows it. */
+export interface ContainerProtection {
+  readonly readOnly: boolean;
+  /** The engine's runtime, for example runc or runsc; empty if the engine does not say. */
+  readonly runtimeClass: string;
+  /** As the engine was given it; `root` for root under any of its usual names. */
+  readonly user: string;
 }
 
 export interface DiskLimits {

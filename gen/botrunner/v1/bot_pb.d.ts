@@ -113,6 +113,49 @@ export declare type DiskUse = Message<"botrunner.v1.DiskUse"> & {
 export declare const DiskUseSchema: GenMessage<DiskUse>;
 
 /**
+ * What keeps a bot from its worker's machine and from other bots, as the engine shows its container.
+ *
+ * @generated from message botrunner.v1.Protection
+ */
+export declare type Protection = Message<"botrunner.v1.Protection"> & {
+  /**
+   * Its root file system is read-only.
+   *
+   * @generated from field: bool read_only = 1;
+   */
+  readOnly: boolean;
+
+  /**
+   * The engine's runtime that runs the container, for example runc, or runsc for gVisor. Empty if the engine does not say. At
+   * most 128 characters.
+   *
+   * @generated from field: string runtime_class = 2;
+   */
+  runtimeClass: string;
+
+  /**
+   * The user it runs as, for example 10001:10001, or a name that its image knows; root for root under any of its usual names.
+   * At most 128 characters.
+   *
+   * @generated from field: string user = 3;
+   */
+  user: string;
+
+  /**
+   * Known once what it wrote was measured, up to two minutes after it was started.
+   *
+   * @generated from field: botrunner.v1.DiskKind disk = 4;
+   */
+  disk: DiskKind;
+};
+
+/**
+ * Describes the message botrunner.v1.Protection.
+ * Use `create(ProtectionSchema)` to create a new message.
+ */
+export declare const ProtectionSchema: GenMessage<Protection>;
+
+/**
  * Source files that run on a base image as they are, with no Dockerfile.
  *
  * @generated from message botrunner.v1.SimpleSource
@@ -721,6 +764,14 @@ export declare type Bot = Message<"botrunner.v1.Bot"> & {
    * @generated from field: botrunner.v1.DiskUse disk = 26;
    */
   disk?: DiskUse | undefined;
+
+  /**
+   * What protects others from it; absent while it has no container, and always for a plain process and with a worker that does not
+   * report it.
+   *
+   * @generated from field: botrunner.v1.Protection protection = 30;
+   */
+  protection?: Protection | undefined;
 };
 
 /**
@@ -904,4 +955,44 @@ export enum BotLanguage {
  * Describes the enum botrunner.v1.BotLanguage.
  */
 export declare const BotLanguageSchema: GenEnum<BotLanguage>;
+
+/**
+ * How what a bot writes is limited: the DISK_LIMITS of its worker, as it was found for this bot.
+ *
+ * @generated from enum botrunner.v1.DiskKind
+ */
+export enum DiskKind {
+  /**
+   * Not known yet, or a kind newer than this client.
+   *
+   * @generated from enum value: DISK_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * /data and the volumes of its image have a size of their own; what it writes elsewhere is measured.
+   *
+   * @generated from enum value: DISK_KIND_SIZED = 1;
+   */
+  SIZED = 1,
+
+  /**
+   * All that it writes is measured, and it is stopped when that is too much.
+   *
+   * @generated from enum value: DISK_KIND_WATCH = 2;
+   */
+  WATCH = 2,
+
+  /**
+   * Nothing limits it.
+   *
+   * @generated from enum value: DISK_KIND_OFF = 3;
+   */
+  OFF = 3,
+}
+
+/**
+ * Describes the enum botrunner.v1.DiskKind.
+ */
+export declare const DiskKindSchema: GenEnum<DiskKind>;
 

@@ -8,7 +8,7 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import type { Message } from "@bufbuild/protobuf";
 import type { ErrorDetail } from "./error_pb.js";
 import type { SafetyReport } from "./safety_pb.js";
-import type { BotSpec, BotState, DesiredState, DiskUse } from "./bot_pb.js";
+import type { BotSpec, BotState, DesiredState, DiskUse, Protection } from "./bot_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { LogEntry } from "./log_pb.js";
 
@@ -1306,6 +1306,13 @@ export declare type BotObservation = Message<"botrunner.v1.BotObservation"> & {
    * @generated from field: botrunner.v1.DiskUse disk = 20;
    */
   disk?: DiskUse | undefined;
+
+  /**
+   * What protects others from it; absent while it has no container, and for a plain process.
+   *
+   * @generated from field: botrunner.v1.Protection protection = 21;
+   */
+  protection?: Protection | undefined;
 };
 
 /**

@@ -68,9 +68,13 @@ function nextState(bot: BotRecord, { state, observed: { containerId } }: Report)
   return state;
 }
 
-/** Disk space changes all the time: what depends on it is in the state and its reason. */
-const isSame = ({ disk: _a, ...a }: Observed, { disk: _b, ...b }: Observed): boolean =>
-  JSON.stringify(a) === JSON.stringify(b);
+/**
+ * Disk space changes all the time: what depends on it is in the state and its reason. What protects a bot comes with its container, and
+ * is complete once the disk was measured.
+ */
+const isSame = (a: Observed, b: Observed): boolean => JSON.stringify(newsOf(a)) === JSON.stringify(newsOf(b));
+
+const newsOf = ({ disk: _disk, protection: _protection, ...news }: Observed) => news;
 
 /**
  * Whether the bot certainly has no container: its worker has said so for the decision before this one. A state alone is no

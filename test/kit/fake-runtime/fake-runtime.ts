@@ -110,6 +110,7 @@ export function createFakeRuntime({ engine, workerId, signingKey, clock }: FakeR
       oomKilled,
       settings: container.labels[settingsLabel],
       disk: container.plan.disk,
+      protection: { readOnly: container.plan.readOnly === true, runtimeClass: 'runc', user: '10001:10001' },
     };
   };
   const strayOf = (container: FakeContainer): Stray | undefined => {

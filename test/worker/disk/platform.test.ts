@@ -70,6 +70,7 @@ describe.skipIf('skip' in given)('bots that fill the disk', { timeout: 180_000 }
     expect((await exited('hoarder'))['reason']).toMatch(/^stopped because it has written 4\d MiB of 32 MiB in \/data/);
     const rest = await platform.status('modest');
     expect(rest).toMatchObject({ status: 'running', restarts: 0, disk: { limit_mb: 32, layer_limit_mb: 64 } });
+    expect(rest).toMatchObject({ protection: { read_only: false, user: '10001:10001', disk: 'watch' } });
     expect((await platform.cli(['status', 'modest'])).stdout).toMatch(/Disk\s+\d+ of 32 MiB in \/data/);
 
     const more = ['update', 'hoarder', '--simple', join(dir, 'hoarder.py'), '--disk', '64m'];

@@ -1,6 +1,6 @@
 /** What becomes of a bot that has written more than it may, on an engine that says what the test wants. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BotState } from '#gen/botrunner/v1/bot_pb.js';
+import { BotState, DiskKind } from '#gen/botrunner/v1/bot_pb.js';
 import type { DiskMeasure } from '../../../worker/runtime/container-runtime.ts';
 import { createRegistryForTests, type RegistryForTests, spec } from '../kit/registry-for-tests.ts';
 
@@ -125,5 +125,32 @@ describe('a bot that has written too much', () => {
     bots.stop(2, { taskId: 'stop' });
     await bots.result('stop');
     expect(bots.state()).toBe(BotState.STOPPED);
+  });
+});
+
+describe('what limits the disk space of a bot', () => {
+  const kind = () => bots.observation()?.protection?.disk;
+
+  it('is reported as it was found, and not before', async () => {
+    const id = await run();
+    expect(bots.observation()?.protection).toMatchObject({
+      readOnly: false,
+      user: '10001:10001',
+      runtimeClass: 'runc',
+    });
+    expect(kind()).toBe(DiskKind.UNSPECIFIED);
+    measured(id, {});
+    await bots.until('it is only measured', () => kind() === DiskKind.WATCH);
+    measured(id, { isSized: true });
+    await bots.until('it has a size of its own', () => kind() === DiskKind.SIZED);
+    bots.stop(2, { taskId: 'stop' });
+    expect((await bots.result('stop')).observation?.protection).toBeUndefined();
+  });
+
+  it('is nothing with DISK_LIMITS=off', async () => {
+    await bots.close();
+    bots = await createRegistryForTests();
+    await run();
+    expect(kind()).toBe(DiskKind.OFF);
   });
 });

@@ -2,7 +2,11 @@
 import type { ProvidedContext } from 'vitest';
 import { type BotKey, imageName } from '#common/ids.ts';
 import { Secret } from '#common/secret.ts';
-import type { ContainerPlan, ContainerRuntime } from '../../../worker/runtime/container-runtime.ts';
+import type {
+  ContainerPlan,
+  ContainerProtection,
+  ContainerRuntime,
+} from '../../../worker/runtime/container-runtime.ts';
 import type { SafetyCheck } from '../../../worker/runtime/safety.ts';
 import { botPlan, patience, readAll, textsOf, untilExited } from '../../contract/harness.ts';
 import { buildContext } from '../../contract/images.ts';
@@ -64,13 +68,14 @@ export async function runToEnd(
   readonly lines: readonly string[];
   readonly said: readonly string[];
   readonly exitCode: number | undefined;
+  readonly protection: ContainerProtection | undefined;
 }> {
   const said: string[] = [];
   const id = await runtime.create(plan, patience(), (line) => said.push(line));
   try {
     await runtime.start(id, patience());
-    const { exitCode } = await untilExited(runtime, id);
-    return { lines: textsOf((await readAll(runtime, id)).lines), said, exitCode };
+    const { exitCode, protection } = await untilExited(runtime, id);
+    return { lines: textsOf((await readAll(runtime, id)).lines), said, exitCode, protection };
   } finally {
     await runtime.remove(id, patience());
   }

@@ -46,7 +46,12 @@ for (const path of process.env.PATHS.split(' ')) {
     };
     const written = ['/data/a', '/tmp/a', '/var/tmp/a', '/run/a'].map((path) => `${path} written`);
     const refused = ['/home/bot/a', '/app/a', '/etc/a'].map((path) => `${path} Read-only file system`);
-    const { lines, exitCode } = await runToEnd(runtime, plan);
+    const { lines, exitCode, protection } = await runToEnd(runtime, plan);
+    expect(protection).toEqual({
+      readOnly: true,
+      runtimeClass: expect.stringMatching(/^(runc|crun)$/),
+      user: '10001:10001',
+    });
     expect(lines.filter((line) => line.startsWith('/'))).toEqual([...written, ...refused]);
     expect(lines).toContain('uid 10001 /tmp');
     expect(exitCode).toBe(0);
@@ -55,6 +60,7 @@ for (const path of process.env.PATHS.split(' ')) {
     // And with a writable root again.
     const writable = await runToEnd(runtime, { ...plan, readOnly: false });
     expect(writable.lines).toContain('/app/a written');
+    expect(writable.protection).toMatchObject({ readOnly: false });
   });
 
   it('of an image keeps the volumes of the image writable, and what is in its folders', async () => {

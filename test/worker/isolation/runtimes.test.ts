@@ -34,6 +34,7 @@ describe.skipIf(reason)('an engine with another runtime', { timeout: 120_000 }, 
     const id = await kata.create(plan, patience());
     const raw = rawEngine(asTestDocker(engine));
     expect(record(record(await raw.get(`/containers/${id}/json`))['HostConfig'])['Runtime']).toBe('kata-runtime');
+    expect((await kata.inspect(id, patience()))?.protection).toMatchObject({ runtimeClass: 'kata-runtime' });
     await expect(kata.start(id, patience())).rejects.toMatchObject({ problem: { code: 'CONTAINER_ERROR' } });
     await kata.remove(id, patience());
     expect(await isolationOf(kata)).toMatchObject({

@@ -5,6 +5,7 @@ import { settingsLabel } from '../settings-digest.ts';
 import { type Owner, ownIdentity } from '../strays.ts';
 import { number, record, text, texts } from './answers.ts';
 import { demotedRemark, isDemoted } from './isolation/demotion.ts';
+import { protectionOf } from './isolation/protection.ts';
 import { parseTimeNs } from './output-frames.ts';
 
 /** Reads the answer of GET /containers/{id}/json. */
@@ -33,6 +34,7 @@ export function containerFacts(answer: unknown, owner: Owner): ContainerFacts | 
     settings: labels[settingsLabel],
     ...(isDemoted(labels) && { remark: demotedRemark }),
     disk: diskLimitsOf(labels),
+    protection: protectionOf(container),
   };
 }
 

@@ -58,6 +58,37 @@ describe("the engine's answer about a container", () => {
     });
   });
 
+  test.each<[string, object, object]>([
+    [
+      'of a bot as most are',
+      { Config: { User: '10001:10001' }, HostConfig: { ReadonlyRootfs: false, Runtime: 'runc' } },
+      { readOnly: false, runtimeClass: 'runc', user: '10001:10001' },
+    ],
+    [
+      'of a read-only one in a sandbox',
+      { Config: { User: 'app' }, HostConfig: { ReadonlyRootfs: true, Runtime: 'runsc' } },
+      { readOnly: true, runtimeClass: 'runsc', user: 'app' },
+    ],
+    [
+      'of Podman, which has the name of the runtime elsewhere',
+      { Config: { User: '0:0' }, HostConfig: { ReadonlyRootfs: true, Runtime: 'oci' }, OCIRuntime: 'crun' },
+      { readOnly: true, runtimeClass: 'crun', user: 'root' },
+    ],
+    [
+      'of an engine that says nothing of it',
+      { Config: {}, HostConfig: null },
+      { readOnly: false, runtimeClass: '', user: 'root' },
+    ],
+    [
+      'with names that are too long',
+      { Config: { User: 'u'.repeat(60_000) }, HostConfig: { Runtime: 'r'.repeat(60_000) } },
+      { readOnly: false, runtimeClass: 'r'.repeat(128), user: 'u'.repeat(128) },
+    ],
+  ])('shows what protects others: %s', (_title, { Config, ...more }: { Config?: object }, protection) => {
+    const seen = { ...answer({ Status: 'running' }), ...more, Config: { ...Config, Labels: labels } };
+    expect(containerFacts(seen, owner)?.protection).toEqual(protection);
+  });
+
   test('is nothing to us without our signature, or when it has no sense', () => {
     expect(containerFacts(answer({ Status: 'running' }, { ...labels, generation: '3' }), owner)).toBeUndefined();
     for (const odd of [null, [], 'text', {}, { Config: 7 }]) expect(containerFacts(odd, owner)).toBeUndefined();
