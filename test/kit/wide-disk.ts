@@ -6,6 +6,7 @@ export const wideDisk = (): EngineDisk => ({
   sized: {
     ensure: async () => {},
     attached: async () => {},
+    tried: async () => {},
     attachedFor: async () => {},
     forget: () => {},
     remove: async () => {},

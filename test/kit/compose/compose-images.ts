@@ -17,6 +17,7 @@ const buildTimeoutMs = 60_000;
 const diskPrograms = [
   ...['/usr/bin/dash', '/usr/bin/du', '/usr/bin/find', '/usr/bin/grep', '/usr/bin/stat', '/usr/bin/timeout'],
   ...['/usr/sbin/mke2fs', '/usr/sbin/e2fsck', '/usr/sbin/resize2fs', '/usr/sbin/debugfs', '/usr/sbin/losetup'],
+  '/usr/bin/flock',
   ...['/usr/bin/mkdir', '/usr/bin/mv', '/usr/bin/ln', '/usr/bin/rm', '/usr/bin/rmdir', '/usr/bin/sync'],
 ];
 

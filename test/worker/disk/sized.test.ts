@@ -1,5 +1,14 @@
 /** Volumes of a fixed size on a real engine: what bots cannot do to them, and what they survive. */
-import { existsSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { volumeName } from '#common/ids.ts';
@@ -177,6 +186,40 @@ describe.skipIf('skip' in given)('/data of a fixed size', { timeout: 120_000 }, 
     await printed(world.runtime('sized'), world.plan('next', 'true'));
     const stays = async (orphan: string) => existsSync(join(await world.folderOf(storeVolume), `${orphan}.img`));
     expect([await stays('gone'), await stays('recent'), await stays('only')]).toEqual([true, true, true]);
+  });
+
+  it('starts all other bots while the file of one cannot be attached, and says why that one is not started', async () => {
+    const runtime = world.runtime('sized');
+    expect(await printed(runtime, world.plan('damaged', 'echo kept > /data/kept; sync'))).toBe('');
+    const file = await fileOf('damaged');
+    for (const device of await world.devices()) await run('losetup', ['-d', device]);
+    renameSync(file, `${file}.away`);
+    mkdirSync(file);
+    const after = world.runtime('sized');
+    expect(await printed(after, world.plan('other', 'echo fine > /data/x; cat /data/x'))).toBe('fine');
+    await expect(after.create(world.plan('damaged', 'true'), patience())).rejects.toMatchObject({
+      problem: {
+        code: 'CONTAINER_ERROR',
+        message: expect.stringContaining(`${volumeName({ userId, botId: 'damaged' })}.img`),
+      },
+    });
+    rmdirSync(file);
+    renameSync(`${file}.away`, file);
+    expect(await printed(after, world.plan('damaged', 'cat /data/kept'))).toBe('kept');
+  });
+
+  it('does not hold the check while the programs that make file systems fail, and bots that have theirs still start', async () => {
+    expect(await printed(world.runtime('sized'), world.plan('earlier', 'echo kept > /data/kept; sync'))).toBe('');
+    const bin = mkdtempSync(join(world.dir, 'bin-'));
+    symlinkSync('/bin/false', join(bin, 'mke2fs'));
+    const runtime = world.runtime('sized', { programs: { ...process.env, PATH: `${bin}:${process.env['PATH']}` } });
+    await runtime.info(patience());
+    const disk = async () => (await runtime.safety(patience())).find(({ name }) => name === 'disk');
+    await runtime.measureDisk([], 1000, patience());
+    await expect
+      .poll(disk, { timeout: 60_000 })
+      .toMatchObject({ ok: false, message: expect.stringContaining('mke2fs') });
+    expect(await printed(runtime, world.plan('earlier', 'cat /data/kept'))).toBe('kept');
   });
 
   it('says so where it cannot be made, and starts no bot that was to have it', async () => {

@@ -292,7 +292,7 @@ export function createDockerRuntime(options: DockerRuntimeOptions): ContainerRun
       sweep();
       // Not waited for: a start waits for it.
       if (disk.settings.mode === 'sized') {
-        inBackground(disk.sized.attached(AbortSignal.timeout(leftoversMs)), (error) =>
+        inBackground(disk.sized.tried(AbortSignal.timeout(leftoversMs)), (error) =>
           logger.debug({ err: error }, 'the file systems of bots could not be attached yet'),
         );
       }

@@ -49,13 +49,17 @@ function world(volumes: Record<string, object>) {
     async run(_tools, { args }: ToolsRun) {
       const [job = '', name = ''] = args.slice(2);
       jobs.push(`${job} ${name}`.trim());
-      if (job === 'all') return { code: 0, output: `#0 ok ${listedFiles.join(' ')}`, file: undefined };
+      if (job === 'all')
+        return { code: 0, output: [...notes, `#0 ok ${listedFiles.join(' ')}`].join('\n'), file: undefined };
+      if (job === 'make' && failing.has(name)) return { code: 0, output: '#0 no space', file: undefined };
       if (job === 'make') await new Promise<void>((resolve) => ends.push(resolve));
       return { code: 0, output: job === 'make' ? '#0 ok only' : '#0 ok', file: undefined };
     },
   });
   const listedFiles: string[] = [];
-  return { sized, jobs, ends, volumes, listedFiles, removedByEngine, keeper };
+  const notes: string[] = [];
+  const failing = new Set<string>();
+  return { notes, failing, sized, jobs, ends, volumes, listedFiles, removedByEngine, keeper };
 }
 
 const store = { [storeVolume]: { Labels: { [storeLabel]: '0123456789ab' } } };
@@ -87,6 +91,56 @@ it('begins an empty file for a new volume alone: one whose file is gone is refus
   // It was restored: each try that finds none looks again.
   listedFiles.push('bot-data=999999999');
   await sized.ensure([wanted], patience());
+});
+
+it('fails only the bot whose file cannot be attached, with the reason, until it can be', async () => {
+  const { sized, notes, listedFiles } = world({
+    ...store,
+    'bot-data': sizedAs('bot-data'),
+    kept: sizedAs('kept'),
+  });
+  listedFiles.push('kept=999999999');
+  notes.push('#0: without bot-data losetup: bot-data.img: Is a directory');
+  await sized.tried(patience());
+  expect(sized.works()).toBe(true);
+  await sized.ensure([{ ...wanted, name: 'kept' }], patience());
+  await sized.attachedFor(['kept'], patience());
+  const message = expect.stringMatching(/cannot be reached: the file bot-data\.img .* \(losetup: .*Is a directory\)/);
+  const refused = { problem: { code: 'CONTAINER_ERROR', message } };
+  await expect(sized.ensure([wanted], patience())).rejects.toMatchObject(refused);
+  await expect(sized.attachedFor(['bot-data'], patience())).rejects.toMatchObject(refused);
+  expect(sized.works()).toBe(true);
+  notes.length = 0;
+  listedFiles.push('bot-data=999999999');
+  await sized.ensure([wanted], patience());
+});
+
+it('does not work while none can be made for a trial, which starts of what is there do not wait for', async () => {
+  const { sized, jobs, notes, listedFiles } = world({ ...store, kept: sizedAs('kept') });
+  listedFiles.push('kept=999999999');
+  notes.push('#0: trial mke2fs failed');
+  await sized.tried(patience());
+  expect(sized.works()).toBe(false);
+  expect(sized.obstacle()).toContain('mke2fs failed');
+  await sized.ensure([{ ...wanted, name: 'kept' }], patience());
+  expect(jobs).toEqual(['all']);
+  notes.length = 0;
+  await sized.tried(patience());
+  expect(sized.works()).toBe(true);
+  await sized.tried(patience());
+  expect(jobs).toEqual(['all', 'all']);
+});
+
+it('tries again whether one can be made when one could not be, and holds nothing against the others until it is known', async () => {
+  const { sized, jobs, notes, failing } = world({ ...store });
+  await sized.tried(patience());
+  failing.add('bot-data');
+  await expect(sized.ensure([wanted], patience())).rejects.toMatchObject({ problem: { code: 'CONTAINER_ERROR' } });
+  expect(sized.works()).toBe(true);
+  notes.push('#0: trial mke2fs failed');
+  await sized.tried(patience());
+  expect(sized.works()).toBe(false);
+  expect(jobs).toEqual(['all', 'make bot-data', 'all']);
 });
 
 it('continues a copy that took longer than a create may, and begins it only once', async () => {

@@ -8,7 +8,9 @@
  *    engine was away, or when a start shows that one is missing.
  * 3. An empty file is made for a new volume only: one that had a file, which is gone, is refused. A file whose volume is gone, because
  *    somebody removed it, stays, and is the volume's again when the bot is started.
- * 4. One run at a time, which does what several ask for together. What a killed worker was making is made anew.
+ * 4. A file that cannot be attached is its bot's own matter: all others are. Whether new ones can be made is tried with each look at all
+ *    of them, and again after one could not be made.
+ * 5. One run at a time, which does what several ask for together. What a killed worker was making is made anew.
  */
 import { randomBytes } from 'node:crypto';
 import { inBackground } from '#common/background.ts';
@@ -39,9 +41,11 @@ export interface SizedVolumes {
   ensure(volumes: readonly WantedVolume[], signal: AbortSignal): Promise<void>;
   /** Call it before a container is started or looked into. Attaches all devices, if that was not seen to be so since `forget`. */
   attached(signal: AbortSignal): Promise<void>;
-  /** The same, before a container with these volumes. CONTAINER_ERROR when the file of one of them is gone. */
+  /** The same, and tries whether a volume can be made, if that was not seen to work, or did not work last time. */
+  tried(signal: AbortSignal): Promise<void>;
+  /** A device of these volumes is missing: looks at all again. CONTAINER_ERROR when the file of one of them is gone, or cannot be attached. */
   attachedFor(names: readonly string[], signal: AbortSignal): Promise<void>;
-  /** The engine was away, or a device is missing. */
+  /** The engine was away. */
   forget(): void;
   /**
    * After the volumes of a bot are gone. `own` is the name that those of the bot begin with: copies that have not taken the place of
@@ -65,14 +69,21 @@ interface Job {
   readonly args: readonly string[];
   /** A plain volume whose files it begins with. */
   readonly from?: string;
-  readonly done: (answer: string) => void;
+  readonly done: (answer: Answer) => void;
   readonly failed: (error: unknown) => void;
+}
+
+interface Answer {
+  readonly words: string;
+  readonly notes: readonly string[];
 }
 
 const runMs = 120_000;
 // Copies at most what a bot may keep.
 const copyMs = 900_000;
 const jobsMax = 32;
+/** In the log. */
+const namedMax = 20;
 
 export function createSizedVolumes(deps: SizedDeps): SizedVolumes {
   const { engine, logger } = deps;
@@ -81,11 +92,19 @@ export function createSizedVolumes(deps: SizedDeps): SizedVolumes {
   let running = false;
   let all: Promise<void> | undefined;
   let seen = false;
+  /** Why the container that makes and attaches could not do it. */
   let why: string | undefined;
-  /** Sizes of the files, as last seen. */
+  /** Why not all could be looked at, or none could be made for a trial. */
+  let lacking: string | undefined;
+  let mustTry = true;
+  /** All have been attached since the engine was away. */
+  let hasWorked = false;
+  /** Sizes of the files that are attached, as last seen. */
   const sizes = new Map<string, number>();
+  /** Why the others are not. */
+  const unattached = new Map<string, string>();
   /** Copies of plain volumes that are being made, or that nobody has taken yet: the create that asked for one may have given up. */
-  const copies = new Map<string, { readonly bytes: number; readonly answer: Promise<string> }>();
+  const copies = new Map<string, { readonly bytes: number; readonly answer: Promise<Answer> }>();
 
   const work = async () => {
     if (running) return;
@@ -111,20 +130,24 @@ export function createSizedVolumes(deps: SizedDeps): SizedVolumes {
       running = false;
     }
   };
-  const enqueue = (args: readonly string[], from?: string): Promise<string> => {
-    const { promise, resolve, reject } = Promise.withResolvers<string>();
-    waiting.push({ args, ...(from !== undefined && { from }), done: resolve, failed: reject });
+  const enqueue = (args: readonly string[], from?: string): Promise<Answer> => {
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    const failed = (error: unknown) => {
+      if (args[0] === 'make') mustTry = true;
+      reject(error);
+    };
+    waiting.push({ args, ...(from !== undefined && { from }), done: resolve, failed });
     // It fails its jobs, and never itself.
     inBackground(work(), (error) => logger.error({ err: error }, 'work on file systems of bots failed unexpectedly'));
     return promise;
   };
   // Given up by the caller only: a half-made file system would have to be made again.
-  const ask = (args: readonly string[], signal: AbortSignal): Promise<string> => {
+  const ask = (args: readonly string[], signal: AbortSignal): Promise<Answer> => {
     signal.throwIfAborted();
     return orAbort(signal, enqueue(args));
   };
   /** A copy that takes longer than a create may is taken by a later one, instead of being begun again by each. */
-  const copied = async (name: string, args: readonly string[], bytes: number, signal: AbortSignal): Promise<string> => {
+  const copied = async (name: string, args: readonly string[], bytes: number, signal: AbortSignal): Promise<Answer> => {
     signal.throwIfAborted();
     let copy = copies.get(name);
     if (copy?.bytes !== bytes) {
@@ -141,23 +164,52 @@ export function createSizedVolumes(deps: SizedDeps): SizedVolumes {
     return said;
   };
   const attachAll = async (signal: AbortSignal) => {
-    const answer = await ask(['all'], signal);
+    mustTry = false;
+    const { words, notes } = await ask(['all'], signal);
     sizes.clear();
-    for (const word of answer.split(' ')) {
+    unattached.clear();
+    for (const word of words.split(' ')) {
       const [name = '', bytes] = word.split('=');
       if (bytes !== undefined) sizes.set(name, Number(bytes));
     }
+    lacking = undefined;
+    for (const note of notes) {
+      const [, name = '', reason = ''] = /^without (\S+) (.*)$/.exec(note) ?? [];
+      if (name !== '') unattached.set(name, reason);
+      else lacking = `a file system could not be made for a trial (${note.slice('trial '.length)})`;
+    }
+    if (unattached.size > 0) {
+      logger.warn({ volumes: [...unattached].slice(0, namedMax) }, 'files of volumes of bots cannot be attached');
+    }
     seen = true;
+    hasWorked = true;
+  };
+  const lookAtAll = async (signal: AbortSignal): Promise<void> => {
+    all ??= attachAll(AbortSignal.timeout(runMs))
+      .catch((error: unknown) => {
+        // One that comes late, because others take their time, says nothing.
+        if (error instanceof SizedError) lacking = error.message;
+        mustTry = true;
+        throw error;
+      })
+      .finally(() => {
+        all = undefined;
+      });
+    await orAbort(signal, all);
   };
   const attached = async (signal: AbortSignal): Promise<void> => {
-    if (seen) return;
-    all ??= attachAll(AbortSignal.timeout(runMs)).finally(() => {
-      all = undefined;
-    });
-    await orAbort(signal, all);
+    if (!seen) await lookAtAll(signal);
   };
   /** A file under the name that a volume has would hide that the bot has lost what it kept. */
   const assertThere = (names: readonly string[]): void => {
+    const useless = names.find((name) => unattached.has(name));
+    if (useless !== undefined) {
+      const file = `the file ${useless}.img in the volume ${storeVolume} of the worker's container engine`;
+      const message = `What the bot kept cannot be reached: ${file} cannot be attached (${unattached.get(useless)?.slice(0, 200)}).`;
+      const hint =
+        'The operator repairs the file, or puts it back from a backup. To begin with an empty /data instead, delete the bot with "purge": true, and start it.';
+      throw new ProblemError(problem('CONTAINER_ERROR', message, { hint }));
+    }
     const gone = names.find((name) => !sizes.has(name));
     if (gone === undefined) return;
     logger.error({ volume: gone }, `the file of a bot's volume is not in the volume ${storeVolume}`);
@@ -174,13 +226,12 @@ export function createSizedVolumes(deps: SizedDeps): SizedVolumes {
     if (isPlain && !isOurs(found, labels)) return;
     if (!isPlain && found !== undefined && !sizes.has(name)) {
       // It may have been put back since the last look.
-      seen = false;
-      await attached(signal);
+      await lookAtAll(signal);
       assertThere([name]);
       return ensureOne({ name, bytes, labels }, signal);
     }
     const args = ['make', name, String(wanted), String(bytes)];
-    const answer = await (isPlain ? copied(name, args, bytes, signal) : ask(args, signal));
+    const { words: answer } = await (isPlain ? copied(name, args, bytes, signal) : ask(args, signal));
     if (answer === 'large') {
       logger.warn({ volume: name }, 'a volume holds more than it may: it stays without a limit of its own');
       return;
@@ -215,17 +266,20 @@ export function createSizedVolumes(deps: SizedDeps): SizedVolumes {
         })(),
       ),
     attached: (signal) => explained(attached(signal)),
+    tried: (signal) => explained(seen && !mustTry && lacking === undefined ? Promise.resolve() : lookAtAll(signal)),
     attachedFor: async (names, signal) => {
-      await explained(attached(signal));
+      keeper.forget();
+      await explained(lookAtAll(signal));
       assertThere(names);
     },
     forget() {
       seen = false;
+      hasWorked = false;
       keeper.forget();
     },
     async remove(names, own, signal) {
       const gone = new Set(names);
-      for (const name of new Set([...sizes.keys(), ...copies.keys()])) {
+      for (const name of new Set([...sizes.keys(), ...unattached.keys(), ...copies.keys()])) {
         const isOwn = name === own || name.startsWith(`${own}_`);
         // Another worker may have a volume of the same bot.
         if (isOwn && (await findVolume(engine, name, signal)) === undefined) gone.add(name);
@@ -233,12 +287,13 @@ export function createSizedVolumes(deps: SizedDeps): SizedVolumes {
       if (gone.size === 0 || (await findVolume(engine, storeVolume, signal)) === undefined) return;
       for (const name of gone) {
         sizes.delete(name);
+        unattached.delete(name);
         copies.delete(name);
         await ask(['remove', name], signal);
       }
     },
-    obstacle: () => why,
-    works: () => seen && why === undefined,
+    obstacle: () => why ?? lacking,
+    works: () => hasWorked && why === undefined && lacking === undefined,
   };
 }
 
@@ -308,6 +363,8 @@ async function runJobs(
     CapAdd: ['SYS_ADMIN', 'DAC_READ_SEARCH', 'DAC_OVERRIDE', 'FOWNER', 'MKNOD'],
     // Loop devices, and the device that gives them out.
     DeviceCgroupRules: ['b 7:* rwm', 'c 10:237 rwm'],
+    // The answer has a word for each file.
+    LogConfig: { Type: 'json-file', Config: { 'max-size': '32m', 'max-file': '1' } },
   };
   const args = [store, ...jobs.flatMap((job) => [String(job.args.length), ...job.args])];
   const ended = await run(tools, { script: sizedScript, args, timeoutMs, host }, signal).catch((error: unknown) => {
@@ -317,8 +374,10 @@ async function runJobs(
   const lines = ended.output.split('\n');
   for (const [index, job] of jobs.entries()) {
     const mark = `#${index} `;
+    const noteMark = `#${index}: `;
     const answer = lines.find((line) => line.startsWith(mark))?.slice(mark.length);
-    if (answer?.startsWith('ok')) job.done(answer.slice(2).trim());
+    const notes = lines.filter((line) => line.startsWith(noteMark)).map((line) => line.slice(noteMark.length));
+    if (answer?.startsWith('ok')) job.done({ words: answer.slice(2).trim(), notes });
     else job.failed(new SizedError((answer ?? ended.output).slice(0, 300) || `exit code ${ended.code}`));
   }
 }

@@ -34,6 +34,7 @@ const making = [
   'resize2fs',
   'debugfs',
   'losetup',
+  'flock',
   'mkdir',
   'mv',
   'ln',

@@ -9,7 +9,6 @@ export async function withDevices<T>(sized: SizedVolumes, signal: AbortSignal, w
     return await work();
   } catch (error) {
     if (!(error instanceof EngineRefusal) || !/failed to mount local volume/.test(error.text)) throw error;
-    sized.forget();
     await sized.attachedFor(volumesIn(error.text), signal);
     return work();
   }
