@@ -191,6 +191,27 @@ describe('the networks of a worker', () => {
     expect(calls).toHaveLength(before);
   });
 
+  it('that the engine cannot remove keep no others from being removed', async () => {
+    const inUse: string[] = [];
+    const { engine, networks } = engineWith([], inUse);
+    const broken: EngineClient = {
+      ...engine,
+      async call(call, limit) {
+        const isAlices = call.path === `/networks/${networkName('bots', 'w1', 'alice', 'builds').name}`;
+        if (call.method === 'DELETE' && isAlices) throw new EngineRefusal(500, 'unknown endpoint');
+        return engine.call(call, limit);
+      },
+    };
+    const made = createBotNetworks(broken, options, silentLogger);
+    for (const user of ['alice', 'bob']) {
+      inUse.push(await made.ensure(user, 'builds', signal));
+      await made.left(user, signal);
+    }
+    inUse.length = 0;
+    await expect(made.settle(signal)).rejects.toMatchObject({ text: 'unknown endpoint' });
+    expect(networks.map(({ Name }) => Name)).toEqual([made.name('alice', 'builds')]);
+  });
+
   it('that the engine makes when it was no longer waited for are removed, unless somebody needs them by then', async () => {
     const { engine, networks } = engineWith([]);
     const late: EngineClient = {

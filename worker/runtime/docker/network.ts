@@ -188,21 +188,33 @@ export function createBotNetworks(
       pay(name, await removeUnused(name, signal));
     },
     async settle(signal) {
-      for (const [name, { sinceMs }] of owed) {
-        pay(name, await removeUnused(name, signal));
+      await each(owed, signal, async ([name, { sinceMs }]) => {
         if (clock.monotonicMs() - sinceMs > owedForMs) owed.delete(name);
-      }
+        pay(name, await removeUnused(name, signal));
+      });
     },
     async sweep(signal) {
       const nowMs = clock.monotonicMs();
       const filters = { label: [`${workerLabel}=${workerId}`] };
       const found = list(await engine.call({ method: 'GET', path: '/networks', query: { filters } }, signal));
-      for (const name of found.map((network) => text(record(network)['Name']))) {
-        if (name === '' || nowMs - (seenAtMs.get(name) ?? bornAtMs) < idleMs) continue;
-        await removeUnused(name, signal);
-      }
+      const names = found.map((network) => text(record(network)['Name']));
+      const idle = names.filter((name) => name !== '' && nowMs - (seenAtMs.get(name) ?? bornAtMs) >= idleMs);
+      await each(idle, signal, (name) => removeUnused(name, signal));
     },
   };
+}
+
+/** One after the other. What the engine refuses for one keeps no other waiting, and is thrown at the end. */
+async function each<T>(all: Iterable<T>, signal: AbortSignal, work: (one: T) => Promise<unknown>): Promise<void> {
+  const refused: unknown[] = [];
+  for (const one of all) {
+    signal.throwIfAborted();
+    await work(one).catch((error: unknown) => {
+      if (!(error instanceof EngineRefusal)) throw error;
+      refused.push(error);
+    });
+  }
+  if (refused.length > 0) throw refused[0];
 }
 
 /** An operator's "docker network prune" takes a network that no running container uses. */
