@@ -99,12 +99,13 @@ export function createEngineDisk(deps: DiskDeps): EngineDisk {
       const full = new AbortController();
       const watching = async () => {
         while (!ending.signal.aborted) {
-          const free = await space(ending.signal);
+          // Asked again a second later.
+          const free = await space(ending.signal).catch(() => undefined);
           if (isShort(free, 0.5)) full.abort(noRoom(what, free, settings.reserveBytes));
           await pause(clock, guardEveryMs, ending.signal);
         }
       };
-      const watched = watching().catch(() => undefined);
+      const watched = watching();
       try {
         return await work(AbortSignal.any([signal, full.signal]));
       } catch (error) {
