@@ -51,7 +51,7 @@ function world(volumes: Record<string, object>) {
       jobs.push(`${job} ${name}`.trim());
       if (job === 'all')
         return { code: 0, output: [...notes, `#0 ok ${listedFiles.join(' ')}`].join('\n'), file: undefined };
-      if (job === 'make' && failing.has(name)) return { code: 0, output: '#0 no space', file: undefined };
+      if (failing.has(name)) return { code: 0, output: '#0 no space', file: undefined };
       if (job === 'make') await new Promise<void>((resolve) => ends.push(resolve));
       return { code: 0, output: job === 'make' ? '#0 ok only' : '#0 ok', file: undefined };
     },
@@ -191,6 +191,19 @@ it('removes a copy that nobody has taken when its bot is gone, and no other one'
   expect(jobs).not.toContain('remove bot-data');
   await sized.remove([], 'bot-data', patience());
   expect(jobs.at(-1)).toBe('remove bot-data');
+});
+
+it('removes the files of a bot that is gone, also when a try before removed no more than the volumes', async () => {
+  // By a worker before this one.
+  const { sized, jobs, listedFiles, failing } = world({ ...store });
+  listedFiles.push('bot-data=4096', 'bot-data_x=4096', 'bot=4096');
+  failing.add('bot-data');
+  await expect(sized.remove([], 'bot-data', patience())).rejects.toThrow('no space');
+  failing.clear();
+  await sized.remove([], 'bot-data', patience());
+  expect(jobs.filter((job) => job === 'remove bot-data')).toHaveLength(2);
+  expect(jobs).toContain('remove bot-data_x');
+  expect(jobs).not.toContain('remove bot');
 });
 
 it('keeps a file whose volume is gone: somebody may have removed it, and the next start takes it again', async () => {

@@ -278,19 +278,22 @@ export function createSizedVolumes(deps: SizedDeps): SizedVolumes {
       keeper.forget();
     },
     async remove(names, own, signal) {
+      if ((await findVolume(engine, storeVolume, signal)) === undefined) return;
+      // A try before this one, or a worker, may have removed no more than the volumes.
+      await attached(signal);
       const gone = new Set(names);
       for (const name of new Set([...sizes.keys(), ...unattached.keys(), ...copies.keys()])) {
         const isOwn = name === own || name.startsWith(`${own}_`);
         // Another worker may have a volume of the same bot.
         if (isOwn && (await findVolume(engine, name, signal)) === undefined) gone.add(name);
       }
-      if (gone.size === 0 || (await findVolume(engine, storeVolume, signal)) === undefined) return;
-      for (const name of gone) {
+      const removed = [...gone].map(async (name) => {
+        await ask(['remove', name], signal);
         sizes.delete(name);
         unattached.delete(name);
         copies.delete(name);
-        await ask(['remove', name], signal);
-      }
+      });
+      await Promise.all(removed);
     },
     obstacle: () => why ?? lacking,
     works: () => hasWorked && why === undefined && lacking === undefined,
