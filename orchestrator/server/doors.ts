@@ -89,7 +89,12 @@ export function createDoors(deps: DoorsDeps, admission: Admission, { draining, s
           ? procedures.find(request, response, target)
           : rest.find(request, response);
         const admitted = admission.admit({ request, response, connection }, call);
-        await (admitted.ok ? call.handle(admitted.value) : call.refuse(admitted.problem));
+        if (!admitted.ok) return call.refuse(admitted.problem);
+        try {
+          await call.handle(admitted.value);
+        } finally {
+          admitted.value.large?.end();
+        }
       },
       refuse: (request, response, problem) =>
         procedures.takes(request, { path: request.url ?? '', query: '' })

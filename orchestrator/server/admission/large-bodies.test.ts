@@ -45,6 +45,21 @@ it('lets one of a caller be worked on until it was answered, and another caller 
   expect(begun).toEqual(['first', 'of another', 'second']);
 });
 
+it('holds nobody up for an answer that is not fetched', async () => {
+  const bodies = new LargeBodies({ burst: mib, perSecond: mib });
+  const [first, second] = [bodies.of('a', response()), bodies.of('a', response())];
+  await first.begin(2 * mib);
+  const begun = second.begin(2 * mib);
+  first.end();
+  await begun;
+  // Ended before it began: its turn passes to the next at once.
+  const [late, next] = [bodies.of('a', response()), bodies.of('a', response())];
+  const waiting = [late.begin(2 * mib), next.begin(2 * mib)];
+  late.end();
+  second.end();
+  await Promise.all(waiting);
+});
+
 it('does not wait for an answer to nobody', async () => {
   const bodies = new LargeBodies({ burst: mib, perSecond: mib });
   await bodies.of('a', { ...response(), destroyed: true, once: () => undefined }).begin(2 * mib);

@@ -21,8 +21,13 @@ const never = new AbortController().signal;
 export interface LargeBody {
   /** By its length so far, of so many bytes if that is known. What is wrong: the caller has sent too much. */
   charge(length: number, declared?: number): Problem | undefined;
-  /** To be waited for when it is whole. Its turn ends with the answer. */
+  /** To be waited for when it is whole: its turn begins. */
   begin(length: number): Promise<void> | undefined;
+  /**
+   * To be called when it has been dealt with, begun or not. Its turn ends, also when the caller is gone. An answer may never be out: in HTTP/2 the
+   * caller decides whether any of it may be sent.
+   */
+  end(): void;
 }
 
 type Answering = Parameters<typeof isGone>[0] & { once(event: 'close', listener: () => void): unknown };
@@ -40,6 +45,17 @@ export class LargeBodies {
 
   of(caller: string, response: Answering): LargeBody {
     let charged = 0;
+    let ended = false;
+    let release = (): void => undefined;
+    const end = () => {
+      ended = true;
+      release();
+    };
+    const begin = async () => {
+      release = await this.#turns.acquire(never, caller);
+      if (ended || isGone(response)) release();
+      else response.once('close', end);
+    };
     return {
       charge: (length, declared = 0) => {
         if (declared > smallBytes && length === 0) {
@@ -52,14 +68,9 @@ export class LargeBodies {
         const wait = this.#rate.take(caller, stepBytes, this.#now());
         return wait > 0 ? tooMuch(wait) : undefined;
       },
-      begin: (length) => (length <= smallBytes ? undefined : this.#begin(caller, response)),
+      begin: (length) => (length <= smallBytes ? undefined : begin()),
+      end,
     };
-  }
-
-  async #begin(caller: string, response: Answering): Promise<void> {
-    const release = await this.#turns.acquire(never, caller);
-    if (isGone(response)) release();
-    else response.once('close', release);
   }
 }
 
