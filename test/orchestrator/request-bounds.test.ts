@@ -176,6 +176,8 @@ describe('the bounds of REST', () => {
 });
 
 describe('gzip', () => {
+  beforeAll(() => orchestrator.restart());
+
   const post = (body: Buffer, headers: Record<string, string> = {}) =>
     fetch(`${orchestrator.url}/jobs`, {
       method: 'POST',

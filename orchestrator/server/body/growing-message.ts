@@ -7,6 +7,7 @@ import type { JsonBounds } from '#common/json-text.ts';
 import type { Problem } from '#common/problem.ts';
 import type { Turn } from '../admission/admission.ts';
 import type { Hold } from '../admission/body-budget.ts';
+import type { LargeBody } from '../admission/large-bodies.ts';
 import { GrowingBytes } from './growing-bytes.ts';
 
 const firstLookBytes = 64 * 1024;
@@ -64,12 +65,14 @@ export interface GrowingRules {
   readonly refused: (problem: Problem) => Error;
   readonly turn: Turn;
   readonly hold: Hold;
+  /** Charged again, because what was compressed has become longer. */
+  readonly large: LargeBody | undefined;
 }
 
 /** All pieces as one. Throws what `tooLarge` and `refused` make. */
 export async function readWhole(
   pieces: AsyncIterable<Uint8Array>,
-  { maxBytes, tooLarge, look, refused, turn, hold }: GrowingRules,
+  { maxBytes, tooLarge, look, refused, turn, hold, large }: GrowingRules,
 ): Promise<Uint8Array> {
   const message = new GrowingBytes();
   const looks = new Looks(look, turn);
@@ -78,8 +81,8 @@ export async function readWhole(
       if (message.length + piece.length > maxBytes) throw tooLarge();
       message.add(piece, maxBytes);
       hold.holds(message.length);
-      if (!looks.isDue(message.length)) continue;
-      const problem = await looks.at(message.bytes);
+      const isDue = looks.isDue(message.length);
+      const problem = large?.charge(message.length) ?? (isDue ? await looks.at(message.bytes) : undefined);
       if (problem !== undefined) throw refused(problem);
     }
     return message.bytes;

@@ -36,7 +36,7 @@ async function readContent(request: NodeRequest, allowance: Allowance): Promise<
       hint: 'Send it uncompressed or with gzip.',
     });
   }
-  const { body, hold, turn } = allowance;
+  const { body, hold, turn, large } = allowance;
   const { messageMaxBytes: maxBytes } = body;
   const bytes = bodyBytes(request, allowance);
   try {
@@ -47,6 +47,7 @@ async function readContent(request: NodeRequest, allowance: Allowance): Promise<
       refused: (refused) => new ProblemError(refused),
       turn,
       hold,
+      large,
     });
   } catch (error) {
     if (error instanceof BodyTooLargeError) throw tooLarge(maxBytes);

@@ -13,7 +13,7 @@ import type { Look } from '../body/growing-message.ts';
 const isTransparent = ({ typeName }: DescMessage): boolean => typeName === 'google.protobuf.Value';
 const unknownGroupDepth = 64;
 const mapValueNumber = 2;
-// An encoder writes three for a value in a map: the entry, its value, and what the Value holds.
+// As many as an encoder writes for a value in a map: the entry, its key, its value, and what the Value holds.
 const stepsPerValue = 4;
 
 /**

@@ -1,11 +1,14 @@
 /** A body in pieces of one byte, as a hostile client sends it: it costs what its bytes cost, whatever way it is read. */
+import { EventEmitter } from 'node:events';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { create, toBinary, toJsonString } from '@bufbuild/protobuf';
+import { Code } from '@connectrpc/connect';
 import { describe, expect, it } from 'vitest';
 import { type CreateJobRequest, CreateJobRequestSchema, JobService } from '#gen/botrunner/v1/job_service_pb.js';
 import { BodyBudget } from '../admission/body-budget.ts';
 import { bodyKinds } from '../admission/body-kinds.ts';
+import { LargeBodies } from '../admission/large-bodies.ts';
 import { bodyBytes } from '../body/request-bytes.ts';
 import type { NodeRequest } from '../node-http.ts';
 import { readJsonBody } from '../rest/json-body.ts';
@@ -90,4 +93,34 @@ it('holds nothing of a message any more that came compressed', async () => {
   const read = requestBody({ bytes, gzip: true, signal }, unary, { ...rules, hold: rpc.hold });
   expect((await joined(read)).equals(body)).toBe(true);
   expect(budget.bytes).toBe(0);
+});
+
+describe('a large message that came compressed is charged by what it unpacks to', () => {
+  const mib = 1024 * 1024;
+  const limited = () => {
+    const response = Object.assign(new EventEmitter(), { destroyed: false });
+    const large = new LargeBodies({ burst: 4 * mib, perSecond: 1 }, () => 0).of('a', response);
+    return { ...granted, large, body: bodyKinds.source, hold: new BodyBudget().hold('a') };
+  };
+
+  it('by REST', async () => {
+    const zipped = gzipSync(Buffer.from(JSON.stringify({ code: 'x'.repeat(8 * mib) })));
+    const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip' };
+    const request = Object.assign(Readable.from([zipped]), { headers }) as unknown as NodeRequest; // as above
+    const refused = readJsonBody(request, limited()).then(() => 'taken');
+    await expect(refused).rejects.toMatchObject({ problem: { code: 'RATE_LIMITED' } });
+  });
+
+  it.each(wires)('by $protocol, binary: $binary', async (wire) => {
+    const body = bodyOf(wire, job(8 * mib));
+    const frame = (data: Uint8Array) => {
+      const head = Buffer.from([1, 0, 0, 0, 0]);
+      head.writeUInt32BE(data.length, 1);
+      return Buffer.concat([head, data]);
+    };
+    const zipped = wire.protocol === 'connect' ? gzipSync(body) : frame(gzipSync(body.subarray(5)));
+    const read = requestBody({ bytes: Readable.from([zipped]), gzip: true, signal }, wire, { ...rules, ...limited() });
+    const refused = joined(read).then(() => 'taken');
+    await expect(refused).rejects.toMatchObject({ code: Code.ResourceExhausted });
+  });
 });

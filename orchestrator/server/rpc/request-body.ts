@@ -140,6 +140,7 @@ const whole = (pieces: AsyncIterable<Uint8Array>, wire: Wire, rules: BodyRules):
     refused: (refused) => toConnectError(refused),
     turn: rules.turn,
     hold: rules.hold,
+    large: rules.large,
   });
 
 /** Looks at one message while it comes; undefined for those that have no bounds. */
