@@ -89,7 +89,9 @@ CMD ["python", "bot.py"]
     const id = await runtime.create(plan, patience());
     await runtime.start(id, patience());
     await untilPrinted(runtime, id, 'wrote');
-    expect((await runtime.inspect(id, patience()))?.remark).toMatch(/runs as user 10001, not as root/);
+    const seen = await runtime.inspect(id, patience());
+    expect(seen?.remark).toMatch(/runs as user 10001, not as root/);
+    expect(seen?.protection?.user).toBe('10001:10001');
     await runtime.remove(id, patience());
     // The label of the image says nothing.
     const plain = await before.create(plan, patience());

@@ -76,7 +76,8 @@ CMD ["python", "bot.py"]
     const PATHS = '/srv/bot/kept/file /data/a /tmp/a /srv/bot/a';
     const files = { 'bot.py': `${writer}print(open("/srv/bot/kept/file").read())\n` };
     const choice = { key, workerId, dockerfile, files, env: { PATHS }, plan: { readOnly: true } };
-    const { lines } = await runToEnd(runtime, await planWithDockerfile(runtime, choice));
+    const { lines, protection } = await runToEnd(runtime, await planWithDockerfile(runtime, choice));
+    expect(protection).toMatchObject({ readOnly: true, user: '1000' });
     expect(lines).toEqual(
       expect.arrayContaining([
         '/srv/bot/kept/file written',
