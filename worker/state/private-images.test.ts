@@ -1,10 +1,10 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { silentLogger } from '#common/log.ts';
 import { createBotRecords, emptyKeptBot } from '../bots/bot-records.ts';
-import { createPrivateImages } from './private-images.ts';
+import { createPrivateImages, fewOfUser } from './private-images.ts';
 import { openStateDir } from './state-dir.ts';
 
 let dir: string;
@@ -106,4 +106,72 @@ test("while a pull with a login is under way, and after a kill in the middle of 
   const third = await openStateDir(dir, undefined);
   expect(third.privateImages.usersOf(older)).toBeUndefined();
   await third.close();
+});
+
+describe('what is known of images that the engine has no more', () => {
+  const digest = (n: number) => `registry.example/ann/${n}@sha256:${'a'.repeat(64)}`;
+  const repository = (n: number) => `registry.example/ann/${n}`;
+  const gone = () => Promise.resolve(true);
+  const create = () => {
+    let kept: Readonly<Record<string, readonly string[]>> = {};
+    const images = createPrivateImages({}, async (entries) => {
+      kept = entries;
+    });
+    return { images, size: () => Object.keys(kept).length };
+  };
+
+  test('does not grow with the pulls of a user, and nothing goes that is there', async () => {
+    const { images, size } = create();
+    const there = new Set(Array.from({ length: 10 }, (_, n) => digest(n * 7)));
+    await images.addUser(image('other'), 'ben');
+    for (let n = 0; n < 500; n += 1) {
+      await images.forgetAbsent('ann', async (name) => !there.has(name));
+      const pull = await images.beginPull(repository(n), 'ann');
+      await images.addUser(digest(n), 'ann');
+      // Half of them are given up.
+      if (n % 2 === 0) await pull.end();
+      else pull.leave();
+    }
+    expect(size()).toBeLessThan(2 * (there.size + fewOfUser));
+    for (const name of there) expect(images.usersOf(name)).toEqual(['ann']);
+    // Those of other users are theirs.
+    expect(images.usersOf(image('other'))).toEqual(['ben']);
+  });
+
+  test('stays while there is little of it, and if it came back or is being pulled during the look', async () => {
+    const { images } = create();
+    for (let n = 0; n < fewOfUser; n += 1) await images.addUser(digest(n), 'ann');
+    await images.forgetAbsent('ann', gone);
+    expect(images.usersOf(digest(0))).toEqual(['ann']);
+    await images.addUser(digest(fewOfUser), 'ann');
+    const seen: string[] = [];
+    let pull: { readonly end: () => Promise<void> } | undefined;
+    await images.forgetAbsent('ann', async (name) => {
+      seen.push(name);
+      if (name !== digest(0)) return true;
+      await images.addUser(name, 'ann');
+      pull = await images.beginPull(repository(1), 'ann');
+      return true;
+    });
+    expect(seen).toEqual([0, 1, 2, 3].map(digest));
+    expect([0, 1, 2, 3].map((n) => images.usersOf(digest(n)))).toEqual([['ann'], ['ann'], undefined, undefined]);
+    await pull?.end();
+    expect(images.usersOf(digest(1))).toBeUndefined();
+  });
+
+  test('a pull that may have brought something is remembered, also when another one of it ends well', async () => {
+    const { images } = create();
+    const first = await images.beginPull(repository(1), 'ann');
+    const second = await images.beginPull(repository(1), 'ann');
+    first.leave();
+    await second.end();
+    expect(images.usersOf(digest(1))).toEqual(['ann']);
+  });
+
+  test('a look that fails changes nothing', async () => {
+    const { images } = create();
+    for (let n = 0; n <= fewOfUser; n += 1) await images.addUser(digest(n), 'ann');
+    await expect(images.forgetAbsent('ann', () => Promise.reject(new Error('away')))).rejects.toThrow('away');
+    for (let n = 0; n <= fewOfUser; n += 1) expect(images.usersOf(digest(n))).toEqual(['ann']);
+  });
 });

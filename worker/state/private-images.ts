@@ -8,13 +8,23 @@ export interface PrivateImages {
   usersOf(repoDigest: string): readonly string[] | undefined;
   /**
    * A pull with a login begins. Until `end` is called, by a later process if this one is killed, an image of that repository of which
-   * nothing else is known counts as this user's: the engine has it before anybody can note its digest.
+   * nothing else is known counts as this user's: the engine has it before anybody can note its digest. `leave`: the pull is over, but what
+   * came of it is not known, and so that stays.
    */
-  beginPull(repository: string, userId: string): Promise<{ readonly end: () => Promise<void> }>;
+  beginPull(
+    repository: string,
+    userId: string,
+  ): Promise<{ readonly end: () => Promise<void>; readonly leave: () => void }>;
   /** The registry gave it to this user, for a login. */
   addUser(repoDigest: string, userId: string): Promise<void>;
   /** The registry gives it to everybody. */
   markPublic(repoDigest: string): Promise<void>;
+  /**
+   * Forgets images that the engine has no more, of the user and of those that everybody may have: whoever wants such a one asks its registry.
+   * Only if many are known, and only a few each time, others the next time: with one call for each pull, what is known stays in
+   * proportion to what the engine has. `isAbsent` gets a repo digest or a repository. Rejects when it does.
+   */
+  forgetAbsent(userId: string, isAbsent: (name: string) => Promise<boolean>): Promise<void>;
 }
 
 /** Repo digests, each with its users; repositories, without a digest, each with the users whose pulls have not ended. */
@@ -22,6 +32,11 @@ type Entries = Readonly<Record<string, readonly string[]>>;
 
 /** In place of users: an image of a repository with pulls that never ended, which the registry gives to everybody. */
 const everybody = '*';
+
+/** So many of one user are kept without a look at the engine. */
+export const fewOfUser = 16;
+/** A pull adds two at most, so that more go than come. */
+const lookedAtOnce = 4;
 
 /** `former` is asked once, when there is no file yet: images that may have been pulled with a login, and for whom. */
 export async function openPrivateImages(path: string, former: () => Promise<Entries>): Promise<PrivateImages> {
@@ -35,7 +50,20 @@ export async function openPrivateImages(path: string, former: () => Promise<Entr
 
 /** `save` gets all entries after each change, one call at a time; what it failed to keep is in its next call. */
 export function createPrivateImages(kept: Entries, save: (entries: Entries) => Promise<void>): PrivateImages {
-  const entries = new Map(Object.entries(kept));
+  const entries = new Map<string, readonly string[]>();
+  /** The keys of entries by user; those looked at longest ago first. */
+  const ofUser = new Map<string, Set<string>>();
+  const put = (key: string, users: readonly string[]) => {
+    for (const user of entries.get(key) ?? []) {
+      const own = ofUser.get(user);
+      if (!users.includes(user)) own?.delete(key);
+      if (own?.size === 0) ofUser.delete(user);
+    }
+    for (const user of users) ofUser.set(user, (ofUser.get(user) ?? new Set()).add(key));
+    if (users.length > 0) entries.set(key, users);
+    else entries.delete(key);
+  };
+  for (const [key, users] of Object.entries(kept)) put(key, users);
   const saving = new SerialQueue();
   let changes = 0;
   let saved = 0;
@@ -47,31 +75,42 @@ export function createPrivateImages(kept: Entries, save: (entries: Entries) => P
       await save(Object.fromEntries(entries));
       saved = latest;
     });
-  /** Pulls under way; those of a process that was killed are not among them and never end. */
-  const pulls = new Map<string, number>();
+  /** Pulls under way, by repository and user; those of a process that was killed are not among them and never end. */
+  const pulls = new Map<string, Map<string, number>>();
+  const endOne = (repository: string, userId: string): void => {
+    const own = pulls.get(repository);
+    const others = (own?.get(userId) ?? 1) - 1;
+    if (others > 0) own?.set(userId, others);
+    else own?.delete(userId);
+    if (own?.size === 0) pulls.delete(repository);
+  };
+  /** Of which of them something may have come that is not known, by repository. */
+  const left = new Map<string, Set<string>>();
+  const leave = (repository: string, userId: string) =>
+    left.set(repository, (left.get(repository) ?? new Set()).add(userId));
   /** An engine may write out the registry that it found a short name at. */
   const unendedOf = (repoDigest: string): readonly string[] | undefined => {
-    const repository = repoDigest.split('@')[0] ?? '';
-    const key = [...entries.keys()].find((name) => repository === name || repository.endsWith(`/${name}`));
-    return key === undefined ? undefined : entries.get(key);
+    let name = repoDigest.split('@')[0] ?? '';
+    for (;;) {
+      const users = entries.get(name);
+      const slash = name.indexOf('/');
+      if (users !== undefined || slash < 0) return users;
+      name = name.slice(slash + 1);
+    }
   };
   const add = (key: string, userId: string) => {
     const users = entries.get(key) ?? [];
-    if (users.includes(userId)) return;
-    entries.set(key, [...users.filter((user) => user !== everybody), userId]);
-    changes += 1;
+    // Another list in any case: whoever looks at the engine meanwhile sees that something came.
+    put(key, [...users.filter((user) => user !== everybody && user !== userId), userId]);
+    if (!users.includes(userId)) changes += 1;
   };
   const end = (repository: string, userId: string) => {
-    const pull = `${repository} ${userId}`;
-    const others = (pulls.get(pull) ?? 1) - 1;
-    if (others > 0) {
-      pulls.set(pull, others);
-      return Promise.resolve();
-    }
-    pulls.delete(pull);
-    const users = (entries.get(repository) ?? []).filter((user) => user !== userId);
-    if (users.length > 0) entries.set(repository, users);
-    else entries.delete(repository);
+    endOne(repository, userId);
+    if (pulls.get(repository)?.has(userId) || left.get(repository)?.has(userId)) return Promise.resolve();
+    put(
+      repository,
+      (entries.get(repository) ?? []).filter((user) => user !== userId),
+    );
     changes += 1;
     return saveAll();
   };
@@ -81,12 +120,18 @@ export function createPrivateImages(kept: Entries, save: (entries: Entries) => P
       return users?.includes(everybody) ? undefined : users;
     },
     async beginPull(repository, userId) {
-      const pull = `${repository} ${userId}`;
-      const isLeft = !pulls.has(pull) && entries.get(repository)?.includes(userId) === true;
-      pulls.set(pull, (pulls.get(pull) ?? 0) + 1);
+      const own = pulls.get(repository) ?? new Map<string, number>();
+      if (!own.has(userId) && entries.get(repository)?.includes(userId)) leave(repository, userId);
+      pulls.set(repository, own.set(userId, (own.get(userId) ?? 0) + 1));
       add(repository, userId);
       await saveAll();
-      return { end: () => (isLeft ? Promise.resolve() : end(repository, userId)) };
+      return {
+        end: () => end(repository, userId),
+        leave() {
+          leave(repository, userId);
+          endOne(repository, userId);
+        },
+      };
     },
     addUser(repoDigest, userId) {
       add(repoDigest, userId);
@@ -94,10 +139,29 @@ export function createPrivateImages(kept: Entries, save: (entries: Entries) => P
     },
     markPublic(repoDigest) {
       if (unendedOf(repoDigest) !== undefined) {
-        entries.set(repoDigest, [everybody]);
+        put(repoDigest, [everybody]);
         changes += 1;
-      } else if (entries.delete(repoDigest)) changes += 1;
+      } else if (entries.has(repoDigest)) {
+        put(repoDigest, []);
+        changes += 1;
+      }
       return saveAll();
+    },
+    async forgetAbsent(userId, isAbsent) {
+      for (const user of [userId, everybody]) {
+        const own = ofUser.get(user);
+        if (own === undefined || own.size <= fewOfUser) continue;
+        for (const key of [...own].slice(0, lookedAtOnce)) {
+          const users = entries.get(key);
+          own.delete(key);
+          own.add(key);
+          if (!(await isAbsent(key)) || pulls.has(key) || entries.get(key) !== users) continue;
+          put(key, []);
+          left.delete(key);
+          changes += 1;
+        }
+      }
+      await saveAll();
     },
   };
 }

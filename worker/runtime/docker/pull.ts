@@ -11,6 +11,7 @@ import { redact } from '../redact.ts';
 import { tooLarge } from './disk/image-limits.ts';
 import type { EngineClient, EngineStream } from './engine-client.ts';
 import { EngineRefusal, sortedError } from './engine-errors.ts';
+import { forgetAbsentImages } from './forget-absent.ts';
 import { mirrored } from './mirror.ts';
 import { type NamedImage, namedImage, repositoryOf } from './named-image.ts';
 import { type PullFailure, pullChance, pullFailureKind, pullProblem } from './pull-failure.ts';
@@ -50,6 +51,7 @@ export async function pullImage(deps: PullDeps, pull: ImagePull, signal: AbortSi
   // Exactly what is here is asked for, so that its tag stays what it is.
   const digest = asItIs ? present.repoDigest?.split('@')[1] : undefined;
   const wanted = digest === undefined ? from : { ...from, digest };
+  await forgetAbsentImages(deps, pull.userId, signal);
   const noted = pull.credentials && (await privateImages.beginPull(repositoryOf(reference), pull.userId));
   let failure: FailedPull | undefined;
   let image: NamedImage | undefined;
@@ -62,6 +64,7 @@ export async function pullImage(deps: PullDeps, pull: ImagePull, signal: AbortSi
   } catch (error) {
     // What was given up may have been got all the same; the note then stays.
     if (noted && (await isAbsent(engine, wanted))) await noted.end();
+    else noted?.leave();
     throw error;
   }
   await noted?.end();
