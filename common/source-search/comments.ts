@@ -23,13 +23,18 @@ function commentsIn(text: string, comments: Comments): () => Range | undefined {
     const at = text.indexOf(mark, from);
     return at < 0 ? text.length : at + mark.length;
   };
+  const lineEnd = comments === 'slash' ? /\r|\n|\u00e2\u0080[\u00a8\u00a9]/g : /[\r\n]/g;
+  const endOfLine = (from: number): number => {
+    lineEnd.lastIndex = from;
+    return lineEnd.test(text) ? lineEnd.lastIndex : text.length;
+  };
   return () => {
     for (let found = begin.exec(text); found !== null; found = begin.exec(text)) {
       const { index: start, 0: mark } = found;
       if (mark === '#' || mark === '//') {
         // Shells and settings take a "#" within a word as any other character.
         if (mark === '#' && comments === 'hash' && /\S/.test(text.charAt(start - 1))) continue;
-        begin.lastIndex = endOf('\n', start);
+        begin.lastIndex = endOfLine(start);
         return { start, end: begin.lastIndex };
       }
       if (mark === '/*') {
@@ -41,7 +46,9 @@ function commentsIn(text: string, comments: Comments): () => Range | undefined {
         begin.lastIndex = endOf(triple, start + 3);
         // A string that is not assigned to a name is for readers only.
         const before = text.slice(Math.max(0, start - lookBack), start);
-        if (/^[ \t]*[rRuUbB]{0,2}$/.test(before.slice(before.lastIndexOf('\n') + 1))) {
+        if (
+          /^[ \t]*[rRuUbB]{0,2}$/.test(before.slice(Math.max(before.lastIndexOf('\n'), before.lastIndexOf('\r')) + 1))
+        ) {
           return { start, end: begin.lastIndex };
         }
       } else begin.lastIndex = endOfQuoted(text, start, mark);
@@ -58,7 +65,7 @@ function endOfQuoted(text: string, start: number, mark: string): number {
     const character = text[at];
     if (character === '\\') at += 1;
     else if (character === mark) return at + 1;
-    else if (character === '\n' && mark !== '`') return at;
+    else if ((character === '\n' || character === '\r') && mark !== '`') return at;
   }
   return text.length;
 }

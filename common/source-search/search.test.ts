@@ -34,6 +34,10 @@ it.each([
   ['Dockerfile', `FROM python:3.11-slim\nENV BOT_TOKEN=${token}\n`],
   ['config.yaml', `token: ${token} # mine`],
   ['main.go', `/* a bot */ var t = "${token}"`],
+  // What ends a line for the language ends a comment.
+  ['bot.py', `# mine\rTOKEN = "${token}"`],
+  ['bot.js', `// mine\rconst t = '${token}'`],
+  ['bot.js', `// mine\u2028const t = '${token}'`],
 ])('counts a token in %s: %s', async (name, text) => {
   expect(await search({ [name]: text })).toMatchObject({ used: [token], files: [name] });
 });
@@ -42,7 +46,9 @@ it.each([
   ['README.md', `Use ${token}`],
   ['bot.py', `# TOKEN = "${token}"`],
   ['bot.py', `def f():\n    """Such as ${token}"""\n`],
+  ['bot.py', `def f():\r    """Such as ${token}"""\r`],
   ['bot.js', `// ${token}`],
+  ['bot.js', `// mine\r\n// ${token}`],
   ['bot.js', `/*\n * ${token}\n */`],
   ['.env', `# BOT_TOKEN=${token}`],
   ['.env.example', `BOT_TOKEN=${token}`],

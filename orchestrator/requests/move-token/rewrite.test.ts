@@ -86,6 +86,9 @@ it.each([
   ['config.json', '{"token": "TOKEN!"}', 'it is neither Python, JavaScript nor a .env file'],
   ['bot.jsx', '<A token="TOKEN!" />', 'it is neither Python, JavaScript nor a .env file'],
   ['.env', 'URL=https://api.telegram.org/botTOKEN!/', 'it is only a part of the value'],
+  ['bot.py', '# mine\rT = "TOKEN!"', 'some of its lines end with a lone CR, U+2028 or U+2029'],
+  ['.env', '# mine\rT=TOKEN!', 'some of its lines end with a lone CR, U+2028 or U+2029'],
+  ['bot.js', '// mine\u00e2\u0080\u00a8const t = "TOKEN!"', 'some of its lines end with a lone CR, U+2028 or U+2029'],
 ])('leaves %s to its author: %s', async (path, text, why) => {
   expect(await run(path, text)).toMatchObject({ why });
 });

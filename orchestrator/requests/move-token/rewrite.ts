@@ -43,6 +43,9 @@ const endings: Readonly<Record<string, Language>> = {
 const languageOf = (path: string): Language | undefined =>
   isEnvFile(path) ? 'env' : endings[path.slice(path.lastIndexOf('.') + 1).toLowerCase()];
 
+/** What languages take for the end of a line, and editors do not: what follows may look like a part of a comment. */
+const oddLineEnd = /\r(?!\n)|\u00e2\u0080[\u00a8\u00a9]/;
+
 interface Work {
   readonly path: string;
   /** The bytes of the file, one character each. */
@@ -59,6 +62,7 @@ export async function rewrite(work: Work): Promise<Rewriting> {
   const line = lineCounter(text, 1)(placesIn(text, token)[0]?.start ?? 0);
   if (language === undefined) return { line, why: 'it is neither Python, JavaScript nor a .env file' };
   if (text.length > rewrittenMaxBytes) return { line, why: 'the file is too large' };
+  if (oddLineEnd.test(text)) return { line, why: 'some of its lines end with a lone CR, U+2028 or U+2029' };
   return language === 'env' ? rewriteEnv(work) : rewriteCode(work, language);
 }
 
