@@ -75,6 +75,12 @@ describe("a bot whose container is not its worker's own any more", () => {
     expect(failureOf(await bots.result('t2'))).toBeUndefined();
     bots.run(3, { taskId: 't3' });
     expect(failureOf(await bots.result('t3'))).toMatchObject({ code: 'CONTAINER_NOT_OWNED' });
+    // As the orchestrator takes back a start that was refused: why the next one will be, too, is still said.
+    bots.stop(4);
+    await bots.until('it is stopped', () => bots.state() === BotState.STOPPED);
+    expect(bots.observation()?.reason).toMatch(
+      /^its container has ended, and is no longer recognised .*worker adopt w1/,
+    );
   });
 
   it('is supervised again once it was taken, as the same process', async () => {

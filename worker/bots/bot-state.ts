@@ -51,7 +51,7 @@ export function describeBot(known: Known): Told | undefined {
     if (container === 'none' && hasStray(situation)) return { state: BotState.UNKNOWN, reason: known.strayReason };
     if (desired && desired.kind !== 'running') {
       return container === 'none'
-        ? { state: BotState.STOPPED, reason: howItWasStopped(known) }
+        ? { state: BotState.STOPPED, reason: situation.stray === 'ended' ? known.strayReason : howItWasStopped(known) }
         : { state: BotState.STOPPING, reason: '' };
     }
     return container === 'none' ? withoutContainer(known) : withContainer(known, container);
