@@ -250,3 +250,27 @@ describe('commands', () => {
     expect(starts()).toHaveLength(2);
   });
 });
+
+describe('a start of a source with a token in it', () => {
+  const warning = expect.stringMatching(/^there is a GitHub token in bot\.py:1: /);
+  const shown = () => bots.reports.output.map(({ text }) => text);
+  beforeEach(async () => {
+    await bots.close();
+    // In two parts, so that nobody takes it for one of ours.
+    bots = await createRegistryForTests({ code: `key = '${'ghp'}_${'aB3dE5gH7j'.repeat(3)}K1m2N3'\n` });
+  });
+
+  it('says so once, in its result, and in the log', async () => {
+    bots.run(1, { taskId: 't1' });
+    expect(successOf(await bots.result('t1'))).toMatchObject({ warnings: [warning] });
+    expect(shown()).not.toContainEqual(warning);
+    expect(await bots.logText()).toContainEqual(warning);
+  });
+
+  it('says so also if it fails', async () => {
+    bots.runtime.failNext('buildImage', new ProblemError(problem('BUILD_FAILED', 'no')));
+    bots.run(1, { taskId: 't1' });
+    expect(failureOf(await bots.result('t1'))).toMatchObject({ code: 'BUILD_FAILED' });
+    expect(shown()).toEqual([warning]);
+  });
+});

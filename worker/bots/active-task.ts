@@ -30,8 +30,11 @@ export interface ActiveTask {
   replaced: boolean;
   /** What its user should know in addition to the success. */
   readonly notices: string[];
-  /** What its user should know of the source. */
-  readonly warnings: string[];
+  /**
+   * What its user should know of the source. `lines`: the same as in the bot's log. A success brings the texts; beside a failure, the lines
+   * are sent.
+   */
+  warn(texts: readonly string[], lines: readonly LogEntry[]): void;
   /** Reports the state if it differs from the one reported last. */
   tell(state: BotState, message: string): void;
   output(lines: readonly LogEntry[]): void;
@@ -62,7 +65,8 @@ export function beginTask(
           onDeadline();
         });
   const notices: string[] = [];
-  const warnings: string[] = [];
+  const warnings = new Set<string>();
+  const warningLines: LogEntry[] = [];
   reports.accepted(taskId);
   return {
     id: taskId,
@@ -72,7 +76,10 @@ export function beginTask(
     },
     replaced: false,
     notices,
-    warnings,
+    warn(texts, lines) {
+      for (const text of texts) warnings.add(text);
+      warningLines.push(...lines);
+    },
     tell(state, message) {
       if (told.state === state && told.message === message) return;
       told = { state, message };
@@ -81,6 +88,7 @@ export function beginTask(
     output: (lines) => reports.progress(taskId, told.state, told.message, lines),
     end(outcome, observation) {
       cancelDeadline();
+      if (!outcome.ok && warningLines.length > 0) reports.progress(taskId, told.state, told.message, warningLines);
       const result = create(TaskResultSchema, { taskId, observation });
       result.outcome = outcome.ok
         ? {
@@ -90,7 +98,7 @@ export function beginTask(
               replaced: outcome.replaced,
               lastLines: [...outcome.lastLines],
               notices: notices.slice(0, noticesMax),
-              warnings: [...new Set(warnings)].slice(0, warningsMax),
+              warnings: [...warnings].slice(0, warningsMax),
             },
           }
         : { case: 'failed', value: problemToProto(outcome.problem) };

@@ -133,9 +133,12 @@ async function make(
             hooks.wake();
           },
           onOutput: (line) => output.add(line),
-          onWarnings(warnings) {
-            hooks.task()?.warnings.push(...warnings);
-            return tellUser(warnings, context, hooks);
+          async onWarnings(warnings) {
+            const { storeId, entries } = await log.write(LogStream.SYSTEM, warnings);
+            hooks.task()?.warn(
+              warnings,
+              entries.map((entry) => entryToProto(storeId, entry)),
+            );
           },
         },
         limited,

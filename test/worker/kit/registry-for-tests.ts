@@ -89,9 +89,9 @@ export const spec = (env: Record<string, string> = {}, sha = 'a') =>
   });
 
 /** A tar of bot.py and src/handlers.py. */
-export async function makeBotTar(): Promise<Buffer> {
+export async function makeBotTar(code = 'print(1)\n'): Promise<Buffer> {
   const tar = pack();
-  tar.entry({ name: 'bot.py' }, 'print(1)\n');
+  tar.entry({ name: 'bot.py' }, code);
   tar.entry({ name: 'src/handlers.py' }, 'start = 1\n');
   tar.finalize();
   return buffer(tar);
@@ -107,10 +107,12 @@ export async function createRegistryForTests(
     startGate?: StartGate;
     preflight?: Preflight;
     disk?: DiskLimits;
+    /** What bot.py holds. */
+    code?: string;
   } = {},
 ): Promise<RegistryForTests> {
   const dir = await mkdtemp(join(tmpdir(), 'registry-'));
-  const botTar = await makeBotTar();
+  const botTar = await makeBotTar(options.code);
   const clock = createManualClock();
   const runtime = createScriptedRuntime(clock, options.kind ?? 'docker');
   const reports: Reports = { accepted: [], progress: [], output: [], results: [], observations: [], strays: [] };
