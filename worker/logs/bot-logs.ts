@@ -128,14 +128,19 @@ export class BotLogs {
 
   /** Looks at what earlier processes have left, and makes room where it is too much. */
   async measure(): Promise<void> {
+    const { logger } = this.#context;
     for (const hash of await readdir(this.#dir)) {
-      const dir = join(this.#dir, hash);
-      const userId = this.#logs.get(hash)?.userId ?? (await readFileIfAny(join(dir, userFile)))?.toString() ?? '';
-      // One of an earlier release, of a bot that is not here any more: it goes by age.
-      if (!userIdPattern.test(userId)) continue;
-      this.#know(hash, userId).kept = await keptIn(dir);
+      const warn = (error: unknown) => logger.warn({ err: error, log: hash }, 'a log could not be measured');
+      await this.#measureOne(hash).catch(warn);
     }
     for (const userId of [...this.#byUser.keys()]) await this.#bounding.run(() => this.#bound(userId));
+  }
+
+  async #measureOne(hash: string): Promise<void> {
+    const dir = join(this.#dir, hash);
+    const userId = this.#logs.get(hash)?.userId ?? (await readFileIfAny(join(dir, userFile)))?.toString() ?? '';
+    // One of an earlier release, of a bot that is not here any more: it goes by age.
+    if (userIdPattern.test(userId)) this.#know(hash, userId).kept = await keptIn(dir);
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -6,6 +6,7 @@ import { systemClock } from '#common/clock.ts';
 import { botHash } from '#common/ids.ts';
 import { silentLogger } from '#common/log.ts';
 import { eventually } from '../../test/kit/eventually.ts';
+import { userFile } from './bot-log.ts';
 import { BotLogs } from './bot-logs.ts';
 import { LogStream } from './log-entry.ts';
 import { logLimits } from './log-store.ts';
@@ -100,12 +101,16 @@ describe('the logs of a user on a worker', () => {
     expect(await lastOf('eve', 'b0')).toContain('older lines were removed');
   });
 
-  it('count after the worker was restarted, also those of bots that are not here any more', async () => {
+  it.each([
+    ['', false],
+    [', and beside one that cannot be read', true],
+  ])('count after the worker was restarted, also those of bots that are not here any more%s', async (_, damaged) => {
     const former = join(dir, botHash({ userId: 'eve', botId: 'b0' }));
     for (const botId of names.slice(0, 2)) await fill('eve', botId);
     await fill('ann', 'hers');
     await logs.close();
     logs = open();
+    if (damaged) await mkdir(join(dir, '0'.repeat(64), userFile), { recursive: true });
     await logs.measure();
     for (const botId of names.slice(2, 5)) await fill('eve', botId);
     await eventually(
