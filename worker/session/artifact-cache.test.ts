@@ -31,7 +31,7 @@ afterEach(async () => {
 });
 
 const never = new AbortController().signal;
-const open = (parts: { cacheMaxBytes?: number; channel?: () => Channel | undefined } = {}) =>
+const open = (parts: { cacheMaxBytes?: number; cacheMaxFiles?: number; channel?: () => Channel | undefined } = {}) =>
   ArtifactCache.open({
     dir,
     sealKey: new Secret<Uint8Array>(new Uint8Array(32).fill(7)),
@@ -244,6 +244,16 @@ describe('artifacts', () => {
     const kept = await readdir(dir);
     expect(kept).toContain(`${first}.tar`);
     expect(kept).not.toContain(`${second}.tar`);
+    held.release();
+  });
+
+  it('are no more than a number, however small they are', async () => {
+    const cache = await open({ cacheMaxFiles: 3 });
+    const held = await cache.fetch(offer(20, 10), never);
+    for (let n = 21; n < 40; n += 1) (await cache.fetch(offer(n, 10), never)).release();
+    expect((await readdir(dir)).sort()).toEqual(
+      [offer(20, 10), offer(38, 10), offer(39, 10)].map((sha) => `${sha}.tar`).sort(),
+    );
     held.release();
   });
 

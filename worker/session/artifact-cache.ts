@@ -34,6 +34,8 @@ import { type ArtifactCall, type Channel, status } from './channel.ts';
 const artifactMaxBytes = 256 * 1024 * 1024;
 const idleLimitMs = 30_000;
 export const defaultCacheMaxBytes = 2 * 1024 ** 3;
+/** Each download looks at all of them. */
+const defaultCacheMaxFiles = 2000;
 
 export interface ArtifactParts {
   readonly dir: string;
@@ -41,6 +43,8 @@ export interface ArtifactParts {
   readonly logger: Logger;
   readonly sealKey: Secret<Uint8Array>;
   readonly cacheMaxBytes: number;
+  /** Default 2000. */
+  readonly cacheMaxFiles?: number;
   /** The way to the orchestrator; undefined while there is no session. */
   channel(): Channel | undefined;
 }
@@ -253,11 +257,13 @@ export class ArtifactCache implements Artifacts {
       if (isArtifactName(name)) files.push({ name, size: found.size, mtimeMs: found.mtimeMs });
     }
     const before = total;
+    let surplus = files.length - (this.#parts.cacheMaxFiles ?? defaultCacheMaxFiles);
     for (const { name, size } of files.sort((a, b) => a.mtimeMs - b.mtimeMs)) {
-      if (total <= mostBytes) break;
+      if (total <= mostBytes && surplus <= 0) break;
       if (this.#pinned.has(name.slice(0, 64))) continue;
       await rm(join(this.#parts.dir, name), { force: true });
       total -= size;
+      surplus -= 1;
     }
     return before - total;
   }
