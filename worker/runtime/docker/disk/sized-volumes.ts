@@ -172,12 +172,15 @@ export function createSizedVolumes(deps: SizedDeps): SizedVolumes {
       const [name = '', bytes] = word.split('=');
       if (bytes !== undefined) sizes.set(name, Number(bytes));
     }
+    const before = lacking;
     lacking = undefined;
     for (const note of notes) {
       const [, name = '', reason = ''] = /^without (\S+) (.*)$/.exec(note) ?? [];
       if (name !== '') unattached.set(name, reason);
       else lacking = `a file system could not be made for a trial (${note.slice('trial '.length)})`;
     }
+    if (lacking !== undefined && lacking !== before)
+      logger.warn({ reason: lacking }, 'no volume could be made for a bot');
     if (unattached.size > 0) {
       logger.warn({ volumes: [...unattached].slice(0, namedMax) }, 'files of volumes of bots cannot be attached');
     }
