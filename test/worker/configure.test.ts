@@ -3,11 +3,12 @@ import { create } from '@bufbuild/protobuf';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { imageName } from '#common/ids.ts';
 import { type BotSpec, BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
+import type { ContainerPlan } from '../../worker/runtime/container-runtime.ts';
 import { createRegistryForTests, echo, type RegistryForTests, spec, successOf } from './kit/registry-for-tests.ts';
 
 let bots: RegistryForTests;
 let builds: string[];
-let plans: { image: string; stopSignal?: string; pids?: number }[];
+let plans: ContainerPlan[];
 beforeEach(async () => {
   bots = await createRegistryForTests();
   builds = [];
@@ -93,6 +94,20 @@ describe('a spec with the source of an earlier revision', () => {
     await swap(2, configured({ API_KEY: 'first-secret-value' }));
     await swap(3, configured({ API_KEY: 'second-secret-value' }));
     expect(await bots.recordText()).not.toContain('secret-value');
+  });
+
+  it('masks what the former container prints while a restart ends it for values stored since', async () => {
+    await swap(2, configured({ API_KEY: 'first-secret-value' }));
+    const { stop } = bots.runtime;
+    bots.runtime.stop = (id, graceMs, signal) => {
+      bots.runtime.print(id, 'bye first-secret-value');
+      return stop(id, graceMs, signal);
+    };
+    const wanted = configured({ API_KEY: 'second-secret-value' });
+    bots.run(2, { generation: 3n, taskId: 't3', restart: true, spec: wanted });
+    expect(successOf(await bots.result('t3'))).toBeDefined();
+    expect(plans.at(-1)?.env.reveal()).toEqual({ API_KEY: 'second-secret-value' });
+    expect(await bots.logText()).toContain('bye [masked]');
   });
 
   it('gives the limits of a bot to its container', async () => {

@@ -21,6 +21,10 @@ beforeEach(async () => {
 });
 afterEach(() => bots.close());
 
+const tokens = [
+  '123456789:AAabcdefghijklmnopqrstuvwxyz0123456',
+  '987654321:BBabcdefghijklmnopqrstuvwxyz0123456',
+] as const;
 const refusal = () =>
   fail(problem('INVALID_TELEGRAM_TOKEN', 'Telegram does not recognise the bot token in BOT_TOKEN.'));
 
@@ -51,6 +55,18 @@ describe('the preflight of a start', () => {
     expect(failureOf(await bots.result('t2'))).toMatchObject({ code: 'INVALID_TELEGRAM_TOKEN' });
     expect(asked).toEqual(['', 'two']);
     expect(bots.runtime.only()).toMatchObject({ revision: 1n, status: 'running' });
+  });
+
+  it('is made for a token that a stopped bot has got since, under the same revision', async () => {
+    bots.run(1, { taskId: 't1', spec: spec({ BOT_TOKEN: tokens[0] }) });
+    await bots.result('t1');
+    bots.stop(2, { taskId: 't2' });
+    await bots.result('t2');
+    answer = refusal();
+    bots.run(1, { generation: 3n, taskId: 't3', restart: true, spec: spec({ BOT_TOKEN: tokens[1] }) });
+    expect(failureOf(await bots.result('t3'))).toMatchObject({ code: 'INVALID_TELEGRAM_TOKEN' });
+    expect(asked).toEqual(tokens);
+    expect(bots.runtime.containers.size).toBe(0);
   });
 
   it('that only warns is reported to those who wait and in the log', async () => {

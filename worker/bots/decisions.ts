@@ -1,6 +1,7 @@
 /** Takes what was decided about a bot into its memory: what it should be, its spec and secrets, and that it failed. */
 import type { Problem } from '#common/problem.ts';
 import { Secret } from '#common/secret.ts';
+import { telegramTokensOf } from '#common/telegram-token.ts';
 import type { BotSpec } from '#gen/botrunner/v1/bot_pb.js';
 import { passTime, wellAtMs } from '../diagnosis/diagnosis.ts';
 import type { BotContext } from './bot-context.ts';
@@ -100,14 +101,23 @@ export function noteDiagnosis(memory: BotMemory, nowMs: number): void {
 export const diagnosisUntilMs = (memory: BotMemory): number =>
   (factsOf(memory)?.status === 'running' ? wellAtMs(memory.diagnosis) : undefined) ?? Number.POSITIVE_INFINITY;
 
+/** The Telegram tokens with which the spec that is known of a revision runs. */
+function tokensIn({ spec }: BotMemory, revision: bigint): string | undefined {
+  return spec?.revision === revision && spec.value.ok
+    ? telegramTokensOf(spec.value.value.env.reveal()).join()
+    : undefined;
+}
+
 export function learnSpec(memory: BotMemory, context: BotContext, revision: bigint, message: BotSpec): void {
   const { defaults, operatorSecrets, log } = context;
   const value = readSpec(message, defaults);
+  // A stopped bot may have got another token under its revision: it is asked about, and its source searched, as for a new image.
+  if (tokensIn(memory, revision) !== telegramTokensOf(message.env).join()) memory.imageReady = undefined;
   memory.spec = { revision, value };
   const found = [...specSecrets(message, defaults.env), ...operatorSecrets];
   const before = memory.secrets?.reveal() ?? [];
-  // Those of an older version stay masked as long as its container may still print them.
-  const isRunningOne = factsOf(memory)?.revision === revision;
+  // Those of an older version, or of what a restart replaces, stay masked as long as its container may still print them.
+  const isRunningOne = factsOf(memory)?.revision === revision && !mustRestart(memory.record);
   const secrets = [...new Set([...(isRunningOne ? [] : before), ...found])];
   if (memory.secrets === undefined || secrets.join('\0') !== before.join('\0')) {
     memory.secrets = new Secret(secrets);
