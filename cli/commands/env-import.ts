@@ -35,8 +35,9 @@ export class EnvImportCommand extends ConfiguringCommand {
     const name = this.file === '-' ? 'the standard input' : this.file;
     const pairs = unwrap(parseEnvFile(await this.text(), name));
     if (pairs.some(([key]) => key === '__proto__')) refuse('INVALID_ENV_VARS', 'A variable cannot be named __proto__.');
-    if (pairs.length === 0 && !this.replace) {
-      const hint = 'Write one NAME=VALUE a line.';
+    // With --replace, too: values cannot be read back, and a file that came out empty is not meant.
+    if (pairs.length === 0) {
+      const hint = 'Write one NAME=VALUE a line; env unset removes variables.';
       throw complain(exitCodes.failed, 'INVALID_ENV_VARS', `There is no variable in ${name}.`, hint);
     }
     const env = Object.fromEntries(pairs);

@@ -57,7 +57,13 @@ export class EnvSetCommand extends ConfiguringCommand {
     // One that is given again later has that value.
     if (name !== undefined && values[name] === '-') {
       const example = `avtomatika-bot env set ${this.bot} ${name}=- < value.txt`;
-      values[name] = (await readPiped(this.context, 'the value', example)).replace(/\r?\n$/, '');
+      const value = (await readPiped(this.context, 'the value', example)).replace(/\r?\n$/, '');
+      // A command before the pipe that failed, most likely.
+      if (value === '') {
+        const hint = `Pipe the value in; ${name}= alone sets an empty one.`;
+        throw complain(exitCodes.failed, 'NO_INPUT', `The standard input holds no value for ${name}.`, hint);
+      }
+      values[name] = value;
     }
     return values;
   }

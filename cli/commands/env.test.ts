@@ -35,6 +35,7 @@ it.each<[string, readonly string[], object, number, string]>([
   ['typed secrets', ['A=-'], { terminal: true }, 2, 'Pipe the value in; typed here, it would be visible.'],
   ['no =', ['A'], {}, 2, 'Word number 1 has no "=".'],
   ['a bad name', ['A=1', '2canary=x'], {}, 2, 'Word number 2 has an invalid name'],
+  ['no value', ['A=-'], { stdin: '\n' }, 1, 'The standard input holds no value for A.'],
   ['__proto__', ['__proto__=canary'], {}, 1, 'A variable cannot be named __proto__.'],
 ])('env set refuses %s before anything is sent', async (_, words, more, code, message) => {
   const { exitCode, stderr, requests } = await asked(['env', 'set', 'b', ...words], more);
@@ -59,9 +60,11 @@ it('env import sends a file or the standard input, and with --replace the whole 
   expect((await asked(['env', 'import', 'b', '-'], { cwd, stdin: long })).requests).toMatchObject([
     { env: { A: '1' } },
   ]);
-  const empty = await asked(['env', 'import', 'b', 'empty.env'], { cwd });
-  expect([empty.exitCode, empty.requests]).toEqual([1, []]);
-  expect(empty.stderr).toContain('There is no variable in empty.env.');
+  for (const more of [[], ['--replace']]) {
+    const empty = await asked(['env', 'import', 'b', 'empty.env', ...more], { cwd });
+    expect([empty.exitCode, empty.requests]).toEqual([1, []]);
+    expect(empty.stderr).toContain('There is no variable in empty.env.');
+  }
 });
 
 it('env list shows names, times and jobs; what is unknown is called so', async () => {
