@@ -112,6 +112,20 @@ it('knows the token in a fetched source when its bot is stopped and started agai
   expect(await claim(ensure, [token])).toBe('The bot should not be started on this worker.');
 });
 
+it('keeps the token in a fetched source while its bot is configured, when its source is not looked at again', async () => {
+  const { body } = await start('a', git);
+  const begun = await worker.take('ensure');
+  expect(await claim(begun, [token])).toBe('granted');
+  worker.succeed(begun);
+  await done(body.job_id);
+  for (const value of ['1', '2']) {
+    const configured = await orchestrator.post({ action: 'configure', bot_id: 'a', env_vars: { A: value } });
+    worker.succeed(await worker.take('ensure'));
+    expect(await done(configured.body.job_id)).toMatchObject({ status: 'completed' });
+    expect((await start('b', code(token))).body.error?.code).toBe('TOKEN_IN_USE');
+  }
+});
+
 it('moves a token in a fetched source with takeover, once the new bot is built', async () => {
   await started('a', code(token));
   const { body } = await start('b', git, { takeover: true });
