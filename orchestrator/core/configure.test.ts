@@ -84,6 +84,8 @@ describe('where a value comes from', () => {
   it('is unknown for what was set before that was kept, and gone with its variable', () => {
     const before = spec({ env: { A: '1', B: '2' }, envOrigins: { B: origin('old', 1) } });
     expect(withOrigins(spec({ env: { A: '1' } }), before, spec({}), by).envOrigins).toEqual({});
+    const env = { constructor: '1', toString: '2' };
+    expect(withOrigins(spec({ env }), spec({ env }), spec({}), by).envOrigins).toEqual({});
     expect(withOrigins(spec({ env: { A: '1' } }), undefined, spec({ env: { A: '1' } }), by).envOrigins).toMatchObject({
       A: { jobId: 'new' },
     });

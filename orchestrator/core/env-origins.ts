@@ -11,9 +11,10 @@ export function withOrigins(
   by: { readonly jobId: string; readonly atMs: number },
 ): BotSpec {
   const own = create(EnvOriginSchema, { jobId: by.jobId, setAt: timestampFromMs(by.atMs) });
+  const known = new Map(Object.entries(before?.envOrigins ?? {}));
   const origins: [string, EnvOrigin][] = [];
   for (const name of Object.keys(wanted.env)) {
-    const origin = Object.hasOwn(given.env, name) ? own : before?.envOrigins[name];
+    const origin = Object.hasOwn(given.env, name) ? own : known.get(name);
     if (origin !== undefined) origins.push([name, origin]);
   }
   return { ...wanted, envOrigins: Object.fromEntries(origins) };

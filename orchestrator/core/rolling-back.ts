@@ -33,7 +33,9 @@ export function reasonToRollBack(job: JobRecord, bot: BotRecord, { lastLines }: 
       },
       ...(outOfMemory
         ? { hint: 'Give it more memory with --memory (REST: "resource_limits"), or make it use less.' }
-        : {}),
+        : job.action === 'configure'
+          ? { hint: "Read the end of the bot's log, and try other settings." }
+          : {}),
     },
   );
 }

@@ -132,7 +132,11 @@ describe('a configure of a bot that runs', () => {
     const message =
       'With its new settings the bot ended with exit code 1 right after its start; it was started again with the previous ones. ' +
       'Its last line: ValueError: 2';
-    expect((await untilFinal(jobId)).data.error).toMatchObject({ code: 'UPDATE_ROLLED_BACK', message });
+    expect((await untilFinal(jobId)).data.error).toMatchObject({
+      code: 'UPDATE_ROLLED_BACK',
+      message,
+      hint: "Read the end of the bot's log, and try other settings.",
+    });
     expect(await worker.take('ensure')).toMatchObject({ revision: 1n, generation: 3n, spec: { env: { A: '1' } } });
   });
 
