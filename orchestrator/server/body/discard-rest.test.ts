@@ -1,5 +1,8 @@
+import { once } from 'node:events';
+import http2 from 'node:http2';
+import type { AddressInfo } from 'node:net';
 import { PassThrough } from 'node:stream';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest';
 import type { NodeRequest } from '../node-http.ts';
 import { type DiscardBounds, Discards } from './discard-rest.ts';
 
@@ -72,6 +75,30 @@ it('ends one of which nothing comes for 2 s', async () => {
   expect(body.destroyed).toBe(true);
 });
 
+it('ends a stream of HTTP/2 after 30 s although its answer may not be sent', async () => {
+  const server = http2.createServer();
+  const closed = Promise.withResolvers<void>();
+  server.on('request', (request, response) => {
+    response.end('refused');
+    new Discards(bounds).discard(request);
+    request.once('close', closed.resolve);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  // A TCP server that listens has an AddressInfo.
+  const { port } = server.address() as AddressInfo;
+  // Nothing but heads may be sent to it.
+  const session = http2.connect(`http://127.0.0.1:${port}`, { settings: { initialWindowSize: 0 } });
+  onTestFinished(() => session.destroy());
+  const stream = session.request({ ':method': 'POST', ':path': '/' });
+  stream.on('error', () => undefined); // it is ended
+  stream.write('a');
+  await once(stream, 'response');
+  await pass(30_100);
+  await closed.promise;
+});
+
 it('ends the oldest of an address that has too many', () => {
   const discards = new Discards(bounds);
   const [first, other, second, third] = ['1.1.1.1', '2.2.2.2', '1.1.1.1', '1.1.1.1'].map((address) =>
@@ -79,4 +106,11 @@ it('ends the oldest of an address that has too many', () => {
   );
   expect([first, other, second, third].map((rest) => rest?.destroyed)).toEqual([true, false, false, false]);
   for (const rest of [other, second, third]) rest?.destroy();
+});
+
+it('ends as many as there are too many, also of those that come at once', () => {
+  const discards = new Discards(bounds);
+  const rests = Array.from({ length: 5 }, () => endless(discards));
+  expect(rests.map((rest) => rest.destroyed)).toEqual([true, true, true, false, false]);
+  for (const rest of rests) rest.destroy();
 });

@@ -59,14 +59,14 @@ export class Discards {
     if (request.complete || request.destroyed) return;
     request.read(0);
     const { idleMs, totalMs } = this.#bounds;
-    const end = () => endRest(request);
+    const end = () => cutOff(request);
     const cancelTotal = later(totalMs, end);
     let cancelIdle: (() => void) | undefined;
     const rest: Rest = {
       request,
       end,
       awaitBytes: () => {
-        cancelIdle ??= later(idleMs, end);
+        cancelIdle ??= later(idleMs, () => askToStop(request));
       },
     };
     const leave = this.#enter(rest, addressKey(request.socket?.remoteAddress ?? ''));
@@ -98,7 +98,11 @@ export class Discards {
     this.#byAddress.set(key, there);
     there.add(rest);
     const [oldest] = there;
-    if (there.size > this.#bounds.perAddressMax) oldest?.end();
+    if (oldest !== undefined && there.size > this.#bounds.perAddressMax) {
+      // At once, not when it is closed: the next one must not end the same again.
+      there.delete(oldest);
+      oldest.end();
+    }
     return () => {
       there.delete(rest);
       this.#waiting.delete(rest);
@@ -126,10 +130,16 @@ export class Discards {
   }
 }
 
-/** The answer is out: in HTTP/2 the peer is asked to stop sending, and keeps it (RFC 9113, section 8.1). */
-function endRest(request: NodeRequest): void {
+/** In HTTP/2 the peer is asked to stop sending, and keeps the answer (RFC 9113, section 8.1). Node.js does so as soon as that is out. */
+function askToStop(request: NodeRequest): void {
   if ('stream' in request) request.stream.close(constants.NGHTTP2_NO_ERROR);
   else request.destroy();
+}
+
+/** Waits for nothing: a peer of HTTP/2 decides itself whether any of the answer may be sent. */
+function cutOff(request: NodeRequest): void {
+  if ('stream' in request && !request.stream.writableFinished) request.stream.destroy();
+  else askToStop(request);
 }
 
 // One for the program: the event loop is one.
