@@ -54,6 +54,6 @@ describe.each(pages)('%s', (page) => {
 
 /** Paths below DATA_DIR that begin like a room of the checkout. */
 const isOnDiskOnly = (path: string): boolean =>
-  /^(orchestrator\/(store\.sqlite|secrets\.key)|worker\/(worker-id|store-id|clock|taken\.json|store-history|credential|key|firewall|lock|spare|bots\/|logs\/|results\/|artifacts\/|process\/|code\/))$/.test(
+  /^(orchestrator\/(store\.sqlite|secrets\.key)|worker\/(worker-id|store-id|clock|taken\.json|private-images\.json|store-history|credential|key|firewall|lock|spare|bots\/|logs\/|results\/|artifacts\/|process\/|code\/))$/.test(
     path,
   );
