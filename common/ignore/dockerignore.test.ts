@@ -167,3 +167,12 @@ it.each([
   await judge(patternsOf(content), 'a'.repeat(80), undefined, counted);
   expect(counted.spent.steps).toBeGreaterThanOrEqual(stepsMin);
 });
+
+it('counts patterns that have matched the folder, too', async () => {
+  const patterns = patternsOf(`${'*\n'.repeat(1000)}!a/x\n`);
+  const folder = await judge(patterns, 'a', undefined, effort());
+  const counted = effort();
+  expect((await judge(patterns, 'a/b', folder, counted)).keep).toBe(false);
+  expect(folder.lookInside).toBe(true);
+  expect(counted.spent.steps).toBeGreaterThanOrEqual(1000);
+});

@@ -65,6 +65,8 @@ export async function judge(
 ): Promise<IgnoreVerdict> {
   const matches: boolean[] = [];
   for (const [index, { glob }] of patterns.entries()) {
+    // Also one that the folder has matched already.
+    effort.spent.steps += 1;
     matches.push(parent?.matches[index] === true || matchesGlob(glob, path, effort.spent));
     if (effort.spent.steps >= stepsBetweenPauses) await effort.pause();
   }
