@@ -1,6 +1,7 @@
 /**
  * Runs the tests: npm test [-- vitest's arguments: a path, -t NAME, ...]
- * BOTRUNNER_TEST_FAILED_FILES names a file that gets the paths of the test files that failed, as a JSON array.
+ * BOTRUNNER_TEST_FAILED_FILES names a file that gets the paths of the test files that failed, as a JSON array (empty if
+ * not all that failed is in them).
  * The last line is always `N passed, N failed, N skipped`, and the exit code is 0 only when it holds no failure.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

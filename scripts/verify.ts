@@ -22,11 +22,16 @@ const { values } = parseArgs({
     'second-chance': { type: 'string', default: '0' },
   },
 });
+const secondChance = Number(values['second-chance']);
+if (!Number.isSafeInteger(secondChance) || secondChance < 0) {
+  console.error(`--second-chance takes a number of test files, not ${values['second-chance']}.`);
+  process.exit(2);
+}
 const tests: Step = {
   name: 'tests',
   holds: 'every test',
   cure: 'npm test -- PATH runs the tests of one file or folder',
-  check: (signal) => runTests(Number(values['second-chance']), signal),
+  check: (signal) => runTests(secondChance, signal),
 };
 const chosen = choose([...steps, tests], values.only?.split(','), values.skip?.split(',') ?? []);
 process.exitCode = await verify(chosen, interrupted());

@@ -9,7 +9,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import type { Reporter, SerializedError, TestCase, TestModule, TestSuite } from 'vitest/node';
-import { judge, type Outcome } from './proofs.ts';
+import { judge, type Outcome, type Proof } from './proofs.ts';
 import type { Skipped, Tally } from './tally.ts';
 
 declare module 'vitest' {
@@ -36,21 +36,24 @@ function tallyOf(modules: readonly TestModule[], unhandledErrors: number): Tally
   const outcomes = tests.map(outcomeOf);
   const rows = stateIs('passed').flatMap((test) => {
     const { provenBy } = test.meta();
-    return provenBy === undefined ? [] : [{ test, verdict: judge(provenBy, outcomes) }];
+    return provenBy === undefined ? [] : [{ test, provenBy, verdict: judge(provenBy, outcomes) }];
   });
   const failedRows = rows.filter(({ verdict }) => verdict.is === 'failed');
   const unproven = rows.flatMap(({ test, verdict }) =>
     verdict.is === 'unproven' ? [{ ...skippedOf(test), reason: verdict.reason }] : [],
   );
+  const failedFiles = modules
+    .filter((module) => broken.some((part) => moduleOf(part) === module) || bad.some((test) => test.module === module))
+    .map(({ relativeModuleId }) => relativeModuleId);
+  // A row may also fail because there is no such test.
+  const restsOnTest = ({ file, test }: Proof) =>
+    outcomes.some((outcome) => outcome.file === file && outcome.name.includes(test));
+  const areAll = unhandledErrors === 0 && failedRows.every(({ provenBy }) => restsOnTest(provenBy));
   return {
     passed: stateIs('passed').length - failedRows.length - unproven.length,
     failed: bad.length + broken.length + unhandledErrors + failedRows.length,
     skipped: [...stateIs('skipped').map(skippedOf), ...unproven],
-    failedFiles: modules
-      .filter(
-        (module) => broken.some((part) => moduleOf(part) === module) || bad.some((test) => test.module === module),
-      )
-      .map(({ relativeModuleId }) => relativeModuleId),
+    failedFiles: areAll ? failedFiles : [],
     failedRows: failedRows.map(({ test, verdict }) => ({
       ...skippedOf(test),
       reason: verdict.is === 'proven' ? undefined : verdict.reason,

@@ -14,7 +14,10 @@ export interface Tally {
   readonly skipped: readonly Skipped[];
   /** Rows, counted in `failed`, whose own test passed while the test that they rest on did not. */
   readonly failedRows: readonly Skipped[];
-  /** The files of what failed by itself (a row fails by another test's doing), each once. */
+  /**
+   * The files of what failed by itself (a row fails by another test's doing), each once. None when something failed that is in no file, such
+   * as an error outside all tests: running these again would not show whether that is well.
+   */
   readonly failedFiles: readonly string[];
 }
 

@@ -60,3 +60,11 @@ it('has failed when a file fails twice, when more files fail than may, and witho
   rmSync(join(folder, 'c.test.ts'));
   expect(verified(0, { 'b.test.ts': unsteady }).words).toBe('Some tests failed: see above.');
 });
+
+it('forgives nothing that running the failed files again cannot show', () => {
+  const apart = `setImmediate(() => { throw new Error('outside any test'); }); it('good', () => new Promise((resolve) => setTimeout(resolve, 100)));`;
+  expect(verified(3, { 'a.test.ts': apart, 'b.test.ts': unsteady }).words).toBe('Some tests failed: see above.');
+  rmSync(join(folder, 'been'));
+  const row = `it('row', { meta: { provenBy: { file: 'b.test.ts', test: 'no such test' } } }, () => {});`;
+  expect(verified(3, { 'a.test.ts': row, 'b.test.ts': unsteady }).words).toBe('Some tests failed: see above.');
+});
