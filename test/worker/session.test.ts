@@ -44,6 +44,8 @@ describe('a session', () => {
         'run.command',
         'container.read_only',
         'build.options',
+        'limits.pids',
+        'stop.signal',
       ],
       capacity: { memoryBytes: 8_000_000_000n, cpuMillis: 4000 },
     });
