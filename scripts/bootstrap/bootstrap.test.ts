@@ -4,8 +4,11 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symli
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { checkoutPath } from '../process/checkout.ts';
+
+// Several programs of Node's each, on a machine with much else to do.
+vi.setConfig({ testTimeout: 90_000 });
 
 const lock = { packages: { '': { devDependencies: { node: '24.0.0' } }, 'node_modules/node': { version: '24.0.0' } } };
 
@@ -14,7 +17,7 @@ const npm = `#!/bin/sh
 echo "$*" >> npm-calls
 mkdir npm-at-work || echo overlap >> npm-calls
 case "$NPM_DOES:$1" in
-  wait:*) n=0; while [ ! -e go ] && [ $n -lt 200 ]; do n=$((n+1)); sleep 0.05; done ;;
+  wait:*) n=0; while [ ! -e go ] && [ $n -lt 1200 ]; do n=$((n+1)); sleep 0.05; done ;;
   refuse-lock:ci) rmdir npm-at-work; echo 'npm error code EUSAGE' >&2; echo 'npm error not in sync' >&2; exit 1 ;;
   offline:*) rmdir npm-at-work; echo 'npm error code ENOTFOUND' >&2; exit 1 ;;
 esac
@@ -162,7 +165,9 @@ describe('two set-ups at once', () => {
 
   it('wait for the npm of a set-up that was killed', async () => {
     const first = bootstrap([], 'wait');
-    await until('npm at work', () => npmCalls().length === 1, first.words);
+    // It may begin before the set-up has noted whom to wait for.
+    const holders = () => read(join('.data', 'set-up.lock')).split(' ');
+    await until('npm at work', () => npmCalls().length === 1 && holders().length === 2, first.words);
     first.child.kill('SIGKILL');
     // Not its output: npm lives on and holds that open.
     await until('the first has ended', () => first.child.signalCode !== null, first.words);
