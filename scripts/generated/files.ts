@@ -2,7 +2,7 @@
 import { plainText } from '#common/env-config.ts';
 import { readCommandSpecs } from '../../cli/commands/catalogue.ts';
 import { defaultUrl } from '../../cli/options/settings.ts';
-import { orchestratorVariables } from '../../orchestrator/config.ts';
+import { orchestratorVariables } from '../../orchestrator/settings.ts';
 import { workerVariables } from '../../worker/config.ts';
 import { cliPage } from '../docs/cli-page.ts';
 import { errorsPage } from '../docs/errors-page.ts';

@@ -1,7 +1,7 @@
 /** What the step `unused` looks for: exports, settings and error codes that nobody uses. */
 import { execFileSync } from 'node:child_process';
 import { problemCodes } from '#common/problem-codes.ts';
-import { orchestratorVariables } from '../../orchestrator/config.ts';
+import { orchestratorVariables } from '../../orchestrator/settings.ts';
 import { workerVariables } from '../../worker/config.ts';
 import { checkout } from '../process/checkout.ts';
 import { readHouse } from '../structure/house.ts';

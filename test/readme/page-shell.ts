@@ -7,7 +7,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { Variable } from '#common/env-config.ts';
-import { orchestratorVariables } from '../../orchestrator/config.ts';
+import { orchestratorVariables } from '../../orchestrator/settings.ts';
 import { workerVariables } from '../../worker/config.ts';
 
 export interface CommandEnd {

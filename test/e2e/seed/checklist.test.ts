@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { orchestratorVariables } from '../../../orchestrator/config.ts';
+import { orchestratorVariables } from '../../../orchestrator/settings.ts';
 import { workerVariables } from '../../../worker/config.ts';
 import { eventually } from '../../kit/eventually.ts';
 import type { JsonBody } from '../../kit/orchestrator-for-tests.ts';

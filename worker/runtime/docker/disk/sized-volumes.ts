@@ -10,22 +10,16 @@
  *    somebody removed it, stays, and is the volume's again when the bot is started.
  * 4. A file that cannot be attached is its bot's own matter: all others are. Whether new ones can be made is tried with each look at all
  *    of them, and again after one could not be made.
- * 5. One run at a time, which does what several ask for together. What a killed worker was making is made anew.
  */
-import { randomBytes } from 'node:crypto';
-import { inBackground } from '#common/background.ts';
-import type { Logger } from '#common/log.ts';
 import { ProblemError, problem } from '#common/problem.ts';
 import { orAbort } from '#common/waiting/abort.ts';
 import { asFailure } from '../../../failures/chances.ts';
-import { list, record, text, texts } from '../answers.ts';
-import type { EngineClient } from '../engine-client.ts';
-import { EngineRefusal, hasStatus } from '../engine-errors.ts';
-import type { RunTools } from './run-tools.ts';
-import { isSizedVolume, limitedLabel, sizedOptions, storeLabel, storeVolume } from './sized-names.ts';
-import { bytesPerFile, sizedScript } from './sized-script.ts';
-import { createStoreKeeper, type StoreKeeper } from './store-keeper.ts';
-import type { FindToolsImage, ToolsImage } from './tools-image.ts';
+import { record, texts } from '../answers.ts';
+import { EngineRefusal } from '../engine-errors.ts';
+import { isSizedVolume, limitedLabel, sizedOptions, storeVolume } from './sized-names.ts';
+import { findVolume, type RunAnswer, runMs, type SizedDeps, SizedError, SizedRuns, storeOf } from './sized-runs.ts';
+import { bytesPerFile } from './sized-script.ts';
+import { createStoreKeeper } from './store-keeper.ts';
 
 export interface WantedVolume {
   readonly name: string;
@@ -58,42 +52,17 @@ export interface SizedVolumes {
   works(): boolean;
 }
 
-export interface SizedDeps {
-  readonly engine: EngineClient;
-  readonly run: RunTools;
-  readonly findTools: FindToolsImage;
-  readonly logger: Logger;
-}
-
-interface Job {
-  readonly args: readonly string[];
-  /** A plain volume whose files it begins with. */
-  readonly from?: string;
-  readonly done: (answer: Answer) => void;
-  readonly failed: (error: unknown) => void;
-}
-
-interface Answer {
-  readonly words: string;
-  readonly notes: readonly string[];
-}
-
-const runMs = 120_000;
-// Copies at most what a bot may keep.
-const copyMs = 900_000;
-const jobsMax = 32;
 /** In the log. */
 const namedMax = 20;
 
 export function createSizedVolumes(deps: SizedDeps): SizedVolumes {
   const { engine, logger } = deps;
   const keeper = createStoreKeeper(engine, logger);
-  const waiting: Job[] = [];
-  let running = false;
+  const runs = new SizedRuns(deps, keeper, (args) => {
+    if (args[0] === 'make') mustTry = true;
+  });
   let all: Promise<void> | undefined;
   let seen = false;
-  /** Why the container that makes and attaches could not do it. */
-  let why: string | undefined;
   /** Why not all could be looked at, or none could be made for a trial. */
   let lacking: string | undefined;
   let mustTry = true;
@@ -104,54 +73,24 @@ export function createSizedVolumes(deps: SizedDeps): SizedVolumes {
   /** Why the others are not. */
   const unattached = new Map<string, string>();
   /** Copies of plain volumes that are being made, or that nobody has taken yet: the create that asked for one may have given up. */
-  const copies = new Map<string, { readonly bytes: number; readonly answer: Promise<Answer> }>();
+  const copies = new Map<string, { readonly bytes: number; readonly answer: Promise<RunAnswer> }>();
 
-  const work = async () => {
-    if (running) return;
-    running = true;
-    try {
-      for (;;) {
-        const first = waiting.shift();
-        if (first === undefined) return;
-        // One that copies is alone: it takes its time, and mounts what it copies.
-        const more = first.from === undefined ? waiting.findIndex(({ from }) => from !== undefined) : 0;
-        const batch = [first, ...waiting.splice(0, Math.min(jobsMax - 1, more < 0 ? waiting.length : more))];
-        await runJobs(deps, keeper, batch).then(
-          () => {
-            why = undefined;
-          },
-          (error: unknown) => {
-            if (error instanceof SizedError) why = error.message;
-            for (const job of batch) job.failed(error);
-          },
-        );
-      }
-    } finally {
-      running = false;
-    }
-  };
-  const enqueue = (args: readonly string[], from?: string): Promise<Answer> => {
-    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-    const failed = (error: unknown) => {
-      if (args[0] === 'make') mustTry = true;
-      reject(error);
-    };
-    waiting.push({ args, ...(from !== undefined && { from }), done: resolve, failed });
-    // It fails its jobs, and never itself.
-    inBackground(work(), (error) => logger.error({ err: error }, 'work on file systems of bots failed unexpectedly'));
-    return promise;
-  };
   // Given up by the caller only: a half-made file system would have to be made again.
-  const ask = (args: readonly string[], signal: AbortSignal): Promise<Answer> => {
+  const ask = (args: readonly string[], signal: AbortSignal): Promise<RunAnswer> => {
     signal.throwIfAborted();
-    return orAbort(signal, enqueue(args));
+    return orAbort(signal, runs.ask(args));
   };
   /** A copy that takes longer than a create may is taken by a later one, instead of being begun again by each. */
-  const copied = async (name: string, args: readonly string[], bytes: number, signal: AbortSignal): Promise<Answer> => {
+  const copied = async (
+    name: string,
+    args: readonly string[],
+    bytes: number,
+    signal: AbortSignal,
+  ): Promise<RunAnswer> => {
     signal.throwIfAborted();
     let copy = copies.get(name);
     if (copy?.bytes !== bytes) {
-      copy = { bytes, answer: enqueue(args, name) };
+      copy = { bytes, answer: runs.ask(args, name) };
       copies.set(name, copy);
     }
     const taken = () => {
@@ -298,13 +237,10 @@ export function createSizedVolumes(deps: SizedDeps): SizedVolumes {
       });
       await Promise.all(removed);
     },
-    obstacle: () => why ?? lacking,
-    works: () => hasWorked && why === undefined && lacking === undefined,
+    obstacle: () => runs.why() ?? lacking,
+    works: () => hasWorked && runs.why() === undefined && lacking === undefined,
   };
 }
-
-/** What the container said that was to make it; for the operator. */
-class SizedError extends Error {}
 
 const mib = 1024 * 1024;
 
@@ -319,86 +255,3 @@ const isOurs = (volume: unknown, labels: Readonly<Record<string, string>>): bool
   const found = texts(record(volume)['Labels']);
   return Object.entries(labels).every(([name, value]) => found[name] === value);
 };
-
-async function findVolume(engine: EngineClient, name: string, signal: AbortSignal) {
-  try {
-    return record(await engine.call({ method: 'GET', path: `/volumes/${encodeURIComponent(name)}` }, signal));
-  } catch (error) {
-    if (hasStatus(error, 404)) return undefined;
-    throw error;
-  }
-}
-
-/** Under which name the devices of this engine are known. Made with the volume, and gone with it. */
-async function storeOf(engine: EngineClient, signal: AbortSignal): Promise<string> {
-  if ((await findVolume(engine, storeVolume, signal)) === undefined) {
-    // One that somebody else makes at the same time stays as it is.
-    const Labels = { [storeLabel]: randomBytes(6).toString('hex') };
-    const body = { Name: storeVolume, Driver: 'local', Labels };
-    await engine.call({ method: 'POST', path: '/volumes/create', body }, signal);
-  }
-  const store = texts((await findVolume(engine, storeVolume, signal))?.['Labels'])[storeLabel] ?? '';
-  if (!/^[0-9a-f]{12}$/.test(store)) throw new SizedError(`the volume ${storeVolume} was not made by Bot Runner`);
-  return store;
-}
-
-/** Several jobs by one container. Throws SizedError when it cannot run; a job that fails alone gets its own error. */
-async function runJobs(
-  { engine, run, findTools }: SizedDeps,
-  keeper: StoreKeeper,
-  jobs: readonly Job[],
-): Promise<void> {
-  const from = jobs[0]?.from;
-  const timeoutMs = from === undefined ? runMs : copyMs;
-  const signal = AbortSignal.timeout(timeoutMs);
-  const tools = await usableTools(engine, findTools, signal);
-  // The engine would make an empty one.
-  if (from !== undefined && (await findVolume(engine, from, signal)) === undefined) {
-    throw new Error(`the volume ${from} is gone, and is not copied`);
-  }
-  const store = await storeOf(engine, signal);
-  await keeper.ensure(tools, signal);
-  const host = {
-    Mounts: [
-      { Type: 'volume', Source: storeVolume, Target: '/disks', ReadOnly: false, VolumeOptions: { NoCopy: true } },
-      { Type: 'bind', Source: '/dev', Target: '/dev', ReadOnly: false },
-      ...(from === undefined
-        ? []
-        : [{ Type: 'volume', Source: from, Target: '/from', ReadOnly: true, VolumeOptions: { NoCopy: true } }]),
-    ],
-    CapAdd: ['SYS_ADMIN', 'DAC_READ_SEARCH', 'DAC_OVERRIDE', 'FOWNER', 'MKNOD'],
-    // Loop devices, and the device that gives them out.
-    DeviceCgroupRules: ['b 7:* rwm', 'c 10:237 rwm'],
-    // The answer has a word for each file.
-    LogConfig: { Type: 'json-file', Config: { 'max-size': '32m', 'max-file': '1' } },
-  };
-  const args = [store, ...jobs.flatMap((job) => [String(job.args.length), ...job.args])];
-  const ended = await run(tools, { script: sizedScript, args, timeoutMs, host }, signal).catch((error: unknown) => {
-    if (error instanceof EngineRefusal) throw new SizedError(`the engine refused the container: ${error.text}`);
-    throw error;
-  });
-  const lines = ended.output.split('\n');
-  for (const [index, job] of jobs.entries()) {
-    const mark = `#${index} `;
-    const noteMark = `#${index}: `;
-    const answer = lines.find((line) => line.startsWith(mark))?.slice(mark.length);
-    const notes = lines.filter((line) => line.startsWith(noteMark)).map((line) => line.slice(noteMark.length));
-    if (answer?.startsWith('ok')) job.done({ words: answer.slice(2).trim(), notes });
-    else job.failed(new SizedError((answer ?? ended.output).slice(0, 300) || `exit code ${ended.code}`));
-  }
-}
-
-async function usableTools(engine: EngineClient, find: FindToolsImage, signal: AbortSignal): Promise<ToolsImage> {
-  if ((await engine.kind(signal)) === 'podman') throw new SizedError('they are not made on Podman');
-  const info = record(await engine.call({ method: 'GET', path: '/info' }, signal));
-  if (list(info['SecurityOptions']).some((option) => text(option).includes('name=rootless'))) {
-    throw new SizedError('they are not made on a rootless engine');
-  }
-  const tools = await find(engine, signal);
-  if ('why' in tools) throw new SizedError(tools.why);
-  if (tools.missing.length > 0) {
-    const cure = 'on Debian and Ubuntu: apt-get install e2fsprogs mount';
-    throw new SizedError(`the worker has no ${tools.missing.join(', ')} (${cure})`);
-  }
-  return tools;
-}
