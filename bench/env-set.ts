@@ -8,7 +8,6 @@
  * the tests; everything on one machine, so take the ratios, not the numbers.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import http from 'node:http';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { containerName } from '../common/ids.ts';
@@ -16,6 +15,7 @@ import { loadBaseImages } from '../test/kit/base-images/base-images.ts';
 import { eventually } from '../test/kit/eventually.ts';
 import { startTestPlatform } from '../test/kit/platform-for-tests.ts';
 import { startPrivateEngine } from '../test/kit/private-engine/private-engine.ts';
+import { watchStarts } from './container-starts.ts';
 import { median } from './quantile.ts';
 
 const rounds = Number(process.argv[2] ?? 20);
@@ -23,27 +23,6 @@ const code = `import signal, sys
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 while True: signal.pause()
 `;
-
-/** The times at which containers have started, by name. */
-function watchStarts(socketPath: string): { readonly starts: Map<string, number[]>; close(): void } {
-  const starts = new Map<string, number[]>();
-  const filters = encodeURIComponent(JSON.stringify({ type: ['container'], event: ['start'] }));
-  const sent = http.get({ socketPath, path: `/events?filters=${filters}` }, (response) => {
-    let rest = '';
-    response.setEncoding('utf8').on('data', (text: string) => {
-      const lines = (rest + text).split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines.filter((one) => one.trim() !== '')) {
-        const event = JSON.parse(line) as { timeNano: number; Actor: { Attributes: { name: string } } };
-        const { name } = event.Actor.Attributes;
-        starts.set(name, [...(starts.get(name) ?? []), event.timeNano / 1e6]);
-      }
-    });
-    response.on('error', () => {});
-  });
-  sent.on('error', () => {});
-  return { starts, close: () => sent.destroy() };
-}
 
 const engine = await startPrivateEngine();
 const dir = mkdtempSync(join(tmpdir(), 'bench-'));

@@ -19,6 +19,7 @@ import { eventually } from '../test/kit/eventually.ts';
 import type { JsonBody } from '../test/kit/orchestrator-for-tests.ts';
 import { startTestPlatform } from '../test/kit/platform-for-tests.ts';
 import { startPrivateEngine } from '../test/kit/private-engine/private-engine.ts';
+import { watchStarts } from './container-starts.ts';
 import { median } from './quantile.ts';
 
 const rounds = Number(process.argv.slice(2).find((word) => !word.startsWith('-')) ?? 20);
@@ -75,27 +76,6 @@ function engineCall(socketPath: string, method: string, path: string, body?: unk
     );
     sent.on('error', reject).end(body === undefined ? undefined : JSON.stringify(body));
   });
-}
-
-/** The times at which containers have started, by name. */
-function watchStarts(socketPath: string): { readonly starts: Map<string, number[]>; close(): void } {
-  const starts = new Map<string, number[]>();
-  const filters = encodeURIComponent(JSON.stringify({ type: ['container'], event: ['start'] }));
-  const sent = http.get({ socketPath, path: `/events?filters=${filters}` }, (response) => {
-    let rest = '';
-    response.setEncoding('utf8').on('data', (text: string) => {
-      const lines = (rest + text).split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines.filter((one) => one.trim() !== '')) {
-        const event = JSON.parse(line) as { timeNano: number; Actor: { Attributes: { name: string } } };
-        const { name } = event.Actor.Attributes;
-        starts.set(name, [...(starts.get(name) ?? []), event.timeNano / 1e6]);
-      }
-    });
-    response.on('error', () => {});
-  });
-  sent.on('error', () => {});
-  return { starts, close: () => sent.destroy() };
 }
 
 const engine = await startPrivateEngine();

@@ -1,6 +1,6 @@
 /** BotService: see proto/botrunner/v1/bot_service.proto. */
 import { toJson } from '@bufbuild/protobuf';
-import type { ServiceImpl } from '@connectrpc/connect';
+import type { HandlerContext, ServiceImpl } from '@connectrpc/connect';
 import { refuse, unwrap } from '#common/problem.ts';
 import type { Secret } from '#common/secret.ts';
 import { BotSpecSchema } from '#gen/botrunner/v1/bot_pb.js';
@@ -127,33 +127,19 @@ const configureBody = (message: ConfigureBotRequest) => ({
 
 export function createBotService(deps: BotServiceDeps): ServiceImpl<typeof BotService> {
   const watchBots = createWatchBots(deps);
-  const accept = async (userId: string, request: BotRequest, header: string | null, body: unknown) => ({
-    job: jobToProto(await submitBotRequest(deps, userId, request, readIdempotency(header, body))),
-  });
+  const accept = async (userId: string, { requestHeader }: HandlerContext, request: BotRequest, body: unknown) => {
+    const idempotency = readIdempotency(requestHeader.get('idempotency-key'), body);
+    return { job: jobToProto(await submitBotRequest(deps, userId, request, idempotency)) };
+  };
   return {
     startBot: call(deps, 'client', (message, { userId }, context) =>
-      accept(
-        userId,
-        startRequest(message, deps.bounds),
-        context.requestHeader.get('idempotency-key'),
-        startBody(message),
-      ),
+      accept(userId, context, startRequest(message, deps.bounds), startBody(message)),
     ),
     updateBot: call(deps, 'client', (message, { userId }, context) =>
-      accept(
-        userId,
-        updateRequest(message, deps.bounds),
-        context.requestHeader.get('idempotency-key'),
-        updateBody(message),
-      ),
+      accept(userId, context, updateRequest(message, deps.bounds), updateBody(message)),
     ),
     configureBot: call(deps, 'client', (message, { userId }, context) =>
-      accept(
-        userId,
-        configureRequest(message, deps.bounds),
-        context.requestHeader.get('idempotency-key'),
-        configureBody(message),
-      ),
+      accept(userId, context, configureRequest(message, deps.bounds), configureBody(message)),
     ),
     getBotConfig: call(deps, 'client', async ({ botId }, { userId }) => ({
       config: configToProto(await deps.engine.getSpec({ userId, botId: unwrap(parseBotId(botId)) })),
@@ -171,16 +157,16 @@ export function createBotService(deps: BotServiceDeps): ServiceImpl<typeof BotSe
     }),
     restartBot: call(deps, 'client', ({ botId }, { userId }, context) => {
       const request: BotRequest = { action: 'restart', botId: unwrap(parseBotId(botId)) };
-      return accept(userId, request, context.requestHeader.get('idempotency-key'), { action: 'restart', botId });
+      return accept(userId, context, request, { action: 'restart', botId });
     }),
     deleteBot: call(deps, 'client', ({ botId, purge }, { userId }, context) => {
       const request: BotRequest = { action: 'delete', botId: unwrap(parseBotId(botId)), purge };
-      return accept(userId, request, context.requestHeader.get('idempotency-key'), { action: 'delete', botId, purge });
+      return accept(userId, context, request, { action: 'delete', botId, purge });
     }),
     stopBot: call(deps, 'client', ({ botId }, { userId }, context) => {
       const body = { action: 'stop', botId } as const;
       const request: BotRequest = { action: 'stop', botId: unwrap(parseBotId(botId)) };
-      return accept(userId, request, context.requestHeader.get('idempotency-key'), body);
+      return accept(userId, context, request, body);
     }),
     getBot: call(deps, 'client', async ({ botId }, { userId }) => ({
       bot: botToProto(deps.fleet.view(await deps.engine.getBot(userId, unwrap(parseBotId(botId))))),
